@@ -21,8 +21,8 @@ from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
 from segdata.agreement.statistics.strata import differences
 from segdata.agreement.summary.estimates import Amounts, Everyone, Resampling, clusters_with, overall_scores
 from segdata.agreement.summary.plans import plan
-from segdata.core.opposed import Opposed
-from segdata.core.statistics.bootstrap import Floats
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import Floats
 from tests.generators.agreement_tables import CATEGORIES, simulate_two_annotators, tables_of_maps
 
 SCORES = ("iou", "dice", "pq", "sq", "rq", "f1", "kappa", "accuracy")
@@ -34,7 +34,7 @@ TRUTH = 100_000
 PASSES = (0, 0, 1, 1, 2)  # who each pass over all images is by
 
 
-def values(opposed: Opposed, how: Resampling) -> dict[str, tuple[float, float, float]]:
+def values(opposed: AnnotatorPairs, how: Resampling) -> dict[str, tuple[float, float, float]]:
     """Value, low and high of each of `COLUMNS` of one campaign."""
     amounts = Amounts.of(opposed)
     every = Everyone.of(amounts, amounts.every)

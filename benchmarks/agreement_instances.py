@@ -22,9 +22,8 @@ from segdata.agreement.instances.members import members
 from segdata.agreement.metrics.average_precision import average_precision
 from segdata.agreement.opposite import Opposite, opposites
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
-from segdata.core.counts import counts_of_runs
 from segdata.core.runs import Runs
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table, runs_to_rle
 from segdata.core.taxonomy import Category
 
 NAMES = ("a", "b", "c")
@@ -58,14 +57,14 @@ def one_image(n: int, pitch: int, n_annotators: int, n_categories: int, rng: np.
     pieces = [squares(n, pitch, rng) for _ in range(n_annotators)]
     count = n * n
     return Batch(
-        table(BATCH_IMAGES, 1, image_id=["1.png"], height=[n * pitch], width=[n * pitch]),
-        table(
+        make_table(BATCH_IMAGES, 1, image_id=["1.png"], height=[n * pitch], width=[n * pitch]),
+        make_table(
             BATCH_ANNOTATIONS,
             n_annotators,
             image=np.zeros(n_annotators, np.int32),
             annotator=list(NAMES[:n_annotators]),
         ),
-        table(
+        make_table(
             BATCH_SEGMENTS,
             n_annotators * count,
             annotation=np.repeat(np.arange(n_annotators, dtype=np.int32), count),
@@ -110,7 +109,7 @@ def by_coco(found: list[Opposite], score: list[np.ndarray]) -> COCOeval:
     truth, annotations, results = COCO(), [], []
     for image, (opposite, of_image) in enumerate(zip(found, score, strict=True)):
         size = [int(each[0]) for each in opposite.batch.image_size]
-        counts = counts_of_runs(opposite.batch.runs, *opposite.batch.segment_size).to_pylist()
+        counts = runs_to_rle(opposite.batch.runs, *opposite.batch.segment_size).to_pylist()
         for drawn in (opposite.a, opposite.b):
             for row, segment in enumerate(drawn.segment.tolist()):
                 rle = {"size": size, "counts": counts[segment]}

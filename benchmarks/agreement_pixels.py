@@ -22,8 +22,8 @@ from segdata.agreement.pixels.pixels import pixels
 from segdata.agreement.pixels.voting import voted
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
 from segdata.core.runs import Runs
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category
 
 HEIGHT, WIDTH, CATEGORIES, THINGS, ANNOTATORS = 1024, 2048, 19, 80, 5
@@ -86,9 +86,9 @@ def as_batch(maps: Sequence[NDArray[Any]], category: NDArray[np.int64]) -> Batch
     n = len(codes)
     annotation = np.repeat(np.arange(len(maps)), counts)
     return Batch(
-        table(BATCH_IMAGES, 1, image_id=["1.png"], height=[HEIGHT], width=[WIDTH]),
-        table(BATCH_ANNOTATIONS, len(maps), image=[0] * len(maps), annotator=list(NAMES[: len(maps)])),
-        table(
+        make_table(BATCH_IMAGES, 1, image_id=["1.png"], height=[HEIGHT], width=[WIDTH]),
+        make_table(BATCH_ANNOTATIONS, len(maps), image=[0] * len(maps), annotator=list(NAMES[: len(maps)])),
+        make_table(
             BATCH_SEGMENTS, n, annotation=annotation, segment_id=np.arange(n), category_id=codes, iscrowd=[False] * n
         ),
         Runs.concatenate(pieces, counts),

@@ -21,7 +21,7 @@ import segdata
 from segdata.agreement.habits.bias import RATE, least_clusters
 from segdata.agreement.summary.agreed import Agreement, Value
 from segdata.api.agreement import agree
-from segdata.core.batch import Batch, concatenate, replaced
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.testing.pictures import PictureDataset
@@ -73,9 +73,9 @@ def population(
     with tempfile.TemporaryDirectory() as folder:
         segdata.tile(data, Path(folder) / "tiles", size, crop_images=False)
         tiles = segdata.read(Path(folder) / "tiles")
-        batch = concatenate(list(tiles.batches(1)))
+        batch = concatenate_batches(list(tiles.batches(1)))
     batch = batch.take_images(np.unique(batch.segment_image))
-    batch = concatenate([batch] * -(-LARGE // batch.images.num_rows))
+    batch = concatenate_batches([batch] * -(-LARGE // batch.images.num_rows))
     n = batch.images.num_rows
     images = batch.images
     for column, value in (
@@ -83,7 +83,7 @@ def population(
         ("group", [None] * n),
         ("sequence", [None] * n),
     ):
-        images = replaced(images, column, value)
+        images = replace_column(images, column, value)
     batch = replace(batch, images=images)
     chosen = {kind: PLANTED[kind] for kind in planted}
     return Population(name, batch, replace(tiles, profile=replace(tiles.profile, sequences=())), honest, chosen)

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 
 import segdata
 from segdata.core import kernels
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.config import Config, InstanceIds
 from segdata.core.profile import Profile
-from segdata.core.rule import rule_named
+from segdata.core.rule import find_rule
 from segdata.core.runs import Runs
-from segdata.measure.measure import measure
-from segdata.measure.window import Windows
+from segdata.measure.lobes import SegmentCrops
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import PictureDataset
 
 Mask = NDArray[np.uint8]
@@ -49,7 +49,7 @@ class Scene:
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
-        self.windows = Windows(batch.runs, batch.segment_size[0])
+        self.windows = SegmentCrops(batch.runs, batch.segment_size[0])
         self.area = batch.runs.areas(batch.n_segments)
         self.category = batch.segments["category_id"].to_numpy()
         crowd = batch.segments["iscrowd"].fill_null(False).to_numpy()
@@ -159,8 +159,8 @@ def _runs(mask: Mask, place: tuple[int, int], height: int, width: int) -> Runs:
 
 def found(batch: Batch, profile: Profile, codes: tuple[str, ...]) -> set[int]:
     """The segments that the rules name."""
-    rules = [rule_named(code) for code in codes]
-    tables = measure(PictureDataset(profile, batch), frozenset().union(*(rule.needs for rule in rules)), jobs=1)
+    rules = [find_rule(code) for code in codes]
+    tables = measure_source(PictureDataset(profile, batch), frozenset().union(*(rule.needs for rule in rules)), jobs=1)
     return {row for rule in rules for each in rule.check(tables) for row in each.segments}
 
 
@@ -201,7 +201,7 @@ def main(folder: Path, n: int = 1000) -> None:
     total: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for name, (path, config) in SETS.items():
         data = segdata.read(folder / path, config=config)
-        batch = concatenate(list(data.batches(1)))
+        batch = concatenate_batches(list(data.batches(1)))
         for kind in KINDS:
             share = n // len(SETS) if kind == "cut" else n // (2 * len(SETS))
             counts = {size: [0, 0] for size in (*SIZES, "all")}

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.noise_sets import CHOSEN, opened, predicted, rates
 from benchmarks.noise_trial import Trial, corrected, seeded
-from segdata.core.statistics.bootstrap import interval
+from segdata.core.bootstrap import bootstrap_interval
 from segdata.noise.budget import expected_errors
 from segdata.noise.calibration import recalibrate
 from segdata.noise.corruptions import LEARNED_KINDS
@@ -105,7 +105,7 @@ def _interval(trials: Sequence[Trial], figure: Callable[[int, Floats], Floats], 
     def mean(weight: Floats) -> Floats:
         return np.asarray(np.mean([figure(at, weight) for at in range(len(trials))], axis=0))
 
-    found = interval(mean, n, 0, n_draws=n_draws, width=width)
+    found = bootstrap_interval(mean, n, 0, n_draws=n_draws, width=width)
     return f"{float(found.value):.3f} [{float(found.low):.3f}, {float(found.high):.3f}]"
 
 

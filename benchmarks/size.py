@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 from pycocotools import mask as coco
 
 import segdata
-from segdata.core.batch import replaced
+from segdata.core.batch import replace_column
 from segdata.core.config import Config, InstanceIds
-from segdata.core.counts import counts_of_runs
 from segdata.core.dataset import OpenDataset
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter
+from segdata.core.schema import runs_to_rle
 from segdata.store import canonical
 
 # Name -> how it is opened, and the label files (not the images) it came as.
@@ -48,7 +48,7 @@ def coco_rle_zipped(dataset: OpenDataset) -> int:
         rows = zip(
             batch.segment_image.tolist(),
             batch.segments["category_id"].to_pylist(),
-            counts_of_runs(batch.runs, height, width).to_pylist(),
+            runs_to_rle(batch.runs, height, width).to_pylist(),
             batch.segments["iscrowd"].to_pylist(),
             height.tolist(),
             width.tolist(),
@@ -69,10 +69,10 @@ def on_disk(dataset: OpenDataset, with_rings: bool) -> int:
     batches = dataset.batches(in_order=True)
     if not with_rings:
         batches = (
-            replace(each, segments=replaced(each.segments, "rings", [None] * each.n_segments)) for each in batches
+            replace(each, segments=replace_column(each.segments, "rings", [None] * each.n_segments)) for each in batches
         )
     with tempfile.TemporaryDirectory() as folder:
-        canonical.write(dataset.profile, batches, Path(folder) / "d", Losses())
+        canonical.write(dataset.profile, batches, Path(folder) / "d", LossCounter())
         return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 

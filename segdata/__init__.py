@@ -51,10 +51,10 @@ if TYPE_CHECKING:
     from segdata.api.validate import hash_of as hash_of
     from segdata.api.validate import info as info
     from segdata.api.validate import validate as validate
-    from segdata.core.decision import Decision as Decision
     from segdata.core.errors import InvalidDatasetError as InvalidDatasetError
     from segdata.core.errors import LossError as LossError
     from segdata.core.errors import SegdataError as SegdataError
+    from segdata.core.finding import Decision as Decision
     from segdata.core.finding import Finding as Finding
     from segdata.core.taxonomy import Taxonomy as Taxonomy
     from segdata.core.validation import Validation as Validation
@@ -120,13 +120,15 @@ _EXPORTS = {
         "info",
         "validate",
     ),
-    "segdata.core.decision": ("Decision",),
     "segdata.core.errors": (
         "InvalidDatasetError",
         "LossError",
         "SegdataError",
     ),
-    "segdata.core.finding": ("Finding",),
+    "segdata.core.finding": (
+        "Decision",
+        "Finding",
+    ),
     "segdata.core.taxonomy": ("Taxonomy",),
     "segdata.core.validation": ("Validation",),
     "segdata.dataset": ("Dataset",),

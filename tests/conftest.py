@@ -74,11 +74,13 @@ def interruptible() -> Callable[[Sequence[str]], list[str]]:
 def findings_in() -> "Callable[[PictureDataset, str], list[Finding]]":
     """What the rules with these codes find in a drawing."""
     from segdata.core.config import Config
-    from segdata.core.judge import judge, needed, selected
-    from segdata.measure.measure import measure
+    from segdata.core.rule_runner import needed_families, run_rules, select_rules
+    from segdata.measure.measure import measure_source
 
     def find(drawing: "PictureDataset", codes: str) -> "list[Finding]":
-        chosen = selected(Config(), codes.split(","))
-        return list(judge(measure(drawing, needed(chosen, drawing.profile)), chosen, Config()).findings)
+        chosen = select_rules(Config(), codes.split(","))
+        return list(
+            run_rules(measure_source(drawing, needed_families(chosen, drawing.profile)), chosen, Config()).findings
+        )
 
     return find

@@ -15,16 +15,15 @@ from segdata.agreement.panel.outside import outside_category, with_outside
 from segdata.agreement.panel.panel import Panel
 from segdata.agreement.pixels.pixels import pixels
 from segdata.agreement.pixels.voting import voting
-from segdata.core.batch import Batch
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.batch import Batch, clip_to_roi
 from segdata.core.executor import run_ordered
-from segdata.core.opposed import Opposed
 from segdata.core.profile import Profile
-from segdata.core.roi import limited
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
-from segdata.measure.measure import Measured, completed, gathered, measure_batch
+from segdata.measure.measure import MeasuredTables, complete_tables, gather_measured, measure_batch
 
 Columns = dict[str, np.ndarray]
 # Which columns of a table are rows of another: they are counted per portion and moved when portions are put together.
@@ -48,7 +47,7 @@ _OF_NAMES = {"pairs": ("a", "b"), "votes": ("annotator",), "members": ("annotato
 class Portion:
     """The tables of one portion of images, rows counted from 0 within it, and the names of its annotators."""
 
-    measured: Measured
+    measured: MeasuredTables
     names: list[str]
     tables: dict[str, Columns] = field(default_factory=dict)
 
@@ -74,8 +73,8 @@ def compare(
     for portion in run_ordered(lambda rows: _portion(panel, rows, near), panel.chunks(), jobs):
         portions.append(portion)
         progress(portion.measured.tables["images"].num_rows)
-    every = gathered((each.measured for each in portions), panel.defects, frozenset(), panel.profile)
-    tables = completed(every, panel, frozenset(), panel.profile, [], jobs)
+    every = gather_measured((each.measured for each in portions), panel.defects, frozenset(), panel.profile)
+    tables = complete_tables(every, panel, frozenset(), panel.profile, [], jobs)
     return replace(tables, opposed=_together(portions, panel.profile, tables.images))
 
 
@@ -89,7 +88,7 @@ def loaded(panel: Panel, rows: Ints) -> tuple[Batch, tuple[Category, ...], Flags
 
 def within(panel: Panel, batch: Batch, asked: Flags) -> tuple[Batch, tuple[Category, ...], Flags]:
     """The same, of what `panel.loaded` gave."""
-    batch, limits = limited(batch)
+    batch, limits = clip_to_roi(batch)
     outside = outside_category(panel.profile.taxonomy)
     categories = (*panel.profile.taxonomy.categories, outside)
     asked = np.append(asked, np.ones((len(asked), 1), bool), axis=1)
@@ -201,7 +200,7 @@ def _stacked(pieces: list[Columns]) -> Columns:
     return {name: np.concatenate([piece.pop(name) for piece in pieces]) for name in list(pieces[0])}
 
 
-def _together(portions: list[Portion], profile: Profile, images: Table) -> Opposed:
+def _together(portions: list[Portion], profile: Profile, images: Table) -> AnnotatorPairs:
     """All portions as one: rows of later ones follow those of earlier ones, annotators are counted by name."""
     names = sorted({name for portion in portions for name in portion.names})
     at = {name: k for k, name in enumerate(names)}
@@ -222,7 +221,7 @@ def _together(portions: list[Portion], profile: Profile, images: Table) -> Oppos
     tables = {name: Table(_stacked(pieces)) if pieces else Table({}) for name, pieces in collected.items()}
     cluster = np.unique(tables["cases"]["cluster"].astype(str), return_inverse=True)[1]
     tables["cases"] = tables["cases"].beside(cluster=cluster)
-    return Opposed(
+    return AnnotatorPairs(
         tuple(names),
         _persons(names),
         (*profile.taxonomy.categories, outside_category(profile.taxonomy)),

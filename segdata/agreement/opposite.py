@@ -10,10 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.batch import Batch, whole
-from segdata.core.line import Line
-from segdata.core.meet import Met, Side, meet
-from segdata.core.runs import Ints
+from segdata.core.batch import Batch, integer_column
+from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps
+from segdata.core.runs import Ints, NumberLine
 from segdata.core.taxonomy import Category
 
 Flags = NDArray[np.bool_]
@@ -40,7 +39,7 @@ class Drawn:
     is_crowd: Flags
     is_thing: Flags
     area: Ints
-    side: Side
+    side: SweepRuns
 
     def __len__(self) -> int:
         return len(self.segment)
@@ -51,11 +50,11 @@ class Drawn:
             return self
         return replace(self, is_void=self.is_void | chosen)
 
-    def runs_of(self, chosen: Flags, owner: Ints) -> Side:
+    def runs_of(self, chosen: Flags, owner: Ints) -> SweepRuns:
         """The runs of some segments (n,), each under another owner (n,)."""
         of = self.side.owner
         kept = chosen[of]
-        return Side(self.side.start[kept], self.side.end[kept], owner[of[kept]].astype(np.int32))
+        return SweepRuns(self.side.start[kept], self.side.end[kept], owner[of[kept]].astype(np.int32))
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Opposite:
     case: Ints
     case_of_frame: Ints
     image_of_frame: Ints
-    line: Line
+    line: NumberLine
     a: Drawn
     b: Drawn
 
@@ -106,14 +105,14 @@ class Opposite:
         return np.bincount(self.case_of_frame, weights=size, minlength=self.n_cases).astype(np.int64)
 
     @cached_property
-    def void(self) -> Side:
+    def void(self) -> SweepRuns:
         """The pixels that either annotator calls void; `owner` is the frame."""
         sides = [drawn.runs_of(drawn.is_void, np.arange(len(drawn))) for drawn in (self.a, self.b)]
         start = np.concatenate([side.start for side in sides])
         order = np.argsort(start, kind="stable")
         end = np.concatenate([side.end for side in sides])[order]
         begin, length, _ = kernels.cover(start[order], end)
-        return Side(begin, begin + length, self.line.frame_of(begin).astype(np.int32))
+        return SweepRuns(begin, begin + length, self.line.frame_of(begin).astype(np.int32))
 
     @cached_property
     def void_pixels(self) -> Ints:
@@ -122,30 +121,30 @@ class Opposite:
         return np.bincount(self.case_of_frame[self.void.owner], weights=length, minlength=self.n_cases).astype(np.int64)
 
     @cached_property
-    def met(self) -> Met:
-        """Which segments of A and B share how many pixels, void ones too; see `segdata.core.meet.meet`."""
-        return meet(self.a.side, self.b.side)
+    def met(self) -> Overlaps:
+        """Which segments of A and B share how many pixels, void ones too; see `segdata.core.overlay.find_overlaps`."""
+        return find_overlaps(self.a.side, self.b.side)
 
     @cached_property
-    def clear(self) -> tuple[Side, Side]:
+    def clear(self) -> tuple[SweepRuns, SweepRuns]:
         """A's and B's runs without the pixels that either calls void: void segments have none left."""
         if len(self.void.start) == 0:
             return self.a.side, self.b.side
         return outside(self.a.side, self.void), outside(self.b.side, self.void)
 
     @cached_property
-    def met_clear(self) -> Met:
+    def met_clear(self) -> Overlaps:
         """As `met`, of the pixels that neither calls void."""
-        return self.met if len(self.void.start) == 0 else meet(*self.clear)
+        return self.met if len(self.void.start) == 0 else find_overlaps(*self.clear)
 
 
-def outside(side: Side, by: Side) -> Side:
+def outside(side: SweepRuns, by: SweepRuns) -> SweepRuns:
     """The pixels of `side` that `by`, whose runs do not overlap, does not cover; owners stay."""
     start = np.concatenate([[np.iinfo(np.int64).min], by.end])
     end = np.concatenate([by.start, [np.iinfo(np.int64).max]])
     free = np.zeros(len(start), np.int32)
     owner, _, place, length = kernels.strips(side.start, side.end, side.owner, start, end, free)
-    return Side(place, place + length, owner)
+    return SweepRuns(place, place + length, owner)
 
 
 def opposites(
@@ -181,7 +180,7 @@ def opposites(
         if len(image) == 0:
             continue
         _, first, case = np.unique(volume[image], return_index=True, return_inverse=True)
-        line = Line.of(height[image], width[image])
+        line = NumberLine.of(height[image], width[image])
         drawn = []
         for each in (one, other):
             found = known.get(each) if len(image) == batch.images.num_rows else None
@@ -211,7 +210,7 @@ def cases_of(batch: Batch, volumes: frozenset[str]) -> Ints:
 def drawn_by(
     batch: Batch,
     annotation: Ints,
-    line: Line,
+    line: NumberLine,
     case: Ints,
     categories: Sequence[Category],
     is_flat: Flags,
@@ -228,10 +227,10 @@ def drawn_by(
     segment = np.flatnonzero(frame_of_segment >= 0)
     frame = frame_of_segment[segment]
     rows = batch.segments.take(segment)
-    code = positions_of(whole(rows["category_id"]), categories)
+    code = positions_of(integer_column(rows["category_id"]), categories)
     first, owner = _solids(rows["track_id"], case[frame], code, is_flat[frame], is_semantic)
     runs = batch.runs.take(segment, batch.n_segments)
-    laid = Side.of(runs, line, frame)
+    laid = SweepRuns.of(runs, line, frame)
     kind = np.array([each.kind for each in categories] or ["void"])[code[first]]
     crowd = rows["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False).astype(bool)[first]
     area = np.bincount(owner, weights=runs.areas(len(segment)), minlength=len(first)).astype(np.int64)
@@ -243,7 +242,7 @@ def drawn_by(
         crowd,
         kind == "thing",
         area,
-        Side(laid.start, laid.end, owner[laid.owner].astype(np.int32)),
+        SweepRuns(laid.start, laid.end, owner[laid.owner].astype(np.int32)),
     )
 
 

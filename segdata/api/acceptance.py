@@ -14,11 +14,11 @@ from segdata.agreement.summary.sums import column
 from segdata.api.evaluate import GOLD
 from segdata.api.panel import compare_panel
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import Gold, Metric
 from segdata.core.errors import SegdataError
-from segdata.core.opposed import Opposed
+from segdata.core.rule_settings import CONFIG_FILE
 from segdata.core.runs import Ints
-from segdata.core.settings import FILE
 
 
 def accept(
@@ -58,7 +58,9 @@ def accept(
     given = {"metric": metric, "bar": bar}
     section = msgspec.structs.replace(section, **{name: each for name, each in given.items() if each is not None})
     if section.bar is None and section.each is None and all(each.bar is None for each in section.categories.values()):
-        raise SegdataError(f"no bar to hold the delivery against: give --bar, or write a section gold into {FILE}")
+        raise SegdataError(
+            f"no bar to hold the delivery against: give --bar, or write a section gold into {CONFIG_FILE}"
+        )
     if pair_by is None:
         pair_by = "id" if set(reference.image_ids) & set(delivered.image_ids) else "content"
     found = compare_panel(
@@ -91,7 +93,7 @@ def accept(
     )
 
 
-def _count_delivered(opposed: Opposed, annotated: Ints, n_images: int) -> int:
+def _count_delivered(opposed: AnnotatorPairs, annotated: Ints, n_images: int) -> int:
     """How many images were delivered; of volumes, whose slices are inspected as one, how many were annotated."""
     if (opposed.cases["frames"] == 1).all():
         return n_images

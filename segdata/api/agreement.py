@@ -18,7 +18,7 @@ from segdata.api.panel import (
     resampling,
 )
 from segdata.api.validate import split_decided
-from segdata.core.config import Config, nearest
+from segdata.core.config import Config, did_you_mean
 from segdata.core.errors import SegdataError
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from segdata.agreement.panel.panel import Panel
     from segdata.agreement.summary.agreed import Agreement
     from segdata.agreement.summary.estimates import Resampling
+    from segdata.core.annotator_pairs import AnnotatorPairs, PanelAssessment
     from segdata.core.config import Gold
-    from segdata.core.opposed import Judged, Opposed
     from segdata.core.rule import Rule, Tables
 
 
@@ -109,8 +109,8 @@ def compare_annotators(
     from segdata.agreement.summary.plans import plan as planned
     from segdata.agreement.summary.portions import by_column
     from segdata.agreement.summary.summary import summary
-    from segdata.core.defect import Defect
-    from segdata.core.judge import judge, selected
+    from segdata.core.finding import Defect
+    from segdata.core.rule_runner import run_rules, select_rules
 
     every = open_members(data, read_options(options))
     if not every:
@@ -118,7 +118,9 @@ def compare_annotators(
     config, section = every[0].dataset.config, gold_section(every)
     gold = gold or (section.name if section else None)
     check_reference_named(gold, every)
-    chosen = selected(config, select, ignore, command="agreement") + ([] if select else _reader_rules(config, ignore))
+    chosen = select_rules(config, select, ignore, command="agreement") + (
+        [] if select else _reader_rules(config, ignore)
+    )
     found = compare_panel(every, section if gold else None, options)
     _check_annotators(found)
     whose = _model_annotators(found, [models] if isinstance(models, str) else list(models))
@@ -131,7 +133,7 @@ def compare_annotators(
     over = [Defect(MIRRORED, each.message, annotator=opposed.annotators[each.annotator]) for each in turned]
     tables = replace(found.tables, defects=(*found.tables.defects, *over), judged=judged)
     panel = Dataset(found.panel, found.panel.profile, config)
-    every_finding = judge(tables, chosen, config, jobs=jobs).findings
+    every_finding = run_rules(tables, chosen, config, jobs=jobs).findings
     logs = [each.dataset for each in every]
     findings, settled = split_decided(panel, every_finding, jobs, logs) if review else (every_finding, ())
     result = summary(
@@ -150,9 +152,9 @@ def compare_annotators(
 
 def _reader_rules(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
     """The rules that pass on what is broken in the files: labels that could not be read are no disagreement."""
-    from segdata.core.judge import selected
+    from segdata.core.rule_runner import select_rules
 
-    return [each for each in selected(config, "SEG0", ignore) if each.severity == "error" and not each.needs]
+    return [each for each in select_rules(config, "SEG0", ignore) if each.severity == "error" and not each.needs]
 
 
 def _check_annotators(found: ComparedPanel) -> None:
@@ -176,7 +178,9 @@ def _model_annotators(found: ComparedPanel, named: Sequence[str]) -> Collection[
     for name in named:
         if name not in annotators:
             known = ", ".join(annotators)
-            raise SegdataError(f"model: no annotator {name!r}{nearest(name, list(annotators))}; there are: {known}")
+            raise SegdataError(
+                f"model: no annotator {name!r}{did_you_mean(name, list(annotators))}; there are: {known}"
+            )
     columns = (found.tables.annotations[name].tolist() for name in ("annotator", "source"))
     sources: dict[str, set[str | None]] = {}
     for name, source in zip(*columns, strict=True):
@@ -184,18 +188,20 @@ def _model_annotators(found: ComparedPanel, named: Sequence[str]) -> Collection[
     return [k for k, name in enumerate(annotators) if name in named or sources.get(name) == {"model"}]
 
 
-def _judge_panel(opposed: "Opposed", gold: str | None, section: "Gold | None", how: "Resampling") -> "Judged":
+def _judge_panel(
+    opposed: "AnnotatorPairs", gold: str | None, section: "Gold | None", how: "Resampling"
+) -> "PanelAssessment":
     """What follows from the tables."""
     from segdata.agreement.disputes import disputes
     from segdata.agreement.gold.gold import standing, under
     from segdata.agreement.habits.bias import biases
     from segdata.agreement.habits.repeats import repeats
     from segdata.agreement.habits.unclear import unclear
-    from segdata.core.opposed import Judged
+    from segdata.core.annotator_pairs import PanelAssessment
 
     at = reference_index(gold, opposed.annotators)
     below = standing(opposed, at, section if gold else None, how)
-    return Judged(
+    return PanelAssessment(
         disputes=disputes(opposed, at),
         biases=biases(opposed, how.seed, n_draws=how.n_draws),
         unclear=unclear(opposed, how),

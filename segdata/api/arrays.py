@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from segdata.core import kernels
 from segdata.core.config import Config
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
 from segdata.core.profile import Policy, Profile, Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Taxonomy

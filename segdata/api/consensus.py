@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Unpack
 from segdata.api.panel import PairOptions, PanelData, open_members, open_panel, read_options, resampling, size_message
 from segdata.api.read import Progress, no_progress
 from segdata.core.batch import Batch
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.executor import run_ordered
-from segdata.core.judge import errors_among
-from segdata.core.loss import Losses
+from segdata.core.finding import Defect
+from segdata.core.format import LossCounter
+from segdata.core.rule_runner import reader_errors
 from segdata.formats.shared.images import image_limits
 from segdata.store.output import ImageCopies, StagedOutput
 
@@ -101,7 +101,7 @@ def consensus(
         losses=tuple(stream.losses.listed()),
         against=against,
         defects=tuple(stream.defects),
-        n_errors=len(errors_among(stream.defects, config)),
+        n_errors=len(reader_errors(stream.defects, config)),
         remarks=remarks,
     )
 
@@ -128,7 +128,7 @@ class _ConsensusWriter:
     names: set[str] = field(default_factory=set)
     alone: list[str] = field(default_factory=list)
     regions: "list[Region]" = field(default_factory=list)
-    losses: Losses = field(default_factory=Losses)
+    losses: LossCounter = field(default_factory=LossCounter)
     defects: list[Defect] = field(default_factory=list)
     n: dict[str, int] = field(default_factory=dict)
 

@@ -10,13 +10,12 @@ import pyarrow as pa
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.taxonomy import with_taxonomy_map
-from segdata.core.batch import Batch, replaced
+from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Option
-from segdata.core.defect import Defect
 from segdata.core.errors import LossError, SegdataError, check_choice
-from segdata.core.format import Format, format_named
-from segdata.core.judge import errors_among, selected
-from segdata.core.loss import Loss, Losses
+from segdata.core.finding import Defect
+from segdata.core.format import Format, Loss, LossCounter, find_format
+from segdata.core.rule_runner import reader_errors, select_rules
 from segdata.dataset import Dataset
 from segdata.formats.shapes.disagreement import Disagreement, disagreement
 from segdata.formats.shared.derived_sources import AlteredSource
@@ -49,7 +48,7 @@ def first_annotations(batch: Batch) -> Batch:
     return replace(
         segments,
         annotations=batch.annotations.take(pa.array(kept)),
-        segments=replaced(segments.segments, "annotation", annotation),
+        segments=replace_column(segments.segments, "annotation", annotation),
     )
 
 
@@ -134,7 +133,7 @@ def convert(
     behind; what a killed conversion leaves has a hidden name, and the next one to this target removes it.
     """
     check_choice("on_loss", on_loss, get_args(OnLoss))
-    format = format_named(to)
+    format = find_format(to)
     if format.write is None:
         raise SegdataError(f"format {to} can only be read")
     options = write_options or {}
@@ -142,9 +141,9 @@ def convert(
     dataset, remap = read(data, **opening), None
     if taxonomy_map is not None:
         dataset, remap = with_taxonomy_map(dataset, taxonomy_map)
-    selected(dataset.config)  # what is wrong in the configuration is said now, not when all is written
+    select_rules(dataset.config)  # what is wrong in the configuration is said now, not when all is written
     path = Path(target)
-    stream = _ConversionStream(dataset, Losses(), progress, remap)
+    stream = _ConversionStream(dataset, LossCounter(), progress, remap)
     batches = stream.batches(jobs)
     certificate: Path | None = None
     copies: ImageCopies | None = None
@@ -180,7 +179,7 @@ def convert(
         losses,
         tuple(stream.defects),
         None if shown is None else shown.difference.n_kept,
-        len(errors_among(stream.defects, dataset.config)),
+        len(reader_errors(stream.defects, dataset.config)),
         shown,
         certificate,
         stream.apart,
@@ -215,7 +214,7 @@ def _is_unread(defect: Defect) -> bool:
 class _ConversionStream:
     """The batches on their way to the writer, counted; at their end, what could not be read is a loss."""
 
-    def __init__(self, dataset: Dataset, losses: Losses, progress: Progress, remap: Remap | None = None) -> None:
+    def __init__(self, dataset: Dataset, losses: LossCounter, progress: Progress, remap: Remap | None = None) -> None:
         self.losses, self.defects = losses, list(dataset.source.defects)
         self.n_images = self.n_segments = 0
         self.apart: Disagreement | None = None if dataset.profile.raster_rule in _EXACT_IN_COCO else Disagreement()

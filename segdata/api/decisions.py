@@ -4,13 +4,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
 from segdata.core.dataset import OpenDataset
-from segdata.core.decision import Decision
 from segdata.core.executor import run_ordered
-from segdata.core.finding import Finding
-from segdata.core.imprint import imprint_of
+from segdata.core.finding import Decision, Finding
+from segdata.core.finding_location import Annotation
+from segdata.core.label_hash import hash_finding_labels
 from segdata.core.runs import Ints
 from segdata.formats.shared.images import image_limits
 from segdata.review.applied import imprint_now
@@ -18,7 +17,7 @@ from segdata.review.standing import latest
 
 
 def label_hashes(data: OpenDataset, findings: Sequence[Finding], jobs: int = 0) -> dict[Finding, str]:
-    """The imprint of each finding, as `segdata.core.imprint` has it; "" for those about no image of the dataset.
+    """The imprint of each finding, as `segdata.core.label_hash` has it; "" for those about no image of the dataset.
 
     Only the images that findings are about are loaded, by `jobs` threads (0: one per core).
     """
@@ -30,7 +29,7 @@ def label_hashes(data: OpenDataset, findings: Sequence[Finding], jobs: int = 0) 
     def of(batch: Batch) -> list[tuple[Finding, str]]:
         annotations = Annotation.each(batch)
         mine = about[batch.images["image_id"][0].as_py()]
-        return [(each, imprint_of(each, annotations, data.profile)) for each in mine]
+        return [(each, hash_finding_labels(each, annotations, data.profile)) for each in mine]
 
     def of_rows(rows: Ints) -> list[tuple[Finding, str]]:
         return [told for batch in _single_images(data.source.load(rows)) for told in of(batch)]

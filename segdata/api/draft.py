@@ -15,11 +15,10 @@ from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.config import Config, Option
-from segdata.core.counted import counted
 from segdata.core.dataset import OpenDataset
-from segdata.core.defect import Defect
-from segdata.core.errors import SegdataError, missing_extra
-from segdata.core.planes import planes
+from segdata.core.errors import SegdataError, count_noun, missing_extra
+from segdata.core.finding import Defect
+from segdata.core.image_files import read_channels
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
@@ -159,7 +158,7 @@ def unannotated(dataset: OpenDataset) -> list[ImageEntry]:
             n_without_file += at not in annotated and each["uri"] is None
         row += batch.images.num_rows
     if not found and n_without_file:
-        lost = f"no file is known of {counted(n_without_file, 'image')} that nobody annotated"
+        lost = f"no file is known of {count_noun(n_without_file, 'image')} that nobody annotated"
         raise SegdataError(f"{dataset.profile.files}: {lost}; say where they are with --images")
     if not found:
         raise SegdataError(f"{dataset.profile.files}: every image is annotated; there is nothing to draft")
@@ -176,7 +175,7 @@ def _sample_images(entries: list[ImageEntry]) -> Iterable[Colours]:
     n_seen = 0
     for entry in entries[::step]:
         try:
-            yield scale_image(planes(_image_path(entry), entry.size))
+            yield scale_image(read_channels(_image_path(entry), entry.size))
             n_seen += 1
         except (OSError, ValueError, SyntaxError):
             continue
@@ -223,7 +222,7 @@ def _draft_image(
     """The draft of one image."""
     uri = _image_path(entry)
     try:
-        colours = scale_image(planes(uri, entry.size))
+        colours = scale_image(read_channels(uri, entry.size))
     except (OSError, ValueError, SyntaxError) as error:  # a damaged PNG is a SyntaxError to Pillow
         raise BrokenLabelsError(Defect("SEG001", f"cannot be decoded, it has no draft: {error}", uri)) from error
     labels, left = _largest(draw(colours))
@@ -256,10 +255,10 @@ def _largest(labels: RegionMap) -> tuple[RegionMap, int]:
 
 def _method_remarks(n_empty: int, left: list[int]) -> Iterator[str]:
     if n_empty:
-        yield f"nothing was found on {counted(n_empty, 'image')}, whose annotations are empty"
+        yield f"nothing was found on {count_noun(n_empty, 'image')}, whose annotations are empty"
     if left:
         yield (
-            f"{counted(len(left), 'image')} had more than {MOST_SEGMENTS:,} segments, mostly noise: "
+            f"{count_noun(len(left), 'image')} had more than {MOST_SEGMENTS:,} segments, mostly noise: "
             f"the {sum(left):,} smallest were left out; raise the option min_pixels"
         )
 
@@ -310,9 +309,9 @@ def draft_from(
     n_unsure, n_unscored, n_empty = (sum(column) for column in zip(*seen, _Unsure(0, 0, 0), strict=True))
     remarks = []
     if n_unsure:
-        remarks.append(f"{counted(n_unsure, 'segment')} with a score below {confidence:g} became void")
+        remarks.append(f"{count_noun(n_unsure, 'segment')} with a score below {confidence:g} became void")
     if n_unscored:
-        remarks.append(f"{counted(n_unscored, 'segment')} without a score stayed")
+        remarks.append(f"{count_noun(n_unscored, 'segment')} without a score stayed")
     return DraftResult(written, "predictions", {"confidence": confidence}, n_empty, tuple(remarks))
 
 

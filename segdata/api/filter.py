@@ -7,7 +7,7 @@ from typing import Unpack
 
 from segdata.api.convert import Conversion, with_batches, write_derived
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
-from segdata.core.config import nearest
+from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
@@ -109,7 +109,9 @@ def _category_condition(profile: Profile, names: list[str]) -> list[str]:
         below = [each for each in every if name in _ancestors(each, parents)]
         if not below:
             known = list(dict.fromkeys([*every, *(parent for parent in parents.values() if parent)]))
-            raise SegdataError(f"no category {name!r}{nearest(name, known) or '; there are: ' + ', '.join(known[:20])}")
+            raise SegdataError(
+                f"no category {name!r}{did_you_mean(name, known) or '; there are: ' + ', '.join(known[:20])}"
+            )
         found += below
     return [f"category in {list(dict.fromkeys(found))!r}"]
 

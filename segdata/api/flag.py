@@ -12,16 +12,15 @@ from segdata.api.read import Data, ReadOptions, read
 from segdata.api.source_cache import cache_folder
 from segdata.api.validate import split_decided
 from segdata.core.dataset import OpenDataset
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError, missing_extra
-from segdata.core.finding import Finding
-from segdata.core.judge import judge, selected
+from segdata.core.finding import Defect, Finding
 from segdata.core.label_maps import LabelMaps
+from segdata.core.rule_runner import run_rules, select_rules
 from segdata.core.validation import Validation
 from segdata.dataset import Dataset
 from segdata.formats.npz.reader import probabilities_of
 from segdata.formats.shared.images import image_limits
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.noise.corruptions import Corruptions
 from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.known_errors import KnownError, KnownErrors, compare_labels, errors_of_list, read_known_errors
@@ -31,7 +30,7 @@ from segdata.noise.segments import Flags, GivenLabels
 from segdata.noise.selection import LabelCheck, SegmentRows
 
 if TYPE_CHECKING:
-    from segdata.core.decision import Decision
+    from segdata.core.finding import Decision
     from segdata.core.rule import Rule, Tables
     from segdata.noise.evaluation import DetectionQuality
     from segdata.noise.flag_result import FlagResult
@@ -299,10 +298,12 @@ def flag(
     asked = settings or Settings()
     spend = None if budget is None else Budget.parsed(budget)
     dataset = read(data, **opening)
-    chosen = selected(dataset.config, select, ignore, command="flag") + _image_rules(select, dataset, ignore)
+    chosen = select_rules(dataset.config, select, ignore, command="flag") + _image_rules(select, dataset, ignore)
     with image_limits():
         errors = None if truth is None else read_truth(truth)
-        tables = measure(dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile, jobs=asked.jobs)
+        tables = measure_source(
+            dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile, jobs=asked.jobs
+        )
         labels = FlagInput(dataset, tables, dataset.maps(asked.annotator), asked)
         decisions = _read_decisions(dataset) if review else []
         seen = labels.trained(work, planned, progress) if predictions is None else labels.told(predictions)
@@ -335,7 +336,7 @@ class _FlagRun:
     def validation(self, chosen: "Sequence[Rule]", jobs: int, review: bool) -> Validation:
         """The findings, the most probable errors first; images that could not be looked at before all."""
         tables = replace(self.tables, suspected=self.thought.suspected, defects=self.seen.defects)
-        found = judge(tables, [*chosen], self.dataset.config, jobs=jobs)
+        found = run_rules(tables, [*chosen], self.dataset.config, jobs=jobs)
         kept, settled = split_decided(self.dataset, found.findings, jobs) if review else (found.findings, ())
         findings = tuple(sorted(kept, key=lambda each: (self._rank(each), each.order())))
         files = {each.image for each in findings}
@@ -407,7 +408,7 @@ class _FlagRun:
 
 def _image_rules(select: str | Iterable[str], dataset: Dataset, ignore: str | Iterable[str]) -> "list[Rule]":
     """The rules that pass on which images could not be looked at."""
-    return [] if select else selected(dataset.config, ["SEG001", "SEG002", "SEG003"], ignore)
+    return [] if select else select_rules(dataset.config, ["SEG001", "SEG002", "SEG003"], ignore)
 
 
 def _read_decisions(dataset: Dataset) -> "list[Decision]":

@@ -12,14 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segdata.core import kernels
-from segdata.core.batch import whole
-from segdata.core.columns import ANNOTATIONS, IMAGES, SEGMENTS, table
+from segdata.core.batch import integer_column
 from segdata.core.config import Config
-from segdata.core.counts import counts_of_runs
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
 from segdata.core.profile import Policy, Profile, Task
 from segdata.core.runs import Ints, Runs
+from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS, make_table, runs_to_rle
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.dataset import Dataset
 from segdata.formats.coco.segmentations import read_segmentations
@@ -48,15 +47,15 @@ def from_frames(
     Parameters
     ----------
     images : a row for each image: image_id, height and width in pixels, and what else of
-        `segdata.core.columns.IMAGES` is known
+        `segdata.core.schema.IMAGES` is known
     segments : a row for each segment: image_id, category_id or category (its name), its pixels, and what else of
-        `segdata.core.columns.SEGMENTS` is known. The pixels are in the first of these columns that is there:
+        `segdata.core.schema.SEGMENTS` is known. The pixels are in the first of these columns that is there:
 
         - counts: COCO's compressed RLE
         - mask: an array (height, width)
         - segmentation: as in COCO, polygons or an RLE
         - rings: polygons, drawn by COCO's rule
-    annotations : a row for each annotation: image_id, and what of `segdata.core.columns.ANNOTATIONS` is known. None:
+    annotations : a row for each annotation: image_id, and what of `segdata.core.schema.ANNOTATIONS` is known. None:
         who drew a segment annotated its image; an image without segments is annotated and empty, but where the
         segments are of several annotators it is not annotated
     taxonomy : the categories, or their names: these get the ids 1, 2, …; None: those that the segments name
@@ -114,7 +113,7 @@ def _known_columns(
             raise SegdataError(f"{what}: there is no column {name!r}, only {', '.join(map(str, frame)) or 'none'}")
     skipped = {*_PIXELS, "area", "bbox", "category_id", "segment_id"} - ({"rings"} if "counts" in frame else set())
     columns = {field.name: _column(frame, field, what) for field in schema if field.name in set(frame) - skipped}
-    return table(schema, len(frame), **columns).combine_chunks()
+    return make_table(schema, len(frame), **columns).combine_chunks()
 
 
 def _column(frame: "pd.DataFrame", field: pa.Field, what: str) -> pa.Array:
@@ -170,7 +169,7 @@ def _segment_ids(segments: "pd.DataFrame", drawn: pa.Table) -> pa.Array:
 def _image_sizes(image_id: pa.ChunkedArray, images: pa.Table) -> tuple[Ints, Ints]:
     """Height and width (n,) in pixels of the images of n segments; 0 where they are not known."""
     row = pc.index_in(image_id, value_set=images["image_id"].combine_chunks())
-    height, width = whole(images["height"].take(row)), whole(images["width"].take(row))
+    height, width = integer_column(images["height"].take(row)), integer_column(images["width"].take(row))
     for side in (height, width):
         side[(side < 1) | (side > MAX_SIDE)] = 0
     return height, width
@@ -202,7 +201,7 @@ def _pixels(segments: "pd.DataFrame", drawn: pa.Table, height: Ints, width: Ints
         )
         for fault in shapes.faults
     ]
-    return counts_of_runs(shapes.runs, height, width), shapes.rings, shapes.sound, defects
+    return runs_to_rle(shapes.runs, height, width), shapes.rings, shapes.sound, defects
 
 
 def _mask_counts(
@@ -219,7 +218,7 @@ def _mask_counts(
         start, length, value = kernels.label_runs(mask.view(np.uint8))
         inside = value > 0
         pieces.append(Runs(start[inside], length[inside], np.zeros(int(inside.sum()), np.int32)))
-    return counts_of_runs(Runs.concatenate(pieces, [1] * len(pieces)), height, width)
+    return runs_to_rle(Runs.concatenate(pieces, [1] * len(pieces)), height, width)
 
 
 def _as_json(value: object) -> msgspec.Raw:
@@ -247,7 +246,7 @@ def _implied_annotations(images: pa.Table, segments: pa.Table) -> pa.Table:
         name = names[0].as_py() if len(names) else None
         every = pc.unique(images["image_id"])
         pairs = pa.table({"image_id": every, "annotator": pa.array([name] * len(every), pa.string())})
-    return table(ANNOTATIONS, pairs.num_rows, image_id=pairs["image_id"], annotator=pairs["annotator"])
+    return make_table(ANNOTATIONS, pairs.num_rows, image_id=pairs["image_id"], annotator=pairs["annotator"])
 
 
 def _segment_parts(segments: pa.Table) -> list[SegmentPart]:

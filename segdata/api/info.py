@@ -16,7 +16,7 @@ from segdata.core.errors import SegdataError
 from segdata.dataset import Dataset
 from segdata.formats.geo.ground import segment_areas_m2
 from segdata.formats.shared.images import image_limits
-from segdata.measure.objects import objects as measured
+from segdata.measure.region_properties import object_table as measured
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ MEASURED_COLUMNS = ("area_px", *(f"{name}_px" for name in _SIZES), "area_mm2", *
 def objects(data: Data, *, jobs: int = 0, **opening: Unpack[ReadOptions]) -> "pd.DataFrame":
     """One row for each segment, in semantic data for each part of one, with place, size and shape in px and mm.
 
-    For the columns see `segdata.measure.objects`; `opening` as for `read`.
+    For the columns see `segdata.measure.region_properties`; `opening` as for `read`.
     """
     rows: pd.DataFrame = pa.concat_tables(_object_tables(read(data, **opening), jobs, no_progress)).to_pandas()
     return rows

@@ -14,10 +14,9 @@ from segdata.api.taxonomy import with_taxonomy_map
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Losses
-from segdata.core.profile import Policy, Profile
+from segdata.core.format import LossCounter
+from segdata.core.profile import ImageSequence, Policy, Profile
 from segdata.core.runs import Ints
-from segdata.core.sequence import ImageSequence
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 from segdata.store.id_conflicts import NewNames, resolve_conflicts
@@ -215,7 +214,7 @@ def _map_losses(mapped: Sequence[tuple[Dataset, Remap | None]], labels: Sequence
     """What taxonomy maps dropped and joined."""
     found = []
     for (_, remap), label in zip(mapped, labels, strict=True):
-        losses = Losses()
+        losses = LossCounter()
         if remap is not None:
             remap.count(losses)
         found += [f"{label}: {loss}" for loss in losses.listed()]

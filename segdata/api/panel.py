@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
-from segdata.core.config import nearest
+from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.formats.shared.images import image_limits
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from segdata.agreement.panel.paired import Member
     from segdata.agreement.panel.panel import Panel
     from segdata.agreement.summary.estimates import Resampling
+    from segdata.core.annotator_pairs import AnnotatorPairs
     from segdata.core.config import Gold
-    from segdata.core.defect import Defect
-    from segdata.core.opposed import Opposed
+    from segdata.core.finding import Defect
     from segdata.core.rule import Tables
 
 
@@ -51,7 +51,7 @@ class ComparedPanel:
 
     panel: "Panel"
     tables: "Tables"
-    opposed: "Opposed"
+    opposed: "AnnotatorPairs"
     near: "Tolerance"
 
 
@@ -141,7 +141,7 @@ def reference_index(gold: str | None, annotators: Sequence[str]) -> int | None:
         return None
     if gold not in annotators:
         known = ", ".join(annotators)
-        raise SegdataError(f"gold: no annotator {gold!r}{nearest(gold, list(annotators))}; there are: {known}")
+        raise SegdataError(f"gold: no annotator {gold!r}{did_you_mean(gold, list(annotators))}; there are: {known}")
     return annotators.index(gold)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.validate import measure_dataset
 from segdata.core.rule import rules
-from segdata.core.settings import options
+from segdata.core.rule_settings import configured_options
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 
@@ -83,5 +83,5 @@ def _agreement(dataset: "Dataset", tables: "Tables", jobs: int) -> "Concord | No
 def _wanted_instances(config: "Config") -> int:
     """How many segments of a category the rule too-few wants."""
     few = rules()["SEG302"]
-    wanted: int = options(config).get(few.code, few.options).get("min_segments", few.options["min_segments"])
+    wanted: int = configured_options(config).get(few.code, few.options).get("min_segments", few.options["min_segments"])
     return wanted

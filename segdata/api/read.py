@@ -9,14 +9,14 @@ from typing import TypedDict
 import numpy as np
 
 from segdata.api.source_cache import cached_source
-from segdata.core.config import Config, Option, load_config, nearest
+from segdata.core.config import Config, Option, did_you_mean, load_config
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, SettingError
-from segdata.core.format import Format, Request, Source, format_named
+from segdata.core.format import Format, ReadRequest, Source, find_format
+from segdata.core.paths import check_path_name, check_plain_files
+from segdata.core.rule_settings import check_config_categories, check_config_file, config_steps, locate_config_errors
 from segdata.core.runs import Ints
-from segdata.core.settings import at, check_categories, check_file, said_in
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
-from segdata.core.unsafe import check_files, check_name
 from segdata.dataset import Dataset
 from segdata.formats.shared.derived_sources import (
     with_image_files,
@@ -96,17 +96,17 @@ def read(
         return Dataset(data.source, data.profile, data.config, data.rows)
     root, revision = split_revision(Path(data))
     options = options if revision is None else {"revision": revision, **(options or {})}
-    check_name(root.absolute())
-    check_files(root)
+    check_path_name(root.absolute())
+    check_plain_files(root)
     settings = config if isinstance(config, Config) else _find_config(root, config)
     file = None if isinstance(config, Config) else Path(config or dataset_folder(root) / CONFIG)
-    with said_in(file):
+    with locate_config_errors(file):
         chosen = _choose_format(root, format, settings, config)
     chosen.check_options(options or {}, "read")
-    with said_in(file):
+    with locate_config_errors(file):
         categories = taxonomy if isinstance(taxonomy, Taxonomy) else _find_taxonomy(root, taxonomy, settings.taxonomy)
         folder = _find_images(images, settings.images)
-    request = Request(
+    request = ReadRequest(
         root=root,
         taxonomy=categories,
         images=folder,
@@ -117,19 +117,19 @@ def read(
     )
 
     def opened_now() -> Source:
-        with said_in(file), image_limits():
+        with locate_config_errors(file), image_limits():
             return _open_source(chosen, request, source, roi)
 
     more = {"source": source, "roi": roi}
     opened = opened_now() if cache is None else cached_source(request, chosen.name, more, opened_now, Path(cache))
-    with said_in(file):
-        check_categories(settings, opened.profile)
+    with locate_config_errors(file):
+        check_config_categories(settings, opened.profile)
     names = [only] if isinstance(only, str) else only
     rows = None if names is None else _select_images(opened.image_ids, list(names))
     return Dataset(opened, opened.profile.under(settings), settings, rows)
 
 
-def _open_source(chosen: Format, request: Request, source: str | None, roi: str | Path | None) -> Source:
+def _open_source(chosen: Format, request: ReadRequest, source: str | None, roi: str | Path | None) -> Source:
     """What the format's reader opens, with what the request adds to its images."""
     opened, settings = chosen.read(request), request.config
     if isinstance(opened, CanonicalSource):  # the store knows where image files are, but no image formats
@@ -138,7 +138,7 @@ def _open_source(chosen: Format, request: Request, source: str | None, roi: str 
     opened = opened if source is None else with_origin(opened, source)
     if not settings.sequences:
         return opened
-    with at("sequences"):
+    with config_steps("sequences"):
         divisor = settings.instance_ids.divisor if settings.instance_ids else None
         return with_sequences(opened, settings.sequences, divisor)
 
@@ -170,19 +170,19 @@ def _find_config(root: Path, given: str | Path | None) -> Config:
     if given is None and not lexists(path):
         return Config()
     config = load_config(path)
-    check_file(config, path)
+    check_config_file(config, path)
     return config
 
 
 def _choose_format(root: Path, named: str | None, settings: Config, config: object) -> Format:
     """The format that is named, by the caller or the configuration, or recognised; it has the options that are set."""
     if named is None and settings.format is not None:
-        with at("format"):
-            chosen = format_named(settings.format)
+        with config_steps("format"):
+            chosen = find_format(settings.format)
     else:
-        chosen = format_named(named or _implied_format(settings, config) or detect_format(root))
+        chosen = find_format(named or _implied_format(settings, config) or detect_format(root))
     for name, value in settings.options.items():
-        with at("options", name):
+        with config_steps("options", name):
             chosen.check_options({name: value}, "read")
     return chosen
 
@@ -220,5 +220,5 @@ def _select_images(every: Sequence[str], only: list[str]) -> Ints:
     position = {image_id: row for row, image_id in enumerate(every)}
     for name in only:
         if name not in position:
-            raise SegdataError(f"no image {name!r} in the dataset{nearest(name, list(every))}")
+            raise SegdataError(f"no image {name!r} in the dataset{did_you_mean(name, list(every))}")
     return np.unique(np.array([position[name] for name in only], dtype=np.int64))

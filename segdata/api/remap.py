@@ -6,8 +6,7 @@ from typing import Unpack
 
 from segdata.api.convert import Conversion, convert
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
-from segdata.core.counted import counted
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, count_noun
 from segdata.store.remap import TaxonomyMap
 
 
@@ -38,7 +37,7 @@ def remap(
             raise SegdataError("no category is renamed or dropped; name one")
         given: str | Path | TaxonomyMap = TaxonomyMap(categories=dict(mapping))
         made = f"categories mapped: {', '.join(f'{old} -> {new or None}' for old, new in list(mapping.items())[:8])}"
-        made += f" and {counted(len(mapping) - 8, 'other')}" if len(mapping) > 8 else ""
+        made += f" and {count_noun(len(mapping) - 8, 'other')}" if len(mapping) > 8 else ""
     else:
         given, made = mapping, f"categories mapped by {Path(mapping).name}"
     return convert(

@@ -13,13 +13,11 @@ from segdata.api.convert import Conversion, convert
 from segdata.api.decisions import label_hashes, load_images
 from segdata.api.read import Data, ReadOptions, no_progress, read
 from segdata.api.validate import validate
-from segdata.core.annotation import Annotation
-from segdata.core.batch import Batch, concatenate
-from segdata.core.counted import counted
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.dataset import OpenDataset
-from segdata.core.decision import Decision, Verdict, Via
-from segdata.core.errors import SegdataError, check_choice
-from segdata.core.finding import Finding
+from segdata.core.errors import SegdataError, check_choice, count_noun
+from segdata.core.finding import Decision, Finding, Verdict, Via
+from segdata.core.finding_location import Annotation
 from segdata.core.profile import Profile
 from segdata.dataset import Dataset
 from segdata.formats.shared.derived_sources import AlteredSource
@@ -224,8 +222,8 @@ def _fixer(dataset: Dataset) -> Mend:
 
 
 def _summary(found: Applied) -> str:
-    made = f"carried out {counted(len(found.done), 'decision')} in {counted(found.images, 'image')}"
-    reviewed = f"{counted(found.reviewed, 'annotation')} reviewed"
+    made = f"carried out {count_noun(len(found.done), 'decision')} in {count_noun(found.images, 'image')}"
+    reviewed = f"{count_noun(found.reviewed, 'annotation')} reviewed"
     return f"review: {f'{made}; {reviewed}' if found.done else reviewed}"
 
 
@@ -278,7 +276,7 @@ def export_findings(
 
     def marked(batch: Batch) -> Batch:
         pieces = [batch.take_images(np.array([row])) for row in range(batch.images.num_rows)]
-        return concatenate([image_marked(each) for each in pieces])
+        return concatenate_batches([image_marked(each) for each in pieces])
 
     def image_marked(batch: Batch) -> Batch:
         name, annotations = batch.images["image_id"][0].as_py(), Annotation.each(batch)
@@ -386,7 +384,7 @@ def import_task(
     if changed and not dry_run:
         below = [each for each, is_new in whose.items() if is_new]
         stages = {"stage": dict.fromkeys(below, "reviewed"), "reviewer": dict.fromkeys(below, reviewer)}
-        what = f"review: redrawn in {counted(found.images, 'image')}, from {Path(file).name}"
+        what = f"review: redrawn in {count_noun(found.images, 'image')}, from {Path(file).name}"
         lines = [{"image": image, "annotator": annotator} for image, annotator in whose]
         found.revision = revise(
             root, changed, what, lines, dataset.profile.revision, annotations=stages if reviewer and below else None

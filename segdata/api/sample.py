@@ -9,7 +9,7 @@ import numpy as np
 from segdata.api.convert import Conversion, write_derived
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.validate import measure_dataset
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.store.sample import ImageSample, Purpose, draw_images
 
 
@@ -59,7 +59,9 @@ def draw_sample(
     every = dataset.source.image_ids
     known = range(len(every)) if dataset.rows is None else dataset.rows.tolist()
     rows = np.array([row for row in known if every[row] in names], np.int64)
-    made = f"{counted(n, 'image')} drawn for a {purpose}{'' if stratify is None else f', by {stratify}'}, seed {seed}"
+    made = (
+        f"{count_noun(n, 'image')} drawn for a {purpose}{'' if stratify is None else f', by {stratify}'}, seed {seed}"
+    )
     return SampleResult(
         found,
         write_derived(replace(dataset, rows=rows), target, made, copy_images=copy_images, jobs=jobs, progress=progress),

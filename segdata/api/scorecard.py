@@ -17,7 +17,7 @@ from segdata.api.panel import (
     resampling,
 )
 from segdata.api.read import Data, read
-from segdata.core.batch import Batch, replaced
+from segdata.core.batch import Batch, replace_column
 from segdata.core.config import DISTANCES, Metric
 from segdata.core.errors import SegdataError
 from segdata.dataset import Dataset
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from segdata.agreement.gold.review import Review
     from segdata.agreement.gold.scorecard import Scorecard
     from segdata.api.agreement import AgreementRun
-    from segdata.core.opposed import Opposed
+    from segdata.core.annotator_pairs import AnnotatorPairs
     from segdata.core.rule import Tables
 
 
@@ -37,7 +37,7 @@ class ReworkPanel:
     """Work before and after a review: the measured tables, and what they have in common, with which tolerance."""
 
     tables: "Tables"
-    opposed: "Opposed"
+    opposed: "AnnotatorPairs"
     near: "Tolerance"
 
     @property
@@ -79,7 +79,7 @@ def compare_review(before: Data, after: Data, options: PanelOptions) -> ReworkPa
 
     def renamed(batch: Batch) -> Batch:
         names = [f"{each or called}{CORRECTED}" for each in batch.annotations["annotator"].to_pylist()]
-        return replace(batch, annotations=replaced(batch.annotations, "annotator", names))
+        return replace(batch, annotations=replace_column(batch.annotations, "annotator", names))
 
     second = replace(second, source=AlteredSource(second.source, renamed))
     every = [Member(first), Member(second)]
@@ -94,7 +94,7 @@ class ScorecardRun:
 
     scorecard: "Scorecard"
     dataset: Dataset
-    opposed: "Opposed"
+    opposed: "AnnotatorPairs"
 
 
 def scorecard(

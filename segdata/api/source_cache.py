@@ -17,19 +17,23 @@ import pyarrow as pa
 import segdata
 from segdata.core.batch import Batch
 from segdata.core.config import Config, Option
-from segdata.core.defect import Defect
 from segdata.core.executor import n_threads
-from segdata.core.format import Request, Source
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest, Source
 from segdata.core.profile import Profile
 from segdata.core.rule import Family, Tables
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.measure import cache
-from segdata.measure.across import retaining
-from segdata.measure.cache import Entry
-from segdata.measure.listing import Listing, hash_of
-from segdata.measure.measure import Measured, completed, gathered, measured, provided
-from segdata.measure.reuse import interleaved
+from segdata.measure.cache import CacheEntry, FileListing, hash_file, interleave_measured
+from segdata.measure.measure import (
+    MeasuredTables,
+    complete_tables,
+    gather_measured,
+    measure_chunks,
+    provided_columns,
+    retain_sequences,
+)
 
 # What of a configuration says nothing about reading: a change of it needs no new measuring.
 _JUDGING = ("coverage", "overlap", "select", "ignore", "severity", "rules", "overrides", "suppress", "by")
@@ -47,7 +51,7 @@ def cache_folder() -> Path:
 
 
 def cached_source(
-    request: Request, format: str, more: Mapping[str, object], open_source: Callable[[], Source], place: Path
+    request: ReadRequest, format: str, more: Mapping[str, object], open_source: Callable[[], Source], place: Path
 ) -> Source:
     """The source that `open_source` opens, or what is known of it: see `CachedSource`.
 
@@ -56,7 +60,7 @@ def cached_source(
     folders = [Path(str(each)) for each in (request.images, more.get("roi")) if each is not None]
     root = request.root
     most = _MOST_FILES if root.is_dir() else _FEW_FILES + root.stat().st_size // 500
-    listing = Listing.of(root, folders, most, _IN_THE_KEY)
+    listing = FileListing.of(root, folders, most, _IN_THE_KEY)
     return (
         open_source()
         if listing is None
@@ -71,15 +75,15 @@ class CachedSource:
     hold labels. As long as nothing differs all that was measured is known; else all but the images whose files did.
     """
 
-    def __init__(self, place: Path, key: str, listing: Listing, open_source: Callable[[], Source]) -> None:
+    def __init__(self, place: Path, key: str, listing: FileListing, open_source: Callable[[], Source]) -> None:
         self._place, self._key, self._open = place, key, open_source
-        self._entry = cache.load(place, key)
+        self._entry = cache.load_entry(place, key)
         outside = self._entry.listing.files if self._entry else ()
         self._listing = listing.with_files(outside)
         self._changed = _changed_files(self._entry, self._listing) if self._entry else set()
 
     @property
-    def known(self) -> Entry | None:
+    def known(self) -> CacheEntry | None:
         """What is known from before, where nothing has changed since."""
         return None if self._changed else self._entry
 
@@ -114,20 +118,20 @@ class CachedSource:
     def measured(
         self, families: frozenset[Family], profile: Profile, jobs: int, progress: Callable[[int], None]
     ) -> Tables:
-        """The tables, as `segdata.measure.measure.measure` makes them; what is new is kept for the next time."""
+        """The tables, as `segdata.measure.measure.measure_source` makes them; what is new is kept for the next time."""
         if self.known is not None and families <= self.known.families:
             progress(len(self.known.image_ids))
             return _entry_tables(self.known, families, profile)
         every = families | (self._entry.families if self._entry else frozenset())
         begun = time.monotonic()
-        source, chunks = retaining(self.opened, every), self.opened.chunks()
+        source, chunks = retain_sequences(self.opened, every), self.opened.chunks()
         pieces = self._pieces(source, every, profile, chunks, jobs, progress)
-        found = gathered(pieces, source.defects, every, profile)
+        found = gather_measured(pieces, source.defects, every, profile)
         names = set(found.tables)
-        tables = completed(found, source, every, profile, chunks, jobs)
+        tables = complete_tables(found, source, every, profile, chunks, jobs)
         entry = self._made(source, every, profile, found, tables, names, chunks)
         if time.monotonic() - begun >= MIN_SECONDS or self._entry is not None:
-            cache.save(self._place, self._key, entry)
+            cache.save_entry(self._place, self._key, entry)
         return _entry_tables(entry, families, profile)
 
     def _pieces(
@@ -138,17 +142,17 @@ class CachedSource:
         chunks: list[Ints],
         jobs: int,
         progress: Callable[[int], None],
-    ) -> Iterator[Measured]:
+    ) -> Iterator[MeasuredTables]:
         """What is measured of each portion of images; those that have not changed are taken from before."""
         kept = self._kept(source, families)
         fresh = [rows for chunk in chunks if len(rows := chunk[[row not in kept for row in chunk.tolist()]])]
-        found = measured(source, families, profile, fresh, jobs, progress)
+        found = measure_chunks(source, families, profile, fresh, jobs, progress)
         if not kept or self._entry is None:
             return (piece for _, piece in found)
         progress(len(kept))
         order = np.concatenate([np.empty(0, np.int64), *chunks])
-        before = Measured(_image_tables(self._entry, profile), list(self._entry.defects[self._entry.opened :]))
-        return interleaved(order, kept, before, found)
+        before = MeasuredTables(_image_tables(self._entry, profile), list(self._entry.defects[self._entry.opened :]))
+        return interleave_measured(order, kept, before, found)
 
     def _kept(self, source: Source, families: frozenset[Family]) -> dict[int, int]:
         """Row of an image -> its row in the entry's tables, for the images that have not changed."""
@@ -170,11 +174,11 @@ class CachedSource:
         source: Source,
         families: frozenset[Family],
         profile: Profile,
-        found: Measured,
+        found: MeasuredTables,
         tables: Tables,
         names: set[str],
         chunks: list[Ints],
-    ) -> Entry:
+    ) -> CacheEntry:
         """What to keep; `names` are the tables of single images, the others are measured over several."""
         kept = dict(found.tables)
         for name in Tables.__dataclass_fields__:
@@ -186,7 +190,7 @@ class CachedSource:
         listing = self._listing.with_files(uris)
         order = np.concatenate([np.empty(0, np.int64), *chunks]).tolist()
         labels = [] if files is None else [str(path) for row in order for path in files(row)]
-        return Entry(
+        return CacheEntry(
             source.profile,
             tuple(source.image_ids),
             families,
@@ -198,9 +202,9 @@ class CachedSource:
         )
 
 
-def _entry_tables(entry: Entry, families: frozenset[Family], profile: Profile) -> Tables:
+def _entry_tables(entry: CacheEntry, families: frozenset[Family], profile: Profile) -> Tables:
     """The tables of an entry as they are when only some families are measured."""
-    given, everything = provided(families, profile)
+    given, everything = provided_columns(families, profile)
     tables = {}
     for name, columns in everything.items():
         stored = entry.tables.get(name)
@@ -211,33 +215,35 @@ def _entry_tables(entry: Entry, families: frozenset[Family], profile: Profile) -
     return Tables.of(profile, tables, entry.defects)
 
 
-def _image_tables(entry: Entry, profile: Profile) -> dict[str, pa.Table]:
+def _image_tables(entry: CacheEntry, profile: Profile) -> dict[str, pa.Table]:
     """An entry's tables of single images, without the columns that are measured over several."""
-    given, _ = provided(entry.families - {"copies"}, profile)
+    given, _ = provided_columns(entry.families - {"copies"}, profile)
     return {name: entry.tables[name].select(columns) for name, columns in given.items()}
 
 
-def _changed_files(entry: Entry, now: Listing) -> set[str]:
+def _changed_files(entry: CacheEntry, now: FileListing) -> set[str]:
     """The files that are not as they were: new, gone, or of other content."""
     found = entry.listing.changed(now)
     same = {
-        path for path in found if path in entry.hashes and path in now.files and entry.hashes[path] == hash_of(path)
+        path for path in found if path in entry.hashes and path in now.files and entry.hashes[path] == hash_file(path)
     }
     return found - same
 
 
-def _label_hashes(labels: Sequence[str], listing: Listing, before: Entry | None, changed: set[str]) -> dict[str, str]:
+def _label_hashes(
+    labels: Sequence[str], listing: FileListing, before: CacheEntry | None, changed: set[str]
+) -> dict[str, str]:
     """The hashes of files that hold labels, as far as they are as they were listed."""
     known = {path: mark for path, mark in before.hashes.items() if path not in changed} if before else {}
     found = {path: known[path] for path in labels if path in known}
     rest = [path for path in dict.fromkeys(labels) if path not in found]
     with ThreadPoolExecutor(n_threads(0)) as pool:
-        marks = dict(zip(rest, pool.map(hash_of, rest), strict=True))
-    moved = listing.changed(Listing({}).with_files(rest))
+        marks = dict(zip(rest, pool.map(hash_file, rest), strict=True))
+    moved = listing.changed(FileListing({}).with_files(rest))
     return found | {path: mark for path, mark in marks.items() if mark is not None and path not in moved}
 
 
-def _entry_key(request: Request, format: str, more: Mapping[str, object]) -> str:
+def _entry_key(request: ReadRequest, format: str, more: Mapping[str, object]) -> str:
     """The name of an entry: of everything that decides how a dataset is read and measured, but the files themselves."""
     config, unset = request.config, Config()
     judging = {name: getattr(unset, name) for name in _JUDGING}
@@ -258,7 +264,7 @@ def _entry_key(request: Request, format: str, more: Mapping[str, object]) -> str
 
 def _program_version() -> list[object]:
     """What reads and measures: the version, and the times of the package's files, for those who change them."""
-    files = Listing.of(Path(segdata.__file__).parent, (), _MOST_FILES)
+    files = FileListing.of(Path(segdata.__file__).parent, (), _MOST_FILES)
     newest = (
         max((stat[1] for path, stat in files.files.items() if not path.endswith(".pyc")), default=0) if files else 0
     )

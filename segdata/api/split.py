@@ -9,13 +9,13 @@ import numpy as np
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.validate import measure_dataset
-from segdata.core.deal import Deal, deal, grouped, shares_of
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
-from segdata.core.strata import splits
+from segdata.core.split_assignment import SplitAssignment, assign_splits, check_shares, group_images
+from segdata.core.strata import image_splits
 from segdata.dataset import Dataset
-from segdata.measure.lookalikes import lookalikes
+from segdata.measure.duplicates import find_lookalikes
 from segdata.store.revisions import revise
 
 PARTS = {"train": 0.7, "val": 0.15, "test": 0.15}
@@ -33,7 +33,7 @@ class SplitResult:
     lists : the files that name the images of each part; empty: none were written
     """
 
-    deal: Deal
+    deal: SplitAssignment
     n_alike: int
     revision: str | None = None
     lists: tuple[Path, ...] = ()
@@ -73,12 +73,12 @@ def split(
     """
     dataset = read(data, **opening)
     wanted = dict(PARTS if parts is None else parts)
-    names, _ = shares_of(wanted)
+    names, _ = check_shares(wanted)
     root = None if lists is not None or dry_run else _canonical_root(dataset)
     tables = measure_dataset(dataset, frozenset(), jobs, progress)
-    pairs = lookalikes(tables.images, jobs) if near else np.empty((0, 2), np.int64)
-    unit = grouped(tables, [group] if isinstance(group, str) else list(group), pairs)
-    dealt = deal(tables, wanted, unit, seed, _current_parts(tables, names) if keep else None)
+    pairs = find_lookalikes(tables.images, jobs) if near else np.empty((0, 2), np.int64)
+    unit = group_images(tables, [group] if isinstance(group, str) else list(group), pairs)
+    dealt = assign_splits(tables, wanted, unit, seed, _current_parts(tables, names) if keep else None)
     if dry_run:
         return SplitResult(dealt, len(pairs))
     if root is None:
@@ -103,10 +103,10 @@ def _canonical_root(dataset: Dataset) -> Path:
 def _current_parts(tables: Tables, names: tuple[str, ...]) -> Ints:
     """(n_images,) the part that an image is in; -1 for none of `names`."""
     number = {name: at for at, name in enumerate(names)}
-    return np.array([number.get(each, -1) for each in splits(tables).tolist()], np.int64)
+    return np.array([number.get(each, -1) for each in image_splits(tables).tolist()], np.int64)
 
 
-def _write_lists(dealt: Deal, folder: Path) -> tuple[Path, ...]:
+def _write_lists(dealt: SplitAssignment, folder: Path) -> tuple[Path, ...]:
     """Write a list of image ids for each part; nothing that is there already is replaced."""
     paths = tuple(folder / f"{name}.txt" for name in dealt.parts)
     for path in paths:

@@ -8,8 +8,8 @@ from typing import Unpack
 from segdata.api.read import TAXONOMY, Data, ReadOptions, dataset_folder, read
 from segdata.core.batch import Batch
 from segdata.core.config import Config, load_config
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.finding import Defect
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, dump_taxonomy, load_taxonomy

@@ -11,9 +11,9 @@ import numpy as np
 from segdata.api.convert import Conversion, write_derived
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.validate import measure_dataset
-from segdata.core.batch import Batch, replaced
-from segdata.core.defect import Defect
+from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError, check_choice
+from segdata.core.finding import Defect
 from segdata.core.format import Source
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
@@ -169,7 +169,7 @@ class _WindowSource:
         batch = self.source.load(self.rows[rows])
         found = cut_windows(batch, self.choose(batch), self.prefix)
         nowhere = [None] * found.images.num_rows
-        return found if self.crop else replace(found, images=replaced(found.images, "uri", nowhere))
+        return found if self.crop else replace(found, images=replace_column(found.images, "uri", nowhere))
 
 
 def untile(

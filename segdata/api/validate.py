@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Unpack, get_args
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.source_cache import CachedSource
-from segdata.core.content import content_hash
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import InvalidDatasetError
 from segdata.core.finding import Finding
-from segdata.core.judge import judge, needed, selected
+from segdata.core.label_hash import content_hash
 from segdata.core.profile import RasterRule
 from segdata.core.rule import Family, Tables
+from segdata.core.rule_runner import needed_families, run_rules, select_rules
 from segdata.core.validation import FailOn, Validation, check_fail_on
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.review.log import place
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ def measure_dataset(
     with image_limits():
         if isinstance(data.source, CachedSource) and data.rows is None:
             return data.source.measured(families, data.profile, jobs, progress)
-        return measure(data.source, families, chunks=data.chunks(), profile=data.profile, jobs=jobs, progress=progress)
+        return measure_source(
+            data.source, families, chunks=data.chunks(), profile=data.profile, jobs=jobs, progress=progress
+        )
 
 
 def validate(
@@ -65,11 +67,11 @@ def validate(
     dataset = read(data, **opening)
     if by is not None:
         dataset = replace(dataset, profile=replace(dataset.profile, by=by))
-    asked = selected(dataset.config, select, ignore)
+    asked = select_rules(dataset.config, select, ignore)
     chosen = [rule for rule in asked if not (rule.whole and dataset.is_part)]
     skipped = tuple(rule.code for rule in asked if rule not in chosen and rule.applies(dataset.profile))
-    tables = measure_dataset(dataset, needed(chosen, dataset.profile), jobs, progress)
-    found = judge(tables, chosen, dataset.config, jobs=jobs)
+    tables = measure_dataset(dataset, needed_families(chosen, dataset.profile), jobs, progress)
+    found = run_rules(tables, chosen, dataset.config, jobs=jobs)
     findings, settled = split_decided(dataset, found.findings, jobs) if review else (found.findings, ())
     files = _image_files(tables, {finding.image for finding in findings})
     return Validation(
@@ -156,9 +158,9 @@ def info(
     tables = measure_dataset(dataset, families, jobs)
     found = summarise(dataset.profile.files, tables, digest, by or dataset.profile.by)
     if with_channels:
-        from segdata.measure.channels import channels
+        from segdata.measure.training_statistics import channel_statistics
 
-        known, unread = channels(tables.images, jobs)
+        known, unread = channel_statistics(tables.images, jobs)
         found = replace(found, channels=known, unread=unread)
     if with_shapes:
         from segdata.api.info import shape_quartiles
@@ -171,10 +173,10 @@ def info(
 
 def _accepted_facts(dataset: Dataset, jobs: int) -> dict[str, str]:
     """How much of what people drew where a model had drawn is the model's; nothing where they never met."""
-    from segdata.measure.accepted import accepted
+    from segdata.measure.training_statistics import count_accepted
 
     with image_limits():
-        found = accepted(dataset.batches(jobs))
+        found = count_accepted(dataset.batches(jobs))
     if not found.segments:
         return {}
     share = found.unchanged / found.segments
@@ -196,7 +198,7 @@ def _raster_rule_differences(dataset: Dataset, jobs: int) -> dict[str, tuple[int
 def hash_of(data: Data, *, jobs: int = 0, **opening: Unpack[ReadOptions]) -> str:
     """The content hash of a dataset's labels, 64 hexadecimal digits: log it with a training run.
 
-    The same labels give the same hash in every format that can hold them; see `segdata.core.content.content_hash`.
+    The same labels give the same hash in every format that can hold them; see `segdata.core.label_hash.content_hash`.
     """
     dataset = read(data, **opening)
     with image_limits():

@@ -4,11 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
+from segdata.core.cielab import rgb_to_cielab
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
-from segdata.core.lab import lab
-from segdata.core.planes import Planes, planes
+from segdata.core.image_files import ChannelArray, read_channels
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
@@ -48,7 +48,7 @@ def _of_batch(batch: Batch, chosen: NDArray[np.bool_]) -> Floats:
         owner, which = np.unique(batch.runs.owner[runs], return_inverse=True)
         area = np.bincount(which, weights=length)
         sums[owner] = np.column_stack([_summed(channel, start, length, which) / area for channel in pixels])
-    return lab(sums)
+    return rgb_to_cielab(sums)
 
 
 def _summed(channel: Floats, start: Ints, length: Ints, which: Ints) -> Floats:
@@ -62,7 +62,7 @@ def _pixels(uri: str | None, size: tuple[int, int]) -> Floats | None:
     if uri is None:
         return None
     try:
-        found = planes(uri, size, most=3)
+        found = read_channels(uri, size, most=3)
     except (OSError, SegdataError):
         return None
     if found.shape[1:] != size:
@@ -70,7 +70,7 @@ def _pixels(uri: str | None, size: tuple[int, int]) -> Floats | None:
     return _as_rgb(found).transpose(0, 2, 1).reshape(3, -1)
 
 
-def _as_rgb(found: Planes) -> Floats:
+def _as_rgb(found: ChannelArray) -> Floats:
     """Three channels from 0 to 255; what has more than 8 bits is stretched to that."""
     channels = found[[0, 1, 2] if len(found) >= 3 else [0, 0, 0]].astype(np.float64)
     if found.dtype == np.uint8:

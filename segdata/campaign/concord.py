@@ -10,7 +10,7 @@ from segdata.agreement.summary.estimates import DEFAULT, Amounts, Resampling, ca
 from segdata.agreement.summary.summary import between_persons
 from segdata.agreement.summary.sums import column
 from segdata.campaign.projection import Range
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
@@ -97,7 +97,7 @@ class Concord:
     confused: tuple[Taken, ...]
 
 
-def concord(opposed: Opposed, how: Resampling = DEFAULT) -> Concord | None:
+def concord(opposed: AnnotatorPairs, how: Resampling = DEFAULT) -> Concord | None:
     """How well annotators agree; None where no image was annotated by two."""
     amounts = Amounts.of(opposed)
     rows = between_persons(amounts)
@@ -132,7 +132,7 @@ def _categories(amounts: Amounts, rows: Ints, how: Resampling) -> tuple[Agreeing
     return tuple(found)
 
 
-def _confused(opposed: Opposed, chosen: NDArray[np.bool_]) -> tuple[Taken, ...]:
+def _confused(opposed: AnnotatorPairs, chosen: NDArray[np.bool_]) -> tuple[Taken, ...]:
     """The pairs of categories that anything is called by both."""
     n = len(opposed.categories)
     case = column(opposed.pairs, "case")
@@ -154,7 +154,7 @@ def _confused(opposed: Opposed, chosen: NDArray[np.bool_]) -> tuple[Taken, ...]:
 
 
 def _counts(
-    opposed: Opposed, name: str, weight: str | None, chosen: NDArray[np.bool_]
+    opposed: AnnotatorPairs, name: str, weight: str | None, chosen: NDArray[np.bool_]
 ) -> tuple[Floats, tuple[Ints, Ints]]:
     """(n_categories, n_categories) of what both annotators have, and (pair, a * n + b) of each row that counts.
 

@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 
 from segdata.core.config import Cost
-from segdata.core.decision import Decision
+from segdata.core.finding import Decision
 from segdata.core.rule import Tables
 
 SITTING = 300.0  # seconds between two decisions after which a reviewer was away

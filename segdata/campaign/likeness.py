@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from segdata.core.advice import alike_colours, alike_names
-from segdata.core.relations import Relation, related_either_way
+from segdata.core.guideline import Relation, is_related_either_way, similar_colours, similar_names
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
-from segdata.core.tallies import countable, joint, units
+from segdata.core.strata import independent_units, is_example, joint_codes
 
 Floats = NDArray[np.float64]
 _LEAST_UNITS = 8  # independent images with a category, below which nothing is said of its looks
@@ -72,9 +71,9 @@ def confusable(
     for a, b, mistaken in _looking_alike(tables, rows, features, least_mistaken):
         note(name_of(a), name_of(b), mistaken=mistaken, coloured=coloured)
     categories = [each for each in tables.profile.taxonomy.categories if each.kind != "void"]
-    for one, other in alike_names(categories):
+    for one, other in similar_names(categories):
         note(one, other, names=True)
-    for one, other, distance in alike_colours(categories):
+    for one, other, distance in similar_colours(categories):
         note(one, other, colour=distance)
     pairs = [Confusable(a, b, **evidence) for (a, b), evidence in found.items()]  # type: ignore[arg-type]  # its fields
     return tuple(sorted(pairs, key=_doubt))
@@ -91,18 +90,18 @@ def _drawn_twice(tables: Tables, min_iou: float) -> list[tuple[int, ...]]:
     segments, pairs = tables.segments, tables.pairs
     a, b, shared = pairs["a"], pairs["b"], pairs["shared"]
     area, category = segments["area"], segments["category_id"]
-    counts = countable(tables, crowds=False)
+    counts = is_example(tables, crowds=False)
     same_thing = shared >= min_iou * (area[a] + area[b] - shared)
     rows = np.flatnonzero(same_thing & (category[a] != category[b]) & counts[a] & counts[b])
     taxonomy = tables.profile.taxonomy
     one, other = np.minimum(category[a[rows]], category[b[rows]]), np.maximum(category[a[rows]], category[b[rows]])
     relations: tuple[Relation, ...] = ("part_of", "may_overlap", "also")
     for relation in relations:
-        told = related_either_way(taxonomy, relation, one, other)
+        told = is_related_either_way(taxonomy, relation, one, other)
         rows, one, other = rows[~told], one[~told], other[~told]
-    which, first = joint(one, other)
+    which, first = joint_codes(one, other)
     image = segments["image"][a[rows]]
-    n_images = np.bincount(which[joint(which, image)[1]], minlength=len(first))
+    n_images = np.bincount(which[joint_codes(which, image)[1]], minlength=len(first))
     times = np.bincount(which, minlength=len(first))
     ids, n_segments = np.unique(category[counts], return_counts=True)
     of = np.minimum(*(n_segments[np.searchsorted(ids, each[first])] for each in (one, other)))
@@ -120,8 +119,8 @@ def _looking_alike(tables: Tables, rows: Ints, features: Floats, least: float) -
     if features.size == 0:
         return []
     ids, of = np.unique(tables.segments["category_id"][rows], return_inverse=True)
-    unit = units(tables)[tables.segments["image"][rows]]
-    n_units = np.bincount(of[joint(of, unit)[1]], minlength=len(ids))
+    unit = independent_units(tables)[tables.segments["image"][rows]]
+    n_units = np.bincount(of[joint_codes(of, unit)[1]], minlength=len(ids))
     enough = np.flatnonzero(n_units >= _LEAST_UNITS)
     mean = np.stack([np.bincount(of, column) for column in features.T], axis=1) / np.bincount(of)[:, None]
     within = features - mean[of]
@@ -155,7 +154,7 @@ def _features(tables: Tables, colours: Floats) -> tuple[Ints, Floats, bool]:
     Colour is where most segments have one, or very many; then the others are left out.
     """
     segments, images = tables.segments, tables.images
-    counts = countable(tables, crowds=False)
+    counts = is_example(tables, crowds=False)
     every, with_colour = np.flatnonzero(counts), np.flatnonzero(counts & ~np.isnan(colours).any(axis=1))
     coloured = 0 < len(with_colour) >= min(len(every) / 2, _ENOUGH_COLOURS)
     rows = with_colour if coloured else every

@@ -10,8 +10,8 @@ from segdata.campaign.projection import Projected, Range, Units, amounts, images
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
+from segdata.core.strata import independent_units, is_example
 from segdata.core.table import Table
-from segdata.core.tallies import countable, units
 from segdata.core.taxonomy import Taxonomy
 
 Floats = NDArray[np.float64]
@@ -120,7 +120,7 @@ def outlook(tables: Tables, plan: Plan) -> Outlook:
     if plan.campaign is not None and plan.campaign < n_images:
         raise SegdataError(f"the campaign has {plan.campaign:,} images, and its pilot {n_images:,}")
     size = float(plan.campaign or math.inf)
-    sample = Units.by(units(tables)[annotated])
+    sample = Units.by(independent_units(tables)[annotated])
     part = 1 / np.bincount(image)[image]
     counted = _Counted(tables, image, part, n_images)
     hours, timed_by = _hours(annotations, image, part, sample, size, plan, counted.every)
@@ -200,7 +200,7 @@ def _listed(tables: Tables) -> Ints:
     A parent is there where it has segments itself.
     """
     taxonomy: Taxonomy = tables.profile.taxonomy
-    used = np.unique(tables.segments["category_id"][countable(tables)]).tolist()
+    used = np.unique(tables.segments["category_id"][is_example(tables)]).tolist()
     parents = {each.parent for each in taxonomy.categories if each.parent != each.name}
     own = parents - {each.name for each in taxonomy.categories if each.parent == each.name}  # a member of its own group
     ids = [each.id for each in taxonomy.categories if each.name not in own or each.id in used]

@@ -8,9 +8,8 @@ from segdata.campaign.concord import Concord, Taken
 from segdata.campaign.likeness import Confusable
 from segdata.campaign.outlook import CategoryOutlook, Outlook, Plan
 from segdata.campaign.wording import percent, rounded_up, share_of, spoken
-from segdata.core.config import nearest
-from segdata.core.counted import counted
-from segdata.core.errors import SegdataError
+from segdata.core.config import did_you_mean
+from segdata.core.errors import SegdataError, count_noun
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category
 
@@ -95,7 +94,7 @@ def judged(
     """The pilot with its reasons, but those of the kinds `ignore`; raises SegdataError for a kind that is none."""
     for kind in ignore:
         if kind not in KINDS:
-            hint = nearest(kind, list(KINDS)) or f"; there are: {', '.join(KINDS)}"
+            hint = did_you_mean(kind, list(KINDS)) or f"; there are: {', '.join(KINDS)}"
             raise SegdataError(f"no kind of reason is called {kind!r}{hint}")
     every = [
         *_small(found),
@@ -112,11 +111,14 @@ def judged(
 
 def _small(found: Outlook) -> Iterator[Reason]:
     if found.n_images < _LEAST_IMAGES:
-        message = f"the pilot has {counted(found.n_images, 'image')}; annotate {_LEAST_IMAGES} or more, drawn at random"
+        message = (
+            f"the pilot has {count_noun(found.n_images, 'image')}; annotate {_LEAST_IMAGES} or more, drawn at random"
+        )
         yield Reason("small-pilot", True, message)
     elif found.n_units < _LEAST_UNITS:
         message = (
-            f"the {found.n_images} images are from {counted(found.n_units, 'sequence or group', 'sequences or groups')}"
+            f"the {found.n_images} images are from "
+            f"{count_noun(found.n_units, 'sequence or group', 'sequences or groups')}"
             f"; take some from {_LEAST_UNITS} or more, since images of one resemble each other"
         )
         yield Reason("small-pilot", True, message)
@@ -125,13 +127,13 @@ def _small(found: Outlook) -> Iterator[Reason]:
 def _categories(plan: Plan, found: Outlook, pairs: Sequence[Confusable]) -> Iterator[Reason]:
     """One for each category that cannot be trained on as things are."""
     for each in found.categories:
-        where = f"{each.n_images:,} of {counted(found.n_images, 'image')}"
+        where = f"{each.n_images:,} of {count_noun(found.n_images, 'image')}"
         if each.kind == "unknown":
             message = f"{each.name!r} is in {where} and not in the taxonomy; add it, or say by an alias what it is"
             yield Reason("unknown-category", True, message, (each.name,))
         elif each.n_images == 0:
             least = f"at most {percent(each.share.high)} % of the images have it"
-            message = f"{each.name!r} is in none of {counted(found.n_images, 'image')}: {least}; "
+            message = f"{each.name!r} is in none of {count_noun(found.n_images, 'image')}: {least}; "
             yield Reason("unused-category", True, message + _remedy(each, found.categories, pairs), (each.name,))
         elif plan.campaign is not None and each.segments.low < plan.min_instances:
             blocks = each.segments.value < plan.min_instances
@@ -173,7 +175,7 @@ def _confusable(pairs: Sequence[Confusable], n_images: int) -> Iterator[Reason]:
         if pair.twice:
             message = (
                 f"{both}: {pair.twice:,} of {pair.of:,} were drawn as both, in {pair.images:,} of "
-                f"{counted(n_images, 'image')}; define where one ends, merge them, or allow it "
+                f"{count_noun(n_images, 'image')}; define where one ends, merge them, or allow it "
                 "(part_of, may_overlap, also)"
             )
             # Once may be a slip of the hand.
@@ -214,12 +216,12 @@ def _disagreed(agreement: Concord | None) -> Iterator[Reason]:
 def _taken(pair: Taken) -> Reason:
     """Two categories that annotators take for each other."""
     if pair.of_segments:
-        often, what = True, f"{pair.segments:,} of {counted(pair.of_segments, 'thing')}"
+        often, what = True, f"{pair.segments:,} of {count_noun(pair.of_segments, 'thing')}"
     else:
         often, what = pair.share >= _MISTAKEN, f"{percent(pair.share)} % of the rarer one's pixels"
     message = (
         f"{pair.a!r} and {pair.b!r}: annotators do not agree which of the two {what} are, in "
-        f"{counted(pair.images, 'image')}; both definitions should say which is which, or merge them"
+        f"{count_noun(pair.images, 'image')}; both definitions should say which is which, or merge them"
     )
     return Reason("confused", often, message, (pair.a, pair.b))
 
@@ -247,12 +249,14 @@ def _guideline(categories: Sequence[Category]) -> Iterator[Reason]:
     written = [each for each in categories if not (each.definition or "").startswith("drafted:")]
     without = [each.name for each in categories if each not in written or not each.definition]
     if without:
-        message = f"{counted(len(without), 'category')} without a definition: {_names(without)}; write down what "
+        message = f"{count_noun(len(without), 'category')} without a definition: {_names(without)}; write down what "
         yield Reason("no-definition", True, message + "belongs to each, or everybody decides alone", tuple(without))
     drawn = [each for each in categories if each.kind != "void"]
     without = [each.name for each in drawn if not each.boundary_rule]
     if without:
-        message = f"{counted(len(without), 'category')} without a boundary_rule: {_names(without)}; say where outlines "
+        message = (
+            f"{count_noun(len(without), 'category')} without a boundary_rule: {_names(without)}; say where outlines "
+        )
         yield Reason("no-boundary-rule", False, message + "run, or each annotator draws them elsewhere", tuple(without))
 
 

@@ -99,7 +99,7 @@ def command(
     from segdata.cli.output import emit, paper, spare
     from segdata.cli.progress import progress
     from segdata.cli.validate import codes
-    from segdata.core.counted import counted
+    from segdata.core.errors import count_noun
 
     every = [named(each) for each in data]
     spare(output, [path for _, path in every] + opening.inputs())
@@ -129,7 +129,7 @@ def command(
     typed = ["agreement", *map(shlex.quote, data), *opening.words]
     emit(_report(report, found, typed, paper(output), fail_on, opening.jobs), output)
     if found.decided:
-        say(f"{counted(found.decided, 'finding')} decided by reviewers; --no-review counts them, too")
+        say(f"{count_noun(found.decided, 'finding')} decided by reviewers; --no-review counts them, too")
     if output is not None:
         say(f"agreement of {len(found.agreement.annotators)} annotators, see {output}")
     return FOUND if found.agreement.fails(fail_on) else 0

@@ -80,15 +80,15 @@ def command(
 
 def _tell(browsed: "BrowseResult") -> None:
     """What is in FiftyOne now, and what it has no place for."""
-    from segdata.core.counted import counted
+    from segdata.core.errors import count_noun
 
     where = f"FiftyOne's dataset {browsed.name!r}"
     settled = f" ({browsed.n_settled:,} of them decided)" if browsed.n_settled else ""
-    say(f"{counted(browsed.n_images, 'image')} with {counted(browsed.n_findings, 'finding')}{settled} in {where}")
+    say(f"{count_noun(browsed.n_images, 'image')} with {count_noun(browsed.n_findings, 'finding')}{settled} in {where}")
     for note in browsed.notes:
         say(note)
     if browsed.n_decided:
-        say(f"{counted(browsed.n_decided, 'decision')} from the last time in FiftyOne kept in {browsed.log}")
+        say(f"{count_noun(browsed.n_decided, 'decision')} from the last time in FiftyOne kept in {browsed.log}")
     about: dict[str, list[Finding]] = {}
     for finding in browsed.about_dataset:
         about.setdefault(f"{finding.code} {finding.rule}", []).append(finding)
@@ -98,4 +98,7 @@ def _tell(browsed: "BrowseResult") -> None:
         say(f"of the dataset as a whole: {rule}: {of}{found[0].message}{more}")
     if browsed.elsewhere:
         first = browsed.elsewhere[0].image
-        say(f"{counted(len(browsed.elsewhere), 'finding')} left out: about images that are not here, such as {first!r}")
+        say(
+            f"{count_noun(len(browsed.elsewhere), 'finding')} left "
+            f"out: about images that are not here, such as {first!r}"
+        )

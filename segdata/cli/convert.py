@@ -12,7 +12,7 @@ from segdata.cli.options import Opening, data_options, example, pairs
 
 if TYPE_CHECKING:
     from segdata.api.convert import OnLoss
-    from segdata.core.loss import Loss
+    from segdata.core.format import Loss
 
 
 @click.command(

@@ -13,7 +13,7 @@ def command(code: str) -> None:
     CODE is the rule's code or name.
     """
     from segdata.cli.output import emit, paper
-    from segdata.core.rule import rule_named
+    from segdata.core.rule import find_rule
     from segdata.report.catalogue import page
 
-    emit(page(rule_named(code), paper()))
+    emit(page(find_rule(code), paper()))

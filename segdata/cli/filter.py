@@ -72,7 +72,7 @@ def command(
     from segdata.cli.outcome import tell
     from segdata.cli.output import emit, paper
     from segdata.cli.progress import progress
-    from segdata.core.counted import counted
+    from segdata.core.errors import count_noun
 
     dataset = opening.read(data)
     with progress("filter", len(dataset)) as done:
@@ -91,8 +91,8 @@ def command(
             jobs=opening.jobs,
             progress=done,
         )
-    dropped = [counted(found.images, "image"), counted(found.annotations, "annotation")]
-    dropped.append(f"{counted(found.segments, 'segment')} ({found.pixels:,} px)")
+    dropped = [count_noun(found.images, "image"), count_noun(found.annotations, "annotation")]
+    dropped.append(f"{count_noun(found.segments, 'segment')} ({found.pixels:,} px)")
     kept = f"kept where {' and '.join(found.conditions)}" if found.conditions else "kept everything"
     emit("\n".join([*paper().wrap(kept), *paper().wrap(f"dropped {', '.join(dropped)}")]))
     return tell(found.written, data, opening)

@@ -137,7 +137,7 @@ def command(
     from segdata.cli.output import emit, spare, spare_folder
     from segdata.cli.progress import explained, stages
     from segdata.cli.validate import codes
-    from segdata.core.counted import counted
+    from segdata.core.errors import count_noun
 
     more = [each for each in (predictions, truth) if each is not None]
     spare(output, [*opening.inputs(data), *more])
@@ -162,7 +162,7 @@ def command(
     asked = _asked(dataset, found, [*opening.typed(data)], again, fail_on, max_findings)
     emit(_report(report, found, asked, data, dataset, output, opening.jobs), output)
     if output is not None:
-        say(f"{counted(len(found.validation.findings), 'finding')}, see {output}")
+        say(f"{count_noun(len(found.validation.findings), 'finding')}, see {output}")
     if overlays is not None:
         draw(dataset, found.validation, overlays)
     return FOUND if found.validation.fails(fail_on) else 0

@@ -13,10 +13,10 @@ from segdata.cli.options import example, report_options
 def command(name: str | None, report: str, output: Path | None) -> None:
     """List every format, or show what one of them holds, with its options."""
     from segdata.cli.output import emit, paper
-    from segdata.core.format import format_named, formats
+    from segdata.core.format import find_format, formats
     from segdata.report.formats import page, to_json, to_text
 
-    shown = list(formats().values()) if name is None else [format_named(name)]
+    shown = list(formats().values()) if name is None else [find_format(name)]
     if report == "json":
         emit(to_json(shown), output)
     else:

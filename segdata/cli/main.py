@@ -51,10 +51,10 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that was asked for; for one that does not exist the nearest is named."""
-        from segdata.core.config import nearest
+        from segdata.core.config import did_you_mean
 
         if args[0] not in NAMES and not args[0].startswith("-"):
-            raise click.UsageError(f"no command {args[0]!r}{nearest(args[0], list(NAMES))}", ctx)
+            raise click.UsageError(f"no command {args[0]!r}{did_you_mean(args[0], list(NAMES))}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -44,7 +44,7 @@ def command(
     from segdata.cli.outcome import tell
     from segdata.cli.output import emit
     from segdata.cli.progress import progress
-    from segdata.core.counted import counted
+    from segdata.core.errors import count_noun
 
     datasets = [opening.read(each) for each in data]
     chosen = mapped(data, maps)
@@ -61,7 +61,7 @@ def command(
     for remark in found.remarks:
         emit(remark)
     if found.n_shared:
-        emit(f"{counted(found.n_shared, 'image')} joined with those of another dataset")
+        emit(f"{count_noun(found.n_shared, 'image')} joined with those of another dataset")
     return tell(found.written, data[0], opening)
 
 

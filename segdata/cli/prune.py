@@ -20,14 +20,14 @@ def command(data: Path, keep: int, dry_run: bool) -> None:
     """
     from segdata.api.history import prune
     from segdata.cli.output import emit, paper
-    from segdata.core.counted import counted
+    from segdata.core.errors import count_noun
     from segdata.report.history import bytes_
 
     found = prune(data, keep, dry_run=dry_run)
     if not found.revisions and not found.unfinished:
         emit("nothing to delete")
         return
-    what = [f"{counted(len(found.revisions), 'revision')} ({', '.join(found.revisions)})"] if found.revisions else []
+    what = [f"{count_noun(len(found.revisions), 'revision')} ({', '.join(found.revisions)})"] if found.revisions else []
     what += [f"{', '.join(found.unfinished)}, never finished"] if found.unfinished else []
     does = "would delete" if dry_run else "deleted"
     emit("\n".join(paper().wrap(f"{does} {' and '.join(what)}: {bytes_(found.size)}")))

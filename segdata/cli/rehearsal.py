@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segdata.core.decision import Decision, Verdict
-    from segdata.core.finding import Finding
+    from segdata.core.finding import Decision, Finding, Verdict
 
 REVIEWER = "anna"
 _EACH = 20  # seconds from one decision to the next
@@ -23,7 +22,7 @@ def rehearse(data: Path, flagged: Path, truth: Path, target: Path) -> "list[Deci
 
     from segdata.api.decisions import label_hashes
     from segdata.api.read import read
-    from segdata.core.decision import Decision
+    from segdata.core.finding import Decision
     from segdata.report.fiftyone.reports import findings_of
     from segdata.review.exported import Export
 

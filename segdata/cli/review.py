@@ -191,7 +191,7 @@ def export(
     from segdata.api.source_cache import cache_folder
     from segdata.api.validate import validate
     from segdata.cli.output import emit, spare
-    from segdata.core.counted import counted
+    from segdata.core.errors import count_noun
     from segdata.report.fiftyone.reports import findings_of
     from segdata.report.review_json import exported_json
 
@@ -200,7 +200,7 @@ def export(
     given = [each for path in findings for each in findings_of(path)]
     found = given if findings else validate(dataset, jobs=opening.jobs).findings
     done = export_findings(dataset, found, to, target, prefix=prefix, copy_images=copy_images, jobs=opening.jobs)  # type: ignore[arg-type]  # click has checked it
-    what = f"{counted(done.n_images, 'image')}, {counted(done.n_segments, 'label')} with the findings"
+    what = f"{count_noun(done.n_images, 'image')}, {count_noun(done.n_segments, 'label')} with the findings"
     told = f"written {target}: {what}\n"
     if report == "json":
         told = exported_json(dataset.profile.files, str(target), to, done.n_images, done.n_segments, done.not_copied)

@@ -60,8 +60,8 @@ def check(file: Path, quiet: bool) -> int:
     from segdata.api.taxonomy import taxonomy_dataset, taxonomy_file
     from segdata.api.validate import validate
     from segdata.cli.output import emit, paper
-    from segdata.core.advice import advice
-    from segdata.core.counted import counted
+    from segdata.core.errors import count_noun
+    from segdata.core.guideline import taxonomy_advice
     from segdata.core.taxonomy import load_taxonomy
 
     path = taxonomy_file(file)
@@ -74,11 +74,11 @@ def check(file: Path, quiet: bool) -> int:
         about = f"{finding.category}: " if finding.category else ""
         first, *rest = on.wrap(about + finding.message, " " * 13, " " * 4) or [""]
         lines += [f"{head} {first.lstrip()}", *rest]
-    for said in () if quiet else advice(taxonomy):
+    for said in () if quiet else taxonomy_advice(taxonomy):
         first, *rest = on.wrap(said, " " * 7, " " * 4) or [""]
         lines += [f"{on.paint('advice', 'info')} {first.lstrip()}", *rest]
-    met = counted(len(findings), "finding") if findings else "nothing found"
-    lines.append(f"{path}: {counted(len(taxonomy.categories), 'category')}, {met}")
+    met = count_noun(len(findings), "finding") if findings else "nothing found"
+    lines.append(f"{path}: {count_noun(len(taxonomy.categories), 'category')}, {met}")
     emit("\n".join(lines))
     return FOUND if any(finding.severity == "error" for finding in findings) else 0
 

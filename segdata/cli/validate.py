@@ -47,11 +47,11 @@ class Choice:
 
     def rules(self, dataset: "OpenDataset", result: Validation) -> "list[Rule]":
         """The rules that ran."""
-        from segdata.core.judge import selected
+        from segdata.core.rule_runner import select_rules
 
         return [
             rule
-            for rule in selected(dataset.config, codes(self.select), codes(self.ignore))
+            for rule in select_rules(dataset.config, codes(self.select), codes(self.ignore))
             if rule.applies(dataset.profile) and rule.code not in result.skipped
         ]
 
@@ -127,7 +127,7 @@ def command(
     from segdata.api.source_cache import cache_folder
     from segdata.cli.forms import as_html, as_text, draw
     from segdata.cli.output import emit, spare_folder
-    from segdata.core.counted import counted
+    from segdata.core.errors import count_noun
     from segdata.report.json import baseline_json, read_findings
     from segdata.report.text import Asked
 
@@ -149,7 +149,7 @@ def command(
         result = result.against(before)
     if write_baseline is not None:
         emit(baseline_json(result), write_baseline)
-        say(f"{counted(len(result.every), 'finding')} in {write_baseline}; --baseline counts only what is new since")
+        say(f"{count_noun(len(result.every), 'finding')} in {write_baseline}; --baseline counts only what is new since")
     rules, again = choice.rules(dataset, result), choice.words(baseline)
     asked = Asked(dataset.profile, rules, opening.typed(data), fail_on, max_findings, again)
     if report == "html":
@@ -157,7 +157,7 @@ def command(
     else:
         emit(as_text("statistics" if statistics else report, result, asked, data, output), output)
     if output is not None:
-        say(f"{counted(len(result.findings), 'finding')}, see {output}")
+        say(f"{count_noun(len(result.findings), 'finding')}, see {output}")
     if overlays is not None:
         draw(dataset, result, overlays)
     return FOUND if result.fails(fail_on) else 0
@@ -175,17 +175,17 @@ def _spare(output: Path | None, baseline: Path | None, inputs: list[object]) -> 
 
 def _mend(dataset: "OpenDataset", result: Validation, unsafe: bool) -> bool:
     """Fix what can be fixed, and say so; returns whether there is a new revision."""
-    from segdata.core.counted import counted
+    from segdata.core.errors import count_noun
     from segdata.store.fixes import write_fixes
 
     mended: list[int] = []  # findings of each image
     revision = write_fixes(dataset, result.findings, unsafe=unsafe, seen=lambda image: mended.append(len(image.mended)))
     if revision is None:
         rest = 0 if unsafe else sum(each.fix == "unsafe" for each in result.findings)
-        more = f"; of {counted(rest, 'finding')} the fix changes what somebody drew: --unsafe-fixes" if rest else ""
+        more = f"; of {count_noun(rest, 'finding')} the fix changes what somebody drew: --unsafe-fixes" if rest else ""
         say(f"nothing to fix{more}")
         return False
-    what = f"{counted(sum(mended), 'finding')} in {counted(len(mended), 'image')}"
+    what = f"{count_noun(sum(mended), 'finding')} in {count_noun(len(mended), 'image')}"
     say(f"fixed {what}: revision {revision} is current; what was before is kept, {revision}/changes.jsonl lists all")
     return True
 

@@ -1,14 +1,17 @@
-"""Batch: many images at once, with everything that was drawn on them. What readers yield and everybody else takes."""
+"""Batch: many images at once with everything that was drawn on them, and the operations that give another batch."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS
-from segdata.core.defect import Defect
-from segdata.core.line import Line
-from segdata.core.runs import Ints, Rows, Runs
+from segdata.core import kernels
+from segdata.core.finding import Defect
+from segdata.core.overlay import SweepRuns, complement
+from segdata.core.runs import Ints, NumberLine, Rows, Runs
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, RLE_ERRORS, rle_to_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +20,9 @@ class Batch:
 
     Attributes
     ----------
-    images : rows of `columns.BATCH_IMAGES`
-    annotations : rows of `columns.BATCH_ANNOTATIONS`, in the order of their images; `image` is a row of `images`
-    segments : rows of `columns.BATCH_SEGMENTS`, in the order of their annotations; `annotation` is a row of those
+    images : rows of `schema.BATCH_IMAGES`
+    annotations : rows of `schema.BATCH_ANNOTATIONS`, in the order of their images; `image` is a row of `images`
+    segments : rows of `schema.BATCH_SEGMENTS`, in the order of their annotations; `annotation` is a row of those
     runs : the pixels; `runs.owner` is a row of `segments`
     defects : what the reader met in these images' files
     """
@@ -45,7 +48,7 @@ class Batch:
     @property
     def image_size(self) -> tuple[Ints, Ints]:
         """Height and width (n_images,) in pixels; 0 where the size is unknown."""
-        return whole(self.images["height"]), whole(self.images["width"])
+        return integer_column(self.images["height"]), integer_column(self.images["width"])
 
     @property
     def annotation_image(self) -> Rows:
@@ -69,10 +72,10 @@ class Batch:
         return height[self.segment_image], width[self.segment_image]
 
     @property
-    def annotation_line(self) -> Line:
+    def annotation_line(self) -> NumberLine:
         """The number line of the annotations: each has a place of its own, so annotators never meet."""
         height, width = self.image_size
-        return Line.of(height[self.annotation_image], width[self.annotation_image])
+        return NumberLine.of(height[self.annotation_image], width[self.annotation_image])
 
     def take_segments(self, rows: Ints, runs: Runs | None = None) -> "Batch":
         """The same images and annotations with only some segments (in ascending order).
@@ -91,14 +94,14 @@ class Batch:
         names = set(self.images["image_id"].take(pa.array(rows)).to_pylist())
         return Batch(
             self.images.take(pa.array(rows)),
-            replaced(self.annotations.take(pa.array(kept_annotations)), "image", image),
-            replaced(self.segments.take(pa.array(kept_segments)), "annotation", annotation),
+            replace_column(self.annotations.take(pa.array(kept_annotations)), "image", image),
+            replace_column(self.segments.take(pa.array(kept_segments)), "annotation", annotation),
             self.runs.take(kept_segments, self.n_segments),
             tuple(defect for defect in self.defects if defect.image in names),
         )
 
 
-def concatenate(batches: list[Batch]) -> Batch:
+def concatenate_batches(batches: list[Batch]) -> Batch:
     """All batches as one, in order."""
     if not batches:
         return Batch.empty()
@@ -108,13 +111,13 @@ def concatenate(batches: list[Batch]) -> Batch:
         pa.concat_tables([batch.images for batch in batches]).combine_chunks(),
         pa.concat_tables(
             [
-                replaced(batch.annotations, "image", batch.annotation_image + np.int32(before))
+                replace_column(batch.annotations, "image", batch.annotation_image + np.int32(before))
                 for batch, before in zip(batches, n_images, strict=False)
             ]
         ).combine_chunks(),
         pa.concat_tables(
             [
-                replaced(batch.segments, "annotation", batch.segment_annotation + np.int32(before))
+                replace_column(batch.segments, "annotation", batch.segment_annotation + np.int32(before))
                 for batch, before in zip(batches, n_annotations, strict=False)
             ]
         ).combine_chunks(),
@@ -123,12 +126,136 @@ def concatenate(batches: list[Batch]) -> Batch:
     )
 
 
-def replaced(table: pa.Table, name: str, values: object) -> pa.Table:
+def replace_column(table: pa.Table, name: str, values: object) -> pa.Table:
     """`table` with other values in one column, of the same type."""
     at = table.schema.get_field_index(name)
     return table.set_column(at, table.schema.field(at), pa.array(values, type=table.schema.field(at).type))
 
 
-def whole(column: pa.ChunkedArray) -> Ints:
+def integer_column(column: pa.ChunkedArray) -> Ints:
     """An integer column as (n,) int64, null as 0."""
     return column.fill_null(0).to_numpy().astype(np.int64)  # type: ignore[no-any-return]  # pyarrow has no types
+
+
+def merge_images(batch: Batch, image: Ints) -> tuple[Batch, Ints]:
+    """The batch with `image` (n_images,) as the new row of each image, counted from 0 without a gap.
+
+    Of several rows that become one the first says what is known of the image. Annotations keep their order on it.
+    Also returns the former rows of the annotations.
+    """
+    _, first = np.unique(image, return_index=True)
+    of_annotation = image[batch.annotation_image]
+    order = np.argsort(of_annotation, kind="stable")
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    of_segment = rank[batch.segment_annotation]
+    segment_order = np.argsort(of_segment, kind="stable")
+    segment_rank = np.empty(len(segment_order), np.int32)
+    segment_rank[segment_order] = np.arange(len(segment_order), dtype=np.int32)
+    owner = segment_rank[batch.runs.owner]
+    by_owner = kernels.order_by(owner, batch.n_segments)
+    joined = Batch(
+        batch.images.take(pa.array(first)),
+        replace_column(batch.annotations.take(pa.array(order)), "image", of_annotation[order].astype(np.int32)),
+        replace_column(
+            batch.segments.take(pa.array(segment_order)), "annotation", of_segment[segment_order].astype(np.int32)
+        ),
+        Runs(batch.runs.start[by_owner], batch.runs.length[by_owner], owner[by_owner]),
+        batch.defects,
+    )
+    return joined, order
+
+
+BoolMask = NDArray[np.bool_]
+
+
+def replace_runs(batch: Batch, rows: Ints, drawn: Runs) -> Batch:
+    """The batch with other pixels for some segments, which no longer know the polygons that they came from.
+
+    `drawn` has the owners 0, 1, … for `rows` (ascending).
+    """
+    others = np.setdiff1d(np.arange(batch.n_segments), rows)
+    place = np.argsort(np.concatenate([rows, others]), kind="stable")
+    both = Runs.concatenate([drawn, batch.runs.take(others, batch.n_segments)], [len(rows), len(others)]).take(
+        place, batch.n_segments
+    )
+    return replace(batch, runs=both, segments=clear_declared(batch.segments, rows, "rings"))
+
+
+def clear_declared(segments: pa.Table, rows: Ints, *more: str) -> pa.Table:
+    """The segments without what their file declares of some of them: area and box, and the columns `more`."""
+    gone = np.isin(np.arange(segments.num_rows), rows)
+    for name in ("declared_area", "declared_bbox", *more):
+        column = segments[name].combine_chunks()
+        segments = replace_column(segments, name, pc.if_else(pa.array(gone), pa.scalar(None, column.type), column))
+    return segments
+
+
+def runs_to_mask(runs: Runs, height: int, width: int) -> BoolMask:
+    """The pixels of runs of one image as a picture (height, width)."""
+    change = np.zeros(height * width + 1, np.int64)
+    np.add.at(change, runs.start, 1)
+    np.add.at(change, runs.start + runs.length, -1)
+    return (np.cumsum(change[:-1]) > 0).reshape(width, height).T
+
+
+def mask_to_runs(picture: BoolMask) -> Runs:
+    """The pixels of a picture (height, width) as runs of owner 0."""
+    columns = np.pad(picture.T, ((0, 0), (1, 1))).astype(np.int8)
+    step = np.diff(columns, axis=1)
+    x, top = np.nonzero(step == 1)
+    _, bottom = np.nonzero(step == -1)
+    return Runs(x * picture.shape[0] + top, bottom - top, np.zeros(len(x), np.int32))
+
+
+def clip_to_roi(batch: Batch) -> tuple[Batch, Runs | None]:
+    """The batch without what lies outside its images' regions of interest, and those regions for each annotation.
+
+    None stands for regions where no image has one. Segments that lose all of their pixels are left out; those that
+    lose some no longer know their rings and what their file declares, which speak of the whole. A region that is not
+    a valid RLE of its image's size limits nothing, and is SEG005.
+    """
+    column = batch.images["roi"].combine_chunks()
+    if column.null_count == len(column):
+        return batch, None
+    regions, defects = _image_regions(batch, column)
+    limits = regions.take(batch.annotation_image, batch.images.num_rows)
+    line = batch.annotation_line
+    runs = clip_runs(batch.runs, batch.segment_annotation, limits, line, batch.n_segments)
+    before, after = batch.runs.areas(batch.n_segments), runs.areas(batch.n_segments)
+    segments = batch.segments
+    cut = pa.array(before != after)
+    for name in ("rings", "declared_area", "declared_bbox"):
+        column = segments[name].combine_chunks()
+        segments = replace_column(segments, name, pc.if_else(cut, pa.scalar(None, column.type), column))
+    whole = replace(batch, segments=segments, runs=runs, defects=(*batch.defects, *defects))
+    return whole.take_segments(np.flatnonzero((after > 0) | (before == 0))), limits
+
+
+def clip_runs(runs: Runs, frame: Rows | Ints, limits: Runs, line: NumberLine, n_owners: int) -> Runs:
+    """The pixels of `runs` that lie in `limits`, whose owners are the frames of `line`; `frame` is each owner's."""
+    a = SweepRuns.of(runs, line, frame)
+    b = SweepRuns.of(limits, line, np.arange(len(line.base), dtype=np.int64))
+    owner, _, start, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
+    of, x, y = line.lower(start)
+    return Runs(x * line.height[of] + y, length, owner).sorted_by_owner(n_owners)
+
+
+def _image_regions(batch: Batch, column: pa.Array) -> tuple[Runs, list[Defect]]:
+    """The region of each image as runs (owner: image row), the whole image where it has none of its own."""
+    height, width = batch.image_size
+    given = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    found, error = rle_to_runs(column.take(pa.array(given)), height[given], width[given])
+    names = batch.images["image_id"].take(pa.array(given)).to_pylist()
+    defects = [
+        Defect("SEG005", f"region of interest: {RLE_ERRORS[int(code)]}; it is ignored", image=name)
+        for name, code in zip(names, error, strict=True)
+        if code
+    ]
+    others = np.setdiff1d(np.arange(len(height)), given[error == 0])
+    whole = complement(Runs.empty(), height[others], width[others])
+    start = np.concatenate([found.start, whole.start])
+    length = np.concatenate([found.length, whole.length])
+    owner = np.concatenate([given[found.owner], others[whole.owner]]).astype(np.int32)
+    order = kernels.order_by(owner, len(height))
+    return Runs(start[order], length[order], owner[order]), defects

@@ -1,15 +1,40 @@
-"""segdata.yaml: what a project decides about its dataset and its rules."""
+"""Configuration: what segdata.yaml decides about a dataset and its rules."""
 
 import datetime
 import difflib
+import fnmatch
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import msgspec
 
-from segdata.core import yamlfile
+from segdata.core import yaml_files
+from segdata.core.errors import SegdataError
 from segdata.core.finding import Severity
-from segdata.core.scope import Scope, Word
+
+if TYPE_CHECKING:
+    from segdata.core.finding import Defect, Finding
+
+
+NonEmptyText = Annotated[str, msgspec.Meta(min_length=1)]  # an empty one was never meant
+
+
+class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """Findings in images whose id matches a glob, of a category's name, of an annotator; what is not said is any."""
+
+    image: NonEmptyText | None = None
+    category: NonEmptyText | None = None
+    annotator: NonEmptyText | None = None
+
+    def holds(self, found: "Finding | Defect") -> bool:
+        """Whether a finding, or a defect, lies within the scope."""
+        return (
+            (self.image is None or fnmatch.fnmatchcase(found.image or "", self.image))
+            and (self.category is None or self.category == found.category)
+            and (self.annotator is None or self.annotator == found.annotator)
+        )
+
 
 Overlap = Literal["forbid", "allow", "same-category-forbid"]
 Coverage = Literal["exhaustive", "sparse"]
@@ -30,8 +55,8 @@ class InstanceIds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     """
 
     divisor: int | None = None
-    category: Word | int | None = None
-    table: Word | None = None
+    category: NonEmptyText | int | None = None
+    table: NonEmptyText | None = None
     background: int | None = 0
     void: int | None = None
 
@@ -45,8 +70,8 @@ class Layers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     between is SEG010.
     """
 
-    pattern: Word
-    category: Word | None = None
+    pattern: NonEmptyText
+    category: NonEmptyText | None = None
     threshold: Threshold | None = None
 
 
@@ -58,12 +83,12 @@ class Sequences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     in all frames: the whole `ids`, or the `numbers` within a category (the id modulo the divisor of `instance_ids`).
     """
 
-    pattern: Word
+    pattern: NonEmptyText
     kind: Literal["video", "volume"] = "video"
     tracks: Literal["ids", "numbers"] | None = None
 
 
-class Bar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+class CategoryGold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """What work on one category must reach against the gold standard; what is not said is as for all categories.
 
     `bar`: the least value of the metric; of `hd95` and `assd`, which are distances, the largest. `tolerance_px`,
@@ -86,17 +111,17 @@ class Gold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     by name.
     """
 
-    name: Word | None = None
+    name: NonEmptyText | None = None
     metric: Metric = "iou"
     bar: Bound | None = None
     each: Bound | None = None
     tolerance_px: Distance | None = None
     tolerance_mm: Distance | None = None
-    categories: dict[str, Bar] = msgspec.field(default_factory=dict)
+    categories: dict[str, CategoryGold] = msgspec.field(default_factory=dict)
 
-    def of(self, category: str) -> Bar:
+    def of(self, category: str) -> CategoryGold:
         """What holds for a category, by name."""
-        own = self.categories.get(category, Bar())
+        own = self.categories.get(category, CategoryGold())
         return msgspec.structs.replace(
             own, metric=own.metric or self.metric, bar=self.each if own.bar is None else own.bar
         )
@@ -105,8 +130,8 @@ class Gold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 class Suppression(Scope, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Findings that are known and accepted: of a code, in a scope, for a reason, until a day."""
 
-    code: Word
-    reason: Word
+    code: NonEmptyText
+    reason: NonEmptyText
     until: datetime.date | None = None
 
 
@@ -121,7 +146,7 @@ class Override(Scope, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     severity: dict[str, Severity | Literal["off"]] = msgspec.field(default_factory=dict)
 
 
-Above = Annotated[float, msgspec.Meta(gt=0)]
+PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -131,11 +156,11 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     without it the times of the decisions tell.
     """
 
-    rate: Above | None = None
+    rate: PositiveFloat | None = None
     currency: str = ""
-    minutes_per_image: Above | None = None
-    minutes_per_segment: Above | None = None
-    seconds_per_decision: Above | None = None
+    minutes_per_image: PositiveFloat | None = None
+    minutes_per_segment: PositiveFloat | None = None
+    seconds_per_decision: PositiveFloat | None = None
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -143,16 +168,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     coverage: Coverage | dict[str, Coverage] | None = None
     overlap: Overlap | None = None
-    format: Word | None = None
-    taxonomy: Word | None = None
-    images: Word | None = None
+    format: NonEmptyText | None = None
+    taxonomy: NonEmptyText | None = None
+    images: NonEmptyText | None = None
     instance_ids: InstanceIds | None = None
     layers: Layers | None = None
     sequences: Sequences | None = None
     options: dict[str, Option] = {}  # of the format that is read
     gold: Gold | None = None
     cost: Cost | None = None
-    by: Word | None = None  # the column that statistics tell apart
+    by: NonEmptyText | None = None  # the column that statistics tell apart
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     severity: dict[str, Severity | Literal["off"]] = {}
@@ -166,22 +191,22 @@ def load_config(path: Path) -> Config:
 
     Paths in it (taxonomy, images, the table of instance ids) are relative to its folder, and absolute in the result.
     """
-    config = yamlfile.load(path, Config)
+    config = yaml_files.load_yaml(path, Config)
     folder = path.absolute().parent
     ids = config.instance_ids
     return msgspec.structs.replace(
         config,
-        taxonomy=_below(folder, config.taxonomy),
-        images=_below(folder, config.images),
-        instance_ids=ids and msgspec.structs.replace(ids, table=_below(folder, ids.table)),
+        taxonomy=_resolve_path(folder, config.taxonomy),
+        images=_resolve_path(folder, config.images),
+        instance_ids=ids and msgspec.structs.replace(ids, table=_resolve_path(folder, ids.table)),
     )
 
 
-def _below(folder: Path, path: str | None) -> str | None:
+def _resolve_path(folder: Path, path: str | None) -> str | None:
     return None if path is None else str(folder / path)
 
 
-def nearest(name: str, known: list[str]) -> str:
+def did_you_mean(name: str, known: list[str]) -> str:
     """A hint at the most similar known name, or nothing.
 
     >>> nearest("min_pixel", ["min_pixels"])
@@ -189,3 +214,26 @@ def nearest(name: str, known: list[str]) -> str:
     """
     near = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def encode_coverage(by_category: Mapping[str, Coverage]) -> str | None:
+    """The coverage of some categories as the column holds it; None where nothing is said.
+
+    >>> coverage_text({"dog": "sparse", "cat": "exhaustive"})
+    '{"cat":"exhaustive","dog":"sparse"}'
+    """
+    return msgspec.json.encode(dict(sorted(by_category.items()))).decode() if by_category else None
+
+
+def parse_coverage(text: str | None) -> Coverage | dict[str, Coverage] | None:
+    """The coverage that a value of the column tells; None: as the dataset. Raises SegdataError where it is none.
+
+    >>> coverage_of('{"cat": "exhaustive"}')
+    {'cat': 'exhaustive'}
+    """
+    if text is None or text in get_args(Coverage):
+        return text  # type: ignore[return-value]  # one of the two
+    try:
+        return msgspec.json.decode(text, type=dict[str, Coverage])
+    except msgspec.MsgspecError as error:
+        raise SegdataError(f"coverage {text!r} is not exhaustive, sparse, or a JSON object of these") from error

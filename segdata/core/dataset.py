@@ -11,19 +11,19 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch
 from segdata.core.config import Config
-from segdata.core.counts import counts_of_runs
 from segdata.core.errors import missing_extra
 from segdata.core.executor import run_ordered
 from segdata.core.format import Source
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
+from segdata.core.schema import runs_to_rle
 from segdata.core.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from segdata.core.label_maps import LabelMaps
-    from segdata.core.training import TrainingData
+    from segdata.core.torch_dataset import TrainingData
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,12 @@ class OpenDataset:
 
     @property
     def images(self) -> "pd.DataFrame":
-        """One row per image, as a pandas table; the columns of `segdata.core.columns.IMAGES`."""
+        """One row per image, as a pandas table; the columns of `segdata.core.schema.IMAGES`."""
         return self._tables[0]
 
     @property
     def annotations(self) -> "pd.DataFrame":
-        """One row per annotation, as a pandas table: image_id and `segdata.core.columns.ANNOTATIONS`."""
+        """One row per annotation, as a pandas table: image_id and `segdata.core.schema.ANNOTATIONS`."""
         return self._tables[1]
 
     @property
@@ -111,7 +111,7 @@ class OpenDataset:
         """One row per segment, as a pandas table.
 
         Columns: image_id, annotator, `category` (its name), area in pixels, `counts` (the pixels as COCO's compressed
-        RLE, which pycocotools takes as it is), and the others of `segdata.core.columns.BATCH_SEGMENTS`.
+        RLE, which pycocotools takes as it is), and the others of `segdata.core.schema.BATCH_SEGMENTS`.
         """
         return self._tables[2]
 
@@ -133,12 +133,12 @@ class OpenDataset:
         ignore: int = 255,
         transform: "Callable[[dict[str, Any]], Any] | None" = None,  # Any: tensors, and what the user makes of them
     ) -> "TrainingData":
-        """The images with their labels as a `torch.utils.data.Dataset`; see `segdata.core.training.TrainingData`.
+        """The images with their labels as a `torch.utils.data.Dataset`; see `segdata.core.torch_dataset.TrainingData`.
 
         Raises SegdataError where PyTorch is not installed.
         """
         try:
-            from segdata.core.training import TrainingData
+            from segdata.core.torch_dataset import TrainingData
         except ModuleNotFoundError as error:
             raise missing_extra("PyTorch", "noise", error) from error
         return TrainingData(self.maps(annotator), images=images, masks=masks, ignore=ignore, transform=transform)
@@ -162,7 +162,7 @@ class OpenDataset:
         rows = rows.add_column(at, "category", names.take(category.indices))
         rows = rows.append_column("annotator", batch.annotations["annotator"].take(batch.segments["annotation"]))
         rows = rows.append_column("area", pa.array(batch.runs.areas(batch.n_segments)))
-        rows = rows.append_column("counts", counts_of_runs(batch.runs, *batch.segment_size))
+        rows = rows.append_column("counts", runs_to_rle(batch.runs, *batch.segment_size))
         return _named(rows, batch, batch.segment_image)
 
 

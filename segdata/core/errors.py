@@ -1,9 +1,9 @@
-"""Errors: misuse of the tool or a broken environment. Defects in the data are findings, never exceptions."""
+"""Errors: misuse of segdata or a broken environment. Defects in the data are findings, never exceptions."""
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from segdata.core.loss import Loss
+    from segdata.core.format import Loss
 
 
 class SegdataError(Exception):
@@ -50,3 +50,13 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 def missing_extra(library: str, extra: str, error: ModuleNotFoundError) -> SegdataError:
     """The error that says how to install what is missing."""
     return SegdataError(f"{library} is not installed ({error.name}): pip install 'segdata[{extra}]'")
+
+
+def count_noun(number: int, noun: str, plural: str | None = None) -> str:
+    """The number and the noun in the right form.
+
+    >>> counted(1, "part"), counted(12345, "part"), counted(2, "category"), counted(2, "vertex", "vertices")
+    ('1 part', '12,345 parts', '2 categories', '2 vertices')
+    """
+    several = plural or (f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s")
+    return f"{number:,} {noun if number == 1 else several}"

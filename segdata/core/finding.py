@@ -1,11 +1,36 @@
-"""Finding: one thing that a rule found, with its evidence."""
+"""Findings: what a rule reports, the correction it proposes, a reader's defects, and a reviewer's decisions."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
-from segdata.core.correction import Correction
+Action = Literal["add", "delete", "rename", "redraw", "split", "join"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What to do. Nothing changes by itself.
+
+    Attributes
+    ----------
+    action : "add" a segment; or, of the first segment that the finding names, "delete" it, "rename" it (its pixels
+        stay), "redraw" it, "split" it into pieces, or "join" it with another. What is added or redrawn lies on top: in
+        labels where no pixel is of two segments it takes its pixels from others
+    category : the name of what is proposed; None for "delete"
+    size : (height, width) of the image
+    counts : the pixels of what is proposed, a COCO compressed RLE string for each piece; none for "delete"
+    joins : the source's own id of the segment to join it with; None unless that is to be done
+    iou : of what was given with what is proposed, all pieces together; None where nothing was given
+    """
+
+    action: Action
+    category: str | None
+    size: tuple[int, int]
+    counts: tuple[str, ...] = ()
+    joins: int | str | None = None
+    iou: float | None = None
+
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")  # worst first
@@ -68,7 +93,7 @@ class Finding:
         )
 
 
-class Found(msgspec.Struct, frozen=True):
+class RowFinding(msgspec.Struct, frozen=True):
     """What a rule yields: a message and the rows of the tables that it speaks of.
 
     The rule runner turns it into a `Finding`: image, annotator, source ids and category follow from the rows. There
@@ -107,3 +132,80 @@ class Found(msgspec.Struct, frozen=True):
     place: str | None = None
     correction: Correction | None = None
     kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One thing wrong with the files, as the reader saw it.
+
+    Attributes
+    ----------
+    code : of the rule that owns this defect, ``SEG001`` to ``SEG099``
+    message : what is wrong and against which limit, in one line, without the file's name
+    file : the file, as a path below the dataset's root where it is below it
+    place : where in the file: a JSON pointer (``/annotations/17/bbox``), a line, or a pixel (``x=3, y=9``)
+    line : the line in a text file, from 1
+    image : the image_id that is affected; None for the whole dataset
+    annotator : whose annotation; None if there is only one
+    segments : the source's own ids
+    category : the category's name
+    bbox : x, y, width, height in pixels
+    pixels : how many pixels are affected
+    severity : instead of the rule's own
+    lost : whether something of the source is left out because of it; None: as is usual for its code
+    """
+
+    code: str
+    message: str
+    file: str | None = None
+    place: str | None = None
+    line: int | None = None
+    image: str | None = None
+    annotator: str | None = None
+    segments: tuple[int | str, ...] = ()
+    category: str | None = None
+    bbox: tuple[int, int, int, int] | None = None
+    pixels: int | None = None
+    severity: Severity | None = None
+    lost: bool | None = None
+
+
+Verdict = Literal["accept", "reject", "fix", "void", "unsure"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+Via = Literal["fiftyone", "html", "cvat", "label-studio", "python"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a reviewer says.
+
+    Of a finding: `accept` (it is right: what it proposes is to be done), `reject` (the label is right, the finding a
+    false alarm), `fix` (it is right, and somebody is to draw anew), `void` (what it shows is to be ignored), `unsure`
+    (somebody else is to judge). Of a segment without a finding: `accept` (it is right), `reject` (there is nothing: it
+    is to be deleted), `fix`, `void`, `unsure`.
+
+    Attributes
+    ----------
+    verdict : one of these
+    reviewer : who says so
+    time : when, ISO 8601 in UTC with seconds
+    via : where it was said
+    image, annotator, segment : image_id, whose work it is (None: the only annotator's), and the source's own id of the
+        segment; None where the finding names none
+    finding : what it is about; None for a segment without one
+    imprint : of the label that the reviewer saw, see `segdata.core.label_hash`; a decision holds until it changes
+    comment : in the reviewer's words
+    adjudicates : it settles what reviewers disagree on, and holds against all that do not
+    """
+
+    verdict: Verdict
+    reviewer: str
+    time: str
+    via: Via
+    image: str | None
+    annotator: str | None = None
+    segment: int | str | None = None
+    finding: Finding | None = None
+    imprint: str = ""
+    comment: str = ""
+    adjudicates: bool = False

@@ -1,28 +1,224 @@
-"""Formats: what a format file offers, and how formats are found."""
+"""Formats: what a format file offers, how a dataset's format is detected, and how losses are counted."""
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
-from segdata.core.config import Config, Option, nearest
-from segdata.core.errors import SegdataError, UnknownFormatError
-from segdata.core.glance import Glance
-from segdata.core.loss import KINDS, Kind
+from segdata.core.config import Config, Option, did_you_mean
+from segdata.core.errors import SegdataError, UnknownFormatError, count_noun
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
-    from segdata.core.defect import Defect
+    from segdata.core.finding import Defect
     from segdata.core.runs import Ints
 
 
+LossKind = Literal[
+    "annotator",  # who drew what, and several annotators of one image
+    "attributes",  # attributes of segments
+    "annotation-attributes",  # attributes, stage, reviewer, created, seconds, coverage of annotations
+    "category",  # the category itself
+    "category-details",  # colours, parents, definitions … of the taxonomy
+    "crowd",  # the crowd flag
+    "empty-annotation",  # an annotated image without segments becomes "not annotated", or the reverse
+    "empty-segment",  # segments without pixels
+    "hole",  # holes of segments
+    "image-details",  # sequence, frame, split, group, camera, timestamp, channels, roi, metadata of images
+    "mapped",  # what a taxonomy map says to drop or to join: no fault of the format
+    "instance",  # which pixels belong to which instance of a category
+    "overlap",  # pixels that several segments claim
+    "part",  # parts of one segment become segments of their own
+    "rings",  # the source's polygon vertices
+    "score",  # scores of model output
+    "secondary-categories",
+    "segment-id",  # segment ids are renumbered
+    "source",  # human or model
+    "spatial",  # where pixels lie in the world: affine, spacing and header of volumes
+    "track",  # which segments show the same object in the frames of a sequence, and which belong to no track
+    "track-id",  # tracks are renumbered
+    "undecided",  # what annotators do not agree on, where a consensus is made of their work
+    "unlabelled",  # the difference between unlabelled and void or background
+    "unreadable",  # what the source's files hold, but in a form that could not be read (see its findings)
+    "void",
+]
+LOSS_KINDS: frozenset[LossKind] = frozenset(get_args(LossKind))
+
+
+@dataclass
+class Loss:
+    """How much of one kind was lost.
+
+    Attributes
+    ----------
+    kind : one of `LOSS_KINDS`
+    count : how many segments, annotations or images are affected (`of` says which)
+    pixels : how many pixels changed their meaning
+    examples : the first few affected, as "image: segment id"
+    images : in how many images; None where that is not known
+    """
+
+    kind: LossKind
+    of: str
+    count: int = 0
+    pixels: int = 0
+    examples: list[str] = field(default_factory=list)
+    images: int | None = None
+
+    def __str__(self) -> str:
+        pixels = f", {self.pixels:,} px" if self.pixels else ""
+        shown = f" (e.g. {', '.join(self.examples)})" if self.examples else ""
+        one = {"categories": "category", "taxonomies": "taxonomy", "pairs of segments": "pair of segments"}
+        of = one.get(self.of, self.of.removesuffix("s"))
+        there = self.images if self.of != "images" and self.images else None
+        within = "" if there is None else f" in {count_noun(there, 'image')}"
+        return f"{self.kind}: {self.count:,} {of if self.count == 1 else self.of}{within}{pixels}{shown}"
+
+
 @dataclass(frozen=True, slots=True)
-class Request:
+class AffectedItems:
+    """What a loss befalls: the first few as texts, and the images that all of it is on."""
+
+    few: Sequence[str]
+    images: Sequence[str]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.few)
+
+
+class LossCounter:
+    """Counts losses while a writer runs. Writers call `add`; nothing else does."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[tuple[LossKind, str], Loss] = {}
+        self._images: dict[tuple[LossKind, str], set[str] | None] = {}  # None: those of some are not known
+
+    def add(self, kind: LossKind, of: str, count: int, pixels: int = 0, examples: Iterable[str] = ()) -> None:
+        """Count `count` more (segments, annotations, images: `of`), `pixels` more, and keep the first 3 examples.
+
+        Where these are `AffectedItems`, images are counted too, each once however often it comes.
+        """
+        if count == 0 and pixels == 0:
+            return
+        if kind not in LOSS_KINDS:
+            raise ValueError(f"no such kind of loss: {kind!r}; one of {sorted(LOSS_KINDS)}")
+        loss = self._by_kind.setdefault((kind, of), Loss(kind, of))
+        loss.count += count
+        loss.pixels += pixels
+        self._count_images(loss, examples)
+        for example in examples:
+            if len(loss.examples) == 3:
+                break
+            loss.examples.append(example)
+
+    def _count_images(self, loss: Loss, examples: Iterable[str]) -> None:
+        """Count the images of what was added to a loss."""
+        if loss.of == "images":
+            loss.images = loss.count
+            return
+        names = self._images.setdefault((loss.kind, loss.of), set())
+        if names is not None and isinstance(examples, AffectedItems):
+            names.update(examples.images)
+            loss.images = len(names)
+        else:
+            self._images[loss.kind, loss.of] = loss.images = None
+
+    def listed(self) -> list[Loss]:
+        """The losses, by kind."""
+        return [self._by_kind[key] for key in sorted(self._by_kind)]
+
+
+HEAD_BYTES = 1 << 16  # bytes of a file that are looked at
+_MOST_OF_SUFFIX = 64  # names of one folder and one suffix
+_MOST_FOLDERS = 400
+_DEEPEST = 6  # folders below the root
+
+
+class FileProbe:
+    """What a file or folder looks like, without reading all of it.
+
+    Folders are listed breadth first. Of the files of one folder with the same suffix the first few by name are kept:
+    so a hundred thousand images hide no `data.yaml`.
+
+    Attributes
+    ----------
+    root : the file or folder named by the user
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._heads: dict[str, bytes] = {}
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Files as paths below the root, POSIX; of a file its own name."""
+        if self.root.is_file():
+            return [self.root.name]
+        found: list[str] = []
+        level = [""]
+        n_folders = 0
+        for _ in range(_DEEPEST):
+            below: list[str] = []
+            for folder in level:
+                n_folders += 1
+                if n_folders > _MOST_FOLDERS:
+                    return found
+                files, folders = _list_folder(self.root / folder)
+                found += [folder + name for name in files]
+                below += [f"{folder}{name}/" for name in folders]
+            level = below
+        return found
+
+    def path(self, name: str) -> Path:
+        """The file of a name."""
+        return self.root if self.root.is_file() else self.root / name
+
+    def matching(self, pattern: str) -> list[str]:
+        """The names in which a regular expression is found, case ignored."""
+        expression = re.compile(pattern, re.IGNORECASE)
+        return [name for name in self.names if expression.search(name)]
+
+    def head(self, name: str) -> bytes:
+        """The first 64 KiB of a file, without a byte order mark; empty where it cannot be read."""
+        if name not in self._heads:
+            self._heads[name] = b""
+            with suppress(OSError), self.path(name).open("rb") as file:
+                self._heads[name] = file.read(HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
+        return self._heads[name]
+
+    def heads(self, pattern: str, expression: bytes, most: int = 8) -> list[str]:
+        """Of the first `most` names that match `pattern` those whose head has `expression` (a regular expression)."""
+        return [name for name in self.matching(pattern)[:most] if re.search(expression, self.head(name))]
+
+
+def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
+    """The files, few of each suffix, and the folders in a folder, both sorted; hidden ones are left out."""
+    try:
+        with os.scandir(folder) as entries:
+            every = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+    except OSError:
+        return [], []
+    seen: dict[str, int] = {}
+    files = []
+    for name, is_folder in every:
+        if not is_folder:
+            suffix = name.rpartition(".")[2].lower()
+            seen[suffix] = seen.get(suffix, 0) + 1
+            if seen[suffix] <= _MOST_OF_SUFFIX:
+                files.append(name)
+    return files, [name for name, is_folder in every if is_folder]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
     """What the user asks a reader for.
 
     Attributes
@@ -72,7 +268,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Clue:
+class FormatMatch:
     """Why a format thinks that a dataset is its own.
 
     `score` in (0, 1]: 1 for a file that can be nothing else. `evidence`: in words, for the user. `whole`: so is the
@@ -111,9 +307,9 @@ class Format:
     name: str
     summary: str
     text: str
-    losses: frozenset[Kind]
-    detect: Callable[[Glance], Clue | None]
-    read: Callable[[Request], Source]
+    losses: frozenset[LossKind]
+    detect: Callable[[FileProbe], FormatMatch | None]
+    read: Callable[[ReadRequest], Source]
     write: Callable[..., None] | None
     read_options: Mapping[str, str] = field(default_factory=dict)
     write_options: Mapping[str, str] = field(default_factory=dict)
@@ -132,14 +328,14 @@ class Format:
         for name in given:
             if name not in known:
                 listed = f"; it has {', '.join(known)}" if known else "; it has none"
-                hint = nearest(name, list(known)) or listed
+                hint = did_you_mean(name, list(known)) or listed
                 raise SegdataError(f"{self.name} has no {what} option {name!r}{hint}")
 
 
 def _format(name: str, module: ModuleType) -> Format:
     losses: Any = getattr(module, "LOSSES", None)  # Any: a plugin may offer anything
-    if not isinstance(losses, frozenset) or not losses <= KINDS:
-        raise SegdataError(f"format {name}: LOSSES must be a frozenset of {sorted(KINDS)}, it is {losses!r}")
+    if not isinstance(losses, frozenset) or not losses <= LOSS_KINDS:
+        raise SegdataError(f"format {name}: LOSSES must be a frozenset of {sorted(LOSS_KINDS)}, it is {losses!r}")
     text = (module.__doc__ or name).strip()
     return Format(
         name,
@@ -170,11 +366,11 @@ def formats() -> dict[str, Format]:
     return found
 
 
-def format_named(name: str) -> Format:
+def find_format(name: str) -> Format:
     """The format of this name; raises SegdataError with the nearest known one, or all of them."""
     known = formats()
     if name not in known:
-        hint = nearest(name, list(known)) or f"; known: {', '.join(known)}"
+        hint = did_you_mean(name, list(known)) or f"; known: {', '.join(known)}"
         raise SegdataError(f"no format is called {name!r}{hint}")
     return known[name]
 
@@ -189,7 +385,7 @@ def detect(root: Path) -> str:
         raise SegdataError(f"{root}: does not exist")
     if root.is_dir() and not any(root.iterdir()):
         raise SegdataError(f"{root}: is empty")
-    seen = Glance(root)
+    seen = FileProbe(root)
     clues = [(name, clue) for name, each in formats().items() if (clue := each.detect(seen)) is not None]
     clues.sort(key=lambda item: (-item[1].score, item[0]))
     if not clues:

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from segdata.core.batch import Batch, whole
-from segdata.core.counts import counts_of_runs, runs_of_counts
+from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError
-from segdata.core.runs import Ints, Runs, spread
+from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.schema import rle_to_runs, runs_to_rle
 from segdata.core.taxonomy import Taxonomy
 
 Pixel = TypeVar("Pixel", np.int64, np.int32)
@@ -19,7 +19,7 @@ IGNORE = 255  # what PyTorch's and other losses are usually told to leave out
 
 
 @dataclass(frozen=True, slots=True)
-class Instances:
+class InstanceMap:
     """The segments of one image.
 
     Attributes
@@ -42,12 +42,12 @@ class Instances:
         """(n, height, width) a mask of each segment, overlaps included."""
         height, width = self.map.shape
         masks = np.zeros((len(self.ids), width * height), bool)
-        masks[np.repeat(self.runs.owner, self.runs.length), spread(self.runs.start, self.runs.length)] = True
+        masks[np.repeat(self.runs.owner, self.runs.length), expand_ranges(self.runs.start, self.runs.length)] = True
         return masks.reshape(len(self.ids), width, height).transpose(0, 2, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Outlined:
+class ImageSegments:
     """The segments of one image as runs, void among them.
 
     Attributes
@@ -101,13 +101,13 @@ class LabelMaps:
         pieces: list[tuple[pa.Array, Ints, Ints, NDArray[np.bool_]]] = []
         n_segments = [np.zeros(1, np.int64)]
         for batch in batches:
-            rows = np.flatnonzero(_chosen(batch, annotator)[batch.segment_annotation])
+            rows = np.flatnonzero(_chosen_annotations(batch, annotator)[batch.segment_annotation])
             height, width = batch.segment_size
-            counts = counts_of_runs(batch.runs, height, width).take(pa.array(rows))
-            category = whole(batch.segments["category_id"])[rows].tolist()
+            counts = runs_to_rle(batch.runs, height, width).take(pa.array(rows))
+            category = integer_column(batch.segments["category_id"])[rows].tolist()
             crowd = batch.segments["iscrowd"].fill_null(False).to_numpy()[rows]
             of_segment = np.array([classes.get(each, -1) for each in category], np.int64)
-            pieces.append((counts, of_segment, whole(batch.segments["segment_id"])[rows], crowd))
+            pieces.append((counts, of_segment, integer_column(batch.segments["segment_id"])[rows], crowd))
             n_segments.append(np.bincount(batch.segment_image[rows], minlength=batch.images.num_rows))
             images.append(batch.images.select(["image_id", "uri", "channels", "height", "width"]))
         every = pa.concat_tables(images or [Batch.empty().images])
@@ -115,8 +115,8 @@ class LabelMaps:
             every["image_id"].to_pylist(),
             every["uri"].to_pylist(),
             [tuple(each["uri"] for each in channels or ()) for channels in every["channels"].to_pylist()],
-            whole(every["height"]),
-            whole(every["width"]),
+            integer_column(every["height"]),
+            integer_column(every["width"]),
             tuple(classes),
             tuple(taxonomy.name_of(id_) for id_ in classes),
             np.cumsum(np.concatenate(n_segments)).astype(np.int64),
@@ -142,10 +142,10 @@ class LabelMaps:
         values = self._class[first:last]
         return self._painted(row, np.where(values < 0, void, values), unlabelled, np.int64)
 
-    def segments(self, row: int) -> Outlined:
+    def segments(self, row: int) -> ImageSegments:
         """The segments of an image as they are stored, without any array of its pixels."""
         mine = slice(int(self._offset[row]), int(self._offset[row + 1]))
-        return Outlined(self._class[mine], self._id[mine], self._crowd[mine], self._runs(row))
+        return ImageSegments(self._class[mine], self._id[mine], self._crowd[mine], self._runs(row))
 
     def reduced(self, scale: float) -> "LabelMaps":
         """The same labels with sides `scale` times as long, at most 1: each pixel as the one is that holds its middle.
@@ -158,11 +158,13 @@ class LabelMaps:
         counts = [pa.array([], pa.binary())]
         for row in range(len(self)):
             runs, n = self._runs(row), int(self._offset[row + 1] - self._offset[row])
-            found = _sampled(runs, (int(self.height[row]), int(self.width[row])), (int(high[row]), int(wide[row])))
-            counts.append(counts_of_runs(found, *(np.full(n, side[row], np.int64) for side in (high, wide))))
+            found = _resample_runs(
+                runs, (int(self.height[row]), int(self.width[row])), (int(high[row]), int(wide[row]))
+            )
+            counts.append(runs_to_rle(found, *(np.full(n, side[row], np.int64) for side in (high, wide))))
         return replace(self, height=high, width=wide, _counts=pa.concat_arrays(counts))
 
-    def instances(self, row: int) -> Instances:
+    def instances(self, row: int) -> InstanceMap:
         """The segments of an image, void left out."""
         first, last = self._offset[row], self._offset[row + 1]
         kept = np.flatnonzero(self._class[first:last] >= 0)
@@ -170,7 +172,7 @@ class LabelMaps:
         number[kept] = np.arange(1, len(kept) + 1)
         painted = self._painted(row, number, 0, np.int32)
         at = first + kept
-        return Instances(
+        return InstanceMap(
             painted, self._class[at], self._id[at], self._crowd[at], self._runs(row).take(kept, int(last - first))
         )
 
@@ -178,17 +180,17 @@ class LabelMaps:
         """(height, width) with `values[i]` where segment i of an image is."""
         runs = self._runs(row)
         canvas: NDArray[Pixel] = np.full(int(self.width[row]) * int(self.height[row]), blank, dtype)
-        canvas[spread(runs.start, runs.length)] = np.repeat(values[runs.owner], runs.length)
+        canvas[expand_ranges(runs.start, runs.length)] = np.repeat(values[runs.owner], runs.length)
         return np.ascontiguousarray(canvas.reshape(int(self.width[row]), int(self.height[row])).T)
 
     def _runs(self, row: int) -> Runs:
         first, last = int(self._offset[row]), int(self._offset[row + 1])
         size = (np.full(last - first, side[row], np.int64) for side in (self.height, self.width))
-        runs, _ = runs_of_counts(self._counts.slice(first, last - first), *size)
+        runs, _ = rle_to_runs(self._counts.slice(first, last - first), *size)
         return runs
 
 
-def _sampled(runs: Runs, size: tuple[int, int], wanted: tuple[int, int]) -> Runs:
+def _resample_runs(runs: Runs, size: tuple[int, int], wanted: tuple[int, int]) -> Runs:
     """Runs of an image of `size` (height, width) in one of fewer pixels, `wanted`, each as its middle is."""
     x, y = np.divmod(runs.start, max(size[0], 1))
     column, beyond = (_first_beyond(at, size[1], wanted[1]) for at in (x, x + 1))
@@ -202,7 +204,7 @@ def _first_beyond(at: Ints, side: int, wanted: int) -> Ints:
     return -((side - 2 * wanted * at) // (2 * side))
 
 
-def _chosen(batch: Batch, annotator: str | None) -> NDArray[np.bool_]:
+def _chosen_annotations(batch: Batch, annotator: str | None) -> NDArray[np.bool_]:
     """(n_annotations,) the annotations that count."""
     if annotator is None:
         image = batch.annotation_image

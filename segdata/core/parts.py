@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Ints, Rows, Runs, between, columns
+from segdata.core.runs import Ints, Rows, Runs, run_columns, strips_between
 
 
 @dataclass(frozen=True, slots=True)
-class Regions:
+class Components:
     """Connected regions, each of one owner, numbered by their first run.
 
     Attributes
@@ -30,7 +30,7 @@ class Regions:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class SegmentShapes:
     """What one pass over neighbouring columns tells of every segment.
 
     Attributes
@@ -40,28 +40,28 @@ class Shape:
     n_parts, n_holes : (n_owners,) int64
     """
 
-    parts: Regions
+    parts: Components
     perimeter: Ints
     n_parts: Ints
     n_holes: Ints
 
 
-def shape(runs: Runs, height: Ints, n_owners: int) -> Shape:
+def segment_shapes(runs: Runs, height: Ints, n_owners: int) -> SegmentShapes:
     """Parts (4-connected), perimeter and number of holes of every owner; `height` (n_owners,) is that of its image.
 
     Perimeter in pixel edges: two per run, and two per pixel less those shared with a horizontal neighbour. The Euler
     number, parts less holes, is the number of runs less that of their contacts (`kernels.parts`).
     """
-    x, top = columns(runs, height)
+    x, top = run_columns(runs, height)
     bottom = top + runs.length
     label, left, links = kernels.parts(x, top, bottom, runs.owner, False)
-    found = _regions(runs.owner, label, x, top, bottom, left)
+    found = _components(runs.owner, label, x, top, bottom, left)
     n_parts = np.bincount(found.owner, minlength=n_owners)
     euler = np.diff(runs.offsets(n_owners)) - kernels.sums(runs.owner, links, n_owners)
-    return Shape(found, kernels.sums(found.owner, found.perimeter, n_owners), n_parts, n_parts - euler)
+    return SegmentShapes(found, kernels.sums(found.owner, found.perimeter, n_owners), n_parts, n_parts - euler)
 
 
-def holes(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> Regions:
+def find_holes(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> Components:
     """The holes of every owner: 8-connected components of its complement that do not reach the frame.
 
     8-connected, as the dual of 4-connected parts: so parts less holes is the Euler number
@@ -70,7 +70,7 @@ def holes(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> Regions:
     that of the owner's image. `Regions.owner` is the segment.
     """
     strips = hole_strips(runs, height, among)
-    return _regions(strips.owner, strips.hole, strips.x, strips.top, strips.bottom, strips.left)
+    return _components(strips.owner, strips.hole, strips.x, strips.top, strips.bottom, strips.left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class HoleStrips:
 
 
 def hole_strips(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> HoleStrips:
-    """The pixels of the holes that `holes` tells of; parameters as there."""
+    """The pixels of the holes that `find_holes` tells of; parameters as there."""
     empty = _complement(runs, height, among)
     label, left, _ = kernels.parts(empty.x, empty.top, empty.bottom, empty.owner, True)
     outside = np.zeros(int(label.max(initial=-1)) + 1, bool)
@@ -106,7 +106,7 @@ def hole_strips(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> HoleStrip
 
 
 @dataclass(frozen=True, slots=True)
-class _Empty:
+class _ComplementStrips:
     """Strips of the complement of each owner, in the columns that it has runs in; `open` ones reach out of its box."""
 
     x: Ints
@@ -116,7 +116,7 @@ class _Empty:
     open: NDArray[np.bool_]
 
 
-def _complement(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> _Empty:
+def _complement(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> _ComplementStrips:
     """What lies above, between and below the runs of each column that an owner has runs in.
 
     Strips above the first and below the last run are open: they reach out of the owner's box, beyond the frame even.
@@ -124,18 +124,18 @@ def _complement(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> _Empty:
     """
     chosen = among[runs.owner]
     picked = Runs(runs.start[chosen], runs.length[chosen], runs.owner[chosen])
-    x, top = columns(picked, height)
+    x, top = run_columns(picked, height)
     bottom = top + picked.length
     first = np.ones(len(x), bool)
     first[1:] = (picked.owner[1:] != picked.owner[:-1]) | (x[1:] != x[:-1])
     n_columns = int(first.sum())
     limit = int(bottom.max(initial=0)) + 1
-    column, strip_top, strip_bottom = between(
+    column, strip_top, strip_bottom = strips_between(
         np.cumsum(first) - 1, top, bottom, np.full(n_columns, -1), np.full(n_columns, limit)
     )
     owner, x = picked.owner[first][column], x[first][column]
     is_open = (strip_top < 0) | (strip_bottom == limit) | _beside_skipped_column(owner, x)
-    return _Empty(x, strip_top, strip_bottom, owner, is_open)
+    return _ComplementStrips(x, strip_top, strip_bottom, owner, is_open)
 
 
 def _beside_skipped_column(owner: Rows, x: Ints) -> NDArray[np.bool_]:
@@ -150,11 +150,11 @@ def _beside_skipped_column(owner: Rows, x: Ints) -> NDArray[np.bool_]:
     return np.repeat(alone, count)
 
 
-def _regions(owner: Rows, label: Ints, x: Ints, top: Ints, bottom: Ints, left: Ints) -> Regions:
+def _components(owner: Rows, label: Ints, x: Ints, top: Ints, bottom: Ints, left: Ints) -> Components:
     """The regions that `label` (n_runs,) groups runs into; labels count from 0 in the order of first runs."""
     n_regions = int(label.max(initial=-1)) + 1
     region_owner = np.empty(n_regions, np.int32)
     region_owner[label] = owner
     area, *box = kernels.extents(label, x, top, bottom, n_regions)
     perimeter = 2 * (np.bincount(label, minlength=n_regions) + area - kernels.sums(label, left, n_regions))
-    return Regions(region_owner, area, box[0], box[1], box[2], box[3], perimeter)
+    return Components(region_owner, area, box[0], box[1], box[2], box[3], perimeter)

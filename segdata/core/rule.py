@@ -10,15 +10,15 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
-from segdata.core.config import nearest
+from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
-from segdata.core.finding import Found, Severity
+from segdata.core.finding import RowFinding, Severity
 from segdata.core.profile import Profile, Task
 
 if TYPE_CHECKING:
-    from segdata.core.defect import Defect
-    from segdata.core.opposed import Judged, Opposed
-    from segdata.core.suspected import Suspected
+    from segdata.core.annotator_pairs import AnnotatorPairs, PanelAssessment
+    from segdata.core.candidates import Candidates
+    from segdata.core.finding import Defect
     from segdata.core.table import Table
 
 Family = Literal[
@@ -78,25 +78,25 @@ class Tables:
         (pixel edges) of what is shared
     contacts : a, b (segment rows of one annotation, a < b), length in pixel edges
     borders : a, b (segment rows of one annotation, a < b, neither void), touching, apart: image columns in which they
-        follow each other without and with a thin band between them; see `segdata.measure.borders`
+        follow each other without and with a thin band between them; see `segdata.measure.pairs`
     seams : a, b (segment rows of one annotation and category, a < b) that touch along a straight line; see
-        `segdata.measure.seams`
+        `segdata.measure.straight_edges`
     lobes : segment (row), neck, lobes …: those larger than their companions that come apart at a neck; see
         `segdata.measure.lobes`
-    apart : segment (row), first, second, hidden …: those in two large parts; see `segdata.measure.apart`
-    ends : segment (row), upright, at, length, begins: where segments end flat; see `segdata.measure.ends`
-    steps : segment (row), across, down …: those whose outline is all stairs; see `segdata.measure.steps`
-    dashes : segment (row), pieces …, box: thin lines drawn in pieces; see `segdata.measure.dashes`
+    apart : segment (row), first, second, hidden …: those in two large parts; see `segdata.measure.lobes`
+    ends : segment (row), upright, at, length, begins: where segments end flat; see `segdata.measure.straight_edges`
+    steps : segment (row), across, down …: those whose outline is all stairs; see `segdata.measure.straight_edges`
+    dashes : segment (row), pieces …, box: thin lines drawn in pieces; see `segdata.measure.line_fragments`
     attributes : segment (row), name, value (JSON text; None: null), of the attributes that the taxonomy names
     also : segment (row), category_id of a secondary category
     exchanges, turns, flickers, still, repeats : family `frames`, how frames of videos fit to their neighbours; see
-        `segdata.measure.tracks`, `flickers` and `repeats`
+        `segdata.measure.video`, `flickers` and `repeats`
     alike : image, of (rows, the earlier one), same, bits; family `copies`: images that are the same picture; see
-        `segdata.measure.alike`
+        `segdata.measure.duplicates`
     twins : pair (row of alike), annotation, other …: family `twins` (with `copies`), what was drawn on them; see
-        `segdata.measure.twins`
+        `segdata.measure.duplicates`
     solids, cavities, skips : family `volumes` (with `shapes`), parts and holes in three dimensions; see
-        `segdata.measure.solids` and `slices`
+        `segdata.measure.volumes` and `slices`
     defects : what readers met
     opposed, judged : family `agreement`: what annotators have in common, and what follows from it; None elsewhere
     suspected : family `noise`: what models say against the labels; None elsewhere
@@ -132,9 +132,9 @@ class Tables:
     cavities: "Table"
     skips: "Table"
     defects: "tuple[Defect, ...]"
-    opposed: "Opposed | None" = None
-    judged: "Judged | None" = None
-    suspected: "Suspected | None" = None
+    opposed: "AnnotatorPairs | None" = None
+    judged: "PanelAssessment | None" = None
+    suspected: "Candidates | None" = None
 
     @staticmethod
     def of(profile: Profile, tables: "Mapping[str, Table]", defects: "Iterable[Defect]") -> "Tables":
@@ -142,7 +142,7 @@ class Tables:
         return Tables(profile=profile, defects=tuple(defects), **tables)  # type: ignore[arg-type]  # names are fields
 
 
-Check = Callable[..., Iterator[Found]]
+RuleCheck = Callable[..., Iterator[RowFinding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Rule:
     needs: frozenset[Family]
     fix: Literal["safe", "unsafe"] | None
     tasks: tuple[Task, ...]
-    check: Check
+    check: RuleCheck
     options: dict[str, Any] = field(hash=False)  # Any: an option is whatever its default is
     whole: bool = False
     when: "Callable[[Profile], bool] | None" = None
@@ -196,7 +196,7 @@ class Rule:
         """Raise SegdataError where `given` cannot be keyword arguments of `check`: unknown names, wrong types."""
         for name, value in given.items():
             if name not in self.options:
-                hint = nearest(name, list(self.options)) or f"; it has: {', '.join(self.options) or 'none'}"
+                hint = did_you_mean(name, list(self.options)) or f"; it has: {', '.join(self.options) or 'none'}"
                 raise SegdataError(f"{where}: {self.code} has no option {name!r}{hint}")
             default = self.options[name]
             fits = isinstance(value, (int, float)) if isinstance(default, float) else isinstance(value, type(default))
@@ -205,15 +205,15 @@ class Rule:
                     f"{where}: {self.code}: {name} must be like {default!r}, it is {reprlib.repr(value)[:80]}"
                 )
             # NaN is in no order: whatever is compared with it says no, and the rule would be silent.
-            least = -_MOST if isinstance(default, (int, float)) and default < 0 else 0
-            if isinstance(value, (int, float)) and not least <= value <= _MOST:
+            least = -_MOST_OPTION if isinstance(default, (int, float)) and default < 0 else 0
+            if isinstance(value, (int, float)) and not least <= value <= _MOST_OPTION:
                 raise SegdataError(
-                    f"{where}: {self.code}: {name} must be a number from {least} to {_MOST}, it is {value!r:.80}"
+                    f"{where}: {self.code}: {name} must be a number from {least} to {_MOST_OPTION}, it is {value!r:.80}"
                 )
 
 
 _REGISTRY: dict[str, Rule] = {}
-_MOST = 2**62  # of an option: what is counted fits into 64 bits
+_MOST_OPTION = 2**62  # of an option: what is counted fits into 64 bits
 
 
 def rule(
@@ -226,10 +226,10 @@ def rule(
     tasks: tuple[Task, ...] = ALL_TASKS,
     whole: bool = False,
     when: Callable[[Profile], bool] | None = None,
-) -> Callable[[Check], Check]:
+) -> Callable[[RuleCheck], RuleCheck]:
     """Register a function as a rule: its docstring is the documentation, its keyword-only arguments the options."""
 
-    def register(check: Check) -> Check:
+    def register(check: RuleCheck) -> RuleCheck:
         taken = _REGISTRY.get(code)
         if taken is not None and taken.check.__module__ != check.__module__:
             raise SegdataError(f"{code} is both {taken.check.__module__} and {check.__module__}")
@@ -254,11 +254,13 @@ def rules() -> dict[str, Rule]:
     return dict(sorted(_REGISTRY.items()))
 
 
-def rule_named(code: str) -> Rule:
+def find_rule(code: str) -> Rule:
     """The rule of this code or name; raises SegdataError with the nearest known ones."""
     known = rules()
     by_name = {each.name: each for each in known.values()}
     found = known.get(code.upper()) or by_name.get(code.lower())
     if found is None:
-        raise SegdataError(f"no rule {code!r}{nearest(code.upper(), list(known)) or nearest(code, list(by_name))}")
+        raise SegdataError(
+            f"no rule {code!r}{did_you_mean(code.upper(), list(known)) or did_you_mean(code, list(by_name))}"
+        )
     return found

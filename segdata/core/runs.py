@@ -1,4 +1,4 @@
-"""Runs: the one picture type. Pixels of segments as vertical strips, in COCO's column-major order."""
+"""Runs: the pixels of segments as vertical strips in COCO's column-major order, and the number line of many images."""
 
 from dataclasses import dataclass
 
@@ -79,7 +79,7 @@ class Runs:
             offset = self.offsets(n_owners)
             first, stop = offset[owners], offset[1:][owners]
         count = stop - first
-        rows = spread(first, count)
+        rows = expand_ranges(first, count)
         return Runs(self.start[rows], self.length[rows], np.repeat(np.arange(len(owners), dtype=np.int32), count))
 
     @staticmethod
@@ -100,29 +100,29 @@ class Runs:
         return Runs(self.start[order], self.length[order], self.owner[order])
 
 
-def spread(first: Ints, count: Ints) -> Ints:
+def expand_ranges(first: Ints, count: Ints) -> Ints:
     """The rows ``first[i], first[i] + 1, … (count[i] of them)`` of every i, one after the other."""
     rows: Ints = np.repeat(first - (np.cumsum(count) - count), count)
     rows += np.arange(len(rows))
     return rows
 
 
-def boxes(runs: Runs, height: Ints, n_owners: int) -> tuple[Ints, Ints, Ints, Ints]:
+def bounding_boxes(runs: Runs, height: Ints, n_owners: int) -> tuple[Ints, Ints, Ints, Ints]:
     """X, y, width and height (n_owners,) in pixels of each owner's bounding box; all 0 without runs.
 
     `height` (n_owners,) is that of the owner's image.
     """
-    x, top = columns(runs, height)
+    x, top = run_columns(runs, height)
     _, *box = kernels.extents(runs.owner, x, top, top + runs.length, n_owners)
     return box[0], box[1], box[2], box[3]
 
 
-def columns(runs: Runs, height: Ints) -> tuple[Ints, Ints]:
+def run_columns(runs: Runs, height: Ints) -> tuple[Ints, Ints]:
     """X and the first row (n,) of each run; `height` (n_owners,) is that of the owner's image, in pixels."""
     return kernels.columns(runs.start, runs.owner, height)
 
 
-def between(column: Ints, top: Ints, bottom: Ints, above: Ints, below: Ints) -> tuple[Ints, Ints, Ints]:
+def strips_between(column: Ints, top: Ints, bottom: Ints, above: Ints, below: Ints) -> tuple[Ints, Ints, Ints]:
     """The strips that runs leave in columns: above the first, between each two, and below the last run of a column.
 
     Parameters
@@ -143,3 +143,62 @@ def between(column: Ints, top: Ints, bottom: Ints, above: Ints, below: Ints) -> 
     strip_bottom[before] = top
     strip_bottom[last] = below
     return of, strip_top, strip_bottom
+
+
+@dataclass(frozen=True, slots=True)
+class NumberLine:
+    """Where each frame (an image, or an annotation's copy of it) lies on the number line.
+
+    Pixel (x, y) of frame i is at ``base[i] + x * (height[i] + 1) + y``: one spare place follows each column, and one
+    spare column each frame. So runs of different columns or frames never touch, and a run that is moved by one row
+    or one column stays clear of what it does not neighbour in the picture.
+
+    Attributes
+    ----------
+    base : (n,) int64
+    height : (n,) int64, pixels
+    width : (n,) int64, pixels
+    """
+
+    base: Ints
+    height: Ints
+    width: Ints
+
+    @staticmethod
+    def of(height: Ints, width: Ints) -> "NumberLine":
+        """Frames of these sizes (n,), in pixels, one after the other."""
+        room = (height + 1) * (width + 1)
+        return NumberLine(np.concatenate([[0], np.cumsum(room)[:-1]]).astype(np.int64)[: len(room)], height, width)
+
+    def lift(self, runs: Runs, frame: Rows | Ints) -> Ints:
+        """(n,) where each run starts on the line; `frame` is the frame of each owner that has runs."""
+        if not len(runs):
+            return runs.start
+        at = np.maximum(frame, 0)  # what has no frame has no runs either
+        return kernels.lift(runs.start, runs.owner, self.base[at], self.height[at])
+
+    def frame_of(self, place: Ints) -> Ints:
+        """(n,) the frame that each place lies in."""
+        return self.lower(place)[0]
+
+    def lower(self, place: Ints) -> tuple[Ints, Ints, Ints]:
+        """Frame, x and y (n,) of places on the line."""
+        return kernels.lower(np.ascontiguousarray(place), self.base, self.height)
+
+
+_DENSE_FACTOR = 64  # places for each number, up to which a table of all places is faster than sorting
+
+
+def unique_inverse(numbers: Ints) -> tuple[Ints, Ints]:
+    """The different numbers (k,) in ascending order, and for each of `numbers` (n,) its place among these.
+
+    As ``np.unique(numbers, return_inverse=True)``; rows and ids lie close together, and then nothing is sorted.
+
+    >>> [each.tolist() for each in distinct(np.array([7, 5, 7]))]
+    [[5, 7], [1, 0, 1]]
+    """
+    low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
+    if high - low >= _DENSE_FACTOR * len(numbers) + 1024:
+        found, which = np.unique(numbers, return_inverse=True)
+        return found, which.astype(np.int64, copy=False)
+    return kernels.dense(numbers.astype(np.int64, copy=False), low, high)

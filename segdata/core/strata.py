@@ -1,64 +1,65 @@
-"""Strata: the portions of a dataset that a column tells apart: splits, cameras, sites, annotators."""
+"""Strata: the portions of a dataset that a column tells apart, and how often categories occur in each."""
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from segdata.core.config import nearest
+from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
-from segdata.core.splits import split_of
+from segdata.core.paths import split_from_path
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints, unique_inverse
+from segdata.core.table import Flags, Table
 
-if TYPE_CHECKING:
-    from segdata.core.rule import Tables
-    from segdata.core.table import Table
-
-Names = NDArray[np.object_]  # texts, or None where nothing is known
-OF_IMAGES = ("split", "camera", "sequence", "group", "folder", "size")
-OF_ANNOTATIONS = ("annotator", "source", "stage", "month")
+StratumNames = NDArray[np.object_]  # texts, or None where nothing is known
+IMAGE_COLUMNS = ("split", "camera", "sequence", "group", "folder", "size")
+ANNOTATION_COLUMNS = ("annotator", "source", "stage", "month")
 
 
-def strata(tables: "Tables", column: str) -> Names:
+def annotation_strata(tables: "Tables", column: str) -> StratumNames:
     """(n_annotations,) the stratum of each annotation, as text; None where nothing is known.
 
-    `column` is one of `OF_IMAGES` and `OF_ANNOTATIONS`, or a key of the images' metadata. `folder` is the folder of
-    the image, `size` its width and height, `month` that in which the annotation was made. Raises SegdataError, which
-    names the columns that there are, where no image and no annotation has such a value.
+    `column` is one of `IMAGE_COLUMNS` and `ANNOTATION_COLUMNS`, or a key of the images' metadata. `folder` is the
+    folder of the image, `size` its width and height, `month` that in which the annotation was made. Raises
+    SegdataError, which names the columns that there are, where no image and no annotation has such a value.
     """
-    found = strata_if_any(tables, column)
+    found = annotation_strata_if_any(tables, column)
     if len(found) and all(name is None for name in found):
-        known = _known(tables)
-        hint = nearest(column, known) or f"; there are: {', '.join(known) or 'none'}"
+        known = _known_columns(tables)
+        hint = did_you_mean(column, known) or f"; there are: {', '.join(known) or 'none'}"
         raise SegdataError(f"by {column!r}: no image has such a value{hint}")
     return found
 
 
-def strata_if_any(tables: "Tables", column: str) -> Names:
-    """As `strata`, but None throughout where nothing is known."""
-    if column in OF_ANNOTATIONS:
-        return _of_annotations(tables.annotations, column)
+def annotation_strata_if_any(tables: "Tables", column: str) -> StratumNames:
+    """As `annotation_strata`, but None throughout where nothing is known."""
+    if column in ANNOTATION_COLUMNS:
+        return _annotation_values(tables.annotations, column)
     return image_strata(tables, column)[tables.annotations["image"]]
 
 
-def image_strata(tables: "Tables", column: str) -> Names:
-    """(n_images,) as `strata`, of the images, annotated or not; None throughout for a column of the annotations."""
+def image_strata(tables: "Tables", column: str) -> StratumNames:
+    """(n_images,) as `annotation_strata`, of all images; None throughout for a column of the annotations."""
     images = tables.images
     if column == "split":
-        return splits(tables)
+        return image_splits(tables)
     if column == "folder":
         return _texts([folder or "." for folder in _folders(tables)])
     if column == "size":
         sizes = images.lines("width", "height")
         return _texts([f"{width}x{height}" if width and height else None for width, height in sizes])
-    if column in OF_IMAGES:
+    if column in IMAGE_COLUMNS:
         return _texts(images["group" if column == "group" else column].tolist())
-    return _texts([_entry(each, column) for each in images["metadata"].tolist()])
+    return _texts([_metadata_value(each, column) for each in images["metadata"].tolist()])
 
 
-def splits(tables: "Tables") -> Names:
+def image_splits(tables: "Tables") -> StratumNames:
     """(n_images,) the split of each image: what is said of it, or else what its folder is called."""
     folders = _folders(tables)
-    told = {folder: split_of(f"{folder}/image") for folder in set(folders)}
+    told = {folder: split_from_path(f"{folder}/image") for folder in set(folders)}
     found = [told[folder] for folder in folders]
     if not tables.images.missing("split").all():
         found = [said or of_folder for said, of_folder in zip(tables.images["split"].tolist(), found, strict=True)]
@@ -71,29 +72,126 @@ def _folders(tables: "Tables") -> list[str]:
     return [name.rpartition("/")[0] for name in names] if any("/" in name for name in names) else [""] * len(names)
 
 
-def _of_annotations(annotations: "Table", column: str) -> Names:
+def _annotation_values(annotations: "Table", column: str) -> StratumNames:
     if column == "month":
         return _texts([None if each is None else each[:7] for each in annotations["created"].tolist()])
     return _texts(annotations[column].tolist())
 
 
-def _entry(metadata: list[tuple[str, str | None]] | None, key: str) -> str | None:
+def _metadata_value(metadata: list[tuple[str, str | None]] | None, key: str) -> str | None:
     """One value of an image's metadata; values are JSON texts."""
     value = next((value for name, value in metadata or () if name == key), None)
     return None if value in (None, "null") else str(value).strip('"')
 
 
-def _known(tables: "Tables") -> list[str]:
+def _known_columns(tables: "Tables") -> list[str]:
     """The columns and keys that have a value somewhere."""
-    columns = [name for name in OF_IMAGES if any(each is not None for each in image_strata(tables, name))]
+    columns = [name for name in IMAGE_COLUMNS if any(each is not None for each in image_strata(tables, name))]
     columns += [
-        name for name in OF_ANNOTATIONS if any(each is not None for each in _of_annotations(tables.annotations, name))
+        name
+        for name in ANNOTATION_COLUMNS
+        if any(each is not None for each in _annotation_values(tables.annotations, name))
     ]
     keys = {name for each in tables.images["metadata"].tolist() for name, _ in each or ()}
     return [*columns, *sorted(keys)]
 
 
-def _texts(values: list[Any]) -> Names:  # Any: texts and None
-    found: Names = np.empty(len(values), object)
+def _texts(values: list[Any]) -> StratumNames:  # Any: texts and None
+    found: StratumNames = np.empty(len(values), object)
     found[:] = values
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryTally:
+    """One row for each (owner, category) that occurs, in ascending order.
+
+    Attributes
+    ----------
+    owner, category : (n,) the owner's number, the category's id
+    segments, pixels, log_area : (n,) how many, the sum of their areas, and the mean of the logarithms of these
+    """
+
+    owner: Ints
+    category: Ints
+    segments: Ints
+    pixels: Ints
+    log_area: NDArray[np.float64]
+
+    @staticmethod
+    def of(segments: Table, owner: Ints) -> "CategoryTally":
+        """The tally of segments whose owners (n_segments,) are given."""
+        row, first = joint_codes(owner, segments["category_id"])
+        n = np.bincount(row, minlength=len(first))
+        pixels = np.bincount(row, weights=segments["area"], minlength=len(first)).astype(np.int64)
+        logs = np.bincount(row, weights=np.log(np.maximum(segments["area"], 1)), minlength=len(first))
+        return CategoryTally(
+            owner[first].astype(np.int64), segments["category_id"][first], n, pixels, logs / np.maximum(n, 1)
+        )
+
+
+def joint_codes(*columns: Ints) -> tuple[Ints, Ints]:
+    """Each distinct combination of columns (n,) as a number, in ascending order of the combinations.
+
+    Returns the numbers (n,), and the first row of each combination (k,).
+    """
+    code = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        low, high = int(column.min(initial=0)), int(column.max(initial=0))
+        if (high - low + 1) * (int(code.max(initial=0)) + 1) >= 2**62:
+            column, low, high = unique_inverse(column)[1], 0, len(column)
+            code = unique_inverse(code)[1]
+        code = code * (high - low + 1) + (column - low)
+    found, which = unique_inverse(code)
+    first = np.empty(len(found), np.int64)
+    first[which[::-1]] = np.arange(len(code) - 1, -1, -1)  # of several rows the last that is written stays
+    return which, first
+
+
+def is_example(tables: Tables, *, crowds: bool = True) -> Flags:
+    """(n_segments,) those that count as examples of their category: with pixels, not void; `crowds`: those too."""
+    segments = tables.segments
+    told = (segments["area"] > 0) & ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
+    return told if crowds else told & ~segments["iscrowd"]
+
+
+def example_segments(tables: Tables, *, crowds: bool = True) -> Table:
+    """The columns annotation, image, category_id, area and iscrowd of the segments that are `is_example`."""
+    rows = np.flatnonzero(is_example(tables, crowds=crowds))
+    names = ("annotation", "image", "category_id", "area", "iscrowd")
+    return Table({name: tables.segments[name][rows] for name in names})
+
+
+def independent_units(tables: Tables) -> Ints:
+    """(n_images,) what is drawn as a whole when a dataset is divided: the image's group, else sequence, else itself.
+
+    Frames of one film resemble each other, and so do images of one patient: as evidence they are one.
+    """
+    images = tables.images
+    if images.missing("group").all() and images.missing("sequence").all():
+        return np.arange(len(images))
+    named: dict[tuple[str, str], int] = {}
+    lines = enumerate(images.lines("group", "sequence"))
+    found = [
+        named.setdefault(("group", group) if group is not None else ("sequence", sequence), row)
+        if group is not None or sequence is not None
+        else row
+        for row, (group, sequence) in lines
+    ]
+    return np.unique(np.array(found, np.int64), return_inverse=True)[1]
+
+
+def size_class(tables: Tables) -> Ints:
+    """(n_images,) images of about the same size have the same number: areas within a factor of 4; unknown ones 0."""
+    area = tables.images["width"].astype(np.float64) * tables.images["height"]
+    return np.round(np.log2(np.maximum(area, 1)) / 2).astype(np.int64)
+
+
+def number_names(names: StratumNames) -> tuple[list[str], Ints]:
+    """The names that occur, sorted, and (n,) the number of each; -1 where there is none."""
+    coded = pa.array(names, pa.string()).dictionary_encode()
+    told: list[str] = coded.dictionary.to_pylist()
+    place = np.empty(len(told) + 1, np.int64)
+    order = sorted(range(len(told)), key=told.__getitem__)
+    place[order], place[-1] = np.arange(len(told)), -1  # the last for what has none
+    return [told[each] for each in order], place[coded.indices.fill_null(len(told)).to_numpy()]

@@ -10,8 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.distinct import distinct
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, unique_inverse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +20,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
+class _LazyRows:
     """Some rows of a column, in numpy or Arrow or taken itself, that nobody has asked for yet."""
 
     column: Any  # numpy or Arrow
@@ -32,7 +31,7 @@ class _Taken:
 
     def made(self) -> Any:  # Any: as the column
         """The rows themselves."""
-        column = self.column.made() if isinstance(self.column, _Taken) else self.column
+        column = self.column.made() if isinstance(self.column, _LazyRows) else self.column
         return column.take(pa.array(self.rows)) if isinstance(column, pa.ChunkedArray) else column[self.rows]
 
 
@@ -46,7 +45,7 @@ class Table:
 
     __slots__ = ("_columns", "_missing", "_n")
 
-    def __init__(self, columns: "Mapping[str, Column | pa.ChunkedArray | _Taken]") -> None:
+    def __init__(self, columns: "Mapping[str, Column | pa.ChunkedArray | _LazyRows]") -> None:
         self._columns: dict[str, Any] = dict(columns)  # Any: numpy or Arrow, taken or not
         self._missing: dict[str, Flags] = {}  # of columns of objects that were Arrow's
         lengths = {len(column) for column in self._columns.values()}
@@ -70,7 +69,7 @@ class Table:
     def __getitem__(self, name: str) -> Column:
         column = self._given(name)
         if isinstance(column, pa.ChunkedArray):
-            given, column = column, _numpy(column)
+            given, column = column, _to_numpy(column)
             self._columns[name] = column
             if column.dtype == object:  # where to look for what is missing would take long
                 self._missing[name] = given.is_null().to_numpy()
@@ -79,7 +78,7 @@ class Table:
     def _given(self, name: str) -> Any:  # Any: numpy or Arrow
         """A column as it came."""
         column = self._columns[name]
-        if isinstance(column, _Taken):
+        if isinstance(column, _LazyRows):
             column = self._columns[name] = column.made()
         return column
 
@@ -107,7 +106,7 @@ class Table:
     def take(self, rows: Ints | Flags) -> "Table":
         """Some rows, by number or by flag."""
         chosen: Ints = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64, copy=False)
-        return Table({name: _Taken(column, chosen) for name, column in self._columns.items()})
+        return Table({name: _LazyRows(column, chosen) for name, column in self._columns.items()})
 
     def beside(self, **columns: Column) -> "Table":
         """The same rows with more columns, or others in place of those of the same name."""
@@ -147,7 +146,7 @@ class Table:
         columns = [self[name] for name in names]
         codes = [np.unique(each, return_inverse=True)[1] if each.dtype == object else each for each in columns]
         if len(codes) == 1 and codes[0].dtype.kind in "iu":
-            single = distinct(codes[0])[1].astype(np.int32)
+            single = unique_inverse(codes[0])[1].astype(np.int32)
             codes, order = [single], kernels.order_by(single, int(single.max(initial=-1)) + 1)
         else:
             order = np.lexsort(codes[::-1])
@@ -163,7 +162,7 @@ class Table:
         return pd.DataFrame({name: self[name] for name in self._columns})
 
 
-def _numpy(column: pa.ChunkedArray) -> Column:
+def _to_numpy(column: pa.ChunkedArray) -> Column:
     """A column as numpy, without copying where there is nothing to convert."""
     if pa.types.is_integer(column.type) and column.null_count:
         return np.array(column.to_pylist(), dtype=object)

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from segdata.core import yamlfile
+from segdata.core import yaml_files
 from segdata.core.errors import SegdataError
 
-Kind = Literal["thing", "stuff", "void"]
+CategoryKind = Literal["thing", "stuff", "void"]
 Color = tuple[int, int, int]
 Id = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -32,7 +32,7 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     definition: str | None = None
 
 
-class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+class ExpectedCategory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """Where a category must occur.
 
     `least_share`: in at least this share of the annotated images; 1: in each. `whenever`: in each image with one of
@@ -43,7 +43,7 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     whenever: tuple[str, ...] = ()
 
 
-class Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+class SizeLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """How large a segment may be, limits included: in pixels, and in mm² where the spacing of pixels is known."""
 
     min_pixels: Pixels | None = None
@@ -74,7 +74,7 @@ class Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
     id: Id
     name: str
-    kind: Kind = "thing"
+    kind: CategoryKind = "thing"
     color: ColorText | None = None
     parent: str | None = None
     aliases: tuple[str, ...] = ()
@@ -85,8 +85,8 @@ class Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     may_not_overlap: tuple[str, ...] = ()
     may_not_touch: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
-    expected: Expected | None = None
-    size: Size | None = None
+    expected: ExpectedCategory | None = None
+    size: SizeLimits | None = None
     definition: str | None = None
     boundary_rule: str | None = None
     occlusion_rule: str | None = None
@@ -168,12 +168,12 @@ def as_rgb(color: ColorText) -> Color:
 
 def load_taxonomy(path: Path) -> Taxonomy:
     """The taxonomy in a YAML file; raises SegdataError with file and line."""
-    return parse_taxonomy(yamlfile.read_text(path), str(path))
+    return parse_taxonomy(yaml_files.read_utf8(path), str(path))
 
 
 def parse_taxonomy(text: str, name: str = "taxonomy.yaml") -> Taxonomy:
     """The taxonomy in a YAML text; `name` stands for the file in errors."""
-    taxonomy, lines = yamlfile.parse_with_lines(text, Taxonomy, name)
+    taxonomy, lines = yaml_files.parse_yaml_with_lines(text, Taxonomy, name)
     if not taxonomy.categories and lines.of("categories") is None:  # `categories: []` is meant, nothing is not
         raise SegdataError(f"{name}:1: no categories; write at least one under 'categories:'")
     for position, category in enumerate(taxonomy.categories):
@@ -196,10 +196,10 @@ def dump_taxonomy(taxonomy: Taxonomy) -> str:
     """The taxonomy as YAML text that `parse_taxonomy` reads back, one category a line."""
     head: dict[str, Any] = msgspec.to_builtins(taxonomy, str_keys=True)  # Any: plain YAML data
     categories = head.pop("categories", [])
-    lines = [yamlfile.flow({key: value})[1:-1] for key, value in head.items()]
+    lines = [yaml_files.dump_yaml_line({key: value})[1:-1] for key, value in head.items()]
     lines.append("categories:" if categories else "categories: []")
     for category in categories:
         if isinstance(category.get("color"), tuple):
             category["color"] = list(category["color"])
-        lines.append("  - " + yamlfile.flow(category))
+        lines.append("  - " + yaml_files.dump_yaml_line(category))
     return "\n".join(lines) + "\n"

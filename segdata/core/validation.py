@@ -1,16 +1,65 @@
-"""Validation: the result of checking a dataset."""
+"""Validation: the result of checking or fixing a dataset, and the comparison with a baseline."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
-from segdata.core.baseline import Comparison, compare
 from segdata.core.errors import check_choice
 from segdata.core.finding import SEVERITIES, Finding
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from segdata.core.batch import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineComparison:
+    """Findings against those of a baseline: `new`, those `known` from before, and the baseline's that are `fixed`."""
+
+    new: tuple[Finding, ...]
+    known: tuple[Finding, ...]
+    fixed: tuple[Finding, ...]
+
+
+def compare_to_baseline(findings: Iterable[Finding], before: Iterable[Finding]) -> BaselineComparison:
+    """Hold findings against those of a baseline, one for one; the order of each stays.
+
+    Where more findings are alike than the baseline has, those beyond its number are new.
+    """
+    earlier = tuple(before)
+    rest = Counter(map(finding_key, earlier))
+    new, known = [], []
+    for finding in findings:
+        mine = finding_key(finding)
+        if rest[mine]:
+            rest[mine] -= 1
+            known.append(finding)
+        else:
+            new.append(finding)
+    fixed = []
+    for finding in reversed(earlier):  # those that remain are the last of their kind, as the first were met
+        mine = finding_key(finding)
+        if rest[mine]:
+            rest[mine] -= 1
+            fixed.append(finding)
+    return BaselineComparison(tuple(new), tuple(known), tuple(reversed(fixed)))
+
+
+def finding_key(finding: Finding) -> Hashable:
+    """What makes two findings the same: the code, whose work it is, and the pixels; never a number that names a thing.
+
+    The pixels are the box and how many are affected. A finding without a box is told by its file and its words, with
+    all numbers left out: the same imbalance is no new one when a count has changed.
+    """
+    who = (finding.code, finding.image, finding.annotator)
+    if finding.bbox is not None:
+        return (*who, finding.category, finding.bbox, finding.pixels)
+    words = re.sub(r"-?\d[\d.,]*", "#", f"{finding.category} {finding.message}")
+    return (*who, finding.file, re.sub(r"\d+", "#", finding.place or ""), words)
+
 
 FailOn = Literal["error", "warning", "info", "never"]
 
@@ -38,7 +87,7 @@ class Validation:
     suppressed: int = 0
     skipped: tuple[str, ...] = ()
     image_files: Mapping[str, str] = field(default_factory=dict, repr=False)
-    baseline: Comparison | None = None
+    baseline: BaselineComparison | None = None
     settled: tuple[Finding, ...] = field(default=(), repr=False)
 
     def __repr__(self) -> str:
@@ -56,12 +105,12 @@ class Validation:
 
     def fails(self, fail_on: FailOn) -> bool:
         """Whether something at or above `fail_on` was found; raises SegdataError for a word that is no severity."""
-        return fails(self.findings, fail_on)
+        return has_failures(self.findings, fail_on)
 
     def against(self, before: Iterable[Finding]) -> "Validation":
         """The same validation with an earlier one's findings as its baseline: only what is new counts."""
-        found = compare(self.every, before)
-        fixed = compare(self.settled, found.fixed).fixed  # what is only silent is not fixed
+        found = compare_to_baseline(self.every, before)
+        fixed = compare_to_baseline(self.settled, found.fixed).fixed  # what is only silent is not fixed
         return replace(self, findings=found.new, baseline=replace(found, fixed=fixed))
 
     @property
@@ -85,7 +134,7 @@ class Validation:
         )
 
 
-def fails(findings: Iterable[Finding], fail_on: FailOn) -> bool:
+def has_failures(findings: Iterable[Finding], fail_on: FailOn) -> bool:
     """Whether a finding is at or above `fail_on`; raises SegdataError for a word that is no severity."""
     check_fail_on(fail_on)
     if fail_on == "never":
@@ -97,3 +146,21 @@ def fails(findings: Iterable[Finding], fail_on: FailOn) -> bool:
 def check_fail_on(value: object) -> None:
     """Raise SegdataError where `value` is no `FailOn`."""
     check_choice("fail_on", value, get_args(FailOn))
+
+
+@dataclass(frozen=True, slots=True)
+class FixedFinding:
+    """One finding that a fix has mended, and how many pixels it concerned."""
+
+    finding: Finding
+    pixels: int
+
+
+@dataclass(frozen=True, slots=True)
+class FixedImage:
+    """An image before and after, and what was mended in it."""
+
+    image_id: str
+    before: "Batch"
+    after: "Batch"
+    mended: tuple[FixedFinding, ...]

@@ -23,9 +23,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import MASK_LOSSES
 
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = MASK_LOSSES | {"spatial"}
+LOSSES: frozenset[LossKind] = MASK_LOSSES | {"spatial"}
 CHECKED = ("CSAILVision/ADE20K's sample images", "loadAde20K's formulas", "Datumaro's fixture in its repository")
 READ_OPTIONS = {
     "instances": "no: leave the masks of single objects closed: objects are found by polygons, and `amodal` is missing"
@@ -46,22 +44,22 @@ def image_of(mask: str) -> str:
     return mask.removesuffix("_seg.png")
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """A mask X_seg.png with X.json, X_atr.txt or X_parts_1.png of the same stem; or one of these files itself."""
     if seen.root.is_file():
-        return Clue(1.0, "a JSON file with name_ndx") if seen.heads(r"\.json$", rb'"name_ndx"') else None
+        return FormatMatch(1.0, "a JSON file with name_ndx") if seen.heads(r"\.json$", rb'"name_ndx"') else None
     stems = [name.removesuffix("_seg.png") for name in seen.matching(r"_seg\.png$")]
     names = set(seen.names)
     for stem in stems:
         if f"{stem}.json" in names and re.search(_OF_JSON, seen.head(f"{stem}.json"), re.DOTALL):
-            return Clue(1.0, f"{stem}_seg.png and {stem}.json with name_ndx")
+            return FormatMatch(1.0, f"{stem}_seg.png and {stem}.json with name_ndx")
         if f"{stem}_atr.txt" in names or f"{stem}_parts_1.png" in names:
             beside = f"{stem}_atr.txt" if f"{stem}_atr.txt" in names else f"{stem}_parts_1.png"
-            return Clue(0.95, f"{stem}_seg.png and {beside}")
+            return FormatMatch(0.95, f"{stem}_seg.png and {beside}")
     return None
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset of ADE20K.
 
     Raises UnreadableError where there are no masks, or nothing names their classes.
@@ -71,7 +69,7 @@ def read(request: Request) -> "PerImageSource":
     return open_ade(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write a dataset as ADE20K.
 
     Raises SegdataError for category ids beyond 6655 and for images of more than 255 objects on one level.

@@ -25,9 +25,7 @@ from typing import TYPE_CHECKING
 
 from segdata.core.config import Option
 from segdata.core.errors import check_choice
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import STREET_MASK_LOSSES
 
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = STREET_MASK_LOSSES
+LOSSES: frozenset[LossKind] = STREET_MASK_LOSSES
 CHECKED = (
     "the formulas of cityscapesScripts' json2instanceImg, json2labelImg and createPanopticImgs",
     "Pillow's ImageDraw.polygon",
@@ -57,13 +55,13 @@ def image_of(mask: str) -> str:
     return re.sub(r"_gtFine_\w+\.png$", "_leftImg8bit", mask).replace("gtFine/", "leftImg8bit/", 1)
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """Files whose names end as those of Cityscapes do."""
     found = seen.matching(r"_gt(Fine|Coarse)_((instanceIds|labelIds|labelTrainIds|color)\.png|polygons\.json)$")
-    return Clue(1.0, f"{found[0]} is named as in Cityscapes") if found else None
+    return FormatMatch(1.0, f"{found[0]} is named as in Cityscapes") if found else None
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset: a root with `gtFine` or `gtCoarse`, one of these, a folder in it, or one label file.
 
     Raises UnreadableError where there are no labels, or only colours.
@@ -77,7 +75,7 @@ def write(
     profile: Profile,
     batches: "Iterable[Batch]",
     target: Path,
-    losses: Losses,
+    losses: LossCounter,
     *,
     trainids: Option = "no",
     unknown: Option = "refuse",

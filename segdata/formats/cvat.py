@@ -24,9 +24,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import CVAT_LOSSES
 from segdata.formats.tools.heads import CVAT
@@ -35,18 +33,18 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.tools.source import ToolSource
 
-LOSSES: frozenset[Kind] = CVAT_LOSSES
+LOSSES: frozenset[LossKind] = CVAT_LOSSES
 CHECKED = ("Datumaro's fixtures of CVAT files", "pycocotools", "OpenCV")
 READ_OPTIONS = {"interpolate": "yes: between keyframes of a track, shapes with as many points are put in (default: no)"}
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """XML that begins with annotations, their meta data or images; or a zip archive with such a file."""
     found = seen.heads(r"\.xml$", CVAT)
     if found:
-        return Clue(1.0, f"CVAT: {', '.join(found[:3])} has annotations with meta data")
+        return FormatMatch(1.0, f"CVAT: {', '.join(found[:3])} has annotations with meta data")
     if seen.root.is_file() and "annotations.xml" in _zipped(seen.root):
-        return Clue(1.0, "CVAT: a zip archive with annotations.xml")
+        return FormatMatch(1.0, "CVAT: a zip archive with annotations.xml")
     return None
 
 
@@ -59,14 +57,14 @@ def _zipped(path: Path) -> list[str]:
         return []
 
 
-def read(request: Request) -> "ToolSource":
+def read(request: ReadRequest) -> "ToolSource":
     """Open the XML files at or below a path; raises UnreadableError where none is CVAT's."""
     from segdata.formats.tools.cvat_files import open_cvat
 
     return open_cvat(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write ``annotations.xml`` and ``taxonomy.yaml`` into the folder `target`."""
     from segdata.formats.tools.cvat_writer import write_cvat
 

@@ -20,9 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import DATUMARO_LOSSES
 
@@ -30,23 +28,23 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.shared.derived_sources import ChainedSource
 
-LOSSES: frozenset[Kind] = DATUMARO_LOSSES
+LOSSES: frozenset[LossKind] = DATUMARO_LOSSES
 CHECKED = ("Datumaro 1.13 (reads what is written, writes what is read)", "pycocotools")
 _VERSION = rb'"dm_format_version"\s*:'
 _LEGACY = rb'"categories"\s*:\s*\{\s*"label"\s*:\s*\{\s*"(labels|label_groups|attributes)"'
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """JSON documents that name the format's version, or begin as those did that had none."""
     pattern = r"\.json$" if seen.root.is_file() else r"^(annotations/)?[^/]+\.json$"
     found = seen.heads(pattern, _VERSION)
     if found:
-        return Clue(1.0, f"Datumaro: {', '.join(found[:3])} has dm_format_version")
+        return FormatMatch(1.0, f"Datumaro: {', '.join(found[:3])} has dm_format_version")
     found = seen.heads(pattern, _LEGACY)
-    return Clue(0.95, f"Datumaro: {', '.join(found[:3])} has labels as Datumaro writes them") if found else None
+    return FormatMatch(0.95, f"Datumaro: {', '.join(found[:3])} has labels as Datumaro writes them") if found else None
 
 
-def read(request: Request) -> "ChainedSource":
+def read(request: ReadRequest) -> "ChainedSource":
     """Open the documents of a dataset, or one of them; raises UnreadableError where there is none."""
     from segdata.formats.datumaro.opened import open_documents
 
@@ -61,12 +59,12 @@ def read(request: Request) -> "ChainedSource":
 
 def _beside_others(root: Path) -> list[Path]:
     """The documents in a folder that may hold other JSON too; all of it where none looks like one."""
-    seen = Glance(root)
+    seen = FileProbe(root)
     found = seen.heads(r"^[^/]+\.json$", _VERSION) or seen.heads(r"^[^/]+\.json$", _LEGACY)
     return [root / name for name in found] or sorted(root.glob("*.json"))
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write ``annotations/<split>.json`` and ``taxonomy.yaml`` into the folder `target`."""
     from segdata.formats.datumaro.writer import write_documents
 

@@ -19,9 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import TRACK_MASK_LOSSES
 from segdata.formats.video.davisnames import META, SIZES
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = TRACK_MASK_LOSSES
+LOSSES: frozenset[LossKind] = TRACK_MASK_LOSSES
 CHECKED = ("davis2017-evaluation's decoding, value by value",)
 READ_OPTIONS = {
     "masks": "the folder of the masks where there are several, Annotations/480p",
@@ -48,28 +46,30 @@ def image_of(mask: str) -> str:
     return mask.replace("Annotations/", "JPEGImages/", 1).removesuffix(".png")
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """Frames of five digits in `Annotations`, with DAVIS' sizes or JPEGImages beside; or sequences of palette PNGs."""
     by_size = frames(seen, _BY_SIZE)
     if by_size:
-        return Clue(1.0, f"{by_size[0]} is a frame in the folder of a size")
+        return FormatMatch(1.0, f"{by_size[0]} is a frame in the folder of a size")
     plain = frames(seen, _PLAIN)
     if plain and (seen.matching(r"(^|/)JPEGImages/") or seen.heads(rf"(^|/){META}$", rb'"objects"\s*:')):
-        return Clue(0.95, f"{plain[0]} is a frame, with JPEGImages or {META}")
+        return FormatMatch(0.95, f"{plain[0]} is a frame, with JPEGImages or {META}")
     bare = frames(seen, _BARE)
     if bare and {colour for _, colour in png_kinds(seen, bare)} == {PALETTE}:
-        return Clue(0.8, f"{bare[0]} is a palette PNG named as a frame, in the folder of a sequence")
+        return FormatMatch(0.8, f"{bare[0]} is a palette PNG named as a frame, in the folder of a sequence")
     return None
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset; raises UnreadableError where there are no frames, several folders of them, or 255 is unclear."""
     from segdata.formats.video.davisreader import open_davis
 
     return open_davis(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, size: str = "480p") -> None:
+def write(
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, size: str = "480p"
+) -> None:
     """Write a dataset; raises SegdataError where a sequence has more tracks or frames than the format holds."""
     from segdata.formats.video.daviswriter import write_davis
 

@@ -16,9 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.medical.dicom.face import LOSSES, clue
 from segdata.formats.medical.dicom.kinds import SEGMENTATIONS
@@ -34,19 +32,19 @@ READ_OPTIONS = {
 }
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """A DICOM file whose head says that it is a segmentation."""
     return clue(seen, "dicom-seg", SEGMENTATIONS, "segmentation")
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a segmentation, or all below a folder; raises UnreadableError where there is none."""
     from segdata.formats.medical.dicom.segsource import open_segmentations
 
     return open_segmentations(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write segmentations of the images' series; raises SegdataError where an annotated image is no DICOM file."""
     from segdata.formats.medical.dicom.objectwriter import write_objects
     from segdata.formats.medical.dicom.segwriter import KIND

@@ -20,11 +20,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
-from segdata.core.tifftags import CHANNELS, GEOGRAPHIC, SAMPLE_FORMAT, tiff_tags
+from segdata.core.tiff_files import CHANNELS, GEOGRAPHIC, SAMPLE_FORMAT, tiff_tags
 from segdata.formats.geo.index import INDEX
 from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
 
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES | {"spatial"}
+LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("GDAL through rasterio", "Snyder (1987) for areas")
 READ_OPTIONS = {
     "tile": "side in pixels of the windows that rasters are cut into, each an image; 0: none; default: 2048 for large",
@@ -46,10 +44,10 @@ _TIFF = (".tif", ".tiff")
 _LOOKED_AT = 8
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """Our index, or masks in a known layout that are TIFF files with a place in the world, or lie beside a .tfw."""
     if INDEX in seen.names and seen.root.is_dir():
-        return Clue(1.0, f"{INDEX} says which window of which raster each image is")
+        return FormatMatch(1.0, f"{INDEX} says which window of which raster each image is")
     one_a_folder = {name.rpartition("/")[0]: name for name in seen.matching(r"\.tiff?$")}
     if not any(_is_placed(seen.path(name)) for name in one_a_folder.values()):
         return None
@@ -65,10 +63,10 @@ def detect(seen: Glance) -> Clue | None:
     if not placed:
         return None
     named = not alone or not {"taxonomy.yaml", "segdata.yaml"}.isdisjoint(seen.names)
-    return Clue(0.98 if named else 0.85, f"{placed[0].name} is a GeoTIFF in the place of labels")
+    return FormatMatch(0.98 if named else 0.85, f"{placed[0].name} is a GeoTIFF in the place of labels")
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a raster of labels, or a folder of them, with their images.
 
     Raises UnreadableError where nothing says what values mean, and SegdataError where rasterio is not installed.
@@ -79,7 +77,7 @@ def read(request: Request) -> "PerImageSource":
 
 
 def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, values: str | None = None
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, values: str | None = None
 ) -> None:
     """Write a dataset as GeoTIFFs; pixels stay what they are, and lie where they lay.
 

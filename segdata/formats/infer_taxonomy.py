@@ -7,7 +7,7 @@ import msgspec
 
 from segdata.core.config import Config, load_config
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.categories import read_categories
 from segdata.formats.coco.document import read_document
@@ -39,7 +39,7 @@ def infer_taxonomy(
         return described
     if config.layers is not None:
         return _from_layers(root, images, config)
-    pairing = pair_masks(root, images_folder(Request(root, images=images, config=config)))
+    pairing = pair_masks(root, images_folder(ReadRequest(root, images=images, config=config)))
     masks = [mask for entry in pairing.entries if only is None or entry.image_id in only for mask in entry.files]
     if not masks:
         raise UnreadableError(f"{root}: no masks and no COCO file to draft a taxonomy from")
@@ -102,4 +102,4 @@ def _from_layers(root: Path, images: Path | None, config: Config) -> Taxonomy:
     """The categories that the names of layer files tell."""
     from segdata.formats.masks.layers import read
 
-    return read(Request(root, images=images, config=config)).profile.taxonomy
+    return read(ReadRequest(root, images=images, config=config)).profile.taxonomy

@@ -21,9 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.config import Option
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import STREET_MASK_LOSSES
 
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = STREET_MASK_LOSSES
+LOSSES: frozenset[LossKind] = STREET_MASK_LOSSES
 CHECKED = ("the formulas of KITTI's devkit for semantics", "Datumaro 1.13.12's sample")
 READ_OPTIONS = {
     "labels": "instance or semantic; default: of each image the first of these",
@@ -47,17 +45,17 @@ def image_of(mask: str) -> str:
     return re.sub(r"(instance|semantic)/(.*)\.png$", r"image_2/\2", mask)
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """Folders `instance` or `semantic` beside `image_2`, or both, in the root or in its folders; or our index."""
     folders = {name: seen.matching(rf"^([^/]+/)?{name}/[^/]+\.png$") for name in ("instance", "semantic", "image_2")}
     there = [f"{name}/" for name, found in folders.items() if found]
     if len(there) > 1:
-        return Clue(0.95, f"folders {' and '.join(there)}, as in KITTI")
+        return FormatMatch(0.95, f"folders {' and '.join(there)}, as in KITTI")
     indexed = there and seen.heads(r"^images\.csv$", rb",[^/\n]+/(instance|semantic)/[^/\n]+\.png,")
-    return Clue(0.95, f"{there[0]} and images.csv") if indexed else None
+    return FormatMatch(0.95, f"{there[0]} and images.csv") if indexed else None
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset: a folder with splits, or one split; raises UnreadableError where there are no labels."""
     from segdata.formats.street.kitti_reader import open_kitti
 
@@ -65,7 +63,7 @@ def read(request: Request) -> "PerImageSource":
 
 
 def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, unknown: Option = "refuse"
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, unknown: Option = "refuse"
 ) -> None:
     """Write a dataset; raises SegdataError for categories that Cityscapes lacks, and for too many instances."""
     from segdata.formats.street.kitti_writer import write_kitti

@@ -19,9 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import TRACK_MASK_LOSSES
 from segdata.formats.video.firstsight import COLOUR, png_kinds
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = TRACK_MASK_LOSSES | {"unlabelled"}
+LOSSES: frozenset[LossKind] = TRACK_MASK_LOSSES | {"unlabelled"}
 CHECKED = ("the specification's decoding, pixel by pixel", "deeplab2's label tables")
 _LABELS = "kitti, motchallenge or taxonomy (the classes are the ids of the taxonomy)"
 READ_OPTIONS = {"labels": f"{_LABELS}; default: by the classes that occur"}
@@ -38,16 +36,16 @@ WRITE_OPTIONS = {"labels": f"{_LABELS}; default: kitti where it has all names, e
 _FRAMES = r"^panoptic_maps/([^/]+/){1,2}[^/]+\.png$"
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """RGB frames below `panoptic_maps`."""
     names = seen.matching(_FRAMES)
     names = names or (seen.matching(r"^([^/]+/){1,2}\d{6}\.png$") if seen.root.name == "panoptic_maps" else [])
     if names and png_kinds(seen, names) == {(8, COLOUR)}:
-        return Clue(1.0, f"{names[0]} is an RGB frame of panoptic maps")
+        return FormatMatch(1.0, f"{names[0]} is an RGB frame of panoptic maps")
     return None
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset; raises UnreadableError where there are no maps, or nothing tells what their classes mean."""
     from segdata.formats.video.stepreader import open_step
 
@@ -55,7 +53,7 @@ def read(request: Request) -> "PerImageSource":
 
 
 def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, labels: str | None = None
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, labels: str | None = None
 ) -> None:
     """Write a dataset; raises SegdataError for classes, tracks or frames beyond what the format holds."""
     from segdata.formats.video.stepwriter import write_step

@@ -28,9 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Clue, Request
-from segdata.core.glance import HEAD, Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import HEAD_BYTES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import TOOL_LOSSES
 
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.tools.source import ToolSource
 
-LOSSES: frozenset[Kind] = TOOL_LOSSES | {"category-details", "source"}
+LOSSES: frozenset[LossKind] = TOOL_LOSSES | {"category-details", "source"}
 CHECKED = (
     "label-studio-sdk (its brush encoder, byte for byte)",
     "pycocotools (polygons and rectangles)",
@@ -55,17 +53,17 @@ _SPEAKS = (
 )
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """JSON with data and annotations of tasks."""
     found = [name for name in seen.heads(r"\.json$", _TASKS, most=32) if _is_tasks(seen.head(name))]
-    return Clue(1.0, f"{found[0]} has tasks of Label Studio") if found else None
+    return FormatMatch(1.0, f"{found[0]} has tasks of Label Studio") if found else None
 
 
 def _is_tasks(head: bytes) -> bool:
     return bool((re.search(_DATA, head) and re.search(_SPEAKS, head)) or re.search(_MIN, head))
 
 
-def read(request: Request) -> "ToolSource":
+def read(request: ReadRequest) -> "ToolSource":
     """Open a file of tasks, or a folder; raises UnreadableError where there is none, and for JSON-MIN."""
     from segdata.formats.labelstudio.opened import open_tasks
 
@@ -80,7 +78,7 @@ def _files(root: Path) -> list[Path]:
         raise UnreadableError(f"{root}: does not exist")
     files = [root] if root.is_file() else sorted(root.glob("*.json"))
     if root.is_dir():
-        seen = Glance(root)
+        seen = FileProbe(root)
         files = [path for path in files if _is_tasks(seen.head(path.name))] or files
     if not files:
         below = [name for name in seen.heads(r"\.json$", _TASKS, most=32) if _is_tasks(seen.head(name))]
@@ -88,11 +86,11 @@ def _files(root: Path) -> list[Path]:
         raise UnreadableError(f"{root}: no JSON files in it{remedy}")
     for path in files:
         with path.open("rb") as file:
-            refuse_min(path, file.read(HEAD))
+            refuse_min(path, file.read(HEAD_BYTES))
     return files
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, prefix: str = "") -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, prefix: str = "") -> None:
     """Write the task file `target`, or a folder with one; raises SegdataError where an image has no size."""
     from segdata.formats.labelstudio.writer import write_tasks
 

@@ -21,9 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import LABELME_LOSSES
 
@@ -31,11 +29,11 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.tools.source import ToolSource
 
-LOSSES: frozenset[Kind] = LABELME_LOSSES
+LOSSES: frozenset[LossKind] = LABELME_LOSSES
 CHECKED = ("labelme's own VOC exports in its repository", "Pillow", "supervision 0.31 (what it writes is read)")
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """JSON files with shapes that have points, and the path of an image."""
     pattern = r"\.json$"
     shapes = set(seen.heads(pattern, rb'"shapes"\s*:\s*\['))
@@ -43,17 +41,17 @@ def detect(seen: Glance) -> Clue | None:
     found = sorted(shapes & told)
     if not found:
         return None
-    return Clue(0.95, f"LabelMe: {', '.join(found[:3])} has shapes of an image")
+    return FormatMatch(0.95, f"LabelMe: {', '.join(found[:3])} has shapes of an image")
 
 
-def read(request: Request) -> "ToolSource":
+def read(request: ReadRequest) -> "ToolSource":
     """Open the JSON files at or below a path; raises UnreadableError where none is LabelMe's."""
     from segdata.formats.tools.labelme_files import open_labelme
 
     return open_labelme(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write a JSON file for each image, and ``taxonomy.yaml``, into the folder `target`."""
     from segdata.formats.tools.labelme_writer import write_labelme
 

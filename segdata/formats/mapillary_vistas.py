@@ -23,9 +23,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import STREET_MASK_LOSSES
 
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = STREET_MASK_LOSSES
+LOSSES: frozenset[LossKind] = STREET_MASK_LOSSES
 CHECKED = ("the formulas of the release's demo.py and of mapillary_vistas' evaluation", "Datumaro 1.13.12's sample")
 READ_OPTIONS = {
     "labels": "instances or labels; default: of each image the first of these",
@@ -46,17 +44,17 @@ def image_of(mask: str) -> str:
     return re.sub(r"(v\d\.\d/)?(instances|labels)/(.*)\.png$", r"images/\3", mask)
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """A config that lists labels with their readable names, or folders of a version."""
     folders = seen.matching(r"^([^/]+/)?(v[12]\.\d/)?(instances|labels)/[^/]+\.png$")
     configs = seen.heads(r"^config(_v\d\.\d)?\.json$", rb'"readable"\s*:')
     if folders and configs:
-        return Clue(1.0, f"{configs[0]} lists labels as in Mapillary Vistas")
+        return FormatMatch(1.0, f"{configs[0]} lists labels as in Mapillary Vistas")
     versioned = [name for name in folders if re.search(r"(^|/)v[12]\.\d/", name)]
-    return Clue(0.95, f"{versioned[0]}: a folder of Mapillary Vistas") if versioned else None
+    return FormatMatch(0.95, f"{versioned[0]}: a folder of Mapillary Vistas") if versioned else None
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset: a folder with splits, or one split, with the config in it or above it.
 
     Raises UnreadableError where there are no labels, or neither a config nor a taxonomy.
@@ -66,7 +64,7 @@ def read(request: Request) -> "PerImageSource":
     return open_vistas(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write a dataset; raises SegdataError for more categories or instances than there are ids."""
     from segdata.formats.street.vistas_writer import write_vistas
 

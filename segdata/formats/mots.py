@@ -19,9 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request, Source
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import TRACK_MASK_LOSSES
 from segdata.formats.video import motsnames
@@ -30,7 +28,7 @@ from segdata.formats.video.firstsight import GREY, frames, png_kinds
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
-LOSSES: frozenset[Kind] = TRACK_MASK_LOSSES
+LOSSES: frozenset[LossKind] = TRACK_MASK_LOSSES
 CHECKED = ("the specification's decoding, value by value", "pycocotools", "Datumaro's MOTS fixture")
 READ_OPTIONS = {"layout": "png or txt; default: png where both are there"}
 WRITE_OPTIONS = {"layout": "png (default): instances/<sequence>/<frame>.png; txt: instances_txt/<sequence>.txt"}
@@ -39,27 +37,29 @@ _BARE_FRAMES = r"^(?P<sequence>[^/]+)/\d{6}\.png$"
 _LABELLED = r"^([^/]+/)?instances/.+\.png$"
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """Frames of 16-bit grey PNG in the folders of sequences, or lines of the TXT layout."""
     inside = motsnames.NAME if seen.root.parent.name == motsnames.FOLDER else motsnames.IN_FOLDER
     lines = seen.heads(motsnames.NAME, motsnames.LINE) or seen.heads(inside, motsnames.ANY_LINE)
     if lines:
-        return Clue(1.0, f"{lines[0]} has lines of frame, id, class, height, width and RLE")
+        return FormatMatch(1.0, f"{lines[0]} has lines of frame, id, class, height, width and RLE")
     labelled = seen.matching(_LABELLED) if seen.matching(r"^([^/]+/)?instances/labels\.txt$") else []
     for names, score in ((labelled or frames(seen, _FRAMES), 1.0), (frames(seen, _BARE_FRAMES), 0.95)):
         if names and png_kinds(seen, names) == {(16, GREY)}:
-            return Clue(score, f"{names[0]} is a frame of 16-bit grey PNG in the folder of a sequence")
+            return FormatMatch(score, f"{names[0]} is a frame of 16-bit grey PNG in the folder of a sequence")
     return None
 
 
-def read(request: Request) -> Source:
+def read(request: ReadRequest) -> Source:
     """Open a dataset; raises UnreadableError where there are no sequences."""
     from segdata.formats.video.motsreader import open_mots
 
     return open_mots(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, layout: str = "png") -> None:
+def write(
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, layout: str = "png"
+) -> None:
     """Write a dataset as masks or lines; raises SegdataError for more categories, tracks or frames than they hold."""
     from segdata.formats.video.motswriter import write_mots
 

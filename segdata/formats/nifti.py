@@ -17,9 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.medical.nnunet.datasetjson import clue_of
 from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES | {"spatial"}
+LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("nibabel", "SimpleITK")
 READ_OPTIONS = {
     "instances": "yes: values are instances of one category: the taxonomy's only one, else `object`",
@@ -40,15 +38,15 @@ WRITE_OPTIONS = {
 }
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """Files called .nii or .nii.gz, but for datasets of nnU-Net."""
     found = seen.matching(r"\.nii(\.gz)?$")
     if not found or clue_of(seen) is not None:
         return None
-    return Clue(0.95, f"{found[0]} is a NIfTI volume")
+    return FormatMatch(0.95, f"{found[0]} is a NIfTI volume")
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a volume, or a folder of volumes."""
     from segdata.formats.medical.nifti.reader import open_nifti
 
@@ -56,7 +54,7 @@ def read(request: Request) -> "PerImageSource":
 
 
 def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, values: str | None = None
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, values: str | None = None
 ) -> None:
     """Write a dataset as NIfTI volumes: each sequence is one, and each image by itself; pixels stay what they are.
 

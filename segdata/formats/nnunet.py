@@ -16,9 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.medical.nnunet.datasetjson import clue_of
 from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES | {"spatial", "void"}
+LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial", "void"}
 CHECKED = ("nibabel", "the checks of nnU-Net's verify_dataset_integrity")
 WRITE_OPTIONS = {
     "file_ending": ".nii.gz or .png; default: as it was read, else .nii.gz where there are volumes",
@@ -42,13 +40,13 @@ def arrange(made: Path) -> tuple[str, ...]:
     return put_in_place(made)
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """A dataset.json with labels, beside a folder labelsTr or imagesTr, or with the ending of files."""
     evidence = clue_of(seen)
-    return None if evidence is None else Clue(1.0, evidence)
+    return None if evidence is None else FormatMatch(1.0, evidence)
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset; raises UnreadableError without a dataset.json."""
     from segdata.formats.medical.nnunet.reader import open_nnunet
 
@@ -59,7 +57,7 @@ def write(
     profile: Profile,
     batches: "Iterable[Batch]",
     target: Path,
-    losses: Losses,
+    losses: LossCounter,
     *,
     file_ending: str | None = None,
     channels: str | None = None,

@@ -25,9 +25,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
 
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES - {"unlabelled"} | {"spatial"}
+LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES - {"unlabelled"} | {"spatial"}
 CHECKED = (
     "Datumaro 1.13 (reads what is written, writes what is read)",
     "supervision 0.31 (reads the boxes that are written)",
@@ -51,17 +49,17 @@ def image_of(mask: str) -> str:
     return mask.replace("SegmentationClass/", "JPEGImages/", 1).removesuffix(".png")
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """A folder SegmentationClass with masks in it, unless segdata.yaml says that they are something else."""
     masks = [found for name in seen.matching(r"\.(png|bmp|tiff?)$") if (found := _MASK.search(name))]
     if not masks or re.search(rb"^(instance_ids|layers)\s*:", seen.head("segdata.yaml"), re.MULTILINE):
         return None
     objects = seen.matching(r"(^|/)SegmentationObject(PNG)?/")
     evidence = f"{masks[0][1]}/" + (" and SegmentationObject/" if objects else "")
-    return Clue(1.0 if objects else 0.95, evidence)
+    return FormatMatch(1.0 if objects else 0.95, evidence)
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset in VOC's layout.
 
     Raises UnreadableError where there are no masks, or several datasets.
@@ -71,7 +69,7 @@ def read(request: Request) -> "PerImageSource":
     return open_voc(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write a dataset in VOC's layout.
 
     Raises SegdataError for category ids beyond 254 and images of more than 254 objects.

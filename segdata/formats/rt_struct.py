@@ -16,9 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.medical.dicom.face import LOSSES, clue
 from segdata.formats.medical.dicom.kinds import STRUCTURE_SET
@@ -32,19 +30,19 @@ CHECKED = ("pydicom", "scikit-image's polygon2mask", "matplotlib's Path")
 READ_OPTIONS = {"holes": "xor (default): a contour inside another is a hole; union: it is filled"}
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """A DICOM file whose head says that it is a structure set."""
     return clue(seen, "rt-struct", (STRUCTURE_SET,), "structure set")
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a structure set, or all below a folder; raises UnreadableError where there is none, or no image of one."""
     from segdata.formats.medical.dicom.contoursource import open_contours
 
     return open_contours(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write structure sets of the images' series; raises SegdataError where an annotated image is no DICOM file."""
     from segdata.formats.medical.dicom.contourwriter import KIND
     from segdata.formats.medical.dicom.objectwriter import write_objects

@@ -24,9 +24,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import TOOL_LOSSES
 
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.tools.source import ToolSource
 
-LOSSES: frozenset[Kind] = TOOL_LOSSES | {"annotator", "empty-segment", "source"}
+LOSSES: frozenset[LossKind] = TOOL_LOSSES | {"annotator", "empty-segment", "source"}
 CHECKED = (
     "the published rules of the Supervisely SDK (bitmap, alpha_mask, polygon, rectangle), with OpenCV and Pillow",
     "a project exported by Supervisely (lemons-annotated)",
@@ -49,28 +47,28 @@ def image_of(mask: str) -> str:
     return re.sub(r"ann/(.*)\.\w+\.json$", r"img/\1", mask)
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """meta.json with classes, and annotations in folders `ann`."""
     if seen.root.is_file():
         named = seen.root.name == _META and seen.heads(".", _IN_META) and any(seen.root.parent.glob("*/ann"))
-        return Clue(1.0, f"{_META} beside datasets with ann/") if named else None
+        return FormatMatch(1.0, f"{_META} beside datasets with ann/") if named else None
     meta = seen.heads(r"^meta\.json$", _IN_META)
     drawn = seen.heads(r"(^|/)ann/[^/]+\.json$", _IN_ANN)
     if meta and drawn:
-        return Clue(1.0, f"{_META} has classes, {drawn[0]} has objects")
+        return FormatMatch(1.0, f"{_META} has classes, {drawn[0]} has objects")
     if meta and seen.matching(r"(^|/)ann/[^/]+\.json$"):
-        return Clue(0.95, f"{_META} has classes, and there are files in ann/")
-    return Clue(0.9, f"{drawn[0]} has objects with classTitle") if drawn else None
+        return FormatMatch(0.95, f"{_META} has classes, and there are files in ann/")
+    return FormatMatch(0.9, f"{drawn[0]} has objects with classTitle") if drawn else None
 
 
-def read(request: Request) -> "ToolSource":
+def read(request: ReadRequest) -> "ToolSource":
     """Open a project, or a dataset of one; raises UnreadableError where there is none, or it is not one of images."""
     from segdata.formats.tools.supervisely.project import open_supervisely
 
     return open_supervisely(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write the project `target`; raises SegdataError where two images would share an annotation file."""
     from segdata.formats.tools.supervisely.writer import write_project
 

@@ -21,9 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import VIA_LOSSES
 from segdata.formats.tools.heads import VIA_CSV, VIA_JSON
@@ -32,25 +30,25 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.tools.source import ToolSource
 
-LOSSES: frozenset[Kind] = VIA_LOSSES
+LOSSES: frozenset[LossKind] = VIA_LOSSES
 CHECKED = ("pycocotools", "VIA 2 exports of a public dataset")
 READ_OPTIONS = {"attribute": "the region attribute that names the category"}
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """JSON with regions or shape_attributes of images, or CSV with VIA's header."""
     found = seen.heads(r"\.json$", VIA_JSON) + seen.heads(r"\.csv$", VIA_CSV)
-    return Clue(1.0, f"VIA: {', '.join(found[:3])} has regions with shape_attributes") if found else None
+    return FormatMatch(1.0, f"VIA: {', '.join(found[:3])} has regions with shape_attributes") if found else None
 
 
-def read(request: Request) -> "ToolSource":
+def read(request: ReadRequest) -> "ToolSource":
     """Open the files at or below a path; raises UnreadableError where none is VIA's, or nothing tells sizes."""
     from segdata.formats.tools.via_files import open_via
 
     return open_via(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write ``via_project.json`` and ``taxonomy.yaml`` into the folder `target`."""
     from segdata.formats.tools.via_writer import write_via
 

@@ -28,9 +28,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import MASK_LOSSES
 
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.tools.source import ToolSource
 
-LOSSES: frozenset[Kind] = (MASK_LOSSES - {"overlap"}) | {"crowd", "part", "spatial"}
+LOSSES: frozenset[LossKind] = (MASK_LOSSES - {"overlap"}) | {"crowd", "part", "spatial"}
 CHECKED = (
     "the published rule of Ultralytics' polygon2mask, with OpenCV",
     "Datumaro 1.13's fixture of YOLOv8 segmentation",
@@ -48,31 +46,31 @@ READ_OPTIONS = {"missing": "what an image without label file is: unannotated (de
 _POLYGON = rb"(?m)^\d+(\.0*)?([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}[ \t\r]*$"
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """Text files of a class and at least three points a line."""
     if seen.root.is_file():
         named = seen.root.suffix.lower() in (".yaml", ".yml") and seen.heads(".", rb"(?m)^names\s*:")
         again = named and seen.heads(".", rb"(?m)^(train|val|test)\s*:")
-        return Clue(0.95, f"{seen.root.name} has names and train or val") if again else None
+        return FormatMatch(0.95, f"{seen.root.name} has names and train or val") if again else None
     found = seen.heads(r"(^|/)labels/(.*/)?[^/]*\.txt$", _POLYGON, most=64)
     if found:
         named = seen.matching(r"^[^/]*\.ya?ml$")
-        return Clue(1.0 if named else 0.95, f"{found[0]} has lines of a class and a polygon")
+        return FormatMatch(1.0 if named else 0.95, f"{found[0]} has lines of a class and a polygon")
     beside = seen.heads(r"\.txt$", rb"\A" + _POLYGON.removeprefix(b"(?m)"), most=64) if seen.matching(_IMAGE) else []
-    return Clue(0.9, f"{beside[0]} has lines of a class and a polygon") if beside else None
+    return FormatMatch(0.9, f"{beside[0]} has lines of a class and a polygon") if beside else None
 
 
 _IMAGE = r"\.(jpe?g|png|bmp|tiff?|webp)$"
 
 
-def read(request: Request) -> "ToolSource":
+def read(request: ReadRequest) -> "ToolSource":
     """Open a dataset, or the data.yaml of one; raises UnreadableError where there are no labels, or no images."""
     from segdata.formats.yolo.opened import open_yolo
 
     return open_yolo(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write the folder `target`; raises SegdataError where two images would share a label file."""
     from segdata.formats.yolo.writer import write_labels
 

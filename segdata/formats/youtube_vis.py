@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.coco.probe import POLYGONS_OPTION
 from segdata.formats.shared.declared_losses import COCO_LOSSES
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.shared.derived_sources import AlteredSource
 
-LOSSES: frozenset[Kind] = COCO_LOSSES | {"secondary-categories"}
+LOSSES: frozenset[LossKind] = COCO_LOSSES | {"secondary-categories"}
 CHECKED = ("ytvos.py's decoding through pycocotools",)
 READ_OPTIONS = {"truth": "FILE: for a list of results the JSON of the ground truth, which lists videos and categories"}
 WRITE_OPTIONS = POLYGONS_OPTION
@@ -39,13 +37,13 @@ _JSON = r"\.json$"
 _VIDEOS = rb'"file_names"\s*:|"segmentations"\s*:|"videos"\s*:\s*\[\s*\]'
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """A JSON file whose videos have file names, or whose annotations have segmentations."""
     found = _documents(seen)
-    return Clue(1.0, f"{found[0]} has videos with file names, or tracks with segmentations") if found else None
+    return FormatMatch(1.0, f"{found[0]} has videos with file names, or tracks with segmentations") if found else None
 
 
-def read(request: Request) -> "AlteredSource":
+def read(request: ReadRequest) -> "AlteredSource":
     """Open a document; raises SegdataError where there is none, or several, or results without their ground truth."""
     from segdata.formats.youtube.opened import open_document
 
@@ -54,7 +52,7 @@ def read(request: Request) -> "AlteredSource":
         raise UnreadableError(f"{root}: does not exist")
     if root.is_file():
         return open_document(request, root, root.name)
-    found = _documents(Glance(root))
+    found = _documents(FileProbe(root))
     if len(found) != 1:
         several = f"{len(found)} YouTube-VIS documents, name one of them: {', '.join(found[:5])}"
         raise UnreadableError(f"{root}: {several if found else 'no YouTube-VIS document in it'}")
@@ -62,7 +60,7 @@ def read(request: Request) -> "AlteredSource":
 
 
 def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, polygons: str = "source"
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, polygons: str = "source"
 ) -> None:
     """Write one document: `target` itself where it ends in .json, else instances.json in that folder."""
     from segdata.formats.youtube.writer import write_document
@@ -71,6 +69,6 @@ def write(
     write_document(profile, batches, path, losses, LOSSES, polygons)
 
 
-def _documents(seen: Glance) -> list[str]:
+def _documents(seen: FileProbe) -> list[str]:
     """The names of the documents, and of lists of results."""
     return seen.heads(_JSON, _VIDEOS, most=16)

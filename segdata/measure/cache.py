@@ -1,29 +1,107 @@
-"""Cache: measured tables kept on disk, so that a dataset that has not changed is not decoded again.
-
-An entry is one ZIP file of Arrow tables and a JSON head, in a folder that may be deleted, shared or damaged at any
-time: an entry is replaced whole, checked when it is read, and one that is not as expected is none. What an entry is
-of is in its name; what it was measured from is in its table `files`.
-"""
+"""Cache: measured tables kept on disk, so that a dataset that has not changed is not decoded again."""
 
 import io
 import os
 import time
 import zipfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
+from segdata.core.batch import replace_column
 from segdata.core.config import Coverage, Overlap
-from segdata.core.defect import Defect
-from segdata.core.profile import Policy, Profile, RasterRule, Task
+from segdata.core.finding import Defect
+from segdata.core.profile import ImageSequence, Policy, Profile, RasterRule, SequenceKind, Task
 from segdata.core.rule import Family
-from segdata.core.sequence import ImageSequence, Kind
+from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
-from segdata.measure.listing import Listing
+from segdata.measure.measure import ROWS_OF, MeasuredTables
+
+_PIECE = 1 << 20
+FileStat = tuple[int, int, int]  # bytes, and nanoseconds of the last change of content and of anything
+
+
+@dataclass(frozen=True, slots=True)
+class FileListing:
+    """Path -> size and times of every file; -1 for one that is not there."""
+
+    files: dict[str, FileStat]
+
+    @staticmethod
+    def of(root: Path, folders: Iterable[Path], most: int, but: Collection[str] = ()) -> "FileListing | None":
+        """Everything in the folder of a dataset, or of its file, and in `folders`; None for more than `most` files.
+
+        Hidden files and folders are nobody's labels. The files `but` in the folder of the dataset are left out.
+        """
+        home = root if root.is_dir() else root.parent
+        left_out = {str(home.absolute() / name) for name in but}
+        found: dict[str, FileStat] = {}
+        for folder in {home, *folders}:
+            for entry in _files_below(folder):
+                if entry.path not in left_out:
+                    found[entry.path] = _file_stat(entry.path)
+                if len(found) > most:
+                    return None
+        return FileListing(found)
+
+    def with_files(self, paths: Iterable[str]) -> "FileListing":
+        """The listing with more files, wherever they are."""
+        return FileListing(self.files | {path: _file_stat(path) for path in paths if path not in self.files})
+
+    def changed(self, now: "FileListing") -> set[str]:
+        """The files that are new in `now`, gone, or not known to be as they were."""
+        before, after = self.files, now.files
+        return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+
+
+def hash_file(path: str) -> str | None:
+    """The BLAKE2 hash of a file's content, 32 hexadecimal digits; None where it cannot be read."""
+    digest = blake2b(digest_size=16)
+    try:
+        with Path(path).open("rb") as file:
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def _files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """The files below a folder; links to folders are followed, each folder is gone through once."""
+    waiting, seen = [str(folder.absolute())], set[tuple[int, int]]()
+    while waiting:
+        try:
+            place = waiting.pop()
+            known = os.stat(place)  # noqa: PTH116 - a Path for each of many files would take longer than this
+            if (known.st_dev, known.st_ino) in seen:
+                continue
+            seen.add((known.st_dev, known.st_ino))
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir():
+                        waiting.append(entry.path)
+                    else:
+                        yield entry
+        except OSError:  # what cannot be listed cannot be read either
+            continue
+
+
+def _file_stat(path: str) -> FileStat:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - as above
+    except OSError:
+        return (-1, 0, 0)
+    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
 
 MOST_BYTES = 4 << 30  # what the folder may hold before the oldest entries go
 _SUFFIX = ".segdata"
@@ -31,7 +109,7 @@ _OLD = 86_400  # seconds after which a file that nobody finished is rubbish
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """What is known of a dataset from before.
 
     Attributes
@@ -52,11 +130,11 @@ class Entry:
     tables: dict[str, pa.Table]
     defects: tuple[Defect, ...]
     opened: int
-    listing: Listing
+    listing: FileListing
     hashes: dict[str, str]
 
 
-class _Head(msgspec.Struct, frozen=True):
+class _EntryHead(msgspec.Struct, frozen=True):
     """The JSON head of an entry."""
 
     families: list[str]
@@ -65,25 +143,25 @@ class _Head(msgspec.Struct, frozen=True):
     opened: int
 
 
-def load(folder: Path, key: str) -> Entry | None:
+def load_entry(folder: Path, key: str) -> CacheEntry | None:
     """The entry of this key; None where there is none that is whole."""
     path = folder / f"{key}{_SUFFIX}"
     try:
         with zipfile.ZipFile(path) as archive:
-            head = msgspec.json.decode(archive.read("head.json"), type=_Head)
+            head = msgspec.json.decode(archive.read("head.json"), type=_EntryHead)
             names = [name for name in archive.namelist() if name.endswith(".arrow")]
             tables = {name.removesuffix(".arrow"): _table(archive.read(name)) for name in names}
         files = tables.pop("files").to_pydict()
         ids = tables.pop("ids")["image_id"].to_pylist()
         stats = zip(files["size"], files["modified"], files["changed"], strict=True)
-        entry = Entry(
+        entry = CacheEntry(
             _profile(head.profile),
             tuple(ids),
             frozenset(head.families),  # type: ignore[arg-type]  # a family that is none any more is never asked for
             tables,
             tuple(_defect(each) for each in head.defects),
             head.opened,
-            Listing(dict(zip(files["path"], stats, strict=True))),
+            FileListing(dict(zip(files["path"], stats, strict=True))),
             {path: mark for path, mark in zip(files["path"], files["hash"], strict=True) if mark},
         )
         os.utime(path)  # the oldest are those that nobody asked for longest
@@ -92,9 +170,9 @@ def load(folder: Path, key: str) -> Entry | None:
     return entry
 
 
-def save(folder: Path, key: str, entry: Entry) -> None:
+def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
     """Keep an entry in the place of what was there; where that cannot be done nothing is kept, and nothing is said."""
-    head = _Head(
+    head = _EntryHead(
         sorted(entry.families),
         msgspec.to_builtins(entry.profile),
         [msgspec.to_builtins(each) for each in entry.defects],
@@ -118,7 +196,7 @@ def save(folder: Path, key: str, entry: Entry) -> None:
             for name, table in tables.items():
                 archive.writestr(f"{name}.arrow", _bytes(table))
         partial.replace(folder / f"{key}{_SUFFIX}")
-        _tidy(folder)
+        _delete_old(folder)
     except (OSError, ValueError, pa.ArrowException):  # a disk that is full, a name that is no text
         pass
     finally:
@@ -126,7 +204,7 @@ def save(folder: Path, key: str, entry: Entry) -> None:
             partial.unlink()
 
 
-def _tidy(folder: Path) -> None:
+def _delete_old(folder: Path) -> None:
     """Delete what was never finished, and the entries not asked for longest while there is too much."""
     known = []
     for path in folder.iterdir():
@@ -178,8 +256,65 @@ def _profile(given: dict[str, Any]) -> Profile:  # Any: JSON
 
 def _sequence(given: dict[str, Any]) -> ImageSequence:  # Any: JSON
     read = dict(given)
-    read["kind"] = msgspec.convert(given["kind"], Kind)
+    read["kind"] = msgspec.convert(given["kind"], SequenceKind)
     for name in ("affine", "spacing"):
         read[name] = None if given[name] is None else tuple(given[name])
     read["header"] = msgspec.convert(given["header"], bytes | None)
     return ImageSequence(**read)
+
+
+def cut_images(measured: MeasuredTables, first: int, last: int) -> MeasuredTables:
+    """The tables of the images `first:last`, rows counted from 0 within it; of the defects those that name one of them.
+
+    Each table must be in the order of its images, as `measure_batch` makes them and `together` leaves them.
+    """
+    span = {"images": (first, last)}
+    tables = {"images": measured.tables["images"].slice(first, last - first)}
+    for name, columns in ROWS_OF.items():  # a table comes after those that it refers to
+        if name not in measured.tables:
+            continue
+        table = measured.tables[name]
+        column, of = next(iter(columns.items()))
+        begin, end = np.searchsorted(table[column].to_numpy(), span[of]).tolist()
+        span[name] = (begin, end)
+        part = table.slice(begin, end - begin)
+        for each, target in columns.items():
+            part = replace_column(part, each, part[each].to_numpy().astype(np.int64) - span[target][0])
+        tables[name] = part
+    names = set(tables["images"]["image_id"].to_pylist())
+    return MeasuredTables(tables, [defect for defect in measured.defects if defect.image in names])
+
+
+def interleave_measured(
+    order: Ints, kept: Mapping[int, int], before: MeasuredTables, fresh: Iterable[tuple[Ints, MeasuredTables]]
+) -> Iterator[MeasuredTables]:
+    """Pieces in the order of the images: those kept from before, those measured now.
+
+    Parameters
+    ----------
+    order : rows of all images, in the order in which they are measured
+    kept : row -> the image's row in `before`
+    fresh : the other rows in the same order, in portions, and what was measured of each
+    """
+    pieces = _single_images(fresh)
+    begin = 0
+    rows: Sequence[int] = order.tolist()
+    while begin < len(rows):
+        if rows[begin] not in kept:
+            yield next(pieces)
+            begin += 1
+            continue
+        first = kept[rows[begin]]
+        end = begin + 1
+        while end < len(rows) and kept.get(rows[end]) == first + end - begin:
+            end += 1
+        yield cut_images(before, first, first + end - begin)
+        begin = end
+
+
+def _single_images(fresh: Iterable[tuple[Ints, MeasuredTables]]) -> Iterator[MeasuredTables]:
+    for rows, measured in fresh:
+        if len(rows) == 1:
+            yield measured
+        else:
+            yield from (cut_images(measured, at, at + 1) for at in range(len(rows)))

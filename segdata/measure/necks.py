@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.measure.window import Mask
+from segdata.measure.lobes import Mask
 
 _SIDE = 160  # pixels; larger pictures are made smaller
 _LEVELS = np.arange(2, 20) / 20  # of the largest inscribed circle's radius
@@ -15,14 +15,14 @@ _SPLIT = 0.55  # the radius of a lobe, of that of the largest one
 _WIDEST = 0.9  # the widest neck, of the width of the smaller lobe
 
 
-class Cut(NamedTuple):
+class NeckCut(NamedTuple):
     """A segment cut at its necks: the narrowest neck over its smaller lobe's width, and the pieces."""
 
     neck: float
     pieces: list[Mask]
 
 
-def smaller(mask: Mask) -> tuple[Mask, float]:
+def shrink_mask(mask: Mask) -> tuple[Mask, float]:
     """The mask, made smaller where it is larger than need be, and by how much."""
     scale = min(1.0, _SIDE / max(mask.shape))
     if scale == 1:
@@ -31,7 +31,7 @@ def smaller(mask: Mask) -> tuple[Mask, float]:
     return (small >= 0.5).astype(np.uint8), scale
 
 
-def cut_at_necks(mask: Mask) -> Cut | None:
+def cut_at_necks(mask: Mask) -> NeckCut | None:
     """A segment cut where what is left of it after erosion falls into lobes of similar width; None where it does not.
 
     The radius of erosion grows from 0.1 to 0.95 of that of the largest inscribed circle, and the first to part lobes
@@ -45,14 +45,14 @@ def cut_at_necks(mask: Mask) -> Cut | None:
     radius = float(depth.max())
     least = max(_SPLIT * radius, 1.5)
     levels = _LEVELS * radius
-    if _lobes(depth, levels[_HALF], least) is None:  # then none smaller parts them: lobes reach deeper than that
+    if _deep_regions(depth, levels[_HALF], least) is None:  # then none smaller parts them: lobes reach deeper than that
         levels = levels[_HALF + 1 :]
     for level in levels:
-        parted = _lobes(depth, level, least)
+        parted = _deep_regions(depth, level, least)
         if parted is not None:
             seeds, second = parted
             neck = float(level) / second
-            return Cut(neck, _grown(seeds, room)) if neck <= _WIDEST else None
+            return NeckCut(neck, _nearest_seed_masks(seeds, room)) if neck <= _WIDEST else None
     return None
 
 
@@ -65,7 +65,7 @@ def solidity(mask: Mask) -> float:
     return float(mask.sum()) / hull
 
 
-def _lobes(depth: NDArray[np.float64], level: float, least: float) -> tuple[NDArray[np.bool_], float] | None:
+def _deep_regions(depth: NDArray[np.float64], level: float, least: float) -> tuple[NDArray[np.bool_], float] | None:
     """Where the regions deeper than a level are that reach down to `least`, and the second's depth; None: only one."""
     number, found = cv2.connectedComponents((depth > level).astype(np.uint8), connectivity=8)
     if number < 3:
@@ -78,7 +78,7 @@ def _lobes(depth: NDArray[np.float64], level: float, least: float) -> tuple[NDAr
     return (lobes[label], float(np.sort(deepest)[-2])) if lobes.sum() > 1 else None
 
 
-def _grown(seeds: NDArray[np.bool_], mask: Mask) -> list[Mask]:
+def _nearest_seed_masks(seeds: NDArray[np.bool_], mask: Mask) -> list[Mask]:
     """The pixels of a mask that are nearest to each of the seeds."""
     away = (~seeds).astype(np.uint8)
     _, near = cv2.distanceTransformWithLabels(away, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_CCOMP)

@@ -1,24 +1,120 @@
-"""Outlines: what the source's polygon rings tell that their pixels no longer do."""
+"""Outlines: the source's polygon rings, and what they tell that their pixels no longer do."""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from segdata.core import kernels, outline
+from segdata.core import kernels, polygons
 from segdata.core.batch import Batch
-from segdata.core.line import Line
-from segdata.core.meet import Side, meet_within
-from segdata.core.runs import Ints, Runs, boxes, spread
-from segdata.core.unkeyhole import unkeyhole
-from segdata.measure.rings import Rings
+from segdata.core.overlay import SweepRuns, find_overlaps_within
+from segdata.core.polygons import unkeyhole
+from segdata.core.runs import Ints, NumberLine, Runs, bounding_boxes, expand_ranges
 
 Floats = NDArray[np.float64]
 
-_MANY = 100  # rings of a segment beyond which boxes are not compared
-_FAR = 4096  # pixels beyond the frame up to which they are counted one by one
+
+@dataclass(frozen=True, slots=True)
+class SourceRings:
+    """The rings of the segments that have any.
+
+    Attributes
+    ----------
+    segment : (n,) int64, segment rows, ascending
+    first_ring : (n + 1,) int64, the rings of the i-th are ``first_ring[i]:first_ring[i + 1]``
+    first_number : (n_rings + 1,) int64, the numbers of a ring; a point is two
+    xy : (m,) float64, x and y in turn, in pixels from the image's top left corner
+    """
+
+    segment: Ints
+    first_ring: Ints
+    first_number: Ints
+    xy: Floats
+
+    @staticmethod
+    def of(segments: pa.ChunkedArray) -> "SourceRings":
+        """The rings in the column `rings` of a batch's segments."""
+        column = segments.chunk(0) if segments.num_chunks == 1 else segments.combine_chunks()  # which copies
+        count = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+        segment = np.flatnonzero(count)
+        rings = column.flatten()
+        return SourceRings(
+            segment.astype(np.int64),
+            _sums(count[segment]),
+            _offsets(pc.list_value_length(rings)),
+            rings.flatten().to_numpy(zero_copy_only=False),
+        )
+
+    @staticmethod
+    def among(column: pa.ChunkedArray, segments: Ints) -> "SourceRings":
+        """The rings of some segments, given by row, in ascending order."""
+        rings = SourceRings.of(column.take(pa.array(segments)))
+        return replace(rings, segment=segments[rings.segment])
+
+    @property
+    def ring_segment(self) -> Ints:
+        """(n_rings,) which of `segment` each ring belongs to."""
+        return np.repeat(np.arange(len(self.segment)), np.diff(self.first_ring))
+
+    def take(self, chosen: Ints) -> "SourceRings":
+        """The rings of some segments, given by position in `segment`."""
+        n_rings = np.diff(self.first_ring)[chosen]
+        ring = expand_ranges(self.first_ring[chosen], n_rings)
+        n_numbers = np.diff(self.first_number)[ring]
+        number = expand_ranges(self.first_number[ring], n_numbers)
+        return SourceRings(self.segment[chosen], _sums(n_rings), _sums(n_numbers), self.xy[number])
+
+    def opened(self) -> "SourceRings":
+        """The same segments, rings that bridges join taken apart (`segdata.core.polygons`)."""
+        apart = self._apart()
+        return SourceRings(self.segment, apart.offsets(len(self.segment)), apart.ring, apart.xy)
+
+    def holes(self) -> "SourceRings":
+        """The same segments with the holes alone that bridges join to other rings."""
+        apart = self._apart()
+        rows = np.flatnonzero(apart.hole)
+        rings = polygons.Rings.alone(apart.xy, apart.ring).take(rows)
+        first_ring = np.searchsorted(apart.owner[rows], np.arange(len(self.segment) + 1))
+        return SourceRings(self.segment, first_ring, rings.ring, rings.xy)
+
+    def _apart(self) -> polygons.Rings[np.float64]:
+        """The rings taken apart; owners are positions in `segment`. Rings with half a point are left out."""
+        owner = self.ring_segment.astype(np.int32)
+        rings = polygons.Rings(self.xy, self.first_number, owner, np.arange(len(owner)))
+        return unkeyhole(rings.take(np.flatnonzero(np.diff(self.first_number) % 2 == 0)))
 
 
-def outlines(batch: Batch) -> pa.Table:
+def matches_ring(regions: pa.Table, rings: SourceRings, height: Ints, width: Ints) -> NDArray[np.bool_]:
+    """(n_regions,) whether a ring of the region's segment has the same area and box.
+
+    `regions` has the columns segment, area, x, y, width, height; sizes (n_segments,) are of the images, in pixels.
+    """
+    of = rings.segment[rings.ring_segment]
+    single = np.arange(len(of) + 1, dtype=np.int64)
+    runs = Runs(*kernels.rasterise(rings.xy, rings.first_number, single, height[of], width[of]))
+    of_rings = np.column_stack([of, runs.areas(len(of)), *bounding_boxes(runs, height[of], len(of))])
+    of_regions = np.column_stack(
+        [regions[name].to_numpy() for name in ("segment", "area", "x", "y", "width", "height")]
+    )
+    _, number = np.unique(np.concatenate([of_regions, of_rings]), axis=0, return_inverse=True)
+    return np.isin(number[: len(of_regions)], number[len(of_regions) :])
+
+
+def _offsets(length: pa.Array) -> Ints:
+    return _sums(pc.fill_null(length, 0).to_numpy(zero_copy_only=False).astype(np.int64))
+
+
+def _sums(count: Ints) -> Ints:
+    return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+
+
+_MANY_RINGS = 100  # rings of a segment beyond which boxes are not compared
+_FAR_OUTSIDE = 4096  # pixels beyond the frame up to which they are counted one by one
+
+
+def measure_outlines(batch: Batch) -> pa.Table:
     """One row per segment that has rings.
 
     segment (row), vertices, around (the length of all rings in pixels), skew (of one ring of four points: how far the
@@ -28,15 +124,15 @@ def outlines(batch: Batch) -> pa.Table:
     outside_pixels, filled (rings that lie wholly inside another of the same segment), filled_pixels, filled_x …
     filled_height (the box of the first such ring).
     """
-    rings = Rings.of(batch.segments["rings"])
+    rings = SourceRings.of(batch.segments["rings"])
     height, width = batch.segment_size
     count, cross_x, cross_y = _crossings(rings)
     per_segment = rings.first_ring[:-1]
-    first_crossed = _first(count > 0, rings)
+    first_crossed = _first_flagged(count > 0, rings)
     columns = {
         "segment": rings.segment,
         "vertices": np.diff(rings.first_number[rings.first_ring]) // 2,
-        "around": _around(rings),
+        "around": _ring_lengths(rings),
         "skew": _skew(rings),
         "crossings": np.add.reduceat(count, per_segment) if len(per_segment) else np.empty(0, np.int64),
         "cross_x": np.where(first_crossed >= 0, cross_x[first_crossed], np.nan) if len(count) else cross_x,
@@ -44,19 +140,19 @@ def outlines(batch: Batch) -> pa.Table:
     }
     extents = _extents(rings)
     columns |= extents
-    columns |= _outside(rings, extents, height[rings.segment], width[rings.segment])
-    columns |= _filled(rings, batch, height[rings.segment], width[rings.segment])
+    columns |= _outside_columns(rings, extents, height[rings.segment], width[rings.segment])
+    columns |= _filled_columns(rings, batch, height[rings.segment], width[rings.segment])
     return pa.table(columns)
 
 
-def _crossings(rings: Rings) -> tuple[Ints, Floats, Floats]:
+def _crossings(rings: SourceRings) -> tuple[Ints, Floats, Floats]:
     """(n_rings,) proper crossings of each ring with itself, and x and y of the first one.
 
-    Bridges do not count: what is gone in both directions trades no inside for outside (`segdata.core.keyhole`).
+    Bridges do not count: what is gone in both directions trades no inside for outside (`segdata.core.polygons`).
     """
     count, x, y = kernels.crossings(rings.xy, rings.first_number)
     crossed = np.flatnonzero((count > 0) & (np.diff(rings.first_number) % 2 == 0))
-    opened = unkeyhole(outline.Rings.alone(rings.xy, rings.first_number).take(crossed))
+    opened = unkeyhole(polygons.Rings.alone(rings.xy, rings.first_number).take(crossed))
     left, left_x, left_y = kernels.crossings(opened.xy, opened.ring)
     count[crossed] = np.bincount(opened.owner, left, len(count))[crossed]
     for places, of_opened in ((x, left_x), (y, left_y)):
@@ -65,7 +161,7 @@ def _crossings(rings: Rings) -> tuple[Ints, Floats, Floats]:
     return count, x, y
 
 
-def _around(rings: Rings) -> Floats:
+def _ring_lengths(rings: SourceRings) -> Floats:
     """The length of the rings of each segment, in pixels."""
     count = np.diff(rings.first_number) // 2
     x, y = rings.xy[0::2], rings.xy[1::2]
@@ -76,8 +172,8 @@ def _around(rings: Rings) -> Floats:
     return np.bincount(point, edge, len(rings.segment)).astype(np.float64, copy=False)
 
 
-def _skew(rings: Rings) -> Floats:
-    """How far quadrilaterals are from parallelograms; see `outlines`."""
+def _skew(rings: SourceRings) -> Floats:
+    """How far quadrilaterals are from parallelograms; see `measure_outlines`."""
     skew = np.full(len(rings.segment), np.nan)
     first = rings.first_ring[:-1]
     quads = np.flatnonzero((np.diff(rings.first_ring) == 1) & (np.diff(rings.first_number)[first] == 8))
@@ -89,7 +185,7 @@ def _skew(rings: Rings) -> Floats:
     return skew
 
 
-def _extents(rings: Rings) -> dict[str, Floats]:
+def _extents(rings: SourceRings) -> dict[str, Floats]:
     """How far the vertices of each segment reach, in pixels from the image's top left corner."""
     if len(rings.segment) == 0:
         return {side: np.empty(0) for side in ("left", "top", "right", "bottom")}
@@ -103,7 +199,9 @@ def _extents(rings: Rings) -> dict[str, Floats]:
     }
 
 
-def _outside(rings: Rings, extents: dict[str, Floats], height: Ints, width: Ints) -> dict[str, Floats | Ints]:
+def _outside_columns(
+    rings: SourceRings, extents: dict[str, Floats], height: Ints, width: Ints
+) -> dict[str, Floats | Ints]:
     """Vertices beyond the frame, the farthest one's distance, and the pixels that the polygon covers out there.
 
     `extents` of the vertices tell where none is.
@@ -118,9 +216,9 @@ def _outside(rings: Rings, extents: dict[str, Floats], height: Ints, width: Ints
     beyond = (x < 0) | (y < 0) | (x > width[point]) | (y > height[point])
     outside[some] = np.bincount(point[beyond], minlength=len(rings.segment))[some]
     pixels = np.zeros(len(rings.segment), np.int64)
-    far = np.flatnonzero(overshoot > _FAR)
+    far = np.flatnonzero(overshoot > _FAR_OUTSIDE)
     pixels[far] = _area_beyond(rings.take(far), height[far], width[far])
-    some = np.flatnonzero((outside > 0) & (overshoot <= _FAR))
+    some = np.flatnonzero((outside > 0) & (overshoot <= _FAR_OUTSIDE))
     if len(some):
         moved = rings.take(some)
         room = np.ceil(overshoot[some]).astype(np.int64) + 1
@@ -139,7 +237,7 @@ def _outside(rings: Rings, extents: dict[str, Floats], height: Ints, width: Ints
     return {"outside": outside, "overshoot": overshoot, "outside_pixels": pixels}
 
 
-def _area_beyond(rings: Rings, height: Ints, width: Ints) -> Ints:
+def _area_beyond(rings: SourceRings, height: Ints, width: Ints) -> Ints:
     """The pixels beyond the frame by the rings' areas: coordinates in wrong units reach so far that none can be drawn.
 
     (n_segments,), exact but for the rounding of edges where rings do not cross themselves or one another.
@@ -157,9 +255,9 @@ def _area_beyond(rings: Rings, height: Ints, width: Ints) -> Ints:
     return np.maximum(np.rint(beyond), 0).astype(np.int64)
 
 
-def _filled(rings: Rings, batch: Batch, height: Ints, width: Ints) -> dict[str, Ints]:
+def _filled_columns(rings: SourceRings, batch: Batch, height: Ints, width: Ints) -> dict[str, Ints]:
     """Rings whose pixels lie wholly inside another ring of the same segment, and are the segment's: no hole."""
-    several = _nested(rings, height, width)
+    several = _segments_with_nested_rings(rings, height, width)
     names = ("filled", "filled_pixels", "filled_x", "filled_y", "filled_width", "filled_height")
     columns = {name: np.zeros(len(rings.segment), np.int64) for name in names}
     if len(several) == 0:
@@ -171,18 +269,18 @@ def _filled(rings: Rings, batch: Batch, height: Ints, width: Ints) -> dict[str, 
     single = np.arange(n_rings + 1, dtype=np.int64)
     runs = Runs(*kernels.rasterise(chosen.xy, chosen.first_number, single, ring_height, ring_width))
     area = runs.areas(n_rings)
-    line = Line.of(height[several], width[several])
-    met = meet_within(Side.of(runs, line, segment))
+    line = NumberLine.of(height[several], width[several])
+    met = find_overlaps_within(SweepRuns.of(runs, line, segment))
     small, large = np.where(area[met.a] < area[met.b], (met.a, met.b), (met.b, met.a))
     within = (met.pixels == area[small]) & (area[small] != area[large])
-    of_segment = Side.of(batch.runs.take(rings.segment[several], batch.n_segments), line, np.arange(len(several)))
-    ring = Side.of(runs, line, segment)
+    of_segment = SweepRuns.of(batch.runs.take(rings.segment[several], batch.n_segments), line, np.arange(len(several)))
+    ring = SweepRuns.of(runs, line, segment)
     which, _, _, length = kernels.strips(
         ring.start, ring.end, ring.owner, of_segment.start, of_segment.end, of_segment.owner
     )
     shared = np.bincount(which, weights=length, minlength=n_rings).astype(np.int64)
-    inner = _holes(small[within], large[within], area, shared)
-    box = boxes(runs, ring_height, n_rings)
+    inner = _even_odd_holes(small[within], large[within], area, shared)
+    box = bounding_boxes(runs, ring_height, n_rings)
     owner = several[segment[inner]]
     np.add.at(columns["filled"], owner, 1)
     np.add.at(columns["filled_pixels"], owner, area[inner])
@@ -191,25 +289,25 @@ def _filled(rings: Rings, batch: Batch, height: Ints, width: Ints) -> dict[str, 
     return columns
 
 
-def _nested(rings: Rings, height: Ints, width: Ints) -> Ints:
+def _segments_with_nested_rings(rings: SourceRings, height: Ints, width: Ints) -> Ints:
     """The segments, by position, with a ring whose pixels' box lies in that of another; where rings are many, too."""
     count = np.diff(rings.first_ring)
-    few = np.flatnonzero((count > 1) & (count <= _MANY))
+    few = np.flatnonzero((count > 1) & (count <= _MANY_RINGS))
     chosen = rings.take(few)
     segment = few[chosen.ring_segment]
     single = np.arange(len(segment) + 1, dtype=np.int64)
     runs = Runs(*kernels.rasterise(chosen.xy, chosen.first_number, single, height[segment], width[segment]))
-    x, y, wide, high = boxes(runs, height[segment], len(segment))
+    x, y, wide, high = bounding_boxes(runs, height[segment], len(segment))
     one = np.repeat(single[:-1], count[segment])
-    other = spread(chosen.first_ring[chosen.ring_segment], count[segment])
+    other = expand_ranges(chosen.first_ring[chosen.ring_segment], count[segment])
     inside = (one != other) & (wide[one] > 0) & (x[one] >= x[other]) & (y[one] >= y[other])
     inside &= (x[one] + wide[one] <= x[other] + wide[other]) & (y[one] + high[one] <= y[other] + high[other])
-    found = count > _MANY
+    found = count > _MANY_RINGS
     found[segment[one[inside]]] = True
     return np.flatnonzero(found)
 
 
-def _holes(inner: Ints, outer: Ints, area: Ints, shared: Ints) -> Ints:
+def _even_odd_holes(inner: Ints, outer: Ints, area: Ints, shared: Ints) -> Ints:
     """Rings that would be holes by the even-odd rule, where at least half of the hole's pixels are the segment's.
 
     `inner` lies in `outer`, pair by pair; `shared` (n_rings,) are the pixels of each ring that are the segment's.
@@ -221,7 +319,7 @@ def _holes(inner: Ints, outer: Ints, area: Ints, shared: Ints) -> Ints:
     return np.flatnonzero((depth % 2 == 1) & (hole > 0) & (2 * filled >= hole))
 
 
-def _first(flag: NDArray[np.bool_], rings: Rings) -> Ints:
+def _first_flagged(flag: NDArray[np.bool_], rings: SourceRings) -> Ints:
     """The first flagged ring of each segment, -1 for none."""
     first = np.full(len(rings.segment), -1, np.int64)
     flagged = np.flatnonzero(flag)[::-1]

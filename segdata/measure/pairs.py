@@ -1,31 +1,30 @@
-"""Pairs: which segments of one annotation share pixels, and which touch."""
+"""Pairs: which segments of one annotation share pixels, touch, or have a thin band between them."""
 
 import numpy as np
 import pyarrow as pa
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.line import Line
-from segdata.core.meet import Side, touch_within
-from segdata.core.parts import shape
-from segdata.core.runs import Ints, Rows, Runs, boxes
-from segdata.core.twins import first_twins
+from segdata.core.overlay import SweepRuns, find_contacts, first_identical
+from segdata.core.parts import segment_shapes
+from segdata.core.runs import Ints, NumberLine, Rows, Runs, bounding_boxes
+from segdata.core.taxonomy import Taxonomy
 
 
-def pairs(batch: Batch, side: Side, line: Line) -> pa.Table:
+def measure_pairs(batch: Batch, side: SweepRuns, line: NumberLine) -> pa.Table:
     """One row per pair a < b of segments of one annotation that share pixels: shared pixels, their box, and perimeter.
 
     `side` are the batch's runs on `line`, its annotations' number line. Of segments with exactly the same pixels the
     first one stands for all where others are met, and is itself paired with each: n copies are n - 1 pairs.
     """
-    a, b, start, length = _strips(batch, side)
+    a, b, start, length = _shared_strips(batch, side)
     first, second, which = kernels.paired(a, b)
     number = which.astype(np.int32)
     order = kernels.order_by(number, len(first))
     frame, x, y = line.lower(start[order])
     shared = Runs(x * line.height[frame] + y, length[order], number[order])
     height = line.height[batch.segment_annotation[first]]
-    box = boxes(shared, height, len(first))
+    box = bounding_boxes(shared, height, len(first))
     return pa.table(
         {
             "a": first.astype(np.int64),
@@ -35,14 +34,14 @@ def pairs(batch: Batch, side: Side, line: Line) -> pa.Table:
             "y": box[1],
             "width": box[2],
             "height": box[3],
-            "perimeter": shape(shared, height, len(first)).perimeter,
+            "perimeter": segment_shapes(shared, height, len(first)).perimeter,
         }
     )
 
 
-def _strips(batch: Batch, side: Side) -> tuple[Rows, Rows, Ints, Ints]:
+def _shared_strips(batch: Batch, side: SweepRuns) -> tuple[Rows, Rows, Ints, Ints]:
     """What segments share, strip by strip; copies share all of their pixels with the first of them."""
-    twin = first_twins(batch.runs, batch.segment_annotation, batch.n_segments)
+    twin = first_identical(batch.runs, batch.segment_annotation, batch.n_segments)
     copy = (twin != np.arange(batch.n_segments))[side.owner]
     if not copy.any():
         return kernels.strips_within(side.start, side.end, side.owner)
@@ -56,7 +55,36 @@ def _strips(batch: Batch, side: Side) -> tuple[Rows, Rows, Ints, Ints]:
     )
 
 
-def contacts(side: Side, line: Line) -> pa.Table:
+def measure_contacts(side: SweepRuns, line: NumberLine) -> pa.Table:
     """One row per pair a < b of segments of one annotation that touch: the contact's length in pixel edges."""
-    met = touch_within(side, line)
+    met = find_contacts(side, line)
     return pa.table({"a": met.a.astype(np.int64), "b": met.b.astype(np.int64), "length": met.pixels})
+
+
+WIDEST_BAND = 5  # pixels of a band; Pascal VOC's void borders are 5 wide
+_HALF = 1 << 31
+
+
+def measure_borders(batch: Batch, side: SweepRuns, line: NumberLine, taxonomy: Taxonomy) -> pa.Table:
+    """One row per pair a < b of segments of one annotation that follow each other somewhere along an image column.
+
+    `side` are the batch's runs on `line`, its annotations' number line. `touching` counts the places (image columns)
+    where no pixel is between them, or they overlap, and `apart` those where 1 to `WIDEST_BAND` pixels are that are
+    void or nobody's. Runs lie along columns, so one pass over them sees every border but those that are exactly
+    upright.
+    """
+    start, end, owner = side.start, side.end, side.owner
+    void = np.isin(batch.segments["category_id"].to_numpy(), taxonomy.void_ids)
+    if void.any():
+        seen = ~void[owner]
+        start, end, owner = start[seen], end[seen], owner[seen]
+    between = start[1:] - end[:-1]
+    above = np.flatnonzero((between <= WIDEST_BAND) & (owner[1:] != owner[:-1]))
+    # The next run may be that of the next column, which is as near on the line as a band is wide.
+    frame, _, y = line.lower(start[above])
+    above = above[y + start[above + 1] - start[above] < line.height[frame]]
+    a, b = owner[above], owner[above + 1]
+    # Places and bands are counted in one sum, each in half of the number.
+    at, to, total = kernels.tally(np.minimum(a, b), np.maximum(a, b), 1 + (between[above] > 0) * _HALF)
+    apart, places = np.divmod(total, _HALF)
+    return pa.table({"a": at.astype(np.int64), "b": to.astype(np.int64), "touching": places - apart, "apart": apart})

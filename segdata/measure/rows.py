@@ -1,31 +1,35 @@
-"""The rows that every run measures: images, annotations, segments with area and box, and the defects met."""
+"""Rows of images, annotations and segments: sizes, boxes, attributes, and the coverage of annotations."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segdata.core.batch import Batch
-from segdata.core.runs import boxes
+from segdata.core.batch import Batch, clip_runs
+from segdata.core.overlay import SweepRuns, complement, union_by_frame
+from segdata.core.parts import segment_shapes
+from segdata.core.runs import NumberLine, Runs, bounding_boxes
+from segdata.core.taxonomy import Taxonomy
+from segdata.measure.shapes import component_table
 
 
-def images(batch: Batch) -> pa.Table:
+def image_rows(batch: Batch) -> pa.Table:
     """One row per image: what the reader knows; sizes in pixels, 0 where unknown."""
     height, width = batch.image_size
     kept = ["image_id", "uri", "sha256", "sequence", "frame", "split", "group", "camera", "timestamp", "metadata"]
     return batch.images.select(kept).append_column("width", pa.array(width)).append_column("height", pa.array(height))
 
 
-def annotations(batch: Batch) -> pa.Table:
+def annotation_rows(batch: Batch) -> pa.Table:
     """One row per annotation: its image, who, and how many segments."""
     count = np.bincount(batch.segment_annotation, minlength=batch.annotations.num_rows)
     kept = ["image", "annotator", "source", "stage", "created", "seconds", "coverage", "encoding", "file"]
     return batch.annotations.select(kept).append_column("n_segments", pa.array(count.astype(np.int64)))
 
 
-def segments(batch: Batch) -> pa.Table:
+def segment_rows(batch: Batch) -> pa.Table:
     """One row per segment: ids, category, area and box in pixels, and what its file declares of them."""
     height, _ = batch.segment_size
-    x, y, width, high = boxes(batch.runs, height, batch.n_segments)
+    x, y, width, high = bounding_boxes(batch.runs, height, batch.n_segments)
     kept = ["annotation", "segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "source"]
     columns = {name: batch.segments[name] for name in kept}
     columns["iscrowd"] = columns["iscrowd"].fill_null(False)
@@ -44,3 +48,55 @@ def _declared_box(batch: Batch) -> dict[str, pa.Array]:
     fits = pc.fill_null(pc.equal(pc.list_value_length(declared), 4), False)
     declared = pc.if_else(fits, declared, pa.scalar([None] * 4, type=declared.type))
     return {f"declared_{name}": pc.list_element(declared, at) for at, name in enumerate(("x", "y", "width", "height"))}
+
+
+def measure_attributes(batch: Batch, taxonomy: Taxonomy) -> pa.Table:
+    """One row per attribute that a segment has and the taxonomy names: segment, name, value (JSON text; null: none)."""
+    names = sorted({each.name for category in taxonomy.categories for each in category.attributes})
+    said = batch.segments["attributes"].combine_chunks()
+    count = pc.fill_null(pc.list_value_length(_as_list(said)), 0).to_numpy(zero_copy_only=False)
+    entries = _as_list(said).flatten()
+    key, value = entries.field(0), entries.field(1)
+    named = pc.is_in(key, value_set=pa.array(names, pa.string()))
+    segment = pa.array(np.repeat(np.arange(batch.n_segments, dtype=np.int64), count))
+    return pa.table({"segment": segment, "name": key, "value": value}).filter(named)
+
+
+def measure_secondary_categories(batch: Batch) -> pa.Table:
+    """One row per secondary category of a segment: segment, category_id."""
+    said = batch.segments["also"].combine_chunks()
+    count = pc.fill_null(pc.list_value_length(said), 0).to_numpy(zero_copy_only=False)
+    segment = np.repeat(np.arange(batch.n_segments, dtype=np.int64), count)
+    return pa.table({"segment": segment, "category_id": said.flatten()})
+
+
+def _as_list(maps: pa.Array) -> pa.Array:
+    """A map column as lists of key and value: maps have no length of their own in pyarrow."""
+    return maps.cast(pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())])))
+
+
+def measure_coverage(
+    batch: Batch, side: SweepRuns, line: NumberLine, limits: Runs | None, taxonomy: Taxonomy, with_gaps: bool
+) -> dict[str, pa.Table]:
+    """Columns for `annotations` (labelled, unlabelled, void, multiple: pixels) and the table `gaps`.
+
+    `side` are the batch's runs on `line`, its annotations' number line. Unlabelled pixels and gaps are counted inside
+    `limits` only, the annotations' regions of interest; None: everywhere. `gaps` are the 4-connected unlabelled
+    regions: the annotation's row, area, box, perimeter in pixel edges.
+    """
+    covered = union_by_frame(side, line)
+    void = np.zeros(batch.annotations.num_rows, np.int64)
+    is_void = np.isin(batch.segments["category_id"].to_numpy(), taxonomy.void_ids)
+    areas = batch.runs.areas(batch.n_segments)
+    np.add.at(void, batch.segment_annotation[is_void], areas[is_void])
+    columns = {"labelled": covered.labelled, "void": void, "multiple": covered.multiple}
+    if not with_gaps and limits is None:
+        return {"coverage": pa.table({"unlabelled": line.height * line.width - covered.labelled, **columns})}
+    empty = complement(covered.runs, line.height, line.width)
+    if limits is not None:
+        empty = clip_runs(empty, np.arange(len(line.base)), limits, line, len(line.base))
+    found = segment_shapes(empty, line.height, len(line.base))
+    return {
+        "coverage": pa.table({"unlabelled": empty.areas(len(line.base)), **columns}),
+        "gaps": component_table(found.parts, "annotation", np.arange(len(found.parts.area))),
+    }

@@ -1,27 +1,89 @@
-"""Shapes: parts, holes and perimeter of every segment."""
+"""Shapes: parts, holes and perimeter of every segment; which parts were drawn, and which holes are empty."""
 
 import numpy as np
 import pyarrow as pa
 
+from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.parts import Regions, holes, shape
-from segdata.core.runs import Ints
-from segdata.measure.hollow import hollow
-from segdata.measure.strays import strays
+from segdata.core.overlay import SweepRuns, complement, union_by_frame
+from segdata.core.parts import Components, find_holes, segment_shapes
+from segdata.core.runs import Ints, NumberLine, run_columns
+from segdata.measure.outlines import SourceRings, matches_ring
 
 
-def shapes(batch: Batch) -> dict[str, pa.Table]:
-    """Columns for `segments` (parts, largest, holes, hole_pixels, perimeter), and the tables `parts` and `holes`.
+def mark_strays(batch: Batch, parts: pa.Table) -> pa.Table:
+    """The table `parts` (all parts of the segments that have several) with two more columns.
 
-    `parts` lists the parts of segments that have several; see `strays` and `hollow` for what else the two tables tell.
-    Areas and boxes in pixels, perimeters in pixel edges.
+    cluster: the area in pixels of the 8-connected region that the part belongs to. drawn: the part is a whole ring of
+    its segment's polygon, or of those that bridges join to one, or there is no polygon; where a ring is narrower than a
+    pixel, its raster falls apart.
+    """
+    height, width = batch.segment_size
+    segments = np.unique(parts["segment"].to_numpy())
+    runs = batch.runs.take(segments, batch.n_segments)
+    x, top = run_columns(runs, height[segments])
+    part = kernels.parts(x, top, top + runs.length, runs.owner, False)[0]
+    cluster = kernels.parts(x, top, top + runs.length, runs.owner, True)[0]
+    area = np.bincount(cluster, weights=runs.length).astype(np.int64)
+    cluster_area = np.zeros(parts.num_rows, np.int64)
+    cluster_area[part] = area[cluster]  # parts are numbered by their first run, here as in the table
+    rings = SourceRings.among(batch.segments["rings"], segments)
+    drawn = matches_ring(parts, rings.opened(), height, width)
+    drawn |= ~np.isin(parts["segment"].to_numpy(), rings.segment)
+    return parts.append_column("cluster", pa.array(cluster_area)).append_column("drawn", pa.array(drawn))
+
+
+_SHAPE = ("area", "x", "y", "width", "height")
+
+
+def mark_empty_holes(batch: Batch, holes: pa.Table) -> pa.Table:
+    """The table `holes` with the column `empty`: no segment of its annotation claims a pixel of the hole.
+
+    A polygon has no holes but those that bridges join to its outline; where its raster encloses other pixels, as where
+    it touches itself, `empty` is False.
+    """
+    owner = holes["segment"].to_numpy()
+    rings = SourceRings.among(batch.segments["rings"], np.unique(owner))
+    candidate = ~np.isin(owner, rings.segment) | matches_ring(holes, rings.holes(), *batch.segment_size)
+    of_hole = batch.segment_annotation[owner]
+    unclaimed = _unclaimed_regions(batch, np.unique(of_hole[candidate]))
+    own = np.column_stack([of_hole, *(holes[name].to_numpy() for name in _SHAPE)])
+    # An empty hole is an unclaimed region with the same box and area: both are 8-connected.
+    _, number = np.unique(np.concatenate([own, unclaimed]), axis=0, return_inverse=True)
+    empty = candidate & np.isin(number[: len(own)], number[len(own) :])
+    return holes.append_column("empty", pa.array(empty))
+
+
+def _unclaimed_regions(batch: Batch, annotations: Ints) -> Ints:
+    """(n, 6) annotation, area, x, y, width, height of the 8-connected regions that no segment of theirs claims."""
+    segments = np.flatnonzero(np.isin(batch.segment_annotation, annotations))
+    frame = np.searchsorted(annotations, batch.segment_annotation[segments])
+    height, width = (size[batch.annotation_image[annotations]] for size in batch.image_size)
+    line = NumberLine.of(height, width)
+    claimed = union_by_frame(SweepRuns.of(batch.runs.take(segments, batch.n_segments), line, frame), line)
+    open_ = np.flatnonzero(claimed.labelled < height * width)
+    runs = complement(claimed.runs.take(open_, len(annotations)), height[open_], width[open_])
+    x, top = run_columns(runs, height[open_])
+    bottom = top + runs.length
+    region = kernels.parts(x, top, bottom, runs.owner, True)[0]
+    n_regions = int(region.max(initial=-1)) + 1
+    of_region = np.zeros(n_regions, np.int64)
+    of_region[region] = annotations[open_][runs.owner]
+    return np.column_stack([of_region, *kernels.extents(region, x, top, bottom, n_regions)])
+
+
+def measure_shapes(batch: Batch) -> dict[str, pa.Table]:
+    """Columns for `segments` (parts, largest, holes, hole_pixels, perimeter), and the tables `parts` and `find_holes`.
+
+    `parts` lists the parts of segments that have several; see `mark_strays` and `mark_empty_holes` for what else the
+    two tables tell. Areas and boxes in pixels, perimeters in pixel edges.
     """
     height, _ = batch.segment_size
     n_segments = batch.n_segments
-    found = shape(batch.runs, height, n_segments)
+    found = segment_shapes(batch.runs, height, n_segments)
     largest = np.zeros(n_segments, np.int64)
     np.maximum.at(largest, found.parts.owner, found.parts.area)
-    empty = holes(batch.runs, height, found.n_holes > 0)
+    empty = find_holes(batch.runs, height, found.n_holes > 0)
     several = np.flatnonzero(found.n_parts[found.parts.owner] > 1)
     columns = {
         "parts": found.n_parts,
@@ -32,12 +94,12 @@ def shapes(batch: Batch) -> dict[str, pa.Table]:
     }
     return {
         "shapes": pa.table(columns),
-        "parts": strays(batch, regions(found.parts, "segment", several)),
-        "holes": hollow(batch, regions(empty, "segment", np.arange(len(empty.area)))),
+        "parts": mark_strays(batch, component_table(found.parts, "segment", several)),
+        "holes": mark_empty_holes(batch, component_table(empty, "segment", np.arange(len(empty.area)))),
     }
 
 
-def regions(found: Regions, owner: str, rows: Ints) -> pa.Table:
+def component_table(found: Components, owner: str, rows: Ints) -> pa.Table:
     """Some regions as a table: the owner's row, area and box in pixels, perimeter in pixel edges."""
     return pa.table(
         {

@@ -1,6 +1,6 @@
-"""Summary: what is in a dataset, per category and as a whole."""
+"""Summary: what is in a dataset, per category and as a whole, and whether its task fits what was drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,13 +10,76 @@ import pandas as pd
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
-from segdata.core.statistics.diversity import effective_number, weights
-from segdata.core.strata import OF_ANNOTATIONS, image_strata, splits, strata
+from segdata.core.statistics import class_weights, effective_number
+from segdata.core.strata import (
+    ANNOTATION_COLUMNS,
+    CategoryTally,
+    annotation_strata,
+    example_segments,
+    image_splits,
+    image_strata,
+    joint_codes,
+    number_names,
+)
 from segdata.core.table import Table
-from segdata.core.tallies import Tally, examples, joint, numbered
-from segdata.measure.balance import effective_weights, inverse_frequency, median_frequency
-from segdata.measure.channels import Channels
-from segdata.measure.fit import advice
+from segdata.measure.training_statistics import (
+    ChannelStatistics,
+    effective_weights,
+    inverse_frequency,
+    median_frequency,
+)
+
+_LEAST = 30  # parts, or images, below which nothing is said
+_LARGE = 2.5  # times the median part
+_SHARE = 0.2  # of a category's pixels in parts so large
+_LEAST_PIXELS = 16  # of a part that is a thing
+
+
+def task_advice(tables: Tables) -> Iterator[str]:
+    """What a person may want to change, a sentence each. In semantic data it needs the family `parts`."""
+    yield from (
+        _merged_instances_advice(tables) if tables.profile.task == "semantic" else _single_instances_advice(tables)
+    )
+
+
+def _merged_instances_advice(tables: Tables) -> Iterator[str]:
+    """Semantic data in which regions of a thing are as large as several of it.
+
+    Sizes must be alike but for those: of things that are near and far, such as cars, nothing can be said.
+    """
+    parts, segments = tables.parts, tables.segments
+    things = {each.id: each.name for each in tables.profile.taxonomy.categories if each.kind == "thing"}
+    category = segments["category_id"][parts["segment"]]
+    for id_, name in things.items():
+        area = np.sort(parts["area"][(category == id_) & (parts["area"] >= _LEAST_PIXELS)]).astype(np.float64)
+        if len(area) < _LEAST:
+            continue
+        median = float(np.median(area))
+        quartiles = np.quantile(np.log(area), (0.25, 0.75))
+        large = area > _LARGE * median
+        if quartiles[1] - quartiles[0] < np.log(_LARGE) and area[large].sum() >= _SHARE * area.sum():
+            yield (
+                f"{area[large].sum() / area.sum():.0%} of the pixels of {name!r} are in {int(large.sum()):,} regions "
+                f"more than {_LARGE:g} times as large as the median of {median:,.0f} px: if they are several that "
+                "touch, semantic labels cannot count them; label instances (COCO, instance ids)"
+            )
+
+
+def _single_instances_advice(tables: Tables) -> Iterator[str]:
+    """Instance data in which no image has two instances of any thing."""
+    rows = example_segments(tables, crowds=False)
+    kinds = {each.id for each in tables.profile.taxonomy.categories if each.kind == "thing"}
+    things = rows.take(np.isin(rows["category_id"], sorted(kinds)))
+    images = len(np.unique(things["image"]))
+    if images < _LEAST:
+        return
+    which, _ = joint_codes(things["annotation"], things["category_id"])
+    if np.bincount(which).max() == 1:
+        yield (
+            f"no image has two instances of one category ({images:,} images with things): semantic labels say the "
+            "same, and are cheaper to draw; or the annotators joined instances"
+        )
+
 
 QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
@@ -33,8 +96,8 @@ class Summary:
     categories : one row per category of the taxonomy and per id that it lacks: id, name, kind, images, segments,
         pixels, share (of the labelled pixels), weight (for the loss, that balances categories; by pixels in semantic
         data, else by segments; 0 for void and what never occurs), weight_inverse, weight_median and weight_effective
-        (see `segdata.measure.balance`; counted as weight is, but median by pixels, and effective by segments, in
-        semantic data by images), and quantiles of the segments' areas in pixels
+        (see `segdata.measure.training_statistics`; counted as weight is, but median by pixels, and effective by
+        segments, in semantic data by images), and quantiles of the segments' areas in pixels
     content_hash : of the labels; None when it was not asked for
     raster_rules : rule -> how many segments have polygons, how many of them have other pixels when they are drawn by
         that rule, and how many pixels those gain or lose; empty when it was not asked for
@@ -57,7 +120,7 @@ class Summary:
     by: str | None = None
     portions: pd.DataFrame = field(default_factory=pd.DataFrame)
     strata: pd.DataFrame = field(default_factory=pd.DataFrame)
-    channels: tuple[Channels, ...] | None = None
+    channels: tuple[ChannelStatistics, ...] | None = None
     unread: int = 0
     shapes: pd.DataFrame | None = None
     advice: tuple[str, ...] = ()
@@ -72,24 +135,24 @@ def summarise(dataset: str, tables: Tables, content_hash: str | None = None, by:
 
     `by`: a column as `segdata.core.strata` names them. Raises SegdataError where there is no such column.
     """
-    categories = _categories(tables)
-    portions, rows = (pd.DataFrame(), pd.DataFrame()) if by is None else _strata(tables, by)
+    categories = _category_table(tables)
+    portions, rows = (pd.DataFrame(), pd.DataFrame()) if by is None else _strata_tables(tables, by)
     return Summary(
         dataset,
         tables.profile,
-        _facts(tables, categories),
+        _summary_facts(tables, categories),
         categories,
         content_hash,
         by=by,
         portions=portions,
         strata=rows,
-        advice=tuple(advice(tables)),
+        advice=tuple(task_advice(tables)),
     )
 
 
-def _facts(tables: Tables, categories: pd.DataFrame) -> dict[str, Any]:  # Any: numbers and texts, for people
+def _summary_facts(tables: Tables, categories: pd.DataFrame) -> dict[str, Any]:  # Any: numbers and texts, for people
     images = pd.DataFrame({name: tables.images[name] for name in ("width", "height")})
-    images["split"] = splits(tables)
+    images["split"] = image_splits(tables)
     annotations, segments = (table.to_pandas() for table in (tables.annotations, tables.segments))
     sizes = (images["width"].astype(str) + "x" + images["height"].astype(str)).value_counts()
     total = int((images["width"].astype("int64") * images["height"].astype("int64")).sum())
@@ -100,18 +163,18 @@ def _facts(tables: Tables, categories: pd.DataFrame) -> dict[str, Any]:  # Any: 
         "annotators": int(annotations["annotator"].nunique(dropna=True)),
         "empty annotations": int((annotations["n_segments"] == 0).sum()),
         "segments": len(segments),
-        "segments an image": _spread(np.bincount(segments["image"], minlength=len(images))),
+        "segments an image": _count_range(np.bincount(segments["image"], minlength=len(images))),
         "crowd segments": int(segments["iscrowd"].sum()),
-        **_of_models(annotations),
+        **_model_facts(annotations),
         "pixels of all images": total,
         "image sizes": ", ".join(f"{size} ({count})" for size, count in sizes.head(5).items())
         + (f", {len(sizes) - 5} more" if len(sizes) > 5 else ""),
         "splits": ", ".join(f"{name} ({count})" for name, count in images["split"].value_counts().items()) or "none",
-        "balance": _balance(tables, categories),
+        "balance": _balance_fact(tables, categories),
     }
 
 
-def _of_models(annotations: pd.DataFrame) -> dict[str, Any]:  # Any: as above
+def _model_facts(annotations: pd.DataFrame) -> dict[str, Any]:  # Any: as above
     """What is from a model, where anything is; how much of it nobody has looked at."""
     theirs = annotations[annotations["source"] == "model"]
     if theirs.empty:
@@ -120,14 +183,14 @@ def _of_models(annotations: pd.DataFrame) -> dict[str, Any]:  # Any: as above
     return {"from models": f"{said}; {int((theirs['stage'] == 'drafted').sum()):,} of them drafts"}
 
 
-def _spread(counts: Ints) -> str:
+def _count_range(counts: Ints) -> str:
     """Counts from the least to the most, with their median."""
     if len(counts) == 0:
         return "none"
     return f"{counts.min():,} to {counts.max():,}, median {np.median(counts):,.0f}"
 
 
-def _balance(tables: Tables, categories: pd.DataFrame) -> str:
+def _balance_fact(tables: Tables, categories: pd.DataFrame) -> str:
     """How many categories of equal size those in use are worth."""
     used = categories[(categories["segments"] > 0) & (categories["kind"] != "void")]
     if used.empty:
@@ -138,7 +201,7 @@ def _balance(tables: Tables, categories: pd.DataFrame) -> str:
     return f"{len(used)} categories in use are worth {', '.join(worth)} equal ones"
 
 
-def _categories(tables: Tables) -> pd.DataFrame:
+def _category_table(tables: Tables) -> pd.DataFrame:
     known = {category.id: category for category in reversed(tables.profile.taxonomy.categories)}
     segments = tables.segments.to_pandas()
     ids = [*dict.fromkeys([category.id for category in tables.profile.taxonomy.categories])]
@@ -156,8 +219,8 @@ def _categories(tables: Tables) -> pd.DataFrame:
         }
     )
     frame["share"] = frame["pixels"] / max(int(frame["pixels"].sum()), 1)
-    balanced = frame[_counted_by(tables)].to_numpy() * (frame["kind"] != "void").to_numpy()
-    frame["weight"] = weights(balanced)
+    balanced = frame[_counted_column(tables)].to_numpy() * (frame["kind"] != "void").to_numpy()
+    frame["weight"] = class_weights(balanced)
     counts = (frame["kind"] != "void").to_numpy() * frame[["images", "segments", "pixels"]].to_numpy().T
     frame["weight_inverse"] = inverse_frequency(balanced)
     frame["weight_median"] = median_frequency(counts[2], _pixels_of_images(tables, ids))
@@ -171,25 +234,25 @@ def _categories(tables: Tables) -> pd.DataFrame:
 def _pixels_of_images(tables: Tables, ids: list[int]) -> Ints:
     """(n_categories,) the pixels of all images in which each category occurs."""
     segments, images = tables.segments, tables.images
-    once = joint(segments["category_id"], segments["image"])[1]
+    once = joint_codes(segments["category_id"], segments["image"])[1]
     area = images["width"].astype(np.int64) * images["height"]
     place = {id_: at for at, id_ in enumerate(ids)}
     of = np.array([place[id_] for id_ in segments["category_id"][once].tolist()], np.int64)
     return np.bincount(of, area[segments["image"][once]], len(ids)).astype(np.int64)
 
 
-def _counted_by(tables: Tables) -> str:
+def _counted_column(tables: Tables) -> str:
     """What a loss counts: pixels where they are classified, else segments."""
     return "pixels" if tables.profile.task == "semantic" else "segments"
 
 
-def _strata(tables: Tables, by: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The tables `portions` and `strata` of a `Summary`; what has no value is the stratum "(none)"."""
-    names, of = _with_none(strata(tables, by))
+def _strata_tables(tables: Tables, by: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables `portions` and `annotation_strata` of a `Summary`; what has no value is the stratum "(none)"."""
+    names, of = _with_none(annotation_strata(tables, by))
     images = np.bincount(_image_numbers(tables, by, names, of), minlength=len(names))
-    kept = examples(tables)
-    rows = _tallied(tables, kept, of)
-    counted = rows.groupby("stratum")[_counted_by(tables)]
+    kept = example_segments(tables)
+    rows = _stratum_categories(tables, kept, of)
+    counted = rows.groupby("stratum")[_counted_column(tables)]
     effective = counted.apply(lambda column: effective_number(column.to_numpy()))
     portions = pd.DataFrame(
         {
@@ -204,12 +267,12 @@ def _strata(tables: Tables, by: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     return portions, rows
 
 
-def _tallied(tables: Tables, segments: Table, of: Ints) -> pd.DataFrame:
-    """The table `strata` of a `Summary`, with numbers for the strata `of` (n_annotations,)."""
-    by_stratum = Tally.of(segments, of[segments["annotation"]])
+def _stratum_categories(tables: Tables, segments: Table, of: Ints) -> pd.DataFrame:
+    """The table `annotation_strata` of a `Summary`, with numbers for the strata `of` (n_annotations,)."""
+    by_stratum = CategoryTally.of(segments, of[segments["annotation"]])
     stratum = of[segments["annotation"]]
-    once = joint(stratum, segments["category_id"], segments["image"])[1]
-    images = np.bincount(joint(stratum[once], segments["category_id"][once])[0])
+    once = joint_codes(stratum, segments["category_id"], segments["image"])[1]
+    images = np.bincount(joint_codes(stratum[once], segments["category_id"][once])[0])
     frame = pd.DataFrame(
         {
             "stratum": by_stratum.owner,
@@ -226,7 +289,7 @@ def _tallied(tables: Tables, segments: Table, of: Ints) -> pd.DataFrame:
 
 def _with_none(values: Any) -> tuple[list[str], Ints]:  # Any: texts and None
     """The names that occur, and (n,) the number of each; without a value it is the last, "(none)"."""
-    names, of = numbered(values)
+    names, of = number_names(values)
     if (of < 0).any():
         names, of = [*names, "(none)"], np.where(of < 0, len(names), of)
     return names, of
@@ -234,8 +297,8 @@ def _with_none(values: Any) -> tuple[list[str], Ints]:  # Any: texts and None
 
 def _image_numbers(tables: Tables, by: str, names: list[str], of: Ints) -> Ints:
     """The strata of the images, annotated or not; an image counts once in each."""
-    if by in OF_ANNOTATIONS:
-        return of[joint(of, tables.annotations["image"])[1]]
+    if by in ANNOTATION_COLUMNS:
+        return of[joint_codes(of, tables.annotations["image"])[1]]
     number = {name: place for place, name in enumerate(names)}
     found = [number.get(name, number.get("(none)", -1)) for name in image_strata(tables, by).tolist()]
     return np.array([each for each in found if each >= 0], np.int64)

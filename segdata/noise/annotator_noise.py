@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.observed import sort_of_image
+from segdata.core.group_features import image_types
+from segdata.core.permutation_tests import StratifiedGroups
 from segdata.core.runs import Ints
-from segdata.core.statistics.blocks import Blocks
-from segdata.core.strata import strata_if_any
+from segdata.core.strata import annotation_strata_if_any, independent_units, joint_codes, number_names
 from segdata.core.table import Table
-from segdata.core.tallies import joint, numbered, units
 from segdata.noise.confusions import find_confusions
 from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import Floats
@@ -62,18 +61,18 @@ def find_noisy_groups(
     Parameters
     ----------
     value : (n,) of observations, see `excess_error_probability`; NaN: left out
-    group, stratum : (n,) who it is by, and which are of one sort, as `segdata.core.observed.Observed` tells them
-    n_groups : how many groups there are
-    rate : how probable it may be that any group is returned where all are alike
+    group, stratum : (n,) who it is by, and which are of one sort, as `segdata.core.group_features.GroupedAnnotations`
+    tells them n_groups : how many groups there are rate : how probable it may be that any group is returned where all
+    are alike
 
     Groups are exchanged at random within strata. A group counts where its standardised difference is beyond what the
     largest of any group, to either side, reaches in `rate` of the cases; then it is left out, and the next is sought.
-    Source: Strasser and Weber (1999), see `segdata.core.statistics.blocks`.
+    Source: Strasser and Weber (1999), see `segdata.core.permutation_tests`.
     """
     rng = np.random.default_rng(SEED)
     known = np.isfinite(value)
     filled = np.where(known, value, 0.0)
-    blocks, found = Blocks.of(group, stratum, n_groups, known), []
+    blocks, found = StratifiedGroups.of(group, stratum, n_groups, known), []
     while len(blocks.rows):
         compared = blocks.compare(filled)
         z = np.nan_to_num(compared.z)
@@ -88,13 +87,13 @@ def find_noisy_groups(
 
 
 def confusion_table(found: RankedCandidates, case: LabelCheck) -> Table:
-    """The pairs of categories that labels confuse; see `segdata.core.suspected.Suspected.confusions`.
+    """The pairs of categories that labels confuse; see `segdata.core.candidates.Candidates.confusions`.
 
     Of things each segment counts; of others each part in which the model sees another category than was given.
     """
     annotated = found.row >= 0
     told = (found.category > 0) & (found.believed > 0) & (case.witness.things[found.category] | ~annotated)
-    unit = units(case.tables)[case.images[found.image[told]]]
+    unit = independent_units(case.tables)[case.images[found.image[told]]]
     names = np.array(case.names, object)
     pairs = find_confusions(found.category[told], found.believed[told], unit)
     columns = {name: np.array([getattr(each, name) for each in pairs]) for name in ("n", "reverse", "images")}
@@ -106,7 +105,7 @@ def confusion_table(found: RankedCandidates, case: LabelCheck) -> Table:
 
 
 def noisy_group_table(found: RankedCandidates, case: LabelCheck) -> Table:
-    """Annotators and batches whose labels are doubted; see `segdata.core.suspected.Suspected.doubted`.
+    """Annotators and batches whose labels are doubted; see `segdata.core.candidates.Candidates.doubted`.
 
     Batches are the months in which annotations were made, and what the configuration says by `by`. Compared are images
     of the same camera, size and split; images of one group or sequence count as one.
@@ -127,14 +126,14 @@ def noisy_group_table(found: RankedCandidates, case: LabelCheck) -> Table:
 
 def _doubted(case: LabelCheck, column: str, value: np.ndarray[Any, np.dtype[np.float64]]) -> Iterator[tuple[Any, ...]]:
     """The rows of one column's groups."""
-    names, group = numbered(strata_if_any(case.tables, column))
+    names, group = number_names(annotation_strata_if_any(case.tables, column))
     told = np.flatnonzero((group >= 0) & np.isfinite(value))
     if len(names) < 2 or not len(told):
         return
     image = case.tables.annotations["image"][told].astype(np.int64)
-    unit: Ints = units(case.tables)[image]
-    row, first = joint(unit, group[told])
+    unit: Ints = independent_units(case.tables)[image]
+    row, first = joint_codes(unit, group[told])
     mean = np.bincount(row, value[told]) / np.bincount(row)
-    stratum = sort_of_image(case.tables, column)[image[first]]
+    stratum = image_types(case.tables, column)[image[first]]
     for each in find_noisy_groups(mean, group[told][first], stratum, len(names)):
         yield column, names[each.group], each.difference, each.n, each.p

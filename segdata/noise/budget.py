@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.core.correction import Action
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Action
 from segdata.core.runs import Ints
 from segdata.noise.segments import Flags, Floats
 

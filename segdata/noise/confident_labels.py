@@ -9,12 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.batch import Batch, replaced
-from segdata.core.columns import BATCH_SEGMENTS, table
-from segdata.core.cover import complement, cover
-from segdata.core.meet import Side
+from segdata.core.batch import Batch, replace_column
+from segdata.core.overlay import SweepRuns, complement, union_by_frame
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, spread
+from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.networks.predictions import PredictedInstances, Predictions
 from segdata.noise.segments import UNLABELLED, VOID, Flags, Floats, GivenLabels, ImageSegments, overlaps
@@ -147,7 +146,7 @@ class ConfidentLabels:
             channel = _channels(instances, self.found.categories)
             sure = instances.score >= self.bars[channel]
             number = np.where(sure, n - 1 + np.cumsum(sure), VOID)
-            canvas[spread(instances.runs.start, instances.runs.length)] = np.repeat(
+            canvas[expand_ranges(instances.runs.start, instances.runs.length)] = np.repeat(
                 number[instances.runs.owner], instances.runs.length
             )
             category, score = np.append(category, channel[sure]), np.append(score, instances.score[sure])
@@ -240,7 +239,7 @@ def keep_confident(batch: Batch, confidence: float, void: int) -> tuple[Batch, i
     ids = batch.segments["segment_id"].to_numpy()
     highest = np.zeros(n_annotations, np.int64)
     np.maximum.at(highest, batch.segment_annotation, ids)
-    added = table(
+    added = make_table(
         BATCH_SEGMENTS,
         len(voided),
         annotation=voided.astype(np.int32),
@@ -264,18 +263,18 @@ def _unclaimed_pixels(batch: Batch, kept: Ints, gone: Ints) -> Runs:
     both = Runs.concatenate([_covered_pixels(batch, kept), others], [0, 0])
     line = batch.annotation_line
     frames = np.arange(batch.annotations.num_rows)
-    union = cover(Side.of(both, line, frames), line)
+    union = union_by_frame(SweepRuns.of(both, line, frames), line)
     return complement(union.runs, height, width)
 
 
 def _covered_pixels(batch: Batch, rows: Ints) -> Runs:
     line = batch.annotation_line
-    side = Side.of(batch.runs.take(rows, batch.n_segments), line, batch.segment_annotation[rows].astype(np.int64))
-    return cover(side, line).runs
+    side = SweepRuns.of(batch.runs.take(rows, batch.n_segments), line, batch.segment_annotation[rows].astype(np.int64))
+    return union_by_frame(side, line).runs
 
 
 def mark_drafted(batch: Batch) -> Batch:
     """The batch as a model's work that nobody has looked at yet."""
     n = batch.annotations.num_rows
-    annotations = replaced(batch.annotations, "source", ["model"] * n)
-    return replace(batch, annotations=replaced(annotations, "stage", ["drafted"] * n))
+    annotations = replace_column(batch.annotations, "source", ["model"] * n)
+    return replace(batch, annotations=replace_column(annotations, "stage", ["drafted"] * n))

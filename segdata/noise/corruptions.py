@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from segdata.core.runs import Ints, Runs, boxes
-from segdata.core.strokes import grown, moved, shaken, uppermost
+from segdata.core.runs import Ints, Runs, bounding_boxes
 from segdata.noise.candidates import MIN_PART_PIXELS, Candidates
 from segdata.noise.error_types import KINDS, MULTI_PART_KINDS, TYPE_OF, CorruptionKind, ErrorType
 from segdata.noise.features import centres
+from segdata.noise.mask_morphology import grow, keep_topmost, perturb_outlines, translate
 from segdata.noise.neighbours import NEAR, neighbour_pairs
 from segdata.noise.segments import (
     UNLABELLED,
@@ -170,7 +170,7 @@ def _remove_overlaps(drawn: ImageSegments, after: Ints, rng: np.random.Generator
         return drawn
     frame = np.zeros(n, np.int64)
     rank = rng.permutation(n) + n * (after >= 0) + 2 * n * (drawn.category == VOID)
-    runs = uppermost(drawn.runs, frame, drawn.heights, drawn.widths, rank)
+    runs = keep_topmost(drawn.runs, frame, drawn.heights, drawn.widths, rank)
     order = np.lexsort((runs.start, runs.owner))
     runs = Runs(runs.start[order], runs.length[order], runs.owner[order])
     return ImageSegments(runs, drawn.category, drawn.score, drawn.height, drawn.width)
@@ -230,7 +230,7 @@ def change_outline(kind: CorruptionKind) -> Corrupt:
 
     def spoil(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
         by = np.maximum(2, np.round(0.3 * draft.severity * draft.given.radius[rows])).astype(np.int64)
-        new = grown(draft.runs(rows), *draft.size(rows), by if kind == "dilate" else -by)
+        new = grow(draft.runs(rows), *draft.size(rows), by if kind == "dilate" else -by)
         left = np.flatnonzero(new.areas(len(rows)) > 0)
         draft.note(kind, rows[left], by[left].astype(float))
         draft.changed.append((new.take(left, len(rows)), rows[left]))
@@ -267,7 +267,7 @@ def _mask(draft: CorruptionDraft, row: int) -> np.ndarray[tuple[int, int], np.dt
 def wobble_outline(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Outlines drawn with a shaky hand."""
     size = np.maximum(2.0, 0.2 * draft.severity * draft.given.radius[rows])
-    new = shaken(draft.runs(rows), *draft.size(rows), size, draft.rng)
+    new = perturb_outlines(draft.runs(rows), *draft.size(rows), size, draft.rng)
     left = np.flatnonzero(new.areas(len(rows)) > 0)
     draft.note("wobble", rows[left], size[left])
     draft.changed.append((new.take(left, len(rows)), rows[left]))
@@ -278,7 +278,7 @@ def shift_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     away = np.maximum(2.0, 0.8 * draft.severity * draft.given.radius[rows])
     turn = draft.rng.uniform(0, 2 * np.pi, len(rows))
     right, down = (np.round(away * f(turn)).astype(np.int64) for f in (np.cos, np.sin))
-    new = moved(draft.runs(rows), *draft.size(rows), right, down)
+    new = translate(draft.runs(rows), *draft.size(rows), right, down)
     left = np.flatnonzero(new.areas(len(rows)) > 0)
     draft.note("shift", rows[left], away[left])
     draft.changed.append((new.take(left, len(rows)), rows[left]))
@@ -289,7 +289,7 @@ def shift_image(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     away = max(3.0, float(draft.rng.uniform(3, 10)) * draft.severity)
     turn = draft.rng.uniform(0, 2 * np.pi)
     right, down = (np.full(len(rows), round(away * f(turn)), np.int64) for f in (np.cos, np.sin))
-    new = moved(draft.runs(rows), *draft.size(rows), right, down)
+    new = translate(draft.runs(rows), *draft.size(rows), right, down)
     left = np.flatnonzero(new.areas(len(rows)) > 0)
     draft.note("misaligned", rows[left], away)
     draft.there[np.setdiff1d(rows, rows[left])] = False
@@ -337,7 +337,7 @@ def merge_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     at, of = (np.concatenate([getattr(each, name) for each in both]) for name in ("at", "of"))
     union = runs_of_pixels(at, of, given.height)
     size = draft.size(first)
-    closed = grown(grown(union, *size, np.full(len(first), 2)), *size, np.full(len(first), -2))
+    closed = grow(grow(union, *size, np.full(len(first), 2)), *size, np.full(len(first), -2))
     pixels = SegmentPixels.of_runs(closed, len(first))
     at, of = np.append(at, pixels.at), np.append(of, pixels.of)
     draft.changed.append((runs_of_pixels(at, of, given.height), first))
@@ -351,12 +351,12 @@ def add_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     given, rng = draft.given, draft.rng
     label = given.categories()
     full = (label != UNLABELLED).mean() > FULLY_LABELLED
-    x, y, wide, high = (side[rows] for side in boxes(given.runs, given.heights, len(given)))
+    x, y, wide, high = (side[rows] for side in bounding_boxes(given.runs, given.heights, len(given)))
     for at, row in enumerate(rows.tolist()):  # what is spoiled, not all segments
         right = rng.integers(0, given.width - wide[at] + 1, PLACEMENT_TRIES) - x[at]
         down = rng.integers(0, given.height - high[at] + 1, PLACEMENT_TRIES) - y[at]
         copies = draft.runs(np.full(PLACEMENT_TRIES, row))
-        tried = moved(
+        tried = translate(
             copies, np.full(PLACEMENT_TRIES, given.height), np.full(PLACEMENT_TRIES, given.width), right, down
         )
         pixels = SegmentPixels.of_runs(tried, PLACEMENT_TRIES)

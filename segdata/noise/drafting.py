@@ -10,9 +10,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.config import Option, nearest
+from segdata.core.config import Option, did_you_mean
 from segdata.core.errors import SegdataError
-from segdata.core.planes import Planes
+from segdata.core.image_files import ChannelArray
 
 Colours = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -20,7 +20,7 @@ _DARK, _BRIGHT = 1.0, 99.5  # percentiles that become 0 and 1
 _WITH_ALPHA = (2, 4)  # channels
 
 
-def scale_image(pixels: Planes) -> Colours:
+def scale_image(pixels: ChannelArray) -> Colours:
     """(height, width, channels) from 0 to 1 of an image (channels, height, width); alpha is left out."""
     colours = pixels[:-1] if len(pixels) in _WITH_ALPHA else pixels
     values = np.nan_to_num(colours.astype(np.float32).transpose(1, 2, 0), posinf=0, neginf=0)
@@ -254,7 +254,7 @@ def options_of(method: str) -> dict[str, Option]:
     """The options of a method with their defaults; raises SegdataError where there is no such method."""
     if method not in METHODS:
         raise SegdataError(
-            f"no method {method!r}{nearest(method, list(METHODS)) or '; there are ' + ', '.join(METHODS)}"
+            f"no method {method!r}{did_you_mean(method, list(METHODS)) or '; there are ' + ', '.join(METHODS)}"
         )
     function = _PER_IMAGE.get(method, kmeans)
     return {
@@ -271,7 +271,7 @@ def check_options(method: str, given: Mapping[str, Option]) -> dict[str, Option]
     for name, value in given.items():
         if name not in known:
             raise SegdataError(
-                f"{method} has no option {name!r}{nearest(name, list(known)) or '; it has ' + ', '.join(known)}"
+                f"{method} has no option {name!r}{did_you_mean(name, list(known)) or '; it has ' + ', '.join(known)}"
             )
         found[name] = _parse_option(name, value, known[name])
     return found

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segdata.core.bootstrap import ConfidenceInterval, bootstrap_interval
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Interval, interval
 from segdata.noise.segments import Flags, Floats
 
 BUDGETS = (0.01, 0.02, 0.05, 0.1, 0.2)
@@ -150,8 +150,8 @@ class DetectionQuality:
     n_mistakes: int
     n_proposed: int
     prevalence: float
-    auroc: Interval
-    average_precision: Interval
+    auroc: ConfidenceInterval
+    average_precision: ConfidenceInterval
     precision: dict[int, float]
     recall: dict[float, float]
 
@@ -163,7 +163,13 @@ def detection_quality(
     score, wrong, image = ranked.of_type(name)
     mine = np.array([name is None or each == name for each in ranked.mistake_type], bool)
     figures = [
-        interval(lambda w, f=f: f(score, wrong, w[:, image]), ranked.n_images, seed, n_draws=n_draws, width=len(score))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        bootstrap_interval(
+            lambda w, f=f: f(score, wrong, w[:, image]),  # type: ignore[misc]  # mypy cannot infer it with a default
+            ranked.n_images,
+            seed,
+            n_draws=n_draws,
+            width=len(score),
+        )
         for f in (auroc, average_precision)
     ]
     return DetectionQuality(

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.core.parts import shape as measured
-from segdata.core.runs import Ints, Rows, Runs, boxes
+from segdata.core.parts import segment_shapes as measured
+from segdata.core.runs import Ints, Rows, Runs, bounding_boxes
 from segdata.noise.candidates import Candidates
 from segdata.noise.neighbours import FURTHER, NEAR, SegmentDepths, contacts, crowding
 from segdata.noise.predictor import ImagePrediction, PixelValues
@@ -227,7 +227,7 @@ def size_and_shape(drawn: ImageSegments, deep: SegmentDepths) -> Columns:
     """
     n, area = len(drawn), drawn.areas.astype(float)
     whole = measured(drawn.runs, drawn.heights, n)
-    x, y, wide, high = boxes(drawn.runs, drawn.heights, n)
+    x, y, wide, high = bounding_boxes(drawn.runs, drawn.heights, n)
     log = np.log(np.maximum(area, 1))
     cut = (x == 0) | (y == 0) | (x + wide == drawn.width) | (y + high == drawn.height)
     knots, second = _waists(drawn, deep)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segdata.core.candidates import describe_shift
 from segdata.core.runs import Ints
-from segdata.core.suspected import way
 from segdata.core.table import Column, Table
 from segdata.core.validation import Validation
 from segdata.noise.budget import ErrorEstimate, ReviewSample
@@ -124,7 +124,7 @@ def misalignment_notes(case: LabelCheck, found: "RankedCandidates") -> tuple[str
     """A note on the images whose labels all lie beside what is seen; none where there are no such images."""
     rows = np.flatnonzero(found.move.any(axis=1))
     names = [str(case.given.maps.image_ids[case.images[row]]) for row in rows.tolist()]
-    ways = [way(*move) for move in found.move[rows].tolist()]
+    ways = [describe_shift(*move) for move in found.move[rows].tolist()]
     told = [f"{name} ({way})" for name, way in zip(names, ways, strict=True)]
     if not told:
         return ()

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.counts import runs_of_counts
 from segdata.core.errors import SegdataError
 from segdata.core.runs import Ints, Runs
+from segdata.core.schema import rle_to_runs
 from segdata.noise.candidates import MIN_PART_PIXELS
 from segdata.noise.corruptions import Corruptions, match_corruptions
 from segdata.noise.error_types import CorruptionKind
@@ -57,7 +57,7 @@ def errors_of_list(known: Sequence[KnownError], given: ImageSegments) -> Corrupt
     """The errors of one image: a segment is wrong of which more than half is what an error left."""
     sizes = np.full(len(known), given.height, np.int64), np.full(len(known), given.width, np.int64)
     old, new = (
-        runs_of_counts(pa.array([text.encode() for text in texts], pa.binary()), *sizes)[0]
+        rle_to_runs(pa.array([text.encode() for text in texts], pa.binary()), *sizes)[0]
         for texts in ([each.clean_counts for each in known], [each.counts for each in known])
     )
     n = len(known)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.core import kernels
-from segdata.core.meet import Met, Side, meet_within
+from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps_within
 from segdata.core.runs import Ints, Rows, Runs
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import Flags, Floats, ImageSegments, SegmentPixels, overlaps
@@ -85,7 +85,7 @@ def _outline_pixels(label: np.ndarray[tuple[int, int], np.dtype[np.int32]]) -> F
 def _disjoint_layers(drawn: ImageSegments) -> Ints:
     """(n,) layers, so that no two segments of one layer share pixels: a loop over those that do."""
     layer = np.zeros(len(drawn), np.int64)
-    met = meet_within(drawn.side())
+    met = find_overlaps_within(drawn.side())
     below: dict[int, list[int]] = {}
     for a, b in zip(met.a.tolist(), met.b.tolist(), strict=True):
         below.setdefault(b, []).append(a)
@@ -98,15 +98,15 @@ def _disjoint_layers(drawn: ImageSegments) -> Ints:
 Strips = tuple[Rows, Rows, Ints, Ints]  # two segments, the first pixel and the length of what both claim
 
 
-def neighbour_pairs(drawn: ImageSegments, near: Runs) -> tuple[Met, Strips]:
+def neighbour_pairs(drawn: ImageSegments, near: Runs) -> tuple[Overlaps, Strips]:
     """Every two segments of one category beside each other, and the strips that their surroundings (`near`) share."""
     line = drawn.line()
-    side = Side.of(near, line, np.zeros(len(drawn), np.int64))
+    side = SweepRuns.of(near, line, np.zeros(len(drawn), np.int64))
     first, second, place, length = kernels.strips_within(side.start, side.end, side.owner)
     alike = drawn.category[first] == drawn.category[second]
     first, second, place, length = first[alike], second[alike], place[alike], length[alike]
     _, x, y = line.lower(place)
-    return Met(*kernels.tally(first, second, length)), (first, second, x * drawn.height + y, length)
+    return Overlaps(*kernels.tally(first, second, length)), (first, second, x * drawn.height + y, length)
 
 
 def contacts(drawn: ImageSegments, deep: SegmentDepths, evidence: ImagePrediction) -> Mapping[str, Floats]:
@@ -143,7 +143,7 @@ def contacts(drawn: ImageSegments, deep: SegmentDepths, evidence: ImagePredictio
     return {name: np.where(has, value, 0.0) for name, value in zip(names, values, strict=True)}
 
 
-def _mean_edge(met: Met, strips: Strips, evidence: ImagePrediction) -> Floats:
+def _mean_edge(met: Overlaps, strips: Strips, evidence: ImagePrediction) -> Floats:
     """(p,) the mean probability of an edge where the surroundings of each pair overlap."""
     first, second, start, length = strips
     before = np.concatenate([[0.0], np.cumsum(evidence.edge, dtype=np.float64)])
@@ -153,7 +153,7 @@ def _mean_edge(met: Met, strips: Strips, evidence: ImagePrediction) -> Floats:
     return np.asarray(np.bincount(pair, total, len(met.a)) / np.maximum(met.pixels, 1))
 
 
-def _union_gain(drawn: ImageSegments, evidence: ImagePrediction, met: Met) -> tuple[Floats, Floats]:
+def _union_gain(drawn: ImageSegments, evidence: ImagePrediction, met: Overlaps) -> tuple[Floats, Floats]:
     """(p,) for each pair: the IoU of both with a predicted one above the best alone; whether they share that one."""
     seen = evidence.predicted
     found, n = overlaps(drawn, seen), len(drawn)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from segdata.core.deal import grouped
-from segdata.core.decision import Decision
+from segdata.core.candidates import Candidates
 from segdata.core.executor import n_threads, run_ordered
+from segdata.core.finding import Decision
 from segdata.core.runs import Ints
-from segdata.core.suspected import Suspected
+from segdata.core.split_assignment import group_images
 from segdata.core.table import Table
 from segdata.noise.annotation_order import order_unannotated
 from segdata.noise.annotator_noise import confusion_table, noisy_group_table
@@ -67,7 +67,7 @@ class FlagOutcome:
     trust: list[Trust]
     threshold: Floats
     choice: Selection
-    suspected: Suspected
+    suspected: Candidates
     next_images: Ints
 
 
@@ -155,7 +155,7 @@ def _n_images_at_once(case: LabelCheck, jobs: int, memory: int | None) -> int:
 
 def _image_groups(case: LabelCheck, columns: tuple[str, ...]) -> list[str] | None:
     """The group of each image that was looked at; None where they are all of one."""
-    unit: Ints = grouped(case.tables, columns)[case.images]
+    unit: Ints = group_images(case.tables, columns)[case.images]
     return None if len(np.unique(unit)) < 2 else [str(each) for each in unit.tolist()]
 
 

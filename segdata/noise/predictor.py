@@ -13,11 +13,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.batch import Batch, whole
+from segdata.core.batch import Batch, integer_column
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.label_maps import LabelMaps
-from segdata.core.runs import Ints, Runs, spread
+from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.noise.error_types import KINDS, TYPE_OF, CorruptionKind, ErrorType
 from segdata.noise.networks.predictions import EDGE, Predictions
 from segdata.noise.segments import UNLABELLED, Flags, Floats, ImageSegments, segments_of_map
@@ -190,7 +190,7 @@ def prediction_of_segments(
     drawn = _scored_segments(batch, channel, height, width)
     field = np.zeros((len(things), width * height), np.float32)
     surer = drawn.take(np.argsort(drawn.score, kind="stable"))  # the last one wins
-    at = spread(surer.runs.start, surer.runs.length)
+    at = expand_ranges(surer.runs.start, surer.runs.length)
     owner = np.repeat(surer.runs.owner, surer.runs.length)
     field[surer.category[owner], at] = surer.score[owner]
     field[UNLABELLED] = 1 - field[1:].max(axis=0, initial=0)
@@ -207,7 +207,9 @@ def prediction_of_segments(
 
 def _scored_segments(batch: Batch, channel: Mapping[int, int], height: int, width: int) -> ImageSegments:
     """The segments of the first annotation whose categories are known, with scores from 0 to 1."""
-    category = np.array([channel.get(each, UNLABELLED) for each in whole(batch.segments["category_id"]).tolist()])
+    category = np.array(
+        [channel.get(each, UNLABELLED) for each in integer_column(batch.segments["category_id"]).tolist()]
+    )
     crowd = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False).astype(bool)
     kept = np.flatnonzero((category != UNLABELLED) & ~crowd & (batch.segment_annotation == 0))
     score: Floats = batch.segments["score"].to_numpy(zero_copy_only=False).astype(np.float64)[kept]

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 
 from segdata.core.runs import Ints, Runs
-from segdata.core.strokes import moved
 from segdata.noise.candidates import Candidates
 from segdata.noise.error_types import ErrorType
 from segdata.noise.features import centres
+from segdata.noise.mask_morphology import translate
 from segdata.noise.neighbours import NEAR, neighbour_pairs
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import UNLABELLED, ImageSegments, SegmentPixels, overlaps, runs_of_pixels, split_into_parts
@@ -63,7 +63,7 @@ def propose_for_annotated(
     category = int(one.category[0])
     if type_ == "shift" and any(move):
         sides = (np.full(1, side, np.int64) for side in (one.height, one.width, *move))
-        pieces = moved(one.runs, *sides)
+        pieces = translate(one.runs, *sides)
         if pieces.areas(1)[0]:
             return Proposal("redraw", category, pieces, 1, -1, _iou(one, pieces))
         return Proposal("delete", UNLABELLED, Runs.empty(), 0, -1, 0.0)

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from segdata.core.decision import Decision
-from segdata.core.finding import Box
-from segdata.core.runs import Ints, boxes
+from segdata.core.finding import Box, Decision
+from segdata.core.runs import Ints, bounding_boxes
 from segdata.noise.error_types import CODES
 from segdata.noise.flag_result import candidate_ids
 from segdata.noise.ranking import RankedCandidates
@@ -86,5 +85,5 @@ def reviewed_candidates(case: LabelCheck, found: RankedCandidates, decisions: Se
 def candidate_boxes(found: RankedCandidates) -> Ints:
     """(n, 4) x, y, width and height of each candidate."""
     every = [drawn for sort in ("drawn", "regions") for drawn in (getattr(each, sort) for each in found.found)]
-    told = [np.column_stack(boxes(each.runs, each.heights, len(each))) for each in every]
+    told = [np.column_stack(bounding_boxes(each.runs, each.heights, len(each))) for each in every]
     return np.concatenate([np.empty((0, 4), np.int64), *told])

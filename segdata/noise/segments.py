@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.label_maps import LabelMaps
-from segdata.core.line import Line
-from segdata.core.meet import Met, Side, meet
-from segdata.core.runs import Ints, Runs, columns, spread
-from segdata.core.strokes import grown
+from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps
+from segdata.core.runs import Ints, NumberLine, Runs, expand_ranges, run_columns
+from segdata.noise.mask_morphology import grow
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -69,22 +68,22 @@ class ImageSegments:
         runs = self.runs.take(rows, len(self))
         return ImageSegments(runs, self.category[rows], self.score[rows], self.height, self.width)
 
-    def side(self) -> Side:
+    def side(self) -> SweepRuns:
         """The runs, ready to meet others of the same image."""
-        return Side.of(self.runs, self.line(), np.zeros(len(self), np.int64))
+        return SweepRuns.of(self.runs, self.line(), np.zeros(len(self), np.int64))
 
-    def line(self) -> Line:
+    def line(self) -> NumberLine:
         """The number line of the image alone."""
-        return Line.of(np.array([self.height], np.int64), np.array([self.width], np.int64))
+        return NumberLine.of(np.array([self.height], np.int64), np.array([self.width], np.int64))
 
     def grown(self, by: Ints | int) -> Runs:
         """The segments with outlines `by` pixels further out, below 0 further in; see `core.strokes.grown`."""
-        return grown(self.runs, self.heights, self.widths, np.broadcast_to(np.int64(by), (len(self),)))
+        return grow(self.runs, self.heights, self.widths, np.broadcast_to(np.int64(by), (len(self),)))
 
     def painted(self, values: NDArray[np.integer], blank: int) -> Ints:
         """(width * height,) with `values[i]` where segment i is, column by column; the last one wins."""
         canvas = np.full(self.width * self.height, blank, np.int64)
-        canvas[spread(self.runs.start, self.runs.length)] = np.repeat(values[self.runs.owner], self.runs.length)
+        canvas[expand_ranges(self.runs.start, self.runs.length)] = np.repeat(values[self.runs.owner], self.runs.length)
         return canvas
 
     def categories(self) -> Ints:
@@ -110,7 +109,9 @@ class SegmentPixels:
     @staticmethod
     def of_runs(runs: Runs, n: int) -> "SegmentPixels":
         """All pixels of `n` segments."""
-        return SegmentPixels(spread(runs.start, runs.length), np.repeat(runs.owner, runs.length).astype(np.int64), n)
+        return SegmentPixels(
+            expand_ranges(runs.start, runs.length), np.repeat(runs.owner, runs.length).astype(np.int64), n
+        )
 
     def sums(self, values: NDArray[np.generic]) -> Floats:
         """(n,) the sum of `values` (p,) over each segment."""
@@ -126,19 +127,19 @@ class SegmentPixels:
         return SegmentPixels(self.at[chosen], self.of[chosen], self.n)
 
 
-def overlaps(a: ImageSegments, b: ImageSegments) -> Met:
+def overlaps(a: ImageSegments, b: ImageSegments) -> Overlaps:
     """Every pair of a segment of one hand and one of the other that shares pixels; no rows of -1."""
     if not len(a.runs) or not len(b.runs):
         nothing = np.empty(0, np.int32)
-        return Met(nothing, nothing, np.empty(0, np.int64))
-    met = meet(a.side(), b.side())
+        return Overlaps(nothing, nothing, np.empty(0, np.int64))
+    met = find_overlaps(a.side(), b.side())
     both = (met.a >= 0) & (met.b >= 0)
-    return Met(met.a[both], met.b[both], met.pixels[both])
+    return Overlaps(met.a[both], met.b[both], met.pixels[both])
 
 
 def split_into_parts(runs: Runs, height: int, n_owners: int) -> tuple[Runs, Ints]:
     """The 4-connected parts of segments as segments of their own, and the row (n,) of the segment that each is of."""
-    x, top = columns(runs, np.full(n_owners, height, np.int64))
+    x, top = run_columns(runs, np.full(n_owners, height, np.int64))
     label, _, _ = kernels.parts(x, top, top + runs.length, runs.owner, False)
     n = int(label.max(initial=-1)) + 1
     of = np.zeros(n, np.int64)

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.correction import Action, Correction
-from segdata.core.counts import counts_of_runs
+from segdata.core.candidates import Candidates
 from segdata.core.executor import run_ordered
+from segdata.core.finding import Action, Correction
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints, boxes
-from segdata.core.suspected import Suspected
+from segdata.core.runs import Ints, bounding_boxes
+from segdata.core.schema import runs_to_rle
 from segdata.core.table import Table
 from segdata.noise.budget import Budget, ReviewSample, choose_sample, image_probabilities, review_seconds
 from segdata.noise.error_types import TYPES, ErrorType
@@ -120,7 +120,7 @@ def suspected_rows(
     by_lot: Flags,
     jobs: int = 1,
     progress: Callable[[int], None] = lambda n: None,
-) -> Suspected:
+) -> Candidates:
     """The candidates `chosen` (rows of `found`), worst first, with what is proposed for each.
 
     `by_lot` (c,): which of these were drawn at random. The evidence of an image is loaded once, by `jobs` threads;
@@ -142,7 +142,7 @@ def suspected_rows(
             rows[place], corrections[place] = row | {"flagged": True, "by_lot": bool(by_lot[place])}, correction
         progress(1)
     every = range(len(chosen))
-    return Suspected(_rows_table([rows[at] for at in every]), tuple(corrections[at] for at in every))
+    return Candidates(_rows_table([rows[at] for at in every]), tuple(corrections[at] for at in every))
 
 
 def _rows_table(rows: Sequence[dict[str, Any]]) -> Table:
@@ -183,7 +183,7 @@ class _ImageProposals:
     def _cells(self, one: ImageSegments, amended: ProposedEdit, category: int, seen: int) -> dict[str, Any]:
         names, case = self._case.names, self._case
         believed = SegmentPixels.of_runs(one.runs, 1).at
-        x, y, width, height = (int(side[0]) for side in boxes(one.runs, one.heights, 1))
+        x, y, width, height = (int(side[0]) for side in bounding_boxes(one.runs, one.heights, 1))
         right, down = amended.way(one, self._given)
         segments = case.rows.at(self._image)
         return {
@@ -204,7 +204,7 @@ class _ImageProposals:
         height, width = self._given.height, self._given.width
         n = amended.n_pieces
         sides = (np.full(n, side, np.int64) for side in (height, width))
-        counts = tuple(each.decode("ascii") for each in counts_of_runs(amended.pieces, *sides).to_pylist())
+        counts = tuple(each.decode("ascii") for each in runs_to_rle(amended.pieces, *sides).to_pylist())
         category = None if amended.action == "delete" else self._name(amended)
         return Correction(
             action=amended.action,

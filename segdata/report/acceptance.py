@@ -6,7 +6,7 @@ import numpy as np
 
 from segdata.agreement.gold.delivery import Inspected, Inspection, Quality
 from segdata.agreement.statistics.acceptance import Sampling, operating_curve
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.report.agreement.numbers import tolerance
 from segdata.report.paper import Paper, shorten, table
 
@@ -34,7 +34,7 @@ def to_text(found: Inspection, quality: Quality, paper: Paper) -> str:
     if found.missing:
         names = ", ".join(found.missing[:3]) + (" …" if len(found.missing) > 3 else "")
         lines += paper.wrap(
-            f"{counted(len(found.missing), 'gold image')} did not come back: {names}", "  ", style="warning"
+            f"{count_noun(len(found.missing), 'gold image')} did not come back: {names}", "  ", style="warning"
         )
     lines += ["", *_images(found, paper)]
     if found.plan is not None:
@@ -48,7 +48,7 @@ def _reasons(found: Inspection, quality: Quality) -> Iterator[str]:
         yield f"no gold image of the {found.lot:,} images delivered came back in its size: nothing was inspected"
         return
     yield (
-        f"defective: {found.wrong:,} of {counted(n, 'gold image')}, {found.rate:.1%} "
+        f"defective: {found.wrong:,} of {count_noun(n, 'gold image')}, {found.rate:.1%} "
         f"({found.low:.1%} to {found.high:.1%} of the {found.lot:,} delivered, 95 %)"
     )
     if found.plan is None:

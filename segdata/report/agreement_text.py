@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from segdata.agreement.summary.agreed import Agreement, Value
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables
 from segdata.core.validation import FailOn
@@ -69,7 +69,7 @@ def _matrix(found: Agreement, paper: Paper) -> Iterator[str]:
             ]
             for each in least[:_PAIRS]
         ]
-        heading = f"the {len(rows)} of {counted(len(least), 'pair')} that agree least"
+        heading = f"the {len(rows)} of {count_noun(len(least), 'pair')} that agree least"
         yield from _titled(heading, ("annotators", "", "images", "IoU", "kappa"), rows, paper, left=(0, 1))
         return
     rows, room = [], min(_NAME, (paper.width - _NAME - 2) // len(names) - 2)
@@ -146,7 +146,7 @@ def _strata(found: Agreement, paper: Paper) -> Iterator[str]:
     ]
     yield from _titled(f"by {found.by.column}", (found.by.column, "images", "IoU", "kappa", "PQ"), rows, paper)
     if found.by.unknown:
-        yield from paper.wrap(f"in none of them: {counted(found.by.unknown, 'pair')} of annotations", style="dim")
+        yield from paper.wrap(f"in none of them: {count_noun(found.by.unknown, 'pair')} of annotations", style="dim")
 
 
 def _sheet(each: Sheet, paper: Paper) -> Iterator[str]:
@@ -216,13 +216,13 @@ def _verdict(found: Agreement, fail_on: FailOn, paper: Paper) -> list[str]:
         return [paper.paint("nothing found", "good")]
     said, style = ("failed:", "error") if found.fails(fail_on) else ("passed:", "good")
     return paper.pieces(
-        (said, style), (counted(len(found.findings), "finding"), None), (f"(--fail-on {fail_on})", None)
+        (said, style), (count_noun(len(found.findings), "finding"), None), (f"(--fail-on {fail_on})", None)
     )
 
 
 def _legend(found: Agreement, paper: Paper) -> Iterator[str]:
     """What the marks mean."""
-    of = counted(found.clusters, "sequence, patient or single image", "sequences, patients or single images")
+    of = count_noun(found.clusters, "sequence, patient or single image", "sequences, patients or single images")
     said = f"[ ]: {found.confidence:.0%} intervals from {found.resamples:,} resamples of {of}."
     yield from paper.wrap(said, style="dim")
     undefined = f"{NONE}: undefined, as where neither of two drew the category, or nothing varies; it is in no mean."

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.core.finding import SEVERITIES
 from segdata.core.rule import ALL_TASKS, Rule
 from segdata.report.blocks import Picture, side_by_side
@@ -36,7 +36,7 @@ def to_text(rules: Sequence[Rule], paper: Paper) -> str:
         summary = fold(rule.summary, paper.width - indent, paper.width - indent)
         lines.append(f"{head}{paper.paint(rule.name.ljust(name_width), 'bold')}  {summary[0] if summary else ''}")
         lines += [" " * indent + line for line in summary[1:]]
-    return "\n".join([*lines, "", f"{counted(len(rules), 'rule')}; one of them in full: segdata explain CODE", ""])
+    return "\n".join([*lines, "", f"{count_noun(len(rules), 'rule')}; one of them in full: segdata explain CODE", ""])
 
 
 def to_json(rules: Sequence[Rule]) -> str:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from segdata.core.defect import Defect
-from segdata.core.loss import Loss
+from segdata.core.finding import Defect
+from segdata.core.format import Loss
 
 VERSION: Literal[1] = 1
 NAME = "losses.json"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from segdata.agreement.consensus.leave_one_out import AgainstOthers, OfCategory
 from segdata.agreement.consensus.made import Consensus
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.report.agreement.numbers import listed, percent, shown, with_interval
 from segdata.report.paper import Paper, shorten, table
 
@@ -20,12 +20,12 @@ _WORST = 3  # categories of each annotator that are shown
 
 def to_text(found: Consensus, paper: Paper) -> str:
     """What was written, what is undecided, and a line for each annotator against the others."""
-    said = f"{found.target}: {counted(found.n_images, 'image')}, {counted(found.n_segments, 'segment')}"
+    said = f"{found.target}: {count_noun(found.n_images, 'image')}, {count_noun(found.n_segments, 'segment')}"
     lines = [f"{paper.paint('written', 'good')} {said}"]
     share = "" if found.min_support == 0.5 else f", each with more than {percent(found.min_support)} behind it"
     facts = {
         "consensus": f"of {listed(found.annotators, 6)}, by {_METHODS[found.method]}{share}",
-        "drawn": f"{counted(found.n_drawn, 'segment')} by all of them",
+        "drawn": f"{count_noun(found.n_drawn, 'segment')} by all of them",
         "undecided": _undecided(found),
         "left out": _left_out(found),
         "alone": _alone(found),
@@ -45,7 +45,7 @@ def _undecided(found: Consensus) -> str:
     if not found.n_regions:
         return "nothing"
     share = percent(found.pixels_undecided / max(found.pixels_labelled, 1))
-    where = f"{counted(found.pixels_undecided, 'pixel')} in {counted(found.n_regions, 'region')}, "
+    where = f"{count_noun(found.pixels_undecided, 'pixel')} in {count_noun(found.n_regions, 'region')}, "
     where += f"{share} of what anybody labelled"
     if found.void is None:
         return f"{where}; unlabelled in the dataset, whose undecided.csv and undecided.json list who says what there"
@@ -56,16 +56,16 @@ def _undecided(found: Consensus) -> str:
 def _left_out(found: Consensus) -> str:
     parts = []
     if found.n_rejected:
-        parts.append(f"{counted(found.n_rejected, 'thing')} that too few drew")
+        parts.append(f"{count_noun(found.n_rejected, 'thing')} that too few drew")
     if found.n_disputed:
-        parts.append(f"{counted(found.n_disputed, 'thing')} in dispute, whose pixels are undecided")
+        parts.append(f"{count_noun(found.n_disputed, 'thing')} in dispute, whose pixels are undecided")
     return listed(parts)
 
 
 def _alone(found: Consensus) -> str:
     if not found.alone:
         return ""
-    said = f"{counted(len(found.alone), 'image')} that fewer than two annotated"
+    said = f"{count_noun(len(found.alone), 'image')} that fewer than two annotated"
     return f"{said} {'is' if len(found.alone) == 1 else 'are'} not annotated: {listed(found.alone, 3)}"
 
 
@@ -74,7 +74,7 @@ def _defects(found: Consensus, paper: Paper) -> Iterator[str]:
     counts = ", ".join(
         f"{code} {count:,}" for code, count in sorted(Counter(each.code for each in found.defects).items())
     )
-    errors = f", {counted(found.n_errors, 'error')}: what they concern may be missing" if found.n_errors else ""
+    errors = f", {count_noun(found.n_errors, 'error')}: what they concern may be missing" if found.n_errors else ""
     style = "error" if found.n_errors else "warning"
     yield from paper.wrap(f"met while reading: {counts}{errors}", style=style)
     for each in found.defects[:_FIRST]:

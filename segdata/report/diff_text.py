@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.report.paper import Paper, columns, shorten, table
 from segdata.report.text import typeable
 from segdata.store.diff.difference import (
@@ -53,17 +53,17 @@ def _head(found: Difference, paper: Paper) -> Iterator[str]:
 
 
 def _read(half: DatasetSide) -> str:
-    size = f"{half.format}: {counted(half.n_images, 'image')}, {counted(half.n_segments, 'segment')}"
+    size = f"{half.format}: {count_noun(half.n_images, 'image')}, {count_noun(half.n_segments, 'segment')}"
     if not half.defects:
         return size
     codes = ", ".join(f"{code} {count:,}" for code, count in sorted(half.defects.items()))
-    return f"{size}; met while reading: {counted(sum(half.defects.values()), 'defect')} ({codes})"
+    return f"{size}; met while reading: {count_noun(sum(half.defects.values()), 'defect')} ({codes})"
 
 
 def _group(kind: DifferenceKind, count: KindCount, shown: Sequence[LabelChange], paper: Paper) -> Iterator[str]:
-    facts = counted(count.n, kind_unit(kind))
+    facts = count_noun(count.n, kind_unit(kind))
     if count.images and kind_unit(kind) != "image":
-        facts += f" in {counted(count.images, 'image')}"
+        facts += f" in {count_noun(count.images, 'image')}"
     if count.pixels:
         facts += f", {count.pixels:,} px"
     yield from paper.pieces((f"{kind}:", "bold"), (facts, None))
@@ -99,17 +99,19 @@ def _moves(found: Difference, paper: Paper) -> Iterator[str]:
     ]
     yield from (f"  {line}" for line in table(["", "", "", ""], rows, left=(0, 1, 2))[1:])
     if len(found.moves) > MOST_MOVES:
-        yield f"  … and {counted(len(found.moves) - MOST_MOVES, 'more pair')} of categories"
+        yield f"  … and {count_noun(len(found.moves) - MOST_MOVES, 'more pair')} of categories"
 
 
 def _totals(found: Difference, paper: Paper) -> Iterator[str]:
     n_a, n_b = found.a.n_segments, found.b.n_segments
-    pairs = counted(found.n_images, "image")
+    pairs = count_noun(found.n_images, "image")
     if found.same:
-        alike = f"{pairs}, {counted(n_a, 'segment')}: the same pixels, categories and attributes"
+        alike = f"{pairs}, {count_noun(n_a, 'segment')}: the same pixels, categories and attributes"
         yield from paper.pieces(("same:", "good"), (alike, None))
     else:
-        yield from paper.pieces(("different:", "error"), (counted(len(found.telling), "kind") + " of difference", None))
+        yield from paper.pieces(
+            ("different:", "error"), (count_noun(len(found.telling), "kind") + " of difference", None)
+        )
         kept = f"{found.n_kept:,} of {n_a:,} segments of A have the same pixels and category in B"
         same = f"{found.n_same:,} are the same in everything" if found.n_same != found.n_kept else "and all else"
         extra = f"; B has {n_b:,}" if n_a != n_b else ""

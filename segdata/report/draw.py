@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.report.paper import Paper, shorten, table
 from segdata.store.sample import ImageSample
 
@@ -14,10 +14,10 @@ _LISTED = 15  # categories, the rarest
 
 def to_text(draw: ImageSample, paper: Paper) -> str:
     """How many images, and how many segments of each category, the rarest first."""
-    lines = [f"{counted(len(draw.images), 'image')} of {draw.of:,} drawn"]
+    lines = [f"{count_noun(len(draw.images), 'image')} of {draw.of:,} drawn"]
     if draw.wanted:
         n = len(draw.categories)
-        said = f"{n - len(draw.short)} of {counted(n, 'category')} have {draw.wanted} segments or more"
+        said = f"{n - len(draw.short)} of {count_noun(n, 'category')} have {draw.wanted} segments or more"
         lines += paper.wrap(f"{said}{', or all that there are' if _all_there(draw) else ''}")
     if draw.strata:
         head, *rows = table(("stratum", "images", "drawn"), [[a, f"{b:,}", f"{c:,}"] for a, b, c in draw.strata])

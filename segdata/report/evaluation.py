@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
 from segdata.agreement.gold.evaluation import SCORES, CategoryEvaluation, Evaluation
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.report.paper import Paper, shorten, table
 
 _LEFT_OUT = 5  # remarks of a text report
@@ -18,7 +18,7 @@ def to_text(found: Sequence[Evaluation], paper: Paper) -> str:
     """Each model: its figures with intervals, COCO's twelve numbers, and the categories, the worst ones first."""
     lines = [paper.paint("segdata evaluate", "bold")]
     for each in found:
-        lines += ["", paper.paint(f"  {each.model}: {counted(each.images, 'image')}", "bold")]
+        lines += ["", paper.paint(f"  {each.model}: {count_noun(each.images, 'image')}", "bold")]
         lines += [line for said in each.left_out[:_LEFT_OUT] for line in paper.wrap(f"left out: {said}", "  ", "    ")]
         if len(each.left_out) > _LEFT_OUT:
             lines.append(f"  left out: {len(each.left_out) - _LEFT_OUT:,} more; --format json has all")

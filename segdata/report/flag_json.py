@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from segdata.core.statistics.bootstrap import Interval as Estimated
+from segdata.core.bootstrap import ConfidenceInterval as Estimated
 from segdata.noise.budget import ReviewSample
 from segdata.noise.evaluation import DetectionQuality
 from segdata.noise.flag_result import FlagResult

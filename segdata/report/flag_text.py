@@ -4,7 +4,7 @@ import math
 import shlex
 from collections.abc import Iterator, Sequence
 
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
 from segdata.noise.evaluation import DetectionQuality
 from segdata.noise.features import MIN_IOU
@@ -47,7 +47,7 @@ def _head(flagged: FlagResult, asked: Asked, paper: Paper) -> Iterator[str]:
     validation = flagged.validation
     name = shorten(validation.dataset, paper.width - len("segdata flag "))
     yield paper.paint(f"segdata flag {name}", "bold")
-    size = f"{counted(validation.n_images, 'image')}, {counted(validation.n_segments, 'segment')}"
+    size = f"{count_noun(validation.n_images, 'image')}, {count_noun(validation.n_segments, 'segment')}"
     yield from paper.wrap(f"{asked.profile.format}, {asked.profile.task}: {size}", "", "  ", "dim")
     yield from paper.wrap(f"judged by {_judge(flagged)}", "", "  ", "dim")
     if flagged.plan is not None:
@@ -78,7 +78,7 @@ def _amount(flagged: FlagResult, paper: Paper) -> Iterator[str]:
         yield from paper.pieces(("nothing to look at again", "good"))
     else:
         share = 100 * len(told) / max(flagged.n_judged, 1)
-        of = f"of {counted(flagged.n_judged, 'label')} again ({share:.1f} %), the worst first"
+        of = f"of {count_noun(flagged.n_judged, 'label')} again ({share:.1f} %), the worst first"
         yield from paper.pieces((f"look at {len(told):,}", "bold"), (of, None))
         found = flagged.expected
         numbers = f"about {found.n:.0f} of them are wrong ({found.low:.0f} to {found.high:.0f})"
@@ -88,7 +88,8 @@ def _amount(flagged: FlagResult, paper: Paper) -> Iterator[str]:
         yield from paper.wrap(more, style="dim")
     if flagged.validation.decided:
         said = (
-            f"not told: {counted(flagged.validation.decided, 'finding')} decided by reviewers (--no-review tells all)"
+            f"not told: {count_noun(flagged.validation.decided, 'finding')} "
+            f"decided by reviewers (--no-review tells all)"
         )
         yield from paper.wrap(said, style="dim")
     if flagged.annotate_next:
@@ -104,7 +105,8 @@ def _judge(flagged: FlagResult) -> str:
         return flagged.predictions
     share = 100 * (plan.folds - 1) // plan.folds
     return (
-        f"{counted(plan.folds * plan.members, 'network')}, each trained on {share} % of the images and judging others"
+        f"{count_noun(plan.folds * plan.members, 'network')}, each "
+        f"trained on {share} % of the images and judging others"
     )
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.core.format import Format, formats
 from segdata.report.paper import Paper, columns, fold
 
@@ -23,7 +23,7 @@ def to_text(every: Sequence[Format], paper: Paper) -> str:
         summary = fold(each.summary, paper.width - indent, paper.width - indent)
         lines.append(f"{paper.paint(each.name.ljust(width), 'bold')}  {does:<12}{summary[0] if summary else ''}")
         lines += [" " * indent + line for line in summary[1:]]
-    return "\n".join([*lines, "", f"{counted(len(every), 'format')}; one of them in full: segdata formats NAME", ""])
+    return "\n".join([*lines, "", f"{count_noun(len(every), 'format')}; one of them in full: segdata formats NAME", ""])
 
 
 def to_json(every: Sequence[Format]) -> str:

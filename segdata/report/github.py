@@ -6,7 +6,7 @@ Source: GitHub Docs, "Workflow commands for GitHub Actions".
 import re
 from collections.abc import Iterator
 
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.validation import Validation
 from segdata.report.location import Site
@@ -34,8 +34,8 @@ def _message(finding: Finding) -> str:
 
 
 def _sum(validation: Validation) -> str:
-    counts = [counted(count, each) for each in SEVERITIES if (count := validation.count(each))]
-    return f"segdata: {', '.join(counts) or 'nothing found'} in {counted(validation.n_images, 'image')}"
+    counts = [count_noun(count, each) for each in SEVERITIES if (count := validation.count(each))]
+    return f"segdata: {', '.join(counts) or 'nothing found'} in {count_noun(validation.n_images, 'image')}"
 
 
 def _data(text: str) -> str:

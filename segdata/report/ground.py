@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from segdata.core.errors import SegdataError
-from segdata.core.planes import located, planes
+from segdata.core.image_files import read_channels, split_uri
 from segdata.report.view import Pixels, View
 
 _GREY, _OUTSIDE = 150, 45
@@ -74,7 +74,7 @@ def _opened(uri: str | None) -> tuple[Image.Image | None, str]:
     if uri is None:
         return None, "no image file"
     try:
-        path, part = located(uri)
+        path, part = split_uri(uri)
     except SegdataError:
         return None, "the image file is not here"
     if not path.is_file():
@@ -102,7 +102,7 @@ def _of_raster(uri: str) -> tuple[Image.Image | None, str]:
 
 def _of_planes(uri: str) -> Image.Image:
     """The first three channels as red, green and blue, or the first as grey."""
-    channels = planes(uri, (0, 0), most=3)
+    channels = read_channels(uri, (0, 0), most=3)
     deep = channels.dtype != np.uint8
     grey = [Image.fromarray(each.astype(np.float32) if deep else each) for each in channels]
     shown = grey if len(grey) == 3 else grey[:1] * 3

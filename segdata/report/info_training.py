@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 
-from segdata.measure.balance import BETA
-from segdata.measure.channels import Channels
 from segdata.measure.summary import Summary
+from segdata.measure.training_statistics import EFFECTIVE_BETA, ChannelStatistics
 from segdata.report.paper import Paper
 
 _WEIGHTS = {
     "weight": "inverse square root of the frequency",
     "weight_inverse": "inverse frequency",
     "weight_median": "median frequency",
-    "weight_effective": f"effective number of samples, beta {BETA}",
+    "weight_effective": f"effective number of samples, beta {EFFECTIVE_BETA}",
 }
 
 
@@ -25,7 +24,7 @@ def weights(summary: Summary, paper: Paper) -> Iterator[str]:
         yield from paper.wrap([f"{name} = {{", *words, "}"], "", "    ")
 
 
-def channels(found: Sequence[Channels], unread: int, paper: Paper) -> Iterator[str]:
+def channels(found: Sequence[ChannelStatistics], unread: int, paper: Paper) -> Iterator[str]:
     """Mean and standard deviation of the channels of each sort of image, of values in [0, 1]."""
     for each in found:
         scaled = "" if each.top == 1 else f", divided by {each.top:,.0f}"

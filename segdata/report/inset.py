@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from segdata.core.evidence import Evidence
+from segdata.core.finding_location import FindingLocation
 from segdata.report.lettering import chip
 from segdata.report.palette import SEVERITY
 from segdata.report.scene import Marked, Scene
@@ -56,7 +56,7 @@ def per_row(width: int) -> int:
     return max(1, (width + 12) // (WIDTH + 12))
 
 
-def is_small(evidence: Evidence, whole: View) -> bool:
+def is_small(evidence: FindingLocation, whole: View) -> bool:
     """Whether one has to look closer than this view: a small box, or pixels far fewer than those of their box.
 
     A declared box may be far from its segment: only the whole picture shows both.
@@ -70,7 +70,7 @@ def is_small(evidence: Evidence, whole: View) -> bool:
     return fine or min(width, height) * whole.scale < _SMALL / 3 or max(width, height) * whole.scale < _SMALL
 
 
-def close(evidence: Evidence, size: tuple[int, int]) -> View:
+def close(evidence: FindingLocation, size: tuple[int, int]) -> View:
     """A close view of a finding in an image of this height and width.
 
     Of its marked point, or of the evidence next to the middle of its box; inside the frame where nothing is outside.

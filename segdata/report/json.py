@@ -10,9 +10,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from segdata.core.correction import Correction
 from segdata.core.errors import SegdataError
-from segdata.core.finding import Finding, Severity
+from segdata.core.finding import Correction, Finding, Severity
 from segdata.core.validation import Validation
 
 VERSION = 1

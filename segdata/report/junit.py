@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from xml.etree import ElementTree
 
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.rule import Rule
 from segdata.core.validation import FailOn, Validation
@@ -47,7 +47,7 @@ def _case(suite: ElementTree.Element, code: str, subject: str, findings: Sequenc
     failing = [each for each in findings if each.severity in bad]
     mild = [each for each in findings if each.severity not in bad]
     if failing:
-        more = f" and {counted(len(failing) - 1, 'more finding')}" if len(failing) > 1 else ""
+        more = f" and {count_noun(len(failing) - 1, 'more finding')}" if len(failing) > 1 else ""
         failure = ElementTree.SubElement(
             case, "failure", type=failing[0].severity, message=_clean(failing[0].message + more)
         )

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
-from segdata.core.baseline import content
-from segdata.core.counted import counted
-from segdata.core.decision import Decision
-from segdata.core.finding import Finding
+from segdata.core.errors import count_noun
+from segdata.core.finding import Decision, Finding
 from segdata.core.runs import Ints
+from segdata.core.validation import finding_key
 from segdata.noise.budget import ErrorEstimate, ReviewSample, estimate_errors
 from segdata.noise.segments import Flags
 from segdata.report.flag_json import FlagReport, Sample
@@ -99,8 +98,10 @@ def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> LabelErro
     wrong: dict[Hashable, bool] = {}
     for each in latest(decisions):
         if each.decision is not None and each.decision.finding is not None:
-            wrong[content(each.decision.finding)] = each.decision.verdict in RIGHT
-    said = {at: wrong[content(each)] for at, each in enumerate(told) if each is not None and content(each) in wrong}
+            wrong[finding_key(each.decision.finding)] = each.decision.verdict in RIGHT
+    said = {
+        at: wrong[finding_key(each)] for at, each in enumerate(told) if each is not None and finding_key(each) in wrong
+    }
     if not said:
         return None
     return _estimated(sample, told, np.array([*said]), np.array([*said.values()], bool))
@@ -146,7 +147,7 @@ def _share(found: ErrorEstimate, thing: str, what: str, more: str = "") -> str:
     if not found.of:
         return ""
     rate, low, high = found.rate
-    of = f"{counted(found.of, thing)}{more and f' {more}'}"
+    of = f"{count_noun(found.of, thing)}{more and f' {more}'}"
     if high - low > _VAGUE:
         return f"from {low:.1%} to {high:.1%} of {of} are {what}"
     return f"about {rate:.1%} of {of} are {what} ({low:.1%} to {high:.1%})"

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
-from segdata.core.loss import Loss
+from segdata.core.errors import count_noun
+from segdata.core.finding import Defect
+from segdata.core.format import Loss
 from segdata.report.diff_text import listed as differences
 from segdata.report.paper import Paper
 from segdata.report.text import typeable
@@ -90,13 +90,13 @@ def lost(losses: Sequence[Loss], format: str, paper: Paper) -> str:
 
 def written(done: Converted, typed: Sequence[str], paper: Paper) -> str:
     """What was written, verified and met; `typed` is the source with its options."""
-    what = f"{counted(done.n_images, 'image')}, {counted(done.n_segments, 'segment')}"
+    what = f"{count_noun(done.n_images, 'image')}, {count_noun(done.n_segments, 'segment')}"
     lines = [f"{paper.paint('written', 'good')} {done.target} ({done.format}), from {what}"]
     if done.certificate is not None and done.losses:
         lines.append(f"what was lost is written in {done.certificate}")
     if done.apart is not None and done.apart.drawn:
         said = f"polygons are drawn by their own format's rule; by COCO's {done.apart.differing:,} of "
-        said += f"{counted(done.apart.drawn, 'segment')} would have other pixels ({done.apart.pixels:,} px)"
+        said += f"{count_noun(done.apart.drawn, 'segment')} would have other pixels ({done.apart.pixels:,} px)"
         lines += paper.wrap(said, "", "  ")
     if done.proof is not None:
         lines += _proved(done.proof, done, typed, paper)
@@ -115,7 +115,7 @@ def _proved(proof: ConversionProof, done: Converted, typed: Sequence[str], paper
     found = proof.difference
     all_same = found.n_same == found.n_kept
     what = "the same pixels, categories, attributes" if all_same else "the same pixels and categories"
-    said = f"verified: {found.n_kept:,} of {counted(done.n_segments, 'segment')} came back with {what}"
+    said = f"verified: {found.n_kept:,} of {count_noun(done.n_segments, 'segment')} came back with {what}"
     said += "" if all_same else f", {found.n_same:,} of them with all attributes"
     if proof.holds:
         all_ = "nothing differs but the losses that were counted" if done.losses else "nothing differs"
@@ -164,7 +164,7 @@ def _defects(defects: Sequence[Defect], typed: Sequence[str], paper: Paper) -> I
         return
     counts = ", ".join(f"{code} {count:,}" for code, count in sorted(Counter(each.code for each in defects).items()))
     yield ""
-    yield from paper.wrap(f"met while reading: {counted(len(defects), 'defect')} ({counts})", style="warning")
+    yield from paper.wrap(f"met while reading: {count_noun(len(defects), 'defect')} ({counts})", style="warning")
     for defect in defects[:FIRST]:
         at = " ".join(filter(None, [defect.code, defect.file or defect.image, defect.place]))
         yield from paper.wrap(f"{at}: {defect.message}", "  ", "    ")

@@ -5,16 +5,16 @@ from pathlib import Path
 
 from PIL import Image
 
-from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
-from segdata.core.mended import MendedImage
+from segdata.core.finding_location import Annotation
 from segdata.core.profile import Profile
+from segdata.core.validation import FixedImage
 from segdata.report.overlay import overlay
 from segdata.report.paper import Paper
 from segdata.report.pictures import inside_folder, save
 
 
-def lines(image: MendedImage, profile: Profile, paper: Paper) -> Iterator[str]:
+def lines(image: FixedImage, profile: Profile, paper: Paper) -> Iterator[str]:
     """What changes in an image: each finding that is mended, then each segment before (-) and after (+)."""
     yield paper.paint(image.image_id, "bold")
     for each in image.mended:
@@ -36,7 +36,7 @@ def lines(image: MendedImage, profile: Profile, paper: Paper) -> Iterator[str]:
             yield paper.paint(f"  + {line}", "good")
 
 
-def draw(image: MendedImage, profile: Profile, folder: Path) -> None:
+def draw(image: FixedImage, profile: Profile, folder: Path) -> None:
     """The image before, with its findings, and after, side by side as PNG files in a folder; one an annotator."""
     pairs = list(zip(Annotation.each(image.before), Annotation.each(image.after), strict=True))
     for before, after in pairs:

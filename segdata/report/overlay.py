@@ -6,10 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
-from segdata.core.evidence import evidence
 from segdata.core.finding import Finding
+from segdata.core.finding_location import Annotation, locate_finding
 from segdata.core.profile import Profile
 from segdata.report import inset
 from segdata.report import legend as panel
@@ -33,7 +32,7 @@ def overlay(batch: Batch, profile: Profile, findings: Sequence[Finding] = ()) ->
     category_id = batch.segments["category_id"].to_numpy()
     uri = batch.images["uri"][0].as_py()
     colors = segment_colors(category_id, profile.taxonomy, profile.task)
-    marks = [Marked(number, each, evidence(annotation, each)) for number, each in enumerate(findings, start=1)]
+    marks = [Marked(number, each, locate_finding(annotation, each)) for number, each in enumerate(findings, start=1)]
     scene = Scene(Ground.of(uri, width, height), annotation, colors, marks)
     view = View.whole(width, height)
     picture = scene.seen(view)

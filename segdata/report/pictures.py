@@ -7,14 +7,13 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
-from segdata.core.config import nearest
-from segdata.core.counted import counted
+from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, count_noun
 from segdata.core.finding import Finding
-from segdata.core.unsafe import is_unsafe
+from segdata.core.finding_location import Annotation
+from segdata.core.paths import is_unsafe_path
 from segdata.report.overlay import overlay
 
 MOST = 50  # images that `--overlays` draws
@@ -36,7 +35,7 @@ def draw_findings(
         drawn += bool(draw_image(data, image_id, findings, folder))
         progress(1)
     more = f"; {left_out:,} more images with findings are not drawn" if left_out else ""
-    return f"{counted(drawn, 'picture')} in {folder}{more}" if drawn else "no image with findings could be drawn"
+    return f"{count_noun(drawn, 'picture')} in {folder}{more}" if drawn else "no image with findings could be drawn"
 
 
 def draw_image(data: OpenDataset, image_id: str, findings: Iterable[Finding], folder: Path) -> list[Path]:
@@ -87,7 +86,7 @@ def image_named(data: OpenDataset, name: str) -> str:
         return near[0]
     if near:
         raise SegdataError(f"{name!r} may be {', '.join(map(repr, near[:4]))}: say which")
-    hint = nearest(name, ids) or (f"; there are, for example, {', '.join(map(repr, ids[:3]))}" if ids else "")
+    hint = did_you_mean(name, ids) or (f"; there are, for example, {', '.join(map(repr, ids[:3]))}" if ids else "")
     raise SegdataError(f"no image {name!r} in {data.profile.files}{hint}")
 
 
@@ -109,7 +108,7 @@ def annotations_of(data: OpenDataset, row: int) -> Iterator[tuple[str | None, Ba
 
 def inside_folder(image_id: str) -> str:
     """An image_id as a path below some folder; one that would lead out of it loses its folders."""
-    return quote(image_id, safe=" ") if is_unsafe(image_id) else image_id
+    return quote(image_id, safe=" ") if is_unsafe_path(image_id) else image_id
 
 
 def _stem(image_id: str) -> str:

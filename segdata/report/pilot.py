@@ -9,7 +9,7 @@ from segdata.campaign.outlook import CategoryOutlook, Outlook
 from segdata.campaign.projection import Range
 from segdata.campaign.readiness import Kind, Pilot, Reason
 from segdata.campaign.wording import percent, rounded_up, share_of, spoken
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.report.agreement.numbers import listed, shown
 from segdata.report.paper import Paper, columns, shorten, table
 
@@ -47,11 +47,11 @@ def to_text(found: Pilot, paper: Paper) -> str:
 def _whole(found: Pilot, paper: Paper) -> Iterator[str]:
     outlook, plan = found.outlook, found.plan
     alone = outlook.n_units == outlook.n_images
-    from_ = "" if alone else f" of {counted(outlook.n_units, 'sequence or group', 'sequences or groups')}"
+    from_ = "" if alone else f" of {count_noun(outlook.n_units, 'sequence or group', 'sequences or groups')}"
     facts = {
-        "pilot": f"{counted(outlook.n_images, 'annotated image')}{from_}",
+        "pilot": f"{count_noun(outlook.n_images, 'annotated image')}{from_}",
         "campaign": f"{plan.n_images:,} images" + ("" if plan.campaign else ", since --campaign does not say how many"),
-        "wanted": f"{counted(plan.min_instances, 'instance')} of each category",
+        "wanted": f"{count_noun(plan.min_instances, 'instance')} of each category",
         "instances": spoken(outlook.segments),
         "void": f"{share_of(outlook.void)} of the pixels" if outlook.void.high else "none",
         "work": _work(outlook),
@@ -97,7 +97,7 @@ def _categories(found: Pilot, paper: Paper) -> Iterator[str]:
 
 def _agreement(found: Concord, paper: Paper) -> Iterator[str]:
     """How well annotators agree, a line per category."""
-    among = f"{counted(found.images, 'image')} of {listed(found.annotators, 3)}"
+    among = f"{count_noun(found.images, 'image')} of {listed(found.annotators, 3)}"
     yield from paper.pieces(("agreement", "bold"), (f"on {among}", None))
     rows = []
     for each in found.categories:
@@ -153,5 +153,5 @@ def _verdict(found: Pilot, paper: Paper) -> Iterator[str]:
     if found.ready:
         yield from paper.pieces(("ready:", "good"), (f"nothing speaks against the campaign{ignored}", None))
     else:
-        told = f"{counted(len(blocking), 'reason')}: {', '.join(kinds)}{ignored}"
+        told = f"{count_noun(len(blocking), 'reason')}: {', '.join(kinds)}{ignored}"
         yield from paper.pieces(("not ready:", "error"), (told, None))

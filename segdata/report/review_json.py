@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from segdata.agreement.statistics.rates import wilson
-from segdata.core.decision import Decision, Verdict
+from segdata.core.finding import Decision, Verdict
 from segdata.report.label_errors import ErrorRow, LabelErrors
 from segdata.review.applied import Applied
 from segdata.review.progress import OfReviewer, OfRule, Progress

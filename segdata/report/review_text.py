@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from segdata.agreement.statistics.rates import wilson
-from segdata.core.counted import counted
-from segdata.core.decision import VERDICTS, Decision
+from segdata.core.errors import count_noun
+from segdata.core.finding import VERDICTS, Decision
 from segdata.report.label_errors import LabelErrors, in_words
 from segdata.report.paper import Paper, columns, shorten, table
 from segdata.report.text import typeable
@@ -21,7 +21,7 @@ _MOST = 10  # conflicts, disputes and other things to do that are listed
 
 def applied_text(found: Applied, typed: Sequence[str], dry_run: bool, paper: Paper) -> str:
     """What became of the decisions, and what is left for people."""
-    done = f"{counted(len(found.done), 'decision')} in {counted(found.images, 'image')}"
+    done = f"{count_noun(len(found.done), 'decision')} in {count_noun(found.images, 'image')}"
     pixels = sum(each.pixels for each in found.done)
     if found.revision is not None:
         did = f"carried out {done}, {pixels:,} px" if found.done else "the labels are as they were"
@@ -31,13 +31,13 @@ def applied_text(found: Applied, typed: Sequence[str], dry_run: bool, paper: Pap
     else:
         head = "nothing to carry out; the dataset is as it was"
     lines = [paper.paint(line, "good" if found.done else None) for line in paper.wrap(head, "", "  ")]
-    reviewed = f"{counted(found.reviewed, 'annotation')} {'would be' if dry_run else 'now'} reviewed"
+    reviewed = f"{count_noun(found.reviewed, 'annotation')} {'would be' if dry_run else 'now'} reviewed"
     counts = [
         (found.reviewed, reviewed),
-        (found.kept, f"{counted(found.kept, 'decision')} that the labels are right"),
-        (found.already, f"{counted(found.already, 'decision')} that ask for what is already so"),
-        (found.unsure, f"{counted(found.unsure, 'thing')} that reviewers are unsure of"),
-        (found.past, f"{counted(found.past, 'decision')} carried out before, or about labels that are no more"),
+        (found.kept, f"{count_noun(found.kept, 'decision')} that the labels are right"),
+        (found.already, f"{count_noun(found.already, 'decision')} that ask for what is already so"),
+        (found.unsure, f"{count_noun(found.unsure, 'thing')} that reviewers are unsure of"),
+        (found.past, f"{count_noun(found.past, 'decision')} carried out before, or about labels that are no more"),
     ]
     for n, said in counts:
         lines += paper.wrap(said, style="dim") if n else []
@@ -52,20 +52,20 @@ def applied_text(found: Applied, typed: Sequence[str], dry_run: bool, paper: Pap
 
 def pulled_text(found: Iterable[Told]) -> str:
     """What was written to the log, a line for each source."""
-    return "".join(f"{each.origin}: {counted(each.n_decisions, 'decision')}, {each.n_new:,} new\n" for each in found)
+    return "".join(f"{each.origin}: {count_noun(each.n_decisions, 'decision')}, {each.n_new:,} new\n" for each in found)
 
 
 def imported_text(found: Imported, dry_run: bool, paper: Paper) -> str:
     """What was taken of a task that came back."""
     names = ("redrawn", "added", "deleted")
     did = ", ".join(f"{n:,} {name}" for name in names if (n := getattr(found, name))) or "nothing"
-    where = f"of {counted(found.images, 'image')}" if found.images else ""
+    where = f"of {count_noun(found.images, 'image')}" if found.images else ""
     if found.revision is not None:
         head = f"revision {found.revision} is current: segments {where}: {did}"
     else:
         head = f"would take segments {where}: {did}" if dry_run and found.images else "nothing new to take"
     lines = paper.wrap(head, "", "  ", "good" if found.images else None)
-    lines += paper.wrap(f"{counted(found.untouched, 'segment')} came back as sent, and stays so", style="dim")
+    lines += paper.wrap(f"{count_noun(found.untouched, 'segment')} came back as sent, and stays so", style="dim")
     if found.conflicts:
         lines += ["", paper.paint(f"conflicts, nothing is overwritten: {len(found.conflicts):,}", "bold")]
         lines += [line for each in found.conflicts[:_MOST] for line in paper.wrap(each, "  ", "    ")]
@@ -79,7 +79,7 @@ def progress_text(found: Progress, dataset: str, paper: Paper, errors: LabelErro
     room = paper.width - len("segdata review report ")
     lines = [paper.paint(f"segdata review report {shorten(dataset, room)}", "bold")]
     decided, open_ = (sum(getattr(rule, name) for rule in found.rules) for name in ("decided", "open"))
-    lines += paper.wrap(f"{counted(decided, 'finding')} decided, {open_:,} open", style="dim")
+    lines += paper.wrap(f"{count_noun(decided, 'finding')} decided, {open_:,} open", style="dim")
     if errors is not None:
         lines += paper.wrap(in_words(errors))
     if found.segments:

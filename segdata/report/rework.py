@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from segdata.agreement.gold.review import Review, Rework
 from segdata.agreement.summary.agreed import Value
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.report.agreement.numbers import tolerance, tolerance_cells
 from segdata.report.paper import Paper, shorten, table
 
@@ -23,7 +23,7 @@ _COUNTS = ("images", "segments", "deleted", "added", "recategorised", "moved")
 def to_text(found: Review, paper: Paper) -> str:
     """Everybody's work first, then each annotator's; of each all categories, then the most corrected ones."""
     lines = [paper.paint("segdata rework", "bold")]
-    said = f"{counted(found.images, 'annotation')} before and after a review"
+    said = f"{count_noun(found.images, 'annotation')} before and after a review"
     if found.unreviewed:
         said += f"; {found.unreviewed:,} more have no counterpart"
     lines += paper.wrap(said, "  ")

@@ -10,10 +10,9 @@ from hashlib import blake2b
 from typing import Any
 
 import segdata
-from segdata.core.baseline import content
 from segdata.core.finding import Finding
 from segdata.core.rule import Rule
-from segdata.core.validation import Validation
+from segdata.core.validation import Validation, finding_key
 from segdata.report.catalogue import paragraph
 from segdata.report.location import Site, uri
 
@@ -52,7 +51,7 @@ def to_sarif(validation: Validation, rules: Sequence[Rule], site: Site) -> str:
 
 def fingerprint(finding: Finding) -> str:
     """What a finding is known by again after ids were renumbered, as 32 hexadecimal digits."""
-    return blake2b(repr(content(finding)).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return blake2b(repr(finding_key(finding)).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _rule(rule: Rule) -> Json:

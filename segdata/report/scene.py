@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from segdata.core.annotation import Annotation, Points
-from segdata.core.evidence import Evidence
 from segdata.core.finding import Finding
+from segdata.core.finding_location import Annotation, FindingLocation, Points
 from segdata.report.ground import Ground
 from segdata.report.lettering import chip
 from segdata.report.palette import SEVERITY
@@ -27,7 +26,7 @@ class Marked:
 
     number: int
     finding: Finding
-    evidence: Evidence
+    evidence: FindingLocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ def _edges(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     return edge & (labels > 0)
 
 
-def _outlines(draw: ImageDraw.ImageDraw, view: View, evidence: Evidence) -> None:
+def _outlines(draw: ImageDraw.ImageDraw, view: View, evidence: FindingLocation) -> None:
     """The source's rings, marked points, and the declared box."""
     for ring in evidence.rings:
         line = [view.place(x, y) for x, y in np.concatenate([ring, ring[:1]]).tolist()]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from segdata.agreement.gold.examples import Example
 from segdata.agreement.gold.scorecard import Card, Scorecard
 from segdata.agreement.summary.agreed import Value
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.report.agreement.numbers import tolerance, tolerance_cells
 from segdata.report.paper import Paper, shorten, table
 
@@ -121,7 +121,7 @@ def trend_said(card: Card) -> str:
     trend = card.trend
     if math.isnan(trend.slope):
         return "no trend: the work is not known to be from two months or more"
-    said = f"{trend.slope:+.3f} a month over {counted(len(trend.months), 'month')}"
+    said = f"{trend.slope:+.3f} a month over {count_noun(len(trend.months), 'month')}"
     if not math.isnan(trend.low):
         said += f" ({trend.low:+.3f} to {trend.high:+.3f})"
     told = (

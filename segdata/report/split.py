@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.deal import MEASURES, Deal
+from segdata.core.errors import count_noun
+from segdata.core.split_assignment import MEASURES, SplitAssignment
 from segdata.report.paper import Paper, shorten, table
 
 _LISTED = 12  # categories, those that are farthest from their shares
 
 
-def to_text(deal: Deal, n_alike: int, paper: Paper) -> str:
+def to_text(deal: SplitAssignment, n_alike: int, paper: Paper) -> str:
     """The parts, then the categories that are farthest from the shares that were wanted."""
     total = max(int(deal.n_images.sum()), 1)
     rows = [
@@ -23,8 +23,8 @@ def to_text(deal: Deal, n_alike: int, paper: Paper) -> str:
     head, *lines = table(("part", "images", "share", "wanted"), rows)
     found = [paper.paint(head, "bold"), *lines]
     if deal.n_units < int(deal.n_images.sum()):
-        said = f"{counted(deal.n_units, 'group')} of images that stay together, the largest of {deal.largest:,}"
-        found += paper.wrap(f"{said}; {counted(n_alike, 'pair')} of them look the same", style="dim")
+        said = f"{count_noun(deal.n_units, 'group')} of images that stay together, the largest of {deal.largest:,}"
+        found += paper.wrap(f"{said}; {count_noun(n_alike, 'pair')} of them look the same", style="dim")
     for name in [name for name, n in zip(deal.parts, deal.n_images.tolist(), strict=True) if not n]:
         said = f"{name} has no images: there are too few, or what stays together is too large"
         found += paper.wrap(said, style="error")
@@ -36,7 +36,7 @@ def to_text(deal: Deal, n_alike: int, paper: Paper) -> str:
     return "\n".join(found) + "\n"
 
 
-def _balance(deal: Deal, paper: Paper) -> Iterator[str]:
+def _balance(deal: SplitAssignment, paper: Paper) -> Iterator[str]:
     """For each category its shares by part: of the images, segments and pixels. The rare ones cannot but be far."""
     worst = deal.deviation.max(axis=1)
     too_few = deal.counts[:, 0].sum(axis=1) * deal.wanted.min() < 1  # images for each part to have its share
@@ -56,7 +56,7 @@ def _balance(deal: Deal, paper: Paper) -> Iterator[str]:
     yield from paper.wrap(f"{more}Mean over the categories of the largest deviation: {mean}", style="dim")
 
 
-def to_json(deal: Deal, n_alike: int, **more: Any) -> str:  # Any: JSON
+def to_json(deal: SplitAssignment, n_alike: int, **more: Any) -> str:  # Any: JSON
     """The same as one JSON object, all categories in it; `more`: what the command did with it."""
     found = {
         "version": 1,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.report.paper import Paper
 from segdata.report.text import typeable
 from segdata.store.taxonomy_diff import TAXONOMY_CHANGE_KINDS, TaxonomyDifference
@@ -63,4 +63,4 @@ def _summary(found: TaxonomyDifference) -> str:
     moved = sum(isinstance(to, str) and to != name for name, to in found.migration.items())
     dropped = sum(to is None for to in found.migration.values())
     moves = f"{moved} get another name, {dropped} go, {len(found.undecided)} need a decision"
-    return f"{counted(len(found.changes), 'difference')}; of {counted(len(found.migration), 'category')} {moves}"
+    return f"{count_noun(len(found.changes), 'difference')}; of {count_noun(len(found.migration), 'category')} {moves}"

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.core.finding import SEVERITIES, Finding, Severity
 from segdata.core.profile import Profile
 from segdata.core.rule import Rule
@@ -104,7 +104,7 @@ def where(finding: Finding, paper: Paper, indent: str, *, with_ids: bool = True)
 
 def _head(validation: Validation, asked: Asked, paper: Paper) -> list[str]:
     what = f"{asked.profile.format}, {asked.profile.task}"
-    size = f"{counted(validation.n_images, 'image')}, {counted(validation.n_segments, 'segment')}"
+    size = f"{count_noun(validation.n_images, 'image')}, {count_noun(validation.n_segments, 'segment')}"
     name = shorten(validation.dataset, paper.width - len("segdata validate "))
     places = ", ".join(f"{role}: {place}" for role, place in asked.profile.places.items())
     head = [paper.paint(f"segdata validate {name}", "bold"), *paper.wrap(f"{what}: {size}", "", "  ", "dim")]
@@ -116,7 +116,7 @@ def section(group: Sequence[Finding], shown: Sequence[Finding], asked: Asked, pa
     first = group[0]
     n_images = len({finding.image for finding in group if finding.image is not None})
     pixels = sum(finding.pixels or 0 for finding in group)
-    facts = [counted(len(group), "finding") + (f" in {counted(n_images, 'image')}" if n_images else "")]
+    facts = [count_noun(len(group), "finding") + (f" in {count_noun(n_images, 'image')}" if n_images else "")]
     facts += [f"{pixels:,} px"] if pixels else []
     name = f"{first.code} {first.rule}:"
     yield from paper.pieces((first.severity, first.severity), (name, "bold"), (", ".join(facts), None))
@@ -135,25 +135,25 @@ def _rest(group: Sequence[Finding], shown: Sequence[Finding], paper: Paper) -> I
     if not rest:
         return
     n_images = len({finding.image for finding in rest if finding.image is not None})
-    images = f" in {counted(n_images, 'image')}" if n_images else ""
+    images = f" in {count_noun(n_images, 'image')}" if n_images else ""
     yield from paper.wrap(f"… and {len(rest):,} {'more' if shown else 'not listed'}{images}", "  ")
     for name in ("category", "annotator", "image"):
         count = Counter(value for finding in group if (value := getattr(finding, name)) is not None)
         if 1 < len(count) < len(group):
             most = [f"{shorten(value, 30)} {times:,}" for value, times in count.most_common(4)]
-            more = [counted(len(count) - 4, "other")] if len(count) > 4 else []
+            more = [count_noun(len(count) - 4, "other")] if len(count) > 4 else []
             items = [*(f"{item}," for item in [*most, *more][:-1]), [*most, *more][-1]]
             yield from paper.wrap([f"by {name}:", *items], "    ", "      ", "dim")
 
 
 def _totals(validation: Validation, asked: Asked, paper: Paper) -> list[str]:
-    checked = f"checked {counted(validation.n_images, 'image')} and {counted(validation.n_segments, 'segment')}"
-    below = paper.wrap(f"{checked} against {counted(len(asked.rules), 'rule')}")
+    checked = f"checked {count_noun(validation.n_images, 'image')} and {count_noun(validation.n_segments, 'segment')}"
+    below = paper.wrap(f"{checked} against {count_noun(len(asked.rules), 'rule')}")
     below += _baseline(validation, paper)
     if validation.suppressed:
-        below += paper.wrap(f"{counted(validation.suppressed, 'finding')} suppressed in segdata.yaml", style="dim")
+        below += paper.wrap(f"{count_noun(validation.suppressed, 'finding')} suppressed in segdata.yaml", style="dim")
     if validation.decided:
-        said = f"{counted(validation.decided, 'finding')} decided by reviewers; --no-review counts them, too"
+        said = f"{count_noun(validation.decided, 'finding')} decided by reviewers; --no-review counts them, too"
         below += paper.wrap(said, style="dim")
     if validation.skipped:
         codes = ", ".join(validation.skipped)
@@ -161,7 +161,7 @@ def _totals(validation: Validation, asked: Asked, paper: Paper) -> list[str]:
     if not validation.findings:
         return [paper.paint("nothing new" if validation.baseline else "nothing found", "good"), *below]
     counts = [(severity, validation.count(severity)) for severity in SEVERITIES]
-    parts = [(counted(count, severity), severity) for severity, count in counts if count]
+    parts = [(count_noun(count, severity), severity) for severity, count in counts if count]
     commas = [(f"{said},", severity) for said, severity in parts[:-1]]
     verdict = ("failed:", "error") if validation.fails(asked.fail_on) else ("passed:", "good")
     return [*paper.pieces(verdict, *commas, parts[-1], (f"(--fail-on {asked.fail_on})", None)), *below]
@@ -172,7 +172,9 @@ def _baseline(validation: Validation, paper: Paper) -> list[str]:
     if validation.baseline is None:
         return []
     known, fixed = len(validation.baseline.known), len(validation.baseline.fixed)
-    return paper.wrap(f"not counted: {counted(known, 'finding')} of the baseline; {fixed:,} of it fixed", style="dim")
+    return paper.wrap(
+        f"not counted: {count_noun(known, 'finding')} of the baseline; {fixed:,} of it fixed", style="dim"
+    )
 
 
 def _next(validation: Validation, asked: Asked, paper: Paper) -> Iterator[str]:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.finding import Box
-from segdata.core.runs import Ints, Runs, spread
-from segdata.core.runs import columns as runs_columns
+from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.runs import run_columns as runs_columns
 
 Pixels = NDArray[np.uint8]
 LONGEST = 1600  # canvas pixels of a whole image's longer side, at most
@@ -82,7 +82,7 @@ class View:
         first, count = first[seen], (last - first)[seen]
         canvas = np.zeros(len(shown) * len(rows), np.int32)
         # Later assignments win, so the smallest segment is on top.
-        canvas[spread(at[seen] * len(rows) + first, count)] = np.repeat(runs.owner[order][seen] + 1, count)
+        canvas[expand_ranges(at[seen] * len(rows) + first, count)] = np.repeat(runs.owner[order][seen] + 1, count)
         return np.ascontiguousarray(canvas.reshape(len(shown), len(rows))[where].T)
 
     def sampled(self, picture: Pixels, outside: int) -> Pixels:

@@ -11,7 +11,7 @@ import numpy as np
 from segdata.agreement.statistics.rates import wilson
 from segdata.agreement.summary.agreed import Agreement
 from segdata.campaign.costs import USUAL, Costs
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.core.finding import Severity
 from segdata.core.validation import Validation
 from segdata.measure.summary import Summary
@@ -82,13 +82,15 @@ def _validation(found: Validation) -> Iterator[Point]:
     said = ", ".join(f"{name} ({count:,})" for name, count in most)
     images = len({each.image for each in found.findings if each.severity == "error" and each.image})
     if n_errors:
-        where = f" in {counted(images, 'image')}" if images else ""  # none is about an image
-        head = f"{counted(n_errors, 'error')}{where} to be mended before training"
+        where = f" in {count_noun(images, 'image')}" if images else ""  # none is about an image
+        head = f"{count_noun(n_errors, 'error')}{where} to be mended before training"
         yield Point("validation", "error", head, f"Most frequent: {said}.", "Look at them first; many can be fixed.")
     elif n_warnings:
-        yield Point("validation", "warning", f"No errors, {counted(n_warnings, 'warning')}", f"Most frequent: {said}.")
+        yield Point(
+            "validation", "warning", f"No errors, {count_noun(n_warnings, 'warning')}", f"Most frequent: {said}."
+        )
     else:
-        silent = f"{counted(found.decided, 'finding')} decided by reviewers not counted." if found.decided else ""
+        silent = f"{count_noun(found.decided, 'finding')} decided by reviewers not counted." if found.decided else ""
         yield Point("validation", "good", "The rules find nothing wrong", silent)
 
 
@@ -97,12 +99,12 @@ def _balance(found: Summary) -> Iterator[Point]:
     unused = rows[rows["segments"] == 0]["name"].tolist()
     if unused:
         named = ", ".join(unused[:6]) + (" …" if len(unused) > 6 else "")
-        yield Point("balance", "warning", f"{counted(len(unused), 'category')} without a segment", f"{named}.")
+        yield Point("balance", "warning", f"{count_noun(len(unused), 'category')} without a segment", f"{named}.")
     used = rows[rows["segments"] > 0]
     rare = used[used["share"] < _FEW].sort_values("share")
     if len(used) > 1 and len(rare):
         listed = [f"{name} {share:.2%}" for name, share in zip(rare["name"][:6], rare["share"][:6], strict=True)]
-        head = f"{counted(len(rare), 'category')} with less than {_FEW:.0%} of the labelled pixels"
+        head = f"{count_noun(len(rare), 'category')} with less than {_FEW:.0%} of the labelled pixels"
         yield Point("balance", "info", head, f"{', '.join(listed)}.", "Weigh them in the loss: segdata info --weights.")
     for said in found.advice:
         yield Point("balance", "info", "The task may not fit what was drawn", said)
@@ -125,7 +127,7 @@ def _noise(found: FlagReport | None) -> Iterator[Point]:
     expected = found.flag.expected_errors
     weak = [each.category for each in found.flag.trust if each.reason]
     if n_told:
-        head = f"{counted(n_told, 'label')} of {found.flag.judged:,} to look at again"
+        head = f"{count_noun(n_told, 'label')} of {found.flag.judged:,} to look at again"
         about = ""
         if expected.value is not None and expected.low is not None and expected.high is not None:
             about = f"About {expected.value:.0f} of them are wrong ({expected.low:.0f} to {expected.high:.0f})."
@@ -148,9 +150,9 @@ def _review(found: Progress | None, errors: LabelErrors | None) -> Iterator[Poin
         yield _errors(errors)
     decided, open_ = sum(each.decided for each in found.rules), sum(each.open for each in found.rules)
     if found.n_findings:
-        yield Point("review", "info", f"{counted(decided, 'finding')} decided, {open_:,} open")
+        yield Point("review", "info", f"{count_noun(decided, 'finding')} decided, {open_:,} open")
     if found.disputed:
-        head = f"Reviewers disagree on {counted(len(found.disputed), 'finding')}"
+        head = f"Reviewers disagree on {count_noun(len(found.disputed), 'finding')}"
         yield Point("review", "warning", head, "", "Somebody else is to settle them: segdata review report lists them.")
     for rule in found.rules:
         is_rule = not rule.code.startswith(FLAG)  # what flag tells was chosen, in part by lot
@@ -198,7 +200,7 @@ def _cost(found: Costs | None) -> Iterator[Point]:
         per = found.amount(found.per_error)
         cost = f"{60 * found.per_error:.1f} minutes" if per is None else f"{per:,.2f} {found.currency}".rstrip()
         yield Point(
-            "cost", "info", f"A true error found has cost {cost}", f"{counted(found.n_errors, 'error')} so far."
+            "cost", "info", f"A true error found has cost {cost}", f"{count_noun(found.n_errors, 'error')} so far."
         )
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
-from segdata.core.decision import Decision
-from segdata.core.imprint import imprint, imprint_of
+from segdata.core.finding import Decision
+from segdata.core.finding_location import Annotation
+from segdata.core.label_hash import hash_finding_labels, hash_segments
 from segdata.core.profile import Profile
 from segdata.review.carried import Carried, Conflict, Done, Mend, carried
 from segdata.review.change import rows_with
@@ -181,11 +181,11 @@ def is_below(annotation: Annotation, stage: str) -> bool:
 def imprint_now(decision: Decision, annotation: Annotation, profile: Profile) -> str:
     """The imprint of the labels that a decision is about, as they are; empty where they are not there any more."""
     if decision.finding is not None:
-        return imprint_of(decision.finding, [annotation], profile)
+        return hash_finding_labels(decision.finding, [annotation], profile)
     if decision.segment is None:
-        return imprint(annotation, profile, np.empty(0, np.int64))
+        return hash_segments(annotation, profile, np.empty(0, np.int64))
     rows = rows_with(decision.segment, annotation.batch)
-    return imprint(annotation, profile, rows) if len(rows) == 1 else ""
+    return hash_segments(annotation, profile, rows) if len(rows) == 1 else ""
 
 
 def changes_labels(decision: Decision) -> bool:

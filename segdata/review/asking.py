@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from segdata.core.decision import VERDICTS
+from segdata.core.finding import VERDICTS
 from segdata.review.task import CATEGORY, UNDECIDED
 
 

@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
-from segdata.core.decision import Decision
-from segdata.core.evidence import evidence
-from segdata.core.finding import Finding
+from segdata.core.finding import Decision, Finding
+from segdata.core.finding_location import Annotation, locate_finding
 from segdata.core.profile import Profile
 from segdata.review.change import change_of, drawn_anew, rows_of
 from segdata.review.sheet import Refused, Sheet
@@ -107,6 +105,6 @@ def _is_mendable(decision: Decision) -> bool:
 def _untouched(decision: Decision, sheet: Sheet) -> Finding:
     """The finding that is to be mended; raises Refused where an earlier decision changed what it speaks of."""
     assert decision.finding is not None
-    if sheet.touches(evidence(sheet.before, decision.finding).runs, rows_of(decision, sheet).tolist()):
+    if sheet.touches(locate_finding(sheet.before, decision.finding).runs, rows_of(decision, sheet).tolist()):
         raise Refused("an earlier decision changes the same labels; look again when that is done")
     return decision.finding

@@ -3,15 +3,12 @@
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.annotation import Regions
 from segdata.core.batch import Batch
-from segdata.core.correction import Correction
-from segdata.core.counts import MESSAGES, runs_of_counts
-from segdata.core.decision import Decision
-from segdata.core.evidence import evidence, named
-from segdata.core.finding import Finding
-from segdata.core.pixelsets import area, minus, union, within
+from segdata.core.finding import Correction, Decision, Finding
+from segdata.core.finding_location import ImageRegions, locate_finding, named_segments
+from segdata.core.overlay import count_pixels, crop_to_box, difference, union
 from segdata.core.runs import Ints, Runs
+from segdata.core.schema import RLE_ERRORS, rle_to_runs
 from segdata.review.sheet import Change, Refused, Sheet
 
 _AGREEMENT = "SEG4"  # codes of `segdata agreement`: the segments that these name may be another annotator's
@@ -54,7 +51,7 @@ def drawn_anew(decision: Decision, sheet: Sheet) -> int | None:
 
 def rows_with(id_: int | str, batch: Batch) -> Ints:
     """The segments of an annotation that have an id, as the source gives it."""
-    return named(batch, Finding(code="", rule="", severity="info", message="", segments=(id_,)))
+    return named_segments(batch, Finding(code="", rule="", severity="info", message="", segments=(id_,)))
 
 
 def _row(id_: int | str, sheet: Sheet) -> int:
@@ -100,7 +97,7 @@ def _in_map(row: int, finding: Finding, asked: Correction, pieces: list[Runs], s
         return Change(taken={row: old})
     new, category = (_union(pieces, sheet) if pieces else old), _category(asked, sheet)
     change = _added(new, category, sheet)
-    lost = minus(old, new, sheet.size)
+    lost = difference(old, new, sheet.size)
     change.taken[row] = union([change.taken.get(row, Runs.empty()), lost], sheet.size)
     return change
 
@@ -110,11 +107,11 @@ def _shown_part(row: int, finding: Finding, sheet: Sheet) -> Runs:
     if finding.bbox is None:
         return sheet.pixels(row)
     x, y, wide, high = finding.bbox
-    parts = Regions.of(sheet.pixels(row), sheet.size[0])
+    parts = ImageRegions.of(sheet.pixels(row), sheet.size[0])
     run_x, top = np.divmod(parts.runs.start, sheet.size[0])
     out = (run_x < x) | (run_x >= x + wide) | (top < y) | (top + parts.runs.length > y + high)
     whole = np.setdiff1d(np.arange(len(parts.area)), parts.label[out])
-    return parts.only(whole) if len(whole) else within(sheet.pixels(row), finding.bbox, sheet.size)
+    return parts.only(whole) if len(whole) else crop_to_box(sheet.pixels(row), finding.bbox, sheet.size)
 
 
 def _added(pixels: Runs, category: int, sheet: Sheet, source: str = "model") -> Change:
@@ -132,7 +129,7 @@ def _deleted(sheet: Sheet, rows: Ints) -> Change:
 
 def _redrawn(row: int, pixels: Runs, category: int, sheet: Sheet, keep: tuple[int, ...] = ()) -> Change:
     old = sheet.pixels(row)
-    change = Change(taken={row: minus(old, pixels, sheet.size)}, given={row: minus(pixels, old, sheet.size)})
+    change = Change(taken={row: difference(old, pixels, sheet.size)}, given={row: difference(pixels, old, sheet.size)})
     if category != sheet.category(row):
         change.recalled[row] = category
     sheet.make_room(change, pixels, category, (row, *keep))
@@ -142,7 +139,7 @@ def _redrawn(row: int, pixels: Runs, category: int, sheet: Sheet, keep: tuple[in
 def _split(row: int, pieces: list[Runs], sheet: Sheet) -> Change:
     if len(pieces) < 2:
         raise Refused("split: the correction has no two pieces")
-    order = np.argsort([-area(each) for each in pieces], kind="stable")  # the largest keeps the id
+    order = np.argsort([-count_pixels(each) for each in pieces], kind="stable")  # the largest keeps the id
     category = sheet.category(row)
     change = _redrawn(row, pieces[order[0]], category, sheet)
     for at in order[1:].tolist():
@@ -157,7 +154,7 @@ def _joined(row: int, asked: Correction, pieces: list[Runs], sheet: Sheet) -> Ch
     other = _row(asked.joins, sheet)
     old = sheet.pixels(row)
     pixels = _union(pieces, sheet) if pieces else union([old, sheet.pixels(other)], sheet.size)
-    change = Change(taken={row: minus(old, pixels, sheet.size)}, given={row: minus(pixels, old, sheet.size)})
+    change = Change(taken={row: difference(old, pixels, sheet.size)}, given={row: difference(pixels, old, sheet.size)})
     change.deleted.add(other)
     sheet.make_room(change, pixels, sheet.category(row), (row, other))
     return change
@@ -181,7 +178,7 @@ def _voided(decision: Decision, sheet: Sheet) -> Change:
         if finding.correction is not None and finding.correction.action == "add":
             pixels = _union(_pieces(finding.correction), sheet)
         else:
-            pixels = evidence(sheet.before, finding).runs
+            pixels = locate_finding(sheet.before, finding).runs
     if not len(pixels) and sheet.profile.task == "semantic" and finding is not None and len(rows):
         pixels = _shown_part(int(rows[0]), finding, sheet)
     if not len(pixels):
@@ -205,9 +202,9 @@ def _pieces(asked: Correction) -> list[Runs]:
     n = len(asked.counts)
     height, width = (np.full(n, side, np.int64) for side in asked.size)
     counts = pa.array([each.encode("utf-8", "replace") for each in asked.counts], pa.binary())
-    runs, error = runs_of_counts(counts, height, width)
+    runs, error = rle_to_runs(counts, height, width)
     if error.any():
-        raise Refused(f"the correction's pixels are damaged: {MESSAGES[int(error[error > 0][0])]}")
+        raise Refused(f"the correction's pixels are damaged: {RLE_ERRORS[int(error[error > 0][0])]}")
     return [runs.take(np.array([k]), n) for k in range(n)]
 
 

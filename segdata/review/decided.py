@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
-from segdata.core.baseline import content
-from segdata.core.decision import Decision, Verdict
-from segdata.core.finding import Finding
+from segdata.core.finding import Decision, Finding, Verdict
+from segdata.core.validation import finding_key
 from segdata.review.applied import changes_labels
 from segdata.review.standing import Standing
 
@@ -30,9 +29,9 @@ def standing_of(
     for standing in standings:
         word = standing.said[-1]
         if word.finding is not None:
-            told.setdefault((content(word.finding), word.imprint), []).append(standing)
+            told.setdefault((finding_key(word.finding), word.imprint), []).append(standing)
     contents = {about for about, _ in told}
-    asked = [(each, about) for each in findings if (about := content(each)) in contents] if contents else []
+    asked = [(each, about) for each in findings if (about := finding_key(each)) in contents] if contents else []
     now = imprints([each for each, _ in asked]) if asked else {}
     found: dict[Finding, Standing] = {}
     for each, about in asked:
@@ -53,6 +52,6 @@ def dealt_with(
     for standing in standings:
         holds = standing.decision
         if holds is not None and holds.finding is not None and (not changes_labels(holds) or is_done(holds)):
-            known.setdefault(content(holds.finding), []).append(holds.verdict)
-    told = ((each, known.get(content(each))) for each in findings)
+            known.setdefault(finding_key(holds.finding), []).append(holds.verdict)
+    told = ((each, known.get(finding_key(each))) for each in findings)
     return {each: verdicts.pop() for each, verdicts in told if verdicts}

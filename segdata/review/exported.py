@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from segdata.core.decision import Decision
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Decision
 from segdata.review import log
 
 KIND = "segdata decisions"

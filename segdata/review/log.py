@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from segdata.core.decision import Decision
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Decision
 from segdata.review import lines
 from segdata.review.standing import latest
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from segdata.core.decision import Decision
+from segdata.core.finding import Decision
 from segdata.store import manifest as manifests
 from segdata.store.revisions import CHANGES_FILE, ancestors
 

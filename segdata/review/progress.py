@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from segdata.core.decision import Decision, Verdict
-from segdata.core.finding import Finding
+from segdata.core.finding import Decision, Finding, Verdict
 from segdata.review.standing import Standing, latest
 
 RIGHT: frozenset[Verdict] = frozenset({"accept", "fix", "void"})  # of a finding: what it says is true

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
-from segdata.core.imprint import imprint
-from segdata.core.pixelsets import minus
+from segdata.core.finding_location import Annotation
+from segdata.core.label_hash import hash_segments
+from segdata.core.overlay import difference
 from segdata.core.profile import Profile
 from segdata.core.runs import Runs
 from segdata.review.change import rows_with
@@ -104,7 +104,7 @@ def _take(each: Segment, sheet: Sheet, back: Returned, theirs: Profile, change: 
         if category != sheet.category(row):
             change.recalled[row] = category
         old, new = sheet.pixels(row), _pixels(back.annotation, place)
-        change.taken[row], change.given[row] = minus(old, new, sheet.size), minus(new, old, sheet.size)
+        change.taken[row], change.given[row] = difference(old, new, sheet.size), difference(new, old, sheet.size)
         found.redrawn.append(each.id)
 
 
@@ -125,7 +125,7 @@ def _category(row: int, back: Returned, theirs: Profile, sheet: Sheet, found: Re
 
 
 def _imprint(annotation: Annotation, profile: Profile, row: int) -> str:
-    return imprint(annotation, profile, np.array([row]))
+    return hash_segments(annotation, profile, np.array([row]))
 
 
 def _pixels(annotation: Annotation, row: int) -> Runs:

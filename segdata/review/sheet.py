@@ -6,14 +6,13 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core import kernels
-from segdata.core.annotation import Annotation
-from segdata.core.batch import Batch, replaced, whole
-from segdata.core.columns import BATCH_SEGMENTS, table
-from segdata.core.pixelsets import area, common, minus, union
+from segdata.core.batch import Batch, integer_column, replace_column, replace_runs
+from segdata.core.finding_location import Annotation
+from segdata.core.guideline import Relation, is_related_either_way
+from segdata.core.overlay import count_pixels, difference, intersection, union
 from segdata.core.profile import Profile
-from segdata.core.redraw import redrawn
-from segdata.core.relations import Relation, related_either_way
 from segdata.core.runs import Rows, Runs
+from segdata.core.schema import BATCH_SEGMENTS, make_table
 
 _SHARING: tuple[Relation, ...] = ("part_of", "may_overlap")
 
@@ -94,7 +93,7 @@ class Sheet:
         pixels = self._concerned(change)
         rows = {row for row in (*change.taken, *change.given, *change.recalled, *change.deleted) if self._is_thing(row)}
         before = self._touched if change.anew is None else self._fixed
-        if rows & self._rows or len(common(pixels, before, self.size)) or self._taken_anew(change.anew):
+        if rows & self._rows or len(intersection(pixels, before, self.size)) or self._taken_anew(change.anew):
             raise Refused("an earlier decision changes the same labels; look again when that is done")
         self._rows |= rows
         self._touched = union([self._touched, pixels], self.size)
@@ -105,12 +104,12 @@ class Sheet:
             self._anew[category] = union([self._anew.get(category, Runs.empty()), drawn], self.size)
         self._draw(change)
         self._deleted |= change.deleted
-        return area(pixels)
+        return count_pixels(pixels)
 
     def _taken_anew(self, anew: tuple[int, Runs] | None) -> bool:
         """Whether what is drawn anew would have pixels of what was, and may not share them."""
         return anew is not None and any(
-            not self._may_share(category, anew[0]) and len(common(pixels, anew[1], self.size)) > 0
+            not self._may_share(category, anew[0]) and len(intersection(pixels, anew[1], self.size)) > 0
             for category, pixels in self._anew.items()
         )
 
@@ -119,13 +118,13 @@ class Sheet:
         for row in sorted(rows & self.leaving):
             mine = self.category(row)
             others = [pixels for category, pixels in self._anew.items() if not self._may_share(mine, category)]
-            left = minus(self._now(row), union([Runs.empty(), *others], self.size), self.size)
-            if area(left) < area(self._now(row)):
+            left = difference(self._now(row), union([Runs.empty(), *others], self.size), self.size)
+            if count_pixels(left) < count_pixels(self._now(row)):
                 self._redraw(row, left)
 
     def touches(self, runs: Runs, rows: list[int]) -> bool:
         """Whether a change was made to these pixels, or to one of these segments of things."""
-        return bool(self._rows & set(rows)) or len(common(runs, self._touched, self.size)) > 0
+        return bool(self._rows & set(rows)) or len(intersection(runs, self._touched, self.size)) > 0
 
     def make_room(self, change: Change, pixels: Runs, category: int, keep: tuple[int, ...] = ()) -> None:
         """Take the pixels that one of this category gets from other segments that may not share them; crowds may."""
@@ -133,7 +132,7 @@ class Sheet:
         for row in np.setdiff1d(self._under(pixels), keep).tolist():
             shares = bool(crowd[row].as_py()) and category not in self.profile.taxonomy.void_ids
             if not shares and not self._may_share(self.category(row), category):
-                lost = common(self.pixels(row), pixels, self.size)
+                lost = intersection(self.pixels(row), pixels, self.size)
                 change.taken[row] = union([change.taken.get(row, Runs.empty()), lost], self.size)
 
     def _under(self, pixels: Runs) -> Rows:
@@ -151,7 +150,7 @@ class Sheet:
         if policy == "allow" or (policy == "same-category-forbid" and one != other):
             return True
         pair = np.array([one]), np.array([other])
-        return any(bool(related_either_way(taxonomy, each, *pair)[0]) for each in _SHARING)
+        return any(bool(is_related_either_way(taxonomy, each, *pair)[0]) for each in _SHARING)
 
     def _is_thing(self, row: int) -> bool:
         """Whether a segment is one thing, which is drawn as a whole."""
@@ -167,18 +166,18 @@ class Sheet:
         for category, pixels, source in change.added:
             self._add(category, pixels, source)
         for row in sorted({*change.taken, *change.given}):
-            left = minus(self._now(row), change.taken.get(row, Runs.empty()), self.size)
+            left = difference(self._now(row), change.taken.get(row, Runs.empty()), self.size)
             self._redraw(row, union([left, change.given.get(row, Runs.empty())], self.size))
         if change.recalled:
-            ids = whole(self.batch.segments["category_id"])
+            ids = integer_column(self.batch.segments["category_id"])
             ids[list(change.recalled)] = list(change.recalled.values())
-            self.batch = replace(self.batch, segments=replaced(self.batch.segments, "category_id", ids))
+            self.batch = replace(self.batch, segments=replace_column(self.batch.segments, "category_id", ids))
 
     def _now(self, row: int) -> Runs:
         return self.batch.runs.take(np.array([row]), self.batch.n_segments)
 
     def _redraw(self, row: int, pixels: Runs) -> None:
-        self.batch = redrawn(self.batch, np.array([row], np.int64), pixels)
+        self.batch = replace_runs(self.batch, np.array([row], np.int64), pixels)
 
     def _add(self, category: int, pixels: Runs, source: str) -> None:
         """A new segment; in a semantic dataset it joins what is there of the category."""
@@ -189,7 +188,7 @@ class Sheet:
             return
         new = {"annotation": [0], "segment_id": [category if is_map else self._free_id], "category_id": [category]}
         self._free_id += not is_map
-        made = table(BATCH_SEGMENTS, 1, **new, source=[source])
+        made = make_table(BATCH_SEGMENTS, 1, **new, source=[source])
         self.batch = replace(
             self.batch,
             segments=pa.concat_tables([self.batch.segments, made]).combine_chunks(),

@@ -3,8 +3,8 @@
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
-from segdata.core.baseline import content
-from segdata.core.decision import Decision
+from segdata.core.finding import Decision
+from segdata.core.validation import finding_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +71,5 @@ def newest(standings: Iterable[Standing]) -> list[Standing]:
 def matter(decision: Decision) -> tuple[Hashable, ...]:
     """What a decision is about, with the labels that the reviewer saw."""
     finding = decision.finding
-    about = (content(finding), finding.segments) if finding else (decision.annotator, decision.segment)
+    about = (finding_key(finding), finding.segments) if finding else (decision.annotator, decision.segment)
     return finding is None, decision.image, about, decision.imprint

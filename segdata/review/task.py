@@ -12,15 +12,13 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.annotation import Annotation
-from segdata.core.batch import Batch, replaced
-from segdata.core.columns import BATCH_SEGMENTS, table
-from segdata.core.decision import VERDICTS, Verdict
-from segdata.core.evidence import evidence
-from segdata.core.finding import Box, Finding
-from segdata.core.imprint import imprint, imprint_of
+from segdata.core.batch import Batch, replace_column
+from segdata.core.finding import VERDICTS, Box, Finding, Verdict
+from segdata.core.finding_location import Annotation, locate_finding
+from segdata.core.label_hash import hash_finding_labels, hash_segments
 from segdata.core.profile import Profile
 from segdata.core.runs import Runs
+from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.review.sent import Question, Segment, Sent, key_of
 
@@ -48,11 +46,11 @@ def sent(
     segments = []
     for row, each in enumerate(batch.segments.select(["segment_id", "source_id"]).to_pylist()):
         id_ = each["segment_id"] if each["source_id"] is None else each["source_id"]
-        seen = imprint(annotation, profile, np.array([row]))
+        seen = hash_segments(annotation, profile, np.array([row]))
         segments.append(Segment(key_of(image, annotation.annotator, id_, seen), id_, seen))
     questions = []
     for finding in findings:
-        seen = imprint_of(finding, [annotation], profile)
+        seen = hash_finding_labels(finding, [annotation], profile)
         questions.append(Question(key_of(image, seen, msgspec.json.encode(finding)), finding, seen))
     noted = Sent(image, annotation.annotator, tuple(segments), tuple(questions))
     return _marked(annotation, noted, taxonomy.categories[-1].id, asks), noted
@@ -63,11 +61,11 @@ def _marked(annotation: Annotation, noted: Sent, category: int, asks: bool) -> B
     batch = annotation.batch
     had = batch.segments["attributes"].to_pylist()
     keyed = [[*(said or ()), (_KEY, json.dumps(each.key))] for said, each in zip(had, noted.segments, strict=True)]
-    segments = replaced(batch.segments, "attributes", keyed)
-    segments = replaced(segments, "rings", pa.nulls(batch.n_segments, segments.schema.field("rings").type))
+    segments = replace_column(batch.segments, "attributes", keyed)
+    segments = replace_column(segments, "rings", pa.nulls(batch.n_segments, segments.schema.field("rings").type))
     n, found = len(noted.questions), [_box(annotation, each.finding) for each in noted.questions]
     free = max([0, *(each or 0 for each in batch.segments["segment_id"].to_pylist())]) + 1
-    boxes = table(
+    boxes = make_table(
         BATCH_SEGMENTS,
         n,
         annotation=[0] * n,
@@ -87,7 +85,7 @@ def _marked(annotation: Annotation, noted: Sent, category: int, asks: bool) -> B
 def _box(annotation: Annotation, finding: Finding) -> Box:
     """Where to look; the whole image where a finding is about that. Never empty, and never beyond the frame."""
     height, width = annotation.size
-    x, y, wide, high = evidence(annotation, finding).box or (0, 0, width, height)
+    x, y, wide, high = locate_finding(annotation, finding).box or (0, 0, width, height)
     left, top = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
     return left, top, max(min(x + wide, width) - left, 1), max(min(y + high, height) - top, 1)
 

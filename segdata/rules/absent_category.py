@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import ids_by_name, quote_guideline
 from segdata.core.profile import Profile
-from segdata.core.relations import ids_by_name
 from segdata.core.rule import Tables, rule
 from segdata.core.taxonomy import Category
 
@@ -18,7 +17,7 @@ def _expects(profile: Profile) -> bool:
 
 
 @rule("SEG213", "absent-category", severity="error", needs=(), when=_expects)
-def absent_category(tables: Tables) -> Iterator[Found]:
+def absent_category(tables: Tables) -> Iterator[RowFinding]:
     """A category that is not where the taxonomy expects it (`expected`).
 
     Flagged, it must be in every image:
@@ -65,7 +64,7 @@ def absent_category(tables: Tables) -> Iterator[Found]:
             beside = _annotations_with(tables, meant.get(other, frozenset()))
             for row in np.flatnonzero(beside & ~there).tolist():
                 message = f"no {category.name!r}, which is expected wherever {other!r} is"
-                yield Found(message + _rule(tables, category), annotation=row, category=category.name, pixels=0)
+                yield RowFinding(message + _rule(tables, category), annotation=row, category=category.name, pixels=0)
 
 
 def _annotations_with(tables: Tables, ids: frozenset[int]) -> NDArray[np.bool_]:
@@ -75,7 +74,7 @@ def _annotations_with(tables: Tables, ids: frozenset[int]) -> NDArray[np.bool_]:
     return there
 
 
-def _too_rare(tables: Tables, category: Category, there: NDArray[np.bool_]) -> Iterator[Found]:
+def _too_rare(tables: Tables, category: Category, there: NDArray[np.bool_]) -> Iterator[RowFinding]:
     """Findings where the category is in a smaller share of the annotations than is expected."""
     least = category.expected.least_share if category.expected else None
     if least is None or there.sum() >= least * len(there):
@@ -83,11 +82,11 @@ def _too_rare(tables: Tables, category: Category, there: NDArray[np.bool_]) -> I
     if least == 1:
         for row in np.flatnonzero(~there).tolist():
             message = f"no {category.name!r}, which is expected in every image{_rule(tables, category)}"
-            yield Found(message, annotation=row, category=category.name, pixels=0)
+            yield RowFinding(message, annotation=row, category=category.name, pixels=0)
         return
     message = f"in {there.sum():,} of {len(there):,} annotations ({there.mean():.1%}), expected in {least:.1%} or more"
-    yield Found(message + _rule(tables, category), category=category.name)
+    yield RowFinding(message + _rule(tables, category), category=category.name)
 
 
 def _rule(tables: Tables, category: Category) -> str:
-    return quoted(tables.profile.taxonomy, category.id, "definition")
+    return quote_guideline(tables.profile.taxonomy, category.id, "definition")

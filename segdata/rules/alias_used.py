@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG203", "alias-used", severity="info", needs=())
-def alias_used(tables: Tables) -> Iterator[Found]:
+def alias_used(tables: Tables) -> Iterator[RowFinding]:
     """The data call a category by a name that the taxonomy lists as an old one.
 
     Flagged:
@@ -34,4 +34,4 @@ def alias_used(tables: Tables) -> Iterator[Found]:
     profile = tables.profile
     for old, id_ in profile.aliases_used.items():
         name = profile.name_of(id_)
-        yield Found(f"the data say {old!r}, an old name of {name!r}", category=name)
+        yield RowFinding(f"the data say {old!r}, an old name of {name!r}", category=name)

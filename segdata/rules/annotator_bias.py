@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Tables, rule
 
 _VERBS = {"missed": "misses", "extra": "adds", "confused": "calls otherwise"}
 
 
 @rule("SEG406", "annotator-bias", severity="warning", needs=("agreement",))
-def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float = 1.0) -> Iterator[Found]:
+def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float = 1.0) -> Iterator[RowFinding]:
     """An annotator who does something more often than the others do on the same images, more than chance explains.
 
     Example:
@@ -46,9 +46,9 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
             way = "larger" if value > 0 else "smaller"
             ends = sorted((abs(low), abs(high)))
             said = f"draws {what} {abs(value):.1f} px {way} ({ends[0]:.1f} to {ends[1]:.1f})"
-            quote = quoted(tables.profile.taxonomy, what, "boundary_rule")
+            quote = quote_guideline(tables.profile.taxonomy, what, "boundary_rule")
         else:
             said = f"{_VERBS[kind]} {value:.0%} of {what} (others {others:.0%})"
-            quote = quoted(tables.profile.taxonomy, what, "definition")
+            quote = quote_guideline(tables.profile.taxonomy, what, "definition")
         message = f"{who} {said} in {clusters:,} images, p {p:.2g}{quote}"
-        yield Found(message, annotator=who, category=what, kind=kind)
+        yield RowFinding(message, annotator=who, category=what, kind=kind)

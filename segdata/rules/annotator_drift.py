@@ -7,13 +7,13 @@ from itertools import groupby
 
 import numpy as np
 
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
-from segdata.core.observed import Feature, Observed
+from segdata.core.finding import RowFinding
+from segdata.core.group_features import GroupedAnnotations, GroupFeature
+from segdata.core.guideline import quote_guideline
+from segdata.core.permutation_tests import GroupComparison, StratifiedGroups
 from segdata.core.rule import Tables, rule
-from segdata.core.statistics.blocks import Blocks, Compared
-from segdata.core.statistics.chance import discoveries
-from segdata.core.strata import strata
+from segdata.core.statistics import benjamini_hochberg
+from segdata.core.strata import annotation_strata
 
 _SEED = 310  # the same data give the same findings
 _NEARLY = 0.75  # of three groups of which one deviates, the others are at half of its score on the other side
@@ -28,7 +28,7 @@ class _Limits:
     void: float
     images: int
 
-    def beyond(self, feature: Feature, found: Compared) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    def beyond(self, feature: GroupFeature, found: GroupComparison) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
         """(n_groups,) which groups differ by as much as counts."""
         least = {"presence": self.difference, "void": self.void}.get(feature.kind, math.log(self.ratio))
         with np.errstate(invalid="ignore"):
@@ -39,8 +39,8 @@ class _Limits:
 class _Drift:
     """A group that differs in a feature from the others, or `against` one, and the p-value of the feature."""
 
-    feature: Feature
-    found: Compared
+    feature: GroupFeature
+    found: GroupComparison
     group: int
     against: int | None = None
     p: float = 1.0
@@ -55,7 +55,7 @@ def annotator_drift(
     min_ratio: float = 1.5,
     min_void: float = 0.02,
     min_images: int = 5,
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """An annotator whose categories, counts, sizes or use of void differ from the others'.
 
     Example:
@@ -89,10 +89,10 @@ def annotator_drift(
     columns = ["annotator"]
     by = tables.profile.by
     if by not in (None, "annotator", "split"):  # SEG306 speaks of splits
-        strata(tables, by)  # refuses a column that there is not
+        annotation_strata(tables, by)  # refuses a column that there is not
         columns.append(by)
     for column in columns:
-        observed = Observed.by(tables, column)
+        observed = GroupedAnnotations.by(tables, column)
         found = _drifts(tables, observed, limits, rate)
         for mine in _together(found):
             yield _finding(tables, observed, column, mine)
@@ -109,7 +109,7 @@ def _together(drifts: list[_Drift]) -> Iterator[list[_Drift]]:
         yield list(same)
 
 
-def _drifts(tables: Tables, observed: Observed, limits: _Limits, rate: float) -> list[_Drift]:
+def _drifts(tables: Tables, observed: GroupedAnnotations, limits: _Limits, rate: float) -> list[_Drift]:
     """Who differs in what."""
     tested = list(_tested(tables, observed, limits))
     rng = np.random.default_rng(_SEED)
@@ -119,7 +119,7 @@ def _drifts(tables: Tables, observed: Observed, limits: _Limits, rate: float) ->
         # Chance is only asked about what would count: the others stand for p = 1, which Benjamini-Hochberg allows.
         if (limits.beyond(feature, compared) & (np.abs(compared.z) > 2)).any():
             p[place], critical[place] = blocks.chance(feature.values, rng, n_permutations)
-    stands = discoveries(p, rate)
+    stands = benjamini_hochberg(p, rate)
     return [
         replace(drift, p=float(p[place]))
         for place, (feature, blocks, _) in enumerate(tested)
@@ -128,20 +128,22 @@ def _drifts(tables: Tables, observed: Observed, limits: _Limits, rate: float) ->
     ]
 
 
-def _tested(tables: Tables, observed: Observed, limits: _Limits) -> Iterator[tuple[Feature, Blocks, Compared]]:
+def _tested(
+    tables: Tables, observed: GroupedAnnotations, limits: _Limits
+) -> Iterator[tuple[GroupFeature, StratifiedGroups, GroupComparison]]:
     """The features in which two groups or more can be compared, and how they compare."""
     n_groups = len(observed.names)
-    every = Blocks.of(observed.group, observed.stratum, n_groups)
+    every = StratifiedGroups.of(observed.group, observed.stratum, n_groups)
     for feature in observed.features(tables) if len(every.rows) else ():
         blocks = every
         if not feature.among.all():
-            blocks = Blocks.of(observed.group, observed.stratum, n_groups, feature.among)
+            blocks = StratifiedGroups.of(observed.group, observed.stratum, n_groups, feature.among)
         compared = blocks.compare(feature.values)
         if (compared.n >= limits.images).sum() > 1 and compared.largest > 0:
             yield feature, blocks, compared
 
 
-def _deviating(feature: Feature, blocks: Blocks, limits: _Limits, critical: float) -> Iterator[_Drift]:
+def _deviating(feature: GroupFeature, blocks: StratifiedGroups, limits: _Limits, critical: float) -> Iterator[_Drift]:
     """The groups that deviate, the worst first: each is left out before the next is sought.
 
     Where another deviates nearly as much to the other side, or there is but one other, it is the two that differ.
@@ -164,7 +166,7 @@ def _deviating(feature: Feature, blocks: Blocks, limits: _Limits, critical: floa
         blocks = blocks.only([int(each) for each in present if each != worst])
 
 
-def _finding(tables: Tables, observed: Observed, column: str, drifts: list[_Drift]) -> Found:
+def _finding(tables: Tables, observed: GroupedAnnotations, column: str, drifts: list[_Drift]) -> RowFinding:
     """One finding for all that one group does to one category."""
     first = drifts[0]
     name, category = observed.names[first.group], first.feature.category
@@ -177,8 +179,8 @@ def _finding(tables: Tables, observed: Observed, column: str, drifts: list[_Drif
     chance = "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
     message = f"{who}, {thing}: {said}; {where}, {n:,} compared, {chance}"
     is_border = all(each.feature.kind == "size" for each in drifts)
-    message += quoted(tables.profile.taxonomy, category, "boundary_rule" if is_border else "definition")
-    return Found(
+    message += quote_guideline(tables.profile.taxonomy, category, "boundary_rule" if is_border else "definition")
+    return RowFinding(
         message,
         annotator=name if column == "annotator" and first.against is None else None,
         category=None if category is None else tables.profile.name_of(category),

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found, Severity
-from segdata.core.guideline import quote
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding, Severity
+from segdata.core.guideline import quote_text
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
@@ -20,7 +20,7 @@ def _has_attributes(profile: Profile) -> bool:
 
 
 @rule("SEG209", "attributes", severity="error", needs=("attributes",), when=_has_attributes)
-def attributes(tables: Tables) -> Iterator[Found]:
+def attributes(tables: Tables) -> Iterator[RowFinding]:
     """A segment without an attribute that its category requires, or with a value that is not allowed.
 
     Flagged, one says nothing:
@@ -76,34 +76,36 @@ def _said(tables: Tables, mine: Ints, name: str) -> tuple[Ints, NDArray[np.objec
     return owner[good], value[good]
 
 
-def _missing(tables: Tables, category: Category, attribute: Attribute, mine: Ints, silent: Ints) -> Iterator[Found]:
+def _missing(
+    tables: Tables, category: Category, attribute: Attribute, mine: Ints, silent: Ints
+) -> Iterator[RowFinding]:
     if len(silent) == len(mine) > 1:
         pixels = int(tables.segments["area"][mine].sum())
-        segments = counted(len(mine), "segment")
-        message = f"none of {segments} says {attribute.name!r}, which is required{quote(attribute.definition)}"
-        yield Found(message, category=category.name, pixels=pixels, severity=_severity(tables))
+        segments = count_noun(len(mine), "segment")
+        message = f"none of {segments} says {attribute.name!r}, which is required{quote_text(attribute.definition)}"
+        yield RowFinding(message, category=category.name, pixels=pixels, severity=_severity(tables))
         return
     yield from _each_annotation(
-        tables, silent, f"without {attribute.name!r}, which is required{quote(attribute.definition)}"
+        tables, silent, f"without {attribute.name!r}, which is required{quote_text(attribute.definition)}"
     )
 
 
-def _not_allowed(tables: Tables, attribute: Attribute, owner: Ints, value: NDArray[np.object_]) -> Iterator[Found]:
+def _not_allowed(tables: Tables, attribute: Attribute, owner: Ints, value: NDArray[np.object_]) -> Iterator[RowFinding]:
     texts, which = np.unique(value.astype(str), return_inverse=True)
     for at, text in enumerate(texts.tolist()):
         if not _allowed(text, attribute):
             among = ", ".join(map(str, attribute.values[:6])) + (", …" if len(attribute.values) > 6 else "")
-            message = f"with {attribute.name} {text}, allowed are: {among}{quote(attribute.definition)}"
+            message = f"with {attribute.name} {text}, allowed are: {among}{quote_text(attribute.definition)}"
             yield from _each_annotation(tables, owner[which == at], message)
 
 
-def _each_annotation(tables: Tables, rows: Ints, what: str) -> Iterator[Found]:
+def _each_annotation(tables: Tables, rows: Ints, what: str) -> Iterator[RowFinding]:
     """One finding for the segments of each annotation."""
     for group in tables.segments.take(rows).groups("annotation"):
         mine = rows[group]
         pixels = int(tables.segments["area"][mine].sum())
-        message = f"{counted(len(mine), 'segment')} {what}"
-        yield Found(message, segments=tuple(mine.tolist()), pixels=pixels, severity=_severity(tables))
+        message = f"{count_noun(len(mine), 'segment')} {what}"
+        yield RowFinding(message, segments=tuple(mine.tolist()), pixels=pixels, severity=_severity(tables))
 
 
 def _severity(tables: Tables) -> Severity | None:

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from segdata.core.config import DISTANCES
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.guideline import Chapter, quoted
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import Chapter, quote_guideline
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG407", "below-gold", severity="error", needs=("agreement",))
-def below_gold(tables: Tables, *, sure: bool = False) -> Iterator[Found]:
+def below_gold(tables: Tables, *, sure: bool = False) -> Iterator[RowFinding]:
     """An annotator whose agreement with the gold standard is below the bar.
 
     Example:
@@ -41,7 +41,9 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Iterator[Found]:
         who = opposed.annotators[annotator]
         what = opposed.categories[category].name if category >= 0 else None
         ends = f" ({low:.2f} to {high:.2f})" if low == low else ""
-        told = "surely below" if is_sure else f"with {counted(clusters, 'image')} not sure"
+        told = "surely below" if is_sure else f"with {count_noun(clusters, 'image')} not sure"
         message = f"{who}: {metric} of {what or 'all'} {value:.2f}{ends} against gold, the bar is {bar:.2f}: {told}"
         chapter: Chapter = "boundary_rule" if metric in (*DISTANCES, "nsd", "boundary_iou") else "definition"
-        yield Found(message + quoted(tables.profile.taxonomy, what, chapter), annotator=who, category=what)
+        yield RowFinding(
+            message + quote_guideline(tables.profile.taxonomy, what, chapter), annotator=who, category=what
+        )

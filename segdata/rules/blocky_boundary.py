@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG118", "blocky-boundary", severity="warning", needs=("steps",))
-def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) -> Iterator[Found]:
+def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) -> Iterator[RowFinding]:
     """The stairs of a mask that was enlarged from a lower resolution.
 
     Flagged (min_steps=4):
@@ -73,11 +73,12 @@ def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) ->
         x, y, width, height = (segments[name][segment] for name in ("x", "y", "width", "height"))
         pixels = int(segments["area"][segment].sum())
         message = (
-            f"{counted(len(rows), 'segment')} of {pixels:,} px with an outline of steps of {least} px or more: a mask "
+            f"{count_noun(len(rows), 'segment')} of {pixels:,} px "
+            f"with an outline of steps of {least} px or more: a mask "
             f"enlarged {least} times"
         )
         left, top = int(x.min()), int(y.min())
-        yield Found(
+        yield RowFinding(
             message,
             annotation=int(chosen["annotation"][rows[0]]),
             bbox=(left, top, int((x + width).max()) - left, int((y + height).max()) - top),

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from segdata.core.disputed import disputed
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import disputes_of_kind
 
 
 @rule("SEG404", "boundary-disagreement", severity="warning", needs=("agreement",))
 def boundary_disagreement(
     tables: Tables, *, max_near: float = 0.5, min_distance: float = 5.0, min_pixels: int = 100
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """A segment that the others have too, with its boundary elsewhere.
 
     Example:
@@ -31,13 +31,13 @@ def boundary_disagreement(
     Defaults: half of the boundary, as half of the area is what makes two segments one; 5 px is more than twice the
     tolerance of 2 px; below 100 px a segment is hardly wider than the tolerance on both sides.
     """
-    for each in disputed(tables, "boundary", min_pixels):
+    for each in disputes_of_kind(tables, "boundary", min_pixels):
         if not (each.near < max_near and each.distance >= min_distance):
             continue
         against = f"{each.others} others'" if each.others > 1 else "the other's"
         message = f"{each.near:.0%} of the boundaries near {against}, HD95 {each.distance:.1f} px"
-        quote = quoted(tables.profile.taxonomy, each.category, "boundary_rule")
-        yield Found(
+        quote = quote_guideline(tables.profile.taxonomy, each.category, "boundary_rule")
+        yield RowFinding(
             message + quote,
             segments=each.shown,
             annotation=each.annotation,

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
-from segdata.core.strata import Names, strata_if_any
+from segdata.core.strata import StratumNames, annotation_strata_if_any, joint_codes
 from segdata.core.table import Table
-from segdata.core.tallies import joint
 
 _COLUMNS = ("annotator", "folder", "sequence", "camera", "month")
 
@@ -19,7 +18,7 @@ _COLUMNS = ("annotator", "folder", "sequence", "camera", "month")
 @rule("SEG311", "boundary-treatment", severity="warning", needs=("borders",), whole=True)
 def boundary_treatment(
     tables: Tables, *, min_places: int = 20, min_files: int = 3, max_share: float = 0.2, max_between: float = 0.5
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """Two categories that touch in some annotations, and have a thin band between them in others.
 
     Flagged (min_places=4, min_files=1):
@@ -68,7 +67,7 @@ def boundary_treatment(
         return
     category = np.sort(np.stack([segments["category_id"][borders[side]] for side in ("a", "b")]), axis=0)
     annotation = segments["annotation"][borders["a"]]
-    which, row = joint(*category, annotation)
+    which, row = joint_codes(*category, annotation)
     touching, apart = (np.bincount(which, weights=borders[way], minlength=len(row)) for way in ("touching", "apart"))
     places = touching + apart
     enough = places >= min_places
@@ -80,14 +79,14 @@ def boundary_treatment(
         between = len(rows) - len(near) - len(far)
         if min(len(near), len(far)) >= min_files and between <= max_between * min(len(near), len(far)):
             first, second = (tables.profile.name_of(int(seen[side][rows[0]])) for side in ("a", "b"))
-            rule_of_it = quoted(tables.profile.taxonomy, first, "boundary_rule")
+            rule_of_it = quote_guideline(tables.profile.taxonomy, first, "boundary_rule")
             ways = (seen["annotation"][near], seen["annotation"][far])
             message = (
                 f"{first!r} and {second!r} touch in {len(near):,} annotations ({_named(tables, ways[0])}), and have a "
                 f"band of void or nothing between them in {len(far):,} ({_named(tables, ways[1])}); "
                 f"{between:,} in between{_whose(tables, *ways)}{rule_of_it}"
             )
-            yield Found(message, category=first)
+            yield RowFinding(message, category=first)
 
 
 def _named(tables: Tables, annotations: Ints, most: int = 3) -> str:
@@ -101,7 +100,7 @@ def _whose(tables: Tables, near: Ints, far: Ints) -> str:
     every, is_far = np.concatenate([near, far]), np.repeat([False, True], [len(near), len(far)])
     columns = [tables.profile.by] if tables.profile.by else []
     for column in (*columns, *_COLUMNS):
-        ways = _ways(strata_if_any(tables, column)[every], is_far)
+        ways = _ways(annotation_strata_if_any(tables, column)[every], is_far)
         is_clear = all(way <= 0.1 or way >= 0.9 for way in ways.values())
         if is_clear and len({way > 0.5 for way in ways.values()}) == 2 and len(ways) <= len(every) / 2:
             apart = [name for name, way in ways.items() if way > 0.5]
@@ -109,7 +108,7 @@ def _whose(tables: Tables, near: Ints, far: Ints) -> str:
     return ""
 
 
-def _ways(names: Names, is_far: NDArray[np.bool_]) -> dict[str, float]:
+def _ways(names: StratumNames, is_far: NDArray[np.bool_]) -> dict[str, float]:
     """The share of each name's annotations that draw apart; none where one has no name."""
     if any(name is None for name in names):
         return {}

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG112", "box-mask", severity="warning", needs=())
-def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, min_side: int = 5) -> Iterator[Found]:
+def box_mask(
+    tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, min_side: int = 5
+) -> Iterator[RowFinding]:
     """A category many of whose masks are exact upright rectangles.
 
     Flagged (min_segments=2):
@@ -60,4 +62,4 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
                 f"{n:,} of {total:,} segments ({n / total:.0%}) are exact rectangles; the limit is {max_share:.0%}"
             )
             name = tables.profile.taxonomy.name_of(int(category[rows[0]]))
-            yield Found(message, category=name, pixels=int(area[rows][filled[rows]].sum()))
+            yield RowFinding(message, category=name, pixels=int(area[rows][filled[rows]].sum()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables, rule
 
@@ -12,7 +12,7 @@ def _has_thin(profile: Profile) -> bool:
 
 
 @rule("SEG119", "broken-thin", severity="info", needs=("dashes",), when=_has_thin)
-def broken_thin(tables: Tables, *, min_between: int = 1) -> Iterator[Found]:
+def broken_thin(tables: Tables, *, min_between: int = 1) -> Iterator[RowFinding]:
     """A category declared thin, drawn in pieces one behind the other.
 
     Flagged:
@@ -71,4 +71,4 @@ def broken_thin(tables: Tables, *, min_between: int = 1) -> Iterator[Found]:
     ):
         if between >= min_between:
             message = f"{pieces} pieces lie in line, {between} of them between two others; gaps of up to {gap} px"
-            yield Found(message, segments=(segment,), bbox=(x, y, width, height))
+            yield RowFinding(message, segments=(segment,), bbox=(x, y, width, height))

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from segdata.core.disputed import disputed
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import disputes_of_kind
 
 
 @rule("SEG403", "category-disagreement", severity="warning", needs=("agreement",))
-def category_disagreement(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[Found]:
+def category_disagreement(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[RowFinding]:
     """A segment that most of the other annotators give another category.
 
     Example:
@@ -28,14 +28,14 @@ def category_disagreement(tables: Tables, *, min_pixels: int = 16, min_share: fl
     Options: min_pixels, segments this large are told. min_share, of a region: the least share under another category.
     Defaults: as those of SEG401.
     """
-    for each in disputed(tables, "category", min_pixels, min_share):
+    for each in disputes_of_kind(tables, "category", min_pixels, min_share):
         if each.share == each.share:
             message = f"{each.share:.0%} of what most others call {each.category} has another category here"
         else:
             said = f"{each.backing.replace(each.whose or '', 'the other')} say{'s' if each.others == 1 else ''}"
             message = f"called {each.category}, {said} {each.called}"
-        quote = quoted(tables.profile.taxonomy, each.called or each.category, "definition")
-        yield Found(
+        quote = quote_guideline(tables.profile.taxonomy, each.called or each.category, "definition")
+        yield RowFinding(
             f"{message} ({each.area:,} px){quote}",
             segments=each.shown,
             annotation=each.annotation,

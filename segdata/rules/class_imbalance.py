@@ -4,20 +4,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.distinct import distinct
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
-from segdata.core.runs import Ints
-from segdata.core.statistics.diversity import effective_number, weights
-from segdata.core.strata import strata
+from segdata.core.runs import Ints, unique_inverse
+from segdata.core.statistics import class_weights, effective_number
+from segdata.core.strata import CategoryTally, annotation_strata, is_example, number_names
 from segdata.core.table import Flags, Table
-from segdata.core.tallies import Tally, countable, numbered
 
 
 @rule("SEG301", "class-imbalance", severity="warning", needs=(), whole=True)
 def class_imbalance(
     tables: Tables, *, max_ratio: float = 100.0, max_pixel_ratio: float = 10_000.0, min_effective: float = 0.2
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """Categories of very unequal size, by pixels, segments, and images.
 
     Flagged (max_pixel_ratio=10.0):
@@ -56,17 +54,17 @@ def class_imbalance(
     10 000. The least effective share among those that people annotated is 0.25.
     """
     limits = {"pixels": max_pixel_ratio, "segments": max_ratio, "images": max_ratio}
-    segments, by = countable(tables), tables.profile.by
+    segments, by = is_example(tables), tables.profile.by
     yield from _findings(tables, segments, limits, min_effective, "")
     if by is not None:
-        named, stratum = numbered(strata(tables, by)[tables.segments["annotation"]])
+        named, stratum = number_names(annotation_strata(tables, by)[tables.segments["annotation"]])
         for number, name in enumerate(named):
             yield from _findings(tables, segments & (stratum == number), limits, min_effective, f" in {by} {name!r},")
 
 
 def _findings(
     tables: Tables, among: Flags, limits: dict[str, float], min_effective: float, where: str
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """One for each measure beyond its limit, of some segments; `where` says of which."""
     category, counts = _counts(tables, among)
     for measure, count in counts.items():
@@ -83,15 +81,15 @@ def _findings(
                 f"by {measure},{where} {len(order)} categories are worth {effective:.1f} equal ones; "
                 f"{most!r} has {largest:,}, {least!r} {smallest:,} ({ratio:,.0f} to 1){advice}"
             )
-            yield Found(message, category=least)
+            yield RowFinding(message, category=least)
 
 
 def _counts(tables: Tables, among: Flags) -> tuple[Ints, dict[str, Ints]]:
     """The categories of some segments (k,), and for each measure their counts (k,)."""
     segments = Table({name: tables.segments[name][among] for name in ("image", "category_id", "area", "iscrowd")})
-    tally = Tally.of(segments, segments["image"])
-    category, which = distinct(tally.category)
-    own, owner = distinct(segments["category_id"])
+    tally = CategoryTally.of(segments, segments["image"])
+    category, which = unique_inverse(tally.category)
+    own, owner = unique_inverse(segments["category_id"])
     return category, {
         "pixels": np.bincount(which, weights=tally.pixels, minlength=len(category)).astype(np.int64),
         "segments": np.bincount(owner[~segments["iscrowd"]], minlength=len(own)),
@@ -102,7 +100,7 @@ def _counts(tables: Tables, among: Flags) -> tuple[Ints, dict[str, Ints]]:
 def _advice(tables: Tables, category: Ints, count: Ints, rare: Ints) -> str:
     """The rarest categories, and weights that would balance them and the most frequent one."""
     told = rare[:3] if len(rare) else np.argsort(np.where(count > 0, count, np.iinfo(np.int64).max))[:1]
-    weight = weights(count)
+    weight = class_weights(count)
     shown = [*told.tolist(), int(np.argmax(count))]
     listed = ", ".join(f"{tables.profile.name_of(int(category[each]))} {weight[each]:.2g}" for each in shown)
     beyond = f"; {len(rare)} beyond the limit" if len(rare) > 1 else ""

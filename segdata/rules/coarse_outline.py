@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.table import Flags
@@ -20,7 +20,7 @@ _RATHER_SMALL = 4  # companions may be this many times smaller than what is judg
 @rule("SEG113", "coarse-outline", severity="info", needs=("outlines",))
 def coarse_outline(
     tables: Tables, *, max_vertices: int = 6, min_pixels: int = 1000, min_ratio: float = 2.0
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """A polygon of few points, where its category is drawn with many.
 
     Flagged (min_pixels=50):
@@ -136,10 +136,11 @@ def coarse_outline(
         usual = int(np.median(by_number))
         for at in few[finer >= 0.9 * (len(members) - 1)].tolist():
             message = (
-                f"an outline of {counted(int(vertices[at]), 'vertex', 'vertices')} around {int(area[at]):,} px; half "
+                f"an outline of {count_noun(int(vertices[at]), 'vertex', 'vertices')} "
+                f"around {int(area[at]):,} px; half "
                 f"of its category have {usual} or more"
             )
-            yield Found(message, segments=(int(row[at]),), pixels=int(area[at]))
+            yield RowFinding(message, segments=(int(row[at]),), pixels=int(area[at]))
 
 
 def _at_frame(tables: Tables, row: Ints) -> Flags:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 _NAMED = 3  # categories that a finding names
@@ -14,7 +14,7 @@ _NAMED = 3  # categories that a finding names
 @rule("SEG305", "conflicting-duplicates", severity="error", needs=("copies", "twins"))
 def conflicting_duplicates(
     tables: Tables, *, min_iou: float = 0.8, min_pixels: int = 50, max_bits: int = 16
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """The same image twice, with different masks.
 
     Example:
@@ -55,9 +55,9 @@ def conflicting_duplicates(
         is_same = bool(found["same"][rows[0]])
         how = "the same file as" if is_same else "nearly the same image as"
         message = (
-            f"{how} {other}, but {counted(len(rows), 'category')} with other pixels, IoU under {min_iou:g}: {told}"
+            f"{how} {other}, but {count_noun(len(rows), 'category')} with other pixels, IoU under {min_iou:g}: {told}"
         )
-        yield Found(
+        yield RowFinding(
             message,
             annotation=int(found["annotation"][rows[0]]),
             category=names[0] if len(names) == 1 else None,

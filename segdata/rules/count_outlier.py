@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
-from segdata.core.statistics.robust import group_median, outlier_limit, robust_z
-from segdata.core.tallies import Tally, examples, joint, size_class
+from segdata.core.statistics import group_median, outlier_limit, robust_z
+from segdata.core.strata import CategoryTally, example_segments, joint_codes, size_class
 
 
 @rule("SEG308", "count-outlier", severity="info", needs=(), tasks=("instance", "panoptic"), whole=True)
 def count_outlier(
     tables: Tables, *, rate: float = 0.05, min_ratio: float = 4.0, min_more: int = 10, min_images: int = 10
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """An image with far more, or far fewer, segments of a category than other images that have it.
 
     Flagged (min_images=3, min_more=4, min_ratio=3.0, rate=0.9):
@@ -74,13 +74,15 @@ def count_outlier(
     in June 2019. A heap of shards may be right: hence an info.
     """
     things = [each.id for each in tables.profile.taxonomy.categories if each.kind == "thing"]
-    segments = examples(tables)
+    segments = example_segments(tables)
     segments = segments.take(np.isin(segments["category_id"], things))
-    every = Tally.of(segments, segments["annotation"])
-    with_crowd = Tally.of(segments.beside(area=segments["iscrowd"].astype(np.int64)), segments["annotation"]).pixels > 0
+    every = CategoryTally.of(segments, segments["annotation"])
+    with_crowd = (
+        CategoryTally.of(segments.beside(area=segments["iscrowd"].astype(np.int64)), segments["annotation"]).pixels > 0
+    )
     rows = np.flatnonzero(~with_crowd)
     size = size_class(tables)[tables.annotations["image"]]
-    category, _ = joint(every.category[rows], size[every.owner[rows]])
+    category, _ = joint_codes(every.category[rows], size[every.owner[rows]])
     count = np.bincount(category)
     rows, category = rows[enough := count[category] >= min_images], category[enough]
     limit = outlier_limit(count, rate)[category]
@@ -95,4 +97,4 @@ def count_outlier(
             f"{int(every.segments[rows[place]]):,} segments of {name!r}, where images that have it have "
             f"{usual[place]:,.0f} (median); robust z {score[place]:+.1f}, the limit is {limit[place]:.1f}"
         )
-        yield Found(message, annotation=int(every.owner[rows[place]]), category=name)
+        yield RowFinding(message, annotation=int(every.owner[rows[place]]), category=name)

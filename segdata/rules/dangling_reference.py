@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG007", "dangling-reference", severity="error", needs=())
-def dangling_reference(tables: Tables) -> Iterator[Found]:
+def dangling_reference(tables: Tables) -> Iterator[RowFinding]:
     """An annotation that refers to an image or category that the file does not list.
 
     Example:
@@ -22,4 +22,4 @@ def dangling_reference(tables: Tables) -> Iterator[Found]:
 
     Remedy: add the missing entry, or delete the annotation.
     """
-    yield from reported(tables, "SEG007")
+    yield from reader_findings(tables, "SEG007")

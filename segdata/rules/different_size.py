@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG411", "different-size", severity="error", needs=("agreement",))
-def different_size(tables: Tables) -> Iterator[Found]:
+def different_size(tables: Tables) -> Iterator[RowFinding]:
     """One image with two sizes.
 
     Example:
@@ -17,4 +17,4 @@ def different_size(tables: Tables) -> Iterator[Found]:
     Why: pixels of different grids cannot be compared; somebody annotated a resized copy.
     Remedy: scale the labels back to the size of the original image, or annotate that.
     """
-    yield from reported(tables, "SEG411")
+    yield from reader_findings(tables, "SEG411")

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG412", "different-taxonomy", severity="warning", needs=("agreement",))
-def different_taxonomy(tables: Tables) -> Iterator[Found]:
+def different_taxonomy(tables: Tables) -> Iterator[RowFinding]:
     """Categories that not all datasets have, or that they call differently.
 
     Example:
@@ -17,4 +17,4 @@ def different_taxonomy(tables: Tables) -> Iterator[Found]:
     Why: what an annotator was not asked for is no miss; what is called otherwise is no confusion.
     Remedy: agree on one taxonomy; `--taxonomy-map FILE` says which names stand for which.
     """
-    yield from reported(tables, "SEG412")
+    yield from reader_findings(tables, "SEG412")

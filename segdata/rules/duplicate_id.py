@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG008", "duplicate-id", severity="error", needs=())
-def duplicate_id(tables: Tables) -> Iterator[Found]:
+def duplicate_id(tables: Tables) -> Iterator[RowFinding]:
     """The same image, annotation or category id twice in one file.
 
     Example:
@@ -22,4 +22,4 @@ def duplicate_id(tables: Tables) -> Iterator[Found]:
 
     Remedy: number the entries anew. If both are the same, delete one (SEG104).
     """
-    yield from reported(tables, "SEG008")
+    yield from reader_findings(tables, "SEG008")

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.finding import Found
-from segdata.core.reported import was_reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 from segdata.core.table import Column, Table
+from segdata.rules.shared import has_defect
 
 
 @rule("SEG103", "duplicate-instance-id", severity="error", needs=(), tasks=("instance", "panoptic"))
-def duplicate_instance_id(tables: Tables) -> Iterator[Found]:
+def duplicate_instance_id(tables: Tables) -> Iterator[RowFinding]:
     """One instance id on two segments, or on two categories, of one annotation.
 
     Flagged, of one category:
@@ -43,13 +43,13 @@ def duplicate_instance_id(tables: Tables) -> Iterator[Found]:
     segments = tables.segments
     named = segments.beside(id=_ids(segments))
     known = ~(segments.missing("source_id") & segments.missing("segment_id"))
-    twice = np.flatnonzero(named.repeated("annotation", "id") & known & ~was_reported(tables, "SEG008"))
+    twice = np.flatnonzero(named.repeated("annotation", "id") & known & ~has_defect(tables, "SEG008"))
     for group in named.take(twice).groups("annotation", "id"):
         rows = twice[group]
         categories = len(np.unique(segments["category_id"][rows]))
         on = f"{len(rows)} segments" + (f" of {categories} categories" if categories > 1 else "")
         pixels = int(segments["area"][rows].sum())
-        yield Found(f"id {named['id'][rows[0]]} is on {on}", segments=tuple(rows.tolist()), pixels=pixels)
+        yield RowFinding(f"id {named['id'][rows[0]]} is on {on}", segments=tuple(rows.tolist()), pixels=pixels)
 
 
 def _ids(segments: Table) -> Column:

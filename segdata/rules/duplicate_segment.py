@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG104", "duplicate-segment", severity="warning", needs=("pairs",), fix="safe")
-def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: float = 0.8) -> Iterator[Found]:
+def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: float = 0.8) -> Iterator[RowFinding]:
     """Two segments of one annotation that cover the same pixels.
 
     Flagged, of one category:
@@ -57,7 +57,7 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
         if not same[row]:
             one, other = (tables.profile.name_of(int(category[each])) for each in (first, second))
             what += f", one is {one}, the other {other}"
-        yield Found(
+        yield RowFinding(
             f"two segments {what}",
             segments=(first, second),
             bbox=tuple(int(pairs[side][row]) for side in ("x", "y", "width", "height")),  # type: ignore[arg-type]  # four

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG105", "empty-segment", severity="error", needs=(), fix="safe")
-def empty_segment(tables: Tables) -> Iterator[Found]:
+def empty_segment(tables: Tables) -> Iterator[RowFinding]:
     """A segment without pixels.
 
     Flagged, nothing drawn:
@@ -34,4 +34,4 @@ def empty_segment(tables: Tables) -> Iterator[Found]:
     Remedy: delete it, or draw it again.
     """
     for row in np.flatnonzero(tables.segments["area"] == 0):
-        yield Found("the segment has no pixels inside the frame", segments=(int(row),), pixels=0)
+        yield RowFinding("the segment has no pixels inside the frame", segments=(int(row),), pixels=0)

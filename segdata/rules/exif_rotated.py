@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG012", "exif-rotated", severity="warning", needs=())
-def exif_rotated(tables: Tables) -> Iterator[Found]:
+def exif_rotated(tables: Tables) -> Iterator[RowFinding]:
     """An image whose EXIF orientation viewers apply but the mask does not, or the reverse.
 
     Example:
@@ -21,4 +21,4 @@ def exif_rotated(tables: Tables) -> Iterator[Found]:
 
     Remedy: rotate the pixels, write orientation 1, and compare the mask with the picture by eye (`segdata show`).
     """
-    yield from reported(tables, "SEG012")
+    yield from reader_findings(tables, "SEG012")

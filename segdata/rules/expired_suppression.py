@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG019", "expired-suppression", severity="warning", needs=(), whole=True)
-def expired_suppression(tables: Tables) -> Iterator[Found]:
+def expired_suppression(tables: Tables) -> Iterator[RowFinding]:
     """A suppression in segdata.yaml whose date has passed, or that no longer matches anything.
 
     Example:
@@ -22,4 +22,4 @@ def expired_suppression(tables: Tables) -> Iterator[Found]:
 
     Remedy: mend the labels and remove the entry, or give it a later date and a reason that still holds.
     """
-    yield from reported(tables, "SEG019")
+    yield from reader_findings(tables, "SEG019")

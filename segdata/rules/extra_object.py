@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.disputed import disputed
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import disputes_of_kind
 
 
 @rule("SEG402", "extra-object", severity="warning", needs=("agreement",))
-def extra_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[Found]:
+def extra_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[RowFinding]:
     """A segment that only this annotator drew, and most of the others did not.
 
     Example:
@@ -29,8 +29,10 @@ def extra_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5
     Options: min_pixels, segments this large are told. min_share, of a region: the least share that nobody else has.
     Defaults: as those of SEG401.
     """
-    for each in disputed(tables, "extra", min_pixels, min_share):
+    for each in disputes_of_kind(tables, "extra", min_pixels, min_share):
         share = f"{each.share:.0%} of " if each.share == each.share else ""
         where = f"{each.support} of {each.others} others have one" if each.support > 0 else "the others have nothing"
         message = f"{share}{each.category} ({each.area:,} px) where {where}"
-        yield Found(message, segments=each.shown, annotation=each.annotation, category=each.category, pixels=each.area)
+        yield RowFinding(
+            message, segments=each.shown, annotation=each.annotation, category=each.category, pixels=each.area
+        )

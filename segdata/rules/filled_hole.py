@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG018", "filled-hole", severity="warning", needs=("outlines",), fix="unsafe")
-def filled_hole(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
+def filled_hole(tables: Tables, *, min_pixels: int = 1) -> Iterator[RowFinding]:
     """A ring wholly inside another of the same segment: the union of both fills it.
 
     Flagged:
@@ -40,10 +40,10 @@ def filled_hole(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
     Options: min_pixels, inner rings of fewer pixels in all are kept.
     Defaults: any ring counts. None of 152 multi-part polygons of COCO (50 images) and TACO holds another.
     """
-    yield from reported(tables, "SEG018")
+    yield from reader_findings(tables, "SEG018")
     outlines = tables.outlines
     filled = outlines.take((outlines["filled"] > 0) & (outlines["filled_pixels"] >= min_pixels))
     box = (f"filled_{side}" for side in ("x", "y", "width", "height"))
     for segment, n, pixels, x, y, width, height in filled.lines("segment", "filled", "filled_pixels", *box):
-        message = f"{counted(n, 'ring')} inside another, {pixels:,} px that the union fills; is a hole meant?"
-        yield Found(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)
+        message = f"{count_noun(n, 'ring')} inside another, {pixels:,} px that the union fills; is a hole meant?"
+        yield RowFinding(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)

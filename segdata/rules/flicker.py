@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.finding import Found
-from segdata.core.reels import changing, tracked
+from segdata.core.finding import RowFinding
+from segdata.core.frame_sequences import changes_category, tracked_segments
+from segdata.core.profile import has_videos
 from segdata.core.rule import Tables, rule
-from segdata.core.sequence import has_videos
-from segdata.core.summed import COLUMNS, summed
+from segdata.rules.shared import SUM_COLUMNS, sum_by_owner
 
 _BY = ("segment", "category_id")
 
@@ -17,7 +17,7 @@ _BY = ("segment", "category_id")
 @rule("SEG357", "flicker", severity="warning", needs=("frames",), when=has_videos)
 def flicker(
     tables: Tables, *, min_pixels: int = 100, min_share: float = 0.01, min_fill: float = 0.4, min_change: float = 0.5
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """Pixels of one category in the frames before and after that are another one in between.
 
     Flagged (min_pixels=1, min_fill=0.1):
@@ -95,9 +95,9 @@ def flicker(
     found = found.take((found["area"] >= min_fill * found["part"]) & ~_renamed(tables)[found["segment"]])
     pair = np.unique(np.stack([found[name] for name in _BY]), axis=1, return_inverse=True)[1].reshape(-1)
     category, name = tables.segments["category_id"], tables.profile.name_of
-    several = summed(found.beside(pair=pair), "pair", *_BY, "around", "lost", "gained")
+    several = sum_by_owner(found.beside(pair=pair), "pair", *_BY, "around", "lost", "gained")
     for segment, before, around, lost, gained, _, pixels, _, *box in several.lines(
-        *_BY, "around", "lost", "gained", *COLUMNS
+        *_BY, "around", "lost", "gained", *SUM_COLUMNS
     ):
         if pixels < max(min_pixels, min_share * around) or min(lost, gained) < min_change * pixels:
             continue
@@ -105,12 +105,12 @@ def flicker(
             f"{pixels:,} px ({pixels / around:.1%} of {name(before)}) are {name(int(category[segment]))} here, "
             f"and {name(before)} in the frames before and after"
         )
-        yield Found(message, segments=(segment,), bbox=tuple(box), pixels=pixels)
+        yield RowFinding(message, segments=(segment,), bbox=tuple(box), pixels=pixels)
 
 
 def _renamed(tables: Tables) -> NDArray[np.bool_]:
     """(n_segments,) whether a segment's track has several categories."""
-    found = tracked(tables)
+    found = tracked_segments(tables)
     renamed = np.zeros(len(tables.segments), bool)
-    renamed[found["segment"][changing(tables, found)]] = True
+    renamed[found["segment"][changes_category(tables, found)]] = True
     return renamed

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG117", "frame-filling-thing", severity="warning", needs=(), tasks=("instance", "panoptic"))
-def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Iterator[Found]:
+def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Iterator[RowFinding]:
     """A thing that covers almost the whole frame.
 
     Flagged:
@@ -64,4 +64,4 @@ def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Iterator[
         for at in row[members].tolist():
             area, whole = int(segments["area"][at]), int(frame[at])
             message = f"a thing of {area:,} px, {area / whole:.1%} of the image; the limit is {max_share:.0%}"
-            yield Found(message, segments=(at,), pixels=area)
+            yield RowFinding(message, segments=(at,), pixels=area)

@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.reels import Film, frame_numbers, of_kind, successions
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.frame_sequences import SequenceIndex, frame_numbers, image_successions, is_frame_of
+from segdata.core.profile import has_videos
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
-from segdata.core.sequence import has_videos
 
 _NAMED = 8  # numbers in a message
 
@@ -19,7 +19,7 @@ _NAMED = 8  # numbers in a message
 @rule("SEG356", "frame-order", severity="error", needs=("frames",), whole=True, when=has_videos)
 def frame_order(
     tables: Tables, *, min_regular: float = 0.9, min_frames: int = 6, max_still: float = 0.1
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """Frames of a video that are missing, there twice, or misnumbered.
 
     Flagged, frame 4 is missing:
@@ -85,20 +85,22 @@ def frame_order(
     """
     images = tables.images
     number, known = frame_numbers(images)
-    for rows in successions(tables.profile, images, "video"):
+    for rows in image_successions(tables.profile, images, "video"):
         yield from _missing(number, rows, min_regular, min_frames)
         yield from _same_number(images["image_id"], number, rows)
         yield from _back_in_time(images["timestamp"], number, rows)
     numbered = set(images["sequence"][known].tolist())
-    for row in np.flatnonzero(of_kind(tables.profile, images, "video") & ~known).tolist():
+    for row in np.flatnonzero(is_frame_of(tables.profile, images, "video") & ~known).tolist():
         if images["sequence"][row] in numbered:
-            yield Found(f"a frame of {images['sequence'][row]} without a number", image=row)
+            yield RowFinding(f"a frame of {images['sequence'][row]} without a number", image=row)
     for row, other in tables.repeats.lines("image", "of"):
-        yield Found(f"frame {number[row]} repeats frame {number[other]}: their image files are the same", image=row)
+        yield RowFinding(
+            f"frame {number[row]} repeats frame {number[other]}: their image files are the same", image=row
+        )
     yield from _still(tables, max_still)
 
 
-def _missing(number: Ints, rows: Ints, min_regular: float, min_frames: int) -> Iterator[Found]:
+def _missing(number: Ints, rows: Ints, min_regular: float, min_frames: int) -> Iterator[RowFinding]:
     """Numbers that are left out in one sequence."""
     order = np.unique(number[rows])
     if len(order) < min_frames:
@@ -111,25 +113,27 @@ def _missing(number: Ints, rows: Ints, min_regular: float, min_frames: int) -> I
         gone = range(int(order[at]) + step, int(order[at + 1]), step)
         listed = ", ".join(map(str, gone[:_NAMED])) + (f" to {gone[-1]}" if len(gone) > _NAMED else "")
         after = int(rows[np.searchsorted(number[rows], order[at + 1])])
-        yield Found(f"{counted(len(gone), 'frame')} missing before frame {order[at + 1]}: {listed}", image=after)
+        yield RowFinding(
+            f"{count_noun(len(gone), 'frame')} missing before frame {order[at + 1]}: {listed}", image=after
+        )
 
 
-def _same_number(names: Iterable[str], number: Ints, rows: Ints) -> Iterator[Found]:
+def _same_number(names: Iterable[str], number: Ints, rows: Ints) -> Iterator[RowFinding]:
     """Images with the number of the image before."""
     ids = list(names)
     for before, here in pairwise(rows.tolist()):
         if number[before] == number[here]:
-            yield Found(f"frame {number[here]} is there twice: {ids[before]} has this number, too", image=here)
+            yield RowFinding(f"frame {number[here]} is there twice: {ids[before]} has this number, too", image=here)
 
 
-def _back_in_time(timestamp: Iterable[object], number: Ints, rows: Ints) -> Iterator[Found]:
+def _back_in_time(timestamp: Iterable[object], number: Ints, rows: Ints) -> Iterator[RowFinding]:
     """Frames that were taken before the frame before them."""
     said = list(timestamp)
     for before, here in pairwise(rows.tolist()):
         early, late = _moment(said[before]), _moment(said[here])
         if type(early) is type(late) and early is not None and late is not None and late < early:  # type: ignore[operator]  # of one type
             message = f"frame {number[here]} was taken at {said[here]}, before frame {number[before]} at {said[before]}"
-            yield Found(message, image=here)
+            yield RowFinding(message, image=here)
 
 
 def _moment(timestamp: object) -> float | str | None:
@@ -142,9 +146,9 @@ def _moment(timestamp: object) -> float | str | None:
         return str(timestamp)
 
 
-def _still(tables: Tables, max_still: float) -> Iterator[Found]:
+def _still(tables: Tables, max_still: float) -> Iterator[RowFinding]:
     """Frames without image files whose masks are those before."""
-    film = Film.of(tables)
+    film = SequenceIndex.of(tables)
     rows, others = tables.still["annotation"], tables.still["of"]
     count = np.bincount(film.reel[rows], minlength=len(film.reels)) if len(rows) else np.zeros(len(film.reels), int)
     uris, image = tables.images["uri"], tables.annotations["image"]
@@ -152,4 +156,4 @@ def _still(tables: Tables, max_still: float) -> Iterator[Found]:
         reel = film.reel[row]
         if uris[image[row]] is None and count[reel] <= max_still * (len(film.reels[reel].frame) - 1):
             message = f"the masks of frame {film.frame[row]} are those of frame {film.frame[other]}, pixel by pixel"
-            yield Found(message, annotation=row, severity="warning")
+            yield RowFinding(message, annotation=row, severity="warning")

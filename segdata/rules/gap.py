@@ -6,17 +6,16 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found, Severity
-from segdata.core.policy import leaves_background, must_be_full
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding, Severity
 from segdata.core.rule import Tables, rule
-from segdata.core.summed import COLUMNS, summed
+from segdata.rules.shared import SUM_COLUMNS, leaves_background_unlabelled, requires_full_coverage, sum_by_owner
 
 
 @rule("SEG101", "gap", severity="error", needs=("coverage", "gaps"), fix="unsafe")
 def gap(
     tables: Tables, *, min_pixels: int = 1, background_share: float = 0.25, background_annotations: int = 5
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """Unlabelled pixels where coverage is exhaustive.
 
     Flagged, declared:
@@ -60,33 +59,33 @@ def gap(
     """
     annotations = tables.annotations
     told = _already_told(tables)[annotations["image"]]
-    if leaves_background(tables, background_share, background_annotations):
+    if leaves_background_unlabelled(tables, background_share, background_annotations):
         yield _background(tables)
         return
-    flagged = np.flatnonzero(must_be_full(tables) & (annotations["unlabelled"] - told >= max(min_pixels, 1)))
+    flagged = np.flatnonzero(requires_full_coverage(tables) & (annotations["unlabelled"] - told >= max(min_pixels, 1)))
     declared = tables.profile.coverage.declared | ~annotations.missing("coverage")
     frame = (tables.images["width"] * tables.images["height"])[annotations["image"]]
     void = annotations["void"]
-    gaps = summed(tables.gaps.take(np.isin(tables.gaps["annotation"], flagged)), "annotation")
-    for row, n, pixels, largest, x, y, width, height in gaps.lines("annotation", *COLUMNS):
-        message = f"{pixels:,} unlabelled px ({pixels / frame[row]:.2%}) in {counted(n, 'gap')}"
+    gaps = sum_by_owner(tables.gaps.take(np.isin(tables.gaps["annotation"], flagged)), "annotation")
+    for row, n, pixels, largest, x, y, width, height in gaps.lines("annotation", *SUM_COLUMNS):
+        message = f"{pixels:,} unlabelled px ({pixels / frame[row]:.2%}) in {count_noun(n, 'gap')}"
         message += f", the largest {largest:,} px" if n > 1 else ""
         message += f"; void besides: {void[row]:,} px" if void[row] else ""
         message += f"; {told[row]:,} px of them could not be read" if told[row] else ""
         severity: Severity = "error" if declared[row] else "warning"
         box, labelled = (x, y, width, height), bool(annotations["labelled"][row])
-        yield Found(message, annotation=row, bbox=box, pixels=pixels, severity=severity, is_fixable=labelled)
+        yield RowFinding(message, annotation=row, bbox=box, pixels=pixels, severity=severity, is_fixable=labelled)
 
 
-def _background(tables: Tables) -> Found:
+def _background(tables: Tables) -> RowFinding:
     """One finding for masks that leave a background."""
     unlabelled = tables.annotations["unlabelled"]
     share = unlabelled / (tables.images["width"] * tables.images["height"])[tables.annotations["image"]]
     message = (
-        f"{counted(len(share), 'annotation')} leave {share.min():.0%} to {share.max():.0%} of the image unlabelled, "
+        f"{count_noun(len(share), 'annotation')} leave {share.min():.0%} to {share.max():.0%} of the image unlabelled, "
         "taken for background: declare `coverage: sparse`, or `coverage: exhaustive` if every pixel must be labelled"
     )
-    return Found(message, pixels=int(unlabelled.sum()), severity="info", is_fixable=False)
+    return RowFinding(message, pixels=int(unlabelled.sum()), severity="info", is_fixable=False)
 
 
 def _already_told(tables: Tables) -> NDArray[np.int64]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG017", "geometry-mismatch", severity="error", needs=())
-def geometry_mismatch(tables: Tables) -> Iterator[Found]:
+def geometry_mismatch(tables: Tables) -> Iterator[RowFinding]:
     """Labels and image of a volume that disagree in spacing, origin or directions; labels that are no whole numbers.
 
     Example:
@@ -25,4 +25,4 @@ def geometry_mismatch(tables: Tables) -> Iterator[Found]:
     Remedy: copy the header of the image onto its labels where the arrays fit each other; else resample the labels to
     the image with nearest neighbours. A header without orientation is a warning: find out how the volume was stored.
     """
-    yield from reported(tables, "SEG017")
+    yield from reader_findings(tables, "SEG017")

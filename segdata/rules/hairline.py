@@ -4,16 +4,21 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.policy import leaves_background, must_be_apart, must_be_full
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
-from segdata.core.summed import COLUMNS, summed
 from segdata.core.table import Table
+from segdata.rules.shared import (
+    SUM_COLUMNS,
+    forbidden_overlaps,
+    leaves_background_unlabelled,
+    requires_full_coverage,
+    sum_by_owner,
+)
 
 
 @rule("SEG111", "hairline", severity="warning", needs=("coverage", "gaps", "pairs"), fix="unsafe")
-def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0) -> Iterator[Found]:
+def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0) -> Iterator[RowFinding]:
     """A sliver of unlabelled or doubly claimed pixels, one or two wide, along a border.
 
     Flagged, unlabelled:
@@ -63,23 +68,25 @@ def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0
     Defaults: CamVid and CamSeq01 (56 masks) have none; the two images of COCO's panoptic sample 30, where neighbours
     were drawn apart. In ten corrected masks of touching fibres, sparse data, 69 of that kind are meant.
     """
-    if not leaves_background(tables):
-        gaps = tables.gaps.take(must_be_full(tables)[tables.gaps["annotation"]])
+    if not leaves_background_unlabelled(tables):
+        gaps = tables.gaps.take(requires_full_coverage(tables)[tables.gaps["annotation"]])
         yield from _slivers("unlabelled", gaps, max_width, min_length)
     if tables.profile.overlap.value != "allow":
-        pairs = must_be_apart(tables)
+        pairs = forbidden_overlaps(tables)
         annotation = tables.segments["annotation"][pairs["a"]]
         yield from _slivers(
             "overlapping", pairs.beside(area=pairs["shared"], annotation=annotation), max_width, min_length
         )
 
 
-def _slivers(kind: str, regions: Table, max_width: float, min_length: float) -> Iterator[Found]:
+def _slivers(kind: str, regions: Table, max_width: float, min_length: float) -> Iterator[RowFinding]:
     """Those of the regions (annotation, area, perimeter, box) whose equivalent rectangle is thin and long enough."""
     half = regions["perimeter"] / 2
     root = np.sqrt(np.maximum(half**2 - 4 * regions["area"], 0))
     thin = regions.take(((half - root) / 2 <= max_width) & ((half + root) / 2 >= min_length))
-    for annotation, n, pixels, area, x, y, width, height in summed(thin, "annotation").lines("annotation", *COLUMNS):
+    for annotation, n, pixels, area, x, y, width, height in sum_by_owner(thin, "annotation").lines(
+        "annotation", *SUM_COLUMNS
+    ):
         most = f", the largest of {area:,} px" if n > 1 else ""
-        message = f"{counted(n, f'{kind} sliver')} up to {max_width:g} px wide, {pixels:,} px{most}"
-        yield Found(message, annotation=annotation, bbox=(x, y, width, height), pixels=pixels)
+        message = f"{count_noun(n, f'{kind} sliver')} up to {max_width:g} px wide, {pixels:,} px{most}"
+        yield RowFinding(message, annotation=annotation, bbox=(x, y, width, height), pixels=pixels)

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import Relation, declares_relation, is_related, is_related_either_way, quote_guideline
 from segdata.core.profile import Profile
-from segdata.core.relations import Relation, declares, related, related_either_way
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.table import Table
@@ -18,11 +17,11 @@ _RELATIONS: tuple[Relation, ...] = ("part_of", "may_not_overlap", "may_not_touch
 
 
 def _declares(profile: Profile) -> bool:
-    return declares(profile.taxonomy, *_RELATIONS)
+    return declares_relation(profile.taxonomy, *_RELATIONS)
 
 
 @rule("SEG207", "hierarchy", severity="error", needs=("pairs", "contacts"), when=_declares)
-def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Iterator[Found]:
+def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Iterator[RowFinding]:
     """A part outside its whole (`part_of`), or a pair that may not overlap (`may_not_overlap`) or touch.
 
     Flagged, the wheel is of no car:
@@ -90,7 +89,7 @@ def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Iterator[Found]:
     yield from _too_near(tables)
 
 
-def _outside(tables: Tables, min_inside: float) -> Iterator[Found]:
+def _outside(tables: Tables, min_inside: float) -> Iterator[RowFinding]:
     segments, taxonomy = tables.segments, tables.profile.taxonomy
     wholes = {each.id: " or ".join(each.part_of) for each in reversed(taxonomy.categories) if each.part_of}
     is_part = np.isin(segments["category_id"], list(wholes)) & ~segments["iscrowd"] & (segments["area"] > 0)
@@ -102,7 +101,9 @@ def _outside(tables: Tables, min_inside: float) -> Iterator[Found]:
         some = f"only {inside[row]:,} of its {area:,} px are within one; {min_inside:.0%} are required"
         none = f"none of its {area:,} px is within one, nor does it touch one"
         message = f"it is part of {wholes[id_]}, and {some if inside[row] else none}"
-        yield Found(message + quoted(taxonomy, id_, "definition"), segments=(row,), pixels=area - int(inside[row]))
+        yield RowFinding(
+            message + quote_guideline(taxonomy, id_, "definition"), segments=(row,), pixels=area - int(inside[row])
+        )
 
 
 def _within_wholes(tables: Tables, pairs: Table, column: str) -> Ints:
@@ -110,7 +111,7 @@ def _within_wholes(tables: Tables, pairs: Table, column: str) -> Ints:
     category, taxonomy = tables.segments["category_id"], tables.profile.taxonomy
     total = np.zeros(len(category), np.int64)
     for part, whole in (("a", "b"), ("b", "a")):
-        rows = related(taxonomy, "part_of", category[pairs[part]], category[pairs[whole]])
+        rows = is_related(taxonomy, "part_of", category[pairs[part]], category[pairs[whole]])
         np.add.at(total, pairs[part][rows], pairs[column][rows])
     if column == "shared":  # of segments with the same pixels only the first is met by others
         area = tables.segments["area"]
@@ -119,7 +120,7 @@ def _within_wholes(tables: Tables, pairs: Table, column: str) -> Ints:
     return total
 
 
-def _too_near(tables: Tables) -> Iterator[Found]:
+def _too_near(tables: Tables) -> Iterator[RowFinding]:
     pairs, contacts = tables.pairs, tables.contacts
     overlapping = _of_relation(tables, pairs, "may_not_overlap") | _of_relation(tables, pairs, "may_not_touch")
     told = set()
@@ -127,19 +128,19 @@ def _too_near(tables: Tables) -> Iterator[Found]:
         told.add((a, b))
         one, other = _names(tables, a, b)
         message = f"{one!r} and {other!r} share {shared:,} px, and may not overlap{_rule_of(tables, one, other)}"
-        yield Found(message, segments=(a, b), bbox=tuple(box), pixels=shared, category=one)
+        yield RowFinding(message, segments=(a, b), bbox=tuple(box), pixels=shared, category=one)
     for a, b, length in contacts.take(_of_relation(tables, contacts, "may_not_touch")).lines("a", "b", "length"):
         if (a, b) not in told:
             one, other = _names(tables, a, b)
-            along = f"touch along {counted(length, 'pixel edge')}"
+            along = f"touch along {count_noun(length, 'pixel edge')}"
             message = f"{one!r} and {other!r} {along}, and may not{_rule_of(tables, one, other)}"
-            yield Found(message, segments=(a, b), category=one)
+            yield RowFinding(message, segments=(a, b), category=one)
 
 
 def _of_relation(tables: Tables, pairs: Table, relation: Relation) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     category, crowd = tables.segments["category_id"], tables.segments["iscrowd"]
     a, b = pairs["a"], pairs["b"]
-    near = related_either_way(tables.profile.taxonomy, relation, category[a], category[b])
+    near = is_related_either_way(tables.profile.taxonomy, relation, category[a], category[b])
     return near & ~crowd[a] & ~crowd[b]
 
 
@@ -150,4 +151,4 @@ def _names(tables: Tables, a: int, b: int) -> list[str]:
 
 def _rule_of(tables: Tables, *names: str) -> str:
     """What the guideline says of the border of either."""
-    return next(filter(None, (quoted(tables.profile.taxonomy, name, "boundary_rule") for name in names)), "")
+    return next(filter(None, (quote_guideline(tables.profile.taxonomy, name, "boundary_rule") for name in names)), "")

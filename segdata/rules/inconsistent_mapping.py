@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG202", "inconsistent-mapping", severity="error", needs=())
-def inconsistent_mapping(tables: Tables) -> Iterator[Found]:
+def inconsistent_mapping(tables: Tables) -> Iterator[RowFinding]:
     """One category name, id or colour that means different things in different files.
 
     Example:
@@ -22,4 +22,4 @@ def inconsistent_mapping(tables: Tables) -> Iterator[Found]:
 
     Remedy: decide on one mapping in taxonomy.yaml and remap the files that differ.
     """
-    yield from reported(tables, "SEG202")
+    yield from reader_findings(tables, "SEG202")

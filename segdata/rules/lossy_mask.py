@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG010", "lossy-mask", severity="error", needs=())
-def lossy_mask(tables: Tables) -> Iterator[Found]:
+def lossy_mask(tables: Tables) -> Iterator[RowFinding]:
     """A mask whose values were changed by its storage: JPEG, interpolated colours, or 8-bit ids that wrapped.
 
     Example:
@@ -22,4 +22,4 @@ def lossy_mask(tables: Tables) -> Iterator[Found]:
 
     Remedy: export again as PNG without resizing or smoothing; for binary layers set `layers: {threshold: 128}`.
     """
-    yield from reported(tables, "SEG010")
+    yield from reader_findings(tables, "SEG010")

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG004", "malformed-annotation", severity="error", needs=())
-def malformed_annotation(tables: Tables) -> Iterator[Found]:
+def malformed_annotation(tables: Tables) -> Iterator[RowFinding]:
     """A field of an annotation file that is missing, of the wrong type, NaN, or out of range.
 
     Example:
@@ -22,4 +22,4 @@ def malformed_annotation(tables: Tables) -> Iterator[Found]:
 
     Remedy: mend the field at the place that the finding names.
     """
-    yield from reported(tables, "SEG004")
+    yield from reader_findings(tables, "SEG004")

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG006", "malformed-polygon", severity="error", needs=())
-def malformed_polygon(tables: Tables) -> Iterator[Found]:
+def malformed_polygon(tables: Tables) -> Iterator[RowFinding]:
     """A polygon ring of under 3 points, of an odd number of coordinates, with NaN, or without area.
 
     Example:
@@ -23,4 +23,4 @@ def malformed_polygon(tables: Tables) -> Iterator[Found]:
 
     Remedy: draw the segment again, or delete the ring.
     """
-    yield from reported(tables, "SEG006")
+    yield from reader_findings(tables, "SEG006")

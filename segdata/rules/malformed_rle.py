@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG005", "malformed-rle", severity="error", needs=())
-def malformed_rle(tables: Tables) -> Iterator[Found]:
+def malformed_rle(tables: Tables) -> Iterator[RowFinding]:
     """Run lengths that do not sum to height x width, are negative, or cannot be decoded.
 
     Example:
@@ -21,4 +21,4 @@ def malformed_rle(tables: Tables) -> Iterator[Found]:
 
     Remedy: encode the mask again from its pixels; swap a size that is [width, height].
     """
-    yield from reported(tables, "SEG005")
+    yield from reader_findings(tables, "SEG005")

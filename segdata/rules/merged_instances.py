@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.companions import are_things, usual
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.lobed import lobed
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import bridged_segments, is_thing, typical_values
 
 _LEAST_SPREAD = 0.2  # of the logarithm of area
 _LEAST_REACH = 0.12  # of the logarithm of the box's diagonal
@@ -28,7 +27,7 @@ def merged_instances(
     max_neck: float = 0.7,
     min_area_z: float = 1.0,
     min_gain: float = 2.0,
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """One thing whose parts lie apart as two objects do, or join at a neck.
 
     Flagged, two parts as large as the others:
@@ -99,29 +98,29 @@ def merged_instances(
     in_parts = list(_in_parts(tables, min_reach_z, max_part_z, max_hidden))
     yield from in_parts
     told = [found.segments[0] for found in in_parts]
-    joined = lobed(tables)
+    joined = bridged_segments(tables)
     narrow = (joined["neck"] <= max_neck) & (joined["area_z"] >= min_area_z) & (joined["bent_z"] >= _BENT)
     narrow &= (joined["gain"] >= min_gain) & ~np.isin(joined["segment"], told)
     area = tables.segments["area"]
     for segment, neck, lobes, typical in joined.take(narrow).lines("segment", "neck", "lobes", "typical"):
         message = (
-            f"{counted(lobes, 'lobe')} whose neck is {neck:.2f} as wide as the smaller (limit {max_neck:g}), "
+            f"{count_noun(lobes, 'lobe')} whose neck is {neck:.2f} as wide as the smaller (limit {max_neck:g}), "
             f"{area[segment]:,} px where a segment usually has {typical:,.0f} px"
         )
-        yield Found(message, segments=(segment,), pixels=int(area[segment]))
+        yield RowFinding(message, segments=(segment,), pixels=int(area[segment]))
 
 
-def _in_parts(tables: Tables, min_reach_z: float, max_part_z: float, max_hidden: float) -> Iterator[Found]:
+def _in_parts(tables: Tables, min_reach_z: float, max_part_z: float, max_hidden: float) -> Iterator[RowFinding]:
     """Segments whose two largest parts are each like a segment in one piece, and lie farther apart than one reaches."""
     apart, segments = tables.apart, tables.segments
-    things = are_things(tables)
+    things = is_thing(tables)
     area = segments["area"]
     single = things & (area > 0) & (segments["largest"] >= 0.85 * area)
     log_area = np.log(np.maximum(area, 1))
     log_reach = np.log(np.maximum(np.hypot(segments["width"], segments["height"]), 1))
     row = apart["segment"]
-    middle, spread = usual(tables, log_area, single, of=row)
-    far, far_spread = usual(tables, log_reach, single, of=row)
+    middle, spread = typical_values(tables, log_area, single, of=row)
+    far, far_spread = typical_values(tables, log_reach, single, of=row)
     spread, scale = np.maximum(spread, _LEAST_SPREAD), np.maximum(far_spread, _LEAST_REACH)
     largest, smallest = ((np.log(apart[name]) - middle) / spread for name in ("first", "second"))
     parts_reach = np.log(np.maximum(apart["first_reach"], apart["second_reach"]))
@@ -131,4 +130,4 @@ def _in_parts(tables: Tables, min_reach_z: float, max_part_z: float, max_hidden:
     chosen = apart.beside(typical=np.exp(middle)).take(merged)
     for segment, first, second, typical in chosen.lines("segment", "first", "second", "typical"):
         message = f"parts of {first:,} and {second:,} px under one id, where a segment usually has {typical:,.0f} px"
-        yield Found(message, segments=(segment,), pixels=int(area[segment]))
+        yield RowFinding(message, segments=(segment,), pixels=int(area[segment]))

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG413", "mirrored-annotation", severity="warning", needs=("agreement",))
-def mirrored_annotation(tables: Tables) -> Iterator[Found]:
+def mirrored_annotation(tables: Tables) -> Iterator[RowFinding]:
     """Labels that fit the others only when they are mirrored or turned.
 
     Example:
@@ -18,4 +18,4 @@ def mirrored_annotation(tables: Tables) -> Iterator[Found]:
     annotator is to blame.
     Remedy: mirror the labels, or correct the header (NIfTI: qform, sform), and compare again.
     """
-    yield from reported(tables, "SEG413")
+    yield from reader_findings(tables, "SEG413")

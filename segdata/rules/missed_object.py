@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.disputed import disputed
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import disputes_of_kind
 
 
 @rule("SEG401", "missed-object", severity="warning", needs=("agreement",))
-def missed_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[Found]:
+def missed_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[RowFinding]:
     """A segment that most of the other annotators drew, and this one did not.
 
     Example:
@@ -31,10 +31,12 @@ def missed_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.
     Defaults: 16 px is the size of SEG106's largest speck; a share of 0.5 is the IoU from which segments belong
     together.
     """
-    for each in disputed(tables, "missed", min_pixels, min_share):
+    for each in disputes_of_kind(tables, "missed", min_pixels, min_share):
         where = f"{each.share:.0%} of " if each.share == each.share else ""
         message = f"nothing where {each.backing} {_has(each.others)} {where}{each.category} ({each.area:,} px)"
-        yield Found(message, segments=each.shown, annotation=each.annotation, category=each.category, pixels=each.area)
+        yield RowFinding(
+            message, segments=each.shown, annotation=each.annotation, category=each.category, pixels=each.area
+        )
 
 
 def _has(others: int) -> str:

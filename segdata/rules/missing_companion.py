@@ -4,20 +4,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.distinct import distinct
-from segdata.core.finding import Found
-from segdata.core.guideline import Chapter, quoted
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import Chapter, quote_guideline
 from segdata.core.rule import Tables, rule
-from segdata.core.runs import Ints, spread
-from segdata.core.statistics.chance import at_least
-from segdata.core.tallies import Tally, examples
+from segdata.core.runs import Ints, expand_ranges, unique_inverse
+from segdata.core.statistics import binomial_lower_bound
+from segdata.core.strata import CategoryTally, example_segments
 
 _CHAPTERS: tuple[Chapter, ...] = ("occlusion_rule", "definition")
 _AT_ONCE = 2_000_000  # pairs of categories counted in one go, to bound memory
 
 
 @rule("SEG309", "missing-companion", severity="info", needs=(), whole=True)
-def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: float = 0.01) -> Iterator[Found]:
+def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: float = 0.01) -> Iterator[RowFinding]:
     """A category that is absent though the others in the image say that it always occurs.
 
     Flagged (min_rate=0.2, max_missing=0.3):
@@ -59,16 +58,16 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
     tell a forgotten category from one that for once is not there. Of 24 public datasets one has a finding: a system's
     results on a video, 47 of 48 frames.
     """
-    segments = examples(tables)
-    tally = Tally.of(segments, segments["annotation"])
-    ids, category = distinct(tally.category)
+    segments = example_segments(tables)
+    tally = CategoryTally.of(segments, segments["annotation"])
+    ids, category = unique_inverse(tally.category)
     both = _together(tally.owner, category, len(ids))
     alone = np.diag(both)
     lacking = alone[:, None] - both
     likely = (lacking > 0) & (lacking <= np.maximum(1, max_missing * alone)[:, None])
     best: dict[tuple[int, int], tuple[float, int]] = {}
     for given, companion in zip(*(places.tolist() for places in np.nonzero(likely)), strict=True):
-        rate = at_least(int(both[given, companion]), int(alone[given]))
+        rate = binomial_lower_bound(int(both[given, companion]), int(alone[given]))
         if rate < min_rate:
             continue
         having = np.setdiff1d(tally.owner[category == given], tally.owner[category == companion])
@@ -81,8 +80,8 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
             f"have it (a rate of {rate:.0%} or more, with a confidence of 95 %)"
         )
         # The usual reason to leave a companion out is that it is hidden, and the guideline may say to draw it then.
-        said = (quoted(tables.profile.taxonomy, name, chapter) for chapter in _CHAPTERS)
-        yield Found(message + next(filter(None, said), ""), annotation=annotation, category=name, pixels=0)
+        said = (quote_guideline(tables.profile.taxonomy, name, chapter) for chapter in _CHAPTERS)
+        yield RowFinding(message + next(filter(None, said), ""), annotation=annotation, category=name, pixels=0)
 
 
 def _together(owner: Ints, category: Ints, n: int) -> Ints:
@@ -97,7 +96,7 @@ def _together(owner: Ints, category: Ints, n: int) -> Ints:
         if end > start:
             times = np.repeat(count[start:end], count[start:end])
             one = category[first[start] : first[start] + int(count[start:end].sum())]
-            other = category[spread(np.repeat(first[start:end], count[start:end]), times)]
+            other = category[expand_ranges(np.repeat(first[start:end], count[start:end]), times)]
             result += np.bincount(np.repeat(one, times) * n + other, minlength=n * n)
             start = end
     return result.reshape(n, n)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG002", "missing-file", severity="error", needs=())
-def missing_file(tables: Tables) -> Iterator[Found]:
+def missing_file(tables: Tables) -> Iterator[RowFinding]:
     """An annotation whose image or mask file does not exist.
 
     Example:
@@ -22,4 +22,4 @@ def missing_file(tables: Tables) -> Iterator[Found]:
 
     Remedy: rename the file or the entry; --images names another folder of images.
     """
-    yield from reported(tables, "SEG002")
+    yield from reader_findings(tables, "SEG002")

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG016", "mixed-encoding", severity="warning", needs=())
-def mixed_encoding(tables: Tables) -> Iterator[Found]:
+def mixed_encoding(tables: Tables) -> Iterator[RowFinding]:
     """Masks of one dataset in different modes, bit depths or palettes.
 
     Flagged:
@@ -43,10 +43,10 @@ def mixed_encoding(tables: Tables) -> Iterator[Found]:
     ranked = sorted(rows_of, key=lambda encoding: (-len(rows_of[encoding]), encoding))
     for other in ranked[1:]:
         message = (
-            f"{counted(len(rows_of[other]), *nouns)} stored as {_said(other)}, this one first; "
+            f"{count_noun(len(rows_of[other]), *nouns)} stored as {_said(other)}, this one first; "
             f"{len(rows_of[ranked[0]]):,} stored as {_said(ranked[0])}"
         )
-        yield Found(message, annotation=rows_of[other][0])
+        yield RowFinding(message, annotation=rows_of[other][0])
 
 
 def _said(encoding: str) -> str:

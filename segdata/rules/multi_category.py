@@ -5,16 +5,15 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found, Severity
-from segdata.core.guideline import quoted
-from segdata.core.relations import declares, related
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding, Severity
+from segdata.core.guideline import declares_relation, is_related, quote_guideline
 from segdata.core.rule import Tables, rule
 from segdata.core.table import Table
 
 
 @rule("SEG211", "multi-category", severity="warning", needs=("also",))
-def multi_category(tables: Tables) -> Iterator[Found]:
+def multi_category(tables: Tables) -> Iterator[RowFinding]:
     """A segment that is also of a category which the taxonomy does not allow beside its own (`also`).
 
     Flagged:
@@ -55,7 +54,7 @@ def multi_category(tables: Tables) -> Iterator[Found]:
     own = segments["category_id"][tables.also["segment"]]
     rows = np.flatnonzero(~_is_allowed(tables, own))
     odd = tables.also.take(rows).beside(own=own[rows], annotation=segments["annotation"][tables.also["segment"][rows]])
-    ruled = declares(profile.taxonomy, "also")
+    ruled = declares_relation(profile.taxonomy, "also")
     for group in odd.groups(*(("annotation",) if ruled else ()), "own", "category_id"):
         yield _found(tables, odd.take(group), ruled)
 
@@ -65,20 +64,20 @@ def _is_allowed(tables: Tables, own: NDArray[np.int64]) -> NDArray[np.bool_]:
     second = tables.also["category_id"]
     taxonomy = tables.profile.taxonomy
     known = np.isin(second, list(taxonomy.by_id()))
-    return related(taxonomy, "also", own, second) & known & np.not_equal(own, second)
+    return is_related(taxonomy, "also", own, second) & known & np.not_equal(own, second)
 
 
-def _found(tables: Tables, odd: Table, ruled: bool) -> Found:
+def _found(tables: Tables, odd: Table, ruled: bool) -> RowFinding:
     """One finding for segments of one category with the same secondary one."""
     profile, rows = tables.profile, tuple(np.unique(odd["segment"]).tolist())
     own, second = int(odd["own"][0]), int(odd["category_id"][0])
     name, other = profile.name_of(own), profile.name_of(second)
     unruled = "does not allow" if ruled else "says nothing of"
     why = "which is the same" if own == second else f"which the taxonomy {unruled}"
-    message = f"{counted(len(rows), 'segment')} of {name!r} also of {other!r}, {why}"
-    message += quoted(profile.taxonomy, own, "definition")
+    message = f"{count_noun(len(rows), 'segment')} of {name!r} also of {other!r}, {why}"
+    message += quote_guideline(profile.taxonomy, own, "definition")
     pixels = int(tables.segments["area"][list(rows)].sum())
     severity: Severity | None = None if ruled or profile.taxonomy_declared else "info"
     if len(np.unique(odd["annotation"])) == 1:
-        return Found(message, segments=rows, pixels=pixels, severity=severity)
-    return Found(message, category=name, pixels=pixels, severity=severity)
+        return RowFinding(message, segments=rows, pixels=pixels, severity=severity)
+    return RowFinding(message, category=name, pixels=pixels, severity=severity)

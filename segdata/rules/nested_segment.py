@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.companions import are_things
-from segdata.core.finding import Found
-from segdata.core.relations import related_either_way
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import is_related_either_way
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
+from segdata.rules.shared import is_thing
 
 
 @rule("SEG110", "nested-segment", severity="info", needs=("pairs", "holes"), tasks=("instance", "panoptic"))
-def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 0.8) -> Iterator[Found]:
+def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 0.8) -> Iterator[RowFinding]:
     """A segment wholly inside another of its category.
 
     Flagged, it shares its pixels with the other:
@@ -71,15 +71,15 @@ def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 
     found = [(inner[inside], outer[inside]), _in_holes(tables, min_share)]
     inner, outer = (np.concatenate(each) for each in zip(*found, strict=True))
     category = segments["category_id"].astype(np.int64)
-    things = are_things(tables)
+    things = is_thing(tables)
     counts = (category[inner] == category[outer]) & things[inner] & things[outer]
-    counts &= ~related_either_way(tables.profile.taxonomy, "may_overlap", category[inner], category[outer])
+    counts &= ~is_related_either_way(tables.profile.taxonomy, "may_overlap", category[inner], category[outer])
     ones, others = np.unique(np.column_stack([inner, outer])[counts], axis=0).T
     sides = (segments[side][ones].tolist() for side in ("x", "y", "width", "height"))
     rows = (each.tolist() for each in (ones, others, area[ones], area[others]))
     for one, other, pixels, of, *box in zip(*rows, *sides, strict=True):
         message = f"{pixels:,} px that lie inside another segment of the category, of {of:,} px"
-        yield Found(message, segments=(one, other), bbox=tuple(box), pixels=pixels)
+        yield RowFinding(message, segments=(one, other), bbox=tuple(box), pixels=pixels)
 
 
 def _in_holes(tables: Tables, min_share: float) -> tuple[Ints, Ints]:

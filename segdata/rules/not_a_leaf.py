@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Tables, rule
 from segdata.core.taxonomy import Taxonomy
 
@@ -15,7 +15,7 @@ _SHOWN = 4  # children that a message names
 
 
 @rule("SEG205", "not-a-leaf", severity="warning", needs=())
-def not_a_leaf(tables: Tables) -> Iterator[Found]:
+def not_a_leaf(tables: Tables) -> Iterator[RowFinding]:
     """A segment of a category that others divide further.
 
     Flagged:
@@ -62,12 +62,12 @@ def not_a_leaf(tables: Tables) -> Iterator[Found]:
         id_ = int(segments["category_id"][rows[0]])
         name, pixels = profile.name_of(id_), int(segments["area"][rows].sum())
         below = ", ".join(children[id_][:_SHOWN]) + (", …" if len(children[id_]) > _SHOWN else "")
-        message = f"{counted(len(rows), 'segment')} of {name!r}, which is divided into {below}"
-        message += quoted(profile.taxonomy, id_, "definition")
+        message = f"{count_noun(len(rows), 'segment')} of {name!r}, which is divided into {below}"
+        message += quote_guideline(profile.taxonomy, id_, "definition")
         if profile.taxonomy_declared:
-            yield Found(message, segments=tuple(rows.tolist()), pixels=pixels)
+            yield RowFinding(message, segments=tuple(rows.tolist()), pixels=pixels)
         else:
-            yield Found(message, category=name, pixels=pixels, severity="info")
+            yield RowFinding(message, category=name, pixels=pixels, severity="info")
 
 
 def _children(taxonomy: Taxonomy) -> dict[int, list[str]]:

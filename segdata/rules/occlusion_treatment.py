@@ -1,23 +1,103 @@
 """SEG212 occlusion-treatment: a category drawn with what others hide of it here, and without there."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.distinct import distinct
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
-from segdata.core.kept_parts import kept_parts
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import Relation, is_related_either_way, quote_guideline
+from segdata.core.permutation_tests import StratifiedGroups, cluster_p_value, intraclass_correlation
 from segdata.core.profile import Profile
-from segdata.core.relations import Relation, related_either_way
 from segdata.core.rule import Tables, rule
-from segdata.core.runs import Ints
-from segdata.core.statistics.blocks import Blocks
-from segdata.core.statistics.chance import discoveries
-from segdata.core.statistics.clustering import chance_of_clusters, intraclass_correlation
+from segdata.core.runs import Ints, unique_inverse
+from segdata.core.statistics import benjamini_hochberg
 from segdata.core.table import Table
+
+_Boxes = NDArray[np.float64]  # (n, 4): x, y, width, height
+_SMALLEST_PART, _LEAST_SHARE = 50, 0.1  # px, and share of its segment: a smaller part is a scrap
+_SAME = 0.5  # IoU of boxes of one thing, drawn twice
+
+
+def kept_parts(tables: Tables) -> Table:
+    """What several annotators make of one object in parts: annotation, category, object, kept.
+
+    An object is a segment with two large parts, or the two segments of its category that lie where its parts do; `kept`
+    tells which. Only those that two annotators or more have drawn are listed, one row for each. Needs the family
+    `parts`.
+    """
+    segments, annotations = tables.segments, tables.annotations
+    of_image: defaultdict[int, list[int]] = defaultdict(list)
+    for row, image in enumerate(annotations["image"].tolist()):
+        of_image[image].append(row)
+    objects = _objects(tables)
+    several = np.unique(tables.parts["segment"])
+    whole = np.setdiff1d(np.flatnonzero(~segments["iscrowd"] & (segments["area"] >= _SMALLEST_PART)), several)
+    singles = _by_annotation(segments, whole)
+    kept_by = _by_annotation(segments, np.array(sorted(objects), np.int64))
+    found: list[tuple[int, int, int, bool]] = []
+    order = np.lexsort([segments[name][list(objects)] for name in ("y", "x", "category_id", "annotation")])
+    for number, segment in enumerate(np.array(list(objects), np.int64)[order].tolist()):
+        boxes = objects[segment]
+        annotation, category = int(segments["annotation"][segment]), int(segments["category_id"][segment])
+        rows = [(annotation, category, number, True)]
+        for other in of_image[int(annotations["image"][annotation])]:
+            if other == annotation:
+                continue
+            kept = any(_match(boxes, objects[row]) for row in kept_by[other, category])
+            if kept and other < annotation:
+                rows = []  # it was listed when the other's turn came
+                break
+            if kept or _match(boxes, _boxes(segments, singles[other, category])):
+                rows.append((other, category, number, kept))
+        found += rows if len(rows) > 1 else []
+    columns = np.array(found, np.int64).reshape(-1, 4).T
+    names = ("annotation", "category", "object", "kept")
+    return Table(dict(zip(names, columns, strict=True))).beside(kept=columns[3] > 0)
+
+
+def _objects(tables: Tables) -> dict[int, _Boxes]:
+    """The boxes of the two largest parts of each segment that has two large ones, by its row."""
+    parts, area = tables.parts, tables.segments["area"]
+    owner = parts["segment"]
+    large = (parts["area"] >= _SMALLEST_PART) & (parts["area"] >= _LEAST_SHARE * area[owner])
+    large &= ~tables.segments["iscrowd"][owner]
+    rows = np.flatnonzero(large)
+    rows = rows[np.lexsort((parts["x"][rows], parts["y"][rows], -parts["area"][rows], owner[rows]))]
+    first = np.flatnonzero(np.diff(owner[rows], prepend=-1) != 0)
+    first = first[np.diff(np.append(first, len(rows))) > 1]
+    pairs = _boxes(parts, np.stack([rows[first], rows[first + 1]], axis=1).ravel()).reshape(-1, 2, 4)
+    return dict(zip(owner[rows[first]].tolist(), pairs, strict=True))
+
+
+def _by_annotation(segments: Table, rows: Ints) -> defaultdict[tuple[int, int], list[int]]:
+    """Rows by annotation and category."""
+    found: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for row, annotation, category in zip(
+        rows.tolist(), segments["annotation"][rows].tolist(), segments["category_id"][rows].tolist(), strict=True
+    ):
+        found[annotation, category].append(row)
+    return found
+
+
+def _boxes(things: Table, rows: "Ints | list[int]") -> _Boxes:
+    columns = [things[name][rows] for name in ("x", "y", "width", "height")]
+    return np.stack(columns, axis=1).astype(np.float64).reshape(-1, 4)
+
+
+def _match(two: _Boxes, others: _Boxes) -> bool:
+    """Whether two boxes (2, 4) are also among others (n, 4), each another one."""
+    if len(others) < 2:
+        return False
+    low = np.maximum(two[:, None, :2], others[:, :2])
+    high = np.minimum((two[:, :2] + two[:, 2:])[:, None], others[:, :2] + others[:, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=2)
+    iou = shared / (two[:, 2:].prod(axis=1)[:, None] + others[:, 2:].prod(axis=1) - shared)
+    best = iou.argmax(axis=1)
+    return bool(best[0] != best[1] and (iou.max(axis=1) >= _SAME).all())
+
 
 _SEED = 212  # the same data give the same findings
 _SMALLEST = 50  # px of the smaller segment: of fewer a border is too large a share
@@ -42,7 +122,7 @@ def _may_overlap(profile: Profile) -> bool:
 )
 def occlusion_treatment(
     tables: Tables, *, min_shared: float = 0.02, min_effect: float = 0.5, min_files: int = 3, rate: float = 0.05
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """A category that some files, or annotators, draw whole, and others only as far as it is seen.
 
     Example:
@@ -101,7 +181,7 @@ def _borders(tables: Tables, min_shared: float) -> Table:
     good = (smaller >= _SMALLEST) & (shared <= _WITHIN * smaller) & ~segments["iscrowd"][a] & ~segments["iscrowd"][b]
     relations: tuple[Relation, ...] = ("may_overlap", "part_of")
     for relation in relations:
-        good &= ~related_either_way(tables.profile.taxonomy, relation, category[a], category[b])
+        good &= ~is_related_either_way(tables.profile.taxonomy, relation, category[a], category[b])
     a, b, over = a[good], b[good], (shared >= min_shared * smaller)[good]
     twice = category[a] != category[b]
     one, other = np.concatenate([category[a], category[b[twice]]]), np.concatenate([category[b], category[a[twice]]])
@@ -134,12 +214,12 @@ class _Divided:
     p: float
 
 
-def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, rate: float) -> Iterator[Found]:
+def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, rate: float) -> Iterator[RowFinding]:
     rng = np.random.default_rng(_SEED)
     every = [_divided(borders.take(rows), min_effect, min_files, rng) for rows in borders.groups("category")]
     told = [each for each in every if each is not None]
     p = np.concatenate([[each.p for each in told], np.ones(len(every) - len(told))])
-    for each, stands in zip(told, discoveries(p, rate).tolist(), strict=False):
+    for each, stands in zip(told, benjamini_hochberg(p, rate).tolist(), strict=False):
         if stands:
             name = tables.profile.name_of(each.id)
             message = (
@@ -148,12 +228,14 @@ def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, 
                 f"({each.over[1]:,} of {each.of[1]:,}; {_named(tables, each.seen)}); intraclass correlation "
                 f"{each.effect:.2f}, {min_effect:g} counts; p = {each.p:.2g}"
             )
-            yield Found(message + quoted(tables.profile.taxonomy, each.id, "occlusion_rule"), category=name)
+            yield RowFinding(
+                message + quote_guideline(tables.profile.taxonomy, each.id, "occlusion_rule"), category=name
+            )
 
 
 def _divided(borders: Table, min_effect: float, min_files: int, rng: np.random.Generator) -> _Divided | None:
     """One category's borders as two ways to draw; None where they are not."""
-    rows, group = distinct(borders["annotation"])
+    rows, group = unique_inverse(borders["annotation"])
     over = borders["over"].astype(np.float64)
     n, hits = np.bincount(group), np.bincount(group, weights=over)
     whole = np.flatnonzero((n > 1) & (hits >= 0.5 * n))
@@ -163,7 +245,7 @@ def _divided(borders: Table, min_effect: float, min_files: int, rng: np.random.G
         return None
     kept = np.flatnonzero(group % -(-len(group) // _MOST) == 0)
     stratum = np.unique(borders["other"], return_inverse=True)[1]
-    p = chance_of_clusters(over[kept], group[kept], stratum[kept], rng, _PERMUTATIONS)
+    p = cluster_p_value(over[kept], group[kept], stratum[kept], rng, _PERMUTATIONS)
     hit, of = ((int(count[whole].sum()), int(count[seen].sum())) for count in (hits, n))
     return _Divided(int(borders["category"][0]), rows[whole], rows[seen], hit, of, effect, p)
 
@@ -184,7 +266,7 @@ _KEPT = ("keeps the parts of a thing as one segment", "makes each part of a thin
 
 def _by_annotator(
     tables: Tables, seen: Table, words: tuple[str, str, str], min_effect: float, rate: float
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """Annotators whose share of `flag` differs from the others', for each `category`, within each `stratum`."""
     rng = np.random.default_rng(_SEED)
     names = sorted({name for name in tables.annotations["annotator"].tolist() if name is not None})
@@ -194,13 +276,13 @@ def _by_annotator(
     tested = []
     for rows in seen.groups("category"):
         flag = seen["flag"][rows].astype(np.float64)
-        blocks = Blocks.of(who[seen["annotation"][rows]], seen["stratum"][rows], len(names))
+        blocks = StratifiedGroups.of(who[seen["annotation"][rows]], seen["stratum"][rows], len(names))
         found = blocks.compare(flag)
         apart = np.abs(np.nan_to_num(found.difference)) * (found.n >= _LEAST)
         worst = int(apart.argmax())
         p = blocks.chance(flag, rng, _PERMUTATIONS)[0] if apart[worst] >= min_effect else 1.0
         tested.append((int(seen["category"][rows[0]]), worst, found, p))
-    stands = discoveries(np.array([p for *_, p in tested]), rate)
+    stands = benjamini_hochberg(np.array([p for *_, p in tested]), rate)
     for (id_, worst, found, p), good in zip(tested, stands.tolist(), strict=True):
         if good:
             mine, others = float(found.mean[worst]), max(float(found.mean[worst] - found.difference[worst]), 0.0)
@@ -208,8 +290,8 @@ def _by_annotator(
                 f"{names[worst]!r} {words[mine < others]}: {mine:.0%} of {found.n[worst]:,} {words[2]}, for the "
                 f"others {others:.0%}; a difference of {min_effect:.0%} counts; p = {p:.2g}"
             )
-            message += quoted(tables.profile.taxonomy, id_, "occlusion_rule")
-            yield Found(message, annotator=names[worst], category=tables.profile.name_of(id_))
+            message += quote_guideline(tables.profile.taxonomy, id_, "occlusion_rule")
+            yield RowFinding(message, annotator=names[worst], category=tables.profile.name_of(id_))
 
 
 def _named(tables: Tables, annotations: NDArray[np.int64], most: int = 3) -> str:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG011", "orphan-file", severity="warning", needs=())
-def orphan_file(tables: Tables) -> Iterator[Found]:
+def orphan_file(tables: Tables) -> Iterator[RowFinding]:
     """An image without annotation, or a mask without image.
 
     Example:
@@ -21,4 +21,4 @@ def orphan_file(tables: Tables) -> Iterator[Found]:
 
     Remedy: find the counterpart, rename it to the same stem, or remove the file.
     """
-    yield from reported(tables, "SEG011")
+    yield from reader_findings(tables, "SEG011")

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG115", "out-of-frame", severity="warning", needs=("outlines",), fix="unsafe")
-def out_of_frame(tables: Tables, *, max_pixels: float = 0.5) -> Iterator[Found]:
+def out_of_frame(tables: Tables, *, max_pixels: float = 0.5) -> Iterator[RowFinding]:
     """A polygon with vertices beyond the frame.
 
     Flagged:
@@ -42,7 +42,7 @@ def out_of_frame(tables: Tables, *, max_pixels: float = 0.5) -> Iterator[Found]:
         "segment", "vertices", "outside", "overshoot", "outside_pixels"
     ):
         message = (
-            f"{outside} of {counted(vertices, 'vertex', 'vertices')} outside the frame, up to {overshoot:.1f} px, "
+            f"{outside} of {count_noun(vertices, 'vertex', 'vertices')} outside the frame, up to {overshoot:.1f} px, "
             f"with {pixels:,} px of the segment"
         )
-        yield Found(message, segments=(segment,), pixels=pixels)
+        yield RowFinding(message, segments=(segment,), pixels=pixels)

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
-from segdata.core.policy import must_be_apart
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Tables, rule
 from segdata.core.table import Table
+from segdata.rules.shared import forbidden_overlaps
 
 
 @rule("SEG102", "overlap", severity="error", needs=("pairs",))
-def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
+def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[RowFinding]:
     """Pixels claimed by two segments where the policy forbids it.
 
     Flagged, declared:
@@ -84,7 +84,7 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
     policy = tables.profile.overlap
     if policy.value == "allow" and policy.declared:
         return
-    pairs = must_be_apart(tables)
+    pairs = forbidden_overlaps(tables)
     pairs = pairs.take(pairs["shared"] >= min_pixels)
     if policy.declared:
         yield from _each(tables, pairs)
@@ -94,33 +94,34 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[Found]:
         yield from _each_annotation(tables, pairs)
 
 
-def _each(tables: Tables, pairs: Table) -> Iterator[Found]:
+def _each(tables: Tables, pairs: Table) -> Iterator[RowFinding]:
     category, profile = tables.segments["category_id"], tables.profile
     for a, b, shared, x, y, width, height in pairs.lines("a", "b", "shared", "x", "y", "width", "height"):
         one, other = sorted(profile.name_of(int(category[row])) for row in (a, b))
         whose = f"two segments of {one!r}" if one == other else f"{one!r} and {other!r}"
         message = f"{shared:,} px belong to {whose}; overlap is forbidden"
-        message += quoted(profile.taxonomy, one, "boundary_rule")
-        yield Found(message, segments=(a, b), bbox=(x, y, width, height), pixels=shared)
+        message += quote_guideline(profile.taxonomy, one, "boundary_rule")
+        yield RowFinding(message, segments=(a, b), bbox=(x, y, width, height), pixels=shared)
 
 
-def _each_annotation(tables: Tables, pairs: Table) -> Iterator[Found]:
+def _each_annotation(tables: Tables, pairs: Table) -> Iterator[RowFinding]:
     shared = pairs["shared"]
     for rows in pairs.beside(annotation=tables.segments["annotation"][pairs["a"]]).groups("annotation"):
         worst = rows[[shared[rows].argmax()]]
         ((a, b, most, *box),) = pairs.take(worst).lines("a", "b", "shared", "x", "y", "width", "height")
         pixels = int(shared[rows].sum())
-        message = f"{counted(len(rows), 'pair')} of segments share {pixels:,} px, this one most: {most:,} px"
-        yield Found(message, segments=(a, b), bbox=tuple(box), pixels=pixels, severity="warning")
+        message = f"{count_noun(len(rows), 'pair')} of segments share {pixels:,} px, this one most: {most:,} px"
+        yield RowFinding(message, segments=(a, b), bbox=tuple(box), pixels=pixels, severity="warning")
 
 
-def _once(tables: Tables, pairs: Table) -> Iterator[Found]:
+def _once(tables: Tables, pairs: Table) -> Iterator[RowFinding]:
     if len(pairs) == 0:
         return
     annotations = tables.segments["annotation"][pairs["a"]]
     pixels = int(pairs["shared"].sum())
     message = (
-        f"{counted(len(pairs), 'pair')} of segments in {counted(len(np.unique(annotations)), 'annotation')} share "
+        f"{count_noun(len(pairs), 'pair')} of segments in "
+        f"{count_noun(len(np.unique(annotations)), 'annotation')} share "
         f"{pixels:,} px; this format allows it: declare `overlap: allow` or `overlap: forbid`"
     )
-    yield Found(message, pixels=pixels, severity="info")
+    yield RowFinding(message, pixels=pixels, severity="info")

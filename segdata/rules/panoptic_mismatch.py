@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG014", "panoptic-mismatch", severity="error", needs=())
-def panoptic_mismatch(tables: Tables) -> Iterator[Found]:
+def panoptic_mismatch(tables: Tables) -> Iterator[RowFinding]:
     """Ids of segments_info and of the panoptic PNG that disagree, either way round.
 
     Example:
@@ -22,4 +22,4 @@ def panoptic_mismatch(tables: Tables) -> Iterator[Found]:
     Remedy: export both files again from one source; when all ids are unknown, look at the colour order (RGB or
     BGR).
     """
-    yield from reported(tables, "SEG014")
+    yield from reader_findings(tables, "SEG014")

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.policy import small_shapes_count
-from segdata.core.reels import in_images
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.frame_sequences import outside_volumes
 from segdata.core.rule import Tables, rule
-from segdata.core.summed import COLUMNS, summed
+from segdata.rules.shared import SUM_COLUMNS, counts_small_shapes, sum_by_owner
 
 _LONG = 50  # times as long as wide: a net of lines
 
@@ -15,7 +14,7 @@ _LONG = 50  # times as long as wide: a net of lines
 @rule("SEG107", "pinhole", severity="warning", needs=("holes", "volumes"), fix="unsafe")
 def pinhole(
     tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, line_width: float = 3.0
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """A hole of a few pixels inside a segment, which nobody labelled.
 
     Flagged:
@@ -62,15 +61,15 @@ def pinhole(
     segments = tables.segments
     size, half = segments["area"], segments["perimeter"] / 2
     net = (size < line_width * half) & (half**2 > _LONG * size)
-    counts = small_shapes_count(tables) & ~net
+    counts = counts_small_shapes(tables) & ~net
     for holes, group, unit in (
-        (in_images(tables, tables.holes), "segment", "px"),
+        (outside_volumes(tables, tables.holes), "segment", "px"),
         (tables.cavities, "thing", "voxels"),
     ):
         small = (holes["area"] < min_pixels) & (holes["area"] < max_share * holes["whole"]) & holes["empty"]
         small &= counts[holes["segment"]]
-        found = summed(holes.take(small), group, *({"segment", "whole"} - {group}))
-        for segment, whole, n, pixels, largest, x, y, width, height in found.lines("segment", "whole", *COLUMNS):
+        found = sum_by_owner(holes.take(small), group, *({"segment", "whole"} - {group}))
+        for segment, whole, n, pixels, largest, x, y, width, height in found.lines("segment", "whole", *SUM_COLUMNS):
             most = f", the largest {largest} {unit}" if n > 1 else ""
-            message = f"{counted(n, 'hole')} of {pixels:,} {unit}{most}, in a segment of {whole:,} {unit}"
-            yield Found(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)
+            message = f"{count_noun(n, 'hole')} of {pixels:,} {unit}{most}, in a segment of {whole:,} {unit}"
+            yield RowFinding(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)

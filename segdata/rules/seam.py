@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.table import Table
@@ -14,7 +14,7 @@ _EXPLAINED = 0.8  # of the length of all ends on one side, by a single one on th
 
 
 @rule("SEG116", "seam", severity="warning", needs=("ends", "steps"))
-def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Iterator[Found]:
+def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Iterator[RowFinding]:
     """Segments cut along a straight line that is not the frame.
 
     Flagged:
@@ -76,7 +76,7 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Itera
                 break
 
 
-def _found(tables: Tables, ends: Table, rows: Ints, begins: bool, length: int) -> Found:
+def _found(tables: Tables, ends: Table, rows: Ints, begins: bool, length: int) -> RowFinding:
     """The finding of the ends of one line."""
     upright, at = bool(ends["upright"][rows[0]]), int(ends["at"][rows[0]])
     annotation, segment = int(ends["annotation"][rows[0]]), ends["segment"][rows]
@@ -86,9 +86,9 @@ def _found(tables: Tables, ends: Table, rows: Ints, begins: bool, length: int) -
     beyond = int(tables.images["width" if upright else "height"][image]) - at
     short = min(at, beyond)
     near = f", {short} px short of the frame" if short <= 2 else ""
-    what = f"{counted(len(rows), 'segment')} {'begin' if begins else 'end'} flat on the line"
+    what = f"{count_noun(len(rows), 'segment')} {'begin' if begins else 'end'} flat on the line"
     side = max(at - 1, 0)
-    return Found(
+    return RowFinding(
         f"{what} {'x' if upright else 'y'} = {at}{near}, over {length:,} px of it",
         annotation=annotation,
         segments=tuple(sorted(segment.tolist())),

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG114", "self-intersection", severity="warning", needs=("outlines",))
-def self_intersection(tables: Tables) -> Iterator[Found]:
+def self_intersection(tables: Tables) -> Iterator[RowFinding]:
     """A polygon ring that crosses itself.
 
     Flagged:
@@ -34,5 +34,5 @@ def self_intersection(tables: Tables) -> Iterator[Found]:
     """
     crossed = tables.outlines.take(tables.outlines["crossings"] > 0)
     for segment, crossings, x, y in crossed.lines("segment", "crossings", "cross_x", "cross_y"):
-        message = f"the outline crosses itself {counted(crossings, 'time')}, first at x={x:.1f}, y={y:.1f}"
-        yield Found(message, segments=(segment,))
+        message = f"the outline crosses itself {count_noun(crossings, 'time')}, first at x={x:.1f}, y={y:.1f}"
+        yield RowFinding(message, segments=(segment,))

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG003", "size-mismatch", severity="error", needs=())
-def size_mismatch(tables: Tables) -> Iterator[Found]:
+def size_mismatch(tables: Tables) -> Iterator[RowFinding]:
     """An image, its mask and its declared width and height that disagree.
 
     Example:
@@ -20,4 +20,4 @@ def size_mismatch(tables: Tables) -> Iterator[Found]:
 
     Remedy: export the mask again at the size of its image; correct a declared size.
     """
-    yield from reported(tables, "SEG003")
+    yield from reader_findings(tables, "SEG003")

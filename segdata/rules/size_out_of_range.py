@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import quote_guideline
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
@@ -22,7 +22,7 @@ def _has_sizes(profile: Profile) -> bool:
 
 
 @rule("SEG214", "size-out-of-range", severity="warning", needs=(), when=_has_sizes)
-def size_out_of_range(tables: Tables) -> Iterator[Found]:
+def size_out_of_range(tables: Tables) -> Iterator[RowFinding]:
     """A segment smaller or larger than the taxonomy says of its category (`size`).
 
     Flagged:
@@ -83,7 +83,7 @@ def _mm2_of_pixel(tables: Tables) -> Floats:
 
 def _found(
     tables: Tables, category: Category, rows: Ints, measure: Floats, how: Literal["smaller", "larger"], limit: str
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """One finding for the segments of each annotation."""
     unit = limit.rpartition(" ")[2]
     for group in tables.segments.take(rows).groups("annotation"):
@@ -91,6 +91,6 @@ def _found(
         worst = measure[mine].min() if how == "smaller" else measure[mine].max()
         extreme = f", the {'smallest' if how == 'smaller' else 'largest'} {worst:,.4g} {unit}" if len(mine) > 1 else ""
         size = f" ({worst:,.4g} {unit})" if len(mine) == 1 else ""
-        message = f"{counted(len(mine), 'segment')}{size} {how} than {limit}{extreme}"
-        message += quoted(tables.profile.taxonomy, category.id, "definition")
-        yield Found(message, segments=tuple(mine.tolist()), pixels=int(tables.segments["area"][mine].sum()))
+        message = f"{count_noun(len(mine), 'segment')}{size} {how} than {limit}{extreme}"
+        message += quote_guideline(tables.profile.taxonomy, category.id, "definition")
+        yield RowFinding(message, segments=tuple(mine.tolist()), pixels=int(tables.segments["area"][mine].sum()))

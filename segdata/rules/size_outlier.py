@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.finding import Found
-from segdata.core.reels import of_kind
+from segdata.core.finding import RowFinding
+from segdata.core.frame_sequences import is_frame_of
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
-from segdata.core.statistics.robust import Floats, group_median, outlier_limit, robust_z
+from segdata.core.statistics import Floats, group_median, outlier_limit, robust_z
+from segdata.core.strata import is_example, joint_codes, size_class
 from segdata.core.table import Flags
-from segdata.core.tallies import countable, joint, size_class
 
 _EDGE = 3  # pixels; outlines of what the frame cuts often end a little before it
 _SEVERAL = 4  # segments of an image that tell how near the camera was
@@ -19,7 +19,7 @@ _SEVERAL = 4  # segments of an image that tell how near the camera was
 @rule("SEG307", "size-outlier", severity="info", needs=(), tasks=("instance", "panoptic"))
 def size_outlier(
     tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0, min_segments: int = 30
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """A segment whose area is far outside the range of its category.
 
     Flagged (min_segments=5):
@@ -70,10 +70,10 @@ def size_outlier(
     width, height = (images[name][segments["image"]].astype(np.int64) for name in ("width", "height"))
     cut = (segments["x"] < _EDGE) | (segments["y"] < _EDGE)
     cut |= (segments["x"] + segments["width"] > width - _EDGE) | (segments["y"] + segments["height"] > height - _EDGE)
-    told = countable(tables, crowds=False) & np.isin(segments["category_id"], things)
-    told &= (images.missing("sequence") | of_kind(tables.profile, images, "video"))[segments["image"]]
+    told = is_example(tables, crowds=False) & np.isin(segments["category_id"], things)
+    told &= (images.missing("sequence") | is_frame_of(tables.profile, images, "video"))[segments["image"]]
     rows = np.flatnonzero(told & ((width * height == 0) | ~cut))
-    category, _ = joint(segments["category_id"][rows], size_class(tables)[segments["image"][rows]])
+    category, _ = joint_codes(segments["category_id"][rows], size_class(tables)[segments["image"][rows]])
     count = np.bincount(category)
     rows, category = rows[enough := count[category] >= min_segments], category[enough]
     limit = outlier_limit(count, rate)[category]
@@ -91,11 +91,11 @@ def size_outlier(
             f"{area:,} px, {times} category's median ({usual:,.0f} px in an image of this size); "
             f"robust z {score[place]:+.1f}, the limit is {limit[place]:.1f}"
         )
-        yield Found(message, segments=(row,), pixels=area)
+        yield RowFinding(message, segments=(row,), pixels=area)
 
 
 def _as_its_neighbours(share: Floats, image: Ints, category: Ints, min_ratio: float) -> Flags:
     """(n,) segments in images with four or more of their category that are like these in size: logarithms (n,)."""
-    place, _ = joint(image, category)
+    place, _ = joint_codes(image, category)
     near: Flags = np.abs(share - group_median(share, place)) <= np.log(min_ratio)
     return near & (np.bincount(place)[place] >= _SEVERAL)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
+from segdata.core.profile import has_volumes
 from segdata.core.rule import Tables, rule
-from segdata.core.sequence import has_volumes
 from segdata.core.table import Table
 
 _FEW = 2  # gaps of a category that are no habit; and slices
@@ -16,7 +16,7 @@ _FEW = 2  # gaps of a category that are no habit; and slices
 @rule("SEG358", "slice-gap", severity="warning", needs=("shapes", "volumes"), when=has_volumes)
 def slice_gap(
     tables: Tables, *, min_pixels: int = 8, min_share: float = 0.5, max_gaps: float = 0.05
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """A structure that is missing on a slice between two that have it.
 
     Flagged:
@@ -79,7 +79,7 @@ def slice_gap(
             f"{name} is missing here, but has {shared:,} px one above the other on the slices before and after "
             f"(the smaller part has {smaller:,} px)"
         )
-        yield Found(message, annotation=annotation, bbox=tuple(box), pixels=shared, category=name)
+        yield RowFinding(message, annotation=annotation, bbox=tuple(box), pixels=shared, category=name)
 
 
 def _come_and_go(tables: Tables, skips: Table, max_gaps: float) -> NDArray[np.bool_]:

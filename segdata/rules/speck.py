@@ -5,19 +5,18 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.policy import small_shapes_count
-from segdata.core.reels import in_images
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.frame_sequences import outside_volumes
 from segdata.core.rule import Tables, rule
-from segdata.core.summed import COLUMNS, summed
 from segdata.core.table import Table
+from segdata.rules.shared import SUM_COLUMNS, counts_small_shapes, sum_by_owner
 
 _MANY = 20  # parts that are small but no specks
 
 
 @rule("SEG106", "speck", severity="warning", needs=("shapes", "parts", "volumes"), fix="unsafe")
-def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Iterator[Found]:
+def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Iterator[RowFinding]:
     """A stray part far smaller than its segment.
 
     Flagged:
@@ -62,17 +61,20 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> It
     these parts have under 4 pixels. Of 396 such parts in 185 slices of a brain scan, as three readers drew it, 77 are
     stray in three dimensions, in 3 findings.
     """
-    counts = small_shapes_count(tables)
-    for parts, group, unit in ((in_images(tables, tables.parts), "segment", "px"), (tables.solids, "thing", "voxels")):
+    counts = counts_small_shapes(tables)
+    for parts, group, unit in (
+        (outside_volumes(tables, tables.parts), "segment", "px"),
+        (tables.solids, "thing", "voxels"),
+    ):
         small = (parts["cluster"] < min_pixels) & (parts["cluster"] < max_share * parts["whole"])
         small &= parts["drawn"] if group == "segment" else True
         small &= counts[parts["segment"]]
         small &= ~_small_by_nature(parts, group, small, min_pixels)
-        found = summed(parts.take(small), group, *({"segment", "whole"} - {group}))
-        for segment, whole, n, pixels, largest, x, y, width, height in found.lines("segment", "whole", *COLUMNS):
+        found = sum_by_owner(parts.take(small), group, *({"segment", "whole"} - {group}))
+        for segment, whole, n, pixels, largest, x, y, width, height in found.lines("segment", "whole", *SUM_COLUMNS):
             most = f", the largest {largest} {unit}" if n > 1 else ""
-            message = f"{counted(n, 'stray part')} of {pixels:,} {unit}{most}, in a segment of {whole:,} {unit}"
-            yield Found(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)
+            message = f"{count_noun(n, 'stray part')} of {pixels:,} {unit}{most}, in a segment of {whole:,} {unit}"
+            yield RowFinding(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)
 
 
 def _small_by_nature(parts: Table, group: str, small: NDArray[np.bool_], min_pixels: int) -> NDArray[np.bool_]:

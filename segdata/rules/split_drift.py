@@ -4,17 +4,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.distinct import distinct
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
+from segdata.core.permutation_tests import Floats, MixComparison, compare_mixes
 from segdata.core.rule import Tables, rule
-from segdata.core.statistics.chance import discoveries
-from segdata.core.statistics.mix import Apart, Floats, apart
-from segdata.core.strata import splits
-from segdata.core.tallies import examples, joint, numbered, units
+from segdata.core.runs import unique_inverse
+from segdata.core.statistics import benjamini_hochberg
+from segdata.core.strata import example_segments, image_splits, independent_units, joint_codes, number_names
 
 
 @rule("SEG306", "split-drift", severity="warning", needs=(), whole=True)
-def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05) -> Iterator[Found]:
+def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05) -> Iterator[RowFinding]:
     """A split whose mix of categories is far from that of the others.
 
     Flagged:
@@ -78,10 +77,10 @@ def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05
     nor are those of crops. Kudzu's, of which one has lost its classes, are 100 % apart, 23 % by chance. A seeded val
     without cars (4 of 12 images) is 36 % apart, 12 % by chance.
     """
-    segments = examples(tables, crowds=False)
-    named, split = numbered(splits(tables))
-    ids, category = distinct(segments["category_id"])
-    piece, first = joint(split, units(tables))
+    segments = example_segments(tables, crowds=False)
+    named, split = number_names(image_splits(tables))
+    ids, category = unique_inverse(segments["category_id"])
+    piece, first = joint_codes(split, independent_units(tables))
     row_split, row = split[first], piece[segments["image"]]
     if len(np.unique(row_split[row_split >= 0])) < 2:
         return
@@ -93,21 +92,21 @@ def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05
     present = np.unique(row_split).tolist()
     if len(present) < 2:
         return
-    found: dict[int, Apart | None] = {}
+    found: dict[int, MixComparison | None] = {}
     for each in present:
         # Two splits are one comparison, seen from both sides; the smaller one is named.
         rng = np.random.default_rng(0)
-        found[each] = apart(amounts, row_split == each, rng, min_distance)
+        found[each] = compare_mixes(amounts, row_split == each, rng, min_distance)
     if len(present) == 2:
         del found[int(np.argmax(np.bincount(row_split)))]
-    stands = discoveries(np.array([1.0 if each is None else each.p for each in found.values()]), rate)
+    stands = benjamini_hochberg(np.array([1.0 if each is None else each.p for each in found.values()]), rate)
     for (each, seen), real in zip(found.items(), stands.tolist(), strict=True):
         if real and seen is not None:
             names = [tables.profile.name_of(int(id_)) for id_ in ids]
             yield _finding(named[each], seen, amounts[row_split == each], amounts[row_split != each], names)
 
 
-def _finding(split: str, seen: Apart, inside: Floats, outside: Floats, names: list[str]) -> Found:
+def _finding(split: str, seen: MixComparison, inside: Floats, outside: Floats, names: list[str]) -> RowFinding:
     mine, others = (part.sum(axis=0) / part.sum() for part in (inside, outside))
     most = np.argsort(-np.abs(mine - others), kind="stable")[:3].tolist()
     shares = ", ".join(f"{names[k]} {mine[k]:.1%} against {others[k]:.1%}" for k in most)
@@ -115,4 +114,4 @@ def _finding(split: str, seen: Apart, inside: Floats, outside: Floats, names: li
         f"the mix of categories of {split!r} is {seen.distance:.0%} from that of the others (by chance "
         f"{seen.by_chance:.0%}, p = {seen.p:.3f}): {shares}"
     )
-    return Found(message, category=names[most[0]])
+    return RowFinding(message, category=names[most[0]])

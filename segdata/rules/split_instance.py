@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.companions import are_things, usual
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Tables, rule
 from segdata.core.table import Table
+from segdata.rules.shared import is_thing, typical_values
 
 _LEAST_SPREAD = 0.2  # of the logarithm of area
 _EXACT = 0.05  # the deviation of a line that is upright or level, in pixels
@@ -25,7 +25,7 @@ def split_instance(
     max_step: float = 5.0,
     max_waist: float = 1.0,
     max_z: float = 1.5,
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """Two things of one category that touch along a straight line, where both end as the line does.
 
     Flagged:
@@ -116,7 +116,7 @@ def split_instance(
     of the outline, or go through objects that are large for their category.
     """
     seams = tables.seams
-    things = are_things(tables)
+    things = is_thing(tables)
     length = seams["length"]
     cut = (length >= min_length) & (seams["deviation"] <= max_deviation) & (seams["astray"] <= 0.02)
     cut &= (seams["flush"] >= min_flush) & ((1 - seams["flush"]) * length <= max_step)
@@ -133,9 +133,9 @@ def split_instance(
             f"two segments of {area[a]:,} and {area[b]:,} px meet along a straight line of {px:.0f} px "
             f"(within {off:.1f} px, limit {max_deviation:g}) and end with it; is it one object that was cut?"
         )
-        message += quoted(tables.profile.taxonomy, int(tables.segments["category_id"][a]), "occlusion_rule")
+        message += quote_guideline(tables.profile.taxonomy, int(tables.segments["category_id"][a]), "occlusion_rule")
         box = (x, y, max(width, 1), max(height, 1))
-        yield Found(message, segments=(a, b), bbox=box, pixels=int(min(area[a], area[b])))
+        yield RowFinding(message, segments=(a, b), bbox=box, pixels=int(min(area[a], area[b])))
 
 
 def _at_edge(tables: Tables, seams: Table) -> NDArray[np.bool_]:
@@ -150,7 +150,7 @@ def _too_large(tables: Tables, seams: Table, max_z: float) -> NDArray[np.bool_]:
     """(n_seams,) whether both together are larger than segments of the category usually are."""
     area = tables.segments["area"]
     log = np.log(np.maximum(area, 1))
-    middle, spread = usual(tables, log, ~tables.segments["iscrowd"] & (area > 0), of=seams["a"])
+    middle, spread = typical_values(tables, log, ~tables.segments["iscrowd"] & (area > 0), of=seams["a"])
     both = np.log(np.maximum(area[seams["a"]] + area[seams["b"]], 1))
     score = (both - middle) / np.maximum(spread, _LEAST_SPREAD)
     large: NDArray[np.bool_] = score > max_z  # no score, no limit

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 from segdata.core.table import Table
 
 
 @rule("SEG304", "split-leak", severity="error", needs=("copies",))
-def split_leak(tables: Tables, *, max_bits: int = 16) -> Iterator[Found]:
+def split_leak(tables: Tables, *, max_bits: int = 16) -> Iterator[RowFinding]:
     """The same image, or nearly the same, in two splits.
 
     Example:
@@ -45,7 +45,7 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Iterator[Found]:
         yield _leak(images, *next(leaks.take(rows[rows == nearest]).lines("image", "of", "same", "bits")))
 
 
-def _leak(images: Table, image: int, of: int, same: int, bits: int) -> Found:
+def _leak(images: Table, image: int, of: int, same: int, bits: int) -> RowFinding:
     """The finding of one image that is `of` again."""
     name, other = images["image_id"][image], images["image_id"][of]
     split, other_split = images["part"][image], images["part"][of]
@@ -55,7 +55,7 @@ def _leak(images: Table, image: int, of: int, same: int, bits: int) -> Found:
         film = sequence is not None and sequence == images["sequence"][of]
         how = f"{bits} of 256 bits of their difference hashes differ"
         note = "; both are frames of one video" if film else ""
-        return Found(f"nearly the same as {other} ({how}): {where}{note}", image=image, severity="warning")
+        return RowFinding(f"nearly the same as {other} ({how}): {where}{note}", image=image, severity="warning")
     if name == other:
-        return Found(f"it is in {other_split} and in {split}", image=image)
-    return Found(f"the same file as {other}, byte by byte: {where}", image=image)
+        return RowFinding(f"it is in {other_split} and in {split}", image=image)
+    return RowFinding(f"the same file as {other}, byte by byte: {where}", image=image)

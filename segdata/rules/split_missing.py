@@ -4,16 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
-from segdata.core.statistics.chance import absent_by_chance
-from segdata.core.strata import splits
-from segdata.core.tallies import examples, joint, numbered, units
+from segdata.core.statistics import absence_probability
+from segdata.core.strata import example_segments, image_splits, independent_units, joint_codes, number_names
 
 
 @rule("SEG303", "split-missing", severity="error", needs=(), whole=True)
-def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[Found]:
+def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[RowFinding]:
     """A category that occurs in the dataset, but not in one of its splits.
 
     Flagged:
@@ -62,15 +61,15 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[Found
     Defaults: 0.05 is the usual level. Of three public sets with splits, CamVid (24, 8 and 8 images) and crops (24, 11
     and 12) have no finding, kudzu (24 and 16) two that are right: no polygon of its val has a class.
     """
-    segments = examples(tables)
-    named, split = numbered(splits(tables))
-    unit = units(tables)
+    segments = example_segments(tables)
+    named, split = number_names(image_splits(tables))
+    unit = independent_units(tables)
     image = segments["image"]
     used = split[image] >= 0
     # A unit that lies in two splits (SEG304 says so) is one of each.
     every = (split[image][used], unit[image][used], segments["category_id"][used])
-    place = np.stack(every)[:, joint(*every)[1]]
-    size = np.bincount(place[0][joint(place[0], place[1])[1]], minlength=len(named))
+    place = np.stack(every)[:, joint_codes(*every)[1]]
+    size = np.bincount(place[0][joint_codes(place[0], place[1])[1]], minlength=len(named))
     if (size > 0).sum() < 2:
         return
     rare: dict[int, list[str]] = {}
@@ -79,7 +78,7 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[Found
         for missing in np.flatnonzero((having == 0) & (size > 0)).tolist():
             name = tables.profile.name_of(category)
             total, has = int(size.sum()), int(having.sum())
-            chance = absent_by_chance(total, has, int(size[missing]))
+            chance = absence_probability(total, has, int(size[missing]))
             if chance > max_chance:
                 rare.setdefault(missing, []).append(name)
                 continue
@@ -87,10 +86,10 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[Found
                 f"no {name!r} in {named[missing]!r} ({int(size[missing]):,} of {total:,} annotated images or groups of "
                 f"them); {has:,} elsewhere have it: a random division would leave it out in {chance:.1%} of cases"
             )
-            yield Found(message, category=name, pixels=0)
+            yield RowFinding(message, category=name, pixels=0)
     for missing, names in rare.items():
-        message = f"{named[missing]!r} lacks {counted(len(names), 'rare category')}: {_listed(names)}"
-        yield Found(message, category=names[0] if len(names) == 1 else None, severity="warning", pixels=0)
+        message = f"{named[missing]!r} lacks {count_noun(len(names), 'rare category')}: {_listed(names)}"
+        yield RowFinding(message, category=names[0] if len(names) == 1 else None, severity="warning", pixels=0)
 
 
 def _listed(names: list[str], most: int = 8) -> str:

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from segdata.core.counted import counted
-from segdata.core.disputed import disputed
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import disputes_of_kind
 
 
 @rule("SEG405", "split-or-merge", severity="warning", needs=("agreement",), tasks=("instance", "panoptic"))
-def split_or_merge(tables: Tables, *, min_pixels: int = 16) -> Iterator[Found]:
+def split_or_merge(tables: Tables, *, min_pixels: int = 16) -> Iterator[RowFinding]:
     """One segment where most of the others have several, or several where most of the others have one.
 
     Example:
@@ -29,15 +29,15 @@ def split_or_merge(tables: Tables, *, min_pixels: int = 16) -> Iterator[Found]:
     Defaults: as those of SEG401.
     """
     for kind in ("merge", "split"):
-        for each in disputed(tables, kind, min_pixels):
+        for each in disputes_of_kind(tables, kind, min_pixels):
             if kind == "merge":
                 by = "the other has" if each.others == 1 else "most others have"
                 message = f"1 {each.category} where {by} {each.n}"
             else:
                 by = "the other has" if each.others == 1 else "most others have"
-                message = f"{counted(each.n, 'segment')} where {by} 1 {each.category}"
-            quote = quoted(tables.profile.taxonomy, each.category, "occlusion_rule")
-            yield Found(
+                message = f"{count_noun(each.n, 'segment')} where {by} 1 {each.category}"
+            quote = quote_guideline(tables.profile.taxonomy, each.category, "occlusion_rule")
+            yield RowFinding(
                 message + quote,
                 segments=each.shown,
                 annotation=each.annotation,

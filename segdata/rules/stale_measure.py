@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 from segdata.core.table import Column, Table
 
@@ -16,7 +16,7 @@ _SIDES = ("x", "y", "width", "height")
 @rule("SEG013", "stale-measure", severity="warning", needs=("shapes", "outlines"), fix="safe")
 def stale_measure(
     tables: Tables, *, max_area_share: float = 0.05, max_edge: float = 0.5, max_box_pixels: float = 2.0
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """A declared area or bounding box that the segment's pixels contradict.
 
     Flagged, the area:
@@ -75,7 +75,7 @@ def stale_measure(
         if off == off:  # NaN: the box is right
             own, measured = ", ".join(f"{side:g}" for side in boxes[:4]), ", ".join(map(str, boxes[4:]))
             parts.append(f"declared box [{own}], the pixels' is [{measured}], {off:,.0f} px off")
-        yield Found("; ".join(parts), segments=(segment,))
+        yield RowFinding("; ".join(parts), segments=(segment,))
 
 
 def _box_error(declared: Table, left: Column, top: Column, right: Column, bottom: Column) -> Floats:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG509", "suspected-annotator", severity="warning", needs=("noise",), whole=True)
-def suspected_annotator(tables: Tables, *, min_difference: float = 0.02) -> Iterator[Found]:
+def suspected_annotator(tables: Tables, *, min_difference: float = 0.02) -> Iterator[RowFinding]:
     """An annotator, or a batch, whose labels are doubted more than others' on images of the same sort.
 
     Example:
@@ -40,6 +40,6 @@ def suspected_annotator(tables: Tables, *, min_difference: float = 0.02) -> Iter
         whose = f"by {name}" if column == "annotator" else f"of {column} {name}"
         message = (
             f"labels {whose} are wrong with a probability that is {difference:.2f} higher than that of others on "
-            f"images of the same sort ({usual:.2f} for all); {counted(n, 'image')} compared, p {p:.2g}"
+            f"images of the same sort ({usual:.2f} for all); {count_noun(n, 'image')} compared, p {p:.2g}"
         )
-        yield Found(message, annotator=name if column == "annotator" else None, score=1 - p)
+        yield RowFinding(message, annotator=name if column == "annotator" else None, score=1 - p)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
+from segdata.core.candidates import Candidate, flagged_candidates
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
-from segdata.core.suspected import Suspect, suspected
 
 
 @rule("SEG504", "suspected-boundary", severity="warning", needs=("noise",))
-def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Iterator[Found]:
+def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
     """A segment, or a part of one, whose outline is elsewhere than the model sees it.
 
     Example:
@@ -27,11 +27,11 @@ def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Itera
     Options: min_probability, the least probability of an error that is told.
     Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
     """
-    for each in suspected(tables, "boundary", min_probability):
+    for each in flagged_candidates(tables, "boundary", min_probability):
         yield each.found(f"{each.have} the wrong outline", _why(each))
 
 
-def _why(each: Suspect) -> str:
+def _why(each: Candidate) -> str:
     iou = each.correction.iou
     if each.correction.action == "add":
         return f"the model sees {each.pixels:,} px more of it ({each.believed_seen:.2f} sure)"

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
+from segdata.core.candidates import flagged_candidates
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
-from segdata.core.suspected import suspected
 
 
 @rule("SEG503", "suspected-category", severity="warning", needs=("noise",))
-def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Iterator[Found]:
+def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
     """A segment, or a part of one, that the model takes for another category.
 
     Example:
@@ -27,7 +27,7 @@ def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Itera
     Options: min_probability, the least probability of an error that is told.
     Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
     """
-    for each in suspected(tables, "category", min_probability):
+    for each in flagged_candidates(tables, "category", min_probability):
         yield each.found(
             f"{each.be} {each.seen}",
             f"the model believes {each.believed_seen:.2f} in it and {each.believed:.2f} in {each.category}",

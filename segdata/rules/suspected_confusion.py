@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG508", "suspected-confusion", severity="warning", needs=("noise",), whole=True)
-def suspected_confusion(tables: Tables, *, min_share: float = 0.1) -> Iterator[Found]:
+def suspected_confusion(tables: Tables, *, min_share: float = 0.1) -> Iterator[RowFinding]:
     """A pair of categories of which labels often give one where a model that has not seen them sees the other.
 
     Example:
@@ -37,7 +37,9 @@ def suspected_confusion(tables: Tables, *, min_share: float = 0.1) -> Iterator[F
         if n - expected < min_share * (n + reverse):
             continue
         message = (
-            f"{counted(n, 'segment')} labelled {given} look like {seen}, and {reverse:,} the other way round, where "
-            f"{expected:.1f} were to be expected; in {counted(images, 'image')}, p {p:.2g}"
+            f"{count_noun(n, 'segment')} labelled {given} look like {seen}, and {reverse:,} the other way round, where "
+            f"{expected:.1f} were to be expected; in {count_noun(images, 'image')}, p {p:.2g}"
         )
-        yield Found(message + quoted(tables.profile.taxonomy, given, "definition"), category=given, score=1 - p)
+        yield RowFinding(
+            message + quote_guideline(tables.profile.taxonomy, given, "definition"), category=given, score=1 - p
+        )

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
+from segdata.core.candidates import flagged_candidates
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
-from segdata.core.suspected import suspected
 
 
 @rule("SEG502", "suspected-extra", severity="warning", needs=("noise",))
-def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Iterator[Found]:
+def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
     """A segment, or a part of one, where the model sees nothing of the sort.
 
     Example:
@@ -24,5 +24,5 @@ def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Options: min_probability, the least probability of an error that is told.
     Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
     """
-    for each in suspected(tables, "extra", min_probability):
+    for each in flagged_candidates(tables, "extra", min_probability):
         yield each.found(f"{each.be} nothing", f"the model believes {each.believed:.2f} in it")

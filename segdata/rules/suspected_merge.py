@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
+from segdata.core.candidates import Candidate, flagged_candidates
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
-from segdata.core.suspected import Suspect, suspected
 
 
 @rule("SEG505", "suspected-merge", severity="warning", needs=("noise",))
-def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Iterator[Found]:
+def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
     """A segment through which the model sees an edge: probably two or more things drawn as one.
 
     Example:
@@ -23,12 +23,12 @@ def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Options: min_probability, the least probability of an error that is told.
     Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
     """
-    for each in suspected(tables, "merge", min_probability):
+    for each in flagged_candidates(tables, "merge", min_probability):
         n = len(each.correction.counts)
         number = "several" if n < 2 else "two" if n == 2 else str(n)
         yield each.found(f"{each.be} {number}", _why(each))
 
 
-def _why(each: Suspect) -> str:
+def _why(each: Candidate) -> str:
     seam = f"the model sees an edge of {each.seam:,} px through it"
     return seam if each.seam else f"the model believes {each.believed:.2f} in it"

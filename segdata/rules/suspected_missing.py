@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
+from segdata.core.candidates import flagged_candidates
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
-from segdata.core.suspected import suspected
 
 
 @rule("SEG501", "suspected-missing", severity="warning", needs=("noise",))
-def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Iterator[Found]:
+def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
     """A thing, or a part of a category, that the model sees and nobody annotated.
 
     Example:
@@ -27,7 +27,7 @@ def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Iterat
     Options: min_probability, the least probability of an error that is told.
     Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
     """
-    for each in suspected(tables, "missing", min_probability):
+    for each in flagged_candidates(tables, "missing", min_probability):
         yield each.found(
             f"{each.be} missing", f"the model sees {each.pixels:,} px of it ({each.believed_seen:.2f} sure)"
         )

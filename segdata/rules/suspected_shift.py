@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
+from segdata.core.candidates import Candidate, describe_shift, flagged_candidates
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
-from segdata.core.suspected import Suspect, suspected, way
 
 
 @rule("SEG507", "suspected-shift", severity="warning", needs=("noise",))
-def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Iterator[Found]:
+def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
     """A segment that the model sees some way off.
 
     Example:
@@ -26,9 +26,9 @@ def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Options: min_probability, the least probability of an error that is told.
     Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
     """
-    for each in suspected(tables, "shift", min_probability):
+    for each in flagged_candidates(tables, "shift", min_probability):
         yield each.found(f"{each.be} out of place", _why(each))
 
 
-def _why(each: Suspect) -> str:
-    return f"the model sees it {way(each.right, each.down) or 'elsewhere'}"
+def _why(each: Candidate) -> str:
+    return f"the model sees it {describe_shift(each.right, each.down) or 'elsewhere'}"

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
+from segdata.core.candidates import flagged_candidates
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
-from segdata.core.suspected import suspected
 
 
 @rule("SEG506", "suspected-split", severity="warning", needs=("noise",))
-def suspected_split(tables: Tables, *, min_probability: float = 0.0) -> Iterator[Found]:
+def suspected_split(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
     """A segment that is probably one thing together with the one beside it.
 
     Example:
@@ -23,5 +23,5 @@ def suspected_split(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Options: min_probability, the least probability of an error that is told.
     Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
     """
-    for each in suspected(tables, "split", min_probability):
+    for each in flagged_candidates(tables, "split", min_probability):
         yield each.found(f"{each.be} a piece of a larger one", "the model sees no edge there")

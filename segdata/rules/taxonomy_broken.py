@@ -5,15 +5,15 @@ from typing import get_args
 
 import numpy as np
 
-from segdata.core.finding import Found
-from segdata.core.lab import lab
-from segdata.core.relations import Relation, ids_by_name
+from segdata.core.cielab import rgb_to_cielab
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import Relation, ids_by_name
 from segdata.core.rule import Tables, rule
-from segdata.core.taxonomy import Category, Color, Size, Taxonomy
+from segdata.core.taxonomy import Category, Color, SizeLimits, Taxonomy
 
 
 @rule("SEG208", "taxonomy-broken", severity="error", needs=())
-def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Iterator[Found]:
+def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Iterator[RowFinding]:
     """Duplicate ids, names or colours, parents in a circle, names of nobody, rules that contradict each other.
 
     Flagged, one id:
@@ -90,17 +90,17 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Iterator[Fou
     yield from _contradictions(taxonomy)
 
 
-def _twice(what: str, entries: Sequence[tuple[object, str]]) -> Iterator[Found]:
+def _twice(what: str, entries: Sequence[tuple[object, str]]) -> Iterator[RowFinding]:
     """Values that several entries have; the finding is the later entry's."""
     first: dict[object, str] = {}
     for value, name in entries:
         if value in first:
             of = f"{first[value]!r} and {name!r}" if first[value] != name else f"{name!r}, twice"
-            yield Found(f"{what} {value} is that of {of}", category=name)
+            yield RowFinding(f"{what} {value} is that of {of}", category=name)
         first.setdefault(value, name)
 
 
-def _strangers(taxonomy: Taxonomy) -> Iterator[Found]:
+def _strangers(taxonomy: Taxonomy) -> Iterator[RowFinding]:
     """Names in what categories say of others that are nobody's; groups and aliases are somebody's."""
     known = ids_by_name(taxonomy).keys() | taxonomy.groups.keys()
     for category in taxonomy.categories:
@@ -112,10 +112,10 @@ def _strangers(taxonomy: Taxonomy) -> Iterator[Found]:
                     near = taxonomy.nearest(other)
                     hint = f"; nearest: {', '.join(near)}" if near else ""
                     message = f"{category.name!r} names {other!r} in {relation}, which no category is{hint}"
-                    yield Found(message, category=category.name)
+                    yield RowFinding(message, category=category.name)
 
 
-def _contradictions(taxonomy: Taxonomy) -> Iterator[Found]:
+def _contradictions(taxonomy: Taxonomy) -> Iterator[RowFinding]:
     """Categories whose own rules no segment can follow."""
     for category in taxonomy.categories:
         for allowed, forbidden in (
@@ -126,29 +126,29 @@ def _contradictions(taxonomy: Taxonomy) -> Iterator[Found]:
         ):
             for other in sorted({*getattr(category, allowed)} & {*getattr(category, forbidden)}):
                 message = f"{category.name!r} names {other!r} both in {allowed} and in {forbidden}"
-                yield Found(message, category=category.name)
-        size = category.size or Size()
+                yield RowFinding(message, category=category.name)
+        size = category.size or SizeLimits()
         for least, most, unit in ((size.min_pixels, size.max_pixels, "px"), (size.min_mm2, size.max_mm2, "mm²")):
             if least is not None and most is not None and least > most:
                 message = f"{category.name!r} is to be at least {least:g} and at most {most:g} {unit}"
-                yield Found(message, category=category.name)
+                yield RowFinding(message, category=category.name)
         names = [each.name for each in category.attributes]
         for name in sorted({name for name in names if names.count(name) > 1}):
-            yield Found(f"{category.name!r} has the attribute {name!r} twice", category=category.name)
+            yield RowFinding(f"{category.name!r} has the attribute {name!r} twice", category=category.name)
 
 
-def _unlabelled(taxonomy: Taxonomy) -> Iterator[Found]:
+def _unlabelled(taxonomy: Taxonomy) -> Iterator[RowFinding]:
     for category in taxonomy.categories:
         if taxonomy.unlabelled is not None and taxonomy.unlabelled in (category.id, category.rgb, category.color):
-            yield Found(
+            yield RowFinding(
                 f"{category.name!r} has the value of `unlabelled`, {taxonomy.unlabelled}", category=category.name
             )
 
 
-def _close(colors: list[tuple[Color, Category]], min_delta_e: float) -> Iterator[Found]:
+def _close(colors: list[tuple[Color, Category]], min_delta_e: float) -> Iterator[RowFinding]:
     if not colors:
         return
-    place = lab(np.array([color for color, _ in colors], np.float64))
+    place = rgb_to_cielab(np.array([color for color, _ in colors], np.float64))
     distance = np.linalg.norm(place[:, None] - place, axis=2)
     for a, b in zip(*np.nonzero(np.triu(distance < min_delta_e, k=1)), strict=True):
         (color, category), (other_color, other) = colors[a], colors[b]
@@ -156,10 +156,10 @@ def _close(colors: list[tuple[Color, Category]], min_delta_e: float) -> Iterator
             f"colours {other_color} of {other.name!r} and {color} of {category.name!r} look alike: "
             f"Delta E {distance[a, b]:.1f}, the limit is {min_delta_e:g}"
         )
-        yield Found(message, category=other.name)
+        yield RowFinding(message, category=other.name)
 
 
-def _circles(taxonomy: Taxonomy) -> Iterator[Found]:
+def _circles(taxonomy: Taxonomy) -> Iterator[RowFinding]:
     """Parents that lead back to where they began; each circle once."""
     parents = taxonomy.groups | {each.name: each.parent for each in taxonomy.categories}
     told: set[str] = set()
@@ -170,4 +170,4 @@ def _circles(taxonomy: Taxonomy) -> Iterator[Found]:
         if above in path[:-1] and above not in told:
             circle = path[path.index(above) :]
             told.update(circle)
-            yield Found(f"parents go in a circle: {', '.join(circle)}", category=circle[0])
+            yield RowFinding(f"parents go in a circle: {', '.join(circle)}", category=circle[0])

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG206", "thing-stuff", severity="error", needs=(), tasks=("instance", "panoptic"))
-def thing_stuff(tables: Tables) -> Iterator[Found]:
+def thing_stuff(tables: Tables) -> Iterator[RowFinding]:
     """Stuff with several instances in one image, or a thing without instance id.
 
     Flagged, stuff in two segments:
@@ -49,8 +49,8 @@ def thing_stuff(tables: Tables) -> Iterator[Found]:
     for group in segments.take(several).groups("annotation", "category_id"):
         rows = several[group]
         pixels = int(segments["area"][rows].sum())
-        message = f"stuff in {counted(len(rows), 'segment')} of one annotation; it is one segment by definition"
-        yield Found(message, segments=tuple(rows.tolist()), pixels=pixels)
+        message = f"stuff in {count_noun(len(rows), 'segment')} of one annotation; it is one segment by definition"
+        yield RowFinding(message, segments=tuple(rows.tolist()), pixels=pixels)
     nameless = segments.missing("segment_id") & segments.missing("source_id") & ~segments["iscrowd"]
     for row in np.flatnonzero(nameless & np.isin(segments["category_id"], thing_ids)):
-        yield Found("a thing without instance id", segments=(int(row),), pixels=int(segments["area"][row]))
+        yield RowFinding("a thing without instance id", segments=(int(row),), pixels=int(segments["area"][row]))

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.distinct import distinct
-from segdata.core.finding import Found
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
-from segdata.core.runs import Ints
-from segdata.core.strata import splits, strata
+from segdata.core.runs import Ints, unique_inverse
+from segdata.core.strata import annotation_strata, image_splits, joint_codes, number_names
 from segdata.core.table import Table
-from segdata.core.tallies import joint, numbered
 
 _MOST = 5  # strata that a finding names
 
@@ -19,7 +17,7 @@ _MOST = 5  # strata that a finding names
 @rule("SEG302", "too-few", severity="warning", needs=(), whole=True)
 def too_few(
     tables: Tables, *, min_images: int = 3, min_segments: int = 3, min_pixels: int = 100, min_per_stratum: int = 1
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """A category with fewer images, segments or pixels than required.
 
     Flagged (min_pixels=1):
@@ -80,12 +78,12 @@ def too_few(
     for rows in segments.groups("category_id"):
         found = _counts(segments, rows)
         short = [
-            f"{counted(found[what], what.removesuffix('s'), what)}, {least:,} are required"
+            f"{count_noun(found[what], what.removesuffix('s'), what)}, {least:,} are required"
             for what, least in required.items()
             if found[what] < least
         ]
         of = stratum[segments["annotation"][rows]]
-        seen = of[joint(of, segments["image"][rows])[1]]
+        seen = of[joint_codes(of, segments["image"][rows])[1]]
         images = np.bincount(seen[seen >= 0], minlength=len(named))
         # Splits without any are SEG303's.
         lacking = np.flatnonzero((images < min_per_stratum) & ((images > 0) | (word != "split")))
@@ -94,12 +92,12 @@ def too_few(
             more = f" and {len(lacking) - _MOST} more" if len(lacking) > _MOST else ""
             short.append(f"images by {word}: {listed}{more}, {min_per_stratum:,} are required")
         if short:
-            yield Found("; ".join(short), category=taxonomy.name_of(int(segments["category_id"][rows[0]])))
+            yield RowFinding("; ".join(short), category=taxonomy.name_of(int(segments["category_id"][rows[0]])))
 
 
 def _counts(segments: Table, rows: Ints) -> dict[str, int]:
     """Images, segments and pixels of some segments."""
-    images = len(distinct(segments["image"][rows])[0])
+    images = len(unique_inverse(segments["image"][rows])[0])
     return {"images": images, "segments": len(rows), "px": int(segments["area"][rows].sum())}
 
 
@@ -107,5 +105,5 @@ def _strata(tables: Tables) -> tuple[str, list[str], Ints]:
     """The column that each category must be in throughout, its strata, and (n_annotations,) which one; -1: none."""
     by = tables.profile.by
     if by is None:
-        return "split", *numbered(splits(tables)[tables.annotations["image"]])
-    return by, *numbered(strata(tables, by))
+        return "split", *number_names(image_splits(tables)[tables.annotations["image"]])
+    return by, *number_names(annotation_strata(tables, by))

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import quote_guideline
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables, rule
 
@@ -17,7 +17,7 @@ def _has_void(profile: Profile) -> bool:
 
 
 @rule("SEG210", "too-much-void", severity="warning", needs=("coverage",), when=_has_void)
-def too_much_void(tables: Tables, *, usual_share: float = 0.25) -> Iterator[Found]:
+def too_much_void(tables: Tables, *, usual_share: float = 0.25) -> Iterator[RowFinding]:
     """More of an image, or of all images, is void than the taxonomy allows (`max_void`).
 
     Flagged:
@@ -60,13 +60,13 @@ def too_much_void(tables: Tables, *, usual_share: float = 0.25) -> Iterator[Foun
     if allowed is not None and allowed.image is not None:
         for row in np.flatnonzero(share > allowed.image).tolist():
             message = f"{share[row]:.1%} of the image is void, at most {allowed.image:.1%} may be{rule_}"
-            yield Found(message, annotation=row, pixels=int(void[row]))
+            yield RowFinding(message, annotation=row, pixels=int(void[row]))
     else:
         yield from _unusual(share, void, usual_share)
     overall = void.sum() / max(frame.sum(), 1)
     if allowed is not None and allowed.dataset is not None and overall > allowed.dataset:
         message = f"{overall:.1%} of all pixels are void, at most {allowed.dataset:.1%} may be{rule_}"
-        yield Found(message, pixels=int(void.sum()))
+        yield RowFinding(message, pixels=int(void.sum()))
 
 
 def _pixels(tables: Tables) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -76,17 +76,17 @@ def _pixels(tables: Tables) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.minimum(annotations["void"], frame), frame
 
 
-def _unusual(share: NDArray[np.float64], void: NDArray[np.int64], usual_share: float) -> Iterator[Found]:
+def _unusual(share: NDArray[np.float64], void: NDArray[np.int64], usual_share: float) -> Iterator[RowFinding]:
     rows = np.flatnonzero(share > usual_share)
     if len(rows):
         message = (
-            f"{counted(len(rows), 'annotation')} of {len(share):,} are void by more than {usual_share:.0%}, "
+            f"{count_noun(len(rows), 'annotation')} of {len(share):,} are void by more than {usual_share:.0%}, "
             f"up to {share.max():.1%}; the taxonomy can say how much may be: `max_void: {{image: 0.1}}`"
         )
-        yield Found(message, pixels=int(void[rows].sum()), severity="info")
+        yield RowFinding(message, pixels=int(void[rows].sum()), severity="info")
 
 
 def _guideline(profile: Profile) -> str:
     """What the guideline says of the void category, where there is one."""
     ids = profile.taxonomy.void_ids
-    return quoted(profile.taxonomy, ids[0], "definition") if len(ids) == 1 else ""
+    return quote_guideline(profile.taxonomy, ids[0], "definition") if len(ids) == 1 else ""

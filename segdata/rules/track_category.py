@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.reels import changing, tracked
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.frame_sequences import changes_category, tracked_segments
+from segdata.core.profile import has_sequences
 from segdata.core.rule import Tables, rule
-from segdata.core.sequence import has_sequences
 
 
 @rule("SEG351", "track-category", severity="error", needs=(), when=has_sequences)
-def track_category(tables: Tables) -> Iterator[Found]:
+def track_category(tables: Tables) -> Iterator[RowFinding]:
     """A track that changes its category.
 
     Flagged:
@@ -45,8 +45,8 @@ def track_category(tables: Tables) -> Iterator[Found]:
 
     Remedy: give it one category in all frames; where two objects share the track, give one of them a track of its own.
     """
-    found, category = tracked(tables), tables.segments["category_id"]
-    found = found.take(changing(tables, found))
+    found, category = tracked_segments(tables), tables.segments["category_id"]
+    found = found.take(changes_category(tables, found))
     name = tables.profile.name_of
     for rows in found.groups("reel", "track"):
         rows = np.sort(rows)
@@ -61,9 +61,9 @@ def track_category(tables: Tables) -> Iterator[Found]:
             if which[start] == usual:
                 continue
             here = f"frames {frame[start]} to {frame[end]}" if end > start else f"frame {frame[start]}"
-            yield Found(
+            yield RowFinding(
                 f"track {found['track'][rows[0]]} is {name(int(ids[which[start]]))} in {here}, "
-                f"{name(int(ids[usual]))} in {counted(int(count[usual]), 'frame')}",
+                f"{name(int(ids[usual]))} in {count_noun(int(count[usual]), 'frame')}",
                 segments=(int(segment[start]),),
                 pixels=int(tables.segments["area"][segment[start : end + 1]].sum()),
             )

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.finding import Found
-from segdata.core.reels import tracked
+from segdata.core.finding import RowFinding
+from segdata.core.frame_sequences import tracked_segments
+from segdata.core.profile import has_sequences
 from segdata.core.rule import Tables, rule
-from segdata.core.sequence import has_sequences
 
 
 @rule("SEG352", "track-duplicate", severity="error", needs=("frames",), when=has_sequences)
 def track_duplicate(
     tables: Tables, *, min_share: float = 0.25, min_agree: float = 0.5, min_fit: float = 0.5
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """A track twice in one frame.
 
     Flagged:
@@ -62,14 +62,14 @@ def track_duplicate(
     Defaults: an object that is hidden in the middle comes apart near its place, and rarely for a single frame. The two
     results of DAVIS 2017 (88 and 532 segments between two others) have 0 and 0 such parts.
     """
-    found, segments = tracked(tables), tables.segments
+    found, segments = tracked_segments(tables), tables.segments
     found = found.beside(annotation=segments["annotation"][found["segment"]])
     found = found.take(found.repeated("annotation", "track"))
     for rows in found.groups("annotation", "track"):
         several = np.sort(found["segment"][rows])
         if len(np.unique(segments["segment_id"][several])) == len(several):
             message = f"track {found['track'][rows[0]]} is here {len(several)} times"
-            yield Found(message, segments=tuple(several.tolist()), pixels=int(segments["area"][several].sum()))
+            yield RowFinding(message, segments=tuple(several.tolist()), pixels=int(segments["area"][several].sum()))
     turns = tables.turns
     area, stray = segments["area"][turns["segment"]], turns["stray"]
     apart = (stray > 0) & (stray >= min_share * (area - stray))
@@ -80,4 +80,4 @@ def track_duplicate(
             f"track {segments.cell('track_id', segment):.0f}: a part of {pixels:,} px lies where the track is neither "
             f"in the frame before nor in the one after; the rest has {segments.cell('area', segment) - pixels:,} px"
         )
-        yield Found(message, segments=(segment,), bbox=tuple(place), pixels=pixels, severity="warning")
+        yield RowFinding(message, segments=(segment,), bbox=tuple(place), pixels=pixels, severity="warning")

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.counted import counted
-from segdata.core.finding import Box, Found
-from segdata.core.reels import Film, touches_edge, tracked
+from segdata.core.errors import count_noun
+from segdata.core.finding import Box, RowFinding
+from segdata.core.frame_sequences import SequenceIndex, touches_edge, tracked_segments
+from segdata.core.profile import has_videos
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
-from segdata.core.sequence import has_videos
 from segdata.core.table import Table
 
 Boxes = NDArray[np.float64]
@@ -19,7 +19,9 @@ _HIDDEN = 0.5  # share of the box that the box of something else covers
 
 
 @rule("SEG353", "track-gap", severity="warning", needs=(), when=has_videos)
-def track_gap(tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[Found]:
+def track_gap(
+    tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_share: float = 0.5
+) -> Iterator[RowFinding]:
     """A track that vanishes for a few frames, and returns as large as it was.
 
     Flagged (min_pixels=4):
@@ -75,7 +77,7 @@ def track_gap(tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_
     shrink before or after, and others cover 23. Those of OSVOS, the ground truth of three videos of DAVIS, and the
     sample's street, where a walker passes behind a bus (4 clean films, 84 frames), have none to tell.
     """
-    film, found, segments = Film.of(tables), tracked(tables, "video"), tables.segments
+    film, found, segments = SequenceIndex.of(tables), tracked_segments(tables, "video"), tables.segments
     area, edge = segments["area"], touches_edge(tables)
     for at in _gaps(found, max_frames):
         sides = _sides(found, at)
@@ -90,23 +92,23 @@ def track_gap(tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_
             continue
         sizes = [f"frame {found['frame'][at + k]} ({area[end]:,} px)" for k, end in enumerate(ends)]
         message = (
-            f"track {found['track'][at]} is missing in {counted(len(gone), 'frame')} between {' and '.join(sizes)}"
+            f"track {found['track'][at]} is missing in {count_noun(len(gone), 'frame')} between {' and '.join(sizes)}"
         )
         x, y, width, height = np.rint(boxes[0]).astype(int).tolist()
         box: Box = (x, y, width, height)
         name = tables.profile.name_of(int(segments["category_id"][ends[0]]))
-        yield Found(message, annotation=int(gone[0]), bbox=box, pixels=int(area[ends[0]]), category=name)
+        yield RowFinding(message, annotation=int(gone[0]), bbox=box, pixels=int(area[ends[0]]), category=name)
 
 
 def _gaps(found: Table, max_frames: int) -> list[int]:
-    """The rows of `tracked` after which the same track is missing in some annotated frames."""
+    """The rows of `tracked_segments` after which the same track is missing in some annotated frames."""
     same = (np.diff(found["reel"]) == 0) & (np.diff(found["track"]) == 0)
     step = np.diff(found["place"])
     return np.flatnonzero(same & (step > 1) & (step <= max_frames + 1)).tolist()
 
 
 def _sides(found: Table, at: int) -> tuple[Ints, Ints]:
-    """The segments of a track in its last appearances up to a row of `tracked`, and in its first ones after it."""
+    """The segments of a track in its last appearances up to a row of `tracked_segments`, and in its first after it."""
     rows = np.arange(max(at + 1 - _NEAR, 0), min(at + 1 + _NEAR, len(found)))
     rows = rows[(found["track"][rows] == found["track"][at]) & (found["reel"][rows] == found["reel"][at])]
     return found["segment"][rows[rows <= at]], found["segment"][rows[rows > at]]

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.finding import Found
-from segdata.core.reels import touches_edge
+from segdata.core.finding import RowFinding
+from segdata.core.frame_sequences import touches_edge
+from segdata.core.profile import has_videos
 from segdata.core.rule import Tables, rule
 from segdata.core.runs import Ints
-from segdata.core.sequence import has_videos
 from segdata.core.table import Table
 
 
@@ -21,7 +21,7 @@ def track_jump(
     max_fit: float = 0.25,
     min_pixels: int = 64,
     swap_gain: float = 0.3,
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """A track whose mask is elsewhere, or of quite another size, than the frames before and after allow.
 
     Flagged (min_pixels=4):
@@ -115,7 +115,7 @@ def track_jump(
             f"track {segments.cell('track_id', segment):.0f} is {turns['shift'][row]:.0f} px off its way {how} "
             f"(IoU {turns['fit'][row]:.2f}, at least {max_fit:g} is expected); its areas are {sizes} px"
         )
-        yield Found(message, segments=(segment,), pixels=int(segments["area"][segment]))
+        yield RowFinding(message, segments=(segment,), pixels=int(segments["area"][segment]))
 
 
 def _follows(turns: Table, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Box, Found
+from segdata.core.finding import Box, RowFinding
+from segdata.core.profile import has_videos
 from segdata.core.rule import Tables, rule
-from segdata.core.sequence import has_videos
 
 
 @rule("SEG355", "track-swap", severity="warning", needs=("frames",), when=has_videos)
-def track_swap(tables: Tables, *, min_gain: float = 0.3) -> Iterator[Found]:
+def track_swap(tables: Tables, *, min_gain: float = 0.3) -> Iterator[RowFinding]:
     """Two tracks that exchange places from one frame to the next.
 
     Flagged:
@@ -55,7 +55,7 @@ def track_swap(tables: Tables, *, min_gain: float = 0.3) -> Iterator[Found]:
             f"and {crossed:.2f} when exchanged"
         )
         pixels = segments.cell("area", a) + segments.cell("area", b)
-        yield Found(message, segments=(a, b), bbox=_around(tables, a, b), pixels=pixels)
+        yield RowFinding(message, segments=(a, b), bbox=_around(tables, a, b), pixels=pixels)
 
 
 def _around(tables: Tables, a: int, b: int) -> Box:

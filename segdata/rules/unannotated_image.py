@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG312", "unannotated-image", severity="warning", needs=())
-def unannotated_image(tables: Tables, *, max_share: float = 0.1) -> Iterator[Found]:
+def unannotated_image(tables: Tables, *, max_share: float = 0.1) -> Iterator[RowFinding]:
     """An annotated image without a segment.
 
     Flagged:
@@ -41,7 +41,7 @@ def unannotated_image(tables: Tables, *, max_share: float = 0.1) -> Iterator[Fou
     if len(empty) > max(max_share * len(tables.annotations), 1):
         share = len(empty) / len(tables.annotations)
         message = f"{len(empty):,} of {len(tables.annotations):,} annotations ({share:.0%}) have no segment"
-        yield Found(message, severity="info")
+        yield RowFinding(message, severity="info")
         return
     for row in empty:
-        yield Found("annotated, but without a segment", annotation=int(row))
+        yield RowFinding("annotated, but without a segment", annotation=int(row))

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.guideline import quoted
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG408", "unclear-category", severity="warning", needs=("agreement",))
-def unclear_category(tables: Tables, *, max_agreement: float = 0.6, min_images: int = 8) -> Iterator[Found]:
+def unclear_category(tables: Tables, *, max_agreement: float = 0.6, min_images: int = 8) -> Iterator[RowFinding]:
     """A category on which annotators disagree whoever they are: the guideline is not clear, not a person.
 
     Example:
@@ -36,4 +36,4 @@ def unclear_category(tables: Tables, *, max_agreement: float = 0.6, min_images: 
             f"agreement on {what} {value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images, "
             f"and {best:.2f} without {opposed.annotators[without]}, who lowers it most"
         )
-        yield Found(message + quoted(tables.profile.taxonomy, what, "definition"), category=what)
+        yield RowFinding(message + quote_guideline(tables.profile.taxonomy, what, "definition"), category=what)

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.reported import was_reported
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import has_defect
 
 
 @rule("SEG201", "unknown-category", severity="error", needs=())
-def unknown_category(tables: Tables) -> Iterator[Found]:
+def unknown_category(tables: Tables) -> Iterator[RowFinding]:
     """A segment of a category that the taxonomy does not have.
 
     Flagged:
@@ -36,7 +36,7 @@ def unknown_category(tables: Tables) -> Iterator[Found]:
     Remedy: add the category, or name it as an alias of the right one.
     """
     segments, taxonomy = tables.segments, tables.profile.taxonomy
-    unknown = ~np.isin(segments["category_id"], list(taxonomy.by_id())) & ~was_reported(tables, "SEG007")
+    unknown = ~np.isin(segments["category_id"], list(taxonomy.by_id())) & ~has_defect(tables, "SEG007")
     names = tables.profile.unknown_names
     flagged = np.flatnonzero(unknown)
     for group in segments.take(flagged).groups("annotation", "category_id"):
@@ -46,6 +46,6 @@ def unknown_category(tables: Tables) -> Iterator[Found]:
         what = f"id {category}" if name is None else f"{name!r}"
         near = [] if name is None else taxonomy.nearest(name)
         hint = f"; nearest: {', '.join(near)}" if near else ""
-        message = f"category {what} of {counted(len(rows), 'segment')} is not in the taxonomy{hint}"
+        message = f"category {what} of {count_noun(len(rows), 'segment')} is not in the taxonomy{hint}"
         pixels = int(segments["area"][rows].sum())
-        yield Found(message, segments=tuple(rows.tolist()), category=name or str(category), pixels=pixels)
+        yield RowFinding(message, segments=tuple(rows.tolist()), category=name or str(category), pixels=pixels)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG009", "unknown-value", severity="error", needs=())
-def unknown_value(tables: Tables) -> Iterator[Found]:
+def unknown_value(tables: Tables) -> Iterator[RowFinding]:
     """A colour or id in a mask that the taxonomy does not map to a category.
 
     Example:
@@ -22,4 +22,4 @@ def unknown_value(tables: Tables) -> Iterator[Found]:
     Remedy: add the value to the taxonomy, or correct the mask; many values in one image point to a lossy mask
     (SEG010).
     """
-    yield from reported(tables, "SEG009")
+    yield from reader_findings(tables, "SEG009")

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG410", "unpaired-image", severity="info", needs=("agreement",))
-def unpaired_image(tables: Tables) -> Iterator[Found]:
+def unpaired_image(tables: Tables) -> Iterator[RowFinding]:
     """Images that only one of the datasets has.
 
     Example:
@@ -17,4 +17,4 @@ def unpaired_image(tables: Tables) -> Iterator[Found]:
     Why: what one annotator alone has says nothing about agreement, and a misnamed folder looks just like it.
     Remedy: none where the work was divided on purpose; else give the images the same names, or try `--pair`.
     """
-    yield from reported(tables, "SEG410")
+    yield from reader_findings(tables, "SEG410")

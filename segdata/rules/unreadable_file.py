@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG001", "unreadable-file", severity="error", needs=())
-def unreadable_file(tables: Tables) -> Iterator[Found]:
+def unreadable_file(tables: Tables) -> Iterator[RowFinding]:
     """An image, mask or annotation file that cannot be decoded.
 
     Example:
@@ -22,4 +22,4 @@ def unreadable_file(tables: Tables) -> Iterator[Found]:
 
     Remedy: restore the file from where it came, or take its entry out of the annotations.
     """
-    yield from reported(tables, "SEG001")
+    yield from reader_findings(tables, "SEG001")

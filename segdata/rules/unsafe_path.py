@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
-from segdata.core.reported import reported
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG015", "unsafe-path", severity="error", needs=())
-def unsafe_path(tables: Tables) -> Iterator[Found]:
+def unsafe_path(tables: Tables) -> Iterator[RowFinding]:
     r"""A path in the files that leaves the dataset's root.
 
     Example:
@@ -22,4 +22,4 @@ def unsafe_path(tables: Tables) -> Iterator[Found]:
 
     Remedy: write paths below the root; --images names a folder elsewhere.
     """
-    yield from reported(tables, "SEG015")
+    yield from reader_findings(tables, "SEG015")

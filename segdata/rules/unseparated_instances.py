@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from segdata.core.counted import counted
-from segdata.core.finding import Found
-from segdata.core.lobed import lobed
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
+from segdata.rules.shared import bridged_segments
 
 
 @rule("SEG120", "unseparated-instances", severity="info", needs=("lobes",), tasks=("instance", "panoptic"))
@@ -16,7 +16,7 @@ def unseparated_instances(
     min_area_z: float = 1.5,
     min_bent_z: float = 1.5,
     min_gain: float = 2.5,
-) -> Iterator[Found]:
+) -> Iterator[RowFinding]:
     """One region as large as several of its companions, with a lobe for each.
 
     Flagged (min_neck=0.3, min_gain=2.0):
@@ -78,14 +78,14 @@ def unseparated_instances(
     info, since 9 findings tell little of its precision. Of two touching nuclei of GBM40 that were made one, it and
     SEG108 find 31 % (`benchmarks/instances.py`).
     """
-    found = lobed(tables)
+    found = bridged_segments(tables)
     large = (found["neck"] > min_neck) & (found["area_z"] >= min_area_z) & (found["bent_z"] >= min_bent_z)
     large &= found["gain"] >= min_gain
     area = tables.segments["area"]
     for segment, neck, lobes, typical in found.take(large).lines("segment", "neck", "lobes", "typical"):
         times = area[segment] / typical
         message = (
-            f"{area[segment]:,} px in {counted(lobes, 'lobe')}, {times:.1f} times what is usual in this annotation; "
+            f"{area[segment]:,} px in {count_noun(lobes, 'lobe')}, {times:.1f} times what is usual in this annotation; "
             f"the neck is {neck:.2f} as wide as the smaller lobe"
         )
-        yield Found(message, segments=(segment,), pixels=int(area[segment]))
+        yield RowFinding(message, segments=(segment,), pixels=int(area[segment]))

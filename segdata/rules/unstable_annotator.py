@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG409", "unstable-annotator", severity="warning", needs=("agreement",))
-def unstable_annotator(tables: Tables, *, max_agreement: float = 0.7, min_images: int = 5) -> Iterator[Found]:
+def unstable_annotator(tables: Tables, *, max_agreement: float = 0.7, min_images: int = 5) -> Iterator[RowFinding]:
     """An annotator who does not agree with their own earlier work on the same images.
 
     Example:
@@ -36,4 +36,4 @@ def unstable_annotator(tables: Tables, *, max_agreement: float = 0.7, min_images
         who = opposed.annotators[annotator]
         beside = f"; different annotators agree at {others:.2f}" if others == others else ""
         message = f"{who} agrees with own earlier work at {value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images"
-        yield Found(message + beside, annotator=who)
+        yield RowFinding(message + beside, annotator=who)

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rule
 
 
 @rule("SEG204", "unused-category", severity="warning", needs=(), whole=True)
-def unused_category(tables: Tables) -> Iterator[Found]:
+def unused_category(tables: Tables) -> Iterator[RowFinding]:
     """A category of the taxonomy that no segment has (a missing class).
 
     Flagged:
@@ -41,4 +41,4 @@ def unused_category(tables: Tables) -> Iterator[Found]:
     for category in categories if used else ():
         if category.id not in used and category.kind != "void" and category.name not in parents:
             message = f"no segment is of category {category.name!r} (id {category.id})"
-            yield Found(message, category=category.name, pixels=0)
+            yield RowFinding(message, category=category.name, pixels=0)

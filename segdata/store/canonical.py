@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request, Source
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import load_taxonomy
 from segdata.store import manifest as manifests
@@ -14,22 +12,22 @@ from segdata.store import manifest as manifests
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
-LOSSES: frozenset[Kind] = frozenset()
+LOSSES: frozenset[LossKind] = frozenset()
 READ_OPTIONS = {"revision": "the one to read, r0001 or earlier ones; default: the current one. DATA@r0001 is the same"}
 WRITE_OPTIONS = {
     "made": "how the dataset came about, in a few words, for dataset.yaml; default: what it is converted from"
 }
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """A folder with dataset.yaml, taxonomy.yaml and tables; one of the three may be lost, which reading then says."""
     root = seen.root.parent if seen.root.name == manifests.NAME else seen.root
     found = [name for name in (manifests.NAME, "taxonomy.yaml") if (root / name).is_file()]
     found += [path.relative_to(root).as_posix() for path in sorted(root.glob("r[0-9]*/images.parquet"))[-1:]]
-    return Clue(1.0, " and ".join(found[:2]), whole=True) if len(found) > 1 else None
+    return FormatMatch(1.0, " and ".join(found[:2]), whole=True) if len(found) > 1 else None
 
 
-def read(request: Request) -> Source:
+def read(request: ReadRequest) -> Source:
     """Open a revision of a canonical dataset, the current one where none is named."""
     from segdata.store.revision_reader import open_revision
 
@@ -42,7 +40,7 @@ def read(request: Request) -> Source:
 
 
 def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, made: str | None = None
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, made: str | None = None
 ) -> None:
     """Write batches (images in ascending order of image_id) as a new dataset with the revision r0001."""
     from segdata.store.revision_writer import write_canonical

@@ -9,23 +9,20 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core import kernels
-from segdata.core.annotation import Annotation
-from segdata.core.batch import Batch, replaced
-from segdata.core.counted import counted
+from segdata.core.batch import Batch, BoolMask, clear_declared, mask_to_runs, replace_column, replace_runs, runs_to_mask
 from segdata.core.dataset import OpenDataset
-from segdata.core.errors import SegdataError
-from segdata.core.evidence import Evidence, evidence
+from segdata.core.errors import SegdataError, count_noun
 from segdata.core.finding import Finding
-from segdata.core.mended import Mended, MendedImage
+from segdata.core.finding_location import Annotation, FindingLocation, locate_finding
+from segdata.core.overlay import first_identical
 from segdata.core.profile import Profile
-from segdata.core.redraw import Picture, dense, redrawn, runs_of, undeclared
-from segdata.core.runs import Ints, Runs, spread
-from segdata.core.twins import first_twins
+from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.validation import FixedFinding, FixedImage
 from segdata.formats.shared.images import image_limits
 from segdata.store.revision_writer import segment_rows
 from segdata.store.revisions import revise
 
-FixFunction = Callable[[Annotation, Sequence[Evidence], Profile], Batch]
+FixFunction = Callable[[Annotation, Sequence[FindingLocation], Profile], Batch]
 # By the code of the rule. The order of registration is the order in which the findings of an annotation are fixed:
 # segments that are none go first, gaps are filled last.
 FIXES: dict[str, FixFunction] = {}
@@ -44,34 +41,34 @@ def register_fix(code: str) -> Callable[[FixFunction], FixFunction]:
     return register
 
 
-def named_segments(findings: Sequence[Evidence]) -> Ints:
+def named_segments(findings: Sequence[FindingLocation]) -> Ints:
     """The segments that findings name, each once, in ascending order."""
     return np.unique(np.concatenate([np.empty(0, np.int64), *(each.segments for each in findings)]))
 
 
-def segment_mask(batch: Batch, row: int, size: tuple[int, ...]) -> Picture:
+def segment_mask(batch: Batch, row: int, size: tuple[int, ...]) -> BoolMask:
     """The pixels of one segment, (height, width)."""
-    return dense(batch.runs.take(np.array([row]), batch.n_segments), *size)
+    return runs_to_mask(batch.runs.take(np.array([row]), batch.n_segments), *size)
 
 
-def replace_pixels(batch: Batch, pictures: dict[int, Picture]) -> Batch:
+def replace_pixels(batch: Batch, pictures: dict[int, BoolMask]) -> Batch:
     """The batch with other pixels, (height, width), for some segments, by row."""
     rows = sorted(pictures)
-    pieces = [runs_of(pictures[row]) for row in rows]
-    return redrawn(batch, np.array(rows, np.int64), Runs.concatenate(pieces, [1] * len(rows))) if rows else batch
+    pieces = [mask_to_runs(pictures[row]) for row in rows]
+    return replace_runs(batch, np.array(rows, np.int64), Runs.concatenate(pieces, [1] * len(rows))) if rows else batch
 
 
-def finding_masks(annotation: Annotation, evidence: Sequence[Evidence]) -> dict[int, Picture]:
+def finding_masks(annotation: Annotation, evidence: Sequence[FindingLocation]) -> dict[int, BoolMask]:
     """Row of a segment -> the pixels of it that findings of that one segment speak of."""
-    found: dict[int, Picture] = {}
+    found: dict[int, BoolMask] = {}
     for each in evidence:
         if len(each.segments) == 1 and len(each.runs):
-            row, pixels = int(each.segments[0]), dense(each.runs, *annotation.size)
+            row, pixels = int(each.segments[0]), runs_to_mask(each.runs, *annotation.size)
             found[row] = found[row] | pixels if row in found else pixels
     return found
 
 
-def assign_to_nearest(annotation: Annotation, pixels: Picture, profile: Profile) -> Batch:
+def assign_to_nearest(annotation: Annotation, pixels: BoolMask, profile: Profile) -> Batch:
     """The annotation with its `pixels` given to the segments around them, from their borders inwards.
 
     A pixel goes to a segment that owns one of its four neighbours, so that nothing falls apart. Void and crowds get
@@ -91,10 +88,10 @@ def assign_to_nearest(annotation: Annotation, pixels: Picture, profile: Profile)
 _NOBODY, _WAITING = -2, -1
 
 
-def _owners(batch: Batch, rows: Ints, owner: Ints, waiting: Picture) -> Ints:
+def _owners(batch: Batch, rows: Ints, owner: Ints, waiting: BoolMask) -> Ints:
     """The owners with these segments among them, and the pixels that wait for one."""
     drawn, runs = owner.copy(), batch.runs.take(rows, batch.n_segments)
-    x, y = np.divmod(spread(runs.start, runs.length), owner.shape[0])
+    x, y = np.divmod(expand_ranges(runs.start, runs.length), owner.shape[0])
     drawn[y, x] = np.repeat(rows[runs.owner], runs.length)
     drawn[waiting] = _WAITING
     return drawn
@@ -128,7 +125,7 @@ def _solid(annotation: Annotation, profile: Profile) -> Ints:
 
 
 @register_fix("SEG105")
-def empty_segment(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+def empty_segment(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
     """Leave the segments out."""
     batch, rows = annotation.batch, named_segments(findings)
     empty = rows[batch.runs.areas(batch.n_segments)[rows] == 0]
@@ -136,23 +133,23 @@ def empty_segment(annotation: Annotation, findings: Sequence[Evidence], profile:
 
 
 @register_fix("SEG104")
-def duplicate_segment(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+def duplicate_segment(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
     """Leave out those of the named segments that repeat an earlier one."""
     batch = annotation.batch
-    twin = first_twins(batch.runs, batch.segment_annotation, batch.n_segments)
+    twin = first_identical(batch.runs, batch.segment_annotation, batch.n_segments)
     said = batch.segments.select(["category_id", "iscrowd", "track_id"]).to_pylist()
     again = [row for row in named_segments(findings).tolist() if twin[row] != row and said[row] == said[int(twin[row])]]
     return batch.take_segments(np.setdiff1d(np.arange(batch.n_segments), again))
 
 
 @register_fix("SEG013")
-def stale_measure(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+def stale_measure(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
     """Forget what the file declares of the segments: area and box are written as the pixels have them."""
-    return replace(annotation.batch, segments=undeclared(annotation.batch.segments, named_segments(findings)))
+    return replace(annotation.batch, segments=clear_declared(annotation.batch.segments, named_segments(findings)))
 
 
 @register_fix("SEG018")
-def filled_hole(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+def filled_hole(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
     """Take the pixels of rings that lie within another of their polygon from the segment; the polygon goes."""
     batch, size = annotation.batch, annotation.size
     drawn = {}
@@ -164,30 +161,30 @@ def filled_hole(annotation: Annotation, findings: Sequence[Evidence], profile: P
     return replace_pixels(batch, drawn)
 
 
-def _ring_masks(annotation: Annotation, row: int) -> list[Picture]:
+def _ring_masks(annotation: Annotation, row: int) -> list[BoolMask]:
     """The pixels of each ring of a segment's polygon, by COCO's rule."""
     found, (height, width) = [], annotation.size
     for ring in annotation.rings(np.array([row])):
         ends, one = np.array([0, ring.size]), np.array([0, 1])
         runs = Runs(*kernels.rasterise(ring.ravel(), ends, one, np.array([height]), np.array([width])))
-        found.append(dense(runs, height, width))
+        found.append(runs_to_mask(runs, height, width))
     return found
 
 
-def _is_within(ring: Picture, rings: list[Picture]) -> bool:
+def _is_within(ring: BoolMask, rings: list[BoolMask]) -> bool:
     """Whether a ring has fewer pixels than another which has all of them."""
     return any(other.sum() > ring.sum() and not (ring & ~other).any() for other in rings)
 
 
 @register_fix("SEG115")
-def out_of_frame(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+def out_of_frame(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
     """Forget the polygons; the pixels within the frame stay, and polygons of them can be written again."""
     rows = named_segments(findings)
-    return replace(annotation.batch, segments=undeclared(annotation.batch.segments, rows, "rings"))
+    return replace(annotation.batch, segments=clear_declared(annotation.batch.segments, rows, "rings"))
 
 
 @register_fix("SEG106")
-def speck(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+def speck(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
     """Erase the parts that the findings name."""
     stray = finding_masks(annotation, findings)
     size = annotation.size
@@ -197,12 +194,12 @@ def speck(annotation: Annotation, findings: Sequence[Evidence], profile: Profile
     if not stray or not profile.is_exhaustive:
         return erased
     left = Annotation(erased)
-    bare = np.logical_or.reduce(list(stray.values())) & dense(left.unlabelled(), *size)
+    bare = np.logical_or.reduce(list(stray.values())) & runs_to_mask(left.unlabelled(), *size)
     return assign_to_nearest(left, bare, profile)
 
 
 @register_fix("SEG107")
-def pinhole(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+def pinhole(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
     """Give the pixels of the holes that the findings name to their segments."""
     batch, holes = annotation.batch, finding_masks(annotation, findings)
     return replace_pixels(
@@ -211,11 +208,11 @@ def pinhole(annotation: Annotation, findings: Sequence[Evidence], profile: Profi
 
 
 @register_fix("SEG111")
-def hairline(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+def hairline(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
     """Give unlabelled slivers to what is around them; leave those claimed twice with the smallest segment there."""
     batch, size = annotation.batch, annotation.size
-    slivers = [dense(each.runs, *size) for each in findings]
-    bare = dense(annotation.unlabelled(), *size)
+    slivers = [runs_to_mask(each.runs, *size) for each in findings]
+    bare = runs_to_mask(annotation.unlabelled(), *size)
     twice = [pixels for pixels in slivers if (pixels & ~bare).any()]
     if twice:
         batch = replace_pixels(batch, _claimed_once(batch, np.logical_or.reduce(twice)))
@@ -223,7 +220,7 @@ def hairline(annotation: Annotation, findings: Sequence[Evidence], profile: Prof
     return assign_to_nearest(Annotation(batch), np.logical_or.reduce(gaps), profile) if gaps else batch
 
 
-def _claimed_once(batch: Batch, pixels: Picture) -> dict[int, Picture]:
+def _claimed_once(batch: Batch, pixels: BoolMask) -> dict[int, BoolMask]:
     """Row -> pixels of the segments that lose some of these, because a smaller one claims them."""
     free, found = pixels.copy(), {}
     for row in np.argsort(batch.runs.areas(batch.n_segments), kind="stable").tolist():
@@ -235,12 +232,12 @@ def _claimed_once(batch: Batch, pixels: Picture) -> dict[int, Picture]:
 
 
 @register_fix("SEG101")
-def gap(annotation: Annotation, findings: Sequence[Evidence], profile: Profile) -> Batch:
+def gap(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
     """Give every unlabelled pixel to the nearest segment that is neither void nor a crowd."""
-    return assign_to_nearest(annotation, dense(annotation.unlabelled(), *annotation.size), profile)
+    return assign_to_nearest(annotation, runs_to_mask(annotation.unlabelled(), *annotation.size), profile)
 
 
-def fixed_images(data: OpenDataset, findings: Iterable[Finding], *, unsafe: bool = False) -> Iterator[MendedImage]:
+def fixed_images(data: OpenDataset, findings: Iterable[Finding], *, unsafe: bool = False) -> Iterator[FixedImage]:
     """The images in which a fix changes something, in ascending order; nothing is written.
 
     `findings` are those of a validation of `data`; of these the ones with a safe fix are mended, with `unsafe` all that
@@ -260,7 +257,7 @@ def fixed_images(data: OpenDataset, findings: Iterable[Finding], *, unsafe: bool
             continue
         after, mended = _fix_image(batch, concerned[image_id], data)
         if mended:
-            yield MendedImage(image_id, batch, after, tuple(mended))
+            yield FixedImage(image_id, batch, after, tuple(mended))
 
 
 def write_fixes(
@@ -268,7 +265,7 @@ def write_fixes(
     findings: Iterable[Finding],
     *,
     unsafe: bool = False,
-    seen: Callable[[MendedImage], None] = lambda image: None,
+    seen: Callable[[FixedImage], None] = lambda image: None,
 ) -> str | None:
     """Mend what can be mended in a new revision of a canonical dataset; returns its name, None where nothing changed.
 
@@ -288,7 +285,7 @@ def write_fixes(
     if not changed:
         return None
     what = ", ".join(f"{code} x{count}" for code, count in sorted(codes.items()))
-    return revise(root, changed, f"fixed {what} in {counted(len(changed), 'image')}", log, data.profile.revision)
+    return revise(root, changed, f"fixed {what} in {count_noun(len(changed), 'image')}", log, data.profile.revision)
 
 
 def volume_names(profile: Profile) -> set[str]:
@@ -307,7 +304,7 @@ def canonical_root(data: OpenDataset) -> Path:
     return root
 
 
-def _fix_image(batch: Batch, findings: Sequence[Finding], data: OpenDataset) -> tuple[Batch, list[Mended]]:
+def _fix_image(batch: Batch, findings: Sequence[Finding], data: OpenDataset) -> tuple[Batch, list[FixedFinding]]:
     """One image with its findings mended, annotation by annotation."""
     pieces, mended = [], []
     for annotation in Annotation.each(batch):
@@ -318,14 +315,18 @@ def _fix_image(batch: Batch, findings: Sequence[Finding], data: OpenDataset) -> 
     return join_annotations(batch, pieces), mended
 
 
-def fix_annotation(annotation: Annotation, findings: Sequence[Finding], profile: Profile) -> tuple[Batch, list[Mended]]:
+def fix_annotation(
+    annotation: Annotation, findings: Sequence[Finding], profile: Profile
+) -> tuple[Batch, list[FixedFinding]]:
     """One annotation with the findings about it mended, and what was, in the order of the fixes."""
     current, mended = annotation, []
     for code, mender in FIXES.items():
         those = [finding for finding in findings if finding.code == code]
-        found = [evidence(current, finding) for finding in those]
+        found = [locate_finding(current, finding) for finding in those]
         if those:
-            mended += [Mended(*each) for each in zip(those, (int(one.runs.length.sum()) for one in found), strict=True)]
+            mended += [
+                FixedFinding(*each) for each in zip(those, (int(one.runs.length.sum()) for one in found), strict=True)
+            ]
             current = Annotation(mender(current, found, profile))
     return current.batch, mended
 
@@ -333,7 +334,7 @@ def fix_annotation(annotation: Annotation, findings: Sequence[Finding], profile:
 def join_annotations(batch: Batch, pieces: Sequence[Batch]) -> Batch:
     """The annotations of one image, each by itself, as its batch again."""
     segments = [
-        replaced(piece.segments, "annotation", np.full(piece.n_segments, row, np.int32))
+        replace_column(piece.segments, "annotation", np.full(piece.n_segments, row, np.int32))
         for row, piece in enumerate(pieces)
     ]
     if not segments:

@@ -10,8 +10,8 @@ import numpy as np
 
 from segdata.core.batch import Batch
 from segdata.core.format import Source
+from segdata.core.paths import local_file
 from segdata.core.runs import Ints
-from segdata.core.uri import local_file
 
 _AT_ONCE = 64  # images that are loaded together
 _PIECE = 1 << 20

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from segdata.core import yamlfile
+from segdata.core import yaml_files
 from segdata.core.config import Coverage, Overlap
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Loss
+from segdata.core.format import Loss
 from segdata.core.profile import Policy, Profile, RasterRule, Task
 from segdata.core.taxonomy import Taxonomy
 
@@ -27,7 +27,7 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a conversion lost; see `segdata.core.loss.Loss`."""
+    """What a conversion lost; see `segdata.core.format.Loss`."""
 
     kind: str
     of: str
@@ -109,7 +109,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
 def load(root: Path) -> Manifest:
     """The manifest of a canonical dataset; raises SegdataError with file, line and remedy."""
-    manifest = yamlfile.load(root / NAME, Manifest)
+    manifest = yaml_files.load_yaml(root / NAME, Manifest)
     if manifest.segdata > VERSION:
         raise SegdataError(f"{root / NAME}: layout version {manifest.segdata} is newer than this segdata; update it")
     if not re.fullmatch(r"r\d+", manifest.revision):
@@ -123,7 +123,7 @@ def load(root: Path) -> Manifest:
 
 def commit(root: Path, manifest: Manifest) -> None:
     """Make a revision current: the one step that is all or nothing."""
-    write_whole(root / NAME, yamlfile.dump(manifest))
+    write_whole(root / NAME, yaml_files.dump_yaml(manifest))
 
 
 def write_whole(path: Path, text: str) -> None:

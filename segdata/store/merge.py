@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segdata.core.batch import Batch, concatenate, replaced
-from segdata.core.defect import Defect
+from segdata.core.batch import Batch, concatenate_batches, replace_column
+from segdata.core.finding import Defect
 from segdata.core.format import Source
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
@@ -21,7 +21,7 @@ def merge_batches(batches: Sequence[Batch], image_ids: Sequence[str]) -> Batch:
     What the first batch says of an image counts, then what the next one does. Of two annotations of one image by one
     annotator the first stays. Annotations of an image are in the order of their annotators, none first.
     """
-    whole = concatenate(list(batches))
+    whole = concatenate_batches(list(batches))
     place = {name: row for row, name in enumerate(image_ids)}
     of = np.array([place[name] for name in whole.images["image_id"].to_pylist()], np.int64)
     people = whole.annotations["annotator"].to_pylist()
@@ -36,8 +36,8 @@ def merge_batches(batches: Sequence[Batch], image_ids: Sequence[str]) -> Batch:
     segments = whole.segments.take(pa.array(rows))
     return Batch(
         _images(whole.images, of, len(image_ids)),
-        replaced(annotations, "image", of[whole.annotation_image[kept]].astype(np.int32)),
-        replaced(segments, "annotation", annotation[rows].astype(np.int32)),
+        replace_column(annotations, "image", of[whole.annotation_image[kept]].astype(np.int32)),
+        replace_column(segments, "annotation", annotation[rows].astype(np.int32)),
         whole.runs.take(rows, whole.n_segments),
         whole.defects,
     )
@@ -88,13 +88,15 @@ class MergePart:
             names = [self.image_of.get(name, name) for name in before]
             said = zip(before, names, images["metadata"].to_pylist(), strict=True)
             metadata = [each if old == new else _renamed_from(each, old) for old, new, each in said]
-            images = replaced(replaced(images, "image_id", names), "metadata", metadata)
+            images = replace_column(replace_column(images, "image_id", names), "metadata", metadata)
         if self.sequence_of:
             sequences = images["sequence"].to_pylist()
-            images = replaced(images, "sequence", [self.sequence_of.get(name, name) for name in sequences])
+            images = replace_column(images, "sequence", [self.sequence_of.get(name, name) for name in sequences])
         if self.annotator_of:
             people = annotations["annotator"].to_pylist()
-            annotations = replaced(annotations, "annotator", [self.annotator_of.get(name, name) for name in people])
+            annotations = replace_column(
+                annotations, "annotator", [self.annotator_of.get(name, name) for name in people]
+            )
         defects = tuple(replace(each, image=self.image_of.get(str(each.image), each.image)) for each in batch.defects)
         return replace(batch, images=images, annotations=annotations, defects=defects)
 

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.batch import Batch, replaced
-from segdata.core.counted import counted
-from segdata.core.errors import SegdataError
-from segdata.core.planes import Planes, planes
-from segdata.core.uri import inside, local_file, moved
+from segdata.core.batch import Batch, replace_column
+from segdata.core.errors import SegdataError, count_noun
+from segdata.core.image_files import ChannelArray, read_channels
+from segdata.core.paths import local_file, relative_uri, replace_file
 from segdata.formats.shared.pairing import INDEX_FILE
 from segdata.store.windows import Tile, read_tile
 
@@ -117,7 +116,7 @@ class ImageCopies:
             row["channels"] and [{**each, "uri": self._copy(row, each["uri"])} for each in row["channels"]]
             for row in rows
         ]
-        images = replaced(replaced(batch.images, "uri", uris), "channels", channels)
+        images = replace_column(replace_column(batch.images, "uri", uris), "channels", channels)
         return replace(batch, images=images)
 
     @property
@@ -144,7 +143,7 @@ class ImageCopies:
             shutil.copyfile(path, target)
             self._copied[path] = target.absolute()
             self.n_files += 1
-        return moved(uri, self._copied[path])
+        return replace_file(uri, self._copied[path])
 
     def _free(self, target: Path, path: Path) -> Path:
         """`target`, below a folder of its own where another file has its name."""
@@ -178,7 +177,7 @@ def move_beside_masks(made: Path, image_of: Callable[[str], str]) -> None:
         target = made / f"{image_of(record['mask'])}{source.suffix}"
         target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
-        record["uri"] = inside(str(target), made) or ""
+        record["uri"] = relative_uri(str(target), made) or ""
     _write_index(path, records)
     for folder in sorted((made / "images").rglob("*"), reverse=True):
         if folder.is_dir() and not any(folder.iterdir()):
@@ -203,7 +202,7 @@ class WindowCrops(ImageCopies):
     What fits in neither is left out, and `remarks` names it.
     """
 
-    _last: tuple[str, Planes] | None = field(default=None, repr=False)  # the tiles of an image follow each other
+    _last: tuple[str, ChannelArray] | None = field(default=None, repr=False)  # the tiles of an image follow each other
 
     def batch(self, batch: Batch) -> Batch:
         """The batch, with its images where their pictures are."""
@@ -213,7 +212,7 @@ class WindowCrops(ImageCopies):
             tile = read_tile(row["metadata"])
             assert tile is not None, "a window says what it is cut from"
             uris.append(self._cropped(row["image_id"], tile, row["width"], row["height"]))
-        return replace(batch, images=replaced(batch.images, "uri", uris))
+        return replace(batch, images=replace_column(batch.images, "uri", uris))
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -248,13 +247,13 @@ class WindowCrops(ImageCopies):
         target.parent.mkdir(parents=True, exist_ok=True)
         return _write_picture(np.ascontiguousarray(picture.transpose(1, 2, 0)), target)
 
-    def _decoded(self, uri: str, size: tuple[int, int]) -> Planes:
+    def _decoded(self, uri: str, size: tuple[int, int]) -> ChannelArray:
         if self._last is None or self._last[0] != uri:
-            self._last = uri, planes(uri, size)
+            self._last = uri, read_channels(uri, size)
         return self._last[1]
 
 
-def _write_picture(pixels: Planes, target: Path) -> str | None:
+def _write_picture(pixels: ChannelArray, target: Path) -> str | None:
     """Write an image (height, width, channels); returns why that is not possible, None when it is done."""
     import cv2
 
@@ -266,10 +265,10 @@ def _write_picture(pixels: Planes, target: Path) -> str | None:
         held = (*held, "float32", "float64")
     if pixels.dtype.name not in held or channels not in (1, 3, 4):
         kind = "TIFF" if target.suffix == ".tif" else "PNG"
-        return f"{counted(channels, 'channel')} of {pixels.dtype.name} fit in no {kind}"
+        return f"{count_noun(channels, 'channel')} of {pixels.dtype.name} fit in no {kind}"
     order = [2, 1, 0, *range(3, channels)] if channels > 1 else [0]  # OpenCV has blue first
     done, data = cv2.imencode(target.suffix, pixels[:, :, order])  # type: ignore[arg-type]  # the types are checked above
     if not done:
-        return f"{counted(channels, 'channel')} of {pixels.dtype.name} cannot be encoded"
+        return f"{count_noun(channels, 'channel')} of {pixels.dtype.name} cannot be encoded"
     target.write_bytes(data.tobytes())
     return None

@@ -9,17 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segdata.core import yamlfile
-from segdata.core.batch import Batch, replaced
-from segdata.core.config import nearest
-from segdata.core.cover import cover
+from segdata.core import yaml_files
+from segdata.core.batch import Batch, replace_column
+from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
-from segdata.core.line import Line
-from segdata.core.loss import Affected, Losses
-from segdata.core.meet import Side
+from segdata.core.format import AffectedItems, LossCounter
+from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.profile import Task
-from segdata.core.runs import Ints
-from segdata.core.taxonomy import Category, Kind, Taxonomy, load_taxonomy
+from segdata.core.runs import Ints, NumberLine
+from segdata.core.taxonomy import Category, CategoryKind, Taxonomy, load_taxonomy
 
 _DROPPED_COLUMNS = ("rings", "declared_area", "declared_bbox")  # what a segment that was joined no longer is
 _DROPPED = int(np.iinfo(np.int64).min)
@@ -56,11 +54,11 @@ class Remap:
         self._count(batch, {"dropped segments": np.flatnonzero(after == _DROPPED), "joined things": kept[joined]})
         return self._renamed(_join_segments(taken, owner, first), before[kept][first], after[kept][first])
 
-    def count(self, losses: Losses) -> None:
+    def count(self, losses: LossCounter) -> None:
         """Count what was dropped and joined, over all images."""
         for image_id in sorted(self.lost):
             for what, n, pixels in self.lost[image_id]:
-                losses.add("mapped", what, n, pixels, Affected([image_id], [image_id]))
+                losses.add("mapped", what, n, pixels, AffectedItems([image_id], [image_id]))
 
     def _mapped(self, before: Ints) -> Ints:
         """(n,) the new category ids; `_DROPPED` for segments that go."""
@@ -90,16 +88,16 @@ class Remap:
 
     def _renamed(self, batch: Batch, before: Ints, after: Ints) -> Batch:
         """The batch with its new category ids, secondary ones too; in semantic data an id is that of its category."""
-        segments = replaced(batch.segments, "category_id", after)
+        segments = replace_column(batch.segments, "category_id", after)
         if segments["also"].null_count < len(segments):
             also = [
                 [new for old in said or () if (new := self.to.get(old, old)) is not None] or None
                 for said in segments["also"].to_pylist()
             ]
-            segments = replaced(segments, "also", also)
+            segments = replace_column(segments, "also", also)
         if self.task == "semantic":
             ids = segments["segment_id"].to_numpy()
-            segments = replaced(segments, "segment_id", np.where(ids == before, after, ids))
+            segments = replace_column(segments, "segment_id", np.where(ids == before, after, ids))
         return replace(batch, segments=segments)
 
     def _count(self, batch: Batch, rows: dict[str, Ints]) -> None:
@@ -116,7 +114,7 @@ class Remap:
             self.lost[batch.images["image_id"][row].as_py()] = lost_there
 
     @staticmethod
-    def _of_kind(taxonomy: Taxonomy, kind: Kind, ids: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def _of_kind(taxonomy: Taxonomy, kind: CategoryKind, ids: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         return np.isin(ids, [id_ for id_, each in taxonomy.by_id().items() if each.kind == kind])
 
 
@@ -125,13 +123,13 @@ def _join_segments(batch: Batch, owner: Ints, first: Ints) -> Batch:
     if len(first) == batch.n_segments:
         return batch
     height, width = batch.segment_size
-    line = Line.of(height[first], width[first])
-    runs = cover(Side.of(batch.runs, line, owner), line).runs
+    line = NumberLine.of(height[first], width[first])
+    runs = union_by_frame(SweepRuns.of(batch.runs, line, owner), line).runs
     segments = batch.segments.take(pa.array(first))
     alone = pa.array(np.bincount(owner) == 1)
     for name in _DROPPED_COLUMNS:
         kept = pc.if_else(alone, segments[name].combine_chunks(), pa.scalar(None, segments[name].type))
-        segments = replaced(segments, name, kept)
+        segments = replace_column(segments, name, kept)
     return replace(batch, segments=segments, runs=runs)
 
 
@@ -152,7 +150,7 @@ class TaxonomyMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 def load_map(path: Path) -> tuple[TaxonomyMap, Taxonomy | None]:
     """A map and the taxonomy that it names; raises SegdataError with file, line and the nearest known name."""
-    found, lines = yamlfile.parse_with_lines(yamlfile.read_text(path), TaxonomyMap, str(path))
+    found, lines = yaml_files.parse_yaml_with_lines(yaml_files.read_utf8(path), TaxonomyMap, str(path))
     if found.taxonomy is None:
         return found, None
     new = load_taxonomy(path.absolute().parent / found.taxonomy)
@@ -161,7 +159,7 @@ def load_map(path: Path) -> tuple[TaxonomyMap, Taxonomy | None]:
         for name in (target,) if isinstance(target, str) else target or ():
             if name not in names:
                 at = lines.of("categories", old) or 1
-                raise SegdataError(f"{path}:{at}: {found.taxonomy} has no category {name!r}{nearest(name, names)}")
+                raise SegdataError(f"{path}:{at}: {found.taxonomy} has no category {name!r}{did_you_mean(name, names)}")
     return found, new
 
 
@@ -169,12 +167,12 @@ def dump_map(migration: Mapping[str, MapTarget], taxonomy: str | None) -> str:
     """A map as YAML, what a person must decide first."""
     undecided = {old: list(new) for old, new in migration.items() if isinstance(new, tuple)}
     lines = ["# old category: new category; null drops its segments (they are counted)."]
-    lines += [] if taxonomy is None else [yamlfile.flow({"taxonomy": taxonomy})[1:-1]]
+    lines += [] if taxonomy is None else [yaml_files.dump_yaml_line({"taxonomy": taxonomy})[1:-1]]
     lines.append("categories:" if migration else "categories: {}")
     if undecided:
         lines.append("  # Undecided: put one name in place of each list. Where segments differ, divide them first.")
     decided = {old: new for old, new in migration.items() if not isinstance(new, tuple)}
-    lines += ["  " + yamlfile.flow({old: new})[1:-1] for old, new in (*undecided.items(), *decided.items())]
+    lines += ["  " + yaml_files.dump_yaml_line({old: new})[1:-1] for old, new in (*undecided.items(), *decided.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -186,7 +184,7 @@ def resolve_map(given: TaxonomyMap, known: list[str], whole: bool) -> dict[str, 
     """
     strangers = [name for name in given.categories if name not in known]
     if strangers:
-        hint = nearest(strangers[0], known) if len(strangers) == 1 else ""
+        hint = did_you_mean(strangers[0], known) if len(strangers) == 1 else ""
         raise SegdataError(f"the map names categories that the data do not have: {_abbreviate(strangers)}{hint}")
     open_ = [f"{old} ({' or '.join(new)})" for old, new in given.categories.items() if isinstance(new, tuple)]
     if open_:

@@ -11,15 +11,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from segdata.core.batch import Batch, replaced
-from segdata.core.columns import ANNOTATIONS, BATCH_ANNOTATIONS, BATCH_SEGMENTS, IMAGES, SEGMENTS, SEQUENCES, table
-from segdata.core.counts import MESSAGES, runs_of_counts
-from segdata.core.defect import Defect
+from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import UnreadableError
+from segdata.core.finding import Defect
+from segdata.core.paths import absolute_channels, absolute_uri, is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.core.unsafe import is_unsafe
-from segdata.core.uri import channels_outside, outside
+from segdata.core.schema import (
+    ANNOTATIONS,
+    BATCH_ANNOTATIONS,
+    BATCH_SEGMENTS,
+    IMAGES,
+    RLE_ERRORS,
+    SEGMENTS,
+    SEQUENCES,
+    make_table,
+    rle_to_runs,
+)
 from segdata.store.revision_writer import part_name, sequences_from_rows
 
 MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
@@ -33,7 +41,7 @@ class SegmentPart:
     ----------
     file, what : for messages: the file, and which part of it
     image_ids : of what images
-    read : gives the rows of `columns.SEGMENTS`; raises OSError or ArrowException where they are damaged
+    read : gives the rows of `schema.SEGMENTS`; raises OSError or ArrowException where they are damaged
     """
 
     file: str
@@ -56,7 +64,7 @@ class CanonicalSource:
     Parameters
     ----------
     profile : what is known about the dataset as a whole
-    images, annotations : rows of `columns.IMAGES` and `columns.ANNOTATIONS`; None: lost, which a defect tells
+    images, annotations : rows of `schema.IMAGES` and `schema.ANNOTATIONS`; None: lost, which a defect tells
     parts : the segments
     files : what messages call the tables of images and annotations
     root : image URIs are relative to it
@@ -97,7 +105,7 @@ class CanonicalSource:
     @cached_property
     def uris(self) -> Sequence[str | None]:
         """(n_images,) where the image files are said to be: absolute paths, or URIs."""
-        return [outside(uri, self._root) for uri in self._images["uri"].to_pylist()]
+        return [absolute_uri(uri, self._root) for uri in self._images["uri"].to_pylist()]
 
     @property
     def defects(self) -> Sequence[Defect]:
@@ -122,7 +130,7 @@ class CanonicalSource:
         kept, key = kept[np.argsort(key, kind="stable")], np.sort(key)
         annotations = self._annotations.take(pa.array(kept))
         columns = {name: annotations[name] for name in annotations.column_names if name != "image_id"}
-        annotations = table(BATCH_ANNOTATIONS, len(kept), image=image[kept].astype(np.int32), **columns)
+        annotations = make_table(BATCH_ANNOTATIONS, len(kept), image=image[kept].astype(np.int32), **columns)
 
         stored, defects = self._stored(images, rows)
         wanted = self._key(_positions(stored["image_id"], images["image_id"]), stored["annotator"])
@@ -166,7 +174,7 @@ class CanonicalSource:
 
     def _safe(self, images: pa.Table, name: str) -> pa.Table:
         """The images whose id is a name below the images root: writers make files of these names."""
-        safe = np.array([bool(each) and not is_unsafe(each) for each in images["image_id"].to_pylist()], bool)
+        safe = np.array([bool(each) and not is_unsafe_path(each) for each in images["image_id"].to_pylist()], bool)
         for row in np.flatnonzero(~safe).tolist():
             found = images["image_id"][row].as_py()
             message = f"row {row}: image_id {found!r} is no path below the images root; left out"
@@ -182,7 +190,7 @@ class CanonicalSource:
             image = images["image_id"][row].as_py()
             self._defects.append(Defect("SEG004", message, name, image=image))
         for side in ("width", "height") if wrong.any() else ():
-            images = replaced(images, side, pc.if_else(pa.array(wrong), None, images[side]))
+            images = replace_column(images, side, pc.if_else(pa.array(wrong), None, images[side]))
         return images
 
     def _known(self, annotations: pa.Table, name: str) -> pa.Table:
@@ -211,9 +219,9 @@ class CanonicalSource:
 
     def _resolved(self, images: pa.Table) -> pa.Table:
         """Images with absolute URIs."""
-        uris = [outside(uri, self._root) for uri in images["uri"].to_pylist()]
-        channels = [channels_outside(each, self._root) for each in images["channels"].to_pylist()]
-        return replaced(replaced(images, "uri", uris), "channels", channels)
+        uris = [absolute_uri(uri, self._root) for uri in images["uri"].to_pylist()]
+        channels = [absolute_channels(each, self._root) for each in images["channels"].to_pylist()]
+        return replace_column(replace_column(images, "uri", uris), "channels", channels)
 
 
 def _decode(
@@ -222,16 +230,16 @@ def _decode(
     """A batch of stored rows; segments whose counts are damaged are left out, as defects."""
     image = annotations["image"].to_numpy()[annotation]
     height, width = (pc.fill_null(images[name], 0).to_numpy().astype(np.int64)[image] for name in ("height", "width"))
-    runs, error = runs_of_counts(stored["counts"].combine_chunks(), height, width)
+    runs, error = rle_to_runs(stored["counts"].combine_chunks(), height, width)
     for row in np.flatnonzero(error):
-        defects.append(_segment_defect("SEG005", MESSAGES[int(error[row])], stored, int(row)))
+        defects.append(_segment_defect("SEG005", RLE_ERRORS[int(error[row])], stored, int(row)))
     columns = {name: stored[name] for name in BATCH_SEGMENTS.names if name in stored.column_names}
     columns |= {
         "annotation": annotation.astype(np.int32),
         "declared_area": stored["area"].cast(pa.float64()),
         "declared_bbox": stored["bbox"].cast(pa.list_(pa.float64())),
     }
-    segments = table(BATCH_SEGMENTS, stored.num_rows, **columns).combine_chunks()
+    segments = make_table(BATCH_SEGMENTS, stored.num_rows, **columns).combine_chunks()
     batch = Batch(images, annotations, segments, runs, tuple(defects))
     return batch.take_segments(np.flatnonzero(error == 0)) if error.any() else batch
 
@@ -245,7 +253,7 @@ def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     if twice:
         raise pa.ArrowInvalid(f"column {', '.join(twice)} is there twice")
     columns = {name: rows[name] for name in schema.names if name in rows.column_names}
-    conformed = table(schema, rows.num_rows, **columns)
+    conformed = make_table(schema, rows.num_rows, **columns)
     conformed.validate(full=True)  # texts that are not UTF-8 pass until they are looked at
     return conformed
 

@@ -9,15 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from segdata.core.batch import Batch, replaced
-from segdata.core.columns import ANNOTATIONS, IMAGES, SEGMENTS, SEQUENCES
-from segdata.core.counts import counts_of_runs
-from segdata.core.loss import Losses
-from segdata.core.profile import Profile
-from segdata.core.runs import boxes
-from segdata.core.sequence import ImageSequence
+from segdata.core.batch import Batch, replace_column
+from segdata.core.format import LossCounter
+from segdata.core.paths import relative_channels, relative_uri
+from segdata.core.profile import ImageSequence, Profile
+from segdata.core.runs import bounding_boxes
+from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS, SEQUENCES, runs_to_rle
 from segdata.core.taxonomy import dump_taxonomy
-from segdata.core.uri import channels_inside, inside
 from segdata.store import manifest as manifests
 from segdata.store.manifest import Decision, Lost, Manifest, Origin, Revision
 
@@ -89,9 +87,9 @@ class RevisionWriter:
 
     def _with_relative_uris(self, images: pa.Table) -> pa.Table:
         """Images inside the dataset's folder are referred to by relative path, so that the folder can be moved."""
-        uris = [inside(uri, self._root) for uri in images["uri"].to_pylist()]
-        channels = [channels_inside(each, self._root) for each in images["channels"].to_pylist()]
-        return replaced(replaced(images, "uri", uris), "channels", channels).cast(IMAGES)
+        uris = [relative_uri(uri, self._root) for uri in images["uri"].to_pylist()]
+        channels = [relative_channels(each, self._root) for each in images["channels"].to_pylist()]
+        return replace_column(replace_column(images, "uri", uris), "channels", channels).cast(IMAGES)
 
 
 def part_name(number: int) -> str:
@@ -145,11 +143,11 @@ def segment_rows(batch: Batch) -> pa.Table:
     """The segments of a batch as canonical rows, pixels as compressed counts."""
     height, width = batch.segment_size
     n_segments = batch.n_segments
-    box = np.stack(boxes(batch.runs, height, n_segments), axis=1).astype(np.int32)
+    box = np.stack(bounding_boxes(batch.runs, height, n_segments), axis=1).astype(np.int32)
     made = {
         "image_id": batch.images["image_id"].take(pa.array(batch.segment_image)),
         "annotator": batch.annotations["annotator"].take(batch.segments["annotation"]),
-        "counts": counts_of_runs(batch.runs, height, width),
+        "counts": runs_to_rle(batch.runs, height, width),
         "area": pa.array(batch.runs.areas(n_segments)),
         "bbox": pa.FixedSizeListArray.from_arrays(pa.array(box.ravel()), 4),
     }
@@ -171,7 +169,7 @@ def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 
 def write_canonical(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, made: str | None = None
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, made: str | None = None
 ) -> None:
     """Write batches (images in ascending order of image_id) as the revision r0001.
 

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from segdata.core.batch import replaced
-from segdata.core.columns import ANNOTATIONS, IMAGES, SEGMENTS
+from segdata.core.batch import replace_column
 from segdata.core.errors import SegdataError
+from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS
 from segdata.store import manifest as manifests
 from segdata.store.manifest import Manifest, Revision
 from segdata.store.revision_reader import conform
@@ -49,7 +49,7 @@ def revise(
     Parameters
     ----------
     root : the dataset's folder
-    changed : image_id -> all of the image's segments, as rows of `columns.SEGMENTS`
+    changed : image_id -> all of the image's segments, as rows of `schema.SEGMENTS`
     what : how the revision came about, in a few words
     log : a JSON object for each thing that was changed, for ``changes.jsonl`` in the revision's folder
     parent : the revision that `changed` was made from; None: the current one, whichever it is
@@ -178,7 +178,7 @@ def _write_columns(before: Path, target: Path, changed: Mapping[str, Mapping[Any
             keys = names if of_images else list(zip(names, rows["annotator"].to_pylist(), strict=True))
             for column, new in changed.items():
                 old = zip(keys, rows[column].to_pylist(), strict=True)
-                rows = replaced(rows, column, [new.get(key, value) for key, value in old])
+                rows = replace_column(rows, column, [new.get(key, value) for key, value in old])
             writer.write_table(rows)
 
 

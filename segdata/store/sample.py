@@ -6,12 +6,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from segdata.core.deal import shuffled
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
-from segdata.core.strata import image_strata
-from segdata.core.tallies import Tally, examples, numbered
+from segdata.core.split_assignment import shuffle_rows
+from segdata.core.strata import CategoryTally, example_segments, image_strata, number_names
 
 Purpose = Literal["gold", "pilot"]
 
@@ -70,10 +69,10 @@ def draw_images(
     names = tables.images["image_id"].tolist()
     if not 0 < n <= len(names):
         raise SegdataError(f"{n} images cannot be drawn from {len(names)}")
-    order = shuffled(names, seed)
+    order = shuffle_rows(names, seed)
     place = np.argsort(order)  # of each image: the first in this order goes before where two are as good
-    rows = examples(tables, crowds=False)
-    tally = Tally.of(rows, place[rows["image"]])
+    rows = example_segments(tables, crowds=False)
+    tally = CategoryTally.of(rows, place[rows["image"]])
     ids, category = np.unique(tally.category, return_inverse=True)
     strata, quota = _quotas(tables, stratify, order, n)
     target = wanted if purpose == "gold" else 0
@@ -119,7 +118,7 @@ def _cover_categories(
 
 def _named_strata(tables: Tables, stratify: str) -> tuple[Sequence[str], Ints]:
     """The strata of a column, and (n_images,) that of each image; the last, "(none)", where nothing is known."""
-    names, number = numbered(image_strata(tables, stratify))
+    names, number = number_names(image_strata(tables, stratify))
     if not names:
         raise SegdataError(f"stratify {stratify!r}: no image has such a value")
     none = number < 0

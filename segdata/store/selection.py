@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from segdata.core.batch import Batch, replaced
-from segdata.core.config import nearest
+from segdata.core.batch import Batch, replace_column
+from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
+from segdata.core.paths import split_from_path
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, boxes
-from segdata.core.splits import split_of
+from segdata.core.runs import Ints, bounding_boxes
 
 Value = Any  # an Arrow array, or a plain constant; pyarrow has no types
 ColumnLookup = Callable[[str], Value]
@@ -92,7 +92,9 @@ def _check(node: ast.AST, known: list[str], named: set[str], text: str) -> None:
                 raise SegdataError(f'where {text!r}: write {name}["key"]')
             named.add(name)
         case ast.Name(id=name):
-            raise SegdataError(f"where {text!r}: no column {name!r}{nearest(name, known) or '; ' + ', '.join(known)}")
+            raise SegdataError(
+                f"where {text!r}: no column {name!r}{did_you_mean(name, known) or '; ' + ', '.join(known)}"
+            )
         case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str())) if name in _MAPS:
             named.add(name)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
@@ -305,8 +307,8 @@ def take_rows(batch: Batch, images: Flags, annotations: Flags, segments: Flags) 
     names = set(kept_images["image_id"].to_pylist())
     return Batch(
         kept_images,
-        replaced(batch.annotations.take(pa.array(rows[1])), "image", image.astype(np.int32)),
-        replaced(batch.segments.take(pa.array(rows[2])), "annotation", annotation.astype(np.int32)),
+        replace_column(batch.annotations.take(pa.array(rows[1])), "image", image.astype(np.int32)),
+        replace_column(batch.segments.take(pa.array(rows[2])), "annotation", annotation.astype(np.int32)),
         batch.runs.take(rows[2], batch.n_segments),
         tuple(each for each in batch.defects if each.image is None or each.image in names),
     )
@@ -340,7 +342,7 @@ class _Columns:
         if name == "image_findings":
             return pa.array([self.flagged.images.get(each, 0) for each in ids], pa.int64())
         if name == "split":
-            return pc.coalesce(images["split"], pa.array([split_of(each) for each in ids], pa.string()))
+            return pc.coalesce(images["split"], pa.array([split_from_path(each) for each in ids], pa.string()))
         return images[name]
 
     def _of_annotations(self, name: str) -> Any:  # Any: as above
@@ -362,7 +364,7 @@ class _Columns:
             return pa.array(self.batch.runs.areas(self.batch.n_segments))
         if name in _BOX:
             height, _ = self.batch.segment_size
-            return pa.array(boxes(self.batch.runs, height, self.batch.n_segments)[_BOX[name]])
+            return pa.array(bounding_boxes(self.batch.runs, height, self.batch.n_segments)[_BOX[name]])
         return segments["source" if name == "segment_source" else name]
 
     def _categories(self, name: str) -> pa.Array:

@@ -7,16 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segdata.core.batch import Batch, replaced
-from segdata.core.columns import IMAGES
-from segdata.core.counts import counts_of_runs, runs_of_counts
-from segdata.core.cover import cover
-from segdata.core.defect import Defect
+from segdata.core.batch import Batch, replace_column
+from segdata.core.finding import Defect
 from segdata.core.format import Source
-from segdata.core.line import Line
-from segdata.core.meet import Side, meet_within
+from segdata.core.overlay import SweepRuns, find_overlaps_within, union_by_frame
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Rows, Runs, columns
+from segdata.core.runs import Ints, NumberLine, Rows, Runs, run_columns
+from segdata.core.schema import IMAGES, rle_to_runs, runs_to_rle
 from segdata.store.windows import TILE_KEY, Tile
 
 
@@ -67,7 +64,7 @@ SegmentLink = Callable[[Batch, TilePlaces, Ints], Ints]  # (n_segments,) which s
 
 
 def stitch(batch: Batch, places: TilePlaces, images: pa.Table, image: Ints, link: SegmentLink) -> Batch:
-    """The `images` (rows of `columns.IMAGES`) with what was drawn on their tiles.
+    """The `images` (rows of `schema.IMAGES`) with what was drawn on their tiles.
 
     Parameters
     ----------
@@ -91,14 +88,16 @@ def stitch(batch: Batch, places: TilePlaces, images: pa.Table, image: Ints, link
     _, first_row, owner = np.unique(np.stack([whole, group]), axis=1, return_index=True, return_inverse=True)
     tile = batch.segment_image
     runs = _place_runs(batch.runs, places, tile, batch.segment_size[0], height[image])
-    line = Line.of(height[image[tile[first_row]]], width[image[tile[first_row]]])
-    runs = cover(Side.of(runs, line, owner.reshape(-1)), line).runs
-    annotations = replaced(batch.annotations.take(pa.array(first)), "image", of[first].astype(np.int32))
-    annotations = replaced(annotations, "seconds", _sum_seconds(batch.annotations["seconds"], annotation.reshape(-1)))
+    line = NumberLine.of(height[image[tile[first_row]]], width[image[tile[first_row]]])
+    runs = union_by_frame(SweepRuns.of(runs, line, owner.reshape(-1)), line).runs
+    annotations = replace_column(batch.annotations.take(pa.array(first)), "image", of[first].astype(np.int32))
+    annotations = replace_column(
+        annotations, "seconds", _sum_seconds(batch.annotations["seconds"], annotation.reshape(-1))
+    )
     segments = batch.segments.take(pa.array(first_row))
-    segments = replaced(segments, "annotation", whole[first_row].astype(np.int32))
+    segments = replace_column(segments, "annotation", whole[first_row].astype(np.int32))
     regions = _stitched_regions(batch, places, image, height, width)
-    return Batch(replaced(images, "roi", regions), annotations, segments, runs, batch.defects)
+    return Batch(replace_column(images, "roi", regions), annotations, segments, runs, batch.defects)
 
 
 def link_by_id(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
@@ -115,7 +114,7 @@ def _place_runs(runs: Runs, places: TilePlaces, tile: Ints | Rows, height: Ints,
     `tile` and `height` (n_owners,) are the owner's tile and its height, `whole` (n_tiles,) the height of its image.
     """
     of = tile[runs.owner]
-    x, top = columns(runs, height)
+    x, top = run_columns(runs, height)
     x = x + places.x[of]
     upper = np.maximum(top + places.y[of], places.top[of])
     lower = np.minimum(top + runs.length + places.y[of], places.bottom[of])
@@ -139,10 +138,10 @@ def _stitched_regions(batch: Batch, places: TilePlaces, image: Ints, height: Int
     if len(given) == 0:
         return pa.nulls(len(height), column.type)
     tile_height, tile_width = (side[given] for side in batch.image_size)
-    regions, _ = runs_of_counts(column.take(pa.array(given)), tile_height, tile_width)
+    regions, _ = rle_to_runs(column.take(pa.array(given)), tile_height, tile_width)
     runs = _place_runs(regions, places, given, tile_height, height[image])
-    line = Line.of(height, width)
-    counts = counts_of_runs(cover(Side.of(runs, line, image[given]), line).runs, height, width)
+    line = NumberLine.of(height, width)
+    counts = runs_to_rle(union_by_frame(SweepRuns.of(runs, line, image[given]), line).runs, height, width)
     has = np.isin(np.arange(len(height)), image[given])
     return pc.if_else(pa.array(has), counts, pa.scalar(None, counts.type))
 
@@ -226,16 +225,16 @@ def link_by_overlap(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
 
     n, tile = batch.n_segments, batch.segment_image
     height, width = batch.segment_size
-    x, top = columns(batch.runs, height)
+    x, top = run_columns(batch.runs, height)
     of = tile[batch.runs.owner]
     across, down = x + places.x[of], top + places.y[of]
     # All tiles of an annotation on one frame; tiles of one image may reach further than the next one's.
     high = int((places.y[tile] + height).max(initial=0))
     wide = int((places.x[tile] + width).max(initial=0))
     n_frames = int(annotation.max(initial=-1)) + 1
-    line = Line.of(np.full(n_frames, high), np.full(n_frames, wide))
+    line = NumberLine.of(np.full(n_frames, high), np.full(n_frames, wide))
     whole = Runs(across * high + down, batch.runs.length, batch.runs.owner)
-    met = meet_within(Side.of(whole, line, annotation))
+    met = find_overlaps_within(SweepRuns.of(whole, line, annotation))
     category = batch.segments["category_id"].to_numpy()
     may = (tile[met.a] != tile[met.b]) & (category[met.a] == category[met.b])
     a, b, shared = met.a[may].astype(np.int64), met.b[may].astype(np.int64), met.pixels[may]
@@ -250,7 +249,7 @@ def _pixels_in_tile(batch: Batch, places: TilePlaces, a: Ints, b: Ints) -> Ints:
     """(n_pairs,) the pixels of segment a that lie in the tile of segment b."""
     tile, (height, width) = batch.segment_image, batch.image_size
     runs = batch.runs.take(a, batch.n_segments)
-    x, top = columns(runs, height[tile[a]])
+    x, top = run_columns(runs, height[tile[a]])
     own, other = tile[a][runs.owner], tile[b][runs.owner]
     across, down = x + places.x[own], top + places.y[own]
     left, upper = places.x[other], places.y[other]

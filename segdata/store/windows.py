@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segdata.core.batch import Batch, replaced
-from segdata.core.counts import counts_of_runs, runs_of_counts
+from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError
-from segdata.core.runs import Ints, Rows, Runs, boxes, columns, spread
+from segdata.core.runs import Ints, Rows, Runs, bounding_boxes, expand_ranges, run_columns
+from segdata.core.schema import rle_to_runs, runs_to_rle
 
 TILE_KEY = "tile"  # of the metadata
 _TIFF = frozenset({".tif", ".tiff"})
@@ -157,7 +157,9 @@ def windows_around_segments(category_ids: Sequence[int] | None, margin: int) -> 
         rows = np.flatnonzero(batch.runs.areas(batch.n_segments) > 0)
         rows = rows if category_ids is None else rows[np.isin(ids[rows], category_ids)]
         high, wide = (side[rows] for side in batch.segment_size)
-        x, y, across, down = (side[rows] for side in boxes(batch.runs, batch.segment_size[0], batch.n_segments))
+        x, y, across, down = (
+            side[rows] for side in bounding_boxes(batch.runs, batch.segment_size[0], batch.n_segments)
+        )
         left, top = np.maximum(x - margin, 0), np.maximum(y - margin, 0)
         right, bottom = np.minimum(x + across + margin, wide), np.minimum(y + down + margin, high)
         windows = np.stack([batch.segment_image[rows], left, top, right - left, bottom - top])
@@ -192,13 +194,13 @@ def cut_windows(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> Ba
     order = np.argsort(rank, kind="stable")
     rows, rank = rows[order], rank[order]
     is_first = window == first[batch.annotation_image[annotation]]
-    annotations = replaced(batch.annotations.take(pa.array(annotation)), "image", window.astype(np.int32))
+    annotations = replace_column(batch.annotations.take(pa.array(annotation)), "image", window.astype(np.int32))
     seconds = pc.if_else(pa.array(is_first), annotations["seconds"], pa.scalar(None, pa.float64()))
-    annotations = replaced(annotations, "seconds", seconds)
+    annotations = replace_column(annotations, "seconds", seconds)
     segments = batch.segments.take(pa.array(segment[rows]))
-    segments = replaced(segments, "annotation", rank.astype(np.int32))
+    segments = replace_column(segments, "annotation", rank.astype(np.int32))
     for name in _OF_THE_WHOLE:
-        segments = replaced(segments, name, pa.nulls(len(rows), segments.schema.field(name).type))
+        segments = replace_column(segments, name, pa.nulls(len(rows), segments.schema.field(name).type))
     return Batch(
         _window_images(batch, windows, prefix), annotations, segments, runs.take(rows, len(segment)), batch.defects
     )
@@ -206,7 +208,7 @@ def cut_windows(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> Ba
 
 def _window_pairs(first: Ints, count: Ints, image: Rows | Ints) -> tuple[Ints, Ints]:
     """Every window of the image (n,) that a thing lies in, and the thing: two arrays, one entry for each pair."""
-    return spread(first[image], count[image]), np.repeat(np.arange(len(image)), count[image])
+    return expand_ranges(first[image], count[image]), np.repeat(np.arange(len(image)), count[image])
 
 
 def _cut_runs(
@@ -222,9 +224,9 @@ def _cut_runs(
     high = height[owner]
     begin = np.searchsorted(places, owner * room + windows.x[window] * high)
     end = np.searchsorted(places, owner * room + (windows.x[window] + windows.width[window]) * high)
-    rows = spread(begin, end - begin)
+    rows = expand_ranges(begin, end - begin)
     pair = np.repeat(np.arange(len(owner)), end - begin)
-    x, top = columns(runs, height)
+    x, top = run_columns(runs, height)
     of = window[pair]
     down = windows.height[of]
     upper = np.clip(top[rows] - windows.y[of], 0, down)
@@ -264,7 +266,7 @@ def _window_images(batch: Batch, windows: Windows, prefix: Mapping[str, str]) ->
             | {"group": group, "metadata": metadata}
         )
     images = pa.Table.from_pylist(made, schema=batch.images.schema)
-    return replaced(images, "roi", _window_regions(batch, windows))
+    return replace_column(images, "roi", _window_regions(batch, windows))
 
 
 def _window_regions(batch: Batch, windows: Windows) -> pa.Array:
@@ -274,12 +276,12 @@ def _window_regions(batch: Batch, windows: Windows) -> pa.Array:
     if len(given) == 0:
         return pa.nulls(len(windows), column.type)
     height, width = (side[given] for side in batch.image_size)
-    regions, error = runs_of_counts(column.take(pa.array(given)), height, width)
+    regions, error = rle_to_runs(column.take(pa.array(given)), height, width)
     position = np.full(batch.images.num_rows, -1, np.int64)
     position[given[error == 0]] = np.flatnonzero(error == 0)
     window = np.flatnonzero(position[windows.image] >= 0)
     pieces, _ = _cut_runs(regions, position[windows.image[window]], window, windows, height, width)
-    counts = counts_of_runs(pieces, windows.height[window], windows.width[window])
+    counts = runs_to_rle(pieces, windows.height[window], windows.width[window])
     found = [None] * len(windows)
     for at, each in zip(window.tolist(), counts.to_pylist(), strict=True):
         found[at] = each

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.batch import Batch, concatenate, replaced, whole
+from segdata.core.batch import Batch, concatenate_batches, integer_column, replace_column
 from segdata.core.config import Config
-from segdata.core.counts import counts_of_runs
 from segdata.core.dataset import OpenDataset
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, boxes
+from segdata.core.runs import Ints, Runs, bounding_boxes
+from segdata.core.schema import runs_to_rle
 from segdata.noise.corruptions import CorruptionRates, Corruptions, corrupt_labels
 from segdata.noise.error_types import CODES
 from segdata.noise.segments import VOID, Flags, ImageSegments, overlaps
@@ -62,7 +62,7 @@ def noisy(
     is an object. Crowds and void stay as they are. Only the first annotation of an image is kept.
     """
     profile = data.profile
-    batch = concatenate(list(data.batches(1)))
+    batch = concatenate_batches(list(data.batches(1)))
     rank = {each.id: at for at, each in enumerate((c for c in profile.taxonomy.categories if c.kind != "void"), 1)}
     ids = np.array([0, *rank], np.int64)
     things = _things(profile, rank)
@@ -90,12 +90,12 @@ class _Page:
         self.rows = np.flatnonzero(batch.segment_annotation == annotation)
         image = int(batch.annotation_image[annotation])
         height, width = (int(side[image]) for side in batch.image_size)
-        category = whole(batch.segments["category_id"])[self.rows]
+        category = integer_column(batch.segments["category_id"])[self.rows]
         crowd = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False)[self.rows].astype(bool)
         known = np.array([rank.get(each, VOID) for each in category.tolist()], np.int64)
         runs = batch.runs.take(self.rows, batch.n_segments)
         self.image = str(batch.images["image_id"][image].as_py())
-        self.ids = whole(batch.segments["segment_id"])[self.rows]
+        self.ids = integer_column(batch.segments["segment_id"])[self.rows]
         self.drawn = ImageSegments.of(runs, np.where(crowd, VOID, known), height, width)
         self.origin = np.arange(len(self.rows))
 
@@ -108,13 +108,11 @@ class _Page:
         self.ids = np.where(self.origin >= 0, ids[self.origin] if len(ids) else 0, more)
         changed = truth.changed(clean.height)
         n = len(truth)
-        box = np.column_stack(boxes(changed, np.full(n, clean.height, np.int64), n))
+        box = np.column_stack(bounding_boxes(changed, np.full(n, clean.height, np.int64), n))
         pixels = changed.areas(n)
         before, after = _holding_segments(truth.old, n, clean), _holding_segments(truth.new, n, self.drawn)
         sizes = np.full(n, clean.height, np.int64), np.full(n, clean.width, np.int64)
-        was, left = (
-            [rle.decode() for rle in counts_of_runs(runs, *sizes).to_pylist()] for runs in (truth.old, truth.new)
-        )
+        was, left = ([rle.decode() for rle in runs_to_rle(runs, *sizes).to_pylist()] for runs in (truth.old, truth.new))
         return [
             InjectedError(
                 CODES[kind_type], kind_type, kind, float(truth.severity[at]), self.image,
@@ -150,7 +148,7 @@ def _holding_segments(runs: Runs, n: int, drawn: ImageSegments) -> list[Ints]:
 
 def _join_pages(batch: Batch, annotations: Ints, pages: list[_Page], ids: Ints) -> Batch:
     """All pages as one batch."""
-    rows, category, given = [], [], whole(batch.segments["category_id"])
+    rows, category, given = [], [], integer_column(batch.segments["category_id"])
     for page in pages:
         like = np.where(page.origin >= 0, page.rows[page.origin] if len(page.rows) else 0, -1)
         own = np.where(page.drawn.category == VOID, given[np.maximum(like, 0)], ids[np.maximum(page.drawn.category, 0)])
@@ -165,6 +163,6 @@ def _join_pages(batch: Batch, annotations: Ints, pages: list[_Page], ids: Ints) 
         ("segment_id", np.concatenate([np.empty(0, np.int64), *(page.ids for page in pages)])),
         ("source_id", blank), ("rings", blank), ("declared_area", blank), ("declared_bbox", blank),
     ):  # fmt: skip
-        segments = replaced(segments, column, values)
+        segments = replace_column(segments, column, values)
     runs = Runs.concatenate([page.drawn.runs for page in pages], count.tolist())
     return Batch(batch.images, batch.annotations.take(pa.array(annotations)), segments, runs)

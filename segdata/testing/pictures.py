@@ -43,14 +43,13 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
 from segdata.core.config import Overlap
-from segdata.core.defect import Defect
-from segdata.core.profile import Policy, Profile, Task
-from segdata.core.relations import Relation
+from segdata.core.finding import Defect
+from segdata.core.guideline import Relation
+from segdata.core.profile import ImageSequence, Policy, Profile, SequenceKind, Task
 from segdata.core.runs import Ints, Runs
-from segdata.core.sequence import ImageSequence, Kind
-from segdata.core.taxonomy import Attribute, Category, Expected, MaxVoid, Size, Taxonomy
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
+from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, MaxVoid, SizeLimits, Taxonomy
 
 _KINDS = ("thing", "stuff", "void")
 _LINE = re.compile(r"(\w(?:, \w)*|task|coverage|overlap|max_void|category|split|encoding|sequence|frame)(:| =) (.+)")
@@ -97,8 +96,8 @@ class LegendEntry:
             aliases=self.names("alias"),
             thin="thin" in self.words,
             attributes=tuple(Attribute(name, tuple(values.split()), True) for name, values in self.said),
-            expected=Expected(least_share=share, whenever=() if share else expected) if expected else None,
-            size=None if size is None else Size(min_pixels=int(size[0]), max_pixels=int(size[1])),
+            expected=ExpectedCategory(least_share=share, whenever=() if share else expected) if expected else None,
+            size=None if size is None else SizeLimits(min_pixels=int(size[0]), max_pixels=int(size[1])),
         )
         return msgspec.structs.replace(made, **{name: self.names(name) for name in get_args(Relation)})
 
@@ -244,7 +243,7 @@ def draw_picture(text: str) -> PictureDataset:
             "unknown_categories": json.dumps({str(id_): name for name, id_ in unknown.items()}),
             "aliases_used": json.dumps({name: ids[name] for name in legend.aliases_used()}),
         },
-        sequences=tuple(ImageSequence("film", cast(Kind, kind)) for kind in _sequence(legend)),
+        sequences=tuple(ImageSequence("film", cast(SequenceKind, kind)) for kind in _sequence(legend)),
     )
     return PictureDataset(profile, _batch(legend, ids))
 
@@ -284,7 +283,7 @@ def _batch(legend: PictureLegend, ids: dict[str, int]) -> Batch:
             pieces.append(runs)
     n = len(legend.images)
     return Batch(
-        table(
+        make_table(
             BATCH_IMAGES,
             n,
             image_id=[f"{image + 1}.png" for image in range(n)],
@@ -294,13 +293,13 @@ def _batch(legend: PictureLegend, ids: dict[str, int]) -> Batch:
             sequence=["film" if _sequence(legend) else None] * n,
             frame=[int(details.get("frame", place)) for place, details in enumerate(legend.details)],
         ),
-        table(
+        make_table(
             BATCH_ANNOTATIONS,
             n,
             image=pa.array(range(n), pa.int32()),
             encoding=[details.get("encoding") for details in legend.details],
         ),
-        table(BATCH_SEGMENTS, len(pieces), **segments),
+        make_table(BATCH_SEGMENTS, len(pieces), **segments),
         Runs.concatenate(pieces, [1] * len(pieces)),
     )
 

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.batch import Batch, concatenate, replaced, whole
+from segdata.core.batch import Batch, concatenate_batches, integer_column, replace_column
 from segdata.core.config import Config, load_config
-from segdata.core.counts import counts_of_runs
-from segdata.core.format import Format, Request
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import Format, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
+from segdata.core.schema import runs_to_rle
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.testing.pictures import masks_of_runs
 
 # What says where things came from, not what they are.
 _PROVENANCE = frozenset({"source_id", "uri", "sha256", "declared_area", "declared_bbox", "file", "place", "encoding"})
 _ROWS = frozenset({"image", "annotation"})
-_COLUMNS: dict[Kind, dict[str, frozenset[str]]] = {
+_COLUMNS: dict[LossKind, dict[str, frozenset[str]]] = {
     "annotation-attributes": {
         "annotations": frozenset({"stage", "reviewer", "created", "seconds", "coverage", "attributes"})
     },
@@ -40,19 +39,19 @@ _COLUMNS: dict[Kind, dict[str, frozenset[str]]] = {
     "track": {"segments": frozenset({"track_id"})},
     "track-id": {"segments": frozenset({"track_id"})},
 }
-_PIXELS: frozenset[Kind] = frozenset(
+_PIXELS: frozenset[LossKind] = frozenset(
     {"empty-annotation", "empty-segment", "instance", "overlap", "part", "unlabelled", "void", "category-details"}
 )
 Content = dict[str, Any]  # Any: columns of every type
 
 
-def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch], folder: Path) -> Losses:
+def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch], folder: Path) -> LossCounter:
     """Write the dataset below `folder`, read it again, and compare; returns the losses that were counted.
 
     Only what was counted may be missing: a kind that the format declares but did not count must have survived, and
     a kind that it counted must be declared. Raises AssertionError with the difference.
     """
-    losses, target = Losses(), folder / "written"
+    losses, target = LossCounter(), folder / "written"
     assert format_.write is not None, f"{format_.name} is only read"
     format_.write(profile, iter(batches), target, losses)
     lost = frozenset(loss.kind for loss in losses.listed())
@@ -61,7 +60,7 @@ def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch
         f"no comparison without {sorted(lost - _COLUMNS.keys() - _PIXELS)} is made"
     )
     source = format_.read(_request(target))
-    back = concatenate([source.load(rows) for rows in source.chunks()])
+    back = concatenate_batches([source.load(rows) for rows in source.chunks()])
     # Images are not written, and one that nobody annotated has no mask: both are told, and no losses.
     strange = [
         each
@@ -69,18 +68,18 @@ def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch
         if each.severity != "info" and not (each.code == "SEG011" and each.image in _bare(batches))
     ]
     assert not strange, strange
-    given = concatenate(list(batches))
+    given = concatenate_batches(list(batches))
     back = _without_gained_rings(back, given, "annotator" not in lost)
     assert content(back, source.profile, lost) == content(given, profile, lost)
     assert categories(source.profile.taxonomy, lost) == categories(profile.taxonomy, lost)
     return losses
 
 
-def _request(target: Path) -> Request:
+def _request(target: Path) -> ReadRequest:
     """As the command line asks: with the taxonomy and the settings that lie beside the data."""
     beside = target if target.is_dir() else target.parent
     taxonomy, config = beside / "taxonomy.yaml", beside / "segdata.yaml"
-    return Request(
+    return ReadRequest(
         target,
         taxonomy=load_taxonomy(taxonomy) if taxonomy.exists() else None,
         config=load_config(config) if config.exists() else Config(),
@@ -95,7 +94,7 @@ def _without_gained_rings(back: Batch, given: Batch, by_name: bool) -> Batch:
     had = {key for key, rings in zip(_keys(given, by_name), given.segments["rings"].to_pylist(), strict=True) if rings}
     rings = back.segments["rings"].to_pylist()
     kept = [each if key in had else None for key, each in zip(_keys(back, by_name), rings, strict=True)]
-    return replace(back, segments=replaced(back.segments, "rings", kept))
+    return replace(back, segments=replace_column(back.segments, "rings", kept))
 
 
 def _keys(batch: Batch, by_name: bool) -> list[tuple[object, ...]]:
@@ -103,8 +102,8 @@ def _keys(batch: Batch, by_name: bool) -> list[tuple[object, ...]]:
     images, image_of = batch.images["image_id"].to_pylist(), batch.annotation_image
     nth = (np.arange(len(image_of)) - np.searchsorted(image_of, image_of)).tolist()
     whose = batch.annotations["annotator"].to_pylist() if by_name else nth
-    category = whole(batch.segments["category_id"]).tolist()
-    pixels = counts_of_runs(batch.runs, *batch.segment_size).to_pylist()
+    category = integer_column(batch.segments["category_id"]).tolist()
+    pixels = runs_to_rle(batch.runs, *batch.segment_size).to_pylist()
     seen: Counter[tuple[object, ...]] = Counter()
     keys: list[tuple[object, ...]] = []
     for row, id_, counts in zip(batch.segment_annotation.tolist(), category, pixels, strict=True):
@@ -124,7 +123,7 @@ def _bare(batches: Sequence[Batch]) -> set[str]:
     }
 
 
-def categories(taxonomy: Taxonomy, lost: frozenset[Kind]) -> Content:
+def categories(taxonomy: Taxonomy, lost: frozenset[LossKind]) -> Content:
     """The categories by id, without what was lost."""
     return {
         str(each.id): (each.name,) if "category-details" in lost else (each.name, each.kind, each.rgb, each.parent)
@@ -133,7 +132,7 @@ def categories(taxonomy: Taxonomy, lost: frozenset[Kind]) -> Content:
     }
 
 
-def content(batch: Batch, profile: Profile, lost: frozenset[Kind]) -> Content:
+def content(batch: Batch, profile: Profile, lost: frozenset[LossKind]) -> Content:
     """A dataset as plain values, image by image, without what was lost; segments in an order of their own."""
     hidden = {
         table: _PROVENANCE | _ROWS | {name for kind in lost for name in _COLUMNS.get(kind, {}).get(table, ())}
@@ -162,12 +161,12 @@ def _plain(table: Any, hidden: frozenset[str] | set[str]) -> list[Content]:  # A
 
 
 def _segments(
-    batch: Batch, profile: Profile, lost: frozenset[Kind], hidden: frozenset[str] | set[str]
+    batch: Batch, profile: Profile, lost: frozenset[LossKind], hidden: frozenset[str] | set[str]
 ) -> list[list[Content]]:
     """The segments of each annotation, pixels as a tuple of positions."""
     pixels = [frozenset(np.flatnonzero(mask.T).tolist()) for mask in masks_of_runs(batch.runs, *batch.segment_size)]
     said = _plain(batch.segments, hidden)
-    category = whole(batch.segments["category_id"]).tolist()
+    category = integer_column(batch.segments["category_id"]).tolist()
     found: list[list[Content]] = []
     for row in range(batch.annotations.num_rows):
         mine = np.flatnonzero(batch.segment_annotation == row).tolist()

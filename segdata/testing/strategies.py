@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
 from segdata.core.profile import Policy, Profile
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.testing.pictures import Mask, runs_of_masks
 
@@ -111,9 +111,9 @@ def batches(draw: Draw, taxonomy: Taxonomy, first: int = 0, details: Details = D
                 annotations["annotator"][-1] = "bob"
             _draw_segments(draw, taxonomy, details, size, len(annotations["image"]) - 1, segments, drawn)
     return Batch(
-        table(BATCH_IMAGES, len(images["image_id"]), **images),
-        table(BATCH_ANNOTATIONS, len(annotations["image"]), **annotations),
-        table(BATCH_SEGMENTS, len(drawn), **segments),
+        make_table(BATCH_IMAGES, len(images["image_id"]), **images),
+        make_table(BATCH_ANNOTATIONS, len(annotations["image"]), **annotations),
+        make_table(BATCH_SEGMENTS, len(drawn), **segments),
         runs_of_masks(drawn),
     )
 

@@ -13,7 +13,7 @@ from segdata.agreement.boundaries.surfaces import Tolerance, surfaces
 from segdata.agreement.metrics.surface_dice import surface_dice
 from segdata.agreement.metrics.surface_distance import symmetric_surface_distance
 from segdata.agreement.opposite import Opposite, opposites
-from segdata.core.batch import Batch, replaced
+from segdata.core.batch import Batch, replace_column
 from tests.generators.panels import Panel, panel_of_masks
 
 Mask = np.ndarray
@@ -163,10 +163,10 @@ def compare(opposite: Opposite, matches: dict[str, Any], spacing: np.ndarray, to
 
 def volumes(panel: Panel, sequences: Sequence[str | None], tracks: bool) -> Batch:
     """The images of a panel as the slices of volumes, or as themselves; a category is one track."""
-    images = replaced(panel.batch.images, "sequence", list(sequences))
+    images = replace_column(panel.batch.images, "sequence", list(sequences))
     segments = panel.batch.segments
     if tracks:
-        segments = replaced(segments, "track_id", segments["category_id"].to_pylist())
+        segments = replace_column(segments, "track_id", segments["category_id"].to_pylist())
     return Batch(images, panel.batch.annotations, segments, panel.batch.runs)
 
 

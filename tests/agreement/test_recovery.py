@@ -7,8 +7,8 @@ import segdata
 from segdata.agreement.habits.bias import biases, least_clusters
 from segdata.agreement.summary.agreed import Agreement, AnnotatorBias
 from segdata.api.agreement import agree
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.dataset import OpenDataset
-from segdata.core.opposed import Opposed
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
 from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate_annotator
@@ -83,13 +83,13 @@ def test_people_who_are_alike_are_left_alone() -> None:
     assert sum(bool(told(campaign(seed, 10))) for seed in range(3, 11)) <= 2
 
 
-def certain(n_images: int, n_categories: int, n_annotators: int = 3) -> Opposed:
+def certain(n_images: int, n_categories: int, n_annotators: int = 3) -> AnnotatorPairs:
     """The first annotator misses everything of the first category, and nobody does anything else wrong."""
     categories = tuple(Category(id=k + 1, name=str(k)) for k in range(n_categories))
     image, code, who = (each.ravel() for each in np.mgrid[:n_images, :n_categories, :n_annotators].astype(np.int64))
     drew = np.where((code == 0) & (who == 0), -1, code)
     a, b = np.triu_indices(n_annotators, 1)
-    tables = {name: Table({}) for name, type_ in Opposed.__annotations__.items() if type_ is Table}
+    tables = {name: Table({}) for name, type_ in AnnotatorPairs.__annotations__.items() if type_ is Table}
     tables |= {
         "cases": Table({"cluster": np.arange(n_images)}),
         "pairs": Table(
@@ -97,7 +97,7 @@ def certain(n_images: int, n_categories: int, n_annotators: int = 3) -> Opposed:
         ),
         "members": Table({"case": image, "cluster": code, "annotator": who, "segment": drew, "category": drew}),
     }
-    return Opposed(tuple("abc"), (0, 1, 2), categories, "instance", **tables)
+    return AnnotatorPairs(tuple("abc"), (0, 1, 2), categories, "instance", **tables)
 
 
 @pytest.mark.parametrize("n_categories", [2, 60])

@@ -14,8 +14,7 @@ from PIL import Image
 import segdata
 from segdata.core.config import Config, Layers
 from segdata.core.errors import SegdataError
-from segdata.core.format import Format, detect, formats
-from segdata.core.loss import Loss
+from segdata.core.format import Format, Loss, detect, formats
 from segdata.report.certificate import NAME, schema
 from segdata.sample import make
 

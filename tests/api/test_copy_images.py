@@ -10,8 +10,8 @@ from PIL import Image
 
 import segdata
 from segdata.core.format import formats
+from segdata.core.paths import local_file
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.core.uri import local_file
 from tests.generators.dicom_files import contour, write_ct, write_structures
 from tests.generators.nifti_files import write_nifti
 
@@ -100,7 +100,7 @@ def test_dicom_files(tmp_path: Path, to: str) -> None:
 @pytest.mark.parametrize("to", ["canonical", "geotiff"])
 def test_windows_and_bands_of_rasters(tmp_path: Path, to: str) -> None:
     rasterio = pytest.importorskip("rasterio")
-    from segdata.core.rasterfile import create_raster
+    from segdata.core.tiff_files import create_raster
 
     at = {"crs": "EPSG:32633", "transform": rasterio.Affine(10.0, 0.0, 5e5, 0.0, -10.0, 5e6), "dtype": "uint16"}
     values = np.arange(24, dtype=np.uint16).reshape(4, 6)

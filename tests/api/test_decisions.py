@@ -7,8 +7,7 @@ import numpy as np
 from segdata.api.arrays import from_arrays
 from segdata.api.decisions import current_decisions, label_hashes
 from segdata.core.dataset import OpenDataset
-from segdata.core.decision import Decision, Verdict
-from segdata.core.finding import Finding
+from segdata.core.finding import Decision, Finding, Verdict
 
 SPOT = Finding(code="SEG502", rule="suspected-extra", severity="warning", message="m", image="a.png", bbox=(0, 0, 4, 4))
 

@@ -15,11 +15,10 @@ from segdata.api.flag import flag
 from segdata.api.read import read
 from segdata.api.review import apply_decisions
 from segdata.core.config import Config
-from segdata.core.counts import runs_of_counts
 from segdata.core.dataset import OpenDataset
-from segdata.core.decision import Decision, Verdict
 from segdata.core.errors import SegdataError
-from segdata.core.finding import Finding
+from segdata.core.finding import Decision, Finding, Verdict
+from segdata.core.schema import rle_to_runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.corruptions import CorruptionRates
 from segdata.noise.flag_result import FlagResult
@@ -95,7 +94,7 @@ def check(finding: Finding, names: tuple[str, ...], size: tuple[int, int]) -> No
     assert len(correction.counts) >= {"delete": 0, "split": 2}.get(correction.action, 1)
     counts = pa.array([each.encode() for each in correction.counts], pa.binary())
     sides = (np.full(len(counts), side, np.int64) for side in size)
-    runs, error = runs_of_counts(counts, *sides)
+    runs, error = rle_to_runs(counts, *sides)
     assert not error.any()
     assert (runs.areas(len(counts)) > 0).all()
 

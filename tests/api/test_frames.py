@@ -9,7 +9,7 @@ from hypothesis import given
 from pycocotools import mask as coco_mask
 
 import segdata
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
@@ -40,11 +40,13 @@ class Held:
 @given(datasets())
 def test_the_tables_of_a_dataset_are_the_dataset(made: tuple[Profile, list[Batch]]) -> None:
     profile, batches = made
-    given_ = OpenDataset(Held(profile, concatenate(batches)), profile, Config())
+    given_ = OpenDataset(Held(profile, concatenate_batches(batches)), profile, Config())
     again = segdata.from_frames(given_.images, given_.segments, given_.annotations, taxonomy=given_.taxonomy)
     assert not list(again.source.defects)
     lost = frozenset[str]()
-    assert content(concatenate(list(again)), profile, lost) == content(concatenate(list(given_)), profile, lost)  # type: ignore[arg-type]
+    assert content(concatenate_batches(list(again)), profile, lost) == content(
+        concatenate_batches(list(given_)), profile, lost
+    )  # type: ignore[arg-type]
 
 
 def scene() -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pytest
 
 import segdata
 from segdata.core.errors import SegdataError
-from segdata.core.rasterfile import create_raster
+from segdata.core.tiff_files import create_raster
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "panoptic"
 

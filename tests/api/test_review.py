@@ -13,14 +13,13 @@ import segdata.api
 from segdata import Decision, Finding, SegdataError
 from segdata.api.agreement import compare_annotators
 from segdata.api.decisions import label_hashes
-from segdata.core.annotation import Annotation
+from segdata.core.batch import mask_to_runs
 from segdata.core.config import Config
-from segdata.core.correction import Correction
-from segdata.core.counts import counts_of_runs
 from segdata.core.dataset import OpenDataset
-from segdata.core.decision import Verdict
-from segdata.core.imprint import imprint
-from segdata.core.redraw import runs_of
+from segdata.core.finding import Correction, Verdict
+from segdata.core.finding_location import Annotation
+from segdata.core.label_hash import hash_segments
+from segdata.core.schema import runs_to_rle
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.validation import Validation
 from segdata.review import log
@@ -62,7 +61,7 @@ def correction(action: str, category: str | None, x: int, segments: tuple[int, .
     """A pixel in the first row, 6 px high image of 25."""
     mask = np.zeros((6, 25), bool)
     mask[0, x] = True
-    counts = counts_of_runs(runs_of(mask), np.array([6]), np.array([25]))[0].as_py().decode()
+    counts = runs_to_rle(mask_to_runs(mask), np.array([6]), np.array([25]))[0].as_py().decode()
     asked = Correction(action=action, category=category, size=(6, 25), counts=(counts,))  # type: ignore[arg-type]
     return Finding(
         code="SEG501", rule="made-up", severity="warning", message="", image="1.png", segments=segments,
@@ -278,7 +277,7 @@ def test_a_segment_without_a_finding(street: Path) -> None:
     (annotation,) = Annotation.each(batch)
     gone = Decision(
         verdict="reject", reviewer="anna", time="2026-01-01T00:00:00Z", via="fiftyone", image="2.png",
-        segment=batch.segments["segment_id"][0].as_py(), imprint=imprint(annotation, data.profile, np.array([0])),
+        segment=batch.segments["segment_id"][0].as_py(), imprint=hash_segments(annotation, data.profile, np.array([0])),
     )  # fmt: skip
     segdata.decide(street, [gone])
     assert segdata.apply_decisions(street).images == 1

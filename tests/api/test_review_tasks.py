@@ -12,13 +12,12 @@ import pytest
 
 import segdata
 from segdata.api.review import AnnotationTool, apply_decisions, export_findings, import_task, pull_decisions
-from segdata.core.annotation import Annotation
-from segdata.core.batch import replaced
+from segdata.core.batch import replace_column
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
-from segdata.core.decision import VERDICTS
 from segdata.core.errors import SegdataError
-from segdata.core.finding import Finding
+from segdata.core.finding import VERDICTS, Finding
+from segdata.core.finding_location import Annotation
 from segdata.formats.shared.taxonomies import name_metadata
 from segdata.report.html.document import FIELDS
 from segdata.review.task import sent, with_findings
@@ -213,7 +212,7 @@ def test_the_category_of_findings_is_none_that_the_taxonomy_lacks() -> None:
 
 def test_an_empty_id_is_an_id() -> None:
     drawing = draw_picture("aa..\n....\n")
-    batch = replace(drawing.batch, segments=replaced(drawing.batch.segments, "source_id", [""]))
+    batch = replace(drawing.batch, segments=replace_column(drawing.batch.segments, "source_id", [""]))
     _, noted = sent(Annotation.each(batch)[0], [], drawing.profile, with_findings(drawing.profile), asks=True)
     assert [each.id for each in noted.segments] == [""]
 

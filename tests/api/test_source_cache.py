@@ -196,13 +196,13 @@ def make_a_folder(path: Path) -> None:
 
 
 def of_other_families(path: Path) -> None:
-    entry = cache.load(path.parent, path.stem)
+    entry = cache.load_entry(path.parent, path.stem)
     assert entry is not None
     tables = {name: table for name, table in entry.tables.items() if name != "gaps"}
-    cache.save(
+    cache.save_entry(
         path.parent,
         path.stem,
-        cache.Entry(entry.profile, entry.image_ids, frozenset(), tables, (), 0, entry.listing, {}),
+        cache.CacheEntry(entry.profile, entry.image_ids, frozenset(), tables, (), 0, entry.listing, {}),
     )
 
 

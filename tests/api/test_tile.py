@@ -122,14 +122,14 @@ def _renumbered(dataset: segdata.Dataset, ids: list[int]) -> segdata.Dataset:
     from dataclasses import replace
 
     from segdata.api.convert import with_batches
-    from segdata.core.batch import Batch, replaced
+    from segdata.core.batch import Batch, replace_column
 
     number = dict(zip(zip(dataset.segments["image_id"], dataset.segments["segment_id"], strict=True), ids, strict=True))
 
     def alter(batch: Batch) -> Batch:
         names = batch.images["image_id"].take(batch.annotations["image"].take(batch.segments["annotation"]))
         keys = zip(names.to_pylist(), batch.segments["segment_id"].to_pylist(), strict=True)
-        return replace(batch, segments=replaced(batch.segments, "segment_id", [number[key] for key in keys]))
+        return replace(batch, segments=replace_column(batch.segments, "segment_id", [number[key] for key in keys]))
 
     return with_batches(dataset, alter)
 

@@ -17,10 +17,9 @@ import segdata
 from segdata.api.arrays import from_arrays
 from segdata.api.convert import first_annotations
 from segdata.core import format as formats_module
-from segdata.core.batch import Batch, concatenate, replaced
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.errors import SegdataError
-from segdata.core.format import Format, format_named, formats
-from segdata.core.loss import Losses
+from segdata.core.format import Format, LossCounter, find_format, formats
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.sample import make
@@ -50,7 +49,7 @@ def test_what_is_left_of_one_may_be_taken_for_another_that_is_hidden(tmp_path: P
     masks[0, 2:, 1] = masks[1] = masks[2, :3] = True
     made = from_arrays({"a.png": [(mask, 1) for mask in masks]}, Taxonomy(categories=(Category(id=1, name="car"),)))
     batch = made.source.load(np.arange(1))
-    ids = replaced(batch.segments, "segment_id", [0, 1, 2**24])
+    ids = replace_column(batch.segments, "segment_id", [0, 1, 2**24])
     done = segdata.convert(
         dataset(made.profile, [replace(batch, segments=ids)]), tmp_path / "made", to="davis", verify=True
     )
@@ -69,9 +68,9 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def careless(name: str, change: Change, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the writer of a format change what it writes, and say nothing."""
-    honest = format_named(name)
+    honest = find_format(name)
 
-    def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, **options: Any) -> None:
+    def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, **options: Any) -> None:
         assert honest.write is not None
         honest.write(profile, map(change, batches), target, losses, **options)
 
@@ -96,11 +95,15 @@ def shorter(batch: Batch) -> Batch:
 def recategorised(batch: Batch) -> Batch:
     ids = batch.segments["category_id"].to_pylist()
     other = [id_ for id_ in ids if id_ != ids[0]]
-    return replace(batch, segments=replaced(batch.segments, "category_id", [*other[:1], *ids[1:]])) if other else batch
+    return (
+        replace(batch, segments=replace_column(batch.segments, "category_id", [*other[:1], *ids[1:]]))
+        if other
+        else batch
+    )
 
 
 def scored(batch: Batch) -> Batch:
-    return replace(batch, segments=replaced(batch.segments, "score", [0.5] * batch.n_segments))
+    return replace(batch, segments=replace_column(batch.segments, "score", [0.5] * batch.n_segments))
 
 
 def without_an_image(batch: Batch) -> Batch:
@@ -153,8 +156,8 @@ def test_the_first_annotation_of_each_image_is_what_one_annotation_formats_keep(
     assert first.segments["segment_id"].to_pylist() == [1, 2, 7]
     assert first.segments["annotation"].to_pylist() == [0, 0, 1]
     np.testing.assert_array_equal(first.runs.areas(3), SMALL.runs.areas(4)[[0, 1, 3]])
-    turned = replace(SMALL, annotations=replaced(SMALL.annotations, "annotator", [None, "bob", "anna", None]))
-    assert first_annotations(concatenate([turned])).annotations["annotator"].to_pylist() == [None, "anna", None]
+    turned = replace(SMALL, annotations=replace_column(SMALL.annotations, "annotator", [None, "bob", "anna", None]))
+    assert first_annotations(concatenate_batches([turned])).annotations["annotator"].to_pylist() == [None, "anna", None]
     assert first_annotations(Batch.empty()).annotations.num_rows == 0
 
 

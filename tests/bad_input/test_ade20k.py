@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from segdata import read, validate
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
 from tests.bad_input.test_pascal_voc import DAMAGE
 from tests.formats.ade.scenes import CAR, PERSON, WHEEL, an_object, coded, document, opened, own_mask, save, scene
 

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from segdata import Dataset, read, validate
-from segdata.core.batch import Batch, concatenate
-from segdata.core.defect import Defect
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.finding import Defect
 
 RING = [[1, 1], [4, 1], [4, 4]]
 CAR = {"label": "car", "points": RING, "shape_type": "polygon"}
@@ -19,7 +19,7 @@ HUGE = 10**30
 
 
 def loaded(dataset: Dataset) -> Batch:
-    return concatenate(list(dataset))
+    return concatenate_batches(list(dataset))
 
 
 def met(folder: Path, format: str) -> tuple[list[Defect], int]:

@@ -8,7 +8,7 @@ import pytest
 
 from segdata import convert, read
 from segdata.core.errors import SegdataError
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.formats.coco import results
 from tests.generators.coco_documents import SQUARE, document, load_all, write_document
 
@@ -37,7 +37,7 @@ def test_a_broken_result_is_named_and_the_rest_is_read(
 ) -> None:
     truth = write_document(tmp_path, document(), "gt.json")
     path = write_document(tmp_path, json.dumps([item, SOUND]).encode(), "results.json")
-    batch, defects = load_all(results.read(Request(path, options={"truth": str(truth)})))
+    batch, defects = load_all(results.read(ReadRequest(path, options={"truth": str(truth)})))
     assert [(each.code, each.place, each.file) for each in defects] == [(code, place, "results.json")]
     assert batch.n_segments == 1 + n_kept
 
@@ -48,7 +48,7 @@ def test_a_broken_result_is_named_and_the_rest_is_read(
 def test_what_is_no_list_is_one_defect(tmp_path: Path, content: bytes) -> None:
     truth = write_document(tmp_path, document(), "gt.json")
     path = write_document(tmp_path, content, "results.json")
-    _, defects = load_all(results.read(Request(path, options={"truth": str(truth)})))
+    _, defects = load_all(results.read(ReadRequest(path, options={"truth": str(truth)})))
     assert [(each.code, each.file) for each in defects] == [("SEG001", "results.json")]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from segdata import read
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.formats import datumaro_json
 from tests.generators.coco_documents import SQUARE, load_all, write_document
 
@@ -48,7 +48,7 @@ BROKEN: list[tuple[Any, str, str]] = [
 
 def opened(path: Path) -> tuple[list[int], list[tuple[str, str | None, str | None]]]:
     """The ids of the segments, and code, place and image of each defect."""
-    batch, defects = load_all(datumaro_json.read(Request(path)))
+    batch, defects = load_all(datumaro_json.read(ReadRequest(path)))
     return batch.segments["segment_id"].to_pylist(), [(each.code, each.place, each.image) for each in defects]
 
 

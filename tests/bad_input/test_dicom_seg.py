@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 
 from segdata import read, validate
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.finding import Defect
 from tests.bad_input.scribble import Scribble, scribbled, scribbles
 from tests.generators.dicom_files import CtSeries, item, segment, write_ct, write_seg
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import segdata
-from segdata.core.batch import replaced
+from segdata.core.batch import replace_column
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Losses
-from segdata.core.rasterfile import create_raster
+from segdata.core.format import LossCounter
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.core.tiff_files import create_raster
 from segdata.formats.geotiff import write
 
 rasterio = pytest.importorskip("rasterio")
@@ -167,12 +167,15 @@ def test_metadata_that_say_nothing_of_the_kind_are_kept_as_they_are(tmp_path: Pa
     dataset = segdata.from_arrays({"a.png": np.array([[1, 1], [0, 1]])}, TAXONOMY)
     batch = next(iter(dataset))
     said = type(batch)(
-        replaced(batch.images, "metadata", [list(metadata.items())]), batch.annotations, batch.segments, batch.runs
+        replace_column(batch.images, "metadata", [list(metadata.items())]),
+        batch.annotations,
+        batch.segments,
+        batch.runs,
     )
     if "../" in metadata.get("window", ""):
         with pytest.raises(SegdataError, match="leaves the dataset's root"):
-            write(dataset.profile, [said], tmp_path / "w", Losses())
+            write(dataset.profile, [said], tmp_path / "w", LossCounter())
         return
-    write(dataset.profile, [said], tmp_path / "w", Losses())
+    write(dataset.profile, [said], tmp_path / "w", LossCounter())
     back = segdata.read(tmp_path / "w")
     assert dict(back.images["metadata"][0]) == metadata

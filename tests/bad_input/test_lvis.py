@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.formats.coco import lvis
 from tests.generators.coco_documents import annotation, document, load_all, write_document
 
@@ -36,7 +36,7 @@ def test_a_broken_image_is_named_and_the_rest_is_read(
     categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
     drawn = [annotation(), annotation(id=2, image_id=2)]
     content = document(images=[IMAGE | LISTS | keys, other], annotations=drawn, categories=categories)
-    batch, defects = load_all(lvis.read(Request(write_document(tmp_path, content))))
+    batch, defects = load_all(lvis.read(ReadRequest(write_document(tmp_path, content))))
     told = [(each.code, each.place) for each in defects if each.code != "SEG007" or code == "SEG007"]
     assert told == ([(code, place)] if code else [])
     assert "d.jpg" in batch.images["image_id"].to_pylist()
@@ -46,5 +46,5 @@ def test_a_broken_image_is_named_and_the_rest_is_read(
 
 def test_a_category_that_is_absent_and_drawn_is_told_by_name(tmp_path: Path) -> None:
     content = document(images=[IMAGE | LISTS | {"neg_category_ids": [1]}])
-    _, defects = load_all(lvis.read(Request(write_document(tmp_path, content))))
+    _, defects = load_all(lvis.read(ReadRequest(write_document(tmp_path, content))))
     assert [each.message for each in defects] == ["category 'cat' is in neg_category_ids and has segments in the image"]

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata import read, validate
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.finding import Defect
 from tests.generators.nifti_files import nifti_bytes, write_nifti
 
 pytest.importorskip("nibabel")

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from segdata import read
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
+from segdata.core.finding import Defect
 
 pytest.importorskip("nibabel")
 SOUND: dict[str, Any] = {

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from segdata import read, validate
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
 from tests.formats.voc.scenes import an_object, boxed, opened, scene
 
 CLASSES, OBJECTS, BOXES = (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.formats.coco import sam
 from tests.generators.coco_documents import load_all
 
@@ -34,7 +34,7 @@ def opened(folder: Path, content: Any) -> tuple[int, list[tuple[str, str | None]
     """How many segments there are, and code and place of each defect."""
     path = folder / "a.json"
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
-    batch, defects = load_all(sam.read(Request(path)))
+    batch, defects = load_all(sam.read(ReadRequest(path)))
     return batch.n_segments, [(each.code, each.place) for each in defects]
 
 

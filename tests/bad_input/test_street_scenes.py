@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from segdata import read, validate
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.finding import Defect
 from tests.formats.street.scenes import VISTAS_CONFIG, defects, loaded, polygons, save, told
 
 SQUARE = [[1, 1], [4, 1], [4, 4], [1, 4]]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from segdata import Dataset, read
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError
 
 Said = list[tuple[str, str | None, str | None]]
@@ -37,7 +37,7 @@ def sound(format: str, root: Path) -> list[Path]:
 
 
 def whole(dataset: Dataset) -> Batch:
-    batch = concatenate(list(dataset))
+    batch = concatenate_batches(list(dataset))
     batch.runs.checked(*batch.segment_size)
     return batch
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 import segdata
 from segdata.campaign.colours import mean_colours
-from segdata.core.lab import lab
+from segdata.core.cielab import rgb_to_cielab
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_they_are_those_of_the_pixels(tmp_path: Path, pixels: np.ndarray) -> Non
     found = mean_colours(dataset)
     grey = np.repeat(pixels[masks[0]][:, :1].mean(axis=0), 3)
     expected = np.stack([*(pixels[mask].mean(axis=0) for mask in masks), grey])
-    np.testing.assert_allclose(found[:4], lab(expected))
+    np.testing.assert_allclose(found[:4], rgb_to_cielab(expected))
     assert np.isnan(found[4]).all()  # there is no c.png
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from segdata.campaign.costs import Costs, costs, review_seconds
 from segdata.core.config import Cost
-from segdata.core.decision import Decision
+from segdata.core.finding import Decision
 from segdata.core.table import Table
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
 
 
@@ -24,7 +24,7 @@ def _decision(second: int, reviewer: str = "anna") -> Decision:
 def _costs(rows: list[tuple[int, str | None, float | None, int]], cost: Cost | None = None, n_errors: int = 0) -> Costs:
     """Of annotations: image, source, seconds, how many segments."""
     drawing = draw_picture("a.")
-    tables = measure(drawing, frozenset())
+    tables = measure_source(drawing, frozenset())
     annotations = Table(
         {
             "image": np.array([row[0] for row in rows], np.int32),

@@ -8,15 +8,15 @@ import pytest
 from segdata.campaign.likeness import Confusable, confusable
 from segdata.core.rule import Tables
 from segdata.core.table import Table
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
 
 FAMILIES = frozenset({"pairs", "shapes"})
-EMPTY = measure(draw_picture("category: cup\ncategory: mug"), FAMILIES, jobs=1)
+EMPTY = measure_source(draw_picture("category: cup\ncategory: mug"), FAMILIES, jobs=1)
 
 
 def pairs_in(text: str) -> list[Confusable]:
-    tables = measure(draw_picture(text), FAMILIES, jobs=1)
+    tables = measure_source(draw_picture(text), FAMILIES, jobs=1)
     return list(confusable(tables, np.full((len(tables.segments), 3), np.nan)))
 
 

@@ -8,7 +8,7 @@ import pytest
 from segdata.campaign.outlook import CategoryOutlook, Outlook, Plan, outlook
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
 
 PICTURES = """
@@ -32,7 +32,7 @@ PICTURES = """
 
 
 def measured(text: str) -> Tables:
-    return measure(draw_picture(text), frozenset({"coverage"}), jobs=1)
+    return measure_source(draw_picture(text), frozenset({"coverage"}), jobs=1)
 
 
 def named(found: Outlook) -> dict[str, CategoryOutlook]:

@@ -20,7 +20,7 @@ from segdata.api.read import read
 from segdata.api.review import decide
 from segdata.cli.flag import Wanted, training_options
 from segdata.cli.progress import explained
-from segdata.core.decision import Decision
+from segdata.core.finding import Decision
 from segdata.noise.networks.plan import DataFacts, plan_for
 from segdata.noise.networks.settings import Settings
 from segdata.report.flag_json import FlagReport, schema

@@ -10,7 +10,7 @@ from click.testing import Result
 
 from segdata.core.config import Config, load_config
 from segdata.core.taxonomy import load_taxonomy
-from segdata.core.yamlfile import parse
+from segdata.core.yaml_files import parse_yaml
 
 Run = Callable[..., Result]
 
@@ -67,7 +67,7 @@ def test_every_commented_key_can_be_switched_on(run: Run, bare: Path) -> None:
     run("init", bare)
     text = (bare / "segdata.yaml").read_text()
     on = re.sub(r"^# (  - |[a-z_]+:)", r"\1", text, flags=re.MULTILINE)
-    config = parse(on, Config, "segdata.yaml")
+    config = parse_yaml(on, Config, "segdata.yaml")
     named = {name for name in Config.__struct_fields__ if getattr(config, name)}
     assert named == set(Config.__struct_fields__)
 

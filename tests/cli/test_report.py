@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 
 import segdata
-from segdata.core.decision import Decision
+from segdata.core.finding import Decision
 from segdata.report.whole_json import schema
 
 Run = Callable[..., Result]

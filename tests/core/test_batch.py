@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from segdata.core.batch import Batch, concatenate
-from segdata.core.counts import counts_of_runs, runs_of_counts
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.executor import run_ordered
 from segdata.core.profile import Profile
+from segdata.core.schema import rle_to_runs, runs_to_rle
 from segdata.testing.round_trip import content
 from segdata.testing.strategies import datasets
 
@@ -20,16 +20,16 @@ from segdata.testing.strategies import datasets
 @given(datasets())
 def test_a_batch_is_its_images(made: tuple[Profile, list[Batch]]) -> None:
     profile, batches = made
-    whole = concatenate(batches)
+    whole = concatenate_batches(batches)
     single = [whole.take_images(np.array([row])) for row in range(whole.images.num_rows)]
-    assert content(concatenate(single), profile, frozenset()) == content(whole, profile, frozenset())
+    assert content(concatenate_batches(single), profile, frozenset()) == content(whole, profile, frozenset())
 
 
 @settings(max_examples=40)
 @given(datasets())
 def test_taking_segments_keeps_images_and_annotations(made: tuple[Profile, list[Batch]]) -> None:
     _, batches = made
-    whole = concatenate(batches)
+    whole = concatenate_batches(batches)
     rows = np.arange(0, whole.n_segments, 2)
     taken = whole.take_segments(rows)
     assert taken.images.equals(whole.images)
@@ -42,9 +42,9 @@ def test_taking_segments_keeps_images_and_annotations(made: tuple[Profile, list[
 @given(datasets())
 def test_counts_and_back(made: tuple[Profile, list[Batch]]) -> None:
     _, batches = made
-    whole = concatenate(batches)
+    whole = concatenate_batches(batches)
     height, width = whole.segment_size
-    runs, error = runs_of_counts(counts_of_runs(whole.runs, height, width), height, width)
+    runs, error = rle_to_runs(runs_to_rle(whole.runs, height, width), height, width)
     assert not error.any()
     for name in ("start", "length", "owner"):
         np.testing.assert_array_equal(getattr(runs, name), getattr(whole.runs, name))

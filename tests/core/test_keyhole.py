@@ -8,9 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
 
 from segdata.core import kernels
-from segdata.core.keyhole import keyhole
-from segdata.core.outline import Rings, outlines
-from segdata.core.unkeyhole import bridged, unkeyhole
+from segdata.core.polygons import Rings, has_bridges, keyhole, trace_outlines, unkeyhole
 from segdata.testing.pictures import runs_of_masks
 
 Mask = np.ndarray
@@ -18,7 +16,7 @@ masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))
 
 
 def traced(*masks: Mask) -> Rings[np.int64]:
-    return outlines(runs_of_masks(masks), np.array([mask.shape[0] for mask in masks], np.int64))
+    return trace_outlines(runs_of_masks(masks), np.array([mask.shape[0] for mask in masks], np.int64))
 
 
 def painted(ring: list[float], height: int, width: int) -> Mask:
@@ -68,7 +66,7 @@ def test_bridges_are_gone_in_both_directions(mask: Mask) -> None:
         way.remove(edge)
     assert all((*edge[2:], *edge[:2]) in way for edge in way)
     assert len(way) <= 2 * max(len(rings) - 1, 0)
-    assert bridged(one).tolist() == [True] * bool(way) + [False] * (len(one) - bool(way))
+    assert has_bridges(one).tolist() == [True] * bool(way) + [False] * (len(one) - bool(way))
 
 
 def test_many_parts_are_one_ring() -> None:

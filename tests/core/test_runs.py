@@ -8,11 +8,16 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 from skimage.measure import euler_number
 
-from segdata.core.cover import complement, cover
-from segdata.core.line import Line
-from segdata.core.meet import Side, meet, meet_within, touch_within
-from segdata.core.parts import holes, shape
-from segdata.core.runs import Runs, boxes
+from segdata.core.overlay import (
+    SweepRuns,
+    complement,
+    find_contacts,
+    find_overlaps,
+    find_overlaps_within,
+    union_by_frame,
+)
+from segdata.core.parts import find_holes, segment_shapes
+from segdata.core.runs import NumberLine, Runs, bounding_boxes
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 
 CROSS = ndimage.generate_binary_structure(2, 1)
@@ -37,8 +42,8 @@ def flat(frames_: list[list[list[Mask]]], side: int) -> tuple[Runs, np.ndarray, 
     return runs_of_masks(masks), frame_of, masks
 
 
-def line_of(frames_: list[list[list[Mask]]], shapes: list[tuple[int, int]]) -> Line:
-    return Line.of(np.array([h for h, _ in shapes], np.int64), np.array([w for _, w in shapes], np.int64))
+def line_of(frames_: list[list[list[Mask]]], shapes: list[tuple[int, int]]) -> NumberLine:
+    return NumberLine.of(np.array([h for h, _ in shapes], np.int64), np.array([w for _, w in shapes], np.int64))
 
 
 def shapes_of(frames_: list[list[list[Mask]]]) -> list[tuple[int, int]]:
@@ -60,7 +65,7 @@ def test_areas_and_boxes_are_those_of_the_pixels(made: list[list[list[Mask]]]) -
     runs, _, masks = flat(made, 0)
     height = np.array([m.shape[0] for m in masks], np.int64)
     assert runs.areas(len(masks)).tolist() == [int(m.sum()) for m in masks]
-    found = np.stack(boxes(runs, height, len(masks)), axis=1)
+    found = np.stack(bounding_boxes(runs, height, len(masks)), axis=1)
     for row, mask in enumerate(masks):
         if mask.any():
             ys, xs = np.nonzero(mask)
@@ -95,7 +100,7 @@ def test_take_renumbers_owners(made: list[list[list[Mask]]], random: object) -> 
 def test_meet_counts_every_shared_pixel(made: list[list[list[Mask]]]) -> None:
     (a, frame_a, masks_a), (b, frame_b, masks_b) = flat(made, 0), flat(made, 1)
     line = line_of(made, shapes_of(made))
-    met = meet(Side.of(a, line, frame_a), Side.of(b, line, frame_b))
+    met = find_overlaps(SweepRuns.of(a, line, frame_a), SweepRuns.of(b, line, frame_b))
     expected = {}
     for i, mask_a in enumerate(masks_a):
         others = [j for j in range(len(masks_b)) if frame_b[j] == frame_a[i]]
@@ -116,8 +121,8 @@ def test_meet_counts_every_shared_pixel(made: list[list[list[Mask]]]) -> None:
 def test_meet_is_symmetric(made: list[list[list[Mask]]]) -> None:
     (a, frame_a, _), (b, frame_b, _) = flat(made, 0), flat(made, 1)
     line = line_of(made, shapes_of(made))
-    one, other = Side.of(a, line, frame_a), Side.of(b, line, frame_b)
-    forth, back = meet(one, other), meet(other, one)
+    one, other = SweepRuns.of(a, line, frame_a), SweepRuns.of(b, line, frame_b)
+    forth, back = find_overlaps(one, other), find_overlaps(other, one)
     assert sorted(zip(forth.a, forth.b, forth.pixels, strict=True)) == sorted(
         zip(back.b, back.a, back.pixels, strict=True)
     )
@@ -127,7 +132,7 @@ def test_meet_is_symmetric(made: list[list[list[Mask]]]) -> None:
 def test_meet_within_and_touch_count_pairs(made: list[list[list[Mask]]]) -> None:
     runs, frame, masks = flat(made, 0)
     line = line_of(made, shapes_of(made))
-    side = Side.of(runs, line, frame)
+    side = SweepRuns.of(runs, line, frame)
     shared, touching = {}, {}
     for i, a in enumerate(masks):
         for j in range(i + 1, len(masks)):
@@ -138,7 +143,7 @@ def test_meet_within_and_touch_count_pairs(made: list[list[list[Mask]]]) -> None
             touching[i, j] = sum(
                 int((p[:-1] & q[1:]).sum() + (p[:, :-1] & q[:, 1:]).sum()) for p, q in ((a, b), (b, a))
             )
-    for met, expected in ((meet_within(side), shared), (touch_within(side, line), touching)):
+    for met, expected in ((find_overlaps_within(side), shared), (find_contacts(side, line), touching)):
         found = dict(zip(zip(met.a.tolist(), met.b.tolist(), strict=True), met.pixels.tolist(), strict=True))
         assert found == {pair: count for pair, count in expected.items() if count}
 
@@ -148,7 +153,7 @@ def test_cover_and_complement(made: list[list[list[Mask]]]) -> None:
     runs, frame, masks = flat(made, 0)
     sizes = shapes_of(made)
     line = line_of(made, sizes)
-    found = cover(Side.of(runs, line, frame), line)
+    found = union_by_frame(SweepRuns.of(runs, line, frame), line)
     rest = complement(found.runs, line.height, line.width)
     covered, empty = (masks_of_runs(each, line.height, line.width) for each in (found.runs, rest))
     for row, size in enumerate(sizes):
@@ -166,7 +171,7 @@ def test_cover_and_complement(made: list[list[list[Mask]]]) -> None:
 def test_parts_are_those_of_scipy(made: list[list[list[Mask]]]) -> None:
     runs, _, masks = flat(made, 0)
     height = np.array([m.shape[0] for m in masks], np.int64)
-    parts = shape(runs, height, len(masks)).parts
+    parts = segment_shapes(runs, height, len(masks)).parts
     for row, mask in enumerate(masks):
         label, count = ndimage.label(mask, CROSS)
         mine = np.flatnonzero(parts.owner == row)
@@ -184,8 +189,8 @@ def test_parts_are_those_of_scipy(made: list[list[list[Mask]]]) -> None:
 def test_holes_are_the_enclosed_complement(made: list[list[list[Mask]]]) -> None:
     runs, _, masks = flat(made, 0)
     height = np.array([m.shape[0] for m in masks], np.int64)
-    found = shape(runs, height, len(masks))
-    empty = holes(runs, height, found.n_holes > 0)
+    found = segment_shapes(runs, height, len(masks))
+    empty = find_holes(runs, height, found.n_holes > 0)
     for row, mask in enumerate(masks):
         label, count = ndimage.label(np.pad(~mask, 1, constant_values=True), SQUARE)
         enclosed = [each for each in range(1, count + 1) if each != label[0, 0]]
@@ -203,7 +208,7 @@ def test_holes_are_the_enclosed_complement(made: list[list[list[Mask]]]) -> None
 def test_perimeter_counts_pixel_edges(made: list[list[list[Mask]]]) -> None:
     runs, _, masks = flat(made, 0)
     height = np.array([m.shape[0] for m in masks], np.int64)
-    found = shape(runs, height, len(masks)).perimeter
+    found = segment_shapes(runs, height, len(masks)).perimeter
     for row, mask in enumerate(masks):
         padded = np.pad(mask, 1).astype(int)
         assert found[row] == np.abs(np.diff(padded, axis=0)).sum() + np.abs(np.diff(padded, axis=1)).sum()
@@ -213,8 +218,8 @@ def test_perimeter_counts_pixel_edges(made: list[list[list[Mask]]]) -> None:
 def test_a_batch_is_the_same_as_its_images_one_by_one(made: list[list[list[Mask]]]) -> None:
     runs, _, masks = flat(made, 0)
     height = np.array([m.shape[0] for m in masks], np.int64)
-    together = shape(runs, height, len(masks))
-    single = [shape(runs_of_masks([mask]), height[row : row + 1], 1) for row, mask in enumerate(masks)]
+    together = segment_shapes(runs, height, len(masks))
+    single = [segment_shapes(runs_of_masks([mask]), height[row : row + 1], 1) for row, mask in enumerate(masks)]
     assert together.perimeter.tolist() == [int(one.perimeter[0]) for one in single]
     assert together.parts.area.tolist() == [int(area) for one in single for area in one.parts.area]
 
@@ -227,8 +232,8 @@ def test_transposed_and_flipped_images_have_the_same_parts_and_holes(made: list[
             results = []
             for mask in (before, after):
                 runs, high = runs_of_masks([mask]), np.array([mask.shape[0]], np.int64)
-                found = shape(runs, high, 1)
-                hole = holes(runs, high, np.array([True]))
+                found = segment_shapes(runs, high, 1)
+                hole = find_holes(runs, high, np.array([True]))
                 results.append((sorted(found.parts.area), int(found.perimeter[0]), sorted(hole.area)))
             assert results[0] == results[1]
 
@@ -239,11 +244,11 @@ def test_a_hundred_thousand_pixels_squared_do_not_overflow() -> None:
     columns = np.arange(side, dtype=np.int64)
     full = Runs(columns * side, np.full(side, side, np.int64), np.zeros(side, np.int32))
     corner = Runs(np.array([side * side - 1]), np.array([1]), np.array([0], np.int32))
-    line = Line.of(height, height)
-    whole, last = Side.of(full, line, np.array([1])), Side.of(corner, line, np.array([1]))
-    met = meet(whole, last)
+    line = NumberLine.of(height, height)
+    whole, last = SweepRuns.of(full, line, np.array([1])), SweepRuns.of(corner, line, np.array([1]))
+    met = find_overlaps(whole, last)
     assert met.pixels.tolist() == [side * side - 1, 1]
-    found = shape(full, height, 1)
+    found = segment_shapes(full, height, 1)
     assert found.parts.area.tolist() == [side * side]
     assert found.perimeter.tolist() == [4 * side]
     assert complement(corner, height[:1], height[:1]).areas(1).tolist() == [side * side - 1]

@@ -7,10 +7,16 @@ import pytest
 
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
-from segdata.core.strata import image_strata, splits, strata
+from segdata.core.strata import (
+    CategoryTally,
+    annotation_strata,
+    image_splits,
+    image_strata,
+    independent_units,
+    number_names,
+)
 from segdata.core.table import Table
-from segdata.core.tallies import Tally, numbered, units
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
 
 
@@ -24,7 +30,7 @@ def tables() -> Tables:
         return found
 
     return replace(
-        measure(draw_picture("aa"), frozenset(), jobs=1),
+        measure_source(draw_picture("aa"), frozenset(), jobs=1),
         images=Table(
             {
                 "image_id": column("train/a.png", "val/b.png", "c.png"),
@@ -63,18 +69,18 @@ def tables() -> Tables:
     ],
 )
 def test_a_column_tells_annotations_apart(tables: Tables, column: str, expected: list[str | None]) -> None:
-    assert strata(tables, column).tolist() == expected
+    assert annotation_strata(tables, column).tolist() == expected
 
 
 def test_what_is_said_of_a_split_goes_before_the_folder(tables: Tables) -> None:
-    assert splits(tables).tolist() == ["train", "test", None]
+    assert image_splits(tables).tolist() == ["train", "test", None]
 
 
 def test_a_column_that_nobody_has_is_refused_with_those_there_are(tables: Tables) -> None:
     with pytest.raises(SegdataError, match="by 'sites': no image has such a value; did you mean 'site'"):
-        strata(tables, "sites")
+        annotation_strata(tables, "sites")
     with pytest.raises(SegdataError, match="there are: split, camera, sequence, folder, size, annotator"):
-        strata(tables, "group")
+        annotation_strata(tables, "group")
 
 
 def test_images_without_annotation_have_strata_too(tables: Tables) -> None:
@@ -82,18 +88,18 @@ def test_images_without_annotation_have_strata_too(tables: Tables) -> None:
 
 
 def test_frames_of_a_sequence_are_one_unit(tables: Tables) -> None:
-    one, two, three = units(tables).tolist()
+    one, two, three = independent_units(tables).tolist()
     assert one == two != three
 
 
 def test_names_are_numbered_in_their_order(tables: Tables) -> None:
-    names, number = numbered(strata(tables, "annotator"))
+    names, number = number_names(annotation_strata(tables, "annotator"))
     assert (names, number.tolist()) == (["anna", "ben"], [0, 1, -1])
 
 
 def test_tallies_count_by_owner_and_category() -> None:
-    tables = measure(draw_picture("aab.d\n\n..c\n\na, b, d: car\nc: bus"), frozenset(), jobs=1)
-    tally = Tally.of(tables.segments, tables.segments["image"])
+    tables = measure_source(draw_picture("aab.d\n\n..c\n\na, b, d: car\nc: bus"), frozenset(), jobs=1)
+    tally = CategoryTally.of(tables.segments, tables.segments["image"])
     assert list(zip(tally.owner, tally.category, tally.segments, tally.pixels, strict=True)) == [
         (0, 1, 3, 4),
         (1, 2, 1, 1),

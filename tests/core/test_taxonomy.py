@@ -10,9 +10,9 @@ from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import (
     Attribute,
     Category,
-    Expected,
+    ExpectedCategory,
     MaxVoid,
-    Size,
+    SizeLimits,
     Taxonomy,
     as_rgb,
     dump_taxonomy,
@@ -42,8 +42,12 @@ def taxonomies(draw: st.DrawFn) -> Taxonomy:
                 attributes=tuple(Attribute(name, ("a", 1, True)) for name in draw(st.lists(NAMES, max_size=1))),
                 definition=draw(st.none() | NAMES),
                 examples=tuple(draw(st.lists(NAMES, max_size=1))),
-                expected=draw(st.none() | st.builds(Expected, least_share=SHARES, whenever=st.lists(NAMES).map(tuple))),
-                size=draw(st.none() | st.builds(Size, min_pixels=st.integers(0, 99), max_mm2=st.floats(0.1, 9.5))),
+                expected=draw(
+                    st.none() | st.builds(ExpectedCategory, least_share=SHARES, whenever=st.lists(NAMES).map(tuple))
+                ),
+                size=draw(
+                    st.none() | st.builds(SizeLimits, min_pixels=st.integers(0, 99), max_mm2=st.floats(0.1, 9.5))
+                ),
                 **{relation: tuple(draw(st.lists(NAMES, max_size=1))) for relation in RELATIONS},
             )
             for id_ in ids

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from segdata.core.outline import Rings
-from segdata.core.unkeyhole import bridged, spurs, unkeyhole
+from segdata.core.polygons import Rings, has_bridges, spurs, unkeyhole
 
 SIDE = 20
 Points = list[list[float]]
@@ -91,9 +90,9 @@ def test_only_ways_between_the_same_points_are_bridges() -> None:
     spike = [[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [9.0, 0.0]]
     rings = Rings.alone(np.concatenate([np.ravel(LEFT), np.ravel(spike), np.ravel(joined(LEFT, RIGHT))]),
                         np.array([0, 8, 16, 36]))  # fmt: skip
-    assert bridged(rings).tolist() == [False, True, True]
+    assert has_bridges(rings).tolist() == [False, True, True]
     touching = joined(LEFT, [LEFT[0], [-3.0, 1.0], [-3.0, -2.0]])
-    assert bridged(Rings.alone(np.ravel(touching), np.array([0, 18]))).tolist() == [False]
+    assert has_bridges(Rings.alone(np.ravel(touching), np.array([0, 18]))).tolist() == [False]
 
 
 def test_a_way_there_and_back_and_nothing_else_is_no_ring() -> None:

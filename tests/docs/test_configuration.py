@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from segdata.core import yamlfile
+from segdata.core import yaml_files
 from segdata.core.config import Config
-from segdata.core.judge import selected
+from segdata.core.rule_runner import select_rules
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -19,8 +19,8 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_an_example_is_read_and_names_rules_that_exist(text: str) -> None:
-    config = yamlfile.parse(text, Config, "docs/configuration.md")
-    assert selected(config)
+    config = yaml_files.parse_yaml(text, Config, "docs/configuration.md")
+    assert select_rules(config)
 
 
 def test_every_key_is_shown() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from segdata.api.taxonomy import taxonomy_dataset
 from segdata.api.validate import validate
-from segdata.core import yamlfile
+from segdata.core import yaml_files
 from segdata.core.taxonomy import Category, Taxonomy, parse_taxonomy
 from segdata.store.remap import TaxonomyMap
 
@@ -24,6 +24,6 @@ def test_the_example_is_sound_and_says_everything_that_can_be_said() -> None:
 
 
 def test_the_map_parses() -> None:
-    found = yamlfile.parse(MAP, TaxonomyMap, "map.yaml")
+    found = yaml_files.parse_yaml(MAP, TaxonomyMap, "map.yaml")
     assert found.categories["vehicle"] == ("car", "bus")
     assert found.categories["shadow"] is None

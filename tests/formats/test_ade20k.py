@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from PIL import Image
 
 from segdata import convert, diff, read
-from segdata.core.batch import Batch, replaced
+from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import detect, format_named
+from segdata.core.format import detect, find_format
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.testing.round_trip import assert_round_trip
@@ -42,7 +42,7 @@ EXACT = Details(overlaps=False, several=False, extras=False)
 def test_only_what_was_counted_is_lost(
     tmp_path_factory: pytest.TempPathFactory, dataset: tuple[Profile, list[Batch]]
 ) -> None:
-    assert_round_trip(format_named("ade20k"), *dataset, tmp_path_factory.mktemp("law"))
+    assert_round_trip(find_format("ade20k"), *dataset, tmp_path_factory.mktemp("law"))
 
 
 @settings(max_examples=30)
@@ -50,7 +50,7 @@ def test_only_what_was_counted_is_lost(
 def test_what_json_files_hold_comes_back(
     tmp_path_factory: pytest.TempPathFactory, dataset: tuple[Profile, list[Batch]]
 ) -> None:
-    assert_round_trip(format_named("ade20k"), *dataset, tmp_path_factory.mktemp("law"))
+    assert_round_trip(find_format("ade20k"), *dataset, tmp_path_factory.mktemp("law"))
 
 
 @settings(max_examples=30)
@@ -61,7 +61,7 @@ def test_segments_on_levels_of_their_own_lose_no_pixel(
     """The second segment of each annotation becomes a part of the first."""
     profile, batches = dataset
     losses = assert_round_trip(
-        format_named("ade20k"), profile, [_with_parts(batch) for batch in batches], tmp_path_factory.mktemp("law")
+        find_format("ade20k"), profile, [_with_parts(batch) for batch in batches], tmp_path_factory.mktemp("law")
     )
     assert {loss.kind for loss in losses.listed()} <= {"empty-segment", "attributes"}
 
@@ -75,7 +75,7 @@ def _with_parts(batch: Batch) -> Batch:
         is_part = row > 0 and annotation[whole] == annotation[row] and attributes[whole] is None
         is_part = is_part and not empty[row] and not empty[whole]
         attributes.append([("part_level", "1"), ("part_of", str(ids[whole]))] if is_part else None)
-    return replace(batch, segments=replaced(batch.segments, "attributes", attributes))
+    return replace(batch, segments=replace_column(batch.segments, "attributes", attributes))
 
 
 def test_objects_and_parts_are_segments_with_what_the_json_says(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
 from segdata import Dataset, convert, read
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect
 from segdata.testing.pictures import Mask, masks_of_runs
@@ -30,7 +30,7 @@ POINTS = 'points="2,3;12.5,3;12.5,9.25;2,9"'
 
 
 def loaded(dataset: Dataset) -> Batch:
-    return concatenate(list(dataset))
+    return concatenate_batches(list(dataset))
 
 
 def masks(batch: Batch) -> list[Mask]:

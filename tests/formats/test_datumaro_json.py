@@ -11,7 +11,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from segdata import convert, read
-from segdata.core.batch import concatenate
+from segdata.core.batch import concatenate_batches
 from segdata.core.errors import UnreadableError
 from segdata.core.format import detect
 from segdata.testing.pictures import masks_of_runs
@@ -258,5 +258,5 @@ def _areas(content: dict[str, Any]) -> dict[int, int]:
 def test_real_segments_come_back_exactly(real_data: Path, tmp_path: Path) -> None:
     result = convert(real_data / "gbm40_nuclei", tmp_path / "out", to="datumaro", verify=True)
     assert result.verified == result.n_segments
-    batch = concatenate(list(read(tmp_path / "out")))
+    batch = concatenate_batches(list(read(tmp_path / "out")))
     assert len(masks_of_runs(batch.runs, *batch.segment_size)) == result.n_segments

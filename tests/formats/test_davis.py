@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from segdata import convert, read
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect
@@ -30,7 +30,7 @@ def jpg(path: Path, height: int, width: int) -> None:
 
 
 def whole(dataset: OpenDataset) -> Batch:
-    batch = concatenate(list(dataset))
+    batch = concatenate_batches(list(dataset))
     batch.runs.checked(*batch.segment_size)
     return batch
 

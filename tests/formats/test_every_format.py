@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from segdata import convert, diff, read
-from segdata.core.defect import Defect
 from segdata.core.errors import LossError, SegdataError
+from segdata.core.finding import Defect
 from segdata.core.format import Format, detect, formats
 from segdata.report.formats import markdown
 

@@ -10,13 +10,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import segdata
-from segdata.core.batch import replaced
+from segdata.core.batch import replace_column
 from segdata.core.errors import SegdataError
-from segdata.core.format import Format, detect, format_named
-from segdata.core.glance import Glance
-from segdata.core.loss import Losses
-from segdata.core.rasterfile import create_raster, open_raster
+from segdata.core.format import FileProbe, Format, LossCounter, detect, find_format
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.core.tiff_files import create_raster, open_raster
 from segdata.formats.geotiff import write
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
@@ -70,7 +68,7 @@ def codes(dataset: segdata.Dataset) -> list[str]:
 @settings(max_examples=25)
 @given(datasets(Details()), st.sampled_from(["category", "instance"]))
 def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, dataset: tuple, values: str) -> None:
-    chosen = format_named("geotiff")
+    chosen = find_format("geotiff")
 
     def write(profile: object, batches: object, target: Path, losses: object) -> None:
         assert chosen.write is not None
@@ -134,8 +132,10 @@ def test_windows_that_overlap_are_images_by_themselves(tmp_path: Path) -> None:
 
     said = rows.images["metadata"].to_pylist()
     moved = [said[0], [(key, window if key == "window" else value) for key, value in said[1]]]
-    images = replaced(rows.images, "metadata", moved)
-    write(dataset.profile, [type(rows)(images, rows.annotations, rows.segments, rows.runs)], tmp_path / "w", Losses())
+    images = replace_column(rows.images, "metadata", moved)
+    write(
+        dataset.profile, [type(rows)(images, rows.annotations, rows.segments, rows.runs)], tmp_path / "w", LossCounter()
+    )
     assert sorted(path.name for path in (tmp_path / "w" / "masks").rglob("*.tif")) == ["000000_000002.tif", "big.tif"]
     assert shown(segdata.read(tmp_path / "w"), 1) == shown(dataset, 1)
 
@@ -306,7 +306,7 @@ def test_detection(tmp_path: Path) -> None:
     (tmp_path / "plain" / "masks" / "a.tfw").write_text("0.5\n0\n0\n-0.5\n1\n2\n")
     assert detect(tmp_path / "plain") == "geotiff"
     geotiff(tmp_path / "photos" / "a.tif", np.zeros((3, 40, 40), np.uint8))
-    assert format_named("geotiff").detect(Glance(tmp_path / "photos")) is None
+    assert find_format("geotiff").detect(FileProbe(tmp_path / "photos")) is None
 
 
 def test_segments_are_detected_too(tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from segdata import convert, read
 from segdata.core.errors import UnreadableError
-from segdata.core.format import detect
-from segdata.core.glance import Glance
+from segdata.core.format import FileProbe, detect
 from segdata.formats import kitti
 from segdata.formats.shared.mask_files import decode_mask
 from tests.formats.street.scenes import defects, loaded, picture, save, told, value_image
@@ -99,7 +98,7 @@ def test_other_datasets_of_kitti_are_not_taken_for_it(tmp_path: Path) -> None:
     picture(tmp_path / "training/image_2/000000.png")
     (tmp_path / "training/label_2").mkdir()
     (tmp_path / "training/label_2/000000.txt").write_text("Car 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n")
-    assert kitti.detect(Glance(tmp_path)) is None
+    assert kitti.detect(FileProbe(tmp_path)) is None
     with pytest.raises(UnreadableError, match="no labels where this format has them"):
         read(tmp_path, format="kitti")
 

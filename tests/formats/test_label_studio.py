@@ -14,7 +14,7 @@ from pycocotools import mask as coco
 
 import segdata
 from segdata.core.errors import UnreadableError
-from segdata.core.format import detect, format_named
+from segdata.core.format import detect, find_format
 from segdata.formats.labelstudio.brush import decode_strokes, encode_strokes
 from segdata.testing.pictures import Mask, masks_of_runs
 from segdata.testing.round_trip import assert_round_trip
@@ -57,7 +57,7 @@ def by_coco(ring: np.ndarray) -> Mask:
 @settings(deadline=None)
 @given(datasets(Details()))
 def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, made: tuple[object, object]) -> None:
-    assert_round_trip(format_named("label-studio"), *made, tmp_path_factory.mktemp("l"))  # type: ignore[arg-type]
+    assert_round_trip(find_format("label-studio"), *made, tmp_path_factory.mktemp("l"))  # type: ignore[arg-type]
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 40))))

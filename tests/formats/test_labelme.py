@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from segdata import Dataset, convert, read, validate
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.format import detect
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.per_image import ImageEntry
@@ -29,7 +29,7 @@ SQUARE = [[1, 1], [4, 1], [4, 4], [1, 4]]
 
 
 def loaded(dataset: Dataset) -> Batch:
-    return concatenate(list(dataset))
+    return concatenate_batches(list(dataset))
 
 
 def masks(batch: Batch) -> list[Mask]:

@@ -8,7 +8,7 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from segdata import convert, read, validate
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect
@@ -51,7 +51,7 @@ def write_txt(root: Path, folder: str = "instances_txt") -> None:
 
 
 def whole(dataset: OpenDataset) -> Batch:
-    batch = concatenate(list(dataset))
+    batch = concatenate_batches(list(dataset))
     batch.runs.checked(*batch.segment_size)
     return batch
 

@@ -16,8 +16,7 @@ from hypothesis.extra import numpy as hnp
 from segdata import convert, diff, read
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import detect, format_named
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter, detect, find_format
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.nifti import write
@@ -67,7 +66,7 @@ def test_a_volume_that_nobody_edited_comes_back_byte_by_byte(
 def test_only_what_was_counted_is_lost(
     tmp_path_factory: pytest.TempPathFactory, dataset: tuple[Profile, list[Batch]]
 ) -> None:
-    assert_round_trip(format_named("nifti"), *dataset, tmp_path_factory.mktemp("law"))
+    assert_round_trip(find_format("nifti"), *dataset, tmp_path_factory.mktemp("law"))
 
 
 @settings(max_examples=25)
@@ -75,7 +74,7 @@ def test_only_what_was_counted_is_lost(
 def test_pixels_and_instances_are_kept(
     tmp_path_factory: pytest.TempPathFactory, dataset: tuple[Profile, list[Batch]]
 ) -> None:
-    losses = assert_round_trip(format_named("nifti"), *dataset, tmp_path_factory.mktemp("law"))
+    losses = assert_round_trip(find_format("nifti"), *dataset, tmp_path_factory.mktemp("law"))
     assert {loss.kind for loss in losses.listed()} <= {"empty-segment", "instance", "segment-id", "unlabelled"}
 
 
@@ -107,7 +106,7 @@ def test_ids_that_no_value_can_be_are_refused_with_the_number(tmp_path: Path, id
     profile = read(write_nifti(tmp_path / "a.nii", np.ones((2, 2, 1), np.uint8))).profile
     wrong = replace(profile, taxonomy=Taxonomy(categories=(Category(id=id_, name="a"),)))
     with pytest.raises(SegdataError, match=str(id_)):
-        write(wrong, [], tmp_path / "out", Losses())
+        write(wrong, [], tmp_path / "out", LossCounter())
 
 
 def test_layers_of_one_image_overlap_and_keep_their_files(tmp_path: Path) -> None:

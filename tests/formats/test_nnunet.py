@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from PIL import Image
 
 from segdata import convert, diff, read
-from segdata.core.batch import Batch, replaced
+from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import detect, format_named
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter, detect, find_format
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.nnunet import write
@@ -125,7 +124,7 @@ def test_what_regions_cannot_hold_is_counted(tmp_path: Path) -> None:
     batch = whole(dataset)
     core = batch.segments["category_id"].to_pylist().index(2)
     kept = batch.take_segments(np.array([core]))
-    losses = Losses()
+    losses = LossCounter()
     write(dataset.profile, [kept], tmp_path / "out", losses)
     assert [(loss.kind, loss.count, loss.pixels) for loss in losses.listed() if loss.kind == "overlap"] == [
         ("overlap", 1, 1)
@@ -151,13 +150,13 @@ def one_void(dataset: tuple[Profile, list[Batch]]) -> bool:
 def test_only_what_was_counted_is_lost(
     tmp_path_factory: pytest.TempPathFactory, dataset: tuple[Profile, list[Batch]]
 ) -> None:
-    assert_round_trip(format_named("nnunet"), *dataset, tmp_path_factory.mktemp("law"))
+    assert_round_trip(find_format("nnunet"), *dataset, tmp_path_factory.mktemp("law"))
 
 
 @settings(max_examples=25)
 @given(dataset=datasets(Details(overlaps=False, several=False, extras=False)).filter(one_void))
 def test_categories_are_kept(tmp_path_factory: pytest.TempPathFactory, dataset: tuple[Profile, list[Batch]]) -> None:
-    losses = assert_round_trip(format_named("nnunet"), *dataset, tmp_path_factory.mktemp("law"))
+    losses = assert_round_trip(find_format("nnunet"), *dataset, tmp_path_factory.mktemp("law"))
     assert {loss.kind for loss in losses.listed()} <= {"empty-segment", "instance", "segment-id"}
 
 
@@ -166,9 +165,9 @@ def test_void_categories_become_one_and_are_counted(tmp_path: Path) -> None:
     taxonomy = Taxonomy(categories=(Category(id=4, name="background"), *void))
     source = with_volumes(tmp_path / "in", {"background": 0, "void": 1}, np.array([[[1], [1]]], np.uint8))
     batch = whole(read(source))
-    moved = Batch(batch.images, batch.annotations, replaced(batch.segments, "category_id", [9]), batch.runs)
+    moved = Batch(batch.images, batch.annotations, replace_column(batch.segments, "category_id", [9]), batch.runs)
     profile = Profile("x", "x", "semantic", taxonomy, True, Policy("sparse"), Policy("allow"))
-    losses = Losses()
+    losses = LossCounter()
     write(profile, [moved], tmp_path / "out", losses)
     assert {loss.kind: loss.pixels for loss in losses.listed()}["void"] == 2
     said = json.loads((tmp_path / "out/dataset.json").read_text())

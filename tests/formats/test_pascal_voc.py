@@ -12,7 +12,7 @@ from PIL import Image
 from segdata import convert, diff, read
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import detect, format_named
+from segdata.core.format import detect, find_format
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.testing.pictures import masks_of_runs
@@ -48,7 +48,7 @@ print(json.dumps(found))
 def test_only_what_was_counted_is_lost(
     tmp_path_factory: pytest.TempPathFactory, dataset: tuple[Profile, list[Batch]]
 ) -> None:
-    assert_round_trip(format_named("pascal-voc"), *dataset, tmp_path_factory.mktemp("law"))
+    assert_round_trip(find_format("pascal-voc"), *dataset, tmp_path_factory.mktemp("law"))
 
 
 @settings(max_examples=40)
@@ -56,7 +56,7 @@ def test_only_what_was_counted_is_lost(
 def test_what_xml_files_hold_comes_back(
     tmp_path_factory: pytest.TempPathFactory, dataset: tuple[Profile, list[Batch]]
 ) -> None:
-    assert_round_trip(format_named("pascal-voc"), *dataset, tmp_path_factory.mktemp("law"))
+    assert_round_trip(find_format("pascal-voc"), *dataset, tmp_path_factory.mktemp("law"))
 
 
 @settings(max_examples=20)
@@ -64,7 +64,7 @@ def test_what_xml_files_hold_comes_back(
 def test_objects_lose_nothing_that_is_pixels(
     tmp_path_factory: pytest.TempPathFactory, dataset: tuple[Profile, list[Batch]]
 ) -> None:
-    losses = assert_round_trip(format_named("pascal-voc"), *dataset, tmp_path_factory.mktemp("law"))
+    losses = assert_round_trip(find_format("pascal-voc"), *dataset, tmp_path_factory.mktemp("law"))
     assert {loss.kind for loss in losses.listed()} <= {"empty-segment", "segment-id"}
 
 

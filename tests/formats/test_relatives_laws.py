@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from segdata.core.batch import Batch
-from segdata.core.format import format_named
+from segdata.core.format import find_format
 from segdata.core.profile import Profile
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
@@ -25,7 +25,7 @@ ALWAYS = {
 @given(dataset=datasets())
 def test_only_counted_losses_are_missing(name: str, dataset: tuple[Profile, list[Batch]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        assert_round_trip(format_named(name), *dataset, Path(folder))
+        assert_round_trip(find_format(name), *dataset, Path(folder))
 
 
 @pytest.mark.parametrize("name", ALWAYS)
@@ -33,5 +33,5 @@ def test_only_counted_losses_are_missing(name: str, dataset: tuple[Profile, list
 @given(dataset=datasets(Details(several=False, extras=False, void=False)))
 def test_all_pixels_are_held(name: str, dataset: tuple[Profile, list[Batch]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        losses = assert_round_trip(format_named(name), *dataset, Path(folder))
+        losses = assert_round_trip(find_format(name), *dataset, Path(folder))
     assert {loss.kind for loss in losses.listed()} <= ALWAYS[name]

@@ -18,7 +18,7 @@ from PIL import Image
 
 import segdata
 from segdata.core.errors import UnreadableError
-from segdata.core.format import detect, format_named
+from segdata.core.format import detect, find_format
 from segdata.formats.tools.supervisely.bitmap import BrokenBitmapError, encoded_mask, mask_of
 from segdata.testing.pictures import Mask, masks_of_runs
 from segdata.testing.round_trip import assert_round_trip
@@ -72,7 +72,7 @@ def sdk_base64_2_data(text: str) -> Mask:
 @settings(deadline=None)
 @given(datasets(Details()))
 def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, made: tuple[object, object]) -> None:
-    assert_round_trip(format_named("supervisely"), *made, tmp_path_factory.mktemp("s"))  # type: ignore[arg-type]
+    assert_round_trip(find_format("supervisely"), *made, tmp_path_factory.mktemp("s"))  # type: ignore[arg-type]
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20))))

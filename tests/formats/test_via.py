@@ -11,7 +11,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from segdata import Dataset, convert, read
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect
 from segdata.testing.pictures import Mask, masks_of_runs
@@ -21,7 +21,7 @@ HEADER = "filename,file_size,file_attributes,region_count,region_id,region_shape
 
 
 def loaded(dataset: Dataset) -> Batch:
-    return concatenate(list(dataset))
+    return concatenate_batches(list(dataset))
 
 
 def masks(batch: Batch) -> list[Mask]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 import segdata
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import detect, format_named
+from segdata.core.format import detect, find_format
 from segdata.formats.shapes.bridge import bridged
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.yolo.bridges import in_pixels, shapes_of, single_rings
@@ -59,7 +59,7 @@ def codes(opened: segdata.Dataset) -> list[str]:
 @settings(deadline=None)
 @given(datasets(Details()))
 def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, made: tuple[object, object]) -> None:
-    assert_round_trip(format_named("yolo-seg"), *made, tmp_path_factory.mktemp("y"))  # type: ignore[arg-type]
+    assert_round_trip(find_format("yolo-seg"), *made, tmp_path_factory.mktemp("y"))  # type: ignore[arg-type]
 
 
 @settings(deadline=None)

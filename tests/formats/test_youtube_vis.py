@@ -10,7 +10,7 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from segdata import convert, read
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import detect
@@ -57,7 +57,7 @@ def written(root: Path, content: object, name: str = "instances.json") -> Path:
 
 
 def whole(dataset: OpenDataset) -> Batch:
-    batch = concatenate(list(dataset))
+    batch = concatenate_batches(list(dataset))
     batch.runs.checked(*batch.segment_size)
     return batch
 

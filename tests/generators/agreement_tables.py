@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.profile import Task
 from segdata.core.runs import Ints
 from segdata.core.table import Table
@@ -32,7 +32,7 @@ _FLOATS = {"iou", "hd95", "hd", "sum_a", "sum_b", "offset", "offset_sd", "spacin
 
 def tables_of_maps(
     maps: Maps, categories: Sequence[Category], *, clusters: Sequence[int] | None = None, task: Task = "panoptic"
-) -> Opposed:
+) -> AnnotatorPairs:
     """What annotators "a", "b", … have in common, whose maps say the category of each pixel.
 
     In each image all pixels of a category are one segment. Images are "0", "1", …, and `clusters` are the numbers of
@@ -51,7 +51,7 @@ def tables_of_maps(
             _add_pair(rows, case, (a, b), drawn[a], drawn[b], len(categories))
         _add_votes(rows, case, drawn, [code for code, each in enumerate(categories) if each.kind == "thing"])
     tables = {name: _table(_COLUMNS[name].split(), lines) for name, lines in rows.items()}
-    return Opposed(names, tuple(range(len(names))), tuple(categories), task, **tables)
+    return AnnotatorPairs(names, tuple(range(len(names))), tuple(categories), task, **tables)
 
 
 def empty_tables() -> dict[str, Table]:
@@ -122,7 +122,7 @@ _PIXELS = np.array([4000.0, 500.0, 12_000.0])  # of each category where it is
 
 def simulate_two_annotators(
     rng: np.random.Generator, n_clusters: int, cluster_size: int = 1, alike: float = 0.5
-) -> Opposed:
+) -> AnnotatorPairs:
     """`n_clusters` of `cluster_size` images each, 200 x 200, by annotators "a" and "b".
 
     How well they agree varies by image and, `alike` of it, by cluster; images differ in what they show, and in how
@@ -142,7 +142,7 @@ def simulate_two_annotators(
     tables["pairs"] = Table({**pairs, "pixels": zeros + 40_000, "void": zeros})
     tables |= _pixel_tables(rng, here, skill)
     tables["matches"] = _matches(rng, here, skill)
-    return Opposed(("a", "b"), (0, 1), CATEGORIES, "panoptic", **tables)
+    return AnnotatorPairs(("a", "b"), (0, 1), CATEGORIES, "panoptic", **tables)
 
 
 def _cases(cluster: Ints) -> Table:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.batch import Batch, concatenate, replaced
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
-from segdata.core.meet import Side, touch_within
+from segdata.core.overlay import SweepRuns, find_contacts
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, boxes, columns
-from segdata.core.strokes import Floats, grown, joined, moved, shaken, uppermost
+from segdata.core.runs import Ints, Runs, bounding_boxes, run_columns
+from segdata.noise.mask_morphology import Floats, grow, keep_topmost, perturb_outlines, translate, union_strips
 from segdata.testing.pictures import PictureDataset
 
 
@@ -75,7 +75,7 @@ def simulate_annotator(data: OpenDataset, who: SimulatedAnnotator, seed: int, na
     they are. The same seed gives the same pixels.
     Raises ValueError for a category that the dataset lacks.
     """
-    batch = concatenate(list(data.batches(1)))
+    batch = concatenate_batches(list(data.batches(1)))
     hand = _Redrawing(batch, data.profile, who, np.random.default_rng(seed))
     hand.name()
     hand.cut()
@@ -153,10 +153,10 @@ class _Redrawing:
         height, _ = self.size
         n = len(self.row)
         split = np.flatnonzero(self.by_lot("splits") & self.there)
-        x, _, wide, _ = boxes(self.runs, height, n)
+        x, _, wide, _ = bounding_boxes(self.runs, height, n)
         half = np.full(n, -1, np.int64)
         half[split] = n + np.arange(len(split))
-        at, _ = columns(self.runs, height)
+        at, _ = run_columns(self.runs, height)
         owner = self.runs.owner
         right = (half[owner] >= 0) & (at >= (x + wide // 2)[owner])
         self._more(split)
@@ -169,7 +169,7 @@ class _Redrawing:
         if not joins.any():
             return
         line = self.batch.annotation_line
-        met = touch_within(Side.of(self.runs, line, self.annotation), line)
+        met = find_contacts(SweepRuns.of(self.runs, line, self.annotation), line)
         a, b = met.a.astype(np.int64), met.b.astype(np.int64)
         alike = (self.category[a] == self.category[b]) & self.there[a] & self.there[b] & joins[b]
         into = np.arange(len(self.row))
@@ -178,20 +178,20 @@ class _Redrawing:
             into = into[into]
         self.there &= into == np.arange(len(into))
         height, width = self.size
-        x, top = columns(self.runs, height)
+        x, top = run_columns(self.runs, height)
         of = into[self.runs.owner]
-        self.runs = joined(of, x, top, top + self.runs.length, height, width)
+        self.runs = union_strips(of, x, top, top + self.runs.length, height, width)
 
     def outline(self) -> None:
         """Where segments lie, and where they end."""
         height, width = self.size
         n, rng = len(self.row), self.rng
         right, down = (np.round(rng.normal(size=n) * self.habit("shift")).astype(np.int64) for _ in "xy")
-        self.runs = moved(self.runs, height, width, right, down)
-        self.runs = shaken(self.runs, height, width, self.habit("jitter"), rng)
+        self.runs = translate(self.runs, height, width, right, down)
+        self.runs = perturb_outlines(self.runs, height, width, self.habit("jitter"), rng)
         wanted = self.habit("larger") + rng.normal(size=n) * self.habit("uneven")
         self.further = np.floor(wanted + rng.random(n)).astype(np.int64)
-        self.runs = grown(self.runs, height, width, self.further)
+        self.runs = grow(self.runs, height, width, self.further)
 
     def invent(self) -> None:
         """More of what there is, elsewhere."""
@@ -199,11 +199,11 @@ class _Redrawing:
         n, more = len(self.row), np.flatnonzero(self.by_lot("adds") & self.there)
         if not len(more):
             return
-        x, y, wide, high = boxes(self.runs, height, n)
+        x, y, wide, high = bounding_boxes(self.runs, height, n)
         copies = self.runs.take(more, n)
         right = np.floor(self.rng.random(len(more)) * (width - wide + 1)[more]).astype(np.int64) - x[more]
         down = np.floor(self.rng.random(len(more)) * (height - high + 1)[more]).astype(np.int64) - y[more]
-        copies = moved(copies, height[more], width[more], right, down)
+        copies = translate(copies, height[more], width[more], right, down)
         self._more(more)
         self.category[n:] = self.true[more]
         self.runs = Runs.concatenate([self.runs, copies], [n, len(more)])
@@ -224,7 +224,7 @@ class _Redrawing:
         if len(at):
             rank = np.argsort(places)[kept]
             self._only(kept)
-            self.runs = uppermost(runs, frame.reshape(-1), height[kept], width[kept], rank)
+            self.runs = keep_topmost(runs, frame.reshape(-1), height[kept], width[kept], rank)
 
     def _only(self, kept: Ints) -> None:
         for column in self._COLUMNS:
@@ -249,8 +249,8 @@ class _Redrawing:
             ("declared_area", [None] * len(kept)),
             ("declared_bbox", [None] * len(kept)),
         ):
-            segments = replaced(segments, column, values)
+            segments = replace_column(segments, column, values)
         annotations = annotations.take(pa.array(shown))
         if name is not None:
-            annotations = replaced(annotations, "annotator", [name] * len(shown))
+            annotations = replace_column(annotations, "annotator", [name] * len(shown))
         return Batch(self.batch.images, annotations, segments, runs)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from segdata.core.batch import Batch
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.format import Source
 
 Content = dict[str, Any]  # Any: JSON

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
 from segdata.core.profile import Policy, Profile
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.testing.pictures import runs_of_masks
 from segdata.testing.strategies import masks
@@ -290,7 +290,7 @@ def dicom_dataset(series: CtSeries, scene: Scene) -> tuple[Profile, Batch]:
     rows = [(annotated.index(k), *each, id_) for k, some in enumerate(scene) for id_, each in enumerate(some, 1)]
     height, width = series.size
     batch = Batch(
-        table(
+        make_table(
             BATCH_IMAGES,
             n,
             image_id=[f"a/{k}.dcm" for k in range(n)],
@@ -300,14 +300,14 @@ def dicom_dataset(series: CtSeries, scene: Scene) -> tuple[Profile, Batch]:
             sequence=["a"] * n,
             frame=list(range(10, 10 + n)),
         ),
-        table(
+        make_table(
             BATCH_ANNOTATIONS,
             len(annotated),
             image=annotated,
             annotator=["Ann"] * len(annotated),
             source=["model"] * len(annotated),
         ),
-        table(
+        make_table(
             BATCH_SEGMENTS,
             len(rows),
             annotation=[row[0] for row in rows],

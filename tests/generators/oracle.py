@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from segdata.core.dataset import OpenDataset
-from segdata.core.strokes import shaken
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels
 from segdata.noise.error_types import KINDS
+from segdata.noise.mask_morphology import perturb_outlines
 from segdata.noise.predictor import ImagePrediction, PixelValues
 from segdata.noise.segments import UNLABELLED, Flags, GivenLabels, ImageSegments, runs_of_pixels, segments_of_map
 
@@ -37,7 +37,7 @@ def oracle_evidence(
     from scipy.ndimage import gaussian_filter
 
     seen, _ = corrupt_labels(truth, things, CorruptionRates(errors, ERRING, 3), rng)
-    wave = shaken(seen.runs, seen.heights, seen.widths, np.full(len(seen), jitter), rng)
+    wave = perturb_outlines(seen.runs, seen.heights, seen.widths, np.full(len(seen), jitter), rng)
     seen = replace(seen, runs=wave, score=rng.uniform(0.7, 1.0, len(seen)))
     seen = seen.take(np.flatnonzero((seen.areas > 0) & (seen.category > UNLABELLED)))
     shape = (len(things), seen.width, seen.height)

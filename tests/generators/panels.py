@@ -8,11 +8,10 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from segdata.core import kernels
-from segdata.core.batch import Batch, concatenate, replaced, whole
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
-from segdata.core.one_image import one_image
+from segdata.core.batch import Batch, concatenate_batches, integer_column, merge_images, replace_column
 from segdata.core.runs import Runs
-from segdata.core.taxonomy import Category, Kind
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
+from segdata.core.taxonomy import Category, CategoryKind
 from segdata.testing.pictures import Mask, draw_picture
 from segdata.testing.strategies import masks
 
@@ -44,22 +43,22 @@ def panel(*texts: str, absent: Collection[tuple[str, int]] = ()) -> Panel:
         known = {each.id: named[each.name].id for each in drawing.profile.taxonomy.categories}
         batch = drawing.batch
         ids = [known[each] for each in batch.segments["category_id"].to_pylist()]
-        annotations = replaced(batch.annotations, "annotator", [name] * batch.annotations.num_rows)
-        renamed = Batch(batch.images, annotations, replaced(batch.segments, "category_id", ids), batch.runs)
+        annotations = replace_column(batch.annotations, "annotator", [name] * batch.annotations.num_rows)
+        renamed = Batch(batch.images, annotations, replace_column(batch.segments, "category_id", ids), batch.runs)
         kept = [k for k in range(batch.images.num_rows) if (name, k) not in absent]
         batches.append(_keep_images(renamed, kept))
     return Panel(_join_batches(batches), tuple(NAMES[: len(texts)]), tuple(named.values()))
 
 
 def panel_of_masks(
-    sizes: Sequence[tuple[int, int]], layers: Sequence[Sequence[Layers | None]], kinds: Sequence[Kind]
+    sizes: Sequence[tuple[int, int]], layers: Sequence[Sequence[Layers | None]], kinds: Sequence[CategoryKind]
 ) -> Panel:
     """What each annotator drew on each image: `layers[annotator][image]`; None: not annotated.
 
     `sizes` are height and width of the images, `kinds` those of the categories.
     """
     n, batches = len(sizes), []
-    images = table(
+    images = make_table(
         BATCH_IMAGES,
         n,
         image_id=[f"{image + 1}.png" for image in range(n)],
@@ -68,8 +67,8 @@ def panel_of_masks(
     )
     for name, of_image in zip(NAMES, layers, strict=False):
         flat = [(image, *layer) for image, each in enumerate(of_image) for layer in each or ()]
-        annotations = table(BATCH_ANNOTATIONS, n, image=pa.array(range(n), pa.int32()), annotator=[name] * n)
-        segments = table(
+        annotations = make_table(BATCH_ANNOTATIONS, n, image=pa.array(range(n), pa.int32()), annotator=[name] * n)
+        segments = make_table(
             BATCH_SEGMENTS,
             len(flat),
             annotation=[image for image, _, _ in flat],
@@ -98,7 +97,7 @@ def _keep_images(batch: Batch, images: Sequence[int]) -> Batch:
     return Batch(
         batch.images,
         batch.annotations.take(pa.array(kept)),
-        replaced(batch.segments.take(pa.array(rows)), "annotation", annotation),
+        replace_column(batch.segments.take(pa.array(rows)), "annotation", annotation),
         batch.runs.take(rows, batch.n_segments),
     )
 
@@ -106,11 +105,11 @@ def _keep_images(batch: Batch, images: Sequence[int]) -> Batch:
 def _join_batches(batches: Sequence[Batch]) -> Batch:
     """Annotations of the same images as one batch, in the order of the images."""
     images = batches[0].images
-    sizes = [[whole(batch.images[name]).tolist() for name in ("height", "width")] for batch in batches]
+    sizes = [[integer_column(batch.images[name]).tolist() for name in ("height", "width")] for batch in batches]
     if any(size != sizes[0] for size in sizes):
         raise ValueError(f"pictures of different sizes: {sizes}")
     number = np.arange(images.num_rows)
-    return one_image(concatenate(list(batches)), np.tile(number, len(batches)))[0]
+    return merge_images(concatenate_batches(list(batches)), np.tile(number, len(batches)))[0]
 
 
 @st.composite
@@ -119,7 +118,7 @@ def panels(draw: st.DrawFn, annotators: int = 2, overlapping: bool = True, void:
 
     `overlapping`: segments of an annotator may share pixels. `void`: the last category is void.
     """
-    kinds: list[Kind] = ["thing", "stuff", "stuff", "void" if void else "thing"]
+    kinds: list[CategoryKind] = ["thing", "stuff", "stuff", "void" if void else "thing"]
     sizes = draw(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=3))
     layers: list[list[Layers | None]] = []
     for _ in range(annotators):
@@ -134,7 +133,7 @@ def panels(draw: st.DrawFn, annotators: int = 2, overlapping: bool = True, void:
     return panel_of_masks(sizes, layers, kinds)
 
 
-SCENE_KINDS: tuple[Kind, ...] = ("thing", "thing", "stuff", "void")
+SCENE_KINDS: tuple[CategoryKind, ...] = ("thing", "thing", "stuff", "void")
 
 
 @st.composite
@@ -145,7 +144,7 @@ def scenes(
     overlaps: bool = True,
     crowds: bool = True,
     absent: bool = False,
-    kinds: tuple[Kind, ...] = SCENE_KINDS,
+    kinds: tuple[CategoryKind, ...] = SCENE_KINDS,
 ) -> Panel:
     """Up to two images of at most 8 x 8 pixels.
 
@@ -162,7 +161,7 @@ def scenes(
     made = panel_of_masks(sizes, layers, kinds)
     flags = st.lists(st.integers(0, 4), min_size=made.batch.n_segments, max_size=made.batch.n_segments)
     crowd = [crowds and flag == 0 for flag in draw(flags)]
-    return replace(made, batch=replace(made.batch, segments=replaced(made.batch.segments, "iscrowd", crowd)))
+    return replace(made, batch=replace(made.batch, segments=replace_column(made.batch.segments, "iscrowd", crowd)))
 
 
 Box = tuple[int, int, int, int, int]  # category, top, bottom, left, right

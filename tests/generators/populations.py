@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.table import Column, Table
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
 
 Skew = Literal["even", "poisson", "geometric", "lognormal"]
@@ -110,4 +110,4 @@ def _tables(images: dict[str, Column], annotations: dict[str, Column], segments:
 @cache
 def _empty() -> Tables:
     letters = "\n".join(f"category: {chr(ord('a') + at)}" for at in range(len(PRESENCE)))
-    return measure(draw_picture(letters + "\ncategory: void (void)"), frozenset(), jobs=1)
+    return measure_source(draw_picture(letters + "\ncategory: void (void)"), frozenset(), jobs=1)

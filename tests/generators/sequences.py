@@ -9,12 +9,11 @@ import pyarrow as pa
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from segdata.core.batch import Batch, concatenate
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
-from segdata.core.defect import Defect
-from segdata.core.profile import Policy, Profile, Task
+from segdata.core.batch import Batch, concatenate_batches
+from segdata.core.finding import Defect
+from segdata.core.profile import ImageSequence, Policy, Profile, SequenceKind, Task
 from segdata.core.runs import Ints
-from segdata.core.sequence import ImageSequence, Kind
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.testing.pictures import Mask, runs_of_masks
 from segdata.testing.strategies import Draw, masks
@@ -55,13 +54,13 @@ class SequenceDataset:
 
 def reorder_images(batch: Batch, rows: Ints) -> Batch:
     """The images of a batch in another order."""
-    return concatenate([batch.take_images(np.array([row])) for row in rows])
+    return concatenate_batches([batch.take_images(np.array([row])) for row in rows])
 
 
 def sequence_dataset(
     labels: NDArray[np.int64],
     *,
-    kind: Kind = "video",
+    kind: SequenceKind = "video",
     tracked: bool = False,
     unannotated: Sequence[int] = (),
     frames: Sequence[int] | None = None,
@@ -78,7 +77,7 @@ def sequence_dataset(
     annotated = [frame for frame in range(n) if frame not in unannotated]
     shown = [(row, int(value)) for row, frame in enumerate(annotated) for value in np.unique(labels[frame]) if value]
     batch = Batch(
-        table(
+        make_table(
             BATCH_IMAGES,
             n,
             image_id=[f"{frame:04d}.png" for frame in range(n)],
@@ -87,8 +86,8 @@ def sequence_dataset(
             sequence=["film"] * n,
             frame=list(range(n) if frames is None else frames),
         ),
-        table(BATCH_ANNOTATIONS, len(annotated), image=pa.array(annotated, pa.int32())),
-        table(
+        make_table(BATCH_ANNOTATIONS, len(annotated), image=pa.array(annotated, pa.int32())),
+        make_table(
             BATCH_SEGMENTS,
             len(shown),
             annotation=[row for row, _ in shown],
@@ -161,9 +160,9 @@ def videos(draw: Draw, taxonomy: Taxonomy = VIDEO_TAXONOMY, tracked: bool = Fals
                     for name, value in zip(segments, row, strict=True):
                         segments[name].append(value)
     batch = Batch(
-        table(BATCH_IMAGES, len(images["image_id"]), **images),
-        table(BATCH_ANNOTATIONS, len(annotated), image=annotated),
-        table(BATCH_SEGMENTS, len(drawn), iscrowd=[False] * len(drawn), **segments),
+        make_table(BATCH_IMAGES, len(images["image_id"]), **images),
+        make_table(BATCH_ANNOTATIONS, len(annotated), image=annotated),
+        make_table(BATCH_SEGMENTS, len(drawn), iscrowd=[False] * len(drawn), **segments),
         runs_of_masks(drawn),
     )
     names = dict.fromkeys(images["sequence"])

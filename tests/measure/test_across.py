@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from segdata.core.rule import Family, Tables
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from tests.generators.sequences import sequence_dataset
-from tests.measure.test_solids import chopped
+from tests.measure.test_volumes import chopped
 
 FAMILIES: frozenset[Family] = frozenset({"frames"})
 Labels = NDArray[np.int64]
@@ -28,7 +28,7 @@ def movies(tracks: int = 3, least: int = 1) -> st.SearchStrategy[Labels]:
 
 
 def measured(labels: Labels, **how: object) -> Tables:
-    return measure(sequence_dataset(labels, **how), FAMILIES, jobs=1)  # type: ignore[arg-type]  # tests pass what fits
+    return measure_source(sequence_dataset(labels, **how), FAMILIES, jobs=1)  # type: ignore[arg-type]  # tests pass what fits
 
 
 def place(tables: Tables, column: NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -180,8 +180,8 @@ def test_masks_that_are_those_of_the_frame_before_are_repeats() -> None:
 @given(movies(least=2), st.data())
 def test_nothing_depends_on_chunks_or_jobs(labels: Labels, data: st.DataObject) -> None:
     source = sequence_dataset(np.concatenate([labels] * 4), tracked=True)
-    whole = measure(source, FAMILIES, jobs=1)
-    cut = measure(replace(source, portions=chopped(source, data)), FAMILIES, jobs=2)
+    whole = measure_source(source, FAMILIES, jobs=1)
+    cut = measure_source(replace(source, portions=chopped(source, data)), FAMILIES, jobs=2)
     for name in ("turns", "exchanges", "flickers", "still"):
         told = []
         for tables in (whole, cut):

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import ConvexHull
 
-from segdata.core.meet import Side
+from segdata.core.overlay import SweepRuns
 from segdata.measure import necks
-from segdata.measure.apart import apart
-from segdata.measure.lobes import COMPANIONS, lobes
-from segdata.measure.shapes import shapes
-from segdata.measure.window import Windows
+from segdata.measure.lobes import LEAST_PEERS, SegmentCrops, measure_apart, measure_lobes
+from segdata.measure.shapes import measure_shapes
 from segdata.testing.pictures import draw_picture
 
 Mask = NDArray[np.uint8]
@@ -36,7 +34,7 @@ def test_windows_show_the_pixels(mask: Mask) -> None:
     assume(mask.any())
     text = "\n".join("".join(".a"[value] for value in row) for row in mask)
     batch = draw_picture(text).batch
-    windows = Windows(batch.runs, batch.segment_size[0])
+    windows = SegmentCrops(batch.runs, batch.segment_size[0])
     x, y, width, height = (int(side[0]) for side in windows.box)
     np.testing.assert_array_equal(windows.mask(0), mask[y : y + height, x : x + width])
     assert mask.sum() == windows.mask(0).sum()
@@ -80,10 +78,10 @@ def test_a_turned_segment_has_the_same_neck(radius: int, half_neck: int, turn: o
 
 def test_a_large_segment_is_looked_at_in_a_smaller_picture() -> None:
     mask = dumbbell(100, 20)
-    small, scale = necks.smaller(mask)
+    small, scale = necks.shrink_mask(mask)
     assert max(small.shape) == 160
     assert small.sum() / scale**2 == pytest.approx(mask.sum(), rel=0.02)
-    same, unscaled = necks.smaller(small)
+    same, unscaled = necks.shrink_mask(small)
     assert (unscaled, same.sum()) == (1.0, small.sum())
 
 
@@ -99,7 +97,7 @@ eee.fff.ggg.ggg
 
 
 def test_a_segment_with_lobes_is_told_beside_what_is_usual() -> None:
-    (row,) = lobes(draw_picture(f"{GRID}\na, b, c, d, e, f, g: cell").batch).to_pylist()
+    (row,) = measure_lobes(draw_picture(f"{GRID}\na, b, c, d, e, f, g: cell").batch).to_pylist()
     assert (row["segment"], row["lobes"], row["neck"], row["typical"]) == (6, 2, 0.5, pytest.approx(9))
     assert {row["first"], row["second"]} == {9, 10}
     assert row["solidity"] == pytest.approx(19 / 21)
@@ -111,8 +109,8 @@ def test_a_segment_with_lobes_is_told_beside_what_is_usual() -> None:
     ["a, b, c, d, e, f, g: cell (crowd)", "a, b, c, d, e, f: cell\ng: other", "a: other\nb, c, d, e, f, g: cell"],
 )
 def test_fewer_companions_tell_nothing(legend: str) -> None:
-    assert COMPANIONS == 7
-    assert lobes(draw_picture(f"{GRID}\n{legend}").batch).num_rows == 0
+    assert LEAST_PEERS == 7
+    assert measure_lobes(draw_picture(f"{GRID}\n{legend}").batch).num_rows == 0
 
 
 @pytest.mark.parametrize(
@@ -128,8 +126,8 @@ def test_fewer_companions_tell_nothing(legend: str) -> None:
 def test_things_hide_what_lies_between_two_parts(row: str, legend: str, hidden: float) -> None:
     drawing = draw_picture(f"{row}\n{row}\n\n{legend}")
     batch, line = drawing.batch, drawing.batch.annotation_line
-    side = Side.of(batch.runs, line, batch.segment_annotation)
-    (found,) = apart(batch, shapes(batch)["parts"], side, line, drawing.profile.taxonomy).to_pylist()
+    side = SweepRuns.of(batch.runs, line, batch.segment_annotation)
+    (found,) = measure_apart(batch, measure_shapes(batch)["parts"], side, line, drawing.profile.taxonomy).to_pylist()
     assert (found["segment"], found["first"], found["second"]) == (0, 4, 4)
     assert found["first_reach"] == pytest.approx(8**0.5)
     assert found["hidden"] == pytest.approx(hidden, abs=0.03)
@@ -138,8 +136,8 @@ def test_things_hide_what_lies_between_two_parts(row: str, legend: str, hidden: 
 def test_a_small_second_part_is_left_out() -> None:
     drawing = draw_picture("aaaaaaaa.a\naaaaaaaa..\n\na: car")
     batch, line = drawing.batch, drawing.batch.annotation_line
-    side = Side.of(batch.runs, line, batch.segment_annotation)
-    assert apart(batch, shapes(batch)["parts"], side, line, drawing.profile.taxonomy).num_rows == 0
+    side = SweepRuns.of(batch.runs, line, batch.segment_annotation)
+    assert measure_apart(batch, measure_shapes(batch)["parts"], side, line, drawing.profile.taxonomy).num_rows == 0
 
 
 @pytest.mark.parametrize("radius", [5, 8, 13])

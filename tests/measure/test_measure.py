@@ -14,14 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from segdata.core.batch import Batch, concatenate, replaced
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
-from segdata.core.counts import counts_of_runs
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.profile import Policy, Profile
 from segdata.core.rule import Family
 from segdata.core.runs import Runs
-from segdata.measure.measure import Measured, measure_batch, together
-from segdata.measure.outlines import outlines
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table, runs_to_rle
+from segdata.measure.measure import MeasuredTables, concatenate_measured, measure_batch
+from segdata.measure.outlines import measure_outlines
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 from segdata.testing.strategies import datasets
 
@@ -33,7 +32,7 @@ def dense(batch: Batch) -> list[Mask]:
     return masks_of_runs(batch.runs, *batch.segment_size)
 
 
-def frames(measured: Measured) -> dict[str, pd.DataFrame]:
+def frames(measured: MeasuredTables) -> dict[str, pd.DataFrame]:
     return {name: rows.to_pandas() for name, rows in measured.tables.items()}
 
 
@@ -41,7 +40,7 @@ def frames(measured: Measured) -> dict[str, pd.DataFrame]:
 @given(datasets())
 def test_every_table_counts_pixels(made: tuple[Profile, list[Batch]]) -> None:
     profile, batches = made
-    batch = concatenate(batches)
+    batch = concatenate_batches(batches)
     profile = replace(profile, coverage=EXHAUSTIVE)
     tables = frames(measure_batch(batch, profile, EVERYTHING))
     masks = dense(batch)
@@ -84,11 +83,11 @@ def test_every_table_counts_pixels(made: tuple[Profile, list[Batch]]) -> None:
 def test_a_batch_measures_as_its_images_one_by_one(made: tuple[Profile, list[Batch]]) -> None:
     profile, batches = made
     profile = replace(profile, coverage=EXHAUSTIVE)
-    whole = concatenate(batches)
+    whole = concatenate_batches(batches)
     single = [whole.take_images(np.array([row])) for row in range(whole.images.num_rows)]
     at_once = frames(measure_batch(whole, profile, EVERYTHING))
     nothing = measure_batch(Batch.empty(), profile, EVERYTHING)
-    pieces = frames(together([nothing, *(measure_batch(one, profile, EVERYTHING) for one in single)]))
+    pieces = frames(concatenate_measured([nothing, *(measure_batch(one, profile, EVERYTHING) for one in single)]))
     for name, expected in at_once.items():
         pd.testing.assert_frame_equal(pieces[name], expected, check_dtype=False)
 
@@ -99,17 +98,17 @@ def test_outside_the_region_of_interest_nothing_is_a_gap(
     made: tuple[Profile, list[Batch]], data: st.DataObject
 ) -> None:
     profile, batches = made
-    batch = concatenate(batches)
+    batch = concatenate_batches(batches)
     height, width = batch.image_size
     regions = [
         data.draw(st.none() | st.sampled_from([np.zeros((h, w), bool), np.tri(h, w).astype(bool)]))
         for h, w in zip(height, width, strict=True)
     ]
     counts = [
-        None if region is None else counts_of_runs(runs_of_masks([region]), *np.array([[h], [w]]))[0].as_py()
+        None if region is None else runs_to_rle(runs_of_masks([region]), *np.array([[h], [w]]))[0].as_py()
         for region, h, w in zip(regions, height, width, strict=True)
     ]
-    limited = replace(batch, images=replaced(batch.images, "roi", counts))
+    limited = replace(batch, images=replace_column(batch.images, "roi", counts))
     found = frames(measure_batch(limited, replace(profile, coverage=EXHAUSTIVE), EVERYTHING))
     masks, seen = dense(batch), []
     for k, mask in enumerate(masks):
@@ -130,7 +129,7 @@ def test_outside_the_region_of_interest_nothing_is_a_gap(
 
 def test_a_damaged_region_of_interest_is_a_defect_and_limits_nothing() -> None:
     batch = polygons([SQUARE])
-    broken = replace(batch, images=replaced(batch.images, "roi", [b"0123"]))
+    broken = replace(batch, images=replace_column(batch.images, "roi", [b"0123"]))
     found = measure_batch(broken, _profile(), EVERYTHING)
     assert [defect.code for defect in found.defects] == ["SEG005"]
     assert frames(found)["segments"]["area"].tolist() == [100]
@@ -152,9 +151,9 @@ def polygons(*segments: list[list[float]], size: tuple[int, int] = (20, 20)) -> 
         "rings": [[list(map(float, r)) for r in s] for s in segments],
     }
     return Batch(
-        table(BATCH_IMAGES, 1, image_id=["a.png"], height=[size[0]], width=[size[1]]),
-        table(BATCH_ANNOTATIONS, 1, image=[0]),
-        table(BATCH_SEGMENTS, n, annotation=[0] * n, **columns),
+        make_table(BATCH_IMAGES, 1, image_id=["a.png"], height=[size[0]], width=[size[1]]),
+        make_table(BATCH_ANNOTATIONS, 1, image=[0]),
+        make_table(BATCH_SEGMENTS, n, annotation=[0] * n, **columns),
         runs,
     )
 
@@ -175,14 +174,14 @@ def test_copies_are_paired_with_the_first_of_them_alone() -> None:
 
 
 def test_outlines_of_a_clean_square() -> None:
-    row = outlines(polygons([SQUARE])).to_pylist()[0]
+    row = measure_outlines(polygons([SQUARE])).to_pylist()[0]
     assert (row["vertices"], row["crossings"], row["outside"], row["filled"]) == (4, 0, 0, 0)
     assert np.isnan(row["cross_x"])
 
 
 def test_outlines_find_a_hole_that_the_union_fills() -> None:
     inner = [4, 4, 8, 4, 8, 9, 4, 9]
-    rows = outlines(polygons([SQUARE], [SQUARE, inner], [SQUARE, [13, 2, 18, 2, 18, 8]])).to_pylist()
+    rows = measure_outlines(polygons([SQUARE], [SQUARE, inner], [SQUARE, [13, 2, 18, 2, 18, 8]])).to_pylist()
     assert [row["filled"] for row in rows] == [0, 1, 0]
     assert rows[1]["filled_pixels"] == 20
     assert [rows[1][f"filled_{name}"] for name in ("x", "y", "width", "height")] == [4, 4, 4, 5]
@@ -191,14 +190,14 @@ def test_outlines_find_a_hole_that_the_union_fills() -> None:
 def test_outlines_count_pixels_beyond_the_frame() -> None:
     beyond = [-3, 5, 4, 5, 4, 9, -3, 9]
     corner = [18, 18, 24, 18, 24, 24, 18, 24]
-    rows = outlines(polygons([SQUARE], [beyond], [corner])).to_pylist()
+    rows = measure_outlines(polygons([SQUARE], [beyond], [corner])).to_pylist()
     assert [row["outside"] for row in rows] == [0, 2, 3]
     assert [row["overshoot"] for row in rows] == [0, 3, 4]
     assert [row["outside_pixels"] for row in rows] == [0, 12, 32]
 
 
 def test_outlines_find_a_bow_tie() -> None:
-    rows = outlines(polygons([SQUARE, [1, 14, 9, 18, 9, 14, 1, 18]])).to_pylist()
+    rows = measure_outlines(polygons([SQUARE, [1, 14, 9, 18, 9, 14, 1, 18]])).to_pylist()
     assert (rows[0]["crossings"], rows[0]["cross_x"], rows[0]["cross_y"]) == (1, 5.0, 16.0)
 
 
@@ -206,12 +205,14 @@ def test_segments_carry_what_their_file_declares() -> None:
     batch = polygons([SQUARE])
     declared = replace(
         batch,
-        segments=replaced(replaced(batch.segments, "declared_area", [99.5]), "declared_bbox", [[2.0, 2.0, 10.0, 10.0]]),
+        segments=replace_column(
+            replace_column(batch.segments, "declared_area", [99.5]), "declared_bbox", [[2.0, 2.0, 10.0, 10.0]]
+        ),
     )
     profile = _profile()
     row = frames(measure_batch(declared, profile, frozenset()))["segments"].iloc[0]
     assert (row["declared_area"], row["declared_x"], row["declared_height"]) == (99.5, 2.0, 10.0)
-    crooked = replace(batch, segments=replaced(batch.segments, "declared_bbox", [[1.0]]))
+    crooked = replace(batch, segments=replace_column(batch.segments, "declared_bbox", [[1.0]]))
     assert frames(measure_batch(crooked, profile, frozenset()))["segments"]["declared_x"].isna().all()
 
 

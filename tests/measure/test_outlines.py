@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from segdata.core import kernels
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.formats.coco import instances
-from segdata.measure.outlines import outlines
+from segdata.measure.outlines import measure_outlines
 from tests.generators.coco_documents import annotation, document, load_all, write_document
 
 SQUARE = [[1, 1], [9, 1], [9, 9], [1, 9]]
@@ -22,7 +22,7 @@ def measured(folder: Path, *rings: list[list[float]]) -> dict[str, Any]:
     segmentation = [np.ravel(ring).tolist() for ring in rings]
     images = [{"id": 1, "file_name": "a.png", "height": 12, "width": 40}]
     path = write_document(folder, document(images=images, annotations=[annotation(segmentation=segmentation)]))
-    return outlines(load_all(instances.read(Request(path)))[0]).to_pylist()[0]
+    return measure_outlines(load_all(instances.read(ReadRequest(path)))[0]).to_pylist()[0]
 
 
 def bridged(a: list[list[float]], b: list[list[float]]) -> list[list[float]]:

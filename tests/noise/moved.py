@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from segdata.core.strokes import moved
+from segdata.noise.mask_morphology import translate
 from segdata.noise.segments import ImageSegments
 
 
@@ -12,4 +12,4 @@ def moved_by(drawn: ImageSegments, right: int, down: int) -> ImageSegments:
     """All segments so many pixels further to the right and down."""
     n = len(drawn)
     by = (np.full(n, side, np.int64) for side in (right, down))
-    return replace(drawn, runs=moved(drawn.runs, drawn.heights, drawn.widths, *by))
+    return replace(drawn, runs=translate(drawn.runs, drawn.heights, drawn.widths, *by))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.api.arrays import from_arrays
-from segdata.core.batch import Batch, replaced
+from segdata.core.batch import Batch, replace_column
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.taxonomies import name_metadata
@@ -21,7 +21,7 @@ def _batch(masks: list[list[np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]], s
     labels = {f"{at}.png": [(mask, "car") for mask in each] for at, each in enumerate(masks)}
     dataset = from_arrays(labels, ["car", "tree"])
     batch = dataset.source.load(np.arange(len(masks)))
-    segments = replaced(batch.segments, "score", pa.array(scores, pa.float64()))
+    segments = replace_column(batch.segments, "score", pa.array(scores, pa.float64()))
     return Batch(batch.images, batch.annotations, segments, batch.runs, batch.defects)
 
 

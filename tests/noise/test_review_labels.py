@@ -2,8 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from segdata.core.decision import Decision, Verdict
-from segdata.core.finding import Box, Finding
+from segdata.core.finding import Box, Decision, Finding, Verdict
 from segdata.noise.review_labels import match_decisions
 
 IMAGE = ["a", "a", "a", "a", "b"]

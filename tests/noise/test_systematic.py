@@ -8,7 +8,7 @@ import pytest
 from segdata.api.arrays import from_arrays
 from segdata.core.rule import Tables
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.noise.annotator_noise import confusion_table, noisy_group_table
 from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.ranking import RankedCandidates
@@ -25,7 +25,7 @@ def tables() -> Tables:
     """Of images of one segment each; ben drew every third, ann the others; in two months."""
     mask = np.ones((2, 2), bool)
     data = from_arrays({f"{row:02d}.png": [(mask, "car")] for row in range(N)}, TAXONOMY)
-    found = measure(data.source, frozenset(), profile=data.profile)
+    found = measure_source(data.source, frozenset(), profile=data.profile)
     who = np.array(["ben" if row % 3 == 0 else "ann" for row in range(N)], object)
     created = np.array(["2024-05-01" if row % 2 else "2024-06-01" for row in range(N)], object)
     return replace(found, annotations=found.annotations.beside(annotator=who, created=created))

@@ -12,7 +12,7 @@ from segdata.agreement.summary.plans import plan
 from segdata.agreement.summary.portions import by_names
 from segdata.agreement.summary.summary import summary
 from segdata.api.agreement import AgreementRun
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.report.agreement_text import to_text
 from segdata.report.paper import Paper, columns
 from tests.generators.agreement_tables import simulate_two_annotators
@@ -21,7 +21,7 @@ Compare = Callable[..., AgreementRun]
 TYPED = ["agreement", "anna=a", "ben=b"]
 
 
-def opposed_of(compared: AgreementRun) -> Opposed:
+def opposed_of(compared: AgreementRun) -> AnnotatorPairs:
     assert compared.tables.opposed is not None
     return compared.tables.opposed
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segdata.core.taxonomy import Attribute, Category, Expected, MaxVoid, Size, Taxonomy
+from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, MaxVoid, SizeLimits, Taxonomy
 from segdata.report.guideline import entries, guideline_html, guideline_markdown
 
 STREET = Taxonomy(
@@ -15,7 +15,7 @@ STREET = Taxonomy(
     max_void=MaxVoid(image=0.1, dataset=0.02),
     groups={"vehicle": "moving", "moving": None},
     categories=(
-        Category(id=1, name="road", kind="stuff", color=(128, 64, 128), expected=Expected(least_share=1)),
+        Category(id=1, name="road", kind="stuff", color=(128, 64, 128), expected=ExpectedCategory(least_share=1)),
         Category(
             id=2,
             name="car",
@@ -24,10 +24,10 @@ STREET = Taxonomy(
             occlusion_rule="Only what is seen.",
             examples=("car.png", "No toy_cars."),
             attributes=(Attribute("driven", ("yes", "no"), required=True, definition="At the wheel."),),
-            size=Size(min_pixels=4000, max_mm2=2.5),
+            size=SizeLimits(min_pixels=4000, max_mm2=2.5),
             aliases=("auto",),
         ),
-        Category(id=3, name="wheel", part_of=("car",), thin=True, expected=Expected(whenever=("car", "bus"))),
+        Category(id=3, name="wheel", part_of=("car",), thin=True, expected=ExpectedCategory(whenever=("car", "bus"))),
     ),
 )
 

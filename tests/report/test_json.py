@@ -10,9 +10,8 @@ import jsonschema
 import msgspec
 import pytest
 
-from segdata.core.correction import Correction
 from segdata.core.errors import SegdataError
-from segdata.core.finding import Finding
+from segdata.core.finding import Correction, Finding
 from segdata.core.validation import Validation
 from segdata.report.json import Row, baseline_json, read_findings, schema, to_json, to_jsonl
 

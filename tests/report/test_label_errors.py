@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from segdata.core.decision import Decision, Verdict
+from segdata.core.finding import Decision, Verdict
 from segdata.report.flag_json import FlagReport
 from segdata.report.label_errors import ErrorRow, in_words, label_errors
 

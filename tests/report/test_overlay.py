@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segdata.core.batch import replaced
+from segdata.core.batch import replace_column
 from segdata.core.finding import Finding
 from segdata.report.ground import Ground
 from segdata.report.overlay import overlay
@@ -42,7 +42,7 @@ def test_segments_are_drawn_over_the_image(tmp_path: Path) -> None:
     drawing = draw_picture(PICTURE)
     batch = drawing.batch
     batch = type(batch)(
-        replaced(batch.images, "uri", [str(tmp_path / "a.png")]), batch.annotations, batch.segments, batch.runs
+        replace_column(batch.images, "uri", [str(tmp_path / "a.png")]), batch.annotations, batch.segments, batch.runs
     )
     picture = overlay(batch, drawing.profile)
     assert picture.getpixel((4, 4)) == (100, 100, 100)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segdata.core.batch import Batch, replaced
+from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
@@ -40,7 +40,7 @@ def test_every_image_has_a_file_of_its_own(tmp_path: Path) -> None:
         def load(self, rows: object) -> Batch:
             batch = drawing.load(rows)
             return replace(
-                batch, images=replaced(batch.images, "image_id", [names[batch.images["image_id"][0].as_py()]])
+                batch, images=replace_column(batch.images, "image_id", [names[batch.images["image_id"][0].as_py()]])
             )
 
     data = OpenDataset(Renamed(), drawing.profile, Config())

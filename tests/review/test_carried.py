@@ -9,13 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from segdata.core.annotation import Annotation
-from segdata.core.batch import Batch
-from segdata.core.correction import Action, Correction
-from segdata.core.counts import counts_of_runs, runs_of_counts
-from segdata.core.decision import Decision, Verdict
-from segdata.core.finding import Box, Finding
-from segdata.core.redraw import dense, runs_of
+from segdata.core.batch import Batch, mask_to_runs, runs_to_mask
+from segdata.core.finding import Action, Box, Correction, Decision, Finding, Verdict
+from segdata.core.finding_location import Annotation
+from segdata.core.schema import rle_to_runs, runs_to_rle
 from segdata.review.carried import Carried, carried
 from segdata.testing.pictures import PictureDataset, draw_picture
 
@@ -40,7 +37,7 @@ def counts(picture: str) -> str:
     rows = picture.split()
     mask = np.array([[each == "x" for each in row] for row in rows])
     size = (np.array([side]) for side in mask.shape)
-    return counts_of_runs(runs_of(mask), *size)[0].as_py().decode()  # type: ignore[no-any-return]
+    return runs_to_rle(mask_to_runs(mask), *size)[0].as_py().decode()  # type: ignore[no-any-return]
 
 
 def finding(
@@ -69,7 +66,7 @@ def shown(found: Carried, drawing: PictureDataset) -> dict[tuple[int, str], str]
     batch, size = found.after, Annotation(found.after).size
     told = {}
     for row in range(batch.n_segments):
-        mask = dense(batch.runs.take(np.array([row]), batch.n_segments), *size)
+        mask = runs_to_mask(batch.runs.take(np.array([row]), batch.n_segments), *size)
         name = drawing.profile.name_of(batch.segments["category_id"][row].as_py())
         key = (batch.segments["segment_id"][row].as_py(), name)
         told[key] = " ".join("".join("x" if each else "." for each in line) for line in mask)
@@ -269,7 +266,7 @@ def test_what_may_not_overlap_never_does(case: tuple[PictureDataset, list[Decisi
     assert len(found.done) + len(found.conflicts) <= len(decisions)
     after = found.after or drawing.batch
     n = after.n_segments
-    masks = [dense(after.runs.take(np.array([row]), n), 5, 5) for row in range(n)]
+    masks = [runs_to_mask(after.runs.take(np.array([row]), n), 5, 5) for row in range(n)]
     assert sum((mask.astype(int) for mask in masks), np.zeros((5, 5), int)).max() <= 1
     assert all(mask.any() for mask in masks)
     after.runs.checked(np.full(n, 5), np.full(n, 5))
@@ -283,4 +280,4 @@ def test_what_may_not_overlap_never_does(case: tuple[PictureDataset, list[Decisi
 
 def pixels(asked: Correction) -> NDArray[np.bool_]:
     height, width = (np.array([side]) for side in asked.size)
-    return dense(runs_of_counts(pa.array([asked.counts[0].encode()], pa.binary()), height, width)[0], *asked.size)
+    return runs_to_mask(rle_to_runs(pa.array([asked.counts[0].encode()], pa.binary()), height, width)[0], *asked.size)

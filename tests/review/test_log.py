@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.core.correction import Correction
-from segdata.core.decision import VERDICTS, Decision
 from segdata.core.errors import SegdataError
-from segdata.core.finding import Finding
+from segdata.core.finding import VERDICTS, Correction, Decision, Finding
 from segdata.review import log
 
 TIME = "2026-01-31T12:30:59Z"

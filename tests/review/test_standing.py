@@ -2,8 +2,7 @@
 
 import pytest
 
-from segdata.core.decision import Decision
-from segdata.core.finding import Finding
+from segdata.core.finding import Decision, Finding
 from segdata.review.progress import progress
 from segdata.review.standing import latest, newest
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from segdata.core.rule import Tables
 from segdata.core.table import Table
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
 
 CATEGORIES = ("car", "person", "sign", "tree")
@@ -26,7 +26,7 @@ class Habit:
 def empty(task: str = "instance") -> Tables:
     """Tables without rows, of the categories above and void."""
     legend = "\n".join(f"category: {name}" for name in CATEGORIES)
-    return measure(draw_picture(f"task: {task}\n{legend}\ncategory: void (void)"), frozenset(), jobs=1)
+    return measure_source(draw_picture(f"task: {task}\n{legend}\ncategory: void (void)"), frozenset(), jobs=1)
 
 
 def campaign(

@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from segdata.core.config import Config
-from segdata.core.defect import Defect
-from segdata.core.finding import Finding
-from segdata.core.judge import judge
-from segdata.core.rule import rule_named
-from segdata.measure.measure import measure
+from segdata.core.finding import Defect, Finding
+from segdata.core.rule import find_rule
+from segdata.core.rule_runner import run_rules
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import PictureDataset, draw_picture
 
 Judged = Callable[..., list[Finding]]
@@ -20,8 +19,8 @@ def judged() -> Judged:
     """`judged(code, text, defects=(), **options)`: the findings of a rule in a picture."""
 
     def judged(code: str, text: str, defects: Sequence[Defect] = (), **options: object) -> list[Finding]:
-        rule, drawing = rule_named(code), draw_picture(text)
-        tables = measure(PictureDataset(drawing.profile, drawing.batch, defects), rule.needs, jobs=1)
-        return list(judge(tables, [rule], Config(rules={code: options})).findings)
+        rule, drawing = find_rule(code), draw_picture(text)
+        tables = measure_source(PictureDataset(drawing.profile, drawing.batch, defects), rule.needs, jobs=1)
+        return list(run_rules(tables, [rule], Config(rules={code: options})).findings)
 
     return judged

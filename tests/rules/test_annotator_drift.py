@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segdata.core.errors import SegdataError
-from segdata.core.finding import Found
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables
 from segdata.core.table import Table
 from segdata.rules.annotator_drift import annotator_drift
@@ -18,7 +18,7 @@ ANY_EFFECT = {"min_difference": 0.0, "min_ratio": 1.0, "min_void": 0.0}
 SHUFFLES = 200
 
 
-def found(tables: Tables, **options: float) -> list[Found]:
+def found(tables: Tables, **options: float) -> list[RowFinding]:
     return list(annotator_drift(tables, **options))
 
 

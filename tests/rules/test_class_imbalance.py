@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from segdata.core.finding import Finding
-from segdata.core.statistics.diversity import effective_number
+from segdata.core.statistics import effective_number
 
 Judged = Callable[..., list[Finding]]
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segdata.core.finding import Finding, Found
+from segdata.core.finding import Finding, RowFinding
 from segdata.core.rule import Tables
 from segdata.core.table import Table
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.rules.boundary_treatment import boundary_treatment
 from segdata.rules.class_imbalance import class_imbalance
 from segdata.rules.count_outlier import count_outlier
@@ -41,7 +41,7 @@ def with_splits(tables: Tables, splits: list[str | None], **columns: list[str]) 
     return replace(tables, images=tables.images.beside(split=np.array(splits, object), **more))
 
 
-def messages(found: Iterator[Found]) -> list[str]:
+def messages(found: Iterator[RowFinding]) -> list[str]:
     return [each.message for each in found]
 
 
@@ -109,7 +109,7 @@ def test_balance_by_a_column_speaks_of_each_stratum() -> None:
 def test_close_ups_are_no_size_outliers_where_several_are() -> None:
     """One giant among dwarfs is; five giants of one image are not, nor is what the edge may cut."""
 
-    def judge(areas: dict[int, list[int]], x: int = 10) -> list[Found]:
+    def judge(areas: dict[int, list[int]], x: int = 10) -> list[RowFinding]:
         rows = [(image, 1, area) for image, several in areas.items() for area in several]
         n = max(areas) + 1
         tables = tables_of(list(range(n)), ["anna"] * n, rows, np.zeros(n, bool))
@@ -165,7 +165,7 @@ def test_co_occurrence_is_the_product_of_presences(at_once: int, monkeypatch: py
 def test_two_ways_of_borders_are_found_and_whose_they_are() -> None:
     touching, apart = "aaaa\nbbbb", "aaaa\n....\nbbbb"
     text = "\n\n".join([touching, apart] * 3) + "\n\na: road\nb: car"
-    tables = measure(draw_picture(text), frozenset({"borders"}), jobs=1)
+    tables = measure_source(draw_picture(text), frozenset({"borders"}), jobs=1)
     (found,) = messages(boundary_treatment(tables, min_places=4))
     assert found.startswith("'road' and 'car' touch in 3 annotations (1.png, 3.png, 5.png)")
     assert found.endswith("0 in between")
@@ -177,7 +177,7 @@ def test_two_ways_of_borders_are_found_and_whose_they_are() -> None:
 def test_borders_between_both_ways_are_no_two_ways() -> None:
     mixed = "aaaa\n..bb\nbb.."
     text = "\n\n".join(["aaaa\nbbbb", "aaaa\n....\nbbbb", mixed] * 3) + "\n\na: road\nb: car"
-    tables = measure(draw_picture(text), frozenset({"borders"}), jobs=1)
+    tables = measure_source(draw_picture(text), frozenset({"borders"}), jobs=1)
     assert not list(boundary_treatment(tables, min_places=4))
 
 

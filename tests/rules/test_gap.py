@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from segdata.core.defect import Defect
-from segdata.core.finding import Finding
+from segdata.core.finding import Defect, Finding
 
 Judged = Callable[..., list[Finding]]
 HOLES = "aa.aa\na..a.\n\n"

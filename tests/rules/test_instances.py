@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from segdata.api.validate import validate
 from segdata.core.config import Config, InstanceIds
-from segdata.core.rule import rule_named
-from segdata.measure.measure import measure
+from segdata.core.rule import find_rule
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
 
 CODES = ("SEG108", "SEG109", "SEG110", "SEG120")
@@ -35,8 +35,8 @@ def found_in(picture: NDArray[np.int64], order: list[int]) -> set[tuple[str, fro
     rows = ["".join("." if value == 0 else LETTERS[order[value - 1]] for value in row) for row in picture.tolist()]
     values = sorted(set(picture.ravel().tolist()) - {0}, key=lambda value: order[value - 1])
     drawing = draw_picture("\n".join(rows) + f"\n\n{', '.join(LETTERS[order[value - 1]] for value in values)}: cell")
-    rules = [rule_named(code) for code in CODES]
-    tables = measure(drawing, frozenset().union(*(rule.needs for rule in rules)), jobs=1)
+    rules = [find_rule(code) for code in CODES]
+    tables = measure_source(drawing, frozenset().union(*(rule.needs for rule in rules)), jobs=1)
     return {
         (rule.code, frozenset(values[row] for row in each.segments)) for rule in rules for each in rule.check(tables)
     }

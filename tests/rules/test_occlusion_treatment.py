@@ -7,17 +7,17 @@ import pytest
 
 from segdata.core.config import Config
 from segdata.core.finding import Finding
-from segdata.core.judge import judge
 from segdata.core.profile import Policy
-from segdata.core.rule import Tables, rule_named
+from segdata.core.rule import Tables, find_rule
+from segdata.core.rule_runner import run_rules
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
 
-RULE = rule_named("SEG212")
+RULE = find_rule("SEG212")
 LEGEND = "category: car\ncategory: person\ncategory: pole"
-EMPTY = measure(draw_picture(f"...\n\n{LEGEND}"), RULE.needs, jobs=1)
+EMPTY = measure_source(draw_picture(f"...\n\n{LEGEND}"), RULE.needs, jobs=1)
 AREA = 1000
 
 
@@ -55,7 +55,7 @@ def scenes(overlaps: list[list[float]], annotators: list[str] | None = None, n_i
 
 
 def found(tables: Tables, **options: object) -> list[Finding]:
-    return list(judge(tables, [RULE], Config(rules={"SEG212": options})).findings)
+    return list(run_rules(tables, [RULE], Config(rules={"SEG212": options})).findings)
 
 
 def test_two_ways_by_file_are_named_with_both_groups() -> None:

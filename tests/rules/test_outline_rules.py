@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from segdata.api.validate import validate
-from segdata.core.rule import rule_named
+from segdata.core.rule import find_rule
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
 
 CODES = ("SEG116", "SEG117", "SEG118")
@@ -40,8 +40,8 @@ def found_in(picture: NDArray[np.int64], order: list[int]) -> set[tuple[str, fro
     """Codes and values of the findings; value v is drawn with the letter order[v - 1]."""
     rows = ["".join("." if value == 0 else LETTERS[order[value - 1]] for value in row) for row in picture.tolist()]
     values = sorted(set(picture.ravel().tolist()) - {0}, key=lambda value: order[value - 1])
-    rules = [rule_named(code) for code in CODES]
-    tables = measure(draw_picture("\n".join(rows)), frozenset().union(*(rule.needs for rule in rules)), jobs=1)
+    rules = [find_rule(code) for code in CODES]
+    tables = measure_source(draw_picture("\n".join(rows)), frozenset().union(*(rule.needs for rule in rules)), jobs=1)
     return {
         (rule.code, frozenset(values[row] for row in each.segments)) for rule in rules for each in rule.check(tables)
     }
@@ -61,10 +61,10 @@ def test_discs_that_end_at_the_frame_are_fine() -> None:
 
 def test_pictures_taken_from_close_by_may_be_filled() -> None:
     full, half = "aaaa\naaaa", "aaaa\n...."
-    rule = rule_named("SEG117")
+    rule = find_rule("SEG117")
 
     def found(images: list[str]) -> int:
-        return len(list(rule.check(measure(draw_picture("\n\n".join(images)), rule.needs, jobs=1))))
+        return len(list(rule.check(measure_source(draw_picture("\n\n".join(images)), rule.needs, jobs=1))))
 
     assert found([full] * 4 + [half] * 4) == 4
     assert found([full] * 5 + [half] * 4) == 0

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from segdata.core.config import Config
-from segdata.core.defect import Defect
-from segdata.core.finding import Finding
-from segdata.core.judge import judge
+from segdata.core.finding import Defect, Finding
 from segdata.core.rule import Family, Rule, rules
-from segdata.measure.measure import measure
+from segdata.core.rule_runner import run_rules
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import PictureDataset, RulePicture, draw_picture, read_pictures
 
 OURS = [rule for rule in rules().values() if rule.check.__module__.startswith("segdata.rules.")]
@@ -30,8 +29,8 @@ WITHOUT_PICTURES = [
 
 
 def found(rule: Rule, drawing: PictureDataset, options: dict[str, object]) -> list[Finding]:
-    tables = measure(drawing, rule.needs, jobs=1)
-    return list(judge(tables, [rule], Config(rules={rule.code: options})).findings)
+    tables = measure_source(drawing, rule.needs, jobs=1)
+    return list(run_rules(tables, [rule], Config(rules={rule.code: options})).findings)
 
 
 @pytest.mark.parametrize(("rule", "picture"), PICTURES)
@@ -70,8 +69,8 @@ def test_a_page_is_complete(rule: Rule) -> None:
 @pytest.mark.parametrize("task", ["semantic", "instance", "panoptic"])
 @pytest.mark.parametrize("text", ["...", "aa.", "a.\nbb\n\n..\n.b"])
 def test_every_rule_can_judge_any_small_dataset(text: str, task: str) -> None:
-    tables = measure(draw_picture(f"{text}\n\ntask: {task}"), frozenset(get_args(Family)), jobs=1)
-    assert {finding.code for finding in judge(tables, OURS, Config()).findings} <= {rule.code for rule in OURS}
+    tables = measure_source(draw_picture(f"{text}\n\ntask: {task}"), frozenset(get_args(Family)), jobs=1)
+    assert {finding.code for finding in run_rules(tables, OURS, Config()).findings} <= {rule.code for rule in OURS}
 
 
 def test_a_picture_is_what_it_shows() -> None:

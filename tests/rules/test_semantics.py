@@ -11,19 +11,17 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.config import Config
-from segdata.core.defect import Defect
-from segdata.core.finding import Finding
-from segdata.core.judge import judge
-from segdata.core.profile import Profile
-from segdata.core.relations import Relation
-from segdata.core.rule import rule_named
+from segdata.core.finding import Defect, Finding
+from segdata.core.guideline import Relation
+from segdata.core.overlay import first_identical
+from segdata.core.profile import ImageSequence, Profile
+from segdata.core.rule import find_rule
+from segdata.core.rule_runner import run_rules
 from segdata.core.runs import Ints
-from segdata.core.sequence import ImageSequence
-from segdata.core.taxonomy import Attribute, Category, Expected, MaxVoid, Size, Taxonomy
-from segdata.core.twins import first_twins
-from segdata.measure.measure import measure
+from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, MaxVoid, SizeLimits, Taxonomy
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import PictureDataset, draw_picture
 from segdata.testing.strategies import datasets
 
@@ -32,10 +30,10 @@ Judged = Callable[..., list[Finding]]
 
 def found(code: str, profile: Profile, drawing: PictureDataset) -> list[Finding]:
     """The findings of a rule in a drawing, under another profile."""
-    rule = rule_named(code)
+    rule = find_rule(code)
     assert rule.applies(profile)
-    tables = measure(PictureDataset(profile, drawing.batch), rule.needs, jobs=1)
-    return list(judge(tables, [rule], Config()).findings)
+    tables = measure_source(PictureDataset(profile, drawing.batch), rule.needs, jobs=1)
+    return list(run_rules(tables, [rule], Config()).findings)
 
 
 def judged_under(
@@ -49,7 +47,7 @@ def judged_under(
 
 @pytest.mark.parametrize("code", ["SEG207", "SEG209", "SEG210", "SEG213", "SEG214"])
 def test_where_nothing_is_declared_nothing_is_measured(code: str) -> None:
-    assert not rule_named(code).applies(draw_picture("aab\n\na, b: car").profile)
+    assert not find_rule(code).applies(draw_picture("aab\n\na, b: car").profile)
 
 
 def test_an_old_name_is_said_once(judged: Judged) -> None:
@@ -212,7 +210,7 @@ def test_wheels_are_expected_where_cars_are() -> None:
     taxonomy = Taxonomy(
         categories=(
             Category(id=1, name="car", parent="vehicle"),
-            Category(id=2, name="wheel", expected=Expected(whenever=("vehicle",))),
+            Category(id=2, name="wheel", expected=ExpectedCategory(whenever=("vehicle",))),
         )
     )
     (finding,) = judged_under("SEG213", "aw\n\na.\n\n..\n\na: car\nw: wheel", taxonomy)
@@ -227,7 +225,7 @@ def test_sizes_are_said_once_an_annotation_with_the_worst(judged: Judged) -> Non
 
 
 def test_sizes_in_mm2_where_the_spacing_is_known() -> None:
-    taxonomy = Taxonomy(categories=(Category(id=1, name="spot", size=Size(max_mm2=1.0)),))
+    taxonomy = Taxonomy(categories=(Category(id=1, name="spot", size=SizeLimits(max_mm2=1.0)),))
     volume = ImageSequence("scan", "volume", spacing=(0.5, 0.5, 3.0))
     drawing = draw_picture("......\n.aaaa.\n.aa...\n......\n\na: spot")
     profile = replace(drawing.profile, taxonomy=taxonomy, sequences=(volume,))
@@ -254,8 +252,8 @@ def ruled(draw: st.DrawFn) -> tuple[Profile, list[Batch]]:
             parent=draw(st.none() | st.sampled_from(names)),
             **{relation: draw(some) for relation in get_args(Relation)},
             attributes=(Attribute("occluded", ("true",), required=draw(st.booleans())),),
-            expected=Expected(least_share=draw(st.sampled_from([0.5, 1])), whenever=draw(some)),
-            size=Size(min_pixels=2, max_pixels=4),
+            expected=ExpectedCategory(least_share=draw(st.sampled_from([0.5, 1])), whenever=draw(some)),
+            size=SizeLimits(min_pixels=2, max_pixels=4),
         )
         for each in profile.taxonomy.categories
     )
@@ -267,10 +265,10 @@ def ruled(draw: st.DrawFn) -> tuple[Profile, list[Batch]]:
 
 def said_of(profile: Profile, batches: list[Batch]) -> list[tuple[object, ...]]:
     """What the rules find, without the order in which findings name their segments."""
-    chosen = [rule_named(code) for code in CODES if rule_named(code).applies(profile)]
+    chosen = [find_rule(code) for code in CODES if find_rule(code).applies(profile)]
     families = frozenset(family for rule in chosen for family in rule.needs)
     source = Portions(profile, tuple(batches))
-    findings = judge(measure(source, families, jobs=2), chosen, Config()).findings
+    findings = run_rules(measure_source(source, families, jobs=2), chosen, Config()).findings
     return sorted(
         (each.code, each.image or "", each.annotator or "", each.category or "", each.message, each.pixels or 0)
         for each in findings
@@ -279,7 +277,7 @@ def said_of(profile: Profile, batches: list[Batch]) -> list[tuple[object, ...]]:
 
 def without_copies(batch: Batch) -> Batch:
     """The batch without segments that have the same pixels as an earlier one: of copies the first speaks for all."""
-    twin = first_twins(batch.runs, batch.segment_annotation, batch.n_segments)
+    twin = first_identical(batch.runs, batch.segment_annotation, batch.n_segments)
     return batch.take_segments(np.flatnonzero(twin == np.arange(batch.n_segments)))
 
 
@@ -311,7 +309,7 @@ def test_findings_depend_neither_on_the_order_of_segments_nor_on_portions(
     made: tuple[Profile, list[Batch]], random: Random
 ) -> None:
     profile, batches = made[0], [without_copies(batch) for batch in made[1]]
-    whole = concatenate(batches)
+    whole = concatenate_batches(batches)
     order = sorted(range(whole.n_segments), key=lambda row: (whole.segment_annotation[row], random.random()))
     rows = np.array(order, np.int64)
     moved = replace(whole, segments=whole.segments.take(rows), runs=whole.runs.take(rows, whole.n_segments))

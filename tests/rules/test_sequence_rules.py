@@ -15,11 +15,10 @@ from segdata.core.batch import Batch
 from segdata.core.config import Config, Layers, Sequences
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
-from segdata.core.judge import judge
-from segdata.core.profile import Profile
-from segdata.core.rule import rule_named
-from segdata.core.sequence import Kind
-from segdata.measure.measure import measure
+from segdata.core.profile import Profile, SequenceKind
+from segdata.core.rule import find_rule
+from segdata.core.rule_runner import run_rules
+from segdata.measure.measure import measure_source
 from segdata.sample.dataset import render_video, write_video
 from tests.generators.sequences import SequenceDataset, sequence_dataset, videos
 
@@ -27,9 +26,9 @@ VIDEO = ["SEG351", "SEG352", "SEG353", "SEG354", "SEG355", "SEG356", "SEG357"]
 
 
 def found(code: str, labels: np.ndarray, options: dict[str, object] | None = None, **how: object) -> list[Finding]:
-    rule = rule_named(code)
-    tables = measure(sequence_dataset(labels, **how), rule.needs, jobs=1)  # type: ignore[arg-type]  # tests pass what fits
-    return list(judge(tables, [rule], Config(rules={code: options or {}})).findings)
+    rule = find_rule(code)
+    tables = measure_source(sequence_dataset(labels, **how), rule.needs, jobs=1)  # type: ignore[arg-type]  # tests pass what fits
+    return list(run_rules(tables, [rule], Config(rules={code: options or {}})).findings)
 
 
 def square(frames: int, places: dict[int, tuple[int, int] | None], size: int = 40, side: int = 8) -> np.ndarray:
@@ -213,12 +212,12 @@ def test_real_volumes(real_data: Path) -> None:
 @settings(max_examples=40)
 @given(videos(), st.sampled_from(["video", "volume"]), st.data())
 def test_any_sequence_can_be_judged_however_it_is_cut(
-    made: tuple[Profile, list[Batch]], kind: Kind, data: st.DataObject
+    made: tuple[Profile, list[Batch]], kind: SequenceKind, data: st.DataObject
 ) -> None:
     """Frames may be left out, not annotated, empty, and of several sizes in several sequences."""
     profile, (batch,) = made
     profile = replace(profile, sequences=tuple(replace(each, kind=kind) for each in profile.sequences))
-    rules = [rule_named(code) for code in (*VIDEO, "SEG358", "SEG106", "SEG107")]
+    rules = [find_rule(code) for code in (*VIDEO, "SEG358", "SEG106", "SEG107")]
     eager = Config(
         rules={
             "SEG106": {"max_share": 1.0},
@@ -235,7 +234,7 @@ def test_any_sequence_can_be_judged_however_it_is_cut(
     cuts = data.draw(st.sets(st.sampled_from(rows.tolist())))
     portions = [piece for piece in np.split(rows, sorted(cuts)) if len(piece)]
     told = [
-        judge(measure(SequenceDataset(profile, batch, each), families, jobs=1), rules, eager).findings
+        run_rules(measure_source(SequenceDataset(profile, batch, each), families, jobs=1), rules, eager).findings
         for each in (None, portions)
     ]
     assert told[0] == told[1]

@@ -7,12 +7,11 @@ import msgspec
 import pytest
 
 from segdata.core.config import Config
-from segdata.core.defect import Defect
-from segdata.core.finding import Finding
-from segdata.core.judge import judge
-from segdata.core.rule import rule_named
+from segdata.core.finding import Defect, Finding
+from segdata.core.rule import find_rule
+from segdata.core.rule_runner import run_rules
 from segdata.core.taxonomy import Taxonomy
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import PictureDataset, draw_picture
 
 Judged = Callable[..., list[Finding]]
@@ -46,7 +45,7 @@ def test_thin_categories_are_left_alone(code: str, picture: str) -> None:
     (category,) = drawing.profile.taxonomy.categories
     thin = Taxonomy(categories=(msgspec.structs.replace(category, thin=True),))
     drawing = PictureDataset(replace(drawing.profile, taxonomy=thin), drawing.batch, ())
-    assert not judge(measure(drawing, rule_named(code).needs, jobs=1), [rule_named(code)], Config()).findings
+    assert not run_rules(measure_source(drawing, find_rule(code).needs, jobs=1), [find_rule(code)], Config()).findings
 
 
 @pytest.mark.parametrize(("n_fibres", "n_found"), [(19, 1), (20, 0)])
@@ -65,7 +64,9 @@ def test_a_polygon_that_its_raster_breaks_has_no_specks_but_a_small_ring_is_one(
     frame = "\n".join(["." * 24] * 12) + "\n"
     broken = "1 1 11 1 11 2.6 20 2.6 20 2 22 2 22 4 20 4 20 2.8 11 2.8 11 11 1 11"
     assert (
-        measure(draw_picture(f"{frame}\na: car (polygon {broken})"), frozenset({"shapes"}), jobs=1).segments["parts"][0]
+        measure_source(draw_picture(f"{frame}\na: car (polygon {broken})"), frozenset({"shapes"}), jobs=1).segments[
+            "parts"
+        ][0]
         == 2
     )
     assert not judged("SEG106", f"{frame}\na: car (polygon {broken})")

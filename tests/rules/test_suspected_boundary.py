@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segdata.core.correction import Correction
+from segdata.core.candidates import Candidates
+from segdata.core.finding import Correction
 from segdata.core.rule import Tables, rules
-from segdata.core.suspected import Suspected
 from segdata.core.table import Table
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
 
 ROW: dict[str, Any] = {
@@ -35,8 +35,8 @@ def test_the_reason_is_what_the_model_sees(row: dict[str, Any], correction: dict
     table = Table(
         {name: np.array([value], object if isinstance(value, str) else None) for name, value in (ROW | row).items()}
     )
-    suspected = Suspected(table, (Correction(category="car", size=(2, 2), counts=("04",), **correction),))
-    tables = measure(draw_picture("aa\naa\n\na: car\n"), frozenset())
+    suspected = Candidates(table, (Correction(category="car", size=(2, 2), counts=("04",), **correction),))
+    tables = measure_source(draw_picture("aa\naa\n\na: car\n"), frozenset())
     told = Tables(**{name: getattr(tables, name) for name in Tables.__slots__} | {"suspected": suspected})
     (found,) = rules()["SEG504"].check(told)
     assert found.message.endswith(f"may have the wrong outline: P 0.30, {why}")

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.finding import Found
+from segdata.core.candidates import Candidates
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables, rules
-from segdata.core.suspected import Suspected
 from segdata.core.table import Table
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
 
 CONFUSED = {"given": "van", "seen": "car", "n": 41, "reverse": 3, "expected": 22.0, "images": 20, "p": 0.0004}
@@ -19,15 +19,15 @@ def table(row: dict[str, Any]) -> Table:
     return Table({name: np.array([value], object if isinstance(value, str) else None) for name, value in row.items()})
 
 
-def found(code: str, suspected: Suspected | None, **options: float) -> list[Found]:
+def found(code: str, suspected: Candidates | None, **options: float) -> list[RowFinding]:
     drawing = draw_picture("aa\naa\n\na: car\n")
-    tables = measure(drawing, frozenset())
+    tables = measure_source(drawing, frozenset())
     told = Tables(**{name: getattr(tables, name) for name in Tables.__slots__} | {"suspected": suspected})
     return list(rules()[code].check(told, **options))
 
 
 def test_a_confusion_is_told_with_both_directions() -> None:
-    (one,) = found("SEG508", Suspected(Table({}), (), confusions=table(CONFUSED)))
+    (one,) = found("SEG508", Candidates(Table({}), (), confusions=table(CONFUSED)))
     assert one.category == "van"
     assert one.message == (
         "41 segments labelled van look like car, and 3 the other way round, where 22.0 were to be expected; "
@@ -38,23 +38,23 @@ def test_a_confusion_is_told_with_both_directions() -> None:
 
 def test_a_small_excess_is_not_told() -> None:
     rare = CONFUSED | {"n": 41, "reverse": 39, "expected": 36.0}
-    assert found("SEG508", Suspected(Table({}), (), confusions=table(rare))) == []
-    assert len(found("SEG508", Suspected(Table({}), (), confusions=table(rare)), min_share=0.05)) == 1
+    assert found("SEG508", Candidates(Table({}), (), confusions=table(rare))) == []
+    assert len(found("SEG508", Candidates(Table({}), (), confusions=table(rare)), min_share=0.05)) == 1
 
 
 def test_an_annotator_is_told_by_name_and_a_batch_by_its_column() -> None:
-    (one,) = found("SEG509", Suspected(Table({}), (), doubted=table(DOUBTED)))
+    (one,) = found("SEG509", Candidates(Table({}), (), doubted=table(DOUBTED)))
     assert one.annotator == "ben"
     assert "labels by ben are wrong with a probability that is 0.12 higher" in one.message
     (batch,) = found(
-        "SEG509", Suspected(Table({}), (), doubted=table(DOUBTED | {"column": "month", "name": "2024-05"}))
+        "SEG509", Candidates(Table({}), (), doubted=table(DOUBTED | {"column": "month", "name": "2024-05"}))
     )
     assert batch.annotator is None
     assert "labels of month 2024-05" in batch.message
-    assert found("SEG509", Suspected(Table({}), (), doubted=table(DOUBTED | {"difference": 0.01}))) == []
+    assert found("SEG509", Candidates(Table({}), (), doubted=table(DOUBTED | {"difference": 0.01}))) == []
 
 
 def test_where_nothing_was_looked_for_nothing_is_told() -> None:
     for code in ("SEG508", "SEG509"):
         assert found(code, None) == []
-        assert found(code, Suspected(Table({}), ())) == []
+        assert found(code, Candidates(Table({}), ())) == []

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from segdata.core.defect import Defect
-from segdata.core.finding import Finding
+from segdata.core.finding import Defect, Finding
 
 Judged = Callable[..., list[Finding]]
 

@@ -15,12 +15,10 @@ import pytest
 from hypothesis import given, settings
 from pycocotools import mask as coco
 
-from segdata.core.batch import Batch, concatenate
-from segdata.core.content import content_hash
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError
-from segdata.core.format import Request, format_named
-from segdata.core.glance import Glance
-from segdata.core.loss import Losses
+from segdata.core.format import FileProbe, LossCounter, ReadRequest, find_format
+from segdata.core.label_hash import content_hash
 from segdata.core.profile import Profile
 from segdata.store import canonical
 from segdata.store.manifest import load
@@ -32,15 +30,15 @@ from segdata.testing.strategies import datasets
 
 def in_order(batches: list[Batch]) -> list[Batch]:
     """One batch whose images are in ascending order of image_id, as the writer wants them."""
-    together = concatenate(batches)
+    together = concatenate_batches(batches)
     ids = np.array(together.images["image_id"].to_pylist(), dtype=object)
     order = np.argsort(ids, kind="stable")
     return [together.take_images(np.array([row])) for row in order]
 
 
 def written(profile: Profile, batches: list[Batch], folder: Path) -> CanonicalSource:
-    canonical.write(profile, iter(in_order(batches)), folder, Losses())
-    return canonical.read(Request(folder))
+    canonical.write(profile, iter(in_order(batches)), folder, LossCounter())
+    return canonical.read(ReadRequest(folder))
 
 
 @pytest.fixture
@@ -71,7 +69,7 @@ def _example() -> tuple[Profile, list[Batch]]:
 def test_it_loses_nothing(made: tuple[Profile, list[Batch]]) -> None:
     profile, batches = made
     with tempfile.TemporaryDirectory() as folder:
-        losses = assert_round_trip(format_named("canonical"), profile, in_order(batches), Path(folder))
+        losses = assert_round_trip(find_format("canonical"), profile, in_order(batches), Path(folder))
     assert losses.listed() == []
 
 
@@ -84,7 +82,7 @@ def test_any_images_can_be_loaded_in_any_order(made: tuple[Profile, list[Batch]]
         rows = np.arange(len(source.image_ids))[::-1]
         whole = source.load(rows)
         assert whole.images["image_id"].to_pylist() == [source.image_ids[row] for row in rows]
-        single = concatenate([source.load(np.array([row])) for row in rows])
+        single = concatenate_batches([source.load(np.array([row])) for row in rows])
         assert content(whole, profile, frozenset()) == content(single, profile, frozenset())
         assert sorted(np.concatenate([np.empty(0, int), *source.chunks()])) == list(range(len(source.image_ids)))
 
@@ -95,18 +93,18 @@ def test_the_hash_follows_the_labels_alone(made: tuple[Profile, list[Batch]]) ->
     profile, batches = made
     ordered = in_order(batches)
     before = content_hash(ordered, profile.taxonomy)
-    assert content_hash([concatenate(ordered)], profile.taxonomy) == before
+    assert content_hash([concatenate_batches(ordered)], profile.taxonomy) == before
     with tempfile.TemporaryDirectory() as folder:
         source = written(profile, batches, Path(folder))
         assert content_hash([source.load(chunk) for chunk in source.chunks()], profile.taxonomy) == before
-    together = concatenate(ordered)
+    together = concatenate_batches(ordered)
     if together.n_segments:
         fewer = together.take_segments(np.arange(together.n_segments - 1))
         assert content_hash([fewer], profile.taxonomy) != before
 
 
 def test_pandas_alone_reads_it_and_pycocotools_decodes_the_counts(sample: Path) -> None:
-    source = canonical.read(Request(sample))
+    source = canonical.read(ReadRequest(sample))
     batch = source.load(np.arange(len(source.image_ids)))
     frame = pd.read_parquet(sample / "r0001" / "segments")
     images = pd.read_parquet(sample / "r0001" / "images.parquet").set_index("image_id")
@@ -126,7 +124,7 @@ def test_duckdb_alone_reads_it(sample: Path) -> None:
         from '{sample}/r0001/segments/*.parquet' join '{sample}/r0001/images.parquet' using (image_id)
     """
     [(rows, area, images)] = duckdb.sql(query).fetchall()
-    source = canonical.read(Request(sample))
+    source = canonical.read(ReadRequest(sample))
     batch = source.load(np.arange(len(source.image_ids)))
     assert (rows, area) == (batch.n_segments, batch.runs.areas(batch.n_segments).sum())
     assert images == len(np.unique(batch.segment_image))
@@ -146,10 +144,10 @@ def test_row_groups_hold_whole_images_and_say_which(sample: Path) -> None:
 
 
 def test_not_annotated_and_empty_stay_apart(sample: Path) -> None:
-    source = canonical.read(Request(sample))
+    source = canonical.read(ReadRequest(sample))
     batch = source.load(np.arange(len(source.image_ids)))
     _, batches = _example()
-    together = concatenate(in_order(batches))
+    together = concatenate_batches(in_order(batches))
     expected = np.bincount(together.annotation_image, minlength=together.images.num_rows)
     assert np.bincount(batch.annotation_image, minlength=batch.images.num_rows).tolist() == expected.tolist()
 
@@ -163,7 +161,7 @@ def test_images_inside_the_dataset_are_named_relative_to_it(tmp_path: Path) -> N
     written(profile, [inside], tmp_path / "d")
     assert pd.read_parquet(tmp_path / "d/r0001/images.parquet")["uri"].tolist() == ["images/a.png"]
     shutil.move(tmp_path / "d", tmp_path / "moved")
-    source = canonical.read(Request(tmp_path / "moved"))
+    source = canonical.read(ReadRequest(tmp_path / "moved"))
     assert source.load(np.array([0])).images["uri"].to_pylist() == [str(tmp_path / "moved/images/a.png")]
 
 
@@ -174,14 +172,14 @@ def test_images_inside_the_dataset_are_named_relative_to_it(tmp_path: Path) -> N
 def test_a_truncated_table_is_a_defect(sample: Path, name: str, code: str) -> None:
     path = sample / "r0001" / name
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    source = canonical.read(Request(sample))
+    source = canonical.read(ReadRequest(sample))
     source.load(np.arange(len(source.image_ids)))
     assert (code, f"r0001/{name}") in {(defect.code, defect.file) for defect in source.defects}
 
 
 def test_a_missing_table_is_a_defect(sample: Path) -> None:
     (sample / "r0001/images.parquet").unlink()
-    assert "SEG002" in {defect.code for defect in canonical.read(Request(sample)).defects}
+    assert "SEG002" in {defect.code for defect in canonical.read(ReadRequest(sample)).defects}
 
 
 def test_a_damaged_segment_is_a_defect_and_the_others_are_read(sample: Path) -> None:
@@ -189,7 +187,7 @@ def test_a_damaged_segment_is_a_defect_and_the_others_are_read(sample: Path) -> 
     frame = pq.read_table(path).to_pylist()
     frame[0]["counts"] = b"0123"
     pq.write_table(pa.Table.from_pylist(frame, schema=pq.read_schema(path)), path)
-    source = canonical.read(Request(sample))
+    source = canonical.read(ReadRequest(sample))
     batch = source.load(np.arange(len(source.image_ids)))
     assert [defect.code for defect in batch.defects] == ["SEG005"]
     assert batch.n_segments == len(frame) - 1
@@ -200,15 +198,15 @@ def test_segments_of_unknown_images_are_defects(sample: Path) -> None:
     rows = pq.read_table(path).to_pylist()
     rows[0]["image_id"] = "nowhere.png"
     pq.write_table(pa.Table.from_pylist(rows, schema=pq.read_schema(path)), path)
-    source = canonical.read(Request(sample))
+    source = canonical.read(ReadRequest(sample))
     assert ("SEG007", "nowhere.png") in {(defect.code, defect.image) for defect in source.defects}
 
 
 def test_images_out_of_order_are_refused(tmp_path: Path) -> None:
     profile, batches = _example()
     with pytest.raises(ValueError, match="ascending"):
-        canonical.write(profile, reversed(in_order(batches)), tmp_path / "d", Losses())
-    assert canonical.detect(Glance(tmp_path / "d")) is None  # without dataset.yaml it is not a dataset
+        canonical.write(profile, reversed(in_order(batches)), tmp_path / "d", LossCounter())
+    assert canonical.detect(FileProbe(tmp_path / "d")) is None  # without dataset.yaml it is not a dataset
 
 
 @pytest.mark.parametrize(
@@ -223,7 +221,7 @@ def test_a_broken_manifest_is_one_clear_error(sample: Path, was: str, becomes: s
     path = sample / "dataset.yaml"
     path.write_text(path.read_text().replace(was, becomes, 1))
     with pytest.raises(SegdataError, match=problem):
-        canonical.read(Request(sample))
+        canonical.read(ReadRequest(sample))
 
 
 def test_the_manifest_says_where_the_data_came_from(sample: Path) -> None:
@@ -240,5 +238,5 @@ def test_the_origin_means_the_same_from_any_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     profile, batches = _example()
-    canonical.write(dataclasses.replace(profile, files=files), in_order(batches), tmp_path / "d", Losses())
+    canonical.write(dataclasses.replace(profile, files=files), in_order(batches), tmp_path / "d", LossCounter())
     assert load(tmp_path / "d").origin.path == path.format(here=Path.cwd().as_posix())

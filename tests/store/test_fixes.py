@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import segdata
+from segdata.core.batch import mask_to_runs, runs_to_mask
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
-from segdata.core.judge import judge
-from segdata.core.redraw import dense, runs_of
 from segdata.core.rule import rules
+from segdata.core.rule_runner import run_rules
 from segdata.core.runs import Runs
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.sample import Truth
 from segdata.store.fixes import FIXES, fixed_images, write_fixes
 from segdata.testing.pictures import PictureDataset, draw_picture, read_pictures
@@ -34,7 +34,7 @@ SHOWN = [rule.code for rule in FIXABLE if read_pictures(rule.page) and rule.code
 
 def found(drawing: PictureDataset, code: str, options: dict[str, object]) -> list[Finding]:
     rule = rules()[code]
-    return list(judge(measure(drawing, rule.needs, jobs=1), [rule], Config(rules={code: options})).findings)
+    return list(run_rules(measure_source(drawing, rule.needs, jobs=1), [rule], Config(rules={code: options})).findings)
 
 
 def mended(drawing: PictureDataset, findings: list[Finding]) -> PictureDataset:
@@ -200,8 +200,8 @@ def test_fixes_of_another_format_say_what_to_do(gappy: Path, tmp_path: Path) -> 
 @given(st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max_size=7))
 def test_a_picture_becomes_runs_and_back(rows: list[list[bool]]) -> None:
     picture = np.array(rows)
-    runs = runs_of(picture)
+    runs = mask_to_runs(picture)
     height, width = picture.shape
     assert runs.checked(np.array([height]), np.array([width])) is runs
-    assert (dense(runs, height, width) == picture).all()
-    assert dense(Runs.empty(), 2, 3).sum() == 0
+    assert (runs_to_mask(runs, height, width) == picture).all()
+    assert runs_to_mask(Runs.empty(), 2, 3).sum() == 0

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segdata.core import yamlfile
-from segdata.core.batch import Batch, concatenate
+from segdata.core import yaml_files
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter
 from segdata.core.profile import Profile, Task
-from segdata.core.taxonomy import Category, Kind, Taxonomy
+from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.store.remap import MapTarget, Remap, TaxonomyMap, dump_map, load_map, rename_categories, resolve_map
 from segdata.testing.pictures import draw_picture, masks_of_runs
 from segdata.testing.strategies import datasets
 
 TASKS: Sequence[Task] = ("semantic", "instance", "panoptic")
-KINDS: Sequence[Kind] = ("thing", "stuff", "void")
+KINDS: Sequence[CategoryKind] = ("thing", "stuff", "void")
 
 
 def pixels_by_category(batch: Batch, to: dict[int, int | None]) -> Counter[tuple[int, int, int]]:
@@ -39,7 +39,7 @@ def pixels_by_category(batch: Batch, to: dict[int, int | None]) -> Counter[tuple
 @settings(max_examples=25)
 @given(datasets(), st.data())
 def test_pixels_of_categories_stay(made: tuple[Profile, list[Batch]], data: st.DataObject) -> None:
-    batch = concatenate(made[1])
+    batch = concatenate_batches(made[1])
     old, task = made[0].taxonomy, data.draw(st.sampled_from(TASKS))
     new = Taxonomy(
         categories=tuple(Category(id=id_, name=str(id_), kind=data.draw(st.sampled_from(KINDS))) for id_ in (7, 8))
@@ -54,7 +54,7 @@ def test_pixels_of_categories_stay(made: tuple[Profile, list[Batch]], data: st.D
     assert (np.diff(found.segment_annotation) >= 0).all()
     areas = batch.runs.areas(batch.n_segments)
     gone = [to[id_] is None for id_ in batch.segments["category_id"].to_pylist()]
-    losses = Losses()
+    losses = LossCounter()
     remap(batch)  # loading an image again counts it once
     remap.count(losses)
     dropped = {loss.of: (loss.count, loss.pixels) for loss in losses.listed()}
@@ -62,7 +62,9 @@ def test_pixels_of_categories_stay(made: tuple[Profile, list[Batch]], data: st.D
     assert {loss.kind for loss in losses.listed()} <= {"mapped"}
 
 
-def remapped(text: str, to: dict[str, str | None], kinds: dict[str, Kind], task: Task) -> tuple[Batch, Losses]:
+def remapped(
+    text: str, to: dict[str, str | None], kinds: dict[str, CategoryKind], task: Task
+) -> tuple[Batch, LossCounter]:
     drawing = draw_picture(text)
     old = drawing.profile.taxonomy
     new = Taxonomy(
@@ -72,7 +74,7 @@ def remapped(text: str, to: dict[str, str | None], kinds: dict[str, Kind], task:
     of: dict[int, int | None] = {
         each.id: None if (name := to[each.name]) is None else ids[name] for each in old.categories
     }
-    remap, losses = Remap(of, old, new, task), Losses()
+    remap, losses = Remap(of, old, new, task), LossCounter()
     found = remap(drawing.batch)
     remap.count(losses)
     return found, losses
@@ -135,7 +137,7 @@ TARGETS = st.none() | NAMES | st.lists(NAMES, min_size=1, max_size=3).map(tuple)
 
 @given(st.dictionaries(NAMES, TARGETS, max_size=5), st.none() | NAMES)
 def test_what_is_written_reads_back(migration: dict[str, MapTarget], taxonomy: str | None) -> None:
-    read = yamlfile.parse(dump_map(migration, taxonomy), TaxonomyMap, "map.yaml")
+    read = yaml_files.parse_yaml(dump_map(migration, taxonomy), TaxonomyMap, "map.yaml")
     assert read == TaxonomyMap(taxonomy=taxonomy, categories=migration)
 
 

@@ -5,18 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segdata.core.batch import concatenate
+from segdata.core.batch import concatenate_batches
 from segdata.core.errors import SegdataError
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.store.sample import Purpose, draw_images
 from segdata.testing.pictures import PictureDataset, draw_picture
 from segdata.testing.strategies import datasets
 
 
 def tables_of(drawing: PictureDataset) -> Tables:
-    return measure(drawing, frozenset(), jobs=1)
+    return measure_source(drawing, frozenset(), jobs=1)
 
 
 @settings(max_examples=25)
@@ -26,13 +26,13 @@ def test_n_images_whatever_their_order(
     purpose: Purpose,
     data: st.DataObject,  # type: ignore[type-arg]  # of batches
 ) -> None:
-    together = concatenate(made[1])
+    together = concatenate_batches(made[1])
     n_images = together.images.num_rows
     if n_images == 0:
         return
     n = data.draw(st.integers(1, n_images))
     order = data.draw(st.permutations(range(n_images)))
-    moved = concatenate([together.take_images(np.array([row])) for row in order])
+    moved = concatenate_batches([together.take_images(np.array([row])) for row in order])
     found = [
         draw_images(tables_of(PictureDataset(made[0], each)), n, purpose=purpose, wanted=2)
         for each in (together, moved)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
@@ -126,7 +126,7 @@ def select(profile: Profile, *texts: str, flagged: FindingCounts | None = None, 
 @settings(max_examples=25)
 @given(datasets())
 def test_no_condition_drops_nothing(made: tuple[Profile, list[Batch]]) -> None:
-    batch = concatenate(made[1])
+    batch = concatenate_batches(made[1])
     for texts in ((), ("True",), ("area >= 0 or area < 0",)):
         selection = select(made[0], *texts, keep_images=True)
         assert content(selection(batch), made[0], frozenset()) == content(batch, made[0], frozenset())
@@ -136,7 +136,7 @@ def test_no_condition_drops_nothing(made: tuple[Profile, list[Batch]]) -> None:
 @settings(max_examples=25)
 @given(datasets(), st.integers(1, 12))
 def test_segments_that_stay_are_those_of_the_condition(made: tuple[Profile, list[Batch]], limit: int) -> None:
-    profile, batch = made[0], concatenate(made[1])
+    profile, batch = made[0], concatenate_batches(made[1])
     selection = select(profile, f"area >= {limit}")
     left = selection(batch)
     left.runs.checked(*left.segment_size)

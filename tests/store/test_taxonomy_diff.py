@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segdata.core.taxonomy import Category, Kind, Taxonomy
+from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.store.taxonomy_diff import TaxonomyDifference, compare_taxonomies
 
 
@@ -108,7 +108,7 @@ def test_what_categories_that_stay_say_otherwise() -> None:
 @st.composite
 def taxonomies(draw: st.DrawFn) -> Taxonomy:
     names = draw(st.lists(st.sampled_from("abcdef"), max_size=4, unique=True))
-    kinds_: st.SearchStrategy[Kind] = st.sampled_from(("thing", "stuff", "void"))
+    kinds_: st.SearchStrategy[CategoryKind] = st.sampled_from(("thing", "stuff", "void"))
     return Taxonomy(
         categories=tuple(
             Category(

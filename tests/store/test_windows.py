@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segdata.core.batch import Batch, concatenate, replaced
-from segdata.core.counts import counts_of_runs
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.errors import SegdataError
 from segdata.core.profile import Profile
+from segdata.core.schema import runs_to_rle
 from segdata.store.stitching import TilePlaces, link_by_id, stitch
 from segdata.store.windows import (
     cut_windows,
@@ -46,7 +46,7 @@ def sizes(data: st.DataObject) -> tuple[int, int, int]:
 @settings(max_examples=40)
 @given(datasets(), st.data())
 def test_a_window_is_a_slice_of_the_masks(made: tuple[Profile, list[Batch]], data: st.DataObject) -> None:
-    batch = concatenate(made[1])
+    batch = concatenate_batches(made[1])
     ids = batch.images["image_id"].to_pylist()
     windows = tile_windows(*sizes(data))(batch)
     found = cut_windows(batch, windows, window_prefixes(ids))
@@ -74,7 +74,7 @@ def test_a_window_is_a_slice_of_the_masks(made: tuple[Profile, list[Batch]], dat
 @settings(max_examples=40)
 @given(datasets(), st.data())
 def test_cut_and_pasted_is_the_same(made: tuple[Profile, list[Batch]], data: st.DataObject) -> None:
-    profile, batch = made[0], concatenate(made[1])
+    profile, batch = made[0], concatenate_batches(made[1])
     ids = batch.images["image_id"].to_pylist()
     if not ids:
         return
@@ -131,11 +131,11 @@ def test_regions_and_work_come_back(data: st.DataObject) -> None:
     inside = data.draw(st.lists(st.booleans(), min_size=15, max_size=15))
     mask = np.array(inside, bool).reshape(3, 5)
     runs = runs_of_masks([mask])
-    roi = counts_of_runs(runs, np.array([3]), np.array([5])).to_pylist()
+    roi = runs_to_rle(runs, np.array([3]), np.array([5])).to_pylist()
     batch = replace(
         batch,
-        images=replaced(batch.images, "roi", [*roi, None]),
-        annotations=replaced(batch.annotations, "seconds", [12.5, None]),
+        images=replace_column(batch.images, "roi", [*roi, None]),
+        annotations=replace_column(batch.annotations, "seconds", [12.5, None]),
     )
     ids = batch.images["image_id"].to_pylist()
     found = cut_windows(batch, tile_windows(*sizes(data))(batch), window_prefixes(ids))

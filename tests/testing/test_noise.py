@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import segdata
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.dataset import OpenDataset
 from segdata.noise.corruptions import CorruptionRates
 from segdata.noise.error_types import KINDS, CorruptionKind
@@ -16,7 +16,7 @@ SAMPLE = Path(segdata.__file__).parent.parent / "sample_data"
 
 
 def whole(data: OpenDataset) -> Batch:
-    return concatenate(list(data.batches(1)))
+    return concatenate_batches(list(data.batches(1)))
 
 
 def segments(batch: Batch) -> dict[tuple[str, int], tuple[int, frozenset[int]]]:

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
-from segdata.core.format import format_named
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter, find_format
 from segdata.core.profile import Policy, Profile
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.testing.pictures import runs_of_masks
 from segdata.testing.round_trip import assert_round_trip
@@ -33,9 +32,9 @@ def small() -> Batch:
     mask = np.ones((3, 3), bool)
     mask[1, 1] = False
     return Batch(
-        table(BATCH_IMAGES, 2, image_id=["a.png", "b.png"], width=[3, 3], height=[3, 3]),
-        table(BATCH_ANNOTATIONS, 2, image=[0, 1]),
-        table(BATCH_SEGMENTS, 1, annotation=[0], segment_id=[5], category_id=[1], score=[0.5]),
+        make_table(BATCH_IMAGES, 2, image_id=["a.png", "b.png"], width=[3, 3], height=[3, 3]),
+        make_table(BATCH_ANNOTATIONS, 2, image=[0, 1]),
+        make_table(BATCH_SEGMENTS, 1, annotation=[0], segment_id=[5], category_id=[1], score=[0.5]),
         runs_of_masks([mask]),
     )
 
@@ -45,7 +44,7 @@ def with_column(name: str, value: object) -> Change:
 
     def change(batch: Batch) -> Batch:
         columns = {each: batch.segments[each] for each in BATCH_SEGMENTS.names}
-        return replace(batch, segments=table(BATCH_SEGMENTS, 1, **(columns | {name: [value]})))
+        return replace(batch, segments=make_table(BATCH_SEGMENTS, 1, **(columns | {name: [value]})))
 
     return change
 
@@ -64,9 +63,9 @@ CHANGES: list[Change] = [
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_silent_change_breaks_the_law(tmp_path: Path, change: Change) -> None:
-    honest = format_named("coco-instances")
+    honest = find_format("coco-instances")
 
-    def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+    def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
         assert honest.write is not None
         honest.write(profile, [change(batch) for batch in batches], target, losses)
 
@@ -75,13 +74,13 @@ def test_silent_change_breaks_the_law(tmp_path: Path, change: Change) -> None:
 
 
 def test_honest_format_keeps_the_law(tmp_path: Path) -> None:
-    assert assert_round_trip(format_named("coco-instances"), PROFILE, [small()], tmp_path).listed() == []
+    assert assert_round_trip(find_format("coco-instances"), PROFILE, [small()], tmp_path).listed() == []
 
 
 def test_counted_loss_must_be_declared(tmp_path: Path) -> None:
-    honest = format_named("coco-instances")
+    honest = find_format("coco-instances")
 
-    def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+    def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
         losses.add("hole", "segments", 1)
 
     with pytest.raises(AssertionError, match="counts \\['hole'\\] and does not declare it"):

@@ -3,9 +3,8 @@
 import numpy as np
 from hypothesis import given, settings
 
-from segdata.core.batch import Batch, concatenate
-from segdata.core.cover import cover
-from segdata.core.meet import Side
+from segdata.core.batch import Batch, concatenate_batches
+from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.profile import Profile
 from segdata.testing.pictures import masks_of_runs, runs_of_masks
 from segdata.testing.strategies import Details, datasets
@@ -16,12 +15,12 @@ Dataset = tuple[Profile, list[Batch]]
 def multiple(batch: Batch) -> int:
     """Pixels that several segments of an annotation claim."""
     line = batch.annotation_line
-    return int(cover(Side.of(batch.runs, line, batch.segment_annotation), line).multiple.sum())
+    return int(union_by_frame(SweepRuns.of(batch.runs, line, batch.segment_annotation), line).multiple.sum())
 
 
 @given(dataset=datasets())
 def test_random_datasets_keep_every_promise(dataset: Dataset) -> None:
-    whole = concatenate(dataset[1])
+    whole = concatenate_batches(dataset[1])
     whole.runs.checked(*whole.segment_size)
     images = whole.images["image_id"].to_pylist()
     assert images == sorted(set(images))
@@ -40,7 +39,7 @@ def test_runs_and_masks_are_inverse(dataset: Dataset) -> None:
 
 @given(dataset=datasets(Details(overlaps=False, several=False, extras=False, void=False)))
 def test_switches(dataset: Dataset) -> None:
-    whole = concatenate(dataset[1])
+    whole = concatenate_batches(dataset[1])
     assert multiple(whole) == 0
     assert len(set(whole.annotation_image.tolist())) == whole.annotations.num_rows
     assert dataset[0].taxonomy.void_ids == ()
@@ -55,7 +54,7 @@ def test_what_matters_occurs() -> None:
     @settings(max_examples=150, derandomize=True, database=None)
     @given(dataset=datasets())
     def look(dataset: Dataset) -> None:
-        whole = concatenate(dataset[1])
+        whole = concatenate_batches(dataset[1])
         annotated = np.bincount(whole.annotation_image, minlength=whole.images.num_rows)
         facts = {
             "overlap": multiple(whole) > 0,

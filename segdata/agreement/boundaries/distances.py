@@ -9,7 +9,7 @@ from segdata.agreement.boundaries.sheets import Sheets
 from segdata.agreement.boundaries.strips import Strips
 from segdata.agreement.opposite import Flags
 from segdata.core import kernels
-from segdata.core.meet import Side
+from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,7 @@ class Apart:
         return np.where(self.is_inside, -self.distance, self.distance)
 
 
-def apart(edge: Strips, other_edge: Strips, other: Side, sheets: Sheets, spacing: Floats) -> Apart:
+def apart(edge: Strips, other_edge: Strips, other: SweepRuns, sheets: Sheets, spacing: Floats) -> Apart:
     """The distances of the pixels of `edge` to the pixels of `other_edge`, which bound the area `other`.
 
     `spacing` (n_shapes, 3) is how wide, high and deep a pixel of each shape is.

@@ -7,13 +7,13 @@ import numpy as np
 from segdata.agreement.boundaries.sheets import Sheets, less, shared
 from segdata.agreement.opposite import Flags, Opposite
 from segdata.core import kernels
-from segdata.core.meet import Side
+from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Ints
 
 _SHARE = 0.02  # of the image's diagonal
 
 
-def edges(area: Side, sheets: Sheets) -> Side:
+def edges(area: SweepRuns, sheets: Sheets) -> SweepRuns:
     """The pixels of shapes that have one of their 4 neighbours outside, in volumes one of their 6.
 
     What lies beyond the image, or above and below a volume, is outside.
@@ -30,15 +30,15 @@ def edges(area: Side, sheets: Sheets) -> Side:
     return less(less(area, _only(inner, ~deep)), within)
 
 
-def _shrunk(side: Side, by: Ints) -> Side:
+def _shrunk(side: SweepRuns, by: Ints) -> SweepRuns:
     """Runs (n,) without so many pixels (n,) at either end."""
-    shorter = Side(side.start + by, side.end - by, side.owner)
+    shorter = SweepRuns(side.start + by, side.end - by, side.owner)
     return _only(shorter, shorter.end > shorter.start)
 
 
-def _only(side: Side, chosen: Flags) -> Side:
+def _only(side: SweepRuns, chosen: Flags) -> SweepRuns:
     """Some of the runs."""
-    return Side(side.start[chosen], side.end[chosen], side.owner[chosen])
+    return SweepRuns(side.start[chosen], side.end[chosen], side.owner[chosen])
 
 
 def depth(height: Ints, width: Ints) -> Ints:
@@ -50,7 +50,7 @@ def depth(height: Ints, width: Ints) -> Ints:
     return np.maximum(1, np.round(_SHARE * np.hypot(height, width))).astype(np.int64)
 
 
-def band(area: Side, sheets: Sheets, depth: Ints) -> Side:
+def band(area: SweepRuns, sheets: Sheets, depth: Ints) -> SweepRuns:
     """The pixels of shapes with a pixel outside at most `depth` (n_sheets,) columns and rows away.
 
     What lies beyond the image is outside. In volumes each slice has a band of its own.
@@ -59,7 +59,7 @@ def band(area: Side, sheets: Sheets, depth: Ints) -> Side:
     return less(area, _eroded(area, sheets, depth))
 
 
-def _eroded(area: Side, sheets: Sheets, depth: Ints) -> Side:
+def _eroded(area: SweepRuns, sheets: Sheets, depth: Ints) -> SweepRuns:
     """The pixels of shapes with a square of 2 depth + 1 pixels around them inside."""
     inner = _shrunk(area, depth[area.owner])
     # What is inside in so many columns, counted from each pixel to the right: twice as many with every round.
@@ -71,7 +71,7 @@ def _eroded(area: Side, sheets: Sheets, depth: Ints) -> Side:
     return inner.moved((depth * sheets.pitch)[inner.owner])
 
 
-def clear_of_void(edge: Side, opposite: Opposite, sheets: Sheets) -> Side:
+def clear_of_void(edge: SweepRuns, opposite: Opposite, sheets: Sheets) -> SweepRuns:
     """The pixels of edges without void of either annotator as a neighbour, as `edges` has neighbours."""
     if len(opposite.void.start) == 0:
         return edge
@@ -79,20 +79,20 @@ def clear_of_void(edge: Side, opposite: Opposite, sheets: Sheets) -> Side:
     frame = np.empty(len(cases.frame), np.int64)
     frame[cases.frame] = np.arange(len(cases.frame))
     by = (cases.origin[frame[sheets.frame]] - sheets.origin)[edge.owner]
-    left = Side(edge.start + by, edge.end + by, np.arange(len(edge.start), dtype=np.int32))
+    left = SweepRuns(edge.start + by, edge.end + by, np.arange(len(edge.start), dtype=np.int32))
     for void in _around(opposite, cases):
         left = less(left, void)
     by = by[left.owner]
-    return Side(left.start - by, left.end - by, edge.owner[left.owner])
+    return SweepRuns(left.start - by, left.end - by, edge.owner[left.owner])
 
 
-def _around(opposite: Opposite, cases: Sheets) -> Iterator[Side]:
+def _around(opposite: Opposite, cases: Sheets) -> Iterator[SweepRuns]:
     """The neighbours of void pixels, direction by direction, and void itself."""
     void = opposite.void
     laid = cases.lay(opposite, void, opposite.case_of_frame)
     pitch = cases.pitch[laid.owner]
     start, length, _ = kernels.cover(laid.start - 1, laid.end + 1)
-    yield Side(start, start + length, cases.line.frame_of(start + 1).astype(np.int32))
+    yield SweepRuns(start, start + length, cases.line.frame_of(start + 1).astype(np.int32))
     yield laid.moved(pitch)
     yield laid.moved(-pitch)
     if cases.is_deep.any():

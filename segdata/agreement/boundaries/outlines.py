@@ -9,8 +9,8 @@ from segdata.agreement.boundaries.shapes import Shapes
 from segdata.agreement.boundaries.sheets import Sheets, Slices
 from segdata.agreement.boundaries.strips import Strips
 from segdata.agreement.opposite import Drawn, Opposite, positions_of
-from segdata.core.batch import Batch, whole
-from segdata.core.meet import Side
+from segdata.core.batch import Batch, integer_column
+from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Ints
 
 
@@ -27,14 +27,14 @@ class Outline:
     band_pixels : (n_shapes,) how many these are
     """
 
-    area: Side
+    area: SweepRuns
     edge: Strips
     counted: Strips
-    band: Side
+    band: SweepRuns
     band_pixels: Ints
 
     @staticmethod
-    def of(opposite: Opposite, side: Side, shape: Ints, sheets: Sheets) -> "Outline":
+    def of(opposite: Opposite, side: SweepRuns, shape: Ints, sheets: Sheets) -> "Outline":
         """Of the runs of segments, each of a shape (n_segments,); -1: none."""
         area = sheets.lay(opposite, side, shape)
         edge = edges(area, sheets)
@@ -112,5 +112,5 @@ class Outlines:
 
 def _codes(opposite: Opposite, batch: Batch) -> Ints:
     """Case * n_categories + category of all segments of a batch, ascending; a case is an image."""
-    category = positions_of(whole(batch.segments["category_id"]), opposite.categories)
+    category = positions_of(integer_column(batch.segments["category_id"]), opposite.categories)
     return np.unique(batch.segment_image * max(len(opposite.categories), 1) + category).astype(np.int64)

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from segdata.agreement.opposite import Flags, Opposite
 from segdata.core import kernels
-from segdata.core.line import Line
-from segdata.core.meet import Side
-from segdata.core.runs import Ints, spread
+from segdata.core.overlay import SweepRuns
+from segdata.core.runs import Ints, NumberLine, expand_ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Slices:
         number[frame] = np.arange(len(frame)) - np.repeat(begin, count)
         return Slices(frame, begin, count, number)
 
-    def reach(self, opposite: Opposite, case: Ints, drawn: Iterable[tuple[Side, Ints]]) -> tuple[Ints, Ints]:
+    def reach(self, opposite: Opposite, case: Ints, drawn: Iterable[tuple[SweepRuns, Ints]]) -> tuple[Ints, Ints]:
         """The first slice of each shape (n,), and the one behind its last; of a shape without pixels both are 0.
 
         Takes the shapes' cases, and runs with what shape each segment is in; -1: none.
@@ -76,7 +75,7 @@ class Sheets:
     first: Ints
     slices: Slices
     is_deep: Flags
-    line: Line
+    line: NumberLine
     origin: Ints
 
     @staticmethod
@@ -87,12 +86,12 @@ class Sheets:
         low, stop = (np.zeros(len(case), np.int64), slices.count[case]) if reach is None else reach
         count = stop - low
         shape = np.repeat(np.arange(len(case)), count)
-        frame = slices.frame[spread(slices.begin[case] + low, count)]
+        frame = slices.frame[expand_ranges(slices.begin[case] + low, count)]
         first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
         height, width = opposite.line.height[frame], opposite.line.width[frame]
         # A move to the left leaves the room of the sheet before, which may be lower, so all get that of the highest.
         room = (height + 1) * (width + 1) + (margin + 1) * (int(height.max(initial=0)) + 1)
-        line = Line(np.concatenate([[0], np.cumsum(room)[:-1]]).astype(np.int64)[: len(room)], height, width)
+        line = NumberLine(np.concatenate([[0], np.cumsum(room)[:-1]]).astype(np.int64)[: len(room)], height, width)
         origin = line.base - opposite.line.base[frame]
         return Sheets(shape, frame, first, slices, slices.count[case][shape] > 1, line, origin)
 
@@ -118,7 +117,7 @@ class Sheets:
         """(n_sheets,) places from one column to the next."""
         return self.line.height + 1
 
-    def lay(self, opposite: Opposite, side: Side, shape: Ints) -> Side:
+    def lay(self, opposite: Opposite, side: SweepRuns, shape: Ints) -> SweepRuns:
         """The runs of some segments as shapes on sheets; `shape` (n_segments,) is that of each, -1: none.
 
         Pixels that several segments of a shape claim count once. `owner` is the sheet.
@@ -133,16 +132,16 @@ class Sheets:
         start = start + self.origin[sheet]
         end = start + (side.end - side.start)[kept]
         order = kernels.order_by(sheet.astype(np.int32), len(self.shape))
-        return self.joined(Side(start[order], end[order], sheet[order].astype(np.int32)))
+        return self.joined(SweepRuns(start[order], end[order], sheet[order].astype(np.int32)))
 
-    def joined(self, side: Side) -> Side:
+    def joined(self, side: SweepRuns) -> SweepRuns:
         """Sorted runs, those that overlap or touch as one."""
         if not np.any(side.start[1:] <= side.end[:-1]):
             return side
         start, length, _ = kernels.cover(side.start, side.end)
-        return Side(start, start + length, self.line.frame_of(start).astype(np.int32))
+        return SweepRuns(start, start + length, self.line.frame_of(start).astype(np.int32))
 
-    def moved(self, side: Side, slices: int) -> Side:
+    def moved(self, side: SweepRuns, slices: int) -> SweepRuns:
         """Runs moved by so many slices; those that leave the volume, or meet a slice of another size, are dropped."""
         owner = side.owner.astype(np.int64)
         target = np.clip(owner + slices, 0, len(self.shape) - 1)
@@ -151,13 +150,13 @@ class Sheets:
             self.line.width[target] == self.line.width[owner]
         )
         by = self.line.base[target] - self.line.base[owner]
-        return Side((side.start + by)[fits], (side.end + by)[fits], target[fits].astype(np.int32))
+        return SweepRuns((side.start + by)[fits], (side.end + by)[fits], target[fits].astype(np.int32))
 
-    def places(self, side: Side) -> tuple[Ints, Ints]:
+    def places(self, side: SweepRuns) -> tuple[Ints, Ints]:
         """X and the first row (n,) of runs, in pixels."""
         return kernels.columns(side.start - self.line.base[side.owner], side.owner, self.pitch)
 
-    def pixels(self, side: Side) -> Ints:
+    def pixels(self, side: SweepRuns) -> Ints:
         """(n_shapes,) pixels of each shape."""
         return self.summed(side.owner, side.end - side.start)
 
@@ -167,16 +166,16 @@ class Sheets:
         return np.bincount(self.shape, weights=of_sheet, minlength=self.n_shapes).astype(np.int64)
 
 
-def shared(a: Side, b: Side) -> Side:
+def shared(a: SweepRuns, b: SweepRuns) -> SweepRuns:
     """The pixels of `a` that `b`, whose runs do not overlap, has too."""
     return _pieces(a, b, True)
 
 
-def less(a: Side, b: Side) -> Side:
+def less(a: SweepRuns, b: SweepRuns) -> SweepRuns:
     """The pixels of `a` that `b`, whose runs do not overlap, has not."""
     return _pieces(a, b, False)
 
 
-def _pieces(a: Side, b: Side, wanted: bool) -> Side:
+def _pieces(a: SweepRuns, b: SweepRuns, wanted: bool) -> SweepRuns:
     row, start, end, _ = kernels.cut(a.start, a.end, b.start, b.end, wanted, not wanted)
-    return Side(start, end, a.owner[row])
+    return SweepRuns(start, end, a.owner[row])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.agreement.boundaries.sheets import Sheets
-from segdata.core.meet import Side
+from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Ints
 
 
@@ -20,14 +20,14 @@ class Strips:
     across, along : (n,) how many columns, and rows, all of a strip's pixels are at least from those at the ends
     """
 
-    side: Side
+    side: SweepRuns
     x: Ints
     top: Ints
     across: Ints
     along: Ints
 
     @staticmethod
-    def of(side: Side, sheets: Sheets) -> "Strips":
+    def of(side: SweepRuns, sheets: Sheets) -> "Strips":
         """Runs on sheets."""
         x, top = sheets.places(side)
         width, height = sheets.line.width[side.owner], sheets.line.height[side.owner]
@@ -36,7 +36,7 @@ class Strips:
 
     def pieces(self, row: Ints, start: Ints, end: Ints) -> "Strips":
         """Parts of the strips `row` (m,), from the place `start` (m,) to `end` (m,)."""
-        side = Side(start, end, self.side.owner[row])
+        side = SweepRuns(start, end, self.side.owner[row])
         top = self.top[row]
         top += start - self.side.start[row]
         return Strips(side, self.x[row], top, self.across[row], self.along[row])

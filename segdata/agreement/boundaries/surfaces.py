@@ -53,7 +53,7 @@ def surfaces(
     spacing: Floats | None = None,
     known: Outlines | None = None,
 ) -> dict[str, Columns]:
-    """The table `surfaces` of `segdata.core.opposed.Opposed`.
+    """The table `surfaces` of `segdata.core.annotator_pairs.AnnotatorPairs`.
 
     Boundary pixels of a segment have a 4-neighbour outside, in volumes a 6-neighbour. What lies beyond the image is
     outside, and so is void; but boundary pixels with void beside them are not counted, though others may be near to

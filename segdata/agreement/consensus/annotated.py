@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from segdata.agreement.consensus.reached import Reached
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_SEGMENTS, table
 from segdata.core.runs import Ints
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
 
 NAME = "consensus"
 
@@ -34,7 +34,7 @@ def annotated(
     images = sorted(whose)
     row = np.full(batch.images.num_rows, -1, np.int64)
     row[images] = np.arange(len(images))
-    annotations = table(
+    annotations = make_table(
         BATCH_ANNOTATIONS,
         len(images),
         image=pa.array(images, pa.int32()),
@@ -47,7 +47,7 @@ def annotated(
     first = np.searchsorted(image, image)
     number = np.arange(len(kept)) - first + 1 if instances else ids[found.category[kept]]
     is_tracked = (found.track[kept] >= 0) & np.array(deep, bool)[image] if len(deep) else np.zeros(len(kept), bool)
-    segments = table(
+    segments = make_table(
         BATCH_SEGMENTS,
         len(kept),
         annotation=pa.array(row[image].astype(np.int32)),

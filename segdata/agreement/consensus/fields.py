@@ -13,9 +13,8 @@ from segdata.agreement.opposite import Flags
 from segdata.agreement.pixels.voting import ABSENT, Votes
 from segdata.core import kernels
 from segdata.core.errors import check_choice
-from segdata.core.line import Line
-from segdata.core.meet import Side
-from segdata.core.runs import Ints, Rows, spread
+from segdata.core.overlay import SweepRuns
+from segdata.core.runs import Ints, NumberLine, Rows, expand_ranges
 
 Extent = Literal["band", "box", "image"]
 EXTENTS: tuple[Extent, ...] = ("band", "box", "image")
@@ -60,7 +59,7 @@ def fields(votes: Votes, extent: Extent = "band", margin: int = 3) -> Fields:
     case, code = np.divmod(unit[kept], n_categories)
     by_case = np.argsort(votes.case, kind="stable")
     first, count = _places(votes.case[by_case], case)
-    pattern = by_case[spread(first, count)]
+    pattern = by_case[expand_ranges(first, count)]
     field = np.repeat(np.arange(len(case)), count)
     if extent == "image":
         pixels = votes.pixels[pattern]
@@ -82,12 +81,12 @@ def _named(votes: Votes, judged: Flags) -> tuple[Ints, Ints, Flags]:
     return pattern, category, n_for < judged.sum(axis=1)[pattern]
 
 
-def _pieces(votes: Votes, pattern: Ints, owner: Ints) -> Side:
+def _pieces(votes: Votes, pattern: Ints, owner: Ints) -> SweepRuns:
     """The strips of some patterns, each under an owner; a pattern may have several."""
     order = np.argsort(votes.pieces.owner, kind="stable")
     first, count = _places(votes.pieces.owner[order], pattern)
-    rows = order[spread(first, count)]
-    return Side(votes.pieces.start[rows], votes.pieces.end[rows], np.repeat(owner, count).astype(np.int32))
+    rows = order[expand_ranges(first, count)]
+    return SweepRuns(votes.pieces.start[rows], votes.pieces.end[rows], np.repeat(owner, count).astype(np.int32))
 
 
 def _places(ordered: Ints | Rows, wanted: Ints) -> tuple[Ints, Ints]:
@@ -96,11 +95,11 @@ def _places(ordered: Ints | Rows, wanted: Ints) -> tuple[Ints, Ints]:
     return first, np.searchsorted(ordered, wanted, "right") - first
 
 
-def _dilated(side: Side, line: Line, margin: int) -> Side:
+def _dilated(side: SweepRuns, line: NumberLine, margin: int) -> SweepRuns:
     """All pixels at most `margin` rows and columns from those of the same owner."""
     frame, x, y = line.lower(side.start)
     top, bottom = np.maximum(y - margin, 0), np.minimum(y + (side.end - side.start) + margin, line.height[frame])
-    high = _united(Side(_at(line, frame, x, top), _at(line, frame, x, bottom), side.owner), line)
+    high = _united(SweepRuns(_at(line, frame, x, top), _at(line, frame, x, bottom), side.owner), line)
     frame, x, y = line.lower(high.start)
     moved = []
     for by in range(-margin, margin + 1):
@@ -108,10 +107,10 @@ def _dilated(side: Side, line: Line, margin: int) -> Side:
         start = high.start[inside] + by * (line.height[frame[inside]] + 1)
         moved.append((start, start + (high.end - high.start)[inside], high.owner[inside]))
     start, end, owner = (np.concatenate(columns) for columns in zip(*moved, strict=True))
-    return _united(Side(start, end, owner), line)
+    return _united(SweepRuns(start, end, owner), line)
 
 
-def _boxed(side: Side, line: Line, margin: int) -> Side:
+def _boxed(side: SweepRuns, line: NumberLine, margin: int) -> SweepRuns:
     """The boxes of each owner's pixels in each frame, `margin` pixels wider on all sides."""
     frame, x, y = line.lower(side.start)
     box, of = np.unique(side.owner * len(line.base) + frame, return_inverse=True)
@@ -122,13 +121,13 @@ def _boxed(side: Side, line: Line, margin: int) -> Side:
         np.minimum(top + height + margin, line.height[frame]),
     )
     left, top = np.maximum(left - margin, 0), np.maximum(top - margin, 0)
-    column = spread(left, right - left)
+    column = expand_ranges(left, right - left)
     which = np.repeat(np.arange(len(box)), right - left)
     start = _at(line, frame[which], column, top[which])
-    return _united(Side(start, start + (bottom - top)[which], owner[which].astype(np.int32)), line)
+    return _united(SweepRuns(start, start + (bottom - top)[which], owner[which].astype(np.int32)), line)
 
 
-def _inside(near: Side, votes: Votes, field: Ints, pattern: Ints) -> Ints:
+def _inside(near: SweepRuns, votes: Votes, field: Ints, pattern: Ints) -> Ints:
     """(n,) how many pixels of each pattern lie in each field; `near.owner` is the field, in the order of the line."""
     pieces, n_patterns = votes.pieces, max(len(votes.pixels), 1)
     of, which, start, length = kernels.strips(near.start, near.end, near.owner, pieces.start, pieces.end, pieces.owner)
@@ -148,7 +147,7 @@ def _inside(near: Side, votes: Votes, field: Ints, pattern: Ints) -> Ints:
     return np.where(found[at] == wanted, total[at], 0) if len(found) else np.zeros(len(wanted), np.int64)
 
 
-def _united(side: Side, line: Line) -> Side:
+def _united(side: SweepRuns, line: NumberLine) -> SweepRuns:
     """The union of each owner's runs, which may come in any order, in the order of the line."""
     end = int(line.base[-1] + (line.height[-1] + 1) * (line.width[-1] + 1)) if len(line.base) else 1
     lift = side.owner.astype(np.int64) * end
@@ -156,9 +155,9 @@ def _united(side: Side, line: Line) -> Side:
     start, length, _ = kernels.cover((side.start + lift)[order], (side.end + lift)[order])
     owner, start = np.divmod(start, end)
     order = np.argsort(start, kind="stable")
-    return Side(start[order], (start + length)[order], owner[order].astype(np.int32))
+    return SweepRuns(start[order], (start + length)[order], owner[order].astype(np.int32))
 
 
-def _at(line: Line, frame: Ints, x: Ints, y: Ints) -> Ints:
+def _at(line: NumberLine, frame: Ints, x: Ints, y: Ints) -> Ints:
     """Where pixels (x, y) lie on the line; y may be the height, where the column ends."""
     return line.base[frame] + x * (line.height[frame] + 1) + y

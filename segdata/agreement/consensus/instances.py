@@ -12,7 +12,7 @@ from segdata.agreement.instances.overlapping import by_category, union
 from segdata.agreement.opposite import Flags, outside
 from segdata.agreement.pixels.voting import ABSENT
 from segdata.core import kernels
-from segdata.core.meet import Side
+from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Ints, Runs
 
 Floats = NDArray[np.float64]
@@ -84,7 +84,7 @@ def instance_consensus(
     is_agreed = (drawn_by > least * judged_by) & (category != UNDECIDED)
     kept = found.number[every.clear.owner] >= 0
     owner = found.number[every.clear.owner[kept]].astype(np.int32)
-    pieces, votes = _majority(Side(every.clear.start[kept], every.clear.end[kept], owner), drawn_by)
+    pieces, votes = _majority(SweepRuns(every.clear.start[kept], every.clear.end[kept], owner), drawn_by)
     room = int(pieces.end.max(initial=0)) + 1
     line = by_category(pieces, np.arange(n), room)
     if exclusive:
@@ -93,7 +93,7 @@ def instance_consensus(
     return Things(case, category, drawn_by, judged_by, _mean_iou(found, drawn_by), is_agreed, thing, image, runs)
 
 
-def _majority(side: Side, size: Ints) -> tuple[Side, Ints]:
+def _majority(side: SweepRuns, size: Ints) -> tuple[SweepRuns, Ints]:
     """The pixels that more than half of each cluster's `size` members have, in pieces, and the votes for each piece.
 
     `side.owner` is the cluster; members of one may share pixels. Pieces are in the order of the line.
@@ -106,10 +106,10 @@ def _majority(side: Side, size: Ints) -> tuple[Side, Ints]:
     end = np.append(place[1:], 0)
     kept = np.flatnonzero((2 * votes > size[own]) & (end > place))
     kept = kept[np.argsort(place[kept], kind="stable")]
-    return Side(place[kept], end[kept], own[kept]), votes[kept]
+    return SweepRuns(place[kept], end[kept], own[kept]), votes[kept]
 
 
-def _lost(pieces: Side, votes: Ints, drawn_by: Ints, is_agreed: Flags, room: int) -> Side:
+def _lost(pieces: SweepRuns, votes: Ints, drawn_by: Ints, is_agreed: Flags, room: int) -> SweepRuns:
     """The pixels that things lose to others, on the line of `by_category`."""
     agreed = np.flatnonzero(is_agreed[pieces.owner])
     start, end = pieces.start[agreed], pieces.end[agreed]
@@ -119,11 +119,11 @@ def _lost(pieces: Side, votes: Ints, drawn_by: Ints, is_agreed: Flags, room: int
     ahead = np.stack([votes[i] - votes[j], drawn_by[thing_i] - drawn_by[thing_j], thing_j - thing_i])
     decisive = np.take_along_axis(ahead, (ahead != 0).argmax(axis=0)[None], axis=0)[0]
     loser = np.where(decisive > 0, thing_j, thing_i)
-    lost = by_category(Side(place, place + length, np.arange(len(place), dtype=np.int32)), loser, room)
+    lost = by_category(SweepRuns(place, place + length, np.arange(len(place), dtype=np.int32)), loser, room)
     return union(lost)
 
 
-def _segments(every: Everyone, line: Side, room: int) -> tuple[Ints, Ints, Runs]:
+def _segments(every: Everyone, line: SweepRuns, room: int) -> tuple[Ints, Ints, Runs]:
     """Thing and image of each segment, and the pixels, from pieces on the line of `by_category`."""
     start, length, _ = kernels.cover(line.start, line.end)
     thing, place = np.divmod(start, room)

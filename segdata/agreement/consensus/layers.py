@@ -9,7 +9,7 @@ from segdata.agreement.consensus.majority import UNDECIDED, Decided
 from segdata.agreement.opposite import Flags
 from segdata.agreement.pixels.voting import UNLABELLED, Votes
 from segdata.core.batch import Batch
-from segdata.core.meet import Side, meet_within
+from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
@@ -47,7 +47,7 @@ class Strips:
         return Strips(pieces.start[kept], pieces.end[kept], code, crowds, decided.support[pattern], iou)
 
     @staticmethod
-    def bare(side: Side, code: int) -> "Strips":
+    def bare(side: SweepRuns, code: int) -> "Strips":
         """Pixels under a category that nobody voted for."""
         n = len(side.start)
         unknown = np.full(n, np.nan)
@@ -101,9 +101,9 @@ def apart(batch: Batch, code: Ints, chosen: Flags, is_void: Flags) -> list[Ints]
     is one layer where nothing overlaps.
     """
     rows = np.flatnonzero(chosen & ~is_void)
-    side = Side.of(batch.runs, batch.annotation_line, batch.segment_annotation)
+    side = SweepRuns.of(batch.runs, batch.annotation_line, batch.segment_annotation)
     solid = np.isin(side.owner, rows)
-    met = meet_within(Side(side.start[solid], side.end[solid], side.owner[solid]))
+    met = find_overlaps_within(SweepRuns(side.start[solid], side.end[solid], side.owner[solid]))
     pairs = np.unique(np.sort(np.stack([code[met.a], code[met.b]], axis=1), axis=1), axis=0)
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     if not len(pairs):

@@ -14,12 +14,11 @@ from segdata.agreement.opposite import Flags
 from segdata.agreement.panel.panel import Panel
 from segdata.agreement.summary.agreed import Value
 from segdata.agreement.summary.estimates import DEFAULT, Amounts, Resampling, category_scores, pair_scores
-from segdata.core.batch import Batch, concatenate
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.batch import Batch, concatenate_batches, merge_images
+from segdata.core.bootstrap import Floats
 from segdata.core.config import Overlap
-from segdata.core.one_image import one_image
-from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Floats
 from segdata.core.taxonomy import Category
 
 # Means over images would hold against an annotator what the others left of a category between their void.
@@ -138,7 +137,7 @@ class LeftOut(Panel):
         ids = np.array([*(each.id for each in categories), categories[-1].id])
         made = annotated(others, found, ids, name=self.others, deep=deep)
         image = np.arange(own.images.num_rows)
-        joined, order = one_image(concatenate([own, made]), np.tile(image, 2))
+        joined, order = merge_images(concatenate_batches([own, made]), np.tile(image, 2))
         of_made = np.zeros((made.annotations.num_rows, len(categories)), bool)
         np.logical_or.at(of_made, np.searchsorted(made.annotation_image, others.annotation_image), of_others)
         return joined, np.concatenate([asked[mine], of_made])[order, :-1]  # who compares adds what lies outside again
@@ -153,7 +152,7 @@ class LeftOut(Panel):
         return own & there[image], others & there[image]
 
 
-def _against(name: str, opposed: Opposed, how: Resampling) -> AgainstOthers:
+def _against(name: str, opposed: AnnotatorPairs, how: Resampling) -> AgainstOthers:
     """The scores of two annotators of whom one is a consensus."""
     amounts = Amounts.of(opposed)
     rows = amounts.every

@@ -6,8 +6,8 @@ from typing import Literal
 
 from segdata.agreement.consensus.leave_one_out import AgainstOthers
 from segdata.agreement.consensus.method import Name
-from segdata.core.defect import Defect
-from segdata.core.loss import Loss
+from segdata.core.finding import Defect
+from segdata.core.format import Loss
 
 Undecided = Literal["void", "list"]
 

@@ -16,7 +16,7 @@ from segdata.agreement.consensus.whom import only, voters
 from segdata.agreement.panel.panel import Panel
 from segdata.core.batch import Batch
 from segdata.core.config import Overlap
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 

@@ -19,9 +19,8 @@ from segdata.agreement.pixels.voting import UNLABELLED, Votes, voted
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.config import Overlap
-from segdata.core.line import Line
-from segdata.core.meet import Side
-from segdata.core.runs import Ints, Runs
+from segdata.core.overlay import SweepRuns
+from segdata.core.runs import Ints, NumberLine, Runs
 from segdata.core.taxonomy import Category
 
 Floats = NDArray[np.float64]
@@ -56,7 +55,7 @@ class Reached:
     track: Ints
     runs: Runs
     votes: Votes
-    undecided: Side
+    undecided: SweepRuns
     n_rejected: int
     n_disputed: int
 
@@ -106,7 +105,7 @@ def reach(
     first = strips if overlap == "forbid" else strips.but(np.flatnonzero(~is_void))
     alone = _agreed(things, votes.line, first)
     open_ = np.flatnonzero(decided.category[votes.pieces.owner] != UNLABELLED)
-    pieces = Side(votes.pieces.start[open_], votes.pieces.end[open_], votes.pieces.owner[open_])
+    pieces = SweepRuns(votes.pieces.start[open_], votes.pieces.end[open_], votes.pieces.owner[open_])
     undecided = outside(pieces, _united([strips.start, alone.start], [strips.end, alone.end]))
     if void is not None:
         strips = Strips.joined([strips, Strips.bare(undecided, void)])
@@ -145,25 +144,25 @@ def _by_layers(
     return Strips.joined(found)
 
 
-def _agreed(things: Things | None, line: Line, first: Strips) -> Side:
+def _agreed(things: Things | None, line: NumberLine, first: Strips) -> SweepRuns:
     """The pixels of things that are agreed on; `owner` is the row of the things' segments. Strips go before them."""
     if things is None:
-        return Side(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
-    side = Side.of(things.runs, line, things.image)
+        return SweepRuns(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
+    side = SweepRuns.of(things.runs, line, things.image)
     kept = things.is_agreed[things.thing[side.owner]]
-    agreed = Side(side.start[kept], side.end[kept], side.owner[kept])
+    agreed = SweepRuns(side.start[kept], side.end[kept], side.owner[kept])
     return outside(agreed, _united([first.start], [first.end]))
 
 
-def _united(start: list[Ints], end: list[Ints]) -> Side:
+def _united(start: list[Ints], end: list[Ints]) -> SweepRuns:
     """The pixels of strips that come in any order, each once."""
     first, last = np.concatenate(start), np.concatenate(end)
     order = np.argsort(first, kind="stable")
-    return union(Side(first[order], last[order], np.zeros(len(order), np.int32)))
+    return union(SweepRuns(first[order], last[order], np.zeros(len(order), np.int32)))
 
 
 def _segments(
-    strips: Strips, alone: Side, things: Things | None, votes: Votes, undecided: Side, method: Method
+    strips: Strips, alone: SweepRuns, things: Things | None, votes: Votes, undecided: SweepRuns, method: Method
 ) -> Reached:
     """Strips of one image, category and crowd as one segment, and things."""
     line = votes.line
@@ -214,12 +213,12 @@ def _mean(which: Ints, length: Floats, value: Floats, n: int) -> Floats:
     return np.asarray(np.divide(total, weight, out=np.full(n, np.nan), where=weight > 0))
 
 
-def _runs(start: Ints, end: Ints, owner: Ints, line: Line) -> Runs:
+def _runs(start: Ints, end: Ints, owner: Ints, line: NumberLine) -> Runs:
     """Strips on the line, each under an owner, as runs."""
     order = np.argsort(start, kind="stable")
     start, end, owner = start[order], end[order], owner[order]
     room = int(end.max(initial=0)) + 1
-    side = by_category(Side(start, end, np.arange(len(start), dtype=np.int32)), owner, room)
+    side = by_category(SweepRuns(start, end, np.arange(len(start), dtype=np.int32)), owner, room)
     place, length, _ = kernels.cover(side.start, side.end)
     of, place = np.divmod(place, room)
     image, x, y = line.lower(place)

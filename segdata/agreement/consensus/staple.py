@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from segdata.core.distinct import distinct
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, unique_inverse
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -55,7 +54,7 @@ def staple(
     """
     of = np.asarray(np.zeros(len(says)) if field is None else field, np.int64)
     for k in range(says.shape[1]):  # few different things are said of one category, in however many patterns
-        of = distinct(3 * of + there[:, k] + (says & there)[:, k])[1]
+        of = unique_inverse(3 * of + there[:, k] + (says & there)[:, k])[1]
     row = np.zeros(int(of.max(initial=-1)) + 1, np.int64)
     row[of] = np.arange(len(of))
     n = np.bincount(of, np.asarray(pixels, float) * there.any(axis=1), len(row)).astype(np.float64)

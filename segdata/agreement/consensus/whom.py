@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from segdata.agreement.compare import person_of
 from segdata.agreement.opposite import Flags
-from segdata.core.batch import Batch, replaced
+from segdata.core.batch import Batch, replace_column
 
 
 def voters(batch: Batch, least: int = 2) -> Flags:
@@ -35,7 +35,7 @@ def only(batch: Batch, chosen: Flags) -> Batch:
     return Batch(
         batch.images,
         batch.annotations.take(pa.array(kept)).combine_chunks(),
-        replaced(batch.segments.take(pa.array(rows)).combine_chunks(), "annotation", annotation),
+        replace_column(batch.segments.take(pa.array(rows)).combine_chunks(), "annotation", annotation),
         batch.runs.take(rows, batch.n_segments),
         batch.defects,
     )

@@ -12,11 +12,11 @@ from segdata.agreement.disputes.groups import Groups, of_groups
 from segdata.agreement.disputes.regions import of_regions
 from segdata.agreement.disputes.rows import COLUMNS
 from segdata.agreement.disputes.things import of_things
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.table import Table
 
 
-def disputes(opposed: Opposed, gold: int | None = None) -> Table:
+def disputes(opposed: AnnotatorPairs, gold: int | None = None) -> Table:
     """One row for each segment that is in dispute.
 
     Columns: kind (``missed``, ``extra``, ``category``, ``boundary``, ``split``, ``merge``), annotation (row: whose

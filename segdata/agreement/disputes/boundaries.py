@@ -3,10 +3,10 @@
 import numpy as np
 
 from segdata.agreement.disputes.rows import Rows
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 
 
-def of_boundaries(opposed: Opposed, gold: int | None) -> Rows:
+def of_boundaries(opposed: AnnotatorPairs, gold: int | None) -> Rows:
     """Matched segments whose boundaries part, of those who stand apart from more than half of the others."""
     surfaces = opposed.surfaces
     rows = np.flatnonzero(surfaces["match"] >= 0) if len(surfaces) else np.empty(0, np.int64)

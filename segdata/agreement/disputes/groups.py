@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.agreement.disputes.rows import Rows, annotations_of
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Ints
 
 
@@ -35,7 +35,7 @@ class Groups:
     pieces: "dict[tuple[int, int], list[int]]"
 
     @staticmethod
-    def of(opposed: Opposed) -> "Groups":
+    def of(opposed: AnnotatorPairs) -> "Groups":
         """All of them but those of further passes of one person."""
         pairs, first, groups = opposed.pairs, opposed.is_first_pass, opposed.groups
         if len(groups):
@@ -74,7 +74,7 @@ class Groups:
         return np.sort(first[2 * times > self.others[first]]) if len(which) else first
 
 
-def of_groups(opposed: Opposed, groups: Groups, gold: int | None) -> list[Rows]:
+def of_groups(opposed: AnnotatorPairs, groups: Groups, gold: int | None) -> list[Rows]:
     """Segments that more than half of the others made several of, and those of which one alone made several.
 
     Of two annotators nobody knows whose doing it is: it is told once, of the one who has one segment.
@@ -101,7 +101,7 @@ def of_groups(opposed: Opposed, groups: Groups, gold: int | None) -> list[Rows]:
     return found
 
 
-def _places(opposed: Opposed) -> Ints:
+def _places(opposed: AnnotatorPairs) -> Ints:
     """(n_segments,) the number of the cluster of things that a segment belongs to; -1: none."""
     members = opposed.members
     place = np.full(_n_segments(opposed), -1, np.int64)
@@ -113,7 +113,7 @@ def _places(opposed: Opposed) -> Ints:
     return place
 
 
-def _category_of(opposed: Opposed, segment: Ints) -> Ints:
+def _category_of(opposed: AnnotatorPairs, segment: Ints) -> Ints:
     """(n,) positions of the categories of segments, by their rows."""
     known = np.full(_n_segments(opposed), -1, np.int64)
     for side in ("a", "b"):
@@ -122,7 +122,7 @@ def _category_of(opposed: Opposed, segment: Ints) -> Ints:
     return known[segment]
 
 
-def _n_segments(opposed: Opposed) -> int:
+def _n_segments(opposed: AnnotatorPairs) -> int:
     """More than any row of a segment that occurs."""
     matches, groups = opposed.matches, opposed.groups
     columns = (matches["a"], matches["b"], groups["segment"], groups["piece"], opposed.members["segment"])

@@ -6,9 +6,8 @@ import numpy as np
 
 from segdata.agreement.disputes.rows import Flags, Rows, annotations_of, held_against
 from segdata.agreement.habits.tallies import ABSENT, Votes, row_mode, votes_of
-from segdata.core.distinct import distinct
-from segdata.core.opposed import Opposed
-from segdata.core.runs import Ints
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.runs import Ints, unique_inverse
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class _Shown:
         return np.where(known, np.append(self.segment, -1)[place], -1)
 
 
-def of_regions(opposed: Opposed, gold: int | None) -> list[Rows]:
+def of_regions(opposed: AnnotatorPairs, gold: int | None) -> list[Rows]:
     """Of what is not counted: regions of which an annotator says something else for the larger part.
 
     A region is what more than half of the others give one category in a case; `share` of it is missed or called
@@ -59,7 +58,7 @@ def of_regions(opposed: Opposed, gold: int | None) -> list[Rows]:
             ("category", clear & (called >= 0) & (sure | _told(said, i)), (mine >= 0) & (mine != called), called),
         ):
             rows = np.flatnonzero(rows & ~opposed.countable[of])
-            cell, which = distinct((case[rows] * wide + of[rows]).astype(np.int64, copy=False))
+            cell, which = unique_inverse((case[rows] * wide + of[rows]).astype(np.int64, copy=False))
             pixels, total = (
                 np.bincount(which, weight, len(cell))
                 for weight in (opposed.patterns["pixels"][rows] * hit[rows], opposed.patterns["pixels"][rows])
@@ -88,7 +87,7 @@ def _told(said: Votes, i: int) -> Flags:
     return first
 
 
-def _segments_of(opposed: Opposed) -> tuple[Ints, Ints, Ints]:
+def _segments_of(opposed: AnnotatorPairs) -> tuple[Ints, Ints, Ints]:
     """Segments (rows) that are not counted: case * n_categories + category of each, who drew it, and the segment."""
     pairs, wide, columns = opposed.pairs, len(opposed.categories), []
     for side in ("a", "b"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
@@ -54,7 +54,7 @@ class Rows:
         return Rows(kind, annotation, segment, **(blank | columns))  # type: ignore[arg-type]  # each of its own type
 
 
-def annotations_of(opposed: Opposed) -> Ints:
+def annotations_of(opposed: AnnotatorPairs) -> Ints:
     """(n_cases, n_annotators) rows of annotations; of a volume's, the first. -1: none."""
     rows = np.full((len(opposed.cases), len(opposed.annotators)), -1, np.int64)
     for side in ("a", "b"):

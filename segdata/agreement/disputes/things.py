@@ -7,7 +7,7 @@ import numpy as np
 from segdata.agreement.disputes.groups import Groups
 from segdata.agreement.disputes.rows import Flags, Rows, annotations_of, held_against
 from segdata.agreement.habits.tallies import mode, things_of
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Ints
 
 
@@ -24,7 +24,7 @@ class Clusters:
     category: Ints
 
     @staticmethod
-    def of(opposed: Opposed) -> "Clusters":
+    def of(opposed: AnnotatorPairs) -> "Clusters":
         """Of all things; further passes of one person have no say."""
         members = opposed.members
         first, group = things_of(opposed)
@@ -35,7 +35,7 @@ class Clusters:
         return Clusters(annotations_of(opposed)[members["case"][first]], says, segment, category)
 
 
-def of_things(opposed: Opposed, groups: Groups, gold: int | None) -> list[Rows]:
+def of_things(opposed: AnnotatorPairs, groups: Groups, gold: int | None) -> list[Rows]:
     """What is missed, extra and called otherwise; but not what is split or merged, which is told as that."""
     if not len(opposed.members):
         return []

@@ -10,8 +10,8 @@ from segdata.agreement.gold.gold import against, check_categories, of_images
 from segdata.agreement.statistics.acceptance import Sampling, sampling, strictest
 from segdata.agreement.statistics.rates import exact
 from segdata.agreement.summary.estimates import Amounts
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import Gold
-from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 
 Decision = Literal["accepted", "rejected", "undecided"]
@@ -98,7 +98,7 @@ class Inspection:
 
 
 def inspect(
-    opposed: Opposed,
+    opposed: AnnotatorPairs,
     reference: int,
     gold: Gold,
     quality: Quality,

@@ -25,12 +25,12 @@ from segdata.agreement.pixels.pixels import overlaps
 from segdata.agreement.summary.agreed import Value
 from segdata.agreement.summary.estimates import DEFAULT, Resampling
 from segdata.agreement.summary.scores import weighted_mean
-from segdata.core.defect import Defect
+from segdata.core.bootstrap import Floats
 from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
+from segdata.core.finding import Defect
 from segdata.core.profile import Task
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Floats
 from segdata.core.taxonomy import Category
 
 SCORES = {

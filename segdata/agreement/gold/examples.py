@@ -7,7 +7,7 @@ import numpy as np
 
 from segdata.agreement.gold.trend import Flags, Scored
 from segdata.agreement.summary.sums import column
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
@@ -46,7 +46,7 @@ class Example:
 
 def worst_examples(
     tables: Tables,
-    opposed: Opposed,
+    opposed: AnnotatorPairs,
     scored: Scored,
     pair: Ints,
     mine: Flags,
@@ -82,7 +82,7 @@ def worst_examples(
         )
 
 
-def _cause(opposed: Opposed, pair: int, category: int, side: int) -> str:
+def _cause(opposed: AnnotatorPairs, pair: int, category: int, side: int) -> str:
     """Why most of the pixels are that only one of both gives the category; `side`: which of both the annotator is."""
     causes = opposed.causes
     rows = np.flatnonzero((column(causes, "pair") == pair) & (column(causes, "category") == category))

@@ -14,12 +14,12 @@ from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.gold.single import single_scores
 from segdata.agreement.summary.agreed import Value
 from segdata.agreement.summary.estimates import Amounts, Resampling, category_scores, pair_scores
-from segdata.core.config import DISTANCES, Config, Gold, Metric, nearest
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import Floats
+from segdata.core.config import DISTANCES, Config, Gold, Metric, did_you_mean
 from segdata.core.errors import SettingError
-from segdata.core.opposed import Opposed
+from segdata.core.rule_settings import CONFIG_FILE
 from segdata.core.runs import Ints
-from segdata.core.settings import FILE
-from segdata.core.statistics.bootstrap import Floats
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
 
@@ -62,7 +62,7 @@ def check_categories(gold: Gold, categories: Sequence[Category]) -> None:
     known = [each.name for each in categories if each.kind != "void"]
     for name in gold.categories:
         if name not in known:
-            said = f"{FILE}: gold: no annotator's work has the category {name!r}{nearest(name, known)}"
+            said = f"{CONFIG_FILE}: gold: no annotator's work has the category {name!r}{did_you_mean(name, known)}"
             raise SettingError(said, "gold", "categories", name)
 
 
@@ -96,12 +96,12 @@ def against(amounts: Amounts, reference: int) -> dict[int, Ints]:
     return found
 
 
-def standing(opposed: Opposed, reference: int | None, gold: Gold | None, how: Resampling) -> Table:
+def standing(opposed: AnnotatorPairs, reference: int | None, gold: Gold | None, how: Resampling) -> Table:
     """What every annotator reaches against the reference wherever there is a bar, reached or not.
 
-    Columns: as `segdata.core.opposed.Judged.below`. A distance of a category of which one has no boundary in any image
-    that the other has it in, is infinite; what neither drew has no row. Nothing without a reference or bars. Raises
-    SettingError for a bar of a category that nobody was asked for.
+    Columns: as `segdata.core.annotator_pairs.PanelAssessment.below`. A distance of a category of which one has no
+    boundary in any image that the other has it in, is infinite; what neither drew has no row. Nothing without a
+    reference or bars. Raises SettingError for a bar of a category that nobody was asked for.
     """
     if reference is None or gold is None:
         return _table([])

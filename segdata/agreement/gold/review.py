@@ -10,9 +10,9 @@ from segdata.agreement.statistics.rates import most_unseen
 from segdata.agreement.summary.agreed import Value
 from segdata.agreement.summary.estimates import DEFAULT, Resampling
 from segdata.agreement.summary.sums import Flags, column
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import Floats
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Floats
 
 CORRECTED = " (corrected)"  # behind the name of who drew what was corrected
 _AMOUNTS = ("before", "deleted", "recategorised", "moved", "added", "changed", "any", "touched", "annotated")
@@ -69,7 +69,9 @@ class Review:
         return next((each for each in self.rows if (each.annotator, each.category) == (annotator, category)), None)
 
 
-def review(opposed: Opposed, n_before: int, how: Resampling = DEFAULT, tolerance: Tolerance | None = None) -> Review:
+def review(
+    opposed: AnnotatorPairs, n_before: int, how: Resampling = DEFAULT, tolerance: Tolerance | None = None
+) -> Review:
     """What a review changed.
 
     Takes a panel in which the names of annotators whose work was corrected end with `CORRECTED`. An annotation's
@@ -89,7 +91,7 @@ def review(opposed: Opposed, n_before: int, how: Resampling = DEFAULT, tolerance
     return Review(len(pairs), len(names), n_before - len(pairs), tuple(rows), how.confidence, tolerance or Tolerance())
 
 
-def counterparts(opposed: Opposed) -> tuple[Ints, Flags]:
+def counterparts(opposed: AnnotatorPairs) -> tuple[Ints, Flags]:
     """Rows (n,) of the pairs of annotations before and after, and (n,) whether it is B that is the one before."""
     after = np.array([name.endswith(CORRECTED) for name in opposed.annotators], bool)
     number = {name: k for k, name in enumerate(opposed.annotators)}
@@ -107,18 +109,18 @@ def counterparts(opposed: Opposed) -> tuple[Ints, Flags]:
     return rows[kept], swapped[kept]
 
 
-def reworked(opposed: Opposed) -> tuple[Ints, Flags]:
+def reworked(opposed: AnnotatorPairs) -> tuple[Ints, Flags]:
     """Rows (n,) of the annotations before a review, and (n,) whether anything was corrected in them."""
     pairs, turned = counterparts(opposed)
     sides = [column(opposed.pairs, f"annotation_{side}")[pairs] for side in "ab"]
     return np.where(turned, sides[1], sides[0]), _amounts(opposed, pairs, turned)[:, -1, _AMOUNTS.index("touched")] > 0
 
 
-def _cases(opposed: Opposed, pairs: Ints) -> Ints:
+def _cases(opposed: AnnotatorPairs, pairs: Ints) -> Ints:
     return np.asarray(column(opposed.pairs, "case")[pairs], np.int64)
 
 
-def _amounts(opposed: Opposed, pairs: Ints, swapped: Flags) -> Floats:
+def _amounts(opposed: AnnotatorPairs, pairs: Ints, swapped: Flags) -> Floats:
     """(n, n_categories + 1, 9) of `_AMOUNTS` for pairs of annotations (n,); all categories together come last."""
     wide = len(opposed.categories)
     found = np.zeros((len(pairs), wide + 1, len(_AMOUNTS)))
@@ -149,7 +151,7 @@ def _amounts(opposed: Opposed, pairs: Ints, swapped: Flags) -> Floats:
     return found
 
 
-def _add_pixels(found: Floats, opposed: Opposed, at: Ints) -> None:
+def _add_pixels(found: Floats, opposed: AnnotatorPairs, at: Ints) -> None:
     """Pixels that changed, and all that are of the category before or after."""
     overlaps, cells = opposed.overlaps, opposed.cells
     rows = np.flatnonzero(at[column(overlaps, "pair")] >= 0)
@@ -165,7 +167,7 @@ def _add_pixels(found: Floats, opposed: Opposed, at: Ints) -> None:
     np.add.at(found[:, -1, 5], at[pair[drawn]], pixels[drawn])
 
 
-def _moved(opposed: Opposed) -> Flags:
+def _moved(opposed: AnnotatorPairs) -> Flags:
     """(n_matches,) whose boundaries are not within the tolerance of each other: their own, or those of the category."""
     surfaces, matches = opposed.surfaces, opposed.matches
     pair, category, match = (column(surfaces, name) for name in ("pair", "category", "match"))
@@ -180,7 +182,9 @@ def _moved(opposed: Opposed) -> Flags:
     return np.asarray(found, bool)
 
 
-def _rows(opposed: Opposed, amounts: Floats, cluster: Ints, annotator: str | None, how: Resampling) -> Iterator[Rework]:
+def _rows(
+    opposed: AnnotatorPairs, amounts: Floats, cluster: Ints, annotator: str | None, how: Resampling
+) -> Iterator[Rework]:
     """One annotator's, or everybody's: of all categories, and of each."""
     _, unit = np.unique(cluster, return_inverse=True)
     n = int(unit.max(initial=-1)) + 1

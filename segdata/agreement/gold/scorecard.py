@@ -15,12 +15,12 @@ from segdata.agreement.statistics.rates import wilson
 from segdata.agreement.summary.agreed import Value
 from segdata.agreement.summary.estimates import DEFAULT, Amounts, Resampling, pair_scores
 from segdata.agreement.summary.sums import column
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import Metric
-from segdata.core.opposed import Opposed
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
-from segdata.core.statistics.chance import discoveries
-from segdata.core.strata import strata_if_any
+from segdata.core.statistics import benjamini_hochberg
+from segdata.core.strata import annotation_strata_if_any
 
 RATE = 0.05  # of the trends that are told, what share may be chance
 _SORTS = ("camera", "size", "split")
@@ -117,7 +117,7 @@ def scorecard(
             )
         )
     tested = [k for k, card in enumerate(cards) if np.isfinite(card.trend.p)]
-    stands = discoveries(np.array([cards[k].trend.p for k in tested]), RATE)
+    stands = benjamini_hochberg(np.array([cards[k].trend.p for k in tested]), RATE)
     for k, stand in zip(tested, stands.tolist(), strict=True):
         cards[k] = replace(cards[k], stands=stand)
     gold = None if reference is None else opposed.annotators[reference]
@@ -154,7 +154,7 @@ def _sorts(tables: Tables) -> Ints:
     image = tables.annotations["image"]
     found = np.zeros(len(tables.images), np.int64)
     for name in _SORTS:
-        texts = strata_if_any(tables, name)
+        texts = annotation_strata_if_any(tables, name)
         codes = np.zeros(len(found), np.int64)
         codes[image] = np.unique([each or "" for each in texts.tolist()], return_inverse=True)[1].reshape(-1)
         found = found * (int(codes.max(initial=0)) + 1) + codes
@@ -180,7 +180,7 @@ class _Volume(TypedDict):
     seconds_per_segment: float
 
 
-def _volume(opposed: Opposed, tables: Tables, name: str) -> _Volume:
+def _volume(opposed: AnnotatorPairs, tables: Tables, name: str) -> _Volume:
     """How much an annotator did, and how fast; what is void is no segment."""
     annotations = tables.annotations
     own = np.array([each == name for each in annotations["annotator"].tolist()], bool)

@@ -6,8 +6,8 @@ import numpy as np
 
 from segdata.agreement.summary.estimates import Amounts
 from segdata.agreement.summary.scores import Weighed, by_category, of_pair
+from segdata.core.bootstrap import Floats
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Floats
 
 _AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from segdata.agreement.statistics.permutation import shuffled
 from segdata.agreement.summary.estimates import Resampling
+from segdata.core.bootstrap import Floats
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Floats
 
 Flags = NDArray[np.bool_]
 LEAST_CLUSTERS = 8

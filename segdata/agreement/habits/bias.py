@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from segdata.agreement.habits.tallies import KINDS, Flags, Tally, present_in, tallies
 from segdata.agreement.statistics.permutation import shuffled
 from segdata.agreement.statistics.rates import wilson
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import DRAWS, bootstrap_interval
 from segdata.core.executor import run_ordered
-from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import DRAWS, interval
-from segdata.core.statistics.chance import discoveries
+from segdata.core.statistics import benjamini_hochberg
 from segdata.core.table import Table
 
 Floats = NDArray[np.float64]
@@ -27,7 +27,7 @@ _ROUNDING = 1e-9  # by so much of all that is summed equal sums may differ
 _SCREEN = 1.5  # standard deviations below which a cell is chance whatever permutations say
 
 
-def biases(opposed: Opposed, seed: int = 0, *, rate: float = RATE, n_draws: int = DRAWS) -> Table:
+def biases(opposed: AnnotatorPairs, seed: int = 0, *, rate: float = RATE, n_draws: int = DRAWS) -> Table:
     """What each annotator does with each category, cell by cell, and which of it is more than chance.
 
     Columns: annotator, category (positions), kind, value (a share, or by how many pixels the annotator draws larger
@@ -54,7 +54,7 @@ def biases(opposed: Opposed, seed: int = 0, *, rate: float = RATE, n_draws: int 
         tested = np.array([int((row.total[:, row.annotator] > 0).sum()) >= least for row in rows])
         p[tested] = _chances([row for row, test in zip(rows, tested, strict=True) if test], present, seed, rate)
     found = np.zeros(len(rows), bool)
-    found[np.isfinite(p)] = discoveries(p[np.isfinite(p)], rate)
+    found[np.isfinite(p)] = benjamini_hochberg(p[np.isfinite(p)], rate)
     lines = zip(rows, p.tolist(), found.tolist(), strict=True)
     counted = opposed.countable
     return _table([row.line(chance, hit, seed, n_draws, bool(counted[row.category])) for row, chance, hit in lines])
@@ -134,7 +134,7 @@ class _Cell:
         has = own > 0
         columns = {name: getattr(self, name)[has] for name in ("cluster", "hits", "total", "present")}
         some = replace(self, **columns)
-        ends = interval(some.value, len(some.hits), seed, n_draws=n_draws)
+        ends = bootstrap_interval(some.value, len(some.hits), seed, n_draws=n_draws)
         value, low, high = (float(each) for each in (ends.value, ends.low, ends.high))
         kind, n = KINDS[self.kind], int(own.sum())
         if not self.is_signed and np.isfinite(low):

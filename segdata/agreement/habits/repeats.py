@@ -8,9 +8,9 @@ from segdata.agreement.habits.tallies import counts_once
 from segdata.agreement.summary.estimates import Amounts, Resampling, pair_scores
 from segdata.agreement.summary.proposed import ProposedTolerance
 from segdata.agreement.summary.scores import by_category, weighted_mean
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import Floats
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Floats
 from segdata.core.table import Table
 
 RATE = 0.05  # of the panels in which all are as steady as each other, in how many somebody may be found less so
@@ -26,7 +26,7 @@ _COLUMNS = {
 }
 
 
-def repeats(opposed: Opposed, how: Resampling) -> Table:
+def repeats(opposed: AnnotatorPairs, how: Resampling) -> Table:
     """The Dice of each annotator with themselves on images that they annotated twice.
 
     Columns: annotator (position of the first pass), value, low, high, others (the Dice of different annotators on the
@@ -76,7 +76,7 @@ def _behind(amounts: Amounts, own: Ints, between: Ints, how: Resampling) -> tupl
     return float(found.value[0]), float(found.value[1]), float(found.low[1])
 
 
-def proposed_tolerance(opposed: Opposed) -> tuple[ProposedTolerance, ...]:
+def proposed_tolerance(opposed: AnnotatorPairs) -> tuple[ProposedTolerance, ...]:
     """The tolerance of boundaries that annotators need against themselves, in px and in mm; nothing without repeats.
 
     The median over boundaries that somebody drew twice of the 95th percentile of the distances between both drawings:

@@ -12,9 +12,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.distinct import distinct
-from segdata.core.opposed import Opposed
-from segdata.core.runs import Ints
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.runs import Ints, unique_inverse
 
 Kind = Literal["missed", "extra", "confused", "offset"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -51,7 +50,7 @@ class _Cells:
     shape: tuple[int, int, int, int]
 
     @staticmethod
-    def of(opposed: Opposed) -> "_Cells":
+    def of(opposed: AnnotatorPairs) -> "_Cells":
         n_clusters = int(opposed.cases["cluster"].max(initial=-1)) + 1 if len(opposed.cases) else 0
         return _Cells((n_clusters, len(opposed.annotators), len(opposed.categories), len(KINDS)))
 
@@ -61,16 +60,16 @@ class _Cells:
         """What is known (n,), summed by cell: of millions of patterns no more is kept than of their cells."""
         _, n_annotators, n_categories, n_kinds = self.shape
         code = ((cluster * n_annotators + annotator) * n_categories + category) * n_kinds + KINDS.index(kind)
-        cell, which = distinct(code)
+        cell, which = unique_inverse(code)
         return cell, _summed(which, hits, len(cell)), _summed(which, total, len(cell))
 
 
-def tallies(opposed: Opposed) -> Tally:
+def tallies(opposed: AnnotatorPairs) -> Tally:
     """What every annotator did, by cluster, category and kind."""
     cells = _Cells.of(opposed)
     parts = [*_of_segments(opposed, cells), *_of_pixels(opposed, cells), *_of_offsets(opposed, cells)]
     code, hits, total = (np.concatenate([np.zeros(0), *(part[k] for part in parts)]) for k in range(3))
-    cell, which = distinct(code.astype(np.int64))
+    cell, which = unique_inverse(code.astype(np.int64))
     hits, total = (_summed(which, column, len(cell)) for column in (hits, total))
     some = total > 0
     cluster, annotator, category, kind = np.unravel_index(cell[some], cells.shape)
@@ -82,12 +81,12 @@ def _summed(which: Ints, amount: Floats, n: int) -> Floats:
     return np.bincount(which, amount, n).astype(np.float64, copy=False)
 
 
-def _least(opposed: Opposed) -> int:
+def _least(opposed: AnnotatorPairs) -> int:
     """How many others it takes to be held against: two, since nobody knows which of two is right; of two, the other."""
     return 2 if opposed.is_first_pass.sum() > 2 else 1
 
 
-def _of_segments(opposed: Opposed, cells: _Cells) -> Iterator[Part]:
+def _of_segments(opposed: AnnotatorPairs, cells: _Cells) -> Iterator[Part]:
     """Misses, extras and confusions of things."""
     members = opposed.members
     if not len(members):
@@ -121,7 +120,7 @@ def _of_segments(opposed: Opposed, cells: _Cells) -> Iterator[Part]:
             yield cells.part(cluster[kept], i, category_of[kept], kind, hit[kept].astype(float), np.ones(len(kept)))
 
 
-def _of_pixels(opposed: Opposed, cells: _Cells) -> Iterator[Part]:
+def _of_pixels(opposed: AnnotatorPairs, cells: _Cells) -> Iterator[Part]:
     """Misses, extras and confusions of stuff, and of everything that has no instances."""
     patterns, said = opposed.patterns, votes_of(opposed)
     cluster = opposed.cases["cluster"][patterns["case"]] if len(patterns) else np.empty(0, np.int64)
@@ -144,7 +143,7 @@ def _of_pixels(opposed: Opposed, cells: _Cells) -> Iterator[Part]:
             yield cells.part(cluster[kept], i, category_of[kept], kind, hit[kept] * weight[kept], weight[kept])
 
 
-def _of_offsets(opposed: Opposed, cells: _Cells) -> Iterator[Part]:
+def _of_offsets(opposed: AnnotatorPairs, cells: _Cells) -> Iterator[Part]:
     """By how many pixels each draws larger than the mean of all (the same one too), per cluster and category."""
     surfaces, pairs = opposed.surfaces, opposed.pairs
     if not len(surfaces):
@@ -159,7 +158,7 @@ def _of_offsets(opposed: Opposed, cells: _Cells) -> Iterator[Part]:
         np.tile(cluster, 2), who, category, "offset", np.append(-offset, offset), np.ones(2 * len(rows))
     )
     of_cluster, _, of_category, _ = np.unravel_index(cell, cells.shape)
-    group = distinct(of_cluster * len(opposed.categories) + of_category)[1]
+    group = unique_inverse(of_cluster * len(opposed.categories) + of_category)[1]
     present = np.bincount(group)[group]
     # Against the others alone an annotator stands out by m / (m - 1) as much as against all m.
     hits = larger * (present - 1) / present
@@ -167,23 +166,23 @@ def _of_offsets(opposed: Opposed, cells: _Cells) -> Iterator[Part]:
     yield cell[several], hits[several], n[several]
 
 
-def counts_once(opposed: Opposed) -> Flags:
+def counts_once(opposed: AnnotatorPairs) -> Flags:
     """(n,) surfaces of matched segments for things, of whole categories for the rest."""
     countable = opposed.countable[opposed.surfaces["category"]]
     return np.asarray(countable == (opposed.surfaces["match"] >= 0))
 
 
-def things_of(opposed: Opposed) -> tuple[Ints, Ints]:
+def things_of(opposed: AnnotatorPairs) -> tuple[Ints, Ints]:
     """The clusters of members of all cases, in their order: the first row (n,) of each, and which each row is of."""
     members = opposed.members
     wide = int(members["cluster"].max(initial=-1)) + 1
-    cell, group = distinct(members["case"] * wide + members["cluster"])
+    cell, group = unique_inverse(members["case"] * wide + members["cluster"])
     first = np.empty(len(cell), np.int64)
     first[group[::-1]] = np.arange(len(group))[::-1]  # the last one that is written stays
     return first, group
 
 
-def votes_of(opposed: Opposed) -> Votes:
+def votes_of(opposed: AnnotatorPairs) -> Votes:
     """(n_patterns, n_annotators) the category that each chose; -1: unlabelled, -2: did not annotate the case.
 
     Further passes of one person have no vote.
@@ -195,7 +194,7 @@ def votes_of(opposed: Opposed) -> Votes:
     return said
 
 
-def present_in(opposed: Opposed) -> Flags:
+def present_in(opposed: AnnotatorPairs) -> Flags:
     """(n_clusters, n_annotators) who annotated images of each cluster in common with another; first passes alone."""
     n_clusters = int(opposed.cases["cluster"].max(initial=-1)) + 1
     present = np.zeros((n_clusters, len(opposed.annotators)), bool)
@@ -210,7 +209,7 @@ def mode(group: Ints, value: Ints, n_groups: int) -> tuple[Ints, Ints]:
     Of several values the smallest one.
     """
     wide = int(value.max(initial=-1)) + 1
-    cell, which = distinct(group * wide + value)
+    cell, which = unique_inverse(group * wide + value)
     count = np.bincount(which)
     of, named = np.divmod(cell, max(wide, 1))
     order = np.lexsort((-named, count, of))

@@ -15,14 +15,14 @@ from segdata.agreement.statistics.rates import most_unseen
 from segdata.agreement.summary.agreed import Unchanged, Value
 from segdata.agreement.summary.estimates import Resampling
 from segdata.agreement.summary.sums import column
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import Floats
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Floats
 
 Flags = NDArray[np.bool_]
 
 
-def unchanged(opposed: Opposed, models: Collection[int], how: Resampling) -> tuple[Unchanged, ...]:
+def unchanged(opposed: AnnotatorPairs, models: Collection[int], how: Resampling) -> tuple[Unchanged, ...]:
     """Of each person and each of the annotators `models` (positions): the share of segments with the same pixels.
 
     A segment that only got another category is unchanged, too; of semantic data a segment is all of a category in an
@@ -66,7 +66,7 @@ def _taken(segment: Ints, same: Flags, is_model: Flags) -> Flags:
     return np.asarray(taken[segment], bool)
 
 
-def _images(opposed: Opposed, a: int, b: int) -> int:
+def _images(opposed: AnnotatorPairs, a: int, b: int) -> int:
     """How many images two annotators have in common."""
     both = (column(opposed.pairs, "a") == a) & (column(opposed.pairs, "b") == b)
     return int(column(opposed.cases, "frames")[column(opposed.pairs, "case")[both]].sum())

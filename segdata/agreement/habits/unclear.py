@@ -6,7 +6,7 @@ import numpy as np
 
 from segdata.agreement.summary.estimates import Amounts, Resampling, category_scores
 from segdata.agreement.summary.summary import between_persons
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 
@@ -21,7 +21,7 @@ _COLUMNS = {
 }
 
 
-def unclear(opposed: Opposed, how: Resampling) -> Table:
+def unclear(opposed: AnnotatorPairs, how: Resampling) -> Table:
     """How much annotators agree on each category, and how much they would without the one who lowers it most.
 
     Columns: category (position), value, low, high (F1 of segments for things, Dice for all else, over all pairs of

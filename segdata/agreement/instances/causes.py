@@ -6,14 +6,14 @@ from segdata.agreement.instances.instances import Columns
 from segdata.agreement.instances.overlapping import by_category, union
 from segdata.agreement.opposite import Drawn, Opposite, outside
 from segdata.core import kernels
-from segdata.core.meet import Side
+from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Ints
 
 NAMES = ("boundary", "confused", "unmatched", "ignored")
 
 
 def causes(opposite: Opposite, matches: Columns) -> Columns:
-    """The table `causes` of `segdata.core.opposed.Opposed`, from the table `matches` of the same two.
+    """The table `causes` of `segdata.core.annotator_pairs.AnnotatorPairs`, from the table `matches` of the same two.
 
     Pixels that either calls void are left out. Of several segments of one annotator and category that share a pixel
     the one with the best match says why: `boundary` before `confused`, `unmatched` and `ignored`.
@@ -46,7 +46,7 @@ def _cause(drawn: Drawn, matches: Columns, name: str) -> Ints:
     return cause
 
 
-def _by_cause(opposite: Opposite, drawn: Drawn, alone: Side, cause: Ints, room: int) -> Ints:
+def _by_cause(opposite: Opposite, drawn: Drawn, alone: SweepRuns, cause: Ints, room: int) -> Ints:
     """(4, n_cases * n_categories) pixels by cause; runs lie on the line of `by_category`."""
     of = cause[alone.owner]
     n = opposite.n_cases * len(opposite.categories)

@@ -8,9 +8,8 @@ import numpy as np
 from segdata.agreement.instances.overlapping import areas, covered, in_crowds, union
 from segdata.agreement.opposite import Drawn, Flags, cases_of, drawn_by, outside
 from segdata.core.batch import Batch
-from segdata.core.line import Line
-from segdata.core.meet import Side
-from segdata.core.runs import Ints
+from segdata.core.overlay import SweepRuns
+from segdata.core.runs import Ints, NumberLine
 from segdata.core.taxonomy import Category
 
 
@@ -32,11 +31,11 @@ class Everyone:
     asked : (R, n_cases, n_categories) who annotated a case, and was asked for a category
     """
 
-    line: Line
+    line: NumberLine
     case_of_frame: Ints
     drawn: Drawn
     annotator: Ints
-    clear: Side
+    clear: SweepRuns
     area: Ints
     lost: Ints
     in_void: Ints
@@ -65,7 +64,7 @@ def everyone(
     # Where nobody is, there is one who drew nothing.
     annotation = np.full((max(len(annotators), 1), batch.images.num_rows), -1, np.int64)
     annotation[who, batch.annotation_image] = np.arange(len(who))
-    line = Line.of(*batch.image_size)
+    line = NumberLine.of(*batch.image_size)
     each = [drawn_by(batch, rows, line, case, categories, of_image >= 0, is_semantic) for rows in annotation]
     void = [union(one.runs_of(one.is_void, np.arange(len(one)))) for one in each]
     clear = [outside(one.side, own) if len(own.start) else one.side for one, own in zip(each, void, strict=True)]
@@ -88,10 +87,10 @@ def everyone(
     return Everyone(line, case, drawn, annotator, all_clear, area, own + in_void + in_crowd, in_void, told)
 
 
-def _together(sides: Sequence[Side], first: Ints) -> Side:
+def _together(sides: Sequence[SweepRuns], first: Ints) -> SweepRuns:
     """The runs of all sides, in order; the owners of side k are counted from `first[k]`."""
     start = np.concatenate([np.empty(0, np.int64), *(side.start for side in sides)])
     end = np.concatenate([np.empty(0, np.int64), *(side.end for side in sides)])
     owner = [side.owner + np.int32(by) for side, by in zip(sides, first, strict=False)]
     order = np.argsort(start, kind="stable")
-    return Side(start[order], end[order], np.concatenate([np.empty(0, np.int32), *owner])[order])
+    return SweepRuns(start[order], end[order], np.concatenate([np.empty(0, np.int32), *owner])[order])

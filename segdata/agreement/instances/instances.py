@@ -14,7 +14,7 @@ Columns = dict[str, Column]
 
 
 def instances(opposite: Opposite, *, threshold: float = 0.5) -> dict[str, Columns]:
-    """The tables `matches` and `groups` of `segdata.core.opposed.Opposed`, both annotators treated alike.
+    """The tables `matches` and `groups` of `AnnotatorPairs`, both annotators treated alike.
 
     A match has an IoU above `threshold`. Segments of one category are matched first, then what is left of different
     ones: annotators who see the same thing and call it differently.

@@ -7,8 +7,7 @@ worth, `gain` (n,) > 0. No table of all A x all B is made: what counts are cells
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.distinct import distinct
-from segdata.core.runs import Ints, Rows
+from segdata.core.runs import Ints, Rows, unique_inverse
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -29,12 +28,12 @@ def optimal(a: Ints | Rows, b: Ints | Rows, gain: Floats) -> Flags:
     kept = np.zeros(len(a), bool)
     if len(a) == 0:
         return kept
-    row, column = distinct(a.astype(np.int64))[1], distinct(b.astype(np.int64))[1]
+    row, column = unique_inverse(a.astype(np.int64))[1], unique_inverse(b.astype(np.int64))[1]
     crowded = (np.bincount(row)[row] > 1) | (np.bincount(column)[column] > 1)
     kept[~crowded] = True
     rest = np.flatnonzero(crowded)
     if len(rest):
-        kept[rest] = _in_blocks(distinct(row[rest])[1], distinct(column[rest])[1], gain[rest])
+        kept[rest] = _in_blocks(unique_inverse(row[rest])[1], unique_inverse(column[rest])[1], gain[rest])
     return kept
 
 
@@ -57,7 +56,7 @@ def _in_blocks(row: Ints, column: Ints, gain: Floats) -> Flags:
     for each in np.flatnonzero(~is_star).tolist():
         cells = order[ends[each] : ends[each + 1]]
         solve = _dense if high[each] * wide[each] <= _DENSE else _sparse
-        kept[cells] = solve(distinct(row[cells])[1], distinct(column[cells])[1], gain[cells])
+        kept[cells] = solve(unique_inverse(row[cells])[1], unique_inverse(column[cells])[1], gain[cells])
     return kept
 
 

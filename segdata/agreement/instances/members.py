@@ -10,7 +10,7 @@ from segdata.agreement.instances.clusters import clusters
 from segdata.agreement.instances.everyone import Everyone, everyone
 from segdata.agreement.opposite import Flags
 from segdata.core.batch import Batch
-from segdata.core.meet import Side, meet_within
+from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
 
@@ -29,7 +29,7 @@ def members(
     is_semantic: bool = False,
     threshold: float = 0.5,
 ) -> dict[str, Ints]:
-    """The table `members` of `segdata.core.opposed.Opposed`: one row for each annotator who has a say in a cluster.
+    """The table `members` of `AnnotatorPairs`: one row for each annotator who has a say in a cluster.
 
     Takes what `segdata.agreement.everyone.everyone` takes, and the IoU above which segments may be one. Things only,
     no crowds; what an annotator calls void is no part of their segments, nor of others' where these are compared with
@@ -93,8 +93,8 @@ def _in_order(every: Everyone, rows: Ints) -> Ints:
 def _likeness(every: Everyone, place: Ints) -> tuple[Ints, Ints, Floats]:
     """Pairs of segments of different annotators that can be compared, and their IoU; only those with a place."""
     kept = place[every.clear.owner] >= 0
-    side = Side(every.clear.start[kept], every.clear.end[kept], every.clear.owner[kept])
-    met = meet_within(side)
+    side = SweepRuns(every.clear.start[kept], every.clear.end[kept], every.clear.owner[kept])
+    met = find_overlaps_within(side)
     category, annotator, case = every.drawn.category, every.annotator, every.drawn.case
     i, j = met.a.astype(np.int64), met.b.astype(np.int64)
     comparable = annotator[i] != annotator[j]

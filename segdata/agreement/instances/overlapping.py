@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from segdata.agreement.opposite import Drawn, Opposite, outside
 from segdata.core import kernels
-from segdata.core.meet import Met, Side, meet
+from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps
 from segdata.core.runs import Ints, Rows
 
 Floats = NDArray[np.float64]
@@ -87,7 +87,7 @@ def judged(opposite: Opposite, *, unlabelled_is_void: bool = True) -> Overlappin
     void = union(a.runs_of(a.is_void, np.arange(len(a))))
     side_a = outside(a.side, void)
     solid = b.runs_of(~b.is_void, np.arange(len(b)))
-    every = meet(side_a, solid)
+    every = find_overlaps(side_a, solid)
     met = _pairs(every)
     area_a, in_void = areas(side_a, len(a)), covered(solid, void, len(b))
     if unlabelled_is_void:
@@ -107,7 +107,7 @@ def judged(opposite: Opposite, *, unlabelled_is_void: bool = True) -> Overlappin
     )
 
 
-def _uncovered(met: Met, n_b: int) -> Ints:
+def _uncovered(met: Overlaps, n_b: int) -> Ints:
     """(n_b,) pixels of B's segments that nothing of A covers."""
     alone = met.a < 0
     found = np.zeros(n_b, np.int64)
@@ -124,7 +124,7 @@ def _last_crowds(drawn: Drawn) -> Flags:
     return last
 
 
-def in_crowds(drawn: Drawn, side: Side, other: Drawn, other_side: Side, chosen: Flags) -> Ints:
+def in_crowds(drawn: Drawn, side: SweepRuns, other: Drawn, other_side: SweepRuns, chosen: Flags) -> Ints:
     """(n,) pixels of each segment in crowds of the same category of the other annotator: those `chosen`.
 
     `side` and `other_side` are the runs that count.
@@ -132,13 +132,13 @@ def in_crowds(drawn: Drawn, side: Side, other: Drawn, other_side: Side, chosen: 
     kept = chosen[other_side.owner]
     if not kept.any():
         return np.zeros(len(drawn), np.int64)
-    crowds = Side(other_side.start[kept], other_side.end[kept], other_side.owner[kept])
+    crowds = SweepRuns(other_side.start[kept], other_side.end[kept], other_side.owner[kept])
     room = 1 + int(max(side.end.max(initial=0), crowds.end.max()))
     joined = union(by_category(crowds, other.category, room))
     return covered(by_category(side, drawn.category, room), joined, len(drawn))
 
 
-def by_category(side: Side, category: Ints, room: int) -> Side:
+def by_category(side: SweepRuns, category: Ints, room: int) -> SweepRuns:
     """The runs on a line with a stretch of `room` places for each category, so that only equal categories meet.
 
     `category` is that of the owners, `room` more than the end of the last run: so runs of different ones never touch.
@@ -146,27 +146,27 @@ def by_category(side: Side, category: Ints, room: int) -> Side:
     of = category[side.owner]
     order = kernels.order_by(of.astype(np.int32), int(of.max(initial=0)) + 1)
     by = of[order] * room
-    return Side(side.start[order] + by, side.end[order] + by, side.owner[order])
+    return SweepRuns(side.start[order] + by, side.end[order] + by, side.owner[order])
 
 
-def union(side: Side) -> Side:
+def union(side: SweepRuns) -> SweepRuns:
     """The pixels that any owner has, each once; the owner is 0."""
     start, length, _ = kernels.cover(side.start, side.end)
-    return Side(start, start + length, np.zeros(len(start), np.int32))
+    return SweepRuns(start, start + length, np.zeros(len(start), np.int32))
 
 
-def _pairs(met: Met) -> Met:
+def _pairs(met: Overlaps) -> Overlaps:
     """The rows of `met` with a segment on either side."""
     both = (met.a >= 0) & (met.b >= 0)
-    return Met(met.a[both], met.b[both], met.pixels[both])
+    return Overlaps(met.a[both], met.b[both], met.pixels[both])
 
 
-def areas(side: Side, n_owners: int) -> Ints:
+def areas(side: SweepRuns, n_owners: int) -> Ints:
     """(n_owners,) pixels of each segment."""
     return np.bincount(side.owner, weights=side.end - side.start, minlength=n_owners).astype(np.int64)
 
 
-def covered(side: Side, by: Side, n_owners: int) -> Ints:
+def covered(side: SweepRuns, by: SweepRuns, n_owners: int) -> Ints:
     """(n_owners,) pixels of each segment that `by`, whose runs do not overlap, covers."""
     owner, _, _, length = kernels.strips(side.start, side.end, side.owner, by.start, by.end, by.owner)
     return np.bincount(owner, weights=length, minlength=n_owners).astype(np.int64)

@@ -9,18 +9,17 @@ import numpy as np
 from segdata.agreement.opposite import Opposite, opposites
 from segdata.agreement.panel.panel import Panel
 from segdata.core import kernels
-from segdata.core.line import Line
-from segdata.core.meet import Side
-from segdata.core.opposed import Mirrored, Opposed
-from segdata.core.roi import limited
-from segdata.core.runs import Ints
+from segdata.core.annotator_pairs import AnnotatorPairs, MirroredAnnotator
+from segdata.core.batch import clip_to_roi
+from segdata.core.overlay import SweepRuns
+from segdata.core.runs import Ints, NumberLine
 
 MIRRORED = "SEG413"
 _POOR, _GOOD = 0.3, 0.5  # the IoU of what is labelled at all: as it is, and mirrored
 _AXES = ("left to right", "top to bottom", "first to last slice")
 
 
-def mirrored(panel: Panel, opposed: Opposed) -> tuple[Mirrored, ...]:
+def mirrored(panel: Panel, opposed: AnnotatorPairs) -> tuple[MirroredAnnotator, ...]:
     """Each two annotators whose labels hardly meet, and meet well once one side is mirrored.
 
     Only pairs with an IoU of all that is labelled below 0.3 are looked at, in the portion of images that begins with
@@ -44,13 +43,15 @@ def mirrored(panel: Panel, opposed: Opposed) -> tuple[Mirrored, ...]:
     often = Counter(who for a, b, _ in found for who in (a, b))  # who is turned over is so against everybody
     sides = [((a, b) if often[a] > often[b] else (b, a), how) for a, b, how in found]
     names = opposed.annotators
-    return tuple(Mirrored(who, other, f"{names[who]} agrees with {names[other]} {how}") for (who, other), how in sides)
+    return tuple(
+        MirroredAnnotator(who, other, f"{names[who]} agrees with {names[other]} {how}") for (who, other), how in sides
+    )
 
 
 def _told(panel: Panel, image: int, a: str, b: str) -> Iterator[str]:
     """How well the labels of two annotators fit as they are, and mirrored, where that is to be told."""
     rows = next(chunk for chunk in panel.chunks() if image in chunk)
-    batch, _ = limited(panel.load(rows))
+    batch, _ = clip_to_roi(panel.load(rows))
     names = sorted(set(batch.annotations["annotator"].to_pylist()))
     volumes = frozenset(each.name for each in panel.profile.sequences if each.kind == "volume")
     for opposite in opposites(batch, names, panel.profile.taxonomy.categories, volumes=volumes):
@@ -82,12 +83,12 @@ def _ways(opposite: Opposite) -> dict[tuple[bool, bool, bool], float]:
     return found
 
 
-def _labelled(side: Side) -> tuple[Ints, Ints]:
+def _labelled(side: SweepRuns) -> tuple[Ints, Ints]:
     start, length, _ = kernels.cover(side.start, side.end)
     return start, start + length
 
 
-def _turned(start: Ints, end: Ints, line: Line, x: bool, y: bool, z: bool) -> tuple[Ints, Ints]:
+def _turned(start: Ints, end: Ints, line: NumberLine, x: bool, y: bool, z: bool) -> tuple[Ints, Ints]:
     """Strips of a line, mirrored within their frames, and these in reverse order; all frames have one size for that."""
     frame, column, row = line.lower(start)
     length = end - start

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core import kernels
-from segdata.core.batch import Batch, replaced
-from segdata.core.columns import BATCH_SEGMENTS, table
-from segdata.core.cover import complement
+from segdata.core.batch import Batch, replace_column
+from segdata.core.overlay import complement
 from segdata.core.runs import Runs
+from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 
 NAME = "outside the region of interest"
@@ -28,8 +28,8 @@ def with_outside(batch: Batch, limits: Runs, category: Category) -> Batch:
     height, width = batch.image_size
     n = batch.annotations.num_rows
     outside = complement(limits, height[batch.annotation_image], width[batch.annotation_image])
-    added = table(BATCH_SEGMENTS, n, annotation=pa.array(range(n), pa.int32()), category_id=[category.id] * n)
-    added = replaced(added, "segment_id", np.full(n, -1))
+    added = make_table(BATCH_SEGMENTS, n, annotation=pa.array(range(n), pa.int32()), category_id=[category.id] * n)
+    added = replace_column(added, "segment_id", np.full(n, -1))
     segments = pa.concat_tables([batch.segments, added])
     order = np.argsort(np.append(batch.segment_annotation, np.arange(n)), kind="stable")
     rank = np.empty(len(order), np.int32)
@@ -39,7 +39,7 @@ def with_outside(batch: Batch, limits: Runs, category: Category) -> Batch:
     by_owner = kernels.order_by(owner, len(order))
     return replace(
         batch,
-        images=replaced(batch.images, "roi", [None] * batch.images.num_rows),
+        images=replace_column(batch.images, "roi", [None] * batch.images.num_rows),
         segments=segments.take(pa.array(order)).combine_chunks(),
         runs=Runs(start[by_owner], length[by_owner], owner[by_owner]),
     )

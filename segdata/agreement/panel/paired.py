@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from segdata.core.counted import counted
 from segdata.core.dataset import OpenDataset
-from segdata.core.defect import Defect
-from segdata.core.errors import SegdataError
-from segdata.core.pairing import By, Key, keys
+from segdata.core.errors import SegdataError, count_noun
+from segdata.core.finding import Defect
+from segdata.core.paths import PairBy, PairingKey, pairing_keys
 
 UNPAIRED = "SEG410"
-Found = dict[Key, list[tuple[int, int]]]
-_TRIED: tuple[By, ...] = ("id", "stem", "name", "varying")
+Found = dict[PairingKey, list[tuple[int, int]]]
+_TRIED: tuple[PairBy, ...] = ("id", "stem", "name", "varying")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +51,9 @@ class Member:
         return self if self.name else replace(self, depth=next(apart, 1))
 
 
-def paired(members: Sequence[Member], pair_by: str | None) -> tuple[By, Found]:
+def paired(members: Sequence[Member], pair_by: str | None) -> tuple[PairBy, Found]:
     """Key -> (member, row of its source) of every image, in the order in which they occur."""
-    tried: tuple[By, ...] = _TRIED if pair_by is None else (pair_by,)  # type: ignore[assignment]  # checked
+    tried: tuple[PairBy, ...] = _TRIED if pair_by is None else (pair_by,)  # type: ignore[assignment]  # checked
     for by in tried:
         found: Found = {}
         for k, member in enumerate(members):
@@ -68,14 +67,14 @@ def paired(members: Sequence[Member], pair_by: str | None) -> tuple[By, Found]:
     raise SegdataError(f"no image is in two datasets, by {' or '.join(tried)}: {said}; rename them, or try --pair")
 
 
-def _keys_of(dataset: OpenDataset, by: By) -> list[Key]:
-    return _contents(dataset) if by == "content" else keys(dataset.image_ids, by)
+def _keys_of(dataset: OpenDataset, by: PairBy) -> list[PairingKey]:
+    return _contents(dataset) if by == "content" else pairing_keys(dataset.image_ids, by)
 
 
-def _contents(dataset: OpenDataset) -> list[Key]:
+def _contents(dataset: OpenDataset) -> list[PairingKey]:
     """(n,) hashes of the image files; an image without a file has its id."""
     order = {name: k for k, name in reversed(list(enumerate(dataset.image_ids)))}
-    found: list[Key] = [(name, "id") for name in dataset.image_ids]
+    found: list[PairingKey] = [(name, "id") for name in dataset.image_ids]
     for batch in dataset.batches():
         for name, known, uri in zip(
             *(batch.images[each].to_pylist() for each in ("image_id", "sha256", "uri")), strict=True
@@ -105,7 +104,8 @@ def unpaired(members: Sequence[Member], found: Found) -> list[Defect]:
     return [
         Defect(
             UNPAIRED,
-            f"{counted(len(names), 'image')} of {counted(len(members[k].dataset), 'image')} in {members[k].called} "
+            f"{count_noun(len(names), 'image')} of "
+            f"{count_noun(len(members[k].dataset), 'image')} in {members[k].called} "
             f"{'is' if len(names) == 1 else 'are'} in no other dataset: {_some(names)}",
             file=members[k].dataset.profile.files,
         )

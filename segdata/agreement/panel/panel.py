@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 
 from segdata.agreement.panel.paired import Found, Member, paired, unpaired
 from segdata.agreement.panel.taxonomies import Reconciled, reconciled
-from segdata.core.batch import Batch, concatenate, replaced
-from segdata.core.defect import Defect
+from segdata.core.batch import Batch, concatenate_batches, merge_images, replace_column
 from segdata.core.errors import SegdataError, check_choice
-from segdata.core.one_image import one_image
-from segdata.core.pairing import By
-from segdata.core.profile import Profile
+from segdata.core.finding import Defect
+from segdata.core.paths import PairBy
+from segdata.core.profile import Profile, has_volumes
 from segdata.core.runs import Ints
-from segdata.core.sequence import has_volumes
 
 Flags = NDArray[np.bool_]
 SIZES = "SEG411"
@@ -44,7 +42,7 @@ class Panel:
 
     members: tuple[Member, ...]
     taxonomies: Reconciled
-    by: By
+    by: PairBy
     image: Ints
     member: Ints
     row: Ints
@@ -79,8 +77,8 @@ class Panel:
                 image.append(wanted[self.image[chosen]])
                 member.append(np.full(len(chosen), k))
         at, of = np.concatenate(image), np.concatenate(member)
-        every, kept = _of_one_size(concatenate(batches), at)
-        batch, order = one_image(every, at[kept])
+        every, kept = _of_one_size(concatenate_batches(batches), at)
+        batch, order = merge_images(every, at[kept])
         return _aliased(_in_passes(batch), self.aliases), self.taxonomies.asked[of[kept][every.annotation_image[order]]]
 
     def _of_member(self, k: int, batch: Batch) -> Batch:
@@ -93,7 +91,7 @@ class Panel:
         at = batch.annotations.schema.get_field_index("annotator")
         annotations = batch.annotations.set_column(at, batch.annotations.schema.field(at), whom)
         category = self.taxonomies.to_panel(k, batch.segments["category_id"].to_numpy())
-        segments = replaced(batch.segments, "category_id", category)
+        segments = replace_column(batch.segments, "category_id", category)
         return replace(batch, annotations=annotations, segments=segments, defects=member.own(batch.defects))
 
 
@@ -116,7 +114,7 @@ def panel(
     Raises SegdataError where no image is in common, and for an unknown `pair_by`.
     """
     if pair_by is not None:
-        check_choice("pair by", pair_by, get_args(By))
+        check_choice("pair by", pair_by, get_args(PairBy))
     members = [member.beside(members) for member in members]
     taxonomies = reconciled([member.dataset.profile for member in members], renamed or {})
     by, found = paired(members, pair_by)
@@ -231,11 +229,11 @@ def _in_passes(batch: Batch) -> Batch:
     for image, name in zip(batch.annotation_image.tolist(), names, strict=True):
         seen[image, name] = seen.get((image, name), 0) + 1
         told.append(name if seen[image, name] == 1 else f"{name} ({seen[image, name]})")
-    return batch if told == names else replace(batch, annotations=replaced(batch.annotations, "annotator", told))
+    return batch if told == names else replace(batch, annotations=replace_column(batch.annotations, "annotator", told))
 
 
 def _aliased(batch: Batch, aliases: Mapping[str, str]) -> Batch:
     if not aliases:
         return batch
     names = [aliases.get(name, name) for name in batch.annotations["annotator"].to_pylist()]
-    return replace(batch, annotations=replaced(batch.annotations, "annotator", names))
+    return replace(batch, annotations=replace_column(batch.annotations, "annotator", names))

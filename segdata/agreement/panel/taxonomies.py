@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy

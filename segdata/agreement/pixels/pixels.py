@@ -5,16 +5,14 @@ import numpy as np
 from segdata.agreement.opposite import Drawn, Opposite
 from segdata.agreement.pixels.topmost import is_flat, topmost
 from segdata.core import kernels
-from segdata.core.distinct import distinct
-from segdata.core.line import Line
-from segdata.core.meet import Side, meet
-from segdata.core.runs import Ints, Rows
+from segdata.core.overlay import SweepRuns, find_overlaps
+from segdata.core.runs import Ints, NumberLine, Rows, unique_inverse
 
 Columns = dict[str, Ints]
 
 
 def pixels(opposite: Opposite) -> dict[str, Columns]:
-    """The columns of the tables `overlaps` and `cells`, see `segdata.core.opposed.Opposed`."""
+    """The columns of the tables `overlaps` and `cells`, see `segdata.core.annotator_pairs.AnnotatorPairs`."""
     found = cells(opposite)
     return {"overlaps": overlaps(opposite, found), "cells": found}
 
@@ -27,7 +25,7 @@ def cells(opposite: Opposite) -> Columns:
     """
     a, b = opposite.a, opposite.b
     flat_a, flat_b = topmost(a), topmost(b)
-    met = opposite.met if flat_a is a.side and flat_b is b.side else meet(flat_a, flat_b)
+    met = opposite.met if flat_a is a.side and flat_b is b.side else find_overlaps(flat_a, flat_b)
     # Row -1, "none", takes what is appended.
     case = np.maximum(np.append(a.case, -1)[met.a], np.append(b.case, -1)[met.b])
     kept = ~(np.append(a.is_void, False)[met.a] | np.append(b.is_void, False)[met.b])
@@ -56,7 +54,7 @@ def overlaps(opposite: Opposite, of_cells: Columns | None = None) -> Columns:
     """
     flat = is_flat(opposite.a.side) and is_flat(opposite.b.side)
     owned = _by_cells(opposite, of_cells or cells(opposite)) if flat else _by_union(opposite)
-    code, _ = distinct(np.concatenate([owner for owner, _ in owned]))
+    code, _ = unique_inverse(np.concatenate([owner for owner, _ in owned]))
     columns = [np.zeros(len(code), np.int64) for _ in owned]
     for column, (owner, total) in zip(columns, owned, strict=True):
         column[np.searchsorted(code, owner)] = total
@@ -91,7 +89,7 @@ def _by_union(opposite: Opposite) -> tuple[tuple[Ints, Ints], ...]:
     return _summed(a.owner, a.end - a.start), _summed(b.owner, b.end - b.start), _summed(both, length)
 
 
-def _united(drawn: Drawn, side: Side, opposite: Opposite) -> Side:
+def _united(drawn: Drawn, side: SweepRuns, opposite: Opposite) -> SweepRuns:
     """The union of each category's segments, as runs of `side`; `owner` is case * n_categories + category.
 
     Every category has a number line of its own, one behind the other, so that one sweep serves them all.
@@ -102,10 +100,10 @@ def _united(drawn: Drawn, side: Side, opposite: Opposite) -> Side:
     start, length, _ = kernels.cover(side.start[order] + lift, side.end[order] + lift)
     code, place = np.divmod(start, max(_end(line), 1))
     case = opposite.case_of_frame[line.frame_of(place)]
-    return Side(start, start + length, (case * len(opposite.categories) + code).astype(np.int32))
+    return SweepRuns(start, start + length, (case * len(opposite.categories) + code).astype(np.int32))
 
 
-def _end(line: Line) -> int:
+def _end(line: NumberLine) -> int:
     """Where the number line ends."""
     return int(line.base[-1] + (line.height[-1] + 1) * (line.width[-1] + 1)) if len(line.base) else 0
 

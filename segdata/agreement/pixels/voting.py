@@ -11,9 +11,8 @@ from segdata.agreement.opposite import Flags, drawn_by
 from segdata.agreement.pixels.topmost import topmost
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.line import Line
-from segdata.core.meet import Side
-from segdata.core.runs import Ints
+from segdata.core.overlay import SweepRuns
+from segdata.core.runs import Ints, NumberLine
 from segdata.core.taxonomy import Category
 
 UNLABELLED = -1  # of an annotator who gave a pixel no category
@@ -38,8 +37,8 @@ class Votes:
     """
 
     categories: Sequence[Category]
-    line: Line
-    pieces: Side
+    line: NumberLine
+    pieces: SweepRuns
     case: Ints
     pixels: Ints
     vote: Ints
@@ -53,7 +52,7 @@ class Votes:
         return np.asarray(np.logical_or.reduce(void[self.vote], axis=1))
 
     def tables(self) -> dict[str, dict[str, Ints | NDArray[np.int32]]]:
-        """The columns of the tables `patterns` and `votes`, see `segdata.core.opposed.Opposed`."""
+        """The columns of the tables `patterns` and `votes`, see `segdata.core.annotator_pairs.AnnotatorPairs`."""
         kept = ~self.is_void
         vote = self.vote[kept].astype(np.int32)  # there are more votes than of anything else
         pattern, annotator = np.nonzero(vote != ABSENT)
@@ -106,7 +105,7 @@ def voted(
     who = np.array([at[name] for name in batch.annotations["annotator"].to_pylist()], np.int64)
     annotation = np.full((len(annotators), n_images), -1, np.int64)
     annotation[who, batch.annotation_image] = np.arange(len(who))
-    line = Line.of(*batch.image_size)
+    line = NumberLine.of(*batch.image_size)
     sides = [_labelled(batch, rows, line, categories) for rows in annotation]
     start, end, said, code = _swept(sides, len(categories) + 1)
     told, task = _tasks(asked, len(who), len(categories))
@@ -126,7 +125,7 @@ def voted(
     return Votes(
         categories,
         line,
-        Side(start, end, pattern),
+        SweepRuns(start, end, pattern),
         units[unit_of, 0],
         np.concatenate([total, blank[silent]]),
         _cast(says, units[unit_of, 1:], told),
@@ -134,12 +133,12 @@ def voted(
     )
 
 
-def _labelled(batch: Batch, annotation: Ints, line: Line, categories: Sequence[Category]) -> Side:
+def _labelled(batch: Batch, annotation: Ints, line: NumberLine, categories: Sequence[Category]) -> SweepRuns:
     """What one annotator drew, no pixel twice; `owner` is the category's position + 1."""
     image = np.arange(len(annotation))
     drawn = drawn_by(batch, annotation, line, image, categories, np.ones(len(image), bool), False)
     side = topmost(drawn)
-    return Side(side.start, side.end, (drawn.category[side.owner] + 1).astype(np.int32))
+    return SweepRuns(side.start, side.end, (drawn.category[side.owner] + 1).astype(np.int32))
 
 
 def _tasks(asked: Flags | None, n_annotations: int, n_categories: int) -> tuple[Flags, Ints]:
@@ -161,7 +160,7 @@ def _cast(says: Ints, task: Ints, told: Flags) -> Ints:
     return np.where(counts, says, ABSENT)
 
 
-def _swept(sides: Sequence[Side], n_labels: int) -> tuple[Ints, Ints, Ints, Ints]:
+def _swept(sides: Sequence[SweepRuns], n_labels: int) -> tuple[Ints, Ints, Ints, Ints]:
     """Strips on which every side says the same from end to end; where none says anything there is none.
 
     Takes R sides whose runs share no pixels, with a label from 1 to `n_labels` - 1 as owner. Returns `start` and `end`
@@ -194,7 +193,7 @@ def _swept(sides: Sequence[Side], n_labels: int) -> tuple[Ints, Ints, Ints, Ints
     return start[some], end[some], said, code[some]
 
 
-def _changes(side: Side) -> tuple[Ints, Ints]:
+def _changes(side: SweepRuns) -> tuple[Ints, Ints]:
     """Where the label changes along a side whose runs share no pixels, and by how much."""
     label = side.owner.astype(np.int64)
     opens = np.ones(len(label) + 1, bool)  # no run ends where this one, or the end of all, begins

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.agreement.statistics.rates import exact
+from segdata.core.bootstrap import Floats
 from segdata.core.errors import SegdataError
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Floats
 from segdata.core.table import Table
 
 _ROUNDING = 1e-9

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from segdata.core.bootstrap import Floats, Statistic
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Floats, Statistic
 
 DRAWS = 9999
 EXACT = 12  # clusters up to which every way to flip is looked at

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segdata.core.bootstrap import Floats, Statistic, interval_ends, least_clusters, resampled_values
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Floats, Statistic, ends, least_clusters, resampled
 
 CHECKS = 1000  # resamples that check a plan
 _ROUNDS = 8
@@ -54,8 +54,8 @@ def needed(
     if n < 2:
         return tuple(Needed(math.nan, math.nan, None, math.nan) for _ in range(statistic(np.ones((1, n))).shape[1]))
     rng = np.random.default_rng(seed)
-    draws = resampled(statistic, n, rng, n_draws=CHECKS, width=width)
-    low, high = ends(draws, n, confidence)
+    draws = resampled_values(statistic, n, rng, n_draws=CHECKS, width=width)
+    low, high = interval_ends(draws, n, confidence)
     known = np.isfinite(draws).any(axis=0)
     spread = np.full(draws.shape[1], np.nan)
     spread[known] = np.nanstd(draws[:, known], axis=0) * math.sqrt(n * n / (n - 1))
@@ -87,7 +87,7 @@ def design_effect(sizes: Ints, correlation: float) -> float:
     """By how much more items a sample of clusters needs than one of single items, for the same interval.
 
     1 + (m - 1) * correlation, where m is the mean size of an item's cluster; `correlation` is that of two items of a
-    cluster, see `segdata.core.statistics.clustering.intraclass_correlation`.
+    cluster, see `segdata.core.permutation_tests.intraclass_correlation`.
     Source: Kish (1965), Survey Sampling, section 5.4; unequal sizes: Kish (1987), Statistical Design for Research.
 
     >>> design_effect(np.array([10, 10]), 0.5), design_effect(np.array([1, 1, 1]), 0.9)
@@ -118,8 +118,8 @@ def _checked(
     open_ = np.flatnonzero((sizes > 0) & (sizes <= _MOST))
     for _ in range(_ROUNDS):
         for size in np.unique(sizes[open_]).tolist():
-            draws = resampled(statistic, n, rng, n_draws=CHECKS, size=size, width=width)
-            low, high = ends(draws, size, confidence)
+            draws = resampled_values(statistic, n, rng, n_draws=CHECKS, size=size, width=width)
+            low, high = interval_ends(draws, size, confidence)
             reached[sizes == size] = ((high - low) / 2)[sizes == size]
         # Checks vary by chance, by a few per cent: a plan that just misses is a plan.
         open_ = open_[reached[open_] > 1.05 * half_width]

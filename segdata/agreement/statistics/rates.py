@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from segdata.core.statistics.bootstrap import Floats
+from segdata.core.bootstrap import Floats
 
 
 def wilson(hits: Floats, of: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.summary.proposed import ProposedTolerance
 from segdata.core.finding import Finding
-from segdata.core.validation import FailOn, fails
+from segdata.core.validation import FailOn, has_failures
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,4 +297,4 @@ class Agreement:
 
     def fails(self, fail_on: FailOn) -> bool:
         """Whether there is a finding at or above this severity."""
-        return fails(self.findings, fail_on)
+        return has_failures(self.findings, fail_on)

@@ -10,11 +10,11 @@ from segdata.agreement.statistics.permutation import DRAWS, exchange
 from segdata.agreement.summary.agreed import Contrasted, Value
 from segdata.agreement.summary.estimates import DEFAULT, Amounts, Resampling
 from segdata.agreement.summary.scores import Weighed, of_pair
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import Floats
 from segdata.core.errors import SegdataError
-from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Floats
-from segdata.core.statistics.chance import discoveries
+from segdata.core.statistics import benjamini_hochberg
 
 TESTED = ("iou", "nsd", "pq", "kappa")
 RATE = 0.05  # of the contrasts that stand, what share may be chance
@@ -46,7 +46,7 @@ class Contrast:
 
 
 def contrasts(
-    opposed: Opposed,
+    opposed: AnnotatorPairs,
     first: tuple[str, str],
     second: tuple[str, str],
     how: Resampling = DEFAULT,
@@ -89,7 +89,9 @@ def contrasts(
     }
 
 
-def contrasted(opposed: Opposed, reference: int | None = None, how: Resampling = DEFAULT) -> tuple[Contrasted, ...]:
+def contrasted(
+    opposed: AnnotatorPairs, reference: int | None = None, how: Resampling = DEFAULT
+) -> tuple[Contrasted, ...]:
     """Every two annotators by how much they agree with the reference; without one every two pairs of annotators.
 
     Further passes of a person are left out. Over the contrasts of one score Benjamini and Hochberg's false discovery
@@ -125,7 +127,7 @@ def _of_score(told: Sequence[_Told], score: str) -> Iterator[Contrasted]:
     some = [(one, other, of[score]) for one, other, of in told if score in of and np.isfinite(of[score].difference)]
     p = np.array([each.p if each.clusters >= LEAST_CLUSTERS else np.nan for _, _, each in some])
     stands = np.zeros(len(p), bool)
-    stands[np.isfinite(p)] = discoveries(p[np.isfinite(p)], RATE)
+    stands[np.isfinite(p)] = benjamini_hochberg(p[np.isfinite(p)], RATE)
     for (one, other, each), chance, stand in zip(some, p.tolist(), stands.tolist(), strict=True):
         difference = Value(each.difference, each.low, each.high, each.images, 0)
         yield Contrasted(one, other, score, (each.first, each.second), difference, chance, stand)

@@ -5,13 +5,13 @@ from numpy.typing import NDArray
 
 from segdata.agreement.metrics.decomposition import decomposition
 from segdata.agreement.summary.agreed import Disagreement
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-def disagreements(opposed: Opposed) -> tuple[Disagreement, ...]:
+def disagreements(opposed: AnnotatorPairs) -> tuple[Disagreement, ...]:
     """Of every two annotators and category: how many pixels, and which share of them is due to what.
 
     Shares are of all pixels together. What lies in segments that count for nothing (crowds) is in `pixels` alone.

@@ -12,9 +12,9 @@ from segdata.agreement.summary.agreed import Value
 from segdata.agreement.summary.meanings import MEANS, OF_CATEGORIES, OF_PAIRS, SIGNED
 from segdata.agreement.summary.scores import Weighed, by_category, by_category_of_all, of_all, of_pair
 from segdata.agreement.summary.sums import Sums, column, sums_of_pairs
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import DRAWS, ConfidenceInterval, Floats, Statistic, bootstrap_interval
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import DRAWS, Floats, Interval, Statistic, interval
 
 OF_EVERYONE = tuple(name for name in OF_PAIRS if name not in SIGNED)
 _Score = Callable[[str, Weighed, Sequence[Weighed]], Floats]
@@ -30,12 +30,12 @@ class Resampling:
     n_draws: int = DRAWS
     seed: int = 0
 
-    def interval(self, statistic: Statistic, n: int, width: int = 1, support: Ints | None = None) -> Interval:
-        """See `segdata.core.statistics.bootstrap.interval`; all NaN where nothing can be drawn."""
+    def interval(self, statistic: Statistic, n: int, width: int = 1, support: Ints | None = None) -> ConfidenceInterval:
+        """See `segdata.core.bootstrap.bootstrap_interval`; all NaN where nothing can be drawn."""
         if n == 0:
             value = np.full(statistic(np.zeros((1, 0))).shape[1:], np.nan)
-            return Interval(value, value, value)
-        return interval(
+            return ConfidenceInterval(value, value, value)
+        return bootstrap_interval(
             statistic,
             n,
             self.seed,
@@ -60,7 +60,7 @@ class Amounts:
     case, cluster, a, b : (n,) rows of the cases, numbers of their clusters, positions of the annotators
     """
 
-    opposed: Opposed
+    opposed: AnnotatorPairs
     sums: Sums
     case: Ints
     cluster: Ints
@@ -68,7 +68,7 @@ class Amounts:
     b: Ints
 
     @staticmethod
-    def of(opposed: Opposed) -> "Amounts":
+    def of(opposed: AnnotatorPairs) -> "Amounts":
         """The amounts of a panel."""
         case, a, b = (column(opposed.pairs, name) for name in ("case", "a", "b"))
         return Amounts(opposed, sums_of_pairs(opposed), case, column(opposed.cases, "cluster")[case], a, b)
@@ -190,7 +190,7 @@ def category_scores(
     return found
 
 
-def reliability(opposed: Opposed, how: Resampling) -> dict[str, Value]:
+def reliability(opposed: AnnotatorPairs, how: Resampling) -> dict[str, Value]:
     """Fleiss' kappa and Krippendorff's alphas, which take all annotators at once.
 
     In the alpha of things what is one thing is settled by position first; then each annotator says of it a category, or
@@ -238,7 +238,7 @@ def _counted(name: str) -> str:
     return "n_iou" if name in ("kappa", "iou_micro", "dice_micro", "prevalence") else "n_segments"
 
 
-def _reliable(opposed: Opposed, of_cases: Coincidences, metric: _Reliability, how: Resampling) -> Value:
+def _reliable(opposed: AnnotatorPairs, of_cases: Coincidences, metric: _Reliability, how: Resampling) -> Value:
     """A coefficient of all annotators, from the coincidences of each case."""
     _, cluster = np.unique(column(opposed.cases, "cluster"), return_inverse=True)
     n = int(cluster.max(initial=-1)) + 1
@@ -250,7 +250,9 @@ def _reliable(opposed: Opposed, of_cases: Coincidences, metric: _Reliability, ho
     return Value(float(found.value), float(found.low), float(found.high), images, len(opposed.cases) - images)
 
 
-def _valued(names: Iterable[str], found: Interval, support: Mapping[str, tuple[int, int]]) -> dict[str, Value]:
+def _valued(
+    names: Iterable[str], found: ConfidenceInterval, support: Mapping[str, tuple[int, int]]
+) -> dict[str, Value]:
     numbers = zip(found.value.tolist(), found.low.tolist(), found.high.tolist(), strict=True)
     return {
         name: Value(value, low, high, *support[name]) for name, (value, low, high) in zip(names, numbers, strict=True)

@@ -8,9 +8,9 @@ from segdata.agreement.statistics.planning import CHECKS, Needed, needed
 from segdata.agreement.summary.agreed import Planned
 from segdata.agreement.summary.estimates import DEFAULT, Amounts, Everyone, Resampling
 from segdata.agreement.summary.summary import between_persons
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import Floats, Statistic, resampled_values
 from segdata.core.errors import SegdataError
-from segdata.core.opposed import Opposed
-from segdata.core.statistics.bootstrap import Floats, Statistic, resampled
 
 OVERALL = ("iou", "pq", "kappa")
 BY_CATEGORY = ("iou", "pq")
@@ -19,7 +19,7 @@ LEAST_INSTANCES = 30  # of a category, below which its spread is not known well 
 
 
 def plan(
-    opposed: Opposed,
+    opposed: AnnotatorPairs,
     half_width: float = HALF_WIDTH,
     how: Resampling = DEFAULT,
     *,
@@ -114,7 +114,7 @@ def _effects(by_cluster: Statistic, n: int, by_case: Statistic, n_cases: int, se
     if n == n_cases:
         return np.ones(by_cluster(np.ones((1, n))).shape[1])
     several = [
-        resampled(each, size, np.random.default_rng(seed), n_draws=CHECKS, width=width)
+        resampled_values(each, size, np.random.default_rng(seed), n_draws=CHECKS, width=width)
         for each, size in ((by_cluster, n), (by_case, n_cases))
     ]
     with np.errstate(divide="ignore", invalid="ignore"):

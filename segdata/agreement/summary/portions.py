@@ -6,25 +6,25 @@ from segdata.agreement.statistics.strata import blocks, differences
 from segdata.agreement.summary.agreed import By, Difference, Stratum
 from segdata.agreement.summary.estimates import DEFAULT, Amounts, Everyone, Resampling, overall_scores
 from segdata.agreement.summary.summary import between_persons
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import SegdataError
-from segdata.core.opposed import Opposed
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
-from segdata.core.statistics.chance import discoveries
-from segdata.core.strata import OF_ANNOTATIONS, Names, strata
+from segdata.core.statistics import benjamini_hochberg
+from segdata.core.strata import ANNOTATION_COLUMNS, StratumNames, annotation_strata
 
 TESTED = ("iou", "boundary_iou", "nsd", "offset_size", "count_gap", "pq", "kappa")
 RATE = 0.05  # of the differences that stand, what share may be chance
 _MOST = 50  # portions; with more, a column tells images apart and not kinds of images
 
 
-def by_column(tables: Tables, opposed: Opposed, column: str, how: Resampling = DEFAULT) -> By:
-    """The agreement by portions of the images, or of the annotations, see `segdata.core.strata.strata`.
+def by_column(tables: Tables, opposed: AnnotatorPairs, column: str, how: Resampling = DEFAULT) -> By:
+    """The agreement by portions of the images, or of the annotations, see `segdata.core.strata.annotation_strata`.
 
     Of two annotations with different values the portion is of both, as in ``expert + novice``. Raises SegdataError
     where no image has such a value, or more than 50 different ones occur.
     """
-    names = strata(tables, column)
+    names = annotation_strata(tables, column)
     pairs = opposed.pairs
     if len(pairs) == 0:
         return By(column, (), (), 0)
@@ -33,11 +33,11 @@ def by_column(tables: Tables, opposed: Opposed, column: str, how: Resampling = D
     joined[:] = [
         None if None in (a, b) else a if a == b else " + ".join(sorted((a, b))) for a, b in zip(of_a, of_b, strict=True)
     ]
-    return by_names(opposed, column, joined, how, is_of_images=column not in OF_ANNOTATIONS)
+    return by_names(opposed, column, joined, how, is_of_images=column not in ANNOTATION_COLUMNS)
 
 
 def by_names(
-    opposed: Opposed, column: str, names: Names, how: Resampling = DEFAULT, *, is_of_images: bool = True
+    opposed: AnnotatorPairs, column: str, names: StratumNames, how: Resampling = DEFAULT, *, is_of_images: bool = True
 ) -> By:
     """The agreement by the name of each pair of annotations (n_pairs,), None: in no portion.
 
@@ -77,7 +77,7 @@ def _tested(amounts: Amounts, rows: Ints, stratum: Ints, seed: int) -> tuple[Dif
     values, p = differences(every.category_statistic(TESTED), of, block, seed, width=width)
     for k, score in enumerate(TESTED):
         told = np.flatnonzero(np.isfinite(p[k]))
-        for category, stands in zip(told.tolist(), discoveries(p[k, told], RATE).tolist(), strict=True):
+        for category, stands in zip(told.tolist(), benjamini_hochberg(p[k, told], RATE).tolist(), strict=True):
             name = amounts.opposed.categories[category].name
             found.append(Difference(score, name, tuple(values[:, k, category].tolist()), float(p[k, category]), stands))
     return tuple(each for each in found if np.isfinite(each.values).any())

@@ -19,8 +19,8 @@ from segdata.agreement.metrics.marginals import marginals
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.metrics.prevalence import prevalence
 from segdata.agreement.summary.meanings import MEANS, SIGNED
+from segdata.core.bootstrap import Floats
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,14 +29,14 @@ from segdata.agreement.summary.estimates import (
     reliability,
 )
 from segdata.agreement.summary.volumes import volume_agreement
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.finding import Finding
-from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 
 
 def summary(
-    opposed: Opposed,
+    opposed: AnnotatorPairs,
     how: Resampling = DEFAULT,
     *,
     bias: Table | None = None,
@@ -110,7 +110,7 @@ def _categories(amounts: Amounts, rows: Ints, how: Resampling) -> tuple[Category
     )
 
 
-def _biases(opposed: Opposed, cells: Table) -> tuple[AnnotatorBias, ...]:
+def _biases(opposed: AnnotatorPairs, cells: Table) -> tuple[AnnotatorBias, ...]:
     """The cells of each annotator and category as one, in their order."""
     nothing = Value(np.nan, np.nan, np.nan, 0, 0)
     values: dict[tuple[int, int], dict[str, tuple[Value, float, bool]]] = {}

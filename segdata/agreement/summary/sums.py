@@ -13,9 +13,9 @@ from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.iou import iou
 from segdata.agreement.metrics.surface_dice import surface_dice
 from segdata.agreement.metrics.surface_distance import symmetric_surface_distance
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import Floats
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Floats
 from segdata.core.table import Column, Table
 
 Matrix = Any  # Any: csr_array, scipy has no types; or NDArray where that is faster
@@ -59,7 +59,7 @@ class Sums:
         }
 
 
-def sums_of_pairs(opposed: Opposed) -> Sums:
+def sums_of_pairs(opposed: AnnotatorPairs) -> Sums:
     """The amounts of each row of `opposed.pairs`.
 
     Of what is a mean over images, ``iou`` has the values of single images, and ``n_iou`` 1 where there is one; so for
@@ -116,7 +116,7 @@ def _of_pixels(overlaps: Table, lay: _Layer) -> dict[str, Matrix]:
     return found | {name: lay.total(row, category, each) for name, each in pixels.items()}
 
 
-def _of_segments(opposed: Opposed, lay: _Layer) -> dict[str, Matrix]:
+def _of_segments(opposed: AnnotatorPairs, lay: _Layer) -> dict[str, Matrix]:
     """Matched and unmatched segments, and how many each has."""
     matches = opposed.matches
     row, fit = column(matches, "pair"), column(matches, "iou").astype(np.float64)
@@ -144,7 +144,7 @@ def _of_counts(
     return lay.mean("count_difference", *at, difference) | lay.mean("count_gap", *at, np.abs(difference))
 
 
-def _of_surfaces(opposed: Opposed, lay: _Layer) -> dict[str, Matrix]:
+def _of_surfaces(opposed: AnnotatorPairs, lay: _Layer) -> dict[str, Matrix]:
     """How near boundaries are.
 
     Distances are of matched segments where these are counted one by one, so that a segment that is missed does not put

@@ -6,11 +6,11 @@ from segdata.agreement.metrics.bland_altman import Bound, bland_altman
 from segdata.agreement.metrics.intraclass_correlation import Correlation, absolute_agreement, consistency
 from segdata.agreement.metrics.volume_difference import volume_difference
 from segdata.agreement.summary.agreed import Value, VolumeAgreement, VolumePair
-from segdata.core.opposed import Opposed
-from segdata.core.statistics.bootstrap import Floats
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import Floats
 
 
-def volume_agreement(opposed: Opposed, confidence: float = 0.95) -> tuple[VolumeAgreement, ...]:
+def volume_agreement(opposed: AnnotatorPairs, confidence: float = 0.95) -> tuple[VolumeAgreement, ...]:
     """Of each category that somebody drew in a volume: how its sizes agree over all annotators, and two by two.
 
     Sizes are mm³ where the spacing of every volume is known, else voxels; further passes of a person are left out.
@@ -41,7 +41,7 @@ def volume_agreement(opposed: Opposed, confidence: float = 0.95) -> tuple[Volume
     return tuple(found)
 
 
-def _sizes(opposed: Opposed) -> Floats:
+def _sizes(opposed: AnnotatorPairs) -> Floats:
     """(n_cases, n_annotators, n_categories) voxels; NaN where an annotator did not annotate. Void of a pair is out."""
     pairs, overlaps = opposed.pairs, opposed.overlaps
     sizes = np.full((len(opposed.cases), len(opposed.annotators), len(opposed.categories)), np.nan)
@@ -54,7 +54,7 @@ def _sizes(opposed: Opposed) -> Floats:
     return sizes[:, opposed.is_first_pass]
 
 
-def _pairs(opposed: Opposed, sizes: Floats, confidence: float) -> "list[VolumePair]":
+def _pairs(opposed: AnnotatorPairs, sizes: Floats, confidence: float) -> "list[VolumePair]":
     names = [name for name, first in zip(opposed.annotators, opposed.is_first_pass, strict=True) if first]
     found = []
     for i, a in enumerate(names):

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.counts import counts_of_runs, runs_of_counts
 from segdata.core.runs import Runs
+from segdata.core.schema import rle_to_runs, runs_to_rle
 
 Size = tuple[int, int]
 
@@ -26,7 +26,7 @@ def rle(runs: Runs, size: Size) -> str:
     '{"size":[2,2],"counts":"211"}'
     """
     height, width = size
-    counts = counts_of_runs(runs, np.array([height]), np.array([width]))[0].as_py()
+    counts = runs_to_rle(runs, np.array([height]), np.array([width]))[0].as_py()
     return msgspec.json.encode({"size": [height, width], "counts": counts.decode()}).decode()
 
 
@@ -39,5 +39,5 @@ def runs_of_rle(json: str, size: Size) -> Runs | None:
     if said.size != list(size):
         return None
     counts = pa.array([said.counts.encode("ascii", "replace")], pa.binary())
-    runs, error = runs_of_counts(counts, np.array([size[0]]), np.array([size[1]]))
+    runs, error = rle_to_runs(counts, np.array([size[0]]), np.array([size[1]]))
     return None if error[0] else runs

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.ade.document import MOST_LEVELS
 from segdata.formats.ade.note import Note, Notes
 

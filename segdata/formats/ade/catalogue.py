@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.ade.note import Notes
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names

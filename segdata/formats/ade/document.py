@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from segdata.core.defect import Defect
-from segdata.core.unsafe import is_unsafe
+from segdata.core.finding import Defect
+from segdata.core.paths import is_unsafe_path
 from segdata.formats.ade.keys import COLUMNS, STRUCTURE, attribute
 from segdata.formats.ade.note import Note, Notes
 
@@ -106,7 +106,7 @@ def _note(raw: msgspec.Raw, path: Path, file: str, place: str, defects: list[Def
             defects.append(Defect("SEG004", f"{where} {message}; the object is left out", file, f"{place}/{where}"))
             return None
     mask = one.instance_mask
-    if mask is not None and is_unsafe(mask):
+    if mask is not None and is_unsafe_path(mask):
         message = f"path {mask!r} leaves the dataset's root; name files below it"
         defects.append(Defect("SEG015", message, file, f"{place}/instance_mask"))
         mask = None

@@ -7,9 +7,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
-from segdata.core.finding import Severity
+from segdata.core.errors import count_noun
+from segdata.core.finding import Defect, Severity
 from segdata.core.runs import Runs
 from segdata.formats.ade.amodal import rle
 from segdata.formats.ade.note import Note
@@ -72,7 +71,7 @@ def _runs(root: Path, path: Path, size: tuple[int, int], defects: list[Defect]) 
         x, y = runs.first_pixel(int(strange[0]))
         area = int(runs.area[strange].sum())
         message = (
-            f"{counted(len(strange), 'value')} beside {VISIBLE}, visible, and {HIDDEN}, hidden: {area:,} px, "
+            f"{count_noun(len(strange), 'value')} beside {VISIBLE}, visible, and {HIDDEN}, hidden: {area:,} px, "
             f"the first, {runs.value[strange[0]]}, at x={x}, y={y}"
         )
         defects.append(Defect("SEG009", message, file, f"x={x}, y={y}", pixels=area))
@@ -99,6 +98,6 @@ def missing_masks(root: Path, notes: Sequence[Note], file: str) -> Iterator[Defe
     missing = [note for note in named if note.mask is not None and not note.mask.is_file()]
     if missing and missing[0].mask is not None:
         first = relative_path(root, missing[0].mask)
-        message = f"{len(missing)} of {counted(len(named), 'mask')} of objects do not exist ({first} …)"
+        message = f"{len(missing)} of {count_noun(len(named), 'mask')} of objects do not exist ({first} …)"
         severity: Severity | None = "info" if len(missing) == len(named) else None
         yield Defect("SEG002", message, file, f"{missing[0].place}/instance_mask", severity=severity)

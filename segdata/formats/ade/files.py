@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segdata.core.unsafe import check_name
+from segdata.core.paths import check_path_name
 from segdata.formats.ade.atr import read_atr
 from segdata.formats.ade.document import read_document
 from segdata.formats.ade.note import Notes
@@ -68,7 +68,7 @@ def _in_folder(folder: Path, prefix: str, names: list[str]) -> Iterator[Files]:
     pictures: dict[str, str] = {}
     parts: dict[str, dict[int, Path]] = {}
     for name in sorted(names, reverse=True):
-        check_name(folder / name)
+        check_path_name(folder / name)
         found = _PARTS.fullmatch(name)
         if found:
             parts.setdefault(found[1], {})[int(found[2])] = folder / name

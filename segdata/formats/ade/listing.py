@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.splits import split_of
+from segdata.core.finding import Defect
+from segdata.core.paths import split_from_path
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.ade.catalogue import Catalogue, Names
 from segdata.formats.ade.files import SEG, Files, files_of
@@ -84,7 +84,7 @@ def _entry(
             notes.filename if notes.filename and PurePosixPath(notes.filename).stem == stem.name else stem.name + SEG
         )
         name = stem.with_name(PurePosixPath(named).name).as_posix()
-    split = split_of(stem.as_posix())
+    split = split_from_path(stem.as_posix())
     files_ = (files.seg,) if files.seg else ()
     return ImageEntry(name, image, files_, record, split=split, metadata=notes.metadata)
 

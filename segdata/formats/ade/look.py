@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints
 from segdata.formats.ade.catalogue import Catalogue
 from segdata.formats.ade.drawn import Drawn, draw, missing_masks

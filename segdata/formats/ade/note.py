@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Opened: a dataset of ADE20K."""
 
 from segdata.core.errors import check_choice
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.core.profile import Policy, Profile
 from segdata.formats.ade.listing import listing
 from segdata.formats.ade.look import Look
@@ -9,7 +9,7 @@ from segdata.formats.shared.pairing import images_folder
 from segdata.formats.shared.per_image import PerImageSource
 
 
-def open_ade(request: Request) -> PerImageSource:
+def open_ade(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError where there are no masks, or nothing names their classes."""
     instances = str(request.options.get("instances", "yes"))
     check_choice("instances", instances, ("yes", "no"))

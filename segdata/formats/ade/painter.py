@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segdata.core.batch import Batch, whole
+from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Losses
-from segdata.core.runs import Runs, spread
+from segdata.core.format import LossCounter
+from segdata.core.runs import Runs, expand_ranges
 from segdata.formats.ade.amodal import Size, rle, runs_of_rle
 from segdata.formats.ade.drawn import HIDDEN, VISIBLE
 from segdata.formats.shared.count_losses import count_hidden_segments
@@ -18,7 +18,7 @@ from segdata.formats.shared.painting import ImageSegments, paint
 MOST = 255  # instances of one level, in the blue of a pixel
 
 
-def paint_level(batch: Batch, sheet: ImageSegments, path: Path, losses: Losses) -> Runs:
+def paint_level(batch: Batch, sheet: ImageSegments, path: Path, losses: LossCounter) -> Runs:
     """Write the mask of one level; what can be seen of each of its n segments in it.
 
     Raises SegdataError where blue cannot number them.
@@ -29,7 +29,7 @@ def paint_level(batch: Batch, sheet: ImageSegments, path: Path, losses: Losses) 
             f"image {sheet.image_id!r} has {n} objects on one level, ADE20K's masks hold {MOST}; write instance-ids or "
             "coco-instances, or leave some out"
         )
-    category = whole(batch.segments["category_id"])[sheet.segments]
+    category = integer_column(batch.segments["category_id"])[sheet.segments]
     blue = np.floor(255 * np.arange(1, n + 1) / max(n, 1) + 0.5).astype(np.int64)  # spread, as ADE20K has it
     values = category // 256 * 10 | category % 256 << 8 | blue << 16
     pixels = paint(sheet, values, 0, np.uint32)
@@ -51,8 +51,8 @@ def paint_object(visible: Runs, amodal: str | None, size: Size, path: Path) -> b
     canvas = np.zeros(height * width, np.uint8)
     whole_ = None if amodal is None else runs_of_rle(amodal, size)
     if whole_ is not None:
-        canvas[spread(whole_.start, whole_.length)] = HIDDEN
-    canvas[spread(visible.start, visible.length)] = VISIBLE
+        canvas[expand_ranges(whole_.start, whole_.length)] = HIDDEN
+    canvas[expand_ranges(visible.start, visible.length)] = VISIBLE
     pixels = np.ascontiguousarray(canvas.reshape(width, height).T)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
+from segdata.core.errors import count_noun
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints, Runs
 from segdata.formats.shared.mask_files import ValueRuns, decode_mask, undecodable_mask
 from segdata.formats.shared.mask_values import unpack_color
@@ -122,5 +122,5 @@ def _defects(runs: ValueRuns, odd: NDArray[np.bool_], classless: NDArray[np.bool
             area = int(runs.area[rows].sum())
             x, y = runs.first_pixel(int(rows[0]))
             first = unpack_color(int(runs.value[rows[0]]))
-            message = f"{counted(len(rows), 'colour')} {said}: {area:,} px, the first, {first}, at x={x}, y={y}"
+            message = f"{count_noun(len(rows), 'colour')} {said}: {area:,} px, the first, {first}, at x={x}, y={y}"
             yield Defect(code, message, file, f"x={x}, y={y}", pixels=area)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
+from segdata.core.errors import count_noun
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints, Runs
 from segdata.formats.ade.drawn import Drawn
 from segdata.formats.ade.keys import COLUMNS
@@ -127,13 +127,13 @@ class Segments:
         if len(nameless):
             area = int(self.runs.areas(len(self))[nameless].sum())
             place = self.first_pixel(int(nameless[0]))
-            said = f"no object of {file} is {counted(len(nameless), 'region')} of the masks: {area:,} px"
+            said = f"no object of {file} is {count_noun(len(nameless), 'region')} of the masks: {area:,} px"
             yield Defect("SEG014", f"{said}, the first at {place}", self.file[nameless[0]], place, pixels=area)
         levels = set(self.level.tolist()) | {0}
         hidden = set(range(len(self.notes))) - set(self.row.tolist())
         lost = [self.notes[row] for row in sorted(hidden) if self.notes[row].level in levels]
         if lost:
-            message = f"{counted(len(lost), 'object')} without a region in the masks ({lost[0].name!r} …)"
+            message = f"{count_noun(len(lost), 'object')} without a region in the masks ({lost[0].name!r} …)"
             ids = tuple(note.id for note in lost if note.id is not None)
             yield Defect("SEG014", message, file, lost[0].place, segments=ids, severity="info")
 
@@ -148,7 +148,8 @@ def _rows(regions: Regions, notes: Sequence[Note], drawn: Sequence[Drawn], defec
     if rows is None:
         mine = sum(note.level == regions.level for note in notes)
         message = (
-            f"the mask has {counted(len(regions), 'region')}, the text file {counted(mine, 'object')} on this level"
+            f"the mask has {count_noun(len(regions), 'region')}, the "
+            f"text file {count_noun(mine, 'object')} on this level"
         )
         defects.append(Defect("SEG014", f"{message}: nothing tells which is which", regions.file))
         return np.full(len(regions), -1, np.int64)

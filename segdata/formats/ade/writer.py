@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.batch import Batch, whole
+from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Taxonomy
@@ -29,7 +29,9 @@ _HELD = frozenset(
 )
 
 
-def write_ade(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, lost: frozenset[Kind]) -> None:
+def write_ade(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, lost: frozenset[LossKind]
+) -> None:
     """Write the dataset below `target`; `lost` are the kinds that the format declares."""
     for category in profile.taxonomy.categories:
         if not 1 <= category.id <= MOST_CLASSES:
@@ -57,15 +59,15 @@ class _Writer:
 
     taxonomy: Taxonomy
     target: Path
-    losses: Losses
-    lost: frozenset[Kind]
+    losses: LossCounter
+    lost: frozenset[LossKind]
     _names: MaskPaths = field(default_factory=MaskPaths)
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[tuple[Cell, ...]]:
         """Write the files of each image, and tell the rows of images.csv."""
         known = np.array(list(self.taxonomy.by_id()), np.int64)
         for batch in batches:
-            kept = np.isin(whole(batch.segments["category_id"]), known)
+            kept = np.isin(integer_column(batch.segments["category_id"]), known)
             words = Words.of(batch)
             self._count(batch, kept, words)
             said = batch.images.select(["sequence", "frame", "split", "metadata"]).to_pylist()
@@ -119,7 +121,7 @@ class _Writer:
 
     def _document(self, batch: Batch, sheet: ImageSegments, words: Words, masks: list[str]) -> dict[str, object]:
         """What the JSON file says of an image and of the segments that can be seen."""
-        given = whole(batch.segments["segment_id"])[sheet.segments]
+        given = integer_column(batch.segments["segment_id"])[sheet.segments]
         ids = given if len(np.unique(given)) == len(given) else np.arange(len(given), dtype=np.int64)
         self._lose("segment-id", batch, sheet.segments[ids != given])
         id_of = dict(zip(given[::-1].tolist(), ids[::-1].tolist(), strict=True))
@@ -130,7 +132,10 @@ class _Writer:
         parts: dict[int | None, list[int]] = {}
         for id_, whole_ in zip(ids.tolist(), wholes, strict=True):
             parts.setdefault(whole_, []).append(id_)
-        categories, named = whole(batch.segments["category_id"])[sheet.segments].tolist(), self.taxonomy.name_of
+        categories, named = (
+            integer_column(batch.segments["category_id"])[sheet.segments].tolist(),
+            self.taxonomy.name_of,
+        )
         objects = [
             {
                 "id": id_,
@@ -154,5 +159,5 @@ class _Writer:
         size = [sheet.height, sheet.width, 3]
         return {"filename": path.name, "folder": folder, "imsize": size, "object": objects}
 
-    def _lose(self, kind: Kind, batch: Batch, rows: Ints) -> None:
+    def _lose(self, kind: LossKind, batch: Batch, rows: Ints) -> None:
         self.losses.add(kind, "segments", len(rows), examples=segment_examples(batch, rows))

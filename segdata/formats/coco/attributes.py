@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from segdata.core.batch import Batch, whole
-from segdata.core.loss import Kind, Losses
+from segdata.core.batch import Batch, integer_column
+from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, boxes
+from segdata.core.runs import Ints, bounding_boxes
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.categories import category_items
 from segdata.formats.coco.document import (
@@ -74,7 +74,7 @@ _WIDELY_USED: dict[str, Any] = {"score": float, "track_id": Whole, "attributes":
 def segment_columns(
     items: Sequence[SegmentItem], extras: Sequence[dict[str, str]], to: Mapping[int, int]
 ) -> tuple[dict[str, Column], list[ItemFault]]:
-    """Columns of `columns.BATCH_SEGMENTS` for n items, and what in them is malformed: that value is null then.
+    """Columns of `schema.BATCH_SEGMENTS` for n items, and what in them is malformed: that value is null then.
 
     `extras` (n,) are their further keys. A widely used key of another type than usual is one of those. `to`: category
     ids in the document -> in the taxonomy.
@@ -162,7 +162,7 @@ def written_segments(batch: Batch, rows: Ints, ids: Ints) -> list[WrittenSegment
     """The segments at these rows under new ids; area and bbox from the pixels."""
     height, _ = batch.segment_size
     areas = batch.runs.areas(batch.n_segments)[rows]
-    box = np.stack(boxes(batch.runs, height, batch.n_segments), axis=1)[rows]
+    box = np.stack(bounding_boxes(batch.runs, height, batch.n_segments), axis=1)[rows]
     said = batch.segments.select(["category_id", "iscrowd", "score", "track_id", "also", "attributes"]).take(
         pa.array(rows)
     )
@@ -269,16 +269,16 @@ class SegmentIds:
         return given
 
 
-def are_listable(batch: Batch, taxonomy: Taxonomy, losses: Losses) -> NDArray[np.bool_]:
+def are_listable(batch: Batch, taxonomy: Taxonomy, losses: LossCounter) -> NDArray[np.bool_]:
     """(n_segments,) whether a document can list a segment: the first annotator's, of one of its categories.
 
     COCO has no void, and an id that is not among its categories means nothing: segments of either are counted.
     """
-    category, first = whole(batch.segments["category_id"]), in_first_annotation(batch)
+    category, first = integer_column(batch.segments["category_id"]), in_first_annotation(batch)
     areas = batch.runs.areas(batch.n_segments)
     void = np.isin(category, np.array(taxonomy.void_ids, np.int64))
     known = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
-    kinds: tuple[tuple[Kind, NDArray[np.bool_]], ...] = (("void", void), ("category", ~known))
+    kinds: tuple[tuple[LossKind, NDArray[np.bool_]], ...] = (("void", void), ("category", ~known))
     for kind, flag in kinds:
         rows = np.flatnonzero(flag & first)
         losses.add(kind, "segments", len(rows), int(areas[rows].sum()), segment_examples(batch, rows))

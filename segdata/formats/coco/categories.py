@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Losses
+from segdata.core.finding import Defect
+from segdata.core.format import LossCounter
 from segdata.core.taxonomy import Category, Id, Taxonomy, as_rgb
 from segdata.formats.coco.document import Document, Items, Raw, decode_items
 from segdata.formats.shared.taxonomies import aliases_used, name_metadata
@@ -183,7 +183,7 @@ def category_keys(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         return {}
 
 
-def count_category_losses(taxonomy: Taxonomy, losses: Losses) -> None:
+def count_category_losses(taxonomy: Taxonomy, losses: LossCounter) -> None:
     """Count what `category_items` leaves out."""
     kept = {"id", "name", "kind", "color", "parent", "definition"}
     lost = [each.name for each in taxonomy.categories if each.kind != "void" and _has_other_fields(each, kept)]

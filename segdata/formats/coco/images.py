@@ -10,15 +10,14 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.columns import BATCH_IMAGES, table
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
-from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import Request
+from segdata.core.errors import SegdataError, UnreadableError, count_noun
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
+from segdata.core.schema import BATCH_IMAGES, make_table
 from segdata.core.taxonomy import Taxonomy
-from segdata.core.unsafe import is_unsafe
 from segdata.formats.coco.categories import Categories, read_categories
 from segdata.formats.coco.document import Document, Id, Items, Raw, decode_items, read_document
 from segdata.formats.coco.probe import IMAGE_INFO_FILES
@@ -82,7 +81,7 @@ class ImageList:
         return self.items.place(self.at[row], within)
 
     def table(self, rows: Ints, folder: ImageFolder) -> tuple[pa.Table, list[Defect]]:
-        """Rows of `columns.BATCH_IMAGES`, and the defects of these images' files.
+        """Rows of `schema.BATCH_IMAGES`, and the defects of these images' files.
 
         Where the document does not tell a size, the image file's is taken, when there is one.
         """
@@ -103,7 +102,7 @@ class ImageList:
             uris.append(None if path is None else path.as_posix())
         at = [self.at[row] for row in rows.tolist()]
         metadata = [list(extra.items()) or None for extra in self.items.extras(at, IMAGE_KEYS)]
-        images = table(
+        images = make_table(
             BATCH_IMAGES,
             len(rows),
             image_id=[self.image_ids[row] for row in rows.tolist()],
@@ -186,7 +185,7 @@ def _image_id(name: str, document: Document, place: str) -> str | None:
         message = f"file name {name!r} names no file; the image is left out with its annotations"
         document.defects.append(Defect("SEG004", message, document.name, place))
         return None
-    if is_unsafe(name):
+    if is_unsafe_path(name):
         kept = [part for part in path.parts if part not in ("..", "/") and not part.endswith(":")]
         path = PurePosixPath(*kept)
         message = f"path {name!r} leaves the dataset's root; it is read as {path.as_posix()!r}"
@@ -214,7 +213,8 @@ def find_misnamed_images(
         found = {name: files[file] for name, file in right.items() if file in files}
         if found:
             message = (
-                f"{counted(len(found), 'image name')} as {next(iter(found))!r}, which createPanopticImgs.py writes and "
+                f"{count_noun(len(found), 'image name')} as "
+                f"{next(iter(found))!r}, which createPanopticImgs.py writes and "
                 f"no file bears; read are the files ending in {_RIGHT!r}"
             )
             return ImageFolder(place, found), [Defect("SEG002", message, called, severity="info")]
@@ -251,7 +251,7 @@ class CocoSource:
 
 
 def find_document_images(
-    request: Request, document: Document, listing: ImageList, masks: tuple[Path, ...] = ()
+    request: ReadRequest, document: Document, listing: ImageList, masks: tuple[Path, ...] = ()
 ) -> ImageFolder:
     """Where the images are, `masks` being folders that hold none; image files that the document lacks are defects."""
     named = document.path, document.name, listing.image_ids, request.images
@@ -262,7 +262,7 @@ def find_document_images(
     return folder
 
 
-def document_profile(request: Request, document: Document, categories: Categories, format: str) -> Profile:
+def document_profile(request: ReadRequest, document: Document, categories: Categories, format: str) -> Profile:
     """What is known of the dataset: panoptic files label every pixel once, instances files what they like."""
     kept = {key: text for key in ("info", "licenses") if (text := document.small(key)) is not None}
     panoptic = format == "coco-panoptic"
@@ -280,7 +280,7 @@ def document_profile(request: Request, document: Document, categories: Categorie
     )
 
 
-def find_truth(request: Request, document: Path, used: Sequence[Id] | None = None) -> Document | None:
+def find_truth(request: ReadRequest, document: Path, used: Sequence[Id] | None = None) -> Document | None:
     """What lists the images and categories of predictions; None where there is nothing.
 
     That is the file of the option `truth`, or COCO's ``image_info….json`` beside the predictions. Where the image ids

@@ -22,9 +22,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.coco.probe import POLYGONS_OPTION, choose_document, document_clue
 from segdata.formats.shared.declared_losses import COCO_LOSSES
@@ -34,18 +32,18 @@ if TYPE_CHECKING:
     from segdata.formats.coco.instances_reader import InstancesSource
 
 
-LOSSES: frozenset[Kind] = COCO_LOSSES | {"empty-annotation"}
+LOSSES: frozenset[LossKind] = COCO_LOSSES | {"empty-annotation"}
 CHECKED = ("pycocotools", "supervision 0.31 (reads what is written, and what it writes is read)")
 FILE_SUFFIXES = (".json",)
 WRITE_OPTIONS = POLYGONS_OPTION
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """A JSON file, or a folder with one, that holds images, annotations and categories."""
     return document_clue(seen.root, "instances")
 
 
-def read(request: Request) -> "InstancesSource":
+def read(request: ReadRequest) -> "InstancesSource":
     """Open a document; raises SegdataError where there is none, or several to choose from."""
     from segdata.formats.coco.instances_reader import open_instances
 
@@ -53,7 +51,7 @@ def read(request: Request) -> "InstancesSource":
 
 
 def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, polygons: str = "source"
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, polygons: str = "source"
 ) -> None:
     """Write one document: `target` itself where it ends in .json, else annotations.json in that folder.
 

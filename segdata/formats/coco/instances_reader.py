@@ -8,13 +8,12 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.batch import Batch, whole
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_SEGMENTS, table
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
-from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
-from segdata.core.runs import Ints, Runs, spread
+from segdata.core.batch import Batch, integer_column
+from segdata.core.errors import UnreadableError, count_noun
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
 from segdata.formats.coco.attributes import SEGMENT_KEYS, AnnotationItem, StrictAnnotationItem, segment_columns
 from segdata.formats.coco.categories import Categories, read_categories
 from segdata.formats.coco.document import Document, DocumentKind, Id, ItemFault, Items, decode_items, read_document
@@ -58,10 +57,10 @@ class InstancesSource(CocoSource):
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their annotations decoded."""
         images, defects = self.listing.table(rows, self.folder)
-        height, width = whole(images["height"]), whole(images["width"])
+        height, width = integer_column(images["height"]), integer_column(images["width"])
         # Without the image's size nothing can be drawn; the image has its defect already.
         count = np.where(height > 0, np.diff(self.offset)[rows], 0)
-        at = self.at[spread(self.offset[rows], count)]
+        at = self.at[expand_ranges(self.offset[rows], count)]
         image = np.repeat(np.arange(len(rows), dtype=np.int32), count)
         items = list(map(self.items.items.__getitem__, at.tolist()))
         raws, size = [item.segmentation for item in items], (height[image], width[image])
@@ -69,7 +68,7 @@ class InstancesSource(CocoSource):
         shapes = drop_row_major(read_segmentations(raws, *size), raws, columns["declared_bbox"], *size)
         faults += shapes.faults
         defects += self._defects(faults, items, at, rows[image])
-        segments = table(
+        segments = make_table(
             BATCH_SEGMENTS,
             len(items),
             annotation=image,
@@ -84,7 +83,7 @@ class InstancesSource(CocoSource):
             number = (np.cumsum(shapes.sound) - 1).astype(np.int32)
             runs = Runs(runs.start, runs.length, number[runs.owner])
             segments = segments.filter(pa.array(shapes.sound))
-        annotations = table(
+        annotations = make_table(
             BATCH_ANNOTATIONS,
             len(rows),
             image=np.arange(len(rows), dtype=np.int32),
@@ -112,7 +111,7 @@ class InstancesSource(CocoSource):
         ]
 
 
-def open_instances(request: Request, path: Path, name: str, format: str = "coco-instances") -> InstancesSource:
+def open_instances(request: ReadRequest, path: Path, name: str, format: str = "coco-instances") -> InstancesSource:
     """Open the document at `path`; no segmentation is decoded yet. `name` is how defects call it."""
     document = read_document(path, name)
     listing = read_image_list(document)
@@ -125,7 +124,7 @@ def open_instances(request: Request, path: Path, name: str, format: str = "coco-
 
 
 def join_annotations(
-    request: Request,
+    request: ReadRequest,
     document: Document,
     items: Items[AnnotationItem],
     listing: ImageList,
@@ -199,7 +198,7 @@ def _report_duplicates(document: Document, items: Items[AnnotationItem], listing
         places = ", ".join(items.place(i) for i in found[:4]) + (", …" if len(found) > 4 else "")
         rows = [listing.row_of.get(items.items[i].image_id, _UNKNOWN) for i in found]
         n_images = len({row for row in rows if row >= 0})
-        there = f"({places}), in {counted(n_images, 'image')}"
+        there = f"({places}), in {count_noun(n_images, 'image')}"
         message = f"annotation id {id_!r} is here {len(found)} times {there}; all are read"
         first = listing.image_ids[rows[0]] if rows[0] >= 0 else None
         place = items.place(found[1], "/id")
@@ -221,7 +220,7 @@ class StrictResultItem(ResultItem, gc=False, kw_only=True, forbid_unknown_fields
     """An item of the list without further keys."""
 
 
-def open_results(request: Request, path: Path, name: str) -> InstancesSource:
+def open_results(request: ReadRequest, path: Path, name: str) -> InstancesSource:
     """Open the list at `path`; no segmentation is decoded yet. `name` is how defects call it.
 
     Raises UnreadableError where nothing tells the images and categories, and where no item has a segmentation.

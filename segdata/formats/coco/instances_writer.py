@@ -9,16 +9,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from segdata.core.batch import Batch, whole
+from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, check_choice
-from segdata.core.keyhole import keyhole
-from segdata.core.loss import Kind, Losses
-from segdata.core.outline import Rings, outlines
-from segdata.core.parts import shape
+from segdata.core.format import LossCounter, LossKind
+from segdata.core.parts import segment_shapes
+from segdata.core.polygons import Rings, has_bridges, keyhole, trace_outlines
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, spread
+from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.taxonomy import Taxonomy
-from segdata.core.unkeyhole import bridged
 from segdata.formats.coco.attributes import (
     ImageIds,
     SegmentIds,
@@ -46,7 +44,7 @@ class EncodedSegments:
     Attributes
     ----------
     shapes : (n,) lists of rings, and RLEs
-    keyhole : (n,) whether the one ring goes around holes, too (`segdata.core.keyhole`)
+    keyhole : (n,) whether the one ring goes around holes, too (`segdata.core.polygons`)
     lost : (n,) whether the source has rings that are not written
     """
 
@@ -90,16 +88,16 @@ def _are_keyholes(runs: Runs, rings: pa.Array, height: Ints) -> Flags:
     """(n,) whether the source's rings are one ring with bridges, of a segment that has holes."""
     n = len(rings)
     polygons = Polygons.of_lists(rings)
-    found: Flags = (np.diff(polygons.segment) == 1) & (shape(runs, height, n).n_holes > 0)
+    found: Flags = (np.diff(polygons.segment) == 1) & (segment_shapes(runs, height, n).n_holes > 0)
     one = polygons.take_rings(polygons.segment[:-1][found])
-    found[found] = bridged(Rings.alone(one.xy, one.ring))
+    found[found] = has_bridges(Rings.alone(one.xy, one.ring))
     return found
 
 
 def _outline_polygons(runs: Runs, height: Ints, width: Ints) -> tuple[list[object], Ints, Flags]:
     """Polygons along pixels: those that are exact, (m,) the segments that they are of, and which are keyholes."""
     n = len(height)
-    every = outlines(runs, height)
+    every = trace_outlines(runs, height)
     holed = np.zeros(n, bool)
     holed[every.owner[every.hole]] = True
     chosen = holed[every.owner]
@@ -117,7 +115,7 @@ def _same_pixels(a: Runs, b: Runs, n_owners: int) -> Flags:
     same: Flags = np.diff(first_a) == np.diff(first_b)
     rows = np.flatnonzero(same)
     count = np.diff(first_a)[rows]
-    at_a, at_b = spread(first_a[rows], count), spread(first_b[rows], count)
+    at_a, at_b = expand_ranges(first_a[rows], count), expand_ranges(first_b[rows], count)
     differ = (a.start[at_a] != b.start[at_b]) | (a.length[at_a] != b.length[at_b])
     same[np.repeat(rows, count)[differ]] = False
     return same
@@ -127,8 +125,8 @@ def write_instances(
     profile: Profile,
     batches: Iterable[Batch],
     path: Path,
-    losses: Losses,
-    lost: frozenset[Kind],
+    losses: LossCounter,
+    lost: frozenset[LossKind],
     *,
     polygons: str = "source",
 ) -> None:
@@ -153,11 +151,11 @@ def write_instances(
 
 
 def _annotations(
-    batch: Batch, taxonomy: Taxonomy, image_ids: Ints, segment_ids: SegmentIds, losses: Losses, polygons: str
+    batch: Batch, taxonomy: Taxonomy, image_ids: Ints, segment_ids: SegmentIds, losses: LossCounter, polygons: str
 ) -> list[WrittenSegment]:
     """The annotations of a batch: those that a document can list."""
     rows = np.flatnonzero(are_listable(batch, taxonomy, losses))
-    wanted = whole(batch.segments["segment_id"])[rows]
+    wanted = integer_column(batch.segments["segment_id"])[rows]
     ids = segment_ids.of(wanted)
     texts = batch.segments["source_id"].is_valid().to_numpy()[rows]
     changed = np.flatnonzero((ids != wanted) | texts)
@@ -180,7 +178,9 @@ class _Result(msgspec.Struct, gc=False):
     score: float
 
 
-def write_results(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, score: str | float) -> None:
+def write_results(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, score: str | float
+) -> None:
     """Write ``results.json`` and ``image_info.json``; `score` is that of segments without one."""
     default = _default_score(score)
     target.mkdir(parents=True, exist_ok=True)
@@ -213,7 +213,7 @@ def _default_score(score: str | float) -> float:
         raise SegdataError(f"score is {score!r}; a number is expected") from error
 
 
-def _count_result_losses(batch: Batch, losses: Losses) -> None:
+def _count_result_losses(batch: Batch, losses: LossCounter) -> None:
     """Count what results cannot say; that they are not from a model is one of these things."""
     count_losses(batch, losses, COCO_RESULTS_LOSSES - {"score"}, frozenset({"images.metadata", "annotations.source"}))
     names = batch.images["image_id"].to_pylist()
@@ -224,7 +224,7 @@ def _count_result_losses(batch: Batch, losses: Losses) -> None:
 
 
 def _results(
-    batch: Batch, profile: Profile, image_ids: Ints, default: float, n_before: int, losses: Losses
+    batch: Batch, profile: Profile, image_ids: Ints, default: float, n_before: int, losses: LossCounter
 ) -> Iterator[_Result]:
     """The segments of a batch that can be listed."""
     rows = np.flatnonzero(are_listable(batch, profile.taxonomy, losses))
@@ -232,7 +232,7 @@ def _results(
     scores = said["score"].to_numpy()
     bare = np.flatnonzero(~np.isfinite(scores))
     losses.add("score", "segments", len(bare), examples=segment_examples(batch, rows[bare]))
-    changed = whole(said["segment_id"]) != n_before + 1 + np.arange(len(rows))
+    changed = integer_column(said["segment_id"]) != n_before + 1 + np.arange(len(rows))
     moved = np.flatnonzero(changed | said["source_id"].is_valid().to_numpy())
     losses.add("segment-id", "segments", len(moved), examples=segment_examples(batch, rows[moved]))
     scores = np.where(np.isfinite(scores), scores, default)

@@ -19,9 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request, Source
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
 from segdata.core.profile import Profile
 from segdata.formats.coco.probe import POLYGONS_OPTION, choose_document, document_clue
 from segdata.formats.shared.declared_losses import COCO_LOSSES
@@ -30,18 +28,18 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
 
-LOSSES: frozenset[Kind] = COCO_LOSSES | {"empty-annotation"}
+LOSSES: frozenset[LossKind] = COCO_LOSSES | {"empty-annotation"}
 CHECKED = ("pycocotools", "lvis/lvis.py and lvis/eval.py of lvis-dataset/lvis-api (what they ask for)")
 FILE_SUFFIXES = (".json",)
 WRITE_OPTIONS = POLYGONS_OPTION
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """A JSON file, or a folder with one, whose images have negative categories, or whose categories have synsets."""
     return document_clue(seen.root, "lvis")
 
 
-def read(request: Request) -> Source:
+def read(request: ReadRequest) -> Source:
     """Open a document; raises SegdataError where there is none, or several to choose from."""
     from segdata.formats.coco.instances_reader import open_instances
     from segdata.formats.coco.lvis_coverage import LvisCoverage
@@ -52,7 +50,7 @@ def read(request: Request) -> Source:
 
 
 def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, polygons: str = "source"
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, polygons: str = "source"
 ) -> None:
     """Write one document: `target` itself where it ends in .json, else annotations.json in that folder.
 

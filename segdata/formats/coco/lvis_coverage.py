@@ -15,11 +15,10 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.batch import Batch, replaced, whole
-from segdata.core.config import Coverage
-from segdata.core.coverage import coverage_of, coverage_text
-from segdata.core.defect import Defect
-from segdata.core.loss import Kind, Losses
+from segdata.core.batch import Batch, integer_column, replace_column
+from segdata.core.config import Coverage, encode_coverage, parse_coverage
+from segdata.core.finding import Defect
+from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.formats.coco.categories import CATEGORY_KEYS, Categories, category_keys
 from segdata.formats.coco.images import ImageList
@@ -67,9 +66,9 @@ class LvisCoverage:
             by_category: dict[str, Coverage] = dict.fromkeys((negative | present) - more, "exhaustive")
             # Where nothing is said of a category it is sparse: only of one without segments that must be said.
             by_category |= dict.fromkeys(more - present, "sparse")
-            coverage.append(coverage_text(by_category))
+            coverage.append(encode_coverage(by_category))
         said_of = [coverage[row] for row in batch.annotation_image]
-        annotations = replaced(batch.annotations, "coverage", said_of)
+        annotations = replace_column(batch.annotations, "coverage", said_of)
         return replace(_with_metadata(batch, metadata), annotations=annotations, defects=(*batch.defects, *defects))
 
     def _names(self, image: str, key: str, text: str | None, defects: list[Defect]) -> set[str]:
@@ -91,7 +90,7 @@ class LvisCoverage:
         return Defect(code, message, self.listing.document.name, place, image=image)
 
 
-def with_coverage_lists(batch: Batch, profile: Profile, losses: Losses) -> Batch:
+def with_coverage_lists(batch: Batch, profile: Profile, losses: LossCounter) -> Batch:
     """`batch` with the coverage of the images' first annotations as the two lists in the images' metadata.
 
     Where an annotation says nothing the dataset's coverage holds. That every pixel is labelled, or that a category is
@@ -106,7 +105,7 @@ def with_coverage_lists(batch: Batch, profile: Profile, losses: Losses) -> Batch
     metadata = [dict(said or ()) for said in batch.images["metadata"].to_pylist()]
     for row, (said, present) in enumerate(zip(metadata, categories_by_image(batch), strict=True)):
         text = own[first[row]] if row in of_image else None
-        coverage = coverage_of(text) or profile.coverage.value
+        coverage = parse_coverage(text) or profile.coverage.value
         by_category: Mapping[str, Coverage] = {}
         if isinstance(coverage, str):
             if coverage == "exhaustive":
@@ -121,7 +120,7 @@ def with_coverage_lists(batch: Batch, profile: Profile, losses: Losses) -> Batch
         more = {ids[name] for name, each in by_category.items() if each == "sparse" and name in ids}
         said[NEGATIVE_KEY] = str(sorted(full - present))
         said[OPEN_KEY] = str(sorted(((present & listed) - full) | more))
-    annotations = replaced(batch.annotations, "coverage", pa.nulls(batch.annotations.num_rows, pa.string()))
+    annotations = replace_column(batch.annotations, "coverage", pa.nulls(batch.annotations.num_rows, pa.string()))
     return replace(_with_metadata(batch, metadata), annotations=annotations)
 
 
@@ -130,7 +129,9 @@ def categories_by_image(batch: Batch) -> list[set[int]]:
     image, annotation = batch.segment_image, batch.segment_annotation
     first = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows))
     mine = np.flatnonzero(annotation == first[image])
-    pairs = np.unique(np.stack([image[mine].astype(np.int64), whole(batch.segments["category_id"])[mine]]), axis=1)
+    pairs = np.unique(
+        np.stack([image[mine].astype(np.int64), integer_column(batch.segments["category_id"])[mine]]), axis=1
+    )
     bounds = np.searchsorted(pairs[0], np.arange(batch.images.num_rows + 1)).tolist()
     categories = pairs[1].tolist()
     return [set(categories[begin:end]) for begin, end in pairwise(bounds)]
@@ -138,7 +139,7 @@ def categories_by_image(batch: Batch) -> list[set[int]]:
 
 def _with_metadata(batch: Batch, metadata: list[dict[str, str]]) -> Batch:
     """`batch` with other metadata of its images."""
-    images = replaced(batch.images, "metadata", [list(said.items()) or None for said in metadata])
+    images = replace_column(batch.images, "metadata", [list(said.items()) or None for said in metadata])
     return replace(batch, images=images)
 
 
@@ -149,8 +150,8 @@ def write_lvis(
     profile: Profile,
     batches: Iterable[Batch],
     target: Path,
-    losses: Losses,
-    kinds: frozenset[Kind],
+    losses: LossCounter,
+    kinds: frozenset[LossKind],
     *,
     polygons: str = "source",
 ) -> None:
@@ -161,7 +162,7 @@ def write_lvis(
     write_instances(counted, _batches_with_coverage(batches, counted, losses), path, losses, kinds, polygons=polygons)
 
 
-def _batches_with_coverage(batches: Iterable[Batch], profile: Profile, losses: Losses) -> Iterator[Batch]:
+def _batches_with_coverage(batches: Iterable[Batch], profile: Profile, losses: LossCounter) -> Iterator[Batch]:
     """The batches with what LVIS says of images; after the last one `profile` tells the categories' frequencies."""
     n_images: Counter[int] = Counter()
     for batch in batches:

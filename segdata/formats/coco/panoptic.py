@@ -18,9 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request, Source
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
 from segdata.core.profile import Profile
 from segdata.formats.coco.probe import TRUTH_OPTION, choose_document, document_clue
 from segdata.formats.shared.declared_losses import COCO_LOSSES
@@ -29,17 +27,17 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
 
-LOSSES: frozenset[Kind] = COCO_LOSSES | {"empty-segment", "overlap"}
+LOSSES: frozenset[LossKind] = COCO_LOSSES | {"empty-segment", "overlap"}
 READ_OPTIONS = TRUTH_OPTION
 CHECKED = ("panopticapi (rgb2id, evaluation.py)",)
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """A JSON file, or a folder with one, that holds `segments_info`."""
     return document_clue(seen.root, "panoptic")
 
 
-def read(request: Request) -> Source:
+def read(request: ReadRequest) -> Source:
     """Open a document; raises SegdataError where there is none, or several to choose from."""
     from segdata.formats.coco.panoptic_reader import open_panoptic
     from segdata.formats.shared.derived_sources import with_origin
@@ -48,7 +46,7 @@ def read(request: Request) -> Source:
     return with_origin(source, "model") if "truth" in request.options else source
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write the document ``panoptic.json`` and its masks into the folder `target`."""
     from segdata.formats.coco.panoptic_writer import write_panoptic
 

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
+from segdata.core.paths import is_unsafe_path
 from segdata.core.runs import Ints, Runs
-from segdata.core.unsafe import is_unsafe
 from segdata.formats.coco.attributes import SEGMENT_KEYS, SegmentItem
 from segdata.formats.coco.categories import Categories
 from segdata.formats.coco.document import Document, Items, Raw, decode_each
@@ -119,7 +119,7 @@ def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
     Where none of the masks is here, that is one defect, not one a mask; a name that leads out of it is SEG015.
     """
     for i, name in enumerate(names):
-        if is_unsafe(name):
+        if is_unsafe_path(name):
             message = f"path {name!r} leaves the dataset's root; name masks below it"
             document.defects.append(Defect("SEG015", message, document.name, f"/annotations/{i}/file_name"))
     own = document.path.with_suffix("")

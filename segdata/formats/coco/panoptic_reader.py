@@ -7,11 +7,11 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.batch import Batch, replaced
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_SEGMENTS, table
-from segdata.core.defect import Defect
-from segdata.core.format import Request
+from segdata.core.batch import Batch, replace_column
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.core.runs import Ints, Runs
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
 from segdata.formats.coco.attributes import segment_columns
 from segdata.formats.coco.categories import read_categories
 from segdata.formats.coco.document import Document, DocumentKind, Id, Items, Raw, decode_items, read_document
@@ -99,7 +99,7 @@ class PanopticSource(CocoSource):
             elif mask is not None:
                 met = [_size_defect(mask, width[k], height[k], where)]
             defects += met
-        annotations = table(
+        annotations = make_table(
             BATCH_ANNOTATIONS,
             len(annotated),
             image=annotated,
@@ -109,7 +109,7 @@ class PanopticSource(CocoSource):
             attributes=attributes,
         )
         segments, faults = self._segments(found, [self.image_ids[rows[k]] for k in annotated])
-        images = replaced(replaced(images, "width", width), "height", height)
+        images = replace_column(replace_column(images, "width", width), "height", height)
         runs = Runs.concatenate([each.runs for each in found], [len(each.items) for each in found])
         return Batch(images, annotations, segments, runs, tuple(defects + faults))
 
@@ -137,7 +137,7 @@ class PanopticSource(CocoSource):
         places = [place for each in found for place in each.places]
         owner = np.repeat(np.arange(len(found)), [len(each.items) for each in found])
         columns, faults = segment_columns(items, [extra for each in found for extra in each.extras], self.categories.to)
-        segments = table(
+        segments = make_table(
             BATCH_SEGMENTS,
             len(items),
             annotation=owner,
@@ -165,7 +165,7 @@ def _size_defect(mask: PanopticMask, width: int, height: int, where: MaskPlace) 
     return Defect("SEG003", message, where.mask, image=where.image, lost=True)
 
 
-def open_panoptic(request: Request, path: Path, name: str) -> PanopticSource:
+def open_panoptic(request: ReadRequest, path: Path, name: str) -> PanopticSource:
     """Open the document at `path`; no mask is decoded yet. `name` is how defects call it."""
     document = read_document(path, name, PANOPTIC_DOCUMENT)
     truth = _listing_document(request, document)
@@ -183,7 +183,7 @@ def open_panoptic(request: Request, path: Path, name: str) -> PanopticSource:
     return PanopticSource(profile, document, listing, categories, folder, request.annotator, entries, entry, masks)
 
 
-def _listing_document(request: Request, document: Document) -> Document:
+def _listing_document(request: ReadRequest, document: Document) -> Document:
     """What lists the images and categories: the document itself, or of predictions the ground truth."""
     listed = "images" in (document.parts or {}) and "truth" not in request.options
     return document if listed else find_truth(request, document.path) or document

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.core.batch import Batch, whole
+from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
 from segdata.formats.coco.attributes import (
@@ -29,7 +29,7 @@ from segdata.formats.shared.painting import MaskPaths, count_overlap_losses, pai
 
 
 def write_panoptic(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, lost: frozenset[Kind]
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, lost: frozenset[LossKind]
 ) -> None:
     """Write ``panoptic.json`` and the folder ``panoptic`` below `target`."""
     folder = target / "panoptic"
@@ -51,7 +51,7 @@ def write_panoptic(
 
 
 def _entries(
-    batch: Batch, image_ids: list[int], names: MaskPaths, folder: Path, losses: Losses
+    batch: Batch, image_ids: list[int], names: MaskPaths, folder: Path, losses: LossCounter
 ) -> list[dict[str, object]]:
     """Write the masks of a batch; the entries of `annotations` that say what their ids mean."""
     ids = _segment_ids(batch, losses)
@@ -96,9 +96,9 @@ def _seen(picture: NDArray[np.uint32], ids: Ints) -> tuple[Runs, Ints]:
     return runs.take(np.argsort(position), len(found)), np.sort(position)
 
 
-def _segment_ids(batch: Batch, losses: Losses) -> Ints:
+def _segment_ids(batch: Batch, losses: LossCounter) -> Ints:
     """(n_segments,) the segments' own ids where they are unique in their image and fit, else free ones."""
-    wanted = whole(batch.segments["segment_id"])
+    wanted = integer_column(batch.segments["segment_id"])
     image = batch.segment_image
     order = np.lexsort((np.arange(len(wanted)), wanted, image))
     again = np.zeros(len(wanted), bool)

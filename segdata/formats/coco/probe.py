@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Clue
+from segdata.core.format import FormatMatch
 
 CocoSort = Literal["instances", "panoptic", "lvis"]
 COCO_SORTS: tuple[CocoSort, ...] = get_args(CocoSort)
@@ -95,15 +95,15 @@ def find_documents(root: Path, *sorts: CocoSort) -> list[Path]:
     return [path for path in _candidates(root) if document_sort(path) in sorts]
 
 
-def document_clue(root: Path, sort: CocoSort) -> Clue | None:
+def document_clue(root: Path, sort: CocoSort) -> FormatMatch | None:
     """Why a dataset may be of this sort."""
     found = find_documents(root, sort)
     if not found:
         broken = find_broken_document(root) if sort == "instances" else []
-        return Clue(0.1, f"{broken[0].name} should be JSON and is not") if broken else None
+        return FormatMatch(0.1, f"{broken[0].name} should be JSON and is not") if broken else None
     names = ", ".join(path.relative_to(root).as_posix() if path != root else path.name for path in found[:3])
     more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
-    return Clue(1.0, f"{sort_title(sort)}: {names} holds {_KEYS[sort]}{more}")
+    return FormatMatch(1.0, f"{sort_title(sort)}: {names} holds {_KEYS[sort]}{more}")
 
 
 def sort_title(sort: CocoSort) -> str:

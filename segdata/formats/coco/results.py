@@ -18,9 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.coco.probe import COCO_SORTS, IMAGE_INFO_FILES, TRUTH_OPTION, find_documents
 from segdata.formats.shared.declared_losses import COCO_RESULTS_LOSSES
@@ -30,23 +28,25 @@ if TYPE_CHECKING:
     from segdata.formats.shared.derived_sources import AlteredSource
 
 
-LOSSES: frozenset[Kind] = COCO_RESULTS_LOSSES
+LOSSES: frozenset[LossKind] = COCO_RESULTS_LOSSES
 READ_OPTIONS = TRUTH_OPTION
 WRITE_OPTIONS = {"score": "the score of segments that have none; default: 1"}
 CHECKED = ("pycocotools (loadRes)",)
 _MOST = 8  # JSON files that are looked into
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """A JSON list whose items have an image_id and a category_id; beside a ground truth it is not what was meant."""
     found = _lists(seen)
     if not found:
         return None
     alone = seen.root.is_file() or not find_documents(seen.root, *COCO_SORTS)
-    return Clue(1.0 if alone else 0.5, f"COCO results: {', '.join(found[:3])} is a list with image_id and category_id")
+    return FormatMatch(
+        1.0 if alone else 0.5, f"COCO results: {', '.join(found[:3])} is a list with image_id and category_id"
+    )
 
 
-def read(request: Request) -> "AlteredSource":
+def read(request: ReadRequest) -> "AlteredSource":
     """Open a list; raises SegdataError where there is none, or several, or nothing tells its images and categories."""
     from segdata.formats.coco.instances_reader import open_results
     from segdata.formats.shared.derived_sources import with_origin
@@ -54,7 +54,7 @@ def read(request: Request) -> "AlteredSource":
     root = request.root
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
-    names = [root.name] if root.is_file() else _lists(Glance(root))
+    names = [root.name] if root.is_file() else _lists(FileProbe(root))
     if len(names) != 1:
         found = f"{len(names)} lists of COCO results, name one of them: {', '.join(names)}"
         raise UnreadableError(f"{root}: {found if names else 'no list of COCO results in it'}")
@@ -63,7 +63,7 @@ def read(request: Request) -> "AlteredSource":
 
 
 def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses, *, score: str | float = 1.0
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, score: str | float = 1.0
 ) -> None:
     """Write ``results.json`` and ``image_info.json`` into the folder `target`."""
     from segdata.formats.coco.instances_writer import write_results
@@ -71,7 +71,7 @@ def write(
     write_results(profile, batches, target, losses, score)
 
 
-def _lists(seen: Glance) -> list[str]:
+def _lists(seen: FileProbe) -> list[str]:
     """The names of the JSON lists of results; an empty one is meant where the images are listed beside it."""
     found = seen.heads(r"^[^/]*\.json$", rb"\A\s*\[\s*[{\]]", _MOST)
     listed = seen.matching(rf"^{IMAGE_INFO_FILES.replace('*', '.*')}$")

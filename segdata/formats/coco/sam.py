@@ -13,32 +13,30 @@ Not read: the folders of PNGs that ``amg.py`` writes without that option. Not wr
 
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind
+from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest
 from segdata.formats.coco.probe import document_sort
 
 if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
-LOSSES: frozenset[Kind] = frozenset()
+LOSSES: frozenset[LossKind] = frozenset()
 READ_OPTIONS = {"category": "the name of the category of all segments; default: object"}
 CHECKED = ("pycocotools", "Datumaro 1.13 (its reader of SA-1B)")
 _OF_SAM = rb'"(predicted_iou|stability_score)"\s*:|\A\s*\{\s*"image"\s*:\s*\{[^{}]*"image_id".*"annotations"\s*:'
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """JSON files with the scores that only SAM gives, or with one image and its annotations; not those of COCO."""
     found = [
         name
         for name in seen.heads(r"\.json$", b"(?s)" + _OF_SAM)
         if b'"category_id"' not in seen.head(name) and document_sort(seen.path(name)) is None
     ]
-    return Clue(1.0, f"SAM: {', '.join(found[:3])} holds masks with predicted_iou") if found else None
+    return FormatMatch(1.0, f"SAM: {', '.join(found[:3])} holds masks with predicted_iou") if found else None
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open the files of a dataset, or one of them; raises UnreadableError where there is none."""
     from segdata.formats.coco.sam_reader import open_sam
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.core.unsafe import is_unsafe
 from segdata.formats.coco.attributes import SEGMENT_KEYS, Column, SegmentItem, segment_columns
 from segdata.formats.coco.document import (
     MISSING,
@@ -75,7 +75,7 @@ class _Sized(msgspec.Struct):
 _KNOWN = SEGMENT_KEYS | {"segmentation", "predicted_iou"}
 
 
-def open_sam(request: Request) -> PerImageSource:
+def open_sam(request: ReadRequest) -> PerImageSource:
     """The files of a dataset, or one of them; raises UnreadableError where there is none."""
     if not request.root.exists():
         raise UnreadableError(f"{request.root}: does not exist")
@@ -109,7 +109,7 @@ def _image_of(path: Path) -> str | None:
         return None
 
 
-def _category(request: Request) -> tuple[Taxonomy, int]:
+def _category(request: ReadRequest) -> tuple[Taxonomy, int]:
     """The taxonomy, and the id of the category that all segments are of."""
     name = str(request.options.get("category", "object"))
     if request.taxonomy is None:
@@ -190,7 +190,7 @@ def _info(document: Document) -> ImageInfo:
         why = explain_validation_error(error)
         document.defects.append(Defect("SEG004", why.message, document.name, f"/image{why.place}"))
         return ImageInfo()
-    if info.file_name is not None and is_unsafe(info.file_name):
+    if info.file_name is not None and is_unsafe_path(info.file_name):
         message = f"path {info.file_name!r} leaves the dataset's root; the image is looked for by this file's name"
         document.defects.append(Defect("SEG015", message, document.name, "/image/file_name"))
     return info

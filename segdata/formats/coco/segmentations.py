@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Ints, Runs, boxes, spread
+from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
 from segdata.formats.coco.attributes import Column
 from segdata.formats.coco.document import ItemFault, Raw, decode_column
 
@@ -34,7 +34,9 @@ class Polygons:
         size = np.diff(self.ring)[kept]
         owner = np.repeat(np.arange(len(self.segment) - 1), np.diff(self.segment))[kept]
         n_rings = np.bincount(owner, minlength=len(self.segment) - 1)
-        return Polygons(self.xy[spread(self.ring[kept], size)], _offsets_of_counts(size), _offsets_of_counts(n_rings))
+        return Polygons(
+            self.xy[expand_ranges(self.ring[kept], size)], _offsets_of_counts(size), _offsets_of_counts(n_rings)
+        )
 
     def rasterise(self, height: Ints, width: Ints) -> Runs:
         """The pixels by COCO's rule, united over the rings of a segment; sizes (n,) of the images in pixels."""
@@ -96,7 +98,7 @@ def malformed_rings(polygons: Polygons) -> Flags:
     wrong[np.repeat(np.arange(len(count)), count)[far]] = True
     whole = np.flatnonzero(~wrong)
     if len(whole):
-        xy = polygons.xy[spread(polygons.ring[whole], count[whole])]
+        xy = polygons.xy[expand_ranges(polygons.ring[whole], count[whole])]
         point = (np.cumsum(count[whole]) - count[whole]) // 2
         for side in (xy[0::2], xy[1::2]):
             wrong[whole] |= np.maximum.reduceat(side, point) == np.minimum.reduceat(side, point)
@@ -333,7 +335,7 @@ def drop_row_major(
     if len(rows) == 0:
         return shapes
     told = np.array([given[k] for k in rows.tolist()], np.float64)
-    drawn = np.stack(boxes(shapes.runs, height, len(raws)), axis=1)[rows].astype(np.float64)
+    drawn = np.stack(bounding_boxes(shapes.runs, height, len(raws)), axis=1)[rows].astype(np.float64)
     doubtful = np.flatnonzero(~(_distance(told, drawn) <= _OFF) & (drawn[:, 2] > 0))
     rows, told = rows[doubtful], told[doubtful]
     other = _boxes_by_rows([raws[k] for k in rows.tolist()], height[rows], width[rows])
@@ -362,5 +364,5 @@ def _boxes_by_rows(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> Bo
     rles = msgspec.json.decode(b"[" + b",".join(raws) + b"]", type=list[Rle])
     turned = [Raw(msgspec.json.encode(Rle(rle.size[::-1], rle.counts))) for rle in rles]
     runs, _, _ = read_rles(turned, width, height)
-    y, x, high, wide = boxes(runs.sorted_by_owner(len(raws)), width, len(raws))
+    y, x, high, wide = bounding_boxes(runs.sorted_by_owner(len(raws)), width, len(raws))
     return np.stack([x, y, wide, high], axis=1).astype(np.float64)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.batch import Batch, whole
-from segdata.core.loss import Losses
+from segdata.core.batch import Batch, integer_column
+from segdata.core.format import LossCounter
 from segdata.core.runs import Ints
 from segdata.formats.coco.attributes import raw_json
 from segdata.formats.coco.document import Raw
@@ -21,10 +21,10 @@ _COLUMNS = ("segment_id", "source_id", "category_id", "iscrowd", "track_id", "sc
 Json = dict[str, Any]  # Any: JSON
 
 
-def annotations_of(batch: Batch, rows: Ints, label_of: Mapping[int, int], losses: Losses) -> list[list[Json]]:
+def annotations_of(batch: Batch, rows: Ints, label_of: Mapping[int, int], losses: LossCounter) -> list[list[Json]]:
     """(n,) the annotations that each segment at these rows becomes."""
     said = batch.segments.select(_COLUMNS).take(pa.array(rows))
-    moved = np.flatnonzero((whole(said["segment_id"]) == 0) | said["source_id"].is_valid().to_numpy())
+    moved = np.flatnonzero((integer_column(said["segment_id"]) == 0) | said["source_id"].is_valid().to_numpy())
     losses.add("segment-id", "segments", len(moved), examples=segment_examples(batch, rows[moved]))
     segments = said.to_pylist()
     attributes = [{key: raw_json(value) for key, value in each["attributes"] or ()} for each in segments]
@@ -62,7 +62,7 @@ def _groups(
     return group, alone
 
 
-def _shapes(batch: Batch, rows: Ints, alone: Sequence[bool], losses: Losses) -> list[list[Json]]:
+def _shapes(batch: Batch, rows: Ints, alone: Sequence[bool], losses: LossCounter) -> list[list[Json]]:
     """(n,) the polygons of each segment, or its mask where it cannot be polygons."""
     drawn = encode_segments(batch, rows, "source").shapes
     masked = [not (each and isinstance(shape, list) and shape) for shape, each in zip(drawn, alone, strict=True)]

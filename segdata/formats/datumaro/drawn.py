@@ -13,8 +13,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from segdata.core.defect import Defect
-from segdata.core.finding import Severity
+from segdata.core.finding import Defect, Severity
 from segdata.formats.coco.attributes import AnnotationItem
 from segdata.formats.coco.document import MISSING, Document, Raw, decode_each
 from segdata.formats.datumaro.items import Drawn, ShapeItems

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from segdata.core.defect import Defect
-from segdata.core.unsafe import is_unsafe
+from segdata.core.finding import Defect
+from segdata.core.paths import is_unsafe_path
 from segdata.formats.coco.attributes import AnnotationItem
 from segdata.formats.coco.document import MISSING, Document, Items, Raw
 from segdata.formats.coco.images import AnyImageItem, ImageItem
@@ -109,7 +109,7 @@ def image_entries(items: Items[DatumItem], document: Document) -> list[ImageItem
     entries, outside = [], []
     for i, item in enumerate(items.items):
         name = (item.image.path if item.image else None) or item.id + (_DEFAULT_SUFFIX if item.image else "")
-        if is_unsafe(name):
+        if is_unsafe_path(name):
             outside.append((i, name))
             name = item.id + PurePosixPath(name.replace("\\", "/")).suffix
         size = item.image.size if item.image else None

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.taxonomy import Attribute, Category, Taxonomy
 from segdata.formats.coco.categories import Categories
 from segdata.formats.coco.document import Document, explain_validation_error

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from segdata.core.batch import Batch, replaced
-from segdata.core.defect import Defect
-from segdata.core.format import Request
+from segdata.core.batch import Batch, replace_column
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.coco.categories import Categories
 from segdata.formats.coco.document import Document, DocumentKind, Items, decode_items, read_document
@@ -47,7 +47,7 @@ class Subset:
         return self.document.path.stem
 
 
-def open_documents(request: Request, paths: Sequence[Path]) -> ChainedSource:
+def open_documents(request: ReadRequest, paths: Sequence[Path]) -> ChainedSource:
     """Open the documents at `paths`; no segmentation is decoded yet."""
     documents = [read_document(path, relative_path(request.root, path), DATUMARO) for path in paths]
     named, categories = united(documents, request.taxonomy)
@@ -139,7 +139,7 @@ def _rename_alike(subsets: Sequence[Subset]) -> None:
 
 
 def _source(
-    request: Request, profile: Profile, subset: Subset, categories: Categories, folder: ImageFolder
+    request: ReadRequest, profile: Profile, subset: Subset, categories: Categories, folder: ImageFolder
 ) -> AlteredSource:
     """The segments of a subset, decoded when asked for."""
     image = np.array(subset.image, np.int64)
@@ -171,13 +171,13 @@ def _told(split: str | None, batch: Batch) -> Batch:
         if whom in ORIGINS:
             source[k] = whom
             del metadata[row]["source"]
-    images = replaced(batch.images, "split", [split] * len(metadata))
-    images = replaced(images, "metadata", [list(said.items()) or None for said in metadata])
-    annotations = replaced(replaced(batch.annotations, "annotator", annotator), "source", source)
+    images = replace_column(batch.images, "split", [split] * len(metadata))
+    images = replace_column(images, "metadata", [list(said.items()) or None for said in metadata])
+    annotations = replace_column(replace_column(batch.annotations, "annotator", annotator), "source", source)
     return replace(batch, images=images, annotations=annotations)
 
 
-def _about_files(subsets: Sequence[Subset], images: ImageFolder, request: Request) -> list[Defect]:
+def _about_files(subsets: Sequence[Subset], images: ImageFolder, request: ReadRequest) -> list[Defect]:
     """Image files that no document names; where none of those named is here, that is one information."""
     used = {path for each in subsets for path in each.files.values()}
     n_images = sum(len(each.listing.image_ids) for each in subsets)

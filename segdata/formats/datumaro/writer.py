@@ -10,8 +10,8 @@ from typing import IO, Any
 import msgspec
 import numpy as np
 
-from segdata.core.batch import Batch, whole
-from segdata.core.loss import Losses
+from segdata.core.batch import Batch, integer_column
+from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.formats.coco.attributes import raw_json
 from segdata.formats.datumaro.annotations import annotations_of
@@ -64,7 +64,7 @@ class Documents:
         return self._files[subset]
 
 
-def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write ``annotations/<split>.json`` and ``taxonomy.yaml`` into `target`."""
     count_spatial_losses(profile, losses)
     label_of = {category.id: k for k, category in reversed(list(enumerate(profile.taxonomy.categories)))}
@@ -78,7 +78,7 @@ def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, lo
     write_sidecars(target, profile, profile.taxonomy)
 
 
-def _count_unheld(batch: Batch, losses: Losses) -> None:
+def _count_unheld(batch: Batch, losses: LossCounter) -> None:
     """Count what no document holds."""
     count_losses(batch, losses, DATUMARO_LOSSES - {"attributes", "rings"}, _HELD)
     names = batch.images["image_id"].to_pylist()
@@ -96,9 +96,9 @@ def _subset(split: str | None) -> str:
     return split if split and re.fullmatch(r"[^/\\.][^/\\]*", split) else DEFAULT
 
 
-def _items(batch: Batch, label_of: dict[int, int], losses: Losses) -> Iterator[tuple[str, _Json]]:
+def _items(batch: Batch, label_of: dict[int, int], losses: LossCounter) -> Iterator[tuple[str, _Json]]:
     """The items of a batch, and the subset of each."""
-    category = whole(batch.segments["category_id"])
+    category = integer_column(batch.segments["category_id"])
     first = in_first_annotation(batch)
     known = np.isin(category, np.array(list(label_of), np.int64))
     strange = np.flatnonzero(first & ~known)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.taxonomy import Category, Color
 from segdata.formats.shared.safe_parsers import XmlError, read_xml
 from segdata.formats.shared.taxonomies import kind_from_name

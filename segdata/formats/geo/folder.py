@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from segdata.core.errors import SegdataError
-from segdata.core.rasterfile import create_raster, rasterio
+from segdata.core.paths import is_unsafe_path
 from segdata.core.taxonomy import Taxonomy
-from segdata.core.unsafe import is_unsafe
+from segdata.core.tiff_files import create_raster, import_rasterio
 from segdata.formats.geo.index import IndexRow
 from segdata.formats.geo.opening import described
 from segdata.formats.geo.painter import Painted
@@ -47,7 +47,7 @@ class RasterFolder:
         """Write an image, by itself or into the raster that it is a part of."""
         image_id = picture.said["image_id"]
         if picture.pixels is None:
-            if is_unsafe(image_id):
+            if is_unsafe_path(image_id):
                 raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its mask has no place")
             self.rows.append(_row(picture, None, None))
             return
@@ -111,7 +111,7 @@ class RasterFolder:
         return raster
 
     def _reopened(self, key: str) -> Any:  # Any: rasterio has no types
-        return self._closing.enter_context(rasterio().open(self._target / self._files[key][0], "r+"))
+        return self._closing.enter_context(import_rasterio().open(self._target / self._files[key][0], "r+"))
 
     def _finish(self) -> None:
         self._closing.close()
@@ -126,7 +126,7 @@ class RasterFolder:
         if place.crs is not None:
             said["crs"] = _known(place.crs)
         if place.transform is not None:
-            said["transform"] = rasterio().Affine(*place.transform)
+            said["transform"] = import_rasterio().Affine(*place.transform)
         # BigTIFF where compressed data might pass 4 GB, which GDAL cannot know before.
         return said | {"nodata": self._nodata, "compress": "deflate", "BIGTIFF": "IF_SAFER"}
 

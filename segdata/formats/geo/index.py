@@ -5,10 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.unsafe import is_unsafe
-from segdata.core.uri import channels_inside, channels_outside, inside, outside
+from segdata.core.finding import Defect
+from segdata.core.paths import absolute_channels, absolute_uri, is_unsafe_path, relative_channels, relative_uri
 from segdata.formats.geo.window import Window
 
 INDEX = "rasters.json"
@@ -50,7 +49,7 @@ class _File(msgspec.Struct, frozen=True):
 
 def write_index(target: Path, rows: Iterable[IndexRow]) -> None:
     """Write `rasters.json` below `target`, an image a line."""
-    below = (_with_uris(row, inside, channels_inside, target) for row in rows)
+    below = (_with_uris(row, relative_uri, relative_channels, target) for row in rows)
     lines = ",\n".join(msgspec.json.encode(row).decode() for row in below)
     (target / INDEX).write_text(f'{{"version": 1, "images": [\n{lines}\n]}}\n', encoding="utf-8")
 
@@ -84,7 +83,7 @@ def read_index(root: Path, defects: list[Defect]) -> list[IndexRow]:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             defects.append(Defect("SEG004", str(error), INDEX, place))
             continue
-        unsafe = next((name for name in (row.image, row.mask) if name is not None and is_unsafe(name)), None)
+        unsafe = next((name for name in (row.image, row.mask) if name is not None and is_unsafe_path(name)), None)
         if unsafe is not None:
             message = f"path {unsafe!r} leaves the dataset's root; name files below it"
             defects.append(Defect("SEG015", message, INDEX, place))
@@ -93,5 +92,5 @@ def read_index(root: Path, defects: list[Defect]) -> list[IndexRow]:
         elif row.image in found:
             defects.append(Defect("SEG008", "the same image twice", INDEX, place, image=row.image))
         else:
-            found[row.image] = _with_uris(row, outside, channels_outside, root)
+            found[row.image] = _with_uris(row, absolute_uri, absolute_channels, root)
     return [found[name] for name in sorted(found)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.geo.opening import Pane

@@ -10,7 +10,7 @@ import numpy as np
 
 from segdata.core.config import InstanceIds
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.geo.classnames import class_names
 from segdata.formats.geo.opening import OpenRasters
@@ -24,7 +24,7 @@ from segdata.formats.shared.taxonomies import load_preset
 _MOST = 200  # more different values than this are no categories
 
 
-def band_of(request: Request) -> int | None:
+def band_of(request: ReadRequest) -> int | None:
     """The option `band`; raises SegdataError for what is no number of a band."""
     said = request.options.get("band")
     if said is None:
@@ -34,7 +34,7 @@ def band_of(request: Request) -> int | None:
     return int(str(said))
 
 
-def taxonomy_of(request: Request, opened: OpenRasters, band: int | None) -> tuple[Taxonomy, bool]:
+def taxonomy_of(request: ReadRequest, opened: OpenRasters, band: int | None) -> tuple[Taxonomy, bool]:
     """The categories, and whether a person gave them.
 
     They are the user's, or a preset, or those of a colour table in the folder, or those named beside the rasters, or
@@ -96,7 +96,7 @@ def with_void(taxonomy: Taxonomy, heads: Iterable[RasterHead]) -> tuple[Taxonomy
     return msgspec.structs.replace(taxonomy, categories=(*taxonomy.categories, nodata)), id_
 
 
-def rule_of(request: Request, config: InstanceIds, heads: Iterable[RasterHead]) -> tuple[Taxonomy, IdRule]:
+def rule_of(request: ReadRequest, config: InstanceIds, heads: Iterable[RasterHead]) -> tuple[Taxonomy, IdRule]:
     """What values mean that are ids of segments, as segdata.yaml says; that of no data is void."""
     placed = [head for head in heads if head.masked or head.nodata_value not in (None, config.background)]
     if config.void is None and placed:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.formats.geo.index import INDEX, IndexRow, read_index
 from segdata.formats.geo.place import Place
 from segdata.formats.geo.raster import RasterHead, read_head
@@ -63,7 +63,7 @@ class OpenRasters:
         return self.heads[path]
 
 
-def open_rasters(request: Request) -> OpenRasters:
+def open_rasters(request: ReadRequest) -> OpenRasters:
     """The rasters that a request asks for; raises UnreadableError where there are none."""
     found = OpenRasters(request.root)
     if request.root.is_dir() and (request.root / INDEX).is_file():

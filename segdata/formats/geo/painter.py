@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.shared.count_losses import (
@@ -34,7 +34,7 @@ class Painted:
 
     Attributes
     ----------
-    said : what the columns of `columns.IMAGES` that go into the index say
+    said : what the columns of `schema.IMAGES` that go into the index say
     height, width : pixels; 0 where unknown
     pixels : (height, width); None where nobody worked on the image
     """
@@ -70,7 +70,7 @@ class CategoryPainter:
     """
 
     taxonomy: Taxonomy
-    losses: Losses
+    losses: LossCounter
     blank: int = field(init=False)
     used: bool = False
 
@@ -117,7 +117,7 @@ class CategoryPainter:
 class SegmentPainter:
     """Paints a number for each segment, its id where that is possible, and writes the table of them."""
 
-    def __init__(self, taxonomy: Taxonomy, losses: Losses, table: Path) -> None:
+    def __init__(self, taxonomy: Taxonomy, losses: LossCounter, table: Path) -> None:
         self._names, self._losses = table_names(taxonomy), losses
         self._file = table.open("w", encoding="utf-8", newline="")
         self._table = csv.writer(self._file, lineterminator="\n")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from segdata.core.errors import SegdataError
-from segdata.core.rasterfile import rasterio
+from segdata.core.tiff_files import import_rasterio
 
 NOWHERE = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 Six = tuple[float, float, float, float, float, float]
@@ -63,7 +63,7 @@ class Place:
 
 def parsed_crs(text: str) -> Any:  # Any: rasterio has no types
     """The coordinate system of a text; raises SegdataError where it is none."""
-    package = rasterio()
+    package = import_rasterio()
     try:
         return package.crs.CRS.from_user_input(text)
     except package.errors.CRSError as error:

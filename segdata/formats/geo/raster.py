@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.rasterfile import open_raster
+from segdata.core.tiff_files import open_raster
 from segdata.formats.geo.place import Place
 from segdata.formats.geo.window import Window
 from segdata.formats.shared.images import MAX_PIXELS

@@ -1,6 +1,6 @@
 """GeoTIFF reader: rasters of labels and their images, whole or in windows."""
 
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.core.profile import Policy, Profile, Task
 from segdata.formats.geo.look import Looker
 from segdata.formats.geo.meaning import band_of, rule_of, taxonomy_of, with_void
@@ -10,7 +10,7 @@ from segdata.formats.shared.per_image import PerImageSource
 _PER_CHUNK = 2**25  # pixels of images that are loaded at once
 
 
-def open_geotiff(request: Request) -> PerImageSource:
+def open_geotiff(request: ReadRequest) -> PerImageSource:
     """The rasters; raises UnreadableError where nothing says what values mean."""
     opened = open_rasters(request)
     band, config, heads = band_of(request), request.config.instance_ids, opened.heads.values()

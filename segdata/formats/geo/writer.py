@@ -8,7 +8,7 @@ import msgspec
 from segdata.core.batch import Batch
 from segdata.core.config import InstanceIds
 from segdata.core.errors import check_choice
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.geo.folder import RasterFolder
@@ -23,7 +23,7 @@ _HELD = frozenset(f"images.{name}" for name in ("channels", "sequence", "frame",
 
 
 def write_geotiff(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, *, values: str | None = None
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, values: str | None = None
 ) -> None:
     """Write the rasters, and beside them what they do not hold."""
     by = values or ("category" if profile.task == "semantic" else "instance")
@@ -49,7 +49,7 @@ def write_geotiff(
 
 
 def _save(
-    folder: RasterFolder, painter: Painter, batches: Iterable[Batch], losses: Losses, kinds: frozenset[Kind]
+    folder: RasterFolder, painter: Painter, batches: Iterable[Batch], losses: LossCounter, kinds: frozenset[LossKind]
 ) -> None:
     """Write all images, while what rasters do not hold is counted."""
     try:

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import MASK_LOSSES
 
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
-LOSSES: frozenset[Kind] = (MASK_LOSSES - {"overlap"}) | {
+LOSSES: frozenset[LossKind] = (MASK_LOSSES - {"overlap"}) | {
     "category-details",
     "crowd",
     "empty-annotation",
@@ -44,20 +42,20 @@ _HEAD = rb"\A\W{0,3}(image_?id|id|img|image|image_label|image_?id_classid|filena
 _PIXELS = rb"(encoded_?pixels|rle(_mask)?|rle_encoded|predicted|annotation|segmentation)\b"
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """A CSV file with a column of images and one of run lengths."""
     found = seen.heads(r"^[^/]*\.csv$", rb"(?i)" + _HEAD + _PIXELS + rb'[^\n]*\n[^\n]*,"?(\d+ \d+[ \d]*)?"?(,|\s)')
-    return Clue(0.95, f"{found[0]} has run lengths") if found else None
+    return FormatMatch(0.95, f"{found[0]} has run lengths") if found else None
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a table; raises UnreadableError where there is none, or where nothing tells the size of the images."""
     from segdata.formats.kaggle.table import open_table
 
     return open_table(request, _table(request.root))
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write the table: `target` itself where it ends in .csv, else labels.csv in that folder, with taxonomy.yaml."""
     from segdata.formats.kaggle.table import write_table
 
@@ -68,7 +66,7 @@ def _table(root: Path) -> Path:
     """The table; raises UnreadableError where a folder has none, or several."""
     if root.is_file():
         return root
-    seen = Glance(root)
+    seen = FileProbe(root)
     found = seen.heads(r"^[^/]*\.csv$", rb"(?i)" + _HEAD + _PIXELS) or seen.matching(r"^[^/]*\.csv$")
     if len(found) != 1:
         what = "no CSV file in it" if not found else f"{len(found)} tables, name one of them: {', '.join(found)}"

@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.finding import Severity
-from segdata.core.format import Request
-from segdata.core.loss import Kind, Losses
+from segdata.core.finding import Defect, Severity
+from segdata.core.format import LossCounter, LossKind, ReadRequest
+from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile, Task
-from segdata.core.runs import Ints, Runs, spread
-from segdata.core.unsafe import is_unsafe
-from segdata.core.yamlfile import read_text
+from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.images import read_header
 from segdata.formats.shared.label_files import find_images
@@ -68,7 +66,7 @@ class KaggleTable:
 
 def read_table(path: Path, called: str) -> KaggleTable:
     """The table at `path`, which defects call `called`; raises UnreadableError where it has not the columns."""
-    records = csv.reader(io.StringIO(read_text(path), newline=""))
+    records = csv.reader(io.StringIO(read_utf8(path), newline=""))
     head = [cell.strip().lower() for cell in next(records, [])]
     image, both = _column(head, _IMAGE), _column(head, _BOTH)
     pixels, category = _column(head, _PIXELS), _column(head, _CLASS)
@@ -125,7 +123,7 @@ def _name_defect(name: str) -> tuple[str, str] | None:
     """The code and message of what is wrong with an image's name."""
     if not name:
         return "SEG004", "no image is named"
-    return ("SEG015", f"path {name!r} leaves the dataset's root; name files below it") if is_unsafe(name) else None
+    return ("SEG015", f"path {name!r} leaves the dataset's root; name files below it") if is_unsafe_path(name) else None
 
 
 def _row_size(cells: list[str | None]) -> tuple[int, int] | None:
@@ -255,7 +253,7 @@ def _down_columns(pairs: Runs, height: int, width: int) -> Runs:
     # All segments on one number line: as columns of one wide image.
     start = pairs.owner * np.int64(height * width) + pairs.start
     first, last = start // height, (start + pairs.length - 1) // height
-    column = spread(first, last - first + 1)
+    column = expand_ranges(first, last - first + 1)
     of = np.repeat(np.arange(len(start)), last - first + 1)
     top = np.maximum(start[of], column * height)
     bottom = np.minimum((start + pairs.length)[of], (column + 1) * height)
@@ -306,7 +304,7 @@ def _coherence(pairs: Runs, n_lines: int, line: int, n_pixels: int) -> Floats:
     return coherent
 
 
-def open_table(request: Request, path: Path) -> PerImageSource:
+def open_table(request: ReadRequest, path: Path) -> PerImageSource:
     """The table at `path`; raises UnreadableError where nothing tells the size of the images."""
     order, size = _order_option(request), _size_option(request)
     rows = read_table(path, path.name)
@@ -325,7 +323,7 @@ def open_table(request: Request, path: Path) -> PerImageSource:
     )
 
 
-def _order_option(request: Request) -> Order | None:
+def _order_option(request: ReadRequest) -> Order | None:
     order = request.options.get("order")
     if order is None:
         return None
@@ -334,7 +332,7 @@ def _order_option(request: Request) -> Order | None:
     return "row" if order == "row" else "column"
 
 
-def _size_option(request: Request) -> tuple[int, int]:
+def _size_option(request: ReadRequest) -> tuple[int, int]:
     """Height and width of all images, as the user says; (0, 0): not said."""
     said = str(request.options.get("size", ""))
     parts = said.lower().split("x")
@@ -346,7 +344,7 @@ def _size_option(request: Request) -> tuple[int, int]:
 
 
 def _entries(
-    request: Request, path: Path, rows: KaggleTable, size: tuple[int, int]
+    request: ReadRequest, path: Path, rows: KaggleTable, size: tuple[int, int]
 ) -> tuple[list[ImageEntry], list[Defect]]:
     """The images of a table, with their files; raises UnreadableError where no size is known of any of them."""
     names = list(rows.of_image)
@@ -372,7 +370,7 @@ _FILE = "labels.csv"
 
 
 def write_table(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, kinds: frozenset[Kind]
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, kinds: frozenset[LossKind]
 ) -> None:
     """Write the table at `target`, or in that folder; `kinds` are what it cannot hold."""
     count_spatial_losses(profile, losses)
@@ -388,7 +386,7 @@ def write_table(
 
 
 def _write_rows(
-    profile: Profile, batches: Iterable[Batch], file: TextIO, losses: Losses, kinds: frozenset[Kind]
+    profile: Profile, batches: Iterable[Batch], file: TextIO, losses: LossCounter, kinds: frozenset[LossKind]
 ) -> None:
     lines = csv.writer(file, lineterminator="\n")
     lines.writerow(("ImageId", "EncodedPixels", "Height", "Width", "ClassId"))
@@ -409,7 +407,7 @@ def _write_rows(
                 lines.writerow((sheet.image_id, "", *size, ""))
 
 
-def _writable_segments(batch: Batch, sheet: ImageSegments, known: list[bool], losses: Losses) -> ImageSegments:
+def _writable_segments(batch: Batch, sheet: ImageSegments, known: list[bool], losses: LossCounter) -> ImageSegments:
     """The segments of an image that have rows; the others are counted."""
     areas = sheet.runs.areas(len(sheet.segments))
     lacking = sheet.segments[~np.array(known, bool)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.labelstudio.regions import read_regions
 from segdata.formats.labelstudio.tasks import Task
 from segdata.formats.shared.images import ImageHeader

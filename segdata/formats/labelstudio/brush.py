@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Ints, spread
+from segdata.core.runs import Ints, expand_ranges
 
 Mask = NDArray[np.bool_]
 _HEAD = 32 + 5 + 4 * 4  # bits: how many values, bits of a value, and of the four sorts of lengths
@@ -74,7 +74,7 @@ def _packed(length: Ints, value: Ints, n_values: int) -> list[int]:
     code = ((((4 | sort) << n_length) | (length - 1)) << _WORD) | value
     n_bits = 3 + n_length + _WORD
     record = np.repeat(np.arange(len(code)), n_bits)
-    place = spread(np.zeros(len(code), np.int64), n_bits)
+    place = expand_ranges(np.zeros(len(code), np.int64), n_bits)
     bits = code[record] >> (n_bits[record] - 1 - place) & 1
     head = n_values << 21 | (_WORD - 1) << 16
     for shift, each in zip((12, 8, 4, 0), _SIZES.tolist(), strict=True):

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote
 
-from segdata.core.unsafe import is_unsafe
+from segdata.core.paths import is_unsafe_path
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder
 
@@ -43,7 +43,7 @@ def image_name(data: dict[str, Any], key: str | None) -> ImageName | None:  # An
     if not name:
         return None
     uri = texts[found[0]] if remote else None
-    if not is_unsafe(name):
+    if not is_unsafe_path(name):
         return ImageName(PurePosixPath(name).as_posix(), found[0], uri)
     last = PurePosixPath(name.replace("\\", "/")).name
     return None if last in ("", "..") else ImageName(last, found[0], uri, unsafe=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import ImageColor
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.shared.safe_parsers import XmlError, read_xml

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.formats.labelstudio.annotations import look_at_tasks
 from segdata.formats.labelstudio.labelconfig import config_beside
 from segdata.formats.labelstudio.regions import NOTATION
@@ -13,7 +13,7 @@ from segdata.formats.shared.taxonomies import resolve_names
 from segdata.formats.tools.source import ToolSource
 
 
-def open_tasks(request: Request, files: list[Path]) -> ToolSource:
+def open_tasks(request: ReadRequest, files: list[Path]) -> ToolSource:
     """The tasks in `files`."""
     config = config_beside(request.root, request.root)
     tasks = read_tasks(request.root, files, config.image_key, images_folder(request))

@@ -8,7 +8,7 @@ import cv2
 import msgspec
 import numpy as np
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.labelstudio.brush import BrokenStrokesError, decode_strokes
 from segdata.formats.labelstudio.results import Item, Value, items_of
 from segdata.formats.labelstudio.tasks import LABELS

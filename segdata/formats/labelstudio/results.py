@@ -2,7 +2,7 @@
 
 import msgspec
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 
 Raw = msgspec.Raw
 

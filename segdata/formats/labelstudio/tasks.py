@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
+from segdata.core.finding import Defect
 from segdata.formats.labelstudio.imagename import ImageName, find, image_name
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.pairing import no_images_defect

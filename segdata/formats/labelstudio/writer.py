@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Affected, Kind, Losses
+from segdata.core.format import AffectedItems, LossCounter, LossKind
+from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
-from segdata.core.unsafe import is_unsafe
 from segdata.formats.labelstudio.brush import encode_strokes
 from segdata.formats.labelstudio.imagename import reference
 from segdata.formats.labelstudio.regions import number_of
@@ -89,7 +89,12 @@ class _Controls:
 
 
 def write_tasks(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, kinds: frozenset[Kind], prefix: str
+    profile: Profile,
+    batches: Iterable[Batch],
+    target: Path,
+    losses: LossCounter,
+    kinds: frozenset[LossKind],
+    prefix: str,
 ) -> None:
     """Write the task file `target`, or the folder; `kinds` are the losses that the format declares."""
     count_spatial_losses(profile, losses)
@@ -112,7 +117,7 @@ def write_tasks(
         (target / "label_config.xml").write_text(_config(profile.taxonomy, controls), encoding="utf-8")
 
 
-def _tasks(batch: Batch, controls: _Controls, losses: Losses, prefix: str) -> Iterator[_Json]:
+def _tasks(batch: Batch, controls: _Controls, losses: LossCounter, prefix: str) -> Iterator[_Json]:
     """A task for each image of a batch."""
     drawn = Drawn.of(batch)
     exact = drawn.exact(batch.runs, "coco")
@@ -120,7 +125,7 @@ def _tasks(batch: Batch, controls: _Controls, losses: Losses, prefix: str) -> It
     of_image = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows + 1)).tolist()
     whose = batch.annotations.to_pylist()
     for row, image in enumerate(batch.images.to_pylist()):
-        if is_unsafe(image["image_id"]):
+        if is_unsafe_path(image["image_id"]):
             raise SegdataError(f"image {image['image_id']!r}: no task can name a file outside the dataset; rename it")
         task: _Json = {"data": _data(image, losses, prefix), "annotations": [], "predictions": []}
         for k in range(of_image[row], of_image[row + 1]):
@@ -134,7 +139,7 @@ def _tasks(batch: Batch, controls: _Controls, losses: Losses, prefix: str) -> It
         yield task
 
 
-def _data(image: _Json, losses: Losses, prefix: str) -> _Json:
+def _data(image: _Json, losses: LossCounter, prefix: str) -> _Json:
     """The data of a task: the image, and all that is said of it."""
     columns = {name: image[name] for name in ("width", "height", "split", "sequence", "frame")}
     more = dict(image["metadata"] or ())
@@ -146,11 +151,11 @@ def _data(image: _Json, losses: Losses, prefix: str) -> _Json:
     }
 
 
-def _annotation(whose: _Json, result: list[_Json], image: str, controls: _Controls, losses: Losses) -> _Json:
+def _annotation(whose: _Json, result: list[_Json], image: str, controls: _Controls, losses: LossCounter) -> _Json:
     """An annotation, or a prediction; what it does not hold is counted."""
     said, lost = controls.said(whose["attributes"])
     result += [{"to_name": _IMAGE, **each} for each in said]
-    there = Affected([image], [image])
+    there = AffectedItems([image], [image])
     who, stage, predicted = whose["annotator"], whose["stage"], whose["source"] == "model"
     losses.add("source", "annotations", int(whose["source"] in ("human", "consensus")), examples=there)
     reviewed = stage == "reviewed" or (stage is None and whose["reviewer"] is None)
@@ -177,7 +182,7 @@ def _result(
     drawn: Drawn,
     exact: NDArray[np.bool_],
     controls: _Controls,
-    losses: Losses,
+    losses: LossCounter,
 ) -> list[_Json]:
     """The regions of one annotation: polygons that draw the segment's pixels, else strokes of the brush."""
     segments = batch.segments.select(_SEGMENT).take(rows).to_pylist()
@@ -195,7 +200,7 @@ def _result(
     for k, id_, number, bitmap in zip(
         kept.tolist(), ids, numbered([number_of(id_) for id_ in ids]), bitmaps, strict=True
     ):
-        row, example = int(rows[k]), Affected([f"{image}: {id_}"], [image])
+        row, example = int(rows[k]), AffectedItems([f"{image}: {id_}"], [image])
         losses.add("segment-id", "segments", int(number != segments[k]["segment_id"]), examples=example)
         value = _polygon(batch, row, drawn, size, example, losses) if exact[row] else None
         if value is None:
@@ -214,7 +219,7 @@ def _whole(bitmap: Bitmap, size: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def _polygon(
-    batch: Batch, row: int, drawn: Drawn, size: tuple[int, int], example: Affected, losses: Losses
+    batch: Batch, row: int, drawn: Drawn, size: tuple[int, int], example: AffectedItems, losses: LossCounter
 ) -> _Json | None:
     """The only ring of a segment, in percent; None where there are several, or rounding would change its pixels."""
     polygons = drawn.of_segment(row)
@@ -238,8 +243,8 @@ def _region(
     value: _Json,
     size: tuple[int, int],
     controls: _Controls,
-    losses: Losses,
-    example: Affected,
+    losses: LossCounter,
+    example: AffectedItems,
 ) -> list[_Json]:
     """The results about one region: its shape and labels, then its attributes."""
     kind = _POLYGON if "points" in value else _BRUSH

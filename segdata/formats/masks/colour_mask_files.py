@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import Request
-from segdata.core.loss import Losses
+from segdata.core.finding import Defect
+from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
@@ -48,7 +47,7 @@ _SAMPLE = 64  # masks whose headers are looked at before any is decoded
 _TRIED = 4  # masks that are decoded to see whether grey values are ids
 
 
-def open_colour_masks(request: Request) -> PerImageSource:
+def open_colour_masks(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError where nothing says what values mean."""
     pairing = open_pairing(request)
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
@@ -107,7 +106,7 @@ def _places(mask: MaskFile, values: Ints, owner: Ints, n_segments: int) -> list[
     ]
 
 
-def _taxonomy(request: Request, masks: list[Path]) -> tuple[Taxonomy, bool]:
+def _taxonomy(request: ReadRequest, masks: list[Path]) -> tuple[Taxonomy, bool]:
     """The user's taxonomy, else the colour table's, else one made up from palettes; and whether a person gave it."""
     root = request.root
     table = taxonomies.find_colour_table(root, masks[0].parent if masks else None)
@@ -132,7 +131,7 @@ def _taxonomy(request: Request, masks: list[Path]) -> tuple[Taxonomy, bool]:
 
 
 def _preset(
-    request: Request, masks: list[Path], heads: Sequence[MaskHeader], taxonomy: Taxonomy | None
+    request: ReadRequest, masks: list[Path], heads: Sequence[MaskHeader], taxonomy: Taxonomy | None
 ) -> Taxonomy | None:
     """The preset that the user names, else what lies beside the masks, else the preset that their names tell."""
     chosen = request.options.get("preset")
@@ -210,7 +209,7 @@ def spread_sample(masks: list[Path], n: int) -> list[Path]:
 _NO_VALUE = 2**32 - 1  # neither an index nor a packed colour
 
 
-def write_colour_masks(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write_colour_masks(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write `masks/`, `images.csv` and `taxonomy.yaml` below `target`; pixels stay what they are, instances do not."""
     ink = mask_palette(profile.taxonomy)
     count_spatial_losses(profile, losses)
@@ -224,7 +223,7 @@ def write_colour_masks(profile: Profile, batches: Iterable[Batch], target: Path,
 
 
 def _write_masks(
-    batches: Iterable[Batch], target: Path, ink: MaskPalette, losses: Losses, blank_used: list[bool]
+    batches: Iterable[Batch], target: Path, ink: MaskPalette, losses: LossCounter, blank_used: list[bool]
 ) -> Iterator[tuple[str, str | None, int, int, str | None]]:
     """Write the masks, and tell the rows of the index."""
     names = MaskPaths()

@@ -12,9 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.masks.probe import describe_encoding, probe_masks
 from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
@@ -25,20 +23,20 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
-LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES | {"spatial"}
+LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("Pillow", "SegNet's colours of CamVid", "Datumaro's fixture of CamVid")
 READ_OPTIONS = {"preset": "the classes, where nothing lies beside the masks: " + ", ".join(preset_names())}
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """Masks in a known layout whose headers say 8 bits, grey, palette or colour, unless segdata.yaml says otherwise."""
     masks = probe_masks(seen.root)
     if masks is None or masks.config.layers or masks.config.instance_ids or any(head.bits > 8 for head in masks.heads):
         return None
-    return Clue(0.7 if masks.named else 0.3, f"{masks.evidence}: {describe_encoding(masks.heads)} masks")
+    return FormatMatch(0.7 if masks.named else 0.3, f"{masks.evidence}: {describe_encoding(masks.heads)} masks")
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset of colour or index masks.
 
     Raises UnreadableError where nothing says what its colours or grey values mean.
@@ -48,7 +46,7 @@ def read(request: Request) -> "PerImageSource":
     return open_colour_masks(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write a dataset as masks: pixels stay what they are, segments of one category in one image become one.
 
     Raises SegdataError where the category ids fit neither 8 bits nor colours.

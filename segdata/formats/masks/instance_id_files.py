@@ -17,10 +17,9 @@ from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.config import InstanceIds
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
-from segdata.core.loss import Losses
+from segdata.core.finding import Defect
+from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
 from segdata.formats.shared.count_losses import count_segment_mask_losses, count_spatial_losses
@@ -43,7 +42,7 @@ _DIVISORS = (1000, 256, 65536)
 _TRIED = 16  # masks that are decoded to detect the divisor
 
 
-def open_instance_ids(request: Request) -> PerImageSource:
+def open_instance_ids(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError where nothing tells the category of a value."""
     pairing = open_pairing(request)
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
@@ -104,7 +103,7 @@ def _wrapped(mask: MaskFile, divisor: int | None, unknown: Sequence[Defect]) -> 
     return [Defect("SEG010", message, place=unknown[0].place, pixels=pixels)]
 
 
-def _detect_rule(request: Request, masks: list[Path]) -> InstanceIds:
+def _detect_rule(request: ReadRequest, masks: list[Path]) -> InstanceIds:
     """The only setting that fits: one category in the taxonomy, or one divisor for all values of some masks."""
     taxonomy = request.taxonomy
     need = f"{request.root}: nothing tells the category of a pixel value; write in segdata.yaml"
@@ -135,7 +134,7 @@ TABLE = "instances.csv"
 _MOST_16 = 2**16 - 1
 
 
-def write_instance_ids(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write_instance_ids(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write `masks/`, `instances.csv`, `images.csv`, `taxonomy.yaml` and `segdata.yaml` below `target`."""
     count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
@@ -152,7 +151,7 @@ def _write_masks(
     target: Path,
     names: dict[int, str],
     table: Any,  # csv has no name for its writer's type
-    losses: Losses,
+    losses: LossCounter,
 ) -> Iterator[tuple[str, str | None, int, int, str | None]]:
     """Write the masks and the table, and tell the rows of the index."""
     files = MaskPaths()

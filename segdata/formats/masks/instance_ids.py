@@ -12,9 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.masks.probe import probe_masks
 from segdata.formats.shared.declared_losses import MASK_LOSSES
@@ -24,23 +22,23 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
-LOSSES: frozenset[Kind] = MASK_LOSSES | {"spatial"}
+LOSSES: frozenset[LossKind] = MASK_LOSSES | {"spatial"}
 CHECKED = ("Pillow and numpy (each value's pixels)",)
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """Masks in a known layout that have more than 8 bits, or whatever segdata.yaml says are instance ids."""
     masks = probe_masks(seen.root)
     if masks is None or masks.config.layers:
         return None
     if masks.config.instance_ids:
-        return Clue(0.85, "segdata.yaml has instance_ids")  # so may have other formats, which know their files
+        return FormatMatch(0.85, "segdata.yaml has instance_ids")  # so may have other formats, which know their files
     if not masks.heads or any(head.coloured or head.lossy or head.bits < 16 for head in masks.heads):
         return None
-    return Clue(0.7 if masks.named else 0.4, f"{masks.evidence}: {masks.heads[0].encoding} masks")
+    return FormatMatch(0.7 if masks.named else 0.4, f"{masks.evidence}: {masks.heads[0].encoding} masks")
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset of instance-ID images.
 
     Raises UnreadableError where nothing tells the category of a value, with the line of segdata.yaml that would.
@@ -50,7 +48,7 @@ def read(request: Request) -> "PerImageSource":
     return open_instance_ids(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write a dataset as instance-ID images with a side table; only overlaps and what is not pixels are lost."""
     from segdata.formats.masks.instance_id_files import write_instance_ids
     from segdata.formats.shared.count_losses import count_losses_of_batches

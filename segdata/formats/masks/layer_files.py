@@ -11,13 +11,12 @@ import numpy as np
 
 from segdata.core import kernels
 from segdata.core.config import Layers
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
-from segdata.core.errors import SettingError, UnreadableError
-from segdata.core.format import Request
+from segdata.core.errors import SettingError, UnreadableError, count_noun
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints, Runs
-from segdata.core.taxonomy import Category, Kind, Taxonomy
+from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.formats.shared.file_names import IMAGE_FOLDERS, images_by_name
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_mask, undecodable_mask
@@ -133,7 +132,7 @@ def _n_common(a: tuple[str, ...], b: tuple[str, ...]) -> int:
     return next((place for place, (one, other) in enumerate(zip(a, b, strict=False)) if one != other), len(a))
 
 
-def open_layers(request: Request) -> PerImageSource:
+def open_layers(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError without a pattern, or where no file fits it."""
     config = request.config.layers
     if config is None:
@@ -147,7 +146,7 @@ def open_layers(request: Request) -> PerImageSource:
     if not layers:
         raise UnreadableError(f"{request.root}: no file fits layers.pattern {config.pattern!r}")
     entries, by_file, defects = _entries(request, layers, pictures)
-    kind: Kind = "thing" if names.has_instances else "stuff"
+    kind: CategoryKind = "thing" if names.has_instances else "stuff"
     taxonomy, ids, unknown = _categories(request.taxonomy, list(by_file.values()), kind)
     profile = Profile(
         name=request.root.stem,
@@ -164,7 +163,7 @@ def open_layers(request: Request) -> PerImageSource:
     return PerImageSource(request.root, profile, tuple(entries), tuple(defects), look, request.annotator)
 
 
-def _images_and_layers(request: Request, names: LayerNames) -> tuple[dict[str, Path], dict[str, Path]]:
+def _images_and_layers(request: ReadRequest, names: LayerNames) -> tuple[dict[str, Path], dict[str, Path]]:
     """The images, and the files that may be layers.
 
     Images are where the user says, else in a folder called images (raw, …), else whatever the pattern does not fit.
@@ -182,7 +181,7 @@ def _images_and_layers(request: Request, names: LayerNames) -> tuple[dict[str, P
 
 
 def _entries(
-    request: Request, layers: list[LayerFile], pictures: dict[str, Path]
+    request: ReadRequest, layers: list[LayerFile], pictures: dict[str, Path]
 ) -> tuple[list[ImageEntry], dict[Path, LayerFile], list[Defect]]:
     """The images with their layers, the layers by file, and what stays alone.
 
@@ -214,7 +213,7 @@ def _entries(
 
 
 def _categories(
-    given: Taxonomy | None, layers: list[LayerFile], kind: Kind
+    given: Taxonomy | None, layers: list[LayerFile], kind: CategoryKind
 ) -> tuple[Taxonomy, dict[str, int], dict[str, str]]:
     """The taxonomy, the id of each category that layers name, and the names (by id) that the taxonomy lacks."""
     names = sorted({layer.category for layer in layers})
@@ -298,7 +297,7 @@ def read_foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defect
         between = int(runs.area[levels[:-1]].sum())
         x, y = runs.first_pixel(int(levels[0]))
         message = (
-            f"{counted(len(levels) - 1, 'value')} between 0 and {top} in a layer ({between:,} px; "
+            f"{count_noun(len(levels) - 1, 'value')} between 0 and {top} in a layer ({between:,} px; "
             f"cut at {limit}): it was smoothed, compressed or merged; set layers.threshold, or clean the file"
         )
         defect = Defect("SEG010", message, place=f"x={x}, y={y}", pixels=between)

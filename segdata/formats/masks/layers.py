@@ -7,28 +7,27 @@ category of its image, and an empty layer means that the image has none of it.
 
 from typing import TYPE_CHECKING
 
-from segdata.core import loss
+from segdata.core import format
 from segdata.core.config import load_config
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
+from segdata.core.format import FileProbe, FormatMatch, ReadRequest
 
 if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
-LOSSES: frozenset[loss.Kind] = frozenset()  # it is only read
+LOSSES: frozenset[format.LossKind] = frozenset()  # it is only read
 CHECKED = ("Pillow and numpy (each layer's pixels)",)
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """Only where segdata.yaml has `layers`: file names alone do not tell a layer from a mask."""
     settings = seen.root / "segdata.yaml"
     if settings.is_file() and load_config(settings).layers is not None:
-        return Clue(0.95, "segdata.yaml has layers")
+        return FormatMatch(0.95, "segdata.yaml has layers")
     return None
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset of layers; raises UnreadableError without `layers.pattern`, or where no file fits it."""
     from segdata.formats.masks.layer_files import open_layers
 

@@ -13,14 +13,12 @@ Source: nnunetv2/inference/export_prediction.py of MIC-DKFZ/nnUNet.
 
 from typing import TYPE_CHECKING
 
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind
+from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest
 
 if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
-LOSSES: frozenset[Kind] = frozenset()
+LOSSES: frozenset[LossKind] = frozenset()
 READ_OPTIONS = {
     "key": "the name of the array, where it is not probabilities or softmax",
     "classes": "first or last: the axis of the classes; default: the one along which probabilities add up to 1",
@@ -32,17 +30,17 @@ _KEYS = rb"PK\x03\x04.{26}(.{0,40}/)?(probabilities|softmax|probs|scores)\.npy"
 _LABELS = r"\.(nii|nii\.gz|mha|nrrd)$"
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """NumPy archives with probabilities; where label files are beside them those are meant."""
     named = seen.heads(r"\.npz$", b"(?s)" + _KEYS)
     every = named or seen.heads(r"\.npz$", rb"\APK\x03\x04")
     if not every:
         return None
     alone = not seen.matching(_LABELS)
-    return Clue((0.95 if named else 0.5) if alone else 0.3, f"probabilities: {', '.join(every[:3])}")
+    return FormatMatch((0.95 if named else 0.5) if alone else 0.3, f"probabilities: {', '.join(every[:3])}")
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open a folder of archives, or one; raises UnreadableError where nothing tells which array or axis is meant."""
     from segdata.formats.npz.reader import open_archives
 

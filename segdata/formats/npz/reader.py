@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import Request, Source
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest, Source
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nnunet.datasetjson import BACKGROUND, IGNORE, NAME, DatasetJson, read_dataset_json
@@ -54,7 +54,7 @@ class ProbabilityClasses:
     regions: bool = False
 
 
-def name_classes(request: Request, names: Sequence[str] | None, n_classes: int) -> ProbabilityClasses:
+def name_classes(request: ReadRequest, names: Sequence[str] | None, n_classes: int) -> ProbabilityClasses:
     """What the classes are called: as the files say, as a dataset.json beside them says, as the taxonomy has ids.
 
     Raises UnreadableError where there are not as many.
@@ -93,7 +93,7 @@ def _as_many(names: list[str], n_classes: int, what: str) -> list[str]:
 
 
 def _classes_named(
-    request: Request, names: list[str], unlabelled: int | None, regions: bool = False
+    request: ReadRequest, names: list[str], unlabelled: int | None, regions: bool = False
 ) -> ProbabilityClasses:
     """The classes under their names, of which one (a position) is unlabelled."""
     option = request.options.get("unlabelled")
@@ -212,7 +212,7 @@ _REGIONS = 0.5  # above which nnU-Net takes a pixel for a region's
 _AXES = {"first": 0, "last": -1}
 
 
-def open_archives(request: Request) -> PerImageSource:
+def open_archives(request: ReadRequest) -> PerImageSource:
     """The archives; raises UnreadableError where nothing tells which array or axis is meant."""
     root = request.root
     if not root.exists():
@@ -259,7 +259,7 @@ class ProbabilitySource(PerImageSource):
             raise SegdataError(f"{entry.files[0]}: {error}") from error
 
 
-def _array_header(request: Request, path: Path) -> ArrayHeader | str:
+def _array_header(request: ReadRequest, path: Path) -> ArrayHeader | str:
     """The header of the array of probabilities, or why there is none."""
     try:
         wanted = request.options.get("key")
@@ -268,7 +268,7 @@ def _array_header(request: Request, path: Path) -> ArrayHeader | str:
         return f"{path.name}: {error}"
 
 
-def _axis_and_classes(request: Request, path: Path, head: ArrayHeader) -> tuple[int, ProbabilityClasses]:
+def _axis_and_classes(request: ReadRequest, path: Path, head: ArrayHeader) -> tuple[int, ProbabilityClasses]:
     """The axis of the classes, `NO_AXIS` where there is only one class, and what the classes are."""
     try:
         names = read_names(path, read_headers(path), _NAMES)
@@ -297,7 +297,7 @@ def _fitting(path: Path, head: ArrayHeader, names: list[str] | None) -> list[str
     return [name for name, axis in _AXES.items() if p.shape[axis] > 1 and sums_to_one(p, axis)]
 
 
-def _threshold(request: Request, known: ProbabilityClasses, head: ArrayHeader) -> float | None:
+def _threshold(request: ReadRequest, known: ProbabilityClasses, head: ArrayHeader) -> float | None:
     """Above which probability a pixel is a class's; None: each pixel is the likeliest class's."""
     given = request.options.get("threshold")
     if given is None:

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
 
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
-LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES | {"category-details", "spatial"}
+LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"category-details", "spatial"}
 CHECKED = ("datasets 5.2 (reads what is written, and its files are read)",)
 READ_OPTIONS = {
     "label": "the column of label maps; default: label, labels, annotation, mask, segmentation …",
@@ -36,11 +34,11 @@ READ_OPTIONS = {
 _SHARD = r"(^|/)[\w.]+-\d{5}-of-\d{5}(-\w+)?\.parquet$"
 
 
-def detect(seen: Glance) -> Clue | None:
+def detect(seen: FileProbe) -> FormatMatch | None:
     """Parquet files named as shards of a split, with a column of images."""
     shards = seen.matching(_SHARD)
     label = _label_column(seen.path(shards[0])) if shards else None
-    return None if label is None else Clue(0.95, f"{shards[0]} has label maps in its column {label}")
+    return None if label is None else FormatMatch(0.95, f"{shards[0]} has label maps in its column {label}")
 
 
 def _label_column(path: Path) -> str | None:
@@ -55,14 +53,14 @@ def _label_column(path: Path) -> str | None:
         return None
 
 
-def read(request: Request) -> "PerImageSource":
+def read(request: ReadRequest) -> "PerImageSource":
     """Open the tables; label maps are decoded when a batch asks for them."""
     from segdata.formats.parquet.reader import open_tables
 
     return open_tables(request, _shards(request.root))
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Losses) -> None:
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write a table for each split; raises SegdataError where an id does not fit 16 bits."""
     from segdata.formats.parquet.writer import write_parquet
 

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from segdata.core.config import Option
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Policy, Profile, Task
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.core.unsafe import is_unsafe
-from segdata.core.yamlfile import read_text
+from segdata.core.yaml_files import read_utf8
 from segdata.formats.masks.colour_mask_files import read_mask
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_mask_bytes
 from segdata.formats.shared.mask_values import UNKNOWN, Legend, colour_legend, index_legend
@@ -91,7 +91,7 @@ def id2label(root: Path) -> dict[int, str] | None:
     if not path.is_file():
         return None
     try:
-        named = json.loads(read_text(path))
+        named = json.loads(read_utf8(path))
         return {int(id_): str(name) for id_, name in named.items()}
     except (ValueError, AttributeError, RecursionError) as error:
         raise UnreadableError(f'{path}: is not a JSON object of ids and names, {{"0": "road"}}: {error}') from error
@@ -116,7 +116,7 @@ def list_entries(
             continue
         for number, entry in enumerate(rows):
             image_id = entry.image_id or f"{path.stem}/{number:06d}"
-            if is_unsafe(image_id):
+            if is_unsafe_path(image_id):
                 message = f"path {image_id!r} leaves the dataset's root; left out"
                 defects.append(Defect("SEG015", message, called, f"row {number}"))
             elif image_id in seen:
@@ -236,7 +236,7 @@ def _segment_ids(instance: Ints, category: Ints) -> Ints:
     return ids
 
 
-def open_tables(request: Request, shards: list[Path]) -> PerImageSource:
+def open_tables(request: ReadRequest, shards: list[Path]) -> PerImageSource:
     """The tables `shards`; label maps are decoded when a batch asks for them."""
     entries, columns, defects = list_entries(request.root, shards, request.options)
     root = request.root if request.root.is_dir() else request.root.parent
@@ -255,7 +255,7 @@ def open_tables(request: Request, shards: list[Path]) -> PerImageSource:
     return PerImageSource(root, profile, entries, tuple(defects), found, request.annotator, what="label map")
 
 
-def _taxonomy(request: Request, root: Path) -> tuple[Taxonomy, bool]:
+def _taxonomy(request: ReadRequest, root: Path) -> tuple[Taxonomy, bool]:
     """The user's taxonomy, else that of id2label.json; void is 255 where it is no category."""
     if request.taxonomy is not None:
         return request.taxonomy, True

@@ -17,7 +17,7 @@ from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
@@ -51,7 +51,7 @@ Label maps are in the column `label`{instances}; `id2label.json` says what their
 
 
 def write_parquet(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, lost: frozenset[Kind]
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, lost: frozenset[LossKind]
 ) -> None:
     """Write `data/<split>-00000-of-00001.parquet` for each split, and what goes with them."""
     taxonomy = profile.taxonomy
@@ -118,7 +118,7 @@ class _SplitTable:
 
 
 def _rows(
-    batch: Batch, taxonomy: Taxonomy, blank: int, with_instances: bool, losses: Losses, lost: frozenset[Kind]
+    batch: Batch, taxonomy: Taxonomy, blank: int, with_instances: bool, losses: LossCounter, lost: frozenset[LossKind]
 ) -> Iterator[dict[str, Any]]:
     """A row for each image."""
     count_losses(batch, losses, lost, frozenset({"images.split"}))
@@ -147,7 +147,7 @@ def _rows(
         yield line
 
 
-def _instance_values(batch: Batch, sheet: ImageSegments, ids: Ints, values: Ints, losses: Losses) -> Ints:
+def _instance_values(batch: Batch, sheet: ImageSegments, ids: Ints, values: Ints, losses: LossCounter) -> Ints:
     """(n,) the value of each segment in the instance map; -1 for one that is not painted."""
     painted_ones = np.flatnonzero((values >= 0) & (sheet.runs.areas(len(values)) > 0))
     rows = sheet.segments[painted_ones]

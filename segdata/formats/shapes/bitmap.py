@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from segdata.core import kernels
-from segdata.core.runs import Ints, Runs, boxes, columns
+from segdata.core.runs import Ints, Runs, bounding_boxes, run_columns
 from segdata.formats.shapes.flat import sums
 from segdata.formats.shapes.shape import Bitmap
 
@@ -29,8 +29,8 @@ def crop_bitmaps(runs: Runs, height: Ints, n_owners: int) -> Iterator[Bitmap]:
     `height` (n_owners,) is that of the owner's image, in pixels. Memory is bounded by a few megabytes of boxes, or
     the largest one.
     """
-    x, y, wide, high = boxes(runs, height, n_owners)
-    column, row = columns(runs, height)
+    x, y, wide, high = bounding_boxes(runs, height, n_owners)
+    column, row = run_columns(runs, height)
     column, row = column - x[runs.owner], row - y[runs.owner]
     offset = runs.offsets(n_owners)
     portion = (np.cumsum(wide * high) - 1) // _PIXELS

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segdata.core.runs import Ints, Runs, spread
+from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.formats.shapes.flat import Flat
 from segdata.formats.shapes.shape import Floats
 
@@ -44,7 +44,7 @@ def _crossings(flat: Flat, width: Ints) -> tuple[Ints, Floats, Ints]:
     first = np.maximum(np.ceil(x0 - 0.5), 0).astype(np.int64)
     last = np.minimum(np.ceil(x1 - 0.5), width[polygon]).astype(np.int64)
     count = np.maximum(last - first, 0)
-    edge, column = np.repeat(np.arange(len(a)), count), spread(first, count)
+    edge, column = np.repeat(np.arange(len(a)), count), expand_ranges(first, count)
     dx, dy = x1 - x0, y1 - y0
     y = y0[edge] + (column + 0.5 - x0[edge]) * dy[edge] / dx[edge]  # in this order, exact wherever a double can be
     return column, y, polygon[edge]

@@ -3,9 +3,8 @@
 import numpy as np
 
 from segdata.core import kernels
-from segdata.core.line import Line
-from segdata.core.meet import Side
-from segdata.core.runs import Ints, Runs
+from segdata.core.overlay import SweepRuns
+from segdata.core.runs import Ints, NumberLine, Runs
 
 
 def differing(a: Runs, b: Runs, height: Ints, width: Ints) -> Ints:
@@ -14,8 +13,8 @@ def differing(a: Runs, b: Runs, height: Ints, width: Ints) -> Ints:
     same = ((a.start, b.start), (a.length, b.length), (a.owner, b.owner))
     if all(np.array_equal(one, other) for one, other in same):  # most often, and much faster
         return np.zeros(n, np.int64)
-    line, each = Line.of(height, width), np.arange(n)
-    one, other = Side.of(a, line, each), Side.of(b, line, each)
+    line, each = NumberLine.of(height, width), np.arange(n)
+    one, other = SweepRuns.of(a, line, each), SweepRuns.of(b, line, each)
     owner, _, _, length = kernels.strips(one.start, one.end, one.owner, other.start, other.end, other.owner)
     shared = np.bincount(owner, weights=length, minlength=n).astype(np.int64)
     return a.areas(n) + b.areas(n) - 2 * shared

@@ -11,9 +11,8 @@ from typing import Literal
 import numpy as np
 
 from segdata.core import kernels
-from segdata.core.line import Line
-from segdata.core.meet import Side
-from segdata.core.runs import Ints, Runs
+from segdata.core.overlay import SweepRuns
+from segdata.core.runs import Ints, NumberLine, Runs
 from segdata.formats.shapes.flat import Flat
 
 Library = Literal["coco", "pil", "cv2"]
@@ -37,14 +36,15 @@ def draw_polygons(flat: Flat, library: Library, rounding: Rounding, height: Ints
     size = np.repeat(height, 2), np.repeat(width, 2)
     runs = Runs(*_DRAW[library](points.ravel(), 2 * flat.ring, pieces, *size))
     hole = runs.owner % 2 == 1
-    line, polygon = Line.of(height, width), np.repeat(np.arange(len(height)), 2)
+    line, polygon = NumberLine.of(height, width), np.repeat(np.arange(len(height)), 2)
     outer, inner = (
-        Side.of(Runs(runs.start[some], runs.length[some], runs.owner[some]), line, polygon) for some in (~hole, hole)
+        SweepRuns.of(Runs(runs.start[some], runs.length[some], runs.owner[some]), line, polygon)
+        for some in (~hole, hole)
     )
     return _minus(outer, inner, line)
 
 
-def _minus(a: Side, b: Side, line: Line) -> Runs:
+def _minus(a: SweepRuns, b: SweepRuns, line: NumberLine) -> Runs:
     """What the runs of `a`, of which no two overlap, have and those of `b` have not; owners are the line's frames."""
     covered, length, _ = kernels.cover(b.start, b.end)
     nobody = np.zeros(len(covered), np.int32)

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segdata.core.cover import cover
-from segdata.core.line import Line
-from segdata.core.meet import Side
+from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.profile import RasterRule
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Ints, NumberLine, Runs
 from segdata.formats.shapes.bitmap import fill_bitmaps
 from segdata.formats.shapes.centre import fill_centres
 from segdata.formats.shapes.drawing import Rounding, draw_polygons
@@ -85,10 +83,10 @@ def united(runs: Runs, owner: Ints, height: Ints, width: Ints) -> Runs:
     several = (np.bincount(owner, minlength=len(height)) > 1)[runs.owner]
     if not several.any():
         return runs
-    line = Line.of(height, width)
+    line = NumberLine.of(height, width)
     mixed = Runs(runs.start[several], runs.length[several], runs.owner[several])
     single = Runs(runs.start[~several], runs.length[~several], runs.owner[~several])
-    joined = cover(Side.of(mixed, line, np.arange(len(height))), line).runs
+    joined = union_by_frame(SweepRuns.of(mixed, line, np.arange(len(height))), line).runs
     return Runs.concatenate([single, joined], [0, 0]).sorted_by_owner(len(height))
 
 

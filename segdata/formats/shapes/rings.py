@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.line import Line
-from segdata.core.meet import Side
+from segdata.core.overlay import SweepRuns
 from segdata.core.profile import RasterRule
-from segdata.core.runs import Ints, Runs, spread
+from segdata.core.runs import Ints, NumberLine, Runs, expand_ranges
 from segdata.formats.shapes.differing import differing
 from segdata.formats.shapes.drawing import Rounding
 from segdata.formats.shapes.flat import Flat, sums
@@ -76,7 +75,7 @@ class Drawn:
         whole = np.ones(len(lists), bool)
         whole[owner[wrong]] = False
         kept = np.flatnonzero(whole[owner])
-        points = numbers[spread(ring[kept], size[kept])].reshape(-1, 2)
+        points = numbers[expand_ranges(ring[kept], size[kept])].reshape(-1, 2)
         ring, owner = sums(size[kept] // 2), owner[kept]
         first = np.flatnonzero(~_holes(points, ring, owner, batch.runs, height, width))
         return Drawn(Flat(points, ring, np.append(first, len(owner))), owner[first], height, width)
@@ -127,11 +126,11 @@ def _holes(points: Floats, ring: Ints, owner: Ints, runs: Runs, height: Ints, wi
     if len(later) == 0:
         return hole
     size = np.diff(ring)[later]
-    xy = points[spread(ring[later], size)].ravel()
+    xy = points[expand_ranges(ring[later], size)].ravel()
     of = owner[later]
     inside = Runs(*kernels.rasterise(xy, 2 * sums(size), np.arange(len(later) + 1), height[of], width[of]))
-    line = Line.of(height, width)
-    a, b = Side.of(inside, line, of), Side.of(runs, line, np.arange(len(height)))
+    line = NumberLine.of(height, width)
+    a, b = SweepRuns.of(inside, line, of), SweepRuns.of(runs, line, np.arange(len(height)))
     which, _, _, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
     shared = np.bincount(which, weights=length, minlength=len(later))
     hole[later] = 2 * shared < inside.areas(len(later))

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.outline import outlines
+from segdata.core.polygons import trace_outlines
 from segdata.core.profile import RasterRule
 from segdata.core.runs import Ints, Runs
 from segdata.formats.shapes.bitmap import crop_bitmaps
@@ -47,7 +47,7 @@ def as_polygons(runs: Runs, rule: RasterRule, height: Ints, width: Ints) -> Tran
 
 
 def _along_edges(runs: Runs, height: Ints) -> list[list[Polygon]]:
-    rings = outlines(runs, height)
+    rings = trace_outlines(runs, height)
     points = rings.xy.reshape(-1, 2).astype(np.float64)
     polygons: list[list[Polygon]] = [[] for _ in height]
     each = [points[i:j] for i, j in zip((rings.ring[:-1] // 2).tolist(), (rings.ring[1:] // 2).tolist(), strict=True)]

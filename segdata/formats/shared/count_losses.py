@@ -7,7 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
-from segdata.core.loss import Affected, Kind, Losses
+from segdata.core.format import AffectedItems, LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.shared.painting import (
@@ -22,7 +22,7 @@ from segdata.formats.shared.painting import (
 
 Flags = NDArray[np.bool_]
 # The columns behind each kind of loss. What only pixels can tell is counted by the writers themselves.
-_SEGMENT_COLUMNS: dict[Kind, tuple[str, ...]] = {
+_SEGMENT_COLUMNS: dict[LossKind, tuple[str, ...]] = {
     "attributes": ("attributes",),
     "crowd": ("iscrowd",),
     "rings": ("rings",),
@@ -31,12 +31,12 @@ _SEGMENT_COLUMNS: dict[Kind, tuple[str, ...]] = {
     "source": ("source",),
     "track": ("track_id",),
 }
-_ANNOTATION_COLUMNS: dict[Kind, tuple[str, ...]] = {
+_ANNOTATION_COLUMNS: dict[LossKind, tuple[str, ...]] = {
     "annotation-attributes": ("stage", "reviewer", "created", "seconds", "coverage", "attributes"),
     "annotator": ("annotator",),
     "source": ("source",),
 }
-_IMAGE_COLUMNS: dict[Kind, tuple[str, ...]] = {
+_IMAGE_COLUMNS: dict[LossKind, tuple[str, ...]] = {
     "image-details": (
         "channels",
         "sequence",
@@ -51,7 +51,9 @@ _IMAGE_COLUMNS: dict[Kind, tuple[str, ...]] = {
 }
 
 
-def count_losses(batch: Batch, losses: Losses, lost: frozenset[Kind], held: frozenset[str] = frozenset()) -> None:
+def count_losses(
+    batch: Batch, losses: LossCounter, lost: frozenset[LossKind], held: frozenset[str] = frozenset()
+) -> None:
     """Count what the columns of `batch` say beyond what a format holds.
 
     `lost` are the kinds that the format cannot hold; of these, `held` names columns that it holds all the same
@@ -80,11 +82,11 @@ def count_losses(batch: Batch, losses: Losses, lost: frozenset[Kind], held: froz
         losses.add("annotator", "images", len(several), examples=[images[row] for row in several[:3]])
 
 
-def _affected_rows(batch: Batch, of: str, rows: Ints) -> Affected:
+def _affected_rows(batch: Batch, of: str, rows: Ints) -> AffectedItems:
     """What `rows` of a table are."""
     if of == "images":
         names = batch.images["image_id"].take(pa.array(rows)).to_pylist()
-        return Affected(names[:3], names)
+        return AffectedItems(names[:3], names)
     return segment_examples(batch, rows) if of == "segments" else annotation_examples(batch, rows)
 
 
@@ -99,28 +101,30 @@ def _has_value(column: pa.ChunkedArray) -> Flags:
     return valid & (np.concatenate([np.empty(0, np.int64), *counts]) > 0)
 
 
-def count_losses_of_batches(batches: Iterable[Batch], losses: Losses, kinds: frozenset[Kind]) -> Iterator[Batch]:
+def count_losses_of_batches(
+    batches: Iterable[Batch], losses: LossCounter, kinds: frozenset[LossKind]
+) -> Iterator[Batch]:
     """The batches, while what their columns hold and the format cannot is counted."""
     for batch in batches:
         count_losses(batch, losses, kinds)
         yield batch
 
 
-def count_unannotated_images(batch: Batch, losses: Losses) -> None:
+def count_unannotated_images(batch: Batch, losses: LossCounter) -> None:
     """Count the images that nobody annotated, for formats whose every image is taken for annotated."""
     names = batch.images["image_id"].to_pylist()
     rows = np.setdiff1d(np.arange(len(names)), batch.annotation_image)
     losses.add("empty-annotation", "images", len(rows), examples=[names[row] for row in rows[:3]])
 
 
-def count_spatial_losses(profile: Profile, losses: Losses) -> None:
+def count_spatial_losses(profile: Profile, losses: LossCounter) -> None:
     """Count the volumes whose place in the world (affine, spacing, header) a format does not hold."""
     placed = [each.name for each in profile.sequences if each.is_placed]
     losses.add("spatial", "sequences", len(placed), examples=placed[:3])
 
 
 def count_category_mask_losses(
-    batch: Batch, values: Ints, losses: Losses, blank: int | None = None, ids: Ints | None = None
+    batch: Batch, values: Ints, losses: LossCounter, blank: int | None = None, ids: Ints | None = None
 ) -> None:
     """Count what masks lose in which segments of one category become one.
 
@@ -148,7 +152,7 @@ def count_category_mask_losses(
 
 
 def count_segment_mask_losses(
-    batch: Batch, kept: NDArray[np.bool_], losses: Losses, painted_as: Ints | None = None
+    batch: Batch, kept: NDArray[np.bool_], losses: LossCounter, painted_as: Ints | None = None
 ) -> None:
     """Count what masks lose in which each segment has a value of its own.
 
@@ -165,7 +169,7 @@ def count_segment_mask_losses(
 
 
 def count_hidden_segments(
-    batch: Batch, sheet: ImageSegments, values: Ints, pixels: NDArray[PixelValue], losses: Losses
+    batch: Batch, sheet: ImageSegments, values: Ints, pixels: NDArray[PixelValue], losses: LossCounter
 ) -> None:
     """Count the segments of one image that are nowhere to be seen, because others were painted over them.
 
@@ -176,7 +180,7 @@ def count_hidden_segments(
     losses.add("empty-segment", "segments", len(gone), 0, segment_examples(batch, gone))
 
 
-def _count_unpainted(batch: Batch, kept: NDArray[np.bool_], areas: Ints, losses: Losses) -> None:
+def _count_unpainted(batch: Batch, kept: NDArray[np.bool_], areas: Ints, losses: LossCounter) -> None:
     """Count the segments of categories that the format does not have, and those without pixels."""
     mine = in_first_annotation(batch)
     unknown = np.flatnonzero(mine & ~kept)

@@ -1,9 +1,9 @@
 """Declared losses: what the files of formats cannot hold, for formats that lose the same."""
 
-from segdata.core.loss import Kind
+from segdata.core.format import LossKind
 
 # Masks of one value a pixel, whatever the value means.
-MASK_LOSSES: frozenset[Kind] = frozenset(
+MASK_LOSSES: frozenset[LossKind] = frozenset(
     {
         "annotator",
         "attributes",
@@ -21,13 +21,13 @@ MASK_LOSSES: frozenset[Kind] = frozenset(
     }
 )
 # Masks of categories.
-CATEGORY_MASK_LOSSES: frozenset[Kind] = MASK_LOSSES | {"crowd", "instance", "unlabelled"}
+CATEGORY_MASK_LOSSES: frozenset[LossKind] = MASK_LOSSES | {"crowd", "instance", "unlabelled"}
 # Masks of street scenes, whose categories are numbered.
-STREET_MASK_LOSSES: frozenset[Kind] = CATEGORY_MASK_LOSSES | {"spatial", "void"}
+STREET_MASK_LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial", "void"}
 # Masks of tracks.
-TRACK_MASK_LOSSES: frozenset[Kind] = MASK_LOSSES | {"crowd", "instance", "spatial", "track-id"}
+TRACK_MASK_LOSSES: frozenset[LossKind] = MASK_LOSSES | {"crowd", "instance", "spatial", "track-id"}
 # Files of COCO, of instances as of panoptic data.
-COCO_LOSSES: frozenset[Kind] = frozenset(
+COCO_LOSSES: frozenset[LossKind] = frozenset(
     {
         "annotator",
         "annotation-attributes",
@@ -42,7 +42,7 @@ COCO_LOSSES: frozenset[Kind] = frozenset(
     }
 )
 # Lists of results.
-COCO_RESULTS_LOSSES: frozenset[Kind] = COCO_LOSSES | {
+COCO_RESULTS_LOSSES: frozenset[LossKind] = COCO_LOSSES | {
     "attributes",
     "crowd",
     "empty-annotation",
@@ -51,7 +51,7 @@ COCO_RESULTS_LOSSES: frozenset[Kind] = COCO_LOSSES | {
     "track",
 }
 # Files of annotation tools.
-TOOL_LOSSES: frozenset[Kind] = frozenset(
+TOOL_LOSSES: frozenset[LossKind] = frozenset(
     {
         "annotation-attributes",
         "attributes",
@@ -64,10 +64,10 @@ TOOL_LOSSES: frozenset[Kind] = frozenset(
     }
 )
 # LabelMe's files.
-LABELME_LOSSES: frozenset[Kind] = TOOL_LOSSES | {"annotator", "empty-annotation"}
+LABELME_LOSSES: frozenset[LossKind] = TOOL_LOSSES | {"annotator", "empty-annotation"}
 # Projects of VIA.
-VIA_LOSSES: frozenset[Kind] = LABELME_LOSSES | {"empty-segment"}
+VIA_LOSSES: frozenset[LossKind] = LABELME_LOSSES | {"empty-segment"}
 # CVAT's XML.
-CVAT_LOSSES: frozenset[Kind] = VIA_LOSSES | {"source"}
+CVAT_LOSSES: frozenset[LossKind] = VIA_LOSSES | {"source"}
 # Datumaro's documents.
-DATUMARO_LOSSES: frozenset[Kind] = LABELME_LOSSES | {"source"}
+DATUMARO_LOSSES: frozenset[LossKind] = LABELME_LOSSES | {"source"}

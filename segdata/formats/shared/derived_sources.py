@@ -10,16 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segdata.core.batch import Batch, concatenate, replaced
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Sequences
-from segdata.core.counts import counts_of_runs
 from segdata.core.dataset import OpenDataset
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, check_choice
+from segdata.core.finding import Defect
 from segdata.core.format import Source
-from segdata.core.profile import Profile
+from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Ints
-from segdata.core.sequence import ImageSequence
+from segdata.core.schema import runs_to_rle
 from segdata.formats.shared.file_names import match_names
 from segdata.formats.shared.images import ImageFolder, read_header, size_defects
 from segdata.formats.shared.mask_files import ValueRuns, decode_mask
@@ -81,7 +80,7 @@ def with_origin(source: Source, whom: str) -> AlteredSource:
 
 
 def _from(batch: Batch, whom: str) -> Batch:
-    annotations = replaced(batch.annotations, "source", pc.fill_null(batch.annotations["source"], whom))
+    annotations = replace_column(batch.annotations, "source", pc.fill_null(batch.annotations["source"], whom))
     return replace(batch, annotations=annotations)
 
 
@@ -127,7 +126,9 @@ class ChainedSource:
         source = np.searchsorted(first, rows, side="right") - 1
         stretches = np.split(rows, np.flatnonzero(np.diff(source)) + 1) if len(rows) else []
         of = [int(np.searchsorted(first, stretch[0], side="right")) - 1 for stretch in stretches]
-        return concatenate([self.sources[k].load(stretch - first[k]) for k, stretch in zip(of, stretches, strict=True)])
+        return concatenate_batches(
+            [self.sources[k].load(stretch - first[k]) for k, stretch in zip(of, stretches, strict=True)]
+        )
 
 
 _FIELDS = {"{sequence}": r"(?P<sequence>.+?)", "{frame}": r"(?P<frame>[0-9]{1,18})", "*": r".*"}
@@ -181,15 +182,15 @@ def _sequenced(
 ) -> Batch:
     """The batch with sequences, numbers of frames, and tracks where ids are said to be such."""
     found = [places.get(image) for image in batch.images["image_id"].to_pylist()]
-    images = replaced(batch.images, "sequence", [place and place[0] for place in found])
-    images = replaced(images, "frame", [place and place[1] for place in found])
+    images = replace_column(batch.images, "sequence", [place and place[0] for place in found])
+    images = replace_column(images, "frame", [place and place[1] for place in found])
     if tracks is None:
         return replace(batch, images=images)
     track = batch.segments["segment_id"].to_numpy()
     if tracks == "numbers":
         track = track % (divisor or 1000)
     known = np.isin(batch.segments["category_id"].to_numpy(), things) & ((track > 0) | (tracks == "ids"))
-    segments = replaced(batch.segments, "track_id", pa.array(track, mask=~known))
+    segments = replace_column(batch.segments, "track_id", pa.array(track, mask=~known))
     return replace(batch, images=images, segments=segments)
 
 
@@ -213,7 +214,7 @@ def _limited(files: dict[str, Path], folder: Path, batch: Batch) -> Batch:
         _region(files[image], folder, image, (int(high), int(wide)), defects) if image in files else None
         for image, high, wide in zip(batch.images["image_id"].to_pylist(), *batch.image_size, strict=True)
     ]
-    return replace(batch, images=replaced(batch.images, "roi", regions), defects=tuple(defects))
+    return replace(batch, images=replace_column(batch.images, "roi", regions), defects=tuple(defects))
 
 
 def _region(path: Path, folder: Path, image: str, size: tuple[int, int], defects: list[Defect]) -> bytes | None:
@@ -230,7 +231,7 @@ def _region(path: Path, folder: Path, image: str, size: tuple[int, int], defects
         return None
     found = ValueRuns.of(values)
     inside = found.owned(np.where(found.value == 0, -1, 0).astype(np.int32), 1)
-    counts = counts_of_runs(inside, np.array([size[0]]), np.array([size[1]]))
+    counts = runs_to_rle(inside, np.array([size[0]]), np.array([size[1]]))
     return bytes(counts[0].as_py())
 
 
@@ -258,7 +259,7 @@ def _with_defects(root: Path, images: Path | None, none_here: bool, batch: Batch
         path = local_path(uri)
         if path is not None and not none_here:
             defects += _looked_at(name, path, relative_path(root, path), wide, high)
-    return replace(batch, images=replaced(batch.images, "uri", uris), defects=tuple(defects))
+    return replace(batch, images=replace_column(batch.images, "uri", uris), defects=tuple(defects))
 
 
 def find_image_root(data: OpenDataset) -> Path | None:

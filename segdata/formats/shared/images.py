@@ -12,9 +12,9 @@ from typing import IO
 
 from PIL import Image, UnidentifiedImageError
 
-from segdata.core.defect import Defect
-from segdata.core.tifftags import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
-from segdata.core.unsafe import check_name, is_unsafe
+from segdata.core.finding import Defect
+from segdata.core.paths import check_path_name, is_unsafe_path
+from segdata.core.tiff_files import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
 from segdata.formats.shared.file_names import is_image_name
 from segdata.formats.shared.plain_images import jpeg_header, png_header
 
@@ -171,7 +171,7 @@ class ImageFolder:
                 if is_image_name(name):
                     found[start + name] = path = place / name
                     if not (plain and name.isascii()):
-                        check_name(path)
+                        check_path_name(path)
         return ImageFolder(root, dict(sorted(found.items())))
 
     def inside(self, name: str) -> "ImageFolder":
@@ -198,7 +198,7 @@ class ImageFolder:
 
         `file` and `place` say where the annotation file names the image, for the defects.
         """
-        if is_unsafe(name):
+        if is_unsafe_path(name):
             message = f"path {name!r} leaves the dataset's root; name files below it"
             return None, None, [Defect("SEG015", message, file, place, image=name)]
         path = self.paths.get(name)

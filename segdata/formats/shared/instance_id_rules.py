@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.config import InstanceIds
-from segdata.core.defect import Defect
 from segdata.core.errors import SettingError, UnreadableError
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.core.yamlfile import read_text
+from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.mask_files import ValueRuns
 
 _MAX_ID = 2**62
@@ -51,7 +51,7 @@ class IdTable:
 
 def load_id_table(path: Path) -> IdTable:
     """The side table in a CSV file, or a JSON list of objects; raises UnreadableError with file and line."""
-    text = read_text(path)
+    text = read_utf8(path)
     table = IdTable()
     for line, record in _records(path, text):
         try:
@@ -208,7 +208,7 @@ IdRule = Callable[[ValueRuns, str], ValueMeanings]  # of the values of an image 
 _MAX_DIVISOR = 2**32  # values have 32 bits at most
 
 
-def id_rule(request: Request, config: InstanceIds) -> tuple[Taxonomy, IdRule]:
+def id_rule(request: ReadRequest, config: InstanceIds) -> tuple[Taxonomy, IdRule]:
     """The taxonomy, and what tells the meaning of values under it; raises SettingError for what is not enough."""
     given = request.taxonomy
     chosen = [name for name in ("divisor", "category", "table") if getattr(config, name) is not None]

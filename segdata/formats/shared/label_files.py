@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from segdata.core.defect import Defect
-from segdata.core.unsafe import check_name, is_unsafe
+from segdata.core.finding import Defect
+from segdata.core.paths import check_path_name, is_unsafe_path
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES, match_names
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.pairing import no_images_defect
@@ -55,13 +55,13 @@ def find_label_files(root: Path, suffix: str) -> dict[str, Path]:
         for name in sorted(names):
             if name.lower().endswith(suffix) and not name.startswith("."):
                 found[start + name] = path = Path(folder, name)
-                check_name(path)
+                check_path_name(path)
     return found
 
 
 def _in_folder_of(name: str, image: str | None) -> str | None:
     """The image that a label file names, in the label file's folder; None where it names none that is safe."""
-    if image is None or is_unsafe(image):
+    if image is None or is_unsafe_path(image):
         return None
     return PurePosixPath(name).with_name(PurePosixPath(image).name).as_posix()
 

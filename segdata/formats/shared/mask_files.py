@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segdata.core import kernels
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints, Rows, Runs
 from segdata.formats.shared.images import open_bytes, open_image
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path

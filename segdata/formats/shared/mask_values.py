@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints
-from segdata.core.taxonomy import Category, Color, Kind, Taxonomy
+from segdata.core.taxonomy import Category, CategoryKind, Color, Taxonomy
 from segdata.formats.shared.mask_files import MaskFile, Palette, ValueRuns, decode_mask
 
 UNLABELLED, UNKNOWN = -(2**63), -(2**63) + 1  # in place of a category id, which never is that low
@@ -310,7 +310,7 @@ def _numbered_categories(found: ValueCounts) -> list[Category]:
         void = color == _VOC_VOID or (not found.coloured and _is_void_id(found, row))
         background = value == 0 and 2 * found.leads[row] > found.n_files and len(found.value) > 1
         name = "void" if void else "background" if background else f"category_{number}"
-        kind: Kind = "void" if void else "stuff"
+        kind: CategoryKind = "void" if void else "stuff"
         categories.append(Category(id=number, name=name, kind=kind, color=color, definition=_occurrence(found, row)))
     return categories
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Affected, Losses
-from segdata.core.meet import Side, meet_within
-from segdata.core.runs import Ints, Runs, spread
-from segdata.core.unsafe import is_unsafe
+from segdata.core.format import AffectedItems, LossCounter
+from segdata.core.overlay import SweepRuns, find_overlaps_within
+from segdata.core.paths import is_unsafe_path
+from segdata.core.runs import Ints, Runs, expand_ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +71,23 @@ def in_first_annotation(batch: Batch) -> NDArray[np.bool_]:
     return first[batch.segment_annotation]
 
 
-def segment_examples(batch: Batch, rows: NDArray[np.integer]) -> Affected:
+def segment_examples(batch: Batch, rows: NDArray[np.integer]) -> AffectedItems:
     """The segments at `rows`: the first three as "image: id", where the id is the source's own if it has one."""
     if len(rows) == 0:
-        return Affected((), ())
+        return AffectedItems((), ())
     names, of_segment = batch.images["image_id"], batch.segment_image[rows]
     every = names.take(pa.array(np.unique(of_segment))).to_pylist()
     images = names.take(pa.array(of_segment[:3])).to_pylist()
     ids = batch.segments.select(["source_id", "segment_id"]).take(pa.array(rows[:3])).to_pylist()
     few = [f"{image}: {id_['source_id'] or id_['segment_id']}" for image, id_ in zip(images, ids, strict=True)]
-    return Affected(few, every)
+    return AffectedItems(few, every)
 
 
-def annotation_examples(batch: Batch, rows: NDArray[np.integer]) -> Affected:
+def annotation_examples(batch: Batch, rows: NDArray[np.integer]) -> AffectedItems:
     """The annotations at `rows`: the images of the first three, and of all."""
     names, of_annotation = batch.images["image_id"], batch.annotation_image[rows]
     every = names.take(pa.array(np.unique(of_annotation))).to_pylist()
-    return Affected(names.take(pa.array(of_annotation[:3])).to_pylist(), every)
+    return AffectedItems(names.take(pa.array(of_annotation[:3])).to_pylist(), every)
 
 
 PixelValue = TypeVar("PixelValue", np.uint8, np.uint16, np.uint32, np.int32)
@@ -100,7 +100,7 @@ def paint(sheet: ImageSegments, values: Ints, blank: int, dtype: type[PixelValue
     start, length = runs.start, runs.length
     if (value < 0).any():
         start, length, value = start[value >= 0], length[value >= 0], value[value >= 0]
-    canvas[spread(start, length)] = np.repeat(value, length)
+    canvas[expand_ranges(start, length)] = np.repeat(value, length)
     return np.ascontiguousarray(canvas.reshape(sheet.width, sheet.height).T)
 
 
@@ -111,13 +111,13 @@ def are_visible(values: Ints, pixels: NDArray[PixelValue]) -> NDArray[np.bool_]:
     return present[values]
 
 
-def count_overlap_losses(batch: Batch, painted_as: Ints, losses: Losses) -> None:
+def count_overlap_losses(batch: Batch, painted_as: Ints, losses: LossCounter) -> None:
     """Count the pixels that change their meaning because a later segment covers an earlier one.
 
     `painted_as` (n_segments,) is the value that each segment is painted with; only segments of different values of
     one annotation count, and -1 stands for a segment that is not painted.
     """
-    met = meet_within(Side.of(batch.runs, batch.annotation_line, batch.segment_annotation))
+    met = find_overlaps_within(SweepRuns.of(batch.runs, batch.annotation_line, batch.segment_annotation))
     lost = (painted_as[met.a] >= 0) & (painted_as[met.b] >= 0) & (painted_as[met.a] != painted_as[met.b])
     losses.add(
         "overlap",
@@ -136,7 +136,7 @@ class MaskPaths:
 
     def name(self, image_id: str, suffix: str = ".png") -> str:
         """The path below the target; raises SegdataError for an id that leaves it."""
-        if is_unsafe(image_id):
+        if is_unsafe_path(image_id):
             raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its mask has no place")
         stem = PurePosixPath("masks", image_id).with_suffix("").as_posix()
         if stem.lower() in self._taken:  # a.jpg and a.png, or names that some file systems take for the same

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field, replace
 from os.path import lexists
 from pathlib import Path
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
-from segdata.core.splits import split_of
-from segdata.core.unsafe import is_unsafe
-from segdata.core.uri import inside, outside
-from segdata.core.yamlfile import read_text
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import absolute_uri, is_unsafe_path, relative_uri, split_from_path
+from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.file_names import (
     IMAGE_FOLDERS,
     MASK_FOLDERS,
@@ -158,7 +156,7 @@ def write_index(target: Path, rows: Iterable[tuple[Cell, ...]], videos: bool = F
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(_COLUMNS + (_OF_VIDEOS if videos else ()))
         for image, mask, width, height, uri, *film in rows:
-            cells = (image, mask, width, height, inside(None if uri is None else str(uri), target), *film)
+            cells = (image, mask, width, height, relative_uri(None if uri is None else str(uri), target), *film)
             lines.writerow("" if value is None else value for value in cells)
 
 
@@ -173,7 +171,7 @@ def read_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[
     entries: list[ImageEntry] = []
     defects: list[Defect] = []
     seen: set[str] = set()
-    records = csv.DictReader(io.StringIO(read_text(root / INDEX_FILE), newline=""))
+    records = csv.DictReader(io.StringIO(read_utf8(root / INDEX_FILE), newline=""))
     try:
         if "image" not in (records.fieldnames or ()):
             found = (
@@ -201,7 +199,7 @@ def _index_entry(root: Path, folder: ImageFolder, record: dict[str, str]) -> Ima
     image_id, mask = record.get("image") or "", record.get("mask") or ""
     if not image_id:
         return "SEG004", "no image is named in the column 'image'"
-    unsafe = next((name for name in (image_id, mask) if name and is_unsafe(name)), None)
+    unsafe = next((name for name in (image_id, mask) if name and is_unsafe_path(name)), None)
     if unsafe:
         return "SEG015", f"path {unsafe!r} leaves the dataset's root; name files below it"
     try:
@@ -210,7 +208,7 @@ def _index_entry(root: Path, folder: ImageFolder, record: dict[str, str]) -> Ima
         return "SEG004", f"width {record.get('width')!r} and height {record.get('height')!r} are not whole numbers"
     if min(size) < 0 or size[0] * size[1] > MAX_PIXELS or max(size) > MAX_PIXELS:
         return "SEG004", f"the size is {size[1]} x {size[0]}; up to {MAX_PIXELS:,} pixels are expected"
-    uri = outside(record.get("uri") or None, root)
+    uri = absolute_uri(record.get("uri") or None, root)
     image = folder.paths.get(image_id) or (Path(uri) if uri and "://" not in uri and Path(uri).is_file() else None)
     number = record.get("frame") or ""
     if number and re.fullmatch(r"-?[0-9]{1,18}", number) is None:
@@ -346,7 +344,7 @@ def _paired_entry(
     image_id = prefix + name
     channels = tuple({"uri": path.as_posix(), "name": band} for band, path in (bands or {}).items())
     masks = () if mask is None else (mask,)
-    return ImageEntry(image_id, image, masks, split=split_of(image_id), channels=channels or None)
+    return ImageEntry(image_id, image, masks, split=split_from_path(image_id), channels=channels or None)
 
 
 def pair_by_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
@@ -383,7 +381,7 @@ def _pages(entries: list[ImageEntry]) -> Iterator[ImageEntry]:
                 yield replace(entry, image_id=f"{volume}/{page:04d}", page=page, sequence=volume, frame=page)
 
 
-def images_folder(request: Request) -> Path | None:
+def images_folder(request: ReadRequest) -> Path | None:
     """Where the user says the images are: on the command line, else in segdata.yaml (from the dataset's root)."""
     if request.images is not None:
         return request.images
@@ -391,7 +389,7 @@ def images_folder(request: Request) -> Path | None:
     return None if request.config.images is None else start / request.config.images
 
 
-def open_pairing(request: Request) -> Pairing:
+def open_pairing(request: ReadRequest) -> Pairing:
     """The entries that a request asks for; raises UnreadableError where there is neither a mask nor an index."""
     pairing = pair_masks(request.root, images_folder(request))
     if not pairing.entries and not has_index(request.root):

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Rows, Runs
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.formats.shared.images import ImageHeader, read_header, size_defects
 
 
@@ -35,7 +35,7 @@ class ImageEntry:
     sequence, frame : where the image belongs in a video or volume
     split : train, val, test …
     group : patient, scene, drive
-    channels : the image's files as rows of `columns.IMAGES`, where it has several
+    channels : the image's files as rows of `schema.IMAGES`, where it has several
     metadata : name -> JSON text
     """
 
@@ -78,10 +78,10 @@ class ImageAnnotation:
     size : height and width in pixels of the image that was drawn on
     segment_id, category_id : (n,) int64
     runs : `runs.owner` is the segment
-    columns : further columns of `columns.BATCH_SEGMENTS`, (n,) each: iscrowd, track_id, rings, attributes, file …
+    columns : further columns of `schema.BATCH_SEGMENTS`, (n,) each: iscrowd, track_id, rings, attributes, file …
     encoding : how a mask stores values; None for labels that are no masks
     annotator : who drew; None: as the user says
-    annotation : further columns of `columns.BATCH_ANNOTATIONS`, a value each: source, stage, created, attributes …
+    annotation : further columns of `schema.BATCH_ANNOTATIONS`, a value each: source, stage, created, attributes …
     defects : met in the labels; `file` and `image` are filled in where they are None
     metadata : what the labels say of the image: name -> JSON text
     file : that the labels are in; None: the entry's first
@@ -117,12 +117,12 @@ class SignedAnnotation(Protocol):
 
     @property
     def annotation(self) -> Mapping[str, object]:
-        """Further columns of `columns.BATCH_ANNOTATIONS`, a value each."""
+        """Further columns of `schema.BATCH_ANNOTATIONS`, a value each."""
 
 
 def image_table(entries: Sequence[ImageEntry], sizes: Sequence[tuple[int, int]]) -> pa.Table:
-    """Rows of `columns.BATCH_IMAGES`; `sizes` (n,) are heights and widths in pixels, 0 where unknown."""
-    return table(
+    """Rows of `schema.BATCH_IMAGES`; `sizes` (n,) are heights and widths in pixels, 0 where unknown."""
+    return make_table(
         BATCH_IMAGES,
         len(entries),
         image_id=[entry.image_id for entry in entries],
@@ -142,11 +142,11 @@ def image_table(entries: Sequence[ImageEntry], sizes: Sequence[tuple[int, int]])
 def annotation_table(
     drawn: Sequence[SignedAnnotation], image: Rows, annotator: str | None, **columns: object
 ) -> pa.Table:
-    """Rows of `columns.BATCH_ANNOTATIONS`; `image` (n,) are rows of images, `annotator` is for what nobody signed."""
+    """Rows of `schema.BATCH_ANNOTATIONS`; `image` (n,) are rows of images, `annotator` is for what nobody signed."""
     named = dict.fromkeys(name for each in drawn for name in each.annotation)
     columns |= {name: [each.annotation.get(name) for each in drawn] for name in named}
     whose = [each.annotator or annotator for each in drawn]
-    return table(BATCH_ANNOTATIONS, len(drawn), image=image, annotator=whose, **columns)
+    return make_table(BATCH_ANNOTATIONS, len(drawn), image=image, annotator=whose, **columns)
 
 
 def entry_header(root: Path, entry: ImageEntry, defects: list[Defect]) -> ImageHeader | None:
@@ -207,7 +207,7 @@ class ReadImages(Generic[SomeAnnotation]):
 
     Attributes
     ----------
-    images : a row of `columns.BATCH_IMAGES` for each
+    images : a row of `schema.BATCH_IMAGES` for each
     drawn : n annotations
     image : (n,) the row of the image of each
     file : (n,) that each is in, as defects call it
@@ -368,7 +368,7 @@ def _segment_table(drawn: list[ImageAnnotation]) -> tuple[pa.Table, Runs]:
         for name, values in columns.items():
             values += each.columns.get(name) or [None] * count
     columns["iscrowd"] = [bool(each) for each in columns.get("iscrowd", [False] * sum(counts))]
-    segments = table(
+    segments = make_table(
         BATCH_SEGMENTS,
         sum(counts),
         annotation=np.repeat(np.arange(len(drawn), dtype=np.int32), counts),

@@ -10,7 +10,7 @@ from xml.parsers import expat
 
 import msgspec
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.shared.per_image import BrokenLabelsError
 
 _BOM = b"\xef\xbb\xbf"

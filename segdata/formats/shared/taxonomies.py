@@ -10,12 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from segdata.core import yamlfile
-from segdata.core.config import Config, Coverage, InstanceIds, Option, Overlap, nearest
+from segdata.core import yaml_files
+from segdata.core.config import Config, Coverage, InstanceIds, Option, Overlap, did_you_mean
 from segdata.core.errors import SegdataError
-from segdata.core.profile import Policy, Profile, RasterRule, Task
-from segdata.core.sequence import ImageSequence
-from segdata.core.taxonomy import Category, Kind, Taxonomy, dump_taxonomy, load_taxonomy
+from segdata.core.profile import ImageSequence, Policy, Profile, RasterRule, Task
+from segdata.core.taxonomy import Category, CategoryKind, Taxonomy, dump_taxonomy, load_taxonomy
 
 # What annotation tools and datasets call regions that are to be ignored.
 VOID_NAMES = frozenset({"void", "ignore", "ignored", "unlabeled", "unlabelled", "__ignore__", "out of roi"})
@@ -121,7 +120,7 @@ def name_metadata(unknown: Mapping[int, str], aliases: Mapping[str, int]) -> dic
     return said
 
 
-def kind_from_name(name: str) -> Kind:
+def kind_from_name(name: str) -> CategoryKind:
     """Void where the name says so, else thing."""
     return "void" if name.strip().lower() in VOID_NAMES else "thing"
 
@@ -241,7 +240,7 @@ def load_preset(name: str) -> Taxonomy:
     """
     if name not in preset_names():
         known = preset_names()
-        raise SegdataError(f"no preset is called {name!r}{nearest(name, known)}; known: {', '.join(known)}")
+        raise SegdataError(f"no preset is called {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}")
     if name == "voc":
         from segdata.formats.voc.classes import VOC
 
@@ -291,5 +290,5 @@ def write_sidecars(
     )
     said = msgspec.to_builtins(config, str_keys=True)
     if said:
-        lines = [yamlfile.flow({key: value})[1:-1] + "\n" for key, value in said.items()]
+        lines = [yaml_files.dump_yaml_line({key: value})[1:-1] + "\n" for key, value in said.items()]
         (target / "segdata.yaml").write_text("".join(lines), encoding="utf-8")

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.unsafe import check_name
+from segdata.core.finding import Defect
+from segdata.core.paths import check_path_name
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.per_image import relative_path
@@ -42,7 +42,7 @@ def cityscapes_files(root: Path, images: Path | None, type_: str | None) -> File
         match = LABEL_FILE.fullmatch(path.name)
         if match is None or type_ not in (None, match["type"]):
             continue
-        check_name(path)
+        check_path_name(path)
         of_key = found[match["type"]].setdefault(_key(root, path, match["type"], match["base"]), {})
         first = of_key.setdefault(_KIND[match["what"]], path)
         if first != path:

@@ -7,9 +7,9 @@ from functools import partial
 import msgspec
 import numpy as np
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.core.profile import RasterRule
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.mask_files import ValueRuns
@@ -36,7 +36,7 @@ _LABELS = frozenset(each.id for each in table.LABELS.categories) | {table.UNLABE
 _TRAINED = frozenset(table.TRAINED) | {table.IGNORED}
 
 
-def open_cityscapes(request: Request) -> PerImageSource:
+def open_cityscapes(request: ReadRequest) -> PerImageSource:
     """Open a dataset in the layout of Cityscapes; raises SegdataError for options that do not fit it."""
     kind = chosen(request.options, "labels", KINDS)
     type_ = chosen(request.options, "gt", (FINE, COARSE))
@@ -55,14 +55,14 @@ def open_cityscapes(request: Request) -> PerImageSource:
     return opened(request, "cityscapes", pairing, books["instanceIds"].naming, looks, numbered, rule)
 
 
-def _paired(request: Request, kind: str | None, type_: str | None) -> Pairing:
+def _paired(request: ReadRequest, kind: str | None, type_: str | None) -> Pairing:
     root, images = request.root, images_folder(request)
     if has_index(root):
         return paired_by_index(root, images, kind, kind_of, relabelled)
     return paired_files(root, cityscapes_files(root, images, type_), KINDS, kind, images)
 
 
-def _labels(request: Request) -> tuple[Taxonomy, bool]:
+def _labels(request: ReadRequest) -> tuple[Taxonomy, bool]:
     """The labels that ids in the files stand for, and whether they are Cityscapes' own."""
     if chosen(request.options, "ids", ("official", "taxonomy")) == "taxonomy":
         if request.taxonomy is None:

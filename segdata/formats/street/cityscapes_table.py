@@ -7,7 +7,7 @@ Of kind void are the labels of the official category void. What the evaluation m
 guard rail, bridge, tunnel, polegroup, caravan, trailer) keeps its kind: it was labelled with care.
 """
 
-from segdata.core.taxonomy import Category, Color, Kind, Taxonomy
+from segdata.core.taxonomy import Category, CategoryKind, Color, Taxonomy
 from segdata.formats.street.colours import told_apart
 
 UNLABELLED = 0
@@ -16,7 +16,9 @@ PLATE = "license plate"  # drawn as a polygon, and in no mask
 IGNORED = 255  # the train id of all that is not trained
 IGNORED_NAME = "ignore"
 
-_ROWS: tuple[tuple[int, str, int, str, Kind, Color], ...] = (  # id, name, train id, official category, kind, colour
+_ROWS: tuple[
+    tuple[int, str, int, str, CategoryKind, Color], ...
+] = (  # id, name, train id, official category, kind, colour
     (1, "ego vehicle", 255, "void", "void", (0, 0, 0)),
     (2, "rectification border", 255, "void", "void", (0, 0, 0)),
     (3, "out of roi", 255, "void", "void", (0, 0, 0)),

@@ -11,7 +11,7 @@ from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.street import cityscapes_table as table
@@ -24,7 +24,9 @@ from segdata.formats.street.writer import Pixels, Style, write_street
 _OFFICIAL = re.compile(r"(?P<city>[^_]+)_\d{6}_\d{6}")
 
 
-def write_cityscapes(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, trained: bool) -> None:
+def write_cityscapes(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, trained: bool
+) -> None:
     """Write a dataset; `trained`: masks of train ids too."""
     labels = official_labels(profile.taxonomy)
     saves = partial(_save, trained), partial(_save_labels, trained)

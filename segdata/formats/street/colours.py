@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 import numpy as np
 
-from segdata.core.lab import lab
+from segdata.core.cielab import rgb_to_cielab
 from segdata.core.taxonomy import Category
 
 _JUST_NOTICEABLE = 2.3  # CIE76, as in rule SEG208
@@ -21,7 +21,7 @@ def told_apart(categories: Iterable[Category]) -> tuple[Category, ...]:
     taken = np.empty((0, 3))
     for category in categories:
         if category.rgb is not None:
-            place = lab(np.array([category.rgb], np.float64))
+            place = rgb_to_cielab(np.array([category.rgb], np.float64))
             if (np.linalg.norm(taken - place, axis=1) < _JUST_NOTICEABLE).any():
                 category = msgspec.structs.replace(category, color=None)
             else:

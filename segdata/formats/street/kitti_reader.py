@@ -1,6 +1,6 @@
 """KITTI reader: masks of instances, or of labels alone."""
 
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import PerImageSource
 from segdata.formats.street.codebook import codebook
@@ -15,7 +15,7 @@ _KINDS = {"instance": "instance", "semantic": "semantic"}  # kind -> folder
 _PICTURES = "image_2"
 
 
-def open_kitti(request: Request) -> PerImageSource:
+def open_kitti(request: ReadRequest) -> PerImageSource:
     """The dataset with the labels of Cityscapes, or its own; raises UnreadableError where there are none."""
     kind = chosen(request.options, "labels", tuple(_KINDS))
     joins = chosen(request.options, "stuff", ("joined", "numbered")) != "numbered"

@@ -11,7 +11,7 @@ from PIL import Image
 from segdata.core.batch import Batch
 from segdata.core.config import Option
 from segdata.core.errors import check_choice
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.formats.street import cityscapes_table as table
 from segdata.formats.street.cityscapes_writer import known_alone, official_labels
@@ -23,7 +23,7 @@ _PICTURES = "image_2"
 
 
 def write_kitti(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, *, unknown: Option = "refuse"
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, unknown: Option = "refuse"
 ) -> None:
     """Write the masks of all images."""
     check_choice("unknown", unknown, ("refuse", "drop"))

@@ -5,7 +5,7 @@ Datumaro and CVAT write it: the line is the label's id. Their names have no spac
 
 from pathlib import Path
 
-from segdata.core.taxonomy import Category, Kind, Taxonomy
+from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.formats.shared.taxonomies import load_colour_table
 from segdata.formats.street import cityscapes_table
 from segdata.formats.street.colours import told_apart
@@ -34,7 +34,7 @@ def labels_beside(root: Path) -> Taxonomy:
     return Taxonomy(categories=told_apart(categories), unlabelled=nobody[0] if nobody else None)
 
 
-def _kind(label: Category, kinds: dict[str, Kind]) -> Kind:
+def _kind(label: Category, kinds: dict[str, CategoryKind]) -> CategoryKind:
     return "void" if label.kind == "void" else kinds.get(_plain(label.name), "thing")
 
 

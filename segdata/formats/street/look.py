@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask
 from segdata.formats.shared.mask_values import UNKNOWN

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from segdata.core.defect import Defect
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.core.profile import RasterRule, Task
 from segdata.formats.shared.pairing import Pairing
 from segdata.formats.shared.per_image import (
@@ -19,7 +19,7 @@ from segdata.formats.shared.taxonomies import CategoryNames
 
 
 def opened(
-    request: Request,
+    request: ReadRequest,
     format: str,
     pairing: Pairing,
     naming: CategoryNames,

@@ -4,8 +4,8 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError, check_choice
+from segdata.core.finding import Defect
 from segdata.formats.shared.pairing import Pairing, no_images_defect, pair_masks
 from segdata.formats.shared.per_image import ImageEntry, relative_path
 

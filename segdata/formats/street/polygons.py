@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shapes.shape import Polygon, Ring
 from segdata.formats.shapes.soundness import check_ring

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import PerImageSource
@@ -24,7 +24,7 @@ _WRITTEN = "v1.2"
 _PICTURES = "images"
 
 
-def open_vistas(request: Request) -> PerImageSource:
+def open_vistas(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError where there are no labels, or nothing says what they are."""
     kind = chosen(request.options, "labels", _KINDS)
     asked = chosen(request.options, "version", _VERSIONS[:2])
@@ -52,7 +52,7 @@ def _files(root: Path, images: Path | None, versions: Sequence[str]) -> tuple[st
     return version, files
 
 
-def _labels(request: Request, version: str) -> Taxonomy:
+def _labels(request: ReadRequest, version: str) -> Taxonomy:
     """The labels of the config in the root or above it, else of the taxonomy given."""
     name = f"config_{version}.json" if version else "config.json"
     start = (request.root if request.root.is_dir() else request.root.parent).absolute()

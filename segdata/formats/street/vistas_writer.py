@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from segdata.core.batch import Batch
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.street.codebook import label_ids
@@ -25,7 +25,7 @@ _WRITTEN = "v1.2"
 _PICTURES = "images"
 
 
-def write_vistas(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write_vistas(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write the masks of all images, and the config."""
     labels = vistas_labels(profile.taxonomy)
     own = Taxonomy(categories=tuple(Category(id=id_, name=label.name) for id_, label in enumerate(labels[:-1])))

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
+from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.core.unsafe import is_unsafe
 from segdata.formats.shared.count_losses import (
     count_category_mask_losses,
     count_hidden_segments,
@@ -61,7 +61,7 @@ class Style:
     crowds: bool
 
 
-def write_street(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, style: Style) -> None:
+def write_street(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, style: Style) -> None:
     """Write a dataset: of several annotations of an image the first, of segments that overlap the later one wins.
 
     Of a semantic dataset only masks of label ids are written: nothing says which pixels of a thing are one instance.
@@ -74,7 +74,7 @@ def write_street(profile: Profile, batches: Iterable[Batch], target: Path, losse
 
 
 def _rows(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, style: Style
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, style: Style
 ) -> Iterator[tuple[Cell, ...]]:
     """Write the masks, and tell the rows of the index."""
     numbering = None if profile.task == "semantic" else style.numbering
@@ -151,14 +151,18 @@ def _visible(sheet: ImageSegments, ink: _Ink) -> ImageSegments:
     return sheet.only(kept)
 
 
-def _count(batch: Batch, ink: _Ink, profile: Profile, style: Style, numbered: bool, losses: Losses) -> None:
+def _count(batch: Batch, ink: _Ink, profile: Profile, style: Style, numbered: bool, losses: LossCounter) -> None:
     """Count what masks cannot hold; `numbered`: their values are segment ids, else label ids."""
     mine, areas = in_first_annotation(batch), batch.runs.areas(batch.n_segments)
     categories = batch.segments["category_id"].to_numpy()
     void = (ink.label == NOT_WRITTEN) & np.isin(categories, profile.taxonomy.void_ids)
     nobody = [each for each, label in style.label_of.items() if label == style.blank]
     blank = ~void & np.isin(categories, nobody)
-    kinds: tuple[tuple[Kind, NDArray[np.bool_]], ...] = (("void", void), ("unlabelled", blank), ("crowd", ink.crowd))
+    kinds: tuple[tuple[LossKind, NDArray[np.bool_]], ...] = (
+        ("void", void),
+        ("unlabelled", blank),
+        ("crowd", ink.crowd),
+    )
     for kind, flags in kinds:
         rows = np.flatnonzero(mine & flags)
         losses.add(kind, "segments", len(rows), int(areas[rows].sum()), segment_examples(batch, rows))
@@ -177,9 +181,9 @@ class _Stems:
 
     def stem(self, image_id: str, split: str | None) -> str:
         """The path below the target, without what the kinds of masks add; raises SegdataError for an unsafe id."""
-        if is_unsafe(image_id):
+        if is_unsafe_path(image_id):
             raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its masks have no place")
-        folder = split if split and not is_unsafe(split) and re.fullmatch(r"[\w. -]*\w", split) else None
+        folder = split if split and not is_unsafe_path(split) and re.fullmatch(r"[\w. -]*\w", split) else None
         stem = self._style.stem(folder, image_id)
         if stem.lower() in self._taken:  # a.jpg and a.png, or names that some file systems take for the same
             stem = f"{stem}-{len(self._taken)}"

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from segdata.core import kernels
-from segdata.core.outline import Rings
+from segdata.core.polygons import Rings, has_bridges, spurs, unkeyhole
 from segdata.core.runs import Ints
-from segdata.core.unkeyhole import bridged, spurs, unkeyhole
 from segdata.formats.shapes.flat import Flat, sums
 from segdata.formats.shapes.shape import Bitmap
 from segdata.formats.tools.written import polygon_of_point, taken
@@ -25,7 +24,7 @@ def parts_of(flat: Flat) -> dict[int, Rings[np.float64]]:
         return {}
     few = taken(flat, rows)
     rings = Rings.alone(few.points.ravel(), 2 * few.ring)
-    back = np.flatnonzero(bridged(rings))
+    back = np.flatnonzero(has_bridges(rings))
     if len(back) == 0:
         return {}
     parts = unkeyhole(rings.take(back))
@@ -40,7 +39,7 @@ def goes_back(flat: Flat) -> NDArray[np.bool_]:
     found = np.zeros(len(flat.polygon) - 1, bool)
     rows = _revisiting(flat)
     few = taken(flat, rows)
-    found[rows] = bridged(Rings.alone(few.points.ravel(), 2 * few.ring))
+    found[rows] = has_bridges(Rings.alone(few.points.ravel(), 2 * few.ring))
     return found
 
 

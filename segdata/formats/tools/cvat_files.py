@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError, check_choice
-from segdata.core.format import Request
-from segdata.core.sequence import ImageSequence
-from segdata.core.unsafe import check_name, is_unsafe
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import check_path_name, is_unsafe_path
+from segdata.core.profile import ImageSequence
 from segdata.formats.shared.images import ImageFolder, similar_name_hint
 from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import ImageEntry, relative_path
@@ -47,7 +47,7 @@ class _Opened:
     sequences: list[ImageSequence] = field(default_factory=list)
 
 
-def open_cvat(request: Request) -> ToolSource:
+def open_cvat(request: ReadRequest) -> ToolSource:
     """Open the files at or below a path; raises UnreadableError where none is CVAT's."""
     root = request.root
     answer = str(request.options.get("interpolate", "no")).lower()
@@ -88,7 +88,7 @@ def _documents(root: Path) -> list[Path]:
             path = Path(folder, name)
             packed = path if path.suffix.lower() == ".zip" else packed
             if path.suffix.lower() == ".xml" and re.search(CVAT, head_of(path)):
-                check_name(path)
+                check_path_name(path)
                 found.append(path)
     if not found:
         hint = f"; unzip {packed.name}" if packed else ""
@@ -126,7 +126,7 @@ def _add_image(opened: _Opened, path: Path, image: Element, place: str) -> None:
     if not name:
         opened.defects.append(Defect("SEG004", "an image without name; left out", file, place))
         return
-    if is_unsafe(name):
+    if is_unsafe_path(name):
         message = f"path {name!r} leaves the dataset's root; its last part is taken for the name"
         opened.defects.append(Defect("SEG015", message, file, place))
         name = PurePosixPath(name).name or "image"

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.shapes.shape import Bitmap, Ellipse, Ring, Shape, box
 from segdata.formats.shapes.soundness import check_numbers, check_ring
 from segdata.formats.shared.images import MAX_PIXELS, ImageHeader

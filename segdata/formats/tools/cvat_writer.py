@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
@@ -57,7 +57,7 @@ class _Specs:
         kinds = self.seen[label][name]
         return next(iter(kinds)) if len(kinds) == 1 and "other" not in kinds else "text"
 
-    def count_lost(self, losses: Losses) -> None:
+    def count_lost(self, losses: LossCounter) -> None:
         """Count the values that come back as texts, and were none."""
         for label, names in self.seen.items():
             for name, kinds in names.items():
@@ -66,7 +66,7 @@ class _Specs:
                     losses.add("attributes", "segments", count, examples=[f"{label}: {name}"])
 
 
-def write_cvat(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write_cvat(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write ``annotations.xml`` and ``taxonomy.yaml`` into `target`.
 
     The head of the file lists the attributes of all segments: so these go to a temporary file first.
@@ -120,7 +120,7 @@ def _text(text: str) -> str:
     return escape(text, {"\r": "&#13;"})
 
 
-def _images(batch: Batch, names: dict[int, str], specs: _Specs, losses: Losses, number: int) -> Iterator[str]:
+def _images(batch: Batch, names: dict[int, str], specs: _Specs, losses: LossCounter, number: int) -> Iterator[str]:
     """The images of a batch as elements; `number` counts those before."""
     rows = writable(batch, names, losses, empty=False)
     drawn = _drawn(batch, rows, losses)
@@ -158,7 +158,7 @@ def _images(batch: Batch, names: dict[int, str], specs: _Specs, losses: Losses, 
         yield start + "".join(elements) + tags + "</image>\n"
 
 
-def _tags(image: Json, specs: _Specs, losses: Losses) -> str:
+def _tags(image: Json, specs: _Specs, losses: LossCounter) -> str:
     """The tags of an image, which are all of its metadata that CVAT has a place for."""
     metadata = dict(image["metadata"] or ())
     tags = json.loads(metadata.get(_TAGS, "null"))
@@ -171,7 +171,7 @@ def _tags(image: Json, specs: _Specs, losses: Losses) -> str:
     return "".join(f'<tag label={quoteattr(tag)} source="manual"></tag>\n' for tag in tags)
 
 
-def _drawn(batch: Batch, rows: Ints, losses: Losses) -> list[list[tuple[str, str]]]:
+def _drawn(batch: Batch, rows: Ints, losses: LossCounter) -> list[list[tuple[str, str]]]:
     """(n,) the shapes of each segment: the element, and the attributes that draw it."""
     polygons = source_polygons(batch, rows, "coco")
     rest = np.array([row for row, each in enumerate(polygons) if not each], np.int64)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segdata.core.glance import HEAD
+from segdata.core.format import HEAD_BYTES
 
 CVAT = rb"<annotations\s*>(?s:.*)<(meta|image|track)[\s>]"
 VIA_JSON = rb'"_via_img_metadata"\s*:|"shape_attributes"\s*:'
@@ -13,6 +13,6 @@ def head_of(path: Path) -> bytes:
     """The first bytes of a file, in which it shows what it is; none where it cannot be read."""
     try:
         with path.open("rb") as file:
-            return file.read(HEAD)
+            return file.read(HEAD_BYTES)
     except OSError:
         return b""

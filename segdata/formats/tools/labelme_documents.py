@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.coco.document import DocumentKind, read_document
 from segdata.formats.shared.per_image import BrokenLabelsError
 from segdata.formats.shared.safe_parsers import read_small_file

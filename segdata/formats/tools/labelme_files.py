@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import msgspec
 
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import Request
-from segdata.core.unsafe import is_unsafe
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import is_unsafe_path
 from segdata.formats.coco.document import DocumentKind, read_document
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder, similar_name_hint
@@ -55,7 +55,7 @@ class _Seen:
     strange: list[str] = field(default_factory=list)
 
 
-def open_labelme(request: Request) -> ToolSource:
+def open_labelme(request: ReadRequest) -> ToolSource:
     """Open the files at or below a path; raises UnreadableError where none is LabelMe's."""
     root = request.root
     files = _files(root)
@@ -220,7 +220,7 @@ def _leaves(name: str, told: str | None, found: int | None) -> bool:
     """Whether a path leads out of the dataset, and the image is not found by its name either."""
     if told is None or found is not None:
         return False
-    return is_unsafe(posixpath.normpath(posixpath.join(posixpath.dirname(name), told)))
+    return is_unsafe_path(posixpath.normpath(posixpath.join(posixpath.dirname(name), told)))
 
 
 def _unsafe(root: Path, path: Path, told: str | None) -> Defect:

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import UNSET
 from PIL import Image
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.coco.document import DocumentKind
 from segdata.formats.shapes.shape import Bitmap, Ellipse, Ring, Shape, box
 from segdata.formats.shapes.soundness import check_numbers

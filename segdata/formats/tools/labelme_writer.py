@@ -13,7 +13,7 @@ import pyarrow as pa
 from PIL import Image
 
 from segdata.core.batch import Batch
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.coco.attributes import raw_json
@@ -38,7 +38,7 @@ _BOOLEANS = (b"true", b"false")
 Json = dict[str, Any]  # Any: JSON
 
 
-def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write a JSON file for each image, and ``taxonomy.yaml``, into `target`."""
     names = {id_: name for id_, name in names_of(profile.taxonomy).items() if name != NOBODY}
     target.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def _image_path(path: Path, image_id: str, uri: str | None, target: Path) -> str
     return PurePosixPath(image_id).name
 
 
-def _documents(batch: Batch, names: dict[int, str], losses: Losses) -> Iterator[tuple[str, str | None, Json]]:
+def _documents(batch: Batch, names: dict[int, str], losses: LossCounter) -> Iterator[tuple[str, str | None, Json]]:
     """The file of each image, but for the path of the image; and its name and where it is."""
     rows = writable(batch, names, losses, empty=True)
     drawn = _drawn(batch, rows, losses)
@@ -104,7 +104,7 @@ def _documents(batch: Batch, names: dict[int, str], losses: Losses) -> Iterator[
         )
 
 
-def _metadata(image: Json, losses: Losses) -> tuple[dict[str, Raw], dict[str, Raw]]:
+def _metadata(image: Json, losses: LossCounter) -> tuple[dict[str, Raw], dict[str, Raw]]:
     """The flags and the further keys of a file."""
     every = {key: raw_json(value) for key, value in image["metadata"] or ()}
     flags = {key: value for key, value in every.items() if bytes(value) in _BOOLEANS}
@@ -115,7 +115,7 @@ def _metadata(image: Json, losses: Losses) -> tuple[dict[str, Raw], dict[str, Ra
     return flags, more
 
 
-def _drawn(batch: Batch, rows: Ints, losses: Losses) -> list[list[Json]]:
+def _drawn(batch: Batch, rows: Ints, losses: LossCounter) -> list[list[Json]]:
     """(n,) the shapes of each segment: type, points and mask."""
     height, width = (side[rows] for side in batch.segment_size)
     polygons = source_polygons(batch, rows, "pil")
@@ -159,7 +159,12 @@ def _mask(bitmap: Bitmap) -> Json:
 
 
 def _shapes(
-    batch: Batch, rows: Ints, labels: Sequence[str], said: Sequence[Json], drawn: Sequence[list[Json]], losses: Losses
+    batch: Batch,
+    rows: Ints,
+    labels: Sequence[str],
+    said: Sequence[Json],
+    drawn: Sequence[list[Json]],
+    losses: LossCounter,
 ) -> list[Json]:
     """The shapes of one image."""
     numbers, kept = groups(labels, said, [len(each) for each in drawn])

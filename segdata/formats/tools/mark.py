@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.shapes.shape import Shape
 
 GROUP = "group_id"  # what LabelMe and CVAT call it, and we the attribute that keeps it
@@ -40,7 +40,7 @@ class Mark:
     group : marks of one name and group are the parts of one segment; None: it is a segment by itself
     id : the segment's own; None where the tool has none
     attributes : name -> JSON text
-    columns : more of `columns.BATCH_SEGMENTS`, a value each
+    columns : more of `schema.BATCH_SEGMENTS`, a value each
     """
 
     name: str
@@ -75,7 +75,7 @@ class Drawing:
     size : height and width in pixels
     marks : in the order of the file
     annotator : who drew; None: as the user says
-    annotation : further columns of `columns.BATCH_ANNOTATIONS`, a value each
+    annotation : further columns of `schema.BATCH_ANNOTATIONS`, a value each
     metadata : what the file says of the image, name -> JSON text
     defects : met in the file; `file` and `image` are filled in where they are None
     file : that it is in; None: the entry's first

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.per_image import ImageEntry
 

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_SEGMENTS, table
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
+from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.formats.coco.segmentations import Polygons
 from segdata.formats.coco.segmentations import flat_rings as on_lines
 from segdata.formats.shapes.flat import sums
@@ -77,7 +77,7 @@ class ToolSource:
         annotation = np.repeat(np.arange(len(segments), dtype=np.int32), [len(each.parts) for each in segments])
         firsts = [marks[part[0]] for part in parts]
         columns = _columns(firsts)
-        table_of_segments = table(
+        table_of_segments = make_table(
             BATCH_SEGMENTS,
             len(parts),
             annotation=annotation,

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
 from segdata.formats.coco.document import Document, DocumentKind, explain_validation_error, read_document
 
 VIA = DocumentKind("a VIA document", "an object of images, each with filename and regions")

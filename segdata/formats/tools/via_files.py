@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
-from segdata.core.splits import split_of
-from segdata.core.unsafe import check_name, is_unsafe
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import check_path_name, is_unsafe_path, split_from_path
 from segdata.formats.shared.images import ImageFolder, similar_name_hint
 from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import ImageEntry, relative_path
@@ -43,7 +42,7 @@ class _Opened:
     missing: list[tuple[Listed, ImageEntry]] = field(default_factory=list)
 
 
-def open_via(request: Request) -> ToolSource:
+def open_via(request: ReadRequest) -> ToolSource:
     """Open the files at or below a path."""
     root = request.root
     paths = _documents(root)
@@ -57,7 +56,7 @@ def open_via(request: Request) -> ToolSource:
         listed, defects = read_via(path, file)
         opened.defects += defects
         folder = posixpath.dirname(file) if path.is_relative_to(root) else ""
-        split = split_of(file)
+        split = split_from_path(file)
         for each in listed:
             _add(opened, path, file, folder, split, each)
     _must_be_drawable(opened, here, images)
@@ -89,7 +88,7 @@ def _documents(root: Path) -> list[Path]:
             if hits:
                 break
     for path in found:
-        check_name(path)
+        check_path_name(path)
     return found
 
 
@@ -97,7 +96,7 @@ def _add(opened: _Opened, path: Path, file: str, folder: str, split: str | None,
     """Add an image of a document, which is `file` in `folder` of the dataset and of a split: its name and its file."""
     name = listed.item.filename.replace("\\", "/")
     uri = listed.item.filename if "://" in name else None
-    if uri is not None or is_unsafe(name):
+    if uri is not None or is_unsafe_path(name):
         bare = PurePosixPath(name.split("?")[0]).name or "image"
         if uri is None:
             message = f"path {listed.item.filename!r} leaves the dataset's root; its last part is taken for the name"

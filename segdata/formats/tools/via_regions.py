@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.shapes.shape import Ellipse, Ring, Shape, box
 from segdata.formats.shapes.soundness import check_numbers, check_ring
 from segdata.formats.shared.derived_sources import ORIGINS

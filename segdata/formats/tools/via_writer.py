@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
-from segdata.core.keyhole import keyhole
-from segdata.core.loss import Kind, Losses
-from segdata.core.outline import outlines
+from segdata.core.format import LossCounter, LossKind
+from segdata.core.polygons import keyhole, trace_outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.coco.attributes import raw_json
@@ -89,7 +88,7 @@ class _Project:
         self._file.write(b"\n}," + msgspec.json.encode(rest)[1:] + b"\n")
 
 
-def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write ``via_project.json`` and ``taxonomy.yaml`` into `target`."""
     names = {id_: name for id_, name in names_of(profile.taxonomy).items() if name.strip()}
     target.mkdir(parents=True, exist_ok=True)
@@ -107,7 +106,7 @@ def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: 
         project.finish(profile.name, names.values())
 
 
-def _images(batch: Batch, names: dict[int, str], losses: Losses) -> Iterator[Json]:
+def _images(batch: Batch, names: dict[int, str], losses: LossCounter) -> Iterator[Json]:
     """The images as VIA has them."""
     rows = writable(batch, names, losses, empty=False)
     said = batch.segments.take(pa.array(rows)).to_pylist()
@@ -131,7 +130,7 @@ def _images(batch: Batch, names: dict[int, str], losses: Losses) -> Iterator[Jso
         }
 
 
-def _of_file(image: Json, whose: Json, losses: Losses) -> Json:
+def _of_file(image: Json, whose: Json, losses: LossCounter) -> Json:
     """What is said of an image."""
     metadata = {key: raw_json(value) for key, value in image["metadata"] or ()}
     kept = {key: value for key, value in metadata.items() if key not in TOLD_OF_FILE}
@@ -141,7 +140,7 @@ def _of_file(image: Json, whose: Json, losses: Losses) -> Json:
     return {**kept, **{key: value for key, value in columns.items() if value is not None}}
 
 
-def _polygons(batch: Batch, rows: Ints, losses: Losses) -> list[Json]:
+def _polygons(batch: Batch, rows: Ints, losses: LossCounter) -> list[Json]:
     """(n,) a polygon for each segment: the source's only one where it is exact, else one around all its pixels."""
     source = source_polygons(batch, rows, "coco")
     points = [polygons[0].exterior if len(polygons) == 1 else None for polygons in source]
@@ -150,7 +149,7 @@ def _polygons(batch: Batch, rows: Ints, losses: Losses) -> list[Json]:
     lost = rest[has_rings[rest]]
     losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
     height = batch.segment_size[0][rows[rest]]
-    rings = keyhole(outlines(batch.runs.take(rows[rest], batch.n_segments), height))
+    rings = keyhole(trace_outlines(batch.runs.take(rows[rest], batch.n_segments), height))
     made = [np.array(ring).reshape(-1, 2) for ring in rings.as_lists()]
     for row, ring in zip(rest.tolist(), made, strict=True):
         points[row] = ring
@@ -161,7 +160,7 @@ def _polygons(batch: Batch, rows: Ints, losses: Losses) -> list[Json]:
     ]
 
 
-def _said(batch: Batch, rows: Ints, said: list[Json], names: dict[int, str], losses: Losses) -> Iterator[Json]:
+def _said(batch: Batch, rows: Ints, said: list[Json], names: dict[int, str], losses: LossCounter) -> Iterator[Json]:
     """(n,) what is said of each segment."""
     incomplete, also_lost, renamed = [], [], []
     found = []
@@ -174,7 +173,7 @@ def _said(batch: Batch, rows: Ints, said: list[Json], names: dict[int, str], los
         incomplete += [row] if len(kept) < len(attributes) else []
         also_lost += [] if is_whole else [row]
         renamed += [] if segment["source_id"] is None else [row]
-    kinds: tuple[tuple[Kind, list[int]], ...] = (
+    kinds: tuple[tuple[LossKind, list[int]], ...] = (
         ("attributes", incomplete),
         ("secondary-categories", also_lost),
         ("segment-id", renamed),

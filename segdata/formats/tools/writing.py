@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.batch import Batch, whole
-from segdata.core.loss import Losses
+from segdata.core.batch import Batch, integer_column
+from segdata.core.format import LossCounter
 from segdata.core.profile import RasterRule
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
@@ -23,13 +23,13 @@ def names_of(taxonomy: Taxonomy) -> dict[int, str]:
     return {each.id: each.name for each in taxonomy.categories if each.name and known[each.name].id == each.id}
 
 
-def writable(batch: Batch, names: dict[int, str], losses: Losses, *, empty: bool) -> Ints:
+def writable(batch: Batch, names: dict[int, str], losses: LossCounter, *, empty: bool) -> Ints:
     """The rows of the segments that can be written: the first annotator's, of a category with a name.
 
     `empty`: those without pixels, too. Those of other categories, and the empty ones where they cannot be written, are
     counted.
     """
-    category, first = whole(batch.segments["category_id"]), in_first_annotation(batch)
+    category, first = integer_column(batch.segments["category_id"]), in_first_annotation(batch)
     areas = batch.runs.areas(batch.n_segments)
     known = np.isin(category, np.array(list(names), np.int64))
     strange = np.flatnonzero(first & ~known)

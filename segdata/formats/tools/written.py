@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.defect import Defect
-from segdata.core.runs import Ints, spread
+from segdata.core.finding import Defect
+from segdata.core.runs import Ints, expand_ranges
 from segdata.formats.shapes.flat import Flat, sums
 from segdata.formats.shapes.shape import Bitmap, Floats, Polygon, Ring
 from segdata.formats.shapes.soundness import MAX_COORDINATE, check_ring
@@ -164,9 +164,9 @@ def _parsed(texts: Sequence[bytes], notation: Notation) -> tuple[Floats, Ints, N
         wrong[np.searchsorted(offset, np.flatnonzero(odd), side="right") - 1] = True
     n_points = np.where(wrong, 0, count // 2)
     if notation.layout != "axes":
-        kept = numbers if not wrong.any() else numbers[spread(offset[:-1], 2 * n_points)]
+        kept = numbers if not wrong.any() else numbers[expand_ranges(offset[:-1], 2 * n_points)]
         return kept.reshape(-1, 2), sums(n_points), wrong
-    at = spread(offset[:-1], n_points)
+    at = expand_ranges(offset[:-1], n_points)
     points = np.empty((len(at), 2))
     points[:, 0] = numbers[at]
     at += np.repeat(n_points, n_points)
@@ -207,6 +207,6 @@ def _joined(a: Flat, b: Flat) -> Flat:
 def taken(flat: Flat, rows: Ints) -> Flat:
     """Some of the polygons, in the order given."""
     n_rings = np.diff(flat.polygon)[rows]
-    rings = spread(flat.polygon[rows], n_rings)
+    rings = expand_ranges(flat.polygon[rows], n_rings)
     n_points = np.diff(flat.ring)[rings]
-    return Flat(flat.points[spread(flat.ring[rings], n_points)], sums(n_points), sums(n_rings))
+    return Flat(flat.points[expand_ranges(flat.ring[rings], n_points)], sums(n_points), sums(n_rings))

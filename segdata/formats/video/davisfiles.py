@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.video.davisnames import IMAGES, MASKS, META, SETS, SIZES

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError, check_choice
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import (
@@ -28,7 +28,7 @@ from segdata.formats.video.seen import Shown, found_of, unknown_values
 _YEARS = ("2016", "2017", "2019")
 
 
-def open_davis(request: Request) -> PerImageSource:
+def open_davis(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError where there are no frames, several folders of them, or 255 is unclear."""
     root, images = request.root, images_folder(request)
     found = places(root, images, str(request.options.get("masks", "")))
@@ -50,7 +50,7 @@ def open_davis(request: Request) -> PerImageSource:
     return PerImageSource(root, profile, entries, tuple(defects), look, annotator=request.annotator)
 
 
-def _year(request: Request, found: Sequence[Place], entries: Sequence[ImageEntry], known: bool) -> int:
+def _year(request: ReadRequest, found: Sequence[Place], entries: Sequence[ImageEntry], known: bool) -> int:
     """Which year's meaning the value 255 has; `known`: there is a meta.json, which only later years have."""
     given = str(request.options.get("year", ""))
     if given:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.errors import check_choice
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.shared.mask_values import voc_color
@@ -30,8 +30,8 @@ def write_davis(
     profile: Profile,
     batches: Iterable[Batch],
     target: Path,
-    losses: Losses,
-    kinds: frozenset[Kind],
+    losses: LossCounter,
+    kinds: frozenset[LossKind],
     *,
     size: str = "480p",
 ) -> None:

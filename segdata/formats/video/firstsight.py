@@ -3,16 +3,16 @@
 import re
 from collections.abc import Sequence
 
-from segdata.core.glance import Glance
-from segdata.core.splits import SPLITS
+from segdata.core.format import FileProbe
+from segdata.core.paths import SPLIT_FOLDERS
 from segdata.formats.shared.file_names import IMAGE_FOLDERS, MASK_FOLDERS
 
 GREY, COLOUR, PALETTE = 0, 2, 3  # colour types of PNG
 # Folders that are not called as a video, but as a split or by what is in them; nor are ours.
-NO_SEQUENCES = frozenset({*SPLITS, *MASK_FOLDERS, *IMAGE_FOLDERS})
+NO_SEQUENCES = frozenset({*SPLIT_FOLDERS, *MASK_FOLDERS, *IMAGE_FOLDERS})
 
 
-def frames(seen: Glance, pattern: str) -> list[str]:
+def frames(seen: FileProbe, pattern: str) -> list[str]:
     """The names that match `pattern`, of which the group `sequence` is the name of a video, not of a split or a role.
 
     So `masks/000001.png` and `instances/train/000001.png` are no frames of videos.
@@ -26,7 +26,7 @@ def frames(seen: Glance, pattern: str) -> list[str]:
     return found
 
 
-def png_kinds(seen: Glance, names: Sequence[str], most: int = 4) -> set[tuple[int, int]]:
+def png_kinds(seen: FileProbe, names: Sequence[str], most: int = 4) -> set[tuple[int, int]]:
     """Bits a channel and colour type of the first few PNG files.
 
     Source: PNG specification (third edition), section 11.2.1.

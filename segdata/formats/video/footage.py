@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from segdata.core.defect import Defect
-from segdata.core.finding import Severity
-from segdata.core.sequence import ImageSequence
+from segdata.core.finding import Defect, Severity
+from segdata.core.profile import ImageSequence
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.pairing import Pairing, has_index, no_images_defect, pair_masks
 from segdata.formats.shared.per_image import ImageEntry, relative_path

@@ -9,10 +9,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_SEGMENTS, table
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, spread
+from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
 from segdata.formats.shared.images import size_defects
 from segdata.formats.shared.per_image import ImageEntry, entry_header, image_table, relative_path
 
@@ -27,7 +27,7 @@ class Drawn:
     ----------
     runs : `runs.owner` is the position among the n
     sound : (n,) whether the pixels could be decoded
-    columns : of `columns.BATCH_SEGMENTS`, (n,) each
+    columns : of `schema.BATCH_SEGMENTS`, (n,) each
     faults : the position of a segment, and what is wrong with it; its image is filled in
     """
 
@@ -83,17 +83,17 @@ class ListedSource:
         # Without the image's size nothing can be drawn; whoever listed it has said so.
         count = np.where(annotated & (size > 0).all(axis=1), np.diff(self.offset)[rows], 0)
         image = np.repeat(np.arange(len(rows)), count)
-        drawn = self.draw(self.at[spread(self.offset[rows], count)], size[image, 0], size[image, 1])
+        drawn = self.draw(self.at[expand_ranges(self.offset[rows], count)], size[image, 0], size[image, 1])
         defects += [replace(fault, image=entries[image[k]].image_id) for k, fault in drawn.faults]
         annotation = np.cumsum(annotated) - 1
-        segments = table(
+        segments = make_table(
             BATCH_SEGMENTS, len(image), annotation=annotation[image].astype(np.int32), **drawn.columns
         ).filter(pa.array(drawn.sound))
         number = np.cumsum(drawn.sound) - 1
         runs = Runs(drawn.runs.start, drawn.runs.length, number[drawn.runs.owner].astype(np.int32))
         shown = np.flatnonzero(annotated)
         n_annotations = len(shown)
-        annotations = table(
+        annotations = make_table(
             BATCH_ANNOTATIONS,
             n_annotations,
             image=shown.astype(np.int32),

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.per_image import relative_path

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from segdata.core import kernels
-from segdata.core.columns import flat_bytes
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints, Runs
+from segdata.core.schema import flat_bytes
 from segdata.formats.coco.segmentations import read_rles
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.per_image import relative_path

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError, check_choice
-from segdata.core.format import Request, Source
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest, Source
 from segdata.core.profile import Profile
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask
 from segdata.formats.shared.pairing import has_index, images_folder
@@ -29,7 +29,7 @@ _MASKS = "instances"
 _NAME = len("000000")
 
 
-def open_mots(request: Request) -> Source:
+def open_mots(request: ReadRequest) -> Source:
     """The dataset; raises UnreadableError where there are no sequences."""
     root = request.root
     if not root.exists():
@@ -105,7 +105,7 @@ def _misnamed(root: Path, entries: Iterable[ImageEntry]) -> list[Defect]:
     ]
 
 
-def _profile(request: Request, classes: MotsClasses, entries: Iterable[ImageEntry]) -> Profile:
+def _profile(request: ReadRequest, classes: MotsClasses, entries: Iterable[ImageEntry]) -> Profile:
     films = videos(entries)
     return classes.naming.profile("mots", request.root, "instance", "sparse", "forbid", sequences=films)
 

@@ -10,12 +10,12 @@ from types import TracebackType
 import numpy as np
 
 from segdata.core import kernels
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import check_path_name
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.core.unsafe import check_name
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.pairing import has_index, no_images_defect, pair_masks
@@ -43,12 +43,12 @@ def files(root: Path) -> list[Path]:
         return [root]
     found = sorted(folder_of(root).glob("*.txt")) or sorted(root.glob("*/gt/gt.txt"))
     for path in found:
-        check_name(path)
+        check_path_name(path)
     return [path for path in found if path.name != LABELS]
 
 
 def opened(
-    request: Request, images: Path | None, classes: MotsClasses, profile: Callable[[Iterable[ImageEntry]], Profile]
+    request: ReadRequest, images: Path | None, classes: MotsClasses, profile: Callable[[Iterable[ImageEntry]], Profile]
 ) -> ListedSource:
     """Open the files of a dataset; raises UnreadableError where there are none."""
     root = request.root

@@ -9,7 +9,7 @@ from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.errors import check_choice
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.shared.taxonomies import write_sidecars
@@ -29,8 +29,8 @@ def write_mots(
     profile: Profile,
     batches: Iterable[Batch],
     target: Path,
-    losses: Losses,
-    kinds: frozenset[Kind],
+    losses: LossCounter,
+    kinds: frozenset[LossKind],
     *,
     layout: str = "png",
 ) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.shared.count_losses import (
@@ -44,14 +44,14 @@ class Painter:
     blank: int
     spots: Spots
     save: Callable[[Spot, Values, Ints, Ints], str]
-    lost: frozenset[Kind]
+    lost: frozenset[LossKind]
 
-    def write(self, profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses) -> None:
+    def write(self, profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
         """Write all frames below `target`."""
         count_spatial_losses(profile, losses)
         write_index(target, self._rows(batches, losses), videos=True)
 
-    def _rows(self, batches: Iterable[Batch], losses: Losses) -> Iterator[tuple[Cell, ...]]:
+    def _rows(self, batches: Iterable[Batch], losses: LossCounter) -> Iterator[tuple[Cell, ...]]:
         """Write the masks, and tell the rows of the index."""
         by_columns = self.lost - {"track"} - ({"crowd"} if self.scheme.plain_crowds else set())
         for batch in batches:
@@ -67,7 +67,9 @@ class Painter:
                     name = self.save(spot, pixels, shown, category[rows])
                 yield sheet.image_id, name, sheet.width, sheet.height, sheet.uri, *film
 
-    def _painted(self, batch: Batch, sheet: ImageSegments, values: Ints, losses: Losses) -> tuple[Values, Ints, Ints]:
+    def _painted(
+        self, batch: Batch, sheet: ImageSegments, values: Ints, losses: LossCounter
+    ) -> tuple[Values, Ints, Ints]:
         """The values of one frame, those that occur (k,), and a segment of each."""
         kept = np.flatnonzero(values >= 0)
         distinct, first, code = np.unique(values[kept], return_index=True, return_inverse=True)

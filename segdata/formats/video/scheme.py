@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.core.batch import Batch, whole
-from segdata.core.loss import Losses
+from segdata.core.batch import Batch, integer_column
+from segdata.core.format import LossCounter
 from segdata.core.runs import Ints
 from segdata.formats.shared.painting import in_first_annotation, segment_examples
 from segdata.formats.video.tracks import Flags, TrackNumbers
@@ -31,12 +31,12 @@ class Scheme:
     plain: frozenset[int] = frozenset()
     plain_crowds: bool = False
 
-    def values(self, batch: Batch, losses: Losses) -> Ints:
+    def values(self, batch: Batch, losses: LossCounter) -> Ints:
         """(n_segments,) the value of each segment, -1 where there is none; what becomes of tracks is counted.
 
         Raises SegdataError where a sequence has more tracks than there are numbers.
         """
-        category, mine = whole(batch.segments["category_id"]), in_first_annotation(batch)
+        category, mine = integer_column(batch.segments["category_id"]), in_first_annotation(batch)
         kinds, inverse = np.unique(category, return_inverse=True)
         bases = np.array([self.base.get(each, -1) for each in kinds.tolist()], np.int64)[inverse]
         void = np.isin(category, np.array(self.voids, np.int64))
@@ -60,9 +60,9 @@ class Scheme:
         return values
 
 
-def _count_tracks(batch: Batch, rows: Ints, ids: Ints, own: Flags, losses: Losses) -> None:
+def _count_tracks(batch: Batch, rows: Ints, ids: Ints, own: Flags, losses: LossCounter) -> None:
     """Count the segments at `rows` that get a track of their own, and those whose track gets another id: `ids`."""
     new = rows[~own]
     losses.add("track", "segments", len(new), 0, segment_examples(batch, new))
-    renamed = rows[own & (whole(batch.segments["track_id"])[rows] != ids)]
+    renamed = rows[own & (integer_column(batch.segments["track_id"])[rows] != ids)]
     losses.add("track-id", "segments", len(renamed), 0, segment_examples(batch, renamed))

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.unsafe import is_unsafe
+from segdata.core.paths import is_unsafe_path
 from segdata.formats.video.firstsight import NO_SEQUENCES
 
 _NO_NAME = re.compile(r'[\x00-\x1f\\/:*?"<>|]')
@@ -57,7 +57,7 @@ class Spots:
         return [self._one(*row) for row in zip(*columns, strict=True)]
 
     def _one(self, image_id: str, sequence: str | None, frame: int | None, split: str | None) -> Spot:
-        if is_unsafe(image_id):
+        if is_unsafe_path(image_id):
             raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its labels have no place")
         if sequence is None:
             return Spot(self._new(PurePosixPath(image_id).with_suffix("").as_posix()), 0, split)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask, decode_mask
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import (
@@ -26,7 +26,7 @@ from segdata.formats.video.stepnames import LAST_TRACK, MAPS, SPLITS
 _TRIED = 16  # masks that are decoded to see whose classes they have
 
 
-def open_step(request: Request) -> PerImageSource:
+def open_step(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError where there are no maps, or nothing tells their classes."""
     root, images = request.root, images_folder(request)
     pairing = filmed(root, _footage(root, images), images)

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from segdata.core.batch import Batch
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.shared.taxonomies import write_sidecars
@@ -27,8 +27,8 @@ def write_step(
     profile: Profile,
     batches: Iterable[Batch],
     target: Path,
-    losses: Losses,
-    kinds: frozenset[Kind],
+    losses: LossCounter,
+    kinds: frozenset[LossKind],
     *,
     labels: str | None = None,
 ) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.batch import Batch, whole
+from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError
 from segdata.core.runs import Ints, Rows
 
@@ -48,8 +48,8 @@ class TrackNumbers:
         A segment that is no track's gets a number of its own: one without track_id, a second one of a track in a frame,
         and one of another category than the track has had in the sequence. Raises SegdataError beyond the last number.
         """
-        track = whole(batch.segments["track_id"])[rows]
-        category = whole(batch.segments["category_id"])[rows]
+        track = integer_column(batch.segments["track_id"])[rows]
+        category = integer_column(batch.segments["category_id"])[rows]
         image = batch.segment_image[rows]
         has = np.asarray(batch.segments["track_id"].is_valid().to_numpy(), bool)[rows]
         has &= _first_of_frame(image, category, track, has)

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 
 import msgspec
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.shared.safe_parsers import XmlError, is_xml_text, read_xml
 
 FLAGS = ("truncated", "occluded", "difficult")

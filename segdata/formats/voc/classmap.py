@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints
-from segdata.core.taxonomy import Category, Kind, Taxonomy
+from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns
 from segdata.formats.shared.mask_values import UNKNOWN, UNLABELLED, Legend, pack_color, voc_color
 from segdata.formats.shared.taxonomies import VOID_NAMES, CategoryNames, resolve_names
@@ -54,7 +54,7 @@ class ClassMap:
         return self.by_index.read(runs.value)
 
 
-def class_map(folder: Path, given: Taxonomy | None, kind: Kind, stems: Sequence[str]) -> ClassMap:
+def class_map(folder: Path, given: Taxonomy | None, kind: CategoryKind, stems: Sequence[str]) -> ClassMap:
     """The class map of the dataset in a folder.
 
     Parameters
@@ -83,7 +83,7 @@ def _by_ids(taxonomy: Taxonomy, declared: bool) -> ClassMap:
     return _completed(CategoryNames(taxonomy, declared, {}), by_index, by_color)
 
 
-def _by_label_map(listed: Sequence[Listed], given: Taxonomy | None, kind: Kind) -> ClassMap:
+def _by_label_map(listed: Sequence[Listed], given: Taxonomy | None, kind: CategoryKind) -> ClassMap:
     """Values are what the label map says, under the names that the user's taxonomy has for them."""
     known = given.by_name() if given else {}
     called = [each.name if each.name in known else each.name.strip() for each in listed]

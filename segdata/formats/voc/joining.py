@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
-from segdata.core.finding import Severity
+from segdata.core.errors import count_noun
+from segdata.core.finding import Defect, Severity
 from segdata.core.runs import Ints, Runs
 from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.mask_values import UNKNOWN, UNLABELLED
@@ -133,6 +132,6 @@ def _disagreements(pairs: _Pairs, of_object: Ints, void: int, things: Ints, heig
         area = int(pairs.pixels[some].sum())
         x, y = divmod(int(pairs.first[some].min()), max(height, 1))
         numbers = tuple(np.unique(pairs.number[some][pairs.number[some] > 0]).tolist())
-        of = f" of {counted(len(numbers), 'object')} ({', '.join(map(str, numbers[:5]))})" if numbers else ""
-        message = f"{counted(area, 'pixel')}{of} {said}; the first at x={x}, y={y}"
+        of = f" of {count_noun(len(numbers), 'object')} ({', '.join(map(str, numbers[:5]))})" if numbers else ""
+        message = f"{count_noun(area, 'pixel')}{of} {said}; the first at x={x}, y={y}"
         yield Defect("SEG014", message, place=f"x={x}, y={y}", segments=numbers, pixels=area, severity=severity)

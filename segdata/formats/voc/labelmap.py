@@ -13,7 +13,7 @@ from pathlib import Path
 
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Color
-from segdata.core.yamlfile import read_text
+from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.mask_values import voc_color
 
 LABELMAP, CLASS_NAMES = "labelmap.txt", "class_names.txt"
@@ -36,14 +36,14 @@ def load_label_map(folder: Path) -> tuple[Listed, ...] | None:
         return _labelmap(path)
     path = folder / CLASS_NAMES
     if path.is_file():
-        names = read_text(path).splitlines()
+        names = read_utf8(path).splitlines()
         return tuple(Listed(index, name, voc_color(index)) for index, name in enumerate(names) if name.strip())
     return None
 
 
 def _labelmap(path: Path) -> tuple[Listed, ...]:
     rows: list[tuple[str, Color | None]] = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(read_utf8(path).splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, *rest = line.split(":")

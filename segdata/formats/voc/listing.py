@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
-from segdata.core.errors import UnreadableError
+from segdata.core.errors import UnreadableError, count_noun
+from segdata.core.finding import Defect
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.pairing import has_index, no_images_defect, read_index
 from segdata.formats.shared.per_image import ImageEntry, relative_path
@@ -119,7 +118,7 @@ def _alone(
         yield Defect("SEG002", message, relative_path(root, objects[stem]))
     unlisted = sorted(masks.keys() - splits.keys()) if splits else []
     if unlisted:
-        message = f"no list in ImageSets/Segmentation names {counted(len(unlisted), 'mask')} ({unlisted[0]!r} …)"
+        message = f"no list in ImageSets/Segmentation names {count_noun(len(unlisted), 'mask')} ({unlisted[0]!r} …)"
         yield Defect("SEG011", message, severity="info")
     if not splits and not listed:
         for entry in entries:

@@ -5,11 +5,10 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
-from segdata.core.errors import SegdataError
-from segdata.core.unsafe import is_unsafe
-from segdata.core.yamlfile import read_text
+from segdata.core.errors import SegdataError, count_noun
+from segdata.core.finding import Defect
+from segdata.core.paths import is_unsafe_path
+from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.per_image import relative_path
 
 LISTS = Path("ImageSets", "Segmentation")
@@ -50,10 +49,10 @@ def read_lists(root: Path, folder: Path, masked: Container[str]) -> tuple[dict[s
             continue
         bare = [line for line in lines if line.stem not in masked]
         if bare and len(bare) == len(lines):
-            message = f"none of its {counted(len(bare), 'image')} has a mask: they are read as not annotated"
+            message = f"none of its {count_noun(len(bare), 'image')} has a mask: they are read as not annotated"
             defects.append(Defect("SEG002", message, file, severity="info"))
         for line in lines:
-            if is_unsafe(line.stem):
+            if is_unsafe_path(line.stem):
                 message = f"path {line.stem!r} leaves the dataset's root; name files below it"
                 defects.append(Defect("SEG015", message, file, line=line.number, image=line.stem))
                 continue
@@ -69,7 +68,7 @@ def read_lists(root: Path, folder: Path, masked: Container[str]) -> tuple[dict[s
 
 def _lines(path: Path, known: Container[str]) -> Iterator[Line]:
     """The images that a list names, in VOC's form (a stem a line) or SBD's (image and mask)."""
-    for number, text in enumerate(read_text(path).split("\n"), 1):
+    for number, text in enumerate(read_utf8(path).split("\n"), 1):
         whole = text.rstrip("\r")
         pair = _PAIR.fullmatch(whole.strip())
         stem = pair[1] if pair else whole if whole in known else whole.strip()

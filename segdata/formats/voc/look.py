@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
-from segdata.core.runs import Ints, boxes
+from segdata.core.errors import count_noun
+from segdata.core.finding import Defect
+from segdata.core.runs import Ints, bounding_boxes
 from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask, decode_mask, undecodable_mask
 from segdata.formats.shared.mask_values import UNKNOWN, unknown_value_defects, unpack_color
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, relative_path
@@ -149,7 +149,7 @@ class Look:
         file = relative_path(self.root, path)
         said, wrong = read_boxes(path, file, (runs.height, runs.width))
         height = np.full(len(found.category_id), runs.height, np.int64)
-        drawn = [side[: found.n_objects] for side in boxes(found.runs, height, len(height))]
+        drawn = [side[: found.n_objects] for side in bounding_boxes(found.runs, height, len(height))]
         rows, lonely = match(drawn, found.category_id[: found.n_objects], said, self.named)
         bordered = bool((found.category_id[found.n_objects :] == self.classes.void).any())
         n = len(height)
@@ -159,7 +159,9 @@ class Look:
             _write_into(columns, row, said[rows[row]], measured[row], bordered)
         defects += wrong
         if lonely:
-            message = f"{counted(len(lonely), 'box', 'boxes')} without an object of that class ({lonely[0].name!r} …)"
+            message = (
+                f"{count_noun(len(lonely), 'box', 'boxes')} without an object of that class ({lonely[0].name!r} …)"
+            )
             defects.append(Defect("SEG014", message, file, lonely[0].place, severity="info"))
 
 

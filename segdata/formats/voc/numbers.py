@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
+from segdata.core.errors import count_noun
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns
 from segdata.formats.shared.mask_values import pack_color, unpack_color, voc_color
@@ -36,7 +36,7 @@ def _strange_colors(runs: ValueRuns, rows: Ints) -> list[Defect]:
     if len(rows) > _MANY:
         pixels = int(runs.area[rows].sum())
         x, y = runs.first_pixel(int(rows[0]))
-        message = f"{counted(len(rows), 'colour')} of objects are not in VOC's palette ({pixels:,} px)"
+        message = f"{count_noun(len(rows), 'colour')} of objects are not in VOC's palette ({pixels:,} px)"
         hint = "the mask was smoothed, resized or compressed, or painted in colours of its own"
         return [Defect("SEG010", f"{message}: {hint}", place=f"x={x}, y={y}", pixels=pixels)]
     return [_strange_color(runs, row) for row in rows.tolist()]

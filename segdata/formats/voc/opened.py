@@ -1,6 +1,6 @@
 """Opened: a dataset in VOC's layout."""
 
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.core.profile import Task
 from segdata.formats.shared.pairing import images_folder
 from segdata.formats.shared.per_image import PerImageSource
@@ -11,7 +11,7 @@ from segdata.formats.voc.look import Look
 _FOLDERS = (CLASSES, f"{CLASSES}PNG", f"{CLASSES}Aug", f"{CLASSES}Raw")
 
 
-def open_voc(request: Request) -> PerImageSource:
+def open_voc(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError where there are no masks, or several datasets."""
     classes = _class_folder(request)
     folder = voc_folder(request.root, classes)
@@ -26,7 +26,7 @@ def open_voc(request: Request) -> PerImageSource:
     return PerImageSource(request.root, profile, images.entries, defects, look, request.annotator)
 
 
-def _class_folder(request: Request) -> str:
+def _class_folder(request: ReadRequest) -> str:
     """The folder of class masks: as the user says, else the first of its usual names that is there."""
     if "classes" in request.options:
         return str(request.options["classes"])

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.batch import Batch, whole
+from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
+from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, boxes
+from segdata.core.runs import Ints, bounding_boxes
 from segdata.core.taxonomy import Taxonomy
-from segdata.core.unsafe import is_unsafe
 from segdata.formats.shared.count_losses import (
     count_category_mask_losses,
     count_hidden_segments,
@@ -43,11 +43,13 @@ from segdata.formats.voc.markup import annotation_xml, attributes_of, object_xml
 _HELD = frozenset({"images.split", "images.sequence", "images.frame"})
 # What XML files hold of objects, as columns and as kinds of loss.
 _OF_OBJECTS = frozenset(f"segments.{name}" for name in ("attributes", "iscrowd", "score", "source", "track_id"))
-_OBJECT_KINDS: frozenset[Kind] = frozenset({"attributes", "crowd", "score", "source", "track"})
+_OBJECT_KINDS: frozenset[LossKind] = frozenset({"attributes", "crowd", "score", "source", "track"})
 Pixels = NDArray[np.uint8]
 
 
-def write_voc(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, lost: frozenset[Kind]) -> None:
+def write_voc(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, lost: frozenset[LossKind]
+) -> None:
     """Write the dataset below `target`; `lost` are the kinds that the format declares.
 
     A semantic dataset gets masks of classes alone; in others every segment but void is an object.
@@ -85,15 +87,15 @@ class _Writer:
     semantic: bool
     target: Path
     ink: Ink
-    losses: Losses
-    lost: frozenset[Kind]
+    losses: LossCounter
+    lost: frozenset[LossKind]
     lists: dict[str, list[str]] = field(default_factory=dict)
     _names: MaskPaths = field(default_factory=MaskPaths)
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[tuple[Cell, ...]]:
         """Write the files of each image, and tell the rows of images.csv."""
         for batch in batches:
-            index = self.ink.values(whole(batch.segments["category_id"]))
+            index = self.ink.values(integer_column(batch.segments["category_id"]))
             words = self._counted(batch, index)
             films = batch.images.select(["sequence", "frame", "split"]).to_pylist()
             for sheet, film in zip(segments_by_image(batch), films, strict=True):
@@ -159,7 +161,9 @@ class _Writer:
         """Write the XML file of one image: a box for each object that can be seen."""
         runs = ValueRuns.of(objects)
         n = len(runs.value)
-        sides = np.array(boxes(runs.owned(np.arange(n, dtype=np.int32), n), np.full(n, runs.height), n)).T.tolist()
+        sides = np.array(
+            bounding_boxes(runs.owned(np.arange(n, dtype=np.int32), n), np.full(n, runs.height), n)
+        ).T.tolist()
         row_of = {k: row for k, row in zip(number.tolist(), sheet.segments.tolist(), strict=True) if k != VOID}
         categories = batch.segments["category_id"].take(sheet.segments).to_pylist()
         name_of = dict(zip(sheet.segments.tolist(), map(self.taxonomy.name_of, categories), strict=True))
@@ -175,9 +179,9 @@ class _Writer:
         path.write_text(text, encoding="utf-8")
 
 
-def _numbers(batch: Batch, sheet: ImageSegments, index: Ints, losses: Losses) -> Ints:
+def _numbers(batch: Batch, sheet: ImageSegments, index: Ints, losses: LossCounter) -> Ints:
     """(n,) the value of each segment in the mask of objects; raises SegdataError where there are too many."""
-    ids = whole(batch.segments["segment_id"])[sheet.segments]
+    ids = integer_column(batch.segments["segment_id"])[sheet.segments]
     is_object = index != VOID
     count = int(is_object.sum())
     if count > MOST:
@@ -195,4 +199,4 @@ def _numbers(batch: Batch, sheet: ImageSegments, index: Ints, losses: Losses) ->
 def _list_name(split: str | None) -> str:
     """The list of a split; images.csv keeps the split itself."""
     name = (split or NO_SPLIT).replace("/", "_").replace("\\", "_")
-    return NO_SPLIT if is_unsafe(name) or name.startswith(".") else name
+    return NO_SPLIT if is_unsafe_path(name) or name.startswith(".") else name

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.outline import Rings
+from segdata.core.polygons import Rings
 from segdata.core.runs import Ints, Runs
 from segdata.formats.shapes.bitmap import crop_bitmaps
 from segdata.formats.shapes.bridge import bridged

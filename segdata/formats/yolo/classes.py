@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from segdata.core import yamlfile
-from segdata.core.defect import Defect
+from segdata.core import yaml_files
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.unsafe import is_unsafe
+from segdata.core.finding import Defect
+from segdata.core.paths import is_unsafe_path
 from segdata.formats.shared.per_image import relative_path
 
 _OURS = frozenset({"taxonomy.yaml", "segdata.yaml"})
@@ -107,7 +107,7 @@ def _yaml_file(root: Path) -> Path | None:
 
 def _from_yaml(path: Path, file: str) -> Classes:
     try:
-        said = yamlfile.parse(yamlfile.read_text(path), dict[str, Any], file)
+        said = yaml_files.parse_yaml(yaml_files.read_utf8(path), dict[str, Any], file)
     except SegdataError as error:
         return Classes(defects=(Defect("SEG004", str(error).removeprefix(f"{file}:"), file),))
     defects: list[Defect] = []
@@ -148,7 +148,7 @@ def _splits(said: dict[str, Any], file: str, defects: list[Defect]) -> dict[str,
     path = said.get("path")
     start = ""
     if isinstance(path, str) and path not in ("", "."):
-        if is_unsafe(path):
+        if is_unsafe_path(path):
             message = f"path {path!r} leaves the dataset; images and labels are looked for beside this file"
             defects.append(Defect("SEG015", message, file, "/path", severity="warning"))
         else:

@@ -4,7 +4,7 @@ from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.shapes.flat import Flat
 from segdata.formats.shapes.scaled import scaled
 from segdata.formats.shapes.shape import Floats, Ring

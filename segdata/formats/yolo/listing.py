@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.unsafe import check_name
+from segdata.core.finding import Defect
+from segdata.core.paths import check_path_name
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.pairing import has_index, pair_by_index
 from segdata.formats.shared.per_image import ImageEntry
@@ -79,7 +79,7 @@ def _labels(root: Path) -> dict[str, Path]:
             path = Path(folder, name)
             if path.suffix.lower() != ".txt" or name.lower() == "classes.txt" or name.startswith("."):
                 continue
-            check_name(path)
+            check_path_name(path)
             place = path.relative_to(root).as_posix()
             if "labels" in PurePosixPath(place).parts[:-1]:
                 inside[_key(place, "labels")] = path

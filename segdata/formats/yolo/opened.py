@@ -5,9 +5,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
 from segdata.formats.shared.pairing import images_folder
@@ -20,7 +20,7 @@ from segdata.formats.yolo.lines import NOTATION, occurring, read_lines
 from segdata.formats.yolo.listing import Listing, Missing, listed
 
 
-def open_yolo(request: Request) -> ToolSource:
+def open_yolo(request: ReadRequest) -> ToolSource:
     """The dataset; raises UnreadableError where there are no labels, or no images."""
     root = request.root if request.root.is_dir() else request.root.parent
     missing = str(request.options.get("missing", "unannotated"))

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from segdata.core import yamlfile
-from segdata.core.batch import Batch, whole
+from segdata.core import yaml_files
+from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
+from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
-from segdata.core.unsafe import is_unsafe
 from segdata.formats.shapes.differing import differing
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shapes.rings import Drawn
@@ -50,7 +50,7 @@ class _Written:
 
 
 def write_labels(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, kinds: frozenset[Kind]
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, kinds: frozenset[LossKind]
 ) -> None:
     """Write a dataset; `kinds` are the losses that the format declares."""
     count_spatial_losses(profile, losses)
@@ -81,7 +81,7 @@ def write_labels(
 
 def _label(sheet: ImageSegments, taken: dict[str, str]) -> str:
     """The label file of an image, below the target; raises SegdataError where no file can be called so."""
-    if is_unsafe(sheet.image_id):
+    if is_unsafe_path(sheet.image_id):
         raise SegdataError(f"image {sheet.image_id!r}: its labels would lie outside the dataset; rename it")
     label = PurePosixPath("labels", sheet.image_id).with_suffix(".txt").as_posix()
     if label in taken:
@@ -91,7 +91,7 @@ def _label(sheet: ImageSegments, taken: dict[str, str]) -> str:
     return label
 
 
-def _shares(batch: Batch, rows: Ints, losses: Losses) -> list[bytes]:
+def _shares(batch: Batch, rows: Ints, losses: LossCounter) -> list[bytes]:
     """The rings of the segments at these rows, as text: the source's where they draw the segments' pixels.
 
     Else one is made of them. What that does not hold is counted.
@@ -143,7 +143,7 @@ def _exact(shares: dict[int, Floats], runs: Runs, height: Ints, width: Ints) -> 
     return set(rows[differing(runs.take(rows, len(height)), again, *size) == 0].tolist())
 
 
-def _count_bridges(batch: Batch, rows: Ints, runs: Runs, texts: list[bytes], losses: Losses) -> None:
+def _count_bridges(batch: Batch, rows: Ints, runs: Runs, texts: list[bytes], losses: LossCounter) -> None:
     """Count the pixels that Ultralytics, which draws bridges between parts, has more than the segments."""
     height, width = (side[rows] for side in batch.segment_size)
     sides = np.column_stack([width, height]).astype(np.float64)
@@ -156,12 +156,15 @@ def _count_bridges(batch: Batch, rows: Ints, runs: Runs, texts: list[bytes], los
     losses.add("part", "segments", len(bridged), int(more.sum()), segment_examples(batch, rows[bridged]))
 
 
-def _writable(batch: Batch, numbers: dict[int, int], losses: Losses) -> Ints:
+def _writable(batch: Batch, numbers: dict[int, int], losses: LossCounter) -> Ints:
     """The rows of the segments that have lines; the others are counted."""
     areas = batch.runs.areas(batch.n_segments)
-    category, first = whole(batch.segments["category_id"]), in_first_annotation(batch)
+    category, first = integer_column(batch.segments["category_id"]), in_first_annotation(batch)
     known = np.isin(category, np.array(list(numbers), np.int64))
-    kinds: tuple[tuple[Kind, NDArray[np.bool_]], ...] = (("category", ~known), ("empty-segment", known & (areas == 0)))
+    kinds: tuple[tuple[LossKind, NDArray[np.bool_]], ...] = (
+        ("category", ~known),
+        ("empty-segment", known & (areas == 0)),
+    )
     for kind, lacking in kinds:
         rows = np.flatnonzero(first & lacking)
         losses.add(kind, "segments", len(rows), int(areas[rows].sum()), segment_examples(batch, rows))
@@ -169,7 +172,7 @@ def _writable(batch: Batch, numbers: dict[int, int], losses: Losses) -> Ints:
     image = batch.segment_image[rows]
     line = np.arange(len(rows)) - np.searchsorted(image, image) + 1
     named = batch.segments["source_id"].is_valid().to_numpy()[rows]
-    renamed = rows[(whole(batch.segments["segment_id"])[rows] != line) | named]
+    renamed = rows[(integer_column(batch.segments["segment_id"])[rows] != line) | named]
     losses.add("segment-id", "segments", len(renamed), examples=segment_examples(batch, renamed))
     return rows
 
@@ -185,7 +188,7 @@ def _write_yaml(target: Path, names: list[str], lists: dict[str | None, list[str
         files[str(split) if usable else "train"] = name
     first = next(iter(files.values()), _ALL)
     said = {"train": files.get("train", first), "val": files.get("val", files.get("train", first)), **files}
-    lines = [yamlfile.flow({key: value})[1:-1] + "\n" for key, value in said.items()]
+    lines = [yaml_files.dump_yaml_line({key: value})[1:-1] + "\n" for key, value in said.items()]
     lines.append("names:\n" if names else "names: []\n")
-    lines += [f"  {yamlfile.flow({number: name})[1:-1]}\n" for number, name in enumerate(names)]
+    lines += [f"  {yaml_files.dump_yaml_line({number: name})[1:-1]}\n" for number, name in enumerate(names)]
     (target / "data.yaml").write_text("".join(lines), encoding="utf-8")

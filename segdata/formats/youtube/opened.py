@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.batch import Batch, replaced
-from segdata.core.defect import Defect
+from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
-from segdata.core.sequence import ImageSequence
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.profile import ImageSequence
 from segdata.formats.coco.document import Document, DocumentKind, read_document
 from segdata.formats.coco.images import truth_categories
 from segdata.formats.coco.instances_reader import join_annotations
@@ -26,7 +26,7 @@ DOCUMENT = DocumentKind("a YouTube-VIS document", _EXPECTED)
 RESULTS = DocumentKind("a list of YouTube-VIS results", _EXPECTED, "annotations")
 
 
-def open_document(request: Request, path: Path, name: str) -> AlteredSource:
+def open_document(request: ReadRequest, path: Path, name: str) -> AlteredSource:
     """Open the document at `path`, or a list of results; `name` is how defects call it.
 
     Raises UnreadableError where nothing tells the videos of results.
@@ -52,7 +52,7 @@ def open_document(request: Request, path: Path, name: str) -> AlteredSource:
     return with_origin(source, "model") if is_results else source
 
 
-def _truth(request: Request, path: Path) -> Document:
+def _truth(request: ReadRequest, path: Path) -> Document:
     """The document that lists the videos and categories of results."""
     named = request.options.get("truth")
     if named is None:
@@ -79,7 +79,7 @@ def _framed(videos: Videos, annotated: bool, batch: Batch) -> Batch:
     films = [videos.films[name] for name in names]
     images = batch.images
     for column in ("sequence", "frame", "split"):
-        images = replaced(images, column, [getattr(film, column) for film in films])
+        images = replace_column(images, column, [getattr(film, column) for film in films])
     alone = np.array([not annotated or name in videos.unannotated for name in names], bool)
     kept = ~alone[batch.annotation_image]
     # A frame that is said to be unannotated and yet has segments is annotated.
@@ -89,5 +89,5 @@ def _framed(videos: Videos, annotated: bool, batch: Batch) -> Batch:
         batch,
         images=images,
         annotations=batch.annotations.filter(pa.array(kept)),
-        segments=replaced(batch.segments, "annotation", number[batch.segment_annotation]),
+        segments=replace_column(batch.segments, "annotation", number[batch.segment_annotation]),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 import pyarrow as pa
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints
 from segdata.formats.coco.attributes import StrictAnnotationItem
 from segdata.formats.coco.categories import Categories

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from segdata.core.defect import Defect
-from segdata.core.splits import SPLITS
+from segdata.core.finding import Defect
+from segdata.core.paths import SPLIT_FOLDERS
 from segdata.formats.coco.document import MISSING, Document, Id, Items, Raw, decode_items
 from segdata.formats.coco.images import MAX_SIDE, AnyImageItem, ImageList, StrictImageItem, list_images
 from segdata.formats.video.footage import frame_numbers
@@ -192,4 +192,4 @@ def split_of(path: Path) -> str | None:
     ('train', 'valid')
     """
     words = [*path.stem.replace("-", "_").split("_"), path.absolute().parent.name]
-    return next((word for word in words if word.lower() in SPLITS), None)
+    return next((word for word in words if word.lower() in SPLIT_FOLDERS), None)

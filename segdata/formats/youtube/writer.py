@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, check_choice
-from segdata.core.loss import Affected, Kind, Losses
+from segdata.core.format import AffectedItems, LossCounter, LossKind
 from segdata.core.profile import Profile
-from segdata.core.runs import boxes
+from segdata.core.runs import bounding_boxes
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.attributes import are_listable, raw_json
 from segdata.formats.coco.categories import category_items, count_category_losses
@@ -60,7 +60,12 @@ class Frame(msgspec.Struct, array_like=True, gc=False):
 
 
 def write_document(
-    profile: Profile, batches: Iterable[Batch], path: Path, losses: Losses, lost: frozenset[Kind], polygons: str
+    profile: Profile,
+    batches: Iterable[Batch],
+    path: Path,
+    losses: LossCounter,
+    lost: frozenset[LossKind],
+    polygons: str,
 ) -> None:
     """Write the document at `path`; `polygons` is one of `options.POLYGONS`."""
     check_choice("polygons", polygons, tuple(POLYGON_CHOICES))
@@ -86,7 +91,7 @@ def write_document(
         _write(path, profile, videos, (piece for _, pieces in tracks.items() for piece in pieces))
 
 
-def _frames(batch: Batch, taxonomy: Taxonomy, losses: Losses, polygons: str) -> Iterator[tuple[str | None, Frame]]:
+def _frames(batch: Batch, taxonomy: Taxonomy, losses: LossCounter, polygons: str) -> Iterator[tuple[str | None, Frame]]:
     """The images of a batch, each with its sequence."""
     rows = np.flatnonzero(are_listable(batch, taxonomy, losses))
     drawing = encode_segments(batch, rows, polygons)
@@ -98,7 +103,7 @@ def _frames(batch: Batch, taxonomy: Taxonomy, losses: Losses, polygons: str) -> 
     # An empty list of rings would say that the track is not in the frame.
     blank = iter(write_rles(batch.runs, empty, *batch.segment_size))
     shapes = [shape if area else next(blank) for shape, area in zip(drawing.shapes, areas, strict=True)]
-    box = np.stack(boxes(batch.runs, batch.segment_size[0], batch.n_segments), axis=1)[rows]
+    box = np.stack(bounding_boxes(batch.runs, batch.segment_size[0], batch.n_segments), axis=1)[rows]
     columns = ("track_id", "category_id", "iscrowd", "segment_id", "source_id", "score", "attributes")
     said = batch.segments.select(columns).take(pa.array(rows))
     pieces = [
@@ -137,7 +142,7 @@ class _Ids:
         return given
 
 
-def _video(number: int, sequence: str | None, shots: Sequence[Frame], losses: Losses) -> dict[str, object]:
+def _video(number: int, sequence: str | None, shots: Sequence[Frame], losses: LossCounter) -> dict[str, object]:
     """An entry of `videos`: what all frames say of themselves is said of the video."""
     sizes = {(shot.width, shot.height) for shot in shots}
     if len(sizes) > 1 or (0, 0) in sizes:
@@ -162,7 +167,7 @@ def _video(number: int, sequence: str | None, shots: Sequence[Frame], losses: Lo
     return entry | {"id": number, "width": width, "height": height, "length": len(shots), "file_names": names, OWN: own}
 
 
-def _tracks(video: int, shots: Sequence[Frame], ids: _Ids, losses: Losses) -> Iterator[dict[str, object]]:
+def _tracks(video: int, shots: Sequence[Frame], ids: _Ids, losses: LossCounter) -> Iterator[dict[str, object]]:
     """The entries of `annotations` of a video, a track each, with a place for every frame."""
     found: dict[tuple[object, ...], list[Piece | None]] = {}
     loose = count()
@@ -182,7 +187,7 @@ def _tracks(video: int, shots: Sequence[Frame], ids: _Ids, losses: Losses) -> It
             for shot, piece in zip(shots, slots, strict=True)
             if piece is not None and (piece.id != id_ or piece.text)
         ]
-        there = Affected([text for _, text in changed], [name for name, _ in changed])
+        there = AffectedItems([text for _, text in changed], [name for name, _ in changed])
         losses.add("segment-id", "segments", len(changed), examples=there)
         yield _entry(id_, video, (shots[0].height, shots[0].width), slots, pieces)
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from segdata.core.image_files import ChannelArray
 from segdata.core.label_maps import LabelMaps
-from segdata.core.planes import Planes
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints, spread
+from segdata.core.runs import Ints, expand_ranges
 from segdata.noise.networks.heads import TrainingTargets, training_targets
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.plan import TrainingPlan
@@ -135,7 +135,7 @@ class CropWindows:
     things : (B, n) likewise
     """
 
-    pixels: list[Planes | None]
+    pixels: list[ChannelArray | None]
     low: NDArray[np.float32]
     high: NDArray[np.float32]
     size: int
@@ -166,7 +166,7 @@ class CropLabels:
         """What a batch is made from, read from files and memory."""
         size = 2 * int(np.ceil(plan.crop * (WINDOW if vary else 1) / 2))
         n = len(choice.image)
-        pixels: list[Planes | None] = []
+        pixels: list[ChannelArray | None] = []
         low, high = np.zeros((n, plan.channels), np.float32), np.ones((n, plan.channels), np.float32)
         inside = np.zeros((n, 4), np.int64)
         runs: list[tuple[Ints, Ints, Ints]] = []
@@ -276,7 +276,7 @@ def _pad_rows(values: list[Ints], n: int) -> Ints:
     lengths = np.array([len(each) for each in values], np.int64)
     if n:
         rows = np.repeat(np.arange(len(values)), lengths)
-        found[rows, spread(np.zeros(len(values), np.int64), lengths)] = np.concatenate(values)
+        found[rows, expand_ranges(np.zeros(len(values), np.int64), lengths)] = np.concatenate(values)
     return found
 
 

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads
+from segdata.core.finding import Defect
+from segdata.core.image_files import ChannelArray, read_channels
 from segdata.core.label_maps import LabelMaps
-from segdata.core.planes import Planes, planes
 
-Loader = Callable[[str, tuple[int, int]], Planes]
+Loader = Callable[[str, tuple[int, int]], ChannelArray]
 Floats = NDArray[np.float32]
 _DARK, _BRIGHT = 1.0, 99.5  # percentiles that become 0 and 1
 _PERCENTILE_PIXELS = 20_000  # pixels that percentiles are taken of
@@ -35,7 +35,7 @@ class DecodedImage:
     low, high : (C,)
     """
 
-    pixels: Planes
+    pixels: ChannelArray
     low: Floats
     high: Floats
 
@@ -47,7 +47,7 @@ class ImageCache:
     at the same time.
     """
 
-    def __init__(self, maps: LabelMaps, budget: int, load: Loader = planes, scale: float = 1.0) -> None:
+    def __init__(self, maps: LabelMaps, budget: int, load: Loader = read_channels, scale: float = 1.0) -> None:
         self._maps, self._budget, self._load, self._scale = maps, budget, load, scale
         self._kept: OrderedDict[int, DecodedImage] = OrderedDict()
         self._used, self._lock = 0, Lock()
@@ -135,7 +135,7 @@ class ImageCache:
         layers = [cv2.resize(layer, (wide, high), interpolation=cv2.INTER_AREA) for layer in kept]
         return DecodedImage(np.stack(layers), picture.low, picture.high)
 
-    def _decoded(self, row: int) -> Planes:
+    def _decoded(self, row: int) -> ChannelArray:
         """(channels, height, width) of an image: of its file, or of all its files one after the other."""
         uri, size = self._maps.uris[row], (int(self._maps.height[row]), int(self._maps.width[row]))
         files: Sequence[str] = self._maps.channels[row] or (() if uri is None else (uri,))
@@ -163,7 +163,7 @@ class _UnusableError(Exception):
     """An image that cannot be used: the code of the rule that owns this, and what is wrong."""
 
 
-def _adapt_channels(pixels: Planes, channels: int) -> Planes:
+def _adapt_channels(pixels: ChannelArray, channels: int) -> ChannelArray:
     """The same image with that many channels: alpha left out or opaque, grey repeated, colours averaged."""
     n = len(pixels)
     if n == channels:
@@ -183,7 +183,7 @@ def _adapt_channels(pixels: Planes, channels: int) -> Planes:
     return np.concatenate([found, np.full_like(found[:1], opaque)])
 
 
-def _limits(pixels: Planes) -> tuple[Floats, Floats]:
+def _limits(pixels: ChannelArray) -> tuple[Floats, Floats]:
     """The values (C,) that become 0 and 1: percentiles of the image, of all channels of a photograph together."""
     flat = pixels.reshape(len(pixels), -1)
     sample = flat[:, :: max(flat.shape[1] // _PERCENTILE_PIXELS, 1)].astype(np.float32)

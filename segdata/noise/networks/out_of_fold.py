@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.dataset import OpenDataset
-from segdata.core.deal import deal, grouped
 from segdata.core.errors import SegdataError, missing_extra
+from segdata.core.image_files import read_channels
 from segdata.core.label_maps import LabelMaps
-from segdata.core.planes import planes
+from segdata.core.paths import local_file
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
-from segdata.core.uri import local_file
-from segdata.measure.lookalikes import lookalikes
-from segdata.measure.measure import measure
+from segdata.core.split_assignment import assign_splits, group_images
+from segdata.measure.duplicates import find_lookalikes
+from segdata.measure.measure import measure_source
 from segdata.noise.networks.images import ImageCache, Loader
 from segdata.noise.networks.plan import (
     DataFacts,
@@ -68,8 +68,8 @@ def fold_units(tables: Tables, usable: Flags, settings: Settings) -> FoldUnits:
     if usable.sum() < 2:
         what = f"{len(usable)} images, of which {int(usable.sum())} can be read and are annotated"
         raise SegdataError(f"{what}: two are needed, since none is judged by what it taught; tile them: segdata tile")
-    pairs = lookalikes(tables.images, settings.jobs) if settings.near else np.empty((0, 2), np.int64)
-    of = grouped(tables, settings.group, pairs)
+    pairs = find_lookalikes(tables.images, settings.jobs) if settings.near else np.empty((0, 2), np.int64)
+    of = group_images(tables, settings.group, pairs)
     if len(np.unique(of[usable])) > 1:
         return FoldUnits(of)
     note = "all images are of one group, so its images were separated: errors that they share stay hidden"
@@ -82,7 +82,7 @@ def assign_folds(tables: Tables, found: FoldUnits, usable: Flags, n_folds: int, 
     `usable` (n_images,): those that can be trained on; the others are dealt as well, but every fold has some of these.
     """
     names = [f"fold {at}" for at in range(n_folds)]
-    dealt = deal(tables, dict.fromkeys(names, 1 / n_folds), found.of, seed)
+    dealt = assign_splits(tables, dict.fromkeys(names, 1 / n_folds), found.of, seed)
     number = {name: at for at, name in enumerate(names)}
     fold = np.array([number[dealt.part_of[image]] for image in tables.images["image_id"].tolist()], np.int64)
     for empty in np.flatnonzero(np.bincount(fold[usable], minlength=n_folds) == 0).tolist():
@@ -143,7 +143,7 @@ def out_of_fold(
     folder: str | Path | Callable[[str], Path],
     settings: Settings | None = None,
     *,
-    load: Loader = planes,
+    load: Loader = read_channels,
     tables: Tables | None = None,
     maps: LabelMaps | None = None,
     planned: Callable[[TrainingPlan], None] = lambda plan: None,
@@ -185,7 +185,7 @@ def out_of_fold(
     if done is not None:
         planned(done.plan)
         return done
-    known = tables or measure(dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile)
+    known = tables or measure_source(dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile)
     pictures = ImageCache(maps, int(_CACHE_SHARE * memory), load)
     readable = pictures.survey(settings.jobs)
     _check_readable(readable, pictures)

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints, Runs
 from segdata.noise.networks.plan import TrainingPlan
 

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from segdata.core.deal import shuffled
 from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.label_maps import LabelMaps
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
+from segdata.core.split_assignment import shuffle_rows
 from segdata.noise.networks import network
 from segdata.noise.networks.crops import (
     WINDOW,
@@ -434,7 +434,7 @@ def _held_out_rows(maps: LabelMaps, rows: Ints, seed: int) -> Ints:
     if len(rows) < _HELD_LEAST:
         return rows[:0]
     n = min(max(int(_HELD_SHARE * len(rows)), 2), _HELD_MOST)
-    order = shuffled([maps.image_ids[row] for row in rows.tolist()], seed)
+    order = shuffle_rows([maps.image_ids[row] for row in rows.tolist()], seed)
     return np.sort(rows[order[:n]])
 
 

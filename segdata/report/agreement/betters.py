@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from segdata.agreement.summary.agreed import Agreement, Contrasted
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.report.agreement.numbers import listed, shown, with_interval
 from segdata.report.agreement.points import Conclusion
 from segdata.report.agreement.sheets import better, whose
@@ -28,7 +28,7 @@ def betters(found: Agreement, gold: str | None) -> Iterator[Conclusion]:
     rest = [each for each in some if not each.stands]
     open_ones = [f"{_who(each, gold)} ({with_interval(_SCORE, each.difference)})" for each in rest]
     open_said = f"Not told apart: {listed(open_ones, _SHOWN)}." if open_ones else ""
-    tested = f"{counted(len(some), 'contrast')} tested together."
+    tested = f"{count_noun(len(some), 'contrast')} tested together."
     if not standing:
         head = "Nobody agrees better than another" if gold is None else f"Nobody agrees better with {gold} than another"
         yield Conclusion("contrast", "info", f"{head} by more than chance", f"{open_said} {tested}".strip())

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from segdata.agreement.summary.agreed import Agreement, PairAgreement, Planned
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables
 from segdata.report.agreement.accepted import accepted
@@ -74,8 +74,8 @@ def _broken(findings: Sequence[Finding]) -> Iterator[Conclusion]:
 def _overall(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """How much all agree, and who with whom."""
     iou = found.overall["iou"]
-    images = counted(found.images, "image") if tables.opposed is None else extent(tables.opposed)
-    of = f"{counted(len(found.annotators), 'annotator')}, {images}"
+    images = count_noun(found.images, "image") if tables.opposed is None else extent(tables.opposed)
+    of = f"{count_noun(len(found.annotators), 'annotator')}, {images}"
     head = f"IoU {with_interval('iou', iou)} over {of}" if iou.value == iou.value else f"Nothing to compare in {of}"
     facts = []
     for name in ("f1", "pq"):
@@ -167,7 +167,9 @@ def _disputes(findings: Sequence[Finding]) -> Iterator[Conclusion]:
         most = Counter(value for each in some if (value := getattr(each, field)) is not None).most_common()
         if len(most) > 1:
             told.append(f"by {noun}: {', '.join(f'{name} {times:,}' for name, times in most[:_SHOWN])}")
-    head = f"{counted(len(some), 'segment')} or regions in dispute: {kinds}" if len(some) > 1 else f"1 dispute: {kinds}"
+    head = (
+        f"{count_noun(len(some), 'segment')} or regions in dispute: {kinds}" if len(some) > 1 else f"1 dispute: {kinds}"
+    )
     act = f"Settle them one by one, the largest first; most are in {listed(first_images(some, _SHOWN))}."
     yield Conclusion("place", "warning", head, f"Most {'; '.join(told)}." if told else "", act, tuple(sorted(count)))
 
@@ -194,7 +196,7 @@ def _portions(found: Agreement) -> Iterator[Conclusion]:
         )
         yield Conclusion("portion", "info", head, said)
         return
-    tested = f"None of {counted(len(by.differences), 'difference')} tested is more than chance brings."
+    tested = f"None of {count_noun(len(by.differences), 'difference')} tested is more than chance brings."
     yield Conclusion("portion", "info", f"No difference by {by.column} that stands", f"{said} {tested}")
 
 
@@ -220,7 +222,7 @@ def _plan(found: Agreement) -> Iterator[Conclusion]:
 
 def _takes(each: Planned, images: int) -> str:
     """What an interval takes, and what there is."""
-    wanted = "more images than can be said" if each.images is None else counted(each.images, "image")
+    wanted = "more images than can be said" if each.images is None else count_noun(each.images, "image")
     return f"{NAMES[each.score]} takes {wanted} (now ±{shown(each.score, each.now)} with {images:,})"
 
 
@@ -228,7 +230,7 @@ def _limits(found: Agreement) -> Iterator[Conclusion]:
     """What could not be compared, and what is undefined."""
     told = [each.message for each in of_code(found.findings, "SEG410")]
     if told:
-        head = f"{counted(len(told), 'dataset')} with images that nobody else has"
+        head = f"{count_noun(len(told), 'dataset')} with images that nobody else has"
         yield Conclusion("limit", "info", head, "; ".join(told) + ".", remedy("SEG410"), ("SEG410",))
     undefined = [each.category for each in found.categories if not np.isfinite(each.scores["iou"].value)]
     if undefined:

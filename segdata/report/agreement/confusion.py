@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
@@ -37,19 +37,19 @@ class Confusion:
     pixels: Floats
 
     @staticmethod
-    def of(opposed: Opposed) -> "Confusion":
+    def of(opposed: AnnotatorPairs) -> "Confusion":
         """That of different persons, both ways; void is no category."""
         pixels = _pixels(opposed, *_both_ways(opposed)[:3])
         return Confusion._drawn(opposed, pixels)
 
     @staticmethod
-    def by(opposed: Opposed, annotator: int) -> "Confusion":
+    def by(opposed: AnnotatorPairs, annotator: int) -> "Confusion":
         """What one annotator (position) calls, in columns, what the others call a row's category."""
         one, other, kept, who = _both_ways(opposed)
         return Confusion._drawn(opposed, _pixels(opposed, one, other, kept & (who == annotator)))
 
     @staticmethod
-    def _drawn(opposed: Opposed, pixels: Floats) -> "Confusion":
+    def _drawn(opposed: AnnotatorPairs, pixels: Floats) -> "Confusion":
         """Without the categories that nobody has."""
         names = (*(each.name for each in opposed.categories), UNLABELLED)
         drawn = (pixels.sum(axis=1) > 0) | (pixels.sum(axis=0) > 0)
@@ -93,7 +93,7 @@ class Confusion:
         return list(once.values())[:most]
 
 
-def _both_ways(opposed: Opposed) -> tuple[Ints, Ints, Flags, Ints]:
+def _both_ways(opposed: AnnotatorPairs) -> tuple[Ints, Ints, Flags, Ints]:
     """(2n,) of the cells each way: the category of one, that of the other, whether they are two persons, the other."""
     cells, pairs, person = opposed.cells, opposed.pairs, np.array(opposed.persons, np.int64)
     if not len(cells):
@@ -111,7 +111,7 @@ def _both_ways(opposed: Opposed) -> tuple[Ints, Ints, Flags, Ints]:
     )
 
 
-def _pixels(opposed: Opposed, one: Ints, other: Ints, kept: Flags) -> Floats:
+def _pixels(opposed: AnnotatorPairs, one: Ints, other: Ints, kept: Flags) -> Floats:
     """(n_categories + 1, n_categories + 1) pixels; nothing is the last."""
     n = len(opposed.categories) + 1
     pixels = np.zeros((n, n))

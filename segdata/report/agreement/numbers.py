@@ -7,8 +7,8 @@ import numpy as np
 
 from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.summary.agreed import Value
-from segdata.core.counted import counted
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.errors import count_noun
 
 NONE = "–"
 LENGTHS = ("hd95", "assd", "offset", "offset_size", "boundary_offset")
@@ -97,7 +97,7 @@ def with_interval(score: str, value: Value, *, signed: bool = False) -> str:
     return " ".join(filter(None, [shown(score, value.value, signed=signed), interval(score, value, signed=signed)]))
 
 
-def unit(opposed: Opposed) -> str:
+def unit(opposed: AnnotatorPairs) -> str:
     """What distances of boundaries are in: mm where the spacing of every case is known, px where of none."""
     known = np.isfinite(opposed.cases["spacing_x"]) if len(opposed.cases) else np.zeros(1, bool)
     return "mm" if known.all() else "px or mm" if known.any() else "px"
@@ -123,13 +123,15 @@ def _near(near: Tolerance) -> str:
     return f"{near.pixels:g} px{mm}"
 
 
-def extent(opposed: Opposed) -> str:
+def extent(opposed: AnnotatorPairs) -> str:
     """How many images there are; of volumes how many, and how many slices these have."""
     frames = opposed.cases["frames"] if len(opposed.cases) else np.zeros(0, np.int64)
     deep = frames[frames > 1]
     images = len(frames) - len(deep)
-    volumes = f"{counted(len(deep), 'volume')} of {counted(int(deep.sum()), 'slice')}"
-    return listed([*([volumes] if len(deep) else []), *([counted(images, "image")] if images or not len(deep) else [])])
+    volumes = f"{count_noun(len(deep), 'volume')} of {count_noun(int(deep.sum()), 'slice')}"
+    return listed(
+        [*([volumes] if len(deep) else []), *([count_noun(images, "image")] if images or not len(deep) else [])]
+    )
 
 
 def listed(words: Iterable[str], most: int = 4) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from segdata.agreement.summary.agreed import Agreement, PairAgreement, Value
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
 from segdata.core.guideline import Chapter
 from segdata.core.rule import Tables
@@ -145,10 +145,10 @@ def _nobody(found: Agreement, tables: Tables) -> Conclusion:
         return _two(found, tables)
     tested = [p for each in found.annotator_bias for p in each.p.values()]
     if not tested:
-        said = f"{counted(found.clusters, 'image')} or sequences are too few to tell a habit from chance."
+        said = f"{count_noun(found.clusters, 'image')} or sequences are too few to tell a habit from chance."
         act = "Let the same annotators label more of the same images: --plan says how many."
         return Conclusion("person", "info", "Who deviates cannot be said yet", said, act)
-    said = f"{counted(len(tested), 'cell')} of annotator, category and kind tested at a false discovery rate of 5 %."
+    said = f"{count_noun(len(tested), 'cell')} of annotator, category and kind tested at a false discovery rate of 5 %."
     return Conclusion("person", "info", "Nobody deviates from the others more than chance explains", said)
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from segdata.agreement.summary.estimates import Amounts
 from segdata.agreement.summary.summary import between_persons
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
@@ -51,14 +51,14 @@ class PerImage:
     iou : (n, n_categories) NaN where neither drew it
     """
 
-    opposed: Opposed
+    opposed: AnnotatorPairs
     case: Ints
     a: Ints
     b: Ints
     iou: Floats
 
     @staticmethod
-    def of(opposed: Opposed) -> "PerImage":
+    def of(opposed: AnnotatorPairs) -> "PerImage":
         """That of a panel."""
         amounts = Amounts.of(opposed)
         rows = between_persons(amounts)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.summary.agreed import Agreement
 from segdata.agreement.summary.proposed import ProposedTolerance
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.report.agreement.numbers import listed
 from segdata.report.agreement.points import Conclusion
 
@@ -18,9 +18,9 @@ def repeated(found: Agreement) -> Iterator[Conclusion]:
     for each in found.proposed_tolerance:
         used, proposed = _used(found.tolerance, each), _upwards(each.value)
         head = f"Boundaries drawn twice lie {proposed:g} {each.unit} apart; the tolerance is {used}"
-        who = f"{listed(each.annotators)} annotated {counted(each.images, 'image')} twice"
+        who = f"{listed(each.annotators)} annotated {count_noun(each.images, 'image')} twice"
         of = "the median of the 95th percentiles of the distances between both drawings"
-        said = f"{who}: {of} of {counted(each.boundaries, 'boundary', 'boundaries')}."
+        said = f"{who}: {of} of {count_noun(each.boundaries, 'boundary', 'boundaries')}."
         act = "" if f"{proposed:g} {each.unit}" == used or not proposed else _act(proposed, each.unit)
         yield Conclusion("tolerance", "info", head, said, act)
 

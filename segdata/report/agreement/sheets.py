@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from segdata.agreement.summary.agreed import Agreement, Contrasted, Disagreement, Value, VolumePair
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.core.rule import Tables
 from segdata.report.agreement.numbers import NONE, percent, shown, with_interval
 
@@ -61,7 +61,7 @@ def causes(found: Agreement) -> Sheet | None:
     note = "Pixels of all images to which one of two annotators gives the category, and why: a segment that the other "
     note += "has not, calls otherwise, or ends elsewhere. Of stuff, and in class masks, a segment is all of a "
     note += "category in an image: what one leaves out of it is there, too."
-    note += f" {counted(more, 'category', 'categories')} with fewer: in the JSON report." if more else ""
+    note += f" {count_noun(more, 'category', 'categories')} with fewer: in the JSON report." if more else ""
     heads = ("category", "pixels", "of all", *alone, "otherwise", "elsewhere")
     return Sheet("what the pixels in dispute are due to", heads, tuple(rows), (0,), note, _PAIR - 3)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any, Literal
 
-from segdata.core.decision import VERDICTS, Verdict
+from segdata.core.finding import VERDICTS, Verdict
 
 Kind = Literal["map", "segments", "outlines", "findings", "proposals", "confidence", "disagreement"]
 FINDINGS: Kind = "findings"

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
-from segdata.core.imprint import imprints
+from segdata.core.label_hash import hash_each_segment
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.report.fiftyone.boxes import relative
@@ -54,7 +54,7 @@ class Labels:
         category = np.array([row["category_id"] for row in rows], np.int64)
         called = {id_: self.profile.name_of(id_) for id_ in set(category.tolist())}
         names = [called[id_] for id_ in category.tolist()]
-        for row, name, told in zip(rows, names, imprints(drawn.runs, names), strict=True):
+        for row, name, told in zip(rows, names, hash_each_segment(drawn.runs, names), strict=True):
             row |= {"name": name, "imprint": told}
         ids = self._ids(image_id, annotator, rows)
         on_map, single = self.targets.split(category)

@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from segdata.core.decision import Decision
-from segdata.core.finding import Finding
+from segdata.core.finding import Decision, Finding
 from segdata.review.decided import standing_of
 from segdata.review.standing import Standing, latest
 

@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from segdata.core.correction import Action
-from segdata.core.counted import counted
-from segdata.core.decision import VERDICTS
-from segdata.core.finding import SEVERITIES, Finding
+from segdata.core.errors import count_noun
+from segdata.core.finding import SEVERITIES, VERDICTS, Action, Finding
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Color
 from segdata.report.fiftyone.fields import FINDINGS, HEAT, PROPOSALS
@@ -69,10 +67,10 @@ def _views(loader: Loader, findings: Sequence[Finding]) -> dict[str, tuple[Any, 
     for severity in SEVERITIES:
         if by_severity[severity]:
             view = dataset.filter_labels(FINDINGS, field("severity") == severity).sort_by(_WORST_FIRST)
-            found[f"{severity}s"] = (view, counted(by_severity[severity], severity), _hex(SEVERITY[severity]))
+            found[f"{severity}s"] = (view, count_noun(by_severity[severity], severity), _hex(SEVERITY[severity]))
     for (code, rule), count in sorted(Counter((each.code, each.rule) for each in findings).items()):
         view = dataset.filter_labels(FINDINGS, field("code") == code).sort_by(_WORST_FIRST)
-        found[f"{code} {rule}"] = (view, counted(count, "finding"), None)
+        found[f"{code} {rule}"] = (view, count_noun(count, "finding"), None)
     return found | _views_of_people(loader) | _sequences(loader)
 
 

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.annotation import Annotation
 from segdata.core.batch import Batch
-from segdata.core.evidence import evidence
 from segdata.core.finding import SEVERITIES, Box, Finding
-from segdata.core.imprint import imprint_of
-from segdata.core.pixelsets import within
+from segdata.core.finding_location import Annotation, locate_finding
+from segdata.core.label_hash import hash_finding_labels
+from segdata.core.overlay import crop_to_box
 from segdata.core.profile import Profile
 from segdata.report.fiftyone.boxes import relative
 from segdata.report.fiftyone.documents import document
@@ -46,7 +45,7 @@ class Marks:
             seen[own] += 1
             pixels = {} if mask is None else {"mask": mask} if keep else {"mask_path": self.shelf.mask(mask)}
             place = WHOLE if box is None or not (width and height) else _relative(box, width, height)
-            told = imprint_of(each, annotations, self.profile)
+            told = hash_finding_labels(each, annotations, self.profile)
             found.append(self._mark(each, label_id(own, seen[own]), imprint=told, bounding_box=place, **pixels))
         return found
 
@@ -87,9 +86,9 @@ def _seen(annotations: list[Annotation], finding: Finding) -> tuple[Box | None, 
     whose = [each for each in annotations if finding.annotator in (None, each.annotator)]
     if len(whose) != 1:
         return finding.bbox, None
-    told = evidence(whose[0], finding)
+    told = locate_finding(whose[0], finding)
     # What is suspected of a part of the sky is not to cover all of it.
-    runs = told.runs if finding.bbox is None else within(told.runs, finding.bbox, whose[0].size)
+    runs = told.runs if finding.bbox is None else crop_to_box(told.runs, finding.bbox, whose[0].size)
     if not len(runs):
         return told.box, None
     drawn = Drawn(runs, *whose[0].size, 1)

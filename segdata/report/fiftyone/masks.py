@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, boxes, spread
+from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.uint8] | NDArray[np.uint16]
@@ -46,7 +46,7 @@ class Drawn:
 
     def boxes(self) -> tuple[Ints, Ints, Ints, Ints]:
         """X, y, width and height of each segment's box in pixels; all 0 without pixels."""
-        return boxes(self.runs, np.full(self.n_segments, self.height, np.int64), self.n_segments)
+        return bounding_boxes(self.runs, np.full(self.n_segments, self.height, np.int64), self.n_segments)
 
     def masks(self, chosen: Ints) -> list[Mask]:
         """Each chosen segment's pixels within its box, (height, width) of the box."""
@@ -56,7 +56,7 @@ class Drawn:
         column, top = np.divmod(runs.start, max(self.height, 1))
         of = runs.owner
         canvas = np.zeros(int(base[-1]), bool)
-        canvas[spread(base[of] + (column - x[of]) * high[of] + top - y[of], runs.length)] = True
+        canvas[expand_ranges(base[of] + (column - x[of]) * high[of] + top - y[of], runs.length)] = True
         sides = zip(base.tolist(), wide.tolist(), high.tolist(), strict=False)
         return [canvas[at : at + w * h].reshape(w, h).T for at, w, h in sides]
 
@@ -67,7 +67,7 @@ class Drawn:
         """
         runs = self.runs.take(chosen, self.n_segments)
         number = np.zeros(self.width * self.height, np.int32)
-        number[spread(runs.start, runs.length)] = np.repeat(runs.owner + 1, runs.length)
+        number[expand_ranges(runs.start, runs.length)] = np.repeat(runs.owner + 1, runs.length)
         seen = np.bincount(number, minlength=len(chosen) + 1)[1:]
         hidden = chosen[seen < runs.areas(len(chosen))]
         table = np.concatenate([[0], values[chosen]])

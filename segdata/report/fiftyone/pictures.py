@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from segdata.core.errors import SegdataError
-from segdata.core.planes import located
+from segdata.core.image_files import split_uri
 from segdata.report.ground import Ground
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # that every browser shows
@@ -42,7 +42,7 @@ def shown(uri: str | None, width: int, height: int, folder: Path) -> tuple[Path,
 
 def _local(uri: str | None) -> Path | None:
     try:
-        return None if uri is None else located(uri)[0]
+        return None if uri is None else split_uri(uri)[0]
     except SegdataError:
         return None
 

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.correction import Correction
-from segdata.core.counts import runs_of_counts
-from segdata.core.finding import Finding
+from segdata.core.finding import Correction, Finding
+from segdata.core.schema import rle_to_runs
 from segdata.report.fiftyone.boxes import relative
 from segdata.report.fiftyone.documents import document, documents
 from segdata.report.fiftyone.fields import label_id
@@ -43,7 +42,7 @@ def _pieces(fo: Any, shelf: Shelf, correction: Correction, mark: str) -> list[An
     height, width = correction.size
     n = len(correction.counts)
     counts = pa.array([each.encode() for each in correction.counts], pa.binary())
-    runs, _ = runs_of_counts(counts, np.full(n, height), np.full(n, width))
+    runs, _ = rle_to_runs(counts, np.full(n, height), np.full(n, width))
     drawn = Drawn(runs, height, width, n)
     masks = drawn.masks(np.arange(n))
     places = relative(*drawn.boxes(), width, height).tolist()

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from segdata.core.counted import counted
-from segdata.core.decision import Decision, Verdict
-from segdata.core.errors import SegdataError
-from segdata.core.finding import Finding
+from segdata.core.errors import SegdataError, count_noun
+from segdata.core.finding import Decision, Finding, Verdict
 from segdata.core.profile import Profile
 from segdata.report.fiftyone import logged
 from segdata.report.fiftyone.fields import (
@@ -113,7 +111,7 @@ class _Reader:
                     before = known.get(row["id"])
                     self.decisions.append(before if before is not None and _is_same(before, said) else said)
         for image, count in (+renamed).items():
-            self.notes.append(f"{image}: {counted(count, 'label')} of {name!r} renamed by hand: not taken; tag fix")
+            self.notes.append(f"{image}: {count_noun(count, 'label')} of {name!r} renamed by hand: not taken; tag fix")
 
     def _samples(
         self, name: str, kind: Kind

@@ -8,8 +8,8 @@ import segdata
 from segdata.agreement.gold.examples import Example
 from segdata.agreement.gold.scorecard import Card, Scorecard
 from segdata.agreement.summary.agreed import Agreement, CategoryAgreement
-from segdata.core.counted import counted
 from segdata.core.dataset import OpenDataset
+from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables
 from segdata.core.validation import FailOn
@@ -164,7 +164,7 @@ def _verdict(found: Agreement, fail_on: FailOn) -> tuple[str, str]:
     """How it went, in a word for the style, and in a line; nothing where nobody asked whether it passes."""
     if not found.findings:
         return "good", "nothing found"
-    n = counted(len(found.findings), "finding")
+    n = count_noun(len(found.findings), "finding")
     if fail_on == "never":
         return "info", n
     return ("error", f"failed: {n}") if found.fails(fail_on) else ("good", f"passed: {n}")

@@ -8,13 +8,13 @@ from PIL import Image, ImageDraw
 
 from segdata.agreement.gold.examples import Example
 from segdata.agreement.gold.scorecard import Card
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch
 from segdata.core.dataset import OpenDataset
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Box, Finding
-from segdata.core.opposed import Opposed
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints, boxes
+from segdata.core.runs import Ints, bounding_boxes
 from segdata.core.taxonomy import Color
 from segdata.report.agreement.per_image import WorstImage
 from segdata.report.ground import Ground
@@ -46,7 +46,9 @@ class Worst:
     has_image: bool
 
 
-def worst_pictures(data: OpenDataset, opposed: Opposed, worst: Sequence[WorstImage], jobs: int = 0) -> list[Worst]:
+def worst_pictures(
+    data: OpenDataset, opposed: AnnotatorPairs, worst: Sequence[WorstImage], jobs: int = 0
+) -> list[Worst]:
     """The pictures of some images; none of those whose size is unknown."""
 
     def drawn(each: WorstImage) -> Worst | None:
@@ -102,7 +104,7 @@ def _opened(batch: Batch) -> Drawn | None:
 
 
 def example_pictures(
-    data: OpenDataset, opposed: Opposed, cards: Sequence[Card], jobs: int = 0
+    data: OpenDataset, opposed: AnnotatorPairs, cards: Sequence[Card], jobs: int = 0
 ) -> dict[tuple[str, Example], str]:
     """Pictures of annotators' worst examples as `data:` URIs: the image alone, and with the outlines of the two."""
     case_of = {name: case for case, name in enumerate(opposed.cases["name"].tolist())}
@@ -123,7 +125,7 @@ def example_pictures(
 
 
 def _picture(
-    data: OpenDataset, opposed: Opposed, case: int, one: str, other: str, category: int
+    data: OpenDataset, opposed: AnnotatorPairs, case: int, one: str, other: str, category: int
 ) -> tuple[int, Drawn | None]:
     """The row and the picture of a case's image, of a volume the slice on which two annotators differ most."""
     row, frames = (int(opposed.cases[name][case]) for name in ("image", "frames"))
@@ -140,7 +142,7 @@ def _closely(picture: Drawn, one: str, other: str, category: int, pane: int) -> 
     return _near(x, y, side, picture.size, pane)
 
 
-def _worst(data: OpenDataset, opposed: Opposed, told: WorstImage) -> Worst | None:
+def _worst(data: OpenDataset, opposed: AnnotatorPairs, told: WorstImage) -> Worst | None:
     one, other = opposed.annotators[told.a], opposed.annotators[told.b]
     category = _ids(opposed)[told.category]
     row, picture = _picture(data, opposed, told.case, one, other, category)
@@ -163,7 +165,7 @@ def _worst(data: OpenDataset, opposed: Opposed, told: WorstImage) -> Worst | Non
 
 
 def _of_volume(
-    data: OpenDataset, rows: Ints, findings: Sequence[Finding], opposed: Opposed
+    data: OpenDataset, rows: Ints, findings: Sequence[Finding], opposed: AnnotatorPairs
 ) -> list[tuple[Finding, str]]:
     """The pictures of a volume's findings: of each the slice on which its annotator differs most from another."""
     batch, names, found = data.source.load(rows), opposed.annotators, []
@@ -196,7 +198,7 @@ def _only(category: int | None) -> set[int] | None:
     return None if category is None else {category}
 
 
-def _ids(opposed: Opposed) -> dict[str, int]:
+def _ids(opposed: AnnotatorPairs) -> dict[str, int]:
     return {each.name: each.id for each in opposed.categories}
 
 
@@ -215,7 +217,7 @@ def _framed(picture: Image.Image, view: View, part: View) -> None:
     draw.rectangle(box, outline=(0, 0, 0), width=1)
 
 
-def _of_finding(picture: Drawn, finding: Finding, opposed: Opposed) -> str:
+def _of_finding(picture: Drawn, finding: Finding, opposed: AnnotatorPairs) -> str:
     category = _ids(opposed).get(finding.category or "")
     x, y, wide, high = finding.bbox or _box(picture, finding, category)
     side = int(max(_ROOM * max(wide, high), _LEAST))
@@ -249,6 +251,6 @@ def _box(picture: Drawn, finding: Finding, category: int | None) -> Box:
     if not len(rows):
         return 0, 0, width, height
     part = picture.batch.take_segments(rows)
-    x, y, wide, high = boxes(part.runs, np.full(part.n_segments, height), part.n_segments)
+    x, y, wide, high = bounding_boxes(part.runs, np.full(part.n_segments, height), part.n_segments)
     left, top = int(x.min()), int(y.min())
     return left, top, int((x + wide).max()) - left, int((y + high).max()) - top

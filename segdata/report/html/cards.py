@@ -8,7 +8,7 @@ from segdata.agreement.gold.examples import Example
 from segdata.agreement.gold.review import Rework
 from segdata.agreement.gold.scorecard import Card, Scorecard
 from segdata.agreement.gold.trend import Month
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.report.agreement.numbers import percent, shown, with_interval
 from segdata.report.html.agreement_figures import hex_of
 from segdata.report.scorecard import example_said, trend_said
@@ -74,7 +74,7 @@ def _section(card: Card, found: Scorecard, color: str, drawn: Mapping[tuple[str,
 
 def _facts(card: Card, found: Scorecard) -> list[tuple[str, str]]:
     """What is known of an annotator."""
-    facts = [("work", f"{counted(card.segments, 'segment')} in {counted(card.images, 'image')}")]
+    facts = [("work", f"{count_noun(card.segments, 'segment')} in {count_noun(card.images, 'image')}")]
     if card.timed:
         per_segment = card.seconds_per_segment
         each = f", {_time(per_segment)} a segment" if math.isfinite(per_segment) else ""
@@ -84,7 +84,7 @@ def _facts(card: Card, found: Scorecard) -> list[tuple[str, str]]:
         )
     if math.isfinite(card.passed.value):
         shares = with_interval("missed", card.passed)
-        facts.append(("passed its review as it was", f"{shares} of {counted(card.passed.n, 'annotation')}"))
+        facts.append(("passed its review as it was", f"{shares} of {count_noun(card.passed.n, 'annotation')}"))
     against = "the others" if found.gold is None else found.gold
     facts.append((f"{_METRICS.get(found.metric, found.metric)} against {against}", with_interval("iou", card.score)))
     return facts
@@ -111,7 +111,7 @@ def _dots(months: Sequence[Month]) -> tuple[Dot, ...]:
         Dot(
             k * step,
             100 * (1 - each.score),
-            f"{each.month}: {shown('iou', each.score)} in {counted(each.images, 'image')}",
+            f"{each.month}: {shown('iou', each.score)} in {count_noun(each.images, 'image')}",
         )
         for k, each in enumerate(months)
     )

@@ -11,9 +11,8 @@ import msgspec
 from markupsafe import Markup
 
 import segdata
-from segdata.core.correction import Correction
-from segdata.core.counted import counted
-from segdata.core.finding import SEVERITIES, Finding, Severity
+from segdata.core.errors import count_noun
+from segdata.core.finding import SEVERITIES, Correction, Finding, Severity
 from segdata.core.rule import rules
 from segdata.core.validation import Validation
 from segdata.report.catalogue import paragraph
@@ -71,10 +70,9 @@ def to_html(
     """The report as one HTML file; the same input gives the same text.
 
     `thumbnails`: pictures of findings as `data:` URIs, those of each rule in the order to show them in.
-    `imprints`: of the labels that findings speak of, as `segdata.core.imprint` has them; then the page takes decisions.
-    `said`: what there is to say of the dataset as a whole, a paragraph each.
-    `asked.max_findings` limits the list, not the counts. What Unicode cannot encode stays in the text as it is: write
-    it with `backslashreplace`.
+    `imprints`: of the labels that findings speak of, as `segdata.core.label_hash` has them; then the page takes
+    decisions. `said`: what there is to say of the dataset as a whole, a paragraph each. `asked.max_findings` limits
+    the list, not the counts. What Unicode cannot encode stays in the text as it is: write it with `backslashreplace`.
     """
     pictures = thumbnails or {}
     known = () if validation.baseline is None else validation.baseline.known
@@ -104,7 +102,7 @@ def _verdict(validation: Validation, asked: Asked) -> tuple[str, str]:
     if not validation.findings:
         return "good", "Nothing new" if validation.baseline else "Nothing found"
     worst = validation.findings[0].severity
-    said = counted(validation.count(worst), f"{'new ' if validation.baseline else ''}{worst}")
+    said = count_noun(validation.count(worst), f"{'new ' if validation.baseline else ''}{worst}")
     if asked.fail_on == "never":  # nobody asked whether it passes
         return worst, f"Found: {said}"
     return (worst, f"Failed: {said}") if validation.fails(asked.fail_on) else ("good", "Passed")

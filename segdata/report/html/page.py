@@ -6,7 +6,7 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 
 
 @cache
@@ -19,7 +19,7 @@ def template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"counted": counted, "number": "{:,}".format, "code": _code}
+    environment.filters |= {"counted": count_noun, "number": "{:,}".format, "code": _code}
     return environment.get_template(name)
 
 

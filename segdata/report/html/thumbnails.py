@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from segdata.core.annotation import Annotation
 from segdata.core.dataset import OpenDataset
-from segdata.core.evidence import Evidence, evidence
 from segdata.core.executor import run_ordered
 from segdata.core.finding import SEVERITIES, Finding
+from segdata.core.finding_location import Annotation, FindingLocation, locate_finding
 from segdata.core.profile import Profile
 from segdata.core.validation import Validation
 from segdata.report import inset
@@ -110,12 +109,12 @@ def _drawn(annotation: Annotation, profile: Profile, findings: Sequence[Finding]
     ground = Ground.of(batch.images["uri"][0].as_py(), width, height)
     colors = segment_colors(batch.segments["category_id"].to_numpy(), profile.taxonomy, profile.task)
     for each in findings:
-        mark = Marked(0, each, evidence(annotation, each))
+        mark = Marked(0, each, locate_finding(annotation, each))
         view = shown(mark.evidence, annotation.size)
         yield each, data_uri(_panes(Scene(ground.stretched(view), annotation, colors, [mark]), view))
 
 
-def shown(found: Evidence, size: tuple[int, int]) -> View:
+def shown(found: FindingLocation, size: tuple[int, int]) -> View:
     """What a thumbnail shows of an image of this height and width: the finding's box, or its pixels where few.
 
     The whole image where the finding has no box.
@@ -136,7 +135,7 @@ def shown(found: Evidence, size: tuple[int, int]) -> View:
     return inset.close(found, size) if inset.is_small(found, view) else view
 
 
-def _joined(found: Evidence) -> tuple[float, float, float, float]:
+def _joined(found: FindingLocation) -> tuple[float, float, float, float]:
     """The box with the one that the file declares."""
     x, y, wide, high = found.box or (0, 0, 1, 1)
     if found.declared is None or not np.isfinite(found.declared).all():

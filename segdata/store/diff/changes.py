@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from segdata.core.counted import counted
+from segdata.core.errors import count_noun
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, boxes, spread
+from segdata.core.runs import Ints, bounding_boxes, expand_ranges
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.diff.difference import DifferenceCounter, DifferenceKind, LabelChange
 from segdata.store.diff.matching import RecategorisedPixels, SegmentMatches, difference_boxes
@@ -85,7 +85,7 @@ def _equal_lists(a: pa.Array, b: pa.Array) -> Flags:
     same: Flags = length == length_b
     rows = np.flatnonzero(same & (length > 0))
     count = length[rows]
-    at_a, at_b = pa.array(spread(first[rows], count)), pa.array(spread(first_b[rows], count))
+    at_a, at_b = pa.array(expand_ranges(first[rows], count)), pa.array(expand_ranges(first_b[rows], count))
     entry = np.ones(int(count.sum()), bool)
     for child_a, child_b in zip(_children(a), _children(b), strict=True):
         entry &= _equal_cells(child_a.take(at_a), child_b.take(at_b))
@@ -211,7 +211,9 @@ def _add_lonely(ledger: DifferenceCounter, portion: DiffPortion, kind: Differenc
     side, image = (portion.a, portion.image_a) if missing else (portion.b, portion.image_b)
 
     def change(k: int) -> LabelChange:
-        message = f"in {'A' if missing else 'B'} only, with {counted(int(side.per_image[image[pairs[k]]]), 'segment')}"
+        message = (
+            f"in {'A' if missing else 'B'} only, with {count_noun(int(side.per_image[image[pairs[k]]]), 'segment')}"
+        )
         return LabelChange(kind=kind, message=message, image=portion.image_of(int(pairs[k])))
 
     ledger.add(kind, pairs, change)
@@ -227,7 +229,7 @@ def _add_sizes(ledger: DifferenceCounter, portion: DiffPortion, pairs: Ints) -> 
             row = int(image[k])
             height, width = (int(each[row]) for each in side.batch.image_size)
             size = f"{width} x {height} px" if width and height else "unknown"
-            known.append(f"{size} in {name} ({counted(int(side.per_image[row]), 'segment')})")
+            known.append(f"{size} in {name} ({count_noun(int(side.per_image[row]), 'segment')})")
         return LabelChange(kind="image-size", message=", ".join(known), image=portion.image_of(int(pairs[k])))
 
     ledger.add("image-size", pairs, change)
@@ -258,7 +260,7 @@ def _add_alone_annotations(
 
     def change(k: int) -> LabelChange:
         row = int(rows[k])
-        message = f"annotated in {where} only, with {counted(int(side.per_annotation[row]), 'segment')}"
+        message = f"annotated in {where} only, with {count_noun(int(side.per_annotation[row]), 'segment')}"
         image = portion.image_of(int(pair[k]))
         return LabelChange(kind=kind, message=message, image=image, annotator=side.annotator(row))
 
@@ -482,7 +484,7 @@ def _add_alone(ledger: DifferenceCounter, side: LoadedSide, kind: DifferenceKind
 def _segment_boxes(side: LoadedSide, rows: Ints) -> tuple[Ints, Ints, Ints, Ints]:
     """X, y, width and height (n,) in pixels of some segments."""
     height, _ = side.batch.segment_size
-    return boxes(side.batch.runs.take(rows, side.batch.n_segments), height[rows], len(rows))
+    return bounding_boxes(side.batch.runs.take(rows, side.batch.n_segments), height[rows], len(rows))
 
 
 def _annotator(side: LoadedSide, row: int) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.finding import Box
-from segdata.core.pairing import ByName
+from segdata.core.paths import PairByName
 
 DifferenceKind = Literal[
     "image-missing",
@@ -165,7 +165,7 @@ class Difference:
 
     a: DatasetSide
     b: DatasetSide
-    paired_by: ByName
+    paired_by: PairByName
     n_images: int
     n_kept: int
     n_same: int

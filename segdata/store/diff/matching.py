@@ -7,12 +7,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.batch import whole
-from segdata.core.counts import counts_of_runs
-from segdata.core.cover import cover
-from segdata.core.line import Line
-from segdata.core.meet import Side, meet
-from segdata.core.runs import Ints, Runs, boxes
+from segdata.core.batch import integer_column
+from segdata.core.overlay import SweepRuns, find_overlaps, union_by_frame
+from segdata.core.runs import Ints, NumberLine, Runs, bounding_boxes
+from segdata.core.schema import runs_to_rle
 from segdata.store.diff.pairing import DiffPortion, LoadedSide, join_rows
 
 MIN_IOU = 0.5  # IoU: two segments that share less are not the same
@@ -83,24 +81,24 @@ def _match_keys(portion: DiffPortion) -> tuple[list[Ints], list[Ints]]:
 
 
 def _segment_ids(side: LoadedSide) -> Ints:
-    return whole(side.batch.segments["segment_id"])
+    return integer_column(side.batch.segments["segment_id"])
 
 
 def _counts(side: LoadedSide) -> pa.Array:
     height, width = side.batch.segment_size
-    return counts_of_runs(side.batch.runs, height, width)
+    return runs_to_rle(side.batch.runs, height, width)
 
 
-def place_segments(side: LoadedSide, rows: Ints, frame: Ints, line: Line) -> Side:
+def place_segments(side: LoadedSide, rows: Ints, frame: Ints, line: NumberLine) -> SweepRuns:
     """The runs of some segments in the places that `frame` (n,) gives them on a line; owners count from 0."""
-    return Side.of(side.batch.runs.take(rows, side.batch.n_segments), line, frame)
+    return SweepRuns.of(side.batch.runs.take(rows, side.batch.n_segments), line, frame)
 
 
-def frame_line(portion: DiffPortion, pairs: Ints) -> Line:
+def frame_line(portion: DiffPortion, pairs: Ints) -> NumberLine:
     """A line with a frame for each of these pairs of annotations (n,)."""
     height, width = portion.a.batch.image_size
     image = portion.a.batch.annotation_image[portion.annotations.a[pairs]]
-    return Line.of(height[image], width[image])
+    return NumberLine.of(height[image], width[image])
 
 
 def _match_by_iou(
@@ -114,7 +112,9 @@ def _match_by_iou(
     rest_a, rest_b = rest_a[keep_a], rest_b[keep_b]
     line = frame_line(portion, some)
     frame_a, frame_b = np.searchsorted(some, frame_a[keep_a]), np.searchsorted(some, frame_b[keep_b])
-    met = meet(place_segments(portion.a, rest_a, frame_a, line), place_segments(portion.b, rest_b, frame_b, line))
+    met = find_overlaps(
+        place_segments(portion.a, rest_a, frame_a, line), place_segments(portion.b, rest_b, frame_b, line)
+    )
     both = (met.a >= 0) & (met.b >= 0)
     place_a, place_b, shared = met.a[both].astype(np.int64), met.b[both].astype(np.int64), met.pixels[both]
     a, b = rest_a[place_a], rest_b[place_b]
@@ -161,7 +161,7 @@ class DifferingStrips:
     of_a: NDArray[np.bool_]
 
 
-def differing_strips(a: Side, b: Side) -> DifferingStrips:
+def differing_strips(a: SweepRuns, b: SweepRuns) -> DifferingStrips:
     """What only A or only B covers. A strip never leaves its column, nor its frame.
 
     Where a line enters or leaves either union what is apart begins or ends: between two such places nothing changes.
@@ -184,10 +184,10 @@ def difference_boxes(portion: DiffPortion, matches: SegmentMatches, rows: Ints) 
     found = differing_strips(
         place_segments(portion.a, matches.a[rows], own, line), place_segments(portion.b, matches.b[rows], own, line)
     )
-    return boxes(_runs(found.start, found.end, line), line.height, len(rows))
+    return bounding_boxes(_runs(found.start, found.end, line), line.height, len(rows))
 
 
-def _runs(start: Ints, end: Ints, line: Line) -> Runs:
+def _runs(start: Ints, end: Ints, line: NumberLine) -> Runs:
     """Strips of a line as runs; the owners are its frames."""
     frame, x, y = line.lower(start)
     return Runs(x * line.height[frame] + y, end - start, frame.astype(np.int32))
@@ -239,23 +239,23 @@ def recategorised_pixels(portion: DiffPortion, matches: SegmentMatches) -> Recat
 
 
 def _unite_frames(
-    found: DifferingStrips, category: Ints, frame: Ints, which: Ints, by_category: Line, line: Line
+    found: DifferingStrips, category: Ints, frame: Ints, which: Ints, by_category: NumberLine, line: NumberLine
 ) -> RecategorisedPixels:
     """What is apart by frame and category, laid over each other by frame."""
     group, x, y = by_category.lower(found.start)
     at = which[group]
     start = line.base[at] + x * (line.height[at] + 1) + y
     order = np.argsort(start, kind="stable")
-    strips = Side(start[order], (start + found.end - found.start)[order], group[order].astype(np.int32))
-    covered = cover(strips, line)
-    met = meet(
+    strips = SweepRuns(start[order], (start + found.end - found.start)[order], group[order].astype(np.int32))
+    covered = union_by_frame(strips, line)
+    met = find_overlaps(
         *(
-            Side(strips.start[side], strips.end[side], strips.owner[side])
+            SweepRuns(strips.start[side], strips.end[side], strips.owner[side])
             for side in (found.of_a[order], ~found.of_a[order])
         )
     )
     some = np.flatnonzero(covered.labelled)
-    box = boxes(covered.runs, line.height, len(frame))
+    box = bounding_boxes(covered.runs, line.height, len(frame))
     shown = np.lexsort((met.b, met.a, -met.pixels))
     moves = [
         (int(frame[which[max(a, b)]]), -1 if a < 0 else int(category[a]), -1 if b < 0 else int(category[b]), pixels)

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from segdata.core.batch import Batch, whole
-from segdata.core.config import nearest
+from segdata.core.batch import Batch, integer_column
+from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
-from segdata.core.pairing import NAMES, ByName, Key, keys
+from segdata.core.paths import NAME_KEYS, PairByName, PairingKey, pairing_keys
 from segdata.core.runs import Ints
 
 
@@ -53,7 +53,7 @@ class ImagePairs:
 
     a: Ints
     b: Ints
-    by: ByName
+    by: PairByName
 
     def portions(self, n: int) -> list[tuple[Ints, Ints]]:
         """The pairs in up to `n` portions of about the same size."""
@@ -68,18 +68,18 @@ def pair_images(a: OpenDataset, b: OpenDataset, only: Iterable[str] | None = Non
     has twice then pairs nothing. Raises SegdataError for an id that neither has.
     """
     ids_a, ids_b = a.image_ids, b.image_ids
-    for by in NAMES:
-        found = _pair_by_key(keys(ids_a, by), keys(ids_b, by), by)
+    for by in NAME_KEYS:
+        found = _pair_by_key(pairing_keys(ids_a, by), pairing_keys(ids_b, by), by)
         if bool(((found.a >= 0) & (found.b >= 0)).any()):
             break
     else:
-        found = _pair_by_key(keys(ids_a, "id"), keys(ids_b, "id"), "id")
+        found = _pair_by_key(pairing_keys(ids_a, "id"), pairing_keys(ids_b, "id"), "id")
     if only is not None:
         found = _select_images(found, ids_a, ids_b, set(only))
     return ImagePairs(_source_rows(a, found.a), _source_rows(b, found.b), found.by)
 
 
-def _pair_by_key(a: list[Key], b: list[Key], by: ByName) -> ImagePairs:
+def _pair_by_key(a: list[PairingKey], b: list[PairingKey], by: PairByName) -> ImagePairs:
     at_a = {key: row for row, key in enumerate(a)}
     at_b = {key: row for row, key in enumerate(b)}
     every = sorted(at_a.keys() | at_b.keys(), key=lambda key: (key[0], str(key[1])))
@@ -89,7 +89,7 @@ def _pair_by_key(a: list[Key], b: list[Key], by: ByName) -> ImagePairs:
 
 def _select_images(pairs: ImagePairs, ids_a: list[str], ids_b: list[str], wanted: set[str]) -> ImagePairs:
     for name in sorted(wanted - {*ids_a, *ids_b}):
-        raise SegdataError(f"no image {name!r} in either dataset{nearest(name, [*ids_a, *ids_b])}")
+        raise SegdataError(f"no image {name!r} in either dataset{did_you_mean(name, [*ids_a, *ids_b])}")
     sides = zip(pairs.a.tolist(), pairs.b.tolist(), strict=True)
     kept = np.array([(a >= 0 and ids_a[a] in wanted) or (b >= 0 and ids_b[b] in wanted) for a, b in sides], bool)
     return ImagePairs(pairs.a[kept], pairs.b[kept], pairs.by)
@@ -196,7 +196,7 @@ class DiffPortion:
         rows: dict[str, int] = {}
         codes = []
         for side in (self.a, self.b):
-            ids, which = np.unique(whole(side.batch.segments["category_id"]), return_inverse=True)
+            ids, which = np.unique(integer_column(side.batch.segments["category_id"]), return_inverse=True)
             code = [rows.setdefault(side.name_of(id_), len(rows)) for id_ in ids.tolist()]
             codes.append(np.array(code, np.int64)[which])
         return codes[0], codes[1], list(rows)

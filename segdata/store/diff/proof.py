@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segdata.core.counted import counted
-from segdata.core.loss import Kind as LossKind
-from segdata.core.loss import Loss
+from segdata.core.errors import count_noun
+from segdata.core.format import Loss
+from segdata.core.format import LossKind as LossKind
 from segdata.store.diff.difference import Difference, DifferenceKind, LabelChange, kind_unit
 
 _GONE: frozenset[DifferenceKind] = frozenset({"segment-missing"})
@@ -84,7 +84,7 @@ def check_losses(found: Difference, losses: Sequence[Loss]) -> ConversionProof:
             # Losses counted in images say nothing about how often: then the images must do.
             n, allowed = (count.images, room + in_images) if in_images else (count.n, room)
             if n > allowed:
-                what = counted(n, "image" if in_images else kind_unit(kind))
+                what = count_noun(n, "image" if in_images else kind_unit(kind))
                 lines[kind] = f"{kind}: {what} {'differs' if n == 1 else 'differ'}, {_allowed_text(allowed)}"
     pixels = sum(loss.pixels for loss in losses if loss.kind not in _REGROUPING | {"mapped", "unreadable"})
     moved = found.counts["category-pixels"].pixels if "category-pixels" in found.counts else 0

@@ -14,10 +14,10 @@ from segdata.agreement.consensus.reached import Reached, reach
 from segdata.agreement.consensus.regions import regions
 from segdata.agreement.consensus.whom import only, voters
 from segdata.agreement.pixels.voting import voted
-from segdata.core.batch import replaced
+from segdata.core.batch import replace_column
 from segdata.core.errors import SegdataError
-from segdata.core.line import Line
-from segdata.core.meet import Side
+from segdata.core.overlay import SweepRuns
+from segdata.core.runs import NumberLine
 from segdata.testing.pictures import masks_of_runs
 from tests.generators.panels import Panel, panel, panels
 
@@ -37,8 +37,8 @@ def repeated(drawn: Panel, n: int) -> Panel:
     by = np.argsort(segment, kind="stable")
     many = type(own)(
         own.images,
-        replaced(annotations, "annotator", np.repeat(names, n_own).tolist()).take(pa.array(order)),
-        replaced(pa.concat_tables([own.segments] * n), "annotation", segment.astype(np.int32)).take(pa.array(by)),
+        replace_column(annotations, "annotator", np.repeat(names, n_own).tolist()).take(pa.array(order)),
+        replace_column(pa.concat_tables([own.segments] * n), "annotation", segment.astype(np.int32)).take(pa.array(by)),
         own.runs.concatenate([own.runs] * n, [own.n_segments] * n).take(by, own.n_segments * n),
     )
     return Panel(many, names, drawn.categories)
@@ -130,7 +130,9 @@ def test_nobody_comes_first(drawn: Panel, method: Method, order: list[int], pain
     names = {each: drawn.annotators[order[k]] for k, each in enumerate(drawn.annotators)}
     batch = drawn.batch
     people = [names[each] for each in batch.annotations["annotator"].to_pylist()]
-    renamed = type(batch)(batch.images, replaced(batch.annotations, "annotator", people), batch.segments, batch.runs)
+    renamed = type(batch)(
+        batch.images, replace_column(batch.annotations, "annotator", people), batch.segments, batch.runs
+    )
     one, other = (of(each, method, void=void) for each in (drawn, Panel(renamed, drawn.annotators, drawn.categories)))
     assert shown(one, drawn) == shown(other, drawn)
     np.testing.assert_allclose(np.sort(one.support), np.sort(other.support))
@@ -184,7 +186,7 @@ def test_iou_of_every_two(drawn: Panel) -> None:
 @given(panels(annotators=3, overlapping=False), methods)
 def test_no_two_segments_share_pixels_where_they_must_not(drawn: Panel, method: Method) -> None:
     found = of(drawn, method, overlap="forbid", void=3)
-    side = Side.of(found.runs, Line.of(*drawn.batch.image_size), found.image)
+    side = SweepRuns.of(found.runs, NumberLine.of(*drawn.batch.image_size), found.image)
     assert (side.start[1:] >= side.end[:-1]).all()
 
 
@@ -219,7 +221,7 @@ def test_a_larger_share_can_be_asked_for() -> None:
 def test_a_second_pass_is_no_second_voice() -> None:
     drawn = panel("aa", "..", "..")
     names = ["anna", "anna (2)", "ben"]
-    annotations = replaced(drawn.batch.annotations, "annotator", names)
+    annotations = replace_column(drawn.batch.annotations, "annotator", names)
     batch = type(drawn.batch)(drawn.batch.images, annotations, drawn.batch.segments, drawn.batch.runs)
     assert voters(batch).tolist() == [True, False, True]
     assert voters(only(batch, np.array([True, True, False]))).tolist() == [False, False]

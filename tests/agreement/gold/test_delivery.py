@@ -12,7 +12,7 @@ from scipy.stats import hypergeom
 import segdata
 from segdata.agreement.gold.delivery import Quality
 from segdata.api.acceptance import accept
-from segdata.core.config import Bar, Config, Gold, InstanceIds, Sequences
+from segdata.core.config import CategoryGold, Config, Gold, InstanceIds, Sequences
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 
@@ -83,7 +83,7 @@ def test_few_images_decide_nothing_unless_they_are_too_bad() -> None:
 
 def test_an_image_is_defective_under_the_bar_of_one_category_and_sound_where_nothing_is() -> None:
     """The section is that of the gold standard; what the caller says goes before it."""
-    section = Gold(metric="dice", bar=0.1, categories={"car": Bar(bar=0.6)})
+    section = Gold(metric="dice", bar=0.1, categories={"car": CategoryGold(bar=0.6)})
     gold = replace(GOLD, config=Config(gold=section))
     delivery = work({"0.png": 15, "1.png": 5})
     found = accept(delivery, gold, quality=LENIENT)

@@ -11,11 +11,11 @@ from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.gold.gold import ALL, bars, of_images, standing, tolerance_of, under
 from segdata.agreement.summary.estimates import Amounts, Resampling
 from segdata.api.agreement import agree, compare_annotators
-from segdata.core.config import Bar, Config, Gold
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.config import CategoryGold, Config, Gold
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
-from segdata.core.opposed import Opposed
 from segdata.core.taxonomy import Category, Taxonomy
 
 CATEGORIES = Taxonomy(
@@ -40,7 +40,7 @@ def drawn(*images: list[tuple[NDArray[np.bool_], str]], gold: Gold | None = None
     return replace(found, config=Config(gold=gold))
 
 
-def opposed_of(gold: OpenDataset, **others: OpenDataset) -> Opposed:
+def opposed_of(gold: OpenDataset, **others: OpenDataset) -> AnnotatorPairs:
     found = compare_annotators({"gold": gold, **others}, resamples=100).tables.opposed
     assert found is not None
     return found
@@ -70,7 +70,7 @@ def test_who_is_under_the_bar_of_all() -> None:
 
 
 def test_bars_of_categories_go_before_that_of_each() -> None:
-    gold = Gold(name="gold", each=0.7, categories={"road": Bar(bar=0.9), "car": Bar(metric="dice")})
+    gold = Gold(name="gold", each=0.7, categories={"road": CategoryGold(bar=0.9), "car": CategoryGold(metric="dice")})
     found = told(("ben", SHIFTED), gold=gold, reference=REFERENCE)
     assert [(each.category, each.message.partition(" against")[0]) for each in found] == [
         ("road", "ben: iou of road 0.85")
@@ -81,7 +81,7 @@ def test_bars_of_categories_go_before_that_of_each() -> None:
 
 def test_tolerances_of_categories() -> None:
     """All boundaries are 5 px apart at most: a surface Dice of 1 at 5 px, and of the road's at 1 px less."""
-    near = Gold(name="gold", metric="nsd", each=1.0, tolerance_px=1, categories={"car": Bar(tolerance_px=5)})
+    near = Gold(name="gold", metric="nsd", each=1.0, tolerance_px=1, categories={"car": CategoryGold(tolerance_px=5)})
     found = told(("ben", SHIFTED), gold=near, reference=REFERENCE)
     assert [each.category for each in found] == ["road"]
     assert tolerance_of(near) == Tolerance(1.0, None, {"car": Tolerance(5.0)})
@@ -91,7 +91,7 @@ def test_tolerances_of_categories() -> None:
 
 
 def test_distances_are_under_the_bar_where_they_are_larger_and_endless_where_nothing_is_drawn() -> None:
-    gold = Gold(name="gold", categories={"car": Bar(metric="hd95", bar=4)})
+    gold = Gold(name="gold", categories={"car": CategoryGold(metric="hd95", bar=4)})
     found = told(("ben", SHIFTED), ("idle", NOTHING), ("copy", REFERENCE), gold=gold, reference=REFERENCE)
     assert [each.message.partition(" against")[0] for each in found] == [
         "ben: hd95 of car 5.00",
@@ -100,7 +100,9 @@ def test_distances_are_under_the_bar_where_they_are_larger_and_endless_where_not
     assert all('guideline: "Along the bodywork."' in each.message for each in found)
     assert (
         told(
-            ("ben", SHIFTED), gold=Gold(name="gold", categories={"car": Bar(metric="hd95", bar=5)}), reference=REFERENCE
+            ("ben", SHIFTED),
+            gold=Gold(name="gold", categories={"car": CategoryGold(metric="hd95", bar=5)}),
+            reference=REFERENCE,
         )
         == []
     )
@@ -135,7 +137,7 @@ def test_the_reference_of_the_configuration_and_without_one() -> None:
     with pytest.raises(SegdataError, match="gold: no annotator 'god'; did you mean 'gold'"):
         told(("ben", SHIFTED), gold=Gold(name="god", bar=1.0), reference=REFERENCE)
     with pytest.raises(SegdataError, match=r"segdata.yaml: gold: no annotator's work has the category 'cra'; did you"):
-        told(("ben", SHIFTED), gold=Gold(name="gold", categories={"cra": Bar(bar=1)}), reference=REFERENCE)
+        told(("ben", SHIFTED), gold=Gold(name="gold", categories={"cra": CategoryGold(bar=1)}), reference=REFERENCE)
 
 
 def test_a_second_pass_of_the_reference_is_not_held_against_it() -> None:
@@ -149,7 +151,7 @@ def test_single_images_at_the_bar_that_they_miss_by_most() -> None:
         REFERENCE, ben=drawn([(box(5, 25), "car")], [(box(10, 30), "car"), (~box(5, 25), "road")]), idle=NOTHING
     )
     amounts = Amounts.of(opposed)
-    gold = Gold(bar=0.5, categories={"car": Bar(bar=0.9), "road": Bar(metric="hd95", bar=1)})
+    gold = Gold(bar=0.5, categories={"car": CategoryGold(bar=0.9), "road": CategoryGold(metric="hd95", bar=1)})
     a, b = (opposed.annotators.index(name) for name in ("ben", "gold"))
     rows = np.flatnonzero((amounts.a == a) & (amounts.b == b))
     found = of_images(amounts, rows, gold)

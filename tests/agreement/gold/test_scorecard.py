@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import segdata
 from segdata.agreement.gold.scorecard import Card, Scorecard
 from segdata.api.scorecard import scorecard
-from segdata.core.batch import Batch, replaced
+from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Config, Gold
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
@@ -48,7 +48,7 @@ def drawn(images: Mapping[str, Things], annotator: str | None = None, **columns:
         names = batch.images["image_id"].take(batch.annotations["image"]).to_pylist()
         annotations = batch.annotations
         for column, values in columns.items():
-            annotations = replaced(annotations, column, [values[order[name]] for name in names])
+            annotations = replace_column(annotations, column, [values[order[name]] for name in names])
         return replace(batch, annotations=annotations)
 
     return replace(found, source=AlteredSource(found.source, alter))

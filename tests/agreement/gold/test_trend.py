@@ -5,8 +5,8 @@ import pytest
 
 from segdata.agreement.gold.trend import Scored, Trend, trend
 from segdata.agreement.summary.estimates import Resampling
+from segdata.core.bootstrap import Floats
 from segdata.core.runs import Ints
-from segdata.core.statistics.bootstrap import Floats
 
 JANUARY = 2026 * 12
 FEW = Resampling(n_draws=200)

@@ -7,7 +7,7 @@ import pytest
 
 from segdata.agreement.habits.bias import biases, least_clusters
 from segdata.agreement.habits.tallies import KINDS, tallies
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
 
@@ -23,7 +23,7 @@ def campaign(
     missing: dict[int, float] | None = None,
     calling: dict[int, float] | None = None,
     larger: dict[int, float] | None = None,
-) -> Opposed:
+) -> AnnotatorPairs:
     """Every annotator misses 5 % of the objects, confuses 3 %, and draws with an error of 1 px; some do more."""
     missing, calling, larger = missing or {}, calling or {}, larger or {}
     members, surfaces, pairs = [], [], []
@@ -58,7 +58,7 @@ def campaign(
             }
         )
 
-    tables = {name: Table({}) for name, type_ in Opposed.__annotations__.items() if type_ is Table}
+    tables = {name: Table({}) for name, type_ in AnnotatorPairs.__annotations__.items() if type_ is Table}
     tables |= {
         "cases": Table({"cluster": np.arange(n_images)}),
         "pairs": table("case a b", pairs),
@@ -66,10 +66,10 @@ def campaign(
         "surfaces": table("pair category match offset", surfaces),
     }
     names = tuple("abcdefgh"[:n_annotators])
-    return Opposed(names, tuple(range(n_annotators)), CATEGORIES, "instance", **tables)
+    return AnnotatorPairs(names, tuple(range(n_annotators)), CATEGORIES, "instance", **tables)
 
 
-def found(opposed: Opposed, rate: float = 0.05) -> set[tuple[int, int, str]]:
+def found(opposed: AnnotatorPairs, rate: float = 0.05) -> set[tuple[int, int, str]]:
     table = biases(opposed, rate=rate).lines("annotator", "category", "kind", "found", "value")
     return {
         (annotator, category, kind)

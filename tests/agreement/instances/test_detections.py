@@ -17,9 +17,9 @@ from segdata.agreement.instances.detections import AREAS, Detections, detections
 from segdata.agreement.metrics.average_precision import AveragePrecision, average_precision
 from segdata.agreement.opposite import Opposite, opposites
 from segdata.api.read import read
-from segdata.core.batch import Batch, concatenate, replaced
-from segdata.core.counts import counts_of_runs
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.runs import Runs
+from segdata.core.schema import runs_to_rle
 from tests.generators.panels import Panel, panel, panel_of_masks, scenes
 
 Scores = NDArray[np.float64]
@@ -34,7 +34,7 @@ def both(given_: Panel) -> Opposite:
 def by_coco(opposite: Opposite, score: Scores, areas: tuple[tuple[float, float], ...]) -> COCOeval:
     """What COCOeval makes of the same segments."""
     batch = opposite.batch
-    counts = counts_of_runs(batch.runs, *batch.segment_size).to_pylist()
+    counts = runs_to_rle(batch.runs, *batch.segment_size).to_pylist()
     height, width = (each.tolist() for each in batch.image_size)
     annotations: list[list[dict[str, object]]] = [[], []]
     for found, drawn in zip(annotations, (opposite.a, opposite.b), strict=True):
@@ -109,7 +109,7 @@ def test_many_detections_of_one_category() -> None:
         layers[1].append(said)
     given_ = panel_of_masks([size, size], layers, ("thing", "thing"))
     crowd = rng.random(given_.batch.n_segments) < 0.1
-    batch = replace(given_.batch, segments=replaced(given_.batch.segments, "iscrowd", crowd.tolist()))
+    batch = replace(given_.batch, segments=replace_column(given_.batch.segments, "iscrowd", crowd.tolist()))
     opposite = both(replace(given_, batch=batch))
     found = assert_equal(opposite, rng.random(len(opposite.b)).round(2), AREAS)
     assert 0 < found.summary()["AP"] < 1
@@ -123,7 +123,7 @@ def shaved(batch: Batch, rng: np.random.Generator) -> Batch:
     ids = np.array(batch.segments["category_id"].to_pylist())
     other = np.where(rng.random(len(ids)) < 0.1, rng.choice(ids, len(ids)), ids)
     kept = np.flatnonzero(rng.random(len(ids)) < 0.8)
-    changed = Batch(batch.images, batch.annotations, replaced(batch.segments, "category_id", other), runs)
+    changed = Batch(batch.images, batch.annotations, replace_column(batch.segments, "category_id", other), runs)
     return changed.take_segments(kept)
 
 
@@ -131,16 +131,16 @@ def shaved(batch: Batch, rng: np.random.Generator) -> Batch:
 def test_real_data_with_masks_that_were_changed(real_data: Path, name: str, n_images: int) -> None:
     path = next(iter(sorted((real_data / name).rglob("*.json"))))
     dataset = read(path)
-    truth = concatenate(list(dataset.batches())).take_images(np.arange(n_images))
+    truth = concatenate_batches(list(dataset.batches())).take_images(np.arange(n_images))
     rng = np.random.default_rng(0)
     model = shaved(truth, rng)
     annotated = [
-        replace(each, annotations=replaced(each.annotations, "annotator", [who] * each.annotations.num_rows))
+        replace(each, annotations=replace_column(each.annotations, "annotator", [who] * each.annotations.num_rows))
         for who, each in (("model", model), ("truth", truth))
     ]
-    every = concatenate(annotated)
+    every = concatenate_batches(annotated)
     n = truth.images.num_rows
-    moved = replaced(every.annotations, "image", every.annotation_image % n)
+    moved = replace_column(every.annotations, "image", every.annotation_image % n)
     batch = Batch(truth.images, moved, every.segments, every.runs)
     opposite = next(iter(opposites(batch, ["truth", "model"], dataset.profile.taxonomy.categories)))
     found = assert_equal(opposite, rng.random(len(opposite.b)), AREAS)

@@ -12,7 +12,7 @@ from segdata.agreement.instances.overlapping import judged, overlapping
 from segdata.agreement.instances.recognition import Recognition, recognition
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.opposite import Opposite, opposites
-from segdata.core.batch import replaced
+from segdata.core.batch import replace_column
 from segdata.core.runs import Ints
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 from tests.generators.panels import Panel, panel, scenes
@@ -148,7 +148,7 @@ def redrawn(given_: Panel, change: Any) -> Panel:
     batch = given_.batch
     drawn = [change(mask) for mask in masks_of_runs(batch.runs, *batch.segment_size)]
     size = [change(np.zeros((int(h), int(w)))).shape for h, w in zip(*batch.image_size, strict=True)]
-    images = replaced(replaced(batch.images, "height", [h for h, _ in size]), "width", [w for _, w in size])
+    images = replace_column(replace_column(batch.images, "height", [h for h, _ in size]), "width", [w for _, w in size])
     return replace(given_, batch=replace(batch, images=images, runs=runs_of_masks(drawn)))
 
 

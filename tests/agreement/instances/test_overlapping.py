@@ -13,7 +13,7 @@ from segdata.agreement.instances.recognition import Recognition, recognition
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.opposite import Opposite, opposites
 from segdata.api.read import read
-from segdata.core.batch import Batch, concatenate, replaced
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.runs import Runs
 from segdata.testing.pictures import masks_of_runs
 from tests.generators.panels import Panel, panel, scenes
@@ -85,19 +85,19 @@ def test_a_reference_judges_as_panopticapi_does(given_: Panel) -> None:
 def test_real_panoptic_images_with_crowds(real_data: Path) -> None:
     """Shorter runs, and some categories mixed up, judged by what was published."""
     dataset = read(next(iter((real_data / "coco_panoptic_sample").glob("**/panoptic_examples.json"))))
-    truth = concatenate(list(dataset.batches()))
+    truth = concatenate_batches(list(dataset.batches()))
     rng = np.random.default_rng(0)
     ids = np.array(truth.segments["category_id"].to_pylist())
     mixed = np.where(rng.random(len(ids)) < 0.2, rng.choice(ids, len(ids)), ids)
     length = np.maximum(truth.runs.length - rng.integers(0, 30, truth.n_segments)[truth.runs.owner], 1)
     runs = Runs(truth.runs.start, length, truth.runs.owner)
-    said = replace(truth, segments=replaced(truth.segments, "category_id", mixed), runs=runs)
+    said = replace(truth, segments=replace_column(truth.segments, "category_id", mixed), runs=runs)
     pieces = [
-        replace(each, annotations=replaced(each.annotations, "annotator", [who] * each.annotations.num_rows))
+        replace(each, annotations=replace_column(each.annotations, "annotator", [who] * each.annotations.num_rows))
         for who, each in (("a", truth), ("b", said))
     ]
-    every = concatenate(pieces)
-    annotations = replaced(every.annotations, "image", every.annotation_image % truth.images.num_rows)
+    every = concatenate_batches(pieces)
+    annotations = replace_column(every.annotations, "image", every.annotation_image % truth.images.num_rows)
     batch = Batch(truth.images, annotations, every.segments, every.runs)
     opposite = both(Panel(batch, ("a", "b"), dataset.profile.taxonomy.categories))
     found = counted(opposite, matches(opposite, judged(opposite)))

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as npst
 from scipy import stats
 
 from segdata.agreement.statistics.permutation import exchange, shuffled, sign_flip
-from segdata.core.statistics.bootstrap import Floats, Statistic
+from segdata.core.bootstrap import Floats, Statistic
 
 DIFFERENCES = npst.arrays(np.float64, st.integers(2, 9), elements=st.integers(-8, 8).map(float))
 

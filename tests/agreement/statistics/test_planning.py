@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from segdata.agreement.statistics.planning import clusters_needed, design_effect, needed
-from segdata.core.statistics.bootstrap import Floats, Statistic, interval
-from segdata.core.statistics.clustering import intraclass_correlation
+from segdata.core.bootstrap import Floats, Statistic, bootstrap_interval
+from segdata.core.permutation_tests import intraclass_correlation
 
 
 def means_of(values: Floats) -> Statistic:
@@ -47,7 +47,7 @@ def test_the_planned_campaign_has_the_width() -> None:
         (plan,) = needed(means_of(rng.beta(4, 1, size=(60, 1))), 60, 0.02, seed)
         assert plan.clusters is not None
         campaign = rng.beta(4, 1, size=(plan.clusters, 1))
-        found = interval(means_of(campaign), plan.clusters, seed, n_draws=300)
+        found = bootstrap_interval(means_of(campaign), plan.clusters, seed, n_draws=300)
         widths.append(float(found.high[0] - found.low[0]) / 2)
     assert np.median(widths) == pytest.approx(0.02, rel=0.15)
 

@@ -5,8 +5,8 @@ import pytest
 
 from segdata.agreement.summary.contrasts import MOST, SCORES, contrasted, contrasts
 from segdata.agreement.summary.estimates import Amounts, Resampling, pair_scores
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import SegdataError
-from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
 from tests.generators.agreement_tables import tables_of_maps
@@ -15,7 +15,7 @@ CATEGORIES = (Category(id=1, name="car", kind="thing"), Category(id=2, name="roa
 HOW = Resampling(n_draws=200)
 
 
-def panel(seed: int, wrong: tuple[float, float], n: int = 16) -> Opposed:
+def panel(seed: int, wrong: tuple[float, float], n: int = 16) -> AnnotatorPairs:
     """Annotators "a" and "b" draw these shares of pixels at random, "c" is the truth; "b" skipped the last image."""
     rng = np.random.default_rng(seed)
     truth = [rng.integers(-1, 2, (4, 6)) for _ in range(n)]

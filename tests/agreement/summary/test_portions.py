@@ -8,24 +8,24 @@ import pytest
 from segdata.agreement.statistics.strata import differences
 from segdata.agreement.summary.estimates import Amounts, Resampling, overall_scores
 from segdata.agreement.summary.portions import TESTED, by_column, by_names, handed_out
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import SegdataError
-from segdata.core.opposed import Opposed
 from segdata.core.rule import Tables
-from segdata.core.strata import Names
-from segdata.measure.measure import measure
+from segdata.core.strata import StratumNames
+from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
 from tests.generators.agreement_tables import simulate_two_annotators
 
 HOW = Resampling(n_draws=50)
 
 
-def named(values: list[str | None]) -> Names:
-    found: Names = np.empty(len(values), object)
+def named(values: list[str | None]) -> StratumNames:
+    found: StratumNames = np.empty(len(values), object)
     found[:] = values
     return found
 
 
-def worse(opposed: Opposed, images: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> Opposed:
+def worse(opposed: AnnotatorPairs, images: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> AnnotatorPairs:
     """The same, where half of the shared pixels of some images are B's unlabelled ones."""
     overlaps = opposed.overlaps
     lost = np.where(images[overlaps["pair"]], overlaps["both"] // 2, 0)
@@ -67,7 +67,7 @@ def test_as_many_false_alarms_as_said(size: int, crossed: bool) -> None:
     assert np.mean(alarms) <= 0.17
 
 
-def _p_of_iou(amounts: Amounts, names: Names) -> float:
+def _p_of_iou(amounts: Amounts, names: StratumNames) -> float:
     stratum = np.unique(names.astype(str), return_inverse=True)[1].reshape(-1)
     every, of, block = handed_out(amounts, amounts.every, stratum)
     return float(differences(every.statistic(["iou"]), of, block, 0, n_draws=99)[1][0])
@@ -75,7 +75,7 @@ def _p_of_iou(amounts: Amounts, names: Names) -> float:
 
 def test_columns_of_images_and_of_annotations() -> None:
     """Two annotators of two images; the opposed tables' rows are those of the measured ones."""
-    tables: Tables = measure(draw_picture("aa..\n\nbb.."), frozenset())
+    tables: Tables = measure_source(draw_picture("aa..\n\nbb.."), frozenset())
     opposed = simulate_two_annotators(np.random.default_rng(2), len(tables.images))
     rows = np.zeros(len(tables.images), np.int64)
     opposed = replace(opposed, pairs=opposed.pairs.beside(annotation_a=rows, annotation_b=rows))

@@ -13,7 +13,7 @@ from segdata.agreement.summary.estimates import Amounts, Everyone, Resampling, o
 from segdata.agreement.summary.meanings import OF_PAIRS
 from segdata.agreement.summary.scores import by_category, of_pair
 from segdata.agreement.summary.sums import sums_of_pairs
-from segdata.core.opposed import Opposed
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
@@ -43,19 +43,19 @@ def label_maps(draw: st.DrawFn, annotators: int = 2, absent: bool = False) -> Ma
     return maps
 
 
-def values(opposed: Opposed) -> dict[str, float]:
+def values(opposed: AnnotatorPairs) -> dict[str, float]:
     """The scores of all pairs of annotations as if of two annotators."""
     amounts = Amounts.of(opposed)
     weighed = amounts.weighed(amounts.sums, np.ones((1, amounts.sums.n)))
     return {name: float(of_pair(name, weighed)[0]) for name in OF_PAIRS}
 
 
-def overall_values(opposed: Opposed) -> dict[str, float]:
+def overall_values(opposed: AnnotatorPairs) -> dict[str, float]:
     amounts = Amounts.of(opposed)
     return {name: each.value for name, each in overall_scores(amounts, amounts.every, FEW).items()}
 
 
-def category_values(opposed: Opposed, name: str) -> list[float]:
+def category_values(opposed: AnnotatorPairs, name: str) -> list[float]:
     amounts = Amounts.of(opposed)
     return by_category(name, amounts.weighed(amounts.sums, np.ones((1, amounts.sums.n))))[0].tolist()
 

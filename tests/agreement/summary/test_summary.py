@@ -10,8 +10,8 @@ from segdata.agreement.statistics.strata import blocks, differences
 from segdata.agreement.summary.agreed import Agreement, Value
 from segdata.agreement.summary.estimates import Amounts, Resampling, overall_scores
 from segdata.agreement.summary.summary import summary
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.finding import Finding
-from segdata.core.opposed import Opposed
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
@@ -130,7 +130,7 @@ def test_one_annotator_and_nothing() -> None:
         found = summary(tables_of_maps(drawn, CATEGORIES), HOW)
         assert (found.images, found.pairs, found.categories) == (0, (), ())
         assert np.isnan([each.value for each in found.overall.values()]).all()
-    bare = Opposed((), (), (), "panoptic", **dict.fromkeys(NAMES, Table({})))
+    bare = AnnotatorPairs((), (), (), "panoptic", **dict.fromkeys(NAMES, Table({})))
     assert summary(bare, HOW).images == 0
 
 

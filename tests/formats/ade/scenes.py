@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from segdata import Dataset, read
-from segdata.core.batch import Batch, concatenate
-from segdata.core.defect import Defect
+from segdata.core.batch import Batch, concatenate_batches
+from segdata.core.finding import Defect
 from segdata.testing.pictures import masks_of_runs
 
 CAR, PERSON, WHEEL = 401, 1831, 3035
@@ -66,7 +66,7 @@ def own_mask(root: Path, id_: int, pixels: object, stem: str = "ADE_train_000000
 def opened(root: Path, **options: Any) -> tuple[Dataset, Batch, list[Defect]]:
     """A dataset, its images, and its defects without informations."""
     dataset = read(root, **options)
-    batch = concatenate(list(dataset.batches(1)))
+    batch = concatenate_batches(list(dataset.batches(1)))
     batch.runs.checked(*batch.segment_size)
     defects = [*dataset.source.defects, *batch.defects]
     return dataset, batch, [each for each in defects if each.severity != "info"]

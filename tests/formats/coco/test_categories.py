@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from segdata.core.batch import Batch
-from segdata.core.defect import Defect
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.coco import instances
@@ -17,7 +17,7 @@ def read(folder: Path, *categories: Any, taxonomy: Taxonomy | None = None) -> tu
     """A document with these categories, and an annotation of each of the ids 1, 2 and 3."""
     annotations = [annotation(id=id_, category_id=id_) for id_ in (1, 2, 3)]
     path = write_document(folder, document(categories=list(categories), annotations=annotations))
-    source = instances.read(Request(path, taxonomy))
+    source = instances.read(ReadRequest(path, taxonomy))
     return source.profile, *load_all(source)
 
 

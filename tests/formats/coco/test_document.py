@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.core.batch import Batch
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.formats.coco import instances, panoptic
 from segdata.formats.coco.document import Items, decode_boxes, decode_numbers
 from tests.generators.coco_documents import annotation, document, load_all, write_document
@@ -20,7 +20,7 @@ from tests.generators.coco_documents import annotation, document, load_all, writ
 
 def read(folder: Path, content: object) -> tuple[Batch, list[Defect]]:
     """A document as COCO instances."""
-    return load_all(instances.read(Request(write_document(folder, content))))  # type: ignore[arg-type]  # some are wrong
+    return load_all(instances.read(ReadRequest(write_document(folder, content))))  # type: ignore[arg-type]  # some are wrong
 
 
 WHOLE = json.dumps(document(), indent=1).encode()
@@ -44,7 +44,7 @@ WHOLE = json.dumps(document(), indent=1).encode()
 )
 def test_no_json_is_one_finding(tmp_path: Path, format_: object, content: bytes, words: str, line: int | None) -> None:
     """The dataset is empty then, with the reason; nothing is raised."""
-    source = format_.read(Request(write_document(tmp_path, content)))  # type: ignore[attr-defined]  # a module
+    source = format_.read(ReadRequest(write_document(tmp_path, content)))  # type: ignore[attr-defined]  # a module
     batch, defects = load_all(source)
     assert (batch.images.num_rows, source.chunks()) == (0, [])
     errors = [each for each in defects if each.severity is None]
@@ -100,19 +100,19 @@ def test_nan_in_names_is_a_name(tmp_path: Path, name: str) -> None:
 
 def test_misuse_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(SegdataError, match=r"none\.json"):
-        instances.read(Request(tmp_path / "none.json"))
+        instances.read(ReadRequest(tmp_path / "none.json"))
     with pytest.raises(UnreadableError, match="no COCO instances JSON"):
-        instances.read(Request(tmp_path))
+        instances.read(ReadRequest(tmp_path))
     write_document(tmp_path, document(), "a.json")
     write_document(tmp_path, document(), "annotations/b.json")
     with pytest.raises(UnreadableError, match=r"name one of them: a\.json, annotations/b\.json"):
-        instances.read(Request(tmp_path))
+        instances.read(ReadRequest(tmp_path))
 
 
 def test_document_in_a_folder_is_found(tmp_path: Path) -> None:
     write_document(tmp_path, document(), "annotations/instances_train.json")
     write_document(tmp_path, b'{"info": {}, "licenses": []}', "annotations/other.json")
-    source = instances.read(Request(tmp_path))
+    source = instances.read(ReadRequest(tmp_path))
     assert source.profile.name == tmp_path.name
     assert source.defects[0].file == "annotations/instances_train.json"
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from segdata.core.batch import Batch
-from segdata.core.defect import Defect
-from segdata.core.format import Request, Source
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest, Source
 from segdata.formats.coco import instances
 from tests.generators.coco_documents import annotation, document, load_all, write_document
 
@@ -23,7 +23,7 @@ def read(folder: Path, *images: dict[str, Any], **request: Any) -> tuple[Batch, 
     """A document with these images, and an annotation of the image 1 and of the image 2."""
     annotations = [annotation(), annotation(id=2, image_id=2)] if len(images) > 1 else [annotation()]
     path = write_document(folder, document(images=list(images), annotations=annotations))
-    return load_all(instances.read(Request(path, **request)))
+    return load_all(instances.read(ReadRequest(path, **request)))
 
 
 def picture(path: Path, width: int = 6, height: int = 5, orientation: int | None = None) -> None:
@@ -100,7 +100,7 @@ def test_backslashes_are_separators(tmp_path: Path) -> None:
 def test_images_are_found(tmp_path: Path, folder: str) -> None:
     picture(tmp_path / "annotations" / folder / "a.png")
     path = write_document(tmp_path, document(), "annotations/instances_train.json")
-    source = instances.read(Request(path))
+    source = instances.read(ReadRequest(path))
     assert source.load(source.chunks()[0]).images["uri"][0].as_py().endswith("a.png")
     assert source.defects == []
 
@@ -111,7 +111,7 @@ def informations(source: Source) -> list[tuple[str, str]]:
 
 def test_no_image_at_all_is_one_information(tmp_path: Path) -> None:
     images = [entry(id=i, file_name=f"{i}.png") for i in range(1, 4)]
-    source = instances.read(Request(write_document(tmp_path, document(images=images))))
+    source = instances.read(ReadRequest(write_document(tmp_path, document(images=images))))
     (told,) = informations(source)
     assert told[0] == "SEG002"
     assert "none of the 3 image files is here" in told[1]

@@ -11,10 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from segdata.core.batch import concatenate
-from segdata.core.format import Clue, Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Losses
+from segdata.core.batch import concatenate_batches
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, ReadRequest
 from segdata.formats.coco import instances, panoptic
 from segdata.testing.pictures import masks_of_runs
 from tests.generators.coco_documents import SQUARE, annotation, document, load_all, write_document
@@ -50,7 +48,7 @@ def test_polygons_have_the_official_pixels(tmp_path_factory: pytest.TempPathFact
     """Rings that are left out hold no pixels anyway."""
     annotations = [annotation(id=i, segmentation=each) for i, each in enumerate(segmentations)]
     path = write_document(tmp_path_factory.mktemp("coco"), on([]) | {"annotations": annotations})
-    batch, _ = load_all(instances.read(Request(path)))
+    batch, _ = load_all(instances.read(ReadRequest(path)))
     masks = dict(
         zip(batch.segments["segment_id"].to_pylist(), masks_of_runs(batch.runs, *batch.segment_size), strict=True)
     )
@@ -71,7 +69,7 @@ def test_rle_has_the_official_pixels(
         changes = np.flatnonzero(np.diff(mask.T.ravel(), prepend=0)).tolist()
         segmentation = {"size": list(SIDES), "counts": np.diff([0, *changes, mask.size]).tolist()}
     path = write_document(tmp_path_factory.mktemp("coco"), on(segmentation))
-    batch, defects = load_all(instances.read(Request(path)))
+    batch, defects = load_all(instances.read(ReadRequest(path)))
     assert defects == []
     np.testing.assert_array_equal(masks_of_runs(batch.runs, *batch.segment_size)[0], mask.astype(bool))
     batch.runs.checked(*batch.segment_size)
@@ -80,7 +78,7 @@ def test_rle_has_the_official_pixels(
 def test_inner_ring_is_filled_as_coco_does(tmp_path: Path) -> None:
     """COCO unites the rings of an annotation; whether a hole was meant is for a rule to ask."""
     hole = [[0, 0, 6, 0, 6, 6, 0, 6], [2, 2, 4, 2, 4, 4, 2, 4]]
-    batch, defects = load_all(instances.read(Request(write_document(tmp_path, on(hole)))))
+    batch, defects = load_all(instances.read(ReadRequest(write_document(tmp_path, on(hole)))))
     assert (batch.runs.areas(1).tolist(), defects) == ([36], [])
 
 
@@ -88,10 +86,10 @@ def test_inner_ring_is_filled_as_coco_does(tmp_path: Path) -> None:
 @pytest.mark.parametrize("segmentation", [[SQUARE], {"size": [7, 9], "counts": [8, 2, 53]}])
 def test_crowd_and_encoding_are_independent(tmp_path: Path, crowd: int, segmentation: Any) -> None:
     path = write_document(tmp_path, on(segmentation, iscrowd=crowd))
-    source = instances.read(Request(path))
+    source = instances.read(ReadRequest(path))
     batch, _ = load_all(source)
     assert batch.segments["iscrowd"].to_pylist() == [crowd == 1]
-    instances.write(source.profile, [batch], tmp_path / "out.json", Losses())
+    instances.write(source.profile, [batch], tmp_path / "out.json", LossCounter())
     again = json.loads((tmp_path / "out.json").read_bytes())["annotations"][0]
     assert again["iscrowd"] == crowd
     assert isinstance(again["segmentation"], type(segmentation))
@@ -106,7 +104,7 @@ def test_everything_that_is_said_is_read(tmp_path: Path) -> None:
         "keypoints": [1, 2],
         "attributes": {"a": "ä"},
     }
-    source = instances.read(Request(write_document(tmp_path, on([SQUARE], **said)), annotator="ann"))
+    source = instances.read(ReadRequest(write_document(tmp_path, on([SQUARE], **said)), annotator="ann"))
     batch, defects = load_all(source)
     assert defects == []
     row = batch.segments.to_pylist()[0]
@@ -125,7 +123,7 @@ def test_everything_that_is_said_is_read(tmp_path: Path) -> None:
 def test_other_types_of_widely_used_keys_are_attributes(tmp_path: Path) -> None:
     """They are no keys of COCO's own, so nobody can say that they are wrong."""
     said = {"score": "high", "track_id": "a7", "attributes": ["x"], "iscrowd": True}
-    batch, defects = load_all(instances.read(Request(write_document(tmp_path, on([SQUARE], **said)))))
+    batch, defects = load_all(instances.read(ReadRequest(write_document(tmp_path, on([SQUARE], **said)))))
     assert defects == []
     row = batch.segments.to_pylist()[0]
     assert (row["score"], row["track_id"], row["iscrowd"]) == (None, None, True)
@@ -133,7 +131,7 @@ def test_other_types_of_widely_used_keys_are_attributes(tmp_path: Path) -> None:
 
 
 def test_image_without_annotation_is_annotated_and_empty(tmp_path: Path) -> None:
-    source = instances.read(Request(write_document(tmp_path, document(annotations=[]))))
+    source = instances.read(ReadRequest(write_document(tmp_path, document(annotations=[]))))
     batch, defects = load_all(source)
     assert (batch.annotations["image"].to_pylist(), batch.n_segments, defects) == ([0], 0, [])
 
@@ -142,7 +140,7 @@ def test_load_in_any_order_and_from_any_thread(tmp_path: Path) -> None:
     """The chunks hold every image once; other orders and threads give the same images."""
     images = [{"id": i, "file_name": f"{i}.png", "width": 6, "height": 5} for i in range(50)]
     annotations = [annotation(id=i, image_id=i * 7 % 50) for i in range(20_000)]
-    source = instances.read(Request(write_document(tmp_path, document(images=images, annotations=annotations))))
+    source = instances.read(ReadRequest(write_document(tmp_path, document(images=images, annotations=annotations))))
     chunks = source.chunks()
     assert len(chunks) > 1
     assert np.concatenate(chunks).tolist() == list(range(50))
@@ -154,7 +152,7 @@ def test_load_in_any_order_and_from_any_thread(tmp_path: Path) -> None:
     rows = np.array([3, 0, 49])
     picked = source.load(rows)
     assert picked.images["image_id"].to_pylist() == ["3.png", "0.png", "49.png"]
-    whole = concatenate(alone)
+    whole = concatenate_batches(alone)
     for k, row in enumerate(rows):
         ids = whole.segments["segment_id"].to_numpy()[whole.segment_image == row]
         assert picked.segments["segment_id"].to_numpy()[picked.segment_image == k].tolist() == ids.tolist()
@@ -162,8 +160,8 @@ def test_load_in_any_order_and_from_any_thread(tmp_path: Path) -> None:
 
 def test_source_rings_are_written_number_for_number(tmp_path: Path) -> None:
     ring = [0.1, 0.30000000000000004, 5.999999999999999, 0.5, 6.25, 6.7]
-    source = instances.read(Request(write_document(tmp_path, on([ring]))))
-    losses = Losses()
+    source = instances.read(ReadRequest(write_document(tmp_path, on([ring]))))
+    losses = LossCounter()
     instances.write(source.profile, [load_all(source)[0]], tmp_path / "out", losses)
     (again,) = json.loads((tmp_path / "out" / "annotations.json").read_bytes())["annotations"]
     assert again["segmentation"] == [ring]
@@ -179,9 +177,9 @@ def test_hole_is_written_as_rle(tmp_path: Path) -> None:
     mask[1:6, 1:6], mask[3, 3] = 1, 0
     coded = coco_mask.encode(np.asfortranarray(mask))
     source = instances.read(
-        Request(write_document(tmp_path, on({"size": coded["size"], "counts": coded["counts"].decode()})))
+        ReadRequest(write_document(tmp_path, on({"size": coded["size"], "counts": coded["counts"].decode()})))
     )
-    instances.write(source.profile, [load_all(source)[0]], tmp_path / "out.json", Losses())
+    instances.write(source.profile, [load_all(source)[0]], tmp_path / "out.json", LossCounter())
     (again,) = json.loads((tmp_path / "out.json").read_bytes())["annotations"]
     assert again["segmentation"] == {"size": list(SIDES), "counts": coded["counts"].decode()}
 
@@ -190,8 +188,8 @@ def test_written_file_loads_in_pycocotools(tmp_path: Path, capsys: pytest.Captur
     from pycocotools.coco import COCO
 
     annotations = [annotation(id=0), annotation(id=5, iscrowd=1), annotation(id=5)]
-    source = instances.read(Request(write_document(tmp_path, document(annotations=annotations))))
-    losses = Losses()
+    source = instances.read(ReadRequest(write_document(tmp_path, document(annotations=annotations))))
+    losses = LossCounter()
     instances.write(source.profile, [load_all(source)[0]], tmp_path / "out.json", losses)
     official_reader = COCO(str(tmp_path / "out.json"))
     capsys.readouterr()
@@ -202,8 +200,8 @@ def test_written_file_loads_in_pycocotools(tmp_path: Path, capsys: pytest.Captur
 
 def test_info_and_licenses_survive(tmp_path: Path) -> None:
     about = {"info": {"year": 2020, "x": "ä"}, "licenses": [{"id": 1}]}
-    source = instances.read(Request(write_document(tmp_path, document(**about))))
-    instances.write(source.profile, [], tmp_path / "out.json", Losses())
+    source = instances.read(ReadRequest(write_document(tmp_path, document(**about))))
+    instances.write(source.profile, [], tmp_path / "out.json", LossCounter())
     again = json.loads((tmp_path / "out.json").read_bytes())
     assert {key: again[key] for key in about} == about
     assert again["images"] == again["annotations"] == []
@@ -225,7 +223,7 @@ def test_detection_looks_at_keys(tmp_path: Path, content: Any, sort: str | None)
     path = write_document(tmp_path, content)
     for name, format_ in (("instances", instances), ("panoptic", panoptic)):
         for root in (path, tmp_path):
-            assert isinstance(format_.detect(Glance(root)), Clue) == (name == sort)
+            assert isinstance(format_.detect(FileProbe(root)), FormatMatch) == (name == sort)
 
 
 def test_detection_of_a_large_file_looks_at_samples(tmp_path: Path) -> None:
@@ -234,5 +232,5 @@ def test_detection_of_a_large_file_looks_at_samples(tmp_path: Path) -> None:
     entries = [{"image_id": i, "file_name": "x.png", "segments_info": []} for i in range(10_000)]
     categories = [{"id": i, "name": "x" * 1000} for i in range(300)]
     path = write_document(tmp_path, {"images": images, "annotations": entries, "categories": categories})
-    assert panoptic.detect(Glance(path)) is not None
-    assert instances.detect(Glance(path)) is None
+    assert panoptic.detect(FileProbe(path)) is not None
+    assert instances.detect(FileProbe(path)) is None

@@ -18,11 +18,10 @@ from pycocotools.coco import COCO
 from scipy import ndimage
 
 import segdata
-from segdata.core.batch import Batch, concatenate, replaced
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Config, InstanceIds, Layers
 from segdata.core.errors import SegdataError
-from segdata.core.format import Request, format_named
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter, ReadRequest, find_format
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.coco import instances
@@ -34,9 +33,9 @@ Written = dict[str, Any]  # Any: JSON
 WIDTH, HEIGHT = 9, 7
 
 
-def written_as(polygons: str, source: Any, folder: Path) -> tuple[list[Written], Path, Losses]:
+def written_as(polygons: str, source: Any, folder: Path) -> tuple[list[Written], Path, LossCounter]:
     """The annotations of what was read, the file, and what was lost."""
-    path, losses = folder / f"{polygons}.json", Losses()
+    path, losses = folder / f"{polygons}.json", LossCounter()
     instances.write(source.profile, [load_all(source)[0]], path, losses, polygons=polygons)
     return json.loads(path.read_bytes())["annotations"], path, losses
 
@@ -45,7 +44,7 @@ def drawn(folder: Path, *annotations: Written) -> Any:
     """A document on an image of 9 x 7 pixels, read."""
     images = [{"id": 1, "file_name": "a.png", "height": HEIGHT, "width": WIDTH}]
     listed = [annotation(**each, id=number) for number, each in enumerate(annotations, start=1)]
-    return instances.read(Request(write_document(folder, document(images=images, annotations=listed))))
+    return instances.read(ReadRequest(write_document(folder, document(images=images, annotations=listed))))
 
 
 def coded(*holes: tuple[int, int], box: tuple[int, int, int, int] = (1, 1, 6, 6)) -> Written:
@@ -71,12 +70,12 @@ def official_masks(path: Path) -> list[np.ndarray]:
 def test_pixels_come_back(dataset: tuple[Profile, list[Batch]], polygons: str) -> None:
     """To us and to pycocotools; the key that marks keyholes does not, and nothing else is lost than otherwise."""
     profile, batches = dataset
-    before = concatenate(batches)
+    before = concatenate_batches(batches)
     with tempfile.TemporaryDirectory() as folder:
-        path, losses, usual = Path(folder) / "out.json", Losses(), Losses()
+        path, losses, usual = Path(folder) / "out.json", LossCounter(), LossCounter()
         instances.write(profile, batches, Path(folder) / "usual.json", usual)
         instances.write(profile, batches, path, losses, polygons=polygons)
-        back, defects = load_all(instances.read(Request(path)))
+        back, defects = load_all(instances.read(ReadRequest(path)))
         masks = official_masks(path)
     assert [each for each in defects if each.code != "SEG002"] == []
     for column in ("start", "length", "owner"):
@@ -130,7 +129,7 @@ def test_what_was_written_exactly_stays_as_it_is(tmp_path: Path) -> None:
     source = drawn(tmp_path, {"segmentation": coded((3, 3))}, {"segmentation": [bridged]}, {"segmentation": [SQUARE]})
     items, path, _ = written_as("exact", source, tmp_path)
     assert [each.get("segdata_keyhole") for each in items] == [1, 1, None]
-    again = instances.read(Request(path))
+    again = instances.read(ReadRequest(path))
     batch, defects = load_all(again)
     assert defects == []
     assert batch.segments["rings"].to_pylist() == [each["segmentation"] for each in items]
@@ -142,8 +141,8 @@ def test_what_was_written_exactly_stays_as_it_is(tmp_path: Path) -> None:
 
 def test_rings_that_no_longer_fit_are_outlined_and_counted(tmp_path: Path) -> None:
     source = drawn(tmp_path, {"segmentation": [SQUARE]})
-    batch, losses = load_all(source)[0], Losses()
-    wrong = replace(batch, segments=replaced(batch.segments, "rings", [[[0.0, 0, 1, 0, 1, 1]]]))
+    batch, losses = load_all(source)[0], LossCounter()
+    wrong = replace(batch, segments=replace_column(batch.segments, "rings", [[[0.0, 0, 1, 0, 1, 1]]]))
     instances.write(source.profile, [wrong], tmp_path / "out.json", losses, polygons="exact")
     (item,) = json.loads((tmp_path / "out.json").read_bytes())["annotations"]
     assert item["segmentation"] == [SQUARE]
@@ -160,7 +159,7 @@ def test_what_is_found_does_not_depend_on_how_it_is_written(tmp_path: Path) -> N
     shapes = [{"size": each["size"], "counts": each["counts"].decode()} for each in coded]
     images = [{"id": 1, "file_name": "a.png", "height": 40, "width": 60}]
     listed = [annotation(id=number, segmentation=shape) for number, shape in enumerate(shapes, start=1)]
-    source = instances.read(Request(write_document(tmp_path, document(images=images, annotations=listed))))
+    source = instances.read(ReadRequest(write_document(tmp_path, document(images=images, annotations=listed))))
     found = []
     for polygons in ("never", "exact"):
         _, path, _ = written_as(polygons, source, tmp_path)
@@ -173,9 +172,9 @@ def test_what_is_found_does_not_depend_on_how_it_is_written(tmp_path: Path) -> N
 def test_unknown_choices_are_refused(tmp_path: Path) -> None:
     source = drawn(tmp_path)
     with pytest.raises(SegdataError, match="polygons is 'best', it must be one of: source, exact, never"):
-        instances.write(source.profile, [], tmp_path / "out.json", Losses(), polygons="best")
+        instances.write(source.profile, [], tmp_path / "out.json", LossCounter(), polygons="best")
     assert not (tmp_path / "out.json").exists()
-    (line,) = format_named("coco-instances").write_options.values()
+    (line,) = find_format("coco-instances").write_options.values()
     assert all(f"{choice}" in line for choice in ("source (default): ", "exact: ", "never: "))
 
 
@@ -207,7 +206,7 @@ def test_real_masks_become_polygons(
     """Keyholes are those in which scipy finds holes. A category that is not in the taxonomy is not written."""
     dataset = segdata.read(real_data / name, **opening)
     batches = list(dataset.batches(in_order=True))
-    instances.write(dataset.profile, batches, tmp_path / "out.json", Losses(), polygons="exact")
+    instances.write(dataset.profile, batches, tmp_path / "out.json", LossCounter(), polygons="exact")
     items = json.loads((tmp_path / "out.json").read_bytes())["annotations"]
     known = np.array(list(dataset.taxonomy.by_id()))
     ours = (

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from segdata import convert, read
 from segdata.core.batch import Batch
-from segdata.core.defect import Defect
-from segdata.core.format import Request, detect
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest, detect
 from segdata.formats.coco import lvis
 from tests.generators.coco_documents import annotation, document, load_all, write_document
 
@@ -41,7 +41,7 @@ def entry(**keys: Any) -> dict[str, Any]:
 def opened(folder: Path, *images: dict[str, Any], annotations: Sequence[Any] = ()) -> tuple[Batch, list[Defect]]:
     """A document with these images, read."""
     content = document(images=list(images), annotations=list(annotations), categories=CATEGORIES)
-    return load_all(lvis.read(Request(write_document(folder, content))))
+    return load_all(lvis.read(ReadRequest(write_document(folder, content))))
 
 
 def test_what_is_known_of_categories_is_the_coverage(tmp_path: Path) -> None:

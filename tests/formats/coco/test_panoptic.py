@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segdata.core.batch import Batch
-from segdata.core.defect import Defect
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.formats.coco import panoptic
 from segdata.formats.coco.panoptic_masks import read_regions
 from segdata.testing.pictures import masks_of_runs
@@ -52,7 +52,7 @@ def read(folder: Path, *infos: dict[str, Any], **parts: Any) -> tuple[Batch, lis
         save(folder, rgb(picture()))
     entry = {"image_id": 1, "file_name": "a.png", "segments_info": list(infos) or [info(), info(SECOND)]}
     path = write_document(folder, document(**({"annotations": [entry]} | parts)))
-    return load_all(panoptic.read(Request(path)))
+    return load_all(panoptic.read(ReadRequest(path)))
 
 
 def test_pixels_and_what_is_said_of_them(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_pixels_and_what_is_said_of_them(tmp_path: Path) -> None:
 def test_habits(tmp_path: Path) -> None:
     save(tmp_path, rgb(picture()))
     categories = [{"id": 1, "name": "sky", "isthing": 0, "color": [1, 2, 3]}]
-    source = panoptic.read(Request(write_document(tmp_path, document(annotations=[], categories=categories))))
+    source = panoptic.read(ReadRequest(write_document(tmp_path, document(annotations=[], categories=categories))))
     profile = source.profile
     assert (profile.task, profile.coverage.value, profile.overlap.value) == ("panoptic", "exhaustive", "forbid")
     assert not profile.coverage.declared
@@ -205,7 +205,7 @@ def test_missing_masks(tmp_path: Path) -> None:
     ]
     (tmp_path / "some" / "a.png").unlink()
     save(tmp_path, rgb(picture()), name="some/B.PNG")
-    source = panoptic.read(Request(tmp_path / "some.json"))
+    source = panoptic.read(ReadRequest(tmp_path / "some.json"))
     batch, defects = load_all(source)
     assert [each.code for each in defects] == ["SEG002"]
     assert "none of the 2 masks" in defects[0].message

@@ -10,25 +10,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
 from segdata.core.errors import SegdataError
-from segdata.core.format import Request
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Profile
 from segdata.core.runs import Runs
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.formats.coco import panoptic
 from segdata.testing.pictures import runs_of_masks
 from tests.generators.coco_documents import document, write_document
 
 
-def write(folder: Path, profile: Profile, masks: list[NDArray[np.bool_]], ids: list[int], **columns: Any) -> Losses:
+def write(
+    folder: Path, profile: Profile, masks: list[NDArray[np.bool_]], ids: list[int], **columns: Any
+) -> LossCounter:
     """One image with these masks, written."""
-    n, losses = len(masks), Losses()
+    n, losses = len(masks), LossCounter()
     height, width = masks[0].shape
     batch = Batch(
-        table(BATCH_IMAGES, 1, image_id=["x/a.jpg"], width=[width], height=[height]),
-        table(BATCH_ANNOTATIONS, 1, image=[0]),
-        table(BATCH_SEGMENTS, n, **({"annotation": [0] * n, "category_id": [1] * n, "segment_id": ids} | columns)),
+        make_table(BATCH_IMAGES, 1, image_id=["x/a.jpg"], width=[width], height=[height]),
+        make_table(BATCH_ANNOTATIONS, 1, image=[0]),
+        make_table(BATCH_SEGMENTS, n, **({"annotation": [0] * n, "category_id": [1] * n, "segment_id": ids} | columns)),
         runs_of_masks(masks),
     )
     panoptic.write(profile, [batch], folder / "out", losses)
@@ -36,7 +37,7 @@ def write(folder: Path, profile: Profile, masks: list[NDArray[np.bool_]], ids: l
 
 
 def profile_of(tmp_path: Path) -> Profile:
-    return panoptic.read(Request(write_document(tmp_path, document(annotations=[])))).profile
+    return panoptic.read(ReadRequest(write_document(tmp_path, document(annotations=[])))).profile
 
 
 def test_later_segments_win_and_what_they_hide_is_counted(tmp_path: Path) -> None:
@@ -72,10 +73,10 @@ def test_image_without_size_is_refused(tmp_path: Path) -> None:
 
 def test_unsafe_image_names_are_refused(tmp_path: Path) -> None:
     batch = Batch(
-        table(BATCH_IMAGES, 1, image_id=["../a.jpg"], width=[2], height=[2]),
-        table(BATCH_ANNOTATIONS, 1, image=[0]),
+        make_table(BATCH_IMAGES, 1, image_id=["../a.jpg"], width=[2], height=[2]),
+        make_table(BATCH_ANNOTATIONS, 1, image=[0]),
         BATCH_SEGMENTS.empty_table(),
         Runs.empty(),
     )
     with pytest.raises(SegdataError, match=r"\.\./a\.jpg"):
-        panoptic.write(profile_of(tmp_path), [batch], tmp_path / "out", Losses())
+        panoptic.write(profile_of(tmp_path), [batch], tmp_path / "out", LossCounter())

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from segdata.core.batch import Batch, concatenate
-from segdata.core.defect import Defect
-from segdata.core.format import Request, Source, detect
-from segdata.core.loss import Losses
+from segdata.core.batch import Batch, concatenate_batches
+from segdata.core.finding import Defect
+from segdata.core.format import LossCounter, ReadRequest, Source, detect
 from segdata.formats.coco import instances, panoptic
 from segdata.formats.coco.segmentations import write_rles
 
@@ -30,7 +29,7 @@ FILES = (
 
 def everything(source: Source) -> tuple[Batch, list[Defect]]:
     """All images, and all defects."""
-    batch = concatenate([source.load(rows) for rows in source.chunks()])
+    batch = concatenate_batches([source.load(rows) for rows in source.chunks()])
     return batch, [*source.defects, *batch.defects]
 
 
@@ -41,7 +40,7 @@ def codes(defects: list[Defect]) -> dict[str, int]:
 @pytest.mark.parametrize("name", FILES)
 def test_every_annotation_has_the_official_pixels(real_data: Path, name: str) -> None:
     """All annotations of the file are there, in COCO's own code."""
-    batch, _ = everything(instances.read(Request(real_data / name)))
+    batch, _ = everything(instances.read(ReadRequest(real_data / name)))
     content = json.loads((real_data / name).read_bytes())
     size = {each["id"]: (each["height"], each["width"]) for each in content["images"]}
     by_place = {int(place.rsplit("/")[-1]): row for row, place in enumerate(batch.segments["place"].to_pylist())}
@@ -64,7 +63,7 @@ def _official(segmentation: Any, height: int, width: int) -> Any:
 
 def test_coco_tiny(real_data: Path) -> None:
     assert detect(real_data / "coco_tiny") == "coco-instances"
-    source = instances.read(Request(real_data / "coco_tiny"))
+    source = instances.read(ReadRequest(real_data / "coco_tiny"))
     batch, defects = everything(source)
     assert defects == []
     assert (batch.images.num_rows, batch.n_segments, len(source.profile.taxonomy.categories)) == (50, 470, 80)
@@ -77,7 +76,7 @@ def test_coco_tiny(real_data: Path) -> None:
 
 
 def test_taco(real_data: Path) -> None:
-    source = instances.read(Request(real_data / "taco" / "annotations.json"))
+    source = instances.read(ReadRequest(real_data / "taco" / "annotations.json"))
     batch, defects = everything(source)
     assert codes(defects) == {"SEG008": 2, "SEG002": 1}
     assert sorted(each.segments for each in defects if each.code == "SEG008") == [(309,), (4040,)]
@@ -95,7 +94,7 @@ def test_taco(real_data: Path) -> None:
 
 @pytest.mark.parametrize("name", ["annotations_2019-06-24_a35e944.json", "annotations_2019-06-26_1e4d24a.json"])
 def test_taco_boxes_from_the_bottom(real_data: Path, name: str) -> None:
-    batch, defects = everything(instances.read(Request(real_data / "taco" / name)))
+    batch, defects = everything(instances.read(ReadRequest(real_data / "taco" / name)))
     assert (batch.images.num_rows, batch.n_segments) == (715, 2152)
     assert {each.code for each in defects} == {"SEG002"}
     off = 0
@@ -109,7 +108,7 @@ def test_taco_boxes_from_the_bottom(real_data: Path, name: str) -> None:
 
 
 def test_gbm40_nuclei(real_data: Path) -> None:
-    source = instances.read(Request(real_data / "gbm40_nuclei"))
+    source = instances.read(ReadRequest(real_data / "gbm40_nuclei"))
     batch, defects = everything(source)
     assert defects == []
     assert (batch.images.num_rows, batch.n_segments) == (40, 4976)
@@ -119,7 +118,7 @@ def test_gbm40_nuclei(real_data: Path) -> None:
 def test_sahi_terrain(real_data: Path) -> None:
     """The stored areas are wrong; the third image is not there."""
     folder = real_data / "peer_fixtures" / "sahi_terrain"
-    batch, defects = everything(instances.read(Request(folder / "terrain_all_coco.json")))
+    batch, defects = everything(instances.read(ReadRequest(folder / "terrain_all_coco.json")))
     assert [(each.code, each.image) for each in defects] == [("SEG002", "terrain3.png")]
     areas, declared = batch.runs.areas(batch.n_segments), batch.segments["declared_area"].to_numpy()
     assert (np.abs(areas - declared) > 0.05 * areas).all()
@@ -127,7 +126,7 @@ def test_sahi_terrain(real_data: Path) -> None:
 
 
 def test_panoptic_sample(real_data: Path) -> None:
-    source = panoptic.read(Request(real_data / "coco_panoptic_sample"))
+    source = panoptic.read(ReadRequest(real_data / "coco_panoptic_sample"))
     batch, defects = everything(source)
     assert defects == []
     assert batch.images["uri"].null_count == 0
@@ -143,8 +142,8 @@ def test_panoptic_sample(real_data: Path) -> None:
 def test_panoptic_sample_is_the_same_as_rle(real_data: Path) -> None:
     """The same truth in another encoding, made by others; crowds included."""
     folder = real_data / "coco_panoptic_sample"
-    masks, _ = everything(panoptic.read(Request(folder)))
-    coded, _ = everything(instances.read(Request(folder / "panoptic_coco_detection_format.json")))
+    masks, _ = everything(panoptic.read(ReadRequest(folder)))
+    coded, _ = everything(instances.read(ReadRequest(folder / "panoptic_coco_detection_format.json")))
     for name in ("start", "length", "owner"):
         np.testing.assert_array_equal(getattr(masks.runs, name), getattr(coded.runs, name))
     assert masks.segments["category_id"].equals(coded.segments["category_id"])
@@ -155,7 +154,7 @@ def test_two_channel_masks_are_no_panoptic_masks(real_data: Path, tmp_path: Path
     sample = real_data / "coco_panoptic_sample"
     (tmp_path / "some.json").write_bytes((sample / "panoptic_examples.json").read_bytes())
     (tmp_path / "some").symlink_to(sample / "panoptic_examples_2ch_format")
-    batch, defects = everything(panoptic.read(Request(tmp_path / "some.json")))
+    batch, defects = everything(panoptic.read(ReadRequest(tmp_path / "some.json")))
     assert set(codes(defects)) == {"SEG014", "SEG002"}
     assert batch.n_segments == 0
 
@@ -163,18 +162,18 @@ def test_two_channel_masks_are_no_panoptic_masks(real_data: Path, tmp_path: Path
 def test_datumaro_fixture_has_a_mask_of_another_size(real_data: Path) -> None:
     """Its masks are 5 wide, its images 10."""
     folder = real_data / "peer_fixtures" / "datumaro" / "coco_dataset" / "panoptic" / "annotations"
-    _, defects = everything(panoptic.read(Request(folder / "panoptic_train.json")))
+    _, defects = everything(panoptic.read(ReadRequest(folder / "panoptic_train.json")))
     assert codes(defects) == {"SEG003": 1}
 
 
 @pytest.mark.parametrize("name", ["coco_tiny", "gbm40_nuclei", "taco/annotations.json"])
 def test_real_instances_survive_unchanged(real_data: Path, tmp_path: Path, name: str) -> None:
     """Pixels, rings and all that is said, apart from ids that occur twice."""
-    source = instances.read(Request(real_data / name))
+    source = instances.read(ReadRequest(real_data / name))
     batch, _ = everything(source)
-    losses = Losses()
+    losses = LossCounter()
     instances.write(source.profile, [batch], tmp_path / "out.json", losses)
-    again = instances.read(Request(tmp_path / "out.json"))
+    again = instances.read(ReadRequest(tmp_path / "out.json"))
     back, _ = everything(again)
     for column in ("start", "length", "owner"):
         np.testing.assert_array_equal(getattr(back.runs, column), getattr(batch.runs, column))
@@ -187,12 +186,12 @@ def test_real_instances_survive_unchanged(real_data: Path, tmp_path: Path, name:
 
 def test_real_panoptic_survives_unchanged(real_data: Path, tmp_path: Path) -> None:
     """To the byte of every pixel."""
-    source = panoptic.read(Request(real_data / "coco_panoptic_sample"))
+    source = panoptic.read(ReadRequest(real_data / "coco_panoptic_sample"))
     batch, _ = everything(source)
-    losses = Losses()
+    losses = LossCounter()
     panoptic.write(source.profile, [batch], tmp_path / "out", losses)
     assert losses.listed() == []
-    back, _ = everything(panoptic.read(Request(tmp_path / "out")))
+    back, _ = everything(panoptic.read(ReadRequest(tmp_path / "out")))
     np.testing.assert_array_equal(back.runs.start, batch.runs.start)
     assert back.segments.drop_columns(["file", "place"]).equals(batch.segments.drop_columns(["file", "place"]))
     assert back.images["metadata"].equals(batch.images["metadata"])

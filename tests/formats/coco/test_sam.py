@@ -13,7 +13,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from segdata import convert, read
-from segdata.core.batch import concatenate
+from segdata.core.batch import concatenate_batches
 from segdata.core.errors import UnreadableError
 from segdata.core.format import detect
 from segdata.testing.pictures import Mask, masks_of_runs
@@ -58,7 +58,7 @@ def test_pixels_are_those_of_pycocotools(
 ) -> None:
     """`found` codes them with pycocotools, or as SAM's own uncompressed RLE."""
     path = save(tmp_path_factory.mktemp("sam") / "a.json", [found(mask, compressed=compressed) for mask in masks])
-    batch = concatenate(list(read(path, format="sam")))
+    batch = concatenate_batches(list(read(path, format="sam")))
     ours = masks_of_runs(batch.runs, *batch.segment_size)
     assert [each.tolist() for each in ours] == [mask.tolist() for mask in masks]
 

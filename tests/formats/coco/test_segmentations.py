@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.formats.coco import instances
 from segdata.testing.pictures import Mask
 from tests.generators.coco_documents import annotation, document, load_all, write_document
@@ -23,7 +23,7 @@ def read(folder: Path, segmentation: Any, bbox: list[float] | None) -> tuple[int
     keys = {"segmentation": segmentation} | ({} if bbox is None else {"bbox": bbox})
     image = {"id": 1, "file_name": "a.png", "width": WIDTH, "height": HEIGHT}
     batch, defects = load_all(
-        instances.read(Request(write_document(folder, document(images=[image], annotations=[annotation(**keys)]))))
+        instances.read(ReadRequest(write_document(folder, document(images=[image], annotations=[annotation(**keys)]))))
     )
     return batch.n_segments, [each.code for each in defects]
 

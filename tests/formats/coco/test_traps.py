@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from segdata.core.batch import Batch
-from segdata.core.defect import Defect
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.formats.coco import instances
 from tests.generators.coco_documents import SQUARE, annotation, document, load_all, write_document
 
@@ -64,7 +64,7 @@ BROKEN: list[tuple[dict[str, Any], str, str, str, int]] = [
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
     """Writes a document and reads it as COCO instances."""
-    return lambda content: load_all(instances.read(Request(write_document(tmp_path, content))))
+    return lambda content: load_all(instances.read(ReadRequest(write_document(tmp_path, content))))
 
 
 @pytest.mark.parametrize(("keys", "code", "place", "words", "n_segments"), BROKEN)

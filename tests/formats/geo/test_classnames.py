@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.geo.classnames import class_names
 
 GDAL_TABLE = """<PAMDataset>

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import segdata
-from segdata.core.batch import replaced
+from segdata.core.batch import replace_column
 from segdata.core.errors import SegdataError
 from segdata.formats.geo.ground import row_areas_m2, segment_areas_m2
 from segdata.formats.geo.place import Place
@@ -67,7 +67,7 @@ def test_what_has_no_areas() -> None:
 def test_segments_are_the_sum_of_their_pixels(ids: np.ndarray) -> None:
     """In degrees, where each row counts differently, beside an image that lies nowhere."""
     batch = next(iter(segdata.from_arrays({"a.png": ids, "b.png": ids}, ["a", "b"])))
-    images = replaced(batch.images, "metadata", [list(DEGREES.metadata.items()), None])
+    images = replace_column(batch.images, "metadata", [list(DEGREES.metadata.items()), None])
     found = segment_areas_m2(type(batch)(images, batch.annotations, batch.segments, batch.runs))
     each = np.broadcast_to(row_areas_m2(DEGREES, ids.shape[0])[:, None], ids.shape)
     there = np.unique(ids[ids > 0])

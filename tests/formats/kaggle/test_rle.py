@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 import segdata
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
-from segdata.core.format import detect, format_named
+from segdata.core.finding import Defect
+from segdata.core.format import detect, find_format
 from segdata.formats.kaggle.table import TableRow, read_image
 from segdata.formats.shared.per_image import ImageEntry
 from segdata.testing.pictures import masks_of_runs
@@ -41,7 +41,7 @@ def masks(dataset: segdata.Dataset) -> list[np.ndarray]:
 
 @given(datasets(Details()))
 def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, made: tuple[object, object]) -> None:
-    assert_round_trip(format_named("kaggle-rle"), *made, tmp_path_factory.mktemp("k"))  # type: ignore[arg-type]
+    assert_round_trip(find_format("kaggle-rle"), *made, tmp_path_factory.mktemp("k"))  # type: ignore[arg-type]
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 7), st.integers(1, 7))), st.sampled_from(["column", "row"]))

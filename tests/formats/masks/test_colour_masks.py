@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Losses
+from segdata.core.format import FileProbe, LossCounter, ReadRequest
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.masks.colour_masks import detect, read, write
 from segdata.formats.shared.mask_values import mask_palette, voc_color
@@ -34,7 +32,7 @@ def save(path: Path, values: object, **options: object) -> None:
 
 
 def loaded(source: PerImageSource) -> Batch:
-    batch = concatenate([source.load(rows) for rows in source.chunks()])
+    batch = concatenate_batches([source.load(rows) for rows in source.chunks()])
     batch.runs.checked(*batch.segment_size)
     return batch
 
@@ -52,7 +50,7 @@ def ids_of(batch: Batch, image: int = 0) -> np.ndarray:
 def test_colours_are_categories_and_unlabelled_is_nobody(tmp_path: Path) -> None:
     colors = [[(128, 64, 128), (0, 0, 142), (0, 0, 0)], [(128, 64, 128), (255, 255, 255), (0, 0, 142)]]
     save(tmp_path / "masks/a.png", colors)
-    source = read(Request(tmp_path, taxonomy=STREET, annotator="ann"))
+    source = read(ReadRequest(tmp_path, taxonomy=STREET, annotator="ann"))
     batch = loaded(source)
     assert ids_of(batch).tolist() == [[1, 2, -1], [1, 7, 2]]
     assert batch.segments["segment_id"].to_pylist() == [1, 2, 7]
@@ -70,7 +68,7 @@ def test_an_image_without_segments_is_annotated_and_one_without_mask_is_not(tmp_
     save(tmp_path / "masks/a.png", np.zeros((2, 2, 3)))
     save(tmp_path / "images/a.png", np.zeros((2, 2, 3)))
     save(tmp_path / "images/b.png", np.zeros((4, 5, 3)))
-    batch = loaded(read(Request(tmp_path, taxonomy=STREET)))
+    batch = loaded(read(ReadRequest(tmp_path, taxonomy=STREET)))
     assert batch.images["image_id"].to_pylist() == ["a.png", "b.png"]
     assert batch.images["width"].to_pylist() == [2, 5]
     assert batch.annotation_image.tolist() == [0]
@@ -79,7 +77,7 @@ def test_an_image_without_segments_is_annotated_and_one_without_mask_is_not(tmp_
 
 def test_unknown_colour_is_one_finding_with_count_place_and_nearest(tmp_path: Path) -> None:
     save(tmp_path / "masks/a.png", [[(128, 64, 128), (128, 65, 128)], [(142, 0, 0), (128, 65, 128)]])
-    batch = loaded(read(Request(tmp_path, taxonomy=STREET)))
+    batch = loaded(read(ReadRequest(tmp_path, taxonomy=STREET)))
     assert ids_of(batch).tolist() == [[1, -1], [-1, -1]]
     swapped, near = sorted(batch.defects, key=lambda each: each.pixels or 0)
     assert (near.code, near.pixels, near.place, near.file, near.image) == (
@@ -97,13 +95,13 @@ def test_unknown_colour_is_one_finding_with_count_place_and_nearest(tmp_path: Pa
 def test_smoothed_colours_are_one_lossy_mask(tmp_path: Path) -> None:
     ramp = [[(128, 64, 128 - step) for step in range(40)]]
     save(tmp_path / "masks/a.png", ramp)
-    (defect,) = loaded(read(Request(tmp_path, taxonomy=STREET))).defects
+    (defect,) = loaded(read(ReadRequest(tmp_path, taxonomy=STREET))).defects
     assert (defect.code, defect.pixels) == ("SEG010", 39)
 
 
 def test_jpeg_masks_are_lossy_once(tmp_path: Path) -> None:
     save(tmp_path / "masks/a.jpg", np.random.default_rng(0).integers(0, 255, (16, 16, 3)))
-    batch = loaded(read(Request(tmp_path, taxonomy=STREET)))
+    batch = loaded(read(ReadRequest(tmp_path, taxonomy=STREET)))
     assert [each.code for each in batch.defects] == ["SEG010"]
 
 
@@ -116,7 +114,7 @@ def palette_mask(path: Path, values: object, colors: list[tuple[int, int, int]])
 
 def test_palette_index_is_the_id_whatever_its_colour(tmp_path: Path) -> None:
     palette_mask(tmp_path / "masks/a.png", [[0, 1, 2]], [(0, 0, 0), (9, 9, 9), (8, 8, 8)])
-    source = read(Request(tmp_path, taxonomy=INDEX))
+    source = read(ReadRequest(tmp_path, taxonomy=INDEX))
     assert ids_of(loaded(source)).tolist() == [[-1, 1, 2]]
     assert source.defects[0].code == "SEG002"  # no images, and nothing else
     assert len(source.defects) == 1
@@ -125,21 +123,21 @@ def test_palette_index_is_the_id_whatever_its_colour(tmp_path: Path) -> None:
 def test_palette_that_exchanges_categories_is_said_once(tmp_path: Path) -> None:
     for name in ("a", "b"):
         palette_mask(tmp_path / f"masks/{name}.png", [[0, 1, 2]], [(0, 0, 0), (0, 0, 142), (128, 64, 128)])
-    found = [each for each in read(Request(tmp_path, taxonomy=INDEX)).defects if each.code == "SEG202"]
+    found = [each for each in read(ReadRequest(tmp_path, taxonomy=INDEX)).defects if each.code == "SEG202"]
     assert [each.file for each in found] == ["masks/a.png"]
     assert "1 is 'road', its colour that of 'car'" in found[0].message
 
 
 def test_unlabelled_colour_in_index_masks(tmp_path: Path) -> None:
     palette_mask(tmp_path / "masks/a.png", [[0, 1, 3]], [(5, 5, 5), (9, 9, 9), (8, 8, 8), (0, 0, 0)])
-    batch = loaded(read(Request(tmp_path, taxonomy=STREET)))
+    batch = loaded(read(ReadRequest(tmp_path, taxonomy=STREET)))
     assert ids_of(batch).tolist() == [[-1, 1, -1]]
     assert [each.message.split(" is")[0] for each in batch.defects] == ["value 0"]
 
 
 def test_palettes_name_their_categories_where_nobody_else_does(tmp_path: Path) -> None:
     palette_mask(tmp_path / "masks/a.png", [[0, 2, 255, 4]] * 4, [voc_color(index) for index in range(256)])
-    source = read(Request(tmp_path))
+    source = read(ReadRequest(tmp_path))
     assert not source.profile.taxonomy_declared
     (doubt,) = (each for each in source.defects if each.code == "SEG202")
     assert (doubt.severity, "for instances: --from instance-ids" in doubt.message) == ("info", True)
@@ -155,20 +153,20 @@ def test_palettes_name_their_categories_where_nobody_else_does(tmp_path: Path) -
 def test_colours_without_taxonomy_cannot_be_read(tmp_path: Path) -> None:
     save(tmp_path / "masks/a.png", np.zeros((2, 2, 3)))
     with pytest.raises(UnreadableError, match="taxonomy init"):
-        read(Request(tmp_path))
+        read(ReadRequest(tmp_path))
     with pytest.raises(UnreadableError, match="no category of the taxonomy has a color"):
-        read(Request(tmp_path, taxonomy=Taxonomy(categories=(Category(id=1, name="a"),))))
+        read(ReadRequest(tmp_path, taxonomy=Taxonomy(categories=(Category(id=1, name="a"),))))
 
 
 def test_grey_values_that_are_no_ids_stop(tmp_path: Path) -> None:
     save(tmp_path / "masks/a.png", [[0, 127, 255]])
     with pytest.raises(UnreadableError, match=r"127, 255.*--from"):
-        read(Request(tmp_path, taxonomy=INDEX))
+        read(ReadRequest(tmp_path, taxonomy=INDEX))
 
 
 def test_one_bad_grey_value_is_a_finding(tmp_path: Path) -> None:
     save(tmp_path / "masks/a.png", [[0, 1, 2, 9]])
-    batch = loaded(read(Request(tmp_path, taxonomy=INDEX)))
+    batch = loaded(read(ReadRequest(tmp_path, taxonomy=INDEX)))
     assert [(each.code, each.place) for each in batch.defects] == [("SEG009", "x=3, y=0")]
 
 
@@ -176,8 +174,8 @@ def test_colour_table_gives_colours_to_a_taxonomy_without(tmp_path: Path) -> Non
     save(tmp_path / "masks/a.png", [[(1, 2, 3)]])
     (tmp_path / "label_colors.txt").write_text("1 2 3 auto\n")
     named = Taxonomy(categories=(Category(id=5, name="car", aliases=("auto",)),))
-    assert ids_of(loaded(read(Request(tmp_path, taxonomy=named)))).tolist() == [[5]]
-    assert ids_of(loaded(read(Request(tmp_path)))).tolist() == [[0]]
+    assert ids_of(loaded(read(ReadRequest(tmp_path, taxonomy=named)))).tolist() == [[5]]
+    assert ids_of(loaded(read(ReadRequest(tmp_path)))).tolist() == [[0]]
 
 
 def test_broken_files_are_findings_and_the_rest_is_read(tmp_path: Path) -> None:
@@ -189,7 +187,7 @@ def test_broken_files_are_findings_and_the_rest_is_read(tmp_path: Path) -> None:
     save(tmp_path / "images/a.png", [[1, 2, 3]])
     for name in ("b", "c"):
         (tmp_path / f"images/{name}.png").write_bytes(b"junk")
-    batch = loaded(read(Request(tmp_path, taxonomy=INDEX)))
+    batch = loaded(read(ReadRequest(tmp_path, taxonomy=INDEX)))
     assert ids_of(batch).tolist() == [[1, 2]]
     assert batch.annotation_image.tolist() == [0]
     assert sorted((each.code, each.file, each.image) for each in batch.defects) == [
@@ -202,18 +200,18 @@ def test_broken_files_are_findings_and_the_rest_is_read(tmp_path: Path) -> None:
 
 
 def test_detects_masks_by_names_and_headers(tmp_path: Path) -> None:
-    assert detect(Glance(tmp_path)) is None
+    assert detect(FileProbe(tmp_path)) is None
     save(tmp_path / "masks/a.png", [[1, 2]])
-    clue = detect(Glance(tmp_path))
+    clue = detect(FileProbe(tmp_path))
     assert clue is not None
     assert "grey 8 bit" in clue.evidence
     (tmp_path / "segdata.yaml").write_text("instance_ids: {category: nucleus}\n")
-    assert detect(Glance(tmp_path)) is None
+    assert detect(FileProbe(tmp_path)) is None
 
 
 def test_photographs_are_no_masks(tmp_path: Path) -> None:
     save(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (40, 40, 3)))
-    assert detect(Glance(tmp_path)) is None
+    assert detect(FileProbe(tmp_path)) is None
 
 
 PIXELS = hnp.arrays(
@@ -232,13 +230,13 @@ def test_written_masks_read_back_pixel_by_pixel(
     root = tmp_path_factory.mktemp("masks")
     for number, image in enumerate(images):
         save(root / f"in/masks/{number}.png", image)
-    source = read(Request(root / "in", taxonomy=INDEX))
+    source = read(ReadRequest(root / "in", taxonomy=INDEX))
     before = loaded(source)
     profile = replace(source.profile, taxonomy=taxonomy)
-    losses = Losses()
+    losses = LossCounter()
     write(profile, [before.take_images(np.array([row])) for row in range(len(images))], root / "out", losses)
     assert losses.listed() == []
-    again = read(Request(root / "out", taxonomy=load_taxonomy(root / "out/taxonomy.yaml")))
+    again = read(ReadRequest(root / "out", taxonomy=load_taxonomy(root / "out/taxonomy.yaml")))
     after = loaded(again)
     assert after.defects == ()
     assert after.images["image_id"].to_pylist() == before.images["image_id"].to_pylist()
@@ -261,7 +259,7 @@ def test_camvid11(real_data: Path) -> None:
     """The measured facts of the data's README: pixels per value, void in all 40, class 7 absent in 15 images."""
     categories = tuple(Category(id=each, name=f"c{each}", kind="stuff") for each in range(11))
     taxonomy = Taxonomy(categories=(*categories, Category(id=11, name="void", kind="void")))
-    source = read(Request(real_data / "camvid11", taxonomy=taxonomy))
+    source = read(ReadRequest(real_data / "camvid11", taxonomy=taxonomy))
     batch = loaded(source)
     assert (len(source.image_ids), source.defects, batch.defects) == (40, (), ())
     assert batch.images["split"].value_counts().to_pylist() == [
@@ -280,7 +278,7 @@ def test_camvid11(real_data: Path) -> None:
 
 def test_camseq32(real_data: Path) -> None:
     """32 palette entries, no pixel off the palette, 23 categories occur; rare ones in as many images as measured."""
-    source = read(Request(real_data / "camseq32"))
+    source = read(ReadRequest(real_data / "camseq32"))
     batch = loaded(source)
     assert (source.defects, batch.defects, source.profile.taxonomy_declared) == ((), (), True)
     assert len(source.profile.taxonomy.categories) == 32
@@ -296,7 +294,7 @@ def test_camseq32(real_data: Path) -> None:
 
 def test_davis_palettes(real_data: Path) -> None:
     """Index 255 is void by its rarity; blackswan has masks and no images."""
-    source = read(Request(real_data / "davis_interactive"))
+    source = read(ReadRequest(real_data / "davis_interactive"))
     taxonomy = source.profile.taxonomy
     assert {each.id: each.kind for each in taxonomy.categories} == {0: "stuff", 1: "stuff", 2: "stuff", 255: "void"}
     assert [each.code for each in source.defects] == [*["SEG011"] * 6, "SEG202"]

@@ -10,12 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from segdata.core.batch import Batch, concatenate, replaced
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Config, InstanceIds, load_config
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
-from segdata.core.glance import Glance
-from segdata.core.loss import Losses
+from segdata.core.format import FileProbe, LossCounter, ReadRequest
 from segdata.core.taxonomy import Category, Taxonomy, load_taxonomy
 from segdata.formats.masks.instance_ids import detect, read, write
 from segdata.formats.shared.painting import pixel_values
@@ -37,7 +35,7 @@ def save(path: Path, values: object, dtype: type = np.uint16) -> None:
 
 
 def loaded(source: PerImageSource) -> Batch:
-    batch = concatenate([source.load(rows) for rows in source.chunks()])
+    batch = concatenate_batches([source.load(rows) for rows in source.chunks()])
     batch.runs.checked(*batch.segment_size)
     return batch
 
@@ -54,7 +52,7 @@ def with_ids(**settings: object) -> Config:
 def test_divisor_as_cityscapes(tmp_path: Path) -> None:
     """Below the divisor a value is a category: stuff is plain, a thing a group; 26000 is the first car."""
     save(tmp_path / "masks/a.png", [[0, 7, 26, 26000, 26001, 255]])
-    source = read(Request(tmp_path, taxonomy=TAXONOMY, config=with_ids(divisor=1000, void=255)))
+    source = read(ReadRequest(tmp_path, taxonomy=TAXONOMY, config=with_ids(divisor=1000, void=255)))
     assert source.profile.task == "panoptic"
     assert told(loaded(source)) == [
         (7, 7, False),
@@ -68,13 +66,13 @@ def test_divisor_as_cityscapes(tmp_path: Path) -> None:
 def test_divisor_as_kitti(tmp_path: Path) -> None:
     """With 256 the number 0 means that there is no instance."""
     save(tmp_path / "masks/a.png", [[0, 7 * 256, 26 * 256, 26 * 256 + 1]])
-    batch = loaded(read(Request(tmp_path, taxonomy=TAXONOMY, config=with_ids(divisor=256))))
+    batch = loaded(read(ReadRequest(tmp_path, taxonomy=TAXONOMY, config=with_ids(divisor=256))))
     assert told(batch) == [(1792, 7, False), (6656, 26, True), (6657, 26, False)]
 
 
 def test_values_of_unknown_categories_are_one_finding_each_category(tmp_path: Path) -> None:
     save(tmp_path / "masks/a.png", [[31001, 31002, 26001], [31001, 9, 0]])
-    batch = loaded(read(Request(tmp_path, taxonomy=TAXONOMY, config=with_ids(divisor=1000))))
+    batch = loaded(read(ReadRequest(tmp_path, taxonomy=TAXONOMY, config=with_ids(divisor=1000))))
     assert told(batch) == [(26001, 26, False)]
     assert [(each.code, each.pixels, each.place) for each in batch.defects] == [
         ("SEG009", 1, "x=1, y=1"),
@@ -87,7 +85,7 @@ def test_values_of_unknown_categories_are_one_finding_each_category(tmp_path: Pa
 def test_one_category(tmp_path: Path, named: str | int) -> None:
     save(tmp_path / "m.tif", [[0, 5], [183, 5]])
     taxonomy = None if named == "nucleus" else Taxonomy(categories=(Category(id=1, name="x"),))
-    source = read(Request(tmp_path, taxonomy=taxonomy, config=with_ids(category=named)))
+    source = read(ReadRequest(tmp_path, taxonomy=taxonomy, config=with_ids(category=named)))
     assert (source.profile.task, source.profile.taxonomy_declared) == ("instance", taxonomy is not None)
     assert told(loaded(source)) == [(5, 1, False), (183, 1, False)]
 
@@ -95,10 +93,10 @@ def test_one_category(tmp_path: Path, named: str | int) -> None:
 def test_background_and_void_may_be_any_value(tmp_path: Path) -> None:
     save(tmp_path / "m.png", [[0, 9, 65535]])
     config = with_ids(category="cell", background=9, void=65535)
-    batch = loaded(read(Request(tmp_path, config=config)))
+    batch = loaded(read(ReadRequest(tmp_path, config=config)))
     assert told(batch) == [(0, 1, False), (65535, 65535, False)]
     config = with_ids(category="cell", background=None)
-    assert [each[0] for each in told(loaded(read(Request(tmp_path, config=config))))] == [0, 9, 65535]
+    assert [each[0] for each in told(loaded(read(ReadRequest(tmp_path, config=config))))] == [0, 9, 65535]
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.json"])
@@ -111,7 +109,7 @@ def test_side_table(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(rows[name])
     for image in ("a", "b"):
         save(tmp_path / f"masks/{image}.png", [[0, 1, 3, 4]])
-    batch = loaded(read(Request(tmp_path, taxonomy=TAXONOMY, config=with_ids(table=name))))
+    batch = loaded(read(ReadRequest(tmp_path, taxonomy=TAXONOMY, config=with_ids(table=name))))
     assert told(batch) == [(1, 7, True), (3, 26, False), (1, 26, False), (3, 26, False)]
     assert [(each.code, each.image) for each in batch.defects] == [("SEG009", "a.png"), ("SEG009", "b.png")]
 
@@ -124,37 +122,37 @@ def test_broken_side_table_names_its_line(tmp_path: Path, text: str, message: st
     (tmp_path / "t.csv").write_text(text)
     save(tmp_path / "masks/a.png", [[1]])
     with pytest.raises(UnreadableError, match=message):
-        read(Request(tmp_path, config=with_ids(table="t.csv")))
+        read(ReadRequest(tmp_path, config=with_ids(table="t.csv")))
 
 
 @pytest.mark.parametrize("values", [[7, 26001], [7 * 256, 26 * 256 + 3], [7, 26 * 65536 + 9]])
 def test_divisor_is_detected_where_only_one_fits(tmp_path: Path, values: list[int]) -> None:
     save(tmp_path / "masks/a.tif", [[0, *values]], np.int32)
-    batch = loaded(read(Request(tmp_path, taxonomy=TAXONOMY)))
+    batch = loaded(read(ReadRequest(tmp_path, taxonomy=TAXONOMY)))
     assert told(batch) == [(values[0], 7, False), (values[1], 26, False)]
 
 
 def test_what_cannot_be_known_is_asked_for(tmp_path: Path) -> None:
     save(tmp_path / "masks/a.png", [[0, 1, 2]])
     with pytest.raises(UnreadableError, match=r"instance_ids: \{category: nucleus\}"):
-        read(Request(tmp_path))
+        read(ReadRequest(tmp_path))
     with pytest.raises(UnreadableError, match="no usual divisor fits"):
-        read(Request(tmp_path, taxonomy=TAXONOMY))
+        read(ReadRequest(tmp_path, taxonomy=TAXONOMY))
     with pytest.raises(UnreadableError, match="a divisor needs a taxonomy"):
-        read(Request(tmp_path, config=with_ids(divisor=1000)))
+        read(ReadRequest(tmp_path, config=with_ids(divisor=1000)))
     with pytest.raises(UnreadableError, match="given: divisor, category"):
-        read(Request(tmp_path, config=with_ids(divisor=1000, category="a")))
+        read(ReadRequest(tmp_path, config=with_ids(divisor=1000, category="a")))
     with pytest.raises(UnreadableError, match="'bus' is not in the taxonomy"):
-        read(Request(tmp_path, taxonomy=TAXONOMY, config=with_ids(category="bus")))
+        read(ReadRequest(tmp_path, taxonomy=TAXONOMY, config=with_ids(category="bus")))
     only = Taxonomy(categories=TAXONOMY.categories[:2])
     with pytest.raises(UnreadableError, match="no category of kind void"):
-        read(Request(tmp_path, taxonomy=only, config=with_ids(divisor=1000, void=255)))
+        read(ReadRequest(tmp_path, taxonomy=only, config=with_ids(divisor=1000, void=255)))
 
 
 def test_slices_of_a_volume_share_their_tracks(tmp_path: Path) -> None:
     pages = [Image.fromarray(np.array([[0, 5]], np.uint16)), Image.fromarray(np.array([[5, 9]], np.uint16))]
     pages[0].save(tmp_path / "v.tif", save_all=True, append_images=pages[1:])
-    batch = loaded(read(Request(tmp_path, config=with_ids(category="cell"))))
+    batch = loaded(read(ReadRequest(tmp_path, config=with_ids(category="cell"))))
     assert batch.images["frame"].to_pylist() == [0, 1]
     assert batch.images["sequence"].to_pylist() == ["v.tif", "v.tif"]
     assert batch.segments["track_id"].to_pylist() == [5, 5, 9]
@@ -162,14 +160,14 @@ def test_slices_of_a_volume_share_their_tracks(tmp_path: Path) -> None:
 
 def test_detects_wide_masks_and_settings(tmp_path: Path) -> None:
     save(tmp_path / "masks/a.png", [[0, 1]], np.uint8)
-    assert detect(Glance(tmp_path)) is None
+    assert detect(FileProbe(tmp_path)) is None
     (tmp_path / "segdata.yaml").write_text("instance_ids: {divisor: 1000}\n")
-    clue = detect(Glance(tmp_path))
+    clue = detect(FileProbe(tmp_path))
     assert clue is not None
     assert clue.score > 0.8
     (tmp_path / "segdata.yaml").unlink()
     save(tmp_path / "masks/a.png", [[0, 1]])
-    clue = detect(Glance(tmp_path))
+    clue = detect(FileProbe(tmp_path))
     assert clue is not None
     assert "16 bit" in clue.evidence
 
@@ -191,16 +189,16 @@ def test_written_images_read_back(
     root = tmp_path_factory.mktemp("ids")
     for number, image in enumerate(images):
         save(root / f"in/{number}.png", image)
-    source = read(Request(root / "in", config=with_ids(category="cell")))
+    source = read(ReadRequest(root / "in", config=with_ids(category="cell")))
     before = loaded(source)
     renamed = [ids[value] for value in before.segments["segment_id"].to_pylist()]
-    before = replace(before, segments=replaced(before.segments, "segment_id", renamed))
-    losses = Losses()
+    before = replace(before, segments=replace_column(before.segments, "segment_id", renamed))
+    losses = LossCounter()
     write(source.profile, [before], root / "out", losses)
     assert losses.listed() == []
     config = load_config(root / "out/segdata.yaml")
     taxonomy = load_taxonomy(root / "out/taxonomy.yaml")
-    after = loaded(read(Request(root / "out", taxonomy=taxonomy, config=config)))
+    after = loaded(read(ReadRequest(root / "out", taxonomy=taxonomy, config=config)))
     assert after.defects == ()
     assert after.images.to_pylist() == before.images.to_pylist()
     assert after.annotation_image.tolist() == before.annotation_image.tolist()
@@ -224,33 +222,33 @@ def test_values_are_ids_where_they_can_be() -> None:
 
 def test_more_than_65535_segments_are_a_32_bit_tiff(tmp_path: Path) -> None:
     save(tmp_path / "in/a.tif", np.arange(1, 65_537 + 1).reshape(65_537, 1), np.int32)
-    source = read(Request(tmp_path / "in", config=with_ids(category="cell")))
-    write(source.profile, [loaded(source)], tmp_path / "out", Losses())
+    source = read(ReadRequest(tmp_path / "in", config=with_ids(category="cell")))
+    write(source.profile, [loaded(source)], tmp_path / "out", LossCounter())
     assert (tmp_path / "out/masks/a.tif").is_file()
     config = load_config(tmp_path / "out/segdata.yaml")
-    after = loaded(read(Request(tmp_path / "out", config=config)))
+    after = loaded(read(ReadRequest(tmp_path / "out", config=config)))
     assert after.segments["segment_id"].to_pylist() == list(range(1, 65_538))
 
 
 def test_overlaps_are_counted_and_the_later_segment_wins(tmp_path: Path) -> None:
     save(tmp_path / "in/a.png", [[1, 2, 0]])
-    source = read(Request(tmp_path / "in", config=with_ids(category="cell")))
+    source = read(ReadRequest(tmp_path / "in", config=with_ids(category="cell")))
     batch = loaded(source)
     grown = replace(batch, runs=replace(batch.runs, start=np.array([0, 0]), length=np.array([1, 1])))
-    losses = Losses()
+    losses = LossCounter()
     write(source.profile, [grown], tmp_path / "out", losses)
     assert [(each.kind, each.count, each.pixels, each.examples) for each in losses.listed()] == [
         ("empty-segment", 1, 0, ["a.png: 1"]),
         ("overlap", 1, 1, ["a.png: 1"]),
     ]
     config = load_config(tmp_path / "out/segdata.yaml")
-    after = loaded(read(Request(tmp_path / "out", config=config)))
+    after = loaded(read(ReadRequest(tmp_path / "out", config=config)))
     assert told(after) == [(2, 1, False)]
 
 
 def test_stardist(real_data: Path) -> None:
     """The README's facts: 125 ids up to 183 in 2-D; 51 up to 162 in the volume of 31 slices."""
-    source = read(Request(real_data / "stardist_nuclei", config=with_ids(category="nucleus")))
+    source = read(ReadRequest(real_data / "stardist_nuclei", config=with_ids(category="nucleus")))
     assert (len(source.image_ids), source.defects) == (32, ())
     flat = source.load(np.array([0]))
     ids = flat.segments["segment_id"].to_numpy()
@@ -264,11 +262,11 @@ def test_stardist(real_data: Path) -> None:
 def test_kitti_and_cityscapes_fixtures(real_data: Path) -> None:
     ids = Taxonomy(categories=tuple(Category(id=each, name=f"c{each}", kind="stuff") for each in range(40)))
     root = real_data / "peer_fixtures/datumaro/kitti_dataset/kitti_segmentation/training"
-    source = read(Request(root / "instance", taxonomy=ids, images=root / "image_2", config=with_ids(divisor=256)))
+    source = read(ReadRequest(root / "instance", taxonomy=ids, images=root / "image_2", config=with_ids(divisor=256)))
     assert list(source.image_ids) == ["000030_10.png", "000030_11.png"]
     assert (source.defects, loaded(source).defects) == ((), ())
     root = real_data / "peer_fixtures/datumaro/cityscapes_dataset/dataset/gtFine/test"
-    batch = loaded(read(Request(root, taxonomy=ids, config=with_ids(divisor=1000))))
+    batch = loaded(read(ReadRequest(root, taxonomy=ids, config=with_ids(divisor=1000))))
     assert told(batch) == [
         (3, 3, False),
         (27001, 27, False),

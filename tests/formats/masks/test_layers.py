@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.core.batch import Batch, concatenate
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.config import Config, Layers
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
-from segdata.core.glance import Glance
-from segdata.core.line import Line
-from segdata.core.meet import Side, meet_within
+from segdata.core.format import FileProbe, ReadRequest
+from segdata.core.overlay import SweepRuns, find_overlaps_within
+from segdata.core.runs import NumberLine
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.masks.layer_files import LayerNames
 from segdata.formats.masks.layers import detect, read
@@ -27,11 +26,11 @@ def save(path: Path, values: object) -> None:
 
 def opened(root: Path, pattern: str, *, taxonomy: Taxonomy | None = None, **settings: object) -> PerImageSource:
     config = Config(layers=Layers(pattern, **settings))  # type: ignore[arg-type]  # as the test gives them
-    return read(Request(root, taxonomy=taxonomy, config=config))
+    return read(ReadRequest(root, taxonomy=taxonomy, config=config))
 
 
 def loaded(source: PerImageSource) -> Batch:
-    batch = concatenate([source.load(rows) for rows in source.chunks()])
+    batch = concatenate_batches([source.load(rows) for rows in source.chunks()])
     batch.runs.checked(*batch.segment_size)
     return batch
 
@@ -178,11 +177,11 @@ def test_patterns_that_cannot_work(tmp_path: Path, pattern: str, message: str) -
 
 def test_only_settings_make_layers(tmp_path: Path) -> None:
     save(tmp_path / "a_x.png", [[1]])
-    assert detect(Glance(tmp_path)) is None
+    assert detect(FileProbe(tmp_path)) is None
     with pytest.raises(UnreadableError, match=r"layers: \{pattern"):
-        read(Request(tmp_path))
+        read(ReadRequest(tmp_path))
     (tmp_path / "segdata.yaml").write_text('layers: {pattern: "{stem}_{category}.png"}\n')
-    clue = detect(Glance(tmp_path))
+    clue = detect(FileProbe(tmp_path))
     assert clue is not None
     assert clue.score > 0.9
 
@@ -190,8 +189,8 @@ def test_only_settings_make_layers(tmp_path: Path) -> None:
 def shared(batch: Batch, first: int, second: int) -> list[int]:
     """Pixels that two categories share, for each image."""
     category = batch.segments["category_id"].to_numpy()
-    line = Line.of(*(side[batch.annotation_image] for side in batch.image_size))
-    met = meet_within(Side.of(batch.runs, line, batch.segment_annotation))
+    line = NumberLine.of(*(side[batch.annotation_image] for side in batch.image_size))
+    met = find_overlaps_within(SweepRuns.of(batch.runs, line, batch.segment_annotation))
     pairs = {
         int(batch.segment_image[a]): int(pixels)
         for a, b, pixels in zip(met.a, met.b, met.pixels, strict=True)

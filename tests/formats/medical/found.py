@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata import Dataset
-from segdata.core.batch import Batch, concatenate
-from segdata.core.defect import Defect
+from segdata.core.batch import Batch, concatenate_batches
+from segdata.core.finding import Defect
 from segdata.testing.pictures import Mask, masks_of_runs
 
 Key = TypeVar("Key", int, str)
@@ -22,7 +22,7 @@ def box(size: tuple[int, int], left: int, top: int, right: int, bottom: int) -> 
 
 def whole(dataset: Dataset) -> Batch:
     """All of it as one batch, whose runs are sound."""
-    batch = concatenate(list(dataset))
+    batch = concatenate_batches(list(dataset))
     batch.runs.checked(*batch.segment_size)
     return batch
 

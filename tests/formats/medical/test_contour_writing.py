@@ -9,8 +9,8 @@ import pytest
 
 from segdata import convert, diff, read
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_SEGMENTS, table
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter
+from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.formats.rt_struct import write
 from tests.formats.medical.found import box as box_of
 from tests.formats.medical.found import whole
@@ -38,12 +38,12 @@ def test_rings_that_do_not_give_the_pixels_are_counted(tmp_path: Path) -> None:
     for ring, lost in (([0.0, 0, 3, 0, 3, 3, 0, 3], 0), ([0.0, 0, 4, 0, 4, 4], 1), ([0.0, 0, float("nan"), 1], 1)):
         segments = batch.segments.drop_columns(["rings"]).append_column(
             "rings",
-            table(BATCH_SEGMENTS, 1, annotation=[0], category_id=[1], segment_id=[1], iscrowd=[False], rings=[[ring]])[
-                "rings"
-            ],
+            make_table(
+                BATCH_SEGMENTS, 1, annotation=[0], category_id=[1], segment_id=[1], iscrowd=[False], rings=[[ring]]
+            )["rings"],
         )
         given = Batch(batch.images, batch.annotations, segments.select(batch.segments.column_names), batch.runs)
-        losses = Losses()
+        losses = LossCounter()
         write(profile, [given], tmp_path / f"out{lost}{len(ring)}", losses)
         assert {loss.kind: loss.count for loss in losses.listed()}.get("rings", 0) == lost
 
@@ -54,7 +54,7 @@ def test_other_programs_find_a_whole_structure_set(tmp_path: Path) -> None:
     scene = [[(1, 5, box(0, 0, 5, 5) & ~box(1, 1, 3, 3)), (2, None, box(6, 1, 8, 2))], [(1, 5, box(2, 2, 4, 5))]]
     series = write_ct(tmp_path / "ct", 2, SIZE)
     profile, batch = dicom_dataset(series, scene)
-    write(profile, [batch], tmp_path / "out", Losses())
+    write(profile, [batch], tmp_path / "out", LossCounter())
     (path,) = (tmp_path / "out/structures").iterdir()
     said = pydicom.dcmread(path)
     assert str(said.PatientName) == "Doe^Jane"

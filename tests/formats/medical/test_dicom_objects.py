@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 
 from segdata import convert, diff, read, validate
-from segdata.core.batch import Batch, replaced
+from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import detect, format_named
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter, detect, find_format
 from segdata.testing.round_trip import assert_round_trip
 from tests.formats.medical.found import box as box_of
 from tests.formats.medical.found import codes, met
@@ -53,7 +52,7 @@ def drawn_on(folder: Path, name: str, series: CtSeries) -> Path:
 def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, name: str, scene: Scene) -> None:
     folder = tmp_path_factory.mktemp("law")
     profile, batch = dicom_dataset(write_ct(folder / "ct", 3, SIZE), scene)
-    losses = assert_round_trip(format_named(name), profile, [batch], folder)
+    losses = assert_round_trip(find_format(name), profile, [batch], folder)
     assert {loss.kind for loss in losses.listed()} <= {"empty-segment", "segment-id", "instance"}
 
 
@@ -62,8 +61,8 @@ def test_images_that_nobody_worked_on_come_back(tmp_path: Path, name: str) -> No
     """Without any object the index is all there is."""
     profile, batch = dicom_dataset(write_ct(tmp_path / "ct", 3, SIZE), [[], [], []])
     bare = Batch(batch.images, batch.annotations.slice(0, 0), batch.segments, batch.runs)
-    losses = Losses()
-    format_named(name).write(profile, [bare], tmp_path / "out", losses)  # type: ignore[misc]  # it is written
+    losses = LossCounter()
+    find_format(name).write(profile, [bare], tmp_path / "out", losses)  # type: ignore[misc]  # it is written
     assert losses.listed() == []
     assert detect(tmp_path / "out") == name
     again = read(tmp_path / "out")
@@ -142,10 +141,10 @@ def test_what_drew_comes_back_or_is_counted(
     profile, batch = dicom_dataset(write_ct(tmp_path / "ct", 3, SIZE), scene)
     given = replace(
         batch,
-        annotations=replaced(batch.annotations, "source", [of_all] * 2),
-        segments=replaced(batch.segments, "source", own),
+        annotations=replace_column(batch.annotations, "source", [of_all] * 2),
+        segments=replace_column(batch.segments, "source", own),
     )
-    losses = assert_round_trip(format_named(name), profile, [given], tmp_path)
+    losses = assert_round_trip(find_format(name), profile, [given], tmp_path)
     assert list(dict.fromkeys(loss.kind for loss in losses.listed())) == lost
 
 
@@ -179,9 +178,9 @@ def test_attributes_of_other_formats_are_counted(tmp_path: Path) -> None:
     }
     profile, batch = dicom_dataset(write_ct(tmp_path / "ct", 3, SIZE), [[(1, 5, box(0, 0, 3, 3))], [], []])
     said = [[(key, json.dumps(value)) for key, value in sorted(values.items())]]
-    given = replace(batch, segments=replaced(batch.segments, "attributes", said))
+    given = replace(batch, segments=replace_column(batch.segments, "attributes", said))
     for name in ("dicom-seg", "rt-struct"):
-        losses = assert_round_trip(format_named(name), profile, [given], tmp_path / name)
+        losses = assert_round_trip(find_format(name), profile, [given], tmp_path / name)
         assert [(loss.kind, loss.count) for loss in losses.listed()] == [("attributes", 1)]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segdata import convert, diff, read
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter
 from segdata.formats.dicom_seg import write
 from tests.formats.medical.found import box as box_of
 from tests.generators.dicom_files import dicom_dataset, segment, write_ct, write_seg
@@ -24,7 +24,7 @@ def test_highdicom_reads_what_is_written(tmp_path: Path) -> None:
 
     scene = [[(1, 5, box(0, 0, 3, 3)), (2, None, box(1, 1, 4, 4))], [(1, 5, box(2, 2, 4, 5))], []]
     profile, batch = dicom_dataset(write_ct(tmp_path / "ct", 3, SIZE), scene)
-    losses = Losses()
+    losses = LossCounter()
     write(profile, [batch], tmp_path / "out", losses)
     assert losses.listed() == []
     (path,) = (tmp_path / "out/segmentations").iterdir()

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from segdata import convert, read
-from segdata.core.batch import Batch, replaced
-from segdata.core.loss import Losses
+from segdata.core.batch import Batch, replace_column
+from segdata.core.format import LossCounter
+from segdata.core.profile import ImageSequence
 from segdata.core.runs import Runs
-from segdata.core.sequence import ImageSequence
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nifti.voxels import decode
 from segdata.formats.nifti import write
@@ -67,7 +67,12 @@ def test_simpleitk_reads_what_is_written(tmp_path: Path) -> None:
     dataset = read(tmp_path / "can")
     batches = list(dataset.batches(in_order=True))
 
-    write(replace(dataset.profile, sequences=(replace(placed, name="a.nii.gz"),)), batches, tmp_path / "out", Losses())
+    write(
+        replace(dataset.profile, sequences=(replace(placed, name="a.nii.gz"),)),
+        batches,
+        tmp_path / "out",
+        LossCounter(),
+    )
     one, other = (sitk.ReadImage(str(path)) for path in (source, tmp_path / "out/labels/a.nii.gz"))
     assert one.GetSize() == other.GetSize() == (4, 3, 2)
     np.testing.assert_allclose(one.GetOrigin(), other.GetOrigin())
@@ -96,7 +101,7 @@ def test_a_place_comes_back_as_it_is_known(tmp_path: Path, place: ImageSequence,
     if not annotated:
         batch = Batch(batch.images, batch.annotations.slice(0, 0), batch.segments.slice(0, 0), Runs.empty())
     profile = replace(dataset.profile, sequences=(place,), metadata={})
-    losses = Losses()
+    losses = LossCounter()
     write(profile, [batch], tmp_path / "out", losses)
     assert losses.listed() == []
     back = read(tmp_path / "out", format="nifti")
@@ -108,7 +113,7 @@ def test_a_place_comes_back_as_it_is_known(tmp_path: Path, place: ImageSequence,
 def test_a_place_that_somebody_changed_is_the_files(tmp_path: Path) -> None:
     dataset = read(write_nifti(tmp_path / "in/a.nii", np.ones((3, 2, 2), np.uint8)))
     place = ImageSequence("a.nii", "volume", EXACT, "RPS", (0.1, 0.7, 2.5))
-    write(replace(dataset.profile, sequences=(place,)), list(dataset), tmp_path / "out", Losses())
+    write(replace(dataset.profile, sequences=(place,)), list(dataset), tmp_path / "out", LossCounter())
     (path,) = (tmp_path / "out/labels").iterdir()
     write_nifti(path, np.ones((3, 2, 2), np.uint8), sform=PLACED)
     assert read(tmp_path / "out").profile.sequences[0].affine == tuple(PLACED.ravel())
@@ -122,8 +127,8 @@ def test_a_type_that_is_too_small_is_widened_and_the_rest_of_the_header_kept(tmp
     dataset = read(tmp_path / "a.nii", taxonomy=many)
     batch = whole(dataset)
 
-    moved = Batch(batch.images, batch.annotations, replaced(batch.segments, "category_id", [70_000]), batch.runs)
-    losses = Losses()
+    moved = Batch(batch.images, batch.annotations, replace_column(batch.segments, "category_id", [70_000]), batch.runs)
+    losses = LossCounter()
     write(dataset.profile, [moved], tmp_path / "out", losses)
     assert [loss.kind for loss in losses.listed()] == ["segment-id"]
     made = decode(tmp_path / "out/labels/a.nii")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from segdata import Dataset, convert, read
-from segdata.core.batch import Batch, concatenate
-from segdata.core.defect import Defect
+from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
 from tests.generators.nifti_files import write_nifti
 
 pytest.importorskip("nibabel")
@@ -16,7 +16,7 @@ PLACED = np.array([[-1.5, 0, 0, 10], [0, 1, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]]
 
 
 def whole(dataset: Dataset) -> Batch:
-    batch = concatenate(list(dataset))
+    batch = concatenate_batches(list(dataset))
     batch.runs.checked(*batch.segment_size)
     return batch
 

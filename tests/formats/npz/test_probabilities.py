@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segdata import read
-from segdata.core.batch import concatenate
+from segdata.core.batch import concatenate_batches
 from segdata.core.config import Option
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import UnreadableError
@@ -39,7 +39,7 @@ def save(path: Path, **named: Any) -> Path:
 
 def found(data: OpenDataset) -> dict[tuple[str, str], tuple[list[list[bool]], float]]:
     """Image and category of every segment, its mask and score."""
-    batch = concatenate(list(data))
+    batch = concatenate_batches(list(data))
     masks = masks_of_runs(batch.runs, *batch.segment_size)
     names, scores = batch.images["image_id"].to_pylist(), batch.segments["score"].to_pylist()
     ids = batch.segments["category_id"].to_pylist()

@@ -14,7 +14,7 @@ from PIL import Image
 
 import segdata
 from segdata.core.errors import SegdataError
-from segdata.core.format import detect, format_named
+from segdata.core.format import detect, find_format
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
 
@@ -45,7 +45,7 @@ def named(folder: Path, **names: str) -> Path:
 
 @given(datasets(Details()))
 def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, made: tuple[object, object]) -> None:
-    assert_round_trip(format_named("hugging-face"), *made, tmp_path_factory.mktemp("h"))  # type: ignore[arg-type]
+    assert_round_trip(find_format("hugging-face"), *made, tmp_path_factory.mktemp("h"))  # type: ignore[arg-type]
 
 
 def test_names_void_and_nothing(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from PIL import Image, ImageDraw
 from pycocotools import mask as coco_masks
 
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
 from segdata.core.profile import RasterRule
 from segdata.core.runs import Runs
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shapes.rings import ring_lists
 from segdata.formats.shapes.shape import Polygon, Ring, Shape
@@ -84,8 +84,8 @@ def batch_of(segments: Sequence[Sequence[Shape]], runs: Runs, height: int, width
     """One image with segments that keep their polygons."""
     n = len(segments)
     return Batch(
-        table(BATCH_IMAGES, 1, image_id=["a.png"], height=[height], width=[width]),
-        table(BATCH_ANNOTATIONS, 1, image=[0]),
-        table(BATCH_SEGMENTS, n, annotation=[0] * n, segment_id=range(n), rings=ring_lists(segments)),
+        make_table(BATCH_IMAGES, 1, image_id=["a.png"], height=[height], width=[width]),
+        make_table(BATCH_ANNOTATIONS, 1, image=[0]),
+        make_table(BATCH_SEGMENTS, n, annotation=[0] * n, segment_id=range(n), rings=ring_lists(segments)),
         runs,
     )

@@ -10,7 +10,7 @@ import segdata
 from segdata import read
 from segdata.core.config import Config, Layers
 from segdata.core.errors import SegdataError
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.formats.coco import instances
 from segdata.formats.shared.derived_sources import ChainedSource
 from tests.generators.coco_documents import annotation, document, write_document
@@ -24,7 +24,7 @@ def chained(tmp_path: Path) -> ChainedSource:
         images = [{"id": k, "file_name": f"{name}{k}.png", "width": 6, "height": 5} for k in (1, 2)]
         drawn = [annotation(id=k, image_id=k) for k in (1, 2)] + [annotation(id=3, image_id=9)]
         path = write_document(tmp_path / name, document(images=images, annotations=drawn))
-        sources.append(instances.read(Request(path)))
+        sources.append(instances.read(ReadRequest(path)))
     return ChainedSource(sources[0].profile, tuple(sources))
 
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 import segdata
-from segdata.core.rasterfile import create_raster
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.core.tiff_files import create_raster
 from segdata.formats.shared.file_names import group_bands
 
 TAXONOMY = Taxonomy(categories=(Category(id=1, name="field", kind="stuff"),), unlabelled=0)

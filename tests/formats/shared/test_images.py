@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.shared.images import ImageFolder, ImageHeader, read_header
 from segdata.formats.shared.per_image import ImageEntry, entry_header
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segdata.core.batch import Batch, replaced
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
+from segdata.core.batch import Batch, replace_column
 from segdata.core.config import load_config
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Runs
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.masks import colour_masks, instance_ids
 from segdata.formats.shared.painting import MaskPaths, are_visible, paint, segment_examples, segments_by_image
@@ -34,9 +34,9 @@ def batch_of(categories: list[int], masks: list[list[list[int]]], size: tuple[in
     """One annotated image with a segment for each mask."""
     height, width = size or np.array(masks[0]).shape
     return Batch(
-        table(BATCH_IMAGES, 1, image_id=["a.jpg"], height=[height], width=[width]),
-        table(BATCH_ANNOTATIONS, 1, image=np.zeros(1, np.int32)),
-        table(
+        make_table(BATCH_IMAGES, 1, image_id=["a.jpg"], height=[height], width=[width]),
+        make_table(BATCH_ANNOTATIONS, 1, image=np.zeros(1, np.int32)),
+        make_table(
             BATCH_SEGMENTS,
             len(categories),
             annotation=np.zeros(len(categories), np.int32),
@@ -67,7 +67,7 @@ def test_each_image_has_a_mask_of_its_own() -> None:
 
 @WRITERS
 def test_unknown_categories_are_a_loss(write: object, tmp_path: Path) -> None:
-    losses = Losses()
+    losses = LossCounter()
     write(PROFILE, [batch_of([1, 5], [[[1, 0]], [[0, 1]]])], tmp_path / "out", losses)  # type: ignore[operator]  # a writer
     (loss,) = [each for each in losses.listed() if each.kind == "category"]
     assert (loss.count, loss.pixels, loss.examples) == (1, 1, ["a.jpg: 2"])
@@ -76,14 +76,14 @@ def test_unknown_categories_are_a_loss(write: object, tmp_path: Path) -> None:
 @WRITERS
 def test_a_mask_needs_a_size(write: object, tmp_path: Path) -> None:
     batch = batch_of([], [], size=(0, 0))
-    batch = replace(batch, images=replaced(batch.images, "height", [None]))
+    batch = replace(batch, images=replace_column(batch.images, "height", [None]))
     with pytest.raises(SegdataError, match="its size is not known"):
-        write(PROFILE, [batch], tmp_path / "out", Losses())  # type: ignore[operator]  # a writer
+        write(PROFILE, [batch], tmp_path / "out", LossCounter())  # type: ignore[operator]  # a writer
 
 
 @WRITERS
 def test_what_is_declared_is_written_down(write: object, tmp_path: Path) -> None:
-    write(PROFILE, [], tmp_path / "out", Losses())  # type: ignore[operator]  # a writer
+    write(PROFILE, [], tmp_path / "out", LossCounter())  # type: ignore[operator]  # a writer
     config = load_config(tmp_path / "out/segdata.yaml")
     assert (config.coverage, config.overlap) == ("exhaustive", None)
 
@@ -91,9 +91,9 @@ def test_what_is_declared_is_written_down(write: object, tmp_path: Path) -> None
 def _batch() -> Batch:
     """Two images of 2 x 2 pixels: a.png with three segments, b.png with one."""
     return Batch(
-        table(BATCH_IMAGES, 2, image_id=["a.png", "b.png"], width=[2, 2], height=[2, 2]),
-        table(BATCH_ANNOTATIONS, 2, image=np.array([0, 1], np.int32)),
-        table(
+        make_table(BATCH_IMAGES, 2, image_id=["a.png", "b.png"], width=[2, 2], height=[2, 2]),
+        make_table(BATCH_ANNOTATIONS, 2, image=np.array([0, 1], np.int32)),
+        make_table(
             BATCH_SEGMENTS,
             4,
             annotation=np.array([0, 0, 0, 1], np.int32),

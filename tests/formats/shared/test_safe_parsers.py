@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import segdata
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.shared.per_image import BrokenLabelsError
 from segdata.formats.shared.safe_parsers import XmlError, _careful, parse_json, read_json, read_xml
 

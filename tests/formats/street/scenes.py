@@ -8,10 +8,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from segdata import Dataset
-from segdata.core.batch import Batch, concatenate
-from segdata.core.defect import Defect
-from segdata.core.format import format_named
-from segdata.core.loss import Loss, Losses
+from segdata.core.batch import Batch, concatenate_batches
+from segdata.core.finding import Defect
+from segdata.core.format import Loss, LossCounter, find_format
 from segdata.formats.shared.images import image_limits
 
 # A few labels of Cityscapes, as its table has them: id, and whether it has instances.
@@ -75,7 +74,7 @@ def instance_image(objects: Iterable[Mapping[str, object]], height: int = 20, wi
 
 def written(dataset: Dataset, target: Path, to: str, **options: object) -> list[Loss]:
     """Write a dataset in a format with options of its writer; what was lost."""
-    losses, format_ = Losses(), format_named(to)
+    losses, format_ = LossCounter(), find_format(to)
     assert format_.write is not None
     assert options.keys() <= format_.write_options.keys()
     format_.write(dataset.profile, dataset.batches(in_order=True), target, losses, **options)
@@ -85,7 +84,7 @@ def written(dataset: Dataset, target: Path, to: str, **options: object) -> list[
 def loaded(dataset: Dataset) -> Batch:
     """All of a dataset, its runs checked."""
     with image_limits():
-        batch = concatenate(list(dataset))
+        batch = concatenate_batches(list(dataset))
     batch.runs.checked(*batch.segment_size)
     return batch
 

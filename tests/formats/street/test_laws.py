@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata.core.batch import Batch
-from segdata.core.format import format_named
+from segdata.core.format import find_format
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.street.cityscapes_table import LABELS
@@ -47,14 +47,14 @@ def scenes(draw: Callable[[st.SearchStrategy[Any]], Any], details: Details = EXA
 @settings(max_examples=40)
 @given(dataset=scenes(Details()))
 def test_only_what_was_counted_is_lost(tmp_path_factory: pytest.TempPathFactory, name: str, dataset: Dataset) -> None:
-    assert_round_trip(format_named(name), *dataset, _new(tmp_path_factory))
+    assert_round_trip(find_format(name), *dataset, _new(tmp_path_factory))
 
 
 @settings(max_examples=40)
 @given(dataset=datasets())
 def test_vistas_takes_any_category(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> None:
     """Its config lists them."""
-    losses = assert_round_trip(format_named("mapillary-vistas"), *dataset, _new(tmp_path_factory))
+    losses = assert_round_trip(find_format("mapillary-vistas"), *dataset, _new(tmp_path_factory))
     assert "category" not in {loss.kind for loss in losses.listed()}
 
 
@@ -64,7 +64,7 @@ def test_vistas_takes_any_category(tmp_path_factory: pytest.TempPathFactory, dat
 def test_of_plain_scenes_only_ids_and_separate_stuff_are_lost(
     tmp_path_factory: pytest.TempPathFactory, name: str, dataset: Dataset
 ) -> None:
-    losses = assert_round_trip(format_named(name), *dataset, _new(tmp_path_factory))
+    losses = assert_round_trip(find_format(name), *dataset, _new(tmp_path_factory))
     assert {loss.kind for loss in losses.listed()} <= {"empty-segment", "instance", "segment-id"}
 
 

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from segdata.core.batch import Batch
-from segdata.core.format import format_named
+from segdata.core.format import find_format
 from segdata.core.profile import Profile
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
@@ -31,7 +31,7 @@ def _has_images(dataset: Dataset) -> bool:
 @given(dataset=datasets())
 def test_only_what_was_counted_is_lost(tmp_path_factory: pytest.TempPathFactory, name: str, dataset: Dataset) -> None:
     assume(_has_images(dataset))
-    assert_round_trip(format_named(name), *dataset, _new(tmp_path_factory))
+    assert_round_trip(find_format(name), *dataset, _new(tmp_path_factory))
 
 
 @FORMATS
@@ -42,7 +42,7 @@ def test_of_plain_segments_all_is_held(
 ) -> None:
     """Pixels, holes, overlaps, categories and void come back: only ids and what is empty may be counted."""
     assume(_has_images(dataset))
-    losses = assert_round_trip(format_named(name), *dataset, _new(tmp_path_factory))
+    losses = assert_round_trip(find_format(name), *dataset, _new(tmp_path_factory))
     kinds = {loss.kind for loss in losses.listed()}
     assert not kinds & never
     assert kinds <= {"empty-annotation", "empty-segment", "segment-id"}

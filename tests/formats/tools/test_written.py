@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.shapes.flat import Flat
 from segdata.formats.shapes.shape import Polygon, box
 from segdata.formats.shapes.soundness import check_ring

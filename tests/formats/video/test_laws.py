@@ -10,12 +10,10 @@ import pytest
 from hypothesis import given, settings
 
 from segdata import convert, read
-from segdata.core.batch import Batch, concatenate
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
-from segdata.core.format import Format, format_named
-from segdata.core.loss import Losses
-from segdata.core.profile import Policy, Profile
-from segdata.core.sequence import ImageSequence
+from segdata.core.batch import Batch, concatenate_batches
+from segdata.core.format import Format, LossCounter, find_format
+from segdata.core.profile import ImageSequence, Policy, Profile
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.store.canonical import write as write_canonical
 from segdata.testing.pictures import masks_of_runs, runs_of_masks
 from segdata.testing.round_trip import assert_round_trip
@@ -36,7 +34,7 @@ each_format = pytest.mark.parametrize("name", FORMATS)
 def format_of(name: str) -> Format:
     """A format whose writer has the options."""
     of, options = FORMATS[name]
-    found = format_named(of)
+    found = find_format(of)
     assert found.write is not None
     return replace(found, write=partial(found.write, **options))
 
@@ -70,7 +68,7 @@ def test_youtube_vis_keeps_the_very_tracks(tmp_path_factory: pytest.TempPathFact
 
 def test_tracks_survive_every_way_from_format_to_format(tmp_path: Path) -> None:
     """Numbers may change, which segments are one track may not."""
-    write_canonical(*film(), tmp_path / "canonical", Losses())
+    write_canonical(*film(), tmp_path / "canonical", LossCounter())
     expected = tracks(tmp_path / "canonical")
     assert len(expected) == 6
     for name, (format, options) in FORMATS.items():
@@ -123,9 +121,9 @@ def film() -> Film:
         "category_id": [row[2] for row in rows],
     }
     batch = Batch(
-        table(BATCH_IMAGES, len(names), **images, **size),
-        table(BATCH_ANNOTATIONS, len(names), image=list(range(len(names)))),
-        table(BATCH_SEGMENTS, len(rows), iscrowd=[False] * len(rows), **segments),
+        make_table(BATCH_IMAGES, len(names), **images, **size),
+        make_table(BATCH_ANNOTATIONS, len(names), image=list(range(len(names)))),
+        make_table(BATCH_SEGMENTS, len(rows), iscrowd=[False] * len(rows), **segments),
         runs_of_masks(masks),
     )
     profile = Profile("film", "random", "instance", VIDEO_TAXONOMY, True, Policy("sparse"), Policy("allow"))
@@ -138,7 +136,7 @@ def tracks(root: Path) -> set[frozenset[tuple[str, bytes]]]:
 
 def tracks_of(batches: list[Batch]) -> set[frozenset[tuple[str, bytes]]]:
     """Every track as the images and pixels of its segments."""
-    batch = concatenate(batches)
+    batch = concatenate_batches(batches)
     found: dict[tuple[str | None, int], set[tuple[str, bytes]]] = {}
     columns = (batch.images[name].to_pylist() for name in ("image_id", "sequence"))
     ids, sequences = columns

@@ -3,15 +3,15 @@
 import pytest
 
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
 from segdata.core.errors import SegdataError
 from segdata.core.runs import Runs
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.formats.video.spots import Spots
 
 
 def batch(*rows: tuple[str, str | None, int | None]) -> Batch:
     columns = zip(("image_id", "sequence", "frame"), zip(*rows, strict=True), strict=True)
-    images = table(BATCH_IMAGES, len(rows), **{name: list(values) for name, values in columns})
+    images = make_table(BATCH_IMAGES, len(rows), **{name: list(values) for name, values in columns})
     return Batch(images, BATCH_ANNOTATIONS.empty_table(), BATCH_SEGMENTS.empty_table(), Runs.empty())
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
 from segdata.core.errors import SegdataError
 from segdata.core.runs import Runs
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.formats.video.tracks import TrackNumbers
 
 Row = tuple[int, int | None, int]  # image, track, category
@@ -14,10 +14,10 @@ Row = tuple[int, int | None, int]  # image, track, category
 
 def batch(sequences: list[str | None], rows: list[Row]) -> Batch:
     n = len(sequences)
-    images = table(BATCH_IMAGES, n, image_id=[str(k) for k in range(n)], sequence=sequences)
+    images = make_table(BATCH_IMAGES, n, image_id=[str(k) for k in range(n)], sequence=sequences)
     columns = {"annotation": [row[0] for row in rows], "track_id": [row[1] for row in rows]}
-    segments = table(BATCH_SEGMENTS, len(rows), category_id=[row[2] for row in rows], **columns)
-    return Batch(images, table(BATCH_ANNOTATIONS, n, image=list(range(n))), segments, Runs.empty())
+    segments = make_table(BATCH_SEGMENTS, len(rows), category_id=[row[2] for row in rows], **columns)
+    return Batch(images, make_table(BATCH_ANNOTATIONS, n, image=list(range(n))), segments, Runs.empty())
 
 
 def numbered(

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from segdata import Dataset, read
-from segdata.core.batch import Batch, concatenate
-from segdata.core.defect import Defect
+from segdata.core.batch import Batch, concatenate_batches
+from segdata.core.finding import Defect
 from segdata.formats.voc.ink import OBJECT_PALETTE, picture
 from segdata.testing.pictures import masks_of_runs
 
@@ -49,7 +49,7 @@ def an_object(name: str, box: tuple[float, float, float, float], more: str = "")
 def opened(root: Path, **options: Any) -> tuple[Dataset, Batch, list[Defect]]:
     """A dataset, its images, and its defects without informations."""
     dataset = read(root, **options)
-    batch = concatenate(list(dataset.batches(1)))
+    batch = concatenate_batches(list(dataset.batches(1)))
     batch.runs.checked(*batch.segment_size)
     defects = [*dataset.source.defects, *batch.defects]
     return dataset, batch, [each for each in defects if each.severity != "info"]

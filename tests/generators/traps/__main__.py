@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.core.counts import counts_of_runs
+from segdata.core.schema import runs_to_rle
 from segdata.testing.pictures import runs_of_masks
 from tests.generators.traps.trap import Trap, TrueSegment, Truth, traps
 
@@ -34,7 +34,7 @@ def write_trap(trap: Trap, folder: Path) -> Truth:
 def _said(segment: TrueSegment) -> dict[str, object]:
     height, width = segment.mask.shape
     size = np.array([height]), np.array([width])
-    counts = counts_of_runs(runs_of_masks([segment.mask]), *size)[0].as_py().decode()
+    counts = runs_to_rle(runs_of_masks([segment.mask]), *size)[0].as_py().decode()
     said = {
         "image": segment.image,
         "category": segment.category,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.core.counts import counts_of_runs
+from segdata.core.schema import runs_to_rle
 from segdata.testing.pictures import runs_of_masks
 from tests.generators.traps.trap import Mask, TrueSegment, Truth, trap
 
@@ -36,7 +36,7 @@ def palette(path: Path, values: object) -> Pixels:
 def rle(mask: Mask) -> dict[str, object]:
     """A compressed RLE of COCO."""
     height, width = mask.shape
-    counts = counts_of_runs(runs_of_masks([mask]), np.array([height]), np.array([width]))
+    counts = runs_to_rle(runs_of_masks([mask]), np.array([height]), np.array([width]))
     return {"size": [height, width], "counts": counts[0].as_py().decode()}
 
 

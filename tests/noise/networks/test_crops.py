@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segdata.api.arrays import from_arrays
-from segdata.core.planes import Planes
+from segdata.core.image_files import ChannelArray
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.noise.networks.crops import (
     CropChoice,
     CropLabels,
@@ -68,13 +68,13 @@ def two_halves() -> tuple[CropLabels, ImageCache, SegmentCentres]:
     maps = dataset.maps()
     maps.uris[0:] = ["i"]  # type: ignore[index]  # a list
 
-    def load(uri: str, size: tuple[int, int]) -> Planes:
+    def load(uri: str, size: tuple[int, int]) -> ChannelArray:
         return np.where(mask, 200, 40).astype(np.uint8)[None]
 
     return (
         CropLabels(maps, np.array([1, 2]), np.array([True, True])),
         ImageCache(maps, 2**20, load),
-        SegmentCentres.of(measure(dataset.source, frozenset())),
+        SegmentCentres.of(measure_source(dataset.source, frozenset())),
     )
 
 
@@ -109,7 +109,7 @@ def test_rare_categories_are_in_half_of_the_crops() -> None:
     masks[0][0][:, :60], masks[1][0][1:3, 62:] = True, True
     many = {f"{at:03d}": masks[:1] for at in range(99)} | {"rare": masks}
     dataset = from_arrays(many, TAXONOMY)
-    places = SegmentCentres.of(measure(dataset.source, frozenset()))
+    places = SegmentCentres.of(measure_source(dataset.source, frozenset()))
     chosen = choose_crops(np.random.default_rng(0), np.arange(100), places, dataset.maps(), plan_of(32), 400)
     assert 60 < (chosen.image == dataset.image_ids.index("rare")).sum() < 160
 
@@ -117,7 +117,7 @@ def test_rare_categories_are_in_half_of_the_crops() -> None:
 def test_an_image_that_cannot_be_read_teaches_nothing() -> None:
     labels, _, _ = two_halves()
 
-    def load(uri: str, size: tuple[int, int]) -> Planes:
+    def load(uri: str, size: tuple[int, int]) -> ChannelArray:
         raise OSError("truncated")
 
     pictures = ImageCache(labels.maps, 2**20, load)

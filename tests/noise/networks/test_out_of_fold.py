@@ -12,11 +12,11 @@ import pytest
 from segdata.api.arrays import from_arrays
 from segdata.api.convert import convert
 from segdata.api.read import read
-from segdata.core.batch import Batch, replaced
+from segdata.core.batch import Batch, replace_column
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.noise.networks.out_of_fold import assign_folds, fold_units, out_of_fold
 from segdata.noise.networks.plan import TrainingPlan
 from segdata.noise.networks.predictions import Predictions, open_predictions
@@ -208,9 +208,9 @@ def tables_of(n: int, groups: list[str] | None = None) -> Tables:
     drawing = draw_picture("\n\n".join(["ab\n.."] * n))
     if groups is not None:
         batch = drawing.batch
-        images = replaced(batch.images, "group", groups)
+        images = replace_column(batch.images, "group", groups)
         drawing = PictureDataset(drawing.profile, Batch(images, batch.annotations, batch.segments, batch.runs))
-    return measure(drawing, frozenset(), jobs=1)
+    return measure_source(drawing, frozenset(), jobs=1)
 
 
 def test_groups_are_in_one_fold() -> None:

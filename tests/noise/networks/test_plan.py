@@ -8,7 +8,7 @@ from torch import nn
 from segdata.api.arrays import from_arrays
 from segdata.core.errors import SegdataError
 from segdata.core.label_maps import LabelMaps
-from segdata.measure.measure import measure
+from segdata.measure.measure import measure_source
 from segdata.noise.networks.plan import (
     MULTIPLE,
     DataFacts,
@@ -91,11 +91,11 @@ def test_what_the_network_is_made_of_is_told_unless_it_is_the_users() -> None:
 
 
 def test_a_category_that_is_always_above_tells_which_way_is_up() -> None:
-    above = measure(draw_picture("\n\n".join(["ss\ns.\n..\ng.\ngg"] * 10)), frozenset())
+    above = measure_source(draw_picture("\n\n".join(["ss\ns.\n..\ng.\ngg"] * 10)), frozenset())
     assert upright_category(above) in ("s", "g")
-    anywhere = measure(draw_picture("\n\n".join(["ss\n..\ngg", "gg\n..\nss"] * 5)), frozenset())
+    anywhere = measure_source(draw_picture("\n\n".join(["ss\n..\ngg", "gg\n..\nss"] * 5)), frozenset())
     assert upright_category(anywhere) is None
-    assert upright_category(measure(draw_picture("ss\n.."), frozenset())) is None  # of one image nothing follows
+    assert upright_category(measure_source(draw_picture("ss\n.."), frozenset())) is None  # of one image nothing follows
     rotated = plan_for(replace(FACTS, placed="sky"), Settings(), 2**30)
     assert not rotated.rotate
     assert "sky has its place in the image" in str(rotated)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco
 
-from segdata.core.correction import Correction
+from segdata.core.finding import Correction
 from segdata.noise.networks.plan import DataFacts, plan_for
 from segdata.noise.networks.predictions import Predictions, prediction_path
 from segdata.noise.networks.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 
 import segdata
 from segdata.api.decisions import label_hashes
-from segdata.core.decision import Decision, Verdict
+from segdata.core.finding import Decision, Verdict
 from segdata.report.fiftyone.pulling import pull
 from segdata.review.log import read
 from tests.report.fiftyone.drawn import CAR, gap, made, noise

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 import segdata
-from segdata.core.correction import Correction
 from segdata.core.errors import SegdataError
-from segdata.core.finding import Finding
+from segdata.core.finding import Correction, Finding
 from segdata.report.fiftyone.plugged import plug_in
 from segdata.report.fiftyone.pulling import Pulled, pull
 from segdata.review.log import read

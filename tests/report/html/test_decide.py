@@ -11,8 +11,8 @@ import pytest
 
 import segdata
 from segdata.api.decisions import label_hashes
-from segdata.core.correction import Correction
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Correction
 from segdata.core.rule import rules
 from segdata.report.html.document import to_html
 from segdata.report.text import Asked

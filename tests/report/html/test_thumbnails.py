@@ -14,8 +14,8 @@ from PIL import Image
 
 import segdata
 from segdata.core.dataset import OpenDataset
-from segdata.core.evidence import Evidence
 from segdata.core.finding import Finding
+from segdata.core.finding_location import FindingLocation
 from segdata.core.validation import Validation
 from segdata.report.html.thumbnails import PANE, pictured, shown, spread, thumbnails
 
@@ -93,11 +93,11 @@ def test_a_picture_shows_the_image_and_the_finding(gaps: OpenDataset) -> None:
 
 def test_few_pixels_are_enlarged_and_large_findings_are_whole(gaps: OpenDataset) -> None:
     size = (120, 400)
-    near = shown(Evidence(np.empty(0, np.int64), box=(300, 20, 1, 1)), size)
+    near = shown(FindingLocation(np.empty(0, np.int64), box=(300, 20, 1, 1)), size)
     assert near.scale >= 8
-    far = shown(Evidence(np.empty(0, np.int64), box=(40, 30, 200, 60)), size)
+    far = shown(FindingLocation(np.empty(0, np.int64), box=(40, 30, 200, 60)), size)
     assert (far.x <= 40, far.x + far.width >= 240, far.y <= 30, far.y + far.height >= 90) == (True,) * 4
-    whole = shown(Evidence(np.empty(0, np.int64)), size)
+    whole = shown(FindingLocation(np.empty(0, np.int64)), size)
     assert (whole.x, whole.width) == (0, 400)
 
 
@@ -105,7 +105,7 @@ def test_few_pixels_are_enlarged_and_large_findings_are_whole(gaps: OpenDataset)
 def test_every_view_fits_its_pane(size: tuple[int, int], data: st.DataObject) -> None:
     x, y = data.draw(st.integers(0, size[1] - 1)), data.draw(st.integers(0, size[0] - 1))
     box = (x, y, data.draw(st.integers(1, size[1] - x)), data.draw(st.integers(1, size[0] - y)))
-    view = shown(Evidence(np.empty(0, np.int64), box=box), size)
+    view = shown(FindingLocation(np.empty(0, np.int64), box=box), size)
     assert 1 <= len(view.columns) <= PANE
     assert 1 <= len(view.rows) <= PANE
     middle_x, middle_y = box[0] + box[2] / 2, box[1] + box[3] / 2

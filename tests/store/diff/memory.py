@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.batch import Batch, concatenate, replaced
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 
@@ -35,12 +35,12 @@ class Memory:
         return [rows[k : k + self.size] for k in range(0, len(rows), self.size)]
 
     def load(self, rows: Ints) -> Batch:
-        return concatenate([self.batch.take_images(np.array([row])) for row in rows.tolist()])
+        return concatenate_batches([self.batch.take_images(np.array([row])) for row in rows.tolist()])
 
 
 def dataset(profile: Profile, batches: Sequence[Batch], size: int = 2) -> OpenDataset:
     """An open dataset of these batches."""
-    return OpenDataset(Memory(profile, concatenate(list(batches)), size), profile, Config())
+    return OpenDataset(Memory(profile, concatenate_batches(list(batches)), size), profile, Config())
 
 
 TAXONOMY = Taxonomy(
@@ -60,15 +60,15 @@ def drawn() -> list[Mask]:
 
 
 SMALL = Batch(
-    table(
+    make_table(
         BATCH_IMAGES, 3, image_id=["a.png", "b.png", "c.png"], width=[8, 8, 8], height=[6, 6, 6],
         split=["train", None, None], metadata=[[("weather", '"rain"')], None, None],
     ),
-    table(
+    make_table(
         BATCH_ANNOTATIONS, 4, image=[0, 0, 1, 2], annotator=["anna", "bob", "anna", "anna"],
         stage=["reviewed", None, None, None],
     ),
-    table(
+    make_table(
         BATCH_SEGMENTS, 4, annotation=[0, 0, 1, 2], segment_id=[1, 2, 1, 7], category_id=[1, 2, 1, 2],
         iscrowd=[False, False, False, True], track_id=[None, 5, None, None], score=[None, 0.5, None, None],
         source=[None, "model", None, None], also=[None, [3], None, None],
@@ -90,7 +90,7 @@ def with_cell(name: str, column: str, row: int, value: Any) -> Batch:
     values = rows[column].to_pylist()
     assert values[row] != value
     values[row] = value
-    return replace(SMALL, **{name: replaced(rows, column, values)})
+    return replace(SMALL, **{name: replace_column(rows, column, values)})
 
 
 def with_masks(change: Callable[[list[Mask]], object]) -> Batch:

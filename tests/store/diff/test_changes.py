@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.core.columns import TEXTS
+from segdata.core.schema import TEXTS
 from segdata.store.diff.changes import cell_text, differing_rows
 
 _NUMBERS = st.integers(0, 2)

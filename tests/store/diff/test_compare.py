@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segdata.core.batch import Batch, concatenate, replaced
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.errors import SegdataError
-from segdata.core.profile import Profile
-from segdata.core.sequence import ImageSequence
+from segdata.core.profile import ImageSequence, Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.diff.compare import compare_datasets
 from segdata.store.diff.difference import (
@@ -144,9 +143,9 @@ def test_another_category_moves_its_pixels() -> None:
 def test_pixels_that_another_segment_of_the_category_keeps_do_not_move() -> None:
     """Two roads that share a border exchange a column: segments change, the picture of categories does not."""
     rows = [1, 1, 1, 2]
-    one = replace(SMALL, segments=replaced(SMALL.segments, "category_id", rows))
+    one = replace(SMALL, segments=replace_column(SMALL.segments, "category_id", rows))
     other = with_masks(lambda masks: (set_pixel(0, 2, 4, False)(masks), set_pixel(1, 1, 4, True)(masks)))
-    other = replace(other, segments=replaced(other.segments, "category_id", rows))
+    other = replace(other, segments=replace_column(other.segments, "category_id", rows))
     assert counts(compare_datasets(small(one), small(other))) == {"pixels": 2}
 
 
@@ -192,7 +191,7 @@ def without_annotation(row: int) -> Batch:
     less = SMALL.take_segments(segments)
     annotation = np.searchsorted(kept, less.segment_annotation)
     return replace(
-        less, annotations=SMALL.annotations.take(kept), segments=replaced(less.segments, "annotation", annotation)
+        less, annotations=SMALL.annotations.take(kept), segments=replace_column(less.segments, "annotation", annotation)
     )
 
 
@@ -205,7 +204,7 @@ def test_annotations_of_one_side_only() -> None:
 
 def test_one_nameless_annotation_is_the_first_of_several() -> None:
     nameless = replace(
-        without_annotation(1), annotations=replaced(without_annotation(1).annotations, "annotator", [None] * 3)
+        without_annotation(1), annotations=replace_column(without_annotation(1).annotations, "annotator", [None] * 3)
     )
     found = compare_datasets(small(), small(nameless))
     assert counts(found) == {"annotation-missing": 1, "annotator": 3}
@@ -214,7 +213,9 @@ def test_one_nameless_annotation_is_the_first_of_several() -> None:
 
 def test_strangers_are_not_matched() -> None:
     both = ["carl", "dora", "anna", "anna"]
-    found = compare_datasets(small(), small(replace(SMALL, annotations=replaced(SMALL.annotations, "annotator", both))))
+    found = compare_datasets(
+        small(), small(replace(SMALL, annotations=replace_column(SMALL.annotations, "annotator", both)))
+    )
     assert counts(found) == {"annotation-missing": 2, "annotation-added": 2}
 
 
@@ -308,7 +309,7 @@ def versions(draw: Any) -> tuple[Data, Data]:
         }
         segments = batch.segments
         for name, values in columns.items():
-            segments = replaced(segments, name, values)
+            segments = replace_column(segments, name, values)
         kept = [row for row in range(len(masks)) if draw(st.sampled_from([True, True, False]))]
         new = replace(batch, segments=segments, runs=runs_of_masks(masks)).take_segments(np.array(kept, np.int64))
         changed.append(new)
@@ -354,7 +355,7 @@ def test_category_pixels_are_those_that_counting_finds(both: tuple[Data, Data]) 
     (profile, before), (_, after) = both
     found = compare_datasets(dataset(profile, before), dataset(profile, after), limit=None, jobs=1)
     name_of = profile.name_of
-    one, other = (memberships(concatenate(list(batches)), name_of) for batches in (before, after))
+    one, other = (memberships(concatenate_batches(list(batches)), name_of) for batches in (before, after))
     expected = {key: {place for _, place in one[key] ^ other[key]} for key in one}
     told = [change.pixels for change in found.changes if change.kind == "category-pixels"]
     assert sorted(told) == sorted(len(places) for places in expected.values() if places)

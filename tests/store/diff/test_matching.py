@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segdata.core.batch import Batch
-from segdata.core.columns import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, table
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.store.diff.compare import compare_datasets
 from segdata.testing.pictures import Mask, runs_of_masks
 from tests.store.diff.memory import small
@@ -21,9 +21,9 @@ _SEGMENTS = st.lists(st.tuples(arrays(bool, (3, 4)), st.integers(1, 2)), max_siz
 def batch_of(segments: list[Segment]) -> Batch:
     """One image of 3 x 4 with these masks and categories, numbered from 0."""
     return Batch(
-        table(BATCH_IMAGES, 1, image_id=["a.png"], width=[4], height=[3]),
-        table(BATCH_ANNOTATIONS, 1, image=[0]),
-        table(
+        make_table(BATCH_IMAGES, 1, image_id=["a.png"], width=[4], height=[3]),
+        make_table(BATCH_ANNOTATIONS, 1, image=[0]),
+        make_table(
             BATCH_SEGMENTS, len(segments), annotation=[0] * len(segments), segment_id=range(len(segments)),
             category_id=[category for _, category in segments],
         ),

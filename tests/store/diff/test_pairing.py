@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from segdata.core.batch import Batch, replaced
+from segdata.core.batch import Batch, replace_column
 from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
 from segdata.store.diff.compare import compare_datasets
@@ -19,7 +19,7 @@ from tests.store.diff.memory import SMALL, small
 def called(*names: str) -> OpenDataset:
     """The first images of the small dataset under other names."""
     batch: Batch = SMALL.take_images(np.arange(len(names)))
-    return small(replace(batch, images=replaced(batch.images, "image_id", names)))
+    return small(replace(batch, images=replace_column(batch.images, "image_id", names)))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from segdata.core.loss import KINDS as LOSS_KINDS
-from segdata.core.loss import Loss
+from segdata.core.format import LOSS_KINDS as LOSS_KINDS
+from segdata.core.format import Loss
 from segdata.store.diff.difference import (
     DIFFERENCE_KINDS,
     DatasetSide,

@@ -7,13 +7,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from segdata.core.cover import cover
-from segdata.core.defect import Defect
 from segdata.core.errors import check_choice
-from segdata.core.format import Request
-from segdata.core.line import Line
-from segdata.core.meet import Side
-from segdata.core.runs import Runs
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.overlay import SweepRuns, union_by_frame
+from segdata.core.runs import NumberLine, Runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.dicom.contourplaces import Ring, RingDrawing, RingDrawings
 from segdata.formats.medical.dicom.kinds import STRUCTURE_SET
@@ -27,7 +25,7 @@ from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, res
 Holes = Literal["xor", "union"]
 
 
-def open_contours(request: Request) -> PerImageSource:
+def open_contours(request: ReadRequest) -> PerImageSource:
     """The structure sets; raises UnreadableError where there is none, or no image of one."""
     holes = str(request.options.get("holes", "xor"))
     check_choice("holes", holes, get_args(Holes))
@@ -120,8 +118,10 @@ def filled(drawn: Sequence[Sequence[Ring]], size: tuple[int, int], holes: Holes)
     alone = np.arange(len(points) + 1)
     single = fill_centres(Flat(every, ends, alone), np.full(len(points), height), np.full(len(points), width))
     region = np.repeat(np.arange(n, dtype=np.int32), counts)
-    line = Line.of(np.full(n, height, np.int64), np.full(n, width, np.int64))
-    union = cover(Side.of(Runs(single.start, single.length, region[single.owner]), line, np.arange(n)), line).runs
+    line = NumberLine.of(np.full(n, height, np.int64), np.full(n, width, np.int64))
+    union = union_by_frame(
+        SweepRuns.of(Runs(single.start, single.length, region[single.owner]), line, np.arange(n)), line
+    ).runs
     xor = np.array([each[0].contour.xor for each in drawn], bool)
     more = union.areas(n) - odd.areas(n)
     nested = [(row, int(more[row])) for row in np.flatnonzero((more > 0) & ~xor).tolist()]

@@ -14,14 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.cover import cover
 from segdata.core.errors import SegdataError
-from segdata.core.keyhole import keyhole
-from segdata.core.line import Line
-from segdata.core.loss import Losses
-from segdata.core.meet import Side
-from segdata.core.outline import Rings, outlines
-from segdata.core.runs import Runs
+from segdata.core.format import LossCounter
+from segdata.core.overlay import SweepRuns, union_by_frame
+from segdata.core.polygons import Rings, keyhole, trace_outlines
+from segdata.core.runs import NumberLine, Runs
 from segdata.formats.medical.dicom.contourplaces import millimetres_of
 from segdata.formats.medical.dicom.files import DicomImage, read_dataset
 from segdata.formats.medical.dicom.groups import Layer
@@ -54,7 +51,7 @@ _STUDY = (
 Item = Any  # of a sequence; pydicom's dataset has every attribute
 
 
-def _save(path: Path, work: Work, losses: Losses) -> tuple[IndexSegment, ...]:
+def _save(path: Path, work: Work, losses: LossCounter) -> tuple[IndexSegment, ...]:
     """Write what an annotator drew."""
     for name, image in work.images.items():
         if image.plane is None:
@@ -112,7 +109,7 @@ def _held(source: str | None, segment: Segment, said: Said) -> set[str]:
     return {key for key, is_held in found.items() if is_held and said.get(key)}
 
 
-def _contours(layer: Layer, image: DicomImage, losses: Losses) -> list[tuple[Key, Item]]:
+def _contours(layer: Layer, image: DicomImage, losses: LossCounter) -> list[tuple[Key, Item]]:
     """The closed contours of each segment on a slice.
 
     These are the source's rings where they give exactly its pixels, else one along the edges of each part, with its
@@ -126,7 +123,7 @@ def _contours(layer: Layer, image: DicomImage, losses: Losses) -> list[tuple[Key
     losses.add("rings", "segments", len(lost), examples=[str(layer.segments[row]["segment_id"]) for row in lost[:3]])
     kept = [(row, np.array(ring, np.float64).reshape(-1, 2)) for row, rings in drawn.items() for ring in rings]
     edges = [row for row in range(n) if row not in drawn]
-    traced = outlines(layer.runs.take(np.array(edges, np.int64), n), np.full(len(edges), height, np.int64))
+    traced = trace_outlines(layer.runs.take(np.array(edges, np.int64), n), np.full(len(edges), height, np.int64))
     part = np.cumsum(~traced.hole) - 1  # an outer ring is followed by its holes
     whole = keyhole(Rings(traced.xy, traced.ring, part.astype(np.int32), traced.outer))
     owner = traced.owner[~traced.hole]
@@ -135,7 +132,7 @@ def _contours(layer: Layer, image: DicomImage, losses: Losses) -> list[tuple[Key
     return [(key_of(layer.segments[row]), _contour(points, image)) for row, points in kept]
 
 
-def _merged(layer: Layer, height: int, width: int, losses: Losses) -> Layer:
+def _merged(layer: Layer, height: int, width: int, losses: LossCounter) -> Layer:
     """The same with one segment for each region: even-odd, what two of its contours share would be outside."""
     first: dict[Key, int] = {}
     group = np.array([first.setdefault(key_of(each), len(first)) for each in layer.segments], np.int32)
@@ -143,14 +140,14 @@ def _merged(layer: Layer, height: int, width: int, losses: Losses) -> Layer:
         return layer
     order = np.argsort(group, kind="stable")
     runs = layer.runs.take(order, len(group))
-    line = Line.of(np.full(len(first), height, np.int64), np.full(len(first), width, np.int64))
+    line = NumberLine.of(np.full(len(first), height, np.int64), np.full(len(first), width, np.int64))
     together = Runs(runs.start, runs.length, group[order][runs.owner])
     count = np.bincount(group)
     lost = [each for each, at in zip(layer.segments, group, strict=True) if each["rings"] and count[at] > 1]
     losses.add("rings", "segments", len(lost), examples=[str(each["segment_id"]) for each in lost[:3]])
     alone = {at: each for each, at in reversed([*zip(layer.segments, group.tolist(), strict=True)])}
     segments = [alone[at] if count[at] == 1 else {**alone[at], "rings": None} for at in range(len(first))]
-    return Layer(segments, cover(Side.of(together, line, np.arange(len(first))), line).runs)
+    return Layer(segments, union_by_frame(SweepRuns.of(together, line, np.arange(len(first))), line).runs)
 
 
 def _sound(layer: Layer, height: int, width: int) -> dict[int, list[list[float]]]:

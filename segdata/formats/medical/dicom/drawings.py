@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Generic, Protocol, TypeVar
 
-from segdata.core.defect import Defect
-from segdata.core.sequence import ImageSequence
+from segdata.core.finding import Defect
+from segdata.core.profile import ImageSequence
 from segdata.formats.medical.dicom.files import DicomImage
 from segdata.formats.medical.dicom.slices import Series
 from segdata.formats.shared.per_image import ImageEntry

@@ -1,11 +1,9 @@
 """Face: what both formats of DICOM objects say of themselves, and how they are told."""
 
-from segdata.core.format import Clue
-from segdata.core.glance import Glance
-from segdata.core.loss import Kind
+from segdata.core.format import FileProbe, FormatMatch, LossKind
 from segdata.formats.medical.dicom.kinds import INDEX, kind_of_head
 
-LOSSES: frozenset[Kind] = frozenset(
+LOSSES: frozenset[LossKind] = frozenset(
     {
         "annotation-attributes",
         "attributes",
@@ -22,10 +20,10 @@ LOSSES: frozenset[Kind] = frozenset(
 )
 
 
-def clue(seen: Glance, format: str, kinds: tuple[str, ...], what: str) -> Clue | None:
+def clue(seen: FileProbe, format: str, kinds: tuple[str, ...], what: str) -> FormatMatch | None:
     """A DICOM file whose head says that it is of one of these kinds, or our index where nobody drew anything."""
     found = [name for name in seen.names if kind_of_head(seen.head(name)[:512]) in kinds]
     if found:
-        return Clue(1.0, f"{found[0]} is a DICOM {what}")
+        return FormatMatch(1.0, f"{found[0]} is a DICOM {what}")
     alone = INDEX in seen.names and f'"format": "{format}", "files": []'.encode() in seen.head(INDEX)
-    return Clue(1.0, f"{INDEX} is that of a dataset without a {what}") if alone else None
+    return FormatMatch(1.0, f"{INDEX} is that of a dataset without a {what}") if alone else None

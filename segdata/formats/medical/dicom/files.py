@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.defect import Defect
-from segdata.core.dicomfile import is_dicom, listening
 from segdata.core.errors import SegdataError
-from segdata.core.unsafe import check_name
+from segdata.core.finding import Defect
+from segdata.core.medical_files import collect_dicom_warnings, is_dicom
+from segdata.core.paths import check_path_name
 from segdata.formats.medical.dicom.kinds import SEGMENTATIONS, STRUCTURE_SET, kind_of_head
 from segdata.formats.medical.extra import package
 from segdata.formats.shared.images import MAX_PIXELS
@@ -158,7 +158,7 @@ def telling(what: str = "damaged") -> Iterator[list[str]]:
     Turns whatever it may meet in a damaged file, now or when a value is first used, into OSError.
     """
     try:
-        with listening() as heard:
+        with collect_dicom_warnings() as heard:
             yield heard
     except (OSError, SegdataError):
         raise
@@ -218,7 +218,7 @@ def _files(folder: Path) -> Iterator[Path]:
                 return
             path = Path(place, name)
             if path.is_file():
-                check_name(path)
+                check_path_name(path)
                 yield path
 
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
+from segdata.core.paths import local_file
 from segdata.core.runs import Runs
-from segdata.core.uri import local_file
 from segdata.formats.medical.dicom.files import DicomImage, image_of
 from segdata.formats.medical.dicom.index import IndexImage
 from segdata.formats.shared.count_losses import count_losses
@@ -125,7 +125,7 @@ def _layers(batch: Batch) -> list[list[tuple[tuple[str | None, str | None], Laye
     return found
 
 
-def count_beside(batch: Batch, lost: frozenset[Kind], losses: Losses) -> Batch:
+def count_beside(batch: Batch, lost: frozenset[LossKind], losses: LossCounter) -> Batch:
     """The batch; what its columns say that DICOM objects have no place for, kinds in `lost`, is counted."""
     count_losses(batch, losses, lost, _HELD)
     said = batch.annotations["source"].to_pylist()

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.unsafe import is_unsafe
-from segdata.core.uri import inside, local_file, outside
+from segdata.core.finding import Defect
+from segdata.core.paths import absolute_uri, is_unsafe_path, local_file, relative_uri
 from segdata.formats.medical.dicom.files import DicomImage, image_of
 from segdata.formats.medical.dicom.kinds import INDEX
 from segdata.formats.medical.dicom.slices import Series, in_order
@@ -61,7 +60,7 @@ class DicomIndex(msgspec.Struct, frozen=True):
 
 def write_dicom_index(target: Path, format: str, images: Sequence[IndexImage], files: Sequence[IndexFile]) -> None:
     """Write `dicom.json` below `target`, one image a line."""
-    below = (msgspec.structs.replace(each, uri=inside(each.uri, target) or "") for each in images)
+    below = (msgspec.structs.replace(each, uri=relative_uri(each.uri, target) or "") for each in images)
     lines = ",\n".join(msgspec.json.encode(each).decode() for each in below)
     said = msgspec.json.encode(files).decode()
     text = f'{{"version": 1, "format": "{format}", "files": {said}, "images": [\n{lines}\n]}}\n'
@@ -78,7 +77,7 @@ def read_dicom_index(root: Path, defects: list[Defect]) -> tuple[list[Series], d
     seen: set[str] = set()
     for row, each in enumerate(index.images):
         place = f"/images/{row}"
-        if not each.image or is_unsafe(each.image):
+        if not each.image or is_unsafe_path(each.image):
             message = f"path {each.image!r} leaves the dataset's root; name files below it"
             defects.append(Defect("SEG015", message, INDEX, place))
         elif each.image in seen:
@@ -108,7 +107,7 @@ def meanings(
 
 def _image(said: IndexImage, root: Path, defects: list[Defect], place: str) -> DicomImage:
     """The image, with what its file says about its place where that is here."""
-    path = local_file(outside(said.uri, root)) or Path(said.uri)
+    path = local_file(absolute_uri(said.uri, root)) or Path(said.uri)
     known = DicomImage(path, said.image, said.uid, "", "", "", (said.height, said.width), None, said.group)
     if not said.uid:  # nobody worked on it, and it need not be DICOM
         return known

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from segdata.core.loss import Affected, Losses
+from segdata.core.format import AffectedItems, LossCounter
 from segdata.formats.medical.dicom.groups import Layer
 from segdata.formats.medical.dicom.index import IndexSegment
 
@@ -23,7 +23,9 @@ def key_of(segment: Segment) -> Key:
     return segment["category_id"], track is not None, (segment["segment_id"] or 0) if track is None else track
 
 
-def members_of(drawn: Mapping[str, Layer], source: str | None, held: Held, losses: Losses) -> dict[Key, list[Segment]]:
+def members_of(
+    drawn: Mapping[str, Layer], source: str | None, held: Held, losses: LossCounter
+) -> dict[Key, list[Segment]]:
     """The segments of an object, with those on slices that they consist of; what the object cannot tell is counted.
 
     `drawn` is by image, `source` what drew them, where they do not say it themselves.
@@ -32,12 +34,16 @@ def members_of(drawn: Mapping[str, Layer], source: str | None, held: Held, losse
     for name, layer in drawn.items():
         several = Counter(key_of(each) for each in layer.segments if each["pixels"])
         losses.add(
-            "instance", "segments", sum(count for count in several.values() if count > 1), 0, Affected([name], [name])
+            "instance",
+            "segments",
+            sum(count for count in several.values() if count > 1),
+            0,
+            AffectedItems([name], [name]),
         )
         for each in layer.segments:
             if each["pixels"]:
                 found.setdefault(key_of(each), []).append(each)
-            example = Affected([f"{name}: {each['source_id'] or each['segment_id']}"], [name])
+            example = AffectedItems([f"{name}: {each['source_id'] or each['segment_id']}"], [name])
             losses.add("empty-segment", "segments", int(each["pixels"] == 0), 0, example)
             losses.add("segment-id", "segments", int(each["source_id"] is not None), 0, example)
     for members in found.values():
@@ -50,7 +56,7 @@ def members_of(drawn: Mapping[str, Layer], source: str | None, held: Held, losse
 
 
 def _count_sources(
-    drawn: Mapping[str, Layer], source: str | None, members: Mapping[Key, list[Segment]], losses: Losses
+    drawn: Mapping[str, Layer], source: str | None, members: Mapping[Key, list[Segment]], losses: LossCounter
 ) -> None:
     """Objects say of every segment what drew it: what all have in common comes back as what drew the whole."""
     own = [each["source"] for some in members.values() for each in some]

@@ -6,9 +6,9 @@ from os.path import lexists
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.core.profile import Policy, Profile, RasterRule
 from segdata.formats.medical.dicom.drawings import Drawings, Made
 from segdata.formats.medical.dicom.files import open_folder
@@ -42,7 +42,7 @@ class Objects(Generic[O, P]):
     found: list[O] = field(default_factory=list)
     indexed: dict[str, IndexFile] = field(default_factory=dict)
 
-    def open(self, request: Request, kinds: Sequence[str], parse: Callable[[Path, str], O]) -> None:
+    def open(self, request: ReadRequest, kinds: Sequence[str], parse: Callable[[Path, str], O]) -> None:
         """Find all of these kinds, and place them; raises UnreadableError where there is neither one nor an index."""
         if not request.root.exists():
             raise UnreadableError(f"{request.root}: does not exist")
@@ -83,7 +83,7 @@ class Objects(Generic[O, P]):
 
     def source(
         self,
-        request: Request,
+        request: ReadRequest,
         naming: CategoryNames,
         rule: RasterRule,
         look: Callable[[ImageEntry], Sequence[ImageAnnotation]],

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from segdata.core.batch import Batch
-from segdata.core.dicomfile import listening
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
+from segdata.core.medical_files import collect_dicom_warnings
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.dicom.face import LOSSES
@@ -67,12 +67,14 @@ class ObjectKind:
 
     format: str
     folder: str
-    own: frozenset[Kind]
+    own: frozenset[LossKind]
     held: Callable[[str | None, Segment, Said], set[str]]
-    save: Callable[[Path, Work, Losses], tuple[IndexSegment, ...]]
+    save: Callable[[Path, Work, LossCounter], tuple[IndexSegment, ...]]
 
 
-def write_objects(profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, kind: ObjectKind) -> None:
+def write_objects(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, kind: ObjectKind
+) -> None:
     """Write all of them; raises SegdataError where an annotated image is no DICOM file."""
     (target / kind.folder).mkdir(parents=True)
     groups = Groups(kind.format)
@@ -81,7 +83,7 @@ def write_objects(profile: Profile, batches: Iterable[Batch], target: Path, loss
         for who in group.layers:
             name = f"{kind.folder}/{len(files) + 1:04d}.dcm"
             work = _work(group, who, profile.taxonomy, kind, losses)
-            with listening():  # to remarks on values of the images that are not quite as the standard says
+            with collect_dicom_warnings():  # to remarks on values of the images that are not quite as the standard says
                 more = kind.save(target / name, work, losses)
             segments = index_of(work.numbers, work.members) + more
             files.append(IndexFile(name, who[0], segments, None if segments else KINDS.get(who[1] or "")))
@@ -89,7 +91,7 @@ def write_objects(profile: Profile, batches: Iterable[Batch], target: Path, loss
     write_sidecars(target, profile, profile.taxonomy)
 
 
-def _work(group: Group, who: Who, taxonomy: Taxonomy, kind: ObjectKind, losses: Losses) -> Work:
+def _work(group: Group, who: Who, taxonomy: Taxonomy, kind: ObjectKind, losses: LossCounter) -> Work:
     layers = group.layers[who]
     held = partial(kind.held, who[1])
     members = members_of(layers, who[1], held, losses)

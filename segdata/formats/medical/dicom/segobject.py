@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.taxonomy import Color
 from segdata.formats.medical.dicom.files import Plane, plane_of, read_dataset, remarks, telling
 from segdata.formats.medical.extra import package

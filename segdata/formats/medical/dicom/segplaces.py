@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.medical.dicom.drawings import Drawing, Drawings
 from segdata.formats.medical.dicom.files import DicomImage, Plane
 from segdata.formats.medical.dicom.segobject import SegFrame, SegObject

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.dicom.files import remarks
@@ -26,7 +26,7 @@ UNKNOWN = "unknown"  # what our writer calls an algorithm where nothing is known
 UNNAMED = "unnamed"  # and where a person drew with its help
 
 
-def open_segmentations(request: Request) -> PerImageSource:
+def open_segmentations(request: ReadRequest) -> PerImageSource:
     """The segmentations; raises UnreadableError where there is none."""
     threshold = _threshold(request)
     objects = Objects("dicom-seg", "segmentation", SegDrawings())
@@ -39,7 +39,7 @@ def open_segmentations(request: Request) -> PerImageSource:
     return objects.source(request, categories, "mask-native", look.at)
 
 
-def _threshold(request: Request) -> float:
+def _threshold(request: ReadRequest) -> float:
     """The option; raises SegdataError for what is no share."""
     said = request.options.get("threshold", 0.5)
     try:

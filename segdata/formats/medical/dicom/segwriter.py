@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Losses
-from segdata.core.runs import spread
+from segdata.core.format import LossCounter
+from segdata.core.runs import expand_ranges
 from segdata.core.taxonomy import Category
 from segdata.formats.medical.dicom.files import DicomImage, read_dataset, telling
 from segdata.formats.medical.dicom.groups import Layer
@@ -25,7 +25,7 @@ _CODES = ("property_category", "property_type", "anatomic_region")
 _UID = re.compile(r"(?=.{1,64}\Z)\d+(\.\d+)*")
 
 
-def _save(path: Path, work: Work, losses: Losses) -> tuple[IndexSegment, ...]:
+def _save(path: Path, work: Work, losses: LossCounter) -> tuple[IndexSegment, ...]:
     """Write what an annotator drew; an object needs a segment, also where nothing was found."""
     pixels = _pixels([work.layers[name] for name in work.images], next(iter(work.images.values())).size, work.numbers)
     described = [
@@ -109,13 +109,15 @@ def _pixels(layers: list[Layer], size: tuple[int, int], numbers: Mapping[Key, in
     overlap = False
     for row, layer in enumerate(layers):
         value = np.array([numbers.get(key_of(each), 0) for each in layer.segments], np.int64)
-        labels[row][spread(layer.runs.start, layer.runs.length)] = np.repeat(value[layer.runs.owner], layer.runs.length)
+        labels[row][expand_ranges(layer.runs.start, layer.runs.length)] = np.repeat(
+            value[layer.runs.owner], layer.runs.length
+        )
         overlap = overlap or int((labels[row] > 0).sum()) < int(layer.runs.length.sum())
     if overlap:
         stacked = np.zeros((len(layers), width * height, len(numbers)), np.uint8)
         for row, layer in enumerate(layers):
             value = np.array([numbers.get(key_of(each), 1) - 1 for each in layer.segments], np.int64)
-            cells = spread(layer.runs.start, layer.runs.length)
+            cells = expand_ranges(layer.runs.start, layer.runs.length)
             stacked[row, cells, np.repeat(value[layer.runs.owner], layer.runs.length)] = 1
         return np.ascontiguousarray(stacked.reshape(len(layers), width, height, len(numbers)).transpose(0, 2, 1, 3))
     return np.ascontiguousarray(labels.reshape(len(layers), width, height).transpose(0, 2, 1))

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.sequence import ImageSequence
+from segdata.core.profile import ImageSequence
 from segdata.formats.medical.affine import axes_of
 from segdata.formats.medical.dicom.files import DicomImage, Plane
 

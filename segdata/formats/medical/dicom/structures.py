@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.taxonomy import Color
 from segdata.formats.medical.dicom.files import is_whole, read_dataset, remarks, telling
 from segdata.formats.medical.dicom.kinds import STRUCTURE_SET

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from segdata.core.batch import Batch
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter
 from segdata.core.runs import Ints
 from segdata.formats.medical.nifti.layering import Layering
 from segdata.formats.medical.nifti.stack import Picture, Values, picture_rows
@@ -13,7 +13,7 @@ from segdata.formats.shared.count_losses import count_category_mask_losses, coun
 from segdata.formats.shared.painting import paint, segments_by_image
 
 
-def pictures_by_category(batches: Iterable[Batch], layering: Layering, losses: Losses) -> Iterator[Picture]:
+def pictures_by_category(batches: Iterable[Batch], layering: Layering, losses: LossCounter) -> Iterator[Picture]:
     """The images of the batches, while what one value a pixel cannot hold is counted."""
     for batch in batches:
         layer, value = layering.of(batch.segments["category_id"].to_numpy())
@@ -33,7 +33,7 @@ def pictures_by_category(batches: Iterable[Batch], layering: Layering, losses: L
             )
 
 
-def _painted(batch: Batch, rows: Ints, value: Ints, blank: int, losses: Losses) -> Iterator[Values | None]:
+def _painted(batch: Batch, rows: Ints, value: Ints, blank: int, losses: LossCounter) -> Iterator[Values | None]:
     """The values of one layer in each image of a batch, made of its segments at `rows`; None: it is not annotated."""
     layer = batch.take_segments(rows)
     values = value[rows]

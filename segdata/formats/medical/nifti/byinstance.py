@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
 from segdata.core.runs import Ints
 from segdata.formats.medical.nifti.stack import Picture, picture_rows
 from segdata.formats.shared.count_losses import count_hidden_segments, count_segment_mask_losses
@@ -54,7 +54,7 @@ class _Volume:
 class InstancePainter:
     """Paints the images of batches; `write_table` says afterwards what the values are."""
 
-    def __init__(self, names: Mapping[int, str], losses: Losses) -> None:
+    def __init__(self, names: Mapping[int, str], losses: LossCounter) -> None:
         self._names, self._losses = names, losses
         self._volumes: dict[str, _Volume] = {}
 
@@ -88,7 +88,7 @@ class InstancePainter:
         values = np.full(len(sheet.segments), -1, np.int64)
         there = np.flatnonzero(known[sheet.segments] & (sheet.runs.areas(len(values)) > 0))
         rows = sheet.segments[there]
-        wrong: dict[Kind, list[int]] = {"segment-id": [], "track": [], "crowd": [], "instance": []}
+        wrong: dict[LossKind, list[int]] = {"segment-id": [], "track": [], "crowd": [], "instance": []}
         seen: set[int] = set()
         said = batch.segments.select(list(_SAID)).take(rows).to_pylist()
         for at, row, segment in zip(there.tolist(), rows.tolist(), said, strict=True):
@@ -97,7 +97,7 @@ class InstancePainter:
             crowd = bool(segment["iscrowd"])
             value = volume.value((tracked, track if tracked else number, segment["category_id"]), crowd)
             _, told, told_crowd = volume.meaning[value]
-            differences: tuple[tuple[Kind, bool], ...] = (
+            differences: tuple[tuple[LossKind, bool], ...] = (
                 ("segment-id", told != segment["segment_id"] and segment["source_id"] is None),
                 ("track", track != (None if sequence is None else told)),
                 ("crowd", told_crowd != crowd),

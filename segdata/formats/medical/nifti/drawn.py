@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.core.runs import Ints, Runs
 from segdata.formats.shared.instance_id_rules import IdRule
 from segdata.formats.shared.mask_files import ValueRuns

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from segdata.core.unsafe import check_name
+from segdata.core.paths import check_path_name
 from segdata.formats.medical.nifti.head import is_volume, stem
 
 _LABEL_FOLDERS = re.compile(
@@ -97,7 +97,7 @@ def _below(root: Path) -> Iterator[tuple[str, Path]]:
         for name in names:
             if is_volume(name) and not name.startswith("."):
                 path = Path(folder, name)
-                check_name(path)
+                check_path_name(path)
                 found.append((path.relative_to(root).as_posix(), path))
     return iter(sorted(found))
 

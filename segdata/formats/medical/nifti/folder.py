@@ -3,11 +3,9 @@
 from pathlib import Path, PurePosixPath
 
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Losses
-from segdata.core.profile import Profile
-from segdata.core.sequence import ImageSequence
-from segdata.core.unsafe import is_unsafe
-from segdata.core.uri import channels_inside, inside
+from segdata.core.format import LossCounter
+from segdata.core.paths import is_unsafe_path, relative_channels, relative_uri
+from segdata.core.profile import ImageSequence, Profile
 from segdata.formats.medical.nifti.head import is_volume, read_head, stem
 from segdata.formats.medical.nifti.index import IndexImage, IndexLabel, IndexVolume
 from segdata.formats.medical.nifti.layering import Layering
@@ -19,7 +17,7 @@ from segdata.formats.medical.nifti.writing import head_of, write_volume
 class VolumeFolder:
     """Writes stacks below a folder, each layer a file."""
 
-    def __init__(self, target: Path, profile: Profile, layering: Layering, losses: Losses) -> None:
+    def __init__(self, target: Path, profile: Profile, layering: Layering, losses: LossCounter) -> None:
         self._target, self._layering, self._losses = target, layering, losses
         self._sequences = {each.name: each for each in profile.sequences}
         self._taken: set[str] = set()
@@ -60,7 +58,7 @@ class VolumeFolder:
 
     def _name(self, volume: str, layer: str, called: str | None) -> str:
         """The path of a file below the target; raises SegdataError for a name that leaves it."""
-        if is_unsafe(volume):
+        if is_unsafe_path(volume):
             raise SegdataError(f"{volume!r} leaves the dataset's root, so its labels have no place")
         path = PurePosixPath("labels", volume)
         if called is not None:
@@ -87,7 +85,14 @@ def place_beside(stack: Stack, sequence: ImageSequence | None, path: Path | None
 def index_image(place: int, picture: Picture, target: Path) -> IndexImage:
     """The line of an image in the index; its size is said where no file of labels tells it."""
     height, width = (0, 0) if picture.annotated else (picture.height, picture.width)
-    channels = channels_inside(picture.channels, target)
+    channels = relative_channels(picture.channels, target)
     return IndexImage(
-        picture.image_id, place, picture.frame, inside(picture.uri, target), picture.annotated, width, height, channels
+        picture.image_id,
+        place,
+        picture.frame,
+        relative_uri(picture.uri, target),
+        picture.annotated,
+        width,
+        height,
+        channels,
     )

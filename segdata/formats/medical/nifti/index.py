@@ -6,10 +6,9 @@ from typing import Literal
 
 import msgspec
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.unsafe import is_unsafe
-from segdata.core.uri import channels_outside, outside
+from segdata.core.finding import Defect
+from segdata.core.paths import absolute_channels, absolute_uri, is_unsafe_path
 from segdata.formats.medical.nifti.files import LabelFile
 from segdata.formats.medical.nifti.place import Place
 from segdata.formats.medical.nifti.reel import Frame, Reel
@@ -82,7 +81,7 @@ def read_index(root: Path, defects: list[Defect]) -> tuple[list[Reel], dict[str,
     for row, volume in enumerate(index.volumes):
         place = f"/volumes/{row}"
         names = [*(each.image for each in volume.images), *(each.file for each in volume.labels)]
-        unsafe = next((name for name in names if not name or is_unsafe(name)), None)
+        unsafe = next((name for name in names if not name or is_unsafe_path(name)), None)
         if unsafe is not None:
             message = f"path {unsafe!r} leaves the dataset's root; name files below it"
             defects.append(Defect("SEG015", message, INDEX, place))
@@ -104,10 +103,10 @@ def _reel(root: Path, volume: IndexVolume, images: list[IndexImage]) -> Reel:
             each.image,
             each.slice,
             each.frame,
-            outside(each.uri, root),
+            absolute_uri(each.uri, root),
             each.annotated,
             (each.height, each.width),
-            channels_outside(each.channels, root),
+            absolute_channels(each.channels, root),
         )
         for each in images
     ]

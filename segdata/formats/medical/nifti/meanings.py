@@ -6,7 +6,7 @@ from functools import partial
 
 from segdata.core.config import InstanceIds, Option
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.core.profile import Task
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nifti.drawn import Draw, draw_categories, draw_ids
@@ -42,7 +42,7 @@ class Meanings:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def meanings(request: Request, labels: Sequence[LabelFile], shelf: Shelf[Volume], names: LabelNames) -> Meanings:
+def meanings(request: ReadRequest, labels: Sequence[LabelFile], shelf: Shelf[Volume], names: LabelNames) -> Meanings:
     """What the values in these files mean: by segdata.yaml, the taxonomy, tables beside the files, or the values alone.
 
     Where files have layers of different names, a category is a layer, or a value of it. Raises UnreadableError where
@@ -76,7 +76,7 @@ def is_yes(options: Mapping[str, Option], name: str) -> bool:
     return said in ("yes", "true", "1")
 
 
-def _one_category(request: Request) -> InstanceIds:
+def _one_category(request: ReadRequest) -> InstanceIds:
     """Every value is an instance of the taxonomy's only category, or of an object."""
     known = [each for each in (request.taxonomy or Taxonomy()).categories if each.kind != "void"]
     if len(known) > 1:
@@ -98,7 +98,7 @@ def _named(labels: Sequence[LabelFile], names: LabelNames) -> Taxonomy | None:
     return _taxonomy(found) if found else None
 
 
-def _found(request: Request, labels: Sequence[LabelFile], shelf: Shelf[Volume]) -> Taxonomy:
+def _found(request: ReadRequest, labels: Sequence[LabelFile], shelf: Shelf[Volume]) -> Taxonomy:
     """A category for each value that occurs; one that is always 1 has the name of the layer, if that has any."""
     values = sorted({value for label in labels for value in _values(label, shelf)})
     _check_few(request, values)
@@ -106,7 +106,7 @@ def _found(request: Request, labels: Sequence[LabelFile], shelf: Shelf[Volume]) 
     return _taxonomy({value: Called(layer or f"category_{value}") for value in values})
 
 
-def _layered(request: Request, labels: Sequence[LabelFile], shelf: Shelf[Volume], names: LabelNames) -> Meanings:
+def _layered(request: ReadRequest, labels: Sequence[LabelFile], shelf: Shelf[Volume], names: LabelNames) -> Meanings:
     """Categories that are layers, or values of a layer where it has others than 1."""
     values: dict[str, set[int]] = {}
     tables: dict[str, dict[int, Called]] = {}
@@ -152,7 +152,7 @@ def _values(label: LabelFile, shelf: Shelf[Volume]) -> list[int]:
         return []
 
 
-def _check_few(request: Request, values: Sequence[int]) -> None:
+def _check_few(request: ReadRequest, values: Sequence[int]) -> None:
     if len(values) > _MOST:
         raise UnreadableError(
             f"{request.root}: {len(values):,} distinct values: intensities, or instances? Name files of labels so that "

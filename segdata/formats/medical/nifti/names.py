@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
 from segdata.core.taxonomy import Color, as_rgb
-from segdata.core.yamlfile import read_text
+from segdata.core.yaml_files import read_utf8
 from segdata.formats.medical.nifti.head import stem
 from segdata.formats.shared.per_image import relative_path
 
@@ -78,7 +78,7 @@ class LabelNames:
     def _parsed(self, path: Path) -> dict[int, Called]:
         kinds = {".tsv": _of_tsv, ".json": _of_json, ".txt": _of_snap}
         try:
-            found = kinds[path.suffix.lower()](read_text(path))
+            found = kinds[path.suffix.lower()](read_utf8(path))
         except (SegdataError, ValueError, TypeError, RecursionError, csv.Error) as error:
             if path.suffix.lower() != ".txt":  # any text may lie there
                 message = f"names of labels cannot be read: {error}"

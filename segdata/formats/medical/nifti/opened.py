@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from segdata.core.counted import counted
-from segdata.core.defect import Defect
-from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import Request
+from segdata.core.errors import SegdataError, UnreadableError, count_noun
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
 from segdata.formats.medical.nifti.files import LabelFile, Scan, scans
 from segdata.formats.medical.nifti.head import Head, read_head
 from segdata.formats.medical.nifti.index import INDEX, read_index
@@ -100,7 +99,7 @@ class OpenVolumes:
         self.reels.append(replace(reel, labels=tuple(kept)))
 
 
-def open_volumes(request: Request) -> OpenVolumes:
+def open_volumes(request: ReadRequest) -> OpenVolumes:
     """The volumes that a request asks for; raises UnreadableError where there is none."""
     if not request.root.exists():
         raise UnreadableError(f"{request.root}: does not exist")
@@ -128,7 +127,7 @@ def _masks_beside(root: Path) -> list[Defect]:
         return []
     folders = sorted({name.partition("/")[0] for name in masks if "/" in name})
     where = f": give {' or '.join(folders[:3])} as DATA to read them" if folders else ""
-    message = f"{counted(len(masks), 'image file')} called as masks are, as {masks[0]}, and not read beside volumes"
+    message = f"{count_noun(len(masks), 'image file')} called as masks are, as {masks[0]}, and not read beside volumes"
     return [Defect("SEG011", message + where, severity="warning")]
 
 
@@ -169,7 +168,7 @@ def _size(head: Head) -> str:
     return "x".join(map(str, head.shape))
 
 
-def _alone(root: Path, every: list[Scan], request: Request) -> list[Defect]:
+def _alone(root: Path, every: list[Scan], request: ReadRequest) -> list[Defect]:
     """SEG011 for what has no counterpart; where no image is here at all, one information."""
     if not any(scan.image for scan in every):
         return [no_images_defect(len(every), root, images_folder(request))]
@@ -184,7 +183,7 @@ def _alone(root: Path, every: list[Scan], request: Request) -> list[Defect]:
     return found
 
 
-def _reader(request: Request) -> re.Pattern[str] | None:
+def _reader(request: ReadRequest) -> re.Pattern[str] | None:
     """The pattern that finds, in the name of a file of labels, who drew it; raises SegdataError for none."""
     said = request.options.get("annotator")
     if said is None:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.sequence import ImageSequence
+from segdata.core.profile import ImageSequence
 from segdata.formats.medical.affine import axes_of, spacing_of
 from segdata.formats.medical.nifti.head import Head, corner_distance
 

@@ -1,6 +1,6 @@
 """NIfTI reader: a volume of labels, or a folder of volumes."""
 
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.formats.medical.nifti.meanings import by_layers, meanings
 from segdata.formats.medical.nifti.names import LabelNames
 from segdata.formats.medical.nifti.opened import open_volumes
@@ -10,7 +10,7 @@ from segdata.formats.medical.shelf import Shelf
 from segdata.formats.shared.per_image import PerImageSource
 
 
-def open_nifti(request: Request) -> PerImageSource:
+def open_nifti(request: ReadRequest) -> PerImageSource:
     """The volumes, and what their values mean."""
     opened = open_volumes(request)
     shelf: Shelf[Volume] = Shelf(decode)

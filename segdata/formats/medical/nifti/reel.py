@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from segdata.core.uri import slice_uri
+from segdata.core.paths import slice_uri
 from segdata.formats.medical.nifti.files import LabelFile, Scan
 from segdata.formats.medical.nifti.place import Place
 
@@ -21,7 +21,7 @@ class Frame:
     uri : where the image is
     annotated : whether anybody worked on it
     size : height and width in pixels; (0, 0) where the files of labels tell it
-    channels : the image's files as rows of `columns.IMAGES`, where it has several
+    channels : the image's files as rows of `schema.IMAGES`, where it has several
     """
 
     image_id: str

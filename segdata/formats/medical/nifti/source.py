@@ -6,11 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from segdata.core.defect import Defect
-from segdata.core.format import Request
-from segdata.core.profile import Policy, Profile
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.profile import ImageSequence, Policy, Profile
 from segdata.core.runs import Runs
-from segdata.core.sequence import ImageSequence
 from segdata.formats.medical.nifti.drawn import Drawn
 from segdata.formats.medical.nifti.files import LabelFile
 from segdata.formats.medical.nifti.meanings import Meanings
@@ -30,7 +29,7 @@ from segdata.formats.shared.per_image import (
 LAYERS = "volume_layers"  # in the profile's metadata: which category is which value of which file
 
 
-def volume_source(request: Request, opened: OpenVolumes, meaning: Meanings, shelf: Shelf[Volume]) -> PerImageSource:
+def volume_source(request: ReadRequest, opened: OpenVolumes, meaning: Meanings, shelf: Shelf[Volume]) -> PerImageSource:
     """The slices of the volumes as images."""
     several = any(len(reel.labels) > 1 for reel in opened.reels)
     profile = Profile(

@@ -8,7 +8,7 @@ import msgspec
 from segdata.core.batch import Batch
 from segdata.core.config import InstanceIds
 from segdata.core.errors import check_choice
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.medical.nifti.bycategory import pictures_by_category
@@ -27,8 +27,8 @@ def write_nifti(
     profile: Profile,
     batches: Iterable[Batch],
     target: Path,
-    losses: Losses,
-    kinds: frozenset[Kind],
+    losses: LossCounter,
+    kinds: frozenset[LossKind],
     *,
     values: str | None = None,
 ) -> None:
@@ -52,7 +52,7 @@ def write_nifti(
     write_index(target, volumes, layering.index())
 
 
-def _counted(batch: Batch, losses: Losses, by: str, kinds: frozenset[Kind]) -> Batch:
+def _counted(batch: Batch, losses: LossCounter, by: str, kinds: frozenset[LossKind]) -> Batch:
     """The batch; what its columns say beyond volumes is counted (an instance's track and crowd flag by its painter)."""
     count_losses(batch, losses, kinds if by == "category" else kinds - {"crowd", "track"}, _HELD)
     return batch

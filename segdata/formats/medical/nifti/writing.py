@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.errors import SegdataError
-from segdata.core.sequence import ImageSequence
+from segdata.core.profile import ImageSequence
 from segdata.formats.medical.extra import package
 from segdata.formats.medical.nifti.head import Head, parse
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter
 from segdata.formats.medical.nifti.stack import Picture, Values, picture_rows
 from segdata.formats.medical.nnunet.plan import Plan
 from segdata.formats.shared.count_losses import count_category_mask_losses
@@ -15,7 +15,7 @@ from segdata.formats.shared.painting import ImageSegments, paint, segments_by_im
 Mask = NDArray[np.bool_]
 
 
-def pictures_by_region(batches: Iterable[Batch], plan: Plan, losses: Losses) -> Iterator[Picture]:
+def pictures_by_region(batches: Iterable[Batch], plan: Plan, losses: LossCounter) -> Iterator[Picture]:
     """The images of the batches, while what regions cannot hold is counted."""
     regions = plan.regions
     for batch in batches:
@@ -33,7 +33,7 @@ def pictures_by_region(batches: Iterable[Batch], plan: Plan, losses: Losses) -> 
             yield Picture(**row, height=sheet.height, width=sheet.width, annotated=sheet.annotated, layers=layers)
 
 
-def _painted(image: str, drawn: list[ImageSegments], plan: Plan, losses: Losses) -> Values:
+def _painted(image: str, drawn: list[ImageSegments], plan: Plan, losses: LossCounter) -> Values:
     """One image: a pixel has the value of the last region that it lies in.
 
     It is lost where that value means other regions than those that the pixel lies in.

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from segdata.core.defect import Defect
-from segdata.core.unsafe import check_name, is_unsafe
+from segdata.core.finding import Defect
+from segdata.core.paths import check_path_name, is_unsafe_path
 from segdata.formats.medical.nifti.head import stem
 from segdata.formats.medical.nnunet.datasetjson import NAME, DatasetJson
 from segdata.formats.shared.per_image import relative_path
@@ -53,8 +53,8 @@ def _listed(root: Path, said: DatasetJson, defects: list[Defect]) -> Iterator[Ca
     n_images = 0
     for name, (images, label) in said.cases.items():
         place = f"/dataset/{name}"
-        unsafe = [each for each in (name, label) if is_unsafe(each)]
-        unsafe += [each for each in images if is_unsafe(each) and not Path(each).is_absolute()]
+        unsafe = [each for each in (name, label) if is_unsafe_path(each)]
+        unsafe += [each for each in images if is_unsafe_path(each) and not Path(each).is_absolute()]
         if unsafe:
             message = f"path {unsafe[0]!r} leaves the dataset's root; name files below it"
             defects.append(Defect("SEG015", message, NAME, place))
@@ -130,5 +130,5 @@ def _files(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
     found = [path for path in found if not path.name.startswith(".")]
     for path in found:
-        check_name(path)
+        check_path_name(path)
     return found

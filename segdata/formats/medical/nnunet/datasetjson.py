@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from segdata.core.defect import Defect
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.glance import Glance
-from segdata.core.yamlfile import read_text
+from segdata.core.finding import Defect
+from segdata.core.format import FileProbe
+from segdata.core.yaml_files import read_utf8
 
 NAME = "dataset.json"
 IGNORE, BACKGROUND = "ignore", "background"
@@ -59,7 +59,7 @@ class DatasetJson:
         return {value for each in self.labels.values() for value in each}
 
 
-def clue_of(seen: Glance) -> str | None:
+def clue_of(seen: FileProbe) -> str | None:
     """Why a folder looks like a dataset of nnU-Net; None where it does not."""
     if not seen.heads(r"^dataset\.json$", rb'"labels"\s*:'):
         return None
@@ -72,7 +72,7 @@ def clue_of(seen: Glance) -> str | None:
 def read_dataset_json(path: Path) -> DatasetJson:
     """What a file says; raises UnreadableError where it is no dataset.json."""
     try:
-        return parse_dataset_json(read_text(path), str(path))
+        return parse_dataset_json(read_utf8(path), str(path))
     except UnreadableError:
         raise
     except (SegdataError, ValueError, RecursionError) as error:

@@ -8,10 +8,9 @@ import numpy as np
 from PIL import Image
 
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Losses
+from segdata.core.format import LossCounter
+from segdata.core.paths import is_unsafe_path, local_file, relative_uri
 from segdata.core.profile import Profile
-from segdata.core.unsafe import is_unsafe
-from segdata.core.uri import inside, local_file
 from segdata.formats.medical.nifti.folder import index_image, place_beside
 from segdata.formats.medical.nifti.head import stem
 from segdata.formats.medical.nifti.index import IndexLabel, IndexVolume
@@ -30,7 +29,7 @@ class NnunetFolder:
     cases : of those written, by name, the paths of images and labels
     """
 
-    def __init__(self, target: Path, profile: Profile, ending: str, losses: Losses) -> None:
+    def __init__(self, target: Path, profile: Profile, ending: str, losses: LossCounter) -> None:
         self._target, self._ending, self._losses = target, ending, losses
         self._sequences = {each.name: each for each in profile.sequences}
         self._taken: set[str] = set()
@@ -55,7 +54,7 @@ class NnunetFolder:
                 Image.fromarray(slices[0].astype(np.uint16 if wide else np.uint8)).save(path)
             elif not write_volume(path, slices, sequence):
                 self._losses.add("spatial", "sequences", 1, examples=[stack.name])
-            images = [str(inside(each, self._target)) for each in _images(stack.pictures)]
+            images = [str(relative_uri(each, self._target)) for each in _images(stack.pictures)]
             self.cases[case] = images, file
             labels = (IndexLabel(file),)
         return IndexVolume(
@@ -68,7 +67,7 @@ class NnunetFolder:
 
     def _name(self, name: str) -> str:
         """A name that files and nnU-Net can have: it makes files of it in folders of its own."""
-        if is_unsafe(name):
+        if is_unsafe_path(name):
             raise SegdataError(f"{name!r} leaves the dataset's root, so its labels have no place")
         path = PurePosixPath(stem(name))
         bare = path.with_suffix("") if path.suffix.lower() in IMAGE_SUFFIXES else path

@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 from PIL import Image, ImageOps
 
-from segdata.core.counted import counted
-from segdata.core.uri import inside, local_file, moved, outside
+from segdata.core.errors import count_noun
+from segdata.core.paths import absolute_uri, local_file, relative_uri, replace_file
 from segdata.formats.medical.nifti.head import is_volume
 from segdata.formats.medical.nifti.index import INDEX, Index, IndexImage, IndexVolume, write_index
 from segdata.formats.medical.nnunet.datasetjson import NAME
@@ -60,7 +60,7 @@ def put_in_place(made: Path) -> tuple[str, ...]:
     lacking = [name for name in cases if name not in fit]
     if not lacking:
         return ()
-    of = f"{counted(len(lacking), 'case')} ({lacking[0]}{', …' if len(lacking) > 1 else ''})"
+    of = f"{count_noun(len(lacking), 'case')} ({lacking[0]}{', …' if len(lacking) > 1 else ''})"
     return (f"no image file in {_IMAGES} of {of}: nnU-Net reads one {ending} file a channel, or pictures",)
 
 
@@ -104,10 +104,10 @@ def _reindex(made: Path, where: Mapping[Path, Path]) -> None:
 
 def _volume(volume: IndexVolume, made: Path, where: Mapping[Path, Path]) -> IndexVolume:
     def now(uri: str | None) -> str | None:
-        whole = outside(uri, made)
+        whole = absolute_uri(uri, made)
         file = local_file(whole)
         target = where.get(file) if file is not None else None
-        return uri if whole is None or target is None else inside(moved(whole, target), made)
+        return uri if whole is None or target is None else relative_uri(replace_file(whole, target), made)
 
     def put(image: IndexImage) -> IndexImage:
         channels = image.channels and tuple({**each, "uri": now(each.get("uri"))} for each in image.channels)

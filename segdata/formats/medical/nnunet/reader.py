@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
+from segdata.core.format import ReadRequest
 from segdata.formats.medical.nifti.head import is_volume
 from segdata.formats.medical.nifti.index import INDEX, read_index
 from segdata.formats.medical.nifti.opened import OpenVolumes
@@ -15,7 +15,7 @@ from segdata.formats.medical.nnunet.source import case_reel, nnunet_source
 from segdata.formats.shared.per_image import PerImageSource
 
 
-def open_nnunet(request: Request) -> PerImageSource:
+def open_nnunet(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError without a dataset.json."""
     root = request.root.parent if request.root.name == NAME else request.root
     if not (root / NAME).is_file():

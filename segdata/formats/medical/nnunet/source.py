@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.core.defect import Defect
-from segdata.core.format import Request
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import local_file, slice_uri
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.core.uri import local_file, slice_uri
 from segdata.formats.medical.nifti.drawn import Draw, draw_categories, draw_regions
 from segdata.formats.medical.nifti.files import LabelFile
 from segdata.formats.medical.nifti.head import is_volume
@@ -37,7 +37,7 @@ from segdata.formats.shared.taxonomies import resolve_names
 METADATA = "nnunet"  # in the profile's metadata: dataset.json
 
 
-def nnunet_source(request: Request, said: DatasetJson, reels: list[Reel], opened: OpenVolumes) -> PerImageSource:
+def nnunet_source(request: ReadRequest, said: DatasetJson, reels: list[Reel], opened: OpenVolumes) -> PerImageSource:
     """The images of these cases."""
     labels = [label for reel in reels for label in reel.labels]
     meaning = _meaning(request.taxonomy, said, labels)
@@ -118,7 +118,7 @@ def _rows(said: DatasetJson) -> list[tuple[int, str]]:
     return list(enumerate(said.labels, 1))
 
 
-def _profile(request: Request, meaning: Meanings) -> Profile:
+def _profile(request: ReadRequest, meaning: Meanings) -> Profile:
     return Profile(
         name=request.root.name,
         format="nnunet",

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from segdata.core.batch import Batch
-from segdata.core.loss import Kind, Losses
+from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.formats.medical.nifti.bycategory import pictures_by_category
 from segdata.formats.medical.nifti.index import write_index
@@ -26,8 +26,8 @@ def write_nnunet(
     profile: Profile,
     batches: Iterable[Batch],
     target: Path,
-    losses: Losses,
-    kinds: frozenset[Kind],
+    losses: LossCounter,
+    kinds: frozenset[LossKind],
     *,
     file_ending: str | None = None,
     channels: str | None = None,
@@ -52,13 +52,13 @@ def write_nnunet(
     write_sidecars(target, profile, profile.taxonomy)
 
 
-def _count_placed(profile: Profile, written: set[str | None], losses: Losses) -> None:
+def _count_placed(profile: Profile, written: set[str | None], losses: LossCounter) -> None:
     """Count the volumes that have no file of their own: where a case had several files of labels, it has one now."""
     lost = [each.name for each in profile.sequences if each.is_placed and each.name not in written]
     losses.add("spatial", "sequences", len(lost), examples=lost[:3])
 
 
-def _counted(batch: Batch, plan: Plan, losses: Losses, kinds: frozenset[Kind]) -> Batch:
+def _counted(batch: Batch, plan: Plan, losses: LossCounter, kinds: frozenset[LossKind]) -> Batch:
     """The batch; what its columns say beyond labels is counted, and void categories that become one."""
     count_losses(batch, losses, kinds, _HELD)
     merged = np.isin(batch.segments["category_id"].to_numpy(), np.array(plan.merged, np.int64))

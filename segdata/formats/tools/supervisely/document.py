@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.shared.per_image import BrokenLabelsError
 from segdata.formats.shared.safe_parsers import read_json, read_small_file
 

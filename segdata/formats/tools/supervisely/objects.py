@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from segdata.core.defect import Defect
+from segdata.core.finding import Defect
 from segdata.formats.shapes.flat import Flat
 from segdata.formats.shapes.shape import Bitmap, Floats, Polygon, Ring, Shape, box
 from segdata.formats.shapes.soundness import check_numbers, check_ring

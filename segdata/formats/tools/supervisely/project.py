@@ -7,12 +7,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from segdata.core.defect import Defect
 from segdata.core.errors import UnreadableError
-from segdata.core.format import Request
-from segdata.core.splits import split_of
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import check_path_name, split_from_path
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.core.unsafe import check_name
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, pair_by_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
@@ -26,7 +25,7 @@ _OTHERS = frozenset({"videos", "volumes", "point_clouds", "point_cloud_episodes"
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-def open_supervisely(request: Request) -> ToolSource:
+def open_supervisely(request: ReadRequest) -> ToolSource:
     """The project in a folder, or one dataset of it; raises UnreadableError where there is none of images."""
     root = request.root if request.root.is_dir() else request.root.parent
     if not request.root.exists():
@@ -64,12 +63,12 @@ def _walked(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Def
     for folder in _datasets(root):
         name = PurePosixPath(*(part for part in folder.relative_to(root).parts if part != "datasets"))
         start = f"{name.as_posix()}/" if name.parts else ""
-        split = split_of(f"{start}image")
+        split = split_from_path(f"{start}image")
         pictures = ImageFolder.below(folder / "img")
         there = dict(pictures.paths)
         for file in _json_files(folder / "ann"):
             path = folder / "ann" / file
-            check_name(path)
+            check_path_name(path)
             stem = file[: -len(".json")]
             near = None if stem in there else pictures.near(stem) or pictures.near(stem + ".json")
             called = stem if near is None else near

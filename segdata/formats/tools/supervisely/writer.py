@@ -9,10 +9,10 @@ import numpy as np
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.loss import Affected, Kind, Losses
+from segdata.core.format import AffectedItems, LossCounter, LossKind
+from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
-from segdata.core.unsafe import is_unsafe
 from segdata.formats.shapes.bitmap import crop_bitmaps
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
 from segdata.formats.shared.painting import ImageSegments, segment_examples, segments_by_image
@@ -54,7 +54,7 @@ class _Project:
 
 
 def write_project(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: Losses, kinds: frozenset[Kind]
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, kinds: frozenset[LossKind]
 ) -> None:
     """Write a project; `kinds` are the losses that the format declares."""
     count_spatial_losses(profile, losses)
@@ -81,7 +81,7 @@ def write_project(
 
 def _path(sheet: ImageSegments, taken: dict[str, str]) -> str:
     """The annotation file of an image below the target; raises SegdataError where no file can be called so."""
-    if is_unsafe(sheet.image_id):
+    if is_unsafe_path(sheet.image_id):
         raise SegdataError(f"image {sheet.image_id!r}: its annotation would lie outside the project; rename it")
     *above, name = PurePosixPath(sheet.image_id).parts
     folders = [
@@ -95,10 +95,10 @@ def _path(sheet: ImageSegments, taken: dict[str, str]) -> str:
     return path
 
 
-def _annotation(batch: Batch, sheet: ImageSegments, whose: _Json, project: _Project, losses: Losses) -> _Json:
+def _annotation(batch: Batch, sheet: ImageSegments, whose: _Json, project: _Project, losses: LossCounter) -> _Json:
     """The annotation of one image."""
     tags, lost = project.metas.held(whose["attributes"])
-    there = Affected([sheet.image_id], [sheet.image_id])
+    there = AffectedItems([sheet.image_id], [sheet.image_id])
     losses.add("annotation-attributes", "annotations", int(lost > 0), examples=there)
     objects = _objects(batch, sheet, whose, project, losses)
     if not objects:  # there is nothing that names who drew it, and when
@@ -108,7 +108,7 @@ def _annotation(batch: Batch, sheet: ImageSegments, whose: _Json, project: _Proj
     return {"description": "", "tags": tags, "size": size, "objects": objects}
 
 
-def _objects(batch: Batch, sheet: ImageSegments, whose: _Json, project: _Project, losses: Losses) -> list[_Json]:
+def _objects(batch: Batch, sheet: ImageSegments, whose: _Json, project: _Project, losses: LossCounter) -> list[_Json]:
     """The objects of one image; segments that a project cannot hold are counted."""
     areas = sheet.runs.areas(len(sheet.segments))
     category = batch.segments["category_id"].to_numpy()[sheet.segments]

@@ -1,0 +1,120 @@
+"""Opposed: what was measured of annotators' work on the same images, as tables."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.profile import Task
+from segdata.core.table import Table
+from segdata.core.taxonomy import Category
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatorPairs:
+    """Tables with one row per thing, numbered from 0 over the whole panel.
+
+    `category`, `category_a`, `category_b` are positions in `categories`; -1: none (unlabelled). `a`, `b` of `pairs` are
+    positions in `annotators`, a < b. A case is an image, or a volume with all its slices, whose pixels are voxels.
+    What either annotator of a pair calls void is left out everywhere; what a pair does not both annotate (a category
+    that one of them was never asked for) likewise.
+
+    Attributes
+    ----------
+    annotators : their names, as the panel orders them
+    persons : (n_annotators,) who it is: two passes of one person over the same images have one number
+    categories : the panel's
+    task : in semantic data nothing is countable, whatever the kinds say
+    cases : image (row of the images), frames, name, cluster (number of the sequence, patient or scene that it belongs
+        to: what a bootstrap draws as one), width, height, spacing_x, spacing_y, spacing_z (mm; NaN: unknown)
+    pairs : case, a, b, annotation_a, annotation_b (rows; of a volume's, the first), pixels (of the case), void (how
+        many of these are left out)
+    overlaps : pair, category, area_a, area_b, both: pixels of each category that either has, void left out
+    cells : pair, category_a, category_b, pixels: each pixel counted once, under the segment drawn last where several
+        of one annotator claim it
+    patterns : case, pixels: pixels of a case, void of any annotator left out, for which every annotator chose the same
+    votes : pattern, annotator, category: what each annotator of the case chose for a pattern's pixels (-1: unlabelled);
+        the segment drawn last where several of one annotator claim them
+    matches : pair, a, b (rows of the segments; -1: none), category_a, category_b (-1: none), area_a, area_b, shared,
+        iou, ignored: segments that belong together, those that only A or only B has, and (`ignored`) those that count
+        for nothing, since they lie in void or a crowd
+    members : case, cluster (number within the case), annotator, segment (row), category: which segments of all
+        annotators are one; every segment that counts is in one cluster, alone where nobody else has it. Segment and
+        category are -1 for an annotator of the case who has nothing there; who calls the place void or a crowd has no
+        row
+    groups : pair, side (0: A, 1: B), segment (row), piece (row of the other side's): segments of which the other side
+        made several, a row for each of these
+    causes : pair, category, side, unmatched, confused, boundary, ignored: the pixels to which only this side gives the
+        category, by why: their segment has no match, one of another category, one that ends elsewhere, or counts for
+        nothing. All of a category's rows together are the pixels on which the two disagree about it
+    surfaces : pair, category, match (row; -1: all of the category), edge_a, edge_b (boundary pixels), near_a, near_b
+        (how many of these are within the tolerance of the other's boundary), band_both, band_any (pixels, for Boundary
+        IoU), hd95, hd, sum_a, sum_b (of distances to the other's boundary), offset (by how much B draws larger; of
+        all of a category without what is so far from the other's boundary that a part is missing), offset_sd; distances
+        in mm where the spacing of the case is known, else in pixels
+    """
+
+    annotators: tuple[str, ...]
+    persons: tuple[int, ...]
+    categories: tuple[Category, ...]
+    task: Task
+    cases: Table
+    pairs: Table
+    overlaps: Table
+    cells: Table
+    patterns: Table
+    votes: Table
+    matches: Table
+    members: Table
+    groups: Table
+    causes: Table
+    surfaces: Table
+
+    @property
+    def countable(self) -> NDArray[np.bool_]:
+        """(n_categories,) whose segments are counted one by one; the others are pixels."""
+        return np.array([each.kind == "thing" and self.task != "semantic" for each in self.categories], bool)
+
+    @property
+    def is_first_pass(self) -> NDArray[np.bool_]:
+        """(n_annotators,) not a further pass of a person over the same images."""
+        return np.array([person not in self.persons[:k] for k, person in enumerate(self.persons)], bool)
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredAnnotator:
+    """Two annotators (positions) whose labels fit only when one side is mirrored, and how well: `annotator`'s, likely.
+
+    `message` says so in a line.
+    """
+
+    annotator: int
+    other: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PanelAssessment:
+    """What follows from a panel's tables, in rows that rules filter.
+
+    Attributes
+    ----------
+    disputes : segments that annotators do not agree on; see `segdata.agreement.disputes`
+    biases : annotator x category x kind, tested against chance; see `segdata.agreement.habits.bias`
+    unclear : category, value, low, high (agreement of all), best (without the annotator who lowers it most), without
+        (that annotator), clusters
+    repeats : annotator, value, low, high (agreement with their own earlier work), others (agreement of different
+        annotators on these images), behind, behind_low (by how much it is better; at least, in all likelihood),
+        clusters
+    below : annotator, category (-1: all), metric, value, low, high, bar, clusters: who is under the bar against gold
+    gold : the position of the reference among the annotators; None: there is none
+    mirrored : whose labels are mirrored
+    """
+
+    disputes: Table
+    biases: Table
+    unclear: Table
+    repeats: Table
+    below: Table
+    gold: int | None = None
+    mirrored: tuple[MirroredAnnotator, ...] = ()

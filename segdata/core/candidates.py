@@ -1,0 +1,151 @@
+"""Suspected: what models that had not seen an image say against its labels, as rows that rules filter."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from segdata.core.finding import Action, Box, Correction, RowFinding
+from segdata.core.table import Table
+
+if TYPE_CHECKING:
+    from segdata.core.rule import Tables
+
+
+LIKELY_ERROR = 0.5  # the probability from which on a label is called probably wrong; below, it may be
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Everything in a dataset that may be wrong, with the probability that it is.
+
+    Attributes
+    ----------
+    suspects : annotation, segment (rows; segment is -1 where nothing is annotated so), type ("missing", "extra",
+        "category", "boundary", "merge", "split" or "shift"), probability (that the label is wrong), category, seen
+        (names: as given and as the model sees it; "" for nothing), x, y, width, height, pixels (of what is suspected),
+        flagged (whether it is above the threshold of a category that is to be trusted, and within the budget),
+        whole (not only a part of the segment), believed, believed_seen (the mean probability of `category` and of
+        `seen` over the pixels), right, down (pixels by which the model sees it elsewhere), seam (pixels of the edge
+        that the model sees through it), by_lot (drawn at random, so that all errors can be estimated)
+    corrections : one for each suspect
+    confusions : pairs of categories that labels confuse, the worst first: given, seen (names), n (segments given the
+        one that look like the other), reverse, expected (how many of both were to be given so), images, p
+    doubted : groups of annotations that are doubted more than others of the same sort, the worst first: column (what
+        tells the groups apart: "annotator", "month" …), name, difference (in the mean probability of an error), usual
+        (that mean of all), n (images compared), p
+    """
+
+    suspects: Table
+    corrections: tuple[Correction, ...]
+    confusions: Table | None = None
+    doubted: Table | None = None
+
+
+class Candidate(NamedTuple):
+    """One row of `Suspected.suspects`; `called` is the segment in words: category and id, or how much of it."""
+
+    annotation: int
+    segment: int
+    probability: float
+    category: str
+    seen: str
+    pixels: int
+    whole: bool
+    believed: float
+    believed_seen: float
+    right: float
+    down: float
+    seam: int
+    by_lot: bool
+    box: Box
+    called: str
+    correction: Correction
+
+    @property
+    def remedy(self) -> str:
+        """What is proposed, in words."""
+        if self.correction.action == "redraw" and not self.whole:
+            return (
+                f"redraw {self.correction.category} without it"
+                if not self.seen
+                else f"redraw {self.correction.category}"
+            )
+        return describe_correction(self.correction)
+
+    @property
+    def be(self) -> str:
+        """The verb before what is thought of it, as sure as the probability is."""
+        return "is probably" if self.probability >= LIKELY_ERROR else "may be"
+
+    @property
+    def have(self) -> str:
+        """Likewise."""
+        return "probably has" if self.probability >= LIKELY_ERROR else "may have"
+
+    def found(self, what: str, why: str) -> RowFinding:
+        """What a rule yields: what is thought of it, the probability, and why the model thinks so."""
+        lot = f"was drawn by lot, so that all errors can be estimated: P {self.probability:.2f}; if it is wrong"
+        said = f"{what}: P {self.probability:.2f}, {why}"
+        return RowFinding(
+            f"{self.called} {lot}, {self.remedy}" if self.by_lot else f"{self.called} {said}; {self.remedy}",
+            segments=(self.segment,) if self.segment >= 0 else (),
+            annotation=self.annotation,
+            category=self.category or self.seen,
+            bbox=self.box,
+            pixels=self.pixels,
+            score=self.probability,
+            correction=self.correction,
+        )
+
+
+_COLUMNS = (
+    "annotation", "segment", "probability", "category", "seen", "pixels", "whole", "believed", "believed_seen", "right",
+    "down", "seam", "by_lot",
+)  # fmt: skip
+
+
+def flagged_candidates(tables: "Tables", kind: str, min_probability: float) -> Iterator[Candidate]:
+    """The suspects of one type that are flagged, at or above a probability."""
+    if tables.suspected is None:
+        return
+    rows, segments = tables.suspected.suspects, tables.segments
+    chosen = rows["flagged"] & (rows["type"] == kind) & (rows["probability"] >= min_probability)
+    for row in np.flatnonzero(chosen).tolist():
+        cell = {name: rows.cell(name, row) for name in _COLUMNS}
+        x, y, width, height = (rows.cell(name, row) for name in ("x", "y", "width", "height"))
+        called = cell["category"] or cell["seen"]
+        if cell["segment"] >= 0:
+            source = segments.cell("source_id", cell["segment"])
+            called += f" {segments.cell('segment_id', cell['segment']) if source is None else source}"
+        if not cell["whole"]:
+            called = f"{cell['pixels']:,} px of {cell['category'] or cell['seen']}"
+        yield Candidate(**cell, box=(x, y, width, height), called=called, correction=tables.suspected.corrections[row])
+
+
+_WORDS: dict[Action, str] = {
+    "add": "add {category}", "delete": "delete it", "rename": "call it {category}", "redraw": "redraw it",
+    "split": "split it into {pieces} pieces", "join": "join it with {joins}",
+}  # fmt: skip
+
+
+def describe_correction(correction: Correction) -> str:
+    """What a correction would do, in words.
+
+    >>> remedy(Correction(action="split", category="car", size=(9, 9), counts=("a", "b")))
+    'split it into 2 pieces'
+    """
+    words = _WORDS[correction.action]
+    return words.format(category=correction.category, pieces=len(correction.counts), joins=correction.joins)
+
+
+def describe_shift(right: float, down: float) -> str:
+    """So many whole pixels to the right and down, in words; empty where both round to 0.
+
+    >>> way(5, -3.4)
+    '5 px to the right and 3 px up'
+    """
+    across, along = round(right), round(down)
+    words = [(across, "to the right" if across > 0 else "to the left"), (along, "down" if along > 0 else "up")]
+    return " and ".join(f"{abs(by)} px {where}" for by, where in words if by)

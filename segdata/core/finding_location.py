@@ -1,0 +1,321 @@
+"""Finding location: the pixels and outlines that a finding is about, recomputed from the labels."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.batch import Batch, clip_runs, clip_to_roi, replace_column
+from segdata.core.finding import Box, Finding
+from segdata.core.overlay import SweepRuns, complement, union_by_frame
+from segdata.core.rule import rules
+from segdata.core.runs import Ints, NumberLine, Runs, bounding_boxes, expand_ranges
+from segdata.core.schema import rle_to_runs
+
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRegions:
+    """Connected regions of one image.
+
+    Attributes
+    ----------
+    runs : the pixels, of owner 0
+    label : (n_runs,) int64, the region of each run
+    area, perimeter : (n,) int64, pixels and pixel edges of each region
+    """
+
+    runs: Runs
+    label: Ints
+    area: Ints
+    perimeter: Ints
+
+    @staticmethod
+    def of(runs: Runs, height: int, *, diagonal: bool = False) -> "ImageRegions":
+        """The 4-connected regions of runs in an image of this height, or with `diagonal` the 8-connected ones."""
+        x, top = np.divmod(runs.start, height)
+        label, left, *_ = kernels.parts(x, top, top + runs.length, np.zeros(len(runs), np.int32), diagonal)
+        n = int(label.max(initial=-1)) + 1
+        area, edges = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        np.add.at(area, label, runs.length)
+        np.add.at(edges, label, 2 + 2 * runs.length - 2 * left)
+        return ImageRegions(runs, label, area, edges)
+
+    def only(self, regions: Ints) -> Runs:
+        """The pixels of some regions."""
+        kept = np.isin(self.label, regions)
+        return Runs(self.runs.start[kept], self.runs.length[kept], self.runs.owner[kept])
+
+    def first(self, order: Ints, pixels: int | None) -> Runs:
+        """The pixels of the first regions in this order that together have no more than `pixels`."""
+        return self.only(order[np.cumsum(self.area[order]) <= (pixels or 0)])
+
+    def smallest(self, finding: Finding, height: int, among: Ints) -> Runs:
+        """The smallest regions that together have as many pixels as a finding says; first those in its box."""
+        x, y, wide, high = finding.bbox or (0, 0, 0, 0)
+        run_x, run_y = np.divmod(self.runs.start, height)
+        inside = (run_x >= x) & (run_x < x + wide) & (run_y >= y) & (run_y < y + high)
+        boxed = np.isin(among, self.label[inside])
+        return self.first(among[np.lexsort((self.area[among], ~boxed))], finding.pixels)
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One annotation of one image, as evidence is drawn from it: a batch of nothing else."""
+
+    batch: Batch
+
+    @staticmethod
+    def each(batch: Batch) -> "list[Annotation]":
+        """The annotations of a batch of one image, each by itself."""
+        found = []
+        for row in range(batch.annotations.num_rows):
+            kept = np.flatnonzero(batch.segment_annotation == row)
+            part = batch.take_segments(kept)
+            segments = replace_column(part.segments, "annotation", np.zeros(len(kept), np.int32))
+            found.append(Annotation(replace(part, annotations=batch.annotations.slice(row, 1), segments=segments)))
+        return found
+
+    @property
+    def annotator(self) -> str | None:
+        """Whose it is."""
+        name: str | None = self.batch.annotations["annotator"][0].as_py()
+        return name
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = self.batch.image_size
+        return int(height[0]), int(width[0])
+
+    @property
+    def line(self) -> NumberLine:
+        """The number line of the one image."""
+        return NumberLine.of(*self.batch.image_size)
+
+    @property
+    def side(self) -> SweepRuns:
+        """Every run in sweep order."""
+        return SweepRuns.of(self.batch.runs, self.line, np.zeros(self.batch.n_segments, np.int64))
+
+    def unlabelled(self) -> Runs:
+        """The pixels that no segment claims, inside the region of interest where there is one."""
+        empty = self.without(union_by_frame(self.side, self.line).runs)
+        _, limits = clip_to_roi(self.batch)
+        return empty if limits is None else clip_runs(empty, np.zeros(1, np.int64), limits, self.line, 1)
+
+    def without(self, runs: Runs) -> Runs:
+        """The pixels of the image that are not in `runs`, of owner 0."""
+        return complement(runs, *self.batch.image_size)
+
+    def shared(self, among: Ints) -> Runs:
+        """The pixels that two of these segments claim, or two of all where fewer than two are named."""
+        side = self.side
+        if len(among) > 1:
+            named = np.isin(side.owner, among)
+            side = SweepRuns(side.start[named], side.end[named], side.owner[named])
+        _, _, start, length = kernels.strips_within(side.start, side.end, side.owner)
+        return self._union(start, length)
+
+    def of(self, segments: Ints) -> Runs:
+        """The pixels of some segments."""
+        side = self.side
+        named = np.isin(side.owner, segments)
+        return self._union(side.start[named], side.end[named] - side.start[named])
+
+    def rings(self, segments: Ints) -> tuple[Points, ...]:
+        """The source's polygons of some segments."""
+        listed = self.batch.segments["rings"].take(segments).to_pylist()
+        return tuple(np.array(ring).reshape(-1, 2) for rings in listed if rings for ring in rings if len(ring) > 3)
+
+    def _union(self, place: Ints, length: Ints) -> Runs:
+        """Strips on the line, in ascending order and perhaps overlapping, as runs of owner 0."""
+        place, length, _ = kernels.cover(place, place + length)
+        _, x, y = self.line.lower(place)
+        return Runs(x * self.size[0] + y, length, np.zeros(len(place), np.int32))
+
+
+_PIXEL = re.compile(r"x=(\d+), y=(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class FindingLocation:
+    """What to point at.
+
+    Attributes
+    ----------
+    segments : rows of the batch's segments that the finding names
+    runs : the pixels concerned, of owner 0
+    rings : polygon rings (n, 2) in pixels, to be drawn as lines
+    points : (n, 2) places in pixels, to be marked
+    declared : a box that the file declares
+    box : where to look; None where a finding is about the whole image
+    """
+
+    segments: Ints
+    runs: Runs = field(default_factory=Runs.empty)
+    rings: tuple[Points, ...] = ()
+    points: Points = field(default_factory=lambda: np.empty((0, 2)))
+    declared: tuple[float, float, float, float] | None = None
+    box: Box | None = None
+
+
+def locate_finding(annotation: Annotation, finding: Finding) -> FindingLocation:
+    """What a finding speaks of, in one annotation; at least its box, and the segments that it names."""
+    rows = named_segments(annotation.batch, finding)
+    gather = _LOCATORS.get(finding.code, _proposed if finding.correction else None)
+    found = FindingLocation(rows) if gather is None else gather(annotation, finding, rows)
+    box = finding.bbox or found.box or _box_of_place(finding) or _box(annotation.of(rows), annotation.size[0])
+    points = found.points
+    if finding.bbox is None and not len(points) and (pixel := _PIXEL.search(finding.place or "")):
+        points = np.array([[int(pixel[1]) + 0.5, int(pixel[2]) + 0.5]])
+    return FindingLocation(rows, found.runs, found.rings, points, found.declared, box)
+
+
+def named_segments(batch: Batch, finding: Finding) -> Ints:
+    """The rows of the segments whose ids a finding gives; all of them where an id is there twice."""
+    if not finding.segments:
+        return np.empty(0, np.int64)
+    wanted = set(map(str, finding.segments))
+    ids = zip(batch.segments["source_id"].to_pylist(), batch.segments["segment_id"].to_pylist(), strict=True)
+    return np.array([row for row, (own, id_) in enumerate(ids) if str(id_ if own is None else own) in wanted], np.int64)
+
+
+def _gap(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
+    return FindingLocation(rows, annotation.unlabelled())
+
+
+def _unknown_value(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
+    """The unlabelled region that the value's first pixel lies in: what is unknown became no segment.
+
+    Only the pixel where most of that region is of other values.
+    """
+    pixel = _PIXEL.search(finding.place or "")
+    if pixel is None:
+        return FindingLocation(rows)
+    height = annotation.size[0]
+    at = int(pixel[1]) * height + int(pixel[2])
+    regions = ImageRegions.of(annotation.unlabelled(), height)
+    inside = (regions.runs.start <= at) & (at < regions.runs.start + regions.runs.length)
+    found = regions.only(regions.label[inside])
+    if found.length.sum() > 2 * (finding.pixels or 0):
+        return FindingLocation(rows)
+    return FindingLocation(rows, found, box=_box(found, height))
+
+
+def _hairline(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
+    """Unlabelled slivers, or doubly claimed ones: those that have as many pixels as the finding says."""
+    gaps = _slivers(annotation, annotation.unlabelled(), finding.pixels)
+    if gaps.length.sum() == finding.pixels:
+        return FindingLocation(rows, gaps)
+    return FindingLocation(rows, _slivers(annotation, annotation.shared(rows), finding.pixels))
+
+
+def _slivers(annotation: Annotation, runs: Runs, pixels: int | None) -> Runs:
+    """The longest thin regions of `runs` that together have no more than `pixels`."""
+    regions = ImageRegions.of(runs, annotation.size[0])
+    half = regions.perimeter / 2
+    root = np.sqrt(np.maximum(half**2 - 4 * regions.area, 0))
+    thin = np.flatnonzero((half - root) / 2 <= rules()["SEG111"].options["max_width"])
+    return regions.first(thin[np.argsort(-(half + root)[thin], kind="stable")], pixels)
+
+
+def _overlap(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
+    return FindingLocation(rows, annotation.shared(rows))
+
+
+def _specks(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
+    """The small parts: all but the largest, as many pixels as the finding says."""
+    height = annotation.size[0]
+    parts = ImageRegions.of(annotation.of(rows), height, diagonal=True)
+    others = np.argsort(-parts.area, kind="stable")[1:]
+    return FindingLocation(rows, parts.smallest(finding, height, others))
+
+
+def _pinholes(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
+    """The small holes: regions that do not reach the frame, as many pixels as the finding says."""
+    height, width = annotation.size
+    empty = ImageRegions.of(annotation.without(annotation.of(rows)), height, diagonal=True)
+    x, top = np.divmod(empty.runs.start, height)
+    at_frame = (x == 0) | (x == width - 1) | (top == 0) | (top + empty.runs.length == height)
+    closed = np.setdiff1d(np.arange(len(empty.area)), empty.label[at_frame])
+    return FindingLocation(rows, empty.smallest(finding, height, closed))
+
+
+def _rings(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
+    return FindingLocation(rows, rings=annotation.rings(rows))
+
+
+def _crossing(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
+    """The outline, and where each ring first crosses itself."""
+    rings = annotation.rings(rows)
+    ends = np.cumsum([0, *(ring.size for ring in rings)]).astype(np.int64)
+    flat = np.concatenate([ring.ravel() for ring in rings]) if rings else np.empty(0)
+    count, x, y = kernels.crossings(flat, ends)
+    points = np.stack([x, y], axis=1)[count > 0] if rings else np.empty((0, 2))
+    return FindingLocation(rows, rings=rings, points=points)
+
+
+def _outside(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
+    """The outline, and its vertices beyond the frame."""
+    rings = annotation.rings(rows)
+    height, width = annotation.size
+    vertices = np.concatenate(rings) if rings else np.empty((0, 2))
+    beyond = ((vertices < 0) | (vertices > (width, height))).any(axis=1)
+    return FindingLocation(rows, rings=rings, points=vertices[beyond])
+
+
+def _declared(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
+    boxes = annotation.batch.segments["declared_bbox"].take(rows).to_pylist()
+    box = next((each for each in boxes if each and len(each) == 4), None)
+    return FindingLocation(rows, declared=None if box is None else (box[0], box[1], box[2], box[3]))
+
+
+_LOCATORS: dict[str, Callable[[Annotation, Finding, Ints], FindingLocation]] = {
+    "SEG009": _unknown_value,
+    "SEG013": _declared,
+    "SEG018": _rings,
+    "SEG101": _gap,
+    "SEG102": _overlap,
+    "SEG104": _overlap,
+    "SEG106": _specks,
+    "SEG107": _pinholes,
+    "SEG111": _hairline,
+    "SEG114": _crossing,
+    "SEG115": _outside,
+}
+
+
+def _proposed(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
+    """The pixels that a correction would change: those proposed where a category is new, else those that differ."""
+    correction = finding.correction
+    if correction is None or correction.size != annotation.size:
+        return FindingLocation(rows)
+    before = Runs.empty() if correction.action in ("add", "rename") else annotation.of(rows)
+    height, width = correction.size
+    counts = pa.array([each.encode() for each in correction.counts], pa.binary())
+    sides = (np.full(len(counts), side, np.int64) for side in (height, width))
+    proposed, _ = rle_to_runs(counts, *sides)
+    canvas = np.zeros((2, width * height), bool)
+    for layer, runs in enumerate((proposed, before)):
+        canvas[layer, expand_ranges(runs.start, runs.length)] = True
+    differs = (canvas[0] != canvas[1]).reshape(width, height).T
+    start, length, value = kernels.label_runs(np.ascontiguousarray(differs, np.uint8))
+    inside = value > 0
+    return FindingLocation(rows, Runs(start[inside], length[inside], np.zeros(int(inside.sum()), np.int32)))
+
+
+def _box(runs: Runs, height: int) -> Box | None:
+    """The box of runs of owner 0; None without any."""
+    x, y, wide, high = (int(side[0]) for side in bounding_boxes(runs, np.array([height]), 1))
+    return (x, y, wide, high) if wide else None
+
+
+def _box_of_place(finding: Finding) -> Box | None:
+    pixel = _PIXEL.search(finding.place or "")
+    return None if pixel is None else (int(pixel[1]), int(pixel[2]), 1, 1)

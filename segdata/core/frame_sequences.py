@@ -1,0 +1,164 @@
+"""Reels: what one annotator drew on the frames of one video, or the slices of one volume, in their order."""
+
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.profile import Profile, SequenceKind
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints
+from segdata.core.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSequence:
+    """What one annotator drew on the frames of one sequence, in the order of the frames.
+
+    Frames that the annotator did not work on are left out; of those with one number all but the first are.
+
+    Attributes
+    ----------
+    sequence : its name
+    step : the least difference of two numbers among all images of the sequence
+    frame : (n,) int64, the numbers, ascending
+    annotation, image : (n,) int64, rows
+    """
+
+    sequence: str
+    step: int
+    frame: Ints
+    annotation: Ints
+    image: Ints
+
+
+def frame_sequences(profile: Profile, images: Table, annotations: Table, kind: SequenceKind) -> list[FrameSequence]:
+    """The reels of the videos or of the volumes, in the order of their first images."""
+    if not any(each.kind == kind for each in profile.sequences):
+        return []
+    frame, known = frame_numbers(images)
+    rows = np.flatnonzero(is_frame_of(profile, images, kind)[annotations["image"]] & known[annotations["image"]])
+    image = annotations["image"][rows].astype(np.int64)
+    whose = images["sequence"][image], annotations["annotator"][rows]
+    members: dict[tuple[str, str | None], list[int]] = {}
+    for place, key in enumerate(zip(*whose, strict=True)):
+        members.setdefault(key, []).append(place)
+    found, steps = [], _steps(images["sequence"], frame, known)
+    for (sequence, _), places in members.items():
+        number, first = np.unique(frame[image[places]], return_index=True)
+        chosen = np.array(places)[first]
+        found.append(FrameSequence(sequence, steps[sequence], number, rows[chosen].astype(np.int64), image[chosen]))
+    return found
+
+
+def image_successions(profile: Profile, images: Table, kind: SequenceKind) -> list[Ints]:
+    """The images (rows) of each sequence and camera in the order of their frames; those without a number left out."""
+    _, known = frame_numbers(images)
+    members: dict[tuple[str, str | None], list[int]] = {}
+    rows = np.flatnonzero(is_frame_of(profile, images, kind) & known)
+    for row, key in zip(rows.tolist(), zip(images["sequence"][rows], images["camera"][rows], strict=True), strict=True):
+        members.setdefault(key, []).append(row)
+    number = frame_numbers(images)[0]
+    return [np.array(each)[np.argsort(number[each], kind="stable")] for each in members.values()]
+
+
+def tracked_segments(tables: Tables, kind: SequenceKind | None = None) -> Table:
+    """The segments of sequences (of one kind) that have a track, no crowds, no void, by reel, track and frame.
+
+    Columns: segment (row), reel (numbered), place (of the frame among those annotated), frame (number), track.
+    """
+    segments = tables.segments
+    film = SequenceIndex.of(tables)
+    annotation = segments["annotation"]
+    counts = ~segments.missing("track_id") & ~segments["iscrowd"] & (film.reel[annotation] >= 0)
+    counts &= ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
+    if kind is not None:
+        counts &= is_frame_of(tables.profile, tables.images, kind)[segments["image"]]
+    rows = np.flatnonzero(counts)
+    track = segments["track_id"][rows].astype(np.int64)
+    reel, place = film.reel[annotation[rows]], film.place[annotation[rows]]
+    order = np.lexsort((rows, place, track, reel))
+    found = {"segment": rows, "reel": reel, "place": place, "frame": film.frame[annotation[rows]], "track": track}
+    return Table({name: values[order] for name, values in found.items()})
+
+
+def changes_category(tables: Tables, found: Table) -> NDArray[np.bool_]:
+    """(n,) rows of `tracked_segments` whose track has several categories."""
+    category = tables.segments["category_id"][found["segment"]]
+    start = np.ones(len(found), bool)
+    start[1:] = (np.diff(found["reel"]) != 0) | (np.diff(found["track"]) != 0)
+    track = np.cumsum(start) - 1
+    other = category != category[start][track]
+    return np.asarray(np.bincount(track, weights=other, minlength=1)[track] > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceIndex:
+    """Where each annotation is in its reel; see `FrameSequence`.
+
+    Attributes
+    ----------
+    reels : those of videos, and after them those of volumes
+    reel, place, frame : (n_annotations,) the number of its reel (-1: none), its position and frame's number there
+    """
+
+    reels: list[FrameSequence]
+    reel: Ints
+    place: Ints
+    frame: Ints
+
+    @staticmethod
+    def of(tables: Tables) -> "SequenceIndex":
+        """That of a dataset's annotations."""
+        found = [
+            each
+            for kind in get_args(SequenceKind)
+            for each in frame_sequences(tables.profile, tables.images, tables.annotations, kind)
+        ]
+        reel, place, frame = (np.full(len(tables.annotations), -1, np.int64) for _ in range(3))
+        for number, each in enumerate(found):
+            reel[each.annotation] = number
+            place[each.annotation] = np.arange(len(each.annotation))
+            frame[each.annotation] = each.frame
+        return SequenceIndex(found, reel, place, frame)
+
+
+def is_frame_of(profile: Profile, images: Table, kind: SequenceKind) -> NDArray[np.bool_]:
+    """(n_images,) whether an image is a frame of a sequence of this kind."""
+    names = {each.name for each in profile.sequences if each.kind == kind}
+    if not names:  # most datasets: their columns need not even be converted
+        return np.zeros(len(images), bool)
+    return np.array([each in names for each in images["sequence"].tolist()], bool)
+
+
+def touches_edge(tables: Tables) -> NDArray[np.bool_]:
+    """(n_segments,) whether a segment's box reaches the edge of its image."""
+    segments, image = tables.segments, tables.segments["image"]
+    right, bottom = segments["x"] + segments["width"], segments["y"] + segments["height"]
+    at_edge = (segments["x"] == 0) | (segments["y"] == 0)
+    at_edge |= (right == tables.images["width"][image]) | (bottom == tables.images["height"][image])
+    return np.asarray(at_edge)
+
+
+def outside_volumes(tables: Tables, things: Table) -> Table:
+    """The parts or holes of segments that are no slices of volumes, and `whole`: the area of the segment, in pixels."""
+    in_volume = is_frame_of(tables.profile, tables.images, "volume")[tables.segments["image"]]
+    found = things.take(~in_volume[things["segment"]])
+    return found.beside(whole=tables.segments["area"][found["segment"]])
+
+
+def frame_numbers(images: Table) -> tuple[Ints, NDArray[np.bool_]]:
+    """(n_images,) the number of each frame, 0 where there is none, and whether there is one."""
+    known = ~images.missing("frame")
+    number = np.zeros(len(images), np.int64)
+    number[known] = images["frame"][known].astype(np.int64)
+    return number, known
+
+
+def _steps(sequence: NDArray[np.object_], frame: Ints, known: NDArray[np.bool_]) -> dict[str, int]:
+    """Sequence -> the least difference of two frames' numbers; a huge one where there is but one."""
+    numbers: dict[str, set[int]] = {}
+    for name, number in zip(sequence[known].tolist(), frame[known].tolist(), strict=True):
+        numbers.setdefault(name, set()).add(number)
+    return {name: int(np.diff(sorted(several)).min(initial=2**62)) for name, several in numbers.items()}

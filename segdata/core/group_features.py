@@ -1,0 +1,121 @@
+"""Observed: what several annotators, or batches, drew where they can be compared."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints
+from segdata.core.strata import (
+    CategoryTally,
+    annotation_strata_if_any,
+    example_segments,
+    image_strata,
+    independent_units,
+    joint_codes,
+    number_names,
+)
+from segdata.core.table import Flags
+
+FeatureKind = Literal["presence", "count", "size", "void"]
+Floats = NDArray[np.float64]
+_MIX = ("camera", "size", "split")  # images that agree in these are of one sort
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFeature:
+    """One thing that groups may differ in.
+
+    Attributes
+    ----------
+    kind : presence (share of images with the category), count and size (mean logarithms, where it is present), void
+        (share of the image's pixels)
+    category : the category's id; None: of no single one
+    values : (n_observations,)
+    among : (n_observations,) which of them have a value
+    """
+
+    kind: FeatureKind
+    category: int | None
+    values: Floats
+    among: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedAnnotations:
+    """Annotations by group, averaged over what is one piece of evidence: an image, or a sequence or group of images.
+
+    Where several groups annotated the same images, only these count, and the stratum is the piece: everybody saw the
+    same. Else the stratum is the sort of image: camera, size and split.
+
+    Attributes
+    ----------
+    names : of the groups, sorted
+    group, stratum : (n,) of each observation
+    n_images : (n,) how many annotations it is the mean of
+    of : (n_annotations,) the observation that an annotation belongs to; -1: none
+    is_paired : whether the strata are the same images
+    """
+
+    names: list[str]
+    group: Ints
+    stratum: Ints
+    n_images: Ints
+    of: Ints
+    is_paired: bool
+
+    @staticmethod
+    def by(tables: Tables, column: str) -> "GroupedAnnotations":
+        """The observations of a column's groups; none where it names fewer than two."""
+        names, group = number_names(annotation_strata_if_any(tables, column))
+        if len(names) < 2:
+            none = np.zeros(0, np.int64)
+            return GroupedAnnotations(names, none, none, none, np.full(len(group), -1, np.int64), False)
+        image = tables.annotations["image"].astype(np.int64)
+        told = np.flatnonzero(group >= 0)
+        pairs = told[joint_codes(image[told], group[told])[1]]
+        shared = np.bincount(image[pairs], minlength=len(tables.images)) > 1
+        is_paired = bool(shared.any())
+        if is_paired:
+            told = told[shared[image[told]]]
+        unit = independent_units(tables)[image]
+        which, place = joint_codes(unit[told], group[told])
+        of = np.full(len(group), -1, np.int64)
+        of[told] = which
+        first = told[place]
+        stratum = unit[first] if is_paired else image_types(tables, column)[image[first]]
+        return GroupedAnnotations(names, group[first], stratum, np.bincount(which), of, is_paired)
+
+    def features(self, tables: Tables) -> Iterator[GroupFeature]:
+        """What the groups can differ in, category by category, then the use of void."""
+        tally = CategoryTally.of(tables.segments, tables.segments["annotation"])
+        void = np.isin(tally.category, tables.profile.taxonomy.void_ids)
+        things = [each.id for each in tables.profile.taxonomy.categories if each.kind == "thing"]
+        segments = example_segments(tables)
+        real = CategoryTally.of(segments, segments["annotation"])
+        for category in np.unique(real.category).tolist():
+            rows = np.flatnonzero((real.category == category) & (self.of[real.owner] >= 0))
+            at = self.of[real.owner[rows]]
+            having = np.bincount(at, minlength=len(self.group)).astype(np.float64)
+            yield GroupFeature("presence", category, having / self.n_images, np.ones(len(self.group), bool))
+            some = having > 0
+            if tables.profile.task != "semantic" and category in things:
+                logs = np.bincount(at, weights=np.log(real.segments[rows]), minlength=len(having))
+                yield GroupFeature("count", category, logs / np.maximum(having, 1), some)
+            logs = np.bincount(at, weights=real.log_area[rows], minlength=len(having))
+            yield GroupFeature("size", category, logs / np.maximum(having, 1), some)
+        if void.any():
+            rows = np.flatnonzero(void & (self.of[tally.owner] >= 0))
+            frame = tables.images["width"].astype(np.float64) * tables.images["height"]
+            share = tally.pixels[rows] / np.maximum(frame[tables.annotations["image"][tally.owner[rows]]], 1)
+            total = np.bincount(self.of[tally.owner[rows]], weights=share, minlength=len(self.group))
+            yield GroupFeature("void", None, total / self.n_images, np.ones(len(self.group), bool))
+
+
+def image_types(tables: Tables, column: str) -> Ints:
+    """(n_images,) images of the same number are of one sort: camera, size and split, `column` left out."""
+    told = [number_names(image_strata(tables, each))[1] for each in _MIX if each != column]
+    return joint_codes(*told)[0]

@@ -1,0 +1,112 @@
+"""Planes: the channels of an image file, or of a window of it, as the file has them."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from segdata.core.errors import SegdataError
+from segdata.core.medical_files import is_dicom, read_dicom_image, read_volume_slice
+from segdata.core.tiff_files import BITS, CHANNELS, open_raster, tiff_tags
+
+ChannelArray = NDArray[np.generic]
+_TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
+_EXIF_ORIENTATION = 0x0112
+_REGION = re.compile(r"xywh=(\d{1,9}),(\d{1,9}),(\d{1,9}),(\d{1,9})")
+_SLICE = re.compile(r"k=(\d{1,9})")
+_MOST_CHANNELS = 4  # that Pillow knows
+_SHOWN_AS_RGB = ("P", "CMYK", "YCbCr")
+
+
+def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> ChannelArray:
+    """(channels, height, width) of an image, uint8 or uint16 mostly, as its file has them.
+
+    `uri` is a path or a file URI; behind a # it may name a region, ``xywh=x,y,width,height`` in pixels, or a slice of
+    a NIfTI volume, ``k=3``. An image that has the height and width `size` only when turned as EXIF says is turned.
+    GeoTIFFs are read through rasterio where Pillow holds less than they have (regions, several channels of 16 bits,
+    more than four of them), the first `most`; NIfTI and DICOM files as they are meant, with their scale.
+
+    Raises OSError where the file cannot be decoded, and SegdataError where a package is needed and not installed.
+    """
+    path, part = split_uri(uri)
+    if isinstance(part, int):
+        return read_volume_slice(path, part)
+    if part is not None or _is_raster(path):
+        return _read_raster(path, part, most)
+    with path.open("rb") as file:
+        head = file.read(132)
+    if is_dicom(head):
+        return read_dicom_image(path)
+    if _is_deep_png(head):
+        return _read_deep_png(path)
+    with Image.open(path) as opened:
+        turned = opened.getexif().get(_EXIF_ORIENTATION, 1) in _TURNED and (opened.height, opened.width) != size
+        image = ImageOps.exif_transpose(opened) if turned else opened
+        pixels = np.array(image.convert("RGB") if image.mode in _SHOWN_AS_RGB else image)
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    layers = pixels[:, :, None] if pixels.ndim == 2 else pixels
+    return np.ascontiguousarray(layers.transpose(2, 0, 1))
+
+
+def split_uri(uri: str) -> tuple[Path, tuple[int, ...] | int | None]:
+    """The file that a path or URI names, and its region (x, y, width, height) or the number of its slice.
+
+    Raises SegdataError for a URI of another machine, and for one with something else behind the #.
+    """
+    if "://" not in uri:
+        return Path(uri), None
+    parts = urlparse(uri)
+    if parts.scheme != "file":
+        raise SegdataError(f"{uri}: only files of this machine are read; copy it here")
+    path, (region, slice_) = Path(unquote(parts.path)), (each.fullmatch(parts.fragment) for each in (_REGION, _SLICE))
+    if slice_ is not None:
+        return path, int(slice_[1])
+    if parts.fragment and region is None:
+        said = "no region xywh=x,y,width,height and no slice k=number"
+        raise SegdataError(f"{uri}: what is behind the # is {said}, so it cannot be read")
+    return path, None if region is None else tuple(map(int, region.groups()))
+
+
+def _is_raster(path: Path) -> bool:
+    """Whether a TIFF file has channels that Pillow does not hold."""
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return False
+    try:
+        tags = tiff_tags(path)
+        channels = tags.get(CHANNELS, 1)
+        if channels > _MOST_CHANNELS or (channels > 1 and tags.get(BITS, 1) > 8):
+            return True  # of many channels Pillow complains aloud
+        with Image.open(path) as image:
+            return len(image.getbands()) < channels
+    except OSError:
+        return path.is_file()
+
+
+def _is_deep_png(head: bytes) -> bool:
+    """Whether a PNG has colours of 16 bits a channel, of which Pillow keeps 8, by its first bytes."""
+    return head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) > 25 and head[24] == 16 and head[25] in (2, 6)
+
+
+def _read_deep_png(path: Path) -> ChannelArray:
+    """The channels of such a PNG; OpenCV has blue first."""
+    import cv2
+
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise OSError("damaged PNG")
+    order = [2, 1, 0, *range(3, pixels.shape[2])]
+    return np.ascontiguousarray(pixels[:, :, order].transpose(2, 0, 1))
+
+
+def _read_raster(path: Path, region: tuple[int, ...] | None, most: int | None) -> ChannelArray:
+    """The bands of a GeoTIFF, or of a region of it."""
+    x, y, width, height = region or (0, 0, 0, 0)
+    with open_raster(path) as raster:
+        if region is not None and (x + width > raster.width or y + height > raster.height):
+            raise OSError(f"has {raster.width}x{raster.height} pixels, and none at {x},{y},{width},{height}")
+        window = None if region is None else ((y, y + height), (x, x + width))
+        pixels: ChannelArray = raster.read(list(raster.indexes[:most]), window=window)
+    return pixels

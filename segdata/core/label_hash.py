@@ -1,0 +1,143 @@
+"""Label hashes: of a whole dataset, and of the labels that a finding or a decision is about."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from itertools import chain
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch
+from segdata.core.finding import Box, Finding
+from segdata.core.finding_location import Annotation, named_segments
+from segdata.core.overlay import crop_to_box
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints, Runs
+from segdata.core.schema import flat_bytes, runs_to_rle
+from segdata.core.taxonomy import Taxonomy
+
+
+def content_hash(batches: Iterable[Batch], taxonomy: Taxonomy) -> str:
+    """A SHA-256 of the labels, as 64 hexadecimal digits, to log with a training run.
+
+    Covers every image's id and size, who annotated it, and each segment's category (by name), id, crowd flag, track
+    and pixels. It does not depend on the format, on paths, or on how batches are cut; the batches must come in
+    ascending order of image_id. Annotations count in the order of their
+    annotators' names, segments in that of their ids.
+    """
+    columns: dict[str, _ColumnHash] = {}
+    names = {category.id: category.name for category in reversed(taxonomy.categories)}
+    for batch in chain([Batch.empty()], batches):  # so that every column is there, without images too
+        by_annotator = _annotation_order(batch)
+        rank = np.argsort(by_annotator)
+        order = np.lexsort((batch.segments["segment_id"].to_numpy(), rank[batch.segment_annotation]))
+        height, width = batch.segment_size
+        rows = pa.array(order)
+        segments = batch.segments.take(rows)
+        per_annotation = np.bincount(batch.segment_annotation, minlength=len(rank))[by_annotator]
+        per_image = np.bincount(batch.annotation_image, minlength=batch.images.num_rows)
+        category = [names.get(each, str(each)) for each in segments["category_id"].to_pylist()]
+        for name, values in {
+            "image_id": batch.images["image_id"],
+            "width": batch.images["width"],
+            "height": batch.images["height"],
+            "annotations": pa.array(per_image),
+            "annotator": batch.annotations["annotator"].take(pa.array(by_annotator)),
+            "segments": pa.array(per_annotation),
+            "segment_id": segments["segment_id"],
+            "category": pa.array(category, pa.string()),
+            "iscrowd": segments["iscrowd"],
+            "track_id": segments["track_id"],
+            "counts": runs_to_rle(batch.runs, height, width).take(rows),
+        }.items():
+            columns.setdefault(name, _ColumnHash()).add(values)
+    whole = hashlib.sha256()
+    for name in sorted(columns):
+        whole.update(name.encode() + columns[name].digest())
+    return whole.hexdigest()
+
+
+def _annotation_order(batch: Batch) -> NDArray[np.int64]:
+    """(n_annotations,) rows in the order of their images, and of their annotators by name, none first."""
+    names = batch.annotations["annotator"].to_pylist()
+    code = {name: place for place, name in enumerate(sorted(set(names), key=lambda name: (name is not None, name)))}
+    return np.lexsort((np.array([code[name] for name in names], np.int64), batch.annotation_image))
+
+
+class _ColumnHash:
+    """A running hash of one column, the same however the column is cut: lengths, values and nulls each in a row."""
+
+    def __init__(self) -> None:
+        self._parts = [hashlib.sha256(), hashlib.sha256(), hashlib.sha256()]
+
+    def add(self, values: pa.Array | pa.ChunkedArray) -> None:
+        """The next values."""
+        array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        lengths, data, nulls = self._parts
+        nulls.update(array.is_null().to_numpy(zero_copy_only=False).tobytes())
+        if pa.types.is_string(array.type) or pa.types.is_binary(array.type):
+            text, offset = flat_bytes(array)
+            lengths.update(np.diff(offset).tobytes())
+            data.update(text[offset[0] : offset[-1]].tobytes())
+        else:
+            data.update(array.cast(pa.int64()).fill_null(0).to_numpy().tobytes())
+
+    def digest(self) -> bytes:
+        """Of everything added so far."""
+        return b"".join(part.digest() for part in self._parts)
+
+
+def hash_segments(annotation: Annotation, profile: Profile, rows: Ints, box: Box | None = None) -> str:
+    """Of the segments `rows` of an annotation, or without any, of all labels within a box; 24 hexadecimal digits.
+
+    It depends on categories (by name) and pixels, never on ids or the order of segments: who renumbers changes
+    nothing. Without rows and box it is of the whole annotation.
+    """
+    batch = annotation.batch
+    chosen = rows if len(rows) else np.arange(batch.n_segments)
+    runs = batch.runs.take(chosen, batch.n_segments)
+    if not len(rows) and box is not None and annotation.size[0]:
+        runs = crop_to_box(runs, box, annotation.size)
+    start, length, owner = runs.start, runs.length, runs.owner
+    names = [profile.name_of(each) for each in batch.segments["category_id"].to_numpy()[chosen].tolist()]
+    told = []
+    for row in np.unique(owner).tolist():
+        mine = owner == row
+        pixels = np.stack([start[mine], length[mine]]).astype("<i8").tobytes()
+        told.append(names[row].encode() + b"\0" + pixels)
+    if len(rows):  # an empty segment is one, too
+        told += [names[row].encode() + b"\0" for row in np.setdiff1d(np.arange(len(rows)), owner).tolist()]
+    return blake2b(b"\0\0".join(sorted(told)), digest_size=12).hexdigest()
+
+
+def hash_each_segment(runs: Runs, names: Sequence[str]) -> list[str]:
+    """Of each segment of an annotation alone, as `hash_segments` with its row gives it.
+
+    `runs` are theirs, the owner being the place in `names`, the names of their categories.
+    """
+    at = runs.offsets(len(names)).tolist()
+    pixels = np.stack([runs.start, runs.length]).astype("<i8")
+    return [
+        blake2b(name.encode() + b"\0" + pixels[:, begin:end].tobytes(), digest_size=12).hexdigest()
+        for name, begin, end in zip(names, at, at[1:], strict=False)
+    ]
+
+
+def hash_finding_labels(finding: Finding, annotations: Sequence[Annotation], profile: Profile) -> str:
+    """Of the labels that a finding speaks of: the segments that it names, or else what is in its box.
+
+    In a semantic dataset, where a segment is all that an image has of a category, what is in its box before that:
+    what changes at the other end of the image is another matter. `annotations` are those of its image. Where it does
+    not say whose of several they are, it is of all of these; empty where there is none.
+    """
+    whose = [each for each in annotations if finding.annotator in (None, each.annotator)]
+    if len(whose) > 1:
+        each = sorted(hash_finding_labels(finding, [one], profile) for one in whose)
+        return blake2b("\0".join(each).encode(), digest_size=12).hexdigest()
+    if not whose:
+        return ""
+    is_local = profile.task == "semantic" and finding.bbox is not None
+    rows = np.empty(0, np.int64) if is_local else named_segments(whose[0].batch, finding)
+    return hash_segments(whose[0], profile, rows, finding.bbox)

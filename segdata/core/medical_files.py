@@ -1,0 +1,176 @@
+"""Medical images: a slice of a NIfTI volume through nibabel, and a DICOM image through pydicom."""
+
+import logging
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.errors import missing_extra
+
+_MOST_PIXELS = 1 << 30  # pixels of a slice
+_NIFTI_DAMAGE = (AttributeError, EOFError, KeyError, NotImplementedError, TypeError, ValueError, zlib.error)
+ChannelArray = NDArray[np.generic]
+
+
+def read_volume_slice(path: Path, k: int) -> ChannelArray:
+    """(channels, rows, columns) of slice k of a NIfTI volume, whose first two axes are columns and rows.
+
+    Steps in time are channels. Raises OSError with the reason where the file has no such slice or is damaged.
+    """
+    nibabel = _nifti_package("nibabel")
+    if not path.is_file():
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+    try:
+        image = nibabel.load(path)
+        columns, rows, n_slices = (*image.shape, 1, 1)[:3]
+        if not 0 <= k < n_slices:
+            raise OSError(f"has {n_slices:,} slices, and none at {k}")
+        if int(np.prod((columns, rows, *image.shape[3:]), dtype=object)) > _MOST_PIXELS:
+            raise OSError(f"claims {columns}x{rows} pixels a slice")
+        pixels = np.asarray(image.dataobj[:, :, k] if image.ndim > 2 else image.dataobj)
+    except (*_NIFTI_DAMAGE, nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError) as error:
+        raise OSError(f"damaged: {error}") from error
+    if pixels.dtype.kind not in "iufb":
+        raise OSError(f"voxels of type {pixels.dtype} are no numbers")
+    layers = pixels.reshape(columns, rows, -1).transpose(2, 1, 0)
+    return np.ascontiguousarray(layers.astype(layers.dtype.newbyteorder("="), copy=False))
+
+
+def _nifti_package(name: str) -> Any:  # Any: packages without types
+    """The package; raises SegdataError that says how to get it."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise missing_extra(name, "medical", error) from error
+
+
+_DICOM = b"DICM"  # behind 128 bytes
+_DICOM_DAMAGE = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
+_WARNINGS: ContextVar[list[str] | None] = ContextVar("heard", default=None)
+
+
+@dataclass
+class _Leniency:
+    """Who is reading now: pydicom's settings are those of the whole process, and the last to leave puts them back."""
+
+    lock: Lock = field(default_factory=Lock)
+    readers: int = 0
+    restored: ExitStack = field(default_factory=ExitStack)
+
+
+_LENIENCY = _Leniency()
+
+
+class _LogFilter(logging.Filter):
+    """Keeps what is logged from the terminal, where somebody listens."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        heard = _WARNINGS.get()
+        if heard is not None:
+            heard.append(record.getMessage())
+        return heard is None
+
+
+def is_dicom(head: bytes) -> bool:
+    """Whether these are the first bytes of a DICOM file."""
+    return head[128:132] == _DICOM
+
+
+@contextmanager
+def collect_dicom_warnings() -> Iterator[list[str]]:
+    """What pydicom remarks in this thread while the block runs, each remark once; nothing of it reaches the terminal.
+
+    Values that break rules of the standard which do not matter here are read. Raises SegdataError that says how to
+    get pydicom.
+    """
+    outer = _WARNINGS.get()
+    if outer is not None:
+        yield outer
+        return
+    heard: list[str] = []
+    token = _WARNINGS.set(heard)
+    _enter_leniency()
+    try:
+        yield heard
+    finally:
+        _leave_leniency()
+        _WARNINGS.reset(token)
+        heard[:] = dict.fromkeys(heard)
+
+
+def _enter_leniency() -> None:
+    with _LENIENCY.lock:
+        if _LENIENCY.readers == 0:
+            config, logger, ear = _dicom_package("pydicom").config, logging.getLogger("pydicom"), _LogFilter()
+            mode = config.settings.reading_validation_mode
+            _LENIENCY.restored.callback(setattr, config.settings, "reading_validation_mode", mode)
+            _LENIENCY.restored.enter_context(warnings.catch_warnings())
+            config.settings.reading_validation_mode = config.IGNORE
+            logger.addFilter(ear)
+            _LENIENCY.restored.callback(logger.removeFilter, ear)
+            show = warnings.showwarning
+            warnings.simplefilter("always")
+            warnings.showwarning = lambda message, *more, **named: _collect_warning(show, message, *more, **named)
+        _LENIENCY.readers += 1
+
+
+def _leave_leniency() -> None:
+    with _LENIENCY.lock:
+        _LENIENCY.readers -= 1
+        if _LENIENCY.readers == 0:
+            _LENIENCY.restored.close()
+
+
+def _collect_warning(
+    show: Any, message: Warning | str, *more: Any, **named: Any
+) -> None:  # Any: as the warnings module has it
+    heard = _WARNINGS.get()
+    if heard is None:
+        show(message, *more, **named)
+    else:
+        heard.append(str(message))
+
+
+def read_dicom_image(path: Path) -> NDArray[np.generic]:
+    """(channels, rows, columns) of a DICOM image of one frame, in its units where it says them (CT: Hounsfield).
+
+    Raises OSError with the reason where it is damaged, has several frames, or its coding is not known here.
+    """
+    pydicom, pixels_of = _dicom_package("pydicom"), _dicom_package("pydicom.pixels")
+    try:
+        with collect_dicom_warnings():
+            said = pydicom.dcmread(path)
+            if int(said.get("NumberOfFrames") or 1) > 1 or int(said.Rows) * int(said.Columns) > _MOST_PIXELS:
+                raise OSError(f"has {said.get('NumberOfFrames', 1)} frames of {said.Columns}x{said.Rows} pixels")
+            stored = said.pixel_array
+            pixels: NDArray[Any] = pixels_of.apply_rescale(stored, said) if stored.ndim == 2 else stored
+    except (*_DICOM_DAMAGE, pydicom.errors.InvalidDicomError) as error:
+        raise OSError(f"damaged: {error}") from error
+    return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
+
+
+def _dicom_package(name: str) -> Any:  # Any: packages without types
+    """The package; raises SegdataError that says how to get it."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise missing_extra(name, "medical", error) from error

@@ -1,0 +1,254 @@
+"""Overlay: which segments share pixels, touch, or are identical; set operations on runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.core import kernels
+from segdata.core.finding import Box
+from segdata.core.runs import Ints, NumberLine, Rows, Runs, run_columns, strips_between
+
+
+@dataclass(frozen=True, slots=True)
+class Overlaps:
+    """The pairs that meet, sorted by (a, b): segment a of one side, segment b of the other, their shared pixels.
+
+    ``(i, -1)`` counts the pixels of i that no b covers, ``(-1, j)`` the reverse. Rows with 0 pixels are not listed.
+    Several segments may cover a pixel, so areas come from the segments, never from sums over these rows.
+
+    Attributes
+    ----------
+    a, b : (n,) int32, rows of segments, or -1
+    pixels : (n,) int64
+    """
+
+    a: Rows
+    b: Rows
+    pixels: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRuns:
+    """Runs in sweep order: sorted by start on the line.
+
+    Attributes
+    ----------
+    start, end : (n,) int64, places on the line, half open
+    owner : (n,) int32, rows of segments
+    """
+
+    start: Ints
+    end: Ints
+    owner: Rows
+
+    @staticmethod
+    def of(runs: Runs, line: NumberLine, frame: Rows | Ints) -> "SweepRuns":
+        """`runs` on the line; `frame` is the frame of each owner."""
+        start = line.lift(runs, frame)
+        order = np.argsort(start, kind="stable")
+        start = start[order]
+        return SweepRuns(start, start + runs.length[order], runs.owner[order])
+
+    def moved(self, by: Ints) -> "SweepRuns":
+        """Every run moved along the line by `by` (n,) places; still in order if frames move as one."""
+        return SweepRuns(self.start + by, self.end + by, self.owner)
+
+
+def find_overlaps(a: SweepRuns, b: SweepRuns) -> Overlaps:
+    """Every pair of segments that shares pixels, and what each side has alone."""
+    first, second, _, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
+    first, second, pixels = kernels.tally(first, second, length)
+    alone_a, alone_b = _pixels_alone(a, b, first, pixels), _pixels_alone(b, a, second, pixels)
+    left, right = (np.flatnonzero(alone).astype(np.int32) for alone in (alone_a, alone_b))
+    owner_a = np.concatenate([first, left, np.full(len(right), -1, np.int32)])
+    owner_b = np.concatenate([second, np.full(len(left), -1, np.int32), right])
+    order = np.lexsort((owner_b, owner_a))
+    pixels = np.concatenate([pixels, alone_a[left], alone_b[right]])
+    return Overlaps(owner_a[order], owner_b[order], pixels[order])
+
+
+def find_overlaps_within(side: SweepRuns) -> Overlaps:
+    """Every unordered pair of different segments of one side that shares pixels, with a < b; no -1 rows."""
+    first, second, _, length = kernels.strips_within(side.start, side.end, side.owner)
+    return Overlaps(*kernels.tally(first, second, length))
+
+
+def find_contacts(side: SweepRuns, line: NumberLine) -> Overlaps:
+    """Every unordered pair of different segments (a < b) that touch, and the length of their contact in pixel edges.
+
+    Counts pairs of 4-neighbouring pixels, one of a, the other of b. Where segments overlap, pixels inside the
+    overlap neighbour each other too; see `find_overlaps_within` for those.
+    """
+    frame = line.frame_of(side.start)
+    down = np.ones(len(side.start), np.int64)
+    right = line.height[frame] + 1
+    found = [
+        kernels.strips(moved.start, moved.end, moved.owner, side.start, side.end, side.owner)
+        for moved in (side.moved(down), side.moved(right))
+    ]
+    a = np.concatenate([each[0] for each in found])
+    b = np.concatenate([each[1] for each in found])
+    length = np.concatenate([each[3] for each in found])
+    other = a != b
+    a, b, length = a[other], b[other], length[other]
+    return Overlaps(*kernels.tally(np.minimum(a, b), np.maximum(a, b), length))
+
+
+def _pixels_alone(side: SweepRuns, by: SweepRuns, owner: Rows, shared: Ints) -> Ints:
+    """(n_owners,) pixels of each owner on `side` that no run of `by` covers; of those with runs there.
+
+    `shared` (n,) pixels are what `owner` (n,) has in common with owners on `by`.
+    """
+    if (by.start[1:] < by.end[:-1]).any():
+        return _sum_by_owner(side.owner, _uncovered_pixels(side, by))
+    # Where no pixel is counted twice, what is not shared is alone.
+    area = _sum_by_owner(side.owner, side.end - side.start)
+    return area - np.bincount(owner, shared, len(area)).astype(np.int64)
+
+
+def _sum_by_owner(owner: Rows, length: Ints) -> Ints:
+    """(n_owners,) the sum of each owner's lengths."""
+    return np.bincount(owner, length).astype(np.int64)
+
+
+def _uncovered_pixels(side: SweepRuns, by: SweepRuns) -> Ints:
+    """(n,) pixels of each run of `side` that no run of `by` covers."""
+    start, length, _ = kernels.cover(by.start, by.end)
+    end = start + length
+    covered = np.concatenate([[0], np.cumsum(length)])
+
+    def up_to(place: Ints) -> Ints:
+        """Pixels of `by`'s union that lie before each place."""
+        whole = np.searchsorted(end, place, side="right")
+        inside = np.zeros(len(place), np.int64)
+        open_ = whole < len(start)
+        inside[open_] = np.maximum(place[open_] - start[whole[open_]], 0)
+        return covered[whole] + inside
+
+    result: Ints = (side.end - side.start) - (up_to(side.end) - up_to(side.start))
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class FrameUnion:
+    """The union of all segments of each frame.
+
+    Attributes
+    ----------
+    runs : the claimed pixels as runs; `runs.owner` is the frame
+    labelled : (n_frames,) int64, pixels that at least one segment claims
+    multiple : (n_frames,) int64, pixels that at least two segments claim
+    """
+
+    runs: Runs
+    labelled: Ints
+    multiple: Ints
+
+
+def union_by_frame(side: SweepRuns, line: NumberLine) -> FrameUnion:
+    """What the runs of `side` cover in each frame of `line`."""
+    start, length, multiple = kernels.cover(side.start, side.end)
+    frame, x, y = line.lower(start)
+    n_frames = len(line.base)
+    runs = Runs(x * line.height[frame] + y, length, frame.astype(np.int32))
+    return FrameUnion(runs, runs.areas(n_frames), kernels.sums(runs.owner, multiple, n_frames))
+
+
+def complement(runs: Runs, height: Ints, width: Ints) -> Runs:
+    """The pixels of each frame that `runs` (whose owners are frames, disjoint) leave; sizes (n_frames,) in pixels.
+
+    Every column is visited, so memory is one entry per column and run.
+    """
+    n_columns = np.where(height > 0, width, 0)
+    first_column = np.concatenate([[0], np.cumsum(n_columns)])
+    frame_of = np.repeat(np.arange(len(height), dtype=np.int32), n_columns)
+    x, top = run_columns(runs, height)
+    n_all = len(frame_of)
+    column, strip_top, strip_bottom = strips_between(
+        first_column[runs.owner] + x, top, top + runs.length, np.zeros(n_all, np.int64), height[frame_of]
+    )
+    some = strip_bottom > strip_top
+    column, strip_top, strip_bottom = column[some], strip_top[some], strip_bottom[some]
+    frame = frame_of[column]
+    start = (column - first_column[frame]) * height[frame] + strip_top
+    return Runs(start, strip_bottom - strip_top, frame)
+
+
+def first_identical(runs: Runs, frame: Rows | Ints, n_owners: int) -> Ints:
+    """(n_owners,) the first owner in the same frame with exactly the same pixels; the owner itself where it is first.
+
+    `frame` (n_owners,) is where each owner lies. Owners without pixels have no twins.
+    """
+    first = np.arange(n_owners)
+    offset = runs.offsets(n_owners)
+    some = np.flatnonzero(np.diff(offset))
+    begin, end = offset[some], offset[some + 1]
+    # What twins share at least; few others do, and those are compared run by run.
+    alike = np.stack([frame[some], end - begin, runs.start[begin], runs.start[end - 1], runs.areas(n_owners)[some]])
+    order = np.lexsort(alike)
+    same = (alike[:, order[1:]] == alike[:, order[:-1]]).all(axis=0)
+    candidate = np.zeros(len(some), bool)
+    candidate[order[1:][same]] = candidate[order[:-1][same]] = True
+    seen: dict[tuple[int, bytes, bytes], int] = {}
+    for owner in some[candidate].tolist():
+        mine = slice(offset[owner], offset[owner + 1])
+        key = (int(frame[owner]), runs.start[mine].tobytes(), runs.length[mine].tobytes())
+        first[owner] = seen.setdefault(key, owner)
+    return first
+
+
+ImageSize = tuple[int, int]  # height and width in pixels
+
+
+def union(pieces: Sequence[Runs], size: ImageSize) -> Runs:
+    """The pixels that are in any of these sets.
+
+    >>> a, b = (Runs(np.array([at]), np.array([2]), np.zeros(1, np.int32)) for at in (0, 1))
+    >>> union([a, b], (4, 1)).length.tolist()
+    [3]
+    """
+    every = Runs.concatenate(list(pieces), [0] * len(pieces))
+    start = _lift_columns(every, size)
+    order = np.argsort(start, kind="stable")
+    start, length = start[order], every.length[order]
+    return _lower_columns(*kernels.cover(start, start + length)[:2], size)
+
+
+def intersection(one: Runs, other: Runs, size: ImageSize) -> Runs:
+    """The pixels that are in both sets."""
+    a, b = _lift_columns(one, size), _lift_columns(other, size)
+    _, _, start, length = kernels.strips(a, a + one.length, one.owner, b, b + other.length, other.owner)
+    return _lower_columns(start, length, size)
+
+
+def difference(one: Runs, other: Runs, size: ImageSize) -> Runs:
+    """The pixels of one set that are not in the other."""
+    if not len(other):
+        return one
+    height, width = (np.array([side], np.int64) for side in size)
+    return intersection(one, complement(other, height, width), size)
+
+
+def crop_to_box(runs: Runs, box: Box, size: ImageSize) -> Runs:
+    """The pixels that lie in a box."""
+    x, y, wide, high = box
+    column, top = np.divmod(runs.start, size[0])
+    bottom = np.minimum(top + runs.length, y + high)
+    top = np.maximum(top, y)
+    kept = (column >= x) & (column < x + wide) & (top < bottom)
+    return Runs((column * size[0] + top)[kept], (bottom - top)[kept], runs.owner[kept])
+
+
+def count_pixels(runs: Runs) -> int:
+    """How many pixels a set has."""
+    return int(runs.length.sum())
+
+
+def _lift_columns(runs: Runs, size: ImageSize) -> Ints:
+    """Where runs start when a spare place follows each column, so that runs of two columns never touch."""
+    return runs.start + runs.start // max(size[0], 1)
+
+
+def _lower_columns(start: Ints, length: Ints, size: ImageSize) -> Runs:
+    return Runs(start - start // (size[0] + 1), length, np.zeros(len(start), np.int32))

@@ -1,0 +1,198 @@
+"""Paths: image URIs, unsafe file names, the split in a path, and how to pair images of several datasets by name."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+from urllib.parse import unquote, urlparse
+
+from segdata.core.errors import SegdataError, UnreadableError
+
+_PART = re.compile(r"(.+)#(|k=\d+|xywh=[\d,]+)")
+
+
+def slice_uri(path: Path, k: int) -> str:
+    """Where a slice of a volume is: the file, and behind a # the number of the slice."""
+    return f"{path.absolute().as_uri()}#k={k}"
+
+
+def local_file(uri: str | None) -> Path | None:
+    """The file that a path or URI names, without what is behind a #; None where it is none of this machine.
+
+    >>> local_file("file:///a%20b.nii.gz#k=3").as_posix(), local_file("s3://a/b.png")
+    ('/a b.nii.gz', None)
+    """
+    if not uri:
+        return None
+    if "://" not in uri:
+        return Path(uri)
+    parts = urlparse(uri)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def replace_file(uri: str, path: Path) -> str:
+    """The same part of another file.
+
+    >>> moved("file:///a/b.nii#k=3", Path("/c/b.nii")), moved("a.png", Path("c.png"))
+    ('file:///c/b.nii#k=3', 'c.png')
+    """
+    if "://" not in uri:
+        return str(path)
+    part = urlparse(uri).fragment
+    return path.absolute().as_uri() + (f"#{part}" if part else "")
+
+
+def relative_uri(uri: str | None, root: Path) -> str | None:
+    """A path or URI as it is written below `root`: relative where it lies there; of a URI that ends with a #.
+
+    >>> root = Path("/data")
+    >>> inside("/data/a.png", root), inside("file:///data/a.dcm", root), inside("file:///data/a.nii#k=3", root)
+    ('a.png', 'a.dcm#', 'a.nii#k=3')
+    """
+    path, base = local_file(uri), root.absolute()
+    if uri is None or path is None:
+        return uri
+    if not path.absolute().is_relative_to(base):
+        return uri if "://" in uri else path.absolute().as_posix()
+    name = path.absolute().relative_to(base).as_posix()
+    if "://" in uri:
+        return f"{name}#{urlparse(uri).fragment}"
+    return path.absolute().as_posix() if _PART.fullmatch(name) else name
+
+
+def absolute_uri(uri: str | None, root: Path) -> str | None:
+    """`relative_uri` backwards: the absolute path or URI of what is written below `root`."""
+    if not uri or "://" in uri:
+        return uri
+    part = None if Path(uri).is_absolute() else _PART.fullmatch(uri)
+    if part is None:
+        return str((root / uri).absolute())
+    return (root / part[1]).absolute().as_uri() + (f"#{part[2]}" if part[2] else "")
+
+
+def relative_channels(channels: Any, root: Path) -> Any:  # Any: rows of the column `channels`
+    """The channels of an image as they are written below `root`."""
+    return _with_uris(channels, lambda uri: relative_uri(uri, root))
+
+
+def absolute_channels(channels: Any, root: Path) -> Any:  # Any: rows of the column `channels`
+    """`relative_channels` backwards."""
+    return _with_uris(channels, lambda uri: absolute_uri(uri, root))
+
+
+def _with_uris(channels: Any, change: Any) -> Any:  # Any: as above, and a function of a URI
+    if channels is None:
+        return None
+    return tuple({**each, "uri": change(each.get("uri"))} for each in channels)
+
+
+def is_unsafe_path(name: str) -> bool:
+    """Whether a path in an annotation file leads out of the dataset (absolute, a drive, `..`), or can be none (NUL).
+
+    >>> is_unsafe("../secret.png"), is_unsafe("a/b.png")
+    (True, False)
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in name
+
+
+def check_path_name(path: Path) -> None:
+    """Raise UnreadableError where a path is no text: tables, reports and other systems hold UTF-8 alone."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        shown = str(path).encode("utf-8", "backslashreplace").decode()
+        raise UnreadableError(f"{shown}: the name is not UTF-8; rename it") from error
+
+
+def check_plain_files(root: Path) -> None:
+    """Raise SegdataError where DATA, or something in the folder, is a pipe, socket or device: reading may never end."""
+    for path in _links_and_others(root) if root.is_dir() else [root]:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise SegdataError(f"{path}: is a pipe, a socket or a device, and no file; take it away")
+
+
+def _links_and_others(folder: Path) -> Iterator[Path]:
+    """What is neither a plain file nor a folder, at any depth; links are not followed."""
+    with suppress(OSError), os.scandir(folder) as entries:  # the reader says what it cannot read
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _links_and_others(Path(entry.path))
+            elif not entry.is_file(follow_symlinks=False):
+                yield Path(entry.path)
+
+
+SPLIT_FOLDERS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
+
+
+def split_from_path(path: str) -> str | None:
+    """The innermost folder of a path (POSIX) that is called what splits are called; None where none is.
+
+    >>> split_of("street/train/a.png"), split_of("train.png")
+    ('train', None)
+    """
+    return next((part for part in reversed(PurePosixPath(path).parts[:-1]) if part.lower() in SPLIT_FOLDERS), None)
+
+
+PairByName = Literal["id", "stem", "name"]
+PairBy = Literal["id", "stem", "name", "varying", "content"]
+PairingKey = tuple[str, int | str]
+
+
+def _stem(image: str) -> str:
+    return PurePosixPath(image).with_suffix("").as_posix()
+
+
+def _name(image: str) -> str:
+    return PurePosixPath(image).stem
+
+
+_WORDS = re.compile(r"\d+|[^\W\d_]+|[\W_]")
+# What images must have in common, from the strictest on; the next is tried only where no image meets the last.
+NAME_KEYS: dict[PairByName, Callable[[str], str]] = {"id": str, "stem": _stem, "name": _name}
+
+
+def pairing_keys(images: Sequence[str], by: PairBy) -> list[PairingKey]:
+    """(n,) the key of each of a dataset's images; images of two datasets that have one key are the same.
+
+    `by` is one of `NAME_KEYS` or "varying". Ids that are there twice are counted; where several images have another key
+    in common it is told apart by the id, and pairs nothing.
+    """
+    if by == "id":
+        seen: Counter[str] = Counter()
+        numbered: list[PairingKey] = []
+        for each in images:
+            numbered.append((each, seen[each]))
+            seen[each] += 1
+        return numbered
+    named = varying_names(images) if by == "varying" else [_name_key(by)(image) for image in images]
+    often = Counter(named)
+    return [(each, 0 if often[each] == 1 else image) for each, image in zip(named, images, strict=True)]
+
+
+def _name_key(by: PairBy) -> Callable[[str], str]:
+    return next(key for name, key in NAME_KEYS.items() if name == by)
+
+
+def varying_names(images: Sequence[str]) -> list[str]:
+    """(n,) the ids without extension, and without the words and numbers that all of them begin and end with.
+
+    >>> varying(["b/01_manual1.gif", "b/02_manual1.gif"])
+    ['01', '02']
+    """
+    words = [_WORDS.findall(_stem(image)) for image in images]
+    if len(words) < 2:
+        return [""] * len(words)
+    before = _common_prefix(words)
+    after = _common_prefix([each[before:][::-1] for each in words])
+    return ["".join(each[before : len(each) - after]) for each in words]
+
+
+def _common_prefix(lists: Sequence[list[str]]) -> int:
+    """How many entries all lists begin with."""
+    first, last = min(lists), max(lists)
+    n = min(len(first), len(last))
+    return next((k for k in range(n) if first[k] != last[k]), n)

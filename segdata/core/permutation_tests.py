@@ -1,0 +1,223 @@
+"""Permutation tests: whether groups differ, values cluster by group, or portions differ in their mix of categories."""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.runs import Ints, unique_inverse
+
+Floats = NDArray[np.float64]
+_AT_ONCE = 1_000_000  # values handed out in one go, to bound memory
+_ROUNDING = 1e-12  # of a value: equal values less their mean may not be 0, and all there is must not be rounding
+_MOST_PERMUTED = 5_000  # values beyond which the normal limit is as good as permutations, and far faster
+
+
+@dataclass(frozen=True, slots=True)
+class GroupComparison:
+    """Groups compared by one value.
+
+    Attributes
+    ----------
+    z : (n_groups,) the standardised statistics; NaN for a group that has no value that can be compared
+    difference : (n_groups,) mean of the group's values less that of the others in the same strata; NaN likewise
+    mean : (n_groups,) mean of the group's values; NaN likewise
+    n : (n_groups,) how many of its values were compared
+    """
+
+    z: Floats
+    difference: Floats
+    mean: Floats
+    n: Ints
+
+    @property
+    def largest(self) -> float:
+        """The largest statistic of any group, 0 where nothing can be compared."""
+        return float(np.nanmax(np.abs(self.z), initial=0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class StratifiedGroups:
+    """n values' groups and strata, in ascending order of strata, each of which has values of two groups or more.
+
+    Attributes
+    ----------
+    rows : (n,) which of the caller's values they are
+    group, stratum : (n,) counted from 0
+    n_groups : groups in all
+    """
+
+    rows: Ints
+    group: Ints
+    stratum: Ints
+    n_groups: int
+
+    @staticmethod
+    def of(group: Ints, stratum: Ints, n_groups: int, among: NDArray[Any] | None = None) -> "StratifiedGroups":
+        """The values that can be compared, of all or (flags or rows) of those `among` them."""
+        rows = np.arange(len(group)) if among is None else np.arange(len(group))[among]
+        rows = rows[np.lexsort((group[rows], stratum[rows]))]
+        which = np.unique(stratum[rows], return_inverse=True)[1]
+        several = np.unique(which * n_groups + group[rows]) // max(n_groups, 1)
+        kept = np.bincount(several, minlength=1)[which] > 1 if len(rows) else np.zeros(0, bool)
+        return StratifiedGroups(rows[kept], group[rows[kept]], np.unique(which[kept], return_inverse=True)[1], n_groups)
+
+    def only(self, groups: list[int]) -> "StratifiedGroups":
+        """The same with some groups alone; its rows are those of the caller still."""
+        kept = np.isin(self.group, groups)
+        inner = StratifiedGroups.of(self.group[kept], self.stratum[kept], self.n_groups)
+        return StratifiedGroups(self.rows[kept][inner.rows], inner.group, inner.stratum, self.n_groups)
+
+    def compare(self, values: Floats) -> GroupComparison:
+        """The groups' statistics of the caller's values."""
+        mine = values[self.rows]
+        centred, weight, spread = self._centred(mine)
+        n = np.bincount(self.group, minlength=self.n_groups)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            total = np.bincount(self.group, weights=centred, minlength=self.n_groups)
+            z = np.where(spread > 0, total / spread, np.where(weight > 0, 0.0, np.nan))
+            mean = np.bincount(self.group, weights=mine, minlength=self.n_groups) / n
+            return GroupComparison(z, total / weight, mean, n)
+
+    def chance(self, values: Floats, rng: np.random.Generator, n_permutations: int) -> tuple[float, float]:
+        """The p-value of the largest statistic, and the statistic that chance reaches in one of twenty cases.
+
+        Exact but for the sampling of `n_permutations`; above 5,000 values the normal limit, counted once a group.
+        """
+        found = self.compare(values).largest
+        if len(self.rows) > _MOST_PERMUTED:
+            p = min(1.0, self.n_groups * math.erfc(found / math.sqrt(2)))
+            return p, NormalDist().inv_cdf(1 - 0.05 / (2 * self.n_groups))
+        centred, _, spread = self._centred(values[self.rows])
+        largest = np.concatenate(self._permuted(centred, spread, rng, n_permutations))
+        p = (1 + int((largest >= found - 1e-9).sum())) / (n_permutations + 1)  # Phipson and Smyth (2010)
+        return p, float(np.quantile(largest, 0.95))
+
+    def _centred(self, mine: Floats) -> tuple[Floats, Floats, Floats]:
+        """Values less their strata's means; for each group the weight of a difference, and the statistic's deviation.
+
+        Drawing k of m values without putting back has the variance k (1 - k / m) s^2.
+        """
+        n_strata = int(self.stratum.max(initial=-1)) + 1
+        m = np.bincount(self.stratum, minlength=n_strata)
+        centred = mine - (np.bincount(self.stratum, weights=mine, minlength=n_strata) / np.maximum(m, 1))[self.stratum]
+        centred[np.abs(centred) < _ROUNDING * np.abs(mine)] = 0.0
+        s2 = np.bincount(self.stratum, weights=centred**2, minlength=n_strata) / np.maximum(m - 1, 1)
+        pair, k = np.unique(self.stratum * self.n_groups + self.group, return_counts=True)
+        stratum, group = np.divmod(pair, self.n_groups)
+        share = k * (1 - k / m[stratum])
+        weight: Floats = np.bincount(group, weights=share, minlength=self.n_groups).astype(np.float64)
+        variance = np.bincount(group, weights=share * s2[stratum], minlength=self.n_groups)
+        spread: Floats = np.sqrt(np.maximum(variance, 0))
+        return centred, weight, spread
+
+    def _permuted(self, centred: Floats, spread: Floats, rng: np.random.Generator, n: int) -> "list[Floats]":
+        """The largest statistics of n ways to hand the values out anew within their strata."""
+        member = (self.group[:, None] == np.arange(self.n_groups)).astype(np.float64)
+        scale = np.where(spread > 0, spread, np.inf)
+        found = []
+        while n > 0:
+            some = min(n, max(1, _AT_ONCE // max(len(centred), 1)))
+            order = np.argsort(self.stratum + rng.random((some, len(centred))), axis=1)
+            found.append(np.abs(centred[order] @ member / scale).max(axis=1))
+            n -= some
+        return found
+
+
+def intraclass_correlation(values: Floats, group: Ints) -> float:
+    """How much alike the values (n,) of one group (n,) are: 1 where all are the same, 0 where groups say nothing.
+
+    From one-way analysis of variance, groups of any size; below 0 where values of a group differ more than others do.
+    NaN where all values are the same, where there is one group, or each group has one value.
+    Source: Fisher (1925), Statistical Methods for Research Workers, chapter 7; group sizes as in Donner (1986),
+    International Statistical Review 54(1), 67-82.
+
+    >>> intraclass_correlation(np.array([1.0, 1, 0, 0]), np.array([0, 0, 1, 1]))
+    1.0
+    """
+    n = np.bincount(group)
+    n = n[n > 0]
+    which = unique_inverse(group)[1]
+    total, k = len(values), len(n)
+    if k < 2 or total == k or np.ptp(values) == 0:
+        return float("nan")
+    mean = np.bincount(which, weights=values) / n
+    between = float((n * (mean - values.mean()) ** 2).sum()) / (k - 1)
+    within = float(((values - mean[which]) ** 2).sum()) / (total - k)
+    size = (total - float((n**2).sum()) / total) / (k - 1)
+    return (between - within) / (between + (size - 1) * within)
+
+
+def cluster_p_value(values: Floats, group: Ints, stratum: Ints, rng: np.random.Generator, n_permutations: int) -> float:
+    """The p-value of the groups' spread, values (n,) handed out anew within their strata (n,) `n_permutations` times.
+
+    The spread is the sum over groups of the squared sum of their values by their size: for values of a given total it
+    grows with the intraclass correlation. The p-value is at least 1 / (n_permutations + 1).
+    Source: Phipson and Smyth (2010), Statistical Applications in Genetics and Molecular Biology 9(1), 39.
+    """
+    order = np.lexsort((values, group, stratum))  # the same for any order of the caller's
+    values, group, stratum = values[order], group[order], np.unique(stratum[order], return_inverse=True)[1]
+    by_group = np.argsort(group, kind="stable")
+    _, start, size = np.unique(group[by_group], return_index=True, return_counts=True)
+
+    def spread(several: Floats) -> Floats:
+        total: Floats = (np.add.reduceat(several[:, by_group], start, axis=1) ** 2 / size).sum(axis=1)
+        return total
+
+    found, beyond, left = float(spread(values[None])[0]), 0, n_permutations
+    while left > 0:
+        some = min(left, max(1, _AT_ONCE // max(len(values), 1)))
+        shuffled = np.argsort(stratum + rng.random((some, len(values))), axis=1)
+        beyond += int((spread(values[shuffled]) >= found - 1e-9).sum())
+        left -= some
+    return (1 + beyond) / (n_permutations + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class MixComparison:
+    """A portion compared with the rest.
+
+    Attributes
+    ----------
+    distance : total variation between their mixes: the share, in [0, 1], that would have to change category
+    by_chance : the mean distance of portions of as many units drawn at random
+    p : the share of those that are as far apart as this one
+    """
+
+    distance: float
+    by_chance: float
+    p: float
+
+
+def compare_mixes(
+    amounts: Floats, inside: NDArray[np.bool_], rng: np.random.Generator, least: float, n_permutations: int = 999
+) -> MixComparison | None:
+    """The units `inside` (n,) against the others, by amounts (n, n_categories); None where nearer than `least`.
+
+    `least` is the distance beyond what chance explains. Units (images, or sequences where there are any) are drawn
+    whole: nothing is assumed about how much they vary.
+    """
+    total = amounts.sum(axis=0)
+    found = float(_mix_distance(amounts[inside].sum(axis=0)[None], total)[0])
+    if not found >= least:  # NaN, too: a portion without anything
+        return None
+    n_inside, drawn = int(inside.sum()), []
+    for _ in range(n_permutations):
+        chosen = rng.permutation(len(inside))[:n_inside]
+        drawn.append(amounts[chosen].sum(axis=0))
+    by_chance = _mix_distance(np.array(drawn), total)
+    by_chance = by_chance[np.isfinite(by_chance)]
+    p = (1 + int((by_chance >= found - 1e-12).sum())) / (len(by_chance) + 1)
+    return MixComparison(found, float(by_chance.mean()), p) if found - by_chance.mean() >= least else None
+
+
+def _mix_distance(part: Floats, total: Floats) -> Floats:
+    """(n,) between the mixes of portions (n, n_categories) and of what they leave of the total (n_categories,)."""
+    rest = total - part
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mine, others = part / part.sum(axis=1, keepdims=True), rest / rest.sum(axis=1, keepdims=True)
+    result: Floats = np.abs(mine - others).sum(axis=1) / 2
+    return result

@@ -1,0 +1,246 @@
+"""Judge: run the selected rules over the measured tables, and turn what they found into findings."""
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, TypeVar
+
+from segdata.core.config import Config
+from segdata.core.errors import SegdataError
+from segdata.core.executor import run_ordered
+from segdata.core.finding import Defect, Finding, RowFinding
+from segdata.core.profile import Profile
+from segdata.core.rule import Command, Family, Rule, Tables, rules
+from segdata.core.rule_settings import (
+    CONFIG_FILE,
+    RuleSeverity,
+    check_config,
+    configured_codes,
+    configured_options,
+    configured_overrides,
+    configured_severities,
+    configured_suppressions,
+    match_codes,
+)
+
+T = TypeVar("T", Finding, Defect)
+EXPIRED_SUPPRESSION = "SEG019"  # speaks of the suppressions, once all others have spoken
+_MANY = 50_000  # segments from which threads are worth their start
+
+
+def select_rules(
+    config: Config,
+    select: str | Iterable[str] = (),
+    ignore: str | Iterable[str] = (),
+    command: Command = "validate",
+) -> list[Rule]:
+    """The rules of a command that run: chosen by code, prefix or name, by the caller or else in the configuration.
+
+    Raises SegdataError for words that stand for no rule, anywhere in the configuration too, and for options in it
+    that do not exist.
+    """
+    check_config(config)
+    severity = configured_severities(config)
+    wanted = match_codes(select, "select") or configured_codes(config, "select") or rules().keys()
+    asked = [rules()[code] for code in wanted]
+    if asked and select and not any(rule.command == command for rule in asked):
+        others = sorted({f"segdata {rule.command}" for rule in asked})
+        raise SegdataError(f"{asked[0].code} is not found by `segdata {command}`, but by `{others[0]}`")
+    left_out = match_codes(ignore, "ignore") | configured_codes(config, "ignore")
+    return [
+        rule
+        for code, rule in rules().items()
+        if rule.command == command and code in wanted and code not in left_out and severity.get(code) != "off"
+    ]
+
+
+def needed_families(chosen: list[Rule], profile: Profile) -> frozenset[Family]:
+    """The families that must be measured for those of the rules that speak of such a dataset.
+
+    Gaps are only looked for where every pixel is expected to be labelled: elsewhere the background is one.
+    """
+    families = frozenset(family for rule in chosen if rule.applies(profile) for family in rule.needs)
+    return families if profile.is_exhaustive else families - {"gaps"}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResults:
+    """What the rules find, worst first; `suppressed` counts what there is beside it and the configuration accepts."""
+
+    findings: tuple[Finding, ...]
+    suppressed: int = 0
+
+
+def run_rules(
+    tables: Tables, chosen: list[Rule], config: Config, today: datetime.date | None = None, jobs: int = 1
+) -> RuleResults:
+    """Run the rules over the tables. The configuration has the last word; `today` decides what has expired.
+
+    Many segments are judged in threads (`jobs`; 0: one per core); the result does not depend on it.
+    """
+    stamp, given, control = _FindingBuilder(tables), configured_options(config), _FindingControl(config, today)
+    speaking = [rule for rule in chosen if rule.applies(tables.profile)]
+
+    def found_by(rule: Rule) -> list[Finding]:
+        return stamp.findings(rule, rule.check(tables, **given.get(rule.code, {})))
+
+    others = [rule for rule in speaking if rule.code != EXPIRED_SUPPRESSION]
+    found = chain.from_iterable(run_ordered(found_by, others, jobs if len(tables.segments) >= _MANY else 1))
+    ruled = list(filter(None, map(control.ruled, found)))
+    kept = control.unsuppressed(ruled)
+    n_suppressed = len(ruled) - len(kept)
+    if EXPIRED_SUPPRESSION in {rule.code for rule in speaking}:
+        told = replace(tables, defects=tables.defects + control.stale(_silent_codes(speaking, tables.profile)))
+        last = rules()[EXPIRED_SUPPRESSION]
+        kept += filter(None, map(control.ruled, stamp.findings(last, last.check(told))))
+    named = kept if stamp.several else [_without_annotator(each) for each in kept]
+    return RuleResults(tuple(sorted(named, key=Finding.order)), n_suppressed)
+
+
+def _without_annotator(finding: Finding) -> Finding:
+    """The finding of a dataset's only annotator."""
+    return finding if finding.annotator is None else replace(finding, annotator=None)
+
+
+def reader_errors(defects: Iterable[Defect], config: Config) -> list[Defect]:
+    """The defects that a validation under this configuration would call errors."""
+    control = _FindingControl(config)
+    own = {rule.code: rule.severity for rule in select_rules(config)}
+    return [
+        defect
+        for defect in control.unsuppressed(defects)
+        if defect.code in own and (control.said(defect) or defect.severity or own[defect.code]) == "error"
+    ]
+
+
+def _silent_codes(speaking: list[Rule], profile: Profile) -> frozenset[str]:
+    """The codes that could be found in such a dataset, of rules that do not run."""
+    return frozenset(code for code, rule in rules().items() if rule.applies(profile) and rule not in speaking)
+
+
+class _FindingControl:
+    """What the configuration says of single findings: severities, overrides and suppressions."""
+
+    def __init__(self, config: Config, today: datetime.date | None = None) -> None:
+        self._today = today or datetime.date.today()
+        self._severities, self._overrides = configured_severities(config), configured_overrides(config)
+        self._suppressions = configured_suppressions(config)
+        self._used: set[int] = set()
+
+    def said(self, found: Finding | Defect) -> RuleSeverity | None:
+        """The severity that the configuration gives a finding; None where it says nothing."""
+        said = self._severities.get(found.code)
+        for scope, severity in self._overrides:
+            if found.code in severity and scope.holds(found):
+                said = severity[found.code]
+        return said
+
+    def ruled(self, finding: Finding) -> Finding | None:
+        """The finding with the severity that it has here; None where it is off."""
+        said = self.said(finding)
+        return None if said == "off" else finding if said is None else replace(finding, severity=said)
+
+    def unsuppressed(self, found: Iterable[T]) -> list[T]:
+        """Those that no suppression accepts."""
+        if not self._suppressions:
+            return list(found)
+        return [each for each in found if not self._is_suppressed(each)]
+
+    def stale(self, silent: frozenset[str]) -> tuple[Defect, ...]:
+        """The suppressions that have expired, and those that match nothing though none of their codes is `silent`."""
+        found = []
+        for position, (codes, each) in enumerate(self._suppressions):
+            if each.until is not None and each.until < self._today:
+                wrong = f"ended on {each.until}"
+            elif not codes & silent and position not in self._used:
+                wrong = "matches no finding"
+            else:
+                continue
+            message = f"the suppression of {each.code} ({each.reason}) {wrong}"
+            found.append(Defect(EXPIRED_SUPPRESSION, message, file=CONFIG_FILE, place=f"/suppress/{position}"))
+        return tuple(found)
+
+    def _is_suppressed(self, found: Finding | Defect) -> bool:
+        hits = [
+            position
+            for position, (codes, each) in enumerate(self._suppressions)
+            if found.code in codes and (each.until is None or self._today <= each.until) and each.holds(found)
+        ]
+        self._used.update(hits)
+        return bool(hits)
+
+
+_SEGMENT_COLUMNS = (
+    "annotation",
+    "category_id",
+    "file",
+    "place",
+    "x",
+    "y",
+    "width",
+    "height",
+    "segment_id",
+    "source_id",
+)
+Rows = dict[int, tuple[Any, ...]]  # Any: as the columns
+
+
+class _FindingBuilder:
+    """Fills in what follows from the rows that a rule names: image, annotator, ids, category, place."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._categories = {each.id: each.name for each in reversed(tables.profile.taxonomy.categories)}
+        self._categories |= tables.profile.unknown_names
+        self.several = len({name for name in tables.annotations["annotator"].tolist() if name is not None}) > 1
+        self._tables = tables
+
+    def findings(self, rule: Rule, found: Iterable[RowFinding]) -> list[Finding]:
+        """The findings that those found by `rule` become. What their rows hold is looked up for all at once."""
+        every = list(found)
+        segments = self._tables.segments.rows({row for each in every for row in each.segments}, *_SEGMENT_COLUMNS)
+        owners = {each.annotation for each in every} | {row for row, *_ in segments.values()}
+        told = {row for row in owners if row is not None}
+        annotations = self._tables.annotations.rows(told, "image", "annotator", "file")
+        images = {each.image for each in every} | {image for image, _, _ in annotations.values()}
+        ids = self._tables.images.rows({row for row in images if row is not None}, "image_id")
+        return [self._finding(rule, each, segments, annotations, ids) for each in every]
+
+    def _finding(self, rule: Rule, found: RowFinding, segments: Rows, annotations: Rows, ids: Rows) -> Finding:
+        """The finding that one becomes, from the rows that it names."""
+        image_row, annotator, bbox, category = found.image, found.annotator, found.bbox, found.category
+        file, place, annotation = found.file, found.place, found.annotation
+        if found.segments:
+            own, category_id, own_file, own_place, x, y, width, height, _, _ = segments[found.segments[0]]
+            annotation = own if annotation is None else annotation
+            category = category or self._categories.get(category_id)
+            file, place = file or own_file, place or own_place
+            if bbox is None and len(found.segments) == 1 and width > 0:  # without pixels there is no box
+                bbox = (x, y, width, height)
+        if annotation is not None:
+            image_row, annotator, own_file = annotations[annotation]
+            file = file or own_file
+        return Finding(
+            code=rule.code,
+            rule=rule.name,
+            severity=found.severity or rule.severity,
+            message=found.message,
+            image=found.image_id if image_row is None else ids[image_row][0],
+            annotator=annotator,
+            segments=found.ids or tuple(_source_id(*segments[row][-2:]) for row in found.segments),
+            category=category,
+            bbox=None if bbox is None else (int(bbox[0]), int(bbox[1]), int(bbox[2]), int(bbox[3])),
+            pixels=None if found.pixels is None else int(found.pixels),
+            score=found.score,
+            file=file,
+            line=found.line,
+            place=place,
+            fix=rule.fix if found.is_fixable else None,
+            correction=found.correction,
+            kind=found.kind,
+        )
+
+
+def _source_id(segment_id: int, source_id: str | None) -> int | str:
+    """A segment's id as its source has it."""
+    return int(segment_id) if source_id is None else source_id

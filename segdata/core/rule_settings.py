@@ -1,0 +1,205 @@
+"""Settings: which rules a word of the configuration speaks of, and what the configuration says of each rule.
+
+A word is a code, the beginning of codes, or the name of a rule, wherever rules are named. Where several words speak of
+one rule, that which speaks of fewer rules goes before: ``severity: {SEG1: info, speck: error}`` makes specks errors.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from segdata.core import yaml_files
+from segdata.core.config import DISTANCES, Config, Metric, Override, Suppression, did_you_mean
+from segdata.core.errors import SegdataError, SettingError, UnreadableError
+from segdata.core.finding import Severity
+from segdata.core.profile import Profile
+from segdata.core.rule import Rule, rules
+
+T = TypeVar("T")
+RuleSeverity = Severity | Literal["off"]
+CONFIG_FILE = "segdata.yaml"
+
+
+def check_config(config: Config) -> None:
+    """Raise SettingError for words that stand for no rule, and for options that do not exist or cannot be meant."""
+    configured_severities(config)
+    configured_options(config)
+    configured_overrides(config)
+    configured_suppressions(config)
+    configured_codes(config, "select")
+    configured_codes(config, "ignore")
+
+
+def check_config_file(config: Config, path: Path) -> None:
+    """As `check_config` for what `path` holds; the error has its line. Rules are looked up only where one is named."""
+    with locate_config_errors(path):
+        check_gold(config)
+        if any((config.severity, config.rules, config.overrides, config.suppress, config.select, config.ignore)):
+            check_config(config)
+
+
+def check_gold(config: Config) -> None:
+    """Raise SettingError for a bar of the gold standard that no work can reach: scores end at 1, distances do not."""
+    if config.gold is None:
+        return
+    gold = config.gold
+    bars: list[tuple[Metric | None, float | None, tuple[str, ...]]] = [
+        (gold.metric, gold.bar, ("gold", "bar")),
+        (gold.metric, gold.each, ("gold", "each")),
+    ]
+    bars += [
+        (gold.of(name).metric, own.bar, ("gold", "categories", name, "bar")) for name, own in gold.categories.items()
+    ]
+    for metric, bar, steps in bars:
+        if metric not in DISTANCES and bar is not None and bar > 1:
+            raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {metric} is at most 1, the bar is {bar:g}", *steps)
+
+
+def check_config_categories(config: Config, profile: Profile) -> None:
+    """Raise SettingError where the configuration speaks of a category that the dataset has not.
+
+    A name that only the source has, and the taxonomy lacks, is one; an alias is not: findings have the name of today.
+    """
+    named: list[tuple[str, tuple[str | int, ...]]] = []
+    if isinstance(config.coverage, dict):
+        named += [(name, ("coverage", name)) for name in config.coverage]
+    for key in ("overrides", "suppress"):
+        scopes = enumerate(getattr(config, key))
+        named += [(each.category, (key, at, "category")) for at, each in scopes if each.category is not None]
+    known = [*(each.name for each in profile.taxonomy.categories), *profile.unknown_names.values()] if named else []
+    for name, steps in named:
+        if name not in known:
+            now = profile.taxonomy.by_name().get(name)
+            hint = did_you_mean(name, known) if now is None else f"; it is an alias of {now.name!r}"
+            raise SettingError(f"{CONFIG_FILE}: {steps[0]}: the dataset has no category {name!r}{hint}", *steps)
+
+
+@contextmanager
+def locate_config_errors(path: Path | None) -> Iterator[None]:
+    """What is wrong in the configuration is said with its file, and the line, where it came from one."""
+    try:
+        yield
+    except SettingError as error:
+        said = str(error).removeprefix(f"{CONFIG_FILE}: ")
+        if path is None or not path.is_file():
+            raise UnreadableError(str(error) if path is None else f"{path}: {said}") from error
+        _, lines = yaml_files.parse_yaml_with_lines(yaml_files.read_utf8(path), Config, str(path))
+        found = (lines.of(*error.steps[:end]) for end in range(len(error.steps), 0, -1))
+        raise UnreadableError(f"{path}:{next(filter(None, found), 1)}: {said}") from error
+
+
+@contextmanager
+def config_steps(*steps: str | int) -> Iterator[None]:
+    """What is wrong within is wrong there in the configuration."""
+    try:
+        yield
+    except SegdataError as error:
+        raise SettingError(str(error), *steps) from error
+
+
+def match_rules(word: str, where: str) -> list[Rule]:
+    """The rules with this code, with codes that begin like it, or with this name, in the order of the codes.
+
+    Raises SegdataError, which begins with `where`, with the nearest known word where there is none.
+    """
+    known = rules().values()
+    found = [rule for rule in known if word and (rule.code.startswith(word.upper()) or rule.name == word.lower())]
+    if not found:
+        hint = did_you_mean(word.upper(), [rule.code for rule in known]) or did_you_mean(
+            word, [rule.name for rule in known]
+        )
+        raise SegdataError(f"{where}: no rule has the code or name {word!r}{hint}")
+    return found
+
+
+def match_codes(words: str | Iterable[str], where: str) -> frozenset[str]:
+    """The codes that a word, or any of several, stands for."""
+    return frozenset(
+        rule.code for word in ([words] if isinstance(words, str) else words) for rule in match_rules(word, where)
+    )
+
+
+def configured_codes(config: Config, key: Literal["select", "ignore"]) -> frozenset[str]:
+    """The codes that the configuration's words under `key` stand for."""
+    return _codes_at(getattr(config, key), f"{CONFIG_FILE}: {key}", key)
+
+
+def _codes_at(words: Iterable[str], where: str, *steps: str | int) -> frozenset[str]:
+    found: set[str] = set()
+    for position, word in enumerate(words):
+        with config_steps(*steps, position):
+            found |= match_codes(word, where)
+    return frozenset(found)
+
+
+def configured_suppressions(config: Config) -> list[tuple[frozenset[str], Suppression]]:
+    """What the configuration suppresses, and the codes that each speaks of."""
+    found = []
+    for position, each in enumerate(config.suppress):
+        with config_steps("suppress", position, "code"):
+            found.append((match_codes(each.code, f"{CONFIG_FILE}: suppress"), each))
+    return found
+
+
+def configured_overrides(config: Config) -> list[tuple[Override, dict[str, RuleSeverity]]]:
+    """What the configuration decides otherwise in some scopes: of each override code -> severity, or that it is off."""
+    found = []
+    for position, each in enumerate(config.overrides):
+        where = f"overrides, entry {position + 1}"
+        steps = ("overrides", position)
+        if not (each.select or each.ignore or each.severity):
+            raise SettingError(f"{CONFIG_FILE}: {where}: decides nothing; give it select, ignore or severity", *steps)
+        only = _codes_at(each.select, f"{CONFIG_FILE}: {where}: select", *steps, "select") or rules().keys()
+        off = {*rules().keys() - only, *_codes_at(each.ignore, f"{CONFIG_FILE}: {where}: ignore", *steps, "ignore")}
+        spread = _by_rule(each.severity, f"{where}: severity", *steps, "severity")
+        said = {rule.code: severity for rule, severity in spread}
+        found.append((each, said | dict.fromkeys(off, "off")))
+    return found
+
+
+def configured_severities(config: Config) -> dict[str, RuleSeverity]:
+    """Code -> the severity that the configuration gives it; the others have their own."""
+    return {rule.code: severity for rule, severity in _by_rule(config.severity, "severity", "severity")}
+
+
+def configured_options(config: Config) -> dict[str, dict[str, Any]]:  # Any: each rule has its own options
+    """Code -> the options that the configuration sets. A word for several rules sets those that have the option.
+
+    Raises SegdataError for options that none of them has, and for values of another type than the default.
+    """
+    where = f"{CONFIG_FILE}: rules"
+    found: dict[str, dict[str, Any]] = {}
+    for rule, given in _by_rule(config.rules, "rules", "rules"):
+        found.setdefault(rule.code, {}).update(_own_options(rule, given))
+    for word, given in config.rules.items():
+        several = match_rules(word, where)
+        for name, value in given.items():
+            with config_steps("rules", word, name):
+                _check_option(word, several, name, value, where)
+    return found
+
+
+def _check_option(word: str, several: list[Rule], name: str, value: object, where: str) -> None:
+    """Raise SegdataError where none of the rules that `word` stands for has the option, or one refuses the value."""
+    known = sorted({name for rule in several for name in rule.options})
+    if name not in known and len(several) > 1:
+        raise SegdataError(f"{where}: no rule of {word!r} has an option {name!r}{did_you_mean(name, known)}")
+    for rule in several:
+        if name in rule.options or len(several) == 1:
+            rule.check_options({name: value}, where)
+
+
+def _own_options(rule: Rule, given: dict[str, Any]) -> dict[str, Any]:  # Any: as above
+    return {name: value for name, value in given.items() if name in rule.options}
+
+
+def _by_rule(said: dict[str, T], key: str, *steps: str | int) -> Iterable[tuple[Rule, T]]:
+    """What is said of words as said of rules; what goes before comes last."""
+    spoken = []
+    for word, value in said.items():
+        with config_steps(*steps, word):
+            spoken.append((match_rules(word, f"{CONFIG_FILE}: {key}"), value))
+    for several, value in sorted(spoken, key=lambda each: -len(each[0])):
+        for rule in several:
+            yield rule, value

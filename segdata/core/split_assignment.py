@@ -1,0 +1,360 @@
+"""Split assignment: which part of a division each image goes to, so that every category has its share in each."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.errors import SegdataError
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints
+from segdata.core.strata import CategoryTally, example_segments, image_strata, number_names
+
+Floats = NDArray[np.float64]
+
+_PASSES = 8  # over all units, in search of one that would be better in another part
+_MOST_MOVES = 200_000  # that are looked at; of many units the parts are near to their shares without
+_MOST_SWAPS = 4_000_000  # pairs of units
+_SIZE_WEIGHT = 4.0  # of the size of parts, against all categories together
+_GAIN = 1e-9  # what a change must gain, so that rounding ends
+
+
+@dataclass(frozen=True, slots=True)
+class UnitAmounts:
+    """What each of n units holds of each of k quantities, as a share of all that there is: sparse rows.
+
+    Attributes
+    ----------
+    first : (n + 1,) the entries of unit i are ``first[i]:first[i + 1]``
+    quantity : (m,) from 0 to k - 1, ascending within a unit
+    share : (m,) > 0; those of a quantity sum to 1
+    n_quantities : k
+    """
+
+    first: Ints
+    quantity: Ints
+    share: Floats
+    n_quantities: int
+
+    @staticmethod
+    def of(unit: Ints, quantity: Ints, amount: Floats, n_units: int, n_quantities: int) -> "UnitAmounts":
+        """Entries (m,) in any order; those of one unit and quantity are added."""
+        key, which = np.unique(unit * n_quantities + quantity, return_inverse=True)
+        total = np.bincount(which, amount, len(key)).astype(np.float64, copy=False)
+        unit, quantity = np.divmod(key[total > 0], max(n_quantities, 1))
+        share = total[total > 0] / np.bincount(quantity, total[total > 0], n_quantities)[quantity]
+        return UnitAmounts(np.searchsorted(unit, np.arange(n_units + 1)), quantity, share, n_quantities)
+
+    @property
+    def n_units(self) -> int:
+        """How many units there are."""
+        return len(self.first) - 1
+
+    def entries(self, unit: int) -> tuple[Ints, Floats]:
+        """The quantities of a unit, and its shares of them."""
+        mine = slice(self.first[unit], self.first[unit + 1])
+        return self.quantity[mine], self.share[mine]
+
+
+def stratify(categories: UnitAmounts, sizes: Floats, shares: Floats, kept: Ints | None = None) -> Ints:
+    """(n_units,) the part of each unit, such that parts have the wanted share of every quantity, and of the units.
+
+    Parameters
+    ----------
+    categories : what is to be balanced; a quantity is one measure of one category
+    sizes : (n_units,) how many images a unit has
+    shares : (n_parts,) wanted; they sum to 1
+    kept : (n_units,) the part that a unit stays in; -1: any. None: all are free
+
+    The quantity that the fewest free units have comes first: its units, those with most of it before others, go
+    where most of what they have is still wanted; then the next. So the rare ones are dealt while there is a choice.
+    What is as good is decided by the order of the units. Afterwards units move, and of up to two thousand any two
+    change places, for as long as that brings the parts nearer to their shares: by the sum, over quantities and parts,
+    of the squared deviations over the shares wanted. No part is left empty while another has two units.
+    Source: Sechidis, Tsoumakas and Vlahavas (2011), "On the Stratification of Multi-Label Data", ECML PKDD, 145-158;
+    here with amounts in place of labels, and units of several images.
+    """
+    part = np.full(len(sizes), -1, np.int64) if kept is None else kept.copy()
+    free = np.flatnonzero(part < 0)
+    dealt = _Assignment(_with_sizes(categories, sizes), shares)
+    for unit in np.flatnonzero(part >= 0).tolist():
+        dealt.put(unit, int(part[unit]))
+    for unit in _rarest_first(categories, part):
+        part[unit] = dealt.wanting(unit)
+        dealt.put(unit, int(part[unit]))
+    for number in range(_PASSES):
+        improved = 0
+        if number == 0 or (number + 1) * len(free) <= _MOST_MOVES:
+            improved += sum(dealt.move(unit, part) for unit in free.tolist())
+        if (number + 1) * len(free) ** 2 <= _MOST_SWAPS:
+            improved += sum(dealt.swap(unit, part, free) for unit in free.tolist())
+        if not improved:
+            break
+    _fill_empty(part, free, sizes, len(shares))
+    return part
+
+
+def _fill_empty(part: Ints, free: Ints, sizes: Floats, n_parts: int) -> None:
+    """Give every part without units the smallest free one of a part that has others, as long as there are such."""
+    for empty in np.flatnonzero(np.bincount(part, minlength=n_parts) == 0).tolist():
+        movable = free[np.bincount(part, minlength=n_parts)[part[free]] > 1]
+        if len(movable):
+            part[movable[sizes[movable].argmin()]] = empty
+
+
+def _with_sizes(categories: UnitAmounts, sizes: Floats) -> UnitAmounts:
+    """The amounts with the number of images as one more quantity, which weighs more than all others together."""
+    n, k = categories.n_units, categories.n_quantities
+    at = categories.first[1:]
+    weight = np.sqrt(_SIZE_WEIGHT * max(k, 1)) / max(sizes.sum(), 1)
+    return UnitAmounts(
+        categories.first + np.arange(n + 1),
+        np.insert(categories.quantity, at, k),
+        np.insert(categories.share, at, sizes * weight),
+        k + 1,
+    )
+
+
+def _rarest_first(amounts: UnitAmounts, part: Ints) -> list[int]:
+    """The free units (part -1) in the order in which they are dealt; those without any quantity come last."""
+    unit = np.repeat(np.arange(amounts.n_units), np.diff(amounts.first))
+    free = part < 0
+    of_free = np.flatnonzero(free[unit])
+    order = of_free[np.lexsort((unit[of_free], -amounts.share[of_free], amounts.quantity[of_free]))]
+    begin = np.searchsorted(amounts.quantity[order], np.arange(amounts.n_quantities + 1))
+    left = np.bincount(amounts.quantity[of_free], minlength=amounts.n_quantities)
+    found: list[int] = []
+    while left.any():
+        rarest = int(np.where(left > 0, left, np.iinfo(np.int64).max).argmin())
+        for each in unit[order[begin[rarest] : begin[rarest + 1]]].tolist():
+            if free[each]:
+                free[each] = False
+                found.append(each)
+                left[amounts.entries(each)[0]] -= 1
+    return [*found, *np.flatnonzero(free).tolist()]
+
+
+class _Assignment:
+    """What has been put into each part so far, and what would be better elsewhere.
+
+    The cost of parts is Σ (has - wanted)² / share, over all quantities and parts; to add a to what a part has changes
+    it by a (2 (has - wanted) + a) / share.
+    """
+
+    def __init__(self, amounts: UnitAmounts, shares: Floats) -> None:
+        from scipy.sparse import csr_array
+
+        size = (amounts.n_units, amounts.n_quantities)
+        self._amounts, self._shares = amounts, shares
+        self._rows = csr_array((amounts.share, amounts.quantity, amounts.first), shape=size)
+        self._squared = np.asarray((self._rows**2).sum(axis=1)).ravel()
+        self._over = -np.outer(np.asarray(self._rows.sum(axis=0)).ravel(), shares)  # (k, n_parts): has - wanted
+
+    def put(self, unit: int, part: int, times: int = 1) -> None:
+        """Add a unit to a part (`times` 1), or take it away (-1)."""
+        quantity, share = self._amounts.entries(unit)
+        self._over[quantity, part] += times * share
+
+    def wanting(self, unit: int) -> int:
+        """The part that wants most of what the unit has, and most images; of several the first."""
+        quantity, _ = self._amounts.entries(unit)
+        wanted = -self._over[quantity]
+        return int((wanted[:-1].sum(axis=0) / max(len(quantity) - 1, 1) + wanted[-1]).argmax())
+
+    def move(self, unit: int, part: Ints) -> bool:
+        """Move a unit to the part where it is best; False where it is there."""
+        quantity, share = self._amounts.entries(unit)
+        own = int(part[unit])
+        over = self._over[quantity]
+        over[:, own] -= share
+        cost = (share[:, None] * (2 * over + share[:, None])).sum(axis=0) / self._shares
+        best = int(cost.argmin())
+        if cost[best] >= cost[own] - _GAIN:
+            return False
+        self.put(unit, own, -1)
+        self.put(unit, best)
+        part[unit] = best
+        return True
+
+    def swap(self, unit: int, part: Ints, free: Ints) -> bool:
+        """Let a unit change places with the free one of another part with which that gains most; False where none."""
+        own, mine = int(part[unit]), np.zeros(self._amounts.n_quantities)
+        quantity, share = self._amounts.entries(unit)
+        mine[quantity] = share
+        others = free[part[free] != own]
+        if not len(others):
+            return False
+        rows, to = self._rows[others], part[others]
+        pull = 2 * (self._over[:, [own]] / self._shares[own] - self._over / self._shares)  # (k, n_parts)
+        apart = self._squared[others] - 2 * (rows @ mine) + self._squared[unit]
+        linear = (rows @ pull)[np.arange(len(others)), to] - (mine @ pull)[to]
+        cost = linear + apart * (1 / self._shares[own] + 1 / self._shares[to])
+        best = int(cost.argmin())
+        if cost[best] >= -_GAIN:
+            return False
+        other = int(others[best])
+        for each, old, new in ((unit, own, int(to[best])), (other, int(to[best]), own)):
+            self.put(each, old, -1)
+            self.put(each, new)
+            part[each] = new
+        return True
+
+
+MEASURES = ("images", "segments", "pixels")
+_TOLERANCE = 1e-6  # to which shares must sum to 1
+
+
+@dataclass(frozen=True, slots=True)
+class SplitAssignment:
+    """Images dealt to parts.
+
+    Attributes
+    ----------
+    parts : their names
+    wanted : (n_parts,) the share of the images that each was to get
+    part_of : image_id -> the name of its part
+    n_images : (n_parts,) images of each part
+    n_units : groups of images that were not to be separated
+    largest : images of the largest unit
+    categories : the names of those that occur
+    counts : (n_categories, 3, n_parts) images, segments and pixels of each category in each part
+    """
+
+    parts: tuple[str, ...]
+    wanted: Floats
+    part_of: Mapping[str, str]
+    n_images: Ints
+    n_units: int
+    largest: int
+    categories: tuple[str, ...]
+    counts: Ints
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {n:,}" for name, n in zip(self.parts, self.n_images.tolist(), strict=True))
+        return f"Deal({sizes} images; {len(self.categories)} categories)"
+
+    @property
+    def shares(self) -> Floats:
+        """(n_categories, 3, n_parts) of the images, segments and pixels of each category."""
+        found: Floats = self.counts / np.maximum(self.counts.sum(axis=2, keepdims=True), 1)
+        return found
+
+    @property
+    def deviation(self) -> Floats:
+        """(n_categories, 3) how far the share of any part is from the wanted one, at most."""
+        found: Floats = np.abs(self.shares - self.wanted).max(axis=2, initial=0)
+        return found
+
+    @property
+    def missing(self) -> dict[str, tuple[str, ...]]:
+        """The categories that a part lacks, though there are as many images of them as parts, or more."""
+        images = self.counts[:, 0]
+        enough = images.sum(axis=1) >= len(self.parts)
+        lacks = (images == 0) & enough[:, None]
+        named = np.array(self.categories, object)
+        return {part: tuple(named[lacks[:, at]]) for at, part in enumerate(self.parts) if lacks[:, at].any()}
+
+
+def check_shares(parts: Mapping[str, float]) -> tuple[tuple[str, ...], Floats]:
+    """The names and shares of parts; raises SegdataError where these are not positive, or do not sum to 1."""
+    shares = np.array(list(parts.values()), np.float64)
+    if len(shares) < 2 or not (shares > 0).all() or abs(shares.sum() - 1) > _TOLERANCE:
+        said = ", ".join(f"{name}={share:g}" for name, share in parts.items())
+        raise SegdataError(f"parts are {said or 'none'}: two or more positive shares that sum to 1 are needed")
+    return tuple(parts), shares / shares.sum()
+
+
+def group_images(tables: Tables, columns: Sequence[str], pairs: Iterable[tuple[int, int]] = ()) -> Ints:
+    """(n_images,) which images belong together, as a number: those of one group or sequence, and `pairs` of rows.
+
+    `columns`: further ones that hold images together, as `segdata.core.strata` names them. Raises SegdataError where
+    no image has a value in one of these.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(tables.images)
+    ends = [np.array(list(pairs), np.int64).reshape(-1, 2)]
+    for column in ("group", "sequence", *columns):
+        names, number = number_names(image_strata(tables, column))
+        if n and not names and column in columns:
+            raise SegdataError(f"group {column!r}: no image has such a value")
+        first = np.full(len(names), n, np.int64)
+        rows = np.flatnonzero(number >= 0)
+        np.minimum.at(first, number[rows], rows)
+        ends.append(np.stack([rows, first[number[rows]]], axis=1))
+    a, b = np.concatenate(ends).T
+    links = coo_array((np.ones(len(a)), (a, b)), shape=(n, n))
+    unit: Ints = connected_components(links, directed=False)[1].astype(np.int64)
+    return unit
+
+
+def assign_splits(
+    tables: Tables, parts: Mapping[str, float], unit: Ints, seed: int, kept: Ints | None = None
+) -> SplitAssignment:
+    """Deal the images to parts, whole units (n_images,) at a time, so that all categories are balanced.
+
+    `kept` (n_images,): the number of the part that an image stays in with its unit, -1: any. The same images and seed
+    give the same parts, in whatever order the images are. Crowds count; void does not.
+    """
+    names, shares = check_shares(parts)
+    images = tables.images["image_id"].tolist()
+    rank = _unit_ranks(images, unit, seed)  # units in an order of their own
+    place = rank[unit]
+    tally = CategoryTally.of(example_segments(tables), example_segments(tables)["image"])
+    ids, category = np.unique(tally.category, return_inverse=True)
+    measured = np.stack([np.ones(len(category)), tally.segments, tally.pixels])
+    amounts = UnitAmounts.of(
+        np.tile(place[tally.owner], len(MEASURES)),
+        (category + len(ids) * np.arange(len(MEASURES))[:, None]).ravel(),
+        measured.ravel().astype(np.float64),
+        len(rank),
+        len(ids) * len(MEASURES),
+    )
+    sizes = np.bincount(place, minlength=len(rank)).astype(np.float64)
+    part = stratify(amounts, sizes, shares, _kept_parts(place, kept, len(rank)))[place]
+    counts = np.zeros((len(ids), len(MEASURES), len(names)), np.int64)
+    np.add.at(counts.transpose(0, 2, 1), (category, part[tally.owner]), measured.T.astype(np.int64))
+    return SplitAssignment(
+        names,
+        shares,
+        {image: names[each] for image, each in zip(images, part.tolist(), strict=True)},
+        np.bincount(part, minlength=len(names)),
+        len(rank),
+        int(sizes.max(initial=0)),
+        tuple(tables.profile.name_of(int(id_)) for id_ in ids),
+        counts,
+    )
+
+
+def shuffle_rows(names: Sequence[str], seed: int) -> Ints:
+    """(n,) the rows of names in an order that depends on these and the seed alone, and looks random.
+
+    >>> shuffled(["a", "b", "c"], 0).tolist(), shuffled(["c", "b", "a"], 0).tolist()
+    ([0, 1, 2], [2, 1, 0])
+    """
+    keys = [hashlib.blake2b(f"{seed}\0{name}".encode(), digest_size=16).digest() for name in names]
+    return np.array(sorted(range(len(names)), key=keys.__getitem__), np.int64)
+
+
+def _unit_ranks(images: Sequence[str], unit: Ints, seed: int) -> Ints:
+    """(n_units,) the place of each unit in an order that the names of its images and the seed decide."""
+    first: dict[int, str] = {}
+    for name, of in zip(images, unit.tolist(), strict=True):
+        first[of] = min(first.get(of, name), name)
+    order = shuffle_rows([first[of] for of in range(len(first))], seed)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return rank
+
+
+def _kept_parts(place: Ints, kept: Ints | None, n_units: int) -> Ints:
+    """(n_units,) the part that units stay in, that of most of their images; -1: any."""
+    if kept is None or not len(kept):
+        return np.full(n_units, -1, np.int64)
+    votes = np.zeros((n_units, int(kept.max()) + 2), np.int64)
+    np.add.at(votes, (place, kept + 1), 1)
+    votes[:, 0] = 0
+    return np.where(votes.any(axis=1), votes.argmax(axis=1) - 1, -1)

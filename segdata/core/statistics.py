@@ -1,0 +1,148 @@
+"""Statistics: robust outlier scores, bounds of rates, false discoveries, effective numbers and weights."""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.runs import Ints, unique_inverse
+
+Floats = NDArray[np.float64]
+_MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
+
+
+def robust_z(values: Floats, group: Ints, least_scale: float | Floats = 0.0) -> tuple[Floats, Floats]:
+    """The scores (n,) of values (n,) within their groups (n,), and the medians (n,) that they are counted from.
+
+    Below and above the median the scale is that side's own median absolute deviation, so that a skewed group has no
+    outliers for its skewness alone; it is never less than `least_scale` (of all, or of each value). Where it is 0, the
+    score of the median is 0, of others infinite.
+    Source: Iglewicz and Hoaglin (1993), How to Detect and Handle Outliers, ASQC; two sides: Rosenmai (2013).
+
+    >>> scores, medians = robust_z(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 60.0]), np.zeros(7, int))
+    >>> float(medians[0]), [round(float(score), 2) for score in scores]
+    (4.0, [-1.35, -0.9, -0.45, 0.0, 0.45, 0.9, 25.18])
+    """
+    medians = group_median(values, group)
+    away = values - medians
+    on_median = away == 0
+    side = 2 * group + (away > 0)
+    # What lies on the median belongs to both sides.
+    both = np.concatenate([side, side[on_median] + 1])
+    scale = group_median(np.concatenate([np.abs(away), np.zeros(int(on_median.sum()))]), both)[: len(values)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(on_median, 0.0, away / np.maximum(scale * _MAD_TO_SD, least_scale)), medians
+
+
+def outlier_limit(n: Ints, rate: float) -> Floats:
+    """(k,) the score beyond which a group of n normal values (k,) has an outlier with a chance of `rate` only.
+
+    It grows with the group, whose largest values are far out by nature.
+    Source: Davies and Gather (1993), Journal of the American Statistical Association 88(423), 782-792.
+
+    >>> outlier_limit(np.array([1, 41, 100_000]), 0.05).round(2).tolist()
+    [1.96, 3.23, 5.03]
+    """
+    normal = NormalDist()
+    sizes, which = np.unique(n, return_inverse=True)
+    return np.array([normal.inv_cdf(1 - rate / (2 * size)) for size in sizes.tolist()])[which]
+
+
+def group_median(values: Floats, group: Ints) -> Floats:
+    """(n,) the median of each value's group."""
+    found, which = unique_inverse(group)
+    return kernels.medians(values, which, len(found))[which]
+
+
+def benjamini_hochberg(p: Floats, rate: float) -> NDArray[np.bool_]:
+    """(n,) which of n tests with these p-values stand, so that on average at most `rate` of those are false.
+
+    Source: Benjamini and Hochberg (1995), Journal of the Royal Statistical Society B 57(1), 289-300.
+
+    >>> discoveries(np.array([0.01, 0.6, 0.03, 0.04]), 0.05).tolist()
+    [True, False, False, False]
+    """
+    order = np.argsort(p, kind="stable")
+    below = p[order] <= rate * np.arange(1, len(p) + 1) / max(len(p), 1)
+    stands = np.zeros(len(p), bool)
+    if below.any():
+        stands[order[: np.flatnonzero(below)[-1] + 1]] = True
+    return stands
+
+
+def binomial_lower_bound(hits: int, of: int, confidence: float = 0.95) -> float:
+    """The rate that `hits` of `of` trials prove, at this confidence: the exact lower bound of a binomial rate.
+
+    Source: Clopper and Pearson (1934), Biometrika 26(4), 404-413, one-sided.
+
+    >>> round(at_least(59, 59), 3), round(at_least(47, 48), 3), at_least(0, 5)
+    (0.95, 0.905, 0.0)
+    """
+    if hits == 0:
+        return 0.0
+    low, high = 0.0, hits / of
+    for _ in range(40):  # halving: the chance of as many hits grows with the rate
+        middle = (low + high) / 2
+        low, high = (low, middle) if _tail_probability(hits, of, middle) > 1 - confidence else (middle, high)
+    return low
+
+
+def _tail_probability(hits: int, of: int, rate: float) -> float:
+    """The chance of at least `hits` of `of` trials: a sum over the misses, which are few where it is asked for."""
+    return (
+        math.fsum(
+            math.exp(_log_choose(of, misses) + misses * math.log1p(-rate) + (of - misses) * math.log(rate))
+            for misses in range(of - hits + 1)
+        )
+        if rate > 0
+        else 0.0
+    )
+
+
+def absence_probability(total: int, having: int, drawn: int) -> float:
+    """The chance that none of `drawn` out of `total` things is one of the `having` (hypergeometric).
+
+    >>> round(absent_by_chance(10, 1, 5), 6), absent_by_chance(4, 3, 2)
+    (0.5, 0.0)
+    """
+    if drawn > total - having:
+        return 0.0
+    return math.exp(_log_choose(total - having, drawn) - _log_choose(total, drawn))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def effective_number(count: Ints | NDArray[np.float64]) -> float:
+    """The number of equally frequent categories that would be as diverse as these counts (k,), in [1, k].
+
+    It is the exponential of the entropy of their shares; counts of 0 are no categories. NaN where all are 0.
+    Source: Hill (1973), Ecology 54(2), 427-432, order 1.
+
+    >>> effective_number(np.array([5, 5, 0])), round(effective_number(np.array([1000, 1])), 2)
+    (2.0, 1.01)
+    """
+    some = count[count > 0]
+    if len(some) == 0:
+        return float("nan")
+    share = some / some.sum()
+    return float(np.exp(-(share * np.log(share)).sum()))
+
+
+def class_weights(count: Ints | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Loss weights (k,) that balance categories of these counts, with a mean of 1 over those that occur.
+
+    They are the inverse square roots of the counts: halfway, on a logarithmic scale, between none and inverse
+    frequency, which lets a category of three pixels outweigh all others. 0 where a count is 0.
+    Source: Mahajan and others (2018), ECCV, 181-196.
+
+    >>> weights(np.array([100, 1, 0])).round(3).tolist()
+    [0.182, 1.818, 0.0]
+    """
+    found = np.zeros(len(count))
+    some = count > 0
+    found[some] = 1 / np.sqrt(count[some])
+    return found / found[some].mean() if some.any() else found

@@ -1,1 +1,0 @@
-"""Statistics that rules share: outliers, chance, diversity, and comparisons by permutation."""

@@ -1,0 +1,125 @@
+"""TIFF files: tags of the first directory without decoding anything, and GeoTIFFs through rasterio."""
+
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from segdata.core.errors import missing_extra
+
+WIDTH, HEIGHT, BITS, ORIENTATION, CHANNELS, SAMPLE_FORMAT = 256, 257, 258, 274, 277, 339
+# ModelPixelScale, ModelTiepoint, ModelTransformation, GeoKeyDirectory. Source: OGC GeoTIFF 1.1, section 7.
+GEOGRAPHIC = frozenset({33550, 33922, 34264, 34735})
+_MOST_ENTRIES = 4096  # entries of a directory; real ones have some twenty
+_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # field types
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether a file is called TIFF, and begins as one."""
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return False
+    with path.open("rb") as file:
+        return file.read(4) in _BEGINNINGS
+
+
+def tiff_tags(path: Path) -> dict[int, int]:
+    """The tags of the first picture, each with its first value (0 where that is no whole number).
+
+    Raises OSError where the file is no TIFF, or its directory is cut off.
+    """
+    with path.open("rb") as file:
+        try:
+            return _read_directory(file)
+        except struct.error as error:
+            raise OSError("damaged TIFF: its directory is cut off") from error
+
+
+def _read_directory(file: BinaryIO) -> dict[int, int]:
+    head = file.read(8)
+    order = {b"II": "<", b"MM": ">"}.get(head[:2])
+    version = struct.unpack(f"{order}H", head[2:4])[0] if order and len(head) == 8 else 0
+    if version not in (42, 43):
+        raise OSError("is no TIFF")
+    is_big = version == 43
+    offset, count, cell = ("Q", "Q", 8) if is_big else ("I", "H", 4)
+    start = file.read(8) if is_big else head[4:]
+    _seek(file, struct.unpack(f"{order}{offset}", start)[0])
+    (n_entries,) = struct.unpack(f"{order}{count}", file.read(struct.calcsize(f"{order}{count}")))
+    if n_entries > _MOST_ENTRIES:
+        raise OSError(f"damaged TIFF: its directory has {n_entries:,} entries")
+    size = 4 + 2 * cell
+    entries = file.read(n_entries * size)
+    found = {}
+    for row in range(n_entries):
+        entry = entries[row * size : (row + 1) * size]
+        tag, kind = struct.unpack(f"{order}HH", entry[:4])
+        (n_values,) = struct.unpack(f"{order}{offset}", entry[4 : 4 + cell])
+        found[tag] = _first_value(
+            file, f"{order}{_INTEGERS.get(kind, '')}", n_values, entry[4 + cell :], f"{order}{offset}"
+        )
+    return found
+
+
+def _first_value(file: BinaryIO, code: str, n_values: int, cell: bytes, offset: str) -> int:
+    """The first value of a tag: in its cell where all fit there, else where the cell says."""
+    size = struct.calcsize(code)
+    if size == 0 or n_values == 0:
+        return 0
+    if size * n_values > len(cell):
+        _seek(file, struct.unpack(offset, cell)[0])
+        cell = file.read(size)
+    return int(struct.unpack(code, cell[:size])[0])
+
+
+def _seek(file: BinaryIO, offset: int) -> None:
+    """Go to an offset, or the end: systems refuse offsets that no file can have."""
+    file.seek(min(offset, file.seek(0, 2)))
+
+
+_OPENING = threading.Lock()  # filters of warnings belong to the process, not to the thread
+
+
+def import_rasterio() -> Any:  # Any: rasterio has no types
+    """The package; raises SegdataError that says how to get it."""
+    try:
+        return import_module("rasterio")
+    except ModuleNotFoundError as error:
+        raise missing_extra("rasterio", "geo", error) from error
+
+
+@contextmanager
+def open_raster(path: Path) -> Iterator[Any]:  # Any: rasterio has no types
+    """A GeoTIFF, open for reading as long as the block runs; raises OSError with the reason where it is none.
+
+    No other format of GDAL is tried: some of them are texts that name other files, and these would be read.
+    """
+    package = import_rasterio()
+    if not path.is_file():
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+    with _ignore_georeference_warnings(package):
+        raster = package.open(path, driver="GTiff")
+    with raster:
+        yield raster
+
+
+@contextmanager
+def create_raster(path: Path, **profile: object) -> Iterator[Any]:  # Any: rasterio has no types
+    """A new GeoTIFF, open for writing as long as the block runs; `profile` as rasterio has it."""
+    package = import_rasterio()
+    with _ignore_georeference_warnings(package):
+        raster = package.open(path, "w", driver="GTiff", **profile)
+    with raster:
+        yield raster
+
+
+@contextmanager
+def _ignore_georeference_warnings(package: Any) -> Iterator[None]:  # Any: rasterio has no types
+    """A raster that lies nowhere in the world is nothing to warn of."""
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", package.errors.NotGeoreferencedWarning)
+        yield

@@ -1,0 +1,318 @@
+"""Duplicates: which images are the same picture, by content or look, and what was drawn on both."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.batch import Batch, clip_to_roi
+from segdata.core.executor import n_threads, run_ordered
+from segdata.core.format import Source
+from segdata.core.overlay import SweepRuns
+from segdata.core.paths import split_from_path
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints, NumberLine, expand_ranges
+from segdata.core.table import Column, Flags, Table
+from segdata.measure.sequences import ColumnArrays, TablesByName
+
+BITS = 256
+MOST_BITS = 16  # bits in which two pictures of one thing may differ
+MOST_IMAGES = 20_000  # all are decoded and compared with all, for minutes where there are more
+_SIDE = 16
+_PLAIN = 0.03  # of the brightest: an image whose thumbnail varies less has no gradients to compare
+_BLOCK = 2048
+Bytes = NDArray[np.uint8]
+Signs = NDArray[np.float32]
+
+
+def similar_images(images: Table, jobs: int) -> ColumnArrays:
+    """Pairs of images that are the same picture: image and of (rows, `of` the earlier one), same and bits.
+
+    Each image is listed with the earlier one that it is most like, and with that of another split. `same`: the files
+    hold the same bytes. `bits`: in how many of the 256 bits of their difference hashes they differ, at most
+    `MOST_BITS`. Hashes are only compared where images are in several splits, and there are at most `MOST_IMAGES`,
+    since for that every image must be decoded.
+    """
+    _, content = np.unique(images["content"].astype(str), return_inverse=True)
+    _, part = np.unique(images["part"].astype(str), return_inverse=True)
+    known = np.flatnonzero(~images.missing("content"))
+    found = dict.fromkeys(_repeated_files(content, part, known), (1, 0))
+    splits = set(images["part"].tolist()) - {None}
+    if len(splits) > 1 and len(images) <= MOST_IMAGES:
+        rows, looks = _difference_hashes(images, jobs)
+        for a, b, bits in _nearest_hashes(looks, part[rows]):
+            found.setdefault((int(rows[b]), int(rows[a])), (0, bits))
+    pairs = np.array([(*pair, *found[pair]) for pair in sorted(found)], np.int64).reshape(-1, 4)
+    return {name: pairs[:, place] for place, name in enumerate(("image", "of", "same", "bits"))}
+
+
+def difference_hash(uri: str) -> Bytes | None:
+    """The difference hash of an image file, (32,) bytes; None where it cannot be decoded, or has no gradients.
+
+    Whether each pixel of the image, reduced to 17 x 16, is darker than the one to its right: 256 bits, which survive a
+    change of brightness, of size and of compression.
+    Source: N. Krawetz (2013), "Kind of Like That", hackerfactor.com (dHash, there of 64 bits).
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(uri) as file:
+            file.draft("L", (8 * _SIDE, 8 * _SIDE))  # a JPEG is decoded at a fraction of its size
+            grey = file.convert("F") if file.mode[0] in "IF" else file.convert("L").convert("F")
+            small = np.asarray(grey.resize((_SIDE + 1, _SIDE), Image.Resampling.BOX))
+    except Exception:  # an image that cannot be decoded is another rule's business, whatever is wrong with it
+        return None
+    if np.ptp(small) <= _PLAIN * np.abs(small).max():
+        return None
+    return np.packbits(small[:, 1:] > small[:, :-1])
+
+
+def _repeated_files(content: Ints, part: Ints, rows: Ints) -> list[tuple[int, int]]:
+    """Images with the first that has their content, and the first of another split."""
+    first: dict[int, dict[int, int]] = {}
+    found = []
+    for row in rows.tolist():
+        of_part = first.setdefault(int(content[row]), {})
+        others = [twin for other, twin in of_part.items() if other != part[row]]
+        found += [(row, twin) for twin in {*list(of_part.values())[:1], *others[:1]}]
+        of_part.setdefault(int(part[row]), row)
+    return found
+
+
+def _difference_hashes(images: Table, jobs: int) -> tuple[Ints, Bytes]:
+    """The rows of the images that have a difference hash, and the hashes (n, 32)."""
+    uris = images["uri"].tolist()
+    shared = Counter(uris)
+    rows = [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and shared[uri] == 1]
+    with ThreadPoolExecutor(n_threads(jobs)) as pool:
+        found: Sequence[Bytes | None] = list(pool.map(difference_hash, [uris[row] for row in rows]))
+    kept = [(row, each) for row, each in zip(rows, found, strict=True) if each is not None]
+    return np.array([row for row, _ in kept], np.int64), np.array([each for _, each in kept]).reshape(-1, BITS // 8)
+
+
+def _nearest_hashes(looks: Bytes, part: Ints) -> list[tuple[int, int, int]]:
+    """Earlier, later and distance in bits: of each hash the nearest earlier one, and that of another split."""
+    n = len(looks)
+    found: set[tuple[int, int, int]] = set()
+    for first in range(0, n, _BLOCK):
+        later = np.arange(first, min(first + _BLOCK, n))
+        signs = _signs(looks[later])
+        best = np.full((2, len(later)), MOST_BITS + 1)
+        whose = np.zeros((2, len(later)), np.int64)
+        for begin in range(0, first + 1, _BLOCK):
+            earlier = np.arange(begin, min(begin + _BLOCK, n))
+            bits = ((BITS - signs @ _signs(looks[earlier]).T) / 2).astype(np.int64)
+            bits[earlier[None, :] >= later[:, None]] = BITS
+            for which in range(2):
+                if which:
+                    bits[part[later][:, None] == part[earlier][None, :]] = BITS
+                nearest = bits.argmin(axis=1)
+                distance = bits[np.arange(len(later)), nearest]
+                better = distance < best[which]
+                best[which][better], whose[which][better] = distance[better], earlier[nearest[better]]
+        for which, place in zip(*np.nonzero(best <= MOST_BITS), strict=True):
+            found.add((int(whose[which, place]), int(later[place]), int(best[which, place])))
+    return sorted(found)
+
+
+def _signs(looks: Bytes) -> Signs:
+    """The bits of hashes as -1 and 1: the product of two counts those that agree, less those that differ."""
+    return np.unpackbits(looks, axis=1).astype(np.float32) * 2 - 1
+
+
+_PIECE = 1 << 20
+_TAIL = 4096  # bytes; pictures that only have the same size differ there, and beginnings are alike
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+def hash_image_files(images: pa.Table) -> pa.Table:
+    """Columns `content`, the BLAKE2 hash of an image's file where another may be the same, and `part`, its split.
+
+    Where no split is said its folder may tell it. Content is null for files that cannot be read, for those that no
+    other has the size and the last bytes of, and for files that hold several frames or slices.
+    """
+    uris, names, sequences = (images[name].to_pylist() for name in ("uri", "image_id", "sequence"))
+    splits = [split or split_from_path(name) for split, name in zip(images["split"].to_pylist(), names, strict=True)]
+    frames: set[str] = set()
+    several: set[str] = set()
+    for uri, sequence in zip(uris, sequences, strict=True):
+        if sequence is not None and uri is not None:
+            (several if uri in frames else frames).add(uri)
+    rows = [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and uri not in several]
+    with ThreadPoolExecutor() as pool:
+        rows = _rows_with_shared_key(rows, pool.map(_file_size, [uris[row] for row in rows]))
+        rows = _rows_with_shared_key(rows, pool.map(_file_tail, [uris[row] for row in rows]))
+        found = dict(zip(rows, pool.map(_file_hash, [uris[row] for row in rows]), strict=True))
+    content = [found.get(row) for row in range(len(uris))]
+    return pa.table({"content": pa.array(content, pa.string()), "part": pa.array(splits, pa.string())})
+
+
+def _rows_with_shared_key(rows: Sequence[int], keys: Iterable[_Key | None]) -> list[int]:
+    """The rows whose key another row has, too."""
+    of: dict[_Key, list[int]] = {}
+    for row, key in zip(rows, keys, strict=True):
+        if key is not None:
+            of.setdefault(key, []).append(row)
+    return sorted(row for several in of.values() if len(several) > 1 for row in several)
+
+
+def _file_size(uri: str) -> int | None:
+    """How many bytes a file on this machine has; None where there is none."""
+    try:
+        return os.stat(uri).st_size  # noqa: PTH116 - a Path for each of many files would take longer than this
+    except (OSError, ValueError):
+        return None
+
+
+def _file_tail(uri: str) -> tuple[int, bytes] | None:
+    """The size and the last bytes of a file."""
+    try:
+        with Path(uri).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - _TAIL, 0))
+            return size, hashlib.blake2b(file.read(), digest_size=16).digest()
+    except OSError:
+        return None
+
+
+def _file_hash(uri: str) -> str | None:
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        with Path(uri).open("rb") as file:
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
+    """(n, 2) pairs of rows of images that rule SEG304 (split-leak) would call the same, were they in two splits.
+
+    Files with the same bytes, and images whose difference hashes differ in at most
+    `segdata.measure.duplicates.MOST_BITS` bits; of more than `MOST_IMAGES` images only the former, since all would
+    have to be decoded. Of files with the same bytes each is paired with the first.
+    """
+    names = ("image_id", "uri", "sequence", "split")
+    content = hash_image_files(pa.table({name: pa.array(images[name].tolist(), pa.string()) for name in names}))[
+        "content"
+    ]
+    first: dict[str, int] = {}
+    found = [(first.setdefault(each, row), row) for row, each in enumerate(content.to_pylist()) if each is not None]
+    pairs = np.array([(a, b) for a, b in found if a != b], np.int64).reshape(-1, 2)
+    return pairs if len(images) > MOST_IMAGES else np.concatenate([pairs, _similar_looks(images, jobs)])
+
+
+def _similar_looks(images: Table, jobs: int) -> Ints:
+    """Pairs of images that look the same; files that hold several images are left out."""
+    uris = images["uri"].tolist()
+    shared = Counter(uris)
+    rows = [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and shared[uri] == 1]
+    with ThreadPoolExecutor(n_threads(jobs)) as pool:
+        looks = list(pool.map(difference_hash, [uris[row] for row in rows]))
+    known = np.array([row for row, each in zip(rows, looks, strict=True) if each is not None], np.int64)
+    if len(known) == 0:
+        return np.empty((0, 2), np.int64)
+    bits = np.unpackbits(np.array([each for each in looks if each is not None]), axis=1)
+    signs = bits.astype(np.float32) * 2 - 1  # the product of two counts the bits that agree, less those that differ
+    pairs = []
+    for begin in range(0, len(known), _BLOCK):
+        a, b = np.nonzero(signs[begin : begin + _BLOCK] @ signs.T >= BITS - 2 * MOST_BITS)
+        pairs.append(np.stack([known[a + begin], known[b]], axis=1)[a + begin < b])
+    return np.concatenate(pairs)
+
+
+_AT_ONCE = 16  # pairs that are loaded together
+
+
+def compare_duplicates(
+    source: Source, tables: TablesByName, source_row: Ints, profile: Profile, jobs: int
+) -> Iterator[ColumnArrays]:
+    """One row per pair of `alike` images, annotator and category, of images of one size.
+
+    pair (row of `alike`), annotation and other (rows, that of the later and of the earlier image), category_id, area
+    and other_area (pixels of either that the category covers), shared (by both). Crowds and void are left out.
+    `source_row` (n_images,): the row in the source of each of the dataset's images.
+    """
+    images, pairs = tables["images"], tables["alike"]
+    a, b = pairs["of"], pairs["image"]
+    fits = (images["width"][a] == images["width"][b]) & (images["height"][a] == images["height"][b])
+    rows = np.flatnonzero(fits & (images["width"][a] > 0))
+    portions = [rows[first : first + _AT_ONCE] for first in range(0, len(rows), _AT_ONCE)]
+    return run_ordered(partial(_compare_pairs, source, tables, source_row, profile), portions, jobs)
+
+
+def _compare_pairs(
+    source: Source, tables: TablesByName, source_row: Ints, profile: Profile, rows: Ints
+) -> ColumnArrays:
+    """The rows of some pairs."""
+    pairs, annotations = tables["alike"].take(rows), tables["annotations"]
+    image = np.unique(np.concatenate([pairs["of"], pairs["image"]]))
+    batch, _ = clip_to_roi(source.load(source_row[image]))
+    begin, end = (np.searchsorted(annotations["image"], image, side) for side in ("left", "right"))
+    annotation = expand_ranges(begin.astype(np.int64), (end - begin).astype(np.int64))
+    pair, other, own = _match_annotations(pairs, image, batch, annotations["annotator"][annotation])
+    category, code = np.unique(batch.segments["category_id"].to_numpy(), return_inverse=True)
+    height, width = batch.image_size
+    of_image = batch.annotation_image[own]
+    line = NumberLine.of(np.repeat(height[of_image], len(category)), np.repeat(width[of_image], len(category)))
+    counts = ~batch.segments["iscrowd"].fill_null(False).to_numpy()
+    counts &= ~np.isin(batch.segments["category_id"].to_numpy(), profile.taxonomy.void_ids)
+    covered = [_category_cover(batch, each, line, code, len(category), counts) for each in (own, other)]
+    n_frames = len(own) * len(category)
+    area, other_area = (np.bincount(line.frame_of(each.start), each.end - each.start, n_frames) for each in covered)
+    one, two = covered
+    _, _, start, length = kernels.strips(one.start, one.end, one.owner, two.start, two.end, two.owner)
+    shared = np.bincount(line.frame_of(start), length, n_frames)
+    some = np.flatnonzero(area + other_area)
+    which, kind = np.divmod(some, max(len(category), 1))
+    columns = {
+        "pair": rows[pair[which]],
+        "annotation": annotation[own[which]],
+        "other": annotation[other[which]],
+        "category_id": category[kind],
+        "area": area[some],
+        "other_area": other_area[some],
+        "shared": shared[some],
+    }
+    return {name: each.astype(np.int64) for name, each in columns.items()}
+
+
+def _match_annotations(pairs: Table, image: Ints, batch: Batch, annotator: Column) -> tuple[Ints, Ints, Ints]:
+    """Pair, and the batch's annotations of its earlier and its later image, by the same annotator."""
+    by: dict[tuple[int, str | None], int] = {}
+    for row, (place, name) in enumerate(zip(batch.annotation_image.tolist(), annotator.tolist(), strict=True)):
+        by.setdefault((place, name), row)
+    names = sorted(set(annotator.tolist()), key=lambda name: (name is not None, name))
+    places = [np.searchsorted(image, pairs[name]).tolist() for name in ("of", "image")]
+    found = [
+        (pair, by[first, name], by[second, name])
+        for pair, (first, second) in enumerate(zip(*places, strict=True))
+        for name in names
+        if (first, name) in by and (second, name) in by
+    ]
+    columns = np.array(found, np.int64).reshape(-1, 3)
+    return columns[:, 0], columns[:, 1], columns[:, 2]
+
+
+def _category_cover(
+    batch: Batch, annotation: Ints, line: NumberLine, code: Ints, n_codes: int, counts: Flags
+) -> SweepRuns:
+    """What the segments of each category of some annotations cover together, each in a frame of its own."""
+    of = batch.segment_annotation
+    begin, end = (np.searchsorted(of, annotation, side).astype(np.int64) for side in ("left", "right"))
+    segment = expand_ranges(begin, end - begin)
+    frame = np.repeat(np.arange(len(annotation)), end - begin) * n_codes + code[segment]
+    kept = counts[segment]
+    side = SweepRuns.of(batch.runs.take(segment[kept], batch.n_segments), line, frame[kept])
+    start, length, _ = kernels.cover(side.start, side.end)
+    return SweepRuns(start, start + length, np.zeros(len(start), np.int32))

@@ -1,0 +1,140 @@
+"""Dashes: categories of thin lines that are drawn in pieces, one behind the other."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.batch import Batch
+from segdata.core.runs import Ints, Runs, expand_ranges, run_columns
+from segdata.core.taxonomy import Taxonomy
+
+Floats = NDArray[np.float64]
+
+LEAST_SLENDERNESS = 2.0  # the least length of a piece over its breadth: what is rounder has no direction
+WIDEST_GAP = 1.5  # the most that two pieces are apart, over the length of the shorter one
+_STRAIGHTEST = np.cos(np.radians(20))  # between the directions of two pieces
+_MOST_PIECES = 300  # pieces of a segment that are compared; of more the largest
+
+
+def measure_dashes(batch: Batch, taxonomy: Taxonomy) -> pa.Table:
+    """One row per segment of a category that is `thin` with at least three pieces in line.
+
+    segment (row), pieces: how many lie in line with another one, between: how many of them lie between two, gap: the
+    widest gap between neighbours in pixels, rounded up, and x, y, width, height: the box of these pieces. A piece is
+    8-connected; two lie in line where either's middle is on the other's axis. Crowds are left out.
+    """
+    thin = [each.id for each in taxonomy.categories if each.thin]
+    wanted = np.isin(batch.segments["category_id"].to_numpy(), thin)
+    rows = np.flatnonzero(wanted & ~batch.segments["iscrowd"].fill_null(False).to_numpy())
+    pieces = _Pieces.of(batch.runs.take(rows, batch.n_segments), batch.segment_size[0][rows])
+    a, b, gap = _in_line(pieces)
+    ahead, behind = (np.zeros(len(pieces.owner), bool) for _ in range(2))
+    for piece, other in ((a, b), (b, a)):
+        forward = pieces.along(piece, other) > 0
+        ahead[piece[forward]] = True
+        behind[piece[~forward]] = True
+    joined, between = ahead | behind, ahead & behind
+    n = len(rows)
+    found = np.flatnonzero(np.bincount(pieces.owner[between], minlength=n))
+    kept = np.flatnonzero(joined & np.isin(pieces.owner, found))
+    left, top = (np.full(n, np.iinfo(np.int64).max) for _ in range(2))
+    right, bottom = (np.zeros(n, np.int64) for _ in range(2))
+    widest = np.zeros(n)
+    owner = pieces.owner[kept]
+    np.minimum.at(left, owner, pieces.left[kept])
+    np.minimum.at(top, owner, pieces.top[kept])
+    np.maximum.at(right, owner, pieces.right[kept])
+    np.maximum.at(bottom, owner, pieces.bottom[kept])
+    np.maximum.at(widest, pieces.owner[a], gap)
+    return pa.table(
+        {
+            "segment": rows[found].astype(np.int64),
+            "pieces": np.bincount(owner, minlength=n)[found],
+            "between": np.bincount(pieces.owner[between], minlength=n)[found],
+            "gap": np.ceil(widest[found]).astype(np.int64),
+            "x": left[found],
+            "y": top[found],
+            "width": (right - left)[found],
+            "height": (bottom - top)[found],
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """The slender pieces of segments: the rectangle that has the piece's middle and moments.
+
+    Attributes
+    ----------
+    owner : (n,) ascending
+    x, y : (n,) the middle, in pixels from the image's top left corner
+    dx, dy : (n,) the direction, of length 1; of upright ones up or down
+    length, breadth : (n,) pixels
+    left, top, right, bottom : (n,) the box, half open
+    """
+
+    owner: Ints
+    x: Floats
+    y: Floats
+    dx: Floats
+    dy: Floats
+    length: Floats
+    breadth: Floats
+    left: Ints
+    top: Ints
+    right: Ints
+    bottom: Ints
+
+    def along(self, of: Ints, other: Ints) -> Floats:
+        """(p,) how far each other one's middle lies ahead, in the direction of the piece it is beside, in pixels."""
+        return (self.x[other] - self.x[of]) * self.dx[of] + (self.y[other] - self.y[of]) * self.dy[of]
+
+    @staticmethod
+    def of(runs: Runs, height: Ints) -> "_Pieces":
+        """The slender pieces of all owners; `height` (n_owners,) is that of the owner's image."""
+        x, top = run_columns(runs, height)
+        bottom = top + runs.length
+        label, _, _ = kernels.parts(x, top, bottom, runs.owner, True)
+        n = int(label.max(initial=-1)) + 1
+        owner = np.zeros(n, np.int64)
+        owner[label] = runs.owner
+        k = runs.length.astype(np.float64)
+        middle = x + 0.5
+        # Integrals over pixels as squares: k (v^2 + 1/12) in y about the run's middle, 1/12 in x.
+        centre = (top + bottom) / 2
+        sums = [np.bincount(label, each, n) for each in (k, k * middle, k * centre, k * middle**2 + k / 12)]
+        sums += [np.bincount(label, each, n) for each in (k * centre**2 + k**3 / 12, k * middle * centre)]
+        area, u, v, uu, vv, uv = (sums[0], *(each / sums[0] for each in sums[1:]))
+        uu, vv, uv = uu - u * u, vv - v * v, uv - u * v
+        mean, half = (uu + vv) / 2, np.hypot((uu - vv) / 2, uv)
+        angle = np.arctan2(2 * uv, uu - vv) / 2
+        length, breadth = np.sqrt(12 * (mean + half)), np.sqrt(12 * np.maximum(mean - half, 1 / 12))
+        box = [np.full(n, np.iinfo(np.int64).max) for _ in range(2)] + [np.zeros(n, np.int64) for _ in range(2)]
+        for side, values in zip(box[:2], (x, top), strict=True):
+            np.minimum.at(side, label, values)
+        for side, values in zip(box[2:], (x + 1, bottom), strict=True):
+            np.maximum.at(side, label, values)
+        order = np.lexsort((-area, owner))
+        place = np.arange(n) - np.searchsorted(owner[order], owner[order])
+        slender = (length >= LEAST_SLENDERNESS * breadth)[order]
+        kept = order[slender & (place < _MOST_PIECES)]
+        told = (u, v, np.cos(angle), np.sin(angle), length, breadth, *box)
+        return _Pieces(owner[kept], *(each[kept] for each in told))
+
+
+def _in_line(pieces: _Pieces) -> tuple[Ints, Ints, Floats]:
+    """Pairs of pieces a and b of one owner that lie in line, and the gap between in pixels."""
+    begins = np.searchsorted(pieces.owner, pieces.owner)
+    earlier = np.arange(len(pieces.owner)) - begins
+    a, b = expand_ranges(begins, earlier), np.repeat(np.arange(len(pieces.owner)), earlier)
+    to_x, to_y = pieces.x[b] - pieces.x[a], pieces.y[b] - pieces.y[a]
+    straight = np.abs(pieces.dx[a] * pieces.dx[b] + pieces.dy[a] * pieces.dy[b]) >= _STRAIGHTEST
+    room = np.maximum(np.maximum(pieces.breadth[a], pieces.breadth[b]), 2) / 2 + 0.5
+    for one in (a, b):
+        straight &= np.abs(to_x * pieces.dy[one] - to_y * pieces.dx[one]) <= room
+    gap = np.abs(pieces.along(a, b)) - (pieces.length[a] + pieces.length[b]) / 2
+    straight &= (gap > 0) & (gap <= WIDEST_GAP * np.minimum(pieces.length[a], pieces.length[b]))
+    return a[straight], b[straight], gap[straight]

@@ -1,0 +1,377 @@
+"""Straight edges: flat ends, outlines in stairs, and straight seams, as tiling and enlargement leave them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.batch import Batch
+from segdata.core.overlay import SweepRuns
+from segdata.core.runs import Ints, NumberLine, Runs, expand_ranges, run_columns
+from segdata.measure.lobes import Mask, SegmentCrops
+
+SHORTEST_END = 8  # pixels of a flat end
+LEAST_FLATNESS = 0.75  # of what the segment's width changes by within `_NEAR` pixels; the end of a disc has 0.5
+_NEAR = 3
+
+
+def measure_ends(batch: Batch, segments: pa.Table) -> pa.Table:
+    """One row per flat end of a segment: a line along a row or column of pixels, which is not the frame.
+
+    segment (row), upright (the line is), at (its x or y, in pixels from the image's top left corner), length (the
+    pixels by which the segment is wider on one side of the line), begins (it lies right of the line, or below). Ends of
+    segments that bend, as of discs, are none: there the width goes on to change. Crowds are left out.
+    `segments` has the boxes of the batch's segments.
+    """
+    height, width = batch.segment_size
+    x, y, wide, high = (segments[name].to_numpy() for name in ("x", "y", "width", "height"))
+    column, row = run_columns(batch.runs, height)
+    owner, length = batch.runs.owner, batch.runs.length
+    strips = _Strips.of(x, wide)
+    pixels = kernels.sums(strips.shift[owner] + column, length, strips.total)
+    across = _flat_ends(strips, np.diff(pixels, prepend=0), pixels, width)
+    strips = _Strips.of(y, high)
+    place = strips.shift[owner] + row
+    step = np.bincount(place, minlength=strips.total) - np.bincount(place + length, minlength=strips.total)
+    down = _flat_ends(strips, step, np.cumsum(step), height)
+    segment, at, step = (np.concatenate(each) for each in zip(across, down, strict=True))
+    upright = np.arange(len(segment)) < len(across[0])
+    order = np.lexsort((at, ~upright, segment))
+    crowd = batch.segments["iscrowd"].fill_null(False).to_numpy()
+    order = order[~crowd[segment[order]]]
+    return pa.table(
+        {
+            "segment": segment[order].astype(np.int64),
+            "upright": upright[order],
+            "at": at[order].astype(np.int64),
+            "length": np.abs(step[order]).astype(np.int64),
+            "begins": step[order] > 0,
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Strips:
+    """A strip of one number for each column (or row) of every segment's box, with room on either side.
+
+    Attributes
+    ----------
+    begin : (n_segments,) where each strip begins
+    shift : (n_segments,) what to add to a column to find its number
+    total : numbers of all strips
+    """
+
+    begin: Ints
+    shift: Ints
+    total: int
+
+    @staticmethod
+    def of(first: Ints, count: Ints) -> "_Strips":
+        """The strips of boxes that begin at `first` and have `count` columns (n_segments,)."""
+        room = count + 2 * _NEAR + 3
+        begin = np.cumsum(room) - room
+        return _Strips(begin, begin - first + _NEAR + 1, int(room.sum()))
+
+
+def _flat_ends(strips: _Strips, step: Ints, pixels: Ints, size: Ints) -> tuple[Ints, Ints, Ints]:
+    """Segment, place and step of the flat ends; `pixels` of every column, `size` (n_segments,) of the frame."""
+    some = np.flatnonzero(np.abs(step) >= SHORTEST_END)
+    around = pixels[some + _NEAR] - pixels[some - _NEAR - 1]
+    some = some[np.abs(step[some]) >= LEAST_FLATNESS * np.abs(around)]
+    segment = np.searchsorted(strips.begin, some, side="right") - 1
+    at = some - strips.shift[segment]
+    inside = (at > 0) & (at < size[segment])
+    return segment[inside], at[inside], step[some[inside]]
+
+
+_FEW = 12  # runs of each segment that are looked at first: most segments change from one column to the next
+
+
+def measure_steps(batch: Batch) -> pa.Table:
+    """One row per segment whose outline never changes in two neighbouring columns, nor in two neighbouring rows.
+
+    segment (row), across and down: the narrowest distance in pixels between two columns (rows) at which the outline
+    changes; n_across and n_down: at how many it does. Edges along the frame do not count.
+    """
+    height, width = batch.segment_size
+    doubtful = _doubtful_segments(batch.runs, height, batch.n_segments)
+    runs = batch.runs.take(doubtful, batch.n_segments)
+    across, n_across = _column_steps(runs, height[doubtful], width[doubtful])
+    wide = across > 1
+    runs, rows = runs.take(np.flatnonzero(wide), len(doubtful)), doubtful[wide]
+    down, n_down = _row_steps(runs, height[rows])
+    even = down > 1
+    return pa.table(
+        {
+            "segment": rows[even].astype(np.int64),
+            "across": across[wide][even],
+            "down": down[even],
+            "n_across": n_across[wide][even],
+            "n_down": n_down[even],
+        }
+    )
+
+
+def _doubtful_segments(runs: Runs, height: Ints, n_segments: int) -> Ints:
+    """The segments that show no two changes side by side among their first runs, nor among those in the middle."""
+    offset = runs.offsets(n_segments)
+    count = np.diff(offset)
+    rows = np.flatnonzero(count > 0)
+    rows = rows[~_changes_twice(runs, height, rows, offset[rows], np.minimum(count[rows], _FEW))]
+    few = np.minimum(count[rows], _FEW)
+    return rows[~_changes_twice(runs, height, rows, offset[rows] + (count[rows] - few) // 2, few)]
+
+
+def _changes_twice(runs: Runs, height: Ints, segments: Ints, first: Ints, count: Ints) -> NDArray[np.bool_]:
+    """(n,) whether the outline of each segment changes twice, side by side, among some of its runs."""
+    rows = expand_ranges(first, count)
+    of = np.repeat(np.arange(len(segments)), count)
+    high = np.maximum(height[segments], 1)[of]
+    x = runs.start[rows] // high
+    change = (np.diff(runs.start[rows]) != high[1:]) | (np.diff(runs.length[rows]) != 0)
+    change &= (np.diff(x) == 1) & (of[1:] == of[:-1])
+    found = np.zeros(len(segments), bool)
+    found[of[1:-1][change[1:] & change[:-1]]] = True
+    return found
+
+
+def _column_steps(runs: Runs, height: Ints, width: Ints) -> tuple[Ints, Ints]:
+    """The narrowest distance between columns where an owner's runs change, and their number; 0 where there is none."""
+    x, top = run_columns(runs, height)
+    key = runs.owner.astype(np.int64) * (int(width.max(initial=0)) + 2) + x
+    first = np.flatnonzero(np.diff(key, prepend=-2) != 0)
+    count = np.diff(np.append(first, len(key)))
+    same = np.zeros(len(first), bool)
+    # A column is as the one before where all of its runs are: as many, at the same rows.
+    alike = (np.diff(key[first], prepend=-2) == 1) & (count == np.concatenate([[0], count[:-1]]))
+    rows = expand_ranges(first[alike], count[alike])
+    before = rows - np.repeat(count[alike], count[alike])
+    equal = (top[rows] == top[before]) & (runs.length[rows] == runs.length[before])
+    if len(rows):
+        same[alike] = np.logical_and.reduceat(equal, np.cumsum(count[alike]) - count[alike])
+    owner, column = runs.owner[first], x[first]
+    # Behind a column that nothing follows it changes once more.
+    ends = np.append(np.diff(key[first]) != 1, True)[: len(first)]
+    at = np.concatenate([column[~same], column[ends] + 1])
+    whose = np.concatenate([owner[~same], owner[ends]])
+    return _narrowest_distances(whose, at, width)
+
+
+def _row_steps(runs: Runs, height: Ints) -> tuple[Ints, Ints]:
+    """The narrowest distance between rows where runs of an owner begin or end, and their number."""
+    _, top = run_columns(runs, height)
+    return _narrowest_distances(np.tile(runs.owner, 2), np.concatenate([top, top + runs.length]), height)
+
+
+def _narrowest_distances(owner: NDArray[np.int32], at: Ints, size: Ints) -> tuple[Ints, Ints]:
+    """The narrowest distance between the places of each owner that are not at 0 or `size`, and how many there are."""
+    inside = (at > 0) & (at < size[owner])
+    place = np.unique(owner[inside].astype(np.int64) * (int(size.max(initial=0)) + 1) + at[inside])
+    whose, at = np.divmod(place, int(size.max(initial=0)) + 1)
+    narrowest = np.full(len(size), np.iinfo(np.int64).max)
+    together = whose[1:] == whose[:-1]
+    np.minimum.at(narrowest, whose[1:][together], np.diff(at)[together])
+    narrowest[narrowest == np.iinfo(np.int64).max] = 0
+    return narrowest, np.bincount(whose, minlength=len(size))
+
+
+Floats = NDArray[np.float64]
+
+SHORTEST_SEAM = 6.0  # pixels of a contact that is looked at
+LARGEST_DEVIATION = 0.35  # pixels root mean square; a digital straight line of any slope is within 0.3
+_MANY_SIBLINGS = 300  # siblings beyond which boxes are not compared one by one
+
+
+def measure_seams(batch: Batch, segments: pa.Table) -> pa.Table:
+    """One row per pair a < b of segments of one annotation and category that touch along a straight line.
+
+    length: of the contact, in pixels. deviation: of its pixel edges from the straight line through them, root mean
+    square, in pixels. flush: the contact's length over the width that both segments have beside it, or the reverse,
+    whichever is smaller, and of the side where it is smaller; 1 where both end as the contact does. waist: the width a
+    bit farther out over the contact's length, on the side where it is smaller; above 1 both widen, as two touching
+    discs do. astray: the share of pixels on the other's side of the line, of the segment where it is larger. And x, y,
+    width, height: the box of the contact. Crowds are left out. `segments` has the boxes of the batch's segments.
+    """
+    rows, begin, end = siblings(batch, segments)
+    runs = batch.runs.take(rows, batch.n_segments)
+    x, _ = run_columns(runs, batch.segment_size[0][rows])
+    near = (x >= begin[runs.owner]) & (x <= end[runs.owner])
+    line = batch.annotation_line
+    side = SweepRuns.of(
+        Runs(runs.start[near], runs.length[near], runs.owner[near]), line, batch.segment_annotation[rows]
+    )
+    category = batch.segments["category_id"].to_numpy()[rows]
+    contact = _seam_contacts(side, line, category)
+    straight = np.flatnonzero(
+        (contact.length >= SHORTEST_SEAM)
+        & (contact.deviation <= LARGEST_DEVIATION)
+        & (contact.length <= 1.05 * contact.edges)  # longer than its edges: it has gaps
+    )
+    ends = np.empty((0, 3))
+    if len(straight):
+        windows = SegmentCrops(runs, batch.segment_size[0][rows])
+        ends = np.array([_seam_ends(windows, contact, pair) for pair in straight.tolist()]).round(6)
+    return pa.table(
+        {
+            "a": rows[contact.a[straight]].astype(np.int64),
+            "b": rows[contact.b[straight]].astype(np.int64),
+            "length": contact.length[straight],
+            "deviation": contact.deviation[straight],
+            "flush": ends[:, 0],
+            "waist": ends[:, 1],
+            "astray": ends[:, 2],
+            **{name: contact.box[i][straight] for i, name in enumerate(("x", "y", "width", "height"))},
+        }
+    )
+
+
+def siblings(batch: Batch, segments: pa.Table) -> tuple[Ints, Ints, Ints]:
+    """The segments, ascending, whose box touches that of another of the same annotation and category; no crowds.
+
+    And the first and last column of the image in which each can touch another.
+    """
+    group, size = _sibling_groups(batch)
+    rows = np.flatnonzero(size > 1)
+    order = rows[np.argsort(group[rows], kind="stable")]
+    count = size[order]
+    crowded = count > _MANY_SIBLINGS
+    # Of each group every later member is compared with every earlier one.
+    begins = np.searchsorted(group[order], group[order])
+    earlier = np.where(crowded, 0, np.arange(len(order)) - begins)
+    first = order[expand_ranges(begins, earlier)]
+    second = np.repeat(order, earlier)
+    x, y, width, height = (segments[name].to_numpy() for name in ("x", "y", "width", "height"))
+    near = (x[first] <= x[second] + width[second]) & (x[second] <= x[first] + width[first])
+    near &= (y[first] <= y[second] + height[second]) & (y[second] <= y[first] + height[first])
+    first, second = first[near], second[near]
+    begin, end = np.full(batch.n_segments, np.iinfo(np.int64).max), np.full(batch.n_segments, -1)
+    begin[order[crowded]], end[order[crowded]] = 0, np.iinfo(np.int64).max
+    for one in (first, second):
+        np.minimum.at(begin, one, np.maximum(x[first], x[second]) - 1)
+        np.maximum.at(end, one, np.minimum(x[first] + width[first], x[second] + width[second]))
+    found = np.flatnonzero(end >= 0).astype(np.int64)
+    return found, begin[found], end[found]
+
+
+def _sibling_groups(batch: Batch) -> tuple[Ints, Ints]:
+    """The group of each segment, of those of its annotation and category, and its size; 0 for crowds and empty ones."""
+    offset = batch.runs.offsets(batch.n_segments)
+    counts = (np.diff(offset) > 0) & ~batch.segments["iscrowd"].fill_null(False).to_numpy()
+    _, category = np.unique(batch.segments["category_id"].to_numpy(), return_inverse=True)
+    key = batch.segment_annotation.astype(np.int64) * (int(category.max(initial=0)) + 1) + category
+    _, group = np.unique(key, return_inverse=True)
+    size = np.bincount(group[counts], minlength=int(group.max(initial=-1)) + 1)
+    return group.astype(np.int64), np.where(counts, size[group], 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _SeamContacts:
+    """The contacts of pairs a < b, and the straight line that is nearest to the pixel edges of each.
+
+    Attributes
+    ----------
+    a, b : (n,) rows
+    edges : (n,) pixel edges
+    x, y : (n,) the middle of the edges, in pixels from the image's top left corner
+    angle : (n,) of the line, in radians from the x axis
+    length, deviation : (n,) see `measure_seams`
+    box : x, y, width and height (n,) in pixels
+    """
+
+    a: Ints
+    b: Ints
+    edges: Floats
+    x: Floats
+    y: Floats
+    angle: Floats
+    length: Floats
+    deviation: Floats
+    box: tuple[Ints, Ints, Ints, Ints]
+
+
+def _seam_contacts(side: SweepRuns, line: NumberLine, category: Ints) -> _SeamContacts:
+    """The contacts between segments of one category, sorted by pair."""
+    one, other, x, y, length, upright = _contact_strips(side, line, category)
+    a, b, which = kernels.paired(one, other)
+    left, top = (np.full(len(a), np.iinfo(np.int64).max) for _ in range(2))
+    np.minimum.at(left, which, x)
+    np.minimum.at(top, which, y)
+    right, bottom = left.copy(), top.copy()
+    np.maximum.at(right, which, x + ~upright)
+    np.maximum.at(bottom, which, np.where(upright, y + length, y + length - 1))
+    strips = _strip_moments(x - left[which], y - top[which], length, upright)
+    total = [np.bincount(which, weights=each, minlength=len(a)).astype(np.float64) for each in strips]
+    edges = total[0]
+    u, v, uu, vv, uv = (each / edges for each in total[1:])
+    uu, vv, uv = uu - u * u, vv - v * v, uv - u * v
+    mean, half = (uu + vv) / 2, np.hypot((uu - vv) / 2, uv)
+    return _SeamContacts(
+        a.astype(np.int64),
+        b.astype(np.int64),
+        edges,
+        u + left,
+        v + top,
+        np.arctan2(2 * uv, uu - vv) / 2,
+        # Of a line with this variance along it; rounded, so that an upright one of 8 pixels is 8.
+        np.sqrt(12 * np.maximum(mean + half, 0)).round(6),
+        np.sqrt(np.maximum(mean - half, 0)).round(6),
+        (left, top, right - left, bottom - top),
+    )
+
+
+def _contact_strips(side: SweepRuns, line: NumberLine, category: Ints) -> list[NDArray[Any]]:  # Any: numbers and flags
+    """The pair, x, y, length and whether it is upright, of the strips in which segments of one category touch."""
+    frame = line.frame_of(side.start)
+    found = []
+    for upright, by in ((False, np.ones(len(side.start), np.int64)), (True, line.height[frame] + 1)):
+        moved = side.moved(by)
+        a, b, start, length = kernels.strips(moved.start, moved.end, moved.owner, side.start, side.end, side.owner)
+        alike = (a != b) & (category[a] == category[b])
+        _, x, y = line.lower(start[alike])
+        a, b = a[alike], b[alike]
+        found.append((np.minimum(a, b), np.maximum(a, b), x, y, length[alike], np.full(len(a), upright)))
+    return [np.concatenate(each) for each in zip(*found, strict=True)]
+
+
+def _strip_moments(x: Ints, y: Ints, length: Ints, upright: NDArray[np.bool_]) -> tuple[Floats, ...]:
+    """Integrals over each strip's edges of 1, x, y, x^2, y^2 and xy.
+
+    An upright strip is one line of `length` edges; another is `length` level edges, one below the other.
+    """
+    u, v, k = x.astype(np.float64), y.astype(np.float64), length.astype(np.float64)
+    middle = np.where(upright, u, u + 0.5)
+    along = np.where(upright, v * k + k * k / 2, v * k + k * (k - 1) / 2)
+    uu = np.where(upright, u * u, u * u + u + 1 / 3) * k
+    level = k * v * v + v * k * (k - 1) + (k - 1) * k * (2 * k - 1) / 6
+    vv = np.where(upright, ((v + k) ** 3 - v**3) / 3, level)
+    return k, middle * k, along, uu, vv, middle * along
+
+
+def _seam_ends(windows: SegmentCrops, contact: _SeamContacts, pair: int) -> tuple[float, float, float]:
+    """Flush, waist and astray of a pair; see `measure_seams`."""
+    length = float(contact.length[pair])
+    inner, outer = max(1, round(0.12 * length)), max(3, round(0.3 * length))
+    flush, waist, astray = 1.0, np.inf, 0.0
+    for segment in (int(contact.a[pair]), int(contact.b[pair])):
+        along, across = _rotate_to_seam(*windows.place(segment), contact, pair)
+        here = np.abs(across) <= 2
+        if across[here & (np.abs(along) < length / 2)].sum() < 0:
+            across = -across
+        beside = ((across > 0) & here & (np.abs(along) < length)).sum() / 2
+        farther = ((across > inner) & (across <= outer) & (np.abs(along) < 1.5 * length)).sum() / (outer - inner)
+        flush = min(flush, length / max(beside, 0.5), beside / length)
+        waist = min(waist, farther / length)
+        astray = max(astray, float((across < -1.5).mean()))
+    return flush, waist, astray
+
+
+def _rotate_to_seam(mask: Mask, left: int, top: int, contact: _SeamContacts, pair: int) -> tuple[Floats, Floats]:
+    """The centres of a segment's pixels in pixels along the contact's line from its middle, and across."""
+    y, x = np.nonzero(mask)
+    dx, dy = x + (left + 0.5 - contact.x[pair]), y + (top + 0.5 - contact.y[pair])
+    cosine, sine = np.cos(contact.angle[pair]), np.sin(contact.angle[pair])
+    # Rounded, since pixels often lie exactly on a limit.
+    return (dx * cosine + dy * sine).round(6), (dy * cosine - dx * sine).round(6)

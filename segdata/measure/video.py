@@ -1,0 +1,376 @@
+"""Video: how tracks go on from frame to frame, flickering categories, and repeated frames."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.frame_sequences import image_successions
+from segdata.core.overlay import SweepRuns
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints, NumberLine, Runs, run_columns
+from segdata.core.table import Table
+from segdata.core.taxonomy import Taxonomy
+from segdata.measure.sequences import ColumnArrays, FrameWindow
+
+Floats = NDArray[np.float64]
+_BOX = ("x", "y", "width", "height")
+
+
+def track_ids(segments: Table) -> Ints:
+    """(n_segments,) the track of each segment; -1: none."""
+    known = ~segments.missing("track_id")
+    track = np.full(len(segments), -1, np.int64)
+    track[known] = segments["track_id"][known].astype(np.int64)
+    return track
+
+
+def measure_exchanges(stretch: FrameWindow, track: Ints) -> ColumnArrays:
+    """The table `exchanges`: two tracks, each of which shares pixels with the other's segment in the frame before.
+
+    a, b: the segments (rows) in the later frame. own: the mean IoU of the two tracks' segments with their own in the
+    frame before; crossed: with each other's. `track` (n_segments,) of the batch; negative: none.
+    """
+    line, layer, at = stretch.line(), np.where(track >= 0, 0, -1), stretch.own & stretch.follows
+    before, here = stretch.side(line, 1, at, layer), stretch.side(line, 0, at, layer)
+    first, second, _, length = kernels.strips(before.start, before.end, before.owner, here.start, here.end, here.owner)
+    first, second, shared = kernels.tally(first, second, length)
+    area, n = stretch.batch.runs.areas(len(track)), max(len(track), 1)
+    code, iou = first.astype(np.int64) * n + second, _iou(shared, area[first], area[second])
+
+    def iou_of(a: Ints, b: Ints) -> Floats:
+        place = np.minimum(np.searchsorted(code, a * n + b), len(code) - 1)
+        return np.where(code[place] == a * n + b, iou[place], 0.0)
+
+    key, segment = _track_keys(stretch, track)
+    own_key = np.full(n, -1, np.int64)
+    own_key[segment] = key
+    pairs = np.flatnonzero((track[first] < track[second]) & (own_key[first] >= 0) & (own_key[second] >= 0))
+    a, b = first[pairs].astype(np.int64), second[pairs].astype(np.int64)
+    later, earlier = _segments_at(key, segment, own_key[a] + 1), _segments_at(key, segment, own_key[b] - 1)
+    both = np.flatnonzero((later >= 0) & (earlier >= 0))
+    a, b, later, earlier = a[both], b[both], later[both], earlier[both]
+    back = iou_of(earlier, later)
+    crossed, own = (iou_of(a, b) + back) / 2, (iou_of(a, later) + iou_of(earlier, b)) / 2
+    kept = back > 0
+    return {"a": stretch.row[later[kept]], "b": stretch.row[b[kept]], "own": own[kept], "crossed": crossed[kept]}
+
+
+def measure_turns(stretch: FrameWindow, track: Ints) -> ColumnArrays:
+    """The table `turns`: each segment of a track that has one in the frame before and in the frame after, too.
+
+    The neighbours are moved to where their centroids would meet halfway, as if the track moved straight on. agree:
+    their IoU, there. stray, stray_x …: area and box of the segment's largest part that shares no pixel with either
+    there; 0: none. fit: the better of their IoUs with the segment without that part. like_before, like_after: their
+    IoUs with it where they are drawn. shift: how far its centroid is from halfway, in pixels.
+    """
+    before, here, after = _track_triples(stretch, track)
+    height = stretch.batch.segment_size[0]
+    runs, n_segments = stretch.batch.runs, stretch.batch.n_segments
+    area = runs.areas(n_segments)
+    x, y = _centroids(runs, height, area)
+    middle = (x[before] + x[after]) / 2, (y[before] + y[after]) / 2
+    moved = [
+        (runs, each, _nearest_integers(middle[0] - x[each]), _nearest_integers(middle[1] - y[each]))
+        for each in (before, after)
+    ]
+    still, high = np.zeros(len(here), np.int64), height[here]
+    agree = _iou(_shared_pixels(moved[0], moved[1], high), area[before], area[after])
+    drawn = (runs, here, still, still)
+    strays = _stray_parts(runs, height, n_segments, here, moved)
+    rest = area[here] - strays["area"]
+    fits = [_iou(_shared_pixels(each, drawn, high), area[each[1]], rest) for each in moved]
+    nears = [
+        _iou(_shared_pixels((runs, each, still, still), drawn, high), area[each], area[here])
+        for each in (before, after)
+    ]
+    return {
+        "before": stretch.row[before],
+        "segment": stretch.row[here],
+        "after": stretch.row[after],
+        "agree": agree,
+        "fit": np.maximum(*fits),
+        "like_before": nears[0],
+        "like_after": nears[1],
+        "shift": np.hypot(x[here] - middle[0], y[here] - middle[1]),
+        **{f"stray_{name}".removesuffix("_area"): values for name, values in strays.items()},
+    }
+
+
+def _track_keys(stretch: FrameWindow, track: Ints) -> tuple[Ints, Ints]:
+    """A number for each track and frame that has it once and with pixels, and the segment (of the batch).
+
+    Ascending; the same track in the next frame has the next number.
+    """
+    some = np.flatnonzero((track >= 0) & (stretch.place >= 0) & (stretch.batch.runs.areas(len(track)) > 0))
+    code = np.unique(track[some], return_inverse=True)[1]
+    n_frames = len(stretch.frame) + 2  # so that tracks never neighbour each other
+    key, first, count = np.unique(code * n_frames + stretch.place[some], return_index=True, return_counts=True)
+    return key[count == 1], some[first[count == 1]]
+
+
+def _segments_at(key: Ints, segment: Ints, wanted: Ints) -> Ints:
+    """The segments of some keys; -1 where there is none."""
+    if len(key) == 0:
+        return np.full(len(wanted), -1, np.int64)
+    place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+    return np.where(key[place] == wanted, segment[place], -1)
+
+
+def _track_triples(stretch: FrameWindow, track: Ints) -> tuple[Ints, Ints, Ints]:
+    """The segments (of the batch) of one track in three successive frames."""
+    key, segment = _track_keys(stretch, track)
+    middle = stretch.between[stretch.place[segment]]
+    before, after = _segments_at(key, segment, key - 1), _segments_at(key, segment, key + 1)
+    turn = np.flatnonzero(middle & (before >= 0) & (after >= 0))
+    return before[turn], segment[turn], after[turn]
+
+
+def _centroids(runs: Runs, height: Ints, area: Ints) -> tuple[Floats, Floats]:
+    """X and y (n,) of the mean pixel of each segment; 0 without pixels."""
+    x, top = run_columns(runs, height)
+    n, pixels = len(area), np.maximum(area, 1)
+    along = np.bincount(runs.owner, weights=x * runs.length, minlength=n)
+    down = np.bincount(runs.owner, weights=runs.length * (top + (runs.length - 1) / 2), minlength=n)
+    return along / pixels, down / pixels
+
+
+def _nearest_integers(shift: Floats) -> Ints:
+    """(n,) the nearest whole numbers, halves to the even one: half a pixel is half, whatever the last digit says."""
+    return np.rint(np.round(shift, 9)).astype(np.int64)
+
+
+ShiftedRuns = tuple[
+    Runs, Ints, Ints, Ints
+]  # runs; and for each of n the owner, and how far it is moved across and down
+
+
+def _shared_pixels(a: ShiftedRuns, b: ShiftedRuns, height: Ints) -> Ints:
+    """(n,) pixels that a's i-th owner shares with b's; `height` (n,) of the images, of one size for both."""
+    placed = [_placed_boxes(*each, height) for each in (a, b)]
+    left, up, right, down = (
+        extreme([box[k] for box, _ in placed], axis=0)
+        for k, extreme in enumerate((np.min, np.min, np.max, np.max))
+    )  # fmt: skip
+    line = NumberLine.of(np.maximum(down - up, 0), np.maximum(right - left, 0))
+    sides = []
+    for _, (x, top, length, owner) in placed:
+        start = line.base[owner] + (x - left[owner]) * (line.height[owner] + 1) + top - up[owner]
+        sides.append((start, start + length, owner))
+    which, _, _, length = kernels.strips(*sides[0], *sides[1])
+    return np.bincount(which, weights=length, minlength=len(height)).astype(np.int64)
+
+
+def _placed_boxes(
+    runs: Runs, owner: Ints, across: Ints, down: Ints, height: Ints
+) -> tuple[tuple[Ints, ...], tuple[Ints, Ints, Ints, NDArray[np.int32]]]:
+    """The moved owners' boxes (left, top, right, bottom), and their runs: x, top, length and which of n."""
+    mine = runs.take(owner, int(max(owner.max(initial=-1), runs.owner.max(initial=-1))) + 1)
+    x, top = run_columns(mine, height)
+    x, top = x + across[mine.owner], top + down[mine.owner]
+    far = np.iinfo(np.int32).max
+    box = tuple(np.full(len(owner), value, np.int64) for value in (far, far, -far, -far))
+    for side, values, extreme in zip(
+        box, (x, top, x + 1, top + mine.length), (np.minimum, np.minimum, np.maximum, np.maximum), strict=True
+    ):
+        extreme.at(side, mine.owner, values)
+    return box, (x, top, mine.length, mine.owner)
+
+
+def _iou(shared: Ints, a: Ints, b: Ints) -> Floats:
+    found: Floats = shared / np.maximum(a + b - shared, 1)
+    return found
+
+
+def _stray_parts(runs: Runs, height: Ints, n_segments: int, here: Ints, moved: list[ShiftedRuns]) -> ColumnArrays:
+    """Area and box of the largest part of each of n segments (`here`) that shares no pixel with the moved ones."""
+    mine = runs.take(here, n_segments)
+    x, top = run_columns(mine, height[here])
+    part = kernels.parts(x, top, top + mine.length, mine.owner, True)[0]
+    n_parts = int(part.max(initial=-1)) + 1
+    owner = np.zeros(n_parts, np.int64)
+    owner[part] = mine.owner
+    several = np.flatnonzero(np.bincount(owner, minlength=len(here))[owner] > 1)
+    order = kernels.order_by(part.astype(np.int32), n_parts)
+    pieces = Runs(mine.start[order], mine.length[order], part[order].astype(np.int32))
+    still, high = np.zeros(len(several), np.int64), height[here][owner[several]]
+    met = np.zeros(len(several), np.int64)
+    for source, who, across, down in moved:
+        of = owner[several]
+        met += _shared_pixels((source, who[of], across[of], down[of]), (pieces, several, still, still), high)
+    stray = several[met == 0]
+    area, *box = kernels.extents(part, x, top, top + mine.length, n_parts)
+    largest = stray[np.lexsort((stray, -area[stray], owner[stray]))]
+    of, first = np.unique(owner[largest], return_index=True)
+    found: ColumnArrays = {}
+    for name, values in zip(("area", *_BOX), (area, *box), strict=True):
+        found[name] = np.zeros(len(here), np.int64)
+        found[name][of] = values[largest[first]]
+    return found
+
+
+FLICKER_BAND = 2  # pixels at the border of what flickers that do not count: outlines tremble
+
+
+def measure_flickers(stretch: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
+    """The table `flickers`: pixels of one category before and after a frame that are another one in it.
+
+    One row for each part of a segment and category. annotation and segment (rows) of the frame, category_id before and
+    after, area: pixels, and their box. part: the area of the part. around: the pixels of the category before and after,
+    in the frame that has fewer; lost: by how much they are fewer still in this frame; gained: by how much the segment's
+    category has more in this frame than in the one before and in the one after. Of what flickers a band of two pixels
+    at its border does not count; void neither flickers nor is flickered to.
+    """
+    category = stretch.batch.segments["category_id"].to_numpy()
+    ids, layer = np.unique(category, return_inverse=True)
+    layer = np.where(np.isin(category, taxonomy.void_ids), -1, layer).astype(np.int64)
+    n_layers, at = max(len(ids), 1), stretch.between
+    layered = stretch.line(n_layers)
+    laid = partial(stretch.side, layered, at=at, layer=layer, n_layers=n_layers)
+    before, here, after = laid(1), laid(0), laid(-1)
+    claimed = [_claimed_pixels(each, layered) for each in (before, here, after)]
+    around, most = np.minimum(claimed[0], claimed[2]), np.maximum(claimed[0], claimed[2])
+    start, end = _erode_intervals(*_subtract_intervals(_claimed_by_both(before, after), here), layered)
+    frame, x, y = layered.lower(start)
+    plain = stretch.line()
+    at_frame = plain.base[frame // n_layers] + x * (plain.height[frame // n_layers] + 1) + y
+    order = np.argsort(at_frame, kind="stable")
+    core = at_frame[order], (at_frame + end - start)[order], frame[order].astype(np.int32)
+    part, segment = _segment_parts(stretch)
+    runs = Runs(stretch.batch.runs.start, stretch.batch.runs.length, part)
+    shown = stretch.side(plain, 0, at, np.minimum(layer, 0)[segment], 1, runs, stretch.place[segment])
+    which, part, place, length = kernels.strips(*core, shown.start, shown.end, shown.owner)
+    pair, label = np.unique(which * np.int64(max(len(segment), 1)) + part, return_inverse=True)
+    which, part = np.divmod(pair, max(len(segment), 1))
+    _, x, y = plain.lower(place)
+    area, *box = kernels.extents(label.astype(np.int64), x, y, y + length, len(pair))
+    whole = np.bincount(runs.owner, weights=runs.length, minlength=len(segment)).astype(np.int64)
+    return {
+        "annotation": stretch.annotation[which // n_layers],
+        "segment": stretch.row[segment[part]],
+        "category_id": ids[which % n_layers] if len(ids) else which,
+        "area": area,
+        **dict(zip(_BOX, box, strict=True)),
+        "part": whole[part],
+        "around": around[which],
+        "lost": (around - claimed[1])[which],
+        "gained": (claimed[1] - most)[which // n_layers * n_layers + layer[segment[part]]],
+    }
+
+
+def _segment_parts(stretch: FrameWindow) -> tuple[NDArray[np.int32], Ints]:
+    """(n_runs,) the part of each run of the batch, and (n_parts,) the segment of each part."""
+    runs = stretch.batch.runs
+    x, top = run_columns(runs, stretch.batch.segment_size[0])
+    part = kernels.parts(x, top, top + runs.length, runs.owner, False)[0]
+    segment = np.zeros(int(part.max(initial=-1)) + 1, np.int64)
+    segment[part] = runs.owner
+    return part.astype(np.int32), segment
+
+
+def _claimed_pixels(side: SweepRuns, line: NumberLine) -> Ints:
+    """(n_frames,) pixels of each frame that a side claims at least once."""
+    start, length, _ = kernels.cover(side.start, side.end)
+    frame = line.frame_of(start)
+    return np.bincount(frame, weights=length, minlength=len(line.base)).astype(np.int64)
+
+
+def _claimed_by_both(a: SweepRuns, b: SweepRuns) -> tuple[Ints, Ints]:
+    """The pixels that both sides claim, as disjoint intervals."""
+    _, _, start, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
+    start, length, _ = kernels.cover(start, start + length)
+    return start, start + length
+
+
+def _subtract_intervals(those: tuple[Ints, Ints], side: SweepRuns) -> tuple[Ints, Ints]:
+    """Disjoint intervals without the pixels that a side claims."""
+    start, length, _ = kernels.cover(side.start, side.end)
+    at = np.concatenate([those[0], those[1], start, start + length])
+    n, k = len(those[0]), len(start)
+    inside = np.repeat(np.array([1, -1, 0, 0]), [n, n, k, k])
+    taken = np.repeat(np.array([0, 0, 1, -1]), [n, n, k, k])
+    order = np.argsort(at, kind="stable")
+    at = at[order]
+    left = (np.cumsum(inside[order]) > 0) & (np.cumsum(taken[order]) == 0)
+    left[:-1] &= at[1:] > at[:-1]
+    chosen = np.flatnonzero(left)
+    return at[chosen], at[chosen + 1] if len(chosen) else at[chosen]
+
+
+def _erode_intervals(start: Ints, end: Ints, line: NumberLine) -> tuple[Ints, Ints]:
+    """Disjoint intervals without a band at their border: pixels whose square of side 2 `FLICKER_BAND` + 1 is inside."""
+    start, end = _join_intervals(start, end)
+    start, end = (
+        (start + FLICKER_BAND)[end - start > 2 * FLICKER_BAND],
+        (end - FLICKER_BAND)[end - start > 2 * FLICKER_BAND],
+    )
+    kept, whole = (start, end), (start, end)
+    zero = np.zeros(len(start), np.int32)
+    for step in (*range(-FLICKER_BAND, 0), *range(1, FLICKER_BAND + 1)):
+        by = step * (line.height[line.frame_of(whole[0])] + 1)
+        none = np.zeros(len(kept[0]), np.int32)
+        _, _, first, length = kernels.strips(*kept, none, whole[0] + by, whole[1] + by, zero)
+        kept = first, first + length
+    return kept
+
+
+def _join_intervals(start: Ints, end: Ints) -> tuple[Ints, Ints]:
+    """Intervals in order, those that touch as one."""
+    first, length, _ = kernels.cover(start, end)
+    return first, first + length
+
+
+_PIECE = 1 << 16
+
+
+def repeated_masks(stretch: FrameWindow) -> ColumnArrays:
+    """Columns annotation and of (rows): what is drawn on a frame that is not empty is what is on the one before."""
+    batch, runs = stretch.batch, stretch.batch.runs
+    category, at = batch.segments["category_id"].to_numpy(), stretch.own & stretch.follows
+    offset, found = runs.offsets(batch.n_segments), []
+    segments = [np.flatnonzero(stretch.place == place) for place in range(len(at))]
+    for place in np.flatnonzero(at).tolist():
+        a, b = segments[place - 1], segments[place]
+        if len(a) != len(b) or len(a) == 0 or not np.array_equal(category[a], category[b]):
+            continue
+        mine, others = (slice(offset[each[0]], offset[each[-1] + 1]) for each in (a, b))
+        same = np.array_equal(runs.owner[mine] - a[0], runs.owner[others] - b[0])
+        same = same and np.array_equal(runs.start[mine], runs.start[others])
+        if same and np.array_equal(runs.length[mine], runs.length[others]) and mine.stop > mine.start:
+            found.append(place)
+    rows = np.array(found, np.int64)
+    return {"annotation": stretch.annotation[rows], "of": stretch.annotation[rows - 1]}
+
+
+def repeated_images(profile: Profile, images: Table) -> ColumnArrays:
+    """Columns image and of (rows): the file of a frame is that of the one before, by its hash or byte by byte."""
+    uris, hashes = images["uri"], images["sha256"]
+    found: list[tuple[int, int]] = []
+    for rows in image_successions(profile, images, "video"):
+        for before, here in zip(rows.tolist(), rows[1:].tolist(), strict=False):
+            if hashes[before] is not None and hashes[here] is not None:
+                same = hashes[before] == hashes[here]
+            else:
+                same = _same_bytes(uris[before], uris[here])
+            if same:
+                found.append((here, before))
+    pairs: Ints = np.array(found, np.int64).reshape(-1, 2)
+    return {"image": pairs[:, 0], "of": pairs[:, 1]}
+
+
+def _same_bytes(one: str | None, other: str | None) -> bool:
+    """Whether two different files on this machine hold the same; False where either cannot be read."""
+    if one is None or other is None or one == other or "://" in one or "://" in other:
+        return False
+    try:
+        if Path(one).stat().st_size != Path(other).stat().st_size:
+            return False
+        with Path(one).open("rb") as a, Path(other).open("rb") as b:
+            while (piece := a.read(_PIECE)) == b.read(_PIECE):
+                if not piece:
+                    return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,307 @@
+"""Volumes: parts and holes of things in three dimensions, from how slices go on in their neighbours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.frame_sequences import FrameSequence
+from segdata.core.overlay import SweepRuns
+from segdata.core.parts import HoleStrips, hole_strips
+from segdata.core.runs import Ints, Runs, run_columns
+from segdata.core.table import Table
+from segdata.measure.sequences import ColumnArrays, FrameWindow, TablesByName
+from segdata.measure.video import track_ids
+
+_BOX = ("x", "y", "width", "height")
+Flags = NDArray[np.bool_]
+IndexPairs = tuple[Ints, Ints]
+
+
+@dataclass(frozen=True, slots=True)
+class PartNumbers:
+    """Where the parts and holes of each segment begin, numbered over the whole dataset; and its track, -1 for none."""
+
+    part: Ints
+    hole: Ints
+    holes: Ints
+    track: Ints
+
+    @staticmethod
+    def of(segments: Table) -> "PartNumbers":
+        """Those of a dataset's segments."""
+        parts, holes = (np.concatenate([[0], np.cumsum(segments[name])]) for name in ("parts", "holes"))
+        return PartNumbers(parts, holes, segments["holes"], track_ids(segments))
+
+
+@dataclass(frozen=True, slots=True)
+class SliceLinks:
+    """What successive slices tell of parts and holes, numbered over the whole dataset.
+
+    Attributes
+    ----------
+    faces, touching : pairs of parts of neighbouring slices that share a face, and a corner at least
+    joined : pairs of holes of neighbouring slices that share a corner at least
+    open : holes that reach out of their thing
+    skips : rows of the table `skips`
+    """
+
+    faces: IndexPairs
+    touching: IndexPairs
+    joined: IndexPairs
+    open: Ints
+    skips: ColumnArrays
+
+
+def link_slices(stretch: FrameWindow, numbers: PartNumbers) -> SliceLinks:
+    """What a stretch of slices tells; a thing is what has one category and track in one volume."""
+    category = stretch.batch.segments["category_id"].to_numpy()
+    things = np.stack([category, numbers.track[stretch.row]])
+    layer = np.unique(things, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    parts = _SliceParts.of(stretch, numbers, layer)
+    own = stretch.own & stretch.adjoining
+    before, here = parts.side(1, own), parts.side(0, own)
+    faces = _overlapping_pairs(before, here)
+    corners = [parts.clusters, *(_overlapping_pairs(each, here) for each in _widen(before, parts))]
+    joined, opened = _holes(stretch, numbers, layer)
+    return SliceLinks(
+        _numbered_pairs(parts.number, faces),
+        _numbered_pairs(
+            parts.number, (np.concatenate([a for a, _ in corners]), np.concatenate([b for _, b in corners]))
+        ),
+        joined,
+        opened,
+        _skips(stretch, parts),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _SliceParts:
+    """The parts of a stretch's segments.
+
+    Attributes
+    ----------
+    stretch : the slices
+    runs : whose owner is the part
+    segment, number, layer : of each part; `number` is that in the dataset
+    clusters : pairs of parts of one segment that corners connect
+    """
+
+    stretch: FrameWindow
+    runs: Runs
+    segment: Ints
+    number: Ints
+    layer: Ints
+    clusters: IndexPairs
+
+    @staticmethod
+    def of(stretch: FrameWindow, numbers: PartNumbers, layer: Ints) -> "_SliceParts":
+        runs = stretch.batch.runs
+        x, top = run_columns(runs, stretch.batch.segment_size[0])
+        part = kernels.parts(x, top, top + runs.length, runs.owner, False)[0]
+        cluster = kernels.parts(x, top, top + runs.length, runs.owner, True)[0]
+        segment = np.zeros(int(part.max(initial=-1)) + 1, np.int64)
+        segment[part] = runs.owner
+        first_part = np.zeros(int(cluster.max(initial=-1)) + 1, np.int64)
+        first_part[cluster] = part
+        first = np.searchsorted(segment, segment)  # parts are numbered in the order of their segments
+        number = numbers.part[stretch.row[segment]] + np.arange(len(segment)) - first
+        head = np.zeros(len(segment), np.int64)
+        head[part] = first_part[cluster]
+        own = Runs(runs.start, runs.length, part.astype(np.int32))
+        return _SliceParts(stretch, own, segment, number, layer[segment], (np.arange(len(segment)), head))
+
+    @property
+    def n_layers(self) -> int:
+        return int(self.layer.max(initial=0)) + 1
+
+    def side(self, shift: int, at: Flags) -> SweepRuns:
+        """The parts laid `shift` slices further, those of one thing over those of the same."""
+        line, place = self.stretch.line(self.n_layers), self.stretch.place[self.segment]
+        return self.stretch.side(line, shift, at, self.layer, self.n_layers, self.runs, place)
+
+
+def _widen(side: SweepRuns, parts: _SliceParts) -> list[SweepRuns]:
+    """A side whose runs reach one pixel further in each direction, as three that may be met one after the other."""
+    line = parts.stretch.line(parts.n_layers)
+    room = line.height[line.frame_of(side.start)] + 1
+    return [SweepRuns(side.start - 1 + by * room, side.end + 1 + by * room, side.owner) for by in (-1, 0, 1)]
+
+
+def _overlapping_pairs(a: SweepRuns, b: SweepRuns) -> IndexPairs:
+    """The pairs that share a pixel."""
+    first, second, _, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
+    first, second, _ = kernels.tally(first, second, length)
+    return first.astype(np.int64), second.astype(np.int64)
+
+
+def _numbered_pairs(number: Ints, pairs: IndexPairs) -> IndexPairs:
+    return number[pairs[0]], number[pairs[1]]
+
+
+def _holes(stretch: FrameWindow, numbers: PartNumbers, layer: Ints) -> tuple[IndexPairs, Ints]:
+    """The pairs of holes that belong together, and the holes that reach out of their thing.
+
+    What surrounds a hole is wholly within it where each pixel of the slices before and after that touches it, by a
+    corner at least, is the thing's or another hole of it.
+    """
+    batch, n_layers = stretch.batch, int(layer.max(initial=0)) + 1
+    height = batch.segment_size[0]
+    strips = hole_strips(batch.runs, height, (numbers.holes[stretch.row] > 0) & (stretch.place >= 0))
+    runs, segment, number = _hole_runs(strips, height, numbers, stretch)
+    if len(segment) == 0:
+        return (number, number), number
+    line, place = stretch.line(n_layers), stretch.place[segment]
+    laid = partial(stretch.side, line, layer=layer[segment], n_layers=n_layers, runs=runs, owner_place=place)
+    own = stretch.own[place]
+    is_open, joined = np.zeros(len(segment), bool), []
+    following = np.concatenate([stretch.adjoining[1:], [False]])
+    for shift, at in ((1, stretch.adjoining), (-1, following)):
+        thing = stretch.side(line, 0, at, layer, n_layers)
+        other = laid(0, at)
+        start, end = (np.concatenate(pair) for pair in ((thing.start, other.start), (thing.end, other.end)))
+        order = np.argsort(start, kind="stable")
+        start, length, _ = kernels.cover(start[order], end[order])
+        within = SweepRuns(start, start + length, np.zeros(len(start), np.int32))
+        wide, inside = np.zeros(len(segment), np.int64), np.zeros(len(segment), np.int64)
+        source = laid(shift, at)
+        room = line.height[line.frame_of(source.start)] + 1
+        for by in (-1, 0, 1):
+            side = SweepRuns(source.start - 1 + by * room, source.end + 1 + by * room, source.owner)
+            hole, _, _, length = kernels.strips(*_columns(side), *_columns(within))
+            np.add.at(wide, side.owner, side.end - side.start)
+            np.add.at(inside, hole, length)
+            if shift == 1:
+                joined.append(_overlapping_pairs(side, other))
+        is_open |= (inside < wide) | (wide == 0)
+    pairs = tuple(np.concatenate([each[k] for each in joined]) for k in (0, 1))
+    mine = own[pairs[1]]
+    return _numbered_pairs(number, (pairs[0][mine], pairs[1][mine])), number[is_open & own]
+
+
+def _hole_runs(strips: HoleStrips, height: Ints, numbers: PartNumbers, stretch: FrameWindow) -> tuple[Runs, Ints, Ints]:
+    """The holes' runs (the owner is the hole), their segments, and their numbers in the dataset."""
+    segment = np.zeros(int(strips.hole.max(initial=-1)) + 1, np.int64)
+    segment[strips.hole] = strips.owner
+    number = numbers.hole[stretch.row[segment]] + np.arange(len(segment)) - np.searchsorted(segment, segment)
+    start = strips.x * height[strips.owner] + strips.top
+    return Runs(start, strips.bottom - strips.top, strips.hole.astype(np.int32)), segment, number
+
+
+def _columns(side: SweepRuns) -> tuple[Ints, Ints, NDArray[np.int32]]:
+    return side.start, side.end, side.owner
+
+
+def _skips(stretch: FrameWindow, parts: _SliceParts) -> ColumnArrays:
+    """The table `skips`: parts of one thing over each other in two slices, neither of which goes on in the one between.
+
+    before, after (segment rows), annotation (row, of the slice between), shared: the pixels that they share; smaller:
+    those of the smaller one; the box of what they share.
+    """
+    at = stretch.between & stretch.adjoining
+    at[:-1] &= stretch.adjoining[1:]
+    before, here, after = (parts.side(shift, at) for shift in (1, 0, -1))
+    before = _keep_runs(before, ~np.isin(before.owner, _overlapping_pairs(before, here)[0]))
+    after = _keep_runs(after, ~np.isin(after.owner, _overlapping_pairs(here, after)[1]))
+    a, b, start, length = kernels.strips(*_columns(before), *_columns(after))
+    n = max(len(parts.segment), 1)
+    pair, label = np.unique(a.astype(np.int64) * n + b, return_inverse=True)
+    first, second = np.divmod(pair, n)
+    _, x, y = stretch.line(parts.n_layers).lower(start)
+    shared, *box = kernels.extents(label.reshape(-1).astype(np.int64), x, y, y + length, len(pair))
+    area = np.bincount(parts.runs.owner, weights=parts.runs.length, minlength=n).astype(np.int64)
+    return {
+        "before": stretch.row[parts.segment[first]],
+        "after": stretch.row[parts.segment[second]],
+        "annotation": stretch.annotation[stretch.place[parts.segment[first]] + 1],
+        "shared": shared,
+        "smaller": np.minimum(area[first], area[second]),
+        **dict(zip(_BOX, box, strict=True)),
+    }
+
+
+def _keep_runs(side: SweepRuns, kept: Flags) -> SweepRuns:
+    return SweepRuns(side.start[kept], side.end[kept], side.owner[kept])
+
+
+def measure_solids(tables: TablesByName, found: list[FrameSequence], pieces: Sequence[SliceLinks]) -> Table:
+    """The table `solids`: the parts of things in volumes, connected by faces of voxels.
+
+    segment: the row of the one that has most of it; thing: numbered from 0; area: voxels; cluster: voxels of the
+    region, connected by corners, that it belongs to; slices: how many it is in; whole: the thing's voxels; box: on the
+    slice of `segment`.
+    """
+    segments, parts = tables["segments"], tables["parts"]
+    thing = _things(segments, found)
+    owner = np.repeat(np.arange(len(segments)), segments["parts"])
+    several = (segments["parts"] > 1)[owner]
+    shape = {name: segments[name][owner].astype(np.int64) for name in ("area", *_BOX)}
+    for name, values in shape.items():
+        values[several] = parts[name]
+    rows = np.flatnonzero(thing[owner] >= 0)
+    faces = _components(len(owner), rows, [each.faces for each in pieces])
+    corners = _components(len(owner), rows, [each.touching for each in pieces])
+    joint = Table({"segment": owner[rows], "thing": thing[owner[rows]], **{k: v[rows] for k, v in shape.items()}})
+    cluster = np.bincount(corners, weights=joint["area"]).astype(np.int64)[corners]
+    one = _merge_by_group(joint.beside(cluster=cluster), faces)
+    images = np.unique(np.stack([faces, segments["image"][owner[rows]]]), axis=1)[0]
+    whole = np.bincount(one["thing"], weights=one["area"]).astype(np.int64)[one["thing"]]
+    return one.beside(slices=np.bincount(images, minlength=len(one)), whole=whole)
+
+
+def measure_cavities(
+    tables: TablesByName, found: list[FrameSequence], pieces: Sequence[SliceLinks], whole: Table
+) -> Table:
+    """The table `cavities`: the holes of things in volumes, connected by corners of voxels, that are closed all round.
+
+    segment: the row of the one that has most of it; thing, whole: as in `measure_solids`, which `whole` is; area:
+    voxels; empty: no segment claims a voxel of it; box: on the slice of `segment`.
+    """
+    segments, holes = tables["segments"], tables["holes"]
+    thing = _things(segments, found)[holes["segment"]]
+    rows = np.flatnonzero(thing >= 0)
+    group = _components(len(holes), rows, [each.joined for each in pieces])
+    opened = np.isin(rows, np.concatenate([np.empty(0, np.int64), *(each.open for each in pieces)]))
+    filled = ~holes["empty"][rows]
+    names = ("segment", "area", *_BOX)
+    one = _merge_by_group(Table({name: holes[name][rows] for name in names}).beside(thing=thing[rows]), group)
+    is_open = np.bincount(group, weights=opened, minlength=len(one)) > 0
+    empty = np.bincount(group, weights=filled, minlength=len(one)) == 0
+    total = np.zeros(int(thing.max(initial=-1)) + 1, np.int64)
+    known = whole["thing"] < len(total)
+    total[whole["thing"][known]] = whole["whole"][known]
+    return one.beside(empty=empty, whole=total[one["thing"]]).take(~is_open)
+
+
+def _things(segments: Table, found: list[FrameSequence]) -> Ints:
+    """(n_segments,) the number of the thing that a segment shows a slice of; -1 where it is in no volume."""
+    reel = np.full(int(segments["annotation"].max(initial=-1)) + 1, -1, np.int64)
+    for number, each in enumerate(found):
+        inside = each.annotation[each.annotation < len(reel)]
+        reel[inside] = number
+    thing = np.full(len(segments), -1, np.int64)
+    rows = np.flatnonzero(reel[segments["annotation"]] >= 0)
+    columns_ = reel[segments["annotation"]], segments["category_id"], track_ids(segments)
+    thing[rows] = np.unique(np.stack([each[rows] for each in columns_]), axis=1, return_inverse=True)[1].reshape(-1)
+    return thing
+
+
+def _components(n: int, rows: Ints, pairs: list[IndexPairs]) -> Ints:
+    """(n_rows,) the component of each of some of n nodes that pairs connect, numbered from 0."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    a, b = (np.concatenate([np.empty(0, np.int64), *(each[k] for each in pairs)]) for k in (0, 1))
+    label = connected_components(coo_array((np.ones(len(a), np.int8), (a, b)), shape=(n, n)), directed=False)[1]
+    _, number = np.unique(label[rows], return_inverse=True)
+    return number.astype(np.int64)
+
+
+def _merge_by_group(things: Table, group: Ints) -> Table:
+    """One row per group: the sum of `area`, and everything else from its row with the largest area, or the first."""
+    order = np.lexsort((-things["area"], group))
+    first = order[np.searchsorted(group[order], np.arange(int(group.max(initial=-1)) + 1))]
+    return things.take(first).beside(area=np.bincount(group, weights=things["area"]).astype(np.int64))

@@ -1,0 +1,286 @@
+"""What several rules share: defects of readers, the dataset's policies, typical values of peers, disputes."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.finding import RowFinding
+from segdata.core.guideline import Relation, is_related_either_way
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints, unique_inverse
+from segdata.core.statistics import group_median
+from segdata.core.table import Table
+
+
+def reader_findings(tables: Tables, code: str) -> Iterator[RowFinding]:
+    """The defects that readers met under this code, as they reported them."""
+    for defect in tables.defects:
+        if defect.code == code:
+            yield RowFinding(
+                defect.message,
+                ids=defect.segments,
+                image_id=defect.image,
+                annotator=defect.annotator,
+                bbox=defect.bbox,
+                pixels=defect.pixels,
+                category=defect.category,
+                severity=defect.severity,
+                file=defect.file,
+                place=defect.place,
+                line=defect.line,
+            )
+
+
+def is_lossy(tables: Tables) -> NDArray[np.bool_]:
+    """(n_segments,) whether the segment's mask is one that its storage changed (SEG010): its details mean nothing."""
+    lossy = {defect.image for defect in tables.defects if defect.code == "SEG010" and defect.image is not None}
+    if not lossy:
+        return np.zeros(len(tables.segments), bool)
+    image = np.isin(tables.images["image_id"].astype(str), sorted(lossy))
+    return image[tables.segments["image"]]
+
+
+def has_defect(tables: Tables, code: str) -> NDArray[np.bool_]:
+    """(n_segments,) whether a defect of this code names the segment, so that no other rule need speak of it."""
+    told = {(defect.image, each) for defect in tables.defects if defect.code == code for each in defect.segments}
+    result = np.zeros(len(tables.segments), bool)
+    if told:
+        image = tables.images["image_id"]
+        columns = tables.segments.lines("image", "segment_id", "source_id")
+        result[:] = [(image[row], id_ if own is None else own) in told for row, id_, own in columns]
+    return result
+
+
+def text_or_none(value: object) -> str | None:
+    """A text cell; None for a missing one."""
+    return value if isinstance(value, str) else None
+
+
+def requires_full_coverage(tables: Tables) -> NDArray[np.bool_]:
+    """(n_annotations,) whether every pixel must be labelled: by the annotation's own coverage, else the dataset's."""
+    habit = "exhaustive" if tables.profile.is_exhaustive else "sparse"
+    said = tables.annotations["coverage"]
+    return np.array([(each or habit) == "exhaustive" for each in said.tolist()], bool)
+
+
+def leaves_background_unlabelled(tables: Tables, least_share: float = 0.25, least_annotations: int = 5) -> bool:
+    """Whether the masks themselves say that unlabelled pixels are background, and nobody declared anything else.
+
+    So it is where coverage is exhaustive by the format's habit alone, and of at least `least_annotations` annotations
+    nine in ten leave more than `least_share` of their image unlabelled.
+    """
+    if tables.profile.coverage.declared or not tables.profile.is_exhaustive:
+        return False
+    annotations = tables.annotations.take(tables.annotations.missing("coverage"))
+    frame = (tables.images["width"] * tables.images["height"])[annotations["image"]]
+    empty = annotations["unlabelled"] > least_share * frame
+    return len(empty) >= least_annotations and bool(empty.mean() >= 0.9)
+
+
+def forbidden_overlaps(tables: Tables) -> Table:
+    """The rows of `pairs` that the policy forbids, or would forbid where it allows all overlap.
+
+    Left out are pairs with a crowd, those whose categories the taxonomy names `part_of` or `may_overlap` (which of the
+    two names the other does not matter), those of which it says that they may not overlap or touch (SEG207 speaks of
+    them), and with `same-category-forbid` those of different categories.
+    """
+    pairs, taxonomy = tables.pairs, tables.profile.taxonomy
+    category, crowd = tables.segments["category_id"], tables.segments["iscrowd"]
+    a, b = pairs["a"], pairs["b"]
+    free = crowd[a] | crowd[b]
+    if tables.profile.overlap.value == "same-category-forbid":
+        free |= category[a] != category[b]
+    relations: tuple[Relation, ...] = ("part_of", "may_overlap", "may_not_overlap", "may_not_touch")
+    for relation in relations:
+        free |= is_related_either_way(taxonomy, relation, category[a], category[b])
+    return pairs.take(~free)
+
+
+def counts_small_shapes(tables: Tables) -> NDArray[np.bool_]:
+    """(n_segments,) whether small parts and holes of a segment tell of a mistake.
+
+    Not so of crowds, void, categories whose lines are `thin`, and masks that their storage changed (SEG010).
+    """
+    categories = tables.profile.taxonomy.categories
+    left_alone = [each.id for each in categories if each.thin or each.kind == "void"]
+    segments = tables.segments
+    return ~(is_lossy(tables) | segments["iscrowd"] | np.isin(segments["category_id"], left_alone))
+
+
+Floats = NDArray[np.float64]
+_MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
+
+
+def typical_values(
+    tables: Tables,
+    values: Floats,
+    among: NDArray[np.bool_],
+    least_near: int = 8,
+    least_far: int = 20,
+    *,
+    of: Ints | None = None,
+) -> tuple[Floats, Floats]:
+    """Median and standard deviation of `values` among the companions of some segments, `of` (n,); default: of all.
+
+    `values` and `among`, which segments count as companions, are (n_segments,). Companions are those of the same
+    annotation and category where there are `least_near`, else those of the same category in the dataset where there
+    are `least_far`; NaN where there are fewer. The standard deviation is that of the median absolute deviation.
+    """
+    segments = tables.segments
+    asked = np.arange(len(segments)) if of is None else of
+    category = unique_inverse(segments["category_id"])[1]
+    near = segments["annotation"].astype(np.int64) * (int(category.max(initial=0)) + 1) + category
+    middle, spread = _group_statistics(values, near, among, least_near, asked)
+    few = np.isnan(middle)
+    middle[few], spread[few] = _group_statistics(values, category, among, least_far, asked[few])
+    return middle, spread
+
+
+def _group_statistics(
+    values: Floats, group: Ints, among: NDArray[np.bool_], least: int, asked: Ints
+) -> tuple[Floats, Floats]:
+    """Median and standard deviation for the groups of those asked for, of their members that are among the chosen."""
+    which = unique_inverse(group)[1]
+    n_groups = int(which.max(initial=-1)) + 1
+    told = np.zeros(n_groups, bool)
+    told[which[asked]] = True
+    told &= np.bincount(which[among], minlength=n_groups) >= least
+    chosen = np.flatnonzero(among & told[which])
+    member = which[chosen]
+    middles = group_median(values[chosen], member)
+    middle, spread = np.full(n_groups, np.nan), np.full(n_groups, np.nan)
+    middle[member] = middles
+    spread[member] = group_median(np.abs(values[chosen] - middles), member) * _MAD_TO_SD
+    return middle[which[asked]], spread[which[asked]]
+
+
+def is_thing(tables: Tables) -> NDArray[np.bool_]:
+    """(n_segments,) whether a segment stands for one object: a thing of the taxonomy, no crowd, its mask unchanged."""
+    things = [each.id for each in tables.profile.taxonomy.by_id().values() if each.kind == "thing"]
+    segments = tables.segments
+    result: NDArray[np.bool_] = np.isin(segments["category_id"], things) & ~segments["iscrowd"] & ~is_lossy(tables)
+    return result
+
+
+_LEAST_SPREAD = 0.2  # of the logarithm of area
+_LEAST_SOLIDITY = 0.02  # of the spread of solidity, or
+_COARSE = 0.15  # of a pixel's share of a segment's side: small outlines are coarse
+_PART = 2.0  # how unusual the area of a lobe may be
+_SOLIDITY = 3.0  # and its solidity
+
+
+def bridged_segments(tables: Tables) -> Table:
+    """The rows of `lobes` whose two largest lobes are like their companions, with how much more unusual the whole is.
+
+    Adds the columns area_z and bent_z, robust scores of the logarithm of the segment's area and of its lack of
+    solidity; and gain: by how much both together exceed the score of its more unusual lobe.
+    """
+    table, area = tables.lobes, tables.segments["area"]
+    middle, spread = np.log(table["typical"]), np.maximum(table["spread"], _LEAST_SPREAD)
+    scale = np.maximum(table["solidity_spread"], np.maximum(_LEAST_SOLIDITY, _COARSE / np.sqrt(table["typical"])))
+    area_z = (np.log(area[table["segment"]]) - middle) / spread
+    bent_z = (table["typical_solidity"] - table["solidity"]) / scale
+    first, second = ((np.log(table[name]) - middle) / spread for name in ("first", "second"))
+    bent = (table["typical_solidity"] - table["lobe_solidity"]) / scale
+    worst = np.maximum.reduce([first, -second, bent, np.zeros(len(table))])
+    gain = np.hypot(np.maximum(area_z, 0), np.maximum(bent_z, 0)) - worst
+    alike = (first <= _PART) & (second >= -_PART) & (bent <= _SOLIDITY)
+    alike &= is_thing(tables)[table["segment"]]
+    return table.beside(area_z=area_z, bent_z=bent_z, gain=gain).take(alike)
+
+
+SUM_COLUMNS = ("n", "pixels", "area", "x", "y", "width", "height")
+
+
+def sum_by_owner(things: Table, by: str, *also: str) -> Table:
+    """One row per owner, ascending.
+
+    Takes `things` with the columns area, x, y, width, height in pixels, and `by`, the column that names the owner.
+    Returns the columns `by`, n (how many), pixels (their sum), and area, box and the columns `also` of the largest; of
+    equals the first.
+    """
+    owner, which = np.unique(things[by], return_inverse=True)
+    order = np.lexsort((-things["area"], which))
+    first = order[np.searchsorted(which[order], np.arange(len(owner)))]
+    largest = things.take(first)
+    return Table(
+        {
+            by: owner,
+            "n": np.bincount(which, minlength=len(owner)),
+            "pixels": np.bincount(which, weights=things["area"], minlength=len(owner)).astype(np.int64),
+            **{name: largest[name] for name in (*SUM_COLUMNS[2:], *also)},
+        }
+    )
+
+
+_DISPUTE_COLUMNS = (
+    "annotation",
+    "segment",
+    "other",
+    "category",
+    "called",
+    "support",
+    "others",
+    "n",
+    "near",
+    "distance",
+    "share",
+)
+
+
+class Dispute(NamedTuple):
+    """One row of `PanelAssessment.disputes`; `category` and `called` are names, `area` is in pixels.
+
+    `whose` is the annotator whose segment is shown, None where there is none.
+    """
+
+    annotation: int
+    segment: int
+    other: int
+    category: str
+    called: str
+    support: int
+    others: int
+    n: int
+    near: float
+    distance: float
+    share: float
+    area: int
+    whose: str | None
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """Rows of the segments to look at."""
+        return tuple(row for row in (self.segment, self.other) if row >= 0)
+
+    @property
+    def backing(self) -> str:
+        """Who stands against the annotator, in words."""
+        if self.others == 1:
+            return self.whose or "the other"
+        if self.support < 0:
+            return "most others"
+        return f"{self.support} of {self.others} others"
+
+
+def disputes_of_kind(tables: Tables, kind: str, min_pixels: int, min_share: float = 0.0) -> Iterator[Dispute]:
+    """The disputes of a kind about segments of at least `min_pixels`.
+
+    Of what is not counted, regions of which `min_share` or more are in dispute.
+    """
+    if tables.judged is None or tables.opposed is None:
+        return
+    disputes = tables.judged.disputes
+    names: list[Any] = [*(each.name for each in tables.opposed.categories), ""]  # Any: texts; -1 is the last
+    segments, annotations = tables.segments, tables.annotations
+    for row in np.flatnonzero(disputes["kind"] == kind).tolist():
+        cell = {name: disputes.cell(name, row) for name in _DISPUTE_COLUMNS}
+        segment, pixels = cell["segment"], disputes.cell("pixels", row)
+        area = pixels if pixels >= 0 else int(segments["area"][segment]) if segment >= 0 else 0
+        if area < min_pixels or cell["share"] < min_share:
+            continue
+        whose = annotations["annotator"][segments["annotation"][segment]] if segment >= 0 else None
+        called = {"category": names[cell["category"]], "called": names[cell["called"]]}
+        yield Dispute(**(cell | called), area=area, whose=whose)

@@ -1,0 +1,21 @@
+"""TODO."""
+
+import pytest
+
+from segdata.core.candidates import Candidate
+from segdata.core.finding import Correction
+
+MAY, SURE = ("may be", "may have"), ("is probably", "probably has")
+
+
+@pytest.mark.parametrize(("probability", "verbs"), [(0.15, MAY), (0.49, MAY), (0.5, SURE), (0.97, SURE)])
+def test_only_what_is_as_likely_wrong_as_right_is_called_probably_wrong(
+    probability: float, verbs: tuple[str, str]
+) -> None:
+    correction = Correction(action="rename", category="van", size=(9, 9))
+    suspect = Candidate(
+        0, 3, probability, "car", "van", 20, True, 0.1, 0.8, 0, 0, 0, False, (0, 0, 5, 4), "car 7", correction
+    )
+    found = suspect.found(f"{suspect.be} van", "the model says so")
+    assert found.message == f"car 7 {verbs[0]} van: P {probability:.2f}, the model says so; call it van"
+    assert (suspect.be, suspect.have) == verbs

@@ -1,0 +1,46 @@
+"""Losses: what is counted, and in how many images."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segdata.core.format import AffectedItems, LossCounter
+
+
+def test_images_are_counted_once_however_often_they_come() -> None:
+    losses = LossCounter()
+    losses.add("rings", "segments", 2, 5, AffectedItems(["a: 1", "b: 1"], ["a", "b"]))
+    losses.add("rings", "segments", 1, 2, AffectedItems(["b: 2"], ["b"]))
+    (loss,) = losses.listed()
+    assert (loss.count, loss.pixels, loss.images, loss.examples) == (3, 7, 2, ["a: 1", "b: 1", "b: 2"])
+    assert str(loss) == "rings: 3 segments in 2 images, 7 px (e.g. a: 1, b: 1, b: 2)"
+
+
+def test_of_images_the_count_is_theirs() -> None:
+    losses = LossCounter()
+    losses.add("image-details", "images", 2, examples=["a", "b"])
+    (loss,) = losses.listed()
+    assert (loss.images, str(loss)) == (2, "image-details: 2 images (e.g. a, b)")
+
+
+def test_one_part_without_known_images_makes_all_unknown() -> None:
+    losses = LossCounter()
+    losses.add("rings", "segments", 1, examples=AffectedItems(["a: 1"], ["a"]))
+    losses.add("rings", "segments", 1)
+    losses.add("rings", "segments", 1, examples=AffectedItems(["b: 1"], ["b"]))
+    (loss,) = losses.listed()
+    assert (loss.count, loss.images) == (3, None)
+
+
+def test_nothing_is_no_loss() -> None:
+    losses = LossCounter()
+    losses.add("rings", "segments", 0, examples=AffectedItems((), ()))
+    assert losses.listed() == []
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdef"), min_size=1)))
+def test_the_number_of_images_is_that_of_all_their_names(portions: list[list[str]]) -> None:
+    losses = LossCounter()
+    for names in portions:
+        losses.add("score", "segments", len(names), examples=AffectedItems(names[:3], names))
+    images = [loss.images for loss in losses.listed()]
+    assert images == ([len({name for names in portions for name in names})] if portions else [])

@@ -1,0 +1,117 @@
+"""Robust scores against scipy, and what outliers may not do to them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from segdata.core.statistics import (
+    absence_probability,
+    benjamini_hochberg,
+    binomial_lower_bound,
+    class_weights,
+    effective_number,
+    group_median,
+    outlier_limit,
+    robust_z,
+)
+
+NUMBERS = st.lists(st.tuples(st.integers(0, 3), st.floats(-100, 100)), min_size=1, max_size=40)
+
+
+@given(NUMBERS)
+def test_medians_by_group(pairs: list[tuple[int, float]]) -> None:
+    group, values = (np.array(column) for column in zip(*pairs, strict=True))
+    expected = [np.median(values[group == each]) for each in group]
+    np.testing.assert_allclose(group_median(values, group), expected)
+
+
+@given(st.lists(st.integers(-50, 50), min_size=1, max_size=30))
+def test_each_side_has_the_scale_of_the_sample_mirrored_at_its_median(numbers: list[int]) -> None:
+    values = np.array(numbers, float)
+    score, median = robust_z(values, np.zeros(len(values), int), least_scale=1e-6)
+    for side in (values <= median, values >= median):
+        mirrored = np.concatenate([values[side], 2 * median[side] - values[side]])
+        scale = max(1.4826 * stats.median_abs_deviation(mirrored), 1e-6) if side.any() else 1
+        np.testing.assert_allclose(score[side], (values - median)[side] / scale, rtol=1e-9)
+
+
+def test_one_outlier_changes_no_other_score_much() -> None:
+    values = np.concatenate([np.random.default_rng(0).normal(size=201), [3.0]])
+    group = np.zeros(202, int)
+    before = robust_z(values, group)[0]
+    after = robust_z(np.append(values[:-1], 1e9), group)[0]
+    np.testing.assert_array_equal(before[:-1], after[:-1])
+
+
+def test_a_skewed_group_has_few_outliers_on_its_long_side() -> None:
+    """Of 10,000 exponential values the usual score by MAD puts three times as many beyond the limit."""
+    values = np.random.default_rng(1).exponential(size=10_000)
+    limit = outlier_limit(np.array([10_000]), 0.05)[0]
+    usual = np.abs(values - np.median(values)) / stats.median_abs_deviation(values, scale="normal") > limit
+    two_sided = np.abs(robust_z(values, np.zeros(10_000, int))[0]) > limit
+    assert 3 * two_sided.sum() < usual.sum()
+
+
+def test_normal_values_have_an_outlier_as_often_as_said() -> None:
+    rng = np.random.default_rng(2)
+    limit = outlier_limit(np.array([500]), 0.05)[0]
+    hits = [np.abs(robust_z(rng.normal(size=500), np.zeros(500, int))[0]).max() > limit for _ in range(400)]
+    assert 0.02 <= np.mean(hits) <= 0.12  # the scale is estimated, too
+
+
+def test_the_least_scale_keeps_equal_values_quiet() -> None:
+    values = np.array([5.0, 5.0, 5.0, 5.1])
+    assert robust_z(values, np.zeros(4, int), least_scale=0.1)[0].tolist() == [0, 0, 0, np.float64(values[3] - 5) / 0.1]
+    assert np.isinf(robust_z(values, np.zeros(4, int))[0][3])
+
+
+@given(st.lists(st.floats(0, 1), max_size=30), st.floats(0.01, 0.5))
+def test_discoveries_are_those_of_scipy(p: list[float], rate: float) -> None:
+    adjusted = stats.false_discovery_control(p) if p else np.zeros(0)
+    sure = np.abs(adjusted - rate) > 1e-12
+    np.testing.assert_array_equal(benjamini_hochberg(np.array(p), rate)[sure], (adjusted <= rate)[sure])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.sampled_from([0.01, 0.05, 0.2]))
+def test_discoveries_are_those_of_statsmodels(p: list[float], rate: float) -> None:
+    package = pytest.importorskip("statsmodels.stats.multitest")
+    stands, adjusted, _, _ = package.multipletests(p, rate, method="fdr_bh")
+    sure = np.abs(adjusted - rate) > 1e-12
+    np.testing.assert_array_equal(benjamini_hochberg(np.array(p), rate)[sure], stands[sure])
+
+
+@given(st.integers(1, 300), st.data())
+def test_the_proven_rate_is_clopper_and_pearsons(of: int, data: st.DataObject) -> None:
+    hits = data.draw(st.integers(0, of))
+    expected = stats.binomtest(hits, of, alternative="greater").proportion_ci(0.95, method="exact").low
+    assert binomial_lower_bound(hits, of) == pytest.approx(expected, abs=1e-9)
+
+
+@given(st.integers(1, 60), st.data())
+def test_absence_is_hypergeometric(total: int, data: st.DataObject) -> None:
+    having, drawn = data.draw(st.integers(0, total)), data.draw(st.integers(0, total))
+    expected = stats.hypergeom(total, having, drawn).pmf(0)
+    assert absence_probability(total, having, drawn) == pytest.approx(expected, abs=1e-9)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=9))
+def test_effective_number_is_exp_of_entropy(counts: list[int]) -> None:
+    found = effective_number(np.array(counts))
+    if sum(counts) == 0:
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(np.exp(stats.entropy(counts)))
+        assert 1 - 1e-9 <= found <= np.count_nonzero(counts) + 1e-9
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=9), st.integers(2, 100))
+def test_weights_have_a_mean_of_one_and_favour_the_rare(counts: list[int], times: int) -> None:
+    found, some = class_weights(np.array(counts)), np.array(counts) > 0
+    np.testing.assert_array_equal(found > 0, some)
+    if some.any():
+        assert found[some].mean() == pytest.approx(1)
+        order = np.argsort(np.array(counts)[some], kind="stable")
+        assert (np.diff(found[some][order]) <= 1e-12).all()
+    np.testing.assert_allclose(class_weights(times * np.array(counts)), found)

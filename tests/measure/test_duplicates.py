@@ -1,0 +1,123 @@
+"""Difference hashes: the same for a picture saved again, far apart for others; the nearest found as by brute force."""
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from segdata.core.table import Table
+from segdata.measure import duplicates as module
+from segdata.measure.duplicates import MOST_BITS, _nearest_hashes, difference_hash, find_lookalikes, similar_images
+
+
+def picture(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    blobs = Image.fromarray(rng.integers(0, 200, (9, 12, 3), np.uint8))
+    return blobs.resize(size, Image.Resampling.BICUBIC)
+
+
+def bits_between(one: Path, other: Path) -> int:
+    a, b = difference_hash(str(one)), difference_hash(str(other))
+    assert a is not None
+    assert b is not None
+    return int(np.unpackbits(a ^ b).sum())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_picture_saved_again_is_alike_and_others_are_not(tmp_path: Path, seed: int) -> None:
+    original = picture(seed)
+    brighter = Image.fromarray(np.asarray(original) + np.uint8(40))
+    original.save(tmp_path / "a.png")
+    picture(seed + 100).save(tmp_path / "other.png")
+    for name, image, options in (
+        ("jpeg.jpg", original, {"quality": 50}),
+        ("brighter.jpg", brighter, {"quality": 85}),
+        ("half.png", original.resize((160, 120), Image.Resampling.BICUBIC), {}),
+        ("grey.png", original.convert("L"), {}),
+    ):
+        image.save(tmp_path / name, **options)
+        assert bits_between(tmp_path / "a.png", tmp_path / name) <= MOST_BITS
+    assert bits_between(tmp_path / "a.png", tmp_path / "other.png") > 4 * MOST_BITS
+
+
+def test_deep_images_are_hashed_and_plain_and_broken_ones_are_not(tmp_path: Path) -> None:
+    deep = np.asarray(picture(0).convert("L")).astype(np.uint16) * 200
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    picture(0).convert("L").save(tmp_path / "grey.png")
+    assert bits_between(tmp_path / "deep.png", tmp_path / "grey.png") == 0
+    Image.new("RGB", (50, 50), (30, 30, 30)).save(tmp_path / "plain.png")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    for name in ("plain.png", "broken.png", "missing.png"):
+        assert difference_hash(str(tmp_path / name)) is None
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 30))
+def test_the_nearest_are_those_of_brute_force(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    models = rng.integers(0, 256, (3, 32), np.uint8)
+    noise = np.packbits(rng.random((n, 256)) < 0.03, axis=1)
+    looks, part = models[rng.integers(0, 3, n)] ^ noise, rng.integers(0, 2, n)
+    expected = set()
+    for later in range(n):
+        bits = np.unpackbits(looks[:later] ^ looks[later], axis=1).sum(axis=1)
+        for others in (np.arange(later), np.flatnonzero(part[:later] != part[later])):
+            if len(others) and bits[others].min() <= MOST_BITS:
+                nearest = others[bits[others].argmin()]
+                expected.add((int(nearest), later, int(bits[nearest])))
+    assert _nearest_hashes(looks, part) == sorted(expected)
+
+
+def test_of_very_many_images_only_equal_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture(1).save(tmp_path / "a.png")
+    picture(1).save(tmp_path / "b.png", compress_level=1)
+    picture(1).save(tmp_path / "c.png")
+    columns = {
+        "uri": [str(tmp_path / name) for name in ("a.png", "b.png", "c.png")],
+        "content": ["x", None, "x"],
+        "part": ["train", "val", "val"],
+        "sequence": [None, None, None],
+    }
+    images = Table({name: np.array(values, object) for name, values in columns.items()})
+    assert {0, 1} == set(similar_images(images, 1)["same"].tolist())
+    monkeypatch.setattr(module, "MOST_IMAGES", 2)
+    assert similar_images(images, 1)["same"].tolist() == [1]
+
+
+def table_of(uris: list[str | None]) -> Table:
+    n = len(uris)
+    columns = {name: np.full(n, None, object) for name in ("sequence", "split", "content", "part")}
+    columns["part"][:] = [("a", "b")[row % 2] for row in range(n)]
+    return Table({"image_id": np.array([str(n) for n in range(n)], object), "uri": np.array(uris, object), **columns})
+
+
+def test_every_pair_is_found(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    uris: list[str | None] = []
+    for number in range(4):
+        blobs = Image.fromarray(rng.integers(0, 200, (9, 12, 3), np.uint8)).resize((80, 60), Image.Resampling.BICUBIC)
+        for again in range(3):
+            path = tmp_path / f"{number}{again}.png"
+            Image.fromarray(np.asarray(blobs) + np.uint8(9 * again)).save(path)
+            uris.append(str(path))
+    (tmp_path / "copy.png").write_bytes((tmp_path / "00.png").read_bytes())
+    uris += [str(tmp_path / "copy.png"), str(tmp_path / "none.png"), None, None]
+    looks = [None if uri is None else difference_hash(uri) for uri in uris]
+    expected = {
+        (a, b)
+        for (a, one), (b, other) in combinations(enumerate(looks), 2)
+        if one is not None and other is not None and np.unpackbits(one ^ other).sum() <= MOST_BITS
+    }
+    assert {(0, 1), (0, 2), (1, 2), (0, 12)} <= expected
+    found = find_lookalikes(table_of(uris), jobs=2)
+    assert {(int(a), int(b)) for a, b in found} == expected
+
+
+def test_images_without_files_are_alike_to_none() -> None:
+    table = table_of([None] * 5)
+    assert find_lookalikes(table).tolist() == []
+    assert similar_images(table, 1)["image"].tolist() == []
