@@ -22,9 +22,9 @@ from pycocotools import mask as coco
 
 import segdata
 from benchmarks.browse import SEGDATA, mongod
-from segdata.report.fiftyone.installed import fiftyone
-from segdata.report.fiftyone.put_in import read
-from segdata.report.fiftyone.reports import findings_of, predictions_of
+from segdata.report.fiftyone.app import import_fiftyone
+from segdata.report.fiftyone.stored_findings import decode_findings
+from segdata.report.findings_json import find_predictions, load_findings
 from tests.chromium import Page, browser, chromium
 
 N_FINDINGS, PORT = 10, 5151
@@ -93,10 +93,10 @@ def segments(data: Path | str) -> pd.DataFrame:
 
 def plan(name: str, errors: list[Json]) -> list[tuple[str, str, str]]:
     """The findings in the order of the App: id of the sample, id of the label, and the verdict on it."""
-    view = fiftyone().load_dataset(name).load_saved_view("worst first")
+    view = import_fiftyone().load_dataset(name).load_saved_view("worst first")
     found = []
     for sample, put_in, ids in zip(*view.values(["id", "put_in", "findings.detections.id"]), strict=True):
-        known = read(put_in)
+        known = decode_findings(put_in)
         for id_ in ids:
             about = {"image": known[id_].image, "bbox": list(known[id_].bbox or (0, 0, 0, 0))}
             found.append((sample, id_, "accept" if shows(about, errors) else "reject"))
@@ -113,7 +113,7 @@ def decide(page: Page, address: str, todo: list[tuple[str, str, str]], name: str
     page.wait(f"{_MODAL} && document.body.innerText.includes('skip_next')")
     time.sleep(10)
     page.press("n", 78)
-    dataset = fiftyone().load_dataset(name)
+    dataset = import_fiftyone().load_dataset(name)
     for number, (sample, label, verdict) in enumerate(todo):
         page.wait(f"location.search.includes('{sample}')")
         page.wait('document.querySelector("[data-cy=action-manage-selected]")?.innerText == "1"')
@@ -148,7 +148,9 @@ def main() -> None:
             "FIFTYONE_USER": "anna",
             "SEGDATA_CACHE_DIR": str(folder / "cache"),
         }
-        browsed = segdata.browse(labels, findings=findings_of(report), predictions=predictions_of(report), name=name)
+        browsed = segdata.browse(
+            labels, findings=load_findings(report), predictions=find_predictions(report), name=name
+        )
         todo = plan(name, errors)
         with browsed.app(PORT) as shown, browser(program) as page:
             clicks, keys = decide(page, shown.address, todo, name, pictures)

@@ -22,7 +22,7 @@ import segdata
 from segdata.core.finding import Finding
 from segdata.core.rule import Rule, rules
 from segdata.formats.shared.images import image_limits
-from segdata.report.pictures import draw_image
+from segdata.report.pictures.overlays import draw_image
 from segdata.sample import make
 from segdata.sample.dataset import CLEAN
 from tests.generators.seeded_defects import DefectComparison, compare_defects, read_seeded_defects

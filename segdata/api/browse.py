@@ -17,20 +17,16 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.shared.images import image_limits
 from segdata.noise.networks.predictions import open_predictions as opened_predictions
-from segdata.report.fiftyone.app import PORT, App, app
-from segdata.report.fiftyone.heat import Heat
-from segdata.report.fiftyone.installed import connected, fiftyone
-from segdata.report.fiftyone.labels import Labels
-from segdata.report.fiftyone.loading import Loader, opened
-from segdata.report.fiftyone.logged import Logged
-from segdata.report.fiftyone.look import dress
-from segdata.report.fiftyone.masks import Targets
-from segdata.report.fiftyone.plugged import plug_in
-from segdata.report.fiftyone.pulling import pull
-from segdata.report.fiftyone.samples import Entries
-from segdata.report.fiftyone.shelf import Shelf
-from segdata.review.log import NAME, append, place
-from segdata.review.log import read as read_log
+from segdata.report.fiftyone.app import PORT, App, database_errors, import_fiftyone, install_plugin, run_app
+from segdata.report.fiftyone.decisions import pull_from_fiftyone
+from segdata.report.fiftyone.masks import MapValues
+from segdata.report.fiftyone.media_files import MediaFiles
+from segdata.report.fiftyone.samples import SampleBuilder, SampleLoader, open_dataset
+from segdata.report.fiftyone.segment_labels import HeatMaps, SegmentLabels
+from segdata.report.fiftyone.stored_findings import LoggedDecisions
+from segdata.report.fiftyone.views import set_appearance
+from segdata.review.decision_log import LOG_NAME, append_decisions, log_path
+from segdata.review.decision_log import read_decisions as read_log
 
 _BATCH_IMAGES = 256  # images: what waits for the database stays in memory
 
@@ -71,13 +67,13 @@ class BrowseResult:
         It has buttons to decide with; they say who decides by FIFTYONE_USER, else by who is logged in. Raises
         SegdataError where the port is taken, or the folder of FiftyOne's plugins cannot be written.
         """
-        package = fiftyone()
-        plug_in(package)
-        with app(package, self.dataset, port) as shown:
+        package = import_fiftyone()
+        install_plugin(package)
+        with run_app(package, self.dataset, port) as shown:
             yield shown
 
 
-@connected()
+@database_errors()
 def browse(
     data: Data,
     *,
@@ -93,7 +89,7 @@ def browse(
     Parameters
     ----------
     data : a file, a folder or a `Dataset`
-    findings : of `validate` and others, as `segdata.report.fiftyone.reports.findings_of` reads them from JSON reports;
+    findings : of `validate` and others, as `segdata.report.findings_json.load_findings` reads them from JSON reports;
         None: those of `validate`, also those that reviewers have decided
     predictions : a folder of `flag` with what networks say about images that they have not seen: how probable the given
         labels are becomes a layer of its own
@@ -109,9 +105,9 @@ def browse(
     Raises SegdataError where FiftyOne or its database is not there or goes away, or the name is of another dataset.
     """
     dataset = read(data, **opening)
-    package = fiftyone()
+    package = import_fiftyone()
     name = name or f"segdata-{dataset.profile.name}"
-    target = opened(package, name, _dataset_origin(dataset.profile.files))
+    target = open_dataset(package, name, _dataset_origin(dataset.profile.files))
     log = _log_path(dataset.profile.files, target)
     n_decided, notes = _pull_decisions(name, dataset.profile, log)
     found = tuple(validate(dataset, review=False, jobs=jobs).findings if findings is None else findings)
@@ -119,11 +115,13 @@ def browse(
     here, by_image = [each for each in found if each.image in ids], dict[str, list[Finding]]()
     for each in here:
         by_image.setdefault(str(each.image), []).append(each)
-    shelf = Shelf(cache_folder() / "fiftyone" / target.slug)
-    targets = Targets.of(dataset.profile)
-    heat = Heat.of(package, shelf, None if predictions is None else opened_predictions(predictions))
-    entries = Entries(Labels(package, dataset.profile, targets, shelf), heat, by_image, Logged.of(read_log(log)))
-    loader, n_settled = Loader(package, target), 0
+    shelf = MediaFiles(cache_folder() / "fiftyone" / target.slug)
+    targets = MapValues.of(dataset.profile)
+    heat = HeatMaps.of(package, shelf, None if predictions is None else opened_predictions(predictions))
+    entries = SampleBuilder(
+        SegmentLabels(package, dataset.profile, targets, shelf), heat, by_image, LoggedDecisions.of(read_log(log))
+    )
+    loader, n_settled = SampleLoader(package, target), 0
 
     with image_limits():
         for portion in run_ordered(
@@ -133,7 +131,7 @@ def browse(
             n_settled += sum(entry.n_settled for entry in portion)
             progress(len(portion))
     loader.finish(is_part=dataset.is_part)
-    dress(loader, dataset.profile, targets, here)
+    set_appearance(loader, dataset.profile, targets, here)
     if not dataset.is_part:  # the other images still show what is theirs
         shelf.sweep()
     about = tuple(each for each in found if each.image is None)
@@ -145,17 +143,17 @@ def browse(
 def _log_path(files: str, target: Any) -> Path:  # Any: FiftyOne has no types
     """Where decisions are kept: with the data, or where these are no files of this machine, in the cache folder."""
     beside = Path(files)
-    return place(beside) if files and beside.exists() else cache_folder() / "fiftyone" / f"{target.slug}.{NAME}"
+    return log_path(beside) if files and beside.exists() else cache_folder() / "fiftyone" / f"{target.slug}.{LOG_NAME}"
 
 
 def _pull_decisions(name: str, profile: Profile, log: Path) -> tuple[int, tuple[str, ...]]:
     """Write what was decided in FiftyOne to the log, as far as it is not there; how many that was, and notes."""
     said = read_log(log)
-    known, found = {*said, *(replace(each, adjudicates=False) for each in said)}, pull(name, profile)
+    known, found = {*said, *(replace(each, adjudicates=False) for each in said)}, pull_from_fiftyone(name, profile)
     fresh = [each for each in found.decisions if each not in known]
     if fresh:
         log.parent.mkdir(parents=True, exist_ok=True)
-    return append(log, fresh), found.notes
+    return append_decisions(log, fresh), found.notes
 
 
 def _portions(chunks: list[Ints]) -> Iterator[Ints]:

@@ -21,7 +21,7 @@ from segdata.formats.shapes.disagreement import Disagreement, disagreement
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.formats.shared.pairing import INDEX_FILE
-from segdata.report.certificate import NAME, Place, certificate
+from segdata.report.conversion import CERTIFICATE_NAME, DataLocation, certificate_json
 from segdata.store.diff.compare import compare_datasets
 from segdata.store.diff.proof import ConversionProof, check_losses
 from segdata.store.output import ImageCopies, StagedOutput, check_free, move_beside_masks
@@ -160,8 +160,10 @@ def convert(
             losses = stream.check(on_loss)
             announce(losses)
             if to not in _KEEPS_LOSSES:
-                certificate = path / NAME if placing.made.is_dir() else path.with_suffix(f".{NAME}")
-                made = placing.made / NAME if placing.made.is_dir() else placing.beside(certificate.name)
+                certificate = (
+                    path / CERTIFICATE_NAME if placing.made.is_dir() else path.with_suffix(f".{CERTIFICATE_NAME}")
+                )
+                made = placing.made / CERTIFICATE_NAME if placing.made.is_dir() else placing.beside(certificate.name)
                 made.write_text(stream.certified(path, to), encoding="utf-8", newline="\n")
             placing.commit()
         except SegdataError as error:
@@ -257,8 +259,8 @@ class _ConversionStream:
         """The certificate of what was lost."""
         profile = self._dataset.profile
         files = profile.files if "://" in profile.files else Path(profile.files).absolute().as_posix()
-        source, made = Place(path=files, format=profile.format), Place(path=target.name, format=to)
-        return certificate(source, made, self.n_images, self.n_segments, self.losses.listed(), self.defects)
+        source, made = DataLocation(path=files, format=profile.format), DataLocation(path=target.name, format=to)
+        return certificate_json(source, made, self.n_images, self.n_segments, self.losses.listed(), self.defects)
 
 
 def write_derived(

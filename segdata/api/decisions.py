@@ -12,8 +12,8 @@ from segdata.core.finding_location import Annotation
 from segdata.core.label_hash import hash_finding_labels
 from segdata.core.runs import Ints
 from segdata.formats.shared.images import image_limits
-from segdata.review.applied import imprint_now
-from segdata.review.standing import latest
+from segdata.review.apply import current_label_hash
+from segdata.review.states import review_states
 
 
 def label_hashes(data: OpenDataset, findings: Sequence[Finding], jobs: int = 0) -> dict[Finding, str]:
@@ -66,7 +66,7 @@ def current_decisions(dataset: OpenDataset, decisions: Iterable[Decision]) -> li
     the images that somebody has decided on are loaded.
     """
     about: dict[str, list[Decision]] = {}
-    for standing in latest(decisions):
+    for standing in review_states(decisions):
         each = standing.decision
         if each is not None and each.image is not None:
             about.setdefault(each.image, []).append(each)
@@ -84,4 +84,4 @@ def _is_current(decision: Decision, annotations: list[Annotation], dataset: Open
     name = decision.annotator or (decision.finding.annotator if decision.finding else None)
     whose = [each for each in annotations if name in (None, each.annotator)]
     seen = decision.imprint
-    return len(whose) == 1 and seen != "" and seen == imprint_now(decision, whose[0], dataset.profile)
+    return len(whose) == 1 and seen != "" and seen == current_label_hash(decision, whose[0], dataset.profile)

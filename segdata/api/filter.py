@@ -11,7 +11,7 @@ from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
-from segdata.report.json import read_findings
+from segdata.report.findings_json import read_baseline
 from segdata.store.selection import COLUMNS, Expression, FindingCounts, Selection
 
 
@@ -71,7 +71,7 @@ def filter(
     """
     dataset = read(data, **opening)
     asked = _as_list(finding)
-    reported = read_findings(Path(findings)) if isinstance(findings, (str, Path)) else tuple(findings)
+    reported = read_baseline(Path(findings)) if isinstance(findings, (str, Path)) else tuple(findings)
     if asked and isinstance(findings, tuple) and not findings:
         raise SegdataError(f"finding {', '.join(asked)}: needs a report, as segdata validate --format json writes it")
     chosen = [each for each in reported if not asked or each.code.startswith(tuple(code.upper() for code in asked))]

@@ -414,7 +414,7 @@ def _image_rules(select: str | Iterable[str], dataset: Dataset, ignore: str | It
 def _read_decisions(dataset: Dataset) -> "list[Decision]":
     """What reviewers have decided of the labels as they are."""
     from segdata.api.decisions import current_decisions
-    from segdata.review import log
+    from segdata.review import decision_log
 
-    path = log.place(dataset.profile.files)
-    return current_decisions(dataset, log.read(path)) if path.is_file() else []
+    path = decision_log.log_path(dataset.profile.files)
+    return current_decisions(dataset, decision_log.read_decisions(path)) if path.is_file() else []

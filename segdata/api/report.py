@@ -12,10 +12,10 @@ from segdata.api.validate import info, measure_dataset, validate
 from segdata.campaign.costs import costs
 from segdata.core.errors import SegdataError
 from segdata.dataset import Dataset
+from segdata.report.dataset_report import DatasetReport
 from segdata.report.flag_json import FlagReport
 from segdata.report.label_errors import LabelErrors, label_errors
-from segdata.report.whole import Whole
-from segdata.review import log
+from segdata.review import decision_log
 
 if TYPE_CHECKING:
     from segdata.agreement.summary.agreed import Agreement
@@ -30,7 +30,7 @@ def overview(
     jobs: int = 0,
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
-) -> Whole:
+) -> DatasetReport:
     """What is known of a dataset's quality: the rules, balance, agreement, noise, review and costs.
 
     Parameters
@@ -50,7 +50,7 @@ def overview(
     notes: list[str] = []
     agreed, conclusions = _agreement(dataset, jobs, notes) if agreement else (None, ())
     noise = None if flagged is None else flag_report(Path(flagged))
-    decisions = [] if "://" in dataset.profile.files else log.read(log_path(dataset))
+    decisions = [] if "://" in dataset.profile.files else decision_log.read_decisions(log_path(dataset))
     reviewed = errors = None
     if decisions:
         more = [] if noise is None else [row.finding() for row in noise.findings]
@@ -58,7 +58,7 @@ def overview(
         errors = None if noise is None else label_errors(noise, decisions)
     right = 0 if reviewed is None else sum(each.right for each in reviewed.rules)
     spent = costs(measure_dataset(dataset, frozenset(), jobs), decisions, dataset.config.cost, right)
-    return Whole(found, summary, agreed, conclusions, noise, reviewed, errors, spent, notes)
+    return DatasetReport(found, summary, agreed, conclusions, noise, reviewed, errors, spent, notes)
 
 
 def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> "tuple[Agreement | None, tuple[Conclusion, ...]]":
@@ -82,7 +82,7 @@ def label_errors_of(data: Data, reports: Iterable[Path], **opening: Unpack[ReadO
 
     It is one of `segdata flag --budget`; None: none of them is, or nobody has decided on any of it.
     """
-    decisions = log.read(log_path(read(data, **opening)))
+    decisions = decision_log.read_decisions(log_path(read(data, **opening)))
     for path in reports:
         try:
             found = label_errors(flag_report(path), decisions)

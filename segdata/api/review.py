@@ -23,20 +23,40 @@ from segdata.dataset import Dataset
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.formats.shared.safe_parsers import read_xml
-from segdata.review import log
-from segdata.review import sent as notes
-from segdata.review.applied import Applied, Applying, Whose, is_below
-from segdata.review.asking import cvat_labels, label_studio_config
-from segdata.review.carried import Mend
-from segdata.review.decided import dealt_with, decided
-from segdata.review.exported import is_export, read_export
-from segdata.review.past import Past, entry
-from segdata.review.progress import Progress, progress
-from segdata.review.redrawn import Imported, of_same, redrawn
-from segdata.review.sent import Sent
-from segdata.review.standing import Standing, latest, matter, newest
-from segdata.review.task import Returned, returned, sent, with_findings
-from segdata.review.told import Told
+from segdata.review import annotation_tasks as notes
+from segdata.review import decision_log
+from segdata.review.annotation_tasks import (
+    ImportResult,
+    ReturnedAnnotation,
+    SentAnnotation,
+    add_finding_category,
+    cvat_labels,
+    label_studio_config,
+    match_sent,
+    parse_returned,
+    prepare_annotation,
+    take_redrawn,
+)
+from segdata.review.apply import (
+    AnnotationKey,
+    AppliedHistory,
+    ApplyResult,
+    DecisionApplier,
+    FixAnnotation,
+    changes_entry,
+    completed_verdicts,
+    is_below_stage,
+    verdicts_on_findings,
+)
+from segdata.review.decision_log import PullResult, is_export, read_export
+from segdata.review.states import (
+    ReviewProgress,
+    ReviewState,
+    decision_subject,
+    measure_progress,
+    newest_states,
+    review_states,
+)
 from segdata.store.fixes import canonical_root, fix_annotation, join_annotations, volume_names
 from segdata.store.revision_reader import free_id
 from segdata.store.revision_writer import segment_rows
@@ -61,7 +81,7 @@ def pull_decisions(
     reviewer: str | None = None,
     adjudicates: bool = False,
     **opening: Unpack[ReadOptions],
-) -> Told:
+) -> PullResult:
     """Write the decisions that were made elsewhere to the log of a dataset; what is in it is not written again.
 
     Parameters
@@ -80,9 +100,9 @@ def pull_decisions(
     path = log_path(dataset)
     notes: tuple[str, ...] = ()
     if origin == "fiftyone":
-        from segdata.report.fiftyone.pulling import pull
+        from segdata.report.fiftyone.decisions import pull_from_fiftyone
 
-        found = pull(name or f"segdata-{dataset.profile.name}", dataset.profile, reviewer)
+        found = pull_from_fiftyone(name or f"segdata-{dataset.profile.name}", dataset.profile, reviewer)
         decisions, notes = list(found.decisions), found.notes
     elif is_export(Path(origin)):
         decisions = read_export(Path(origin))
@@ -90,31 +110,33 @@ def pull_decisions(
         decisions = decisions_in(dataset, Path(origin), reviewer)
     if adjudicates:
         # FiftyOne tells everybody's decisions, and those that were known before settle nothing.
-        known = {*log.read(path)} if origin == "fiftyone" else set()
+        known = {*decision_log.read_decisions(path)} if origin == "fiftyone" else set()
         decisions = [each if each in known else replace(each, adjudicates=True) for each in decisions]
-    torn = ("the log ends in a line that was never finished; it is left out",) if log.load(path).torn else ()
-    return Told(str(origin), len(decisions), _append_new(path, decisions), (*notes, *torn))
+    torn = (
+        ("the log ends in a line that was never finished; it is left out",) if decision_log.load_log(path).torn else ()
+    )
+    return PullResult(str(origin), len(decisions), _append_new(path, decisions), (*notes, *torn))
 
 
 def _append_new(path: Path, decisions: Iterable[Decision]) -> int:
-    said = log.read(path)
+    said = decision_log.read_decisions(path)
     known = {*said, *(replace(each, adjudicates=False) for each in said)}  # who settled it has said it, too
-    return log.append(path, [each for each in dict.fromkeys(decisions) if each not in known])
+    return decision_log.append_decisions(path, [each for each in dict.fromkeys(decisions) if each not in known])
 
 
 def log_path(dataset: Dataset) -> Path:
     """Where the log of a dataset is; raises SegdataError for one that is not on this machine."""
     if "://" in dataset.profile.files:
         raise SegdataError(f"{dataset.profile.files}: a review needs the dataset on this machine; convert it first")
-    return log.place(dataset.profile.files)
+    return decision_log.log_path(dataset.profile.files)
 
 
 def decided_findings(
     dataset: OpenDataset, findings: Sequence[Finding], logs: Iterable[Path], jobs: int = 0
 ) -> dict[Finding, Verdict]:
     """The findings that reviewers have decided, and that concern the same labels still, each with its verdict."""
-    said = [each for path in logs for each in log.read(path)]
-    return decided(findings, latest(said), lambda asked: label_hashes(dataset, asked, jobs))
+    said = [each for path in logs for each in decision_log.read_decisions(path)]
+    return verdicts_on_findings(findings, review_states(said), lambda asked: label_hashes(dataset, asked, jobs))
 
 
 def review_progress(
@@ -124,7 +146,7 @@ def review_progress(
     earlier: Sequence[Finding] = (),
     jobs: int = 0,
     **opening: Unpack[ReadOptions],
-) -> Progress:
+) -> ReviewProgress:
     """How far the review of a dataset is: findings decided and open, reviewers, how often rules are right.
 
     Parameters
@@ -138,21 +160,23 @@ def review_progress(
     dataset = read(data, **opening)
     found = validate(dataset, review=False, jobs=jobs).findings if findings is None else findings
     path, every = log_path(dataset), [*found, *earlier]
-    said, known = log.read(path), decided_findings(dataset, every, [path], jobs)
+    said, known = decision_log.read_decisions(path), decided_findings(dataset, every, [path], jobs)
     rest = [each for each in earlier if each not in known]
-    return progress(said, every, {**dealt_with(rest, latest(said), _is_applied(dataset)), **known})
+    return measure_progress(
+        said, every, {**completed_verdicts(rest, review_states(said), _is_applied(dataset)), **known}
+    )
 
 
 def _is_applied(dataset: Dataset) -> Callable[[Decision], bool]:
     """Whether a decision was carried out in the revisions that led to the current one; only canonical data have any."""
     if dataset.profile.revision is None:
         return lambda decision: False
-    return Past(canonical_root(dataset)).has
+    return AppliedHistory(canonical_root(dataset)).has
 
 
 def apply_decisions(
     data: Data, *, dry_run: bool = False, done: Callable[[int], None] = no_progress, **opening: Unpack[ReadOptions]
-) -> Applied:
+) -> ApplyResult:
     """Carry out what reviewers decided, in a new revision of a canonical dataset.
 
     Parameters
@@ -170,11 +194,11 @@ def apply_decisions(
     """
     dataset = read(data, **opening)
     root = canonical_root(dataset)
-    standings = newest(latest(log.read(log_path(dataset))))
+    standings = newest_states(review_states(decision_log.read_decisions(log_path(dataset))))
     revision = dataset.profile.revision
-    applying = Applying(dataset.profile, Past(root), _fixer(dataset), free_id(root / str(revision)))
+    applying = DecisionApplier(dataset.profile, AppliedHistory(root), _fixer(dataset), free_id(root / str(revision)))
     changed: dict[str, pa.Table] = {}
-    stages: dict[Whose, tuple[str, str]] = {}
+    stages: dict[AnnotationKey, tuple[str, str]] = {}
     about = _by_image(dataset, standings)
     known = {*dataset.source.image_ids}  # decisions about images that are left out now are no conflict
     applying.elsewhere(each for each in standings if each.said[-1].image not in known)
@@ -191,17 +215,17 @@ def apply_decisions(
         columns = {
             name: {whose: said[at] for whose, said in stages.items()} for at, name in enumerate(("stage", "reviewer"))
         }
-        lines = [entry(each.decision, each.pixels) for each in found.done]
+        lines = [changes_entry(each.decision, each.pixels) for each in found.done]
         found.revision = revise(
             root, changed, _summary(found), lines, revision, annotations=columns if stages else None
         )
     return found
 
 
-def _by_image(dataset: Dataset, standings: Sequence[Standing]) -> dict[str, list[Standing]]:
+def _by_image(dataset: Dataset, standings: Sequence[ReviewState]) -> dict[str, list[ReviewState]]:
     """The standings about each image of the dataset."""
     here = set(dataset.image_ids)
-    about: dict[str, list[Standing]] = {}
+    about: dict[str, list[ReviewState]] = {}
     for each in standings:
         image = each.said[-1].image
         if image in here:
@@ -209,7 +233,7 @@ def _by_image(dataset: Dataset, standings: Sequence[Standing]) -> dict[str, list
     return about
 
 
-def _fixer(dataset: Dataset) -> Mend:
+def _fixer(dataset: Dataset) -> FixAnnotation:
     volumes = volume_names(dataset.profile)
 
     def mend(annotation: Annotation, findings: Sequence[Finding]) -> tuple[Batch, Mapping[Finding, int]]:
@@ -221,7 +245,7 @@ def _fixer(dataset: Dataset) -> Mend:
     return mend
 
 
-def _summary(found: Applied) -> str:
+def _summary(found: ApplyResult) -> str:
     made = f"carried out {count_noun(len(found.done), 'decision')} in {count_noun(found.images, 'image')}"
     reviewed = f"{count_noun(found.reviewed, 'annotation')} reviewed"
     return f"review: {f'{made}; {reviewed}' if found.done else reviewed}"
@@ -270,9 +294,9 @@ def export_findings(
     rows = rows if dataset.rows is None else sorted({*rows} & {*dataset.rows.tolist()})
     if not rows:
         raise SegdataError(f"{dataset.profile.files}: no finding is about an image of it")
-    path = notes.beside(log_path(dataset))
-    taxonomy = with_findings(dataset.profile)
-    noted: list[Sent] = []
+    path = notes.sent_path(log_path(dataset))
+    taxonomy = add_finding_category(dataset.profile)
+    noted: list[SentAnnotation] = []
 
     def marked(batch: Batch) -> Batch:
         pieces = [batch.take_images(np.array([row])) for row in range(batch.images.num_rows)]
@@ -283,7 +307,10 @@ def export_findings(
         if to == "cvat" and len(annotations) > 1:
             raise SegdataError(f"{name}: has {len(annotations)} annotations, CVAT holds one; use --to label-studio")
         asks = to == "cvat"  # as attributes; Label Studio has controls for that
-        made = [sent(each, _findings_about(each, about[name]), dataset.profile, taxonomy, asks) for each in annotations]
+        made = [
+            prepare_annotation(each, _findings_about(each, about[name]), dataset.profile, taxonomy, asks)
+            for each in annotations
+        ]
         noted.extend(note for _, note in made)
         return join_annotations(batch, [marked for marked, _ in made])
 
@@ -293,7 +320,7 @@ def export_findings(
     options = {"prefix": prefix} if prefix and to == "label-studio" else None
     done = convert(task, target, to=to, copy_images=copy_images, jobs=jobs, progress=progress, write_options=options)
     _write_instructions(done.target, to)
-    notes.append(path, sorted(noted, key=lambda each: (each.image, each.annotator or "")))
+    notes.record_sent(path, sorted(noted, key=lambda each: (each.image, each.annotator or "")))
     return done
 
 
@@ -318,8 +345,8 @@ def decisions_in(dataset: Dataset, file: Path, reviewer: str | None) -> list[Dec
     Where one is the reviewer's last word on the matter already, it is that word: a file does not say when it was typed.
     """
     via, back = _read_task(dataset, file)
-    words = sorted(log.read(log_path(dataset)), key=lambda each: each.time)
-    last = {(each.reviewer, matter(each)): replace(each, adjudicates=False) for each in words}
+    words = sorted(decision_log.read_decisions(log_path(dataset)), key=lambda each: each.time)
+    last = {(each.reviewer, decision_subject(each)): replace(each, adjudicates=False) for each in words}
     found = []
     for note, said, _ in back:
         asked = {each.key: each for each in note.questions}
@@ -338,7 +365,7 @@ def decisions_in(dataset: Dataset, file: Path, reviewer: str | None) -> list[Dec
                     imprint=asked[key].imprint,
                     comment=comment,
                 )
-                before = last.get((reviewer, matter(said_now)))
+                before = last.get((reviewer, decision_subject(said_now)))
                 is_same = before is not None and (before.verdict, before.comment) == (verdict, comment)
                 found.append(before if before is not None and is_same else said_now)
     return found
@@ -346,7 +373,7 @@ def decisions_in(dataset: Dataset, file: Path, reviewer: str | None) -> list[Dec
 
 def import_task(
     data: Data, file: str | Path, *, reviewer: str | None = None, dry_run: bool = False, **opening: Unpack[ReadOptions]
-) -> Imported:
+) -> ImportResult:
     """Take what was redrawn in a task that `export_findings` wrote, as a new revision of a canonical dataset.
 
     Parameters
@@ -363,14 +390,14 @@ def import_task(
     file was sent from this dataset.
     """
     dataset = read(data, **opening)
-    root, found = canonical_root(dataset), Imported()
+    root, found = canonical_root(dataset), ImportResult()
     _, back = _read_task(dataset, Path(file))
-    about: dict[str, list[tuple[Sent, Returned, Profile]]] = {}
+    about: dict[str, list[tuple[SentAnnotation, ReturnedAnnotation, Profile]]] = {}
     for each in back:
         about.setdefault(each[0].image, []).append(each)
     found.conflicts += [f"{name}: is not in the dataset any more" for name in sorted({*about} - {*dataset.image_ids})]
     changed: dict[str, pa.Table] = {}
-    whose: dict[Whose, bool] = {}
+    whose: dict[AnnotationKey, bool] = {}
     number = free_id(root / str(dataset.profile.revision))
     with image_limits():
         for batch in load_images(dataset, about.keys()):
@@ -394,11 +421,11 @@ def import_task(
 
 def _import_annotation(
     pieces: list[Batch],
-    note: Sent,
-    said: Returned,
+    note: SentAnnotation,
+    said: ReturnedAnnotation,
     profiles: tuple[Profile, Profile],
-    found: Imported,
-    whose: dict[Whose, bool],
+    found: ImportResult,
+    whose: dict[AnnotationKey, bool],
     number: int,
 ) -> int:
     """Take what came back of one annotation; returns the next id that is free.
@@ -410,34 +437,34 @@ def _import_annotation(
         why = "the annotation is there no more" if at is None else "the image has another size now"
         found.conflicts.append(f"{note.image}: {why}")
         return number
-    made = redrawn(Annotation(pieces[at]), note, said, profiles, number)
+    made = take_redrawn(Annotation(pieces[at]), note, said, profiles, number)
     found.conflicts += [f"{note.image}: {why}" for why in made.conflicts]
     found.redrawn, found.deleted = found.redrawn + len(made.redrawn), found.deleted + len(made.deleted)
     found.added, found.untouched = found.added + len(made.added), found.untouched + made.untouched
     if made.after is not None:
-        whose[note.image, note.annotator] = is_below(Annotation(pieces[at]), "reviewed")
+        whose[note.image, note.annotator] = is_below_stage(Annotation(pieces[at]), "reviewed")
         pieces[at] = made.after
     return made.free_id
 
 
-def _read_task(dataset: Dataset, file: Path) -> tuple[Via, list[tuple[Sent, Returned, Profile]]]:
+def _read_task(dataset: Dataset, file: Path) -> tuple[Via, list[tuple[SentAnnotation, ReturnedAnnotation, Profile]]]:
     """The annotations in a file that were sent from this dataset, each as it was sent and as it came back."""
-    back = read(file, taxonomy=with_findings(dataset.profile))
+    back = read(file, taxonomy=add_finding_category(dataset.profile))
     via = _VIA.get(back.profile.format)
     if via is None:
         raise SegdataError(f"{file}: is {back.profile.format}; decisions come from the HTML report, CVAT, Label Studio")
-    known: dict[str, list[Sent]] = {}
-    for note in notes.read(notes.beside(log_path(dataset))):
+    known: dict[str, list[SentAnnotation]] = {}
+    for note in notes.read_sent(notes.sent_path(log_path(dataset))):
         for key in note.keys:
             known.setdefault(key, []).append(note)
-    found: dict[tuple[str, str | None], tuple[Sent, Returned, Profile]] = {}
+    found: dict[tuple[str, str | None], tuple[SentAnnotation, ReturnedAnnotation, Profile]] = {}
     with image_limits():
         for batch in back.batches():
             for row in range(batch.images.num_rows):
                 for annotation in Annotation.each(batch.take_images(np.array([row]))):
-                    said = returned(annotation, back.profile)
+                    said = parse_returned(annotation, back.profile)
                     keys = said.keys.keys() | said.answers.keys()
-                    was = of_same([each for key in sorted(keys) for each in known.get(key, ())], said)
+                    was = match_sent([each for key in sorted(keys) for each in known.get(key, ())], said)
                     if was is not None:
                         _check_once(found, was, file)
                         found[was.image, was.annotator] = (was, said, back.profile)
@@ -446,7 +473,7 @@ def _read_task(dataset: Dataset, file: Path) -> tuple[Via, list[tuple[Sent, Retu
     return via, list(found.values())
 
 
-def _check_once(found: Container[tuple[str, str | None]], note: Sent, file: Path) -> None:
+def _check_once(found: Container[tuple[str, str | None]], note: SentAnnotation, file: Path) -> None:
     if (note.image, note.annotator) in found:
         raise SegdataError(f"{file}: {note.image} is there twice; export each annotation once")
 

@@ -17,7 +17,7 @@ from segdata.core.validation import FailOn, Validation, check_fail_on
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure_source
-from segdata.review.log import place
+from segdata.review.decision_log import log_path
 
 if TYPE_CHECKING:
     from segdata.measure.summary import Summary
@@ -93,7 +93,7 @@ def split_decided(
 
     `of`: the datasets with the decisions, where `dataset` puts several together.
     """
-    logs = [log for each in of or (dataset,) if (log := place(each.profile.files)).is_file()]
+    logs = [log for each in of or (dataset,) if (log := log_path(each.profile.files)).is_file()]
     if not logs:
         return findings, ()
     from segdata.api.review import decided_findings  # seldom needed, and it makes revisions

@@ -6,8 +6,16 @@ from typing import TypeVar, get_args
 
 import click
 
-from segdata.cli.exits import FOUND
-from segdata.cli.options import TAXONOMY_MAP, TOLERANCE, TOLERANCE_MM, Opening, data_options, example, report_options
+from segdata.cli.options import (
+    TAXONOMY_MAP,
+    TOLERANCE,
+    TOLERANCE_MM,
+    DataOptions,
+    data_options,
+    example,
+    report_options,
+)
+from segdata.cli.process import FOUND
 from segdata.core.config import Metric
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -60,13 +68,13 @@ def plan(
     what is left of the defects where rejected deliveries are mended.
     """
     from segdata.api.acceptance import Quality
-    from segdata.cli.output import emit, paper
+    from segdata.cli.output import emit, make_console
     from segdata.report.acceptance import plan_text
     from segdata.report.acceptance_json import plan_json
 
     quality = Quality(aql, limit, producer_risk, consumer_risk)
     found = quality.plan(lot)
-    emit(plan_json(found, quality) if report == "json" else plan_text(found, quality, paper(output)), output)
+    emit(plan_json(found, quality) if report == "json" else plan_text(found, quality, make_console(output)), output)
     return 0
 
 
@@ -109,7 +117,7 @@ def judge(
     taxonomy_map: Path | None,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Accept or reject DELIVERY by the images of GOLD that are in it.
 
@@ -120,15 +128,15 @@ def judge(
     Exits with 1 where the delivery is not accepted.
     """
     from segdata.api.acceptance import Quality, accept
-    from segdata.cli.output import emit, paper, spare
-    from segdata.cli.progress import progress
+    from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.cli.process import progress_bar
     from segdata.report.acceptance import to_text
     from segdata.report.acceptance_json import to_json
 
-    spare(output, opening.inputs(delivery, gold))
+    protect_inputs(output, opening.inputs(delivery, gold))
     quality = Quality(aql, limit, producer_risk, consumer_risk)
     opened = opening.read(delivery), opening.read(gold)
-    with progress("acceptance", len(opened[1])) as done:
+    with progress_bar("acceptance", len(opened[1])) as done:
         found = accept(
             *opened,
             quality=quality,
@@ -142,5 +150,5 @@ def judge(
             jobs=opening.jobs,
             progress=done,
         )
-    emit(to_json(found, quality) if report == "json" else to_text(found, quality, paper(output)), output)
+    emit(to_json(found, quality) if report == "json" else to_text(found, quality, make_console(output)), output)
     return 0 if found.accepted else FOUND

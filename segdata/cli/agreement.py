@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.exits import FOUND, say
 from segdata.cli.options import (
-    BY,
+    GROUP_BY,
     PAIR,
     TAXONOMY_MAP,
     TOLERANCE,
     TOLERANCE_MM,
-    Opening,
+    DataOptions,
     data_options,
     example,
     report_options,
     rule_options,
 )
+from segdata.cli.process import FOUND, say
 from segdata.core.errors import SegdataError
 from segdata.core.validation import FailOn
 
 if TYPE_CHECKING:
     from segdata.api.agreement import AgreementRun
-    from segdata.report.paper import Paper
+    from segdata.report.console import Console
 
 
 @click.command(
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 )
 @click.argument("data", nargs=-1, required=True, metavar="[NAME=]DATA...")
 @click.option("--gold", metavar="NAME", help="The reference: everyone is held against it.")
-@BY
+@GROUP_BY
 @click.option(
     "--plan",
     metavar="WIDTH",
@@ -83,7 +83,7 @@ def command(
     fail_on: FailOn,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Say how much annotators agree, on what, and who differs.
 
@@ -96,15 +96,15 @@ def command(
     for any finding at or above --fail-on.
     """
     from segdata.api.agreement import compare_annotators
-    from segdata.cli.output import emit, paper, spare
-    from segdata.cli.progress import progress
-    from segdata.cli.validate import codes
+    from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.cli.process import progress_bar
+    from segdata.cli.validate import split_codes
     from segdata.core.errors import count_noun
 
-    every = [named(each) for each in data]
-    spare(output, [path for _, path in every] + opening.inputs())
+    every = [parse_named_dataset(each) for each in data]
+    protect_inputs(output, [path for _, path in every] + opening.inputs())
     opened = [(name, opening.read(path)) for name, path in every]
-    with progress("agreement", max(len(each) for _, each in opened)) as done:
+    with progress_bar("agreement", max(len(each) for _, each in opened)) as done:
         found = compare_annotators(
             opened,
             gold=gold,
@@ -120,14 +120,14 @@ def command(
             resamples=resamples,
             seed=seed,
             anonymise=anonymise,
-            select=codes(select),
-            ignore=codes(ignore),
+            select=split_codes(select),
+            ignore=split_codes(ignore),
             review=not no_review,
             jobs=opening.jobs,
             progress=done,
         )
     typed = ["agreement", *map(shlex.quote, data), *opening.words]
-    emit(_report(report, found, typed, paper(output), fail_on, opening.jobs), output)
+    emit(_report(report, found, typed, make_console(output), fail_on, opening.jobs), output)
     if found.decided:
         say(f"{count_noun(found.decided, 'finding')} decided by reviewers; --no-review counts them, too")
     if output is not None:
@@ -135,7 +135,7 @@ def command(
     return FOUND if found.agreement.fails(fail_on) else 0
 
 
-def _report(form: str, found: "AgreementRun", typed: list[str], paper: "Paper", fail_on: FailOn, jobs: int) -> str:
+def _report(form: str, found: "AgreementRun", typed: list[str], paper: "Console", fail_on: FailOn, jobs: int) -> str:
     """The report in one of the forms of `--format`."""
     if form == "json":
         from segdata.report.agreement_json import to_json
@@ -164,7 +164,7 @@ def _html(found: "AgreementRun", typed: list[str], fail_on: FailOn, jobs: int) -
     return to_html(found.agreement, found.tables, drawn, typed, fail_on, scored)
 
 
-def named(text: str) -> tuple[str | None, Path]:
+def parse_named_dataset(text: str) -> tuple[str | None, Path]:
     """NAME=DATA, or DATA; a path that exists is one, whatever it holds."""
     name, mark, path = text.partition("=")
     if not mark or Path(text).exists():

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.exits import say
-from segdata.cli.options import DATA, Opening, data_options, example
+from segdata.cli.options import DATA, DataOptions, data_options, example
+from segdata.cli.process import say
 
 if TYPE_CHECKING:
     from segdata.api.browse import BrowseResult
@@ -50,7 +50,7 @@ def command(
     name: str | None,
     port: int,
     no_launch: bool,
-    opening: Opening,
+    opening: DataOptions,
 ) -> None:
     """Look at a dataset and its findings in FiftyOne's App.
 
@@ -60,17 +60,17 @@ def command(
     machine only, until Ctrl-C. FiftyOne is installed with segdata[browse].
     """
     from segdata.api.browse import browse
-    from segdata.cli.progress import progress
-    from segdata.report.fiftyone.reports import findings_of, predictions_of
+    from segdata.cli.process import progress_bar
+    from segdata.report.findings_json import find_predictions, load_findings
 
     if reviewer:
         os.environ["FIFTYONE_USER"] = reviewer
-    findings = [finding for path in reports for finding in findings_of(path)] if reports else None
-    seen = predictions or next(filter(None, map(predictions_of, reports)), None)
+    findings = [finding for path in reports for finding in load_findings(path)] if reports else None
+    seen = predictions or next(filter(None, map(find_predictions, reports)), None)
     dataset = opening.read(data)
-    with progress("load", len(dataset)) as done:
+    with progress_bar("load", len(dataset)) as done:
         browsed = browse(dataset, findings=findings, predictions=seen, name=name, jobs=opening.jobs, progress=done)
-    _tell(browsed)
+    _report_browsed(browsed)
     if no_launch:
         return
     with browsed.app(port) as shown:
@@ -78,7 +78,7 @@ def command(
         shown.wait()
 
 
-def _tell(browsed: "BrowseResult") -> None:
+def _report_browsed(browsed: "BrowseResult") -> None:
     """What is in FiftyOne now, and what it has no place for."""
     from segdata.core.errors import count_noun
 

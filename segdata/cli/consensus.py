@@ -5,9 +5,9 @@ from typing import Literal
 
 import click
 
-from segdata.cli.agreement import named
-from segdata.cli.exits import FOUND, say
-from segdata.cli.options import Opening, data_options, example, report_options
+from segdata.cli.agreement import parse_named_dataset
+from segdata.cli.options import DataOptions, data_options, example, report_options
+from segdata.cli.process import FOUND, say
 
 
 @click.command(
@@ -74,7 +74,7 @@ def command(
     copy_images: bool,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Write what annotators agree on as a dataset to OUT.
 
@@ -90,15 +90,15 @@ def command(
     Exits with 1 where something could not be read.
     """
     from segdata.api.consensus import consensus
-    from segdata.cli.output import emit, paper, spare
-    from segdata.cli.progress import progress
+    from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.cli.process import progress_bar
     from segdata.report.consensus import to_text
     from segdata.report.consensus_json import to_json
 
-    every = [named(each) for each in data]
-    spare(output, [path for _, path in every] + opening.inputs())
+    every = [parse_named_dataset(each) for each in data]
+    protect_inputs(output, [path for _, path in every] + opening.inputs())
     opened = [(name, opening.read(path)) for name, path in every]
-    with progress("consensus", max(len(each) for _, each in opened)) as done:
+    with progress_bar("consensus", max(len(each) for _, each in opened)) as done:
         found = consensus(
             opened,
             out,
@@ -115,7 +115,7 @@ def command(
             jobs=opening.jobs,
             progress=done,
         )
-    emit(to_json(found) if report == "json" else to_text(found, paper(output)), output)
+    emit(to_json(found) if report == "json" else to_text(found, make_console(output)), output)
     if output is not None:
         say(f"consensus of {len(found.annotators)} annotators in {out}, see {output}")
     return FOUND if found.n_errors else 0

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.exits import FOUND, say
-from segdata.cli.options import Opening, data_options, example, pairs
+from segdata.cli.options import DataOptions, data_options, example, parse_pairs
+from segdata.cli.process import FOUND, say
 
 if TYPE_CHECKING:
     from segdata.api.convert import OnLoss
@@ -76,7 +76,7 @@ def command(
     on_loss: "OnLoss",
     verify: bool,
     copy_images: bool,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Write SRC in another format to DST, which must not exist.
 
@@ -91,11 +91,11 @@ def command(
     `segdata validate` calls errors; everything else is written nevertheless.
     """
     from segdata.api.convert import convert
-    from segdata.cli.output import emit, paper
-    from segdata.cli.progress import progress
+    from segdata.cli.output import emit, make_console
+    from segdata.cli.process import progress_bar
     from segdata.core.errors import LossError
     from segdata.formats.shared.derived_sources import find_image_root
-    from segdata.report.losses import lost, refused, with_images, written
+    from segdata.report.conversion import command_with_images, conversion_text, losses_text, refusal_text
 
     more = {"annotator": annotator, "source": source, "roi": roi}
     dataset = opening.read(src, **{name: value for name, value in more.items() if value is not None})
@@ -104,7 +104,7 @@ def command(
     def announce(losses: "Sequence[Loss]") -> None:
         bar.close()
         if on_loss != "allow" or not losses:
-            emit(lost(losses, to, paper()))
+            emit(losses_text(losses, to, make_console()))
 
     try:
         with bar:
@@ -116,20 +116,28 @@ def command(
                 verify=verify,
                 copy_images=copy_images,
                 jobs=opening.jobs,
-                write_options=pairs(write_options),
-                progress=bar.enter_context(progress("convert", len(dataset))),
+                write_options=parse_pairs(write_options),
+                progress=bar.enter_context(progress_bar("convert", len(dataset))),
                 announce=announce,
                 taxonomy_map=taxonomy_map,
             )
     except LossError as error:
-        emit(refused(str(dst), error.losses, paper()))
+        emit(refusal_text(str(dst), error.losses, make_console()))
         return FOUND
-    emit(written(result, opening.typed(src), paper()))
+    emit(conversion_text(result, opening.typed(src), make_console()))
     for remark in result.not_copied:
         emit(remark)
     # COCO files name images and do not say where they are; the other formats refer to them.
     if to.startswith("coco-") and not copy_images and (images := find_image_root(dataset)) is not None:
-        emit("\n".join(["", "its images are not copied; to read it with them:", *with_images(dst, images, paper())]))
+        emit(
+            "\n".join(
+                [
+                    "",
+                    "its images are not copied; to read it with them:",
+                    *command_with_images(dst, images, make_console()),
+                ]
+            )
+        )
     if result.proof is not None and not result.proof.holds:
         say(f"error: {dst} differs from {src} in more than the losses that were counted; please report it")
         return FOUND

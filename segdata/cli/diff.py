@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from segdata.cli.exits import FOUND, say
-from segdata.cli.options import Opening, data_options, example, pairs, report_options, word
+from segdata.cli.options import DataOptions, data_options, example, option_text, parse_pairs, report_options
+from segdata.cli.process import FOUND, say
 
 if TYPE_CHECKING:
     from segdata.store.diff.difference import Difference
@@ -58,7 +58,7 @@ def command(
     limit: int | None,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
     **of_b: Any,  # Any: each option has its own type
 ) -> int:
     """Compare two datasets of any formats: images, pixels, categories.
@@ -68,25 +68,24 @@ def command(
     with 1, and with 2 when they could not be compared.
     """
     from segdata.api.diff import diff
-    from segdata.cli.output import emit, paper, spare
-    from segdata.cli.progress import progress
-    from segdata.cli.validate import codes
-    from segdata.report.diff_json import to_json
-    from segdata.report.diff_text import FIRST, to_text
+    from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.cli.process import progress_bar
+    from segdata.cli.validate import split_codes
+    from segdata.report.diff import FIRST, diff_json, diff_text
 
-    spare(output, opening.inputs(a, b))
+    protect_inputs(output, opening.inputs(a, b))
     only = opening.given.pop("only", None)
     data_a = opening.read(a)
     names = {"from_b": "format", "read_option_b": "options"}
     given_b = {names.get(name, name.removesuffix("_b")): value for name, value in of_b.items() if value}
     if "options" in given_b:
-        given_b["options"] = pairs(given_b["options"])
-    data_b = Opening(given_b).read(b)
-    with progress("diff", max(len(data_a), len(data_b))) as done:
+        given_b["options"] = parse_pairs(given_b["options"])
+    data_b = DataOptions(given_b).read(b)
+    with progress_bar("diff", max(len(data_a), len(data_b))) as done:
         found = diff(
             data_a,
             data_b,
-            ignore=codes(ignore),
+            ignore=split_codes(ignore),
             only=only,
             strict=strict,
             limit=limit if limit is not None else 100 if report == "json" else FIRST,
@@ -94,21 +93,21 @@ def command(
             progress=done,
         )
     if report == "json":
-        emit(to_json(found), output)
+        emit(diff_json(found), output)
     else:
-        emit(to_text(found, _typed(opening, a, b, of_b, ignore, strict), paper(output)), output)
+        emit(diff_text(found, _typed(opening, a, b, of_b, ignore, strict), make_console(output)), output)
     if output is not None:
         say(f"{_verdict(found)}, see {output}")
     return 0 if found.same else FOUND
 
 
 def _typed(
-    opening: Opening, a: Path, b: Path, of_b: dict[str, Any], ignore: tuple[str, ...], strict: bool
+    opening: DataOptions, a: Path, b: Path, of_b: dict[str, Any], ignore: tuple[str, ...], strict: bool
 ) -> list[str]:
     """The command as it was typed, without its name and --format."""
     values = [(name, each) for name, given in of_b.items() for each in (given if isinstance(given, tuple) else [given])]
-    own = [word("--" + name.replace("_", "-"), value) for name, value in values if value is not None]
-    kinds = [word("--ignore", each) for each in ignore]
+    own = [option_text("--" + name.replace("_", "-"), value) for name, value in values if value is not None]
+    kinds = [option_text("--ignore", each) for each in ignore]
     return [quote(str(a)), quote(str(b)), *opening.words, *own, *kinds, *(["--strict"] if strict else [])]
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.exits import FOUND, say
-from segdata.cli.options import Opening, data_options, example, pairs
+from segdata.cli.options import DataOptions, data_options, example, parse_pairs
+from segdata.cli.process import FOUND, say
 
 if TYPE_CHECKING:
     from segdata.api.draft import DraftResult
@@ -75,7 +75,7 @@ def command(
     quick: bool,
     work: Path | None,
     category: str | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Draft labels for IMAGES, for people to correct.
 
@@ -83,18 +83,20 @@ def command(
     that nobody annotated. OUT is a new canonical dataset, whose annotations
     are from the source "model" and at the stage "drafted".
     """
-    from segdata.cli.progress import progress
+    from segdata.cli.process import progress_bar
 
     if model and predictions is not None:
         raise click.UsageError("give either --model or --predictions")
-    _refuse("--model only", model, {"--precision": precision, "--quick": quick or None, "--work": work})
-    _refuse("--predictions only", predictions is not None, {"--confidence": confidence})
+    _require_mode("--model only", model, {"--precision": precision, "--quick": quick or None, "--work": work})
+    _require_mode("--predictions only", predictions is not None, {"--confidence": confidence})
     methods = {"--method": method, "--option": tuned or None, "--category": category}
-    _refuse("neither --model nor --predictions", not model and predictions is None, methods)
+    _require_mode("neither --model nor --predictions", not model and predictions is None, methods)
     if model:
-        return _told(_by_model(data, out, 0.9 if precision is None else precision, quick, work, opening), out)
+        return _report_draft(
+            _draft_by_model(data, out, 0.9 if precision is None else precision, quick, work, opening), out
+        )
     jobs, confidence = opening.jobs, 0.5 if confidence is None else confidence
-    with progress("draft", None) as done:
+    with progress_bar("draft", None) as done:
         if predictions is not None:
             from segdata.api.draft import draft_from
 
@@ -110,33 +112,33 @@ def command(
                 of,
                 out,
                 method or "watershed",
-                pairs(tuned),
+                parse_pairs(tuned),
                 category=category,
                 taxonomy=taxonomy,
                 jobs=jobs,
                 progress=done,
             )
-    return _told(found, out)
+    return _report_draft(found, out)
 
 
-def _refuse(what: str, is_asked: bool, given: Mapping[str, object]) -> None:
+def _require_mode(what: str, is_asked: bool, given: Mapping[str, object]) -> None:
     """Raise UsageError for an option that says something of a way to draft that is not asked for."""
     for name, value in given.items():
         if value is not None and not is_asked:
             raise click.UsageError(f"{name} goes with {what}")
 
 
-def _by_model(
-    data: Path, out: Path, precision: float, quick: bool, work: Path | None, opening: Opening
+def _draft_by_model(
+    data: Path, out: Path, precision: float, quick: bool, work: Path | None, opening: DataOptions
 ) -> "DraftResult":
     """Draft by networks, with a bar for each stage of the training and one for the drafting."""
     from segdata.api.draft import draft_by_model, unannotated
-    from segdata.cli.progress import stages
+    from segdata.cli.process import stage_bars
     from segdata.noise.networks.settings import Settings, StageProgress
 
     dataset = opening.read(data)
     n_done, total = 0, len(unannotated(dataset))
-    with stages() as trained:
+    with stage_bars() as trained:
 
         def done(more: int) -> None:
             nonlocal n_done
@@ -156,7 +158,7 @@ def _by_model(
         )
 
 
-def _told(found: "DraftResult", out: Path) -> int:
+def _report_draft(found: "DraftResult", out: Path) -> int:
     """Say what was drafted; returns the exit code."""
     written = found.written
     click.echo(f"{written.n_segments:,} segments drafted on {written.n_images:,} images: {out}")

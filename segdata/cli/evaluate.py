@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import PAIR, TAXONOMY_MAP, Opening, data_options, example, report_options
+from segdata.cli.options import PAIR, TAXONOMY_MAP, DataOptions, data_options, example, report_options
 
 _PATH = click.Path(path_type=Path)
 
@@ -35,7 +35,7 @@ def command(
     seed: int,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Hold models against a reference: mIoU, Dice, PQ, and mask AP.
 
@@ -44,16 +44,16 @@ def command(
     What options say about reading holds for GOLD and PREDICTIONS.
     """
     from segdata.api.evaluate import evaluate
-    from segdata.cli.agreement import named
-    from segdata.cli.output import emit, paper, spare
-    from segdata.cli.progress import progress
+    from segdata.cli.agreement import parse_named_dataset
+    from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.cli.process import progress_bar
     from segdata.report.evaluation import to_csv, to_text
     from segdata.report.evaluation_json import to_json
 
-    every = [named(each) for each in predictions]
-    spare(output, opening.inputs(gold, *(path for _, path in every)))
+    every = [parse_named_dataset(each) for each in predictions]
+    protect_inputs(output, opening.inputs(gold, *(path for _, path in every)))
     reference = opening.read(gold)
-    with progress("evaluate", len(reference)) as done:
+    with progress_bar("evaluate", len(reference)) as done:
         found = evaluate(
             every,
             reference,
@@ -66,5 +66,8 @@ def command(
             progress=done,
             **opening.given,
         )
-    emit({"json": to_json, "csv": to_csv}[report](found) if report != "text" else to_text(found, paper(output)), output)
+    emit(
+        {"json": to_json, "csv": to_csv}[report](found) if report != "text" else to_text(found, make_console(output)),
+        output,
+    )
     return 0

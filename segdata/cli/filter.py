@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, Opening, data_options, example
+from segdata.cli.options import DATA, DataOptions, data_options, example
 
 _COLUMNS = """\b
 Columns of
@@ -56,7 +56,7 @@ def command(
     where: tuple[str, ...],
     keep_images: bool,
     copy_images: bool,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Write what meets all conditions to OUT, and say what was dropped.
 
@@ -69,13 +69,12 @@ def command(
     'matches(image_id, "^night/")', 'stage == None'.
     """
     from segdata.api.filter import filter
-    from segdata.cli.outcome import tell
-    from segdata.cli.output import emit, paper
-    from segdata.cli.progress import progress
+    from segdata.cli.output import emit, make_console, report_written
+    from segdata.cli.process import progress_bar
     from segdata.core.errors import count_noun
 
     dataset = opening.read(data)
-    with progress("filter", len(dataset)) as done:
+    with progress_bar("filter", len(dataset)) as done:
         found = filter(
             dataset,
             out,
@@ -94,5 +93,5 @@ def command(
     dropped = [count_noun(found.images, "image"), count_noun(found.annotations, "annotation")]
     dropped.append(f"{count_noun(found.segments, 'segment')} ({found.pixels:,} px)")
     kept = f"kept where {' and '.join(found.conditions)}" if found.conditions else "kept everything"
-    emit("\n".join([*paper().wrap(kept), *paper().wrap(f"dropped {', '.join(dropped)}")]))
-    return tell(found.written, data, opening)
+    emit("\n".join([*make_console().wrap(kept), *make_console().wrap(f"dropped {', '.join(dropped)}")]))
+    return report_written(found.written, data, opening)

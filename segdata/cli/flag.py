@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from segdata.cli.exits import FOUND, say
-from segdata.cli.options import DATA, Opening, data_options, example, report_options, rule_options, word
+from segdata.cli.options import DATA, DataOptions, data_options, example, option_text, report_options, rule_options
+from segdata.cli.process import FOUND, say
 from segdata.core.validation import FailOn
 
 if TYPE_CHECKING:
     from segdata.core.dataset import OpenDataset
     from segdata.noise.flag_result import FlagResult
     from segdata.noise.networks.settings import Settings
-    from segdata.report.text import Asked
+    from segdata.report.findings_text import ReportContext
 
 PATH = click.Path(path_type=Path)
 _PICTURES = 200  # in the HTML report
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TrainingOptions:
     """The options of the training as they were typed; None: chosen from the data."""
 
     given: dict[str, Any]  # Any: each has its own type
@@ -36,7 +36,7 @@ class Wanted:
         if "model" in given:
             given["model"] = load_model_factory(given["model"])
         if "max_memory" in given:
-            given["max_memory"] = n_bytes(given["max_memory"])
+            given["max_memory"] = parse_bytes(given["max_memory"])
         return Settings(**given, jobs=jobs)
 
 
@@ -70,19 +70,21 @@ def training_options(command: Callable[..., int]) -> Callable[..., int]:
     def gathered(**rest: Any) -> int:  # Any: click's own
         given = {name: rest.pop(name) for name in names}
         present = {name: value for name, value in given.items() if not (value is None or value is False or value == ())}
-        words = tuple(word for name, value in present.items() for word in _typed("--" + name.replace("_", "-"), value))
-        return command(wanted=Wanted(present, words), **rest)
+        words = tuple(
+            word for name, value in present.items() for word in _option_words("--" + name.replace("_", "-"), value)
+        )
+        return command(wanted=TrainingOptions(present, words), **rest)
 
     for option in reversed(_TRAINING):
         gathered = option(gathered)
     return gathered
 
 
-def _typed(option: str, value: object) -> list[str]:
+def _option_words(option: str, value: object) -> list[str]:
     """An option as one would type it again."""
     if value is True:
         return [option]
-    return [word(option, each) for each in (value if isinstance(value, tuple) else (value,))]
+    return [option_text(option, each) for each in (value if isinstance(value, tuple) else (value,))]
 
 
 @click.command(
@@ -107,7 +109,7 @@ def _typed(option: str, value: object) -> list[str]:
 @data_options
 def command(
     data: Path,
-    wanted: Wanted,
+    wanted: TrainingOptions,
     predictions: Path | None,
     work: Path | None,
     budget: str | None,
@@ -120,7 +122,7 @@ def command(
     overlays: Path | None,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Rank the labels by how probably they are wrong.
 
@@ -133,17 +135,16 @@ def command(
     Exits with 0 unless something is found at or above --fail-on.
     """
     from segdata.api.flag import flag
-    from segdata.cli.forms import draw
-    from segdata.cli.output import emit, spare, spare_folder
-    from segdata.cli.progress import explained, stages
-    from segdata.cli.validate import codes
+    from segdata.cli.output import draw_overlays, emit, protect_folder, protect_inputs
+    from segdata.cli.process import print_plan, stage_bars
+    from segdata.cli.validate import split_codes
     from segdata.core.errors import count_noun
 
     more = [each for each in (predictions, truth) if each is not None]
-    spare(output, [*opening.inputs(data), *more])
+    protect_inputs(output, [*opening.inputs(data), *more])
     dataset = opening.read(data)
-    spare_folder(overlays, [data, *dataset.profile.places.values()])
-    with stages() as progress:
+    protect_folder(overlays, [data, *dataset.profile.places.values()])
+    with stage_bars() as progress:
         found = flag(
             dataset,
             settings=wanted.settings(opening.jobs),
@@ -151,52 +152,57 @@ def command(
             work=work,
             budget=budget,
             truth=truth,
-            select=codes(select),
-            ignore=codes(ignore),
+            select=split_codes(select),
+            ignore=split_codes(ignore),
             review=not no_review,
-            planned=explained,
+            planned=print_plan,
             progress=progress,
         )
     typed = {"--predictions": predictions, "--work": work, "--budget": budget, "--evaluate": truth}
-    again = [*wanted.words, *(word(name, value) for name, value in typed.items() if value is not None)]
-    asked = _asked(dataset, found, [*opening.typed(data)], again, fail_on, max_findings)
+    again = [*wanted.words, *(option_text(name, value) for name, value in typed.items() if value is not None)]
+    asked = _report_context(dataset, found, [*opening.typed(data)], again, fail_on, max_findings)
     emit(_report(report, found, asked, data, dataset, output, opening.jobs), output)
     if output is not None:
         say(f"{count_noun(len(found.validation.findings), 'finding')}, see {output}")
     if overlays is not None:
-        draw(dataset, found.validation, overlays)
+        draw_overlays(dataset, found.validation, overlays)
     return FOUND if found.validation.fails(fail_on) else 0
 
 
-def _asked(
+def _report_context(
     dataset: "OpenDataset", found: "FlagResult", typed: list[str], again: list[str], fail_on: FailOn, most: int | None
-) -> "Asked":
+) -> "ReportContext":
     from segdata.core.rule import rules
-    from segdata.report.text import Asked
+    from segdata.report.findings_text import ReportContext
 
     ran = [rule for code, rule in rules().items() if rule.command == "flag" or code in found.validation.by_code]
-    return Asked(dataset.profile, ran, typed, fail_on, most, again, "flag")
+    return ReportContext(dataset.profile, ran, typed, fail_on, most, again, "flag")
 
 
 def _report(
-    form: str, found: "FlagResult", asked: "Asked", data: Path, dataset: "OpenDataset", output: Path | None, jobs: int
+    form: str,
+    found: "FlagResult",
+    asked: "ReportContext",
+    data: Path,
+    dataset: "OpenDataset",
+    output: Path | None,
+    jobs: int,
 ) -> str:
     """The report in one of the forms of `--format`."""
-    from segdata.cli.forms import as_html, as_text
-    from segdata.cli.output import paper
+    from segdata.cli.output import format_findings, format_findings_html, make_console
     from segdata.report.flag_json import flag_json
     from segdata.report.flag_text import flag_text, statements
 
     if form == "text":
-        return flag_text(found, asked, paper(output))
+        return flag_text(found, asked, make_console(output))
     if form == "json":
         return flag_json(found, asked.max_findings)
     if form == "html":
-        return as_html(dataset, found.validation, asked, _PICTURES, jobs, statements(found))
-    return as_text(form, found.validation, asked, data, output)
+        return format_findings_html(dataset, found.validation, asked, _PICTURES, jobs, statements(found))
+    return format_findings(form, found.validation, asked, data, output)
 
 
-def n_bytes(text: str) -> int:
+def parse_bytes(text: str) -> int:
     """Bytes as a person writes them.
 
     >>> n_bytes("4GiB"), n_bytes("500 MB")

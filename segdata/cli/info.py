@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.exits import say
-from segdata.cli.options import BY, DATA, Opening, data_options, example, report_options
+from segdata.cli.options import DATA, GROUP_BY, DataOptions, data_options, example, report_options
+from segdata.cli.process import say
 
 
 @click.command(
@@ -31,7 +31,7 @@ from segdata.cli.options import BY, DATA, Opening, data_options, example, report
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write a row for each segment, of class masks for each part: place, length, width, diameter, perimeter.",
 )
-@BY
+@GROUP_BY
 @report_options("text", "json", "html", "csv")
 @data_options
 def command(
@@ -45,15 +45,15 @@ def command(
     by: str | None,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> None:
     """Count images, segments and pixels, by category and stratum."""
     from segdata.api.validate import info
-    from segdata.cli.output import emit, paper, spare
-    from segdata.report.info import to_csv, to_json, to_text
+    from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.report.info import info_csv, info_json, info_text
 
-    spare(output, opening.inputs(data))
-    spare(objects, opening.inputs(data))
+    protect_inputs(output, opening.inputs(data))
+    protect_inputs(objects, opening.inputs(data))
     dataset = opening.read(data)
     summary = info(
         dataset,
@@ -70,10 +70,10 @@ def command(
         n = write_objects(dataset, objects, jobs=opening.jobs)
         say(f"{n:,} rows written to {objects}")
     if report == "text":
-        emit(to_text(summary, paper(output), weights), output)
+        emit(info_text(summary, make_console(output), weights), output)
     elif report == "html":
-        from segdata.report.html.summary import to_html
+        from segdata.report.html.info import to_html
 
         emit(to_html(summary), output)
     else:
-        emit(to_json(summary) if report == "json" else to_csv(summary), output)
+        emit(info_json(summary) if report == "json" else info_csv(summary), output)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, FORCE, Opening, data_options, example, word
+from segdata.cli.options import DATA, FORCE, DataOptions, data_options, example, option_text
 
 
 @click.command(name="init", epilog=example("segdata init masks/", "segdata init /read/only/masks --output my_project"))
@@ -17,7 +17,7 @@ from segdata.cli.options import DATA, FORCE, Opening, data_options, example, wor
 )
 @FORCE
 @data_options
-def command(data: Path, output: Path | None, force: bool, opening: Opening) -> None:
+def command(data: Path, output: Path | None, force: bool, opening: DataOptions) -> None:
     """Write a commented segdata.yaml and a draft taxonomy.yaml.
 
     Nothing in segdata.yaml is switched on yet; the taxonomy holds the
@@ -26,14 +26,14 @@ def command(data: Path, output: Path | None, force: bool, opening: Opening) -> N
     """
     from segdata.api.read import CONFIG, TAXONOMY, dataset_folder
     from segdata.api.taxonomy import draft_config_text, draft_project, draft_taxonomy_text
-    from segdata.cli.output import emit, free, paper
-    from segdata.report.text import typeable
+    from segdata.cli.output import emit, make_console, require_free
+    from segdata.report.findings_text import command_lines
 
     folder = output or dataset_folder(data)
     taxonomy, profile = draft_project(data, **opening.given)
     texts = {folder / CONFIG: draft_config_text(profile), folder / TAXONOMY: draft_taxonomy_text(taxonomy)}
     for target in texts:
-        free(target, force)
+        require_free(target, force)
     for target, text in texts.items():
         emit(text, target)
     written = [f"written {target}" for target in texts]
@@ -41,6 +41,10 @@ def command(data: Path, output: Path | None, force: bool, opening: Opening) -> N
     if output is not None:
         replaced = ("--config ", "--taxonomy ")
         words = [each for each in words if not each.startswith(replaced)]
-        words += [word("--config", folder / CONFIG), word("--taxonomy", folder / TAXONOMY)]
-    lines = [*written, "look through what is written, then:", *typeable(["segdata", "validate", *words], paper())]
+        words += [option_text("--config", folder / CONFIG), option_text("--taxonomy", folder / TAXONOMY)]
+    lines = [
+        *written,
+        "look through what is written, then:",
+        *command_lines(["segdata", "validate", *words], make_console()),
+    ]
     emit("\n".join(lines))

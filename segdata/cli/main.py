@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 import click
 
-from segdata.cli.exits import exit_code
 from segdata.cli.options import example
+from segdata.cli.process import exit_code
 
 SECTIONS = {
     "Begin": ("demo", "init", "taxonomy"),
@@ -30,6 +30,11 @@ SECTIONS = {
     "Change": ("convert", "draft", "formats"),
     "Arrange": ("split", "sample", "filter", "merge", "remap", "tile", "crop", "history", "restore", "prune"),
 }
+_SHARED_MODULES = {  # command: the module that it shares with others
+    **dict.fromkeys(("rules", "explain", "formats"), "catalogue"),
+    **dict.fromkeys(("history", "restore", "prune"), "revisions"),
+    **dict.fromkeys(("tile", "crop"), "tiling"),
+}
 NAMES = tuple(name for names in SECTIONS.values() for name in names)
 
 
@@ -41,10 +46,12 @@ class Commands(click.Group):
         return list(NAMES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The object `command` of the module with the command's name."""
+        """The object `command` of the module with the command's name; of a shared module, the one with its name."""
         if cmd_name not in NAMES:
             return None
-        command: click.Command = import_module(f"segdata.cli.{cmd_name}").command
+        shared = _SHARED_MODULES.get(cmd_name)
+        module = import_module(f"segdata.cli.{shared or cmd_name}")
+        command: click.Command = getattr(module, f"{cmd_name}_command" if shared else "command")
         return command
 
     def resolve_command(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import Opening, data_options, example
+from segdata.cli.options import DataOptions, data_options, example
 
 
 @click.command(
@@ -28,7 +28,7 @@ from segdata.cli.options import Opening, data_options, example
 @click.option("--copy-images", is_flag=True, help="Copy the image files too. Else OUT refers to them.")
 @data_options
 def command(
-    data: tuple[Path, ...], out: Path, maps: tuple[str, ...], apart: bool, copy_images: bool, opening: Opening
+    data: tuple[Path, ...], out: Path, maps: tuple[str, ...], apart: bool, copy_images: bool, opening: DataOptions
 ) -> int:
     """Write several datasets as one to OUT.
 
@@ -41,14 +41,13 @@ def command(
     the name of its dataset. What was renamed is said.
     """
     from segdata.api.merge import merge
-    from segdata.cli.outcome import tell
-    from segdata.cli.output import emit
-    from segdata.cli.progress import progress
+    from segdata.cli.output import emit, report_written
+    from segdata.cli.process import progress_bar
     from segdata.core.errors import count_noun
 
     datasets = [opening.read(each) for each in data]
-    chosen = mapped(data, maps)
-    with progress("merge", sum(map(len, datasets))) as done:
+    chosen = parse_taxonomy_maps(data, maps)
+    with progress_bar("merge", sum(map(len, datasets))) as done:
         found = merge(
             datasets,
             out,
@@ -62,10 +61,10 @@ def command(
         emit(remark)
     if found.n_shared:
         emit(f"{count_noun(found.n_shared, 'image')} joined with those of another dataset")
-    return tell(found.written, data[0], opening)
+    return report_written(found.written, data[0], opening)
 
 
-def mapped(data: tuple[Path, ...], maps: tuple[str, ...]) -> dict[int, Path]:
+def parse_taxonomy_maps(data: tuple[Path, ...], maps: tuple[str, ...]) -> dict[int, Path]:
     """DATA=MAP by the place of DATA."""
     found = {}
     for each in maps:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., object])
 
 DATA = click.argument("data", type=click.Path(path_type=Path))
-BY = click.option(
+GROUP_BY = click.option(
     "--by",
     metavar="COLUMN",
     help="Tell apart split, camera, sequence, group, folder, size, annotator, source, stage, month, or a key of the "
@@ -46,7 +46,7 @@ def example(*commands: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class DataOptions:
     """How DATA is to be opened: the common options.
 
     Attributes
@@ -62,10 +62,10 @@ class Opening:
 
     def read(self, data: Path, **more: object) -> "OpenDataset":
         """Open DATA; `more` are further arguments of `segdata.read`."""
-        from segdata.cli.startup import collect_seldom, spare_pandas
+        from segdata.cli.process import block_pandas_import, collect_garbage_rarely
 
-        spare_pandas()
-        collect_seldom()
+        block_pandas_import()
+        collect_garbage_rarely()
         from segdata.api.read import read
 
         return read(data, **{**self.given, **more})
@@ -123,20 +123,20 @@ def data_options(command: F) -> F:
         given = {"format": format, "taxonomy": taxonomy, "images": images, "only": only, "config": config}
         present: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         typed = {"format": "from", "only": "list"}
-        words = tuple(word("--" + typed.get(name, name), value) for name, value in present.items())
+        words = tuple(option_text("--" + typed.get(name, name), value) for name, value in present.items())
         if only is not None:
-            present["only"] = listed(only)
+            present["only"] = read_list(only)
         if options:
-            present["options"] = pairs(options)
-            words += tuple(word("--read-option", option) for option in options)
-        return command(opening=Opening(present, jobs, words), **rest)
+            present["options"] = parse_pairs(options)
+            words += tuple(option_text("--read-option", option) for option in options)
+        return command(opening=DataOptions(present, jobs, words), **rest)
 
     for option in reversed(_DATA_OPTIONS):
         gathered = option(gathered)
     return gathered  # type: ignore[return-value]  # click calls it by keyword
 
 
-def pairs(options: tuple[str, ...]) -> dict[str, str]:
+def parse_pairs(options: tuple[str, ...]) -> dict[str, str]:
     """NAME=VALUE options by name.
 
     >>> pairs(("polygons=exact",))
@@ -149,7 +149,7 @@ def pairs(options: tuple[str, ...]) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in split}
 
 
-def word(option: str, *values: object) -> str:
+def option_text(option: str, *values: object) -> str:
     """An option with its values as one would type it: one word of a command, not to be broken.
 
     >>> word("--list", "my names.txt")
@@ -191,7 +191,7 @@ def rule_options(command: F) -> F:
     return command
 
 
-def listed(path: Path) -> list[str]:
+def read_list(path: Path) -> list[str]:
     """The lines of a file (`-`: of stdin) without blank ones and those that begin with #."""
     try:
         with click.open_file(str(path), encoding="utf-8-sig") as file:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.exits import FOUND, say
-from segdata.cli.options import DATA, Opening, data_options, example, report_options
+from segdata.cli.options import DATA, DataOptions, data_options, example, report_options
+from segdata.cli.process import FOUND, say
 
 _COUNT = click.IntRange(min=1)
 _AMOUNT = click.FloatRange(min=0, min_open=True)
@@ -45,7 +45,7 @@ def command(
     ignore: tuple[str, ...],
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Say from a small pilot whether a taxonomy is ready.
 
@@ -57,15 +57,15 @@ def command(
     Exits with 0 when it is ready, with 1 when not.
     """
     from segdata.api.pilot import pilot
-    from segdata.cli.output import emit, paper, spare
-    from segdata.cli.progress import progress
-    from segdata.cli.validate import codes
+    from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.cli.process import progress_bar
+    from segdata.cli.validate import split_codes
     from segdata.report.pilot import to_text
     from segdata.report.pilot_json import to_json
 
-    spare(output, opening.inputs(data))
+    protect_inputs(output, opening.inputs(data))
     dataset = opening.read(data)
-    with progress("pilot", len(dataset)) as done:
+    with progress_bar("pilot", len(dataset)) as done:
         found = pilot(
             dataset,
             campaign=campaign,
@@ -73,11 +73,11 @@ def command(
             minutes_per_image=minutes_per_image,
             minutes_per_segment=minutes_per_segment,
             rate=rate,
-            ignore=codes(ignore),
+            ignore=split_codes(ignore),
             jobs=opening.jobs,
             progress=done,
         )
-    emit(to_json(found) if report == "json" else to_text(found, paper(output)), output)
+    emit(to_json(found) if report == "json" else to_text(found, make_console(output)), output)
     if output is not None:
         say(f"{'ready' if found.ready else 'not ready'}, see {output}")
     return 0 if found.ready else FOUND

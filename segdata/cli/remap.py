@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, Opening, data_options, example
+from segdata.cli.options import DATA, DataOptions, data_options, example
 
 
 @click.command(
@@ -35,7 +35,7 @@ def command(
     drop: tuple[str, ...],
     file: Path | None,
     copy_images: bool,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Rename, join and drop categories.
 
@@ -44,23 +44,22 @@ def command(
     counted.
     """
     from segdata.api.remap import remap
-    from segdata.cli.outcome import tell
-    from segdata.cli.output import emit
-    from segdata.cli.progress import progress
+    from segdata.cli.output import emit, report_written
+    from segdata.cli.process import progress_bar
 
     if (file is None) == (not rename and not drop):
         raise click.UsageError("give --rename and --drop, or --map MAP")
     dataset = opening.read(data)
-    with progress("remap", len(dataset)) as done:
+    with progress_bar("remap", len(dataset)) as done:
         found = remap(
-            dataset, out, file or renamed(rename, drop), copy_images=copy_images, jobs=opening.jobs, progress=done
+            dataset, out, file or parse_renames(rename, drop), copy_images=copy_images, jobs=opening.jobs, progress=done
         )
     for loss in found.losses:
         emit(str(loss))
-    return tell(found, data, opening)
+    return report_written(found, data, opening)
 
 
-def renamed(rename: tuple[str, ...], drop: tuple[str, ...]) -> dict[str, str | None]:
+def parse_renames(rename: tuple[str, ...], drop: tuple[str, ...]) -> dict[str, str | None]:
     """OLD=NEW and dropped names as a map.
 
     >>> renamed(("car=vehicle",), ("person",))

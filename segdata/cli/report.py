@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, Opening, data_options, example, report_options
+from segdata.cli.options import DATA, DataOptions, data_options, example, report_options
 
 
 @click.command(
@@ -26,7 +26,7 @@ from segdata.cli.options import DATA, Opening, data_options, example, report_opt
 @report_options("text", "json", "html")
 @data_options
 def command(
-    data: Path, flagged: Path | None, no_agreement: bool, report: str, output: Path | None, opening: Opening
+    data: Path, flagged: Path | None, no_agreement: bool, report: str, output: Path | None, opening: DataOptions
 ) -> None:
     """Say what is known of a dataset's quality, and what it cost.
 
@@ -36,23 +36,23 @@ def command(
     """
     from segdata.api.report import overview
     from segdata.api.source_cache import cache_folder
-    from segdata.cli.output import emit, paper, spare
-    from segdata.cli.progress import progress
+    from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.cli.process import progress_bar
 
-    spare(output, [*opening.inputs(data), flagged])
+    protect_inputs(output, [*opening.inputs(data), flagged])
     dataset = opening.read(data, cache=cache_folder())
-    with progress("report", len(dataset)) as done:
+    with progress_bar("report", len(dataset)) as done:
         found = overview(dataset, flagged=flagged, agreement=not no_agreement, jobs=opening.jobs, progress=done)
     if report == "json":
-        from segdata.report.whole_json import whole_json
+        from segdata.report.dataset_report import dataset_report_json
 
-        emit(whole_json(found), output)
+        emit(dataset_report_json(found), output)
     elif report == "html":
-        from segdata.report.html.whole import to_html
+        from segdata.report.html.dataset_report import to_html
 
         emit(to_html(found, opening.typed(data)), output)
     else:
-        from segdata.report.whole_text import whole_text
+        from segdata.report.dataset_report import dataset_report_text
 
         more = ["--no-agreement"] * no_agreement + (["--flagged", shlex.quote(str(flagged))] if flagged else [])
-        emit(whole_text(found, ["report", *opening.typed(data), *more], paper(output)), output)
+        emit(dataset_report_text(found, ["report", *opening.typed(data), *more], make_console(output)), output)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.exits import FOUND, say
-from segdata.cli.options import DATA, Opening, data_options, example, report_options
+from segdata.cli.options import DATA, DataOptions, data_options, example, report_options
+from segdata.cli.process import FOUND, say
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _PATH = click.Path(path_type=Path)
@@ -57,7 +57,7 @@ def pull(
     adjudicate: bool,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> None:
     """Write decisions to the dataset's log; what is there is left alone.
 
@@ -67,17 +67,16 @@ def pull(
     as NAME.review.jsonl; it only grows.
     """
     from segdata.api.review import pull_decisions
-    from segdata.cli.output import emit, spare
-    from segdata.report.review_json import pulled_json
-    from segdata.report.review_text import pulled_text
-    from segdata.review.told import Told
+    from segdata.cli.output import emit, protect_inputs
+    from segdata.report.review import pulled_json, pulled_text
+    from segdata.review.decision_log import PullResult
 
     origins: list[str | Path] = [*([source] if source else []), *files]
     if not origins:
         raise click.UsageError("name files with decisions, or --source fiftyone")
-    spare(output, [*opening.inputs(data), *files])
+    protect_inputs(output, [*opening.inputs(data), *files])
     dataset = opening.read(data)
-    found: list[Told] = []
+    found: list[PullResult] = []
     try:
         for origin in origins:
             found.append(pull_decisions(dataset, origin, name=name, reviewer=reviewer, adjudicates=adjudicate))
@@ -95,7 +94,7 @@ def pull(
 @click.option("--dry-run", is_flag=True, help="Change nothing; say what would be done.")
 @report_options("text", "json")
 @data_options
-def apply(data: Path, dry_run: bool, report: str, output: Path | None, opening: Opening) -> int:
+def apply(data: Path, dry_run: bool, report: str, output: Path | None, opening: DataOptions) -> int:
     """Carry out decisions in a new revision of a canonical dataset.
 
     Accepted corrections and fixes are made, rejected segments deleted, and
@@ -105,17 +104,16 @@ def apply(data: Path, dry_run: bool, report: str, output: Path | None, opening: 
     when there are conflicts or disputes.
     """
     from segdata.api.review import apply_decisions
-    from segdata.cli.output import emit, paper, spare
-    from segdata.report.review_json import applied_json
-    from segdata.report.review_text import applied_text
+    from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.report.review import applied_json, applied_text
 
-    spare(output, opening.inputs(data))
+    protect_inputs(output, opening.inputs(data))
     dataset = opening.read(data)
     found = apply_decisions(dataset, dry_run=dry_run)
     if report == "json":
         emit(applied_json(found, dataset.profile.files), output)
     else:
-        emit(applied_text(found, opening.typed(data), dry_run, paper(output)), output)
+        emit(applied_text(found, opening.typed(data), dry_run, make_console(output)), output)
     return FOUND if found.conflicts or found.disputed else 0
 
 
@@ -127,7 +125,7 @@ def apply(data: Path, dry_run: bool, report: str, output: Path | None, opening: 
 @_FINDINGS
 @report_options("text", "json")
 @data_options
-def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | None, opening: Opening) -> None:
+def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | None, opening: DataOptions) -> None:
     """Say how far the review is, and how often rules were right.
 
     Findings decided and open by rule, with the share that was right and its
@@ -139,17 +137,20 @@ def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | 
     from segdata.api.report import label_errors_of
     from segdata.api.review import review_progress
     from segdata.api.source_cache import cache_folder
-    from segdata.cli.output import emit, paper, spare
-    from segdata.report.fiftyone.reports import findings_of
-    from segdata.report.review_json import progress_json
-    from segdata.report.review_text import progress_text
+    from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.report.findings_json import load_findings
+    from segdata.report.review import progress_json, progress_text
 
-    spare(output, [*opening.inputs(data), *findings])
-    earlier = [each for path in findings for each in findings_of(path)]
+    protect_inputs(output, [*opening.inputs(data), *findings])
+    earlier = [each for path in findings for each in load_findings(path)]
     dataset = opening.read(data, cache=cache_folder())
     found = review_progress(dataset, findings=[] if findings else None, earlier=earlier, jobs=opening.jobs)
     name, errors = dataset.profile.files, label_errors_of(dataset, findings)
-    text = progress_text(found, name, paper(output), errors) if report == "text" else progress_json(found, name, errors)
+    text = (
+        progress_text(found, name, make_console(output), errors)
+        if report == "text"
+        else progress_json(found, name, errors)
+    )
     emit(text, output)
 
 
@@ -177,7 +178,7 @@ def export(
     copy_images: bool,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> None:
     """Write a task for an annotation tool: only the images with findings.
 
@@ -190,14 +191,14 @@ def export(
     from segdata.api.review import export_findings
     from segdata.api.source_cache import cache_folder
     from segdata.api.validate import validate
-    from segdata.cli.output import emit, spare
+    from segdata.cli.output import emit, protect_inputs
     from segdata.core.errors import count_noun
-    from segdata.report.fiftyone.reports import findings_of
-    from segdata.report.review_json import exported_json
+    from segdata.report.findings_json import load_findings
+    from segdata.report.review import exported_json
 
-    spare(output, [*opening.inputs(data), *findings])
+    protect_inputs(output, [*opening.inputs(data), *findings])
     dataset = opening.read(data, cache=cache_folder())
-    given = [each for path in findings for each in findings_of(path)]
+    given = [each for path in findings for each in load_findings(path)]
     found = given if findings else validate(dataset, jobs=opening.jobs).findings
     done = export_findings(dataset, found, to, target, prefix=prefix, copy_images=copy_images, jobs=opening.jobs)  # type: ignore[arg-type]  # click has checked it
     what = f"{count_noun(done.n_images, 'image')}, {count_noun(done.n_segments, 'label')} with the findings"
@@ -225,7 +226,7 @@ def import_(
     dry_run: bool,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Take what was redrawn in CVAT or Label Studio, in a new revision.
 
@@ -235,13 +236,12 @@ def import_(
     conflicts.
     """
     from segdata.api.review import import_task
-    from segdata.cli.output import emit, paper, spare
-    from segdata.report.review_json import imported_json
-    from segdata.report.review_text import imported_text
+    from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.report.review import imported_json, imported_text
 
-    spare(output, [*opening.inputs(data), file])
+    protect_inputs(output, [*opening.inputs(data), file])
     dataset = opening.read(data)
     found = import_task(dataset, file, reviewer=reviewer, dry_run=dry_run)
     made = imported_json(found, dataset.profile.files) if report == "json" else None
-    emit(made or imported_text(found, dry_run, paper(output)), output)
+    emit(made or imported_text(found, dry_run, make_console(output)), output)
     return FOUND if found.conflicts else 0

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import PAIR, TAXONOMY_MAP, TOLERANCE_MM, Opening, data_options, example, report_options
+from segdata.cli.options import PAIR, TAXONOMY_MAP, TOLERANCE_MM, DataOptions, data_options, example, report_options
 
 _PATH = click.Path(path_type=Path)
 _AMOUNT = click.FloatRange(min=0, min_open=True)
@@ -36,7 +36,7 @@ def command(
     confidence: float,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Say how much of the work BEFORE a review was changed AFTER it.
 
@@ -47,14 +47,14 @@ def command(
     say about reading holds for both.
     """
     from segdata.api.scorecard import rework
-    from segdata.cli.output import emit, paper, spare
-    from segdata.cli.progress import progress
+    from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.cli.process import progress_bar
     from segdata.report.rework import to_csv, to_text
     from segdata.report.rework_json import to_json
 
-    spare(output, opening.inputs(before, after))
+    protect_inputs(output, opening.inputs(before, after))
     opened = opening.read(before), opening.read(after)
-    with progress("rework", len(opened[0])) as done:
+    with progress_bar("rework", len(opened[0])) as done:
         found = rework(
             *opened,
             tolerance=tolerance,
@@ -65,5 +65,8 @@ def command(
             jobs=opening.jobs,
             progress=done,
         )
-    emit({"json": to_json, "csv": to_csv}[report](found) if report != "text" else to_text(found, paper(output)), output)
+    emit(
+        {"json": to_json, "csv": to_csv}[report](found) if report != "text" else to_text(found, make_console(output)),
+        output,
+    )
     return 0

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.options import DATA, Opening, data_options, example, report_options
+from segdata.cli.options import DATA, DataOptions, data_options, example, report_options
 
 if TYPE_CHECKING:
     from segdata.store.sample import Purpose
@@ -48,7 +48,7 @@ def command(
     copy_images: bool,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Draw N images of DATA, and write them to OUT with their labels.
 
@@ -59,14 +59,13 @@ def command(
     them on the whole.
     """
     from segdata.api.sample import draw_sample
-    from segdata.cli.outcome import tell
-    from segdata.cli.output import emit, paper, spare
-    from segdata.cli.progress import progress
-    from segdata.report.draw import to_json, to_text
+    from segdata.cli.output import emit, make_console, protect_inputs, report_written
+    from segdata.cli.process import progress_bar
+    from segdata.report.edits import sample_json, sample_text
 
-    spare(output, opening.inputs(data))
+    protect_inputs(output, opening.inputs(data))
     dataset = opening.read(data)
-    with progress("sample", n) as done:
+    with progress_bar("sample", n) as done:
         found = draw_sample(
             dataset,
             out,
@@ -81,7 +80,7 @@ def command(
         )
     assert found.written is not None
     if report == "json":
-        emit(to_json(found.draw, target=str(found.written.target)), output)
+        emit(sample_json(found.draw, target=str(found.written.target)), output)
         return 0
-    emit(to_text(found.draw, paper(output)), output)
-    return tell(found.written, data, opening)
+    emit(sample_text(found.draw, make_console(output)), output)
+    return report_written(found.written, data, opening)

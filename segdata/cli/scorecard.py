@@ -11,7 +11,7 @@ from segdata.cli.options import (
     TAXONOMY_MAP,
     TOLERANCE,
     TOLERANCE_MM,
-    Opening,
+    DataOptions,
     data_options,
     example,
     report_options,
@@ -59,7 +59,7 @@ def command(
     taxonomy_map: Path | None,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Say what each annotator did, how well, how fast, and how that changes.
 
@@ -69,16 +69,16 @@ def command(
     with what the guideline says. DATA as for `segdata agreement`.
     """
     from segdata.api.scorecard import score_annotators
-    from segdata.cli.agreement import named
-    from segdata.cli.output import emit, paper, spare
-    from segdata.cli.progress import progress
+    from segdata.cli.agreement import parse_named_dataset
+    from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.cli.process import progress_bar
     from segdata.report.scorecard import to_csv, to_text
     from segdata.report.scorecard_json import to_json
 
-    every = [named(each) for each in data]
-    spare(output, opening.inputs(*(path for _, path in every), *([] if before is None else [before])))
+    every = [parse_named_dataset(each) for each in data]
+    protect_inputs(output, opening.inputs(*(path for _, path in every), *([] if before is None else [before])))
     opened = [(name, opening.read(path)) for name, path in every]
-    with progress("scorecard", max(len(each) for _, each in opened)) as done:
+    with progress_bar("scorecard", max(len(each) for _, each in opened)) as done:
         scored = score_annotators(
             opened,
             gold=gold,
@@ -93,7 +93,7 @@ def command(
             progress=done,
         )
     forms = {
-        "text": lambda: to_text(scored.scorecard, paper(output)),
+        "text": lambda: to_text(scored.scorecard, make_console(output)),
         "html": lambda: _html(scored, ["scorecard", *map(shlex.quote, data), *opening.words], opening.jobs),
         "json": lambda: to_json(scored.scorecard),
         "csv": lambda: to_csv(scored.scorecard),

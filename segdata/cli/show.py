@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.exits import say
-from segdata.cli.options import DATA, Opening, data_options, example
+from segdata.cli.options import DATA, DataOptions, data_options, example
+from segdata.cli.process import say
 from segdata.core.errors import SegdataError
 
 
@@ -26,21 +26,21 @@ from segdata.core.errors import SegdataError
     help="A folder, or for one image a PNG file; default: segdata-pictures.",
 )
 @data_options
-def command(data: Path, names: tuple[str, ...], findings: bool, output: Path, opening: Opening) -> None:
+def command(data: Path, names: tuple[str, ...], findings: bool, output: Path, opening: DataOptions) -> None:
     """Draw images with their segments as PNG, and say where they are.
 
     IMAGE is the id of an image (its path below the folder of images), or the
     end of one. Prints the files written.
     """
     from segdata.api.validate import validate
-    from segdata.cli.output import emit, spare
+    from segdata.cli.output import emit, protect_inputs
     from segdata.formats.shared.images import image_limits
-    from segdata.report.pictures import draw_image, image_named
+    from segdata.report.pictures.overlays import draw_image, find_image
 
     dataset = opening.read(data)
-    chosen = [image_named(dataset, name) for name in names]
+    chosen = [find_image(dataset, name) for name in names]
     one_file = output.suffix.lower() == ".png"
-    spare(output, opening.inputs(data))
+    protect_inputs(output, opening.inputs(data))
     if one_file and len(chosen) > 1:
         raise SegdataError(f"{output} is one file, {len(chosen)} images are to be drawn: name a folder")
     found = validate(opening.read(data, only=chosen), jobs=opening.jobs).findings if findings else ()

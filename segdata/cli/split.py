@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.exits import say
-from segdata.cli.options import DATA, Opening, data_options, example, report_options
+from segdata.cli.options import DATA, DataOptions, data_options, example, report_options
+from segdata.cli.process import say
 
 
 @click.command(
@@ -53,7 +53,7 @@ def command(
     dry_run: bool,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> None:
     """Divide images into train, val and test, balanced and leak-free.
 
@@ -66,16 +66,16 @@ def command(
     give the same division, whatever their order.
     """
     from segdata.api.split import split
-    from segdata.cli.output import emit, paper, spare
-    from segdata.cli.progress import progress
-    from segdata.report.split import to_json, to_text
+    from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.cli.process import progress_bar
+    from segdata.report.edits import split_json, split_text
 
-    spare(output, opening.inputs(data))
+    protect_inputs(output, opening.inputs(data))
     dataset = opening.read(data)
-    with progress("split", len(dataset)) as done:
+    with progress_bar("split", len(dataset)) as done:
         found = split(
             dataset,
-            shares(parts),
+            parse_shares(parts),
             group=group,
             seed=seed,
             keep=keep,
@@ -87,16 +87,16 @@ def command(
         )
     if report == "json":
         written = {"revision": found.revision, "lists": [str(path) for path in found.lists]}
-        emit(to_json(found.deal, found.n_alike, **written), output)
+        emit(split_json(found.deal, found.n_alike, **written), output)
     else:
-        emit(to_text(found.deal, found.n_alike, paper(output)), output)
+        emit(split_text(found.deal, found.n_alike, make_console(output)), output)
     if found.revision is not None:
         say(f"{data} has revision {found.revision} now, with the parts in its column split")
     if found.lists:
         say(f"lists written: {', '.join(map(str, found.lists))}")
 
 
-def shares(text: str) -> dict[str, float]:
+def parse_shares(text: str) -> dict[str, float]:
     """NAME=SHARE, … as numbers by name.
 
     >>> shares("train=0.8, val=0.2")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.exits import FOUND, say
-from segdata.cli.options import DATA, FORCE, Opening, data_options, example, report_options
+from segdata.cli.options import DATA, FORCE, DataOptions, data_options, example, report_options
+from segdata.cli.process import FOUND, say
 
 _FILE = click.Path(path_type=Path)
 
@@ -28,7 +28,7 @@ def command() -> None:
 )
 @FORCE
 @data_options
-def init(data: Path, output: Path | None, force: bool, opening: Opening) -> None:
+def init(data: Path, output: Path | None, force: bool, opening: DataOptions) -> None:
     """Draft a taxonomy from masks or a COCO file.
 
     The categories that DATA names; where it names none every colour or id
@@ -36,11 +36,11 @@ def init(data: Path, output: Path | None, force: bool, opening: Opening) -> None
     kinds, and save it as taxonomy.yaml beside DATA (--output).
     """
     from segdata.api.taxonomy import draft_taxonomy_of, draft_taxonomy_text
-    from segdata.cli.output import emit, free
+    from segdata.cli.output import emit, require_free
 
     text = draft_taxonomy_text(draft_taxonomy_of(data, **opening.given)[0])
     if output is not None:
-        free(output, force)
+        require_free(output, force)
     emit(text, output)
     if output is not None:
         say(f"draft written to {output}; correct names and kinds, then: segdata taxonomy check {output}")
@@ -59,7 +59,7 @@ def check(file: Path, quiet: bool) -> int:
     """
     from segdata.api.taxonomy import taxonomy_dataset, taxonomy_file
     from segdata.api.validate import validate
-    from segdata.cli.output import emit, paper
+    from segdata.cli.output import emit, make_console
     from segdata.core.errors import count_noun
     from segdata.core.guideline import taxonomy_advice
     from segdata.core.taxonomy import load_taxonomy
@@ -67,7 +67,7 @@ def check(file: Path, quiet: bool) -> int:
     path = taxonomy_file(file)
     taxonomy = load_taxonomy(path)
     findings = validate(taxonomy_dataset(taxonomy), select=["SEG208"]).findings
-    on = paper()
+    on = make_console()
     lines = []
     for finding in findings:
         head = on.paint(f"{finding.severity} {finding.code}", finding.severity)
@@ -115,20 +115,20 @@ def diff(old: Path, new: Path, report: str, output: Path | None, force: bool) ->
     from os.path import relpath
 
     from segdata.api.taxonomy import diff_taxonomies, taxonomy_file
-    from segdata.cli.output import emit, free, paper
-    from segdata.report.taxonomy_diff import diff_json, diff_text
+    from segdata.cli.output import emit, make_console, require_free
+    from segdata.report.diff import taxonomy_diff_json, taxonomy_diff_text
     from segdata.store.remap import dump_map
 
     found = diff_taxonomies(old, new)
     if output is not None:
-        free(output, force)
+        require_free(output, force)
         beside = Path(relpath(taxonomy_file(new).absolute(), output.absolute().parent)).as_posix()
         emit(dump_map(found.migration, beside), output)
         say(f"map written to {output}")
     if report == "json":
-        emit(diff_json(found, str(old), str(new)))
+        emit(taxonomy_diff_json(found, str(old), str(new)))
     else:
-        emit(diff_text(found, str(old), str(new), None if output is None else str(output), paper()))
+        emit(taxonomy_diff_text(found, str(old), str(new), None if output is None else str(output), make_console()))
     return FOUND if found.changes else 0
 
 
@@ -150,7 +150,7 @@ def doc(file: Path, report: str, output: Path | None, force: bool) -> None:
     shown; an HTML page has them within.
     """
     from segdata.api.taxonomy import taxonomy_file
-    from segdata.cli.output import emit, free
+    from segdata.cli.output import emit, require_free
     from segdata.core.taxonomy import load_taxonomy
     from segdata.report.guideline import guideline_html, guideline_markdown
 
@@ -158,6 +158,6 @@ def doc(file: Path, report: str, output: Path | None, force: bool) -> None:
     taxonomy = load_taxonomy(path)
     title = f"{taxonomy.name or path.absolute().parent.name}: how to annotate"
     if output is not None:
-        free(output, force)
+        require_free(output, force)
     text = guideline_html(taxonomy, title, path.parent) if report == "html" else guideline_markdown(taxonomy, title)
     emit(text, output)

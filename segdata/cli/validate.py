@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.exits import FOUND, say
-from segdata.cli.options import BY, DATA, Opening, data_options, example, report_options, rule_options, word
+from segdata.cli.options import (
+    DATA,
+    GROUP_BY,
+    DataOptions,
+    data_options,
+    example,
+    option_text,
+    report_options,
+    rule_options,
+)
+from segdata.cli.process import FOUND, say
 from segdata.core.validation import FailOn, Validation
 
 if TYPE_CHECKING:
@@ -18,7 +27,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RuleSelection:
     """Which rules run, and by which column: `select` and `ignore` as typed, each with commas.
 
     `review`: what reviewers have decided is left out.
@@ -32,13 +41,13 @@ class Choice:
     def findings(self, dataset: "OpenDataset", jobs: int) -> Validation:
         """What the rules find."""
         from segdata.api.validate import validate
-        from segdata.cli.progress import progress
+        from segdata.cli.process import progress_bar
 
-        with progress("validate", len(dataset)) as done:
+        with progress_bar("validate", len(dataset)) as done:
             return validate(
                 dataset,
-                select=codes(self.select),
-                ignore=codes(self.ignore),
+                select=split_codes(self.select),
+                ignore=split_codes(self.ignore),
                 by=self.by,
                 review=self.review,
                 jobs=jobs,
@@ -51,15 +60,17 @@ class Choice:
 
         return [
             rule
-            for rule in select_rules(dataset.config, codes(self.select), codes(self.ignore))
+            for rule in select_rules(dataset.config, split_codes(self.select), split_codes(self.ignore))
             if rule.applies(dataset.profile) and rule.code not in result.skipped
         ]
 
     def words(self, baseline: Path | None) -> list[str]:
         """The same as one would type it again."""
-        words = [word("--select", code) for code in self.select] + [word("--ignore", code) for code in self.ignore]
-        words += ([] if self.by is None else [word("--by", self.by)]) + ([] if self.review else ["--no-review"])
-        return words + ([] if baseline is None else [word("--baseline", baseline)])
+        words = [option_text("--select", code) for code in self.select] + [
+            option_text("--ignore", code) for code in self.ignore
+        ]
+        words += ([] if self.by is None else [option_text("--by", self.by)]) + ([] if self.review else ["--no-review"])
+        return words + ([] if baseline is None else [option_text("--baseline", baseline)])
 
 
 @click.command(
@@ -74,7 +85,7 @@ class Choice:
 )
 @DATA
 @rule_options
-@BY
+@GROUP_BY
 @click.option("--baseline", type=FILE, metavar="FILE", help="An earlier report: only what is new counts.")
 @click.option("--write-baseline", type=FILE, metavar="FILE", help="Write all findings as a baseline for later runs.")
 @click.option("--fix", "fix_safe", is_flag=True, help="Mend what has a safe fix, in a new revision of the dataset.")
@@ -117,7 +128,7 @@ def command(
     thumbnails: int,
     report: str,
     output: Path | None,
-    opening: Opening,
+    opening: DataOptions,
 ) -> int:
     """Check the labels: broken files, gaps, overlaps, specks and more.
 
@@ -125,24 +136,23 @@ def command(
     and with 2 when it could not check.
     """
     from segdata.api.source_cache import cache_folder
-    from segdata.cli.forms import as_html, as_text, draw
-    from segdata.cli.output import emit, spare_folder
+    from segdata.cli.output import draw_overlays, emit, format_findings, format_findings_html, protect_folder
     from segdata.core.errors import count_noun
-    from segdata.report.json import baseline_json, read_findings
-    from segdata.report.text import Asked
+    from segdata.report.findings_json import baseline_json, read_baseline
+    from segdata.report.findings_text import ReportContext
 
     if statistics and report != "text":
         raise click.UsageError("--statistics is a text report; every other --format counts by rule itself")
-    _spare(output, write_baseline, opening.inputs(data))
-    before = None if baseline is None else read_findings(baseline)
+    _protect_inputs(output, write_baseline, opening.inputs(data))
+    before = None if baseline is None else read_baseline(baseline)
     place = None if no_cache else cache_folder()
     dataset = opening.read(data, cache=place)
-    spare_folder(overlays, [data, *dataset.profile.places.values()])
-    choice = Choice(select, ignore, by, not no_review)
+    protect_folder(overlays, [data, *dataset.profile.places.values()])
+    choice = RuleSelection(select, ignore, by, not no_review)
     result = choice.findings(dataset, opening.jobs)
     if show_diff:
         return _show_fixes(dataset, result, unsafe_fixes, overlays, output)
-    if (fix_safe or unsafe_fixes) and _mend(dataset, result, unsafe_fixes):
+    if (fix_safe or unsafe_fixes) and _apply_fixes(dataset, result, unsafe_fixes):
         dataset = opening.read(data, cache=place)
         result = choice.findings(dataset, opening.jobs)
     if before is not None:
@@ -151,29 +161,29 @@ def command(
         emit(baseline_json(result), write_baseline)
         say(f"{count_noun(len(result.every), 'finding')} in {write_baseline}; --baseline counts only what is new since")
     rules, again = choice.rules(dataset, result), choice.words(baseline)
-    asked = Asked(dataset.profile, rules, opening.typed(data), fail_on, max_findings, again)
+    asked = ReportContext(dataset.profile, rules, opening.typed(data), fail_on, max_findings, again)
     if report == "html":
-        emit(as_html(dataset, result, asked, thumbnails, opening.jobs), output)
+        emit(format_findings_html(dataset, result, asked, thumbnails, opening.jobs), output)
     else:
-        emit(as_text("statistics" if statistics else report, result, asked, data, output), output)
+        emit(format_findings("statistics" if statistics else report, result, asked, data, output), output)
     if output is not None:
         say(f"{count_noun(len(result.findings), 'finding')}, see {output}")
     if overlays is not None:
-        draw(dataset, result, overlays)
+        draw_overlays(dataset, result, overlays)
     return FOUND if result.fails(fail_on) else 0
 
 
-def _spare(output: Path | None, baseline: Path | None, inputs: list[object]) -> None:
+def _protect_inputs(output: Path | None, baseline: Path | None, inputs: list[object]) -> None:
     """Raise where a report would be written over what is read, or over the other."""
-    from segdata.cli.output import spare
+    from segdata.cli.output import protect_inputs
 
     for target in (output, baseline):
-        spare(target, inputs)
+        protect_inputs(target, inputs)
     if output is not None and output == baseline:
         raise click.UsageError("--output and --write-baseline name the same file")
 
 
-def _mend(dataset: "OpenDataset", result: Validation, unsafe: bool) -> bool:
+def _apply_fixes(dataset: "OpenDataset", result: Validation, unsafe: bool) -> bool:
     """Fix what can be fixed, and say so; returns whether there is a new revision."""
     from segdata.core.errors import count_noun
     from segdata.store.fixes import write_fixes
@@ -194,23 +204,23 @@ def _show_fixes(
     dataset: "OpenDataset", result: Validation, unsafe: bool, overlays: Path | None, output: Path | None
 ) -> int:
     """Print, and draw, what fixes would change."""
-    from segdata.cli.output import emit, paper
-    from segdata.report.mending import draw, lines
+    from segdata.cli.output import emit, make_console
+    from segdata.report.pictures.overlays import draw_fix, fix_lines
     from segdata.store.fixes import fixed_images
 
-    sheet, n_images = paper(output), 0
+    sheet, n_images = make_console(output), 0
     told: list[str] = []
     for image in fixed_images(dataset, result.findings, unsafe=unsafe):
         n_images += 1
-        told += lines(image, dataset.profile, sheet)
+        told += fix_lines(image, dataset.profile, sheet)
         if overlays is not None:
-            draw(image, dataset.profile, overlays)
+            draw_fix(image, dataset.profile, overlays)
     emit("\n".join(told or ["nothing to fix"]), output)
     if overlays is not None and n_images:
         say(f"pictures of {n_images:,} in {overlays}")
     return FOUND if n_images else 0
 
 
-def codes(given: tuple[str, ...]) -> list[str]:
+def split_codes(given: tuple[str, ...]) -> list[str]:
     """The codes of an option that may be given several times, each time with commas: `--select SEG1,SEG201`."""
     return [code.strip() for text in given for code in text.split(",") if code.strip()]

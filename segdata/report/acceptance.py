@@ -8,13 +8,13 @@ from segdata.agreement.gold.delivery import Inspected, Inspection, Quality
 from segdata.agreement.statistics.acceptance import Sampling, operating_curve
 from segdata.core.errors import count_noun
 from segdata.report.agreement.numbers import tolerance
-from segdata.report.paper import Paper, shorten, table
+from segdata.report.console import Console, shorten, table
 
 _SHOWN = 10  # images of a text report
 _STEPS = 11  # of the operating curve
 
 
-def plan_text(plan: Sampling, quality: Quality, paper: Paper) -> str:
+def plan_text(plan: Sampling, quality: Quality, paper: Console) -> str:
     """What to inspect, and what becomes of deliveries of any quality."""
     of = "a delivery" if plan.lot is None else f"{plan.lot:,} images"
     lines = [paper.paint("segdata acceptance plan", "bold")]
@@ -24,7 +24,7 @@ def plan_text(plan: Sampling, quality: Quality, paper: Paper) -> str:
     return "\n".join([*lines, "", *_curve(plan)]) + "\n"
 
 
-def to_text(found: Inspection, quality: Quality, paper: Paper) -> str:
+def to_text(found: Inspection, quality: Quality, paper: Console) -> str:
     """Accepted or not, why, how sure that is, and the worst images."""
     style = {"accepted": "good", "rejected": "error", "undecided": "warning"}[found.decision]
     lines = [paper.paint("segdata acceptance judge", "bold"), "  " + paper.paint(found.decision, style)]
@@ -85,7 +85,7 @@ def _curve(plan: Sampling) -> list[str]:
     return table(("defective", "accepted", "left after mending"), rows, left=())
 
 
-def _images(found: Inspection, paper: Paper) -> list[str]:
+def _images(found: Inspection, paper: Console) -> list[str]:
     """The worst images."""
     rows = [_row(each) for each in found.inspected[:_SHOWN]]
     if not rows:

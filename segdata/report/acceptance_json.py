@@ -9,8 +9,7 @@ import numpy as np
 from segdata.agreement.gold.delivery import Decision, Inspection, Quality
 from segdata.agreement.statistics.acceptance import Sampling, operating_curve
 from segdata.report.agreement_types import Count, Share, Tolerances, tolerances
-from segdata.report.layout import laid_out
-from segdata.report.plain import plain
+from segdata.report.json_format import format_json, replace_nan
 
 VERSION: Literal[1] = 1
 
@@ -104,7 +103,7 @@ def to_json(found: Inspection, quality: Quality) -> str:
     rows = [{**asdict(each), "defective": each.defective} for each in found.inspected]
     report = {"version": VERSION, **asdict(found), "inspected": rows, "quality": asdict(quality)}
     report["tolerance"] = msgspec.to_builtins(tolerances(found.tolerance))
-    return _text(msgspec.convert(plain(report), Judgement))
+    return _text(msgspec.convert(replace_nan(report), Judgement))
 
 
 def schema() -> dict[str, Any]:  # Any: JSON
@@ -119,4 +118,4 @@ def plan_schema() -> dict[str, Any]:  # Any: JSON
 
 def _text(report: msgspec.Struct) -> str:
     plainly: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
-    return laid_out(plainly)
+    return format_json(plainly)

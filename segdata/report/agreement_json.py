@@ -40,8 +40,8 @@ from segdata.report.agreement_types import (
     Sizes,
     tolerances,
 )
-from segdata.report.json import Row
-from segdata.report.layout import known, laid_out, number
+from segdata.report.findings_json import FindingRow
+from segdata.report.json_format import format_json, round_finite, round_number
 
 
 def to_json(found: Agreement) -> str:
@@ -65,10 +65,13 @@ def to_json(found: Agreement) -> str:
         plan=tuple(map(_need, found.plan)),
         contrasts=tuple(map(_contrast, found.contrasts)),
         unchanged=tuple(map(_accepted, found.unchanged)),
-        findings=tuple(Row(**{name: getattr(each, name) for name in Row.__struct_fields__}) for each in found.findings),
+        findings=tuple(
+            FindingRow(**{name: getattr(each, name) for name in FindingRow.__struct_fields__})
+            for each in found.findings
+        ),
     )
     plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
-    return laid_out(plain)
+    return format_json(plain)
 
 
 def schema() -> dict[str, Any]:  # Any: JSON
@@ -92,13 +95,13 @@ def _bias(each: AnnotatorBias) -> Bias:
         missed=score_of(each.missed),
         extra=score_of(each.extra),
         confused=score_of(each.confused),
-        p={name: known(p) for name, p in each.p.items()},
+        p={name: round_finite(p) for name, p in each.p.items()},
         found=each.found,
     )
 
 
 def _due(each: Disagreement) -> Due:
-    shares = {name: number(getattr(each, name)) for name in ("missed", "extra", "confused", "boundary")}
+    shares = {name: round_number(getattr(each, name)) for name in ("missed", "extra", "confused", "boundary")}
     return Due(a=each.a, b=each.b, category=each.category, pixels=each.pixels, **shares)
 
 
@@ -114,9 +117,9 @@ def _sizes(each: VolumeAgreement) -> Sizes:
                 a=pair.a,
                 b=pair.b,
                 volumes=pair.volumes,
-                size_a=number(pair.size_a),
-                size_b=number(pair.size_b),
-                difference=number(pair.difference),
+                size_a=round_number(pair.size_a),
+                size_b=round_number(pair.size_b),
+                difference=round_number(pair.difference),
                 bias=score_of(pair.bias),
                 lower=score_of(pair.lower),
                 upper=score_of(pair.upper),
@@ -136,8 +139,8 @@ def _portions(found: By) -> Portions:
             Apart(
                 score=each.score,
                 category=each.category,
-                values=tuple(map(number, each.values)),
-                p=number(each.p),
+                values=tuple(map(round_number, each.values)),
+                p=round_number(each.p),
                 stands=each.stands,
             )
             for each in found.differences
@@ -150,13 +153,13 @@ def _need(each: Planned) -> Need:
     return Need(
         score=each.score,
         category=each.category,
-        half_width=known(each.half_width),
-        now=number(each.now),
+        half_width=round_finite(each.half_width),
+        now=round_number(each.now),
         clusters=each.clusters,
         images=each.images,
         instances=each.instances,
-        reached=number(each.reached),
-        design_effect=number(each.design_effect),
+        reached=round_number(each.reached),
+        design_effect=round_number(each.design_effect),
     )
 
 
@@ -165,9 +168,9 @@ def _contrast(each: Contrasted) -> Contrast:
         first=each.first,
         second=each.second,
         score=each.score,
-        values=(number(each.values[0]), number(each.values[1])),
+        values=(round_number(each.values[0]), round_number(each.values[1])),
         difference=score_of(each.difference),
-        p=number(each.p),
+        p=round_number(each.p),
         stands=each.stands,
     )
 
@@ -186,7 +189,7 @@ def _accepted(each: Unchanged) -> Accepted:
 def _proposed(each: ProposedTolerance) -> Proposed:
     return Proposed(
         unit="mm" if each.unit == "mm" else "px",
-        value=known(each.value),
+        value=round_finite(each.value),
         annotators=each.annotators,
         images=each.images,
         boundaries=each.boundaries,
@@ -199,4 +202,4 @@ def _each(scores: Mapping[str, Value]) -> dict[str, Score]:
 
 def score_of(each: Value) -> Score:
     """A score as reports have it."""
-    return Score(number(each.value), number(each.low), number(each.high), each.n, each.n_undefined)
+    return Score(round_number(each.value), round_number(each.low), round_number(each.high), each.n, each.n_undefined)

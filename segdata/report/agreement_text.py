@@ -15,8 +15,8 @@ from segdata.report.agreement.numbers import NAMES, NONE, interval, percent, sho
 from segdata.report.agreement.per_image import PerImage
 from segdata.report.agreement.points import HEADINGS, Conclusion
 from segdata.report.agreement.sheets import Sheet, sheets
-from segdata.report.paper import Paper, shorten, table
-from segdata.report.text import typeable
+from segdata.report.console import Console, shorten, table
+from segdata.report.findings_text import command_lines
 
 _NAME = 18  # columns of a name
 _HEAD = 11  # columns of a head
@@ -24,7 +24,7 @@ _MATRIX = 7  # annotators side by side
 _PAIRS, _CATEGORIES, _HABITS, _IMAGES, _PLANNED = 10, 40, 20, 8, 12
 
 
-def to_text(found: Agreement, tables: Tables, typed: Sequence[str], paper: Paper, fail_on: FailOn = "error") -> str:
+def to_text(found: Agreement, tables: Tables, typed: Sequence[str], paper: Console, fail_on: FailOn = "error") -> str:
     """The report, in lines of at most `paper.width` columns; `typed`: what comes after `segdata`, word by word."""
     opposed = tables.opposed
     assert opposed is not None
@@ -47,7 +47,7 @@ def to_text(found: Agreement, tables: Tables, typed: Sequence[str], paper: Paper
     return "\n".join(lines) + "\n"
 
 
-def _conclusion(each: Conclusion, paper: Paper) -> Iterator[str]:
+def _conclusion(each: Conclusion, paper: Console) -> Iterator[str]:
     style = "good" if each.topic == "agreement" else each.severity
     yield from paper.pieces((f"{HEADINGS[each.topic]}:", style), (each.head, "bold"))
     yield from paper.wrap(each.said, "  ")
@@ -55,7 +55,7 @@ def _conclusion(each: Conclusion, paper: Paper) -> Iterator[str]:
         yield from paper.wrap(f"→ {each.act}", "  ", "    ")
 
 
-def _matrix(found: Agreement, paper: Paper) -> Iterator[str]:
+def _matrix(found: Agreement, paper: Console) -> Iterator[str]:
     """Annotator by annotator; of many only the pairs that agree least."""
     pairs, names = {(each.a, each.b): each for each in found.pairs}, found.annotators
     if len(names) > _MATRIX:
@@ -94,7 +94,7 @@ def _least_first(scores: Mapping[str, Value]) -> tuple[bool, float]:
     return math.isnan(value), value
 
 
-def _categories(found: Agreement, measure: str, paper: Paper) -> Iterator[str]:
+def _categories(found: Agreement, measure: str, paper: Console) -> Iterator[str]:
     """A line per category, the least agreed first."""
     if not found.categories:
         return
@@ -114,7 +114,7 @@ def _categories(found: Agreement, measure: str, paper: Paper) -> Iterator[str]:
         yield from paper.wrap(f"{len(ranked) - _CATEGORIES:,} more agree better: --format csv has all", style="dim")
 
 
-def _habits(found: Agreement, tables: Tables, paper: Paper) -> Iterator[str]:
+def _habits(found: Agreement, tables: Tables, paper: Console) -> Iterator[str]:
     """What stands of what annotators do differently."""
     standing = [each for each in habits(found, tables) if each.stands]
     if not standing:
@@ -137,7 +137,7 @@ def _habits(found: Agreement, tables: Tables, paper: Paper) -> Iterator[str]:
         yield from paper.wrap(f"{len(standing) - _HABITS:,} more: --format csv has all", style="dim")
 
 
-def _strata(found: Agreement, paper: Paper) -> Iterator[str]:
+def _strata(found: Agreement, paper: Console) -> Iterator[str]:
     if found.by is None:
         return
     rows = [
@@ -149,7 +149,7 @@ def _strata(found: Agreement, paper: Paper) -> Iterator[str]:
         yield from paper.wrap(f"in none of them: {count_noun(found.by.unknown, 'pair')} of annotations", style="dim")
 
 
-def _sheet(each: Sheet, paper: Paper) -> Iterator[str]:
+def _sheet(each: Sheet, paper: Console) -> Iterator[str]:
     """One of the tables that all reports have, with names in as many columns as there are."""
     rows = [[shorten(cell, each.room) if k in each.left else cell for k, cell in enumerate(row)] for row in each.rows]
     heads = [shorten(head, _HEAD) for head in each.heads]
@@ -157,7 +157,7 @@ def _sheet(each: Sheet, paper: Paper) -> Iterator[str]:
     yield from paper.wrap(each.note, style="dim")
 
 
-def _plan(found: Agreement, paper: Paper) -> Iterator[str]:
+def _plan(found: Agreement, paper: Console) -> Iterator[str]:
     if not found.plan:
         return
     ranked = sorted(found.plan, key=lambda each: (each.category is not None, -(each.images or 0)))
@@ -175,7 +175,7 @@ def _plan(found: Agreement, paper: Paper) -> Iterator[str]:
     yield from _titled(heading, ("score", "category", "now", "images", "segments"), rows, paper, left=(0, 1))
 
 
-def _worst(images: PerImage, annotators: Sequence[str], paper: Paper) -> Iterator[str]:
+def _worst(images: PerImage, annotators: Sequence[str], paper: Console) -> Iterator[str]:
     worst = images.worst(_IMAGES)
     if len(worst) < 2:
         return
@@ -193,7 +193,7 @@ def _worst(images: PerImage, annotators: Sequence[str], paper: Paper) -> Iterato
     yield from _titled("the images that agree least", heads, rows, paper, left=(0, 2, 4))
 
 
-def _codes(findings: Sequence[Finding], paper: Paper) -> Iterator[str]:
+def _codes(findings: Sequence[Finding], paper: Console) -> Iterator[str]:
     """How many findings each rule has."""
     if not findings:
         return
@@ -203,7 +203,7 @@ def _codes(findings: Sequence[Finding], paper: Paper) -> Iterator[str]:
 
 
 def _titled(
-    heading: str, heads: Sequence[str], rows: Sequence[Sequence[str]], paper: Paper, left: Sequence[int] = (0,)
+    heading: str, heads: Sequence[str], rows: Sequence[Sequence[str]], paper: Console, left: Sequence[int] = (0,)
 ) -> Iterator[str]:
     yield paper.paint(heading, "bold")
     head, *lines = table(heads, rows, left=left)
@@ -211,7 +211,7 @@ def _titled(
     yield from (f"  {line}" for line in lines)
 
 
-def _verdict(found: Agreement, fail_on: FailOn, paper: Paper) -> list[str]:
+def _verdict(found: Agreement, fail_on: FailOn, paper: Console) -> list[str]:
     if not found.findings:
         return [paper.paint("nothing found", "good")]
     said, style = ("failed:", "error") if found.fails(fail_on) else ("passed:", "good")
@@ -220,7 +220,7 @@ def _verdict(found: Agreement, fail_on: FailOn, paper: Paper) -> list[str]:
     )
 
 
-def _legend(found: Agreement, paper: Paper) -> Iterator[str]:
+def _legend(found: Agreement, paper: Console) -> Iterator[str]:
     """What the marks mean."""
     of = count_noun(found.clusters, "sequence, patient or single image", "sequences, patients or single images")
     said = f"[ ]: {found.confidence:.0%} intervals from {found.resamples:,} resamples of {of}."
@@ -234,15 +234,15 @@ def _legend(found: Agreement, paper: Paper) -> Iterator[str]:
     yield from paper.wrap(near, style="dim")
 
 
-def _next(found: Agreement, typed: Sequence[str], paper: Paper) -> Iterator[str]:
+def _next(found: Agreement, typed: Sequence[str], paper: Console) -> Iterator[str]:
     """Commands to go on with, as one would type them."""
     yield paper.paint("next", "bold")
     steps = [(["--format", "html", "-o", "agreement.html"], "the same with pictures, for the browser")]
     if not found.plan:
         steps.append((["--plan", "0.02"], "how many images must be labelled twice"))
     for more, why in steps:
-        yield from typeable(["segdata", *typed, *more], paper)
+        yield from command_lines(["segdata", *typed, *more], paper)
         yield from paper.wrap(why, "      ", style="dim")
     if found.findings:
-        yield from typeable(["segdata", "explain", found.findings[0].code], paper)
+        yield from command_lines(["segdata", "explain", found.findings[0].code], paper)
         yield from paper.wrap("what it means, and what to do", "      ", style="dim")

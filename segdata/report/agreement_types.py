@@ -7,7 +7,7 @@ import msgspec
 
 from segdata.agreement.boundaries.surfaces import Tolerance
 from segdata.agreement.summary.meanings import OF_ALL, OF_CATEGORIES, OF_PAIRS
-from segdata.report.json import Row
+from segdata.report.findings_json import FindingRow
 
 VERSION: Literal[1] = 1
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -264,4 +264,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     plan: tuple[Need, ...]
     contrasts: tuple[Contrast, ...]
     unchanged: tuple[Accepted, ...]
-    findings: tuple[Row, ...]
+    findings: tuple[FindingRow, ...]

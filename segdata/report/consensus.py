@@ -7,7 +7,7 @@ from segdata.agreement.consensus.leave_one_out import AgainstOthers, OfCategory
 from segdata.agreement.consensus.made import Consensus
 from segdata.core.errors import count_noun
 from segdata.report.agreement.numbers import listed, percent, shown, with_interval
-from segdata.report.paper import Paper, shorten, table
+from segdata.report.console import Console, shorten, table
 
 _METHODS = {
     "majority": "majority of each pixel",
@@ -18,7 +18,7 @@ _FIRST = 5  # defects that are shown
 _WORST = 3  # categories of each annotator that are shown
 
 
-def to_text(found: Consensus, paper: Paper) -> str:
+def to_text(found: Consensus, paper: Console) -> str:
     """What was written, what is undecided, and a line for each annotator against the others."""
     said = f"{found.target}: {count_noun(found.n_images, 'image')}, {count_noun(found.n_segments, 'segment')}"
     lines = [f"{paper.paint('written', 'good')} {said}"]
@@ -69,7 +69,7 @@ def _alone(found: Consensus) -> str:
     return f"{said} {'is' if len(found.alone) == 1 else 'are'} not annotated: {listed(found.alone, 3)}"
 
 
-def _defects(found: Consensus, paper: Paper) -> Iterator[str]:
+def _defects(found: Consensus, paper: Console) -> Iterator[str]:
     """How many of each code, and the first few."""
     counts = ", ".join(
         f"{code} {count:,}" for code, count in sorted(Counter(each.code for each in found.defects).items())
@@ -84,7 +84,7 @@ def _defects(found: Consensus, paper: Paper) -> Iterator[str]:
         yield f"  … and {len(found.defects) - _FIRST:,} more"
 
 
-def _against(found: Consensus, paper: Paper) -> Iterator[str]:
+def _against(found: Consensus, paper: Console) -> Iterator[str]:
     """A table, and under it the least agreed categories of each annotator."""
     things = any(each.scores["f1"].n for each in found.against)
     heads = ["annotator", "images", "IoU", "missed", "extra", "larger by"]

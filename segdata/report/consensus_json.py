@@ -11,7 +11,7 @@ from segdata.agreement.consensus.made import Consensus, Undecided
 from segdata.agreement.consensus.method import Name
 from segdata.report.agreement_json import score_of
 from segdata.report.agreement_types import Count, Score, Tolerances, tolerances
-from segdata.report.layout import laid_out
+from segdata.report.json_format import format_json
 
 VERSION: Literal[1] = 1
 
@@ -118,7 +118,7 @@ def to_json(found: Consensus) -> str:
         against_others=tuple(map(_against, found.against)),
     )
     plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
-    return laid_out(plain)
+    return format_json(plain)
 
 
 def schema() -> dict[str, Any]:  # Any: JSON

@@ -8,13 +8,13 @@ from dataclasses import fields
 
 from segdata.agreement.gold.evaluation import SCORES, CategoryEvaluation, Evaluation
 from segdata.core.errors import count_noun
-from segdata.report.paper import Paper, shorten, table
+from segdata.report.console import Console, shorten, table
 
 _LEFT_OUT = 5  # remarks of a text report
 _OF_CATEGORIES = ("iou", "dice", "pq", "sq", "rq", "ap")
 
 
-def to_text(found: Sequence[Evaluation], paper: Paper) -> str:
+def to_text(found: Sequence[Evaluation], paper: Console) -> str:
     """Each model: its figures with intervals, COCO's twelve numbers, and the categories, the worst ones first."""
     lines = [paper.paint("segdata evaluate", "bold")]
     for each in found:
@@ -44,7 +44,7 @@ def to_csv(found: Sequence[Evaluation]) -> str:
     return out.getvalue()
 
 
-def _scores(each: Evaluation, paper: Paper) -> Iterator[str]:
+def _scores(each: Evaluation, paper: Console) -> Iterator[str]:
     for name, meaning in SCORES.items():
         value = each.scores[name]
         ends = "" if math.isnan(value.low) else f" ({value.low:.3f} to {value.high:.3f})"

@@ -8,8 +8,7 @@ import msgspec
 
 from segdata.agreement.gold.evaluation import SCORES, Evaluation
 from segdata.report.agreement_types import Count, scores_of
-from segdata.report.layout import laid_out
-from segdata.report.plain import plain
+from segdata.report.json_format import format_json, replace_nan
 
 VERSION: Literal[1] = 1
 Scores = scores_of(
@@ -76,9 +75,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def to_json(found: Sequence[Evaluation]) -> str:
     """The report as JSON, in full precision; the same input gives the same text."""
-    report = msgspec.convert({"version": VERSION, "models": [plain(_told(each)) for each in found]}, Report)
+    report = msgspec.convert({"version": VERSION, "models": [replace_nan(_told(each)) for each in found]}, Report)
     plainly: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
-    return laid_out(plainly)
+    return format_json(plainly)
 
 
 def schema() -> dict[str, Any]:  # Any: JSON

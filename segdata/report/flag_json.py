@@ -10,7 +10,7 @@ from segdata.noise.budget import ReviewSample
 from segdata.noise.evaluation import DetectionQuality
 from segdata.noise.flag_result import FlagResult
 from segdata.noise.ranking import Trust
-from segdata.report.json import Count, Counts, Row, to_json
+from segdata.report.findings_json import Count, FindingCounts, FindingRow, to_json
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
@@ -110,9 +110,9 @@ class FlagReport(msgspec.Struct, frozen=True, kw_only=True):
 
     version: Literal[1]
     dataset: str
-    summary: Counts
+    summary: FindingCounts
     flag: Flag
-    findings: tuple[Row, ...]
+    findings: tuple[FindingRow, ...]
     omitted: Count = 0
 
 

@@ -11,22 +11,22 @@ from segdata.noise.features import MIN_IOU
 from segdata.noise.flag_result import FlagResult
 from segdata.noise.networks.plan import TrainingPlan
 from segdata.noise.ranking import MIN_AUROC, Trust
-from segdata.report.paper import Paper, shorten, table
-from segdata.report.text import FIRST, Asked, grouped, next_steps, section
+from segdata.report.console import Console, shorten, table
+from segdata.report.findings_text import FIRST, ReportContext, group_by_rule, next_steps, rule_section
 
 _IMAGES = 5  # of the worst that are named
 _BUDGETS = (0.01, 0.05, 0.1)
 _ENDLESS = 1_000_000  # columns: nothing is broken
 
 
-def flag_text(flagged: FlagResult, asked: Asked, paper: Paper, report: str | None = None) -> str:
+def flag_text(flagged: FlagResult, asked: ReportContext, paper: Console, report: str | None = None) -> str:
     """The report, in lines of at most `paper.width` columns; `report`: where the JSON report is, if there is one."""
     validation, room = flagged.validation, asked.max_findings
     lines = [*_head(flagged, asked, paper), ""]
-    for group in sorted(grouped(validation.findings), key=lambda group: (-_most(group), group[0].code)):
+    for group in sorted(group_by_rule(validation.findings), key=lambda group: (-_most(group), group[0].code)):
         shown = group[: FIRST if room is None else room]
         room = None if room is None else room - len(shown)
-        lines += [*section(group, shown, asked, paper), ""]
+        lines += [*rule_section(group, shown, asked, paper), ""]
     for part in (_trust(flagged, paper), _worst(flagged, paper), _quality(flagged.quality, paper)):
         lines += [*part, ""] if part else []
     return "\n".join([*lines, *_next(flagged, asked, report, paper)]) + "\n"
@@ -34,7 +34,7 @@ def flag_text(flagged: FlagResult, asked: Asked, paper: Paper, report: str | Non
 
 def statements(flagged: FlagResult) -> list[str]:
     """What the text report says of the labels as a whole, a line each, for other forms of the report."""
-    endless = Paper(width=_ENDLESS)
+    endless = Console(width=_ENDLESS)
     return [*flagged.notes, *_amount(flagged, endless), *_weak(flagged, endless, "")]
 
 
@@ -43,7 +43,7 @@ def _most(group: Sequence[Finding]) -> float:
     return max(2.0 if each.score is None else each.score for each in group)
 
 
-def _head(flagged: FlagResult, asked: Asked, paper: Paper) -> Iterator[str]:
+def _head(flagged: FlagResult, asked: ReportContext, paper: Console) -> Iterator[str]:
     validation = flagged.validation
     name = shorten(validation.dataset, paper.width - len("segdata flag "))
     yield paper.paint(f"segdata flag {name}", "bold")
@@ -68,7 +68,7 @@ def _remedies(plan: TrainingPlan | None) -> str:
     return f"add images, train longer (without --quick), {'begin with --pretrained, ' if begin else ''}or {better}"
 
 
-def _amount(flagged: FlagResult, paper: Paper) -> Iterator[str]:
+def _amount(flagged: FlagResult, paper: Console) -> Iterator[str]:
     """How much is to be looked at, and how much of it is wrong."""
     told = [each for each in flagged.validation.findings if each.correction is not None]
     if not told and all(each.reason is not None for each in flagged.trust):
@@ -110,7 +110,7 @@ def _judge(flagged: FlagResult) -> str:
     )
 
 
-def _trust(flagged: FlagResult, paper: Paper) -> list[str]:
+def _trust(flagged: FlagResult, paper: Console) -> list[str]:
     """For each category what the model is worth."""
     good = [each for each in flagged.trust if each.reason is None]
     rows = [
@@ -130,7 +130,7 @@ def _trust(flagged: FlagResult, paper: Paper) -> list[str]:
     return [*lines, *_weak(flagged, paper, "  ")]
 
 
-def _weak(flagged: FlagResult, paper: Paper, indent: str) -> list[str]:
+def _weak(flagged: FlagResult, paper: Console, indent: str) -> list[str]:
     """The categories of which nothing is told."""
     weak = [each for each in flagged.trust if each.reason is not None and not math.isnan(each.iou)]
     if not weak:
@@ -148,7 +148,7 @@ def _lacking(trust: Trust) -> str:
     return f"{name} {_number(math.floor(100 * value) / 100 if math.isfinite(value) else value)}"
 
 
-def _worst(flagged: FlagResult, paper: Paper) -> list[str]:
+def _worst(flagged: FlagResult, paper: Console) -> list[str]:
     count: dict[str, int] = {}
     for each in flagged.validation.findings:
         if each.image is not None:
@@ -163,7 +163,7 @@ def _worst(flagged: FlagResult, paper: Paper) -> list[str]:
     return [paper.paint("worst images", "bold"), *(f"  {line}" for line in lines)]
 
 
-def _quality(found: Sequence[DetectionQuality], paper: Paper) -> list[str]:
+def _quality(found: Sequence[DetectionQuality], paper: Console) -> list[str]:
     """How well known errors were found."""
     if not found:
         return []
@@ -191,7 +191,7 @@ def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.2f}"
 
 
-def _next(flagged: FlagResult, asked: Asked, report: str | None, paper: Paper) -> Iterator[str]:
+def _next(flagged: FlagResult, asked: ReportContext, report: str | None, paper: Console) -> Iterator[str]:
     """Commands to go on with, as one would type them."""
     again = ["flag", *asked.typed, *asked.selection]
     told = report is not None

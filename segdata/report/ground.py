@@ -8,7 +8,7 @@ from PIL import Image, UnidentifiedImageError
 
 from segdata.core.errors import SegdataError
 from segdata.core.image_files import read_channels, split_uri
-from segdata.report.view import Pixels, View
+from segdata.report.pictures.canvas import Pixels, View
 
 _GREY, _OUTSIDE = 150, 45
 _MOST = 300_000_000  # pixels of an image that is decoded for a picture

@@ -24,7 +24,7 @@ _RELATIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class GuidelineEntry:
     """A heading of the guideline: a group, or a category with what is to be known of it.
 
     Attributes
@@ -41,7 +41,7 @@ class Entry:
     facts: tuple[tuple[str, str], ...] = ()
 
 
-def entries(taxonomy: Taxonomy) -> list[Entry]:
+def guideline_entries(taxonomy: Taxonomy) -> list[GuidelineEntry]:
     """Groups and categories, each below its parent, in the order of the taxonomy."""
     parents = taxonomy.groups | {each.name: each.parent for each in taxonomy.categories if each.parent != each.name}
     names = [name for each in taxonomy.categories for name in (*_above(each.name, parents), each.name)]
@@ -51,10 +51,10 @@ def entries(taxonomy: Taxonomy) -> list[Entry]:
         below.setdefault(parent if parent != name and _leads_up(name, parents) else None, []).append(name)
     first = {each.name: each for each in reversed(taxonomy.categories)}
 
-    def walk(parent: str | None, depth: int) -> Iterator[Entry]:
+    def walk(parent: str | None, depth: int) -> Iterator[GuidelineEntry]:
         for name in below.get(parent, ()):
             category = first.get(name)
-            yield Entry(name, depth, category, () if category is None else tuple(_facts(category)))
+            yield GuidelineEntry(name, depth, category, () if category is None else tuple(_facts(category)))
             yield from walk(name, depth + 1)
 
     return list(walk(None, 0))
@@ -67,7 +67,7 @@ def guideline_markdown(taxonomy: Taxonomy, title: str) -> str:
     for each in taxonomy.categories:
         cells = (_swatch(each), _plain(each.name), str(each.id), each.kind, _plain(each.definition or ""))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    for entry in entries(taxonomy):
+    for entry in guideline_entries(taxonomy):
         lines += ["", f"{'#' * min(entry.depth + 2, 6)} {_plain(entry.name)}", ""]
         lines += [f"- {head}: {_plain(text)}" for head, text in entry.facts]
         for example in entry.category.examples if entry.category else ():
@@ -80,7 +80,7 @@ def guideline_markdown(taxonomy: Taxonomy, title: str) -> str:
 def guideline_html(taxonomy: Taxonomy, title: str, folder: Path | None = None) -> str:
     """The guideline as one HTML file that needs no other; pictures among the examples are taken from `folder`."""
     nav, body = [], []
-    for number, entry in enumerate(entries(taxonomy)):
+    for number, entry in enumerate(guideline_entries(taxonomy)):
         swatch = _box(entry.category)
         nav.append(f'<a href="#c{number}" style="padding-left:{entry.depth + 0.5}em">{swatch}{escape(entry.name)}</a>')
         level = min(entry.depth + 2, 6)

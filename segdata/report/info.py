@@ -1,8 +1,8 @@
-"""The report of `info`: what is in a dataset, as tables or JSON."""
+"""Dataset information: the report of `info` as tables, JSON and CSV."""
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,36 +10,94 @@ import pandas as pd
 
 from segdata.core.profile import Policy, Profile
 from segdata.measure.summary import Summary
-from segdata.report.info_shapes import shapes
-from segdata.report.info_training import channels, weights
-from segdata.report.paper import Paper, shorten, table
+from segdata.measure.training_statistics import EFFECTIVE_BETA, ChannelStatistics
+from segdata.report.console import Console, shorten, table
+
+_SHAPE_MEASURES = ("area", "length", "width", "feret", "perimeter")
+
+
+def _shape_lines(found: pd.DataFrame, paper: Console) -> Iterator[str]:
+    """A line for each category and unit: the medians, and of the area the quartiles."""
+    rows = []
+    for row in found.to_dict("records"):
+        for unit, square in (("px", "px"), ("mm", "mm2")):
+            middle = {name: row[f"{name}_{square if name == 'area' else unit}_median"] for name in _SHAPE_MEASURES}
+            if math.isnan(middle["area"]):
+                continue
+            low, high = (_number(row[f"area_{square}_{span}"]) for span in ("q25", "q75"))
+            area = f"{_number(middle['area'])} ({low}-{high})"
+            others = [_number(middle[name]) for name in _SHAPE_MEASURES[1:]]
+            rows.append([shorten(str(row["category"]), 18), f"{row['objects']:,}", unit, area, *others])
+    head, *lines = table(("category", "things", "", "area (quartiles)", *_SHAPE_MEASURES[1:]), rows, left=(0, 2))
+    yield paper.paint(head, "bold")
+    yield from lines
+    said = (
+        "medians; length and width: of the ellipse of the same moments; feret: the largest diameter; perimeter: edges"
+    )
+    yield from paper.wrap(said, style="dim")
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+_WEIGHTS = {
+    "weight": "inverse square root of the frequency",
+    "weight_inverse": "inverse frequency",
+    "weight_median": "median frequency",
+    "weight_effective": f"effective number of samples, beta {EFFECTIVE_BETA}",
+}
+
+
+def _weight_lines(summary: Summary, paper: Console) -> Iterator[str]:
+    """Each sort of weights as a dictionary of Python, void left out; exact to six digits."""
+    rows = summary.categories[summary.categories["kind"] != "void"]
+    for name, what in _WEIGHTS.items():
+        yield paper.paint(f"# {what}", "dim")
+        pairs = zip(rows["name"].tolist(), rows[name].tolist(), strict=True)
+        words = [f"{category!r}: {weight:.6g}," for category, weight in pairs]
+        yield from paper.wrap([f"{name} = {{", *words, "}"], "", "    ")
+
+
+def _channel_lines(found: Sequence[ChannelStatistics], unread: int, paper: Console) -> Iterator[str]:
+    """Mean and standard deviation of the channels of each sort of image, of values in [0, 1]."""
+    for each in found:
+        scaled = "" if each.top == 1 else f", divided by {each.top:,.0f}"
+        images = f"{each.n_images:,} {'image' if each.n_images == 1 else 'images'}"
+        yield paper.paint(f"# {images} of {len(each.mean)} x {each.dtype}{scaled}", "dim")
+        for name, values in (("mean", each.mean), ("std", each.std)):
+            words = [f"{value / each.top:.6f}," for value in values]
+            yield from paper.wrap([f"{name} = [", *words[:-1], words[-1].rstrip(",") + "]"], "", "    ")
+    if unread or not found:
+        yield from paper.wrap(f"{unread:,} images without a file that can be read", style="dim")
+
 
 _CELL = 10  # columns of a share
 _HEADS = ("category", "id", "kind", "images", "segments", "share", "area:min", "median", "max")
 
 
-def to_text(summary: Summary, paper: Paper, with_weights: bool = False) -> str:
+def info_text(summary: Summary, paper: Console, with_weights: bool = False) -> str:
     """Facts about the whole, then a line per category, in the order of the taxonomy, and what else was asked for."""
     lines = [paper.paint(f"segdata info {shorten(summary.dataset, paper.width - 13)}", "bold"), ""]
-    for name, value in facts(summary).items():
+    for name, value in dataset_facts(summary).items():
         lines += paper.wrap(value, f"{name:<20}  ", " " * 22)
-    lines += ["", *_categories(summary.categories, paper)]
+    lines += ["", *_category_lines(summary.categories, paper)]
     if summary.by is not None:
-        lines += ["", *_strata(summary, paper)]
+        lines += ["", *_strata_lines(summary, paper)]
     if summary.raster_rules:
-        lines += ["", *_raster_rules(summary, paper)]
+        lines += ["", *_raster_rule_lines(summary, paper)]
     if summary.shapes is not None:
-        lines += ["", *shapes(summary.shapes, paper)]
+        lines += ["", *_shape_lines(summary.shapes, paper)]
     if with_weights:
-        lines += ["", *weights(summary, paper)]
+        lines += ["", *_weight_lines(summary, paper)]
     if summary.channels is not None:
-        lines += ["", *channels(summary.channels, summary.unread, paper)]
+        lines += ["", *_channel_lines(summary.channels, summary.unread, paper)]
     for said in summary.advice:
         lines += ["", *paper.wrap(f"advice: {said}", "", "  ")]
     return "\n".join(lines) + "\n"
 
 
-def facts(summary: Summary) -> dict[str, str]:
+def dataset_facts(summary: Summary) -> dict[str, str]:
     """What there is to say of the whole: name -> text."""
     profile = summary.profile
     found = {
@@ -58,7 +116,7 @@ def facts(summary: Summary) -> dict[str, str]:
     return found
 
 
-def _raster_rules(summary: Summary, paper: Paper) -> Iterator[str]:
+def _raster_rule_lines(summary: Summary, paper: Console) -> Iterator[str]:
     """Where polygons have other pixels by the rule of another tool."""
     rows = [
         [rule, f"{differing:,}", f"{drawn:,}", f"{pixels:,}"]
@@ -72,7 +130,7 @@ def _raster_rules(summary: Summary, paper: Paper) -> Iterator[str]:
     yield from paper.wrap(said, style="dim")
 
 
-def to_json(summary: Summary) -> str:
+def info_json(summary: Summary) -> str:
     """The same as one JSON object; undefined numbers are null."""
     profile = summary.profile
     rows = [_plain(row) for row in summary.categories.to_dict("records")]
@@ -91,7 +149,7 @@ def to_json(summary: Summary) -> str:
     if summary.by is not None:
         found["by"] = summary.by
         found["strata"] = [
-            {**_plain(portion), "categories": [_plain(row) for row in _of(summary, str(portion["stratum"]))]}
+            {**_plain(portion), "categories": [_plain(row) for row in _stratum_rows(summary, str(portion["stratum"]))]}
             for portion in summary.portions.to_dict("records")
         ]
     if summary.channels is not None:
@@ -108,13 +166,13 @@ def to_json(summary: Summary) -> str:
     return json.dumps(found, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
-def to_csv(summary: Summary) -> str:
+def info_csv(summary: Summary) -> str:
     """The table of the categories as CSV, of each stratum where a column was asked for; undefined numbers are empty."""
     rows = summary.categories if summary.by is None else summary.strata.rename(columns={"stratum": summary.by})
     return rows.to_csv(index=False, lineterminator="\n")
 
 
-def _of(summary: Summary, stratum: str) -> list[Any]:  # Any: rows of pandas
+def _stratum_rows(summary: Summary, stratum: str) -> list[Any]:  # Any: rows of pandas
     """The rows of one stratum."""
     return summary.strata[summary.strata["stratum"] == stratum].drop(columns="stratum").to_dict("records")
 
@@ -124,7 +182,7 @@ def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:  # Any: JSON
     return {str(name): _defined(value) for name, value in row.items()}
 
 
-def _strata(summary: Summary, paper: Paper) -> Iterator[str]:
+def _strata_lines(summary: Summary, paper: Console) -> Iterator[str]:
     """How large each stratum is, then the categories' shares of its pixels, as many strata as fit side by side."""
     rows = [
         [str(row.stratum), f"{row.images:,}", f"{row.annotations:,}", f"{row.segments:,}", f"{row.effective:.1f}"]
@@ -151,7 +209,7 @@ def _strata(summary: Summary, paper: Paper) -> Iterator[str]:
         yield from paper.wrap(f"{len(summary.portions) - len(shown)} more: --format csv or json has all", style="dim")
 
 
-def _categories(categories: pd.DataFrame, paper: Paper) -> Iterator[str]:
+def _category_lines(categories: pd.DataFrame, paper: Console) -> Iterator[str]:
     if categories.empty:
         yield "no categories"
         return
@@ -164,7 +222,7 @@ def _categories(categories: pd.DataFrame, paper: Paper) -> Iterator[str]:
             f"{row.images:,}",
             f"{row.segments:,}",
             f"{row.share:.2%}",
-            *map(short, areas),
+            *map(short_number, areas),
         ]
         for row, areas in zip(categories.itertuples(index=False), areas_of.tolist(), strict=True)
     ]
@@ -186,7 +244,7 @@ def _origin(profile: Profile) -> str:
     return "made up from the values in the masks (segdata init writes it)" if drafted else "the data's own"
 
 
-def short(value: float) -> str:
+def short_number(value: float) -> str:
     """An area in few characters."""
     if math.isnan(value):
         return "-"

@@ -13,8 +13,7 @@ from segdata.core.validation import finding_key
 from segdata.noise.budget import ErrorEstimate, ReviewSample, estimate_errors
 from segdata.noise.segments import Flags
 from segdata.report.flag_json import FlagReport, Sample
-from segdata.review.progress import RIGHT
-from segdata.review.standing import latest
+from segdata.review.states import RIGHT_VERDICTS, review_states
 
 _VAGUE = 0.5  # an interval that is wider tells no rate
 
@@ -96,9 +95,9 @@ def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> LabelErro
         return None
     told = [report.findings[at].finding() if at >= 0 else None for at in sample.findings]
     wrong: dict[Hashable, bool] = {}
-    for each in latest(decisions):
+    for each in review_states(decisions):
         if each.decision is not None and each.decision.finding is not None:
-            wrong[finding_key(each.decision.finding)] = each.decision.verdict in RIGHT
+            wrong[finding_key(each.decision.finding)] = each.decision.verdict in RIGHT_VERDICTS
     said = {
         at: wrong[finding_key(each)] for at, each in enumerate(told) if each is not None and finding_key(each) in wrong
     }

@@ -11,7 +11,7 @@ from segdata.campaign.readiness import Kind, Pilot, Reason
 from segdata.campaign.wording import percent, rounded_up, share_of, spoken
 from segdata.core.errors import count_noun
 from segdata.report.agreement.numbers import listed, shown
-from segdata.report.paper import Paper, columns, shorten, table
+from segdata.report.console import Console, display_width, shorten, table
 
 FIRST = 3  # reasons of each kind that are shown
 _HEADINGS: dict[Kind, str] = {
@@ -31,7 +31,7 @@ _HEADINGS: dict[Kind, str] = {
 assert set(_HEADINGS) == set(get_args(Kind))
 
 
-def to_text(found: Pilot, paper: Paper) -> str:
+def to_text(found: Pilot, paper: Console) -> str:
     """What the campaign will hold, a line per category, and last the verdict with its reasons."""
     lines = [paper.paint(f"segdata pilot {shorten(found.dataset, paper.width - 14)}", "bold"), *_whole(found, paper)]
     lines += ["", *_categories(found, paper)]
@@ -44,7 +44,7 @@ def to_text(found: Pilot, paper: Paper) -> str:
     return "\n".join([*lines, "", *_verdict(found, paper)]) + "\n"
 
 
-def _whole(found: Pilot, paper: Paper) -> Iterator[str]:
+def _whole(found: Pilot, paper: Console) -> Iterator[str]:
     outlook, plan = found.outlook, found.plan
     alone = outlook.n_units == outlook.n_images
     from_ = "" if alone else f" of {count_noun(outlook.n_units, 'sequence or group', 'sequences or groups')}"
@@ -76,11 +76,11 @@ def _span(found: Range) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _categories(found: Pilot, paper: Paper) -> Iterator[str]:
+def _categories(found: Pilot, paper: Console) -> Iterator[str]:
     plan = found.plan
     heads = ("category", "pilot", "of images", f"in {plan.n_images:,}", f"for {plan.min_instances:,}")
     rows = [_row(each) for each in found.outlook.categories]
-    others = columns(table(heads[1:], [row[1:] for row in rows])[0])
+    others = display_width(table(heads[1:], [row[1:] for row in rows])[0])
     for row in rows:
         row[0] = shorten(row[0], max(paper.width - others - 2, 12))
     head, *lines = table(heads, rows)
@@ -95,7 +95,7 @@ def _categories(found: Pilot, paper: Paper) -> Iterator[str]:
     yield from paper.wrap(said, style="dim")
 
 
-def _agreement(found: Concord, paper: Paper) -> Iterator[str]:
+def _agreement(found: Concord, paper: Console) -> Iterator[str]:
     """How well annotators agree, a line per category."""
     among = f"{count_noun(found.images, 'image')} of {listed(found.annotators, 3)}"
     yield from paper.pieces(("agreement", "bold"), (f"on {among}", None))
@@ -129,7 +129,7 @@ def _row(each: CategoryOutlook) -> list[str]:
     ]
 
 
-def _reasons(reasons: Sequence[Reason], style: str, paper: Paper) -> Iterator[str]:
+def _reasons(reasons: Sequence[Reason], style: str, paper: Console) -> Iterator[str]:
     for kind, group in groupby(sorted(reasons, key=_place), key=lambda reason: reason.kind):
         listed = list(group)
         number = f" ({len(listed):,})" if len(listed) > 1 else ""
@@ -146,7 +146,7 @@ def _place(reason: Reason) -> int:
     return list(_HEADINGS).index(reason.kind)
 
 
-def _verdict(found: Pilot, paper: Paper) -> Iterator[str]:
+def _verdict(found: Pilot, paper: Console) -> Iterator[str]:
     blocking = [reason for reason in found.reasons if reason.blocks]
     kinds = list(dict.fromkeys(reason.kind for reason in sorted(blocking, key=_place)))
     ignored = f" (ignored: {', '.join(found.ignored)})" if found.ignored else ""

@@ -9,7 +9,7 @@ from segdata.campaign.likeness import Confusable
 from segdata.campaign.outlook import CategoryOutlook
 from segdata.campaign.projection import Range
 from segdata.campaign.readiness import Kind, Pilot
-from segdata.report.layout import laid_out, number
+from segdata.report.json_format import format_json, round_number
 
 VERSION: Literal[1] = 1
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -188,7 +188,7 @@ def to_json(found: Pilot) -> str:
         agreement=None if found.agreement is None else _agreement(found.agreement),
     )
     plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
-    return laid_out(plain)
+    return format_json(plain)
 
 
 def schema() -> dict[str, Any]:  # Any: JSON
@@ -219,10 +219,10 @@ def _pair(each: Confusable) -> Pair:
         twice=each.twice,
         images=each.images,
         of=each.of,
-        mistaken=number(each.mistaken),
+        mistaken=round_number(each.mistaken),
         coloured=each.coloured,
         names=each.names,
-        delta_e=number(each.colour),
+        delta_e=round_number(each.colour),
     )
 
 
@@ -237,7 +237,7 @@ def _agreement(found: Concord) -> Agreement:
                 value=_span(each.value),
                 images=each.images,
                 units=each.clusters,
-                best=number(each.best),
+                best=round_number(each.best),
                 without=each.without or None,
                 low=each.is_low,
                 surely=each.is_surely_low,
@@ -261,4 +261,4 @@ def _agreement(found: Concord) -> Agreement:
 
 
 def _span(found: Range) -> Span:
-    return Span(*map(number, found))
+    return Span(*map(round_number, found))

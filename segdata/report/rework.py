@@ -9,7 +9,7 @@ from segdata.agreement.gold.review import Review, Rework
 from segdata.agreement.summary.agreed import Value
 from segdata.core.errors import count_noun
 from segdata.report.agreement.numbers import tolerance, tolerance_cells
-from segdata.report.paper import Paper, shorten, table
+from segdata.report.console import Console, shorten, table
 
 _EXPLAINED = (  # {}: the tolerance
     "reworked: the share of segments that were deleted, added, recategorised (recat), or whose boundary was moved "
@@ -20,7 +20,7 @@ _RATES = ("rework", "pixels", "passed")
 _COUNTS = ("images", "segments", "deleted", "added", "recategorised", "moved")
 
 
-def to_text(found: Review, paper: Paper) -> str:
+def to_text(found: Review, paper: Console) -> str:
     """Everybody's work first, then each annotator's; of each all categories, then the most corrected ones."""
     lines = [paper.paint("segdata rework", "bold")]
     said = f"{count_noun(found.images, 'annotation')} before and after a review"
@@ -50,7 +50,7 @@ def to_csv(found: Review) -> str:
     return out.getvalue()
 
 
-def _rows(rows: Sequence[Rework], paper: Paper) -> list[str]:
+def _rows(rows: Sequence[Rework], paper: Console) -> list[str]:
     ordered = [rows[0], *sorted(rows[1:], key=lambda each: (-each.rework.value, each.category or ""))]
     cells = [
         [

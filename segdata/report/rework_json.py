@@ -7,8 +7,7 @@ import msgspec
 
 from segdata.agreement.gold.review import Review
 from segdata.report.agreement_types import Count, Score, Share, Tolerances, tolerances
-from segdata.report.layout import laid_out
-from segdata.report.plain import plain
+from segdata.report.json_format import format_json, replace_nan
 
 VERSION: Literal[1] = 1
 
@@ -57,13 +56,13 @@ class Report(Reviewed, frozen=True, kw_only=True):
 
 def reviewed(found: Review) -> dict[str, Any]:  # Any: JSON
     """A review as JSON has it; what is undefined is null."""
-    return {**plain(asdict(found)), "tolerance": msgspec.to_builtins(tolerances(found.tolerance))}
+    return {**replace_nan(asdict(found)), "tolerance": msgspec.to_builtins(tolerances(found.tolerance))}
 
 
 def to_json(found: Review) -> str:
     """All rows; the same input gives the same text."""
     report: dict[str, Any] = msgspec.to_builtins(msgspec.convert({"version": VERSION, **reviewed(found)}, Report))
-    return laid_out(report)
+    return format_json(report)
 
 
 def schema() -> dict[str, Any]:  # Any: JSON

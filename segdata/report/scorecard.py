@@ -10,7 +10,7 @@ from segdata.agreement.gold.scorecard import Card, Scorecard
 from segdata.agreement.summary.agreed import Value
 from segdata.core.errors import count_noun
 from segdata.report.agreement.numbers import tolerance, tolerance_cells
-from segdata.report.paper import Paper, shorten, table
+from segdata.report.console import Console, shorten, table
 
 COLUMNS = (
     "annotator",
@@ -53,7 +53,7 @@ def to_csv(found: Scorecard) -> str:
     return out.getvalue()
 
 
-def to_text(found: Scorecard, paper: Paper) -> str:
+def to_text(found: Scorecard, paper: Console) -> str:
     """A table of all, then each annotator's trend and worst examples, with what the guideline says."""
     lines = [paper.paint("segdata scorecard", "bold")]
     whom = "everybody else" if found.gold is None else found.gold
@@ -131,7 +131,7 @@ def trend_said(card: Card) -> str:
     return f"trend {said}, mix of images left out of account: {told}{p}"
 
 
-def _examples(card: Card, paper: Paper) -> Iterator[str]:
+def _examples(card: Card, paper: Console) -> Iterator[str]:
     for each in card.worst:
         yield from paper.wrap(example_said(each), "  ")
         if each.guideline:

@@ -8,8 +8,7 @@ import msgspec
 from segdata.agreement.gold.scorecard import Scorecard
 from segdata.core.config import Metric
 from segdata.report.agreement_types import Count, Score, Share, Tolerances, tolerances
-from segdata.report.layout import laid_out
-from segdata.report.plain import plain
+from segdata.report.json_format import format_json, replace_nan
 from segdata.report.rework_json import Reviewed, reviewed
 
 VERSION: Literal[1] = 1
@@ -95,9 +94,9 @@ def to_json(found: Scorecard) -> str:
     """Everything, months and examples too; what is undefined is null."""
     near = msgspec.to_builtins(tolerances(found.tolerance))
     review = None if found.review is None else reviewed(found.review)
-    told = {"version": VERSION, **plain(asdict(found)), "tolerance": near, "review": review}
+    told = {"version": VERSION, **replace_nan(asdict(found)), "tolerance": near, "review": review}
     report: dict[str, Any] = msgspec.to_builtins(msgspec.convert(told, Report))  # Any: JSON
-    return laid_out(report)
+    return format_json(report)
 
 
 def schema() -> dict[str, Any]:  # Any: JSON

@@ -15,7 +15,7 @@ import segdata
 from segdata.core.config import Config, Layers
 from segdata.core.errors import SegdataError
 from segdata.core.format import Format, Loss, detect, formats
-from segdata.report.certificate import NAME, schema
+from segdata.report.conversion import CERTIFICATE_NAME, certificate_schema
 from segdata.sample import make
 
 WRITTEN = [each for each in formats().values() if each.write is not None and each.name != "canonical"]
@@ -33,7 +33,7 @@ def test_it_lies_beside_a_file_and_says_what_was_lost(clean: Path, tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["coco.json", "coco.losses.json"]
     assert done.certificate == tmp_path / "coco.losses.json"
     told = json.loads(done.certificate.read_text(encoding="utf-8"))
-    jsonschema.validate(told, schema())
+    jsonschema.validate(told, certificate_schema())
     assert told["source"] == {"path": str(clean / "panoptic" / "panoptic.json"), "format": "coco-panoptic"}
     assert told["target"] == {"path": "coco.json", "format": "coco-instances"}
     assert (told["images"], told["segments"]) == (done.n_images, done.n_segments)
@@ -48,14 +48,14 @@ def test_it_lies_beside_a_file_and_says_what_was_lost(clean: Path, tmp_path: Pat
 def test_it_lies_in_a_folder_also_where_nothing_was_lost(clean: Path, tmp_path: Path) -> None:
     segdata.convert(clean / "instances", tmp_path / "once", to="coco-instances")
     done = segdata.convert(tmp_path / "once", tmp_path / "coco", to="coco-instances")
-    assert (done.losses, done.certificate) == ((), tmp_path / "coco" / NAME)
-    assert json.loads((tmp_path / "coco" / NAME).read_text(encoding="utf-8"))["losses"] == []
+    assert (done.losses, done.certificate) == ((), tmp_path / "coco" / CERTIFICATE_NAME)
+    assert json.loads((tmp_path / "coco" / CERTIFICATE_NAME).read_text(encoding="utf-8"))["losses"] == []
 
 
 def test_a_canonical_dataset_says_it_in_dataset_yaml(clean: Path, tmp_path: Path) -> None:
     done = segdata.convert(clean / "instances", tmp_path / "canonical")
     assert done.certificate is None
-    assert not (tmp_path / "canonical" / NAME).exists()
+    assert not (tmp_path / "canonical" / CERTIFICATE_NAME).exists()
 
 
 def test_defects_are_counted_by_code(clean: Path, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_defects_are_counted_by_code(clean: Path, tmp_path: Path) -> None:
         document["annotations"][row]["category_id"] = 4711
     (tmp_path / "broken.json").write_text(json.dumps(document))
     segdata.convert(tmp_path / "broken.json", tmp_path / "out", to="coco-instances")
-    told = json.loads((tmp_path / "out" / NAME).read_text(encoding="utf-8"))
+    told = json.loads((tmp_path / "out" / CERTIFICATE_NAME).read_text(encoding="utf-8"))
     assert told["defects"]["SEG007"] == 2
     assert [loss["kind"] for loss in told["losses"]] == ["unreadable"]
 
@@ -131,10 +131,12 @@ def test_no_reader_takes_it_for_labels(clean: Path, tmp_path: Path, each: Format
         done = segdata.convert(clean / "instances", tmp_path / "made", to=each.name, copy_images=True)
     except SegdataError as error:
         pytest.skip(f"{each.name} refuses the sample: {error}")
-    assert done.certificate == tmp_path / "made" / NAME
+    assert done.certificate == tmp_path / "made" / CERTIFICATE_NAME
     assert detect(tmp_path / "made") == each.name
     before = segdata.validate(tmp_path / "made").findings
-    assert not [finding for finding in before if NAME in f"{finding.file} {finding.message} {finding.place}"]
+    assert not [
+        finding for finding in before if CERTIFICATE_NAME in f"{finding.file} {finding.message} {finding.place}"
+    ]
     done.certificate.unlink()
     assert segdata.validate(tmp_path / "made").findings == before
 

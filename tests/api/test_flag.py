@@ -24,7 +24,7 @@ from segdata.noise.corruptions import CorruptionRates
 from segdata.noise.flag_result import FlagResult
 from segdata.noise.networks.settings import Settings
 from segdata.noise.segments import ImageSegments
-from segdata.review import log
+from segdata.review import decision_log
 from segdata.testing.noise import InjectedError, noisy
 from tests.generators.oracle import OracleModel, blobs, patches
 
@@ -191,7 +191,7 @@ def reviewed(folder: Path, *verdicts: Verdict) -> tuple[OpenDataset, FlagResult]
                  image=each.image, segment=next(iter(each.segments), None), finding=each, imprint=seen[each])
         for at, each in enumerate(told)
     ]  # fmt: skip
-    log.append(log.place(data.profile.files), said)
+    decision_log.append_decisions(decision_log.log_path(data.profile.files), said)
     return data, before
 
 

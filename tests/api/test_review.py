@@ -22,7 +22,7 @@ from segdata.core.label_hash import hash_segments
 from segdata.core.schema import runs_to_rle
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.validation import Validation
-from segdata.review import log
+from segdata.review import decision_log
 from segdata.testing.pictures import draw_picture
 
 SPECKS = """
@@ -201,7 +201,7 @@ def test_an_adjudication_is_not_reopened_by_the_same_file_pulled_without_it(stre
     one, _ = found(street).findings
     segdata.decide(street, [said(street, one)])
     other = tmp_path / "eve.review.jsonl"
-    log.append(other, [said(street, one, "reject", "eve", 1)])
+    decision_log.append_decisions(other, [said(street, one, "reject", "eve", 1)])
     told = [segdata.pull_decisions(street, other, adjudicates=settles).n_new for settles in (False, True, False, True)]
     assert told == [1, 1, 0, 0]
     assert segdata.review_progress(street).disputed == ()
@@ -292,6 +292,6 @@ def test_only_a_canonical_dataset_has_revisions(tmp_path: Path) -> None:
 
 
 def test_a_damaged_log_is_told_with_its_line(street: Path) -> None:
-    (street / log.NAME).write_text("nonsense\n{}\n", "utf-8")
+    (street / decision_log.LOG_NAME).write_text("nonsense\n{}\n", "utf-8")
     with pytest.raises(SegdataError, match=r"review\.jsonl:1: is no decision"):
         found(street)

@@ -19,8 +19,8 @@ from segdata.core.errors import SegdataError
 from segdata.core.finding import VERDICTS, Finding
 from segdata.core.finding_location import Annotation
 from segdata.formats.shared.taxonomies import name_metadata
-from segdata.report.html.document import FIELDS
-from segdata.review.task import sent, with_findings
+from segdata.report.html.findings import FIELDS
+from segdata.review.annotation_tasks import add_finding_category, prepare_annotation
 from segdata.store.revisions import revise
 from segdata.testing.pictures import draw_picture
 
@@ -207,13 +207,15 @@ def test_a_drawing_lowers_no_stage(street: Path, tmp_path: Path) -> None:
 
 def test_the_category_of_findings_is_none_that_the_taxonomy_lacks() -> None:
     profile = replace(draw_picture(PICTURE).profile, metadata=name_metadata({7: "moon"}, {}))
-    assert with_findings(profile).categories[-1].id == 8
+    assert add_finding_category(profile).categories[-1].id == 8
 
 
 def test_an_empty_id_is_an_id() -> None:
     drawing = draw_picture("aa..\n....\n")
     batch = replace(drawing.batch, segments=replace_column(drawing.batch.segments, "source_id", [""]))
-    _, noted = sent(Annotation.each(batch)[0], [], drawing.profile, with_findings(drawing.profile), asks=True)
+    _, noted = prepare_annotation(
+        Annotation.each(batch)[0], [], drawing.profile, add_finding_category(drawing.profile), asks=True
+    )
     assert [each.id for each in noted.segments] == [""]
 
 

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from segdata.api.validate import validate
-from segdata.report.github import to_github
-from segdata.report.location import Site
+from segdata.report.ci import DatasetFiles, to_github
 
 TAXONOMY = "unlabelled: 0\ncategories: [{id: 1, name: road, kind: stuff}, {id: 2, name: car}]\n"
 CONFIG = "coverage: exhaustive\n"
@@ -39,7 +38,7 @@ def test_findings_about_a_mask_name_it(masks: Path) -> None:
         ("SEG101", "masks/empty.png"),
         ("SEG312", "masks/empty.png"),
     }
-    said = to_github(result, Site(masks, True, masks))
+    said = to_github(result, DatasetFiles(masks, True, masks))
     assert said.count("file=masks/empty.png,") == 2
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 import segdata
-from segdata.cli import exits
+from segdata.cli import process
 from segdata.core.errors import SegdataError
 from segdata.store import fixes, manifest, revisions
 from tests.bad_input.sound_datasets import CATEGORIES, Make, left_behind
@@ -157,7 +157,7 @@ def test_a_signal_that_a_library_swallows_is_heard_later(number: signal.Signals,
     handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        assert exits.exit_code(run) == code
+        assert process.exit_code(run) == code
     finally:
         for each, handler in handlers.items():
             signal.signal(each, handler)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from click.testing import Result
 
-from segdata.cli.demo import prepare
+from segdata.cli.demo import prepare_folder
 
 Run = Callable[..., Result]
 
@@ -22,7 +22,7 @@ def test_the_story_ends_well(run: Run, tmp_path: Path) -> None:
     assert "12 findings decided, 0 open" in result.stdout
     assert (folder / "noisy" / "review.jsonl").read_text("utf-8").count("\n") == 12
     assert "Traceback" not in result.stdout + result.stderr
-    prepare(folder)
+    prepare_folder(folder)
     assert [path.name for path in folder.iterdir()] == [".segdata-demo"]  # an earlier demo is emptied
 
 

@@ -18,8 +18,8 @@ from segdata.api.decisions import label_hashes
 from segdata.api.flag import flag
 from segdata.api.read import read
 from segdata.api.review import decide
-from segdata.cli.flag import Wanted, training_options
-from segdata.cli.progress import explained
+from segdata.cli.flag import TrainingOptions, training_options
+from segdata.cli.process import print_plan
 from segdata.core.finding import Decision
 from segdata.noise.networks.plan import DataFacts, plan_for
 from segdata.noise.networks.settings import Settings
@@ -131,7 +131,7 @@ def test_what_reviewers_decided_is_counted_and_not_told(run: Run, cells: tuple[P
 def test_options_of_the_training_reach_it_and_are_typed_again() -> None:
     @click.command()
     @training_options
-    def told(wanted: Wanted) -> int:
+    def told(wanted: TrainingOptions) -> int:
         settings = wanted.settings(1)
         click.echo(f"{settings.group} {settings.members} {settings.loss} {settings.dropout} {settings.weight_decay}")
         click.echo(" ".join(wanted.words))
@@ -150,10 +150,10 @@ def test_every_choice_of_the_training_is_explained_on_a_terminal(
 ) -> None:
     facts = DataFacts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2**32)
     plan = plan_for(facts, Settings(), 2**28)
-    explained(plan)
+    print_plan(plan)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    explained(plan)
+    print_plan(plan)
     assert capsys.readouterr().err.splitlines() == [*plan.words()]
 
 

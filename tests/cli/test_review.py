@@ -12,7 +12,7 @@ from click.testing import Result
 
 import segdata
 from segdata.api.decisions import label_hashes
-from segdata.report.review_json import schemas as review_schemas
+from segdata.report.review import review_schemas as review_schemas
 
 Run = Callable[..., Result]
 

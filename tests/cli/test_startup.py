@@ -34,7 +34,7 @@ def test_validate_and_convert_do_not_import_pandas(tmp_path: Path) -> None:
 
 def test_pyarrow_and_pandas_work_together_afterwards() -> None:
     code = (
-        "from segdata.cli.startup import spare_pandas; spare_pandas()\n"
+        "from segdata.cli.process import block_pandas_import; block_pandas_import()\n"
         "import sys; assert 'pandas' not in sys.modules\n"
         "import pyarrow as pa\n"
         "frame = pa.table({'a': [1, None], 'b': ['x', None]}).to_pandas()\n"

@@ -14,9 +14,9 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.flag_result import FlagResult
 from segdata.noise.networks.plan import DataFacts, plan_for
 from segdata.noise.networks.settings import Settings
+from segdata.report.console import Console
+from segdata.report.findings_text import ReportContext
 from segdata.report.flag_text import flag_text, statements
-from segdata.report.paper import Paper
-from segdata.report.text import Asked
 from tests.generators.oracle import OracleModel, blobs
 
 PLAN = plan_for(DataFacts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2**32), Settings(), 2**28)
@@ -42,7 +42,7 @@ def found() -> tuple[OpenDataset, FlagResult]:
 
 
 def told(result: FlagResult) -> str:
-    return flag_text(result, Asked(found()[0].profile, [], ["data"]), Paper(width=80))
+    return flag_text(result, ReportContext(found()[0].profile, [], ["data"]), Console(width=80))
 
 
 def test_only_labels_count_as_labels_to_look_at() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, MaxVoid, SizeLimits, Taxonomy
-from segdata.report.guideline import entries, guideline_html, guideline_markdown
+from segdata.report.guideline import guideline_entries, guideline_html, guideline_markdown
 
 STREET = Taxonomy(
     version=2,
@@ -33,13 +33,13 @@ STREET = Taxonomy(
 
 
 def test_groups_and_categories_are_below_their_parents() -> None:
-    assert [(each.name, each.depth) for each in entries(STREET)] == [
+    assert [(each.name, each.depth) for each in guideline_entries(STREET)] == [
         ("road", 0), ("moving", 0), ("vehicle", 1), ("car", 2), ("wheel", 0),
     ]  # fmt: skip
 
 
 def test_all_that_is_said_of_a_category_is_there() -> None:
-    facts = {each.name: each.facts for each in entries(STREET)}
+    facts = {each.name: each.facts for each in guideline_entries(STREET)}
     assert dict(facts["car"]) == {
         "kind": "thing: each one is a segment of its own",
         "id": "2",
@@ -112,7 +112,7 @@ def test_whatever_categories_are_called(said: list[tuple[str, str | None, str]],
             for n, (name, parent, text) in enumerate(said)
         ),
     )
-    found = entries(taxonomy)
+    found = guideline_entries(taxonomy)
     assert {each.name for each in found} >= {name for name, _, _ in said}
     assert len({each.name for each in found}) == len(found)
     page = _Texts()

@@ -6,7 +6,7 @@ from typing import Literal
 
 from segdata.core.finding import Finding, Severity
 from segdata.core.rule import rules
-from segdata.report.catalogue import paragraph
+from segdata.report.rule_pages import page_paragraph
 
 Topic = Literal[
     "repair", "agreement", "person", "guideline", "place", "model", "tolerance", "contrast", "portion", "plan", "limit"
@@ -68,5 +68,5 @@ def first_images(findings: Iterable[Finding], most: int) -> list[str]:
 def remedy(code: str) -> str:
     """What the rule's page says to do, as a sentence."""
     rule = rules().get(code)
-    text = "" if rule is None else paragraph(rule.page, "Remedy")
+    text = "" if rule is None else page_paragraph(rule.page, "Remedy")
     return text[:1].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""Fields: how the fields of samples are called, what their labels tell, and how a label is known again."""
+"""Fields: names and types of the fields of samples, and labels as the database keeps them."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -26,14 +26,14 @@ CLASSES: Mapping[str, str] = {
     "confidence": "Heatmap",
     "disagreement": "Heatmap",
 }
-_OF_SEGMENT = {
+_SEGMENT_ATTRIBUTES = {
     "segment_id": "StringField",
     "category_id": "IntField",
     "iscrowd": "BooleanField",
     "source": "StringField",
     "imprint": "StringField",
 }
-DECIDED: Mapping[str, str] = {
+DECISION_ATTRIBUTES: Mapping[str, str] = {
     "verdict": "StringField",
     "reviewer": "StringField",
     "decided": "StringField",
@@ -45,8 +45,8 @@ SEGMENTS: tuple[Kind, ...] = ("segments", "outlines")
 DECIDABLE: tuple[Kind, ...] = (FINDINGS, *SEGMENTS)
 ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
     "map": {},
-    "segments": {**_OF_SEGMENT, "area": "IntField", "track_id": "IntField"},
-    "outlines": _OF_SEGMENT,
+    "segments": {**_SEGMENT_ATTRIBUTES, "area": "IntField", "track_id": "IntField"},
+    "outlines": _SEGMENT_ATTRIBUTES,
     "findings": {
         "code": "StringField",
         "rule": "StringField",
@@ -65,7 +65,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
     "confidence": {},
     "disagreement": {},
 }
-OF_IMAGE: Mapping[str, str] = {
+IMAGE_FIELDS: Mapping[str, str] = {
     "image_id": "StringField",
     "worst": "StringField",
     "codes": "ListField",
@@ -103,7 +103,7 @@ def label_id(*words: object) -> str:
     return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
 
 
-def verdicts(tags: Iterable[str]) -> set[Verdict]:
+def verdicts_in_tags(tags: Iterable[str]) -> set[Verdict]:
     """The verdicts among tags, in whatever letters a person typed them.
 
     >>> sorted(verdicts(["SEG106", "Reject ", "accept"]))
@@ -113,7 +113,7 @@ def verdicts(tags: Iterable[str]) -> set[Verdict]:
     return {verdict for verdict in VERDICTS if verdict in typed}
 
 
-def comment_in(tag: str) -> str | None:
+def comment_in_tag(tag: str) -> str | None:
     """The comment that a tag is; None where it is none.
 
     >>> comment_in("Comment: glass in front")
@@ -123,24 +123,39 @@ def comment_in(tag: str) -> str | None:
     return comment.strip() if colon and begin.strip().lower() == "comment" else None
 
 
-def declare(fo: Any, dataset: Any, name: str, kind: Kind) -> None:  # Any: FiftyOne has no types
+def declare_labels(fo: Any, dataset: Any, name: str, kind: Kind) -> None:  # Any: FiftyOne has no types
     """Add a field of labels to a dataset with all that its labels tell, where it has none of that name."""
     if not dataset.has_sample_field(name):
         dataset.add_sample_field(name, fo.EmbeddedDocumentField, embedded_doc_type=getattr(fo, CLASSES[kind]))
-    people = DECIDED if kind in DECIDABLE else {}
+    people = DECISION_ATTRIBUTES if kind in DECIDABLE else {}
     for attribute, type_ in {**ATTRIBUTES[kind], **people}.items():
         path = f"{name}.{LISTS[kind]}.{attribute}"
         if dataset.get_field(path) is None:
-            _add(fo, dataset, path, type_)
+            _add_field(fo, dataset, path, type_)
 
 
 def declare_images(fo: Any, dataset: Any) -> None:  # Any: FiftyOne has no types
     """Add the fields of images to a dataset."""
-    for name, type_ in OF_IMAGE.items():
+    for name, type_ in IMAGE_FIELDS.items():
         if not dataset.has_sample_field(name):
-            _add(fo, dataset, name, type_)
+            _add_field(fo, dataset, name, type_)
 
 
-def _add(fo: Any, dataset: Any, path: str, type_: str) -> None:  # Any: FiftyOne has no types
+def _add_field(fo: Any, dataset: Any, path: str, type_: str) -> None:  # Any: FiftyOne has no types
     of_list = {"subfield": fo.StringField} if type_ == "ListField" else {}
     dataset.add_sample_field(path, getattr(fo, type_), **of_list)
+
+
+def label_document(fo: Any, kind: str, id_: str, **values: Any) -> dict[str, Any]:  # Any: FiftyOne has no types
+    """A ``Detection`` or ``Polyline`` with these attributes; those that are None are left out, a mask is packed."""
+    from bson import ObjectId  # of FiftyOne's database
+
+    told = {name: value for name, value in values.items() if value is not None}
+    if "mask" in told:
+        told["mask"] = fo.core.utils.serialize_numpy_array(told["mask"])
+    return {"_id": ObjectId(id_), "_cls": kind, "attributes": {}, "tags": [], **told}
+
+
+def label_list(kind: str, labels: list[dict[str, Any]]) -> dict[str, Any]:  # Any: as above
+    """The ``Detections`` or ``Polylines`` of an image."""
+    return {"_cls": kind, kind.lower(): labels}

@@ -1,4 +1,4 @@
-"""Masks: runs of one annotation as the arrays that FiftyOne shows: a map of categories, and a mask in each box."""
+"""Masks: runs of one annotation as the arrays and boxes that FiftyOne shows."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ Map = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class AnnotationMasks:
     """The segments of one annotation, of an image of known size.
 
     Attributes
@@ -30,7 +30,7 @@ class Drawn:
     n_segments: int
 
     @staticmethod
-    def each(batch: Batch) -> "list[Drawn]":
+    def each(batch: Batch) -> "list[AnnotationMasks]":
         """The annotations of a batch, in its order."""
         first = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1))
         offset = batch.runs.offsets(batch.n_segments)
@@ -41,7 +41,7 @@ class Drawn:
             part = slice(int(offset[begin]), int(offset[end]))
             owner = (batch.runs.owner[part] - begin).astype(np.int32)
             runs = Runs(batch.runs.start[part], batch.runs.length[part], owner)
-            found.append(Drawn(runs, int(height[image]), int(width[image]), end - begin))
+            found.append(AnnotationMasks(runs, int(height[image]), int(width[image]), end - begin))
         return found
 
     def boxes(self) -> tuple[Ints, Ints, Ints, Ints]:
@@ -77,7 +77,7 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Targets:
+class MapValues:
     """Which value stands for which category on maps; 0 is unlabelled, which FiftyOne never draws.
 
     Attributes
@@ -90,7 +90,7 @@ class Targets:
     things: frozenset[int]
 
     @staticmethod
-    def of(profile: Profile) -> "Targets":
+    def of(profile: Profile) -> "MapValues":
         """For a dataset: on maps are all categories of a semantic one, of a panoptic one those that are no things."""
         taxonomy = profile.taxonomy
         ids = list(dict.fromkeys(each.id for each in taxonomy.categories))
@@ -98,7 +98,7 @@ class Targets:
         plain = all(0 < id_ < 2**16 for id_ in ids)
         things = frozenset(each.id for each in taxonomy.categories if each.kind == "thing")
         shown = {"semantic": frozenset[int](), "panoptic": things, "instance": frozenset(ids)}[profile.task]
-        return Targets({id_: id_ if plain else at for at, id_ in enumerate(ids, start=1)}, shown)
+        return MapValues({id_: id_ if plain else at for at, id_ in enumerate(ids, start=1)}, shown)
 
     def split(self, category: Ints) -> tuple[Ints, Ints]:
         """Numbers of the segments that are on the map, and of those that are shown one by one.
@@ -111,3 +111,28 @@ class Targets:
     def values(self, category: Ints) -> Ints:
         """The value of each segment's category; 0 where it has none."""
         return np.array([self.value.get(id_, 0) for id_ in category.tolist()], np.int64)
+
+
+Floats = NDArray[np.float64]
+
+
+def relative_boxes(x: Ints, y: Ints, wide: Ints, high: Ints, width: int, height: int) -> Floats:
+    """(n, 4) left, top, width and height of boxes as fractions of an image of `width` x `height` pixels.
+
+    They give back the same pixels whether the reader rounds or, as FiftyOne's own code does, cuts off what is behind
+    the point: 29 / 100 * 100 is 28.999..., so that the plain quotient would move the box, and resize its mask.
+    """
+    left, top = _edge(x, width), _edge(y, height)
+    return np.stack([left, top, _side(left, _edge(x + wide, width)), _side(top, _edge(y + high, height))], axis=1)
+
+
+def _edge(pixel: Ints, size: int) -> Floats:
+    """The smallest number next to ``pixel / size`` that times `size` is not below `pixel`."""
+    found: Floats = pixel / size
+    return np.where(found * size < pixel, np.nextafter(found, np.inf), found)
+
+
+def _side(begin: Floats, end: Floats) -> Floats:
+    """What added to `begin` is not below `end`."""
+    found: Floats = end - begin
+    return np.where(begin + found < end, found + np.spacing(end), found)

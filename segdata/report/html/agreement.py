@@ -31,13 +31,13 @@ from segdata.report.agreement.people import told_habits
 from segdata.report.agreement.per_image import PerImage
 from segdata.report.agreement.points import HEADINGS, Conclusion
 from segdata.report.agreement.sheets import sheets
+from segdata.report.findings_text import group_by_rule
 from segdata.report.html.agreement_figures import Whisker, confusion_heat, forest, hex_of, pairs_heat, spreads
 from segdata.report.html.agreement_pictures import Worst, example_pictures, finding_pictures, worst_pictures
 from segdata.report.html.cards import sections
-from segdata.report.html.document import Group, listed
-from segdata.report.html.page import part, template
-from segdata.report.html.thumbnails import spread
-from segdata.report.text import grouped
+from segdata.report.html.findings import RuleGroup, findings_data
+from segdata.report.html.templates import asset, template
+from segdata.report.pictures.thumbnails import spread_over_rules
 
 WORST, THUMBNAILS = 6, 100
 _LARGE = 0.05  # shares that are listed though they may be chance
@@ -94,7 +94,7 @@ def pictures(
     opposed = tables.opposed
     assert opposed is not None
     there = set(data.source.image_ids)
-    chosen = spread([each for each in findings if each.image in there], THUMBNAILS)
+    chosen = spread_over_rules([each for each in findings if each.image in there], THUMBNAILS)
     worst = PerImage.of(opposed).worst(WORST)
     return Pictures(
         worst_pictures(data, opposed, worst, jobs),
@@ -121,7 +121,7 @@ def to_html(
     annotators = found.annotators
     every = habits(found, tables)
     confusion = Confusion.of(opposed)
-    groups = [Group.of(group) for group in grouped(found.findings)]
+    groups = [RuleGroup.of(group) for group in group_by_rule(found.findings)]
     offsets = forest(every, annotators, _OFFSETS)
     return template("agreement.html").render(
         found=found,
@@ -146,7 +146,7 @@ def to_html(
         near=tolerance(found.tolerance),
         gold=gold_of(found, tables),
         sheets=sheets(found, gold_of(found, tables)),
-        data=listed("", [("new", found.findings)], groups, drawn.findings),
+        data=findings_data("", [("new", found.findings)], groups, drawn.findings),
         n_pictures=len(drawn.findings),
         names=NAMES,
         dash=NONE,
@@ -155,8 +155,8 @@ def to_html(
         with_interval=with_interval,
         most_planned=_PLANNED,
         version=segdata.__version__,
-        style=part("report.css") + part("summary.css") + part("agreement.css"),
-        script=part("report.js"),
+        style=asset("report.css") + asset("info.css") + asset("agreement.css"),
+        script=asset("report.js"),
     )
 
 

@@ -11,7 +11,7 @@ from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.habits import Habit
 from segdata.report.agreement.numbers import interval, percent, shown, with_interval
 from segdata.report.agreement.per_image import PerImage
-from segdata.report.outlines import color_of
+from segdata.report.pictures.outlines import annotator_color
 
 _BINS = 20
 _ROUND = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # ends of the axis of boundary offsets
@@ -85,7 +85,7 @@ class Forest:
 
 def hex_of(number: int) -> str:
     """The colour of an annotator as CSS has it."""
-    return "#{:02x}{:02x}{:02x}".format(*color_of(number))
+    return "#{:02x}{:02x}{:02x}".format(*annotator_color(number))
 
 
 def pairs_heat(found: Agreement) -> Heat:

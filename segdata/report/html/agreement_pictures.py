@@ -18,9 +18,9 @@ from segdata.core.runs import Ints, bounding_boxes
 from segdata.core.taxonomy import Color
 from segdata.report.agreement.per_image import WorstImage
 from segdata.report.ground import Ground
-from segdata.report.html.thumbnails import data_uri
-from segdata.report.outlines import COLORS, Drawn, color_of, densest
-from segdata.report.view import View
+from segdata.report.pictures.canvas import View
+from segdata.report.pictures.outlines import ANNOTATOR_COLORS, AnnotatedImage, annotator_color, densest_square
+from segdata.report.pictures.thumbnails import data_uri
 
 EXAMPLES = 60  # pictures of annotators' worst examples
 PANE = 340  # canvas pixels of a square pane of a worst image
@@ -91,16 +91,16 @@ def finding_pictures(
 
 def shown_annotators(annotators: Sequence[str], involved: Sequence[str]) -> list[tuple[str, Color]]:
     """Whose outlines are drawn, with colours: as many as there are colours, those involved before the others."""
-    if len(annotators) <= len(COLORS):
-        return [(name, color_of(k)) for k, name in enumerate(annotators)]
+    if len(annotators) <= len(ANNOTATOR_COLORS):
+        return [(name, annotator_color(k)) for k, name in enumerate(annotators)]
     first = [name for name in annotators if name in involved]
-    chosen = [*first, *(name for name in annotators if name not in involved)][: len(COLORS)]
-    return [(name, color_of(annotators.index(name))) for name in chosen]
+    chosen = [*first, *(name for name in annotators if name not in involved)][: len(ANNOTATOR_COLORS)]
+    return [(name, annotator_color(annotators.index(name))) for name in chosen]
 
 
-def _opened(batch: Batch) -> Drawn | None:
+def _opened(batch: Batch) -> AnnotatedImage | None:
     height, width = batch.image_size
-    return None if height[0] == 0 or width[0] == 0 else Drawn.of(batch)
+    return None if height[0] == 0 or width[0] == 0 else AnnotatedImage.of(batch)
 
 
 def example_pictures(
@@ -126,7 +126,7 @@ def example_pictures(
 
 def _picture(
     data: OpenDataset, opposed: AnnotatorPairs, case: int, one: str, other: str, category: int
-) -> tuple[int, Drawn | None]:
+) -> tuple[int, AnnotatedImage | None]:
     """The row and the picture of a case's image, of a volume the slice on which two annotators differ most."""
     row, frames = (int(opposed.cases[name][case]) for name in ("image", "frames"))
     if frames > 1:
@@ -134,11 +134,11 @@ def _picture(
     return row, _opened(data.source.load(np.array([row])))
 
 
-def _closely(picture: Drawn, one: str, other: str, category: int, pane: int) -> View:
+def _closely(picture: AnnotatedImage, one: str, other: str, category: int, pane: int) -> View:
     """Where two annotators differ most, closely."""
     height, width = picture.size
     side = max(_LEAST, max(height, width) // _CLOSER)
-    x, y = densest(picture.differing(View(0, 0, width, height, 1.0), one, other, {category}), side)
+    x, y = densest_square(picture.differing(View(0, 0, width, height, 1.0), one, other, {category}), side)
     return _near(x, y, side, picture.size, pane)
 
 
@@ -186,7 +186,7 @@ def _slice(batch: Batch, one: str, other: str, category: int | None) -> int:
     for k in range(batch.images.num_rows):
         part = batch.take_images(np.array([k]))
         height, width = (int(side[0]) for side in part.image_size)
-        drawn = Drawn(part, Ground(None, width, height))
+        drawn = AnnotatedImage(part, Ground(None, width, height))
         flags = (
             drawn.differing(View(0, 0, width, height, 1.0), one, other, _only(category)) if part.n_segments else None
         )
@@ -217,7 +217,7 @@ def _framed(picture: Image.Image, view: View, part: View) -> None:
     draw.rectangle(box, outline=(0, 0, 0), width=1)
 
 
-def _of_finding(picture: Drawn, finding: Finding, opposed: AnnotatorPairs) -> str:
+def _of_finding(picture: AnnotatedImage, finding: Finding, opposed: AnnotatorPairs) -> str:
     category = _ids(opposed).get(finding.category or "")
     x, y, wide, high = finding.bbox or _box(picture, finding, category)
     side = int(max(_ROOM * max(wide, high), _LEAST))
@@ -226,7 +226,9 @@ def _of_finding(picture: Drawn, finding: Finding, opposed: AnnotatorPairs) -> st
     return _beside(picture, view, names, _only(category))
 
 
-def _beside(picture: Drawn, view: View, names: Sequence[tuple[str, Color]], categories: set[int] | None) -> str:
+def _beside(
+    picture: AnnotatedImage, view: View, names: Sequence[tuple[str, Color]], categories: set[int] | None
+) -> str:
     """The image alone, where there is one, beside the image with outlines."""
     panes = [picture.seen(view)] if picture.ground.image is not None else []
     panes.append(picture.outlined(view, names, categories))
@@ -236,7 +238,7 @@ def _beside(picture: Drawn, view: View, names: Sequence[tuple[str, Color]], cate
     return data_uri(both)
 
 
-def _box(picture: Drawn, finding: Finding, category: int | None) -> Box:
+def _box(picture: AnnotatedImage, finding: Finding, category: int | None) -> Box:
     """Where the segments lie that a finding names without a box: of its annotator, or else of anybody."""
     height, width = picture.size
     segments = picture.batch.segments

@@ -8,7 +8,7 @@ from segdata.agreement.gold.scorecard import Scorecard
 from segdata.report.agreement.numbers import percent, tolerance
 from segdata.report.html.agreement_figures import hex_of
 from segdata.report.html.cards import sections
-from segdata.report.html.page import part, template
+from segdata.report.html.templates import asset, template
 from segdata.report.scorecard import HEADS, row
 
 
@@ -34,5 +34,5 @@ def to_html(
         note=note,
         typed=" ".join(["segdata", *typed]),
         version=segdata.__version__,
-        style=part("report.css") + part("summary.css") + part("agreement.css"),
+        style=asset("report.css") + asset("info.css") + asset("agreement.css"),
     )

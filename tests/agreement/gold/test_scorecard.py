@@ -19,7 +19,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.derived_sources import AlteredSource
-from segdata.report.paper import Paper
+from segdata.report.console import Console
 from segdata.report.scorecard import COLUMNS, to_csv, to_text
 from segdata.report.scorecard_json import to_json
 
@@ -132,7 +132,7 @@ def test_trends_that_stand() -> None:
     assert first.trend.low > 0
     assert first.trend.same_images
     assert len(first.trend.months) == 6
-    assert "more than chance" in to_text(found, Paper())
+    assert "more than chance" in to_text(found, Console())
 
 
 def test_reports() -> None:
@@ -144,7 +144,7 @@ def test_reports() -> None:
     plain = json.loads(to_json(found))
     assert plain["cards"][0]["trend"]["p"] is None
     assert plain["cards"][0]["worst"][2]["guideline"] == "Along the bodywork."
-    text = to_text(found, Paper())
+    text = to_text(found, Console())
     assert "guideline: Of nine seats or more." in text
     assert max(map(len, text.splitlines())) <= 80
 

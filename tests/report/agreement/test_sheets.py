@@ -15,7 +15,7 @@ from segdata.report.agreement.numbers import tolerance
 from segdata.report.agreement.people import people
 from segdata.report.agreement.sheets import better, causes, contrasts, sheets, sizes, unchanged
 from segdata.report.agreement_text import to_text
-from segdata.report.paper import Paper, columns
+from segdata.report.console import Console, display_width
 
 Compare = Callable[..., AgreementRun]
 NONE = Value(np.nan, np.nan, np.nan, 1, 0)
@@ -131,7 +131,7 @@ def test_what_is_a_models_is_told_beside_what_two_persons_have(more: Agreement) 
 
 
 def test_all_of_them_fit_a_terminal(more: Agreement, habits: AgreementRun) -> None:
-    text = to_text(more, habits.tables, ["agreement", "a", "b"], Paper())
+    text = to_text(more, habits.tables, ["agreement", "a", "b"], Console())
     assert [each.title for each in sheets(more, "gold")] == [
         "what the pixels in dispute are due to",
         "who draws more, in volumes",
@@ -139,11 +139,11 @@ def test_all_of_them_fit_a_terminal(more: Agreement, habits: AgreementRun) -> No
         "what is a model's, unchanged",
     ]
     assert all(each.title in text for each in sheets(more, None))
-    assert max(columns(line) for line in text.splitlines()) <= 80
+    assert max(display_width(line) for line in text.splitlines()) <= 80
 
 
 def test_the_tolerance_is_in_every_report(habits: AgreementRun) -> None:
     found = replace(habits.agreement, tolerance=Tolerance(3, 0.5, {"car": Tolerance(1)}))
-    text = " ".join(to_text(found, habits.tables, ["agreement"], Paper()).split())
+    text = " ".join(to_text(found, habits.tables, ["agreement"], Console()).split())
     assert "of the boundaries within 3 px, 0.5 mm where the spacing is known; car 1 px" in text
     assert f"within the tolerance ({tolerance(found.tolerance)})" in text

@@ -35,9 +35,9 @@ def fo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:  # Any: Fifty
     patch.setenv("FIFTYONE_USER", "rosa")
     try:
         wait_for(port)
-        from segdata.report.fiftyone.installed import fiftyone
+        from segdata.report.fiftyone.app import import_fiftyone
 
-        yield fiftyone()
+        yield import_fiftyone()
     finally:
         patch.undo()
         server.terminate()

@@ -17,7 +17,7 @@ import segdata
 from segdata.cli.main import main
 from segdata.core.errors import SegdataError
 from segdata.report.fiftyone.app import App
-from segdata.report.fiftyone.pulling import pull
+from segdata.report.fiftyone.decisions import pull_from_fiftyone
 from tests.chromium import Page, browser, chromium
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of FiftyOne and what it needs
@@ -68,7 +68,10 @@ def test_a_reviewer_decides_in_the_app(
     assert (shown.returncode, out, rest.strip()) == (130, "", "")
     if program is None:
         pytest.skip("no Chromium here to look at the App with")
-    said = {each.image: (each.verdict, each.reviewer) for each in pull(NAME, segdata.read(coco).profile).decisions}
+    said = {
+        each.image: (each.verdict, each.reviewer)
+        for each in pull_from_fiftyone(NAME, segdata.read(coco).profile).decisions
+    }
     assert said == {"a.png": ("accept", "anna"), "b.png": ("reject", "anna")}
 
 

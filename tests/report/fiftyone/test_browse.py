@@ -11,7 +11,7 @@ from PIL import Image
 
 import segdata
 from segdata.core.errors import SegdataError
-from segdata.report.fiftyone.labels import MOST_INLINE
+from segdata.report.fiftyone.segment_labels import MOST_INLINE
 from tests.report.fiftyone.drawn import CAR, ROAD, gap, load, made, masks_of, noise
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of FiftyOne and what it needs

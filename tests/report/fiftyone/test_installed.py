@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from segdata.core.errors import SegdataError
-from segdata.report.fiftyone.installed import connected, fiftyone
+from segdata.report.fiftyone.app import database_errors, import_fiftyone
 
 _ASK = """
 from segdata.core.errors import SegdataError
-from segdata.report.fiftyone.installed import fiftyone
+from segdata.report.fiftyone.app import fiftyone
 try:
     fiftyone()
 except SegdataError as error:
@@ -23,7 +23,7 @@ except SegdataError as error:
 def test_without_fiftyone_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fiftyone", None)
     with pytest.raises(SegdataError, match=r"FiftyOne is not installed .*pip install 'segdata\[browse\]'"):
-        fiftyone()
+        import_fiftyone()
 
 
 def test_a_database_that_does_not_answer_is_named(fo: Any) -> None:
@@ -50,7 +50,7 @@ def test_a_database_that_goes_away_is_told(fo: Any) -> None:
 
     told = r"^the database of FiftyOne is gone: .*:9.*; run the command again"
     away: Any = MongoClient("mongodb://127.0.0.1:9", serverSelectionTimeoutMS=100)  # as above
-    with away, pytest.raises(SegdataError, match=told), connected():
+    with away, pytest.raises(SegdataError, match=told), database_errors():
         away.admin.command("ping")
-    with pytest.raises(KeyError), connected():
+    with pytest.raises(KeyError), database_errors():
         {}["what else goes wrong"]

@@ -14,8 +14,8 @@ from segdata.core.finding import Correction
 from segdata.noise.networks.plan import DataFacts, plan_for
 from segdata.noise.networks.predictions import Predictions, prediction_path
 from segdata.noise.networks.settings import Settings
-from segdata.report.fiftyone.documents import document
-from segdata.report.fiftyone.heat import differing
+from segdata.report.fiftyone.fields import label_document
+from segdata.report.fiftyone.segment_labels import disagreement_share
 from tests.report.fiftyone.drawn import CAR, ROAD, gap, load, made, noise
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of FiftyOne and what it needs
@@ -73,7 +73,7 @@ def test_disagreement_is_there_where_two_annotators_are(fo: Any) -> None:
 
 @given(st.integers(2, 5).flatmap(lambda n: arrays(np.uint8, (n, 3, 4), elements=st.integers(0, 3))))
 def test_differing_is_the_share_without_the_most_common_value(maps: np.ndarray[Any, Any]) -> None:
-    share = differing(list(maps), 3)
+    share = disagreement_share(list(maps), 3)
     for place in np.ndindex(3, 4):
         values = maps[(slice(None), *place)].tolist()
         assert share[place] == 1 - max(values.count(value) for value in values) / len(values)
@@ -83,9 +83,9 @@ def test_labels_are_as_the_classes_of_fiftyone_write_them(fo: Any) -> None:
     told = {"label": "car", "bounding_box": [0.0, 0.0, 0.5, 1.0], "mask": noise(1, *SIZE, 0.5), "code": "SEG101"}
     made_by_it = dict(fo.Detection(id="0" * 24, tags=[], **told).to_mongo())
     made_by_it["mask"] = bytes(made_by_it["mask"])  # as the database has it; the class of its own is equal to none
-    assert document(fo, "Detection", "0" * 24, **told, score=None) == {
+    assert label_document(fo, "Detection", "0" * 24, **told, score=None) == {
         key: value for key, value in made_by_it.items() if value is not None
     }
     lines = {"label": "car", "points": [[[0.0, 0.0], [1.0, 1.0]]], "closed": True, "filled": False}
     made_by_it = dict(fo.Polyline(id="0" * 24, tags=[], **lines).to_mongo())
-    assert document(fo, "Polyline", "0" * 24, **lines) == {k: v for k, v in made_by_it.items() if v is not None}
+    assert label_document(fo, "Polyline", "0" * 24, **lines) == {k: v for k, v in made_by_it.items() if v is not None}

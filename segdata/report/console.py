@@ -1,0 +1,126 @@
+"""Console: text reports in lines of a given width, with colour or without."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_STYLES = {
+    "error": "1;31",
+    "warning": "33",
+    "info": "34",
+    "good": "32",
+    "bold": "1",
+    "dim": "2",
+    "where": "36",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """Lines of at most `width` columns; `colour`: with terminal colours."""
+
+    width: int = 80
+    colour: bool = False
+
+    def paint(self, text: str, style: str | None) -> str:
+        """`text` in one of the styles error, warning, info, good, bold, dim, where; None: as it is."""
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style and self.colour and text else text
+
+    def wrap(
+        self, text: str | Sequence[str], indent: str = "", hanging: str | None = None, style: str | None = None
+    ) -> list[str]:
+        """`text` in lines that fit; the first begins with `indent`, the others with `hanging` (default: `indent`).
+
+        Given as a sequence of words, none of them is broken at its spaces.
+        """
+        later = indent if hanging is None else hanging
+        lines = fold(text, self.width - display_width(indent), self.width - display_width(later))
+        return [(later if at else indent) + self.paint(line, style) for at, line in enumerate(lines)]
+
+    def pieces(self, *styled: tuple[str, str | None], hanging: str = "  ") -> list[str]:
+        """Pieces of text, each in its own style, side by side in lines that fit; later lines begin with `hanging`."""
+        words = [(word, style) for text, style in styled for word in _printable(text).split()]
+        lines, taken = [""], 0
+        for word, style in words:
+            if taken and taken + 1 + display_width(word) > self.width:
+                lines.append(hanging)
+                taken = display_width(hanging)
+            elif taken:
+                lines[-1] += " "
+                taken += 1
+            lines[-1] += self.paint(word, style)
+            taken += display_width(word)
+        return lines
+
+
+def display_width(text: str) -> int:
+    """How many columns of a terminal `text` takes: East Asian wide characters two, combining ones none.
+
+    >>> columns("car"), columns("汽车")
+    (3, 4)
+    """
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+    return len(text) + wide - sum(unicodedata.combining(each) > 0 for each in text)
+
+
+def fold(text: str | Sequence[str], first: int, later: int) -> list[str]:
+    """`text`, or words, in lines of `first` and then `later` columns; longer words are cut.
+
+    >>> fold("one part of 6 px", 8, 5)
+    ['one part', 'of 6', 'px']
+    """
+    lines: list[str] = []
+    line = ""
+    for word in _printable(text).split() if isinstance(text, str) else map(_printable, text):
+        room = later if lines else first
+        if line and display_width(line) + 1 + display_width(word) > room:
+            lines.append(line)
+            line = ""
+            room = later
+        line = f"{line} {word}" if line else word
+        while display_width(line) > room:
+            head = _head(line, room) or line[0]
+            lines.append(head)
+            line = line[len(head) :]
+            room = later
+    return [*lines, line] if line else lines
+
+
+def shorten(text: str, room: int) -> str:
+    """`text` in at most `room` columns: what is too long loses its middle, since paths differ at their ends.
+
+    >>> shorten("train/scene_000123_left_image.png", 21)
+    'train/scen…_image.png'
+    """
+    if display_width(text) <= room:
+        return text
+    tail = text[::-1]
+    end = _head(tail, room // 2)[::-1]
+    return _head(text, room - 1 - display_width(end)) + "…" + end
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[int] = (0,)) -> list[str]:
+    """Rows under their heads, columns two spaces apart; the columns `left` begin at the left, the others end right."""
+    heads, rows = list(map(_printable, heads)), [list(map(_printable, row)) for row in rows]
+    widths = [max(display_width(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
+    lines = []
+    for row in [heads, *rows]:
+        gaps = (" " * (width - display_width(cell)) for width, cell in zip(widths, row, strict=True))
+        cells = (cell + gap if at in left else gap + cell for at, (cell, gap) in enumerate(zip(row, gaps, strict=True)))
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _printable(text: str) -> str:
+    """Names come from files: nothing in them may move the cursor or colour the terminal."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
+
+
+def _head(text: str, room: int) -> str:
+    """The longest beginning of `text` that takes at most `room` columns."""
+    end = min(len(text), room)
+    while end > 0 and display_width(text[:end]) > room:
+        end -= 1
+    return text[:end]

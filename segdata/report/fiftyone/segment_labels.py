@@ -1,0 +1,218 @@
+"""Segment labels: segments as FiftyOne's labels, with heat maps of confidence and disagreement."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch
+from segdata.core.label_hash import hash_each_segment
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.noise.networks.predictions import Predictions
+from segdata.report.fiftyone.fields import Kind, field_name, label_document, label_id, label_list
+from segdata.report.fiftyone.masks import AnnotationMasks, Map, MapValues, Mask, relative_boxes
+from segdata.report.fiftyone.media_files import MediaFiles
+
+MOST_INLINE = 300  # masks of an image that go into the database; of more each is a file
+_MOST_PIXELS = 2**24  # of these masks together
+_COLUMNS = ["segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "source", "rings"]
+
+
+def fits_inline(masks: Sequence[Mask]) -> bool:
+    """Whether the masks of an image are few and small enough for its document in the database, of at most 16 MB."""
+    return len(masks) <= MOST_INLINE and sum(mask.size for mask in masks) <= _MOST_PIXELS
+
+
+@dataclass(frozen=True)
+class SegmentLabels:
+    """Makes labels of segments.
+
+    Attributes
+    ----------
+    fo : the package
+    profile : of the dataset
+    targets : the values of categories on maps
+    shelf : for mask files
+    """
+
+    fo: Any  # Any: FiftyOne has no types
+    profile: Profile
+    targets: MapValues
+    shelf: MediaFiles
+
+    def of(self, image_id: str, annotator: str | None, segments: pa.Table, drawn: AnnotationMasks) -> dict[Kind, Any]:
+        """The labels of an annotation by the kind of their field; an annotation without segments has empty ones.
+
+        Outlines are there only where the source has polygons. Any: FiftyOne has no types.
+        """
+        rows = segments.select(_COLUMNS).to_pylist()
+        category = np.array([row["category_id"] for row in rows], np.int64)
+        called = {id_: self.profile.name_of(id_) for id_ in set(category.tolist())}
+        names = [called[id_] for id_ in category.tolist()]
+        for row, name, told in zip(rows, names, hash_each_segment(drawn.runs, names), strict=True):
+            row |= {"name": name, "imprint": told}
+        ids = self._ids(image_id, annotator, rows)
+        on_map, single = self.targets.split(category)
+        found: dict[Kind, Any] = {}
+        if self.profile.task != "instance":
+            painted, hidden = drawn.map(self.targets.values(category), on_map)
+            map_id = label_id(image_id, field_name("map", annotator))
+            found["map"] = self.fo.Segmentation(id=map_id, mask_path=self.shelf.mask(painted))
+            single = np.sort(np.concatenate([single, hidden]))
+        if self.profile.task != "semantic" or len(single):
+            found["segments"] = label_list("Detections", self._detections(rows, ids, drawn, single))
+        outlines = [self._outline(row, id_, drawn) for row, id_ in zip(rows, ids, strict=True) if row["rings"]]
+        if outlines:
+            found["outlines"] = label_list("Polylines", outlines)
+        return found
+
+    def _ids(self, image_id: str, annotator: str | None, rows: list[dict[str, Any]]) -> list[str]:
+        """Who drew what where, and for an id that is there twice, which of them."""
+        seen: Counter[str] = Counter()
+        found = []
+        for row in rows:
+            own = _own_id(row)
+            seen[own] += 1
+            found.append(label_id(image_id, field_name("segments", annotator), own, seen[own]))
+        return found
+
+    def _detections(
+        self, rows: list[dict[str, Any]], ids: list[str], drawn: AnnotationMasks, chosen: Ints
+    ) -> list[Any]:
+        """A detection for each chosen segment, with its mask exactly in its box."""
+        masks = drawn.masks(chosen)
+        x, y, wide, high = (side[chosen] for side in drawn.boxes())
+        places = relative_boxes(x, y, wide, high, drawn.width, drawn.height).tolist()
+        keep, area = fits_inline(masks), drawn.runs.areas(drawn.n_segments)
+        found = []
+        for number, mask, place in zip(chosen.tolist(), masks, places, strict=True):
+            row = rows[number]
+            pixels = {"mask": mask} if keep else {"mask_path": self.shelf.mask(mask)}
+            found.append(
+                label_document(
+                    self.fo,
+                    "Detection",
+                    ids[number],
+                    bounding_box=place,
+                    area=int(area[number]),
+                    track_id=row["track_id"],
+                    index=row["track_id"],
+                    confidence=row["score"],
+                    **(pixels if mask.size else {}),
+                    **self._said(row),
+                )
+            )
+        return found
+
+    def _outline(self, row: dict[str, Any], id_: str, drawn: AnnotationMasks) -> Any:  # Any: FiftyOne has no types
+        """The source's polygon of a segment."""
+        size = (drawn.width, drawn.height)
+        rings = [(np.array(ring).reshape(-1, 2) / size).tolist() for ring in row["rings"] if len(ring) % 2 == 0]
+        told = {"points": rings, "closed": True, "filled": False, **self._said(row)}
+        return label_document(self.fo, "Polyline", label_id(id_, "outline"), **told)
+
+    @staticmethod
+    def _said(row: dict[str, Any]) -> dict[str, Any]:  # Any: rows of a table
+        """What every label of a segment tells."""
+        return {
+            "label": row["name"],
+            "segment_id": _own_id(row),
+            "category_id": row["category_id"],
+            "iscrowd": bool(row["iscrowd"]),
+            "source": row["source"],
+            "imprint": row["imprint"],
+        }
+
+
+def split_annotations(batch: Batch) -> list[tuple[int, str | None, pa.Table, AnnotationMasks]]:
+    """Each annotation of a batch: the row of its image, who drew it, its segments and their pixels."""
+    first = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1)).tolist()
+    named = zip(batch.annotation_image.tolist(), batch.annotations["annotator"].to_pylist(), strict=True)
+    return [
+        (image, annotator, batch.segments.slice(first[row], first[row + 1] - first[row]), drawn)
+        for row, ((image, annotator), drawn) in enumerate(zip(named, AnnotationMasks.each(batch), strict=True))
+    ]
+
+
+def _own_id(row: dict[str, Any]) -> str:  # Any: rows of a table
+    return str(row["segment_id"] if row["source_id"] is None else row["source_id"])
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMaps:
+    """Makes heat maps of annotations.
+
+    Attributes
+    ----------
+    fo : the package
+    shelf : for the files of maps
+    predictions : of networks that have not seen the images; None: there are none
+    row : image_id -> the row of the predictions
+    """
+
+    fo: Any  # Any: FiftyOne has no types
+    shelf: MediaFiles
+    predictions: Predictions | None
+    row: dict[str, int]
+
+    @staticmethod
+    def of(fo: Any, shelf: MediaFiles, predictions: Predictions | None) -> "HeatMaps":  # Any: FiftyOne has no types
+        """With these predictions, or none."""
+        usable = () if predictions is None else np.flatnonzero(predictions.usable).tolist()
+        return HeatMaps(
+            fo, shelf, predictions, {predictions.image_ids[row]: row for row in usable} if predictions else {}
+        )
+
+    def confidence(
+        self, image_id: str, category: Ints, drawn: AnnotationMasks
+    ) -> Any | None:  # Any: FiftyOne has no types
+        """How probable the given category of each pixel is; None without a prediction of the image's size.
+
+        `category` (n,) are the ids of the segments. Categories that the model does not know, such as void, count as
+        sure: it has nothing to say against them.
+        """
+        if self.predictions is None or image_id not in self.row:
+            return None
+        probability = self.predictions.probabilities(self.row[image_id])
+        n_channels = len(probability)
+        if probability.shape[1:] != (drawn.height, drawn.width):
+            return None
+        channel = {id_: number for number, id_ in enumerate(self.predictions.categories, start=1)}
+        values = np.array([channel.get(id_, n_channels) for id_ in category.tolist()], np.int64)
+        given = drawn.map(values, np.arange(len(values)))[0].astype(np.int64)
+        known = given < n_channels
+        sure = np.take_along_axis(probability, np.where(known, given, 0)[None], 0)[0].astype(np.float32)
+        return self._layer(np.where(known, sure, 1))
+
+    def disagreement(
+        self, annotations: Sequence[tuple[Ints, AnnotationMasks]]
+    ) -> Any | None:  # Any: FiftyOne has no types
+        """The share of an image's annotators who differ from the most common category; None with fewer than two.
+
+        `annotations`: the category ids of each one's segments, and their pixels.
+        """
+        if len(annotations) < 2:
+            return None
+        names = np.unique(np.concatenate([category for category, _ in annotations]))
+        maps = [
+            drawn.map(np.searchsorted(names, category) + 1, np.arange(len(category)))[0]
+            for category, drawn in annotations
+        ]
+        return self._layer(disagreement_share(maps, len(names)))
+
+    def _layer(self, share: NDArray[np.floating]) -> Any:  # Any: FiftyOne has no types
+        path = self.shelf.mask(np.rint(255 * share).astype(np.uint8))
+        return self.fo.Heatmap(map_path=path, range=[0, 255])
+
+
+def disagreement_share(maps: Sequence[Map], n_values: int) -> NDArray[np.float64]:
+    """(height, width) share of maps of the values 0 to `n_values` that differ from the most common one."""
+    most = np.zeros(maps[0].shape, np.int64)
+    for value in range(n_values + 1):
+        np.maximum(most, sum((each == value).astype(np.int64) for each in maps), out=most)
+    return 1 - most / len(maps)

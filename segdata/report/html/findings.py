@@ -1,0 +1,193 @@
+"""The HTML file: what the template is filled with."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from markupsafe import Markup
+
+import segdata
+from segdata.core.errors import count_noun
+from segdata.core.finding import SEVERITIES, Correction, Finding, Severity
+from segdata.core.rule import rules
+from segdata.core.validation import Validation
+from segdata.report.findings_text import ReportContext, group_by_rule
+from segdata.report.html.templates import asset, template
+from segdata.report.rule_pages import page_paragraph
+
+FIELDS = tuple(Finding.__dataclass_fields__)
+_MOST_AFFECTED = 6  # names listed of each sort
+
+
+@dataclass(frozen=True, slots=True)
+class RuleGroup:
+    """The findings of one rule and severity, as the overview lists them, and what the rule's page has said of it."""
+
+    code: str
+    name: str
+    severity: Severity
+    said: Mapping[str, str]
+    findings: int
+    images: int
+    pixels: int
+
+    @staticmethod
+    def of(findings: Sequence[Finding]) -> "RuleGroup":
+        """What there is to say of these."""
+        first = findings[0]
+        return RuleGroup(
+            first.code,
+            first.rule,
+            first.severity,
+            _rule_texts(first.code),
+            len(findings),
+            len({each.image for each in findings if each.image is not None}),
+            sum(each.pixels or 0 for each in findings),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MostAffected:
+    """Where most findings are: a sort of thing, and (name, findings, share of the most frequent) of each."""
+
+    field: str
+    heading: str
+    most: tuple[tuple[str, int, float], ...]
+    others: int
+
+
+def to_html(
+    validation: Validation,
+    asked: ReportContext,
+    thumbnails: Mapping[Finding, str] | None = None,
+    imprints: Mapping[Finding, str] | None = None,
+    said: Sequence[str] = (),
+) -> str:
+    """The report as one HTML file; the same input gives the same text.
+
+    `thumbnails`: pictures of findings as `data:` URIs, those of each rule in the order to show them in.
+    `imprints`: of the labels that findings speak of, as `segdata.core.label_hash` has them; then the page takes
+    decisions. `said`: what there is to say of the dataset as a whole, a paragraph each. `asked.max_findings` limits
+    the list, not the counts. What Unicode cannot encode stays in the text as it is: write it with `backslashreplace`.
+    """
+    pictures = thumbnails or {}
+    known = () if validation.baseline is None else validation.baseline.known
+    drawable = [each for each in (*validation.findings, *known) if each.image is not None]
+    groups = [RuleGroup.of(group) for group in group_by_rule(validation.findings)]
+    return template("report.html").render(
+        validation=validation,
+        asked=asked,
+        said=said,
+        groups=groups,
+        verdict=_verdict(validation, asked),
+        severities=[(severity, validation.count(severity)) for severity in SEVERITIES],
+        n_images=len({each.image for each in validation.findings if each.image is not None}),
+        affected=list(_affected(validation.findings)),
+        n_pictures=sum(each in pictures for each in drawable),
+        n_drawable=len(drawable),
+        n_unlisted=len(validation.findings[asked.max_findings :]) if asked.max_findings is not None else 0,
+        version=segdata.__version__,
+        data=_data(validation, asked, groups, pictures, imprints),
+        style=asset("report.css"),
+        script=asset("decide.js") + asset("report.js"),
+    )
+
+
+def _verdict(validation: Validation, asked: ReportContext) -> tuple[str, str]:
+    """How it went, in a word for the style, and in a line."""
+    if not validation.findings:
+        return "good", "Nothing new" if validation.baseline else "Nothing found"
+    worst = validation.findings[0].severity
+    said = count_noun(validation.count(worst), f"{'new ' if validation.baseline else ''}{worst}")
+    if asked.fail_on == "never":  # nobody asked whether it passes
+        return worst, f"Found: {said}"
+    return (worst, f"Failed: {said}") if validation.fails(asked.fail_on) else ("good", "Passed")
+
+
+def _affected(findings: Sequence[Finding]) -> Iterator[MostAffected]:
+    """Categories, annotators and images with most findings, where there are several."""
+    for field, heading in (("category", "Categories"), ("annotator", "Annotators"), ("image", "Images")):
+        count = Counter(value for each in findings if (value := getattr(each, field)) is not None)
+        most = count.most_common(_MOST_AFFECTED)
+        if len(count) > 1 and most[0][1] > 1:
+            listed = tuple((name, times, times / most[0][1]) for name, times in most)
+            yield MostAffected(field, heading, listed, len(count) - len(listed))
+
+
+def _data(
+    validation: Validation,
+    asked: ReportContext,
+    groups: Sequence[RuleGroup],
+    pictures: Mapping[Finding, str],
+    imprints: Mapping[Finding, str] | None,
+) -> Markup:
+    """The findings of a validation, new, unchanged and fixed."""
+    states = [("new", validation.findings)]
+    if validation.baseline is not None:
+        states += [("unchanged", validation.baseline.known), ("fixed", validation.baseline.fixed)]
+    shown = [(state, findings[: asked.max_findings]) for state, findings in states]
+    show = " ".join(["segdata", "show", *asked.typed])
+    baseline = validation.baseline is not None
+    return findings_data(validation.dataset, shown, groups, pictures, show=show, baseline=baseline, imprints=imprints)
+
+
+def findings_data(
+    dataset: str,
+    states: Sequence[tuple[str, Sequence[Finding]]],
+    groups: Sequence[RuleGroup],
+    pictures: Mapping[Finding, str],
+    *,
+    show: str | None = None,
+    baseline: bool = False,
+    imprints: Mapping[Finding, str] | None = None,
+) -> Markup:
+    """The findings as JSON that no text in it can end: a row each, of `state` and the fields of a finding.
+
+    `groups` are in the order of the list; `show` is the beginning of the command that shows an image, None: there is
+    none; `baseline`: whether states tell findings apart; with `imprints` each row has one.
+    """
+    place = {each: number for number, each in enumerate(pictures)}
+    rows: list[list[Any]] = []  # Any: JSON
+    of_rows: dict[int, int] = {}
+    for state, findings in states:
+        for each in findings:
+            if state != "fixed" and each in pictures:
+                of_rows[len(rows)] = place[each]
+            imprint = [] if imprints is None else [imprints.get(each, "")]
+            rows.append([state, *(_json_value(getattr(each, name)) for name in FIELDS), *imprint])
+    every = {row[1] for row in rows}
+    found: dict[str, Any] = {  # Any: JSON
+        "version": 1,
+        "dataset": dataset,
+        "show": show,
+        "baseline": baseline,
+        "order": [[group.severity, group.code] for group in groups],
+        "rules": {code: _rule_texts(code) for code in sorted(every)},
+        "columns": ["state", *FIELDS, *([] if imprints is None else ["imprint"])],
+        "rows": rows,
+        "pictures": list(pictures.values()),
+        "picture_of": of_rows,
+    }
+    text = json.dumps(found, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _rule_texts(code: str) -> dict[str, str]:
+    """What the rule's page says, for the head of its findings."""
+    rule = rules().get(code)
+    page = "" if rule is None else rule.page
+    summary = "" if rule is None else rule.summary
+    return {"summary": summary, "why": page_paragraph(page, "Why"), "remedy": page_paragraph(page, "Remedy")}
+
+
+def _json_value(value: object) -> object:
+    """A value as JSON has it; what is not finite is null."""
+    return msgspec.to_builtins(value) if isinstance(value, Correction) else _finite(value)
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

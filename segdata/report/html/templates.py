@@ -1,0 +1,38 @@
+"""Page: the templates of the HTML reports, each one file that needs no other."""
+
+from functools import cache
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from segdata.core.errors import count_noun
+
+
+@cache
+def template(name: str) -> jinja2.Template:
+    """The template in a file of this folder; whatever it is filled with is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_text),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"counted": count_noun, "number": "{:,}".format, "code": _code}
+    return environment.get_template(name)
+
+
+def asset(name: str) -> Markup:
+    """A file of this folder as it is, for a page: a style or a script of our own."""
+    return Markup(_text(name))
+
+
+def _text(name: str) -> str:
+    return files("segdata.report.html").joinpath(name).read_text("utf-8")
+
+
+def _code(text: str) -> Markup:
+    """A text in which what stands between backticks is code."""
+    parts = enumerate(text.split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(each) if place % 2 else each for place, each in parts)

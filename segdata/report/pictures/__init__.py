@@ -1,0 +1,1 @@
+"""Pictures: images with their segments and findings drawn on them."""

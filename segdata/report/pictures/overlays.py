@@ -1,0 +1,331 @@
+"""Overlays: pictures of images with segments, findings, enlarged details and a legend, as PNG files."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from PIL import Image, ImageDraw, PngImagePlugin
+
+from segdata.core.batch import Batch
+from segdata.core.config import did_you_mean
+from segdata.core.dataset import OpenDataset
+from segdata.core.errors import SegdataError, count_noun
+from segdata.core.finding import Finding
+from segdata.core.finding_location import Annotation, locate_finding
+from segdata.core.paths import is_unsafe_path
+from segdata.core.profile import Profile
+from segdata.core.taxonomy import Color
+from segdata.core.validation import FixedImage
+from segdata.report.console import Console
+from segdata.report.ground import Ground
+from segdata.report.pictures.canvas import View, draw_chip, fold_text, font
+from segdata.report.pictures.colours import SEVERITY_COLORS, category_colors, segment_colors
+from segdata.report.pictures.scene import (
+    INSET_SIDE,
+    MarkedFinding,
+    Scene,
+    choose_insets,
+    draw_inset,
+    insets_per_row,
+    paste_insets,
+)
+
+_INSETS = 8
+_NARROW = 640  # canvas pixels: the picture's part is at least so wide, so that insets fit below
+
+
+def draw_overlay(batch: Batch, profile: Profile, findings: Sequence[Finding] = ()) -> Image.Image:
+    """The picture of a batch of one image with at most one annotation; its size must be known.
+
+    Left the image under translucent segments, pixels that findings speak of striped in black and yellow, boxes in
+    the colour of the severity; below it, small findings enlarged, without and with labels; right the legend.
+    """
+    annotation = Annotation(batch)
+    height, width = annotation.size
+    category_id = batch.segments["category_id"].to_numpy()
+    uri = batch.images["uri"][0].as_py()
+    colors = segment_colors(category_id, profile.taxonomy, profile.task)
+    marks = [
+        MarkedFinding(number, each, locate_finding(annotation, each)) for number, each in enumerate(findings, start=1)
+    ]
+    scene = Scene(Ground.of(uri, width, height), annotation, colors, marks)
+    view = View.whole(width, height)
+    picture = scene.seen(view)
+    closer = choose_insets(marks, view, _INSETS)
+    left = max(picture.width, _NARROW)
+    rows = -(-len(closer) // insets_per_row(left))
+    below = picture.height + 12
+    total = below + rows * (INSET_SIDE + 12)
+    side = draw_legend(
+        str(batch.images["image_id"][0].as_py()),
+        _notes(batch, scene),
+        _legend_entries(category_id, profile),
+        marks,
+        total,
+        with_ids=profile.task != "semantic",  # there a segment's id is its category's
+    )
+    canvas = Image.new("RGB", (left + side.width, side.height), (255, 255, 255))
+    canvas.paste(picture, (0, 0))
+    paste_insets(canvas, (draw_inset(scene, mark) for mark in closer), below, left)
+    canvas.paste(side, (left, 0))
+    return canvas
+
+
+def _notes(batch: Batch, scene: Scene) -> list[str]:
+    height, width = scene.annotation.size
+    notes = [f"{width} x {height} px, {batch.n_segments:,} segments"]
+    if batch.annotations.num_rows and (annotator := batch.annotations["annotator"][0].as_py()):
+        notes.append(f"by {annotator}")
+    if not batch.annotations.num_rows:
+        notes.append("not annotated")
+    return notes + ([scene.ground.note] if scene.ground.note else [])
+
+
+def _legend_entries(category_id: "np.ndarray[tuple[int], np.dtype[np.int64]]", profile: Profile) -> "list[LegendEntry]":
+    """The categories on the picture, the most frequent first."""
+    colors = category_colors(profile.taxonomy)
+    counted = Counter(category_id.tolist()).most_common()
+    return [
+        LegendEntry(_category_title(profile.name_of(id_)), colors.get(id_, (255, 255, 255)), count)
+        for id_, count in counted
+    ]
+
+
+def _category_title(name: str) -> str:
+    """A category's name; what has only an id is called a category."""
+    return f"category {name}" if name.isdigit() else name
+
+
+LEGEND_WIDTH = 400
+_MARGIN, _LINE = 14, 17
+_DARK, _GREY = (25, 25, 25), (110, 110, 110)
+
+
+@dataclass(frozen=True, slots=True)
+class LegendEntry:
+    """A category on the picture: its name, colour, and how many segments of it there are."""
+
+    name: str
+    color: Color
+    count: int
+
+
+def draw_legend(
+    title: str,
+    notes: Sequence[str],
+    entries: Sequence[LegendEntry],
+    marks: Sequence[MarkedFinding],
+    least: int,
+    *,
+    with_ids: bool,
+) -> Image.Image:
+    """A panel of at least `least` pixels height with the title, notes, findings and categories.
+
+    What does not fit is counted; findings get at most two thirds of the room. `with_ids`: findings name their segments.
+    """
+    height = max(least, 520)
+    panel = Image.new("RGB", (LEGEND_WIDTH, height), (255, 255, 255))
+    draw = ImageDraw.Draw(panel)
+    y = _draw_lines(draw, title, 8, 16, _DARK, bold=True)
+    for note in notes:
+        y = _draw_lines(draw, note, y, 12, _GREY)
+    room = height - min(len(entries), 14) * (_LINE + 3) - 40
+    lines = [_finding_text(mark.finding, with_ids) for mark in marks]
+    y = _draw_findings(draw, marks, lines, y + 8, max(room, height * 2 // 3))
+    _draw_categories(draw, entries, y + 8, height)
+    return panel
+
+
+def _finding_text(finding: Finding, with_ids: bool) -> str:
+    """What a finding speaks of, and its message."""
+    ids = ", ".join(map(str, finding.segments[:3])) if with_ids or not finding.category else ""
+    return ": ".join(filter(None, [" ".join(filter(None, [finding.category, ids])), finding.message]))
+
+
+def _draw_findings(
+    draw: ImageDraw.ImageDraw, marks: Sequence[MarkedFinding], texts: Sequence[str], y: int, bottom: int
+) -> int:
+    for at, (mark, text) in enumerate(zip(marks, texts, strict=True)):
+        finding = mark.finding
+        needed = 24 + _LINE * len(fold_text(text, font(12), LEGEND_WIDTH - 2 * _MARGIN))
+        if y + needed > bottom - 20 and at:
+            return _draw_lines(draw, f"… and {len(marks) - at:,} more findings", y, 12, _GREY)
+        width = draw_chip(draw, (_MARGIN, y), f"{mark.number}", SEVERITY_COLORS[finding.severity])
+        draw.text((_MARGIN + width + 6, y + 2), f"{finding.code} {finding.rule}", fill=_DARK, font=font(13, bold=True))
+        y = _draw_lines(draw, text, y + 22, 12, _DARK) + 4
+    return y
+
+
+def _draw_categories(draw: ImageDraw.ImageDraw, entries: Sequence[LegendEntry], y: int, bottom: int) -> None:
+    for at, entry in enumerate(entries):
+        if y + 2 * (_LINE + 3) > bottom and at < len(entries) - 1:
+            _draw_lines(draw, f"… and {len(entries) - at} more categories", y, 12, _GREY)
+            return
+        draw.rectangle((_MARGIN, y, _MARGIN + 20, y + 14), fill=entry.color, outline=_DARK)
+        name = fold_text(f"{entry.name}  ({entry.count:,})", font(12), LEGEND_WIDTH - 2 * _MARGIN - 28)
+        draw.text((_MARGIN + 28, y), name[0] if name else "", fill=_DARK, font=font(12))
+        y += _LINE + 3
+
+
+def _draw_lines(draw: ImageDraw.ImageDraw, text: str, y: int, size: int, color: Color, *, bold: bool = False) -> int:
+    """Write folded text from `y` on; returns where the next line begins."""
+    face = font(size, bold)
+    for line in fold_text(text, face, LEGEND_WIDTH - 2 * _MARGIN):
+        draw.text((_MARGIN, y), line, fill=color, font=face)
+        y += size + 5
+    return y
+
+
+MOST = 50  # images that `--overlays` draws
+
+
+def draw_findings(
+    data: OpenDataset, findings: Sequence[Finding], folder: Path, progress: Callable[[int], None] = lambda done: None
+) -> str:
+    """Draw the first `MOST` images that have findings, the worst first, into a folder; says what was drawn."""
+    concerned = list(dict.fromkeys(finding.image for finding in findings if finding.image is not None))
+    known = set(data.image_ids)
+    drawn, left_out = 0, 0
+    for image_id in concerned:
+        if image_id not in known:
+            continue
+        if drawn >= MOST:
+            left_out += 1
+            continue
+        drawn += bool(draw_image(data, image_id, findings, folder))
+        progress(1)
+    more = f"; {left_out:,} more images with findings are not drawn" if left_out else ""
+    return f"{count_noun(drawn, 'picture')} in {folder}{more}" if drawn else "no image with findings could be drawn"
+
+
+def draw_image(data: OpenDataset, image_id: str, findings: Iterable[Finding], folder: Path) -> list[Path]:
+    """Draw every annotation of one image with its findings; returns the files, none where the size is unknown.
+
+    The files are called as the image, with its folders, and where there are several annotators as these too.
+    """
+    about = [finding for finding in findings if finding.image == image_id]
+    written = []
+    for name, batch in load_annotations(data, list(data.source.image_ids).index(image_id)):
+        mine = [each for each in about if each.annotator is None or each.annotator == name]
+        suffix = f".{quote(name, safe=' ')}" if name else ""
+        path = folder / f"{path_inside_folder(image_id)}{suffix}.png"
+        save_png(draw_overlay(batch, data.profile, mine), path)
+        written.append(path)
+    return written
+
+
+def save_png(picture: Image.Image, path: Path) -> None:
+    """Write a PNG file that is there whole or not at all."""
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not _is_ours(path):
+        raise SegdataError(f"{path}: is there already, and no picture of segdata; name another folder")
+    partial = path.with_name(f".{path.name}.partial")
+    maker = PngImagePlugin.PngInfo()
+    maker.add_text("Software", "segdata")
+    try:
+        picture.save(partial, format="PNG", compress_level=3, pnginfo=maker)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a picture that `save_png` wrote, which may be written again."""
+    with path.open("rb") as file:
+        return b"tEXtSoftware\0segdata" in file.read(128)
+
+
+def find_image(data: OpenDataset, name: str) -> str:
+    """The image_id that a user means by an id, or by the end or the stem of one; raises SegdataError otherwise."""
+    ids = list(dict.fromkeys(data.image_ids))
+    if name in ids:
+        return name
+    wanted = name.replace("\\", "/").lstrip("./")
+    near = [each for each in ids if wanted.endswith(f"/{each}") or each.endswith(f"/{wanted}") or _stem(each) == wanted]
+    if len(near) == 1:
+        return near[0]
+    if near:
+        raise SegdataError(f"{name!r} may be {', '.join(map(repr, near[:4]))}: say which")
+    hint = did_you_mean(name, ids) or (f"; there are, for example, {', '.join(map(repr, ids[:3]))}" if ids else "")
+    raise SegdataError(f"no image {name!r} in {data.profile.files}{hint}")
+
+
+def load_annotations(data: OpenDataset, row: int) -> Iterator[tuple[str | None, Batch]]:
+    """Each annotation of one of the source's images as a batch of its own, with the annotator where there are several.
+
+    None at all where the size of the image is unknown.
+    """
+    batch = data.source.load(np.array([row]))
+    height, width = batch.image_size
+    if height[0] == 0 or width[0] == 0:
+        return
+    if batch.annotations.num_rows < 2:
+        yield None, batch
+        return
+    for annotation in Annotation.each(batch):
+        yield str(annotation.annotator), annotation.batch
+
+
+def path_inside_folder(image_id: str) -> str:
+    """An image_id as a path below some folder; one that would lead out of it loses its folders."""
+    return quote(image_id, safe=" ") if is_unsafe_path(image_id) else image_id
+
+
+def _stem(image_id: str) -> str:
+    return image_id.rpartition("/")[2].rpartition(".")[0]
+
+
+def fix_lines(image: FixedImage, profile: Profile, paper: Console) -> Iterator[str]:
+    """What changes in an image: each finding that is mended, then each segment before (-) and after (+)."""
+    yield paper.paint(image.image_id, "bold")
+    for each in image.mended:
+        whose = "".join(f" {part}" for part in (each.finding.category, *each.finding.segments) if part is not None)
+        name = f"{each.finding.code} {each.finding.rule}{whose}"
+        yield from paper.wrap(f"{name}: {each.finding.message}", "  ", "    ")
+    before, after = _segment_lines(image.before, profile), _segment_lines(image.after, profile)
+    rest = list(after)
+    for line in before:
+        if line in rest:
+            rest.remove(line)
+        else:
+            yield paper.paint(f"  - {line}", "error")
+    unchanged = list(before)
+    for line in after:
+        if line in unchanged:
+            unchanged.remove(line)
+        else:
+            yield paper.paint(f"  + {line}", "good")
+
+
+def draw_fix(image: FixedImage, profile: Profile, folder: Path) -> None:
+    """The image before, with its findings, and after, side by side as PNG files in a folder; one an annotator."""
+    pairs = list(zip(Annotation.each(image.before), Annotation.each(image.after), strict=True))
+    for before, after in pairs:
+        mine = [each.finding for each in image.mended if each.finding.annotator in (None, before.annotator)]
+        name = f"{path_inside_folder(image.image_id)}{f'.{before.annotator}' if len(pairs) > 1 else ''}.png"
+        save_png(
+            _side_by_side(draw_overlay(before.batch, profile, mine), draw_overlay(after.batch, profile, ())),
+            folder / name,
+        )
+
+
+def _segment_lines(batch: Batch, profile: Profile) -> list[str]:
+    """A line for each segment: category, id and pixels, and whether it knows its polygon."""
+    areas = batch.runs.areas(batch.n_segments).tolist()
+    names = ("category_id", "segment_id", "source_id", "rings")
+    columns = zip(*(batch.segments[name].to_pylist() for name in names), strict=True)
+    return [
+        f"{profile.name_of(category)} {number if own is None else own}: {area:,} px{', polygon' if rings else ''}"
+        for (category, number, own, rings), area in zip(columns, areas, strict=True)
+    ]
+
+
+def _side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
+    gap = 8
+    both = Image.new("RGB", (left.width + gap + right.width, max(left.height, right.height)), "white")
+    both.paste(left, (0, 0))
+    both.paste(right, (left.width + gap, 0))
+    return both

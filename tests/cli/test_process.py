@@ -1,0 +1,157 @@
+"""Exit codes and what stderr says, of the program as it is installed."""
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from click.testing import Result
+
+from segdata.cli.output import make_console
+from segdata.cli.process import exit_code, explain_error
+from segdata.core.errors import SegdataError
+from segdata.report.console import Console
+
+Run = Callable[..., Result]
+
+PROGRAM = [sys.executable, "-m", "segdata.cli"]
+
+
+def test_errors_are_one_line_and_exit_2(run: Run, tmp_path: Path) -> None:
+    result = run("validate", tmp_path / "nowhere")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("segdata: error: ")
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("valdate",), "did you mean 'validate'"),
+        (("taxonomy", "chek"), "see segdata taxonomy --help"),
+        (("validate",), "missing argument 'DATA'; see segdata validate --help"),
+        (("validate", ".", "--taxonmy", "x"), "Did you mean '--taxonomy'"),
+        (("validate", ".", "--jobs", "-1"), "invalid value for '--jobs'"),
+        (("validate", ".", "--fail-on", "all"), "'never'"),
+    ],
+)
+def test_misuse_is_one_line_and_exits_2(run: Run, words: tuple[str, ...], said: str) -> None:
+    result = run(*words)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert result.stderr.startswith("segdata: error: ")
+    assert said in result.stderr
+
+
+def test_without_a_command_help_is_shown(run: Run) -> None:
+    result = run()
+    assert (result.exit_code, "Usage: " in result.output) == (2, True)
+
+
+def test_an_unexpected_exception_asks_to_be_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise KeyError("x")
+
+    monkeypatch.delenv("SEGDATA_DEBUG", raising=False)
+    assert exit_code(broken) == 2
+    assert explain_error(KeyError("x")) == "unexpected KeyError: 'x'; please report it with what SEGDATA_DEBUG=1 shows"
+    monkeypatch.setenv("SEGDATA_DEBUG", "1")
+    with pytest.raises(KeyError):
+        exit_code(broken)
+
+
+def test_explanations_are_one_line() -> None:
+    assert explain_error(SegdataError("a\n  b")) == "a b"
+    assert explain_error(PermissionError(13, "Permission denied", "x.json")) == "x.json: Permission denied"
+
+
+def test_a_traceback_is_shown_on_demand_only(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEGDATA_DEBUG", raising=False)
+    assert "Traceback" not in run("validate", tmp_path / "nowhere").stderr
+    monkeypatch.setenv("SEGDATA_DEBUG", "1")
+    with pytest.raises(SegdataError):
+        run("validate", tmp_path / "nowhere")
+
+
+def test_the_reader_of_a_pipe_may_leave(masks: Path) -> None:
+    """Quietly, and with the exit code that the findings give."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    result = subprocess.run(
+        [*PROGRAM, "validate", str(masks)], stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (1, "")
+
+
+def test_help_survives_a_closed_pipe() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    result = subprocess.run([*PROGRAM, "--help"], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_ctrl_c_exits_130(tmp_path: Path, interruptible: Callable[[Sequence[str]], list[str]]) -> None:
+    """A list that never ends keeps the program waiting until it is interrupted."""
+    names = tmp_path / "names"
+    os.mkfifo(names)
+    words = interruptible([*PROGRAM, "validate", str(tmp_path), "--list", str(names)])
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        writing = os.open(names, os.O_WRONLY)  # returns when the program has opened the other end
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        os.close(writing)
+    assert (process.returncode, "Traceback" in stderr) == (130, False)
+
+
+def on_a_terminal(columns: int, *words: str, **environment: str) -> str:
+    """What the program writes to a terminal of so many columns."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
+    process = subprocess.Popen(
+        [*PROGRAM, *words], stdout=slave, stderr=subprocess.DEVNULL, env={**kept, "TERM": "xterm", **environment}
+    )
+    os.close(slave)
+    written = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:  # Linux says so where the other side has gone
+            break
+        if not piece:
+            break
+        written += piece
+    process.wait(timeout=20)
+    os.close(master)
+    return written.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_gets_colour_and_its_own_width() -> None:
+    coloured = on_a_terminal(60, "rules")
+    assert "\x1b[1;31merror\x1b[0m" in coloured
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert 40 < max(map(len, plain.splitlines())) <= 60
+
+
+def test_who_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    assert make_console() == Console(80, colour=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert make_console() == Console(80, colour=False)
+    assert make_console(Path("report.txt")) == Console()

@@ -1,0 +1,134 @@
+"""Thumbnails: some of every rule, where the finding is, the same bytes whatever the number of threads."""
+
+import base64
+import io
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import segdata
+from segdata.core.dataset import OpenDataset
+from segdata.core.finding import Finding
+from segdata.core.finding_location import FindingLocation
+from segdata.core.validation import Validation
+from segdata.report.pictures.thumbnails import (
+    PANE,
+    choose_findings,
+    draw_thumbnails,
+    spread_over_rules,
+    thumbnail_view,
+)
+
+TAXONOMY = """\
+unlabelled: [0, 0, 0]
+categories:
+  - {id: 1, name: road, color: [128, 64, 128], kind: stuff}
+  - {id: 2, name: car, color: [0, 0, 142], kind: thing}
+"""
+
+
+def finding(code: str, image: str | None, pixels: int, severity: str = "warning") -> Finding:
+    return Finding(code=code, rule="r", severity=severity, message="m", image=image, pixels=pixels)
+
+
+some = st.lists(st.builds(finding, st.sampled_from("ABC"), st.sampled_from(["x", "y"]), st.integers(0, 9)), max_size=20)
+
+
+@given(some, st.integers(0, 12))
+def test_every_rule_has_about_as_many(findings: list[Finding], most: int) -> None:
+    chosen = spread_over_rules(findings, most)
+    assert len(chosen) == min(most, len(findings))
+    assert not Counter(map(id, chosen)) - Counter(map(id, findings))
+    there, shown_ = (Counter(each.code for each in of) for of in (findings, chosen))
+    full = min((shown_[code] for code in there if shown_[code] < there[code]), default=0)
+    assert all(shown_[code] <= full + 1 for code in there if full and shown_[code] > full)
+
+
+def test_worst_first_and_one_of_each_image() -> None:
+    every = [finding("B", "x", 9), finding("B", "x", 8), finding("B", "y", 1), finding("A", "x", 1, "error")]
+    assert spread_over_rules(every, 3) == [every[3], every[0], every[2]]
+    ranked = [
+        replace(finding("A", name, pixels), score=score) for name, pixels, score in (("x", 9, 0.2), ("y", 1, 0.8))
+    ]
+    assert spread_over_rules(ranked, 2) == ranked[::-1]
+
+
+@pytest.fixture
+def gaps(tmp_path: Path) -> OpenDataset:
+    """Three images 400 px wide: a single unlabelled pixel, a large unlabelled area, and one without its file."""
+    for name, hole in (("a", (300, 20, 1, 1)), ("b", (40, 30, 200, 60)), ("c", (0, 0, 5, 5))):
+        mask = np.full((120, 400, 3), (128, 64, 128), np.uint8)
+        x, y, width, height = hole
+        mask[y : y + height, x : x + width] = 0
+        for folder, pixels in (("images", np.full((120, 400, 3), 90, np.uint8)), ("masks", mask)):
+            path = tmp_path / folder / f"{name}.png"
+            path.parent.mkdir(exist_ok=True)
+            if (folder, name) != ("images", "c"):
+                Image.fromarray(pixels).save(path)
+    (tmp_path / "taxonomy.yaml").write_text(TAXONOMY)
+    (tmp_path / "segdata.yaml").write_text("coverage: exhaustive\nselect: [SEG101]\n")
+    return segdata.read(tmp_path)
+
+
+def decoded(uri: str) -> np.ndarray:
+    head, _, data = uri.partition(",")
+    assert head == "data:image/jpeg;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+def test_a_picture_shows_the_image_and_the_finding(gaps: OpenDataset) -> None:
+    found = segdata.validate(gaps).findings
+    pictures = {each.image: decoded(uri) for each, uri in draw_thumbnails(gaps, found).items()}
+    assert sorted(pictures) == ["a.png", "b.png", "c.png"]
+    for name in ("a.png", "b.png"):
+        assert pictures[name].shape == (PANE, 2 * PANE + 4, 3)
+        left, right = pictures[name][:, :PANE].astype(int), pictures[name][:, PANE + 4 :].astype(int)
+        yellow = [
+            ((each[:, :, 0] > 180) & (each[:, :, 1] > 160) & (each[:, :, 2] < 90)).sum() for each in (left, right)
+        ]
+        assert yellow[0] == 0  # nothing is painted over the image on the left
+        assert yellow[1] > 20
+    assert pictures["c.png"].shape == (PANE, PANE, 3)  # nothing to show on the left
+
+
+def test_few_pixels_are_enlarged_and_large_findings_are_whole(gaps: OpenDataset) -> None:
+    size = (120, 400)
+    near = thumbnail_view(FindingLocation(np.empty(0, np.int64), box=(300, 20, 1, 1)), size)
+    assert near.scale >= 8
+    far = thumbnail_view(FindingLocation(np.empty(0, np.int64), box=(40, 30, 200, 60)), size)
+    assert (far.x <= 40, far.x + far.width >= 240, far.y <= 30, far.y + far.height >= 90) == (True,) * 4
+    whole = thumbnail_view(FindingLocation(np.empty(0, np.int64)), size)
+    assert (whole.x, whole.width) == (0, 400)
+
+
+@given(st.tuples(st.integers(1, 900), st.integers(1, 900)), st.data())
+def test_every_view_fits_its_pane(size: tuple[int, int], data: st.DataObject) -> None:
+    x, y = data.draw(st.integers(0, size[1] - 1)), data.draw(st.integers(0, size[0] - 1))
+    box = (x, y, data.draw(st.integers(1, size[1] - x)), data.draw(st.integers(1, size[0] - y)))
+    view = thumbnail_view(FindingLocation(np.empty(0, np.int64), box=box), size)
+    assert 1 <= len(view.columns) <= PANE
+    assert 1 <= len(view.rows) <= PANE
+    middle_x, middle_y = box[0] + box[2] / 2, box[1] + box[3] / 2
+    assert view.x <= middle_x <= view.x + view.width
+    assert view.y <= middle_y <= view.y + view.height
+
+
+def test_threads_change_nothing(gaps: OpenDataset) -> None:
+    found = segdata.validate(gaps).findings
+    assert list(draw_thumbnails(gaps, found, jobs=1).items()) == list(draw_thumbnails(gaps, found, jobs=3).items())
+
+
+def test_new_findings_come_first_and_those_not_listed_have_none(gaps: OpenDataset) -> None:
+    found = segdata.validate(gaps)
+    assert len(choose_findings(gaps, found, 2)) == 2
+    compared = found.against([found.findings[0]])
+    assert isinstance(compared, Validation)
+    assert choose_findings(gaps, compared, 9) == [*spread_over_rules(compared.findings, 9), found.findings[0]]
+    assert len(choose_findings(gaps, found, 9, listed=1)) == 1
+    assert draw_thumbnails(gaps, [finding("SEG101", None, 1), finding("SEG101", "gone", 1)]) == {}
