@@ -14,7 +14,7 @@ from tests.generators.seeded_defects import DefectComparison, compare_defects, r
 
 # Rules without a seeded defect in the sample data, and what proves them.
 UNSEEDED = {
-    "SEG017": "volumes in files need the extra `medical`: tests/formats/medical/test_volume_headers.py",
+    "SEG017": "volumes in files need the extra `medical`: tests/formats/medical/test_nifti_header.py",
     "SEG103": "only canonical tables can hold it, the same id twice in a file is SEG008: the pictures of its page",
 }
 JUDGED = Path(segdata.__file__).parents[1] / "benchmarks" / "rules_proof.yaml"

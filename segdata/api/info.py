@@ -14,7 +14,7 @@ from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.dataset import Dataset
-from segdata.formats.geo.ground import segment_areas_m2
+from segdata.formats.geo.georeference import segment_areas_m2
 from segdata.formats.shared.images import image_limits
 from segdata.measure.region_properties import object_table as measured
 
@@ -93,7 +93,7 @@ def areas_m2(data: Data, **opening: Unpack[ReadOptions]) -> NDArray[np.float64]:
     """(n_segments,) the square metres that each segment covers, in the order of `Dataset.segments`.
 
     NaN where the image does not say where it lies; its metadata `crs` and `transform` do, which GeoTIFF files have and
-    conversions keep. How areas are computed stands in `segdata.formats.geo.ground`. Raises SegdataError where a
+    conversions keep. How areas are computed stands in `segdata.formats.geo.georeference`. Raises SegdataError where a
     coordinate system has no areas, and where rasterio is not installed.
     """
     found = [segment_areas_m2(batch) for batch in read(data, **opening)]

@@ -13,7 +13,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.tiff_files import create_raster
-from segdata.formats.geotiff import write
+from segdata.formats.geo.geotiff import write
 
 rasterio = pytest.importorskip("rasterio")
 TAXONOMY = Taxonomy(categories=(Category(id=1, name="field"),), unlabelled=0)

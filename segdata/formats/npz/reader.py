@@ -15,7 +15,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest, Source
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.medical.nnunet.datasetjson import BACKGROUND, IGNORE, NAME, DatasetJson, read_dataset_json
+from segdata.formats.medical.nnunet_json import BACKGROUND, DATASET_JSON, IGNORE, DatasetJson, read_dataset_json
 from segdata.formats.npz.arrays import (
     ArrayHeader,
     UnreadableArrayError,
@@ -62,11 +62,11 @@ def name_classes(request: ReadRequest, names: Sequence[str] | None, n_classes: i
     told = _dataset_json(request.root) if names is None else None
     if told is not None and told.has_regions:
         regions = [name for name in told.labels if name != IGNORE]
-        return _classes_named(request, _as_many(regions, n_classes, NAME), None, regions=True)
+        return _classes_named(request, _as_many(regions, n_classes, DATASET_JSON), None, regions=True)
     if told is not None:
         by_value = {values[0]: name for name, values in told.labels.items() if name != IGNORE}
         listed = [by_value.get(value, str(value) if value else BACKGROUND) for value in range(max([0, *by_value]) + 1)]
-        return _classes_named(request, _as_many(listed, n_classes, NAME), 0)
+        return _classes_named(request, _as_many(listed, n_classes, DATASET_JSON), 0)
     if names is not None:
         return _classes_named(request, _as_many(list(names), n_classes, "the list of classes"), None)
     given = request.taxonomy
@@ -80,7 +80,7 @@ def name_classes(request: ReadRequest, names: Sequence[str] | None, n_classes: i
 def _dataset_json(root: Path) -> DatasetJson | None:
     """What nnU-Net's dataset.json says, beside the files or above them."""
     folder = root if root.is_dir() else root.parent
-    path = next((each for each in (folder / NAME, folder.parent / NAME) if each.is_file()), None)
+    path = next((each for each in (folder / DATASET_JSON, folder.parent / DATASET_JSON) if each.is_file()), None)
     return None if path is None else read_dataset_json(path)
 
 

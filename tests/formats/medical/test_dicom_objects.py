@@ -15,8 +15,8 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import LossCounter, detect, find_format
 from segdata.testing.round_trip import assert_round_trip
-from tests.formats.medical.found import box as box_of
-from tests.formats.medical.found import codes, met
+from tests.formats.medical.datasets import box as box_of
+from tests.formats.medical.datasets import codes, met
 from tests.generators.dicom_files import (
     CtSeries,
     Scene,

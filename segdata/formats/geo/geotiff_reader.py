@@ -1,0 +1,556 @@
+"""GeoTIFF reader: rasters of labels and their images, whole or in windows, what values mean, and their segments."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from shlex import quote
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.config import InstanceIds
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.profile import Policy, Profile, Task
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.geo.class_names import read_class_names
+from segdata.formats.geo.georeference import Georeference
+from segdata.formats.geo.raster_files import (
+    BROKEN,
+    MASKED,
+    RasterHeader,
+    RasterValues,
+    read_raster_header,
+    read_raster_values,
+)
+from segdata.formats.geo.raster_windows import (
+    RASTER_INDEX,
+    WINDOW_SIDE,
+    RasterIndexRow,
+    RasterWindow,
+    Window,
+    cut_windows,
+    parse_side,
+    read_raster_index,
+)
+from segdata.formats.shared import taxonomies
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.instance_id_rules import IdRule, ValueMeanings, id_rule
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns, undecodable_mask
+from segdata.formats.shared.mask_values import (
+    UNKNOWN,
+    UNLABELLED,
+    Legend,
+    colour_legend,
+    index_legend,
+    unknown_value_defects,
+)
+from segdata.formats.shared.pairing import images_folder, no_images_defect, pair_masks
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
+from segdata.formats.shared.taxonomies import load_preset
+
+_MAX_OFFSET = 0.01  # pixels that labels and image may lie apart
+
+
+@dataclass(frozen=True, slots=True)
+class RasterPart:
+    """What is looked at for one image: a raster of labels, or a window of it."""
+
+    head: RasterHeader
+    window: Window | None = None
+
+    @property
+    def n_pixels(self) -> int:
+        """Of the image."""
+        where = self.window or self.head
+        return where.width * where.height
+
+
+@dataclass
+class OpenRasters:
+    """What a dataset of rasters consists of.
+
+    Attributes
+    ----------
+    root : where paths in messages start
+    entries : the images; the record of an annotated one is its `RasterPart`
+    heads : of the rasters of labels, in the order of their files
+    defects : met on the way
+    places : the folders that were read, by what is in them
+    """
+
+    root: Path
+    entries: list[ImageEntry] = field(default_factory=list)
+    heads: dict[Path, RasterHeader] = field(default_factory=dict)
+    defects: list[Defect] = field(default_factory=list)
+    places: dict[str, str] = field(default_factory=dict)
+
+    def head(self, path: Path, image_id: str) -> RasterHeader | None:
+        """The head of the raster of an image's labels; None, and a defect, where it has none."""
+        if path not in self.heads:
+            try:
+                self.heads[path] = read_raster_header(path)
+            except OSError as error:
+                self.defects.append(replace(undecodable_mask(self.root, path, error), image=image_id))
+                return None
+        return self.heads[path]
+
+
+def open_rasters(request: ReadRequest) -> OpenRasters:
+    """The rasters that a request asks for; raises UnreadableError where there are none."""
+    found = OpenRasters(request.root)
+    if request.root.is_dir() and (request.root / RASTER_INDEX).is_file():
+        _add_indexed(found, images_folder(request))
+        return found
+    pairing = pair_masks(request.root, images_folder(request), paged=False)
+    if not any(entry.files for entry in pairing.entries):
+        raise UnreadableError(f"{request.root}: no rasters of labels; a dataset has images/ and masks/, or is a folder")
+    found.defects += pairing.defects
+    found.places = pairing.places
+    side = parse_side(request.options.get("tile"))
+    for entry in pairing.entries:
+        found.entries += _raster_entries(found, entry, side)
+    return found
+
+
+def _raster_entries(found: OpenRasters, entry: ImageEntry, side: int | None) -> Iterator[ImageEntry]:
+    """The images that a raster is: itself, or its windows."""
+    head = found.head(entry.files[0], entry.image_id) if entry.files else None
+    image = _image_header(entry)
+    if head is None:
+        yield replace(entry, files=(), metadata={} if image is None else image.metadata)
+        return
+    file = relative_path(found.root, head.path)
+    try:
+        parts = cut_windows(head.width, head.height, side)
+    except OSError as error:
+        found.defects.append(Defect("SEG001", f"mask cannot be read: {error}", file, image=entry.image_id))
+        return
+    if image is not None and (image.width, image.height) == (head.width, head.height):
+        found.defects += _place_defects(head, image, file, entry.image_id)
+    metadata = _metadata(head, image)
+    if not parts:
+        yield replace(entry, record=RasterPart(head), metadata=metadata)
+        return
+    fits = image is not None and (image.width, image.height) == (head.width, head.height)
+    if image is not None and not fits:
+        message = f"the mask is {head.width}x{head.height}, the image file is {image.width}x{image.height}"
+        found.defects.append(Defect("SEG003", message, file, image=entry.image_id))
+    for part in parts:
+        place = Georeference.of(metadata).shifted(part.x, part.y)
+        piece = RasterWindow(entry.image_id, head.width, head.height, part)
+        yield replace(
+            entry,
+            image_id=f"{entry.image_id}/{part.y:06d}_{part.x:06d}",
+            image=None,
+            uri=part.uri(entry.image) if entry.image is not None and fits else None,
+            channels=_window_channels(entry, part) if fits else None,
+            record=RasterPart(head, part),
+            metadata={**metadata, **place.metadata, **piece.metadata},
+        )
+
+
+def _window_channels(entry: ImageEntry, part: Window) -> tuple[Mapping[str, str | None], ...] | None:
+    """The same window of each channel."""
+    if entry.channels is None:
+        return None
+    return tuple({**each, "uri": part.uri(Path(each["uri"]))} for each in entry.channels if each["uri"])
+
+
+def _image_header(entry: ImageEntry) -> RasterHeader | None:
+    """The head of an image that is a GeoTIFF; what is wrong with images is said elsewhere."""
+    if entry.image is None or entry.image.suffix.lower() not in (".tif", ".tiff"):
+        return None
+    try:
+        return read_raster_header(entry.image)
+    except OSError:
+        return None
+
+
+def _metadata(head: RasterHeader, image: RasterHeader | None) -> dict[str, str]:
+    """What is kept: of the labels, and the names of the image's bands; its place where the labels have none."""
+    of_image = {} if image is None else image.metadata
+    own = {key: value for key, value in head.metadata.items() if key != "bands"}
+    return {key: value for key, value in of_image.items() if key != "tags"} | own
+
+
+def _place_defects(head: RasterHeader, image: RasterHeader, file: str, image_id: str) -> list[Defect]:
+    """SEG017 where labels and image of the same size lie elsewhere."""
+    mine, other = head.place, image.place
+    if mine.crs is not None and other.crs is not None and mine.crs != other.crs:
+        message = f"the labels lie in {_shorten(mine.crs)}, the image in {_shorten(other.crs)}"
+        return [Defect("SEG017", message, file, image=image_id)]
+    if mine.transform is None or other.transform is None:
+        return []
+    corners = [(0, 0), (head.width, 0), (0, head.height), (head.width, head.height)]
+    pixel = max(abs(number) for number in (*mine.transform[:2], *mine.transform[3:5]))
+    apart = 0.0
+    for x, y in corners:
+        (x0, y0), (x1, y1) = ((each[2], each[5]) for each in (_corner(mine, x, y), _corner(other, x, y)))
+        apart = max(apart, abs(x0 - x1) / pixel, abs(y0 - y1) / pixel)
+    if apart <= _MAX_OFFSET:
+        return []
+    message = f"labels and image lie up to {apart:.4g} pixels apart (transforms {mine.transform}, {other.transform})"
+    return [Defect("SEG017", message, file, image=image_id)]
+
+
+def _corner(place: Georeference, x: int, y: int) -> tuple[float, ...]:
+    return place.shifted(x, y).transform or ()
+
+
+def _shorten(crs: str) -> str:
+    return crs if len(crs) < 40 else f"{crs[:40]}…"
+
+
+def _add_indexed(found: OpenRasters, images: Path | None) -> None:
+    """The images that `rasters.json` names."""
+    folder = ImageFolder.below(images or found.root / "images")
+    rows = read_raster_index(found.root, found.defects)
+    for row in rows:
+        entry = _entry(found, row, folder)
+        if entry is not None:
+            found.entries.append(entry)
+    missing = [each.image_id for each in found.entries if each.image is None and "#" not in (each.uri or "")]
+    if missing and len(missing) == len(found.entries):
+        found.defects.append(no_images_defect(len(missing), found.root, images))
+    else:
+        gone = (f"image file {name!r} does not exist" for name in missing)
+        found.defects += [
+            Defect("SEG002", each, RASTER_INDEX, image=name) for each, name in zip(gone, missing, strict=True)
+        ]
+
+
+def _entry(found: OpenRasters, row: RasterIndexRow, folder: ImageFolder) -> ImageEntry | None:
+    """The image of a row; None where its raster has no such window."""
+    head = None if row.mask is None else found.head(found.root / row.mask, row.image)
+    metadata = dict(row.metadata)
+    if head is not None:
+        window = row.window
+        if window is not None and (window.x + window.width > head.width or window.y + window.height > head.height):
+            message = f"a window of {window.width}x{window.height} at x={window.x}, y={window.y} is not in {row.mask}"
+            found.defects.append(Defect("SEG004", message, RASTER_INDEX, image=row.image))
+            return None
+        metadata = raster_metadata(head, window) | metadata
+    image = folder.paths.get(row.image)
+    if image is None and row.uri is not None and "#" not in row.uri and Path(row.uri).is_file():
+        image = Path(row.uri)
+    return ImageEntry(
+        row.image,
+        image,
+        () if head is None else (head.path,),
+        None if head is None else RasterPart(head, row.window),
+        (row.height, row.width),
+        uri=row.uri,
+        sequence=row.sequence,
+        frame=row.frame,
+        split=row.split,
+        group=row.group,
+        channels=row.channels,
+        metadata=metadata,
+    )
+
+
+def raster_metadata(head: RasterHeader, window: Window | None) -> dict[str, str]:
+    """What a raster that our writer left tells of an image that is a window of it, or all of it."""
+    told = {key: value for key, value in head.metadata.items() if key != "bands"}
+    return told if window is None else told | head.place.shifted(window.x, window.y).metadata
+
+
+_MAX_CATEGORIES = 200  # more different values than this are no categories
+
+
+def parse_band(request: ReadRequest) -> int | None:
+    """The option `band`; raises SegdataError for what is no number of a band."""
+    said = request.options.get("band")
+    if said is None:
+        return None
+    if not str(said).isdigit() or int(str(said)) < 1:
+        raise SegdataError(f"band is {said!r}; it is the number of the band that holds the labels, from 1")
+    return int(str(said))
+
+
+def find_taxonomy(request: ReadRequest, opened: OpenRasters, band: int | None) -> tuple[Taxonomy, bool]:
+    """The categories, and whether a person gave them.
+
+    They are the user's, or a preset, or those of a colour table in the folder, or those named beside the rasters, or
+    one for each value that occurs, where the rasters have a colour table. Raises UnreadableError where nothing says
+    what values mean.
+    """
+    heads = list(opened.heads.values())
+    chosen = request.options.get("preset")
+    if chosen is not None and request.taxonomy is not None:
+        raise SegdataError(f"{request.root}: a taxonomy and the preset {chosen!r}: give one of them")
+    given = request.taxonomy if chosen is None else load_preset(str(chosen))
+    table = (
+        None
+        if given is not None
+        else taxonomies.find_colour_table(request.root, heads[0].path.parent if heads else None)
+    )
+    if table is not None:
+        given = taxonomies.load_colour_table(table)
+    if given is not None:
+        return given, True
+    named: dict[int, Category] = {}
+    for head in heads:
+        for category in read_class_names(head.path, relative_path(request.root, head.path), band or 1, opened.defects):
+            named.setdefault(category.id, category)
+    if named:
+        shown = heads[0].palette
+        colored = (_colored(each, shown) for each in named.values())
+        return Taxonomy(categories=tuple(sorted(colored, key=lambda each: each.id))), False
+    if heads and all(head.palette is not None for head in heads):
+        return Taxonomy(categories=tuple(_categories_of_values(request.root, heads))), False
+    stored = heads[0].encoding if heads else "unreadable"
+    raise UnreadableError(
+        f"{request.root}: the labels are {stored}, and nothing says what their values mean; write taxonomy.yaml "
+        f"(`segdata taxonomy init {quote(str(request.root))}` drafts one of 8-bit labels), give --taxonomy, or names "
+        "in labels.tif.aux.xml or labels.tif.vat.dbf"
+    )
+
+
+def add_void(taxonomy: Taxonomy, heads: Iterable[RasterHeader]) -> tuple[Taxonomy, int | None]:
+    """The taxonomy with a category of kind void, where some raster has pixels that mean nothing; its id.
+
+    None is added where the taxonomy says itself what the value of no data stands for.
+    """
+    known = taxonomy.by_id()
+    unmapped: list[int | None] = []
+    for head in heads:
+        value = head.nodata_value
+        if head.masked or (head.nodata is not None and value is None):
+            unmapped.append(None)
+        elif value is not None and not _maps_nodata(taxonomy, head, value):
+            unmapped.append(None if head.coloured else value)
+    void = next(iter(taxonomy.void_ids), None)
+    if not unmapped or void is not None:
+        return taxonomy, void
+    wanted = next((value for value in unmapped if value is not None and value not in known), None)
+    id_ = max([0, *known]) + 1 if wanted is None or wanted == taxonomy.unlabelled_id else wanted
+    name = "nodata" if "nodata" not in taxonomy.by_name() else f"nodata {id_}"
+    nodata = Category(id=id_, name=name, kind="void")
+    return msgspec.structs.replace(taxonomy, categories=(*taxonomy.categories, nodata)), id_
+
+
+def instance_rule(request: ReadRequest, config: InstanceIds, heads: Iterable[RasterHeader]) -> tuple[Taxonomy, IdRule]:
+    """What values mean that are ids of segments, as segdata.yaml says; that of no data is void."""
+    placed = [head for head in heads if head.masked or head.nodata_value not in (None, config.background)]
+    if config.void is None and placed:
+        value = next((head.nodata_value for head in placed if head.nodata_value is not None), MASKED)
+        config = msgspec.structs.replace(config, void=value)
+    if config.void is not None and request.taxonomy is not None:
+        request = replace(request, taxonomy=add_void(request.taxonomy, placed)[0])
+    return id_rule(request, config)
+
+
+def _maps_nodata(taxonomy: Taxonomy, head: RasterHeader, value: int) -> bool:
+    """Whether the taxonomy says what the value of no data stands for."""
+    if head.coloured:
+        color = (value & 255,) * 3
+        return color in taxonomy.by_color() or color == taxonomy.unlabelled_color
+    return value in taxonomy.by_id() or value == taxonomy.unlabelled_id
+
+
+def _colored(category: Category, palette: np.ndarray[tuple[int, int], np.dtype[np.uint8]] | None) -> Category:
+    """The category in its colour of the colour table, where its name came without one."""
+    if category.color is not None or palette is None or not 0 <= category.id < len(palette):
+        return category
+    red, green, blue = palette[category.id].tolist()
+    return msgspec.structs.replace(category, color=(red, green, blue))
+
+
+def _categories_of_values(root: Path, heads: list[RasterHeader]) -> list[Category]:
+    """A category for each value in rasters that have a colour table but no names, each looked through once."""
+    seen = np.zeros(256, bool)
+    for head in heads:
+        parts: list[Window | None] = [*cut_windows(head.width, head.height, WINDOW_SIDE)]
+        for window in parts or [None]:
+            try:
+                seen[read_raster_values(head, window, None).values.clip(0, 255)] = True
+            except OSError:
+                break  # reading says so
+        if head.nodata_value is not None:
+            seen[head.nodata_value] = False
+    values = np.flatnonzero(seen).tolist()
+    if len(values) > _MAX_CATEGORIES:
+        raise UnreadableError(f"{root}: {len(values)} different values in the labels are no categories")
+    made = (Category(id=value, name=f"category_{value}", kind="stuff") for value in values)
+    return [_colored(each, heads[0].palette) for each in made]
+
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class RasterLabelReader:
+    """Looks at one image after the other, from any thread.
+
+    Attributes
+    ----------
+    root : where paths in messages start
+    taxonomy : what values mean
+    void : the category of what means nothing; None where no raster has any
+    band : that holds the labels
+    rule : values are ids of segments, and what they mean; None: they are categories
+    background : the value of what is no segment, where they are ids
+    """
+
+    root: Path
+    taxonomy: Taxonomy
+    void: int | None
+    band: int | None
+    rule: IdRule | None = None
+    background: int = 0
+
+    def __call__(self, entry: ImageEntry) -> list[ImageAnnotation]:
+        """What is drawn on an image."""
+        pane: RasterPart = entry.record
+        try:
+            patch = read_raster_values(pane.head, pane.window, self.band)
+        except OSError as error:
+            raise BrokenLabelsError(undecodable_mask(self.root, pane.head.path, error)) from error
+        if self.rule is None:
+            runs = ValueRuns.of(patch.values)
+            drawn = self._categories(pane.head, patch, runs)
+        else:
+            whole = patch.values if patch.broken is None else np.where(patch.broken, self.background, patch.values)
+            runs = ValueRuns.of(whole)
+            drawn = _instance_segments(self.rule(runs, entry.image_id))
+        if patch.broken is not None and patch.broken.any():
+            drawn.defects.append(_broken_pixels(patch.broken))
+        return [drawn.as_found(relative_path(self.root, pane.head.path), runs, pane.head.encoding)]
+
+    def _categories(self, head: RasterHeader, patch: RasterValues, runs: ValueRuns) -> "_RasterSegments":
+        """A segment for each category."""
+        coloured = head.coloured and self.band is None
+        meaning = (self._colours if coloured else self._ids).read(runs.value)
+        nothing = (runs.value == MASKED) | (runs.value == (MASKED if head.nodata_value is None else head.nodata_value))
+        meaning[nothing & (meaning == UNKNOWN)] = UNLABELLED if self.void is None else self.void
+        meaning[runs.value == BROKEN] = UNLABELLED
+        mask = MaskFile(patch.values, coloured, head.encoding, head.palette, head.lossy)
+        strange = head.lossy is not None or bool((meaning == UNKNOWN).any())
+        known = meaning > UNKNOWN
+        categories, owner = np.unique(meaning[known], return_inverse=True)
+        owners = np.full(len(runs.value), -1, np.int32)
+        owners[known] = owner.reshape(-1)
+        return _RasterSegments(
+            categories,
+            categories,
+            np.zeros(len(categories), bool),
+            owners,
+            coloured,
+            unknown_value_defects(mask, runs, meaning, self.taxonomy) if strange else [],
+        )
+
+    @cached_property
+    def _colours(self) -> Legend:
+        return colour_legend(self.taxonomy)
+
+    @cached_property
+    def _ids(self) -> Legend:
+        return index_legend(self.taxonomy, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _RasterSegments:
+    """n segments, and which of them each distinct value belongs to (k,)."""
+
+    segment_id: Ints
+    category_id: Ints
+    iscrowd: Flags
+    owner: NDArray[np.int32]
+    coloured: bool
+    defects: list[Defect]
+
+    def as_found(self, file: str, runs: ValueRuns, encoding: str) -> ImageAnnotation:
+        """The same with runs, and where each segment is from."""
+        n_segments = len(self.segment_id)
+        first = np.zeros(n_segments, np.int64)
+        owned = np.flatnonzero(self.owner >= 0)[::-1]
+        first[self.owner[owned]] = runs.value[owned]
+        return ImageAnnotation(
+            size=(runs.height, runs.width),
+            segment_id=self.segment_id,
+            category_id=self.category_id,
+            runs=runs.owned(self.owner, n_segments),
+            columns={
+                "file": [file] * n_segments,
+                "place": [_place(value, self.coloured) for value in first.tolist()],
+                "iscrowd": self.iscrowd.tolist(),
+            },
+            encoding=encoding,
+            defects=self.defects,
+        )
+
+
+def _place(value: int, coloured: bool) -> str:
+    if coloured:
+        return f"colour #{value & 255:02x}{value >> 8 & 255:02x}{value >> 16:02x}"
+    return "masked out" if value == MASKED else f"value {value}"
+
+
+def _instance_segments(meaning: ValueMeanings) -> _RasterSegments:
+    """A segment for each value that means one."""
+    kept = np.flatnonzero(meaning.kept)
+    owners = np.full(len(meaning.kept), -1, np.int32)
+    owners[kept] = np.arange(len(kept), dtype=np.int32)
+    return _RasterSegments(
+        meaning.segment_id[kept],
+        meaning.category_id[kept],
+        meaning.iscrowd[kept],
+        owners,
+        coloured=False,
+        defects=list(meaning.defects),
+    )
+
+
+def _broken_pixels(broken: Flags) -> Defect:
+    """SEG017 for pixels that are no whole numbers of 32 bits."""
+    x, y = divmod(int(broken.T.argmax()), broken.shape[0])
+    area = int(broken.sum())
+    message = f"{area:,} px are no labels: not whole numbers, or beyond 32 bits; they are left out"
+    return Defect("SEG017", message, place=f"x={x}, y={y}", pixels=area)
+
+
+_PER_CHUNK = 2**25  # pixels of images that are loaded at once
+
+
+def open_geotiff(request: ReadRequest) -> PerImageSource:
+    """The rasters; raises UnreadableError where nothing says what values mean."""
+    opened = open_rasters(request)
+    band, config, heads = parse_band(request), request.config.instance_ids, opened.heads.values()
+    task: Task = "semantic"
+    if config is None:
+        given, declared = find_taxonomy(request, opened, band)
+        taxonomy, void = add_void(given, heads)
+        look = RasterLabelReader(request.root, taxonomy, void, band)
+    else:
+        taxonomy, rule = instance_rule(request, config, heads)
+        declared = request.taxonomy is not None
+        task = "panoptic" if {each.kind for each in taxonomy.categories} >= {"thing", "stuff"} else "instance"
+        look = RasterLabelReader(request.root, taxonomy, None, band, rule, config.background or 0)
+    profile = Profile(
+        name=request.root.stem,
+        format="geotiff",
+        task=task,
+        taxonomy=taxonomy,
+        taxonomy_declared=declared,
+        coverage=Policy("exhaustive" if config is None else "sparse"),
+        overlap=Policy("forbid"),
+        files=str(request.root),
+        places=opened.places,
+    )
+    largest = max((entry.record.n_pixels for entry in opened.entries if entry.record is not None), default=1)
+    per_chunk = max(1, min(16, _PER_CHUNK // largest))
+    return PerImageSource(
+        request.root, profile, opened.entries, tuple(opened.defects), look, request.annotator, per_chunk=per_chunk
+    )

@@ -1,0 +1,400 @@
+"""GeoTIFF writer: rasters of categories or of segment numbers; windows of one raster are put together again."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch
+from segdata.core.config import InstanceIds
+from segdata.core.errors import SegdataError, check_choice
+from segdata.core.format import LossCounter, LossKind
+from segdata.core.paths import is_unsafe_path
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Taxonomy
+from segdata.core.tiff_files import create_raster, import_rasterio
+from segdata.formats.geo.georeference import Georeference, parse_crs
+from segdata.formats.geo.geotiff_reader import raster_metadata
+from segdata.formats.geo.raster_files import read_raster_header
+from segdata.formats.geo.raster_windows import RasterIndexRow, RasterWindow, Window, write_raster_index
+from segdata.formats.shared.count_losses import (
+    count_category_mask_losses,
+    count_hidden_segments,
+    count_losses,
+    count_segment_mask_losses,
+    count_spatial_losses,
+)
+from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES, MASK_LOSSES
+from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS
+from segdata.formats.shared.painting import ImageSegments, MaskPaths, PixelValue, paint, pixel_values, segments_by_image
+from segdata.formats.shared.taxonomies import table_names, write_sidecars
+
+MAX_VALUE = 2**32 - 1
+Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
+_IMAGE_COLUMNS = ("image_id", "uri", "channels", "sequence", "frame", "split", "group", "metadata")
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedRaster:
+    """An image with the values that its pixels were painted with.
+
+    Attributes
+    ----------
+    said : what the columns of `schema.IMAGES` that go into the index say
+    height, width : pixels; 0 where unknown
+    pixels : (height, width); None where nobody worked on the image
+    """
+
+    said: Mapping[str, Any]  # Any: cells of all types
+    height: int
+    width: int
+    pixels: Pixels | None
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Of the image."""
+        return dict(self.said["metadata"] or ())
+
+
+class RasterPainter(Protocol):
+    """Paints the images of a batch, and counts what one value a pixel cannot hold."""
+
+    def pictures(self, batch: Batch) -> Iterator[PaintedRaster]:
+        """The images, in order."""
+
+
+@dataclass
+class CategoryPainter:
+    """Paints the ids of categories.
+
+    Attributes
+    ----------
+    taxonomy : whose ids
+    losses : that are counted
+    blank : what unlabelled pixels have
+    used : whether any pixel is unlabelled
+    """
+
+    taxonomy: Taxonomy
+    losses: LossCounter
+    blank: int = field(init=False)
+    used: bool = False
+
+    def __post_init__(self) -> None:
+        over = [each for each in self.taxonomy.by_id() if not 0 <= each <= MAX_VALUE]
+        if over:
+            raise SegdataError(f"category id {over[0]} does not fit a raster of 32 bits (0 to {MAX_VALUE:,})")
+        self.blank = _blank(self.taxonomy)
+
+    @property
+    def most(self) -> int:
+        """The largest value that may be painted."""
+        return max([self.blank, *self.taxonomy.by_id()])
+
+    def pictures(self, batch: Batch) -> Iterator[PaintedRaster]:
+        """The images, in order."""
+        known = self.taxonomy.by_id()
+        category = batch.segments["category_id"].to_pylist()
+        values = np.array([each if each in known else -1 for each in category], np.int64)
+        count_category_mask_losses(batch, values, self.losses, self.blank)
+        for said, sheet in _sheets(batch):
+            pixels = None
+            if sheet.annotated:
+                pixels = self._painted(batch, sheet, values[sheet.segments])
+                self.used = self.used or bool((pixels == self.blank).any())
+            yield PaintedRaster(said, sheet.height, sheet.width, pixels)
+
+    def _painted(self, batch: Batch, sheet: ImageSegments, values: Ints) -> Pixels:
+        """In as few bits as hold all values: large rasters wait for memory."""
+        if self.most < 2**8:
+            return self._counted(batch, sheet, values, np.uint8)
+        if self.most < 2**16:
+            return self._counted(batch, sheet, values, np.uint16)
+        return self._counted(batch, sheet, values, np.uint32)
+
+    def _counted(
+        self, batch: Batch, sheet: ImageSegments, values: Ints, dtype: type[PixelValue]
+    ) -> NDArray[PixelValue]:
+        pixels = paint(sheet, values, self.blank, dtype)
+        count_hidden_segments(batch, sheet, values, pixels, self.losses)
+        return pixels
+
+
+class SegmentPainter:
+    """Paints a number for each segment, its id where that is possible, and writes the table of them."""
+
+    def __init__(self, taxonomy: Taxonomy, losses: LossCounter, table: Path) -> None:
+        self._names, self._losses = table_names(taxonomy), losses
+        self._file = table.open("w", encoding="utf-8", newline="")
+        self._table = csv.writer(self._file, lineterminator="\n")
+        self._table.writerow(ID_TABLE_COLUMNS)
+
+    def close(self) -> None:
+        """Finish the table."""
+        self._file.close()
+
+    def pictures(self, batch: Batch) -> Iterator[PaintedRaster]:
+        """The images, in order."""
+        category = batch.segments["category_id"].to_pylist()
+        known = np.array([each in self._names for each in category], bool)
+        count_segment_mask_losses(batch, known, self._losses)
+        for said, sheet in _sheets(batch):
+            pixels = self._painted(batch, sheet, known[sheet.segments]) if sheet.annotated else None
+            yield PaintedRaster(said, sheet.height, sheet.width, pixels)
+
+    def _painted(self, batch: Batch, sheet: ImageSegments, known: NDArray[np.bool_]) -> Pixels:
+        there = known & (sheet.runs.areas(len(sheet.segments)) > 0)
+        told = batch.segments.select(["segment_id", "category_id", "iscrowd"]).take(sheet.segments[there]).to_pylist()
+        ids = np.array([each["segment_id"] or 0 for each in told], np.int64)
+        values: Ints = np.full(len(there), -1, np.int64)
+        values[there] = pixel_values(ids, MAX_VALUE)
+        pixels = paint(sheet, values, 0, np.uint32)
+        count_hidden_segments(batch, sheet, values, pixels, self._losses)
+        seen = np.isin(values[there], np.unique(pixels))
+        for value, segment, is_seen in zip(values[there].tolist(), told, seen.tolist(), strict=True):
+            if is_seen:
+                identity = "" if value == segment["segment_id"] else segment["segment_id"]
+                name = self._names[segment["category_id"]]
+                self._table.writerow((sheet.image_id, value, name, identity, int(bool(segment["iscrowd"]))))
+        return pixels
+
+
+def _sheets(batch: Batch) -> Iterator[tuple[dict[str, Any], ImageSegments]]:  # Any: cells of all types
+    rows: Iterable[dict[str, Any]] = batch.images.select(list(_IMAGE_COLUMNS)).to_pylist()
+    yield from zip(rows, segments_by_image(batch), strict=True)
+
+
+def _blank(taxonomy: Taxonomy) -> int:
+    """The value of unlabelled pixels: the taxonomy's, a grey of its as value, else the lowest that is no category."""
+    known = taxonomy.by_id()
+    said, color = taxonomy.unlabelled_id, taxonomy.unlabelled_color
+    if said is not None and 0 <= said <= MAX_VALUE:
+        return said
+    if color is not None and len(set(color)) == 1 and color[0] not in known:
+        return color[0]
+    return next(each for each in range(len(known) + 1) if each not in known)
+
+
+_BLOCK = 256  # pixels: side of the blocks that a large raster is compressed in
+
+
+class RasterWriter:
+    """Writes images below a folder; `close` finishes the last raster, `rows` says what they are.
+
+    Parameters
+    ----------
+    target : the folder
+    most : the largest value in any image; None: each raster has what it needs
+    nodata : the value of what means nothing; None: none does
+    colors : whose categories have the colours of values; None: values are no categories
+    """
+
+    def __init__(self, target: Path, most: int | None, nodata: int | None, colors: Taxonomy | None) -> None:
+        self._target, self._most, self._nodata = target, most, nodata
+        self._colors = _colormap(colors)
+        self._names = MaskPaths()
+        self._files: dict[str, tuple[str, list[Window]]] = {}  # raster -> its mask and windows so far
+        self._open: tuple[str, Any] | None = None  # Any: rasterio has no types
+        self._closing = ExitStack()
+        self.rows: list[RasterIndexRow] = []
+
+    def save(self, picture: PaintedRaster) -> None:
+        """Write an image, by itself or into the raster that it is a part of."""
+        image_id = picture.said["image_id"]
+        if picture.pixels is None:
+            if is_unsafe_path(image_id):
+                raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its mask has no place")
+            self.rows.append(_index_row(picture, None, None))
+            return
+        piece = RasterWindow.of(picture.metadata, picture.width, picture.height)
+        if piece is not None and self._takes(piece):
+            self.rows.append(_index_row(picture, self._add(picture, piece), piece.window))
+            return
+        name = self._name(image_id)
+        size = picture.width, picture.height
+        most = int(picture.pixels.max(initial=0)) if self._most is None else self._most
+        place = Georeference.of(picture.metadata)
+        with create_raster(_with_folder(self._target / name), **self._profile(size, most, place)) as raster:
+            self._describe(raster, picture)
+            raster.write(picture.pixels.astype(raster.dtypes[0]), 1)
+        self.rows.append(_index_row(picture, name, None))
+
+    def close(self) -> None:
+        """Finish the last raster, and keep of the metadata only what the rasters themselves do not tell."""
+        self._finish()
+        told: tuple[str | None, Any] = (None, None)
+        for number, row in enumerate(self.rows):
+            if row.mask is None or not row.metadata:
+                continue
+            if told[0] != row.mask:
+                told = row.mask, read_raster_header(self._target / row.mask)
+            known = raster_metadata(told[1], row.window)
+            rest = {key: value for key, value in row.metadata.items() if known.get(key) != value}
+            self.rows[number] = msgspec.structs.replace(row, metadata=rest)
+
+    def _name(self, image_id: str) -> str:
+        """The file of a mask; no folder is called as the file of another mask may be."""
+        *folders, last = image_id.split("/")
+        return self._names.name("/".join([*(each.removesuffix(".tif") for each in folders), last]), ".tif")
+
+    def _takes(self, piece: RasterWindow) -> bool:
+        """Whether a window is free: those that overlap are images by themselves."""
+        _, others = self._files.get(_raster_key(piece), ("", []))
+        return not any(piece.window.meets(other) for other in others)
+
+    def _add(self, picture: PaintedRaster, piece: RasterWindow) -> str:
+        """Write a window; the mask that it is in."""
+        assert picture.pixels is not None
+        key = _raster_key(piece)
+        if self._open is None or self._open[0] != key:
+            self._finish()
+            self._open = key, self._reopened(key) if key in self._files else self._created(key, picture, piece)
+        name, others = self._files[key]
+        others.append(piece.window)
+        raster = self._open[1]
+        raster.write(picture.pixels.astype(raster.dtypes[0]), 1, window=piece.window.slices)
+        return name
+
+    def _created(self, key: str, picture: PaintedRaster, piece: RasterWindow) -> Any:  # Any: rasterio has no types
+        name = self._name(piece.raster)
+        self._files[key] = name, []
+        most = 2**32 - 1 if self._most is None else self._most
+        place = Georeference.of(picture.metadata).shifted(-piece.window.x, -piece.window.y)
+        profile = self._profile((piece.raster_width, piece.raster_height), most, place)
+        raster = self._closing.enter_context(create_raster(_with_folder(self._target / name), **profile))
+        self._describe(raster, picture)
+        return raster
+
+    def _reopened(self, key: str) -> Any:  # Any: rasterio has no types
+        return self._closing.enter_context(import_rasterio().open(self._target / self._files[key][0], "r+"))
+
+    def _finish(self) -> None:
+        self._closing.close()
+        self._open = None
+
+    def _profile(self, size: tuple[int, int], most: int, place: Georeference) -> dict[str, object]:
+        """What rasterio needs to know of a new raster."""
+        dtype = np.uint8 if most < 2**8 else np.uint16 if most < 2**16 else np.uint32
+        said: dict[str, object] = {"width": size[0], "height": size[1], "count": 1, "dtype": dtype}
+        if min(size) >= _BLOCK:
+            said |= {"tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK}
+        if place.crs is not None:
+            said["crs"] = _crs_or_none(place.crs)
+        if place.transform is not None:
+            said["transform"] = import_rasterio().Affine(*place.transform)
+        # BigTIFF where compressed data might pass 4 GB, which GDAL cannot know before.
+        return said | {"nodata": self._nodata, "compress": "deflate", "BIGTIFF": "IF_SAFER"}
+
+    def _describe(self, raster: Any, picture: PaintedRaster) -> None:  # Any: rasterio has no types
+        """Tags, and the colour table."""
+        try:
+            tags = json.loads(picture.metadata.get("tags", "{}"))
+        except ValueError:
+            tags = {}
+        if isinstance(tags, dict) and tags:
+            raster.update_tags(**{str(key): value for key, value in tags.items() if isinstance(value, str)})
+        if self._colors and raster.dtypes[0] == "uint8":
+            raster.write_colormap(1, self._colors)
+
+
+def _index_row(picture: PaintedRaster, mask: str | None, window: Window | None) -> RasterIndexRow:
+    said = picture.said
+    return RasterIndexRow(
+        said["image_id"],
+        mask,
+        part=window is not None,
+        x=0 if window is None else window.x,
+        y=0 if window is None else window.y,
+        width=picture.width,
+        height=picture.height,
+        channels=None if said["channels"] is None else tuple(said["channels"]),
+        metadata=picture.metadata,
+        **{key: said[key] for key in ("uri", "sequence", "frame", "split", "group")},
+    )
+
+
+def _raster_key(piece: RasterWindow) -> str:
+    return f"{piece.raster}\n{piece.raster_width}x{piece.raster_height}"
+
+
+def _crs_or_none(crs: str) -> Any:  # Any: rasterio has no types
+    """The coordinate system; None for a text that names none, which stays in the index."""
+    try:
+        return parse_crs(crs)
+    except SegdataError:
+        return None
+
+
+def _colormap(taxonomy: Taxonomy | None) -> dict[int, tuple[int, int, int]]:
+    if taxonomy is None:
+        return {}
+    return {id_: each.rgb for id_, each in taxonomy.by_id().items() if each.rgb is not None and 0 <= id_ <= 255}
+
+
+def _with_folder(path: Path) -> Path:
+    """`path`, its folder made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+TABLE = "instances.csv"
+_HELD = frozenset(f"images.{name}" for name in ("channels", "sequence", "frame", "split", "group", "metadata"))
+
+
+def write_geotiff(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, values: str | None = None
+) -> None:
+    """Write the rasters, and beside them what they do not hold."""
+    by = values or ("category" if profile.task == "semantic" else "instance")
+    check_choice("values", by, ("category", "instance"))
+    count_spatial_losses(profile, losses)
+    target.mkdir(parents=True)
+    if by == "category":
+        painter = CategoryPainter(profile.taxonomy, losses)
+        void = next(iter(profile.taxonomy.void_ids), None)
+        folder = RasterWriter(target, painter.most, void, profile.taxonomy)
+        _save_images(folder, painter, batches, losses, CATEGORY_MASK_LOSSES)
+        taxonomy = _with_blank(profile.taxonomy, painter.blank) if painter.used else profile.taxonomy
+        write_sidecars(target, profile, taxonomy)
+    else:
+        numbers = SegmentPainter(profile.taxonomy, losses, target / TABLE)
+        try:
+            folder = RasterWriter(target, None, None, None)
+            _save_images(folder, numbers, batches, losses, MASK_LOSSES)
+        finally:
+            numbers.close()
+        write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
+    write_raster_index(target, folder.rows)
+
+
+def _save_images(
+    folder: RasterWriter,
+    painter: RasterPainter,
+    batches: Iterable[Batch],
+    losses: LossCounter,
+    kinds: frozenset[LossKind],
+) -> None:
+    """Write all images, while what rasters do not hold is counted."""
+    try:
+        for batch in batches:
+            count_losses(batch, losses, kinds, _HELD)
+            for picture in painter.pictures(batch):
+                folder.save(picture)
+    finally:
+        folder.close()
+
+
+def _with_blank(taxonomy: Taxonomy, blank: int) -> Taxonomy:
+    """The taxonomy, which says what unlabelled pixels have."""
+    color = taxonomy.unlabelled_color
+    if color is not None and set(color) == {blank}:
+        return taxonomy
+    return msgspec.structs.replace(taxonomy, unlabelled=blank)

@@ -1,1 +1,0 @@
-"""DICOM: series of slices, segmentations and structure sets."""

@@ -1,0 +1,603 @@
+"""DICOM-SEG reader: what a segmentation object says, its frames as runs, and the slices that they lie on.
+
+Source: DICOM PS3.3 A.51 and C.8.20 (Segmentation IOD), C.8.20.2 (types BINARY, FRACTIONAL and LABELMAP).
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.runs import Runs
+from segdata.core.taxonomy import Category, Color, Taxonomy
+from segdata.formats.medical.dicom_images import (
+    DicomImage,
+    Plane,
+    Series,
+    is_same_place,
+    make_volume,
+    parse_plane,
+    raise_os_errors,
+    read_dataset,
+    remark_defects,
+)
+from segdata.formats.medical.dicom_kinds import SEGMENTATIONS
+from segdata.formats.medical.dicom_slices import SOURCES, DicomSlice, DicomSlices, ObjectReader, SegmentMeanings
+from segdata.formats.medical.volume_files import DecodedFiles, import_package
+from segdata.formats.shared.images import MAX_PIXELS
+from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
+from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
+
+_KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
+_MOST_FRAMES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SegSegment:
+    """A segment of a segmentation, over all of its slices.
+
+    Attributes
+    ----------
+    number : in the object
+    label : what it is called
+    algorithm : AUTOMATIC, SEMIAUTOMATIC or MANUAL, and the name of the algorithm
+    tracking : id and UID of what is followed over time; empty where it is not
+    codes : attribute -> code value, scheme and meaning
+    color : to show it in
+    """
+
+    number: int
+    label: str
+    algorithm: tuple[str, str] = ("", "")
+    tracking: tuple[str, str] = ("", "")
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    color: Color | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SegFrame:
+    """A frame.
+
+    Attributes
+    ----------
+    index : in the pixel data
+    segment : whose pixels it has; None for a label map, which has those of all
+    plane : where it lies; None where that is not said
+    image : UID of the image that it was drawn on; empty where that is not said
+    """
+
+    index: int
+    segment: int | None
+    plane: Plane | None
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegObject:
+    """A segmentation.
+
+    Attributes
+    ----------
+    path, name : the file, and what it is called in messages
+    kind : BINARY, FRACTIONAL or LABELMAP
+    most : the value that means 1 in a fractional one
+    size : height and width
+    segments : by number
+    frames : in the order of the pixel data
+    images : UIDs of the images that it refers to, whether they have a frame or not
+    series, reference : UIDs of the images' series and frame of reference
+    creator : who made it
+    label : what it is called
+    defects : what is wrong in it
+    """
+
+    path: Path
+    name: str
+    kind: str
+    most: int
+    size: tuple[int, int]
+    segments: dict[int, SegSegment]
+    frames: Sequence[SegFrame]
+    images: tuple[str, ...]
+    series: str
+    reference: str
+    creator: str | None
+    label: str
+    defects: tuple[Defect, ...]
+
+
+def read_seg(path: Path, name: str) -> SegObject:
+    """The segmentation in a file; raises OSError with the reason where it cannot be read at all."""
+    with raise_os_errors() as heard:
+        found = _parse_seg(read_dataset(path), path, name)
+    return replace(found, defects=(*found.defects, *remark_defects({each: [name] for each in heard})))
+
+
+def _parse_seg(said: Any, path: Path, name: str) -> SegObject:  # Any: pydicom's dataset has every attribute
+    kind = str(said.get("SegmentationType", ""))
+    if kind not in _KINDS:
+        raise OSError(f"SegmentationType is {kind!r}, it is one of {', '.join(_KINDS)}")
+    if "TotalPixelMatrixRows" in said:
+        raise OSError("a segmentation in tiles, of a whole slide image: these cannot be read")
+    size = int(said.Rows), int(said.Columns)
+    n_frames = int(said.get("NumberOfFrames") or 1)
+    if min(size) < 1 or size[0] * size[1] > MAX_PIXELS or not 1 <= n_frames <= _MOST_FRAMES:
+        raise OSError(f"claims {n_frames:,} frames of {size[1]}x{size[0]} pixels")
+    defects: list[Defect] = []
+    segments = _parse_segments(said, defects, name)
+    frames = _parse_frames(said, n_frames, kind, segments, defects, name)
+    _check_length(path, said, n_frames, size)
+    series = said.get("ReferencedSeriesSequence") or []
+    images = [
+        str(each.ReferencedSOPInstanceUID) for one in series for each in one.get("ReferencedInstanceSequence") or []
+    ]
+    images += [frame.image for frame in frames if frame.image]
+    return SegObject(
+        path,
+        name,
+        kind,
+        int(said.get("MaximumFractionalValue") or 255),
+        size,
+        segments,
+        frames,
+        tuple(dict.fromkeys(images)),
+        str(series[0].get("SeriesInstanceUID", "")) if series else "",
+        str(said.get("FrameOfReferenceUID", "")),
+        str(said.get("ContentCreatorName") or "").replace("^", " ").strip() or None,
+        str(said.get("ContentLabel") or said.get("SeriesDescription") or ""),
+        tuple(defects),
+    )
+
+
+def _parse_segments(said: Any, defects: list[Defect], name: str) -> dict[int, SegSegment]:  # Any: as above
+    found: dict[int, SegSegment] = {}
+    for row, each in enumerate(said.get("SegmentSequence") or []):
+        number = int(each.SegmentNumber)
+        place = f"SegmentSequence[{row}]"
+        if number in found:
+            defects.append(Defect("SEG008", f"segment {number} is here twice", name, place, segments=(number,)))
+            continue
+        algorithm = str(each.get("SegmentAlgorithmType") or ""), str(each.get("SegmentAlgorithmName") or "")
+        found[number] = SegSegment(
+            number,
+            str(each.get("SegmentLabel") or "").strip() or f"segment {number}",
+            algorithm,
+            (str(each.get("TrackingID") or ""), str(each.get("TrackingUID") or "")),
+            {
+                attribute: code
+                for attribute, keyword in (
+                    ("property_category", "SegmentedPropertyCategoryCodeSequence"),
+                    ("property_type", "SegmentedPropertyTypeCodeSequence"),
+                    ("anatomic_region", "AnatomicRegionSequence"),
+                )
+                if (code := _parse_code(each.get(keyword))) is not None
+            },
+            _parse_color(each.get("RecommendedDisplayCIELabValue")),
+        )
+    return found
+
+
+def _parse_code(sequence: Any) -> dict[str, str] | None:  # Any: as above
+    """The first code of a sequence."""
+    if not sequence:
+        return None
+    one = sequence[0]
+    value = one.get("CodeValue") or one.get("LongCodeValue") or one.get("URNCodeValue") or ""
+    scheme, meaning = one.get("CodingSchemeDesignator") or "", one.get("CodeMeaning") or ""
+    return {"value": str(value), "scheme": str(scheme), "meaning": str(meaning)}
+
+
+def _parse_color(values: Any) -> Color | None:  # Any: as above
+    if values is None or len(values) != 3:
+        return None
+    color = import_package("highdicom").color.CIELabColor
+    try:
+        red, green, blue = color.from_dicom_value([int(each) for each in values]).to_rgb()
+    except ValueError:
+        return None
+    return int(red), int(green), int(blue)
+
+
+def _parse_frames(
+    said: Any, n_frames: int, kind: str, segments: dict[int, SegSegment], defects: list[Defect], name: str
+) -> list[SegFrame]:  # Any: as above
+    shared = (said.get("SharedFunctionalGroupsSequence") or [None])[0]
+    groups = said.get("PerFrameFunctionalGroupsSequence") or []
+    if len(groups) != n_frames and not (n_frames == 1 and not groups):
+        raise OSError(f"{n_frames} frames, and {len(groups)} descriptions of frames")
+    found = []
+    for index in range(n_frames):
+        both = [groups[index] if groups else None, shared]
+        number = _group_value(both, "SegmentIdentificationSequence", "ReferencedSegmentNumber")
+        segment = None if kind == "LABELMAP" else int(number) if number is not None else 0
+        if segment is not None and segment not in segments:
+            what = "names no segment" if number is None else f"is of segment {segment}, which is not described"
+            defects.append(Defect("SEG007", f"frame {index + 1} {what}", name, f"frame {index + 1}"))
+            continue
+        plane = parse_plane(
+            _group_value(both, "PlanePositionSequence", "ImagePositionPatient"),
+            _group_value(both, "PlaneOrientationSequence", "ImageOrientationPatient"),
+            _group_value(both, "PixelMeasuresSequence", "PixelSpacing"),
+        )
+        found.append(SegFrame(index, segment, plane, _source_image(both)))
+    return found
+
+
+def _group_value(groups: Sequence[Any], sequence: str, keyword: str) -> Any:  # Any: as above
+    """A value in the functional groups of a frame, or in those that all share."""
+    for group in groups:
+        items = None if group is None else group.get(sequence)
+        if items:
+            return items[0].get(keyword)
+    return None
+
+
+def _source_image(groups: Sequence[Any]) -> str:  # Any: as above
+    """The UID of the image that a frame was drawn on."""
+    for group in groups:
+        for derivation in (group.get("DerivationImageSequence") or []) if group is not None else []:
+            for image in derivation.get("SourceImageSequence") or []:
+                return str(image.get("ReferencedSOPInstanceUID", ""))
+    return ""
+
+
+def _check_length(path: Path, said: Any, n_frames: int, size: tuple[int, int]) -> None:  # Any: as above
+    """Raise OSError where the file is too short for uncompressed frames of this size."""
+    if said.file_meta.TransferSyntaxUID.is_compressed:
+        return
+    bits = int(said.get("BitsAllocated") or 1)
+    needed = int(np.prod([n_frames, *size], dtype=object)) * bits // 8
+    there = path.stat().st_size
+    if needed > there:
+        raise OSError(
+            f"the file is cut off: {n_frames} frames of {size[1]}x{size[0]} need {needed:,} bytes, it has {there:,}"
+        )
+
+
+Frame = NDArray[np.uint8 | np.uint16 | np.uint32]
+
+
+@dataclass
+class SegPixels:
+    """The pixels of a segmentation.
+
+    Attributes
+    ----------
+    runs : frame -> segment -> runs of one owner; a frame without pixels of a segment does not have it
+    n_soft : segment -> pixels between nothing and everything, of a fractional segmentation
+    unknown : frame -> values of a label map that are no segments, and how many pixels have them
+    remarks : of pydicom
+    """
+
+    runs: dict[int, dict[int, Runs]] = field(default_factory=dict)
+    n_soft: dict[int, int] = field(default_factory=dict)
+    unknown: dict[int, dict[int, int]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def decode_seg(found: SegObject, threshold: float) -> SegPixels:
+    """All pixels, of a fractional one those of at least `threshold`, 0 to 1; raises OSError with the reason."""
+    pixels = SegPixels()
+    wanted = {frame.index: frame for frame in found.frames}
+    with raise_os_errors("its pixels cannot be decoded") as pixels.remarks:  # also where a decoder is not installed
+        for index, frame in enumerate(_stored_frames(found)):
+            if index not in wanted:
+                continue
+            if frame.shape != found.size:
+                raise OSError(f"frame {index + 1} has shape {frame.shape}")
+            _add_frame(pixels, found, index, wanted[index].segment, np.ascontiguousarray(frame), threshold)
+    return pixels
+
+
+def _stored_frames(found: SegObject) -> Iterator[Frame]:
+    """The frames as the file stores them."""
+    pydicom = import_package("pydicom")
+    if found.kind != "BINARY":
+        yield from import_package("pydicom.pixels").iter_pixels(found.path)
+        return
+    said = pydicom.dcmread(found.path)
+    if said.file_meta.TransferSyntaxUID.is_compressed:
+        yield from import_package("pydicom.pixels").iter_pixels(found.path)
+        return
+    # Frames of bits follow each other without a gap, so that one may begin in the middle of a byte.
+    packed = np.frombuffer(said.PixelData, np.uint8)
+    size = found.size[0] * found.size[1]
+    for index in range(int(said.get("NumberOfFrames") or 1)):
+        first = index * size
+        bits = np.unpackbits(packed[first // 8 : (first + size + 7) // 8], bitorder="little")
+        yield bits[first % 8 : first % 8 + size].reshape(found.size)
+
+
+def _add_frame(
+    pixels: SegPixels,
+    found: SegObject,
+    index: int,
+    segment: int | None,
+    frame: NDArray[np.unsignedinteger],
+    threshold: float,
+) -> None:
+    """The pixels of one frame."""
+    values = ValueRuns.of(frame)
+    if segment is None:
+        _add_label_map(pixels, found.segments, index, values)
+        return
+    least = 1
+    if found.kind == "FRACTIONAL":
+        least = max(int(np.ceil(threshold * found.most)), 1)
+        soft = int(values.area[(values.value > 0) & (values.value < found.most)].sum())
+        pixels.n_soft[segment] = pixels.n_soft.get(segment, 0) + soft
+    inside = values.value >= least
+    if inside.any():
+        runs = values.owned(np.where(inside, 0, -1).astype(np.int32), 1)
+        pixels.runs.setdefault(index, {})[segment] = runs
+
+
+def _add_label_map(pixels: SegPixels, segments: Mapping[int, object], index: int, values: ValueRuns) -> None:
+    """The segments of one frame, whose numbers are its values; 0 is background unless it is described."""
+    for row, value in enumerate(values.value.tolist()):
+        if value in segments:
+            owner = np.full(len(values.value), -1, np.int32)
+            owner[row] = 0
+            pixels.runs.setdefault(index, {})[value] = values.owned(owner, 1)
+        elif value != 0:
+            pixels.unknown.setdefault(index, {})[value] = int(values.area[row])
+
+
+SegSlice = DicomSlice[SegObject, SegFrame]
+
+
+class SegSlices(DicomSlices[SegObject, SegFrame]):
+    """Slices with the frames of segmentations."""
+
+    def place(self, found: SegObject, every: Sequence[Series], looked: Path) -> None:
+        """Put the frames of a segmentation on the slices of the images that it was made on, or on slices of its own."""
+        by_uid = {image.uid: (series, image) for series in every for image in series.images}
+        related = _related_series(found, every)
+        frames: dict[str, list[SegFrame]] = {uid: [] for uid in found.images if uid in by_uid}
+        homeless = []
+        for frame in found.frames:
+            image = self._home(found, frame, related, by_uid)
+            if image is None:
+                homeless.append(frame)
+            else:
+                frames.setdefault(image.uid, []).append(frame)
+        if len(homeless) == len(found.frames) and homeless:
+            frames = {}  # resampled: it has slices of its own, and nothing to say on those of the images
+        for uid, each in frames.items():
+            series, image = by_uid[uid]
+            self.add(series)
+            self.by_id[image.name].pieces.append((found, each))
+        if homeless:
+            self._alone(found, homeless)
+        if found.images and not any(uid in by_uid for uid in found.images):
+            message = (
+                f"none of the {len(found.images):,} images that it was made on is here (looked in {looked}); slices "
+                "that have no frame are not known; give --images"
+            )
+            self.defects.append(Defect("SEG002", message, found.name, severity="info"))
+
+    def _home(
+        self,
+        found: SegObject,
+        frame: SegFrame,
+        related: Sequence[Series],
+        by_uid: dict[str, tuple[Series, DicomImage]],
+    ) -> DicomImage | None:
+        """The image that a frame was drawn on: the one at its place, else the one that it names, if the sizes agree."""
+        _, named = by_uid.get(frame.image, (None, None))
+        if frame.plane is None or (named is not None and named.plane is None):
+            return named if named is not None and named.size == found.size else None
+        if named is not None and named.size == found.size and named.plane and is_same_place(named.plane, frame.plane):
+            return named
+        there = next((image for each in related if (image := each.at(frame.plane, found.size)) is not None), None)
+        if there is not None and named is not None:
+            message = f"frame {frame.index + 1} says that it was drawn on {named.name!r}, but lies on {there.name!r}"
+            self.defects.append(Defect("SEG017", message, found.name, f"frame {frame.index + 1}", image=there.name))
+        return there
+
+    def _alone(self, found: SegObject, frames: list[SegFrame]) -> None:
+        """Slices of its own for frames that lie on no image that is here."""
+        groups: list[tuple[Plane | None, str, list[SegFrame]]] = []
+        for frame in sorted(frames, key=_depth):
+            plane, uid, members = groups[-1] if groups else (None, "", [])
+            if members and (is_same_place(plane, frame.plane) if plane and frame.plane else uid == frame.image):
+                members.append(frame)
+            else:
+                groups.append((frame.plane, frame.image, [frame]))
+        planes = [plane for plane, _, _ in groups if plane is not None]
+        self.sequences.append(make_volume(found.name, planes if len(planes) == len(groups) else []))
+        for number, (_, uid, members) in enumerate(groups):
+            image_id = f"{found.name}/{number:04d}" if len(groups) > 1 else found.name
+            self.by_id[image_id] = SegSlice(image_id, found.size, None, uid, found.name, number, [(found, members)])
+
+
+def _related_series(found: SegObject, every: Sequence[Series]) -> list[Series]:
+    """The series that a segmentation may lie on: those that it names, else those in the same frame of reference."""
+    named = set(found.images)
+    own = [each for each in every if any(image.uid in named or image.series == found.series for image in each.images)]
+    return own or [each for each in every if any(image.reference == found.reference for image in each.images)]
+
+
+def _depth(frame: SegFrame) -> tuple[float, str, int]:
+    return (frame.plane.depth if frame.plane is not None else np.inf, frame.image, frame.index)
+
+
+SCHEME = "99SEGDATA"  # of codes that our writer makes up, because every segment needs some
+UNKNOWN = "unknown"  # what our writer calls an algorithm where nothing is known of who drew
+UNNAMED = "unnamed"  # and where a person drew with its help
+
+
+def open_segmentations(request: ReadRequest) -> PerImageSource:
+    """The segmentations; raises UnreadableError where there is none."""
+    threshold = _threshold(request)
+    objects = ObjectReader("dicom-seg", "segmentation", SegSlices())
+    objects.open(request, SEGMENTATIONS, read_seg)
+    categories = seg_naming(request.taxonomy, [each for found in objects.found for each in found.segments.values()])
+    by_path = {each.path: each for each in objects.found}
+    shelf = DecodedFiles(lambda path: decode_seg(by_path[path], threshold))
+    first, long = objects.places.first_slice, _multi_frame_segments(objects.found)
+    look = _SliceReader(shelf, objects.annotators(_annotator_of), first, long, objects.known(categories))
+    return objects.source(request, categories, "mask-native", look.at)
+
+
+def _threshold(request: ReadRequest) -> float:
+    """The option; raises SegdataError for what is no share."""
+    said = request.options.get("threshold", 0.5)
+    try:
+        value = float(said)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 1:
+        raise SegdataError(f"threshold is {said!r}, it must be more than 0 and at most 1")
+    return value
+
+
+def seg_naming(given: Taxonomy | None, segments: Sequence[SegSegment]) -> CategoryNames:
+    """Categories by the labels of segments; what a code says of one is its definition."""
+    own: dict[str, Category] = {}
+    for each in segments:
+        if each.label not in own:
+            code = each.codes.get("property_type", {})
+            meaning = code.get("meaning") if code.get("scheme") != SCHEME else None
+            own[each.label] = Category(
+                id=len(own) + 1,
+                name=each.label,
+                kind=kind_from_name(each.label),
+                color=each.color,
+                definition=meaning or None,
+            )
+    return resolve_names(own, given, Taxonomy(categories=tuple(own.values())))
+
+
+def _annotator_of(found: SegObject) -> str | None:
+    """The algorithm, where all segments are of one; else the creator."""
+    algorithms = {each.algorithm for each in found.segments.values()}
+    kind, name = next(iter(algorithms)) if len(algorithms) == 1 else ("", "")
+    return name if kind == "AUTOMATIC" and name and name != UNKNOWN else found.creator
+
+
+def _multi_frame_segments(objects: Sequence[SegObject]) -> dict[str, set[int]]:
+    """The segments of each object that have several frames: they go through slices."""
+    found = {}
+    for each in objects:
+        numbers = [frame.segment for frame in each.frames if frame.segment is not None]
+        found[each.name] = (
+            {number for number in numbers if numbers.count(number) > 1} if len(numbers) < 99 else set(numbers)
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _SliceReader:
+    """Looks at one slice."""
+
+    shelf: DecodedFiles[SegPixels]
+    annotator: Mapping[str, str | None]
+    first: Mapping[str, str]
+    long: Mapping[str, set[int]]
+    known: SegmentMeanings
+
+    def at(self, entry: ImageEntry) -> list[ImageAnnotation]:
+        """What each segmentation has on a slice."""
+        drawing: SegSlice = entry.record
+        found: list[ImageAnnotation] = []
+        broken: list[Defect] = []
+        for each, frames in drawing.pieces:
+            is_first = self.first[each.name] == drawing.image_id
+            try:
+                pixels = self.shelf.take(each.path)
+            except OSError as error:
+                message = f"segmentation cannot be read: {error.strerror or error}; nothing of it is"
+                broken += [Defect("SEG001", message, each.name)] if is_first else []
+                continue
+            found.append(self._drawn(each, frames, pixels, is_first))
+        if not found:
+            raise BrokenLabelsError(*broken)
+        found[0] = replace(found[0], defects=[*found[0].defects, *broken])
+        return found
+
+    def _drawn(self, found: SegObject, frames: list[SegFrame], pixels: SegPixels, is_first: bool) -> ImageAnnotation:
+        """What one segmentation has on a slice."""
+        runs: dict[int, Runs] = {}
+        at: dict[int, int] = {}
+        defects = (
+            [*_soft_pixel_defects(found, pixels), *remark_defects({each: [found.name] for each in pixels.remarks})]
+            if is_first
+            else []
+        )
+        for frame in frames:
+            for number, each in pixels.runs.get(frame.index, {}).items():
+                place = f"frame {frame.index + 1}"
+                if number in runs:
+                    message = f"a second frame of this segment and slice, after frame {at[number] + 1}; it is left out"
+                    defects.append(Defect("SEG008", message, found.name, place, segments=(number,)))
+                else:
+                    runs[number], at[number] = each, frame.index
+            for value, count in pixels.unknown.get(frame.index, {}).items():
+                message = f"value {value} is no segment: {count:,} px"
+                defects.append(Defect("SEG009", message, found.name, f"frame {frame.index + 1}", pixels=count))
+        segments = [found.segments[number] for number in sorted(runs)]
+        sources = {SOURCES.get(each.algorithm[0]) for each in found.segments.values()}
+        common = next(iter(sources)) if len(sources) == 1 else None
+        return ImageAnnotation(
+            found.size,
+            np.array([self.known.segment_id(found.name, each.number) for each in segments], np.int64),
+            np.array([self.known.category(found.name, each.number, each.label) for each in segments], np.int64),
+            Runs.concatenate([runs[each.number] for each in segments], [1] * len(segments)),
+            {
+                "track_id": [self._track(found, each) for each in segments],
+                "source": [None if common else SOURCES.get(each.algorithm[0]) for each in segments],
+                "attributes": [segment_attributes(each) for each in segments],
+                "file": [found.name] * len(segments),
+                "place": [f"frame {at[each.number] + 1}" for each in segments],
+            },
+            f"DICOM {found.kind}",
+            self.annotator[found.name],
+            {"source": common},
+            defects,
+        )
+
+    def _track(self, found: SegObject, segment: SegSegment) -> int | None:
+        """The track: what the tracking id says, where it is a number; else the segment, if it goes through slices."""
+        tracked, _ = segment.tracking
+        through = segment.number in self.long[found.name] or found.kind == "LABELMAP"
+        said = int(tracked) if tracked.isdigit() and len(tracked) < 19 else segment.number if through else None
+        return self.known.track(found.name, segment.number, said)
+
+
+def segment_attributes(segment: SegSegment) -> list[tuple[str, str]]:
+    """What else the object says of a segment, as JSON."""
+    said: dict[str, object] = {key: code for key, code in segment.codes.items() if code["scheme"] != SCHEME}
+    kind, name = segment.algorithm
+    if kind == "SEMIAUTOMATIC" and name != UNKNOWN:
+        said["algorithm_type"] = kind
+        if name not in ("", UNNAMED):
+            said["algorithm_name"] = name
+    tracked, uid = segment.tracking
+    if tracked and not tracked.isdigit():
+        said |= {"tracking_id": tracked, "tracking_uid": uid}
+    return [(key, json.dumps(value, ensure_ascii=False)) for key, value in sorted(said.items())]
+
+
+def _soft_pixel_defects(found: SegObject, pixels: SegPixels) -> list[Defect]:
+    """One information for each fractional segment that has pixels between nothing and everything."""
+    return [
+        Defect(
+            "SEG010",
+            f"{count:,} px of {found.segments[number].label!r} are between 0 and 1; they are cut at the threshold",
+            found.name,
+            segments=(number,),
+            pixels=count,
+            severity="info",
+        )
+        for number, count in sorted(pixels.n_soft.items())
+        if count
+    ]

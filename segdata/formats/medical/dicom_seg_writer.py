@@ -1,0 +1,176 @@
+"""DICOM-SEG writer: one annotator's segments on the images of a series as a segmentation, through highdicom."""
+
+import re
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.errors import SegdataError
+from segdata.core.format import LossCounter
+from segdata.core.runs import expand_ranges
+from segdata.core.taxonomy import Category
+from segdata.formats.medical.dicom_images import DicomImage, raise_os_errors, read_dataset
+from segdata.formats.medical.dicom_index import DicomIndexSegment
+from segdata.formats.medical.dicom_objects import (
+    ALGORITHM_TYPES,
+    AnnotatorAndSource,
+    AnnotatorLayer,
+    ObjectContent,
+    ObjectKind,
+    SegmentAttributes,
+    SegmentKey,
+    SegmentRow,
+    is_long_string,
+    segment_key,
+    to_long_string,
+    to_person_name,
+)
+from segdata.formats.medical.dicom_seg_reader import SCHEME, UNKNOWN, UNNAMED
+from segdata.formats.medical.volume_files import import_package
+
+_CODES = ("property_category", "property_type", "anatomic_region")
+_UID = re.compile(r"(?=.{1,64}\Z)\d+(\.\d+)*")
+
+
+def _save(path: Path, work: ObjectContent, losses: LossCounter) -> tuple[DicomIndexSegment, ...]:
+    """Write what an annotator drew; an object needs a segment, also where nothing was found."""
+    pixels = _pixels([work.layers[name] for name in work.images], next(iter(work.images.values())).size, work.numbers)
+    described = [
+        _description(number, key, work.category(key), work.said[key], (work.who[0], work.source(key)))
+        for key, number in work.numbers.items()
+    ]
+    if described:
+        _write(path, list(work.images.values()), pixels, described, work.who[0])
+        return ()
+    category = min(work.categories, default=1)
+    key = (category, False, 1)
+    described = [_description(1, key, work.category(key), {}, work.who)]
+    _write(path, list(work.images.values()), pixels, described, work.who[0])
+    return (DicomIndexSegment(1, category),)
+
+
+def _description(
+    number: int, key: SegmentKey, category: Category, said: SegmentAttributes, who: AnnotatorAndSource
+) -> Any:  # Any: highdicom's object
+    """How the object describes a segment."""
+    highdicom = import_package("highdicom")
+    codes = {name: _make_code(said.get(name), category) for name in _CODES}
+    kind = ALGORITHM_TYPES.get(who[1] or "", "SEMIAUTOMATIC")
+    tracked, uid = said.get("tracking_id"), said.get("tracking_uid")
+    if key[1] and not tracked:
+        tracked = str(key[2])
+    if tracked and not uid:
+        uid = highdicom.UID()
+    color = category.rgb
+    return highdicom.seg.SegmentDescription(
+        number,
+        to_long_string(category.name),
+        codes["property_category"],
+        codes["property_type"],
+        kind,
+        None if kind == "MANUAL" else _algorithm(kind, said, who[0]),
+        uid,
+        tracked,
+        [codes["anatomic_region"]] if "anatomic_region" in said else None,
+        display_color=None if color is None else highdicom.color.CIELabColor.from_rgb(*color),
+    )
+
+
+def _write(
+    path: Path, images: list[DicomImage], pixels: NDArray[Any], described: list[Any], annotator: str | None
+) -> None:  # Any: of any width; highdicom's objects
+    highdicom = import_package("highdicom")
+    try:
+        with raise_os_errors("no segmentation can be made of this series"):
+            made = highdicom.seg.Segmentation(
+                [_source_header(image) for image in images],
+                pixels,
+                "BINARY",
+                described,
+                series_instance_uid=highdicom.UID(),
+                series_number=1000 + int(path.stem),
+                sop_instance_uid=highdicom.UID(),
+                instance_number=1,
+                manufacturer="segdata",
+                manufacturer_model_name="segdata",
+                software_versions=version("segdata"),
+                device_serial_number="0",
+                content_creator_name=to_person_name(annotator),
+                content_label="SEGDATA",
+            )
+    except OSError as error:
+        raise SegdataError(f"{images[0].path}: {error}") from error
+    made.save_as(path)
+
+
+def _source_header(image: DicomImage) -> Any:  # Any: pydicom's dataset has every attribute
+    """The header of an image in UTF-8: what is made of it gets its character set, and names in any script."""
+    said = read_dataset(image.path)
+    said.decode()
+    said.SpecificCharacterSet = "ISO_IR 192"
+    return said
+
+
+def _pixels(layers: list[AnnotatorLayer], size: tuple[int, int], numbers: Mapping[SegmentKey, int]) -> NDArray[Any]:
+    """(n, height, width) the number of each pixel's segment; with a fourth axis, of segments, where these overlap."""
+    height, width = size
+    labels = np.zeros((len(layers), width * height), np.uint16 if len(numbers) > 255 else np.uint8)
+    overlap = False
+    for row, layer in enumerate(layers):
+        value = np.array([numbers.get(segment_key(each), 0) for each in layer.segments], np.int64)
+        labels[row][expand_ranges(layer.runs.start, layer.runs.length)] = np.repeat(
+            value[layer.runs.owner], layer.runs.length
+        )
+        overlap = overlap or int((labels[row] > 0).sum()) < int(layer.runs.length.sum())
+    if overlap:
+        stacked = np.zeros((len(layers), width * height, len(numbers)), np.uint8)
+        for row, layer in enumerate(layers):
+            value = np.array([numbers.get(segment_key(each), 1) - 1 for each in layer.segments], np.int64)
+            cells = expand_ranges(layer.runs.start, layer.runs.length)
+            stacked[row, cells, np.repeat(value[layer.runs.owner], layer.runs.length)] = 1
+        return np.ascontiguousarray(stacked.reshape(len(layers), width, height, len(numbers)).transpose(0, 2, 1, 3))
+    return np.ascontiguousarray(labels.reshape(len(layers), width, height).transpose(0, 2, 1))
+
+
+def _held_attributes(source: str | None, segment: SegmentRow, said: SegmentAttributes) -> set[str]:
+    """The attributes that come back; `source` is what drew where the segment does not say it."""
+    found = {key for key in _CODES if _is_code(said.get(key))}
+    if said.get("algorithm_type") == "SEMIAUTOMATIC" and (segment["source"] or source) not in ALGORITHM_TYPES:
+        found.add("algorithm_type")
+        name = said.get("algorithm_name")
+        found |= {"algorithm_name"} if is_long_string(name) and name not in (UNKNOWN, UNNAMED) else set()
+    tracked, uid = said.get("tracking_id"), said.get("tracking_uid")
+    if is_long_string(tracked) and not str(tracked).isdigit() and isinstance(uid, str) and _UID.fullmatch(uid):
+        found |= {"tracking_id", "tracking_uid"}
+    return found
+
+
+def _is_code(said: object) -> bool:
+    """Whether a value is a code that was read, and no made-up one."""
+    if not isinstance(said, dict) or said.keys() != {"value", "scheme", "meaning"}:
+        return False
+    return all(map(is_long_string, said.values())) and len(said["scheme"]) <= 16 and said["scheme"] != SCHEME
+
+
+def _make_code(said: Any, category: Category) -> Any:  # Any: JSON, and highdicom's object
+    """A code that was read, else one that is made up of the category."""
+    concept = import_package("highdicom").sr.CodedConcept
+    if said is not None:
+        return concept(said["value"], said["scheme"], said["meaning"])
+    return concept(str(category.id)[:16], SCHEME, to_long_string(category.name))
+
+
+def _algorithm(kind: str, said: Mapping[str, Any], annotator: str | None) -> Any:  # Any: JSON, and highdicom's object
+    """Which algorithm drew: the model, or what was read."""
+    highdicom = import_package("highdicom")
+    known = said.get("algorithm_name") or (UNNAMED if "algorithm_type" in said else UNKNOWN)
+    name = known if kind == "SEMIAUTOMATIC" else annotator or UNKNOWN
+    family = import_package("pydicom.sr.codedict").codes.DCM.ArtificialIntelligence
+    return highdicom.AlgorithmIdentificationSequence(name=to_long_string(name), family=family, version=UNKNOWN)
+
+
+KIND = ObjectKind("dicom-seg", "segmentations", frozenset({"attributes", "source"}), _held_attributes, _save)

@@ -1,0 +1,240 @@
+"""DICOM objects on slices: every object of a dataset, placed on the slices of the images it was made on."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from os.path import lexists
+from pathlib import Path, PurePosixPath
+from typing import Generic, Protocol, TypeVar
+
+from segdata.core.errors import UnreadableError
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.profile import ImageSequence, Policy, Profile, RasterRule
+from segdata.formats.medical.dicom_images import DicomImage, Series, group_series, scan_folder
+from segdata.formats.medical.dicom_index import DicomIndexFile, DicomIndexSegment, indexed_segments, read_dicom_index
+from segdata.formats.medical.dicom_kinds import DICOM_INDEX
+from segdata.formats.shared.pairing import images_folder
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
+from segdata.formats.shared.taxonomies import CategoryNames
+
+
+class DicomObject(Protocol):
+    """A DICOM object that was made on images."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """UIDs of the images that it refers to."""
+
+    @property
+    def defects(self) -> tuple[Defect, ...]:
+        """What is wrong in it."""
+
+
+O = TypeVar("O", bound=DicomObject)  # noqa: E741  # an object
+P = TypeVar("P")  # a piece of it, a frame or a contour
+
+
+@dataclass
+class DicomSlice(Generic[O, P]):
+    """A slice.
+
+    Attributes
+    ----------
+    image_id : of the image
+    size : height and width
+    image : its file; None where it is not here
+    uid : of the image; empty where it is not known
+    sequence, frame : where it belongs
+    pieces : those of each object that was made on this slice, also of one that has nothing on it
+    """
+
+    image_id: str
+    size: tuple[int, int]
+    image: DicomImage | None = None
+    uid: str = ""
+    sequence: str | None = None
+    frame: int | None = None
+    pieces: list[tuple[O, list[P]]] = field(default_factory=list)
+
+    @property
+    def entry(self) -> ImageEntry:
+        """The image of the slice."""
+        return ImageEntry(
+            self.image_id,
+            record=self if self.pieces else None,
+            size=(0, 0) if self.pieces else self.size,
+            uri=None if self.image is None else self.image.path.absolute().as_uri(),  # no picture that Pillow opens
+            source_id=self.uid or None,
+            sequence=self.sequence,
+            frame=self.frame,
+            group=None if self.image is None else self.image.patient,
+        )
+
+
+@dataclass
+class DicomSlices(ABC, Generic[O, P]):
+    """All slices of a dataset.
+
+    Attributes
+    ----------
+    by_id : by image id
+    sequences : the volumes
+    defects : what contradicts itself, images that are not here
+    """
+
+    by_id: dict[str, DicomSlice[O, P]] = field(default_factory=dict)
+    sequences: list[ImageSequence] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
+
+    @abstractmethod
+    def place(self, found: O, every: Sequence[Series], looked: Path) -> None:
+        """Put the pieces of an object on the slices of the images that it was made on; `looked`: for what they are."""
+
+    def add(self, series: Series) -> None:
+        """All slices of a series, unless they are here already."""
+        if series.images[0].name in self.by_id:
+            return
+        if series.name is not None:
+            self.sequences.append(series.sequence)
+        for number, each in zip(series.numbers, series.images, strict=True):
+            self.by_id[each.name] = DicomSlice(each.name, each.size, each, each.uid, series.name, number)
+
+    @property
+    def entries(self) -> list[ImageEntry]:
+        """The images, in the order of their ids."""
+        return [each.entry for _, each in sorted(self.by_id.items())]
+
+    @property
+    def first_slice(self) -> dict[str, str]:
+        """Object -> the first image that it is drawn on, where what concerns all of it is said."""
+        found: dict[str, str] = {}
+        for image_id, drawing in sorted(self.by_id.items()):
+            for each, _ in drawing.pieces:
+                found.setdefault(each.name, image_id)
+        return found
+
+    def annotators(self, said: Mapping[str, str | None]) -> dict[str, str | None]:
+        """Who drew each object: what is said, and the name of its file where others on the same images say the same."""
+        alike: set[str] = set()
+        for drawing in self.by_id.values():
+            names = [each.name for each, _ in drawing.pieces]
+            alike |= {a for a in names for b in names if a != b and said[a] == said[b]}
+        return {
+            name: " ".join(filter(None, [who, PurePosixPath(name).stem])) if name in alike else who
+            for name, who in said.items()
+        }
+
+
+SOURCES = {"AUTOMATIC": "model", "MANUAL": "human"}  # what the third kind, SEMIAUTOMATIC, is nobody can say
+
+
+@dataclass(frozen=True)
+class ObjectReader(Generic[O, P]):
+    """The objects of a dataset.
+
+    Attributes
+    ----------
+    format, what : the name of the format, and what messages call an object
+    found : those that can be read
+    places : the slices, with what they have there
+    indexed : what an index says of them, by name
+    """
+
+    format: str
+    what: str
+    places: DicomSlices[O, P]
+    found: list[O] = field(default_factory=list)
+    indexed: dict[str, DicomIndexFile] = field(default_factory=dict)
+
+    def open(self, request: ReadRequest, kinds: Sequence[str], parse: Callable[[Path, str], O]) -> None:
+        """Find all of these kinds, and place them; raises UnreadableError where there is neither one nor an index."""
+        if not request.root.exists():
+            raise UnreadableError(f"{request.root}: does not exist")
+        folder = scan_folder(request.root, kinds, images_folder(request))
+        index = lexists(folder.root / DICOM_INDEX)
+        if not folder.objects and not index:
+            raise UnreadableError(f"{request.root}: no DICOM {self.what}")
+        for path in folder.objects:
+            name = relative_path(folder.root, path)
+            try:
+                self.found.append(parse(path, name))
+            except OSError as error:
+                message = f"{self.what} cannot be read: {error.strerror or error}"
+                folder.defects.append(Defect("SEG001", message, name))
+        every = group_series(folder.images)
+        if index:
+            every, indexed = read_dicom_index(folder.root, folder.defects)
+            self.indexed.update(indexed)
+        here = {image.uid for series in every for image in series.images}
+        for each in self.found:
+            self.places.place(each, every, folder.root)
+            gone = [uid for uid in each.images if uid not in here]
+            if 0 < len(gone) < len(each.images):
+                count = f"{len(gone):,} of the {len(each.images):,} images that it was made on are not here"
+                self.places.defects.append(Defect("SEG002", f"{count}, as that with the UID {gone[0]}", each.name))
+        for series in every if index else ():
+            self.places.add(series)
+        self.places.defects += folder.defects
+
+    def known(self, naming: CategoryNames) -> "SegmentMeanings":
+        """What the index says of their segments."""
+        return SegmentMeanings(naming, indexed_segments(self.indexed, naming, self.places.defects))
+
+    def annotators(self, named: Callable[[O], str | None]) -> dict[str, str | None]:
+        """Who drew each object: as the index says, else as the object does."""
+        said = {e.name: self.indexed[e.name].annotator if e.name in self.indexed else named(e) for e in self.found}
+        return self.places.annotators(said)
+
+    def source(
+        self,
+        request: ReadRequest,
+        naming: CategoryNames,
+        rule: RasterRule,
+        look: Callable[[ImageEntry], Sequence[ImageAnnotation]],
+    ) -> PerImageSource:
+        """The slices of the dataset, opened."""
+        profile = Profile(
+            name=request.root.stem,
+            format=self.format,
+            task="instance",
+            taxonomy=naming.taxonomy,
+            taxonomy_declared=naming.declared,
+            coverage=Policy("sparse"),
+            overlap=Policy("allow"),
+            raster_rule=rule,
+            files=str(request.root),
+            metadata=naming.metadata,
+            sequences=tuple(self.places.sequences),
+        )
+        defects = (*(defect for each in self.found for defect in each.defects), *self.places.defects)
+        return PerImageSource(
+            request.root, profile, self.places.entries, defects, look, request.annotator, 64, self.what
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentMeanings:
+    """What segments are: as an index says it, by object and number, else as the object does."""
+
+    naming: CategoryNames
+    kept: Mapping[tuple[str, int], DicomIndexSegment]
+
+    def segment_id(self, name: str, number: int) -> int:
+        """The id of a segment."""
+        kept = self.kept.get((name, number))
+        return number if kept is None or kept.segment is None else kept.segment
+
+    def category(self, name: str, number: int, label: str) -> int:
+        """The category of a segment with this label."""
+        kept = self.kept.get((name, number))
+        return self.naming.to[label] if kept is None or not self.naming.declared else kept.category
+
+    def track(self, name: str, number: int, otherwise: int | None) -> int | None:
+        """The track of a segment."""
+        kept = self.kept.get((name, number))
+        return otherwise if kept is None else kept.track

@@ -1,0 +1,66 @@
+"""NIfTI: volumes of labels (.nii, .nii.gz) whose slices are images, with affine and header kept byte by byte.
+
+Slice k of a volume is the image `<volume>/<0000>` and frame k of the sequence `<volume>`; voxel (i, j, k) is its pixel
+in column i and row j, and nothing is ever reoriented. Values are category ids, 0 is unlabelled. Their names come from
+taxonomy.yaml, a BIDS `dseg.tsv`, a label description of ITK-SNAP or a dataset.json; without any of them, every volume
+is looked through once for its values. Several files on one image (`_seg-manual`, `_lesion-manual`) are layers: their
+segments may overlap, and each has a category of its own. With `instances=yes`, or `instance_ids` in segdata.yaml,
+values are instances, and tracks through the slices. A place that contradicts that of the image, or is not known, is
+SEG017, as are voxels that are no whole numbers.
+Written: `labels/<volume>.nii.gz` with taxonomy.yaml and volumes.json, which says what image each slice is. What was
+read from NIfTI and not edited comes back byte by byte, but for the compression.
+Source: https://nifti.nimh.nih.gov/nifti-1; affines as in nipy/nibabel doc/source/nifti_images.rst; names as in
+bids-standard/bids-specification src/derivatives/imaging.md and pyushkevich/itksnap Logic/Common/ColorLabelTable.cxx.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.profile import Profile
+from segdata.formats.medical.nnunet_json import nnunet_evidence
+from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.shared.per_image import PerImageSource
+
+
+LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial"}
+CHECKED = ("nibabel", "SimpleITK")
+READ_OPTIONS = {
+    "instances": "yes: values are instances of one category: the taxonomy's only one, else `object`",
+    "annotator": "a regular expression that finds in the name of a file of labels who drew it, `_(reader\\d)`",
+}
+
+WRITE_OPTIONS = {
+    "values": "category: ids of categories; instance: numbers of instances, with a table of them; default: by the task"
+}
+
+
+def detect(seen: FileProbe) -> FormatMatch | None:
+    """Files called .nii or .nii.gz, but for datasets of nnU-Net."""
+    found = seen.matching(r"\.nii(\.gz)?$")
+    if not found or nnunet_evidence(seen) is not None:
+        return None
+    return FormatMatch(0.95, f"{found[0]} is a NIfTI volume")
+
+
+def read(request: ReadRequest) -> "PerImageSource":
+    """Open a volume, or a folder of volumes."""
+    from segdata.formats.medical.nifti_reader import open_nifti
+
+    return open_nifti(request)
+
+
+def write(
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, values: str | None = None
+) -> None:
+    """Write a dataset as NIfTI volumes: each sequence is one, and each image by itself; pixels stay what they are.
+
+    Raises SegdataError for category ids that no value can be.
+    """
+    from segdata.formats.medical.nifti_writer import write_nifti
+
+    write_nifti(profile, batches, target, losses, LOSSES, values=values)

@@ -1,1 +1,0 @@
-"""NIfTI: volumes of labels, their slices, and what their values mean."""

@@ -1,0 +1,382 @@
+"""What the values of label volumes mean: their names in the tables beside the files, their categories, their segments.
+
+Read are BIDS `dseg.tsv` (columns `index`, `name`, `color`; of the volume's own name, or in a folder above it), label
+descriptions of ITK-SNAP (`.txt`), and `labels` in a `dataset.json` of nnU-Net (name -> value) or the Medical
+Segmentation Decathlon (value -> name).
+Source: bids-standard/bids-specification src/derivatives/imaging.md; pyushkevich/itksnap Logic/Common/
+ColorLabelTable.cxx; MIC-DKFZ/nnUNet documentation/dataset_format.md.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.config import InstanceIds, Option
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.profile import Task
+from segdata.core.runs import Ints, Runs
+from segdata.core.taxonomy import Category, Color, Taxonomy, as_rgb
+from segdata.core.yaml_files import read_utf8
+from segdata.formats.medical.nifti_header import nifti_stem
+from segdata.formats.medical.nifti_layout import LabelFile
+from segdata.formats.medical.nifti_voxels import LabelVolume
+from segdata.formats.medical.volume_files import DecodedFiles
+from segdata.formats.shared.instance_id_rules import IdRule, id_rule
+from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.mask_values import UNKNOWN, UNLABELLED, Legend
+from segdata.formats.shared.per_image import relative_path
+from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
+
+
+@dataclass(frozen=True, slots=True)
+class SliceSegments:
+    """n segments.
+
+    Attributes
+    ----------
+    segment_id, category_id : (n,) int64
+    iscrowd : (n,) bool
+    runs : `runs.owner` is the segment
+    places : (n,) their values, in words
+    defects : values that mean nothing
+    """
+
+    segment_id: Ints
+    category_id: Ints
+    iscrowd: NDArray[np.bool_]
+    runs: Runs
+    places: list[str]
+    defects: Sequence[Defect] = ()
+
+
+SegmentDecoder = Callable[[ValueRuns, str], SliceSegments]  # the values of a slice, and the name of its volume
+
+
+def segments_by_id(rule: IdRule, values: ValueRuns, name: str) -> SliceSegments:
+    """A segment for each value that is an instance."""
+    meaning = rule(values, name)
+    kept = np.flatnonzero(meaning.kept)
+    owner = np.full(len(values.value), -1, np.int32)
+    owner[kept] = np.arange(len(kept), dtype=np.int32)
+    places = [f"value {value}" for value in values.value[kept].tolist()]
+    runs = values.owned(owner, len(kept))
+    return SliceSegments(
+        meaning.segment_id[kept], meaning.category_id[kept], meaning.iscrowd[kept], runs, places, meaning.defects
+    )
+
+
+def segments_by_category(legend: Legend, values: ValueRuns, name: str) -> SliceSegments:
+    """A segment for each category, whose id it has."""
+    category = legend.read(values.value)
+    known = (category != UNLABELLED) & (category != UNKNOWN)
+    ids, owner = np.unique(category[known], return_inverse=True)
+    owners = np.full(len(values.value), -1, np.int32)
+    owners[known] = owner
+    runs = values.owned(owners, len(ids))
+    places = [_list_values(values.value[known][owner == row]) for row in range(len(ids))]
+    return SliceSegments(
+        ids, ids, np.zeros(len(ids), bool), runs, places, unknown_value_defects(category == UNKNOWN, values)
+    )
+
+
+def segments_by_region(
+    regions: Mapping[int, Sequence[int]], legend: Legend, values: ValueRuns, name: str
+) -> SliceSegments:
+    """A segment for each region: a category of several values, which may be of other regions too.
+
+    `legend` knows the values that may occur.
+    """
+    pieces, ids, places = [], [], []
+    for id_, members in regions.items():
+        inside = np.isin(values.value, np.array(members, np.int64))
+        if inside.any():
+            pieces.append(values.owned(np.where(inside, 0, -1).astype(np.int32), 1))
+            ids.append(id_)
+            places.append(_list_values(values.value[inside]))
+    number = np.array(ids, np.int64)
+    strange = unknown_value_defects(legend.read(values.value) == UNKNOWN, values)
+    runs = Runs.concatenate(pieces, [1] * len(pieces))
+    return SliceSegments(number, number, np.zeros(len(ids), bool), runs, places, strange)
+
+
+def unknown_value_defects(lacking: NDArray[np.bool_], values: ValueRuns) -> list[Defect]:
+    """SEG009 for each value that has no meaning."""
+    found = []
+    for row in np.flatnonzero(lacking).tolist():
+        x, y = values.first_pixel(row)
+        area = int(values.area[row])
+        message = f"value {values.value[row]} is not in the taxonomy: {area:,} px, the first at x={x}, y={y}"
+        found.append(Defect("SEG009", message, place=f"x={x}, y={y}", pixels=area))
+    return found
+
+
+def _list_values(values: Ints) -> str:
+    return f"value{'s' if len(values) > 1 else ''} {', '.join(map(str, values.tolist()))}"
+
+
+_SNAP = re.compile(r"^#\s*ITK-SnAP Label Description File", re.IGNORECASE | re.MULTILINE)
+_SNAP_LINE = re.compile(r'^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+[\d.eE+-]+\s+\d+\s+\d+\s+"(.*)"\s*$')
+_MAX_TABLE = 1 << 24  # bytes; a table of names is small, and other .txt files may not be
+
+
+@dataclass(frozen=True, slots=True)
+class ValueName:
+    """What a value is called, and its colour where the table has one."""
+
+    name: str
+    color: Color | None = None
+
+
+@dataclass
+class LabelNames:
+    """The tables of a dataset, each read once.
+
+    Attributes
+    ----------
+    root : of the dataset
+    defects : what is wrong in the tables
+    """
+
+    root: Path
+    defects: list[Defect] = field(default_factory=list)
+    _read: dict[Path, dict[int, ValueName]] = field(default_factory=dict, repr=False)
+
+    def of(self, volume: Path) -> dict[int, ValueName]:
+        """The names of the values in a volume, from the nearest table; empty where there is none."""
+        for path in self._tables(volume):
+            found = self._table(path)
+            if found:
+                return found
+        return {}
+
+    def _tables(self, volume: Path) -> Iterator[Path]:
+        """The files that may hold the names, the nearest first."""
+        folder = self.root if self.root.is_dir() else self.root.parent
+        bare = nifti_stem(volume.name)
+        yield volume.with_name(f"{bare}.tsv")
+        for each in (volume.parent, *volume.parent.parents):
+            yield from (each / "dseg.tsv", each / "dataset.json")
+            yield from sorted(
+                path for path in each.glob("*.txt") if path.is_file() and path.stat().st_size < _MAX_TABLE
+            )
+            if each == folder or not each.is_relative_to(folder):
+                break
+
+    def _table(self, path: Path) -> dict[int, ValueName]:
+        if path not in self._read:
+            self._read[path] = self._parsed(path) if path.is_file() else {}
+        return self._read[path]
+
+    def _parsed(self, path: Path) -> dict[int, ValueName]:
+        kinds = {".tsv": _parse_tsv, ".json": _parse_json, ".txt": _parse_snap}
+        try:
+            found = kinds[path.suffix.lower()](read_utf8(path))
+        except (SegdataError, ValueError, TypeError, RecursionError, csv.Error) as error:
+            if path.suffix.lower() != ".txt":  # any text may lie there
+                message = f"names of labels cannot be read: {error}"
+                self.defects.append(Defect("SEG004", message, relative_path(self.root, path)))
+            return {}
+        return {value: called for value, called in found if called.name.strip()}
+
+
+def _parse_tsv(text: str) -> list[tuple[int, ValueName]]:
+    """The rows of a BIDS lookup table."""
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t"))
+    if rows and not {"index", "name"} <= rows[0].keys():
+        raise ValueError("the columns 'index' and 'name' are expected")
+    return [(int(row["index"]), ValueName(row["name"] or "", _parse_hex(row.get("color")))) for row in rows]
+
+
+def _parse_hex(text: str | None) -> Color | None:
+    return as_rgb(text) if text and text != "n/a" else None
+
+
+def _parse_snap(text: str) -> list[tuple[int, ValueName]]:
+    """The lines of a label description of ITK-SNAP; 0 is its "Clear Label"."""
+    if not _SNAP.search(text):
+        return []
+    lines = [match.groups() for line in text.splitlines() if (match := _SNAP_LINE.match(line))]
+    return [
+        (int(value), ValueName(name, as_rgb((int(red), int(green), int(blue)))))
+        for value, red, green, blue, name in lines
+        if int(value)
+    ]
+
+
+def _parse_json(text: str) -> list[tuple[int, ValueName]]:
+    """`labels` of a dataset.json, in either direction; regions, which are lists, have no value of their own."""
+    data = json.loads(text)
+    labels = data.get("labels") if isinstance(data, dict) else None
+    if not isinstance(labels, dict):
+        return []
+    pairs = [(value, name) if isinstance(value, int) else (name, value) for name, value in labels.items()]
+    return [(int(value), ValueName(str(name))) for value, name in pairs if not isinstance(name, list) and int(value)]
+
+
+_MAX_CATEGORIES = 500  # more distinct values than this are no categories; brain atlases have some hundred
+
+
+@dataclass(frozen=True, slots=True)
+class ValueMeanings:
+    """What the values of a dataset mean.
+
+    Attributes
+    ----------
+    taxonomy, declared : as in the profile
+    task : as in the profile
+    draws : of each file of labels, by its name
+    layers : layer -> value -> category id, where values are not the ids
+    metadata : for the profile
+    """
+
+    taxonomy: Taxonomy
+    declared: bool
+    task: Task
+    draws: Mapping[str, SegmentDecoder]
+    layers: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def find_meanings(
+    request: ReadRequest, labels: Sequence[LabelFile], shelf: DecodedFiles[LabelVolume], names: LabelNames
+) -> ValueMeanings:
+    """What the values in these files mean: by segdata.yaml, the taxonomy, tables beside the files, or the values alone.
+
+    Where files have layers of different names, a category is a layer, or a value of it. Raises UnreadableError where
+    values look like intensities.
+    """
+    if request.config.instance_ids is not None or parse_yes_no(request.options, "instances"):
+        taxonomy, rule = id_rule(request, request.config.instance_ids or _one_category(request))
+        kinds = {category.kind for category in taxonomy.categories}
+        task: Task = "panoptic" if kinds >= {"thing", "stuff"} else "instance"
+        draw: SegmentDecoder = partial(segments_by_id, rule)
+        return ValueMeanings(taxonomy, request.taxonomy is not None, task, {label.name: draw for label in labels})
+    if len({label.layer for label in labels}) > 1:
+        return _find_layer_meanings(request, labels, shelf, names)
+    taxonomy = request.taxonomy or _taxonomy_of_tables(labels, names) or _taxonomy_of_values(request, labels, shelf)
+    draw = partial(segments_by_category, id_legend(taxonomy))
+    return ValueMeanings(taxonomy, request.taxonomy is not None, "semantic", {label.name: draw for label in labels})
+
+
+def id_legend(taxonomy: Taxonomy) -> Legend:
+    """Values are category ids; 0 is unlabelled, unless a category has that id."""
+    nobody = 0 if taxonomy.unlabelled_id is None else taxonomy.unlabelled_id
+    ids = {id_: id_ for id_ in taxonomy.by_id()}
+    return Legend.of({0: UNLABELLED, **ids} if taxonomy.unlabelled_id is None else {**ids, nobody: UNLABELLED})
+
+
+def parse_yes_no(options: Mapping[str, Option], name: str) -> bool:
+    """Whether an option says yes; raises SegdataError for what is neither yes nor no."""
+    said = str(options.get(name, "no")).lower()
+    if said not in ("yes", "true", "1", "no", "false", "0"):
+        raise SegdataError(f"{name} is {options[name]!r}, it must be yes or no")
+    return said in ("yes", "true", "1")
+
+
+def _one_category(request: ReadRequest) -> InstanceIds:
+    """Every value is an instance of the taxonomy's only category, or of an object."""
+    known = [each for each in (request.taxonomy or Taxonomy()).categories if each.kind != "void"]
+    if len(known) > 1:
+        raise UnreadableError(
+            f"{request.root}: instances of which category? write in segdata.yaml `instance_ids: {{category: "
+            f"{known[0].name}}}`, or {{divisor: 1000}}"
+        )
+    return InstanceIds(category=known[0].id if known else "object")
+
+
+def _taxonomy_of_tables(labels: Sequence[LabelFile], names: LabelNames) -> Taxonomy | None:
+    """The categories in the tables beside the files; None where not each file has one."""
+    found: dict[int, ValueName] = {}
+    for label in labels:
+        table = names.of(label.path)
+        if not table:
+            return None
+        found |= table
+    return _taxonomy(found) if found else None
+
+
+def _taxonomy_of_values(
+    request: ReadRequest, labels: Sequence[LabelFile], shelf: DecodedFiles[LabelVolume]
+) -> Taxonomy:
+    """A category for each value that occurs; one that is always 1 has the name of the layer, if that has any."""
+    values = sorted({value for label in labels for value in _values(label, shelf)})
+    _check_few(request, values)
+    layer = labels[0].layer if labels and values == [1] else ""
+    return _taxonomy({value: ValueName(layer or f"category_{value}") for value in values})
+
+
+def _find_layer_meanings(
+    request: ReadRequest, labels: Sequence[LabelFile], shelf: DecodedFiles[LabelVolume], names: LabelNames
+) -> ValueMeanings:
+    """Categories that are layers, or values of a layer where it has others than 1."""
+    values: dict[str, set[int]] = {}
+    tables: dict[str, dict[int, ValueName]] = {}
+    for label in labels:
+        table = names.of(label.path)
+        tables.setdefault(label.layer, {}).update(table)
+        values.setdefault(label.layer, set()).update(_values(label, shelf), table)
+    called: dict[str, dict[int, ValueName]] = {}
+    for layer, found in values.items():
+        _check_few(request, sorted(found))
+        alone = found == {1} and layer != ""
+        called[layer] = {
+            value: tables[layer].get(value, ValueName(layer if alone else f"{layer or 'labels'} {value}"))
+            for value in sorted(found)
+        }
+    every = {each.name: each for layer in sorted(called) for each in called[layer].values()}
+    named = resolve_names(every, request.taxonomy, _taxonomy(dict(enumerate(every.values(), 1))))
+    layers = {layer: {value: named.to[each.name] for value, each in found.items()} for layer, found in called.items()}
+    return layer_meanings(named.taxonomy, named.declared, labels, layers, named.metadata)
+
+
+def layer_meanings(
+    taxonomy: Taxonomy,
+    declared: bool,
+    labels: Sequence[LabelFile],
+    layers: Mapping[str, Mapping[int, int]],
+    metadata: Mapping[str, str],
+) -> ValueMeanings:
+    """Values that mean categories by the layer of their file."""
+    draws: dict[str, SegmentDecoder] = {
+        layer: partial(segments_by_category, Legend.of({0: UNLABELLED, **meaning})) for layer, meaning in layers.items()
+    }
+    nothing: SegmentDecoder = partial(segments_by_category, Legend.of({0: UNLABELLED}))
+    by_file = {label.name: draws.get(label.layer, nothing) for label in labels}
+    return ValueMeanings(taxonomy, declared, "semantic", by_file, layers, metadata)
+
+
+def _values(label: LabelFile, shelf: DecodedFiles[LabelVolume]) -> list[int]:
+    """The values in a file that may be labels, from 1 on; none where it is damaged, which reading its slices says."""
+    try:
+        return [value for value in shelf.take(label.path).values.tolist() if value > 0]
+    except OSError:
+        return []
+
+
+def _check_few(request: ReadRequest, values: Sequence[int]) -> None:
+    if len(values) > _MAX_CATEGORIES:
+        raise UnreadableError(
+            f"{request.root}: {len(values):,} distinct values: intensities, or instances? Name files of labels so that "
+            "they can be told from images (…_seg.nii.gz), or give --read-option instances=yes"
+        )
+
+
+def _taxonomy(called: Mapping[int, ValueName]) -> Taxonomy:
+    """Regions by these names; void where the name says so."""
+    categories = (
+        Category(
+            id=id_, name=each.name, kind="void" if kind_from_name(each.name) == "void" else "stuff", color=each.color
+        )
+        for id_, each in sorted(called.items())
+    )
+    return Taxonomy(categories=tuple(categories), unlabelled=0)

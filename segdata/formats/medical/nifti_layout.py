@@ -1,0 +1,345 @@
+"""Which NIfTI files of a folder are labels, which are images, and which labels belong to which image.
+
+Known are `images/` beside `labels/` (`imagesTr/` and `labelsTr/`, `masks/` …), BIDS with its `derivatives/`, names that
+say what they are (`_dseg`, `_label-…_mask`, `_seg-manual`, `_gt` …) and a folder of labels alone. Where names alone
+cannot say it, `volumes.json` does: our writers leave one.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import msgspec
+
+from segdata.core.errors import UnreadableError
+from segdata.core.finding import Defect
+from segdata.core.paths import absolute_channels, absolute_uri, check_path_name, is_unsafe_path, slice_uri
+from segdata.formats.medical.nifti_header import VolumePlace, is_nifti_name, nifti_stem
+
+_LABEL_FOLDERS = re.compile(
+    r"(labels?|masks?|seg(mentation)?s?|annotations?|gt|ground_?truth)(tr|ts|va)?", re.IGNORECASE
+)
+_IMAGE_FOLDERS = re.compile(r"(images?|imgs?|raw|scans?)(tr|ts|va)?", re.IGNORECASE)
+# What the name of a label volume ends with, after the name of its image; the last group names a layer.
+_LABEL_END = re.compile(
+    r"[._-](d?seg|seg(mentation)?|masks?|labels?|lesions?|gt|ground_?truth|manual\d*|annot(ation)?|parc|roi)"
+    r"([._-][A-Za-z0-9]+)*$",
+    re.IGNORECASE,
+)
+_DERIVATIVES = re.compile(r"(^|/)derivatives/[^/]+/")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFile:
+    """A volume of labels.
+
+    Attributes
+    ----------
+    path : the file
+    name : below the dataset's root, POSIX
+    layer : what it is called beyond the name of its image, ``lesion-manual``; empty where it is called the same
+    annotator : who drew it; None: nothing says so
+    """
+
+    path: Path
+    name: str
+    layer: str = ""
+    annotator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A volume that is labelled, or waits for it.
+
+    Attributes
+    ----------
+    name : of the image below the folder of images, POSIX; what it would be called where there is none
+    image : its file
+    labels : what was drawn on it
+    """
+
+    name: str
+    image: Path | None = None
+    labels: list[LabelFile] = field(default_factory=list)
+
+
+def find_scans(root: Path, images: Path | None, reader: re.Pattern[str] | None = None) -> list[Scan]:
+    """The volumes of a dataset by name. `reader` finds, in the name of a file of labels, who drew it."""
+    if root.is_file():
+        files = {root.name: root}
+        given = {root.name}
+    else:
+        files = dict(_nifti_files(root))
+        given = None
+    pictures = {} if images is None else dict(_nifti_files(images))
+    if images is not None and images.is_relative_to(root):
+        start = images.relative_to(root).as_posix() + "/"
+        files = {name: path for name, path in files.items() if not name.startswith(start)}
+    labels = given or {name for name in files if _is_labels(name)} or set(files)
+    if images is None:
+        pictures = _short_names({name: path for name, path in files.items() if name not in labels})
+    found: dict[str, Scan] = {name: Scan(name, path) for name, path in pictures.items()}
+    by_folder = _by_folder(pictures)
+    for name in sorted(labels):
+        label, bare = _label_file(files[name], name, reader)
+        image = _matching_image(bare, by_folder)
+        layer = nifti_stem(PurePosixPath(bare).name)
+        if image is None:
+            image, layer = _without_image(bare)
+        else:
+            layer = layer.removeprefix(_case_name(nifti_stem(PurePosixPath(image).name))).strip("._-")
+        scan = found.setdefault(image, Scan(image))
+        scan.labels.append(LabelFile(label.path, label.name, layer, label.annotator))
+    return [found[name] for name in sorted(found)]
+
+
+def _nifti_files(root: Path) -> Iterator[tuple[str, Path]]:
+    """The NIfTI files below a folder, by name, in the order of names."""
+    found = []
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if is_nifti_name(name) and not name.startswith("."):
+                path = Path(folder, name)
+                check_path_name(path)
+                found.append((path.relative_to(root).as_posix(), path))
+    return iter(sorted(found))
+
+
+def _is_labels(name: str) -> bool:
+    """Whether a path says that it is a volume of labels."""
+    path = PurePosixPath(name)
+    for part in reversed(path.parts[:-1]):
+        if _IMAGE_FOLDERS.fullmatch(part):
+            return False
+        if _LABEL_FOLDERS.fullmatch(part):
+            return True
+    return _LABEL_END.search(nifti_stem(path.name)) is not None
+
+
+def _short_names(images: dict[str, Path]) -> dict[str, Path]:
+    """The images without the folders that hold images only, unless that makes two of them one."""
+    short = {}
+    for name in images:
+        *folders, file = PurePosixPath(name).parts
+        short[name] = "/".join([*(part for part in folders if not _IMAGE_FOLDERS.fullmatch(part)), file])
+    unique = len(set(short.values())) == len(short)
+    return {short[name] if unique else name: path for name, path in images.items()}
+
+
+def _label_file(path: Path, name: str, reader: re.Pattern[str] | None) -> tuple[LabelFile, str]:
+    """A file of labels, and its name without the folder that holds labels only, and without what names the reader."""
+    bare = _DERIVATIVES.sub(r"\1", name)
+    parts = PurePosixPath(bare).parts
+    bare = "/".join([*(part for part in parts[:-1] if not _LABEL_FOLDERS.fullmatch(part)), parts[-1]])
+    said = reader.search(bare) if reader else None
+    if said is None:
+        return LabelFile(path, name), bare
+    return LabelFile(path, name, annotator=said.group(said.lastindex or 0)), bare[: said.start()] + bare[said.end() :]
+
+
+def _by_folder(images: dict[str, Path]) -> dict[str, list[str]]:
+    """The names of images by their folder, the longest first: of several that a label begins with, that is meant."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(images, key=len, reverse=True):
+        found.setdefault(PurePosixPath(name).parent.as_posix(), []).append(name)
+    return found
+
+
+def _matching_image(label: str, by_folder: dict[str, list[str]]) -> str | None:
+    """The image in the same folder whose name the label's begins with."""
+    path = PurePosixPath(label)
+    called = nifti_stem(path.name)
+    for name in by_folder.get(path.parent.as_posix(), []):
+        case = _case_name(nifti_stem(PurePosixPath(name).name))
+        if called == case or (called.startswith(case) and called[len(case)] in "._-"):
+            return name
+    return None
+
+
+def _case_name(name: str) -> str:
+    """The name of a case: nnU-Net's images end in the number of their channel, labels do not."""
+    return re.sub(r"_\d{4}$", "", name)
+
+
+def _without_image(label: str) -> tuple[str, str]:
+    """What the image of a label would be called, and the label's layer."""
+    path = PurePosixPath(label)
+    called = nifti_stem(path.name)
+    end = _LABEL_END.search(called)
+    if end is None or end.start() == 0:
+        return label, ""
+    name = called[: end.start()] + path.name[len(called) :]
+    return (path.parent / name).as_posix(), called[end.start() :].strip("._-")
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSlice:
+    """A slice.
+
+    Attributes
+    ----------
+    image_id : of the image
+    slice : its number in the files of labels, from 0
+    frame : its number in the sequence
+    uri : where the image is
+    annotated : whether anybody worked on it
+    size : height and width in pixels; (0, 0) where the files of labels tell it
+    channels : the image's files as rows of `schema.IMAGES`, where it has several
+    """
+
+    image_id: str
+    slice: int = 0
+    frame: int | None = None
+    uri: str | None = None
+    annotated: bool = True
+    size: tuple[int, int] = (0, 0)
+    channels: tuple[Mapping[str, str | None], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledVolume:
+    """A volume, a video, or an image by itself.
+
+    Attributes
+    ----------
+    name : of the sequence; of an image by itself its id
+    frames : its images
+    labels : the files
+    sequence : as in the images' column; None: an image by itself
+    kind : of the sequence
+    split : train, val or test
+    place : where it lies in the world, exactly; None: as its headers say
+    """
+
+    name: str
+    frames: Sequence[VolumeSlice]
+    labels: Sequence[LabelFile] = ()
+    sequence: str | None = None
+    kind: Literal["video", "volume"] = "volume"
+    split: str | None = None
+    place: VolumePlace | None = None
+
+
+def volume_of_scan(scan: Scan, n_slices: int, size: tuple[int, int]) -> LabelledVolume:
+    """The reel of a volume: its slices are `<name>/0000` and so on, or the name itself where there is only one."""
+    annotated = bool(scan.labels)
+    frames = [
+        VolumeSlice(
+            f"{scan.name}/{k:04d}" if n_slices > 1 else scan.name,
+            k,
+            k,
+            None if scan.image is None else slice_uri(scan.image, k),
+            annotated,
+            size,
+        )
+        for k in range(n_slices)
+    ]
+    return LabelledVolume(scan.name, frames, tuple(scan.labels), scan.name)
+
+
+VOLUME_INDEX = "volumes.json"
+
+
+class VolumeIndexImage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An image: its slice in the files, its frame in the sequence; the rest as in the canonical dataset."""
+
+    image: str
+    slice: int = 0
+    frame: int | None = None
+    uri: str | None = None
+    annotated: bool = True
+    width: int = 0
+    height: int = 0
+    channels: tuple[dict[str, str | None], ...] | None = None
+
+
+class VolumeIndexLabel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file of labels below the root; `name` is the source's, `layer` what it holds where an image has several."""
+
+    file: str
+    name: str = ""
+    layer: str = ""
+
+
+class VolumeIndexEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A sequence, or an image by itself, with the files of labels drawn on it.
+
+    `place` is said where headers cannot say it as it is known.
+    """
+
+    images: tuple[VolumeIndexImage, ...]
+    labels: tuple[VolumeIndexLabel, ...] = ()
+    sequence: str | None = None
+    kind: Literal["video", "volume"] = "volume"
+    split: str | None = None
+    place: VolumePlace | None = None
+
+
+class VolumeIndex(msgspec.Struct, frozen=True):
+    """The whole file; `layers` are layer -> value -> category id, where values are not the ids."""
+
+    volumes: tuple[VolumeIndexEntry, ...]
+    version: Literal[1] = 1
+    layers: dict[str, dict[int, int]] = {}
+
+
+def write_volume_index(
+    target: Path, volumes: Iterable[VolumeIndexEntry], layers: Mapping[str, Mapping[int, int]]
+) -> None:
+    """Write `volumes.json` below `target`, one volume a line."""
+    lines = ",\n".join(msgspec.json.encode(each).decode() for each in volumes)
+    said = msgspec.json.encode(layers).decode()
+    text = f'{{"version": 1, "layers": {said}, "volumes": [\n{lines}\n]}}\n'
+    (target / VOLUME_INDEX).write_text(text, encoding="utf-8")
+
+
+def read_volume_index(root: Path, defects: list[Defect]) -> tuple[list[LabelledVolume], dict[str, dict[int, int]]]:
+    """The volumes and layers in `volumes.json`; raises UnreadableError where it is no index.
+
+    What leaves the root, or is there twice, is left out, with a defect.
+    """
+    try:
+        index = msgspec.json.decode((root / VOLUME_INDEX).read_bytes(), type=VolumeIndex)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableError(f"{root / VOLUME_INDEX}: cannot be read: {error}") from error
+    seen: set[str] = set()
+    found = []
+    for row, volume in enumerate(index.volumes):
+        place = f"/volumes/{row}"
+        names = [*(each.image for each in volume.images), *(each.file for each in volume.labels)]
+        unsafe = next((name for name in names if not name or is_unsafe_path(name)), None)
+        if unsafe is not None:
+            message = f"path {unsafe!r} leaves the dataset's root; name files below it"
+            defects.append(Defect("SEG015", message, VOLUME_INDEX, place))
+            continue
+        wrong = [each.image for each in volume.images if each.slice < 0 or min(each.width, each.height) < 0]
+        twice = [each.image for each in volume.images if each.image in seen]
+        defects += [Defect("SEG004", "a negative slice or size", VOLUME_INDEX, place, image=name) for name in wrong]
+        defects += [Defect("SEG008", "the same image twice", VOLUME_INDEX, place, image=name) for name in twice]
+        images = [each for each in volume.images if each.image not in {*wrong, *twice}]
+        seen.update(each.image for each in images)
+        if images:
+            found.append(_indexed_volume(root, volume, images))
+    return found, index.layers
+
+
+def _indexed_volume(root: Path, volume: VolumeIndexEntry, images: list[VolumeIndexImage]) -> LabelledVolume:
+    frames = [
+        VolumeSlice(
+            each.image,
+            each.slice,
+            each.frame,
+            absolute_uri(each.uri, root),
+            each.annotated,
+            (each.height, each.width),
+            absolute_channels(each.channels, root),
+        )
+        for each in images
+    ]
+    labels = tuple(LabelFile(root / each.file, each.name or each.file, each.layer) for each in volume.labels)
+    return LabelledVolume(
+        volume.sequence or images[0].image, frames, labels, volume.sequence, volume.kind, volume.split, volume.place
+    )

@@ -1,0 +1,329 @@
+"""Painting volumes: segments as the values of their categories or instances, image by image, stacked into volumes."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError
+from segdata.core.format import LossCounter, LossKind
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.formats.medical.nifti_reader import LAYERS_KEY
+from segdata.formats.shared.count_losses import (
+    count_category_mask_losses,
+    count_hidden_segments,
+    count_segment_mask_losses,
+)
+from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS
+from segdata.formats.shared.painting import ImageSegments, paint, segment_examples, segments_by_image
+
+Values = NDArray[np.unsignedinteger[Any]]  # (height, width); Any: of any width
+_NAMES = ("image_id", "uri", "sequence", "frame", "channels")
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedImage:
+    """An image with the values that its pixels were painted with.
+
+    Attributes
+    ----------
+    image_id, uri, sequence, frame, channels : as in the images' columns
+    height, width : pixels; 0 where unknown
+    annotated : False: nobody worked on it
+    layers : of each layer its values; empty where it is not annotated
+    """
+
+    image_id: str
+    uri: str | None
+    sequence: str | None
+    frame: int | None
+    channels: tuple[Mapping[str, str | None], ...] | None
+    height: int
+    width: int
+    annotated: bool
+    layers: Sequence[Values] = ()
+
+
+@dataclass
+class ImageStack:
+    """The pictures that become one volume, in the order in which they came.
+
+    Attributes
+    ----------
+    pictures : at least one
+    """
+
+    pictures: list[PaintedImage] = field(default_factory=list)
+
+    @property
+    def sequence(self) -> str | None:
+        """Of all pictures."""
+        return self.pictures[0].sequence
+
+    @property
+    def name(self) -> str:
+        """The sequence, or the id of an image by itself."""
+        return self.sequence or self.pictures[0].image_id
+
+    @property
+    def annotated(self) -> bool:
+        """Whether anybody worked on any of the pictures."""
+        return any(each.annotated for each in self.pictures)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width; (0, 0) where no picture's is known."""
+        return next(((each.height, each.width) for each in self.pictures if each.height and each.width), (0, 0))
+
+    def takes(self, picture: PaintedImage) -> bool:
+        """Whether a picture may be a slice of the same volume."""
+        sizes = {self.size, (picture.height, picture.width)} - {(0, 0)}
+        return self.sequence is not None and picture.sequence == self.sequence and len(sizes) <= 1
+
+    def places(self, n_slices: int | None) -> list[int]:
+        """The slice of each picture: its frame where the volume is known to have so many slices, else by frame."""
+        frames = [each.frame for each in self.pictures]
+        known = [each for each in frames if each is not None]
+        if n_slices is not None and len(set(known)) == len(frames) and all(0 <= each < n_slices for each in known):
+            return known
+        order = sorted(range(len(frames)), key=lambda row: (frames[row] is None, frames[row] or 0, row))
+        place = [0] * len(frames)
+        for number, row in enumerate(order):
+            place[row] = number
+        return place
+
+    def slices(self, layer: int, places: Sequence[int], n_slices: int, blank: int) -> list[Values]:
+        """The values of a layer, slice by slice; `blank` where there is no annotated picture."""
+        painted = {
+            place: picture.layers[layer]
+            for place, picture in zip(places, self.pictures, strict=True)
+            if picture.annotated
+        }
+        empty = np.full(self.size, blank, np.uint32 if blank > np.iinfo(np.uint16).max else np.uint16)
+        return [painted.get(place, empty) for place in range(n_slices)]
+
+
+def stack_images(pictures: Iterable[PaintedImage]) -> Iterator[ImageStack]:
+    """The pictures, in the order in which they come, as volumes."""
+    stack: ImageStack | None = None
+    for picture in pictures:
+        if stack is not None and stack.takes(picture):
+            stack.pictures.append(picture)
+            continue
+        if stack is not None:
+            yield stack
+        stack = ImageStack([picture])
+    if stack is not None:
+        yield stack
+
+
+def image_rows(batch: Batch) -> list[dict[str, Any]]:  # Any: cells of all types
+    """What the columns of a batch's images say for `PaintedImage`."""
+    rows: list[dict[str, Any]] = batch.images.select(list(_NAMES)).to_pylist()
+    for row in rows:
+        row["channels"] = None if row["channels"] is None else tuple(row["channels"])
+    return rows
+
+
+_MAX_CATEGORY_VALUE = 2**31 - 1  # what programs that read labels hold
+
+
+@dataclass(frozen=True)
+class Layering:
+    """The layers of a dataset; where there is only one, it is called "" and values are category ids.
+
+    Attributes
+    ----------
+    layers : by name
+    values : category id -> layer and value
+    files : volume -> layer -> what its file was called, as far as that is known
+    blank : the value of unlabelled voxels
+    """
+
+    layers: tuple[str, ...]
+    values: Mapping[int, tuple[str, int]]
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    blank: int = 0
+
+    def of(self, categories: Ints) -> tuple[Ints, Ints]:
+        """(n,) the row of `layers`, and the value, of each category id; -1 as value of one that there is none for."""
+        row = {layer: number for number, layer in enumerate(self.layers)}
+        found = [self.values.get(each, (self.layers[0], -1)) for each in categories.tolist()]
+        return (
+            np.array([row[layer] for layer, _ in found], np.int64),
+            np.array([value for _, value in found], np.int64),
+        )
+
+    def index(self) -> dict[str, dict[int, int]]:
+        """Layer -> value -> category id; empty where values are the ids."""
+        if self.layers == ("",):
+            return {}
+        found: dict[str, dict[int, int]] = {layer: {} for layer in self.layers}
+        for id_, (layer, value) in self.values.items():
+            found[layer][value] = id_
+        return found
+
+
+def choose_layering(profile: Profile) -> Layering:
+    """As the volumes were read from NIfTI; else one layer. Raises SegdataError for ids that are no values."""
+    ids = list(profile.taxonomy.by_id())
+    for each in ids:
+        if not 0 <= each <= _MAX_CATEGORY_VALUE:
+            raise SegdataError(
+                f"category id {each} is no value that a volume of labels can hold (0 to {_MAX_CATEGORY_VALUE:,})"
+            )
+    said = json.loads(profile.metadata.get(LAYERS_KEY, "{}"))
+    known: dict[str, dict[str, int]] = said.get("layers", {})
+    values = {id_: (layer, int(value)) for layer, each in known.items() for value, id_ in each.items() if id_ in ids}
+    if not values:
+        return Layering(("",), {each: ("", each) for each in ids}, said.get("files", {}), _blank(profile, ids))
+    spare = "" if "" not in known else "others"
+    others = {each: (spare, each) for each in ids if each not in values and each != 0}
+    layers = sorted({layer for layer, _ in (*values.values(), *others.values())} | known.keys())
+    return Layering(tuple(layers), values | others, said.get("files", {}))
+
+
+def _blank(profile: Profile, ids: list[int]) -> int:
+    """The value of unlabelled voxels: the taxonomy's, else 0, else the lowest that is no category."""
+    said = profile.taxonomy.unlabelled_id
+    if said is not None and 0 <= said <= _MAX_CATEGORY_VALUE:
+        return said
+    return next(each for each in range(len(ids) + 1) if each not in ids)
+
+
+def paint_categories(batches: Iterable[Batch], layering: Layering, losses: LossCounter) -> Iterator[PaintedImage]:
+    """The images of the batches, while what one value a pixel cannot hold is counted."""
+    for batch in batches:
+        layer, value = layering.of(batch.segments["category_id"].to_numpy())
+        rows = image_rows(batch)
+        layers = [
+            _paint_layer(batch, np.flatnonzero(layer == row), value, layering.blank, losses)
+            for row in range(len(layering.layers))
+        ]
+        for row, sheet in zip(rows, segments_by_image(batch), strict=True):
+            values = [next(each) for each in layers]
+            yield PaintedImage(
+                **row,
+                height=sheet.height,
+                width=sheet.width,
+                annotated=sheet.annotated,
+                layers=[each for each in values if each is not None],
+            )
+
+
+def _paint_layer(batch: Batch, rows: Ints, value: Ints, blank: int, losses: LossCounter) -> Iterator[Values | None]:
+    """The values of one layer in each image of a batch, made of its segments at `rows`; None: it is not annotated."""
+    layer = batch.take_segments(rows)
+    values = value[rows]
+    count_category_mask_losses(layer, values, losses, blank)
+    most = max(int(values.max(initial=0)), blank)
+    narrow = np.uint8 if most < 2**8 else np.uint16 if most < 2**16 else np.uint32
+    for sheet in segments_by_image(layer):
+        if not sheet.annotated:
+            yield None
+            continue
+        pixels = paint(sheet, values[sheet.segments], blank, np.uint32)
+        count_hidden_segments(layer, sheet, values[sheet.segments], pixels, losses)
+        yield pixels.astype(narrow)
+
+
+TABLE = "instances.csv"
+_MAX_INSTANCE_VALUE = 2**31 - 1  # a value
+_MAX_ID = 2**62  # in the table
+_INSTANCE_COLUMNS = ("segment_id", "source_id", "category_id", "track_id", "iscrowd")
+InstanceKey = tuple[bool, int, int]  # whether it is a track, its number, the category
+Flags = NDArray[np.bool_]
+
+
+@dataclass
+class _VolumeValues:
+    """The values given so far in one volume."""
+
+    values: dict[InstanceKey, int] = field(default_factory=dict)
+    meaning: dict[int, tuple[int, int, bool]] = field(default_factory=dict)  # value -> category, segment id, crowd
+    spare: int = 1
+
+    def value(self, key: InstanceKey, crowd: bool) -> int:
+        """The value of an instance, a new one where it has none yet."""
+        found = self.values.get(key)
+        if found is not None:
+            return found
+        _, number, category = key
+        wanted = number
+        if not 0 < wanted <= _MAX_INSTANCE_VALUE or wanted in self.meaning:
+            while self.spare in self.meaning:
+                self.spare += 1
+            wanted = self.spare
+        self.values[key] = wanted
+        self.meaning[wanted] = (category, number if abs(number) <= _MAX_ID else wanted, crowd)
+        return wanted
+
+
+class InstancePainter:
+    """Paints the images of batches; `write_table` says afterwards what the values are."""
+
+    def __init__(self, names: Mapping[int, str], losses: LossCounter) -> None:
+        self._names, self._losses = names, losses
+        self._volumes: dict[str, _VolumeValues] = {}
+
+    def pictures(self, batches: Iterable[Batch]) -> Iterator[PaintedImage]:
+        """The images of the batches, while what one value a pixel cannot hold is counted."""
+        for batch in batches:
+            known = np.isin(batch.segments["category_id"].to_numpy(), np.array(list(self._names), np.int64))
+            count_segment_mask_losses(batch, known, self._losses)
+            for row, sheet in zip(image_rows(batch), segments_by_image(batch), strict=True):
+                layers = []
+                if sheet.annotated:
+                    values = self._values(batch, sheet, known, row["sequence"], row["image_id"])
+                    pixels = paint(sheet, values, 0, np.uint32)
+                    count_hidden_segments(batch, sheet, values, pixels, self._losses)
+                    layers.append(pixels)
+                yield PaintedImage(
+                    **row, height=sheet.height, width=sheet.width, annotated=sheet.annotated, layers=layers
+                )
+
+    def write_table(self, path: Path) -> None:
+        """Write what each value is, volume by volume."""
+        with path.open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(ID_TABLE_COLUMNS)
+            for name, volume in self._volumes.items():
+                for value, (category, segment, crowd) in sorted(volume.meaning.items()):
+                    identity = "" if value == segment else segment
+                    table.writerow((name, value, self._names[category], identity, int(crowd)))
+
+    def _values(self, batch: Batch, sheet: ImageSegments, known: Flags, sequence: str | None, image_id: str) -> Ints:
+        """(n,) the value of each segment of an image, -1: it is not painted; counts what the values do not tell."""
+        volume = self._volumes.setdefault(sequence or image_id, _VolumeValues())
+        values = np.full(len(sheet.segments), -1, np.int64)
+        there = np.flatnonzero(known[sheet.segments] & (sheet.runs.areas(len(values)) > 0))
+        rows = sheet.segments[there]
+        wrong: dict[LossKind, list[int]] = {"segment-id": [], "track": [], "crowd": [], "instance": []}
+        seen: set[int] = set()
+        said = batch.segments.select(list(_INSTANCE_COLUMNS)).take(rows).to_pylist()
+        for at, row, segment in zip(there.tolist(), rows.tolist(), said, strict=True):
+            track, number = segment["track_id"], segment["segment_id"] or 0
+            tracked = sequence is not None and track is not None
+            crowd = bool(segment["iscrowd"])
+            value = volume.value((tracked, track if tracked else number, segment["category_id"]), crowd)
+            _, told, told_crowd = volume.meaning[value]
+            differences: tuple[tuple[LossKind, bool], ...] = (
+                ("segment-id", told != segment["segment_id"] and segment["source_id"] is None),
+                ("track", track != (None if sequence is None else told)),
+                ("crowd", told_crowd != crowd),
+                ("instance", value in seen),
+            )
+            for kind, differs in differences:
+                wrong[kind] += [row] if differs else []
+            seen.add(value)
+            values[at] = value
+        for kind, lost in wrong.items():
+            self._losses.add(kind, "segments", len(lost), 0, segment_examples(batch, np.array(lost, np.int64)))
+        return values

@@ -1,0 +1,425 @@
+"""NIfTI reader: the volumes of a dataset, contradictions between their headers, and the segments of each slice."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from segdata.core.errors import SegdataError, UnreadableError, count_noun
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.profile import ImageSequence, Policy, Profile
+from segdata.core.runs import Runs
+from segdata.formats.medical.nifti_header import (
+    TOLERANCE_MM,
+    NiftiHeader,
+    describe_differences,
+    read_header,
+    volume_sequence,
+)
+from segdata.formats.medical.nifti_labels import LabelNames, SliceSegments, ValueMeanings, find_meanings, layer_meanings
+from segdata.formats.medical.nifti_layout import (
+    VOLUME_INDEX,
+    LabelFile,
+    LabelledVolume,
+    Scan,
+    VolumeSlice,
+    find_scans,
+    read_volume_index,
+    volume_of_scan,
+)
+from segdata.formats.medical.nifti_voxels import LabelVolume, decode_volume
+from segdata.formats.medical.volume_files import DecodedFiles
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
+
+_UNPLACED = (
+    "the header says nothing about orientation (qform_code and sform_code are 0): which side is left, and whether "
+    "other volumes are flipped against this one, cannot be told"
+)
+
+_MASK = re.compile(r"(^|[/_-])(masks?|labels?|annotations?|seg|gt|derivatives)(?=[/_.-])", re.IGNORECASE)
+
+
+@dataclass
+class OpenVolumes:
+    """What a dataset of volumes consists of.
+
+    Attributes
+    ----------
+    root : where paths in messages start
+    reels : the volumes that can be read, or wait for labels
+    heads : of each file of labels, by its name
+    layers : layer -> value -> category id, where an index says that they differ
+    defects : met in headers and names
+    """
+
+    root: Path
+    reels: list[LabelledVolume] = field(default_factory=list)
+    heads: dict[str, NiftiHeader] = field(default_factory=dict)
+    layers: dict[str, dict[int, int]] = field(default_factory=dict)
+    defects: list[Defect] = field(default_factory=list)
+
+    @property
+    def labels(self) -> list[LabelFile]:
+        """The files of labels of all reels."""
+        return [label for reel in self.reels for label in reel.labels]
+
+    def head(self, path: Path, is_image: bool = False) -> NiftiHeader | None:
+        """The header of a file; None, and a defect, where it has none. Images may have more than three dimensions."""
+        file = relative_path(self.root, path)
+        try:
+            return read_header(path, is_image)
+        except FileNotFoundError:
+            self.defects.append(Defect("SEG002", "the volume does not exist", file))
+        except OSError as error:
+            self.defects.append(Defect("SEG001", f"volume cannot be read: {error.strerror or error}", file))
+        return None
+
+    def image(self, channels: Sequence[Path]) -> NiftiHeader | None:
+        """The header of an image, of which the channels must lie in one place."""
+        heads = [(path, head) for path in channels if (head := self.head(path, is_image=True)) is not None]
+        for path, head in heads[1:]:
+            said = (
+                describe_differences(head, heads[0][1], "first channel")
+                if head.shape == heads[0][1].shape
+                else _format_size(head)
+            )
+            if said is not None:
+                message = f"the channel does not lie where the first one does: {said}"
+                self.defects.append(Defect("SEG017", message, relative_path(self.root, path)))
+        return heads[0][1] if heads else None
+
+    def shape(self, path: Path | None) -> tuple[int, int, int] | None:
+        """Columns, rows and slices of a file; None, and a defect, where that cannot be told."""
+        head = None if path is None else self.head(path)
+        return None if head is None else head.shape
+
+    def take(self, reel: LabelledVolume, image: NiftiHeader | None) -> None:
+        """Add a reel with those of its files that can be read and have one shape."""
+        kept: list[LabelFile] = []
+        drawn: set[tuple[str, str | None]] = set()
+        for label in reel.labels:
+            head = self.head(label.path)
+            if head is None:
+                continue
+            first = self.heads[kept[0].name] if kept else None
+            file = relative_path(self.root, label.path)
+            other, what = (image, "image") if image or not kept else (first, f"labels in {kept[0].path.name}")
+            self.defects += _contradictions(file, head, other, what)
+            if not head.is_placed and reel.sequence is not None and reel.place is None:
+                self.defects.append(Defect("SEG017", _UNPLACED, file, severity="warning"))
+            if (label.layer, label.annotator) in drawn:
+                message = f"a second volume of labels for {reel.name!r}; the first one is read"
+                self.defects.append(Defect("SEG008", message, file))
+            elif first is None or first.shape == head.shape:
+                kept.append(label)
+                drawn.add((label.layer, label.annotator))
+                self.heads[label.name] = head
+        self.reels.append(replace(reel, labels=tuple(kept)))
+
+
+def open_volumes(request: ReadRequest) -> OpenVolumes:
+    """The volumes that a request asks for; raises UnreadableError where there is none."""
+    if not request.root.exists():
+        raise UnreadableError(f"{request.root}: does not exist")
+    found = OpenVolumes(request.root)
+    if request.root.is_dir() and (request.root / VOLUME_INDEX).is_file():
+        reels, found.layers = read_volume_index(request.root, found.defects)
+        for reel in reels:
+            found.take(reel, None)
+        return found
+    every = find_scans(request.root, images_folder(request), _annotator_pattern(request))
+    found.defects += _masks_beside(request.root)
+    if not every:
+        raise UnreadableError(f"{request.root}: no volumes; NIfTI files end in .nii or .nii.gz")
+    for scan in every:
+        _add_scan(found, scan)
+    found.defects += _unpaired(found.root, every, request)
+    return found
+
+
+def _masks_beside(root: Path) -> list[Defect]:
+    """SEG011 for image files that are called as masks are: only volumes are read."""
+    names = list(ImageFolder.below(root).paths) if root.is_dir() else []
+    masks = [name for name in names if _MASK.search(name)]
+    if not masks:
+        return []
+    folders = sorted({name.partition("/")[0] for name in masks if "/" in name})
+    where = f": give {' or '.join(folders[:3])} as DATA to read them" if folders else ""
+    message = f"{count_noun(len(masks), 'image file')} called as masks are, as {masks[0]}, and not read beside volumes"
+    return [Defect("SEG011", message + where, severity="warning")]
+
+
+def _add_scan(found: OpenVolumes, scan: Scan) -> None:
+    """Add a volume that was found by its name."""
+    image = None if scan.image is None else found.head(scan.image, is_image=True)
+    heads = [_header_or_none(label.path) for label in scan.labels]
+    shape = next((head.shape for head in (*heads, image) if head is not None), None)
+    if shape is None:
+        for label in scan.labels:
+            found.head(label.path)
+        return
+    columns, rows, n_slices = shape
+    found.take(volume_of_scan(scan, n_slices, (rows, columns)), image)
+
+
+def _header_or_none(path: Path) -> NiftiHeader | None:
+    try:
+        return read_header(path)
+    except OSError:
+        return None
+
+
+def _contradictions(file: str, head: NiftiHeader, other: NiftiHeader | None, what: str) -> list[Defect]:
+    """In what a volume of labels contradicts another one, its image if possible, or itself."""
+    found = []
+    if other is not None and other.shape != head.shape:
+        found.append(
+            Defect("SEG003", f"labels of {_format_size(head)} voxels, the {what} of {_format_size(other)}", file)
+        )
+    elif other is not None and (said := describe_differences(head, other, what)) is not None:
+        found.append(Defect("SEG017", said, file))
+    if head.apart > TOLERANCE_MM:
+        message = f"qform and sform place the volume {head.apart:.4g} mm apart; the sform is taken"
+        found.append(Defect("SEG017", message, file, severity="warning"))
+    return found
+
+
+def _format_size(head: NiftiHeader) -> str:
+    return "x".join(map(str, head.shape))
+
+
+def _unpaired(root: Path, every: list[Scan], request: ReadRequest) -> list[Defect]:
+    """SEG011 for what has no counterpart; where no image is here at all, one information."""
+    if not any(scan.image for scan in every):
+        return [no_images_defect(len(every), root, images_folder(request))]
+    found = []
+    for scan in every:
+        if scan.image is None:
+            found += [
+                Defect("SEG011", "labels without image", relative_path(root, label.path)) for label in scan.labels
+            ]
+        elif not scan.labels:
+            found.append(Defect("SEG011", "an image without labels", relative_path(root, scan.image)))
+    return found
+
+
+def _annotator_pattern(request: ReadRequest) -> re.Pattern[str] | None:
+    """The pattern that finds, in the name of a file of labels, who drew it; raises SegdataError for none."""
+    said = request.options.get("annotator")
+    if said is None:
+        return None
+    try:
+        return re.compile(str(said))
+    except re.error as error:
+        raise SegdataError(f"annotator is {said!r}, which is no regular expression: {error}") from error
+
+
+LAYERS_KEY = "volume_layers"  # in the profile's metadata: which category is which value of which file
+
+
+def volume_source(
+    request: ReadRequest, opened: OpenVolumes, meaning: ValueMeanings, shelf: DecodedFiles[LabelVolume]
+) -> PerImageSource:
+    """The slices of the volumes as images."""
+    several = any(len(reel.labels) > 1 for reel in opened.reels)
+    profile = Profile(
+        name=request.root.name.partition(".")[0],
+        format="nifti",
+        task=meaning.task,
+        taxonomy=meaning.taxonomy,
+        taxonomy_declared=meaning.declared,
+        coverage=Policy("sparse"),
+        overlap=Policy("allow" if several else "forbid"),
+        files=str(request.root),
+        metadata={**meaning.metadata, **_layer_metadata(opened, meaning)},
+        sequences=tuple(_sequences(opened)),
+    )
+    look = _SliceReader(opened, meaning, shelf)
+    entries = [_entry(reel, frame) for reel in opened.reels for frame in reel.frames]
+    entries.sort(key=lambda entry: entry.image_id)
+    return PerImageSource(
+        request.root, profile, entries, tuple(opened.defects), look.at, request.annotator, per_chunk=64, what="slice"
+    )
+
+
+def _entry(reel: LabelledVolume, frame: VolumeSlice) -> ImageEntry:
+    worked_on = frame.annotated and bool(reel.labels)
+    return ImageEntry(
+        frame.image_id,
+        files=tuple(label.path for label in reel.labels) if worked_on else (),
+        record=(reel, frame) if worked_on else None,
+        size=(0, 0) if worked_on else frame.size,
+        uri=frame.uri,
+        sequence=reel.sequence,
+        frame=frame.frame,
+        split=reel.split,
+        channels=frame.channels,
+    )
+
+
+def _sequences(opened: OpenVolumes) -> list[ImageSequence]:
+    """The volumes; where several files are drawn on one, these too, each for its header."""
+    found = []
+    for reel in opened.reels:
+        if reel.sequence is None:
+            continue
+        heads = [opened.heads[label.name] for label in reel.labels]
+        head = heads[0] if heads else None
+        volume = ImageSequence(reel.sequence) if head is None else volume_sequence(reel.sequence, head)
+        volume = replace(volume, kind=reel.kind)
+        if reel.place is not None and reel.place.fits(head):
+            volume = reel.place.told(volume)
+        if len(heads) < 2:
+            found.append(volume)
+            continue
+        found.append(replace(volume, dtype=None, header=None))
+        found += [volume_sequence(label.name, head) for label, head in zip(reel.labels, heads, strict=True)]
+    return found
+
+
+def _layer_metadata(opened: OpenVolumes, meaning: ValueMeanings) -> dict[str, str]:
+    """For the profile: the values of layers, and the files of each volume, so that they can be written again."""
+    if not meaning.layers:
+        named = {reel.name: reel.labels[0].name for reel in opened.reels if len(reel.labels) == 1}
+        own = {name: {"": file} for name, file in named.items() if file != name}
+        return {LAYERS_KEY: json.dumps({"files": own})} if own else {}
+    files = {reel.name: {label.layer: label.name for label in reel.labels} for reel in opened.reels if reel.labels}
+    values = {layer: {str(value): id_ for value, id_ in each.items()} for layer, each in meaning.layers.items()}
+    return {LAYERS_KEY: json.dumps({"layers": values, "files": files})}
+
+
+@dataclass(frozen=True, slots=True)
+class _SliceReader:
+    """Looks at one slice."""
+
+    opened: OpenVolumes
+    meaning: ValueMeanings
+    shelf: DecodedFiles[LabelVolume]
+
+    def at(self, entry: ImageEntry) -> list[ImageAnnotation]:
+        """What is drawn on a slice, by each annotator."""
+        reel, frame = entry.record
+        by_annotator: dict[str | None, list[LabelFile]] = {}
+        for label in reel.labels:
+            by_annotator.setdefault(label.annotator, []).append(label)
+        broken: list[Defect] = []
+        found = [self._drawn(reel, frame, labels, who, broken) for who, labels in by_annotator.items()]
+        kept = [each for each in found if each is not None]
+        if not kept:
+            raise BrokenLabelsError(*broken)
+        kept[0] = replace(kept[0], defects=[*kept[0].defects, *broken])
+        return kept
+
+    def _drawn(
+        self,
+        reel: LabelledVolume,
+        frame: VolumeSlice,
+        labels: list[LabelFile],
+        annotator: str | None,
+        broken: list[Defect],
+    ) -> ImageAnnotation | None:
+        """What one annotator drew on a slice; None where no file can be decoded, which is said at the first slice."""
+        is_first = frame is reel.frames[0]
+        drawing = _SliceContent()
+        for label in labels:
+            file = relative_path(self.opened.root, label.path)
+            try:
+                volume = self.shelf.take(label.path)
+            except OSError as error:
+                message = f"volume cannot be read: {error.strerror or error}; none of its slices is"
+                broken += [Defect("SEG001", message, file)] if is_first else []
+                continue
+            if frame.slice >= len(volume.slices):
+                message = f"slice {frame.slice} of a volume that has {len(volume.slices)}"
+                broken.append(Defect("SEG004", message, file))
+                continue
+            drawn = self.meaning.draws[label.name](volume.slices[frame.slice], reel.name)
+            drawing.add(file, volume, frame.slice, drawn)
+            drawing.defects += [
+                replace(each, file=file) for each in (*drawn.defects, *_voxel_defects(volume, frame.slice))
+            ]
+        tracked = reel.sequence is not None and self.meaning.task != "semantic"
+        return drawing.found(drawing.size, annotator, tracked) if drawing.size else None
+
+
+@dataclass
+class _SliceContent:
+    """What files of one annotator have on one slice."""
+
+    size: tuple[int, int] | None = None
+    drawn: list[SliceSegments] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    encodings: list[str] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
+
+    def add(self, file: str, volume: LabelVolume, k: int, drawn: SliceSegments) -> None:
+        """The segments of one file."""
+        self.size = (volume.slices[k].height, volume.slices[k].width)
+        self.drawn.append(drawn)
+        self.files += [file] * len(drawn.places)
+        self.places += [f"{place} in slice {k}" for place in drawn.places]
+        self.encodings.append(f"NIfTI {volume.head.dtype.name}")
+
+    def found(self, size: tuple[int, int], annotator: str | None, tracked: bool) -> ImageAnnotation:
+        """All segments."""
+        segments = np.concatenate([each.segment_id for each in self.drawn])
+        crowds = np.concatenate([each.iscrowd for each in self.drawn])
+        columns: Mapping[str, list[object]] = {
+            "file": list(self.files),
+            "place": list(self.places),
+            "iscrowd": crowds.tolist(),
+            "track_id": segments.tolist() if tracked else [],
+        }
+        return ImageAnnotation(
+            size,
+            segments,
+            np.concatenate([each.category_id for each in self.drawn]),
+            Runs.concatenate([each.runs for each in self.drawn], [len(each.places) for each in self.drawn]),
+            columns,
+            "; ".join(sorted(set(self.encodings))),
+            annotator,
+            defects=self.defects,
+        )
+
+
+def _voxel_defects(volume: LabelVolume, k: int) -> list[Defect]:
+    """What is wrong with the numbers of a volume, said once, at the slice where it first shows."""
+    found = []
+    if volume.first_broken is not None and volume.first_broken[2] == k:
+        i, j, _, value = volume.first_broken
+        message = (
+            f"{volume.n_broken:,} voxels are no labels: the first is {value:.6g} at voxel ({i}, {j}, {k}); labels are "
+            "whole numbers, and these voxels are left out"
+        )
+        found.append(Defect("SEG017", message, place=f"x={i}, y={j}", pixels=volume.n_broken))
+    if volume.n_rounded and k == 0:
+        message = f"{volume.n_rounded:,} voxels were a little off whole numbers, and are rounded"
+        found.append(Defect("SEG017", message, severity="info"))
+    return found
+
+
+def open_nifti(request: ReadRequest) -> PerImageSource:
+    """The volumes, and what their values mean."""
+    opened = open_volumes(request)
+    shelf: DecodedFiles[LabelVolume] = DecodedFiles(decode_volume)
+    labels = opened.labels
+    names = LabelNames(request.root)
+    if opened.layers and request.taxonomy:
+        meaning = layer_meanings(request.taxonomy, True, labels, opened.layers, {})
+    else:
+        meaning = find_meanings(request, labels, shelf, names)
+    opened.defects += names.defects
+    return volume_source(request, opened, meaning, shelf)

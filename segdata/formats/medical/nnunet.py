@@ -1,0 +1,69 @@
+"""nnU-Net's raw datasets: `imagesTr/<case>_0000.nii.gz`, `labelsTr/<case>.nii.gz` and dataset.json.
+
+Volumes and pictures (.png, .tif, .bmp) of one or more channels are read; `imagesTs/` are images that nobody annotated.
+An image is called `<case><ending>`, a slice of a volume `<case><ending>/<0000>`. Categories are the labels of
+dataset.json; where these are regions, lists of values, a pixel belongs to every region that its value is in. `ignore`
+is void, and 0, the background, is unlabelled. What nnU-Net would refuse, a gap between values or a wrong numTraining,
+is a finding. Datasets of version 1 and of the Medical Segmentation Decathlon are read too.
+Written: labels with values 1, 2, 3 … (those that were read, where the categories are the same still), and dataset.json,
+which lists the files of the images where they are, and keeps the ids of categories; taxonomy.yaml and volumes.json keep
+the rest. `--copy-images` makes `imagesTr/<case>_0000<ending>` of them, pictures as PNG files, whose channels are R, G
+and B where any has colours. nnU-Net wants the folder to be called `Dataset001_Name`.
+Source: MIC-DKFZ/nnUNet documentation/dataset_format.md, region_based_training.md, ignore_label.md.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.profile import Profile
+from segdata.formats.medical.nnunet_json import nnunet_evidence
+from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.shared.per_image import PerImageSource
+
+
+LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial", "void"}
+CHECKED = ("nibabel", "the checks of nnU-Net's verify_dataset_integrity")
+WRITE_OPTIONS = {
+    "file_ending": ".nii.gz or .png; default: as it was read, else .nii.gz where there are volumes",
+    "channels": "the names of the images' channels, `CT` or `R,G,B`, by which nnU-Net normalises; default: as read",
+}
+
+
+def arrange(made: Path) -> tuple[str, ...]:
+    """Move copies of images from `images` to `imagesTr`."""
+    from segdata.formats.medical.nnunet_writer import arrange_images
+
+    return arrange_images(made)
+
+
+def detect(seen: FileProbe) -> FormatMatch | None:
+    """A dataset.json with labels, beside a folder labelsTr or imagesTr, or with the ending of files."""
+    evidence = nnunet_evidence(seen)
+    return None if evidence is None else FormatMatch(1.0, evidence)
+
+
+def read(request: ReadRequest) -> "PerImageSource":
+    """Open a dataset; raises UnreadableError without a dataset.json."""
+    from segdata.formats.medical.nnunet_reader import open_nnunet
+
+    return open_nnunet(request)
+
+
+def write(
+    profile: Profile,
+    batches: "Iterable[Batch]",
+    target: Path,
+    losses: LossCounter,
+    *,
+    file_ending: str | None = None,
+    channels: str | None = None,
+) -> None:
+    """Write a dataset for nnU-Net: sequences are volumes, or every image is a picture, by `file_ending`."""
+    from segdata.formats.medical.nnunet_writer import write_nnunet
+
+    write_nnunet(profile, batches, target, losses, LOSSES, file_ending=file_ending, channels=channels)

@@ -1,1 +1,0 @@
-"""nnU-Net: dataset.json, cases, and regions."""

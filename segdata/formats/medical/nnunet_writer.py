@@ -1,0 +1,443 @@
+"""nnU-Net writer: the value of each category, the labels and images of cases, and dataset.json.
+
+nnU-Net looks for images as `imagesTr/<case>_0000<ending>`, all with one ending, that of the labels; volumes become
+.nii.gz. Pictures of other formats become PNG files, which hold the same pixels, and grey ones colours where others are.
+Source: MIC-DKFZ/nnUNet nnunetv2/utilities/utils.py, nnunetv2/imageio/natural_image_reader_writer.py (one or three
+channels a file).
+"""
+
+import gzip
+import json
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError, count_noun
+from segdata.core.format import LossCounter, LossKind
+from segdata.core.paths import absolute_uri, is_unsafe_path, local_file, relative_uri, replace_file
+from segdata.core.profile import Profile
+from segdata.core.taxonomy import Category
+from segdata.formats.medical.nifti_header import is_nifti_name, nifti_stem
+from segdata.formats.medical.nifti_layout import (
+    VOLUME_INDEX,
+    VolumeIndex,
+    VolumeIndexEntry,
+    VolumeIndexImage,
+    VolumeIndexLabel,
+    write_volume_index,
+)
+from segdata.formats.medical.nifti_painting import (
+    ImageStack,
+    Layering,
+    PaintedImage,
+    Values,
+    image_rows,
+    paint_categories,
+    stack_images,
+)
+from segdata.formats.medical.nifti_voxels import source_header, write_volume
+from segdata.formats.medical.nifti_writer import index_image, index_place
+from segdata.formats.medical.nnunet_json import (
+    BACKGROUND,
+    CATEGORY_IDS,
+    DATASET_JSON,
+    IGNORE,
+    DatasetJson,
+    parse_dataset_json,
+)
+from segdata.formats.medical.nnunet_reader import METADATA_KEY
+from segdata.formats.shared.count_losses import count_category_mask_losses, count_losses, count_spatial_losses
+from segdata.formats.shared.file_names import IMAGE_SUFFIXES, is_image_name
+from segdata.formats.shared.images import open_image, read_header
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    in_first_annotation,
+    paint,
+    segment_examples,
+    segments_by_image,
+)
+from segdata.formats.shared.taxonomies import write_sidecars
+
+_MAX_VALUE = 2**16 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class NnunetPlan:
+    """How categories are written.
+
+    Attributes
+    ----------
+    labels : name in dataset.json -> its values
+    values : category id -> the value it is painted with; regions are painted in this order, later ones over earlier
+    ids : name -> category id
+    ending : of files
+    channels : names
+    source : the dataset.json that the dataset was read from; None: it was none
+    """
+
+    labels: Mapping[str, tuple[int, ...]]
+    values: Mapping[int, int]
+    ids: Mapping[str, int]
+    ending: str
+    channels: tuple[str, ...]
+    source: DatasetJson | None
+
+    @property
+    def regions(self) -> dict[int, tuple[int, ...]]:
+        """Category id -> the values that it consists of; empty where each has one of its own."""
+        if all(len(each) == 1 for each in self.labels.values()):
+            return {}
+        return {self.ids[name]: values for name, values in self.labels.items()}
+
+    @property
+    def merged(self) -> list[int]:
+        """The void categories that are written as another one."""
+        return [
+            id_ for id_, value in self.values.items() if (value,) == self.labels.get(IGNORE) and id_ != self.ids[IGNORE]
+        ]
+
+    @property
+    def layering(self) -> Layering:
+        """The values for painting by category."""
+        return Layering(("",), {id_: ("", value) for id_, value in self.values.items()})
+
+    def dataset_json(self, cases: Mapping[str, tuple[Sequence[str], str]]) -> str:
+        """The file, for cases with the paths of their images and labels."""
+        kept: dict[str, Any] = json.loads(self.source.text) if self.source else {}
+        said = {
+            "channel_names": {str(number): name for number, name in enumerate(self.channels)},
+            "labels": {
+                BACKGROUND: 0,
+                **{name: values[0] if len(values) == 1 else list(values) for name, values in self.labels.items()},
+            },
+            "numTraining": len(cases),
+            "file_ending": self.ending,
+            CATEGORY_IDS: self.ids,
+            "dataset": {name: {"images": list(images), "label": label} for name, (images, label) in cases.items()},
+        }
+        kept.pop("modality", None)
+        return json.dumps({**kept, **said}, indent=1, ensure_ascii=False) + "\n"
+
+
+def make_plan(profile: Profile, ending: str | None, channels: str | None) -> NnunetPlan:
+    """As the dataset was read from nnU-Net, where the categories are the same still; else with new values from 1 on.
+
+    Raises SegdataError for more categories than 16 bits hold.
+    """
+    source = _source_dataset_json(profile)
+    volumes = any(each.kind == "volume" for each in profile.sequences)
+    chosen = ending or (source.ending if source else ".nii.gz" if volumes else ".png")
+    if chosen not in (".nii.gz", ".png"):
+        raise SegdataError(f"file_ending is {chosen!r}, it must be .nii.gz or .png")
+    names = tuple(each.strip() for each in channels.split(",")) if channels else source.channels if source else ()
+    named = profile.taxonomy.by_name()
+    if source is not None and source.labels.keys() == {each.name for each in profile.taxonomy.categories}:
+        ids = {name: named[name].id for name in source.labels}
+        regions = [name for name in source.labels if name != IGNORE]
+        painted = dict(zip(regions, source.class_order, strict=True)) if source.has_regions else {}
+        values = {ids[name]: painted.get(name, each[0]) for name, each in source.labels.items()}
+        return NnunetPlan(source.labels, values, ids, chosen, names or ("unknown",), source)
+    labels, values, ids = _new_values(profile.taxonomy.by_id())
+    return NnunetPlan(labels, values, ids, chosen, names or ("unknown",), None)
+
+
+def _source_dataset_json(profile: Profile) -> DatasetJson | None:
+    """The dataset.json that a dataset was read from, if nnU-Net would take it."""
+    text = profile.metadata.get(METADATA_KEY)
+    if text is None:
+        return None
+    found = parse_dataset_json(text, METADATA_KEY)
+    refused = any(each.severity != "warning" for each in found.defects)
+    return None if refused or (found.has_regions and len(found.class_order) == 0) else found
+
+
+def _new_values(
+    categories: Mapping[int, Category],
+) -> tuple[dict[str, tuple[int, ...]], dict[int, int], dict[str, int]]:
+    """Values 1, 2, 3 … in the order of ids, and one behind them for all of kind void."""
+    labels: dict[str, tuple[int, ...]] = {}
+    values: dict[int, int] = {}
+    ids: dict[str, int] = {}
+    ordinary = [each for _, each in sorted(categories.items()) if each.kind != "void"]
+    void = [each for _, each in sorted(categories.items()) if each.kind == "void"]
+    if len(categories) > _MAX_VALUE:
+        raise SegdataError(f"{len(categories):,} categories; the labels of nnU-Net have 16 bits ({_MAX_VALUE:,})")
+    for value, category in enumerate(ordinary, 1):
+        taken = category.name in labels or category.name in (BACKGROUND, IGNORE)
+        name = f"{category.name}_{category.id}" if taken else category.name
+        labels[name], values[category.id], ids[name] = (value,), value, category.id
+    if void:
+        labels[IGNORE], ids[IGNORE] = (len(ordinary) + 1,), void[0].id
+        values |= {each.id: len(ordinary) + 1 for each in void}
+    return labels, values, ids
+
+
+Mask = NDArray[np.bool_]
+
+
+def paint_regions(batches: Iterable[Batch], plan: NnunetPlan, losses: LossCounter) -> Iterator[PaintedImage]:
+    """The images of the batches, while what regions cannot hold is counted."""
+    regions = plan.regions
+    for batch in batches:
+        category = batch.segments["category_id"].to_numpy()
+        others = batch.take_segments(np.flatnonzero(~np.isin(category, np.array(list(regions), np.int64))))
+        count_category_mask_losses(others, np.full(others.n_segments, -1, np.int64), losses)
+        streams = []
+        for id_ in regions:
+            alone = batch.take_segments(np.flatnonzero(category == id_))
+            count_category_mask_losses(alone, np.full(alone.n_segments, plan.values[id_], np.int64), losses, 0)
+            streams.append(segments_by_image(alone))
+        for row, sheet in zip(image_rows(batch), segments_by_image(batch), strict=True):
+            drawn = [next(stream) for stream in streams]
+            layers = [_paint_image(sheet.image_id, drawn, plan, losses)] if sheet.annotated else []
+            yield PaintedImage(**row, height=sheet.height, width=sheet.width, annotated=sheet.annotated, layers=layers)
+
+
+def _paint_image(image: str, drawn: list[ImageSegments], plan: NnunetPlan, losses: LossCounter) -> Values:
+    """One image: a pixel has the value of the last region that it lies in.
+
+    It is lost where that value means other regions than those that the pixel lies in.
+    """
+    masks = [_mask(each) for each in drawn]
+    pixels: Values = np.zeros(masks[0].shape, np.uint16)
+    for id_, mask in zip(plan.regions, masks, strict=True):
+        pixels[mask] = plan.values[id_]
+    changed = np.zeros(pixels.shape, bool)
+    for mask, values in zip(masks, plan.regions.values(), strict=True):
+        changed |= mask != np.isin(pixels, values)
+    losses.add("overlap", "images", int(changed.any()), int(changed.sum()), [image])
+    return pixels
+
+
+def _mask(sheet: ImageSegments) -> Mask:
+    return paint(sheet, np.ones(len(sheet.segments), np.int64), 0, np.uint8).astype(bool)
+
+
+_LABEL_FOLDER = "labelsTr"
+
+
+class CaseWriter:
+    """Writes stacks below `labelsTr/`.
+
+    Attributes
+    ----------
+    cases : of those written, by name, the paths of images and labels
+    """
+
+    def __init__(self, target: Path, profile: Profile, ending: str, losses: LossCounter) -> None:
+        self._target, self._ending, self._losses = target, ending, losses
+        self._sequences = {each.name: each for each in profile.sequences}
+        self._taken: set[str] = set()
+        self.cases: dict[str, tuple[list[str], str]] = {}
+
+    def save(self, stack: ImageStack) -> VolumeIndexEntry:
+        """Write the labels of one case; the line of the index."""
+        sequence = self._sequences.get(stack.sequence or "")
+        head = source_header(sequence)
+        places = stack.places(head.shape[2] if head is not None else None)
+        labels: tuple[VolumeIndexLabel, ...] = ()
+        path: Path | None = None
+        if stack.annotated:
+            case = self._name(stack.name)
+            file = f"{_LABEL_FOLDER}/{case}{self._ending}"
+            path = self._target / file
+            n_slices = max(max(places) + 1, head.shape[2] if head is not None else 0)
+            slices = stack.slices(0, places, n_slices, 0)
+            if self._ending == ".png":
+                path.parent.mkdir(parents=True, exist_ok=True)
+                wide = int(slices[0].max(initial=0)) > np.iinfo(np.uint8).max
+                Image.fromarray(slices[0].astype(np.uint16 if wide else np.uint8)).save(path)
+            elif not write_volume(path, slices, sequence):
+                self._losses.add("spatial", "sequences", 1, examples=[stack.name])
+            images = [str(relative_uri(each, self._target)) for each in _image_files(stack.pictures)]
+            self.cases[case] = images, file
+            labels = (VolumeIndexLabel(file),)
+        return VolumeIndexEntry(
+            tuple(index_image(place, each, self._target) for place, each in zip(places, stack.pictures, strict=True)),
+            labels,
+            stack.sequence,
+            sequence.kind if sequence is not None else "volume",
+            place=index_place(stack, sequence, path) if self._ending == ".nii.gz" else None,
+        )
+
+    def _name(self, name: str) -> str:
+        """A name that files and nnU-Net can have: it makes files of it in folders of its own."""
+        if is_unsafe_path(name):
+            raise SegdataError(f"{name!r} leaves the dataset's root, so its labels have no place")
+        path = PurePosixPath(nifti_stem(name))
+        bare = path.with_suffix("") if path.suffix.lower() in IMAGE_SUFFIXES else path
+        case = re.sub(r"[/\\:]", "__", bare.as_posix())
+        if case.lower() in self._taken:
+            case = f"{case}.{len(self._taken)}"
+        self._taken.add(case.lower())
+        return case
+
+
+def _image_files(pictures: list[PaintedImage]) -> list[str]:
+    """The files of a case's images, a channel each; none where its slices lie in several files."""
+    channels: list[list[Mapping[str, str | None]]] = [
+        list(each.channels) if each.channels else [{"uri": each.uri}] for each in pictures
+    ]
+    files = {tuple(local_file(channel["uri"]) for channel in each) for each in channels}
+    only = next(iter(files)) if len(files) == 1 else ()
+    return [] if None in only else [str(each) for each in only]
+
+
+_HELD = frozenset({"images.channels", "images.frame", "images.sequence"})  # by the index
+
+
+def write_nnunet(
+    profile: Profile,
+    batches: Iterable[Batch],
+    target: Path,
+    losses: LossCounter,
+    kinds: frozenset[LossKind],
+    *,
+    file_ending: str | None = None,
+    channels: str | None = None,
+) -> None:
+    """Write the cases: volumes, or pictures."""
+    plan = make_plan(profile, file_ending, channels)
+    if plan.ending == ".png":
+        count_spatial_losses(profile, losses)
+    target.mkdir(parents=True)
+    folder = CaseWriter(target, profile, plan.ending, losses)
+    counted = (_count_batch_losses(batch, plan, losses, kinds) for batch in batches)
+    if plan.regions:
+        pictures = paint_regions(counted, plan, losses)
+    else:
+        pictures = paint_categories(counted, plan.layering, losses)
+    piles = stack_images(pictures) if plan.ending == ".nii.gz" else (ImageStack([picture]) for picture in pictures)
+    volumes = [folder.save(stack) for stack in piles]
+    if plan.ending == ".nii.gz":
+        _count_lost_places(profile, {each.sequence for each in volumes}, losses)
+    (target / DATASET_JSON).write_text(plan.dataset_json(folder.cases), encoding="utf-8")
+    write_volume_index(target, volumes, {})
+    write_sidecars(target, profile, profile.taxonomy)
+
+
+def _count_lost_places(profile: Profile, written: set[str | None], losses: LossCounter) -> None:
+    """Count the volumes that have no file of their own: where a case had several files of labels, it has one now."""
+    lost = [each.name for each in profile.sequences if each.is_placed and each.name not in written]
+    losses.add("spatial", "sequences", len(lost), examples=lost[:3])
+
+
+def _count_batch_losses(batch: Batch, plan: NnunetPlan, losses: LossCounter, kinds: frozenset[LossKind]) -> Batch:
+    """The batch; what its columns say beyond labels is counted, and void categories that become one."""
+    count_losses(batch, losses, kinds, _HELD)
+    merged = np.isin(batch.segments["category_id"].to_numpy(), np.array(plan.merged, np.int64))
+    rows = np.flatnonzero(merged & in_first_annotation(batch))
+    pixels = int(batch.runs.areas(batch.n_segments)[rows].sum())
+    losses.add("void", "segments", len(rows), pixels, segment_examples(batch, rows))
+    return batch
+
+
+_IMAGE_FOLDER = "imagesTr"
+_GREY = frozenset({"1", "L", "I;16", "I;16B", "I;16L", "I"})
+_UNKNOWN = {"0": "unknown"}  # channels that nobody named
+_COLOURS = {"0": "R", "1": "G", "2": "B"}
+Json = dict[str, Any]  # Any: JSON
+
+
+def arrange_images(made: Path) -> tuple[str, ...]:
+    """Move the copies of the cases' images from `images` to `imagesTr`; what has no place there is told, in sentences.
+
+    Cases are then found by the names of their files, as every version of nnU-Net does, unless one of them has none.
+    """
+    said: Json = json.loads((made / DATASET_JSON).read_text(encoding="utf-8"))
+    ending = str(said["file_ending"])
+    cases: dict[str, Json] = said["dataset"]
+    copied = {name: [made / each for each in case["images"]] for name, case in cases.items()}
+    fit = {name: files for name, files in copied.items() if files and all(_fits(each, ending) for each in files)}
+    coloured = not is_nifti_name(f"x{ending}") and any(_is_coloured(each) for files in fit.values() for each in files)
+    where: dict[Path, Path] = {}
+    (made / _IMAGE_FOLDER).mkdir(exist_ok=True)
+    for name, files in fit.items():
+        for number, file in enumerate(files):
+            target = made / _IMAGE_FOLDER / f"{name}_{number:04d}{ending}"
+            _move_image(file, target, made / cases[name]["label"], coloured)
+            where[file.absolute()] = target.absolute()
+        cases[name]["images"] = [where[file.absolute()].relative_to(made.absolute()).as_posix() for file in files]
+    if len(fit) == len(cases):
+        del said["dataset"]
+    if coloured and said["channel_names"] == _UNKNOWN:
+        said["channel_names"] = _COLOURS
+    (made / DATASET_JSON).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    _reindex(made, where)
+    _remove_empty(made / "images")
+    lacking = [name for name in cases if name not in fit]
+    if not lacking:
+        return ()
+    of = f"{count_noun(len(lacking), 'case')} ({lacking[0]}{', …' if len(lacking) > 1 else ''})"
+    return (f"no image file in {_IMAGE_FOLDER} of {of}: nnU-Net reads one {ending} file a channel, or pictures",)
+
+
+def _fits(file: Path, ending: str) -> bool:
+    """Whether a file can become one with this ending."""
+    return file.is_file() and (is_nifti_name(file.name) if is_nifti_name(f"x{ending}") else is_image_name(file.name))
+
+
+def _is_coloured(file: Path) -> bool:
+    with open_image(file) as image:
+        return image.mode not in _GREY
+
+
+def _move_image(file: Path, target: Path, label: Path, coloured: bool) -> None:
+    """Move an image to its place; it becomes another file where it has another format, colours or turn than needed."""
+    if is_nifti_name(target.name):
+        if file.name.endswith(".gz"):
+            file.replace(target)
+            return
+        with file.open("rb") as plain, gzip.open(target, "wb") as packed:
+            shutil.copyfileobj(plain, packed)
+    else:
+        drawn, head = read_header(label), read_header(file)
+        turned = head.turned and (drawn.width, drawn.height) == (head.height, head.width)
+        with open_image(file) as image:
+            fits = image.format == "PNG" and (image.mode == "RGB" if coloured else image.mode in _GREY)
+            if not fits or turned:
+                picture: Image.Image = ImageOps.exif_transpose(image) if turned else image
+                (picture.convert("RGB") if coloured else picture).save(target, exif=b"")
+        if fits and not turned:
+            file.replace(target)
+            return
+    file.unlink()
+
+
+def _reindex(made: Path, where: Mapping[Path, Path]) -> None:
+    """Say in volumes.json where the images are now."""
+    index = msgspec.json.decode((made / VOLUME_INDEX).read_bytes(), type=VolumeIndex)
+    write_volume_index(made, [_moved_volume(each, made, where) for each in index.volumes], index.layers)
+
+
+def _moved_volume(volume: VolumeIndexEntry, made: Path, where: Mapping[Path, Path]) -> VolumeIndexEntry:
+    def now(uri: str | None) -> str | None:
+        whole = absolute_uri(uri, made)
+        file = local_file(whole)
+        target = where.get(file) if file is not None else None
+        return uri if whole is None or target is None else relative_uri(replace_file(whole, target), made)
+
+    def put(image: VolumeIndexImage) -> VolumeIndexImage:
+        channels = image.channels and tuple({**each, "uri": now(each.get("uri"))} for each in image.channels)
+        return msgspec.structs.replace(image, uri=now(image.uri), channels=channels)
+
+    return msgspec.structs.replace(volume, images=tuple(map(put, volume.images)))
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove folders in which nothing is left."""
+    if not folder.is_dir():
+        return
+    inner: Iterable[Path] = sorted((each for each in folder.rglob("*") if each.is_dir()), reverse=True)
+    for each in (*inner, folder):
+        if not any(each.iterdir()):
+            each.rmdir()

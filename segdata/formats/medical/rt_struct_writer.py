@@ -1,0 +1,248 @@
+"""RT-STRUCT writer: one annotator's segments on the images of a series as closed contours along the edges of pixels.
+
+A hole is joined to the outline of its part by a bridge of no width, the keyhole of the standard: every program knows
+closed contours, and few know those that are combined by exclusive or.
+Source: DICOM PS3.3 A.19 (RT Structure Set IOD), C.8.8.6.3.
+"""
+
+import datetime
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.errors import SegdataError
+from segdata.core.format import LossCounter
+from segdata.core.overlay import SweepRuns, union_by_frame
+from segdata.core.polygons import Rings, keyhole, trace_outlines
+from segdata.core.runs import NumberLine, Runs
+from segdata.formats.medical.dicom_images import DicomImage, read_dataset
+from segdata.formats.medical.dicom_index import DicomIndexSegment
+from segdata.formats.medical.dicom_kinds import STRUCTURE_SET
+from segdata.formats.medical.dicom_objects import (
+    ALGORITHM_TYPES,
+    AnnotatorLayer,
+    ObjectContent,
+    ObjectKind,
+    SegmentAttributes,
+    SegmentKey,
+    SegmentRow,
+    segment_key,
+    to_long_string,
+    to_person_name,
+)
+from segdata.formats.medical.rt_struct_reader import to_millimetres
+from segdata.formats.medical.volume_files import import_package
+from segdata.formats.shapes.centre import fill_centres
+from segdata.formats.shapes.flat import Flat, sums
+from segdata.formats.shapes.soundness import check_ring
+
+_CODE = re.compile(r"(?=.{1,16}\Z)[A-Z0-9_]+( [A-Z0-9_]+)*")
+_DATA = 0x30060050  # Contour Data
+_STUDY = (
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyDescription",
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyInstanceUID",
+    "StudyID",
+    "FrameOfReferenceUID",
+    "PositionReferenceIndicator",
+)
+Item = Any  # of a sequence; pydicom's dataset has every attribute
+
+
+def _save(path: Path, work: ObjectContent, losses: LossCounter) -> tuple[DicomIndexSegment, ...]:
+    """Write what an annotator drew."""
+    for name, image in work.images.items():
+        if image.plane is None:
+            raise SegdataError(f"image {name!r}: {image.path} does not say where it lies; contours need that")
+    contours: dict[SegmentKey, list[Item]] = {key: [] for key in work.numbers}
+    for name, layer in work.layers.items():
+        for key, contour in _contours(layer, work.images[name], losses):
+            contours[key].append(contour)
+    made = _structure_set(list(work.images.values()))
+    frame = str(made.get("FrameOfReferenceUID", ""))
+    made.StructureSetROISequence = [_region_item(work, key, frame) for key in work.numbers]
+    made.ROIContourSequence = [_contour_item(work, key, drawn) for key, drawn in contours.items() if drawn]
+    made.RTROIObservationsSequence = [
+        _item(
+            ObservationNumber=number,
+            ReferencedROINumber=number,
+            RTROIInterpretedType=work.said[key].get("interpreted_type", ""),
+            ROIInterpreter=to_person_name(work.who[0]) or "",
+        )
+        for key, number in work.numbers.items()
+    ]
+    made.save_as(path, enforce_file_format=True)
+    return ()
+
+
+def _region_item(work: ObjectContent, key: SegmentKey, frame: str) -> Item:
+    """How the structure set describes a region."""
+    said = work.said[key]
+    item = _item(
+        ROINumber=work.numbers[key],
+        ReferencedFrameOfReferenceUID=frame,
+        ROIName=to_long_string(work.category(key).name),
+        ROIGenerationAlgorithm=ALGORITHM_TYPES.get(work.source(key) or "", said.get("algorithm_type", "")),
+    )
+    if "description" in said:
+        item.ROIDescription = said["description"]
+    return item
+
+
+def _contour_item(work: ObjectContent, key: SegmentKey, contours: list[Item]) -> Item:
+    item = _item(ReferencedROINumber=work.numbers[key], ContourSequence=contours)
+    if (color := work.category(key).rgb) is not None:
+        item.ROIDisplayColor = list(color)
+    return item
+
+
+def _held_attributes(source: str | None, segment: SegmentRow, said: SegmentAttributes) -> set[str]:
+    """The attributes that come back; `source` is what drew where the segment does not say it."""
+    code, text = said.get("interpreted_type"), said.get("description")
+    found = {
+        "interpreted_type": isinstance(code, str) and _CODE.fullmatch(code) is not None,
+        "description": isinstance(text, str) and text.isprintable() and text.strip() == text and len(text) <= 1024,
+        "algorithm_type": said.get("algorithm_type") == "SEMIAUTOMATIC"
+        and (segment["source"] or source) not in ALGORITHM_TYPES,
+    }
+    return {key for key, is_held in found.items() if is_held and said.get(key)}
+
+
+def _contours(layer: AnnotatorLayer, image: DicomImage, losses: LossCounter) -> list[tuple[SegmentKey, Item]]:
+    """The closed contours of each segment on a slice.
+
+    These are the source's rings where they give exactly its pixels, else one along the edges of each part, with its
+    holes.
+    """
+    height, width = image.size
+    layer = _merge_layer(layer, height, width, losses)
+    n = len(layer.segments)
+    drawn = _exact_rings(layer, height, width)
+    lost = [row for row, each in enumerate(layer.segments) if each["rings"] and row not in drawn]
+    losses.add("rings", "segments", len(lost), examples=[str(layer.segments[row]["segment_id"]) for row in lost[:3]])
+    kept = [(row, np.array(ring, np.float64).reshape(-1, 2)) for row, rings in drawn.items() for ring in rings]
+    edges = [row for row in range(n) if row not in drawn]
+    traced = trace_outlines(layer.runs.take(np.array(edges, np.int64), n), np.full(len(edges), height, np.int64))
+    part = np.cumsum(~traced.hole) - 1  # an outer ring is followed by its holes
+    whole = keyhole(Rings(traced.xy, traced.ring, part.astype(np.int32), traced.outer))
+    owner = traced.owner[~traced.hole]
+    for at, ring in enumerate(whole.as_lists()):
+        kept.append((edges[int(owner[at])], np.array(ring, np.float64).reshape(-1, 2)))
+    return [(segment_key(layer.segments[row]), _contour(points, image)) for row, points in kept]
+
+
+def _merge_layer(layer: AnnotatorLayer, height: int, width: int, losses: LossCounter) -> AnnotatorLayer:
+    """The same with one segment for each region: even-odd, what two of its contours share would be outside."""
+    first: dict[SegmentKey, int] = {}
+    group = np.array([first.setdefault(segment_key(each), len(first)) for each in layer.segments], np.int32)
+    if len(first) == len(group):
+        return layer
+    order = np.argsort(group, kind="stable")
+    runs = layer.runs.take(order, len(group))
+    line = NumberLine.of(np.full(len(first), height, np.int64), np.full(len(first), width, np.int64))
+    together = Runs(runs.start, runs.length, group[order][runs.owner])
+    count = np.bincount(group)
+    lost = [each for each, at in zip(layer.segments, group, strict=True) if each["rings"] and count[at] > 1]
+    losses.add("rings", "segments", len(lost), examples=[str(each["segment_id"]) for each in lost[:3]])
+    alone = {at: each for each, at in reversed([*zip(layer.segments, group.tolist(), strict=True)])}
+    segments = [alone[at] if count[at] == 1 else {**alone[at], "rings": None} for at in range(len(first))]
+    return AnnotatorLayer(segments, union_by_frame(SweepRuns.of(together, line, np.arange(len(first))), line).runs)
+
+
+def _exact_rings(layer: AnnotatorLayer, height: int, width: int) -> dict[int, list[list[float]]]:
+    """The rings of the segments whose pixels are just what their rings give."""
+    said = {row: each["rings"] for row, each in enumerate(layer.segments) if each["rings"]}
+    sound = {row: rings for row, rings in said.items() if all(check_ring(ring) is None for ring in rings)}
+    points = [np.array(ring, np.float64).reshape(-1, 2) for rings in sound.values() for ring in rings]
+    flat = Flat(
+        np.concatenate([np.empty((0, 2)), *points]),
+        sums(np.array([len(each) for each in points], np.int64)),
+        sums(np.array([len(rings) for rings in sound.values()], np.int64)),
+    )
+    n = len(sound)
+    filled = fill_centres(flat, np.full(n, height, np.int64), np.full(n, width, np.int64))
+    ends, mine = filled.offsets(n), layer.runs.offsets(len(layer.segments))
+    exact = {}
+    for at, (row, rings) in enumerate(sound.items()):
+        one, other = slice(ends[at], ends[at + 1]), slice(mine[row], mine[row + 1])
+        if np.array_equal(filled.start[one], layer.runs.start[other]) and np.array_equal(
+            filled.length[one], layer.runs.length[other]
+        ):
+            exact[row] = rings
+    return exact
+
+
+def _contour(points: NDArray[np.float64], image: DicomImage) -> Item:
+    """A closed contour of points (n, 2) in pixels."""
+    assert image.plane is not None
+    item = _item(
+        ContourImageSequence=[_item(ReferencedSOPClassUID=image.kind, ReferencedSOPInstanceUID=image.uid)],
+        ContourGeometricType="CLOSED_PLANAR",
+        NumberOfContourPoints=len(points),
+    )
+    item[_DATA] = _numbers(to_millimetres(points, image.plane))
+    return item
+
+
+def _numbers(points: NDArray[np.float64]) -> Any:  # Any: pydicom's element
+    """The coordinates as they stand in the file; a number each would become an object of its own."""
+    # 16 characters are allowed for a number.
+    text = "\\".join(f"{value:.10g}" for value in points.ravel().tolist()).encode()
+    text += b" " * (len(text) % 2)
+    element = import_package("pydicom.dataelem").RawDataElement
+    return element(import_package("pydicom").tag.Tag(_DATA), "DS", len(text), text, 0, True, True, True)
+
+
+def _structure_set(images: Sequence[DicomImage]) -> Item:
+    """A structure set of these images, without regions."""
+    pydicom, uid = import_package("pydicom"), import_package("pydicom.uid")
+    first = read_dataset(images[0].path)
+    first.decode()
+    made = pydicom.Dataset()
+    made.SpecificCharacterSet = "ISO_IR 192"
+    for keyword in _STUDY:
+        setattr(made, keyword, first.get(keyword, ""))
+    now = datetime.datetime.now()
+    made.SOPClassUID, made.SOPInstanceUID = STRUCTURE_SET, uid.generate_uid()
+    made.SeriesInstanceUID, made.SeriesNumber, made.Modality = uid.generate_uid(), 1, "RTSTRUCT"
+    made.Manufacturer, made.ManufacturerModelName, made.OperatorsName = "segdata", "segdata", ""
+    made.StructureSetLabel, made.ApprovalStatus = "SEGDATA", "UNAPPROVED"
+    made.StructureSetDate, made.StructureSetTime = f"{now:%Y%m%d}", f"{now:%H%M%S}"
+    named = [_item(ReferencedSOPClassUID=each.kind, ReferencedSOPInstanceUID=each.uid) for each in images]
+    series = _item(SeriesInstanceUID=images[0].series, ContourImageSequence=named)
+    study = _item(
+        ReferencedSOPClassUID="1.2.840.10008.3.1.2.3.1",  # detached study management, as the standard asks for
+        ReferencedSOPInstanceUID=images[0].study,
+        RTReferencedSeriesSequence=[series],
+    )
+    made.ReferencedFrameOfReferenceSequence = [
+        _item(FrameOfReferenceUID=first.get("FrameOfReferenceUID", ""), RTReferencedStudySequence=[study])
+    ]
+    meta = import_package("pydicom.dataset").FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = made.SOPClassUID, made.SOPInstanceUID
+    # Explicit lengths end at 65,534 bytes, and contours do not.
+    meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian
+    made.file_meta = meta
+    return made
+
+
+def _item(**values: Any) -> Item:  # Any: values of all types
+    """An item of a sequence."""
+    item = import_package("pydicom").Dataset()
+    for keyword, value in values.items():
+        setattr(item, keyword, value)
+    return item
+
+
+KIND = ObjectKind("rt-struct", "structures", frozenset({"attributes", "rings", "source"}), _held_attributes, _save)

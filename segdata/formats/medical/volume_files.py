@@ -1,0 +1,93 @@
+"""What the formats of medicine share: optional packages, decoded files kept in memory, and the axes of an affine."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.errors import SegdataError
+
+
+def import_package(name: str) -> Any:  # Any: a module, typed or not, that may not be installed
+    """A module by its name; raises SegdataError that says how to get it."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        missing = error.name or name
+        raise SegdataError(f"{missing} is not installed; pip install 'segdata[medical]'") from error
+
+
+T = TypeVar("T")
+
+
+class DecodedFiles(Generic[T]):
+    """Keeps what `decode` makes of the last few files.
+
+    A file is decoded once, while other threads that ask for it wait; what `decode` raises is raised to all of them.
+    """
+
+    def __init__(self, decode: Callable[[Path], T], most: int = 4) -> None:
+        self._decode, self._most = decode, most
+        self._lock = Lock()
+        self._books: OrderedDict[Path, _DecodedFile[T]] = OrderedDict()
+
+    def take(self, path: Path) -> T:
+        """What `decode` makes of this file."""
+        with self._lock:
+            book = self._books.setdefault(path, _DecodedFile())
+            self._books.move_to_end(path)
+            while len(self._books) > self._most:
+                self._books.popitem(last=False)
+        return book.read(self._decode, path)
+
+
+class _DecodedFile(Generic[T]):
+    """One file: what came of it, or the error."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._found: list[T] = []
+        self._error: Exception | None = None
+
+    def read(self, decode: Callable[[Path], T], path: Path) -> T:
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            if not self._found:
+                try:
+                    self._found.append(decode(path))
+                except Exception as error:
+                    self._error = error
+                    raise
+            return self._found[0]
+
+
+Floats = NDArray[np.float64]
+_LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
+
+
+def voxel_spacing(affine: Floats) -> tuple[float, float, float]:
+    """Millimetres between voxel centres along i, j and k."""
+    i, j, k = np.linalg.norm(affine[:3, :3], axis=0).tolist()
+    return i, j, k
+
+
+def axis_codes(affine: Floats) -> str:
+    """Where i, j and k point to, each by the world axis that it is nearest to; every world axis is taken once.
+
+    >>> axes_of(np.diag([-1.0, 1.0, 2.0, 1.0]))
+    'LAS'
+    """
+    direction = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    left = np.abs(direction)
+    letters = [""] * 3
+    for _ in range(3):
+        world, voxel = np.unravel_index(int(left.argmax()), left.shape)
+        letters[voxel] = _LETTERS[world][int(direction[world, voxel] > 0)]
+        left[world, :] = left[:, voxel] = -1
+    return "".join(letters)

@@ -1,0 +1,411 @@
+"""DAVIS masks read and written: where they lie, the splits of videos, and the objects that values stand for."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import msgspec
+import numpy as np
+from PIL import Image
+
+from segdata.core.batch import Batch
+from segdata.core.errors import UnreadableError, check_choice
+from segdata.core.finding import Defect
+from segdata.core.format import LossCounter, LossKind, ReadRequest
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask, decode_mask
+from segdata.formats.shared.mask_values import voc_color
+from segdata.formats.shared.pairing import has_index, images_folder
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
+from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
+from segdata.formats.video.frame_masks import (
+    Flags,
+    FrameFolder,
+    MaskMeaning,
+    annotation_of_mask,
+    first_folder,
+    list_sequences,
+    pair_frames,
+    unknown_values,
+)
+from segdata.formats.video.frame_writer import (
+    FramePath,
+    FramePaths,
+    FrameWriter,
+    TrackNumbers,
+    Values,
+    ValueScheme,
+    safe_file_name,
+)
+from segdata.formats.video.layouts import DAVIS_IMAGES, DAVIS_MASKS, DAVIS_META, DAVIS_SETS, DAVIS_SIZES
+
+_NUMBER = re.compile("[1-9][0-9]{0,2}")
+
+
+class MetaObject(msgspec.Struct):
+    """An object of a video: its category, and the frames that show it."""
+
+    category: str
+    frames: list[str] = []
+
+
+class MetaVideo(msgspec.Struct):
+    """A video: its objects by number."""
+
+    objects: dict[str, MetaObject]
+
+
+class Meta(msgspec.Struct):
+    """What meta.json of YouTube-VOS says."""
+
+    videos: dict[str, MetaVideo]
+
+
+@dataclass(frozen=True, slots=True)
+class DavisFolder:
+    """Where one set of videos lies.
+
+    Attributes
+    ----------
+    root : the folder of ImageSets and meta.json
+    footage : the videos
+    """
+
+    root: Path
+    footage: FrameFolder
+
+
+def find_folders(root: Path, images: Path | None, chosen: str) -> list[DavisFolder]:
+    """The sets of videos in a dataset; several where a folder has them by split.
+
+    `chosen` is the folder of the masks below the root. Raises UnreadableError where several are there and none is
+    chosen.
+    """
+    if not root.is_dir():
+        raise UnreadableError(f"{root}: is no folder; DAVIS has {DAVIS_MASKS[0]}/480p/<sequence>/00000.png")
+    above = [path for path in sorted(root.iterdir()) if any((path / name).is_dir() for name in DAVIS_MASKS)]
+    if above and not any((root / name).is_dir() for name in DAVIS_MASKS):
+        return [
+            DavisFolder(
+                each,
+                FrameFolder(
+                    *_mask_and_image_folder(each, images and images / each.name, chosen), each.name, f"{each.name}/"
+                ),
+            )
+            for each in above
+        ]
+    return [DavisFolder(root, FrameFolder(*_mask_and_image_folder(root, images, chosen)))]
+
+
+def _mask_and_image_folder(root: Path, images: Path | None, chosen: str) -> tuple[Path, Path | None]:
+    """The folders of the masks and of the images."""
+    found = [root / chosen] if chosen else _mask_folders(root)
+    if len(found) > 1:
+        listed = ", ".join(path.relative_to(root).as_posix() for path in found)
+        raise UnreadableError(
+            f"{root}: masks are in {listed}; give one by the option masks={found[0].relative_to(root)}"
+        )
+    masks = found[0] if found else root
+    if not masks.is_dir():
+        raise UnreadableError(f"{masks}: no such folder of masks")
+    size = masks.name if masks.name in DAVIS_SIZES else ""
+    return masks, images or first_folder(root / DAVIS_IMAGES / size, root / DAVIS_IMAGES)
+
+
+def _mask_folders(root: Path) -> list[Path]:
+    """The folders that hold sequences of masks: one for each size, where there are sizes."""
+    found = []
+    for folder in (root / name for name in DAVIS_MASKS):
+        if folder.is_dir():
+            found += [folder / size for size in DAVIS_SIZES if (folder / size).is_dir()] or [folder]
+    return found
+
+
+def year_of_sets(root: Path) -> int | None:
+    """The year that ImageSets tell of; of 2016 are those by size. None where there are none.
+
+    The packages of 2017 hold the lists of 2016 too.
+    """
+    names = (
+        {path.name for path in (root / DAVIS_SETS).iterdir() if path.is_dir()}
+        if (root / DAVIS_SETS).is_dir()
+        else set()
+    )
+    if names & {"2017", "2019"}:
+        return 2017
+    return 2016 if names & {"2016", *DAVIS_SIZES} else None
+
+
+def read_splits(root: Path, year: int) -> dict[str, str]:
+    """Sequence -> split, by ImageSets; the first list of a sequence counts, `trainval` never."""
+    found: dict[str, str] = {}
+    years = ("2017", "2019") if year == 2017 else ("2016", *DAVIS_SIZES)
+    lists = [path for name in years for path in sorted((root / DAVIS_SETS / name).glob("*.txt"))]
+    for path in lists:
+        if path.stem != "trainval":
+            for sequence in _read_list(path):
+                found.setdefault(sequence, path.stem)
+    return found
+
+
+def _read_list(path: Path) -> list[str]:
+    """The sequences in a list; those of 2016 name the files of every frame. One that cannot be read tells nothing."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    first = [(line.strip(), line.split()[0]) for line in lines if line.strip()]
+    return [PurePosixPath(word).parent.name if "/" in word else line for line, word in first]
+
+
+def read_meta(root: Path, folder: Path, defects: list[Defect]) -> Mapping[str, Mapping[int, str]]:
+    """Sequence -> number of an object -> its category; empty where there is no meta.json."""
+    path = folder / DAVIS_META
+    if not path.is_file():
+        return {}
+    try:
+        meta = msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=Meta)
+    except msgspec.ValidationError as error:
+        defects.append(Defect("SEG004", f"{error}; categories are not known", relative_path(root, path)))
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        defects.append(Defect("SEG001", f"is not JSON: {error}; categories are not known", relative_path(root, path)))
+        return {}
+    return {
+        name: {int(number): each.category for number, each in video.objects.items() if _NUMBER.fullmatch(number)}
+        for name, video in meta.videos.items()
+    }
+
+
+@dataclass(slots=True)
+class SetWriter:
+    """Collects what ImageSets and meta.json have to say.
+
+    Attributes
+    ----------
+    target : the dataset
+    names : category id -> name; empty: there is no meta.json
+    """
+
+    target: Path
+    names: Mapping[int, str]
+    _videos: dict[str, dict[int, tuple[str, list[int]]]] = field(default_factory=dict)
+    _lists: dict[str, set[str]] = field(default_factory=dict)
+
+    def add(self, spot: FramePath, number: Ints, category: Ints) -> None:
+        """The objects (k,) of a frame, and their categories."""
+        self._lists.setdefault(spot.split or "train", set()).add(spot.folder)
+        for one, id_ in zip(number.tolist(), category.tolist(), strict=True) if self.names else ():
+            objects = self._videos.setdefault(spot.folder, {})
+            objects.setdefault(one, (self.names[id_], []))[1].append(spot.number)
+
+    def write(self) -> None:
+        """Write the files."""
+        sets = self.target / DAVIS_SETS / "2017"
+        sets.mkdir(parents=True)
+        for split, folders in self._lists.items():
+            lines = "".join(f"{folder}\n" for folder in sorted(folders))
+            (sets / f"{safe_file_name(split)}.txt").write_text(lines, encoding="utf-8", newline="\n")
+        if self.names:
+            videos = {
+                folder: MetaVideo(
+                    {
+                        str(number): MetaObject(name, [f"{frame:05d}" for frame in sorted(frames)])
+                        for number, (name, frames) in sorted(objects.items())
+                    }
+                )
+                for folder, objects in sorted(self._videos.items())
+            }
+            text = msgspec.json.format(msgspec.json.encode(Meta(videos)), indent=1)
+            (self.target / DAVIS_META).write_bytes(text + b"\n")
+
+
+VOID, OBJECT = 255, "object"
+ObjectCategories = Mapping[Path, Mapping[int, str]]  # the folder of a sequence -> number of an object -> its category
+_N_PROBED = 16  # sequences that are looked into to see what 255 means
+
+
+@dataclass(frozen=True, slots=True)
+class DavisObjects:
+    """What the values of masks stand for.
+
+    Attributes
+    ----------
+    year : 2016 or 2017: what 255 is
+    naming : of the categories
+    void : the name of void
+    only : the name of the category of all objects
+    listed : the categories of objects instead; empty: there are none
+    """
+
+    year: int
+    naming: CategoryNames
+    void: str
+    only: str
+    listed: ObjectCategories
+
+    @staticmethod
+    def of(year: int, listed: ObjectCategories, given: Taxonomy | None) -> "DavisObjects":
+        """With the user's taxonomy: its first category of kind void is void, and its only other one all objects."""
+        things = [each.name for each in given.categories if each.kind != "void"] if given else []
+        void = next((each.name for each in given.categories if each.kind == "void"), "void") if given else "void"
+        only = things[0] if len(things) == 1 else OBJECT
+        named = sorted({name for objects in listed.values() for name in objects.values()}) or [only]
+        own = Taxonomy(
+            categories=(
+                *(Category(id=id_, name=name) for id_, name in enumerate(named, 1) if name != void),
+                Category(id=max(VOID, len(named) + 1), name=void, kind="void"),
+            )
+        )
+        return DavisObjects(year, resolve_names([*named, void], given, own), void, only, listed)
+
+    def categories(self, values: Ints, folder: Path) -> tuple[Ints, Flags]:
+        """The category id (k,) of each value in a sequence's masks, 0 where there is none, and whether there is one."""
+        names: dict[int, str] = dict(self.listed.get(folder, {}))
+        if not self.listed:
+            names = {VOID: self.only} if self.year == 2016 else dict.fromkeys(range(1, VOID), self.only)
+        if self.year != 2016:
+            names[VOID] = self.void
+        known = np.array([value in names for value in values.tolist()], bool)
+        to = self.naming.to
+        return np.array([to[names[value]] if value in names else 0 for value in values.tolist()], np.int64), known
+
+
+def year_by_values(root: Path, entries: Sequence[ImageEntry]) -> int:
+    """2016 where some sequences hold 0 and 255 alone, 2017 where they hold other values; UnreadableError for both."""
+    sequences: dict[Path, list[Path]] = {}
+    for entry in entries:
+        for path in entry.files:
+            sequences.setdefault(path.parent, []).append(path)
+    every = list(sequences.values())
+    years = {year for frames in every[:: max(1, len(every) // _N_PROBED)][:_N_PROBED] if (year := _year_of(frames))}
+    if len(years) > 1:
+        raise UnreadableError(
+            f"{root}: some sequences hold the values 0 and 255 alone, as in DAVIS 2016, others more, as in 2017; give "
+            "the option year=2016 (255 is the object) or year=2017 (255 is void)"
+        )
+    return years.pop() if years else 2017
+
+
+def _year_of(frames: list[Path]) -> int | None:
+    """The year that the values of one sequence speak of; looks no further than the first number of an object."""
+    year = None
+    for path in frames:
+        with suppress(OSError):
+            values = decode_mask(path).values
+            if ((values > 0) & (values < VOID)).any():
+                return 2017
+            year = 2016 if (values == VOID).any() else year
+    return year
+
+
+_YEARS = ("2016", "2017", "2019")
+
+
+def open_davis(request: ReadRequest) -> PerImageSource:
+    """The dataset; raises UnreadableError where there are no frames, several folders of them, or 255 is unclear."""
+    root, images = request.root, images_folder(request)
+    found = find_folders(root, images, str(request.options.get("masks", "")))
+    pairing = pair_frames(root, [place.footage for place in found], images, sparse=True)
+    if not any(entry.files for entry in pairing.entries) and not has_index(root):
+        raise UnreadableError(f"{root}: no frames; DAVIS has {DAVIS_MASKS[0]}/480p/<sequence>/00000.png")
+    defects = list(pairing.defects)
+    listed = {
+        place.footage.masks / name: objects
+        for place in found
+        for name, objects in read_meta(root, place.root, defects).items()
+    }
+    year = _choose_year(request, found, pairing.entries, known=bool(listed))
+    objects = DavisObjects.of(year, listed, request.taxonomy)
+    entries = pairing.entries if has_index(root) else _with_splits(pairing.entries, found, year)
+    films = list_sequences(entries)
+    profile = objects.naming.profile("davis", root, "instance", "sparse", "forbid", sequences=films)
+    look = partial(_read_frame, root, objects)
+    return PerImageSource(root, profile, entries, tuple(defects), look, annotator=request.annotator)
+
+
+def _choose_year(request: ReadRequest, found: Sequence[DavisFolder], entries: Sequence[ImageEntry], known: bool) -> int:
+    """Which year's meaning the value 255 has; `known`: there is a meta.json, which only later years have."""
+    given = str(request.options.get("year", ""))
+    if given:
+        check_choice("year", given, _YEARS)
+        return 2016 if given == _YEARS[0] else 2017
+    told = [year for place in found if (year := year_of_sets(place.root)) is not None]
+    return 2017 if known else max(told) if told else year_by_values(request.root, entries)
+
+
+def _with_splits(entries: Sequence[ImageEntry], found: Sequence[DavisFolder], year: int) -> list[ImageEntry]:
+    """The entries with the splits that ImageSets tell, where folders do not."""
+    told: Mapping[str, str] = {name: split for place in found for name, split in read_splits(place.root, year).items()}
+    return [replace(entry, split=entry.split or told.get(entry.sequence or "")) for entry in entries]
+
+
+def _read_frame(root: Path, objects: DavisObjects, entry: ImageEntry) -> list[ImageAnnotation]:
+    """What one frame holds."""
+    mask = decode_entry_mask(root, entry)
+    if mask.coloured or mask.lossy:
+        why = f"{mask.lossy} changes values" if mask.lossy else f"{mask.encoding} holds no numbers of objects"
+        raise BrokenLabelsError(Defect("SEG010", f"{why}; save 8-bit palette PNG", relative_path(root, entry.files[0])))
+    runs = ValueRuns.of(mask.pixels)
+    category, known = objects.categories(runs.value, entry.files[0].parent)
+    void = known & (category == objects.naming.to[objects.void])
+    # The one object of 2016 is the first, not the 255th.
+    ids = np.where((runs.value == VOID) & ~void, 1, runs.value)
+    why = "is neither 0 nor 255" if objects.year == 2016 else "is no object of the video"
+    defects = unknown_values(runs, np.flatnonzero(~known & (runs.value != 0)).tolist(), runs.value, why)
+    return [annotation_of_mask(root, entry, mask, runs, MaskMeaning(known, category, ids, ~void), defects)]
+
+
+_COLOURS = bytes(channel for index in range(256) for channel in voc_color(index))
+_LAST_FRAME, _LAST_TRACK = 99_999, VOID - 1
+
+
+def write_davis(
+    profile: Profile,
+    batches: Iterable[Batch],
+    target: Path,
+    losses: LossCounter,
+    kinds: frozenset[LossKind],
+    *,
+    size: str = "480p",
+) -> None:
+    """Write all images; raises SegdataError for what a sequence has no numbers for."""
+    check_choice("size", size, DAVIS_SIZES)
+    names = {each.id: each.name for each in profile.taxonomy.by_id().values() if each.kind != "void"}
+    scheme = ValueScheme(
+        base=dict.fromkeys(names, 0),
+        void=VOID,
+        voids=profile.taxonomy.void_ids,
+        numbers=TrackNumbers(1, _LAST_TRACK, f"DAVIS holds {_LAST_TRACK}"),
+    )
+    target.mkdir(parents=True)
+    sets = SetWriter(target, names if set(names.values()) - {OBJECT} else {})
+    save = partial(_save_frame, target, size, sets)
+    FrameWriter(scheme, 0, FramePaths(_LAST_FRAME), save, kinds).write(profile, batches, target, losses)
+    sets.write()
+    write_sidecars(target, profile, profile.taxonomy)
+
+
+def _save_frame(
+    target: Path, size: str, sets: SetWriter, spot: FramePath, pixels: Values, shown: Ints, category: Ints
+) -> str:
+    """Write one frame."""
+    name = f"{DAVIS_MASKS[0]}/{size}/{spot.folder}/{spot.number:05d}.png"
+    (target / name).parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(pixels.astype(np.uint8))
+    picture.putpalette(_COLOURS)
+    picture.save(target / name)
+    objects = shown < VOID
+    sets.add(spot, shown[objects], category[objects])
+    return name

@@ -1,0 +1,210 @@
+"""Masks of frames: videos as folders, `<sequence>/<frame>.png`, each frame with its image, and what a mask shows."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.finding import Defect, Severity
+from segdata.core.profile import ImageSequence
+from segdata.core.runs import Ints
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns
+from segdata.formats.shared.pairing import Pairing, has_index, no_images_defect, pair_masks
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, relative_path
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFolder:
+    """Videos that lie in one folder.
+
+    Attributes
+    ----------
+    masks : the folder of masks, a folder in it for each sequence
+    images : the folder of images, laid out alike; None where there is none
+    split : of all of them
+    prefix : goes before names to make image ids, ``train/``
+    """
+
+    masks: Path
+    images: Path | None = None
+    split: str | None = None
+    prefix: str = ""
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A frame's files, and its name in their folder: the image's, where there is one."""
+
+    name: str
+    mask: Path | None = None
+    image: Path | None = None
+
+
+def pair_frames(
+    root: Path, footage: Sequence[FrameFolder], images: Path | None = None, sparse: bool = False
+) -> Pairing:
+    """The frames of a dataset: by `images.csv` where our writers left one, else those of `footage`.
+
+    Masks and images belong together by sequence and name without extension. What stays alone on either side is SEG011,
+    once for a whole sequence; where `sparse`, only some frames of a video are expected to have masks. When not one
+    image is known that is a single finding.
+    """
+    if has_index(root):
+        return pair_masks(root, images)
+    defects: list[Defect] = []
+    shot = [_sequences(each, root, defects) for each in footage]
+    count = Counter(name for sequences in shot for name in sequences)
+    bare = not any(frame.image for sequences in shot for frames in sequences.values() for frame in frames.values())
+    entries: list[ImageEntry] = []
+    for each, sequences in zip(footage, shot, strict=True):
+        for name, frames in sequences.items():
+            title = name or each.split or root.name
+            entries += _entries(each, each.prefix + title if name and count[name] > 1 else title, frames)
+            defects += [] if bare else _unpaired(root, each, name, frames, sparse)
+    if bare and entries:
+        defects.append(no_images_defect(len(entries), root, images))
+    places = {"masks": footage[0].masks.as_posix()} if footage else {}
+    return Pairing(tuple(entries), tuple(defects), bare, places)
+
+
+def _sequences(footage: FrameFolder, root: Path, defects: list[Defect]) -> dict[str, dict[str, _Frame]]:
+    """Sequence -> name without folder and extension -> frame; a second file of one name is SEG008."""
+    found: dict[str, dict[str, _Frame]] = {}
+    for folder, what in ((footage.images, "image"), (footage.masks, "mask")):
+        for name, path in ImageFolder.below(folder).paths.items():
+            place = PurePosixPath(name)
+            sequence = place.parent.as_posix() if place.parent.name else ""
+            frame = found.setdefault(sequence, {}).setdefault(place.stem, _Frame(name))
+            if getattr(frame, what) is None:
+                setattr(frame, what, path)
+            else:
+                message = f"a second {what} of frame {place.stem}; the first one is read"
+                defects.append(Defect("SEG008", message, relative_path(root, path), image=footage.prefix + frame.name))
+    return dict(sorted(found.items()))
+
+
+def _entries(footage: FrameFolder, sequence: str, frames: dict[str, _Frame]) -> list[ImageEntry]:
+    stems = sorted(frames)
+    numbers = frame_numbers(stems)
+    made = [
+        ImageEntry(
+            footage.prefix + frames[stem].name,
+            frames[stem].image,
+            () if (mask := frames[stem].mask) is None else (mask,),
+            sequence=sequence,
+            frame=number,
+            split=footage.split,
+        )
+        for stem, number in zip(stems, numbers, strict=True)
+    ]
+    return sorted(made, key=lambda entry: entry.frame or 0)
+
+
+def frame_numbers(stems: Sequence[str]) -> list[int]:
+    """The number at the end of each name; the positions where a name has none, or two have the same.
+
+    >>> frame_numbers(["00000", "00005"]), frame_numbers(["a", "b1"])
+    ([0, 5], [0, 1])
+    """
+    found = [re.search(r"[0-9]{1,18}$", stem) for stem in stems]
+    numbers = [int(each[0]) for each in found if each]
+    return numbers if len(set(numbers)) == len(stems) else list(range(len(stems)))
+
+
+def _unpaired(root: Path, footage: FrameFolder, sequence: str, frames: dict[str, _Frame], sparse: bool) -> list[Defect]:
+    """SEG011 for the files of a sequence that have no partner."""
+    unpaired = [frame for frame in frames.values() if frame.image is None]
+    if len(unpaired) == len(frames):
+        folder = relative_path(root, footage.masks / sequence)
+        return [Defect("SEG011", f"there are no images for these {len(frames)} masks", folder)]
+    defects = [
+        Defect("SEG011", "a mask without image", relative_path(root, frame.mask), image=footage.prefix + frame.name)
+        for frame in unpaired
+        if frame.mask is not None
+    ]
+    unmasked = sum(frame.mask is None for frame in frames.values())
+    if unmasked and footage.images is not None:
+        message = f"{unmasked} of {len(frames)} frames have no mask: nobody annotated them"
+        severity: Severity | None = "info" if sparse else None
+        defects.append(Defect("SEG011", message, relative_path(root, footage.images / sequence), severity=severity))
+    return defects
+
+
+def first_folder(*places: Path | None) -> Path | None:
+    """The first of some folders that is there."""
+    return next((place for place in places if place is not None and place.is_dir()), None)
+
+
+def list_sequences(entries: Iterable[ImageEntry]) -> tuple[ImageSequence, ...]:
+    """The sequences that images are frames of."""
+    names = dict.fromkeys(entry.sequence for entry in entries)
+    return tuple(ImageSequence(name) for name in names if name is not None)
+
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class MaskMeaning:
+    """What the k values of a mask stand for.
+
+    Attributes
+    ----------
+    known : (k,) whether a value stands for a segment
+    category : (k,) the category's id
+    ids : (k,) the segment's id, which is the track's too where `tracked`
+    tracked : (k,) whether it has a track
+    crowd : (k,) whether it is a group; None: nothing is
+    """
+
+    known: Flags
+    category: Ints
+    ids: Ints
+    tracked: Flags
+    crowd: Flags | None = None
+
+
+def annotation_of_mask(
+    root: Path,
+    entry: ImageEntry,
+    mask: MaskFile,
+    runs: ValueRuns,
+    shown: MaskMeaning,
+    defects: Sequence[Defect],
+    place: Callable[[int], str] = "value {}".format,
+) -> ImageAnnotation:
+    """The annotation in the mask of a frame; `place` says in reports where a segment of an id is."""
+    kept = np.flatnonzero(shown.known)
+    owner = np.full(len(runs.value), -1, np.int32)
+    owner[kept] = np.arange(len(kept), dtype=np.int32)
+    file, ids = relative_path(root, entry.files[0]), shown.ids[kept].tolist()
+    return ImageAnnotation(
+        size=(runs.height, runs.width),
+        encoding=mask.encoding,
+        segment_id=shown.ids[kept],
+        category_id=shown.category[kept],
+        runs=runs.owned(owner, len(kept)),
+        columns={
+            "file": [file] * len(kept),
+            "place": [place(id_) for id_ in ids],
+            "track_id": [id_ if has else None for id_, has in zip(ids, shown.tracked[kept].tolist(), strict=True)],
+            "iscrowd": [] if shown.crowd is None else shown.crowd[kept].tolist(),
+        },
+        defects=defects,
+    )
+
+
+def unknown_values(runs: ValueRuns, rows: Iterable[int], called: Ints, why: str) -> list[Defect]:
+    """SEG009 for each value at these rows; `called` (k,) are the values as messages name them."""
+    defects = []
+    for row in rows:
+        x, y = runs.first_pixel(row)
+        area = int(runs.area[row])
+        message = f"value {called[row]} {why}: {area:,} px, the first at x={x}, y={y}"
+        defects.append(Defect("SEG009", message, place=f"x={x}, y={y}", pixels=area))
+    return defects

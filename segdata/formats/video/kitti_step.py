@@ -1,0 +1,62 @@
+"""KITTI-STEP and MOTChallenge-STEP: RGB panoptic maps of videos, the class in red, the track in green and blue.
+
+R is the class, G * 256 + B the number of the track in its class; class 255 is void, number 0 means no track. The
+classes of KITTI-STEP are Cityscapes' train ids 0 to 18, MOTChallenge-STEP has 7 others; person and car have tracks.
+Specification: google-research/deeplab2 g3doc/setup/kitti_step.md, data/utils/create_step_panoptic_maps.py.
+
+Read: `panoptic_maps/<split>/<sequence>/<frame>.png`, also without the split, with images in `images/`. A region of a
+thing without a track is a crowd. A segment's id, and a track's, is R * 65536 + G * 256 + B, for numbers begin anew in
+every class.
+
+Written: the same layout with `images.csv`, `taxonomy.yaml` and `segdata.yaml`, which says whose classes these are.
+What is in no split goes to `train`. Every pixel has a class: unlabelled ones become void, unless the taxonomy has no
+category of that kind: then it says that 255 is unlabelled. Stuff and crowds have no track; other segments without one
+get one of their own. Numbers go up to 65 535, but deeplab2 packs them by 1000: tracks get small ones where they do not
+come from this format.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import TRACK_MASK_LOSSES
+from segdata.formats.video.layouts import COLOUR, png_kinds
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.shared.per_image import PerImageSource
+
+
+LOSSES: frozenset[LossKind] = TRACK_MASK_LOSSES | {"unlabelled"}
+CHECKED = ("the specification's decoding, pixel by pixel", "deeplab2's label tables")
+_LABELS = "kitti, motchallenge or taxonomy (the classes are the ids of the taxonomy)"
+READ_OPTIONS = {"labels": f"{_LABELS}; default: by the classes that occur"}
+WRITE_OPTIONS = {"labels": f"{_LABELS}; default: kitti where it has all names, else taxonomy"}
+_FRAMES = r"^panoptic_maps/([^/]+/){1,2}[^/]+\.png$"
+
+
+def detect(seen: FileProbe) -> FormatMatch | None:
+    """RGB frames below `panoptic_maps`."""
+    names = seen.matching(_FRAMES)
+    names = names or (seen.matching(r"^([^/]+/){1,2}\d{6}\.png$") if seen.root.name == "panoptic_maps" else [])
+    if names and png_kinds(seen, names) == {(8, COLOUR)}:
+        return FormatMatch(1.0, f"{names[0]} is an RGB frame of panoptic maps")
+    return None
+
+
+def read(request: ReadRequest) -> "PerImageSource":
+    """Open a dataset; raises UnreadableError where there are no maps, or nothing tells what their classes mean."""
+    from segdata.formats.video.kitti_step_maps import open_step
+
+    return open_step(request)
+
+
+def write(
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, labels: str | None = None
+) -> None:
+    """Write a dataset; raises SegdataError for classes, tracks or frames beyond what the format holds."""
+    from segdata.formats.video.kitti_step_maps import write_step
+
+    write_step(profile, batches, target, losses, LOSSES, labels=labels)

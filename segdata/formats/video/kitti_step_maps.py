@@ -1,0 +1,285 @@
+"""STEP panoptic maps read and written, with the class numbers of KITTI-STEP, MOTChallenge-STEP or the dataset's own.
+
+KITTI-STEP's numbers are Cityscapes' train ids.
+Source: google-research/deeplab2 g3doc/setup/kitti_step.md, g3doc/setup/motchallenge_step.md and data/dataset.py.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from PIL import Image
+
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError, UnreadableError, check_choice
+from segdata.core.finding import Defect
+from segdata.core.format import LossCounter, LossKind, ReadRequest
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask, decode_mask
+from segdata.formats.shared.pairing import has_index, images_folder
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
+from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
+from segdata.formats.street.cityscapes_table import LABELS, TRAINED
+from segdata.formats.video.frame_masks import (
+    FrameFolder,
+    MaskMeaning,
+    annotation_of_mask,
+    first_folder,
+    list_sequences,
+    pair_frames,
+    unknown_values,
+)
+from segdata.formats.video.frame_writer import FramePath, FramePaths, FrameWriter, TrackNumbers, Values, ValueScheme
+from segdata.formats.video.layouts import STEP_LAST_TRACK, STEP_MAPS, STEP_SPLITS
+
+VOID = 255
+TAXONOMY = "taxonomy"  # the numbers are the ids of the taxonomy
+_TRACKED = frozenset({"person", "car"})  # the others have no instances in STEP
+_MERGED = ("sidewalk", "building", "vegetation", "sky", "person", "rider", "bicycle")
+_ALSO = {"person": "pedestrian"}  # as MOTS calls it
+
+
+def _benchmark(labels: Mapping[int, Category]) -> Taxonomy:
+    return Taxonomy(
+        categories=(
+            *(
+                Category(
+                    id=number,
+                    name=label.name,
+                    kind="thing" if label.name in _TRACKED else "stuff",
+                    color=label.color,
+                    parent=label.parent,
+                )
+                for number, label in sorted(labels.items())
+            ),
+            Category(id=VOID, name="void", kind="void", color=(0, 0, 0)),
+        )
+    )
+
+
+_TRAINED = {number: LABELS.by_id()[id_] for number, id_ in TRAINED.items()}
+_BY_NAME = {label.name: label for label in _TRAINED.values()}
+BENCHMARKS = {
+    "kitti": _benchmark(_TRAINED),
+    "motchallenge": _benchmark({number: _BY_NAME[name] for number, name in enumerate(_MERGED)}),
+}
+CHOICES = (*BENCHMARKS, TAXONOMY)
+
+
+@dataclass(frozen=True, slots=True)
+class StepClasses:
+    """What the classes of a dataset are.
+
+    Attributes
+    ----------
+    naming : of their names
+    category : class -> category id
+    unlabelled : class 255 is unlabelled, not void: the user's taxonomy says so
+    """
+
+    naming: CategoryNames
+    category: Mapping[int, int]
+    unlabelled: bool = False
+
+
+def read_step_classes(
+    root: Path, given: Taxonomy | None, labels: str, occurring: Callable[[], set[int]]
+) -> StepClasses:
+    """The classes by `labels`, one of `CHOICES`.
+
+    Where that is empty they are the ids of a taxonomy that shares no name with the benchmarks, else those of the
+    benchmark in which the classes occur (`occurring` looks into some masks). Raises UnreadableError where that does not
+    decide it.
+    """
+    if not labels and given is not None and not _BY_NAME.keys() & given.by_name().keys():
+        labels = TAXONOMY
+    chosen = labels or _guess_benchmark(root, occurring())
+    check_choice("labels", chosen, CHOICES)
+    void = None if given is None else next(iter(given.void_ids), None)
+    nobody = given is not None and void is None and given.unlabelled_id == VOID
+    if chosen != TAXONOMY:
+        return _benchmark_classes(BENCHMARKS[chosen], given, void, nobody)
+    if given is None:
+        raise UnreadableError(f"{root}: labels=taxonomy needs a taxonomy; write taxonomy.yaml, or give --taxonomy")
+    ids = {id_: id_ for id_ in given.by_id()}
+    return StepClasses(CategoryNames(given, True, {}), ids if void is None else ids | {VOID: void}, nobody)
+
+
+def _benchmark_classes(own: Taxonomy, given: Taxonomy | None, void: int | None, nobody: bool) -> StepClasses:
+    """A benchmark's classes; in the user's taxonomy the first category of kind void stands for void."""
+    there = set() if given is None else given.by_name().keys()
+    names = {
+        each.id: _ALSO[each.name] if each.name not in there and _ALSO.get(each.name) in there else each.name
+        for each in own.categories
+        if each.id != VOID or (void is None and not nobody)
+    }
+    known = resolve_names(names.values(), given, own)
+    category = {number: known.to[name] for number, name in names.items()}
+    return StepClasses(known, category if void is None else category | {VOID: void}, nobody)
+
+
+def _guess_benchmark(root: Path, found: set[int]) -> str:
+    """The benchmark whose classes these are: only KITTI-STEP has more than seven."""
+    more = set(range(len(_MERGED), len(_TRAINED)))
+    if found & more:
+        return "kitti"
+    raise UnreadableError(
+        f"{root}: the classes {sorted(found)} may be KITTI-STEP's or MOTChallenge-STEP's; give the option "
+        "labels=kitti, labels=motchallenge, or labels=taxonomy where they are the ids of a taxonomy"
+    )
+
+
+def step_class_numbers(taxonomy: Taxonomy, labels: str | None) -> tuple[dict[int, int], str]:
+    """Category id -> class, those of kind void left out, and which of `CHOICES` that is.
+
+    KITTI-STEP's numbers where it has all names, else the ids themselves. Raises SegdataError for names that the
+    benchmark asked for does not have, and for ids beyond 254.
+    """
+    first = taxonomy.by_id()
+    categories = [each for each in taxonomy.categories if each.kind != "void" and first[each.id] is each]
+    if labels is not None:
+        check_choice("labels", labels, CHOICES)
+    for benchmark, own in BENCHMARKS.items():
+        number = {each.name: each.id for each in own.categories if each.kind != "void"}
+        number |= {_ALSO[name]: id_ for name, id_ in number.items() if name in _ALSO}
+        missing = [each.name for each in categories if each.name not in number]
+        taken = [number[each.name] for each in categories if each.name in number]
+        if labels == benchmark and (missing or len(set(taken)) < len(taken)):
+            raise SegdataError(
+                f"labels={benchmark}: {missing[0] if missing else 'pedestrian'!r} is no class of its own"
+            )
+        if labels in (None, benchmark) and not missing and len(set(taken)) == len(taken):
+            return {each.id: number[each.name] for each in categories}, benchmark
+    over = [each.id for each in categories if not 0 <= each.id < VOID]
+    if over:
+        raise SegdataError(
+            f"category id {over[0]} does not fit the 8 bits of STEP (0 to {VOID - 1}); give it another id"
+        )
+    return {each.id: each.id for each in categories}, TAXONOMY
+
+
+_N_PROBED = 16  # masks that are decoded to see whose classes they have
+
+
+def open_step(request: ReadRequest) -> PerImageSource:
+    """The dataset; raises UnreadableError where there are no maps, or nothing tells their classes."""
+    root, images = request.root, images_folder(request)
+    pairing = pair_frames(root, _frame_folders(root, images), images)
+    masks = [path for entry in pairing.entries for path in entry.files]
+    if not masks and not has_index(root):
+        raise UnreadableError(f"{root}: no frames; STEP has {STEP_MAPS}/<split>/<sequence>/<frame>.png")
+    labels = str(request.options.get("labels") or request.config.options.get("labels") or "")
+    classes = read_step_classes(root, request.taxonomy, labels, partial(_occurring, masks))
+    films = list_sequences(pairing.entries)
+    profile = classes.naming.profile("kitti-step", root, "panoptic", "exhaustive", "forbid", sequences=films)
+    look = partial(_read_frame, root, classes)
+    return PerImageSource(root, profile, pairing.entries, pairing.defects, look, annotator=request.annotator)
+
+
+def _frame_folders(root: Path, images: Path | None) -> list[FrameFolder]:
+    """The splits with their folders of images, or the sequences alone."""
+    maps = root if root.name == STEP_MAPS else root / STEP_MAPS
+    if not maps.is_dir():
+        raise UnreadableError(f"{root}: no folder {STEP_MAPS}; STEP has {STEP_MAPS}/<split>/<sequence>/<frame>.png")
+    photos = images or first_folder(maps.parent / "images")
+    splits = [maps / name for name in STEP_SPLITS if (maps / name).is_dir()]
+    if not splits:
+        return [FrameFolder(maps, photos or first_folder(maps.parent / "training", maps.parent / "training/image_02"))]
+    return [
+        FrameFolder(each, first_folder(photos / each.name) if photos else None, each.name, f"{each.name}/")
+        for each in splits
+    ]
+
+
+def _occurring(masks: list[Path]) -> set[int]:
+    """The classes in some of the masks."""
+    found: set[int] = set()
+    for path in masks[:: max(1, len(masks) // _N_PROBED)][:_N_PROBED]:
+        with suppress(OSError):
+            found |= set(np.unique(decode_mask(path).values & 255).tolist())
+    return found
+
+
+def _read_frame(root: Path, classes: StepClasses, entry: ImageEntry) -> list[ImageAnnotation]:
+    """What one frame holds."""
+    mask = decode_entry_mask(root, entry)
+    if not mask.coloured or mask.lossy:
+        why = f"{mask.lossy} changes ids" if mask.lossy else f"{mask.encoding} holds no class and track"
+        raise BrokenLabelsError(Defect("SEG010", f"{why}; save 8-bit RGB PNG", relative_path(root, entry.files[0])))
+    runs = ValueRuns.of(mask.pixels)
+    kind, number = runs.value & 255, (runs.value >> 8 & 255) * 256 + (runs.value >> 16)
+    category = np.array([classes.category.get(each, 0) for each in kind.tolist()], np.int64)
+    taxonomy = classes.naming.taxonomy
+    known = np.isin(kind, np.array(list(classes.category), np.int64))
+    unknown = np.flatnonzero(~known & ~(classes.unlabelled & (kind == VOID)))
+    void = np.isin(category, np.array(taxonomy.void_ids, np.int64))
+    thing = np.isin(category, np.array([each.id for each in taxonomy.categories if each.kind == "thing"], np.int64))
+    ids = (kind << 16) + number
+    tracked, crowd = (number > 0) & ~void, (number == 0) & thing & known
+    defects = unknown_values(runs, unknown.tolist(), kind, "of red is of no class")
+    return [
+        annotation_of_mask(root, entry, mask, runs, MaskMeaning(known, category, ids, tracked, crowd), defects, _place)
+    ]
+
+
+def _place(id_: int) -> str:
+    return f"class {id_ >> 16}, track {id_ & STEP_LAST_TRACK}"
+
+
+_LAST_FRAME, _SMALL = 999_999, 999
+
+
+def write_step(
+    profile: Profile,
+    batches: Iterable[Batch],
+    target: Path,
+    losses: LossCounter,
+    kinds: frozenset[LossKind],
+    *,
+    labels: str | None = None,
+) -> None:
+    """Write all images; raises SegdataError for what the format has no numbers for."""
+    classes, whose = step_class_numbers(profile.taxonomy, labels)
+    stuff = frozenset(each.id for each in profile.taxonomy.categories if each.kind == "stuff")
+    refusal = f"STEP holds {STEP_LAST_TRACK:,} of a category"
+    scheme = ValueScheme(
+        base={id_: number << 16 for id_, number in classes.items()},
+        void=VOID << 16,
+        voids=profile.taxonomy.void_ids,
+        numbers=TrackNumbers(1, STEP_LAST_TRACK, refusal, small=_SMALL),
+        plain=stuff,
+        plain_crowds=True,
+    )
+    (target / STEP_MAPS).mkdir(parents=True)
+    FrameWriter(scheme, VOID << 16, FramePaths(_LAST_FRAME), partial(_save_frame, target), kinds).write(
+        profile, batches, target, losses
+    )
+    taxonomy = profile.taxonomy
+    if not taxonomy.void_ids:
+        taxonomy = msgspec.structs.replace(taxonomy, unlabelled=VOID)
+    write_sidecars(target, profile, taxonomy, options={"labels": whose})
+
+
+def _save_frame(target: Path, spot: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
+    """Write one frame."""
+    name = f"{STEP_MAPS}/{_split(spot)}/{spot.folder}/{spot.number:06d}.png"
+    (target / name).parent.mkdir(parents=True, exist_ok=True)
+    bytes_ = pixels.astype("<u4").view(np.uint8).reshape(*pixels.shape, 4)
+    Image.fromarray(np.ascontiguousarray(bytes_[:, :, 2::-1])).save(target / name)
+    return name
+
+
+def _split(spot: FramePath) -> str:
+    return spot.split if spot.split in STEP_SPLITS else STEP_SPLITS[0]

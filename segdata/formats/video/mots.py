@@ -1,0 +1,69 @@
+"""MOTS: multi-object tracking and segmentation, 16-bit PNG or TXT, as KITTI MOTS and MOTSChallenge have it.
+
+A value, and in TXT the id, is class * 1000 + number: class 1 is car, 2 pedestrian, 10 what is to be ignored (10000); 0
+is background. It is the track, the same in all frames of a sequence. Specification:
+https://www.vision.rwth-aachen.de/page/mots, and VisualComputingInstitute/mots_tools mots_common/io.py.
+
+Read, PNG: `instances/<sequence>/<frame>.png`, folders of such sequences alone, and `<split>/instances/` as Datumaro and
+CVAT write it, with their `labels.txt` (line k is class k). Read, TXT (`frame id class height width rle` a line):
+`instances_txt/<sequence>.txt`, a folder of such files, one of them, and `<sequence>/gt/gt.txt` of MOTSChallenge. In TXT
+every frame of a sequence is annotated. Images are looked for in `training/image_02`, `image_02`, `images` and
+`<sequence>/img1`.
+
+Written: one of the two (PNG, unless the option says else) with `images.csv` and `taxonomy.yaml` beside it. Categories
+that are not car and pedestrian go into `labels.txt`: Datumaro and CVAT read it, mots_tools knows no such classes.
+Segments without a track get one of their own. An image that is in no sequence is written as a video of one frame.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import TRACK_MASK_LOSSES
+from segdata.formats.video import layouts
+from segdata.formats.video.layouts import GREY, frame_names, png_kinds
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+
+
+LOSSES: frozenset[LossKind] = TRACK_MASK_LOSSES
+CHECKED = ("the specification's decoding, value by value", "pycocotools", "Datumaro's MOTS fixture")
+READ_OPTIONS = {"layout": "png or txt; default: png where both are there"}
+WRITE_OPTIONS = {"layout": "png (default): instances/<sequence>/<frame>.png; txt: instances_txt/<sequence>.txt"}
+_FRAMES = r"^([^/]+/)?instances/(?P<sequence>[^/]+)/\d{6}\.png$"
+_BARE_FRAMES = r"^(?P<sequence>[^/]+)/\d{6}\.png$"
+_LABELLED = r"^([^/]+/)?instances/.+\.png$"
+
+
+def detect(seen: FileProbe) -> FormatMatch | None:
+    """Frames of 16-bit grey PNG in the folders of sequences, or lines of the TXT layout."""
+    inside = (
+        layouts.MOTS_TEXT_NAME if seen.root.parent.name == layouts.MOTS_TEXT_FOLDER else layouts.MOTS_NAME_IN_FOLDER
+    )
+    lines = seen.heads(layouts.MOTS_TEXT_NAME, layouts.MOTS_LINE) or seen.heads(inside, layouts.MOTS_ANY_LINE)
+    if lines:
+        return FormatMatch(1.0, f"{lines[0]} has lines of frame, id, class, height, width and RLE")
+    labelled = seen.matching(_LABELLED) if seen.matching(r"^([^/]+/)?instances/labels\.txt$") else []
+    for names, score in ((labelled or frame_names(seen, _FRAMES), 1.0), (frame_names(seen, _BARE_FRAMES), 0.95)):
+        if names and png_kinds(seen, names) == {(16, GREY)}:
+            return FormatMatch(score, f"{names[0]} is a frame of 16-bit grey PNG in the folder of a sequence")
+    return None
+
+
+def read(request: ReadRequest) -> Source:
+    """Open a dataset; raises UnreadableError where there are no sequences."""
+    from segdata.formats.video.mots_masks import open_mots
+
+    return open_mots(request)
+
+
+def write(
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, layout: str = "png"
+) -> None:
+    """Write a dataset as masks or lines; raises SegdataError for more categories, tracks or frames than they hold."""
+    from segdata.formats.video.mots_masks import write_mots
+
+    write_mots(profile, batches, target, losses, LOSSES, layout=layout)

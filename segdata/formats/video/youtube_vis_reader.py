@@ -1,0 +1,517 @@
+"""YouTube-VIS reader: videos and tracks of a document, frame by frame as the images and annotations of COCO."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.batch import Batch, replace_column
+from segdata.core.errors import UnreadableError
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import SPLIT_FOLDERS
+from segdata.core.profile import ImageSequence
+from segdata.core.runs import Ints
+from segdata.formats.coco.attributes import StrictAnnotationItem
+from segdata.formats.coco.categories import Categories
+from segdata.formats.coco.document import (
+    MISSING,
+    Document,
+    DocumentKind,
+    Id,
+    Items,
+    Raw,
+    decode_items,
+    integer_id,
+    read_document,
+)
+from segdata.formats.coco.images import (
+    MAX_SIDE,
+    AnyImageItem,
+    ImageList,
+    StrictImageItem,
+    list_images,
+    truth_categories,
+)
+from segdata.formats.coco.instances_reader import join_annotations
+from segdata.formats.shared.derived_sources import AlteredSource, with_origin
+from segdata.formats.shared.label_files import find_images
+from segdata.formats.shared.per_image import relative_path
+from segdata.formats.video.frame_masks import frame_numbers
+
+SEGDATA_KEY = "segdata"  # the key of a video under which our writer keeps what the format has no place for
+
+
+Number = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+
+
+class SegdataVideo(msgspec.Struct, omit_defaults=True):
+    """What our writer keeps of a video: None is not known, and `unannotated` are positions of frames."""
+
+    sequence: str | None = None
+    frames: list[Number | None] | None = None
+    split: str | None = None
+    unannotated: list[int] = []
+
+
+class VideoItem(msgspec.Struct, gc=False):
+    """An entry of `videos`."""
+
+    id: Id
+    file_names: list[str]
+    width: int | float
+    height: int | float
+    length: Any = None  # Any: compared with the number of names
+    segdata: Raw = MISSING
+
+
+class StrictVideoItem(VideoItem, gc=False, forbid_unknown_fields=True):
+    """An entry of `videos` without further keys."""
+
+
+VIDEO_KEYS = frozenset(VideoItem.__struct_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class FramePosition:
+    """Where a frame belongs: its sequence, its number there, and its split."""
+
+    sequence: str | None
+    frame: int | None
+    split: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameItems(Items[AnyImageItem]):
+    """The frames of all videos, in a row.
+
+    Attributes
+    ----------
+    of : (n,) the position in `videos`, and in its `file_names`
+    videos : their entries
+    """
+
+    of: Sequence[tuple[int, int]] = ()
+    videos: Items[VideoItem] = field(default_factory=Items)
+
+    def place(self, at: int, within: str = "") -> str:
+        """Where a frame is listed."""
+        video, position = self.of[at]
+        return self.videos.place(video, f"/file_names/{position}" if within in ("", "/file_name") else "")
+
+    def extras(self, at: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
+        """The further keys of the videos that frames are of."""
+        return self.videos.extras([self.of[i][0] for i in at], VIDEO_KEYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Videos:
+    """The videos of a document.
+
+    Attributes
+    ----------
+    items : their entries
+    row_of : the document's video id -> position in `items`, or None for one that was left out
+    listing : the frames as images; the document's id of a frame is that of its video and its position, ``7/0``
+    films : image_id -> where it belongs
+    unannotated : image ids of frames that nobody annotated
+    """
+
+    items: Items[VideoItem]
+    row_of: dict[Id, int | None]
+    listing: ImageList
+    films: dict[str, FramePosition]
+    unannotated: frozenset[str]
+
+
+def frame_id(video: VideoItem, position: int) -> str:
+    """The id of a frame."""
+    return f"{video.id}/{position}"
+
+
+def read_videos(document: Document) -> Videos:
+    """The videos of a document; what is wrong with them becomes its defects."""
+    items: Items[VideoItem] = decode_items(document, "videos", StrictVideoItem, VideoItem)
+    row_of: dict[Id, int | None] = {}
+    frames, of = [], []
+    for i, video in enumerate(items.items):
+        if video.id in row_of:
+            message = f"video id {video.id!r} is here twice; the first counts"
+            document.defects.append(Defect("SEG008", message, document.name, items.place(i, "/id")))
+            continue
+        row_of[video.id] = i if _is_sound(video, items.place(i), document) else None
+        if row_of[video.id] is not None:
+            positions = range(len(video.file_names))
+            frames += [
+                StrictImageItem(frame_id(video, k), video.file_names[k], video.width, video.height) for k in positions
+            ]
+            of += [(i, k) for k in positions]
+    listing = list_images(document, FrameItems(frames, range(len(frames)), of=of, videos=items))
+    films, unannotated = _frame_positions(document, items, row_of, listing)
+    return Videos(items, row_of, listing, films, unannotated)
+
+
+def _is_sound(video: VideoItem, place: str, document: Document) -> bool:
+    """Whether the frames of a video can be read: SEG004 where its size or its length is none."""
+    if not all(1 <= side <= MAX_SIDE and side == int(side) for side in (video.width, video.height)):
+        message = f"the video's size is {video.width} x {video.height}; sides of 1 to {MAX_SIDE:,} pixels are expected"
+        document.defects.append(Defect("SEG004", f"{message}; left out", document.name, place))
+        return False
+    if video.length not in (None, len(video.file_names)):
+        message = f"length is {video.length!r}, but there are {len(video.file_names)} file names; these count"
+        document.defects.append(Defect("SEG004", message, document.name, f"{place}/length", severity="warning"))
+    return True
+
+
+def _frame_positions(
+    document: Document, items: Items[VideoItem], row_of: dict[Id, int | None], listing: ImageList
+) -> tuple[dict[str, FramePosition], frozenset[str]]:
+    """Where each image belongs, and which nobody annotated."""
+    films: dict[str, FramePosition] = {}
+    unannotated = set()
+    names: set[str] = set()
+    split = split_of(document.path)
+    for i in (row for row in row_of.values() if row is not None):
+        video = items.items[i]
+        own = _segdata_video(video, items.place(i), document)
+        if own is None:
+            sequence = _sequence(video, names)
+            numbers = frame_numbers([PurePosixPath(name).stem for name in video.file_names])
+            own = SegdataVideo(sequence, list[Number | None](numbers), split)
+        names.add(own.sequence or "")
+        for k in range(len(video.file_names)):
+            row = listing.row_of.get(frame_id(video, k), -1)
+            if row >= 0:
+                frame = own.frames[k] if own.frames is not None else None
+                films.setdefault(listing.image_ids[row], FramePosition(own.sequence, frame, own.split))
+                unannotated |= {listing.image_ids[row]} if k in own.unannotated else set()
+    return films, frozenset(unannotated)
+
+
+def _segdata_video(video: VideoItem, place: str, document: Document) -> SegdataVideo | None:
+    """What our writer kept of a video; None where another wrote it."""
+    if not len(video.segdata):
+        return None
+    try:
+        own = msgspec.json.decode(video.segdata, type=SegdataVideo)
+    except msgspec.ValidationError as error:
+        document.defects.append(Defect("SEG004", f"{error}; ignored", document.name, f"{place}/{SEGDATA_KEY}"))
+        return None
+    if own.frames is not None and len(own.frames) != len(video.file_names):
+        message = f"{len(own.frames)} frame numbers for {len(video.file_names)} frames; ignored"
+        document.defects.append(Defect("SEG004", message, document.name, f"{place}/{SEGDATA_KEY}/frames"))
+        return None
+    return own
+
+
+def _sequence(video: VideoItem, taken: set[str]) -> str:
+    """The folder of a video's frames, where they have one that no other video has; else its id."""
+    folders = {PurePosixPath(name).parent.as_posix() for name in video.file_names}
+    name = next(iter(folders)) if len(folders) == 1 else "."
+    return str(video.id) if name == "." or name in taken else name
+
+
+def split_of(path: Path) -> str | None:
+    """The split that the name of a document or of its folder tells.
+
+    >>> split_of(Path("ovis/annotations_train.json")), split_of(Path("valid/instances.json"))
+    ('train', 'valid')
+    """
+    words = [*path.stem.replace("-", "_").split("_"), path.absolute().parent.name]
+    return next((word for word in words if word.lower() in SPLIT_FOLDERS), None)
+
+
+_NULL = Raw(b"null")
+_MAX_ABSENT = 8  # bytes of what says that a track is not in a frame: null, or an empty list
+
+
+class TrackItem(msgspec.Struct, gc=False, kw_only=True):
+    """An entry of `annotations`. Lists have a value for each frame; what only matters once it is loaded stays raw.
+
+    `occlusion` is OVIS' list; `attributes`, `scores` and `track_id` are of our writer. `avg_area`, `height`, `width`
+    and `length` repeat what the document says elsewhere.
+    """
+
+    id: Id | None = None
+    video_id: Id
+    category_id: int
+    segmentations: list[Raw]
+    areas: Raw = MISSING
+    bboxes: Raw = MISSING
+    scores: Raw = MISSING
+    occlusion: Raw = MISSING
+    attributes: Raw = MISSING
+    score: Raw = MISSING
+    iscrowd: Raw = MISSING
+    track_id: Raw = MISSING
+    avg_area: Raw = MISSING
+    height: Raw = MISSING
+    width: Raw = MISSING
+    length: Raw = MISSING
+
+
+class StrictTrackItem(TrackItem, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """An entry of `annotations` without further keys."""
+
+
+TRACK_KEYS = frozenset(TrackItem.__struct_fields__)
+_PER_FRAME = {"segmentation": "segmentations", "area": "areas", "bbox": "bboxes", "score": "scores"}
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentItems(Items[StrictAnnotationItem]):
+    """The segments of all tracks, in a row.
+
+    Attributes
+    ----------
+    of : (n,) the position of the track in `tracks`, and of the frame in its lists
+    tracks : their entries
+    more : position of a track -> its further keys
+    in_frame : positions of a track and of a frame -> what is said of it there
+    """
+
+    of: Sequence[tuple[int, int]] = ()
+    tracks: Items[TrackItem] = field(default_factory=Items)
+    more: dict[int, dict[str, str]] = field(default_factory=dict)
+    in_frame: dict[tuple[int, int], dict[str, str]] = field(default_factory=dict)
+
+    def place(self, at: int, within: str = "") -> str:
+        """Where a segment is, or what is at a pointer within it."""
+        track, position = self.of[at]
+        _, _, rest = within.partition("/")
+        key, slash, deeper = rest.partition("/")
+        if not within:
+            return self.tracks.place(track, f"/segmentations/{position}")
+        return self.tracks.place(
+            track, f"/{_PER_FRAME[key]}/{position}{slash}{deeper}" if key in _PER_FRAME else within
+        )
+
+    def places(self, at: Ints) -> pa.Array:
+        """Where each of the segments at some positions is."""
+        return pa.array([self.place(each) for each in at.tolist()], pa.string())
+
+    def extras(self, at: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
+        """The further keys of tracks, and what is said of single frames."""
+        return [self.more[self.of[i][0]] | self.in_frame.get(self.of[i], {}) for i in at]
+
+
+def read_tracks(document: Document, videos: Videos, categories: Categories) -> SegmentItems:
+    """The segments of a document's tracks; those of unknown videos and categories or of another length are left out."""
+    tracks: Items[TrackItem] = decode_items(document, "annotations", StrictTrackItem, TrackItem)
+    for i, track in enumerate(tracks.items):
+        if track.id is None:
+            track.id = tracks.rows[i] + 1  # as ytvos.py numbers results
+    _report_duplicates(document, tracks)
+    further = tracks.extras(range(len(tracks.items)), TRACK_KEYS)
+    segments: list[StrictAnnotationItem] = []
+    of: list[tuple[int, int]] = []
+    in_frame: dict[tuple[int, int], dict[str, str]] = {}
+    more: dict[int, dict[str, str]] = {}
+    for i, track in enumerate(tracks.items):
+        if _belongs(i, tracks, document, videos, categories):
+            more[i] = further[i]
+            positions = [
+                k for k, raw in enumerate(track.segmentations) if len(raw) > _MAX_ABSENT or not _is_absent(raw)
+            ]
+            segments += _segments(i, tracks, positions, document, videos)
+            of += [(i, k) for k in positions]
+            _add_attributes(i, tracks, positions, document, more, in_frame)
+    return SegmentItems(segments, range(len(segments)), (), tracks.pointer, of, tracks, more, in_frame)
+
+
+def _report_duplicates(document: Document, tracks: Items[TrackItem]) -> None:
+    """SEG008 for every id that several tracks have; all are read."""
+    count = Counter(track.id for track in tracks.items)
+    seen: set[Id | None] = set()
+    for i, track in enumerate(tracks.items):
+        if count[track.id] > 1 and track.id in seen:
+            message = f"annotation id {track.id!r} is here {count[track.id]} times; all are read"
+            document.defects.append(Defect("SEG008", message, document.name, tracks.place(i, "/id")))
+            count[track.id] = 0
+        seen.add(track.id)
+
+
+def _belongs(i: int, tracks: Items[TrackItem], document: Document, videos: Videos, categories: Categories) -> bool:
+    """Whether a track can be joined to its video and category, else a defect says why, unless the video has one."""
+    track = tracks.items[i]
+    row = videos.row_of.get(track.video_id)
+    code, place = "SEG007", "/video_id"
+    if track.video_id not in videos.row_of:
+        message = f"video_id {track.video_id!r} is not among the videos"
+    elif row is None:
+        return False
+    elif track.category_id not in categories.to:
+        place, message = "/category_id", f"category_id {track.category_id} is not among the categories"
+    elif len(track.segmentations) != (n := len(videos.items.items[row].file_names)):
+        code, place = "SEG004", "/segmentations"
+        message = f"{len(track.segmentations)} segmentations, but the video has {n} frames"
+    else:
+        return True
+    ids = () if track.id is None else (track.id,)
+    document.defects.append(Defect(code, f"{message}; left out", document.name, tracks.place(i, place), segments=ids))
+    return False
+
+
+def _segments(
+    i: int, tracks: Items[TrackItem], positions: list[int], document: Document, videos: Videos
+) -> list[StrictAnnotationItem]:
+    """A track's segments, one for each of these positions."""
+    track = tracks.items[i]
+    identity = 0 if track.id is None else track.id
+    video = videos.items.items[videos.row_of[track.video_id] or 0]
+    own_track = track.track_id if len(track.track_id) else Raw(str(integer_id(identity)[0]).encode())
+    columns = {
+        name: _list(raw, len(track.segmentations), tracks.place(i, f"/{_PER_FRAME[name]}"), document)
+        for name, raw in (("area", track.areas), ("bbox", track.bboxes), ("score", track.scores))
+    }
+    areas, boxes, scores = columns["area"], columns["bbox"], columns["score"]
+    return [
+        StrictAnnotationItem(
+            id=identity,
+            image_id=frame_id(video, k),
+            category_id=track.category_id,
+            segmentation=track.segmentations[k],
+            area=areas[k] if areas else MISSING,
+            bbox=boxes[k] if boxes else MISSING,
+            score=scores[k] if scores else track.score,
+            iscrowd=track.iscrowd,
+            track_id=own_track,
+        )
+        for k in positions
+    ]
+
+
+def _add_attributes(
+    i: int,
+    tracks: Items[TrackItem],
+    positions: list[int],
+    document: Document,
+    more: dict[int, dict[str, str]],
+    in_frame: dict[tuple[int, int], dict[str, str]],
+) -> None:
+    """Keep the attributes of a track: of all of it where they are no list, else of its frames."""
+    track = tracks.items[i]
+    for name, raw in (("occlusion", track.occlusion), ("attributes", track.attributes)):
+        if not len(raw) or raw == _NULL:
+            continue
+        if bytes(memoryview(raw)[:1]) != b"[":
+            more[i] = more[i] | (_object(raw) if name == "attributes" else {name: _text(raw)})
+            continue
+        values = _list(raw, len(track.segmentations), tracks.place(i, f"/{name}"), document)
+        for k in positions if values else ():
+            if values[k] != _NULL:
+                said = in_frame.setdefault((i, k), {})
+                said |= _object(values[k]) if name == "attributes" else {name: _text(values[k])}
+
+
+def _is_absent(raw: Raw) -> bool:
+    """Whether a segmentation says that the track is not in the frame."""
+    return bytes(raw).translate(None, b" \t\r\n") in (b"null", b"[]")
+
+
+def _object(raw: Raw) -> dict[str, str]:
+    """The members of an object; a value that is none, as the attribute `attributes`."""
+    try:
+        return {key: _text(value) for key, value in msgspec.json.decode(raw, type=dict[str, Raw]).items()}
+    except msgspec.ValidationError:
+        return {"attributes": _text(raw)}
+
+
+def _text(raw: Raw) -> str:
+    return str(memoryview(raw), "utf-8")
+
+
+def _list(raw: Raw, n: int, place: str, document: Document) -> list[Raw]:
+    """The values of a list with one for each frame; none where there is no such list, SEG004 where it is another."""
+    if not len(raw) or raw == _NULL:
+        return []
+    try:
+        values = msgspec.json.decode(raw, type=list[Raw])
+    except msgspec.ValidationError:
+        document.defects.append(
+            Defect("SEG004", "is no list with a value for each frame; ignored", document.name, place)
+        )
+        return []
+    if len(values) != n:
+        message = f"{len(values)} values for {n} frames; ignored"
+        document.defects.append(Defect("SEG004", message, document.name, place))
+        return []
+    return values
+
+
+_EXPECTED = "an object with videos, annotations and categories, or a list of results"
+DOCUMENT = DocumentKind("a YouTube-VIS document", _EXPECTED)
+RESULTS = DocumentKind("a list of YouTube-VIS results", _EXPECTED, "annotations")
+
+
+def open_document(request: ReadRequest, path: Path, name: str) -> AlteredSource:
+    """Open the document at `path`, or a list of results; `name` is how defects call it.
+
+    Raises UnreadableError where nothing tells the videos of results.
+    """
+    document = read_document(path, name, RESULTS)
+    is_results = set(document.parts or {}) == {"annotations"}
+    if not is_results:
+        document = replace(document, kind=DOCUMENT)
+    truth = _read_truth(request, path) if is_results else document
+    videos = read_videos(truth)
+    categories = truth_categories(truth, request.taxonomy)
+    # The documents of test sets have no annotations at all: nobody drew on their videos.
+    annotated = bytes((document.parts or {}).get("annotations", b"null")) != b"null"
+    tracks = read_tracks(document, videos, categories) if annotated else SegmentItems()
+    folder, missing = find_images(truth.path, truth.name, videos.listing.image_ids, request.images)
+    opened = join_annotations(request, document, tracks, videos.listing, categories, folder, "youtube-vis")
+    document.defects.extend([*(truth.defects if is_results else ()), *missing])
+    names = dict.fromkeys(film.sequence for film in videos.films.values())
+    sequences = tuple(ImageSequence(name) for name in names if name is not None)
+    opened = replace(opened, profile=replace(opened.profile, sequences=sequences))
+    unnamed = folder.paths.keys() - set(videos.listing.image_ids)
+    source = AlteredSource(opened, partial(_add_sequences, videos, annotated), _unlisted_images(name, len(unnamed)))
+    return with_origin(source, "model") if is_results else source
+
+
+def _read_truth(request: ReadRequest, path: Path) -> Document:
+    """The document that lists the videos and categories of results."""
+    named = request.options.get("truth")
+    if named is None:
+        raise UnreadableError(
+            f"{path}: results name videos and categories by id alone; say which those are: --read-option "
+            "truth=FILE.json (the ground truth)"
+        )
+    truth = Path(str(named))
+    found = read_document(truth, relative_path(request.root, truth), DOCUMENT)
+    if found.parts is None or "videos" not in found.parts:
+        raise UnreadableError(f"{truth}: lists no videos, so it is no ground truth (the option truth)")
+    return found
+
+
+def _unlisted_images(document: str, n_images: int) -> tuple[Defect, ...]:
+    """SEG011, as an information: videos often have more frames than are annotated."""
+    message = f"{n_images:,} image files are no frames of its videos"
+    return (Defect("SEG011", message, document, severity="info"),) if n_images else ()
+
+
+def _add_sequences(videos: Videos, annotated: bool, batch: Batch) -> Batch:
+    """The batch with the sequences of its images, and without annotations that nobody made."""
+    names = batch.images["image_id"].to_pylist()
+    films = [videos.films[name] for name in names]
+    images = batch.images
+    for column in ("sequence", "frame", "split"):
+        images = replace_column(images, column, [getattr(film, column) for film in films])
+    alone = np.array([not annotated or name in videos.unannotated for name in names], bool)
+    kept = ~alone[batch.annotation_image]
+    # A frame that is said to be unannotated and yet has segments is annotated.
+    kept[batch.segment_annotation] = True
+    number = (np.cumsum(kept) - 1).astype(np.int32)
+    return replace(
+        batch,
+        images=images,
+        annotations=batch.annotations.filter(pa.array(kept)),
+        segments=replace_column(batch.segments, "annotation", number[batch.segment_annotation]),
+    )

@@ -1,0 +1,258 @@
+"""YouTube-VIS writer: one JSON of videos and tracks. What belongs to a video waits on disk until all of it is known."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError, check_choice
+from segdata.core.format import AffectedItems, LossCounter, LossKind
+from segdata.core.profile import Profile
+from segdata.core.runs import bounding_boxes
+from segdata.core.taxonomy import Taxonomy
+from segdata.formats.coco.attributes import are_listable, raw_json
+from segdata.formats.coco.categories import category_items, count_category_losses
+from segdata.formats.coco.document import Raw
+from segdata.formats.coco.instances_writer import encode_segments
+from segdata.formats.coco.probe import POLYGON_CHOICES
+from segdata.formats.coco.segmentations import write_rles
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
+from segdata.formats.shared.painting import segment_examples
+from segdata.formats.video.frame_writer import Spool
+from segdata.formats.video.youtube_vis_reader import SEGDATA_KEY, VIDEO_KEYS, SegdataVideo
+
+HELD_COLUMNS = frozenset({"images.sequence", "images.frame", "images.split", "images.metadata"})
+OCCLUSION = "occlusion"
+Pairs = list[tuple[str, str]]
+
+
+class TrackFrame(msgspec.Struct, array_like=True, gc=False):
+    """A segment: one frame of a track."""
+
+    track: int | None
+    category: int
+    crowd: bool
+    id: int
+    text: bool  # the source's id is a text
+    score: float | None
+    attributes: Pairs | None
+    area: int
+    bbox: list[int]
+    shape: Any  # rings, or an RLE
+
+
+class VideoFrame(msgspec.Struct, array_like=True, gc=False):
+    """An image with its segments."""
+
+    name: str
+    number: int | None
+    split: str | None
+    height: int
+    width: int
+    annotated: bool
+    metadata: Pairs | None
+    pieces: list[TrackFrame]
+
+
+def write_document(
+    profile: Profile,
+    batches: Iterable[Batch],
+    path: Path,
+    losses: LossCounter,
+    lost: frozenset[LossKind],
+    polygons: str,
+) -> None:
+    """Write the document at `path`; `polygons` is one of `options.POLYGONS`."""
+    check_choice("polygons", polygons, tuple(POLYGON_CHOICES))
+    count_category_losses(profile.taxonomy, losses)
+    count_spatial_losses(profile, losses)
+    with Spool() as frames, Spool() as tracks:
+        sequence_of: dict[str, str | None] = {}
+        single = count()
+        for batch in batches:
+            count_losses(batch, losses, lost - {"rings"}, HELD_COLUMNS)
+            for sequence, frame in _frames(batch, profile.taxonomy, losses, polygons):
+                key = f"s{sequence}" if sequence is not None else str(next(single))
+                sequence_of[key] = sequence
+                frames.add(key, msgspec.msgpack.encode([frame]))
+        videos = []
+        ids = _Ids()
+        for number, (key, pieces) in enumerate(frames.items(), 1):
+            shots = [msgspec.msgpack.decode(piece, type=list[VideoFrame])[0] for piece in pieces]
+            shots.sort(key=lambda shot: (shot.number is None, shot.number, shot.name))
+            videos.append(msgspec.json.encode(_video(number, sequence_of[key], shots, losses)))
+            for track in _tracks(number, shots, ids, losses):
+                tracks.add("", msgspec.json.encode(track))
+        _write(path, profile, videos, (piece for _, pieces in tracks.items() for piece in pieces))
+
+
+def _frames(
+    batch: Batch, taxonomy: Taxonomy, losses: LossCounter, polygons: str
+) -> Iterator[tuple[str | None, VideoFrame]]:
+    """The images of a batch, each with its sequence."""
+    rows = np.flatnonzero(are_listable(batch, taxonomy, losses))
+    drawing = encode_segments(batch, rows, polygons)
+    lost = rows[np.flatnonzero(drawing.lost)]
+    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, lost))
+    height, width = batch.image_size
+    areas = batch.runs.areas(batch.n_segments)[rows]
+    empty = rows[areas == 0]
+    # An empty list of rings would say that the track is not in the frame.
+    blank = iter(write_rles(batch.runs, empty, *batch.segment_size))
+    shapes = [shape if area else next(blank) for shape, area in zip(drawing.shapes, areas, strict=True)]
+    box = np.stack(bounding_boxes(batch.runs, batch.segment_size[0], batch.n_segments), axis=1)[rows]
+    columns = ("track_id", "category_id", "iscrowd", "segment_id", "source_id", "score", "attributes")
+    said = batch.segments.select(columns).take(pa.array(rows))
+    pieces = [
+        TrackFrame(track, category, bool(crowd), id_, text is not None, score, attributes, area, bbox, shape)
+        for (track, category, crowd, id_, text, score, attributes), area, bbox, shape in zip(
+            zip(*(said[name].to_pylist() for name in columns), strict=True),
+            areas.tolist(),
+            box.tolist(),
+            shapes,
+            strict=True,
+        )
+    ]
+    bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
+    annotated = np.isin(np.arange(batch.images.num_rows), batch.annotation_image).tolist()
+    names = ("image_id", "sequence", "frame", "split", "metadata")
+    for k, (name, sequence, number, split, metadata) in enumerate(
+        zip(*(batch.images[column].to_pylist() for column in names), strict=True)
+    ):
+        size = int(height[k]), int(width[k])
+        yield (
+            sequence,
+            VideoFrame(name, number, split, *size, annotated[k], metadata, pieces[bounds[k] : bounds[k + 1]]),
+        )
+
+
+class _Ids:
+    """Hands out ids of tracks that are unique in a document and positive."""
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+        self._free = count(1)
+
+    def one(self, wanted: int) -> int:
+        """`wanted`, where nobody has it."""
+        given = (
+            wanted if wanted > 0 and wanted not in self._taken else next(k for k in self._free if k not in self._taken)
+        )
+        self._taken.add(given)
+        return given
+
+
+def _video(number: int, sequence: str | None, shots: Sequence[VideoFrame], losses: LossCounter) -> dict[str, object]:
+    """An entry of `videos`: what all frames say of themselves is said of the video."""
+    sizes = {(shot.width, shot.height) for shot in shots}
+    if len(sizes) > 1 or (0, 0) in sizes:
+        listed = " and ".join(f"{width}x{height}" for width, height in sorted(sizes)[:2])
+        raise SegdataError(f"video of {shots[0].name!r}: images of {listed} px; YouTube-VIS needs one size a video")
+    width, height = sizes.pop()
+    common = [pair for pair in shots[0].metadata or [] if pair[0] not in VIDEO_KEYS]
+    common = [pair for pair in common if all(pair in (shot.metadata or []) for shot in shots)]
+    differing = [shot.name for shot in shots if len(shot.metadata or []) > len(common)]
+    splits = {shot.split for shot in shots}
+    lost = [shot.name for shot in shots if shot.split is not None] if len(splits) > 1 else []
+    differing = sorted({*differing, *lost})
+    losses.add("image-details", "images", len(differing), examples=differing)
+    own = SegdataVideo(
+        sequence,
+        [shot.number for shot in shots],
+        splits.pop() if len(splits) == 1 else None,
+        [k for k, shot in enumerate(shots) if not shot.annotated],
+    )
+    entry: dict[str, object] = {key: raw_json(value) for key, value in common}
+    names = [shot.name for shot in shots]
+    return entry | {
+        "id": number,
+        "width": width,
+        "height": height,
+        "length": len(shots),
+        "file_names": names,
+        SEGDATA_KEY: own,
+    }
+
+
+def _tracks(video: int, shots: Sequence[VideoFrame], ids: _Ids, losses: LossCounter) -> Iterator[dict[str, object]]:
+    """The entries of `annotations` of a video, a track each, with a place for every frame."""
+    found: dict[tuple[object, ...], list[TrackFrame | None]] = {}
+    loose = count()
+    for k, shot in enumerate(shots):
+        for piece in shot.pieces:
+            key = (piece.track, piece.category, piece.crowd, 0 if piece.track is not None else next(loose) + 1)
+            while (slots := found.setdefault(key, [None] * len(shots)))[k] is not None:
+                key = (*key[:3], next(loose) + 1)  # twice in a frame: a track beside the track
+            slots[k] = piece
+    for slots in found.values():
+        pieces = [piece for piece in slots if piece is not None]
+        track = pieces[0].track
+        wanted = {piece.id for piece in pieces}
+        id_ = ids.one(wanted.pop() if len(wanted) == 1 else track or 0)
+        changed = [
+            (shot.name, f"{shot.name}: {piece.id}")
+            for shot, piece in zip(shots, slots, strict=True)
+            if piece is not None and (piece.id != id_ or piece.text)
+        ]
+        there = AffectedItems([text for _, text in changed], [name for name, _ in changed])
+        losses.add("segment-id", "segments", len(changed), examples=there)
+        yield _entry(id_, video, (shots[0].height, shots[0].width), slots, pieces)
+
+
+def _entry(
+    id_: int, video: int, size: tuple[int, int], slots: Sequence[TrackFrame | None], pieces: Sequence[TrackFrame]
+) -> dict[str, object]:
+    """An entry of `annotations`."""
+    first = pieces[0]
+    entry: dict[str, object] = {
+        "id": id_,
+        "video_id": video,
+        "category_id": first.category,
+        "iscrowd": int(first.crowd),
+        "height": size[0],
+        "width": size[1],
+        "length": len(slots),
+        "segmentations": [piece and piece.shape for piece in slots],
+        "bboxes": [piece and piece.bbox for piece in slots],
+        "areas": [piece and piece.area for piece in slots],
+    }
+    if first.track != id_:
+        entry["track_id"] = first.track
+    scores = {piece.score for piece in pieces}
+    if len(scores) > 1:
+        entry["scores"] = [piece and piece.score for piece in slots]
+    elif first.score is not None:
+        entry["score"] = first.score
+    said = [dict(piece.attributes or []) if piece else {} for piece in slots]
+    occlusion = [each.pop(OCCLUSION, None) if _is_text(each.get(OCCLUSION)) else None for each in said]
+    if any(each is not None for each in occlusion):
+        entry[OCCLUSION] = [raw_json(each) for each in occlusion]
+    if any(said):
+        entry["attributes"] = [{key: raw_json(value) for key, value in each.items()} or None for each in said]
+    return entry
+
+
+def _is_text(value: str | None) -> bool:
+    """Whether an attribute is a JSON text, as OVIS' levels of occlusion are."""
+    return value is not None and value.startswith('"')
+
+
+def _write(path: Path, profile: Profile, videos: Sequence[bytes], tracks: Iterable[bytes]) -> None:
+    """Write the document, videos first: so the file is soon recognised."""
+    known = profile.metadata
+    head: dict[str, Raw] = {key: raw_json(known[key]) for key in ("info", "licenses") if key in known}
+    head["categories"] = Raw(msgspec.json.encode(category_items(profile.taxonomy, known)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(b'{"videos":[\n' + b",\n".join(videos) + b"\n]," + msgspec.json.encode(head)[1:-1])
+        file.write(b',"annotations":[')
+        separator = b"\n"
+        for track in tracks:
+            file.write(separator + track)
+            separator = b",\n"
+        file.write(b"\n]}\n")

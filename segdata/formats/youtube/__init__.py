@@ -1,1 +1,0 @@
-"""YouTube-VIS documents: videos, and tracks with a segmentation for each frame."""

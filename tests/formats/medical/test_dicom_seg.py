@@ -1,0 +1,140 @@
+"""DICOM-SEG: frames where they belong, whatever their order; what is written comes back, and highdicom reads it."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from segdata import convert, diff, read
+from segdata.core.errors import SegdataError
+from segdata.core.format import detect
+from segdata.testing.pictures import masks_of_runs
+from tests.formats.medical.datasets import box as box_of
+from tests.formats.medical.datasets import by_id, lists, met, whole
+from tests.generators.dicom_files import CtSeries, item, segment, write_ct, write_seg
+
+pytest.importorskip("highdicom")
+SIZE = (5, 6)
+box = partial(box_of, SIZE)
+Mask = np.ndarray[Any, Any]
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP", "FRACTIONAL"])
+def test_frames_are_placed_by_position(tmp_path: Path, kind: str) -> None:
+    series = write_ct(tmp_path / "ct", 4, SIZE)
+    full = 2 if kind == "LABELMAP" else 255
+    frames = [(None if kind == "LABELMAP" else 2, k, box(0, 0, k + 1, 2) * full) for k in (3, 0, 2)]
+    write_seg(tmp_path / "seg.dcm", series, [segment(2, "liver")], frames, kind=kind)
+    dataset = read(tmp_path)
+    assert detect(tmp_path) == detect(tmp_path / "seg.dcm") == "dicom-seg"
+    assert met(dataset) == []
+    assert lists(by_id(dataset)) == {(f"ct/{k + 1:03d}.dcm", 2): box(0, 0, k + 1, 2).tolist() for k in (0, 2, 3)}
+    batch = whole(dataset)
+    assert batch.annotation_image.tolist() == [0, 1, 2, 3], "a slice without a frame is annotated, and empty"
+    assert batch.images["frame"].to_pylist() == [0, 1, 2, 3]
+    assert set(batch.segments["track_id"].to_pylist()) == {2}
+    assert set(batch.images["group"].to_pylist()) == {"patient-1"}
+    assert batch.segments["place"].to_pylist() == ["frame 2", "frame 3", "frame 1"]
+
+
+def test_a_fractional_segmentation_is_cut_where_the_option_says(tmp_path: Path) -> None:
+    series = write_ct(tmp_path / "ct", 1, SIZE)
+    values = np.zeros(SIZE, np.uint8)
+    values[0] = [0, 1, 127, 128, 254, 255]
+    write_seg(tmp_path / "seg.dcm", series, [segment(1, "liver")], [(1, 0, values)], kind="FRACTIONAL")
+    for threshold, pixels in ((None, 3), ("0.5", 3), ("1", 1), ("0.001", 5)):
+        dataset = read(tmp_path, options={} if threshold is None else {"threshold": threshold})
+        assert whole(dataset).runs.areas(1).tolist() == [pixels]
+        (soft,) = met(dataset)
+        assert (soft.code, soft.severity, soft.pixels) == ("SEG010", "info", 4)
+    for wrong in ("0", "1.5", "half", "nan"):
+        with pytest.raises(SegdataError, match="threshold"):
+            read(tmp_path, options={"threshold": wrong})
+
+
+def test_who_drew(tmp_path: Path) -> None:
+    series = write_ct(tmp_path / "ct", 1, SIZE)
+    model = segment(1, "liver", SegmentAlgorithmType="AUTOMATIC", SegmentAlgorithmName="net 3")
+    write_seg(tmp_path / "a.dcm", series, [model], [(1, 0, box(0, 0, 2, 2))])
+    write_seg(
+        tmp_path / "b.dcm", series, [segment(1, "liver")], [(1, 0, box(0, 0, 3, 2))], ContentCreatorName="Doe^Ann"
+    )
+    both = [segment(1, "liver", SegmentAlgorithmType="SEMIAUTOMATIC", SegmentAlgorithmName="grow"), segment(2, "liver")]
+    write_seg(tmp_path / "c.dcm", series, both, [(1, 0, box(0, 0, 4, 2)), (2, 0, box(5, 0, 6, 1))])
+    write_seg(tmp_path / "d.dcm", series, [segment(1, "liver")], [(1, 0, box(0, 0, 1, 1))])
+    batch = whole(read(tmp_path))
+    said = zip(*(batch.annotations[name].to_pylist() for name in ("annotator", "source")), strict=True)
+    assert list(said) == [("net 3", "model"), ("Doe Ann", "human"), ("c", None), ("d", "human")]
+    assert batch.segments["source"].to_pylist() == [None, None, None, "human", None]
+    attributes = [dict(each) for each in batch.segments["attributes"].to_pylist()]
+    assert attributes[2] == {"algorithm_type": '"SEMIAUTOMATIC"', "algorithm_name": '"grow"'}
+
+
+def test_codes_and_tracking_are_attributes(tmp_path: Path) -> None:
+    series = write_ct(tmp_path / "ct", 1, SIZE)
+    code = item(CodeValue="10200004", CodingSchemeDesignator="SCT", CodeMeaning="Liver")
+    one = segment(1, "left", SegmentedPropertyTypeCodeSequence=[code], TrackingID="12", TrackingUID="1.2")
+    other = segment(2, "right", TrackingID="lesion A", TrackingUID="1.3")
+    write_seg(tmp_path / "a.dcm", series, [one, other], [(1, 0, box(0, 0, 2, 2)), (2, 0, box(3, 0, 4, 2))])
+    dataset = read(tmp_path)
+    assert dataset.taxonomy.by_name()["left"].definition == "Liver"
+    rows = whole(dataset).segments.select(["track_id", "attributes"]).to_pylist()
+    assert rows[0]["track_id"] == 12
+    assert dict(rows[0]["attributes"])["property_type"] == '{"value": "10200004", "scheme": "SCT", "meaning": "Liver"}'
+    assert (rows[1]["track_id"], dict(rows[1]["attributes"])["tracking_id"]) == (None, '"lesion A"')
+
+
+def test_without_the_images_it_has_slices_of_its_own(tmp_path: Path) -> None:
+    series = write_ct(tmp_path / "ct", 3, SIZE)
+    write_seg(tmp_path / "seg/a.dcm", series, [segment(1, "liver")], [(1, k, box(0, 0, 1 + k, 1)) for k in (2, 0)])
+    dataset = read(tmp_path / "seg")
+    assert [(each.code, each.severity) for each in met(dataset)] == [("SEG002", "info")]
+    assert lists(by_id(dataset)) == {
+        ("a.dcm/0000", 1): box(0, 0, 1, 1).tolist(),
+        ("a.dcm/0001", 1): box(0, 0, 3, 1).tolist(),
+    }
+    assert whole(dataset).images["source_id"].to_pylist() == [series.uids[0], series.uids[2]]
+    there = read(tmp_path / "seg", images=tmp_path / "ct")
+    assert sorted(by_id(there)) == [("001.dcm", 1), ("003.dcm", 1)]
+    assert len(there) == 3
+
+
+def test_a_grid_of_its_own_is_not_put_on_the_images(tmp_path: Path) -> None:
+    series = write_ct(tmp_path / "ct", 2, SIZE)
+    finer = CtSeries([], series.uids, (10, 12), series.origin, (0.25, 0.25, 2.0))
+    write_seg(tmp_path / "a.dcm", finer, [segment(1, "liver")], [(1, 0, np.ones((10, 12), bool))])
+    dataset = read(tmp_path)
+    assert list(by_id(dataset)) == [("a.dcm", 1)]
+    assert met(dataset) == []
+
+
+def test_dcmqis_liver_is_that_of_its_nrrd_file(real_data: Path, tmp_path: Path) -> None:
+    sitk = pytest.importorskip("SimpleITK")
+    folder = real_data / "peer_fixtures/dicom_seg/dcmqi"
+    dataset = read(folder)
+    truth = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "liver_seg.nrrd"))) > 0
+    batch = whole(dataset)
+    frames = batch.images["frame"].to_pylist()
+    for mask, image in zip(masks_of_runs(batch.runs, *batch.segment_size), batch.segment_image, strict=True):
+        np.testing.assert_array_equal(mask, truth[frames[image]])
+    assert batch.runs.areas(3).sum() == 107098
+    assert met(dataset) == []
+    convert(dataset, tmp_path / "nifti", to="nifti")
+    written = sitk.ReadImage(str(next((tmp_path / "nifti").rglob("*.nii.gz"))))
+    reference = sitk.ReadImage(str(folder / "liver_seg.nrrd"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(written) > 0, truth)
+    np.testing.assert_allclose(written.GetOrigin(), reference.GetOrigin(), atol=1e-4)
+    np.testing.assert_allclose(written.GetDirection(), reference.GetDirection(), atol=1e-6)
+    convert(folder, tmp_path / "seg", to="dicom-seg", on_loss="error")
+    assert diff(dataset, read(tmp_path / "seg")).same
+
+
+def test_highdicoms_own_files(real_data: Path) -> None:
+    areas = read(real_data / "peer_fixtures/dicom_seg/highdicom").segments.groupby("file")["area"].sum().to_dict()
+    assert areas == {
+        "seg_image_ct_binary.dcm": 638,
+        "seg_image_ct_binary_overlap.dcm": 80,
+        "seg_image_ct_binary_single_frame.dcm": 1832,
+    }
