@@ -17,7 +17,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import Format, Loss, LossCounter, find_format
 from segdata.core.rule_runner import reader_errors, select_rules
 from segdata.dataset import Dataset
-from segdata.formats.shapes.disagreement import Disagreement, disagreement
+from segdata.formats.shapes.source_polygons import RasterDisagreement, raster_disagreement
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.formats.shared.pairing import INDEX_FILE
@@ -84,7 +84,7 @@ class Conversion:
     n_errors: int = 0
     proof: ConversionProof | None = None
     certificate: Path | None = None
-    apart: Disagreement | None = None
+    apart: RasterDisagreement | None = None
     not_copied: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -219,7 +219,9 @@ class _ConversionStream:
     def __init__(self, dataset: Dataset, losses: LossCounter, progress: Progress, remap: Remap | None = None) -> None:
         self.losses, self.defects = losses, list(dataset.source.defects)
         self.n_images = self.n_segments = 0
-        self.apart: Disagreement | None = None if dataset.profile.raster_rule in _EXACT_IN_COCO else Disagreement()
+        self.apart: RasterDisagreement | None = (
+            None if dataset.profile.raster_rule in _EXACT_IN_COCO else RasterDisagreement()
+        )
         self._dataset, self._progress, self._remap = dataset, progress, remap
 
     def _unread(self) -> list[Defect]:
@@ -235,7 +237,7 @@ class _ConversionStream:
             self.n_images += batch.images.num_rows
             self.n_segments += batch.n_segments
             if self.apart is not None:
-                self.apart += disagreement(batch)
+                self.apart += raster_disagreement(batch)
             yield batch
             self._progress(batch.images.num_rows)
         if self._remap is not None:

@@ -185,13 +185,13 @@ def _accepted_facts(dataset: Dataset, jobs: int) -> dict[str, str]:
 
 def _raster_rule_differences(dataset: Dataset, jobs: int) -> dict[str, tuple[int, int, int]]:
     """For each raster rule how many segments have polygons, how many of them differ by it, and by how many pixels."""
-    from segdata.formats.shapes.disagreement import Disagreement, disagreement
+    from segdata.formats.shapes.source_polygons import RasterDisagreement, raster_disagreement
 
-    total = {rule: Disagreement() for rule in get_args(RasterRule) if rule != "mask-native"}
+    total = {rule: RasterDisagreement() for rule in get_args(RasterRule) if rule != "mask-native"}
     with image_limits():
         for batch in dataset.batches(jobs):
             for rule in total:
-                total[rule] += disagreement(batch, rule)
+                total[rule] += raster_disagreement(batch, rule)
     return {rule: (found.drawn, found.differing, found.pixels) for rule, found in total.items()}
 
 

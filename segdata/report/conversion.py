@@ -21,7 +21,7 @@ FIRST = 5  # defects, or differences, that are shown
 
 
 class RasterRuleDifference(Protocol):
-    """How far two rules for drawing polygons are apart; see `segdata.formats.shapes.disagreement`."""
+    """How far two rules for drawing polygons are apart; see `segdata.formats.shapes.source_polygons`."""
 
     @property
     def drawn(self) -> int:

@@ -7,7 +7,7 @@ import pytest
 
 from segdata import read
 from segdata.core.format import ReadRequest
-from segdata.formats import datumaro_json
+from segdata.formats import datumaro
 from tests.generators.coco_documents import SQUARE, load_all, write_document
 
 SOUND = {"id": 5, "type": "polygon", "label_id": 0, "points": SQUARE, "attributes": {}, "group": 0, "z_order": 0}
@@ -48,7 +48,7 @@ BROKEN: list[tuple[Any, str, str]] = [
 
 def opened(path: Path) -> tuple[list[int], list[tuple[str, str | None, str | None]]]:
     """The ids of the segments, and code, place and image of each defect."""
-    batch, defects = load_all(datumaro_json.read(ReadRequest(path)))
+    batch, defects = load_all(datumaro.read(ReadRequest(path)))
     return batch.segments["segment_id"].to_pylist(), [(each.code, each.place, each.image) for each in defects]
 
 

@@ -172,14 +172,14 @@ def test_more_instances_in_polygons_than_numbers(tmp_path: Path) -> None:
 
 
 CONFIGS = [
-    (b"", "is no config of Mapillary Vistas"),
-    (b"[]", "is no config of Mapillary Vistas"),
+    (b"", "is not a config of Mapillary Vistas"),
+    (b"[]", "is not a config of Mapillary Vistas"),
     (b'{"labels": []}', "0 labels; 1 to 256 are expected"),
     (b'{"labels": [{"color": [1, 2, 3]}]}', "missing required field `name`"),
     (b'{"labels": [{"name": "a", "color": [1, 2]}]}', r"length >= 3"),
     (b'{"labels": [{"name": "a", "color": [1, 2, 300]}]}', r"/labels/0/color \[1, 2, 300\] is not three values"),
     (b'{"labels": [{"name": "a", "instances": "yes"}]}', "Expected `bool`"),
-    (b'{"labels": ' + b"[" * 100_000, "is no config of Mapillary Vistas"),
+    (b'{"labels": ' + b"[" * 100_000, "is not a config of Mapillary Vistas"),
     (json.dumps({"labels": [{"name": str(k)} for k in range(257)]}).encode(), "257 labels; 1 to 256"),
 ]
 

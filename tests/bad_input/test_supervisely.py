@@ -15,13 +15,13 @@ from PIL import Image
 
 import segdata
 from segdata.core.errors import UnreadableError
-from segdata.formats.tools.supervisely.bitmap import encoded_mask
+from segdata.formats.tools.supervisely_bitmap import encode_mask
 
 SOUND = {
     "classTitle": "cat",
     "tags": [],
     "geometryType": "bitmap",
-    "bitmap": {"data": encoded_mask(np.ones((2, 2), bool)), "origin": [1, 1]},
+    "bitmap": {"data": encode_mask(np.ones((2, 2), bool)), "origin": [1, 1]},
 }
 
 

@@ -123,5 +123,5 @@ def test_misuse_is_said_in_one_line(tmp_path: Path) -> None:
         segdata.read(tmp_path, format="yolo-seg")
     for name in ("a.yaml", "b.yaml"):
         (tmp_path / name).write_text("names: [cat]\n", encoding="utf-8")
-    with pytest.raises(UnreadableError, match=r"a\.yaml, b\.yaml: which of them is meant"):
+    with pytest.raises(UnreadableError, match=r"a\.yaml, b\.yaml: more than one may name the classes"):
         segdata.read(tmp_path, format="yolo-seg")

@@ -1,22 +1,38 @@
-"""Regions: what one mask of ADE20K shows, class in red and green, instance in blue."""
+"""Regions of ADE20K's masks, and which object of the text file each of them is.
 
-from collections.abc import Container, Iterator
+A mask has the class in red and green, and the instance in blue. Neither file says which region is which object: the
+blue values of regions count neither the ids nor the order of the objects in a JSON file (in three sample images their
+ranks have nothing to do with either), so a region is the object that covers it. Source: CSAILVision/ADE20K.
+
+Visible and hidden pixels of an object together are an attribute in COCO's RLE, not a segment: training, counting and
+comparing would see every occluded object twice, and rules would call the two duplicates. The attribute goes with the
+object into every format that holds attributes, exactly.
+"""
+
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from segdata.core import kernels
 from segdata.core.errors import count_noun
-from segdata.core.finding import Defect
+from segdata.core.finding import Defect, Severity
 from segdata.core.runs import Ints, Runs
+from segdata.core.schema import rle_to_runs, runs_to_rle
+from segdata.formats.ade.documents import COLUMNS, AdeObject
+from segdata.formats.shapes.geometry import Polygon, check_ring
+from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shared.mask_files import ValueRuns, decode_mask, undecodable_mask
 from segdata.formats.shared.mask_values import unpack_color
 from segdata.formats.shared.per_image import BrokenLabelsError, relative_path
 
 
 @dataclass(frozen=True, slots=True)
-class Regions:
+class LevelRegions:
     """The n regions of one level, in the order of their blue values.
 
     Attributes
@@ -59,14 +75,14 @@ class Regions:
         return result
 
 
-def regions(root: Path, path: Path, level: int, expected: Container[int], known: Container[int]) -> Regions:
+def read_regions(root: Path, path: Path, level: int, expected: Container[int], classes: Container[int]) -> LevelRegions:
     """The regions of a mask.
 
     Parameters
     ----------
     expected : the classes that the image's text file has on this level: they are read from a red value that is no
         multiple of 10, too
-    known : all classes of the dataset
+    classes : all classes of the dataset
 
     Raises BrokenLabelsError, with the defect, where the mask cannot be used at all.
     """
@@ -85,14 +101,14 @@ def regions(root: Path, path: Path, level: int, expected: Container[int], known:
     red, green, blue = (runs.value >> shift & 255 for shift in (0, 8, 16))
     category = red // 10 * 256 + green
     odd = red % 10 != 0
-    if odd.any() and _is_swapped(red, green, blue, known):
+    if odd.any() and _is_swapped(red, green, blue, classes):
         message = "red and blue are swapped: the file was saved by a program that takes RGB for BGR"
         raise BrokenLabelsError(Defect("SEG010", message, file))
-    shown = (category > 0) & ~(odd & ~np.array([each in expected for each in category.tolist()], bool))
+    shown = (category > 0) & ~(odd & ~np.array([class_index in expected for class_index in category.tolist()], bool))
     keys, owner = np.unique(blue[shown] << 16 | category[shown], return_inverse=True)
     owners = np.full(len(runs.value), -1, np.int32)
     owners[shown] = owner
-    return Regions(
+    return LevelRegions(
         level,
         keys & 0xFFFF,
         keys >> 16,
@@ -104,17 +120,17 @@ def regions(root: Path, path: Path, level: int, expected: Container[int], known:
     )
 
 
-def _is_swapped(red: Ints, green: Ints, blue: Ints, known: Container[int]) -> bool:
+def _is_swapped(red: Ints, green: Ints, blue: Ints, expected: Container[int]) -> bool:
     """Whether all values make sense once red and blue change places."""
     if (blue % 10 != 0).any():
         return False
     classes = np.unique(blue // 10 * 256 + green).tolist()
-    return len(classes) > 1 and all(each == 0 or each in known for each in classes)
+    return len(classes) > 1 and all(class_index == 0 or class_index in expected for class_index in classes)
 
 
 def _defects(runs: ValueRuns, odd: NDArray[np.bool_], classless: NDArray[np.bool_], file: str) -> Iterator[Defect]:
     """SEG010 for reds that are no multiples of 10, SEG009 for instances of no class: one each, with the first pixel."""
-    for rows, code, said in (
+    for rows, code, problem in (
         (np.flatnonzero(odd), "SEG010", "whose red is no multiple of 10: the mask was smoothed, resized or recoloured"),
         (np.flatnonzero(classless), "SEG009", "of an instance without class"),
     ):
@@ -122,5 +138,336 @@ def _defects(runs: ValueRuns, odd: NDArray[np.bool_], classless: NDArray[np.bool
             area = int(runs.area[rows].sum())
             x, y = runs.first_pixel(int(rows[0]))
             first = unpack_color(int(runs.value[rows[0]]))
-            message = f"{count_noun(len(rows), 'colour')} {said}: {area:,} px, the first, {first}, at x={x}, y={y}"
+            message = f"{count_noun(len(rows), 'colour')} {problem}: {area:,} px, the first, {first}, at x={x}, y={y}"
             yield Defect(code, message, file, f"x={x}, y={y}", pixels=area)
+
+
+Size = tuple[int, int]
+
+
+class _Rle(msgspec.Struct):
+    size: list[int]
+    counts: str
+
+
+def encode_rle(runs: Runs, size: Size) -> str:
+    """The runs of owner 0 in an image of this height and width as COCO's RLE, in JSON.
+
+    >>> rle(Runs(np.array([2]), np.array([1]), np.zeros(1, np.int32)), (2, 2))
+    '{"size":[2,2],"counts":"211"}'
+    """
+    height, width = size
+    counts = runs_to_rle(runs, np.array([height]), np.array([width]))[0].as_py()
+    return msgspec.json.encode({"size": [height, width], "counts": counts.decode()}).decode()
+
+
+def decode_rle(json: str, size: Size) -> Runs | None:
+    """The runs of an RLE; None where it is none of an image of this height and width."""
+    try:
+        decoded = msgspec.json.decode(json, type=_Rle)
+    except msgspec.DecodeError:
+        return None
+    if decoded.size != list(size):
+        return None
+    counts = pa.array([decoded.counts.encode("ascii", "replace")], pa.binary())
+    runs, error = rle_to_runs(counts, np.array([size[0]]), np.array([size[1]]))
+    return None if error[0] else runs
+
+
+VISIBLE, HIDDEN = 255, 128
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectMask:
+    """Where an object lies.
+
+    Attributes
+    ----------
+    runs : of the one owner 0; with a mask what can be seen of it, else the inside of its polygon
+    amodal : visible and hidden pixels as COCO's RLE, JSON; None where nothing is hidden, or nobody says so
+    """
+
+    runs: Runs
+    amodal: str | None = None
+
+
+class _Polygon(msgspec.Struct):
+    x: list[float]
+    y: list[float]
+
+
+def locate_object(
+    root: Path, note: AdeObject, size: tuple[int, int], with_mask: bool, defects: list[Defect]
+) -> ObjectMask:
+    """Where the object of a note lies in an image of this size; `with_mask`: its own mask is looked into."""
+    if with_mask and note.mask is not None and note.mask.is_file():
+        runs = _mask_runs(root, note.mask, size, defects)
+        if runs is not None:
+            hidden = runs.value == HIDDEN
+            visible = runs.owned(np.where(runs.value == VISIBLE, 0, -1).astype(np.int32), 1)
+            if len(visible) or hidden.any():
+                owner = np.where(hidden | (runs.value == VISIBLE), 0, -1).astype(np.int32)
+                return ObjectMask(visible, encode_rle(runs.owned(owner, 1), size) if hidden.any() else None)
+    return ObjectMask(_polygon_runs(note, size))
+
+
+def _mask_runs(root: Path, path: Path, size: tuple[int, int], defects: list[Defect]) -> ValueRuns | None:
+    """The values in the mask of an object; None, with a defect, where it cannot be used."""
+    file = relative_path(root, path)
+    try:
+        mask = decode_mask(path)
+    except OSError as error:
+        defects.append(undecodable_mask(root, path, error))
+        return None
+    runs = ValueRuns.of(mask.pixels)
+    if (runs.height, runs.width) != size:
+        message = f"the mask of an object is {runs.width}x{runs.height}, the mask of the image is {size[1]}x{size[0]}"
+        defects.append(Defect("SEG003", message, file, lost=True))
+        return None
+    strange = np.flatnonzero(~np.isin(runs.value, (0, HIDDEN, VISIBLE)))
+    if len(strange):
+        x, y = runs.first_pixel(int(strange[0]))
+        area = int(runs.area[strange].sum())
+        message = (
+            f"{count_noun(len(strange), 'value')} other than {VISIBLE} (visible) and {HIDDEN} (hidden): {area:,} px, "
+            f"the first, {runs.value[strange[0]]}, at x={x}, y={y}"
+        )
+        defects.append(Defect("SEG009", message, file, f"x={x}, y={y}", pixels=area))
+    return runs
+
+
+def _polygon_runs(note: AdeObject, size: tuple[int, int]) -> Runs:
+    """The pixels inside the polygon of a note; none where it has no sound one."""
+    try:
+        polygon = msgspec.json.decode(note.attributes.get("polygon", "null"), type=_Polygon)
+    except msgspec.ValidationError:
+        return Runs.empty()
+    if len(polygon.x) != len(polygon.y):
+        return Runs.empty()
+    points = np.column_stack([polygon.x, polygon.y])
+    if check_ring(points) is not None:
+        return Runs.empty()
+    return rasterise([[Polygon(points)]], "centre-evenodd", *size)
+
+
+def missing_masks(root: Path, notes: Sequence[AdeObject], file: str) -> Iterator[Defect]:
+    """SEG002 for the masks of objects that do not exist: for an image without any an info."""
+    named = [note for note in notes if note.mask is not None]
+    missing = [note for note in named if note.mask is not None and not note.mask.is_file()]
+    if missing and missing[0].mask is not None:
+        first = relative_path(root, missing[0].mask)
+        message = f"{len(missing)} of {count_noun(len(named), 'mask')} of objects do not exist ({first} …)"
+        severity: Severity | None = "info" if len(missing) == len(named) else None
+        yield Defect("SEG002", message, file, f"{missing[0].place}/instance_mask", severity=severity)
+
+
+Floats = NDArray[np.float64]
+
+
+def match_objects(regions: LevelRegions, notes: Sequence[AdeObject], masks: Sequence[ObjectMask]) -> Ints:
+    """(n_regions,) the row of the note that each region is, -1 for none; notes of other levels are none.
+
+    First those that share most with the region, of its class and with more than half of it; then the only note of a
+    class that is left for the only region of it.
+    """
+    matched = np.full(len(regions), -1, np.int64)
+    taken = np.array([note.level != regions.level for note in notes], bool)
+    classes = np.array([note.category for note in notes], np.int64)
+    same = (regions.category[:, None] == classes) & ~taken & (regions.key > 0)[:, None]
+    iou, covered = _overlap(regions, masks)
+    region, note = np.nonzero(same & (covered > 0.5))
+    for pair in np.argsort(-iou[region, note], kind="stable").tolist():
+        if matched[region[pair]] < 0 and not taken[note[pair]]:
+            matched[region[pair]] = note[pair]
+            taken[note[pair]] = True
+    free = same & ~taken & (matched < 0)[:, None]
+    alone = free & (free.sum(axis=1, keepdims=True) == 1) & (free.sum(axis=0, keepdims=True) == 1)
+    region, note = np.nonzero(alone)
+    matched[region] = note
+    return matched
+
+
+def _overlap(regions: LevelRegions, masks: Sequence[ObjectMask]) -> tuple[Floats, Floats]:
+    """(n_regions, n_notes) shared pixels over those of either, and over the region's."""
+    order = np.argsort(regions.runs.start, kind="stable")
+    start, owner = regions.runs.start[order], regions.runs.owner[order]
+    end = start + regions.runs.length[order]
+    shared = np.zeros((len(regions), len(masks)))
+    for column, mask in enumerate(masks):
+        region, _, _, length = kernels.strips(
+            start, end, owner, mask.runs.start, mask.runs.start + mask.runs.length, mask.runs.owner
+        )
+        shared[:, column] = np.bincount(region, weights=length, minlength=len(regions))
+    area = regions.runs.areas(len(regions))[:, None]
+    mask_area = np.array([int(mask.runs.length.sum()) for mask in masks], np.int64)
+    return shared / np.maximum(area + mask_area - shared, 1), shared / np.maximum(area, 1)
+
+
+def match_by_number(regions: LevelRegions, notes: Sequence[AdeObject]) -> Ints | None:
+    """(n_regions,) the row of the note that each region is, by its number; None where numbers cannot be told."""
+    rows = {note.number: row for row, note in enumerate(notes) if note.level == regions.level}
+    numbers = regions.numbers(len(rows))
+    if numbers is None:
+        return None
+    return np.array([rows.get(number, -1) for number in numbers.tolist()], np.int64)
+
+
+def match_wholes(parts: LevelRegions, objects: LevelRegions) -> Ints:
+    """(n_parts,) the row of the object that shares most pixels with each part; -1 where none does."""
+    sides = [_sorted_runs(level) for level in (parts, objects)]
+    a, b, _, length = kernels.strips(*sides[0], *sides[1])
+    shared = np.zeros((len(parts), len(objects) + 1))
+    np.add.at(shared, (a, b + 1), length)  # column 0: none
+    whole: Ints = shared.argmax(axis=1).astype(np.int64)
+    return whole - 1
+
+
+def _sorted_runs(regions: LevelRegions) -> tuple[Ints, Ints, NDArray[np.int32]]:
+    """Start, end and owner of the runs, sorted by start."""
+    order = np.argsort(regions.runs.start, kind="stable")
+    start = regions.runs.start[order]
+    return start, start + regions.runs.length[order], regions.runs.owner[order]
+
+
+_LEVEL = 1000  # between the ids of two levels, where objects have numbers only
+
+
+@dataclass(frozen=True, slots=True)
+class AdeSegments:
+    """The n regions of all levels.
+
+    Attributes
+    ----------
+    index, key, level : (n,) class index, blue value and level of each
+    row : (n,) the row of `notes` that each is; -1: nothing is said of it
+    whole : (n,) the segment that each is a part of, by its place; -1: none
+    file : (n,) the mask that each was read from
+    runs : owners are the regions
+    size : height and width in pixels
+    notes : what the text file says
+    drawn : where its objects lie; empty where they are numbered
+    """
+
+    index: Ints
+    key: Ints
+    level: Ints
+    row: Ints
+    whole: Ints
+    file: list[str]
+    runs: Runs
+    size: tuple[int, int]
+    notes: Sequence[AdeObject]
+    drawn: Sequence[ObjectMask]
+
+    @staticmethod
+    def of(
+        levels: Sequence[LevelRegions], notes: Sequence[AdeObject], masks: Sequence[ObjectMask], defects: list[Defect]
+    ) -> "AdeSegments":
+        """The regions of all levels; what the text file says is found by place, else by number."""
+        counts = [len(regions) for regions in levels]
+        before = np.concatenate([[0], np.cumsum(counts)])
+        row = [_match_rows(regions, notes, masks, defects) for regions in levels]
+        whole = [np.full(counts[0], -1, np.int64)]
+        for k in range(1, len(levels)):
+            parent = match_wholes(levels[k], levels[k - 1])
+            whole.append(np.where(parent < 0, -1, parent + before[k - 1]))
+        return AdeSegments(
+            np.concatenate([regions.category for regions in levels]),
+            np.concatenate([regions.key for regions in levels]),
+            np.repeat([regions.level for regions in levels], counts),
+            np.concatenate(row),
+            np.concatenate(whole),
+            [regions.file for regions in levels for _ in range(len(regions))],
+            Runs.concatenate([regions.runs for regions in levels], counts),
+            levels[0].size,
+            notes,
+            masks,
+        )
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def note(self, segment: int) -> AdeObject | None:
+        """What is said of a segment."""
+        return self.notes[self.row[segment]] if self.row[segment] >= 0 else None
+
+    def first_pixel(self, segment: int) -> str:
+        """Where a segment begins, as a place."""
+        x, y = divmod(int(self.runs.start[self.runs.offsets(len(self))[segment]]), max(self.size[0], 1))
+        return f"x={x}, y={y}"
+
+    def ids(self) -> Ints:
+        """(n,) ids of the text file, else level and number, else free ones."""
+        ids = np.full(len(self), -1, np.int64)
+        has_note = np.zeros(len(self), bool)
+        for segment in range(len(self)):
+            note = self.note(segment)
+            if note is not None:
+                ids[segment] = note.level * _LEVEL + (note.number or 0) if note.id is None else note.id
+                has_note[segment] = True
+        ids[~has_note] = max(0, int(ids[has_note].max(initial=0))) + 1 + np.arange(int((~has_note).sum()))
+        return ids
+
+    def columns(self, kept: Ints, ids: Ints) -> dict[str, list[object]]:
+        """Further columns of some segments."""
+        columns: dict[str, list[object]] = {name: [] for name in ("attributes", "file", "place", *COLUMNS)}
+        for segment in kept.tolist():
+            note = self.note(segment)
+            values: dict[str, object] = dict(note.columns) if note else {}
+            if self.key[segment] == 0:
+                values["iscrowd"] = True  # the class is known, the instance is not
+            columns["attributes"].append(sorted(self._attributes(segment, note, ids).items()) or None)
+            columns["file"].append(self.file[segment])
+            columns["place"].append(f"class {self.index[segment]}, blue {self.key[segment]}")
+            for name in COLUMNS:
+                columns[name].append(values.get(name))
+        return columns
+
+    def _attributes(self, segment: int, note: AdeObject | None, ids: Ints) -> dict[str, str]:
+        """What is said of a segment, with its place in the levels and what is hidden of it."""
+        attributes = dict(note.attributes) if note else {}
+        if self.drawn and note is not None:
+            amodal = self.drawn[self.row[segment]].amodal
+            attributes |= {"amodal": amodal} if amodal else {}
+        if self.level[segment]:
+            attributes["part_level"] = str(self.level[segment])
+            by_place = int(ids[self.whole[segment]]) if self.whole[segment] >= 0 else None
+            whole_id = note.part_of if note is not None and note.id is not None else by_place
+            attributes |= {} if whole_id is None else {"part_of": str(whole_id)}
+        return attributes
+
+    def disagreements(self, file: str) -> Iterator[Defect]:
+        """SEG014 where the masks have regions that the text file does not name, or the reverse; `file` is that file."""
+        nameless = np.flatnonzero((self.row < 0) & (self.key > 0))
+        if len(nameless):
+            area = int(self.runs.areas(len(self))[nameless].sum())
+            place = self.first_pixel(int(nameless[0]))
+            what = f"{count_noun(len(nameless), 'region')} of the masks without an object in {file}: {area:,} px"
+            yield Defect("SEG014", f"{what}, the first at {place}", self.file[nameless[0]], place, pixels=area)
+        levels = set(self.level.tolist()) | {0}
+        hidden = set(range(len(self.notes))) - set(self.row.tolist())
+        lost = [self.notes[row] for row in sorted(hidden) if self.notes[row].level in levels]
+        if lost:
+            message = f"{count_noun(len(lost), 'object')} without a region in the masks ({lost[0].name!r} …)"
+            ids = tuple(note.id for note in lost if note.id is not None)
+            yield Defect("SEG014", message, file, lost[0].place, segments=ids, severity="info")
+
+
+def _match_rows(
+    regions: LevelRegions, notes: Sequence[AdeObject], masks: Sequence[ObjectMask], defects: list[Defect]
+) -> Ints:
+    """(n,) the row of the note that each region is; -1 for none."""
+    if masks:
+        return match_objects(regions, notes, masks)
+    if not notes:
+        return np.full(len(regions), -1, np.int64)
+    rows = match_by_number(regions, notes)
+    if rows is None:
+        n_objects = sum(note.level == regions.level for note in notes)
+        message = (
+            f"the mask has {count_noun(len(regions), 'region')}, the "
+            f"text file {count_noun(n_objects, 'object')} on this level"
+        )
+        defects.append(Defect("SEG014", f"{message}: which is which is unknown", regions.file))
+        return np.full(len(regions), -1, np.int64)
+    return rows

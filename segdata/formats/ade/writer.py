@@ -1,29 +1,153 @@
-"""Writer: the masks of each level, the JSON file of each image, and the masks of single objects."""
+"""Writes ADE20K: the masks of each level, the JSON file of each image, and the masks of single objects."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.ade.document import MOST_CLASSES, OWN_KEYS
-from segdata.formats.ade.files import SEG
-from segdata.formats.ade.painter import paint_level, paint_object
-from segdata.formats.ade.words import Words, with_defaults
-from segdata.formats.shared.count_losses import count_losses, count_segment_mask_losses, count_spatial_losses
-from segdata.formats.shared.painting import ImageSegments, MaskPaths, segment_examples, segments_by_image
+from segdata.formats.ade.documents import COLUMNS, MOST_CLASSES, MOST_LEVELS, OWN_KEYS, write_attribute
+from segdata.formats.ade.reader import SEG
+from segdata.formats.ade.regions import HIDDEN, VISIBLE, Size, decode_rle, encode_rle
+from segdata.formats.shared.count_losses import (
+    count_hidden_segments,
+    count_losses,
+    count_segment_mask_losses,
+    count_spatial_losses,
+)
+from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.painting import ImageSegments, MaskPaths, paint, segment_examples, segments_by_image
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import write_sidecars
 
-_HELD = frozenset(
+Keys = dict[str, msgspec.Raw]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentKeys:
+    """Of the n segments of a batch.
+
+    Attributes
+    ----------
+    level : (n,) 0 for objects, 1 for their parts …
+    part_of : (n,) the segment id of what each is a part of; None: of nothing that is known
+    amodal : (n,) visible and hidden pixels, as an attribute has them
+    keys : (n,) everything else that is said
+    lost : rows of segments with an attribute that has no place
+    """
+
+    level: Ints
+    part_of: list[int | None]
+    amodal: list[str | None]
+    keys: list[Keys]
+    lost: list[int]
+
+    @staticmethod
+    def of(batch: Batch) -> "SegmentKeys":
+        """What a batch's segments say."""
+        words = SegmentKeys(np.zeros(batch.n_segments, np.int64), [], [], [], [])
+        for row, pairs in enumerate(batch.segments["attributes"].to_pylist()):
+            attributes = dict(pairs or ())
+            level = _as_integer(attributes.get("part_level"))
+            if level is not None and 1 <= level <= MOST_LEVELS:
+                words.level[row] = level
+                del attributes["part_level"]
+            whole_id = _as_integer(attributes.get("part_of")) if words.level[row] else None
+            if whole_id is not None:
+                del attributes["part_of"]
+            words.part_of.append(whole_id)
+            words.amodal.append(attributes.pop("amodal", None))
+            keys = {name: write_attribute(name, json) for name, json in attributes.items()}
+            words.keys.append({name: msgspec.Raw(json.encode()) for name, json in keys.items() if json is not None})
+            if None in keys.values():
+                words.lost.append(row)
+        _add_columns(batch, words.keys)
+        return words
+
+
+def _add_columns(batch: Batch, keys: list[Keys]) -> None:
+    """Add what has a column here and is a key there. Model or human is said of annotations, too."""
+    made_by = batch.annotations["source"].take(batch.segments["annotation"]).to_pylist()
+    for name in COLUMNS:
+        for segment_keys, own, inherited in zip(keys, batch.segments[name].to_pylist(), made_by, strict=True):
+            value = own or inherited if name == "source" else own
+            if value is not None and value is not False and value == value:  # NaN is nothing, too
+                segment_keys[name] = msgspec.Raw(msgspec.json.encode(value))
+
+
+def _as_integer(json: str | None) -> int | None:
+    """A JSON text as a whole number; None where it is none."""
+    try:
+        return None if json is None else msgspec.json.decode(json, type=int)
+    except msgspec.DecodeError:
+        return None
+
+
+def with_defaults(name: str, keys: Mapping[str, msgspec.Raw]) -> Keys:
+    """The keys of an object whose category is called `name`, with those that other programs expect, empty."""
+    empty = {"raw_name": name, "attributes": [], "occluded": [], "crop": [], "polygon": {"x": [], "y": []}}
+    return {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in empty.items()} | dict(keys)
+
+
+MOST_OBJECTS = 255  # instances of one level, in the blue of a pixel
+
+
+def paint_level(batch: Batch, sheet: ImageSegments, path: Path, losses: LossCounter) -> Runs:
+    """Write the mask of one level; what can be seen of each of its n segments in it.
+
+    Raises SegdataError where blue cannot number them.
+    """
+    n = len(sheet.segments)
+    if n > MOST_OBJECTS:
+        raise SegdataError(
+            f"image {sheet.image_id!r} has {n} objects on one level, ADE20K's masks hold {MOST_OBJECTS}; write "
+            "instance-ids or coco-instances, or leave some out"
+        )
+    category = integer_column(batch.segments["category_id"])[sheet.segments]
+    blue = np.floor(255 * np.arange(1, n + 1) / max(n, 1) + 0.5).astype(np.int64)  # spread, as ADE20K has it
+    values = category // 256 * 10 | category % 256 << 8 | blue << 16
+    pixels = paint(sheet, values, 0, np.uint32)
+    channels = pixels.view(np.uint8).reshape(*pixels.shape, 4)[:, :, :3]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.ascontiguousarray(channels)).save(path)
+    count_hidden_segments(batch, sheet, values, pixels, losses)
+    runs = ValueRuns.of(pixels)
+    owner = {value: segment for segment, value in enumerate(values.tolist())}
+    return runs.owned(np.array([owner.get(value, -1) for value in runs.value.tolist()], np.int32), n)
+
+
+def paint_object(visible: Runs, amodal: str | None, size: Size, path: Path) -> bool:
+    """Write the mask of one object: what can be seen of it, and what is hidden.
+
+    `visible` has the one owner 0, `amodal` is an attribute. Returns whether that is read back as it is.
+    """
+    height, width = size
+    canvas = np.zeros(height * width, np.uint8)
+    whole_ = None if amodal is None else decode_rle(amodal, size)
+    if whole_ is not None:
+        canvas[expand_ranges(whole_.start, whole_.length)] = HIDDEN
+    canvas[expand_ranges(visible.start, visible.length)] = VISIBLE
+    pixels = np.ascontiguousarray(canvas.reshape(width, height).T)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    if amodal is None:
+        return True
+    runs = ValueRuns.of(pixels)
+    if HIDDEN not in runs.value:
+        return False
+    return encode_rle(runs.owned(np.where(runs.value > 0, 0, -1).astype(np.int32), 1), size) == amodal
+
+
+_HELD_COLUMNS = frozenset(
     {f"images.{name}" for name in ("split", "sequence", "frame", "metadata")}
     | {f"segments.{name}" for name in ("attributes", "score", "source", "track_id", "iscrowd")}
 )
@@ -65,25 +189,25 @@ class _Writer:
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[tuple[Cell, ...]]:
         """Write the files of each image, and tell the rows of images.csv."""
-        known = np.array(list(self.taxonomy.by_id()), np.int64)
+        category_ids = np.array(list(self.taxonomy.by_id()), np.int64)
         for batch in batches:
-            kept = np.isin(integer_column(batch.segments["category_id"]), known)
-            words = Words.of(batch)
+            kept = np.isin(integer_column(batch.segments["category_id"]), category_ids)
+            words = SegmentKeys.of(batch)
             self._count(batch, kept, words)
-            said = batch.images.select(["sequence", "frame", "split", "metadata"]).to_pylist()
-            for sheet, each in zip(segments_by_image(batch), said, strict=True):
-                metadata, mask = dict(each.pop("metadata") or ()), None
+            image_rows = batch.images.select(["sequence", "frame", "split", "metadata"]).to_pylist()
+            for sheet, image_row in zip(segments_by_image(batch), image_rows, strict=True):
+                metadata, mask = dict(image_row.pop("metadata") or ()), None
                 if sheet.annotated:
                     stem = self._names.name(sheet.image_id, "").removeprefix("masks/")
                     mask = f"{stem}{SEG}"
                     rows = np.flatnonzero(kept[sheet.segments] & (sheet.runs.areas(len(sheet.segments)) > 0))
                     self._write(batch, sheet.only(rows), words, stem, metadata)
                 self._count_metadata(sheet, metadata)
-                yield sheet.image_id, mask, sheet.width, sheet.height, sheet.uri, *each.values()
+                yield sheet.image_id, mask, sheet.width, sheet.height, sheet.uri, *image_row.values()
 
-    def _count(self, batch: Batch, kept: NDArray[np.bool_], words: Words) -> None:
+    def _count(self, batch: Batch, kept: NDArray[np.bool_], words: SegmentKeys) -> None:
         """Count what is lost of a batch; segments of different levels may overlap."""
-        count_losses(batch, self.losses, self.lost, _HELD)
+        count_losses(batch, self.losses, self.lost, _HELD_COLUMNS)
         for level in np.unique(words.level).tolist():
             rows = np.flatnonzero(words.level == level)
             count_segment_mask_losses(batch.take_segments(rows), kept[rows], self.losses)
@@ -95,17 +219,19 @@ class _Writer:
         if metadata and (not sheet.annotated or OWN_KEYS & metadata.keys()):
             self.losses.add("image-details", "images", 1, examples=[sheet.image_id])
 
-    def _write(self, batch: Batch, sheet: ImageSegments, words: Words, stem: str, metadata: dict[str, str]) -> None:
+    def _write(
+        self, batch: Batch, sheet: ImageSegments, words: SegmentKeys, stem: str, metadata: dict[str, str]
+    ) -> None:
         """Write the files of one image."""
         n = len(sheet.segments)
         level = words.level[sheet.segments]
-        seen = [Runs.empty()]
-        for each in range(int(level.max(initial=0)) + 1):
-            rows = np.flatnonzero(level == each)
-            path = self.target / (f"{stem}_parts_{each}.png" if each else f"{stem}{SEG}")
+        level_runs = [Runs.empty()]
+        for depth in range(int(level.max(initial=0)) + 1):
+            rows = np.flatnonzero(level == depth)
+            path = self.target / (f"{stem}_parts_{depth}.png" if depth else f"{stem}{SEG}")
             runs = paint_level(batch, sheet.only(rows), path, self.losses)
-            seen.append(Runs(runs.start, runs.length, rows[runs.owner].astype(np.int32)))
-        visible = Runs.concatenate(seen, [0] * len(seen)).sorted_by_owner(n)
+            level_runs.append(Runs(runs.start, runs.length, rows[runs.owner].astype(np.int32)))
+        visible = Runs.concatenate(level_runs, [0] * len(level_runs)).sorted_by_owner(n)
         shown = np.flatnonzero(visible.areas(n) > 0)
         masks = []
         for number, row in enumerate(shown.tolist()):
@@ -119,16 +245,20 @@ class _Writer:
         encoded = msgspec.json.encode({"annotation": document})
         (self.target / f"{stem}.json").write_bytes(encoded)
 
-    def _document(self, batch: Batch, sheet: ImageSegments, words: Words, masks: list[str]) -> dict[str, object]:
+    def _document(self, batch: Batch, sheet: ImageSegments, words: SegmentKeys, masks: list[str]) -> dict[str, object]:
         """What the JSON file says of an image and of the segments that can be seen."""
-        given = integer_column(batch.segments["segment_id"])[sheet.segments]
-        ids = given if len(np.unique(given)) == len(given) else np.arange(len(given), dtype=np.int64)
-        self._lose("segment-id", batch, sheet.segments[ids != given])
-        id_of = dict(zip(given[::-1].tolist(), ids[::-1].tolist(), strict=True))
+        segment_ids = integer_column(batch.segments["segment_id"])[sheet.segments]
+        ids = (
+            segment_ids
+            if len(np.unique(segment_ids)) == len(segment_ids)
+            else np.arange(len(segment_ids), dtype=np.int64)
+        )
+        self._lose("segment-id", batch, sheet.segments[ids != segment_ids])
+        id_of = dict(zip(segment_ids[::-1].tolist(), ids[::-1].tolist(), strict=True))
         part_of = [words.part_of[row] for row in sheet.segments.tolist()]
         lost = [row for row, whole_ in enumerate(part_of) if whole_ is not None and whole_ not in id_of]
         self._lose("attributes", batch, sheet.segments[lost])
-        wholes = [None if each is None else id_of.get(each) for each in part_of]
+        wholes = [None if whole_id is None else id_of.get(whole_id) for whole_id in part_of]
         parts: dict[int | None, list[int]] = {}
         for id_, whole_ in zip(ids.tolist(), wholes, strict=True):
             parts.setdefault(whole_, []).append(id_)

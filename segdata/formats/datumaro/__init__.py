@@ -1,1 +1,72 @@
-"""Datumaro's own JSON: labels, items with their annotations, and both ways between these and segments."""
+"""Datumaro: the JSON documents of Datumaro's own format, one a subset, as CVAT and Datumaro write them.
+
+Specification: src/datumaro/plugins/data_formats/datumaro (base.py, exporter.py) of open-edge-platform/datumaro;
+pixels as pycocotools makes them, which is what Datumaro uses.
+
+Read: ``annotations/<subset>.json`` with images in ``images/<subset>/`` or ``images/``. Polygons, masks and ellipses are
+segments (an ellipse as the polygon of 720 points that Datumaro makes of it). Polygons of one `group` and label are one
+segment. `z_order` and attributes are kept; the attributes `is_crowd`, `score` and `track_id`, and `object_id`, become
+the columns of that meaning. Label ids are positions in the list of labels. A subset is a split, except ``default``. An
+item's own attributes are metadata of its image; `annotator` and `source` among them say who annotated. Boxes, points,
+lines and labels of whole images are not segmentations: they are counted and left out.
+
+Written: a document for each split. A segment is a polygon, or several of one group, if the source's rings rasterise to
+exactly its pixels, else a mask. ``taxonomy.yaml`` beside them has the ids, kinds and guideline of the categories, which
+labels cannot hold. If an image has several annotators, the first one's work is written.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.errors import UnreadableError
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import DATUMARO_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.shared.derived_sources import ChainedSource
+
+
+LOSSES: frozenset[LossKind] = DATUMARO_LOSSES
+CHECKED = ("Datumaro 1.13 (reads what is written, writes what is read)", "pycocotools")
+_VERSION = rb'"dm_format_version"\s*:'
+_LEGACY = rb'"categories"\s*:\s*\{\s*"label"\s*:\s*\{\s*"(labels|label_groups|attributes)"'
+
+
+def detect(probe: FileProbe) -> FormatMatch | None:
+    """JSON documents that name the format's version, or begin as those did that had none."""
+    pattern = r"\.json$" if probe.root.is_file() else r"^(annotations/)?[^/]+\.json$"
+    names = probe.heads(pattern, _VERSION)
+    if names:
+        return FormatMatch(1.0, f"Datumaro: {', '.join(names[:3])} has dm_format_version")
+    names = probe.heads(pattern, _LEGACY)
+    return FormatMatch(0.95, f"Datumaro: {', '.join(names[:3])} has labels as Datumaro writes them") if names else None
+
+
+def read(request: ReadRequest) -> "ChainedSource":
+    """Open the documents of a dataset, or one of them; raises UnreadableError where there is none."""
+    from segdata.formats.datumaro.reader import open_documents
+
+    root = request.root
+    if not root.exists():
+        raise UnreadableError(f"{root}: does not exist")
+    paths = [root] if root.is_file() else sorted((root / "annotations").glob("*.json")) or _beside_others(root)
+    if not paths:
+        raise UnreadableError(f"{root}: no Datumaro JSON in it or in its folder annotations")
+    return open_documents(request, paths)
+
+
+def _beside_others(root: Path) -> list[Path]:
+    """The documents in a folder that may hold other JSON too; all of it where none looks like one."""
+    probe = FileProbe(root)
+    names = probe.heads(r"^[^/]+\.json$", _VERSION) or probe.heads(r"^[^/]+\.json$", _LEGACY)
+    return [root / name for name in names] or sorted(root.glob("*.json"))
+
+
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
+    """Write ``annotations/<split>.json`` and ``taxonomy.yaml`` into the folder `target`."""
+    from segdata.formats.datumaro.writer import write_documents
+
+    write_documents(profile, batches, target, losses)

@@ -1,7 +1,11 @@
-"""Writes Datumaro documents: one a split, an item for each image, a batch at a time."""
+"""Writes Datumaro documents: one for each split, an item for each image, a batch at a time.
+
+A segment is one polygon, several polygons of one group, or a mask.
+"""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -9,26 +13,129 @@ from typing import IO, Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from segdata.core.batch import Batch, integer_column
 from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
+from segdata.core.runs import Ints
 from segdata.formats.coco.attributes import raw_json
-from segdata.formats.datumaro.annotations import annotations_of
+from segdata.formats.coco.document import Raw
+from segdata.formats.coco.instances_writer import encode_segments
+from segdata.formats.coco.segmentations import write_rles
 from segdata.formats.datumaro.items import DEFAULT
-from segdata.formats.datumaro.labels import label_items
+from segdata.formats.datumaro.reader import label_items
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
 from segdata.formats.shared.declared_losses import DATUMARO_LOSSES
 from segdata.formats.shared.painting import in_first_annotation, segment_examples
 from segdata.formats.shared.taxonomies import write_sidecars
 
+_COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes that stand for what has a column
+_COLUMNS = ("segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "attributes")
+Json = dict[str, Any]  # Any: JSON
+
+
+def segment_annotations(batch: Batch, rows: Ints, label_of: Mapping[int, int], losses: LossCounter) -> list[list[Json]]:
+    """(n,) the annotations that each segment at these rows becomes."""
+    table = batch.segments.select(_COLUMNS).take(pa.array(rows))
+    moved = np.flatnonzero((integer_column(table["segment_id"]) == 0) | table["source_id"].is_valid().to_numpy())
+    losses.add("segment-id", "segments", len(moved), examples=segment_examples(batch, rows[moved]))
+    segments = table.to_pylist()
+    attributes = [{key: raw_json(value) for key, value in segment["attributes"] or ()} for segment in segments]
+    taken = np.array([k for k, segment in enumerate(attributes) if _COLUMN_ATTRIBUTES & segment.keys()], np.int64)
+    losses.add("attributes", "segments", len(taken), examples=segment_examples(batch, rows[taken]))
+    labels = [label_of[segment["category_id"]] for segment in segments]
+    group, alone = _groups(batch.segment_image[rows].tolist(), labels, attributes)
+    shapes = _segment_shapes(batch, rows, alone, losses)
+    own = max(group, default=0) + 1
+    return [
+        [
+            {**_annotation_fields(segment, kept, label), "group": number or (own + k if len(parts) > 1 else 0), **part}
+            for part in parts
+        ]
+        for k, (segment, kept, label, number, parts) in enumerate(
+            zip(segments, attributes, labels, group, shapes, strict=True)
+        )
+    ]
+
+
+def _groups(
+    image: Sequence[int], labels: Sequence[int], attributes: Sequence[dict[str, Raw]]
+) -> tuple[list[int], list[bool]]:
+    """(n,) the group of each segment, 0 for none, and whether it is the only one there with its label.
+
+    A group of several segments is no attribute, but a field; polygons of one group and label would become one segment.
+    """
+    number = [
+        int(bytes(number_["group"])) if bytes(number_.get("group", b"")).isdigit() else 0 for number_ in attributes
+    ]
+    size = Counter(zip(image, number, strict=True))
+    group = [
+        number_ if number_ and size[where, number_] > 1 else 0 for where, number_ in zip(image, number, strict=True)
+    ]
+    for number_, kept in zip(group, attributes, strict=True):
+        if number_:
+            del kept["group"]
+    n_alike = Counter(zip(image, group, labels, strict=True))
+    alone = [
+        not number_ or n_alike[where, number_, label] == 1
+        for where, number_, label in zip(image, group, labels, strict=True)
+    ]
+    return group, alone
+
+
+def _segment_shapes(batch: Batch, rows: Ints, alone: Sequence[bool], losses: LossCounter) -> list[list[Json]]:
+    """(n,) the polygons of each segment, or its mask where it cannot be polygons."""
+    shapes = encode_segments(batch, rows, "source").shapes
+    masked = [
+        not (is_alone and isinstance(shape, list) and shape) for shape, is_alone in zip(shapes, alone, strict=True)
+    ]
+    masked_rows = np.flatnonzero(masked)
+    lost = masked_rows[batch.segments["rings"].is_valid().to_numpy()[rows[masked_rows]]]
+    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
+    coded = iter(write_rles(batch.runs, rows[masked_rows], *batch.segment_size))
+    return [
+        [{"type": "mask", "rle": next(coded)}]
+        if mask
+        else [{"type": "polygon", "points": ring} for ring in _rings(shape)]
+        for shape, mask in zip(shapes, masked, strict=True)
+    ]
+
+
+def _rings(shape: object) -> list[object]:
+    return shape if isinstance(shape, list) else []
+
+
+def _annotation_fields(segment: Json, attributes: Mapping[str, Raw], label: int) -> Json:
+    """What an annotation says beside its shape."""
+    kept: Json = {key: value for key, value in attributes.items() if key not in _COLUMN_ATTRIBUTES}
+    if segment["iscrowd"]:
+        kept["is_crowd"] = True
+    if segment["score"] is not None:
+        kept["score"] = segment["score"]
+    z_order, track = _as_integer(kept.get("z_order")), segment["track_id"]
+    if z_order:
+        del kept["z_order"]
+    fields: Json = {"id": segment["segment_id"] or 0, "label_id": label, "z_order": z_order, "attributes": kept}
+    if track is not None and track >= 0:
+        fields["object_id"] = track
+    elif track is not None:
+        kept["track_id"] = track
+    return fields
+
+
+def _as_integer(raw: Raw | None) -> int:
+    """A JSON text as a number; 0 where it is none."""
+    text = b"" if raw is None else bytes(raw)
+    return int(text) if text.removeprefix(b"-").isdigit() and len(text) < 10 else 0
+
+
 _HELD = frozenset({"annotations.annotator", "annotations.source", "images.metadata", "images.split"})
 _IMAGE = 2  # Datumaro's number for media that are images
 _OURS = frozenset({"annotator", "source"})  # what an item's attributes say of its annotation
-_Json = dict[str, Any]  # Any: JSON
 
 
-class Documents:
+class DocumentWriter:
     """The documents of a dataset, one a split, opened when the first item comes."""
 
     def __init__(self, folder: Path, profile: Profile, stack: ExitStack) -> None:
@@ -40,15 +147,15 @@ class Documents:
         self._ids: set[tuple[str, str]] = set()
         folder.mkdir(parents=True)
 
-    def add(self, subset: str, item: _Json) -> None:
+    def add(self, subset: str, item: Json) -> None:
         """Write an item; its id is the path of its image, without extension unless another has that."""
         path = item["image"]["path"]
         bare = PurePosixPath(path).with_suffix("").as_posix()
         item["id"] = path if (subset, bare) in self._ids else bare
         self._ids.add((subset, item["id"]))
-        known = subset in self._files
+        is_open = subset in self._files
         file = self._file(subset)
-        file.write((b",\n" if known else b"\n") + msgspec.json.encode(item))
+        file.write((b",\n" if is_open else b"\n") + msgspec.json.encode(item))
 
     def finish(self) -> None:
         """End all documents; there is one even without items."""
@@ -69,7 +176,7 @@ def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, lo
     count_spatial_losses(profile, losses)
     label_of = {category.id: k for k, category in reversed(list(enumerate(profile.taxonomy.categories)))}
     with ExitStack() as stack:
-        documents = Documents(target / "annotations", profile, stack)
+        documents = DocumentWriter(target / "annotations", profile, stack)
         for batch in batches:
             _count_unheld(batch, losses)
             for subset, item in _items(batch, label_of, losses):
@@ -82,12 +189,12 @@ def _count_unheld(batch: Batch, losses: LossCounter) -> None:
     """Count what no document holds."""
     count_losses(batch, losses, DATUMARO_LOSSES - {"attributes", "rings"}, _HELD)
     names = batch.images["image_id"].to_pylist()
-    bare = np.setdiff1d(np.arange(len(names)), batch.annotation_image)
-    losses.add("empty-annotation", "images", len(bare), examples=[names[row] for row in bare[:3]])
-    for name, split, said in zip(
+    unannotated = np.setdiff1d(np.arange(len(names)), batch.annotation_image)
+    losses.add("empty-annotation", "images", len(unannotated), examples=[names[row] for row in unannotated[:3]])
+    for name, split, metadata in zip(
         names, batch.images["split"].to_pylist(), batch.images["metadata"].to_pylist(), strict=True
     ):
-        if _subset(split) != (split or DEFAULT) or split == DEFAULT or _OURS & dict(said or ()).keys():
+        if _subset(split) != (split or DEFAULT) or split == DEFAULT or _OURS & dict(metadata or ()).keys():
             losses.add("image-details", "images", 1, examples=[name])
 
 
@@ -96,28 +203,30 @@ def _subset(split: str | None) -> str:
     return split if split and re.fullmatch(r"[^/\\.][^/\\]*", split) else DEFAULT
 
 
-def _items(batch: Batch, label_of: dict[int, int], losses: LossCounter) -> Iterator[tuple[str, _Json]]:
+def _items(batch: Batch, label_of: dict[int, int], losses: LossCounter) -> Iterator[tuple[str, Json]]:
     """The items of a batch, and the subset of each."""
     category = integer_column(batch.segments["category_id"])
     first = in_first_annotation(batch)
-    known = np.isin(category, np.array(list(label_of), np.int64))
-    strange = np.flatnonzero(first & ~known)
+    has_label = np.isin(category, np.array(list(label_of), np.int64))
+    strange = np.flatnonzero(first & ~has_label)
     areas = batch.runs.areas(batch.n_segments)
     losses.add("category", "segments", len(strange), int(areas[strange].sum()), segment_examples(batch, strange))
-    rows = np.flatnonzero(first & known)
-    annotations = annotations_of(batch, rows, label_of, losses)
+    rows = np.flatnonzero(first & has_label)
+    annotations = segment_annotations(batch, rows, label_of, losses)
     bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
     annotation = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows)).tolist()
     annotated = set(batch.annotation_image.tolist())
-    whose = batch.annotations.select(["annotator", "source"]).to_pylist()
+    owners = batch.annotations.select(["annotator", "source"]).to_pylist()
     height, width = (side.tolist() for side in batch.image_size)
     images = batch.images.select(["image_id", "split", "metadata"]).to_pylist()
     for row, (image, (begin, end)) in enumerate(zip(images, pairwise(bounds), strict=True)):
-        said = {key: raw_json(value) for key, value in image["metadata"] or () if key not in _OURS}
-        said |= {key: value for key, value in (whose[annotation[row]] if row in annotated else {}).items() if value}
-        media: _Json = {"path": image["image_id"]}
+        attributes = {key: raw_json(value) for key, value in image["metadata"] or () if key not in _OURS}
+        attributes |= {
+            key: value for key, value in (owners[annotation[row]] if row in annotated else {}).items() if value
+        }
+        media: Json = {"path": image["image_id"]}
         if height[row] and width[row]:
             media["size"] = [height[row], width[row]]
-        drawn = [part for parts in annotations[begin:end] for part in parts]
-        item = {"id": "", "annotations": drawn, **({"attr": said} if said else {}), "image": media}
+        parts_ = [part for parts in annotations[begin:end] for part in parts]
+        item = {"id": "", "annotations": parts_, **({"attr": attributes} if attributes else {}), "image": media}
         yield _subset(image["split"]), item

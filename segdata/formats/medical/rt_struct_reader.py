@@ -31,9 +31,8 @@ from segdata.formats.medical.dicom_images import (
 )
 from segdata.formats.medical.dicom_kinds import STRUCTURE_SET
 from segdata.formats.medical.dicom_slices import SOURCES, DicomSlice, DicomSlices, ObjectReader, SegmentMeanings
-from segdata.formats.shapes.centre import fill_centres
-from segdata.formats.shapes.flat import Flat
-from segdata.formats.shapes.soundness import check_ring
+from segdata.formats.shapes.geometry import PolygonArrays, check_ring
+from segdata.formats.shapes.raster import fill_centres
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource
 from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
@@ -483,11 +482,11 @@ def fill_regions(
     counts = np.array([len(each) for each in drawn], np.int64)
     together = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     every = np.concatenate([np.empty((0, 2)), *points])
-    odd = fill_centres(Flat(every, ends, together), np.full(n, height), np.full(n, width))
+    odd = fill_centres(PolygonArrays(every, ends, together), np.full(n, height), np.full(n, width))
     if (counts < 2).all():
         return odd, []
     alone = np.arange(len(points) + 1)
-    single = fill_centres(Flat(every, ends, alone), np.full(len(points), height), np.full(len(points), width))
+    single = fill_centres(PolygonArrays(every, ends, alone), np.full(len(points), height), np.full(len(points), width))
     region = np.repeat(np.arange(n, dtype=np.int32), counts)
     line = NumberLine.of(np.full(n, height, np.int64), np.full(n, width, np.int64))
     union = union_by_frame(

@@ -36,9 +36,8 @@ from segdata.formats.medical.dicom_objects import (
 )
 from segdata.formats.medical.rt_struct_reader import to_millimetres
 from segdata.formats.medical.volume_files import import_package
-from segdata.formats.shapes.centre import fill_centres
-from segdata.formats.shapes.flat import Flat, sums
-from segdata.formats.shapes.soundness import check_ring
+from segdata.formats.shapes.geometry import PolygonArrays, check_ring, group_offsets
+from segdata.formats.shapes.raster import fill_centres
 
 _CODE = re.compile(r"(?=.{1,16}\Z)[A-Z0-9_]+( [A-Z0-9_]+)*")
 _DATA = 0x30060050  # Contour Data
@@ -165,10 +164,10 @@ def _exact_rings(layer: AnnotatorLayer, height: int, width: int) -> dict[int, li
     said = {row: each["rings"] for row, each in enumerate(layer.segments) if each["rings"]}
     sound = {row: rings for row, rings in said.items() if all(check_ring(ring) is None for ring in rings)}
     points = [np.array(ring, np.float64).reshape(-1, 2) for rings in sound.values() for ring in rings]
-    flat = Flat(
+    flat = PolygonArrays(
         np.concatenate([np.empty((0, 2)), *points]),
-        sums(np.array([len(each) for each in points], np.int64)),
-        sums(np.array([len(rings) for rings in sound.values()], np.int64)),
+        group_offsets(np.array([len(each) for each in points], np.int64)),
+        group_offsets(np.array([len(rings) for rings in sound.values()], np.int64)),
     )
     n = len(sound)
     filled = fill_centres(flat, np.full(n, height, np.int64), np.full(n, width, np.int64))

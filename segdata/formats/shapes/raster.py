@@ -1,18 +1,184 @@
-"""Raster: shapes to pixels by the rule of the tool that drew them."""
+"""Rasterisation: shapes to pixels by the rule of the tool that drew them, and bitmaps of single segments.
 
-from collections.abc import Sequence
+Pillow and OpenCV take whole numbers for the centres of pixels and draw the edges too, so that shapes come out half a
+pixel larger on every side. What they draw depends on more than the shape: Pillow computes in single precision, where
+moving a polygon sideways changes its rounding, and OpenCV shortens edges at the border of the image before it draws
+them. So each polygon is drawn at its place in an image of its size.
+"""
 
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Literal
+
+import cv2
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
+from segdata.core import kernels
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.profile import RasterRule
-from segdata.core.runs import Ints, NumberLine, Runs
-from segdata.formats.shapes.bitmap import fill_bitmaps
-from segdata.formats.shapes.centre import fill_centres
-from segdata.formats.shapes.drawing import Rounding, draw_polygons
-from segdata.formats.shapes.ellipse import draw_ellipse
-from segdata.formats.shapes.flat import Flat
-from segdata.formats.shapes.shape import Bitmap, Ellipse, Polygon, Shape
+from segdata.core.runs import Ints, NumberLine, Runs, bounding_boxes, expand_ranges, run_columns
+from segdata.formats.shapes.geometry import Bitmap, Ellipse, Floats, Polygon, PolygonArrays, Shape, group_offsets
+
+_PIXELS = 1 << 23  # of the boxes that are cropped at once, unless a single one has more
+
+
+def fill_bitmaps(bitmaps: Sequence[Bitmap], height: Ints, width: Ints) -> Runs:
+    """The pixels of n bitmaps as far as they lie in their images, whose sizes (n,) are in pixels; owners are they."""
+    places = np.array([(bitmap.x, bitmap.y, bitmap.mask.shape[1]) for bitmap in bitmaps], np.int64)
+    left, top, wide = places.reshape(-1, 3).T.copy()
+    masks = [bitmap.mask.ravel() for bitmap in bitmaps]
+    pixels = np.concatenate([np.empty(0, bool), *masks]).view(np.uint8)
+    cut = group_offsets(np.fromiter(map(len, masks), np.int64, len(masks)))
+    return Runs(*kernels.draw_bitmaps(pixels, cut, left, top, wide, height, width))
+
+
+def crop_bitmaps(runs: Runs, height: Ints, n_owners: int) -> Iterator[Bitmap]:
+    """The bitmap of each owner, cropped to its pixels; one of 0 x 0 for an owner without any.
+
+    `height` (n_owners,) is that of the owner's image, in pixels. Memory is bounded by a few megabytes of boxes, or
+    the largest one.
+    """
+    x, y, wide, high = bounding_boxes(runs, height, n_owners)
+    column, row = run_columns(runs, height)
+    column, row = column - x[runs.owner], row - y[runs.owner]
+    offset = runs.offsets(n_owners)
+    portion = (np.cumsum(wide * high) - 1) // _PIXELS
+    cuts = [0, *(np.flatnonzero(np.diff(portion)) + 1).tolist(), n_owners]
+    for first, last in pairwise(cuts):
+        run_slice, owner_slice = slice(offset[first], offset[last]), slice(first, last)
+        owner = (runs.owner[run_slice] - first).astype(np.int32)
+        pixels = kernels.crop_runs(
+            column[run_slice], row[run_slice], runs.length[run_slice], owner, wide[owner_slice], high[owner_slice]
+        )
+        area = group_offsets(wide[owner_slice] * high[owner_slice]).tolist()
+        for i in range(first, last):
+            mask = pixels[area[i - first] : area[i - first + 1]].reshape(int(high[i]), int(wide[i]))
+            yield Bitmap(int(x[i]), int(y[i]), mask.view(bool))
+
+
+def fill_centres(flat: PolygonArrays, height: Ints, width: Ints) -> Runs:
+    """The pixels whose centres lie inside each of n polygons; owners are the polygons.
+
+    Even-odd over all rings of a polygon. A centre on an edge belongs to what lies below it or to its right, so that
+    polygons with a common edge share no pixel and leave none out. Sizes (n,) of the images are in pixels.
+    """
+    x, y, owner = _crossings(flat, width)
+    high = height[owner]
+    row = np.clip(np.ceil(y - 0.5), 0, high).astype(np.int64)
+    # One number line for all polygons, with a spare place below each column: nothing joins across columns.
+    room = width * (height + 1)
+    base = np.cumsum(room) - room
+    place = np.sort(base[owner] + x * (high + 1) + row, kind="stable")  # ten times as fast: edges come in order
+    # Every ring crosses a column's centre line an even number of times, so that no pair leaves its column.
+    begin, end = place[0::2], place[1::2]
+    nonempty = end > begin
+    begin, end = begin[nonempty], end[nonempty]
+    apart = np.flatnonzero(end[:-1] != begin[1:])
+    begin, end = np.append(begin[:1], begin[apart + 1]), np.append(end[apart], end[-1:])
+    owner = np.searchsorted(base + room, begin, side="right")
+    column, top = np.divmod(begin - base[owner], height[owner] + 1)
+    return Runs(column * height[owner] + top, end - begin, owner.astype(np.int32))
+
+
+def _crossings(flat: PolygonArrays, width: Ints) -> tuple[Ints, Floats, Ints]:
+    """Where edges cross the centre lines of columns: the column, y, and the polygon of each crossing."""
+    following = np.arange(1, len(flat.points) + 1)
+    following[flat.ring[1:] - 1] = flat.ring[:-1]
+    a, b = flat.points, flat.points[following]
+    # From left to right whichever way the ring goes: polygons with a common edge get the same numbers.
+    swap = (a[:, 0] > b[:, 0])[:, None]
+    x0, y0 = np.where(swap, b, a).T.copy()
+    x1, y1 = np.where(swap, a, b).T.copy()
+    polygon = np.repeat(flat.polygon_of_ring, np.diff(flat.ring))
+    first = np.maximum(np.ceil(x0 - 0.5), 0).astype(np.int64)
+    last = np.minimum(np.ceil(x1 - 0.5), width[polygon]).astype(np.int64)
+    count = np.maximum(last - first, 0)
+    edge, column = np.repeat(np.arange(len(a)), count), expand_ranges(first, count)
+    dx, dy = x1 - x0, y1 - y0
+    y = y0[edge] + (column + 0.5 - x0[edge]) * dy[edge] / dx[edge]  # in this order, exact wherever a double can be
+    return column, y, polygon[edge]
+
+
+Library = Literal["coco", "pil", "cv2"]
+Rounding = Literal["truncate", "nearest"]
+
+_DRAW = {"coco": kernels.rasterise, "pil": kernels.draw_pillow, "cv2": kernels.draw_opencv}
+
+
+def draw_polygons(flat: PolygonArrays, library: Library, rounding: Rounding, height: Ints, width: Ints) -> Runs:
+    """The pixels of n polygons; owners are the polygons, sizes (n,) of their images are in pixels.
+
+    By "pil" and "cv2" coordinates become whole first, by truncation or by rounding to the nearest (a half to the even
+    one). Holes are drawn last, as a polygon of nothing, in one call: by "pil" and "cv2" with their edges.
+    """
+    points = np.rint(flat.points) if rounding == "nearest" and library != "coco" else flat.points
+    exterior, last = flat.polygon[:-1], flat.polygon[-1:]
+    if len(flat.ring) - 1 == len(height):  # no holes
+        return Runs(*_DRAW[library](points.ravel(), 2 * flat.ring, flat.polygon, height, width))
+    # The exterior of each polygon, then its holes.
+    pieces = np.concatenate([np.column_stack([exterior, exterior + 1]).ravel(), last])
+    size = np.repeat(height, 2), np.repeat(width, 2)
+    runs = Runs(*_DRAW[library](points.ravel(), 2 * flat.ring, pieces, *size))
+    hole = runs.owner % 2 == 1
+    line, polygon = NumberLine.of(height, width), np.repeat(np.arange(len(height)), 2)
+    outer, inner = (
+        SweepRuns.of(Runs(runs.start[selected], runs.length[selected], runs.owner[selected]), line, polygon)
+        for selected in (~hole, hole)
+    )
+    return _subtract(outer, inner, line)
+
+
+def _subtract(a: SweepRuns, b: SweepRuns, line: NumberLine) -> Runs:
+    """What the runs of `a`, of which no two overlap, have and those of `b` have not; owners are the line's frames."""
+    covered, length, _ = kernels.cover(b.start, b.end)
+    nobody = np.zeros(len(covered), np.int32)
+    _, _, cut, size = kernels.strips(a.start, a.end, a.owner, covered, covered + length, nobody)
+    start, end = np.sort(np.concatenate([a.start, cut + size])), np.sort(np.concatenate([a.end, cut]))
+    nonempty = end > start
+    frame, x, y = line.lower(start[nonempty])
+    return Runs(x * line.height[frame] + y, (end - start)[nonempty], frame.astype(np.int32))
+
+
+def draw_ellipse(ellipse: Ellipse, rule: RasterRule, height: int, width: int) -> Bitmap:
+    """The pixels of an ellipse in an image of this size, in pixels.
+
+    "pil": Pillow's ``ImageDraw.ellipse`` in the truncated box, as LabelMe draws circles. "cv2" and "coco": OpenCV's
+    ``ellipse`` about the rounded centre with rounded radii, as CVAT does before it hands masks to pycocotools. Else,
+    and where Pillow would have to turn one: the pixels whose centres lie inside.
+    Source: wkentaro/labelme labelme/_utils/shape.py; cvat-ai/cvat cvat/apps/dataset_manager/formats/transformations.py.
+    """
+    radius = max(ellipse.radius_x, ellipse.radius_y) + 2
+    left, right = (int(np.clip(side, 0, width)) for side in (ellipse.x - radius, ellipse.x + radius + 1))
+    top, bottom = (int(np.clip(side, 0, height)) for side in (ellipse.y - radius, ellipse.y + radius + 1))
+    if left == right or top == bottom:
+        return Bitmap(0, 0, np.zeros((0, 0), bool))
+    if rule == "pil" and ellipse.degrees == 0:
+        canvas = Image.new("L", (width, height))
+        corners = [ellipse.x - ellipse.radius_x, ellipse.y - ellipse.radius_y]
+        corners += [ellipse.x + ellipse.radius_x, ellipse.y + ellipse.radius_y]
+        ImageDraw.Draw(canvas).ellipse(corners, fill=1)
+        mask = np.asarray(canvas.crop((left, top, right, bottom))) > 0
+    elif rule in ("cv2", "coco"):
+        pixels = np.zeros((height, width), np.uint8)
+        centre, radii = (round(ellipse.x), round(ellipse.y)), (round(ellipse.radius_x), round(ellipse.radius_y))
+        cv2.ellipse(pixels, centre, radii, ellipse.degrees, 0, 360, 1, thickness=-1)
+        mask = pixels[top:bottom, left:right] > 0
+    else:
+        mask = _centres_inside(ellipse, np.arange(left + 0.5, right), np.arange(top + 0.5, bottom))
+    return Bitmap(left, top, mask)
+
+
+def _centres_inside(ellipse: Ellipse, x: Floats, y: Floats) -> NDArray[np.bool_]:
+    """(len(y), len(x)): whether the points lie inside."""
+    cos, sin = np.cos(np.deg2rad(ellipse.degrees)), np.sin(np.deg2rad(ellipse.degrees))
+    across, down = x[None, :] - ellipse.x, y[:, None] - ellipse.y
+    along, aside = across * cos + down * sin, down * cos - across * sin
+    inside: NDArray[np.bool_] = (
+        np.hypot(along * ellipse.radius_y, aside * ellipse.radius_x) < ellipse.radius_x * ellipse.radius_y
+    )
+    return inside
 
 
 def rasterise(
@@ -52,29 +218,29 @@ def rasterise(
     shapes = [shape for segment in segments for shape in segment]
     owner = np.repeat(np.arange(n), np.fromiter(map(len, segments), np.int64, n))
     size = high[owner], wide[owner]
-    drawn = np.fromiter((isinstance(shape, Polygon) for shape in shapes), bool, len(shapes))
-    polygons = Flat.of([shape for shape in shapes if isinstance(shape, Polygon)])
-    runs = rasterise_flat(polygons, rule, size[0][drawn], size[1][drawn], rounding=rounding)
-    if not drawn.all():
-        bitmaps = fill_bitmaps(_pictures(shapes, rule, *size), size[0][~drawn], size[1][~drawn])
-        row = np.concatenate([np.flatnonzero(drawn), np.flatnonzero(~drawn)]).astype(np.int32)
+    is_polygon = np.fromiter((isinstance(shape, Polygon) for shape in shapes), bool, len(shapes))
+    polygons = PolygonArrays.of([shape for shape in shapes if isinstance(shape, Polygon)])
+    runs = rasterise_polygons(polygons, rule, size[0][is_polygon], size[1][is_polygon], rounding=rounding)
+    if not is_polygon.all():
+        bitmaps = fill_bitmaps(_as_bitmaps(shapes, rule, *size), size[0][~is_polygon], size[1][~is_polygon])
+        row = np.concatenate([np.flatnonzero(is_polygon), np.flatnonzero(~is_polygon)]).astype(np.int32)
         both = Runs.concatenate([runs, bitmaps], [len(polygons.polygon) - 1, 0])
         runs = Runs(both.start, both.length, row[both.owner]).sorted_by_owner(len(shapes))
-    return united(runs, owner, high, wide)
+    return unite_owners(runs, owner, high, wide)
 
 
-def _pictures(shapes: list[Shape], rule: RasterRule, height: Ints, width: Ints) -> list[Bitmap]:
+def _as_bitmaps(shapes: list[Shape], rule: RasterRule, height: Ints, width: Ints) -> list[Bitmap]:
     """The ellipses and bitmaps among the shapes, as bitmaps; sizes (n_shapes,) of the images are in pixels."""
-    found = []
+    bitmaps = []
     for shape, high, wide in zip(shapes, height.tolist(), width.tolist(), strict=True):
         if isinstance(shape, Ellipse):
-            found.append(draw_ellipse(shape, rule, high, wide))
+            bitmaps.append(draw_ellipse(shape, rule, high, wide))
         elif isinstance(shape, Bitmap):
-            found.append(shape)
-    return found
+            bitmaps.append(shape)
+    return bitmaps
 
 
-def united(runs: Runs, owner: Ints, height: Ints, width: Ints) -> Runs:
+def unite_owners(runs: Runs, owner: Ints, height: Ints, width: Ints) -> Runs:
     """The runs of shapes, united over their owners: those of shape i belong to ``owner[i]``, and owners ascend.
 
     Sizes (n_owners,) of the owners' images are in pixels.
@@ -90,12 +256,25 @@ def united(runs: Runs, owner: Ints, height: Ints, width: Ints) -> Runs:
     return Runs.concatenate([single, joined], [0, 0]).sorted_by_owner(len(height))
 
 
-def rasterise_flat(
-    polygons: Flat, rule: RasterRule, height: Ints, width: Ints, *, rounding: Rounding = "truncate"
+def rasterise_polygons(
+    polygons: PolygonArrays, rule: RasterRule, height: Ints, width: Ints, *, rounding: Rounding = "truncate"
 ) -> Runs:
     """The pixels of n polygons; owners are the polygons, sizes (n,) of their images are in pixels. See `rasterise`."""
     if rule == "centre-evenodd":
         return fill_centres(polygons, height, width)
     if rule == "mask-native":
-        raise ValueError("mask-native is no rule for polygons: coco, pil, cv2 or centre-evenodd is needed")
+        raise ValueError("mask-native is not a rule for polygons: coco, pil, cv2 or centre-evenodd is needed")
     return draw_polygons(polygons, rule, rounding, height, width)
+
+
+def count_differing_pixels(a: Runs, b: Runs, height: Ints, width: Ints) -> Ints:
+    """(n,) pixels of each of n segments that only one side has; sizes (n,) of their images are in pixels."""
+    n = len(height)
+    same = ((a.start, b.start), (a.length, b.length), (a.owner, b.owner))
+    if all(np.array_equal(one, other) for one, other in same):  # most often, and much faster
+        return np.zeros(n, np.int64)
+    line, owners = NumberLine.of(height, width), np.arange(n)
+    one, other = SweepRuns.of(a, line, owners), SweepRuns.of(b, line, owners)
+    owner, _, _, length = kernels.strips(one.start, one.end, one.owner, other.start, other.end, other.owner)
+    shared = np.bincount(owner, weights=length, minlength=n).astype(np.int64)
+    return a.areas(n) + b.areas(n) - 2 * shared

@@ -242,7 +242,7 @@ def load_preset(name: str) -> Taxonomy:
         known = preset_names()
         raise SegdataError(f"no preset is called {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}")
     if name == "voc":
-        from segdata.formats.voc.classes import VOC
+        from segdata.formats.voc.palette import VOC
 
         return VOC
     if name == "sceneparse150-reduced":

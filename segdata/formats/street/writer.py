@@ -1,4 +1,4 @@
-"""Writer: masks of label ids and numbers, one image at a time, with `images.csv` and taxonomy.yaml beside them."""
+"""Writes street scenes: masks of label ids and numbers, one image at a time, with `images.csv` and taxonomy.yaml."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ from segdata.formats.shared.painting import (
 )
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.street.numbering import Numbering
+from segdata.formats.street.instance_masks import InstanceEncoding
 
 _INDEXED = ["sequence", "frame", "split"]  # what the index tells of images
 NOT_WRITTEN = -1  # in place of a label id
@@ -38,7 +38,7 @@ Pixels = NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
+class MaskStyle:
     """How one format writes masks.
 
     Attributes
@@ -52,7 +52,7 @@ class Style:
     crowds : a region of a thing without a number is a crowd
     """
 
-    numbering: Numbering
+    numbering: InstanceEncoding
     label_of: Mapping[int, int]
     blank: int
     stem: Callable[[str | None, str], str]
@@ -61,7 +61,9 @@ class Style:
     crowds: bool
 
 
-def write_street(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, style: Style) -> None:
+def write_scenes(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, style: MaskStyle
+) -> None:
     """Write a dataset: of several annotations of an image the first, of segments that overlap the later one wins.
 
     Of a semantic dataset only masks of label ids are written: nothing says which pixels of a thing are one instance.
@@ -74,32 +76,34 @@ def write_street(profile: Profile, batches: Iterable[Batch], target: Path, losse
 
 
 def _rows(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, style: Style
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, style: MaskStyle
 ) -> Iterator[tuple[Cell, ...]]:
     """Write the masks, and tell the rows of the index."""
     numbering = None if profile.task == "semantic" else style.numbering
     save = style.save_labels if numbering is None else style.save
     blank = style.blank if numbering is None else int(numbering.region(np.array([style.blank], np.int64))[0])
-    things = [each.id for each in profile.taxonomy.categories if each.kind == "thing" and numbering is not None]
-    stems = _Stems(style)
+    things = [
+        category.id for category in profile.taxonomy.categories if category.kind == "thing" and numbering is not None
+    ]
+    stems = _FileStems(style)
     for batch in batches:
-        ink = _Ink.of(batch, style, np.array(things, np.int64))
+        ink = _SegmentValues.of(batch, style, np.array(things, np.int64))
         count_losses(batch, losses, STREET_MASK_LOSSES - {"crowd"}, frozenset(f"images.{name}" for name in _INDEXED))
         indexed = batch.images.select(_INDEXED).to_pylist()
-        for sheet, known in zip(segments_by_image(batch), indexed, strict=True):
+        for sheet, index_row in zip(segments_by_image(batch), indexed, strict=True):
             path = None
             if sheet.annotated:
-                sheet = _visible(sheet, ink)
+                sheet = _visible_segments(sheet, ink)
                 values = ink.fill(sheet, numbering)
                 pixels = paint(sheet, values, blank, np.uint16)
                 count_hidden_segments(batch, sheet, values, pixels, losses)
-                path = save(target, stems.stem(sheet.image_id, known["split"]), pixels)
-            yield sheet.image_id, path, sheet.width, sheet.height, sheet.uri, *known.values()
+                path = save(target, stems.stem(sheet.image_id, index_row["split"]), pixels)
+            yield sheet.image_id, path, sheet.width, sheet.height, sheet.uri, *index_row.values()
         _count(batch, ink, profile, style, numbering is not None, losses)
 
 
 @dataclass(frozen=True, slots=True)
-class _Ink:
+class _SegmentValues:
     """What the segments of a batch are painted with.
 
     Attributes
@@ -118,9 +122,9 @@ class _Ink:
     value: Ints
 
     @staticmethod
-    def of(batch: Batch, style: Style, things: Ints) -> "_Ink":
+    def of(batch: Batch, style: MaskStyle, things: Ints) -> "_SegmentValues":
         categories = batch.segments["category_id"].to_numpy()
-        label = np.array([style.label_of.get(each, NOT_WRITTEN) for each in categories.tolist()], np.int64)
+        label = np.array([style.label_of.get(category, NOT_WRITTEN) for category in categories.tolist()], np.int64)
         label[label == style.blank] = NOT_WRITTEN  # pixels that nobody painted are blank
         thing = np.isin(categories, things)
         crowd: NDArray[np.bool_] = batch.segments["iscrowd"].fill_null(False).to_numpy()
@@ -130,9 +134,9 @@ class _Ink:
         alone = count[same.reshape(-1)] == 1
         numbered = np.where(thing & ~kept, 1, np.where(~thing & alone, -1, 0))
         ids = batch.segments["segment_id"].fill_null(-1).to_numpy()
-        return _Ink(label, numbered, crowd & ~kept, ids, np.full(len(label), NOT_WRITTEN, np.int64))
+        return _SegmentValues(label, numbered, crowd & ~kept, ids, np.full(len(label), NOT_WRITTEN, np.int64))
 
-    def fill(self, sheet: ImageSegments, numbering: Numbering | None) -> Ints:
+    def fill(self, sheet: ImageSegments, numbering: InstanceEncoding | None) -> Ints:
         """Decide the values (n,) of one image's segments; raises SegdataError where there are too many."""
         rows = sheet.segments
         label = self.label[rows]
@@ -145,18 +149,20 @@ class _Ink:
         return self.value[rows]
 
 
-def _visible(sheet: ImageSegments, ink: _Ink) -> ImageSegments:
+def _visible_segments(sheet: ImageSegments, ink: _SegmentValues) -> ImageSegments:
     """The sheet with the segments that have a label and pixels."""
     kept = np.flatnonzero((ink.label[sheet.segments] >= 0) & (sheet.runs.areas(len(sheet.segments)) > 0))
     return sheet.only(kept)
 
 
-def _count(batch: Batch, ink: _Ink, profile: Profile, style: Style, numbered: bool, losses: LossCounter) -> None:
+def _count(
+    batch: Batch, ink: _SegmentValues, profile: Profile, style: MaskStyle, numbered: bool, losses: LossCounter
+) -> None:
     """Count what masks cannot hold; `numbered`: their values are segment ids, else label ids."""
-    mine, areas = in_first_annotation(batch), batch.runs.areas(batch.n_segments)
+    is_written, areas = in_first_annotation(batch), batch.runs.areas(batch.n_segments)
     categories = batch.segments["category_id"].to_numpy()
     void = (ink.label == NOT_WRITTEN) & np.isin(categories, profile.taxonomy.void_ids)
-    nobody = [each for each, label in style.label_of.items() if label == style.blank]
+    nobody = [category for category, label in style.label_of.items() if label == style.blank]
     blank = ~void & np.isin(categories, nobody)
     kinds: tuple[tuple[LossKind, NDArray[np.bool_]], ...] = (
         ("void", void),
@@ -164,7 +170,7 @@ def _count(batch: Batch, ink: _Ink, profile: Profile, style: Style, numbered: bo
         ("crowd", ink.crowd),
     )
     for kind, flags in kinds:
-        rows = np.flatnonzero(mine & flags)
+        rows = np.flatnonzero(is_written & flags)
         losses.add(kind, "segments", len(rows), int(areas[rows].sum()), segment_examples(batch, rows))
     others = np.flatnonzero(~void & ~blank)
     # What has no pixels got no value, and is known all the same.
@@ -172,10 +178,10 @@ def _count(batch: Batch, ink: _Ink, profile: Profile, style: Style, numbered: bo
     count_category_mask_losses(batch.take_segments(others), values, losses, ids=values if numbered else None)
 
 
-class _Stems:
+class _FileStems:
     """Gives each image a name of its own for its files."""
 
-    def __init__(self, style: Style) -> None:
+    def __init__(self, style: MaskStyle) -> None:
         self._style = style
         self._taken: set[str] = set()
 

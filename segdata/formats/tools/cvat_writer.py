@@ -1,4 +1,4 @@
-"""Writes CVAT XML 1.1 for images: polygons where they are exact, and masks."""
+"""Writes CVAT XML 1.1 for images: polygons where they are exact, else masks."""
 
 import json
 import shutil
@@ -19,16 +19,16 @@ from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
-from segdata.formats.shapes.bitmap import crop_bitmaps
-from segdata.formats.shapes.shape import Bitmap
+from segdata.formats.shapes.geometry import Bitmap
+from segdata.formats.shapes.raster import crop_bitmaps
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.declared_losses import CVAT_LOSSES
 from segdata.formats.shared.painting import segment_examples
 from segdata.formats.shared.safe_parsers import is_xml_text
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.tools.cvat_shapes import SEMI, STANDING
-from segdata.formats.tools.mark import GROUP
-from segdata.formats.tools.writing import as_number, groups, names_of, source_polygons, writable
+from segdata.formats.tools.cvat_shapes import COLUMN_ATTRIBUTES, SEMI_AUTO
+from segdata.formats.tools.shapes import GROUP
+from segdata.formats.tools.writing import assign_groups, category_names, source_polygons, whole_number, writable_rows
 
 _COUNTED = CVAT_LOSSES - {"attributes", "empty-segment", "rings"}  # from columns alone
 _HELD = frozenset({"segments.source", "images.split", "images.metadata"})
@@ -41,7 +41,7 @@ Json = dict[str, Any]  # Any: JSON
 
 
 @dataclass(slots=True)
-class _Specs:
+class _AttributeTypes:
     """Which attributes the segments of each category have, and how many of each type."""
 
     seen: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
@@ -71,32 +71,32 @@ def write_cvat(profile: Profile, batches: Iterable[Batch], target: Path, losses:
 
     The head of the file lists the attributes of all segments: so these go to a temporary file first.
     """
-    names = {id_: name for id_, name in names_of(profile.taxonomy).items() if is_xml_text(name)}
+    names = {id_: name for id_, name in category_names(profile.taxonomy).items() if is_xml_text(name)}
     target.mkdir(parents=True, exist_ok=True)
     write_sidecars(target, profile, profile.taxonomy)
     count_spatial_losses(profile, losses)
-    specs, number = _Specs(), 0
+    specs, number = _AttributeTypes(), 0
     with tempfile.TemporaryFile() as body:
         for batch in batches:
             count_losses(batch, losses, _COUNTED, _HELD)
             count_unannotated_images(batch, losses)
-            for image in _images(batch, names, specs, losses, number):
+            for image in _image_elements(batch, names, specs, losses, number):
                 body.write(image.encode())
                 number += 1
         specs.count_lost(losses)
         body.seek(0)
-        categories = [each for each in profile.taxonomy.categories if names.get(each.id) == each.name]
+        categories = [category for category in profile.taxonomy.categories if names.get(category.id) == category.name]
         with (target / "annotations.xml").open("wb") as file:
-            file.write(_head(profile.name, number, categories, specs).encode())
+            file.write(_xml_head(profile.name, number, categories, specs).encode())
             shutil.copyfileobj(body, file)
             file.write(b"</annotations>\n")
 
 
-def _head(name: str, size: int, categories: Sequence[Category], specs: _Specs) -> str:
+def _xml_head(name: str, size: int, categories: Sequence[Category], specs: _AttributeTypes) -> str:
     """The version and the meta data."""
-    labels = [_label(each.name, each.rgb, "any", specs) for each in categories]
-    known = {each.name for each in categories}
-    labels += [_label(tag, None, "tag", specs) for tag in sorted(specs.tags - known)]
+    labels = [_label_xml(category.name, category.rgb, "any", specs) for category in categories]
+    names = {category.name for category in categories}
+    labels += [_label_xml(tag, None, "tag", specs) for tag in sorted(specs.tags - names)]
     shown = escape(name) if is_xml_text(name) else "dataset"
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta>\n<task>\n'
@@ -105,11 +105,13 @@ def _head(name: str, size: int, categories: Sequence[Category], specs: _Specs) -
     )
 
 
-def _label(name: str, color: tuple[int, int, int] | None, kind: str, specs: _Specs) -> str:
+def _label_xml(name: str, color: tuple[int, int, int] | None, kind: str, specs: _AttributeTypes) -> str:
     attributes = "".join(
-        f"<attribute><name>{_text(each)}</name><mutable>False</mutable><input_type>{type_}</input_type>"
+        f"<attribute><name>{_text(attribute)}</name><mutable>False</mutable><input_type>{type_}</input_type>"
         f"<default_value>{_DEFAULTS[type_]}</default_value><values>{_VALUES[type_]}</values></attribute>"
-        for each, type_ in sorted((each, specs.kind(name, each)) for each in specs.seen.get(name, ()))
+        for attribute, type_ in sorted(
+            (attribute, specs.kind(name, attribute)) for attribute in specs.seen.get(name, ())
+        )
     )
     shown = "" if color is None else "<color>#{:02x}{:02x}{:02x}</color>".format(*color)
     return f"<label><name>{_text(name)}</name>{shown}<type>{kind}</type><attributes>{attributes}</attributes></label>\n"
@@ -120,31 +122,37 @@ def _text(text: str) -> str:
     return escape(text, {"\r": "&#13;"})
 
 
-def _images(batch: Batch, names: dict[int, str], specs: _Specs, losses: LossCounter, number: int) -> Iterator[str]:
+def _image_elements(
+    batch: Batch, names: dict[int, str], specs: _AttributeTypes, losses: LossCounter, number: int
+) -> Iterator[str]:
     """The images of a batch as elements; `number` counts those before."""
-    rows = writable(batch, names, losses, empty=False)
-    drawn = _drawn(batch, rows, losses)
-    said = batch.segments.take(pa.array(rows)).to_pylist()
+    rows = writable_rows(batch, names, losses, empty=False)
+    shapes = _segment_shapes(batch, rows, losses)
+    all_segments = batch.segments.take(pa.array(rows)).to_pylist()
     bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
-    whose = batch.annotations["source"].to_pylist()
+    sources = batch.annotations["source"].to_pylist()
     for row, image in enumerate(batch.images.to_pylist()):
         if not is_xml_text(image["image_id"] + (image["split"] or "")):
             raise SegdataError(f"image {image['image_id']!r}: its name or split has characters that no XML can hold")
-        these = slice(bounds[row], bounds[row + 1])
-        segments = said[these]
-        labels = [names[each["category_id"]] for each in segments]
-        numbers, kept = groups(labels, segments, [len(each) for each in drawn[these]], first=1)
+        in_image = slice(bounds[row], bounds[row + 1])
+        segments = all_segments[in_image]
+        labels = [names[segment_["category_id"]] for segment_ in segments]
+        numbers, kept = assign_groups(labels, segments, [len(segment_) for segment_ in shapes[in_image]], first=1)
         elements = []
-        for k, (label, segment, parts) in enumerate(zip(labels, segments, drawn[these], strict=True)):
-            source = segment["source"] or whose[segment["annotation"]]
-            fields, inner, is_whole = _said(segment, label, source, kept[k], specs)
+        for k, (label, segment, parts) in enumerate(zip(labels, segments, shapes[in_image], strict=True)):
+            source = segment["source"] or sources[segment["annotation"]]
+            fields, inner, is_whole = _element_texts(segment, label, source, kept[k], specs)
             group = "" if numbers[k] is None else f' group_id="{numbers[k]}"'
             if not is_whole:
                 losses.add("attributes", "segments", 1, examples=segment_examples(batch, rows[[bounds[row] + k]]))
             elements += [
                 f"<{tag} label={quoteattr(label)}{fields}{shape}{group}>{inner}</{tag}>\n" for tag, shape in parts
             ]
-        renamed = [k for k, each in enumerate(segments, 1) if each["segment_id"] != k or each["source_id"] is not None]
+        renamed = [
+            k
+            for k, segment_ in enumerate(segments, 1)
+            if segment_["segment_id"] != k or segment_["source_id"] is not None
+        ]
         losses.add(
             "segment-id",
             "segments",
@@ -153,12 +161,12 @@ def _images(batch: Batch, names: dict[int, str], specs: _Specs, losses: LossCoun
         )
         subset = "" if image["split"] is None else f" subset={quoteattr(image['split'])}"
         size = f' width="{image["width"] or 0}" height="{image["height"] or 0}"'
-        tags = _tags(image, specs, losses)
+        tags = _tag_elements(image, specs, losses)
         start = f'<image id="{number + row}" name={quoteattr(image["image_id"])}{subset}{size}>\n'
         yield start + "".join(elements) + tags + "</image>\n"
 
 
-def _tags(image: Json, specs: _Specs, losses: LossCounter) -> str:
+def _tag_elements(image: Json, specs: _AttributeTypes, losses: LossCounter) -> str:
     """The tags of an image, which are all of its metadata that CVAT has a place for."""
     metadata = dict(image["metadata"] or ())
     tags = json.loads(metadata.get(_TAGS, "null"))
@@ -171,26 +179,26 @@ def _tags(image: Json, specs: _Specs, losses: LossCounter) -> str:
     return "".join(f'<tag label={quoteattr(tag)} source="manual"></tag>\n' for tag in tags)
 
 
-def _drawn(batch: Batch, rows: Ints, losses: LossCounter) -> list[list[tuple[str, str]]]:
+def _segment_shapes(batch: Batch, rows: Ints, losses: LossCounter) -> list[list[tuple[str, str]]]:
     """(n,) the shapes of each segment: the element, and the attributes that draw it."""
     polygons = source_polygons(batch, rows, "coco")
-    rest = np.array([row for row, each in enumerate(polygons) if not each], np.int64)
+    masked = np.array([row for row, polygons_ in enumerate(polygons) if not polygons_], np.int64)
     has_rings = batch.segments["rings"].is_valid().to_numpy()[rows]
-    lost = rest[has_rings[rest]]
-    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
-    shapes = [[("polygon", _points(polygon.exterior.tolist())) for polygon in each] for each in polygons]
-    height = batch.segment_size[0][rows[rest]]
-    bitmaps = crop_bitmaps(batch.runs.take(rows[rest], batch.n_segments), height, len(rest))
-    for row, bitmap in zip(rest.tolist(), bitmaps, strict=True):
-        shapes[row] = [("mask", _mask(bitmap))]
+    without_rings = masked[has_rings[masked]]
+    losses.add("rings", "segments", len(without_rings), examples=segment_examples(batch, rows[without_rings]))
+    shapes = [[("polygon", _points_text(polygon.exterior.tolist())) for polygon in polygons_] for polygons_ in polygons]
+    height = batch.segment_size[0][rows[masked]]
+    bitmaps = crop_bitmaps(batch.runs.take(rows[masked], batch.n_segments), height, len(masked))
+    for row, bitmap in zip(masked.tolist(), bitmaps, strict=True):
+        shapes[row] = [("mask", _mask_text(bitmap))]
     return shapes
 
 
-def _points(points: Sequence[Sequence[float]]) -> str:
+def _points_text(points: Sequence[Sequence[float]]) -> str:
     return f' points="{";".join(f"{x!r},{y!r}" for x, y in points)}"'
 
 
-def _mask(bitmap: Bitmap) -> str:
+def _mask_text(bitmap: Bitmap) -> str:
     """Runs of nothing and something in turn, row by row; the first may be empty."""
     values = bitmap.mask.ravel()
     cuts = np.flatnonzero(np.diff(values)) + 1
@@ -201,24 +209,28 @@ def _mask(bitmap: Bitmap) -> str:
     return f' rle="{", ".join(map(str, counts))}" left="{bitmap.x}" top="{bitmap.y}" width="{width}" height="{height}"'
 
 
-def _said(segment: Json, label: str, source: str | None, as_group: bool, specs: _Specs) -> tuple[str, str, bool]:
+def _element_texts(
+    segment: Json, label: str, source: str | None, as_group: bool, specs: _AttributeTypes
+) -> tuple[str, str, bool]:
     """What an element says of its segment: attributes of the element, its content, and whether that is all."""
-    every = {key: json.loads(value) for key, value in segment["attributes"] or ()}
+    attributes = {key: json.loads(value) for key, value in segment["attributes"] or ()}
     if as_group:
-        del every[GROUP]
-    n_said = len(every)
+        del attributes[GROUP]
+    n_said = len(attributes)
     fields = f' source="{_SOURCES[source]}"' if source in _SOURCES else ""
-    if source == "human" and every.get("source") == SEMI:
-        fields, n_said = f' source="{SEMI}"', n_said - 1
-        del every["source"]
-    occluded = every.get("occluded") is True
-    z_order = as_number(json.dumps(every.get("z_order")))
+    if source == "human" and attributes.get("source") == SEMI_AUTO:
+        fields, n_said = f' source="{SEMI_AUTO}"', n_said - 1
+        del attributes["source"]
+    occluded = attributes.get("occluded") is True
+    z_order = whole_number(json.dumps(attributes.get("z_order")))
     if occluded:
-        del every["occluded"]
+        del attributes["occluded"]
     if z_order:
-        del every["z_order"]
+        del attributes["z_order"]
     fields += f' occluded="{int(occluded)}" z_order="{z_order or 0}"'
-    kept = {key: value for key, value in every.items() if key not in STANDING and key and is_xml_text(key)}
+    kept = {
+        key: value for key, value in attributes.items() if key not in COLUMN_ATTRIBUTES and key and is_xml_text(key)
+    }
     kept = {key: value for key, value in kept.items() if not isinstance(value, str) or is_xml_text(value)}
     columns: Json = {"is_crowd": segment["iscrowd"] or None, "score": segment["score"], "track_id": segment["track_id"]}
     is_whole = len(kept) + occluded + bool(z_order) == n_said
@@ -226,10 +238,10 @@ def _said(segment: Json, label: str, source: str | None, as_group: bool, specs: 
     for key, value in kept.items():
         specs.add(label, key, value)
     inner = "".join(
-        f"<attribute name={quoteattr(key)}>{_text(_shown(value))}</attribute>" for key, value in kept.items()
+        f"<attribute name={quoteattr(key)}>{_text(_value_text(value))}</attribute>" for key, value in kept.items()
     )
     return fields, inner, is_whole
 
 
-def _shown(value: object) -> str:
+def _value_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

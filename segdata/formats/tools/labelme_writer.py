@@ -1,4 +1,4 @@
-"""Writes LabelMe files: one for each image, polygons where they are exact, and masks."""
+"""Writes LabelMe: one file for each image, polygons where they are exact, else masks."""
 
 import base64
 import io
@@ -18,18 +18,17 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.coco.attributes import raw_json
 from segdata.formats.coco.document import Raw
-from segdata.formats.shapes.bitmap import crop_bitmaps
-from segdata.formats.shapes.flat import Flat
-from segdata.formats.shapes.shape import Bitmap, Polygon
-from segdata.formats.shapes.transcribe import as_polygons
+from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays
+from segdata.formats.shapes.raster import crop_bitmaps
+from segdata.formats.shapes.tracing import trace_polygons
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.declared_losses import LABELME_LOSSES
 from segdata.formats.shared.painting import segment_examples
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.tools.bridges import goes_back
-from segdata.formats.tools.labelme_shapes import FILE_KEYS, NOBODY, SHAPE_KEYS, TOLD_OF_FILE, TOLD_OF_SHAPE
-from segdata.formats.tools.mark import GROUP
-from segdata.formats.tools.writing import groups, names_of, source_polygons, writable
+from segdata.formats.tools.labelme_reader import BACKGROUND, FILE_COLUMNS, FILE_KEYS, SHAPE_COLUMNS, SHAPE_KEYS
+from segdata.formats.tools.polygons import retraces
+from segdata.formats.tools.shapes import GROUP
+from segdata.formats.tools.writing import assign_groups, category_names, source_polygons, writable_rows
 
 _HELD = frozenset({"annotations.annotator", "images.metadata"})
 _COUNTED = LABELME_LOSSES - {"attributes", "rings"}  # from columns alone
@@ -40,7 +39,7 @@ Json = dict[str, Any]  # Any: JSON
 
 def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write a JSON file for each image, and ``taxonomy.yaml``, into `target`."""
-    names = {id_: name for id_, name in names_of(profile.taxonomy).items() if name != NOBODY}
+    names = {id_: name for id_, name in category_names(profile.taxonomy).items() if name != BACKGROUND}
     target.mkdir(parents=True, exist_ok=True)
     count_spatial_losses(profile, losses)
     write_sidecars(target, profile, profile.taxonomy)
@@ -49,13 +48,13 @@ def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, loss
         count_losses(batch, losses, _COUNTED, _HELD)
         count_unannotated_images(batch, losses)
         for image_id, uri, document in _documents(batch, names, losses):
-            path = target / _free(image_id, taken)
+            path = target / _free_name(image_id, taken)
             path.parent.mkdir(parents=True, exist_ok=True)
             document["imagePath"] = _image_path(path, image_id, uri, target)
             path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
 
 
-def _free(image_id: str, taken: set[str]) -> str:
+def _free_name(image_id: str, taken: set[str]) -> str:
     """The name of an image's file: that of the image but for the extension, unless another image has that."""
     name = PurePosixPath(image_id).with_suffix(".json").as_posix()
     if name.lower() in taken:
@@ -74,19 +73,19 @@ def _image_path(path: Path, image_id: str, uri: str | None, target: Path) -> str
 
 def _documents(batch: Batch, names: dict[int, str], losses: LossCounter) -> Iterator[tuple[str, str | None, Json]]:
     """The file of each image, but for the path of the image; and its name and where it is."""
-    rows = writable(batch, names, losses, empty=True)
-    drawn = _drawn(batch, rows, losses)
-    said = batch.segments.take(pa.array(rows)).to_pylist()
+    rows = writable_rows(batch, names, losses, empty=True)
+    shapes_of_segments = _segment_shapes(batch, rows, losses)
+    all_segments = batch.segments.take(pa.array(rows)).to_pylist()
     bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
     annotation = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows)).tolist()
     annotated = set(batch.annotation_image.tolist())
-    whose = batch.annotations.select(["annotator", "source"]).to_pylist()
+    owners = batch.annotations.select(["annotator", "source"]).to_pylist()
     for row, image in enumerate(batch.images.to_pylist()):
-        these = slice(bounds[row], bounds[row + 1])
-        labels = [names[each["category_id"]] for each in said[these]]
-        shapes = _shapes(batch, rows[these], labels, said[these], drawn[these], losses)
+        in_image = slice(bounds[row], bounds[row + 1])
+        labels = [names[segment["category_id"]] for segment in all_segments[in_image]]
+        shapes = _shapes(batch, rows[in_image], labels, all_segments[in_image], shapes_of_segments[in_image], losses)
         flags, more = _metadata(image, losses)
-        owner = whose[annotation[row]] if row in annotated else {}
+        owner = owners[annotation[row]] if row in annotated else {}
         yield (
             image["image_id"],
             image["uri"],
@@ -106,41 +105,45 @@ def _documents(batch: Batch, names: dict[int, str], losses: LossCounter) -> Iter
 
 def _metadata(image: Json, losses: LossCounter) -> tuple[dict[str, Raw], dict[str, Raw]]:
     """The flags and the further keys of a file."""
-    every = {key: raw_json(value) for key, value in image["metadata"] or ()}
-    flags = {key: value for key, value in every.items() if bytes(value) in _BOOLEANS}
-    taken = FILE_KEYS | TOLD_OF_FILE
-    more = {key: value for key, value in every.items() if key not in flags and key not in taken}
-    if len(flags) + len(more) < len(every):
+    metadata = {key: raw_json(value) for key, value in image["metadata"] or ()}
+    flags = {key: value for key, value in metadata.items() if bytes(value) in _BOOLEANS}
+    taken = FILE_KEYS | FILE_COLUMNS
+    more = {key: value for key, value in metadata.items() if key not in flags and key not in taken}
+    if len(flags) + len(more) < len(metadata):
         losses.add("image-details", "images", 1, examples=[image["image_id"]])
     return flags, more
 
 
-def _drawn(batch: Batch, rows: Ints, losses: LossCounter) -> list[list[Json]]:
+def _segment_shapes(batch: Batch, rows: Ints, losses: LossCounter) -> list[list[Json]]:
     """(n,) the shapes of each segment: type, points and mask."""
     height, width = (side[rows] for side in batch.segment_size)
     polygons = source_polygons(batch, rows, "pil")
-    polygons = [each if stays else [] for each, stays in zip(polygons, _stay(polygons), strict=True)]
-    rest = np.array([row for row, each in enumerate(polygons) if not each], np.int64)
-    lost = rest[batch.segments["rings"].is_valid().to_numpy()[rows[rest]]]
+    polygons = [
+        polygons_ if stays else [] for polygons_, stays in zip(polygons, _stays_as_drawn(polygons), strict=True)
+    ]
+    without_polygons = np.array([row for row, polygons_ in enumerate(polygons) if not polygons_], np.int64)
+    lost = without_polygons[batch.segments["rings"].is_valid().to_numpy()[rows[without_polygons]]]
     losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
-    runs = batch.runs.take(rows[rest], batch.n_segments)
-    outlined = as_polygons(runs, "pil", height[rest], width[rest])
-    stay, right = _stay(outlined.polygons), (outlined.wrong == 0).tolist()
-    for row, found, *sound in zip(rest.tolist(), outlined.polygons, stay, right, strict=True):
-        polygons[row] = found if all(sound) and not any(polygon.holes for polygon in found) else []
-    shapes = [[_polygon(polygon) for polygon in each] for each in polygons]
-    masked = np.array([row for row, each in enumerate(polygons) if not each], np.int64)
+    runs = batch.runs.take(rows[without_polygons], batch.n_segments)
+    outlined = trace_polygons(runs, "pil", height[without_polygons], width[without_polygons])
+    traced_stay, right = _stays_as_drawn(outlined.polygons), (outlined.wrong == 0).tolist()
+    for row, traced, *sound in zip(without_polygons.tolist(), outlined.polygons, traced_stay, right, strict=True):
+        polygons[row] = traced if all(sound) and not any(polygon.holes for polygon in traced) else []
+    shapes = [[_polygon(polygon) for polygon in polygons_] for polygons_ in polygons]
+    masked = np.array([row for row, polygons_ in enumerate(polygons) if not polygons_], np.int64)
     bitmaps = crop_bitmaps(batch.runs.take(rows[masked], batch.n_segments), height[masked], len(masked))
     for row, bitmap in zip(masked.tolist(), bitmaps, strict=True):
         shapes[row] = [_mask(bitmap)]
     return shapes
 
 
-def _stay(polygons: Sequence[Sequence[Polygon]]) -> list[bool]:
+def _stays_as_drawn(polygons: Sequence[Sequence[Polygon]]) -> list[bool]:
     """(n,) whether the polygons of each segment are read as they are: none goes its own way back, as thin ones do."""
-    back = goes_back(Flat.of([Polygon(polygon.exterior) for each in polygons for polygon in each]))
+    retracing = retraces(
+        PolygonArrays.of([Polygon(polygon.exterior) for polygons_ in polygons for polygon in polygons_])
+    )
     count = np.fromiter(map(len, polygons), np.int64, len(polygons))
-    stay: list[bool] = (np.bincount(np.repeat(np.arange(len(polygons)), count), back, len(polygons)) == 0).tolist()
+    stay: list[bool] = (np.bincount(np.repeat(np.arange(len(polygons)), count), retracing, len(polygons)) == 0).tolist()
     return stay
 
 
@@ -162,38 +165,38 @@ def _shapes(
     batch: Batch,
     rows: Ints,
     labels: Sequence[str],
-    said: Sequence[Json],
-    drawn: Sequence[list[Json]],
+    segments: Sequence[Json],
+    shapes_of_segments: Sequence[list[Json]],
     losses: LossCounter,
 ) -> list[Json]:
     """The shapes of one image."""
-    numbers, kept = groups(labels, said, [len(each) for each in drawn])
+    numbers, kept = assign_groups(labels, segments, [len(parts_) for parts_ in shapes_of_segments])
     shapes, incomplete = [], []
     for row, (label, segment, parts, group, as_group) in enumerate(
-        zip(labels, said, drawn, numbers, kept, strict=True)
+        zip(labels, segments, shapes_of_segments, numbers, kept, strict=True)
     ):
-        common, is_whole = _said(segment, as_group)
+        common, is_whole = _shape_keys(segment, as_group)
         if not is_whole:
             incomplete.append(row)
         shapes += [{"label": label, "group_id": group, **common, **part} for part in parts]
     losses.add("attributes", "segments", len(incomplete), examples=segment_examples(batch, rows[incomplete]))
-    renamed = [row for row, segment in enumerate(said) if segment["source_id"] is not None]
+    renamed = [row for row, segment in enumerate(segments) if segment["source_id"] is not None]
     losses.add("segment-id", "segments", len(renamed), examples=segment_examples(batch, rows[renamed]))
     return shapes
 
 
-def _said(segment: Json, as_group: bool) -> tuple[Json, bool]:
+def _shape_keys(segment: Json, as_group: bool) -> tuple[Json, bool]:
     """What a shape says of its segment, and whether that is all; `as_group`: its attribute group_id is the group's."""
-    every = {key: raw_json(value) for key, value in segment["attributes"] or ()}
+    attributes = {key: raw_json(value) for key, value in segment["attributes"] or ()}
     if as_group:
-        del every[GROUP]
-    flags = {key: value for key, value in every.items() if bytes(value) in _BOOLEANS}
-    description = every.get("description", Raw(b"null"))
+        del attributes[GROUP]
+    flags = {key: value for key, value in attributes.items() if bytes(value) in _BOOLEANS}
+    description = attributes.get("description", Raw(b"null"))
     described = bytes(description).startswith(b'"') and bytes(description) != b'""'
-    taken = SHAPE_KEYS | TOLD_OF_SHAPE
-    more = {key: value for key, value in every.items() if key not in flags and key not in taken}
+    taken = SHAPE_KEYS | SHAPE_COLUMNS
+    more = {key: value for key, value in attributes.items() if key not in flags and key not in taken}
     columns = {"id": segment["segment_id"], "track_id": segment["track_id"], "score": segment["score"]}
     columns |= {"source": segment["source"], "iscrowd": segment["iscrowd"] or None}
     common: Json = {"description": description if described else None, "flags": flags, **more}
     common |= {key: value for key, value in columns.items() if value is not None}
-    return common, len(flags) + len(more) + described == len(every)
+    return common, len(flags) + len(more) + described == len(attributes)

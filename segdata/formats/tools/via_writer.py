@@ -1,4 +1,4 @@
-"""Writes VIA 2 projects: a polygon for each segment, by COCO's rule exactly its pixels."""
+"""Writes VIA 2 projects: one polygon for each segment, which is exactly its pixels by COCO's rule."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,13 +18,13 @@ from segdata.formats.shared.count_losses import count_losses, count_spatial_loss
 from segdata.formats.shared.declared_losses import VIA_LOSSES
 from segdata.formats.shared.painting import segment_examples
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.tools.via_categories import TOLD
-from segdata.formats.tools.via_regions import TOLD_OF_FILE
-from segdata.formats.tools.writing import names_of, source_polygons, writable
+from segdata.formats.tools.via_document import COLUMN_KEYS
+from segdata.formats.tools.via_reader import FILE_COLUMNS
+from segdata.formats.tools.writing import category_names, source_polygons, writable_rows
 
 _COUNTED = VIA_LOSSES - {"attributes", "rings", "secondary-categories"}  # from columns alone
 _HELD = frozenset({"annotations.annotator", "images.metadata", "images.split"})
-_NAME = "via_project.json"
+_PROJECT_FILE = "via_project.json"
 _CATEGORY = "category"
 _COLUMNS = ("segment_id", "track_id", "score", "source", "iscrowd")
 _NO_SIZE = -1  # bytes of an image file that is not here
@@ -90,11 +90,11 @@ class _Project:
 
 def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write ``via_project.json`` and ``taxonomy.yaml`` into `target`."""
-    names = {id_: name for id_, name in names_of(profile.taxonomy).items() if name.strip()}
+    names = {id_: name for id_, name in category_names(profile.taxonomy).items() if name.strip()}
     target.mkdir(parents=True, exist_ok=True)
     count_spatial_losses(profile, losses)
     write_sidecars(target, profile, profile.taxonomy)
-    with (target / _NAME).open("wb") as file:
+    with (target / _PROJECT_FILE).open("wb") as file:
         project = _Project(file)
         for batch in batches:
             count_losses(batch, losses, _COUNTED, _HELD)
@@ -108,35 +108,35 @@ def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: 
 
 def _images(batch: Batch, names: dict[int, str], losses: LossCounter) -> Iterator[Json]:
     """The images as VIA has them."""
-    rows = writable(batch, names, losses, empty=False)
-    said = batch.segments.take(pa.array(rows)).to_pylist()
+    rows = writable_rows(batch, names, losses, empty=False)
+    segments = batch.segments.take(pa.array(rows)).to_pylist()
     regions = [
         {"shape_attributes": shape, "region_attributes": attributes}
         for shape, attributes in zip(
-            _polygons(batch, rows, losses), _said(batch, rows, said, names, losses), strict=True
+            _polygons(batch, rows, losses), _region_attributes(batch, rows, segments, names, losses), strict=True
         )
     ]
     bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
     annotation = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows)).tolist()
     annotated = set(batch.annotation_image.tolist())
-    whose = batch.annotations.select(["annotator", "source"]).to_pylist()
+    owners = batch.annotations.select(["annotator", "source"]).to_pylist()
     for row, image in enumerate(batch.images.to_pylist()):
         path = Path(image["uri"]) if image["uri"] and "://" not in image["uri"] else None
         yield {
             "filename": image["image_id"],
             "size": path.stat().st_size if path is not None and path.is_file() else _NO_SIZE,
             "regions": regions[bounds[row] : bounds[row + 1]],
-            "file_attributes": _of_file(image, whose[annotation[row]] if row in annotated else {}, losses),
+            "file_attributes": _file_attributes(image, owners[annotation[row]] if row in annotated else {}, losses),
         }
 
 
-def _of_file(image: Json, whose: Json, losses: LossCounter) -> Json:
+def _file_attributes(image: Json, owner: Json, losses: LossCounter) -> Json:
     """What is said of an image."""
     metadata = {key: raw_json(value) for key, value in image["metadata"] or ()}
-    kept = {key: value for key, value in metadata.items() if key not in TOLD_OF_FILE}
+    kept = {key: value for key, value in metadata.items() if key not in FILE_COLUMNS}
     if len(kept) < len(metadata):
         losses.add("image-details", "images", 1, examples=[image["image_id"]])
-    columns = {"width": image["width"] or None, "height": image["height"] or None, "split": image["split"], **whose}
+    columns = {"width": image["width"] or None, "height": image["height"] or None, "split": image["split"], **owner}
     return {**kept, **{key: value for key, value in columns.items() if value is not None}}
 
 
@@ -144,14 +144,14 @@ def _polygons(batch: Batch, rows: Ints, losses: LossCounter) -> list[Json]:
     """(n,) a polygon for each segment: the source's only one where it is exact, else one around all its pixels."""
     source = source_polygons(batch, rows, "coco")
     points = [polygons[0].exterior if len(polygons) == 1 else None for polygons in source]
-    rest = np.array([row for row, ring in enumerate(points) if ring is None], np.int64)
+    to_outline = np.array([row for row, ring in enumerate(points) if ring is None], np.int64)
     has_rings = batch.segments["rings"].is_valid().to_numpy()[rows]
-    lost = rest[has_rings[rest]]
+    lost = to_outline[has_rings[to_outline]]
     losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
-    height = batch.segment_size[0][rows[rest]]
-    rings = keyhole(trace_outlines(batch.runs.take(rows[rest], batch.n_segments), height))
-    made = [np.array(ring).reshape(-1, 2) for ring in rings.as_lists()]
-    for row, ring in zip(rest.tolist(), made, strict=True):
+    height = batch.segment_size[0][rows[to_outline]]
+    rings = keyhole(trace_outlines(batch.runs.take(rows[to_outline], batch.n_segments), height))
+    outlines_ = [np.array(ring).reshape(-1, 2) for ring in rings.as_lists()]
+    for row, ring in zip(to_outline.tolist(), outlines_, strict=True):
         points[row] = ring
     return [
         {"name": "polygon", "all_points_x": ring[:, 0].tolist(), "all_points_y": ring[:, 1].tolist()}
@@ -160,27 +160,29 @@ def _polygons(batch: Batch, rows: Ints, losses: LossCounter) -> list[Json]:
     ]
 
 
-def _said(batch: Batch, rows: Ints, said: list[Json], names: dict[int, str], losses: LossCounter) -> Iterator[Json]:
+def _region_attributes(
+    batch: Batch, rows: Ints, segments: list[Json], names: dict[int, str], losses: LossCounter
+) -> Iterator[Json]:
     """(n,) what is said of each segment."""
-    incomplete, also_lost, renamed = [], [], []
-    found = []
-    for row, segment in zip(rows.tolist(), said, strict=True):
+    incomplete, without_secondary, renamed = [], [], []
+    region_attributes = []
+    for row, segment in zip(rows.tolist(), segments, strict=True):
         attributes = {key: raw_json(value) for key, value in segment["attributes"] or ()}
-        kept = {key: value for key, value in attributes.items() if key not in TOLD and key != _CATEGORY}
+        kept = {key: value for key, value in attributes.items() if key not in COLUMN_KEYS and key != _CATEGORY}
         category, is_whole = _category(segment, names)
         columns = {key: segment[key] for key in _COLUMNS if segment[key] is not None and segment[key] is not False}
-        found.append({_CATEGORY: category, **kept, **columns})
+        region_attributes.append({_CATEGORY: category, **kept, **columns})
         incomplete += [row] if len(kept) < len(attributes) else []
-        also_lost += [] if is_whole else [row]
+        without_secondary += [] if is_whole else [row]
         renamed += [] if segment["source_id"] is None else [row]
     kinds: tuple[tuple[LossKind, list[int]], ...] = (
         ("attributes", incomplete),
-        ("secondary-categories", also_lost),
+        ("secondary-categories", without_secondary),
         ("segment-id", renamed),
     )
-    for kind, some in kinds:
-        losses.add(kind, "segments", len(some), examples=segment_examples(batch, np.array(some, np.int64)))
-    return iter(found)
+    for kind, rows_ in kinds:
+        losses.add(kind, "segments", len(rows_), examples=segment_examples(batch, np.array(rows_, np.int64)))
+    return iter(region_attributes)
 
 
 def _category(segment: Json, names: dict[int, str]) -> tuple[str | dict[str, bool], bool]:

@@ -31,7 +31,7 @@ from segdata.formats.shared.per_image import (
     relative_path,
 )
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
-from segdata.formats.street.cityscapes_table import LABELS, TRAINED
+from segdata.formats.street.cityscapes_labels import LABELS, TRAINED
 from segdata.formats.video.frame_masks import (
     FrameFolder,
     MaskMeaning,

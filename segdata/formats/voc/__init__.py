@@ -1,1 +1,80 @@
-"""PASCAL VOC: masks of classes and of objects, lists of images, and an XML file of boxes for each image."""
+"""PASCAL VOC: palette masks of classes (SegmentationClass) and of objects (SegmentationObject).
+
+Read: VOC itself, CVAT's "Segmentation mask 1.1", the exports of labelme and Datumaro. In both masks 0 is background,
+read as unlabelled, and 255 the void between objects; palette and grey masks by index, RGB masks by colour. An object
+has the class of most of its pixels; pixels where the two masks disagree are findings. Without masks of objects the
+dataset is semantic. labelmap.txt (`name:r,g,b:parts:actions`) or class_names.txt say what the values mean, else they
+are VOC's twenty classes. ImageSets/Segmentation/*.txt names the images and their splits; other files in JPEGImages
+belong to VOC's other tasks. Annotations/*.xml adds boxes and attributes (pose, truncated, occluded, difficult, parts,
+actions and free ones), by class and place. Boxes include void pixels and masks do not: if an image has void, a box that
+differs from its object becomes the attribute `bndbox`. Polygons in these files, as supervision writes them without any
+masks, are not VOC's and are not read.
+
+Written: the same files, with images.csv for names, sizes and frames, and labelmap.txt and taxonomy.yaml unless the
+classes are VOC's. At most 254 classes and 254 objects an image. A semantic dataset gets only the masks of classes.
+`--copy-images` puts images in `JPEGImages`, as what they are: the devkit wants .jpg.
+
+Specification: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html; labelmap.txt: docs.cvat.ai,
+"Segmentation Mask", and open-edge-platform/datumaro src/datumaro/plugins/data_formats/voc. Not verified on VOC's own
+images: that the numbers of objects count the boxes of the XML file, which is only used to tell apart boxes that fit
+several objects.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.shared.per_image import PerImageSource
+
+
+LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES - {"unlabelled"} | {"spatial"}
+CHECKED = (
+    "Datumaro 1.13 (reads what is written, writes what is read)",
+    "supervision 0.31 (reads the boxes that are written)",
+    "labelme's export in its repository",
+    "Pillow",
+)
+READ_OPTIONS = {"classes": "the folder of class masks, for others than SegmentationClass (SegmentationClassAug)"}
+_MASK = re.compile(r"(?:^|/)(SegmentationClass(?:PNG|Aug|Raw)?)/.+\.\w+$")
+
+
+def image_of(mask: str) -> str:
+    """`SegmentationClass/<name>.png` -> `JPEGImages/<name>`."""
+    return mask.replace("SegmentationClass/", "JPEGImages/", 1).removesuffix(".png")
+
+
+def detect(probe: FileProbe) -> FormatMatch | None:
+    """A folder SegmentationClass with masks in it, unless segdata.yaml says that they are something else."""
+    masks = [match for name in probe.matching(r"\.(png|bmp|tiff?)$") if (match := _MASK.search(name))]
+    if not masks or re.search(rb"^(instance_ids|layers)\s*:", probe.head("segdata.yaml"), re.MULTILINE):
+        return None
+    objects = probe.matching(r"(^|/)SegmentationObject(PNG)?/")
+    evidence = f"{masks[0][1]}/" + (" and SegmentationObject/" if objects else "")
+    return FormatMatch(1.0 if objects else 0.95, evidence)
+
+
+def read(request: ReadRequest) -> "PerImageSource":
+    """Open a dataset in VOC's layout.
+
+    Raises UnreadableError where there are no masks, or several datasets.
+    """
+    from segdata.formats.voc.reader import open_voc
+
+    return open_voc(request)
+
+
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
+    """Write a dataset in VOC's layout.
+
+    Raises SegdataError for category ids beyond 254 and images of more than 254 objects.
+    """
+    from segdata.formats.voc.writer import write_voc
+
+    write_voc(profile, batches, target, losses, LOSSES)

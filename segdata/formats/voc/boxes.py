@@ -1,20 +1,26 @@
-"""Boxes: the XML file of an image, which has a box for each object and what else is said of it.
+"""Boxes: the XML file of an image, read, matched with the objects of its masks, and written.
 
 Coordinates count pixels from 1, and the last one is inside. Source: VOC2012 development kit, section 2.5. Beside VOC's
 own elements there are `attributes`, as CVAT and Datumaro write them: open-edge-platform/datumaro
-src/datumaro/plugins/data_formats/voc/exporter.py.
+src/datumaro/plugins/data_formats/voc/exporter.py. VOC does not say which box belongs to which object.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
+from xml.sax.saxutils import escape
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
+from segdata.core.runs import Ints
 from segdata.formats.shared.safe_parsers import XmlError, is_xml_text, read_xml
 
 FLAGS = ("truncated", "occluded", "difficult")
@@ -34,7 +40,7 @@ _PYTHON = {"True": "true", "False": "false"}  # how Datumaro writes flags
 
 
 @dataclass(frozen=True, slots=True)
-class Boxed:
+class BoxedObject:
     """An object of an XML file.
 
     Attributes
@@ -53,7 +59,7 @@ class Boxed:
     columns: dict[str, object] = field(default_factory=dict)
 
 
-def read_boxes(path: Path, file: str, size: tuple[int, int]) -> tuple[list[Boxed], list[Defect]]:
+def read_boxes(path: Path, file: str, size: tuple[int, int]) -> tuple[list[BoxedObject], list[Defect]]:
     """The objects of an XML file, and what is wrong with it.
 
     `file` is its name in defects, `size` the height and width of the masks in pixels.
@@ -67,13 +73,13 @@ def read_boxes(path: Path, file: str, size: tuple[int, int]) -> tuple[list[Boxed
     if root.tag != "annotation":
         return [], [Defect("SEG004", f"the root is <{root.tag}>, VOC's is <annotation>", file, f"/{root.tag}")]
     defects = list(_size_defects(root, file, size))
-    found = []
+    objects = []
     for number, element in enumerate(root.findall("object"), 1):
         try:
-            found.append(_object(element, f"/annotation/object[{number}]"))
+            objects.append(_read_object(element, f"/annotation/object[{number}]"))
         except _MalformedError as error:
             defects.append(Defect("SEG004", str(error), file, error.place))
-    return found, defects
+    return objects, defects
 
 
 class _MalformedError(Exception):
@@ -89,10 +95,10 @@ def _size_defects(root: Element, file: str, size: tuple[int, int]) -> Iterator[D
         yield Defect("SEG003", message, file, "/annotation/size")
 
 
-def _object(element: Element, place: str) -> Boxed:
+def _read_object(element: Element, place: str) -> BoxedObject:
     """One object; raises _MalformedError."""
     if [child.tag for child in element] == _LEAST and (name := element[0].text) and name.strip():
-        return Boxed(name, _box(element[1], f"{place}/bndbox"), place)
+        return BoxedObject(name, _read_box(element[1], f"{place}/bndbox"), place)
     name, box = element.findtext("name"), element.find("bndbox")
     if not name or not name.strip():
         raise _MalformedError("an object without name", place)
@@ -101,21 +107,21 @@ def _object(element: Element, place: str) -> Boxed:
     attributes: dict[str, str] = {}
     for child in element:
         if child.tag not in ("name", "bndbox"):
-            attributes |= _said(child, f"{place}/{child.tag}")
-    parts = [_part(part, f"{place}/part[{number}]") for number, part in enumerate(element.findall("part"), 1)]
+            attributes |= _child_attributes(child, f"{place}/{child.tag}")
+    parts = [_read_part(part, f"{place}/part[{number}]") for number, part in enumerate(element.findall("part"), 1)]
     if parts:
-        attributes["parts"] = _json(parts)
+        attributes["parts"] = _as_json(parts)
     columns = {}
     for attribute in attributes.keys() & COLUMNS.keys():
         column, type_ = COLUMNS[attribute]
-        value = _as(type_, attributes[attribute])
+        value = _decode_as(type_, attributes[attribute])
         if value is not None:
             columns[column] = value
             del attributes[attribute]
-    return Boxed(name, _box(box, f"{place}/bndbox"), place, attributes, columns)
+    return BoxedObject(name, _read_box(box, f"{place}/bndbox"), place, attributes, columns)
 
 
-def _as(type_: type, json: str) -> object:
+def _decode_as(type_: type, json: str) -> object:
     """A JSON text as a value of a type; None where it is another."""
     with suppress(msgspec.DecodeError, msgspec.ValidationError):
         value: object = msgspec.json.decode(json, type=type_)
@@ -123,34 +129,38 @@ def _as(type_: type, json: str) -> object:
     return None
 
 
-def _part(element: Element, place: str) -> dict[str, object]:
+def _read_part(element: Element, place: str) -> dict[str, object]:
     """A body part, as VOC's layout task has them."""
     box = element.find("bndbox")
-    return {"name": element.findtext("name") or "", "box": None if box is None else _box(box, f"{place}/bndbox")}
+    return {"name": element.findtext("name") or "", "box": None if box is None else _read_box(box, f"{place}/bndbox")}
 
 
-def _said(child: Element, place: str) -> dict[str, str]:
+def _child_attributes(child: Element, place: str) -> dict[str, str]:
     """What a child of an object says, as attributes: name -> JSON text."""
     text = child.text or ""
     if child.tag in FLAGS:
         if text.strip() not in _FLAG:
-            raise _MalformedError(f"{child.tag} is {text.strip()!r}, it is 0 or 1", place)
+            raise _MalformedError(f"{child.tag} is {text.strip()!r}, must be 0 or 1", place)
         return {child.tag: _FLAG[text.strip()]}
     if child.tag == "actions":
-        return {each.tag: _FLAG.get((each.text or "").strip(), json_text(each.text or "")) for each in child}
+        return {
+            element.tag: _FLAG.get((element.text or "").strip(), json_text(element.text or "")) for element in child
+        }
     if child.tag == "attributes":
-        return {name: json_text(each.findtext("value") or "") for each in child if (name := each.findtext("name"))}
+        return {
+            name: json_text(element.findtext("value") or "") for element in child if (name := element.findtext("name"))
+        }
     if child.tag == "point":
-        return {"point": _json([_number(child, side, place) for side in ("x", "y")])}
+        return {"point": _as_json([_number(child, side, place) for side in ("x", "y")])}
     if len(child):
         return {}
     return {child.tag: json_text(text)}
 
 
-def _box(element: Element, place: str) -> Box:
+def _read_box(element: Element, place: str) -> Box:
     left, top, right, bottom = _corners(element) or (_number(element, side, place) for side in _SIDES)
     if right < left or bottom < top:
-        raise _MalformedError(f"the box {left:g}, {top:g} to {right:g}, {bottom:g} is turned inside out", place)
+        raise _MalformedError(f"the box {left:g}, {top:g} to {right:g}, {bottom:g} is inverted", place)
     return left - 1, top - 1, right - left + 1, bottom - top + 1
 
 
@@ -193,7 +203,7 @@ def json_text(text: str) -> str:
     try:
         msgspec.json.decode(bare)
     except msgspec.DecodeError:
-        return _PYTHON.get(bare) or _json(bare)
+        return _PYTHON.get(bare) or _as_json(bare)
     return bare
 
 
@@ -208,5 +218,122 @@ def plain_text(json: str) -> str:
     return value if plain and json_text(value) == json else json
 
 
-def _json(value: object) -> str:
+def _as_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+_SAME, _ALIKE = 0.3, 0.5  # intersection over union; masks lack the border that boxes include
+Floats = NDArray[np.float64]
+
+
+def match_boxes(
+    boxes: Sequence[Ints], category: Ints, boxed: Sequence[BoxedObject], named: Mapping[str, int]
+) -> tuple[Ints, list[BoxedObject]]:
+    """For each object the row of the box that is its own, -1 without one; and the boxes that are nobody's.
+
+    Parameters
+    ----------
+    boxes : x, y, width and height, (n,) each, of the objects in pixels
+    category : (n,) of the objects
+    boxed : the boxes
+    named : category ids by name
+
+    A box is an object's where class and place are the same; the third box of an image goes to its third object before
+    others of the same place, for so development kits read them.
+    """
+    theirs = np.array([item.box for item in boxed], np.float64).reshape(-1, 4).T
+    shared = _box_iou(np.asarray(boxes, np.float64), theirs)
+    ids = np.array([_category_id(item.name, named) for item in boxed], np.int64)
+    first, second = np.nonzero((shared >= _SAME) & (category[:, None] == ids))
+    in_turn = (first == second) & (shared[first, second] >= _ALIKE)
+    box_of, taken = [-1] * len(category), [False] * len(boxed)
+    order = np.lexsort((-shared[first, second], ~in_turn))
+    for object_row, box in zip(first[order].tolist(), second[order].tolist(), strict=True):
+        if box_of[object_row] < 0 and not taken[box]:
+            box_of[object_row], taken[box] = box, True
+    return np.array(box_of, np.int64), [item for item, has in zip(boxed, taken, strict=True) if not has]
+
+
+def _category_id(name: str, named: Mapping[str, int]) -> int:
+    return named.get(name, named.get(name.strip(), -1))
+
+
+def _box_iou(a: Floats, b: Floats) -> Floats:
+    """(n, m) shared pixels over pixels in either box, of (4, n) and (4, m) boxes x, y, width, height."""
+    left, top = (np.maximum(a[side][:, None], b[side]) for side in (0, 1))
+    right, bottom = (np.minimum((a[side_] + a[side_ + 2])[:, None], b[side_] + b[side_ + 2]) for side_ in (0, 1))
+    both = np.maximum(right - left, 0) * np.maximum(bottom - top, 0)
+    iou: Floats = both / np.maximum((a[2] * a[3])[:, None] + b[2] * b[3] - both, 1e-9)
+    return iou
+
+
+_FLAG_TEXT = {"false": "0", "true": "1"}
+
+
+def xml_attributes(batch: Batch) -> tuple[list[dict[str, str]], list[int]]:
+    """The attributes of each segment (name -> JSON text), and the rows of those that have some without a place in XML.
+
+    Scores and the like, which have columns here, are attributes there.
+    """
+    listed = [dict(attributes or ()) for attributes in batch.segments["attributes"].to_pylist()]
+    writable = [{name: json for name, json in attributes.items() if _has_place(name, json)} for attributes in listed]
+    lost = [row for row, (all_, kept_) in enumerate(zip(listed, writable, strict=True)) if len(kept_) < len(all_)]
+    made_by = batch.annotations["source"].take(batch.segments["annotation"]).to_pylist()
+    for attribute, (column, _) in COLUMNS.items():
+        values = batch.segments[column].to_pylist()
+        if column == "source":
+            values = [value or inherited for value, inherited in zip(values, made_by, strict=True)]
+        for attributes_, value in zip(writable, values, strict=True):
+            if value is not None and value is not False and value == value:  # NaN is nothing, too
+                attributes_[attribute] = msgspec.json.encode(value).decode()
+    return writable, lost
+
+
+def _has_place(name: str, json: str) -> bool:
+    """Whether an attribute can be written, and is read as the same."""
+    reserved = name in COLUMNS or not name or "\r" in name  # which XML reads as a line feed
+    return not reserved and is_xml_text(name) and is_xml_text(json)
+
+
+def annotation_xml(image_id: str, width: int, height: int, objects: Iterable[str]) -> str:
+    """The XML file of an image of this size in pixels, with these objects."""
+    path = PurePosixPath(image_id)
+    return "\n".join(
+        [
+            "<annotation>",
+            f"  <folder>{xml_name(path.parent.as_posix().removeprefix('.'))}</folder>",
+            f"  <filename>{xml_name(path.name)}</filename>",
+            f"  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>",
+            "  <segmented>1</segmented>",
+            *objects,
+            "</annotation>",
+            "",
+        ]
+    )
+
+
+def object_xml(name: str, box: Sequence[int], attributes: dict[str, str]) -> str:
+    """An object; `box` is x, y, width and height in pixels."""
+    x, y, width, height = box
+    lines = ["  <object>", f"    <name>{xml_name(name)}</name>"]
+    rest = dict(attributes)
+    lines += [f"    <pose>{escape(plain_text(rest.pop(pose)))}</pose>" for pose in ("pose",) if pose in rest]
+    lines += [f"    <{flag}>{_FLAG_TEXT[rest.pop(flag)]}</{flag}>" for flag in FLAGS if rest.get(flag) in _FLAG_TEXT]
+    sides = {"xmin": x + 1, "ymin": y + 1, "xmax": x + width, "ymax": y + height}
+    lines.append(
+        "    <bndbox>" + "".join(f"<{side}>{coordinate}</{side}>" for side, coordinate in sides.items()) + "</bndbox>"
+    )
+    if rest:
+        lines.append("    <attributes>")
+        for key, json in rest.items():
+            value = escape(plain_text(json))
+            lines.append(f"      <attribute><name>{escape(key)}</name><value>{value}</value></attribute>")
+        lines.append("    </attributes>")
+    return "\n".join([*lines, "  </object>"])
+
+
+def xml_name(text: str) -> str:
+    """A name as XML; raises SegdataError where XML cannot hold it."""
+    if not is_xml_text(text) or "\r" in text:
+        raise SegdataError(f"the name {text!r} has characters that XML cannot hold; rename it")
+    return escape(text)

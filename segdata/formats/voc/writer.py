@@ -1,4 +1,4 @@
-"""Writer: masks of classes and objects, lists of splits, and XML files of boxes."""
+"""Writes VOC's layout: masks of classes and objects, lists of splits, and XML files of boxes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -33,12 +33,20 @@ from segdata.formats.shared.painting import (
 )
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.voc.classes import BACKGROUND, MOST, VOC, VOID
-from segdata.formats.voc.ink import OBJECT_PALETTE, Ink, ink_for, picture
-from segdata.formats.voc.labelmap import LABELMAP, write_label_map
-from segdata.formats.voc.listing import BOXES, CLASSES, OBJECTS
-from segdata.formats.voc.lists import LISTS, NO_SPLIT
-from segdata.formats.voc.markup import annotation_xml, attributes_of, object_xml
+from segdata.formats.voc.boxes import annotation_xml, object_xml, xml_attributes
+from segdata.formats.voc.palette import (
+    BACKGROUND,
+    LABELMAP,
+    MOST_OBJECTS,
+    OBJECT_PALETTE,
+    VOC,
+    VOID,
+    ClassPalette,
+    class_palette,
+    palette_image,
+    write_label_map,
+)
+from segdata.formats.voc.reader import BOXES, CLASSES, LISTS, NO_SPLIT, OBJECTS
 
 _HELD = frozenset({"images.split", "images.sequence", "images.frame"})
 # What XML files hold of objects, as columns and as kinds of loss.
@@ -55,7 +63,7 @@ def write_voc(
     A semantic dataset gets masks of classes alone; in others every segment but void is an object.
     """
     semantic = profile.task == "semantic"
-    writer = _Writer(profile.taxonomy, semantic, target, ink_for(profile.taxonomy), losses, lost)
+    writer = _Writer(profile.taxonomy, semantic, target, class_palette(profile.taxonomy), losses, lost)
     for folder in [CLASSES] if semantic else [CLASSES, OBJECTS]:
         (target / folder).mkdir(parents=True)
     count_spatial_losses(profile, losses)
@@ -86,7 +94,7 @@ class _Writer:
     taxonomy: Taxonomy
     semantic: bool
     target: Path
-    ink: Ink
+    ink: ClassPalette
     losses: LossCounter
     lost: frozenset[LossKind]
     lists: dict[str, list[str]] = field(default_factory=dict)
@@ -118,15 +126,15 @@ class _Writer:
         shared = batch.n_segments + batch.segment_annotation.astype(np.int64)  # void of one annotation is one region
         same = np.where(index == VOID, shared, np.arange(batch.n_segments))
         count_segment_mask_losses(batch, index >= 0, self.losses, same)
-        words, unsaid = attributes_of(batch)
+        words, unsaid = xml_attributes(batch)
         rows = np.array(unsaid, np.int64)
         self.losses.add("attributes", "segments", len(rows), examples=segment_examples(batch, rows))
         return words
 
     def _count_void(self, batch: Batch, void: NDArray[np.bool_]) -> None:
         """Count what is said of void, which has no box, and its segments that become one."""
-        some = batch.take_segments(np.flatnonzero(void))
-        count_losses(some, self.losses, _OBJECT_KINDS, frozenset({"annotations.source"}))
+        void_segments = batch.take_segments(np.flatnonzero(void))
+        count_losses(void_segments, self.losses, _OBJECT_KINDS, frozenset({"annotations.source"}))
         areas = batch.runs.areas(batch.n_segments)
         rows = np.flatnonzero(void & in_first_annotation(batch) & (areas > 0))
         annotation = batch.segment_annotation[rows]
@@ -137,23 +145,23 @@ class _Writer:
 
     def _paint(self, batch: Batch, sheet: ImageSegments, index: Ints, words: list[dict[str, str]], stem: str) -> None:
         """Write the files of one image."""
-        known = np.flatnonzero((index >= 0) & (sheet.runs.areas(len(index)) > 0))
-        seen = sheet.only(known)
-        classes = paint(seen, index[known], BACKGROUND, np.uint8)
+        painted_rows = np.flatnonzero((index >= 0) & (sheet.runs.areas(len(index)) > 0))
+        visible = sheet.only(painted_rows)
+        classes = paint(visible, index[painted_rows], BACKGROUND, np.uint8)
         self._save(CLASSES, stem, classes, self.ink.palette)
         if self.semantic:
-            count_hidden_segments(batch, seen, index[known], classes, self.losses)
+            count_hidden_segments(batch, visible, index[painted_rows], classes, self.losses)
             return
-        number = _numbers(batch, seen, index[known], self.losses)
-        objects = paint(seen, number, BACKGROUND, np.uint8)
+        number = _object_values(batch, visible, index[painted_rows], self.losses)
+        objects = paint(visible, number, BACKGROUND, np.uint8)
         self._save(OBJECTS, stem, objects, OBJECT_PALETTE)
-        count_hidden_segments(batch, seen, number, objects, self.losses)
-        self._describe(batch, seen, number, objects, words, stem)
+        count_hidden_segments(batch, visible, number, objects, self.losses)
+        self._describe(batch, visible, number, objects, words, stem)
 
     def _save(self, folder: str, stem: str, pixels: Pixels, palette: bytes) -> None:
         path = self.target / folder / f"{stem}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture(pixels, palette).save(path)
+        palette_image(pixels, palette).save(path)
 
     def _describe(
         self, batch: Batch, sheet: ImageSegments, number: Ints, objects: Pixels, words: list[dict[str, str]], stem: str
@@ -179,18 +187,18 @@ class _Writer:
         path.write_text(text, encoding="utf-8")
 
 
-def _numbers(batch: Batch, sheet: ImageSegments, index: Ints, losses: LossCounter) -> Ints:
+def _object_values(batch: Batch, sheet: ImageSegments, index: Ints, losses: LossCounter) -> Ints:
     """(n,) the value of each segment in the mask of objects; raises SegdataError where there are too many."""
     ids = integer_column(batch.segments["segment_id"])[sheet.segments]
     is_object = index != VOID
     count = int(is_object.sum())
-    if count > MOST:
+    if count > MOST_OBJECTS:
         raise SegdataError(
-            f"image {sheet.image_id!r} has {count} objects, VOC's masks number {MOST} at most; write instance-ids or "
-            "coco-instances, or leave some out"
+            f"image {sheet.image_id!r} has {count} objects, VOC's masks number {MOST_OBJECTS} at most; write "
+            "instance-ids or coco-instances, or leave some out"
         )
     number = np.full(len(ids), VOID, np.int64)
-    number[is_object] = pixel_values(ids[is_object], MOST)
+    number[is_object] = pixel_values(ids[is_object], MOST_OBJECTS)
     changed = sheet.segments[number != ids]
     losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, changed))
     return number

@@ -1,1 +1,79 @@
-"""YOLO segmentation labels: a text file for each image, a ring in a line."""
+"""YOLO segmentation labels of Ultralytics: a text file for each image, a line `class x1 y1 x2 y2 …` for each segment.
+
+Specification: https://docs.ultralytics.com/datasets/segment/, and of ultralytics/ultralytics on GitHub
+ultralytics/data/utils.py (img2label_paths, verify_image_label, polygon2mask) and ultralytics/data/base.py.
+
+Read: `images/train/a.jpg` with `labels/train/a.txt`, `train/images` with `train/labels` (Roboflow), and labels beside
+the images; classes and splits of data.yaml (names as list or mapping, splits as folders or lists of images), or
+classes.txt. The numbers are shares of the image's width and height, so the image files are needed; a JPEG is as large
+as its EXIF orientation shows it, as for Ultralytics. Pixels are those of OpenCV's fillPoly on coordinates that were
+made pixels in single precision and truncated, as polygon2mask has them at the image's own size. A ring that joins
+parts or holes by ways there and back stands for these, without the pixels of the bridges. Lines of boxes, boxes with a
+confidence and poses are reported and left out, line by line; an oriented box looks like a polygon of 4 points, and is
+read as one.
+
+An empty file is an image on which nothing was found. An image without file is not annotated, though Ultralytics trains
+it as background (the option `missing`). Of lines of one class with the same bounding box Ultralytics keeps one; segdata
+reads all of them. supervision rounds where Ultralytics truncates, which moves polygons by up to a pixel, and writes
+five digits, of which truncation can make the pixel before; it writes parts as segments of their own.
+
+Written: labels/<image>.txt, 9 digits and more, one ring a segment: the source's if it draws exactly the segment's
+pixels, else one through border pixels, before their middles, so that rounding finds the same ones. A hole costs
+nothing. Between parts Ultralytics draws a bridge one pixel wide, which is counted as "part", and which reading leaves
+out. Crowds are written as ordinary segments, and counted. data.yaml names lists of the annotated images of each split;
+taxonomy.yaml and images.csv keep ids, sizes and where the images are. Ultralytics looks for the images in images/,
+where `--copy-images` puts them.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import MASK_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.tools.source import ToolSource
+
+
+LOSSES: frozenset[LossKind] = (MASK_LOSSES - {"overlap"}) | {"crowd", "part", "spatial"}
+CHECKED = (
+    "the published rule of Ultralytics' polygon2mask, with OpenCV",
+    "Datumaro 1.13's fixture of YOLOv8 segmentation",
+    "supervision 0.31 (reads what is written, and what it writes is read)",
+)
+READ_OPTIONS = {"missing": "what an image without label file is: unannotated (default) or background"}
+_POLYGON = rb"(?m)^\d+(\.0*)?([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}[ \t\r]*$"
+
+
+def detect(probe: FileProbe) -> FormatMatch | None:
+    """Text files of a class and at least three points a line."""
+    if probe.root.is_file():
+        has_names = probe.root.suffix.lower() in (".yaml", ".yml") and probe.heads(".", rb"(?m)^names\s*:")
+        has_splits = has_names and probe.heads(".", rb"(?m)^(train|val|test)\s*:")
+        return FormatMatch(0.95, f"{probe.root.name} has names and train or val") if has_splits else None
+    names = probe.heads(r"(^|/)labels/(.*/)?[^/]*\.txt$", _POLYGON, most=64)
+    if names:
+        has_names = probe.matching(r"^[^/]*\.ya?ml$")
+        return FormatMatch(1.0 if has_names else 0.95, f"{names[0]} has lines of a class and a polygon")
+    beside = probe.heads(r"\.txt$", rb"\A" + _POLYGON.removeprefix(b"(?m)"), most=64) if probe.matching(_IMAGE) else []
+    return FormatMatch(0.9, f"{beside[0]} has lines of a class and a polygon") if beside else None
+
+
+_IMAGE = r"\.(jpe?g|png|bmp|tiff?|webp)$"
+
+
+def read(request: ReadRequest) -> "ToolSource":
+    """Open a dataset, or the data.yaml of one; raises UnreadableError where there are no labels, or no images."""
+    from segdata.formats.yolo.reader import open_yolo
+
+    return open_yolo(request)
+
+
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
+    """Write the folder `target`; raises SegdataError where two images would share a label file."""
+    from segdata.formats.yolo.writer import write_yolo
+
+    write_yolo(profile, batches, target, losses, LOSSES)

@@ -1,22 +1,123 @@
-"""Lines: a label file as marks, each line by itself."""
+"""Lines of YOLO's label files: one ring each, so parts and holes are joined by bridges, ways there and back.
+
+OpenCV draws edges, and so every bridge as a line of pixels. Bridges are no pixels of the segment.
+"""
 
 from collections.abc import Container, Mapping, Sequence
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.core.finding import Defect
-from segdata.formats.shapes.flat import Flat
-from segdata.formats.shapes.scaled import scaled
-from segdata.formats.shapes.shape import Floats, Ring
-from segdata.formats.tools.mark import Mark, Written
-from segdata.formats.tools.written import Notation
-from segdata.formats.yolo.bridges import in_pixels, unbridged
+from segdata.core.polygons import Rings
+from segdata.core.runs import Ints, Runs
+from segdata.formats.shapes.geometry import Bitmap, Floats, Polygon, PolygonArrays, Ring, Shape, scale_points
+from segdata.formats.shapes.raster import crop_bitmaps
+from segdata.formats.shapes.tracing import bridge_rings
+from segdata.formats.tools.polygons import PolygonNotation, split_bridged
+from segdata.formats.tools.shapes import PolygonText, ToolShape
+
+_STEPS = 32  # within a pixel, where rings may pass without meeting
+_LAST = _STEPS // 2 - 1  # before the middle: whether one truncates, as Ultralytics, or rounds, as supervision
+_FEWEST = 3  # points of a ring
+
+
+def shares_to_pixels(shares: Floats, sides: Floats) -> Floats:
+    """Points (n, 2) in pixels, of shares of the image's `sides`: in single precision, as Ultralytics computes them.
+
+    `sides` (2,) or (n, 2) are width and height in pixels.
+    """
+    pixels: Floats = (shares.astype(np.float32) * sides.astype(np.float32)).astype(np.float64)
+    return pixels
+
+
+def remove_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, Bitmap]:
+    """The pixels of those of n polygons that have bridges, without these, by their rows.
+
+    Sizes (n,) of the images are in pixels.
+    """
+    return {row: _draw_rings(parts, int(height[row]), int(width[row])) for row, parts in split_bridged(flat).items()}
+
+
+def ring_shapes(rings: Sequence[Floats], height: Ints, width: Ints) -> list[Shape]:
+    """What n rings (m, 2), in pixels, stand for: polygons, and where they are bridged, bitmaps without the bridges.
+
+    Sizes (n,) of the images are in pixels.
+    """
+    shapes: list[Shape] = [Polygon(ring) for ring in rings]
+    for row, bitmap in remove_bridges(PolygonArrays.of([Polygon(ring) for ring in rings]), height, width).items():
+        shapes[row] = bitmap
+    return shapes
+
+
+def _draw_rings(rings: Rings[np.float64], height: int, width: int) -> Bitmap:
+    """The pixels that OpenCV makes of rings, all at once: by even-odd, and their edges."""
+    points = [np.array(ring).reshape(-1, 2).astype(np.int32) for ring in rings.as_lists()]
+    low, high = np.concatenate(points).min(axis=0), np.concatenate(points).max(axis=0) + 1
+    corner, end = np.maximum(low, 0), np.minimum(high, [width, height])
+    if (end <= corner).any():
+        return Bitmap(0, 0, np.zeros((0, 0), bool))
+    pixels = np.zeros((end - corner)[::-1], np.uint8)
+    cv2.fillPoly(pixels, [ring - corner.astype(np.int32) for ring in points], 1)
+    return Bitmap(int(corner[0]), int(corner[1]), pixels > 0)
+
+
+def single_rings(runs: Runs, height: Ints) -> list[Floats]:
+    """One ring (m, 2) in pixels for each segment, such that `ring_shapes` gives the segment back; (0, 2) if empty.
+
+    `height` (n,) is that of the segments' images, in pixels.
+
+    Points lie within the pixels at the borders, no two at the same place: so nothing but bridges is gone back, not even
+    along parts that are one pixel wide.
+    """
+    single: list[Floats] = []
+    for bitmap in crop_bitmaps(runs, height, len(height)):
+        if not bitmap.mask.size:
+            single.append(np.empty((0, 2)))
+            continue
+        mask = np.ascontiguousarray(bitmap.mask, np.uint8)
+        contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+        rings = [_pad(contour[:, 0].astype(np.int32)) for contour in contours]
+        single.append(bridge_rings(_separate(rings)) / _STEPS + [bitmap.x, bitmap.y])
+    return single
+
+
+def _pad(ring: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The ring, its last point repeated until there are three."""
+    return np.concatenate([ring, np.repeat(ring[-1:], max(_FEWEST - len(ring), 0), axis=0)])
+
+
+def _separate(rings: list[NDArray[np.int32]]) -> list[NDArray[np.int32]]:
+    """The rings in steps within pixels, each pixel passed at another place every time."""
+    points = np.concatenate(rings).astype(np.int64)
+    _, pixel = np.unique(points[:, 0] << 32 | points[:, 1], return_inverse=True)
+    time = _occurrences(pixel)
+    within = np.stack([1 + time % (_LAST - 1), 1 + time * time % _LAST], axis=1)
+    apart = (points * _STEPS + np.minimum(within, _LAST)).astype(np.int32)
+    return np.split(apart, np.cumsum([len(ring) for ring in rings])[:-1])
+
+
+def _occurrences(value: Ints) -> Ints:
+    """(n,) how often each value came before.
+
+    >>> _times(np.array([5, 7, 5, 5])).tolist()
+    [0, 0, 1, 2]
+    """
+    order = np.argsort(value, kind="stable")
+    ordered = value[order]
+    times = np.empty(len(value), np.int64)
+    times[order] = np.arange(len(value)) - np.searchsorted(ordered, ordered)
+    return times
+
 
 _TOLERANCE = 0.01  # beyond the frame, as Ultralytics allows: verify_image_label in ultralytics/data/utils.py
 _BOM = b"\xef\xbb\xbf"
 
 
-def read_lines(text: bytes, names: Mapping[bytes, str], keypoints: int | None, defects: list[Defect]) -> list[Mark]:
+def read_lines(
+    text: bytes, names: Mapping[bytes, str], keypoints: int | None, defects: list[Defect]
+) -> list[ToolShape]:
     """The rings in a label file; what is wrong with other lines is added to `defects`.
 
     `names` are those of the classes by their numbers. `keypoints` is how many numbers follow the box in lines of a pose
@@ -31,60 +132,62 @@ def read_lines(text: bytes, names: Mapping[bytes, str], keypoints: int | None, d
         place = f"line {number}"
         if name is None or b"," in rest or keypoints is not None:
             try:
-                name, rest = _closely(line.split(), names, keypoints)
+                name, rest = _parse_closely(line.split(), names, keypoints)
             except ValueError as wrong:
                 code, message = wrong.args
                 defects.append(Defect(code, message, place=place, line=number))
                 continue
         marks.append(
-            Mark(name, Written((b"[[%b]]" % rest.replace(b" ", b","),), word.decode(), place), place, None, number)
+            ToolShape(
+                name, PolygonText((b"[[%b]]" % rest.replace(b" ", b","),), word.decode(), place), place, None, number
+            )
         )
     return marks
 
 
-def _closely(words: Sequence[bytes], names: Mapping[bytes, str], keypoints: int | None) -> tuple[str, bytes]:
+def _parse_closely(words: Sequence[bytes], names: Mapping[bytes, str], keypoints: int | None) -> tuple[str, bytes]:
     """The name of a line's class, and its ring; raises ValueError with the code and message of what is wrong."""
-    values = _numbers(words)
-    known = {int(each) for each in names}
-    wrong = _problem(values, known, keypoints)
+    values = _parse_numbers(words)
+    classes = {int(key) for key in names}
+    wrong = _problem(values, classes, keypoints)
     if wrong is not None:
         raise ValueError(*wrong)
     return names[b"%d" % int(values[0])], b" ".join(words[1:])
 
 
-def _numbers(words: Sequence[bytes]) -> list[float]:
+def _parse_numbers(words: Sequence[bytes]) -> list[float]:
     """The numbers of a line; raises ValueError with a code and a message."""
     try:
         return [float(word) for word in words]
     except ValueError:
         shown = b" ".join(words)[:40].decode("utf-8", "backslashreplace")
-        raise ValueError("SEG004", f"{shown!r} is no row of numbers; left out") from None
+        raise ValueError("SEG004", f"{shown!r} is not a row of numbers; left out") from None
 
 
-def occurring(text: bytes) -> set[int]:
+def occurring_classes(text: bytes) -> set[int]:
     """The classes of the rings in a label file."""
-    found = set()
+    classes = set()
     for line in text.removeprefix(_BOM).splitlines():
         words = line.split()
         try:
-            values = _numbers(words)
+            values = _parse_numbers(words)
         except ValueError:
             continue
         if values and _problem(values, None, None) is None:
-            found.add(int(values[0]))
-    return found
+            classes.add(int(values[0]))
+    return classes
 
 
-def _mended(mark: Mark, size: tuple[int, int]) -> list[Ring] | Defect:
+def _parse_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
     """The ring of a line that is not written as most are, or why it is left out."""
     written = mark.shape
     words = (
         [written.name.encode(), *written.texts[0][2:-2].replace(b",", b" ").split()]
-        if isinstance(written, Written)
+        if isinstance(written, PolygonText)
         else []
     )
     try:
-        values = _numbers(words)
+        values = _parse_numbers(words)
         wrong = _problem(values, None, None)
         if wrong is None:
             return [np.array(values[1:]).reshape(-1, 2)]
@@ -93,37 +196,39 @@ def _mended(mark: Mark, size: tuple[int, int]) -> list[Ring] | Defect:
     return Defect(wrong[0], wrong[1], place=mark.place, line=mark.id)
 
 
-def _placed(flat: Flat, sides: Floats) -> tuple[Floats, Floats]:
+def _to_pixels(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:
     """Shares of the image's sides in pixels: as Ultralytics computes them, and without the noise of that."""
-    return in_pixels(flat.points, sides), scaled(flat.points, sides)
+    return shares_to_pixels(flat.points, sides), scale_points(flat.points, sides)
 
 
-NOTATION = Notation("flat", -_TOLERANCE, 1 + _TOLERANCE, _placed, _mended, unbridged, keeps_bridges=True)
+NOTATION = PolygonNotation(
+    "flat", -_TOLERANCE, 1 + _TOLERANCE, _to_pixels, _parse_leniently, remove_bridges, keeps_bridges=True
+)
 
 
 def _problem(values: list[float], classes: Container[int] | None, keypoints: int | None) -> tuple[str, str] | None:
     """The code and message of what is wrong with a line; None where it is a ring of a known class."""
     category, n = values[0], len(values) - 1
     if not 0 <= category < 2**31 or category != int(category):
-        return "SEG004", f"class {category:g} is no whole number from 0; left out"
+        return "SEG004", f"class {category:g} is not a whole number from 0; left out"
     if n == 4:
         return (
             "SEG004",
-            "a box (x y width height) is no segment; left out (among polygons Ultralytics makes 2 points of it)",
+            "a box (x y width height) is not a segment; left out (among polygons Ultralytics makes 2 points of it)",
         )
     if n == 5:
-        return "SEG004", "a box with a confidence is no segment; left out"
+        return "SEG004", "a box with a confidence is not a segment; left out"
     if keypoints is not None and n == 4 + keypoints:
-        return "SEG004", "a pose (box and key points) is no segment; left out"
+        return "SEG004", "a pose (box and key points) is not a segment; left out"
     if n % 2:
         return "SEG006", f"the polygon has {n} numbers; x and y come in pairs (a confidence at the end, or a pose?)"
     if n < 6:
         return "SEG006", f"the polygon has {n // 2} points; at least 3 are needed"
     low, high = min(values[1:]), max(values[1:])
     if low < -_TOLERANCE or high > 1 + _TOLERANCE or sum(values) != sum(values):  # nan is not itself
-        worst = next(each for each in values[1:] if not -_TOLERANCE <= each <= 1 + _TOLERANCE)
+        worst = next(value for value in values[1:] if not -_TOLERANCE <= value <= 1 + _TOLERANCE)
         code = "SEG004" if abs(worst) < float("inf") else "SEG006"
-        return code, f"the coordinate {worst:g} is no share of the image (0 to 1); left out"
+        return code, f"the coordinate {worst:g} is not a share of the image (0 to 1); left out"
     if classes is not None and int(category) not in classes:
         return "SEG007", f"class {int(category)} has no name in data.yaml; left out"
     return None

@@ -1,4 +1,4 @@
-"""Writer: label files that Ultralytics draws as the pixels, data.yaml, and the lists of its splits."""
+"""Writes YOLO datasets: label files that Ultralytics draws as the pixels, data.yaml, and the lists of its splits."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -16,23 +16,21 @@ from segdata.core.format import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
-from segdata.formats.shapes.differing import differing
-from segdata.formats.shapes.raster import rasterise
-from segdata.formats.shapes.rings import Drawn
-from segdata.formats.shapes.scaled import scaled
-from segdata.formats.shapes.shape import Floats, Polygon
+from segdata.formats.shapes.geometry import Floats, Polygon, scale_points
+from segdata.formats.shapes.raster import count_differing_pixels, rasterise
+from segdata.formats.shapes.source_polygons import SourcePolygons
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
 from segdata.formats.shared.painting import ImageSegments, in_first_annotation, segment_examples, segments_by_image
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
-from segdata.formats.yolo.bridges import in_pixels, shapes_of, single_rings
+from segdata.formats.yolo.lines import ring_shapes, shares_to_pixels, single_rings
 
 _HELD = frozenset({"images.split", "images.sequence", "images.frame"})
 _ALL = "images.txt"
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class _DatasetIndex:
     """What goes to the end of the folder.
 
     Attributes
@@ -49,7 +47,7 @@ class _Written:
     taken: dict[str, str] = field(default_factory=dict)
 
 
-def write_labels(
+def write_yolo(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, kinds: frozenset[LossKind]
 ) -> None:
     """Write a dataset; `kinds` are the losses that the format declares."""
@@ -57,16 +55,16 @@ def write_labels(
     target.mkdir(parents=True)
     write_sidecars(target, profile, profile.taxonomy)
     names = names_by_id(profile.taxonomy)
-    written = _Written({id_: number for number, id_ in enumerate(names)})
+    written = _DatasetIndex({id_: number for number, id_ in enumerate(names)})
     for batch in batches:
         count_losses(batch, losses, kinds - {"rings"}, _HELD)
-        rows = _writable(batch, written.numbers, losses)
+        rows = _writable_rows(batch, written.numbers, losses)
         class_of = [written.numbers[id_] for id_ in batch.segments["category_id"].take(pa.array(rows)).to_pylist()]
-        lines = [b"%d %b\n" % line for line in zip(class_of, _shares(batch, rows, losses), strict=True)]
+        lines = [b"%d %b\n" % line for line in zip(class_of, _ring_texts(batch, rows, losses), strict=True)]
         bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
         more = batch.images.select(["sequence", "frame", "split"]).to_pylist()
         for row, (sheet, film) in enumerate(zip(segments_by_image(batch), more, strict=True)):
-            label = _label(sheet, written.taken)
+            label = _label_path(sheet, written.taken)
             if sheet.annotated:
                 path = target / label
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +77,7 @@ def write_labels(
     _write_yaml(target, list(names.values()), written.lists)
 
 
-def _label(sheet: ImageSegments, taken: dict[str, str]) -> str:
+def _label_path(sheet: ImageSegments, taken: dict[str, str]) -> str:
     """The label file of an image, below the target; raises SegdataError where no file can be called so."""
     if is_unsafe_path(sheet.image_id):
         raise SegdataError(f"image {sheet.image_id!r}: its labels would lie outside the dataset; rename it")
@@ -91,7 +89,7 @@ def _label(sheet: ImageSegments, taken: dict[str, str]) -> str:
     return label
 
 
-def _shares(batch: Batch, rows: Ints, losses: LossCounter) -> list[bytes]:
+def _ring_texts(batch: Batch, rows: Ints, losses: LossCounter) -> list[bytes]:
     """The rings of the segments at these rows, as text: the source's where they draw the segments' pixels.
 
     Else one is made of them. What that does not hold is counted.
@@ -101,15 +99,15 @@ def _shares(batch: Batch, rows: Ints, losses: LossCounter) -> list[bytes]:
     runs = batch.runs.take(rows, batch.n_segments)
     source = _single_rings_of(batch, rows)
     shares = {row: ring / sides[row] for row, ring in source.items()}
-    exact = _exact(shares, runs, height, width)
+    exact = _exact_rows(shares, runs, height, width)
     rest = np.array([row for row in range(len(rows)) if row not in exact], np.int64)
-    made = single_rings(runs.take(rest, len(rows)), height[rest])
+    generated = single_rings(runs.take(rest, len(rows)), height[rest])
     texts = {row: " ".join(map(repr, shares[row].ravel().tolist())) for row in exact}
     texts |= {
-        row: " ".join([f"{each:.9g}" for each in (ring / sides[row]).ravel().tolist()])
-        for row, ring in zip(rest.tolist(), made, strict=True)
+        row: " ".join([f"{share:.9g}" for share in (ring / sides[row]).ravel().tolist()])
+        for row, ring in zip(rest.tolist(), generated, strict=True)
     }
-    kept = {row for row in exact if np.array_equal(scaled(shares[row], sides[row]), source[row])}
+    kept = {row for row in exact if np.array_equal(scale_points(shares[row], sides[row]), source[row])}
     had = np.flatnonzero(batch.segments["rings"].is_valid().to_numpy()[rows]).tolist()
     lost = rows[[row for row in had if row not in kept]]
     losses.add("rings", "segments", len(lost), examples=segment_examples(batch, lost))
@@ -120,27 +118,27 @@ def _shares(batch: Batch, rows: Ints, losses: LossCounter) -> list[bytes]:
 
 def _single_rings_of(batch: Batch, rows: Ints) -> dict[int, Floats]:
     """The source's rings of segments that have a single one, by their places among `rows`."""
-    drawn = Drawn.of(batch)
-    flat = drawn.polygons
-    n_polygons = np.bincount(drawn.segment, minlength=batch.n_segments)
+    polygons = SourcePolygons.of(batch)
+    flat = polygons.polygons
+    n_polygons = np.bincount(polygons.segment, minlength=batch.n_segments)
     place = np.full(batch.n_segments, -1)
     place[rows] = np.arange(len(rows))
-    alone = (np.diff(flat.polygon) == 1) & (n_polygons[drawn.segment] == 1) & (place[drawn.segment] >= 0)
+    alone = (np.diff(flat.polygon) == 1) & (n_polygons[polygons.segment] == 1) & (place[polygons.segment] >= 0)
     return {
-        int(place[drawn.segment[i]]): flat.points[flat.ring[flat.polygon[i]] : flat.ring[flat.polygon[i] + 1]]
+        int(place[polygons.segment[i]]): flat.points[flat.ring[flat.polygon[i]] : flat.ring[flat.polygon[i] + 1]]
         for i in np.flatnonzero(alone).tolist()
     }
 
 
-def _exact(shares: dict[int, Floats], runs: Runs, height: Ints, width: Ints) -> set[int]:
+def _exact_rows(shares: dict[int, Floats], runs: Runs, height: Ints, width: Ints) -> set[int]:
     """The rows of shares of which reading makes exactly the pixels of the segments; sizes (n,) are in pixels."""
     rows = np.array(list(shares), np.int64)
     rows.sort()
     sides = np.column_stack([width, height]).astype(np.float64)
-    rings = [in_pixels(shares[row], sides[row]) for row in rows.tolist()]
+    rings = [shares_to_pixels(shares[row], sides[row]) for row in rows.tolist()]
     size = height[rows], width[rows]
-    again = rasterise([[shape] for shape in shapes_of(rings, *size)], "cv2", *size)
-    return set(rows[differing(runs.take(rows, len(height)), again, *size) == 0].tolist())
+    redrawn = rasterise([[shape] for shape in ring_shapes(rings, *size)], "cv2", *size)
+    return set(rows[count_differing_pixels(runs.take(rows, len(height)), redrawn, *size) == 0].tolist())
 
 
 def _count_bridges(batch: Batch, rows: Ints, runs: Runs, texts: list[bytes], losses: LossCounter) -> None:
@@ -148,27 +146,27 @@ def _count_bridges(batch: Batch, rows: Ints, runs: Runs, texts: list[bytes], los
     height, width = (side[rows] for side in batch.segment_size)
     sides = np.column_stack([width, height]).astype(np.float64)
     polygons = [
-        [Polygon(in_pixels(np.array(text.split(), np.float64).reshape(-1, 2), side))]
+        [Polygon(shares_to_pixels(np.array(text.split(), np.float64).reshape(-1, 2), side))]
         for text, side in zip(texts, sides, strict=True)
     ]
-    more = differing(runs, rasterise(polygons, "cv2", height, width), height, width)
+    more = count_differing_pixels(runs, rasterise(polygons, "cv2", height, width), height, width)
     bridged = np.flatnonzero(more)
     losses.add("part", "segments", len(bridged), int(more.sum()), segment_examples(batch, rows[bridged]))
 
 
-def _writable(batch: Batch, numbers: dict[int, int], losses: LossCounter) -> Ints:
+def _writable_rows(batch: Batch, numbers: dict[int, int], losses: LossCounter) -> Ints:
     """The rows of the segments that have lines; the others are counted."""
     areas = batch.runs.areas(batch.n_segments)
     category, first = integer_column(batch.segments["category_id"]), in_first_annotation(batch)
-    known = np.isin(category, np.array(list(numbers), np.int64))
+    has_class = np.isin(category, np.array(list(numbers), np.int64))
     kinds: tuple[tuple[LossKind, NDArray[np.bool_]], ...] = (
-        ("category", ~known),
-        ("empty-segment", known & (areas == 0)),
+        ("category", ~has_class),
+        ("empty-segment", has_class & (areas == 0)),
     )
     for kind, lacking in kinds:
         rows = np.flatnonzero(first & lacking)
         losses.add(kind, "segments", len(rows), int(areas[rows].sum()), segment_examples(batch, rows))
-    rows = np.flatnonzero(first & known & (areas > 0))
+    rows = np.flatnonzero(first & has_class & (areas > 0))
     image = batch.segment_image[rows]
     line = np.arange(len(rows)) - np.searchsorted(image, image) + 1
     named = batch.segments["source_id"].is_valid().to_numpy()[rows]
@@ -187,8 +185,8 @@ def _write_yaml(target: Path, names: list[str], lists: dict[str | None, list[str
             file.writelines(f"./images/{image}\n" for image in images)
         files[str(split) if usable else "train"] = name
     first = next(iter(files.values()), _ALL)
-    said = {"train": files.get("train", first), "val": files.get("val", files.get("train", first)), **files}
-    lines = [yaml_files.dump_yaml_line({key: value})[1:-1] + "\n" for key, value in said.items()]
+    entries = {"train": files.get("train", first), "val": files.get("val", files.get("train", first)), **files}
+    lines = [yaml_files.dump_yaml_line({key: value})[1:-1] + "\n" for key, value in entries.items()]
     lines.append("names:\n" if names else "names: []\n")
     lines += [f"  {yaml_files.dump_yaml_line({number: name})[1:-1]}\n" for number, name in enumerate(names)]
     (target / "data.yaml").write_text("".join(lines), encoding="utf-8")

@@ -12,7 +12,7 @@ from segdata.core.batch import Batch
 from segdata.core.format import find_format
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.street.cityscapes_table import LABELS
+from segdata.formats.street.cityscapes_labels import LABELS
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, batches, datasets
 

@@ -9,7 +9,7 @@ from PIL import Image
 from segdata import Dataset, read
 from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.finding import Defect
-from segdata.formats.voc.ink import OBJECT_PALETTE, picture
+from segdata.formats.voc.palette import OBJECT_PALETTE, palette_image
 from segdata.testing.pictures import masks_of_runs
 
 
@@ -17,7 +17,7 @@ def save(path: Path, values: object, palette: bytes | None = OBJECT_PALETTE) -> 
     """A palette mask; a grey one without a palette."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.array(values, np.uint8)
-    (Image.fromarray(pixels) if palette is None else picture(pixels, palette)).save(path)
+    (Image.fromarray(pixels) if palette is None else palette_image(pixels, palette)).save(path)
 
 
 def scene(root: Path, classes: object, objects: object = None, stem: str = "2007_000001") -> None:

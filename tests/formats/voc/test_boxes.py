@@ -57,7 +57,7 @@ def test_attributes_that_are_columns(tmp_path: Path) -> None:
         ("<object><name>a</name></object>", "/annotation/object[1]", "no bndbox"),
         (an_object("a", (1, 1, float("nan"), 2)), "/annotation/object[1]/bndbox/xmax", "xmax is 'nan'"),
         (an_object("a", (1, 1, 1e300, 2)), "/annotation/object[1]/bndbox/xmax", "xmax is '1e+300'"),
-        (an_object("a", (5, 1, 2, 2)), "/annotation/object[1]/bndbox", "turned inside out"),
+        (an_object("a", (5, 1, 2, 2)), "/annotation/object[1]/bndbox", "inverted"),
         (an_object("a", (1, 1, 2, 2), "<difficult>yes</difficult>"), "/annotation/object[1]/difficult", "0 or 1"),
     ],
 )

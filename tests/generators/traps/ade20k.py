@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.formats.ade.amodal import rle
+from segdata.formats.ade.regions import encode_rle
 from segdata.testing.pictures import runs_of_masks
 from tests.generators.traps.trap import TrueSegment, Truth, trap
 
@@ -81,7 +81,7 @@ def hidden_pixels_are_no_mask(folder: Path) -> Truth:
         1: (_PERSON, np.where(person, 255, 0)),
     }
     _scene(folder, classes, np.select([person, car], [255, 128], 0), objects)
-    amodal = json.loads(rle(runs_of_masks([car | hidden]), car.shape))
+    amodal = json.loads(encode_rle(runs_of_masks([car | hidden]), car.shape))
     return Truth(
         "",
         [

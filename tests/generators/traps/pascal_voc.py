@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.formats.voc.ink import OBJECT_PALETTE, picture
+from segdata.formats.voc.palette import OBJECT_PALETTE, palette_image
 from tests.generators.coco_documents import annotation, document, write_document
 from tests.generators.traps.trap import TrueSegment, Truth, trap
 
@@ -15,7 +15,7 @@ _VOID, _CAR, _PERSON = 255, 7, 15
 
 def _save(path: Path, values: NDArray[np.uint8]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture(values, OBJECT_PALETTE).save(path)
+    palette_image(values, OBJECT_PALETTE).save(path)
 
 
 def _scene(folder: Path, classes: NDArray[np.uint8], objects: NDArray[np.uint8], stem: str = "2007_000001") -> str:

@@ -1,0 +1,303 @@
+"""The text file of an image in ADE20K: X.json in the release of 2021, X_atr.txt in that of 2016.
+
+`X_atr.txt` has a line for each object, with columns between `#`: number of the instance in its level, level, occluded
+(0 or 1), name (WordNet's), name as annotated, attributes in quotes, separated by commas.
+
+Everything that an object of X.json says and that has no place of its own here is an attribute under the same name.
+
+Source: CSAILVision/ADE20K, README.md, utils/utils_ade20k.py, and its sample images, whose empty values are empty lists;
+of 2016: groups.csail.mit.edu/vision/datasets/ADE20K; open-edge-platform/datumaro
+src/datumaro/plugins/data_formats/ade20k2017.py.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from segdata.core.finding import Defect
+from segdata.core.paths import is_unsafe_path
+
+
+@dataclass(frozen=True, slots=True)
+class AdeObject:
+    """An object in a text file.
+
+    Attributes
+    ----------
+    name : of its category, WordNet's synonyms: ``"car, auto, automobile, machine, motorcar"``
+    level : 0 for objects, 1 for their parts, 2 for parts of these …
+    place : where in the file: a JSON pointer, or a line
+    id : of the object in its image; None where objects are numbered instead
+    number : which of the instances of its level it is, from 1; None where objects have ids
+    category : the index of its category; None where the file does not tell it
+    part_of : the id of what it is a part of
+    mask : its own mask, visible and hidden pixels
+    attributes : name -> JSON text
+    columns : what has a column of its own: score, source, track_id, iscrowd
+    """
+
+    name: str
+    level: int
+    place: str
+    id: int | None = None
+    number: int | None = None
+    category: int | None = None
+    part_of: int | None = None
+    mask: Path | None = None
+    attributes: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AdeDocument:
+    """What the text file of one image says.
+
+    Attributes
+    ----------
+    objects : those that can be read
+    filename : of the image
+    hypernyms : category index -> WordNet's ever wider terms
+    metadata : of the image, name -> JSON text
+    defects : what is wrong with the file
+    """
+
+    objects: tuple[AdeObject, ...] = ()
+    filename: str | None = None
+    hypernyms: dict[int, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+    defects: tuple[Defect, ...] = ()
+
+
+# Keys with a meaning of their own. `hypernym` follows from the name and is kept with the category.
+STRUCTURE = frozenset({"id", "name", "name_ndx", "hypernym", "parts", "instance_mask"})
+COLUMNS: dict[str, type] = {"score": float, "source": str, "track_id": int, "iscrowd": bool}
+DERIVED = frozenset({"part_of", "part_level", "amodal"})  # attributes that come from elsewhere
+_READ = {
+    "occluded": {'"yes"': "true", '"no"': "false"},
+    "crop": {'"1"': "true", '"0"': "false", "1": "true", "0": "false"},
+}
+_WRITTEN = {"occluded": {"true": '"yes"', "false": '"no"'}, "crop": {"true": '"1"', "false": '"0"'}}
+_NOTHING = {"attributes": ("[]", '""'), "occluded": ("[]",), "crop": ("[]",)}
+_NO_POLYGON = '{"x":[],"y":[]}'
+
+
+def read_attribute(key: str, json: str) -> str | None:
+    """The value of a key as an attribute; None where it says nothing.
+
+    >>> attribute("occluded", '"yes"'), attribute("attributes", "[]"), attribute("raw_name", '"auto"')
+    ('true', None, '"auto"')
+    """
+    if json in _NOTHING.get(key, ()) or (key == "polygon" and "".join(json.split()) == _NO_POLYGON):
+        return None
+    return _READ.get(key, {}).get(json, json)
+
+
+def write_attribute(name: str, json: str) -> str | None:
+    """An attribute as the value of a key; None where it would not be read back as the same."""
+    if name in STRUCTURE or name in COLUMNS or name in DERIVED:
+        return None
+    written = _WRITTEN.get(name, {}).get(json, json)
+    return written if read_attribute(name, written) == json else None
+
+
+MOST_CLASSES = 25 * 256 + 255  # in the red and green of a pixel
+MOST_LEVELS = 16
+OWN_KEYS = frozenset({"filename", "folder", "imsize", "object"})
+Raws = dict[str, msgspec.Raw]
+
+
+class _Parts(msgspec.Struct):
+    part_level: int = 0
+    ispartof: int | list[int] | None = None
+
+
+class _Object(msgspec.Struct):
+    id: int
+    name: str
+    name_ndx: int
+    parts: _Parts = msgspec.field(default_factory=_Parts)
+    instance_mask: str | None = None
+
+
+class _Hypernyms(msgspec.Struct):
+    name_ndx: int
+    hypernym: list[str] = []
+
+
+def read_document(path: Path, file: str) -> AdeDocument:
+    """What the JSON file says; `file` is its name in defects. Broken objects are left out."""
+    place = ""
+    try:
+        top = msgspec.json.decode(_text(path), type=Raws)
+        place = "/annotation"
+        annotation = msgspec.json.decode(top["annotation"], type=Raws)
+        place = "/annotation/object"
+        listed = msgspec.json.decode(annotation["object"], type=list[msgspec.Raw])
+    except OSError as error:
+        return _unreadable("SEG001", f"the JSON cannot be read: {error.strerror or error}", file)
+    except KeyError:
+        return _unreadable("SEG004", f"{place.rpartition('/')[2]!r} is missing", file, place)
+    except msgspec.ValidationError as error:
+        return _unreadable("SEG004", f"does not match ADE20K's JSON: {error}", file, place)
+    except msgspec.DecodeError as error:
+        return _unreadable("SEG001", f"the JSON cannot be read: {error}", file)
+    defects: list[Defect] = []
+    objects: dict[int, AdeObject] = {}
+    for row, raw in enumerate(listed):
+        note = _read_object(raw, path, file, f"/annotation/object/{row}", defects)
+        if note is None or note.id is None:
+            continue
+        if note.id in objects:
+            message = f"id {note.id} is already used by {objects[note.id].place}; this object is left out"
+            defects.append(Defect("SEG008", message, file, f"{note.place}/id", segments=(note.id,)))
+        else:
+            objects[note.id] = note
+    return AdeDocument(
+        tuple(objects.values()),
+        _string(annotation.get("filename")),
+        dict(_hypernyms(listed)),
+        {key: _compact(json) for key, json in annotation.items() if key not in OWN_KEYS},
+        (*defects, *_dangling_parts(objects, file)),
+    )
+
+
+def _unreadable(code: str, message: str, file: str, place: str | None = None) -> AdeDocument:
+    return AdeDocument(defects=(Defect(code, message, file, place),))
+
+
+def _text(path: Path) -> bytes:
+    """The file as UTF-8; some of ADE20K's are Latin-1."""
+    raw = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1").encode()
+    return raw
+
+
+def _read_object(raw: msgspec.Raw, path: Path, file: str, place: str, defects: list[Defect]) -> AdeObject | None:
+    """One object; None, with a defect, where it is broken."""
+    try:
+        raw_values = msgspec.json.decode(raw, type=Raws)
+        item = msgspec.json.decode(raw, type=_Object)
+    except msgspec.ValidationError as error:
+        defects.append(Defect("SEG004", str(error), file, place))
+        return None
+    for wrong, where, message in (
+        (not 1 <= item.name_ndx <= MOST_CLASSES, "name_ndx", f"is {item.name_ndx}, must be 1 to {MOST_CLASSES}"),
+        (not 0 <= item.parts.part_level <= MOST_LEVELS, "parts/part_level", f"is {item.parts.part_level}"),
+        (not -(2**62) <= item.id <= 2**62, "id", f"is {item.id}"),
+    ):
+        if wrong:
+            defects.append(Defect("SEG004", f"{where} {message}; the object is left out", file, f"{place}/{where}"))
+            return None
+    mask = item.instance_mask
+    if mask is not None and is_unsafe_path(mask):
+        message = f"path {mask!r} leaves the dataset's root; name files below it"
+        defects.append(Defect("SEG015", message, file, f"{place}/instance_mask"))
+        mask = None
+    whole_id = item.parts.ispartof
+    attributes, columns = _object_attributes(raw_values)
+    if attributes.get("raw_name") == msgspec.json.encode(item.name).decode():
+        del attributes["raw_name"]  # as annotated, before names were unified: mostly the same
+    return AdeObject(
+        name=item.name,
+        level=item.parts.part_level,
+        place=place,
+        id=item.id,
+        category=item.name_ndx,
+        part_of=whole_id if isinstance(whole_id, int) else next(iter(whole_id or ()), None),
+        mask=path.parent / mask if mask else None,
+        attributes=attributes,
+        columns=columns,
+    )
+
+
+def _object_attributes(raw_values: Raws) -> tuple[dict[str, str], dict[str, object]]:
+    """What an object says beside its structure: attributes, and columns."""
+    attributes: dict[str, str] = {}
+    columns: dict[str, object] = {}
+    for key, raw in raw_values.items():
+        if key in STRUCTURE:
+            continue
+        if key in COLUMNS:
+            with suppress(msgspec.ValidationError):
+                columns[key] = msgspec.json.decode(raw, type=COLUMNS[key])
+                continue
+        json = read_attribute(key, _compact(raw))
+        if json is not None:
+            attributes[key] = json
+    return attributes, columns
+
+
+def _compact(raw: msgspec.Raw) -> str:
+    """A JSON text in one line."""
+    json = bytes(raw)
+    return (msgspec.json.format(json, indent=-1) if b"\n" in json else json).decode()
+
+
+def _hypernyms(listed: list[msgspec.Raw]) -> Iterator[tuple[int, str]]:
+    """For each category index the terms that are wider than its name."""
+    for raw in listed:
+        with suppress(msgspec.ValidationError):
+            one = msgspec.json.decode(raw, type=_Hypernyms)
+            if len(one.hypernym) > 1:
+                yield one.name_ndx, " < ".join(one.hypernym)
+
+
+def _string(raw: msgspec.Raw | None) -> str | None:
+    with suppress(msgspec.ValidationError):
+        return None if raw is None else msgspec.json.decode(raw, type=str)
+    return None
+
+
+def _dangling_parts(objects: dict[int, AdeObject], file: str) -> Iterator[Defect]:
+    """SEG007 for parts of objects that the file does not have."""
+    for note in objects.values():
+        if note.part_of is not None and note.part_of not in objects:
+            message = f"is part of object {note.part_of}, which the file does not have"
+            yield Defect("SEG007", message, file, f"{note.place}/parts/ispartof", segments=(note.id or 0,))
+
+
+_LINE = re.compile(r'\s*(\d{1,6})\s*#\s*(\d{1,3})\s*#\s*([01])\s*#\s*(.*?)\s*#\s*(.*?)\s*#\s*"?(.*?)"?\s*')
+
+
+def read_atr(path: Path, file: str) -> AdeDocument:
+    """What the text file says; `file` is its name in defects. Broken lines are left out."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        return AdeDocument(defects=(Defect("SEG001", f"cannot be read: {error.strerror or error}", file),))
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    defects: list[Defect] = []
+    objects: dict[tuple[int, int], AdeObject] = {}
+    for row, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None or not match[4] or int(match[2]) > MOST_LEVELS:
+            message = f"{line[:80]!r} is not 'number # level # occluded # name # name # \"attributes\"'"
+            defects.append(Defect("SEG004", message, file, line=row))
+            continue
+        number, level = int(match[1]), int(match[2])
+        if (level, number) in objects:
+            message = f"instance {number} of level {level} is already on {objects[level, number].place}"
+            defects.append(Defect("SEG008", message, file, line=row))
+            continue
+        objects[level, number] = AdeObject(
+            match[4], level, f"line {row}", number=number, attributes=_line_attributes(match)
+        )
+    return AdeDocument(tuple(objects.values()), defects=tuple(defects))
+
+
+def _line_attributes(match: re.Match[str]) -> dict[str, str]:
+    words = [word.strip() for word in match[6].split(",") if word.strip()]
+    values: dict[str, object] = {"occluded": match[3] == "1", "raw_name": match[5], "attributes": words}
+    return {name: msgspec.json.encode(value).decode() for name, value in values.items() if value not in ("", [])}

@@ -1,0 +1,302 @@
+"""Masks of label ids and instance numbers: how values encode them, what label ids mean, and the segments in a mask."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.profile import RasterRule, Task
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask
+from segdata.formats.shared.mask_values import UNKNOWN, UNLABELLED, Legend
+from segdata.formats.shared.pairing import Pairing
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
+from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
+
+NO_NUMBER = -1
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceEncoding:
+    """One way to say which instance of which label a pixel belongs to.
+
+    Attributes
+    ----------
+    divisor : value = label id * divisor + number
+    first : the number of the first instance; lower ones number nothing
+    plain : a value below the divisor is a label id, without a number
+    what : who counts so, for messages
+    """
+
+    divisor: int
+    first: int
+    plain: bool
+    what: str
+
+    def split(self, values: Ints) -> tuple[Ints, Ints]:
+        """(n,) the label id and the number of each value; `NO_NUMBER` where it has none."""
+        alone = self.plain & (values < self.divisor)
+        label, number = np.divmod(values, self.divisor)
+        return np.where(alone, values, label), np.where(alone | (number < self.first), NO_NUMBER, number)
+
+    def region(self, labels: Ints) -> Ints:
+        """(n,) the value of pixels that have a label and no number."""
+        return labels if self.plain else labels * self.divisor
+
+    def values(self, labels: Ints, numbered: Ints, ids: Ints) -> Ints:
+        """(n,) the value of each segment of one image.
+
+        Parameters
+        ----------
+        labels : (n,) label ids
+        numbered : (n,) 1: it is an instance, 0: a region, -1: it may be either
+        ids : (n,) segment ids; one that is such a value already, and of nobody else, is kept
+
+        Raises SegdataError where there are more instances of a label than numbers.
+        """
+        label, number = self.split(ids)
+        has_number = number != NO_NUMBER
+        _, same, count = np.unique(ids, return_inverse=True, return_counts=True)
+        own = (label == labels) & (count[same.reshape(-1)] == 1) & (numbered != np.where(has_number, 0, 1))
+        own &= has_number | (ids == self.region(labels))
+        values = np.where(own, ids, self.region(labels))
+        wanting = (numbered == 1) & ~own
+        for label_ in np.unique(labels[wanting]).tolist():
+            rows = np.flatnonzero(wanting & (labels == label_))
+            values[rows] = self._free(label_, values[own & has_number & (labels == label_)], len(rows))
+        return values
+
+    def _free(self, label: int, taken: Ints, count: int) -> Ints:
+        """(count,) values of a label that are not taken, the lowest first."""
+        values = label * self.divisor + np.arange(self.first, self.divisor, dtype=np.int64)
+        free = np.setdiff1d(values, taken)
+        if len(free) < count:
+            n_wanted = count + len(taken)
+            raise SegdataError(
+                f"{n_wanted:,} instances of label {label}: {self.what} counts {self.first} to {self.divisor - 1}, "
+                f"and the next value would be another label's ({label * self.divisor + self.divisor})"
+            )
+        return free[:count]
+
+
+CITYSCAPES = InstanceEncoding(1000, first=0, plain=True, what="Cityscapes")
+KITTI = InstanceEncoding(256, first=1, plain=False, what="KITTI")
+VISTAS = InstanceEncoding(256, first=0, plain=False, what="Mapillary Vistas")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMapping:
+    """Label ids, and their categories.
+
+    Attributes
+    ----------
+    naming : the dataset's taxonomy, and what the labels' names are in it
+    legend : label id -> category id, or NOBODY for what is unlabelled
+    things : (k,) the category ids that are things
+    labels : the format's own labels
+    """
+
+    naming: CategoryNames
+    legend: Legend
+    things: Ints
+    labels: Taxonomy
+
+    def is_thing(self, categories: Ints) -> NDArray[np.bool_]:
+        """(n,) whether each category is a thing."""
+        return np.isin(categories, self.things)
+
+
+def label_mapping(labels: Taxonomy, taxonomy: Taxonomy | None, code: Mapping[int, int] | None = None) -> LabelMapping:
+    """The codebook of a format's own labels.
+
+    Parameters
+    ----------
+    labels : the format's, with the ids that its files have, and `unlabelled` for what nobody labelled
+    taxonomy : the user's taxonomy: labels are looked up in it by name, then by their aliases
+    code : ids in the files -> ids in `labels`, where files have other ids
+    """
+    name_of = {label.id: _name_in_taxonomy(label, taxonomy) for label in labels.categories}
+    named = resolve_names(name_of.values(), taxonomy, labels)
+    meaning = {id_: named.to[name] for id_, name in name_of.items()}
+    coded = meaning if code is None else {value: meaning[id_] for value, id_ in code.items() if id_ in meaning}
+    if code is None and labels.unlabelled_id is not None:
+        coded = coded | {labels.unlabelled_id: UNLABELLED}
+    kinds = {label.id: label.kind for label in reversed(named.taxonomy.categories)}
+    things = [id_ for label in labels.categories if kinds.get(id_ := meaning[label.id], label.kind) == "thing"]
+    return LabelMapping(named, Legend.of(coded), np.array(things, np.int64), labels)
+
+
+def _name_in_taxonomy(label: Category, taxonomy: Taxonomy | None) -> str:
+    """The first of a label's names that the user's taxonomy has; its own where that has none."""
+    by_name = taxonomy.by_name() if taxonomy is not None else {}
+    return next((name for name in (label.name, *label.aliases) if name in by_name), label.name)
+
+
+def label_ids(labels: Taxonomy, taxonomy: Taxonomy) -> dict[int, int]:
+    """The label id that each category of `taxonomy` is written as; `label_mapping` reads it back as the same one.
+
+    Categories that the format's `labels` lack are not in it.
+    """
+    by_name = taxonomy.by_name()
+    return {
+        by_name[name].id: label.id
+        for label in reversed(labels.categories)
+        if (name := _name_in_taxonomy(label, taxonomy)) in by_name
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMaskReader:
+    """How masks of one kind are looked into.
+
+    Attributes
+    ----------
+    root : of the dataset
+    book : what label ids mean
+    numbering : of values that hold numbers too; None: values are label ids
+    groups : an unnumbered region of a thing is a crowd
+    joins_stuff : numbers of what is no thing mean nothing
+    """
+
+    root: Path
+    book: LabelMapping
+    numbering: InstanceEncoding | None
+    groups: bool
+    joins_stuff: bool = False
+
+    def at(self, entry: ImageEntry) -> ImageAnnotation:
+        """What the mask of an entry shows; raises BrokenLabelsError where it cannot be read at all."""
+        mask = self.decoded(entry)
+        return self.found(ValueRuns.of(mask.pixels), relative_path(self.root, entry.files[0]), mask)
+
+    def decoded(self, entry: ImageEntry) -> MaskFile:
+        """The mask of an entry; raises BrokenLabelsError where it holds no such values."""
+        mask = decode_entry_mask(self.root, entry)
+        file = relative_path(self.root, entry.files[0])
+        if mask.coloured:
+            raise BrokenLabelsError(Defect("SEG009", f"{mask.encoding}: colours, where ids are expected", file))
+        if self.numbering is not None and not self.numbering.plain and mask.values.dtype == np.uint8:
+            message = (
+                f"8 bits cannot hold label id * {self.numbering.divisor} + number: the labels are lost; save 16 bits"
+            )
+            raise BrokenLabelsError(Defect("SEG010", message, file, pixels=mask.values.size))
+        return mask
+
+    def split(self, values: Ints) -> tuple[Ints, Ints]:
+        """(n,) the label ids and numbers of values."""
+        if self.numbering is None:
+            return values, np.full(len(values), NO_NUMBER, np.int64)
+        return self.numbering.split(values)
+
+    def found(self, runs: ValueRuns, file: str, mask: MaskFile | None = None) -> ImageAnnotation:
+        """What values stand for: a segment for each numbered one, and one for each category of the others.
+
+        Segments have their lowest value as id, those of masks without numbers their category's id.
+        """
+        labels, numbers = self.split(runs.value)
+        category = self.book.legend.read(labels)
+        thing = self.book.is_thing(category)
+        numbers = np.where(thing | ((numbers > 0) & (not self.joins_stuff)), numbers, NO_NUMBER)
+        known_rows = np.flatnonzero(category > UNKNOWN)
+        first, segment = _group_values(category[known_rows], labels[known_rows], numbers[known_rows])
+        rows = known_rows[first]
+        owner = np.full(len(runs.value), -1, np.int32)
+        owner[known_rows] = segment
+        return ImageAnnotation(
+            size=(runs.height, runs.width),
+            segment_id=category[rows] if self.numbering is None else runs.value[rows],
+            category_id=category[rows],
+            runs=runs.owned(owner, len(rows)),
+            columns={
+                "file": [file] * len(rows),
+                "place": [f"value {value}" for value in runs.value[rows].tolist()],
+                "iscrowd": (thing[rows] & (numbers[rows] == NO_NUMBER) & self.groups).tolist(),
+            },
+            encoding=None if mask is None else mask.encoding,
+            defects=self._defects(runs, labels, category == UNKNOWN, mask, file),
+        )
+
+    def _defects(
+        self, runs: ValueRuns, labels: Ints, unknown: NDArray[np.bool_], mask: MaskFile | None, file: str
+    ) -> list[Defect]:
+        """SEG009 for each label id that is none, or SEG010 where the way of storing changed values."""
+        pixels = int(runs.area[unknown].sum())
+        if mask is not None and mask.lossy:
+            return [Defect("SEG010", f"{mask.lossy} changes values; save ids as PNG", file, pixels=pixels)]
+        if pixels and mask is not None and self.numbering is not None and mask.values.dtype == np.uint8:
+            message = (
+                f"8 bits cannot hold values of {self.numbering.divisor} or more: numbers have wrapped, {pixels:,} px "
+                "have no meaning, and others may have a wrong one; save 16 bits"
+            )
+            raise BrokenLabelsError(Defect("SEG010", message, file, pixels=pixels))
+        unknown_labels: list[int] = np.unique(labels[unknown]).tolist()
+        return [self._unknown(runs, np.flatnonzero(unknown & (labels == label)), label) for label in unknown_labels]
+
+    def _unknown(self, runs: ValueRuns, rows: Ints, label: int) -> Defect:
+        """SEG009 for one label id, with its values and the first pixel."""
+        first = int(runs.start[np.isin(runs.row, rows).argmax()])
+        x, y = divmod(first, runs.height)
+        area = int(runs.area[rows].sum())
+        values = ", ".join(map(str, runs.value[rows[:5]].tolist())) + (", …" if len(rows) > 5 else "")
+        what = f"label {label} (value {values})" if self.numbering is not None else f"value {label}"
+        message = f"{what} is not one of the labels: {area:,} px, the first at x={x}, y={y}"
+        return Defect("SEG009", message, place=f"x={x}, y={y}", pixels=area)
+
+
+def _group_values(category: Ints, labels: Ints, numbers: Ints) -> tuple[Ints, Ints]:
+    """The first row of each segment (m,), ascending, and the segment (n,) of each row.
+
+    Numbered rows are apart by label and number, the others by category alone.
+    """
+    if len(category) == 0:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    keys = np.stack([category, np.where(numbers == NO_NUMBER, -1, labels), numbers], axis=1)
+    _, first, same = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return first[order].astype(np.int64), rank[same.reshape(-1)]
+
+
+def open_scenes(
+    request: ReadRequest,
+    format: str,
+    pairing: Pairing,
+    naming: CategoryNames,
+    looks: Mapping[str, Callable[[ImageEntry], ImageAnnotation]],
+    numbered: bool,
+    raster_rule: RasterRule = "mask-native",
+) -> PerImageSource:
+    """The source. Scenes are labelled pixel by pixel, each pixel once: so coverage is exhaustive, and nothing overlaps.
+
+    `looks` are called for entries by their `record`; `numbered`: some labels tell instances apart.
+    """
+    task: Task = "panoptic" if numbered else "semantic"
+    profile = naming.profile(
+        format, request.root, task, "exhaustive", "forbid", raster_rule=raster_rule, places=pairing.places
+    )
+    look = partial(_read_entry, request.root, looks)
+    return PerImageSource(request.root, profile, pairing.entries, pairing.defects, look, request.annotator)
+
+
+def _read_entry(
+    root: Path, looks: Mapping[str, Callable[[ImageEntry], ImageAnnotation]], entry: ImageEntry
+) -> list[ImageAnnotation]:
+    look = looks.get(str(entry.record))
+    if look is None:  # images.csv may name any file
+        message = f"is in no folder of labels ({', '.join(looks)})"
+        raise BrokenLabelsError(Defect("SEG004", message, relative_path(root, entry.files[0])))
+    return [look(entry)]

@@ -1,0 +1,76 @@
+"""CVAT: its own XML 1.1, for images and for videos.
+
+Specification: docs.cvat.ai/docs/dataset_management/formats/format-cvat (XML annotation format 1.1);
+cvat/apps/dataset_manager/formats/cvat.py and transformations.py of cvat-ai/cvat.
+
+Read: ``annotations.xml`` of an unzipped export, or a folder with several, images beside it or in ``images/``. Polygons,
+boxes and ellipses, rotated or not, and masks, whose counts go row by row through their box, are drawn as CVAT draws
+them for COCO. Shapes of one label and group_id are the parts of one segment. Polylines, points, cuboids and skeletons
+have no area: they are counted and left out. Attributes keep the types that the labels declare. occluded and z_order are
+attributes too. source is kept: manual is human, auto is model, semi-auto is human with an attribute that says so. The
+attributes is_crowd, score and track_id become the columns of these names. Tags are metadata of the image, a subset is
+its split.
+
+In a video every frame is an image and every track a track; a shape that is outside is not there. Frames between two
+keyframes, which CVAT itself writes out, are unknown: the option `interpolate=yes` interpolates shapes with as many
+points. Deleted frames are not in the files, and the files do not say which they were.
+
+Written: ``annotations.xml`` for images. A segment is a polygon, or several with a group_id that is free, if the
+source's rings draw exactly its pixels, else a mask. ``taxonomy.yaml`` beside it has the ids and kinds of the
+categories. If an image has several annotators, the first one's work is written. XML holds texts: attributes of one name
+and label are written with the type that all of them have.
+"""
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import CVAT_LOSSES
+from segdata.formats.tools.heads import CVAT_HEAD
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.tools.source import ToolSource
+
+
+LOSSES: frozenset[LossKind] = CVAT_LOSSES
+CHECKED = ("Datumaro's fixtures of CVAT files", "pycocotools", "OpenCV")
+READ_OPTIONS = {
+    "interpolate": "yes: between keyframes of a track, shapes with as many points are interpolated (default: no)"
+}
+
+
+def detect(probe: FileProbe) -> FormatMatch | None:
+    """XML that begins with annotations, their meta data or images; or a zip archive with such a file."""
+    names = probe.heads(r"\.xml$", CVAT_HEAD)
+    if names:
+        return FormatMatch(1.0, f"CVAT: {', '.join(names[:3])} has annotations with meta data")
+    if probe.root.is_file() and "annotations.xml" in _zipped(probe.root):
+        return FormatMatch(1.0, "CVAT: a zip archive with annotations.xml")
+    return None
+
+
+def _zipped(path: Path) -> list[str]:
+    """The names in a zip archive; none in any other file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        return []
+
+
+def read(request: ReadRequest) -> "ToolSource":
+    """Open the XML files at or below a path; raises UnreadableError where none is CVAT's."""
+    from segdata.formats.tools.cvat_reader import open_cvat
+
+    return open_cvat(request)
+
+
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
+    """Write ``annotations.xml`` and ``taxonomy.yaml`` into the folder `target`."""
+    from segdata.formats.tools.cvat_writer import write_cvat
+
+    write_cvat(profile, batches, target, losses)

@@ -1,0 +1,100 @@
+"""Label Studio tasks: JSON exports, and files of tasks to import, with annotations of people and predictions.
+
+Specification: https://labelstud.io/guide/task_format, https://labelstud.io/guide/export, and of HumanSignal/label-
+studio-sdk on GitHub src/label_studio_sdk/converter/{brush,converter}.py.
+
+Read: a list of tasks, a file of one task, or a folder of such files; label_config.xml beside them gives colours and
+the order of labels. Polygons, rectangles turned about their upper left corner, ellipses about their centre, and brush
+strokes (the alpha channel, anything above 0). Label Studio itself has no pixels for the first three: its COCO export
+hands the unrounded points to COCO, so polygons and rectangles are drawn by COCO's rule; an ellipse has the pixels whose
+centres lie inside. Each annotation is one annotator's (completed_by: address, else number); cancelled ones are left out
+and reported. Predictions are of source model, with model_version as annotator and their score. ground_truth is the
+stage accepted, reviews the stage reviewed, lead_time the seconds. Choices, texts, ratings and numbers are attributes
+of their region, or of the annotation; so is `meta` of a region. Further labels of a region are secondary categories.
+These files do not tie regions of one object to each other, so each stays a segment. Regions drawn on an image turned by
+image_rotation are left out and reported.
+
+The image is the task's `image`, or what the configuration names: uploads by their name, `?d=` of local files by the
+path, URLs by the path in them; other keys of `data` are metadata. JSON-MIN is refused: it does not say which
+annotations were cancelled.
+
+Written: a folder of tasks.json and label_config.xml, or tasks alone if the target ends in .json. A segment is a polygon
+if a single one draws its pixels by COCO's rule, else a brush stroke. `iscrowd` and `track_id` go to the region's
+`meta`. Sizes, splits and metadata of images go to the task's `data`. Not verified with a running Label Studio: that
+free keys of `meta` survive an edit there.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.errors import UnreadableError
+from segdata.core.format import HEAD_BYTES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import TOOL_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.tools.source import ToolSource
+
+
+LOSSES: frozenset[LossKind] = TOOL_LOSSES | {"category-details", "source"}
+CHECKED = (
+    "label-studio-sdk (its brush encoder, byte for byte)",
+    "pycocotools (polygons and rectangles)",
+    "exports in the repository of label-studio-sdk",
+)
+FILE_SUFFIXES = (".json",)
+WRITE_OPTIONS = {"prefix": "goes before the path of each image: /data/local-files/?d= for storage of local files"}
+_TASKS = rb"\A\s*(\[\s*)?\{"
+_DATA = rb'"data"\s*:\s*\{'
+_MIN = rb'"annotation_id"\s*:'
+_SPEAKS = (
+    rb'"(completed_by|was_cancelled|from_name|total_annotations|model_version|cancelled_annotations)"\s*:'
+    rb'|"(annotations|predictions|completions)"\s*:\s*\[|"(brush|polygon|rectangle|ellipse|keypoint)labels"'
+)
+
+
+def detect(probe: FileProbe) -> FormatMatch | None:
+    """JSON with data and annotations of tasks."""
+    names = [name for name in probe.heads(r"\.json$", _TASKS, most=32) if _is_tasks(probe.head(name))]
+    return FormatMatch(1.0, f"{names[0]} has tasks of Label Studio") if names else None
+
+
+def _is_tasks(head: bytes) -> bool:
+    return bool((re.search(_DATA, head) and re.search(_SPEAKS, head)) or re.search(_MIN, head))
+
+
+def read(request: ReadRequest) -> "ToolSource":
+    """Open a file of tasks, or a folder; raises UnreadableError where there is none, and for JSON-MIN."""
+    from segdata.formats.tools.label_studio_reader import open_tasks
+
+    return open_tasks(request, _files(request.root))
+
+
+def _files(root: Path) -> list[Path]:
+    """The files of tasks; raises UnreadableError where there is none."""
+    from segdata.formats.tools.label_studio_reader import refuse_min
+
+    if not root.exists():
+        raise UnreadableError(f"{root}: does not exist")
+    files = [root] if root.is_file() else sorted(root.glob("*.json"))
+    if root.is_dir():
+        probe = FileProbe(root)
+        files = [path for path in files if _is_tasks(probe.head(path.name))] or files
+    if not files:
+        names = [name for name in probe.heads(r"\.json$", _TASKS, most=32) if _is_tasks(probe.head(name))]
+        remedy = f", but below it: {', '.join(names[:5])}; name one of them, or its folder" if names else ""
+        raise UnreadableError(f"{root}: no JSON files in it{remedy}")
+    for path in files:
+        with path.open("rb") as file:
+            refuse_min(path, file.read(HEAD_BYTES))
+    return files
+
+
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, prefix: str = "") -> None:
+    """Write the task file `target`, or a folder with one; raises SegdataError where an image has no size."""
+    from segdata.formats.tools.label_studio_writer import write_tasks
+
+    write_tasks(profile, batches, target, losses, LOSSES, prefix)

@@ -1,0 +1,538 @@
+"""Reads Label Studio: tasks and their images, the labelling configuration, annotations and predictions."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+from urllib.parse import quote, unquote
+
+import msgspec
+from PIL import ImageColor
+
+from segdata.core.errors import UnreadableError
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import is_unsafe_path
+from segdata.core.taxonomy import Category, Color, Taxonomy
+from segdata.formats.shared.file_names import IMAGE_SUFFIXES
+from segdata.formats.shared.images import ImageFolder, ImageHeader
+from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
+from segdata.formats.shared.safe_parsers import XmlError, encode_json, lone_surrogates, parse_json, read_xml
+from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
+from segdata.formats.tools.label_studio_regions import LABEL_KEYS, NOTATION, read_regions
+from segdata.formats.tools.shapes import ShapeAnnotation
+from segdata.formats.tools.source import ToolSource
+
+_UPLOAD = "data/upload/"
+_PREFIX = 9  # of uploaded files: eight hexadecimal digits and a dash
+_KEYS = ("image", "img", "url", "image_url", "photo", "picture")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskImage:
+    """The name of an image.
+
+    Attributes
+    ----------
+    image_id : as a path
+    key : in the task's data
+    uri : where it is, if that is a URL
+    unsafe : it named a file outside of the dataset, and only the last part is kept
+    """
+
+    image_id: str
+    key: str
+    uri: str | None = None
+    unsafe: bool = False
+
+
+def task_image(data: dict[str, Any], key: str | None) -> TaskImage | None:  # Any: JSON
+    """The image that the data of a task name, at `key` where that is known; None where they name none."""
+    texts = {name: value for name, value in data.items() if isinstance(value, str) and value}
+    image_keys = [
+        name
+        for name, value in texts.items()
+        if PurePosixPath(_reference_path(value)[0]).suffix.lower() in IMAGE_SUFFIXES
+    ]
+    keys = [name for name in (key, *_KEYS) if name in texts] + image_keys
+    if not keys or keys[0] is None:
+        return None
+    name, remote = _reference_path(texts[keys[0]])
+    if not name:
+        return None
+    uri = texts[keys[0]] if remote else None
+    if not is_unsafe_path(name):
+        return TaskImage(PurePosixPath(name).as_posix(), keys[0], uri)
+    last = PurePosixPath(name.replace("\\", "/")).name
+    return None if last in ("", "..") else TaskImage(last, keys[0], uri, unsafe=True)
+
+
+def _reference_path(text: str) -> tuple[str, bool]:
+    """The path in a reference to an image, and whether it is somewhere else.
+
+    >>> _path("/data/upload/7/0a1b2c3d-cat.jpg"), _path("/data/local-files/?d=cats%2Fa.jpg")
+    (('0a1b2c3d-cat.jpg', False), ('cats/a.jpg', False))
+    >>> _path("s3://bucket/cats/a.jpg")
+    ('cats/a.jpg', True)
+    """
+    if "?d=" in text:
+        return unquote(text.partition("?d=")[2].partition("&")[0]).removeprefix("/"), False
+    if "://" in text:
+        return unquote(text.partition("://")[2].partition("/")[2].partition("?")[0].partition("#")[0]), True
+    name = text.removeprefix("/")
+    return (unquote(PurePosixPath(name).name) if name.startswith(_UPLOAD) else name), False
+
+
+def find_image(name: str, folder: ImageFolder, by_file: dict[str, str]) -> str | None:
+    """The name of an image's file in a folder: by its path, by the file's name, and without an upload's prefix."""
+    file = PurePosixPath(name).name
+    candidates = (name, by_file.get(file), by_file.get(file[_PREFIX:]) if file[_PREFIX - 1 : _PREFIX] == "-" else None)
+    return next((candidate for candidate in candidates if candidate in folder.paths), None)
+
+
+def image_reference(prefix: str, image_id: str) -> str:
+    """The reference to an image in a task that is written; behind `?d=` a path is escaped."""
+    return prefix + (quote(image_id) if prefix.endswith("=") else image_id)
+
+
+_BOM = b"\xef\xbb\xbf"
+_COLUMN_KEYS = frozenset({"width", "height", "split", "sequence", "frame"})  # keys of `data` that are columns here
+Side = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
+
+
+class _Head(msgspec.Struct):
+    """What is looked at of a task before its image is."""
+
+    data: dict[str, Any]
+    id: int | str | None = None
+    annotations: msgspec.Raw = msgspec.Raw()
+    completions: msgspec.Raw = msgspec.Raw()  # of old exports
+    predictions: msgspec.Raw = msgspec.Raw()
+
+
+class _Value(msgspec.Struct, frozen=True):
+    polygonlabels: list[str] = []
+    brushlabels: list[str] = []
+    rectanglelabels: list[str] = []
+    ellipselabels: list[str] = []
+    labels: list[str] = []
+
+
+class _Result(msgspec.Struct, frozen=True):
+    value: _Value = _Value()
+
+
+class _Annotation(msgspec.Struct, frozen=True):
+    result: list[_Result] = []
+
+
+@dataclass(frozen=True, slots=True)
+class StudioTask:
+    """A task, undecoded.
+
+    Attributes
+    ----------
+    place : in the file, a JSON pointer
+    file : that it is in
+    annotations, predictions : as JSON text
+    """
+
+    place: str
+    file: str
+    annotations: bytes = field(repr=False)
+    predictions: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskList:
+    """What task files hold.
+
+    Attributes
+    ----------
+    entries : an image each; `record` is a list of the tasks that are of it
+    labels : every label that regions have
+    defects : what is wrong
+    """
+
+    entries: tuple[ImageEntry, ...]
+    labels: frozenset[str]
+    defects: tuple[Defect, ...]
+
+
+def read_tasks(root: Path, files: list[Path], key: str | None, images: Path | None) -> TaskList:
+    """The tasks in some files; raises UnreadableError for a file of another sort."""
+    defects: list[Defect] = []
+    labels: set[str] = set()
+    by_image: dict[str, list[tuple[StudioTask, TaskImage, _Head]]] = {}
+    for path in files:
+        file = relative_path(root, path)
+        try:
+            raws = _task_texts(path, file, defects)
+        except BrokenLabelsError as error:
+            defects += error.defects
+            continue
+        for place, raw in raws:
+            head = _read_head(raw, place, file, defects)
+            name = None if head is None else task_image(head.data, key)
+            if head is not None and name is None:
+                message = "the task names no image (its data have neither an image's name nor a URL); left out"
+                defects.append(Defect("SEG004", message, file, f"{place}/data"))
+            if head is None or name is None:
+                continue
+            annotations = bytes(head.annotations) or bytes(head.completions)
+            task = StudioTask(place, file, annotations, bytes(head.predictions))
+            by_image.setdefault(name.image_id, []).append((task, name, head))
+            labels |= _task_labels(task)
+            if name.unsafe:
+                message = f"path {head.data[name.key]!r:.200} leaves the dataset; {name.image_id!r} is looked for"
+                defects.append(Defect("SEG015", message, file, f"{place}/data/{name.key}", image=name.image_id))
+    entries, more = _list_entries(root, by_image, images)
+    return TaskList(tuple(entries), frozenset(labels), (*defects, *more))
+
+
+def _task_texts(path: Path, file: str, defects: list[Defect]) -> list[tuple[str, bytes]]:
+    """The tasks of a file as JSON texts, with their places."""
+    try:
+        text = path.read_bytes().removeprefix(_BOM)
+    except OSError as error:
+        message = f"cannot be read: {error.strerror or error}"
+        raise BrokenLabelsError(Defect("SEG001", message, file)) from error
+    with suppress(msgspec.MsgspecError, RecursionError):
+        return [(f"/{i}", bytes(raw)) for i, raw in enumerate(msgspec.json.decode(text, type=list[msgspec.Raw]))]
+    try:
+        halves: list[str] = []
+        value = parse_json(text, halves)
+    except (ValueError, RecursionError) as error:
+        what = "is empty (0 bytes)" if not text else f"is not JSON, or is cut off: {error}"
+        raise BrokenLabelsError(Defect("SEG001", what, file)) from error
+    defects += lone_surrogates(halves, file)
+    if isinstance(value, dict):  # a file of a single task, as storages get them
+        return [("", msgspec.json.encode(value))]
+    if not isinstance(value, list):
+        raise BrokenLabelsError(Defect("SEG004", "is not a list of tasks", file))
+    return [(f"/{i}", msgspec.json.encode(task)) for i, task in enumerate(value)]  # NaN becomes null
+
+
+def _read_head(raw: bytes, place: str, file: str, defects: list[Defect]) -> _Head | None:
+    try:
+        return msgspec.json.decode(raw, type=_Head)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        halves: list[str] = []
+        with suppress(ValueError, RecursionError):
+            mended = msgspec.json.encode(parse_json(raw, halves))
+        if halves:
+            defects += lone_surrogates(halves, file, place)
+            return _read_head(mended, place, file, defects)
+        defects.append(Defect("SEG004", f"is not a task: {error}; left out", file, place or "/"))
+        return None
+
+
+def _task_labels(task: StudioTask) -> set[str]:
+    """Every label in a task; where something is malformed only what can be read by itself."""
+    names: set[str] = set()
+    for text in (task.annotations, task.predictions):
+        if not text:
+            continue
+        try:
+            annotations = msgspec.json.decode(text, type=list[_Annotation])
+            names.update(
+                name
+                for annotation in annotations
+                for result in annotation.result
+                for labels in msgspec.structs.astuple(result.value)
+                for name in labels
+            )
+        except (msgspec.MsgspecError, RecursionError):
+            with suppress(ValueError, RecursionError):
+                names.update(_labels_anywhere(parse_json(text)))
+    return names
+
+
+def _labels_anywhere(value: object) -> Iterator[str]:
+    """The labels anywhere in a JSON value."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key in LABEL_KEYS and isinstance(item, list):
+                yield from (name for name in item if isinstance(name, str))
+            else:
+                yield from _labels_anywhere(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _labels_anywhere(item)
+
+
+def _list_entries(
+    root: Path, by_image: dict[str, list[tuple[StudioTask, TaskImage, _Head]]], images: Path | None
+) -> tuple[list[ImageEntry], list[Defect]]:
+    """An entry for each image, with its file where that is here."""
+    folder_ = root if root.is_dir() else root.parent
+    places = [images] if images else [folder_ / "images", folder_]
+    folders = [ImageFolder.below(place) for place in places]
+    by_file = [{PurePosixPath(name).name: name for name in reversed(folder.paths)} for folder in folders]
+    entries: list[ImageEntry] = []
+    defects: list[Defect] = []
+    for image_id, tasks in by_image.items():
+        first, name, head = tasks[0]
+        image_file = next(
+            (
+                folder.paths[hit]
+                for folder, files in zip(folders, by_file, strict=True)
+                if (hit := find_image(image_id, folder, files)) is not None
+            ),
+            None,
+        )
+        if image_file is None and name.uri is None:
+            defects.append(Defect("SEG002", "the image file does not exist", first.file, first.place, image=image_id))
+        other_data = {key: value for key, value in head.data.items() if key != name.key}
+        sides = [other_data.get(side) for side in ("height", "width")]
+        size = tuple(side for side in sides if type(side) is int and 0 < side < 2**31)
+        frame = other_data.get("frame")
+        entries.append(
+            ImageEntry(
+                image_id,
+                image_file,
+                record=[task for task, _, _ in tasks],
+                size=(size[0], size[1]) if len(size) == 2 else (0, 0),
+                uri=name.uri,
+                source_id=None if head.id is None else str(head.id),
+                split=_text(other_data.get("split")),
+                sequence=_text(other_data.get("sequence")),
+                frame=frame if type(frame) is int and abs(frame) < 2**63 else None,
+                metadata={key: encode_json(value) for key, value in other_data.items() if key not in _COLUMN_KEYS},
+            )
+        )
+    if entries and not any(entry.image for entry in entries):
+        defects = [no_images_defect(len(entries), folder_, images)]
+    return entries, defects
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def refuse_min(path: Path, head: bytes) -> None:
+    """Raise UnreadableError for JSON-MIN, which has lost which annotation was cancelled and what models predicted."""
+    if b'"annotation_id"' in head and b'"annotations"' not in head:
+        raise UnreadableError(f"{path}: a JSON-MIN export; export the project as JSON instead")
+
+
+_NAMES = ("label_config.xml", "config.xml", "labeling_config.xml", "label_studio_config.xml")
+_RGBA = re.compile(r"rgba\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,[^)]*\)")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelConfig:
+    """What a labelling configuration says.
+
+    Attributes
+    ----------
+    taxonomy : of its labels for regions of images, in order; ids from 1
+    image_key : the key in a task's `data` that names the image; None: not said
+    defects : what is wrong with the file
+    """
+
+    taxonomy: Taxonomy = field(default_factory=Taxonomy)
+    image_key: str | None = None
+    defects: tuple[Defect, ...] = ()
+
+
+def load_config(root: Path, tasks: Path) -> LabelConfig:
+    """The configuration in the folder of the tasks; `<tasks>.xml` goes before others."""
+    folder = tasks if tasks.is_dir() else tasks.parent
+    names = ([] if tasks.is_dir() else [f"{tasks.stem}.xml"]) + list(_NAMES)
+    path = next((folder / name for name in names if (folder / name).is_file()), None)
+    if path is None:
+        return LabelConfig()
+    try:
+        tree = read_xml(path)
+    except (XmlError, OSError) as error:
+        line = error.line if isinstance(error, XmlError) else None
+        return LabelConfig(defects=(Defect("SEG001", str(error), relative_path(root, path), line=line),))
+    labels: dict[str, Color | None] = {}
+    for control in tree.iter():
+        if control.tag.endswith("Labels"):
+            for label in control.iter("Label"):
+                name = label.get("value")
+                if name:
+                    labels[name] = labels.get(name) or _color(label.get("background", ""))
+    value = next((element.get("value", "") for element in tree.iter("Image")), "")
+    categories = (
+        Category(id=number, name=name, color=color, kind=kind_from_name(name))
+        for number, (name, color) in enumerate(labels.items(), 1)
+    )
+    return LabelConfig(Taxonomy(categories=tuple(categories)), value.removeprefix("$") or None)
+
+
+def _color(text: str) -> Color | None:
+    """A colour as CSS writes it; None for what is none.
+
+    >>> _color("rgba(218, 1, 238, 1)"), _color("green"), _color("#00008e")
+    ((218, 1, 238), (0, 128, 0), (0, 0, 142))
+    """
+    rgba = _RGBA.fullmatch(text.strip())
+    if rgba:
+        red, green, blue = (min(int(group), 255) for group in rgba.groups())
+        return red, green, blue
+    try:
+        red, green, blue = ImageColor.getcolor(text.strip(), "RGB")  # type: ignore[misc]  # three for this mode
+    except ValueError:
+        return None
+    return red, green, blue
+
+
+class _AnnotationItem(msgspec.Struct, gc=False):
+    """An annotation, or prediction; its regions undecoded."""
+
+    result: msgspec.Raw = msgspec.Raw(b"[]")
+    was_cancelled: object = None
+    score: object = None
+    model_version: object = None
+    completed_by: object = None
+    lead_time: object = None
+    created_at: object = None
+    reviews: object = None
+    ground_truth: object = None
+
+
+def read_image(ids: Mapping[str, int], entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
+    """Every annotation and prediction on one image; `ids` are the categories of labels.
+
+    Cancelled annotations are left out, and told. Where one annotator has several on an image, the later ones get a
+    number behind the name: no two may be taken for one.
+    """
+    annotations: list[tuple[ShapeAnnotation, str]] = []
+    problems: list[Defect] = []
+    size = (head.height, head.width) if 0 in entry.size and head is not None else entry.size
+    for task in entry.record:
+        annotations += _read_task(task, ids, size, problems)
+    if problems and not annotations:
+        raise BrokenLabelsError(*problems)
+    count: Counter[str | None] = Counter()
+    drawings = []
+    for drawing, place in annotations:
+        count[drawing.annotator] += 1
+        number = count[drawing.annotator]
+        drawings.append(_with_number(drawing, place, number) if number > 1 else drawing)
+    if problems:
+        drawings[0] = replace(drawings[0], defects=(*drawings[0].defects, *problems))
+    return drawings
+
+
+def _with_number(drawing: ShapeAnnotation, place: str, number: int) -> ShapeAnnotation:
+    """The annotation with its number behind the name of its annotator."""
+    name = f"{drawing.annotator or 'annotation'} ({number})"
+    message = f"{drawing.annotator or 'somebody'} has several annotations of this image; this one is {name!r}"
+    defect = Defect("SEG008", message, drawing.file, place, severity="warning")
+    return replace(drawing, annotator=name, defects=(*drawing.defects, defect))
+
+
+def _read_task(
+    task: StudioTask, ids: Mapping[str, int], size: tuple[int, int], problems: list[Defect]
+) -> list[tuple[ShapeAnnotation, str]]:
+    """The annotations, then the predictions, of a task, with their places; what is no annotation is in `problems`."""
+    annotations: list[tuple[ShapeAnnotation, str]] = []
+    n_cancelled = 0
+    for what, text in (("annotations", task.annotations), ("predictions", task.predictions)):
+        for row, item in enumerate(_annotation_items(text, what, task, problems)):
+            place = f"{task.place}/{what}/{row}"
+            if item is None:
+                problems.append(Defect("SEG004", "is not an annotation; left out", task.file, place))
+            elif item.was_cancelled is True:
+                n_cancelled += 1
+            else:
+                annotations.append((_read_annotation(item, what == "predictions", place, task, ids, size), place))
+    if n_cancelled:
+        message = f"{n_cancelled} cancelled annotations are left out"
+        problems.append(Defect("SEG004", message, task.file, f"{task.place}/annotations", severity="info"))
+    return annotations
+
+
+def _annotation_items(text: bytes, what: str, task: StudioTask, defects: list[Defect]) -> list[_AnnotationItem | None]:
+    """The annotations in a text; None for what is none."""
+    if not text:
+        return []
+    try:
+        return msgspec.json.decode(text, type=list[_AnnotationItem | None])
+    except (ValueError, RecursionError):
+        pass
+    place = f"{task.place}/{what}"
+    try:
+        value = parse_json(text)
+    except (ValueError, RecursionError) as error:
+        defects.append(Defect("SEG001", f"{what} cannot be read: {error}", task.file, place))
+        return []
+    if isinstance(value, list):
+        return [
+            msgspec.json.decode(msgspec.json.encode(item), type=_AnnotationItem) if isinstance(item, dict) else None
+            for item in value
+        ]
+    if value is not None:
+        defects.append(Defect("SEG004", f"{what} is not a list", task.file, place))
+    return []
+
+
+def _read_annotation(
+    item: _AnnotationItem, predicted: bool, place: str, task: StudioTask, ids: Mapping[str, int], size: tuple[int, int]
+) -> ShapeAnnotation:
+    """One annotation, or prediction; `size` is that of the image where no region tells."""
+    regions = read_regions(item.result, f"{place}/result", ids, item.score if predicted else None)
+    attributes = [(name, encode_json(value)) for name, value in regions.said.items()] or None
+    return ShapeAnnotation(
+        regions.size or size,
+        regions.marks,
+        _annotator(item.model_version if predicted else item.completed_by, predicted),
+        {**_annotation_columns(item, predicted), "attributes": attributes},
+        defects=[replace(defect, file=task.file) for defect in regions.defects],
+        file=task.file,
+    )
+
+
+def _annotator(who: object, predicted: bool) -> str | None:
+    """The model, or the person by address or number."""
+    if predicted:
+        return str(who) if who else None
+    if isinstance(who, dict):
+        who = who.get("email") or who.get("id")
+    return None if who is None or who == "" or isinstance(who, list | dict | bool) else str(who)
+
+
+def _annotation_columns(item: _AnnotationItem, predicted: bool) -> dict[str, object]:
+    """What an annotation says of itself."""
+    seconds, created = item.lead_time, item.created_at
+    reviews = item.reviews
+    review = reviews[-1] if isinstance(reviews, list) and reviews and isinstance(reviews[-1], dict) else None
+    reviewer = None if review is None else _annotator(review.get("created_by"), False)
+    stage = "accepted" if item.ground_truth is True else None if review is None else "reviewed"
+    return {
+        "source": "model" if predicted else None,
+        "stage": stage,
+        "reviewer": reviewer,
+        "created": created if isinstance(created, str) else None,
+        "seconds": float(seconds) if isinstance(seconds, int | float) and seconds is not True else None,
+    }
+
+
+def open_tasks(request: ReadRequest, files: list[Path]) -> ToolSource:
+    """The tasks in `files`."""
+    config = load_config(request.root, request.root)
+    tasks = read_tasks(request.root, files, config.image_key, images_folder(request))
+    categories = resolve_names(
+        {*tasks.labels, *(category.name for category in config.taxonomy.categories)}, request.taxonomy, config.taxonomy
+    )
+    profile = categories.profile("label-studio", request.root, "instance", "sparse", "allow", raster_rule="coco")
+    return ToolSource(
+        request.root,
+        profile,
+        tasks.entries,
+        (*config.defects, *tasks.defects),
+        categories.to,
+        partial(read_image, categories.to),
+        request.annotator,
+        NOTATION,
+        what="size of the regions",
+    )

@@ -1,0 +1,423 @@
+"""Regions of Label Studio: the results of an annotation, several of which may be about one region.
+
+Brush strokes are packed pictures of red, green, blue and alpha, row by row. Source: thi-ng/umbrella
+packages/rle-pack/src/index.ts, as in HumanSignal/label-studio-sdk src/label_studio_sdk/converter/brush.py.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.finding import Defect
+from segdata.core.runs import Ints, expand_ranges
+from segdata.formats.shapes.geometry import (
+    Bitmap,
+    Ellipse,
+    Floats,
+    Polygon,
+    PolygonArrays,
+    Ring,
+    Shape,
+    box,
+    check_numbers,
+    check_ring,
+    scale_points,
+)
+from segdata.formats.shapes.raster import draw_ellipse
+from segdata.formats.shared.images import MAX_PIXELS
+from segdata.formats.shared.safe_parsers import encode_json
+from segdata.formats.tools.polygons import PolygonNotation, parse_leniently
+from segdata.formats.tools.shapes import PolygonText, ToolShape
+
+Mask = NDArray[np.bool_]
+_HEAD = 32 + 5 + 4 * 4  # bits: how many values, bits of a value, and of the four sorts of lengths
+_SIZES = np.array([3, 4, 8, 16])  # bits of lengths, of those four sorts
+_WORD = 8
+_LONGEST = 1 << 16
+_MESSAGES = {1: "the strokes end early", 2: "the strokes have more values than the picture"}
+
+
+class BrokenStrokesError(ValueError):
+    """Bytes that are no picture of the image's size; the message says why."""
+
+
+def decode_strokes(packed: object, height: int, width: int) -> NDArray[np.uint8]:
+    """The opacity (height, width) of packed strokes, a list of bytes; raises BrokenStrokesError."""
+    text = _as_bytes(packed)
+    if len(text) * 8 < _HEAD:
+        raise BrokenStrokesError(f"the strokes have {len(text)} bytes, less than their head")
+    head = int.from_bytes(text[:7].tobytes(), "big") >> (56 - _HEAD)
+    n = head >> (_HEAD - 32)
+    word = (head >> 16 & 31) + 1
+    if n != 4 * height * width:
+        raise BrokenStrokesError(f"the strokes have {n:,} values, 4 x {width} x {height} are needed")
+    if word != _WORD:
+        raise BrokenStrokesError(f"the strokes have values of {word} bits, {_WORD} are expected")
+    sizes = np.array([(head >> shift & 15) + 1 for shift in (12, 8, 4, 0)], np.int64)
+    alpha = np.zeros(height * width, np.uint8)
+    error = kernels.unpack_alpha(text, _HEAD, sizes, alpha)
+    if error:
+        raise BrokenStrokesError(_MESSAGES[error])
+    return alpha.reshape(height, width)
+
+
+def _as_bytes(packed: object) -> NDArray[np.uint8]:
+    """A list of numbers from 0 to 255 as such."""
+    try:
+        if not isinstance(packed, list):
+            raise TypeError
+        return np.frombuffer(bytes(packed), np.uint8)
+    except (TypeError, ValueError) as error:
+        raise BrokenStrokesError("rle is not a list of numbers from 0 to 255") from error
+
+
+def encode_strokes(mask: Mask) -> list[int]:
+    """A mask (height, width) as packed strokes, byte for byte as Label Studio's `mask2rle` packs it in white."""
+    flat = mask.ravel()
+    change = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    start = np.concatenate([[0], change])
+    length = 4 * np.diff(start, append=len(flat))
+    value = np.where(flat[start], 255, 0)
+    pieces = np.maximum(-(-length // _LONGEST), 1)  # a record has at most so many
+    rest = length - (pieces - 1) * _LONGEST
+    size = np.full(pieces.sum(), _LONGEST)
+    size[np.cumsum(pieces) - 1] = rest
+    return _pack_records(size, np.repeat(value, pieces), 4 * len(flat))
+
+
+def _pack_records(length: Ints, value: Ints, n_values: int) -> list[int]:
+    """The bytes of records of n values that repeat."""
+    sort = np.searchsorted(2**_SIZES, length)
+    n_length = _SIZES[sort]
+    # One bit that says "repeats", two for the sort of length, the length less 1, and the value.
+    code = ((((4 | sort) << n_length) | (length - 1)) << _WORD) | value
+    n_bits = 3 + n_length + _WORD
+    record = np.repeat(np.arange(len(code)), n_bits)
+    place = expand_ranges(np.zeros(len(code), np.int64), n_bits)
+    bits = code[record] >> (n_bits[record] - 1 - place) & 1
+    head = n_values << 21 | (_WORD - 1) << 16
+    for shift, n_bits_of_length in zip((12, 8, 4, 0), _SIZES.tolist(), strict=True):
+        head |= (n_bits_of_length - 1) << shift
+    in_head = head >> np.arange(_HEAD - 1, -1, -1) & 1
+    all_bits = np.concatenate([in_head, bits, np.zeros(8 - (_HEAD + len(bits)) % 8, np.int64)])
+    packed: list[int] = np.packbits(all_bits.astype(np.uint8)).tolist()
+    return packed
+
+
+Raw = msgspec.Raw
+
+
+class RegionValue(msgspec.Struct, gc=False):
+    """What is drawn, in percents of the image's sides, and said; polygons and strokes undecoded."""
+
+    points: Raw = Raw()
+    rle: Raw = Raw()
+    format: object = "rle"
+    x: object = None
+    y: object = None
+    width: object = None
+    height: object = None
+    radiusX: object = msgspec.UNSET  # noqa: N815 - Label Studio's names
+    radiusY: object = None  # noqa: N815
+    rotation: object = None
+    polygonlabels: object = None
+    brushlabels: object = None
+    rectanglelabels: object = None
+    ellipselabels: object = None
+    labels: object = None
+    choices: object = None
+    text: object = None
+    number: object = None
+    rating: object = None
+    taxonomy: object = None
+    datetime: object = None
+
+
+class RegionResult(msgspec.Struct, gc=False):
+    """A result."""
+
+    type: object = None
+    value: RegionValue | None = None
+    id: object = None
+    original_height: object = None
+    original_width: object = None
+    image_rotation: object = None
+    from_name: object = msgspec.UNSET
+    meta: object = None
+    score: object = None
+    origin: object = None
+
+
+class _Bare(msgspec.Struct, gc=False):
+    """A result whose value is no object."""
+
+    type: object = None
+
+
+def read_results(result: Raw, place: str, defects: list[Defect]) -> list[RegionResult | None]:
+    """The results; None for those that are none. Where there is no list of them, `defects` tells."""
+    try:
+        return msgspec.json.decode(result, type=list[RegionResult | None])
+    except msgspec.ValidationError:
+        pass
+    try:
+        raws = msgspec.json.decode(result, type=list[Raw])
+    except msgspec.ValidationError:
+        defects.append(Defect("SEG004", "result is not a list", place=place))
+        return []
+    items: list[RegionResult | None] = []
+    for raw in raws:
+        try:
+            items.append(msgspec.json.decode(raw, type=RegionResult | None))
+        except msgspec.ValidationError:
+            items.append(_without_value(raw))
+    return items
+
+
+def _without_value(raw: Raw) -> RegionResult | None:
+    """A result of which no more than its type is read."""
+    try:
+        return RegionResult(msgspec.json.decode(raw, type=_Bare).type)
+    except msgspec.ValidationError:
+        return None
+
+
+LABEL_KEYS = ("polygonlabels", "brushlabels", "rectanglelabels", "ellipselabels", "labels")
+# What results about a region, or the whole image, say: type -> key in their value.
+ATTRIBUTE_KEYS = {
+    "choices": "choices",
+    "textarea": "text",
+    "number": "number",
+    "rating": "rating",
+    "taxonomy": "taxonomy",
+    "datetime": "datetime",
+}
+_DRAWN = frozenset({*LABEL_KEYS, "polygon", "brush", "rectangle", "ellipse"})
+_ONE = np.ones(2)
+_DATA_KEY = {"polygonlabels": "points", "polygon": "points", "brushlabels": "rle", "brush": "rle"}
+
+
+class _BrokenRegionError(Exception):
+    """A region that cannot be read: code, message, and where in its result."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationRegions:
+    """The regions of one annotation.
+
+    Attributes
+    ----------
+    size : height and width of the image in pixels, as the regions say; None where there is none
+    marks : a region each
+    said : of the image as a whole
+    defects : why others are left out
+    """
+
+    size: tuple[int, int] | None
+    marks: list[ToolShape]
+    said: dict[str, object]
+    defects: list[Defect]
+
+
+@dataclass(slots=True)
+class _ResultGroup:
+    """The results about one region, by their rows."""
+
+    items: dict[int, tuple[str, RegionResult, RegionValue]] = field(default_factory=dict)
+
+    def labels(self) -> list[str]:
+        label_lists = [getattr(value, key) for _, _, value in self.items.values() for key in LABEL_KEYS]
+        labels = [name for names in label_lists if isinstance(names, list) for name in names if isinstance(name, str)]
+        return list(dict.fromkeys(labels))
+
+    def said(self) -> dict[str, object]:
+        return {
+            kind if item.from_name is msgspec.UNSET else str(item.from_name): _unwrap_single(
+                getattr(value, ATTRIBUTE_KEYS[kind])
+            )
+            for kind, item, value in self.items.values()
+            if kind in ATTRIBUTE_KEYS
+        }
+
+    def drawn(self) -> int | None:
+        """The row of the result that has the shape."""
+        return next((row for row, (kind, _, _) in self.items.items() if kind in _DRAWN), None)
+
+
+def read_regions(result: msgspec.Raw, place: str, category_ids: Mapping[str, int], score: object) -> AnnotationRegions:
+    """The regions in the results at `place`; `category_ids` are those of labels, `score` is that of the prediction."""
+    defects: list[Defect] = []
+    others: Counter[str] = Counter()
+    items = read_results(result, place, defects)
+    regions = AnnotationRegions(_declared_size(items), [], {}, defects)
+    for group in _group_results(items, place, defects, others):
+        row = group.drawn()
+        if row is None:
+            regions.said.update(group.said())
+            continue
+        item, region_place = group.items[row][1], f"{place}/{row}"
+        try:
+            regions.marks.append(_read_region(group, row, region_place, regions.size, category_ids, score))
+        except _BrokenRegionError as broken:
+            code, message, where = broken.args
+            id_ = "" if item.id is None else str(item.id)
+            defects.append(
+                Defect(code, f"{message}; left out", place=region_place + where, segments=(id_,) if id_ else ())
+            )
+    for kind, count in others.items():
+        message = f"{count} results of type {kind!r:.40} have no pixels; left out"
+        defects.append(Defect("SEG004", message, place=place, severity="info"))
+    return regions
+
+
+def _group_results(
+    items: list[RegionResult | None], place: str, defects: list[Defect], others: Counter[str]
+) -> list[_ResultGroup]:
+    """The results by region; what is not about a region of an image, or the image, is counted in `others`."""
+    groups: dict[object, _ResultGroup] = {}
+    for row, item in enumerate(items):
+        kind = None if item is None else item.type
+        if item is None or not isinstance(kind, str):
+            defects.append(Defect("SEG004", "a result without type; left out", place=f"{place}/{row}"))
+        elif kind not in _DRAWN and kind not in ATTRIBUTE_KEYS:
+            others[kind] += 1
+        elif item.value is None:
+            defects.append(Defect("SEG004", "a result without value; left out", place=f"{place}/{row}/value"))
+        else:
+            key = item.id if isinstance(item.id, str | int) else (row,)
+            groups.setdefault(key, _ResultGroup()).items[row] = kind, item, item.value
+    return list(groups.values())
+
+
+def _declared_size(items: list[RegionResult | None]) -> tuple[int, int] | None:
+    """Height and width of the image, in the first result that has them."""
+    for item in items:
+        if item is not None:
+            height, width = item.original_height, item.original_width
+            if not isinstance(height, int) or not isinstance(width, int) or True in (height is True, width is True):
+                continue
+            if min(height, width) > 0 and height * width <= MAX_PIXELS:
+                return height, width
+    return None
+
+
+def _read_region(
+    group: _ResultGroup,
+    row: int,
+    place: str,
+    size: tuple[int, int] | None,
+    category_ids: Mapping[str, int],
+    score: object,
+) -> ToolShape:
+    """A region; raises _BrokenRegionError."""
+    kind, item, value = group.items[row]
+    sides = item.original_height, item.original_width
+    if size is None or sides != size:
+        shown = f"{sides[1]!r:.20} x {sides[0]!r:.20}"
+        other = "" if size is None else f", of other regions {size[1]} x {size[0]}"
+        raise _BrokenRegionError("SEG004", f"the size of the image is {shown}{other}", "/original_width")
+    turned = item.image_rotation or 0
+    if turned:
+        message = f"drawn on the image turned by {turned!r:.20} degrees, which is not read"
+        raise _BrokenRegionError("SEG004", message, "/image_rotation")
+    labels = group.labels()
+    if not labels:
+        raise _BrokenRegionError("SEG004", "a region without label", "/value")
+    shape = _read_shape(kind, value, place, *size)
+    unknown = [name for name in labels if name not in category_ids]
+    if unknown:
+        raise _BrokenRegionError("SEG007", f"label {unknown[0]!r:.80} is not known", "/value")
+    attribute_values = group.said()
+    meta = dict(item.meta) if isinstance(item.meta, dict) else {}
+    track = meta.pop("track_id", None)
+    if meta.keys() - {"iscrowd"}:
+        attribute_values["meta"] = meta
+    id_ = "" if item.id is None else str(item.id)
+    number = integer_id(id_)
+    region_score = item.score if type(item.score) in (int, float) else score
+    columns: dict[str, object] = {
+        "also": [category_ids[name] for name in labels[1:]] or None,
+        "iscrowd": meta.pop("iscrowd", False) is True,
+        "track_id": track if type(track) is int and abs(track) < 2**63 else None,
+        "score": float(region_score) if isinstance(region_score, int | float) else None,
+        "source": "model" if item.origin == "prediction" else None,
+        "source_id": id_ if id_ and number is None else None,
+    }
+    attributes = {name: encode_json(value_) for name, value_ in attribute_values.items()}
+    return ToolShape(labels[0], shape, place, None, number, attributes, columns)
+
+
+def integer_id(id_: str) -> int | None:
+    """The number that the id of a region is; None for another text."""
+    return int(id_) if id_.isdecimal() and id_.isascii() and str(int(id_[:18])) == id_ else None
+
+
+def _read_shape(kind: str, value: RegionValue, place: str, height: int, width: int) -> Shape | PolygonText:
+    """The shape of a region in pixels; numbers in the file are percents of the image's sides."""
+    data_key = _DATA_KEY.get(kind)
+    if len(value.rle) or data_key == "rle":
+        return _read_strokes(value, height, width)
+    if len(value.points) or data_key == "points":
+        return PolygonText((value.points or b"null",), "the polygon", f"{place}/value/points")
+    is_ellipse = value.radiusX is not msgspec.UNSET
+    names = ("x", "y", "radiusX", "radiusY") if is_ellipse else ("x", "y", "width", "height")
+    numbers = [getattr(value, name) for name in (*names, "rotation")]
+    numbers[-1] = 0 if numbers[-1] is None else numbers[-1]
+    if not all(type(number) in (int, float) for number in numbers):
+        raise _BrokenRegionError("SEG004", f"a shape has {', '.join(names)}: numbers in percent", "/value")
+    x, y, across, down = (
+        float(number) / 100 * side for number, side in zip(numbers, (width, height) * 2, strict=False)
+    )
+    wrong = check_numbers(x, y, across, down, float(numbers[-1])) or (
+        "has a negative size" if min(across, down) < 0 else None
+    )
+    if wrong:
+        raise _BrokenRegionError("SEG006", f"the shape {wrong}", "/value")
+    if is_ellipse:
+        # Label Studio has no pixels for ellipses: those whose centres lie inside.
+        return draw_ellipse(Ellipse(x, y, across, down, float(numbers[-1])), "centre-evenodd", height, width)
+    return Polygon(scale_points(box(x, y, x + across, y + down).turned(float(numbers[-1]), x, y).exterior, _ONE))
+
+
+def _read_strokes(value: RegionValue, height: int, width: int) -> Bitmap:
+    """The mask of strokes: what is not fully transparent, cut to where it is."""
+    if value.format != "rle":
+        raise _BrokenRegionError("SEG005", f"strokes in format {value.format!r:.20}, not rle", "/value/format")
+    try:
+        opacity = decode_strokes(msgspec.json.decode(value.rle or b"null"), height, width)
+    except (BrokenStrokesError, msgspec.ValidationError) as error:
+        raise _BrokenRegionError("SEG005", str(error), "/value/rle") from error
+    x, y, across, down = cv2.boundingRect(opacity)
+    return Bitmap(x, y, opacity[y : y + down, x : x + across] > 0)
+
+
+def _percent_to_pixels(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:
+    """Points in percents of the image's sides, in pixels."""
+    points: Floats = flat.points / 100 * sides
+    return points, scale_points(points, _ONE)
+
+
+def _parse_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
+    """The ring of a polygon whose text is not as others are, or why it cannot be drawn."""
+    rings = parse_leniently(mark, size)
+    if not isinstance(rings, Defect):
+        wrong = check_ring(rings[0] / 100 * [size[1], size[0]])
+        if wrong is None:
+            return rings
+        rings = mark.refusal(wrong)
+    id_ = mark.columns.get("source_id") or ("" if mark.id is None else str(mark.id))
+    return replace(rings, segments=(str(id_),)) if id_ else rings
+
+
+NOTATION = PolygonNotation(placed=_percent_to_pixels, mend=_parse_leniently)
+
+
+def _unwrap_single(value: object) -> object:
+    """What is said; a list of one is that one."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value

@@ -1,0 +1,59 @@
+"""LabelMe: a JSON file beside each image, as wkentaro's labelme writes them.
+
+Specification: labelme/_label_file.py, labelme/_shape.py, labelme/_utils/shape.py (shapes_to_label) of wkentaro/labelme.
+
+Read: folders of JSON files, or one of them. Shapes of one label and group_id are the parts of one segment, others are
+segments by themselves. Polygons, rectangles (upright and oriented) and circles are drawn by Pillow's rule with their
+edges, as labelme draws them; masks lie at their first point, rounded. Bridges that a polygon goes there and back are
+not pixels: its parts and holes are restored. Points and lines have no area: they are counted and left out. `__ignore__`
+becomes void, `_background_` unlabelled. Flags, descriptions and other keys of a shape become attributes, those of the
+file metadata of its image. `id`, `track_id`, `score`, `source` and `iscrowd` of a shape, and `annotator` and `source`
+of the file, become the columns of that meaning. imagePath names the image, with slashes of either kind; imageData is
+never decoded.
+
+Written: a JSON file for each image, with polygons if they draw exactly the segment's pixels, else with a mask. The
+parts of a segment share a group_id that is free. Attributes that are true or false become flags. ``taxonomy.yaml``
+beside them has the ids, kinds and colours of the categories. If an image has several annotators, the first one's work
+is written. An image without annotation gets a file without shapes.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import LABELME_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.tools.source import ToolSource
+
+
+LOSSES: frozenset[LossKind] = LABELME_LOSSES
+CHECKED = ("labelme's own VOC exports in its repository", "Pillow", "supervision 0.31 (what it writes is read)")
+
+
+def detect(probe: FileProbe) -> FormatMatch | None:
+    """JSON files with shapes that have points, and the path of an image."""
+    pattern = r"\.json$"
+    shapes = set(probe.heads(pattern, rb'"shapes"\s*:\s*\['))
+    documents = set(probe.heads(pattern, rb'"(imagePath|shape_type|imageHeight)"\s*:'))
+    names = sorted(shapes & documents)
+    if not names:
+        return None
+    return FormatMatch(0.95, f"LabelMe: {', '.join(names[:3])} has shapes of an image")
+
+
+def read(request: ReadRequest) -> "ToolSource":
+    """Open the JSON files at or below a path; raises UnreadableError where none is LabelMe's."""
+    from segdata.formats.tools.labelme_reader import open_labelme
+
+    return open_labelme(request)
+
+
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
+    """Write a JSON file for each image, and ``taxonomy.yaml``, into the folder `target`."""
+    from segdata.formats.tools.labelme_writer import write_labelme
+
+    write_labelme(profile, batches, target, losses)

@@ -1,0 +1,566 @@
+"""Reads LabelMe: one JSON file for each image, whose shapes stay undecoded until the image is loaded."""
+
+import base64
+import binascii
+import io
+import posixpath
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import UNSET
+from PIL import Image
+
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import is_unsafe_path
+from segdata.formats.coco.document import DocumentKind, read_document
+from segdata.formats.shapes.geometry import Bitmap, Ellipse, Ring, Shape, box, check_numbers
+from segdata.formats.shared.derived_sources import ORIGINS
+from segdata.formats.shared.file_names import IMAGE_SUFFIXES
+from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
+from segdata.formats.shared.label_files import find_label_files
+from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
+from segdata.formats.shared.safe_parsers import read_small_file
+from segdata.formats.shared.taxonomies import resolve_names
+from segdata.formats.tools.polygons import PolygonNotation, remove_bridges
+from segdata.formats.tools.shapes import PolygonText, ShapeAnnotation, ToolShape, json_text
+from segdata.formats.tools.source import ToolSource, nearest_name
+
+Raw = msgspec.Raw
+Json = dict[str, Any]  # Any: JSON
+
+
+class LabelmeShape(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A shape as LabelMe writes it, and we; those with further keys are read one by one."""
+
+    points: Raw = Raw(b"null")
+    label: Any = None  # Any: JSON
+    group_id: Any = None  # Any: JSON
+    shape_type: object = None
+    flags: object = None
+    description: object = None
+    mask: object = None
+    id: object = UNSET
+    track_id: object = UNSET
+    score: object = UNSET
+    source: object = UNSET
+    iscrowd: object = UNSET
+
+    def as_object(self) -> Json:
+        """The keys that the file has."""
+        return {key: value for key, value in msgspec.structs.asdict(self).items() if value is not UNSET}
+
+
+class _File(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A file as LabelMe writes it, and we."""
+
+    shapes: list[LabelmeShape]
+    imageData: Raw = Raw(b"null")  # noqa: N815 - LabelMe's names
+    version: object = UNSET
+    flags: object = UNSET
+    imagePath: object = UNSET  # noqa: N815
+    imageHeight: object = UNSET  # noqa: N815
+    imageWidth: object = UNSET  # noqa: N815
+    annotator: object = UNSET
+    source: object = UNSET
+
+
+_FILE_FIELDS = tuple(name for name in _File.__struct_fields__ if name not in ("shapes", "imageData"))
+
+
+def read_labelme(path: Path, name: str, kind: DocumentKind) -> tuple[Json, Sequence[object]]:
+    """What a file says beside its shapes and pixels, and the shapes: `LabelmeShape`, objects, or what is no shape.
+
+    `name` is what defects call it. Raises BrokenLabelsError where it is no LabelMe file.
+    """
+    with suppress(OSError, ValueError, RecursionError):
+        data = read_small_file(path)
+        if data.isascii():  # else texts that are skipped have to be looked at
+            file = msgspec.json.decode(data, type=_File)
+            return {key: value for key in _FILE_FIELDS if (value := getattr(file, key)) is not UNSET}, file.shapes
+    return _read_slowly(path, name, kind)
+
+
+def _read_slowly(path: Path, name: str, kind: DocumentKind) -> tuple[Json, Sequence[object]]:
+    """The same of any file."""
+    document = read_document(path, name, kind)
+    if document.parts is None:
+        raise BrokenLabelsError(*document.defects)
+    shapes = document.parts.pop("shapes", Raw(b"null"))
+    document.parts.pop("imageData", None)
+    try:
+        return {key: msgspec.json.decode(raw) for key, raw in document.parts.items()}, _read_shapes(shapes)
+    except TypeError:
+        raise BrokenLabelsError(Defect("SEG004", "shapes is not a list", document.name, "/shapes")) from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, and half letters
+        raise BrokenLabelsError(Defect("SEG001", f"holds what cannot be read: {error}", document.name)) from error
+
+
+def _read_shapes(raw: Raw) -> list[object]:
+    """The shapes; their points are not decoded yet. Raises TypeError where they are no list."""
+    with suppress(msgspec.ValidationError):
+        plain: list[object] = msgspec.json.decode(raw, type=list[LabelmeShape])
+        return plain
+    try:
+        shapes: Sequence[object] = msgspec.json.decode(raw, type=list[dict[str, Raw]])
+    except msgspec.ValidationError:
+        shapes = _read_one_by_one(raw)
+    return [
+        {key: value if key == "points" else msgspec.json.decode(value) for key, value in shape.items()}
+        if isinstance(shape, dict)
+        else shape
+        for shape in shapes
+    ]
+
+
+def _read_one_by_one(raw: Raw) -> list[object]:
+    """The values of each shape undecoded; as it is where it is no object. Raises TypeError where there is no list."""
+    try:
+        raw_shapes = msgspec.json.decode(raw, type=list[Raw])
+    except msgspec.ValidationError:
+        raise TypeError from None
+    shapes: list[object] = []
+    for raw_shape in raw_shapes:
+        try:
+            shapes.append(msgspec.json.decode(raw_shape, type=dict[str, Raw]))
+        except msgspec.ValidationError:
+            shapes.append(raw_shape)
+    return shapes
+
+
+AREAS = frozenset({None, "polygon", "rectangle", "oriented_rectangle", "rotation", "circle", "mask"})
+BACKGROUND = "_background_"
+IGNORED_LABEL = "__ignore__"  # the label that LabelMe's exports leave out
+_NO_AREA = frozenset({"point", "points", "line", "linestrip"})
+FILE_KEYS = frozenset({"version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth"})
+SHAPE_KEYS = frozenset({"label", "points", "group_id", "shape_type", "flags", "description", "mask"})
+FILE_COLUMNS = frozenset({"annotator", "source"})  # further keys of a file that say what has a column
+SHAPE_COLUMNS = frozenset({"id", "track_id", "score", "source", "iscrowd"})  # and those of a shape
+_MOST = 2**62  # of a number that names something
+_POLYGON_NAME = "the polygon of {}"
+_NOTHING: dict[str, str] = {}
+_PLAIN: dict[str, object] = {"iscrowd": False}
+
+
+class _BrokenShapeError(Exception):
+    """A shape that cannot be read: the code, the sentence and the place within it."""
+
+    def __init__(self, code: str, message: str, within: str = "") -> None:
+        super().__init__(message)
+        self.code, self.within = code, within
+
+
+@dataclass(slots=True)
+class _ImageReading:
+    """The shapes of one file so far, and what is wrong with others."""
+
+    size: tuple[int, int]
+    marks: list[ToolShape] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
+
+
+def read_image(root: Path, kind: DocumentKind, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
+    """What is drawn on an image; raises BrokenLabelsError where its file is no LabelMe file."""
+    file = relative_path(root, entry.files[0])
+    document, shapes = read_labelme(entry.files[0], file, kind)
+    reading = _ImageReading(_size(document, head, file))
+    for row, shape in enumerate(shapes):
+        place = f"/shapes/{row}"
+        if isinstance(shape, LabelmeShape) and _is_plain(shape):
+            polygon = PolygonText((shape.points,), _POLYGON_NAME, f"{place}/points")
+            reading.marks.append(ToolShape(shape.label, polygon, place, shape.group_id, None, _NOTHING, _PLAIN))
+        else:
+            _add_shape(reading, shape.as_object() if isinstance(shape, LabelmeShape) else shape, place)
+    annotator, source = document.get("annotator"), document.get("source")
+    return [
+        ShapeAnnotation(
+            reading.size,
+            reading.marks,
+            annotator if isinstance(annotator, str) else None,
+            {"source": source} if source in ORIGINS else {},
+            _metadata(document),
+            reading.defects,
+        )
+    ]
+
+
+def _is_plain(shape: LabelmeShape) -> bool:
+    """Whether a shape is a polygon of which hardly more is said than its label."""
+    return (
+        (shape.shape_type == "polygon" or shape.shape_type is None)
+        and type(shape.label) is str
+        and shape.label not in ("", BACKGROUND)
+        and (shape.group_id is None or (type(shape.group_id) is int and abs(shape.group_id) <= _MOST))
+        and (shape.flags is None or shape.flags == {})
+        and not shape.description
+        and shape.id is shape.track_id is shape.score is shape.source is shape.iscrowd is UNSET
+    )
+
+
+def _size(document: Json, head: ImageHeader | None, file: str) -> tuple[int, int]:
+    """Height and width in pixels; the image's where the file does not tell."""
+    sides = [document.get("imageHeight"), document.get("imageWidth")]
+    if sides == [None, None] and head is not None:
+        return (head.width, head.height) if head.turned else (head.height, head.width)
+    for key, side in zip(("imageHeight", "imageWidth"), sides, strict=True):
+        if not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= MAX_PIXELS:
+            shown = "missing" if side is None else f"{side!r:.40}, a whole number of pixels is expected"
+            raise BrokenLabelsError(Defect("SEG004", f"{key} is {shown}", file, f"/{key}"))
+    height, width = int(str(sides[0])), int(str(sides[1]))
+    if height * width > MAX_PIXELS:
+        message = f"the image is said to be {width:,} x {height:,}: more than {MAX_PIXELS:,} pixels"
+        raise BrokenLabelsError(Defect("SEG004", message, file, "/imageHeight"))
+    return height, width
+
+
+def _metadata(document: Json) -> dict[str, str]:
+    """Flags and further keys of a file, as JSON texts."""
+    flags = document.get("flags")
+    metadata = dict(flags) if isinstance(flags, dict) else {}
+    metadata |= {key: value for key, value in document.items() if key not in FILE_KEYS | FILE_COLUMNS}
+    return {key: json_text(value) for key, value in sorted(metadata.items())}
+
+
+def _add_shape(reading: _ImageReading, shape: object, place: str) -> None:
+    """Add a shape; one that is broken is left out, with a defect."""
+    if not isinstance(shape, dict):
+        reading.defects.append(Defect("SEG004", "a shape is not an object; left out", place=place))
+        return
+    kind, label = shape.get("shape_type"), shape.get("label")
+    if isinstance(kind, str) and kind in _NO_AREA:
+        return
+    try:
+        if not isinstance(label, str) or not label:
+            raise _BrokenShapeError("SEG004", f"the label is {label!r:.40}, a text is expected", "/label")
+        if not (kind is None or isinstance(kind, str)) or kind not in AREAS:
+            raise _BrokenShapeError(
+                "SEG004", f"the shape_type is {kind!r:.40}, which labelme does not have", "/shape_type"
+            )
+        if label == BACKGROUND:
+            return
+        reading.marks.append(
+            ToolShape(
+                label,
+                _read_shape(shape, kind, place),
+                place,
+                _integer_at(shape, "group_id"),
+                _integer_at(shape, "id"),
+                _attributes(shape),
+                _columns(shape),
+            )
+        )
+    except _BrokenShapeError as wrong:
+        reading.defects.append(Defect(wrong.code, f"{wrong}; left out", place=place + wrong.within))
+
+
+def _integer_at(shape: Json, key: str) -> int | None:
+    """A whole number, or nothing; raises _Wrong for another value."""
+    value = shape.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _MOST:
+        raise _BrokenShapeError("SEG004", f"{key} is {value!r:.40}, a whole number is expected", f"/{key}")
+    return value
+
+
+def _columns(shape: Json) -> Json:
+    """The keys of a shape that say what has a column."""
+    columns: Json = {"track_id": _integer_at(shape, "track_id"), "iscrowd": shape.get("iscrowd") is True}
+    score, source = shape.get("score"), shape.get("source")
+    if isinstance(score, (int, float)) and not isinstance(score, bool):
+        columns["score"] = float(score)
+    elif score is not None:
+        raise _BrokenShapeError("SEG004", f"score is {score!r:.40}, a number is expected", "/score")
+    if source in ORIGINS:
+        columns["source"] = source
+    return columns
+
+
+def _attributes(shape: Json) -> dict[str, str]:
+    """Flags, description and further keys of a shape, as JSON texts."""
+    flags, description = shape.get("flags"), shape.get("description")
+    if not (flags is None or isinstance(flags, dict)):
+        raise _BrokenShapeError("SEG004", f"flags is {flags!r:.40}, an object is expected", "/flags")
+    values = dict(flags or {})
+    if description:
+        values["description"] = description
+    taken = SHAPE_KEYS | SHAPE_COLUMNS if shape.get("source") in ORIGINS else SHAPE_KEYS | SHAPE_COLUMNS - {"source"}
+    values |= {key: value for key, value in shape.items() if key not in taken}
+    return {key: json_text(value) for key, value in values.items()}
+
+
+def _read_shape(shape: Json, kind: str | None, place: str) -> Shape | PolygonText:
+    """What was drawn, as it is to be rasterised."""
+    points: bytes = shape.get("points", b"null")
+    if kind in (None, "polygon", "oriented_rectangle", "rotation"):
+        return PolygonText((points,), _POLYGON_NAME, f"{place}/points")
+    corners = _read_points(points, (4, 2) if kind == "rectangle" else (2,))
+    if kind == "circle":
+        (x, y), rim = corners
+        radius = float(np.hypot(*(rim - (x, y))))
+        return Ellipse(float(x), float(y), radius, radius)
+    if kind == "mask":
+        return _read_mask(shape.get("mask"), corners)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    return box(*low.tolist(), *high.tolist())
+
+
+def _read_points(text: bytes, counts: tuple[int, ...]) -> Ring:
+    """The points (n, 2), as many as one of `counts`."""
+    points: object = None
+    try:
+        points = msgspec.json.decode(text)
+        points_ = np.asarray(points)
+    except (ValueError, RecursionError):
+        points_ = np.empty(0)
+    if points_.ndim != 2 or points_.shape[1] != 2 or points_.dtype.kind not in "iuf" or len(points_) not in counts:
+        expected = " or ".join(map(str, sorted(counts)))
+        raise _BrokenShapeError(
+            "SEG004", f"points is {points!r:.40}, {expected} pairs of numbers are expected", "/points"
+        )
+    wrong = check_numbers(*points_.ravel().tolist())
+    if wrong is not None:
+        raise _BrokenShapeError("SEG006", f"the shape {wrong}", "/points")
+    return points_.astype(np.float64)
+
+
+def _read_mask(text: object, corners: Ring) -> Bitmap:
+    """A mask at its first point, rounded to pixels as numpy does, a half to the even one."""
+    if not isinstance(text, str):
+        raise _BrokenShapeError("SEG004", f"mask is {text!r:.40}, base64 of a PNG is expected", "/mask")
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise _BrokenShapeError("SEG001", f"the mask claims {image.width:,} x {image.height:,} pixels", "/mask")
+            values = np.asarray(image)
+    except (binascii.Error, ValueError, OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise _BrokenShapeError("SEG001", f"the mask is not a PNG in base64: {error!s:.80}", "/mask") from error
+    if values.ndim != 2:
+        raise _BrokenShapeError("SEG004", f"the mask has {values.shape[2]} channels, one is expected", "/mask")
+    x, y = np.rint(corners[0]).astype(np.int64).tolist()
+    return Bitmap(x, y, values.astype(bool))
+
+
+LABELME = DocumentKind("a LabelMe file", "an object with shapes, imagePath, imageHeight and imageWidth")
+NOTATION = PolygonNotation(unbridge=remove_bridges)
+_OURS = frozenset({"losses.json"})  # beside what we write
+_OTHER_SHAPES = frozenset({"point", "points", "line", "linestrip"})
+
+
+class _ShapeHead(msgspec.Struct, gc=False):
+    label: object = None
+    shape_type: object = None
+
+
+class _Head(msgspec.Struct, gc=False):
+    """What is needed of a file before any image is asked for; the rest is skipped, not decoded."""
+
+    shapes: list[_ShapeHead] | None = None
+    imagePath: object = None  # noqa: N815 - LabelMe's name
+
+
+@dataclass(slots=True)
+class _FileCensus:
+    """What is in the files: the image that each names, labels, and how many shapes have no area, by type."""
+
+    image: dict[str, str | None] = field(default_factory=dict)
+    labels: set[str] = field(default_factory=set)
+    others: Counter[str] = field(default_factory=Counter)
+    strange: list[str] = field(default_factory=list)
+
+
+def open_labelme(request: ReadRequest) -> ToolSource:
+    """Open the files at or below a path; raises UnreadableError where none is LabelMe's."""
+    root = request.root
+    files = _find_files(root)
+    census = _scan_files(files)
+    if not census.image:
+        raise UnreadableError(f"{root}: no LabelMe JSON file, which has shapes and imagePath")
+    entries, defects = _list_entries(
+        root, {name: files[name] for name in census.image}, census.image, images_folder(request)
+    )
+    categories = resolve_names(census.labels, request.taxonomy)
+    name = root.name if root.is_dir() else root.stem
+    profile = categories.profile("labelme", root, "instance", "sparse", "allow", name=name, raster_rule="pil")
+    defects += _census_defects(census)
+    read = partial(read_image, root, LABELME)
+    return ToolSource(root, profile, entries, tuple(defects), categories.to, read, request.annotator, NOTATION)
+
+
+def _find_files(root: Path) -> dict[str, Path]:
+    """The JSON files by their paths below the dataset's root."""
+    if not root.exists():
+        raise UnreadableError(f"{root}: does not exist")
+    return {name: path for name, path in find_label_files(root, ".json").items() if root.is_file() or name not in _OURS}
+
+
+def _scan_files(files: dict[str, Path]) -> _FileCensus:
+    """Look into every file. One that cannot be decoded counts as LabelMe's: what is wrong is told when it is read."""
+    census = _FileCensus()
+    for name, path in files.items():
+        head = _read_head(path)
+        if head is None:
+            census.image[name] = None
+            continue
+        if head.shapes is None:
+            census.strange.append(name)
+            continue
+        image_path = head.imagePath
+        census.image[name] = _as_posix(image_path) if isinstance(image_path, str) and image_path else None
+        for shape in head.shapes:
+            kind = shape.shape_type if isinstance(shape.shape_type, str) else "polygon"
+            if kind in _OTHER_SHAPES:
+                census.others[kind] += 1
+            elif isinstance(shape.label, str) and shape.label != BACKGROUND:
+                census.labels.add(shape.label)
+            elif shape.label == BACKGROUND and kind in AREAS:
+                census.others[BACKGROUND] += 1
+    return census
+
+
+def _as_posix(path: str) -> str:
+    """A path as LabelMe has it, on Windows too, in POSIX."""
+    return path if _is_bare_name(path) else PureWindowsPath(path).as_posix()
+
+
+def _is_bare_name(path: str) -> bool:
+    """Whether a path is a name alone, as most are: which is known faster than paths are parsed."""
+    return path[0] not in ". " and not any(mark in path for mark in "/\\:")
+
+
+def _read_head(path: Path) -> _Head | None:
+    """What a file holds; None where it is no JSON."""
+    try:
+        return msgspec.json.decode(read_small_file(path).removeprefix(b"\xef\xbb\xbf"), type=_Head)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if str(error).startswith("Expected `object`") and " - at " not in str(error):
+            return _Head()  # sound JSON of another kind
+        parts = read_document(path, path.name, LABELME).parts
+    except OSError as error:
+        raise SegdataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return None if parts is None else _read_head_slowly({key: bytes(raw) for key, raw in parts.items()})
+
+
+def _read_head_slowly(parts: dict[str, bytes]) -> _Head:
+    """The same of a file in which something has the wrong type."""
+    if "shapes" not in parts:
+        return _Head()
+    shapes_ = msgspec.json.decode(parts["shapes"])
+    shapes = [
+        _ShapeHead(shape.get("label"), shape.get("shape_type"))
+        for shape in (shapes_ if isinstance(shapes_, list) else [])
+        if isinstance(shape, dict)
+    ]
+    return _Head(shapes, msgspec.json.decode(parts.get("imagePath", b"null")))
+
+
+def _census_defects(census: _FileCensus) -> list[Defect]:
+    """What is left out of all files, in one information each."""
+    defects = []
+    if census.others:
+        listed = ", ".join(f"{count:,} {name}" for name, count in sorted(census.others.items()))
+        message = f"shapes without area, or of the background, are left out: {listed}"
+        defects.append(Defect("SEG004", message, severity="info"))
+    if census.strange:
+        listed = ", ".join(census.strange[:3]) + (", …" if len(census.strange) > 3 else "")
+        message = f"{len(census.strange):,} JSON files without shapes are not LabelMe's: {listed}"
+        defects.append(Defect("SEG011", message, census.strange[0], severity="info"))
+    return defects
+
+
+def _list_entries(
+    root: Path, labels: dict[str, Path], named: dict[str, str | None], images: Path | None
+) -> tuple[list[ImageEntry], list[Defect]]:
+    """The images of the files, and what is wrong with files on either side."""
+    root_folder = root if root.is_dir() else root.parent
+    places = (
+        [images]
+        if images
+        else [root_folder, *(() if root.is_file() else (root_folder / "images",)), root_folder.parent / "images"]
+    )
+    folders = [_files_in(place) if root.is_file() else ImageFolder.below(place) for place in places]
+    image_of = {name: _find_image(name, named[name], folders) for name in labels}
+    used = {place_index for place_index, image_id in image_of.values() if place_index is not None}
+    defects = [
+        _unsafe_path(root, labels[name], image_path)
+        for name, image_path in named.items()
+        if _leaves_root(name, image_path, image_of[name][0])
+    ]
+    entries: dict[str, ImageEntry] = {}
+    claimed: set[str] = set()
+    for name, path in labels.items():
+        place_index, image_id = image_of[name]
+        file = relative_path(root, path)
+        if image_id in entries:
+            message = f"a second file of labels of image {image_id!r}; the first one is read"
+            defects.append(Defect("SEG008", message, file, image=image_id))
+            continue
+        image = None if place_index is None else folders[place_index].paths[image_id]
+        entries[image_id] = ImageEntry(image_id, image, (path,))
+        if place_index is None and used:
+            similar = nearest_name(folders, image_id)
+            claimed.add(similar or "")
+            message = f"image file {image_id!r} does not exist{similar_name_hint(similar)}"
+            defects.append(Defect("SEG002", message, file, "/imagePath", image=image_id))
+    if not used:
+        return list(entries.values()), [*defects, no_images_defect(len(entries), root_folder, images)]
+    for place_index in sorted(used) if root.is_dir() else ():
+        for name in sorted(folders[place_index].paths.keys() - entries.keys() - claimed):
+            entries[name] = ImageEntry(name, folders[place_index].paths[name])
+            defects.append(Defect("SEG011", "an image without labels", name, image=name))
+    return sorted(entries.values(), key=lambda entry: entry.image_id), defects
+
+
+def _files_in(place: Path) -> ImageFolder:
+    """The files right in a folder: around a single JSON file there may be anything."""
+    paths = sorted(place.iterdir()) if place.is_dir() else []
+    return ImageFolder(place, {path.name: path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES})
+
+
+def _find_image(name: str, image_path: str | None, folders: Sequence[ImageFolder]) -> tuple[int | None, str]:
+    """The folder that has the image of a file, and its name there; a name without folder where none has it.
+
+    The image lies beside the file in one of the folders, or where imagePath leads to within one of them; where there
+    is no imagePath it is called as the file.
+    """
+    if image_path is None:
+        bare = PurePosixPath(name).with_suffix(".json").as_posix()
+        similar = [(index, hit) for index, folder in enumerate(folders) if (hit := folder.near(bare))]
+        return similar[0] if similar else (None, name)
+    if _is_bare_name(image_path):
+        beside = name[: name.rfind("/") + 1] + image_path
+        hits = (
+            (index, name_)
+            for name_ in (beside, image_path)
+            for index, place in enumerate(folders)
+            if name_ in place.paths
+        )
+        return next(hits, (None, beside))
+    beside = PurePosixPath(name).with_name(PurePosixPath(image_path).name or "image").as_posix()
+    led = posixpath.normpath(posixpath.join(posixpath.dirname(name), image_path))
+    for candidate in (beside, PurePosixPath(image_path).name, led):
+        for index, folder in enumerate(folders):
+            if candidate in folder.paths:
+                return index, candidate
+    return None, beside
+
+
+def _leaves_root(name: str, image_path: str | None, place_index: int | None) -> bool:
+    """Whether a path leads out of the dataset, and the image is not found by its name either."""
+    if image_path is None or place_index is not None:
+        return False
+    return is_unsafe_path(posixpath.normpath(posixpath.join(posixpath.dirname(name), image_path)))
+
+
+def _unsafe_path(root: Path, path: Path, image_path: str | None) -> Defect:
+    message = f"path {image_path!r} leaves the dataset's root; its last part is used as the name"
+    return Defect("SEG015", message, relative_path(root, path), "/imagePath")

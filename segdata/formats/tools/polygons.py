@@ -1,0 +1,302 @@
+"""Polygons in the files of annotation tools: parsed and checked many at a time, and freed of bridges.
+
+A bridge is a way that a polygon goes there and back, to join parts and holes in a format that has one ring for all.
+Pillow and OpenCV draw edges, and so every bridge as a line of pixels that nobody meant. Ways that a ring goes in both
+directions, between the very same points, are taken for bridges if several rings are left without them. Dead ends are
+no bridges: the outline of a part one pixel wide has them.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from segdata.core import kernels
+from segdata.core.finding import Defect
+from segdata.core.polygons import Rings, has_bridges, spurs, unkeyhole
+from segdata.core.runs import Ints, expand_ranges
+from segdata.formats.shapes.geometry import (
+    MAX_COORDINATE,
+    Bitmap,
+    Floats,
+    Polygon,
+    PolygonArrays,
+    Ring,
+    check_ring,
+    group_offsets,
+)
+from segdata.formats.tools.shapes import PolygonText, ToolShape
+
+Layout = Literal["pairs", "flat", "axes"]
+_FEWEST = 3  # points of a ring
+
+
+def parse_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
+    """The rings of a polygon whose text is not as others are, or why they cannot be drawn."""
+    rings = []
+    for text in mark.shape.texts if isinstance(mark.shape, PolygonText) else ():
+        try:
+            points = msgspec.json.decode(text)
+        except (ValueError, RecursionError):
+            points = None
+        wrong = check_ring(points)
+        if wrong is not None:
+            return mark.refusal(wrong)
+        rings.append(np.asarray(points, np.float64).reshape(-1, 2))
+    return rings
+
+
+def keep_points(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:
+    """Points that files have in pixels: those to be drawn, and those to be kept."""
+    return flat.points, flat.points
+
+
+def no_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, Bitmap]:
+    """Of a tool whose polygons have no bridges."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class PolygonNotation:
+    """How a tool writes polygons.
+
+    Attributes
+    ----------
+    layout : of the lists in a text: "pairs" of numbers, all of them in one ("flat"), or one of x and one of y ("axes")
+    low, high : what a number may be
+    placed : the points to be drawn, and those to be kept, in pixels; takes the polygons as they are written, and the
+        width and height (m, 2) of the image of each point
+    mend : for a text that is not so
+    unbridge : the pixels of polygons that go some way there and back, by their rows; heights and widths (n,) are given
+    keeps_bridges : such polygons are kept as the source's all the same
+    """
+
+    layout: Layout = "pairs"
+    low: float = -MAX_COORDINATE
+    high: float = MAX_COORDINATE
+    placed: Callable[[PolygonArrays, Floats], tuple[Floats, Floats]] = keep_points
+    mend: Callable[[ToolShape, tuple[int, int]], list[Ring] | Defect] = parse_leniently
+    unbridge: Callable[[PolygonArrays, Ints, Ints], dict[int, Bitmap]] = no_bridges
+    keeps_bridges: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedPolygons:
+    """The polygons among n marks.
+
+    Attributes
+    ----------
+    drawn : the polygons, to be drawn
+    kept : (m, 2) the same points as the source has them, in pixels
+    mark : (n_polygons,) the mark of each, ascending
+    broken : marks that cannot be drawn, and why
+    """
+
+    drawn: PolygonArrays
+    kept: Floats
+    mark: Ints
+    broken: dict[int, Defect] = field(default_factory=dict)
+
+
+def parse_polygons(marks: Sequence[ToolShape], size: Ints, notation: PolygonNotation) -> ParsedPolygons:
+    """The polygons of marks; `size` (n, 2) are heights and widths in pixels of the images that they are on."""
+    broken: dict[int, Defect] = {}
+    rows, flat = _rings(marks, size, notation, broken)
+    boxes: dict[int, Polygon] = {}
+    if len(rows) + len(broken) < len(marks):
+        boxes = {row: mark.shape for row, mark in enumerate(marks) if isinstance(mark.shape, Polygon)}
+    as_they_are = notation.placed is keep_points
+    drawn_points, kept_points = (
+        (flat.points, flat.points) if as_they_are else notation.placed(flat, _point_sides(size[rows], flat))
+    )
+    far = _out_of_reach(kept_points, flat)
+    for row in rows[far].tolist():
+        result = notation.mend(marks[row], (int(size[row, 0]), int(size[row, 1])))
+        if isinstance(result, Defect):
+            broken[row] = result
+    near = np.setdiff1d(np.arange(len(rows)), far) if len(far) else np.arange(len(rows))
+    if len(far) == 0 and not boxes:
+        return ParsedPolygons(PolygonArrays(drawn_points, flat.ring, flat.polygon), kept_points, rows, broken)
+    more, all_rows = PolygonArrays.of(list(boxes.values())), np.concatenate([rows, np.array(list(boxes), np.int64)])
+    chosen = np.concatenate([near, len(rows) + np.arange(len(boxes))])
+    chosen = chosen[np.argsort(all_rows[chosen], kind="stable")]
+    first, second = (
+        take_polygons(_concatenate(PolygonArrays(points, flat.ring, flat.polygon), more), chosen)
+        for points in (drawn_points, kept_points)
+    )
+    return ParsedPolygons(first, second.points, all_rows[chosen], broken)
+
+
+def _out_of_reach(points: Floats, flat: PolygonArrays) -> Ints:
+    """The polygons that have a point of `points` (m, 2) further out than anything is drawn."""
+    if points.min(initial=0) >= -MAX_COORDINATE and points.max(initial=0) <= MAX_COORDINATE:
+        return np.empty(0, np.int64)
+    rows: Ints = np.unique(polygon_of_point(flat)[~(np.abs(points) <= MAX_COORDINATE).all(axis=1)])
+    return rows
+
+
+def _rings(
+    marks: Sequence[ToolShape], size: Ints, notation: PolygonNotation, broken: dict[int, Defect]
+) -> tuple[Ints, PolygonArrays]:
+    """The marks that have texts of rings, and these; what is wrong with the others is told in `broken`."""
+    texts = {row: mark.shape.texts for row, mark in enumerate(marks) if type(mark.shape) is PolygonText}
+    count = np.fromiter(map(len, texts.values()), np.int64, len(texts))
+    points, offset, wrong = _parse_texts(list(itertools.chain.from_iterable(texts.values())), notation)
+    if not wrong.any():
+        return np.array(list(texts), np.int64), PolygonArrays(points, offset, group_offsets(count))
+    rings_of = {}
+    begins = group_offsets(count).tolist()
+    for row, first, last in zip(texts, begins[:-1], begins[1:], strict=True):
+        if not wrong[first:last].any():
+            rings_of[row] = [points[offset[ring] : offset[ring + 1]] for ring in range(first, last)]
+            continue
+        result = notation.mend(marks[row], (int(size[row, 0]), int(size[row, 1])))
+        if isinstance(result, Defect):
+            broken[row] = result
+        else:
+            rings_of[row] = result
+    return np.array(list(rings_of), np.int64), _as_arrays(list(rings_of.values()))
+
+
+def _parse_texts(texts: Sequence[bytes], notation: PolygonNotation) -> tuple[Floats, Ints, NDArray[np.bool_]]:
+    """The points of the rings in n texts, where each ring begins (n + 1,), and which are to be looked at closely.
+
+    Those have no points.
+    """
+    size = np.fromiter(map(len, texts), np.int64, len(texts))
+    last = np.cumsum(size)
+    numbers, item, text, error = kernels.parse_rings(np.frombuffer(b"".join(texts), np.uint8), last - size, last)
+    n_items, offset = np.diff(text), item[text]
+    of_item = np.repeat(np.arange(len(texts)), n_items)
+    count = np.diff(offset)
+    wrong = (error != 0) | (count < 2 * _FEWEST) | (count % 2 == 1)
+    if notation.layout == "pairs":
+        wrong[of_item[np.diff(item) != 2]] = True
+    else:
+        n_lists = 1 if notation.layout == "flat" else 2
+        wrong |= n_items != n_lists
+        wrong[of_item[n_lists * np.diff(item) != count[of_item]]] = True
+    if len(numbers) and not (numbers.min() >= notation.low and numbers.max() <= notation.high):  # NaN neither
+        odd = ~((numbers >= notation.low) & (numbers <= notation.high))
+        wrong[np.searchsorted(offset, np.flatnonzero(odd), side="right") - 1] = True
+    n_points = np.where(wrong, 0, count // 2)
+    if notation.layout != "axes":
+        kept = numbers if not wrong.any() else numbers[expand_ranges(offset[:-1], 2 * n_points)]
+        return kept.reshape(-1, 2), group_offsets(n_points), wrong
+    place = expand_ranges(offset[:-1], n_points)
+    points = np.empty((len(place), 2))
+    points[:, 0] = numbers[place]
+    place += np.repeat(n_points, n_points)
+    points[:, 1] = numbers[place]
+    return points, group_offsets(n_points), wrong
+
+
+def _as_arrays(polygons: Sequence[Sequence[Ring]]) -> PolygonArrays:
+    """The rings of polygons, in order."""
+    rings = [ring for polygon in polygons for ring in polygon]
+    return PolygonArrays(
+        np.concatenate([np.empty((0, 2)), *rings]),
+        group_offsets(np.fromiter(map(len, rings), np.int64, len(rings))),
+        group_offsets(np.fromiter(map(len, polygons), np.int64, len(polygons))),
+    )
+
+
+def _point_sides(size: Ints, flat: PolygonArrays) -> Floats:
+    """(m, 2): width and height of the image that each point is on; `size` (n, 2) are those of the polygons."""
+    sides: Floats = size[:, ::-1].astype(np.float64)[polygon_of_point(flat)]
+    return sides
+
+
+def polygon_of_point(flat: PolygonArrays) -> Ints:
+    """(m,) the polygon of each point."""
+    return np.repeat(np.arange(len(flat.polygon) - 1), np.diff(flat.ring[flat.polygon]))
+
+
+def _concatenate(a: PolygonArrays, b: PolygonArrays) -> PolygonArrays:
+    """The polygons of both."""
+    return PolygonArrays(
+        np.concatenate([a.points, b.points]),
+        np.concatenate([a.ring, a.ring[-1] + b.ring[1:]]),
+        np.concatenate([a.polygon, a.polygon[-1] + b.polygon[1:]]),
+    )
+
+
+def take_polygons(flat: PolygonArrays, rows: Ints) -> PolygonArrays:
+    """Some of the polygons, in the order given."""
+    n_rings = np.diff(flat.polygon)[rows]
+    rings = expand_ranges(flat.polygon[rows], n_rings)
+    n_points = np.diff(flat.ring)[rings]
+    return PolygonArrays(
+        flat.points[expand_ranges(flat.ring[rings], n_points)], group_offsets(n_points), group_offsets(n_rings)
+    )
+
+
+def split_bridged(flat: PolygonArrays) -> dict[int, Rings[np.float64]]:
+    """The rings that bridged polygons, of one ring each, consist of, by their rows; last the edges of dead ends."""
+    rows = _revisiting_rows(flat)
+    if len(rows) == 0:
+        return {}
+    few = take_polygons(flat, rows)
+    rings = Rings.alone(few.points.ravel(), 2 * few.ring)
+    back = np.flatnonzero(has_bridges(rings))
+    if len(back) == 0:
+        return {}
+    parts = unkeyhole(rings.take(back))
+    several = np.flatnonzero(np.diff(parts.offsets(len(rows))) > 1)
+    parts = parts.merged(spurs(rings.take(several)))
+    offset = parts.offsets(len(rows)).tolist()
+    return {int(rows[k]): parts.take(np.arange(offset[k], offset[k + 1])) for k in several.tolist()}
+
+
+def retraces(flat: PolygonArrays) -> NDArray[np.bool_]:
+    """(n,) which polygons, of one ring each, go some way in both directions, between the same two points."""
+    result = np.zeros(len(flat.polygon) - 1, bool)
+    rows = _revisiting_rows(flat)
+    few = take_polygons(flat, rows)
+    result[rows] = has_bridges(Rings.alone(few.points.ravel(), 2 * few.ring))
+    return result
+
+
+def _revisiting_rows(flat: PolygonArrays) -> Ints:
+    """The rows of polygons, of one ring each, that come to a point again after others, as on their own way back."""
+    rows = _recurring_rows(flat)
+    few = take_polygons(flat, rows)
+    following = np.arange(1, len(few.points) + 1)
+    following[few.ring[1:] - 1] = few.ring[:-1]
+    kept = (few.points != few.points[following]).any(axis=1)  # a point that is repeated at once is no way back
+    count = np.bincount(polygon_of_point(few)[kept], minlength=len(rows))
+    return rows[_recurring_rows(PolygonArrays(few.points[kept], group_offsets(count), few.polygon))]
+
+
+def _recurring_rows(flat: PolygonArrays) -> Ints:
+    """The rows of polygons, of one ring each, that have a point twice."""
+    rows: Ints = np.flatnonzero(kernels.recurring(flat.points.ravel(), 2 * flat.ring))
+    return rows
+
+
+def remove_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, Bitmap]:
+    """The pixels of those of n polygons that have bridges, without these, by Pillow's rule and by their rows.
+
+    Edges of holes are pixels of the segment, as they are in the ring. Sizes (n,) of the images are in pixels.
+    """
+    return {row: _draw_rings(parts, int(height[row]), int(width[row])) for row, parts in split_bridged(flat).items()}
+
+
+def _draw_rings(parts: Rings[np.float64], height: int, width: int) -> Bitmap:
+    """The pixels of rings and their holes by Pillow's rule, within the image."""
+    points = [np.array(ring).reshape(-1, 2).astype(np.int32) for ring in parts.as_lists()]
+    low = np.maximum(np.concatenate(points).min(axis=0), 0)
+    high = np.minimum(np.concatenate(points).max(axis=0) + 1, [width, height])
+    if (high <= low).any():
+        return Bitmap(0, 0, np.zeros((0, 0), bool))
+    canvas = Image.new("L", (int(high[0] - low[0]), int(high[1] - low[1])))
+    draw = ImageDraw.Draw(canvas)
+    for ring, hole in zip(points, parts.hole.tolist(), strict=True):
+        draw.polygon((ring - low).ravel().tolist(), fill=0 if hole else 1, outline=1)
+    mask: NDArray[np.bool_] = np.asarray(canvas) > 0
+    return Bitmap(int(low[0]), int(low[1]), mask)

@@ -1,0 +1,176 @@
+"""Shapes as annotation tools keep them, one entry of a file each, and the segments that they make up."""
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from segdata.core.finding import Defect
+from segdata.formats.shapes.geometry import Shape
+
+GROUP = "group_id"  # what LabelMe and CVAT call it, and we the attribute that keeps it
+
+
+@dataclass(slots=True, eq=False)
+class PolygonText:
+    """A polygon as its file has it.
+
+    Attributes
+    ----------
+    texts : its rings, the exterior first, each as JSON in the layout that the tool has
+    name : how complaints begin; ``{}`` in it is the category's name
+    within : the place of the rings, as they say it
+    """
+
+    texts: Sequence[bytes]
+    name: str
+    within: str | None
+
+
+@dataclass(slots=True, eq=False)
+class ToolShape:
+    """A shape as a tool keeps it.
+
+    Attributes
+    ----------
+    name : the category, as the tool has it
+    shape : what was drawn
+    place : where in the file
+    group : marks of one name and group are the parts of one segment; None: it is a segment by itself
+    id : the segment's own; None where the tool has none
+    attributes : name -> JSON text
+    columns : more of `schema.BATCH_SEGMENTS`, a value each
+    """
+
+    name: str
+    shape: Shape | PolygonText
+    place: str
+    group: int | None = None
+    id: int | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, object] = field(default_factory=dict)
+
+    def refusal(self, problem: str) -> Defect:
+        """Why a polygon is left out: `problem` is a sentence without its subject."""
+        return self._defect(f"{problem}; left out")
+
+    def doubt(self, problem: str) -> Defect:
+        """What is wrong with a polygon that is kept: `problem` is a sentence without its subject."""
+        return self._defect(problem, False)
+
+    def _defect(self, problem: str, lost: bool | None = None) -> Defect:
+        if not isinstance(self.shape, PolygonText):
+            return Defect("SEG006", f"the shape {problem}", place=self.place, lost=lost)
+        name = self.shape.name.format(f"{self.name!r:.40}")
+        return Defect("SEG006", f"{name} {problem}", place=self.shape.within, lost=lost)
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeAnnotation:
+    """What is drawn on one image, by one annotator.
+
+    Attributes
+    ----------
+    size : height and width in pixels
+    marks : in the order of the file
+    annotator : who drew; None: as the user says
+    annotation : further columns of `schema.BATCH_ANNOTATIONS`, a value each
+    metadata : what the file says of the image, name -> JSON text
+    defects : met in the file; `file` and `image` are filled in where they are None
+    file : that it is in; None: the entry's first
+    """
+
+    size: tuple[int, int]
+    marks: Sequence[ToolShape]
+    annotator: str | None = None
+    annotation: Mapping[str, object] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    defects: Sequence[Defect] = ()
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedShapes:
+    """The segments that marks make up: the rows of the marks of each, its id and attributes; and what is wrong."""
+
+    parts: list[list[int]]
+    ids: list[int]
+    defects: list[Defect]
+    attributes: list[list[tuple[str, str]]]
+
+
+def group_shapes(marks: Sequence[ToolShape], rows: Sequence[int]) -> GroupedShapes:
+    """Put marks of one name and group together; segments are in the order of their first marks.
+
+    Only the marks at these rows. The number of a group stays as the attribute `group_id` where it says more than which
+    parts belong together: of a single mark, and of a group with several names.
+    """
+    shapes = [marks[row] for row in rows]
+    if not any(mark.group is not None for mark in shapes):  # as most people draw
+        attribute_lists = [sorted(mark.attributes.items()) if mark.attributes else [] for mark in shapes]
+        return GroupedShapes([[row] for row in rows], *_segment_ids([[mark] for mark in shapes]), attribute_lists)
+    by_key: dict[object, list[int]] = {}
+    for row in rows:
+        mark = marks[row]
+        by_key.setdefault(row if mark.group is None else (mark.name, mark.group), []).append(row)
+    parts = list(by_key.values())
+    names = Counter(marks[part_rows[0]].group for part_rows in parts)
+    ids, defects = _segment_ids([[marks[row] for row in part_rows] for part_rows in parts])
+    attributes = []
+    for part_rows in parts:
+        first = marks[part_rows[0]]
+        own = dict(first.attributes)
+        if first.group is not None and (len(part_rows) == 1 or names[first.group] > 1):
+            own[GROUP] = str(first.group)
+        attributes.append(sorted(own.items()))
+        other = next((row for row in part_rows if marks[row].attributes != first.attributes), None)
+        if other is not None:
+            message = f"parts of group {first.group} have different attributes; those of the first are kept"
+            defects.append(Defect("SEG004", message, place=marks[other].place, severity="warning"))
+    return GroupedShapes(parts, ids, defects, attributes)
+
+
+def _segment_ids(parts: Sequence[Sequence[ToolShape]]) -> tuple[list[int], list[Defect]]:
+    """Ids of the segments, their own where they have any; and which are there twice."""
+    ids = [
+        shapes[0].id if len(shapes) == 1 else next((mark.id for mark in shapes if mark.id is not None), None)
+        for shapes in parts
+    ]
+    own = [id_ for id_ in ids if id_ is not None]
+    if len(set(own)) == len(own):
+        return fill_ids(ids), []
+    count = Counter(own)
+    defects = [
+        Defect(
+            "SEG008",
+            f"segment id {id_} is used {n} times; all are read",
+            place=parts[ids.index(id_)][0].place,
+            segments=(id_,),
+        )
+        for id_, n in count.items()
+        if n > 1
+    ]
+    return fill_ids(ids), defects
+
+
+def fill_ids(ids: Sequence[int | None]) -> list[int]:
+    """The ids, and the lowest free ones, from 1, where there is none.
+
+    >>> numbered([7, None, 1, None])
+    [7, 2, 1, 3]
+    """
+    if not any(id_ is not None for id_ in ids):
+        return list(range(1, len(ids) + 1))
+    taken = set(ids)
+    free = (number for number in itertools.count(1) if number not in taken)
+    return [next(free) if id_ is None else id_ for id_ in ids]
+
+
+def json_text(value: object) -> str:
+    """A value as JSON text.
+
+    >>> as_text({"ä": [1, None]})
+    '{"ä":[1,null]}'
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,573 @@
+"""Reads Supervisely projects: the classes in meta.json, the images of all datasets, their objects and tags."""
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from segdata.core.errors import UnreadableError
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import check_path_name, split_from_path
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.shapes.geometry import (
+    Bitmap,
+    Floats,
+    Polygon,
+    PolygonArrays,
+    Ring,
+    Shape,
+    box,
+    check_numbers,
+    check_ring,
+)
+from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
+from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, pair_by_index
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
+from segdata.formats.shared.safe_parsers import encode_json, parse_json, read_json, read_small_file
+from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
+from segdata.formats.tools.polygons import PolygonNotation, polygon_of_point
+from segdata.formats.tools.shapes import PolygonText, ShapeAnnotation, ToolShape
+from segdata.formats.tools.source import ToolSource
+from segdata.formats.tools.supervisely_bitmap import BrokenBitmapError, decode_mask, decode_opacity
+
+Raw = msgspec.Raw
+_Json = dict[str, Any]  # Any: JSON
+
+
+class RingTexts(msgspec.Struct, gc=False):
+    """The rings of a polygon, undecoded; or the corners of a rectangle."""
+
+    exterior: Raw = Raw()
+    interior: list[Raw] | None = None
+
+
+class ProjectObject(msgspec.Struct, gc=False):
+    """An object of a file."""
+
+    classTitle: object = None  # noqa: N815 - Supervisely's names
+    geometryType: object = None  # noqa: N815
+    shape: object = None
+    points: RingTexts | None = None
+    bitmap: object = None
+    alpha_mask: object = None
+    id: object = None
+    tags: object = msgspec.UNSET
+    description: object = None
+    labelerLogin: object = None  # noqa: N815
+    createdAt: object = None  # noqa: N815
+
+
+class AnnotationFile(msgspec.Struct):
+    """A file of one image; those of videos have frames."""
+
+    size: object = None
+    objects: list[ProjectObject | None] = []
+    tags: object = msgspec.UNSET
+    description: object = None
+    frames: object = msgspec.UNSET
+    framesCount: object = msgspec.UNSET  # noqa: N815
+
+
+def read_annotation_file(path: Path, file: str, halves: list[Defect]) -> AnnotationFile:
+    """The content of a file, of whose half letters `halves` tells; raises BrokenLabelsError where it is no image's."""
+    try:
+        return msgspec.json.decode(read_small_file(path), type=AnnotationFile)
+    except (OSError, ValueError, RecursionError):  # what is wrong is looked at more slowly
+        pass
+    document = read_json(path, file, halves)
+    if not isinstance(document, dict):
+        raise BrokenLabelsError(Defect("SEG004", "is not an object with size and objects", file))
+    objects = document.get("objects", [])
+    if not isinstance(objects, list):
+        raise BrokenLabelsError(Defect("SEG004", "objects is not a list", file, "/objects"))
+    fields = {key: document[key] for key in AnnotationFile.__struct_fields__ if key in document}
+    return AnnotationFile(
+        **fields | {"objects": [_as_object(item) if isinstance(item, dict) else None for item in objects]}
+    )
+
+
+def _as_object(item: _Json) -> ProjectObject:
+    """An object whose values may be of any type."""
+    fields = {key: item[key] for key in ProjectObject.__struct_fields__ if key in item}
+    points = fields.get("points")
+    if isinstance(points, dict):
+        exterior, interior = points.get("exterior"), points.get("interior") or []
+        rings = interior if isinstance(interior, list) else [interior]
+        fields["points"] = RingTexts(_as_raw(exterior), [_as_raw(ring) for ring in rings])
+    else:
+        fields["points"] = None
+    return ProjectObject(**fields)
+
+
+def _as_raw(value: object) -> Raw:
+    """JSON, or nearly so: numbers may be NaN."""
+    return Raw(json.dumps(value).encode())
+
+
+Pairs = list[tuple[str, str]]  # name, value as JSON text
+Tag = dict[str, Any]  # Any: JSON
+
+
+def tag_attributes(tags: object) -> dict[str, Any] | None:  # Any: JSON
+    """The values of tags by name: true for one without value, a list for a name that is given several times.
+
+    None where they are no tags.
+
+    >>> attributes_of([{"name": "ripe"}, {"name": "spots", "value": 3}, {"name": "spots", "value": 4}])
+    {'ripe': True, 'spots': [3, 4]}
+    """
+    if not isinstance(tags, list):
+        return None
+    values: dict[str, list[Any]] = {}
+    for tag in tags:
+        if not isinstance(tag, dict) or not isinstance(tag.get("name"), str):
+            return None
+        value = tag.get("value")
+        values.setdefault(tag["name"], []).append(True if value is None else value)
+    return {name: tag_values[0] if len(tag_values) == 1 else tag_values for name, tag_values in values.items()}
+
+
+def attribute_pairs(attributes: dict[str, Any]) -> Pairs:  # Any: JSON
+    """The attributes as a column has them."""
+    return [(name, encode_json(value)) for name, value in attributes.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class TagMetas:
+    """The tags of a project that is written: a name has values of one type.
+
+    Attributes
+    ----------
+    types : name -> none, any_number or any_string
+    """
+
+    types: dict[str, str] = field(default_factory=dict)
+
+    def held(
+        self, pairs: Iterable[Sequence[str]] | None, reserved: frozenset[str] = frozenset()
+    ) -> tuple[list[Tag], int]:
+        """The tags that hold attributes, and how many attributes no tag holds; names in `reserved` are taken."""
+        tags: list[Tag] = []
+        lost = 0
+        for name, text in pairs or ():
+            values = parse_json(text.encode())
+            several = values if isinstance(values, list) and len(values) > 1 else [values]
+            if name in reserved or not self._takes(name, several):
+                lost += 1
+            else:
+                tags += [self.tag(name, value) for value in several]
+        return tags, lost
+
+    def tag(self, name: str, value: Any) -> Tag:  # Any: JSON
+        """A tag, and its meta."""
+        self.types.setdefault(name, str(_tag_type(value)))
+        return {"name": name} if value is True else {"name": name, "value": value}
+
+    def _takes(self, name: str, values: list[Any]) -> bool:
+        types = {_tag_type(value) for value in values} | {self.types.get(name, _tag_type(values[0]))}
+        return len(types) == 1 and None not in types
+
+    def listed(self) -> Iterator[Tag]:
+        """As meta.json has them."""
+        for name, type_ in self.types.items():
+            yield {"name": name, "value_type": type_, "color": "#0F8A12"}
+
+
+def _tag_type(value: object) -> str | None:
+    """The type of tags that have such values; None: there is none."""
+    if isinstance(value, bool):
+        return "none" if value else None
+    return "any_number" if isinstance(value, int | float) else "any_string" if isinstance(value, str) else None
+
+
+SCORE_TAG, CROWD_TAG, TRACK_TAG = "confidence", "iscrowd", "track_id"  # tags that are columns here
+RESERVED_TAGS = frozenset({SCORE_TAG, CROWD_TAG, TRACK_TAG, "description", "labelerLogin"})
+_NO_PIXELS = frozenset({"point", "line", "polyline", "graph", "cuboid", "cuboid_2d"})
+_KINDS = _NO_PIXELS | {"bitmap", "alpha_mask", "polygon", "rectangle"}
+_HALF = 128  # of 255: the least opacity of a pixel that belongs to a soft mask
+_CENTRE = 0.5  # whole numbers are the centres of pixels
+_PLAIN: _Json = {"source_id": None, "score": None, "track_id": None, "iscrowd": False}  # what most objects say
+_NOTHING: dict[str, str] = {}
+
+
+class _BrokenObjectError(Exception):
+    """An object that cannot be read: code, message, and where in it."""
+
+
+@dataclass(slots=True)
+class _ImageReading:
+    """What is found in a file: the size, height and width in pixels, its marks, and why others are left out."""
+
+    size: tuple[int, int]
+    marks: list[ToolShape] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
+
+
+def read_image(
+    root: Path, classes: Mapping[str, int], entry: ImageEntry, head: ImageHeader | None
+) -> list[ShapeAnnotation]:
+    """What is drawn on one image; raises BrokenLabelsError where its file is no annotation of an image.
+
+    `classes` are the category ids by titles.
+    """
+    file = relative_path(root, entry.files[0])
+    halves: list[Defect] = []
+    document = read_annotation_file(entry.files[0], file, halves)
+    if document.frames is not msgspec.UNSET or document.framesCount is not msgspec.UNSET:
+        message = "is the annotation of a video; only projects of images are read"
+        raise BrokenLabelsError(Defect("SEG004", message, file, "/frames"))
+    reading = _ImageReading(_size(document.size, file), defects=halves)
+    _add_all(reading, document.objects, classes)
+    tags = tag_attributes([] if document.tags is msgspec.UNSET else document.tags)
+    if tags is None:
+        reading.defects.append(Defect("SEG004", "tags of the image are not a list of names and values", place="/tags"))
+    if isinstance(document.description, str) and document.description:
+        tags = {**(tags or {}), "description": document.description}
+    annotation = {"created": min(reading.created, default=None), "attributes": attribute_pairs(tags or {}) or None}
+    return [
+        ShapeAnnotation(reading.size, reading.marks, _shared_annotator(reading), annotation, defects=reading.defects)
+    ]
+
+
+def _shared_annotator(reading: _ImageReading) -> str | None:
+    """Who drew everything; where several did, each segment says it as an attribute."""
+    if all(reading.logins) and len(set(reading.logins)) == 1:
+        return reading.logins[0]
+    for mark, login in zip(reading.marks, reading.logins, strict=True):
+        if login:
+            mark.attributes = {**mark.attributes, "labelerLogin": encode_json(login)}
+    return None
+
+
+def _add_all(reading: _ImageReading, objects: Sequence[ProjectObject | None], classes: Mapping[str, int]) -> None:
+    """Add objects; those that are broken are left out, with a defect."""
+    others: Counter[str] = Counter()
+    for row, item in enumerate(objects):
+        place = f"/objects/{row}"
+        mark = _plain_shape(item, classes, place) or _described_shape(item, classes, place, reading, others)
+        if item is None or mark is None:
+            continue
+        reading.marks.append(mark)
+        reading.logins.append(str(item.labelerLogin or ""))
+        if isinstance(item.createdAt, str):
+            reading.created.append(item.createdAt)
+    for kind, count in others.items():
+        message = f"{count} objects of geometry {kind!r} have no pixels; left out"
+        reading.defects.append(Defect("SEG004", message, place="/objects", severity="info"))
+
+
+def _plain_shape(item: ProjectObject | None, classes: Mapping[str, int], place: str) -> ToolShape | None:
+    """The mark of a polygon of which no more is said than class and id, as of most; None of another object."""
+    if item is None or item.geometryType != "polygon" or item.points is None or item.description:
+        return None
+    points, title, number = item.points, item.classTitle, item.id
+    if type(title) is not str or title not in classes or not (item.tags is msgspec.UNSET or item.tags == []):
+        return None
+    if not (number is None or type(number) is int) or not bytes(points.exterior).startswith(b"["):
+        return None
+    texts = (points.exterior, *points.interior) if points.interior else (points.exterior,)
+    number = number if number is not None and abs(number) < 2**63 else None
+    return ToolShape(title, PolygonText(texts, "the polygon", f"{place}/points"), place, None, number, _NOTHING, _PLAIN)
+
+
+def _described_shape(
+    candidate: ProjectObject | None,
+    classes: Mapping[str, int],
+    place: str,
+    reading: _ImageReading,
+    others: Counter[str],
+) -> ToolShape | None:
+    """The mark of any object; None where it is left out: `others` counts those without pixels."""
+    try:
+        item, title, kind = _known_object(candidate, classes)
+        if kind in _NO_PIXELS:
+            others[kind] += 1
+            return None
+        shape = _shape(item, kind, reading, place)
+    except _BrokenObjectError as broken:
+        code, message, where = broken.args
+        reading.defects.append(Defect(code, f"{message}; left out", place=place + where))
+        return None
+    number = item.id if type(item.id) is int and abs(item.id) < 2**63 else None
+    columns, attributes = _columns_and_attributes(item, place, reading.defects)
+    return ToolShape(title, shape, place, None, number, attributes, columns)
+
+
+def _size(size: object, file: str) -> tuple[int, int]:
+    """Height and width in pixels; raises BrokenLabelsError for what no image has."""
+    sides = [size.get(name) for name in ("height", "width")] if isinstance(size, dict) else [None, None]
+    if not all(type(side) is int and 0 < side < 2**31 for side in sides):
+        message = "size needs height and width, whole numbers of pixels"
+        raise BrokenLabelsError(Defect("SEG004", message, file, "/size"))
+    height, width = (int(side) for side in sides if side is not None)
+    if height * width > MAX_PIXELS:
+        message = f"the image is {width:,} x {height:,}: more than {MAX_PIXELS:,} pixels are not read"
+        raise BrokenLabelsError(Defect("SEG004", message, file, "/size"))
+    return height, width
+
+
+def _known_object(item: ProjectObject | None, classes: Mapping[str, int]) -> tuple[ProjectObject, str, str]:
+    """An object of a known class, its class and its geometry."""
+    if item is None or not isinstance(item.classTitle, str):
+        raise _BrokenObjectError("SEG004", "an object without classTitle", "")
+    if item.classTitle not in classes:
+        raise _BrokenObjectError("SEG007", f"class {item.classTitle!r:.80} is not in meta.json", "/classTitle")
+    kind = item.geometryType or item.shape
+    if kind is None:  # files of old versions
+        kind = "bitmap" if isinstance(item.bitmap, dict) else "polygon"
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise _BrokenObjectError("SEG004", f"geometry {kind!r:.40} is not known", "/geometryType")
+    return item, item.classTitle, kind
+
+
+def _shape(item: ProjectObject, kind: str, reading: _ImageReading, place: str) -> Shape | PolygonText:
+    if kind in ("bitmap", "alpha_mask"):
+        return _bitmap(item, kind, reading, place)
+    points = item.points
+    if points is None or not bytes(points.exterior).startswith(b"["):
+        raise _BrokenObjectError("SEG004", "points has no exterior", "/points")
+    if kind == "rectangle":
+        return _rectangle(_parse_value(points.exterior))
+    return PolygonText((points.exterior, *(points.interior or ())), "the polygon", f"{place}/points")
+
+
+def _parse_value(text: bytes) -> Any:  # Any: JSON
+    """The value of a text, which may hold NaN; nothing where that cannot be read."""
+    try:
+        return parse_json(bytes(text))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _parse_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
+    """The rings of a polygon whose texts are not as others are, or why it cannot be drawn."""
+    texts = mark.shape.texts if isinstance(mark.shape, PolygonText) else ()
+    rings: list[Ring] = []
+    for k, text in enumerate(texts):
+        points = _parse_value(text)
+        wrong = check_ring(points)
+        if wrong is not None:
+            what, where = (
+                (f"a hole of the polygon {wrong}", f"interior/{k - 1}") if k else (f"the polygon {wrong}", "exterior")
+            )
+            return Defect("SEG006", f"{what}; left out", place=f"{mark.place}/points/{where}")
+        rings.append(np.asarray(points, np.float64).reshape(-1, 2))
+    return rings
+
+
+def _to_corner_frame(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:
+    """Points in the corner frame: those of polygons that have whole numbers alone are the centres of pixels."""
+    fractional = flat.points != np.rint(flat.points)
+    points: Floats
+    if not fractional.any():
+        points = flat.points + _CENTRE
+        return points, points
+    polygon = polygon_of_point(flat)
+    is_whole = np.bincount(polygon, fractional.any(axis=1), len(flat.polygon) - 1) == 0
+    points = flat.points + np.where(is_whole[polygon], _CENTRE, 0.0)[:, None]
+    return points, points
+
+
+NOTATION = PolygonNotation(placed=_to_corner_frame, mend=_parse_leniently)
+
+
+def _rectangle(corners: Any) -> Polygon:  # Any: JSON
+    """Both corners belong to it, rounded as Supervisely does."""
+    is_sound = (
+        isinstance(corners, list)
+        and len(corners) == 2
+        and all(isinstance(number_, list) and len(number_) == 2 for number_ in corners)
+    )
+    numbers = [number_ for corner in corners for number_ in corner] if is_sound else []
+    if not is_sound or not all(type(number_) in (int, float) for number_ in numbers) or check_numbers(*numbers):
+        raise _BrokenObjectError("SEG006", "a rectangle has two corners of two numbers", "/points/exterior")
+    x0, y0, x1, y1 = (round(number_) + _CENTRE for number_ in numbers)
+    return box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+
+
+def _bitmap(item: ProjectObject, kind: str, reading: _ImageReading, place: str) -> Bitmap:
+    """The mask at its place; of a soft one, the pixels that are rather there than not."""
+    name = kind if isinstance(getattr(item, kind), dict) else "bitmap"
+    data = getattr(item, name)
+    origin = data.get("origin") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(data.get("data"), str):
+        raise _BrokenObjectError("SEG004", f"{name} has no data", f"/{name}")
+    if not (isinstance(origin, list) and len(origin) == 2 and all(type(coordinate) is int for coordinate in origin)):
+        raise _BrokenObjectError("SEG004", "origin is not [column, row]", f"/{name}/origin")
+    high, wide = reading.size
+    try:
+        levels = (
+            decode_mask(data["data"], high * wide) if kind == "bitmap" else decode_opacity(data["data"], high * wide)
+        )
+    except BrokenBitmapError as error:
+        raise _BrokenObjectError("SEG001", f"the mask {error}", f"/{name}/data") from error
+    height, width = levels.shape
+    x, y = origin
+    if not (0 <= x <= wide - width and 0 <= y <= high - height):
+        message = f"the mask of {width}x{height} at column {x}, row {y} leaves the image of {wide}x{high}"
+        raise _BrokenObjectError("SEG004", message, f"/{name}/origin")
+    if levels.dtype == bool:
+        return Bitmap(x, y, levels.astype(bool, copy=False))
+    soft = int(np.count_nonzero((levels > 0) & (levels < 255)))
+    if soft:
+        message = f"{soft:,} pixels are partly transparent; those of at least half opacity are taken"
+        reading.defects.append(Defect("SEG010", message, place=f"{place}/{name}", pixels=soft, severity="warning"))
+    return Bitmap(x, y, levels >= _HALF)
+
+
+def _columns_and_attributes(item: ProjectObject, place: str, defects: list[Defect]) -> tuple[_Json, dict[str, str]]:
+    """What an object says besides its pixels: columns, and attributes, of its tags and its description."""
+    if (item.tags is msgspec.UNSET or item.tags == []) and not item.description and not isinstance(item.id, str):
+        return _PLAIN, _NOTHING
+    values = tag_attributes([] if item.tags is msgspec.UNSET else item.tags)
+    if values is None:
+        defects.append(Defect("SEG004", "tags are not a list of names and values", place=f"{place}/tags"))
+        values = {}
+    if item.description:
+        values["description"] = item.description
+    score, track, crowd = values.get(SCORE_TAG), values.get(TRACK_TAG), values.get(CROWD_TAG)
+    columns: _Json = {"source_id": item.id if isinstance(item.id, str) else None}
+    columns["score"] = float(values.pop(SCORE_TAG)) if type(score) in (int, float) else None
+    columns["track_id"] = values.pop(TRACK_TAG) if type(track) is int and abs(track) < 2**63 else None
+    columns["iscrowd"] = values.pop(CROWD_TAG) if crowd is True else False
+    return columns, {name: encode_json(value) for name, value in values.items()}
+
+
+META = "meta.json"
+_OTHERS = frozenset({"videos", "volumes", "point_clouds", "point_cloud_episodes"})
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+def open_supervisely(request: ReadRequest) -> ToolSource:
+    """The project in a folder, or one dataset of it; raises UnreadableError where there is none of images."""
+    root = request.root if request.root.is_dir() else request.root.parent
+    if not request.root.exists():
+        raise UnreadableError(f"{request.root}: does not exist")
+    meta = next((folder / META for folder in (root, root.parent) if (folder / META).is_file()), None)
+    if meta is None:
+        raise UnreadableError(f"{root}: {META} is missing; it lies in the project's folder and names the classes")
+    taxonomy, defects = _read_classes(meta, relative_path(root, meta))
+    entries, image_defects = _images(root, images_folder(request))
+    titles = [category.name for category in taxonomy.categories]
+    categories = resolve_names(titles, request.taxonomy, taxonomy)
+    profile = categories.profile(
+        "supervisely", request.root, "instance", "sparse", "allow", name=root.name, raster_rule="cv2"
+    )
+    ids = {title: categories.to[title] for title in titles}
+    look = partial(read_image, root, ids)
+    all_defects = (*defects, *image_defects)
+    what = "size in the annotation"
+    return ToolSource(root, profile, entries, all_defects, ids, look, request.annotator, NOTATION, what=what)
+
+
+def _images(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
+    """The images of a project, in order; raises UnreadableError where it has none."""
+    entries, defects = pair_by_index(root, images) if has_index(root) else _walk_datasets(root, images)
+    if not entries and not has_index(root):
+        raise UnreadableError(f"{root}: no annotation files; datasets are folders with ann/ and img/ in them")
+    return sorted(entries, key=lambda entry: entry.image_id), defects
+
+
+def _walk_datasets(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
+    """The images of all datasets below the project's folder."""
+    entries: list[ImageEntry] = []
+    defects: list[Defect] = []
+    given_images = ImageFolder.below(images).paths if images else {}
+    for folder in _dataset_folders(root):
+        name = PurePosixPath(*(part for part in folder.relative_to(root).parts if part != "datasets"))
+        start = f"{name.as_posix()}/" if name.parts else ""
+        split = split_from_path(f"{start}image")
+        pictures = ImageFolder.below(folder / "img")
+        unpaired = dict(pictures.paths)
+        for file in _json_files(folder / "ann"):
+            path = folder / "ann" / file
+            check_path_name(path)
+            stem = file[: -len(".json")]
+            similar = None if stem in unpaired else pictures.near(stem) or pictures.near(stem + ".json")
+            image_name = stem if similar is None else similar
+            image_id = start + image_name
+            names = (image_id, f"{start}img/{image_name}", image_name)
+            image = unpaired.pop(image_name, None) or next(
+                (given_images[name_] for name_ in names if name_ in given_images), None
+            )
+            entries.append(ImageEntry(image_id, image, (path,), split=split))
+            if image is None:
+                defects.append(
+                    Defect("SEG002", "the image file does not exist", relative_path(root, path), image=image_id)
+                )
+        for file, path in unpaired.items():
+            image_id = start + file
+            entries.append(ImageEntry(image_id, path, split=split))
+            defects.append(Defect("SEG011", "an image without annotation", relative_path(root, path), image=image_id))
+    if entries and all(entry.image is None for entry in entries):
+        defects = [no_images_defect(len(entries), root, images)]
+    return entries, defects
+
+
+def _json_files(folder: Path) -> list[str]:
+    """The names of the JSON files in a folder, in order."""
+    with os.scandir(folder) as files:
+        return sorted(entry.name for entry in files if entry.name.lower().endswith(".json") and entry.name != ".json")
+
+
+def _dataset_folders(root: Path) -> Iterator[Path]:
+    """The folders that have a folder `ann`."""
+    for folder, folders, _ in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if "ann" in folders:
+            yield Path(folder)
+            folders[:] = [name for name in folders if name not in ("ann", "img")]
+
+
+def _read_classes(path: Path, file: str) -> tuple[Taxonomy, list[Defect]]:
+    """The classes in meta.json; raises UnreadableError where the project is not one of images."""
+    defects: list[Defect] = []
+    try:
+        meta = read_json(path, file, defects)
+    except BrokenLabelsError as error:
+        return Taxonomy(), list(error.defects)
+    if not isinstance(meta, dict) or not isinstance(meta.get("classes"), list):
+        return Taxonomy(), [Defect("SEG004", "no list of classes", file, "/classes")]
+    if meta.get("projectType") in _OTHERS:
+        kind = f"a project of {meta['projectType']}"
+        raise UnreadableError(f"{path}: {kind}; only projects of images are read, export its frames as such")
+    classes: dict[str, dict[str, Any]] = {}
+    for i, item in enumerate(meta["classes"]):
+        title = item.get("title") if isinstance(item, dict) else None
+        if not isinstance(title, str):
+            defects.append(Defect("SEG004", "a class without a title", file, f"/classes/{i}"))
+        elif title in classes:
+            defects.append(
+                Defect("SEG008", f"a second class {title!r}; the first is read", file, f"/classes/{i}/title")
+            )
+        else:
+            classes[title] = item | {"at": i}
+    return Taxonomy(categories=tuple(_categories(classes, file, defects))), defects
+
+
+def _categories(classes: dict[str, dict[str, Any]], file: str, defects: list[Defect]) -> Iterator[Category]:
+    """A category for each class; ids are the project's where every class has one of its own."""
+    ids = [item.get("id") for item in classes.values()]
+    has_own_ids = all(type(id_) is int and 0 <= id_ < 2**53 for id_ in ids) and len(set(ids)) == len(ids)
+    if not has_own_ids and any(id_ is not None for id_ in ids):
+        defects.append(
+            Defect("SEG008", "class ids are not numbers, or not unique; classes are numbered from 1", file, "/classes")
+        )
+    for number, (title, item) in enumerate(classes.items(), 1):
+        color = item.get("color")
+        if color is not None and not (isinstance(color, str) and _COLOR.fullmatch(color)):
+            place = f"/classes/{item['at']}/color"
+            defects.append(Defect("SEG004", f"colour {color!r:.40} is not '#RRGGBB'", file, place))
+            color = None
+        yield Category(id=item["id"] if has_own_ids else number, name=title, kind=kind_from_name(title), color=color)

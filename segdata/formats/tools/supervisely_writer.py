@@ -1,0 +1,178 @@
+"""Writes a Supervisely project of bitmaps."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError
+from segdata.core.format import AffectedItems, LossCounter, LossKind
+from segdata.core.paths import is_unsafe_path
+from segdata.core.profile import Profile
+from segdata.core.taxonomy import Taxonomy
+from segdata.formats.shapes.raster import crop_bitmaps
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
+from segdata.formats.shared.painting import ImageSegments, segment_examples, segments_by_image
+from segdata.formats.shared.pairing import Cell, write_index
+from segdata.formats.shared.safe_parsers import encode_json
+from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
+from segdata.formats.tools.supervisely_bitmap import encode_mask
+from segdata.formats.tools.supervisely_reader import CROWD_TAG, META, RESERVED_TAGS, SCORE_TAG, TRACK_TAG, Tag, TagMetas
+
+_HELD = frozenset(
+    {
+        "annotations.annotator",
+        "annotations.attributes",
+        "annotations.created",
+        "images.frame",
+        "images.sequence",
+        "images.split",
+        "segments.attributes",
+        "segments.iscrowd",
+        "segments.score",
+        "segments.track_id",
+    }
+)
+_DATASET = "dataset"  # of images whose ids have no folder
+_COLUMNS = ("segment_id", "category_id", "iscrowd", "score", "track_id", "attributes")
+_Json = dict[str, Any]  # Any: JSON
+
+
+@dataclass(frozen=True, slots=True)
+class _ProjectIndex:
+    """What is collected for the end."""
+
+    titles: dict[int, str]
+    metas: TagMetas = field(default_factory=TagMetas)
+    rows: list[tuple[Cell, ...]] = field(default_factory=list)
+    taken: dict[str, str] = field(default_factory=dict)
+
+
+def write_supervisely(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, kinds: frozenset[LossKind]
+) -> None:
+    """Write a project; `kinds` are the losses that the format declares."""
+    count_spatial_losses(profile, losses)
+    target.mkdir(parents=True)
+    write_sidecars(target, profile, profile.taxonomy)
+    project = _ProjectIndex(names_by_id(profile.taxonomy))
+    for batch in batches:
+        count_losses(batch, losses, kinds, _HELD)
+        image_rows = batch.images.select(["sequence", "frame", "split"]).to_pylist()
+        first = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows))
+        annotations = batch.annotations.select(["annotator", "created", "attributes"]).to_pylist()
+        for row, (sheet, image_row) in enumerate(zip(segments_by_image(batch), image_rows, strict=True)):
+            path = _annotation_path(sheet, project.taken)
+            if sheet.annotated:
+                written = _annotation(batch, sheet, annotations[first[row]], project, losses)
+                (target / path).parent.mkdir(parents=True, exist_ok=True)
+                (target / path).write_text(encode_json(written), encoding="utf-8")
+            size = (sheet.width or None, sheet.height or None)
+            mask = path if sheet.annotated else None
+            project.rows.append((sheet.image_id, mask, *size, sheet.uri, *image_row.values()))
+    write_index(target, project.rows, videos=True)
+    (target / META).write_text(encode_json(_meta(profile.taxonomy, project)), encoding="utf-8")
+
+
+def _annotation_path(sheet: ImageSegments, taken: dict[str, str]) -> str:
+    """The annotation file of an image below the target; raises SegdataError where no file can be called so."""
+    if is_unsafe_path(sheet.image_id):
+        raise SegdataError(f"image {sheet.image_id!r}: its annotation would lie outside the project; rename it")
+    *above, name = PurePosixPath(sheet.image_id).parts
+    folders = [
+        part for place, folder in enumerate(above or [_DATASET]) for part in (["datasets"] if place else []) + [folder]
+    ]
+    path = PurePosixPath(*folders, "ann", f"{name}.json").as_posix()
+    if path in taken:
+        both = f"{taken[path]!r} and {sheet.image_id!r}"
+        raise SegdataError(f"images {both} would share the file {path}; rename one of them")
+    taken[path] = sheet.image_id
+    return path
+
+
+def _annotation(
+    batch: Batch, sheet: ImageSegments, annotation: _Json, project: _ProjectIndex, losses: LossCounter
+) -> _Json:
+    """The annotation of one image."""
+    tags, lost = project.metas.held(annotation["attributes"])
+    affected = AffectedItems([sheet.image_id], [sheet.image_id])
+    losses.add("annotation-attributes", "annotations", int(lost > 0), examples=affected)
+    objects = _objects(batch, sheet, annotation, project, losses)
+    if not objects:  # there is nothing that names who drew it, and when
+        losses.add("annotator", "annotations", int(bool(annotation["annotator"])), examples=affected)
+        losses.add("annotation-attributes", "annotations", int(bool(annotation["created"])), examples=affected)
+    size = {"height": sheet.height, "width": sheet.width}
+    return {"description": "", "tags": tags, "size": size, "objects": objects}
+
+
+def _objects(
+    batch: Batch, sheet: ImageSegments, annotation: _Json, project: _ProjectIndex, losses: LossCounter
+) -> list[_Json]:
+    """The objects of one image; segments that a project cannot hold are counted."""
+    areas = sheet.runs.areas(len(sheet.segments))
+    category = batch.segments["category_id"].to_numpy()[sheet.segments]
+    has_category = np.isin(category, np.array(list(project.titles), np.int64))
+    without_category, empty = sheet.segments[~has_category], sheet.segments[has_category & (areas == 0)]
+    losses.add(
+        "category",
+        "segments",
+        len(without_category),
+        int(areas[~has_category].sum()),
+        segment_examples(batch, without_category),
+    )
+    losses.add("empty-segment", "segments", len(empty), examples=segment_examples(batch, empty))
+    kept = np.flatnonzero(has_category & (areas > 0))
+    rows = sheet.segments[kept]
+    with_text_id = rows[batch.segments["source_id"].is_valid().to_numpy()[rows]]
+    losses.add("segment-id", "segments", len(with_text_id), examples=segment_examples(batch, with_text_id))
+    creation = {
+        "labelerLogin": annotation["annotator"],
+        "createdAt": annotation["created"],
+        "updatedAt": annotation["created"],
+    }
+    segments = batch.segments.select(_COLUMNS).take(rows).to_pylist()
+    height = np.full(len(kept), sheet.height, np.int64)
+    bitmaps = crop_bitmaps(sheet.runs.take(kept, len(areas)), height, len(kept))
+    objects = []
+    for row, segment, bitmap in zip(rows, segments, bitmaps, strict=True):
+        tags, lost = _tags(segment, project.metas)
+        if lost:
+            losses.add("attributes", "segments", 1, examples=segment_examples(batch, row[None]))
+        bitmap_data = {"data": encode_mask(bitmap.mask), "origin": [bitmap.x, bitmap.y]}
+        objects.append(
+            {
+                "id": segment["segment_id"],
+                "classTitle": project.titles[segment["category_id"]],
+                "description": "",
+                **{name: value for name, value in creation.items() if value is not None},
+                "tags": tags,
+                "geometryType": "bitmap",
+                "shape": "bitmap",
+                "bitmap": bitmap_data,
+            }
+        )
+    return objects
+
+
+def _tags(segment: _Json, metas: TagMetas) -> tuple[list[Tag], int]:
+    """The tags of a segment, and how many attributes they do not hold."""
+    columns = [(SCORE_TAG, segment["score"]), (TRACK_TAG, segment["track_id"]), (CROWD_TAG, segment["iscrowd"] or None)]
+    tags = [metas.tag(name, value) for name, value in columns if value is not None]
+    more, lost = metas.held(segment["attributes"], RESERVED_TAGS)
+    return tags + more, lost
+
+
+def _meta(taxonomy: Taxonomy, project: _ProjectIndex) -> _Json:
+    """meta.json: the classes and the tags."""
+    classes = []
+    by_id = taxonomy.by_id()
+    for id_, title in project.titles.items():
+        red, green, blue = by_id[id_].rgb or (64 + 37 * id_ % 192, 64 + 91 * id_ % 192, 64 + 151 * id_ % 192)
+        color = f"#{red:02X}{green:02X}{blue:02X}"
+        classes.append(
+            {"title": title, "shape": "bitmap", "color": color, "id": id_, "geometry_config": {}, "hotkey": ""}
+        )
+    return {"classes": classes, "tags": list(project.metas.listed()), "projectType": "images"}

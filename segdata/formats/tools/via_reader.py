@@ -1,0 +1,418 @@
+"""Reads VIA: finds the images by name, and draws their regions."""
+
+import itertools
+import math
+import os
+import posixpath
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import UNSET
+
+from segdata.core.errors import UnreadableError
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import check_path_name, is_unsafe_path, split_from_path
+from segdata.formats.shapes.geometry import Ellipse, Ring, Shape, box, check_numbers, check_ring
+from segdata.formats.shared.derived_sources import ORIGINS
+from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
+from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
+from segdata.formats.shared.taxonomies import resolve_names
+from segdata.formats.tools.heads import VIA_CSV_HEAD, VIA_JSON_HEAD, read_head
+from segdata.formats.tools.polygons import PolygonNotation
+from segdata.formats.tools.shapes import PolygonText, ShapeAnnotation, ToolShape, json_text
+from segdata.formats.tools.source import ToolSource, first_image, image_folders, nearest_name, unlisted_images
+from segdata.formats.tools.via_document import (
+    NO_CATEGORY,
+    USUAL_ATTRIBUTES,
+    CategoryCensus,
+    ViaImage,
+    ViaRegion,
+    ViaShape,
+    ambiguity_message,
+    categories_of,
+    read_via,
+)
+
+_NO_AREA = frozenset({"point", "polyline", "line"})
+FILE_COLUMNS = frozenset({"width", "height", "annotator", "source", "split"})
+_MOST = 2**62  # of a number that names something
+_NUMBERS = {
+    "rect": ("x", "y", "width", "height"),
+    "circle": ("cx", "cy", "r"),
+    "ellipse": ("cx", "cy", "rx", "ry"),
+}
+Json = dict[str, Any]  # Any: JSON
+_NOTHING: dict[str, str] = {}
+_PLAIN: Json = {"also": None, "iscrowd": False}  # what a region says that has a category and no more
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryAttribute:
+    """What regions are read by: the attribute that names categories (None: none does), and the ids of these."""
+
+    attribute: str | None
+    to: Mapping[str, int]
+
+
+class _BrokenRegionError(Exception):
+    def __init__(self, code: str, message: str, within: str = "") -> None:
+        super().__init__(message)
+        self.code, self.within = code, within
+
+
+@dataclass(slots=True)
+class _ImageReading:
+    marks: list[ToolShape] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
+
+
+def declared_size(listed: ViaImage) -> tuple[int, int]:
+    """Height and width in pixels that the attributes of a file tell; (0, 0) where they do not."""
+    attributes = listed.item.file_attributes
+    sides = (
+        [_parse_side(attributes.get(key)) for key in ("height", "width")] if isinstance(attributes, dict) else [0, 0]
+    )
+    return (sides[0], sides[1]) if 0 < sides[0] * sides[1] <= MAX_PIXELS else (0, 0)
+
+
+def declared_split(listed: ViaImage) -> str | None:
+    """The split that the attributes of a file tell."""
+    attributes = listed.item.file_attributes
+    split = attributes.get("split") if isinstance(attributes, dict) else None
+    return split if isinstance(split, str) and split else None
+
+
+def _parse_side(value: object) -> int:
+    text = value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
+def read_image(reading: CategoryAttribute, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
+    """What is drawn on an image; its size is that of its file as browsers show it, where no attribute tells."""
+    listed: ViaImage = entry.record
+    size = entry.size
+    if 0 in size and head is not None:
+        size = (head.width, head.height) if head.turned else (head.height, head.width)
+    try:
+        regions = listed.regions()
+    except TypeError as error:
+        raise BrokenLabelsError(Defect("SEG004", str(error), place=f"{listed.place}/regions")) from error
+    reading_ = _ImageReading()
+    if 0 not in size:  # else the missing file is reported
+        for place, region in regions:
+            plain = None if region is None else _plain_shape(reading, region, place)
+            if plain is not None:
+                reading_.marks.append(plain)
+            else:
+                _add_region(reading_, reading, region, place)
+    file_attributes = listed.item.file_attributes
+    attributes: Json = file_attributes if isinstance(file_attributes, dict) else {}
+    annotator, source = attributes.get("annotator"), attributes.get("source")
+    column_keys = {"width", "height"} if 0 not in entry.size else set()
+    column_keys |= {"annotator"} if isinstance(annotator, str) else set()
+    column_keys |= {"source"} if source in ORIGINS else set()
+    column_keys |= {"split"} if declared_split(listed) else set()
+    return [
+        ShapeAnnotation(
+            size,
+            reading_.marks,
+            annotator if isinstance(annotator, str) else None,
+            {"source": source} if source in ORIGINS else {},
+            {key: json_text(value) for key, value in sorted(attributes.items()) if key not in column_keys},
+            reading_.defects,
+        )
+    ]
+
+
+def _plain_shape(reading: CategoryAttribute, region: ViaRegion, place: str) -> ToolShape | None:
+    """The mark of a polygon of which no more is said than category and id, as of most; None of another region."""
+    shape, attributes = region.shape_attributes, region.region_attributes
+    if shape is None or shape.name != "polygon" or not isinstance(attributes, dict):
+        return None
+    name, id_ = attributes.get(reading.attribute), attributes.get("segment_id")
+    if type(name) is not str or not name.strip() or len(attributes) != (1 if id_ is None else 2):
+        return None
+    if id_ is not None and (type(id_) is not int or abs(id_) > _MOST or reading.attribute == "segment_id"):
+        return None
+    return ToolShape(name, _polygon(shape, place), place, None, id_, _NOTHING, _PLAIN)
+
+
+def _add_region(image: _ImageReading, reading: CategoryAttribute, region: ViaRegion | None, place: str) -> None:
+    """Add a region; one that is broken is left out, with a defect."""
+    try:
+        if region is None or region.shape_attributes is None:
+            raise _BrokenRegionError("SEG004", "a region has shape_attributes, an object")
+        kind = region.shape_attributes.name
+        if isinstance(kind, str) and kind in _NO_AREA:
+            return
+        shape = _read_shape(region.shape_attributes, kind, place)
+        attributes = region.region_attributes
+        if not (attributes is None or isinstance(attributes, dict)):
+            raise _BrokenRegionError(
+                "SEG004", f"region_attributes is {attributes!r:.40}, an object is expected", "/region_attributes"
+            )
+        image.marks.append(_described_shape(reading, shape, attributes or {}, place))
+    except _BrokenRegionError as wrong:
+        image.defects.append(Defect(wrong.code, f"{wrong}; left out", place=_place_within(place, wrong.within)))
+
+
+def _place_within(place: str, within: str) -> str:
+    """A place in a region; lines of a CSV export have no places in them."""
+    return place + within if place.startswith("/") else place
+
+
+def _polygon(shape: ViaShape, place: str) -> PolygonText:
+    text = b"[%b,%b]" % (shape.all_points_x, shape.all_points_y)
+    return PolygonText((text,), "the polygon", _place_within(place, "/shape_attributes"))
+
+
+def _read_shape(shape: ViaShape, kind: object, place: str) -> Shape | PolygonText:
+    within = "/shape_attributes"
+    if kind == "polygon":
+        return _polygon(shape, place)
+    if not isinstance(kind, str) or kind not in _NUMBERS:
+        raise _BrokenRegionError(
+            "SEG004", f"the region's shape is {kind!r:.40}, which VIA does not have", f"{within}/name"
+        )
+    numbers = [_number_at(shape, key, within) for key in _NUMBERS[kind]]
+    wrong = check_numbers(*numbers)
+    if wrong is not None or min(numbers[2:]) < 0:
+        raise _BrokenRegionError("SEG006", f"the {kind} {wrong or 'has a side or radius below 0'}", within)
+    if kind == "rect":
+        x, y, width, height = numbers
+        return box(x, y, x + width, y + height)
+    theta = math.degrees(_number_at(shape, "theta", within)) if kind == "ellipse" and shape.theta is not UNSET else 0.0
+    if not math.isfinite(theta):
+        raise _BrokenRegionError("SEG006", f"the ellipse is turned by {theta}", f"{within}/theta")
+    return Ellipse(numbers[0], numbers[1], numbers[2], numbers[-1], theta)
+
+
+def parse_axes_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
+    """The ring of a polygon whose numbers are not as others are, or why it cannot be drawn."""
+    try:
+        x, y = msgspec.json.decode(mark.shape.texts[0]) if isinstance(mark.shape, PolygonText) else (None, None)
+    except (ValueError, RecursionError):
+        return mark.refusal("has points that are not pairs of numbers")
+    if not (isinstance(x, list) and isinstance(y, list)) or len(x) != len(y):
+        place = mark.shape.within if isinstance(mark.shape, PolygonText) else mark.place
+        message = "a polygon has as many numbers in all_points_x as in all_points_y; left out"
+        return Defect("SEG006", message, place=place)
+    try:
+        points = np.array([x, y]).T
+    except ValueError:
+        return mark.refusal("has points that are not pairs of numbers")
+    wrong = check_ring(points)
+    return [points.astype(np.float64)] if wrong is None else mark.refusal(wrong)
+
+
+def _number_at(shape: ViaShape, key: str, within: str) -> float:
+    value = getattr(shape, key)
+    value = None if value is UNSET else value
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise _BrokenRegionError("SEG004", f"{key} is {value!r:.40}, a number is expected", f"{within}/{key}")
+    return float(value)
+
+
+def _described_shape(reading: CategoryAttribute, shape: Shape | PolygonText, region: Json, place: str) -> ToolShape:
+    """A region with what is said of it."""
+    categories = categories_of(region, reading.attribute) or [NO_CATEGORY]
+    also = [reading.to[name] for name in categories[1:]]
+    columns: Json = {"also": also or None, "iscrowd": region.get("iscrowd") is True}
+    taken = {reading.attribute, "iscrowd"} if columns["iscrowd"] else {reading.attribute}
+    for key in ("segment_id", "track_id"):
+        value = region.get(key)
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MOST:
+            taken.add(key)
+            columns[key] = value
+    score = region.get("score")
+    if isinstance(score, (int, float)) and not isinstance(score, bool):
+        taken.add("score")
+        columns["score"] = float(score)
+    if region.get("source") in ORIGINS:
+        taken.add("source")
+        columns["source"] = region["source"]
+    attributes = {key: json_text(value) for key, value in region.items() if key not in taken}
+    return ToolShape(categories[0], shape, place, None, columns.pop("segment_id", None), attributes, columns)
+
+
+NOTATION = PolygonNotation("axes", mend=parse_axes_leniently)
+
+
+@dataclass(slots=True)
+class _Dataset:
+    """The images of all documents by image_id, and what is wrong with them."""
+
+    root: Path
+    folders: Sequence[ImageFolder]
+    entries: dict[str, ImageEntry] = field(default_factory=dict)
+    defects: list[Defect] = field(default_factory=list)
+    missing: list[tuple[ViaImage, ImageEntry]] = field(default_factory=list)
+
+
+def open_via(request: ReadRequest) -> ToolSource:
+    """Open the files at or below a path."""
+    root = request.root
+    paths = _find_documents(root)
+    if not paths:
+        raise UnreadableError(f"{root}: no VIA file; they are JSON or CSV with shape_attributes and region_attributes")
+    folder_ = root if root.is_dir() else root.parent
+    images = images_folder(request)
+    dataset = _Dataset(root, image_folders(folder_, images))
+    for path in paths:
+        file = relative_path(root, path)
+        listed, defects = read_via(path, file)
+        dataset.defects += defects
+        folder = posixpath.dirname(file) if path.is_relative_to(root) else ""
+        split = split_from_path(file)
+        for image in listed:
+            _add_image(dataset, path, file, folder, split, image)
+    _check_images(dataset, folder_, images)
+    attribute, census, defects = _choose_categories(dataset, request.options.get("attribute"))
+    named = resolve_names(census, request.taxonomy)
+    name = root.name if root.is_dir() else root.stem
+    profile = named.profile("via", root, "instance", "sparse", "allow", name=name, raster_rule="coco")
+    entries = sorted(dataset.entries.values(), key=lambda entry: entry.image_id)
+    reading = CategoryAttribute(attribute, named.to)
+    unlisted = unlisted_images(dataset.folders, dataset.entries.values(), "VIA") if root.is_dir() else []
+    all_defects = (*dataset.defects, *defects, *unlisted)
+    read = partial(read_image, reading)
+    return ToolSource(root, profile, entries, all_defects, named.to, read, request.annotator, NOTATION)
+
+
+def _find_documents(root: Path) -> list[Path]:
+    """VIA's files at or below a path; of a CSV and a JSON in one folder the JSON."""
+    if not root.exists():
+        raise UnreadableError(f"{root}: does not exist")
+    if root.is_file():
+        return [root]
+    documents: list[Path] = []
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for suffix, head in ((".json", VIA_JSON_HEAD), (".csv", VIA_CSV_HEAD)):
+            paths = [Path(folder, name) for name in sorted(names) if name.lower().endswith(suffix)]
+            matches = [path for path in paths if re.search(head, read_head(path))]
+            documents += matches
+            if matches:
+                break
+    for path in documents:
+        check_path_name(path)
+    return documents
+
+
+def _add_image(dataset: _Dataset, path: Path, file: str, folder: str, split: str | None, listed: ViaImage) -> None:
+    """Add an image of a document, which is `file` in `folder` of the dataset and of a split: its name and its file."""
+    name = listed.item.filename.replace("\\", "/")
+    uri = listed.item.filename if "://" in name else None
+    if uri is not None or is_unsafe_path(name):
+        bare = PurePosixPath(name.split("?")[0]).name or "image"
+        if uri is None:
+            message = f"path {listed.item.filename!r} leaves the dataset's root; its last part is used as the name"
+            dataset.defects.append(Defect("SEG015", message, file, f"{listed.place}/filename"))
+        name = bare
+    image_id = posixpath.join(folder, name)
+    if image_id in dataset.entries:
+        message = f"image {image_id!r} is listed twice; the first entry is read"
+        dataset.defects.append(Defect("SEG008", message, file, listed.place or None, image=image_id))
+        return
+    image_file = first_image(dataset.folders, (image_id, name))
+    size = declared_size(listed)
+    entry = ImageEntry(image_id, image_file, (path,), listed, size=size, uri=uri, split=declared_split(listed) or split)
+    dataset.entries[image_id] = entry
+    if image_file is None:
+        dataset.missing.append((listed, entry))
+
+
+def _check_images(dataset: _Dataset, folder: Path, images: Path | None) -> None:
+    """Say which image files are missing; raises UnreadableError where none is here and nothing else tells sizes."""
+    missing = dataset.missing
+    if len(missing) < len(dataset.entries):
+        for listed, entry in missing:
+            hint = similar_name_hint(nearest_name(dataset.folders, entry.image_id))
+            lost = "" if 0 not in entry.size else ", and its size is given nowhere else: its regions cannot be drawn"
+            message = f"image file {entry.image_id!r} does not exist{lost}{hint}"
+            file = relative_path(dataset.root, entry.files[0])
+            dataset.defects.append(Defect("SEG002", message, file, listed.place or None, image=entry.image_id))
+    elif missing and all(0 in entry.size for _, entry in missing):
+        message = f"none of the {len(missing):,} image files is here, and VIA keeps no sizes to draw regions in"
+        raise UnreadableError(f"{dataset.root}: {message} (looked in {images or folder}); give --images")
+    elif missing:
+        dataset.defects.append(no_images_defect(len(missing), folder, images))
+
+
+@dataclass(slots=True)
+class _RegionAttributes:
+    """What n regions with an area say: key and attributes of each, and where those of each entry end among them.
+
+    One list for all: a tuple of each region would keep the garbage collector busy. `others` counts what has no area.
+    """
+
+    entries: list[ImageEntry]
+    keys: list[object] = field(default_factory=list)
+    attributes: list[object] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+
+    @staticmethod
+    def of(entries: list[ImageEntry]) -> "_RegionAttributes":
+        """What the regions of these entries say."""
+        result = _RegionAttributes(entries)
+        for entry in entries:
+            keys, kinds, attributes = entry.record.heads()
+            bare = [isinstance(kind, str) and kind in _NO_AREA for kind in kinds]
+            if any(bare):
+                result.others.update(itertools.compress(kinds, bare))
+                has_area = [not is_bare for is_bare in bare]
+                keys, attributes = itertools.compress(keys, has_area), itertools.compress(attributes, has_area)
+            result.keys += keys
+            result.attributes += attributes
+            result.ends.append(len(result.attributes))
+        return result
+
+    def entry(self, row: int) -> ImageEntry:
+        """Whose region it is."""
+        return self.entries[bisect_right(self.ends, row)]
+
+
+def _choose_categories(dataset: _Dataset, wanted: object) -> tuple[str | None, set[str], list[Defect]]:
+    """The attribute that names categories, the names, and what is to be told about that."""
+    census, without, regions = CategoryCensus(), Counter[str](), _RegionAttributes.of(list(dataset.entries.values()))
+    census.add(regions.attributes)
+    attribute, others = census.chosen(wanted)
+    values = [attributes.get(attribute) if isinstance(attributes, dict) else None for attributes in regions.attributes]
+    names = {value for value in values if type(value) is str and value.strip()}
+    plain, first = frozenset(names), None
+    for row, value in enumerate(values):
+        if type(value) is str and value in plain:
+            continue
+        categories = categories_of(regions.attributes[row], attribute)
+        names.update(categories or [NO_CATEGORY])
+        if not categories:
+            without[regions.entry(row).image_id] += 1
+            first = row if first is None else first
+    doubtful = attribute is not None and attribute.lower() not in USUAL_ATTRIBUTES and wanted is None and others
+    defects = [Defect("SEG004", ambiguity_message(str(attribute), others), severity="info")] if doubtful else []
+    if first is not None:
+        which = "no region attribute has values" if attribute is None else f"the attribute {attribute!r} is empty there"
+        message = (
+            f"{without.total():,} regions of {len(without):,} images have no category ({which}); "
+            f"they are read as {NO_CATEGORY!r}"
+        )
+        entry = regions.entry(first)
+        place = entry.record.place_of(regions.keys[first])
+        defects.append(
+            Defect("SEG004", message, relative_path(dataset.root, entry.files[0]), place, severity="warning")
+        )
+    if regions.others:
+        listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(regions.others.items()))
+        defects.append(Defect("SEG004", f"regions without area are left out: {listed}", severity="info"))
+    return attribute, names, defects

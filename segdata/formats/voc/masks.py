@@ -1,0 +1,305 @@
+"""What the values of VOC's class and object masks stand for, and the segments that both masks show together."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.errors import count_noun
+from segdata.core.finding import Defect, Severity
+from segdata.core.runs import Ints, Runs
+from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns
+from segdata.formats.shared.mask_values import UNKNOWN, UNLABELLED, Legend, pack_color, unpack_color, voc_color
+from segdata.formats.shared.taxonomies import VOID_NAMES, CategoryNames, resolve_names
+from segdata.formats.voc.palette import BACKGROUND, BACKGROUND_NAMES, VOC, VOID, ListedClass, load_label_map
+
+BORDER = -1  # in place of an object's number
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedMasks:
+    """The n segments of one image: its objects in the order of their numbers, then what is none, by category.
+
+    Attributes
+    ----------
+    segment_id : (n,) an object's number; of what is none a number that no object has, 255 for the border
+    category_id : (n,)
+    runs : owners are the segments
+    n_objects : how many are objects
+    defects : where the two masks disagree
+    """
+
+    segment_id: Ints
+    category_id: Ints
+    runs: Runs
+    n_objects: int
+    defects: tuple[Defect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """The n pairs of an object and a class that share pixels.
+
+    Attributes
+    ----------
+    object : (n,) rows of the values in the mask of objects
+    number, category : (n,) what they stand for
+    pixels : (n,)
+    first : (n,) the first shared pixel, in column-major order
+    """
+
+    object: Ints
+    number: Ints
+    category: Ints
+    pixels: Ints
+    first: Ints
+
+
+def join_masks(
+    classes: ValueRuns, category: Ints, objects: ValueRuns, number: Ints, void: int, things: Ints
+) -> JoinedMasks:
+    """The segments of an image.
+
+    Parameters
+    ----------
+    classes, category : the mask of classes, and the category id of each of its values (NOBODY, UNKNOWN)
+    objects, number : the mask of objects, and the number of each of its values; 0: no object, BORDER: void
+    void : the category of borders
+    things : categories that should not occur outside of objects
+
+    An object has the category of most of its pixels, as far as these have any.
+    """
+    o, c, start, length = kernels.strips(
+        *(objects.start, objects.start + objects.length, objects.row),
+        *(classes.start, classes.start + classes.length, classes.row),
+    )
+    code, pixels, first, pair_of_run = kernels.distinct(o.astype(np.int64) * len(category) + c, length)
+    row, category_row = np.divmod(code, len(category))
+    pairs = _Pairs(row, number[row], category[category_row], pixels, start[first])
+    of_object = _majority_category(pairs, len(number))
+    kept = np.flatnonzero((number > 0) & (of_object != UNLABELLED))
+    kept = kept[np.argsort(number[kept], kind="stable")]
+    region = np.where(pairs.number == BORDER, void, np.where(pairs.number == 0, pairs.category, UNLABELLED))
+    others = np.unique(region[region > UNKNOWN])
+    owner = np.full(len(number), -1, np.int64)
+    owner[kept] = np.arange(len(kept))
+    new_owner = np.where(pairs.number > 0, owner[row], -1)
+    loose = region > UNKNOWN
+    new_owner[loose] = len(kept) + np.searchsorted(others, region[loose])
+    n_segments = len(kept) + len(others)
+    runs = Runs(*kernels.deal(start, length, pair_of_run, new_owner.astype(np.int32), n_segments, objects.height))
+    return JoinedMasks(
+        np.concatenate([number[kept], _unused_ids(others, void, number)]),
+        np.concatenate([of_object[kept], others]),
+        runs,
+        len(kept),
+        tuple(_disagreements(pairs, of_object, void, things, objects.height)),
+    )
+
+
+def _majority_category(pairs: _Pairs, n_values: int) -> Ints:
+    """(n_values,) the category that most pixels of each object have, the lower id of two; NOBODY where none has one."""
+    with_category = np.flatnonzero((pairs.number > 0) & (pairs.category > UNKNOWN))
+    order = with_category[
+        np.lexsort((pairs.category[with_category], -pairs.pixels[with_category], pairs.object[with_category]))
+    ]
+    objects, first = np.unique(pairs.object[order], return_index=True)
+    category = np.full(n_values, UNLABELLED, np.int64)
+    category[objects] = pairs.category[order[first]]
+    return category
+
+
+def _unused_ids(others: Ints, void: int, number: Ints) -> Ints:
+    """(n,) ids for what is no object: 255 for void, as masks have it, else the next ones that are free."""
+    ids = max(VOID, int(number.max(initial=0))) + 1 + np.arange(len(others), dtype=np.int64)
+    ids[(others == void) & ~np.isin(VOID, number)] = VOID
+    return ids
+
+
+def _disagreements(pairs: _Pairs, of_object: Ints, void: int, things: Ints, height: int) -> Iterator[Defect]:
+    """One SEG014 for objects of several classes, one for those without any, one for things that are no object."""
+    meant = np.where(pairs.number == BORDER, void, of_object[pairs.object])
+    inside = (pairs.number > 0) | (pairs.number == BORDER)
+    nameless = (pairs.number > 0) & (meant == UNLABELLED)
+    strange = np.isin(pairs.object, pairs.object[pairs.category == UNKNOWN])  # reported by their values
+    problems: tuple[tuple[Flags, Severity | None, str], ...] = (
+        (inside & (meant != pairs.category) & ~nameless & (pairs.category != UNKNOWN), None, "have another class"),
+        (nameless & ~strange, None, "have no class: they are left out"),
+        ((pairs.number == 0) & np.isin(pairs.category, things), "warning", "have a thing class and no object"),
+    )
+    for rows, severity, problem in problems:
+        pair_rows = np.flatnonzero(rows)
+        if len(pair_rows) == 0:
+            continue
+        area = int(pairs.pixels[pair_rows].sum())
+        x, y = divmod(int(pairs.first[pair_rows].min()), max(height, 1))
+        numbers = tuple(np.unique(pairs.number[pair_rows][pairs.number[pair_rows] > 0]).tolist())
+        which = f" of {count_noun(len(numbers), 'object')} ({', '.join(map(str, numbers[:5]))})" if numbers else ""
+        message = f"{count_noun(area, 'pixel')}{which} {problem}; the first at x={x}, y={y}"
+        yield Defect("SEG014", message, place=f"x={x}, y={y}", segments=numbers, pixels=area, severity=severity)
+
+
+_INDEX = {pack_color(voc_color(index)): index for index in range(256)}
+_MANY = 32  # more strange colours than this in one image come from smoothing
+_STRANGE = -2
+
+
+def object_numbers(mask: MaskFile, runs: ValueRuns) -> tuple[Ints, list[Defect]]:
+    """(k,) the object of each value, 0 for none and BORDER for void; and what colours are in the way.
+
+    Palette and grey masks hold the numbers themselves, RGB masks the colours that VOC's palette has for them. 255 is
+    void, but not in masks of more than 8 bits.
+    """
+    if not mask.coloured:
+        border = (runs.value == VOID) & (mask.values.dtype == np.uint8)
+        return np.where(border, BORDER, np.maximum(runs.value, 0)), []
+    number = np.array([_INDEX.get(value, _STRANGE) for value in runs.value.tolist()], np.int64)
+    strange = np.flatnonzero(number == _STRANGE)
+    number[number == VOID] = BORDER
+    number[strange] = 0
+    return number, _strange_colors(runs, strange)
+
+
+def _strange_colors(runs: ValueRuns, rows: Ints) -> list[Defect]:
+    """SEG009 for each colour that VOC's palette lacks, or one SEG010 where they come from smoothing."""
+    if len(rows) > _MANY:
+        pixels = int(runs.area[rows].sum())
+        x, y = runs.first_pixel(int(rows[0]))
+        message = f"{count_noun(len(rows), 'colour')} of objects are not in VOC's palette ({pixels:,} px)"
+        hint = "the mask was smoothed, resized or compressed, or painted in colours of its own"
+        return [Defect("SEG010", f"{message}: {hint}", place=f"x={x}, y={y}", pixels=pixels)]
+    return [_strange_color(runs, row) for row in rows.tolist()]
+
+
+def _strange_color(runs: ValueRuns, row: int) -> Defect:
+    x, y = runs.first_pixel(row)
+    area = int(runs.area[row])
+    message = f"colour {unpack_color(int(runs.value[row]))} of an object is not in VOC's palette: {area:,} px"
+    return Defect("SEG009", f"{message}, the first at x={x}, y={y}", place=f"x={x}, y={y}", pixels=area)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMap:
+    """What the values of class masks stand for.
+
+    Attributes
+    ----------
+    categories : the taxonomy, and the names that it lacks
+    void : the category id of the value 255
+    by_index : of palette and grey masks
+    by_color : of RGB masks
+    palettes : a label map tells the colours, so that those of a palette go before its indices
+    doubts : what is not certain about all this
+    """
+
+    categories: CategoryNames
+    void: int
+    by_index: Legend
+    by_color: Legend
+    palettes: bool = False
+    doubts: tuple[Defect, ...] = ()
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The user's, else the label map's, else VOC's."""
+        return self.categories.taxonomy
+
+    def read(self, mask: MaskFile, runs: ValueRuns) -> Ints:
+        """(k,) the category id of each value that a class mask has: NOBODY for background, UNKNOWN for strange ones."""
+        if mask.coloured:
+            return self.by_color.read(runs.value)
+        if self.palettes and mask.palette is not None and runs.value[-1] < len(mask.palette):
+            shown = mask.palette[runs.value].astype(np.int64) @ np.array([1, 1 << 8, 1 << 16])
+            meaning = self.by_color.read(shown)
+            if (meaning != UNKNOWN).all():
+                return meaning
+        return self.by_index.read(runs.value)
+
+
+def class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, stems: Sequence[str]) -> ClassMap:
+    """The class map of the dataset in a folder.
+
+    Parameters
+    ----------
+    taxonomy : the user's taxonomy: names of a label map are looked up in it; without a label map its ids are the values
+    kind : of the classes that a label map names
+    stems : names of masks, which tell whether this is VOC itself
+    """
+    listed = load_label_map(folder)
+    if listed is not None:
+        return _map_by_label_map(listed, taxonomy, kind)
+    if taxonomy is not None:
+        return _map_by_ids(taxonomy, True)
+    official = any(_is_official_name(stem) for stem in stems)
+    return replace(_map_by_ids(VOC, official), doubts=() if official else (_unnamed_classes(),))
+
+
+def _map_by_ids(taxonomy: Taxonomy, declared: bool) -> ClassMap:
+    """Values are category ids, colours those of the categories."""
+    by_index = {id_: id_ for id_ in taxonomy.by_id()}
+    by_color = {pack_color(color): category.id for color, category in taxonomy.by_color().items()}
+    if taxonomy.unlabelled_id is not None:
+        by_index[taxonomy.unlabelled_id] = UNLABELLED
+    if taxonomy.unlabelled_color is not None:
+        by_color[pack_color(taxonomy.unlabelled_color)] = UNLABELLED
+    return _with_background_and_void(CategoryNames(taxonomy, declared, {}), by_index, by_color)
+
+
+def _map_by_label_map(listed: Sequence[ListedClass], taxonomy: Taxonomy | None, kind: CategoryKind) -> ClassMap:
+    """Values are what the label map says, under the names that the user's taxonomy has for them."""
+    by_name = taxonomy.by_name() if taxonomy else {}
+    names = [item.name if item.name in by_name else item.name.strip() for item in listed]
+    classes = {
+        item: name
+        for item, name in zip(listed, names, strict=True)
+        if name in by_name or name.lower() not in BACKGROUND_NAMES
+    }
+    own_categories = [
+        Category(id=item.index, name=name, kind="void" if name.lower() in VOID_NAMES else kind, color=item.color)
+        for item, name in classes.items()
+    ]
+    if len(listed) <= VOID and not any(item.kind == "void" for item in own_categories):
+        own_categories.append(Category(id=VOID, name="void", kind="void", color=voc_color(VOID)))
+    own_taxonomy = Taxonomy(categories=tuple(own_categories), unlabelled=BACKGROUND)
+    categories = resolve_names(classes.values(), taxonomy, own_taxonomy)
+    meaning = {item: categories.to[classes[item]] if item in classes else UNLABELLED for item in listed}
+    by_index = {item.index: id_ for item, id_ in meaning.items()}
+    by_color = {pack_color(item.color): id_ for item, id_ in meaning.items()}
+    return replace(_with_background_and_void(categories, by_index, by_color), palettes=True)
+
+
+def _with_background_and_void(
+    categories: CategoryNames, by_index: Mapping[int, int], by_color: Mapping[int, int]
+) -> ClassMap:
+    """The class map with background and void at the values that VOC has for them, where these mean nothing else."""
+    voids, unknown = categories.taxonomy.void_ids, dict(categories.unknown)
+    if voids:
+        void = VOID if VOID in voids else voids[0]
+    else:
+        void = max([VOID, *categories.taxonomy.by_id(), *unknown]) + 1
+        unknown[void] = "void"
+    return ClassMap(
+        replace(categories, unknown=unknown),
+        void,
+        Legend.of({BACKGROUND: UNLABELLED, VOID: void, **by_index}),
+        Legend.of({pack_color(voc_color(BACKGROUND)): UNLABELLED, pack_color(voc_color(VOID)): void, **by_color}),
+    )
+
+
+def _is_official_name(stem: str) -> bool:
+    """Whether a mask is called as VOC's are: 2007_000032, in VOC2007 000032."""
+    year, _, number = stem.rpartition("_")
+    return len(number) == 6 and number.isdecimal() and (not year or (len(year) == 4 and year.isdecimal()))
+
+
+def _unnamed_classes() -> Defect:
+    message = (
+        "no file names the classes, so their values are read as VOC's (1 aeroplane, 2 bicycle …); if they are others, "
+        "write labelmap.txt (name:r,g,b::) or taxonomy.yaml"
+    )
+    return Defect("SEG202", message, severity="info")

@@ -1,0 +1,419 @@
+"""Reads VOC's layout: lists of images and splits, the masks and boxes of each image, and the segments on it."""
+
+import re
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import msgspec
+import numpy as np
+
+from segdata.core.errors import SegdataError, UnreadableError, count_noun
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import is_unsafe_path
+from segdata.core.profile import Task
+from segdata.core.runs import Ints, bounding_boxes
+from segdata.core.yaml_files import read_utf8
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask, decode_mask, undecodable_mask
+from segdata.formats.shared.mask_values import UNKNOWN, unknown_value_defects, unpack_color
+from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, read_index
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
+from segdata.formats.voc.boxes import COLUMNS, BoxedObject, match_boxes, read_boxes
+from segdata.formats.voc.masks import ClassMap, JoinedMasks, class_map, join_masks, object_numbers
+from segdata.formats.voc.palette import VOID
+
+LISTS = Path("ImageSets", "Segmentation")
+NO_SPLIT = "default"  # CVAT's and Datumaro's list of images that belong to no split
+_UNIONS = frozenset({"trainval", NO_SPLIT})  # they list again what other lists list
+_PAIR = re.compile(r"/?JPEGImages/(\S+)\.\w+\s+/?SegmentationClass\w*/\S+")  # a line of SBD's lists
+
+
+@dataclass(frozen=True, slots=True)
+class ListLine:
+    """A line that names an image: in which file, its number from 1, and the image's stem."""
+
+    path: Path
+    number: int
+    stem: str
+
+    @property
+    def split(self) -> str | None:
+        """What the list is called."""
+        return None if self.path.stem == NO_SPLIT else self.path.stem
+
+
+def read_lists(root: Path, folder: Path, masked: Container[str]) -> tuple[dict[str, str | None], list[Defect]]:
+    """The split of each image that a list of the dataset in `folder` names, and what is wrong with the lists.
+
+    `masked` are the stems of images with a mask: an image listed without one is SEG002, unless no image of its list
+    has one, as in a test set. Names in defects start at `root`.
+    """
+    first: dict[str, ListLine] = {}
+    defects: list[Defect] = []
+    paths = sorted((folder / LISTS).glob("*.txt"), key=lambda path: (path.stem in _UNIONS, path.name))
+    for path in paths:
+        file = relative_path(root, path)
+        try:
+            lines = list(_read_lines(path, masked))
+        except SegdataError as error:
+            defects.append(Defect("SEG001", f"the list cannot be read: {str(error).removeprefix(f'{path}: ')}", file))
+            continue
+        bare = [line for line in lines if line.stem not in masked]
+        if bare and len(bare) == len(lines):
+            message = f"none of its {count_noun(len(bare), 'image')} has a mask: they are read as not annotated"
+            defects.append(Defect("SEG002", message, file, severity="info"))
+        for line in lines:
+            if is_unsafe_path(line.stem):
+                message = f"path {line.stem!r} leaves the dataset's root; name files below it"
+                defects.append(Defect("SEG015", message, file, line=line.number, image=line.stem))
+                continue
+            before = first.setdefault(line.stem, line)
+            if before is not line and (before.path == path or path.stem not in _UNIONS):
+                message = f"{line.stem!r} is already listed in line {before.number} of {before.path.name}"
+                defects.append(Defect("SEG008", message, file, line=line.number, image=line.stem))
+            elif before is line and line.stem not in masked and len(bare) < len(lines):
+                message = f"{line.stem!r} is listed but has no mask"
+                defects.append(Defect("SEG002", message, file, line=line.number, image=line.stem))
+    return {stem: line.split for stem, line in first.items()}, defects
+
+
+def _read_lines(path: Path, known_stems: Container[str]) -> Iterator[ListLine]:
+    """The images that a list names, in VOC's form (a stem a line) or SBD's (image and mask)."""
+    for number, text in enumerate(read_utf8(path).split("\n"), 1):
+        line = text.rstrip("\r")
+        pair = _PAIR.fullmatch(line.strip())
+        stem = pair[1] if pair else line if line in known_stems else line.strip()
+        if stem and not stem.startswith("#"):
+            yield ListLine(path, number, stem)
+
+
+CLASSES, OBJECTS, BOXES, IMAGES = "SegmentationClass", "SegmentationObject", "Annotations", "JPEGImages"
+_IMAGE_FOLDERS = (IMAGES, "images")  # where convert --copy-images puts copies
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFiles:
+    """The files that tell what is drawn on one image; None for one that is not there."""
+
+    classes: Path
+    objects: Path | None
+    boxes: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class VocListing:
+    """The images of a dataset.
+
+    Attributes
+    ----------
+    entries : in the order of image ids; the record of an annotated one is its `LabelFiles`
+    defects : what is wrong with lists and files
+    has_objects : there are masks of objects; else classes are all that is known
+    places : the folders that were read, by what is in them
+    """
+
+    entries: tuple[ImageEntry, ...]
+    defects: tuple[Defect, ...]
+    has_objects: bool
+    places: dict[str, str]
+
+
+def voc_folder(root: Path, classes: str) -> Path:
+    """The folder of one VOC dataset, at `root` or up to two below it (``VOCdevkit/VOC2012``).
+
+    Raises UnreadableError where there is none, or several.
+    """
+    levels = ([root], sorted(root.glob("*")), sorted(root.glob("*/*")))
+    folders = next(
+        (level_folders for level in levels if (level_folders := [path for path in level if (path / classes).is_dir()])),
+        [],
+    )
+    if not folders:
+        raise UnreadableError(f"{root}: no folder {classes}/; VOC keeps its masks in {CLASSES}/ and {OBJECTS}/")
+    if len(folders) > 1:
+        listed = ", ".join(path.relative_to(root).as_posix() for path in folders)
+        raise UnreadableError(f"{root}: holds several datasets ({listed}); give one of them as DATA")
+    return folders[0]
+
+
+def list_images(root: Path, folder: Path, classes: str, images: Path | None) -> VocListing:
+    """The images of the dataset in `folder`; names in defects start at `root`, `images` is where the user has them."""
+    masks = _by_stem(folder / classes)
+    objects = _by_stem(folder / classes.replace(CLASSES, OBJECTS)) or _by_stem(folder / OBJECTS)
+    if not masks and not has_index(folder):
+        raise UnreadableError(f"{folder / classes}: holds no mask files")
+    splits, defects = read_lists(root, folder, masks)
+    place = images or next((folder / name for name in _IMAGE_FOLDERS if (folder / name).is_dir()), None)
+    rows, wrong = read_index(folder, place) if has_index(folder) else ([], [])
+    pictures = _by_stem(place)
+    stems = sorted(masks.keys() | (splits.keys() if splits or rows else pictures.keys()))
+    labels = {
+        stem: LabelFiles(mask, objects.get(stem), path if (path := folder / BOXES / f"{stem}.xml").is_file() else None)
+        for stem, mask in masks.items()
+    }
+    of_mask = {_stem(row.files[0], folder / classes): row for row in rows if row.files}
+    entries = [_entry(stem, labels.get(stem), of_mask.get(stem), pictures, place, splits) for stem in stems]
+    entries += [row for row in rows if not row.files]
+    defects += [*wrong, *_unpaired_files(root, masks, objects, splits, entries, bool(rows))]
+    missing = [entry for entry in entries if entry.image is None]
+    if len(missing) == len(entries):
+        defects.append(no_images_defect(len(entries), folder, images))
+    else:
+        message = "the image file does not exist"
+        defects += [Defect("SEG002", message, each.image_id, image=each.image_id) for each in missing if each.files]
+    places = {"masks": (folder / classes).as_posix()} | ({"images": place.as_posix()} if place else {})
+    entries.sort(key=lambda entry: entry.image_id)
+    return VocListing(tuple(entries), tuple(defects), bool(objects), places)
+
+
+def _entry(
+    stem: str,
+    labels: LabelFiles | None,
+    row: ImageEntry | None,
+    pictures: Mapping[str, Path],
+    place: Path | None,
+    splits: Mapping[str, str | None],
+) -> ImageEntry:
+    """The image of a stem; images.csv goes before what names tell."""
+    if row is not None:
+        return replace(row, files=(labels.classes,) if labels else (), record=labels)
+    files = (labels.classes,) if labels else ()
+    image = pictures.get(stem)
+    suffix = image.suffix if image else labels.classes.suffix if labels else ""
+    return ImageEntry(stem + suffix, image, files, labels, split=splits.get(stem))
+
+
+def _unpaired_files(
+    root: Path,
+    masks: Mapping[str, Path],
+    objects: Mapping[str, Path],
+    splits: Mapping[str, str | None],
+    entries: list[ImageEntry],
+    listed: bool,
+) -> Iterator[Defect]:
+    """The files that nothing else names."""
+    for stem in sorted(objects.keys() - masks.keys() - splits.keys()):
+        message = f"a mask of objects without one of classes: the categories of {stem!r} are unknown"
+        yield Defect("SEG002", message, relative_path(root, objects[stem]))
+    unlisted = sorted(masks.keys() - splits.keys()) if splits else []
+    if unlisted:
+        message = f"no list in ImageSets/Segmentation names {count_noun(len(unlisted), 'mask')} ({unlisted[0]!r} …)"
+        yield Defect("SEG011", message, severity="info")
+    if not splits and not listed:
+        for entry in entries:
+            if not entry.is_annotated and entry.image is not None and _stem(Path(entry.image_id)) not in objects:
+                yield Defect("SEG011", "an image without mask", relative_path(root, entry.image), image=entry.image_id)
+
+
+def _by_stem(folder: Path | None) -> dict[str, Path]:
+    """The image files below a folder by their paths without extension; of several PNG goes before others."""
+    files = ImageFolder.below(folder).paths.values()
+    named = sorted(files, key=lambda path: (path.suffix.lower() != ".png", path.suffix), reverse=True)
+    return {_stem(path, folder): path for path in named} if folder else {}
+
+
+def _stem(path: Path, folder: Path | None = None) -> str:
+    """A path below a folder, without extension."""
+    below_it = path.relative_to(folder) if folder and path.is_relative_to(folder) else path
+    return PurePosixPath(below_it).with_suffix("").as_posix()
+
+
+Columns = dict[str, list[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Classes:
+    """A mask of classes without its pixels, whose memory the mask of objects can have.
+
+    Attributes
+    ----------
+    runs, category : of its values, and the category id of each (NOBODY, UNKNOWN)
+    coloured, encoding : as in `MaskFile`
+    """
+
+    runs: ValueRuns
+    category: Ints
+    coloured: bool
+    encoding: str
+
+
+@dataclass(frozen=True, slots=True)
+class VocImageReader:
+    """Looks at images of a dataset.
+
+    Attributes
+    ----------
+    root : where names in defects start
+    classes : what the values of class masks mean
+    named : category ids by name, for the XML files
+    things : (k,) the ids of countable categories
+    has_objects : the dataset has masks of objects
+    """
+
+    root: Path
+    classes: ClassMap
+    named: Mapping[str, int]
+    things: Ints
+    has_objects: bool
+
+    @staticmethod
+    def of(root: Path, classes: ClassMap, has_objects: bool) -> "VocImageReader":
+        """Of a dataset with these classes."""
+        taxonomy = classes.taxonomy
+        named = {name: category.id for name, category in taxonomy.by_name().items()}
+        named |= {name: id_ for id_, name in classes.categories.unknown.items()}
+        things = np.array([category.id for category in taxonomy.categories if category.kind == "thing"], np.int64)
+        return VocImageReader(root, classes, named, things, has_objects)
+
+    def __call__(self, entry: ImageEntry) -> list[ImageAnnotation]:
+        """The objects and regions of one image."""
+        labels: LabelFiles = entry.record
+        classes, defects = self._classes(entry)
+        joined = self._joined(labels, classes.runs, classes.category, defects)
+        regions = np.arange(len(joined.category_id)) >= joined.n_objects
+        columns: Columns = {
+            "file": [relative_path(self.root, labels.classes)] * len(regions),
+            "place": _places(classes, joined),
+            "iscrowd": (regions & self.has_objects & np.isin(joined.category_id, self.things)).tolist(),
+        }
+        if labels.boxes is not None and joined.n_objects:
+            self._describe(labels.boxes, joined, classes.runs, columns, defects)
+        return [
+            ImageAnnotation(
+                size=(classes.runs.height, classes.runs.width),
+                segment_id=joined.segment_id,
+                category_id=joined.category_id,
+                runs=joined.runs,
+                columns=columns,
+                encoding=classes.encoding,
+                defects=defects,
+            )
+        ]
+
+    def _classes(self, entry: ImageEntry) -> tuple[_Classes, list[Defect]]:
+        """The mask of classes, and what is wrong with it."""
+        mask = decode_entry_mask(self.root, entry)
+        runs = ValueRuns.of(mask.pixels)
+        category = self.classes.read(mask, runs)
+        unsure = bool(mask.lossy or (category == UNKNOWN).any())
+        defects = unknown_value_defects(mask, runs, category, self.classes.taxonomy) if unsure else []
+        encoding = mask.encoding.partition(", palette")[0]  # what colours a palette has means nothing here
+        return _Classes(runs, category, mask.coloured, encoding), defects
+
+    def _joined(self, labels: LabelFiles, runs: ValueRuns, category: Ints, defects: list[Defect]) -> JoinedMasks:
+        """The segments: objects where a mask tells them, else one segment a category."""
+        objects = self._objects(labels, runs, defects) if self.has_objects else None
+        if objects is not None:
+            values, number = objects
+            joined = join_masks(runs, category, values, number, self.classes.void, self.things)
+            defects += joined.defects
+            return joined
+        ids, owner = np.unique(category, return_inverse=True)
+        has_category = ids > UNKNOWN
+        owner = (np.cumsum(has_category) - 1)[owner]
+        owner[category <= UNKNOWN] = -1
+        return JoinedMasks(
+            ids[has_category], ids[has_category], runs.owned(owner.astype(np.int32), int(has_category.sum())), 0
+        )
+
+    def _objects(self, labels: LabelFiles, classes: ValueRuns, defects: list[Defect]) -> tuple[ValueRuns, Ints] | None:
+        """The mask of objects, and the number of each of its values; None where it cannot be used."""
+        if labels.objects is None:
+            message = "the mask of objects does not exist, so the objects of this image cannot be told apart"
+            defects.append(Defect("SEG002", message))
+            return None
+        file = relative_path(self.root, labels.objects)
+        try:
+            mask = decode_mask(labels.objects)
+        except OSError as error:
+            defects.append(undecodable_mask(self.root, labels.objects, error))
+            return None
+        runs = ValueRuns.of(mask.pixels)
+        if (runs.height, runs.width) != (classes.height, classes.width):
+            message = (
+                f"the mask of objects is {runs.width}x{runs.height}, that of classes {classes.width}x{classes.height}"
+            )
+            defects.append(Defect("SEG003", message, file, lost=True))
+            return None
+        if mask.lossy:
+            message = f"{mask.lossy} changes values, so objects cannot be told apart; save masks as PNG"
+            defects.append(Defect("SEG010", message, file))
+            return None
+        number, strange = object_numbers(mask, runs)
+        defects += [replace(defect, file=file) for defect in strange]
+        return runs, number
+
+    def _describe(
+        self, path: Path, joined: JoinedMasks, runs: ValueRuns, columns: Columns, defects: list[Defect]
+    ) -> None:
+        """Add to `columns` what the XML file says of the objects, and to `defects` what is wrong with it."""
+        file = relative_path(self.root, path)
+        boxed, wrong = read_boxes(path, file, (runs.height, runs.width))
+        height = np.full(len(joined.category_id), runs.height, np.int64)
+        object_boxes = [side[: joined.n_objects] for side in bounding_boxes(joined.runs, height, len(height))]
+        rows, lonely = match_boxes(object_boxes, joined.category_id[: joined.n_objects], boxed, self.named)
+        bordered = bool((joined.category_id[joined.n_objects :] == self.classes.void).any())
+        n = len(height)
+        columns |= {name: [None] * n for name in ("declared_bbox", "attributes", "score", "source", "track_id")}
+        measured = np.stack(object_boxes, axis=1).astype(np.float64).tolist()
+        for row in np.flatnonzero(rows >= 0).tolist():
+            _fill_columns(columns, row, boxed[rows[row]], measured[row], bordered)
+        defects += wrong
+        if lonely:
+            message = (
+                f"{count_noun(len(lonely), 'box', 'boxes')} without an object of that class ({lonely[0].name!r} …)"
+            )
+            defects.append(Defect("SEG014", message, file, lonely[0].place, severity="info"))
+
+
+def _fill_columns(columns: Columns, row: int, boxed: BoxedObject, measured_box: list[float], bordered: bool) -> None:
+    """What is said of one object. Boxes include the border, masks do not: only without border they must agree."""
+    attributes, box = dict(boxed.attributes), list(boxed.box)
+    if bordered and box != measured_box:
+        attributes.setdefault("bndbox", msgspec.json.encode(box).decode())
+    else:
+        columns["declared_bbox"][row] = box
+    columns["attributes"][row] = sorted(attributes.items()) or None
+    for column, _ in COLUMNS.values():
+        if column in boxed.columns:
+            columns[column][row] = boxed.columns[column]
+
+
+def _places(classes: _Classes, joined: JoinedMasks) -> list[object]:
+    """Where each segment is in its mask: an object's number, else a value of the class mask."""
+    values = zip(classes.runs.value[::-1].tolist(), classes.category[::-1].tolist(), strict=True)
+    first = {category: value for value, category in values}
+    places: list[object] = [f"object {id_}" for id_ in joined.segment_id[: joined.n_objects].tolist()]
+    for id_ in joined.category_id[joined.n_objects :].tolist():
+        value = first.get(id_, VOID)
+        places.append(f"colour {unpack_color(value)}" if classes.coloured else f"value {value}")
+    return places
+
+
+_FOLDERS = (CLASSES, f"{CLASSES}PNG", f"{CLASSES}Aug", f"{CLASSES}Raw")
+
+
+def open_voc(request: ReadRequest) -> PerImageSource:
+    """The dataset; raises UnreadableError where there are no masks, or several datasets."""
+    classes = _class_folder(request)
+    folder = voc_folder(request.root, classes)
+    images = list_images(request.root, folder, classes, images_folder(request))
+    stems = [entry.files[0].stem for entry in images.entries if entry.files]
+    mapping = class_map(folder, request.taxonomy, "thing" if images.has_objects else "stuff", stems)
+    kinds = {category.kind for category in mapping.taxonomy.categories}
+    task: Task = ("panoptic" if "stuff" in kinds else "instance") if images.has_objects else "semantic"
+    profile = mapping.categories.profile("pascal-voc", request.root, task, "sparse", "forbid", places=images.places)
+    look = VocImageReader.of(request.root, mapping, images.has_objects)
+    defects = (*images.defects, *mapping.doubts)
+    return PerImageSource(request.root, profile, images.entries, defects, look, request.annotator)
+
+
+def _class_folder(request: ReadRequest) -> str:
+    """The folder of class masks: as the user says, else the first of its usual names that is there."""
+    if "classes" in request.options:
+        return str(request.options["classes"])
+    places = ("", "*/", "*/*/")
+    names = (name for place in places for name in _FOLDERS if any(request.root.glob(f"{place}{name}/")))
+    return next(names, CLASSES)

@@ -1,0 +1,354 @@
+"""Reads YOLO datasets: classes and splits of data.yaml, the label file of each image, and its segments."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from segdata.core import yaml_files
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import check_path_name, is_unsafe_path
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
+from segdata.formats.shared.pairing import has_index, images_folder, pair_by_index
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
+from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
+from segdata.formats.tools.shapes import ShapeAnnotation
+from segdata.formats.tools.source import ToolSource
+from segdata.formats.yolo.lines import NOTATION, occurring_classes, read_lines
+
+_OURS = frozenset({"taxonomy.yaml", "segdata.yaml"})
+_SPLITS = ("train", "val", "test")
+_MOST_CLASSES = 100_000
+_NAMES_FILES = ("classes.txt", "labels/classes.txt", "obj.names")
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetClasses:
+    """What is said about a dataset as a whole.
+
+    Attributes
+    ----------
+    names : by number; empty where nothing names them
+    splits : train, val and test, and the paths below the dataset's root that each is made of: folders and lists
+    keypoints : numbers of the key points that lines of a pose dataset have behind their box; None: it is none
+    defects : what is wrong with it
+    """
+
+    names: dict[int, str] = field(default_factory=dict)
+    splits: dict[str, list[str]] = field(default_factory=dict)
+    keypoints: int | None = None
+    defects: tuple[Defect, ...] = ()
+
+    def split_of(self, root: Path) -> "SplitFinder":
+        """Which split images belong to; lists are read from below `root`."""
+        return SplitFinder.of(root, self.splits)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFinder:
+    """The split of an image: by a list, else by its folder.
+
+    Attributes
+    ----------
+    listed : image below the root -> split
+    folders : folder below the root -> split
+    """
+
+    listed: dict[str, str]
+    folders: dict[str, str]
+
+    @staticmethod
+    def of(root: Path, splits: dict[str, list[str]]) -> "SplitFinder":
+        """Read the lists, and look at the folders, that splits are made of."""
+        listed: dict[str, str] = {}
+        folders: dict[str, str] = {}
+        for split, places in splits.items():
+            for place in places:
+                if place.endswith(".txt") and (root / place).is_file():
+                    lines = (root / place).read_text(encoding="utf-8", errors="replace").splitlines()
+                    for line in lines:
+                        listed.setdefault(line.strip().removeprefix("./"), split)
+                elif place not in (".", "images"):  # all images: no split
+                    folders.setdefault(place, split)
+        return SplitFinder(listed, folders)
+
+    def __call__(self, image: str) -> str | None:
+        """The split of an image, given by its path below the root."""
+        if image in self.listed:
+            return self.listed[image]
+        above = [folder_.as_posix() for folder_ in PurePosixPath(image).parents]
+        for folder in above:
+            if folder in self.folders:
+                return self.folders[folder]
+        named = (name for name in reversed(PurePosixPath(image).parts[:-1]) if name in (*_SPLITS, "valid"))
+        split = next(named, None)
+        return "val" if split == "valid" else split
+
+
+def read_classes(root: Path) -> DatasetClasses:
+    """What `data.yaml`, else `classes.txt`, says; raises UnreadableError where several files could be meant."""
+    path = _yaml_file(root)
+    if path is not None:
+        return _read_yaml(path, relative_path(root, path))
+    for name in _NAMES_FILES:
+        if (root / name).is_file():
+            lines = (root / name).read_text(encoding="utf-8-sig", errors="replace").splitlines()
+            return DatasetClasses({number: line.strip() for number, line in enumerate(lines) if line.strip()})
+    return DatasetClasses()
+
+
+def _yaml_file(root: Path) -> Path | None:
+    """The file that names the classes; None where there is none."""
+    if (root / "data.yaml").is_file():
+        return root / "data.yaml"
+    paths = [path for path in sorted([*root.glob("*.yaml"), *root.glob("*.yml")]) if path.name not in _OURS]
+    paths = [path for path in paths if re.search(rb"(?m)^names\s*:", path.read_bytes()[:1_000_000])]
+    if len(paths) > 1:
+        listed = ", ".join(path.name for path in paths)
+        raise UnreadableError(
+            f"{root}: {listed}: more than one may name the classes; give one as DATA, or call it data.yaml"
+        )
+    return paths[0] if paths else None
+
+
+def _read_yaml(path: Path, file: str) -> DatasetClasses:
+    try:
+        document = yaml_files.parse_yaml(yaml_files.read_utf8(path), dict[str, Any], file)
+    except SegdataError as error:
+        return DatasetClasses(defects=(Defect("SEG004", str(error).removeprefix(f"{file}:"), file),))
+    defects: list[Defect] = []
+    names = dict(_read_names(document.get("names"), file, defects))
+    count = document.get("nc")
+    if isinstance(count, int) and names and count != len(names):
+        defects.append(Defect("SEG004", f"nc is {count}, and names has {len(names)}", file, "/nc"))
+    shape = document.get("kpt_shape")
+    keypoints = None
+    if isinstance(shape, list) and len(shape) == 2 and all(isinstance(number, int) for number in shape):
+        keypoints = shape[0] * shape[1]
+    return DatasetClasses(names, _read_splits(document, file, defects), keypoints, tuple(defects))
+
+
+def _read_names(document_names: object, file: str, defects: list[Defect]) -> Iterator[tuple[int, str]]:
+    """The names by number: a list, or a mapping; what is no name is left out."""
+    pairs: Iterable[tuple[object, object]] = ()
+    if isinstance(document_names, dict):
+        pairs = document_names.items()
+    elif isinstance(document_names, list):
+        pairs = enumerate(document_names)
+    elif document_names is not None:
+        defects.append(Defect("SEG004", "names is neither a list nor a mapping", file, "/names"))
+    for key, name in pairs:
+        number = str(key)
+        if re.fullmatch(r"[0-9]{1,9}", number) is None or int(number) >= _MOST_CLASSES:
+            message = f"class {number!r:.40} is not a number from 0 to {_MOST_CLASSES - 1}; left out"
+            defects.append(Defect("SEG004", message, file, f"/names/{number:.40}"))
+        elif not isinstance(name, str | int | float):
+            message = f"the name of class {number} is not text; left out"
+            defects.append(Defect("SEG004", message, file, f"/names/{number}"))
+        else:
+            yield int(number), str(name)
+
+
+def _read_splits(document: dict[str, Any], file: str, defects: list[Defect]) -> dict[str, list[str]]:
+    """The folders and lists of each split, below the dataset's root; a split that repeats another stands in for it."""
+    path = document.get("path")
+    start = ""
+    if isinstance(path, str) and path not in ("", "."):
+        if is_unsafe_path(path):
+            message = f"path {path!r} leaves the dataset; images and labels are looked for beside this file"
+            defects.append(Defect("SEG015", message, file, "/path", severity="warning"))
+        else:
+            start = path
+    splits: dict[str, list[str]] = {}
+    for split in _SPLITS:
+        value = document.get(split)
+        places = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+        paths = [_split_place(start, place) for place in places if isinstance(place, str)]
+        if paths and paths not in splits.values():
+            splits[split] = paths
+    return splits
+
+
+def _split_place(start: str, place: str) -> str:
+    """A folder or list below the root. Exports of Roboflow begin with `../`, and mean the folder beside the file."""
+    parts: Sequence[str] = PurePosixPath(start, place.replace("\\", "/")).parts
+    return PurePosixPath(*(part for part in parts if part not in ("..", "/"))).as_posix()
+
+
+Missing = Literal["unannotated", "background"]
+_NO_LABELS = ("readme", "classes", "license", "train", "val", "test", "autosplit", "images", "obj", "requirements")
+
+
+@dataclass(frozen=True, slots=True)
+class YoloListing:
+    """The images of a dataset, and what is wrong with its files."""
+
+    entries: tuple[ImageEntry, ...]
+    defects: tuple[Defect, ...]
+
+
+def list_images(root: Path, images: Path | None, split_of: SplitFinder, missing: Missing) -> YoloListing:
+    """The images below `root`, or `images`, with their label files: by `images.csv` where our writer left one.
+
+    A label file is called as its image, with the last folder `images` of the path replaced by `labels`. `missing` says
+    what an image without label file is.
+    """
+    if has_index(root):
+        entries, defects = pair_by_index(root, images)
+        return YoloListing(tuple(entries), tuple(defects))
+    labels = _find_labels(root)
+    pictures = ImageFolder.below(images or root)
+    if not labels:
+        raise UnreadableError(f"{root}: no label files; they are in a folder labels, or beside the images")
+    if not pictures.paths:
+        folder = images or root
+        message = "labels are shares of the image's width and height, so the image files are needed; give --images"
+        raise UnreadableError(f"{folder}: none of the images of {len(labels):,} label files is here: {message}")
+    return _pair_files(root, labels, pictures, split_of, missing)
+
+
+def _pair_files(
+    root: Path, labels: dict[str, Path], pictures: ImageFolder, split_of: SplitFinder, missing: Missing
+) -> YoloListing:
+    entries: list[ImageEntry] = []
+    defects: list[Defect] = []
+    used: set[str] = set()
+    for name, path in pictures.paths.items():
+        key, image_id = _key(name, "images"), _without_folder(name, "images")
+        entry = ImageEntry(image_id, path, split=split_of(name))
+        if key in labels:
+            used.add(key)
+            entry = replace(entry, files=(labels[key],))
+        elif missing == "background":
+            entry = replace(entry, record="background")
+        else:
+            message = "an image without label file; YOLO trains it as background (missing=background reads it so)"
+            defects.append(Defect("SEG011", message, name, image=image_id))
+        entries.append(entry)
+    for key in sorted(labels.keys() - used):
+        near = pictures.near(key)
+        hint = f"; there is {near!r}" if near else ""
+        file = labels[key].relative_to(root).as_posix()
+        defects.append(Defect("SEG002", f"the image of these labels does not exist{hint}", file))
+    return YoloListing(tuple(sorted(entries, key=lambda entry: entry.image_id)), tuple(defects))
+
+
+def _find_labels(root: Path) -> dict[str, Path]:
+    """The label files by the names of their images without extension: those in folders `labels`, else all."""
+    inside: dict[str, Path] = {}
+    outside: dict[str, Path] = {}
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(folder, name)
+            if path.suffix.lower() != ".txt" or name.lower() == "classes.txt" or name.startswith("."):
+                continue
+            check_path_name(path)
+            place = path.relative_to(root).as_posix()
+            if "labels" in PurePosixPath(place).parts[:-1]:
+                inside[_key(place, "labels")] = path
+            elif not name.lower().startswith(_NO_LABELS):
+                outside[_key(place, "labels")] = path
+    return inside or outside
+
+
+def _key(name: str, folder: str) -> str:
+    """A path without extension, and without the last folder of this name."""
+    return PurePosixPath(_without_folder(name, folder)).with_suffix("").as_posix()
+
+
+def _without_folder(name: str, folder: str) -> str:
+    """A path without the last folder of this name.
+
+    >>> _without("train/images/a.jpg", "images"), _without("images/train/a.jpg", "images")
+    ('train/a.jpg', 'train/a.jpg')
+    """
+    *above, last = PurePosixPath(name).parts
+    if folder in above:
+        index = len(above) - 1 - above[::-1].index(folder)
+        above = above[:index] + above[index + 1 :]
+    return PurePosixPath(*above, last).as_posix()
+
+
+def open_yolo(request: ReadRequest) -> ToolSource:
+    """The dataset; raises UnreadableError where there are no labels, or no images."""
+    root = request.root if request.root.is_dir() else request.root.parent
+    missing = str(request.options.get("missing", "unannotated"))
+    if missing not in ("unannotated", "background"):
+        raise SegdataError(f"yolo-seg: missing is {missing!r}, must be unannotated or background")
+    if not request.root.exists():
+        raise UnreadableError(f"{request.root}: does not exist")
+    classes = read_classes(root)
+    absent: Missing = "background" if missing == "background" else "unannotated"
+    listing = list_images(root, images_folder(request), classes.split_of(root), absent)
+    classes = classes if classes.names else _named_by_number(classes, listing)
+    own = Taxonomy(
+        categories=tuple(Category(id=i, name=name, kind=kind_from_name(name)) for i, name in _unique_names(classes))
+    )
+    categories = resolve_names(classes.names.values(), request.taxonomy, own)
+    profile = categories.profile(
+        "yolo-seg", request.root, "instance", "sparse", "allow", name=root.name, raster_rule="cv2"
+    )
+    look = partial(
+        _read_image, root, {b"%d" % number: name for number, name in classes.names.items()}, classes.keypoints
+    )
+    defects = (*classes.defects, *listing.defects)
+    return ToolSource(root, profile, listing.entries, defects, categories.to, look, request.annotator, NOTATION)
+
+
+def _unique_names(classes: DatasetClasses) -> list[tuple[int, str]]:
+    """The classes with their numbers; of several with one name the first."""
+    first = {name: number for number, name in sorted(classes.names.items(), reverse=True)}
+    return sorted((number, name) for name, number in first.items())
+
+
+def _named_by_number(classes: DatasetClasses, listing: YoloListing) -> DatasetClasses:
+    """Numbers as names, for want of others: those that occur."""
+    numbers: set[int] = set()
+    for entry in listing.entries:
+        for path in entry.files:
+            with suppress(OSError):
+                numbers |= occurring_classes(path.read_bytes())
+    defect = Defect(
+        "SEG004", "neither data.yaml nor classes.txt names the classes: their numbers are the names", severity="info"
+    )
+    names = {number: str(number) for number in sorted(numbers)}
+    return replace(classes, names=names, defects=(*classes.defects, *([] if classes.defects else [defect])))
+
+
+def _read_image(
+    root: Path, names: dict[bytes, str], keypoints: int | None, entry: ImageEntry, head: ImageHeader | None
+) -> list[ShapeAnnotation]:
+    """The segments of one image."""
+    size = _image_size(entry, head)
+    path = entry.files[0] if entry.files else None
+    try:
+        text = b"" if path is None else path.read_bytes()
+    except OSError as error:
+        message = f"the labels cannot be read: {error.strerror or error}"
+        raise BrokenLabelsError(
+            Defect("SEG001", message, None if path is None else relative_path(root, path))
+        ) from error
+    defects: list[Defect] = []
+    return [ShapeAnnotation(size, read_lines(text, names, keypoints, defects), defects=defects)]
+
+
+def _image_size(entry: ImageEntry, head: ImageHeader | None) -> tuple[int, int]:
+    """Height and width of an image in pixels, turned as its EXIF orientation says; raises BrokenLabelsError."""
+    if 0 not in entry.size:
+        if not 0 < entry.size[0] * entry.size[1] <= MAX_PIXELS or min(entry.size) < 0:
+            message = f"the image is {entry.size[1]} x {entry.size[0]}; at most {MAX_PIXELS:,} pixels are expected"
+            raise BrokenLabelsError(Defect("SEG004", message))
+        return entry.size
+    if entry.image is None:
+        raise BrokenLabelsError(Defect("SEG002", "the image file does not exist, and its size is given nowhere else"))
+    if head is None:  # why is reported where all image files are
+        raise BrokenLabelsError
+    return (head.width, head.height) if head.turned else (head.height, head.width)

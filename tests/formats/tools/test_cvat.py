@@ -1,0 +1,241 @@
+"""CVAT files against pycocotools, OpenCV, Datumaro's fixture, and the rules of its documentation."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+from zipfile import ZipFile
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pycocotools import mask as coco_mask
+
+from segdata import Dataset, convert, read
+from segdata.core.batch import Batch, concatenate_batches
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.format import detect
+from segdata.testing.pictures import Mask, masks_of_runs
+
+META = """<meta><task><name>street</name><mode>annotation</mode><labels>
+<label><name>car</name><color>#00ff00</color><type>any</type><attributes>
+<attribute><name>parked</name><input_type>checkbox</input_type><default_value>false</default_value></attribute>
+<attribute><name>doors</name><input_type>number</input_type></attribute>
+<attribute><name>make</name><input_type>select</input_type><values>a\nb</values></attribute></attributes></label>
+<label><name>bus</name><attributes></attributes></label>
+<label><name>nose</name><type>points</type></label>
+</labels></task></meta>"""
+POINTS = 'points="2,3;12.5,3;12.5,9.25;2,9"'
+
+
+def loaded(dataset: Dataset) -> Batch:
+    return concatenate_batches(list(dataset))
+
+
+def masks(batch: Batch) -> list[Mask]:
+    return masks_of_runs(batch.runs, *batch.segment_size)
+
+
+def save(folder: Path, inner: str, meta: str = META, name: str = "annotations.xml") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = f'<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version>{meta}{inner}</annotations>'
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def image(inner: str, name: str = "a.png", more: str = "") -> str:
+    return f'<image id="0" name="{name}" width="30" height="20" {more}>{inner}</image>'
+
+
+def drawn(ring: list[float]) -> Mask:
+    (rle,) = coco_mask.frPyObjects([ring], 20, 30)
+    found: Mask = coco_mask.decode(rle) > 0
+    return found
+
+
+def test_datumaro_s_fixture(real_data: Path) -> None:
+    root = real_data / "peer_fixtures/datumaro/cvat_dataset/for_images"
+    assert detect(root) == detect(root / "train.xml") == "cvat"
+    dataset = read(root)
+    (told,) = dataset.source.defects
+    assert (told.severity, told.message.rpartition(": ")[2]) == ("info", "1 points, 1 polyline, 2 skeleton")
+    batch = loaded(dataset)
+    (broken,) = batch.defects
+    assert (broken.code, broken.place) == ("SEG004", "/annotations/image[2]/polygon[1]")  # its label is empty
+    assert batch.segments["attributes"].to_pylist() == [
+        [("a1", "true"), ("a2", '"v3"'), ("a3", '"0003"'), ("a4", "2.4"), ("occluded", "true"), ("z_order", "1")]
+    ]
+    assert [each.name for each in dataset.profile.taxonomy.categories] == ["label1", "label2"]
+    np.testing.assert_array_equal(masks(batch)[0], drawn([0, 2, 4, 2, 4, 4, 0, 4])[:8, :8])
+
+
+def test_polygons_boxes_and_ellipses(tmp_path: Path) -> None:
+    """By COCO's rule; turned ones about their middle, clockwise; ellipses as OpenCV draws them."""
+    save(
+        tmp_path,
+        image(
+            f'<polygon label="car" {POINTS} source="auto" occluded="1" z_order="2"/>'
+            '<box label="bus" xtl="4" ytl="4" xbr="10" ybr="8" source="manual"/>'
+            '<box label="bus" xtl="4" ytl="4" xbr="12" ybr="8" rotation="90.00"/>'
+            '<ellipse label="bus" cx="14.4" cy="10.6" rx="8.2" ry="3.7" rotation="30"/>'
+        ),
+    )
+    batch = loaded(read(tmp_path))
+    polygon, upright, turned, ellipse = masks(batch)
+    np.testing.assert_array_equal(polygon, drawn([2, 3, 12.5, 3, 12.5, 9.25, 2, 9]))
+    np.testing.assert_array_equal(upright, drawn([4, 4, 10, 4, 10, 8, 4, 8]))
+    np.testing.assert_array_equal(turned, drawn([6, 2, 10, 2, 10, 10, 6, 10]))
+    canvas = np.zeros((20, 30), np.uint8)
+    cv2.ellipse(canvas, (14, 11), (8, 4), 30, 0, 360, 1, thickness=-1)
+    np.testing.assert_array_equal(ellipse, canvas > 0)
+    assert batch.segments["source"].to_pylist() == ["model", "human", None, None]
+    assert batch.segments["attributes"].to_pylist()[0] == [("occluded", "true"), ("z_order", "2")]
+
+
+@settings(max_examples=30)
+@given(mask=arrays(bool, (6, 9)), left=st.integers(0, 21), top=st.integers(0, 14))
+def test_masks_go_row_by_row_through_their_box(
+    tmp_path_factory: pytest.TempPathFactory, mask: Mask, left: int, top: int
+) -> None:
+    values = mask.ravel().tolist()
+    counts, value = [0], False
+    for each in values:
+        if each != value:
+            counts.append(0)
+            value = each
+        counts[-1] += 1
+    rle = ", ".join(map(str, counts))
+    folder = tmp_path_factory.mktemp("masks")
+    where = f'left="{left}" top="{top}" width="9" height="6"'
+    save(folder, image(f'<mask label="car" source="manual" occluded="0" rle="{rle}" {where} z_order="0"></mask>'))
+    whole = np.zeros((20, 30), bool)
+    whole[top : top + 6, left : left + 9] = mask
+    np.testing.assert_array_equal(masks(loaded(read(folder)))[0], whole)
+
+
+def test_groups_attributes_and_tags(tmp_path: Path) -> None:
+    said = (
+        '<attribute name="parked">true</attribute><attribute name="doors">4</attribute>'
+        '<attribute name="make">b</attribute><attribute name="track_id">9</attribute>'
+        '<attribute name="is_crowd">true</attribute>'
+    )
+    save(
+        tmp_path,
+        image(
+            f'<polygon label="car" {POINTS} group_id="3" source="semi-auto">{said}</polygon>'
+            f'<polygon label="car" points="20,2;25,2;25,6" group_id="3" source="semi-auto">{said}</polygon>'
+            f'<polygon label="bus" points="20,12;25,12;25,16" group_id="3"/>'
+            '<tag label="night" source="manual"></tag><cuboid label="car"/>',
+            more='subset="train"',
+        ),
+    )
+    dataset = read(tmp_path)
+    batch = loaded(dataset)
+    assert batch.images["metadata"].to_pylist() == [[("tags", '["night"]')]]
+    assert batch.images["split"].to_pylist() == ["train"]
+    assert [len(each) for each in batch.segments["rings"].to_pylist()] == [2, 1]
+    first, second = batch.segments.to_pylist()
+    assert (first["track_id"], first["iscrowd"], first["source"]) == (9, True, "human")
+    assert dict(first["attributes"]) == {
+        "doors": "4",
+        "group_id": "3",
+        "make": '"b"',
+        "parked": "true",
+        "source": '"semi-auto"',
+    }
+    assert second["attributes"] == [("group_id", "3")]
+    car, bus = dataset.profile.taxonomy.categories
+    assert (car.name, car.rgb, [each.values for each in car.attributes]) == ("car", (0, 255, 0), [(), (), ("a", "b")])
+    assert bus.name == "bus"
+    conversion = convert(dataset, tmp_path / "out", to="cvat", verify=True)
+    assert conversion.losses == ()
+    assert conversion.proof is not None
+    assert conversion.proof.unexplained == ()
+    root = ElementTree.parse(tmp_path / "out/annotations.xml").getroot()
+    assert [each.get("group_id") for each in root.iterfind("image/polygon")] == ["3", "3", "3"]
+    assert root.findtext("meta/task/labels/label/attributes/attribute/input_type") == "number"
+    assert [each.get("label") for each in root.iterfind("image/tag")] == ["night"]
+
+
+def test_attributes_of_several_types_are_counted(tmp_path: Path) -> None:
+    """XML holds texts: one number among texts comes back as a text."""
+    both = "".join(
+        f'<polygon label="{label}" {POINTS}><attribute name="x">{value}</attribute></polygon>'
+        for label, value in (("car", "1"), ("bus", "one"))
+    )
+    numbers = META.replace("doors", "x")
+    save(tmp_path / "a", image(both), numbers)
+    conversion = convert(tmp_path / "a", tmp_path / "b", to="cvat", verify=True)
+    assert conversion.losses == ()
+    assert conversion.proof is not None
+    assert conversion.proof.unexplained == ()
+
+
+def track(*shapes: str, id_: int = 0, label: str = "car") -> str:
+    return f'<track id="{id_}" label="{label}" source="manual">{"".join(shapes)}</track>'
+
+
+def box(frame: int, x: float, outside: int = 0, keyframe: int = 1) -> str:
+    return (
+        f'<box frame="{frame}" outside="{outside}" occluded="0" keyframe="{keyframe}" '
+        f'xtl="{x}" ytl="2" xbr="{x + 4}" ybr="6"/>'
+    )
+
+
+VIDEO = META.replace(
+    "<mode>annotation</mode>",
+    "<mode>interpolation</mode><size>6</size><original_size><width>30</width><height>20</height></original_size>",
+)
+
+
+def test_videos(tmp_path: Path) -> None:
+    """All frames are images; a track is not where it is outside."""
+    every = [box(frame, frame, keyframe=int(frame in (0, 3))) for frame in range(3)]
+    save(tmp_path, track(*every, box(3, 3, outside=1)) + track(box(1, 20, 0), box(2, 20, 1), id_=1, label="bus"), VIDEO)
+    dataset = read(tmp_path)
+    assert [each.severity for each in dataset.source.defects] == ["info"]  # the images are not here
+    assert list(dataset.image_ids) == [f"frame_{frame:06d}.png" for frame in range(6)]
+    batch = loaded(dataset)
+    assert batch.annotations.num_rows == 6
+    assert batch.images["sequence"].to_pylist() == ["street"] * 6
+    assert batch.images["frame"].to_pylist() == list(range(6))
+    assert [each.name for each in dataset.profile.sequences] == ["street"]
+    where = list(zip(batch.segment_image.tolist(), batch.segments["track_id"].to_pylist(), strict=True))
+    assert where == [(0, 0), (1, 0), (1, 1), (2, 0)]
+    assert int(masks(batch)[1].nonzero()[1].min()) == 1
+
+
+def test_frames_between_keyframes_are_unknown(tmp_path: Path) -> None:
+    """They are not empty: nobody says what is there, unless it is put in between."""
+    save(tmp_path, track(box(0, 0), box(4, 8)) + track(box(2, 20), box(3, 20, 1), id_=1, label="bus"), VIDEO)
+    dataset = read(tmp_path)
+    (unknown,) = [each for each in dataset.source.defects if each.severity == "warning"]
+    assert "3 frames between keyframes without a shape (1 frames have no annotation at all)" in unknown.message
+    batch = loaded(dataset)
+    assert batch.annotation_image.tolist() == [0, 2, 3, 4, 5]
+    between = loaded(read(tmp_path, options={"interpolate": "yes"}))
+    assert between.annotation_image.tolist() == list(range(6))
+    left = [int(mask.nonzero()[1].min()) for mask in masks(between)]
+    assert left == [0, 2, 4, 20, 6, 8]
+    with pytest.raises(SegdataError, match="interpolate is 'maybe'"):
+        read(tmp_path, options={"interpolate": "maybe"})
+
+
+def test_zip_archives_are_to_be_unzipped(tmp_path: Path) -> None:
+    save(tmp_path / "a", image(f'<polygon label="car" {POINTS}/>'))
+    with ZipFile(tmp_path / "task.zip", "w") as archive:
+        archive.write(tmp_path / "a/annotations.xml", "annotations.xml")
+    assert detect(tmp_path / "task.zip") == "cvat"
+    with pytest.raises(UnreadableError, match="is a zip archive; unzip it"):
+        read(tmp_path / "task.zip")
+
+
+def test_holes_and_parts_become_masks(tmp_path: Path) -> None:
+    text = '<mask label="car" rle="0, 3, 1, 1, 1, 3" left="0" top="0" width="3" height="3"/>'
+    save(tmp_path / "a", image(text))
+    conversion = convert(tmp_path / "a", tmp_path / "b", to="cvat", verify=True)
+    assert conversion.losses == ()
+    mask = ElementTree.parse(tmp_path / "b/annotations.xml").getroot().find("image/mask")
+    assert mask is not None
+    assert mask.get("rle") == "0, 3, 1, 1, 1, 3"

@@ -1,0 +1,238 @@
+"""LabelMe against its own exports, Pillow, and files as people have them."""
+
+import base64
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from segdata import Dataset, convert, read, validate
+from segdata.core.batch import Batch, concatenate_batches
+from segdata.core.format import detect
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.shared.per_image import ImageEntry
+from segdata.formats.tools.labelme_reader import LABELME, NOTATION, read_image
+from segdata.formats.tools.polygons import parse_polygons
+from segdata.formats.tools.source import rasterise_shapes as drawn_marks
+from segdata.testing.pictures import Mask, masks_of_runs
+
+SQUARE = [[1, 1], [4, 1], [4, 4], [1, 4]]
+
+
+def loaded(dataset: Dataset) -> Batch:
+    return concatenate_batches(list(dataset))
+
+
+def masks(batch: Batch) -> list[Mask]:
+    return masks_of_runs(batch.runs, *batch.segment_size)
+
+
+def shape(label: str, points: object, kind: str | None = "polygon", **more: object) -> dict[str, Any]:
+    return {"label": label, "points": points, "group_id": None, "shape_type": kind, "flags": {}, **more}
+
+
+def save(path: Path, *shapes: object, size: tuple[int, int] = (20, 30), **more: object) -> Path:
+    document: dict[str, object] = {
+        "version": "5.5.0",
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": f"{path.stem}.png",
+        "imageData": None,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**document, "imageHeight": size[0], "imageWidth": size[1], **more}), encoding="utf-8")
+    return path
+
+
+def encoded(mask: object) -> str:
+    file = io.BytesIO()
+    Image.fromarray(np.array(mask, np.uint8) * np.uint8(255)).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+@pytest.mark.parametrize(
+    ("folder", "names"),
+    [
+        ("instance_segmentation", ["2011_000003", "2011_000006", "2011_000025"]),
+        ("video_annotation", [f"0000010{k}" for k in range(5)]),
+    ],
+)
+def test_its_own_exports_have_the_same_pixels(real_data: Path, folder: str, names: list[str]) -> None:
+    """Later shapes lie over earlier ones there; classes are numbered as in labels.txt, -1 is written as 255."""
+    root = real_data / "labelme" / folder
+    assert detect(root / "data_annotated") == "labelme"
+    assert read(root / "data_annotated").source.defects == ()
+    labels = (root / "labels.txt").read_text().splitlines()
+    exported = root / "data_dataset_voc"
+    for name in names:
+        path = root / "data_annotated" / f"{name}.json"
+        (drawing,) = read_image(path.parent, LABELME, ImageEntry(name, files=(path,)), None)
+        groups = [-row if mark.group is None else mark.group for row, mark in enumerate(drawing.marks, 1)]
+        keys = [(mark.name, group) for mark, group in zip(drawing.marks, groups, strict=True)]
+        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys), 1)}
+        classes, objects = np.zeros((2, *drawing.size), np.uint8)
+        size = np.tile(drawing.size, (len(keys), 1))
+        sketch = parse_polygons(drawing.marks, size, NOTATION)
+        runs, _ = drawn_marks(drawing.marks, size, sketch, [[row] for row in range(len(keys))], NOTATION, "pil")
+        for mark, key, mask in zip(drawing.marks, keys, masks_of_runs(runs, *size.T), strict=True):
+            classes[mask] = (labels.index(mark.name) - 1) % 256
+            objects[mask] = numbers[key]
+        if folder == "video_annotation":
+            np.testing.assert_array_equal(classes, Image.open(exported / "SegmentationClassPNG" / f"{name}.png"))
+            continue
+        # The Pillow of then drew a corner of a sofa (shape 6, vertex 103.9, 290.6) one pixel farther than Pillow 13.
+        off = 1 if name == "2011_000006" else 0
+        assert np.count_nonzero(classes != Image.open(exported / "SegmentationClass" / f"{name}.png")) == off
+        drawn = np.where(classes == 255, 0, np.asarray(Image.open(exported / "SegmentationObject" / f"{name}.png")))
+        assert np.count_nonzero(drawn != np.where(classes == 255, 0, objects)) == off
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.tuples(st.floats(-5, 35), st.floats(-5, 25)), min_size=3, max_size=7, unique=True),
+    st.tuples(st.floats(-5, 35), st.floats(-5, 25), st.floats(-5, 35), st.floats(-5, 25)),
+)
+def test_shapes_are_drawn_as_labelme_draws_them(
+    tmp_path_factory: pytest.TempPathFactory, ring: list[tuple[float, float]], ends: tuple[float, ...]
+) -> None:
+    """By the calls that labelme's shape_to_mask makes of Pillow."""
+    (x0, y0, x1, y1), folder = ends, tmp_path_factory.mktemp("drawn")
+    radius = math.sqrt((x0 - x1) ** 2 + (y0 - y1) ** 2)
+    pair = [[x0, y0], [x1, y1]]
+    save(folder / "x.json", shape("a", ring), shape("a", pair, "rectangle"), shape("a", pair, "circle"))
+    canvases = [Image.new("L", (30, 20)) for _ in range(3)]
+    polygon, rectangle, circle = map(ImageDraw.Draw, canvases)
+    polygon.polygon(ring, outline=1, fill=1)
+    rectangle.rectangle(((min(x0, x1), min(y0, y1)), (max(x0, x1), max(y0, y1))), outline=1, fill=1)
+    circle.ellipse(((x0 - radius, y0 - radius), (x0 + radius, y0 + radius)), outline=1, fill=1)
+    for canvas, mask in zip(canvases, masks(loaded(read(folder, format="labelme"))), strict=True):
+        np.testing.assert_array_equal(mask, np.asarray(canvas) > 0)
+
+
+def test_the_parts_of_a_group_are_one_segment(real_data: Path) -> None:
+    dataset = read(real_data / "labelme/instance_segmentation/data_annotated")
+    batch = loaded(dataset)
+    rings = batch.segments["rings"].to_pylist()
+    names = [dataset.profile.name_of(id_) for id_ in batch.segments["category_id"].to_pylist()]
+    image = [batch.images["image_id"][int(row)].as_py() for row in batch.segment_image]
+    several = [(where, name, len(each)) for where, name, each in zip(image, names, rings, strict=True) if len(each) > 1]
+    assert several == [("2011_000003.jpg", "person", 2), ("2011_000006.jpg", "sofa", 4)]
+    assert {each.name for each in dataset.profile.taxonomy.categories if each.kind == "void"} == {"__ignore__"}
+
+
+def test_every_kind_of_shape(real_data: Path) -> None:
+    dataset = read(real_data / "labelme/primitives")
+    (said,) = dataset.source.defects
+    assert (said.severity, said.message.rpartition(": ")[2]) == ("info", "1 line, 1 linestrip, 1 point")
+    batch = loaded(dataset)
+    names = [dataset.profile.name_of(id_) for id_ in batch.segments["category_id"].to_pylist()]
+    assert names == ["rectangle", "circle", "rectangle", "polygon", "octagon"]
+    canvas = Image.new("L", (560, 450))
+    radius = float(np.hypot(30, 41))
+    ImageDraw.Draw(canvas).ellipse((195 - radius, 84 - radius, 195 + radius, 84 + radius), outline=1, fill=1)
+    np.testing.assert_array_equal(masks(batch)[1], np.asarray(canvas) > 0)
+    rectangle = np.zeros((450, 560), bool)
+    rectangle[35:136, 32:133] = True  # corners are pixels of it
+    np.testing.assert_array_equal(masks(batch)[0], rectangle)
+    assert masks(batch)[4].nonzero()[0].min() == 305
+    assert not [each for each in validate(dataset).findings if each.severity == "error"]
+
+
+def test_an_image_of_another_extension_is_named(real_data: Path) -> None:
+    dataset = read(real_data / "peer_fixtures/sahi_terrain", format="labelme")
+    missing, other = dataset.source.defects
+    assert (missing.code, missing.file, missing.image) == ("SEG002", "terrain1.json", "terrain1.png")
+    assert "'terrain1.jpg', which differs only in case or extension" in missing.message
+    assert (other.code, other.severity) == ("SEG011", "info")
+    assert loaded(dataset).n_segments == 12
+
+
+def test_what_a_shape_says_survives(tmp_path: Path) -> None:
+    """Flags, description and unknown keys come back in the same places."""
+    save(
+        tmp_path / "a/x.json",
+        shape("car", SQUARE, flags={"dirty": False}, description="red", difficult=3, score=0.5, group_id=7),
+        shape("wheel", [[9.5, 9.25], [12, 9], [12, 12]], group_id=7),
+        shape("car", [[20, 2], [25, 2], [25, 8]], group_id=None),
+        flags={"night": True},
+        camera="left",
+        annotator="ann",
+    )
+    dataset = read(tmp_path / "a")
+    batch = loaded(dataset)
+    assert batch.images["metadata"].to_pylist() == [[("camera", '"left"'), ("night", "true")]]
+    assert batch.annotations["annotator"].to_pylist() == ["ann"]
+    assert batch.segments["score"].to_pylist() == [0.5, None, None]
+    first, second, third = batch.segments["attributes"].to_pylist()
+    assert first == [("description", '"red"'), ("difficult", "3"), ("dirty", "false"), ("group_id", "7")]
+    assert (second, third) == ([("group_id", "7")], None)
+    conversion = convert(dataset, tmp_path / "b", to="labelme", verify=True)
+    assert conversion.losses == ()
+    assert conversion.proof is not None
+    assert conversion.proof.unexplained == ()
+    written = json.loads((tmp_path / "b/x.json").read_text())
+    car = written["shapes"][0]
+    assert (car["flags"], car["description"], car["difficult"], car["group_id"]) == ({"dirty": False}, "red", 3, 7)
+    assert written["shapes"][1]["points"] == [[9.5, 9.25], [12.0, 9.0], [12.0, 12.0]]
+    assert (written["flags"], written["camera"]) == ({"night": True}, "left")
+
+
+def test_parts_share_a_group_and_holes_become_a_mask(tmp_path: Path) -> None:
+    ring = np.ones((5, 5), bool)
+    ring[1:4, 1:4] = False
+    save(
+        tmp_path / "a/x.json",
+        shape("car", [[0, 0], [4, 4]], "mask", mask=encoded(ring)),
+        shape("car", SQUARE, group_id=0),
+        shape("car", [[9, 9], [12, 9], [12, 12]], group_id=0),
+    )
+    convert(tmp_path / "a", tmp_path / "canonical", to="canonical")
+    convert(tmp_path / "canonical", tmp_path / "b", to="labelme")
+    shapes = json.loads((tmp_path / "b/x.json").read_text())["shapes"]
+    assert [each["shape_type"] for each in shapes] == ["mask", "polygon", "polygon"]
+    assert [each["group_id"] for each in shapes] == [None, 0, 0]
+    before, after = loaded(read(tmp_path / "a")), loaded(read(tmp_path / "b"))
+    for one, other in zip(masks(before), masks(after), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_names_of_images(tmp_path: Path) -> None:
+    """Slashes of either kind, folders beside, images copied along; and a path is followed nowhere outside."""
+    blank: NDArray[np.uint8] = np.zeros((20, 30), np.uint8)
+    (tmp_path / "images").mkdir()
+    for name in ("x.png", "y.png"):
+        Image.fromarray(blank).save(tmp_path / "images" / name)
+    save(tmp_path / "labels/x.json", shape("car", SQUARE), imagePath="..\\images\\x.png")
+    save(tmp_path / "labels/y.json", shape("car", SQUARE), imagePath="y.png")
+    dataset = read(tmp_path / "labels")
+    assert (dataset.source.defects, list(dataset.image_ids)) == ((), ["x.png", "y.png"])
+    convert(dataset, tmp_path / "out", to="labelme", copy_images=True)
+    assert json.loads((tmp_path / "out/x.json").read_text())["imagePath"] == "images/x.png"
+    again = read(tmp_path / "out")
+    assert (again.source.defects, list(again.image_ids)) == ((), ["x.png", "y.png"])
+    save(tmp_path / "labels/z.json", shape("car", SQUARE), imagePath="../../../etc/z.png")
+    defects = read(tmp_path / "labels").source.defects
+    assert [(each.code, each.file) for each in defects] == [("SEG015", "labels/z.json"[7:]), ("SEG002", "z.json")]
+
+
+def test_the_user_s_taxonomy_names_the_categories(tmp_path: Path) -> None:
+    save(tmp_path / "x.json", shape("auto", SQUARE), shape("strange", SQUARE), shape("_background_", SQUARE))
+    taxonomy = Taxonomy(categories=(Category(id=5, name="car", aliases=("auto",)),))
+    dataset = read(tmp_path, taxonomy=taxonomy)
+    assert loaded(dataset).segments["category_id"].to_pylist() == [5, 6]
+    assert dataset.profile.unknown_names == {6: "strange"}
+
+
+def test_images_of_one_name_get_files_of_their_own(tmp_path: Path) -> None:
+    save(tmp_path / "a/x.json", shape("car", SQUARE), imagePath="x.png")
+    save(tmp_path / "a/x2.json", shape("bus", SQUARE), imagePath="x.jpg")
+    convert(tmp_path / "a", tmp_path / "b", to="labelme")
+    assert list(read(tmp_path / "b").image_ids) == ["x.jpg", "x.png"]

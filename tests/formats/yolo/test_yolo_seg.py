@@ -1,0 +1,248 @@
+"""YOLO segmentation labels, against the rule that Ultralytics publishes, written once more."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+import segdata
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.format import detect, find_format
+from segdata.formats.shapes.raster import rasterise
+from segdata.formats.shapes.tracing import bridge_rings
+from segdata.formats.yolo.lines import ring_shapes, shares_to_pixels, single_rings
+from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
+from segdata.testing.round_trip import assert_round_trip
+from segdata.testing.strategies import Details, datasets
+
+TRIANGLE = "0 0.1 0.1 0.9 0.1 0.5 0.8\n"
+
+
+def polygon2mask(line: str, height: int, width: int) -> Mask:
+    """What Ultralytics makes of a line at the image's own size: single precision, truncated, cv2.fillPoly."""
+    shares = np.array(line.split()[1:], dtype=np.float32).reshape(-1, 2)
+    points = (shares * np.array([width, height], np.float32)).astype(np.int32)
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(mask, [points], 1)
+    return mask > 0
+
+
+def dataset(
+    folder: Path, lines: dict[str, str], size: tuple[int, int] = (20, 30), yaml: str = "names: [cat, dog]\n"
+) -> Path:
+    """A dataset of black images (height, width) with these label files."""
+    (folder / "data.yaml").write_text(yaml, encoding="utf-8")
+    for name, text in lines.items():
+        for kind, suffix in (("images", "png"), ("labels", "txt")):
+            path = folder / kind / f"{name}.{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if kind == "images":
+                Image.fromarray(np.zeros(size, np.uint8)).save(path)
+            else:
+                path.write_text(text, encoding="utf-8")
+    return folder
+
+
+def masks(opened: segdata.Dataset) -> list[Mask]:
+    return [mask for batch in opened for mask in masks_of_runs(batch.runs, *batch.segment_size)]
+
+
+def codes(opened: segdata.Dataset) -> list[str]:
+    return sorted(each.code for each in (*opened.source.defects, *(d for batch in opened for d in batch.defects)))
+
+
+@settings(deadline=None)
+@given(datasets(Details()))
+def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, made: tuple[object, object]) -> None:
+    assert_round_trip(find_format("yolo-seg"), *made, tmp_path_factory.mktemp("y"))  # type: ignore[arg-type]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=8))
+def test_polygons_are_drawn_as_ultralytics_draws_them(points: list[tuple[float, float]]) -> None:
+    ring = shares_to_pixels(np.array(points), np.array([17.0, 13.0]))
+    line = "0 " + " ".join(f"{each!r}" for point in points for each in point)
+    (shape,) = ring_shapes([ring], np.array([13]), np.array([17]))
+    drawn = masks_of_runs(rasterise([[shape]], "cv2", 13, 17), np.array([13]), np.array([17]))[0]
+    expected = polygon2mask(line, 13, 17)
+    # A ring that goes back its own way is taken apart; it has no more pixels than the line.
+    assert (drawn == expected).all() or not (drawn & ~expected).any()
+
+
+@settings(deadline=None)
+@given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
+def test_a_ring_made_of_a_mask_is_the_mask_again(mask: Mask) -> None:
+    """Whatever it has of parts, holes and lines one pixel wide, and through the text of the file."""
+    height, width = mask.shape
+    (ring,) = single_rings(runs_of_masks([mask]), np.array([height]))
+    assert (np.round(ring) == np.floor(ring)).all(), "the same pixels for programs that round, and that truncate"
+    text = [float(f"{each:.9g}") for each in (ring / [width, height]).ravel()]
+    again = shares_to_pixels(np.array(text).reshape(-1, 2), np.array([float(width), float(height)]))
+    shapes = ring_shapes([again], np.array([height]), np.array([width])) if mask.any() else []
+    runs = rasterise([shapes], "cv2", height, width)
+    assert (masks_of_runs(runs, np.array([height]), np.array([width]))[0] == mask).all()
+
+
+def test_ultralytics_sees_a_written_segment_with_its_hole(tmp_path: Path) -> None:
+    mask = np.zeros((12, 15), bool)
+    mask[1:11, 2:13] = True
+    mask[4:8, 5:9] = False
+    written = segdata.convert(segdata.from_arrays({"a.png": [(mask, "cat")]}, ["cat"]), tmp_path / "y", to="yolo-seg")
+    line = (tmp_path / "y/labels/a.txt").read_text(encoding="utf-8")
+    assert (polygon2mask(line, 12, 15) == mask).all()
+    assert written.losses == ()
+    assert (tmp_path / "y/train.txt").exists() is False
+    assert (tmp_path / "y/images.txt").read_text(encoding="utf-8") == "./images/a.png\n"
+
+
+def test_lines_one_pixel_wide_stay_where_a_ring_is_taken_apart(tmp_path: Path) -> None:
+    """The outline goes them there and back, as it goes the bridge to the hole, but they lead to nothing else."""
+    mask = np.zeros((20, 30), bool)
+    mask[4:16, 5:17] = True
+    mask[7:13, 8:14] = False
+    mask[9, 17:25] = mask[9, 8:11] = mask[2:4, 10] = True
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    ring = bridge_rings([contour[:, 0] for contour in contours])
+    line = "0 " + " ".join(f"{share:.9f}" for share in ((ring + 0.25) / [30, 20]).ravel()) + "\n"
+    assert (polygon2mask(line, 20, 30) == mask).all()
+    (read,) = masks(segdata.read(dataset(tmp_path, {"a": line})))
+    assert (read == mask).all()
+
+
+def test_pixels_of_bridges_between_parts_are_counted(tmp_path: Path) -> None:
+    mask = np.zeros((12, 30), bool)
+    mask[2:8, 2:8] = mask[2:8, 20:28] = True
+    written = segdata.convert(segdata.from_arrays({"a.png": [(mask, "cat")]}, ["cat"]), tmp_path / "y", to="yolo-seg")
+    line = (tmp_path / "y/labels/a.txt").read_text(encoding="utf-8")
+    bridge = int((polygon2mask(line, 12, 30) != mask).sum())
+    assert [(loss.pixels, loss.count) for loss in written.losses if loss.kind == "part"] == [(bridge, 1)]
+    assert bridge == 12
+    assert (masks(segdata.read(tmp_path / "y"))[0] == mask).all()
+
+
+def test_lines_of_other_tasks_are_left_out_one_by_one(tmp_path: Path) -> None:
+    pose = "0 0.5 0.5 0.2 0.2 " + " ".join(["0.5 0.5 2"] * 17)
+    text = TRIANGLE + "0 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.2 0.2 0.9\n" + pose + "\n1 0.1 0.1 0.2 0.2 0.3\n" + TRIANGLE
+    folder = dataset(tmp_path, {"a": text}, yaml="names: {0: cat, 1: dog}\nkpt_shape: [17, 3]\n")
+    opened = segdata.read(folder)
+    assert len(masks(opened)) == 2
+    assert codes(opened) == ["SEG004", "SEG004", "SEG004", "SEG004"]
+    assert opened.segments["segment_id"].tolist() == [1, 6]
+
+
+def test_empty_files_are_annotated_and_missing_ones_as_one_says(tmp_path: Path) -> None:
+    folder = dataset(tmp_path, {"a": TRIANGLE, "b": "", "c": TRIANGLE})
+    (folder / "labels/c.txt").unlink()
+    assert len(segdata.read(folder).annotations) == 2
+    assert codes(segdata.read(folder)) == ["SEG011"]
+    assert len(segdata.read(folder, options={"missing": "background"}).annotations) == 3
+    with pytest.raises(SegdataError, match="unannotated or background"):
+        segdata.read(folder, options={"missing": "void"})
+
+
+def test_splits_are_folders_or_lists(tmp_path: Path) -> None:
+    yaml = "path: .\ntrain: images/one\nval: [val.txt]\nnames: [cat]\n"
+    folder = dataset(tmp_path, {"one/a": TRIANGLE, "two/b": TRIANGLE, "two/c": TRIANGLE}, yaml=yaml)
+    (folder / "val.txt").write_text("./images/two/b.png\n", encoding="utf-8")
+    images = segdata.read(folder).images
+    assert dict(zip(images["image_id"], images["split"].fillna(""), strict=True)) == {
+        "one/a.png": "train",
+        "two/b.png": "val",
+        "two/c.png": "",
+    }
+
+
+def test_classes_without_data_yaml(tmp_path: Path) -> None:
+    folder = dataset(tmp_path, {"a": "1" + TRIANGLE[1:]})
+    (folder / "data.yaml").unlink()
+    opened = segdata.read(folder)
+    assert [each.name for each in opened.profile.taxonomy.categories] == ["1"]
+    assert [each.severity for each in opened.source.defects] == ["info"]
+    (folder / "classes.txt").write_text("cat\ndog\n", encoding="utf-8")
+    assert set(segdata.read(folder).segments["category_id"]) == {1}
+
+
+def test_images_turned_by_exif_are_as_they_are_shown(tmp_path: Path) -> None:
+    folder = dataset(tmp_path, {"a": TRIANGLE})
+    (folder / "images/a.png").unlink()
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(np.zeros((20, 30), np.uint8)).save(folder / "images/a.jpg", exif=turned)
+    opened = segdata.read(folder)
+    assert masks(opened)[0].shape == (30, 20)
+    assert codes(opened) == ["SEG012"]
+
+
+def test_without_images_there_are_no_sizes(tmp_path: Path) -> None:
+    folder = dataset(tmp_path, {"a": TRIANGLE})
+    (folder / "images/a.png").unlink()
+    with pytest.raises(UnreadableError, match="the image files are needed; give --images"):
+        segdata.read(folder)
+
+
+def test_images_that_would_share_a_file_are_refused(tmp_path: Path) -> None:
+    mask = np.ones((4, 4), bool)
+    both = segdata.from_arrays({"a.png": [(mask, "cat")], "a.jpg": [(mask, "cat")]}, ["cat"])
+    with pytest.raises(SegdataError, match=r"share the label file labels/a\.txt"):
+        segdata.convert(both, tmp_path / "y", to="yolo-seg")
+    assert not (tmp_path / "y").exists()
+
+
+def test_copied_images_are_where_ultralytics_looks(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    folder = dataset(tmp_path / "in", {"train/a": TRIANGLE})
+    segdata.convert(folder, tmp_path / "y", to="yolo-seg", copy_images=True, verify=True)
+    assert (tmp_path / "y/images/train/a.png").is_file()
+    assert (tmp_path / "y/labels/train/a.txt").read_text(encoding="utf-8") == TRIANGLE
+    assert (tmp_path / "y/train.txt").read_text(encoding="utf-8") == "./images/train/a.png\n"
+    assert "train: train.txt\nval: train.txt\n" in (tmp_path / "y/data.yaml").read_text(encoding="utf-8")
+
+
+def test_crop_images(real_data: Path) -> None:
+    """Its README: 96, 62 and 50 rows in 24, 11 and 12 images, and a data.yaml of a private Windows folder."""
+    folder = real_data / "yolo_seg_crop"
+    assert detect(folder) == "yolo-seg"
+    opened = segdata.read(folder)
+    splits = dict(zip(opened.images["image_id"], opened.images["split"], strict=True))
+    rows = [splits[image] for image in opened.segments["image_id"]]
+    assert {split: rows.count(split) for split in ("train", "val", "test")} == {"train": 96, "val": 62, "test": 50}
+    assert [list(splits.values()).count(split) for split in ("train", "val", "test")] == [24, 11, 12]
+    assert codes(opened) == ["SEG015"]
+    lines = {}
+    for path in folder.rglob("labels/*.txt"):
+        lines[path.parent.parent.name + "/" + path.stem] = path.read_text(encoding="utf-8").splitlines()
+    batch = next(iter(opened))
+    drawn = masks_of_runs(batch.runs, *batch.segment_size)
+    image = batch.images["image_id"].to_pylist()
+    number = batch.segments["segment_id"].to_pylist()
+    for row in range(0, len(drawn), 10):
+        line = lines[image[batch.segment_image[row]].rpartition(".")[0]][number[row] - 1]
+        assert (drawn[row] == polygon2mask(line, *drawn[row].shape)).all()
+
+
+def test_fixture_of_datumaro(real_data: Path) -> None:
+    opened = segdata.read(real_data / "peer_fixtures/datumaro/yolo_dataset/yolov8_segmentation")
+    assert opened.segments["category_id"].tolist() == [2, 4]
+    assert opened.images["split"].tolist() == ["train"]
+
+
+def test_boxes_alone_are_not_this_format(real_data: Path) -> None:
+    with pytest.raises(SegdataError, match="looks like YOLO boxes"):
+        segdata.read(real_data / "peer_fixtures/label_studio/test_import_yolo_data_unif_dims")
+
+
+def test_what_had_no_polygon_loses_none(tmp_path: Path) -> None:
+    image = tmp_path / "images" / "a.png"
+    image.parent.mkdir()
+    Image.new("L", (4, 4)).save(image)
+    labels = {"a.png": np.array([[1, 1, 0, 0]] * 4)}
+    dataset = segdata.from_arrays(labels, ["cat"], images=image.parent)
+    result = segdata.convert(dataset, tmp_path / "yolo", to="yolo-seg", copy_images=True, verify=True)
+    assert "rings" not in {loss.kind for loss in result.losses}
+    assert result.proof is not None
+    assert result.proof.holds
