@@ -29,13 +29,12 @@ from PIL import Image
 from process import run
 
 import segdata
-from segdata.agreement.compare import loaded
-from segdata.agreement.instances.instances import instances
+from segdata.agreement.annotator_pairs import pair_annotators
+from segdata.agreement.comparison import load_images
+from segdata.agreement.contingency import pixel_tables
+from segdata.agreement.instance_matching import instance_tables
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
-from segdata.agreement.opposite import opposites
-from segdata.agreement.panel.paired import Member
-from segdata.agreement.panel.panel import panel
-from segdata.agreement.pixels.pixels import pixels
+from segdata.agreement.panel import PanelMember, build_panel
 from segdata.core.batch import Batch
 
 PAIR = 8  # images of two annotators
@@ -87,14 +86,14 @@ def _segments(of: Scene, who: int) -> list[dict[str, Any]]:
 
 def ours(files: list[Path]) -> float:
     """PQ of two annotators' files, and IoU and confusion on the way; one thread."""
-    of = panel([Member(segdata.read(path), path.stem) for path in files])
+    of = build_panel([PanelMember(segdata.read(path), path.stem) for path in files])
     codes = of.profile.taxonomy.categories
     counts = np.zeros((4, len(codes) + 1))
     for rows in of.chunks():
-        batch, known, asked = loaded(of, rows)
-        for opposite in opposites(batch, [path.stem for path in files], known, asked=asked):
-            pixels(opposite)
-            found = instances(opposite)["matches"]
+        batch, known, asked = load_images(of, rows)
+        for opposite in pair_annotators(batch, [path.stem for path in files], known, asked=asked):
+            pixel_tables(opposite)
+            found = instance_tables(opposite)["matches"]
             both = (found["a"] >= 0) & (found["b"] >= 0)
             for row, some in enumerate((both, (found["a"] < 0) & (found["b"] >= 0), (found["b"] < 0) & ~both)):
                 code = np.where(found["a"] >= 0, found["category_a"], found["category_b"])[some & ~found["ignored"]]

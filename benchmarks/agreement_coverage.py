@@ -15,12 +15,12 @@ from itertools import product
 
 import numpy as np
 
-from segdata.agreement.habits.repeats import repeats
+from segdata.agreement.estimates import PairAmounts, PooledPairs, Resampling, count_clusters, overall_scores
 from segdata.agreement.metrics.coincidences import coincidences
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
-from segdata.agreement.statistics.strata import differences
-from segdata.agreement.summary.estimates import Amounts, Everyone, Resampling, clusters_with, overall_scores
-from segdata.agreement.summary.plans import plan
+from segdata.agreement.permutation import strata_differences
+from segdata.agreement.planning import plan_sample_sizes
+from segdata.agreement.repeatability import repeat_agreement
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.bootstrap import Floats
 from tests.generators.agreement_tables import CATEGORIES, simulate_two_annotators, tables_of_maps
@@ -36,8 +36,8 @@ PASSES = (0, 0, 1, 1, 2)  # who each pass over all images is by
 
 def values(opposed: AnnotatorPairs, how: Resampling) -> dict[str, tuple[float, float, float]]:
     """Value, low and high of each of `COLUMNS` of one campaign."""
-    amounts = Amounts.of(opposed)
-    every = Everyone.of(amounts, amounts.every)
+    amounts = PairAmounts.of(opposed)
+    every = PooledPairs.of(amounts, amounts.every)
     cluster = opposed.cases["cluster"]
     said = coincidences(
         opposed.votes["pattern"],
@@ -55,7 +55,7 @@ def values(opposed: AnnotatorPairs, how: Resampling) -> dict[str, tuple[float, f
         alpha = krippendorff_alpha(weights @ agreeing, weights @ votes)
         return np.concatenate([of_all(weights), alpha[:, None], of_each(weights)[:, :, 1]], axis=1)
 
-    rare = [clusters_with(name, every.together)[1] for name in RARE]
+    rare = [count_clusters(name, every.together)[1] for name in RARE]
     found = how.interval(statistic, every.n, support=np.array([every.n] * (len(SCORES) + 1) + rare))
     numbers = zip(found.value.tolist(), found.low.tolist(), found.high.tolist(), strict=True)
     return dict(zip(COLUMNS, numbers, strict=True))
@@ -77,10 +77,10 @@ def false_alarms(n_clusters: int, size: int, n_campaigns: int) -> list[float]:
     names, alarms = ("iou", "pq", "kappa"), []
     for campaign in range(n_campaigns):
         rng = np.random.default_rng([7, n_clusters, size, campaign])
-        amounts = Amounts.of(simulate_two_annotators(rng, n_clusters, size))
-        every = Everyone.of(amounts, amounts.every)
+        amounts = PairAmounts.of(simulate_two_annotators(rng, n_clusters, size))
+        every = PooledPairs.of(amounts, amounts.every)
         half = rng.permutation(np.arange(n_clusters) % 2)
-        _, p = differences(every.statistic(names), half, np.zeros(n_clusters, np.int64), campaign, n_draws=199)
+        _, p = strata_differences(every.statistic(names), half, np.zeros(n_clusters, np.int64), campaign, n_draws=199)
         alarms.append(p <= 0.05)
     return [float(each) for each in np.mean(alarms, axis=0)]
 
@@ -101,7 +101,7 @@ def unsteady(n_images: int, n_campaigns: int, further: float = 0.0) -> float:
                 wrong = rng.random(truth.shape) < rate + (further if person == 0 else 0.0)
                 of.append(np.where(wrong, rng.integers(-1, len(CATEGORIES), truth.shape), truth))
         opposed = replace(tables_of_maps(maps, CATEGORIES, task="semantic"), persons=PASSES)
-        behind = repeats(opposed, Resampling(n_draws=DRAWS, seed=campaign))["behind_low"]
+        behind = repeat_agreement(opposed, Resampling(n_draws=DRAWS, seed=campaign))["behind_low"]
         found.append(bool((behind > 0).any()))
     return float(np.mean(found))
 
@@ -112,9 +112,9 @@ def planned(n_pilots: int) -> None:
     images: dict[str, list[int]] = {name: [] for name in widths}
     for pilot in range(n_pilots):
         rng = np.random.default_rng([9, pilot])
-        for each in plan(simulate_two_annotators(rng, 40), HALF_WIDTH, Resampling(seed=pilot)):
+        for each in plan_sample_sizes(simulate_two_annotators(rng, 40), HALF_WIDTH, Resampling(seed=pilot)):
             if each.category is None and each.images is not None:
-                amounts = Amounts.of(simulate_two_annotators(rng, each.images))
+                amounts = PairAmounts.of(simulate_two_annotators(rng, each.images))
                 found = overall_scores(amounts, amounts.every, Resampling(seed=pilot))[each.score]
                 widths[each.score].append((found.high - found.low) / 2)
                 images[each.score].append(each.images)

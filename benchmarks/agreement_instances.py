@@ -16,11 +16,11 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from segdata.agreement.instances.detections import Detections, detections
-from segdata.agreement.instances.instances import instances
-from segdata.agreement.instances.members import members
+from segdata.agreement.annotator_pairs import AnnotatorPair, pair_annotators
+from segdata.agreement.detections import DetectionMatches, match_detections
+from segdata.agreement.instance_clusters import member_table
+from segdata.agreement.instance_matching import instance_tables
 from segdata.agreement.metrics.average_precision import average_precision
-from segdata.agreement.opposite import Opposite, opposites
 from segdata.core.batch import Batch
 from segdata.core.runs import Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table, runs_to_rle
@@ -81,18 +81,18 @@ def categories(n: int) -> tuple[Category, ...]:
     return tuple(Category(id=k, name=f"c{k}") for k in range(n))
 
 
-def two(batch: Batch, n_categories: int) -> Opposite:
+def two(batch: Batch, n_categories: int) -> AnnotatorPair:
     """The first two annotators."""
-    return next(iter(opposites(batch, NAMES, categories(n_categories))))
+    return next(iter(pair_annotators(batch, NAMES, categories(n_categories))))
 
 
 def many() -> None:
     """Matches and clusters of the large image."""
     batch = one_image(GRID, 16, 3, 1, np.random.default_rng(1))
     jobs: dict[str, Callable[[], object]] = {
-        "two annotators, IoU > 0.5": lambda: instances(two(batch, 1)),
-        "two annotators, IoU > 0.1": lambda: instances(two(batch, 1), threshold=0.1),
-        "three annotators, clusters": lambda: members(batch, NAMES, categories(1)),
+        "two annotators, IoU > 0.5": lambda: instance_tables(two(batch, 1)),
+        "two annotators, IoU > 0.1": lambda: instance_tables(two(batch, 1), threshold=0.1),
+        "three annotators, clusters": lambda: member_table(batch, NAMES, categories(1)),
     }
     print(f"{GRID**2:,} instances; a table of all pairs has {8 * GRID**4 / 2**20:,.0f} MiB")
     for name, call in jobs.items():
@@ -104,7 +104,7 @@ def many() -> None:
         print(f"  {name}: {seconds:.2f} s, peak {peak / 2**20:.0f} MiB")
 
 
-def by_coco(found: list[Opposite], score: list[np.ndarray]) -> COCOeval:
+def by_coco(found: list[AnnotatorPair], score: list[np.ndarray]) -> COCOeval:
     """COCOeval on the same masks and scores, ready to run."""
     truth, annotations, results = COCO(), [], []
     for image, (opposite, of_image) in enumerate(zip(found, score, strict=True)):
@@ -134,7 +134,7 @@ def average_precisions() -> None:
 
     def mine() -> dict[str, float]:
         fresh = [two(batch, N_CATEGORIES) for batch in batches]  # nothing kept from the last time
-        every = Detections.together([detections(each, of) for each, of in zip(fresh, score, strict=True)])
+        every = DetectionMatches.together([match_detections(each, of) for each, of in zip(fresh, score, strict=True)])
         columns = (every.category, every.score, every.rank, every.matched, every.ignored, every.positives)
         return average_precision(*columns).summary()
 

@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.instances.instances import instances
-from segdata.agreement.opposite import Opposite, opposites
-from segdata.agreement.pixels.pixels import pixels
-from segdata.agreement.pixels.voting import voted
+from segdata.agreement.annotator_pairs import AnnotatorPair, pair_annotators
+from segdata.agreement.contingency import pixel_tables
+from segdata.agreement.instance_matching import instance_tables
+from segdata.agreement.votes import collect_votes
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.runs import Runs
@@ -156,13 +156,13 @@ def panoptic_dense(of: Scene, decoded: list[NDArray[np.uint8]]) -> dict[int, lis
 def panoptic_runs(of: Scene, decoded: list[NDArray[np.uint8]]) -> tuple[Any, ...]:
     """The same, and IoU and the confusion of pixels, from runs: colours to runs, a sweep, tables."""
     batch = as_batch(decoded, of.category)
-    (opposite,) = opposites(batch, NAMES[:2], categories())
-    return instances(opposite), pixels(opposite)
+    (opposite,) = pair_annotators(batch, NAMES[:2], categories())
+    return instance_tables(opposite), pixel_tables(opposite)
 
 
-def pair(of: Scene) -> Opposite:
+def pair(of: Scene) -> AnnotatorPair:
     """The first two annotators."""
-    return next(opposites(of.batch, NAMES, categories()))
+    return next(pair_annotators(of.batch, NAMES, categories()))
 
 
 def milliseconds(call: Callable[[], object], times: int = 3) -> float:
@@ -180,13 +180,13 @@ def jobs(of: Scene) -> dict[str, tuple[Callable[[], object], Callable[[], object
     opposite, decoded = pair(of), colours(of)
     dense_categories(of)
     return {
-        "overlaps and cells of two annotators": (lambda: pixels(replace(opposite)), lambda: dense_confusion(of)),
-        "the same, laid on a line first": (lambda: pixels(pair(of)), lambda: dense_confusion(of)),
+        "overlaps and cells of two annotators": (lambda: pixel_tables(replace(opposite)), lambda: dense_confusion(of)),
+        "the same, laid on a line first": (lambda: pixel_tables(pair(of)), lambda: dense_confusion(of)),
         "PQ, IoU and confusion of two, from colours": (
             lambda: panoptic_runs(of, decoded),
             lambda: panoptic_dense(of, decoded),
         ),
-        "votes of five annotators": (lambda: voted(of.batch, NAMES, categories()), lambda: dense_votes(of)),
+        "votes of five annotators": (lambda: collect_votes(of.batch, NAMES, categories()), lambda: dense_votes(of)),
     }
 
 

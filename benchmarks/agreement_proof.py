@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 import segdata
-from segdata.agreement.habits.bias import RATE, least_clusters
-from segdata.agreement.summary.agreed import Agreement, Value
+from segdata.agreement.annotator_bias import FALSE_DISCOVERY_RATE, least_clusters
+from segdata.agreement.results import Agreement, Score
 from segdata.api.agreement import agree
 from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Config
@@ -175,7 +175,7 @@ def doing(message: str) -> str:
     return words[message.split()[1]]
 
 
-def values_of(found: Agreement, category: str) -> dict[str, Value]:
+def values_of(found: Agreement, category: str) -> dict[str, Score]:
     """Scores of all, and what c does with one category."""
     scores = {name: found.overall[name] for name in SCORES}
     for each in found.annotator_bias:
@@ -206,7 +206,7 @@ def coverage(of: Population, campaigns: int) -> None:
 def least() -> None:
     """The least number of images from which something can be found."""
     for n_annotators in (3, 4, 5, 8):
-        said = " | ".join(str(least_clusters(n, n_annotators, RATE)) for n in (10, 100, 1000, 10_000))
+        said = " | ".join(str(least_clusters(n, n_annotators, FALSE_DISCOVERY_RATE)) for n in (10, 100, 1000, 10_000))
         print(f"| {n_annotators} | {said} |")
 
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 import segdata
 from segdata.api.validate import measure_dataset
-from segdata.campaign.outlook import Plan, outlook
-from segdata.campaign.projection import Range, Units
+from segdata.campaign.outlook import CampaignPlan, project_campaign
+from segdata.campaign.projection import ProjectedRange, SampleUnits
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from tests.generators.populations import PRESENCE, SKEWS, Population, Skew
@@ -40,7 +40,7 @@ def study(group_size: int, skew: Skew, n_pilot: int, n_campaigns: int, seed: int
     for _ in range(n_campaigns):
         truth = Population.of(rng, IMAGES, group_size, skew)
         tables = truth.pilot(rng, n_pilot)
-        found = outlook(tables, Plan(campaign=IMAGES, min_instances=WANTED))
+        found = project_campaign(tables, CampaignPlan(campaign=IMAGES, min_instances=WANTED))
         total = truth.segments.sum(axis=0)
         share = (truth.segments * truth.area / 10_000).mean(axis=0)
         for at, each in enumerate(found.categories):
@@ -56,7 +56,7 @@ def study(group_size: int, skew: Skew, n_pilot: int, n_campaigns: int, seed: int
     return {name: float(np.mean(values)) for name, values in held.items()}
 
 
-def holds(found: Range, truth: float) -> bool:
+def holds(found: ProjectedRange, truth: float) -> bool:
     """Whether a range holds the truth; the last bits of the arithmetic do not count."""
     return bool(found.low <= truth * (1 + 1e-9) and truth * (1 - 1e-9) <= found.high)
 
@@ -74,7 +74,7 @@ def bootstrap(rng: np.random.Generator, tables: Tables, rate: NDArray[np.float64
     """Whether the percentile bootstrap over the units holds the segments per image, category by category."""
     groups = tables.images["group"]
     names = [str(at) if each is None else each for at, each in enumerate(groups)]
-    units = Units.by(np.unique(names, return_inverse=True)[1])
+    units = SampleUnits.by(np.unique(names, return_inverse=True)[1])
     counts = np.zeros((len(names), len(PRESENCE)))
     np.add.at(counts, (tables.segments["image"], tables.segments["category_id"] - 1), 1)
     m = len(units.images)
@@ -103,12 +103,12 @@ def part(tables: Tables, images: Ints) -> Tables:
 def of_real_data(file: Path, n_pilot: int, n_campaigns: int) -> dict[str, float]:
     """As `study`, with pilots of a dataset."""
     every = measure_dataset(segdata.read(file), frozenset({"coverage"}))
-    rng, plan = np.random.default_rng(n_pilot), Plan(campaign=len(every.images))
-    truth = outlook(every, plan)
+    rng, plan = np.random.default_rng(n_pilot), CampaignPlan(campaign=len(every.images))
+    truth = project_campaign(every, plan)
     held: dict[str, list[bool]] = {name: [] for name in ("instances", "images", "pixels", "all segments")}
     for _ in range(n_campaigns):
         images = np.sort(rng.choice(len(every.images), n_pilot, replace=False))
-        found = outlook(part(every, images), plan)
+        found = project_campaign(part(every, images), plan)
         for each, known in zip(found.categories, truth.categories, strict=True):
             held["instances"].append(holds(each.segments, known.segments.value))
             held["images"].append(holds(each.images, known.images.value))

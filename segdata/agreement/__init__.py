@@ -1,1 +1,1 @@
-"""How much annotators agree, on what they do not, whose doing that is, and how sure one can be."""
+"""Agreement: how much annotators agree, who deviates and on what, how sure that is, and their consensus."""

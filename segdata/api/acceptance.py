@@ -6,11 +6,11 @@ from typing import Unpack
 import msgspec
 import numpy as np
 
-from segdata.agreement.gold.delivery import Inspection, inspect
-from segdata.agreement.gold.delivery import Quality as Quality
-from segdata.agreement.gold.gold import section_of
-from segdata.agreement.panel.paired import Member
-from segdata.agreement.summary.sums import column
+from segdata.agreement.acceptance import DeliveryQuality as DeliveryQuality
+from segdata.agreement.acceptance import Inspection, inspect_delivery
+from segdata.agreement.gold_standard import gold_section
+from segdata.agreement.panel import PanelMember
+from segdata.agreement.scores import column_of
 from segdata.api.evaluate import GOLD
 from segdata.api.panel import compare_panel
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
@@ -25,7 +25,7 @@ def accept(
     delivery: Data,
     gold: Data,
     *,
-    quality: Quality | None = None,
+    quality: DeliveryQuality | None = None,
     lot: int | None = None,
     metric: Metric | None = None,
     bar: float | None = None,
@@ -54,7 +54,7 @@ def accept(
     SegdataError without any bar, and as `agree` does.
     """
     reference, delivered = read(gold, **opening), read(delivery, **opening)
-    section = section_of((reference.config, delivered.config)) or Gold()
+    section = gold_section((reference.config, delivered.config)) or Gold()
     given = {"metric": metric, "bar": bar}
     section = msgspec.structs.replace(section, **{name: each for name, each in given.items() if each is not None})
     if section.bar is None and section.each is None and all(each.bar is None for each in section.categories.values()):
@@ -64,7 +64,7 @@ def accept(
     if pair_by is None:
         pair_by = "id" if set(reference.image_ids) & set(delivered.image_ids) else "content"
     found = compare_panel(
-        [Member(reference, GOLD), Member(delivered)],
+        [PanelMember(reference, GOLD), PanelMember(delivered)],
         section,
         {
             "pair_by": pair_by,
@@ -79,14 +79,14 @@ def accept(
     its = np.array([each == GOLD for each in tables.annotations["annotator"].tolist()], bool)
     if GOLD not in opposed.annotators:
         raise SegdataError(f"{reference.profile.files}: nobody annotated these images")
-    n_back = len(np.unique(column(opposed.pairs, "case")))
+    n_back = len(np.unique(column_of(opposed.pairs, "case")))
     if lot is not None and lot < n_back:
         raise SegdataError(f"lot: {lot:,} images delivered, but {n_back:,} gold images are among them")
-    return inspect(
+    return inspect_delivery(
         opposed,
         opposed.annotators.index(GOLD),
         section,
-        quality or Quality(),
+        quality or DeliveryQuality(),
         _count_delivered(opposed, tables.annotations["image"][~its], len(delivered)) if lot is None else lot,
         tables.annotations["image"][its],
         found.near,

@@ -24,9 +24,9 @@ from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 
 if TYPE_CHECKING:
-    from segdata.agreement.panel.panel import Panel
-    from segdata.agreement.summary.agreed import Agreement
-    from segdata.agreement.summary.estimates import Resampling
+    from segdata.agreement.estimates import Resampling
+    from segdata.agreement.panel import Panel
+    from segdata.agreement.results import Agreement
     from segdata.core.annotator_pairs import AnnotatorPairs, PanelAssessment
     from segdata.core.config import Gold
     from segdata.core.rule import Rule, Tables
@@ -72,7 +72,7 @@ def agree(data: PanelData, **options: Unpack[AgreementOptions]) -> "Agreement":
     plan : also say how many images must be labelled twice for intervals of plus and minus this
     contrasts : also test whether annotators agree with the reference alike; without one, whether pairs agree alike
     models : who is a model, by name, besides those whose annotations say so; how much of everybody's work is theirs
-    pair_by : how images are paired, see `segdata.agreement.panel.panel.panel`; default: by the first way that pairs any
+    pair_by : how images are paired, see `segdata.agreement.panel.build_panel`; default: by the first way that pairs any
     taxonomy_map : a file that says under which names categories are compared
     tolerance, tolerance_mm : how far apart boundaries may be and still be one: in pixels (2), and in mm where known
     confidence, resamples, seed : of the intervals
@@ -103,12 +103,12 @@ def compare_annotators(
     **options: Unpack[PanelOptions],
 ) -> AgreementRun:
     """The same as `agree`, with what it was made of."""
-    from segdata.agreement.habits.unchanged import unchanged
-    from segdata.agreement.panel.mirrored import MIRRORED, mirrored
-    from segdata.agreement.summary.contrasts import contrasted
-    from segdata.agreement.summary.plans import plan as planned
-    from segdata.agreement.summary.portions import by_column
-    from segdata.agreement.summary.summary import summary
+    from segdata.agreement.automation_bias import unchanged_shares
+    from segdata.agreement.contrasts import contrast_annotators
+    from segdata.agreement.mirrored_labels import MIRRORED_CODE, find_mirrored
+    from segdata.agreement.planning import plan_sample_sizes as planned
+    from segdata.agreement.strata import stratify_by_column
+    from segdata.agreement.summary import summarise_agreement
     from segdata.core.finding import Defect
     from segdata.core.rule_runner import run_rules, select_rules
 
@@ -128,22 +128,22 @@ def compare_annotators(
         found = _anonymised(found, gold)
     opposed, how, jobs = found.opposed, resampling(options), options.get("jobs", 0)
     with image_limits():
-        turned = mirrored(found.panel, opposed)
+        turned = find_mirrored(found.panel, opposed)
     judged = replace(_judge_panel(opposed, gold, section, how), mirrored=turned)
-    over = [Defect(MIRRORED, each.message, annotator=opposed.annotators[each.annotator]) for each in turned]
+    over = [Defect(MIRRORED_CODE, each.message, annotator=opposed.annotators[each.annotator]) for each in turned]
     tables = replace(found.tables, defects=(*found.tables.defects, *over), judged=judged)
     panel = Dataset(found.panel, found.panel.profile, config)
     every_finding = run_rules(tables, chosen, config, jobs=jobs).findings
     logs = [each.dataset for each in every]
     findings, settled = split_decided(panel, every_finding, jobs, logs) if review else (every_finding, ())
-    result = summary(
+    result = summarise_agreement(
         opposed,
         how,
         bias=judged.biases,
-        by=None if by is None else by_column(tables, opposed, by, how),
+        by=None if by is None else stratify_by_column(tables, opposed, by, how),
         plan=() if plan is None else planned(opposed, plan, how),
-        contrasts=contrasted(opposed, judged.gold, how) if contrasts else (),
-        unchanged=unchanged(opposed, whose, how),
+        contrasts=contrast_annotators(opposed, judged.gold, how) if contrasts else (),
+        unchanged=unchanged_shares(opposed, whose, how),
         findings=findings,
         tolerance=found.near,
     )
@@ -192,21 +192,21 @@ def _judge_panel(
     opposed: "AnnotatorPairs", gold: str | None, section: "Gold | None", how: "Resampling"
 ) -> "PanelAssessment":
     """What follows from the tables."""
-    from segdata.agreement.disputes import disputes
-    from segdata.agreement.gold.gold import standing, under
-    from segdata.agreement.habits.bias import biases
-    from segdata.agreement.habits.repeats import repeats
-    from segdata.agreement.habits.unclear import unclear
+    from segdata.agreement.annotator_bias import annotator_biases
+    from segdata.agreement.disagreements import find_disagreements
+    from segdata.agreement.gold_standard import gold_scores, scores_below_bar
+    from segdata.agreement.repeatability import repeat_agreement
+    from segdata.agreement.summary import unclear_categories
     from segdata.core.annotator_pairs import PanelAssessment
 
     at = reference_index(gold, opposed.annotators)
-    below = standing(opposed, at, section if gold else None, how)
+    below = gold_scores(opposed, at, section if gold else None, how)
     return PanelAssessment(
-        disputes=disputes(opposed, at),
-        biases=biases(opposed, how.seed, n_draws=how.n_draws),
-        unclear=unclear(opposed, how),
-        repeats=repeats(opposed, how),
-        below=under(below),
+        disputes=find_disagreements(opposed, at),
+        biases=annotator_biases(opposed, how.seed, n_draws=how.n_draws),
+        unclear=unclear_categories(opposed, how),
+        repeats=repeat_agreement(opposed, how),
+        below=scores_below_bar(below),
         gold=at,
     )
 
@@ -217,14 +217,14 @@ def _letters(annotators: Sequence[str], gold: str | None) -> dict[str, str]:
     >>> _letters(["anna", "anna (2)", "ben", "truth"], "truth")
     {'anna': 'A', 'anna (2)': 'A (2)', 'ben': 'B'}
     """
-    from segdata.agreement.compare import person_of
+    from segdata.agreement.comparison import person_name
 
-    persons = [name for name in dict.fromkeys(map(person_of, annotators)) if name != gold]
+    persons = [name for name in dict.fromkeys(map(person_name, annotators)) if name != gold]
     called = {name: _letter(k) for k, name in enumerate(persons)}
     return {
-        name: name.replace(person_of(name), called[person_of(name)], 1)
+        name: name.replace(person_name(name), called[person_name(name)], 1)
         for name in annotators
-        if person_of(name) in called
+        if person_name(name) in called
     }
 
 

@@ -18,11 +18,9 @@ from segdata.formats.shared.images import image_limits
 from segdata.store.output import ImageCopies, StagedOutput
 
 if TYPE_CHECKING:
-    from segdata.agreement.consensus.made import Consensus, Undecided
-    from segdata.agreement.consensus.method import Method
-    from segdata.agreement.consensus.portion import Outcome, Portion
-    from segdata.agreement.consensus.regions import Region
-    from segdata.agreement.panel.panel import Panel
+    from segdata.agreement.consensus import ConsensusMethod, UndecidedRegion
+    from segdata.agreement.consensus_dataset import Consensus, ConsensusChunk, ConsensusTaxonomy, UndecidedAs
+    from segdata.agreement.panel import Panel
     from segdata.core.profile import Profile
 
 
@@ -34,7 +32,7 @@ def consensus(
     target: str | Path,
     *,
     method: str = "auto",
-    undecided: "Undecided" = "void",
+    undecided: "UndecidedAs" = "void",
     min_support: float = 0.5,
     leave_one_out: bool = True,
     copy_images: bool = False,
@@ -61,18 +59,17 @@ def consensus(
     whose work the dataset is made and how is in the metadata of dataset.yaml, ``consensus``. Nothing half-written stays
     behind. Raises SegdataError as `agree` does.
     """
-    from segdata.agreement.consensus.leave_one_out import leave_one_out as left_out
-    from segdata.agreement.consensus.made import Consensus
-    from segdata.agreement.consensus.method import Method
-    from segdata.agreement.consensus.portion import outcome
+    from segdata.agreement.consensus import ConsensusMethod
+    from segdata.agreement.consensus_dataset import Consensus, consensus_taxonomy
+    from segdata.agreement.leave_one_out import leave_one_out as left_out
 
     check_choice("undecided", undecided, ("void", "list"))
     every = open_members(data, read_options(options, PairOptions))
     panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
     jobs, progress = options.get("jobs", 0), options.get("progress", no_progress)
     _check_ids(panel)
-    how = Method.of(method, panel.profile.task, min_support)
-    made = outcome(panel, paint=undecided == "void")
+    how = ConsensusMethod.of(method, panel.profile.task, min_support)
+    made = consensus_taxonomy(panel, paint=undecided == "void")
     stream = _ConsensusWriter(panel, how, made, undecided, jobs, progress)
     config = panel.members[0].dataset.config
     with StagedOutput(Path(target)) as placing, image_limits():
@@ -120,14 +117,14 @@ class _ConsensusWriter:
     """The consensus on its way to the disk, counted."""
 
     panel: "Panel"
-    method: "Method"
-    made: "Outcome"
-    undecided: "Undecided"
+    method: "ConsensusMethod"
+    made: "ConsensusTaxonomy"
+    undecided: "UndecidedAs"
     jobs: int
     progress: Progress
     names: set[str] = field(default_factory=set)
     alone: list[str] = field(default_factory=list)
-    regions: "list[Region]" = field(default_factory=list)
+    regions: "list[UndecidedRegion]" = field(default_factory=list)
     losses: LossCounter = field(default_factory=LossCounter)
     defects: list[Defect] = field(default_factory=list)
     n: dict[str, int] = field(default_factory=dict)
@@ -150,8 +147,8 @@ class _ConsensusWriter:
 
     def _batches(self) -> Iterator[Batch]:
         """The consensus, images in ascending order of image_id; raises SegdataError where there is nobody to agree."""
-        from segdata.agreement.consensus.portion import portion, portions
-        from segdata.agreement.panel.panel import SIZES
+        from segdata.agreement.consensus_dataset import build_chunk, consensus_chunks
+        from segdata.agreement.panel import SIZES_CODE
 
         overlap = self.panel.profile.overlap.value
         self.n = dict.fromkeys(
@@ -159,15 +156,15 @@ class _ConsensusWriter:
         )
         self.defects = list(self.panel.defects)
         for found in run_ordered(
-            lambda rows: portion(self.panel, rows, self.method, self.made, overlap),
-            portions(self.panel),
+            lambda rows: build_chunk(self.panel, rows, self.method, self.made, overlap),
+            consensus_chunks(self.panel),
             self.jobs,
         ):
             self._count(found)
             yield found.batch
             self.progress(found.batch.images.num_rows)
         if not self.names:
-            sizes = [each for each in self.defects if each.code == SIZES]
+            sizes = [each for each in self.defects if each.code == SIZES_CODE]
             if sizes:
                 raise SegdataError(size_message(self.panel, sizes[0]))
             files = self.panel.profile.files
@@ -179,7 +176,7 @@ class _ConsensusWriter:
         self.losses.add("undecided", "regions", self.n["regions"], self.n["undecided"])
         self.losses.add("undecided", "images", len(self.alone), examples=self.alone)
 
-    def _count(self, found: "Portion") -> None:
+    def _count(self, found: "ConsensusChunk") -> None:
         self.names |= set(found.names)
         self.alone += found.alone
         self.defects += found.defects

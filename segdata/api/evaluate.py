@@ -10,7 +10,7 @@ from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 
 if TYPE_CHECKING:
-    from segdata.agreement.gold.evaluation import Evaluation
+    from segdata.agreement.evaluation import Evaluation
 
 
 GOLD = "gold standard"  # so that nobody else is called so
@@ -26,11 +26,11 @@ def evaluate(predictions: PanelData, gold: Data, **options: Unpack[PairOptions])
     gold : the reference
     and pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, and what `read` takes: as for `agree`
 
-    Returns an evaluation for each model, by name; see `segdata.agreement.gold.evaluation`. Images that only the
+    Returns an evaluation for each model, by name; see `segdata.agreement.evaluation`. Images that only the
     reference has are left out: give the model's answer on them, even where it is empty. Raises SegdataError as `agree`
     does.
     """
-    from segdata.agreement.gold.evaluation import evaluate as evaluated
+    from segdata.agreement.evaluation import evaluate_models as evaluated
 
     opening = read_options(options, PairOptions)
     truth = read(gold) if isinstance(gold, OpenDataset) else read(gold, **opening)

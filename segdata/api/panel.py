@@ -12,10 +12,9 @@ from segdata.core.errors import SegdataError
 from segdata.formats.shared.images import image_limits
 
 if TYPE_CHECKING:
-    from segdata.agreement.boundaries.surfaces import Tolerance
-    from segdata.agreement.panel.paired import Member
-    from segdata.agreement.panel.panel import Panel
-    from segdata.agreement.summary.estimates import Resampling
+    from segdata.agreement.estimates import Resampling
+    from segdata.agreement.panel import Panel, PanelMember
+    from segdata.agreement.surface_distances import Tolerance
     from segdata.core.annotator_pairs import AnnotatorPairs
     from segdata.core.config import Gold
     from segdata.core.finding import Defect
@@ -67,17 +66,17 @@ def read_options(options: PairOptions, of: type = PanelOptions) -> ReadOptions:
 
 def resampling(options: PairOptions) -> "Resampling":
     """How intervals are made."""
-    from segdata.agreement.summary.estimates import Resampling
+    from segdata.agreement.estimates import Resampling
 
     return Resampling(options.get("confidence", 0.95), options.get("resamples", 2000), options.get("seed", 0))
 
 
-def open_members(data: PanelData, opening: ReadOptions) -> "list[Member]":
+def open_members(data: PanelData, opening: ReadOptions) -> "list[PanelMember]":
     """The datasets of a panel, opened, by the names that the caller gives."""
-    from segdata.agreement.panel.paired import Member
+    from segdata.agreement.panel import PanelMember
 
     return [
-        Member(each if isinstance(each, OpenDataset) else read(each, **opening), name)
+        PanelMember(each if isinstance(each, OpenDataset) else read(each, **opening), name)
         for name, each in name_datasets(data)
     ]
 
@@ -89,9 +88,9 @@ def name_datasets(data: PanelData) -> list[NamedData]:
     return list(data.items()) if isinstance(data, Mapping) else list(data)
 
 
-def open_panel(every: "Sequence[Member]", pair_by: str | None, taxonomy_map: str | Path | None) -> "Panel":
+def open_panel(every: "Sequence[PanelMember]", pair_by: str | None, taxonomy_map: str | Path | None) -> "Panel":
     """The panel of some datasets; `pair_by` and `taxonomy_map` as for `segdata.agree`."""
-    from segdata.agreement.panel.panel import panel
+    from segdata.agreement.panel import build_panel
     from segdata.store.remap import load_map
 
     renamed: dict[str, str | None] = {}
@@ -101,31 +100,31 @@ def open_panel(every: "Sequence[Member]", pair_by: str | None, taxonomy_map: str
                 raise SegdataError(f"{taxonomy_map}: {old} is undecided ({' or '.join(new)}); write one name")
             renamed[old] = new
     with image_limits():
-        return panel(every, pair_by=pair_by, renamed=renamed)
+        return build_panel(every, pair_by=pair_by, renamed=renamed)
 
 
-def compare_panel(every: "Sequence[Member]", section: "Gold | None", options: PanelOptions) -> ComparedPanel:
+def compare_panel(every: "Sequence[PanelMember]", section: "Gold | None", options: PanelOptions) -> ComparedPanel:
     """The panel of some datasets, compared; `section` of segdata.yaml has tolerances where the options have none."""
-    from segdata.agreement.compare import compare
-    from segdata.agreement.gold.gold import tolerance_of
+    from segdata.agreement.comparison import compare_panel
+    from segdata.agreement.gold_standard import boundary_tolerance
 
     panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
-    near = tolerance_of(section, options.get("tolerance"), options.get("tolerance_mm"))
+    near = boundary_tolerance(section, options.get("tolerance"), options.get("tolerance_mm"))
     with image_limits():
         how: dict[str, Any] = {
             "jobs": options.get("jobs", 0),
             "progress": options.get("progress", no_progress),
         }  # Any: two
-        tables = compare(panel, tolerance=near, **how)
+        tables = compare_panel(panel, tolerance=near, **how)
     assert tables.opposed is not None
     return ComparedPanel(panel, tables, tables.opposed, near)
 
 
 def check_sizes(found: ComparedPanel) -> None:
     """Raise SegdataError where nobody can be compared, since images have other sizes."""
-    from segdata.agreement.panel.panel import SIZES
+    from segdata.agreement.panel import SIZES_CODE
 
-    sizes = [each for each in found.tables.defects if each.code == SIZES]
+    sizes = [each for each in found.tables.defects if each.code == SIZES_CODE]
     if len(found.opposed.pairs) == 0 and sizes:
         raise SegdataError(size_message(found.panel, sizes[0]))
 
@@ -145,17 +144,17 @@ def reference_index(gold: str | None, annotators: Sequence[str]) -> int | None:
     return annotators.index(gold)
 
 
-def check_reference_named(gold: str | None, every: "Sequence[Member]") -> None:
+def check_reference_named(gold: str | None, every: "Sequence[PanelMember]") -> None:
     """Raise SegdataError before any pass over pixels where the caller names everybody, and nobody is the reference."""
-    from segdata.agreement.compare import person_of
+    from segdata.agreement.comparison import person_name
 
     names = [each.name for each in every]
-    if gold is not None and None not in names and person_of(gold) not in names:
+    if gold is not None and None not in names and person_name(gold) not in names:
         reference_index(gold, [*dict.fromkeys(filter(None, names))])
 
 
-def gold_section(every: "Iterable[Member]") -> "Gold | None":
+def gold_section(every: "Iterable[PanelMember]") -> "Gold | None":
     """The section `gold` of the first dataset that has one."""
-    from segdata.agreement.gold.gold import section_of
+    from segdata.agreement.gold_standard import gold_section
 
-    return section_of(each.dataset.config for each in every)
+    return gold_section(each.dataset.config for each in every)

@@ -11,8 +11,8 @@ from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 
 if TYPE_CHECKING:
-    from segdata.campaign.concord import Concord
-    from segdata.campaign.readiness import Pilot
+    from segdata.campaign.pilot_agreement import PilotAgreement
+    from segdata.campaign.readiness import PilotResult
     from segdata.core.config import Config
     from segdata.core.rule import Tables
 
@@ -29,7 +29,7 @@ def pilot(
     jobs: int = 0,
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
-) -> "Pilot":
+) -> "PilotResult":
     """Whether a taxonomy is ready for a full campaign, judged by a small annotated sample.
 
     Parameters
@@ -48,36 +48,34 @@ def pilot(
     yet; where several annotated the same images, also how well they agree. Raises SegdataError as `read` does, for
     numbers that make no sense, and for an unknown kind of reason.
     """
-    from segdata.campaign.colours import mean_colours
-    from segdata.campaign.likeness import confusable
-    from segdata.campaign.outlook import Plan, outlook
-    from segdata.campaign.readiness import judged
+    from segdata.campaign.confusable_categories import confusable_pairs, mean_colours
+    from segdata.campaign.outlook import CampaignPlan, project_campaign
+    from segdata.campaign.readiness import assess_readiness
 
     dataset = read(data, **opening)
     wanted = _wanted_instances(dataset.config) if min_instances is None else min_instances
-    plan = Plan(campaign, wanted, minutes_per_image, minutes_per_segment, rate)
+    plan = CampaignPlan(campaign, wanted, minutes_per_image, minutes_per_segment, rate)
     tables = measure_dataset(dataset, frozenset({"coverage", "pairs", "shapes"}), jobs, progress)
-    found = outlook(tables, plan)
+    found = project_campaign(tables, plan)
     with image_limits():
         colours = mean_colours(dataset, jobs)
     kinds = [ignore] if isinstance(ignore, str) else list(ignore)
     agreement = _agreement(dataset, tables, jobs)
-    return judged(dataset.profile, plan, found, confusable(tables, colours), kinds, agreement)
+    return assess_readiness(dataset.profile, plan, found, confusable_pairs(tables, colours), kinds, agreement)
 
 
-def _agreement(dataset: "Dataset", tables: "Tables", jobs: int) -> "Concord | None":
+def _agreement(dataset: "Dataset", tables: "Tables", jobs: int) -> "PilotAgreement | None":
     """How well annotators agree, where an image has several."""
-    from segdata.agreement.compare import compare
-    from segdata.agreement.panel.paired import Member
-    from segdata.agreement.panel.panel import panel
-    from segdata.campaign.concord import concord
+    from segdata.agreement.comparison import compare_panel
+    from segdata.agreement.panel import PanelMember, build_panel
+    from segdata.campaign.pilot_agreement import measure_pilot_agreement
 
     image = tables.annotations["image"]
     if len(set(image.tolist())) == len(image):
         return None
     with image_limits():
-        opposed = compare(panel([Member(dataset)]), jobs=jobs).opposed
-    return None if opposed is None else concord(opposed)
+        opposed = compare_panel(build_panel([PanelMember(dataset)]), jobs=jobs).opposed
+    return None if opposed is None else measure_pilot_agreement(opposed)
 
 
 def _wanted_instances(config: "Config") -> int:

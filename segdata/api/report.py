@@ -9,7 +9,7 @@ import msgspec
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.review import log_path, review_progress
 from segdata.api.validate import info, measure_dataset, validate
-from segdata.campaign.costs import costs
+from segdata.campaign.costs import annotation_costs
 from segdata.core.errors import SegdataError
 from segdata.dataset import Dataset
 from segdata.report.dataset_report import DatasetReport
@@ -18,8 +18,8 @@ from segdata.report.label_errors import LabelErrors, label_errors
 from segdata.review import decision_log
 
 if TYPE_CHECKING:
-    from segdata.agreement.summary.agreed import Agreement
-    from segdata.report.agreement.points import Conclusion
+    from segdata.agreement.results import Agreement
+    from segdata.report.agreement.wording import Conclusion
 
 
 def overview(
@@ -57,7 +57,7 @@ def overview(
         reviewed = review_progress(dataset, findings=[*found.findings, *found.settled], earlier=more, jobs=jobs)
         errors = None if noise is None else label_errors(noise, decisions)
     right = 0 if reviewed is None else sum(each.right for each in reviewed.rules)
-    spent = costs(measure_dataset(dataset, frozenset(), jobs), decisions, dataset.config.cost, right)
+    spent = annotation_costs(measure_dataset(dataset, frozenset(), jobs), decisions, dataset.config.cost, right)
     return DatasetReport(found, summary, agreed, conclusions, noise, reviewed, errors, spent, notes)
 
 

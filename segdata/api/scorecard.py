@@ -24,9 +24,9 @@ from segdata.dataset import Dataset
 from segdata.formats.shared.derived_sources import AlteredSource
 
 if TYPE_CHECKING:
-    from segdata.agreement.boundaries.surfaces import Tolerance
-    from segdata.agreement.gold.review import Review
-    from segdata.agreement.gold.scorecard import Scorecard
+    from segdata.agreement.rework import ReworkSummary
+    from segdata.agreement.scorecard import Scorecard
+    from segdata.agreement.surface_distances import Tolerance
     from segdata.api.agreement import AgreementRun
     from segdata.core.annotator_pairs import AnnotatorPairs
     from segdata.core.rule import Tables
@@ -43,12 +43,12 @@ class ReworkPanel:
     @property
     def n_before(self) -> int:
         """How many annotations there were before the review."""
-        from segdata.agreement.gold.review import CORRECTED
+        from segdata.agreement.rework import CORRECTED
 
         return sum(not each.endswith(CORRECTED) for each in self.tables.annotations["annotator"].tolist())
 
 
-def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> "Review":
+def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> "ReworkSummary":
     """How much of the work a reviewer corrected, by annotator and category.
 
     Parameters
@@ -59,10 +59,10 @@ def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> "Revie
 
     Raises SegdataError where nothing was reviewed, and as `agree` does.
     """
-    from segdata.agreement.gold.review import review
+    from segdata.agreement.rework import measure_rework
 
     found = compare_review(before, after, options)
-    result = review(found.opposed, found.n_before, resampling(options), found.near)
+    result = measure_rework(found.opposed, found.n_before, resampling(options), found.near)
     if not result.images:
         raise SegdataError(f"{before}: no annotation of it is in {after}")
     return result
@@ -70,19 +70,19 @@ def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> "Revie
 
 def compare_review(before: Data, after: Data, options: PanelOptions) -> ReworkPanel:
     """Both as one panel, in which the corrected annotations are by others, who are called so."""
-    from segdata.agreement.gold.review import CORRECTED
-    from segdata.agreement.panel.paired import Member
+    from segdata.agreement.panel import PanelMember
+    from segdata.agreement.rework import CORRECTED
 
     opening = read_options(options)
     first, second = read(before, **opening), read(after, **opening)
-    called = Member(second).called
+    called = PanelMember(second).called
 
     def renamed(batch: Batch) -> Batch:
         names = [f"{each or called}{CORRECTED}" for each in batch.annotations["annotator"].to_pylist()]
         return replace(batch, annotations=replace_column(batch.annotations, "annotator", names))
 
     second = replace(second, source=AlteredSource(second.source, renamed))
-    every = [Member(first), Member(second)]
+    every = [PanelMember(first), PanelMember(second)]
     found: ComparedPanel = compare_panel(every, gold_section(every), options)
     check_sizes(found)
     return ReworkPanel(found.tables, found.opposed, found.near)
@@ -134,7 +134,7 @@ def score_annotators(
     **options: Unpack[PanelOptions],
 ) -> ScorecardRun:
     """The same as `scorecard`, with what it was made of."""
-    from segdata.agreement.gold.scorecard import scorecard as made
+    from segdata.agreement.scorecard import build_scorecard as made
 
     if metric in DISTANCES:
         raise SegdataError(f"a scorecard of {metric}: it is a distance, which is not from 0 to 1; take another metric")
@@ -158,8 +158,8 @@ def scorecard_of_agreement(found: "AgreementRun", worst: int = 3) -> "Scorecard"
 
     Of two without a reference there are no worst examples: those of one are those of the other.
     """
-    from segdata.agreement.gold.scorecard import scorecard as made
-    from segdata.agreement.summary.estimates import Resampling
+    from segdata.agreement.estimates import Resampling
+    from segdata.agreement.scorecard import build_scorecard as made
 
     told, judged = found.agreement, found.tables.judged
     how = Resampling(told.confidence, told.resamples, told.seed)

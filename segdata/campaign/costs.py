@@ -13,8 +13,8 @@ from segdata.core.config import Cost
 from segdata.core.finding import Decision
 from segdata.core.rule import Tables
 
-SITTING = 300.0  # seconds between two decisions after which a reviewer was away
-USUAL = (0.2, 0.4)  # of the cost, for quality assurance
+LONGEST_PAUSE = 300.0  # seconds between two decisions after which a reviewer was away
+USUAL_SHARE = (0.2, 0.4)  # of the cost, for quality assurance
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,9 @@ class Costs:
         return None if self.rate is None else hours * self.rate
 
 
-def costs(tables: Tables, decisions: Sequence[Decision], cost: Cost | None = None, n_errors: int = 0) -> Costs:
+def annotation_costs(
+    tables: Tables, decisions: Sequence[Decision], cost: Cost | None = None, n_errors: int = 0
+) -> Costs:
     """What the annotations of a dataset and the review of it took.
 
     Time that an annotation says (`seconds`) goes before what `cost` says of an image or a segment. Models cost nothing.
@@ -88,14 +90,14 @@ def costs(tables: Tables, decisions: Sequence[Decision], cost: Cost | None = Non
         again=float(spent[people][~is_first].sum()) / 3600,
         review=review_seconds(decisions, told.seconds_per_decision) / 3600,
         known=float(known[people].mean()) if people.any() else float("nan"),
-        assumed=_assumed(told) if (people & ~known).any() else "",
+        assumed=_assumption(told) if (people & ~known).any() else "",
         n_errors=n_errors,
         rate=told.rate,
         currency=told.currency,
     )
 
 
-def _assumed(cost: Cost) -> str:
+def _assumption(cost: Cost) -> str:
     if cost.minutes_per_image is not None:
         return f"{cost.minutes_per_image:g} minutes an image"
     return "" if cost.minutes_per_segment is None else f"{cost.minutes_per_segment:g} minutes a segment"
@@ -104,8 +106,8 @@ def _assumed(cost: Cost) -> str:
 def review_seconds(decisions: Iterable[Decision], each: float | None = None) -> float:
     """How long reviewers took: `each` seconds a decision, else the time between one decision and the next.
 
-    A pause of more than `SITTING` is none of it; the first decision after one took as long as the reviewer's others do
-    in the middle.
+    A pause of more than `LONGEST_PAUSE` does not count; the first decision after one took as long as the reviewer's
+    median decision.
 
     >>> review_seconds([])
     0.0
@@ -118,7 +120,7 @@ def review_seconds(decisions: Iterable[Decision], each: float | None = None) -> 
     total = 0.0
     for those in times.values():
         gaps = [after - before for before, after in pairwise(sorted(those))]
-        worked = [gap for gap in gaps if gap <= SITTING]
+        worked = [gap for gap in gaps if gap <= LONGEST_PAUSE]
         n_begun = len(those) - len(worked)
         total += sum(worked) + n_begun * (median(worked) if worked else 0.0)
     return total

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.campaign.projection import Projected, Range, Units, amounts, images_needed, shares
+from segdata.campaign.projection import (
+    ProjectedRange,
+    ProjectedRates,
+    SampleUnits,
+    images_needed,
+    project_amounts,
+    project_shares,
+)
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
@@ -15,11 +22,11 @@ from segdata.core.table import Table
 from segdata.core.taxonomy import Taxonomy
 
 Floats = NDArray[np.float64]
-_NONE_GIVEN = 1000  # images that totals are for where nobody says how many there will be
+_DEFAULT_IMAGES = 1000  # images that totals are for where nobody says how many there will be
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CampaignPlan:
     """What is known of the campaign.
 
     Attributes
@@ -47,7 +54,7 @@ class Plan:
     @property
     def n_images(self) -> int:
         """How many images totals are for."""
-        return self.campaign or _NONE_GIVEN
+        return self.campaign or _DEFAULT_IMAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +80,10 @@ class CategoryOutlook:
     n_images: int
     n_segments: int
     pixels: int
-    share: Range
-    segments: Range
-    images: Range
-    pixel_share: Range
+    share: ProjectedRange
+    segments: ProjectedRange
+    images: ProjectedRange
+    pixel_share: ProjectedRange
     images_needed: int | None
 
 
@@ -98,15 +105,15 @@ class Outlook:
     n_images: int
     n_units: int
     categories: tuple[CategoryOutlook, ...]
-    segments: Range
-    void: Range
-    unlabelled: Range
-    hours: Range | None
-    cost: Range | None
+    segments: ProjectedRange
+    void: ProjectedRange
+    unlabelled: ProjectedRange
+    hours: ProjectedRange | None
+    cost: ProjectedRange | None
     timed_by: str
 
 
-def outlook(tables: Tables, plan: Plan) -> Outlook:
+def project_campaign(tables: Tables, plan: CampaignPlan) -> Outlook:
     """The outlook from the measured tables of a pilot (family `coverage`).
 
     Images that nobody annotated are left out; where several annotated an image, each of them counts for a part of it.
@@ -120,34 +127,36 @@ def outlook(tables: Tables, plan: Plan) -> Outlook:
     if plan.campaign is not None and plan.campaign < n_images:
         raise SegdataError(f"the campaign has {plan.campaign:,} images, and its pilot {n_images:,}")
     size = float(plan.campaign or math.inf)
-    sample = Units.by(independent_units(tables)[annotated])
+    sample = SampleUnits.by(independent_units(tables)[annotated])
     part = 1 / np.bincount(image)[image]
-    counted = _Counted(tables, image, part, n_images)
-    hours, timed_by = _hours(annotations, image, part, sample, size, plan, counted.every)
+    counted = _CategoryCounts(tables, image, part, n_images)
+    hours, timed_by = _project_hours(annotations, image, part, sample, size, plan, counted.every)
     frame = annotations["labelled"] + annotations["unlabelled"]
     share = {
-        name: _bounded(amounts(sample, _per_image(annotations[name] / np.maximum(frame, 1) * part, image), size)).of(0)
+        name: _at_most_one(
+            project_amounts(sample, _per_image(annotations[name] / np.maximum(frame, 1) * part, image), size)
+        ).of(0)
         for name in ("void", "unlabelled")
     }
     return Outlook(
         n_images=n_images,
         n_units=len(sample.images),
         categories=tuple(counted.categories(sample, size, plan)),
-        segments=amounts(sample, counted.every, size).of(0, plan.n_images),
+        segments=project_amounts(sample, counted.every, size).of(0, plan.n_images),
         void=share["void"],
         unlabelled=share["unlabelled"],
         hours=hours,
-        cost=Range(*(each * plan.rate for each in hours)) if hours and plan.rate else None,
+        cost=ProjectedRange(*(each * plan.rate for each in hours)) if hours and plan.rate else None,
         timed_by=timed_by,
     )
 
 
-class _Counted:
+class _CategoryCounts:
     """Segments and pixels of each image and category, each annotator's for a part of the image."""
 
     def __init__(self, tables: Tables, image: Ints, part: Floats, n_images: int) -> None:
         self._tables, segments = tables, tables.segments
-        self.ids = _listed(tables)
+        self.ids = _category_ids(tables)
         drawn = np.flatnonzero((segments["area"] > 0) & np.isin(segments["category_id"], self.ids))
         order = np.argsort(self.ids)
         column = order[np.searchsorted(self.ids, segments["category_id"][drawn], sorter=order)]
@@ -166,12 +175,15 @@ class _Counted:
         void = np.isin(self.ids, tables.profile.taxonomy.void_ids)
         self.every = self.segments[:, ~void].sum(axis=1, keepdims=True)
 
-    def categories(self, sample: Units, size: float, plan: Plan) -> "list[CategoryOutlook]":
+    def categories(self, sample: SampleUnits, size: float, plan: CampaignPlan) -> "list[CategoryOutlook]":
         """The outlook of each category but void, in the order of the taxonomy."""
         taxonomy = self._tables.profile.taxonomy
-        share, pixels = shares(sample, self.has, size), _bounded(amounts(sample, self.pixels, size, uneven=True))
+        share, pixels = (
+            project_shares(sample, self.has, size),
+            _at_most_one(project_amounts(sample, self.pixels, size, uneven=True)),
+        )
         once = self._tables.profile.task == "semantic"  # one segment an image, and no more
-        segments = share if once else amounts(sample, self.segments, size)
+        segments = share if once else project_amounts(sample, self.segments, size)
         needed = images_needed(sample, self.segments, plan.min_instances)
         known = taxonomy.by_id()
         return [
@@ -194,7 +206,7 @@ class _Counted:
         ]
 
 
-def _listed(tables: Tables) -> Ints:
+def _category_ids(tables: Tables) -> Ints:
     """The ids of the categories that segments may have: not of parents that have none; then those not in the taxonomy.
 
     A parent is there where it has segments itself.
@@ -207,23 +219,29 @@ def _listed(tables: Tables) -> Ints:
     return np.array(list(dict.fromkeys([*ids, *used])), np.int64)
 
 
-def _hours(
-    annotations: Table, image: Ints, part: Floats, sample: Units, size: float, plan: Plan, segments: Floats
-) -> tuple[Range | None, str]:
+def _project_hours(
+    annotations: Table,
+    image: Ints,
+    part: Floats,
+    sample: SampleUnits,
+    size: float,
+    plan: CampaignPlan,
+    segments: Floats,
+) -> tuple[ProjectedRange | None, str]:
     """The hours of a campaign, and what they come from."""
     if plan.minutes_per_segment is not None:
         said = f"{plan.minutes_per_segment:g} minutes a segment"
-        return amounts(sample, segments, size).of(0, plan.n_images * plan.minutes_per_segment / 60), said
+        return project_amounts(sample, segments, size).of(0, plan.n_images * plan.minutes_per_segment / 60), said
     if plan.minutes_per_image is not None:
         hours = plan.n_images * plan.minutes_per_image / 60
-        return Range(hours, hours, hours), f"{plan.minutes_per_image:g} minutes an image"
+        return ProjectedRange(hours, hours, hours), f"{plan.minutes_per_image:g} minutes an image"
     seconds = annotations["seconds"].astype(np.float64)
     timed = np.flatnonzero(~np.isnan(seconds) & (seconds >= 0))
     if len(timed) == 0:
         return None, "no annotation says how long it took"
     which, row = np.unique(image[timed], return_inverse=True)
     mean = _per_image(seconds[timed], row) / np.bincount(row)[:, None]
-    found = amounts(Units.by(sample.of[which]), mean, size).of(0, plan.n_images / 3600)
+    found = project_amounts(SampleUnits.by(sample.of[which]), mean, size).of(0, plan.n_images / 3600)
     return found, f"the times of {len(which):,} annotated images"
 
 
@@ -232,6 +250,6 @@ def _per_image(values: Floats, image: Ints) -> Floats:
     return np.bincount(image, weights=values).astype(np.float64)[:, None]
 
 
-def _bounded(shares_: Projected) -> Projected:
+def _at_most_one(shares_: ProjectedRates) -> ProjectedRates:
     """Shares are at most 1."""
-    return Projected(shares_.value, shares_.low, np.minimum(shares_.high, 1))
+    return ProjectedRates(shares_.value, shares_.low, np.minimum(shares_.high, 1))

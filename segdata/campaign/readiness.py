@@ -4,16 +4,16 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from segdata.campaign.concord import Concord, Taken
-from segdata.campaign.likeness import Confusable
-from segdata.campaign.outlook import CategoryOutlook, Outlook, Plan
-from segdata.campaign.wording import percent, rounded_up, share_of, spoken
+from segdata.campaign.confusable_categories import ConfusablePair
+from segdata.campaign.outlook import CampaignPlan, CategoryOutlook, Outlook
+from segdata.campaign.pilot_agreement import ConfusedCategories, PilotAgreement
+from segdata.campaign.projection import percent_in_words, range_in_words, round_up, share_range_in_words
 from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category
 
-Kind = Literal[
+ReasonKind = Literal[
     "small-pilot",
     "unknown-category",
     "unused-category",
@@ -27,7 +27,7 @@ Kind = Literal[
     "no-definition",
     "no-boundary-rule",
 ]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+REASON_KINDS: tuple[ReasonKind, ...] = get_args(ReasonKind)
 _LEAST_IMAGES, _LEAST_UNITS = 20, 5  # the ranges were tried on pilots of so many: benchmarks/pilot_coverage.py
 _MOST_VOID = 0.1  # CamVid, CamSeq01 and DAVIS have 3.2 %, 1.0 % and 0.01 %; the taxonomy's max_void goes before
 _MOST_UNLABELLED = 0.05
@@ -37,25 +37,25 @@ _SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class ReadinessReason:
     """Something to do before the campaign.
 
     Attributes
     ----------
-    kind : one of `KINDS`
+    kind : one of `REASON_KINDS`
     blocks : the taxonomy is not ready because of it; else it is advice
     message : what is the matter, how much, and what to do
     categories : the names of those that it is about
     """
 
-    kind: Kind
+    kind: ReasonKind
     blocks: bool
     message: str
     categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Pilot:
+class PilotResult:
     """What a pilot says of the campaign that is to follow.
 
     Attributes
@@ -70,12 +70,12 @@ class Pilot:
     """
 
     dataset: str
-    plan: Plan
+    plan: CampaignPlan
     outlook: Outlook
-    confusable: tuple[Confusable, ...]
-    reasons: tuple[Reason, ...] = field(default=())
-    ignored: tuple[Kind, ...] = ()
-    agreement: Concord | None = None
+    confusable: tuple[ConfusablePair, ...]
+    reasons: tuple[ReadinessReason, ...] = field(default=())
+    ignored: tuple[ReasonKind, ...] = ()
+    agreement: PilotAgreement | None = None
 
     @property
     def ready(self) -> bool:
@@ -83,70 +83,72 @@ class Pilot:
         return not any(reason.blocks for reason in self.reasons)
 
 
-def judged(
+def assess_readiness(
     profile: Profile,
-    plan: Plan,
+    plan: CampaignPlan,
     found: Outlook,
-    pairs: tuple[Confusable, ...],
+    pairs: tuple[ConfusablePair, ...],
     ignore: Collection[str] = (),
-    agreement: Concord | None = None,
-) -> Pilot:
+    agreement: PilotAgreement | None = None,
+) -> PilotResult:
     """The pilot with its reasons, but those of the kinds `ignore`; raises SegdataError for a kind that is none."""
     for kind in ignore:
-        if kind not in KINDS:
-            hint = did_you_mean(kind, list(KINDS)) or f"; there are: {', '.join(KINDS)}"
+        if kind not in REASON_KINDS:
+            hint = did_you_mean(kind, list(REASON_KINDS)) or f"; there are: {', '.join(REASON_KINDS)}"
             raise SegdataError(f"no kind of reason is called {kind!r}{hint}")
     every = [
-        *_small(found),
-        *_categories(plan, found, pairs),
-        *_confusable(pairs, found.n_images),
-        *_disagreed(agreement),
-        *_emptiness(profile, found),
-        *_guideline(profile.taxonomy.categories),
+        *_size_reasons(found),
+        *_category_reasons(plan, found, pairs),
+        *_confusable_reasons(pairs, found.n_images),
+        *_disagreement_reasons(agreement),
+        *_void_reasons(profile, found),
+        *_guideline_reasons(profile.taxonomy.categories),
     ]
     kept = sorted((each for each in every if each.kind not in ignore), key=lambda each: not each.blocks)
-    ignored = tuple(each for each in KINDS if each in ignore)
-    return Pilot(profile.files, plan, found, pairs, tuple(kept), ignored, agreement)
+    ignored = tuple(each for each in REASON_KINDS if each in ignore)
+    return PilotResult(profile.files, plan, found, pairs, tuple(kept), ignored, agreement)
 
 
-def _small(found: Outlook) -> Iterator[Reason]:
+def _size_reasons(found: Outlook) -> Iterator[ReadinessReason]:
     if found.n_images < _LEAST_IMAGES:
         message = (
             f"the pilot has {count_noun(found.n_images, 'image')}; annotate {_LEAST_IMAGES} or more, drawn at random"
         )
-        yield Reason("small-pilot", True, message)
+        yield ReadinessReason("small-pilot", True, message)
     elif found.n_units < _LEAST_UNITS:
         message = (
             f"the {found.n_images} images are from "
             f"{count_noun(found.n_units, 'sequence or group', 'sequences or groups')}"
             f"; take some from {_LEAST_UNITS} or more, since images of one resemble each other"
         )
-        yield Reason("small-pilot", True, message)
+        yield ReadinessReason("small-pilot", True, message)
 
 
-def _categories(plan: Plan, found: Outlook, pairs: Sequence[Confusable]) -> Iterator[Reason]:
+def _category_reasons(plan: CampaignPlan, found: Outlook, pairs: Sequence[ConfusablePair]) -> Iterator[ReadinessReason]:
     """One for each category that cannot be trained on as things are."""
     for each in found.categories:
         where = f"{each.n_images:,} of {count_noun(found.n_images, 'image')}"
         if each.kind == "unknown":
             message = f"{each.name!r} is in {where} and not in the taxonomy; add it, or say by an alias what it is"
-            yield Reason("unknown-category", True, message, (each.name,))
+            yield ReadinessReason("unknown-category", True, message, (each.name,))
         elif each.n_images == 0:
-            least = f"at most {percent(each.share.high)} % of the images have it"
+            least = f"at most {percent_in_words(each.share.high)} % of the images have it"
             message = f"{each.name!r} is in none of {count_noun(found.n_images, 'image')}: {least}; "
-            yield Reason("unused-category", True, message + _remedy(each, found.categories, pairs), (each.name,))
+            yield ReadinessReason(
+                "unused-category", True, message + _remedy(each, found.categories, pairs), (each.name,)
+            )
         elif plan.campaign is not None and each.segments.low < plan.min_instances:
             blocks = each.segments.value < plan.min_instances
             remedy = _remedy(each, found.categories, pairs) if blocks else "a larger pilot would tell"
-            needed = f" ({rounded_up(each.images_needed)} images to be sure of them)" if each.images_needed else ""
+            needed = f" ({round_up(each.images_needed)} images to be sure of them)" if each.images_needed else ""
             message = (
-                f"{each.name!r} is in {where}: expect {spoken(each.segments)} in {plan.campaign:,} images, "
+                f"{each.name!r} is in {where}: expect {range_in_words(each.segments)} in {plan.campaign:,} images, "
                 f"{plan.min_instances:,} are wanted{needed}; {remedy}"
             )
-            yield Reason("too-few", blocks, message, (each.name,))
+            yield ReadinessReason("too-few", blocks, message, (each.name,))
 
 
-def _remedy(each: CategoryOutlook, every: Sequence[CategoryOutlook], pairs: Sequence[Confusable]) -> str:
+def _remedy(each: CategoryOutlook, every: Sequence[CategoryOutlook], pairs: Sequence[ConfusablePair]) -> str:
     """What to do about a category that is too rare: a sister or what it is mistaken for takes it in, or sampling."""
     mates = {pair.b if pair.a == each.name else pair.a for pair in pairs if each.name in (pair.a, pair.b)}
     met = [other for other in every if other is not each and other.n_images]
@@ -165,7 +167,7 @@ def _fewest_first(each: CategoryOutlook) -> int:
     return each.n_segments
 
 
-def _confusable(pairs: Sequence[Confusable], n_images: int) -> Iterator[Reason]:
+def _confusable_reasons(pairs: Sequence[ConfusablePair], n_images: int) -> Iterator[ReadinessReason]:
     closest: dict[str, float] = {}
     for pair in pairs:
         for name in (pair.a, pair.b):
@@ -179,22 +181,22 @@ def _confusable(pairs: Sequence[Confusable], n_images: int) -> Iterator[Reason]:
                 "(part_of, may_overlap, also)"
             )
             # Once may be a slip of the hand.
-            yield Reason("drawn-twice", pair.images > 1 and pair.twice >= _OFTEN * pair.of, message, names)
+            yield ReadinessReason("drawn-twice", pair.images > 1 and pair.twice >= _OFTEN * pair.of, message, names)
         alike = []
         # Where many look alike, those are named that look like nothing else so much.
         if pair.mistaken > 0 and pair.mistaken >= max(closest[pair.a], closest[pair.b]):
             by = "size, shape, place and colour" if pair.coloured else "size, shape and place"
-            alike.append(f"by {by} {percent(pair.mistaken)} % or more would be taken for the other")
+            alike.append(f"by {by} {percent_in_words(pair.mistaken)} % or more would be taken for the other")
         if pair.names:
             alike.append("their names are easily mistaken")
         if pair.colour >= 0:
             alike.append(f"their colours are close (Delta E {pair.colour:.1f})")
         if alike:
             told = f"{both}: {'; '.join(alike)}; both definitions should say which is which"
-            yield Reason("look-alike", False, told, names)
+            yield ReadinessReason("look-alike", False, told, names)
 
 
-def _disagreed(agreement: Concord | None) -> Iterator[Reason]:
+def _disagreement_reasons(agreement: PilotAgreement | None) -> Iterator[ReadinessReason]:
     """Categories on which annotators disagree whoever they are, and those that they take for each other."""
     if agreement is None:
         return
@@ -207,59 +209,66 @@ def _disagreed(agreement: Concord | None) -> Iterator[Reason]:
             message = f"annotators do not agree on {each.category!r}: {score} {value:.2f}{ends}{alone}; "
             remedy = "define it, with its boundary and pictures of what they draw differently, and annotate again"
             remedy = remedy if each.is_surely_low else "a larger pilot would tell; look at what they draw differently"
-            yield Reason("unclear-category", each.is_surely_low, message + remedy, (each.category,))
+            yield ReadinessReason("unclear-category", each.is_surely_low, message + remedy, (each.category,))
     for pair in agreement.confused:
         if pair.images > 1 and pair.share >= (_OFTEN if pair.of_segments else _DOUBTED):
-            yield _taken(pair)
+            yield _confused_reason(pair)
 
 
-def _taken(pair: Taken) -> Reason:
+def _confused_reason(pair: ConfusedCategories) -> ReadinessReason:
     """Two categories that annotators take for each other."""
     if pair.of_segments:
         often, what = True, f"{pair.segments:,} of {count_noun(pair.of_segments, 'thing')}"
     else:
-        often, what = pair.share >= _MISTAKEN, f"{percent(pair.share)} % of the rarer one's pixels"
+        often, what = pair.share >= _MISTAKEN, f"{percent_in_words(pair.share)} % of the rarer one's pixels"
     message = (
         f"{pair.a!r} and {pair.b!r}: annotators do not agree which of the two {what} are, in "
         f"{count_noun(pair.images, 'image')}; both definitions should say which is which, or merge them"
     )
-    return Reason("confused", often, message, (pair.a, pair.b))
+    return ReadinessReason("confused", often, message, (pair.a, pair.b))
 
 
-def _emptiness(profile: Profile, found: Outlook) -> Iterator[Reason]:
+def _void_reasons(profile: Profile, found: Outlook) -> Iterator[ReadinessReason]:
     limits = profile.taxonomy.max_void
     allowed = None if limits is None else limits.dataset
     most = _MOST_VOID if allowed is None else allowed
     if found.void.value > most:
         message = (
-            f"{share_of(found.void)} of the pixels are void, {100 * most:g} % "
+            f"{share_range_in_words(found.void)} of the pixels are void, {100 * most:g} % "
             f"{'may be' if allowed is not None else 'is much'}; find out what annotators give up on, and give it a "
             "category or a rule"
         )
-        yield Reason("void", True, message)
+        yield ReadinessReason("void", True, message)
     if profile.is_exhaustive and found.unlabelled.value > _MOST_UNLABELLED:
         message = (
-            f"{share_of(found.unlabelled)} of the pixels are unlabelled, and all should be labelled; find out what has "
-            "no category yet"
+            f"{share_range_in_words(found.unlabelled)} of the pixels are unlabelled, and all should be labelled; "
+            "find out what has no category yet"
         )
-        yield Reason("unlabelled", profile.coverage.declared, message)
+        yield ReadinessReason("unlabelled", profile.coverage.declared, message)
 
 
-def _guideline(categories: Sequence[Category]) -> Iterator[Reason]:
+def _guideline_reasons(categories: Sequence[Category]) -> Iterator[ReadinessReason]:
     written = [each for each in categories if not (each.definition or "").startswith("drafted:")]
     without = [each.name for each in categories if each not in written or not each.definition]
     if without:
-        message = f"{count_noun(len(without), 'category')} without a definition: {_names(without)}; write down what "
-        yield Reason("no-definition", True, message + "belongs to each, or everybody decides alone", tuple(without))
+        message = (
+            f"{count_noun(len(without), 'category')} without a definition: {_first_names(without)}; write down what "
+        )
+        yield ReadinessReason(
+            "no-definition", True, message + "belongs to each, or everybody decides alone", tuple(without)
+        )
     drawn = [each for each in categories if each.kind != "void"]
     without = [each.name for each in drawn if not each.boundary_rule]
     if without:
-        message = (
-            f"{count_noun(len(without), 'category')} without a boundary_rule: {_names(without)}; say where outlines "
+        message = f"{count_noun(len(without), 'category')} without a boundary_rule: {_first_names(without)}; "
+        yield ReadinessReason(
+            "no-boundary-rule",
+            False,
+            message + "say where outlines run, or each annotator draws them elsewhere",
+            tuple(without),
         )
-        yield Reason("no-boundary-rule", False, message + "run, or each annotator draws them elsewhere", tuple(without))
 
 
-def _names(names: Sequence[str]) -> str:
+def _first_names(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more

@@ -67,12 +67,12 @@ def plan(
     often a delivery is accepted of which so many images are defective, and
     what is left of the defects where rejected deliveries are mended.
     """
-    from segdata.api.acceptance import Quality
+    from segdata.api.acceptance import DeliveryQuality
     from segdata.cli.output import emit, make_console
     from segdata.report.acceptance import plan_text
     from segdata.report.acceptance_json import plan_json
 
-    quality = Quality(aql, limit, producer_risk, consumer_risk)
+    quality = DeliveryQuality(aql, limit, producer_risk, consumer_risk)
     found = quality.plan(lot)
     emit(plan_json(found, quality) if report == "json" else plan_text(found, quality, make_console(output)), output)
     return 0
@@ -127,14 +127,14 @@ def judge(
 
     Exits with 1 where the delivery is not accepted.
     """
-    from segdata.api.acceptance import Quality, accept
+    from segdata.api.acceptance import DeliveryQuality, accept
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
     from segdata.report.acceptance import to_text
     from segdata.report.acceptance_json import to_json
 
     protect_inputs(output, opening.inputs(delivery, gold))
-    quality = Quality(aql, limit, producer_risk, consumer_risk)
+    quality = DeliveryQuality(aql, limit, producer_risk, consumer_risk)
     opened = opening.read(delivery), opening.read(gold)
     with progress_bar("acceptance", len(opened[1])) as done:
         found = accept(

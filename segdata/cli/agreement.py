@@ -142,12 +142,12 @@ def _report(form: str, found: "AgreementRun", typed: list[str], paper: "Console"
 
         return to_json(found.agreement)
     if form == "csv":
-        from segdata.report.agreement_csv import to_csv
+        from segdata.report.agreement.spreadsheet import to_csv
 
         return to_csv(found.agreement)
     if form == "html":
         return _html(found, typed, fail_on, jobs)
-    from segdata.report.agreement_text import to_text
+    from segdata.report.agreement.text import to_text
 
     return to_text(found.agreement, found.tables, typed, paper, fail_on)
 
@@ -156,11 +156,11 @@ def _html(found: "AgreementRun", typed: list[str], fail_on: FailOn, jobs: int) -
     """The report as one HTML file, with pictures of the worst images and findings."""
     from segdata.api.scorecard import scorecard_of_agreement
     from segdata.formats.shared.images import image_limits
-    from segdata.report.html.agreement import pictures, to_html
+    from segdata.report.html.agreement import draw_pictures, to_html
 
     scored = scorecard_of_agreement(found)
     with image_limits():
-        drawn = pictures(found.dataset, found.tables, found.agreement.findings, jobs, scored.cards)
+        drawn = draw_pictures(found.dataset, found.tables, found.agreement.findings, jobs, scored.cards)
     return to_html(found.agreement, found.tables, drawn, typed, fail_on, scored)
 
 

@@ -106,7 +106,7 @@ def _html(scored: "ScorecardRun", typed: list[str], jobs: int) -> str:
     """The report as one HTML file, with pictures of the worst examples."""
     from segdata.formats.shared.images import image_limits
     from segdata.report.html.agreement_pictures import example_pictures
-    from segdata.report.html.scorecard import to_html
+    from segdata.report.html.cards import to_html
 
     with image_limits():
         drawn = example_pictures(scored.dataset, scored.opposed, scored.scorecard.cards, jobs)

@@ -99,8 +99,8 @@ class PanelAssessment:
 
     Attributes
     ----------
-    disputes : segments that annotators do not agree on; see `segdata.agreement.disputes`
-    biases : annotator x category x kind, tested against chance; see `segdata.agreement.habits.bias`
+    disputes : segments that annotators do not agree on; see `segdata.agreement.disagreements`
+    biases : annotator x category x kind, tested against chance; see `segdata.agreement.annotator_bias`
     unclear : category, value, low, high (agreement of all), best (without the annotator who lowers it most), without
         (that annotator), clusters
     repeats : annotator, value, low, high (agreement with their own earlier work), others (agreement of different

@@ -4,17 +4,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.agreement.gold.delivery import Inspected, Inspection, Quality
-from segdata.agreement.statistics.acceptance import Sampling, operating_curve
+from segdata.agreement.acceptance import DeliveryQuality, InspectedImage, Inspection, SamplingPlan, operating_curve
 from segdata.core.errors import count_noun
-from segdata.report.agreement.numbers import tolerance
+from segdata.report.agreement.wording import tolerance_in_words
 from segdata.report.console import Console, shorten, table
 
 _SHOWN = 10  # images of a text report
 _STEPS = 11  # of the operating curve
 
 
-def plan_text(plan: Sampling, quality: Quality, paper: Console) -> str:
+def plan_text(plan: SamplingPlan, quality: DeliveryQuality, paper: Console) -> str:
     """What to inspect, and what becomes of deliveries of any quality."""
     of = "a delivery" if plan.lot is None else f"{plan.lot:,} images"
     lines = [paper.paint("segdata acceptance plan", "bold")]
@@ -24,13 +23,13 @@ def plan_text(plan: Sampling, quality: Quality, paper: Console) -> str:
     return "\n".join([*lines, "", *_curve(plan)]) + "\n"
 
 
-def to_text(found: Inspection, quality: Quality, paper: Console) -> str:
+def to_text(found: Inspection, quality: DeliveryQuality, paper: Console) -> str:
     """Accepted or not, why, how sure that is, and the worst images."""
     style = {"accepted": "good", "rejected": "error", "undecided": "warning"}[found.decision]
     lines = [paper.paint("segdata acceptance judge", "bold"), "  " + paper.paint(found.decision, style)]
     for said in _reasons(found, quality):
         lines += paper.wrap(said, "  ")
-    lines += paper.wrap(f"tolerance of boundaries: {tolerance(found.tolerance)}", "  ", style="dim")
+    lines += paper.wrap(f"tolerance of boundaries: {tolerance_in_words(found.tolerance)}", "  ", style="dim")
     if found.missing:
         names = ", ".join(found.missing[:3]) + (" …" if len(found.missing) > 3 else "")
         lines += paper.wrap(
@@ -42,7 +41,7 @@ def to_text(found: Inspection, quality: Quality, paper: Console) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _reasons(found: Inspection, quality: Quality) -> Iterator[str]:
+def _reasons(found: Inspection, quality: DeliveryQuality) -> Iterator[str]:
     n = len(found.inspected)
     if not n:
         yield f"no gold image of the {found.lot:,} images delivered came back in its size: nothing was inspected"
@@ -66,7 +65,7 @@ def _reasons(found: Inspection, quality: Quality) -> Iterator[str]:
         yield f"to keep both risks, hide {found.needed.sample:,} and allow {found.needed.accept:,}"
 
 
-def _risks(plan: Sampling, quality: Quality) -> str:
+def _risks(plan: SamplingPlan, quality: DeliveryQuality) -> str:
     good, bad = (float(plan.chance(rate)) for rate in (quality.acceptable, quality.limit))
     return (
         f"a delivery with {quality.acceptable:.2%} defects is rejected in {1 - good:.1%} of cases, one with "
@@ -74,7 +73,7 @@ def _risks(plan: Sampling, quality: Quality) -> str:
     )
 
 
-def _curve(plan: Sampling) -> list[str]:
+def _curve(plan: SamplingPlan) -> list[str]:
     """The operating curve, in a few steps."""
     every = operating_curve(plan)
     some = every.take(np.linspace(0, len(every) - 1, _STEPS).astype(np.int64))
@@ -95,7 +94,7 @@ def _images(found: Inspection, paper: Console) -> list[str]:
     return [shorten(line, paper.width) for line in lines] + ([f"… and {more:,} more"] if more else [])
 
 
-def _row(each: Inspected) -> list[str]:
+def _row(each: InspectedImage) -> list[str]:
     what = f"{each.metric} of {each.category or 'all'}" if each.metric else "nothing to draw"
     value, bar = (f"{number:.3f}" if number == number else "" for number in (each.value, each.bar))
     return [

@@ -6,8 +6,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from segdata.agreement.gold.delivery import Decision, Inspection, Quality
-from segdata.agreement.statistics.acceptance import Sampling, operating_curve
+from segdata.agreement.acceptance import AcceptanceDecision, DeliveryQuality, Inspection, SamplingPlan, operating_curve
 from segdata.report.agreement_types import Count, Share, Tolerances, tolerances
 from segdata.report.json_format import format_json, replace_nan
 
@@ -75,7 +74,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     version: Literal[1]
-    decision: Decision
+    decision: AcceptanceDecision
     lot: Count
     inspected: tuple[Inspected, ...]
     wrong: Count
@@ -90,7 +89,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: Tolerances
 
 
-def plan_json(plan: Sampling, quality: Quality) -> str:
+def plan_json(plan: SamplingPlan, quality: DeliveryQuality) -> str:
     """A plan for programs, with 51 points of the curve."""
     found = operating_curve(plan)
     curve = {name: np.round(found[name], 6).tolist() for name in ("rate", "accepted", "outgoing")}
@@ -98,7 +97,7 @@ def plan_json(plan: Sampling, quality: Quality) -> str:
     return _text(msgspec.convert(report, Plan))
 
 
-def to_json(found: Inspection, quality: Quality) -> str:
+def to_json(found: Inspection, quality: DeliveryQuality) -> str:
     """A judgement for programs; what is undefined is null."""
     rows = [{**asdict(each), "defective": each.defective} for each in found.inspected]
     report = {"version": VERSION, **asdict(found), "inspected": rows, "quality": asdict(quality)}

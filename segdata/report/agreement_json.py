@@ -5,20 +5,20 @@ from typing import Any
 
 import msgspec
 
-from segdata.agreement.summary.agreed import (
+from segdata.agreement.results import (
     Agreement,
     AnnotatorBias,
-    By,
     CategoryAgreement,
-    Contrasted,
-    Disagreement,
+    DisagreementCauses,
     PairAgreement,
-    Planned,
-    Unchanged,
-    Value,
+    PairContrast,
+    ProposedTolerance,
+    SampleSize,
+    StratifiedAgreement,
+    UnchangedShare,
     VolumeAgreement,
 )
-from segdata.agreement.summary.proposed import ProposedTolerance
+from segdata.agreement.results import Score as Value
 from segdata.report.agreement_types import (
     VERSION,
     Accepted,
@@ -100,7 +100,7 @@ def _bias(each: AnnotatorBias) -> Bias:
     )
 
 
-def _due(each: Disagreement) -> Due:
+def _due(each: DisagreementCauses) -> Due:
     shares = {name: round_number(getattr(each, name)) for name in ("missed", "extra", "confused", "boundary")}
     return Due(a=each.a, b=each.b, category=each.category, pixels=each.pixels, **shares)
 
@@ -129,7 +129,7 @@ def _sizes(each: VolumeAgreement) -> Sizes:
     )
 
 
-def _portions(found: By) -> Portions:
+def _portions(found: StratifiedAgreement) -> Portions:
     return Portions(
         column=found.column,
         strata=tuple(
@@ -149,7 +149,7 @@ def _portions(found: By) -> Portions:
     )
 
 
-def _need(each: Planned) -> Need:
+def _need(each: SampleSize) -> Need:
     return Need(
         score=each.score,
         category=each.category,
@@ -163,7 +163,7 @@ def _need(each: Planned) -> Need:
     )
 
 
-def _contrast(each: Contrasted) -> Contrast:
+def _contrast(each: PairContrast) -> Contrast:
     return Contrast(
         first=each.first,
         second=each.second,
@@ -175,7 +175,7 @@ def _contrast(each: Contrasted) -> Contrast:
     )
 
 
-def _accepted(each: Unchanged) -> Accepted:
+def _accepted(each: UnchangedShare) -> Accepted:
     return Accepted(
         annotator=each.annotator,
         model=each.model,

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from segdata.agreement.boundaries.surfaces import Tolerance
-from segdata.agreement.summary.meanings import OF_ALL, OF_CATEGORIES, OF_PAIRS
+from segdata.agreement.scores import CATEGORY_SCORES, OVERALL_SCORES, PAIR_SCORES
+from segdata.agreement.surface_distances import Tolerance
 from segdata.report.findings_json import FindingRow
 
 VERSION: Literal[1] = 1
@@ -38,20 +38,20 @@ def scores_of(name: str, meanings: Mapping[str, str], first: list[tuple[str, Any
 
 Pair = scores_of(
     "Pair",
-    OF_PAIRS,
+    PAIR_SCORES,
     [("a", str), ("b", str), ("images", Count), ("clusters", Count)],
     "Two annotators, the images that both annotated, and in how many sequences, patients or scenes these are.",
 )
-Overall = scores_of("Overall", OF_ALL, [], "All annotators together.")
+Overall = scores_of("Overall", OVERALL_SCORES, [], "All annotators together.")
 Category = scores_of(
     "Category",
-    OF_CATEGORIES,
+    CATEGORY_SCORES,
     [("category", str), ("id", int), ("kind", str), ("images", Count)],
     "One category over all pairs of annotators; `images`: in how many of their images one of the two drew it.",
 )
 Portion = scores_of(
     "Portion",
-    {name: OF_ALL[name] for name in OF_ALL if name in OF_PAIRS},
+    {name: OVERALL_SCORES[name] for name in OVERALL_SCORES if name in PAIR_SCORES},
     [("name", str), ("images", Count), ("pairs", Count)],
     "A portion of the images, the pairs of annotations in it, and its scores.",
 )

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from segdata.agreement.consensus.leave_one_out import AgainstOthers, OfCategory
-from segdata.agreement.consensus.made import Consensus
+from segdata.agreement.consensus_dataset import Consensus
+from segdata.agreement.leave_one_out import AgainstOthers, CategoryAgainstOthers
 from segdata.core.errors import count_noun
-from segdata.report.agreement.numbers import listed, percent, shown, with_interval
+from segdata.report.agreement.wording import format_percent, format_score, join_words, score_with_interval
 from segdata.report.console import Console, shorten, table
 
 _METHODS = {
@@ -22,9 +22,9 @@ def to_text(found: Consensus, paper: Console) -> str:
     """What was written, what is undecided, and a line for each annotator against the others."""
     said = f"{found.target}: {count_noun(found.n_images, 'image')}, {count_noun(found.n_segments, 'segment')}"
     lines = [f"{paper.paint('written', 'good')} {said}"]
-    share = "" if found.min_support == 0.5 else f", each with more than {percent(found.min_support)} behind it"
+    share = "" if found.min_support == 0.5 else f", each with more than {format_percent(found.min_support)} behind it"
     facts = {
-        "consensus": f"of {listed(found.annotators, 6)}, by {_METHODS[found.method]}{share}",
+        "consensus": f"of {join_words(found.annotators, 6)}, by {_METHODS[found.method]}{share}",
         "drawn": f"{count_noun(found.n_drawn, 'segment')} by all of them",
         "undecided": _undecided(found),
         "left out": _left_out(found),
@@ -44,7 +44,7 @@ def to_text(found: Consensus, paper: Console) -> str:
 def _undecided(found: Consensus) -> str:
     if not found.n_regions:
         return "nothing"
-    share = percent(found.pixels_undecided / max(found.pixels_labelled, 1))
+    share = format_percent(found.pixels_undecided / max(found.pixels_labelled, 1))
     where = f"{count_noun(found.pixels_undecided, 'pixel')} in {count_noun(found.n_regions, 'region')}, "
     where += f"{share} of what anybody labelled"
     if found.void is None:
@@ -59,14 +59,14 @@ def _left_out(found: Consensus) -> str:
         parts.append(f"{count_noun(found.n_rejected, 'thing')} that too few drew")
     if found.n_disputed:
         parts.append(f"{count_noun(found.n_disputed, 'thing')} in dispute, whose pixels are undecided")
-    return listed(parts)
+    return join_words(parts)
 
 
 def _alone(found: Consensus) -> str:
     if not found.alone:
         return ""
     said = f"{count_noun(len(found.alone), 'image')} that fewer than two annotated"
-    return f"{said} {'is' if len(found.alone) == 1 else 'are'} not annotated: {listed(found.alone, 3)}"
+    return f"{said} {'is' if len(found.alone) == 1 else 'are'} not annotated: {join_words(found.alone, 3)}"
 
 
 def _defects(found: Consensus, paper: Console) -> Iterator[str]:
@@ -105,11 +105,11 @@ def _against(found: Consensus, paper: Console) -> Iterator[str]:
     for each in found.against:
         known = sorted(each.categories, key=_value)[:_WORST]
         if len(each.categories) > 1:
-            told = ", ".join(f"{of.category} {with_interval(of.score, of.value)}" for of in known)
+            told = ", ".join(f"{of.category} {score_with_interval(of.score, of.value)}" for of in known)
             yield from paper.wrap(f"{each.annotator}, least with the others: {told}", "", "  ")
 
 
-def _value(each: OfCategory) -> float:
+def _value(each: CategoryAgainstOthers) -> float:
     return each.value.value
 
 
@@ -117,10 +117,10 @@ def _row(each: AgainstOthers, things: bool) -> list[str]:
     cells = [
         shorten(each.annotator, 20),
         f"{each.images:,}",
-        with_interval("iou_micro", each.scores["iou_micro"]),
-        shown("missed", each.missed.value),
-        shown("extra", each.extra.value),
-        shown("offset", each.boundary_offset.value, signed=True),
+        score_with_interval("iou_micro", each.scores["iou_micro"]),
+        format_score("missed", each.missed.value),
+        format_score("extra", each.extra.value),
+        format_score("offset", each.boundary_offset.value, signed=True),
     ]
-    cells[3:3] = [with_interval("f1", each.scores["f1"])] if things else []
+    cells[3:3] = [score_with_interval("f1", each.scores["f1"])] if things else []
     return cells

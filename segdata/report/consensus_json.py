@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from segdata.agreement.boundaries.surfaces import Tolerance
-from segdata.agreement.consensus.leave_one_out import AgainstOthers
-from segdata.agreement.consensus.made import Consensus, Undecided
-from segdata.agreement.consensus.method import Name
+from segdata.agreement.consensus import MethodName
+from segdata.agreement.consensus_dataset import Consensus, UndecidedAs
+from segdata.agreement.leave_one_out import AgainstOthers
+from segdata.agreement.surface_distances import Tolerance
 from segdata.report.agreement_json import score_of
 from segdata.report.agreement_types import Count, Score, Tolerances, tolerances
 from segdata.report.json_format import format_json
@@ -75,9 +75,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     version: Literal[1]
     target: str
-    method: Name
+    method: MethodName
     min_support: float
-    undecided: Undecided
+    undecided: UndecidedAs
     annotators: tuple[str, ...]
     images: Count
     segments: Count

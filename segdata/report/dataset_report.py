@@ -13,14 +13,14 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from segdata.agreement.statistics.rates import wilson
-from segdata.agreement.summary.agreed import Agreement
-from segdata.campaign.costs import USUAL, Costs
+from segdata.agreement.rates import wilson_interval
+from segdata.agreement.results import Agreement
+from segdata.campaign.costs import USUAL_SHARE, Costs
 from segdata.core.errors import count_noun
 from segdata.core.finding import Severity
 from segdata.core.validation import Validation
 from segdata.measure.summary import Summary
-from segdata.report.agreement.points import Conclusion
+from segdata.report.agreement.wording import Conclusion
 from segdata.report.console import Console, shorten
 from segdata.report.flag_json import FlagReport
 from segdata.report.label_errors import ErrorRow, LabelErrors, in_words
@@ -171,7 +171,7 @@ def _review(found: ReviewProgress | None, errors: LabelErrors | None) -> Iterato
     for rule in found.rules:
         is_rule = not rule.code.startswith(FLAG_CODES)  # what flag tells was chosen, in part by lot
         if is_rule and rule.decided >= _MIN_DECISIONS and rule.right / rule.decided < _LOW_PRECISION:
-            _, high = (float(each) for each in wilson(np.array(rule.right), np.array(rule.decided)))
+            _, high = (float(each) for each in wilson_interval(np.array(rule.right), np.array(rule.decided)))
             yield QualityPoint(
                 "review",
                 "info",
@@ -204,7 +204,7 @@ def _cost(found: Costs | None) -> Iterator[QualityPoint]:
     paid = "" if amount is None else f", {amount:,.0f} {found.currency}".rstrip()
     yield QualityPoint("cost", "info", f"{format_hours(total)} of work{paid}", f"{spent}.")
     if found.assurance and (found.assumed or found.known == 1):  # else most of the work may not be in it
-        low, high = USUAL
+        low, high = USUAL_SHARE
         usual = f"{low:.0%} to {high:.0%} are usual"
         where = "within" if low <= found.share <= high else "below" if found.share < low else "above"
         yield QualityPoint(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
-from segdata.agreement.gold.evaluation import SCORES, CategoryEvaluation, Evaluation
+from segdata.agreement.evaluation import EVALUATION_SCORES, CategoryEvaluation, Evaluation
 from segdata.core.errors import count_noun
 from segdata.report.console import Console, shorten, table
 
@@ -45,7 +45,7 @@ def to_csv(found: Sequence[Evaluation]) -> str:
 
 
 def _scores(each: Evaluation, paper: Console) -> Iterator[str]:
-    for name, meaning in SCORES.items():
+    for name, meaning in EVALUATION_SCORES.items():
         value = each.scores[name]
         ends = "" if math.isnan(value.low) else f" ({value.low:.3f} to {value.high:.3f})"
         yield from paper.wrap(f"{name:<5}{_rounded(value.value)}{ends}  {meaning}", "  ", "       ")

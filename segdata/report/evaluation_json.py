@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from segdata.agreement.gold.evaluation import SCORES, Evaluation
+from segdata.agreement.evaluation import EVALUATION_SCORES, Evaluation
 from segdata.report.agreement_types import Count, scores_of
 from segdata.report.json_format import format_json, replace_nan
 
 VERSION: Literal[1] = 1
 Scores = scores_of(
-    "Scores", SCORES, [], "A model's figures over all categories, with intervals over clusters of images."
+    "Scores", EVALUATION_SCORES, [], "A model's figures over all categories, with intervals over clusters of images."
 )
 
 

@@ -4,17 +4,16 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import get_args
 
-from segdata.campaign.concord import Concord
 from segdata.campaign.outlook import CategoryOutlook, Outlook
-from segdata.campaign.projection import Range
-from segdata.campaign.readiness import Kind, Pilot, Reason
-from segdata.campaign.wording import percent, rounded_up, share_of, spoken
+from segdata.campaign.pilot_agreement import PilotAgreement
+from segdata.campaign.projection import ProjectedRange, percent_in_words, range_in_words, round_up, share_range_in_words
+from segdata.campaign.readiness import PilotResult, ReadinessReason, ReasonKind
 from segdata.core.errors import count_noun
-from segdata.report.agreement.numbers import listed, shown
+from segdata.report.agreement.wording import format_score, join_words
 from segdata.report.console import Console, display_width, shorten, table
 
 FIRST = 3  # reasons of each kind that are shown
-_HEADINGS: dict[Kind, str] = {
+_HEADINGS: dict[ReasonKind, str] = {
     "small-pilot": "the pilot is too small",
     "unknown-category": "categories that the taxonomy lacks",
     "unused-category": "categories that no image has",
@@ -28,10 +27,10 @@ _HEADINGS: dict[Kind, str] = {
     "no-definition": "categories without a definition",
     "no-boundary-rule": "categories without a boundary rule",
 }
-assert set(_HEADINGS) == set(get_args(Kind))
+assert set(_HEADINGS) == set(get_args(ReasonKind))
 
 
-def to_text(found: Pilot, paper: Console) -> str:
+def to_text(found: PilotResult, paper: Console) -> str:
     """What the campaign will hold, a line per category, and last the verdict with its reasons."""
     lines = [paper.paint(f"segdata pilot {shorten(found.dataset, paper.width - 14)}", "bold"), *_whole(found, paper)]
     lines += ["", *_categories(found, paper)]
@@ -44,7 +43,7 @@ def to_text(found: Pilot, paper: Console) -> str:
     return "\n".join([*lines, "", *_verdict(found, paper)]) + "\n"
 
 
-def _whole(found: Pilot, paper: Console) -> Iterator[str]:
+def _whole(found: PilotResult, paper: Console) -> Iterator[str]:
     outlook, plan = found.outlook, found.plan
     alone = outlook.n_units == outlook.n_images
     from_ = "" if alone else f" of {count_noun(outlook.n_units, 'sequence or group', 'sequences or groups')}"
@@ -52,8 +51,8 @@ def _whole(found: Pilot, paper: Console) -> Iterator[str]:
         "pilot": f"{count_noun(outlook.n_images, 'annotated image')}{from_}",
         "campaign": f"{plan.n_images:,} images" + ("" if plan.campaign else ", since --campaign does not say how many"),
         "wanted": f"{count_noun(plan.min_instances, 'instance')} of each category",
-        "instances": spoken(outlook.segments),
-        "void": f"{share_of(outlook.void)} of the pixels" if outlook.void.high else "none",
+        "instances": range_in_words(outlook.segments),
+        "void": f"{share_range_in_words(outlook.void)} of the pixels" if outlook.void.high else "none",
         "work": _work(outlook),
         "cost": None if outlook.cost is None else _span(outlook.cost),
     }
@@ -69,14 +68,14 @@ def _work(outlook: Outlook) -> str:
     return f"{_span(hours)} hours with one annotation an image, by {outlook.timed_by}"
 
 
-def _span(found: Range) -> str:
+def _span(found: ProjectedRange) -> str:
     """A range of hours or money; one number where that is known."""
     digits = 1 if found.low < 10 else 0
     low, high = f"{found.low:,.{digits}f}", f"{found.high:,.{digits}f}"
     return low if low == high else f"{low} to {high}"
 
 
-def _categories(found: Pilot, paper: Console) -> Iterator[str]:
+def _categories(found: PilotResult, paper: Console) -> Iterator[str]:
     plan = found.plan
     heads = ("category", "pilot", "of images", f"in {plan.n_images:,}", f"for {plan.min_instances:,}")
     rows = [_row(each) for each in found.outlook.categories]
@@ -95,9 +94,9 @@ def _categories(found: Pilot, paper: Console) -> Iterator[str]:
     yield from paper.wrap(said, style="dim")
 
 
-def _agreement(found: Concord, paper: Console) -> Iterator[str]:
+def _agreement(found: PilotAgreement, paper: Console) -> Iterator[str]:
     """How well annotators agree, a line per category."""
-    among = f"{count_noun(found.images, 'image')} of {listed(found.annotators, 3)}"
+    among = f"{count_noun(found.images, 'image')} of {join_words(found.annotators, 3)}"
     yield from paper.pieces(("agreement", "bold"), (f"on {among}", None))
     rows = []
     for each in found.categories:
@@ -106,9 +105,9 @@ def _agreement(found: Concord, paper: Console) -> Iterator[str]:
             [
                 shorten(each.category, 30),
                 "F1" if each.score == "f1" else "Dice",
-                shown(each.score, each.value.value),
-                f"{shown(each.score, low)} to {shown(each.score, high)}" if low == low else "-",
-                f"{shown(each.score, each.best)} ({each.without})" if each.without else "-",
+                format_score(each.score, each.value.value),
+                f"{format_score(each.score, low)} to {format_score(each.score, high)}" if low == low else "-",
+                f"{format_score(each.score, each.best)} ({each.without})" if each.without else "-",
             ]
         )
     head, *lines = table(("category", "score", "value", "19 of 20 times", "without"), rows, left=(0, 1))
@@ -123,13 +122,13 @@ def _row(each: CategoryOutlook) -> list[str]:
     return [
         each.name,
         f"{each.n_images:,}",
-        f"{percent(share.low)} to {percent(share.high)}",
+        f"{percent_in_words(share.low)} to {percent_in_words(share.high)}",
         f"{each.segments.low:,.0f} to {each.segments.high:,.0f}",
-        "-" if needed is None else rounded_up(needed),
+        "-" if needed is None else round_up(needed),
     ]
 
 
-def _reasons(reasons: Sequence[Reason], style: str, paper: Console) -> Iterator[str]:
+def _reasons(reasons: Sequence[ReadinessReason], style: str, paper: Console) -> Iterator[str]:
     for kind, group in groupby(sorted(reasons, key=_place), key=lambda reason: reason.kind):
         listed = list(group)
         number = f" ({len(listed):,})" if len(listed) > 1 else ""
@@ -142,11 +141,11 @@ def _reasons(reasons: Sequence[Reason], style: str, paper: Console) -> Iterator[
             yield from paper.wrap(f"so too: {', '.join(rest[: 2 * FIRST])}{more}", "  - ", "    ", "dim")
 
 
-def _place(reason: Reason) -> int:
+def _place(reason: ReadinessReason) -> int:
     return list(_HEADINGS).index(reason.kind)
 
 
-def _verdict(found: Pilot, paper: Console) -> Iterator[str]:
+def _verdict(found: PilotResult, paper: Console) -> Iterator[str]:
     blocking = [reason for reason in found.reasons if reason.blocks]
     kinds = list(dict.fromkeys(reason.kind for reason in sorted(blocking, key=_place)))
     ignored = f" (ignored: {', '.join(found.ignored)})" if found.ignored else ""

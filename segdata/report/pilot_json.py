@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from segdata.campaign.concord import Concord
-from segdata.campaign.likeness import Confusable
+from segdata.campaign.confusable_categories import ConfusablePair
 from segdata.campaign.outlook import CategoryOutlook
-from segdata.campaign.projection import Range
-from segdata.campaign.readiness import Kind, Pilot
+from segdata.campaign.pilot_agreement import PilotAgreement
+from segdata.campaign.projection import ProjectedRange
+from segdata.campaign.readiness import PilotResult, ReasonKind
 from segdata.report.json_format import format_json, round_number
 
 VERSION: Literal[1] = 1
@@ -137,7 +137,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 class Because(msgspec.Struct, frozen=True, kw_only=True):
     """Something to do first; the taxonomy is not ready because of those that block, the others are advice."""
 
-    kind: Kind
+    kind: ReasonKind
     blocks: bool
     categories: tuple[str, ...]
     message: str
@@ -155,11 +155,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     categories: tuple[Category, ...]
     confusable: tuple[Pair, ...]
     reasons: tuple[Because, ...]
-    ignored: tuple[Kind, ...]
+    ignored: tuple[ReasonKind, ...]
     agreement: Agreement | None
 
 
-def to_json(found: Pilot) -> str:
+def to_json(found: PilotResult) -> str:
     """The report as JSON, a line per category, pair and reason; the same input gives the same text."""
     plan, outlook = found.plan, found.outlook
     report = Report(
@@ -212,7 +212,7 @@ def _category(each: CategoryOutlook) -> Category:
     )
 
 
-def _pair(each: Confusable) -> Pair:
+def _pair(each: ConfusablePair) -> Pair:
     return Pair(
         a=each.a,
         b=each.b,
@@ -226,7 +226,7 @@ def _pair(each: Confusable) -> Pair:
     )
 
 
-def _agreement(found: Concord) -> Agreement:
+def _agreement(found: PilotAgreement) -> Agreement:
     return Agreement(
         annotators=found.annotators,
         images=found.images,
@@ -260,5 +260,5 @@ def _agreement(found: Concord) -> Agreement:
     )
 
 
-def _span(found: Range) -> Span:
+def _span(found: ProjectedRange) -> Span:
     return Span(*map(round_number, found))

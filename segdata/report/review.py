@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from segdata.agreement.statistics.rates import wilson
+from segdata.agreement.rates import wilson_interval
 from segdata.core.errors import count_noun
 from segdata.core.finding import VERDICTS, Decision, Verdict
 from segdata.report.console import Console, display_width, shorten, table
@@ -114,7 +114,7 @@ def _rules(found: ReviewProgress, paper: Console) -> Iterator[str]:
 def _rule_cells(rule: RuleProgress) -> list[str]:
     share, interval = "", ""
     if rule.decided:
-        low, high = (float(end) for end in wilson(np.array(float(rule.right)), np.array(float(rule.decided))))
+        low, high = (float(end) for end in wilson_interval(np.array(float(rule.right)), np.array(float(rule.decided))))
         share, interval = f"{rule.right / rule.decided:.0%}", f"{low:.0%} to {high:.0%}"
     name = "all of flag" if rule.name == "flag" else f"{rule.code} {rule.name}"
     numbers = (rule.open, rule.decided, share, interval, rule.unsure, rule.disputed)
@@ -390,7 +390,7 @@ def _rule_row(rule: RuleProgress) -> RuleRow:
     ends: tuple[float | None, float | None] = (None, None)
     if rule.decided:
         value = rule.right / rule.decided
-        low, high = wilson(np.array(float(rule.right)), np.array(float(rule.decided)))
+        low, high = wilson_interval(np.array(float(rule.right)), np.array(float(rule.decided)))
         ends = float(low), float(high)
     return RuleRow(
         code=rule.code,

@@ -5,10 +5,10 @@ import io
 import math
 from collections.abc import Sequence
 
-from segdata.agreement.gold.review import Review, Rework
-from segdata.agreement.summary.agreed import Value
+from segdata.agreement.results import Score
+from segdata.agreement.rework import ReworkCounts, ReworkSummary
 from segdata.core.errors import count_noun
-from segdata.report.agreement.numbers import tolerance, tolerance_cells
+from segdata.report.agreement.wording import tolerance_cells, tolerance_in_words
 from segdata.report.console import Console, shorten, table
 
 _EXPLAINED = (  # {}: the tolerance
@@ -20,7 +20,7 @@ _RATES = ("rework", "pixels", "passed")
 _COUNTS = ("images", "segments", "deleted", "added", "recategorised", "moved")
 
 
-def to_text(found: Review, paper: Console) -> str:
+def to_text(found: ReworkSummary, paper: Console) -> str:
     """Everybody's work first, then each annotator's; of each all categories, then the most corrected ones."""
     lines = [paper.paint("segdata rework", "bold")]
     said = f"{count_noun(found.images, 'annotation')} before and after a review"
@@ -32,11 +32,11 @@ def to_text(found: Review, paper: Console) -> str:
         if annotator is not None and len({each.annotator for each in found.rows}) == 2:
             continue  # everybody is one person
         lines += ["", paper.paint(f"  {annotator or 'all annotators'}", "bold"), *_rows(rows, paper)]
-    lines += ["", *paper.wrap(_EXPLAINED.format(tolerance(found.tolerance)), "  ", style="dim")]
+    lines += ["", *paper.wrap(_EXPLAINED.format(tolerance_in_words(found.tolerance)), "  ", style="dim")]
     return "\n".join(lines) + "\n"
 
 
-def to_csv(found: Review) -> str:
+def to_csv(found: ReworkSummary) -> str:
     """A line for each annotator and category; an empty name stands for all of them."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -50,7 +50,7 @@ def to_csv(found: Review) -> str:
     return out.getvalue()
 
 
-def _rows(rows: Sequence[Rework], paper: Console) -> list[str]:
+def _rows(rows: Sequence[ReworkCounts], paper: Console) -> list[str]:
     ordered = [rows[0], *sorted(rows[1:], key=lambda each: (-each.rework.value, each.category or ""))]
     cells = [
         [
@@ -65,7 +65,7 @@ def _rows(rows: Sequence[Rework], paper: Console) -> list[str]:
     return [f"  {line}" for line in table(heads, cells)]
 
 
-def _share(value: Value) -> str:
+def _share(value: Score) -> str:
     if math.isnan(value.value):
         return "-"
     ends = "" if math.isnan(value.low) else f" {value.low:.0%}-{value.high:.0%}"

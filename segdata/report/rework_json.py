@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from segdata.agreement.gold.review import Review
+from segdata.agreement.rework import ReworkSummary
 from segdata.report.agreement_types import Count, Score, Share, Tolerances, tolerances
 from segdata.report.json_format import format_json, replace_nan
 
@@ -54,12 +54,12 @@ class Report(Reviewed, frozen=True, kw_only=True):
     version: Literal[1]
 
 
-def reviewed(found: Review) -> dict[str, Any]:  # Any: JSON
+def reviewed(found: ReworkSummary) -> dict[str, Any]:  # Any: JSON
     """A review as JSON has it; what is undefined is null."""
     return {**replace_nan(asdict(found)), "tolerance": msgspec.to_builtins(tolerances(found.tolerance))}
 
 
-def to_json(found: Review) -> str:
+def to_json(found: ReworkSummary) -> str:
     """All rows; the same input gives the same text."""
     report: dict[str, Any] = msgspec.to_builtins(msgspec.convert({"version": VERSION, **reviewed(found)}, Report))
     return format_json(report)

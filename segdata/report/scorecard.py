@@ -5,11 +5,10 @@ import io
 import math
 from collections.abc import Iterator
 
-from segdata.agreement.gold.examples import Example
-from segdata.agreement.gold.scorecard import Card, Scorecard
-from segdata.agreement.summary.agreed import Value
+from segdata.agreement.results import Score
+from segdata.agreement.scorecard import AnnotatorCard, Scorecard, WorstExample
 from segdata.core.errors import count_noun
-from segdata.report.agreement.numbers import tolerance, tolerance_cells
+from segdata.report.agreement.wording import tolerance_cells, tolerance_in_words
 from segdata.report.console import Console, shorten, table
 
 COLUMNS = (
@@ -59,7 +58,7 @@ def to_text(found: Scorecard, paper: Console) -> str:
     whom = "everybody else" if found.gold is None else found.gold
     lines += paper.wrap(
         f"{found.metric} against {whom}; intervals at {found.confidence:.0%}; "
-        f"tolerance of boundaries {tolerance(found.tolerance)}",
+        f"tolerance of boundaries {tolerance_in_words(found.tolerance)}",
         "  ",
         style="dim",
     )
@@ -71,7 +70,7 @@ def to_text(found: Scorecard, paper: Console) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(card: Card, found: Scorecard) -> list[object]:
+def _line(card: AnnotatorCard, found: Scorecard) -> list[object]:
     trend = card.trend
     worst = "; ".join(f"{each.image}: {each.category} {each.value:.2f}" for each in card.worst)
     return [
@@ -93,7 +92,7 @@ def _line(card: Card, found: Scorecard) -> list[object]:
     ]
 
 
-def _ends(value: Value) -> list[str]:
+def _ends(value: Score) -> list[str]:
     return [_number(each) for each in (value.value, value.low, value.high)]
 
 
@@ -101,7 +100,7 @@ def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.6g}"
 
 
-def row(card: Card) -> list[str]:
+def row(card: AnnotatorCard) -> list[str]:
     """An annotator beside the others, under `HEADS`."""
     score = card.score
     ends = "" if math.isnan(score.low) else f"{score.low:.2f} to {score.high:.2f}"
@@ -116,7 +115,7 @@ def row(card: Card) -> list[str]:
     ]
 
 
-def trend_said(card: Card) -> str:
+def trend_said(card: AnnotatorCard) -> str:
     """How an annotator's scores change, and whether that is more than chance."""
     trend = card.trend
     if math.isnan(trend.slope):
@@ -131,14 +130,14 @@ def trend_said(card: Card) -> str:
     return f"trend {said}, mix of images left out of account: {told}{p}"
 
 
-def _examples(card: Card, paper: Console) -> Iterator[str]:
+def _examples(card: AnnotatorCard, paper: Console) -> Iterator[str]:
     for each in card.worst:
         yield from paper.wrap(example_said(each), "  ")
         if each.guideline:
             yield from paper.wrap(f"guideline: {each.guideline}", "    ", style="dim")
 
 
-def example_said(each: Example) -> str:
+def example_said(each: WorstExample) -> str:
     """An example in a line: where, what, how far off, and why."""
     what = {"boundary": "the boundary", "confused": "taken for another category"}.get(each.cause, each.cause)
     return f"{each.image}: {each.category} {each.value:.2f} against {each.other}, {each.pixels:,} px, mostly {what}"

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from segdata.agreement.gold.scorecard import Scorecard
+from segdata.agreement.scorecard import Scorecard
 from segdata.core.config import Metric
 from segdata.report.agreement_types import Count, Score, Share, Tolerances, tolerances
 from segdata.report.json_format import format_json, replace_nan

@@ -5,12 +5,12 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 
-from segdata.agreement.consensus.regions import Region
+from segdata.agreement.consensus import UndecidedRegion
 
 _HEADS = ("image", "x", "y", "width", "height", "pixels")
 
 
-def to_csv(regions: Iterable[Region], annotators: Sequence[str]) -> str:
+def to_csv(regions: Iterable[UndecidedRegion], annotators: Sequence[str]) -> str:
     """A line for each region, a column for each annotator: what he calls it, or how many pixels of it what."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -20,7 +20,7 @@ def to_csv(regions: Iterable[Region], annotators: Sequence[str]) -> str:
     return text.getvalue()
 
 
-def to_json(regions: Iterable[Region]) -> str:
+def to_json(regions: Iterable[UndecidedRegion]) -> str:
     """`{"version": 1, "regions": [...]}`, a region a line."""
     rows = [
         {
@@ -38,7 +38,7 @@ def to_json(regions: Iterable[Region]) -> str:
     return f'{{\n  "version": 1,\n  "regions": [{f"{chr(10)}{lines}{chr(10)}  " if rows else ""}]\n}}\n'
 
 
-def _told(region: Region, name: str) -> str:
+def _told(region: UndecidedRegion, name: str) -> str:
     """What one annotator says; empty where the image is not annotated."""
     said = region.said.get(name, [])
     return said[0][0] if len(said) == 1 else ", ".join(f"{category} {pixels} px" for category, pixels in said)

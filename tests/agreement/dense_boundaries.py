@@ -9,10 +9,10 @@ import pytest
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from segdata.agreement.boundaries.surfaces import Tolerance, surfaces
+from segdata.agreement.annotator_pairs import AnnotatorPair, pair_annotators
 from segdata.agreement.metrics.surface_dice import surface_dice
 from segdata.agreement.metrics.surface_distance import symmetric_surface_distance
-from segdata.agreement.opposite import Opposite, opposites
+from segdata.agreement.surface_distances import Tolerance, surface_table
 from segdata.core.batch import Batch, replace_column
 from tests.generators.panels import Panel, panel_of_masks
 
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 NO_MATCHES = {"a": np.zeros(0, np.int64), "b": np.zeros(0, np.int64)}
 
 
-def opposite_of(a: Mask | None, b: Mask | None, void: Mask | None = None) -> Opposite:
+def opposite_of(a: Mask | None, b: Mask | None, void: Mask | None = None) -> AnnotatorPair:
     """Two annotators who drew one thing each on one image; `void` is what the first calls void."""
     size = next(each for each in (a, b) if each is not None).shape
     layers = [[[(0, each)] if each is not None else []] for each in (a, b)]
@@ -30,12 +30,12 @@ def opposite_of(a: Mask | None, b: Mask | None, void: Mask | None = None) -> Opp
     return only(panel_of_masks([size], layers, ["thing", "void"]))
 
 
-def only(panel: Panel, **options: Any) -> Opposite:
-    return next(opposites(panel.batch, panel.annotators, panel.categories, **options))
+def only(panel: Panel, **options: Any) -> AnnotatorPair:
+    return next(pair_annotators(panel.batch, panel.annotators, panel.categories, **options))
 
 
-def measured(opposite: Opposite, matches: dict[str, Any] = NO_MATCHES, **options: Any) -> list[Row]:
-    columns = surfaces(opposite, matches, **options)["surfaces"]
+def measured(opposite: AnnotatorPair, matches: dict[str, Any] = NO_MATCHES, **options: Any) -> list[Row]:
+    columns = surface_table(opposite, matches, **options)["surfaces"]
     assert list(columns) == COLUMNS
     lists = [column.tolist() for column in columns.values()]
     return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
@@ -75,7 +75,7 @@ def band_of(mask: Mask) -> Mask:
 
 
 def dense(a: Mask, b: Mask, void: Mask, within: float, spacing: Sequence[float], is_match: bool = False) -> Row:
-    """What `surfaces` says, from masks; `spacing` by axis of the array."""
+    """What `surface_table` says, from masks; `spacing` by axis of the array."""
     far = max(5, round(0.02 * float(np.hypot(*a.shape[-2:])))) * float(np.sqrt(spacing[-1] * spacing[-2]))
     far = np.inf if is_match else far + 1e-6
     beside = ndimage.binary_dilation(void)
@@ -113,7 +113,7 @@ def assert_like(found: Row, wanted: Row) -> None:
         assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-6, nan_ok=True), name
 
 
-def stacked(opposite: Opposite) -> dict[tuple[int, int, int], Mask]:
+def stacked(opposite: AnnotatorPair) -> dict[tuple[int, int, int], Mask]:
     """The pixels of each segment of each side, and of void, in each case: (H, W), of volumes (slices, H, W)."""
     height, width = opposite.line.height, opposite.line.width
     found: dict[tuple[int, int, int], Mask] = {}
@@ -130,8 +130,8 @@ def stacked(opposite: Opposite) -> dict[tuple[int, int, int], Mask]:
     return {key: mask[0] if len(mask) == 1 else mask for key, mask in found.items()}
 
 
-def compare(opposite: Opposite, matches: dict[str, Any], spacing: np.ndarray, tolerance: Tolerance) -> None:
-    """Every row of `surfaces` against dense masks."""
+def compare(opposite: AnnotatorPair, matches: dict[str, Any], spacing: np.ndarray, tolerance: Tolerance) -> None:
+    """Every row of `surface_table` against dense masks."""
     masks = stacked(opposite)
     sides = (opposite.a, opposite.b)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import segdata
-from segdata.agreement.summary.agreed import Agreement, Value
+from segdata.agreement.results import Agreement, Score
 from segdata.api.agreement import agree
 from segdata.core.batch import Batch
 from segdata.core.dataset import OpenDataset
@@ -136,6 +136,6 @@ def test_portions_and_threads_do_not_matter(drawn: list[Maps]) -> None:
 
 def values(found: Agreement) -> list[tuple[str, str]]:
     """Scores with their intervals, as text, so that NaN is itself."""
-    tables: list[Mapping[str, Value]] = [found.overall, *(each.scores for each in found.pairs)]
+    tables: list[Mapping[str, Score]] = [found.overall, *(each.scores for each in found.pairs)]
     tables += [each.scores for each in found.categories]
     return [(name, repr(score)) for table in tables for name, score in table.items()]

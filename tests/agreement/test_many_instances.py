@@ -5,9 +5,8 @@ import tracemalloc
 import numpy as np
 
 import segdata
-from segdata.agreement.compare import compare
-from segdata.agreement.panel.paired import Member
-from segdata.agreement.panel.panel import panel
+from segdata.agreement.comparison import compare_panel
+from segdata.agreement.panel import PanelMember, build_panel
 from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 
@@ -27,11 +26,11 @@ def drawn(shift: int, missed: int) -> OpenDataset:
 
 def test_thousands_of_instances_make_no_table_of_all_with_all() -> None:
     """Of one byte a pair of instances it would have 27 MB for every two annotators."""
-    three = panel([Member(drawn(k, missed), f"a{k}") for k, missed in enumerate((0, 100, 10))])
-    compare(three, jobs=1)  # what is imported, and kept from then on, counts for nothing
+    three = build_panel([PanelMember(drawn(k, missed), f"a{k}") for k, missed in enumerate((0, 100, 10))])
+    compare_panel(three, jobs=1)  # what is imported, and kept from then on, counts for nothing
     tracemalloc.start()
     try:
-        opposed = compare(three, jobs=1).opposed
+        opposed = compare_panel(three, jobs=1).opposed
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

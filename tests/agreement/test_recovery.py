@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import segdata
-from segdata.agreement.habits.bias import biases, least_clusters
-from segdata.agreement.summary.agreed import Agreement, AnnotatorBias
+from segdata.agreement.annotator_bias import annotator_biases, least_clusters
+from segdata.agreement.results import Agreement, AnnotatorBias
 from segdata.api.agreement import agree
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.dataset import OpenDataset
@@ -103,9 +103,9 @@ def certain(n_images: int, n_categories: int, n_annotators: int = 3) -> Annotato
 @pytest.mark.parametrize("n_categories", [2, 60])
 def test_from_the_least_number_of_images_what_is_certain_is_found(n_categories: int) -> None:
     """With many cells too, which ask for a p so small that it takes more than 9,999 ways to hand out names."""
-    n_cells = len(biases(certain(9, n_categories), n_draws=100)["p"])
+    n_cells = len(annotator_biases(certain(9, n_categories), n_draws=100)["p"])
     least = least_clusters(n_cells, 3)
-    table = biases(certain(least, n_categories), n_draws=100)
+    table = annotator_biases(certain(least, n_categories), n_draws=100)
     (row,) = np.flatnonzero(table["found"])
     assert (table["annotator"][row], table["category"][row], table["kind"][row]) == (0, 0, "missed")
-    assert np.isnan(biases(certain(least - 1, n_categories), n_draws=100)["p"]).all()
+    assert np.isnan(annotator_biases(certain(least - 1, n_categories), n_draws=100)["p"]).all()

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
-from segdata.agreement.boundaries.surfaces import Tolerance
-from segdata.agreement.instances.instances import instances
-from segdata.agreement.opposite import opposites
+from segdata.agreement.annotator_pairs import pair_annotators
+from segdata.agreement.instance_matching import instance_tables
+from segdata.agreement.surface_distances import Tolerance
 from tests.agreement.dense_boundaries import assert_like, blobs, compare, dense, measured, nsd, one, only, volumes
 from tests.generators.panels import Panel, panel_of_masks, panels
 
@@ -22,10 +22,10 @@ spacings = st.sampled_from([np.nan, 1.0, 0.7, 2.5])
 
 @given(panel=panels(), x=spacings, y=spacings, mm=st.sampled_from([0.5, 1.4, 3.0]))
 def test_small_images_are_as_dense_masks_say(panel: Panel, x: float, y: float, mm: float) -> None:
-    opposite = next(opposites(panel.batch, panel.annotators, panel.categories), None)
+    opposite = next(pair_annotators(panel.batch, panel.annotators, panel.categories), None)
     if opposite is not None:
         spacing = np.tile([x, y, np.nan], (opposite.n_cases, 1))
-        compare(opposite, instances(opposite)["matches"], spacing, Tolerance(1, mm=mm))
+        compare(opposite, instance_tables(opposite)["matches"], spacing, Tolerance(1, mm=mm))
 
 
 @settings(max_examples=30)
@@ -42,7 +42,7 @@ def test_volumes_are_as_dense_masks_say(panel: Panel, sequences: str, x: float, 
     opposite = only(replace(panel, batch=batch), volumes=frozenset("xy"), is_semantic=not tracks)
     assert opposite.n_cases == len(set(sequences))
     spacing = np.tile([x, 1.3, z], (opposite.n_cases, 1))
-    compare(opposite, instances(opposite)["matches"], spacing, Tolerance(1, mm=1.4))
+    compare(opposite, instance_tables(opposite)["matches"], spacing, Tolerance(1, mm=1.4))
 
 
 def test_slices_of_other_sizes_are_no_neighbours() -> None:
@@ -57,7 +57,7 @@ def test_slices_of_other_sizes_are_no_neighbours() -> None:
 @given(panel=blobs())
 def test_images_are_as_dense_masks_say(panel: Panel) -> None:
     opposite = only(panel)
-    compare(opposite, instances(opposite)["matches"], np.full((3, 3), np.nan), Tolerance(1.5))
+    compare(opposite, instance_tables(opposite)["matches"], np.full((3, 3), np.nan), Tolerance(1.5))
 
 
 def test_deep_bands_in_images_of_several_sizes() -> None:
@@ -71,7 +71,7 @@ def test_deep_bands_in_images_of_several_sizes() -> None:
             own = ndimage.gaussian_filter(rng.normal(size=size), 3) / 8
             of_annotator.append([(0, field + own > 0), (1, field + own < -0.01)])
     opposite = only(panel_of_masks(sizes, layers, ["thing", "stuff"]))
-    compare(opposite, instances(opposite)["matches"], np.full((5, 3), np.nan), Tolerance(2))
+    compare(opposite, instance_tables(opposite)["matches"], np.full((5, 3), np.nan), Tolerance(2))
 
 
 def read(path: Path) -> np.ndarray:

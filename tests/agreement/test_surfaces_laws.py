@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from segdata.agreement.instances.instances import instances
-from segdata.agreement.opposite import opposites
+from segdata.agreement.annotator_pairs import pair_annotators
+from segdata.agreement.instance_matching import instance_tables
 from segdata.testing.pictures import masks_of_runs
 from tests.agreement.dense_boundaries import assd, assert_like, blobs, measured, nsd, one, only
 from tests.generators.panels import Panel, panel_of_masks
@@ -54,7 +54,7 @@ def swap(name: str) -> str:
 @given(panel=blobs())
 def test_who_comes_first_only_turns_the_offset(panel: Panel) -> None:
     opposite = only(panel)
-    matches = instances(opposite)["matches"]
+    matches = instance_tables(opposite)["matches"]
     swapped = {"a": matches["b"], "b": matches["a"]}
     for row, other in zip(measured(opposite, matches), measured(opposite.swapped, swapped), strict=True):
         turned = {swap(name): value for name, value in other.items()}
@@ -94,7 +94,7 @@ def test_a_batch_is_as_its_images_one_by_one(panel: Panel) -> None:
     alone = []
     for image in range(3):
         single = panel.batch.take_images(np.array([image]))
-        opposite = next(opposites(single, panel.annotators, panel.categories))
+        opposite = next(pair_annotators(single, panel.annotators, panel.categories))
         alone += [row | {"pair": image} for row in measured(opposite)]
     assert len(together) == len(alone)
     for row, other in zip(together, alone, strict=True):

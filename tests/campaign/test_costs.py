@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.campaign.costs import Costs, costs, review_seconds
+from segdata.campaign.costs import Costs, annotation_costs, review_seconds
 from segdata.core.config import Cost
 from segdata.core.finding import Decision
 from segdata.core.table import Table
@@ -33,7 +33,7 @@ def _costs(rows: list[tuple[int, str | None, float | None, int]], cost: Cost | N
             "n_segments": np.array([row[3] for row in rows], np.int64),
         }
     )
-    return costs(replace(tables, annotations=annotations), [], cost, n_errors)
+    return annotation_costs(replace(tables, annotations=annotations), [], cost, n_errors)
 
 
 def test_a_second_annotation_is_quality_assurance_and_models_cost_nothing() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segdata.campaign.outlook import CategoryOutlook, Outlook, Plan, outlook
+from segdata.campaign.outlook import CampaignPlan, CategoryOutlook, Outlook, project_campaign
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
 from segdata.measure.measure import measure_source
@@ -40,7 +40,7 @@ def named(found: Outlook) -> dict[str, CategoryOutlook]:
 
 
 def test_counts_of_the_pilot() -> None:
-    found = named(outlook(measured(PICTURES), Plan(campaign=300)))
+    found = named(project_campaign(measured(PICTURES), CampaignPlan(campaign=300)))
     assert {name: (each.n_images, each.n_segments, each.pixels) for name, each in found.items()} == {
         "car": (2, 3, 12),
         "bus": (1, 0, 4),  # a crowd is no instance, though it is there
@@ -54,18 +54,18 @@ def test_counts_of_the_pilot() -> None:
 
 
 def test_void_and_unlabelled_are_shares_of_the_pixels() -> None:
-    found = outlook(measured(PICTURES), Plan(campaign=300))
+    found = project_campaign(measured(PICTURES), CampaignPlan(campaign=300))
     assert found.void.value == pytest.approx(2 / 36)
     assert found.unlabelled.value == pytest.approx((4 + 6 + 8) / 36)
 
 
 def test_parents_without_segments_are_no_categories() -> None:
     text = "aab\n\na: car\nb: bus\ncategory: vehicle\ncategory: car (parent vehicle)\ncategory: bus (parent vehicle)"
-    assert list(named(outlook(measured(text), Plan()))) == ["car", "bus"]
+    assert list(named(project_campaign(measured(text), CampaignPlan()))) == ["car", "bus"]
 
 
 def test_without_a_number_totals_are_for_1000_images() -> None:
-    found = outlook(measured(PICTURES), Plan())
+    found = project_campaign(measured(PICTURES), CampaignPlan())
     assert named(found)["car"].segments.value == pytest.approx(1000)
 
 
@@ -78,14 +78,14 @@ def test_what_is_annotated_twice_counts_once() -> None:
     twice = replace(
         tables, annotations=tables.annotations.take(annotations), segments=segments.beside(annotation=owner)
     )
-    once, again = (named(outlook(each, Plan(campaign=300)))["car"] for each in (tables, twice))
+    once, again = (named(project_campaign(each, CampaignPlan(campaign=300)))["car"] for each in (tables, twice))
     assert once.segments == pytest.approx(again.segments)
     assert once.pixel_share == pytest.approx(again.pixel_share)
 
 
 def test_in_semantic_data_an_image_has_a_category_once() -> None:
     text = "aab\n\naab\n\naab\n\ntask: semantic\na: road\nb: sky"
-    for each in outlook(measured(text), Plan(campaign=500)).categories:
+    for each in project_campaign(measured(text), CampaignPlan(campaign=500)).categories:
         assert each.segments.high <= 500
         assert each.segments == each.images
 
@@ -96,7 +96,7 @@ def timed(seconds: list[float]) -> Tables:
 
 
 def test_hours_and_cost_come_from_measured_times() -> None:
-    found = outlook(timed([60.0, 120.0, 180.0]), Plan(campaign=300, rate=10))
+    found = project_campaign(timed([60.0, 120.0, 180.0]), CampaignPlan(campaign=300, rate=10))
     assert found.hours is not None
     assert found.cost is not None
     assert found.hours.value == pytest.approx(300 * 120 / 3600)
@@ -105,16 +105,16 @@ def test_hours_and_cost_come_from_measured_times() -> None:
 
 
 def test_hours_of_those_that_were_timed() -> None:
-    found = outlook(timed([60.0, np.nan, 180.0]), Plan(campaign=300))
+    found = project_campaign(timed([60.0, np.nan, 180.0]), CampaignPlan(campaign=300))
     assert found.hours is not None
     assert found.hours.value == pytest.approx(300 * 120 / 3600)
     assert found.timed_by == "the times of 2 annotated images"
-    assert outlook(timed([np.nan] * 3), Plan(campaign=300)).hours is None
+    assert project_campaign(timed([np.nan] * 3), CampaignPlan(campaign=300)).hours is None
 
 
 def test_minutes_go_before_times() -> None:
-    by_image = outlook(timed([60.0] * 3), Plan(campaign=300, minutes_per_image=2)).hours
-    by_segment = outlook(timed([60.0] * 3), Plan(campaign=300, minutes_per_segment=2)).hours
+    by_image = project_campaign(timed([60.0] * 3), CampaignPlan(campaign=300, minutes_per_image=2)).hours
+    by_segment = project_campaign(timed([60.0] * 3), CampaignPlan(campaign=300, minutes_per_segment=2)).hours
     assert by_image == (10, 10, 10)
     assert by_segment is not None
     assert by_segment.value == pytest.approx(300 * 2 / 60)  # a segment an image, the crowd left out
@@ -131,9 +131,9 @@ def test_minutes_go_before_times() -> None:
 )
 def test_numbers_that_make_no_sense(plan: dict[str, float], said: str) -> None:
     with pytest.raises(SegdataError, match=said):
-        outlook(measured(PICTURES), Plan(**plan))  # type: ignore[arg-type]  # numbers
+        project_campaign(measured(PICTURES), CampaignPlan(**plan))  # type: ignore[arg-type]  # numbers
 
 
 def test_a_pilot_without_annotations() -> None:
     with pytest.raises(SegdataError, match="no image is annotated"):
-        outlook(measured("category: car"), Plan())
+        project_campaign(measured("category: car"), CampaignPlan())

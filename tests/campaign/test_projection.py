@@ -9,21 +9,21 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from segdata.campaign.outlook import Plan, outlook
-from segdata.campaign.projection import Units, amounts, shares
+from segdata.campaign.outlook import CampaignPlan, project_campaign
+from segdata.campaign.projection import SampleUnits, project_amounts, project_shares
 from tests.generators.populations import SKEWS, Population, Skew
 
 COUNTS = st.integers(4, 30).flatmap(lambda n: arrays(np.float64, (n, 3), elements=st.integers(0, 9)))
 
 
-def alone(n: int) -> Units:
-    return Units.by(np.arange(n))
+def alone(n: int) -> SampleUnits:
+    return SampleUnits.by(np.arange(n))
 
 
 @given(COUNTS, st.integers(1, 4), st.sampled_from([30, 1000, math.inf]))
 def test_the_best_guess_lies_within(counts: np.ndarray, group_size: int, campaign: float) -> None:
-    units = Units.by(np.arange(len(counts)) // group_size)
-    for found in (amounts(units, counts, campaign), shares(units, counts > 0, campaign)):
+    units = SampleUnits.by(np.arange(len(counts)) // group_size)
+    for found in (project_amounts(units, counts, campaign), project_shares(units, counts > 0, campaign)):
         if len(units.images) > 1:
             assert (found.low <= found.value + 1e-9).all()
             assert (found.value <= found.high + 1e-9).all()
@@ -32,7 +32,7 @@ def test_the_best_guess_lies_within(counts: np.ndarray, group_size: int, campaig
 
 @given(COUNTS, st.floats(0.01, 1e6))
 def test_units_of_measurement_do_not_matter(counts: np.ndarray, factor: float) -> None:
-    plain, scaled = (amounts(alone(len(counts)), values, 1000) for values in (counts, counts * factor))
+    plain, scaled = (project_amounts(alone(len(counts)), values, 1000) for values in (counts, counts * factor))
     for one, other in ((plain.low, scaled.low), (plain.value, scaled.value), (plain.high, scaled.high)):
         np.testing.assert_allclose(one * factor, other, rtol=1e-9, atol=1e-12)
 
@@ -40,7 +40,7 @@ def test_units_of_measurement_do_not_matter(counts: np.ndarray, factor: float) -
 @given(COUNTS)
 def test_of_a_whole_campaign_all_is_known(counts: np.ndarray) -> None:
     n = len(counts)
-    mean, having = amounts(alone(n), counts, n), shares(alone(n), counts > 0, n)
+    mean, having = project_amounts(alone(n), counts, n), project_shares(alone(n), counts > 0, n)
     for found in (mean, having):
         np.testing.assert_allclose(found.low, found.value, atol=1e-4)
         np.testing.assert_allclose(found.high, found.value, atol=1e-4)
@@ -50,7 +50,7 @@ def test_of_a_whole_campaign_all_is_known(counts: np.ndarray) -> None:
 def test_shares_of_single_images_are_those_of_clopper_and_pearson(hits: int, misses: int) -> None:
     n = max(hits + misses, 2)
     has = (np.arange(n) < hits)[:, None]
-    found = shares(alone(n), has, math.inf)
+    found = project_shares(alone(n), has, math.inf)
     exact = stats.binomtest(int(has.sum()), n).proportion_ci(0.95, method="exact")
     # The variance between few images is n / (n - 1) of that of a known rate, so they are worth one image less.
     spread = n - 1 if 0 < has.sum() < n else n
@@ -62,7 +62,7 @@ def test_shares_of_single_images_are_those_of_clopper_and_pearson(hits: int, mis
 
 
 def test_a_category_that_was_never_seen_has_the_rule_of_three() -> None:
-    found = shares(alone(100), np.zeros((100, 1), bool), math.inf, confidence=0.9)  # one-sided 95 %
+    found = project_shares(alone(100), np.zeros((100, 1), bool), math.inf, confidence=0.9)  # one-sided 95 %
     assert found.high[0] == pytest.approx(3 / 100, rel=0.02)
 
 
@@ -71,7 +71,7 @@ def test_rare_counts_have_at_least_the_range_of_a_poisson_count(events: int) -> 
     n = 2000
     counts = np.zeros((n, 1))
     counts[:events] = 1
-    found = amounts(alone(n), counts, math.inf)
+    found = project_amounts(alone(n), counts, math.inf)
     low, high = stats.chi2.ppf(0.025, 2 * events) / 2 / n, stats.chi2.ppf(0.975, 2 * events + 2) / 2 / n
     assert (found.low[0], found.high[0]) == pytest.approx((low, high), rel=0.01)
 
@@ -79,16 +79,16 @@ def test_rare_counts_have_at_least_the_range_of_a_poisson_count(events: int) -> 
 @given(COUNTS, st.integers(2, 4))
 def test_copies_of_an_image_tell_nothing_new(counts: np.ndarray, copies: int) -> None:
     many = np.repeat(counts, copies, axis=0)
-    units = Units.by(np.repeat(np.arange(len(counts)), copies))
-    once, again = amounts(alone(len(counts)), counts, math.inf), amounts(units, many, math.inf)
+    units = SampleUnits.by(np.repeat(np.arange(len(counts)), copies))
+    once, again = project_amounts(alone(len(counts)), counts, math.inf), project_amounts(units, many, math.inf)
     np.testing.assert_allclose(once.high, again.high, rtol=1e-9)
-    having, twice = shares(alone(len(counts)), counts > 0, math.inf), shares(units, many > 0, math.inf)
+    having, twice = project_shares(alone(len(counts)), counts > 0, math.inf), project_shares(units, many > 0, math.inf)
     assert (twice.high >= having.high - 1e-9).all()
     assert (twice.low <= having.low + 1e-9).all()
 
 
 def test_one_group_alone_tells_no_amounts() -> None:
-    found = amounts(Units.by(np.zeros(20, int)), np.ones((20, 1)), 1000)
+    found = project_amounts(SampleUnits.by(np.zeros(20, int)), np.ones((20, 1)), 1000)
     assert np.isnan([found.low[0], found.high[0]]).all()
 
 
@@ -99,7 +99,9 @@ def test_ranges_hold_the_truth_of_simulated_campaigns(group_size: int, skew: Ske
     held: dict[str, list[bool]] = {"segments": [], "images": [], "pixels": [], "whole": []}
     for at in range(34):
         truth = Population.of(rng, 1000, group_size, skew)
-        found = outlook(truth.pilot(rng, (20, 50, 100)[at % 3] if group_size < 5 else 50), Plan(campaign=1000))
+        found = project_campaign(
+            truth.pilot(rng, (20, 50, 100)[at % 3] if group_size < 5 else 50), CampaignPlan(campaign=1000)
+        )
         for row, each in enumerate(found.categories):
             held["segments"].append(each.segments.low <= truth.segments[:, row].sum() <= each.segments.high)
             held["images"].append(each.images.low <= (truth.segments[:, row] > 0).sum() <= each.images.high)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import segdata
-from segdata.campaign.readiness import Pilot, Reason
+from segdata.campaign.readiness import PilotResult, ReadinessReason
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, MaxVoid, Taxonomy
@@ -36,11 +36,11 @@ def dataset(known: Taxonomy, n_images: int = 30, bus_in: int = 30) -> OpenDatase
     return segdata.from_arrays(labels, known)
 
 
-def of(found: Pilot, kind: str) -> list[Reason]:
+def of(found: PilotResult, kind: str) -> list[ReadinessReason]:
     return [reason for reason in found.reasons if reason.kind == kind]
 
 
-def messages(reasons: Sequence[Reason]) -> str:
+def messages(reasons: Sequence[ReadinessReason]) -> str:
     return "\n".join(reason.message for reason in reasons)
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.agreement.statistics.rates import exact, wilson
+from segdata.agreement.rates import exact_interval, wilson_interval
 from segdata.noise.budget import Budget, ErrorEstimate, ReviewSample, choose_sample, estimate_errors, expected_errors
 from segdata.noise.segments import Flags, Floats
 
@@ -46,10 +46,10 @@ def test_of_one_stratum_of_a_large_whole_it_is_between_wilsons_interval_and_the_
     size = 10**8
     what = ReviewSample(np.arange(n), np.zeros(n, np.int64), np.array([size]))
     found = estimate_errors(what, np.arange(n), np.arange(n) < hits)
-    low, high = wilson(np.array(float(hits)), np.array(float(n)))
+    low, high = wilson_interval(np.array(float(hits)), np.array(float(n)))
     rate, least, most = found.rate
     assert (rate, most) == pytest.approx((hits / n, float(high)), abs=1e-5)
-    assert exact(hits, n)[0] - 1e-5 <= least <= low + 1e-5
+    assert exact_interval(hits, n)[0] - 1e-5 <= least <= low + 1e-5
     assert hits < 10 or n - hits < 10 or least == pytest.approx(float(low), abs=1e-5)
 
 

@@ -9,7 +9,7 @@ Floats = NDArray[np.float64]
 _LIMIT = 1.96  # standard deviations: 95 % of normal differences
 
 
-class Bound(NamedTuple):
+class BoundEstimate(NamedTuple):
     """An estimate (...) in the units of the values, and its interval."""
 
     value: Floats
@@ -27,9 +27,9 @@ class BlandAltman(NamedTuple):
     sd : standard deviation of the differences (...)
     """
 
-    bias: Bound
-    lower: Bound
-    upper: Bound
+    bias: BoundEstimate
+    lower: BoundEstimate
+    upper: BoundEstimate
     sd: Floats
 
 
@@ -59,8 +59,8 @@ def bland_altman(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> BlandAlt
     of_bias, of_limit = (wide * sd * np.sqrt(each) for each in (1 / n, 1 / n + _LIMIT**2 / (2 * (n - 1))))
     lower, upper = mean - _LIMIT * sd, mean + _LIMIT * sd
     return BlandAltman(
-        Bound(mean, mean - of_bias, mean + of_bias),
-        Bound(lower, lower - of_limit, lower + of_limit),
-        Bound(upper, upper - of_limit, upper + of_limit),
+        BoundEstimate(mean, mean - of_bias, mean + of_bias),
+        BoundEstimate(lower, lower - of_limit, lower + of_limit),
+        BoundEstimate(upper, upper - of_limit, upper + of_limit),
         sd,
     )

@@ -9,7 +9,7 @@ Floats = NDArray[np.float64]
 THRESHOLDS = tuple(round(0.5 + 0.05 * k, 2) for k in range(10))  # of IoU, as COCO takes them
 
 
-class Detection(NamedTuple):
+class DetectionScores(NamedTuple):
     """Each (...) in [0, 1]."""
 
     precision: Floats
@@ -17,7 +17,7 @@ class Detection(NamedTuple):
     f1: Floats
 
 
-def detection(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> Detection:
+def detection_scores(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> DetectionScores:
     """Precision, recall and F1 of B's segments where A's are the reference.
 
     Precision = TP / (TP + FP), recall = TP / (TP + FN), F1 = TP / (TP + FP / 2 + FN / 2), their harmonic mean. Takes
@@ -30,4 +30,4 @@ def detection(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> Detection:
     """
     true, only_b, only_a = (np.asarray(each, float) for each in (tp, fp, fn))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Detection(true / (true + only_b), true / (true + only_a), true / (true + only_b / 2 + only_a / 2))
+        return DetectionScores(true / (true + only_b), true / (true + only_a), true / (true + only_b / 2 + only_a / 2))

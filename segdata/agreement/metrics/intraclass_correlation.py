@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
-class Correlation(NamedTuple):
+class CorrelationEstimate(NamedTuple):
     """An estimate (...), at most 1, and its interval."""
 
     value: Floats
@@ -16,7 +16,7 @@ class Correlation(NamedTuple):
     high: Floats
 
 
-def absolute_agreement(values: ArrayLike, *, level: float = 0.95) -> Correlation:
+def absolute_agreement(values: ArrayLike, *, level: float = 0.95) -> CorrelationEstimate:
     """ICC(2,1), or ICC(A,1): annotators are some of many, and one who always draws larger agrees less.
 
     Takes one number, a volume say, of n cases by k annotators, (..., n, k), none missing. Order of cases and
@@ -47,10 +47,10 @@ def absolute_agreement(values: ArrayLike, *, level: float = 0.95) -> Correlation
         lower, upper = fdtri(freedom, n - 1, 1 - tail), fdtri(freedom, n - 1, tail)
         low = n * (lower * rows - rest) / (noise + n * lower * rows)
         high = n * (upper * rows - rest) / (noise + n * upper * rows)
-    return Correlation(icc, *(np.where(np.isnan(icc), np.nan, each) for each in (low, high)))
+    return CorrelationEstimate(icc, *(np.where(np.isnan(icc), np.nan, each) for each in (low, high)))
 
 
-def consistency(values: ArrayLike, *, level: float = 0.95) -> Correlation:
+def consistency(values: ArrayLike, *, level: float = 0.95) -> CorrelationEstimate:
     """ICC(3,1), or ICC(C,1): these annotators alone, and one who always draws larger agrees as well.
 
     Takes and returns what `absolute_agreement` does; a number that is added to all values of an annotator changes
@@ -68,7 +68,7 @@ def consistency(values: ArrayLike, *, level: float = 0.95) -> Correlation:
     with np.errstate(divide="ignore", invalid="ignore"):
         noise = (rest, rest * fdtri(n - 1, freedom, tail), rest / fdtri(freedom, n - 1, tail))
         icc, low, high = ((rows - each) / (rows + (k - 1) * each) for each in noise)
-    return Correlation(icc, low, high)
+    return CorrelationEstimate(icc, low, high)
 
 
 def _mean_squares(values: ArrayLike) -> tuple[int, int, Floats, Floats, Floats]:

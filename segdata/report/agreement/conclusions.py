@@ -1,25 +1,159 @@
-"""Conclusions: what an agreement comes to, in words, each with its numbers and what to do; the gravest first."""
+"""Conclusions: what an agreement means, in words, each with its numbers and what to do; the most severe first."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from segdata.agreement.summary.agreed import Agreement, PairAgreement, Planned
+from segdata.agreement.results import Agreement, PairAgreement, PairContrast, ProposedTolerance, SampleSize
+from segdata.agreement.surface_distances import Tolerance
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables
-from segdata.report.agreement.accepted import accepted
-from segdata.report.agreement.betters import betters
-from segdata.report.agreement.numbers import NAMES, extent, listed, percent, shown, tolerance, with_interval
-from segdata.report.agreement.people import mirrored, people, turned
-from segdata.report.agreement.points import Conclusion, first_images, of_code, remedy
-from segdata.report.agreement.repeated import repeated
-from segdata.report.agreement.sheets import disputed
-from segdata.report.agreement.skipped import skipped
-from segdata.report.agreement.unclear import least_agreed, unclear
+from segdata.report.agreement.annotators import (
+    annotator_conclusions,
+    least_agreed_conclusions,
+    mirrored_annotators,
+    mirrored_conclusions,
+    model_conclusions,
+    unclear_conclusions,
+)
+from segdata.report.agreement.tables import better_first, causes_in_words, pair_in_words
+from segdata.report.agreement.wording import (
+    SCORE_NAMES,
+    Conclusion,
+    findings_of_code,
+    format_percent,
+    format_score,
+    images_in_words,
+    join_words,
+    most_disputed_images,
+    rule_remedy,
+    score_with_interval,
+    tolerance_in_words,
+)
 
-_DISPUTES = {
+_LEAST_SEGMENTS = 3  # segments that every other one has: of fewer it may be a miss
+
+
+def skipped_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
+    """Whose annotations are empty where those of all others are not; slices of volumes may well be."""
+    opposed, annotations = tables.opposed, tables.annotations
+    if opposed is None:
+        return
+    single = opposed.cases["image"][opposed.cases["frames"] == 1]
+    image, n = annotations["image"], annotations["n_segments"]
+    many = np.bincount(image, n >= _LEAST_SEGMENTS, len(tables.images))
+    several = np.bincount(image, minlength=len(tables.images))
+    is_alone = (several > 1) & (many == several - 1)
+    rows = np.flatnonzero((n == 0) & np.isin(image, single) & is_alone[image])
+    names = annotations["annotator"]
+    drawn = {who: int(n[names == who].sum()) for who in found.annotators}
+    act = "See whether these are the right files, and whether their masks hold what the taxonomy says."
+    if not any(drawn.values()):
+        yield Conclusion("repair", "warning", "Nobody has drawn anything", act=act)
+        return
+    for who in (name for name in found.annotators if not drawn[name]):
+        said = "All that others have counts as missed."
+        yield Conclusion("repair", "warning", f"{who} has drawn nothing at all", said, act)
+    for who in (name for name in found.annotators if drawn[name] and name in names[rows].tolist()):
+        mine = [str(each) for each in tables.images["image_id"][image[rows[names[rows] == who]]].tolist()]
+        said = f"Everybody else has {_LEAST_SEGMENTS} segments or more there; all of it counts as missed."
+        act = f"Have it drawn, or take these annotations of {who} out if they were skipped, and compare again."
+        yield Conclusion("repair", "warning", f"{who} has nothing in {join_words(mine)}", said, act)
+
+
+_CONTRAST_SCORE = "iou"  # by which it is told; the table has the others
+_MAX_CONTRASTS = 4
+
+
+def contrast_conclusions(found: Agreement, gold: str | None) -> Iterator[Conclusion]:
+    """What the contrasts that were asked for come to."""
+    some = [better_first(each) for each in found.contrasts if each.score == _CONTRAST_SCORE]
+    if not some:
+        return
+    if not any(math.isfinite(each.p) for each in some):
+        said = "They have fewer than 8 sequences, patients or single images in common."
+        yield Conclusion(
+            "contrast", "info", "Who agrees better cannot be said", said, "Let them label more of the same."
+        )
+        return
+    standing = sorted((each for each in some if each.stands), key=lambda each: -each.difference.value)
+    rest = [each for each in some if not each.stands]
+    open_ones = [
+        f"{_contrasted_names(each, gold)} ({score_with_interval(_CONTRAST_SCORE, each.difference)})" for each in rest
+    ]
+    open_said = f"Not told apart: {join_words(open_ones, _MAX_CONTRASTS)}." if open_ones else ""
+    tested = f"{count_noun(len(some), 'contrast')} tested together."
+    if not standing:
+        head = "Nobody agrees better than another" if gold is None else f"Nobody agrees better with {gold} than another"
+        yield Conclusion("contrast", "info", f"{head} by more than chance", f"{open_said} {tested}".strip())
+        return
+    first, *others = [_contrast_in_words(each, gold) for each in standing]
+    said = f"Also {join_words(others, _MAX_CONTRASTS)}. " if others else ""
+    yield Conclusion("contrast", "info", first, f"{said}{open_said} {tested}".strip())
+
+
+def _contrast_in_words(each: PairContrast, gold: str | None) -> str:
+    """Who is better, by how much."""
+    better, worse = (format_score(_CONTRAST_SCORE, value) for value in each.values)
+    reach = f"IoU {better} against {worse}, p {each.p:.2g}"
+    if gold is None:
+        return f"{each.first[0]} and {each.first[1]} agree better than {each.second[0]} and {each.second[1]}: {reach}"
+    return (
+        f"{pair_in_words(each.first, gold)} agrees better with {gold} than {pair_in_words(each.second, gold)}: {reach}"
+    )
+
+
+def _contrasted_names(each: PairContrast, gold: str | None) -> str:
+    """Two annotators, or two pairs of them."""
+    if gold is None:
+        return f"{' and '.join(each.first)} from {' and '.join(each.second)}"
+    return f"{pair_in_words(each.first, gold)} from {pair_in_words(each.second, gold)}"
+
+
+_ROUNDING = 1e-6  # hundredths by which a value may be above one for rounding alone
+
+
+def repeatability_conclusions(found: Agreement) -> Iterator[Conclusion]:
+    """The tolerance that repeated images propose, and how to set it; nothing where nobody annotated an image twice."""
+    for each in found.proposed_tolerance:
+        used, proposed = _current_tolerance(found.tolerance, each), _round_up(each.value)
+        head = f"Boundaries drawn twice lie {proposed:g} {each.unit} apart; the tolerance is {used}"
+        who = f"{join_words(each.annotators)} annotated {count_noun(each.images, 'image')} twice"
+        of = "the median of the 95th percentiles of the distances between both drawings"
+        said = f"{who}: {of} of {count_noun(each.boundaries, 'boundary', 'boundaries')}."
+        act = "" if f"{proposed:g} {each.unit}" == used or not proposed else _tolerance_advice(proposed, each.unit)
+        yield Conclusion("tolerance", "info", head, said, act)
+
+
+def _tolerance_advice(proposed: float, unit: str) -> str:
+    option = "--tolerance" if unit == "px" else "--tolerance-mm"
+    setting = f"gold: {{tolerance_{unit}: {proposed:g}}}"
+    return (
+        f"Compare with {option} {proposed:g}, or set it in segdata.yaml, {setting}: "
+        "what the same hand does not do twice is no disagreement."
+    )
+
+
+def _current_tolerance(near: Tolerance, each: ProposedTolerance) -> str:
+    """The tolerance of what has no own, in the unit of the proposed one."""
+    if each.unit == "px":
+        return f"{near.pixels:g} px"
+    return f"{near.mm:g} mm" if near.mm is not None else f"what {near.pixels:g} px are in mm"
+
+
+def _round_up(value: float) -> float:
+    """Hundredths, rounded up, so that what is set allows for the value.
+
+    >>> _upwards(2.2360679), _upwards(1.41), _upwards(0.0)
+    (2.24, 1.41, 0.0)
+    """
+    return math.ceil(100 * value - _ROUNDING) / 100
+
+
+_DISAGREEMENTS = {
     "SEG401": "missing",
     "SEG402": "extra",
     "SEG403": "called otherwise",
@@ -38,86 +172,94 @@ def conclusions(found: Agreement, tables: Tables) -> list[Conclusion]:
     then who differs, which categories are unclear, what to settle one by one, what tolerance annotators need against
     themselves, and last what could not be compared.
     """
-    unfit = turned(found, tables)
+    unfit = mirrored_annotators(found, tables)
     return [
-        *mirrored(found, tables),
-        *_broken(found.findings),
-        *skipped(found, tables),
-        *_overall(found, tables),
-        *people(found, tables),
-        *unclear(found, tables),
-        *(least_agreed(found, tables) if not of_code(found.findings, "SEG408") else ()),
-        *accepted(found),
-        *_disputes([each for each in found.findings if each.annotator not in unfit]),
-        *repeated(found),
-        *betters(found, gold_of(found, tables)),
-        *_portions(found),
-        *_plan(found),
-        *_limits(found),
+        *mirrored_conclusions(found, tables),
+        *_file_conclusions(found.findings),
+        *skipped_conclusions(found, tables),
+        *_overall_conclusion(found, tables),
+        *annotator_conclusions(found, tables),
+        *unclear_conclusions(found, tables),
+        *(least_agreed_conclusions(found, tables) if not findings_of_code(found.findings, "SEG408") else ()),
+        *model_conclusions(found),
+        *_disagreement_conclusions([each for each in found.findings if each.annotator not in unfit]),
+        *repeatability_conclusions(found),
+        *contrast_conclusions(found, reference_name(found, tables)),
+        *_strata_conclusions(found),
+        *_plan_conclusions(found),
+        *_limit_conclusions(found),
     ]
 
 
-def _broken(findings: Sequence[Finding]) -> Iterator[Conclusion]:
+def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
     """What could not be read, or not be compared: sizes and taxonomies."""
     files = [each for each in findings if each.code.startswith("SEG0")]
-    groups = [of_code(findings, code) for code in sorted({each.code for each in files}) + list(_BROKEN)]
+    groups = [findings_of_code(findings, code) for code in sorted({each.code for each in files}) + list(_BROKEN)]
     for group in filter(None, groups):
         first = group[0]
         where = f"{first.image}: " if first.image else ""
         more = f" (and {len(group) - 1:,} more)" if len(group) > 1 else ""
         said = f"{where}{first.message}{more}"
         yield Conclusion(
-            "repair", first.severity, first.rule.replace("-", " "), said, remedy(first.code), (first.code,)
+            "repair", first.severity, first.rule.replace("-", " "), said, rule_remedy(first.code), (first.code,)
         )
 
 
-def _overall(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
+def _overall_conclusion(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """How much all agree, and who with whom."""
     iou = found.overall["iou"]
-    images = count_noun(found.images, "image") if tables.opposed is None else extent(tables.opposed)
+    images = count_noun(found.images, "image") if tables.opposed is None else images_in_words(tables.opposed)
     of = f"{count_noun(len(found.annotators), 'annotator')}, {images}"
-    head = f"IoU {with_interval('iou', iou)} over {of}" if iou.value == iou.value else f"Nothing to compare in {of}"
+    head = (
+        f"IoU {score_with_interval('iou', iou)} over {of}" if iou.value == iou.value else f"Nothing to compare in {of}"
+    )
     facts = []
     for name in ("f1", "pq"):
         value = found.overall[name]
         if value.value == value.value and _is_countable(tables):
-            facts.append(f"{NAMES[name]} {with_interval(name, value)}")
+            facts.append(f"{SCORE_NAMES[name]} {score_with_interval(name, value)}")
     accuracy, kappa = found.overall["accuracy"], found.overall["kappa"]
     if accuracy.value == accuracy.value:
-        facts.append(f"{percent(accuracy.value)} of the pixels called alike, kappa {with_interval('kappa', kappa)}")
+        facts.append(
+            f"{format_percent(accuracy.value)} of the pixels called alike, kappa {score_with_interval('kappa', kappa)}"
+        )
     near = found.overall["nsd"]
     if near.value == near.value:
-        facts.append(f"{percent(near.value)} of the boundaries within {tolerance(found.tolerance)}")
-    facts += filter(None, [disputed(found, tables)])
+        facts.append(f"{format_percent(near.value)} of the boundaries within {tolerance_in_words(found.tolerance)}")
+    facts += filter(None, [causes_in_words(found, tables)])
     said = "; ".join(facts)
     said += "." if facts else ""
     yield Conclusion(
-        "agreement", "info", head, f"{said} {_without(found, tables)}{_with_whom(found, tables)}".strip(), _sure(found)
+        "agreement",
+        "info",
+        head,
+        f"{said} {_without_mirrored(found, tables)}{_by_partner(found, tables)}".strip(),
+        _reliability_remark(found),
     )
 
 
-def _without(found: Agreement, tables: Tables) -> str:
+def _without_mirrored(found: Agreement, tables: Tables) -> str:
     """That mirrored labels are in the figures, and what the others reach."""
-    unfit = turned(found, tables)
+    unfit = mirrored_annotators(found, tables)
     fit = [_iou(each) for each in found.pairs if not {each.a, each.b} & set(unfit)]
-    reach = "" if not fit else f"; without them {shown('iou', min(fit))}"
+    reach = "" if not fit else f"; without them {format_score('iou', min(fit))}"
     if len(fit) > 1:
-        reach += f" to {shown('iou', max(fit))}"
+        reach += f" to {format_score('iou', max(fit))}"
     return f"The mirrored labels are in these figures{reach}. " if unfit else ""
 
 
-def _with_whom(found: Agreement, tables: Tables) -> str:
+def _by_partner(found: Agreement, tables: Tables) -> str:
     """How much each agrees with the reference; without one, who agrees best and least."""
-    name = gold_of(found, tables)
+    name = reference_name(found, tables)
     if name is None:
         return _best_and_least(found.pairs)
     held = [(pair.b if pair.a == name else pair.a, pair) for pair in found.pairs if name in (pair.a, pair.b)]
     ranked = sorted((each for each in held if _iou(each[1]) == _iou(each[1])), key=lambda each: -_iou(each[1]))
-    told = [f"{who} {with_interval('iou', pair.scores['iou'])}" for who, pair in ranked]
-    return f"Against {name}, the reference: {listed(told, 12)}." if told else ""
+    told = [f"{who} {score_with_interval('iou', pair.scores['iou'])}" for who, pair in ranked]
+    return f"Against {name}, the reference: {join_words(told, 12)}." if told else ""
 
 
-def gold_of(found: Agreement, tables: Tables) -> str | None:
+def reference_name(found: Agreement, tables: Tables) -> str | None:
     """The name of the reference; None: there is none."""
     gold = None if tables.judged is None else tables.judged.gold
     return None if gold is None else found.annotators[gold]
@@ -130,8 +272,8 @@ def _best_and_least(pairs: Sequence[PairAgreement]) -> str:
         return ""
     least, best = known[0], known[-1]
     return (
-        f"Best: {best.a} and {best.b} with {with_interval('iou', best.scores['iou'])}; "
-        f"least: {least.a} and {least.b} with {with_interval('iou', least.scores['iou'])}."
+        f"Best: {best.a} and {best.b} with {score_with_interval('iou', best.scores['iou'])}; "
+        f"least: {least.a} and {least.b} with {score_with_interval('iou', least.scores['iou'])}."
     )
 
 
@@ -139,7 +281,7 @@ def _iou(pair: PairAgreement) -> float:
     return pair.scores["iou"].value
 
 
-def _sure(found: Agreement) -> str:
+def _reliability_remark(found: Agreement) -> str:
     """How far the figures carry, where that is not far."""
     if found.clusters == 1:
         return "Add images of other sequences, patients or scenes: all are of one, so that no interval can be given."
@@ -155,13 +297,13 @@ def _is_countable(tables: Tables) -> bool:
     return tables.opposed is not None and bool(tables.opposed.countable.any())
 
 
-def _disputes(findings: Sequence[Finding]) -> Iterator[Conclusion]:
+def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
     """Single segments to settle, where there are any."""
-    some = [each for each in findings if each.code in _DISPUTES]
+    some = [each for each in findings if each.code in _DISAGREEMENTS]
     if not some:
         return
     count = Counter(each.code for each in some)
-    kinds = listed((f"{count[code]:,} {what}" for code, what in _DISPUTES.items() if count[code]), 5)
+    kinds = join_words((f"{count[code]:,} {what}" for code, what in _DISAGREEMENTS.items() if count[code]), 5)
     told = []
     for field, noun in (("annotator", "annotator"), ("category", "category")):
         most = Counter(value for each in some if (value := getattr(each, field)) is not None).most_common()
@@ -170,25 +312,27 @@ def _disputes(findings: Sequence[Finding]) -> Iterator[Conclusion]:
     head = (
         f"{count_noun(len(some), 'segment')} or regions in dispute: {kinds}" if len(some) > 1 else f"1 dispute: {kinds}"
     )
-    act = f"Settle them one by one, the largest first; most are in {listed(first_images(some, _SHOWN))}."
+    act = f"Settle them one by one, the largest first; most are in {join_words(most_disputed_images(some, _SHOWN))}."
     yield Conclusion("place", "warning", head, f"Most {'; '.join(told)}." if told else "", act, tuple(sorted(count)))
 
 
-def _portions(found: Agreement) -> Iterator[Conclusion]:
+def _strata_conclusions(found: Agreement) -> Iterator[Conclusion]:
     """Whether the agreement differs between portions of the images."""
     if found.by is None:
         return
     by, told = found.by, []
     for each in (each for each in found.by.differences if each.stands):
         of = f" of {each.category}" if each.category else ""
-        values = ", ".join(f"{s.name} {shown(each.score, v)}" for s, v in zip(by.strata, each.values, strict=True))
-        told.append(f"{NAMES[each.score]}{of}: {values} (p {each.p:.2g})")
+        values = ", ".join(
+            f"{s.name} {format_score(each.score, v)}" for s, v in zip(by.strata, each.values, strict=True)
+        )
+        told.append(f"{SCORE_NAMES[each.score]}{of}: {values} (p {each.p:.2g})")
     if told:
         head = f"The agreement differs by {by.column}"
         act = f"Compare the images of these portions: the guideline, or the pictures, differ by {by.column}."
-        yield Conclusion("portion", "warning", head, "; ".join(told[:_SHOWN]) + _rest(told), act)
+        yield Conclusion("portion", "warning", head, "; ".join(told[:_SHOWN]) + _count_rest(told), act)
         return
-    reached = [f"{each.name} {with_interval('iou', each.scores['iou'])}" for each in by.strata]
+    reached = [f"{each.name} {score_with_interval('iou', each.scores['iou'])}" for each in by.strata]
     said = f"IoU: {', '.join(reached)}."
     if not by.differences:
         head = (
@@ -200,17 +344,17 @@ def _portions(found: Agreement) -> Iterator[Conclusion]:
     yield Conclusion("portion", "info", f"No difference by {by.column} that stands", f"{said} {tested}")
 
 
-def _rest(told: Sequence[str]) -> str:
+def _count_rest(told: Sequence[str]) -> str:
     return f"; and {len(told) - _SHOWN:,} more" if len(told) > _SHOWN else ""
 
 
-def _plan(found: Agreement) -> Iterator[Conclusion]:
+def _plan_conclusions(found: Agreement) -> Iterator[Conclusion]:
     """How many images the interval that was asked for takes."""
     overall = [each for each in found.plan if each.category is None and each.now == each.now]
     if not overall:
         return
     width = overall[0].half_width
-    first, *others = [_takes(each, found.images) for each in overall]
+    first, *others = [_sample_size_in_words(each, found.images) for each in overall]
     rare = [each for each in found.plan if each.category is not None and each.score == "iou"]
     most = max(rare, key=lambda each: each.images or 0, default=None)
     said = f"{', '.join(others)}." if others else ""
@@ -220,19 +364,19 @@ def _plan(found: Agreement) -> Iterator[Conclusion]:
     yield Conclusion("plan", "info", head, said.strip(), "Let two annotators label as many images, drawn at random.")
 
 
-def _takes(each: Planned, images: int) -> str:
+def _sample_size_in_words(each: SampleSize, images: int) -> str:
     """What an interval takes, and what there is."""
     wanted = "more images than can be said" if each.images is None else count_noun(each.images, "image")
-    return f"{NAMES[each.score]} takes {wanted} (now ±{shown(each.score, each.now)} with {images:,})"
+    return f"{SCORE_NAMES[each.score]} takes {wanted} (now ±{format_score(each.score, each.now)} with {images:,})"
 
 
-def _limits(found: Agreement) -> Iterator[Conclusion]:
+def _limit_conclusions(found: Agreement) -> Iterator[Conclusion]:
     """What could not be compared, and what is undefined."""
-    told = [each.message for each in of_code(found.findings, "SEG410")]
+    told = [each.message for each in findings_of_code(found.findings, "SEG410")]
     if told:
         head = f"{count_noun(len(told), 'dataset')} with images that nobody else has"
-        yield Conclusion("limit", "info", head, "; ".join(told) + ".", remedy("SEG410"), ("SEG410",))
+        yield Conclusion("limit", "info", head, "; ".join(told) + ".", rule_remedy("SEG410"), ("SEG410",))
     undefined = [each.category for each in found.categories if not np.isfinite(each.scores["iou"].value)]
     if undefined:
-        said = f"Of {listed(undefined)} there is nothing to compare: their figures are dashes, and in no mean."
+        said = f"Of {join_words(undefined)} there is nothing to compare: their figures are dashes, and in no mean."
         yield Conclusion("limit", "info", "Undefined figures", said)

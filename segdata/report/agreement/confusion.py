@@ -14,7 +14,7 @@ UNLABELLED = "(nothing)"
 
 
 @dataclass(frozen=True, slots=True)
-class Confused:
+class ConfusedPair:
     """Two categories that annotators take for each other; `share` of the pixels that either of two gives `one`."""
 
     one: str
@@ -71,22 +71,22 @@ class Confusion:
         kept = np.sort(np.argsort(-np.maximum(off.max(axis=1), off.max(axis=0)), kind="stable")[:most])
         return Confusion(tuple(self.names[k] for k in kept.tolist()), self.pixels[np.ix_(kept, kept)])
 
-    def partners(self, name: str) -> list[Confused]:
+    def partners(self, name: str) -> list[ConfusedPair]:
         """What else the pixels of a category are called, most first; not those that nobody else labels."""
         if name not in self.names:
             return []
         row = self.names.index(name)
         share = self.shares[row]
         return [
-            Confused(name, self.names[k], float(share[k]), int(self.pixels[row, k]))
+            ConfusedPair(name, self.names[k], float(share[k]), int(self.pixels[row, k]))
             for k in np.argsort(-share, kind="stable").tolist()
             if k != row and share[k] > 0
         ]
 
-    def worst(self, most: int) -> list[Confused]:
+    def worst(self, most: int) -> list[ConfusedPair]:
         """The pairs of categories with the largest share of either; each pair once, nothing is no category."""
         every = [each for name in self.names if name != UNLABELLED for each in self.partners(name)]
-        once: dict[frozenset[str], Confused] = {}
+        once: dict[frozenset[str], ConfusedPair] = {}
         for each in sorted(every, key=lambda confused: -confused.share):
             if each.other != UNLABELLED:
                 once.setdefault(frozenset((each.one, each.other)), each)

@@ -9,8 +9,8 @@ from PIL import Image, UnidentifiedImageError
 
 from segdata.core.errors import SegdataError
 from segdata.core.image_files import split_uri
+from segdata.report.background_image import BackgroundImage
 from segdata.report.fiftyone.masks import Map, Mask
-from segdata.report.ground import Ground
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # that every browser shows
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # 8 bits a channel
@@ -35,7 +35,7 @@ def picture_file(uri: str | None, width: int, height: int, folder: Path) -> tupl
     name = blake2b(f"{uri}\0{state.st_size}\0{state.st_mtime_ns}\0{width}\0{height}".encode(), digest_size=16)
     copy = folder / "copies" / f"{name.hexdigest()}.png"
     if not copy.exists():
-        ground = Ground.of(uri, *((width, height) if width and height else _UNKNOWN))
+        ground = BackgroundImage.of(uri, *((width, height) if width and height else _UNKNOWN))
         if ground.image is None:
             return _blank(width, height, folder), ground.note
         _save(ground.image, copy)

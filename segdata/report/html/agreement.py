@@ -5,36 +5,46 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import segdata
-from segdata.agreement.gold.examples import Example
-from segdata.agreement.gold.scorecard import Card, Scorecard
-from segdata.agreement.summary.agreed import Agreement, CategoryAgreement
+from segdata.agreement.results import Agreement, CategoryAgreement
+from segdata.agreement.scorecard import AnnotatorCard, Scorecard, WorstExample
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables
 from segdata.core.validation import FailOn
-from segdata.report.agreement.conclusions import conclusions, gold_of
+from segdata.report.agreement.annotators import BIAS_KINDS, ReportedBias, biases_of_findings, reported_biases
+from segdata.report.agreement.conclusions import conclusions, reference_name
 from segdata.report.agreement.confusion import Confusion
-from segdata.report.agreement.habits import KINDS, Habit, habits
-from segdata.report.agreement.numbers import (
-    NAMES,
-    NONE,
-    extent,
-    interval,
-    percent,
-    shown,
-    tolerance,
-    unit,
-    with_interval,
+from segdata.report.agreement.tables import ImageAgreement, agreement_tables
+from segdata.report.agreement.wording import (
+    DASH,
+    HEADINGS,
+    SCORE_NAMES,
+    Conclusion,
+    distance_unit,
+    format_interval,
+    format_percent,
+    format_score,
+    images_in_words,
+    score_with_interval,
+    tolerance_in_words,
 )
-from segdata.report.agreement.people import told_habits
-from segdata.report.agreement.per_image import PerImage
-from segdata.report.agreement.points import HEADINGS, Conclusion
-from segdata.report.agreement.sheets import sheets
 from segdata.report.findings_text import group_by_rule
-from segdata.report.html.agreement_figures import Whisker, confusion_heat, forest, hex_of, pairs_heat, spreads
-from segdata.report.html.agreement_pictures import Worst, example_pictures, finding_pictures, worst_pictures
-from segdata.report.html.cards import sections
+from segdata.report.html.agreement_figures import (
+    Whisker,
+    confusion_heat,
+    forest_plot,
+    hex_of,
+    image_histograms,
+    pairs_heat,
+)
+from segdata.report.html.agreement_pictures import (
+    WorstImagePictures,
+    example_pictures,
+    finding_pictures,
+    worst_pictures,
+)
+from segdata.report.html.cards import annotator_sections
 from segdata.report.html.findings import RuleGroup, findings_data
 from segdata.report.html.templates import asset, template
 from segdata.report.pictures.thumbnails import spread_over_rules
@@ -45,7 +55,7 @@ _MATRIX, _CONFUSED, _OFFSETS, _HABITS, _CATEGORIES, _PLANNED = 24, 14, 28, 30, 6
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class BiasCell:
     """A share, what is beside it (interval, what the others do), whether it stands, and is told as a finding."""
 
     text: str
@@ -55,17 +65,17 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BiasTableRow:
     """What an annotator does with a category: what is missed, extra, confused; None: undefined."""
 
     annotator: str
     color: str
     category: str
-    cells: tuple[Share | None, ...]
+    cells: tuple[BiasCell | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CategoryLine:
     """A category: the interval of its IoU in % of the axis from 0 to 1, and scores as text."""
 
     name: str
@@ -76,17 +86,17 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class AgreementPictures:
     """What is drawn: the worst images, and as `data:` URIs findings and annotators' own worst examples."""
 
-    worst: Sequence[Worst]
+    worst: Sequence[WorstImagePictures]
     findings: Mapping[Finding, str]
-    examples: Mapping[tuple[str, Example], str] = field(default_factory=dict)
+    examples: Mapping[tuple[str, WorstExample], str] = field(default_factory=dict)
 
 
-def pictures(
-    data: OpenDataset, tables: Tables, findings: Sequence[Finding], jobs: int = 0, cards: Sequence[Card] = ()
-) -> Pictures:
+def draw_pictures(
+    data: OpenDataset, tables: Tables, findings: Sequence[Finding], jobs: int = 0, cards: Sequence[AnnotatorCard] = ()
+) -> AgreementPictures:
     """The pictures of a report, of annotators' examples those on their `cards`.
 
     Pillow's limit on image sizes is the caller's business.
@@ -95,8 +105,8 @@ def pictures(
     assert opposed is not None
     there = set(data.source.image_ids)
     chosen = spread_over_rules([each for each in findings if each.image in there], THUMBNAILS)
-    worst = PerImage.of(opposed).worst(WORST)
-    return Pictures(
+    worst = ImageAgreement.of(opposed).worst(WORST)
+    return AgreementPictures(
         worst_pictures(data, opposed, worst, jobs),
         finding_pictures(data, tables, chosen, jobs),
         example_pictures(data, opposed, cards, jobs),
@@ -106,7 +116,7 @@ def pictures(
 def to_html(
     found: Agreement,
     tables: Tables,
-    drawn: Pictures,
+    drawn: AgreementPictures,
     typed: Sequence[str],
     fail_on: FailOn = "error",
     cards: Scorecard | None = None,
@@ -119,40 +129,40 @@ def to_html(
     opposed = tables.opposed
     assert opposed is not None
     annotators = found.annotators
-    every = habits(found, tables)
+    every = reported_biases(found, tables)
     confusion = Confusion.of(opposed)
     groups = [RuleGroup.of(group) for group in group_by_rule(found.findings)]
-    offsets = forest(every, annotators, _OFFSETS)
+    offsets = forest_plot(every, annotators, _OFFSETS)
     return template("agreement.html").render(
         found=found,
         title=", ".join(annotators[:6]) + (f" and {len(annotators) - 6} more" if len(annotators) > 6 else ""),
-        extent=extent(opposed),
+        extent=images_in_words(opposed),
         people=[(name, hex_of(k)) for k, name in enumerate(annotators)],
-        conclusions=[(HEADINGS[each.topic], each, _filter(each)) for each in conclusions(found, tables)],
+        conclusions=[(HEADINGS[each.topic], each, _finding_filter(each)) for each in conclusions(found, tables)],
         verdict=_verdict(found, fail_on),
         typed=" ".join(["segdata", *typed]),
         matrix=pairs_heat(found) if 2 < len(annotators) <= _MATRIX else None,
         confused=confusion_heat(confusion.reduced(_CONFUSED)) if len(confusion.names) > 2 else None,
         n_confused=len(confusion.names) - min(len(confusion.names), _CONFUSED),
         worst_confused=confusion.worst(6),
-        spreads=spreads(PerImage.of(opposed), annotators),
+        spreads=image_histograms(ImageAgreement.of(opposed), annotators),
         worst=drawn.worst,
         forest=offsets,
-        rows=_rows(every, found),
+        rows=_bias_rows(every, found),
         n_cells=len({(each.annotator, each.category) for each in every if each.kind != "offset"}),
-        categories=_lines(found.categories),
-        cards=[] if cards is None else sections(cards, annotators, drawn.examples),
-        unit=unit(opposed),
-        near=tolerance(found.tolerance),
-        gold=gold_of(found, tables),
-        sheets=sheets(found, gold_of(found, tables)),
+        categories=_category_lines(found.categories),
+        cards=[] if cards is None else annotator_sections(cards, annotators, drawn.examples),
+        unit=distance_unit(opposed),
+        near=tolerance_in_words(found.tolerance),
+        gold=reference_name(found, tables),
+        sheets=agreement_tables(found, reference_name(found, tables)),
         data=findings_data("", [("new", found.findings)], groups, drawn.findings),
         n_pictures=len(drawn.findings),
-        names=NAMES,
-        dash=NONE,
-        shown=shown,
-        percent=percent,
-        with_interval=with_interval,
+        names=SCORE_NAMES,
+        dash=DASH,
+        shown=format_score,
+        percent=format_percent,
+        with_interval=score_with_interval,
         most_planned=_PLANNED,
         version=segdata.__version__,
         style=asset("report.css") + asset("info.css") + asset("agreement.css"),
@@ -170,7 +180,7 @@ def _verdict(found: Agreement, fail_on: FailOn) -> tuple[str, str]:
     return ("error", f"failed: {n}") if found.fails(fail_on) else ("good", f"passed: {n}")
 
 
-def _filter(each: Conclusion) -> tuple[str, str] | None:
+def _finding_filter(each: Conclusion) -> tuple[str, str] | None:
     """Which findings a conclusion is made of, as a filter of the list."""
     if each.annotator is not None:
         return "annotator", each.annotator
@@ -179,41 +189,43 @@ def _filter(each: Conclusion) -> tuple[str, str] | None:
     return ("code", each.codes[0]) if len(each.codes) == 1 else None
 
 
-def _rows(every: Sequence[Habit], found: Agreement) -> list[Row]:
+def _bias_rows(every: Sequence[ReportedBias], found: Agreement) -> list[BiasTableRow]:
     """What annotators miss, add and call otherwise: what stands first, then what is large."""
-    cells: dict[tuple[str, str], dict[str, Habit]] = {}
+    cells: dict[tuple[str, str], dict[str, ReportedBias]] = {}
     for each in every:
         if each.kind != "offset":
             cells.setdefault((each.annotator, each.category), {})[each.kind] = each
-    told, shares = told_habits(found.findings), [kind for kind in KINDS if kind != "offset"]
+    told, shares = biases_of_findings(found.findings), [kind for kind in BIAS_KINDS if kind != "offset"]
     return [
-        Row(
+        BiasTableRow(
             who,
             hex_of(found.annotators.index(who)),
             what,
-            tuple(_share(kinds[kind], (who, what, kind) in told) if kind in kinds else None for kind in shares),
+            tuple(_bias_cell(kinds[kind], (who, what, kind) in told) if kind in kinds else None for kind in shares),
         )
         for (who, what), kinds in list(cells.items())[:_HABITS]
         if any(each.stands or each.weight >= _LARGE for each in kinds.values())
     ]
 
 
-def _share(habit: Habit, is_told: bool) -> Share:
-    others = f"others {percent(habit.others)}" if math.isfinite(habit.others) else ""
-    ends = interval(habit.kind, habit.value)
-    text = shown(habit.kind, habit.value.value)
-    return Share(text, "; ".join(filter(None, [ends, others])), habit.stands, is_told)
+def _bias_cell(habit: ReportedBias, is_told: bool) -> BiasCell:
+    others = f"others {format_percent(habit.others)}" if math.isfinite(habit.others) else ""
+    ends = format_interval(habit.kind, habit.value)
+    text = format_score(habit.kind, habit.value.value)
+    return BiasCell(text, "; ".join(filter(None, [ends, others])), habit.stands, is_told)
 
 
-def _lines(categories: Sequence[CategoryAgreement]) -> list[Line]:
+def _category_lines(categories: Sequence[CategoryAgreement]) -> list[CategoryLine]:
     """The categories, the least agreed first; those without a value last."""
     ranked = sorted(categories, key=lambda each: (math.isnan(each.scores["iou"].value), each.scores["iou"].value))
-    return [_line(each) for each in ranked[:_CATEGORIES]]
+    return [_category_line(each) for each in ranked[:_CATEGORIES]]
 
 
-def _line(each: CategoryAgreement) -> Line:
+def _category_line(each: CategoryAgreement) -> CategoryLine:
     iou = each.scores["iou"]
     low, mid, high = (100 * end if math.isfinite(end) else None for end in (iou.low, iou.value, iou.high))
-    whisker = Whisker("", each.category, "", low, mid or 0.0, high, with_interval("iou", iou), False, mid is None)
-    scores = tuple(shown(name, each.scores[name].value) for name in ("dice", "pq", "kappa", "nsd", "offset_size"))
-    return Line(each.category, each.kind, each.images, whisker, scores)
+    whisker = Whisker("", each.category, "", low, mid or 0.0, high, score_with_interval("iou", iou), False, mid is None)
+    scores = tuple(
+        format_score(name, each.scores[name].value) for name in ("dice", "pq", "kappa", "nsd", "offset_size")
+    )
+    return CategoryLine(each.category, each.kind, each.images, whisker, scores)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.agreement.summary.agreed import Agreement, Value
+from segdata.agreement.results import Agreement, Score
+from segdata.report.agreement.annotators import ReportedBias
 from segdata.report.agreement.confusion import Confusion
-from segdata.report.agreement.habits import Habit
-from segdata.report.agreement.numbers import interval, percent, shown, with_interval
-from segdata.report.agreement.per_image import PerImage
+from segdata.report.agreement.tables import ImageAgreement
+from segdata.report.agreement.wording import format_interval, format_percent, format_score, score_with_interval
 from segdata.report.pictures.outlines import annotator_color
 
 _BINS = 20
@@ -19,7 +19,7 @@ _CLIPPED = 0.9  # the share of the intervals that the axis holds
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class HeatCell:
     """A cell of a heat map: what it says, how dark it is in %, and whether it is about agreement."""
 
     text: str
@@ -29,15 +29,15 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Heat:
+class HeatMap:
     """A heat map: heads of the columns, and rows of (name, cells); None: there is nothing to say."""
 
     heads: tuple[str, ...]
-    rows: list[tuple[str, list[Cell | None]]]
+    rows: list[tuple[str, list[HeatCell | None]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class HistogramBar:
     """A bar of a histogram in % of the width and height."""
 
     x: float
@@ -47,12 +47,12 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Histogram:
     """How the scores of images are distributed; `middle` in % of the axis from 0 to 1."""
 
     name: str
     color: str
-    bars: tuple[Bar, ...]
+    bars: tuple[HistogramBar, ...]
     middle: float
     median: str
     worst: str
@@ -75,7 +75,7 @@ class Whisker:
 
 
 @dataclass(frozen=True, slots=True)
-class Forest:
+class ForestPlot:
     """Intervals on one axis from `-end` to `end`; `n_more` are not shown."""
 
     end: float
@@ -88,68 +88,70 @@ def hex_of(number: int) -> str:
     return "#{:02x}{:02x}{:02x}".format(*annotator_color(number))
 
 
-def pairs_heat(found: Agreement) -> Heat:
+def pairs_heat(found: Agreement) -> HeatMap:
     """Annotator by annotator: IoU, the darker the less agreement."""
     pairs = {frozenset((each.a, each.b)): each for each in found.pairs}
     values = [each.scores["iou"].value for each in found.pairs if math.isfinite(each.scores["iou"].value)]
     least = math.floor(10 * min(values, default=0.0)) / 10
     rows = []
     for one in found.annotators:
-        cells: list[Cell | None] = []
+        cells: list[HeatCell | None] = []
         for other in found.annotators:
             pair = pairs.get(frozenset((one, other))) if one != other else None
             cells.append(None if pair is None else _pair_cell(pair.scores["iou"], least, f"{one} and {other}"))
         rows.append((one, cells))
-    return Heat(found.annotators, rows)
+    return HeatMap(found.annotators, rows)
 
 
-def _pair_cell(iou: Value, least: float, who: str) -> Cell:
+def _pair_cell(iou: Score, least: float, who: str) -> HeatCell:
     far = (1 - iou.value) / (1 - least) if math.isfinite(iou.value) and least < 1 else 0.0
-    return Cell(shown("iou", iou.value), round(100 * far), f"{who}: IoU {with_interval('iou', iou)}")
+    return HeatCell(format_score("iou", iou.value), round(100 * far), f"{who}: IoU {score_with_interval('iou', iou)}")
 
 
-def confusion_heat(confusion: Confusion) -> Heat:
+def confusion_heat(confusion: Confusion) -> HeatMap:
     """Category by category: of the pixels of a row's category what share the other calls the column's."""
     rows = []
     for k, (name, shares) in enumerate(zip(confusion.names, confusion.shares.tolist(), strict=True)):
-        cells: list[Cell | None] = []
+        cells: list[HeatCell | None] = []
         for j, share in enumerate(shares):
-            title = f"of the pixels that one calls {name} the other calls {percent(share)} {confusion.names[j]}"
-            text = percent(share) if share >= 0.005 else "·" if share > 0 else ""
-            cells.append(Cell(text, round(100 * share), title, agrees=j == k))
+            title = f"of the pixels that one calls {name} the other calls {format_percent(share)} {confusion.names[j]}"
+            text = format_percent(share) if share >= 0.005 else "·" if share > 0 else ""
+            cells.append(HeatCell(text, round(100 * share), title, agrees=j == k))
         rows.append((name, cells))
-    return Heat(confusion.names, rows)
+    return HeatMap(confusion.names, rows)
 
 
-def spreads(images: PerImage, annotators: Sequence[str]) -> list[Spread]:
+def image_histograms(images: ImageAgreement, annotators: Sequence[str]) -> list[Histogram]:
     """The IoU of every image, of all and of each annotator with the others; none where there is one image."""
     _, every = images.of_cases
     if len(every) < 2:
         return []
     own = [images.of_annotator(k) for k in range(len(annotators))]
-    rows = [_spread("all", "", every)]
+    rows = [_histogram("all", "", every)]
     if len(annotators) > 2:
         rows += [
-            _spread(name, hex_of(k), values)
+            _histogram(name, hex_of(k), values)
             for k, (name, values) in enumerate(zip(annotators, own, strict=True))
             if len(values)
         ]
     return rows
 
 
-def _spread(name: str, color: str, values: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> Spread:
+def _histogram(name: str, color: str, values: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> Histogram:
     count = np.histogram(values, _BINS, (0, 1))[0]
     step = 100 / _BINS
     bars = tuple(
-        Bar(k * step, step, 100 * n / count.max(), f"{n} from {k / _BINS:.2f} to {(k + 1) / _BINS:.2f}")
+        HistogramBar(k * step, step, 100 * n / count.max(), f"{n} from {k / _BINS:.2f} to {(k + 1) / _BINS:.2f}")
         for k, n in enumerate(count.tolist())
         if n
     )
     median, low = np.percentile(values, (50, 10)).tolist()
-    return Spread(name, color, bars, 100 * median, shown("iou", median), shown("iou", low), len(values))
+    return Histogram(
+        name, color, bars, 100 * median, format_score("iou", median), format_score("iou", low), len(values)
+    )
 
 
-def forest(habits: Iterable[Habit], annotators: Sequence[str], most: int) -> Forest | None:
+def forest_plot(habits: Iterable[ReportedBias], annotators: Sequence[str], most: int) -> ForestPlot | None:
     """The boundary offsets, the largest of those that stand first; None where there is none."""
     offsets = [each for each in habits if each.kind == "offset"]
     if not offsets:
@@ -161,26 +163,26 @@ def forest(habits: Iterable[Habit], annotators: Sequence[str], most: int) -> For
     shown_first = sorted(offsets, key=lambda each: (not each.stands, -abs(each.value.value)))[:most]
     order = {name: k for k, name in enumerate(annotators)}
     ranked = sorted(shown_first, key=lambda each: (order[each.annotator], -each.value.value))
-    return Forest(end, [_whisker(each, end, order[each.annotator]) for each in ranked], len(offsets) - len(ranked))
+    return ForestPlot(end, [_whisker(each, end, order[each.annotator]) for each in ranked], len(offsets) - len(ranked))
 
 
-def _whisker(habit: Habit, end: float, number: int) -> Whisker:
+def _whisker(habit: ReportedBias, end: float, number: int) -> Whisker:
     value = habit.value
     low, mid, high = (50 + 50 * each / end for each in (value.low, value.value, value.high))
-    text = f"{shown('offset', value.value, signed=True)} {interval('offset', value, signed=True)}".strip()
+    text = f"{format_score('offset', value.value, signed=True)} {format_interval('offset', value, signed=True)}".strip()
     return Whisker(
         habit.annotator,
         habit.category,
         hex_of(number),
-        _inside(low),
-        _inside(mid) or 0.0,
-        _inside(high),
+        _clip_to_axis(low),
+        _clip_to_axis(mid) or 0.0,
+        _clip_to_axis(high),
         text,
         habit.stands,
         not 0 <= mid <= 100,
     )
 
 
-def _inside(place: float) -> float | None:
+def _clip_to_axis(place: float) -> float | None:
     """A place on the axis, at its end where it is beyond; None where there is none."""
     return min(max(place, 0.0), 100.0) if math.isfinite(place) else None

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw
 
-from segdata.agreement.gold.examples import Example
-from segdata.agreement.gold.scorecard import Card
+from segdata.agreement.scorecard import AnnotatorCard, WorstExample
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch
 from segdata.core.dataset import OpenDataset
@@ -16,8 +15,8 @@ from segdata.core.finding import Box, Finding
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints, bounding_boxes
 from segdata.core.taxonomy import Color
-from segdata.report.agreement.per_image import WorstImage
-from segdata.report.ground import Ground
+from segdata.report.agreement.tables import WorstImage
+from segdata.report.background_image import BackgroundImage
 from segdata.report.pictures.canvas import View
 from segdata.report.pictures.outlines import ANNOTATOR_COLORS, AnnotatedImage, annotator_color, densest_square
 from segdata.report.pictures.thumbnails import data_uri
@@ -32,7 +31,7 @@ _CLOSER = 5  # a whole image is this many times as long as what is shown of it c
 
 
 @dataclass(frozen=True, slots=True)
-class Worst:
+class WorstImagePictures:
     """A worst image and its pictures as `data:` URIs: the whole one, and closely without and with outlines.
 
     `image` is its image_id: of a volume that of the slice that differs most.
@@ -48,10 +47,10 @@ class Worst:
 
 def worst_pictures(
     data: OpenDataset, opposed: AnnotatorPairs, worst: Sequence[WorstImage], jobs: int = 0
-) -> list[Worst]:
+) -> list[WorstImagePictures]:
     """The pictures of some images; none of those whose size is unknown."""
 
-    def drawn(each: WorstImage) -> Worst | None:
+    def drawn(each: WorstImage) -> WorstImagePictures | None:
         return _worst(data, opposed, each)
 
     return [each for each in run_ordered(drawn, list(worst), jobs) if each is not None]
@@ -104,12 +103,12 @@ def _opened(batch: Batch) -> AnnotatedImage | None:
 
 
 def example_pictures(
-    data: OpenDataset, opposed: AnnotatorPairs, cards: Sequence[Card], jobs: int = 0
-) -> dict[tuple[str, Example], str]:
+    data: OpenDataset, opposed: AnnotatorPairs, cards: Sequence[AnnotatorCard], jobs: int = 0
+) -> dict[tuple[str, WorstExample], str]:
     """Pictures of annotators' worst examples as `data:` URIs: the image alone, and with the outlines of the two."""
     case_of = {name: case for case, name in enumerate(opposed.cases["name"].tolist())}
 
-    def drawn(key: tuple[str, Example]) -> str | None:
+    def drawn(key: tuple[str, WorstExample]) -> str | None:
         who, each = key
         category = _ids(opposed)[each.category]
         picture = _picture(data, opposed, case_of[each.image], who, each.other, category)[1]
@@ -142,7 +141,7 @@ def _closely(picture: AnnotatedImage, one: str, other: str, category: int, pane:
     return _near(x, y, side, picture.size, pane)
 
 
-def _worst(data: OpenDataset, opposed: AnnotatorPairs, told: WorstImage) -> Worst | None:
+def _worst(data: OpenDataset, opposed: AnnotatorPairs, told: WorstImage) -> WorstImagePictures | None:
     one, other = opposed.annotators[told.a], opposed.annotators[told.b]
     category = _ids(opposed)[told.category]
     row, picture = _picture(data, opposed, told.case, one, other, category)
@@ -154,7 +153,7 @@ def _worst(data: OpenDataset, opposed: AnnotatorPairs, told: WorstImage) -> Wors
     near = _closely(picture, one, other, category, PANE)
     whole = picture.outlined(everything, names, {category})
     _framed(whole, everything, near)
-    return Worst(
+    return WorstImagePictures(
         told,
         str(data.source.image_ids[row]),
         whole=data_uri(whole),
@@ -186,7 +185,7 @@ def _slice(batch: Batch, one: str, other: str, category: int | None) -> int:
     for k in range(batch.images.num_rows):
         part = batch.take_images(np.array([k]))
         height, width = (int(side[0]) for side in part.image_size)
-        drawn = AnnotatedImage(part, Ground(None, width, height))
+        drawn = AnnotatedImage(part, BackgroundImage(None, width, height))
         flags = (
             drawn.differing(View(0, 0, width, height, 1.0), one, other, _only(category)) if part.n_segments else None
         )

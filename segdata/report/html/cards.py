@@ -1,23 +1,24 @@
-"""Cards: what each annotator did, as sections of a page: how much, how well, how fast, and their worst examples."""
+"""The HTML report of a scorecard: all annotators in one table, then a section for each annotator, as one file."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from segdata.agreement.gold.examples import Example
-from segdata.agreement.gold.review import Rework
-from segdata.agreement.gold.scorecard import Card, Scorecard
-from segdata.agreement.gold.trend import Month
+import segdata
+from segdata.agreement.rework import ReworkCounts
+from segdata.agreement.scorecard import AnnotatorCard, Scorecard, WorstExample
+from segdata.agreement.trend import MonthScore
 from segdata.core.errors import count_noun
-from segdata.report.agreement.numbers import percent, shown, with_interval
+from segdata.report.agreement.wording import format_percent, format_score, score_with_interval, tolerance_in_words
 from segdata.report.html.agreement_figures import hex_of
-from segdata.report.scorecard import example_said, trend_said
+from segdata.report.html.templates import asset, template
+from segdata.report.scorecard import HEADS, example_said, row, trend_said
 
 _REWORKED = 8  # categories of an annotator
 
 
 @dataclass(frozen=True, slots=True)
-class Dot:
+class MonthDot:
     """A month on an axis of time: its place in % of both sides, and what it is."""
 
     x: float
@@ -26,7 +27,7 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
-class Worst:
+class ExamplePicture:
     """An example: its picture as a `data:` URI (None: there is none), what it is, and the guideline's sentence."""
 
     picture: str | None
@@ -35,29 +36,33 @@ class Worst:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class AnnotatorSection:
     """One annotator: facts as (what, how much), months, the trend in words or none, examples, and what was reworked."""
 
     name: str
     color: str
     facts: tuple[tuple[str, str], ...]
-    dots: tuple[Dot, ...]
+    dots: tuple[MonthDot, ...]
     ends: tuple[str, str]
     trend: str
     stands: bool
-    worst: tuple[Worst, ...]
+    worst: tuple[ExamplePicture, ...]
     reworked: tuple[tuple[str, ...], ...]
 
 
-def sections(found: Scorecard, annotators: Sequence[str], drawn: Mapping[tuple[str, Example], str]) -> list[Section]:
+def annotator_sections(
+    found: Scorecard, annotators: Sequence[str], drawn: Mapping[tuple[str, WorstExample], str]
+) -> list[AnnotatorSection]:
     """A section of each annotator; `drawn`: pictures of examples; colours are by the place among `annotators`."""
     order = {name: k for k, name in enumerate(annotators)}
     return [_section(each, found, hex_of(order.get(each.annotator, k)), drawn) for k, each in enumerate(found.cards)]
 
 
-def _section(card: Card, found: Scorecard, color: str, drawn: Mapping[tuple[str, Example], str]) -> Section:
+def _section(
+    card: AnnotatorCard, found: Scorecard, color: str, drawn: Mapping[tuple[str, WorstExample], str]
+) -> AnnotatorSection:
     months = [each for each in card.trend.months if math.isfinite(each.score)]
-    return Section(
+    return AnnotatorSection(
         name=card.annotator,
         color=color,
         facts=tuple(_facts(card, found)),
@@ -66,13 +71,13 @@ def _section(card: Card, found: Scorecard, color: str, drawn: Mapping[tuple[str,
         trend=trend_said(card).removeprefix("trend ") if math.isfinite(card.trend.slope) else "",
         stands=card.stands,
         worst=tuple(
-            Worst(drawn.get((card.annotator, each)), example_said(each), each.guideline) for each in card.worst
+            ExamplePicture(drawn.get((card.annotator, each)), example_said(each), each.guideline) for each in card.worst
         ),
-        reworked=tuple(map(_reworked, _rows(card, found))),
+        reworked=tuple(map(_rework_cells, _rework_rows(card, found))),
     )
 
 
-def _facts(card: Card, found: Scorecard) -> list[tuple[str, str]]:
+def _facts(card: AnnotatorCard, found: Scorecard) -> list[tuple[str, str]]:
     """What is known of an annotator."""
     facts = [("work", f"{count_noun(card.segments, 'segment')} in {count_noun(card.images, 'image')}")]
     if card.timed:
@@ -83,10 +88,12 @@ def _facts(card: Card, found: Scorecard) -> list[tuple[str, str]]:
             ("time", f"{_time(card.seconds)} in all{of}; median {_time(card.seconds_per_image)} an image{each}")
         )
     if math.isfinite(card.passed.value):
-        shares = with_interval("missed", card.passed)
+        shares = score_with_interval("missed", card.passed)
         facts.append(("passed its review as it was", f"{shares} of {count_noun(card.passed.n, 'annotation')}"))
     against = "the others" if found.gold is None else found.gold
-    facts.append((f"{_METRICS.get(found.metric, found.metric)} against {against}", with_interval("iou", card.score)))
+    facts.append(
+        (f"{_METRICS.get(found.metric, found.metric)} against {against}", score_with_interval("iou", card.score))
+    )
     return facts
 
 
@@ -104,20 +111,20 @@ def _time(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
 
 
-def _dots(months: Sequence[Month]) -> tuple[Dot, ...]:
+def _dots(months: Sequence[MonthScore]) -> tuple[MonthDot, ...]:
     """The scores of months, from 0 below to 1 on top."""
     step = 100 / (len(months) - 1)
     return tuple(
-        Dot(
+        MonthDot(
             k * step,
             100 * (1 - each.score),
-            f"{each.month}: {shown('iou', each.score)} in {count_noun(each.images, 'image')}",
+            f"{each.month}: {format_score('iou', each.score)} in {count_noun(each.images, 'image')}",
         )
         for k, each in enumerate(months)
     )
 
 
-def _rows(card: Card, found: Scorecard) -> list[Rework]:
+def _rework_rows(card: AnnotatorCard, found: Scorecard) -> list[ReworkCounts]:
     """What was corrected of an annotator's work, all of it first, then by category, the most corrected first."""
     if found.review is None:
         return []
@@ -127,12 +134,38 @@ def _rows(card: Card, found: Scorecard) -> list[Rework]:
     return [*rows[:1], *sorted(rows[1:], key=lambda each: -each.rework.value)[:_REWORKED]]
 
 
-def _reworked(each: Rework) -> tuple[str, ...]:
+def _rework_cells(each: ReworkCounts) -> tuple[str, ...]:
     counts = (each.segments, each.deleted, each.added, each.recategorised, each.moved)
     return (
         each.category or "all",
         *(f"{count:,}" for count in counts),
-        with_interval("missed", each.rework),
-        percent(each.pixels.value),
-        percent(each.passed.value),
+        score_with_interval("missed", each.rework),
+        format_percent(each.pixels.value),
+        format_percent(each.passed.value),
+    )
+
+
+def to_html(
+    found: Scorecard, annotators: Sequence[str], drawn: Mapping[tuple[str, WorstExample], str], typed: Sequence[str]
+) -> str:
+    """The report as one HTML file; the same input gives the same text.
+
+    `annotators`: all of them, in order, with the reference; `drawn`: pictures of examples as `data:` URIs; `typed`:
+    what comes after `segdata`, word by word.
+    """
+    note = f"Brackets are {format_percent(found.confidence)} intervals. Boundaries no further apart than "
+    note += f"{tolerance_in_words(found.tolerance)} are one. A trend leaves the mix of images out of account; it says "
+    note += "where to look, not what to pay."
+    names = [card.annotator for card in found.cards]
+    return template("scorecard.html").render(
+        found=found,
+        title=", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else ""),
+        heads=HEADS,
+        rows=[row(card) for card in found.cards],
+        cards=annotator_sections(found, annotators, drawn),
+        people=[(name, hex_of(k)) for k, name in enumerate(annotators)],
+        note=note,
+        typed=" ".join(["segdata", *typed]),
+        version=segdata.__version__,
+        style=asset("report.css") + asset("info.css") + asset("agreement.css"),
     )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 import segdata
-from segdata.agreement.statistics.rates import wilson
+from segdata.agreement.rates import wilson_interval
 from segdata.campaign.costs import Costs
 from segdata.core.finding import Finding
-from segdata.report.agreement.numbers import NAMES, with_interval
+from segdata.report.agreement.wording import SCORE_NAMES, score_with_interval
 from segdata.report.dataset_report import DatasetReport, Part, format_hours, quality_points
 from segdata.report.findings_text import group_by_rule
 from segdata.report.html.findings import RuleGroup
@@ -65,7 +65,7 @@ class ReviewedRule:
         """What a progress says of a rule."""
         precision = "-"
         if rule.decided:
-            low, high = (float(end) for end in wilson(np.array(rule.right), np.array(rule.decided)))
+            low, high = (float(end) for end in wilson_interval(np.array(rule.right), np.array(rule.decided)))
             precision = f"{rule.right / rule.decided:.0%} ({low:.0%} to {high:.0%})"
         return ReviewedRule(rule.code, rule.name, rule.decided, rule.open, rule.right, precision)
 
@@ -94,7 +94,7 @@ def to_html(whole: DatasetReport, typed: Sequence[str]) -> str:
         groups=[RuleGroup.of(each) for each in group_by_rule(findings)],
         facts=dataset_facts(whole.summary),
         lines=category_lines(whole.summary),
-        score_names=[NAMES[name] for name in _OF_PAIRS],
+        score_names=[SCORE_NAMES[name] for name in _OF_PAIRS],
         pairs=_pairs(whole),
         noise=whole.flag,
         suspects=_suspects(whole),
@@ -125,7 +125,7 @@ def _pairs(whole: DatasetReport) -> list[PairRow]:
     if whole.agreement is None:
         return []
     return [
-        PairRow(each.a, each.b, each.images, tuple(with_interval(name, each.scores[name]) for name in _OF_PAIRS))
+        PairRow(each.a, each.b, each.images, tuple(score_with_interval(name, each.scores[name]) for name in _OF_PAIRS))
         for each in whole.agreement.pairs
     ]
 

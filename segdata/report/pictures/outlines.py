@@ -9,7 +9,7 @@ from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.taxonomy import Color
-from segdata.report.ground import Ground
+from segdata.report.background_image import BackgroundImage
 from segdata.report.pictures.canvas import View
 
 Flags = NDArray[np.bool_]
@@ -32,13 +32,13 @@ class AnnotatedImage:
     """One image and everybody's annotations of it: a batch of one image whose size is known."""
 
     batch: Batch
-    ground: Ground
+    ground: BackgroundImage
 
     @staticmethod
     def of(batch: Batch) -> "AnnotatedImage":
         """The same with the image file opened."""
         height, width = batch.image_size
-        return AnnotatedImage(batch, Ground.of(batch.images["uri"][0].as_py(), int(width[0]), int(height[0])))
+        return AnnotatedImage(batch, BackgroundImage.of(batch.images["uri"][0].as_py(), int(width[0]), int(height[0])))
 
     @property
     def size(self) -> tuple[int, int]:

@@ -19,8 +19,8 @@ from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Color
 from segdata.core.validation import FixedImage
+from segdata.report.background_image import BackgroundImage
 from segdata.report.console import Console
-from segdata.report.ground import Ground
 from segdata.report.pictures.canvas import View, draw_chip, fold_text, font
 from segdata.report.pictures.colours import SEVERITY_COLORS, category_colors, segment_colors
 from segdata.report.pictures.scene import (
@@ -51,7 +51,7 @@ def draw_overlay(batch: Batch, profile: Profile, findings: Sequence[Finding] = (
     marks = [
         MarkedFinding(number, each, locate_finding(annotation, each)) for number, each in enumerate(findings, start=1)
     ]
-    scene = Scene(Ground.of(uri, width, height), annotation, colors, marks)
+    scene = Scene(BackgroundImage.of(uri, width, height), annotation, colors, marks)
     view = View.whole(width, height)
     picture = scene.seen(view)
     closer = choose_insets(marks, view, _INSETS)

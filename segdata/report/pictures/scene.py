@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from segdata.core.finding import Finding
 from segdata.core.finding_location import Annotation, FindingLocation, Points
-from segdata.report.ground import Ground
+from segdata.report.background_image import BackgroundImage
 from segdata.report.pictures.canvas import Pixels, View, draw_chip
 from segdata.report.pictures.colours import SEVERITY_COLORS
 
@@ -40,7 +40,7 @@ class Scene:
     marks : the findings
     """
 
-    ground: Ground
+    ground: BackgroundImage
     annotation: Annotation
     colors: Pixels
     marks: Sequence[MarkedFinding] = ()

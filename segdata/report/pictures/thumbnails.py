@@ -14,7 +14,7 @@ from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.finding_location import Annotation, FindingLocation, locate_finding
 from segdata.core.profile import Profile
 from segdata.core.validation import Validation
-from segdata.report.ground import Ground
+from segdata.report.background_image import BackgroundImage
 from segdata.report.pictures.canvas import View
 from segdata.report.pictures.colours import segment_colors
 from segdata.report.pictures.overlays import load_annotations
@@ -105,7 +105,7 @@ def _of_image(data: OpenDataset, row: int, findings: Sequence[Finding]) -> Itera
 def _drawn(annotation: Annotation, profile: Profile, findings: Sequence[Finding]) -> Iterator[tuple[Finding, str]]:
     height, width = annotation.size
     batch = annotation.batch
-    ground = Ground.of(batch.images["uri"][0].as_py(), width, height)
+    ground = BackgroundImage.of(batch.images["uri"][0].as_py(), width, height)
     colors = segment_colors(batch.segments["category_id"].to_numpy(), profile.taxonomy, profile.task)
     for each in findings:
         mark = MarkedFinding(0, each, locate_finding(annotation, each))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.agreement.metrics.detection import detection
+from segdata.agreement.metrics.detection import detection_scores
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 
 NUMBERS = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.floats(0.51, 1))
@@ -31,7 +31,7 @@ def test_it_is_a_product_within_bounds_and_has_no_direction(numbers: tuple[int, 
     pq, sq, rq = panoptic_quality(tp, fp, fn, tp * mean)
     np.testing.assert_array_equal(panoptic_quality(tp, fn, fp, tp * mean), (pq, sq, rq))
     np.testing.assert_allclose(pq, sq * rq)
-    np.testing.assert_array_equal(rq, detection(tp, fp, fn).f1)
+    np.testing.assert_array_equal(rq, detection_scores(tp, fp, fn).f1)
     if tp + fp + fn:
         assert 0 <= float(pq) <= min(float(sq), float(rq)) + 1e-12
         assert max(float(sq), float(rq)) <= 1 + 1e-12
@@ -40,8 +40,8 @@ def test_it_is_a_product_within_bounds_and_has_no_direction(numbers: tuple[int, 
 @given(NUMBERS)
 def test_f1_is_the_harmonic_mean(numbers: tuple[int, int, int, float]) -> None:
     tp, fp, fn, _ = numbers
-    precision, recall, f1 = (float(each) for each in detection(tp, fp, fn))
-    np.testing.assert_array_equal(detection(tp, fn, fp), (recall, precision, f1))
+    precision, recall, f1 = (float(each) for each in detection_scores(tp, fp, fn))
+    np.testing.assert_array_equal(detection_scores(tp, fn, fp), (recall, precision, f1))
     if tp:
         assert f1 == pytest.approx(2 / (1 / precision + 1 / recall))
     assert np.isnan(precision) == (tp + fp == 0)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from segdata.api.agreement import AgreementRun
+from segdata.report.agreement.annotators import reported_biases as habits_of
 from segdata.report.agreement.conclusions import conclusions
-from segdata.report.agreement.habits import habits as habits_of
-from segdata.report.agreement.points import Conclusion
+from segdata.report.agreement.wording import Conclusion
 
 Compare = Callable[..., AgreementRun]
 

@@ -9,26 +9,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segdata.agreement.summary.estimates import Resampling
-from segdata.agreement.summary.plans import plan
-from segdata.agreement.summary.portions import by_names
-from segdata.agreement.summary.summary import summary
+from segdata.agreement.estimates import Resampling
+from segdata.agreement.planning import plan_sample_sizes
+from segdata.agreement.strata import stratify_by_names
+from segdata.agreement.summary import summarise_agreement
 from segdata.api.agreement import AgreementRun
 from segdata.api.scorecard import scorecard_of_agreement
 from segdata.core.finding import Finding
 from segdata.report.agreement.conclusions import conclusions
-from segdata.report.html.agreement import Pictures, pictures, to_html
+from segdata.report.html.agreement import AgreementPictures, draw_pictures, to_html
 from tests.generators.agreement_tables import simulate_two_annotators
 from tests.report.html.page import Page
 
 Compare = Callable[..., AgreementRun]
 TYPED = ["agreement", "anna=a", "ben=b"]
-NOTHING = Pictures((), {})
+NOTHING = AgreementPictures((), {})
 HOSTILE = "</script><script>alert(1)</script>\"'<b>&amp;"
 
 
 def made(compared: AgreementRun) -> Page:
-    drawn = pictures(compared.dataset, compared.tables, compared.agreement.findings, 1)
+    drawn = draw_pictures(compared.dataset, compared.tables, compared.agreement.findings, 1)
     return Page(to_html(compared.agreement, compared.tables, drawn, TYPED))
 
 
@@ -85,7 +85,9 @@ def test_portions_and_plans(habits: AgreementRun) -> None:
     opposed, how = simulate_two_annotators(np.random.default_rng(0), 12), Resampling(n_draws=50)
     names = np.empty(12, object)
     names[:] = ["x", "y"] * 6
-    found = summary(opposed, how, by=by_names(opposed, "site", names, how), plan=plan(opposed, 0.1, how))
+    found = summarise_agreement(
+        opposed, how, by=stratify_by_names(opposed, "site", names, how), plan=plan_sample_sizes(opposed, 0.1, how)
+    )
     page = Page(to_html(found, replace(habits.tables, opposed=opposed, judged=None), NOTHING, TYPED))
     assert "By site" in headings(page)
     assert "How much must be labelled twice" in headings(page)
@@ -145,8 +147,8 @@ def test_nothing_is_loaded(habits: AgreementRun) -> None:
 
 
 def test_the_same_input_gives_the_same_text(habits: AgreementRun) -> None:
-    drawn = pictures(habits.dataset, habits.tables, habits.agreement.findings, 2)
-    again = pictures(habits.dataset, habits.tables, habits.agreement.findings, 1)
+    drawn = draw_pictures(habits.dataset, habits.tables, habits.agreement.findings, 2)
+    again = draw_pictures(habits.dataset, habits.tables, habits.agreement.findings, 1)
     assert to_html(habits.agreement, habits.tables, drawn, TYPED) == to_html(
         habits.agreement, habits.tables, again, TYPED
     )
@@ -161,7 +163,7 @@ def test_the_verdict(habits: AgreementRun, fail_on: Any, said: str) -> None:
 def test_each_annotator_has_a_section(habits: AgreementRun) -> None:
     """Volume and score of everybody, and their own worst examples with the guideline's sentence."""
     scored = scorecard_of_agreement(habits)
-    drawn = pictures(habits.dataset, habits.tables, [], 1, scored.cards)
+    drawn = draw_pictures(habits.dataset, habits.tables, [], 1, scored.cards)
     page = Page(to_html(habits.agreement, habits.tables, drawn, TYPED, cards=scored))
     assert [each.strip() for each in page.within["h3"][-4:]] == ["anna", "ben", "carl", "dora"]
     assert sum("12 images" in each for each in page.within["dd"]) == 4

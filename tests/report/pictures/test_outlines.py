@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from segdata.core.batch import Batch
-from segdata.report.ground import Ground
+from segdata.report.background_image import BackgroundImage
 from segdata.report.pictures.canvas import View
 from segdata.report.pictures.outlines import ANNOTATOR_COLORS, AnnotatedImage, annotator_color, densest_square
 from tests.generators.panels import panel_of_masks
@@ -22,7 +22,7 @@ def square(left: int, top: int, side: int) -> np.ndarray:
 
 def drawn(*masks: np.ndarray) -> AnnotatedImage:
     batch: Batch = panel_of_masks([(10, 12)], [[[(0, mask)]] for mask in masks], ["thing"]).batch
-    return AnnotatedImage(batch, Ground(None, 12, 10))
+    return AnnotatedImage(batch, BackgroundImage(None, 12, 10))
 
 
 def colored(picture: np.ndarray, number: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from segdata.core.batch import replace_column
 from segdata.core.finding import Finding
-from segdata.report.ground import Ground
+from segdata.report.background_image import BackgroundImage
 from segdata.report.pictures.canvas import View
 from segdata.report.pictures.overlays import draw_overlay
 from segdata.testing.pictures import PictureDataset, draw_picture
@@ -50,17 +50,17 @@ def test_segments_are_drawn_over_the_image(tmp_path: Path) -> None:
 
 
 def test_an_image_of_another_size_is_stretched_and_said() -> None:
-    ground = Ground(Image.new("RGB", (3, 2)), 3, 2)
+    ground = BackgroundImage(Image.new("RGB", (3, 2)), 3, 2)
     assert ground.seen(View(-1, 0, 3, 2, 1.0))[:, 0].tolist() == [[45] * 3] * 2
 
 
 def test_ground_says_why_there_is_no_image(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    assert Ground.of(None, 4, 4).note == "no image file"
-    assert Ground.of(str(tmp_path / "none.png"), 4, 4).note == "the image file is not here"
-    assert Ground.of(str(tmp_path / "broken.png"), 4, 4).note.startswith("the image cannot be decoded")
+    assert BackgroundImage.of(None, 4, 4).note == "no image file"
+    assert BackgroundImage.of(str(tmp_path / "none.png"), 4, 4).note == "the image file is not here"
+    assert BackgroundImage.of(str(tmp_path / "broken.png"), 4, 4).note.startswith("the image cannot be decoded")
     Image.new("L", (8, 4)).save(tmp_path / "other.png")
-    stretched = Ground.of(str(tmp_path / "other.png"), 4, 4)
+    stretched = BackgroundImage.of(str(tmp_path / "other.png"), 4, 4)
     assert stretched.note == "the image file is 8 x 4 px: stretched to fit the labels"
     assert stretched.seen(View.whole(4, 4)).shape == (32, 32, 3)
 
@@ -68,7 +68,7 @@ def test_ground_says_why_there_is_no_image(tmp_path: Path) -> None:
 def test_deep_grey_images_are_seen(tmp_path: Path) -> None:
     ramp = np.linspace(1000, 3000, 64 * 64).reshape(64, 64).astype(np.uint16)
     Image.fromarray(ramp).save(tmp_path / "deep.png")
-    seen = Ground.of(str(tmp_path / "deep.png"), 64, 64).seen(View(0, 0, 64, 64, 1.0))
+    seen = BackgroundImage.of(str(tmp_path / "deep.png"), 64, 64).seen(View(0, 0, 64, 64, 1.0))
     assert (int(seen.min()), int(seen.max())) == (0, 255)
 
 

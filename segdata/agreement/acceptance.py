@@ -1,0 +1,309 @@
+"""Acceptance: how many images of a delivery to inspect, and whether it is accepted by the gold images hidden in it.
+
+Single sampling by attributes: inspect a random sample, accept the lot where at most so many items are wrong. The
+number of wrong items in the sample follows the hypergeometric distribution where the lot is finite, else the binomial.
+An item is what is inspected as one: an image, or a segment.
+Sources: Dodge and Romig (1929), Bell System Technical Journal 8(4), 613-631; the search: Guenther (1969), Journal of
+Quality Technology 1(2), 105-109; terms as in ISO 2859-1.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from segdata.agreement.estimates import PairAmounts
+from segdata.agreement.gold_standard import check_categories, image_scores, rows_against
+from segdata.agreement.rates import exact_interval
+from segdata.agreement.surface_distances import Tolerance
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import Floats
+from segdata.core.config import Gold
+from segdata.core.errors import SegdataError
+from segdata.core.runs import Ints
+from segdata.core.table import Table
+
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingPlan:
+    """Inspect `sample` items, accept where at most `accept` are wrong; `lot`: items delivered, None: no end."""
+
+    sample: int
+    accept: int
+    lot: int | None = None
+
+    def chance(self, rate: Floats | float) -> Floats:
+        """(...) the chance that a delivery of which these shares are wrong is accepted.
+
+        Of a finite lot a whole number of items is wrong: the nearest to the share.
+        """
+        if self.lot is None:
+            return _acceptance_probability(self.sample, self.accept, None, np.asarray(rate, np.float64))
+        return _acceptance_probability(self.sample, self.accept, self.lot, np.rint(np.asarray(rate) * self.lot))
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionResult:
+    """What an inspection says: `accepted`, the share found wrong, and the exact 95 % interval of the delivery's."""
+
+    accepted: bool
+    rate: float
+    low: float
+    high: float
+
+
+def plan_sampling(
+    quality: float,
+    limit: float,
+    *,
+    lot: int | None = None,
+    producer_risk: float = 0.05,
+    consumer_risk: float = 0.10,
+) -> SamplingPlan:
+    """The plan with the smallest sample that keeps both risks.
+
+    Parameters
+    ----------
+    quality : the share of wrong items that is acceptable (AQL): such a delivery, or a better one, is rejected with a
+        chance of at most `producer_risk`
+    limit : the share that is not (limiting quality): such a delivery, or a worse one, is accepted with a chance of at
+        most `consumer_risk`
+    lot : how many items are delivered; None: no end
+
+    Raises SegdataError where the shares or risks are none.
+    """
+    _check_risks(quality, limit, lot, producer_risk, consumer_risk)
+    good: float = quality if lot is None else math.floor(quality * lot + _ROUNDING)
+    bad: float = limit if lot is None else math.ceil(limit * lot - _ROUNDING)
+    accept = 0
+    while True:
+        least = _least_sample(accept, lot, bad, consumer_risk)
+        if _acceptance_probability(least, accept, lot, np.asarray(good, np.float64)) >= 1 - producer_risk - _ROUNDING:
+            return SamplingPlan(least, accept, lot)
+        accept += 1
+
+
+def strictest_plan(
+    sample: int, limit: float, *, lot: int | None = None, consumer_risk: float = 0.10
+) -> SamplingPlan | None:
+    """What may be wrong among so many items, that were inspected for whatever reason, for the lot to be accepted.
+
+    As many as keep the consumer's risk, see `plan_sampling`; None where even one without any wrong ones would not. The
+    producer's risk is what `Sampling.chance` says.
+
+    >>> strictest(100, 0.05), strictest(20, 0.05)
+    (Sampling(sample=100, accept=1, lot=None), None)
+    """
+    bad: float = limit if lot is None else math.ceil(limit * lot - _ROUNDING)
+    chances = _acceptance_probability(sample, np.arange(sample), lot, np.asarray(bad, np.float64))
+    accept = int(np.searchsorted(chances, consumer_risk, side="right")) - 1
+    return None if accept < 0 else SamplingPlan(sample, accept, lot)
+
+
+def judge_sample(plan: SamplingPlan, wrong: int) -> InspectionResult:
+    """Accept or reject, where `wrong` items of the sample were wrong."""
+    if not 0 <= wrong <= plan.sample:
+        raise SegdataError(f"{wrong} wrong items in a sample of {plan.sample}")
+    low, high = exact_interval(wrong, plan.sample)
+    return InspectionResult(wrong <= plan.accept, wrong / plan.sample, low, high)
+
+
+def operating_curve(plan: SamplingPlan, rates: Floats | None = None) -> Table:
+    """What becomes of deliveries: rate (share wrong), accepted (the chance), outgoing.
+
+    `outgoing` is the share wrong on average after rejected deliveries were mended in full and accepted ones in the
+    sample alone. Default rates: 0 to the share at which one delivery in a hundred is accepted, in 50 steps.
+    """
+    if rates is None:
+        fine = np.linspace(0, 1, 10_001)
+        beyond = np.flatnonzero(plan.chance(fine) <= 0.01)
+        rates = np.linspace(0, fine[beyond[0]] if len(beyond) else 1.0, 51)
+    accepted = plan.chance(rates)
+    left = 1.0 if plan.lot is None else 1 - plan.sample / plan.lot
+    return Table({"rate": rates, "accepted": accepted, "outgoing": rates * accepted * left})
+
+
+def _least_sample(accept: int, lot: int | None, bad: float, risk: float) -> int:
+    """The smallest sample with which a bad delivery is accepted with a chance of at most `risk`."""
+    amount = np.asarray(bad, np.float64)
+    low = accept  # inspecting as many as may be wrong accepts everything
+    high = lot if lot is not None else accept + 1
+    while _acceptance_probability(high, accept, lot, amount) > risk:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _acceptance_probability(middle, accept, lot, amount) <= risk else (middle, high)
+    return high
+
+
+def _acceptance_probability(sample: int, accept: int | Ints, lot: int | None, wrong: Floats) -> Floats:
+    """(...) the chance of at most `accept` wrong items; `wrong` is how many there are in a lot, or the rate."""
+    from scipy.stats import binom, hypergeom
+
+    if lot is None:
+        return np.asarray(binom.cdf(accept, sample, wrong))
+    return np.asarray(hypergeom.cdf(accept, lot, wrong.astype(np.int64), sample))
+
+
+def _check_risks(quality: float, limit: float, lot: int | None, producer_risk: float, consumer_risk: float) -> None:
+    """Raise SegdataError where nothing follows from what is asked."""
+    if not 0 <= quality < limit <= 1:
+        raise SegdataError(
+            f"acceptable {quality:.2%}, limit {limit:.2%}: shares of 0 to 100 % are needed, the limit larger"
+        )
+    if not (0 < producer_risk < 1 and 0 < consumer_risk < 1):
+        raise SegdataError(f"risks of {producer_risk} and {consumer_risk}: both must lie between 0 and 1")
+    if lot is not None and lot < 1:
+        raise SegdataError(f"a lot of {lot} items")
+
+
+AcceptanceDecision = Literal["accepted", "rejected", "undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryQuality:
+    """What a delivery must be like; see `segdata.agreement.acceptance.plan_sampling`.
+
+    Attributes
+    ----------
+    acceptable : the share of defective images that is fine (AQL)
+    limit : the share that is not
+    producer_risk, consumer_risk : of rejecting the one, and of accepting the other
+    """
+
+    acceptable: float = 0.01
+    limit: float = 0.05
+    producer_risk: float = 0.05
+    consumer_risk: float = 0.10
+
+    def plan(self, lot: int | None) -> SamplingPlan:
+        """How many images of a delivery to inspect, and how many of these may be defective."""
+        risks = {"producer_risk": self.producer_risk, "consumer_risk": self.consumer_risk}
+        return plan_sampling(self.acceptable, self.limit, lot=lot, **risks)
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedImage:
+    """One annotation of a gold image: what it reached, of all categories (`category` is None) or one, and the bar.
+
+    It is the bar that is missed by most, or else reached by least; `share` is how much of it is reached, NaN where
+    neither drew anything, which is right.
+    """
+
+    image: str
+    annotator: str
+    category: str | None
+    metric: str
+    value: float
+    bar: float
+    share: float
+
+    @property
+    def defective(self) -> bool:
+        """Whether the bar is missed."""
+        return self.share < 1
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What the gold images say about a delivery of `lot` images.
+
+    Attributes
+    ----------
+    decision : undecided: the gold images are too few for the risks that were asked for
+    inspected : worst first
+    wrong : how many of them are defective
+    rate, low, high : the share of defective images, and the ends of the exact interval of the delivery's
+    missing : gold images that did not come back, or not in their size
+    plan : how many of those inspected may be defective; None: too few were inspected
+    needed : the plan that keeps both risks
+    producer_risk : of rejecting a delivery of acceptable quality with `plan`; NaN without
+    tolerance : how far apart boundaries may be and still be one
+    """
+
+    decision: AcceptanceDecision
+    lot: int
+    inspected: tuple[InspectedImage, ...]
+    wrong: int
+    rate: float
+    low: float
+    high: float
+    missing: tuple[str, ...]
+    plan: SamplingPlan | None
+    needed: SamplingPlan
+    producer_risk: float
+    tolerance: Tolerance
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the delivery is accepted."""
+        return self.decision == "accepted"
+
+
+def inspect_delivery(
+    opposed: AnnotatorPairs,
+    reference: int,
+    gold: Gold,
+    quality: DeliveryQuality,
+    lot: int,
+    annotated: Ints,
+    tolerance: Tolerance | None = None,
+) -> Inspection:
+    """Accept or reject a delivery.
+
+    An image is defective where the work on it is under the bar of all categories, or under one of a category. Of the
+    images that the reference annotated, the rows `annotated`, those without work of others are missing. The delivery
+    is accepted where at most as many of the n inspected images are defective as keep the consumer's risk; where n is
+    too small for that, it is rejected if already more are defective than the whole plan allows, and else undecided.
+
+    The images must be as good as drawn by lot from the tasks: neither easier nor harder, and not known to annotators.
+    """
+    check_categories(gold, opposed.categories)
+    amounts = PairAmounts.of(opposed)
+    inspected = [
+        each
+        for annotator, rows in rows_against(amounts, reference).items()
+        for each in _inspect_images(amounts, annotator, rows, gold)
+    ]
+    n, wrong = len(inspected), sum(each.defective for each in inspected)
+    needed = quality.plan(lot)
+    plan = strictest_plan(n, quality.limit, lot=max(lot, n), consumer_risk=quality.consumer_risk)
+    low, high = exact_interval(wrong, n) if n else (0.0, 1.0)
+    back = {each.image for each in inspected}
+    return Inspection(
+        decision=_decide(wrong, plan, needed),
+        lot=lot,
+        inspected=tuple(
+            sorted(inspected, key=lambda each: (not each.share < np.inf, each.share, each.image, each.annotator))
+        ),
+        wrong=wrong,
+        rate=wrong / n if n else float("nan"),
+        low=low,
+        high=high,
+        missing=tuple(sorted(set(opposed.cases["name"][np.isin(opposed.cases["image"], annotated)].tolist()) - back)),
+        plan=plan,
+        needed=needed,
+        producer_risk=float("nan") if plan is None else 1 - float(plan.chance(quality.acceptable)),
+        tolerance=tolerance or Tolerance(),
+    )
+
+
+def _decide(wrong: int, plan: SamplingPlan | None, needed: SamplingPlan) -> AcceptanceDecision:
+    if plan is None:
+        return "rejected" if wrong > needed.accept else "undecided"
+    return "accepted" if wrong <= plan.accept else "rejected"
+
+
+def _inspect_images(amounts: PairAmounts, annotator: int, rows: Ints, gold: Gold) -> list[InspectedImage]:
+    """The images of one annotator."""
+    opposed = amounts.opposed
+    names: list[str] = opposed.cases["name"][amounts.case[rows]].tolist()
+    lines = image_scores(amounts, rows, gold).lines("category", "metric", "value", "bar", "share")
+    called = [*(each.name for each in opposed.categories), None]  # ALL is the last
+    return [
+        InspectedImage(name, opposed.annotators[annotator], called[category], metric, value, bar, share)
+        for name, (category, metric, value, bar, share) in zip(names, lines, strict=True)
+    ]

@@ -1,0 +1,461 @@
+"""Annotator bias: who misses, adds, confuses or draws larger than the others, by category, and what of it is chance.
+
+Each annotator is compared with the others of the same images (leave one out): what more than half of these have, was
+missed; what fewer than half of them have, is extra; what more than half of them call otherwise, was confused. So the
+work of one annotator is never held against the others. Things count as segments, stuff as pixels.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.agreement.permutation import shuffle_within_blocks
+from segdata.agreement.rates import wilson_interval
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import DRAWS, bootstrap_interval
+from segdata.core.executor import run_ordered
+from segdata.core.runs import Ints, unique_inverse
+from segdata.core.statistics import benjamini_hochberg
+from segdata.core.table import Table
+
+BiasKind = Literal["missed", "extra", "confused", "offset"]
+BIAS_KINDS: tuple[BiasKind, ...] = get_args(BiasKind)
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+VoteArray = NDArray[np.int32]
+CellSums = tuple[Ints, Floats, Floats]  # cells, as numbers of `_Cells`, the hits and the total of each
+JudgedRows = tuple[
+    BiasKind, Flags, Flags, Ints | VoteArray
+]  # what, which rows can show it, which do, and the category of each
+ABSENT = -2
+
+
+@dataclass(frozen=True, slots=True)
+class BiasTally:
+    """What one annotator did with one category in one cluster of images: n rows.
+
+    Attributes
+    ----------
+    cluster, annotator, category, kind : (n,); `kind` counts `BIAS_KINDS`
+    hits, total : (n,) how often, of how many; for offsets the sum of pixels, and of how many segments
+    """
+
+    cluster: Ints
+    annotator: Ints
+    category: Ints
+    kind: Ints
+    hits: Floats
+    total: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _CellCodes:
+    """Numbers of cells: cluster, annotator, category and kind, in this order, as one."""
+
+    shape: tuple[int, int, int, int]
+
+    @staticmethod
+    def of(opposed: AnnotatorPairs) -> "_CellCodes":
+        n_clusters = int(opposed.cases["cluster"].max(initial=-1)) + 1 if len(opposed.cases) else 0
+        return _CellCodes((n_clusters, len(opposed.annotators), len(opposed.categories), len(BIAS_KINDS)))
+
+    def part(
+        self,
+        cluster: Ints,
+        annotator: Ints | int,
+        category: Ints | VoteArray,
+        kind: BiasKind,
+        hits: Floats,
+        total: Floats,
+    ) -> CellSums:
+        """What is known (n,), summed by cell: of millions of patterns no more is kept than of their cells."""
+        _, n_annotators, n_categories, n_kinds = self.shape
+        code = ((cluster * n_annotators + annotator) * n_categories + category) * n_kinds + BIAS_KINDS.index(kind)
+        cell, which = unique_inverse(code)
+        return cell, _sum_by_cell(which, hits, len(cell)), _sum_by_cell(which, total, len(cell))
+
+
+def count_deviations(opposed: AnnotatorPairs) -> BiasTally:
+    """What every annotator did, by cluster, category and kind."""
+    cells = _CellCodes.of(opposed)
+    parts = [*_segment_cells(opposed, cells), *_pixel_cells(opposed, cells), *_offset_cells(opposed, cells)]
+    code, hits, total = (np.concatenate([np.zeros(0), *(part[k] for part in parts)]) for k in range(3))
+    cell, which = unique_inverse(code.astype(np.int64))
+    hits, total = (_sum_by_cell(which, column, len(cell)) for column in (hits, total))
+    some = total > 0
+    cluster, annotator, category, kind = np.unravel_index(cell[some], cells.shape)
+    return BiasTally(cluster, annotator, category, kind, hits[some], total[some])
+
+
+def _sum_by_cell(which: Ints, amount: Floats, n: int) -> Floats:
+    """(n,) the amounts (m,) of each."""
+    return np.bincount(which, amount, n).astype(np.float64, copy=False)
+
+
+def _least_others(opposed: AnnotatorPairs) -> int:
+    """How many others it takes to be held against: two, since nobody knows which of two is right; of two, the other."""
+    return 2 if opposed.is_first_pass.sum() > 2 else 1
+
+
+def _segment_cells(opposed: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
+    """Misses, extras and confusions of things."""
+    members = opposed.members
+    if not len(members):
+        return
+    countable = opposed.countable
+    first, group = thing_groups(opposed)
+    drew = members["segment"] >= 0
+    shape = len(first), len(opposed.annotators)
+    present, there, own = np.zeros(shape, bool), np.zeros(shape, bool), np.full(shape, -1, np.int64)
+    present[group, members["annotator"]] = True
+    present &= opposed.is_first_pass
+    group, who, category = group[drew], members["annotator"][drew], members["category"][drew]
+    there[group, who], own[group, who] = True, category
+    there &= opposed.is_first_pass
+    cluster = opposed.cases["cluster"][members["case"][first]]
+    least, voices = _least_others(opposed), opposed.is_first_pass[who]
+    for i in range(there.shape[1]):
+        others = present.sum(axis=1) - present[:, i]
+        support = there.sum(axis=1) - there[:, i]
+        called, count = group_mode(group[voices & (who != i)], category[voices & (who != i)], len(first))
+        seen = present[:, i] & (others >= least) & (2 * support > others)
+        sure = seen & there[:, i] & (2 * count > support)
+        drawn = there[:, i] & (others >= least)
+        judged: tuple[JudgedRows, ...] = (
+            ("missed", seen, ~there[:, i], called),
+            ("extra", drawn, 2 * support < others, own[:, i]),
+            ("confused", sure, own[:, i] != called, called),
+        )
+        for kind, rows, hit, category_of in judged:
+            kept = np.flatnonzero(rows & countable[category_of])
+            yield cells.part(cluster[kept], i, category_of[kept], kind, hit[kept].astype(float), np.ones(len(kept)))
+
+
+def _pixel_cells(opposed: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
+    """Misses, extras and confusions of stuff, and of everything that has no instances."""
+    patterns, said = opposed.patterns, vote_array(opposed)
+    cluster = opposed.cases["cluster"][patterns["case"]] if len(patterns) else np.empty(0, np.int64)
+    countable = opposed.countable
+    weight = patterns["pixels"].astype(float) if len(patterns) else np.empty(0)
+    least = _least_others(opposed)
+    for i in range(said.shape[1]):
+        others = np.delete(said, i, axis=1)
+        n_others = (others > ABSENT).sum(axis=1)
+        called, count = row_mode(others)
+        clear = (said[:, i] > ABSENT) & (n_others >= least) & (2 * count > n_others)
+        mine = said[:, i]
+        judged: tuple[JudgedRows, ...] = (
+            ("missed", clear & (called >= 0), mine == -1, called),
+            ("extra", clear & (mine >= 0), called == -1, mine),
+            ("confused", clear & (called >= 0) & (mine >= 0), mine != called, called),
+        )
+        for kind, rows, hit, category_of in judged:
+            kept = np.flatnonzero(rows & ~countable[category_of])
+            yield cells.part(cluster[kept], i, category_of[kept], kind, hit[kept] * weight[kept], weight[kept])
+
+
+def _offset_cells(opposed: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
+    """By how many pixels each draws larger than the mean of all (the same one too), per cluster and category."""
+    surfaces, pairs = opposed.surfaces, opposed.pairs
+    if not len(surfaces):
+        return
+    first = opposed.is_first_pass
+    once = (first[pairs["a"]] & first[pairs["b"]])[surfaces["pair"]]
+    rows = np.flatnonzero(np.isfinite(surfaces["offset"]) & counts_once(opposed) & once)
+    pair, offset = surfaces["pair"][rows], surfaces["offset"][rows]
+    cluster = opposed.cases["cluster"][pairs["case"][pair]]
+    category, who = np.tile(surfaces["category"][rows], 2), np.append(pairs["a"][pair], pairs["b"][pair])
+    cell, larger, n = cells.part(
+        np.tile(cluster, 2), who, category, "offset", np.append(-offset, offset), np.ones(2 * len(rows))
+    )
+    of_cluster, _, of_category, _ = np.unravel_index(cell, cells.shape)
+    group = unique_inverse(of_cluster * len(opposed.categories) + of_category)[1]
+    present = np.bincount(group)[group]
+    # Against the others alone an annotator stands out by m / (m - 1) as much as against all m.
+    hits = larger * (present - 1) / present
+    several = present > _least_others(opposed)
+    yield cell[several], hits[several], n[several]
+
+
+def counts_once(opposed: AnnotatorPairs) -> Flags:
+    """(n,) surfaces of matched segments for things, of whole categories for the rest."""
+    countable = opposed.countable[opposed.surfaces["category"]]
+    return np.asarray(countable == (opposed.surfaces["match"] >= 0))
+
+
+def thing_groups(opposed: AnnotatorPairs) -> tuple[Ints, Ints]:
+    """The clusters of members of all cases, in their order: the first row (n,) of each, and which each row is of."""
+    members = opposed.members
+    wide = int(members["cluster"].max(initial=-1)) + 1
+    cell, group = unique_inverse(members["case"] * wide + members["cluster"])
+    first = np.empty(len(cell), np.int64)
+    first[group[::-1]] = np.arange(len(group))[::-1]  # the last one that is written stays
+    return first, group
+
+
+def vote_array(opposed: AnnotatorPairs) -> VoteArray:
+    """(n_patterns, n_annotators) the category that each chose; -1: unlabelled, -2: did not annotate the case.
+
+    Further passes of one person have no vote.
+    """
+    said = np.full((len(opposed.patterns), len(opposed.annotators)), ABSENT, np.int32)
+    if len(opposed.votes):
+        said[opposed.votes["pattern"], opposed.votes["annotator"]] = opposed.votes["category"]
+        said[:, ~opposed.is_first_pass] = ABSENT
+    return said
+
+
+def annotators_present(opposed: AnnotatorPairs) -> Flags:
+    """(n_clusters, n_annotators) who annotated images of each cluster in common with another; first passes alone."""
+    n_clusters = int(opposed.cases["cluster"].max(initial=-1)) + 1
+    present = np.zeros((n_clusters, len(opposed.annotators)), bool)
+    for side in ("a", "b"):
+        present[opposed.cases["cluster"][opposed.pairs["case"]], opposed.pairs[side]] = True
+    return present & opposed.is_first_pass
+
+
+def group_mode(group: Ints, value: Ints, n_groups: int) -> tuple[Ints, Ints]:
+    """(n_groups,) the value, 0 or more, that occurs most often in each group, and how often; -1, 0: none.
+
+    Of several values the smallest one.
+    """
+    wide = int(value.max(initial=-1)) + 1
+    cell, which = unique_inverse(group * wide + value)
+    count = np.bincount(which)
+    of, named = np.divmod(cell, max(wide, 1))
+    order = np.lexsort((-named, count, of))
+    found, often = np.full(n_groups, -1, np.int64), np.zeros(n_groups, np.int64)
+    found[of[order]], often[of[order]] = named[order], count[order]
+    return found, often
+
+
+def row_mode(said: VoteArray) -> tuple[VoteArray, VoteArray]:
+    """(n,) the value that occurs most often in each row, those who are absent left out, and how often."""
+    best, often = np.full(len(said), ABSENT, np.int32), np.zeros(len(said), np.int32)
+    for column in said.T:
+        count = np.where(column > ABSENT, (said == column[:, None]).sum(axis=1, dtype=np.int32), 0)
+        more = count > often
+        best[more], often[more] = column[more], count[more]
+    return best, often
+
+
+FALSE_DISCOVERY_RATE = 0.05  # of all that is found, what share may be chance
+LEAST_CLUSTERS = 8
+_DRAWS = 9999
+_FEW = 5  # ways, at most, for which it matters how many there are in all
+_MARGIN = 4  # how far below what the test of all cells asks for a p must be able to go, since it is itself a draw
+_ROUNDING = 1e-9  # by so much of all that is summed equal sums may differ
+_SCREEN = 1.5  # standard deviations below which a cell is chance whatever permutations say
+
+
+def annotator_biases(
+    opposed: AnnotatorPairs, seed: int = 0, *, rate: float = FALSE_DISCOVERY_RATE, n_draws: int = DRAWS
+) -> Table:
+    """What each annotator does with each category, cell by cell, and which of it is more than chance.
+
+    Columns: annotator, category (positions), kind, value (a share, or by how many pixels the annotator draws larger
+    than the middle one), low, high (95 %; of shares at least as wide as Wilson's of so many segments, or of pixels'
+    clusters), others (the value of all others), clusters (that others annotated too), n (segments or
+    pixels), p (NaN: not tested), found (one of the discoveries at the false discovery rate `rate`).
+
+    Two annotators cannot be told apart: nothing is tested. Nor are cells with fewer clusters than could ever be found:
+    8, or as many as make the smallest possible p, 1 / annotators ^ clusters, a fourth of what the test of all cells
+    asks for. p: the share of 9,999 ways (more, where more cells ask for a smaller p) to hand each cluster's names out
+    anew in which the annotator stands out as far; for misses, extras and confusions upwards only. `n_draws`: resamples
+    of each interval.
+    Sources: Good (2005), chapter 3 (permutation within blocks); Benjamini and Hochberg (1995), Journal of the Royal
+    Statistical Society B 57(1), 289-300.
+    """
+    tally = count_deviations(opposed)
+    key = np.stack([tally.kind, tally.category, tally.annotator])
+    cells = np.unique(key, axis=1)
+    present = annotators_present(opposed)
+    rows = [_BiasCell.among(tally, present, *cell) for cell in cells.T.tolist()]
+    p = np.full(len(rows), np.nan)
+    if len(opposed.annotators) > 2 and len(rows):
+        least = least_clusters(len(rows), len(opposed.annotators), rate)
+        tested = np.array([int((row.total[:, row.annotator] > 0).sum()) >= least for row in rows])
+        p[tested] = _p_values([row for row, test in zip(rows, tested, strict=True) if test], present, seed, rate)
+    found = np.zeros(len(rows), bool)
+    found[np.isfinite(p)] = benjamini_hochberg(p[np.isfinite(p)], rate)
+    lines = zip(rows, p.tolist(), found.tolist(), strict=True)
+    counted = opposed.countable
+    return _bias_table(
+        [row.line(chance, hit, seed, n_draws, bool(counted[row.category])) for row, chance, hit in lines]
+    )
+
+
+def least_clusters(n_cells: int, n_annotators: int, rate: float = FALSE_DISCOVERY_RATE) -> int:
+    """The number of images, or clusters of these, from which a cell of so many can be found at all.
+
+    >>> least_clusters(60, 3)
+    8
+    """
+    return max(LEAST_CLUSTERS, math.ceil(math.log(_MARGIN * n_cells / rate) / math.log(n_annotators)))
+
+
+@dataclass(frozen=True, slots=True)
+class _BiasCell:
+    """What all annotators did, of one kind with one category, where one of them was present: K clusters, A annotators.
+
+    Attributes
+    ----------
+    kind, category, annotator : whose cell it is; `kind` counts `BIAS_KINDS`
+    cluster : (K,) ascending
+    hits, total : (K, A) as in `BiasTally`; 0 where there is nothing to count
+    present : (K, A) who annotated the cluster
+    """
+
+    kind: int
+    category: int
+    annotator: int
+    cluster: Ints
+    hits: Floats
+    total: Floats
+    present: Flags
+
+    @staticmethod
+    def among(tally: BiasTally, present: Flags, kind: int, category: int, annotator: int) -> "_BiasCell":
+        rows = np.flatnonzero((tally.kind == kind) & (tally.category == category))
+        cluster, at = np.unique(tally.cluster[rows], return_inverse=True)
+        hits, total = np.zeros((2, len(cluster), present.shape[1]))
+        hits[at, tally.annotator[rows]], total[at, tally.annotator[rows]] = tally.hits[rows], tally.total[rows]
+        there = present[cluster]
+        mine = there[:, annotator]
+        return _BiasCell(kind, category, annotator, cluster[mine], hits[mine], total[mine], there[mine])
+
+    @property
+    def is_signed(self) -> bool:
+        """Less is told as well as more."""
+        return BIAS_KINDS[self.kind] == "offset"
+
+    @property
+    def centred(self) -> Floats:
+        """(K, A) hits less the mean of those present in the cluster; 0 for others."""
+        mean = self.hits.sum(axis=1) / self.present.sum(axis=1)
+        return np.asarray(np.where(self.present, self.hits - mean[:, None], 0.0))
+
+    def z(self) -> float:
+        """How many standard deviations of chance the annotator is from the others."""
+        centred = self.centred
+        spread = math.sqrt(float(((centred**2).sum(axis=1) / self.present.sum(axis=1)).sum()))
+        return float(centred[:, self.annotator].sum()) / spread if spread > 0 else 0.0
+
+    def value(self, weights: Floats) -> Floats:
+        """(B,) of weights (B, K)."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            pooled = (weights @ self.hits) / (weights @ self.total)
+        # The middle one is the measure: one who draws large makes no small ones of the rest.
+        return np.asarray(pooled[:, self.annotator] - (_median(pooled) if self.is_signed else 0.0))
+
+    def others(self) -> float:
+        """The share of all others together, 0 where there is nothing that they could have done; of offsets 0."""
+        hits, total = (np.delete(each, self.annotator, axis=1).sum() for each in (self.hits, self.total))
+        return float(hits / total) if total > 0 and not self.is_signed else 0.0
+
+    def line(self, p: float, found: bool, seed: int, n_draws: int, is_counted: bool) -> tuple[object, ...]:
+        """The cell as a row of the table; `is_counted`: its totals are segments, else pixels."""
+        own = self.total[:, self.annotator]
+        has = own > 0
+        columns = {name: getattr(self, name)[has] for name in ("cluster", "hits", "total", "present")}
+        some = replace(self, **columns)
+        ends = bootstrap_interval(some.value, len(some.hits), seed, n_draws=n_draws)
+        value, low, high = (float(each) for each in (ends.value, ends.low, ends.high))
+        kind, n = BIAS_KINDS[self.kind], int(own.sum())
+        if not self.is_signed and np.isfinite(low):
+            # Resamples of few hits are too much alike, and those of none are all 0.
+            of = np.array(float(n if is_counted else has.sum()))
+            wide = wilson_interval(np.array(value * of), of)
+            low, high = min(low, float(wide[0])), max(high, float(wide[1]))
+        return self.annotator, self.category, kind, value, low, high, self.others(), len(some.hits), n, p, found
+
+
+def _median(values: Floats) -> Floats:
+    """(...) the median of values (..., A), NaN left out."""
+    ordered = np.sort(values, axis=-1)  # NaN comes last
+    n = np.isfinite(values).sum(axis=-1, keepdims=True)
+    low, high = (np.take_along_axis(ordered, at, axis=-1)[..., 0] for at in (np.maximum(n - 1, 0) // 2, n // 2))
+    return np.asarray((low + high) / 2)
+
+
+def _p_values(cells: list[_BiasCell], present: Flags, seed: int, rate: float) -> Floats:
+    """(n,) the p-value of each cell; those that chance brings easily are not permuted."""
+    signed = np.array([cell.is_signed for cell in cells], bool)
+    z = np.array([cell.z() for cell in cells])
+    z[signed] = np.abs(z[signed])
+    p = np.array([math.erfc(each / math.sqrt(2)) for each in z.tolist()]) / np.where(signed, 1, 2)
+    chosen, n_draws = np.flatnonzero(z >= _SCREEN), _DRAWS
+    while len(chosen):
+        beyond = _count_as_extreme([cells[k] for k in chosen.tolist()], present, seed, n_draws)
+        p[chosen] = beyond / (1 + n_draws)
+        # One cell alone is found with a p of rate / cells: there must be more ways than its inverse.
+        if n_draws * rate >= _MARGIN * len(cells):
+            break
+        chosen, n_draws = chosen[beyond <= _FEW], math.ceil(_MARGIN * len(cells) / rate)
+    return p
+
+
+def _count_as_extreme(cells: list[_BiasCell], present: Flags, seed: int, n_draws: int) -> Ints:
+    """(n,) in how many ways to hand out the names of those present anew each cell's annotator stands out as far."""
+    used = np.unique(np.concatenate([cell.cluster for cell in cells]))
+    cluster, who = np.nonzero(present[used])
+    place = np.zeros((len(used), present.shape[1]), np.int64)
+    place[cluster, who] = np.arange(len(who))
+    amount, total = np.zeros((2, len(who), len(cells)))
+    for k, cell in enumerate(cells):
+        rows = place[np.searchsorted(used, cell.cluster)][cell.present]
+        amount[rows, k] = (cell.hits if cell.is_signed else cell.centred)[cell.present]
+        total[rows, k] = cell.total[cell.present]
+    annotator = np.array([cell.annotator for cell in cells], np.int64)
+    signed = np.array([cell.is_signed for cell in cells], bool)
+
+    def far(drawn: Ints) -> Floats:
+        """(B, n) how far each cell's annotator stands out, as names were handed out in B ways."""
+        found = np.empty((len(drawn), len(cells)))
+        pooled = np.empty((len(drawn), int(signed.sum()), present.shape[1]))
+        for j in range(present.shape[1]):
+            mine = (drawn == j).astype(np.float64)
+            own = ~signed & (annotator == j)
+            found[:, own] = mine @ amount[:, own]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                pooled[:, :, j] = (mine @ amount[:, signed]) / (mine @ total[:, signed])
+        theirs = np.take_along_axis(pooled, annotator[None, signed, None], axis=2)[:, :, 0]
+        found[:, signed] = np.abs(theirs - _median(pooled))
+        return found
+
+    ways = shuffle_within_blocks(who, cluster, seed, n_draws, width=len(cells) * present.shape[1])
+    first = next(ways)
+    least = far(first)[0] - _ROUNDING * np.abs(amount).sum(axis=0)
+    beyond = np.zeros(len(cells), np.int64)
+    for as_far in run_ordered(lambda drawn: (far(drawn) >= least).sum(axis=0), chain([first], ways)):
+        beyond += as_far
+    return beyond
+
+
+_COLUMNS = (
+    "annotator",
+    "category",
+    "kind",
+    "value",
+    "low",
+    "high",
+    "others",
+    "clusters",
+    "n",
+    "p",
+    "found",
+)
+
+
+def _bias_table(lines: list[tuple[object, ...]]) -> Table:
+    """Rows as columns."""
+    columns = list(zip(*lines, strict=True)) if lines else [()] * len(_COLUMNS)
+    types = {"annotator": int, "category": int, "kind": object, "clusters": int, "n": int, "found": bool}
+    return Table(
+        {name: np.array(column, types.get(name, float)) for name, column in zip(_COLUMNS, columns, strict=True)}
+    )

@@ -1,0 +1,96 @@
+"""Automation bias: how much of an annotator's work equals a model's, pixel for pixel.
+
+Annotators who begin with a model's suggestion keep it where it is good enough, and where it only looks good enough.
+Two annotators who draw independently hardly ever draw the same pixels: what exceeds that rate was accepted, not drawn,
+and does not show that the model is right. Source: Goddard, Roudsari and Wyatt (2012), Automation bias: a systematic
+review, Journal of the American Medical Informatics Association 19(1), 121-127.
+"""
+
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.agreement.estimates import Resampling
+from segdata.agreement.rates import highest_unseen_rate
+from segdata.agreement.results import Score, UnchangedShare
+from segdata.agreement.scores import column_of
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import Floats
+from segdata.core.runs import Ints
+
+Flags = NDArray[np.bool_]
+
+
+def unchanged_shares(opposed: AnnotatorPairs, models: Collection[int], how: Resampling) -> tuple[UnchangedShare, ...]:
+    """Of each person and each of the annotators `models` (positions): the share of segments with the same pixels.
+
+    A segment that only got another category is unchanged, too; of semantic data a segment is all of a category in an
+    image. What to expect is the same share of any two persons, without segments that are a model's. Intervals are over
+    clusters; where nothing is unchanged, or everything, they end where the rule of three has it.
+    """
+    matches, pairs = opposed.matches, opposed.pairs
+    if not models or not len(matches):
+        return ()
+    is_model = np.isin(np.arange(len(opposed.annotators)), list(models))
+    pair = column_of(matches, "pair")
+    who = np.stack([column_of(pairs, side)[pair] for side in "ab"])
+    segment = np.stack([column_of(matches, side) for side in "ab"])
+    counted = (segment >= 0) & ~column_of(matches, "ignored").astype(bool)
+    shared = column_of(matches, "shared")
+    same = counted.all(axis=0) & (column_of(matches, "area_a") == shared) & (column_of(matches, "area_b") == shared)
+    cluster = column_of(opposed.cases, "cluster")[column_of(pairs, "case")[pair]]
+    own = _equals_model(segment, same, is_model[who])
+    person = np.array(opposed.persons, np.int64)[who]
+    drawn = counted & ~own & ~is_model[who].any(axis=0) & (person[0] != person[1])
+    alike = same & drawn.all(axis=0)
+    hit, of = (np.concatenate([each[side] for side in drawn]) for each in (alike, cluster))
+    persons = _share_with_interval(hit, of, how)
+    found = []
+    for model in np.flatnonzero(is_model).tolist():
+        for annotator in np.flatnonzero(~is_model).tolist():
+            a, b = sorted((annotator, model))
+            its = counted[int(annotator == b)] & (who[0] == a) & (who[1] == b)
+            if its.any():
+                names = opposed.annotators[annotator], opposed.annotators[model]
+                images = _count_common_images(opposed, a, b)
+                found.append(
+                    UnchangedShare(
+                        *names, images, int(its.sum()), _share_with_interval(same[its], cluster[its], how), persons
+                    )
+                )
+    return tuple(found)
+
+
+def _equals_model(segment: Ints, same: Flags, is_model: Flags) -> Flags:
+    """(2, n) whether the segment of either side has the pixels of a model's."""
+    taken = np.zeros(int(segment.max(initial=-1)) + 2, bool)  # the last is nobody's
+    for side in (0, 1):
+        taken[segment[side, same & is_model[1 - side] & ~is_model[side]]] = True
+    return np.asarray(taken[segment], bool)
+
+
+def _count_common_images(opposed: AnnotatorPairs, a: int, b: int) -> int:
+    """How many images two annotators have in common."""
+    both = (column_of(opposed.pairs, "a") == a) & (column_of(opposed.pairs, "b") == b)
+    return int(column_of(opposed.cases, "frames")[column_of(opposed.pairs, "case")[both]].sum())
+
+
+def _share_with_interval(hit: Flags, cluster: Ints, how: Resampling) -> Score:
+    """The share of hits among (n,) segments, with its interval over their clusters."""
+    number = np.unique(cluster, return_inverse=True)[1].reshape(-1)
+    n = int(number.max(initial=-1)) + 1
+    if n == 0:
+        return Score(np.nan, np.nan, np.nan, 0, 0)
+    hits, total = np.bincount(number, hit, n), np.bincount(number, minlength=n).astype(np.float64)
+
+    def statistic(weights: Floats) -> Floats:
+        of = weights @ total
+        return np.asarray(np.divide(weights @ hits, of, out=np.full(of.shape, np.nan), where=of > 0))
+
+    ends = how.interval(statistic, n)
+    value, low, high = float(ends.value), float(ends.low), float(ends.high)
+    if value in (0.0, 1.0):
+        unseen = highest_unseen_rate(n, how.confidence)
+        low, high = (0.0, unseen) if value == 0 else (1 - unseen, 1.0)
+    return Score(value, low, high, len(hit), 0)

@@ -1,1 +1,0 @@
-"""Boundaries: how far apart annotators draw them."""

@@ -1,0 +1,432 @@
+"""Consensus: one annotation from those of several annotators, and the regions on which they do not agree."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.agreement.annotator_pairs import Flags, case_numbers, uncovered_runs
+from segdata.agreement.comparison import person_name
+from segdata.agreement.consensus_instances import InstanceConsensus, instance_consensus
+from segdata.agreement.consensus_pixels import UNDECIDED, DecidedStrips, PixelDecision, category_layers, majority
+from segdata.agreement.instance_clusters import cluster_segments, collect_panel_segments
+from segdata.agreement.instance_matching import category_lines, union_of_runs
+from segdata.agreement.staple import decide_by_staple
+from segdata.agreement.votes import ABSENT, UNLABELLED, PixelVotes, collect_votes
+from segdata.core import kernels
+from segdata.core.batch import Batch, replace_column
+from segdata.core.config import Overlap
+from segdata.core.errors import SegdataError, check_choice
+from segdata.core.overlay import SweepRuns
+from segdata.core.profile import Task
+from segdata.core.runs import Ints, NumberLine, Runs
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
+from segdata.core.taxonomy import Category
+
+MethodName = Literal["majority", "staple", "instances"]
+METHOD_CHOICES = ("auto", "majority", "staple", "instances")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusMethod:
+    """How a consensus is made.
+
+    Attributes
+    ----------
+    name : ``majority`` and ``staple`` decide pixel by pixel; ``instances`` decides things one by one, and by majority
+        the pixels of all else
+    least : the share of annotators (STAPLE: the probability) that a decision must exceed, from 0.5 up to 1
+    """
+
+    name: MethodName = "majority"
+    least: float = 0.5
+
+    @staticmethod
+    def of(name: str, task: Task, least: float = 0.5) -> "ConsensusMethod":
+        """The method of one of `METHOD_CHOICES`; ``auto`` is majority for semantic data, and instances for all other.
+
+        Raises SegdataError for other names, for a `least` that is no majority, and for instances of semantic data.
+        """
+        check_choice("method", name, METHOD_CHOICES)
+        if not 0.5 <= least < 1:
+            raise SegdataError(f"min_support {least:g}: is 0.5 or more, and less than 1")
+        if name == "instances" and task == "semantic":
+            raise SegdataError("method 'instances': semantic data have none; choose majority or staple")
+        if name == "auto":
+            return ConsensusMethod("majority" if task == "semantic" else "instances", least)
+        return ConsensusMethod(
+            "staple" if name == "staple" else "majority" if name == "majority" else "instances", least
+        )
+
+
+MAJORITY = ConsensusMethod()
+
+
+Floats = NDArray[np.float64]
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class ReachedConsensus:
+    """n segments that are agreed on, in the order of their images, and what is not.
+
+    Attributes
+    ----------
+    image : (n,) row of the batch's images
+    category : (n,) position in the list of categories
+    crowd : (n,)
+    support : (n,) the share of annotators who have the segment, or of its pixels the mean share of votes (STAPLE: the
+        mean probability); NaN of what is void for want of consensus
+    iou : (n,) the mean IoU of every two annotators who have it; NaN where no two have
+    track : (n,) number of the thing in the batch; -1: no thing
+    runs : the pixels; `runs.owner` is the row here
+    votes : what everybody said of every pixel
+    undecided : the pixels that somebody labelled, and that got no category; `undecided.owner` is the pattern of votes
+    n_rejected : things that too few annotators drew
+    n_disputed : things about which annotators are at odds: of half, or under categories of equal weight
+    """
+
+    image: Ints
+    category: Ints
+    crowd: Flags
+    support: Floats
+    iou: Floats
+    track: Ints
+    runs: Runs
+    votes: PixelVotes
+    undecided: SweepRuns
+    n_rejected: int
+    n_disputed: int
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+
+def reach_consensus(
+    batch: Batch,
+    annotators: Sequence[str],
+    categories: Sequence[Category],
+    method: ConsensusMethod,
+    *,
+    asked: Flags | None = None,
+    volumes: frozenset[str] = frozenset(),
+    overlap: Overlap = "allow",
+    void: int | None = None,
+) -> ReachedConsensus:
+    """What annotators agree on; their order changes nothing.
+
+    Parameters
+    ----------
+    batch : annotations by these annotators, at most one by each on an image
+    categories : every category id of the batch is among them
+    method : how; its instances are things of volumes or images, and all else is decided pixel by pixel
+    asked, volumes : as for `segdata.agreement.annotator_pairs.pair_annotators`
+    overlap : with ``forbid`` no two segments share pixels
+    void : the category (position) of pixels that get no other; None: they are unlabelled
+
+    Who was not asked for a category, or did not annotate an image, has no say.
+    """
+    case = np.unique(case_numbers(batch, volumes), return_inverse=True)[1].reshape(-1)
+    votes = collect_votes(batch, annotators, categories, case=case, asked=asked)
+    things: InstanceConsensus | None = None
+    if method.name == "staple":
+        decided = _decide_above(decide_by_staple(votes).decided, method.least)
+        strips = DecidedStrips.of(votes, decided)
+    else:
+        decided = majority(votes.vote, least=method.least)
+        strips = _decide_by_layers(batch, annotators, categories, method, case, asked)
+    if method.name == "instances" and annotators:
+        every = collect_panel_segments(batch, annotators, categories, case=case, asked=asked, volumes=volumes)
+        countable = np.array([each.kind == "thing" for each in categories], bool)
+        found = cluster_segments(every, countable)
+        things = instance_consensus(every, found, least=method.least, exclusive=overlap == "forbid")
+    is_void = np.array([each.kind == "void" for each in categories], bool)
+    first = strips if overlap == "forbid" else strips.but(np.flatnonzero(~is_void))
+    alone = _agreed_pixels(things, votes.line, first)
+    open_ = np.flatnonzero(decided.category[votes.pieces.owner] != UNLABELLED)
+    pieces = SweepRuns(votes.pieces.start[open_], votes.pieces.end[open_], votes.pieces.owner[open_])
+    undecided = uncovered_runs(pieces, _union_of_strips([strips.start, alone.start], [strips.end, alone.end]))
+    if void is not None:
+        strips = DecidedStrips.joined([strips, DecidedStrips.bare(undecided, void)])
+    return _join_segments(strips, alone, things, votes, undecided, method)
+
+
+def _decide_above(decided: PixelDecision, least: float) -> PixelDecision:
+    """What is surer than `least`."""
+    sure = decided.support > least + _ROUNDING
+    return PixelDecision(np.where(sure, decided.category, UNDECIDED), decided.support)
+
+
+def _decide_by_layers(
+    batch: Batch,
+    annotators: Sequence[str],
+    categories: Sequence[Category],
+    method: ConsensusMethod,
+    case: Ints,
+    asked: Flags | None,
+) -> DecidedStrips:
+    """The pixels of categories by majority; of things only crowds, where things are decided one by one."""
+    known = np.array([each.id for each in categories], np.int64)
+    order = np.argsort(known, kind="stable")
+    code = order[np.searchsorted(known[order], batch.segments["category_id"].to_numpy())]
+    void = np.array([each.kind == "void" for each in categories], bool)
+    thing = np.array([each.kind == "thing" for each in categories], bool)[code] & (method.name == "instances")
+    crowd = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False).astype(bool) & thing
+    found: list[DecidedStrips] = []
+    for chosen, is_crowd in ((~thing, False), (crowd | void[code], True)):
+        if is_crowd and not crowd.any():
+            continue
+        for rows in category_layers(batch, code, chosen, void[code]):
+            votes = collect_votes(batch.take_segments(rows), annotators, categories, case=case, asked=asked)
+            strips = DecidedStrips.of(votes, majority(votes.vote, least=method.least), crowd=is_crowd)
+            found.append(strips.but(np.flatnonzero(void)) if found else strips)
+    return DecidedStrips.joined(found)
+
+
+def _agreed_pixels(things: InstanceConsensus | None, line: NumberLine, first: DecidedStrips) -> SweepRuns:
+    """The pixels of things that are agreed on; `owner` is the row of the things' segments. Strips go before them."""
+    if things is None:
+        return SweepRuns(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
+    side = SweepRuns.of(things.runs, line, things.image)
+    kept = things.is_agreed[things.thing[side.owner]]
+    agreed = SweepRuns(side.start[kept], side.end[kept], side.owner[kept])
+    return uncovered_runs(agreed, _union_of_strips([first.start], [first.end]))
+
+
+def _union_of_strips(start: list[Ints], end: list[Ints]) -> SweepRuns:
+    """The pixels of strips that come in any order, each once."""
+    first, last = np.concatenate(start), np.concatenate(end)
+    order = np.argsort(first, kind="stable")
+    return union_of_runs(SweepRuns(first[order], last[order], np.zeros(len(order), np.int32)))
+
+
+def _join_segments(
+    strips: DecidedStrips,
+    alone: SweepRuns,
+    things: InstanceConsensus | None,
+    votes: PixelVotes,
+    undecided: SweepRuns,
+    method: ConsensusMethod,
+) -> ReachedConsensus:
+    """Strips of one image, category and crowd as one segment, and things."""
+    line = votes.line
+    n_codes = max(len(votes.categories), 1)
+    key = (line.frame_of(strips.start) * n_codes + strips.code) * 2 + strips.crowd
+    keys, which = np.unique(key, return_inverse=True)
+    which, n = which.reshape(-1), len(keys)
+    length = (strips.end - strips.start).astype(np.float64)
+    support, iou = (_mean_over_pixels(which, length, value, n) for value in (strips.support, strips.iou))
+    rows, of = np.unique(alone.owner, return_inverse=True)
+    columns = {
+        "image": keys // 2 // n_codes,
+        "category": keys // 2 % n_codes,
+        "crowd": keys % 2 > 0,
+        "support": support,
+        "iou": iou,
+        "track": np.full(n, -1),
+    }
+    n_rejected = n_disputed = 0
+    if things is not None:
+        thing = things.thing[rows]
+        of_things = {
+            "image": things.image[rows],
+            "category": things.category[thing],
+            "crowd": np.zeros(len(rows), bool),
+            "support": things.support[thing],
+            "iou": things.iou[thing],
+            "track": thing,
+        }
+        columns = {name: np.concatenate([each, of_things[name]]) for name, each in columns.items()}
+        rejected = ~things.is_agreed & (things.support < 1 - method.least)
+        n_rejected, n_disputed = int(rejected.sum()), int((~things.is_agreed & ~rejected).sum())
+    start, end = np.concatenate([strips.start, alone.start]), np.concatenate([strips.end, alone.end])
+    owner = np.concatenate([which, n + of.reshape(-1)])
+    order = np.lexsort((columns["track"], columns["crowd"], columns["category"], columns["image"]))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    columns = {name: each[order] for name, each in columns.items()}
+    runs = _strips_to_runs(start, end, rank[owner], line)
+    return ReachedConsensus(
+        **columns, runs=runs, votes=votes, undecided=undecided, n_rejected=n_rejected, n_disputed=n_disputed
+    )
+
+
+def _mean_over_pixels(which: Ints, length: Floats, value: Floats, n: int) -> Floats:
+    """(n,) the mean of values over pixels; NaN where they are."""
+    known = np.isfinite(value)
+    total = np.bincount(which[known], (value * length)[known], n)
+    weight = np.bincount(which[known], length[known], n)
+    return np.asarray(np.divide(total, weight, out=np.full(n, np.nan), where=weight > 0))
+
+
+def _strips_to_runs(start: Ints, end: Ints, owner: Ints, line: NumberLine) -> Runs:
+    """Strips on the line, each under an owner, as runs."""
+    order = np.argsort(start, kind="stable")
+    start, end, owner = start[order], end[order], owner[order]
+    room = int(end.max(initial=0)) + 1
+    side = category_lines(SweepRuns(start, end, np.arange(len(start), dtype=np.int32)), owner, room)
+    place, length, _ = kernels.cover(side.start, side.end)
+    of, place = np.divmod(place, room)
+    image, x, y = line.lower(place)
+    return Runs(x * line.height[image] + y, length, of.astype(np.int32))
+
+
+def voters(batch: Batch, least: int = 2) -> Flags:
+    """(n_annotations,) those that count: of a person the first pass alone, on images with `least` annotators or more.
+
+    ``anna (2)`` is the second pass of anna, where the image has her first.
+    """
+    names = batch.annotations["annotator"].to_pylist()
+    image = batch.annotation_image
+    known = set(zip(image.tolist(), names, strict=True))
+    further = [
+        person_name(name) != name and (of, person_name(name)) in known
+        for of, name in zip(image.tolist(), names, strict=True)
+    ]
+    first = ~np.array(further, bool)
+    n_voters = np.bincount(image[first], minlength=batch.images.num_rows)
+    return first & (n_voters[image] >= least)
+
+
+def select_annotations(batch: Batch, chosen: Flags) -> Batch:
+    """The same images with some annotations (n_annotations,) alone."""
+    if chosen.all():
+        return batch
+    kept = np.flatnonzero(chosen)
+    rows = np.flatnonzero(chosen[batch.segment_annotation])
+    annotation = np.searchsorted(kept, batch.segment_annotation[rows]).astype(np.int32)
+    return Batch(
+        batch.images,
+        batch.annotations.take(pa.array(kept)).combine_chunks(),
+        replace_column(batch.segments.take(pa.array(rows)).combine_chunks(), "annotation", annotation),
+        batch.runs.take(rows, batch.n_segments),
+        batch.defects,
+    )
+
+
+CONSENSUS_NAME = "consensus"
+
+
+def consensus_annotations(
+    batch: Batch,
+    found: ReachedConsensus,
+    ids: Ints,
+    *,
+    name: str = CONSENSUS_NAME,
+    instances: bool = True,
+    deep: Sequence[bool] = (),
+) -> Batch:
+    """The batch's images with one annotation each, for all that somebody of the consensus annotated.
+
+    Parameters
+    ----------
+    batch : that the consensus was made of: its annotations tell which images have one, and who made it
+    ids : (n_categories,) the id of each category; -1: its segments are left out
+    instances : segments are counted in each image; else their ids are those of their categories
+    deep : (n_images,) slices of volumes: there a thing has a track, the same in all slices
+
+    Segments have their support as `score`, and the mean IoU of annotators as the attribute ``mean_iou``.
+    """
+    whose: dict[int, list[str]] = {}
+    for image, who in zip(batch.annotation_image.tolist(), batch.annotations["annotator"].to_pylist(), strict=True):
+        whose.setdefault(image, []).append(who)
+    images = sorted(whose)
+    row = np.full(batch.images.num_rows, -1, np.int64)
+    row[images] = np.arange(len(images))
+    annotations = make_table(
+        BATCH_ANNOTATIONS,
+        len(images),
+        image=pa.array(images, pa.int32()),
+        annotator=[name] * len(images),
+        source=["consensus"] * len(images),
+        attributes=[[("annotators", json.dumps(sorted(whose[each]), ensure_ascii=False))] for each in images],
+    )
+    kept = np.flatnonzero(ids[found.category] >= 0)
+    image = found.image[kept]
+    first = np.searchsorted(image, image)
+    number = np.arange(len(kept)) - first + 1 if instances else ids[found.category[kept]]
+    is_tracked = (found.track[kept] >= 0) & np.array(deep, bool)[image] if len(deep) else np.zeros(len(kept), bool)
+    segments = make_table(
+        BATCH_SEGMENTS,
+        len(kept),
+        annotation=pa.array(row[image].astype(np.int32)),
+        segment_id=pa.array(number),
+        category_id=pa.array(ids[found.category[kept]]),
+        iscrowd=pa.array(found.crowd[kept]),
+        track_id=pa.array(found.track[kept] + 1, mask=~is_tracked),
+        score=pa.array(found.support[kept], from_pandas=True),
+        source=["consensus"] * len(kept),
+        attributes=[None if value != value else [("mean_iou", f"{value:.4g}")] for value in found.iou[kept].tolist()],
+    )
+    return Batch(batch.images, annotations, segments, found.runs.take(kept, len(found)))
+
+
+NO_CATEGORY_NAME = "(nothing)"
+
+
+@dataclass(frozen=True, slots=True)
+class UndecidedRegion:
+    """A connected region (also by corners) without a consensus.
+
+    Attributes
+    ----------
+    image : its id
+    bbox : x, y, width, height in pixels
+    pixels : of the region
+    said : annotator -> what he calls how many of the pixels, most first; annotators of the image alone
+    """
+
+    image: str
+    bbox: tuple[int, int, int, int]
+    pixels: int
+    said: dict[str, list[tuple[str, int]]]
+
+
+def number_regions(found: ReachedConsensus) -> Ints:
+    """(n_strips,) the connected region, from 0, of each strip that is undecided, in the order of the images."""
+    image, x, top = found.votes.line.lower(found.undecided.start)
+    bottom = top + (found.undecided.end - found.undecided.start)
+    return kernels.parts(x, top, bottom, image.astype(np.int32), True)[0]
+
+
+def undecided_regions(batch: Batch, found: ReachedConsensus, annotators: Sequence[str]) -> list[UndecidedRegion]:
+    """The regions of each image, the largest first; `annotators` are those of the votes."""
+    region = number_regions(found)
+    image, x, top = found.votes.line.lower(found.undecided.start)
+    length = found.undecided.end - found.undecided.start
+    n = int(region.max(initial=-1)) + 1
+    _, *box = kernels.extents(region.astype(np.int32), x, top, top + length, n)
+    pixels = np.bincount(region, length, n).astype(np.int64)
+    of_image = np.zeros(n, np.int64)
+    of_image[region] = image
+    said = _votes_by_region(found, region, length, annotators)
+    names = batch.images["image_id"].to_pylist()
+    rows = list(zip(*(each.tolist() for each in (of_image, *box, pixels)), strict=True))
+    order = np.lexsort((box[1], box[0], -pixels, of_image)).tolist()
+    return [UndecidedRegion(names[rows[k][0]], rows[k][1:5], rows[k][5], said[k]) for k in order]
+
+
+def _votes_by_region(
+    found: ReachedConsensus, region: Ints, length: Ints, annotators: Sequence[str]
+) -> list[dict[str, list[tuple[str, int]]]]:
+    """(n_regions,) what each annotator says of it."""
+    votes = found.votes
+    cells, which = np.unique(np.stack([region, found.undecided.owner.astype(np.int64)]), axis=1, return_inverse=True)
+    pixels = np.bincount(which.reshape(-1), length).astype(np.int64)
+    names = [*(each.name for each in votes.categories), NO_CATEGORY_NAME]  # -1, unlabelled, is the last
+    told: list[dict[str, list[tuple[str, int]]]] = [{} for _ in range(int(region.max(initial=-1)) + 1)]
+    for k, name in enumerate(annotators):
+        vote = votes.vote[cells[1], k]
+        there = vote != ABSENT
+        key, of = np.unique(np.stack([cells[0][there], vote[there]]), axis=1, return_inverse=True)
+        amount = np.bincount(of.reshape(-1), pixels[there], key.shape[1]).astype(np.int64)
+        for at in np.lexsort((key[1], -amount, key[0])).tolist():
+            told[int(key[0, at])].setdefault(name, []).append((names[int(key[1, at])], int(amount[at])))
+    return told
+
+
+assert UNLABELLED == -1, "it takes the last name"

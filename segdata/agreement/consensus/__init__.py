@@ -1,1 +1,0 @@
-"""Consensus: one annotation made of those of several annotators."""

@@ -1,0 +1,154 @@
+"""Contingency tables: how many pixels two annotators gave the same and different categories, from their runs."""
+
+import numpy as np
+
+from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments
+from segdata.core import kernels
+from segdata.core.overlay import SweepRuns, find_overlaps
+from segdata.core.runs import Ints, NumberLine, Rows, expand_ranges, unique_inverse
+
+
+def is_flat(side: SweepRuns) -> bool:
+    """Whether no pixel has two runs."""
+    return bool((side.start[1:] >= side.end[:-1]).all())
+
+
+def flatten_segments(drawn: AnnotatorSegments) -> SweepRuns:
+    """The runs of what one annotator drew, cut so that no two share pixels.
+
+    Where several segments claim a pixel, a void one has it, else the one drawn last: the highest row. The annotator's
+    own side comes back where nothing overlaps.
+    """
+    side = drawn.side
+    if is_flat(side):
+        return side
+    furthest = np.maximum.accumulate(side.end)
+    apart = np.ones(len(side.start) + 1, bool)  # whether a run begins behind the end of all before it
+    apart[1:-1] = side.start[1:] >= furthest[:-1]
+    alone = apart[:-1] & apart[1:]
+    heap = SweepRuns(side.start[~alone], side.end[~alone], side.owner[~alone])
+    heaped = _highest_owner(heap, np.arange(len(drawn)) + len(drawn) * drawn.is_void)
+    start = np.concatenate([side.start[alone], heaped.start])
+    order = np.argsort(start, kind="stable")
+    end, owner = np.concatenate([side.end[alone], heaped.end]), np.concatenate([side.owner[alone], heaped.owner])
+    return SweepRuns(start[order], end[order], owner[order])
+
+
+def _highest_owner(side: SweepRuns, height: Ints) -> SweepRuns:
+    """Runs that share pixels, cut at every start and end: each piece belongs to the owner of the greatest height."""
+    cut = np.unique(np.concatenate([side.start, side.end]))
+    first = np.searchsorted(cut, side.start)
+    count = np.searchsorted(cut, side.end) - first
+    top = np.full(len(cut), -1, np.int64)
+    np.maximum.at(top, expand_ranges(first, count), np.repeat(height[side.owner], count))
+    some = np.flatnonzero(top >= 0)
+    return SweepRuns(cut[some], cut[some + 1], (top[some] % len(height)).astype(np.int32))
+
+
+Columns = dict[str, Ints]
+
+
+def pixel_tables(opposite: AnnotatorPair) -> dict[str, Columns]:
+    """The columns of the tables `overlaps` and `cells`, see `segdata.core.annotator_pairs.AnnotatorPairs`."""
+    found = count_cells(opposite)
+    return {"overlaps": count_overlaps(opposite, found), "cells": found}
+
+
+def count_cells(opposite: AnnotatorPair) -> Columns:
+    """How many pixels of each case got which two categories, -1 for none; each pixel is counted once.
+
+    Where several segments of an annotator claim a pixel, the one drawn last has it. What either calls void is left
+    out.
+    """
+    a, b = opposite.a, opposite.b
+    flat_a, flat_b = flatten_segments(a), flatten_segments(b)
+    met = opposite.met if flat_a is a.side and flat_b is b.side else find_overlaps(flat_a, flat_b)
+    # Row -1, "none", takes what is appended.
+    case = np.maximum(np.append(a.case, -1)[met.a], np.append(b.case, -1)[met.b])
+    kept = ~(np.append(a.is_void, False)[met.a] | np.append(b.is_void, False)[met.b])
+    first, second = (np.append(each.category, -1)[row] + 1 for each, row in ((a, met.a), (b, met.b)))
+    wide = len(opposite.categories) + 1
+    code, total, _, _ = kernels.distinct(((case * wide + first) * wide + second)[kept], met.pixels[kept])
+    neither = opposite.pixels - np.bincount(case, met.pixels, opposite.n_cases).astype(np.int64)
+    code = np.concatenate([code, np.arange(opposite.n_cases) * wide * wide])
+    total = np.concatenate([total, neither])
+    order = np.argsort(code)
+    order = order[total[order] > 0]
+    code, total = code[order], total[order]
+    return {
+        "pair": code // (wide * wide),
+        "category_a": code // wide % wide - 1,
+        "category_b": code % wide - 1,
+        "pixels": total,
+    }
+
+
+def count_overlaps(opposite: AnnotatorPair, of_cells: Columns | None = None) -> Columns:
+    """How many pixels of each case each annotator gave each category, and how many both gave it.
+
+    Segments of one category that share pixels count once. What either calls void is left out. A category that neither
+    has in a case has no row. `of_cells` is what `count_cells` gives, where that is known.
+    """
+    flat = is_flat(opposite.a.side) and is_flat(opposite.b.side)
+    owned = (
+        _overlaps_from_cells(opposite, of_cells or count_cells(opposite)) if flat else _overlaps_from_unions(opposite)
+    )
+    code, _ = unique_inverse(np.concatenate([owner for owner, _ in owned]))
+    columns = [np.zeros(len(code), np.int64) for _ in owned]
+    for column, (owner, total) in zip(columns, owned, strict=True):
+        column[np.searchsorted(code, owner)] = total
+    wide = max(len(opposite.categories), 1)
+    return {
+        "pair": code // wide,
+        "category": code % wide,
+        "area_a": columns[0],
+        "area_b": columns[1],
+        "both": columns[2],
+    }
+
+
+def _overlaps_from_cells(opposite: AnnotatorPair, of_cells: Columns) -> tuple[tuple[Ints, Ints], ...]:
+    """Whose segments share no pixels: the marginals and the diagonal of the cells."""
+    pair, category_a, category_b, n = of_cells.values()
+    code = pair * len(opposite.categories)
+    of_a, of_b, both = category_a >= 0, category_b >= 0, (category_a == category_b) & (category_a >= 0)
+    return (
+        _sum_by_owner((code + category_a)[of_a], n[of_a]),
+        _sum_by_owner((code + category_b)[of_b], n[of_b]),
+        _sum_by_owner((code + category_a)[both], n[both]),
+    )
+
+
+def _overlaps_from_unions(opposite: AnnotatorPair) -> tuple[tuple[Ints, Ints], ...]:
+    """Else the union of each category's segments."""
+    a, b = (
+        _union_of_categories(drawn, side, opposite)
+        for drawn, side in zip((opposite.a, opposite.b), opposite.clear, strict=True)
+    )
+    _, both, _, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
+    return _sum_by_owner(a.owner, a.end - a.start), _sum_by_owner(b.owner, b.end - b.start), _sum_by_owner(both, length)
+
+
+def _union_of_categories(drawn: AnnotatorSegments, side: SweepRuns, opposite: AnnotatorPair) -> SweepRuns:
+    """The union of each category's segments, as runs of `side`; `owner` is case * n_categories + category.
+
+    Every category has a number line of its own, one behind the other, so that one sweep serves them all.
+    """
+    line, category = opposite.line, drawn.category[side.owner]
+    order = kernels.order_by(category.astype(np.int32), max(len(opposite.categories), 1))
+    lift = category[order] * _line_end(line)
+    start, length, _ = kernels.cover(side.start[order] + lift, side.end[order] + lift)
+    code, place = np.divmod(start, max(_line_end(line), 1))
+    case = opposite.case_of_frame[line.frame_of(place)]
+    return SweepRuns(start, start + length, (case * len(opposite.categories) + code).astype(np.int32))
+
+
+def _line_end(line: NumberLine) -> int:
+    """Where the number line ends."""
+    return int(line.base[-1] + (line.height[-1] + 1) * (line.width[-1] + 1)) if len(line.base) else 0
+
+
+def _sum_by_owner(owner: Ints | Rows, length: Ints) -> tuple[Ints, Ints]:
+    """The owners, case * n_categories + category, that occur, ascending, and the sum of lengths of each."""
+    found, total, _, _ = kernels.distinct(owner.astype(np.int64), length)
+    return found, total

@@ -1,0 +1,440 @@
+"""Disagreements: single segments on which annotators disagree, and whose annotation deviates.
+
+An annotator missed what more than half of the others have; what fewer than half of them have is extra. Between two
+annotators nothing decides who deviates: a segment that only one of them has is reported once, as missed by the other.
+With a reference (gold), each annotator is compared with it alone, and the reference itself is not judged.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.agreement.annotator_bias import ABSENT, VoteArray, group_mode, row_mode, thing_groups, vote_array
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.runs import Ints, unique_inverse
+from segdata.core.table import Table
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+COLUMNS = (
+    "kind",
+    "annotation",
+    "segment",
+    "other",
+    "category",
+    "called",
+    "support",
+    "others",
+    "n",
+    "pixels",
+    "share",
+    "near",
+    "distance",
+)
+_SHARES = ("share", "near", "distance")
+
+
+@dataclass(frozen=True, slots=True)
+class DisagreementRows:
+    """Some disputes of one kind; see `segdata.agreement.disagreements.find_disagreements`."""
+
+    kind: str
+    annotation: Ints
+    segment: Ints
+    other: Ints
+    category: Ints
+    called: Ints
+    support: Ints
+    others: Ints
+    n: Ints
+    pixels: Ints
+    share: Floats
+    near: Floats
+    distance: Floats
+
+    @staticmethod
+    def of(kind: str, annotation: Ints, segment: Ints, **columns: "Ints | Floats") -> "DisagreementRows":
+        """Columns that are not given are -1, or NaN."""
+        n = len(annotation)
+        blank = {name: np.full(n, np.nan) if name in _SHARES else np.full(n, -1, np.int64) for name in COLUMNS[3:]}
+        return DisagreementRows(kind, annotation, segment, **(blank | columns))  # type: ignore[arg-type]  # each of its own type
+
+
+def annotation_rows(opposed: AnnotatorPairs) -> Ints:
+    """(n_cases, n_annotators) rows of annotations; of a volume's, the first. -1: none."""
+    rows = np.full((len(opposed.cases), len(opposed.annotators)), -1, np.int64)
+    for side in ("a", "b"):
+        rows[opposed.pairs["case"], opposed.pairs[side]] = opposed.pairs[f"annotation_{side}"]
+    return rows
+
+
+def others_of(i: int, n_annotators: int, gold: int | None) -> Flags:
+    """(n_annotators,) whom annotator i is held against."""
+    number = np.arange(n_annotators)
+    whom: Flags = number != i if gold is None else number == gold
+    return whom
+
+
+def boundary_disagreements(opposed: AnnotatorPairs, gold: int | None) -> DisagreementRows:
+    """Matched segments whose boundaries part, of those who stand apart from more than half of the others."""
+    surfaces = opposed.surfaces
+    rows = np.flatnonzero(surfaces["match"] >= 0) if len(surfaces) else np.empty(0, np.int64)
+    if not len(rows):
+        return DisagreementRows.of("boundary", rows, rows)
+    match, pair = surfaces["match"][rows], surfaces["pair"][rows]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        near = (surfaces["near_a"] + surfaces["near_b"])[rows] / (surfaces["edge_a"] + surfaces["edge_b"])[rows]
+    sides, first = [], opposed.is_first_pass
+    for mine, other in (("a", "b"), ("b", "a")):
+        kept = (opposed.pairs[mine][pair] != gold) & first[opposed.pairs["a"][pair]] & first[opposed.pairs["b"][pair]]
+        kept &= True if gold is None else opposed.pairs[other][pair] == gold
+        sides.append(
+            np.stack(
+                [
+                    opposed.pairs[f"annotation_{mine}"][pair],
+                    opposed.matches[mine][match],
+                    opposed.matches[other][match],
+                    np.arange(len(rows)),
+                ]
+            )[:, kept]
+        )
+    annotation, segment, other, row = np.concatenate(sides, axis=1)
+    order = np.lexsort((near[row], segment))
+    starts = np.flatnonzero(np.diff(segment[order], prepend=-1))
+    n = np.diff(np.append(starts, len(order)))
+    # The middle one of what each of the others says, the better of two: to stand apart takes more than half of them.
+    middle = order[starts + n // 2]
+    two = opposed.is_first_pass.sum() == 2 and gold is None
+    middle = middle[middle < len(sides[0][0])] if two else middle
+    n_others = n[: len(middle)] if not two else np.ones(len(middle), np.int64)
+    return DisagreementRows.of(
+        "boundary",
+        annotation[middle],
+        segment[middle],
+        other=other[middle],
+        category=surfaces["category"][rows][row[middle]],
+        others=n_others,
+        near=near[row[middle]],
+        distance=surfaces["hd95"][rows][row[middle]],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSegments:
+    """Segments of which another annotator made several: n rows.
+
+    Attributes
+    ----------
+    owner, maker : (n,) who has one, and who made several: positions of annotators
+    whole : (n,) the one: row of the segments
+    place : (n,) the cluster of things that it belongs to
+    n_pieces : (n,) how many there are instead
+    annotation, by : (n,) rows of the owner's and of the maker's annotation
+    others : (n,) how many annotators the case has beside one
+    pieces : for each maker and place the rows of the pieces
+    """
+
+    owner: Ints
+    maker: Ints
+    whole: Ints
+    place: Ints
+    n_pieces: Ints
+    annotation: Ints
+    by: Ints
+    others: Ints
+    pieces: "dict[tuple[int, int], list[int]]"
+
+    @staticmethod
+    def of(opposed: AnnotatorPairs) -> "SplitSegments":
+        """All of them but those of further passes of one person."""
+        pairs, first, groups = opposed.pairs, opposed.is_first_pass, opposed.groups
+        if len(groups):
+            groups = groups.take((first[pairs["a"]] & first[pairs["b"]])[groups["pair"]])
+        if not len(groups):
+            none = np.empty(0, np.int64)
+            return SplitSegments(none, none, none, none, none, none, none, none, {})
+        key = np.stack([groups["pair"], groups["side"], groups["segment"]])
+        (pair, side, whole), which, n_pieces = np.unique(key, axis=1, return_inverse=True, return_counts=True)
+        of_a = side == 0
+        owner, maker = (np.where(of_a == of, pairs["a"][pair], pairs["b"][pair]) for of in (True, False))
+        annotation, by = (
+            np.where(of_a == of, pairs["annotation_a"][pair], pairs["annotation_b"][pair]) for of in (True, False)
+        )
+        present = (annotation_rows(opposed)[:, first] >= 0).sum(axis=1)
+        place = _thing_numbers(opposed)[whole]
+        pieces: dict[tuple[int, int], list[int]] = {}
+        for row, piece in zip(which.reshape(-1).tolist(), groups["piece"].tolist(), strict=True):
+            pieces.setdefault((int(maker[row]), int(place[row])), []).append(piece)
+        return SplitSegments(
+            owner, maker, whole, place, n_pieces, annotation, by, present[pairs["case"][pair]] - 1, pieces
+        )
+
+    def merged(self, gold: int | None) -> Ints:
+        """The rows, one for each segment, of those that more than half of the others made several of."""
+        if gold is not None:
+            return np.flatnonzero(self.maker == gold)
+        return self._by_most(self.whole)
+
+    def split(self, gold: int | None) -> Ints:
+        """The rows, one for each maker and place, of those of which more than half of the others have one."""
+        if gold is not None:
+            return np.flatnonzero(self.owner == gold)
+        return self._by_most(self.place * (int(self.maker.max(initial=0)) + 1) + self.maker)
+
+    def _by_most(self, key: Ints) -> Ints:
+        _, first, which, times = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
+        return np.sort(first[2 * times > self.others[first]]) if len(which) else first
+
+
+def split_disagreements(opposed: AnnotatorPairs, groups: SplitSegments, gold: int | None) -> list[DisagreementRows]:
+    """Segments that more than half of the others made several of, and those of which one alone made several.
+
+    Of two annotators nobody knows whose doing it is: it is told once, of the one who has one segment.
+    """
+    if not len(groups.whole):
+        return []
+    category = _segment_categories(opposed, groups.whole)
+    found = []
+    two = gold is None and opposed.is_first_pass.sum() == 2
+    for kind, rows, whose in (
+        ("merge", groups.merged(gold), groups.annotation),
+        ("split", np.empty(0, np.int64) if two else groups.split(gold), groups.by),
+    ):
+        found.append(
+            DisagreementRows.of(
+                kind,
+                whose[rows],
+                groups.whole[rows],
+                category=category[rows],
+                others=groups.others[rows] if gold is None else np.ones(len(rows), np.int64),
+                n=groups.n_pieces[rows],
+            )
+        )
+    return found
+
+
+def _thing_numbers(opposed: AnnotatorPairs) -> Ints:
+    """(n_segments,) the number of the cluster of things that a segment belongs to; -1: none."""
+    members = opposed.members
+    place = np.full(_n_segments(opposed), -1, np.int64)
+    if len(members):
+        key = np.stack([members["case"], members["cluster"]])
+        number = np.unique(key, axis=1, return_inverse=True)[1].reshape(-1)
+        rows = members["segment"] >= 0
+        place[members["segment"][rows]] = number[rows]
+    return place
+
+
+def _segment_categories(opposed: AnnotatorPairs, segment: Ints) -> Ints:
+    """(n,) positions of the categories of segments, by their rows."""
+    known = np.full(_n_segments(opposed), -1, np.int64)
+    for side in ("a", "b"):
+        rows = opposed.matches[side] >= 0
+        known[opposed.matches[side][rows]] = opposed.matches[f"category_{side}"][rows]
+    return known[segment]
+
+
+def _n_segments(opposed: AnnotatorPairs) -> int:
+    """More than any row of a segment that occurs."""
+    matches, groups = opposed.matches, opposed.groups
+    columns = (matches["a"], matches["b"], groups["segment"], groups["piece"], opposed.members["segment"])
+    return 1 + max((int(each.max(initial=-1)) for each in columns), default=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class ThingClusters:
+    """Clusters of things: (n, n_annotators) the segment of each annotator (row; -1: nothing) and what it is called.
+
+    `says` are those with a say; `annotation` are rows.
+    """
+
+    annotation: Ints
+    says: Flags
+    segment: Ints
+    category: Ints
+
+    @staticmethod
+    def of(opposed: AnnotatorPairs) -> "ThingClusters":
+        """Of all things; further passes of one person have no say."""
+        members = opposed.members
+        first, group = thing_groups(opposed)
+        shape, at = (len(first), len(opposed.annotators)), (group, members["annotator"])
+        says, segment, category = np.zeros(shape, bool), np.full(shape, -1, np.int64), np.full(shape, -1, np.int64)
+        says[at], segment[at], category[at] = True, members["segment"], members["category"]
+        says[:, ~opposed.is_first_pass], segment[:, ~opposed.is_first_pass] = False, -1
+        return ThingClusters(annotation_rows(opposed)[members["case"][first]], says, segment, category)
+
+
+def thing_disagreements(opposed: AnnotatorPairs, groups: SplitSegments, gold: int | None) -> list[DisagreementRows]:
+    """What is missed, extra and called otherwise; but not what is split or merged, which is told as that."""
+    if not len(opposed.members):
+        return []
+    every, found = ThingClusters.of(opposed), []
+    in_groups = np.array([row for rows in groups.pieces.values() for row in rows] + groups.whole.tolist(), np.int64)
+    there = every.segment >= 0
+    for i in range(len(opposed.annotators)):
+        if i == gold:
+            continue
+        others = every.says & others_of(i, every.says.shape[1], gold)
+        n, support = others.sum(axis=1), (others & there).sum(axis=1)
+        group, who = np.nonzero(others & there)
+        called, often = group_mode(group, every.category[group, who], len(n))
+        shown = np.full(len(n), -1, np.int64)
+        agrees = every.category[group, who] == called[group]
+        shown[group[agrees][::-1]] = every.segment[group[agrees], who[agrees]][::-1]
+        mine = every.says[:, i] & (n > 0)
+        divided = np.isin(np.arange(len(n)), groups.place[groups.maker == i])
+        missed = np.flatnonzero(mine & ~there[:, i] & (2 * support > n) & ~divided)
+        extra = mine & there[:, i] & (2 * support < n) & ((n > 1) | (gold is not None))
+        extra = np.flatnonzero(extra & ~np.isin(every.segment[:, i], in_groups))
+        other = mine & there[:, i] & (2 * often > n) & (called != every.category[:, i])
+        other &= (n > 1) | (gold is not None) | _is_first(every, i)
+        annotation = every.annotation[:, i]
+        for kind, rows, segment, opposite, count in (
+            ("missed", missed, shown, np.full(len(n), -1), support),
+            ("extra", extra, every.segment[:, i], np.full(len(n), -1), support),
+            ("category", np.flatnonzero(other), every.segment[:, i], shown, often),
+        ):
+            said = called if kind != "extra" else every.category[:, i]
+            found.append(
+                DisagreementRows.of(
+                    kind,
+                    annotation[rows],
+                    segment[rows],
+                    other=opposite[rows],
+                    category=said[rows] if kind != "category" else every.category[rows, i],
+                    called=called[rows],
+                    support=count[rows],
+                    others=n[rows],
+                )
+            )
+    return found
+
+
+def _is_first(every: ThingClusters, i: int) -> Flags:
+    """(n,) whether annotator i is the first of those who have the thing: a dispute of two is told once."""
+    first: Flags = np.argmax(every.segment >= 0, axis=1) == i
+    return first
+
+
+@dataclass(frozen=True, slots=True)
+class _FirstSegments:
+    """Segments (rows) of regions: the first one of each key, `code` (n,) ascending."""
+
+    code: Ints
+    segment: Ints
+
+    @staticmethod
+    def of(code: Ints, segment: Ints) -> "_FirstSegments":
+        """The first segment of each key among (m,)."""
+        found, first = np.unique(code, return_index=True)
+        return _FirstSegments(found, segment[first])
+
+    def at(self, code: Ints) -> Ints:
+        """(k,) the segments of keys; -1: there is none."""
+        place = np.searchsorted(self.code, code)
+        known = np.append(self.code, -1)[place] == code
+        return np.where(known, np.append(self.segment, -1)[place], -1)
+
+
+def region_disagreements(opposed: AnnotatorPairs, gold: int | None) -> list[DisagreementRows]:
+    """Of what is not counted: regions of which an annotator says something else for the larger part.
+
+    A region is what more than half of the others give one category in a case; `share` of it is missed or called
+    otherwise. Extra is what one gives a category, and more than half of the others give none.
+    """
+    if not len(opposed.patterns):
+        return []
+    said, case = vote_array(opposed), opposed.patterns["case"]
+    annotations, wide, n_annotators = annotation_rows(opposed), len(opposed.categories), said.shape[1]
+    code, who, segment = _uncounted_segments(opposed)
+    anybodys, own = _FirstSegments.of(code, segment), _FirstSegments.of(code * n_annotators + who, segment)
+    found = []
+    for i in range(said.shape[1]):
+        if i == gold:
+            continue
+        others = said[:, others_of(i, said.shape[1], gold)]
+        n = (others > ABSENT).sum(axis=1)
+        called, count = row_mode(others)
+        mine = said[:, i]
+        clear = (mine > ABSENT) & (n > 0) & (2 * count > n)
+        sure = (n > 1) | (gold is not None)
+        for kind, rows, hit, of in (
+            ("missed", clear & (called >= 0), mine == -1, called),
+            ("extra", mine >= 0, clear & sure & (called == -1), mine),
+            (
+                "category",
+                clear & (called >= 0) & (sure | _is_first_present(said, i)),
+                (mine >= 0) & (mine != called),
+                called,
+            ),
+        ):
+            rows = np.flatnonzero(rows & ~opposed.countable[of])
+            cell, which = unique_inverse((case[rows] * wide + of[rows]).astype(np.int64, copy=False))
+            pixels, total = (
+                np.bincount(which, weight, len(cell))
+                for weight in (opposed.patterns["pixels"][rows] * hit[rows], opposed.patterns["pixels"][rows])
+            )
+            others_in = np.zeros(len(cell), np.int64)
+            np.maximum.at(others_in, which, n[rows])
+            some = np.flatnonzero(pixels)
+            at, category = np.divmod(cell[some], wide)
+            found.append(
+                DisagreementRows.of(
+                    kind,
+                    annotations[at, i],
+                    own.at(cell[some] * n_annotators + i) if kind == "extra" else anybodys.at(cell[some]),
+                    category=category,
+                    others=others_in[some],
+                    pixels=pixels[some].astype(np.int64),
+                    share=pixels[some] / total[some],
+                )
+            )
+    return found
+
+
+def _is_first_present(said: VoteArray, i: int) -> Flags:
+    """(n,) whether annotator i is the first of those present: what two call otherwise is told once."""
+    first: Flags = np.argmax(said > ABSENT, axis=1) == i
+    return first
+
+
+def _uncounted_segments(opposed: AnnotatorPairs) -> tuple[Ints, Ints, Ints]:
+    """Segments (rows) that are not counted: case * n_categories + category of each, who drew it, and the segment."""
+    pairs, wide, columns = opposed.pairs, len(opposed.categories), []
+    for side in ("a", "b"):
+        segment, category = opposed.matches[side], opposed.matches[f"category_{side}"]
+        rows = np.flatnonzero((segment >= 0) & ~opposed.countable[category])
+        pair = opposed.matches["pair"][rows]
+        columns.append((pairs["case"][pair] * wide + category[rows], pairs[side][pair], segment[rows]))
+    code, who, segment = (np.concatenate(each) for each in zip(*columns, strict=True))
+    return code, who, segment
+
+
+def find_disagreements(opposed: AnnotatorPairs, gold: int | None = None) -> Table:
+    """One row for each segment that is in dispute.
+
+    Columns: kind (``missed``, ``extra``, ``category``, ``boundary``, ``split``, ``merge``), annotation (row: whose
+    doing it is), segment (row: what to look at), other (row of a segment of another annotator, -1: none), category
+    (position: of `segment`), called (position: what the annotator calls it; -1), support (how many of the others have
+    or say it), others (how many there are), n (segments that one was made into), pixels and share (of a
+    region that is not counted: how much is concerned), near (share of both boundaries
+    within the tolerance of each other), distance (HD95). -1 and NaN where a column says nothing.
+
+    `gold`: the position of the reference among the annotators.
+    """
+    groups = SplitSegments.of(opposed)
+    found = [
+        *thing_disagreements(opposed, groups, gold),
+        *region_disagreements(opposed, gold),
+        boundary_disagreements(opposed, gold),
+        *split_disagreements(opposed, groups, gold),
+    ]
+    columns = {
+        name: np.concatenate([np.full(len(each.annotation), each.kind, object) for each in found])
+        if name == "kind"
+        else np.concatenate([getattr(each, name) for each in found])
+        for name in COLUMNS
+    }
+    return Table(columns)

@@ -1,0 +1,312 @@
+"""Estimates: scores of two annotators, of all, of each category and of single images, with intervals over clusters."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.agreement.metrics.coincidences import Coincidences, coincidences, votes_a_pixel
+from segdata.agreement.metrics.fleiss_kappa import fleiss_kappa
+from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
+from segdata.agreement.results import Score
+from segdata.agreement.scores import (
+    CATEGORY_SCORES,
+    IMAGE_MEANS,
+    PAIR_SCORES,
+    SIGNED_MEANS,
+    AdditiveSums,
+    WeightedSums,
+    column_of,
+    overall_category_values,
+    overall_value,
+    pair_value,
+    sum_pairs,
+    values_by_category,
+)
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import DRAWS, ConfidenceInterval, Floats, Statistic, bootstrap_interval
+from segdata.core.runs import Ints
+
+POOLED_SCORES = tuple(name for name in PAIR_SCORES if name not in SIGNED_MEANS)
+_Score = Callable[[str, WeightedSums, Sequence[WeightedSums]], Floats]
+_Reliability = Callable[[Floats, Floats], Floats]
+_AT_ONCE = 2000  # values of one resample
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How intervals are made: the confidence that they hold the truth, resamples, and the seed of these."""
+
+    confidence: float = 0.95
+    n_draws: int = DRAWS
+    seed: int = 0
+
+    def interval(self, statistic: Statistic, n: int, width: int = 1, support: Ints | None = None) -> ConfidenceInterval:
+        """See `segdata.core.bootstrap.bootstrap_interval`; all NaN where nothing can be drawn."""
+        if n == 0:
+            value = np.full(statistic(np.zeros((1, 0))).shape[1:], np.nan)
+            return ConfidenceInterval(value, value, value)
+        return bootstrap_interval(
+            statistic,
+            n,
+            self.seed,
+            n_draws=self.n_draws,
+            confidence=self.confidence,
+            width=max(width, 1),
+            support=support,
+        )
+
+
+DEFAULT_RESAMPLING = Resampling()
+
+
+@dataclass(frozen=True)
+class PairAmounts:
+    """The sums of each pair of annotations, and whose they are.
+
+    Attributes
+    ----------
+    opposed : what they are from
+    sums : of the n pairs
+    case, cluster, a, b : (n,) rows of the cases, numbers of their clusters, positions of the annotators
+    """
+
+    opposed: AnnotatorPairs
+    sums: AdditiveSums
+    case: Ints
+    cluster: Ints
+    a: Ints
+    b: Ints
+
+    @staticmethod
+    def of(opposed: AnnotatorPairs) -> "PairAmounts":
+        """The amounts of a panel."""
+        case, a, b = (column_of(opposed.pairs, name) for name in ("case", "a", "b"))
+        return PairAmounts(opposed, sum_pairs(opposed), case, column_of(opposed.cases, "cluster")[case], a, b)
+
+    @property
+    def every(self) -> Ints:
+        """(n,) all rows."""
+        return np.arange(self.sums.n)
+
+    def couples(self, rows: Ints) -> Iterator[tuple[int, int, Ints]]:
+        """Every two annotators, and which of some rows are theirs."""
+        n = max(len(self.opposed.annotators), 1)
+        code = self.a[rows] * n + self.b[rows]
+        for each in np.unique(code).tolist():
+            yield *divmod(each, n), rows[code == each]
+
+    def units(self, rows: Ints) -> tuple[Ints, int]:
+        """(n,) the cluster of each of some rows, counted from 0 among these, -1 for other rows; and how many."""
+        unit = np.full(len(self.cluster), -1, np.int64)
+        names, which = np.unique(self.cluster[rows], return_inverse=True)
+        unit[rows] = which.reshape(-1)
+        return unit, len(names)
+
+    def weighed(self, sums: AdditiveSums, weights: Floats) -> WeightedSums:
+        """Sums of clusters, weighted."""
+        return WeightedSums(sums.weighed(weights), sums.cells, self.opposed.countable)
+
+
+@dataclass(frozen=True)
+class PooledPairs:
+    """The sums of n units, clusters or others, of all pairs of annotators together, and of each two annotators."""
+
+    amounts: PairAmounts
+    n: int
+    together: AdditiveSums
+    pairs: tuple[AdditiveSums, ...]
+
+    @staticmethod
+    def of(amounts: PairAmounts, rows: Ints) -> "PooledPairs":
+        """Those of the pairs of annotations `rows`, by cluster."""
+        return PooledPairs.by(amounts, rows, np.unique(amounts.cluster[rows], return_inverse=True)[1].reshape(-1))
+
+    @staticmethod
+    def by(amounts: PairAmounts, rows: Ints, number: Ints) -> "PooledPairs":
+        """Those of the pairs of annotations `rows` (m,), by units with these numbers (m,), counted from 0."""
+        n = int(number.max(initial=-1)) + 1
+        unit = np.full(amounts.sums.n, -1, np.int64)
+        unit[rows] = number
+        pairs = []
+        for _, _, own in amounts.couples(rows):
+            of_couple = np.full(len(unit), -1, np.int64)
+            of_couple[own] = unit[own]
+            pairs.append(amounts.sums.grouped(of_couple, n))
+        return PooledPairs(amounts, n, amounts.sums.grouped(unit, n), tuple(pairs))
+
+    def statistic(self, names: Sequence[str]) -> Statistic:
+        """(B, n) weights of clusters -> (B, k) scores of `POOLED_SCORES` over all categories."""
+        return self._statistic(names, overall_value)
+
+    def category_statistic(self, names: Sequence[str]) -> Statistic:
+        """(B, n) weights of clusters -> (B, k, n_categories) scores of `CATEGORY_SCORES`."""
+        return self._statistic(names, overall_category_values)
+
+    def width(self, names: Sequence[str]) -> int:
+        """How many numbers a resample of some scores takes."""
+        single = len(self.pairs) if {"kappa", "accuracy"} & set(names) else 0
+        return self.together.width * (1 + single)
+
+    def _statistic(self, names: Sequence[str], score: _Score) -> Statistic:
+        single = self.pairs if {"kappa", "accuracy"} & set(names) else ()
+
+        def scored(weights: Floats) -> Floats:
+            together = self.amounts.weighed(self.together, weights)
+            pairs = [self.amounts.weighed(each, weights) for each in single]
+            return np.stack([score(name, together, pairs) for name in names], axis=1)
+
+        return scored
+
+
+def pair_scores(
+    amounts: PairAmounts, rows: Ints, how: Resampling, names: Sequence[str] = tuple(PAIR_SCORES)
+) -> dict[str, Score]:
+    """`PAIR_SCORES`, or some of these, of two annotators, whose pairs of annotations are `rows`."""
+    unit, n = amounts.units(rows)
+    sums = amounts.sums.grouped(unit, n)
+
+    def statistic(weights: Floats) -> Floats:
+        weighed = amounts.weighed(sums, weights)
+        return np.stack([pair_value(name, weighed) for name in names], axis=1)
+
+    return _scores_with_ends(names, how.interval(statistic, n, sums.width), _defined_counts(amounts, sums, len(rows)))
+
+
+def overall_scores(amounts: PairAmounts, rows: Ints, how: Resampling) -> dict[str, Score]:
+    """`POOLED_SCORES` of all annotators together, from the pairs of annotations `rows`."""
+    if len(rows) == 0:
+        return {name: Score(np.nan, np.nan, np.nan, 0, 0) for name in POOLED_SCORES}
+    every = PooledPairs.of(amounts, rows)
+    found = how.interval(every.statistic(POOLED_SCORES), every.n, every.width(POOLED_SCORES))
+    return _scores_with_ends(POOLED_SCORES, found, _defined_counts(amounts, every.together, len(rows)))
+
+
+def category_scores(
+    amounts: PairAmounts, rows: Ints, how: Resampling, names: Sequence[str] = tuple(CATEGORY_SCORES)
+) -> list[dict[str, Score]]:
+    """`CATEGORY_SCORES`, or some of these, of each category over all pairs of annotations `rows`."""
+    every = PooledPairs.of(amounts, rows)
+    n_categories = len(amounts.opposed.categories)
+    found: list[dict[str, Score]] = [{} for _ in range(n_categories)]
+    at_once = max(1, _AT_ONCE // max(n_categories, 1))
+    for some in (names[first : first + at_once] for first in range(0, len(names), at_once)):
+        support = np.stack([count_clusters(name, every.together) for name in some])
+        ends = how.interval(every.category_statistic(some), every.n, every.width(some), support)
+        for k, name in enumerate(some):
+            n = count_images(name, every.together).tolist()
+            ends_of = zip(ends.value[k].tolist(), ends.low[k].tolist(), ends.high[k].tolist(), strict=True)
+            for category, (value, low, high) in enumerate(ends_of):
+                found[category][name] = Score(value, low, high, n[category], len(rows) - n[category])
+    return found
+
+
+def reliability_scores(opposed: AnnotatorPairs, how: Resampling) -> dict[str, Score]:
+    """Fleiss' kappa and Krippendorff's alphas, which take all annotators at once.
+
+    In the alpha of things what is one thing is settled by position first; then each annotator says of it a category, or
+    that there is nothing. What is not there has no unit: where nearly all is found by everybody, and is of one
+    category, it is low however few disagree.
+    Source: Krippendorff (2011), Computing Krippendorff's Alpha-Reliability; localisation first, as in KaLOS (2026),
+    arXiv 2603.27197.
+    """
+    votes, members = opposed.votes, opposed.members
+    if not opposed.is_first_pass.all():  # a second pass is no other person
+        votes, members = (each.take(opposed.is_first_pass[column_of(each, "annotator")]) for each in (votes, members))
+    patterns = opposed.patterns
+    of, pixels, case = column_of(votes, "pattern"), column_of(patterns, "pixels"), column_of(patterns, "case")
+    wide = len(opposed.categories)
+    said = coincidences(of, column_of(votes, "category"), pixels, case, len(opposed.cases), wide)
+    things, which = np.unique(
+        np.stack([column_of(members, "case"), column_of(members, "cluster")]), axis=1, return_inverse=True
+    )
+    called = coincidences(
+        which.reshape(-1), column_of(members, "category"), np.ones(things.shape[1]), things[0], len(opposed.cases), wide
+    )
+    m = votes_a_pixel(of, pixels)
+    return {
+        "fleiss_kappa": _coefficient(opposed, said, lambda agreeing, every: fleiss_kappa(agreeing, every, m), how),
+        "alpha": _coefficient(opposed, said, krippendorff_alpha, how),
+        "instance_alpha": _coefficient(opposed, called, krippendorff_alpha, how),
+    }
+
+
+def count_images(name: str, sums: AdditiveSums) -> Ints:
+    """(n_categories,) in how many images a score of a category is defined or, of ratios, has something in it."""
+    found: Ints = np.rint(np.asarray(sums.amounts[_count_name(name)].sum(axis=0)).reshape(-1)).astype(np.int64)
+    return found
+
+
+def count_clusters(name: str, sums: AdditiveSums) -> Ints:
+    """(n_categories,) in how many clusters."""
+    return np.asarray((sums.amounts[_count_name(name)] > 0).sum(axis=0), np.int64).reshape(-1)
+
+
+def _count_name(name: str) -> str:
+    """The amount that counts the images that a category's score is made of."""
+    if name in IMAGE_MEANS:
+        return f"n_{name}"
+    return "n_iou" if name in ("kappa", "iou_micro", "dice_micro", "prevalence") else "n_segments"
+
+
+def _coefficient(opposed: AnnotatorPairs, of_cases: Coincidences, metric: _Reliability, how: Resampling) -> Score:
+    """A coefficient of all annotators, from the coincidences of each case."""
+    _, cluster = np.unique(column_of(opposed.cases, "cluster"), return_inverse=True)
+    n = int(cluster.max(initial=-1)) + 1
+    agreeing = np.bincount(cluster, of_cases.agreeing, n)
+    votes = np.zeros((n, of_cases.votes.shape[1]))
+    np.add.at(votes, cluster, of_cases.votes)
+    found = how.interval(lambda weights: metric(weights @ agreeing, weights @ votes), n, votes.shape[1])
+    images = int((of_cases.votes.sum(axis=1) > 0).sum()) if np.isfinite(found.value) else 0
+    return Score(float(found.value), float(found.low), float(found.high), images, len(opposed.cases) - images)
+
+
+def _scores_with_ends(
+    names: Iterable[str], found: ConfidenceInterval, support: Mapping[str, tuple[int, int]]
+) -> dict[str, Score]:
+    numbers = zip(found.value.tolist(), found.low.tolist(), found.high.tolist(), strict=True)
+    return {
+        name: Score(value, low, high, *support[name]) for name, (value, low, high) in zip(names, numbers, strict=True)
+    }
+
+
+def _defined_counts(amounts: PairAmounts, sums: AdditiveSums, n_images: int) -> dict[str, tuple[int, int]]:
+    """Of how many values each score over all categories is made, and how many are undefined."""
+    weighed = amounts.weighed(sums, np.ones((1, sums.n)))
+    drawn = np.array([each.kind != "void" for each in amounts.opposed.categories], bool)
+    found = {}
+    for name in PAIR_SCORES:
+        if name in ("kappa", "accuracy", "f1"):
+            found[name] = (n_images, 0) if np.isfinite(pair_value(name, weighed)[0]) else (0, n_images)
+        else:
+            known = np.isfinite(values_by_category(name, weighed)[0, drawn])
+            found[name] = int(known.sum()), int((~known).sum())
+    return found
+
+
+_PAIRS_AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
+
+
+def image_values(amounts: PairAmounts, rows: Ints, names: Sequence[str]) -> tuple[Floats, Floats]:
+    """Scores of the pairs of annotations `rows` (n,), each by itself: by category, and of all categories together.
+
+    Returns (n, k, n_categories) and (n, k) for k names of `CATEGORY_SCORES`; NaN where undefined.
+    """
+    wide = len(amounts.opposed.categories)
+    of_categories = np.full((len(rows), len(names), wide), np.nan)
+    of_all = np.full((len(rows), len(names)), np.nan)
+    some = max(1, _PAIRS_AT_ONCE // max(amounts.sums.width, 1))
+    for first in range(0, len(rows), some):
+        part = slice(first, first + some)
+        weighed = _unweighted_sums(amounts, rows[part])
+        for k, name in enumerate(names):
+            of_categories[part, k] = values_by_category(name, weighed)
+            of_all[part, k] = pair_value(name, weighed)
+    return of_categories, of_all
+
+
+def _unweighted_sums(amounts: PairAmounts, rows: Ints) -> WeightedSums:
+    """The amounts of some pairs, one resample for each."""
+    taken = {name: each[rows] for name, each in amounts.sums.amounts.items()}
+    dense = {name: each if isinstance(each, np.ndarray) else each.toarray() for name, each in taken.items()}
+    return WeightedSums(dense, amounts.sums.cells, amounts.opposed.countable)

@@ -1,1 +1,0 @@
-"""The gold standard: everybody held against a reference, deliveries and reviews."""

@@ -1,0 +1,180 @@
+"""Gold standard: what each annotator reaches against the reference, and what of it is below the bar.
+
+The value decides, not its interval: a bar is agreed on beforehand and must mean the same for every annotator, however
+many images there are. If the upper end had to be below the bar, no annotator would fail on a few images; if the lower
+end had to be above it, all would. The interval shows how sure the verdict is: surely below where its better end is
+below the bar, too; otherwise more images of the reference may change the verdict.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from segdata.agreement.estimates import PairAmounts, Resampling, category_scores, image_values, pair_scores
+from segdata.agreement.results import Score
+from segdata.agreement.surface_distances import Tolerance
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import Floats
+from segdata.core.config import DISTANCES, Config, Gold, Metric, did_you_mean
+from segdata.core.errors import SettingError
+from segdata.core.rule_settings import CONFIG_FILE
+from segdata.core.runs import Ints
+from segdata.core.table import Table
+from segdata.core.taxonomy import Category
+
+ALL_CATEGORIES = -1  # in place of a category
+DEFAULT_TOLERANCE_PX = Tolerance().pixels
+_NEARLY = float(np.nextafter(1, 0))  # of a bar that is missed by rounding alone
+_COLUMNS = {
+    "annotator": int,
+    "category": int,
+    "metric": object,
+    "value": float,
+    "low": float,
+    "high": float,
+    "bar": float,
+    "clusters": int,
+}
+
+
+def boundary_tolerance(gold: Gold | None, pixels: float | None = None, mm: float | None = None) -> Tolerance:
+    """The tolerance of boundaries; what the caller gives goes before what holds for all categories."""
+    if gold is None:
+        return Tolerance(DEFAULT_TOLERANCE_PX if pixels is None else pixels, mm)
+    pixels = pixels or gold.tolerance_px or DEFAULT_TOLERANCE_PX
+    mm = mm or gold.tolerance_mm
+    own = {
+        name: Tolerance(each.tolerance_px or pixels, each.tolerance_mm)
+        for name, each in gold.categories.items()
+        if each.tolerance_px or each.tolerance_mm
+    }
+    return Tolerance(pixels, mm, own)
+
+
+def gold_section(configs: Iterable[Config]) -> Gold | None:
+    """The section `gold` of the first configuration that has one."""
+    return next((each.gold for each in configs if each.gold is not None), None)
+
+
+def check_categories(gold: Gold, categories: Sequence[Category]) -> None:
+    """Raise SettingError where a bar is for a category that nobody was asked for."""
+    known = [each.name for each in categories if each.kind != "void"]
+    for name in gold.categories:
+        if name not in known:
+            said = f"{CONFIG_FILE}: gold: no annotator's work has the category {name!r}{did_you_mean(name, known)}"
+            raise SettingError(said, "gold", "categories", name)
+
+
+def category_bars(gold: Gold, categories: Sequence[Category]) -> dict[int, tuple[Metric, float]]:
+    """Position of a category, or `ALL_CATEGORIES` -> the metric and the bar; nothing where there is no bar."""
+    found: dict[int, tuple[Metric, float]] = {}
+    if gold.bar is not None:
+        found[ALL_CATEGORIES] = gold.metric, gold.bar
+    for k, category in enumerate(categories):
+        own = gold.of(category.name)
+        if category.kind != "void" and own.bar is not None and own.metric is not None:
+            found[k] = own.metric, own.bar
+    return found
+
+
+def misses_bar(
+    metric: str, value: Floats | float, bar: Floats | float
+) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+    """(...) whether values do not reach the bar: of distances the large ones; NaN is not."""
+    return np.asarray(np.greater(value, bar) if metric in DISTANCES else np.less(value, bar))
+
+
+def rows_against(amounts: PairAmounts, reference: int) -> dict[int, Ints]:
+    """Annotator -> the pairs of annotations of him and the reference; not of a further pass of the reference."""
+    person = amounts.opposed.persons
+    found = {}
+    for a, b, rows in amounts.couples(amounts.every):
+        other = b if a == reference else a
+        if reference in (a, b) and person[other] != person[reference]:
+            found[other] = rows
+    return found
+
+
+def gold_scores(opposed: AnnotatorPairs, reference: int | None, gold: Gold | None, how: Resampling) -> Table:
+    """What every annotator reaches against the reference wherever there is a bar, reached or not.
+
+    Columns: as `segdata.core.annotator_pairs.PanelAssessment.below`. A distance of a category of which one has no
+    boundary in any image that the other has it in, is infinite; what neither drew has no row. Nothing without a
+    reference or bars. Raises SettingError for a bar of a category that nobody was asked for.
+    """
+    if reference is None or gold is None:
+        return _gold_table([])
+    check_categories(gold, opposed.categories)
+    wanted = category_bars(gold, opposed.categories)
+    amounts = PairAmounts.of(opposed)
+    lines = [
+        line
+        for annotator, rows in sorted(rows_against(amounts, reference).items())
+        for line in _annotator_scores(amounts, annotator, rows, wanted, how)
+    ]
+    return _gold_table(lines)
+
+
+def scores_below_bar(found: Table) -> Table:
+    """The rows of `gold_scores` whose value does not reach the bar."""
+    columns = found["metric"].tolist(), found["value"].tolist(), found["bar"].tolist()
+    return found.take(np.array([bool(misses_bar(*each)) for each in zip(*columns, strict=True)], bool))
+
+
+def image_scores(amounts: PairAmounts, rows: Ints, gold: Gold) -> Table:
+    """What the pairs of annotations `rows` (n,) reach, each by itself, at the bar of all or of a category.
+
+    Columns: category (position, or `ALL_CATEGORIES`), metric, value, bar: of the bar that is missed by most, or reached
+    by least; share: of the bar that is reached, under 1 where it is missed. Where neither drew
+    anything there is no value (NaN) and nothing is missed.
+    """
+    wanted = category_bars(gold, amounts.opposed.categories)
+    values, shares = np.full((2, len(wanted) + 1, len(rows)), np.nan)
+    for k, (category, (metric, bar)) in enumerate(wanted.items()):
+        of_categories, of_all = image_values(amounts, rows, ("iou", metric))
+        drawn, value = (of_all if category == ALL_CATEGORIES else of_categories[:, :, category]).T
+        values[k] = _infinite_where_missing(metric, value, drawn)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = bar / values[k] if metric in DISTANCES else values[k] / bar
+        shares[k] = np.where(misses_bar(metric, values[k], bar), np.minimum(share, _NEARLY), np.fmax(share, 1))
+        shares[k, np.isnan(values[k])] = np.nan
+    worst = np.argmin(np.where(np.isnan(shares), np.inf, shares), axis=0)
+    worst[np.isnan(shares).all(axis=0)] = len(wanted)
+    rows_of = worst, np.arange(len(rows))
+    return Table(
+        {
+            "category": np.array([*wanted, ALL_CATEGORIES], np.int64)[worst],
+            "metric": np.array([*(metric for metric, _ in wanted.values()), ""], object)[worst],
+            "value": values[rows_of],
+            "bar": np.array([*(bar for _, bar in wanted.values()), np.nan], np.float64)[worst],
+            "share": shares[rows_of],
+        }
+    )
+
+
+def _infinite_where_missing(metric: str, value: Floats, drawn: Floats) -> Floats:
+    """Distances that are undefined though something was drawn (an IoU is defined) are infinite."""
+    return np.where(np.isnan(value) & np.isfinite(drawn), np.inf, value) if metric in DISTANCES else value
+
+
+def _annotator_scores(
+    amounts: PairAmounts, annotator: int, rows: Ints, wanted: Mapping[int, tuple[Metric, float]], how: Resampling
+) -> Iterator[tuple[object, ...]]:
+    """The rows of one annotator."""
+    clusters = amounts.units(rows)[1]
+    names = list(dict.fromkeys(["iou", *(metric for metric, _ in wanted.values())]))
+    of_all = pair_scores(amounts, rows, how, names) if ALL_CATEGORIES in wanted else {}
+    of_categories = category_scores(amounts, rows, how, names) if set(wanted) - {ALL_CATEGORIES} else []
+    for category, (metric, bar) in wanted.items():
+        scores: Mapping[str, Score] = of_all if category == ALL_CATEGORIES else of_categories[category]
+        found = scores[metric]
+        value = float(_infinite_where_missing(metric, np.array(found.value), np.array(scores["iou"].value)))
+        if not np.isnan(value):
+            yield annotator, category, metric, value, found.low, found.high, bar, clusters
+
+
+def _gold_table(lines: Sequence[tuple[object, ...]]) -> Table:
+    columns = list(zip(*lines, strict=True)) if lines else [()] * len(_COLUMNS)
+    return Table(
+        {name: np.array(column, type_) for (name, type_), column in zip(_COLUMNS.items(), columns, strict=True)}
+    )

@@ -1,1 +1,0 @@
-"""Habits: who differs from the others in what, and which category nobody agrees on."""

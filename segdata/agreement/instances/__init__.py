@@ -1,1 +1,0 @@
-"""Instances: which segments of several annotators are the same thing."""

@@ -1,0 +1,350 @@
+"""Panel: the work of several annotators on the same images as one source, from one dataset or several."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from segdata.agreement.joint_taxonomy import JointTaxonomy, join_taxonomies
+from segdata.core.batch import Batch, concatenate_batches, merge_images, replace_column
+from segdata.core.dataset import OpenDataset
+from segdata.core.errors import SegdataError, check_choice, count_noun
+from segdata.core.finding import Defect
+from segdata.core.paths import PairBy, PairingKey, pairing_keys
+from segdata.core.profile import Profile, has_volumes
+from segdata.core.runs import Ints
+
+UNPAIRED_CODE = "SEG410"
+ImageRows = dict[PairingKey, list[tuple[int, int]]]
+_TRIED: tuple[PairBy, ...] = ("id", "stem", "name", "varying")
+
+
+@dataclass(frozen=True, slots=True)
+class PanelMember:
+    """One dataset of a panel.
+
+    Attributes
+    ----------
+    dataset : opened
+    name : the annotator of everything in it; None: as its annotations say, or else as it is called
+    depth : of how many parts of its path what it is called is made
+    """
+
+    dataset: OpenDataset
+    name: str | None = None
+    depth: int = 1
+
+    @property
+    def called(self) -> str:
+        """What to call an annotator who has no name in it."""
+        return self.name or "/".join(self._path.parts[-self.depth :]) or "unnamed"
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.dataset.profile.files or self.dataset.profile.name)
+
+    def own(self, defects: Sequence[Defect]) -> tuple[Defect, ...]:
+        """The defects of its files, with whose work these are."""
+        return tuple(replace(each, annotator=each.annotator or self.name) for each in defects)
+
+    def beside(self, others: "Sequence[PanelMember]") -> "PanelMember":
+        """The same, called by as much of its path as tells it apart from others without a name, if anything does."""
+        others = [each for each in others if each.name is None and each._path != self._path]
+        depths = range(1, len(self._path.parts) + 1)
+        apart = (k for k in depths if all(each._path.parts[-k:] != self._path.parts[-k:] for each in others))
+        return self if self.name else replace(self, depth=next(apart, 1))
+
+
+def match_images(members: Sequence[PanelMember], pair_by: str | None) -> tuple[PairBy, ImageRows]:
+    """Key -> (member, row of its source) of every image, in the order in which they occur."""
+    tried: tuple[PairBy, ...] = _TRIED if pair_by is None else (pair_by,)  # type: ignore[assignment]  # checked
+    for by in tried:
+        found: ImageRows = {}
+        for k, member in enumerate(members):
+            rows = member.dataset.rows
+            of_source = range(len(member.dataset)) if rows is None else rows.tolist()
+            for key, row in zip(_image_keys(member.dataset, by), of_source, strict=True):
+                found.setdefault(key, []).append((k, row))
+        if len(members) == 1 or any(len({k for k, _ in rows}) > 1 for rows in found.values()):
+            return by, found
+    said = ", ".join(f"{each.called} has {_first_names(each.dataset.image_ids)}" for each in members)
+    raise SegdataError(f"no image is in two datasets, by {' or '.join(tried)}: {said}; rename them, or try --pair")
+
+
+def _image_keys(dataset: OpenDataset, by: PairBy) -> list[PairingKey]:
+    return _content_keys(dataset) if by == "content" else pairing_keys(dataset.image_ids, by)
+
+
+def _content_keys(dataset: OpenDataset) -> list[PairingKey]:
+    """(n,) hashes of the image files; an image without a file has its id."""
+    order = {name: k for k, name in reversed(list(enumerate(dataset.image_ids)))}
+    found: list[PairingKey] = [(name, "id") for name in dataset.image_ids]
+    for batch in dataset.batches():
+        for name, known, uri in zip(
+            *(batch.images[each].to_pylist() for each in ("image_id", "sha256", "uri")), strict=True
+        ):
+            digest = known or _file_hash(uri)
+            if digest is not None:
+                found[order[name]] = (digest, "sha256")
+    return found
+
+
+def _file_hash(uri: str | None) -> str | None:
+    if uri is None or not Path(uri).is_file():
+        return None
+    with Path(uri).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unmatched_images(members: Sequence[PanelMember], found: ImageRows) -> list[Defect]:
+    """What could not be paired, one defect a dataset."""
+    if len(members) == 1:
+        return []
+    alone: dict[int, list[str]] = {}
+    for rows in found.values():
+        if len({k for k, _ in rows}) == 1:
+            k, row = rows[0]
+            alone.setdefault(k, []).append(members[k].dataset.source.image_ids[row])
+    return [
+        Defect(
+            UNPAIRED_CODE,
+            f"{count_noun(len(names), 'image')} of "
+            f"{count_noun(len(members[k].dataset), 'image')} in {members[k].called} "
+            f"{'is' if len(names) == 1 else 'are'} in no other dataset: {_first_names(names)}",
+            file=members[k].dataset.profile.files,
+        )
+        for k, names in sorted(alone.items())
+    ]
+
+
+def _first_names(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
+
+
+Flags = NDArray[np.bool_]
+SIZES_CODE = "SEG411"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A source (see `segdata.core.format.Source`) of the images of one or several datasets.
+
+    Image rows of different datasets that stand for one picture are one image here; each annotation names its
+    annotator. A second annotation of an image by one annotator is their second pass, ``anna (2)``.
+
+    Attributes
+    ----------
+    members : the datasets
+    taxonomies : what their categories are called here
+    by : what images were paired by
+    image, member, row : (m,) ascending by image: row `row` of the source of `member` is image `image` of the panel
+    image_ids : (n_images,) as the first member that has the image calls them
+    profile, defects : of the whole
+    case : (n_images,) the same number for the slices of one volume, ascending
+    aliases : what annotators are called instead of their names
+    """
+
+    members: tuple[PanelMember, ...]
+    taxonomies: JointTaxonomy
+    by: PairBy
+    image: Ints
+    member: Ints
+    row: Ints
+    image_ids: Sequence[str]
+    profile: Profile
+    defects: Sequence[Defect]
+    case: Ints
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def chunks(self) -> list[Ints]:
+        """Rows of images in portions; volumes stay whole."""
+        n = max(sum(len(member.dataset.chunks()) for member in self.members), 1)
+        wanted = np.linspace(0, len(self.case), min(n, max(len(self.case), 1)) + 1).astype(np.int64)[1:-1]
+        starts = np.flatnonzero(np.diff(self.case, prepend=-1))
+        cuts = np.unique(starts[np.searchsorted(starts, wanted, side="left").clip(max=len(starts) - 1)])
+        rows = np.arange(len(self.case))
+        return [each for each in np.split(rows, cuts[cuts > 0]) if len(each)]
+
+    def load(self, rows: Ints) -> Batch:
+        """These images with everybody's annotations on them."""
+        return self.loaded(rows)[0]
+
+    def loaded(self, rows: Ints) -> tuple[Batch, Flags]:
+        """The same, and (n_annotations, n_categories) whether each annotation was to show each category."""
+        wanted = np.full(len(self.image_ids), -1, np.int64)
+        wanted[rows] = np.arange(len(rows))
+        batches, image, member = [], [_NONE], [_NONE]
+        for k, each in enumerate(self.members):
+            chosen = np.flatnonzero((self.member == k) & (wanted[self.image] >= 0))
+            if len(chosen):
+                batches.append(self._of_member(k, each.dataset.source.load(self.row[chosen])))
+                image.append(wanted[self.image[chosen]])
+                member.append(np.full(len(chosen), k))
+        at, of = np.concatenate(image), np.concatenate(member)
+        every, kept = _drop_other_sizes(concatenate_batches(batches), at)
+        batch, order = merge_images(every, at[kept])
+        return _apply_aliases(_number_passes(batch), self.aliases), self.taxonomies.asked[
+            of[kept][every.annotation_image[order]]
+        ]
+
+    def _of_member(self, k: int, batch: Batch) -> Batch:
+        """A member's batch with the panel's names of annotators and ids of categories."""
+        member = self.members[k]
+        annotator = batch.annotations["annotator"]
+        if member.name is not None:
+            _check_single_annotations(batch, member)
+        whom = pa.array([member.name or each or member.called for each in annotator.to_pylist()], pa.string())
+        at = batch.annotations.schema.get_field_index("annotator")
+        annotations = batch.annotations.set_column(at, batch.annotations.schema.field(at), whom)
+        category = self.taxonomies.to_panel(k, batch.segments["category_id"].to_numpy())
+        segments = replace_column(batch.segments, "category_id", category)
+        return replace(batch, annotations=annotations, segments=segments, defects=member.own(batch.defects))
+
+
+def build_panel(
+    members: Sequence[PanelMember],
+    *,
+    pair_by: str | None = None,
+    renamed: Mapping[str, str | None] | None = None,
+) -> Panel:
+    """The members' images in common, and those that only some have.
+
+    Parameters
+    ----------
+    members : one dataset with several annotators, or several datasets
+    pair_by : what images of one picture have in common: ``id``, ``stem`` (path without extension), ``name``,
+        ``varying`` (what tells the images of one dataset apart), ``content`` (their files are equal; also finds
+        images that are hidden in a dataset twice); None: the first of these but the last that pairs any
+    renamed : old name of a category -> the name that it is compared under; None: it is left out
+
+    Raises SegdataError where no image is in common, and for an unknown `pair_by`.
+    """
+    if pair_by is not None:
+        check_choice("pair by", pair_by, get_args(PairBy))
+    members = [member.beside(members) for member in members]
+    taxonomies = join_taxonomies([member.dataset.profile for member in members], renamed or {})
+    by, found = match_images(members, pair_by)
+    order = {key: k for k, key in enumerate(found)}
+    links = [(order[key], k, row) for key, rows in found.items() for k, row in rows]
+    image, member, row = np.array(links, np.int64).reshape(-1, 3).T
+    ids = _image_ids(members, found)
+    case = _case_numbers(members, found)
+    by_case = np.argsort(case, kind="stable")
+    place = np.empty(len(by_case), np.int64)
+    place[by_case] = np.arange(len(by_case))
+    image = place[image]
+    sorted_links = np.lexsort((row, member, image))
+    first = members[0].dataset.profile
+    sequences = {each.name: each for member_ in reversed(members) for each in member_.dataset.profile.sequences}
+    profile = replace(
+        first,
+        name=", ".join(member_.called for member_ in members),
+        files=", ".join(member_.dataset.profile.files for member_ in members),
+        taxonomy=taxonomies.taxonomy,
+        sequences=tuple(sequences.values()),
+        metadata={},
+    )
+    defects = [each for one in members for each in one.own(one.dataset.source.defects) if each.severity == "error"]
+    return Panel(
+        members=tuple(members),
+        taxonomies=taxonomies,
+        by=by,
+        image=image[sorted_links],
+        member=member[sorted_links],
+        row=row[sorted_links],
+        image_ids=[ids[k] for k in by_case.tolist()],
+        profile=profile,
+        defects=[*defects, *taxonomies.defects, *unmatched_images(members, found)],
+        case=case[by_case],
+    )
+
+
+_NONE = np.empty(0, np.int64)
+
+
+def _image_ids(members: Sequence[PanelMember], found: ImageRows) -> list[str]:
+    return [members[rows[0][0]].dataset.source.image_ids[rows[0][1]] for rows in found.values()]
+
+
+def _case_numbers(members: Sequence[PanelMember], found: ImageRows) -> Ints:
+    """(n_images,) a number for each volume and each other image."""
+    if not has_volumes(members[0].dataset.profile):
+        return np.arange(len(found))
+    volumes = {each.name for each in members[0].dataset.profile.sequences if each.kind == "volume"}
+    images = members[0].dataset.images
+    sequence = dict(zip(images["image_id"], images["sequence"], strict=True))
+    numbers: dict[tuple[str, bool], int] = {}
+    case = []
+    for name in _image_ids(members, found):
+        volume = sequence.get(name)
+        case.append(numbers.setdefault((volume, True) if volume in volumes else (name, False), len(numbers)))
+    return np.array(case, np.int64)
+
+
+def _check_single_annotations(batch: Batch, member: PanelMember) -> None:
+    """Raise SegdataError where an image has two annotations that would get one name."""
+    image = batch.annotation_image
+    if len(np.unique(image)) < len(image):
+        known = sorted({str(each) for each in batch.annotations["annotator"].to_pylist()})
+        raise SegdataError(
+            f"{member.dataset.profile.files}: it holds the work of {', '.join(known)}, which cannot all be called "
+            f"{member.name}; leave out '{member.name}='"
+        )
+
+
+def _drop_other_sizes(batch: Batch, image: Ints) -> tuple[Batch, Ints]:
+    """The batch without the images whose size is not that of the first one of the same picture; and which stay.
+
+    An image whose size is not known is not the first one.
+    """
+    height, width = batch.image_size
+    unknown = height * width == 0  # the file cannot be read, and the reader has said so
+    order = np.argsort(unknown, kind="stable")
+    _, first, which = np.unique(image[order], return_index=True, return_inverse=True)
+    own = order[first[which]][np.argsort(order)]
+    other = (height != height[own]) | (width != width[own])
+    if not other.any():
+        return batch, np.arange(len(image))
+    names = batch.images["image_id"].to_pylist()
+    defects = [
+        Defect(
+            SIZES_CODE,
+            f"{width[row]} x {height[row]} px here, {width[own[row]]} x {height[own[row]]} px in the first dataset "
+            "that has it; not compared",
+            image=names[own[row]],
+            annotator=_first_annotator(batch, row),
+        )
+        for row in np.flatnonzero(other & ~unknown).tolist()
+    ]
+    kept = np.flatnonzero(~other)
+    taken = batch.take_images(kept)
+    return replace(taken, defects=(*batch.defects, *defects)), kept
+
+
+def _first_annotator(batch: Batch, row: int) -> str | None:
+    there = np.flatnonzero(batch.annotation_image == row)
+    names = batch.annotations["annotator"].take(pa.array(there)).to_pylist()
+    return names[0] if names else None
+
+
+def _number_passes(batch: Batch) -> Batch:
+    """The batch with every further annotation of an image by one annotator under a name of its own."""
+    names = batch.annotations["annotator"].to_pylist()
+    seen: dict[tuple[int, str], int] = {}
+    told = []
+    for image, name in zip(batch.annotation_image.tolist(), names, strict=True):
+        seen[image, name] = seen.get((image, name), 0) + 1
+        told.append(name if seen[image, name] == 1 else f"{name} ({seen[image, name]})")
+    return batch if told == names else replace(batch, annotations=replace_column(batch.annotations, "annotator", told))
+
+
+def _apply_aliases(batch: Batch, aliases: Mapping[str, str]) -> Batch:
+    if not aliases:
+        return batch
+    names = [aliases.get(name, name) for name in batch.annotations["annotator"].to_pylist()]
+    return replace(batch, annotations=replace_column(batch.annotations, "annotator", names))

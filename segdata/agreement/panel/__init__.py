@@ -1,1 +1,0 @@
-"""The panel: several annotators' work on the same images, as one source."""

@@ -1,1 +1,0 @@
-"""Pixels: what annotators say of each."""

@@ -1,0 +1,264 @@
+"""Planning: how many images two annotators must label for an interval of a given width."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, PooledPairs, Resampling
+from segdata.agreement.results import SampleSize
+from segdata.agreement.summary import between_persons
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import Floats, Statistic, interval_ends, least_clusters, resampled_values
+from segdata.core.errors import SegdataError
+from segdata.core.runs import Ints
+
+CHECKS = 1000  # resamples that check a plan
+_ROUNDS = 8
+_MOST = 1_000_000  # clusters; beyond that nobody plans
+
+
+@dataclass(frozen=True, slots=True)
+class ClustersNeeded:
+    """What an interval of a value takes.
+
+    Attributes
+    ----------
+    sd : how much the value varies by cluster: its standard error times the root of the number of clusters
+    half_width : half of the interval that there is now; NaN where there is none
+    clusters : how many clusters are needed; None where nothing can be said: the value is undefined, or more than a
+        million would be
+    reached : half of the interval that so many clusters have, in the mean of resamples of that size
+    """
+
+    sd: float
+    half_width: float
+    clusters: int | None
+    reached: float
+
+
+def estimate_clusters(
+    statistic: Statistic,
+    n: int,
+    half_width: float,
+    seed: int,
+    *,
+    confidence: float = 0.95,
+    population: int | None = None,
+    width: int = 1,
+) -> tuple[ClustersNeeded, ...]:
+    """For each of k values how many clusters like these n have an interval of plus and minus `half_width`.
+
+    `statistic` takes weights (B, n) and gives (B, k). The first guess is (z SD / h)^2, the SD from the bootstrap, so
+    that it serves every value and holds the design effect of clusters that are drawn as one. Then intervals of that
+    many clusters, drawn from those there are, are looked at, and the number is mended until they are narrow enough.
+    `population`: how many clusters there are in all, where the interval is to hold what all of them would give.
+    Source: Cochran (1977), Sampling Techniques, chapters 4 and 9; checked by the bootstrap, as in Davison and Hinkley
+    (1997), Bootstrap Methods and their Application, section 2.9.
+    """
+    if n < 2:
+        return tuple(
+            ClustersNeeded(math.nan, math.nan, None, math.nan) for _ in range(statistic(np.ones((1, n))).shape[1])
+        )
+    rng = np.random.default_rng(seed)
+    draws = resampled_values(statistic, n, rng, n_draws=CHECKS, width=width)
+    low, high = interval_ends(draws, n, confidence)
+    known = np.isfinite(draws).any(axis=0)
+    spread = np.full(draws.shape[1], np.nan)
+    spread[known] = np.nanstd(draws[:, known], axis=0) * math.sqrt(n * n / (n - 1))
+    least = least_clusters(confidence)
+    sizes = _normal_sizes(spread, half_width, confidence, least)
+    now = (high - low) / 2 if n >= least else np.full(low.shape, np.nan)
+    reached = _check_sizes(statistic, n, sizes, half_width, rng, confidence, width)
+    return tuple(
+        ClustersNeeded(sd, width_now, _finite_population(size, population), half)
+        for sd, width_now, size, half in zip(
+            spread.tolist(), now.tolist(), sizes.tolist(), reached.tolist(), strict=True
+        )
+    )
+
+
+def clusters_needed(sd: float, half_width: float, confidence: float = 0.95, population: int | None = None) -> int:
+    """(z SD / h)^2: how many clusters a mean needs whose values have this standard deviation; fewer of a finite whole.
+
+    >>> clusters_needed(0.10, 0.02), clusters_needed(0.10, 0.02, population=200)
+    (97, 66)
+    """
+    if not half_width > 0:
+        raise ValueError(f"an interval of plus and minus {half_width}: it must be above 0")
+    size = int(_normal_sizes(np.array([sd]), half_width, confidence)[0])
+    return _finite_population(size, population) or size
+
+
+def design_effect(sizes: Ints, correlation: float) -> float:
+    """By how much more items a sample of clusters needs than one of single items, for the same interval.
+
+    1 + (m - 1) * correlation, where m is the mean size of an item's cluster; `correlation` is that of two items of a
+    cluster, see `segdata.core.permutation_tests.intraclass_correlation`.
+    Source: Kish (1965), Survey Sampling, section 5.4; unequal sizes: Kish (1987), Statistical Design for Research.
+
+    >>> design_effect(np.array([10, 10]), 0.5), design_effect(np.array([1, 1, 1]), 0.9)
+    (5.5, 1.0)
+    """
+    return 1 + (float((sizes**2).sum()) / float(sizes.sum()) - 1) * correlation
+
+
+def _normal_sizes(spread: Floats, half_width: float, confidence: float, least: int = 2) -> Ints:
+    """(k,) (z SD / h)^2, at least `least`, at most one more than what is planned; 0 where the spread is not known."""
+    from scipy.special import ndtri
+
+    size = np.ceil((ndtri((1 + confidence) / 2) * spread / half_width) ** 2 - 1e-9)
+    return np.where(np.isfinite(spread), np.clip(size, least, _MOST + 1), 0).astype(np.int64)
+
+
+def _check_sizes(
+    statistic: Statistic,
+    n: int,
+    sizes: Ints,
+    half_width: float,
+    rng: np.random.Generator,
+    confidence: float,
+    width: int,
+) -> Floats:
+    """(k,) half the intervals that `sizes` (k,) reach; sizes that do not suffice are raised in place."""
+    reached = np.full(len(sizes), np.nan)
+    open_ = np.flatnonzero((sizes > 0) & (sizes <= _MOST))
+    for _ in range(_ROUNDS):
+        for size in np.unique(sizes[open_]).tolist():
+            draws = resampled_values(statistic, n, rng, n_draws=CHECKS, size=size, width=width)
+            low, high = interval_ends(draws, size, confidence)
+            reached[sizes == size] = ((high - low) / 2)[sizes == size]
+        # Checks vary by chance, by a few per cent: a plan that just misses is a plan.
+        open_ = open_[reached[open_] > 1.05 * half_width]
+        if len(open_) == 0:
+            break
+        sizes[open_] = np.minimum(np.ceil(sizes[open_] * (reached[open_] / half_width) ** 2), _MOST).astype(np.int64)
+    return reached
+
+
+def _finite_population(size: int, population: int | None) -> int | None:
+    """How many clusters of a finite whole say as much as `size` without end; None for none or too many."""
+    if not 0 < size <= _MOST:
+        return None
+    return size if population is None else min(population, math.ceil(1 / (1 / size + 1 / population) - 1e-9))
+
+
+PLANNED_OVERALL = ("iou", "pq", "kappa")
+PLANNED_BY_CATEGORY = ("iou", "pq")
+HALF_WIDTH = 0.02
+LEAST_INSTANCES = 30  # of a category, below which its spread is not known well enough to plan by
+
+
+def plan_sample_sizes(
+    opposed: AnnotatorPairs,
+    half_width: float = HALF_WIDTH,
+    how: Resampling = DEFAULT_RESAMPLING,
+    *,
+    population: int | None = None,
+) -> tuple[SampleSize, ...]:
+    """What intervals of plus and minus `half_width` take, of images like these.
+
+    A category also takes as many images as have 30 of its segments. `population`: how many images there are in all,
+    where it is their agreement that the interval is to hold. Raises SegdataError where the width is none.
+    """
+    if not 0 < half_width < 1:
+        raise SegdataError(f"a half width of {half_width:g}: it must lie between 0 and 1")
+    amounts = PairAmounts.of(opposed)
+    rows = between_persons(amounts)
+    if len(rows) == 0:
+        return ()
+    case = np.unique(amounts.case[rows], return_inverse=True)[1].reshape(-1)
+    clusters = PooledPairs.of(amounts, rows)
+    images = float(opposed.cases["frames"][np.unique(amounts.case[rows])].sum()) / clusters.n
+    of_all = None if population is None else max(clusters.n, round(population / images))
+    alone = PooledPairs.by(amounts, rows, case)
+
+    def planned(names: tuple[str, ...], by_category: bool) -> list[tuple[ClustersNeeded, float]]:
+        by_cluster, by_case = (
+            flatten_statistic(each.category_statistic(names) if by_category else each.statistic(names))
+            for each in (clusters, alone)
+        )
+        width = clusters.width(names)
+        found = estimate_clusters(
+            by_cluster, clusters.n, half_width, how.seed, confidence=how.confidence, population=of_all, width=width
+        )
+        effect = _design_effects(by_cluster, clusters.n, by_case, alone.n, how.seed, width)
+        return list(zip(found, effect.tolist(), strict=True))
+
+    overall = [
+        _sample_size(name, None, half_width, each, effect, images, None)
+        for name, (each, effect) in zip(PLANNED_OVERALL, planned(PLANNED_OVERALL, False), strict=True)
+    ]
+    sums = clusters.together.amounts
+    segments = np.asarray((2 * sums["tp"] + sums["fp"] + sums["fn"]).sum(axis=0)).reshape(-1) / 2
+    pairs = np.asarray(sums["images"].sum()) / len(np.unique(amounts.case[rows]))
+    per_cluster = (segments / pairs / clusters.n).tolist()
+    found = planned(PLANNED_BY_CATEGORY, True)
+    n_categories = len(opposed.categories)
+    single = [
+        _sample_size(name, each.name, half_width, *found[k * n_categories + category], images, per_cluster[category])
+        for category, each in enumerate(opposed.categories)
+        for k, name in enumerate(PLANNED_BY_CATEGORY)
+        if each.kind != "void" and segments[category] > 0
+    ]
+    return tuple(overall + single)
+
+
+def flatten_statistic(statistic: Statistic) -> Statistic:
+    """The same with values (B, k)."""
+
+    def flat(weights: Floats) -> Floats:
+        values = statistic(weights)
+        return values.reshape(len(values), -1)
+
+    return flat
+
+
+def _sample_size(
+    score: str,
+    category: str | None,
+    half_width: float,
+    found: ClustersNeeded,
+    effect: float,
+    images: float,
+    instances: float | None,
+) -> SampleSize:
+    """A plan in images and segments, of which each cluster has so many."""
+    clusters = found.clusters
+    if clusters is not None and instances is not None:
+        clusters = max(clusters, math.ceil(LEAST_INSTANCES / instances))
+    return SampleSize(
+        score,
+        category,
+        half_width,
+        found.half_width,
+        clusters,
+        None if clusters is None else math.ceil(clusters * images - 1e-9),
+        None if clusters is None or instances is None else math.ceil(clusters * instances - 1e-9),
+        found.reached,
+        effect,
+    )
+
+
+def _design_effects(by_cluster: Statistic, n: int, by_case: Statistic, n_cases: int, seed: int, width: int) -> Floats:
+    """(k,) the design effects: variances with clusters drawn as one, over those with every case by itself."""
+    if n == n_cases:
+        return np.ones(by_cluster(np.ones((1, n))).shape[1])
+    several = [
+        resampled_values(each, size, np.random.default_rng(seed), n_draws=CHECKS, width=width)
+        for each, size in ((by_cluster, n), (by_case, n_cases))
+    ]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = [
+            np.where(np.isfinite(each).sum(axis=0) > 1, _variance(each), np.nan) * size / (size - 1)
+            for each, size in zip(several, (n, n_cases), strict=True)
+        ]
+        return np.asarray(spread[0] / spread[1])
+
+
+def _variance(draws: Floats) -> Floats:
+    """(k,) of draws (B, k), NaN left out."""
+    known = np.isfinite(draws)
+    n = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, draws, 0).sum(axis=0) / n
+    return np.asarray((np.where(known, draws - mean, 0) ** 2).sum(axis=0) / n)

@@ -1,0 +1,106 @@
+"""Repeatability: how much annotators agree with their own earlier work, and the tolerance that follows from it."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from segdata.agreement.annotator_bias import counts_once
+from segdata.agreement.estimates import PairAmounts, Resampling, pair_scores
+from segdata.agreement.results import ProposedTolerance
+from segdata.agreement.scores import values_by_category, weighted_mean
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.bootstrap import Floats
+from segdata.core.runs import Ints
+from segdata.core.table import Table
+
+FAMILY_ERROR_RATE = (
+    0.05  # of the panels in which all are as steady as each other, in how many somebody may be found less so
+)
+_COLUMNS = {
+    "annotator": int,
+    "value": float,
+    "low": float,
+    "high": float,
+    "others": float,
+    "behind": float,
+    "behind_low": float,
+    "clusters": int,
+}
+
+
+def repeat_agreement(opposed: AnnotatorPairs, how: Resampling) -> Table:
+    """The Dice of each annotator with themselves on images that they annotated twice.
+
+    Columns: annotator (position of the first pass), value, low, high, others (the Dice of different annotators on the
+    same images; NaN where there is none), behind (by how much different annotators agree better than the annotator with
+    themselves, on average over the categories that both have), behind_low (what it is more than, so sure that of panels
+    in which all are as steady as each other at most `FAMILY_ERROR_RATE` have one of whom this is above 0), clusters.
+    """
+    amounts = PairAmounts.of(opposed)
+    person = np.array(opposed.persons, np.int64)
+    own = person[amounts.a] == person[amounts.b]
+    twice = np.unique(person[amounts.a[own]]).tolist()
+    strict = replace(how, confidence=1 - FAMILY_ERROR_RATE / max(len(twice), 1))
+    lines = []
+    for who in twice:
+        rows = np.flatnonzero(own & (person[amounts.a] == who))
+        there = np.isin(amounts.case, amounts.case[rows])
+        between = np.flatnonzero(there & ~own)
+        value = pair_scores(amounts, rows, how, ("dice",))["dice"]
+        others, behind, low = _gap_to_others(amounts, rows, between, strict)
+        clusters = amounts.units(rows)[1]
+        lines.append((int(amounts.a[rows].min()), value.value, value.low, value.high, others, behind, low, clusters))
+    columns = list(zip(*lines, strict=True)) if lines else [()] * len(_COLUMNS)
+    return Table(
+        {name: np.array(column, type_) for (name, type_), column in zip(_COLUMNS.items(), columns, strict=True)}
+    )
+
+
+def _gap_to_others(amounts: PairAmounts, own: Ints, between: Ints, how: Resampling) -> tuple[float, float, float]:
+    """The Dice of the pairs `between`, by how much it is above that of the pairs `own`, and the low end of that.
+
+    Both are of the same images, which resamples draw together.
+    """
+    if len(between) == 0:
+        return np.nan, np.nan, np.nan
+    names, unit = np.unique(amounts.cluster[np.append(own, between)], return_inverse=True)
+    sums = []
+    for rows, number in ((own, unit[: len(own)]), (between, unit[len(own) :])):
+        of = np.full(amounts.sums.n, -1, np.int64)
+        of[rows] = number
+        sums.append(amounts.sums.grouped(of, len(names)))
+
+    def statistic(weights: Floats) -> Floats:
+        mine, theirs = (values_by_category("dice", amounts.weighed(each, weights)) for each in sums)
+        return np.stack([weighted_mean(theirs), weighted_mean(theirs - mine)], axis=1)
+
+    found = how.interval(statistic, len(names), 2 * sums[0].width)
+    return float(found.value[0]), float(found.value[1]), float(found.low[1])
+
+
+def proposed_tolerance(opposed: AnnotatorPairs) -> tuple[ProposedTolerance, ...]:
+    """The tolerance of boundaries that annotators need against themselves, in px and in mm; nothing without repeats.
+
+    The median over boundaries that somebody drew twice of the 95th percentile of the distances between both drawings:
+    what the same hand does not do twice is no disagreement. Boundaries are those of matched segments for things, so
+    that a segment that is missed does not count as one that is far away, and of whole categories for all else.
+    Source: Nikolov and others (2021), Journal of Medical Internet Research 23(7), e26151, who take the tolerance of the
+    surface Dice from the variation between experts.
+    """
+    person = np.array(opposed.persons, np.int64)
+    pairs, surfaces = opposed.pairs, opposed.surfaces
+    if not len(surfaces):
+        return ()
+    pair, far = surfaces["pair"], surfaces["hd95"]
+    own = (person[pairs["a"]] == person[pairs["b"]])[pair]
+    rows = np.flatnonzero(own & counts_once(opposed) & np.isfinite(far))
+    is_mm = np.isfinite(opposed.cases["spacing_x"])[pairs["case"][pair[rows]]]
+    found = []
+    for unit, some in (("px", rows[~is_mm]), ("mm", rows[is_mm])):
+        if len(some):
+            of = np.unique(pair[some])
+            whose = np.unique(person[pairs["a"][of]], return_index=True)[1]
+            names = tuple(opposed.annotators[k] for k in np.sort(pairs["a"][of][whose]).tolist())
+            frames = int(opposed.cases["frames"][pairs["case"][of]].sum())
+            found.append(ProposedTolerance(unit, float(np.median(far[some])), names, frames, len(some)))
+    return tuple(found)

@@ -1,1 +1,0 @@
-"""Statistics of agreement: intervals, tests, plans and strata, all from a statistic of weighted clusters."""

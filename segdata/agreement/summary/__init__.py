@@ -1,1 +1,0 @@
-"""The summary: how much annotators agree, with intervals."""

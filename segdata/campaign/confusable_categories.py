@@ -1,0 +1,254 @@
+"""Confusable categories: pairs that annotators may take for each other, by segments, colours and names."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from segdata.core.batch import Batch
+from segdata.core.cielab import rgb_to_cielab
+from segdata.core.dataset import OpenDataset
+from segdata.core.errors import SegdataError
+from segdata.core.executor import run_ordered
+from segdata.core.guideline import Relation, is_related_either_way, similar_colours, similar_names
+from segdata.core.image_files import ChannelArray, read_channels
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints
+from segdata.core.strata import independent_units, is_example, joint_codes
+
+Floats = NDArray[np.float64]
+_MAX_IMAGES = 300  # images that are looked at, evenly spread over the dataset
+
+
+def mean_colours(dataset: OpenDataset, jobs: int = 0) -> Floats:
+    """(n_segments, 3) the mean colour of each segment in CIELAB, in the order in which a dataset is measured.
+
+    NaN where the image file is not there or cannot be read, and for images beyond 300, evenly spread. Images of one
+    channel are grey; of more than three the first three count.
+    """
+    every = max(1, -(-len(dataset) // _MAX_IMAGES))
+    portions = dataset.chunks()
+    first = np.concatenate([[0], np.cumsum([len(portion) for portion in portions])])
+
+    def one(at: int) -> Floats:
+        chosen = np.arange(first[at], first[at + 1]) % every == 0
+        return _batch_colours(dataset.source.load(portions[at]), chosen)
+
+    found = list(run_ordered(one, range(len(portions)), jobs))
+    return np.concatenate([np.empty((0, 3)), *found])
+
+
+def _batch_colours(batch: Batch, chosen: NDArray[np.bool_]) -> Floats:
+    sums = np.full((batch.n_segments, 3), np.nan)
+    image = batch.segment_image[batch.runs.owner]
+    ends = np.searchsorted(image, np.arange(batch.images.num_rows + 1))
+    uris = batch.images["uri"].to_pylist()
+    height, width = batch.image_size
+    for row in np.flatnonzero(chosen).tolist():
+        runs = slice(int(ends[row]), int(ends[row + 1]))
+        pixels = _pixels(uris[row], (int(height[row]), int(width[row]))) if ends[row] < ends[row + 1] else None
+        if pixels is None:
+            continue
+        start, length = batch.runs.start[runs], batch.runs.length[runs]
+        owner, which = np.unique(batch.runs.owner[runs], return_inverse=True)
+        area = np.bincount(which, weights=length)
+        sums[owner] = np.column_stack([_sum_runs(channel, start, length, which) / area for channel in pixels])
+    return rgb_to_cielab(sums)
+
+
+def _sum_runs(channel: Floats, start: Ints, length: Ints, which: Ints) -> Floats:
+    """The sums of a channel (pixels in the order of runs) over the runs of each segment."""
+    total = np.concatenate([[0.0], np.cumsum(channel)])
+    return np.bincount(which, weights=total[start + length] - total[start]).astype(np.float64)
+
+
+def _pixels(uri: str | None, size: tuple[int, int]) -> Floats | None:
+    """(3, n_pixels) of an image, 0 to 255, in the order of runs; None where it cannot be read, or has another size."""
+    if uri is None:
+        return None
+    try:
+        found = read_channels(uri, size, most=3)
+    except (OSError, SegdataError):
+        return None
+    if found.shape[1:] != size:
+        return None
+    return _as_rgb(found).transpose(0, 2, 1).reshape(3, -1)
+
+
+def _as_rgb(found: ChannelArray) -> Floats:
+    """Three channels from 0 to 255; what has more than 8 bits is stretched to that."""
+    channels = found[[0, 1, 2] if len(found) >= 3 else [0, 0, 0]].astype(np.float64)
+    if found.dtype == np.uint8:
+        return channels
+    low, high = float(channels.min()), float(channels.max())
+    scaled: Floats = (channels - low) * (255 / max(high - low, 1e-12))
+    return scaled
+
+
+_LEAST_UNITS = 8  # independent images with a category, below which nothing is said of its looks
+_ENOUGH_COLOURS = 1000  # segments
+_SURE = 1.645  # standard deviations, one-sided 95 %
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusablePair:
+    """Two categories that may be taken for each other.
+
+    Attributes
+    ----------
+    a, b : their names
+    twice : how often a thing of one was drawn as the other as well, by the same annotator
+    images, of : in how many images; and how many segments the rarer of the two has
+    mistaken : the share of their segments that looks would put into the wrong one of the two, at least; NaN: they can
+        be told apart, or there are too few to tell
+    coloured : looks are size, shape, place and colour; else no colour was known
+    names : the names look alike
+    colour : Delta E between their colours, where these are hard to tell apart; NaN: they are not
+    """
+
+    a: str
+    b: str
+    twice: int = 0
+    images: int = 0
+    of: int = 0
+    mistaken: float = math.nan
+    coloured: bool = False
+    names: bool = False
+    colour: float = math.nan
+
+
+def confusable_pairs(
+    tables: Tables, colours: Floats, *, min_iou: float = 0.5, least_mistaken: float = 0.35
+) -> tuple[ConfusablePair, ...]:
+    """Pairs of categories that may be taken for each other, the most doubtful first.
+
+    Parameters
+    ----------
+    tables : of a pilot, with the families `pairs` and `shapes`
+    colours : (n_segments, 3) mean colours in CIELAB; NaN where no image is known
+    min_iou : two segments that share so much are one thing that was drawn twice
+    least_mistaken : the share of segments, from which on two categories look alike (half: no difference at all)
+
+    Not named for being drawn twice are pairs that the taxonomy lets overlap.
+    """
+    found: dict[tuple[str, str], dict[str, object]] = {}
+
+    def note(one: str, other: str, **evidence: object) -> None:
+        found.setdefault((one, other) if one <= other else (other, one), {}).update(evidence)
+
+    name_of = tables.profile.name_of
+    for a, b, twice, images, of in _drawn_twice(tables, min_iou):
+        note(name_of(a), name_of(b), twice=twice, images=images, of=of)
+    rows, features, coloured = _features(tables, colours)
+    for a, b, mistaken in _look_alikes(tables, rows, features, least_mistaken):
+        note(name_of(a), name_of(b), mistaken=mistaken, coloured=coloured)
+    categories = [each for each in tables.profile.taxonomy.categories if each.kind != "void"]
+    for one, other in similar_names(categories):
+        note(one, other, names=True)
+    for one, other, distance in similar_colours(categories):
+        note(one, other, colour=distance)
+    pairs = [ConfusablePair(a, b, **evidence) for (a, b), evidence in found.items()]  # type: ignore[arg-type]  # its fields
+    return tuple(sorted(pairs, key=_most_doubtful_first))
+
+
+def _most_doubtful_first(pair: ConfusablePair) -> tuple[float, float, bool, float, str, str]:
+    """What is doubtful comes first."""
+    mistaken = 0.0 if math.isnan(pair.mistaken) else pair.mistaken
+    return -pair.twice, -mistaken, not pair.names, pair.colour if pair.colour >= 0 else math.inf, pair.a, pair.b
+
+
+def _drawn_twice(tables: Tables, min_iou: float) -> list[tuple[int, ...]]:
+    """Pairs of category ids, how often a thing was drawn as both, in how many images, and segments of the rarer."""
+    segments, pairs = tables.segments, tables.pairs
+    a, b, shared = pairs["a"], pairs["b"], pairs["shared"]
+    area, category = segments["area"], segments["category_id"]
+    counts = is_example(tables, crowds=False)
+    same_thing = shared >= min_iou * (area[a] + area[b] - shared)
+    rows = np.flatnonzero(same_thing & (category[a] != category[b]) & counts[a] & counts[b])
+    taxonomy = tables.profile.taxonomy
+    one, other = np.minimum(category[a[rows]], category[b[rows]]), np.maximum(category[a[rows]], category[b[rows]])
+    relations: tuple[Relation, ...] = ("part_of", "may_overlap", "also")
+    for relation in relations:
+        told = is_related_either_way(taxonomy, relation, one, other)
+        rows, one, other = rows[~told], one[~told], other[~told]
+    which, first = joint_codes(one, other)
+    image = segments["image"][a[rows]]
+    n_images = np.bincount(which[joint_codes(which, image)[1]], minlength=len(first))
+    times = np.bincount(which, minlength=len(first))
+    ids, n_segments = np.unique(category[counts], return_counts=True)
+    of = np.minimum(*(n_segments[np.searchsorted(ids, each[first])] for each in (one, other)))
+    columns = (each.tolist() for each in (one[first], other[first], times, n_images, of))
+    return list(zip(*columns, strict=True))
+
+
+def _look_alikes(tables: Tables, rows: Ints, features: Floats, least: float) -> list[tuple[int, int, float]]:
+    """Pairs of category ids, and the share of segments that a linear discriminant surely puts into the wrong one.
+
+    The distance of two categories is Mahalanobis', with one covariance for all and its bias for small samples taken
+    off (McLachlan, 1992, Discriminant Analysis, 3.2); the share is that of two normal distributions so far apart, at
+    the distance's upper limit. Images count as evidence, not segments: those of one image resemble each other.
+    """
+    if features.size == 0:
+        return []
+    ids, of = np.unique(tables.segments["category_id"][rows], return_inverse=True)
+    unit = independent_units(tables)[tables.segments["image"][rows]]
+    n_units = np.bincount(of[joint_codes(of, unit)[1]], minlength=len(ids))
+    enough = np.flatnonzero(n_units >= _LEAST_UNITS)
+    mean = np.stack([np.bincount(of, column) for column in features.T], axis=1) / np.bincount(of)[:, None]
+    within = features - mean[of]
+    spread = within.T @ within / max(len(rows) - len(ids), 1)
+    steady = 0.95 * spread + 0.05 * np.diag(np.diag(spread)) + 1e-9 * np.eye(len(spread))
+    white = mean[enough] @ np.linalg.cholesky(np.linalg.inv(steady))
+    found = []
+    for at, one in enumerate(enough.tolist()):
+        others = enough[at + 1 :]
+        mistaken = _misclassified_shares(white[at + 1 :] - white[at], 1 / n_units[one] + 1 / n_units[others])
+        for row in np.flatnonzero(mistaken >= least).tolist():
+            found.append((int(ids[one]), int(ids[others[row]]), float(mistaken[row])))
+    return found
+
+
+def _misclassified_shares(apart: Floats, h: Floats) -> Floats:
+    """The shares (k,) of two normal distributions that are surely on the wrong side of the middle, at 95 %.
+
+    `apart` (k, p) is from one mean to the other, in standard deviations; `h` (k,) is 1 / n + 1 / n of the two.
+    """
+    p = apart.shape[1]
+    squared = np.maximum((apart**2).sum(axis=1) - p * h, 0)
+    most = squared + _SURE * np.sqrt(4 * squared * h + 2 * p * h**2)
+    shares: Floats = ndtr(-np.sqrt(most) / 2)
+    return shares
+
+
+def _features(tables: Tables, colours: Floats) -> tuple[Ints, Floats, bool]:
+    """The rows of segments, their standardised (n, p) size, shape, place and company, and whether colour is with them.
+
+    Colour is where most segments have one, or very many; then the others are left out.
+    """
+    segments, images = tables.segments, tables.images
+    counts = is_example(tables, crowds=False)
+    every, with_colour = np.flatnonzero(counts), np.flatnonzero(counts & ~np.isnan(colours).any(axis=1))
+    coloured = 0 < len(with_colour) >= min(len(every) / 2, _ENOUGH_COLOURS)
+    rows = with_colour if coloured else every
+    area, x, y, width, height, perimeter = (
+        segments[name][rows].astype(np.float64) for name in ("area", "x", "y", "width", "height", "perimeter")
+    )
+    image = segments["image"][rows]
+    wide, high = (np.maximum(images[name][image].astype(np.float64), 1) for name in ("width", "height"))
+    columns = [
+        np.log(area / (wide * high)),
+        np.log(width / height),
+        area / (width * height),
+        np.log(perimeter**2 / (16 * area)),
+        (y + height / 2) / high,
+        np.abs((x + width / 2) / wide - 0.5),
+        np.log(tables.annotations["n_segments"][segments["annotation"][rows]]),
+        *(colours[rows].T if coloured else ()),
+    ]
+    table = np.column_stack(columns)
+    if len(table) == 0:
+        return rows, table, coloured
+    scale = table.std(axis=0)
+    return rows, (table - table.mean(axis=0))[:, scale > 0] / scale[scale > 0], coloured

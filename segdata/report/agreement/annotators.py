@@ -1,0 +1,386 @@
+"""Annotators and categories: who deviates, whose files are mirrored, and which categories are unclear."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from segdata.agreement.results import Agreement, CategoryAgreement, PairAgreement, Score, UnchangedShare
+from segdata.core.errors import count_noun
+from segdata.core.finding import Finding
+from segdata.core.guideline import Chapter
+from segdata.core.rule import Tables
+from segdata.core.taxonomy import Taxonomy
+from segdata.report.agreement.confusion import UNLABELLED, Confusion
+from segdata.report.agreement.wording import (
+    SCORE_NAMES,
+    Conclusion,
+    distance_unit,
+    findings_of_code,
+    format_interval,
+    format_percent,
+    format_score,
+    join_words,
+    most_disputed_images,
+    rule_remedy,
+    score_with_interval,
+)
+
+BIAS_KINDS = ("missed", "extra", "confused", "offset")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedBias:
+    """What an annotator does with a category.
+
+    Attributes
+    ----------
+    annotator, category : whose, with what
+    kind : missed, extra, confused: shares; offset: by how much larger
+    value : with its interval
+    others : the value of all others; NaN where unknown, and of offsets 0
+    p : the chance of as much by chance; NaN where not tested
+    stands : whether it is told when all tests are taken together
+    """
+
+    annotator: str
+    category: str
+    kind: str
+    value: Score
+    others: float
+    p: float
+    stands: bool
+
+    @property
+    def score(self) -> str:
+        """What to show its value as."""
+        return "boundary_offset" if self.kind == "offset" else self.kind
+
+    @property
+    def weight(self) -> float:
+        """How much there is of it: shares as they are; 10 px weigh as much as all of the pixels."""
+        size = abs(self.value.value) / 10 if self.kind == "offset" else self.value.value
+        return size if math.isfinite(size) else -1.0
+
+
+def reported_biases(found: Agreement, tables: Tables) -> list[ReportedBias]:
+    """All of them that have a value, those that stand and the largest first; the reference is not judged."""
+    others = _values_of_others(tables)
+    gold = None if tables.judged is None else tables.judged.gold
+    every = []
+    for each in found.annotator_bias:
+        if gold is not None and each.annotator == found.annotators[gold]:
+            continue
+        for kind in BIAS_KINDS:
+            value: Score = getattr(each, "boundary_offset" if kind == "offset" else kind)
+            if math.isfinite(value.value):
+                key = (each.annotator, each.category, kind)
+                p = each.p.get(kind, math.nan)
+                every.append(ReportedBias(*key, value, others.get(key, math.nan), p, kind in each.found))
+    return sorted(every, key=lambda habit: (not habit.stands, -habit.weight))
+
+
+def _values_of_others(tables: Tables) -> dict[tuple[str, str, str], float]:
+    """What the others do, of each annotator, category and kind."""
+    judged, opposed = tables.judged, tables.opposed
+    if judged is None or opposed is None or not len(judged.biases):
+        return {}
+    return {
+        (opposed.annotators[who], opposed.categories[code].name, kind): others
+        for who, code, kind, others in judged.biases.lines("annotator", "category", "kind", "others")
+    }
+
+
+BIAS_CODE, MIRRORED_CODE = "SEG406", "SEG413"
+_VERBS = {"missed": "misses", "extra": "adds"}
+_MUCH = 0.2  # of a category missed or called otherwise: enough to move its boundary by itself
+_NEAR = 0.1  # px or mm: what is less is no habit
+_LACKING = 0.05  # of what one of two has, and the other has not: enough to speak of
+_PLACES = {"missed": ("SEG401",), "extra": ("SEG402",), "confused": ("SEG403",), "offset": ("SEG404",)}
+
+
+def mirrored_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
+    """Whose labels fit the others only when they are turned over: nothing else counts before that is mended."""
+    findings = findings_of_code(found.findings, MIRRORED_CODE)
+    if not findings:
+        return
+    most = mirrored_annotators(found, tables)
+    if len(most) == 1:
+        head = f"{most[0]}: the labels are mirrored"
+        act = f"Mirror the labels of {most[0]}, or correct the header of the files, and compare again: until then no "
+        act += f"figure in which {most[0]} has a part means anything."
+    else:
+        head = f"{join_words(most)}: the labels of one of them are mirrored"
+        act = "See whose labels lie on the image; mirror the others, or correct the header of the files, and compare "
+        act += "again: until then no figure of these means anything."
+    said = "; ".join(each.message for each in findings) + "."
+    yield Conclusion("repair", findings[0].severity, head, said, act, (MIRRORED_CODE,))
+
+
+def mirrored_annotators(found: Agreement, tables: Tables) -> list[str]:
+    """Whose labels are mirrored: who is in most of the pairs that fit only so; both where there is one pair."""
+    told = {each.message for each in findings_of_code(found.findings, MIRRORED_CODE)}  # not what is ignored, or decided
+    pairs = () if tables.judged is None else tables.judged.mirrored
+    times: Counter[str] = Counter()
+    for each in pairs:
+        if each.message in told:
+            times.update([found.annotators[each.other], found.annotators[each.annotator]])
+    return [name for name, n in times.items() if n == max(times.values())]
+
+
+def annotator_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
+    """Who is below the bar, who does not agree with their own work, who deviates; or why nobody is told."""
+    for code, topic in (("SEG407", "below the bar of the gold standard"), ("SEG409", "no agreement with own work")):
+        for who in dict.fromkeys(each.annotator for each in findings_of_code(found.findings, code) if each.annotator):
+            mine = [each for each in findings_of_code(found.findings, code) if each.annotator == who]
+            said = "; ".join(each.message.removeprefix(f"{who}: ") for each in mine) + "."
+            yield Conclusion("person", mine[0].severity, f"{who}: {topic}", said, rule_remedy(code), (code,), who)
+    deviating = findings_of_code(found.findings, BIAS_CODE)
+    unfit = mirrored_annotators(found, tables)
+    for who in dict.fromkeys(each.annotator for each in deviating if each.annotator and each.annotator not in unfit):
+        yield _deviating_annotator(who, [each for each in deviating if each.annotator == who], found, tables)
+    if not deviating and not unfit:
+        yield _no_deviation(found, tables)
+
+
+def _deviating_annotator(who: str, findings: Sequence[Finding], found: Agreement, tables: Tables) -> Conclusion:
+    """What one annotator does, the largest first, and what to teach."""
+    told = biases_of_findings(findings)
+    mine = [each for each in reported_biases(found, tables) if (each.annotator, each.category, each.kind) in told]
+    mine = [each for each in mine if not _follows_from_others(each, mine, tables)]
+    said = [f"{who} {_bias_in_words(each, tables)}" for each in mine] or [each.message for each in findings]
+    quotes = dict.fromkeys(guideline_sentence(tables.profile.taxonomy, each.category, each.kind) for each in mine)
+    act = f"Teach {who}: {' '.join(list(quotes)[:3])}" if quotes else rule_remedy(BIAS_CODE)
+    wanted = {(code, who, each.category) for each in mine for code in _PLACES[each.kind]}
+    places = [each for each in found.findings if (each.code, each.annotator, each.category) in wanted]
+    if places:
+        act += f" Show {join_words(most_disputed_images(places, 3))}."
+    also = f"Also {join_words([each.removeprefix(f'{who} ') for each in said[1:]], 6)}." if said[1:] else ""
+    return Conclusion("person", findings[0].severity, said[0], also, act, (BIAS_CODE,), who)
+
+
+def biases_of_findings(findings: Iterable[Finding]) -> set[tuple[str | None, str | None, str]]:
+    """Annotator, category and kind of what findings of SEG406 tell."""
+    return {
+        (each.annotator, each.category, each.kind)
+        for each in findings_of_code(findings, BIAS_CODE)
+        if each.kind is not None
+    }
+
+
+def _follows_from_others(habit: ReportedBias, mine: Sequence[ReportedBias], tables: Tables) -> bool:
+    """Whether an offset is of segments that are not there, or called otherwise: of what is not counted one by one."""
+    opposed = tables.opposed
+    if habit.kind != "offset" or opposed is None:
+        return False
+    is_counted = dict(zip([each.name for each in opposed.categories], opposed.countable.tolist(), strict=True))
+    same = [each for each in mine if each.category == habit.category and each.kind != "offset"]
+    return not is_counted[habit.category] and any(each.weight >= _MUCH for each in same)
+
+
+def _bias_in_words(habit: ReportedBias, tables: Tables) -> str:
+    """What an annotator does, with its interval and what the others do."""
+    value, what = habit.value, habit.category
+    if habit.kind == "offset":
+        return f"draws {what} {_offset_in_words(value, tables)} {'larger' if value.value > 0 else 'smaller'}"
+    beside = f" (others {format_percent(habit.others)})"
+    if habit.kind == "confused":
+        return f"calls {score_with_interval('confused', value)} of {what} {_other_category(habit, tables)}{beside}"
+    return f"{_VERBS[habit.kind]} {score_with_interval(habit.kind, value)} of {what}{beside}"
+
+
+def _offset_in_words(value: Score, tables: Tables) -> str:
+    """How far a boundary is out, whichever way, with its interval."""
+    low, high = sorted((abs(value.low), abs(value.high)))
+    if value.low < 0 < value.high:
+        low = 0.0
+    size = Score(abs(value.value), low, high, value.n, value.n_undefined)
+    measure = distance_unit(tables.opposed) if tables.opposed is not None else "px"
+    return " ".join(filter(None, [format_score("offset", size.value), measure, format_interval("offset", size)]))
+
+
+def _other_category(habit: ReportedBias, tables: Tables) -> str:
+    """What an annotator calls instead what others call a category."""
+    opposed = tables.opposed
+    if opposed is None:
+        return "something else"
+    confusion = Confusion.by(opposed, opposed.annotators.index(habit.annotator))
+    found = [each.other for each in confusion.partners(habit.category) if each.other != UNLABELLED]
+    return f"something else, mostly {found[0]}" if found else "something else"
+
+
+def guideline_sentence(taxonomy: Taxonomy, category: str, kind: str) -> str:
+    """The sentence of the guideline to teach; or that there is none."""
+    chapter: Chapter = "boundary_rule" if kind == "offset" else "definition"
+    text = next((getattr(each, chapter) for each in taxonomy.categories if each.name == category), None)
+    if text:
+        return f"{category}: “{' '.join(text.split())}”"
+    what = "boundary rule" if kind == "offset" else "definition"
+    return f"{category}: the guideline has no {what} yet, write it first."
+
+
+def _no_deviation(found: Agreement, tables: Tables) -> Conclusion:
+    """That nobody stands out, or why it cannot be said."""
+    persons = len(set(tables.opposed.persons)) if tables.opposed is not None else len(found.annotators)
+    if persons == 2 and len(found.pairs) == 1:
+        return _two_annotators(found, tables)
+    tested = [p for each in found.annotator_bias for p in each.p.values()]
+    if not tested:
+        said = f"{count_noun(found.clusters, 'image')} or sequences are too few to tell a habit from chance."
+        act = "Let the same annotators label more of the same images: --plan says how many."
+        return Conclusion("person", "info", "Who deviates cannot be said yet", said, act)
+    said = f"{count_noun(len(tested), 'cell')} of annotator, category and kind tested at a false discovery rate of 5 %."
+    return Conclusion("person", "info", "Nobody deviates from the others more than chance explains", said)
+
+
+def _two_annotators(found: Agreement, tables: Tables) -> Conclusion:
+    """What two do differently; which of them is right nobody can say."""
+    (pair,) = found.pairs
+    told = []
+    offset, count = pair.scores["offset"], pair.scores["count_difference"]
+    if (offset.low > 0 or offset.high < 0) and abs(offset.value) >= _NEAR:
+        larger, smaller = (pair.b, pair.a) if offset.value > 0 else (pair.a, pair.b)
+        told.append(f"{larger} draws {_offset_in_words(offset, tables)} larger than {smaller}")
+    if count.low > 0 or count.high < 0:
+        more, less = (pair.b, pair.a) if count.value > 0 else (pair.a, pair.b)
+        told.append(f"{more} has {format_score('count_gap', abs(count.value))} more things an image than {less}")
+    told += [
+        f"{who} draws {format_percent(share)} more {what} by volume than the other"
+        for who, share, what in _larger_volumes(found)
+    ]
+    lacking = [
+        each for each in reported_biases(found, tables) if each.kind == "missed" and each.value.value >= _LACKING
+    ]
+    also = [f"{each.annotator} lacks {_lacking_in_words(each, pair)}" for each in lacking[:4]]
+    if told or also:
+        head, *more_told = [*told, *also]
+    else:
+        head, more_told = f"Nothing that {pair.a} and {pair.b} do differently stands out", []
+    said = f"{'; '.join(more_told)}. " if more_told else ""
+    said += "Of two annotators nobody can tell which of them deviates."
+    act = "Let a third label the same images, or name the reference with --gold."
+    return Conclusion("person", "info", head, said, act)
+
+
+def _larger_volumes(found: Agreement) -> Iterator[tuple[str, float, str]]:
+    """Who of two draws more of what in volumes, by which share, where that is sure."""
+    for of in found.volumes:
+        for pair in of.pairs:
+            if pair.bias.low > 0 or pair.bias.high < 0:
+                yield pair.b if pair.bias.value > 0 else pair.a, abs(pair.difference), of.category
+
+
+def _lacking_in_words(habit: ReportedBias, pair: PairAgreement) -> str:
+    other = pair.b if habit.annotator == pair.a else pair.a
+    return f"{score_with_interval('missed', habit.value)} of the {habit.category} that {other} has"
+
+
+UNCLEAR_CODE = "SEG408"
+
+
+def unclear_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
+    """The categories that SEG408 tells, worst first: the guideline, not a person."""
+    opposed, judged = tables.opposed, tables.judged
+    if opposed is None or judged is None:
+        return
+    told = {each.category: each for each in findings_of_code(found.findings, UNCLEAR_CODE)}
+    names = ("category", "value", "low", "high", "best", "without")
+    confusion = Confusion.of(opposed)
+    for code, value, low, high, best, without in sorted(judged.unclear.lines(*names), key=lambda line: float(line[1])):
+        what = opposed.categories[code].name
+        if what not in told:
+            continue
+        score = "f1" if opposed.countable[code] else "dice"
+        reached = score_with_interval(score, Score(value, low, high, 0, 0))
+        head = f"{what}: everybody disagrees, {SCORE_NAMES[score].split()[0]} {reached}"
+        said = f"Without {opposed.annotators[without]}, who lowers it most, it is {format_score(score, best)}."
+        yield Conclusion(
+            "guideline",
+            told[what].severity,
+            head,
+            f"{said} {called_instead(confusion, what)}".strip(),
+            _guideline_advice(tables, confusion, what),
+            (UNCLEAR_CODE,),
+            category=what,
+        )
+
+
+def least_agreed_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
+    """The category with the least agreement, where several can be compared and none is told as unclear."""
+    known = [each for each in found.categories if each.scores["iou"].value == each.scores["iou"].value]
+    if len(known) < 2 or tables.opposed is None:
+        return
+    ranked = sorted(known, key=_iou)
+    worst, best = ranked[0], ranked[-1]
+    head = f"Least agreed: {worst.category}, IoU {score_with_interval('iou', worst.scores['iou'])}"
+    confusion = Confusion.of(tables.opposed)
+    said = f"{called_instead(confusion, worst.category)} Best: {best.category} with {format_score('iou', _iou(best))}."
+    yield Conclusion("guideline", "info", head, said.strip(), category=worst.category)
+
+
+def _iou(category: CategoryAgreement) -> float:
+    return category.scores["iou"].value
+
+
+def called_instead(confusion: Confusion, name: str) -> str:
+    """What the pixels of a category are for the other of two annotators, where they are not that category."""
+    found = [each for each in confusion.partners(name) if each.share >= 0.02][:2]
+    if not found:
+        return ""
+    told = [f"{format_percent(each.share)} {'nothing' if each.other == UNLABELLED else each.other}" for each in found]
+    return f"Of its pixels the other calls {' and '.join(told)}."
+
+
+def _guideline_advice(tables: Tables, confusion: Confusion, what: str) -> str:
+    """What to write into the guideline."""
+    other = next((each.other for each in confusion.partners(what) if each.other != UNLABELLED), None)
+    apart = f" and what tells it from {other}" if other else ""
+    taxonomy = tables.profile.taxonomy
+    has = any(each.name == what and each.definition for each in taxonomy.categories)
+    clear = f"It says now: {guideline_sentence(taxonomy, what, 'missed')}" if has else "It has no definition yet."
+    wanted = f"Clarify the guideline on {what}: its definition, its boundary{apart}, with pictures."
+    return f"{wanted} {clear} Then annotate again."
+
+
+_MORE = 0.05  # by how much beyond what two persons have alike it is worth a word
+
+
+def model_conclusions(found: Agreement) -> Iterator[Conclusion]:
+    """Who left more of a model's segments as they were than two persons ever draw alike; of each model one."""
+    for model in dict.fromkeys(each.model for each in found.unchanged):
+        mine = sorted((each for each in found.unchanged if each.model == model), key=lambda each: -each.share.value)
+        told = [each for each in mine if _is_much(each)]
+        expected = _expected_share(mine[0])
+        if not told:
+            shares = [f"{each.annotator} {score_with_interval('missed', each.share)}" for each in mine]
+            yield Conclusion(
+                "model", "info", f"Hardly anything is {model}'s, unchanged", f"{join_words(shares)}. {expected}"
+            )
+            continue
+        first, *others = [
+            f"{score_with_interval('missed', each.share)} of {each.annotator}'s segments are {model}'s, unchanged"
+            for each in told
+        ]
+        also = (
+            f"Also {join_words(others)}: where both left a segment as it was they agree, and nobody looked. "
+            if others
+            else ""
+        )
+        act = (
+            f"What was left as it was may be right, or not looked at: have some of these images drawn without {model}, "
+        )
+        act += "and compare. Until then agreement with it says little."
+        yield Conclusion("model", "warning", first, f"{also}{expected}", act)
+
+
+def _is_much(each: UnchangedShare) -> bool:
+    expected = each.persons.value if math.isfinite(each.persons.value) else 0.0
+    least = each.share.low if math.isfinite(each.share.low) else each.share.value
+    return least > expected + _MORE
+
+
+def _expected_share(each: UnchangedShare) -> str:
+    """How often two persons have a segment alike."""
+    if not math.isfinite(each.persons.value):
+        return "How often two persons draw the same pixels cannot be said: no two of them drew for themselves here."
+    return f"Two persons have {format_percent(each.persons.value)} of their segments alike, pixel for pixel."

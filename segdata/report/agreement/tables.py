@@ -1,0 +1,321 @@
+"""Tables of an agreement that all reports show, and the images on which annotators agree least."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.agreement.estimates import PairAmounts
+from segdata.agreement.results import Agreement, DisagreementCauses, PairContrast, Score, VolumePair
+from segdata.agreement.summary import between_persons
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.errors import count_noun
+from segdata.core.rule import Tables
+from segdata.core.runs import Ints
+from segdata.report.agreement.wording import DASH, format_percent, format_score, score_with_interval
+
+_NAME, _PAIR = 14, 13  # columns of a terminal that a name takes, and where there are many columns
+_CAUSES, _CONTRASTS, _SIZES = 12, 20, 20
+_SHORT = {"iou": "IoU", "nsd": "near", "pq": "PQ", "kappa": "kappa"}
+_ML = 1000  # mm3
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTable:
+    """A table: what it is about, its heads, its rows as text, which columns are names, and what to know.
+
+    `room`: in how many columns of a terminal a name must fit.
+    """
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left: tuple[int, ...]
+    note: str
+    room: int = _NAME
+
+
+def agreement_tables(found: Agreement, gold: str | None) -> list[ReportTable]:
+    """Those that have something to say; `gold`: the name of the reference."""
+    every = (causes_table(found), volumes_table(found), contrasts_table(found, gold), unchanged_table(found))
+    return [each for each in every if each is not None]
+
+
+def causes_table(found: Agreement) -> ReportTable | None:
+    """What the pixels in dispute are due to, category by category, over all pairs of annotators."""
+    pixels: dict[str, int] = defaultdict(int)
+    due: dict[str, list[float]] = defaultdict(lambda: [0.0] * 4)
+    for each in found.disagreement:
+        pixels[each.category] += each.pixels
+        for k, share in enumerate(_shares(each)):
+            due[each.category][k] += share * each.pixels if math.isfinite(share) else 0.0
+    ranked = sorted((name for name in pixels if pixels[name]), key=lambda name: -pixels[name])
+    if not ranked or (len(ranked) == 1 and not any(due[ranked[0]][:3])):
+        return None  # of one category of pixels there is nothing to tell
+    total, pair = sum(pixels.values()), found.pairs[0] if len(found.pairs) == 1 else None
+    alone = ("one alone",) if pair is None else tuple(f"only {who}" for who in (pair.a, pair.b))
+    rows = []
+    for name in ranked[:_CAUSES]:
+        missed, extra, confused, boundary = due[name]
+        told = [missed + extra] if pair is None else [missed, extra]
+        of = sum(due[name])
+        shares = (format_percent(each / of) if of else DASH for each in (*told, confused, boundary))
+        rows.append((name, f"{pixels[name]:,}", format_percent(pixels[name] / total), *shares))
+    more = len(ranked) - len(rows)
+    note = "Pixels of all images to which one of two annotators gives the category, and why: a segment that the other "
+    note += "has not, calls otherwise, or ends elsewhere. Of stuff, and in class masks, a segment is all of a "
+    note += "category in an image: what one leaves out of it is there, too."
+    note += f" {count_noun(more, 'category', 'categories')} with fewer: in the JSON report." if more else ""
+    heads = ("category", "pixels", "of all", *alone, "otherwise", "elsewhere")
+    return ReportTable("what the pixels in dispute are due to", heads, tuple(rows), (0,), note, _PAIR - 3)
+
+
+def _shares(each: DisagreementCauses) -> tuple[float, ...]:
+    return each.missed, each.extra, each.confused, each.boundary
+
+
+def causes_in_words(found: Agreement, tables: Tables) -> str:
+    """The same of all things, in words; empty where nothing is in dispute, or nothing is counted one by one."""
+    opposed = tables.opposed
+    if opposed is None:
+        return ""
+    things = {each.name for each, is_thing in zip(opposed.categories, opposed.countable, strict=True) if is_thing}
+    known = [each for each in found.disagreement if each.category in things and math.isfinite(each.missed)]
+    missed, extra, confused, boundary = (sum(_shares(each)[k] * each.pixels for each in known) for k in range(4))
+    of = missed + extra + confused + boundary
+    if not of:
+        return ""
+    kinds = {"along boundaries": boundary, "drawn by one alone": missed + extra, "called otherwise": confused}
+    told = [
+        f"{format_percent(n / of)} {kind}"
+        for kind, n in sorted(kinds.items(), key=lambda each: -each[1])
+        if n / of >= 0.005
+    ]
+    return f"of the pixels of things in dispute {', '.join(told)}"
+
+
+def volumes_table(found: Agreement) -> ReportTable | None:
+    """Who draws more of what in volumes, two by two; who draws more comes first."""
+    if not found.volumes:
+        return None
+    largest = max((size for of in found.volumes for pair in of.pairs for size in (pair.size_a, pair.size_b)), default=0)
+    in_mm = found.volumes[0].unit == "mm3"
+    unit, of_one = ("ml", _ML) if in_mm and largest >= _ML else ("mm³" if in_mm else "voxels", 1)
+    rows = [(of.category, *_volume_cells(pair, of_one)) for of in found.volumes for pair in of.pairs if pair.volumes]
+    told = [
+        f"{of.category} {score_with_interval('iou', of.icc)}" for of in found.volumes if of.icc.value == of.icc.value
+    ]
+    note = f"What both draw in a volume, in {unit} on average; by how much the first draws more, and between which lie "
+    note += "95 % of the volumes (Bland-Altman). "
+    note += (
+        f"Sizes alike over all annotators, 1 at best (ICC): {', '.join(told)}."
+        if told
+        else "There are too few volumes for limits, or to say how alike sizes are."
+    )
+    heads = ("category", "who", "more than", "volumes", f"its {unit}", "other's", "by", "95% between")
+    return ReportTable("who draws more, in volumes", heads, tuple(rows[:_SIZES]), (0, 1, 2), note, _PAIR)
+
+
+def _volume_cells(pair: VolumePair, of_one: int) -> tuple[str, ...]:
+    """Two annotators' row: names, volumes, what both draw, by how much the first draws more, and limits."""
+    way = -1 if pair.size_b < pair.size_a else 1
+    more, less = (pair.b, pair.a) if way > 0 else (pair.a, pair.b)
+    both = sorted((pair.size_a, pair.size_b), reverse=True)
+    ends = sorted(way * each.value / of_one for each in (pair.lower, pair.upper))
+    limits = f"{_format_size(ends[0])} and {_format_size(ends[1])}" if all(map(math.isfinite, ends)) else DASH
+    return (
+        more,
+        less,
+        f"{pair.volumes:,}",
+        *(_format_size(size / of_one) for size in both),
+        format_percent(way * pair.difference),
+        limits,
+    )
+
+
+def _format_size(value: float) -> str:
+    """A size in three digits that count."""
+    if not math.isfinite(value):
+        return DASH
+    digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
+    return f"{value:,.{min(digits, 3)}f}".replace("-", "−")
+
+
+def contrasts_table(found: Agreement, gold: str | None) -> ReportTable | None:
+    """Who agrees better with the reference, or which two with each other; who does comes first."""
+    if not found.contrasts:
+        return None
+    ranked = sorted(found.contrasts, key=lambda each: not each.stands)  # within these by score, as they come
+    rows = tuple(tuple(_contrast_cells(each, gold)) for each in ranked[:_CONTRASTS])
+    heads = ("better", "than", "score", "its", "other's", "difference", "p", "")
+    title = "which two agree better" if gold is None else f"who agrees better with {gold}"
+    note = "On the images that all of them annotated. ●: stands when all contrasts of a score are taken together, at a "
+    note += "false discovery rate of 5%."
+    if len(ranked) > len(rows):
+        note += f" {len(ranked) - len(rows):,} more: --format csv has all."
+    return ReportTable(title, heads, rows, (0, 1, 2), note, _PAIR)
+
+
+def better_first(each: PairContrast) -> PairContrast:
+    """The same with the pair that agrees better first."""
+    if each.values[0] >= each.values[1]:
+        value = each.difference
+        turned = Score(-value.value, -value.high, -value.low, value.n, value.n_undefined)
+        return PairContrast(each.first, each.second, each.score, each.values, turned, each.p, each.stands)
+    values = each.values[1], each.values[0]
+    return PairContrast(each.second, each.first, each.score, values, each.difference, each.p, each.stands)
+
+
+def pair_in_words(pair: tuple[str, str], gold: str | None) -> str:
+    """Two annotators in words; of the reference and another the other."""
+    return next((name for name in pair if name != gold), pair[0]) if gold in pair else ", ".join(pair)
+
+
+def _contrast_cells(each: PairContrast, gold: str | None) -> Iterator[str]:
+    told = better_first(each)
+    yield from (pair_in_words(pair, gold) for pair in (told.first, told.second))
+    yield _SHORT[told.score]
+    yield from (format_score(told.score, value) for value in told.values)
+    yield score_with_interval(told.score, told.difference)
+    yield f"{told.p:.2g}" if math.isfinite(told.p) else DASH
+    yield "●" if told.stands else ""
+
+
+def unchanged_table(found: Agreement) -> ReportTable | None:
+    """How much of everybody's work is a model's."""
+    if not found.unchanged:
+        return None
+    rows = [
+        (
+            each.annotator,
+            each.model,
+            f"{each.images:,}",
+            f"{each.segments:,}",
+            score_with_interval("missed", each.share),
+            score_with_interval("missed", each.persons),
+        )
+        for each in sorted(found.unchanged, key=lambda each: -each.share.value)
+    ]
+    heads = ("annotator", "model", "images", "segments", "unchanged", "two persons")
+    note = "Unchanged: the annotator's segments that are the model's, pixel for pixel. Two persons: how often segments "
+    note += "of two persons are, without those of the model; so many to expect of who draws."
+    return ReportTable("what is a model's, unchanged", heads, tuple(rows), (0, 1), note)
+
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class WorstImage:
+    """An image, or volume, on which annotators agree little.
+
+    Attributes
+    ----------
+    case : its row
+    name : its image_id, or the name of the volume
+    value : the mean IoU over its categories and pairs of annotators
+    category : the one that lowers it most, by name
+    low : the mean IoU of that category
+    a, b : the two who agree least on that category: positions of annotators
+    between : their IoU
+    n_categories : how many categories the image has
+    """
+
+    case: int
+    name: str
+    value: float
+    category: str
+    low: float
+    a: int
+    b: int
+    between: float
+    n_categories: int
+
+
+@dataclass(frozen=True)
+class ImageAgreement:
+    """The IoU of every pair of annotations by different persons, category by category.
+
+    Attributes
+    ----------
+    opposed : what it is of
+    case, a, b : (n,) rows of the cases, positions of the annotators
+    iou : (n, n_categories) NaN where neither drew it
+    """
+
+    opposed: AnnotatorPairs
+    case: Ints
+    a: Ints
+    b: Ints
+    iou: Floats
+
+    @staticmethod
+    def of(opposed: AnnotatorPairs) -> "ImageAgreement":
+        """That of a panel."""
+        amounts = PairAmounts.of(opposed)
+        rows = between_persons(amounts)
+        total, n = (_plain(amounts.sums.amounts[name])[rows] for name in ("iou", "n_iou"))
+        iou = np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
+        return ImageAgreement(opposed, amounts.case[rows], amounts.a[rows], amounts.b[rows], iou)
+
+    @property
+    def of_pairs(self) -> Floats:
+        """(n,) the mean over categories; NaN where neither drew anything."""
+        return _mean(self.iou)
+
+    def of_annotator(self, annotator: int) -> Floats:
+        """The mean IoU of an annotator with the others, one value for each case where it is defined."""
+        rows = (self.a == annotator) | (self.b == annotator)
+        return _by_case(self.case[rows], self.of_pairs[rows])[1]
+
+    @property
+    def of_cases(self) -> tuple[Ints, Floats]:
+        """The cases with a value, and the mean over pairs of each."""
+        return _by_case(self.case, self.of_pairs)
+
+    def worst(self, most: int) -> list[WorstImage]:
+        """The cases with the least agreement, the worst first."""
+        cases, values = self.of_cases
+        return [
+            self._told(int(cases[at]), float(values[at])) for at in np.argsort(values, kind="stable")[:most].tolist()
+        ]
+
+    def _told(self, case: int, value: float) -> WorstImage:
+        rows = np.flatnonzero(self.case == case)
+        of_category = _mean(self.iou[rows].T)
+        category = int(np.nanargmin(of_category))
+        pair = rows[int(np.nanargmin(self.iou[rows, category]))]
+        return WorstImage(
+            case,
+            str(self.opposed.cases["name"][case]),
+            value,
+            self.opposed.categories[category].name,
+            float(of_category[category]),
+            int(self.a[pair]),
+            int(self.b[pair]),
+            float(self.iou[pair, category]),
+            int(np.isfinite(of_category).sum()),
+        )
+
+
+def _by_case(case: Ints, value: Floats) -> tuple[Ints, Floats]:
+    known = np.isfinite(value)
+    cases, which = np.unique(case[known], return_inverse=True)
+    which = which.reshape(-1)
+    return cases, np.asarray(np.bincount(which, value[known], len(cases)) / np.bincount(which, minlength=len(cases)))
+
+
+def _mean(values: Floats) -> Floats:
+    """(n,) of (n, k), NaN left out; NaN where nothing is known."""
+    known = np.isfinite(values)
+    n = known.sum(axis=1)
+    total = np.where(known, values, 0).sum(axis=1)
+    return np.asarray(np.divide(total, n, out=np.full(len(values), np.nan), where=n > 0))
+
+
+def _plain(matrix: object) -> Floats:
+    """A matrix, sparse or not, as an array."""
+    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)

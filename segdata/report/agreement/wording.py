@@ -1,0 +1,217 @@
+"""Wording: scores, intervals and conclusions as the reports of an agreement write them; undefined values are a dash."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from segdata.agreement.results import Score
+from segdata.agreement.surface_distances import Tolerance
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.errors import count_noun
+from segdata.core.finding import Finding, Severity
+from segdata.core.rule import rules
+from segdata.report.rule_pages import page_paragraph
+
+DASH = "–"
+LENGTHS = ("hd95", "assd", "offset", "offset_size", "boundary_offset")
+COUNTS = ("count_gap", "count_difference")
+SHARES = ("accuracy", "missed", "extra", "confused")
+SCORE_NAMES = {
+    "iou": "IoU",
+    "dice": "Dice",
+    "boundary_iou": "boundary IoU",
+    "nsd": "boundaries within the tolerance",
+    "hd95": "HD95",
+    "assd": "mean distance of boundaries",
+    "offset": "boundary offset",
+    "offset_size": "boundary offset",
+    "boundary_offset": "boundary offset",
+    "count_gap": "difference of counts",
+    "count_difference": "difference of counts",
+    "iou_micro": "IoU of all pixels",
+    "dice_micro": "Dice of all pixels",
+    "pq": "PQ",
+    "sq": "SQ",
+    "rq": "RQ",
+    "f1": "F1 of things",
+    "kappa": "kappa",
+    "accuracy": "pixels called alike",
+    "fleiss_kappa": "Fleiss' kappa",
+    "alpha": "Krippendorff's alpha of pixels",
+    "instance_alpha": "Krippendorff's alpha of things",
+}
+
+
+def format_score(score: str, value: float, *, signed: bool = False) -> str:
+    """A value of a score in two or three digits that count.
+
+    >>> shown("iou", 0.6274), shown("missed", 0.708), shown("hd95", 12.34), shown("iou", float("nan"))
+    ('0.63', '71%', '12', '–')
+    >>> shown("offset", -0.42, signed=True), shown("iou", 0.9973), shown("iou", 1.0)
+    ('−0.42', '0.997', '1.00')
+    """
+    if not math.isfinite(value):
+        return DASH
+    if score in SHARES:
+        return format_percent(value)
+    size = abs(value)
+    if score in LENGTHS + COUNTS:
+        digits = 2 if size < 0.995 else 1 if size < 9.95 else 0
+    else:
+        digits = 2 if not 0.995 <= size < 0.99995 else 3 if size < 0.9995 else 4
+    text = f"{value:{'+' if signed else ''},.{digits}f}"
+    return text.replace("-", "−") if float(text.replace(",", "")) else text.lstrip("+-")
+
+
+def format_percent(share: float) -> str:
+    """A share as a percentage; small ones with a digit more.
+
+    >>> percent(0.708), percent(0.0042), percent(0.9996), percent(1.0), percent(0.000004)
+    ('71%', '0.4%', '99.96%', '100%', '0%')
+    """
+    if not math.isfinite(share):
+        return DASH
+    rest = min(abs(share), abs(1 - share))
+    digits = 0 if rest >= 0.0095 or rest < 0.00005 else 1 if rest >= 0.00095 else 2
+    return f"{share:.{digits}%}"
+
+
+def format_interval(score: str, value: Score, *, signed: bool = False) -> str:
+    """The ends in brackets; empty where there are none.
+
+    >>> interval("iou", Value(0.63, 0.611, 0.654, 9, 0))
+    '[0.61, 0.65]'
+    """
+    if not (math.isfinite(value.low) and math.isfinite(value.high)):
+        return ""
+    low, high = (format_score(score, each, signed=signed) for each in (value.low, value.high))
+    return f"[{low}, {high}]"
+
+
+def score_with_interval(score: str, value: Score, *, signed: bool = False) -> str:
+    """A value and the ends of its interval, where it has them.
+
+    >>> with_interval("missed", Value(0.71, 0.653, 0.771, 9, 0))
+    '71% [65%, 77%]'
+    >>> with_interval("pq", Value(0.5, 0.5, float("nan"), 1, 0))
+    '0.50'
+    """
+    return " ".join(
+        filter(None, [format_score(score, value.value, signed=signed), format_interval(score, value, signed=signed)])
+    )
+
+
+def distance_unit(opposed: AnnotatorPairs) -> str:
+    """What distances of boundaries are in: mm where the spacing of every case is known, px where of none."""
+    known = np.isfinite(opposed.cases["spacing_x"]) if len(opposed.cases) else np.zeros(1, bool)
+    return "mm" if known.all() else "px or mm" if known.any() else "px"
+
+
+def tolerance_in_words(near: Tolerance) -> str:
+    """How far apart boundaries may be and still be one.
+
+    >>> tolerance(Tolerance(2.0)), tolerance(Tolerance(2.0, 0.5, {"car": Tolerance(3.0)}))
+    ('2 px', '2 px, 0.5 mm where the spacing is known; car 3 px')
+    """
+    own = (f"{name} {_limits_in_words(each)}" for name, each in near.categories.items())
+    return "; ".join([_limits_in_words(near), *own])
+
+
+def tolerance_cells(near: Tolerance) -> tuple[str, str]:
+    """Pixels and mm as cells of a spreadsheet; empty where no mm are given."""
+    return f"{near.pixels:g}", "" if near.mm is None else f"{near.mm:g}"
+
+
+def _limits_in_words(near: Tolerance) -> str:
+    mm = "" if near.mm is None else f", {near.mm:g} mm where the spacing is known"
+    return f"{near.pixels:g} px{mm}"
+
+
+def images_in_words(opposed: AnnotatorPairs) -> str:
+    """How many images there are; of volumes how many, and how many slices these have."""
+    frames = opposed.cases["frames"] if len(opposed.cases) else np.zeros(0, np.int64)
+    deep = frames[frames > 1]
+    images = len(frames) - len(deep)
+    volumes = f"{count_noun(len(deep), 'volume')} of {count_noun(int(deep.sum()), 'slice')}"
+    return join_words(
+        [*([volumes] if len(deep) else []), *([count_noun(images, "image")] if images or not len(deep) else [])]
+    )
+
+
+def join_words(words: Iterable[str], most: int = 4) -> str:
+    """Words as a sentence lists them; those beyond `most` are counted.
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"]), listed("abcdef", 3)
+    ('a', 'a and b', 'a, b and c', 'a, b, c and 3 more')
+    """
+    every: Sequence[str] = list(words)
+    if len(every) > most + 1:
+        every = [*every[:most], f"{len(every) - most:,} more"]
+    return every[0] if len(every) == 1 else f"{', '.join(every[:-1])} and {every[-1]}" if every else ""
+
+
+Topic = Literal[
+    "repair", "agreement", "person", "guideline", "place", "model", "tolerance", "contrast", "portion", "plan", "limit"
+]
+
+HEADINGS: dict[Topic, str] = {
+    "repair": "first repair",
+    "agreement": "agreement",
+    "person": "person",
+    "guideline": "guideline",
+    "place": "to settle",
+    "model": "accepted",
+    "tolerance": "tolerance",
+    "contrast": "compared",
+    "portion": "portions",
+    "plan": "plan",
+    "limit": "left out",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """One thing to know.
+
+    Attributes
+    ----------
+    topic : what it is about
+    severity : of the findings behind it; info where it is only a figure
+    head : the conclusion, in a few words
+    said : the numbers
+    act : what to do; empty where nothing is to be done
+    codes, annotator, category : of the findings behind it; none, None: all
+    """
+
+    topic: Topic
+    severity: Severity
+    head: str
+    said: str = ""
+    act: str = ""
+    codes: tuple[str, ...] = ()
+    annotator: str | None = None
+    category: str | None = None
+
+
+def findings_of_code(findings: Iterable[Finding], code: str) -> list[Finding]:
+    """The findings with a code, in their order."""
+    return [each for each in findings if each.code == code]
+
+
+def most_disputed_images(findings: Iterable[Finding], most: int) -> list[str]:
+    """The images with most pixels in dispute."""
+    pixels: dict[str, int] = {}
+    for each in findings:
+        if each.image is not None:
+            pixels[each.image] = pixels.get(each.image, 0) + (each.pixels or 0)
+    return sorted(pixels, key=lambda image: (-pixels[image], image))[:most]
+
+
+def rule_remedy(code: str) -> str:
+    """What the rule's page says to do, as a sentence."""
+    rule = rules().get(code)
+    text = "" if rule is None else page_paragraph(rule.page, "Remedy")
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,136 @@
+"""Votes against pixels that are looked at one by one."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segdata.agreement import votes
+from segdata.agreement.annotator_pairs import pair_annotators
+from segdata.agreement.contingency import pixel_tables
+from segdata.agreement.votes import ABSENT, UNLABELLED, PixelVotes, collect_votes
+from segdata.testing.pictures import masks_of_runs
+from tests.generators.panels import Panel, panel, panels
+
+
+def votes_of(given_: Panel) -> PixelVotes:
+    return collect_votes(given_.batch, given_.annotators, given_.categories)
+
+
+def said(given_: Panel) -> list[np.ndarray]:
+    """(R, H, W) what every annotator said, image by image."""
+    batch = given_.batch
+    height, width = batch.segment_size
+    masks = masks_of_runs(batch.runs, height, width)
+    names = batch.annotations["annotator"].to_pylist()
+    maps = []
+    for image, size in enumerate(zip(*(side.tolist() for side in batch.image_size), strict=True)):
+        flat = np.full((len(given_.annotators), *size), ABSENT)
+        for annotation in np.flatnonzero(batch.annotation_image == image):
+            own = flat[given_.annotators.index(names[annotation])]
+            own[:] = UNLABELLED
+            rows = np.flatnonzero(batch.segment_annotation == annotation)
+            code = np.array(batch.segments["category_id"].to_pylist())[rows] - 1
+            void = np.array([given_.categories[each].kind == "void" for each in code], bool)
+            for row in np.argsort(void, kind="stable"):
+                own[masks[rows[row]]] = code[row]
+        maps.append(flat)
+    return maps
+
+
+def counted(given_: Panel) -> Counter[tuple[int, ...]]:
+    """Pixels of each image with each votes."""
+    found: Counter[tuple[int, ...]] = Counter()
+    for image, flat in enumerate(said(given_)):
+        if (flat != ABSENT).any():
+            found.update((image, *vote) for vote in flat.reshape(len(flat), -1).T.tolist())
+    return found
+
+
+@settings(max_examples=50)
+@given(panels(annotators=3))
+def test_patterns_are_counted_pixels(drawn: Panel) -> None:
+    votes = votes_of(drawn)
+    keys = np.column_stack([votes.case, votes.vote]).tolist()
+    assert len({tuple(key) for key in keys}) == len(keys)
+    assert dict(zip(map(tuple, keys), votes.pixels.tolist(), strict=True)) == counted(drawn)
+
+
+@settings(max_examples=50)
+@given(panels(annotators=3))
+def test_pieces_lie_where_the_votes_are(drawn: Panel) -> None:
+    votes, maps = votes_of(drawn), said(drawn)
+    assert (votes.pieces.start[1:] >= votes.pieces.end[:-1]).all()
+    frame, x, y = votes.line.lower(votes.pieces.start)
+    for i, (image, length) in enumerate(zip(frame, votes.pieces.end - votes.pieces.start, strict=True)):
+        own = maps[image][:, y[i] : y[i] + length, x[i]]
+        assert (own == votes.vote[votes.pieces.owner[i]][:, None]).all()
+        maps[image][:, y[i] : y[i] + length, x[i]] = UNLABELLED
+    assert all((flat < 0).all() for flat in maps)
+
+
+@settings(max_examples=50)
+@given(panels(annotators=3))
+def test_tables_have_a_row_for_every_vote(drawn: Panel) -> None:
+    """Void is left out, absent annotators have no vote."""
+    votes = votes_of(drawn)
+    tables = votes.tables()
+    said_ = np.full((len(tables["patterns"]["case"]), 3), ABSENT)
+    said_[tables["votes"]["pattern"], tables["votes"]["annotator"]] = tables["votes"]["category"]
+    keys = map(tuple, np.column_stack([tables["patterns"]["case"], said_]).tolist())
+    found = dict(zip(keys, tables["patterns"]["pixels"].tolist(), strict=True))
+    assert found == {key: n for key, n in counted(drawn).items() if 3 not in key[1:]}
+    assert (tables["votes"]["category"] != ABSENT).all()
+
+
+@settings(max_examples=50)
+@given(panels(annotators=3, void=False), st.lists(st.booleans(), min_size=12, max_size=12))
+def test_who_was_not_asked_has_no_vote(drawn: Panel, flags: list[bool]) -> None:
+    """On pixels to which another gives a category that one was not asked for."""
+    asked = np.array(flags).reshape(3, 4)
+    by = [drawn.annotators.index(name) for name in drawn.batch.annotations["annotator"].to_pylist()]
+    votes = collect_votes(drawn.batch, drawn.annotators, drawn.categories, asked=asked[by])
+    wanted: Counter[tuple[int, ...]] = Counter()
+    for (image, *vote), n in counted(drawn).items():
+        kept = [v if all(asked[r, o] for o in vote if o >= 0) else ABSENT for r, v in enumerate(vote)]
+        wanted[(image, *kept)] += n
+    found: Counter[tuple[int, ...]] = Counter()
+    for (image, *vote), n in zip(np.column_stack([votes.case, votes.vote]).tolist(), votes.pixels, strict=True):
+        found[(image, *vote)] += int(n)
+    assert found == wanted
+
+
+@settings(max_examples=50)
+@given(panels(annotators=2, void=False))
+def test_two_annotators_are_a_pair(drawn: Panel) -> None:
+    """Where both annotated, the patterns are the cells."""
+    votes = votes_of(drawn)
+    for opposite in pair_annotators(drawn.batch, drawn.annotators, drawn.categories):
+        pair, first, second, n = pixel_tables(opposite)["cells"].values()
+        cells = set(zip(opposite.case[pair].tolist(), first.tolist(), second.tolist(), n.tolist(), strict=True))
+        there = (votes.vote != ABSENT).all(axis=1)
+        rows = np.column_stack([votes.case, votes.vote, votes.pixels])[there]
+        assert cells == {tuple(row) for row in rows.tolist()}
+
+
+@settings(max_examples=50)
+@given(panels(annotators=3))
+def test_more_votes_than_one_number_holds(drawn: Panel) -> None:
+    """Many annotators and categories take several numbers, and say the same."""
+    whole = votes_of(drawn)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(votes, "_BITS", 3)
+        parts = votes_of(drawn)
+    one, other = (sorted(np.column_stack([each.case, each.vote, each.pixels]).tolist()) for each in (whole, parts))
+    assert one == other
+
+
+def test_slices_of_a_volume_are_one_case() -> None:
+    """An annotator who did one slice only has no vote on the other."""
+    drawn = panel("aa..\n\naab.\nsequence: volume", "aaa.\n\na...\nsequence: volume", absent=[("b", 1)])
+    votes = collect_votes(drawn.batch, drawn.annotators, drawn.categories, case=np.zeros(2, np.int64))
+    assert set(votes.case) == {0}
+    rows = sorted(np.column_stack([votes.vote, votes.pixels]).tolist())
+    assert rows == [[-1, -2, 1], [-1, -1, 1], [-1, 0, 1], [0, -2, 2], [0, 0, 2], [1, -2, 1]]
