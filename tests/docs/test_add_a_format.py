@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from segdata.formats import plugin as plugin_api
+
 TAXONOMY = "categories:\n  - {id: 7, name: road}\n  - {id: 8, name: sky}\n"
 PAGE = Path(__file__).parents[2] / "docs" / "add_a_format.md"
 LAW = """
 from pathlib import Path
 from hypothesis import given, settings
-from segdata.core.format import format_named
+from segdata.formats.plugin import find_format
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
 import tempfile
@@ -22,7 +24,7 @@ import tempfile
 @given(datasets(Details()))
 def law(dataset):
     with tempfile.TemporaryDirectory() as folder:
-        assert_round_trip(format_named("ascii-masks"), *dataset, Path(folder))
+        assert_round_trip(find_format("ascii-masks"), *dataset, Path(folder))
 law()
 """
 
@@ -54,8 +56,21 @@ def run(environment: dict[str, str], *words: str) -> str:
 def test_it_has_sixty_lines_or_so() -> None:
     code = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert code is not None
-    lines = [line for line in code[1].splitlines() if line.strip() and not line.startswith(("from", "import"))]
+    body = re.sub(r"^from [\w.]+ import \([^)]*\)", "", code[1], flags=re.MULTILINE)
+    lines = [line for line in body.splitlines() if line.strip() and not line.startswith(("from", "import"))]
     assert len(lines) <= 60
+
+
+def test_it_imports_the_stable_surface_alone() -> None:
+    code = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert code is not None
+    assert set(re.findall(r"from (segdata[\w.]*) import", code[1])) == {"segdata.formats.plugin"}
+
+
+def test_the_table_names_the_whole_surface() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert {name for name in plugin_api.__all__ if f"`{name}`" not in text} == set()
+    assert all(getattr(plugin_api, name) is not None for name in plugin_api.__all__)
 
 
 def test_it_is_listed_written_detected_and_validated(plugin: dict[str, str], tmp_path: Path) -> None:

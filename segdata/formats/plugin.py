@@ -1,0 +1,183 @@
+"""The API for formats of third parties: import everything that a format needs from here.
+
+`docs/add_a_format.md` shows a complete format. Names are imported on first use: a format that takes what `detect` needs
+at its top, and readers and writers inside `read` and `write`, costs other commands no start-up time. Test helpers, such
+as the round-trip law, are in `segdata.testing`.
+
+What is where:
+
+- the parts of a format: `ReadRequest`, `FileProbe`, `FormatMatch`, `Source`, `LossCounter`, `LossKind`
+- datasets: `Profile`, `Policy`, `ImageSequence`, `Taxonomy`, `Category`, `Batch`, `Runs`, `Defect`
+- reading: `PerImageSource`, `ImageEntry`, `ImageAnnotation`, `BrokenLabelsError`; label and image files; `ValueRuns`
+- writing: `segments_by_image`, `paint`, `MaskPaths`, `write_sidecars`
+- losses: sets to declare (`MASK_LOSSES` …) and functions that count (`count_losses` …)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch as Batch
+    from segdata.core.errors import SegdataError as SegdataError
+    from segdata.core.errors import UnreadableError as UnreadableError
+    from segdata.core.finding import Defect as Defect
+    from segdata.core.format import FileProbe as FileProbe
+    from segdata.core.format import FormatMatch as FormatMatch
+    from segdata.core.format import LossCounter as LossCounter
+    from segdata.core.format import LossKind as LossKind
+    from segdata.core.format import ReadRequest as ReadRequest
+    from segdata.core.format import Source as Source
+    from segdata.core.format import find_format as find_format
+    from segdata.core.profile import ImageSequence as ImageSequence
+    from segdata.core.profile import Policy as Policy
+    from segdata.core.profile import Profile as Profile
+    from segdata.core.runs import Runs as Runs
+    from segdata.core.schema import BATCH_ANNOTATIONS as BATCH_ANNOTATIONS
+    from segdata.core.schema import BATCH_IMAGES as BATCH_IMAGES
+    from segdata.core.schema import BATCH_SEGMENTS as BATCH_SEGMENTS
+    from segdata.core.schema import make_table as make_table
+    from segdata.core.taxonomy import Category as Category
+    from segdata.core.taxonomy import Taxonomy as Taxonomy
+    from segdata.formats.shared.count_losses import count_category_mask_losses as count_category_mask_losses
+    from segdata.formats.shared.count_losses import count_hidden_segments as count_hidden_segments
+    from segdata.formats.shared.count_losses import count_losses as count_losses
+    from segdata.formats.shared.count_losses import count_segment_mask_losses as count_segment_mask_losses
+    from segdata.formats.shared.count_losses import count_spatial_losses as count_spatial_losses
+    from segdata.formats.shared.count_losses import count_unannotated_images as count_unannotated_images
+    from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES as CATEGORY_MASK_LOSSES
+    from segdata.formats.shared.declared_losses import MASK_LOSSES as MASK_LOSSES
+    from segdata.formats.shared.declared_losses import TOOL_LOSSES as TOOL_LOSSES
+    from segdata.formats.shared.derived_sources import AlteredSource as AlteredSource
+    from segdata.formats.shared.derived_sources import ChainedSource as ChainedSource
+    from segdata.formats.shared.images import ImageFolder as ImageFolder
+    from segdata.formats.shared.images import open_image as open_image
+    from segdata.formats.shared.images import read_header as read_header
+    from segdata.formats.shared.label_files import find_images as find_images
+    from segdata.formats.shared.label_files import find_label_files as find_label_files
+    from segdata.formats.shared.label_files import pair_label_files as pair_label_files
+    from segdata.formats.shared.mask_files import MaskFile as MaskFile
+    from segdata.formats.shared.mask_files import ValueRuns as ValueRuns
+    from segdata.formats.shared.mask_files import decode_mask as decode_mask
+    from segdata.formats.shared.painting import ImageSegments as ImageSegments
+    from segdata.formats.shared.painting import MaskPaths as MaskPaths
+    from segdata.formats.shared.painting import annotation_examples as annotation_examples
+    from segdata.formats.shared.painting import paint as paint
+    from segdata.formats.shared.painting import segment_examples as segment_examples
+    from segdata.formats.shared.painting import segments_by_image as segments_by_image
+    from segdata.formats.shared.per_image import BrokenLabelsError as BrokenLabelsError
+    from segdata.formats.shared.per_image import ImageAnnotation as ImageAnnotation
+    from segdata.formats.shared.per_image import ImageEntry as ImageEntry
+    from segdata.formats.shared.per_image import PerImageSource as PerImageSource
+    from segdata.formats.shared.per_image import relative_path as relative_path
+    from segdata.formats.shared.safe_parsers import parse_json as parse_json
+    from segdata.formats.shared.safe_parsers import read_json as read_json
+    from segdata.formats.shared.safe_parsers import read_xml as read_xml
+    from segdata.formats.shared.taxonomies import resolve_names as resolve_names
+    from segdata.formats.shared.taxonomies import write_sidecars as write_sidecars
+
+API_VERSION = 1
+"""Rises when a name is removed or changes its meaning, or a parameter goes; names that are added leave it as it is."""
+
+_EXPORTS = {
+    "segdata.core.batch": ("Batch",),
+    "segdata.core.errors": (
+        "SegdataError",
+        "UnreadableError",
+    ),
+    "segdata.core.finding": ("Defect",),
+    "segdata.core.format": (
+        "FileProbe",
+        "FormatMatch",
+        "LossCounter",
+        "LossKind",
+        "ReadRequest",
+        "Source",
+        "find_format",
+    ),
+    "segdata.core.profile": (
+        "ImageSequence",
+        "Policy",
+        "Profile",
+    ),
+    "segdata.core.runs": ("Runs",),
+    "segdata.core.schema": (
+        "BATCH_ANNOTATIONS",
+        "BATCH_IMAGES",
+        "BATCH_SEGMENTS",
+        "make_table",
+    ),
+    "segdata.core.taxonomy": (
+        "Category",
+        "Taxonomy",
+    ),
+    "segdata.formats.shared.count_losses": (
+        "count_category_mask_losses",
+        "count_hidden_segments",
+        "count_losses",
+        "count_segment_mask_losses",
+        "count_spatial_losses",
+        "count_unannotated_images",
+    ),
+    "segdata.formats.shared.declared_losses": (
+        "CATEGORY_MASK_LOSSES",
+        "MASK_LOSSES",
+        "TOOL_LOSSES",
+    ),
+    "segdata.formats.shared.derived_sources": (
+        "AlteredSource",
+        "ChainedSource",
+    ),
+    "segdata.formats.shared.images": (
+        "ImageFolder",
+        "open_image",
+        "read_header",
+    ),
+    "segdata.formats.shared.label_files": (
+        "find_images",
+        "find_label_files",
+        "pair_label_files",
+    ),
+    "segdata.formats.shared.mask_files": (
+        "MaskFile",
+        "ValueRuns",
+        "decode_mask",
+    ),
+    "segdata.formats.shared.painting": (
+        "ImageSegments",
+        "MaskPaths",
+        "annotation_examples",
+        "paint",
+        "segment_examples",
+        "segments_by_image",
+    ),
+    "segdata.formats.shared.per_image": (
+        "BrokenLabelsError",
+        "ImageAnnotation",
+        "ImageEntry",
+        "PerImageSource",
+        "relative_path",
+    ),
+    "segdata.formats.shared.safe_parsers": (
+        "parse_json",
+        "read_json",
+        "read_xml",
+    ),
+    "segdata.formats.shared.taxonomies": (
+        "resolve_names",
+        "write_sidecars",
+    ),
+}
+_HOME = {name: module for module, names in _EXPORTS.items() for name in names}
+__all__ = ["API_VERSION", *sorted(_HOME)]  # names from a table
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its home on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, used or not, for completion."""
+    return sorted({*globals(), *__all__})
