@@ -1,4 +1,4 @@
-"""SEG213 absent-category: a category that is not where the taxonomy expects it."""
+"""SEG213 absent-category: a category is absent where the taxonomy expects it."""
 
 from collections.abc import Iterator
 
@@ -18,9 +18,9 @@ def _expects(profile: Profile) -> bool:
 
 @rule("SEG213", "absent-category", severity="error", needs=(), when=_expects)
 def absent_category(tables: Tables) -> Iterator[RowFinding]:
-    """A category that is not where the taxonomy expects it (`expected`).
+    """A category is absent where the taxonomy expects it (`expected`).
 
-    Flagged, it must be in every image:
+    Flagged, every image must have it:
         rrss
 
         ssss
@@ -29,7 +29,7 @@ def absent_category(tables: Tables) -> Iterator[RowFinding]:
         s: sky
         category: road (expected 1)
 
-    Flagged, it must be where a car is:
+    Flagged, every image with a car must have it:
         aass
 
         a: car
@@ -45,13 +45,14 @@ def absent_category(tables: Tables) -> Iterator[RowFinding]:
         s: sky
         category: road (expected 0.5)
 
-    `expected: {least_share: 1}` is one finding for each annotation without the category, a smaller share is one for
-    the dataset, and `expected: {whenever: [car]}` one for each annotation with a car and without it. A name stands for
-    all below it, and the category itself is there where one below it is. Images that nobody annotated do not count.
+    `expected: {least_share: 1}` gives one finding for each annotation without the category. A smaller share gives one
+    finding for the dataset. `expected: {whenever: [car]}` gives one finding for each annotation that has a car but not
+    the category. A name stands for all categories below it, and a category counts as present when one below it is
+    present. Images that nobody annotated do not count.
 
-    Why: who set up the project knows what its images show; where that is missing, it was forgotten.
+    Why: whoever set up the project knows what its images show. A category that is absent there was probably forgotten.
 
-    Remedy: draw it, or correct what the taxonomy expects.
+    Remedy: draw it, or correct `expected` in the taxonomy.
     """
     taxonomy = tables.profile.taxonomy
     meant = ids_by_name(taxonomy)

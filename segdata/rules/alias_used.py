@@ -8,7 +8,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG203", "alias-used", severity="info", needs=())
 def alias_used(tables: Tables) -> Iterator[RowFinding]:
-    """The data call a category by a name that the taxonomy lists as an old one.
+    """The data use an old name of a category, which the taxonomy lists as an alias.
 
     Flagged:
         aa..
@@ -24,12 +24,12 @@ def alias_used(tables: Tables) -> Iterator[RowFinding]:
         a: car
         category: car (alias auto)
 
-    One finding for each old name. Its segments are read as of the category that has it as an alias.
+    You get one finding for each old name. Its segments are read as the category that has the alias.
 
-    Why: programs that do not read this taxonomy take the two names for two categories.
+    Why: programs that do not read this taxonomy treat the two names as two categories.
 
-    Remedy: write the present name into the files, or `segdata convert` them: whatever it writes has the present name.
-    There is no fix for that reason: fixes are made in canonical datasets, which have no old names.
+    Remedy: write the current name into the files, or `segdata convert` them: every converted dataset has the current
+    name. There is no fix, because fixes change canonical datasets, which have no old names.
     """
     profile = tables.profile
     for old, id_ in profile.aliases_used.items():

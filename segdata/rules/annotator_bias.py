@@ -1,4 +1,4 @@
-"""SEG406 annotator-bias: an annotator who misses, adds, confuses or draws larger than the others do."""
+"""SEG406 annotator-bias: an annotator misses, adds, confuses or enlarges more than the others."""
 
 from collections.abc import Iterator
 
@@ -11,27 +11,31 @@ _VERBS = {"missed": "misses", "extra": "adds", "confused": "calls otherwise"}
 
 @rule("SEG406", "annotator-bias", severity="warning", needs=("agreement",))
 def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float = 1.0) -> Iterator[RowFinding]:
-    """An annotator who does something more often than the others do on the same images, more than chance explains.
+    """An annotator makes one kind of error more often than the others on the same images, beyond chance.
 
     Example:
         ben misses 31 % of a (others 6 %) in 40 images, p 0.0002
         carl draws a 2.1 px larger (1.8 to 2.4) in 40 images, p 0.0001
 
-    Each is held against the others of the same images. What more than half of them have and this annotator has not, is
-    missed; what fewer than half of them have, is extra; what more than half of them call otherwise, is confused; the
-    offset is by how many pixels the boundary is drawn further out than the middle annotator draws it. Names are
-    exchanged at random within images 9,999 times or more; of all cells (annotator, category, kind) those count that
-    hold the false discovery rate of 5 % (Benjamini and Hochberg, 1995). Images of one sequence, patient or scene count
-    as one. A gold standard has one voice among the others here: what everybody reaches against it alone is SEG407's.
+    The rule compares each annotator with the others on the same images. A segment that more than half of the others
+    have and this annotator lacks is missed. One that fewer than half of the others have is extra. One that more than
+    half of the others label differently is confused. The offset is the distance in pixels by which the boundary lies
+    outside that of the middle annotator. Names are permuted within images 9,999 times or more, and a cell (annotator,
+    category, kind) counts if it passes a false discovery rate of 5 % (Benjamini and Hochberg, 1995). Images of one
+    sequence, patient or scene count as one. A gold standard has one voice among the others here; SEG407 reports errors
+    that annotators make against it alone.
 
-    Left alone: two annotators, of whom none can be told to be the one who deviates; the gold standard; cells with fewer
-    than 8 images, or fewer than it takes for the smallest p to count among so many cells.
+    Not flagged: two annotators, since nobody can tell which of them deviates; the gold standard; cells with fewer than
+    8 images, or with too few images for the smallest possible p to count among so many cells.
 
-    Why: an error that is always the same does not average out: a model learns it.
-    Remedy: show the annotator the images and the guideline's sentence; correct what is delivered.
-    Options: min_share, by how much more often (0 to 1) than the others. min_offset, pixels by which larger or smaller.
-    Defaults: METHODS of agreement studies ask for an effect beside the p-value: 5 points, and 1 px, the least that a
-    correction moves.
+    Why: an error that is always the same does not average out. A model learns it.
+
+    Remedy: show the annotator the images and the sentence in the guideline, and correct the delivered labels.
+
+    Options: `min_share`: the least difference to the others' share, from 0 to 1. `min_offset`: the least offset in
+    pixels, larger or smaller.
+    Defaults: methods for agreement studies ask for an effect beside the p-value. The effect here is 5 points, or 1 px,
+    the smallest distance that a correction moves.
     """
     judged, opposed = tables.judged, tables.opposed
     if judged is None or opposed is None:

@@ -1,4 +1,4 @@
-"""SEG310 annotator-drift: an annotator, or a batch, that draws otherwise than the others do on the same images."""
+"""SEG310 annotator-drift: an annotator or a batch whose labels differ from the others' on the same images."""
 
 import math
 from collections.abc import Iterator
@@ -56,34 +56,37 @@ def annotator_drift(
     min_void: float = 0.02,
     min_images: int = 5,
 ) -> Iterator[RowFinding]:
-    """An annotator whose categories, counts, sizes or use of void differ from the others'.
+    """The categories, counts, sizes or void of one annotator differ from those of the others.
 
     Example:
         third marks persons as void: of the same 6 images first and second draw persons in all, third in none
 
-    Compared are, for each category, the share of images that have it, and where it is there the number of segments and
-    their size; besides the share of void. Where several annotators drew the same images, only these are compared, image
-    by image; else images of the same camera, size and split. Images of one sequence or group count as one. Annotators
-    are not compared where they have nothing in common. A batch is compared likewise where the configuration says
-    `by: COLUMN`.
+    For each category the rule compares the share of images that have it and, where it is present, the number of
+    segments and their size. It also compares the share of void. If several annotators labelled the same images, it
+    compares only these, image by image; otherwise it compares images of the same camera, size and split. Images of one
+    sequence or group count as one. Annotators who have nothing in common are not compared. With `by: COLUMN` in the
+    configuration, batches are compared in the same way.
 
-    Names are exchanged at random within the same images (or sorts of images), 1999 times or more: a feature counts if
-    the largest standardised difference of any annotator is beyond chance (Strasser and Weber, 1999; Benjamini-Hochberg
-    over all features), and an annotator if, besides, the difference is as large as the options say. Who deviates most
-    is named first, and whoever differs from that annotator only is not named. Where two deviate about as much, to
-    opposite sides, or there are but two, nobody can say who is right: the finding is of both.
+    Names are permuted within the same images (or images of the same type) 1999 times or more. A feature counts if the
+    largest standardised difference of any annotator is beyond chance (Strasser and Weber, 1999; Benjamini-Hochberg over
+    all features). An annotator counts if the difference also reaches the limits of the options. The annotator who
+    deviates most is named first, and annotators who differ only from that one are not named. If two deviate about
+    equally in opposite directions, or there are only two, nobody can tell who is right, and the finding names both.
 
-    Why: what one person does to a tenth of the data the model learns as a tenth of the truth, and no picture alone
-    shows it.
+    Why: the model learns what one person does in a tenth of the data as a tenth of the truth, and no single image shows
+    it.
 
-    Remedy: show both what the guideline says, and redraw that annotator's share; `segdata agreement` tells more.
+    Remedy: show both annotators the guideline, and redraw the share of the one who deviates. `segdata agreement` has
+    the details.
 
-    Options: rate, of false findings. min_difference, in the share of images that have a category. min_ratio, of counts
-    and sizes. min_void, in the share of the image. min_images, that an annotator must have in common with others.
-    Defaults: 0.05 is the usual rate; the least effects are what a reviewer sees without measuring. Of 1000 simulated
-    campaigns with names exchanged at random 0.8 % have a finding on the same 30 images, 4.0 % on 90 different ones (1.7
-    and 4.2 % without least effects). One of three who draws things 1.8 times as large is found in 50 of 50 campaigns of
-    10 shared images, one who misses 35 % of them in 50 of 50 of 40. No public dataset here names two annotators.
+    Options: `rate`: the rate of false findings. `min_difference`: in the share of images that have a category.
+    `min_ratio`: of counts and sizes. `min_void`: in the share of the image. `min_images`: images that an annotator must
+    share with others.
+    Defaults: 0.05 is the usual rate; the least effects are those that a reviewer sees without measuring. Of 1000
+    simulated campaigns with names permuted at random, 0.8 % have a finding on the same 30 images and 4.0 % on 90
+    different ones (1.7 and 4.2 % without least effects). One of three annotators who draws things 1.8 times as large is
+    found in 50 of 50 campaigns of 10 shared images, and one who misses 35 % of them in 50 of 50 campaigns of 40. No
+    public dataset at hand names two annotators.
     """
     limits = _Limits(min_difference, min_ratio, min_void, min_images)
     columns = ["annotator"]

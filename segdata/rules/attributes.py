@@ -21,9 +21,9 @@ def _has_attributes(profile: Profile) -> bool:
 
 @rule("SEG209", "attributes", severity="error", needs=("attributes",), when=_has_attributes)
 def attributes(tables: Tables) -> Iterator[RowFinding]:
-    """A segment without an attribute that its category requires, or with a value that is not allowed.
+    """A segment lacks an attribute that its category requires, or has a value that is not allowed.
 
-    Flagged, one says nothing:
+    Flagged, one has no value:
         aa.bb
         aa.bb
 
@@ -31,7 +31,7 @@ def attributes(tables: Tables) -> Iterator[RowFinding]:
         b: car
         category: car (driven = parked moving)
 
-    Flagged, one says nonsense:
+    Flagged, one has a value that is not allowed:
         aa.bb
         aa.bb
 
@@ -47,12 +47,12 @@ def attributes(tables: Tables) -> Iterator[RowFinding]:
         b: car (driven = moving)
         category: car (driven = parked moving)
 
-    One finding for each attribute and category in an annotation, or for each value that is not allowed. Where no
-    segment of a category has the attribute, that is one finding for the dataset. They are errors where a person gave
-    the taxonomy, warnings where it is the data's own. A null is no value; a number, true or false may also be given as
-    a text, as some formats have nothing else. Crowds need no attributes.
+    You get one finding for each attribute and category in an annotation, or for each value that is not allowed. If no
+    segment of a category has the attribute, you get one finding for the dataset. Findings are errors if a person gave
+    the taxonomy, and warnings if it comes from the data. A null is no value. A number, true or false may also be given
+    as text, since some formats store only text. Crowds need no attributes.
 
-    Why: who trains or selects by an attribute loses these segments without a word.
+    Why: training or selecting by an attribute silently loses these segments.
 
     Remedy: ask the annotators, or correct what the taxonomy requires.
     """

@@ -1,4 +1,4 @@
-"""SEG407 below-gold: an annotator under the bar against the reference."""
+"""SEG407 below-gold: an annotator is below the bar against the reference."""
 
 from collections.abc import Iterator
 
@@ -11,24 +11,28 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG407", "below-gold", severity="error", needs=("agreement",))
 def below_gold(tables: Tables, *, sure: bool = False) -> Iterator[RowFinding]:
-    """An annotator whose agreement with the gold standard is below the bar.
+    """The agreement of an annotator with the gold standard is below the bar.
 
     Example:
         ben: iou of car 0.71 (0.66 to 0.75) against gold, the bar is 0.80: surely below
 
-    The bars, their metrics and tolerances are in `segdata.yaml`, for all categories together, each, or single ones:
+    Set the bars, their metrics and tolerances in `segdata.yaml`, for all categories together, for each, or for single
+    ones:
 
         gold: {name: anna, metric: iou, bar: 0.8, each: 0.7, categories: {car: {metric: nsd, bar: 0.9}}}
 
-    Without a bar nothing is told. The value decides, since a bar must say the same of everybody, however many images
-    there are; the interval says how sure that is. Surely below is what would be below at the better end of the interval
-    too. A distance (hd95, assd) is below where it is larger than the bar, and infinite where one of both has nothing.
+    Without a bar the rule reports nothing. The value decides, because a bar must mean the same for every annotator,
+    however many images there are; the interval tells how certain the result is. An annotator is clearly below if the
+    better end of the interval is below as well. A distance (hd95, assd) is below the bar if it is larger, and infinite
+    if one of the two has nothing.
 
-    Why: a reference is there so that somebody is held to it.
-    Remedy: look at the annotator's worst images in the report; let the work be done again, or teach. Where it is not
-    sure, more images of the reference tell.
-    Options: sure, only what is surely below.
-    Defaults: false, so that few images pass nobody.
+    Why: a reference exists to hold annotators to it.
+
+    Remedy: look at the annotator's worst images in the report, then redo the work or train the annotator. If the result
+    is uncertain, add images to the reference.
+
+    Options: `sure`: report only what is clearly below.
+    Defaults: false, so that nobody passes because there are few images.
     """
     judged, opposed = tables.judged, tables.opposed
     if judged is None or opposed is None:

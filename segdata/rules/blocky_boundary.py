@@ -1,4 +1,4 @@
-"""SEG118 blocky-boundary: masks that were enlarged without smoothing."""
+"""SEG118 blocky-boundary: masks were enlarged without smoothing."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG118", "blocky-boundary", severity="warning", needs=("steps",))
 def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) -> Iterator[RowFinding]:
-    """The stairs of a mask that was enlarged from a lower resolution.
+    """The outline has the stair steps of a mask that was enlarged from a lower resolution.
 
     Flagged (min_steps=4):
         ....aaaaaa....
@@ -24,7 +24,7 @@ def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) ->
         ....aaaa......
         ..............
 
-    Fine, a step of one pixel (min_steps=4):
+    Fine, one step has one pixel (min_steps=4):
         ....aaaaaa....
         ....aaaaaa....
         ..aaaaaaaa....
@@ -46,21 +46,21 @@ def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) ->
         ....aaaa......
         ..............
 
-    One finding for each annotation, with the number of such segments. A segment counts where its outline never changes
-    in two neighbouring columns, nor in two neighbouring rows, though it changes in min_steps of both: a drawn outline
-    with so many steps has some of one pixel. So no grid needs to be known, and the factor need not be whole. Crowds
-    are left alone.
+    You get one finding for each annotation, with the number of such segments. A segment counts if its outline never
+    changes in two neighbouring columns, nor in two neighbouring rows, although it changes in min_steps of both: a drawn
+    outline with so many steps has some of one pixel. The rule therefore needs no grid, and the factor need not be
+    whole. It ignores crowds.
 
     Why: the boundary is wrong by up to half a step, and boundary metrics measure the stairs.
 
-    Remedy: annotate at full resolution, or enlarge the masks with smoothing: for each category a blurred mask, and at
-    each pixel the largest.
+    Remedy: annotate at full resolution, or enlarge the masks with smoothing: blur the mask of each category, and take
+    the largest value at each pixel.
 
-    Options: min_step, the narrowest step that is flagged, in pixels. min_steps, columns and rows in which the outline
-    must change.
-    Defaults: all 48 frames of RVOS (DAVIS 2017), which was enlarged twice, with 473 of 707 segments; none of 28 other
-    datasets, among them CamVid and CamSeq01 (763 segments), COCO, TACO, GBM40 and OSVOS. With four or six steps these
-    have none either.
+    Options: `min_step`: the narrowest step that is flagged, in pixels. `min_steps`: columns and rows in which the
+    outline must change.
+    Defaults: all 48 frames of RVOS (DAVIS 2017), which was enlarged twice, are flagged, with 473 of 707 segments. None
+    of 28 other datasets is, among them CamVid and CamSeq01 (763 segments), COCO, TACO, GBM40 and OSVOS. With four or
+    six steps these have no findings either.
     """
     steps, segments = tables.steps, tables.segments
     narrowest = np.minimum(steps["across"], steps["down"])

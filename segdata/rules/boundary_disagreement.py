@@ -12,7 +12,7 @@ from segdata.rules.shared import disputes_of_kind
 def boundary_disagreement(
     tables: Tables, *, max_near: float = 0.5, min_distance: float = 5.0, min_pixels: int = 100
 ) -> Iterator[RowFinding]:
-    """A segment that the others have too, with its boundary elsewhere.
+    """The others have this segment as well, but with its boundary elsewhere.
 
     Example:
         anna        ben
@@ -20,16 +20,18 @@ def boundary_disagreement(
         .aaaaaa.    .aaaaaa.
         .aaaaaa.    .aaa....
 
-    Of the two boundaries together less than the share `max_near` lies within the tolerance of the other one, and the
-    95th percentile of the distances between them (HD95) is at least `min_distance`. That must be so against more than
-    half of the others; with a reference (gold) it decides alone.
+    The share of the two boundaries that lies within the tolerance of the other one is below `max_near`, and the 95th
+    percentile of the distances between them (HD95) is at least `min_distance`. This must hold against more than half of
+    the others. A reference (gold) decides alone.
 
     Why: half-drawn segments pass an IoU of 0.5, and a model learns to stop short.
-    Remedy: look at both outlines; correct the one that the guideline's boundary rule does not allow.
-    Options: max_near, the share of both boundaries (0 to 1) below which it is told. min_distance in px. min_pixels,
-    segments this large are told.
-    Defaults: half of the boundary, as half of the area is what makes two segments one; 5 px is more than twice the
-    tolerance of 2 px; below 100 px a segment is hardly wider than the tolerance on both sides.
+
+    Remedy: look at both outlines, and correct the one that the guideline's boundary rule does not allow.
+
+    Options: `max_near`: the share of both boundaries (0 to 1) below which a segment is flagged. `min_distance`: in px.
+    `min_pixels`: the smallest segment that is flagged.
+    Defaults: half of the boundary, as half of the area makes two segments one; 5 px is more than twice the tolerance of
+    2 px; below 100 px a segment is hardly wider than the tolerance on both sides.
     """
     for each in disputes_of_kind(tables, "boundary", min_pixels):
         if not (each.near < max_near and each.distance >= min_distance):

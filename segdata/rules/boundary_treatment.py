@@ -1,4 +1,4 @@
-"""SEG311 boundary-treatment: borders that some files draw touching, and others with a band between."""
+"""SEG311 boundary-treatment: some files draw a border touching, others with a band between."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ _COLUMNS = ("annotator", "folder", "sequence", "camera", "month")
 def boundary_treatment(
     tables: Tables, *, min_places: int = 20, min_files: int = 3, max_share: float = 0.2, max_between: float = 0.5
 ) -> Iterator[RowFinding]:
-    """Two categories that touch in some annotations, and have a thin band between them in others.
+    """Two categories touch in some annotations and have a thin band between them in others.
 
     Flagged (min_places=4, min_files=1):
         aaaa
@@ -32,7 +32,7 @@ def boundary_treatment(
         a: road
         b: car
 
-    Fine, it is always so (min_places=4, min_files=1):
+    Fine, the band is always there (min_places=4, min_files=1):
         aaaa
         ....
         bbbb
@@ -44,22 +44,23 @@ def boundary_treatment(
         a: road
         b: car
 
-    Looked at are the places (image columns) where one follows the other, with nothing, or with 1 to 5 pixels of void or
-    of nobody between them. An annotation that leaves a band in at most max_share of these places draws them touching,
-    one that does in all but max_share draws them apart. There must be min_files of both, and hardly any in between:
-    then it is not the scene, but two ways to read one guideline. Where the two ways belong to annotators, folders,
-    sequences, cameras or months, the finding says so. Borders that are exactly upright are not seen.
+    The rule looks at the places (image columns) where one category follows the other, with nothing or with 1 to 5
+    pixels of void or unlabelled pixels between them. An annotation draws them touching if it leaves a band in at most
+    max_share of these places, and apart if it leaves a band in all but max_share. A finding needs min_files of both and
+    hardly any in between: then the scene is not the cause, and annotators read the guideline in two ways. If the two
+    ways follow annotators, folders, sequences, cameras or months, the finding says so. The rule does not see borders
+    that are exactly upright.
 
-    Why: the model learns to leave a band at random, and boundary metrics measure who drew.
+    Why: the model learns to leave a band at random, and boundary metrics measure who drew the border.
 
     Remedy: decide on one way, write it into the guideline (`boundary_rule`), and redraw the smaller group: give the
     band to the nearer segment.
 
-    Options: min_places, annotations with fewer for a pair do not count. min_files, annotations that each way needs.
-    max_share, of the places that may be drawn the other way. max_between, how many annotations may draw the pair
-    neither way, as a share of the smaller group.
-    Defaults: of 24 public datasets none is flagged. In CamVid and CamSeq01 the annotations of a pair leave a band in 0
-    to 20 % of the places, a few in more, in nuclei (GBM40) in 20 to 100 %: one heap each. A seeded band around every
+    Options: `min_places`: annotations with fewer places for a pair do not count. `min_files`: annotations that each way
+    needs. `max_share`: the share of places that may be drawn the other way. `max_between`: how many annotations may
+    draw the pair neither way, as a share of the smaller group.
+    Defaults: none of 24 public datasets is flagged. In CamVid and CamSeq01 the annotations of a pair leave a band in 0
+    to 20 % of the places, a few in more; in nuclei (GBM40) in 20 to 100 %: one cluster each. A seeded band around every
     car in half of the files gives 4 of 8 at 0 and 4 at 100 %.
     """
     borders, segments = tables.borders, tables.segments

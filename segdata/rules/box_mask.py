@@ -1,4 +1,4 @@
-"""SEG112 box-mask: masks that are boxes."""
+"""SEG112 box-mask: the masks of a category are boxes."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from segdata.core.rule import Tables, rule
 def box_mask(
     tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, min_side: int = 5
 ) -> Iterator[RowFinding]:
-    """A category many of whose masks are exact upright rectangles.
+    """Many masks of a category are exact upright rectangles.
 
     Flagged (min_segments=2):
         aaaaa.bbbbbb
@@ -34,18 +34,18 @@ def box_mask(
 
         a, b: car
 
-    One finding for each category. Crowds, void, segments narrower than min_side and those that reach from frame edge
-    to frame edge are not counted.
+    You get one finding for each category. Crowds, void, segments narrower than min_side and those that reach from frame
+    edge to frame edge do not count.
 
     Why: such masks were bounding boxes. A model learns their background as the category, and mask metrics measure
     boxes.
 
-    Remedy: draw the masks, or take these segments out of mask training.
+    Remedy: draw the masks, or exclude these segments from mask training.
 
-    Options: max_share, the largest share of rectangles among a category's segments. min_segments, categories with
-    fewer are left alone. min_side, the shortest side in pixels that counts.
-    Defaults: of 10 230 segments in COCO (50 images), TACO and GBM40 one is such a rectangle, 1 of 16 cups (6 %); of a
-    set whose boxes were passed off as masks (sahi's terrain), 22 of 22.
+    Options: `max_share`: the largest share of rectangles among a category's segments. `min_segments`: categories with
+    fewer segments are ignored. `min_side`: the shortest side in pixels that counts.
+    Defaults: of 10 230 segments in COCO (50 images), TACO and GBM40 one is such a rectangle, 1 of 16 cups (6 %). In a
+    set that passed boxes off as masks (sahi's terrain), 22 of 22 are.
     """
     segments, images = tables.segments, tables.images
     frame_width, frame_height = (images[side][segments["image"]] for side in ("width", "height"))

@@ -1,4 +1,4 @@
-"""SEG119 broken-thin: thin lines in pieces."""
+"""SEG119 broken-thin: thin lines are in pieces."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ def _has_thin(profile: Profile) -> bool:
 
 @rule("SEG119", "broken-thin", severity="info", needs=("dashes",), when=_has_thin)
 def broken_thin(tables: Tables, *, min_between: int = 1) -> Iterator[RowFinding]:
-    """A category declared thin, drawn in pieces one behind the other.
+    """A category that is declared thin is drawn in pieces, one behind the other.
 
     Flagged:
         ..a....
@@ -31,7 +31,7 @@ def broken_thin(tables: Tables, *, min_between: int = 1) -> Iterator[RowFinding]
         category: pole (thin)
         a: pole
 
-    Fine, a single gap may be what hides it:
+    Fine, something may hide it at a single gap:
         ..a....
         ..a....
         ..a....
@@ -52,19 +52,19 @@ def broken_thin(tables: Tables, *, min_between: int = 1) -> Iterator[RowFinding]
         category: pole (thin)
         a: pole
 
-    One finding for each segment. In line are pieces at least twice as long as broad, of one direction, each with its
-    middle on the other's axis, no farther apart than one and a half times the shorter. A piece between two others
-    counts: a line hidden in one place has two pieces, one drawn dashed or lost in scaling has more. Crowds are left
-    alone.
+    You get one finding for each segment. Pieces are in line if they are at least twice as long as broad, point in one
+    direction, have their middles on each other's axes, and are no farther apart than one and a half times the shorter
+    one. A piece between two others counts: a line that is hidden in one place has two pieces, while a line drawn dashed
+    or lost in scaling has more. The rule ignores crowds.
 
-    Why: poles, wires and vessels are judged by whether they connect; pieces of them teach a model to interrupt them.
+    Why: poles, wires and vessels are judged by whether they connect. Pieces teach a model to interrupt them.
 
     Remedy: draw the line through, or scale masks of thin categories so that they stay connected.
 
-    Options: min_between, pieces that must lie between two others.
-    Defaults: poles in CamVid, shrunken by nearest neighbour: 15 of 40 images, all of them with dashes where the pole is
-    two pixels wide or less; none in CamSeq01, the same scenes at full size. Lane markings, declared thin, would be
-    found in 7 of its 16 images: dashes that are meant. An info therefore.
+    Options: `min_between`: pieces that must lie between two others.
+    Defaults: CamVid, shrunken by nearest neighbour, has such poles in 15 of 40 images, all with dashes where the pole
+    is two pixels wide or less. CamSeq01, the same scenes at full size, has none. Lane markings, if declared thin, would
+    be found in 7 of its 16 images: these dashes are correct. The severity is therefore info.
     """
     for segment, pieces, between, gap, x, y, width, height in tables.dashes.lines(
         "segment", "pieces", "between", "gap", "x", "y", "width", "height"

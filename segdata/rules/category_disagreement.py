@@ -1,4 +1,4 @@
-"""SEG403 category-disagreement: an annotator calls a segment otherwise than the others."""
+"""SEG403 category-disagreement: an annotator gives a segment another category than the others."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from segdata.rules.shared import disputes_of_kind
 
 @rule("SEG403", "category-disagreement", severity="warning", needs=("agreement",))
 def category_disagreement(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[RowFinding]:
-    """A segment that most of the other annotators give another category.
+    """Most of the other annotators give this segment another category.
 
     Example:
         anna     ben      carl
@@ -19,14 +19,17 @@ def category_disagreement(tables: Tables, *, min_pixels: int = 16, min_share: fl
 
         ben calls b what 2 of 2 others call a
 
-    Segments belong together where their IoU is above 0.5. More than half of the others who annotated the image call it
-    by one other name; with a reference (gold) it decides alone. What two annotators call differently is told once. Of
-    stuff, and in semantic data, it is a region that most of the others give one category and this one another.
+    Segments match if their IoU is above 0.5. More than half of the others who annotated the image give it one other
+    category. A reference (gold) decides alone. If two annotators disagree, you get one finding. For stuff, and in
+    semantic data, the finding is a region to which most of the others give one category and this annotator another.
 
-    Why: the same thing under two names teaches a model neither.
-    Remedy: correct the category; where it happens often the definitions are not clear (SEG408).
-    Options: min_pixels, segments this large are told. min_share, of a region: the least share under another category.
-    Defaults: as those of SEG401.
+    Why: one thing under two names teaches a model neither.
+
+    Remedy: correct the category. If this happens often, the definitions are not clear (SEG408).
+
+    Options: `min_pixels`: the smallest segment that is flagged. `min_share`: for a region, the least share under
+    another category.
+    Defaults: as in SEG401.
     """
     for each in disputes_of_kind(tables, "category", min_pixels, min_share):
         if each.share == each.share:

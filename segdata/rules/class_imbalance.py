@@ -16,7 +16,7 @@ from segdata.core.table import Flags, Table
 def class_imbalance(
     tables: Tables, *, max_ratio: float = 100.0, max_pixel_ratio: float = 10_000.0, min_effective: float = 0.2
 ) -> Iterator[RowFinding]:
-    """Categories of very unequal size, by pixels, segments, and images.
+    """Categories have very unequal sizes, by pixels, segments or images.
 
     Flagged (max_pixel_ratio=10.0):
         aaaaaaaaaaaaaab
@@ -31,27 +31,27 @@ def class_imbalance(
     Fine (max_pixel_ratio=10.0):
         aaaaaabbbbbbbbb
 
-    One finding for each of the three measures beyond a limit; where the configuration says `by: COLUMN`, also for each
-    stratum of that column. The effective number of categories is the exponential of the entropy of their shares: 5
-    categories of equal size count as 5, and as hardly more than 1 if one of them is everything (Hill, 1973, Ecology
-    54(2), 427-432, order 1). Void is left out, crowds are no segments, and a single category has nobody to be compared
-    with. The finding names the categories that are rarer than the limit allows and proposes weights for the loss,
-    inverse square roots of the counts with a mean of 1 (Mahajan and others, 2018, ECCV, 181-196); `segdata info
-    --format json` has those of all categories.
+    You get one finding for each of the three measures beyond a limit and, with `by: COLUMN` in the configuration, also
+    for each stratum of that column. The effective number of categories is the exponential of the entropy of their
+    shares: 5 categories of equal size count as 5, and as hardly more than 1 if one of them has everything (Hill, 1973,
+    Ecology 54(2), 427-432, order 1). Void is left out, crowds are not counted as segments, and a single category is not
+    judged. The finding names the categories that are rarer than the limit allows and proposes weights for the loss,
+    inverse square roots of the counts with a mean of 1 (Mahajan and others, 2018, ECCV, 181-196). `segdata info
+    --format json` has the weights of all categories.
 
-    Why: a model gains more by never predicting a rare category than by learning it, and overall accuracy does not
-    show that.
+    Why: a model gains more from never predicting a rare category than from learning it, and overall accuracy hides
+    that.
 
-    Remedy: collect or sample more of the rare categories, weight the loss, merge categories that need not be told
+    Remedy: collect or sample more of the rare categories, weight the loss, merge categories that you need not tell
     apart, and report metrics by category.
 
-    Options: max_ratio, the largest category over the smallest, by segments and by images. max_pixel_ratio, by pixels,
-    where a bus is larger than a ball by nature. min_effective, the least effective number as a share of the
-    categories in use.
+    Options: `max_ratio`: the largest category over the smallest, by segments and by images. `max_pixel_ratio`: the same
+    by pixels, where a bus is larger than a ball by nature. `min_effective`: the least effective number as a share of
+    the categories in use.
     Defaults: 100 is where long-tailed benchmarks begin (Cui and others, 2019, CVPR, 9268-9277: 10 to 200); 10 000 in
-    pixels is as much again for size. By segments and images COCO's subset of 50 images has 96 and 26 to 1, CamVid (40
-    images, 11 categories) 2 to 1, TACO's long tail 667 and 310. By pixels 11 of 15 public sets exceed 100, three
-    10 000. The least effective share among those that people annotated is 0.25.
+    pixels allows as much again for size. By segments and images COCO's subset of 50 images has 96 and 26 to 1, CamVid
+    (40 images, 11 categories) 2 to 1, TACO's long tail 667 and 310. By pixels 11 of 15 public sets exceed 100, three 10
+    000. The least effective share among those that people annotated is 0.25.
     """
     limits = {"pixels": max_pixel_ratio, "segments": max_ratio, "images": max_ratio}
     segments, by = is_example(tables), tables.profile.by

@@ -1,4 +1,4 @@
-"""SEG113 coarse-outline: polygons of too few points."""
+"""SEG113 coarse-outline: a polygon has too few points."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ _RATHER_SMALL = 4  # companions may be this many times smaller than what is judg
 def coarse_outline(
     tables: Tables, *, max_vertices: int = 6, min_pixels: int = 1000, min_ratio: float = 2.0
 ) -> Iterator[RowFinding]:
-    """A polygon of few points, where its category is drawn with many.
+    """A polygon has few points, where others of its category have many.
 
     Flagged (min_pixels=50):
         ..............................
@@ -42,7 +42,7 @@ def coarse_outline(
         a: leaf (polygon 3 7 6 2 12 3 12 10 6 12)
         b, c, d, e, f: leaf (polygon 20 3 22 3 24 4 26 6 26 8 24 10 22 11 20 11 18 10 16 8 16 6 18 4)
 
-    Fine, the others are drawn like it (min_pixels=50):
+    Fine, the others have as few points (min_pixels=50):
         ..............................
         ..............................
         ..............................
@@ -99,24 +99,25 @@ def coarse_outline(
         a: leaf (polygon 3 5 9 2 12 9 6 12)
         b, c, d, e, f: leaf (polygon 20 3 22 3 24 4 26 6 26 8 24 10 22 11 20 11 18 10 16 8 16 6 18 4)
 
-    One finding for each segment whose polygons have together at most max_vertices points, where nine in ten of at least
-    five others of its category have min_ratio times as many. Left alone are
-    categories of which more are drawn with few, parallelograms and narrow strips, since books, screens and sticks need
-    no more than four points, what the frame cuts off, crowds, void, and what was drawn as a mask.
+    You get one finding for each segment whose polygons have at most max_vertices points together, where nine in ten of
+    at least five others of its category have min_ratio times as many. The rule ignores categories of which more are
+    drawn with few points, parallelograms and narrow strips (books, screens and sticks need no more than four points),
+    segments that the frame cuts off, crowds, void, and segments drawn as masks.
 
-    Why: a round shape drawn with six points loses 17 % of its area, one drawn with four 36 % (the polygon in a circle).
-    Boundaries learnt from it are wrong by as much.
+    Why: a round shape drawn with six points loses 17 % of its area, one drawn with four points 36 % (the polygon in a
+    circle). A model learns boundaries that are wrong by as much.
 
     Remedy: draw it again, with a point wherever the outline turns.
 
-    Options: max_vertices, more are enough. min_pixels, smaller segments need no more, and those four times smaller are
-    not compared with. min_ratio, how many times as many the others have.
-    Defaults: of TACO's 4079 polygons of 1000 px or more 5 are flagged, two plastic bottles, a glass bottle, a can
-    and a film of three to six points, whose categories have medians of 22 to 31; its images are not part of it, and by
-    the outlines alone four of them are coarse, the can may be a box. None of COCO's (228 polygons in 50 images),
-    GBM40's (220), kudzu's (146) and crops' (132). Without the exceptions for strips, parallelograms and the frame there
-    were 16 in TACO, of which about half are sheets and sticks, and an oven in COCO. With 10 points, 500 px and a ratio
-    of 1.5 there are 8 where there are images: 6 are coarse, a straight glass and a small person are not. An info.
+    Options: `max_vertices`: more points are enough. `min_pixels`: smaller segments need no more points, and segments
+    four times smaller are not compared with. `min_ratio`: how many times as many points the others have.
+    Defaults: 5 of TACO's 4079 polygons of 1000 px or more are flagged: two plastic bottles, a glass bottle, a can and a
+    film of three to six points, whose categories have medians of 22 to 31. Its images are not part of it; by the
+    outlines alone four of them are coarse, and the can may be a box. None of COCO's (228 polygons in 50 images),
+    GBM40's (220), kudzu's (146) and crops' (132) is flagged. Without the exceptions for strips, parallelograms and the
+    frame, TACO had 16, of which about half are sheets and sticks, and COCO an oven. With 10 points, 500 px and a ratio
+    of 1.5 there are 8 where images exist: 6 are coarse, a straight glass and a small person are not. The severity is
+    therefore info.
     """
     outlines, segments = tables.outlines, tables.segments
     row = outlines["segment"]

@@ -1,4 +1,4 @@
-"""SEG305 conflicting-duplicates: one image, labelled in two ways."""
+"""SEG305 conflicting-duplicates: one image is labelled in two ways."""
 
 from collections.abc import Iterator
 
@@ -15,24 +15,23 @@ _NAMED = 3  # categories that a finding names
 def conflicting_duplicates(
     tables: Tables, *, min_iou: float = 0.8, min_pixels: int = 50, max_bits: int = 16
 ) -> Iterator[RowFinding]:
-    """The same image twice, with different masks.
+    """The same image occurs twice, with different masks.
 
     Example:
         a.jpg and b.jpg are the same file; the cars of b.jpg were drawn smaller: IoU 0.71
 
-    One finding for each annotation of an image that an earlier one repeats, by the same annotator, where a category's
-    pixels differ. Where the files are not the same bytes, but look the same as in SEG304, it is a warning, and frames
-    of one sequence are left alone, for there things move. Compared are the pixels of categories, not which instance
-    they belong to. Crowds and void are left out, and images of different sizes.
+    You get one finding for each annotation whose image repeats an earlier one, by the same annotator, where the pixels
+    of a category differ. If the files are not byte-identical but look the same as in SEG304, the finding is a warning;
+    frames of one sequence are then ignored, since things move there. The rule compares the pixels of categories, not
+    the instances. It leaves out crowds, void, and images of different sizes.
 
-    Why: a model that sees one image with two truths learns neither; the difference is also what your labels' noise
-    looks like.
+    Why: a model that sees one image with two truths learns neither. The difference also shows the noise in your labels.
 
-    Remedy: keep the better one of the two; delete the other image, or give both the same masks.
+    Remedy: keep the better of the two; delete the other image, or give both the same masks.
 
-    Options: min_iou, of a category's pixels in both. min_pixels that differ. max_bits, as in SEG304.
-    Defaults: none in 29 datasets; of 751 images in 16 of them one is there twice in its dataset, with the same masks.
-    A square moved by one pixel has an IoU of 0.95 at 40 px, of 0.82 at 10 px: 0.8 leaves that alone.
+    Options: `min_iou`: of a category's pixels in both. `min_pixels`: pixels that must differ. `max_bits`: as in SEG304.
+    Defaults: 29 datasets have none; of 751 images in 16 of them one occurs twice in its dataset, with the same masks. A
+    square moved by one pixel has an IoU of 0.95 at 40 px and of 0.82 at 10 px: 0.8 does not flag that.
     """
     images, alike, twins = tables.images, tables.alike, tables.twins
     union = twins["area"] + twins["other_area"] - twins["shared"]

@@ -1,4 +1,4 @@
-"""SEG308 count-outlier: an image with far more or fewer segments of a category than others have."""
+"""SEG308 count-outlier: an image has far more or fewer segments of a category than others."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from segdata.core.strata import CategoryTally, example_segments, joint_codes, si
 def count_outlier(
     tables: Tables, *, rate: float = 0.05, min_ratio: float = 4.0, min_more: int = 10, min_images: int = 10
 ) -> Iterator[RowFinding]:
-    """An image with far more, or far fewer, segments of a category than other images that have it.
+    """An image has far more, or far fewer, segments of a category than other images that have it.
 
     Flagged (min_images=3, min_more=4, min_ratio=3.0, rate=0.9):
         a.b....
@@ -54,24 +54,24 @@ def count_outlier(
 
         a, b, c, d, e, f: car
 
-    Judged are logarithms of the counts, among images of about the same size, by a robust z-score: the distance from the
-    category's median in units of the median absolute deviation on that side (times 1.4826), or of what independent
-    things would scatter by (Poisson: one over the square root of the median) where that is more. The limit grows with
-    the number of images, as the largest of n normal values does (Davies and Gather, 1993, JASA 88, 782-792). Images
-    without the category do not count (see missing-companion), nor do crowds, void, stuff, and images with a crowd of
-    the category.
+    The rule judges logarithms of the counts, among images of about the same size, by a robust z-score: the distance
+    from the category's median in units of the median absolute deviation on that side (times 1.4826), or of the scatter
+    of independent things (Poisson: one over the square root of the median) if that is larger. The limit grows with the
+    number of images, as the largest of n normal values does (Davies and Gather, 1993, JASA 88, 782-792). Images without
+    the category do not count (see missing-companion), nor do crowds, void, stuff, and images with a crowd of the
+    category.
 
-    Why: an image with forty where others have four was often drawn in crumbs; one with two where others have fifty
-    was often not finished.
+    Why: an image with forty where others have four was often drawn in crumbs. One with two where others have fifty was
+    often not finished.
 
     Remedy: look at it; finish, merge or redraw.
 
-    Options: rate, the chance that a category without outliers, of normal logarithms, has a finding. min_ratio, how
-    many times more or fewer than the median it must be besides, and min_more, by how many segments. min_images,
-    categories in fewer are left alone.
-    Defaults: 0.05 is the usual level; a factor of 4 and 10 segments were set on 24 public datasets, of which TACO alone
-    has findings: 3 in 1500 images (51 pieces of litter, 51 and 26 of broken glass, where others have 1 and 2), 2 of 715
-    in June 2019. A heap of shards may be right: hence an info.
+    Options: `rate`: the chance that a category without outliers, of normal logarithms, has a finding. `min_ratio`: how
+    many times more or fewer than the median it must also be. `min_more`: by how many segments. `min_images`: categories
+    in fewer images are ignored.
+    Defaults: 0.05 is the usual level. A factor of 4 and 10 segments were set on 24 public datasets, of which only TACO
+    has findings: 3 in 1500 images (51 pieces of litter, 51 and 26 of broken glass, where others have 1 and 2), and 2 of
+    715 in June 2019. A heap of shards may be right: hence an info.
     """
     things = [each.id for each in tables.profile.taxonomy.categories if each.kind == "thing"]
     segments = example_segments(tables)

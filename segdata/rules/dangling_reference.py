@@ -1,4 +1,4 @@
-"""SEG007 dangling-reference: an annotation of an unknown image or category."""
+"""SEG007 dangling-reference: an annotation refers to an unknown image or category."""
 
 from collections.abc import Iterator
 
@@ -9,16 +9,16 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG007", "dangling-reference", severity="error", needs=())
 def dangling_reference(tables: Tables) -> Iterator[RowFinding]:
-    """An annotation that refers to an image or category that the file does not list.
+    """An annotation refers to an image or category that the file does not list.
 
     Example:
         /annotations/9/image_id is 500: no image has that id
         /annotations/10/image_id is "7": there is 7, a number
 
-    Left alone: images and categories that nothing refers to (SEG312, SEG204).
+    Not flagged: images and categories that nothing refers to (SEG312, SEG204).
 
-    Why: loaders drop it without a word, or stop with a KeyError. It is usually the trace of a merge or of a filter
-    that took only one side.
+    Why: loaders drop the annotation silently, or stop with a KeyError. It is usually the trace of a merge, or of a
+    filter that handled only one side.
 
     Remedy: add the missing entry, or delete the annotation.
     """

@@ -1,4 +1,4 @@
-"""SEG411 different-size: one image with two sizes."""
+"""SEG411 different-size: one image has two sizes."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,13 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG411", "different-size", severity="error", needs=("agreement",))
 def different_size(tables: Tables) -> Iterator[RowFinding]:
-    """One image with two sizes.
+    """One image has two sizes.
 
     Example:
         640 x 480 px here, 1280 x 960 px in the first dataset that has it; not compared
 
-    Why: pixels of different grids cannot be compared; somebody annotated a resized copy.
-    Remedy: scale the labels back to the size of the original image, or annotate that.
+    Why: you cannot compare pixels of different grids. Somebody annotated a resized copy.
+
+    Remedy: scale the labels back to the size of the original image, or annotate the original.
     """
     yield from reader_findings(tables, "SEG411")

@@ -1,4 +1,4 @@
-"""SEG412 different-taxonomy: categories that not all datasets have, or that they call differently."""
+"""SEG412 different-taxonomy: datasets have different categories, or other names for them."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,13 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG412", "different-taxonomy", severity="warning", needs=("agreement",))
 def different_taxonomy(tables: Tables) -> Iterator[RowFinding]:
-    """Categories that not all datasets have, or that they call differently.
+    """Not all datasets have these categories, or they name them differently.
 
     Example:
         no category van: its annotators were not asked for them, and what others drew there is left out
 
-    Why: what an annotator was not asked for is no miss; what is called otherwise is no confusion.
-    Remedy: agree on one taxonomy; `--taxonomy-map FILE` says which names stand for which.
+    Why: a category that an annotator was not asked for is no miss, and another name is no confusion.
+
+    Remedy: agree on one taxonomy; `--taxonomy-map FILE` maps the names.
     """
     yield from reader_findings(tables, "SEG412")

@@ -1,4 +1,4 @@
-"""SEG103 duplicate-instance-id: one id for two segments of an annotation."""
+"""SEG103 duplicate-instance-id: two segments of an annotation share one id."""
 
 from collections.abc import Iterator
 
@@ -12,33 +12,33 @@ from segdata.rules.shared import has_defect
 
 @rule("SEG103", "duplicate-instance-id", severity="error", needs=(), tasks=("instance", "panoptic"))
 def duplicate_instance_id(tables: Tables) -> Iterator[RowFinding]:
-    """One instance id on two segments, or on two categories, of one annotation.
+    """One instance id is on two segments, or on two categories, of one annotation.
 
-    Flagged, of one category:
+    Flagged, in one category:
         aaa.bbb
         aaa.bbb
 
         a, b: car (id 7)
 
-    Flagged, of two categories:
+    Flagged, in two categories:
         aaa.bbb
         aaa.bbb
 
         a: car (id 7)
         b: person (id 7)
 
-    Fine, ids differ:
+    Fine, the ids differ:
         aaa.bbb
         aaa.bbb
 
         a: car (id 7)
         b: car (id 8)
 
-    The same id twice in an annotation file is SEG008 and not reported again.
+    SEG008 reports an id that occurs twice in an annotation file; this rule does not repeat it.
 
-    Why: instances are told apart by their id alone; two under one id become one object on conversion.
+    Why: only the id tells instances apart. Two under one id become one object on conversion.
 
-    Remedy: number the segments of each annotation anew.
+    Remedy: renumber the segments of each annotation.
     """
     segments = tables.segments
     named = segments.beside(id=_ids(segments))

@@ -1,4 +1,4 @@
-"""SEG104 duplicate-segment: two segments that cover the same pixels."""
+"""SEG104 duplicate-segment: two segments cover the same pixels."""
 
 from collections.abc import Iterator
 
@@ -10,9 +10,9 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG104", "duplicate-segment", severity="warning", needs=("pairs",), fix="safe")
 def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: float = 0.8) -> Iterator[RowFinding]:
-    """Two segments of one annotation that cover the same pixels.
+    """Two segments of one annotation cover the same pixels.
 
-    Flagged, of one category:
+    Flagged, in one category:
         .xxxxxx.
         .xxxxxa.
 
@@ -26,7 +26,7 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
         x = a + b
         a, b: car
 
-    Flagged, of two categories:
+    Flagged, in two categories:
         .xxxxxx.
         .xxxxaa.
 
@@ -34,15 +34,15 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
         a: car
         b: truck
 
-    Within a category the intersection over union counts from 0.9, across categories from 0.8: which one is right?
-    Of several identical ones each is paired with the first. Crowds are left alone.
+    Within a category an intersection over union of 0.9 or more counts, across categories 0.8 or more: which one is
+    right? Of several identical segments each is paired with the first. The rule ignores crowds.
 
-    Why: a duplicate counts its object twice in training and evaluation; under two categories it teaches that both
-    are right.
+    Why: a duplicate counts its object twice in training and evaluation. Under two categories it teaches that both are
+    right.
 
-    Remedy: delete one; of two identical ones of the same category it does not matter which.
+    Remedy: delete one. If both are identical and of the same category, delete either.
 
-    Options: min_iou, within a category. min_iou_across, across categories.
+    Options: `min_iou`: within a category. `min_iou_across`: across categories.
     Defaults: of 300 pairs that overlap in COCO (50 images) 1 is flagged, a bowl that is also a cup; of TACO's 712 two,
     lids on their containers; of 348 pairs of nuclei (GBM40) none.
     """

@@ -1,4 +1,4 @@
-"""SEG105 empty-segment: a segment without pixels."""
+"""SEG105 empty-segment: a segment has no pixels."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG105", "empty-segment", severity="error", needs=(), fix="safe")
 def empty_segment(tables: Tables) -> Iterator[RowFinding]:
-    """A segment without pixels.
+    """A segment has no pixels.
 
     Flagged, nothing drawn:
         aa...
@@ -18,7 +18,7 @@ def empty_segment(tables: Tables) -> Iterator[RowFinding]:
 
         b: car (empty)
 
-    Flagged, a polygon beside every pixel's centre:
+    Flagged, the polygon misses every pixel's centre:
         aa.....
         aa.....
 

@@ -1,4 +1,4 @@
-"""SEG012 exif-rotated: an image that viewers turn and its mask does not follow."""
+"""SEG012 exif-rotated: viewers turn an image, and its mask does not follow."""
 
 from collections.abc import Iterator
 
@@ -9,16 +9,16 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG012", "exif-rotated", severity="warning", needs=())
 def exif_rotated(tables: Tables) -> Iterator[RowFinding]:
-    """An image whose EXIF orientation viewers apply but the mask does not, or the reverse.
+    """Viewers apply the EXIF orientation of an image but not of its mask, or the reverse.
 
     Example:
         EXIF orientation 6: viewers turn the image, the mask 640x480 is not turned
 
-    Left alone: images without orientation, or with orientation 1.
+    Not flagged: images without orientation, or with orientation 1.
 
-    Why: annotation tools and training loaders disagree on whether to turn it, so the labels lie on their side for
-    one of them.
+    Why: annotation tools and training loaders disagree on whether to turn the image, so for one of them the labels lie
+    on their side.
 
-    Remedy: rotate the pixels, write orientation 1, and compare the mask with the picture by eye (`segdata show`).
+    Remedy: rotate the pixels, write orientation 1, and compare the mask with the image by eye (`segdata show`).
     """
     yield from reader_findings(tables, "SEG012")

@@ -9,7 +9,7 @@ from segdata.rules.shared import disputes_of_kind
 
 @rule("SEG402", "extra-object", severity="warning", needs=("agreement",))
 def extra_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[RowFinding]:
-    """A segment that only this annotator drew, and most of the others did not.
+    """An annotator drew a segment that most of the others did not draw.
 
     Example:
         anna     ben      carl
@@ -18,16 +18,19 @@ def extra_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5
 
         ben has an a of 6 px where 0 of 2 others have one
 
-    Segments belong together where their IoU is above 0.5. Fewer than half of the others who annotated the image have
-    the segment; with a reference (gold) it decides alone. Of two annotators nobody can tell which is right: see
-    SEG401. Of stuff, and in semantic data, it is a region that most of the others give no category.
+    Segments match if their IoU is above 0.5. Fewer than half of the others who annotated the image have the segment. A
+    reference (gold) decides alone. With two annotators nobody can tell which is right: see SEG401. For stuff, and in
+    semantic data, the finding is a region to which most of the others give no category.
 
-    Left alone: what lies in void or in a crowd of the others, and categories that they were not asked for.
+    Not flagged: segments within void or a crowd of the others, and categories that the others were not asked for.
 
-    Why: what is not there is learnt as a segment.
-    Remedy: look at the image; delete the segment, or have it settled what the guideline wants.
-    Options: min_pixels, segments this large are told. min_share, of a region: the least share that nobody else has.
-    Defaults: as those of SEG401.
+    Why: a model learns something that is not there as a segment.
+
+    Remedy: look at the image; delete the segment, or clarify what the guideline wants.
+
+    Options: `min_pixels`: the smallest segment that is flagged. `min_share`: for a region, the least share that nobody
+    else has.
+    Defaults: as in SEG401.
     """
     for each in disputes_of_kind(tables, "extra", min_pixels, min_share):
         share = f"{each.share:.0%} of " if each.share == each.share else ""

@@ -1,4 +1,4 @@
-"""SEG018 filled-hole: a ring inside another, whose hole the raster fills."""
+"""SEG018 filled-hole: a ring lies inside another, whose hole the raster fills."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG018", "filled-hole", severity="warning", needs=("outlines",), fix="unsafe")
 def filled_hole(tables: Tables, *, min_pixels: int = 1) -> Iterator[RowFinding]:
-    """A ring wholly inside another of the same segment: the union of both fills it.
+    """A ring lies wholly inside another of the same segment, and their union fills the hole.
 
     Flagged:
         ........
@@ -32,12 +32,12 @@ def filled_hole(tables: Tables, *, min_pixels: int = 1) -> Iterator[RowFinding]:
 
         a: window (polygon 0 0 3 0 3 6 0 6 | 5 2 8 2 8 4 5 4)
 
-    Why: COCO's polygons cannot say *hole*. Whoever draws a ring within a ring probably means one, and the pixels say
-    the opposite.
+    Why: COCO's polygons cannot express a *hole*. A ring within a ring probably means one, and the pixels show the
+    opposite.
 
-    Remedy: store the segment as RLE, which can hold a hole; delete the inner ring where it is a leftover.
+    Remedy: store the segment as RLE, which can hold a hole. Delete the inner ring if it is a leftover.
 
-    Options: min_pixels, inner rings of fewer pixels in all are kept.
+    Options: `min_pixels`: inner rings of fewer pixels in total are not flagged.
     Defaults: any ring counts. None of 152 multi-part polygons of COCO (50 images) and TACO holds another.
     """
     yield from reader_findings(tables, "SEG018")

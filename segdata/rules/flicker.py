@@ -1,4 +1,4 @@
-"""SEG357 flicker: pixels that change their category for one frame."""
+"""SEG357 flicker: pixels change their category for one frame."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ _BY = ("segment", "category_id")
 def flicker(
     tables: Tables, *, min_pixels: int = 100, min_share: float = 0.01, min_fill: float = 0.4, min_change: float = 0.5
 ) -> Iterator[RowFinding]:
-    """Pixels of one category in the frames before and after that are another one in between.
+    """Pixels have one category in the frames before and after, and another one in between.
 
     Flagged (min_pixels=1, min_fill=0.1):
         aaaaaaaaaa
@@ -50,7 +50,7 @@ def flicker(
         a: tree
         b: fence
 
-    Fine, it passes by (min_pixels=1, min_fill=0.01):
+    Fine, something passes by (min_pixels=1, min_fill=0.01):
         bbbbbaaaaaaaaaa
         bbbbbaaaaaaaaaa
         bbbbbaaaaaaaaaa
@@ -74,22 +74,24 @@ def flicker(
         a: road
         b: car
 
-    One finding for each frame and pair of categories, without track ids. What moves through changes pixels to and fro,
-    too: so the category that they had must be the poorer by them in this frame, the one that they get the richer, and
-    they must be a good part of the patch that they form. Two pixels at the border of what flickers do not count, since
-    outlines tremble; void is left alone, and so are tracks that change their category (SEG351).
+    You get one finding for each frame and pair of categories; track ids do not matter. Things that move through also
+    change pixels back and forth. Therefore the category that the pixels had must lose them in this frame, the one that
+    they get must gain them, and they must be a good part of the patch that they form. Two pixels at the border of the
+    flickering area do not count, since outlines tremble. The rule ignores void and tracks that change their category
+    (SEG351).
 
-    Why: what the camera sees does not change its category for a thirtieth of a second. A model cannot learn both, and a
+    Why: what the camera sees does not change its category for a thirtieth of a second. A model cannot learn both, and
     video segmentation is measured by how steady it is.
 
     Remedy: give the pixels the category that they have before and after.
 
-    Options: min_pixels, and min_share of the category's pixels before or after: less is kept. min_fill, the least share
-    of the patch. min_change, the least share of the pixels that one category loses and the other gains in all.
-    Defaults: CamSeq01 (16 frames) has 2, both real: a piece of a tree is called building
-    for one frame (1.9 % and 4.1 % of all tree). A lane arrow that drives out of view fills a third of its patch and
-    loses 1.2 % of the road; a car that passes takes up to 23 % of a wall, of which it is no good part. The videos of
-    DAVIS and the sample's clean films have none.
+    Options: `min_pixels`: fewer pixels are not flagged. `min_share`: the same, as a share of the category's pixels
+    before or after. `min_fill`: the least share of the patch. `min_change`: the least share of the pixels that one
+    category loses and the other gains in total.
+    Defaults: CamSeq01 (16 frames) has 2, both real: a piece of a tree is labelled building for one frame (1.9 % and 4.1
+    % of all tree). A lane arrow that drives out of view fills a third of its patch and loses 1.2 % of the road; a
+    passing car takes up to 23 % of a wall, but is no good part of the patch. The videos of DAVIS and the sample's clean
+    films have none.
     """
     found = tables.flickers
     found = found.take((found["area"] >= min_fill * found["part"]) & ~_renamed(tables)[found["segment"]])

@@ -1,4 +1,4 @@
-"""SEG117 frame-filling-thing: a thing as large as its image."""
+"""SEG117 frame-filling-thing: a thing is as large as its image."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG117", "frame-filling-thing", severity="warning", needs=(), tasks=("instance", "panoptic"))
 def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Iterator[RowFinding]:
-    """A thing that covers almost the whole frame.
+    """A thing covers almost the whole frame.
 
     Flagged:
         aaaaaaaaaaaaaaaaaaaa
@@ -33,18 +33,18 @@ def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Iterator[
         category: sky (stuff)
         a: sky
 
-    One finding for each segment. Crowds, stuff and void are left alone, and categories of which at least five images
-    and more than one in ten are filled: those are pictures taken from close by.
+    You get one finding for each segment. The rule ignores crowds, stuff and void, and categories in which at least five
+    images and more than one in ten are filled: those are close-ups.
 
-    Why: mostly it is a mask that was inverted, or the background given an object's category; a model learns from it
-    that everything is one thing.
+    Why: mostly the mask was inverted, or the background has an object's category. A model learns from it that
+    everything is one thing.
 
     Remedy: look at it; draw the thing, or give the background its own category.
 
-    Options: max_share, the largest share of the image's pixels.
+    Options: `max_share`: the largest share of the image's pixels.
     Defaults: the largest thing covers 85 % of its image in COCO (50 images, a dining table), 91 % in TACO (1500 images,
-    a carton), 55 % in LabelMe's examples. Flagged are two slices of a test file of 16 x 16 px (highdicom), of which a
-    thing covers 256 and 255.
+    a carton), 55 % in LabelMe's examples. Two slices of a test file of 16 x 16 px (highdicom) are flagged, of which a
+    thing covers 256 and 255 px.
     """
     segments, images = tables.segments, tables.images
     taxonomy = tables.profile.taxonomy

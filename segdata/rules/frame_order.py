@@ -1,4 +1,4 @@
-"""SEG356 frame-order: frames that are missing, there twice, or misnumbered."""
+"""SEG356 frame-order: frames are missing, repeated, or misnumbered."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ _NAMED = 8  # numbers in a message
 def frame_order(
     tables: Tables, *, min_regular: float = 0.9, min_frames: int = 6, max_still: float = 0.1
 ) -> Iterator[RowFinding]:
-    """Frames of a video that are missing, there twice, or misnumbered.
+    """Frames of a video are missing, repeated, or misnumbered.
 
     Flagged, frame 4 is missing:
         a...
@@ -46,7 +46,7 @@ def frame_order(
 
         sequence: video
 
-    Fine, each fifth frame is there:
+    Fine, it has every fifth frame:
         a...
         frame: 0
 
@@ -67,21 +67,22 @@ def frame_order(
 
         sequence: video
 
-    One finding for each place where frames are missing, at the frame after them, with their numbers: where nearly all
-    numbers of a sequence go up in equal steps, and one step is a multiple of that. One for each frame that has no
-    number while others have, the number of another image, a timestamp before that of the frame before it, or an image
-    file that is the frame before once more, byte by byte. Where there are no image files, a frame whose masks are those
-    of the one before, pixel by pixel, is a warning, if that is rare in its sequence.
+    You get one finding for each place where frames are missing, at the frame after them, with their numbers. For that,
+    nearly all numbers of a sequence must go up in equal steps, and one step must be a multiple of that. You also get
+    one finding for each frame that has no number while others have one, has the number of another image, has a
+    timestamp before that of the previous frame, or has an image file that repeats the previous frame byte by byte.
+    Where there are no image files, a frame whose masks repeat those of the previous frame pixel by pixel is a warning,
+    if that is rare in its sequence.
 
-    Why: motion doubles where a frame is missing and stops where one is repeated; tracks that bridge it are measured
-    wrong, and masks that were numbered by position belong to other images from there on.
+    Why: motion doubles where a frame is missing and stops where one is repeated. Tracks across it are measured wrong,
+    and masks that were numbered by position belong to other images from there on.
 
-    Remedy: take the frames out of the recording again, and number them as they were recorded.
+    Remedy: extract the frames from the recording again, and number them as they were recorded.
 
-    Options: min_regular, the least share of steps that are equal (one may always differ), and min_frames, the least
-    number of frames, for missing ones to be told. max_still, the largest share of frames that repeat masks.
-    Defaults: the 8 videos of DAVIS, of two results on it and CamSeq01 have neither holes in their numbers nor repeated
-    frames or masks; one hole among six frames is told, several are taken for a choice of frames.
+    Options: `min_regular`: the least share of equal steps (one may always differ) at which missing frames are reported.
+    `min_frames`: the least number of frames for that. `max_still`: the largest share of frames that repeat masks.
+    Defaults: the 8 videos of DAVIS, of two results on it and CamSeq01 have neither gaps in their numbers nor repeated
+    frames or masks. One gap among six frames is reported; several are taken as a selection of frames.
     """
     images = tables.images
     number, known = frame_numbers(images)

@@ -1,4 +1,4 @@
-"""SEG101 gap: pixels that nobody labelled, where everything must be."""
+"""SEG101 gap: pixels are unlabelled where coverage is exhaustive."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from segdata.rules.shared import SUM_COLUMNS, leaves_background_unlabelled, requ
 def gap(
     tables: Tables, *, min_pixels: int = 1, background_share: float = 0.25, background_annotations: int = 5
 ) -> Iterator[RowFinding]:
-    """Unlabelled pixels where coverage is exhaustive.
+    """Pixels are unlabelled where coverage is exhaustive.
 
-    Flagged, declared:
+    Flagged, exhaustive coverage is declared:
         aaabbb
         aaa.bb
         coverage: exhaustive
 
-    Flagged, as the format's habit a warning:
+    Flagged as a warning, the format's habit is exhaustive:
         aaabbb
         aaa.bb
         coverage: exhaustive (habit)
@@ -38,22 +38,22 @@ def gap(
         aaabbb
         aaa.bb
 
-    One finding for each annotation, an error where the dataset declares that every pixel is labelled, a warning where
+    You get one finding for each annotation: an error if the dataset declares that every pixel is labelled, a warning if
     that is only the format's habit. Pixels outside the region of interest do not count; void is a label. Pixels whose
     label the reader could not make out (SEG007, SEG009, SEG010, SEG014) are not reported again.
 
-    Where nobody declared the coverage and nearly all annotations leave much of their image unlabelled, as masks of
-    objects on a background do, that is one info for the dataset: such pixels are background, not forgotten.
+    If nobody declared the coverage and nearly all annotations leave much of their image unlabelled, like masks of
+    objects on a background, you get one info for the dataset: such pixels are background, not forgotten.
 
     Why: whether such a pixel is background, forgotten, or unclear decides what a model learns there, and every loader
     guesses anew.
 
-    Remedy: label them, give each the category of its neighbours, or mark them void. Where gaps are meant, declare
+    Remedy: label them, give each the category of its neighbours, or mark them void. If gaps are intended, declare
     `coverage: sparse`.
 
-    Options: min_pixels, annotations with fewer unlabelled pixels in all are kept. background_share and
-    background_annotations: from so many annotations on, of which nine in ten leave more than this share of their image
-    unlabelled, it is background.
+    Options: `min_pixels`: annotations with fewer unlabelled pixels in total are not flagged. `background_share` and
+    `background_annotations`: unlabelled pixels count as background if there are so many annotations and nine in ten
+    leave more than this share of their image unlabelled.
     Defaults: any pixel counts. CamVid and CamSeq01 (56 masks) have none; COCO's panoptic sample has 2712 and 7189,
     under 3 % of an image. Masks of objects on a background (DAVIS, fly and nerve tissue) leave a quarter or more.
     """

@@ -1,4 +1,4 @@
-"""SEG017 geometry-mismatch: labels of a volume that lie elsewhere than its image, or are no whole numbers."""
+"""SEG017 geometry-mismatch: labels of a volume lie elsewhere than its image, or are not whole numbers."""
 
 from collections.abc import Iterator
 
@@ -9,20 +9,20 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG017", "geometry-mismatch", severity="error", needs=())
 def geometry_mismatch(tables: Tables) -> Iterator[RowFinding]:
-    """Labels and image of a volume that disagree in spacing, origin or directions; labels that are no whole numbers.
+    """Labels and image of a volume differ in spacing, origin or directions, or labels are not whole numbers.
 
     Example:
         labels and the image lie up to 12.5 mm apart: spacing 1x1x1 mm, of the image 1x1x5 mm
         qform and sform place the volume 3 mm apart; the sform is taken
         1,204 voxels are no labels: the first is 0.5 at voxel (12, 40, 7)
 
-    Left alone: differences up to 0.001 mm, and labels that are up to 0.001 off a whole number.
+    Not flagged: differences up to 0.001 mm, and labels that are up to 0.001 off a whole number.
 
-    Why: programs that go by the header put the labels elsewhere than those that go by the array, one of the two
-    wrongly, and no Dice tells a flipped volume from a bad annotator. Labels between whole numbers were interpolated:
-    no voxel at a border means what it says.
+    Why: programs that follow the header put the labels elsewhere than those that follow the array. One of the two is
+    wrong, and no Dice tells a flipped volume from a bad annotator. Labels between whole numbers were interpolated: no
+    voxel at a border means what it says.
 
-    Remedy: copy the header of the image onto its labels where the arrays fit each other; else resample the labels to
+    Remedy: copy the header of the image onto its labels if the arrays fit each other; otherwise resample the labels to
     the image with nearest neighbours. A header without orientation is a warning: find out how the volume was stored.
     """
     yield from reader_findings(tables, "SEG017")

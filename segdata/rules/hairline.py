@@ -1,4 +1,4 @@
-"""SEG111 hairline: a sliver one or two pixels wide between segments."""
+"""SEG111 hairline: a sliver one or two pixels wide lies between segments."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ from segdata.rules.shared import (
 
 @rule("SEG111", "hairline", severity="warning", needs=("coverage", "gaps", "pairs"), fix="unsafe")
 def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0) -> Iterator[RowFinding]:
-    """A sliver of unlabelled or doubly claimed pixels, one or two wide, along a border.
+    """Along a border lies a sliver, one or two pixels wide, that no segment or two segments claim.
 
     Flagged, unlabelled:
         aaaaaaaaaaaa
@@ -54,19 +54,20 @@ def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0
         ............
         bbbbbbbbbbbb
 
-    One finding for each annotation, with the number of slivers. Width and length are those of the rectangle of the
-    same area and perimeter. Where coverage is sparse a line may be meant, as between fibres that touch, and where
-    overlap is allowed the other is none of our business: only what the policies forbid is flagged. Masks that leave a
+    You get one finding for each annotation, with the number of slivers. Width and length are those of the rectangle of
+    the same area and perimeter. In sparse coverage a line may be intended, as between fibres that touch, and where
+    overlap is allowed shared pixels are fine: the rule flags only what the policies forbid. Masks that leave a
     background (SEG101) count as sparse.
 
-    Why: neighbours that touch in the picture do not touch in the labels, or each owns the other's edge. Boundary
-    metrics count the line twice, and a model learns to leave it out.
+    Why: neighbours that touch in the image do not touch in the labels, or each owns the other's edge. Boundary metrics
+    count the line twice, and a model learns to leave it out.
 
     Remedy: close it: give each pixel to the nearest segment.
 
-    Options: max_width and min_length of a sliver, in pixels.
-    Defaults: CamVid and CamSeq01 (56 masks) have none; the two images of COCO's panoptic sample 30, where neighbours
-    were drawn apart. In ten corrected masks of touching fibres, sparse data, 69 of that kind are meant.
+    Options: `max_width` and `min_length`: of a sliver, in pixels.
+    Defaults: CamVid and CamSeq01 (56 masks) have none; the two images of COCO's panoptic sample have 30, where
+    neighbours were drawn apart. In ten corrected masks of touching fibres, which are sparse data, 69 of that kind are
+    intended.
     """
     if not leaves_background_unlabelled(tables):
         gaps = tables.gaps.take(requires_full_coverage(tables)[tables.gaps["annotation"]])

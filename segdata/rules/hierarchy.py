@@ -1,4 +1,4 @@
-"""SEG207 hierarchy: a part outside its whole, or a pair that may not overlap or touch."""
+"""SEG207 hierarchy: a part lies outside its whole, or a pair overlaps or touches that may not."""
 
 from collections.abc import Iterator
 
@@ -22,9 +22,9 @@ def _declares(profile: Profile) -> bool:
 
 @rule("SEG207", "hierarchy", severity="error", needs=("pairs", "contacts"), when=_declares)
 def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Iterator[RowFinding]:
-    """A part outside its whole (`part_of`), or a pair that may not overlap (`may_not_overlap`) or touch.
+    """A part lies outside its whole, or two segments overlap or touch although the taxonomy forbids it.
 
-    Flagged, the wheel is of no car:
+    Flagged, the wheel belongs to no car:
         aaa...w
         aaa...w
 
@@ -71,19 +71,19 @@ def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Iterator[RowFinding
         category: car
         category: wheel (part_of car)
 
-    A part shares its pixels with its whole, or is cut out of it: then it touches it and shares none, or up to 2 % of
-    its pixels, as borders are never drawn exactly. A name in the taxonomy stands for all categories below it. One
-    finding for each such part, and for each such pair. Crowds are left alone; of segments with the same pixels the
-    first speaks for all.
+    The taxonomy declares this with `part_of`, `may_not_overlap` and `may_not_touch`. A part shares its pixels with its
+    whole, or is cut out of it: then it touches the whole and shares none, or up to 2 % of its pixels, as borders are
+    never drawn exactly. A name in the taxonomy stands for all categories below it. You get one finding for each such
+    part and for each such pair. The rule ignores crowds; of segments with the same pixels only the first counts.
 
-    Why: a part without its whole is a mistake of one of the two, and joins no object.
+    Why: a part without its whole means that one of the two is wrong, and the part joins no object.
 
     Remedy: draw the whole, move the part, or correct its category.
 
-    Options: min_inside, the least share of a part's pixels within wholes, where it shares any.
-    Defaults: TACO's caps and pop tabs were taken for parts of the bottle or can that they lie on: of 183 none has less
-    than 55 % of its pixels inside. Lids come in two heaps: of 31 that meet a cup 11 share up to 1 % (they lie beside),
-    18 half or more. Half is also what the words mean: a part that lies mostly elsewhere belongs there.
+    Options: `min_inside`: the least share of a part's pixels within wholes, if it shares any.
+    Defaults: TACO's caps and pop tabs were taken as parts of the bottle or can that they lie on: of 183 none has less
+    than 55 % of its pixels inside. Lids form two clusters: of 31 that meet a cup 11 share up to 1 % (they lie beside
+    it), 18 half or more. Half is also what the words mean: a part that lies mostly elsewhere belongs there.
     """
     yield from _outside(tables, min_inside)
     yield from _too_near(tables)

@@ -1,4 +1,4 @@
-"""SEG010 lossy-mask: a mask whose values were changed by its storage."""
+"""SEG010 lossy-mask: storage changed the values of a mask."""
 
 from collections.abc import Iterator
 
@@ -9,17 +9,17 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG010", "lossy-mask", severity="error", needs=())
 def lossy_mask(tables: Tables) -> Iterator[RowFinding]:
-    """A mask whose values were changed by its storage: JPEG, interpolated colours, or 8-bit ids that wrapped.
+    """Storage changed the values of a mask: JPEG, interpolated colours, or 8-bit ids that wrapped.
 
     Example:
         masks/a.jpg is JPEG, which changes values
         masks/b.png has 212 grey values where 2 are expected; thresholded at 128
 
-    Left alone: smooth alpha channels (they are not labels), and masks read with a threshold that the configuration
+    Not flagged: smooth alpha channels (they are not labels), and masks read with a threshold that the configuration
     sets.
 
-    Why: values between two ids are the id of a third category, so borders are full of labels that nobody drew.
+    Why: a value between two ids is the id of a third category, so borders are full of labels that nobody drew.
 
-    Remedy: export again as PNG without resizing or smoothing; for binary layers set `layers: {threshold: 128}`.
+    Remedy: export again as PNG without resizing or smoothing. For binary layers set `layers: {threshold: 128}`.
     """
     yield from reader_findings(tables, "SEG010")

@@ -1,4 +1,4 @@
-"""SEG006 malformed-polygon: a ring that is no polygon."""
+"""SEG006 malformed-polygon: a ring is no polygon."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG006", "malformed-polygon", severity="error", needs=())
 def malformed_polygon(tables: Tables) -> Iterator[RowFinding]:
-    """A polygon ring of under 3 points, of an odd number of coordinates, with NaN, or without area.
+    """A polygon ring has under 3 points, an odd number of coordinates, NaN, or no area.
 
     Example:
         /annotations/5/segmentation/0 has 4 numbers: a box passed off as a polygon?
         /annotations/6/segmentation/1 has 7 numbers: x and y must come in pairs
 
-    Left alone: rings that cross themselves (SEG114) or leave the frame (SEG115). The good rings of the same segment
+    Not flagged: rings that cross themselves (SEG114) or leave the frame (SEG115). The good rings of the same segment
     are kept.
 
     Why: pycocotools fails on such a ring, ignores it, reads it as a box, or does not return, depending on where it

@@ -1,4 +1,4 @@
-"""SEG005 malformed-rle: run lengths that are no mask."""
+"""SEG005 malformed-rle: run lengths are no mask."""
 
 from collections.abc import Iterator
 
@@ -9,16 +9,16 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG005", "malformed-rle", severity="error", needs=())
 def malformed_rle(tables: Tables) -> Iterator[RowFinding]:
-    """Run lengths that do not sum to height x width, are negative, or cannot be decoded.
+    """Run lengths do not sum to height x width, are negative, or cannot be decoded.
 
     Example:
         /annotations/3/segmentation/counts sums to 300 of 307200 px
         /annotations/4/segmentation/size is [640, 480], its image has height 480 and width 640 (swapped)
 
-    Left alone: a mask without any set pixel: that is SEG105.
+    Not flagged: a mask without any set pixel, which is SEG105.
 
-    Why: pycocotools does not compare sum and size: it returns memory that nobody wrote, other pixels on every call.
+    Why: pycocotools does not compare sum and size. It returns uninitialised memory, with other pixels on every call.
 
-    Remedy: encode the mask again from its pixels; swap a size that is [width, height].
+    Remedy: encode the mask again from its pixels. Swap a size that is [width, height].
     """
     yield from reader_findings(tables, "SEG005")

@@ -1,4 +1,4 @@
-"""SEG108 merged-instances: two things under one id, apart or joined at a neck."""
+"""SEG108 merged-instances: two things share one id, apart or joined at a neck."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def merged_instances(
     min_area_z: float = 1.0,
     min_gain: float = 2.0,
 ) -> Iterator[RowFinding]:
-    """One thing whose parts lie apart as two objects do, or join at a neck.
+    """The parts of one thing lie apart as two objects do, or join at a neck.
 
     Flagged, two parts as large as the others:
         aa.bb.cc.dd.ee
@@ -66,7 +66,7 @@ def merged_instances(
         a, b, c, d, e, f, g, h, i: cell
         p: pole
 
-    Fine, nothing tells how large such objects are:
+    Fine, there are too few others to know the usual size:
         aa.bb.cc......
         aa.bb.cc......
         ..............
@@ -75,25 +75,25 @@ def merged_instances(
 
         a, b, c, i: cell
 
-    An object that something hides in part has parts, too. So parts count as objects only if the two largest are each as
-    large as segments of the category usually are, together reach farther than these, and nothing lies between. Usual
-    is what is so among at least 8 others in one piece in the annotation, else 20 in the dataset, and where sizes vary
-    too much nothing is said. Lobes are compared with 6 others or more in the annotation: each is as large as these, the
-    whole is larger, and less convex. Crowds, void and stuff are left alone.
+    An object that something partly hides also has parts. Parts therefore count as objects only if the two largest are
+    each as large as segments of the category usually are, together reach farther than these, and nothing lies between
+    them. The usual size comes from at least 8 other segments in one piece in the annotation, or from 20 in the dataset;
+    if sizes vary too much, nothing is flagged. Lobes are compared with 6 or more others in the annotation: each lobe is
+    as large as these, the whole is larger and less convex. The rule ignores crowds, void and stuff.
 
     Why: two objects under one id are one object to every instance metric and every loss, with a box around both.
 
     Remedy: give each its own id.
 
-    Options: min_reach_z, how unusual the diagonal of the whole's box is, and max_part_z, how unusual the area of its
-    parts may be, as robust scores of their logarithms. max_hidden, the share of the way between the parts that may lead
-    over other things. max_neck, the width of the neck over that of the smaller lobe; wider ones are SEG120.
-    min_area_z, the score of the area of a segment with a neck; min_gain, by how much its area and lack of convexity
+    Options: `min_reach_z`: how unusual the diagonal of the whole's box is, and `max_part_z`: how unusual the area of
+    its parts may be, as robust scores of their logarithms. `max_hidden`: the share of the way between the parts that
+    may lead over other things. `max_neck`: the width of the neck over that of the smaller lobe; wider ones are SEG120.
+    `min_area_z`: the score of the area of a segment with a neck. `min_gain`: by how much its area and lack of convexity
     are more unusual than those of its lobes.
     Defaults: nuclei of the Data Science Bowl 2018 (670 images, 29461) have 68 findings before they were corrected and
     47 after, those of GBM40 (40 images, 4976) 6. Of the 74 that were looked at 70 are two nuclei or more (12 of 12 in
     parts, 58 of 62 with a neck), 4 are doubtful. COCO (50 images), TACO, kudzu, crops, lemons, StarDist and COCO's
-    panoptic sample have none: parts of half hidden objects are not of usual sizes, or sizes vary too much.
+    panoptic sample have none: parts of half hidden objects do not have usual sizes, or sizes vary too much.
     """
     in_parts = list(_in_parts(tables, min_reach_z, max_part_z, max_hidden))
     yield from in_parts

@@ -9,7 +9,7 @@ from segdata.rules.shared import disputes_of_kind
 
 @rule("SEG401", "missed-object", severity="warning", needs=("agreement",))
 def missed_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[RowFinding]:
-    """A segment that most of the other annotators drew, and this one did not.
+    """Most of the other annotators drew a segment, and this one did not.
 
     Example:
         anna     ben      carl
@@ -18,18 +18,20 @@ def missed_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.
 
         ben has no a where 2 of 2 others have one
 
-    Segments belong together where their IoU is above 0.5. More than half of the others who annotated the image must
-    have the segment; with a reference (gold) it decides alone. Of two annotators nobody can tell which is right: what
-    only one of them has is told here, once. Of stuff, and in semantic data, it is a region that most of the others
-    give a category and this one gives none.
+    Segments match if their IoU is above 0.5. More than half of the others who annotated the image must have the
+    segment. A reference (gold) decides alone. With two annotators nobody can tell which is right: a segment that only
+    one of them has is reported here, once. For stuff, and in semantic data, the finding is a region to which most of
+    the others give a category and this annotator none.
 
-    Left alone: what lies in void or in a crowd of the annotator, and categories that the annotator was not asked for.
+    Not flagged: segments within void or a crowd of the annotator, and categories that the annotator was not asked for.
 
-    Why: what is not drawn is learnt as background.
-    Remedy: look at the image; draw what is there, or have it settled what the guideline wants.
-    Options: min_pixels, segments this large are told. min_share, of a region: the least share without a category.
-    Defaults: 16 px is the size of SEG106's largest speck; a share of 0.5 is the IoU from which segments belong
-    together.
+    Why: a model learns whatever is not drawn as background.
+
+    Remedy: look at the image; draw what is there, or clarify what the guideline wants.
+
+    Options: `min_pixels`: the smallest segment that is flagged. `min_share`: for a region, the least share without a
+    category.
+    Defaults: 16 px is the size of SEG106's largest speck; a share of 0.5 is the IoU from which segments match.
     """
     for each in disputes_of_kind(tables, "missed", min_pixels, min_share):
         where = f"{each.share:.0%} of " if each.share == each.share else ""

@@ -1,4 +1,4 @@
-"""SEG309 missing-companion: a category that is absent where it always occurs."""
+"""SEG309 missing-companion: a category is absent where it almost always occurs."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ _AT_ONCE = 2_000_000  # pairs of categories counted in one go, to bound memory
 
 @rule("SEG309", "missing-companion", severity="info", needs=(), whole=True)
 def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: float = 0.01) -> Iterator[RowFinding]:
-    """A category that is absent though the others in the image say that it always occurs.
+    """A category is absent, although the other categories in the image show that it almost always occurs.
 
     Flagged (min_rate=0.2, max_missing=0.3):
         aab
@@ -45,18 +45,18 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
 
     Of the images with one category (cars), nearly all have the other (wheels): all but a share max_missing (one image
     may always lack it), and so many that the rate is at least min_rate with a confidence of 95 % (Clopper and Pearson,
-    1934, exact and one-sided). One finding for each image and missing category, which names the category that foretells
-    it best. Void is left alone.
+    1934, exact and one-sided). You get one finding for each image and missing category, which names the category that
+    predicts it best. The rule ignores void.
 
     Why: a category that somebody forgot in some images (a missing class) teaches the model that it is background.
 
-    Remedy: look at the image, and draw what is missing. Where it must always be there, the taxonomy can say so
-    (`expected: {whenever: [car]}`), and absent-category holds the data to it.
+    Remedy: look at the image, and draw what is missing. If the category must always be there, the taxonomy can require
+    it (`expected: {whenever: [car]}`), and absent-category checks that.
 
-    Options: min_rate, the rate that must be proven. max_missing, the largest share of images that lack it.
-    Defaults: 0.9 needs 29 images of which none, or 46 of which one lacks the category. An info: counts alone do not
-    tell a forgotten category from one that for once is not there. Of 24 public datasets one has a finding: a system's
-    results on a video, 47 of 48 frames.
+    Options: `min_rate`: the rate that must be proven. `max_missing`: the largest share of images that lack it.
+    Defaults: 0.9 needs 29 images of which none, or 46 of which one lacks the category. The severity is info, because
+    counts alone do not tell a forgotten category from one that is absent for once. Of 24 public datasets one has a
+    finding: a system's results on a video, 47 of 48 frames.
     """
     segments = example_segments(tables)
     tally = CategoryTally.of(segments, segments["annotation"])

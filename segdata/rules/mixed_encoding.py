@@ -1,4 +1,4 @@
-"""SEG016 mixed-encoding: masks of one dataset stored in different ways."""
+"""SEG016 mixed-encoding: the masks of one dataset are stored in different ways."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG016", "mixed-encoding", severity="warning", needs=())
 def mixed_encoding(tables: Tables) -> Iterator[RowFinding]:
-    """Masks of one dataset in different modes, bit depths or palettes.
+    """The masks of one dataset have different modes, bit depths or palettes.
 
     Flagged:
         aa
@@ -28,12 +28,12 @@ def mixed_encoding(tables: Tables) -> Iterator[RowFinding]:
         aa
         encoding: grey 8 bit
 
-    Why: loaders take the first mask's encoding for all of them. A palette that differs between files shows one
-    category in two colours, and a second channel shifts every value of an array that is read as one.
+    You get one finding for each encoding but the most frequent.
+
+    Why: loaders apply the first mask's encoding to all of them. A palette that differs between files shows one category
+    in two colours, and a second channel shifts every value of an array that is read as one.
 
     Remedy: convert the dataset (`segdata convert` writes one encoding), or export the odd files again.
-
-    One finding for each encoding but the most frequent.
     """
     nouns = ("image with layers", "images with layers") if tables.profile.format == "layers" else ("mask", "masks")
     rows_of: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""SEG211 multi-category: secondary categories that the taxonomy does not allow."""
+"""SEG211 multi-category: the taxonomy does not allow a secondary category."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from segdata.core.table import Table
 
 @rule("SEG211", "multi-category", severity="warning", needs=("also",))
 def multi_category(tables: Tables) -> Iterator[RowFinding]:
-    """A segment that is also of a category which the taxonomy does not allow beside its own (`also`).
+    """A segment has a secondary category that the taxonomy does not allow beside its own (`also`).
 
     Flagged:
         aa.bb
@@ -25,7 +25,7 @@ def multi_category(tables: Tables) -> Iterator[RowFinding]:
         category: sofa (also bed)
         category: bed
 
-    Flagged, twice the same:
+    Flagged, the same category twice:
         aa.bb
         aa.bb
 
@@ -41,14 +41,14 @@ def multi_category(tables: Tables) -> Iterator[RowFinding]:
         category: sofa (also bed)
         category: bed
 
-    `also: [bed]` in the entry of a sofa allows bed as a secondary category of sofas, and a group's name all below it.
-    One finding for each such pair of categories in an annotation; where the taxonomy has no `also` at all, one for
-    each such pair in the dataset, an info where no person gave the taxonomy. A secondary category that is the
-    segment's own, or is unknown, is never allowed.
+    `also: [bed]` in the entry of a sofa allows bed as a secondary category of sofas, and a group's name allows all
+    categories below it. You get one finding for each such pair of categories in an annotation. If the taxonomy has no
+    `also` at all, you get one for each such pair in the dataset, as an info if no person gave the taxonomy. A secondary
+    category that is the segment's own, or is unknown, is never allowed.
 
-    Why: what one annotator calls a sofa that is also a bed is a bed that is also a sofa, or two segments, for another.
+    Why: a sofa that is also a bed for one annotator is a bed that is also a sofa, or two segments, for another.
 
-    Remedy: decide which comes first, and write it into the taxonomy; correct these segments.
+    Remedy: decide which comes first, write it into the taxonomy, and correct these segments.
     """
     segments, profile = tables.segments, tables.profile
     own = segments["category_id"][tables.also["segment"]]

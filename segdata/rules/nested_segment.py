@@ -1,4 +1,4 @@
-"""SEG110 nested-segment: a segment inside another of its category."""
+"""SEG110 nested-segment: a segment lies inside another of its category."""
 
 from collections.abc import Iterator
 
@@ -13,9 +13,9 @@ from segdata.rules.shared import is_thing
 
 @rule("SEG110", "nested-segment", severity="info", needs=("pairs", "holes"), tasks=("instance", "panoptic"))
 def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 0.8) -> Iterator[RowFinding]:
-    """A segment wholly inside another of its category.
+    """A segment lies wholly inside another of its category.
 
-    Flagged, it shares its pixels with the other:
+    Flagged, it shares its pixels with the outer one:
         aaaaaaa
         aaxxaaa
         aaaaaaa
@@ -23,7 +23,7 @@ def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 
         x = a + b
         a, b: car
 
-    Flagged, it fills a hole of the other:
+    Flagged, it fills a hole of the outer one:
         aaaaaaa
         aabbaaa
         aaaaaaa
@@ -38,7 +38,7 @@ def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 
         x = a + b
         a, b: car
 
-    Fine, of another category:
+    Fine, it has another category:
         aaaaaaa
         aabbaaa
         aaaaaaa
@@ -46,20 +46,20 @@ def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 
         a: car
         b: window
 
-    Of things only; crowds are left alone, and so are categories that `may_overlap` themselves. Segments that are
+    The rule looks at things only. It ignores crowds, and categories that `may_overlap` themselves. Segments that are
     nearly the same are SEG104.
 
     Why: one of the two is usually left over from an earlier attempt, or a detail drawn as an object of its own: the
     object counts twice.
 
-    Remedy: delete one of them, or give it the category that it has.
+    Remedy: delete one of them, or give it its own category.
 
-    Options: min_share, of the inner segment that must lie in the other, or of the hole that it must fill. max_iou,
-    pairs that are more alike are duplicates.
+    Options: `min_share`: the share of the inner segment that must lie in the outer one, or of the hole that it must
+    fill. `max_iou`: pairs that are more alike are duplicates.
     Defaults: TACO has 2 findings (pieces of litter on others), crops 1 (a leaf within its plant), the nuclei of the
     Data Science Bowl 2018 (29461) 3: two within rings, one in front of another. RVOS, a model, has 1. COCO (50 images),
-    GBM40, kudzu, lemons, StarDist and COCO's panoptic sample have none. Of these 7, 4 are mistakes; the others may be
-    meant, so it is an info.
+    GBM40, kudzu, lemons, StarDist and COCO's panoptic sample have none. Of these 7, 4 are mistakes and the others may
+    be intended, so the severity is info.
     """
     segments = tables.segments
     pairs = tables.pairs

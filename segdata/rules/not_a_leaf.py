@@ -1,4 +1,4 @@
-"""SEG205 not-a-leaf: a parent category where its children exist."""
+"""SEG205 not-a-leaf: a segment has a parent category where its children exist."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _SHOWN = 4  # children that a message names
 
 @rule("SEG205", "not-a-leaf", severity="warning", needs=())
 def not_a_leaf(tables: Tables) -> Iterator[RowFinding]:
-    """A segment of a category that others divide further.
+    """A segment has a category that the taxonomy divides further.
 
     Flagged:
         aa.bb
@@ -27,7 +27,7 @@ def not_a_leaf(tables: Tables) -> Iterator[RowFinding]:
         category: vehicle
         category: car (parent vehicle)
 
-    Fine, a group is nobody's category:
+    Fine, the group is no category itself:
         aa.bb
         aa.bb
 
@@ -36,7 +36,7 @@ def not_a_leaf(tables: Tables) -> Iterator[RowFinding]:
         category: bus (parent vehicle)
         category: car (parent vehicle)
 
-    Fine, it is one of the group of its name:
+    Fine, it belongs to the group of its own name:
         aa.bb
         aa.bb
 
@@ -45,13 +45,13 @@ def not_a_leaf(tables: Tables) -> Iterator[RowFinding]:
         category: bag (parent bag)
         category: paper bag (parent bag)
 
-    One finding for each such category in an annotation where a person gave the taxonomy; where it is the data's own,
-    one info for each such category. Crowds are left alone: a crowd may be of several children. So is a parent whose
-    children are all void.
+    If a person gave the taxonomy, you get one finding for each such category in an annotation; if it comes from the
+    data, one info for each such category. The rule ignores crowds, since a crowd may have several children, and parents
+    whose children are all void.
 
-    Why: a model learns that a car is a vehicle and no car; scores count each of the two as an error of the other.
+    Why: a model learns that a car is a vehicle and not a car. Scores count each of the two as an error of the other.
 
-    Remedy: give each segment the child it belongs to. Where it cannot be told, add a child for that (other vehicle).
+    Remedy: give each segment the child it belongs to. If you cannot tell, add a child for that (other vehicle).
     """
     segments, profile = tables.segments, tables.profile
     children = _children(profile.taxonomy)

@@ -1,4 +1,4 @@
-"""SEG011 orphan-file: a file without its counterpart."""
+"""SEG011 orphan-file: a file has no counterpart."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG011", "orphan-file", severity="warning", needs=())
 def orphan_file(tables: Tables) -> Iterator[RowFinding]:
-    """An image without annotation, or a mask without image.
+    """An image has no annotation, or a mask has no image.
 
     Example:
         images/0042.jpg has no mask in masks/
         masks/0043.png has no image in images/
 
-    Left alone: image folders that are not given at all: masks alone are a dataset too.
+    Not flagged: image folders that you did not give. Masks alone are a dataset as well.
 
     Why: orphans are the trace of a rename, a failed upload or unfinished work, and silently shrink the dataset.
 

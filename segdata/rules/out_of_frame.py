@@ -1,4 +1,4 @@
-"""SEG115 out-of-frame: vertices beyond the image."""
+"""SEG115 out-of-frame: vertices lie beyond the image."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG115", "out-of-frame", severity="warning", needs=("outlines",), fix="unsafe")
 def out_of_frame(tables: Tables, *, max_pixels: float = 0.5) -> Iterator[RowFinding]:
-    """A polygon with vertices beyond the frame.
+    """A polygon has vertices beyond the frame.
 
     Flagged:
         ........
@@ -27,14 +27,14 @@ def out_of_frame(tables: Tables, *, max_pixels: float = 0.5) -> Iterator[RowFind
 
         a: car (polygon 5 1 8.4 1 8.4 3 5 3)
 
-    Why: some tools clip such a polygon, some wrap it, some refuse it; declared areas and boxes count what cannot be
-    seen. Far out, it belongs to another image or to another scale.
+    Why: some tools clip such a polygon, some wrap it, some refuse it. Declared areas and boxes count what nobody can
+    see. Far out, the polygon belongs to another image or to another scale.
 
-    Remedy: clip it to the frame; where a slanted edge is cut, pixels beside it may change.
+    Remedy: clip it to the frame. Where a slanted edge is cut, pixels beside it may change.
 
-    Options: max_pixels, how far beyond the frame a vertex may lie: half a pixel is a matter of where in a pixel its
-    origin is taken to be. A polygon that covers no pixel out there is left alone as well.
-    Defaults: flagged are none of 470 COCO segments, 6 of 4784 in TACO (all by 1 pixel), and 42 of 4976 in GBM40, where
+    Options: `max_pixels`: how far beyond the frame a vertex may lie; half a pixel depends on where in a pixel its
+    origin is. A polygon that covers no pixel out there is not flagged either.
+    Defaults: none of 470 COCO segments is flagged, 6 of 4784 in TACO (all by 1 pixel), and 42 of 4976 in GBM40, where
     100 have vertices up to 1.25 pixels out.
     """
     out = tables.outlines.take((tables.outlines["overshoot"] > max_pixels) & (tables.outlines["outside_pixels"] > 0))

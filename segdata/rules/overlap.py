@@ -1,4 +1,4 @@
-"""SEG102 overlap: pixels that two segments claim."""
+"""SEG102 overlap: two segments claim the same pixels."""
 
 from collections.abc import Iterator
 
@@ -14,23 +14,23 @@ from segdata.rules.shared import forbidden_overlaps
 
 @rule("SEG102", "overlap", severity="error", needs=("pairs",))
 def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[RowFinding]:
-    """Pixels claimed by two segments where the policy forbids it.
+    """Two segments claim the same pixels where the policy forbids it.
 
-    Flagged, declared:
+    Flagged, overlap is declared forbidden:
         aaxbb
         aaxbb
 
         x = a + b
         overlap: forbid
 
-    Flagged, as the format's habit a warning:
+    Flagged as a warning, the format's habit forbids it:
         aaxbb
         aaxbb
 
         x = a + b
         overlap: forbid (habit)
 
-    Flagged, both are of one category:
+    Flagged, both have one category:
         aaxbb
         aaxbb
 
@@ -38,27 +38,27 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[RowFinding]:
         a, b: car
         overlap: same-category-forbid
 
-    Flagged, one info where only the habit allows it:
+    Flagged as one info, only the format's habit allows it:
         aaxbb
         aaxbb
 
         x = a + b
 
-    Fine, declared:
+    Fine, overlap is declared allowed:
         aaxbb
         aaxbb
 
         x = a + b
         overlap: allow
 
-    Fine, they are of two categories:
+    Fine, they have two categories:
         aaxbb
         aaxbb
 
         x = a + b
         overlap: same-category-forbid
 
-    Fine, one is part of the other:
+    Fine, one is a part of the other:
         aaxbb
         aaxbb
 
@@ -69,17 +69,17 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[RowFinding]:
         b: scene
         overlap: forbid
 
-    Declared: an error for each pair. Forbidden by the format's habit: a warning for each annotation. Allowed by habit
-    (COCO): one info for the dataset. Declared allowed: nothing. Crowds may overlap, and so may categories that the
-    taxonomy names `part_of` or `may_overlap`, or that are below those it names. Pairs that it names `may_not_overlap`
-    or `may_not_touch` are SEG207.
+    If overlap is declared forbidden, each pair is an error. If the format's habit forbids it, each annotation has a
+    warning. If the format's habit allows it (COCO), the dataset has one info. If it is declared allowed, there is no
+    finding. Crowds may overlap, and so may categories that the taxonomy names in `part_of` or `may_overlap`, and
+    categories below those. Pairs named in `may_not_overlap` or `may_not_touch` are SEG207.
 
-    Why: a mask holds one category a pixel, so on conversion one of the two loses pixels, depending on file order.
+    Why: a mask holds one category per pixel, so on conversion one of the two loses pixels, depending on file order.
 
-    Remedy: redraw the border that both share; for real layers declare `overlap: allow`, or `may_overlap`.
+    Remedy: redraw the border that both share. For real layers declare `overlap: allow`, or `may_overlap`.
 
-    Options: min_pixels, pairs that share fewer are kept.
-    Defaults: any pixel counts where overlap is forbidden: a mask cannot hold it.
+    Options: `min_pixels`: pairs that share fewer pixels are not flagged.
+    Defaults: any pixel counts where overlap is forbidden, because a mask cannot hold it.
     """
     policy = tables.profile.overlap
     if policy.value == "allow" and policy.declared:

@@ -1,4 +1,4 @@
-"""SEG107 pinhole: small holes in a segment."""
+"""SEG107 pinhole: a segment has small holes."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ _LONG = 50  # times as long as wide: a net of lines
 def pinhole(
     tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, line_width: float = 3.0
 ) -> Iterator[RowFinding]:
-    """A hole of a few pixels inside a segment, which nobody labelled.
+    """A hole of a few pixels lies inside a segment, and nobody labelled it.
 
     Flagged:
         aaaaaaaa
@@ -37,21 +37,21 @@ def pinhole(
         aaaa.aaa
         aaaaaaaa
 
-    One finding for each segment, with the number of such holes. In a volume a hole is closed in the slices before and
-    after it, too, and its size is in voxels. A hole that another segment fills is that segment's
-    matter: a small object, or a speck (SEG106). Polygons cannot have holes; where one touches itself, its raster may
-    enclose a pixel, and that is not flagged. Nets of thin lines enclose small loops by nature: categories that are
-    `thin` are left alone, and segments that are narrow on average and very long. So are crowds, void, and masks that
+    You get one finding for each segment, with the number of such holes. In a volume a hole must also be closed in the
+    slices before and after it, and its size is in voxels. A hole that another segment fills belongs to that segment: a
+    small object, or a speck (SEG106). Polygons cannot have holes; where one touches itself, its raster may enclose a
+    pixel, and that is not flagged. Nets of thin lines enclose small loops by nature: the rule ignores categories that
+    are `thin`, and segments that are narrow on average and very long. It also ignores crowds, void, and masks that
     their storage changed (SEG010).
 
-    Why: nobody draws a hole of three pixels; it is left over from a brush or from thresholding. It becomes a ring of
-    its own on conversion to polygons, and is lost where the format cannot hold holes.
+    Why: nobody draws a hole of three pixels. It is left over from a brush or from thresholding. On conversion to
+    polygons it becomes a ring of its own, and it is lost where the format cannot hold holes.
 
     Remedy: fill them.
 
-    Options: min_pixels, holes this large are kept. max_share, as are holes above this share of their segment.
-    line_width, segments that are narrower on average (their area over half their perimeter, in pixels), and over 50
-    times as long, are nets.
+    Options: `min_pixels`: holes of this size or larger are not flagged. `max_share`: nor are holes above this share of
+    their segment. `line_width`: segments that are narrower on average (their area over half their perimeter, in
+    pixels), and over 50 times as long, are nets.
     Defaults: unlabelled holes are either tiny or large: in ten corrected masks of axons and myelin 27 have under 8
     pixels and 2 have 8 to 16, in magnetic_tile (472 masks) 26 and 6. CamVid, CamSeq01 and all polygons have none.
     Vessels that cross (DRIVE, 20 masks) are 2.1 to 2.8 pixels wide on average and enclose 102 and 24, most of them

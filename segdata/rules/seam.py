@@ -1,4 +1,4 @@
-"""SEG116 seam: segments that end together on a straight line."""
+"""SEG116 seam: segments end together on a straight line."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ _EXPLAINED = 0.8  # of the length of all ends on one side, by a single one on th
 
 @rule("SEG116", "seam", severity="warning", needs=("ends", "steps"))
 def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Iterator[RowFinding]:
-    """Segments cut along a straight line that is not the frame.
+    """Segments are cut along a straight line that is not the frame.
 
     Flagged:
         ..........................................................
@@ -35,7 +35,7 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Itera
         ....aaaaaa........bbbbbbb........ccccccc.......ddddddd....
         ..........................................................
 
-    Fine, they end at one straight thing:
+    Fine, they end at one straight segment:
         pppppppppppppppppppppppppppppppppppppppppppppppppppppppppp
         paaaaaaaaaaaapbbbbbbbbbbbbppppcccccccccccccpdddddddddddddp
         .aaaaaaaaaaaa..bbbbbbbbbbbb....cccccccccccc..dddddddddddd.
@@ -43,21 +43,20 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Itera
         ..aaaaaaaaaa....bbbbbbbbbb......cccccccccc....dddddddddd..
         ....aaaaaa........bbbbbbb........ccccccc.......ddddddd....
 
-    One finding for each line on which at least min_segments segments end flat from one side. A flat end is where the
-    segment begins with min_length pixels at once and goes on as wide. Where one segment beyond the line has as long an
-    end as all of them together it is that segment's edge: a wall, a pole. Crowds, void, exact rectangles and
-    masks that were enlarged (SEG118), whose outlines are all flat ends, are left alone.
+    You get one finding for each line on which at least min_segments segments end flat from one side. A flat end is
+    where the segment begins with min_length pixels at once and continues as wide. If one segment beyond the line has an
+    end as long as all of them together, the line is that segment's edge: a wall, a pole. The rule ignores crowds, void,
+    exact rectangles, and masks that were enlarged (SEG118), whose outlines are all flat ends.
 
-    Why: images that were annotated tile by tile, or masks that stop short of the frame: instances are cut, lost or
-    doubled along the line, and a model learns to end them there.
+    Why: images were annotated tile by tile, or masks stop short of the frame. Instances are cut, lost or doubled along
+    the line, and a model learns to end them there.
 
     Remedy: annotate tiles with an overlap and join what they share; draw up to the frame.
 
-    Options: min_segments that end on one line from one side. min_length of each end, in pixels.
+    Options: `min_segments`: segments that end on one line from one side. `min_length`: of each end, in pixels.
     Defaults: nuclei of GBM40 end one pixel short of the frame, on nine lines in 8 of 40 images, and StarDist's on one:
-    these ten are flagged, and right. Nothing in COCO (50 images), TACO (1500), COCO's panoptic sample, CamVid,
-    CamSeq01, kudzu, crops, DAVIS. At three segments there would be ten more lines of nuclei, and four in
-    CamVid's streets.
+    these ten are flagged, and right. COCO (50 images), TACO (1500), COCO's panoptic sample, CamVid, CamSeq01, kudzu,
+    crops and DAVIS have none. At three segments there would be ten more lines of nuclei, and four in CamVid's streets.
     """
     segments = tables.segments
     rectangle = segments["area"] == segments["width"] * segments["height"]

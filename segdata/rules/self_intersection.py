@@ -1,4 +1,4 @@
-"""SEG114 self-intersection: a polygon ring that crosses itself."""
+"""SEG114 self-intersection: a polygon ring crosses itself."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG114", "self-intersection", severity="warning", needs=("outlines",))
 def self_intersection(tables: Tables) -> Iterator[RowFinding]:
-    """A polygon ring that crosses itself.
+    """A polygon ring crosses itself.
 
     Flagged:
         ........

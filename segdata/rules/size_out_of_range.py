@@ -1,4 +1,4 @@
-"""SEG214 size-out-of-range: a segment smaller or larger than the taxonomy says."""
+"""SEG214 size-out-of-range: a segment is smaller or larger than the taxonomy allows."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -23,7 +23,7 @@ def _has_sizes(profile: Profile) -> bool:
 
 @rule("SEG214", "size-out-of-range", severity="warning", needs=(), when=_has_sizes)
 def size_out_of_range(tables: Tables) -> Iterator[RowFinding]:
-    """A segment smaller or larger than the taxonomy says of its category (`size`).
+    """A segment is smaller or larger than the taxonomy allows for its category (`size`).
 
     Flagged:
         ......
@@ -42,12 +42,12 @@ def size_out_of_range(tables: Tables) -> Iterator[RowFinding]:
         a, b: nucleus
         category: nucleus (size 2 10)
 
-    `size: {min_pixels: 2, max_pixels: 10}`, limits included; `min_mm2` and `max_mm2` where the spacing of the pixels is
-    known, as in volumes. One finding for those of a category in an annotation that are too small, one for those too
-    large. A segment at the frame may be smaller; crowds, and segments without pixels (SEG105), are left alone. In
-    semantic data a segment is all of its category in an image.
+    `size: {min_pixels: 2, max_pixels: 10}` includes both limits. Use `min_mm2` and `max_mm2` if the spacing of the
+    pixels is known, as in volumes. You get one finding for the segments of a category in an annotation that are too
+    small, and one for those too large. A segment at the frame may be smaller. The rule ignores crowds and segments
+    without pixels (SEG105). In semantic data a segment is all of its category in an image.
 
-    Why: what is smaller than anything of its kind is a slip of the pen, what is larger is two of them, or another kind.
+    Why: a segment smaller than anything of its kind is a slip of the pen. A larger one is two of them, or another kind.
 
     Remedy: look at it; correct its outline or category, or the range.
     """

@@ -1,4 +1,4 @@
-"""SEG307 size-outlier: a segment far larger or smaller than others of its category."""
+"""SEG307 size-outlier: a segment is far larger or smaller than others of its category."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ _SEVERAL = 4  # segments of an image that tell how near the camera was
 def size_outlier(
     tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0, min_segments: int = 30
 ) -> Iterator[RowFinding]:
-    """A segment whose area is far outside the range of its category.
+    """The area of a segment is far outside the range of its category.
 
     Flagged (min_segments=5):
         .................
@@ -48,20 +48,21 @@ def size_outlier(
 
         a, b, c, d, e, f, g: car
 
-    Judged are logarithms of the area as a share of the image, among images of about the same size, by a robust z-score:
-    the distance from the category's median in units of the median absolute deviation on that side (times 1.4826), of
-    0.1 at the least. The limit grows with the number n of a category's segments, as the largest of n normal values does
-    (Davies and Gather, 1993, JASA 88, 782-792). Crowds, void, stuff, segments within 3 pixels of the image's edge,
-    which may cut them, and slices of a volume are not judged. Nor is anything said where an image has four or more of
-    the category and this one is as large as they are: then the camera was near, or far away.
+    The rule judges logarithms of the area as a share of the image, among images of about the same size, by a robust
+    z-score: the distance from the category's median in units of the median absolute deviation on that side (times
+    1.4826), of 0.1 at least. The limit grows with the number n of a category's segments, as the largest of n normal
+    values does (Davies and Gather, 1993, JASA 88, 782-792). Crowds, void, stuff, segments within 3 pixels of the
+    image's edge, which may cut them, and slices of a volume are not judged. Nothing is flagged if an image has four or
+    more of the category and this one is as large as they are: then the camera was near, or far away.
 
-    Why: a giant is often two things drawn as one, or a box around them; a dwarf a click that went astray.
+    Why: a giant is often two things drawn as one, or a box around them. A dwarf is a click that went astray.
 
     Remedy: look at it; redraw, split or delete what is wrong.
 
-    Options: rate, the chance that a category without outliers, of normal logarithms, has a finding. min_ratio, how
-    many times larger or smaller than the median it must be besides. min_segments, categories with fewer are left alone.
-    Defaults: 0.05 is the usual level; a factor of 10 was set on 24 public datasets, of which four have findings: TACO 7
+    Options: `rate`: the chance that a category without outliers, of normal logarithms, has a finding. `min_ratio`: how
+    many times larger or smaller than the median it must also be. `min_segments`: categories with fewer segments are
+    ignored.
+    Defaults: 0.05 is the usual level. A factor of 10 was set on 24 public datasets, of which four have findings: TACO 7
     of 4784 segments, its release of June 2019 5 of 2152, kudzu bugs 4 of 869, COCO (50 images) 1 of 470. Of the five
     with images all are outliers (three close-ups, two tiny things) and none is a mistake: hence an info.
     """

@@ -1,4 +1,4 @@
-"""SEG358 slice-gap: a structure that is missing on one slice of a volume."""
+"""SEG358 slice-gap: a structure is missing on one slice of a volume."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ _FEW = 2  # gaps of a category that are no habit; and slices
 def slice_gap(
     tables: Tables, *, min_pixels: int = 8, min_share: float = 0.5, max_gaps: float = 0.05
 ) -> Iterator[RowFinding]:
-    """A structure that is missing on a slice between two that have it.
+    """A structure is missing on a slice between two that have it.
 
     Flagged:
         .....
@@ -38,7 +38,7 @@ def slice_gap(
         sequence: volume
         a: lesion
 
-    Fine, it goes aside:
+    Fine, it moves aside:
         aaa...
         aaa...
         aaa...
@@ -54,21 +54,21 @@ def slice_gap(
         sequence: volume
         a: lesion
 
-    One finding for each two parts that lie over each other on the slices before and after the one between, and neither
-    of which goes on there. A thing is what has one category and track in one volume. Slices that nobody annotated are
-    not judged, and neither are categories whose structures are so thin that they come and go.
+    You get one finding for each two parts that lie over each other on the slices before and after the one between, if
+    neither of them continues there. A structure has one category and track in one volume. Slices that nobody annotated
+    are not judged, and neither are categories whose structures are so thin that they come and go.
 
-    Why: nothing in a body or a tissue stops for one slice. The thing counts as two, and its volume is too small.
+    Why: nothing in a body or a tissue stops for one slice. The structure counts as two, and its volume is too small.
 
-    Remedy: draw it on the slice between; interpolate between its neighbours.
+    Remedy: draw it on the slice between, or interpolate between its neighbours.
 
-    Options: min_pixels, what is over each other has at least so many. min_share, as it has of the smaller part.
-    max_gaps, a category with more than two gaps in a volume, and more than this share of its parts of three slices and
-    more, comes and goes.
+    Options: `min_pixels`: the least number of pixels over each other. `min_share`: the same as a share of the smaller
+    part. `max_gaps`: a category comes and goes if it has more than two gaps in a volume, and more than this share of
+    its parts of three slices and more.
     Defaults: fly tissue (7 sections, three layers) has 1: a synapse, dark in the image, that is not drawn. Its merged
-    labels have that and 2 more, one of them real; membranes, which are labelled by direction there, come and go (15 to
-    26 times in each of five categories, 211 to 286 parts of three sections and more) and are left alone. Three readers
-    of one brain scan, a spleen, spines and nuclei in three dimensions have none.
+    labels have that and 2 more, one of them real. Membranes, which are labelled by direction there, come and go (15 to
+    26 times in each of five categories, 211 to 286 parts of three sections and more) and are ignored. Three readers of
+    one brain scan, a spleen, spines and nuclei in three dimensions have none.
     """
     segments, skips = tables.segments, tables.skips
     skips = skips.take((skips["shared"] >= min_pixels) & (skips["shared"] >= min_share * skips["smaller"]))

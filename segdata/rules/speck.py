@@ -1,4 +1,4 @@
-"""SEG106 speck: stray parts of a segment."""
+"""SEG106 speck: a segment has stray parts."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ _MANY = 20  # parts that are small but no specks
 
 @rule("SEG106", "speck", severity="warning", needs=("shapes", "parts", "volumes"), fix="unsafe")
 def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Iterator[RowFinding]:
-    """A stray part far smaller than its segment.
+    """A stray part is far smaller than its segment.
 
     Flagged:
         aaaaaaaaaaaa..
@@ -40,12 +40,12 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> It
         aaaaaaaaaaaaaaaaa..
         .................a.
 
-    One finding for each segment, with the number of such parts. Parts that touch at a corner count as one here. In a
-    volume parts are those of the whole thing across its slices, and their sizes are in voxels. Where
-    a polygon is narrower than a pixel its raster falls apart; only whole rings of it count. A category mask of many
-    small things, as of fibres, has some that are smaller still: where at least 20 parts, and four times as many as are
-    below min_pixels, are only up to four times min_pixels large, none is stray. Crowds, void, categories that are
-    `thin` (whose lines break into dashes), and masks that their storage changed (SEG010) are left alone.
+    You get one finding for each segment, with the number of such parts. Parts that touch at a corner count as one here.
+    In a volume parts are those of the whole thing across its slices, and their sizes are in voxels. Where a polygon is
+    narrower than a pixel its raster falls apart; only whole rings of it count. A category mask of many small things,
+    such as fibres, has some that are smaller still: if at least 20 parts, and four times as many as are below
+    min_pixels, are at most four times min_pixels large, none is stray. The rule ignores crowds, void, categories that
+    are `thin` (whose lines break into dashes), and masks that their storage changed (SEG010).
 
     Why: one stray pixel stretches the bounding box, becomes an instance of its own on conversion, and skews boundary
     metrics.
@@ -54,12 +54,13 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> It
     slip from a dash of a pole, a wire or a lane marking. Make such categories `thin` in the taxonomy first, and look at
     `--diff --overlays`.
 
-    Options: min_pixels, parts this large are kept. max_share, as are parts above this share of their segment.
+    Options: `min_pixels`: parts of this size or larger are not flagged. `max_share`: nor are parts above this share of
+    their segment.
     Defaults: COCO (50 images), TACO, GBM40 and DRIVE have 1, 0, 0 and 0 findings at 8. In masks of axons with 70 to 127
     parts of 8 to 32 pixels, those of 1 to 7 (up to 14) are real fibres; stray parts come without such company. CamVid,
-    shrunken by nearest neighbour, has specks in 191 of 442 segments, CamSeq01 in 110 of 321; three quarters of
-    these parts have under 4 pixels. Of 396 such parts in 185 slices of a brain scan, as three readers drew it, 77 are
-    stray in three dimensions, in 3 findings.
+    shrunken by nearest neighbour, has specks in 191 of 442 segments, CamSeq01 in 110 of 321; three quarters of these
+    parts have under 4 pixels. Of 396 such parts in 185 slices of a brain scan, as three readers drew it, 77 are stray
+    in three dimensions, in 3 findings.
     """
     counts = counts_small_shapes(tables)
     for parts, group, unit in (

@@ -1,4 +1,4 @@
-"""SEG306 split-drift: a split whose mix of categories is not that of the others."""
+"""SEG306 split-drift: the category mix of a split differs from that of the others."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from segdata.core.strata import example_segments, image_splits, independent_unit
 
 @rule("SEG306", "split-drift", severity="warning", needs=(), whole=True)
 def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05) -> Iterator[RowFinding]:
-    """A split whose mix of categories is far from that of the others.
+    """The category mix of a split is far from that of the others.
 
     Flagged:
         aa..
@@ -60,19 +60,19 @@ def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05
         a: car
         b: bus
 
-    The mix is each category's share of the segments, in semantic data of the pixels; the distance of two mixes (total
+    The mix is each category's share of the segments, in semantic data of the pixels. The distance of two mixes (total
     variation) is the share that would have to change category to make them equal. It must be min_distance more than
     random divisions into splits of these sizes have on average, and at most a share `rate` of them may be as far apart
-    (999 permutations, Benjamini-Hochberg over the splits). Images of one sequence or group move together. Void and
-    crowds are left out.
+    (999 permutations, Benjamini-Hochberg over the splits). Images of one sequence or group move together. The rule
+    leaves out void and crowds.
 
     Why: scores on such a split say little about what the model learned in the other, and a threshold tuned there does
     not fit here.
 
-    Remedy: divide again at random or stratified, by whole scenes; or weight the scores. Where splits are meant to
-    differ (another city), say so: `ignore: [split-drift]`.
+    Remedy: divide again at random or stratified, by whole scenes, or weight the scores. If the splits should differ
+    (another city), ignore the rule: `ignore: [split-drift]`.
 
-    Options: min_distance, in shares beyond chance. rate, of false findings among the splits found.
+    Options: `min_distance`: in shares beyond chance. `rate`: of false findings among the splits found.
     Defaults: one segment, or pixel, in ten. CamVid's splits are 10 to 14 % apart, 6 to 8 % by chance: none is flagged,
     nor are those of crops. Kudzu's, of which one has lost its classes, are 100 % apart, 23 % by chance. A seeded val
     without cars (4 of 12 images) is 36 % apart, 12 % by chance.

@@ -1,4 +1,4 @@
-"""SEG109 split-instance: two things that are the halves of one."""
+"""SEG109 split-instance: two things are the halves of one."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ def split_instance(
     max_waist: float = 1.0,
     max_z: float = 1.5,
 ) -> Iterator[RowFinding]:
-    """Two things of one category that touch along a straight line, where both end as the line does.
+    """Two things of one category touch along a straight line, and both end where the line does.
 
     Flagged:
         ..........
@@ -44,7 +44,7 @@ def split_instance(
 
         a, b: car
 
-    Fine, they end where the contact does not:
+    Fine, they go on where the contact ends:
         .aaaa.....
         .aaaa.....
         .aaaabbbb.
@@ -78,7 +78,7 @@ def split_instance(
 
         a, b: car
 
-    Fine, of two categories:
+    Fine, they have two categories:
         ..........
         .aaaabbbb.
         .aaaabbbb.
@@ -95,25 +95,25 @@ def split_instance(
         a: car
         b: truck
 
-    Objects that touch, or of which one hides part of the other, seldom have a border as straight as a cut, and if they
-    do one of them ends elsewhere, or there is a notch where the outlines meet. All of this is measured on pixels. Where
-    the category has a usual size (8 others in the annotation, or 20 in the dataset), both together must not be
-    unusually large, unless the contact is exactly upright or level and of twice min_length. Contacts that reach the
-    image's edge are left alone: one of their ends cannot be seen. So are crowds, void and stuff.
+    Objects that touch, or of which one hides part of the other, seldom have a border as straight as a cut. If they do,
+    one of them ends elsewhere, or there is a notch where the outlines meet. All of this is measured on pixels. If the
+    category has a usual size (8 others in the annotation, or 20 in the dataset), both together must not be unusually
+    large, unless the contact is exactly upright or level and twice min_length long. The rule ignores contacts that
+    reach the image's edge, where one of their ends cannot be seen, and crowds, void and stuff.
 
     Why: each half is an object that does not exist. Tiles that were annotated one by one and joined leave such cuts.
 
     Remedy: join the two.
 
-    Options: min_length of the contact, in pixels. max_deviation from a straight line, root mean square, in pixels.
-    min_flush, the length of the contact over the width beside it, or the reverse, on both sides; max_step, how many
-    pixels they may differ. max_waist, the width farther out over that of the contact, on the narrower side: two discs
-    that touch widen on both. max_z, the robust score of the logarithm of their common area.
+    Options: `min_length`: of the contact, in pixels. `max_deviation`: from a straight line, root mean square, in
+    pixels. `min_flush`: the length of the contact over the width beside it, or the reverse, on both sides. `max_step`:
+    how many pixels they may differ. `max_waist`: the width farther out over that of the contact, on the narrower side;
+    two discs that touch widen on both. `max_z`: the robust score of the logarithm of their common area.
     Defaults: COCO (50 images), TACO, GBM40, kudzu, crops, lemons, StarDist and COCO's panoptic sample, 12,000 segments,
     have no finding; the nuclei of the Data Science Bowl 2018 (29461) have 1, a nucleus in two halves. Of 1000 straight
-    cuts through segments of five of these datasets, at any angle, 58 % are found, of those in nuclei of GBM40 from
-    16 x 16 to 32 x 32 pixels 81 % (`benchmarks/instances.py`); the others are shorter than min_length, end at a corner
-    of the outline, or go through objects that are large for their category.
+    cuts through segments of five of these datasets, at any angle, 58 % are found, of those in nuclei of GBM40 from 16 x
+    16 to 32 x 32 pixels 81 % (`benchmarks/instances.py`). The others are shorter than min_length, end at a corner of
+    the outline, or go through objects that are large for their category.
     """
     seams = tables.seams
     things = is_thing(tables)

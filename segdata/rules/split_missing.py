@@ -1,4 +1,4 @@
-"""SEG303 split-missing: a category that a split lacks."""
+"""SEG303 split-missing: a split lacks a category."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from segdata.core.strata import example_segments, image_splits, independent_unit
 
 @rule("SEG303", "split-missing", severity="error", needs=(), whole=True)
 def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[RowFinding]:
-    """A category that occurs in the dataset, but not in one of its splits.
+    """A category occurs in the dataset, but not in one of its splits.
 
     Flagged:
         aab.
@@ -47,19 +47,19 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[RowFi
         a: car
         b: bus
 
-    Splits are what the data call so, or else folders named train, val, test and the like. A category so rare that a
-    random division would have left it out of that split with a chance above max_chance is a warning, one for all such
-    categories of the split. Images of one sequence or group count as one. Void, and splits without a segment (a test
-    set whose labels are kept secret), are left alone.
+    Splits come from the data, or else from folders named train, val, test and the like. A category so rare that a
+    random division would leave it out of that split with a chance above max_chance is a warning, one for all such
+    categories of the split. Images of one sequence or group count as one. The rule ignores void, and splits without a
+    segment (a test set whose labels are kept secret).
 
-    Why: what training lacks is never learned, and what validation lacks is never measured: the average over
-    categories then leaves it out in silence, or counts it as a failure.
+    Why: a model never learns what training lacks, and nobody measures what validation lacks: the average over
+    categories then leaves it out silently, or counts it as a failure.
 
     Remedy: divide again, stratified by category, or move images that have it.
 
-    Options: max_chance, the largest chance that a random division does the same, above which it is a warning.
+    Options: `max_chance`: the largest chance that a random division does the same; above it, the finding is a warning.
     Defaults: 0.05 is the usual level. Of three public sets with splits, CamVid (24, 8 and 8 images) and crops (24, 11
-    and 12) have no finding, kudzu (24 and 16) two that are right: no polygon of its val has a class.
+    and 12) have no finding; kudzu (24 and 16) has two that are right: no polygon of its val has a class.
     """
     segments = example_segments(tables)
     named, split = number_names(image_splits(tables))

@@ -1,4 +1,4 @@
-"""SEG405 split-or-merge: one segment where others have several, or the reverse."""
+"""SEG405 split-or-merge: an annotator has one segment where others have several, or the reverse."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from segdata.rules.shared import disputes_of_kind
 
 @rule("SEG405", "split-or-merge", severity="warning", needs=("agreement",), tasks=("instance", "panoptic"))
 def split_or_merge(tables: Tables, *, min_pixels: int = 16) -> Iterator[RowFinding]:
-    """One segment where most of the others have several, or several where most of the others have one.
+    """An annotator has one segment where most of the others have several, or several where most have one.
 
     Example:
         anna       ben
@@ -20,13 +20,15 @@ def split_or_merge(tables: Tables, *, min_pixels: int = 16) -> Iterator[RowFindi
 
         anna has 1 a where ben has 2
 
-    Another annotator's segment is a piece of this one if more than half of its own area lies within. Two pieces or
-    more are needed, by more than half of the others; with a reference (gold) it decides alone.
+    Another annotator's segment is a piece of this one if more than half of its own area lies within. Two pieces or more
+    are needed, by more than half of the others. A reference (gold) decides alone.
 
-    Why: counts are wrong, and a model learns to join, or to cut, what touches.
+    Why: counts are wrong, and a model learns to join, or to cut, things that touch.
+
     Remedy: divide the segment, or join the pieces, as the guideline says.
-    Options: min_pixels, segments this large are told.
-    Defaults: as those of SEG401.
+
+    Options: `min_pixels`: the smallest segment that is flagged.
+    Defaults: as in SEG401.
     """
     for kind in ("merge", "split"):
         for each in disputes_of_kind(tables, kind, min_pixels):

@@ -1,4 +1,4 @@
-"""SEG504 suspected-boundary: a segment, or a part of one, whose outline is elsewhere than the model sees it."""
+"""SEG504 suspected-boundary: the model predicts the outline of a segment, or of a part of it, elsewhere."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG504", "suspected-boundary", severity="warning", needs=("noise",))
 def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
-    """A segment, or a part of one, whose outline is elsewhere than the model sees it.
+    """The model predicts the outline of a segment, or of a part of one, elsewhere.
 
     Example:
         labels         what the model sees
@@ -20,12 +20,14 @@ def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Itera
 
         a is probably drawn too large
 
-    A pixel more or less is no finding: errors that are learnt from are of two pixels or more.
+    A pixel more or less is no finding: the errors from which `flag` learns are two pixels or larger.
 
-    Why: outlines that are drawn too large, too small or too coarsely are learnt as such.
-    Remedy: look at the image; accept the model's outline where it is better, else redraw it.
-    Options: min_probability, the least probability of an error that is told.
-    Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
+    Why: a model learns outlines that are too large, too small or too coarse as they are.
+
+    Remedy: look at the image; accept the model's outline if it is better, otherwise redraw it.
+
+    Options: `min_probability`: the least probability of an error that is reported.
+    Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for each in flagged_candidates(tables, "boundary", min_probability):
         yield each.found(f"{each.have} the wrong outline", _why(each))

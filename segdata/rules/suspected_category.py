@@ -1,4 +1,4 @@
-"""SEG503 suspected-category: a segment, or a part of one, that the model takes for another category."""
+"""SEG503 suspected-category: the model predicts another category for a segment, or a part of it."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG503", "suspected-category", severity="warning", needs=("noise",))
 def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
-    """A segment, or a part of one, that the model takes for another category.
+    """The model predicts another category for a segment, or for a part of one.
 
     Example:
         labels         what the model sees
@@ -21,11 +21,13 @@ def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Itera
 
         the car is probably a van
 
-    Why: a wrong name teaches two categories wrongly at once.
-    Remedy: look at the image and the guideline; accept the other name, or reject the finding. Where many findings are
-    about one pair of categories the guideline has to tell them apart.
-    Options: min_probability, the least probability of an error that is told.
-    Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
+    Why: one wrong name teaches two categories wrongly.
+
+    Remedy: look at the image and the guideline; accept the other name, or reject the finding. If many findings concern
+    one pair of categories, the guideline must tell them apart.
+
+    Options: `min_probability`: the least probability of an error that is reported.
+    Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for each in flagged_candidates(tables, "category", min_probability):
         yield each.found(

@@ -1,4 +1,4 @@
-"""SEG508 suspected-confusion: a pair of categories of which labels often give one where the other is to be seen."""
+"""SEG508 suspected-confusion: labels often give one category where the model predicts another."""
 
 from collections.abc import Iterator
 
@@ -10,25 +10,27 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG508", "suspected-confusion", severity="warning", needs=("noise",), whole=True)
 def suspected_confusion(tables: Tables, *, min_share: float = 0.1) -> Iterator[RowFinding]:
-    """A pair of categories of which labels often give one where a model that has not seen them sees the other.
+    """Labels often give one category where a model that has not seen them predicts another.
 
     Example:
         41 segments are labelled van and look like car, 3 the other way round; 22.0 were to be expected; in 20 images,
         p 0.0004
 
-    A model confuses categories, too, but it does so whichever of both was given, and if it prefers one of them it
-    prefers it to others as well. What such preferences do not explain, the labels do: annotators who call a car a van
-    leave many vans that look like cars, and hardly any car that looks like a van. All pairs together are found by
-    chance in one of twenty datasets, at most.
+    A model confuses categories as well, but in both directions, and if it prefers one of the two it also prefers it to
+    others. Labels explain what such preferences do not: annotators who label cars as vans leave many vans that look
+    like cars, and hardly any car that looks like a van. By chance at most one in twenty datasets has a finding for any
+    pair.
 
-    Left alone: pairs with fewer than 8 segments, and those that are confused as often in both directions, which the
-    model may do as well. Of two categories alone only what is very one-sided is told: nothing else is there to hold
-    it against. Where the labels of three categories are confused in a circle, one pair is a guess.
+    Not flagged: pairs with fewer than 8 segments, and pairs that are confused as often in both directions, since the
+    model may do that too. With only two categories the rule reports only what is very one-sided, because nothing else
+    is there to compare with. If the labels of three categories are confused in a circle, the reported pair is a guess.
 
-    Why: a confusion that is always the same is learnt like the truth.
-    Remedy: write into the guideline what tells the two apart, with pictures, and go through the segments (SEG503).
-    Options: min_share, the least excess, as a share of all that are given one and look like the other.
-    Defaults: 0.1, since with very many segments the smallest preference of a model for a pair is beyond chance.
+    Why: a model learns a constant confusion like the truth.
+
+    Remedy: write into the guideline what tells the two apart, with images, and check the segments (SEG503).
+
+    Options: `min_share`: the least excess, as a share of all segments that have one of the two and look like the other.
+    Defaults: 0.1, because with very many segments the smallest preference of a model for a pair is beyond chance.
     """
     if tables.suspected is None or tables.suspected.confusions is None:
         return

@@ -1,4 +1,4 @@
-"""SEG502 suspected-extra: a segment, or a part of one, where the model sees nothing of the sort."""
+"""SEG502 suspected-extra: the model predicts nothing where a segment, or a part of it, is."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG502", "suspected-extra", severity="warning", needs=("noise",))
 def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
-    """A segment, or a part of one, where the model sees nothing of the sort.
+    """The model predicts nothing of this category where a segment, or a part of one, is.
 
     Example:
         labels         what the model sees
@@ -19,10 +19,12 @@ def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Iterator
 
         the a on the right is probably none
 
-    Why: what is drawn on the background teaches a model to find things that are not there.
-    Remedy: look at the image; delete it, or reject the finding.
-    Options: min_probability, the least probability of an error that is told.
-    Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
+    Why: segments on the background teach a model to find things that are not there.
+
+    Remedy: look at the image; delete the segment, or reject the finding.
+
+    Options: `min_probability`: the least probability of an error that is reported.
+    Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for each in flagged_candidates(tables, "extra", min_probability):
         yield each.found(f"{each.be} nothing", f"the model believes {each.believed:.2f} in it")

@@ -1,4 +1,4 @@
-"""SEG505 suspected-merge: a segment through which the model sees an edge: probably two or more things drawn as one."""
+"""SEG505 suspected-merge: the model predicts an edge through a segment."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG505", "suspected-merge", severity="warning", needs=("noise",))
 def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
-    """A segment through which the model sees an edge: probably two or more things drawn as one.
+    """The model predicts an edge through a segment: probably two or more things are drawn as one.
 
     Example:
         labels         what the model sees
@@ -18,10 +18,12 @@ def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Iterator
 
         a is probably two
 
-    Why: things drawn as one are counted as one, and a model learns to join them.
+    Why: things drawn as one count as one, and a model learns to join them.
+
     Remedy: look at the image; accept the pieces, or draw the edge where it is.
-    Options: min_probability, the least probability of an error that is told.
-    Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
+
+    Options: `min_probability`: the least probability of an error that is reported.
+    Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for each in flagged_candidates(tables, "merge", min_probability):
         n = len(each.correction.counts)

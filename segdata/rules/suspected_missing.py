@@ -1,4 +1,4 @@
-"""SEG501 suspected-missing: a thing, or a part of a category, that the model sees and nobody annotated."""
+"""SEG501 suspected-missing: the model predicts a segment that nobody annotated."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG501", "suspected-missing", severity="warning", needs=("noise",))
 def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
-    """A thing, or a part of a category, that the model sees and nobody annotated.
+    """The model predicts a thing, or a part of a category, that nobody annotated.
 
     Example:
         labels         what the model sees
@@ -19,13 +19,15 @@ def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Iterat
 
         an a is probably missing on the right
 
-    The model has not seen the image before: it was trained on others. Whether what it sees is an error was learnt from
-    errors put into these labels on purpose.
+    The model was trained on other images and has not seen this one. Errors injected into these labels taught it which
+    predictions show an error.
 
-    Why: what is not drawn is learnt as background.
+    Why: a model learns whatever is not drawn as background.
+
     Remedy: look at the image; accept the proposed segment, or draw it.
-    Options: min_probability, the least probability of an error that is told.
-    Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
+
+    Options: `min_probability`: the least probability of an error that is reported.
+    Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for each in flagged_candidates(tables, "missing", min_probability):
         yield each.found(

@@ -1,4 +1,4 @@
-"""SEG507 suspected-shift: a segment that the model sees some way off."""
+"""SEG507 suspected-shift: the model predicts a segment in another place."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG507", "suspected-shift", severity="warning", needs=("noise",))
 def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
-    """A segment that the model sees some way off.
+    """The model predicts a segment in another place.
 
     Example:
         labels         what the model sees
@@ -19,12 +19,14 @@ def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Iterator
 
         a probably lies 2 px further right and 1 px further down
 
-    Why: a segment beside its thing teaches the background as the thing, and the thing as background.
-    Remedy: look at the image; accept the place that the model sees. Where all segments of an image are off the same
-    way, which `segdata flag` says in a note, each is proposed where it lies when all are moved as one: accept them
-    together, and look for what went wrong between image and labels.
-    Options: min_probability, the least probability of an error that is told.
-    Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
+    Why: a segment beside its object teaches the background as the object, and the object as background.
+
+    Remedy: look at the image; accept the place that the model predicts. If all segments of an image are off in the same
+    direction, `segdata flag` says so in a note and proposes to move them all as one: accept these proposals together,
+    and find out what went wrong between image and labels.
+
+    Options: `min_probability`: the least probability of an error that is reported.
+    Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for each in flagged_candidates(tables, "shift", min_probability):
         yield each.found(f"{each.be} out of place", _why(each))

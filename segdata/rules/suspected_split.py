@@ -1,4 +1,4 @@
-"""SEG506 suspected-split: a segment that is probably one thing together with the one beside it."""
+"""SEG506 suspected-split: a segment is probably a piece of one thing, together with its neighbour."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG506", "suspected-split", severity="warning", needs=("noise",))
 def suspected_split(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
-    """A segment that is probably one thing together with the one beside it.
+    """A segment and its neighbour are probably pieces of one thing.
 
     Example:
         labels         what the model sees
@@ -18,10 +18,12 @@ def suspected_split(tables: Tables, *, min_probability: float = 0.0) -> Iterator
 
         a is probably a piece of a larger one, together with b
 
-    Why: pieces of a thing are counted as things, and a model learns to cut where nothing is to be seen.
+    Why: pieces of a thing count as things, and a model learns to cut where there is no edge.
+
     Remedy: look at the image; join the pieces, or reject the finding.
-    Options: min_probability, the least probability of an error that is told.
-    Defaults: 0, since each category has a threshold of its own already, found on errors put in on purpose.
+
+    Options: `min_probability`: the least probability of an error that is reported.
+    Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for each in flagged_candidates(tables, "split", min_probability):
         yield each.found(f"{each.be} a piece of a larger one", "the model sees no edge there")

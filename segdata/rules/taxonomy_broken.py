@@ -1,4 +1,4 @@
-"""SEG208 taxonomy-broken: a taxonomy that contradicts itself."""
+"""SEG208 taxonomy-broken: a taxonomy contradicts itself."""
 
 from collections.abc import Iterator, Sequence
 from typing import get_args
@@ -14,45 +14,45 @@ from segdata.core.taxonomy import Category, Color, SizeLimits, Taxonomy
 
 @rule("SEG208", "taxonomy-broken", severity="error", needs=())
 def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Iterator[RowFinding]:
-    """Duplicate ids, names or colours, parents in a circle, names of nobody, rules that contradict each other.
+    """A taxonomy has duplicate ids, names or colours, circular parents, unknown names, or contradicting rules.
 
-    Flagged, one id:
+    Flagged, two categories have one id:
         aa..
         a: car
         category: car (id 1)
         category: bus (id 1)
 
-    Flagged, one colour:
+    Flagged, two categories have one colour:
         aa..
         a: car
         category: car (color 0 0 142)
         category: bus (color 0 0 142)
 
-    Flagged, colours that look alike:
+    Flagged, two colours look alike:
         aa..
         a: car
         category: car (color 0 0 142)
         category: bus (color 0 0 143)
 
-    Flagged, parents in a circle:
+    Flagged, the parents form a circle:
         aa..
         a: egg
         category: egg (parent hen)
         category: hen (parent egg)
 
-    Flagged, a name of nobody:
+    Flagged, a name is unknown:
         aa..
         a: car
         category: car
         category: wheel (part_of cra)
 
-    Flagged, both allowed and forbidden:
+    Flagged, one pair is both allowed and forbidden:
         aa..
         a: car
         category: car
         category: pole (may_overlap car, may_not_touch car)
 
-    Flagged, no size is right:
+    Flagged, no size is possible:
         aa..
         a: car
         category: car (size 100 10)
@@ -64,17 +64,16 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Iterator[Row
         category: bus (id 2, color 0 60 100, parent vehicle)
         category: wheel (id 3, part_of car)
 
-    A category may bear the name of its group, as in COCO (person of group person).
+    A category may have the name of its group, as in COCO (person in the group person).
 
-    Why: of two entries with one id, name or colour only one is ever used. Colours that look alike are mixed up by
-    people, and by every step that changes a colour a little.
+    Why: of two entries with one id, name or colour only one is ever used. People mix up colours that look alike, and so
+    does every step that changes a colour a little.
 
     Remedy: correct taxonomy.yaml; `segdata taxonomy check` reads it alone.
 
-    Options: min_delta_e, the least CIE76 distance of two colours.
-    Defaults: 2.3 is just noticeable (Mahy, Van Eycken, Oosterlinck, 1994, Color Research & Application 19(2),
-    105-121). The closest colours of CamVid (32) are 6.3 apart, of VOC (21) 8.8, of Cityscapes 10.3, of COCO panoptic
-    (133) 11.0.
+    Options: `min_delta_e`: the least CIE76 distance of two colours.
+    Defaults: 2.3 is just noticeable (Mahy, Van Eycken, Oosterlinck, 1994, Color Research & Application 19(2), 105-121).
+    The closest colours of CamVid (32) are 6.3 apart, of VOC (21) 8.8, of Cityscapes 10.3, of COCO panoptic (133) 11.0.
     """
     taxonomy = tables.profile.taxonomy
     yield from _twice("id", [(each.id, each.name) for each in taxonomy.categories])

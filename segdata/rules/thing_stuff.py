@@ -1,4 +1,4 @@
-"""SEG206 thing-stuff: stuff with instances, or things without."""
+"""SEG206 thing-stuff: stuff has instances, or things have none."""
 
 from collections.abc import Iterator
 
@@ -11,16 +11,16 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG206", "thing-stuff", severity="error", needs=(), tasks=("instance", "panoptic"))
 def thing_stuff(tables: Tables) -> Iterator[RowFinding]:
-    """Stuff with several instances in one image, or a thing without instance id.
+    """Stuff has several instances in one image, or a thing has no instance id.
 
-    Flagged, stuff in two segments:
+    Flagged, stuff has two segments:
         aaa.bbb
         aaa.bbb
 
         a, b: sky (stuff)
         task: panoptic
 
-    Fine, stuff in two parts:
+    Fine, stuff has two parts:
         aaa.aaa
         aaa.aaa
 
@@ -34,12 +34,12 @@ def thing_stuff(tables: Tables) -> Iterator[RowFinding]:
         a, b: car (thing)
         task: panoptic
 
-    One finding for each stuff category in an annotation. Crowds are left alone.
+    You get one finding for each stuff category in an annotation. The rule ignores crowds.
 
-    Why: stuff is one segment an image by definition; panoptic quality counts every further one as a false positive.
+    Why: stuff is one segment per image by definition; panoptic quality counts every further one as a false positive.
     Things without ids cannot be told apart.
 
-    Remedy: join the segments of stuff; make the category a thing if it can be counted.
+    Remedy: join the segments of stuff, or make the category a thing if it can be counted.
     """
     segments = tables.segments
     kinds = {each.id: each.kind for each in reversed(tables.profile.taxonomy.categories)}

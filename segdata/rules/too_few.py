@@ -1,4 +1,4 @@
-"""SEG302 too-few: a category with too little to learn from."""
+"""SEG302 too-few: a category has too little to learn from."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ _MOST = 5  # strata that a finding names
 def too_few(
     tables: Tables, *, min_images: int = 3, min_segments: int = 3, min_pixels: int = 100, min_per_stratum: int = 1
 ) -> Iterator[RowFinding]:
-    """A category with fewer images, segments or pixels than required.
+    """A category has fewer images, segments or pixels than required.
 
     Flagged (min_pixels=1):
         aa.bb
@@ -54,17 +54,18 @@ def too_few(
 
         aa.b.
 
-    One finding for each category. Where the configuration says `by: COLUMN` each stratum of that column needs
-    min_per_stratum images of each category, and so does each split where nothing is said; a split without any is
-    SEG303. Void is left alone; a category that never occurs is SEG204.
+    You get one finding for each category. With `by: COLUMN` in the configuration, each stratum of that column needs
+    min_per_stratum images of each category; without it, each split does. A split without any is SEG303. The rule
+    ignores void; a category that never occurs is SEG204.
 
-    Why: a category in one or two images cannot be in training, validation and test data, and its score depends on
-    which image fell where.
+    Why: a category in one or two images cannot be in training, validation and test data, and its score depends on which
+    image fell where.
 
     Remedy: annotate more, merge it with a neighbour, or take it out of the taxonomy.
 
-    Options: min_images (all, where the dataset has fewer), min_segments (in semantic data, which has one an image, no
-    more than images either), min_pixels: what each category needs. min_per_stratum, images in each split or stratum.
+    Options: `min_images`: images that each category needs (all, if the dataset has fewer). `min_segments`: segments (in
+    semantic data, which has one per image, no more than images). `min_pixels`: pixels. `min_per_stratum`: images in
+    each split or stratum.
     Defaults: three images are one each for training, validation and test. Of TACO's 59 categories in use 3 have fewer
     (1500 images), of CamVid's 11 none (40 images), of CamSeq01's 22 one: a single pixel in one of 16 images.
     """

@@ -1,4 +1,4 @@
-"""SEG210 too-much-void: more void than the taxonomy allows."""
+"""SEG210 too-much-void: more is void than the taxonomy allows."""
 
 from collections.abc import Iterator
 
@@ -40,18 +40,18 @@ def too_much_void(tables: Tables, *, usual_share: float = 0.25) -> Iterator[RowF
 
         v: unclear (void)
 
-    One finding for each annotation above `max_void: {image: …}`, one for the dataset above `max_void: {dataset: …}`.
-    Where the taxonomy says nothing of an image, those above usual_share are one info for the dataset. Shares are of
-    the pixels within the region of interest.
+    You get one finding for each annotation above `max_void: {image: …}`, and one for the dataset above `max_void:
+    {dataset: …}`. If the taxonomy declares no limit per image, you get one info for the dataset about images above
+    usual_share. Shares are of the pixels within the region of interest.
 
-    Why: void is where annotators give up. It counts for no score, so that the hardest parts of the images are judged
-    by nobody.
+    Why: void is where annotators give up. It counts for no score, so nobody judges the hardest parts of the images.
 
-    Remedy: label what can be told; say in the guideline what void is for.
+    Remedy: label what can be recognised, and state in the guideline what void is for.
 
-    Options: usual_share, what may be void of an image where nothing is declared.
-    Defaults: of the 66 masks of CamVid (40), CamSeq01 (16) and DAVIS (10) none is void by more than 10.2 %, 2.6 % and
-    0.05 %; all of CamVid by 3.2 %. A quarter is well above that; what is right only a project can say (`max_void`).
+    Options: `usual_share`: the share of an image that may be void if nothing is declared.
+    Defaults: of the 66 masks of CamVid (40), CamSeq01 (16) and DAVIS (10) none has more than 10.2 %, 2.6 % and 0.05 %
+    void; all of CamVid together has 3.2 %. A quarter is well above that; only a project can say what is right
+    (`max_void`).
     """
     allowed = tables.profile.taxonomy.max_void
     void, frame = _pixels(tables)

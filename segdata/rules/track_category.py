@@ -1,4 +1,4 @@
-"""SEG351 track-category: one track, several categories."""
+"""SEG351 track-category: one track has several categories."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG351", "track-category", severity="error", needs=(), when=has_sequences)
 def track_category(tables: Tables) -> Iterator[RowFinding]:
-    """A track that changes its category.
+    """A track changes its category.
 
     Flagged:
         aa...
@@ -37,13 +37,13 @@ def track_category(tables: Tables) -> Iterator[RowFinding]:
         a: bus (track 2)
         b: car (track 3)
 
-    One finding for each stretch of frames in which a track has not the category that it has in most frames (of equals:
-    the first). Crowds and void are left alone.
+    You get one finding for each stretch of frames in which a track lacks the category that it has in most frames (of
+    equals: the first). The rule ignores crowds and void.
 
     Why: an object stays what it is. A tracker that is trained on such a track learns two wrong things at once, and an
     evaluation counts one object as two.
 
-    Remedy: give it one category in all frames; where two objects share the track, give one of them a track of its own.
+    Remedy: give it one category in all frames. If two objects share the track, give one of them its own track.
     """
     found, category = tracked_segments(tables), tables.segments["category_id"]
     found = found.take(changes_category(tables, found))

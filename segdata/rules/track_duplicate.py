@@ -1,4 +1,4 @@
-"""SEG352 track-duplicate: one track twice in a frame."""
+"""SEG352 track-duplicate: one track occurs twice in a frame."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from segdata.core.rule import Tables, rule
 def track_duplicate(
     tables: Tables, *, min_share: float = 0.25, min_agree: float = 0.5, min_fit: float = 0.5
 ) -> Iterator[RowFinding]:
-    """A track twice in one frame.
+    """A track occurs twice in one frame.
 
     Flagged:
         aa..b
@@ -36,7 +36,7 @@ def track_duplicate(
         sequence: video
         a: car (track 7)
 
-    Fine, it comes apart for as long as it is seen:
+    Fine, it has two parts in every frame:
         aa..aa
         aa..aa
 
@@ -49,16 +49,17 @@ def track_duplicate(
         sequence: video
         a: car (track 7)
 
-    One finding for each track and frame. Two segments with one track are an error; where they have one id, too, that is
-    SEG103. Masks of ids cannot tell two segments of one id apart: there it is a warning where a large part of a track
-    lies away from it in one frame only, while the frames before and after agree with each other and with the rest.
+    You get one finding for each track and frame. Two segments with one track are an error; if they also share one id,
+    that is SEG103. Masks of ids cannot tell two segments of one id apart. There the finding is a warning if a large
+    part of a track lies away from it in one frame only, while the frames before and after agree with each other and
+    with the rest.
 
     Why: an evaluation keeps one of the two, and which one depends on the program.
 
-    Remedy: give the second one its own track, or join the two where they are one object.
+    Remedy: give the second one its own track, or join the two if they are one object.
 
-    Options: min_share, a part is large from this share of the rest of its segment on. min_agree, the least IoU of the
-    segments before and after, moved onto each other. min_fit, the least IoU of the rest with one of them.
+    Options: `min_share`: a part is large from this share of the rest of its segment on. `min_agree`: the least IoU of
+    the segments before and after, moved onto each other. `min_fit`: the least IoU of the rest with one of them.
     Defaults: an object that is hidden in the middle comes apart near its place, and rarely for a single frame. The two
     results of DAVIS 2017 (88 and 532 segments between two others) have 0 and 0 such parts.
     """

@@ -1,4 +1,4 @@
-"""SEG353 track-gap: a track that is gone for a few frames."""
+"""SEG353 track-gap: a track is gone for a few frames."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ _HIDDEN = 0.5  # share of the box that the box of something else covers
 def track_gap(
     tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_share: float = 0.5
 ) -> Iterator[RowFinding]:
-    """A track that vanishes for a few frames, and returns as large as it was.
+    """A track vanishes for a few frames, and returns as large as it was.
 
     Flagged (min_pixels=4):
         .....
@@ -63,19 +63,19 @@ def track_gap(
         a: sign (track 7)
         b: bus (track 2)
 
-    One finding for each gap, at the first frame of it. Frames that nobody annotated are no gap. Left alone is what has
-    an explanation: a track that touches the frame's edge before or after, that shrinks before it goes, or whose place
-    (its boxes, along a straight line) another thing's box covers by half. Crowds and void are left alone.
+    You get one finding for each gap, at its first frame. Frames that nobody annotated are no gap. The rule ignores gaps
+    with an explanation: a track that touches the frame's edge before or after, that shrinks before it goes, or whose
+    place (its boxes, along a straight line) is half covered by another thing's box. It also ignores crowds and void.
 
-    Why: a tracker that follows the object through these frames is counted wrong, and one that loses it, right.
+    Why: a tracker that follows the object through these frames counts as wrong, and one that loses it as right.
 
-    Remedy: draw it in the missing frames. Where something unlabelled hides it, that is no mistake.
+    Remedy: draw it in the missing frames. If something unlabelled hides it, that is no mistake.
 
-    Options: max_frames, the longest gap. min_pixels, the least area before and after it. min_share, the least area
-    before and after, as a share of the median of five frames.
-    Defaults: of 58 such gaps in the results of RVOS on DAVIS 2017 (48 frames, 20 tracks a video) 35 are of tracks that
-    shrink before or after, and others cover 23. Those of OSVOS, the ground truth of three videos of DAVIS, and the
-    sample's street, where a walker passes behind a bus (4 clean films, 84 frames), have none to tell.
+    Options: `max_frames`: the longest gap. `min_pixels`: the least area before and after it. `min_share`: the least
+    area before and after, as a share of the median of five frames.
+    Defaults: of 58 such gaps in the results of RVOS on DAVIS 2017 (48 frames, 20 tracks a video) 35 belong to tracks
+    that shrink before or after, and others cover 23. OSVOS, the ground truth of three videos of DAVIS, and the sample's
+    street, where a walker passes behind a bus (4 clean films, 84 frames), have none to report.
     """
     film, found, segments = SequenceIndex.of(tables), tracked_segments(tables, "video"), tables.segments
     area, edge = segments["area"], touches_edge(tables)

@@ -1,4 +1,4 @@
-"""SEG354 track-jump: a track that is elsewhere, or of another size, in one frame."""
+"""SEG354 track-jump: a track is elsewhere, or of another size, in one frame."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ def track_jump(
     min_pixels: int = 64,
     swap_gain: float = 0.3,
 ) -> Iterator[RowFinding]:
-    """A track whose mask is elsewhere, or of quite another size, than the frames before and after allow.
+    """The mask of a track is elsewhere, or has quite another size, than the frames before and after allow.
 
     Flagged (min_pixels=4):
         ........
@@ -62,7 +62,7 @@ def track_jump(
         sequence: video
         a: car (track 7)
 
-    Fine, it moves off and keeps its shape to (min_pixels=4):
+    Fine, it starts to move and keeps its shape (min_pixels=4):
         ........
         .aa.....
         .aa.....
@@ -81,22 +81,21 @@ def track_jump(
         sequence: video
         a: car (track 7)
 
-    The segments before and after are moved to where they would meet halfway, as if the track moved straight on. Where
-    they agree with each other there, and the segment between agrees with neither, there or where they are drawn, it
-    jumps, for this frame only. It jumps for good where the last frame before agrees with those before it alone, and the
-    first one after with those after it.
-    One finding for each track and frame. Left alone: tracks at the frame's edge, those of a few pixels, and two that
-    exchange places (SEG355).
+    The rule moves the segments before and after to where they would meet halfway, as if the track moved straight on. If
+    they agree with each other there, and the segment between agrees with neither, there or where they are drawn, the
+    track jumps for this frame only. It jumps for good if the last frame before agrees only with those before it, and
+    the first one after only with those after it. You get one finding for each track and frame. The rule ignores tracks
+    at the frame's edge, those of a few pixels, and two that exchange places (SEG355).
 
     Why: one mask on the wrong object, or far off it, teaches a tracker to jump, and costs it in evaluation.
 
     Remedy: draw it again in this frame.
 
-    Options: min_agree, the least IoU of the segments before and after, moved. max_fit, the largest IoU of either with
-    the one between that is a jump. min_pixels, the least area of each. swap_gain, as in SEG355.
+    Options: `min_agree`: the least IoU of the segments before and after, moved. `max_fit`: the largest IoU of either
+    with the one between that is a jump. `min_pixels`: the least area of each. `swap_gain`: as in SEG355.
     Defaults: in ground truth (three videos of DAVIS) the segments before and after agree by 0.98 and fit by 0.99. Of
     the 88 and 532 segments of OSVOS and RVOS on DAVIS 2017, whose neighbours agree by 0.57 and 0.00 in the median, 1
-    and 0 are told: a mask that has a third of its size for a frame.
+    and 0 are flagged: a mask that has a third of its size for a frame.
     """
     turns, segments = tables.turns, tables.segments
     three = [turns[name] for name in ("before", "segment", "after")]

@@ -1,4 +1,4 @@
-"""SEG355 track-swap: two tracks that exchange places."""
+"""SEG355 track-swap: two tracks exchange places."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG355", "track-swap", severity="warning", needs=("frames",), when=has_videos)
 def track_swap(tables: Tables, *, min_gain: float = 0.3) -> Iterator[RowFinding]:
-    """Two tracks that exchange places from one frame to the next.
+    """Two tracks exchange places from one frame to the next.
 
     Flagged:
         aa..bb
@@ -33,16 +33,16 @@ def track_swap(tables: Tables, *, min_gain: float = 0.3) -> Iterator[RowFinding]
         a: car (track 5)
         b: car (track 6)
 
-    Two tracks are exchanged where each shares more pixels with the other's place of the frame before than with its own.
-    One finding for each pair, at the frame from which on they are exchanged. Crowds and void are left alone.
+    Two tracks are exchanged if each shares more pixels with the other's place in the previous frame than with its own.
+    You get one finding for each pair, at the first frame in which they are exchanged. The rule ignores crowds and void.
 
-    Why: identities are what tracks are for. Each swap counts as two errors of every tracker that gets it right, and
-    from there on all is wrong.
+    Why: identities are the purpose of tracks. Each swap counts as two errors of every tracker that gets it right, and
+    everything after it is wrong.
 
     Remedy: exchange them back, in all frames from here on.
 
-    Options: min_gain, by how much the mean IoU with the other's place is above that with their own.
-    Defaults: no two tracks of the ground truth of DAVIS cross; in the results of OSVOS and RVOS on DAVIS 2017 (48
+    Options: `min_gain`: by how much the mean IoU with the other's place is above that with their own.
+    Defaults: no two tracks of the ground truth of DAVIS cross. In the results of OSVOS and RVOS on DAVIS 2017 (48
     frames, 34 and 523 pairs that do) the gain is 0.13 and 0.21 at most, and 0.74 where the sample's cars are exchanged.
     """
     segments, found = tables.segments, tables.exchanges

@@ -1,4 +1,4 @@
-"""SEG312 unannotated-image: an image in which nothing is labelled."""
+"""SEG312 unannotated-image: nothing is labelled in an image."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG312", "unannotated-image", severity="warning", needs=())
 def unannotated_image(tables: Tables, *, max_share: float = 0.1) -> Iterator[RowFinding]:
-    """An annotated image without a segment.
+    """An annotated image has no segment.
 
     Flagged:
         aa..
@@ -26,15 +26,15 @@ def unannotated_image(tables: Tables, *, max_share: float = 0.1) -> Iterator[Row
 
         bb..
 
-    One finding for each image; where more than max_share of the annotations are empty, that is the nature of the data
-    (defect inspection, rare events), and one info for the dataset. An image that an annotator never worked on is not
-    annotated and not flagged.
+    You get one finding for each image. If more than max_share of the annotations are empty, that is the nature of the
+    data (defect inspection, rare events), and you get one info for the dataset. An image that an annotator never worked
+    on is not annotated and not flagged.
 
-    Why: an image that was skipped is trained on as pure background.
+    Why: training uses a skipped image as pure background.
 
-    Remedy: annotate it, or take it out; if it is empty indeed, suppress the finding with that as the reason.
+    Remedy: annotate it, or take it out. If it is really empty, suppress the finding with that as the reason.
 
-    Options: max_share, the share of empty annotations above which one finding speaks of all.
+    Options: `max_share`: the share of empty annotations above which one finding covers all.
     Defaults: COCO (50 images) has 2 %, a forgotten one; magnetic_tile, where one kind is `Free`, 18 %.
     """
     empty = np.flatnonzero(tables.annotations["n_segments"] == 0)

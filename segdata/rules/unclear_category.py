@@ -1,4 +1,4 @@
-"""SEG408 unclear-category: a category on which everybody disagrees."""
+"""SEG408 unclear-category: all annotators disagree on a category."""
 
 from collections.abc import Iterator
 
@@ -9,20 +9,23 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG408", "unclear-category", severity="warning", needs=("agreement",))
 def unclear_category(tables: Tables, *, max_agreement: float = 0.6, min_images: int = 8) -> Iterator[RowFinding]:
-    """A category on which annotators disagree whoever they are: the guideline is not clear, not a person.
+    """Annotators disagree on a category whoever they are: the guideline is unclear, not a person.
 
     Example:
         a: agreement 0.41 (0.35 to 0.48) in 40 images, and 0.44 without ben, who lowers it most
 
     The agreement of a category is the F1 of finding its segments (things) or Dice (stuff, semantic data), the mean over
-    all pairs of annotators. It must be low also when the annotator is left out who lowers it most; if it is not, it is
-    that person's doing, and SEG406 says so. Three annotators are needed.
+    all pairs of annotators. It must also be low without the annotator who lowers it most; if it is not, SEG406 names
+    that person. Three annotators are needed.
 
     Why: nobody can draw well what nobody has defined.
-    Remedy: write the definition and the boundary rule, with pictures of the cases in dispute, and annotate again.
-    Options: max_agreement, the upper end of the 95 % interval below which it is told (0 to 1). min_images that have it.
-    Defaults: 0.6 is where Landis and Koch (1977), Biometrics 33(1), 159-174, end "moderate" agreement; 8 images as
-    in SEG406.
+
+    Remedy: write the definition and the boundary rule, with images of the disputed cases, and annotate again.
+
+    Options: `max_agreement`: the upper end of the 95 % interval below which a category is flagged (0 to 1).
+    `min_images`: images that have it.
+    Defaults: 0.6 is where Landis and Koch (1977), Biometrics 33(1), 159-174, end "moderate" agreement; 8 images as in
+    SEG406.
     """
     judged, opposed = tables.judged, tables.opposed
     if judged is None or opposed is None:

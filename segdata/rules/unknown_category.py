@@ -1,4 +1,4 @@
-"""SEG201 unknown-category: a category that the taxonomy does not have."""
+"""SEG201 unknown-category: the taxonomy lacks a category."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from segdata.rules.shared import has_defect
 
 @rule("SEG201", "unknown-category", severity="error", needs=())
 def unknown_category(tables: Tables) -> Iterator[RowFinding]:
-    """A segment of a category that the taxonomy does not have.
+    """A segment has a category that the taxonomy lacks.
 
     Flagged:
         aa.bb
@@ -28,8 +28,8 @@ def unknown_category(tables: Tables) -> Iterator[RowFinding]:
         a: car
         b: truck
 
-    One finding for each such category in an annotation, with the nearest known names. A category id that its own
-    file does not list is SEG007.
+    You get one finding for each such category in an annotation, with the nearest known names. A category id that its
+    own file does not list is SEG007.
 
     Why: training code drops these segments, or gives them an index that the model has no output for.
 

@@ -1,4 +1,4 @@
-"""SEG009 unknown-value: a mask value that the taxonomy does not map."""
+"""SEG009 unknown-value: the taxonomy does not map a mask value."""
 
 from collections.abc import Iterator
 
@@ -9,17 +9,16 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG009", "unknown-value", severity="error", needs=())
 def unknown_value(tables: Tables) -> Iterator[RowFinding]:
-    """A colour or id in a mask that the taxonomy does not map to a category.
+    """The taxonomy does not map a colour or id in a mask to a category.
 
     Example:
         masks/a.png: colour (128, 64, 129) on 12 px, first at x=3, y=9; nearest is road (128, 64, 128)
 
-    Left alone: the value that the taxonomy calls `unlabelled`. Such pixels are unlabelled from here on, and no
-    further finding (SEG101) is made of them.
+    Not flagged: the value that the taxonomy names in `unlabelled`. Other such pixels are unlabelled from here on, and
+    SEG101 does not report them again.
 
     Why: training code maps an unknown value to background, to the ignore label, or beyond the last class.
 
-    Remedy: add the value to the taxonomy, or correct the mask; many values in one image point to a lossy mask
-    (SEG010).
+    Remedy: add the value to the taxonomy, or correct the mask. Many values in one image point to a lossy mask (SEG010).
     """
     yield from reader_findings(tables, "SEG009")

@@ -1,4 +1,4 @@
-"""SEG001 unreadable-file: a file that cannot be decoded."""
+"""SEG001 unreadable-file: a file cannot be decoded."""
 
 from collections.abc import Iterator
 
@@ -9,17 +9,17 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG001", "unreadable-file", severity="error", needs=())
 def unreadable_file(tables: Tables) -> Iterator[RowFinding]:
-    """An image, mask or annotation file that cannot be decoded.
+    """An image, mask or annotation file cannot be decoded.
 
     Example:
         masks/0007.png   image file is truncated
         annotations.json the JSON ends at line 8123, column 4, within a list
 
-    Left alone: files that are not part of the dataset, and images that no annotation needs to be opened for.
+    Not flagged: files that are not part of the dataset, and images that no annotation needs to be opened for.
 
-    Why: training stops at such a file hours after its start, or a loader skips it and nobody hears of it. A file
-    that claims more than 2^31 pixels (a decompression bomb) is not opened at all.
+    Why: training stops at such a file hours after its start, or a loader skips it and nobody notices. A file that
+    claims more than 2^31 pixels (a decompression bomb) is not opened at all.
 
-    Remedy: restore the file from where it came, or take its entry out of the annotations.
+    Remedy: restore the file from its source, or take its entry out of the annotations.
     """
     yield from reader_findings(tables, "SEG001")

@@ -1,4 +1,4 @@
-"""SEG015 unsafe-path: a path that leaves the dataset."""
+"""SEG015 unsafe-path: a path leaves the dataset."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG015", "unsafe-path", severity="error", needs=())
 def unsafe_path(tables: Tables) -> Iterator[RowFinding]:
-    r"""A path in the files that leaves the dataset's root.
+    r"""A path in the files leaves the dataset's root.
 
     Example:
         /images/3/file_name is '../../etc/passwd'
         /images/4/file_name is 'C:\data\a.jpg'
 
-    Left alone: paths of folders below the root. The file is not opened.
+    Not flagged: paths of folders below the root. The file is not opened.
 
     Why: it does not exist on any other machine, and a dataset from elsewhere must not make a tool read or overwrite
     foreign files.

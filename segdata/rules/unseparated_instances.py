@@ -1,4 +1,4 @@
-"""SEG120 unseparated-instances: touching things that share one mask."""
+"""SEG120 unseparated-instances: touching things share one mask."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def unseparated_instances(
     min_bent_z: float = 1.5,
     min_gain: float = 2.5,
 ) -> Iterator[RowFinding]:
-    """One region as large as several of its companions, with a lobe for each.
+    """One region is as large as several of its companions, with a lobe for each.
 
     Flagged (min_neck=0.3, min_gain=2.0):
         aaa.bbb.ccc.ddd
@@ -60,23 +60,23 @@ def unseparated_instances(
 
         a, b, c, d, e, f, g: cell
 
-    Companions are the segments of the category in the same annotation; fewer than 7, or of too different sizes, tell
-    nothing. Lobes are what is left after an erosion that parts the segment; each must be like the companions in area
-    and convexity, the whole unlike them. Where the neck between lobes is narrow, that is SEG108. Crowds, void and stuff
-    are left alone.
+    Companions are the segments of the category in the same annotation; fewer than 7, or of too different sizes, are not
+    enough. Lobes are what is left after an erosion that parts the segment; each must be like the companions in area and
+    convexity, and the whole unlike them. If the neck between lobes is narrow, that is SEG108. The rule ignores crowds,
+    void and stuff.
 
-    Why: objects that touch need masks of their own: one mask for several counts as one hit, or as none.
+    Why: objects that touch need masks of their own. One mask for several counts as one hit, or as none.
 
     Remedy: separate them.
 
-    Options: min_neck, narrower necks, over the smaller lobe's width, are left to SEG108. min_area_z and min_bent_z, the
-    robust scores of the logarithm of the area, and of the lack of solidity. min_gain, by how much both together exceed
-    the score of the more unusual lobe.
+    Options: `min_neck`: necks that are narrower, over the smaller lobe's width, are left to SEG108. `min_area_z` and
+    `min_bent_z`: the robust scores of the logarithm of the area, and of the lack of solidity. `min_gain`: by how much
+    both together exceed the score of the more unusual lobe.
     Defaults: nuclei of GBM40 (40 images, 4976) have 4 findings and of the Data Science Bowl 2018 (670 images, 29461,
     before they were corrected) 5: two or three nuclei in 8 of these 9, the other is bent. COCO (50 images), TACO,
-    kudzu, crops, lemons and StarDist have none: too few of a category in an image, or of too different sizes. It is an
-    info, since 9 findings tell little of its precision. Of two touching nuclei of GBM40 that were made one, it and
-    SEG108 find 31 % (`benchmarks/instances.py`).
+    kudzu, crops, lemons and StarDist have none: too few of a category in an image, or of too different sizes. The
+    severity is info, since 9 findings say little about its precision. Of two touching nuclei of GBM40 that were made
+    one, it and SEG108 find 31 % (`benchmarks/instances.py`).
     """
     found = bridged_segments(tables)
     large = (found["neck"] > min_neck) & (found["area_z"] >= min_area_z) & (found["bent_z"] >= min_bent_z)

@@ -1,4 +1,4 @@
-"""SEG204 unused-category: a category that never occurs."""
+"""SEG204 unused-category: a category never occurs."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from segdata.core.rule import Tables, rule
 
 @rule("SEG204", "unused-category", severity="warning", needs=(), whole=True)
 def unused_category(tables: Tables) -> Iterator[RowFinding]:
-    """A category of the taxonomy that no segment has (a missing class).
+    """No segment has a category of the taxonomy (a missing class).
 
     Flagged:
         aa..
@@ -29,7 +29,7 @@ def unused_category(tables: Tables) -> Iterator[RowFinding]:
         category: car (parent vehicle)
         category: ignored (void)
 
-    Parents of other categories and void need no segments. Nor is anything said where the data has no segment at all.
+    Parents of other categories and void need no segments. If the data has no segment at all, nothing is flagged.
 
     Why: the model gets an output that it never learns, and averages over categories count an empty one.
 

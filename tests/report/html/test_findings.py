@@ -115,7 +115,7 @@ def test_the_head_says_how_it_went() -> None:
     failed = Page(written(Validation("d", 5, 9, (error, replace(error, image="c"), warning))))
     assert failed.within["h2"][0] == "Failed: 2 errors"
     first, second = (" ".join(each.split()) for each in failed.within["li"][:2])
-    assert first.startswith("SEG101 gap 2 in 2 images, 14 px Unlabelled pixels")
+    assert first.startswith("SEG101 gap 2 in 2 images, 14 px Pixels are unlabelled")
     assert second.startswith("SEG106 speck 1 in 1 image, 7 px A stray part")
     assert Page(written(Validation("d", 5, 9, (warning,)))).within["h2"][0] == "Passed"
     unasked = to_html(Validation("d", 5, 9, (warning,)), replace(ASKED, fail_on="never"))
