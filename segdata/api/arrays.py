@@ -68,7 +68,7 @@ def from_arrays(
         files=name,
     )
     look = partial(_read_entry, known, {} if source is None else {"source": source})
-    opened = PerImageSource(folder or Path(), profile, entries, (), look, annotator, what="label array")
+    opened = PerImageSource(folder or Path(), profile, entries, (), look, annotator, labels_name="label array")
     with image_limits():
         return Dataset(opened, profile, Config())
 
@@ -175,7 +175,7 @@ def _category(image_id: str, named: CategoryRef, taxonomy: Taxonomy) -> int:
 def _owned_runs(runs: ValueRuns, known: NDArray[np.bool_]) -> Runs:
     """The runs of the known values, each value an owner."""
     owner = np.where(known, np.cumsum(known) - 1, -1).astype(np.int32)
-    return runs.owned(owner, int(known.sum()))
+    return runs.assign_owners(owner, int(known.sum()))
 
 
 def _unknown_value(runs: ValueRuns, row: int) -> Defect:

@@ -115,7 +115,7 @@ def draft(
         files=str(root),
     )
     look = partial(_draft_image, draw, of, said, seen)
-    source = PerImageSource(root, profile, entries, (), look, f"draft-{method}", per_chunk=4, what="draft")
+    source = PerImageSource(root, profile, entries, (), look, f"draft-{method}", per_chunk=4, labels_name="draft")
     how = f"drafted by {method} ({', '.join(f'{name} {value}' for name, value in every.items())})"
     try:
         written = write_derived(Dataset(source, profile, Config()), target, how, jobs=jobs, progress=progress)

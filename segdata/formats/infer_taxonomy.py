@@ -73,7 +73,7 @@ def _with_void(taxonomy: Taxonomy) -> Taxonomy:
 
 def _must_be_categories(root: Path, masks: list[Path], pairing: Pairing) -> None:
     """Raise UnreadableError, with the reason, where the values in the masks cannot be those of categories."""
-    if not pairing.bare and all(entry.image is None for entry in pairing.entries):
+    if not pairing.has_no_images and all(entry.image is None for entry in pairing.entries):
         reason = next(each.message for each in pairing.defects if each.code == "SEG011")
         raise UnreadableError(f"{root}: {reason}; give the masks as DATA, and their images as --images")
     heads = mask_headers(masks)

@@ -112,7 +112,7 @@ def read_regions(root: Path, path: Path, level: int, expected: Container[int], c
         level,
         keys & 0xFFFF,
         keys >> 16,
-        runs.owned(owners, len(keys)),
+        runs.assign_owners(owners, len(keys)),
         (runs.height, runs.width),
         mask.encoding,
         file,
@@ -204,10 +204,10 @@ def locate_object(
         runs = _mask_runs(root, note.mask, size, defects)
         if runs is not None:
             hidden = runs.value == HIDDEN
-            visible = runs.owned(np.where(runs.value == VISIBLE, 0, -1).astype(np.int32), 1)
+            visible = runs.assign_owners(np.where(runs.value == VISIBLE, 0, -1).astype(np.int32), 1)
             if len(visible) or hidden.any():
                 owner = np.where(hidden | (runs.value == VISIBLE), 0, -1).astype(np.int32)
-                return ObjectMask(visible, encode_rle(runs.owned(owner, 1), size) if hidden.any() else None)
+                return ObjectMask(visible, encode_rle(runs.assign_owners(owner, 1), size) if hidden.any() else None)
     return ObjectMask(_polygon_runs(note, size))
 
 

@@ -122,7 +122,7 @@ def paint_level(batch: Batch, sheet: ImageSegments, path: Path, losses: LossCoun
     count_hidden_segments(batch, sheet, values, pixels, losses)
     runs = ValueRuns.of(pixels)
     owner = {value: segment for segment, value in enumerate(values.tolist())}
-    return runs.owned(np.array([owner.get(value, -1) for value in runs.value.tolist()], np.int32), n)
+    return runs.assign_owners(np.array([owner.get(value, -1) for value in runs.value.tolist()], np.int32), n)
 
 
 def paint_object(visible: Runs, amodal: str | None, size: Size, path: Path) -> bool:
@@ -144,7 +144,7 @@ def paint_object(visible: Runs, amodal: str | None, size: Size, path: Path) -> b
     runs = ValueRuns.of(pixels)
     if HIDDEN not in runs.value:
         return False
-    return encode_rle(runs.owned(np.where(runs.value > 0, 0, -1).astype(np.int32), 1), size) == amodal
+    return encode_rle(runs.assign_owners(np.where(runs.value > 0, 0, -1).astype(np.int32), 1), size) == amodal
 
 
 _HELD_COLUMNS = frozenset(

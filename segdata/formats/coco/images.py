@@ -93,7 +93,7 @@ class ImageList:
             if folder.root is None:
                 uris.append(None)
                 continue
-            path, header, met = folder.look(name, document, self.place(row, "/file_name"))
+            path, header, met = folder.find(name, document, self.place(row, "/file_name"))
             defects += met
             declared = int(width[k]), int(height[k])
             defects += size_defects(name, header, *declared, "declared size", document, self.place(row))

@@ -91,7 +91,7 @@ def read_regions(picture: Values) -> tuple[Ints, Ints, Runs]:
     found = ValueRuns.of(picture)
     n_blank = int((found.value[:1] == UNLABELLED).sum())
     owner = np.arange(len(found.value), dtype=np.int32) - n_blank  # -1, nobody's, for what is unlabelled
-    runs = found.owned(owner, len(owner) - n_blank)
+    runs = found.assign_owners(owner, len(owner) - n_blank)
     return found.value[n_blank:], found.start[found.first[n_blank:]], runs
 
 

@@ -124,7 +124,7 @@ class PanopticSource(CocoSource):
             return None, []  # one defect says that no mask is here
         path = self.masks.paths.get(name)
         if path is None:
-            message = f"mask {where.mask!r} does not exist{similar_name_hint(self.masks.near(name))}"
+            message = f"mask {where.mask!r} does not exist{similar_name_hint(self.masks.similar_name(name))}"
             return None, [Defect("SEG002", message, where.document, f"{where.place}/file_name", image=where.image)]
         try:
             return read_mask(path), []

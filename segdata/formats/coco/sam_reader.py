@@ -95,7 +95,7 @@ def open_sam(request: ReadRequest) -> PerImageSource:
     )
     look = partial(_read_image, request.root, category)
     return PerImageSource(
-        request.root, profile, entries, tuple(defects), look, request.annotator, what="size of the masks"
+        request.root, profile, entries, tuple(defects), look, request.annotator, labels_name="size of the masks"
     )
 
 

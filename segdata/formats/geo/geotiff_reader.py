@@ -481,7 +481,7 @@ class _RasterSegments:
             size=(runs.height, runs.width),
             segment_id=self.segment_id,
             category_id=self.category_id,
-            runs=runs.owned(self.owner, n_segments),
+            runs=runs.assign_owners(self.owner, n_segments),
             columns={
                 "file": [file] * n_segments,
                 "place": [_place(value, self.coloured) for value in first.tolist()],

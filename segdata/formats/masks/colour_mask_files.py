@@ -89,7 +89,7 @@ def read_mask(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) ->
         encoding=mask.encoding,
         segment_id=categories,
         category_id=categories,
-        runs=runs.owned(owners, len(categories)),
+        runs=runs.assign_owners(owners, len(categories)),
         columns={"file": [file] * len(categories), "place": places},
         defects=defects,
     )

@@ -78,7 +78,7 @@ def _read_image(root: Path, rule: IdRule, divisor: int | None, entry: ImageEntry
         encoding=mask.encoding,
         segment_id=meaning.segment_id[kept],
         category_id=meaning.category_id[kept],
-        runs=runs.owned(owner, len(kept)),
+        runs=runs.assign_owners(owner, len(kept)),
         columns={
             "file": [relative_path(root, path)] * len(kept),
             "place": [f"value {value}" for value in runs.value[kept].tolist()],

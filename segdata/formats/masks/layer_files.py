@@ -302,7 +302,7 @@ def read_foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defect
         )
         defect = Defect("SEG010", message, place=f"x={x}, y={y}", pixels=between)
     owner = np.where(runs.value >= limit, 0, -1).astype(np.int32)
-    return runs.owned(owner, 1), defect
+    return runs.assign_owners(owner, 1), defect
 
 
 def _brightness(colours: ValueRuns) -> ValueRuns:

@@ -336,7 +336,7 @@ def _add_frame(
         pixels.n_soft[segment] = pixels.n_soft.get(segment, 0) + soft
     inside = values.value >= least
     if inside.any():
-        runs = values.owned(np.where(inside, 0, -1).astype(np.int32), 1)
+        runs = values.assign_owners(np.where(inside, 0, -1).astype(np.int32), 1)
         pixels.runs.setdefault(index, {})[segment] = runs
 
 
@@ -346,7 +346,7 @@ def _add_label_map(pixels: SegPixels, segments: Mapping[int, object], index: int
         if value in segments:
             owner = np.full(len(values.value), -1, np.int32)
             owner[row] = 0
-            pixels.runs.setdefault(index, {})[value] = values.owned(owner, 1)
+            pixels.runs.setdefault(index, {})[value] = values.assign_owners(owner, 1)
         elif value != 0:
             pixels.unknown.setdefault(index, {})[value] = int(values.area[row])
 

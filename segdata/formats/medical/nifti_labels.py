@@ -69,7 +69,7 @@ def segments_by_id(rule: IdRule, values: ValueRuns, name: str) -> SliceSegments:
     owner = np.full(len(values.value), -1, np.int32)
     owner[kept] = np.arange(len(kept), dtype=np.int32)
     places = [f"value {value}" for value in values.value[kept].tolist()]
-    runs = values.owned(owner, len(kept))
+    runs = values.assign_owners(owner, len(kept))
     return SliceSegments(
         meaning.segment_id[kept], meaning.category_id[kept], meaning.iscrowd[kept], runs, places, meaning.defects
     )
@@ -82,7 +82,7 @@ def segments_by_category(legend: Legend, values: ValueRuns, name: str) -> SliceS
     ids, owner = np.unique(category[known], return_inverse=True)
     owners = np.full(len(values.value), -1, np.int32)
     owners[known] = owner
-    runs = values.owned(owners, len(ids))
+    runs = values.assign_owners(owners, len(ids))
     places = [_list_values(values.value[known][owner == row]) for row in range(len(ids))]
     return SliceSegments(
         ids, ids, np.zeros(len(ids), bool), runs, places, unknown_value_defects(category == UNKNOWN, values)
@@ -100,7 +100,7 @@ def segments_by_region(
     for id_, members in regions.items():
         inside = np.isin(values.value, np.array(members, np.int64))
         if inside.any():
-            pieces.append(values.owned(np.where(inside, 0, -1).astype(np.int32), 1))
+            pieces.append(values.assign_owners(np.where(inside, 0, -1).astype(np.int32), 1))
             ids.append(id_)
             places.append(_list_values(values.value[inside]))
     number = np.array(ids, np.int64)

@@ -250,7 +250,14 @@ def volume_source(
     entries = [_entry(reel, frame) for reel in opened.reels for frame in reel.frames]
     entries.sort(key=lambda entry: entry.image_id)
     return PerImageSource(
-        request.root, profile, entries, tuple(opened.defects), look.at, request.annotator, per_chunk=64, what="slice"
+        request.root,
+        profile,
+        entries,
+        tuple(opened.defects),
+        look.at,
+        request.annotator,
+        per_chunk=64,
+        labels_name="slice",
     )
 
 

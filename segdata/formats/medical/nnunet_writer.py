@@ -401,7 +401,7 @@ def _move_image(file: Path, target: Path, label: Path, coloured: bool) -> None:
             shutil.copyfileobj(plain, packed)
     else:
         drawn, head = read_header(label), read_header(file)
-        turned = head.turned and (drawn.width, drawn.height) == (head.height, head.width)
+        turned = head.is_rotated and (drawn.width, drawn.height) == (head.height, head.width)
         with open_image(file) as image:
             fits = image.format == "PNG" and (image.mode == "RGB" if coloured else image.mode in _GREY)
             if not fits or turned:

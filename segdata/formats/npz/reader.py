@@ -134,7 +134,7 @@ def likeliest_segments(p: Probabilities, category: Sequence[int]) -> tuple[Ints,
     ids = np.unique(of_class[seen])
     owner = np.where(of_class[runs.value] == UNLABELLED_CLASS, -1, np.searchsorted(ids, of_class[runs.value]))
     mean = [float(total[of_class == id_].sum() / count[of_class == id_].sum()) for id_ in ids.tolist()]
-    return ids, runs.owned(owner.astype(np.int32), len(ids)), mean
+    return ids, runs.assign_owners(owner.astype(np.int32), len(ids)), mean
 
 
 def segments_above(p: Probabilities, category: Sequence[int], threshold: float) -> tuple[Ints, Runs, list[float]]:

@@ -213,7 +213,7 @@ def _panoptic_segments(label: MaskFile, instance: MaskFile, legend: Legend, file
     segment = _segment_ids(ids[known], meaning[known])
     columns = {"file": [file] * len(segment), "place": [f"instance {each}" for each in ids[known].tolist()]}
     return ImageAnnotation(
-        (runs.height, runs.width), segment, meaning[known], runs.owned(owner, int(known.sum())), columns,
+        (runs.height, runs.width), segment, meaning[known], runs.assign_owners(owner, int(known.sum())), columns,
         f"{label.encoding}; {instance.encoding}", defects=defects,
     )  # fmt: skip
 
@@ -252,7 +252,7 @@ def open_tables(request: ReadRequest, shards: list[Path]) -> PerImageSource:
         files=str(request.root),
     )
     found = partial(read_image, root, columns, taxonomy, colour_legend(taxonomy))
-    return PerImageSource(root, profile, entries, tuple(defects), found, request.annotator, what="label map")
+    return PerImageSource(root, profile, entries, tuple(defects), found, request.annotator, labels_name="label map")
 
 
 def _taxonomy(request: ReadRequest, root: Path) -> tuple[Taxonomy, bool]:

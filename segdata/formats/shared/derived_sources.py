@@ -34,12 +34,12 @@ class AlteredSource:
     ----------
     source : the dataset
     alter : what becomes of each batch; called from any thread
-    more : defects of the whole dataset, beside the source's
+    extra_defects : defects of the whole dataset, beside the source's
     """
 
     source: Source
     alter: Callable[[Batch], Batch]
-    more: tuple[Defect, ...] = ()
+    extra_defects: tuple[Defect, ...] = ()
 
     @property
     def profile(self) -> Profile:
@@ -54,7 +54,7 @@ class AlteredSource:
     @property
     def defects(self) -> Sequence[Defect]:
         """The source's, and more."""
-        return (*self.source.defects, *self.more)
+        return (*self.source.defects, *self.extra_defects)
 
     @property
     def files(self) -> Callable[[int], Sequence[Path]] | None:
@@ -92,12 +92,12 @@ class ChainedSource:
     ----------
     profile : of the whole
     sources : of images that have different ids
-    more : defects of the whole, beside the sources'
+    extra_defects : defects of the whole, beside the sources'
     """
 
     profile: Profile
     sources: tuple[Source, ...]
-    more: tuple[Defect, ...] = ()
+    extra_defects: tuple[Defect, ...] = ()
 
     @property
     def image_ids(self) -> Sequence[str]:
@@ -107,7 +107,7 @@ class ChainedSource:
     @property
     def defects(self) -> Sequence[Defect]:
         """Those of all."""
-        return [*(defect for source in self.sources for defect in source.defects), *self.more]
+        return [*(defect for source in self.sources for defect in source.defects), *self.extra_defects]
 
     @property
     def _first(self) -> Ints:
@@ -230,7 +230,7 @@ def _region(path: Path, folder: Path, image: str, size: tuple[int, int], defects
         defects.append(Defect("SEG003", message, name, image=image))
         return None
     found = ValueRuns.of(values)
-    inside = found.owned(np.where(found.value == 0, -1, 0).astype(np.int32), 1)
+    inside = found.assign_owners(np.where(found.value == 0, -1, 0).astype(np.int32), 1)
     counts = runs_to_rle(inside, np.array([size[0]]), np.array([size[1]]))
     return bytes(counts[0].as_py())
 

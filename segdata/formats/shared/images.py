@@ -22,7 +22,7 @@ MAX_PIXELS = 2**31  # a file that claims more is a decompression bomb
 _PNG_PIXELS = 8 * 1032  # that a byte can hold at most: of one bit each, packed as far as DEFLATE can
 _EXIF_ORIENTATION = 0x0112
 _EXIF_CHUNKS = frozenset({"exif", "Raw profile type exif"})
-_TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
+_ROTATED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
 # What a whole file of a format has near its end; some programs append a little of their own.
 _END_MARKS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
 _START, _TAIL = 16_384, 4096  # bytes
@@ -51,9 +51,9 @@ class ImageHeader:
     orientation: int = 1
 
     @property
-    def turned(self) -> bool:
+    def is_rotated(self) -> bool:
         """A viewer that applies the orientation shows width and height swapped."""
-        return self.orientation in _TURNED
+        return self.orientation in _ROTATED
 
 
 def read_header(path: Path) -> ImageHeader:
@@ -174,7 +174,7 @@ class ImageFolder:
                         check_path_name(path)
         return ImageFolder(root, dict(sorted(found.items())))
 
-    def inside(self, name: str) -> "ImageFolder":
+    def subfolder(self, name: str) -> "ImageFolder":
         """The files below the folder `name` in this one; what a link leads to is looked for there."""
         start = f"{name}/"
         there = {each[len(start) :]: path for each, path in self.paths.items() if each.startswith(start)}
@@ -182,7 +182,7 @@ class ImageFolder:
             return ImageFolder(self.root and self.root / name, there)
         return ImageFolder.below(self.root / name)
 
-    def near(self, name: str) -> str | None:
+    def similar_name(self, name: str) -> str | None:
         """A name that differs from `name` only in case or extension."""
         return self._alike.get(_bare(name))
 
@@ -191,7 +191,7 @@ class ImageFolder:
         """Bare name -> the first name that it is of: many files may be missing, and each asks."""
         return {_bare(name): name for name in reversed(self.paths)}
 
-    def look(
+    def find(
         self, name: str, file: str | None, place: str | None
     ) -> tuple[Path | None, ImageHeader | None, list[Defect]]:
         """The file and header of an image, and the defects met: missing, unreadable, or outside the root.
@@ -203,7 +203,7 @@ class ImageFolder:
             return None, None, [Defect("SEG015", message, file, place, image=name)]
         path = self.paths.get(name)
         if path is None:
-            message = f"image file {name!r} does not exist{similar_name_hint(self.near(name))}"
+            message = f"image file {name!r} does not exist{similar_name_hint(self.similar_name(name))}"
             return None, None, [Defect("SEG002", message, file, place, image=name)]
         try:
             return path, read_header(path), []
@@ -244,7 +244,7 @@ def size_defects(
             f"EXIF orientation {found.orientation}: viewers turn the image, the {what} {width}x{height} is not turned"
         )
         return [Defect("SEG012", message, image, image=image)]
-    if swapped and found.turned:
+    if swapped and found.is_rotated:
         message = (
             f"the {what} {width}x{height} is turned as EXIF orientation {found.orientation} says, {stored} as stored"
         )

@@ -287,7 +287,7 @@ class ValueRuns:
         x, y = divmod(int(self.start[self.first[row]]), max(self.height, 1))
         return x, y
 
-    def owned(self, owner: Rows, n_owners: int) -> Runs:
+    def assign_owners(self, owner: Rows, n_owners: int) -> Runs:
         """The runs of each owner; `owner` (k,) says whose each value is, -1: nobody's.
 
         Values that share an owner become one region.

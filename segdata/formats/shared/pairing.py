@@ -236,13 +236,13 @@ class Pairing:
     ----------
     entries : in the order of image ids
     defects : files that stay alone, and what else was met
-    bare : there are no images
+    has_no_images : no image file is known
     places : the folders that were read, by what is in them
     """
 
     entries: tuple[ImageEntry, ...]
     defects: tuple[Defect, ...]
-    bare: bool = False
+    has_no_images: bool = False
     places: dict[str, str] = field(default_factory=dict)
 
 
@@ -261,11 +261,13 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True) ->
     found = [_pair_folders(root, layout) for layout in laid_out]
     entries = [entry for pairing in found for entry in pairing.entries]
     defects = [defect for pairing in found for defect in pairing.defects]
-    bare = all(pairing.bare for pairing in found)
+    bare = all(pairing.has_no_images for pairing in found)
     if entries and bare:
         defects.append(no_images_defect(len(entries), root, images))
     elif entries:
-        defects += [_no_images_in_folder(root, pairing) for pairing in found if pairing.bare and pairing.entries]
+        defects += [
+            _no_images_in_folder(root, pairing) for pairing in found if pairing.has_no_images and pairing.entries
+        ]
     pages = _pages(entries) if paged else entries
     return Pairing(tuple(sorted(pages, key=lambda entry: entry.image_id)), tuple(defects), bare, _places(laid_out))
 
@@ -277,7 +279,9 @@ def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
         masks, pictures = split_masks_and_images(masks)
     if not pictures:
         return Pairing(
-            tuple(_paired_entry(layout.prefix, name, None, path) for name, path in masks.items()), (), bare=True
+            tuple(_paired_entry(layout.prefix, name, None, path) for name, path in masks.items()),
+            (),
+            has_no_images=True,
         )
     bands = {
         name: {band: pictures.pop(file) for band, file in files.items()}

@@ -208,14 +208,14 @@ class ReadImages(Generic[SomeAnnotation]):
     Attributes
     ----------
     images : a row of `schema.BATCH_IMAGES` for each
-    drawn : n annotations
+    annotations : n of them
     image : (n,) the row of the image of each
     file : (n,) that each is in, as defects call it
     defects : met so far
     """
 
     images: pa.Table
-    drawn: list[SomeAnnotation]
+    annotations: list[SomeAnnotation]
     image: Rows
     file: list[str | None]
     defects: list[Defect]
@@ -226,7 +226,7 @@ class ReadImages(Generic[SomeAnnotation]):
         """Add the defects of the annotation at this row, with its file, image and annotator."""
         if defects:
             image_id, file = self.image_ids[self.image[row]], self.file[row]
-            self.defects.extend(_located(file, image_id, self.drawn[row].annotator or self.annotator, defects))
+            self.defects.extend(_located(file, image_id, self.annotations[row].annotator or self.annotator, defects))
 
 
 def read_images(
@@ -314,21 +314,21 @@ class PerImageSource:
     profile : of the dataset
     entries : its images
     defects : met while opening
-    look : what is drawn on one image, an item for each annotator; none: the image is not annotated. It is called from
+    read_image : the annotations of one image, one for each annotator; none: the image is not annotated. Called from
         any thread, and raises BrokenLabelsError
     annotator : whose work it is where the labels name nobody
     per_chunk : how many images are good to load at once
-    what : how messages call the labels, for their size
+    labels_name : how messages about sizes call the labels
     """
 
     root: Path
     profile: Profile
     entries: Sequence[ImageEntry]
     defects: tuple[Defect, ...]
-    look: Callable[[ImageEntry], Sequence[ImageAnnotation]] = field(repr=False)
+    read_image: Callable[[ImageEntry], Sequence[ImageAnnotation]] = field(repr=False)
     annotator: str | None = None
     per_chunk: int = 16
-    what: str = "mask"
+    labels_name: str = "mask"
 
     @property
     def image_ids(self) -> Sequence[str]:
@@ -347,10 +347,14 @@ class PerImageSource:
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their labels decoded."""
         entries = [self.entries[row] for row in rows]
-        looked = read_images(self.root, entries, lambda entry, head: self.look(entry), self.annotator, self.what)
-        encoding = [each.encoding for each in looked.drawn]
-        annotations = annotation_table(looked.drawn, looked.image, self.annotator, encoding=encoding, file=looked.file)
-        return Batch(looked.images, annotations, *_segment_table(looked.drawn), tuple(looked.defects))
+        looked = read_images(
+            self.root, entries, lambda entry, head: self.read_image(entry), self.annotator, self.labels_name
+        )
+        encoding = [each.encoding for each in looked.annotations]
+        annotations = annotation_table(
+            looked.annotations, looked.image, self.annotator, encoding=encoding, file=looked.file
+        )
+        return Batch(looked.images, annotations, *_segment_table(looked.annotations), tuple(looked.defects))
 
 
 def chunk_rows(n_images: int, per_chunk: int) -> list[Ints]:

@@ -219,7 +219,7 @@ class LabelMaskReader:
             size=(runs.height, runs.width),
             segment_id=category[rows] if self.numbering is None else runs.value[rows],
             category_id=category[rows],
-            runs=runs.owned(owner, len(rows)),
+            runs=runs.assign_owners(owner, len(rows)),
             columns={
                 "file": [file] * len(rows),
                 "place": [f"value {value}" for value in runs.value[rows].tolist()],

@@ -256,7 +256,7 @@ def _add_video(dataset: _Dataset, path: Path, video: CvatVideo) -> None:
     for frame in sorted(video.frames):
         image_id = f"{prefix}{frame:06d}.png"
         stems = [f"{prefix}{frame:06d}.png", f"frame_{frame:06d}.png"]
-        names = [other for stem in stems for folder_ in dataset.folders if (other := folder_.near(stem))]
+        names = [other for stem in stems for folder_ in dataset.folders if (other := folder_.similar_name(stem))]
         image_file = first_image(dataset.folders, names)
         image_id = image_id.removesuffix(".png") + (image_file.suffix if image_file else ".png")
         shapes = tuple(video.shapes.get(frame, ()))

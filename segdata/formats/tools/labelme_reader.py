@@ -210,7 +210,7 @@ def _size(document: Json, head: ImageHeader | None, file: str) -> tuple[int, int
     """Height and width in pixels; the image's where the file does not tell."""
     sides = [document.get("imageHeight"), document.get("imageWidth")]
     if sides == [None, None] and head is not None:
-        return (head.width, head.height) if head.turned else (head.height, head.width)
+        return (head.width, head.height) if head.is_rotated else (head.height, head.width)
     for key, side in zip(("imageHeight", "imageWidth"), sides, strict=True):
         if not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= MAX_PIXELS:
             shown = "missing" if side is None else f"{side!r:.40}, a whole number of pixels is expected"
@@ -534,7 +534,7 @@ def _find_image(name: str, image_path: str | None, folders: Sequence[ImageFolder
     """
     if image_path is None:
         bare = PurePosixPath(name).with_suffix(".json").as_posix()
-        similar = [(index, hit) for index, folder in enumerate(folders) if (hit := folder.near(bare))]
+        similar = [(index, hit) for index, folder in enumerate(folders) if (hit := folder.similar_name(bare))]
         return similar[0] if similar else (None, name)
     if _is_bare_name(image_path):
         beside = name[: name.rfind("/") + 1] + image_path

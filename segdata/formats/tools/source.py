@@ -133,9 +133,13 @@ class ToolSource:
     def load(self, rows: Ints) -> Batch:
         """The images at these rows; all their shapes are parsed and rasterised at once."""
         images = read_images(self.root, [self.entries[row] for row in rows], self.look, self.annotator, self.what)
-        marks = [mark for group in images.drawn for mark in group.marks]
-        offset = group_offsets(np.array([len(group.marks) for group in images.drawn], np.int64))
-        size = np.array([group.size for group in images.drawn], np.int64).reshape(-1, 2).repeat(np.diff(offset), axis=0)
+        marks = [mark for group in images.annotations for mark in group.marks]
+        offset = group_offsets(np.array([len(group.marks) for group in images.annotations], np.int64))
+        size = (
+            np.array([group.size for group in images.annotations], np.int64)
+            .reshape(-1, 2)
+            .repeat(np.diff(offset), axis=0)
+        )
         sketch = parse_polygons(marks, size, self.notation)
         if self.profile.raster_rule == "coco":  # by other rules edges are pixels, and such a ring is a line of them
             _report_lines(images, marks, offset, sketch)
@@ -157,7 +161,7 @@ class ToolSource:
             place=[mark.place for mark in firsts],
             **columns,
         )
-        annotations = annotation_table(images.drawn, images.image, self.annotator, file=images.file)
+        annotations = annotation_table(images.annotations, images.image, self.annotator, file=images.file)
         return Batch(images.images, annotations, table_of_segments, runs, tuple(images.defects))
 
 
@@ -204,7 +208,7 @@ def image_folders(folder_: Path, images: Path | None) -> list[ImageFolder]:
     if images:
         return [ImageFolder.below(images)]
     folder = ImageFolder.below(folder_)
-    return [folder, folder.inside("images"), ImageFolder.below(folder_.parent / "images")]
+    return [folder, folder.subfolder("images"), ImageFolder.below(folder_.parent / "images")]
 
 
 def first_image(folders: Sequence[ImageFolder], names: Iterable[str]) -> Path | None:
@@ -214,7 +218,7 @@ def first_image(folders: Sequence[ImageFolder], names: Iterable[str]) -> Path | 
 
 def nearest_name(folders: Sequence[ImageFolder], name: str) -> str | None:
     """The first name that differs from `name` only in case or extension."""
-    return next((hit for folder in folders if (hit := folder.near(name))), None)
+    return next((hit for folder in folders if (hit := folder.similar_name(name))), None)
 
 
 def unlisted_images(folders: Sequence[ImageFolder], entries: Iterable[ImageEntry], tool: str) -> list[Defect]:

@@ -494,7 +494,7 @@ def _walk_datasets(root: Path, images: Path | None) -> tuple[list[ImageEntry], l
             path = folder / "ann" / file
             check_path_name(path)
             stem = file[: -len(".json")]
-            similar = None if stem in unpaired else pictures.near(stem) or pictures.near(stem + ".json")
+            similar = None if stem in unpaired else pictures.similar_name(stem) or pictures.similar_name(stem + ".json")
             image_name = stem if similar is None else similar
             image_id = start + image_name
             names = (image_id, f"{start}img/{image_name}", image_name)

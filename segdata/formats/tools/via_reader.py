@@ -102,7 +102,7 @@ def read_image(reading: CategoryAttribute, entry: ImageEntry, head: ImageHeader 
     listed: ViaImage = entry.record
     size = entry.size
     if 0 in size and head is not None:
-        size = (head.width, head.height) if head.turned else (head.height, head.width)
+        size = (head.width, head.height) if head.is_rotated else (head.height, head.width)
     try:
         regions = listed.regions()
     except TypeError as error:

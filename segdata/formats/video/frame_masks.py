@@ -188,7 +188,7 @@ def annotation_of_mask(
         encoding=mask.encoding,
         segment_id=shown.ids[kept],
         category_id=shown.category[kept],
-        runs=runs.owned(owner, len(kept)),
+        runs=runs.assign_owners(owner, len(kept)),
         columns={
             "file": [file] * len(kept),
             "place": [place(id_) for id_ in ids],

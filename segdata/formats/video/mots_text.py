@@ -456,7 +456,7 @@ class MotsTextWriter(AbstractContextManager["MotsTextWriter"]):
         height, width = pixels.shape
         found = ValueRuns.of(pixels)
         owner = np.where(found.value > 0, np.cumsum(found.value > 0) - 1, -1).astype(np.int32)
-        runs = found.owned(owner, len(shown))
+        runs = found.assign_owners(owner, len(shown))
         size = np.full(len(shown), height, np.int64), np.full(len(shown), width, np.int64)
         text, offset = kernels.encode_counts(runs.start, runs.length, runs.offsets(len(shown)), *size)
         letters, bounds = text.tobytes().decode("ascii"), offset.tolist()

@@ -315,7 +315,7 @@ class VocImageReader:
         owner = (np.cumsum(has_category) - 1)[owner]
         owner[category <= UNKNOWN] = -1
         return JoinedMasks(
-            ids[has_category], ids[has_category], runs.owned(owner.astype(np.int32), int(has_category.sum())), 0
+            ids[has_category], ids[has_category], runs.assign_owners(owner.astype(np.int32), int(has_category.sum())), 0
         )
 
     def _objects(self, labels: LabelFiles, classes: ValueRuns, defects: list[Defect]) -> tuple[ValueRuns, Ints] | None:

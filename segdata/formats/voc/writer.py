@@ -170,7 +170,7 @@ class _Writer:
         runs = ValueRuns.of(objects)
         n = len(runs.value)
         sides = np.array(
-            bounding_boxes(runs.owned(np.arange(n, dtype=np.int32), n), np.full(n, runs.height), n)
+            bounding_boxes(runs.assign_owners(np.arange(n, dtype=np.int32), n), np.full(n, runs.height), n)
         ).T.tolist()
         row_of = {k: row for k, row in zip(number.tolist(), sheet.segments.tolist(), strict=True) if k != VOID}
         categories = batch.segments["category_id"].take(sheet.segments).to_pylist()

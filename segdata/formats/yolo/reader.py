@@ -233,7 +233,7 @@ def _pair_files(
             defects.append(Defect("SEG011", message, name, image=image_id))
         entries.append(entry)
     for key in sorted(labels.keys() - used):
-        near = pictures.near(key)
+        near = pictures.similar_name(key)
         hint = f"; there is {near!r}" if near else ""
         file = labels[key].relative_to(root).as_posix()
         defects.append(Defect("SEG002", f"the image of these labels does not exist{hint}", file))
@@ -351,4 +351,4 @@ def _image_size(entry: ImageEntry, head: ImageHeader | None) -> tuple[int, int]:
         raise BrokenLabelsError(Defect("SEG002", "the image file does not exist, and its size is given nowhere else"))
     if head is None:  # why is reported where all image files are
         raise BrokenLabelsError
-    return (head.width, head.height) if head.turned else (head.height, head.width)
+    return (head.width, head.height) if head.is_rotated else (head.height, head.width)

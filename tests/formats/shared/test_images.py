@@ -37,7 +37,7 @@ def test_orientation_is_read_from_jpeg_and_png(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.png"):
         Image.fromarray(PHOTO).save(tmp_path / name, exif=exif)
         assert read_header(tmp_path / name) == ImageHeader(60, 40, 6)
-        assert read_header(tmp_path / name).turned
+        assert read_header(tmp_path / name).is_rotated
 
 
 def test_a_folder_inside_is_as_if_it_were_listed_alone(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_folder_inside_is_as_if_it_were_listed_alone(tmp_path: Path) -> None:
     ("name", "there"), [("A.JPG", "a.png"), ("a", "a.png"), (".png", ".png"), ("b.", "b..png"), ("c/D.x", "c/d.png")]
 )
 def test_what_differs_in_case_or_extension_is_near(name: str, there: str) -> None:
-    assert ImageFolder(Path(), {there: Path(there)}).near(name) == there
+    assert ImageFolder(Path(), {there: Path(there)}).similar_name(name) == there
 
 
 def test_a_header_has_the_size_of_the_image_file(tmp_path: Path) -> None:

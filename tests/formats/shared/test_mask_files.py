@@ -219,7 +219,7 @@ def test_each_owner_gets_the_pixels_of_its_values(image: np.ndarray, data: st.Da
     runs = ValueRuns.of(image)
     n_owners = 2
     owner = np.array(data.draw(st.lists(st.integers(-1, 1), min_size=len(runs.value), max_size=len(runs.value))))
-    owned = runs.owned(owner.astype(np.int32), n_owners)
+    owned = runs.assign_owners(owner.astype(np.int32), n_owners)
     height, width = (np.full(n_owners, side) for side in image.shape)
     owned.checked(height, width)
     again = (owned.owner[1:] == owned.owner[:-1]) & (owned.start[1:] == owned.start[:-1] + owned.length[:-1])
