@@ -27,8 +27,8 @@ from segdata.core.config import Config, InstanceIds
 from segdata.core.profile import Profile
 from segdata.core.rule import find_rule
 from segdata.core.runs import Runs
-from segdata.measure.lobes import SegmentCrops
 from segdata.measure.measure import measure_source
+from segdata.measure.tables.lobes import SegmentCrops
 from segdata.testing.pictures import PictureDataset
 
 Mask = NDArray[np.uint8]

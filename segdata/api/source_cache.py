@@ -181,10 +181,9 @@ class CachedSource:
     ) -> CacheEntry:
         """What to keep; `names` are the tables of single images, the others are measured over several."""
         kept = dict(found.tables)
-        for name in Tables.__dataclass_fields__:
-            value = getattr(tables, name)
-            if isinstance(value, Table) and name not in names:
-                kept[f"across/{name}"] = pa.table({column: value[column] for column in value.names})
+        for name, table in tables.measured.items():
+            if name not in names:
+                kept[f"across/{name}"] = pa.table({column: table[column] for column in table.names})
         uris = [uri for uri in found.tables["images"]["uri"].to_pylist() if uri is not None and "://" not in uri]
         files = getattr(source, "files", None)
         listing = self._listing.with_files(uris)

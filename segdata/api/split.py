@@ -15,7 +15,7 @@ from segdata.core.runs import Ints
 from segdata.core.split_assignment import SplitAssignment, assign_splits, check_shares, group_images
 from segdata.core.strata import image_splits
 from segdata.dataset import Dataset
-from segdata.measure.duplicates import find_lookalikes
+from segdata.measure.tables.duplicates import find_lookalikes
 from segdata.store.revisions import revise
 
 PARTS = {"train": 0.7, "val": 0.15, "test": 0.15}

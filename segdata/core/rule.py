@@ -4,7 +4,7 @@ import inspect
 import pkgutil
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -21,31 +21,7 @@ if TYPE_CHECKING:
     from segdata.core.finding import Defect
     from segdata.core.table import Table
 
-Family = Literal[
-    "coverage",
-    "gaps",
-    "shapes",
-    "parts",
-    "holes",
-    "outlines",
-    "pairs",
-    "contacts",
-    "borders",
-    "seams",
-    "lobes",
-    "apart",
-    "ends",
-    "steps",
-    "dashes",
-    "copies",
-    "twins",
-    "attributes",
-    "also",
-    "frames",
-    "volumes",
-    "agreement",
-    "noise",
-]
+Family = str  # the name under which measurements are registered and asked for
 Command = Literal["validate", "agreement", "flag"]
 ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
 
@@ -54,8 +30,9 @@ ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
 class Tables:
     """What was measured: tables with one row per thing, numbered from 0 over the whole dataset.
 
-    Boxes are the int columns x, y, width, height in pixels; areas are in pixels. The first three tables and `defects`
-    are always there; the others are empty, and the columns of a family absent, unless a selected rule needs them.
+    ``tables.parts`` is the measured table `parts`. Each is described where it is measured, in `segdata.measure.tables`;
+    it is empty, and the columns of a family are absent, unless a selected rule needs its family. Boxes are the int
+    columns x, y, width, height in pixels; areas are in pixels; "(row)" is a row of another table.
 
     Attributes
     ----------
@@ -64,39 +41,11 @@ class Tables:
         width, height (0: unknown); family `copies`: content (hash of the file, where another may be the same), part
         (its split)
     annotations : image (row), annotator, source, stage, created, seconds (of work), coverage, encoding, file,
-        n_segments;
-        family `coverage`: labelled, unlabelled, void, multiple (pixels that two segments or more claim)
+        n_segments; family `coverage`: labelled, unlabelled, void, multiple (pixels)
     segments : annotation (row), image (row), segment_id, source_id, category_id, iscrowd, track_id, score, source,
         area, box, declared_area, declared_x … declared_height, file, place; family `shapes`:
         parts, largest (area of the largest part), holes, hole_pixels, perimeter (pixel edges)
-    parts : segment (row), area, box, cluster (area of the 8-connected region it belongs to), drawn (it is a whole ring
-        of the source's polygon, or there is none); every part of the segments that have several
-    holes : segment (row), area, box, empty (no segment claims a pixel of it, and it is not a polygon's)
-    outlines : segment (row), vertices, crossings, cross_x …; see `segdata.measure.outlines`
-    gaps : annotation (row), area, box, perimeter (pixel edges); the 4-connected unlabelled regions
-    pairs : a, b (segment rows of one annotation, a < b), shared pixels, box and perimeter
-        (pixel edges) of what is shared
-    contacts : a, b (segment rows of one annotation, a < b), length in pixel edges
-    borders : a, b (segment rows of one annotation, a < b, neither void), touching, apart: image columns in which they
-        follow each other without and with a thin band between them; see `segdata.measure.pairs`
-    seams : a, b (segment rows of one annotation and category, a < b) that touch along a straight line; see
-        `segdata.measure.straight_edges`
-    lobes : segment (row), neck, lobes …: those larger than their companions that come apart at a neck; see
-        `segdata.measure.lobes`
-    apart : segment (row), first, second, hidden …: those in two large parts; see `segdata.measure.lobes`
-    ends : segment (row), upright, at, length, begins: where segments end flat; see `segdata.measure.straight_edges`
-    steps : segment (row), across, down …: those whose outline is all stairs; see `segdata.measure.straight_edges`
-    dashes : segment (row), pieces …, box: thin lines drawn in pieces; see `segdata.measure.line_fragments`
-    attributes : segment (row), name, value (JSON text; None: null), of the attributes that the taxonomy names
-    also : segment (row), category_id of a secondary category
-    exchanges, turns, flickers, still, repeats : family `frames`, how frames of videos fit to their neighbours; see
-        `segdata.measure.video`, `flickers` and `repeats`
-    alike : image, of (rows, the earlier one), same, bits; family `copies`: images that are the same picture; see
-        `segdata.measure.duplicates`
-    twins : pair (row of alike), annotation, other …: family `twins` (with `copies`), what was drawn on them; see
-        `segdata.measure.duplicates`
-    solids, cavities, skips : family `volumes` (with `shapes`), parts and holes in three dimensions; see
-        `segdata.measure.volumes` and `slices`
+    measured : the other tables, by name
     defects : what readers met
     opposed, judged : family `agreement`: what annotators have in common, and what follows from it; None elsewhere
     suspected : family `noise`: what models say against the labels; None elsewhere
@@ -106,40 +55,27 @@ class Tables:
     images: "Table"
     annotations: "Table"
     segments: "Table"
-    parts: "Table"
-    holes: "Table"
-    outlines: "Table"
-    gaps: "Table"
-    pairs: "Table"
-    contacts: "Table"
-    borders: "Table"
-    seams: "Table"
-    lobes: "Table"
-    apart: "Table"
-    ends: "Table"
-    steps: "Table"
-    dashes: "Table"
-    attributes: "Table"
-    also: "Table"
-    exchanges: "Table"
-    turns: "Table"
-    flickers: "Table"
-    still: "Table"
-    repeats: "Table"
-    alike: "Table"
-    twins: "Table"
-    solids: "Table"
-    cavities: "Table"
-    skips: "Table"
+    measured: "Mapping[str, Table]"
     defects: "tuple[Defect, ...]"
     opposed: "AnnotatorPairs | None" = None
     judged: "PanelAssessment | None" = None
     suspected: "Candidates | None" = None
 
+    def __getattr__(self, name: str) -> "Table":
+        if name.startswith("__") or name not in self.measured:
+            raise AttributeError(f"no measured table is called {name!r}")
+        return self.measured[name]
+
     @staticmethod
     def of(profile: Profile, tables: "Mapping[str, Table]", defects: "Iterable[Defect]") -> "Tables":
         """All tables by name, and what readers met."""
-        return Tables(profile=profile, defects=tuple(defects), **tables)  # type: ignore[arg-type]  # names are fields
+        measured = dict(tables)
+        images, annotations, segments = (measured.pop(name) for name in ("images", "annotations", "segments"))
+        return Tables(profile, images, annotations, segments, measured, tuple(defects))
+
+    def with_tables(self, **tables: "Table") -> "Tables":
+        """The same with other measured tables in place of those of these names."""
+        return replace(self, measured={**self.measured, **tables})
 
 
 RuleCheck = Callable[..., Iterator[RowFinding]]

@@ -22,7 +22,8 @@ from segdata.core.profile import ImageSequence, Policy, Profile, RasterRule, Seq
 from segdata.core.rule import Family
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
-from segdata.measure.measure import ROWS_OF, MeasuredTables
+from segdata.measure.measure import MeasuredTables
+from segdata.measure.registry import row_links
 
 _PIECE = 1 << 20
 FileStat = tuple[int, int, int]  # bytes, and nanoseconds of the last change of content and of anything
@@ -157,7 +158,7 @@ def load_entry(folder: Path, key: str) -> CacheEntry | None:
         entry = CacheEntry(
             _profile(head.profile),
             tuple(ids),
-            frozenset(head.families),  # type: ignore[arg-type]  # a family that is none any more is never asked for
+            frozenset(head.families),
             tables,
             tuple(_defect(each) for each in head.defects),
             head.opened,
@@ -270,8 +271,8 @@ def cut_images(measured: MeasuredTables, first: int, last: int) -> MeasuredTable
     """
     span = {"images": (first, last)}
     tables = {"images": measured.tables["images"].slice(first, last - first)}
-    for name, columns in ROWS_OF.items():  # a table comes after those that it refers to
-        if name not in measured.tables:
+    for name, columns in row_links().items():  # a table comes after those that it refers to
+        if name not in measured.tables or not columns:
             continue
         table = measured.tables[name]
         column, of = next(iter(columns.items()))

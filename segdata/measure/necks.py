@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.measure.lobes import Mask
+from segdata.measure.tables.lobes import Mask
 
 _SIDE = 160  # pixels; larger pictures are made smaller
 _LEVELS = np.arange(2, 20) / 20  # of the largest inscribed circle's radius

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -14,9 +15,9 @@ from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Defect
 from segdata.core.format import Source
-from segdata.core.frame_sequences import FrameSequence
+from segdata.core.frame_sequences import FrameSequence, frame_sequences
 from segdata.core.overlay import SweepRuns
-from segdata.core.profile import Profile
+from segdata.core.profile import Profile, SequenceKind
 from segdata.core.runs import Ints, NumberLine, Runs, expand_ranges
 from segdata.core.table import Table
 
@@ -110,36 +111,53 @@ class FrameWindow:
         return height, width
 
 
-def map_frame_windows(
-    source: Source,
-    tables: TablesByName,
-    source_row: Ints,
-    found: list[FrameSequence],
-    work: Callable[[FrameWindow], T],
-    jobs: int,
-    n_frames: int,
-) -> Iterator[T]:
-    """`work` on every stretch of some reels, in order, in threads.
+@dataclass(frozen=True, slots=True)
+class DatasetView:
+    """What a measurement over several images gets.
 
-    `source_row` (n_images,): the row in the source of each of the dataset's images. `n_frames` are loaded at once, with
-    a neighbour on either side; what annotators drew on the same frames is loaded once for all of them.
+    Attributes
+    ----------
+    source : the opened dataset
+    profile : what is known of it
+    tables : what was measured before, by name
+    chunks : the rows of the source's images in portions, in the order of the table `images`
+    jobs : threads; 0: one per core
     """
-    shared: dict[tuple[str, bytes], list[FrameSequence]] = {}
-    for reel in found:
-        shared.setdefault((reel.sequence, reel.image.tobytes()), []).append(reel)
-    portions = [
-        (several, slice(max(first - 1, 0), first + n_frames + 1), first)
-        for several in shared.values()
-        for first in range(0, len(several[0].frame), n_frames)
-    ]
-    load = partial(_load_window, source, tables, source_row, n_frames)
-    for one in run_ordered(lambda portion: [work(each) for each in load(*portion)], portions, jobs):
-        yield from one
 
+    source: Source
+    profile: Profile
+    tables: TablesByName
+    chunks: list[Ints]
+    jobs: int
 
-def frames_at_once(chunks: list[Ints]) -> int:
-    """How many frames to load at once, by the portions that a source proposes."""
-    return max(_LEAST_FRAMES, int(np.median([len(chunk) for chunk in chunks]))) if chunks else _LEAST_FRAMES
+    @property
+    def source_row(self) -> Ints:
+        """(n_images,) the row in the source of each of the dataset's images."""
+        return np.concatenate([np.empty(0, np.int64), *self.chunks])
+
+    def sequences(self, kind: SequenceKind) -> list[FrameSequence]:
+        """What each annotator drew on the videos, or on the volumes."""
+        return frame_sequences(self.profile, self.tables["images"], self.tables["annotations"], kind)
+
+    def map_windows(self, sequences: list[FrameSequence], work: Callable[[FrameWindow], T]) -> list[T]:
+        """`work` on every window of some sequences, in order, in threads.
+
+        About as many frames as the source proposes are loaded at once, with a neighbour on either side; what several
+        annotators drew on the same frames is loaded once for all of them.
+        """
+        sizes = [len(chunk) for chunk in self.chunks]
+        n_frames = max(_LEAST_FRAMES, int(np.median(sizes))) if sizes else _LEAST_FRAMES
+        shared: dict[tuple[str, bytes], list[FrameSequence]] = {}
+        for sequence in sequences:
+            shared.setdefault((sequence.sequence, sequence.image.tobytes()), []).append(sequence)
+        portions = [
+            (several, slice(max(first - 1, 0), first + n_frames + 1), first)
+            for several in shared.values()
+            for first in range(0, len(several[0].frame), n_frames)
+        ]
+        load = partial(_load_window, self.source, self.tables, self.source_row, n_frames)
+        done = run_ordered(lambda portion: [work(window) for window in load(*portion)], portions, self.jobs)
+        return list(chain.from_iterable(done))
 
 
 def _load_window(

@@ -10,8 +10,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from segdata.core.table import Table
-from segdata.measure import duplicates as module
-from segdata.measure.duplicates import MOST_BITS, _nearest_hashes, difference_hash, find_lookalikes, similar_images
+from segdata.measure.tables import duplicates as module
+from segdata.measure.tables.duplicates import (
+    MOST_BITS,
+    _nearest_hashes,
+    difference_hash,
+    find_lookalikes,
+    similar_images,
+)
 
 
 def picture(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:

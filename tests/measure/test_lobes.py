@@ -1,6 +1,7 @@
 """Lobes, necks, windows and parts that lie apart."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -9,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import ConvexHull
 
-from segdata.core.overlay import SweepRuns
 from segdata.measure import necks
-from segdata.measure.lobes import LEAST_PEERS, SegmentCrops, measure_apart, measure_lobes
-from segdata.measure.shapes import measure_shapes
+from segdata.measure.measure import measure_batch
+from segdata.measure.registry import BatchView
+from segdata.measure.tables.lobes import LEAST_PEERS, SegmentCrops, measure_lobes
 from segdata.testing.pictures import draw_picture
 
 Mask = NDArray[np.uint8]
@@ -96,8 +97,13 @@ eee.fff.ggg.ggg
 """
 
 
+def lobes_of(picture: str) -> pa.Table:
+    drawing = draw_picture(picture)
+    return measure_lobes(BatchView(drawing.batch, drawing.profile))
+
+
 def test_a_segment_with_lobes_is_told_beside_what_is_usual() -> None:
-    (row,) = measure_lobes(draw_picture(f"{GRID}\na, b, c, d, e, f, g: cell").batch).to_pylist()
+    (row,) = lobes_of(f"{GRID}\na, b, c, d, e, f, g: cell").to_pylist()
     assert (row["segment"], row["lobes"], row["neck"], row["typical"]) == (6, 2, 0.5, pytest.approx(9))
     assert {row["first"], row["second"]} == {9, 10}
     assert row["solidity"] == pytest.approx(19 / 21)
@@ -110,7 +116,7 @@ def test_a_segment_with_lobes_is_told_beside_what_is_usual() -> None:
 )
 def test_fewer_companions_tell_nothing(legend: str) -> None:
     assert LEAST_PEERS == 7
-    assert measure_lobes(draw_picture(f"{GRID}\n{legend}").batch).num_rows == 0
+    assert lobes_of(f"{GRID}\n{legend}").num_rows == 0
 
 
 @pytest.mark.parametrize(
@@ -125,9 +131,7 @@ def test_fewer_companions_tell_nothing(legend: str) -> None:
 )
 def test_things_hide_what_lies_between_two_parts(row: str, legend: str, hidden: float) -> None:
     drawing = draw_picture(f"{row}\n{row}\n\n{legend}")
-    batch, line = drawing.batch, drawing.batch.annotation_line
-    side = SweepRuns.of(batch.runs, line, batch.segment_annotation)
-    (found,) = measure_apart(batch, measure_shapes(batch)["parts"], side, line, drawing.profile.taxonomy).to_pylist()
+    (found,) = measure_batch(drawing.batch, drawing.profile, frozenset({"apart"})).tables["apart"].to_pylist()
     assert (found["segment"], found["first"], found["second"]) == (0, 4, 4)
     assert found["first_reach"] == pytest.approx(8**0.5)
     assert found["hidden"] == pytest.approx(hidden, abs=0.03)
@@ -135,9 +139,8 @@ def test_things_hide_what_lies_between_two_parts(row: str, legend: str, hidden: 
 
 def test_a_small_second_part_is_left_out() -> None:
     drawing = draw_picture("aaaaaaaa.a\naaaaaaaa..\n\na: car")
-    batch, line = drawing.batch, drawing.batch.annotation_line
-    side = SweepRuns.of(batch.runs, line, batch.segment_annotation)
-    assert measure_apart(batch, measure_shapes(batch)["parts"], side, line, drawing.profile.taxonomy).num_rows == 0
+    measured = measure_batch(drawing.batch, drawing.profile, frozenset({"apart"}))
+    assert measured.tables["apart"].num_rows == 0
 
 
 @pytest.mark.parametrize("radius", [5, 8, 13])

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import get_args
 
 import cv2
 import numpy as np
@@ -20,11 +19,12 @@ from segdata.core.rule import Family
 from segdata.core.runs import Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table, runs_to_rle
 from segdata.measure.measure import MeasuredTables, concatenate_measured, measure_batch
-from segdata.measure.outlines import measure_outlines
+from segdata.measure.registry import BatchView, all_families
+from segdata.measure.tables.outlines import measure_outlines
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 from segdata.testing.strategies import datasets
 
-EVERYTHING: frozenset[Family] = frozenset(get_args(Family))
+EVERYTHING: frozenset[Family] = all_families()
 EXHAUSTIVE = Policy("exhaustive", declared=True)
 
 
@@ -174,14 +174,16 @@ def test_copies_are_paired_with_the_first_of_them_alone() -> None:
 
 
 def test_outlines_of_a_clean_square() -> None:
-    row = measure_outlines(polygons([SQUARE])).to_pylist()[0]
+    row = measure_outlines(BatchView(polygons([SQUARE]), _profile())).to_pylist()[0]
     assert (row["vertices"], row["crossings"], row["outside"], row["filled"]) == (4, 0, 0, 0)
     assert np.isnan(row["cross_x"])
 
 
 def test_outlines_find_a_hole_that_the_union_fills() -> None:
     inner = [4, 4, 8, 4, 8, 9, 4, 9]
-    rows = measure_outlines(polygons([SQUARE], [SQUARE, inner], [SQUARE, [13, 2, 18, 2, 18, 8]])).to_pylist()
+    rows = measure_outlines(
+        BatchView(polygons([SQUARE], [SQUARE, inner], [SQUARE, [13, 2, 18, 2, 18, 8]]), _profile())
+    ).to_pylist()
     assert [row["filled"] for row in rows] == [0, 1, 0]
     assert rows[1]["filled_pixels"] == 20
     assert [rows[1][f"filled_{name}"] for name in ("x", "y", "width", "height")] == [4, 4, 4, 5]
@@ -190,14 +192,14 @@ def test_outlines_find_a_hole_that_the_union_fills() -> None:
 def test_outlines_count_pixels_beyond_the_frame() -> None:
     beyond = [-3, 5, 4, 5, 4, 9, -3, 9]
     corner = [18, 18, 24, 18, 24, 24, 18, 24]
-    rows = measure_outlines(polygons([SQUARE], [beyond], [corner])).to_pylist()
+    rows = measure_outlines(BatchView(polygons([SQUARE], [beyond], [corner]), _profile())).to_pylist()
     assert [row["outside"] for row in rows] == [0, 2, 3]
     assert [row["overshoot"] for row in rows] == [0, 3, 4]
     assert [row["outside_pixels"] for row in rows] == [0, 12, 32]
 
 
 def test_outlines_find_a_bow_tie() -> None:
-    rows = measure_outlines(polygons([SQUARE, [1, 14, 9, 18, 9, 14, 1, 18]])).to_pylist()
+    rows = measure_outlines(BatchView(polygons([SQUARE, [1, 14, 9, 18, 9, 14, 1, 18]]), _profile())).to_pylist()
     assert (rows[0]["crossings"], rows[0]["cross_x"], rows[0]["cross_y"]) == (1, 5.0, 16.0)
 
 

@@ -9,7 +9,8 @@ import pytest
 from segdata.core import kernels
 from segdata.core.format import ReadRequest
 from segdata.formats.coco import instances
-from segdata.measure.outlines import measure_outlines
+from segdata.measure.registry import BatchView
+from segdata.measure.tables.outlines import measure_outlines
 from tests.generators.coco_documents import annotation, document, load_all, write_document
 
 SQUARE = [[1, 1], [9, 1], [9, 9], [1, 9]]
@@ -22,7 +23,8 @@ def measured(folder: Path, *rings: list[list[float]]) -> dict[str, Any]:
     segmentation = [np.ravel(ring).tolist() for ring in rings]
     images = [{"id": 1, "file_name": "a.png", "height": 12, "width": 40}]
     path = write_document(folder, document(images=images, annotations=[annotation(segmentation=segmentation)]))
-    return measure_outlines(load_all(instances.read(ReadRequest(path)))[0]).to_pylist()[0]
+    source = instances.read(ReadRequest(path))
+    return measure_outlines(BatchView(load_all(source)[0], source.profile)).to_pylist()[0]
 
 
 def bridged(a: list[list[float]], b: list[list[float]]) -> list[list[float]]:

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.core.batch import Batch
-from segdata.core.overlay import SweepRuns
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
-from segdata.measure.pairs import WIDEST_BAND, measure_borders
+from segdata.measure.registry import BatchView
+from segdata.measure.tables.pairs import WIDEST_BAND, measure_borders
 from segdata.testing.pictures import PictureDataset, draw_picture
 
 VOID = "v: void (void)"
@@ -23,9 +23,7 @@ PICTURES = st.integers(1, 9).flatmap(
 def measured(drawing: PictureDataset) -> Counter[tuple[str, str, str]]:
     """Places by pair of categories and way."""
     batch = drawing.batch
-    line = batch.annotation_line
-    side = SweepRuns.of(batch.runs, line, batch.segment_annotation)
-    table = Table.of(measure_borders(batch, side, line, drawing.profile.taxonomy))
+    table = Table.of(measure_borders(BatchView(batch, drawing.profile)))
     names = [drawing.profile.name_of(id_) for id_ in batch.segments["category_id"].to_pylist()]
     found: Counter[tuple[str, str, str]] = Counter()
     for a, b, touching, apart in table.lines("a", "b", "touching", "apart"):

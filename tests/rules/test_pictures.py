@@ -1,15 +1,14 @@
 """Every rule's documentation shows what it flags and what not, and is right about it."""
 
-from typing import get_args
-
 import numpy as np
 import pytest
 
 from segdata.core.config import Config
 from segdata.core.finding import Defect, Finding
-from segdata.core.rule import Family, Rule, rules
+from segdata.core.rule import Rule, rules
 from segdata.core.rule_runner import run_rules
 from segdata.measure.measure import measure_source
+from segdata.measure.registry import all_families
 from segdata.testing.pictures import PictureDataset, RulePicture, draw_picture, read_pictures
 
 OURS = [rule for rule in rules().values() if rule.check.__module__.startswith("segdata.rules.")]
@@ -69,7 +68,7 @@ def test_a_page_is_complete(rule: Rule) -> None:
 @pytest.mark.parametrize("task", ["semantic", "instance", "panoptic"])
 @pytest.mark.parametrize("text", ["...", "aa.", "a.\nbb\n\n..\n.b"])
 def test_every_rule_can_judge_any_small_dataset(text: str, task: str) -> None:
-    tables = measure_source(draw_picture(f"{text}\n\ntask: {task}"), frozenset(get_args(Family)), jobs=1)
+    tables = measure_source(draw_picture(f"{text}\n\ntask: {task}"), all_families(), jobs=1)
     assert {finding.code for finding in run_rules(tables, OURS, Config()).findings} <= {rule.code for rule in OURS}
 
 

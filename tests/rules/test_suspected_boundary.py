@@ -1,5 +1,6 @@
 """SEG504: why an outline is suspected, in words."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from segdata.core.candidates import Candidates
 from segdata.core.finding import Correction
-from segdata.core.rule import Tables, rules
+from segdata.core.rule import rules
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
@@ -37,6 +38,6 @@ def test_the_reason_is_what_the_model_sees(row: dict[str, Any], correction: dict
     )
     suspected = Candidates(table, (Correction(category="car", size=(2, 2), counts=("04",), **correction),))
     tables = measure_source(draw_picture("aa\naa\n\na: car\n"), frozenset())
-    told = Tables(**{name: getattr(tables, name) for name in Tables.__slots__} | {"suspected": suspected})
+    told = replace(tables, suspected=suspected)
     (found,) = rules()["SEG504"].check(told)
     assert found.message.endswith(f"may have the wrong outline: P 0.30, {why}")

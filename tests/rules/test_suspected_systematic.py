@@ -1,12 +1,13 @@
 """SEG508 and SEG509: what is told of a dataset as a whole, from tables of what was found."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from segdata.core.candidates import Candidates
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rules
+from segdata.core.rule import rules
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
@@ -22,7 +23,7 @@ def table(row: dict[str, Any]) -> Table:
 def found(code: str, suspected: Candidates | None, **options: float) -> list[RowFinding]:
     drawing = draw_picture("aa\naa\n\na: car\n")
     tables = measure_source(drawing, frozenset())
-    told = Tables(**{name: getattr(tables, name) for name in Tables.__slots__} | {"suspected": suspected})
+    told = replace(tables, suspected=suspected)
     return list(rules()[code].check(told, **options))
 
 

@@ -19,8 +19,8 @@ from segdata.core.paths import local_file
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.split_assignment import assign_splits, group_images
-from segdata.measure.duplicates import find_lookalikes
 from segdata.measure.measure import measure_source
+from segdata.measure.tables.duplicates import find_lookalikes
 from segdata.noise.networks.images import ImageCache, Loader
 from segdata.noise.networks.plan import (
     DataFacts,

@@ -7,17 +7,19 @@ from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns, find_contacts, first_identical
 from segdata.core.parts import segment_shapes
-from segdata.core.runs import Ints, NumberLine, Rows, Runs, bounding_boxes
-from segdata.core.taxonomy import Taxonomy
+from segdata.core.runs import Ints, Rows, Runs, bounding_boxes
+from segdata.measure.registry import BatchView, measure
 
 
-def measure_pairs(batch: Batch, side: SweepRuns, line: NumberLine) -> pa.Table:
+@measure("pairs", tables={"pairs": {"a": "segments", "b": "segments"}})
+def measure_pairs(view: BatchView) -> pa.Table:
     """One row per pair a < b of segments of one annotation that share pixels: shared pixels, their box, and perimeter.
 
-    `side` are the batch's runs on `line`, its annotations' number line. Of segments with exactly the same pixels the
+    Of segments with exactly the same pixels the
     first one stands for all where others are met, and is itself paired with each: n copies are n - 1 pairs.
     """
-    a, b, start, length = _shared_strips(batch, side)
+    batch, line = view.batch, view.line
+    a, b, start, length = _shared_strips(batch, view.sweep)
     first, second, which = kernels.paired(a, b)
     number = which.astype(np.int32)
     order = kernels.order_by(number, len(first))
@@ -55,9 +57,10 @@ def _shared_strips(batch: Batch, side: SweepRuns) -> tuple[Rows, Rows, Ints, Int
     )
 
 
-def measure_contacts(side: SweepRuns, line: NumberLine) -> pa.Table:
+@measure("contacts", tables={"contacts": {"a": "segments", "b": "segments"}})
+def measure_contacts(view: BatchView) -> pa.Table:
     """One row per pair a < b of segments of one annotation that touch: the contact's length in pixel edges."""
-    met = find_contacts(side, line)
+    met = find_contacts(view.sweep, view.line)
     return pa.table({"a": met.a.astype(np.int64), "b": met.b.astype(np.int64), "length": met.pixels})
 
 
@@ -65,16 +68,18 @@ WIDEST_BAND = 5  # pixels of a band; Pascal VOC's void borders are 5 wide
 _HALF = 1 << 31
 
 
-def measure_borders(batch: Batch, side: SweepRuns, line: NumberLine, taxonomy: Taxonomy) -> pa.Table:
+@measure("borders", tables={"borders": {"a": "segments", "b": "segments"}})
+def measure_borders(view: BatchView) -> pa.Table:
     """One row per pair a < b of segments of one annotation that follow each other somewhere along an image column.
 
-    `side` are the batch's runs on `line`, its annotations' number line. `touching` counts the places (image columns)
+    `touching` counts the places (image columns)
     where no pixel is between them, or they overlap, and `apart` those where 1 to `WIDEST_BAND` pixels are that are
     void or nobody's. Runs lie along columns, so one pass over them sees every border but those that are exactly
     upright.
     """
+    batch, line, side = view.batch, view.line, view.sweep
     start, end, owner = side.start, side.end, side.owner
-    void = np.isin(batch.segments["category_id"].to_numpy(), taxonomy.void_ids)
+    void = np.isin(batch.segments["category_id"].to_numpy(), view.taxonomy.void_ids)
     if void.any():
         seen = ~void[owner]
         start, end, owner = start[seen], end[seen], owner[seen]

@@ -13,12 +13,34 @@ from segdata.core.overlay import SweepRuns
 from segdata.core.parts import HoleStrips, hole_strips
 from segdata.core.runs import Ints, Runs, run_columns
 from segdata.core.table import Table
-from segdata.measure.sequences import ColumnArrays, FrameWindow, TablesByName
-from segdata.measure.video import track_ids
+from segdata.measure.registry import measure_dataset
+from segdata.measure.sequences import ColumnArrays, DatasetView, FrameWindow, TablesByName
+from segdata.measure.tables.video import track_ids
 
 _BOX = ("x", "y", "width", "height")
 Flags = NDArray[np.bool_]
 IndexPairs = tuple[Ints, Ints]
+
+
+@measure_dataset(
+    "volumes",
+    tables={
+        "solids": ("segment", "thing", "area", *_BOX, "cluster", "slices", "whole"),
+        "cavities": ("segment", "thing", "area", *_BOX, "empty", "whole"),
+        "skips": ("before", "after", "annotation", "shared", "smaller", *_BOX),
+    },
+    reloads=True,
+)
+def measure_volumes(view: DatasetView) -> dict[str, Table | list[ColumnArrays]]:
+    """Parts and holes in three dimensions; needs the columns of the family `shapes`."""
+    volumes = view.sequences("volume")
+    if not volumes:
+        return {}
+    numbers = PartNumbers.of(view.tables["segments"])
+    links = view.map_windows(volumes, partial(link_slices, numbers=numbers))
+    solids = measure_solids(view.tables, volumes, links)
+    cavities = measure_cavities(view.tables, volumes, links, solids)
+    return {"solids": solids, "cavities": cavities, "skips": [each.skips for each in links]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +279,7 @@ def measure_cavities(
 ) -> Table:
     """The table `cavities`: the holes of things in volumes, connected by corners of voxels, that are closed all round.
 
-    segment: the row of the one that has most of it; thing, whole: as in `measure_solids`, which `whole` is; area:
+    segment: the row of the one that has most of it; thing, whole: as in `solids`, which `whole` is; area:
     voxels; empty: no segment claims a voxel of it; box: on the slice of `segment`.
     """
     segments, holes = tables["segments"], tables["holes"]

@@ -12,6 +12,7 @@ from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.polygons import unkeyhole
 from segdata.core.runs import Ints, NumberLine, Runs, bounding_boxes, expand_ranges
+from segdata.measure.registry import BatchView, measure
 
 Floats = NDArray[np.float64]
 
@@ -114,7 +115,8 @@ _MANY_RINGS = 100  # rings of a segment beyond which boxes are not compared
 _FAR_OUTSIDE = 4096  # pixels beyond the frame up to which they are counted one by one
 
 
-def measure_outlines(batch: Batch) -> pa.Table:
+@measure("outlines", tables={"outlines": {"segment": "segments"}})
+def measure_outlines(view: BatchView) -> pa.Table:
     """One row per segment that has rings.
 
     segment (row), vertices, around (the length of all rings in pixels), skew (of one ring of four points: how far the
@@ -124,6 +126,7 @@ def measure_outlines(batch: Batch) -> pa.Table:
     outside_pixels, filled (rings that lie wholly inside another of the same segment), filled_pixels, filled_x …
     filled_height (the box of the first such ring).
     """
+    batch = view.batch
     rings = SourceRings.of(batch.segments["rings"])
     height, width = batch.segment_size
     count, cross_x, cross_y = _crossings(rings)

@@ -11,23 +11,25 @@ from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Ints, NumberLine, Runs, expand_ranges, run_columns
-from segdata.measure.lobes import Mask, SegmentCrops
+from segdata.measure.registry import BatchView, measure
+from segdata.measure.tables.lobes import Mask, SegmentCrops
 
 SHORTEST_END = 8  # pixels of a flat end
 LEAST_FLATNESS = 0.75  # of what the segment's width changes by within `_NEAR` pixels; the end of a disc has 0.5
 _NEAR = 3
 
 
-def measure_ends(batch: Batch, segments: pa.Table) -> pa.Table:
+@measure("ends", tables={"ends": {"segment": "segments"}})
+def measure_ends(view: BatchView) -> pa.Table:
     """One row per flat end of a segment: a line along a row or column of pixels, which is not the frame.
 
     segment (row), upright (the line is), at (its x or y, in pixels from the image's top left corner), length (the
     pixels by which the segment is wider on one side of the line), begins (it lies right of the line, or below). Ends of
     segments that bend, as of discs, are none: there the width goes on to change. Crowds are left out.
-    `segments` has the boxes of the batch's segments.
     """
+    batch = view.batch
     height, width = batch.segment_size
-    x, y, wide, high = (segments[name].to_numpy() for name in ("x", "y", "width", "height"))
+    x, y, wide, high = (view.tables["segments"][name].to_numpy() for name in ("x", "y", "width", "height"))
     column, row = run_columns(batch.runs, height)
     owner, length = batch.runs.owner, batch.runs.length
     strips = _Strips.of(x, wide)
@@ -90,12 +92,14 @@ def _flat_ends(strips: _Strips, step: Ints, pixels: Ints, size: Ints) -> tuple[I
 _FEW = 12  # runs of each segment that are looked at first: most segments change from one column to the next
 
 
-def measure_steps(batch: Batch) -> pa.Table:
+@measure("steps", tables={"steps": {"segment": "segments"}})
+def measure_steps(view: BatchView) -> pa.Table:
     """One row per segment whose outline never changes in two neighbouring columns, nor in two neighbouring rows.
 
     segment (row), across and down: the narrowest distance in pixels between two columns (rows) at which the outline
     changes; n_across and n_down: at how many it does. Edges along the frame do not count.
     """
+    batch = view.batch
     height, width = batch.segment_size
     doubtful = _doubtful_segments(batch.runs, height, batch.n_segments)
     runs = batch.runs.take(doubtful, batch.n_segments)
@@ -185,7 +189,8 @@ LARGEST_DEVIATION = 0.35  # pixels root mean square; a digital straight line of 
 _MANY_SIBLINGS = 300  # siblings beyond which boxes are not compared one by one
 
 
-def measure_seams(batch: Batch, segments: pa.Table) -> pa.Table:
+@measure("seams", tables={"seams": {"a": "segments", "b": "segments"}})
+def measure_seams(view: BatchView) -> pa.Table:
     """One row per pair a < b of segments of one annotation and category that touch along a straight line.
 
     length: of the contact, in pixels. deviation: of its pixel edges from the straight line through them, root mean
@@ -193,13 +198,14 @@ def measure_seams(batch: Batch, segments: pa.Table) -> pa.Table:
     whichever is smaller, and of the side where it is smaller; 1 where both end as the contact does. waist: the width a
     bit farther out over the contact's length, on the side where it is smaller; above 1 both widen, as two touching
     discs do. astray: the share of pixels on the other's side of the line, of the segment where it is larger. And x, y,
-    width, height: the box of the contact. Crowds are left out. `segments` has the boxes of the batch's segments.
+    width, height: the box of the contact. Crowds are left out.
     """
-    rows, begin, end = siblings(batch, segments)
+    batch = view.batch
+    rows, begin, end = siblings(batch, view.tables["segments"])
     runs = batch.runs.take(rows, batch.n_segments)
     x, _ = run_columns(runs, batch.segment_size[0][rows])
     near = (x >= begin[runs.owner]) & (x <= end[runs.owner])
-    line = batch.annotation_line
+    line = view.line
     side = SweepRuns.of(
         Runs(runs.start[near], runs.length[near], runs.owner[near]), line, batch.segment_annotation[rows]
     )

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.overlay import SweepRuns
-from segdata.core.runs import Ints, NumberLine, Runs, bounding_boxes
+from segdata.core.runs import Ints, Runs, bounding_boxes
 from segdata.core.statistics import group_median
-from segdata.core.taxonomy import Taxonomy
+from segdata.measure.registry import BatchView, measure
 
 Mask = NDArray[np.uint8]
 
@@ -62,7 +61,8 @@ _LOBE_COLUMNS = ("neck", "lobes", "first", "second", "solidity", "lobe_solidity"
 _PEER_COLUMNS = ("typical", "spread", "typical_solidity", "solidity_spread")
 
 
-def measure_lobes(batch: Batch) -> pa.Table:
+@measure("lobes", tables={"lobes": {"segment": "segments"}})
+def measure_lobes(view: BatchView) -> pa.Table:
     """One row per segment that is larger than its companions and has a neck between two lobes or more.
 
     Companions are the segments of its annotation and category, itself included, crowds left out; at least
@@ -74,6 +74,7 @@ def measure_lobes(batch: Batch) -> pa.Table:
     areas in pixels, and standard deviation of their logarithms; typical_solidity, solidity_spread: median and standard
     deviation of the companions' solidities; standard deviations by the median absolute deviation.
     """
+    batch = view.batch
     group, area, typical, spread = _peer_areas(batch)
     least = typical * np.maximum(_LARGER, np.exp(_BEYOND * spread))
     larger = np.flatnonzero((spread <= _ALIKE) & (area >= least))
@@ -138,14 +139,15 @@ _LARGE_PART_SHARE = 0.15  # of the largest part, from which the second one is la
 _SAMPLED_POINTS = 64  # looked at between two parts
 
 
-def measure_apart(batch: Batch, parts: pa.Table, side: SweepRuns, line: NumberLine, taxonomy: Taxonomy) -> pa.Table:
+@measure("apart", tables={"apart": {"segment": "segments"}}, needs=("parts",))
+def measure_apart(view: BatchView) -> pa.Table:
     """One row per segment whose second largest part is not small beside the largest.
 
-    `parts` lists all parts of the segments that have several; `side` are the batch's runs on `line`, its annotations'
-    number line. first, second: the areas of the two, in pixels. first_reach, second_reach: the diagonals of their
+    first, second: the areas of the two, in pixels. first_reach, second_reach: the diagonals of their
     boxes, in pixels. hidden: the share of the way from one to the other that leads over things other than the segment:
     what lies in front of it, or between. The way goes straight from middle to middle of the boxes.
     """
+    parts = view.tables["parts"]
     segment, area = parts["segment"].to_numpy(), parts["area"].to_numpy()
     order = np.lexsort((-area, segment))
     first = order[np.searchsorted(segment[order], np.unique(segment))]
@@ -161,33 +163,26 @@ def measure_apart(batch: Batch, parts: pa.Table, side: SweepRuns, line: NumberLi
             "second": area[second],
             "first_reach": reach[first],
             "second_reach": reach[second],
-            "hidden": _hidden_share(
-                batch, segment[first], (x + width / 2, y + height / 2), (first, second), side, line, taxonomy
-            ),
+            "hidden": _hidden_share(view, segment[first], (x + width / 2, y + height / 2), (first, second)),
         }
     )
 
 
 def _hidden_share(
-    batch: Batch,
-    segment: Ints,
-    middle: tuple[np.ndarray, np.ndarray],
-    ends: tuple[Ints, Ints],
-    side: SweepRuns,
-    line: NumberLine,
-    taxonomy: Taxonomy,
+    view: BatchView, segment: Ints, middle: tuple[np.ndarray, np.ndarray], ends: tuple[Ints, Ints]
 ) -> np.ndarray:
     """(n,) the share of the points between two parts, outside the segment, that things cover; 0 where no point is."""
+    batch, line, sweep = view.batch, view.line, view.sweep
     way = (np.arange(_SAMPLED_POINTS) + 0.5) / _SAMPLED_POINTS
     x, y = (np.floor(np.outer(at[ends[0]], 1 - way) + np.outer(at[ends[1]], way)).astype(np.int64) for at in middle)
     frame = batch.segment_annotation[segment][:, None]
     place = (line.base[frame] + x * (line.height[frame] + 1) + y).ravel()
     order = np.argsort(place, kind="stable")
     point, covering, _, _ = kernels.strips(
-        place[order], place[order] + 1, order.astype(np.int32), side.start, side.end, side.owner
+        place[order], place[order] + 1, order.astype(np.int32), sweep.start, sweep.end, sweep.owner
     )
     own = covering == segment[point // _SAMPLED_POINTS]
-    no_things = [each.id for each in taxonomy.categories if each.kind != "thing"]
+    no_things = [each.id for each in view.taxonomy.categories if each.kind != "thing"]
     thing = ~np.isin(batch.segments["category_id"].to_numpy(), no_things)[covering]
     outside, covered = np.ones(len(place), bool), np.zeros(len(place), bool)
     outside[point[own]] = False

@@ -7,9 +7,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.batch import Batch
 from segdata.core.runs import Ints, Runs, expand_ranges, run_columns
-from segdata.core.taxonomy import Taxonomy
+from segdata.measure.registry import BatchView, measure
 
 Floats = NDArray[np.float64]
 
@@ -19,14 +18,16 @@ _STRAIGHTEST = np.cos(np.radians(20))  # between the directions of two pieces
 _MOST_PIECES = 300  # pieces of a segment that are compared; of more the largest
 
 
-def measure_dashes(batch: Batch, taxonomy: Taxonomy) -> pa.Table:
+@measure("dashes", tables={"dashes": {"segment": "segments"}})
+def measure_dashes(view: BatchView) -> pa.Table:
     """One row per segment of a category that is `thin` with at least three pieces in line.
 
     segment (row), pieces: how many lie in line with another one, between: how many of them lie between two, gap: the
     widest gap between neighbours in pixels, rounded up, and x, y, width, height: the box of these pieces. A piece is
     8-connected; two lie in line where either's middle is on the other's axis. Crowds are left out.
     """
-    thin = [each.id for each in taxonomy.categories if each.thin]
+    batch = view.batch
+    thin = [each.id for each in view.taxonomy.categories if each.thin]
     wanted = np.isin(batch.segments["category_id"].to_numpy(), thin)
     rows = np.flatnonzero(wanted & ~batch.segments["iscrowd"].fill_null(False).to_numpy())
     pieces = _Pieces.of(batch.runs.take(rows, batch.n_segments), batch.segment_size[0][rows])

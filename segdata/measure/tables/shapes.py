@@ -8,7 +8,8 @@ from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns, complement, union_by_frame
 from segdata.core.parts import Components, find_holes, segment_shapes
 from segdata.core.runs import Ints, NumberLine, run_columns
-from segdata.measure.outlines import SourceRings, matches_ring
+from segdata.measure.registry import BatchView, measure
+from segdata.measure.tables.outlines import SourceRings, matches_ring
 
 
 def mark_strays(batch: Batch, parts: pa.Table) -> pa.Table:
@@ -72,12 +73,14 @@ def _unclaimed_regions(batch: Batch, annotations: Ints) -> Ints:
     return np.column_stack([of_region, *kernels.extents(region, x, top, bottom, n_regions)])
 
 
-def measure_shapes(batch: Batch) -> dict[str, pa.Table]:
-    """Columns for `segments` (parts, largest, holes, hole_pixels, perimeter), and the tables `parts` and `find_holes`.
+@measure("shapes", "parts", "holes", tables={"parts": {"segment": "segments"}, "holes": {"segment": "segments"}})
+def measure_shapes(view: BatchView) -> dict[str, pa.Table]:
+    """Columns for `segments` (parts, largest, holes, hole_pixels, perimeter), and the tables `parts` and `holes`.
 
     `parts` lists the parts of segments that have several; see `mark_strays` and `mark_empty_holes` for what else the
     two tables tell. Areas and boxes in pixels, perimeters in pixel edges.
     """
+    batch = view.batch
     height, _ = batch.segment_size
     n_segments = batch.n_segments
     found = segment_shapes(batch.runs, height, n_segments)
@@ -93,7 +96,7 @@ def measure_shapes(batch: Batch) -> dict[str, pa.Table]:
         "perimeter": found.perimeter,
     }
     return {
-        "shapes": pa.table(columns),
+        "segments": pa.table(columns),
         "parts": mark_strays(batch, component_table(found.parts, "segment", several)),
         "holes": mark_empty_holes(batch, component_table(empty, "segment", np.arange(len(empty.area)))),
     }

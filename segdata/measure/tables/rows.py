@@ -5,11 +5,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segdata.core.batch import Batch, clip_runs
-from segdata.core.overlay import SweepRuns, complement, union_by_frame
+from segdata.core.overlay import complement, union_by_frame
 from segdata.core.parts import segment_shapes
-from segdata.core.runs import NumberLine, Runs, bounding_boxes
-from segdata.core.taxonomy import Taxonomy
-from segdata.measure.shapes import component_table
+from segdata.core.runs import bounding_boxes
+from segdata.measure.registry import BatchView, measure
+from segdata.measure.tables.shapes import component_table
+
+
+@measure(
+    tables={
+        "images": {},
+        "annotations": {"image": "images"},
+        "segments": {"annotation": "annotations", "image": "images"},
+    }
+)
+def measure_rows(view: BatchView) -> dict[str, pa.Table]:
+    """The tables that are always measured: images, annotations and segments."""
+    batch = view.batch
+    return {"images": image_rows(batch), "annotations": annotation_rows(batch), "segments": segment_rows(batch)}
 
 
 def image_rows(batch: Batch) -> pa.Table:
@@ -50,9 +63,11 @@ def _declared_box(batch: Batch) -> dict[str, pa.Array]:
     return {f"declared_{name}": pc.list_element(declared, at) for at, name in enumerate(("x", "y", "width", "height"))}
 
 
-def measure_attributes(batch: Batch, taxonomy: Taxonomy) -> pa.Table:
+@measure("attributes", tables={"attributes": {"segment": "segments"}})
+def measure_attributes(view: BatchView) -> pa.Table:
     """One row per attribute that a segment has and the taxonomy names: segment, name, value (JSON text; null: none)."""
-    names = sorted({each.name for category in taxonomy.categories for each in category.attributes})
+    batch = view.batch
+    names = sorted({each.name for category in view.taxonomy.categories for each in category.attributes})
     said = batch.segments["attributes"].combine_chunks()
     count = pc.fill_null(pc.list_value_length(_as_list(said)), 0).to_numpy(zero_copy_only=False)
     entries = _as_list(said).flatten()
@@ -62,8 +77,10 @@ def measure_attributes(batch: Batch, taxonomy: Taxonomy) -> pa.Table:
     return pa.table({"segment": segment, "name": key, "value": value}).filter(named)
 
 
-def measure_secondary_categories(batch: Batch) -> pa.Table:
+@measure("also", tables={"also": {"segment": "segments"}})
+def measure_secondary_categories(view: BatchView) -> pa.Table:
     """One row per secondary category of a segment: segment, category_id."""
+    batch = view.batch
     said = batch.segments["also"].combine_chunks()
     count = pc.fill_null(pc.list_value_length(said), 0).to_numpy(zero_copy_only=False)
     segment = np.repeat(np.arange(batch.n_segments, dtype=np.int64), count)
@@ -75,28 +92,27 @@ def _as_list(maps: pa.Array) -> pa.Array:
     return maps.cast(pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())])))
 
 
-def measure_coverage(
-    batch: Batch, side: SweepRuns, line: NumberLine, limits: Runs | None, taxonomy: Taxonomy, with_gaps: bool
-) -> dict[str, pa.Table]:
+@measure("coverage", "gaps", tables={"gaps": {"annotation": "annotations"}})
+def measure_coverage(view: BatchView) -> dict[str, pa.Table]:
     """Columns for `annotations` (labelled, unlabelled, void, multiple: pixels) and the table `gaps`.
 
-    `side` are the batch's runs on `line`, its annotations' number line. Unlabelled pixels and gaps are counted inside
-    `limits` only, the annotations' regions of interest; None: everywhere. `gaps` are the 4-connected unlabelled
-    regions: the annotation's row, area, box, perimeter in pixel edges.
+    `multiple` are pixels that two segments or more claim. Unlabelled pixels and gaps are counted inside the regions of
+    interest only. `gaps` are the 4-connected unlabelled regions: annotation (row), area, box, perimeter (pixel edges).
     """
-    covered = union_by_frame(side, line)
+    batch, line, limits = view.batch, view.line, view.limits
+    covered = union_by_frame(view.sweep, line)
     void = np.zeros(batch.annotations.num_rows, np.int64)
-    is_void = np.isin(batch.segments["category_id"].to_numpy(), taxonomy.void_ids)
+    is_void = np.isin(batch.segments["category_id"].to_numpy(), view.taxonomy.void_ids)
     areas = batch.runs.areas(batch.n_segments)
     np.add.at(void, batch.segment_annotation[is_void], areas[is_void])
     columns = {"labelled": covered.labelled, "void": void, "multiple": covered.multiple}
-    if not with_gaps and limits is None:
-        return {"coverage": pa.table({"unlabelled": line.height * line.width - covered.labelled, **columns})}
+    if "gaps" not in view.families and limits is None:
+        return {"annotations": pa.table({"unlabelled": line.height * line.width - covered.labelled, **columns})}
     empty = complement(covered.runs, line.height, line.width)
     if limits is not None:
         empty = clip_runs(empty, np.arange(len(line.base)), limits, line, len(line.base))
     found = segment_shapes(empty, line.height, len(line.base))
     return {
-        "coverage": pa.table({"unlabelled": empty.areas(len(line.base)), **columns}),
+        "annotations": pa.table({"unlabelled": empty.areas(len(line.base)), **columns}),
         "gaps": component_table(found.parts, "annotation", np.arange(len(found.parts.area))),
     }

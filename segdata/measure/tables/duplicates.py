@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.batch import Batch, clip_to_roi
 from segdata.core.executor import n_threads, run_ordered
-from segdata.core.format import Source
 from segdata.core.overlay import SweepRuns
 from segdata.core.paths import split_from_path
-from segdata.core.profile import Profile
 from segdata.core.runs import Ints, NumberLine, expand_ranges
 from segdata.core.table import Column, Flags, Table
-from segdata.measure.sequences import ColumnArrays, TablesByName
+from segdata.measure.registry import measure_dataset, measure_images
+from segdata.measure.sequences import ColumnArrays, DatasetView
 
 BITS = 256
 MOST_BITS = 16  # bits in which two pictures of one thing may differ
@@ -32,6 +31,12 @@ _PLAIN = 0.03  # of the brightest: an image whose thumbnail varies less has no g
 _BLOCK = 2048
 Bytes = NDArray[np.uint8]
 Signs = NDArray[np.float32]
+
+
+@measure_dataset("copies", tables={"alike": ("image", "of", "same", "bits")})
+def measure_similar_images(view: DatasetView) -> dict[str, list[ColumnArrays]]:
+    """The table `alike`; see `similar_images`."""
+    return {"alike": [similar_images(view.tables["images"], view.jobs)]}
 
 
 def similar_images(images: Table, jobs: int) -> ColumnArrays:
@@ -134,6 +139,7 @@ _TAIL = 4096  # bytes; pictures that only have the same size differ there, and b
 _Key = TypeVar("_Key", bound=Hashable)
 
 
+@measure_images("copies")
 def hash_image_files(images: pa.Table) -> pa.Table:
     """Columns `content`, the BLAKE2 hash of an image's file where another may be the same, and `part`, its split.
 
@@ -199,7 +205,7 @@ def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
     """(n, 2) pairs of rows of images that rule SEG304 (split-leak) would call the same, were they in two splits.
 
     Files with the same bytes, and images whose difference hashes differ in at most
-    `segdata.measure.duplicates.MOST_BITS` bits; of more than `MOST_IMAGES` images only the former, since all would
+    `MOST_BITS` bits; of more than `MOST_IMAGES` images only the former, since all would
     have to be decoded. Of files with the same bytes each is paired with the first.
     """
     names = ("image_id", "uri", "sequence", "split")
@@ -234,30 +240,31 @@ def _similar_looks(images: Table, jobs: int) -> Ints:
 _AT_ONCE = 16  # pairs that are loaded together
 
 
-def compare_duplicates(
-    source: Source, tables: TablesByName, source_row: Ints, profile: Profile, jobs: int
-) -> Iterator[ColumnArrays]:
-    """One row per pair of `alike` images, annotator and category, of images of one size.
+@measure_dataset(
+    "twins",
+    tables={"twins": ("pair", "annotation", "other", "category_id", "area", "other_area", "shared")},
+    needs=("alike",),
+)
+def compare_duplicates(view: DatasetView) -> dict[str, list[ColumnArrays]]:
+    """The table `twins`: one row per pair of `alike` images, annotator and category, of images of one size.
 
     pair (row of `alike`), annotation and other (rows, that of the later and of the earlier image), category_id, area
     and other_area (pixels of either that the category covers), shared (by both). Crowds and void are left out.
-    `source_row` (n_images,): the row in the source of each of the dataset's images.
     """
-    images, pairs = tables["images"], tables["alike"]
+    images, pairs = view.tables["images"], view.tables["alike"]
     a, b = pairs["of"], pairs["image"]
     fits = (images["width"][a] == images["width"][b]) & (images["height"][a] == images["height"][b])
     rows = np.flatnonzero(fits & (images["width"][a] > 0))
     portions = [rows[first : first + _AT_ONCE] for first in range(0, len(rows), _AT_ONCE)]
-    return run_ordered(partial(_compare_pairs, source, tables, source_row, profile), portions, jobs)
+    return {"twins": list(run_ordered(partial(_compare_pairs, view), portions, view.jobs))}
 
 
-def _compare_pairs(
-    source: Source, tables: TablesByName, source_row: Ints, profile: Profile, rows: Ints
-) -> ColumnArrays:
+def _compare_pairs(view: DatasetView, rows: Ints) -> ColumnArrays:
     """The rows of some pairs."""
+    tables = view.tables
     pairs, annotations = tables["alike"].take(rows), tables["annotations"]
     image = np.unique(np.concatenate([pairs["of"], pairs["image"]]))
-    batch, _ = clip_to_roi(source.load(source_row[image]))
+    batch, _ = clip_to_roi(view.source.load(view.source_row[image]))
     begin, end = (np.searchsorted(annotations["image"], image, side) for side in ("left", "right"))
     annotation = expand_ranges(begin.astype(np.int64), (end - begin).astype(np.int64))
     pair, other, own = _match_annotations(pairs, image, batch, annotations["annotator"][annotation])
@@ -266,7 +273,7 @@ def _compare_pairs(
     of_image = batch.annotation_image[own]
     line = NumberLine.of(np.repeat(height[of_image], len(category)), np.repeat(width[of_image], len(category)))
     counts = ~batch.segments["iscrowd"].fill_null(False).to_numpy()
-    counts &= ~np.isin(batch.segments["category_id"].to_numpy(), profile.taxonomy.void_ids)
+    counts &= ~np.isin(batch.segments["category_id"].to_numpy(), view.profile.taxonomy.void_ids)
     covered = [_category_cover(batch, each, line, code, len(category), counts) for each in (own, other)]
     n_frames = len(own) * len(category)
     area, other_area = (np.bincount(line.frame_of(each.start), each.end - each.start, n_frames) for each in covered)

@@ -13,10 +13,45 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints, NumberLine, Runs, run_columns
 from segdata.core.table import Table
 from segdata.core.taxonomy import Taxonomy
-from segdata.measure.sequences import ColumnArrays, FrameWindow
+from segdata.measure.registry import measure_dataset
+from segdata.measure.sequences import ColumnArrays, DatasetView, FrameWindow
 
 Floats = NDArray[np.float64]
 _BOX = ("x", "y", "width", "height")
+
+
+@measure_dataset(
+    "frames",
+    tables={
+        "exchanges": ("a", "b", "own", "crossed"),
+        "turns": (
+            *("before", "segment", "after", "agree", "fit", "like_before", "like_after", "shift"),
+            *("stray", "stray_x", "stray_y", "stray_width", "stray_height"),
+        ),
+        "flickers": ("annotation", "segment", "category_id", "area", *_BOX, "part", "around", "lost", "gained"),
+        "still": ("annotation", "of"),
+        "repeats": ("image", "of"),
+    },
+    reloads=True,
+)
+def measure_video(view: DatasetView) -> dict[str, list[ColumnArrays]]:
+    """How frames of videos fit to their neighbours."""
+    segments, taxonomy = view.tables["segments"], view.profile.taxonomy
+    left_out = segments["iscrowd"] | np.isin(segments["category_id"], taxonomy.void_ids)
+    track = np.where(left_out, -1, track_ids(segments))
+
+    def measure_window(window: FrameWindow) -> dict[str, ColumnArrays]:
+        own = track[window.row]
+        return {
+            "exchanges": measure_exchanges(window, own),
+            "turns": measure_turns(window, own),
+            "flickers": measure_flickers(window, taxonomy),
+            "still": repeated_masks(window),
+        }
+
+    windows = view.map_windows(view.sequences("video"), measure_window)
+    tables = {name: [window[name] for window in windows] for name in ("exchanges", "turns", "flickers", "still")}
+    return tables | {"repeats": [repeated_images(view.profile, view.tables["images"])]}
 
 
 def track_ids(segments: Table) -> Ints:

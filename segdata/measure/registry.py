@@ -1,0 +1,224 @@
+"""Registry: each measurement declares its tables, their row links and what it needs where it stands.
+
+A module in `segdata.measure.tables` decorates functions with `measure` (one batch of images), `measure_images` (columns
+of the table `images`, once all are known) or `measure_dataset` (tables over several images). Nothing else lists them: a
+new family of tables is a new function, and rules ask for it by its family in `needs`.
+"""
+
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib import import_module
+from typing import TypeVar
+
+import pyarrow as pa
+
+from segdata.core.batch import Batch
+from segdata.core.overlay import SweepRuns
+from segdata.core.profile import Profile
+from segdata.core.rule import Family
+from segdata.core.runs import NumberLine, Runs
+from segdata.core.table import Table
+from segdata.core.taxonomy import Taxonomy
+from segdata.measure.sequences import ColumnArrays, DatasetView
+
+Links = Mapping[str, str]  # column -> the table of which it is a row
+BatchFunction = Callable[["BatchView"], pa.Table | dict[str, pa.Table]]
+ImagesFunction = Callable[[pa.Table], pa.Table]
+DatasetFunction = Callable[[DatasetView], Mapping[str, Table | list[ColumnArrays]]]
+
+
+@dataclass
+class BatchView:
+    """What the measurement of a batch gets.
+
+    Attributes
+    ----------
+    batch : the images, cut to their regions of interest
+    profile : what is known of the dataset
+    families : what is asked for
+    limits : the regions of interest, whose owners are annotations; None: no image has one
+    tables : what was measured of the batch before, by name
+    """
+
+    batch: Batch
+    profile: Profile
+    families: frozenset[Family] = frozenset()
+    limits: Runs | None = None
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The categories."""
+        return self.profile.taxonomy
+
+    @cached_property
+    def line(self) -> NumberLine:
+        """The number line of the annotations."""
+        return self.batch.annotation_line
+
+    @cached_property
+    def sweep(self) -> SweepRuns:
+        """The batch's runs in sweep order on `line`."""
+        return SweepRuns.of(self.batch.runs, self.line, self.batch.segment_annotation)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchMeasurement:
+    """A measurement of one batch.
+
+    Attributes
+    ----------
+    families : it is measured where one of them is asked for; none: always
+    tables : the tables that it makes, each with the columns that are rows of another table
+    needs : tables that are measured before
+    function : returns its only table, or several by name; columns for a table that exists already are put beside it
+    """
+
+    families: frozenset[Family]
+    tables: Mapping[str, Links]
+    needs: frozenset[str]
+    function: BatchFunction
+
+    @property
+    def after(self) -> set[str]:
+        """The tables that must be there before: those it needs, and those that its rows refer to."""
+        targets = {target for links in self.tables.values() for target in links.values()}
+        return {*self.needs, *targets} - self.tables.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesMeasurement:
+    """Columns of the table `images` that are measured once all images are known."""
+
+    families: frozenset[Family]
+    function: ImagesFunction
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetMeasurement:
+    """Tables over several images.
+
+    Attributes
+    ----------
+    families : it is measured where one of them is asked for
+    tables : the tables that it makes, each with its columns
+    needs : tables that are measured before
+    reloads : it loads the frames of sequences a second time
+    function : returns its tables by name, each whole or as columns in portions
+    """
+
+    families: frozenset[Family]
+    tables: Mapping[str, tuple[str, ...]]
+    needs: frozenset[str]
+    reloads: bool
+    function: DatasetFunction
+
+
+Ordered = TypeVar("Ordered", BatchMeasurement, DatasetMeasurement)
+
+_BATCH: list[BatchMeasurement] = []
+_IMAGES: list[ImagesMeasurement] = []
+_DATASET: list[DatasetMeasurement] = []
+
+
+def measure(
+    *families: Family, tables: Mapping[str, Links], needs: tuple[str, ...] = ()
+) -> Callable[[BatchFunction], BatchFunction]:
+    """Register a function that measures one batch; see `BatchMeasurement`."""
+
+    def register(function: BatchFunction) -> BatchFunction:
+        _BATCH.append(BatchMeasurement(frozenset(families), tables, frozenset(needs), function))
+        return function
+
+    return register
+
+
+def measure_images(*families: Family) -> Callable[[ImagesFunction], ImagesFunction]:
+    """Register a function that takes the table `images` and returns more columns for it."""
+
+    def register(function: ImagesFunction) -> ImagesFunction:
+        _IMAGES.append(ImagesMeasurement(frozenset(families), function))
+        return function
+
+    return register
+
+
+def measure_dataset(
+    *families: Family, tables: Mapping[str, tuple[str, ...]], needs: tuple[str, ...] = (), reloads: bool = False
+) -> Callable[[DatasetFunction], DatasetFunction]:
+    """Register a function that measures over several images; see `DatasetMeasurement`."""
+
+    def register(function: DatasetFunction) -> DatasetFunction:
+        _DATASET.append(DatasetMeasurement(frozenset(families), tables, frozenset(needs), reloads, function))
+        return function
+
+    return register
+
+
+@cache
+def batch_measurements() -> tuple[BatchMeasurement, ...]:
+    """All measurements of single batches, each after those that it needs."""
+    _import_all()
+    return _in_order(_BATCH, lambda each: each.after)
+
+
+@cache
+def images_measurements() -> tuple[ImagesMeasurement, ...]:
+    """All measurements of the table `images` as a whole."""
+    _import_all()
+    return tuple(_IMAGES)
+
+
+@cache
+def dataset_measurements() -> tuple[DatasetMeasurement, ...]:
+    """All measurements over several images, each after those that it needs."""
+    _import_all()
+    return _in_order(_DATASET, lambda each: set(each.needs))
+
+
+def chosen_measurements(families: frozenset[Family]) -> list[BatchMeasurement]:
+    """The measurements of single batches for some families, with those that they need."""
+    wanted = set[str]()
+    chosen = []
+    for each in reversed(batch_measurements()):
+        if not each.families or each.families & families or wanted & each.tables.keys():
+            chosen.append(each)
+            wanted |= each.needs
+    return chosen[::-1]
+
+
+@cache
+def all_families() -> frozenset[Family]:
+    """Every family that can be asked for."""
+    asked_for = [each.families for each in batch_measurements()]
+    asked_for += [each.families for each in images_measurements()]
+    asked_for += [each.families for each in dataset_measurements()]
+    return frozenset().union(*asked_for)
+
+
+@cache
+def row_links() -> dict[str, Links]:
+    """Table -> its columns that are rows of another table; each table comes after those that it refers to."""
+    return {name: links for each in batch_measurements() for name, links in each.tables.items()}
+
+
+def _import_all() -> None:
+    package = import_module("segdata.measure.tables")
+    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        import_module(module.name)
+
+
+def _in_order(measurements: list[Ordered], needs: Callable[[Ordered], set[str]]) -> tuple[Ordered, ...]:
+    """The measurements, each after those whose tables it needs; else in the order of registration."""
+    made = {name for each in measurements for name in each.tables}
+    rest, done, result = list(measurements), set[str](), list[Ordered]()
+    while rest:
+        ready = [each for each in rest if needs(each) & made <= done]
+        if not ready:
+            raise ValueError(f"measurements need each other: {sorted(name for each in rest for name in needs(each))}")
+        result += ready
+        done |= {name for each in ready for name in each.tables}
+        rest = [each for each in rest if each not in ready]
+    return tuple(result)
