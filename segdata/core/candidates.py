@@ -44,7 +44,7 @@ class Candidates:
 
 
 class Candidate(NamedTuple):
-    """One row of `Suspected.suspects`; `called` is the segment in words: category and id, or how much of it."""
+    """One row of `Candidates.suspects`; `called` names the segment: its category and id, or how much of it."""
 
     annotation: int
     segment: int
@@ -76,17 +76,18 @@ class Candidate(NamedTuple):
 
     @property
     def be(self) -> str:
-        """The verb before what is thought of it, as sure as the probability is."""
-        return "is probably" if self.probability >= LIKELY_ERROR else "may be"
+        """The verb of the message, as certain as the probability: of a segment, or of some pixels."""
+        return f"{'is' if self.whole else 'are'} probably" if self.probability >= LIKELY_ERROR else "may be"
 
     @property
     def have(self) -> str:
-        """Likewise."""
-        return "probably has" if self.probability >= LIKELY_ERROR else "may have"
+        """The same for what it has."""
+        return f"probably {'has' if self.whole else 'have'}" if self.probability >= LIKELY_ERROR else "may have"
 
     def found(self, what: str, why: str) -> RowFinding:
-        """What a rule yields: what is thought of it, the probability, and why the model thinks so."""
-        lot = f"was drawn by lot, so that all errors can be estimated: P {self.probability:.2f}; if it is wrong"
+        """The finding of a rule: what is probably wrong, its probability, and the reason."""
+        belongs = "belongs" if self.whole else "belong"
+        lot = f"{belongs} to the random sample that estimates all errors: P {self.probability:.2f}; if it is wrong"
         said = f"{what}: P {self.probability:.2f}, {why}"
         return RowFinding(
             f"{self.called} {lot}, {self.remedy}" if self.by_lot else f"{self.called} {said}; {self.remedy}",
@@ -125,7 +126,7 @@ def flagged_candidates(tables: "Tables", kind: str, min_probability: float) -> I
 
 
 _WORDS: dict[Action, str] = {
-    "add": "add {category}", "delete": "delete it", "rename": "call it {category}", "redraw": "redraw it",
+    "add": "add {category}", "delete": "delete it", "rename": "rename it to {category}", "redraw": "redraw it",
     "split": "split it into {pieces} pieces", "join": "join it with {joins}",
 }  # fmt: skip
 

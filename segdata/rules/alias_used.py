@@ -34,4 +34,4 @@ def alias_used(tables: Tables) -> Iterator[RowFinding]:
     profile = tables.profile
     for old, id_ in profile.aliases_used.items():
         name = profile.name_of(id_)
-        yield RowFinding(f"the data say {old!r}, an old name of {name!r}", category=name)
+        yield RowFinding(f"the data use {old!r}, an old name of {name!r}", category=name)

@@ -6,7 +6,11 @@ from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Tables, rule
 
-_VERBS = {"missed": "misses", "extra": "adds", "confused": "calls otherwise"}
+_ERRORS = {
+    "missed": "misses {share} of {category}",
+    "extra": "adds {share} of {category}",
+    "confused": "labels {share} of {category} as another category",
+}
 
 
 @rule("SEG406", "annotator-bias", severity="warning", needs=("agreement",))
@@ -52,7 +56,7 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
             said = f"draws {what} {abs(value):.1f} px {way} ({ends[0]:.1f} to {ends[1]:.1f})"
             quote = quote_guideline(tables.profile.taxonomy, what, "boundary_rule")
         else:
-            said = f"{_VERBS[kind]} {value:.0%} of {what} (others {others:.0%})"
+            said = f"{_ERRORS[kind].format(share=f'{value:.0%}', category=what)} (others {others:.0%})"
             quote = quote_guideline(tables.profile.taxonomy, what, "definition")
         message = f"{who} {said} in {clusters:,} images, p {p:.2g}{quote}"
         yield RowFinding(message, annotator=who, category=what, kind=kind)

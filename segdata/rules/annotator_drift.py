@@ -174,7 +174,7 @@ def _finding(tables: Tables, observed: GroupedAnnotations, column: str, drifts: 
     first = drifts[0]
     name, category = observed.names[first.group], first.feature.category
     others = "the others" if first.against is None else repr(observed.names[first.against])
-    where = "on the same images" if observed.is_paired else "on images of the same sort"
+    where = "on the same images" if observed.is_paired else "on similar images"
     who = repr(name) if column == "annotator" else f"{column} {name!r}"
     thing = "void" if category is None else repr(tables.profile.name_of(category))
     said = "; ".join(_said(each, others) for each in drifts)
@@ -193,8 +193,8 @@ def _finding(tables: Tables, observed: GroupedAnnotations, column: str, drifts: 
 def _said(drift: _Drift, others: str) -> str:
     mine, difference = float(drift.found.mean[drift.group]), float(drift.found.difference[drift.group])
     if drift.feature.kind == "presence":
-        return f"in {mine:.0%} of images, for {others} in {mine - difference:.0%}"
+        return f"in {mine:.0%} of images ({others}: {mine - difference:.0%})"
     if drift.feature.kind == "void":
-        return f"{mine:.1%} of the pixels, for {others} {mine - difference:.1%}"
-    what = "as many as" if drift.feature.kind == "count" else "as large as for"
+        return f"{mine:.1%} of the pixels ({others}: {mine - difference:.1%})"
+    what = "as many as for" if drift.feature.kind == "count" else "as large as for"
     return f"{math.exp(difference):.2g} times {what} {others}"

@@ -82,7 +82,7 @@ def _missing(
     if len(silent) == len(mine) > 1:
         pixels = int(tables.segments["area"][mine].sum())
         segments = count_noun(len(mine), "segment")
-        message = f"none of {segments} says {attribute.name!r}, which is required{quote_text(attribute.definition)}"
+        message = f"none of {segments} has {attribute.name!r}, which is required{quote_text(attribute.definition)}"
         yield RowFinding(message, category=category.name, pixels=pixels, severity=_severity(tables))
         return
     yield from _each_annotation(
@@ -95,7 +95,7 @@ def _not_allowed(tables: Tables, attribute: Attribute, owner: Ints, value: NDArr
     for at, text in enumerate(texts.tolist()):
         if not _allowed(text, attribute):
             among = ", ".join(map(str, attribute.values[:6])) + (", …" if len(attribute.values) > 6 else "")
-            message = f"with {attribute.name} {text}, allowed are: {among}{quote_text(attribute.definition)}"
+            message = f"with {attribute.name} {text}; allowed: {among}{quote_text(attribute.definition)}"
             yield from _each_annotation(tables, owner[which == at], message)
 
 

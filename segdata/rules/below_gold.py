@@ -14,7 +14,7 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Iterator[RowFinding]:
     """The agreement of an annotator with the gold standard is below the bar.
 
     Example:
-        ben: iou of car 0.71 (0.66 to 0.75) against gold, the bar is 0.80: surely below
+        ben: iou of car 0.71 (0.66 to 0.75) against gold, the bar is 0.80: clearly below
 
     Set the bars, their metrics and tolerances in `segdata.yaml`, for all categories together, for each, or for single
     ones:
@@ -45,7 +45,7 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Iterator[RowFinding]:
         who = opposed.annotators[annotator]
         what = opposed.categories[category].name if category >= 0 else None
         ends = f" ({low:.2f} to {high:.2f})" if low == low else ""
-        told = "surely below" if is_sure else f"with {count_noun(clusters, 'image')} not sure"
+        told = "clearly below" if is_sure else f"uncertain with {count_noun(clusters, 'image')}"
         message = f"{who}: {metric} of {what or 'all'} {value:.2f}{ends} against gold, the bar is {bar:.2f}: {told}"
         chapter: Chapter = "boundary_rule" if metric in (*DISTANCES, "nsd", "boundary_iou") else "definition"
         yield RowFinding(

@@ -74,8 +74,8 @@ def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) ->
         pixels = int(segments["area"][segment].sum())
         message = (
             f"{count_noun(len(rows), 'segment')} of {pixels:,} px "
-            f"with an outline of steps of {least} px or more: a mask "
-            f"enlarged {least} times"
+            f"{'has an outline' if len(rows) == 1 else 'have outlines'} with steps of {least} px or more: "
+            f"the mask was enlarged {least} times"
         )
         left, top = int(x.min()), int(y.min())
         yield RowFinding(

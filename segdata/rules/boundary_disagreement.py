@@ -37,7 +37,7 @@ def boundary_disagreement(
         if not (each.near < max_near and each.distance >= min_distance):
             continue
         against = f"{each.others} others'" if each.others > 1 else "the other's"
-        message = f"{each.near:.0%} of the boundaries near {against}, HD95 {each.distance:.1f} px"
+        message = f"{each.near:.0%} of the boundaries lie near {against}, HD95 {each.distance:.1f} px"
         quote = quote_guideline(tables.profile.taxonomy, each.category, "boundary_rule")
         yield RowFinding(
             message + quote,

@@ -17,7 +17,7 @@ def category_disagreement(tables: Tables, *, min_pixels: int = 16, min_share: fl
         .aaa.    .bbb.    .aaa.
         .aaa.    .bbb.    .aaa.
 
-        ben calls b what 2 of 2 others call a
+        ben labels b what 2 of 2 others label a
 
     Segments match if their IoU is above 0.5. More than half of the others who annotated the image give it one other
     category. A reference (gold) decides alone. If two annotators disagree, you get one finding. For stuff, and in
@@ -33,10 +33,10 @@ def category_disagreement(tables: Tables, *, min_pixels: int = 16, min_share: fl
     """
     for each in disputes_of_kind(tables, "category", min_pixels, min_share):
         if each.share == each.share:
-            message = f"{each.share:.0%} of what most others call {each.category} has another category here"
+            message = f"{each.share:.0%} of what most others label {each.category} has another category here"
         else:
             said = f"{each.backing.replace(each.whose or '', 'the other')} say{'s' if each.others == 1 else ''}"
-            message = f"called {each.category}, {said} {each.called}"
+            message = f"labelled {each.category}; {said} {each.called}"
         quote = quote_guideline(tables.profile.taxonomy, each.called or each.category, "definition")
         yield RowFinding(
             f"{message} ({each.area:,} px){quote}",

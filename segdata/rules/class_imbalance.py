@@ -78,7 +78,7 @@ def _findings(
             least, most = (tables.profile.name_of(int(category[order[end]])) for end in (0, -1))
             advice = _advice(tables, category, count, order[count[order] < largest / limits[measure]])
             message = (
-                f"by {measure},{where} {len(order)} categories are worth {effective:.1f} equal ones; "
+                f"by {measure},{where} {len(order)} categories count as {effective:.1f} equal ones; "
                 f"{most!r} has {largest:,}, {least!r} {smallest:,} ({ratio:,.0f} to 1){advice}"
             )
             yield RowFinding(message, category=least)
@@ -104,4 +104,4 @@ def _advice(tables: Tables, category: Ints, count: Ints, rare: Ints) -> str:
     shown = [*told.tolist(), int(np.argmax(count))]
     listed = ", ".join(f"{tables.profile.name_of(int(category[each]))} {weight[each]:.2g}" for each in shown)
     beyond = f"; {len(rare)} beyond the limit" if len(rare) > 1 else ""
-    return f"{beyond}; weights to begin with: {listed}"
+    return f"{beyond}; suggested weights: {listed}"

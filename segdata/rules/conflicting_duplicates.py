@@ -54,7 +54,7 @@ def conflicting_duplicates(
         is_same = bool(found["same"][rows[0]])
         how = "the same file as" if is_same else "nearly the same image as"
         message = (
-            f"{how} {other}, but {count_noun(len(rows), 'category')} with other pixels, IoU under {min_iou:g}: {told}"
+            f"{how} {other}, but {count_noun(len(rows), 'category')} with other pixels, IoU below {min_iou:g}: {told}"
         )
         yield RowFinding(
             message,

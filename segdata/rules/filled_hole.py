@@ -45,5 +45,5 @@ def filled_hole(tables: Tables, *, min_pixels: int = 1) -> Iterator[RowFinding]:
     filled = outlines.take((outlines["filled"] > 0) & (outlines["filled_pixels"] >= min_pixels))
     box = (f"filled_{side}" for side in ("x", "y", "width", "height"))
     for segment, n, pixels, x, y, width, height in filled.lines("segment", "filled", "filled_pixels", *box):
-        message = f"{count_noun(n, 'ring')} inside another, {pixels:,} px that the union fills; is a hole meant?"
+        message = f"{count_noun(n, 'ring')} inside another; the union fills {pixels:,} px; is a hole intended?"
         yield RowFinding(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)

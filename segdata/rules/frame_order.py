@@ -124,7 +124,7 @@ def _same_number(names: Iterable[str], number: Ints, rows: Ints) -> Iterator[Row
     ids = list(names)
     for before, here in pairwise(rows.tolist()):
         if number[before] == number[here]:
-            yield RowFinding(f"frame {number[here]} is there twice: {ids[before]} has this number, too", image=here)
+            yield RowFinding(f"frame {number[here]} occurs twice: {ids[before]} has this number as well", image=here)
 
 
 def _back_in_time(timestamp: Iterable[object], number: Ints, rows: Ints) -> Iterator[RowFinding]:
@@ -156,5 +156,5 @@ def _still(tables: Tables, max_still: float) -> Iterator[RowFinding]:
     for row, other in zip(rows.tolist(), others.tolist(), strict=True):
         reel = film.reel[row]
         if uris[image[row]] is None and count[reel] <= max_still * (len(film.reels[reel].frame) - 1):
-            message = f"the masks of frame {film.frame[row]} are those of frame {film.frame[other]}, pixel by pixel"
+            message = f"frame {film.frame[row]} repeats the masks of frame {film.frame[other]}, pixel by pixel"
             yield RowFinding(message, annotation=row, severity="warning")

@@ -70,7 +70,7 @@ def gap(
     for row, n, pixels, largest, x, y, width, height in gaps.lines("annotation", *SUM_COLUMNS):
         message = f"{pixels:,} unlabelled px ({pixels / frame[row]:.2%}) in {count_noun(n, 'gap')}"
         message += f", the largest {largest:,} px" if n > 1 else ""
-        message += f"; void besides: {void[row]:,} px" if void[row] else ""
+        message += f"; plus {void[row]:,} px of void" if void[row] else ""
         message += f"; {told[row]:,} px of them could not be read" if told[row] else ""
         severity: Severity = "error" if declared[row] else "warning"
         box, labelled = (x, y, width, height), bool(annotations["labelled"][row])
@@ -83,7 +83,7 @@ def _background(tables: Tables) -> RowFinding:
     share = unlabelled / (tables.images["width"] * tables.images["height"])[tables.annotations["image"]]
     message = (
         f"{count_noun(len(share), 'annotation')} leave {share.min():.0%} to {share.max():.0%} of the image unlabelled, "
-        "taken for background: declare `coverage: sparse`, or `coverage: exhaustive` if every pixel must be labelled"
+        "taken as background: declare `coverage: sparse`, or `coverage: exhaustive` if every pixel must be labelled"
     )
     return RowFinding(message, pixels=int(unlabelled.sum()), severity="info", is_fixable=False)
 

@@ -98,9 +98,9 @@ def _outside(tables: Tables, min_inside: float) -> Iterator[RowFinding]:
     cut_out = (inside <= _INEXACT * segments["area"]) & (inside + beside > 0)
     for row in np.flatnonzero(is_part & ~cut_out & (inside < min_inside * segments["area"])).tolist():
         id_, area = int(segments["category_id"][row]), int(segments["area"][row])
-        some = f"only {inside[row]:,} of its {area:,} px are within one; {min_inside:.0%} are required"
-        none = f"none of its {area:,} px is within one, nor does it touch one"
-        message = f"it is part of {wholes[id_]}, and {some if inside[row] else none}"
+        some = f"only {inside[row]:,} of its {area:,} px lie within one; {min_inside:.0%} are required"
+        none = f"none of its {area:,} px lies within one, and it touches none"
+        message = f"it is part of {wholes[id_]}, but {some if inside[row] else none}"
         yield RowFinding(
             message + quote_guideline(taxonomy, id_, "definition"), segments=(row,), pixels=area - int(inside[row])
         )
@@ -127,13 +127,13 @@ def _too_near(tables: Tables) -> Iterator[RowFinding]:
     for a, b, shared, *box in pairs.take(overlapping).lines("a", "b", "shared", "x", "y", "width", "height"):
         told.add((a, b))
         one, other = _names(tables, a, b)
-        message = f"{one!r} and {other!r} share {shared:,} px, and may not overlap{_rule_of(tables, one, other)}"
+        message = f"{one!r} and {other!r} share {shared:,} px, but may not overlap{_rule_of(tables, one, other)}"
         yield RowFinding(message, segments=(a, b), bbox=tuple(box), pixels=shared, category=one)
     for a, b, length in contacts.take(_of_relation(tables, contacts, "may_not_touch")).lines("a", "b", "length"):
         if (a, b) not in told:
             one, other = _names(tables, a, b)
             along = f"touch along {count_noun(length, 'pixel edge')}"
-            message = f"{one!r} and {other!r} {along}, and may not{_rule_of(tables, one, other)}"
+            message = f"{one!r} and {other!r} {along}, but may not touch{_rule_of(tables, one, other)}"
             yield RowFinding(message, segments=(a, b), category=one)
 
 

@@ -77,7 +77,7 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
         name, sign = (tables.profile.name_of(int(ids[each])) for each in (companion, given))
         message = (
             f"no {name!r}, though {int(both[given, companion]):,} of {int(alone[given]):,} annotations with {sign!r} "
-            f"have it (a rate of {rate:.0%} or more, with a confidence of 95 %)"
+            f"have it (with 95 % confidence the rate is {rate:.0%} or more)"
         )
         # The usual reason to leave a companion out is that it is hidden, and the guideline may say to draw it then.
         said = (quote_guideline(tables.profile.taxonomy, name, chapter) for chapter in _CHAPTERS)

@@ -72,9 +72,11 @@ def _found(tables: Tables, odd: Table, ruled: bool) -> RowFinding:
     profile, rows = tables.profile, tuple(np.unique(odd["segment"]).tolist())
     own, second = int(odd["own"][0]), int(odd["category_id"][0])
     name, other = profile.name_of(own), profile.name_of(second)
-    unruled = "does not allow" if ruled else "says nothing of"
+    unruled = "does not allow" if ruled else "does not mention"
     why = "which is the same" if own == second else f"which the taxonomy {unruled}"
-    message = f"{count_noun(len(rows), 'segment')} of {name!r} also of {other!r}, {why}"
+    message = (
+        f"{count_noun(len(rows), 'segment')} of {name!r} also {'has' if len(rows) == 1 else 'have'} {other!r}, {why}"
+    )
     message += quote_guideline(profile.taxonomy, own, "definition")
     pixels = int(tables.segments["area"][list(rows)].sum())
     severity: Severity | None = None if ruled or profile.taxonomy_declared else "info"

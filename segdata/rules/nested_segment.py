@@ -78,7 +78,7 @@ def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 
     sides = (segments[side][ones].tolist() for side in ("x", "y", "width", "height"))
     rows = (each.tolist() for each in (ones, others, area[ones], area[others]))
     for one, other, pixels, of, *box in zip(*rows, *sides, strict=True):
-        message = f"{pixels:,} px that lie inside another segment of the category, of {of:,} px"
+        message = f"{pixels:,} px lie inside another segment of the category, which has {of:,} px"
         yield RowFinding(message, segments=(one, other), bbox=tuple(box), pixels=pixels)
 
 

@@ -126,7 +126,7 @@ def occlusion_treatment(
     """Some files, or annotators, draw a category whole, and others only as far as it is visible.
 
     Example:
-        car: drawn over what hides it in 4 annotations (10 of 12 borders), only as far as it is seen in 4 (0 of 17)
+        car: drawn whole in 4 annotations (10 of 12 borders), only as far as visible in 4 (0 of 17)
 
     The rule looks at the pairs of segments that touch or overlap. Where things are drawn whole (amodal), one of the two
     reaches under the other, and they share pixels. Where only the visible part is drawn, they end at each other. In one
@@ -223,10 +223,10 @@ def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, 
         if stands:
             name = tables.profile.name_of(each.id)
             message = (
-                f"drawn over what hides it in {len(each.whole):,} annotations ({each.over[0]:,} of {each.of[0]:,} "
-                f"borders; {_named(tables, each.whole)}), only as far as it is seen in {len(each.seen):,} "
+                f"drawn whole in {len(each.whole):,} annotations ({each.over[0]:,} of {each.of[0]:,} "
+                f"borders; {_named(tables, each.whole)}), only as far as visible in {len(each.seen):,} "
                 f"({each.over[1]:,} of {each.of[1]:,}; {_named(tables, each.seen)}); intraclass correlation "
-                f"{each.effect:.2f}, {min_effect:g} counts; p = {each.p:.2g}"
+                f"{each.effect:.2f}, limit {min_effect:g}; p = {each.p:.2g}"
             )
             yield RowFinding(
                 message + quote_guideline(tables.profile.taxonomy, each.id, "occlusion_rule"), category=name
@@ -260,8 +260,12 @@ def _comparable(tables: Tables, borders: Table) -> Table:
 
 
 # What an annotator does whose share of flags is large, what one whose share is small, and what is counted.
-_DRAWN = ("draws it over what hides it", "draws it only as far as it is seen", "borders overlap")
-_KEPT = ("keeps the parts of a thing as one segment", "makes each part of a thing a segment", "things in parts are one")
+_DRAWN = ("draws it whole", "draws it only as far as visible", "borders overlap")
+_KEPT = (
+    "keeps the parts of a thing as one segment",
+    "makes each part of a thing a segment",
+    "things in parts are one segment",
+)
 
 
 def _by_annotator(
@@ -288,7 +292,7 @@ def _by_annotator(
             mine, others = float(found.mean[worst]), max(float(found.mean[worst] - found.difference[worst]), 0.0)
             message = (
                 f"{names[worst]!r} {words[mine < others]}: {mine:.0%} of {found.n[worst]:,} {words[2]}, for the "
-                f"others {others:.0%}; a difference of {min_effect:.0%} counts; p = {p:.2g}"
+                f"others {others:.0%}; limit {min_effect:.0%}; p = {p:.2g}"
             )
             message += quote_guideline(tables.profile.taxonomy, id_, "occlusion_rule")
             yield RowFinding(message, annotator=names[worst], category=tables.profile.name_of(id_))

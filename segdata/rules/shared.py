@@ -53,11 +53,6 @@ def has_defect(tables: Tables, code: str) -> NDArray[np.bool_]:
     return result
 
 
-def text_or_none(value: object) -> str | None:
-    """A text cell; None for a missing one."""
-    return value if isinstance(value, str) else None
-
-
 def requires_full_coverage(tables: Tables) -> NDArray[np.bool_]:
     """(n_annotations,) whether every pixel must be labelled: by the annotation's own coverage, else the dataset's."""
     habit = "exhaustive" if tables.profile.is_exhaustive else "sparse"

@@ -76,7 +76,7 @@ def slice_gap(
     for before, annotation, shared, smaller, *box in skips.take(~_come_and_go(tables, skips, max_gaps)).lines(*columns):
         name = tables.profile.name_of(int(segments.cell("category_id", before)))
         message = (
-            f"{name} is missing here, but has {shared:,} px one above the other on the slices before and after "
+            f"{name} is missing here, but {shared:,} px overlap between the slices before and after "
             f"(the smaller part has {smaller:,} px)"
         )
         yield RowFinding(message, annotation=annotation, bbox=tuple(box), pixels=shared, category=name)

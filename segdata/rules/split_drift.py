@@ -111,7 +111,7 @@ def _finding(split: str, seen: MixComparison, inside: Floats, outside: Floats, n
     most = np.argsort(-np.abs(mine - others), kind="stable")[:3].tolist()
     shares = ", ".join(f"{names[k]} {mine[k]:.1%} against {others[k]:.1%}" for k in most)
     message = (
-        f"the mix of categories of {split!r} is {seen.distance:.0%} from that of the others (by chance "
+        f"the category mix of {split!r} differs by {seen.distance:.0%} from that of the others (by chance "
         f"{seen.by_chance:.0%}, p = {seen.p:.3f}): {shares}"
     )
     return RowFinding(message, category=names[most[0]])

@@ -131,7 +131,7 @@ def split_instance(
     ):
         message = (
             f"two segments of {area[a]:,} and {area[b]:,} px meet along a straight line of {px:.0f} px "
-            f"(within {off:.1f} px, limit {max_deviation:g}) and end with it; is it one object that was cut?"
+            f"(within {off:.1f} px, limit {max_deviation:g}) and end with it; is it one object, cut in two?"
         )
         message += quote_guideline(tables.profile.taxonomy, int(tables.segments["category_id"][a]), "occlusion_rule")
         box = (x, y, max(width, 1), max(height, 1))

@@ -12,8 +12,8 @@ def suspected_annotator(tables: Tables, *, min_difference: float = 0.02) -> Iter
     """The labels of an annotator, or a batch, are probably wrong more often than others' on similar images.
 
     Example:
-        labels by ben are wrong with a probability that is 0.12 higher than that of others on images of the same sort
-        (0.05 for all); 40 images compared, p 0.0005
+        labels by ben have an error probability 0.12 above that of others on similar images (0.05 overall);
+        40 images compared, p 0.0005
 
     The rule compares, image by image, how probably labels are wrong, each less the mean of its category, so that nobody
     is blamed for difficult categories. Names are permuted among images of the same camera, size and split, 1999 times;
@@ -41,7 +41,7 @@ def suspected_annotator(tables: Tables, *, min_difference: float = 0.02) -> Iter
             continue
         whose = f"by {name}" if column == "annotator" else f"of {column} {name}"
         message = (
-            f"labels {whose} are wrong with a probability that is {difference:.2f} higher than that of others on "
-            f"images of the same sort ({usual:.2f} for all); {count_noun(n, 'image')} compared, p {p:.2g}"
+            f"labels {whose} have an error probability {difference:.2f} above that of others on similar images "
+            f"({usual:.2f} overall); {count_noun(n, 'image')} compared, p {p:.2g}"
         )
         yield RowFinding(message, annotator=name if column == "annotator" else None, score=1 - p)

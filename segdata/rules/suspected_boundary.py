@@ -12,7 +12,7 @@ def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Itera
     """The model predicts the outline of a segment, or of a part of one, elsewhere.
 
     Example:
-        labels         what the model sees
+        labels         prediction
         aaaaaaa...     ..........
         aaaaaaa...     ..aaa.....
         aaaaaaa...     ..aaa.....
@@ -36,7 +36,7 @@ def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Itera
 def _why(each: Candidate) -> str:
     iou = each.correction.iou
     if each.correction.action == "add":
-        return f"the model sees {each.pixels:,} px more of it ({each.believed_seen:.2f} sure)"
+        return f"the model predicts {each.pixels:,} px more of it (probability {each.believed_seen:.2f})"
     if not each.whole or not iou:
-        return f"the model believes {each.believed:.2f} in it"
-    return f"IoU {iou:.2f} with the one that the model sees"
+        return f"the model gives it {each.believed:.2f}"
+    return f"IoU {iou:.2f} with the model's outline"

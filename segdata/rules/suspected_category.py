@@ -12,7 +12,7 @@ def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Itera
     """The model predicts another category for a segment, or for a part of one.
 
     Example:
-        labels         what the model sees
+        labels         prediction
         .aaa......     .bbb......
         .aaa......     .bbb......
 
@@ -32,5 +32,5 @@ def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Itera
     for each in flagged_candidates(tables, "category", min_probability):
         yield each.found(
             f"{each.be} {each.seen}",
-            f"the model believes {each.believed_seen:.2f} in it and {each.believed:.2f} in {each.category}",
+            f"the model gives {each.believed_seen:.2f} for it and {each.believed:.2f} for {each.category}",
         )

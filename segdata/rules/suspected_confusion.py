@@ -13,8 +13,7 @@ def suspected_confusion(tables: Tables, *, min_share: float = 0.1) -> Iterator[R
     """Labels often give one category where a model that has not seen them predicts another.
 
     Example:
-        41 segments are labelled van and look like car, 3 the other way round; 22.0 were to be expected; in 20 images,
-        p 0.0004
+        41 segments labelled van look like car, and 3 the reverse; 22.0 were expected; in 20 images, p 0.0004
 
     A model confuses categories as well, but in both directions, and if it prefers one of the two it also prefers it to
     others. Labels explain what such preferences do not: annotators who label cars as vans leave many vans that look
@@ -39,8 +38,8 @@ def suspected_confusion(tables: Tables, *, min_share: float = 0.1) -> Iterator[R
         if n - expected < min_share * (n + reverse):
             continue
         message = (
-            f"{count_noun(n, 'segment')} labelled {given} look like {seen}, and {reverse:,} the other way round, where "
-            f"{expected:.1f} were to be expected; in {count_noun(images, 'image')}, p {p:.2g}"
+            f"{count_noun(n, 'segment')} labelled {given} look like {seen}, and {reverse:,} the reverse; "
+            f"{expected:.1f} were expected; in {count_noun(images, 'image')}, p {p:.2g}"
         )
         yield RowFinding(
             message + quote_guideline(tables.profile.taxonomy, given, "definition"), category=given, score=1 - p

@@ -12,12 +12,12 @@ def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     """The model predicts nothing of this category where a segment, or a part of one, is.
 
     Example:
-        labels         what the model sees
+        labels         prediction
         ..........     ..........
         .aaa..aaa.     .aaa......
         .aaa..aaa.     .aaa......
 
-        the a on the right is probably none
+        the a on the right is probably extra
 
     Why: segments on the background teach a model to find things that are not there.
 
@@ -27,4 +27,4 @@ def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for each in flagged_candidates(tables, "extra", min_probability):
-        yield each.found(f"{each.be} nothing", f"the model believes {each.believed:.2f} in it")
+        yield each.found(f"{each.be} extra", f"the model gives it {each.believed:.2f}")

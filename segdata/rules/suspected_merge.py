@@ -12,11 +12,11 @@ def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     """The model predicts an edge through a segment: probably two or more things are drawn as one.
 
     Example:
-        labels         what the model sees
+        labels         prediction
         .aaaaaaa..     .aaabbbb..
         .aaaaaaa..     .aaabbbb..
 
-        a is probably two
+        a is probably two segments
 
     Why: things drawn as one count as one, and a model learns to join them.
 
@@ -28,9 +28,9 @@ def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     for each in flagged_candidates(tables, "merge", min_probability):
         n = len(each.correction.counts)
         number = "several" if n < 2 else "two" if n == 2 else str(n)
-        yield each.found(f"{each.be} {number}", _why(each))
+        yield each.found(f"{each.be} {number} segments", _why(each))
 
 
 def _why(each: Candidate) -> str:
-    seam = f"the model sees an edge of {each.seam:,} px through it"
-    return seam if each.seam else f"the model believes {each.believed:.2f} in it"
+    seam = f"the model predicts an edge of {each.seam:,} px through it"
+    return seam if each.seam else f"the model gives it {each.believed:.2f}"

@@ -12,7 +12,7 @@ def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Iterat
     """The model predicts a thing, or a part of a category, that nobody annotated.
 
     Example:
-        labels         what the model sees
+        labels         prediction
         ..........     ..........
         .aaa......     .aaa..aaa.
         .aaa......     .aaa..aaa.
@@ -31,5 +31,5 @@ def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Iterat
     """
     for each in flagged_candidates(tables, "missing", min_probability):
         yield each.found(
-            f"{each.be} missing", f"the model sees {each.pixels:,} px of it ({each.believed_seen:.2f} sure)"
+            f"{each.be} missing", f"the model predicts {each.pixels:,} px (probability {each.believed_seen:.2f})"
         )

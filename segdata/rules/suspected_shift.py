@@ -12,12 +12,12 @@ def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     """The model predicts a segment in another place.
 
     Example:
-        labels         what the model sees
+        labels         prediction
         .aaa......     ..........
         .aaa......     ...aaa....
         ..........     ...aaa....
 
-        a probably lies 2 px further right and 1 px further down
+        a is probably misplaced: the model predicts it 2 px to the right and 1 px down
 
     Why: a segment beside its object teaches the background as the object, and the object as background.
 
@@ -29,8 +29,8 @@ def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for each in flagged_candidates(tables, "shift", min_probability):
-        yield each.found(f"{each.be} out of place", _why(each))
+        yield each.found(f"{each.be} misplaced", _why(each))
 
 
 def _why(each: Candidate) -> str:
-    return f"the model sees it {describe_shift(each.right, each.down) or 'elsewhere'}"
+    return f"the model predicts it {describe_shift(each.right, each.down) or 'elsewhere'}"

@@ -12,11 +12,11 @@ def suspected_split(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     """A segment and its neighbour are probably pieces of one thing.
 
     Example:
-        labels         what the model sees
+        labels         prediction
         .aaabbbb..     .aaaaaaa..
         .aaabbbb..     .aaaaaaa..
 
-        a is probably a piece of a larger one, together with b
+        a is probably a piece of a larger segment, together with b
 
     Why: pieces of a thing count as things, and a model learns to cut where there is no edge.
 
@@ -26,4 +26,4 @@ def suspected_split(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for each in flagged_candidates(tables, "split", min_probability):
-        yield each.found(f"{each.be} a piece of a larger one", "the model sees no edge there")
+        yield each.found(f"{each.be} a piece of a larger segment", "the model predicts no edge there")

@@ -95,7 +95,7 @@ def _twice(what: str, entries: Sequence[tuple[object, str]]) -> Iterator[RowFind
     for value, name in entries:
         if value in first:
             of = f"{first[value]!r} and {name!r}" if first[value] != name else f"{name!r}, twice"
-            yield RowFinding(f"{what} {value} is that of {of}", category=name)
+            yield RowFinding(f"{what} {value} belongs to {of}", category=name)
         first.setdefault(value, name)
 
 
@@ -110,7 +110,7 @@ def _strangers(taxonomy: Taxonomy) -> Iterator[RowFinding]:
                 if other not in known:
                     near = taxonomy.nearest(other)
                     hint = f"; nearest: {', '.join(near)}" if near else ""
-                    message = f"{category.name!r} names {other!r} in {relation}, which no category is{hint}"
+                    message = f"{category.name!r} names {other!r} in {relation}, but no category has this name{hint}"
                     yield RowFinding(message, category=category.name)
 
 
@@ -129,7 +129,7 @@ def _contradictions(taxonomy: Taxonomy) -> Iterator[RowFinding]:
         size = category.size or SizeLimits()
         for least, most, unit in ((size.min_pixels, size.max_pixels, "px"), (size.min_mm2, size.max_mm2, "mm²")):
             if least is not None and most is not None and least > most:
-                message = f"{category.name!r} is to be at least {least:g} and at most {most:g} {unit}"
+                message = f"{category.name!r} must have at least {least:g} and at most {most:g} {unit}"
                 yield RowFinding(message, category=category.name)
         names = [each.name for each in category.attributes]
         for name in sorted({name for name in names if names.count(name) > 1}):
@@ -169,4 +169,4 @@ def _circles(taxonomy: Taxonomy) -> Iterator[RowFinding]:
         if above in path[:-1] and above not in told:
             circle = path[path.index(above) :]
             told.update(circle)
-            yield RowFinding(f"parents go in a circle: {', '.join(circle)}", category=circle[0])
+            yield RowFinding(f"parents form a circle: {', '.join(circle)}", category=circle[0])

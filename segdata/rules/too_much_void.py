@@ -59,13 +59,13 @@ def too_much_void(tables: Tables, *, usual_share: float = 0.25) -> Iterator[RowF
     rule_ = _guideline(tables.profile)
     if allowed is not None and allowed.image is not None:
         for row in np.flatnonzero(share > allowed.image).tolist():
-            message = f"{share[row]:.1%} of the image is void, at most {allowed.image:.1%} may be{rule_}"
+            message = f"{share[row]:.1%} of the image is void; the limit is {allowed.image:.1%}{rule_}"
             yield RowFinding(message, annotation=row, pixels=int(void[row]))
     else:
         yield from _unusual(share, void, usual_share)
     overall = void.sum() / max(frame.sum(), 1)
     if allowed is not None and allowed.dataset is not None and overall > allowed.dataset:
-        message = f"{overall:.1%} of all pixels are void, at most {allowed.dataset:.1%} may be{rule_}"
+        message = f"{overall:.1%} of all pixels are void; the limit is {allowed.dataset:.1%}{rule_}"
         yield RowFinding(message, pixels=int(void.sum()))
 
 
@@ -79,9 +79,10 @@ def _pixels(tables: Tables) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _unusual(share: NDArray[np.float64], void: NDArray[np.int64], usual_share: float) -> Iterator[RowFinding]:
     rows = np.flatnonzero(share > usual_share)
     if len(rows):
+        have = "has" if len(rows) == 1 else "have"
         message = (
-            f"{count_noun(len(rows), 'annotation')} of {len(share):,} are void by more than {usual_share:.0%}, "
-            f"up to {share.max():.1%}; the taxonomy can say how much may be: `max_void: {{image: 0.1}}`"
+            f"{count_noun(len(rows), 'annotation')} of {len(share):,} {have} more than {usual_share:.0%} void, up to "
+            f"{share.max():.1%}; declare a limit in the taxonomy: `max_void: {{image: 0.1}}`"
         )
         yield RowFinding(message, pixels=int(void[rows].sum()), severity="info")
 

@@ -63,7 +63,7 @@ def track_category(tables: Tables) -> Iterator[RowFinding]:
             here = f"frames {frame[start]} to {frame[end]}" if end > start else f"frame {frame[start]}"
             yield RowFinding(
                 f"track {found['track'][rows[0]]} is {name(int(ids[which[start]]))} in {here}, "
-                f"{name(int(ids[usual]))} in {count_noun(int(count[usual]), 'frame')}",
+                f"but {name(int(ids[usual]))} in {count_noun(int(count[usual]), 'frame')}",
                 segments=(int(segment[start]),),
                 pixels=int(tables.segments["area"][segment[start : end + 1]].sum()),
             )

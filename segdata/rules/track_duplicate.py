@@ -69,7 +69,7 @@ def track_duplicate(
     for rows in found.groups("annotation", "track"):
         several = np.sort(found["segment"][rows])
         if len(np.unique(segments["segment_id"][several])) == len(several):
-            message = f"track {found['track'][rows[0]]} is here {len(several)} times"
+            message = f"track {found['track'][rows[0]]} occurs {len(several)} times in this frame"
             yield RowFinding(message, segments=tuple(several.tolist()), pixels=int(segments["area"][several].sum()))
     turns = tables.turns
     area, stray = segments["area"][turns["segment"]], turns["stray"]

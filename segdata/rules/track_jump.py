@@ -111,7 +111,7 @@ def track_jump(
         sizes = ", ".join(f"{segments['area'][each]:,}" for each in (before, segment, after))
         how = "in this frame only" if alone[row] else "from this frame on"
         message = (
-            f"track {segments.cell('track_id', segment):.0f} is {turns['shift'][row]:.0f} px off its way {how} "
+            f"track {segments.cell('track_id', segment):.0f} is {turns['shift'][row]:.0f} px off its path {how} "
             f"(IoU {turns['fit'][row]:.2f}, at least {max_fit:g} is expected); its areas are {sizes} px"
         )
         yield RowFinding(message, segments=(segment,), pixels=int(segments["area"][segment]))

@@ -11,7 +11,7 @@ def unstable_annotator(tables: Tables, *, max_agreement: float = 0.7, min_images
     """An annotator disagrees with their own earlier work on the same images.
 
     Example:
-        ben agrees with own earlier work at 0.58 (0.51 to 0.66) in 12 images; different annotators agree at 0.80
+        ben agrees with their own earlier work at 0.58 (0.51 to 0.66) in 12 images; different annotators agree at 0.80
 
     This needs images that one annotator drew twice: two datasets under one name (`ben=first ben=second`), or repeated
     images in one dataset (`--pair content`). The agreement is Dice, macro by image and category. The rule flags an
@@ -37,5 +37,7 @@ def unstable_annotator(tables: Tables, *, max_agreement: float = 0.7, min_images
             continue
         who = opposed.annotators[annotator]
         beside = f"; different annotators agree at {others:.2f}" if others == others else ""
-        message = f"{who} agrees with own earlier work at {value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images"
+        message = (
+            f"{who} agrees with their own earlier work at {value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images"
+        )
         yield RowFinding(message + beside, annotator=who)

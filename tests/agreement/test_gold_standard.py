@@ -73,7 +73,7 @@ def test_who_is_under_the_bar_of_all() -> None:
     gold = Gold(name="gold", bar=value + 0.01)
     (found,) = told(("ben", SHIFTED), ("copy", REFERENCE), gold=gold, reference=REFERENCE)
     assert (found.annotator, found.category, found.severity) == ("ben", None, "error")
-    assert found.message == "ben: iou of all 0.72 against gold, the bar is 0.73: with 2 images not sure"
+    assert found.message == "ben: iou of all 0.72 against gold, the bar is 0.73: uncertain with 2 images"
 
 
 def test_bars_of_categories_go_before_that_of_each() -> None:
@@ -126,7 +126,7 @@ def test_surely_below_takes_an_interval_below() -> None:
     many = drawn(*([(box(5, 25), "car")] for _ in range(10)))
     ben = drawn(*([(box(10, 30), "car")] for _ in range(10)))
     (found,) = told(("ben", ben), gold=Gold(name="gold", bar=0.8), reference=many)
-    assert found.message == "ben: iou of all 0.60 (0.60 to 0.60) against gold, the bar is 0.80: surely below"
+    assert found.message == "ben: iou of all 0.60 (0.60 to 0.60) against gold, the bar is 0.80: clearly below"
     config = Config(gold=Gold(name="gold", bar=0.8), rules={"SEG407": {"sure": True}})
     for data, number in ((many, 1), (REFERENCE, 0)):
         other = ben if number else SHIFTED

@@ -34,7 +34,7 @@ def test_check_says_what_is_wrong_and_advises(run: Run, tmp_path: Path) -> None:
     file.write_text("categories:\n  - {id: 1, name: sign}\n  - {id: 1, name: signs, definition: Signs.}\n")
     result = run("taxonomy", "check", tmp_path)
     assert result.exit_code == 1
-    assert "error SEG208 signs: id 1 is that of 'sign' and 'signs'" in result.stdout
+    assert "error SEG208 signs: id 1 belongs to 'sign' and 'signs'" in result.stdout
     assert "advice 1 category without definition: sign\n" in result.stdout
     assert "easily mistaken" in result.stdout
     assert "advice" not in run("taxonomy", "check", file, "--quiet").stdout
@@ -112,7 +112,7 @@ def test_old_names_are_gone_in_what_is_converted(run: Run, tmp_path: Path) -> No
     taxonomy = tmp_path / "taxonomy.yaml"
     taxonomy.write_text("categories: [{id: 7, name: car, aliases: [auto], also: [camper]}, {id: 9, name: camper}]")
     (finding,) = segdata.validate(file, select=["SEG203"]).findings
-    assert (finding.message, finding.category) == ("the data say 'auto', an old name of 'car'", "car")
+    assert (finding.message, finding.category) == ("the data use 'auto', an old name of 'car'", "car")
     assert run("convert", file, tmp_path / "out").exit_code == 0
     assert not segdata.validate(tmp_path / "out", select=["SEG203", "SEG211"]).findings
     assert segdata.read(tmp_path / "out").segments["also"].tolist()[0].tolist() == [9]

@@ -46,7 +46,7 @@ def test_other_masks_on_the_same_file_are_an_error(tmp_path: Path) -> None:
     path = write(tmp_path, {"a.png": (1, [SQUARE]), "b.png": (2, [SQUARE]), "c.png": (1, [SMALLER])})
     (found,) = conflicts(path)
     assert (found.image, found.severity, found.category, found.pixels) == ("c.png", "error", "cat", 40 * 40 - 30 * 30)
-    assert found.message.endswith("IoU under 0.8: cat 0.56")
+    assert found.message.endswith("IoU below 0.8: cat 0.56")
     assert found.message.startswith("the same file as a.png")
 
 

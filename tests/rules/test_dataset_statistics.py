@@ -100,8 +100,8 @@ def test_balance_by_a_column_speaks_of_each_stratum() -> None:
     assert not list(class_imbalance(tables))
     by_camera = replace(tables, profile=replace(tables.profile, by="camera"))
     (found,) = messages(class_imbalance(by_camera))
-    assert found.startswith("by segments, in camera 'left', 2 categories are worth 1.0 equal ones; 'car' has 200, ")
-    assert found.endswith("weights to begin with: person 1.9, car 0.13")
+    assert found.startswith("by segments, in camera 'left', 2 categories count as 1.0 equal ones; 'car' has 200, ")
+    assert found.endswith("suggested weights: person 1.9, car 0.13")
     few = {each.category: each.message for each in too_few(by_camera, min_per_stratum=2)}
     assert few == dict.fromkeys(("car", "person"), "images by camera: 'left' 1, 2 are required")
 
@@ -148,7 +148,7 @@ def test_what_the_guideline_says_of_the_companion_is_quoted() -> None:
         (found,) = missing_companion(with_guideline(tables, "person", **chapters))
         return found.message
 
-    assert told().endswith("with a confidence of 95 %)")
+    assert told().endswith("% or more)")
     assert told(definition="Who walks.").endswith('; guideline: "Who walks."')
     assert told(definition="Who walks.", occlusion_rule="Draw what is hidden.").endswith('"Draw what is hidden."')
 

@@ -20,7 +20,7 @@ def test_one_finding_for_an_annotation_with_the_largest_gap(judged: Judged, poli
 
 def test_void_is_named_beside_a_gap(judged: Judged) -> None:
     (finding,) = judged("SEG101", "aav.\n\nv: unknown (void)\ncoverage: exhaustive")
-    assert "void besides: 1 px" in finding.message
+    assert "plus 1 px of void" in finding.message
 
 
 @pytest.mark.parametrize("code", ["SEG007", "SEG009", "SEG010", "SEG014"])

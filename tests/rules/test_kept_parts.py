@@ -70,7 +70,8 @@ def test_who_makes_parts_into_segments_is_named() -> None:
     (found,) = run_rules(tables, [rule], Config()).findings
     assert (found.annotator, found.category) == ("annotator 2", "car")
     assert found.message.startswith(
-        "'annotator 2' makes each part of a thing a segment: 0% of 12 things in parts are one, for the others 100%"
+        "'annotator 2' makes each part of a thing a segment: "
+        "0% of 12 things in parts are one segment, for the others 100%"
     )
     alike = of_one_image("aa..aa", "aa..aa", "aa..aa", images=12)
     assert not run_rules(alike, [rule], Config()).findings

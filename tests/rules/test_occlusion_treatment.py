@@ -62,8 +62,8 @@ def test_two_ways_by_file_are_named_with_both_groups() -> None:
     whole, seen = [0.2, 0.3, 0.1, 0.2], [0.0, 0.01, 0.0, 0.0]
     findings = found(scenes([whole, seen] * 4))
     (car,) = [finding for finding in findings if finding.category == "car"]
-    assert "over what hides it in 4 annotations (16 of 16 borders; 0.png, 2.png, 4.png, …)" in car.message
-    assert "only as far as it is seen in 4 (0 of 16; 1.png, 3.png, 5.png, …)" in car.message
+    assert "drawn whole in 4 annotations (16 of 16 borders; 0.png, 2.png, 4.png, …)" in car.message
+    assert "only as far as visible in 4 (0 of 16; 1.png, 3.png, 5.png, …)" in car.message
     assert "intraclass correlation 1.00" in car.message
     assert (car.severity, car.image) == ("warning", None)
 
@@ -140,7 +140,7 @@ def test_an_annotator_who_draws_whole_is_named() -> None:
             overlaps.append([0.2 if name == "third" else 0.005 * float(rng.integers(2)) for _ in range(4)])
             who.append(name)
     (car,) = [finding for finding in found(scenes(overlaps, who, n_images=8)) if finding.category == "car"]
-    assert car.message.startswith("'third' draws it over what hides it: 100% of 32 borders overlap, for the others 0%")
+    assert car.message.startswith("'third' draws it whole: 100% of 32 borders overlap, for the others 0%")
     assert car.annotator == "third"
 
 

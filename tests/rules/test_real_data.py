@@ -110,4 +110,4 @@ def test_kudzu_lost_its_class_in_val(real_data: Path) -> None:
     missing = {(each.category, each.severity) for each in findings if each.code == "SEG303"}
     assert missing == {("kudzu", "error"), ("region", "error")}
     (drift,) = of(findings, "SEG306")
-    assert "'val' is 100% from that of the others" in drift.message
+    assert "the category mix of 'val' differs by 100% from that of the others" in drift.message

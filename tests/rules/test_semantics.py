@@ -52,7 +52,7 @@ def test_where_nothing_is_declared_nothing_is_measured(code: str) -> None:
 
 def test_an_old_name_is_said_once(judged: Judged) -> None:
     (finding,) = judged("SEG203", "a.b\n\na..\n\na: auto\nb: car\ncategory: car (alias auto motorcar)")
-    assert finding.message == "the data say 'auto', an old name of 'car'"
+    assert finding.message == "the data use 'auto', an old name of 'car'"
     assert (finding.category, finding.image) == ("car", None)
 
 
@@ -74,7 +74,7 @@ PARTS = "category: car (parent vehicle)\ncategory: wheel (part_of vehicle)"
 def test_a_part_says_how_much_of_it_is_outside(judged: Judged) -> None:
     (finding,) = judged("SEG207", f"aaxwww\naaxwww\n\nx = a + w\na: car\nw: wheel\n{PARTS}")
     assert (finding.pixels, finding.category, finding.severity) == (6, "wheel", "error")
-    assert finding.message == "it is part of vehicle, and only 2 of its 8 px are within one; 50% are required"
+    assert finding.message == "it is part of vehicle, but only 2 of its 8 px lie within one; 50% are required"
     assert not judged("SEG207", f"aaxwww\naaxwww\n\nx = a + w\na: car\nw: wheel\n{PARTS}", min_inside=0.25)
 
 
@@ -99,9 +99,9 @@ def test_a_pair_that_may_not_touch_is_said_once_whichever_names_the_other(judged
     for pair in ("category: a (may_not_touch b)\ncategory: b", "category: a\ncategory: b (may_not_touch a)"):
         (finding,) = judged("SEG207", f"aaxb\naabb\n\nx = a + b\n{pair}")
         assert (finding.pixels, finding.bbox) == (1, (2, 0, 1, 1))
-        assert finding.message == "'a' and 'b' share 1 px, and may not overlap"
+        assert finding.message == "'a' and 'b' share 1 px, but may not overlap"
         (finding,) = judged("SEG207", f"aabb\naabb\n\n{pair}")
-        assert finding.message == "'a' and 'b' touch along 2 pixel edges, and may not"
+        assert finding.message == "'a' and 'b' touch along 2 pixel edges, but may not touch"
 
 
 def test_a_pair_that_may_not_overlap_may_touch(judged: Judged) -> None:
@@ -131,7 +131,7 @@ def test_attributes_are_said_for_each_annotation_and_value() -> None:
     missing, odd = judged_under("SEG209", picture, attributed(driven))
     assert missing.message == "2 segments without 'driven', which is required; guideline: \"At the wheel?\""
     assert (missing.image, len(missing.segments), missing.pixels) == ("1.png", 2, 2)
-    assert odd.message.startswith('2 segments with driven "flying", allowed are: parked, moving')
+    assert odd.message.startswith('2 segments with driven "flying"; allowed: parked, moving')
     assert odd.image == "2.png"
 
 
@@ -162,9 +162,9 @@ def test_void_of_each_image_and_of_all() -> None:
     taxonomy = Taxonomy(categories=VOID, max_void=MaxVoid(image=0.25, dataset=0.2))
     image, dataset = sorted(judged_under("SEG210", picture, taxonomy), key=lambda each: each.image or "z")
     assert (image.image, image.pixels) == ("1.png", 2)
-    assert image.message == '50.0% of the image is void, at most 25.0% may be; guideline: "Haze."'
+    assert image.message == '50.0% of the image is void; the limit is 25.0%; guideline: "Haze."'
     assert (dataset.image, dataset.pixels) == (None, 3)
-    assert dataset.message.startswith("25.0% of all pixels are void, at most 20.0% may be")
+    assert dataset.message.startswith("25.0% of all pixels are void; the limit is 20.0%")
 
 
 def test_much_void_is_one_info_where_nothing_is_declared() -> None:
@@ -175,7 +175,7 @@ def test_much_void_is_one_info_where_nothing_is_declared() -> None:
 def test_secondary_categories_without_a_rule_are_said_once_for_the_dataset() -> None:
     picture = "a\n\na\n\na: sofa (also bed)\ncategory: sofa\ncategory: bed"
     (finding,) = judged_under("SEG211", picture)
-    assert finding.message == "2 segments of 'sofa' also of 'bed', which the taxonomy says nothing of"
+    assert finding.message == "2 segments of 'sofa' also have 'bed', which the taxonomy does not mention"
     assert finding.severity == "warning"
     (finding,) = judged_under("SEG211", picture, taxonomy_declared=False)
     assert finding.severity == "info"
@@ -185,7 +185,7 @@ def test_secondary_categories_against_the_rule_are_said_for_each_annotation(judg
     legend = "a: sofa (also bed)\nb: bed (also sofa)\ncategory: sofa (also bed)\ncategory: bed"
     one, other = judged("SEG211", f"a.b\n\nb..\n\n{legend}")
     assert {one.image, other.image} == {"1.png", "2.png"}
-    assert one.message == "1 segment of 'bed' also of 'sofa', which the taxonomy does not allow"
+    assert one.message == "1 segment of 'bed' also has 'sofa', which the taxonomy does not allow"
 
 
 def test_expected_categories_may_be_there_as_their_children(judged: Judged) -> None:

@@ -47,7 +47,7 @@ def test_a_category_for_a_while_is_one_finding_a_stretch() -> None:
     labels[7] *= 2
     findings = found("SEG351", labels, tracks=(7, 7))
     assert [(each.image, each.pixels) for each in findings] == [("0003.png", 128), ("0007.png", 64)]
-    assert findings[0].message == "track 7 is c2 in frames 3 to 4, c1 in 6 frames"
+    assert findings[0].message == "track 7 is c2 in frames 3 to 4, but c1 in 6 frames"
 
 
 @pytest.mark.parametrize(("gone", "n_found"), [([4], 1), ([4, 5], 1), ([3, 4, 5, 6, 7, 8], 0), ([0, 1], 0)])
@@ -108,7 +108,7 @@ def test_an_exchange_is_no_jump() -> None:
         ([0, 1, 2, 3, 4, 5], []),
         ([0, 1, 2, 5, 6, 7], ["2 frames missing before frame 5: 3, 4"]),
         ([0, 5, 10, 20, 25, 30], ["1 frame missing before frame 20: 15"]),
-        ([0, 1, 2, 3, 3, 4], ["frame 3 is there twice: 0003.png has this number, too"]),
+        ([0, 1, 2, 3, 3, 4], ["frame 3 occurs twice: 0003.png has this number as well"]),
         ([0, 3, 4, 9, 11, 30], []),
     ],
 )

@@ -23,12 +23,12 @@ ROW: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("row", "correction", "why"),
     [
-        ({}, {"action": "redraw", "iou": 0.62}, "IoU 0.62 with the one that the model sees; redraw it"),
-        ({"whole": False}, {"action": "redraw"}, "the model believes 0.40 in it; redraw car"),
+        ({}, {"action": "redraw", "iou": 0.62}, "IoU 0.62 with the model's outline; redraw it"),
+        ({"whole": False}, {"action": "redraw"}, "the model gives it 0.40; redraw car"),
         (
             {"segment": -1, "category": "", "believed": 0.1},
             {"action": "add"},
-            "the model sees 4 px more of it (0.90 sure); add car",
+            "the model predicts 4 px more of it (probability 0.90); add car",
         ),
     ],
 )

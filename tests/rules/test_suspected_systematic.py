@@ -31,8 +31,7 @@ def test_a_confusion_is_told_with_both_directions() -> None:
     (one,) = found("SEG508", Candidates(Table({}), (), confusions=table(CONFUSED)))
     assert one.category == "van"
     assert one.message == (
-        "41 segments labelled van look like car, and 3 the other way round, where 22.0 were to be expected; "
-        "in 20 images, p 0.0004"
+        "41 segments labelled van look like car, and 3 the reverse; 22.0 were expected; in 20 images, p 0.0004"
     )
     assert one.score == 1 - 0.0004
 
@@ -46,7 +45,7 @@ def test_a_small_excess_is_not_told() -> None:
 def test_an_annotator_is_told_by_name_and_a_batch_by_its_column() -> None:
     (one,) = found("SEG509", Candidates(Table({}), (), doubted=table(DOUBTED)))
     assert one.annotator == "ben"
-    assert "labels by ben are wrong with a probability that is 0.12 higher" in one.message
+    assert "labels by ben have an error probability 0.12 above" in one.message
     (batch,) = found(
         "SEG509", Candidates(Table({}), (), doubted=table(DOUBTED | {"column": "month", "name": "2024-05"}))
     )
