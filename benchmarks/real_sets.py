@@ -1,4 +1,4 @@
-"""The real datasets of docs/real_data.md, and what has to be said to open each."""
+"""The real datasets of docs/results/real_data.md, and what has to be said to open each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -237,8 +237,8 @@ def _entry(
         )
         name = stem.with_name(PurePosixPath(named).name).as_posix()
     split = split_from_path(stem.as_posix())
-    files_ = (files.seg,) if files.seg else ()
-    return ImageEntry(name, image, files_, record, split=split, metadata=notes.metadata)
+    mask_files = (files.seg,) if files.seg else ()
+    return ImageEntry(name, image, mask_files, record, split=split, metadata=notes.metadata)
 
 
 def _stem(mask: Path, root: Path) -> str:

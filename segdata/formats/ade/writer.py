@@ -132,9 +132,9 @@ def paint_object(visible: Runs, amodal: str | None, size: Size, path: Path) -> b
     """
     height, width = size
     canvas = np.zeros(height * width, np.uint8)
-    whole_ = None if amodal is None else decode_rle(amodal, size)
-    if whole_ is not None:
-        canvas[expand_ranges(whole_.start, whole_.length)] = HIDDEN
+    amodal_runs = None if amodal is None else decode_rle(amodal, size)
+    if amodal_runs is not None:
+        canvas[expand_ranges(amodal_runs.start, amodal_runs.length)] = HIDDEN
     canvas[expand_ranges(visible.start, visible.length)] = VISIBLE
     pixels = np.ascontiguousarray(canvas.reshape(width, height).T)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -256,12 +256,12 @@ class _Writer:
         self._lose("segment-id", batch, sheet.segments[ids != segment_ids])
         id_of = dict(zip(segment_ids[::-1].tolist(), ids[::-1].tolist(), strict=True))
         part_of = [words.part_of[row] for row in sheet.segments.tolist()]
-        lost = [row for row, whole_ in enumerate(part_of) if whole_ is not None and whole_ not in id_of]
+        lost = [row for row, whole in enumerate(part_of) if whole is not None and whole not in id_of]
         self._lose("attributes", batch, sheet.segments[lost])
         wholes = [None if whole_id is None else id_of.get(whole_id) for whole_id in part_of]
         parts: dict[int | None, list[int]] = {}
-        for id_, whole_ in zip(ids.tolist(), wholes, strict=True):
-            parts.setdefault(whole_, []).append(id_)
+        for id_, whole in zip(ids.tolist(), wholes, strict=True):
+            parts.setdefault(whole, []).append(id_)
         categories, named = (
             integer_column(batch.segments["category_id"])[sheet.segments].tolist(),
             self.taxonomy.name_of,
@@ -275,12 +275,12 @@ class _Writer:
                 **with_defaults(named(category), words.keys[row]),
                 "parts": {
                     "hasparts": parts.get(id_, []),
-                    "ispartof": [] if whole_ is None else whole_,
+                    "ispartof": [] if whole is None else whole,
                     "part_level": int(words.level[row]),
                 },
                 "instance_mask": mask,
             }
-            for id_, category, row, whole_, mask in zip(
+            for id_, category, row, whole, mask in zip(
                 ids.tolist(), categories, sheet.segments.tolist(), wholes, masks, strict=True
             )
         ]

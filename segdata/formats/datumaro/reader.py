@@ -198,7 +198,9 @@ def _subset(document: Document, n_labels: int, images: ImageFolder) -> Subset:
     """The images and segments of a document."""
     items: Items[DatumItem] = decode_items(document, "items", DatumItem, DatumItem)
     entries = image_entries(items, document)
-    files = {name: _file(name, document.path.stem, images) for name in {str(entry_.file_name) for entry_ in entries}}
+    files = {
+        name: _file(name, document.path.stem, images) for name in {str(image_item.file_name) for image_item in entries}
+    }
     for item, entry in zip(items.items, entries, strict=True):
         if entry.width is None:
             entry.height, entry.width = _size(item, files[str(entry.file_name)])

@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -25,10 +24,11 @@ from segdata.formats.coco.instances_writer import encode_segments
 from segdata.formats.coco.segmentations import write_rles
 from segdata.formats.datumaro.items import DEFAULT
 from segdata.formats.datumaro.reader import label_items
-from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
+from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.declared_losses import DATUMARO_LOSSES
-from segdata.formats.shared.painting import in_first_annotation, segment_examples
+from segdata.formats.shared.painting import segment_examples
 from segdata.formats.shared.taxonomies import write_sidecars
+from segdata.formats.tools.writing import count_lost_rings, image_rows, writable_rows
 
 _COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes that stand for what has a column
 _COLUMNS = ("segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "attributes")
@@ -66,20 +66,18 @@ def _groups(
 
     A group of several segments is no attribute, but a field; polygons of one group and label would become one segment.
     """
-    number = [
-        int(bytes(number_["group"])) if bytes(number_.get("group", b"")).isdigit() else 0 for number_ in attributes
-    ]
+    number = [int(bytes(values["group"])) if bytes(values.get("group", b"")).isdigit() else 0 for values in attributes]
     size = Counter(zip(image, number, strict=True))
     group = [
-        number_ if number_ and size[where, number_] > 1 else 0 for where, number_ in zip(image, number, strict=True)
+        group_id if group_id and size[where, group_id] > 1 else 0 for where, group_id in zip(image, number, strict=True)
     ]
-    for number_, kept in zip(group, attributes, strict=True):
-        if number_:
+    for group_id, kept in zip(group, attributes, strict=True):
+        if group_id:
             del kept["group"]
     n_alike = Counter(zip(image, group, labels, strict=True))
     alone = [
-        not number_ or n_alike[where, number_, label] == 1
-        for where, number_, label in zip(image, group, labels, strict=True)
+        not group_id or n_alike[where, group_id, label] == 1
+        for where, group_id, label in zip(image, group, labels, strict=True)
     ]
     return group, alone
 
@@ -91,8 +89,7 @@ def _segment_shapes(batch: Batch, rows: Ints, alone: Sequence[bool], losses: Los
         not (is_alone and isinstance(shape, list) and shape) for shape, is_alone in zip(shapes, alone, strict=True)
     ]
     masked_rows = np.flatnonzero(masked)
-    lost = masked_rows[batch.segments["rings"].is_valid().to_numpy()[rows[masked_rows]]]
-    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
+    count_lost_rings(batch, rows[masked_rows], losses)
     coded = iter(write_rles(batch.runs, rows[masked_rows], *batch.segment_size))
     return [
         [{"type": "mask", "rle": next(coded)}]
@@ -188,14 +185,11 @@ def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, lo
 def _count_unheld(batch: Batch, losses: LossCounter) -> None:
     """Count what no document holds."""
     count_losses(batch, losses, DATUMARO_LOSSES - {"attributes", "rings"}, _HELD)
-    names = batch.images["image_id"].to_pylist()
-    unannotated = np.setdiff1d(np.arange(len(names)), batch.annotation_image)
-    losses.add("empty-annotation", "images", len(unannotated), examples=[names[row] for row in unannotated[:3]])
-    for name, split, metadata in zip(
-        names, batch.images["split"].to_pylist(), batch.images["metadata"].to_pylist(), strict=True
-    ):
-        if _subset(split) != (split or DEFAULT) or split == DEFAULT or _OURS & dict(metadata or ()).keys():
-            losses.add("image-details", "images", 1, examples=[name])
+    count_unannotated_images(batch, losses)
+    for image in batch.images.select(["image_id", "split", "metadata"]).to_pylist():
+        split = image["split"]
+        if _subset(split) != (split or DEFAULT) or split == DEFAULT or _OURS & dict(image["metadata"] or ()).keys():
+            losses.add("image-details", "images", 1, examples=[image["image_id"]])
 
 
 def _subset(split: str | None) -> str:
@@ -205,28 +199,14 @@ def _subset(split: str | None) -> str:
 
 def _items(batch: Batch, label_of: dict[int, int], losses: LossCounter) -> Iterator[tuple[str, Json]]:
     """The items of a batch, and the subset of each."""
-    category = integer_column(batch.segments["category_id"])
-    first = in_first_annotation(batch)
-    has_label = np.isin(category, np.array(list(label_of), np.int64))
-    strange = np.flatnonzero(first & ~has_label)
-    areas = batch.runs.areas(batch.n_segments)
-    losses.add("category", "segments", len(strange), int(areas[strange].sum()), segment_examples(batch, strange))
-    rows = np.flatnonzero(first & has_label)
+    rows = writable_rows(batch, label_of, losses, empty=True)
     annotations = segment_annotations(batch, rows, label_of, losses)
-    bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
-    annotation = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows)).tolist()
-    annotated = set(batch.annotation_image.tolist())
-    owners = batch.annotations.select(["annotator", "source"]).to_pylist()
-    height, width = (side.tolist() for side in batch.image_size)
-    images = batch.images.select(["image_id", "split", "metadata"]).to_pylist()
-    for row, (image, (begin, end)) in enumerate(zip(images, pairwise(bounds), strict=True)):
-        attributes = {key: raw_json(value) for key, value in image["metadata"] or () if key not in _OURS}
-        attributes |= {
-            key: value for key, value in (owners[annotation[row]] if row in annotated else {}).items() if value
-        }
+    for image, in_image, owner in image_rows(batch, rows):
+        attributes: Json = {key: raw_json(value) for key, value in image["metadata"] or () if key not in _OURS}
+        attributes |= {key: value for key, value in owner.items() if value}
         media: Json = {"path": image["image_id"]}
-        if height[row] and width[row]:
-            media["size"] = [height[row], width[row]]
-        parts_ = [part for parts in annotations[begin:end] for part in parts]
-        item = {"id": "", "annotations": parts_, **({"attr": attributes} if attributes else {}), "image": media}
+        if image["height"] and image["width"]:
+            media["size"] = [image["height"], image["width"]]
+        shapes = [part for parts in annotations[in_image] for part in parts]
+        item = {"id": "", "annotations": shapes, **({"attr": attributes} if attributes else {}), "image": media}
         yield _subset(image["split"]), item

@@ -28,7 +28,7 @@ def bridge_rings(rings: list[Points]) -> Points:
     """
     if len(rings) == 1:
         return rings[0]
-    ring = np.repeat(np.arange(len(rings)), [len(ring_) for ring_ in rings])
+    ring = np.repeat(np.arange(len(rings)), [len(points) for points in rings])
     first = np.searchsorted(ring, np.arange(len(rings)))
     points = np.concatenate(rings)
     order, parent, leave, arrive = _shortest_bridges(points, ring, len(rings))

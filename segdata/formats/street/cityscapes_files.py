@@ -147,15 +147,15 @@ def _find_images(root: Path, images: Path | None) -> ImageFolder:
     """
     start = (root if root.is_dir() else root.parent).absolute()
     for place in [images] if images is not None else [start / IMAGES, start / "imgsFine" / IMAGES, start / "images"]:
-        folder_ = ImageFolder.below(place)
-        if folder_.paths or images is not None:
-            return folder_
+        pictures = ImageFolder.below(place)
+        if pictures.paths or images is not None:
+            return pictures
     within = next((i for i, part in enumerate(start.parts) if part in (FINE, COARSE)), None)
     if within is not None:
         folder = Path(*start.parts[:within], IMAGES)
         part = PurePosixPath(*start.parts[within + 1 :])
-        folder_ = ImageFolder.below(folder)
-        inside = {name: path for name, path in folder_.paths.items() if PurePosixPath(name).is_relative_to(part)}
+        pictures = ImageFolder.below(folder)
+        inside = {name: path for name, path in pictures.paths.items() if PurePosixPath(name).is_relative_to(part)}
         if inside:
             return ImageFolder(folder, inside)
     beside = sorted(path for path in start.rglob(f"*{_MARK}.*") if path.suffix.lower() in IMAGE_SUFFIXES)
@@ -290,7 +290,7 @@ def _image_size(document: dict[str, Any], file: str) -> tuple[int, int]:
 def _read_objects(document: dict[str, Any], look: LabelMaskReader) -> _PolygonList:
     """The objects that are drawn; those that cannot be are left out, with a defect each."""
     drawing = _PolygonList()
-    labels = {label_.name: label_ for label_ in look.book.labels.categories}
+    labels = {category.name: category for category in look.book.labels.categories}
     count: Counter[str] = Counter()
     for i, item in enumerate(document["objects"]):
         place = f"/objects/{i}"

@@ -74,9 +74,9 @@ class InstanceEncoding:
         own &= has_number | (ids == self.region(labels))
         values = np.where(own, ids, self.region(labels))
         wanting = (numbered == 1) & ~own
-        for label_ in np.unique(labels[wanting]).tolist():
-            rows = np.flatnonzero(wanting & (labels == label_))
-            values[rows] = self._free(label_, values[own & has_number & (labels == label_)], len(rows))
+        for label_id in np.unique(labels[wanting]).tolist():
+            rows = np.flatnonzero(wanting & (labels == label_id))
+            values[rows] = self._free(label_id, values[own & has_number & (labels == label_id)], len(rows))
         return values
 
     def _free(self, label: int, taken: Ints, count: int) -> Ints:

@@ -61,7 +61,9 @@ def pair_files(root: Path, files: SceneFiles, kinds: Sequence[str], kind: str | 
     if not files.labels:
         raise UnreadableError(f"{root}: no labels in the places where this format keeps them; see `segdata formats`")
     if kind is not None and not any(kind in of_key for of_key in files.labels.values()):
-        available = ", ".join(kind_ for kind_ in kinds if any(kind_ in of_key for of_key in files.labels.values()))
+        available = ", ".join(
+            candidate for candidate in kinds if any(candidate in of_key for of_key in files.labels.values())
+        )
         raise UnreadableError(f"{root}: no labels of the kind {kind!r}; there are {available or 'none'}")
     entries, defects = [], list(files.defects)
     labelled_splits = {_split(key) for key in files.labels}
@@ -69,7 +71,7 @@ def pair_files(root: Path, files: SceneFiles, kinds: Sequence[str], kind: str | 
         of_key = files.labels.get(key, {})
         image_id, image = files.pictures.get(key, (files.named(key), None))
         wanted = (kind,) if kind is not None else kinds
-        read = next((kind_ for kind_ in wanted if kind_ in of_key), None)
+        read = next((candidate for candidate in wanted if candidate in of_key), None)
         entries.append(ImageEntry(image_id, image, (of_key[read],) if read else (), read, split=_split(key) or None))
         if of_key and read is None:
             defects.append(_unreadable_defect(root, of_key, kind, image_id))
@@ -143,7 +145,7 @@ def split_files(root: Path, images: Path | None, pictures: str, suffix: str, kin
             for key, (_, path) in _keyed_files(name, split / folder).items():
                 labels.setdefault(key, {})[kind] = path
         places = [split / pictures] if images is None else [images / name / pictures, images / name, images]
-        place = next((place_ for place_ in places if place_.is_dir()), None)
+        place = next((candidate for candidate in places if candidate.is_dir()), None)
         prefix = (name + "/" if split != root else "") + pictures + "/"
         pictures_by_key |= {key: (prefix + picture, path) for key, (picture, path) in _keyed_files(name, place).items()}
     if images is not None:  # one folder of images may serve all splits: each takes what it has labels for

@@ -246,7 +246,7 @@ def _add_video(dataset: _Dataset, path: Path, video: CvatVideo) -> None:
     bare = video.name.replace("\\", "/").rpartition("/")[2]
     name = bare if bare not in ("", ".", "..") else path.stem
     sequence = posixpath.join(folder, name)
-    while any(folder_.name == sequence for folder_ in dataset.sequences):
+    while any(other.name == sequence for other in dataset.sequences):
         sequence += "_"
     alone = posixpath.join(folder, "frame_")
     share_names = any(image_id.startswith(alone) for image_id in dataset.entries)
@@ -256,11 +256,11 @@ def _add_video(dataset: _Dataset, path: Path, video: CvatVideo) -> None:
     for frame in sorted(video.frames):
         image_id = f"{prefix}{frame:06d}.png"
         stems = [f"{prefix}{frame:06d}.png", f"frame_{frame:06d}.png"]
-        names = [other for stem in stems for folder_ in dataset.folders if (other := folder_.similar_name(stem))]
+        names = [near for stem in stems for pictures in dataset.folders if (near := pictures.similar_name(stem))]
         image_file = first_image(dataset.folders, names)
         image_id = image_id.removesuffix(".png") + (image_file.suffix if image_file else ".png")
         shapes = tuple(video.shapes.get(frame, ()))
-        dataset.names.update(folder_.label for folder_ in shapes if folder_.label)
+        dataset.names.update(shape.label for shape in shapes if shape.label)
         record = CvatImage(shapes) if frame in annotated else None
         files = (path,) if record else ()
         dataset.entries[image_id] = ImageEntry(

@@ -13,7 +13,7 @@ from segdata.core.finding import Defect
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry
-from segdata.formats.tools.shapes import PolygonText, ShapeAnnotation, ToolShape, json_text
+from segdata.formats.tools.shapes import BrokenShapeError, PolygonText, ShapeAnnotation, ToolShape, json_text
 
 AREAS = frozenset({"polygon", "box", "ellipse", "mask"})
 NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton"})
@@ -45,17 +45,11 @@ class CvatImage:
     defects: tuple[Defect, ...] = ()
 
 
-class _BrokenShapeError(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 @dataclass(slots=True)
 class _ImageReading:
     size: tuple[int, int]
     types: Types
-    marks: list[ToolShape] = field(default_factory=list)
+    shapes: list[ToolShape] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
 
 
@@ -75,7 +69,7 @@ def read_image(types: Types, entry: ImageEntry, head: ImageHeader | None) -> lis
         _add_shape(reading, item)
     tags = [_read_tag(item, types) for item in record.tags]
     metadata = {"tags": json_text(tags)} if tags else {}
-    return [ShapeAnnotation(size, reading.marks, None, {}, metadata, reading.defects)]
+    return [ShapeAnnotation(size, reading.shapes, None, {}, metadata, reading.defects)]
 
 
 def _read_tag(element: Element, types: Types) -> object:
@@ -89,14 +83,14 @@ def _add_shape(reading: _ImageReading, item: CvatElement) -> None:
     """Add a shape; one that is broken is left out, with a defect."""
     try:
         if not item.label:
-            raise _BrokenShapeError("SEG004", f"the {item.element.tag} has no label")
+            raise BrokenShapeError("SEG004", f"the {item.element.tag} has no label")
         shape = _read_shape(item, reading.size)
         group = _parse_integer(item.group, "group_id") or None
         attributes = _attributes(item.element, item.label, reading.types)
         columns = _columns(item, attributes)
-        reading.marks.append(ToolShape(item.label, shape, item.place, group, None, attributes, columns))
-    except _BrokenShapeError as wrong:
-        reading.defects.append(Defect(wrong.code, f"{wrong}; left out", place=item.place))
+        reading.shapes.append(ToolShape(item.label, shape, item.place, group, None, attributes, columns))
+    except BrokenShapeError as broken:
+        reading.defects.append(broken.defect(item.place))
 
 
 def _columns(item: CvatElement, attributes: dict[str, str]) -> dict[str, object]:
@@ -153,7 +147,7 @@ def _parse_integer(text: str | None, what: str) -> int:
     """A whole number, 0 where there is none; raises _Wrong for another text."""
     digits = (text or "0").strip().removeprefix("-")
     if not (digits.isascii() and digits.isdecimal() and len(digits) < 18):
-        raise _BrokenShapeError("SEG004", f"{what} is {text!r:.40}, a whole number is expected")
+        raise BrokenShapeError("SEG004", f"{what} is {text!r:.40}, a whole number is expected")
     return int(text or 0)
 
 
@@ -162,7 +156,7 @@ def _read_shape(item: CvatElement, size: tuple[int, int]) -> Shape | PolygonText
     if element.tag == "polygon":
         text = element.get("points", "")
         if "[" in text:
-            raise _BrokenShapeError("SEG006", _misspelt_points(text))
+            raise BrokenShapeError("SEG006", _misspelt_points(text))
         return PolygonText((f"[[{text}]]".replace(";", "],[").encode(),), "the polygon", item.place)
     if element.tag == "mask":
         return _read_mask(element, size)
@@ -171,7 +165,7 @@ def _read_shape(item: CvatElement, size: tuple[int, int]) -> Shape | PolygonText
     degrees = _parse_number(element, "rotation") if "rotation" in element.attrib else 0.0
     wrong = check_numbers(a, b, c, d, degrees)
     if wrong is not None or (element.tag == "ellipse" and min(c, d) < 0):
-        raise _BrokenShapeError("SEG006", f"the {element.tag} {wrong or 'has a radius below 0'}")
+        raise BrokenShapeError("SEG006", f"the {element.tag} {wrong or 'has a radius below 0'}")
     if element.tag == "ellipse":
         return Ellipse(a, b, c, d, degrees)
     upright = box(a, b, c, d)
@@ -182,27 +176,27 @@ def _parse_number(element: Element, key: str) -> float:
     try:
         return float(element.attrib[key])
     except KeyError:
-        raise _BrokenShapeError("SEG004", f"the {element.tag} has no {key}") from None
+        raise BrokenShapeError("SEG004", f"the {element.tag} has no {key}") from None
     except ValueError:
-        raise _BrokenShapeError("SEG004", f"{key} is {element.attrib[key]!r:.40}, a number is expected") from None
+        raise BrokenShapeError("SEG004", f"{key} is {element.attrib[key]!r:.40}, a number is expected") from None
 
 
 def _misspelt_points(text: str) -> str:
     return f"the polygon's points are {text!r:.40}, x,y;x,y;… is expected"
 
 
-def parse_points_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
+def parse_points_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
     """The ring of a polygon whose numbers are not written as JSON has them, or why it cannot be drawn."""
-    text = mark.shape.texts[0].decode()[2:-2].replace("],[", ";") if isinstance(mark.shape, PolygonText) else ""
+    text = shape.geometry.texts[0].decode()[2:-2].replace("],[", ";") if isinstance(shape.geometry, PolygonText) else ""
     pairs = text.split(";")
     try:
         if any(pair.count(",") != 1 for pair in pairs):
             raise ValueError
         numbers = np.array([float(number) for number in text.replace(";", ",").split(",")])
     except ValueError:
-        return Defect("SEG006", f"{_misspelt_points(text)}; left out", place=mark.place)
+        return Defect("SEG006", f"{_misspelt_points(text)}; left out", place=shape.place)
     wrong = check_ring(numbers)
-    return [numbers.reshape(-1, 2)] if wrong is None else mark.refusal(wrong)
+    return [numbers.reshape(-1, 2)] if wrong is None else shape.refusal(wrong)
 
 
 def _read_mask(element: Element, size: tuple[int, int]) -> Bitmap:
@@ -210,19 +204,19 @@ def _read_mask(element: Element, size: tuple[int, int]) -> Bitmap:
     sides = {}
     for key in ("left", "top", "width", "height"):
         if key not in element.attrib:
-            raise _BrokenShapeError("SEG004", f"the mask has no {key}")
+            raise BrokenShapeError("SEG004", f"the mask has no {key}")
         sides[key] = _parse_integer(element.attrib[key], key)
     width, height = sides["width"], sides["height"]
     if not (0 < width <= size[1] and 0 < height <= size[0]):
-        raise _BrokenShapeError("SEG005", f"the mask is {width:,} x {height:,} px, the image {size[1]:,} x {size[0]:,}")
+        raise BrokenShapeError("SEG005", f"the mask is {width:,} x {height:,} px, the image {size[1]:,} x {size[0]:,}")
     text = element.get("rle", "")
     try:
         counts = np.array([int(count) for count in text.split(",")], np.int64)
     except (ValueError, OverflowError):
-        raise _BrokenShapeError("SEG005", f"rle is {text!r:.40}, whole numbers are expected") from None
+        raise BrokenShapeError("SEG005", f"rle is {text!r:.40}, whole numbers are expected") from None
     if (counts < 0).any() or (counts > width * height).any() or counts.sum() != width * height:
         shown = f"{min(counts.min(), 0):,} px" if (counts < 0).any() else f"{sum(counts.tolist()):,} px in sum"
-        raise _BrokenShapeError(
+        raise BrokenShapeError(
             "SEG005", f"the counts have {shown}, the mask has {width} x {height} = {width * height:,}"
         )
     values = np.repeat(np.arange(len(counts)) % 2 == 1, counts)

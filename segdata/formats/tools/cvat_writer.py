@@ -28,7 +28,15 @@ from segdata.formats.shared.safe_parsers import is_xml_text
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.cvat_shapes import COLUMN_ATTRIBUTES, SEMI_AUTO
 from segdata.formats.tools.shapes import GROUP
-from segdata.formats.tools.writing import assign_groups, category_names, source_polygons, whole_number, writable_rows
+from segdata.formats.tools.writing import (
+    assign_groups,
+    category_names,
+    count_lost_rings,
+    image_rows,
+    source_polygons,
+    whole_number,
+    writable_rows,
+)
 
 _COUNTED = CVAT_LOSSES - {"attributes", "empty-segment", "rings"}  # from columns alone
 _HELD = frozenset({"segments.source", "images.split", "images.metadata"})
@@ -129,40 +137,35 @@ def _image_elements(
     rows = writable_rows(batch, names, losses, empty=False)
     shapes = _segment_shapes(batch, rows, losses)
     all_segments = batch.segments.take(pa.array(rows)).to_pylist()
-    bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
     sources = batch.annotations["source"].to_pylist()
-    for row, image in enumerate(batch.images.to_pylist()):
+    for image_number, (image, in_image, _) in enumerate(image_rows(batch, rows), number):
         if not is_xml_text(image["image_id"] + (image["split"] or "")):
             raise SegdataError(f"image {image['image_id']!r}: its name or split has characters that no XML can hold")
-        in_image = slice(bounds[row], bounds[row + 1])
-        segments = all_segments[in_image]
-        labels = [names[segment_["category_id"]] for segment_ in segments]
-        numbers, kept = assign_groups(labels, segments, [len(segment_) for segment_ in shapes[in_image]], first=1)
+        segments, image_segments = all_segments[in_image], rows[in_image]
+        labels = [names[segment["category_id"]] for segment in segments]
+        numbers, kept = assign_groups(labels, segments, list(map(len, shapes[in_image])), first=1)
         elements = []
         for k, (label, segment, parts) in enumerate(zip(labels, segments, shapes[in_image], strict=True)):
             source = segment["source"] or sources[segment["annotation"]]
             fields, inner, is_whole = _element_texts(segment, label, source, kept[k], specs)
             group = "" if numbers[k] is None else f' group_id="{numbers[k]}"'
             if not is_whole:
-                losses.add("attributes", "segments", 1, examples=segment_examples(batch, rows[[bounds[row] + k]]))
+                losses.add("attributes", "segments", 1, examples=segment_examples(batch, image_segments[[k]]))
             elements += [
                 f"<{tag} label={quoteattr(label)}{fields}{shape}{group}>{inner}</{tag}>\n" for tag, shape in parts
             ]
-        renamed = [
-            k
-            for k, segment_ in enumerate(segments, 1)
-            if segment_["segment_id"] != k or segment_["source_id"] is not None
+        renamed = image_segments[
+            [
+                k
+                for k, segment in enumerate(segments)
+                if segment["segment_id"] != k + 1 or segment["source_id"] is not None
+            ]
         ]
-        losses.add(
-            "segment-id",
-            "segments",
-            len(renamed),
-            examples=segment_examples(batch, rows[[bounds[row] + k - 1 for k in renamed]]),
-        )
+        losses.add("segment-id", "segments", len(renamed), examples=segment_examples(batch, renamed))
         subset = "" if image["split"] is None else f" subset={quoteattr(image['split'])}"
         size = f' width="{image["width"] or 0}" height="{image["height"] or 0}"'
         tags = _tag_elements(image, specs, losses)
-        start = f'<image id="{number + row}" name={quoteattr(image["image_id"])}{subset}{size}>\n'
+        start = f'<image id="{image_number}" name={quoteattr(image["image_id"])}{subset}{size}>\n'
         yield start + "".join(elements) + tags + "</image>\n"
 
 
@@ -182,11 +185,9 @@ def _tag_elements(image: Json, specs: _AttributeTypes, losses: LossCounter) -> s
 def _segment_shapes(batch: Batch, rows: Ints, losses: LossCounter) -> list[list[tuple[str, str]]]:
     """(n,) the shapes of each segment: the element, and the attributes that draw it."""
     polygons = source_polygons(batch, rows, "coco")
-    masked = np.array([row for row, polygons_ in enumerate(polygons) if not polygons_], np.int64)
-    has_rings = batch.segments["rings"].is_valid().to_numpy()[rows]
-    without_rings = masked[has_rings[masked]]
-    losses.add("rings", "segments", len(without_rings), examples=segment_examples(batch, rows[without_rings]))
-    shapes = [[("polygon", _points_text(polygon.exterior.tolist())) for polygon in polygons_] for polygons_ in polygons]
+    masked = np.array([row for row, parts in enumerate(polygons) if not parts], np.int64)
+    count_lost_rings(batch, rows[masked], losses)
+    shapes = [[("polygon", _points_text(polygon.exterior.tolist())) for polygon in parts] for parts in polygons]
     height = batch.segment_size[0][rows[masked]]
     bitmaps = crop_bitmaps(batch.runs.take(rows[masked], batch.n_segments), height, len(masked))
     for row, bitmap in zip(masked.tolist(), bitmaps, strict=True):

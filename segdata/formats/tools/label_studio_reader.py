@@ -270,8 +270,8 @@ def _list_entries(
     root: Path, by_image: dict[str, list[tuple[StudioTask, TaskImage, _Head]]], images: Path | None
 ) -> tuple[list[ImageEntry], list[Defect]]:
     """An entry for each image, with its file where that is here."""
-    folder_ = root if root.is_dir() else root.parent
-    places = [images] if images else [folder_ / "images", folder_]
+    base = root if root.is_dir() else root.parent
+    places = [images] if images else [base / "images", base]
     folders = [ImageFolder.below(place) for place in places]
     by_file = [{PurePosixPath(name).name: name for name in reversed(folder.paths)} for folder in folders]
     entries: list[ImageEntry] = []
@@ -307,7 +307,7 @@ def _list_entries(
             )
         )
     if entries and not any(entry.image for entry in entries):
-        defects = [no_images_defect(len(entries), folder_, images)]
+        defects = [no_images_defect(len(entries), base, images)]
     return entries, defects
 
 
@@ -484,7 +484,7 @@ def _read_annotation(
     attributes = [(name, encode_json(value)) for name, value in regions.said.items()] or None
     return ShapeAnnotation(
         regions.size or size,
-        regions.marks,
+        regions.shapes,
         _annotator(item.model_version if predicted else item.completed_by, predicted),
         {**_annotation_columns(item, predicted), "attributes": attributes},
         defects=[replace(defect, file=task.file) for defect in regions.defects],

@@ -33,7 +33,7 @@ from segdata.formats.shapes.raster import draw_ellipse
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.safe_parsers import encode_json
 from segdata.formats.tools.polygons import PolygonNotation, parse_leniently
-from segdata.formats.tools.shapes import PolygonText, ToolShape
+from segdata.formats.tools.shapes import BrokenShapeError, PolygonText, ToolShape
 
 Mask = NDArray[np.bool_]
 _HEAD = 32 + 5 + 4 * 4  # bits: how many values, bits of a value, and of the four sorts of lengths
@@ -203,10 +203,6 @@ _ONE = np.ones(2)
 _DATA_KEY = {"polygonlabels": "points", "polygon": "points", "brushlabels": "rle", "brush": "rle"}
 
 
-class _BrokenRegionError(Exception):
-    """A region that cannot be read: code, message, and where in its result."""
-
-
 @dataclass(frozen=True, slots=True)
 class AnnotationRegions:
     """The regions of one annotation.
@@ -214,13 +210,13 @@ class AnnotationRegions:
     Attributes
     ----------
     size : height and width of the image in pixels, as the regions say; None where there is none
-    marks : a region each
+    shapes : a region each
     said : of the image as a whole
     defects : why others are left out
     """
 
     size: tuple[int, int] | None
-    marks: list[ToolShape]
+    shapes: list[ToolShape]
     said: dict[str, object]
     defects: list[Defect]
 
@@ -263,13 +259,10 @@ def read_regions(result: msgspec.Raw, place: str, category_ids: Mapping[str, int
             continue
         item, region_place = group.items[row][1], f"{place}/{row}"
         try:
-            regions.marks.append(_read_region(group, row, region_place, regions.size, category_ids, score))
-        except _BrokenRegionError as broken:
-            code, message, where = broken.args
+            regions.shapes.append(_read_region(group, row, region_place, regions.size, category_ids, score))
+        except BrokenShapeError as broken:
             id_ = "" if item.id is None else str(item.id)
-            defects.append(
-                Defect(code, f"{message}; left out", place=region_place + where, segments=(id_,) if id_ else ())
-            )
+            defects.append(broken.defect(region_place, (id_,) if id_ else ()))
     for kind, count in others.items():
         message = f"{count} results of type {kind!r:.40} have no pixels; left out"
         defects.append(Defect("SEG004", message, place=place, severity="info"))
@@ -315,24 +308,24 @@ def _read_region(
     category_ids: Mapping[str, int],
     score: object,
 ) -> ToolShape:
-    """A region; raises _BrokenRegionError."""
+    """A region; raises BrokenShapeError."""
     kind, item, value = group.items[row]
     sides = item.original_height, item.original_width
     if size is None or sides != size:
         shown = f"{sides[1]!r:.20} x {sides[0]!r:.20}"
         other = "" if size is None else f", of other regions {size[1]} x {size[0]}"
-        raise _BrokenRegionError("SEG004", f"the size of the image is {shown}{other}", "/original_width")
+        raise BrokenShapeError("SEG004", f"the size of the image is {shown}{other}", "/original_width")
     turned = item.image_rotation or 0
     if turned:
         message = f"drawn on the image turned by {turned!r:.20} degrees, which is not read"
-        raise _BrokenRegionError("SEG004", message, "/image_rotation")
+        raise BrokenShapeError("SEG004", message, "/image_rotation")
     labels = group.labels()
     if not labels:
-        raise _BrokenRegionError("SEG004", "a region without label", "/value")
+        raise BrokenShapeError("SEG004", "a region without label", "/value")
     shape = _read_shape(kind, value, place, *size)
     unknown = [name for name in labels if name not in category_ids]
     if unknown:
-        raise _BrokenRegionError("SEG007", f"label {unknown[0]!r:.80} is not known", "/value")
+        raise BrokenShapeError("SEG007", f"label {unknown[0]!r:.80} is not known", "/value")
     attribute_values = group.said()
     meta = dict(item.meta) if isinstance(item.meta, dict) else {}
     track = meta.pop("track_id", None)
@@ -349,7 +342,7 @@ def _read_region(
         "source": "model" if item.origin == "prediction" else None,
         "source_id": id_ if id_ and number is None else None,
     }
-    attributes = {name: encode_json(value_) for name, value_ in attribute_values.items()}
+    attributes = {name: encode_json(entry) for name, entry in attribute_values.items()}
     return ToolShape(labels[0], shape, place, None, number, attributes, columns)
 
 
@@ -370,7 +363,7 @@ def _read_shape(kind: str, value: RegionValue, place: str, height: int, width: i
     numbers = [getattr(value, name) for name in (*names, "rotation")]
     numbers[-1] = 0 if numbers[-1] is None else numbers[-1]
     if not all(type(number) in (int, float) for number in numbers):
-        raise _BrokenRegionError("SEG004", f"a shape has {', '.join(names)}: numbers in percent", "/value")
+        raise BrokenShapeError("SEG004", f"a shape has {', '.join(names)}: numbers in percent", "/value")
     x, y, across, down = (
         float(number) / 100 * side for number, side in zip(numbers, (width, height) * 2, strict=False)
     )
@@ -378,7 +371,7 @@ def _read_shape(kind: str, value: RegionValue, place: str, height: int, width: i
         "has a negative size" if min(across, down) < 0 else None
     )
     if wrong:
-        raise _BrokenRegionError("SEG006", f"the shape {wrong}", "/value")
+        raise BrokenShapeError("SEG006", f"the shape {wrong}", "/value")
     if is_ellipse:
         # Label Studio has no pixels for ellipses: those whose centres lie inside.
         return draw_ellipse(Ellipse(x, y, across, down, float(numbers[-1])), "centre-evenodd", height, width)
@@ -388,11 +381,11 @@ def _read_shape(kind: str, value: RegionValue, place: str, height: int, width: i
 def _read_strokes(value: RegionValue, height: int, width: int) -> Bitmap:
     """The mask of strokes: what is not fully transparent, cut to where it is."""
     if value.format != "rle":
-        raise _BrokenRegionError("SEG005", f"strokes in format {value.format!r:.20}, not rle", "/value/format")
+        raise BrokenShapeError("SEG005", f"strokes in format {value.format!r:.20}, not rle", "/value/format")
     try:
         opacity = decode_strokes(msgspec.json.decode(value.rle or b"null"), height, width)
     except (BrokenStrokesError, msgspec.ValidationError) as error:
-        raise _BrokenRegionError("SEG005", str(error), "/value/rle") from error
+        raise BrokenShapeError("SEG005", str(error), "/value/rle") from error
     x, y, across, down = cv2.boundingRect(opacity)
     return Bitmap(x, y, opacity[y : y + down, x : x + across] > 0)
 
@@ -403,15 +396,15 @@ def _percent_to_pixels(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floa
     return points, scale_points(points, _ONE)
 
 
-def _parse_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
+def _parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
     """The ring of a polygon whose text is not as others are, or why it cannot be drawn."""
-    rings = parse_leniently(mark, size)
+    rings = parse_leniently(shape, size)
     if not isinstance(rings, Defect):
         wrong = check_ring(rings[0] / 100 * [size[1], size[0]])
         if wrong is None:
             return rings
-        rings = mark.refusal(wrong)
-    id_ = mark.columns.get("source_id") or ("" if mark.id is None else str(mark.id))
+        rings = shape.refusal(wrong)
+    id_ = shape.columns.get("source_id") or ("" if shape.id is None else str(shape.id))
     return replace(rings, segments=(str(id_),)) if id_ else rings
 
 

@@ -32,7 +32,7 @@ from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, rela
 from segdata.formats.shared.safe_parsers import read_small_file
 from segdata.formats.shared.taxonomies import resolve_names
 from segdata.formats.tools.polygons import PolygonNotation, remove_bridges
-from segdata.formats.tools.shapes import PolygonText, ShapeAnnotation, ToolShape, json_text
+from segdata.formats.tools.shapes import BrokenShapeError, PolygonText, ShapeAnnotation, ToolShape, json_text
 from segdata.formats.tools.source import ToolSource, nearest_name
 
 Raw = msgspec.Raw
@@ -151,20 +151,12 @@ _NOTHING: dict[str, str] = {}
 _PLAIN: dict[str, object] = {"iscrowd": False}
 
 
-class _BrokenShapeError(Exception):
-    """A shape that cannot be read: the code, the sentence and the place within it."""
-
-    def __init__(self, code: str, message: str, within: str = "") -> None:
-        super().__init__(message)
-        self.code, self.within = code, within
-
-
 @dataclass(slots=True)
 class _ImageReading:
     """The shapes of one file so far, and what is wrong with others."""
 
     size: tuple[int, int]
-    marks: list[ToolShape] = field(default_factory=list)
+    shapes: list[ToolShape] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
 
 
@@ -177,14 +169,14 @@ def read_image(root: Path, kind: DocumentKind, entry: ImageEntry, head: ImageHea
         place = f"/shapes/{row}"
         if isinstance(shape, LabelmeShape) and _is_plain(shape):
             polygon = PolygonText((shape.points,), _POLYGON_NAME, f"{place}/points")
-            reading.marks.append(ToolShape(shape.label, polygon, place, shape.group_id, None, _NOTHING, _PLAIN))
+            reading.shapes.append(ToolShape(shape.label, polygon, place, shape.group_id, None, _NOTHING, _PLAIN))
         else:
             _add_shape(reading, shape.as_object() if isinstance(shape, LabelmeShape) else shape, place)
     annotator, source = document.get("annotator"), document.get("source")
     return [
         ShapeAnnotation(
             reading.size,
-            reading.marks,
+            reading.shapes,
             annotator if isinstance(annotator, str) else None,
             {"source": source} if source in ORIGINS else {},
             _metadata(document),
@@ -240,14 +232,14 @@ def _add_shape(reading: _ImageReading, shape: object, place: str) -> None:
         return
     try:
         if not isinstance(label, str) or not label:
-            raise _BrokenShapeError("SEG004", f"the label is {label!r:.40}, a text is expected", "/label")
+            raise BrokenShapeError("SEG004", f"the label is {label!r:.40}, a text is expected", "/label")
         if not (kind is None or isinstance(kind, str)) or kind not in AREAS:
-            raise _BrokenShapeError(
+            raise BrokenShapeError(
                 "SEG004", f"the shape_type is {kind!r:.40}, which labelme does not have", "/shape_type"
             )
         if label == BACKGROUND:
             return
-        reading.marks.append(
+        reading.shapes.append(
             ToolShape(
                 label,
                 _read_shape(shape, kind, place),
@@ -258,8 +250,8 @@ def _add_shape(reading: _ImageReading, shape: object, place: str) -> None:
                 _columns(shape),
             )
         )
-    except _BrokenShapeError as wrong:
-        reading.defects.append(Defect(wrong.code, f"{wrong}; left out", place=place + wrong.within))
+    except BrokenShapeError as broken:
+        reading.defects.append(broken.defect(place))
 
 
 def _integer_at(shape: Json, key: str) -> int | None:
@@ -268,7 +260,7 @@ def _integer_at(shape: Json, key: str) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _MOST:
-        raise _BrokenShapeError("SEG004", f"{key} is {value!r:.40}, a whole number is expected", f"/{key}")
+        raise BrokenShapeError("SEG004", f"{key} is {value!r:.40}, a whole number is expected", f"/{key}")
     return value
 
 
@@ -279,7 +271,7 @@ def _columns(shape: Json) -> Json:
     if isinstance(score, (int, float)) and not isinstance(score, bool):
         columns["score"] = float(score)
     elif score is not None:
-        raise _BrokenShapeError("SEG004", f"score is {score!r:.40}, a number is expected", "/score")
+        raise BrokenShapeError("SEG004", f"score is {score!r:.40}, a number is expected", "/score")
     if source in ORIGINS:
         columns["source"] = source
     return columns
@@ -289,7 +281,7 @@ def _attributes(shape: Json) -> dict[str, str]:
     """Flags, description and further keys of a shape, as JSON texts."""
     flags, description = shape.get("flags"), shape.get("description")
     if not (flags is None or isinstance(flags, dict)):
-        raise _BrokenShapeError("SEG004", f"flags is {flags!r:.40}, an object is expected", "/flags")
+        raise BrokenShapeError("SEG004", f"flags is {flags!r:.40}, an object is expected", "/flags")
     values = dict(flags or {})
     if description:
         values["description"] = description
@@ -319,33 +311,33 @@ def _read_points(text: bytes, counts: tuple[int, ...]) -> Ring:
     points: object = None
     try:
         points = msgspec.json.decode(text)
-        points_ = np.asarray(points)
+        array = np.asarray(points)
     except (ValueError, RecursionError):
-        points_ = np.empty(0)
-    if points_.ndim != 2 or points_.shape[1] != 2 or points_.dtype.kind not in "iuf" or len(points_) not in counts:
+        array = np.empty(0)
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iuf" or len(array) not in counts:
         expected = " or ".join(map(str, sorted(counts)))
-        raise _BrokenShapeError(
+        raise BrokenShapeError(
             "SEG004", f"points is {points!r:.40}, {expected} pairs of numbers are expected", "/points"
         )
-    wrong = check_numbers(*points_.ravel().tolist())
+    wrong = check_numbers(*array.ravel().tolist())
     if wrong is not None:
-        raise _BrokenShapeError("SEG006", f"the shape {wrong}", "/points")
-    return points_.astype(np.float64)
+        raise BrokenShapeError("SEG006", f"the shape {wrong}", "/points")
+    return array.astype(np.float64)
 
 
 def _read_mask(text: object, corners: Ring) -> Bitmap:
     """A mask at its first point, rounded to pixels as numpy does, a half to the even one."""
     if not isinstance(text, str):
-        raise _BrokenShapeError("SEG004", f"mask is {text!r:.40}, base64 of a PNG is expected", "/mask")
+        raise BrokenShapeError("SEG004", f"mask is {text!r:.40}, base64 of a PNG is expected", "/mask")
     try:
         with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise _BrokenShapeError("SEG001", f"the mask claims {image.width:,} x {image.height:,} pixels", "/mask")
+                raise BrokenShapeError("SEG001", f"the mask claims {image.width:,} x {image.height:,} pixels", "/mask")
             values = np.asarray(image)
     except (binascii.Error, ValueError, OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise _BrokenShapeError("SEG001", f"the mask is not a PNG in base64: {error!s:.80}", "/mask") from error
+        raise BrokenShapeError("SEG001", f"the mask is not a PNG in base64: {error!s:.80}", "/mask") from error
     if values.ndim != 2:
-        raise _BrokenShapeError("SEG004", f"the mask has {values.shape[2]} channels, one is expected", "/mask")
+        raise BrokenShapeError("SEG004", f"the mask has {values.shape[2]} channels, one is expected", "/mask")
     x, y = np.rint(corners[0]).astype(np.int64).tolist()
     return Bitmap(x, y, values.astype(bool))
 
@@ -454,10 +446,10 @@ def _read_head_slowly(parts: dict[str, bytes]) -> _Head:
     """The same of a file in which something has the wrong type."""
     if "shapes" not in parts:
         return _Head()
-    shapes_ = msgspec.json.decode(parts["shapes"])
+    decoded = msgspec.json.decode(parts["shapes"])
     shapes = [
         _ShapeHead(shape.get("label"), shape.get("shape_type"))
-        for shape in (shapes_ if isinstance(shapes_, list) else [])
+        for shape in (decoded if isinstance(decoded, list) else [])
         if isinstance(shape, dict)
     ]
     return _Head(shapes, msgspec.json.decode(parts.get("imagePath", b"null")))
@@ -539,10 +531,10 @@ def _find_image(name: str, image_path: str | None, folders: Sequence[ImageFolder
     if _is_bare_name(image_path):
         beside = name[: name.rfind("/") + 1] + image_path
         hits = (
-            (index, name_)
-            for name_ in (beside, image_path)
+            (index, candidate)
+            for candidate in (beside, image_path)
             for index, place in enumerate(folders)
-            if name_ in place.paths
+            if candidate in place.paths
         )
         return next(hits, (None, beside))
     beside = PurePosixPath(name).with_name(PurePosixPath(image_path).name or "image").as_posix()

@@ -28,7 +28,14 @@ from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.labelme_reader import BACKGROUND, FILE_COLUMNS, FILE_KEYS, SHAPE_COLUMNS, SHAPE_KEYS
 from segdata.formats.tools.polygons import retraces
 from segdata.formats.tools.shapes import GROUP
-from segdata.formats.tools.writing import assign_groups, category_names, source_polygons, writable_rows
+from segdata.formats.tools.writing import (
+    assign_groups,
+    category_names,
+    count_lost_rings,
+    image_rows,
+    source_polygons,
+    writable_rows,
+)
 
 _HELD = frozenset({"annotations.annotator", "images.metadata"})
 _COUNTED = LABELME_LOSSES - {"attributes", "rings"}  # from columns alone
@@ -72,20 +79,14 @@ def _image_path(path: Path, image_id: str, uri: str | None, target: Path) -> str
 
 
 def _documents(batch: Batch, names: dict[int, str], losses: LossCounter) -> Iterator[tuple[str, str | None, Json]]:
-    """The file of each image, but for the path of the image; and its name and where it is."""
+    """For each image its name, its URI, and the content of its file, without the path of the image."""
     rows = writable_rows(batch, names, losses, empty=True)
     shapes_of_segments = _segment_shapes(batch, rows, losses)
     all_segments = batch.segments.take(pa.array(rows)).to_pylist()
-    bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
-    annotation = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows)).tolist()
-    annotated = set(batch.annotation_image.tolist())
-    owners = batch.annotations.select(["annotator", "source"]).to_pylist()
-    for row, image in enumerate(batch.images.to_pylist()):
-        in_image = slice(bounds[row], bounds[row + 1])
+    for image, in_image, owner in image_rows(batch, rows):
         labels = [names[segment["category_id"]] for segment in all_segments[in_image]]
         shapes = _shapes(batch, rows[in_image], labels, all_segments[in_image], shapes_of_segments[in_image], losses)
         flags, more = _metadata(image, losses)
-        owner = owners[annotation[row]] if row in annotated else {}
         yield (
             image["image_id"],
             image["uri"],
@@ -118,19 +119,16 @@ def _segment_shapes(batch: Batch, rows: Ints, losses: LossCounter) -> list[list[
     """(n,) the shapes of each segment: type, points and mask."""
     height, width = (side[rows] for side in batch.segment_size)
     polygons = source_polygons(batch, rows, "pil")
-    polygons = [
-        polygons_ if stays else [] for polygons_, stays in zip(polygons, _stays_as_drawn(polygons), strict=True)
-    ]
-    without_polygons = np.array([row for row, polygons_ in enumerate(polygons) if not polygons_], np.int64)
-    lost = without_polygons[batch.segments["rings"].is_valid().to_numpy()[rows[without_polygons]]]
-    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
+    polygons = [parts if stays else [] for parts, stays in zip(polygons, _stays_as_drawn(polygons), strict=True)]
+    without_polygons = np.array([row for row, parts in enumerate(polygons) if not parts], np.int64)
+    count_lost_rings(batch, rows[without_polygons], losses)
     runs = batch.runs.take(rows[without_polygons], batch.n_segments)
     outlined = trace_polygons(runs, "pil", height[without_polygons], width[without_polygons])
     traced_stay, right = _stays_as_drawn(outlined.polygons), (outlined.wrong == 0).tolist()
     for row, traced, *sound in zip(without_polygons.tolist(), outlined.polygons, traced_stay, right, strict=True):
         polygons[row] = traced if all(sound) and not any(polygon.holes for polygon in traced) else []
-    shapes = [[_polygon(polygon) for polygon in polygons_] for polygons_ in polygons]
-    masked = np.array([row for row, polygons_ in enumerate(polygons) if not polygons_], np.int64)
+    shapes = [[_polygon(polygon) for polygon in parts] for parts in polygons]
+    masked = np.array([row for row, parts in enumerate(polygons) if not parts], np.int64)
     bitmaps = crop_bitmaps(batch.runs.take(rows[masked], batch.n_segments), height[masked], len(masked))
     for row, bitmap in zip(masked.tolist(), bitmaps, strict=True):
         shapes[row] = [_mask(bitmap)]
@@ -139,9 +137,7 @@ def _segment_shapes(batch: Batch, rows: Ints, losses: LossCounter) -> list[list[
 
 def _stays_as_drawn(polygons: Sequence[Sequence[Polygon]]) -> list[bool]:
     """(n,) whether the polygons of each segment are read as they are: none goes its own way back, as thin ones do."""
-    retracing = retraces(
-        PolygonArrays.of([Polygon(polygon.exterior) for polygons_ in polygons for polygon in polygons_])
-    )
+    retracing = retraces(PolygonArrays.of([Polygon(polygon.exterior) for parts in polygons for polygon in parts]))
     count = np.fromiter(map(len, polygons), np.int64, len(polygons))
     stay: list[bool] = (np.bincount(np.repeat(np.arange(len(polygons)), count), retracing, len(polygons)) == 0).tolist()
     return stay
@@ -170,7 +166,7 @@ def _shapes(
     losses: LossCounter,
 ) -> list[Json]:
     """The shapes of one image."""
-    numbers, kept = assign_groups(labels, segments, [len(parts_) for parts_ in shapes_of_segments])
+    numbers, kept = assign_groups(labels, segments, list(map(len, shapes_of_segments)))
     shapes, incomplete = [], []
     for row, (label, segment, parts, group, as_group) in enumerate(
         zip(labels, segments, shapes_of_segments, numbers, kept, strict=True)

@@ -36,17 +36,17 @@ Layout = Literal["pairs", "flat", "axes"]
 _FEWEST = 3  # points of a ring
 
 
-def parse_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
+def parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
     """The rings of a polygon whose text is not as others are, or why they cannot be drawn."""
     rings = []
-    for text in mark.shape.texts if isinstance(mark.shape, PolygonText) else ():
+    for text in shape.geometry.texts if isinstance(shape.geometry, PolygonText) else ():
         try:
             points = msgspec.json.decode(text)
         except (ValueError, RecursionError):
             points = None
         wrong = check_ring(points)
         if wrong is not None:
-            return mark.refusal(wrong)
+            return shape.refusal(wrong)
         rings.append(np.asarray(points, np.float64).reshape(-1, 2))
     return rings
 
@@ -87,36 +87,36 @@ class PolygonNotation:
 
 @dataclass(frozen=True, slots=True)
 class ParsedPolygons:
-    """The polygons among n marks.
+    """The polygons among n shapes.
 
     Attributes
     ----------
     drawn : the polygons, to be drawn
     kept : (m, 2) the same points as the source has them, in pixels
-    mark : (n_polygons,) the mark of each, ascending
-    broken : marks that cannot be drawn, and why
+    owner : (n_polygons,) the row of the shape that each is, ascending
+    broken : rows of shapes that cannot be drawn, and why
     """
 
     drawn: PolygonArrays
     kept: Floats
-    mark: Ints
+    owner: Ints
     broken: dict[int, Defect] = field(default_factory=dict)
 
 
-def parse_polygons(marks: Sequence[ToolShape], size: Ints, notation: PolygonNotation) -> ParsedPolygons:
-    """The polygons of marks; `size` (n, 2) are heights and widths in pixels of the images that they are on."""
+def parse_polygons(shapes: Sequence[ToolShape], size: Ints, notation: PolygonNotation) -> ParsedPolygons:
+    """The polygons of shapes; `size` (n, 2) are heights and widths in pixels of the images that they are on."""
     broken: dict[int, Defect] = {}
-    rows, flat = _rings(marks, size, notation, broken)
+    rows, flat = _rings(shapes, size, notation, broken)
     boxes: dict[int, Polygon] = {}
-    if len(rows) + len(broken) < len(marks):
-        boxes = {row: mark.shape for row, mark in enumerate(marks) if isinstance(mark.shape, Polygon)}
+    if len(rows) + len(broken) < len(shapes):
+        boxes = {row: shape.geometry for row, shape in enumerate(shapes) if isinstance(shape.geometry, Polygon)}
     as_they_are = notation.placed is keep_points
     drawn_points, kept_points = (
         (flat.points, flat.points) if as_they_are else notation.placed(flat, _point_sides(size[rows], flat))
     )
     far = _out_of_reach(kept_points, flat)
     for row in rows[far].tolist():
-        result = notation.mend(marks[row], (int(size[row, 0]), int(size[row, 1])))
+        result = notation.mend(shapes[row], (int(size[row, 0]), int(size[row, 1])))
         if isinstance(result, Defect):
             broken[row] = result
     near = np.setdiff1d(np.arange(len(rows)), far) if len(far) else np.arange(len(rows))
@@ -141,10 +141,10 @@ def _out_of_reach(points: Floats, flat: PolygonArrays) -> Ints:
 
 
 def _rings(
-    marks: Sequence[ToolShape], size: Ints, notation: PolygonNotation, broken: dict[int, Defect]
+    shapes: Sequence[ToolShape], size: Ints, notation: PolygonNotation, broken: dict[int, Defect]
 ) -> tuple[Ints, PolygonArrays]:
-    """The marks that have texts of rings, and these; what is wrong with the others is told in `broken`."""
-    texts = {row: mark.shape.texts for row, mark in enumerate(marks) if type(mark.shape) is PolygonText}
+    """The shapes that have texts of rings, and these; what is wrong with the others is told in `broken`."""
+    texts = {row: shape.geometry.texts for row, shape in enumerate(shapes) if type(shape.geometry) is PolygonText}
     count = np.fromiter(map(len, texts.values()), np.int64, len(texts))
     points, offset, wrong = _parse_texts(list(itertools.chain.from_iterable(texts.values())), notation)
     if not wrong.any():
@@ -155,7 +155,7 @@ def _rings(
         if not wrong[first:last].any():
             rings_of[row] = [points[offset[ring] : offset[ring + 1]] for ring in range(first, last)]
             continue
-        result = notation.mend(marks[row], (int(size[row, 0]), int(size[row, 1])))
+        result = notation.mend(shapes[row], (int(size[row, 0]), int(size[row, 1])))
         if isinstance(result, Defect):
             broken[row] = result
         else:

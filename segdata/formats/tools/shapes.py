@@ -12,6 +12,22 @@ from segdata.formats.shapes.geometry import Shape
 GROUP = "group_id"  # what LabelMe and CVAT call it, and we the attribute that keeps it
 
 
+class BrokenShapeError(Exception):
+    """A shape that cannot be read, and is left out.
+
+    `code` is that of the defect, `within` the place in the shape, as the rest of a JSON pointer.
+    """
+
+    def __init__(self, code: str, message: str, within: str = "") -> None:
+        super().__init__(message)
+        self.code, self.within = code, within
+
+    def defect(self, place: str, segments: tuple[str, ...] = ()) -> Defect:
+        """The defect of the shape at `place`; lines of CSV files have no places within."""
+        within = self.within if place.startswith("/") else ""
+        return Defect(self.code, f"{self}; left out", place=place + within, segments=segments)
+
+
 @dataclass(slots=True, eq=False)
 class PolygonText:
     """A polygon as its file has it.
@@ -35,16 +51,16 @@ class ToolShape:
     Attributes
     ----------
     name : the category, as the tool has it
-    shape : what was drawn
+    geometry : what was drawn
     place : where in the file
-    group : marks of one name and group are the parts of one segment; None: it is a segment by itself
+    group : shapes of one name and group are the parts of one segment; None: it is a segment by itself
     id : the segment's own; None where the tool has none
     attributes : name -> JSON text
     columns : more of `schema.BATCH_SEGMENTS`, a value each
     """
 
     name: str
-    shape: Shape | PolygonText
+    geometry: Shape | PolygonText
     place: str
     group: int | None = None
     id: int | None = None
@@ -60,10 +76,10 @@ class ToolShape:
         return self._defect(problem, False)
 
     def _defect(self, problem: str, lost: bool | None = None) -> Defect:
-        if not isinstance(self.shape, PolygonText):
+        if not isinstance(self.geometry, PolygonText):
             return Defect("SEG006", f"the shape {problem}", place=self.place, lost=lost)
-        name = self.shape.name.format(f"{self.name!r:.40}")
-        return Defect("SEG006", f"{name} {problem}", place=self.shape.within, lost=lost)
+        name = self.geometry.name.format(f"{self.name!r:.40}")
+        return Defect("SEG006", f"{name} {problem}", place=self.geometry.within, lost=lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +89,7 @@ class ShapeAnnotation:
     Attributes
     ----------
     size : height and width in pixels
-    marks : in the order of the file
+    shapes : in the order of the file
     annotator : who drew; None: as the user says
     annotation : further columns of `schema.BATCH_ANNOTATIONS`, a value each
     metadata : what the file says of the image, name -> JSON text
@@ -82,7 +98,7 @@ class ShapeAnnotation:
     """
 
     size: tuple[int, int]
-    marks: Sequence[ToolShape]
+    shapes: Sequence[ToolShape]
     annotator: str | None = None
     annotation: Mapping[str, object] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -92,7 +108,7 @@ class ShapeAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class GroupedShapes:
-    """The segments that marks make up: the rows of the marks of each, its id and attributes; and what is wrong."""
+    """The segments that shapes make up: the rows of the shapes of each, its id and attributes; and what is wrong."""
 
     parts: list[list[int]]
     ids: list[int]
@@ -100,41 +116,41 @@ class GroupedShapes:
     attributes: list[list[tuple[str, str]]]
 
 
-def group_shapes(marks: Sequence[ToolShape], rows: Sequence[int]) -> GroupedShapes:
-    """Put marks of one name and group together; segments are in the order of their first marks.
+def group_shapes(shapes: Sequence[ToolShape], rows: Sequence[int]) -> GroupedShapes:
+    """Put shapes of one name and group together; segments are in the order of their first shapes.
 
-    Only the marks at these rows. The number of a group stays as the attribute `group_id` where it says more than which
-    parts belong together: of a single mark, and of a group with several names.
+    Only the shapes at these rows. The number of a group stays as the attribute `group_id` where it says more than which
+    parts belong together: of a single shape, and of a group with several names.
     """
-    shapes = [marks[row] for row in rows]
-    if not any(mark.group is not None for mark in shapes):  # as most people draw
-        attribute_lists = [sorted(mark.attributes.items()) if mark.attributes else [] for mark in shapes]
-        return GroupedShapes([[row] for row in rows], *_segment_ids([[mark] for mark in shapes]), attribute_lists)
+    chosen = [shapes[row] for row in rows]
+    if not any(shape.group is not None for shape in chosen):  # as most people draw
+        attribute_lists = [sorted(shape.attributes.items()) if shape.attributes else [] for shape in chosen]
+        return GroupedShapes([[row] for row in rows], *_segment_ids([[shape] for shape in chosen]), attribute_lists)
     by_key: dict[object, list[int]] = {}
     for row in rows:
-        mark = marks[row]
-        by_key.setdefault(row if mark.group is None else (mark.name, mark.group), []).append(row)
+        shape = shapes[row]
+        by_key.setdefault(row if shape.group is None else (shape.name, shape.group), []).append(row)
     parts = list(by_key.values())
-    names = Counter(marks[part_rows[0]].group for part_rows in parts)
-    ids, defects = _segment_ids([[marks[row] for row in part_rows] for part_rows in parts])
+    names = Counter(shapes[part_rows[0]].group for part_rows in parts)
+    ids, defects = _segment_ids([[shapes[row] for row in part_rows] for part_rows in parts])
     attributes = []
     for part_rows in parts:
-        first = marks[part_rows[0]]
+        first = shapes[part_rows[0]]
         own = dict(first.attributes)
         if first.group is not None and (len(part_rows) == 1 or names[first.group] > 1):
             own[GROUP] = str(first.group)
         attributes.append(sorted(own.items()))
-        other = next((row for row in part_rows if marks[row].attributes != first.attributes), None)
+        other = next((row for row in part_rows if shapes[row].attributes != first.attributes), None)
         if other is not None:
             message = f"parts of group {first.group} have different attributes; those of the first are kept"
-            defects.append(Defect("SEG004", message, place=marks[other].place, severity="warning"))
+            defects.append(Defect("SEG004", message, place=shapes[other].place, severity="warning"))
     return GroupedShapes(parts, ids, defects, attributes)
 
 
 def _segment_ids(parts: Sequence[Sequence[ToolShape]]) -> tuple[list[int], list[Defect]]:
     """Ids of the segments, their own where they have any; and which are there twice."""
     ids = [
-        shapes[0].id if len(shapes) == 1 else next((mark.id for mark in shapes if mark.id is not None), None)
+        shapes[0].id if len(shapes) == 1 else next((shape.id for shape in shapes if shape.id is not None), None)
         for shapes in parts
     ]
     own = [id_ for id_ in ids if id_ is not None]

@@ -28,61 +28,61 @@ _PICTURES = (Ellipse, Bitmap)
 
 
 def rasterise_shapes(
-    marks: Sequence[ToolShape],
+    shapes: Sequence[ToolShape],
     size: Ints,
-    sketch: ParsedPolygons,
+    parsed: ParsedPolygons,
     parts: Sequence[Sequence[int]],
     notation: PolygonNotation,
     rule: RasterRule,
 ) -> tuple[Runs, pa.Array]:
-    """The pixels of n segments, and the column `rings` (n,), null where a part is no polygon.
+    """The pixels of n segments, and the column `rings` (n,), null if a part is not a polygon.
 
     Parameters
     ----------
-    marks : m of them
+    shapes : m of them
     size : (m, 2) heights and widths in pixels of the images that they are on
-    sketch : their polygons
-    parts : of each segment the rows of its marks
+    parsed : their polygons
+    parts : of each segment the rows of its shapes
     notation, rule : of the tool
     """
     count = np.fromiter(map(len, parts), np.int64, len(parts))
-    mark = np.fromiter(itertools.chain.from_iterable(parts), np.int64, count.sum())
+    part_rows = np.fromiter(itertools.chain.from_iterable(parts), np.int64, count.sum())
     segment = np.repeat(np.arange(len(parts)), count)
-    place = np.full(len(marks), -1, np.int64)
-    place[mark] = np.arange(len(mark))
-    height, width = size[sketch.mark].T
-    bridged = notation.unbridge(sketch.drawn, height, width)
+    place = np.full(len(shapes), -1, np.int64)  # of each shape among the parts of all segments
+    place[part_rows] = np.arange(len(part_rows))
+    height, width = size[parsed.owner].T
+    bridged = notation.unbridge(parsed.drawn, height, width)
     others: dict[int, Shape] = {}
-    if len(sketch.mark) + len(sketch.broken) < len(marks):
-        others = {row: shape_.shape for row, shape_ in enumerate(marks) if isinstance(shape_.shape, _PICTURES)}
-    flat, plain = sketch.drawn, np.arange(len(sketch.mark))
+    if len(parsed.owner) + len(parsed.broken) < len(shapes):
+        others = {row: shape.geometry for row, shape in enumerate(shapes) if isinstance(shape.geometry, _PICTURES)}
+    flat, plain = parsed.drawn, np.arange(len(parsed.owner))
     if bridged:
         plain = np.delete(plain, list(bridged))
         flat = take_polygons(flat, plain)
     runs = rasterise_polygons(flat, rule, height[plain], width[plain])
-    rows = sketch.mark[plain]
+    rows = parsed.owner[plain]
     if bridged or others:
-        others |= dict(zip(sketch.mark[list(bridged)].tolist(), bridged.values(), strict=True))
+        others |= dict(zip(parsed.owner[list(bridged)].tolist(), bridged.values(), strict=True))
         other_rows = np.array(list(others), np.int64)
         more = rasterise([[shape] for shape in others.values()], rule, size[other_rows, 0], size[other_rows, 1])
         runs, rows = Runs.concatenate([runs, more], [len(plain), 0]), np.concatenate([rows, other_rows])
     target_rows = place[rows]
     if (target_rows != np.arange(len(target_rows))).any():
-        runs = Runs(runs.start, runs.length, target_rows[runs.owner].astype(np.int32)).sorted_by_owner(len(mark))
-    first = mark[np.cumsum(count) - count]
+        runs = Runs(runs.start, runs.length, target_rows[runs.owner].astype(np.int32)).sorted_by_owner(len(part_rows))
+    first = part_rows[np.cumsum(count) - count]
     runs = unite_owners(runs, segment, size[first, 0], size[first, 1])
-    kept = np.arange(len(sketch.mark)) if notation.keeps_bridges else plain
-    return runs, _ring_column(sketch, kept, place[sketch.mark[kept]], segment, len(parts))
+    kept = np.arange(len(parsed.owner)) if notation.keeps_bridges else plain
+    return runs, _ring_column(parsed, kept, place[parsed.owner[kept]], segment, len(parts))
 
 
-def _ring_column(sketch: ParsedPolygons, polygon: Ints, place: Ints, segment: Ints, n: int) -> pa.Array:
+def _ring_column(parsed: ParsedPolygons, polygon: Ints, place: Ints, segment: Ints, n: int) -> pa.Array:
     """The column `rings` (n,) of these polygons, which are the shapes at `place` of their segments."""
     order = np.argsort(place, kind="stable")
     polygon, owner = polygon[order], segment[place[order]]
     is_complete = np.bincount(owner, minlength=n) == np.bincount(segment, minlength=n)
     polygon, owner = polygon[is_complete[owner]], owner[is_complete[owner]]
-    flat = PolygonArrays(sketch.kept, sketch.drawn.ring, sketch.drawn.polygon)
-    if len(polygon) < len(sketch.mark) or (np.diff(polygon) != 1).any():
+    flat = PolygonArrays(parsed.kept, parsed.drawn.ring, parsed.drawn.polygon)
+    if len(polygon) < len(parsed.owner) or (np.diff(polygon) != 1).any():
         flat = take_polygons(flat, polygon)
     n_rings = np.bincount(owner, weights=np.diff(flat.polygon), minlength=n).astype(np.int64)
     lists = pa.ListArray.from_arrays(pa.array((2 * flat.ring).astype(np.int32)), pa.array(flat.points.ravel()))
@@ -102,9 +102,9 @@ class ToolSource:
     entries : its images
     defects : met while opening
     to : a category's name in the files -> its id
-    look : what is drawn on an image, an item for each annotator, given the header of its file if there is one; none:
-        nobody annotated it. It is called from any thread, and raises BrokenLabelsError
-    annotator : whose work it is where the files name nobody
+    look : reads the annotations of an image, one for each annotator, with the header of the image file if there is
+        one; none: the image is not annotated. Called from any thread; raises BrokenLabelsError
+    annotator : the annotator if the files name none
     notation : how the tool writes polygons
     per_chunk : how many images are good to load at once
     what : how messages call the size in the files
@@ -127,38 +127,38 @@ class ToolSource:
         return [entry.image_id for entry in self.entries]
 
     def chunks(self) -> list[Ints]:
-        """Rows in portions of a few images."""
+        """Rows in chunks of a few images."""
         return chunk_rows(len(self.entries), self.per_chunk)
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows; all their shapes are parsed and rasterised at once."""
         images = read_images(self.root, [self.entries[row] for row in rows], self.look, self.annotator, self.what)
-        marks = [mark for group in images.annotations for mark in group.marks]
-        offset = group_offsets(np.array([len(group.marks) for group in images.annotations], np.int64))
+        shapes = [shape for group in images.annotations for shape in group.shapes]
+        offset = group_offsets(np.array([len(group.shapes) for group in images.annotations], np.int64))
         size = (
             np.array([group.size for group in images.annotations], np.int64)
             .reshape(-1, 2)
             .repeat(np.diff(offset), axis=0)
         )
-        sketch = parse_polygons(marks, size, self.notation)
+        parsed = parse_polygons(shapes, size, self.notation)
         if self.profile.raster_rule == "coco":  # by other rules edges are pixels, and such a ring is a line of them
-            _report_lines(images, marks, offset, sketch)
-        segments = _group_annotations(images, marks, offset.tolist(), sketch.broken)
+            _report_lines(images, shapes, offset, parsed)
+        segments = _group_annotations(images, shapes, offset.tolist(), parsed.broken)
         parts = [part for group in segments for part in group.parts]
-        runs, rings = rasterise_shapes(marks, size, sketch, parts, self.notation, self.profile.raster_rule)
+        runs, rings = rasterise_shapes(shapes, size, parsed, parts, self.notation, self.profile.raster_rule)
         annotation = np.repeat(np.arange(len(segments), dtype=np.int32), [len(group.parts) for group in segments])
-        firsts = [marks[part[0]] for part in parts]
+        firsts = [shapes[part[0]] for part in parts]
         columns = _columns(firsts)
         table_of_segments = make_table(
             BATCH_SEGMENTS,
             len(parts),
             annotation=annotation,
             segment_id=[id_ for group in segments for id_ in group.ids],
-            category_id=[self.to[mark.name] for mark in firsts],
+            category_id=[self.to[shape.name] for shape in firsts],
             attributes=[pairs or None for group in segments for pairs in group.attributes],
             rings=rings,
             file=pa.array(images.file, pa.string()).take(pa.array(annotation)),
-            place=[mark.place for mark in firsts],
+            place=[shape.place for shape in firsts],
             **columns,
         )
         annotations = annotation_table(images.annotations, images.image, self.annotator, file=images.file)
@@ -166,49 +166,52 @@ class ToolSource:
 
 
 def _report_lines(
-    images: ReadImages[ShapeAnnotation], marks: Sequence[ToolShape], offset: Ints, sketch: ParsedPolygons
+    images: ReadImages[ShapeAnnotation], shapes: Sequence[ToolShape], offset: Ints, parsed: ParsedPolygons
 ) -> None:
     """Report the rings whose points are on one line."""
-    polygons = sketch.drawn
+    polygons = parsed.drawn
     on_line = on_lines(Polygons(polygons.points.ravel(), 2 * polygons.ring, polygons.polygon))
-    for row in np.unique(sketch.mark[polygons.polygon_of_ring[on_line]]).tolist():
-        problem = "has a ring of zero area: its points are on one line; kept, with the pixels that COCO's rule gives it"
-        images.report(int(np.searchsorted(offset, row, side="right")) - 1, [marks[row].doubt(problem)])
+    for row in np.unique(parsed.owner[polygons.polygon_of_ring[on_line]]).tolist():
+        problem = "has a ring of zero area: its points are on one line; kept, with the pixels of COCO's rule"
+        images.report(int(np.searchsorted(offset, row, side="right")) - 1, [shapes[row].doubt(problem)])
 
 
-def _columns(marks: Sequence[ToolShape]) -> dict[str, list[object] | None]:
-    """The further columns of segments, which their first marks tell; None where all values are null."""
-    column_sets = {id(mark.columns): mark.columns for mark in marks}  # many marks share what they say
+def _columns(shapes: Sequence[ToolShape]) -> dict[str, list[object] | None]:
+    """The further columns of segments, from their first shapes; None if all values are null."""
+    column_sets = {id(shape.columns): shape.columns for shape in shapes}  # many shapes share what they say
     named = dict.fromkeys(name for values in column_sets.values() for name in values)
     columns: dict[str, list[object] | None] = {}
     if len(column_sets) == 1:
         (only,) = column_sets.values()
-        columns |= {name: None if only[name] is None else [only[name]] * len(marks) for name in named}
+        columns |= {name: None if only[name] is None else [only[name]] * len(shapes) for name in named}
     else:
-        columns |= {name: [mark.columns.get(name) for mark in marks] for name in named}
-    columns["iscrowd"] = [bool(values) for values in columns.get("iscrowd") or [False] * len(marks)]
+        columns |= {name: [shape.columns.get(name) for shape in shapes] for name in named}
+    columns["iscrowd"] = [bool(value) for value in columns.get("iscrowd") or [False] * len(shapes)]
     return columns
 
 
 def _group_annotations(
-    images: ReadImages[ShapeAnnotation], marks: Sequence[ToolShape], offset: Sequence[int], broken: Mapping[int, Defect]
+    images: ReadImages[ShapeAnnotation],
+    shapes: Sequence[ToolShape],
+    offset: Sequence[int],
+    broken: Mapping[int, Defect],
 ) -> list[GroupedShapes]:
-    """The segments of each annotation, of the marks that are not broken; those are reported."""
+    """The segments of each annotation, without broken shapes, which are reported."""
     groups = []
     for row, (begin, end) in enumerate(pairwise(offset)):
         if broken:
-            images.report(row, [broken[mark] for mark in range(begin, end) if mark in broken])
-        groups.append(group_shapes(marks, [mark for mark in range(begin, end) if mark not in broken]))
+            images.report(row, [broken[i] for i in range(begin, end) if i in broken])
+        groups.append(group_shapes(shapes, [i for i in range(begin, end) if i not in broken]))
         images.report(row, groups[-1].defects)
     return groups
 
 
-def image_folders(folder_: Path, images: Path | None) -> list[ImageFolder]:
-    """Where the pictures may be: in `images`; without it in the dataset's folder `folder_`, or in one called images."""
+def image_folders(root: Path, images: Path | None) -> list[ImageFolder]:
+    """The folders that may hold the images: `images`, else the dataset's folder `root` or one called images."""
     if images:
         return [ImageFolder.below(images)]
-    folder = ImageFolder.below(folder_)
-    return [folder, folder.subfolder("images"), ImageFolder.below(folder_.parent / "images")]
+    folder = ImageFolder.below(root)
+    return [folder, folder.subfolder("images"), ImageFolder.below(root.parent / "images")]
 
 
 def first_image(folders: Sequence[ImageFolder], names: Iterable[str]) -> Path | None:
@@ -222,7 +225,7 @@ def nearest_name(folders: Sequence[ImageFolder], name: str) -> str | None:
 
 
 def unlisted_images(folders: Sequence[ImageFolder], entries: Iterable[ImageEntry], tool: str) -> list[Defect]:
-    """SEG011 for each image file that lies in a folder with listed ones and is not listed itself."""
+    """SEG011 for each image file that is not listed, in a folder with listed ones."""
     used = {str(entry.image) for entry in entries if entry.image is not None}  # texts are hashed faster than paths
     beside = {path.rpartition(os.sep)[0] for path in used}
     alone = {

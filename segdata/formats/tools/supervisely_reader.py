@@ -35,7 +35,7 @@ from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, rela
 from segdata.formats.shared.safe_parsers import encode_json, parse_json, read_json, read_small_file
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.tools.polygons import PolygonNotation, polygon_of_point
-from segdata.formats.tools.shapes import PolygonText, ShapeAnnotation, ToolShape
+from segdata.formats.tools.shapes import BrokenShapeError, PolygonText, ShapeAnnotation, ToolShape
 from segdata.formats.tools.source import ToolSource
 from segdata.formats.tools.supervisely_bitmap import BrokenBitmapError, decode_mask, decode_opacity
 
@@ -199,16 +199,12 @@ _PLAIN: _Json = {"source_id": None, "score": None, "track_id": None, "iscrowd": 
 _NOTHING: dict[str, str] = {}
 
 
-class _BrokenObjectError(Exception):
-    """An object that cannot be read: code, message, and where in it."""
-
-
 @dataclass(slots=True)
 class _ImageReading:
-    """What is found in a file: the size, height and width in pixels, its marks, and why others are left out."""
+    """What is found in a file: the size, height and width in pixels, its shapes, and why others are left out."""
 
     size: tuple[int, int]
-    marks: list[ToolShape] = field(default_factory=list)
+    shapes: list[ToolShape] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
@@ -236,7 +232,7 @@ def read_image(
         tags = {**(tags or {}), "description": document.description}
     annotation = {"created": min(reading.created, default=None), "attributes": attribute_pairs(tags or {}) or None}
     return [
-        ShapeAnnotation(reading.size, reading.marks, _shared_annotator(reading), annotation, defects=reading.defects)
+        ShapeAnnotation(reading.size, reading.shapes, _shared_annotator(reading), annotation, defects=reading.defects)
     ]
 
 
@@ -244,9 +240,9 @@ def _shared_annotator(reading: _ImageReading) -> str | None:
     """Who drew everything; where several did, each segment says it as an attribute."""
     if all(reading.logins) and len(set(reading.logins)) == 1:
         return reading.logins[0]
-    for mark, login in zip(reading.marks, reading.logins, strict=True):
+    for shape, login in zip(reading.shapes, reading.logins, strict=True):
         if login:
-            mark.attributes = {**mark.attributes, "labelerLogin": encode_json(login)}
+            shape.attributes = {**shape.attributes, "labelerLogin": encode_json(login)}
     return None
 
 
@@ -255,10 +251,10 @@ def _add_all(reading: _ImageReading, objects: Sequence[ProjectObject | None], cl
     others: Counter[str] = Counter()
     for row, item in enumerate(objects):
         place = f"/objects/{row}"
-        mark = _plain_shape(item, classes, place) or _described_shape(item, classes, place, reading, others)
-        if item is None or mark is None:
+        shape = _plain_shape(item, classes, place) or _described_shape(item, classes, place, reading, others)
+        if item is None or shape is None:
             continue
-        reading.marks.append(mark)
+        reading.shapes.append(shape)
         reading.logins.append(str(item.labelerLogin or ""))
         if isinstance(item.createdAt, str):
             reading.created.append(item.createdAt)
@@ -268,7 +264,7 @@ def _add_all(reading: _ImageReading, objects: Sequence[ProjectObject | None], cl
 
 
 def _plain_shape(item: ProjectObject | None, classes: Mapping[str, int], place: str) -> ToolShape | None:
-    """The mark of a polygon of which no more is said than class and id, as of most; None of another object."""
+    """The shape of a polygon of which no more is said than class and id, as of most; None of another object."""
     if item is None or item.geometryType != "polygon" or item.points is None or item.description:
         return None
     points, title, number = item.points, item.classTitle, item.id
@@ -288,16 +284,15 @@ def _described_shape(
     reading: _ImageReading,
     others: Counter[str],
 ) -> ToolShape | None:
-    """The mark of any object; None where it is left out: `others` counts those without pixels."""
+    """The shape of any object; None where it is left out: `others` counts those without pixels."""
     try:
         item, title, kind = _known_object(candidate, classes)
         if kind in _NO_PIXELS:
             others[kind] += 1
             return None
         shape = _shape(item, kind, reading, place)
-    except _BrokenObjectError as broken:
-        code, message, where = broken.args
-        reading.defects.append(Defect(code, f"{message}; left out", place=place + where))
+    except BrokenShapeError as broken:
+        reading.defects.append(broken.defect(place))
         return None
     number = item.id if type(item.id) is int and abs(item.id) < 2**63 else None
     columns, attributes = _columns_and_attributes(item, place, reading.defects)
@@ -320,14 +315,14 @@ def _size(size: object, file: str) -> tuple[int, int]:
 def _known_object(item: ProjectObject | None, classes: Mapping[str, int]) -> tuple[ProjectObject, str, str]:
     """An object of a known class, its class and its geometry."""
     if item is None or not isinstance(item.classTitle, str):
-        raise _BrokenObjectError("SEG004", "an object without classTitle", "")
+        raise BrokenShapeError("SEG004", "an object without classTitle")
     if item.classTitle not in classes:
-        raise _BrokenObjectError("SEG007", f"class {item.classTitle!r:.80} is not in meta.json", "/classTitle")
+        raise BrokenShapeError("SEG007", f"class {item.classTitle!r:.80} is not in meta.json", "/classTitle")
     kind = item.geometryType or item.shape
     if kind is None:  # files of old versions
         kind = "bitmap" if isinstance(item.bitmap, dict) else "polygon"
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise _BrokenObjectError("SEG004", f"geometry {kind!r:.40} is not known", "/geometryType")
+        raise BrokenShapeError("SEG004", f"geometry {kind!r:.40} is not known", "/geometryType")
     return item, item.classTitle, kind
 
 
@@ -336,7 +331,7 @@ def _shape(item: ProjectObject, kind: str, reading: _ImageReading, place: str) -
         return _bitmap(item, kind, reading, place)
     points = item.points
     if points is None or not bytes(points.exterior).startswith(b"["):
-        raise _BrokenObjectError("SEG004", "points has no exterior", "/points")
+        raise BrokenShapeError("SEG004", "points has no exterior", "/points")
     if kind == "rectangle":
         return _rectangle(_parse_value(points.exterior))
     return PolygonText((points.exterior, *(points.interior or ())), "the polygon", f"{place}/points")
@@ -350,9 +345,9 @@ def _parse_value(text: bytes) -> Any:  # Any: JSON
         return None
 
 
-def _parse_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
+def _parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
     """The rings of a polygon whose texts are not as others are, or why it cannot be drawn."""
-    texts = mark.shape.texts if isinstance(mark.shape, PolygonText) else ()
+    texts = shape.geometry.texts if isinstance(shape.geometry, PolygonText) else ()
     rings: list[Ring] = []
     for k, text in enumerate(texts):
         points = _parse_value(text)
@@ -361,7 +356,7 @@ def _parse_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Def
             what, where = (
                 (f"a hole of the polygon {wrong}", f"interior/{k - 1}") if k else (f"the polygon {wrong}", "exterior")
             )
-            return Defect("SEG006", f"{what}; left out", place=f"{mark.place}/points/{where}")
+            return Defect("SEG006", f"{what}; left out", place=f"{shape.place}/points/{where}")
         rings.append(np.asarray(points, np.float64).reshape(-1, 2))
     return rings
 
@@ -387,12 +382,12 @@ def _rectangle(corners: Any) -> Polygon:  # Any: JSON
     is_sound = (
         isinstance(corners, list)
         and len(corners) == 2
-        and all(isinstance(number_, list) and len(number_) == 2 for number_ in corners)
+        and all(isinstance(corner, list) and len(corner) == 2 for corner in corners)
     )
-    numbers = [number_ for corner in corners for number_ in corner] if is_sound else []
-    if not is_sound or not all(type(number_) in (int, float) for number_ in numbers) or check_numbers(*numbers):
-        raise _BrokenObjectError("SEG006", "a rectangle has two corners of two numbers", "/points/exterior")
-    x0, y0, x1, y1 = (round(number_) + _CENTRE for number_ in numbers)
+    numbers = [number for corner in corners for number in corner] if is_sound else []
+    if not is_sound or not all(type(number) in (int, float) for number in numbers) or check_numbers(*numbers):
+        raise BrokenShapeError("SEG006", "a rectangle has two corners of two numbers", "/points/exterior")
+    x0, y0, x1, y1 = (round(number) + _CENTRE for number in numbers)
     return box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
 
 
@@ -402,21 +397,21 @@ def _bitmap(item: ProjectObject, kind: str, reading: _ImageReading, place: str) 
     data = getattr(item, name)
     origin = data.get("origin") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(data.get("data"), str):
-        raise _BrokenObjectError("SEG004", f"{name} has no data", f"/{name}")
+        raise BrokenShapeError("SEG004", f"{name} has no data", f"/{name}")
     if not (isinstance(origin, list) and len(origin) == 2 and all(type(coordinate) is int for coordinate in origin)):
-        raise _BrokenObjectError("SEG004", "origin is not [column, row]", f"/{name}/origin")
+        raise BrokenShapeError("SEG004", "origin is not [column, row]", f"/{name}/origin")
     high, wide = reading.size
     try:
         levels = (
             decode_mask(data["data"], high * wide) if kind == "bitmap" else decode_opacity(data["data"], high * wide)
         )
     except BrokenBitmapError as error:
-        raise _BrokenObjectError("SEG001", f"the mask {error}", f"/{name}/data") from error
+        raise BrokenShapeError("SEG001", f"the mask {error}", f"/{name}/data") from error
     height, width = levels.shape
     x, y = origin
     if not (0 <= x <= wide - width and 0 <= y <= high - height):
         message = f"the mask of {width}x{height} at column {x}, row {y} leaves the image of {wide}x{high}"
-        raise _BrokenObjectError("SEG004", message, f"/{name}/origin")
+        raise BrokenShapeError("SEG004", message, f"/{name}/origin")
     if levels.dtype == bool:
         return Bitmap(x, y, levels.astype(bool, copy=False))
     soft = int(np.count_nonzero((levels > 0) & (levels < 255)))
@@ -499,7 +494,7 @@ def _walk_datasets(root: Path, images: Path | None) -> tuple[list[ImageEntry], l
             image_id = start + image_name
             names = (image_id, f"{start}img/{image_name}", image_name)
             image = unpaired.pop(image_name, None) or next(
-                (given_images[name_] for name_ in names if name_ in given_images), None
+                (given_images[candidate] for candidate in names if candidate in given_images), None
             )
             entries.append(ImageEntry(image_id, image, (path,), split=split))
             if image is None:

@@ -29,7 +29,7 @@ from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, rela
 from segdata.formats.shared.taxonomies import resolve_names
 from segdata.formats.tools.heads import VIA_CSV_HEAD, VIA_JSON_HEAD, read_head
 from segdata.formats.tools.polygons import PolygonNotation
-from segdata.formats.tools.shapes import PolygonText, ShapeAnnotation, ToolShape, json_text
+from segdata.formats.tools.shapes import BrokenShapeError, PolygonText, ShapeAnnotation, ToolShape, json_text
 from segdata.formats.tools.source import ToolSource, first_image, image_folders, nearest_name, unlisted_images
 from segdata.formats.tools.via_document import (
     NO_CATEGORY,
@@ -64,15 +64,9 @@ class CategoryAttribute:
     to: Mapping[str, int]
 
 
-class _BrokenRegionError(Exception):
-    def __init__(self, code: str, message: str, within: str = "") -> None:
-        super().__init__(message)
-        self.code, self.within = code, within
-
-
 @dataclass(slots=True)
 class _ImageReading:
-    marks: list[ToolShape] = field(default_factory=list)
+    shapes: list[ToolShape] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
 
 
@@ -107,14 +101,14 @@ def read_image(reading: CategoryAttribute, entry: ImageEntry, head: ImageHeader 
         regions = listed.regions()
     except TypeError as error:
         raise BrokenLabelsError(Defect("SEG004", str(error), place=f"{listed.place}/regions")) from error
-    reading_ = _ImageReading()
+    result = _ImageReading()
     if 0 not in size:  # else the missing file is reported
         for place, region in regions:
             plain = None if region is None else _plain_shape(reading, region, place)
             if plain is not None:
-                reading_.marks.append(plain)
+                result.shapes.append(plain)
             else:
-                _add_region(reading_, reading, region, place)
+                _add_region(result, reading, region, place)
     file_attributes = listed.item.file_attributes
     attributes: Json = file_attributes if isinstance(file_attributes, dict) else {}
     annotator, source = attributes.get("annotator"), attributes.get("source")
@@ -125,17 +119,17 @@ def read_image(reading: CategoryAttribute, entry: ImageEntry, head: ImageHeader 
     return [
         ShapeAnnotation(
             size,
-            reading_.marks,
+            result.shapes,
             annotator if isinstance(annotator, str) else None,
             {"source": source} if source in ORIGINS else {},
             {key: json_text(value) for key, value in sorted(attributes.items()) if key not in column_keys},
-            reading_.defects,
+            result.defects,
         )
     ]
 
 
 def _plain_shape(reading: CategoryAttribute, region: ViaRegion, place: str) -> ToolShape | None:
-    """The mark of a polygon of which no more is said than category and id, as of most; None of another region."""
+    """The shape of a polygon of which no more is said than category and id, as of most; None of another region."""
     shape, attributes = region.shape_attributes, region.region_attributes
     if shape is None or shape.name != "polygon" or not isinstance(attributes, dict):
         return None
@@ -151,19 +145,19 @@ def _add_region(image: _ImageReading, reading: CategoryAttribute, region: ViaReg
     """Add a region; one that is broken is left out, with a defect."""
     try:
         if region is None or region.shape_attributes is None:
-            raise _BrokenRegionError("SEG004", "a region has shape_attributes, an object")
+            raise BrokenShapeError("SEG004", "a region has shape_attributes, an object")
         kind = region.shape_attributes.name
         if isinstance(kind, str) and kind in _NO_AREA:
             return
         shape = _read_shape(region.shape_attributes, kind, place)
         attributes = region.region_attributes
         if not (attributes is None or isinstance(attributes, dict)):
-            raise _BrokenRegionError(
+            raise BrokenShapeError(
                 "SEG004", f"region_attributes is {attributes!r:.40}, an object is expected", "/region_attributes"
             )
-        image.marks.append(_described_shape(reading, shape, attributes or {}, place))
-    except _BrokenRegionError as wrong:
-        image.defects.append(Defect(wrong.code, f"{wrong}; left out", place=_place_within(place, wrong.within)))
+        image.shapes.append(_described_shape(reading, shape, attributes or {}, place))
+    except BrokenShapeError as broken:
+        image.defects.append(broken.defect(place))
 
 
 def _place_within(place: str, within: str) -> str:
@@ -181,45 +175,45 @@ def _read_shape(shape: ViaShape, kind: object, place: str) -> Shape | PolygonTex
     if kind == "polygon":
         return _polygon(shape, place)
     if not isinstance(kind, str) or kind not in _NUMBERS:
-        raise _BrokenRegionError(
+        raise BrokenShapeError(
             "SEG004", f"the region's shape is {kind!r:.40}, which VIA does not have", f"{within}/name"
         )
     numbers = [_number_at(shape, key, within) for key in _NUMBERS[kind]]
     wrong = check_numbers(*numbers)
     if wrong is not None or min(numbers[2:]) < 0:
-        raise _BrokenRegionError("SEG006", f"the {kind} {wrong or 'has a side or radius below 0'}", within)
+        raise BrokenShapeError("SEG006", f"the {kind} {wrong or 'has a side or radius below 0'}", within)
     if kind == "rect":
         x, y, width, height = numbers
         return box(x, y, x + width, y + height)
     theta = math.degrees(_number_at(shape, "theta", within)) if kind == "ellipse" and shape.theta is not UNSET else 0.0
     if not math.isfinite(theta):
-        raise _BrokenRegionError("SEG006", f"the ellipse is turned by {theta}", f"{within}/theta")
+        raise BrokenShapeError("SEG006", f"the ellipse is turned by {theta}", f"{within}/theta")
     return Ellipse(numbers[0], numbers[1], numbers[2], numbers[-1], theta)
 
 
-def parse_axes_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
+def parse_axes_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
     """The ring of a polygon whose numbers are not as others are, or why it cannot be drawn."""
     try:
-        x, y = msgspec.json.decode(mark.shape.texts[0]) if isinstance(mark.shape, PolygonText) else (None, None)
+        x, y = msgspec.json.decode(shape.geometry.texts[0]) if isinstance(shape.geometry, PolygonText) else (None, None)
     except (ValueError, RecursionError):
-        return mark.refusal("has points that are not pairs of numbers")
+        return shape.refusal("has points that are not pairs of numbers")
     if not (isinstance(x, list) and isinstance(y, list)) or len(x) != len(y):
-        place = mark.shape.within if isinstance(mark.shape, PolygonText) else mark.place
+        place = shape.geometry.within if isinstance(shape.geometry, PolygonText) else shape.place
         message = "a polygon has as many numbers in all_points_x as in all_points_y; left out"
         return Defect("SEG006", message, place=place)
     try:
         points = np.array([x, y]).T
     except ValueError:
-        return mark.refusal("has points that are not pairs of numbers")
+        return shape.refusal("has points that are not pairs of numbers")
     wrong = check_ring(points)
-    return [points.astype(np.float64)] if wrong is None else mark.refusal(wrong)
+    return [points.astype(np.float64)] if wrong is None else shape.refusal(wrong)
 
 
 def _number_at(shape: ViaShape, key: str, within: str) -> float:
     value = getattr(shape, key)
     value = None if value is UNSET else value
     if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise _BrokenRegionError("SEG004", f"{key} is {value!r:.40}, a number is expected", f"{within}/{key}")
+        raise BrokenShapeError("SEG004", f"{key} is {value!r:.40}, a number is expected", f"{within}/{key}")
     return float(value)
 
 
@@ -265,9 +259,9 @@ def open_via(request: ReadRequest) -> ToolSource:
     paths = _find_documents(root)
     if not paths:
         raise UnreadableError(f"{root}: no VIA file; they are JSON or CSV with shape_attributes and region_attributes")
-    folder_ = root if root.is_dir() else root.parent
+    base = root if root.is_dir() else root.parent
     images = images_folder(request)
-    dataset = _Dataset(root, image_folders(folder_, images))
+    dataset = _Dataset(root, image_folders(base, images))
     for path in paths:
         file = relative_path(root, path)
         listed, defects = read_via(path, file)
@@ -276,7 +270,7 @@ def open_via(request: ReadRequest) -> ToolSource:
         split = split_from_path(file)
         for image in listed:
             _add_image(dataset, path, file, folder, split, image)
-    _check_images(dataset, folder_, images)
+    _check_images(dataset, base, images)
     attribute, census, defects = _choose_categories(dataset, request.options.get("attribute"))
     named = resolve_names(census, request.taxonomy)
     name = root.name if root.is_dir() else root.stem

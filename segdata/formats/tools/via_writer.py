@@ -20,7 +20,7 @@ from segdata.formats.shared.painting import segment_examples
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.via_document import COLUMN_KEYS
 from segdata.formats.tools.via_reader import FILE_COLUMNS
-from segdata.formats.tools.writing import category_names, source_polygons, writable_rows
+from segdata.formats.tools.writing import category_names, count_lost_rings, image_rows, source_polygons, writable_rows
 
 _COUNTED = VIA_LOSSES - {"attributes", "rings", "secondary-categories"}  # from columns alone
 _HELD = frozenset({"annotations.annotator", "images.metadata", "images.split"})
@@ -116,17 +116,13 @@ def _images(batch: Batch, names: dict[int, str], losses: LossCounter) -> Iterato
             _polygons(batch, rows, losses), _region_attributes(batch, rows, segments, names, losses), strict=True
         )
     ]
-    bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
-    annotation = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows)).tolist()
-    annotated = set(batch.annotation_image.tolist())
-    owners = batch.annotations.select(["annotator", "source"]).to_pylist()
-    for row, image in enumerate(batch.images.to_pylist()):
+    for image, in_image, owner in image_rows(batch, rows):
         path = Path(image["uri"]) if image["uri"] and "://" not in image["uri"] else None
         yield {
             "filename": image["image_id"],
             "size": path.stat().st_size if path is not None and path.is_file() else _NO_SIZE,
-            "regions": regions[bounds[row] : bounds[row + 1]],
-            "file_attributes": _file_attributes(image, owners[annotation[row]] if row in annotated else {}, losses),
+            "regions": regions[in_image],
+            "file_attributes": _file_attributes(image, owner, losses),
         }
 
 
@@ -145,14 +141,11 @@ def _polygons(batch: Batch, rows: Ints, losses: LossCounter) -> list[Json]:
     source = source_polygons(batch, rows, "coco")
     points = [polygons[0].exterior if len(polygons) == 1 else None for polygons in source]
     to_outline = np.array([row for row, ring in enumerate(points) if ring is None], np.int64)
-    has_rings = batch.segments["rings"].is_valid().to_numpy()[rows]
-    lost = to_outline[has_rings[to_outline]]
-    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, rows[lost]))
+    count_lost_rings(batch, rows[to_outline], losses)
     height = batch.segment_size[0][rows[to_outline]]
     rings = keyhole(trace_outlines(batch.runs.take(rows[to_outline], batch.n_segments), height))
-    outlines_ = [np.array(ring).reshape(-1, 2) for ring in rings.as_lists()]
-    for row, ring in zip(to_outline.tolist(), outlines_, strict=True):
-        points[row] = ring
+    for row, ring in zip(to_outline.tolist(), rings.as_lists(), strict=True):
+        points[row] = np.array(ring).reshape(-1, 2)
     return [
         {"name": "polygon", "all_points_x": ring[:, 0].tolist(), "all_points_y": ring[:, 1].tolist()}
         for ring in points
@@ -180,8 +173,8 @@ def _region_attributes(
         ("secondary-categories", without_secondary),
         ("segment-id", renamed),
     )
-    for kind, rows_ in kinds:
-        losses.add(kind, "segments", len(rows_), examples=segment_examples(batch, np.array(rows_, np.int64)))
+    for kind, lost_rows in kinds:
+        losses.add(kind, "segments", len(lost_rows), examples=segment_examples(batch, np.array(lost_rows, np.int64)))
     return iter(region_attributes)
 
 

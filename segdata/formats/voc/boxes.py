@@ -261,7 +261,7 @@ def _category_id(name: str, named: Mapping[str, int]) -> int:
 def _box_iou(a: Floats, b: Floats) -> Floats:
     """(n, m) shared pixels over pixels in either box, of (4, n) and (4, m) boxes x, y, width, height."""
     left, top = (np.maximum(a[side][:, None], b[side]) for side in (0, 1))
-    right, bottom = (np.minimum((a[side_] + a[side_ + 2])[:, None], b[side_] + b[side_ + 2]) for side_ in (0, 1))
+    right, bottom = (np.minimum((a[axis] + a[axis + 2])[:, None], b[axis] + b[axis + 2]) for axis in (0, 1))
     both = np.maximum(right - left, 0) * np.maximum(bottom - top, 0)
     iou: Floats = both / np.maximum((a[2] * a[3])[:, None] + b[2] * b[3] - both, 1e-9)
     return iou
@@ -277,15 +277,15 @@ def xml_attributes(batch: Batch) -> tuple[list[dict[str, str]], list[int]]:
     """
     listed = [dict(attributes or ()) for attributes in batch.segments["attributes"].to_pylist()]
     writable = [{name: json for name, json in attributes.items() if _has_place(name, json)} for attributes in listed]
-    lost = [row for row, (all_, kept_) in enumerate(zip(listed, writable, strict=True)) if len(kept_) < len(all_)]
+    lost = [row for row, (before, after) in enumerate(zip(listed, writable, strict=True)) if len(after) < len(before)]
     made_by = batch.annotations["source"].take(batch.segments["annotation"]).to_pylist()
     for attribute, (column, _) in COLUMNS.items():
         values = batch.segments[column].to_pylist()
         if column == "source":
             values = [value or inherited for value, inherited in zip(values, made_by, strict=True)]
-        for attributes_, value in zip(writable, values, strict=True):
+        for after, value in zip(writable, values, strict=True):
             if value is not None and value is not False and value == value:  # NaN is nothing, too
-                attributes_[attribute] = msgspec.json.encode(value).decode()
+                after[attribute] = msgspec.json.encode(value).decode()
     return writable, lost
 
 

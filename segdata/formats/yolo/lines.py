@@ -123,7 +123,7 @@ def read_lines(
     `names` are those of the classes by their numbers. `keypoints` is how many numbers follow the box in lines of a pose
     dataset.
     """
-    marks = []
+    shapes = []
     for number, line in enumerate(text.removeprefix(_BOM).splitlines(), 1):
         word, _, rest = line.strip().partition(b" ")
         name = names.get(word)
@@ -137,12 +137,12 @@ def read_lines(
                 code, message = wrong.args
                 defects.append(Defect(code, message, place=place, line=number))
                 continue
-        marks.append(
+        shapes.append(
             ToolShape(
                 name, PolygonText((b"[[%b]]" % rest.replace(b" ", b","),), word.decode(), place), place, None, number
             )
         )
-    return marks
+    return shapes
 
 
 def _parse_closely(words: Sequence[bytes], names: Mapping[bytes, str], keypoints: int | None) -> tuple[str, bytes]:
@@ -178,9 +178,9 @@ def occurring_classes(text: bytes) -> set[int]:
     return classes
 
 
-def _parse_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
+def _parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
     """The ring of a line that is not written as most are, or why it is left out."""
-    written = mark.shape
+    written = shape.geometry
     words = (
         [written.name.encode(), *written.texts[0][2:-2].replace(b",", b" ").split()]
         if isinstance(written, PolygonText)
@@ -193,7 +193,7 @@ def _parse_leniently(mark: ToolShape, size: tuple[int, int]) -> list[Ring] | Def
             return [np.array(values[1:]).reshape(-1, 2)]
     except ValueError as strange:
         wrong = strange.args[0], strange.args[1]
-    return Defect(wrong[0], wrong[1], place=mark.place, line=mark.id)
+    return Defect(wrong[0], wrong[1], place=shape.place, line=shape.id)
 
 
 def _to_pixels(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:

@@ -83,7 +83,7 @@ class SplitFinder:
         """The split of an image, given by its path below the root."""
         if image in self.listed:
             return self.listed[image]
-        above = [folder_.as_posix() for folder_ in PurePosixPath(image).parents]
+        above = [parent.as_posix() for parent in PurePosixPath(image).parents]
         for folder in above:
             if folder in self.folders:
                 return self.folders[folder]

@@ -7,7 +7,6 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from segdata.core import yaml_files
 from segdata.core.batch import Batch, integer_column
@@ -20,9 +19,10 @@ from segdata.formats.shapes.geometry import Floats, Polygon, scale_points
 from segdata.formats.shapes.raster import count_differing_pixels, rasterise
 from segdata.formats.shapes.source_polygons import SourcePolygons
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
-from segdata.formats.shared.painting import ImageSegments, in_first_annotation, segment_examples, segments_by_image
+from segdata.formats.shared.painting import ImageSegments, segment_examples, segments_by_image
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
+from segdata.formats.tools.writing import writable_rows
 from segdata.formats.yolo.lines import ring_shapes, shares_to_pixels, single_rings
 
 _HELD = frozenset({"images.split", "images.sequence", "images.frame"})
@@ -58,7 +58,7 @@ def write_yolo(
     written = _DatasetIndex({id_: number for number, id_ in enumerate(names)})
     for batch in batches:
         count_losses(batch, losses, kinds - {"rings"}, _HELD)
-        rows = _writable_rows(batch, written.numbers, losses)
+        rows = _rows_with_lines(batch, written.numbers, losses)
         class_of = [written.numbers[id_] for id_ in batch.segments["category_id"].take(pa.array(rows)).to_pylist()]
         lines = [b"%d %b\n" % line for line in zip(class_of, _ring_texts(batch, rows, losses), strict=True)]
         bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
@@ -154,19 +154,9 @@ def _count_bridges(batch: Batch, rows: Ints, runs: Runs, texts: list[bytes], los
     losses.add("part", "segments", len(bridged), int(more.sum()), segment_examples(batch, rows[bridged]))
 
 
-def _writable_rows(batch: Batch, numbers: dict[int, int], losses: LossCounter) -> Ints:
+def _rows_with_lines(batch: Batch, numbers: dict[int, int], losses: LossCounter) -> Ints:
     """The rows of the segments that have lines; the others are counted."""
-    areas = batch.runs.areas(batch.n_segments)
-    category, first = integer_column(batch.segments["category_id"]), in_first_annotation(batch)
-    has_class = np.isin(category, np.array(list(numbers), np.int64))
-    kinds: tuple[tuple[LossKind, NDArray[np.bool_]], ...] = (
-        ("category", ~has_class),
-        ("empty-segment", has_class & (areas == 0)),
-    )
-    for kind, lacking in kinds:
-        rows = np.flatnonzero(first & lacking)
-        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), segment_examples(batch, rows))
-    rows = np.flatnonzero(first & has_class & (areas > 0))
+    rows = writable_rows(batch, numbers, losses, empty=False)
     image = batch.segment_image[rows]
     line = np.arange(len(rows)) - np.searchsorted(image, image) + 1
     named = batch.segments["source_id"].is_valid().to_numpy()[rows]

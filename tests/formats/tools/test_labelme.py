@@ -21,7 +21,7 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.per_image import ImageEntry
 from segdata.formats.tools.labelme_reader import LABELME, NOTATION, read_image
 from segdata.formats.tools.polygons import parse_polygons
-from segdata.formats.tools.source import rasterise_shapes as drawn_marks
+from segdata.formats.tools.source import rasterise_shapes
 from segdata.testing.pictures import Mask, masks_of_runs
 
 SQUARE = [[1, 1], [4, 1], [4, 4], [1, 4]]
@@ -75,15 +75,15 @@ def test_its_own_exports_have_the_same_pixels(real_data: Path, folder: str, name
     for name in names:
         path = root / "data_annotated" / f"{name}.json"
         (drawing,) = read_image(path.parent, LABELME, ImageEntry(name, files=(path,)), None)
-        groups = [-row if mark.group is None else mark.group for row, mark in enumerate(drawing.marks, 1)]
-        keys = [(mark.name, group) for mark, group in zip(drawing.marks, groups, strict=True)]
+        groups = [-row if shape.group is None else shape.group for row, shape in enumerate(drawing.shapes, 1)]
+        keys = [(shape.name, group) for shape, group in zip(drawing.shapes, groups, strict=True)]
         numbers = {key: number for number, key in enumerate(dict.fromkeys(keys), 1)}
         classes, objects = np.zeros((2, *drawing.size), np.uint8)
         size = np.tile(drawing.size, (len(keys), 1))
-        sketch = parse_polygons(drawing.marks, size, NOTATION)
-        runs, _ = drawn_marks(drawing.marks, size, sketch, [[row] for row in range(len(keys))], NOTATION, "pil")
-        for mark, key, mask in zip(drawing.marks, keys, masks_of_runs(runs, *size.T), strict=True):
-            classes[mask] = (labels.index(mark.name) - 1) % 256
+        sketch = parse_polygons(drawing.shapes, size, NOTATION)
+        runs, _ = rasterise_shapes(drawing.shapes, size, sketch, [[row] for row in range(len(keys))], NOTATION, "pil")
+        for shape, key, mask in zip(drawing.shapes, keys, masks_of_runs(runs, *size.T), strict=True):
+            classes[mask] = (labels.index(shape.name) - 1) % 256
             objects[mask] = numbers[key]
         if folder == "video_annotation":
             np.testing.assert_array_equal(classes, Image.open(exported / "SegmentationClassPNG" / f"{name}.png"))

@@ -34,12 +34,12 @@ def written(value: Json) -> ToolShape:
     return ToolShape("cat", PolygonText((json.dumps(value).encode(),), "the ring", "/points"), "/shapes/0")
 
 
-def rings(sketch: ParsedPolygons) -> dict[int, Json]:
-    points, ring = sketch.kept, sketch.drawn.ring
+def rings(parsed: ParsedPolygons) -> dict[int, Json]:
+    points, ring = parsed.kept, parsed.drawn.ring
     return {
-        mark: points[ring[first] : ring[last]].tolist()
-        for mark, first, last in zip(
-            sketch.mark.tolist(), sketch.drawn.polygon[:-1].tolist(), sketch.drawn.polygon[1:].tolist(), strict=True
+        row: points[ring[first] : ring[last]].tolist()
+        for row, first, last in zip(
+            parsed.owner.tolist(), parsed.drawn.polygon[:-1].tolist(), parsed.drawn.polygon[1:].tolist(), strict=True
         )
     }
 
@@ -48,14 +48,14 @@ def rings(sketch: ParsedPolygons) -> dict[int, Json]:
 def test_rings_are_parsed_at_once_as_one_by_one(values: list[Json]) -> None:
     """What is sound has the numbers that Python reads, and of each other one it is told what is wrong."""
     size = np.full((len(values), 2), 40, np.int64)
-    sketch = parse_polygons([written(value) for value in values], size, PolygonNotation())
+    parsed = parse_polygons([written(value) for value in values], size, PolygonNotation())
     wrong = [check_ring(value) for value in values]
     sound = {row: np.array(value, float).reshape(-1, 2).tolist() for row, value in enumerate(values) if not wrong[row]}
-    assert rings(sketch) == sound
+    assert rings(parsed) == sound
     said = {
         row: Defect("SEG006", f"the ring {each}; left out", place="/points") for row, each in enumerate(wrong) if each
     }
-    assert sketch.broken == said
+    assert parsed.broken == said
 
 
 @given(st.lists(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=3, max_size=7), max_size=4))
@@ -67,29 +67,29 @@ def test_every_layout_holds_the_same_rings(points: list[list[tuple[int, int]]]) 
     }
     size = np.full((len(points), 2), 40, np.int64)
     for layout, values in layouts.items():
-        sketch = parse_polygons([written(value) for value in values], size, PolygonNotation(layout))
-        assert rings(sketch) == {row: [list(map(float, point)) for point in ring] for row, ring in enumerate(points)}
+        parsed = parse_polygons([written(value) for value in values], size, PolygonNotation(layout))
+        assert rings(parsed) == {row: [list(map(float, point)) for point in ring] for row, ring in enumerate(points)}
 
 
 def test_marks_keep_their_order_among_boxes_and_what_is_broken() -> None:
     triangle = [[1, 1], [5, 1], [3, 4]]
-    marks = [written(triangle), ToolShape("cat", box(0, 0, 2, 2), "/1"), written([[1, 1]]), written(triangle)]
-    sketch = parse_polygons(marks, np.full((4, 2), 9, np.int64), PolygonNotation())
-    assert sketch.mark.tolist() == [0, 1, 3]
-    assert list(sketch.broken) == [2]
-    assert rings(sketch)[1] == [[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]]
+    shapes = [written(triangle), ToolShape("cat", box(0, 0, 2, 2), "/1"), written([[1, 1]]), written(triangle)]
+    parsed = parse_polygons(shapes, np.full((4, 2), 9, np.int64), PolygonNotation())
+    assert parsed.owner.tolist() == [0, 1, 3]
+    assert list(parsed.broken) == [2]
+    assert rings(parsed)[1] == [[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]]
 
 
 def test_numbers_that_are_too_large_in_pixels_alone_are_told() -> None:
     """Shares and percents are in range as they are written, and beyond it once they are scaled."""
     notation = PolygonNotation(
         placed=lambda flat, sides: (flat.points * sides, flat.points * sides),
-        mend=lambda mark, size: mark.refusal("is far"),
+        mend=lambda shape, size: shape.refusal("is far"),
     )
-    marks = [written([[1, 1], [2, 1], [1, 2]]), written([[1, 1], [9e6, 1], [1, 2]])]
-    sketch = parse_polygons(marks, np.full((2, 2), 1000, np.int64), notation)
-    assert sketch.mark.tolist() == [0]
-    assert sketch.broken[1].message == "the ring is far; left out"
+    shapes = [written([[1, 1], [2, 1], [1, 2]]), written([[1, 1], [9e6, 1], [1, 2]])]
+    parsed = parse_polygons(shapes, np.full((2, 2), 1000, np.int64), notation)
+    assert parsed.owner.tolist() == [0]
+    assert parsed.broken[1].message == "the ring is far; left out"
 
 
 RING = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=12)
