@@ -1,7 +1,8 @@
 """Accept a delivery, or not, by the images of a gold standard that were hidden in it."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import msgspec
 import numpy as np
@@ -14,11 +15,31 @@ from segdata.agreement.scores import column_of
 from segdata.api.evaluate import GOLD
 from segdata.api.panel import compare_panel
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.result import Result, promote
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import Gold, Metric
 from segdata.core.errors import SegdataError
 from segdata.core.rule_settings import CONFIG_FILE
 from segdata.core.runs import Ints
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class AcceptanceResult(Result, Inspection):
+    """Whether a delivery is accepted, and what each gold image in it reached."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata acceptance judge --format json`` prints it."""
+        from segdata.report.acceptance_json import to_json
+
+        return to_json(self, self._context["quality"])
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each inspected annotation as a pandas table."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(row) for row in self.inspected])
 
 
 def accept(
@@ -36,7 +57,7 @@ def accept(
     jobs: int = 0,
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
-) -> Inspection:
+) -> AcceptanceResult:
     """Whether a delivery is accepted, by the images of the gold standard in it.
 
     Parameters
@@ -82,15 +103,17 @@ def accept(
     n_back = len(np.unique(column_of(opposed.pairs, "case")))
     if lot is not None and lot < n_back:
         raise SegdataError(f"lot: {lot:,} images delivered, but {n_back:,} gold images are among them")
-    return inspect_delivery(
+    quality = quality or DeliveryQuality()
+    inspection = inspect_delivery(
         opposed,
         opposed.annotators.index(GOLD),
         section,
-        quality or DeliveryQuality(),
+        quality,
         _count_delivered(opposed, tables.annotations["image"][~its], len(delivered)) if lot is None else lot,
         tables.annotations["image"][its],
         found.near,
     )
+    return promote(AcceptanceResult, inspection, quality=quality)
 
 
 def _count_delivered(opposed: AnnotatorPairs, annotated: Ints, n_images: int) -> int:

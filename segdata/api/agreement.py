@@ -1,9 +1,11 @@
 """Say how much annotators agree, on what, who differs, and how sure that is."""
 
+import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Unpack
 
+from segdata.agreement.results import Agreement
 from segdata.api.panel import (
     ComparedPanel,
     PanelData,
@@ -17,6 +19,7 @@ from segdata.api.panel import (
     reference_index,
     resampling,
 )
+from segdata.api.result import Result, csv_table, promote
 from segdata.api.validate import split_decided
 from segdata.core.config import Config, did_you_mean
 from segdata.core.errors import SegdataError
@@ -24,12 +27,40 @@ from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from segdata.agreement.estimates import Resampling
     from segdata.agreement.panel import Panel
-    from segdata.agreement.results import Agreement
     from segdata.core.annotator_pairs import AnnotatorPairs, PanelAssessment
     from segdata.core.config import Gold
     from segdata.core.rule import Rule, Tables
+
+
+class AgreementResult(Result, Agreement):
+    """How much annotators agree, on what, and who differs: scores with intervals, and findings."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata agreement --format json`` prints it."""
+        from segdata.report.agreement_json import to_json
+
+        return to_json(self)
+
+    def to_html(self, *, jobs: int = 0) -> str:
+        """One HTML file with the scores, a section for each annotator, and pictures of the worst images."""
+        from segdata.api.scorecard import scorecard_of_agreement
+        from segdata.report.html.agreement import draw_pictures, to_html
+
+        run: AgreementRun = self._context["run"]
+        cards = scorecard_of_agreement(run)
+        with image_limits():
+            drawn = draw_pictures(run.dataset, run.tables, self.findings, jobs, cards.cards)
+        return to_html(self, run.tables, drawn, ["agreement", shlex.quote(run.dataset.profile.files)], cards=cards)
+
+    def table(self) -> "pd.DataFrame":
+        """The scores as a pandas table, one row each: the rows of ``--format csv``."""
+        from segdata.report.agreement.spreadsheet import to_csv
+
+        return csv_table(to_csv(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +70,7 @@ class AgreementRun:
     `decided`: how many more findings there are that reviewers have decided.
     """
 
-    agreement: "Agreement"
+    agreement: Agreement
     dataset: Dataset
     tables: "Tables"
     decided: int = 0
@@ -59,7 +90,7 @@ class AgreementOptions(PanelOptions, total=False):
     review: bool
 
 
-def agree(data: PanelData, **options: Unpack[AgreementOptions]) -> "Agreement":
+def agree(data: PanelData, **options: Unpack[AgreementOptions]) -> AgreementResult:
     """How much annotators agree.
 
     Parameters
@@ -85,7 +116,8 @@ def agree(data: PanelData, **options: Unpack[AgreementOptions]) -> "Agreement":
     Returns scores with intervals, who differs in what, and findings. The same input and seed give the same result.
     Raises SegdataError as `read` does, and where there is one annotator only, or no image in common.
     """
-    return compare_annotators(data, **options).agreement
+    run = compare_annotators(data, **options)
+    return promote(AgreementResult, run.agreement, run=run)
 
 
 def compare_annotators(

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from segdata.agreement.consensus_dataset import Consensus, UndecidedAs
 from segdata.api.panel import PairOptions, PanelData, open_members, open_panel, read_options, resampling, size_message
 from segdata.api.read import Progress, no_progress
+from segdata.api.result import Result, json_table
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.executor import run_ordered
@@ -18,8 +20,10 @@ from segdata.formats.shared.images import image_limits
 from segdata.store.output import ImageCopies, StagedOutput
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from segdata.agreement.consensus import ConsensusMethod, UndecidedRegion
-    from segdata.agreement.consensus_dataset import Consensus, ConsensusChunk, ConsensusTaxonomy, UndecidedAs
+    from segdata.agreement.consensus_dataset import ConsensusChunk, ConsensusTaxonomy
     from segdata.agreement.panel import Panel
     from segdata.core.profile import Profile
 
@@ -27,17 +31,31 @@ if TYPE_CHECKING:
 _LISTS = ("undecided.csv", "undecided.json")
 
 
+class ConsensusResult(Result, Consensus):
+    """The consensus that was written, what is undecided in it, and how each annotator compares with the others'."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata consensus --format json`` prints it."""
+        from segdata.report.consensus_json import to_json
+
+        return to_json(self)
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each annotator as a pandas table: the scores against the consensus of the others."""
+        return json_table(self.to_json(), "against")
+
+
 def consensus(
     data: PanelData,
     target: str | Path,
     *,
     method: str = "auto",
-    undecided: "UndecidedAs" = "void",
+    undecided: UndecidedAs = "void",
     min_support: float = 0.5,
     leave_one_out: bool = True,
     copy_images: bool = False,
     **options: Unpack[PairOptions],
-) -> "Consensus":
+) -> ConsensusResult:
     """Write what annotators agree on as a canonical dataset, with one annotation of each image by ``consensus``.
 
     Parameters
@@ -60,7 +78,7 @@ def consensus(
     behind. Raises SegdataError as `agree` does.
     """
     from segdata.agreement.consensus import ConsensusMethod
-    from segdata.agreement.consensus_dataset import Consensus, consensus_taxonomy
+    from segdata.agreement.consensus_dataset import consensus_taxonomy
     from segdata.agreement.leave_one_out import leave_one_out as left_out
 
     check_choice("undecided", undecided, ("void", "list"))
@@ -78,7 +96,7 @@ def consensus(
     with image_limits():
         passes = stream.names if leave_one_out else ()
         against = left_out(panel, passes, how, how=resampling(options), jobs=jobs, progress=progress)
-    return Consensus(
+    return ConsensusResult(
         target=Path(target),
         method=how.name,
         min_support=how.least,
@@ -119,7 +137,7 @@ class _ConsensusWriter:
     panel: "Panel"
     method: "ConsensusMethod"
     made: "ConsensusTaxonomy"
-    undecided: "UndecidedAs"
+    undecided: UndecidedAs
     jobs: int
     progress: Progress
     names: set[str] = field(default_factory=set)

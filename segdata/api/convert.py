@@ -3,15 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Unpack, get_args
-
-import numpy as np
-import pyarrow as pa
+from typing import TYPE_CHECKING, Literal, Unpack, get_args
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
-from segdata.api.taxonomy import with_taxonomy_map
-from segdata.core.batch import Batch, replace_column
+from segdata.core.batch import Batch
 from segdata.core.config import Option
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import LossError, SegdataError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import Format, Loss, LossCounter, find_format
@@ -22,35 +19,12 @@ from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.formats.shared.pairing import INDEX_FILE
 from segdata.report.conversion import CERTIFICATE_NAME, DataLocation, certificate_json
-from segdata.store.diff.compare import compare_datasets
-from segdata.store.diff.proof import ConversionProof, check_losses
+from segdata.store.diff.proof import ConversionProof, verify_conversion
 from segdata.store.output import ImageCopies, StagedOutput, check_free, move_beside_masks
-from segdata.store.remap import Remap, TaxonomyMap
+from segdata.store.remap import Remap, TaxonomyMap, with_taxonomy_map
 
-
-def verify_conversion(dataset: Dataset, target: Path, to: str, losses: Sequence[Loss], jobs: int) -> ConversionProof:
-    """What reading `target` back shows, which was written from `dataset` in the format `to` with these losses."""
-    if any(loss.kind == "annotator" and loss.of == "images" for loss in losses):
-        dataset = replace(dataset, source=AlteredSource(dataset.source, first_annotations))
-    by_id = not any(loss.kind == "segment-id" for loss in losses)
-    with image_limits():
-        found = compare_datasets(dataset, read(target, format=to), strict=True, least=0.0, by_id=by_id, jobs=jobs)
-    return check_losses(found, losses)
-
-
-def first_annotations(batch: Batch) -> Batch:
-    """The first annotation of each image: what formats keep that hold one."""
-    image = batch.annotation_image
-    kept = np.unique(image, return_index=True)[1]
-    rows = np.flatnonzero(np.isin(batch.segment_annotation, kept))
-    segments = batch.take_segments(rows)
-    annotation = np.searchsorted(kept, segments.segment_annotation).astype(np.int32)
-    return replace(
-        segments,
-        annotations=batch.annotations.take(pa.array(kept)),
-        segments=replace_column(segments.segments, "annotation", annotation),
-    )
-
+if TYPE_CHECKING:
+    import pandas as pd
 
 OnLoss = Literal["warn", "error", "allow"]
 
@@ -86,6 +60,13 @@ class Conversion:
     certificate: Path | None = None
     apart: RasterDisagreement | None = None
     not_copied: tuple[str, ...] = ()
+
+    def table(self) -> "pd.DataFrame":
+        """The losses as a pandas table, one row each: kind, of, count, pixels, examples."""
+        import pandas as pd
+
+        names = list(Loss.__dataclass_fields__)
+        return pd.DataFrame([{name: getattr(loss, name) for name in names} for loss in self.losses], columns=names)
 
     def __repr__(self) -> str:
         written = f"{self.n_images} images, {self.n_segments} segments to {str(self.target)!r} ({self.format})"
@@ -138,7 +119,8 @@ def convert(
         raise SegdataError(f"format {to} can only be read")
     options = write_options or {}
     format.check_options(options, "write")
-    dataset, remap = read(data, **opening), None
+    dataset: OpenDataset = read(data, **opening)
+    remap: Remap | None = None
     if taxonomy_map is not None:
         dataset, remap = with_taxonomy_map(dataset, taxonomy_map)
     select_rules(dataset.config)  # what is wrong in the configuration is said now, not when all is written
@@ -172,7 +154,7 @@ def convert(
         except OSError as error:
             reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
             raise SegdataError(placing.told(f"{path}: cannot be written: {reason}; nothing is left behind")) from error
-    shown = verify_conversion(dataset, path, to, losses, jobs) if verify else None
+    shown = verify_conversion(dataset, read(path, format=to), losses, jobs) if verify else None
     return Conversion(
         path,
         to,
@@ -216,7 +198,9 @@ def _is_unread(defect: Defect) -> bool:
 class _ConversionStream:
     """The batches on their way to the writer, counted; at their end, what could not be read is a loss."""
 
-    def __init__(self, dataset: Dataset, losses: LossCounter, progress: Progress, remap: Remap | None = None) -> None:
+    def __init__(
+        self, dataset: OpenDataset, losses: LossCounter, progress: Progress, remap: Remap | None = None
+    ) -> None:
         self.losses, self.defects = losses, list(dataset.source.defects)
         self.n_images = self.n_segments = 0
         self.apart: RasterDisagreement | None = (
@@ -266,7 +250,7 @@ class _ConversionStream:
 
 
 def write_derived(
-    dataset: Dataset,
+    dataset: OpenDataset,
     target: str | Path,
     made: str,
     *,

@@ -1,18 +1,22 @@
 """Decisions: which labels findings and decisions are about, and whether these labels have changed since."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from segdata.core.batch import Batch
 from segdata.core.dataset import OpenDataset
+from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
-from segdata.core.finding import Decision, Finding
+from segdata.core.finding import Decision, Finding, Verdict
 from segdata.core.finding_location import Annotation
 from segdata.core.label_hash import hash_finding_labels
 from segdata.core.runs import Ints
+from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
-from segdata.review.apply import current_label_hash
+from segdata.review import decision_log
+from segdata.review.apply import current_label_hash, verdicts_on_findings
 from segdata.review.states import review_states
 
 
@@ -85,3 +89,18 @@ def _is_current(decision: Decision, annotations: list[Annotation], dataset: Open
     whose = [each for each in annotations if name in (None, each.annotator)]
     seen = decision.imprint
     return len(whose) == 1 and seen != "" and seen == current_label_hash(decision, whose[0], dataset.profile)
+
+
+def log_path(dataset: Dataset) -> Path:
+    """Where the log of a dataset is; raises SegdataError for one that is not on this machine."""
+    if "://" in dataset.profile.files:
+        raise SegdataError(f"{dataset.profile.files}: a review needs the dataset on this machine; convert it first")
+    return decision_log.log_path(dataset.profile.files)
+
+
+def decided_findings(
+    dataset: OpenDataset, findings: Sequence[Finding], logs: Iterable[Path], jobs: int = 0
+) -> dict[Finding, Verdict]:
+    """The findings that reviewers have decided, and that concern the same labels still, each with its verdict."""
+    said = [each for path in logs for each in decision_log.read_decisions(path)]
+    return verdicts_on_findings(findings, review_states(said), lambda asked: label_hashes(dataset, asked, jobs))

@@ -1,11 +1,33 @@
 """Compare two datasets."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from segdata.api.read import Data, Progress, no_progress, read
+from segdata.api.result import Result, promote
 from segdata.formats.shared.images import image_limits
 from segdata.store.diff.compare import compare_datasets
-from segdata.store.diff.difference import Difference
+from segdata.store.diff.difference import DatasetChange, Difference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class DiffResult(Result, Difference):
+    """What two datasets do not have in common: counts by kind, and the first differences of each kind."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata diff --format json`` prints it."""
+        from segdata.report.diff import diff_json
+
+        return diff_json(self)
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each listed difference as a pandas table."""
+        import pandas as pd
+
+        names = list(DatasetChange.__dataclass_fields__)
+        return pd.DataFrame([{name: getattr(row, name) for name in names} for row in self.changes], columns=names)
 
 
 def diff(
@@ -18,7 +40,7 @@ def diff(
     limit: int | None = 100,
     jobs: int = 0,
     progress: Progress = no_progress,
-) -> Difference:
+) -> DiffResult:
     """What two datasets of any formats do not have in common.
 
     Images are paired by their ids (where no id is in both: without extension, then without folders), annotations by
@@ -40,7 +62,7 @@ def diff(
     """
     first, second = read(a), read(b)
     with image_limits():
-        return compare_datasets(
+        difference = compare_datasets(
             first,
             second,
             ignore=[ignore] if isinstance(ignore, str) else list(ignore),
@@ -50,3 +72,4 @@ def diff(
             jobs=jobs,
             progress=progress,
         )
+    return promote(DiffResult, difference)

@@ -5,18 +5,37 @@ from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.panel import PairOptions, PanelData, name_datasets, open_members, open_panel, read_options, resampling
 from segdata.api.read import Data, ReadOptions, no_progress, read
+from segdata.api.result import Result, csv_table
 from segdata.core.dataset import OpenDataset
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from segdata.agreement.evaluation import Evaluation
 
 
 GOLD = "gold standard"  # so that nobody else is called so
 
 
-def evaluate(predictions: PanelData, gold: Data, **options: Unpack[PairOptions]) -> "tuple[Evaluation, ...]":
+class EvaluationResult(Result, tuple["Evaluation", ...]):
+    """The figures of each model against a reference, one `Evaluation` for each model."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata evaluate --format json`` prints it."""
+        from segdata.report.evaluation_json import to_json
+
+        return to_json(self)
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each model, category and figure as a pandas table: the rows of ``--format csv``."""
+        from segdata.report.evaluation import to_csv
+
+        return csv_table(to_csv(self))
+
+
+def evaluate(predictions: PanelData, gold: Data, **options: Unpack[PairOptions]) -> EvaluationResult:
     """The figures of models against a reference: mIoU, Dice, PQ, and mask AP as COCO has it.
 
     Parameters
@@ -44,7 +63,7 @@ def evaluate(predictions: PanelData, gold: Data, **options: Unpack[PairOptions])
     panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
     jobs, progress = options.get("jobs", 0), options.get("progress", no_progress)
     with image_limits():
-        return evaluated(panel, GOLD, how=resampling(options), jobs=jobs, progress=progress)
+        return EvaluationResult(evaluated(panel, GOLD, how=resampling(options), jobs=jobs, progress=progress))
 
 
 def _open_predictions(data: Data, reference: Dataset, opening: ReadOptions) -> Dataset:

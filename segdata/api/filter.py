@@ -7,12 +7,10 @@ from typing import Unpack
 
 from segdata.api.convert import Conversion, with_batches, write_derived
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
-from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
-from segdata.core.profile import Profile
 from segdata.report.findings_json import read_baseline
-from segdata.store.selection import COLUMNS, Expression, FindingCounts, Selection
+from segdata.store.selection import COLUMNS, Expression, FindingCounts, Selection, category_condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ def filter(
         raise SegdataError(f"finding {', '.join(asked)}: needs a report, as segdata validate --format json writes it")
     chosen = [each for each in reported if not asked or each.code.startswith(tuple(code.upper() for code in asked))]
     texts = [
-        *_category_condition(dataset.profile, _as_list(category)),
+        *category_condition(dataset.profile, _as_list(category)),
         *([f"annotator in {_as_list(drawn_by)!r}"] if _as_list(drawn_by) else []),
         *([] if min_area is None else [f"area >= {min_area}"]),
         *([] if max_area is None else [f"area <= {max_area}"]),
@@ -95,32 +93,3 @@ def filter(
 
 def _as_list(given: str | Iterable[str]) -> list[str]:
     return [given] if isinstance(given, str) else list(given)
-
-
-def _category_condition(profile: Profile, names: list[str]) -> list[str]:
-    """The condition that a segment is of one of these categories, or of one whose parent, or its parent, is named."""
-    if not names:
-        return []
-    taxonomy = profile.taxonomy
-    parents = {**taxonomy.groups, **{each.name: each.parent for each in taxonomy.categories}}
-    every = [*(each.name for each in taxonomy.categories), *profile.unknown_names.values()]
-    found: list[str] = []
-    for name in names:
-        below = [each for each in every if name in _ancestors(each, parents)]
-        if not below:
-            known = list(dict.fromkeys([*every, *(parent for parent in parents.values() if parent)]))
-            raise SegdataError(
-                f"no category {name!r}{did_you_mean(name, known) or '; there are: ' + ', '.join(known[:20])}"
-            )
-        found += below
-    return [f"category in {list(dict.fromkeys(found))!r}"]
-
-
-def _ancestors(name: str, parents: dict[str, str | None]) -> list[str]:
-    """A category, its parent, the parent's parent, …; each once, since taxonomies may be broken."""
-    line: list[str] = []
-    at: str | None = name
-    while at is not None and at not in line:
-        line.append(at)
-        at = parents.get(at)
-    return line

@@ -1,5 +1,21 @@
 """Flag: rank the labels of a dataset by how probably they are wrong, with a proposed correction for each."""
 
+from typing import TYPE_CHECKING
+
+from segdata.measure.measure import measure_source
+from segdata.noise.corruptions import Corruptions
+from segdata.noise.evaluation import EvaluatedRanking
+from segdata.noise.known_errors import KnownError, KnownErrors, compare_labels, errors_of_list, read_known_errors
+from segdata.noise.predictor import NetworkPredictor, match_image_names
+from segdata.noise.ranking import RankedCandidates
+from segdata.noise.segments import GivenLabels
+from segdata.noise.selection import LabelCheck, SegmentRows
+
+if TYPE_CHECKING:
+    from segdata.noise.networks.plan import TrainingPlan
+    from segdata.noise.networks.settings import StageProgress
+    from segdata.noise.pipeline import FlagOutcome
+
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,8 +25,9 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from segdata.api.read import Data, ReadOptions, read
+from segdata.api.result import Result, promote
 from segdata.api.source_cache import cache_folder
-from segdata.api.validate import split_decided
+from segdata.api.validate import findings_html, split_decided
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, UnreadableError, missing_extra
 from segdata.core.finding import Defect, Finding
@@ -20,23 +37,17 @@ from segdata.core.validation import Validation
 from segdata.dataset import Dataset
 from segdata.formats.npz.reader import probabilities_of
 from segdata.formats.shared.images import image_limits
-from segdata.measure.measure import measure_source
-from segdata.noise.corruptions import Corruptions
-from segdata.noise.evaluation import EvaluatedRanking
-from segdata.noise.known_errors import KnownError, KnownErrors, compare_labels, errors_of_list, read_known_errors
-from segdata.noise.predictor import NetworkPredictor, Predictor, match_image_names
-from segdata.noise.ranking import RankedCandidates
-from segdata.noise.segments import Flags, GivenLabels
-from segdata.noise.selection import LabelCheck, SegmentRows
+from segdata.noise.flag_result import FlagResult
+from segdata.noise.predictor import Predictor
+from segdata.noise.segments import Flags
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from segdata.core.finding import Decision
     from segdata.core.rule import Rule, Tables
     from segdata.noise.evaluation import DetectionQuality
-    from segdata.noise.flag_result import FlagResult
-    from segdata.noise.networks.plan import TrainingPlan
-    from segdata.noise.networks.settings import Settings, StageProgress
-    from segdata.noise.pipeline import FlagOutcome
+    from segdata.noise.networks.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,7 @@ class FlagInput:
         )
         return JudgedLabels(case, str(found.folder), found.plan, found.notes, found.defects)
 
-    def told(self, predictions: "str | Path | Dataset | Predictor") -> JudgedLabels:
+    def told(self, predictions: "str | Path | OpenDataset | Predictor") -> JudgedLabels:
         """By predictions that are there already."""
         if not isinstance(predictions, (str, Path, OpenDataset)):
             return JudgedLabels(self.case(predictions, "no image has predictions"), "given")
@@ -119,10 +130,10 @@ class FlagInput:
         case = self.case(NetworkPredictor(found, self.countable), f"{path}: no image can be judged")
         return JudgedLabels(case, str(path), found.plan, found.notes, found.defects)
 
-    def _opened(self, predictions: str | Path | Dataset) -> Dataset:
+    def _opened(self, predictions: str | Path | OpenDataset) -> Dataset:
         """Predictions as a dataset; COCO results name images and categories by the ids of the labels' file."""
         if isinstance(predictions, OpenDataset):
-            return predictions
+            return read(predictions)
         try:
             return read(predictions, options=self._truth(Path(predictions)))
         except UnreadableError as error:
@@ -159,7 +170,7 @@ class FlagInput:
 KnownTruth = list[KnownError] | LabelMaps
 
 
-def read_truth(truth: str | Path | Dataset) -> KnownTruth:
+def read_truth(truth: str | Path | OpenDataset) -> KnownTruth:
     """What is known: a list of errors (a JSON file that begins with a list of them), or clean labels.
 
     Raises SegdataError where it is neither.
@@ -254,21 +265,51 @@ def _clean_label_errors(case: LabelCheck, truth: LabelMaps) -> tuple[list[Corrup
     return errors, known
 
 
+class FlaggedLabels(Result, FlagResult):
+    """Labels that are probably wrong, the most probable first, and how far to trust that."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings, the most probable errors first; each has a `score` and a proposed correction."""
+        return self.validation.findings
+
+    def to_json(self, max_findings: int | None = None) -> str:
+        """The result as JSON, as ``segdata flag --format json`` prints it; `max_findings`: the worst only."""
+        from segdata.report.flag_json import flag_json
+
+        return flag_json(self, max_findings)
+
+    def to_html(self, *, pictures: int = 200, jobs: int = 0) -> str:
+        """One HTML file with the findings, and with pictures of the worst, `pictures` at most."""
+        from segdata.core.rule import rules
+        from segdata.report.flag_text import statements
+
+        ran = [rule for code, rule in rules().items() if rule.command == "flag" or code in self.validation.by_code]
+        dataset, about = self._context["dataset"], statements(self)
+        return findings_html(
+            self.validation, dataset, ran, pictures=pictures, jobs=jobs, command="flag", statements=about
+        )
+
+    def table(self) -> "pd.DataFrame":
+        """The findings as a pandas table, one row each, a column for every field."""
+        return self.validation.table()
+
+
 def flag(
     data: Data,
     *,
     settings: "Settings | None" = None,
-    predictions: "str | Path | Dataset | Predictor | None" = None,
+    predictions: "str | Path | OpenDataset | Predictor | None" = None,
     work: str | Path | None = None,
     budget: str | None = None,
-    truth: str | Path | Dataset | None = None,
+    truth: str | Path | OpenDataset | None = None,
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
     review: bool = True,
     planned: "Callable[[TrainingPlan], None]" = lambda plan: None,
     progress: "Callable[[StageProgress], None]" = lambda stage: None,
     **opening: Unpack[ReadOptions],
-) -> "FlagResult":
+) -> FlaggedLabels:
     """Which labels to look at again, and what is probably wrong with each.
 
     Parameters
@@ -320,7 +361,8 @@ def flag(
         against, note = (None, ()) if errors is None else rank_errors(thought.found, seen.case, errors)
         quality = [] if against is None else detection_qualities(against, asked.seed)
     told = _FlagRun(dataset, tables, replace(seen, notes=(*seen.notes, *note)), thought, decisions)
-    return told.flagged(told.validation(chosen, asked.jobs, review), quality)
+    result = told.flagged(told.validation(chosen, asked.jobs, review), quality)
+    return promote(FlaggedLabels, result, dataset=dataset)
 
 
 @dataclass(frozen=True)
@@ -375,16 +417,17 @@ class _FlagRun:
         rows = () if choice.sample is None or choice.images is not None else choice.sample.rows.tolist()
         return tuple(place.get(row, -1) for row in rows)
 
-    def flagged(self, validation: Validation, quality: "Sequence[DetectionQuality]") -> "FlagResult":
+    def flagged(self, validation: Validation, quality: "Sequence[DetectionQuality]") -> FlagResult:
         """Everything together."""
+        from segdata.api.flag import FlaggedLabels
         from segdata.noise.budget import expected_errors
-        from segdata.noise.flag_result import FlagResult, candidate_table, image_table, misalignment_notes
+        from segdata.noise.flag_result import candidate_table, image_table, misalignment_notes
 
         thought, case, images = self.thought, self.seen.case, self.thought.choice.images
         ranks = [self._rank(each) for each in validation.findings]
         place = {int(thought.choice.rows[rank]): at for at, rank in enumerate(ranks) if rank >= 0}
         odds = thought.found.odds[[*place]]
-        return FlagResult(
+        return FlaggedLabels(
             validation,
             self.seen.where,
             self.seen.plan,

@@ -1,21 +1,34 @@
 """Info: what is in a dataset, in numbers, as a table of objects, and as a content hash."""
 
+from dataclasses import replace
+from typing import TYPE_CHECKING, Unpack, get_args
+
+from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.result import Result, promote
+from segdata.api.validate import measure_dataset
+from segdata.core.label_hash import content_hash
+from segdata.core.profile import RasterRule
+from segdata.core.rule import Family
+from segdata.dataset import Dataset
+from segdata.formats.shared.images import image_limits
+from segdata.measure.summary import Summary, summarise
+
+if TYPE_CHECKING:
+    from segdata.measure.summary import Summary
+
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.dataset import Dataset
 from segdata.formats.geo.georeference import segment_areas_m2
-from segdata.formats.shared.images import image_limits
 from segdata.measure.region_properties import object_table as measured
 
 if TYPE_CHECKING:
@@ -98,3 +111,95 @@ def areas_m2(data: Data, **opening: Unpack[ReadOptions]) -> NDArray[np.float64]:
     """
     found = [segment_areas_m2(batch) for batch in read(data, **opening)]
     return np.concatenate([np.empty(0), *found])
+
+
+class InfoResult(Result, Summary):
+    """What is in a dataset: `categories`, `facts`, and what else was asked for."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata info --format json`` prints it."""
+        from segdata.report.info import info_json
+
+        return info_json(self)
+
+    def to_html(self) -> str:
+        """One HTML file with figures of the categories."""
+        from segdata.report.html.info import to_html
+
+        return to_html(self)
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each category: images, segments, pixels, share, area quantiles, and weights for a loss."""
+        return self.categories
+
+
+def info(
+    data: Data,
+    *,
+    jobs: int = 0,
+    with_hash: bool = False,
+    raster_rules: bool = False,
+    by: str | None = None,
+    with_channels: bool = False,
+    with_shapes: bool = False,
+    **opening: Unpack[ReadOptions],
+) -> InfoResult:
+    """What is in a dataset: categories by images, segments, pixels and areas, and facts about the whole.
+
+    `with_hash`: also the content hash of the labels. `raster_rules`: also how many segments with polygons have other
+    pixels when they are drawn by the rule of another tool. `by`: also each stratum of a column; default: as the
+    configuration says. `with_channels`: also mean and standard deviation of the images' channels; all are decoded.
+    `with_shapes`: also quartiles of lengths, widths, diameters and perimeters of things, in px and mm. `opening` as for
+    `read`. Raises SegdataError where there is no such column.
+    """
+    dataset = read(data, **opening)
+    digest = hash_of(dataset, jobs=jobs) if with_hash else None
+    families: frozenset[Family] = frozenset({"parts"} if dataset.profile.task == "semantic" else ())
+    tables = measure_dataset(dataset, families, jobs)
+    summary = summarise(dataset.profile.files, tables, digest, by or dataset.profile.by)
+    if with_channels:
+        from segdata.measure.training_statistics import channel_statistics
+
+        statistics, unread = channel_statistics(tables.images, jobs)
+        summary = replace(summary, channels=statistics, unread=unread)
+    if with_shapes:
+        summary = replace(summary, shapes=shape_quartiles(dataset, jobs))
+    if "from models" in summary.facts:
+        summary = replace(summary, facts=summary.facts | _accepted_facts(dataset, jobs))
+    if raster_rules:
+        summary = replace(summary, raster_rules=_raster_rule_differences(dataset, jobs))
+    return promote(InfoResult, summary)
+
+
+def _accepted_facts(dataset: Dataset, jobs: int) -> dict[str, str]:
+    """How much of what people drew where a model had drawn is the model's; nothing where they never met."""
+    from segdata.measure.training_statistics import count_accepted
+
+    with image_limits():
+        found = count_accepted(dataset.batches(jobs))
+    if not found.segments:
+        return {}
+    share = found.unchanged / found.segments
+    return {"accepted unchanged": f"{found.unchanged:,} of {found.segments:,} segments that people have ({share:.1%})"}
+
+
+def _raster_rule_differences(dataset: Dataset, jobs: int) -> dict[str, tuple[int, int, int]]:
+    """For each raster rule how many segments have polygons, how many of them differ by it, and by how many pixels."""
+    from segdata.formats.shapes.source_polygons import RasterDisagreement, raster_disagreement
+
+    total = {rule: RasterDisagreement() for rule in get_args(RasterRule) if rule != "mask-native"}
+    with image_limits():
+        for batch in dataset.batches(jobs):
+            for rule in total:
+                total[rule] += raster_disagreement(batch, rule)
+    return {rule: (found.drawn, found.differing, found.pixels) for rule, found in total.items()}
+
+
+def hash_of(data: Data, *, jobs: int = 0, **opening: Unpack[ReadOptions]) -> str:
+    """The content hash of a dataset's labels, 64 hexadecimal digits: log it with a training run.
+
+    The same labels give the same hash in every format that can hold them; see `segdata.core.content.content_hash`.
+    """
+    dataset = read(data, **opening)
+    with image_limits():
+        return content_hash(dataset.batches(jobs, in_order=True), dataset.taxonomy)

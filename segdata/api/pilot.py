@@ -4,17 +4,34 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.result import Result, json_table, promote
 from segdata.api.validate import measure_dataset
+from segdata.campaign.readiness import PilotResult, assess_readiness
 from segdata.core.rule import rules
 from segdata.core.rule_settings import configured_options
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from segdata.campaign.pilot_agreement import PilotAgreement
-    from segdata.campaign.readiness import PilotResult
     from segdata.core.config import Config
     from segdata.core.rule import Tables
+
+
+class PilotOutcome(Result, PilotResult):
+    """Whether a taxonomy is ready for the campaign, and what the campaign will hold."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata pilot --format json`` prints it."""
+        from segdata.report.pilot_json import to_json
+
+        return to_json(self)
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each category as a pandas table: what the pilot has, and what the campaign will have."""
+        return json_table(self.to_json(), "categories")
 
 
 def pilot(
@@ -29,7 +46,7 @@ def pilot(
     jobs: int = 0,
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
-) -> "PilotResult":
+) -> PilotOutcome:
     """Whether a taxonomy is ready for a full campaign, judged by a small annotated sample.
 
     Parameters
@@ -50,7 +67,6 @@ def pilot(
     """
     from segdata.campaign.confusable_categories import confusable_pairs, mean_colours
     from segdata.campaign.outlook import CampaignPlan, project_campaign
-    from segdata.campaign.readiness import assess_readiness
 
     dataset = read(data, **opening)
     wanted = _wanted_instances(dataset.config) if min_instances is None else min_instances
@@ -61,7 +77,8 @@ def pilot(
         colours = mean_colours(dataset, jobs)
     kinds = [ignore] if isinstance(ignore, str) else list(ignore)
     agreement = _agreement(dataset, tables, jobs)
-    return assess_readiness(dataset.profile, plan, found, confusable_pairs(tables, colours), kinds, agreement)
+    result = assess_readiness(dataset.profile, plan, found, confusable_pairs(tables, colours), kinds, agreement)
+    return promote(PilotOutcome, result)
 
 
 def _agreement(dataset: "Dataset", tables: "Tables", jobs: int) -> "PilotAgreement | None":

@@ -1,16 +1,21 @@
 """Report: everything that is known of a dataset's quality, together."""
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import msgspec
 
+from segdata.api.decisions import log_path
+from segdata.api.info import info
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
-from segdata.api.review import log_path, review_progress
-from segdata.api.validate import info, measure_dataset, validate
+from segdata.api.result import Result
+from segdata.api.review import review_progress
+from segdata.api.validate import measure_dataset, validate
 from segdata.campaign.costs import annotation_costs
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Finding
 from segdata.dataset import Dataset
 from segdata.report.dataset_report import DatasetReport
 from segdata.report.flag_json import FlagReport
@@ -18,8 +23,35 @@ from segdata.report.label_errors import LabelErrors, label_errors
 from segdata.review import decision_log
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from segdata.agreement.results import Agreement
     from segdata.report.agreement.wording import Conclusion
+
+
+class ReportResult(Result, DatasetReport):
+    """What is known of a dataset's quality: rules, balance, agreement, noise, review and costs."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the rules found, worst first."""
+        return self.validation.findings
+
+    def to_json(self) -> str:
+        """The report as JSON, as ``segdata report --format json`` prints it."""
+        from segdata.report.dataset_report import dataset_report_json
+
+        return dataset_report_json(self)
+
+    def to_html(self) -> str:
+        """The report as one HTML file."""
+        from segdata.report.html.dataset_report import to_html
+
+        return to_html(self, [shlex.quote(self.validation.dataset)])
+
+    def table(self) -> "pd.DataFrame":
+        """What the rules found as a pandas table, one row each."""
+        return self.validation.table()
 
 
 def overview(
@@ -30,7 +62,7 @@ def overview(
     jobs: int = 0,
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
-) -> DatasetReport:
+) -> ReportResult:
     """What is known of a dataset's quality: the rules, balance, agreement, noise, review and costs.
 
     Parameters
@@ -58,7 +90,7 @@ def overview(
         errors = None if noise is None else label_errors(noise, decisions)
     right = 0 if reviewed is None else sum(each.right for each in reviewed.rules)
     spent = annotation_costs(measure_dataset(dataset, frozenset(), jobs), decisions, dataset.config.cost, right)
-    return DatasetReport(found, summary, agreed, conclusions, noise, reviewed, errors, spent, notes)
+    return ReportResult(found, summary, agreed, conclusions, noise, reviewed, errors, spent, notes)
 
 
 def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> "tuple[Agreement | None, tuple[Conclusion, ...]]":

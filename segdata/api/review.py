@@ -4,19 +4,19 @@ import datetime
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import numpy as np
 import pyarrow as pa
 
 from segdata.api.convert import Conversion, convert
-from segdata.api.decisions import label_hashes, load_images
+from segdata.api.decisions import decided_findings, load_images, log_path
 from segdata.api.read import Data, ReadOptions, no_progress, read
+from segdata.api.result import Result, json_table, promote
 from segdata.api.validate import validate
 from segdata.core.batch import Batch, concatenate_batches
-from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, check_choice, count_noun
-from segdata.core.finding import Decision, Finding, Verdict, Via
+from segdata.core.finding import Decision, Finding, Via
 from segdata.core.finding_location import Annotation
 from segdata.core.profile import Profile
 from segdata.dataset import Dataset
@@ -46,23 +46,76 @@ from segdata.review.apply import (
     changes_entry,
     completed_verdicts,
     is_below_stage,
-    verdicts_on_findings,
 )
 from segdata.review.decision_log import PullResult, is_export, read_export
-from segdata.review.states import (
-    ReviewProgress,
-    ReviewState,
-    decision_subject,
-    measure_progress,
-    newest_states,
-    review_states,
-)
+from segdata.review.states import ReviewProgress as ReviewProgress
+from segdata.review.states import ReviewState, decision_subject, measure_progress, newest_states, review_states
 from segdata.store.fixes import canonical_root, fix_annotation, join_annotations, volume_names
 from segdata.store.revision_reader import free_id
 from segdata.store.revision_writer import segment_rows
 from segdata.store.revisions import revise
 
 DecisionOrigin = Literal["fiftyone"] | str | Path
+
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class PulledDecisions(Result, PullResult):
+    """How many decisions a source has, and how many of them were new to the log."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata review pull --format json`` prints it."""
+        from segdata.report.review import pulled_json
+
+        return pulled_json([self], self._context["dataset"])
+
+    def table(self) -> "pd.DataFrame":
+        """One row for the source as a pandas table."""
+        return json_table(self.to_json(), "sources")
+
+
+class AppliedDecisions(Result, ApplyResult):
+    """What became of the decisions: carried out, in conflict, disputed, or left for a person to draw."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata review apply --format json`` prints it."""
+        from segdata.report.review import applied_json
+
+        return applied_json(self, self._context["dataset"])
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each decision that was carried out as a pandas table."""
+        return json_table(self.to_json(), "done")
+
+
+class ProgressResult(Result, ReviewProgress):
+    """How far a review is: findings decided and open, reviewers, and how often each rule was right."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata review report --format json`` prints it."""
+        from segdata.report.review import progress_json
+
+        return progress_json(self, self._context["dataset"])
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each rule as a pandas table."""
+        return json_table(self.to_json(), "rules")
+
+
+class ImportedTask(Result, ImportResult):
+    """What was taken back from an annotation tool: segments redrawn, added and deleted, and conflicts."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata review import --format json`` prints it."""
+        from segdata.report.review import imported_json
+
+        return imported_json(self, self._context["dataset"])
+
+    def table(self) -> "pd.DataFrame":
+        """One row with the counts as a pandas table."""
+        return json_table(f"[{self.to_json()}]", 0)
 
 
 def decide(data: Data, decisions: Iterable[Decision], **opening: Unpack[ReadOptions]) -> int:
@@ -81,7 +134,7 @@ def pull_decisions(
     reviewer: str | None = None,
     adjudicates: bool = False,
     **opening: Unpack[ReadOptions],
-) -> PullResult:
+) -> PulledDecisions:
     """Write the decisions that were made elsewhere to the log of a dataset; what is in it is not written again.
 
     Parameters
@@ -115,28 +168,14 @@ def pull_decisions(
     torn = (
         ("the log ends in a line that was never finished; it is left out",) if decision_log.load_log(path).torn else ()
     )
-    return PullResult(str(origin), len(decisions), _append_new(path, decisions), (*notes, *torn))
+    told = PullResult(str(origin), len(decisions), _append_new(path, decisions), (*notes, *torn))
+    return promote(PulledDecisions, told, dataset=dataset.profile.files)
 
 
 def _append_new(path: Path, decisions: Iterable[Decision]) -> int:
     said = decision_log.read_decisions(path)
     known = {*said, *(replace(each, adjudicates=False) for each in said)}  # who settled it has said it, too
     return decision_log.append_decisions(path, [each for each in dict.fromkeys(decisions) if each not in known])
-
-
-def log_path(dataset: Dataset) -> Path:
-    """Where the log of a dataset is; raises SegdataError for one that is not on this machine."""
-    if "://" in dataset.profile.files:
-        raise SegdataError(f"{dataset.profile.files}: a review needs the dataset on this machine; convert it first")
-    return decision_log.log_path(dataset.profile.files)
-
-
-def decided_findings(
-    dataset: OpenDataset, findings: Sequence[Finding], logs: Iterable[Path], jobs: int = 0
-) -> dict[Finding, Verdict]:
-    """The findings that reviewers have decided, and that concern the same labels still, each with its verdict."""
-    said = [each for path in logs for each in decision_log.read_decisions(path)]
-    return verdicts_on_findings(findings, review_states(said), lambda asked: label_hashes(dataset, asked, jobs))
 
 
 def review_progress(
@@ -146,7 +185,7 @@ def review_progress(
     earlier: Sequence[Finding] = (),
     jobs: int = 0,
     **opening: Unpack[ReadOptions],
-) -> ReviewProgress:
+) -> ProgressResult:
     """How far the review of a dataset is: findings decided and open, reviewers, how often rules are right.
 
     Parameters
@@ -162,9 +201,10 @@ def review_progress(
     path, every = log_path(dataset), [*found, *earlier]
     said, known = decision_log.read_decisions(path), decided_findings(dataset, every, [path], jobs)
     rest = [each for each in earlier if each not in known]
-    return measure_progress(
+    result = measure_progress(
         said, every, {**completed_verdicts(rest, review_states(said), _is_applied(dataset)), **known}
     )
+    return promote(ProgressResult, result, dataset=dataset.profile.files)
 
 
 def _is_applied(dataset: Dataset) -> Callable[[Decision], bool]:
@@ -176,7 +216,7 @@ def _is_applied(dataset: Dataset) -> Callable[[Decision], bool]:
 
 def apply_decisions(
     data: Data, *, dry_run: bool = False, done: Callable[[int], None] = no_progress, **opening: Unpack[ReadOptions]
-) -> ApplyResult:
+) -> AppliedDecisions:
     """Carry out what reviewers decided, in a new revision of a canonical dataset.
 
     Parameters
@@ -219,7 +259,7 @@ def apply_decisions(
         found.revision = revise(
             root, changed, _summary(found), lines, revision, annotations=columns if stages else None
         )
-    return found
+    return promote(AppliedDecisions, found, dataset=dataset.profile.files)
 
 
 def _by_image(dataset: Dataset, standings: Sequence[ReviewState]) -> dict[str, list[ReviewState]]:
@@ -373,7 +413,7 @@ def decisions_in(dataset: Dataset, file: Path, reviewer: str | None) -> list[Dec
 
 def import_task(
     data: Data, file: str | Path, *, reviewer: str | None = None, dry_run: bool = False, **opening: Unpack[ReadOptions]
-) -> ImportResult:
+) -> ImportedTask:
     """Take what was redrawn in a task that `export_findings` wrote, as a new revision of a canonical dataset.
 
     Parameters
@@ -390,7 +430,7 @@ def import_task(
     file was sent from this dataset.
     """
     dataset = read(data, **opening)
-    root, found = canonical_root(dataset), ImportResult()
+    root, found = canonical_root(dataset), ImportedTask()
     _, back = _read_task(dataset, Path(file))
     about: dict[str, list[tuple[SentAnnotation, ReturnedAnnotation, Profile]]] = {}
     for each in back:
@@ -416,7 +456,7 @@ def import_task(
         found.revision = revise(
             root, changed, what, lines, dataset.profile.revision, annotations=stages if reviewer and below else None
         )
-    return found
+    return promote(ImportedTask, found, dataset=dataset.profile.files)
 
 
 def _import_annotation(
@@ -424,7 +464,7 @@ def _import_annotation(
     note: SentAnnotation,
     said: ReturnedAnnotation,
     profiles: tuple[Profile, Profile],
-    found: ImportResult,
+    found: ImportedTask,
     whose: dict[AnnotationKey, bool],
     number: int,
 ) -> int:

@@ -2,23 +2,37 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from segdata.api.convert import Conversion, write_derived
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.result import Result, json_table
 from segdata.api.validate import measure_dataset
 from segdata.core.errors import count_noun
 from segdata.store.sample import ImageSample, Purpose, draw_images
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True, slots=True)
-class SampleResult:
+
+@dataclass(frozen=True)
+class SampleResult(Result):
     """What `draw_sample` did: which images it drew, and the dataset that has them; None where none was asked for."""
 
     draw: ImageSample
     written: Conversion | None
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata sample --format json`` prints it."""
+        from segdata.report.edits import sample_json
+
+        return sample_json(self.draw, **({} if self.written is None else {"target": str(self.written.target)}))
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each category as a pandas table: its segments in all images, and in the sample."""
+        return json_table(self.to_json(), "categories")
 
 
 def draw_sample(

@@ -1,8 +1,13 @@
 """Scorecards for annotators, and how much of their work a review changed."""
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Unpack
 
+from segdata.agreement.estimates import Resampling
+from segdata.agreement.panel import PanelMember
+from segdata.agreement.rework import CORRECTED, ReworkSummary, measure_rework
+from segdata.agreement.scorecard import Scorecard, build_scorecard
 from segdata.api.panel import (
     ComparedPanel,
     PanelData,
@@ -17,19 +22,63 @@ from segdata.api.panel import (
     resampling,
 )
 from segdata.api.read import Data, read
+from segdata.api.result import Result, csv_table, promote
 from segdata.core.batch import Batch, replace_column
 from segdata.core.config import DISTANCES, Metric
 from segdata.core.errors import SegdataError
 from segdata.dataset import Dataset
 from segdata.formats.shared.derived_sources import AlteredSource
+from segdata.formats.shared.images import image_limits
 
 if TYPE_CHECKING:
-    from segdata.agreement.rework import ReworkSummary
-    from segdata.agreement.scorecard import Scorecard
+    import pandas as pd
+
     from segdata.agreement.surface_distances import Tolerance
     from segdata.api.agreement import AgreementRun
     from segdata.core.annotator_pairs import AnnotatorPairs
     from segdata.core.rule import Tables
+
+
+class ScorecardResult(Result, Scorecard):
+    """What each annotator did: how much, how well, how fast, the trend by month, and the worst examples."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata scorecard --format json`` prints it."""
+        from segdata.report.scorecard_json import to_json
+
+        return to_json(self)
+
+    def to_html(self, *, jobs: int = 0) -> str:
+        """One HTML file with a section for each annotator, and pictures of the worst examples."""
+        from segdata.report.html.agreement_pictures import example_pictures
+        from segdata.report.html.cards import to_html
+
+        run: ScorecardRun = self._context["run"]
+        with image_limits():
+            drawn = example_pictures(run.dataset, run.opposed, self.cards, jobs)
+        return to_html(self, run.opposed.annotators, drawn, ["scorecard", shlex.quote(run.dataset.profile.files)])
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each annotator as a pandas table: the rows of ``--format csv``."""
+        from segdata.report.scorecard import to_csv
+
+        return csv_table(to_csv(self))
+
+
+class ReworkResult(Result, ReworkSummary):
+    """How much of the work a reviewer corrected, by annotator and category."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata rework --format json`` prints it."""
+        from segdata.report.rework_json import to_json
+
+        return to_json(self)
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each annotator and category as a pandas table: the rows of ``--format csv``."""
+        from segdata.report.rework import to_csv
+
+        return csv_table(to_csv(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +92,10 @@ class ReworkPanel:
     @property
     def n_before(self) -> int:
         """How many annotations there were before the review."""
-        from segdata.agreement.rework import CORRECTED
-
         return sum(not each.endswith(CORRECTED) for each in self.tables.annotations["annotator"].tolist())
 
 
-def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> "ReworkSummary":
+def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> ReworkResult:
     """How much of the work a reviewer corrected, by annotator and category.
 
     Parameters
@@ -59,10 +106,8 @@ def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> "Rewor
 
     Raises SegdataError where nothing was reviewed, and as `agree` does.
     """
-    from segdata.agreement.rework import measure_rework
-
     found = compare_review(before, after, options)
-    result = measure_rework(found.opposed, found.n_before, resampling(options), found.near)
+    result = promote(ReworkResult, measure_rework(found.opposed, found.n_before, resampling(options), found.near))
     if not result.images:
         raise SegdataError(f"{before}: no annotation of it is in {after}")
     return result
@@ -70,9 +115,6 @@ def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> "Rewor
 
 def compare_review(before: Data, after: Data, options: PanelOptions) -> ReworkPanel:
     """Both as one panel, in which the corrected annotations are by others, who are called so."""
-    from segdata.agreement.panel import PanelMember
-    from segdata.agreement.rework import CORRECTED
-
     opening = read_options(options)
     first, second = read(before, **opening), read(after, **opening)
     called = PanelMember(second).called
@@ -92,7 +134,7 @@ def compare_review(before: Data, after: Data, options: PanelOptions) -> ReworkPa
 class ScorecardRun:
     """A scorecard with what it was made of: all annotators' work as one dataset, and what they have in common."""
 
-    scorecard: "Scorecard"
+    scorecard: Scorecard
     dataset: Dataset
     opposed: "AnnotatorPairs"
 
@@ -105,7 +147,7 @@ def scorecard(
     metric: Metric = "iou",
     worst: int = 3,
     **options: Unpack[PanelOptions],
-) -> "Scorecard":
+) -> ScorecardResult:
     """What each annotator did, how well, how fast, how that changes, and their worst examples.
 
     Parameters
@@ -121,7 +163,8 @@ def scorecard(
 
     Raises SegdataError as `agree` does.
     """
-    return score_annotators(data, gold=gold, before=before, metric=metric, worst=worst, **options).scorecard
+    run = score_annotators(data, gold=gold, before=before, metric=metric, worst=worst, **options)
+    return promote(ScorecardResult, run.scorecard, run=run)
 
 
 def score_annotators(
@@ -134,8 +177,6 @@ def score_annotators(
     **options: Unpack[PanelOptions],
 ) -> ScorecardRun:
     """The same as `scorecard`, with what it was made of."""
-    from segdata.agreement.scorecard import build_scorecard as made
-
     if metric in DISTANCES:
         raise SegdataError(f"a scorecard of {metric}: it is a distance, which is not from 0 to 1; take another metric")
     every = open_members(data, read_options(options))
@@ -147,25 +188,24 @@ def score_annotators(
     found = compare_panel(every, section, options)
     check_sizes(found)
     at = reference_index(gold, found.opposed.annotators)
-    review = None if before is None else rework(before, every[0].dataset, **_without_progress(options))
+    passed = None if before is None else rework(before, every[0].dataset, **_without_progress(options))
     how = resampling(options)
-    card = made(found.tables, reference=at, metric=metric, review=review, how=how, n_worst=worst, tolerance=found.near)
+    card = build_scorecard(
+        found.tables, reference=at, metric=metric, review=passed, how=how, n_worst=worst, tolerance=found.near
+    )
     return ScorecardRun(card, Dataset(found.panel, found.panel.profile, every[0].dataset.config), found.opposed)
 
 
-def scorecard_of_agreement(found: "AgreementRun", worst: int = 3) -> "Scorecard":
+def scorecard_of_agreement(found: "AgreementRun", worst: int = 3) -> Scorecard:
     """The scorecard of annotators who have been compared, without another pass over their work.
 
     Of two without a reference there are no worst examples: those of one are those of the other.
     """
-    from segdata.agreement.estimates import Resampling
-    from segdata.agreement.scorecard import build_scorecard as made
-
     told, judged = found.agreement, found.tables.judged
     how = Resampling(told.confidence, told.resamples, told.seed)
     at = None if judged is None else judged.gold
     worst = 0 if at is None and len(told.pairs) == 1 else worst
-    return made(found.tables, reference=at, how=how, n_worst=worst, tolerance=told.tolerance)
+    return build_scorecard(found.tables, reference=at, how=how, n_worst=worst, tolerance=told.tolerance)
 
 
 def _without_progress(options: PanelOptions) -> PanelOptions:

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.result import Result, json_table
 from segdata.api.validate import measure_dataset
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
@@ -18,11 +19,14 @@ from segdata.dataset import Dataset
 from segdata.measure.tables.duplicates import find_lookalikes
 from segdata.store.revisions import revise
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 PARTS = {"train": 0.7, "val": 0.15, "test": 0.15}
 
 
-@dataclass(frozen=True, slots=True)
-class SplitResult:
+@dataclass(frozen=True)
+class SplitResult(Result):
     """What `split` did.
 
     Attributes
@@ -37,6 +41,16 @@ class SplitResult:
     n_alike: int
     revision: str | None = None
     lists: tuple[Path, ...] = ()
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata split --format json`` prints it."""
+        from segdata.report.edits import split_json
+
+        return split_json(self.deal, self.n_alike, revision=self.revision, lists=[str(path) for path in self.lists])
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each category as a pandas table: images, segments and pixels of each part."""
+        return json_table(self.to_json(), "categories")
 
 
 def split(

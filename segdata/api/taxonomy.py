@@ -1,11 +1,12 @@
 """Taxonomies: draft one, compare two, validate one without images."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from segdata.api.read import TAXONOMY, Data, ReadOptions, dataset_folder, read
+from segdata.api.read import TAXONOMY, ReadOptions, dataset_folder, read
+from segdata.api.result import Result, promote
 from segdata.core.batch import Batch
 from segdata.core.config import Config, load_config
 from segdata.core.errors import SegdataError, UnreadableError
@@ -15,19 +16,35 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, dump_taxonomy, load_taxonomy
 from segdata.dataset import Dataset
 from segdata.formats.infer_taxonomy import infer_taxonomy
-from segdata.formats.shared.derived_sources import AlteredSource
-from segdata.store.remap import Remap, TaxonomyMap, load_map, rename_categories, resolve_map
 from segdata.store.taxonomy_diff import TaxonomyDifference, compare_taxonomies
 
-_BY_ID = ("unknown_categories", "aliases_used", "category_keys")  # metadata that speaks of the old categories
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def diff_taxonomies(old: str | Path | Taxonomy, new: str | Path | Taxonomy) -> TaxonomyDifference:
+class TaxonomyDiffResult(Result, TaxonomyDifference):
+    """What became of each category from one taxonomy to another, and where its labels belong."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata taxonomy diff --format json`` prints it."""
+        from segdata.report.diff import taxonomy_diff_json
+
+        return taxonomy_diff_json(self, *self._context["names"])
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each change as a pandas table."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(change) for change in self.changes])
+
+
+def diff_taxonomies(old: str | Path | Taxonomy, new: str | Path | Taxonomy) -> TaxonomyDiffResult:
     """What differs between two taxonomies, or their files, and where the labels of each old category belong."""
     before, after = (
         each if isinstance(each, Taxonomy) else load_taxonomy(taxonomy_file(Path(each))) for each in (old, new)
     )
-    return compare_taxonomies(before, after)
+    names = tuple("taxonomy" if isinstance(each, Taxonomy) else str(each) for each in (old, new))
+    return promote(TaxonomyDiffResult, compare_taxonomies(before, after), names=names)
 
 
 def taxonomy_file(path: Path) -> Path:
@@ -36,39 +53,6 @@ def taxonomy_file(path: Path) -> Path:
     if not file.exists():
         raise SegdataError(f"{file}: does not exist; draft one with: segdata taxonomy init DATA --output {file}")
     return file
-
-
-def with_taxonomy_map(data: Data, given: str | Path | TaxonomyMap) -> tuple[Dataset, Remap]:
-    """The dataset with its categories renamed, joined and dropped as a map says, and what counts the losses of that.
-
-    Raises SegdataError where the map leaves open what becomes of a category, with the names.
-    """
-    dataset = read(data)
-    profile = dataset.profile
-    old = profile.taxonomy
-    if isinstance(given, TaxonomyMap):
-        wanted, target = given, None if given.taxonomy is None else load_taxonomy(Path(given.taxonomy))
-    else:
-        wanted, target = load_map(Path(given))
-    names = {id_: each.name for id_, each in old.by_id().items()} | profile.unknown_names
-    try:
-        to = resolve_map(wanted, list(dict.fromkeys(names.values())), target is not None)
-    except SegdataError as error:
-        raise SegdataError(f"{given if isinstance(given, (str, Path)) else 'the map'}: {error}") from error
-    new = target if target is not None else rename_categories(old, to)
-    ids = {each.name: each.id for each in reversed(new.categories)}
-    remap = Remap({id_: _id_of(to[name], ids) for id_, name in names.items()}, old, new, profile.task)
-    mapped = replace(
-        profile,
-        taxonomy=new,
-        taxonomy_declared=profile.taxonomy_declared or target is not None,
-        metadata={key: text for key, text in profile.metadata.items() if key not in _BY_ID},
-    )
-    return replace(dataset, source=AlteredSource(dataset.source, remap), profile=mapped), remap
-
-
-def _id_of(name: str | None, ids: dict[str, int]) -> int | None:
-    return None if name is None else ids[name]
 
 
 def draft_taxonomy_of(data: Path, **opening: Unpack[ReadOptions]) -> tuple[Taxonomy, Profile | None]:

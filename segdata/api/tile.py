@@ -1,8 +1,7 @@
 """Tile, crop, and back: windows of images as images of their own, and whole images of windows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, Unpack, get_args
 
@@ -11,19 +10,16 @@ import numpy as np
 from segdata.api.convert import Conversion, write_derived
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.validate import measure_dataset
-from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError, check_choice
-from segdata.core.finding import Defect
-from segdata.core.format import Source
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
 from segdata.dataset import Dataset
 from segdata.store.output import WindowCrops
 from segdata.store.stitching import SegmentLink, StitchedSource, TilePlaces, link_by_id, link_by_overlap
 from segdata.store.windows import (
     Tile,
     WindowChooser,
-    cut_windows,
+    WindowSource,
+    check_window_order,
     fixed_window,
     read_tile,
     tile_windows,
@@ -114,62 +110,12 @@ def _write_windows(
     """Write the windows that `choose` chooses."""
     rows = np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows
     names = [dataset.source.image_ids[row] for row in rows.tolist()]
-    _check_order(names)
-    source = _WindowSource(dataset.source, choose, window_prefixes(names), tuple(names), rows, crop)
+    check_window_order(names)
+    source = WindowSource(dataset.source, choose, window_prefixes(names), tuple(names), rows, crop)
     return write_derived(
         replace(dataset, source=source, rows=None), target, made, copy_images=WindowCrops if crop else False, jobs=jobs,
         progress=progress,
     )  # fmt: skip
-
-
-def _check_order(names: Sequence[str]) -> None:
-    """Raise SegdataError where windows of two images would not follow each other, as one is named as the other's."""
-    keys = sorted((f"{begins}_x", name) for name, begins in window_prefixes(names).items())
-    for (key, name), (following, other) in pairwise(keys):
-        if following.startswith(key):
-            raise SegdataError(
-                f"image {other!r} is named as a window of {name!r}; rename it, or leave one out (--list)"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class _WindowSource:
-    """The windows of a source's images; those of one image are loaded as one."""
-
-    source: Source
-    choose: WindowChooser
-    prefix: dict[str, str]
-    names: tuple[str, ...]
-    rows: Ints
-    crop: bool
-
-    @property
-    def profile(self) -> Profile:
-        """As the source's."""
-        return self.source.profile
-
-    @property
-    def image_ids(self) -> Sequence[str]:
-        """How the names of each image's windows begin: sorted by these, all windows are sorted by their names."""
-        return [f"{self.prefix[name]}_x" for name in self.names]
-
-    @property
-    def defects(self) -> Sequence[Defect]:
-        """As the source's."""
-        return self.source.defects
-
-    def chunks(self) -> list[Ints]:
-        """As the source's."""
-        place = {int(row): at for at, row in enumerate(self.rows)}
-        portions = ([place[row] for row in each.tolist() if row in place] for each in self.source.chunks())
-        return [np.array(each, np.int64) for each in portions if each]
-
-    def load(self, rows: Ints) -> Batch:
-        """The windows of some images."""
-        batch = self.source.load(self.rows[rows])
-        found = cut_windows(batch, self.choose(batch), self.prefix)
-        nowhere = [None] * found.images.num_rows
-        return found if self.crop else replace(found, images=replace_column(found.images, "uri", nowhere))
 
 
 def untile(

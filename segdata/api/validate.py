@@ -1,26 +1,83 @@
-"""Check a dataset, and say what is in it."""
+"""Validate: check a dataset against the rules."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+from typing import TYPE_CHECKING
+
+from segdata.core.rule_runner import needed_families, run_rules, select_rules
+
+if TYPE_CHECKING:
+    pass
+
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Unpack, get_args
+from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.result import Result, promote
 from segdata.api.source_cache import CachedSource
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import InvalidDatasetError
 from segdata.core.finding import Finding
-from segdata.core.label_hash import content_hash
-from segdata.core.profile import RasterRule
-from segdata.core.rule import Family, Tables
-from segdata.core.rule_runner import needed_families, run_rules, select_rules
+from segdata.core.rule import Family, Rule, Tables
 from segdata.core.validation import FailOn, Validation, check_fail_on
-from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure_source
 from segdata.review.decision_log import log_path
 
 if TYPE_CHECKING:
-    from segdata.measure.summary import Summary
+    pass
+
+
+class ValidationResult(Result, Validation):
+    """What the rules found in a dataset, worst first: a `segdata.Validation` that renders itself.
+
+    >>> import numpy as np, segdata
+    >>> data = segdata.from_arrays({"a.png": np.array([[1, 2]])}, ["grass", "road"])
+    >>> segdata.validate(data, select="SEG106").findings
+    ()
+    """
+
+    def against(self, before: Iterable[Finding]) -> "ValidationResult":
+        """The same result with the findings of an earlier one as its baseline: `findings` are those that are new."""
+        return promote(ValidationResult, super().against(before), **self._context)
+
+    def to_json(self, max_findings: int | None = None) -> str:
+        """The findings as JSON, as ``segdata validate --format json`` prints them; `max_findings`: the worst only."""
+        from segdata.report.findings_json import to_json
+
+        return to_json(self, max_findings)
+
+    def to_html(self, *, pictures: int = 200, jobs: int = 0) -> str:
+        """One HTML file with the findings, and with pictures of the worst of each rule, `pictures` at most."""
+        return findings_html(self, self._context["dataset"], self._context["rules"], pictures=pictures, jobs=jobs)
+
+
+def findings_html(
+    validation: Validation,
+    dataset: OpenDataset,
+    rules: Sequence[Rule],
+    *,
+    pictures: int = 200,
+    jobs: int = 0,
+    command: str = "validate",
+    statements: Sequence[str] = (),
+) -> str:
+    """Findings as one HTML file with pictures; `statements` are about the dataset as a whole."""
+    from segdata.api.decisions import label_hashes
+    from segdata.report.findings_text import ReportContext
+    from segdata.report.html.findings import to_html
+    from segdata.report.pictures.thumbnails import choose_findings, draw_thumbnails
+
+    asked = ReportContext(dataset.profile, rules, [shlex.quote(dataset.profile.files)], command=command)
+    hashes = label_hashes(dataset, validation.every, jobs)
+    with image_limits():
+        images = draw_thumbnails(dataset, choose_findings(dataset, validation, pictures), jobs)
+    return to_html(validation, asked, images, hashes, statements)
 
 
 def measure_dataset(
@@ -45,7 +102,7 @@ def validate(
     jobs: int = 0,
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
-) -> Validation:
+) -> ValidationResult:
     """Check a dataset against the rules.
 
     Parameters
@@ -74,7 +131,7 @@ def validate(
     found = run_rules(tables, chosen, dataset.config, jobs=jobs)
     findings, settled = split_decided(dataset, found.findings, jobs) if review else (found.findings, ())
     files = _image_files(tables, {finding.image for finding in findings})
-    return Validation(
+    result = Validation(
         dataset.profile.files,
         len(tables.images),
         len(tables.segments),
@@ -84,6 +141,8 @@ def validate(
         files,
         settled=settled,
     )
+    rules = [rule for rule in chosen if rule.applies(dataset.profile)]
+    return promote(ValidationResult, result, dataset=dataset, rules=rules)
 
 
 def split_decided(
@@ -96,7 +155,7 @@ def split_decided(
     logs = [log for each in of or (dataset,) if (log := log_path(each.profile.files)).is_file()]
     if not logs:
         return findings, ()
-    from segdata.api.review import decided_findings  # seldom needed, and it makes revisions
+    from segdata.api.decisions import decided_findings  # seldom needed, and it makes revisions
 
     settled = decided_findings(dataset, findings, logs, jobs)
     return tuple(each for each in findings if each not in settled), tuple(settled)
@@ -129,77 +188,3 @@ def assert_valid(
             f"{each.code} {each.image or each.file or ''}: {each.message}" for each in result.findings[:3]
         )
         raise InvalidDatasetError(f"{result.dataset}: {counts}. {first}")
-
-
-def info(
-    data: Data,
-    *,
-    jobs: int = 0,
-    with_hash: bool = False,
-    raster_rules: bool = False,
-    by: str | None = None,
-    with_channels: bool = False,
-    with_shapes: bool = False,
-    **opening: Unpack[ReadOptions],
-) -> "Summary":
-    """What is in a dataset: categories by images, segments, pixels and areas, and facts about the whole.
-
-    `with_hash`: also the content hash of the labels. `raster_rules`: also how many segments with polygons have other
-    pixels when they are drawn by the rule of another tool. `by`: also each stratum of a column; default: as the
-    configuration says. `with_channels`: also mean and standard deviation of the images' channels; all are decoded.
-    `with_shapes`: also quartiles of lengths, widths, diameters and perimeters of things, in px and mm. `opening` as for
-    `read`. Raises SegdataError where there is no such column.
-    """
-    dataset = read(data, **opening)
-    from segdata.measure.summary import summarise  # heavy: it makes pandas tables
-
-    digest = hash_of(dataset, jobs=jobs) if with_hash else None
-    families: frozenset[Family] = frozenset({"parts"} if dataset.profile.task == "semantic" else ())
-    tables = measure_dataset(dataset, families, jobs)
-    found = summarise(dataset.profile.files, tables, digest, by or dataset.profile.by)
-    if with_channels:
-        from segdata.measure.training_statistics import channel_statistics
-
-        known, unread = channel_statistics(tables.images, jobs)
-        found = replace(found, channels=known, unread=unread)
-    if with_shapes:
-        from segdata.api.info import shape_quartiles
-
-        found = replace(found, shapes=shape_quartiles(dataset, jobs))
-    if "from models" in found.facts:
-        found = replace(found, facts=found.facts | _accepted_facts(dataset, jobs))
-    return replace(found, raster_rules=_raster_rule_differences(dataset, jobs)) if raster_rules else found
-
-
-def _accepted_facts(dataset: Dataset, jobs: int) -> dict[str, str]:
-    """How much of what people drew where a model had drawn is the model's; nothing where they never met."""
-    from segdata.measure.training_statistics import count_accepted
-
-    with image_limits():
-        found = count_accepted(dataset.batches(jobs))
-    if not found.segments:
-        return {}
-    share = found.unchanged / found.segments
-    return {"accepted unchanged": f"{found.unchanged:,} of {found.segments:,} segments that people have ({share:.1%})"}
-
-
-def _raster_rule_differences(dataset: Dataset, jobs: int) -> dict[str, tuple[int, int, int]]:
-    """For each raster rule how many segments have polygons, how many of them differ by it, and by how many pixels."""
-    from segdata.formats.shapes.source_polygons import RasterDisagreement, raster_disagreement
-
-    total = {rule: RasterDisagreement() for rule in get_args(RasterRule) if rule != "mask-native"}
-    with image_limits():
-        for batch in dataset.batches(jobs):
-            for rule in total:
-                total[rule] += raster_disagreement(batch, rule)
-    return {rule: (found.drawn, found.differing, found.pixels) for rule, found in total.items()}
-
-
-def hash_of(data: Data, *, jobs: int = 0, **opening: Unpack[ReadOptions]) -> str:
-    """The content hash of a dataset's labels, 64 hexadecimal digits: log it with a training run.
-
-    The same labels give the same hash in every format that can hold them; see `segdata.core.label_hash.content_hash`.
-    """
-    dataset = read(data, **opening)
-    with image_limits():
-        return content_hash(dataset.batches(jobs, in_order=True), dataset.taxonomy)

@@ -48,7 +48,7 @@ def command(
     opening: DataOptions,
 ) -> None:
     """Count images, segments and pixels, by category and stratum."""
-    from segdata.api.validate import info
+    from segdata.api.info import info
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.report.info import info_csv, info_json, info_text
 

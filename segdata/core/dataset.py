@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch
 from segdata.core.config import Config
-from segdata.core.errors import missing_extra
+from segdata.core.errors import SegdataError, missing_extra
 from segdata.core.executor import run_ordered
 from segdata.core.format import Source
+from segdata.core.paths import split_from_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.schema import runs_to_rle
@@ -115,33 +116,74 @@ class OpenDataset:
         """
         return self._tables[2]
 
-    def maps(self, annotator: str | None = None) -> "LabelMaps":
+    def maps(self, annotator: str | None = None, *, split: str | None = None) -> "LabelMaps":
         """The labels as arrays, image by image: classes of pixels, and segments.
 
-        `annotator`: whose; None: the first of each image.
+        Parameters
+        ----------
+        annotator : whose labels; None: the first annotation of each image
+        split : only the images of this split, such as ``train``: as the column `split` of `images` says, or else a
+            folder of the image's path; None: all images
+
+        All labels stay in memory, compressed. Raises SegdataError if no image is in `split`, with the splits there are.
         """
         from segdata.core.label_maps import LabelMaps
 
-        return LabelMaps.of(self, self.taxonomy, annotator)
+        return LabelMaps.of(self if split is None else self._split_batches(split), self.taxonomy, annotator)
 
     def torch(
         self,
         *,
+        split: str | None = None,
         annotator: str | None = None,
         images: bool = True,
         masks: bool = False,
         ignore: int = 255,
         transform: "Callable[[dict[str, Any]], Any] | None" = None,  # Any: tensors, and what the user makes of them
     ) -> "TrainingData":
-        """The images with their labels as a `torch.utils.data.Dataset`; see `segdata.core.torch_dataset.TrainingData`.
+        """The images with their labels as a `torch.utils.data.Dataset`; each item is a dict.
 
-        Raises SegdataError where PyTorch is not installed.
+        Parameters
+        ----------
+        split, annotator : as for `maps`
+        images : read the image files, as ``image`` (channels, height, width), with the dtype of the file
+        masks : also give a mask for each segment, as ``masks`` (n, height, width)
+        ignore : the value in ``semantic`` (height, width) of pixels that have no class: not labelled, or void
+        transform : called with each item; what it returns becomes the item
+
+        Items also have ``image_id``, ``instances`` (height, width), ``classes`` and ``crowd``. The classes are numbered
+        from 0 in the order of the taxonomy, without those of kind void; `categories` are their names. Class weights for
+        a loss are in the table of `info`, one row per category::
+
+            train = dataset.torch(split="train")
+            table = dataset.info().table().set_index("name")
+            weight = torch.tensor([table["weight"][name] for name in train.categories], dtype=torch.float32)
+            loss = torch.nn.CrossEntropyLoss(weight=weight, ignore_index=255)
+
+        ``weight`` is the inverse square root of a category's frequency; ``weight_inverse``, ``weight_median`` and
+        ``weight_effective`` are alternatives. Raises SegdataError where PyTorch is not installed.
         """
         try:
             from segdata.core.torch_dataset import TrainingData
         except ModuleNotFoundError as error:
             raise missing_extra("PyTorch", "noise", error) from error
-        return TrainingData(self.maps(annotator), images=images, masks=masks, ignore=ignore, transform=transform)
+        return TrainingData(
+            self.maps(annotator, split=split), images=images, masks=masks, ignore=ignore, transform=transform
+        )
+
+    def _split_batches(self, split: str) -> Iterator[Batch]:
+        """The batches with the images of one split only; raises SegdataError if there are none."""
+        names: set[str] = set()
+        for batch in self:
+            columns = (batch.images[name].to_pylist() for name in ("image_id", "split"))
+            splits = [stored or split_from_path(image_id) for image_id, stored in zip(*columns, strict=True)]
+            names.update(filter(None, splits))
+            rows = np.array([row for row, name in enumerate(splits) if name == split], np.int64)
+            if len(rows):
+                yield batch.take_images(rows)
+        if split not in names:
+            known = f"the splits are {', '.join(sorted(names))}" if names else "no image has one; make it with `split`"
+            raise SegdataError(f"{self.profile.files}: no image is in the split {split!r}; {known}")
 
     @cached_property
     def _tables(self) -> tuple["pd.DataFrame", "pd.DataFrame", "pd.DataFrame"]:

@@ -14,11 +14,11 @@ from segdata.report.console import Console, display_width, shorten, table
 from segdata.report.findings_text import command_lines
 from segdata.store.diff.difference import (
     KIND_SUMMARIES,
+    DatasetChange,
     DatasetSide,
     Difference,
     DifferenceKind,
     KindCount,
-    LabelChange,
     kind_unit,
 )
 from segdata.store.taxonomy_diff import TAXONOMY_CHANGE_KINDS, TaxonomyDifference
@@ -42,7 +42,7 @@ def diff_text(found: Difference, typed: Sequence[str], paper: Console, first: in
     return "\n".join(lines) + "\n"
 
 
-def difference_lines(changes: Sequence[LabelChange], paper: Console) -> Iterator[str]:
+def difference_lines(changes: Sequence[DatasetChange], paper: Console) -> Iterator[str]:
     """Differences, each in a line or two: where, and what."""
     for change in changes:
         yield from _where(change, paper)
@@ -68,7 +68,7 @@ def _side_text(half: DatasetSide) -> str:
     return f"{size}; met while reading: {count_noun(sum(half.defects.values()), 'defect')} ({codes})"
 
 
-def _group(kind: DifferenceKind, count: KindCount, shown: Sequence[LabelChange], paper: Console) -> Iterator[str]:
+def _group(kind: DifferenceKind, count: KindCount, shown: Sequence[DatasetChange], paper: Console) -> Iterator[str]:
     facts = count_noun(count.n, kind_unit(kind))
     if count.images and kind_unit(kind) != "image":
         facts += f" in {count_noun(count.images, 'image')}"
@@ -81,7 +81,7 @@ def _group(kind: DifferenceKind, count: KindCount, shown: Sequence[LabelChange],
         yield f"  … and {count.n - len(shown):,} more"
 
 
-def _where(change: LabelChange, paper: Console) -> list[str]:
+def _where(change: DatasetChange, paper: Console) -> list[str]:
     """Image, category and id, box, annotator."""
     ids = [change.segment_a, change.segment_b]
     told = dict.fromkeys(str(each) for each in ids if each is not None)

@@ -12,12 +12,14 @@ import pyarrow.compute as pc
 from segdata.core import yaml_files
 from segdata.core.batch import Batch, replace_column
 from segdata.core.config import did_you_mean
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.format import AffectedItems, LossCounter
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.profile import Task
 from segdata.core.runs import Ints, NumberLine
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy, load_taxonomy
+from segdata.formats.shared.derived_sources import AlteredSource
 
 _DROPPED_COLUMNS = ("rings", "declared_area", "declared_bbox")  # what a segment that was joined no longer is
 _DROPPED = int(np.iinfo(np.int64).min)
@@ -233,3 +235,38 @@ def _abbreviate(names: list[str]) -> str:
 def _single_target(target: MapTarget) -> str | None:
     assert not isinstance(target, tuple)
     return target
+
+
+def with_taxonomy_map(dataset: OpenDataset, given: str | Path | TaxonomyMap) -> tuple[OpenDataset, Remap]:
+    """The dataset with its categories renamed, joined and dropped as a map says, and the `Remap` that counts losses.
+
+    Raises SegdataError where the map leaves a category undecided, and names it.
+    """
+    profile = dataset.profile
+    old = profile.taxonomy
+    if isinstance(given, TaxonomyMap):
+        wanted, target = given, None if given.taxonomy is None else load_taxonomy(Path(given.taxonomy))
+    else:
+        wanted, target = load_map(Path(given))
+    names = {id_: each.name for id_, each in old.by_id().items()} | profile.unknown_names
+    try:
+        to = resolve_map(wanted, list(dict.fromkeys(names.values())), target is not None)
+    except SegdataError as error:
+        raise SegdataError(f"{given if isinstance(given, (str, Path)) else 'the map'}: {error}") from error
+    new = target if target is not None else rename_categories(old, to)
+    ids = {each.name: each.id for each in reversed(new.categories)}
+    remap = Remap({id_: _id_of(to[name], ids) for id_, name in names.items()}, old, new, profile.task)
+    mapped = replace(
+        profile,
+        taxonomy=new,
+        taxonomy_declared=profile.taxonomy_declared or target is not None,
+        metadata={key: text for key, text in profile.metadata.items() if key not in _BY_ID},
+    )
+    return replace(dataset, source=AlteredSource(dataset.source, remap), profile=mapped), remap
+
+
+def _id_of(name: str | None, ids: dict[str, int]) -> int | None:
+    return None if name is None else ids[name]
+
+
+_BY_ID = ("unknown_categories", "aliases_used", "category_keys")  # metadata that speaks of the old categories

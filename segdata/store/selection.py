@@ -409,3 +409,32 @@ def _plain_text(text: str) -> str:
     except ValueError:
         return text
     return value if isinstance(value, str) else text
+
+
+def category_condition(profile: Profile, names: list[str]) -> list[str]:
+    """The condition that a segment is of one of these categories, or of one whose parent, or its parent, is named."""
+    if not names:
+        return []
+    taxonomy = profile.taxonomy
+    parents = {**taxonomy.groups, **{each.name: each.parent for each in taxonomy.categories}}
+    every = [*(each.name for each in taxonomy.categories), *profile.unknown_names.values()]
+    found: list[str] = []
+    for name in names:
+        below = [each for each in every if name in _ancestors(each, parents)]
+        if not below:
+            known = list(dict.fromkeys([*every, *(parent for parent in parents.values() if parent)]))
+            raise SegdataError(
+                f"no category {name!r}{did_you_mean(name, known) or '; there are: ' + ', '.join(known[:20])}"
+            )
+        found += below
+    return [f"category in {list(dict.fromkeys(found))!r}"]
+
+
+def _ancestors(name: str, parents: dict[str, str | None]) -> list[str]:
+    """A category, its parent, the parent's parent, …; each once, since taxonomies may be broken."""
+    line: list[str] = []
+    at: str | None = name
+    while at is not None and at not in line:
+        line.append(at)
+        at = parents.get(at)
+    return line

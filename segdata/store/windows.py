@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 import msgspec
@@ -12,6 +13,9 @@ import pyarrow.compute as pc
 
 from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
+from segdata.core.format import Source
+from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Rows, Runs, bounding_boxes, expand_ranges, run_columns
 from segdata.core.schema import rle_to_runs, runs_to_rle
 
@@ -286,3 +290,53 @@ def _window_regions(batch: Batch, windows: Windows) -> pa.Array:
     for at, each in zip(window.tolist(), counts.to_pylist(), strict=True):
         found[at] = each
     return pa.array(found, column.type)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSource:
+    """The windows of a source's images; those of one image are loaded as one."""
+
+    source: Source
+    choose: WindowChooser
+    prefix: dict[str, str]
+    names: tuple[str, ...]
+    rows: Ints
+    crop: bool
+
+    @property
+    def profile(self) -> Profile:
+        """As the source's."""
+        return self.source.profile
+
+    @property
+    def image_ids(self) -> Sequence[str]:
+        """How the names of each image's windows begin: sorted by these, all windows are sorted by their names."""
+        return [f"{self.prefix[name]}_x" for name in self.names]
+
+    @property
+    def defects(self) -> Sequence[Defect]:
+        """As the source's."""
+        return self.source.defects
+
+    def chunks(self) -> list[Ints]:
+        """As the source's."""
+        place = {int(row): at for at, row in enumerate(self.rows)}
+        portions = ([place[row] for row in each.tolist() if row in place] for each in self.source.chunks())
+        return [np.array(each, np.int64) for each in portions if each]
+
+    def load(self, rows: Ints) -> Batch:
+        """The windows of some images."""
+        batch = self.source.load(self.rows[rows])
+        found = cut_windows(batch, self.choose(batch), self.prefix)
+        nowhere = [None] * found.images.num_rows
+        return found if self.crop else replace(found, images=replace_column(found.images, "uri", nowhere))
+
+
+def check_window_order(names: Sequence[str]) -> None:
+    """Raise SegdataError where windows of two images would not follow each other, as one is named as the other's."""
+    keys = sorted((f"{begins}_x", name) for name, begins in window_prefixes(names).items())
+    for (key, name), (following, other) in pairwise(keys):
+        if following.startswith(key):
+            raise SegdataError(
+                f"image {other!r} is named as a window of {name!r}; rename it, or leave one out (--list)"
+            )

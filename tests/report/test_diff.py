@@ -9,19 +9,19 @@ from segdata.report.diff import diff_json, diff_text
 from segdata.store.diff.difference import (
     DIFFERENCE_KINDS,
     KIND_SUMMARIES,
+    DatasetChange,
     DatasetSide,
     Difference,
     KindCount,
-    LabelChange,
 )
 
 A = DatasetSide("/data/" + "long/" * 30 + "a.json", "coco-instances", 1500, 4784, Counter(SEG005=2))
 B = DatasetSide("/data/b", "canonical", 1499, 4784)
-GONE = LabelChange(
+GONE = DatasetChange(
     kind="segment-missing", message="1,200 px in A only", image="batch_1/000006.jpg", annotator="anna",
     segment_a=17, category_a="Cigarette", pixels=1200, bbox=(1, 2, 30, 40),
 )  # fmt: skip
-BOTH = LabelChange(
+BOTH = DatasetChange(
     kind="category", message="car in A, van in B", image="x.png", segment_a=1, segment_b="uuid", category_a="car",
     category_b="van", bbox=(0, 0, 3, 4),
 )  # fmt: skip

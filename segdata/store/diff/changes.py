@@ -15,7 +15,7 @@ from segdata.core.errors import count_noun
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, bounding_boxes, expand_ranges
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.store.diff.difference import DifferenceCounter, DifferenceKind, LabelChange
+from segdata.store.diff.difference import DatasetChange, DifferenceCounter, DifferenceKind
 from segdata.store.diff.matching import RecategorisedPixels, SegmentMatches, difference_boxes
 from segdata.store.diff.pairing import DiffPortion, LoadedSide
 
@@ -127,28 +127,28 @@ def shared_names(a: Profile, b: Profile) -> tuple[CategoryNaming, CategoryNaming
     return a.name_of, name_in_b
 
 
-def taxonomy_changes(a: Taxonomy, b: Taxonomy) -> Iterator[LabelChange]:
+def taxonomy_changes(a: Taxonomy, b: Taxonomy) -> Iterator[DatasetChange]:
     """What differs between two taxonomies. `unlabelled` is how masks are stored, and no category."""
     names_a, names_b = _by_name(a), _by_name(b)
     renamed = _renamed_categories(a, b)
     for old, new in renamed:
         message = f"id {old.id} is {old.name} in A, {new.name} in B"
-        yield LabelChange(kind="category-renamed", message=message, category_a=old.name, category_b=new.name)
+        yield DatasetChange(kind="category-renamed", message=message, category_a=old.name, category_b=new.name)
     olds, news = {old.name for old, _ in renamed}, {new.name for _, new in renamed}
     for name in names_a.keys() - names_b.keys() - olds:
         message = f"id {names_a[name].id} in A only"
-        yield LabelChange(kind="category-missing", message=message, category_a=name)
+        yield DatasetChange(kind="category-missing", message=message, category_a=name)
     for name in names_b.keys() - names_a.keys() - news:
         message = f"id {names_b[name].id} in B only"
-        yield LabelChange(kind="category-added", message=message, category_b=name)
+        yield DatasetChange(kind="category-added", message=message, category_b=name)
     pairs = [(names_a[name], names_b[name]) for name in names_a.keys() & names_b.keys()]
     for one, other in [*renamed, *pairs]:
         message = _differing_fields(_category_fields(one), _category_fields(other))
         if message:
-            yield LabelChange(kind="category-details", message=message, category_a=one.name, category_b=other.name)
+            yield DatasetChange(kind="category-details", message=message, category_a=one.name, category_b=other.name)
     message = _differing_fields(_taxonomy_fields(a), _taxonomy_fields(b))
     if message:
-        yield LabelChange(kind="category-details", message=f"the taxonomy's {message}")
+        yield DatasetChange(kind="category-details", message=f"the taxonomy's {message}")
 
 
 def _renamed_categories(a: Taxonomy, b: Taxonomy) -> list[tuple[Category, Category]]:
@@ -197,10 +197,10 @@ def add_images(ledger: DifferenceCounter, portion: DiffPortion) -> None:
     other = _unlike_columns(*tables, _OF_IMAGES)
     rows = np.array(sorted(other), np.int64)
 
-    def change(k: int) -> LabelChange:
+    def change(k: int) -> DatasetChange:
         row = int(rows[k])
         message = _said_of(*tables, row, other[row])
-        return LabelChange(kind="image-details", message=message, image=portion.image_of(int(both[row])))
+        return DatasetChange(kind="image-details", message=message, image=portion.image_of(int(both[row])))
 
     ledger.add("image-details", both[rows], change)
 
@@ -210,11 +210,11 @@ def _add_lonely(ledger: DifferenceCounter, portion: DiffPortion, kind: Differenc
     missing = kind == "image-missing"
     side, image = (portion.a, portion.image_a) if missing else (portion.b, portion.image_b)
 
-    def change(k: int) -> LabelChange:
+    def change(k: int) -> DatasetChange:
         message = (
             f"in {'A' if missing else 'B'} only, with {count_noun(int(side.per_image[image[pairs[k]]]), 'segment')}"
         )
-        return LabelChange(kind=kind, message=message, image=portion.image_of(int(pairs[k])))
+        return DatasetChange(kind=kind, message=message, image=portion.image_of(int(pairs[k])))
 
     ledger.add(kind, pairs, change)
 
@@ -223,14 +223,14 @@ def _add_sizes(ledger: DifferenceCounter, portion: DiffPortion, pairs: Ints) -> 
     """Count images whose size differs."""
     sides = ((portion.a, portion.image_a[pairs]), (portion.b, portion.image_b[pairs]))
 
-    def change(k: int) -> LabelChange:
+    def change(k: int) -> DatasetChange:
         known = []
         for name, (side, image) in zip("AB", sides, strict=True):
             row = int(image[k])
             height, width = (int(each[row]) for each in side.batch.image_size)
             size = f"{width} x {height} px" if width and height else "unknown"
             known.append(f"{size} in {name} ({count_noun(int(side.per_image[row]), 'segment')})")
-        return LabelChange(kind="image-size", message=", ".join(known), image=portion.image_of(int(pairs[k])))
+        return DatasetChange(kind="image-size", message=", ".join(known), image=portion.image_of(int(pairs[k])))
 
     ledger.add("image-size", pairs, change)
 
@@ -258,11 +258,11 @@ def _add_alone_annotations(
     pair = side.annotation_pair[rows]
     where = "A" if side is portion.a else "B"
 
-    def change(k: int) -> LabelChange:
+    def change(k: int) -> DatasetChange:
         row = int(rows[k])
         message = f"annotated in {where} only, with {count_noun(int(side.per_annotation[row]), 'segment')}"
         image = portion.image_of(int(pair[k]))
-        return LabelChange(kind=kind, message=message, image=image, annotator=side.annotator(row))
+        return DatasetChange(kind=kind, message=message, image=image, annotator=side.annotator(row))
 
     ledger.add(kind, pair, change)
 
@@ -279,11 +279,11 @@ def _add_details(
     other = _unlike_columns(*tables, names)
     rows = np.array(sorted(other), np.int64)
 
-    def change(k: int) -> LabelChange:
+    def change(k: int) -> DatasetChange:
         row = int(rows[k])
         who = portion.a.annotator(int(found.a[row])) or portion.b.annotator(int(found.b[row]))
         message = _said_of(*tables, row, other[row])
-        return LabelChange(kind=kind, message=message, image=portion.image_of(int(found.pair[row])), annotator=who)
+        return DatasetChange(kind=kind, message=message, image=portion.image_of(int(found.pair[row])), annotator=who)
 
     ledger.add(kind, found.pair[rows], change)
 
@@ -298,13 +298,13 @@ def add_moved(ledger: DifferenceCounter, portion: DiffPortion, found: Recategori
         said = f"{names[a] or 'nothing'} -> {names[b] or 'nothing'} {pixels:,}"
         by_frame.setdefault(frame, []).append((-pixels, said))
 
-    def change(k: int) -> LabelChange:
+    def change(k: int) -> DatasetChange:
         frame = int(found.frame[k])
         most = [said for _, said in sorted(by_frame[frame])]  # by name where pixels are as many: however it is cut
         more = f", and {len(most) - 3} more" if len(most) > 3 else ""
         x, y, width, height = (int(each[k]) for each in found.box)
         who = portion.a.annotator(int(annotations.a[frame])) or portion.b.annotator(int(annotations.b[frame]))
-        return LabelChange(
+        return DatasetChange(
             kind="category-pixels",
             message=f"{found.pixels[k]:,} px: {', '.join(most[:3])}{more}",
             image=portion.image_of(int(annotations.pair[frame])),
@@ -412,14 +412,14 @@ def _add_kind(
     say = _message_maker(portion, kind, a, b)
     box = difference_boxes(portion, matches, rows) if kind == "pixels" else _segment_boxes(portion.a, a)
 
-    def change(k: int) -> LabelChange:
+    def change(k: int) -> DatasetChange:
         if pixels is not None:
             union = int(area_a[k] + area_b[k] - shared[k])
             only = f"{area_a[k] - shared[k]:,} px in A only, {area_b[k] - shared[k]:,} px in B only"
             message = f"{only}; IoU {1000 * int(shared[k]) // union / 1000:.3f}"  # rounded down: only equal ones have 1
         else:
             message = say(k)
-        return LabelChange(
+        return DatasetChange(
             kind=kind,
             message=message,
             image=portion.image_of(int(pair[k])),
@@ -462,10 +462,10 @@ def _add_alone(ledger: DifferenceCounter, side: LoadedSide, kind: DifferenceKind
     box = _segment_boxes(side, rows)
     missing = kind == "segment-missing"
 
-    def change(k: int) -> LabelChange:
+    def change(k: int) -> DatasetChange:
         row = int(rows[k])
         own, name = side.segment(row), side.category(row)
-        return LabelChange(
+        return DatasetChange(
             kind=kind,
             message=f"{areas[k]:,} px in {'A' if missing else 'B'} only",
             image=side.image_ids[int(image[k])],

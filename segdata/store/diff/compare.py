@@ -22,11 +22,11 @@ from segdata.store.diff.changes import (
 from segdata.store.diff.difference import (
     DIFFERENCE_KINDS,
     QUIET_KINDS,
+    DatasetChange,
     DatasetSide,
     Difference,
     DifferenceCounter,
     DifferenceKind,
-    LabelChange,
 )
 from segdata.store.diff.matching import MIN_IOU, SegmentMatches, match_segments, recategorised_pixels
 from segdata.store.diff.pairing import DiffPortion, LoadedSide, pair_images
@@ -133,7 +133,7 @@ def _compare_portion(portion: DiffPortion, matches: SegmentMatches, ledger: Diff
     return ledger
 
 
-def _spatial_changes(a: Profile, b: Profile) -> Iterator[LabelChange]:
+def _spatial_changes(a: Profile, b: Profile) -> Iterator[DatasetChange]:
     """What differs in where volumes lie in the world."""
     places = [{each.name: (each.affine, each.axes, each.spacing) for each in profile.sequences} for profile in (a, b)]
     for name in sorted(places[0].keys() | places[1].keys()):
@@ -144,7 +144,7 @@ def _spatial_changes(a: Profile, b: Profile) -> Iterator[LabelChange]:
                 for what, x, y in zip(("affine", "axes", "spacing"), one, other, strict=True)
                 if x != y
             ]
-            yield LabelChange(kind="spatial", message=f"{name}: {'; '.join(parts)}")
+            yield DatasetChange(kind="spatial", message=f"{name}: {'; '.join(parts)}")
 
 
 def _sort_moves(moves: dict[tuple[str | None, str | None], int]) -> dict[tuple[str | None, str | None], int]:

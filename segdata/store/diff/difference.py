@@ -98,7 +98,7 @@ def kind_unit(kind: DifferenceKind) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelChange:
+class DatasetChange:
     """One difference.
 
     Attributes
@@ -170,7 +170,7 @@ class Difference:
     n_kept: int
     n_same: int
     counts: dict[DifferenceKind, KindCount]
-    changes: tuple[LabelChange, ...]
+    changes: tuple[DatasetChange, ...]
     moves: dict[tuple[str | None, str | None], int]
     strict: bool = False
 
@@ -214,7 +214,7 @@ class DifferenceCounter:
     limit: int | None
     ignored: frozenset[DifferenceKind] = frozenset()
     counts: dict[DifferenceKind, KindCount] = field(default_factory=dict)
-    changes: dict[DifferenceKind, list[LabelChange]] = field(default_factory=dict)
+    changes: dict[DifferenceKind, list[DatasetChange]] = field(default_factory=dict)
     moves: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
     n_images: list[int] = field(default_factory=lambda: [0, 0])
     n_segments: list[int] = field(default_factory=lambda: [0, 0])
@@ -226,7 +226,7 @@ class DifferenceCounter:
         self,
         kind: DifferenceKind,
         images: NDArray[np.integer],
-        change: Callable[[int], LabelChange],
+        change: Callable[[int], DatasetChange],
         pixels: NDArray[np.integer] | None = None,
     ) -> None:
         """Count n differences of one kind.
@@ -248,7 +248,7 @@ class DifferenceCounter:
         wanted = n if self.limit is None else min(n, self.limit - len(kept))
         kept.extend(change(k) for k in range(wanted))
 
-    def put(self, change: LabelChange) -> None:
+    def put(self, change: DatasetChange) -> None:
         """Count one difference that concerns no image."""
         self.add(change.kind, np.zeros(1, np.int64), lambda k: change)
         if change.kind in self.counts:

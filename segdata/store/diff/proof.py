@@ -1,12 +1,20 @@
 """Proof: what of a difference between a source and its conversion the counted losses do not explain."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.batch import Batch, replace_column
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import count_noun
 from segdata.core.format import Loss
 from segdata.core.format import LossKind as LossKind
-from segdata.store.diff.difference import Difference, DifferenceKind, LabelChange, kind_unit
+from segdata.formats.shared.derived_sources import AlteredSource
+from segdata.formats.shared.images import image_limits
+from segdata.store.diff.compare import compare_datasets
+from segdata.store.diff.difference import DatasetChange, Difference, DifferenceKind, kind_unit
 
 _GONE: frozenset[DifferenceKind] = frozenset({"segment-missing"})
 _CUT: frozenset[DifferenceKind] = frozenset({"segment-missing", "pixels", "category-pixels"})
@@ -61,7 +69,7 @@ class ConversionProof:
 
     difference: Difference
     unexplained: tuple[str, ...]
-    changes: tuple[LabelChange, ...]
+    changes: tuple[DatasetChange, ...]
 
     @property
     def holds(self) -> bool:
@@ -124,3 +132,29 @@ def _allowed_count(kind: DifferenceKind, losses: Sequence[Loss]) -> tuple[int, i
 
 def _allowed_text(number: int) -> str:
     return f"and losses of {number:,} were counted" if number else "and no such loss was counted"
+
+
+def verify_conversion(
+    dataset: OpenDataset, written: OpenDataset, losses: Sequence[Loss], jobs: int = 0
+) -> ConversionProof:
+    """Compare a dataset with what a conversion with these losses made of it, read back."""
+    if any(loss.kind == "annotator" and loss.of == "images" for loss in losses):
+        dataset = replace(dataset, source=AlteredSource(dataset.source, first_annotations))
+    by_id = not any(loss.kind == "segment-id" for loss in losses)
+    with image_limits():
+        found = compare_datasets(dataset, written, strict=True, least=0.0, by_id=by_id, jobs=jobs)
+    return check_losses(found, losses)
+
+
+def first_annotations(batch: Batch) -> Batch:
+    """The first annotation of each image: what formats keep that hold one."""
+    image = batch.annotation_image
+    kept = np.unique(image, return_index=True)[1]
+    rows = np.flatnonzero(np.isin(batch.segment_annotation, kept))
+    segments = batch.take_segments(rows)
+    annotation = np.searchsorted(kept, segments.segment_annotation).astype(np.int32)
+    return replace(
+        segments,
+        annotations=batch.annotations.take(pa.array(kept)),
+        segments=replace_column(segments.segments, "annotation", annotation),
+    )

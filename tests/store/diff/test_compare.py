@@ -20,9 +20,9 @@ from segdata.store.diff.difference import (
     DIFFERENCE_KINDS,
     KIND_SUMMARIES,
     QUIET_KINDS,
+    DatasetChange,
     Difference,
     DifferenceKind,
-    LabelChange,
 )
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 from segdata.testing.strategies import datasets
@@ -35,7 +35,7 @@ def counts(found: Difference) -> dict[DifferenceKind, int]:
     return {kind: count.n for kind, count in found.counts.items()}
 
 
-def only(batch: Batch) -> LabelChange:
+def only(batch: Batch) -> DatasetChange:
     """The one difference between the small dataset and what a test made of it."""
     found = compare_datasets(small(), small(batch), strict=True)
     (change,) = found.changes

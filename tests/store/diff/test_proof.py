@@ -10,11 +10,11 @@ from segdata.core.format import LOSS_KINDS as LOSS_KINDS
 from segdata.core.format import Loss
 from segdata.store.diff.difference import (
     DIFFERENCE_KINDS,
+    DatasetChange,
     DatasetSide,
     Difference,
     DifferenceKind,
     KindCount,
-    LabelChange,
     kind_unit,
 )
 from segdata.store.diff.proof import EXPLAINS, check_losses
@@ -26,7 +26,7 @@ def difference(**counts: tuple[int, int]) -> Difference:
     for name, (n, pixels) in counts.items():
         kind = next(kind for kind in DIFFERENCE_KINDS if kind == name.replace("_", "-"))
         told[kind] = KindCount(n, n, pixels)
-    changes = tuple(LabelChange(kind=kind, message="") for kind in told)
+    changes = tuple(DatasetChange(kind=kind, message="") for kind in told)
     half = DatasetSide("a", "memory")
     return Difference(half, half, "id", 3, 0, 0, told, changes, {}, strict=True)
 
