@@ -1,4 +1,4 @@
-"""Unknown formats: what a dataset looks like that no format recognises, and what to do about it."""
+"""Unknown formats: the contents of a dataset that no format recognises, and what you can do about it."""
 
 import os
 import re
@@ -15,12 +15,12 @@ from segdata.formats.masks.probe import probe_masks
 from segdata.formats.shared.file_names import has_images
 
 _MOST_FILES = 5_000  # that are listed
-_MOST_HEADS = 8  # that are looked into, of one suffix
+_MOST_HEADS = 8  # files of one suffix that are opened
 _MOST_FOLDERS = 24  # in which a dataset is looked for
 _HEAD = 1 << 16  # bytes
 _OF_IMAGES = re.compile(r"(jpeg)?im(age|g)s?|left|right|raw|rgb", re.IGNORECASE)  # folders, by how they begin
 _PLAIN = ("colour-masks", "instance-ids")  # formats that any folder of images may be
-# Formats that are known and not read: what their paths match, and the first bytes of such a file.
+# Formats that segdata knows and cannot read: patterns of their paths, and of the first bytes of such a file.
 _FOREIGN = {
     "DICOM images without a segmentation or structure set": (r"\.dcm$", None),
     "VoTT JSON": (r"\.json$", rb'"assets"\s*:\s*\{'),
@@ -30,7 +30,7 @@ _FOREIGN = {
 
 
 def detect_format(root: Path) -> str:
-    """The name of the format that a dataset is in; raises SegdataError that says what is seen where there is none."""
+    """The name of the format of a dataset; if there is none, raises SegdataError that names the contents."""
     try:
         name = detect(root)
         several = list(_apart(root)) if name in _PLAIN else []
@@ -44,21 +44,21 @@ def detect_format(root: Path) -> str:
         names = list(islice(_names(root), _MOST_FILES))
         foreign = _foreign(root, names)
         inside = [] if root.is_file() else list(_inside(root))
-        seen = (
+        contents = (
             f"it looks like {foreign}, which segdata cannot read yet" if foreign else f"it holds {_held(root, names)}"
         )
         remedy = (
-            f"folders in it that can be read are {', '.join(inside)}: give one as DATA"
+            f"you can read these folders in it: {', '.join(inside)}; give one as DATA"
             if inside
-            else "expected is a COCO JSON file, a folder with images/ and masks/, a folder of masks, or a canonical "
+            else "give a COCO JSON file, a folder with images/ and masks/, a folder of masks, or a canonical "
             f"dataset; or name a format with --from ({', '.join(formats())})"
         )
-        # Of what is not even known the masks may still be drafted from.
-        raise (SegdataError if foreign else UnreadableError)(f"{error}: {seen}; {remedy}") from error
+        # The caller can still draft a taxonomy from the masks of an unknown format, hence UnreadableError.
+        raise (SegdataError if foreign else UnreadableError)(f"{error}: {contents}; {remedy}") from error
 
 
 def _names(root: Path) -> Iterator[str]:
-    """Paths of the files below `root`, POSIX; of a file its own name."""
+    """Paths of the files below `root`, POSIX; the own name if `root` is a file."""
     if root.is_file():
         yield root.name
     for folder, folders, names in os.walk(root):
@@ -67,16 +67,16 @@ def _names(root: Path) -> Iterator[str]:
 
 
 def _foreign(root: Path, names: list[str]) -> str | None:
-    """The known format that files look like."""
-    looked: dict[str, bytes] = {}
+    """The unreadable format that files look like; None if there is none."""
+    heads: dict[str, bytes] = {}
     for title, (path, text) in _FOREIGN.items():
-        hits = [name for name in names if re.search(path, name, re.IGNORECASE)]
-        if text is None and hits:
+        matching = [name for name in names if re.search(path, name, re.IGNORECASE)]
+        if text is None and matching:
             return title
-        for name in hits[:_MOST_HEADS] if text else []:
-            if name not in looked:
-                looked[name] = _head(root if root.is_file() else root / name)
-            if text and re.search(text, looked[name]):
+        for name in matching[:_MOST_HEADS] if text else []:
+            if name not in heads:
+                heads[name] = _head(root if root.is_file() else root / name)
+            if text and re.search(text, heads[name]):
                 return title
     return None
 
@@ -88,25 +88,25 @@ def _head(path: Path) -> bytes:
 
 
 def _held(root: Path, names: list[str]) -> str:
-    """The files by suffix, and what the JSON files among them lack."""
+    """The number of files by suffix, and what the JSON files among them lack."""
     counts = Counter(Path(name).suffix.lower() or "files without suffix" for name in names)
     held = [f"{count:,} {suffix}" for suffix, count in counts.most_common(4)]
     documents = [root if root.is_file() else root / name for name in names if name.lower().endswith(".json")]
-    some = documents[:_MOST_HEADS]
-    broken = sum(map(is_broken_json, some))
+    sample = documents[:_MOST_HEADS]
+    broken = sum(map(is_broken_json, sample))
     if broken:
         held.append(f"{broken} of the JSON files empty, cut off or no JSON")
-    elif some and not any(map(document_sort, some)):
+    elif sample and not any(map(document_sort, sample)):
         held.append("no JSON file with images and annotations")
     return ", ".join(held) or "no files"
 
 
 def _apart(root: Path) -> Iterator[str]:
-    """The folders of a folder of images with no order of its own, where each of them is a dataset that has one."""
+    """The subfolders of an unstructured folder of images, if each of them is a dataset with a structure."""
     clue = probe_masks(root)
     if root.is_file() or clue is None or clue.named:
         return
-    found = []
+    datasets = []
     folders = sorted(path for path in root.iterdir() if path.is_dir() and has_images(path))
     for folder in folders if len(folders) <= _MOST_FOLDERS else []:
         try:
@@ -115,17 +115,17 @@ def _apart(root: Path) -> Iterator[str]:
             return
         if name in _PLAIN:
             return
-        found.append(f"{folder.name} ({name})")
-    yield from found
+        datasets.append(f"{folder.name} ({name})")
+    yield from datasets
 
 
 def _inside(root: Path) -> Iterator[str]:
     """The folders at most two below `root` that are datasets, each with its format."""
     folders = sorted(path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir())
-    found: list[Path] = []
+    datasets: list[Path] = []
     for folder in folders[:_MOST_FOLDERS]:
-        if not _OF_IMAGES.match(folder.name) and not any(folder.is_relative_to(other) for other in found):
+        if not _OF_IMAGES.match(folder.name) and not any(folder.is_relative_to(other) for other in datasets):
             with suppress(SegdataError):
                 name = detect(folder)
-                found.append(folder)
+                datasets.append(folder)
                 yield f"{folder.relative_to(root).as_posix()} ({name})"

@@ -45,7 +45,7 @@ def test_coco_files_do_not_say_where_images_are_and_the_report_does(run: Run, ma
     said = " ".join(run("convert", masks, target, "--to", "coco-instances").stdout.replace("\\\n", " ").split())
     proposed = shlex.split(said.partition("to read it with them: segdata ")[2])
     assert proposed == ["validate", str(target), "--images", str(masks / "images")]
-    assert "none of the 2 image files is here" not in run(*proposed).stdout
+    assert "none of the 2 image files was found" not in run(*proposed).stdout
     copied = run("convert", masks, tmp_path / "whole", "--to", "coco-instances", "--copy-images").stdout
     assert "not copied" not in copied
 

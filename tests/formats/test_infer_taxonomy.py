@@ -97,7 +97,7 @@ def photograph(side: int = 40) -> object:
     ("files", "reason"),
     [
         ({"a.png": [[1]], "b.jpg": [[1] * 20] * 20}, "1 of 2 files are JPEG"),
-        ({"x_labelIds.png": [[1]], "x_color.png": [[(1, 2, 3)]]}, "several sorts .8 bits, colours."),
+        ({"x_labelIds.png": [[1]], "x_color.png": [[(1, 2, 3)]]}, "several ways .8 bits, colours."),
         ({"masks/a.png": [[1]], "images/b.png": [[1]]}, "none of 1 masks has the name of one of 1 images"),
         ({"a.png": photograph()}, "photographs"),
         ({"masks/a.png": [list(range(201))]}, "201 different values"),

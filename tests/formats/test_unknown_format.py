@@ -41,7 +41,7 @@ def test_known_formats_that_are_not_read_are_named(tmp_path: Path, name: str, te
 def test_other_files_are_counted(tmp_path: Path) -> None:
     for number in range(7):
         (tmp_path / f"{number}.json").write_text('{"a": 1}')
-    assert "it holds 7 .json, no JSON file with images and annotations; expected is a COCO JSON" in said(tmp_path)
+    assert "it holds 7 .json, no JSON file with images and annotations; give a COCO JSON" in said(tmp_path)
     (tmp_path / "0.json").write_text('{"images": [')
     assert "1 of the JSON files empty, cut off or no JSON" in said(tmp_path)
 
@@ -52,7 +52,7 @@ def test_folders_that_can_be_read_are_named(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.zeros((2, 3), np.uint8)).save(path)
-    assert "folders in it that can be read are a (colour-masks), b (colour-masks): give one" in said(tmp_path)
+    assert "you can read these folders in it: a (colour-masks), b (colour-masks); give one" in said(tmp_path)
 
 
 def test_only_what_is_not_known_at_all_may_be_drafted_from(tmp_path: Path) -> None:

@@ -354,8 +354,8 @@ def _number_lists(text: bytes) -> tuple[NDArray[np.float64], Ints] | None:
 def explain_validation_error(error: msgspec.ValidationError) -> DecodingProblem:
     """A msgspec message in our words, with its path as a JSON pointer.
 
-    >>> problem(msgspec.ValidationError("Expected `int`, got `str` - at `$.bbox[2]`"))
-    Problem(message='bbox/2: expected int, got str', place='/bbox/2')
+    >>> explain_validation_error(msgspec.ValidationError("Expected `int`, got `str` - at `$.bbox[2]`"))
+    DecodingProblem(message='bbox/2: expected int, got str', place='/bbox/2')
     """
     text, _, path = str(error).partition(" - at `")
     steps = re.findall(r"[^.\[\]`$]+", path)
@@ -372,7 +372,7 @@ def explain_validation_error(error: msgspec.ValidationError) -> DecodingProblem:
 def integer_id(id_: Id) -> tuple[int, str | None]:
     """An id as an integer that stays the same, and the source's own where that is not an integer of 62 bits.
 
-    >>> number_of(7), number_of("7")[1]
+    >>> integer_id(7), integer_id("7")[1]
     ((7, None), '7')
     """
     if isinstance(id_, int) and abs(id_) <= MAX_ID:

@@ -112,7 +112,7 @@ def _column(head: list[str], names: tuple[str, ...]) -> int | None:
 def _split_class(name: str) -> tuple[str, str | None]:
     """An image's name and the class behind it.
 
-    >>> _split("0002cc93b.jpg_1"), _split("a_b_Fish")
+    >>> _split_class("0002cc93b.jpg_1"), _split_class("a_b_Fish")
     (('0002cc93b.jpg', '1'), ('a_b', 'Fish'))
     """
     found = re.fullmatch(r"(.*\.\w+|.*)_([^_]*)", name)

@@ -18,7 +18,6 @@ from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks.probe import describe_encoding
-from segdata.formats.shared import taxonomies
 from segdata.formats.shared.count_losses import count_category_mask_losses, count_hidden_segments, count_spatial_losses
 from segdata.formats.shared.mask_files import (
     MaskFile,
@@ -41,7 +40,14 @@ from segdata.formats.shared.mask_values import (
 from segdata.formats.shared.painting import ImageSegments, MaskPaths, paint, segments_by_image
 from segdata.formats.shared.pairing import open_pairing, write_index
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
-from segdata.formats.shared.taxonomies import load_preset, preset_from_names, preset_names, write_sidecars
+from segdata.formats.shared.taxonomies import (
+    find_colour_table,
+    load_colour_table,
+    load_preset,
+    preset_from_names,
+    preset_names,
+    write_sidecars,
+)
 
 _SAMPLE = 64  # masks whose headers are looked at before any is decoded
 _TRIED = 4  # masks that are decoded to see whether grey values are ids
@@ -109,8 +115,8 @@ def _places(mask: MaskFile, values: Ints, owner: Ints, n_segments: int) -> list[
 def _taxonomy(request: ReadRequest, masks: list[Path]) -> tuple[Taxonomy, bool]:
     """The user's taxonomy, else the colour table's, else one made up from palettes; and whether a person gave it."""
     root = request.root
-    table = taxonomies.find_colour_table(root, masks[0].parent if masks else None)
-    named = taxonomies.load_colour_table(table) if table else None
+    table = find_colour_table(root, masks[0].parent if masks else None)
+    named = load_colour_table(table) if table else None
     taxonomy = _with_colors(request.taxonomy, named) if request.taxonomy and named else request.taxonomy or named
     heads = mask_headers(spread_sample(masks, _SAMPLE))
     taxonomy = _preset(request, masks, heads, taxonomy)

@@ -54,16 +54,16 @@ _IMAGE_COLUMNS: dict[LossKind, tuple[str, ...]] = {
 def count_losses(
     batch: Batch, losses: LossCounter, lost: frozenset[LossKind], held: frozenset[str] = frozenset()
 ) -> None:
-    """Count what the columns of `batch` say beyond what a format holds.
+    """Count the values in the columns of `batch` that a format cannot hold.
 
-    `lost` are the kinds that the format cannot hold; of these, `held` names columns that it holds all the same
+    `lost` are the kinds that the format cannot hold; `held` names columns of these kinds that it holds nevertheless
     (``"images.metadata"``, ``"annotations.attributes"``, ``"segments.rings"``). Several annotations of one image are
     counted as "annotator".
     """
     images = batch.images["image_id"].to_pylist()
     of_segment = batch.segment_image
     of_annotation = batch.annotation_image
-    for table, kinds, of, image_of in (
+    for table, kinds, table_name, image_of in (
         ("segments", _SEGMENT_COLUMNS, "segments", of_segment),
         ("annotations", _ANNOTATION_COLUMNS, "annotations", of_annotation),
         ("images", _IMAGE_COLUMNS, "images", np.arange(len(images))),
@@ -71,11 +71,11 @@ def count_losses(
         for kind, names in kinds.items():
             if kind in lost:
                 columns = [getattr(batch, table)[name] for name in names if f"{table}.{name}" not in held]
-                said = np.zeros(len(image_of), bool)
+                has_value = np.zeros(len(image_of), bool)
                 for column in columns:
-                    said |= _has_value(column)
-                rows = np.flatnonzero(said)
-                losses.add(kind, of, len(rows), examples=_affected_rows(batch, of, rows))
+                    has_value |= _has_value(column)
+                rows = np.flatnonzero(has_value)
+                losses.add(kind, table_name, len(rows), examples=_affected_rows(batch, table_name, rows))
     if "annotator" in lost:
         per_image = np.bincount(of_annotation, minlength=len(images))
         several = np.flatnonzero(per_image > 1)
@@ -83,7 +83,7 @@ def count_losses(
 
 
 def _affected_rows(batch: Batch, of: str, rows: Ints) -> AffectedItems:
-    """What `rows` of a table are."""
+    """Examples of, and the images behind, some rows of a table."""
     if of == "images":
         names = batch.images["image_id"].take(pa.array(rows)).to_pylist()
         return AffectedItems(names[:3], names)
@@ -91,7 +91,7 @@ def _affected_rows(batch: Batch, of: str, rows: Ints) -> AffectedItems:
 
 
 def _has_value(column: pa.ChunkedArray) -> Flags:
-    """(n,) whether a value says anything: not null, not false, not empty."""
+    """(n,) whether a value is present: not null, not false, not empty."""
     if pa.types.is_boolean(column.type):
         return np.asarray(column.fill_null(False).to_numpy(), bool)
     valid = np.asarray(column.is_valid().to_numpy(), bool)
@@ -104,29 +104,29 @@ def _has_value(column: pa.ChunkedArray) -> Flags:
 def count_losses_of_batches(
     batches: Iterable[Batch], losses: LossCounter, kinds: frozenset[LossKind]
 ) -> Iterator[Batch]:
-    """The batches, while what their columns hold and the format cannot is counted."""
+    """Yield the batches; count first what the format cannot hold of each one's columns."""
     for batch in batches:
         count_losses(batch, losses, kinds)
         yield batch
 
 
 def count_unannotated_images(batch: Batch, losses: LossCounter) -> None:
-    """Count the images that nobody annotated, for formats whose every image is taken for annotated."""
+    """Count the images that nobody annotated, for formats in which every image counts as annotated."""
     names = batch.images["image_id"].to_pylist()
     rows = np.setdiff1d(np.arange(len(names)), batch.annotation_image)
     losses.add("empty-annotation", "images", len(rows), examples=[names[row] for row in rows[:3]])
 
 
 def count_spatial_losses(profile: Profile, losses: LossCounter) -> None:
-    """Count the volumes whose place in the world (affine, spacing, header) a format does not hold."""
-    placed = [each.name for each in profile.sequences if each.is_placed]
+    """Count the volumes whose position in the world (affine, spacing, header) a format does not hold."""
+    placed = [sequence.name for sequence in profile.sequences if sequence.is_placed]
     losses.add("spatial", "sequences", len(placed), examples=placed[:3])
 
 
 def count_category_mask_losses(
     batch: Batch, values: Ints, losses: LossCounter, blank: int | None = None, ids: Ints | None = None
 ) -> None:
-    """Count what masks lose in which segments of one category become one.
+    """Count the losses of masks that merge the segments of a category.
 
     Parameters
     ----------
@@ -154,38 +154,38 @@ def count_category_mask_losses(
 def count_segment_mask_losses(
     batch: Batch, kept: NDArray[np.bool_], losses: LossCounter, painted_as: Ints | None = None
 ) -> None:
-    """Count what masks lose in which each segment has a value of its own.
+    """Count the losses of masks that give each segment a value of its own.
 
     `kept` (n_segments,): it can be painted. `painted_as` (n_segments,): the same number for segments of one annotation
     that share a value, as void does; None: none do.
     """
     areas = batch.runs.areas(batch.n_segments)
     _count_unpainted(batch, kept, areas, losses)
-    mine = in_first_annotation(batch) & kept
-    named = np.flatnonzero(mine & _has_text_id(batch))
+    paintable = in_first_annotation(batch) & kept
+    named = np.flatnonzero(paintable & _has_text_id(batch))
     losses.add("segment-id", "segments", len(named), 0, segment_examples(batch, named))
     own = np.arange(batch.n_segments, dtype=np.int64) if painted_as is None else painted_as
-    count_overlap_losses(batch, np.where(mine, own, -1), losses)
+    count_overlap_losses(batch, np.where(paintable, own, -1), losses)
 
 
 def count_hidden_segments(
     batch: Batch, sheet: ImageSegments, values: Ints, pixels: NDArray[PixelValue], losses: LossCounter
 ) -> None:
-    """Count the segments of one image that are nowhere to be seen, because others were painted over them.
+    """Count the segments of one image that later segments cover completely.
 
-    `values` (n,) of the sheet's segments, -1: it is not painted; `pixels` is what was painted.
+    `values` (n,) of the image's segments, -1: not painted; `pixels` is the painted array.
     """
-    there = (sheet.runs.areas(len(sheet.segments)) > 0) & (values >= 0)
-    gone = sheet.segments[there][~are_visible(values[there], pixels)]
-    losses.add("empty-segment", "segments", len(gone), 0, segment_examples(batch, gone))
+    has_pixels = (sheet.runs.areas(len(sheet.segments)) > 0) & (values >= 0)
+    hidden = sheet.segments[has_pixels][~are_visible(values[has_pixels], pixels)]
+    losses.add("empty-segment", "segments", len(hidden), 0, segment_examples(batch, hidden))
 
 
 def _count_unpainted(batch: Batch, kept: NDArray[np.bool_], areas: Ints, losses: LossCounter) -> None:
-    """Count the segments of categories that the format does not have, and those without pixels."""
-    mine = in_first_annotation(batch)
-    unknown = np.flatnonzero(mine & ~kept)
+    """Count the segments whose category the format lacks, and those without pixels."""
+    in_first = in_first_annotation(batch)
+    unknown = np.flatnonzero(in_first & ~kept)
     losses.add("category", "segments", len(unknown), int(areas[unknown].sum()), segment_examples(batch, unknown))
-    empty = np.flatnonzero(mine & kept & (areas == 0))
+    empty = np.flatnonzero(in_first & kept & (areas == 0))
     losses.add("empty-segment", "segments", len(empty), 0, segment_examples(batch, empty))
 
 

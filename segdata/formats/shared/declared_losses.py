@@ -1,4 +1,4 @@
-"""Declared losses: what the files of formats cannot hold, for formats that lose the same."""
+"""Declared losses: the kinds of loss that several formats share. A format's `LOSSES` starts from one of these sets."""
 
 from segdata.core.format import LossKind
 
@@ -26,7 +26,7 @@ CATEGORY_MASK_LOSSES: frozenset[LossKind] = MASK_LOSSES | {"crowd", "instance", 
 STREET_MASK_LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial", "void"}
 # Masks of tracks.
 TRACK_MASK_LOSSES: frozenset[LossKind] = MASK_LOSSES | {"crowd", "instance", "spatial", "track-id"}
-# Files of COCO, of instances as of panoptic data.
+# COCO's files of instances and of panoptic data.
 COCO_LOSSES: frozenset[LossKind] = frozenset(
     {
         "annotator",

@@ -28,12 +28,12 @@ from segdata.formats.shared.per_image import relative_path
 
 @dataclass(frozen=True, slots=True)
 class AlteredSource:
-    """A source with something more.
+    """A source whose batches are changed as they are loaded.
 
     Attributes
     ----------
     source : the dataset
-    alter : what becomes of each batch; called from any thread
+    alter : returns the changed batch; called from any thread
     extra_defects : defects of the whole dataset, beside the source's
     """
 
@@ -53,12 +53,12 @@ class AlteredSource:
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """The source's, and more."""
+        """The source's defects and the extra ones."""
         return (*self.source.defects, *self.extra_defects)
 
     @property
     def files(self) -> Callable[[int], Sequence[Path]] | None:
-        """As the source's, where it has that."""
+        """As the source's; None where it has no such method."""
         return getattr(self.source, "files", None)
 
     def chunks(self) -> list[Ints]:
@@ -74,7 +74,7 @@ ORIGINS = ("human", "model", "consensus")
 
 
 def with_origin(source: Source, whom: str) -> AlteredSource:
-    """`source` with `whom` (one of `ORIGINS`) as the origin of all annotations that do not say theirs."""
+    """`source` with `whom` (one of `ORIGINS`) as the origin of all annotations that name none."""
     check_choice("source", whom, ORIGINS)
     return AlteredSource(source, lambda batch: _from(batch, whom))
 
@@ -90,7 +90,7 @@ class ChainedSource:
 
     Attributes
     ----------
-    profile : of the whole
+    profile : of the joined dataset
     sources : of images that have different ids
     extra_defects : defects of the whole, beside the sources'
     """
@@ -101,12 +101,12 @@ class ChainedSource:
 
     @property
     def image_ids(self) -> Sequence[str]:
-        """(n_images,) of all."""
+        """(n_images,) the ids of all sources."""
         return [image_id for source in self.sources for image_id in source.image_ids]
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """Those of all."""
+        """The defects of all sources, and the extra ones."""
         return [*(defect for source in self.sources for defect in source.defects), *self.extra_defects]
 
     @property
@@ -125,9 +125,9 @@ class ChainedSource:
         first = self._first
         source = np.searchsorted(first, rows, side="right") - 1
         stretches = np.split(rows, np.flatnonzero(np.diff(source)) + 1) if len(rows) else []
-        of = [int(np.searchsorted(first, stretch[0], side="right")) - 1 for stretch in stretches]
+        source_rows = [int(np.searchsorted(first, stretch[0], side="right")) - 1 for stretch in stretches]
         return concatenate_batches(
-            [self.sources[k].load(stretch - first[k]) for k, stretch in zip(of, stretches, strict=True)]
+            [self.sources[k].load(stretch - first[k]) for k, stretch in zip(source_rows, stretches, strict=True)]
         )
 
 
@@ -136,7 +136,7 @@ _FIELDS = {"{sequence}": r"(?P<sequence>.+?)", "{frame}": r"(?P<frame>[0-9]{1,18
 
 @dataclass(frozen=True, slots=True)
 class SequencedSource(AlteredSource):
-    """An altered source whose profile names its sequences."""
+    """A source whose profile names the sequences of its images."""
 
     known: Profile | None = None
 
@@ -147,14 +147,14 @@ class SequencedSource(AlteredSource):
 
 
 def with_sequences(source: Source, said: Sequences, divisor: int | None) -> SequencedSource:
-    """`source` with the sequences and frame numbers that a pattern finds in the names of its images.
+    """`source` with the sequences and frame numbers that a pattern of segdata.yaml finds in the names of its images.
 
-    `divisor` is that of instance ids, for tracks that are numbers within a category. Raises SegdataError where the
+    `divisor` is that of instance ids, for tracks that are numbers within a category. Raises SegdataError if the
     pattern has no `{frame}` or fits no image.
     """
     if said.pattern.count("{frame}") != 1 or said.pattern.count("{sequence}") > 1:
         raise SegdataError(
-            f"sequences: the pattern {said.pattern!r} needs {{frame}} once, and {{sequence}} at most once"
+            f"sequences: the pattern {said.pattern!r} needs {{frame}} once and may have {{sequence}} once"
         )
     words = re.split(r"(\{sequence\}|\{frame\}|\*)", said.pattern)
     pattern = re.compile("".join(_FIELDS.get(word, re.escape(word)) for word in words))
@@ -173,36 +173,36 @@ def with_sequences(source: Source, said: Sequences, divisor: int | None) -> Sequ
 
 def _place(pattern: re.Pattern[str], image: str, name: str) -> tuple[str, int] | None:
     """The sequence and number that an image's name tells; None where it does not fit."""
-    found = pattern.fullmatch(image)
-    return None if found is None else (found.groupdict().get("sequence") or name, int(found["frame"]))
+    match = pattern.fullmatch(image)
+    return None if match is None else (match.groupdict().get("sequence") or name, int(match["frame"]))
 
 
 def _sequenced(
     batch: Batch, places: dict[str, tuple[str, int] | None], tracks: str | None, divisor: int | None, things: Ints
 ) -> Batch:
-    """The batch with sequences, numbers of frames, and tracks where ids are said to be such."""
-    found = [places.get(image) for image in batch.images["image_id"].to_pylist()]
-    images = replace_column(batch.images, "sequence", [place and place[0] for place in found])
-    images = replace_column(images, "frame", [place and place[1] for place in found])
+    """The batch with sequences and frame numbers, and with tracks where segdata.yaml declares ids as tracks."""
+    frames = [places.get(image) for image in batch.images["image_id"].to_pylist()]
+    images = replace_column(batch.images, "sequence", [place and place[0] for place in frames])
+    images = replace_column(images, "frame", [place and place[1] for place in frames])
     if tracks is None:
         return replace(batch, images=images)
     track = batch.segments["segment_id"].to_numpy()
     if tracks == "numbers":
         track = track % (divisor or 1000)
-    known = np.isin(batch.segments["category_id"].to_numpy(), things) & ((track > 0) | (tracks == "ids"))
-    segments = replace_column(batch.segments, "track_id", pa.array(track, mask=~known))
+    is_track = np.isin(batch.segments["category_id"].to_numpy(), things) & ((track > 0) | (tracks == "ids"))
+    segments = replace_column(batch.segments, "track_id", pa.array(track, mask=~is_track))
     return replace(batch, images=images, segments=segments)
 
 
 def with_regions_of_interest(source: Source, folder: Path) -> AlteredSource:
     """`source` with the regions of interest in `folder`: masks paired with images by name, everything but 0 inside.
 
-    Raises SegdataError where no mask has the name of an image.
+    Raises SegdataError if no mask has the name of an image.
     """
     masks = ImageFolder.below(folder)
     partner, _ = match_names(masks.paths, source.image_ids)
     if not partner:
-        raise SegdataError(f"{folder}: no mask there has the name of an image; they are paired as masks and images are")
+        raise SegdataError(f"{folder}: no mask has the name of an image; regions are paired with images as masks are")
     files = {image: masks.paths[mask] for mask, image in partner.items()}
     return AlteredSource(source, partial(_limited, files, folder))
 
@@ -218,7 +218,7 @@ def _limited(files: dict[str, Path], folder: Path, batch: Batch) -> Batch:
 
 
 def _region(path: Path, folder: Path, image: str, size: tuple[int, int], defects: list[Defect]) -> bytes | None:
-    """The counts of the region in a mask file; None, which means everywhere, and a defect, where it does not serve."""
+    """The RLE counts of the region in a mask file; None (the whole image), and a defect, if it is unusable."""
     name = path.relative_to(folder).as_posix()
     try:
         values = decode_mask(path).values
@@ -229,8 +229,8 @@ def _region(path: Path, folder: Path, image: str, size: tuple[int, int], defects
         message = f"the region of interest is {values.shape[1]}x{values.shape[0]}, the image {size[1]}x{size[0]}"
         defects.append(Defect("SEG003", message, name, image=image))
         return None
-    found = ValueRuns.of(values)
-    inside = found.assign_owners(np.where(found.value == 0, -1, 0).astype(np.int32), 1)
+    values_runs = ValueRuns.of(values)
+    inside = values_runs.assign_owners(np.where(values_runs.value == 0, -1, 0).astype(np.int32), 1)
     counts = runs_to_rle(inside, np.array([size[0]]), np.array([size[1]]))
     return bytes(counts[0].as_py())
 
@@ -238,9 +238,9 @@ def _region(path: Path, folder: Path, image: str, size: tuple[int, int], defects
 def with_image_files(
     source: Source, root: Path, uris: Sequence[str | None], images: Path | None = None
 ) -> AlteredSource:
-    """`source` with the defects of its image files: at `uris`, one an image, or in the folder `images`.
+    """`source` with the defects of its image files: at `uris`, one for each image, or in the folder `images`.
 
-    Where none of them is here that is one information for the dataset, not one defect an image. File names in defects
+    If no file exists, the dataset gets one defect of severity info, not one for each image. File names in defects
     start at `root`.
     """
     named = uris if images is None else [str(images / name) for name in source.image_ids]
@@ -251,7 +251,7 @@ def with_image_files(
 
 
 def _with_defects(root: Path, images: Path | None, none_here: bool, batch: Batch) -> Batch:
-    """The batch with the URIs of its image files in the folder `images`, if that is given, and their defects."""
+    """The batch with the defects of its image files, and with their URIs in the folder `images` if it is given."""
     names = batch.images["image_id"].to_pylist()
     uris = batch.images["uri"].to_pylist() if images is None else [str(images / name) for name in names]
     defects = list(batch.defects)
@@ -263,7 +263,7 @@ def _with_defects(root: Path, images: Path | None, none_here: bool, batch: Batch
 
 
 def find_image_root(data: OpenDataset) -> Path | None:
-    """The folder below which the first image's file is called as its image_id; None where it is not known."""
+    """The folder in which the first image's file has the image_id as its path; None if it is not known."""
     for rows in data.chunks():
         first = data.source.load(rows[:1]).images
         path, name = local_path(first["uri"][0].as_py()), Path(str(first["image_id"][0].as_py()))
@@ -274,12 +274,12 @@ def find_image_root(data: OpenDataset) -> Path | None:
 
 
 def local_path(uri: str | None) -> Path | None:
-    """The file that a URI names on this machine; None where it names none."""
+    """The local file that a URI names; None if it names none."""
     return None if uri is None or "://" in uri else Path(uri)
 
 
 def _looked_at(name: str, path: Path, file: str, width: int, height: int) -> list[Defect]:
-    """What is wrong with the image file at `path`, which `file` is called."""
+    """The defects of the image file at `path`; `file` is its name in messages."""
     try:
         return size_defects(name, read_header(path), width, height, "size of the labels", file, None)
     except FileNotFoundError:

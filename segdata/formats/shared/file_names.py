@@ -46,17 +46,17 @@ _BAND = re.compile(rf"(?:(.+)[._-])?(b\d{{1,2}}a?|\d{{4}}|(?:{'|'.join(_BAND_WOR
 
 
 def match_names(masks: Iterable[str], images: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """For each mask the image that it belongs to, and for each second mask of an image that image.
+    """The image of each mask, and the image of each mask that is the second of its image.
 
     Names are paths with extension. First the same name, then that name without what marks masks (`_mask`, `_L`,
     `label_` …), then both without what marks them (`mask2d` and `img2d`). A name that fits several images fits none.
 
-    >>> match(["a_mask.png", "b.png", "c_L.png"], ["a.jpg", "b.jpg", "d.jpg"])[0]
+    >>> match_names(["a_mask.png", "b.png", "c_L.png"], ["a.jpg", "b.jpg", "d.jpg"])[0]
     {'b.png': 'b.jpg', 'a_mask.png': 'a.jpg'}
     """
     names, files = list(masks), list(images)
     partner: dict[str, str] = {}
-    twice: dict[str, str] = {}
+    second_masks: dict[str, str] = {}
     taken: set[str] = set()
     for image_keys, mask_keys in (
         (_without_extension, _without_extension),
@@ -68,60 +68,62 @@ def match_names(masks: Iterable[str], images: Iterable[str]) -> tuple[dict[str, 
             for key in image_keys(file):
                 by_key.setdefault(key, set()).add(file)
         for name in names:
-            if name in partner or name in twice:
+            if name in partner or name in second_masks:
                 continue
-            hits = next((by_key[key] for key in mask_keys(name) if key in by_key), set())
-            free = hits - taken
+            candidates = next((by_key[key] for key in mask_keys(name) if key in by_key), set())
+            free = candidates - taken
             if len(free) == 1 or (free and mask_keys is _without_extension):
                 partner[name] = min(free)
                 taken.add(partner[name])
-            elif hits and not free:
-                twice[name] = min(hits)
-    return partner, twice
+            elif candidates and not free:
+                second_masks[name] = min(candidates)
+    return partner, second_masks
 
 
 def group_bands(masks: Iterable[str], images: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The images that are kept in several files, each with its files by band, in the order of the bands.
+    """The images whose bands are separate files: image -> band -> file, in the order of the bands.
 
-    Files are bands of one image where they differ in the band at the end of their names alone, or are called as bands
-    and lie in the image's folder, and a mask has the name of the image: then all such files of the dataset are. A file
-    whose whole name a mask has is an image of its own.
+    Files are bands of one image if their names differ only in the band at the end, or if they have the names of bands
+    and lie in the image's folder. This holds for the whole dataset as soon as a mask has the name of such an image.
+    A file whose full name a mask has is an image of its own.
 
-    >>> banded(["a.png"], ["a_B08.tif", "a_B02.tif"])
+    >>> group_bands(["a.png"], ["a_B08.tif", "a_B02.tif"])
     {'a.tif': {'B02': 'a_B02.tif', 'B08': 'a_B08.tif'}}
-    >>> banded(["a_mask.tif"], ["a/nir.tif", "a/rgb.tif"])
+    >>> group_bands(["a_mask.tif"], ["a/nir.tif", "a/rgb.tif"])
     {'a.tif': {'rgb': 'a/rgb.tif', 'nir': 'a/nir.tif'}}
-    >>> banded(["a_0001.png"], ["a_0001.png", "a_0002.png"])
+    >>> group_bands(["a_0001.png"], ["a_0001.png", "a_0002.png"])
     {}
     """
     names = list(masks)
-    whole = {_without_extension(name)[0] for name in names}
-    found: dict[str, dict[str, str]] = {}
+    whole_names = {_without_extension(name)[0] for name in names}
+    groups: dict[str, dict[str, str]] = {}
     for file in images:
         path = PurePosixPath(file)
         match = _BAND.fullmatch(path.stem)
-        if match is None or path.with_suffix("").as_posix() in whole:
+        if match is None or path.with_suffix("").as_posix() in whole_names:
             continue
         image = path.parent / match[1] if match[1] else path.parent
         if image.name:
-            found.setdefault(f"{image.as_posix()}{path.suffix}", {})[match[2]] = file
-    known = {key for name in names for key in _without_mask_marks(name)}
-    if not any(len(files) > 1 and _without_extension(image)[0] in known for image, files in found.items()):
+            groups.setdefault(f"{image.as_posix()}{path.suffix}", {})[match[2]] = file
+    mask_keys = {key for name in names for key in _without_mask_marks(name)}
+    if not any(len(files) > 1 and _without_extension(image)[0] in mask_keys for image, files in groups.items()):
         return {}
-    return {image: dict(sorted(files.items(), key=lambda item: _band_order(item[0]))) for image, files in found.items()}
+    return {
+        image: dict(sorted(files.items(), key=lambda item: _band_order(item[0]))) for image, files in groups.items()
+    }
 
 
 def _band_order(band: str) -> tuple[int, int, str]:
-    """Where a band stands among others: numbers first, B8A behind B8, then words as they are listed above."""
+    """Sort key of a band: numbers first, B8A behind B8, then words in the order of `_BAND_WORDS`."""
     word, digits = band.lower().rstrip("0123456789"), re.search(r"\d+", band)
     place = _BAND_WORDS.index(word) if word in _BAND_WORDS else -1
     return place, int(digits[0]) if digits else 0, band.lower()
 
 
 def images_by_name(images: Iterable[str]) -> dict[str, list[str]]:
-    """The images that each name may stand for: with folders or without, with an image's marks (`_test`) or without.
+    """The images by every name that may mean them: with folders or without, with marks (`_test`) or without.
 
-    >>> image_names(["images/01_test.tif"])
+    >>> images_by_name(["images/01_test.tif"])
     {'images/01_test': ['images/01_test.tif'], 'images/01': ['images/01_test.tif'], '01_test': ['images/01_test.tif'], \
 '01': ['images/01_test.tif']}
     """
@@ -153,7 +155,7 @@ def _stripped(name: str, end: re.Pattern[str], begin: re.Pattern[str]) -> list[s
 
 
 def split_masks_and_images(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Masks and images that lie in one folder, told apart by their names; all are masks where that fails."""
+    """The masks and the images of one folder, told apart by name; all files are masks if that fails."""
     masks = {name: path for name, path in files.items() if len(_without_mask_marks(name)) > 1}
     pictures = {name: path for name, path in files.items() if name not in masks}
     return (masks, pictures) if group_bands(masks, pictures) or match_names(masks, pictures)[0] else (files, {})

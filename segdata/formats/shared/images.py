@@ -31,7 +31,7 @@ _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # else Windows reads texts
 
 @contextmanager
 def image_limits() -> Iterator[None]:
-    """Our own limit on image sizes in place of Pillow's, which is made for web uploads, while the block runs."""
+    """Replace Pillow's limit on image sizes, which is made for web uploads, by ours while the block runs."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses at twice this
     try:
@@ -44,7 +44,7 @@ def image_limits() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """What an image file's header tells: width and height in pixels as stored, and the EXIF orientation (1: none)."""
+    """The header of an image file: width and height in pixels as stored, and the EXIF orientation (1: none)."""
 
     width: int
     height: int
@@ -52,35 +52,35 @@ class ImageHeader:
 
     @property
     def is_rotated(self) -> bool:
-        """A viewer that applies the orientation shows width and height swapped."""
+        """Whether a viewer that applies the orientation shows width and height swapped."""
         return self.orientation in _ROTATED
 
 
 def read_header(path: Path) -> ImageHeader:
-    """The header of an image file; raises OSError with the reason where there is none."""
+    """The header of an image file; raises OSError with the reason if it has none."""
     file = os.open(path, _READ)  # Python's own file objects take longer to make than the header to read
     try:
-        found = _plain_header(file)
+        header = _plain_header(file)
     finally:
         os.close(file)
-    return found or _any_header(path)
+    return header or _any_header(path)
 
 
 def _plain_header(file: int) -> ImageHeader | None:
-    """The header of an ordinary and whole PNG or JPEG file, which is open; None where Pillow has to look."""
+    """The header of an open PNG or JPEG file that is ordinary and complete; None: Pillow has to read it."""
     start = os.read(file, _START)
     size = len(start) if len(start) < _START else os.fstat(file).st_size
-    found, mark = png_header(start), _END_MARKS["PNG"]
-    if found is None:
-        found, mark = jpeg_header(start), _END_MARKS["JPEG"]
-    elif found[0] * found[1] > size * _PNG_PIXELS:
+    header, mark = png_header(start), _END_MARKS["PNG"]
+    if header is None:
+        header, mark = jpeg_header(start), _END_MARKS["JPEG"]
+    elif header[0] * header[1] > size * _PNG_PIXELS:
         return None
-    if found is None:
+    if header is None:
         return None
     if size > len(start):
         os.lseek(file, max(size - _TAIL, 0), os.SEEK_SET)
         start = os.read(file, _TAIL)
-    return ImageHeader(*found) if start.find(mark, max(len(start) - _TAIL, 0)) >= 0 else None
+    return ImageHeader(*header) if start.find(mark, max(len(start) - _TAIL, 0)) >= 0 else None
 
 
 def _any_header(path: Path) -> ImageHeader:
@@ -89,10 +89,10 @@ def _any_header(path: Path) -> ImageHeader:
     with path.open("rb") as file, _open(file, os.fstat(file.fileno()).st_size) as image:
         try:
             # Pillow decodes a whole PNG to look for EXIF behind its pixels; before them is where writers put it.
-            known = image.format in ("JPEG", "TIFF", "WEBP", "MPO") or image.info.keys() & _EXIF_CHUNKS
+            may_have_exif = image.format in ("JPEG", "TIFF", "WEBP", "MPO") or image.info.keys() & _EXIF_CHUNKS
             if _is_truncated(file, str(image.format)):
                 raise OSError("the file is cut off: its end is missing")
-            exif = image.getexif() if known else {}
+            exif = image.getexif() if may_have_exif else {}
             return ImageHeader(image.width, image.height, int(exif.get(_EXIF_ORIENTATION, 1) or 1))
         except (SyntaxError, ValueError, EOFError) as error:
             raise OSError(f"damaged header: {error}") from error
@@ -109,12 +109,12 @@ def _tiff_header(path: Path) -> ImageHeader:
 
 
 def open_image(path: Path) -> Image.Image:
-    """An image file opened, its pixels not decoded; raises OSError with the reason where it is none."""
+    """An opened image file, pixels undecoded; raises OSError with the reason if it is no image."""
     return _open(path, path.stat().st_size)
 
 
 def open_bytes(data: bytes) -> Image.Image:
-    """An image file in memory opened, its pixels not decoded; raises OSError with the reason where it is none."""
+    """An opened image file in memory, pixels undecoded; raises OSError with the reason if it is no image."""
     return _open(io.BytesIO(data), len(data))
 
 
@@ -162,24 +162,24 @@ class ImageFolder:
         """Every image file below `root`, at any depth."""
         if root is None or not root.is_dir():
             return ImageFolder(None)
-        found = {}
+        paths = {}
         for folder, _, names in os.walk(root, followlinks=False):
             place = Path(folder)
             start = "" if place == root else f"{place.relative_to(root).as_posix()}/"
             plain = folder.isascii()
             for name in names:
                 if is_image_name(name):
-                    found[start + name] = path = place / name
+                    paths[start + name] = path = place / name
                     if not (plain and name.isascii()):
                         check_path_name(path)
-        return ImageFolder(root, dict(sorted(found.items())))
+        return ImageFolder(root, dict(sorted(paths.items())))
 
     def subfolder(self, name: str) -> "ImageFolder":
-        """The files below the folder `name` in this one; what a link leads to is looked for there."""
+        """The files below the folder `name` in this one; a link is followed."""
         start = f"{name}/"
-        there = {each[len(start) :]: path for each, path in self.paths.items() if each.startswith(start)}
-        if self.root is None or there:
-            return ImageFolder(self.root and self.root / name, there)
+        paths = {path_name[len(start) :]: path for path_name, path in self.paths.items() if path_name.startswith(start)}
+        if self.root is None or paths:
+            return ImageFolder(self.root and self.root / name, paths)
         return ImageFolder.below(self.root / name)
 
     def similar_name(self, name: str) -> str | None:
@@ -188,13 +188,13 @@ class ImageFolder:
 
     @cached_property
     def _alike(self) -> dict[str, str]:
-        """Bare name -> the first name that it is of: many files may be missing, and each asks."""
+        """Bare name -> the first file name with it; cached, as many files may be missing."""
         return {_bare(name): name for name in reversed(self.paths)}
 
     def find(
         self, name: str, file: str | None, place: str | None
     ) -> tuple[Path | None, ImageHeader | None, list[Defect]]:
-        """The file and header of an image, and the defects met: missing, unreadable, or outside the root.
+        """The file, header and defects of an image: missing, unreadable, or outside the root.
 
         `file` and `place` say where the annotation file names the image, for the defects.
         """
@@ -212,12 +212,12 @@ class ImageFolder:
 
 
 def similar_name_hint(near: str | None) -> str:
-    """How the message about a missing file ends: `near` is a file whose name is almost the missing one's."""
+    """The end of a message about a missing file; `near` is a file with almost the same name."""
     return f"; there is {near!r}, which differs only in case or extension" if near else ""
 
 
 def _bare(name: str) -> str:
-    """`name` without extension, in small letters."""
+    """`name` without extension, in lower case."""
     if "/" not in name:  # as most are: which is known faster than paths are parsed
         dot = name.rfind(".")
         return (name[:dot] if 0 < dot < len(name) - 1 else name).lower()
@@ -228,7 +228,7 @@ def _bare(name: str) -> str:
 def size_defects(
     image: str, found: ImageHeader | None, width: int, height: int, what: str, file: str | None, place: str | None
 ) -> list[Defect]:
-    """SEG003 where an image file and `what` (``"mask"``, ``"declared size"``) of width x height pixels disagree.
+    """SEG003 if an image file and `what` (``"mask"``, ``"declared size"``) of width x height pixels disagree.
 
     Says when the two are swapped, or agree only before or after EXIF rotation; SEG012 where sizes cannot tell.
     """

@@ -32,7 +32,7 @@ class IdTable:
     Attributes
     ----------
     category : (n,) name, or id as text
-    segment_id : (n,) where it is not the value; None else
+    segment_id : (n,) None if it is the value
     iscrowd : (n,)
     rows : (image, value) -> row; image "" for all images
     """
@@ -64,7 +64,7 @@ def load_id_table(path: Path) -> IdTable:
             raise UnreadableError(f"{path}:{line}: segment_id {identity} is beyond 62 bits")
         key = (str(record.get("image") or ""), value)
         if key in table.rows:
-            raise UnreadableError(f"{path}:{line}: value {value} is here twice{' for ' + key[0] if key[0] else ''}")
+            raise UnreadableError(f"{path}:{line}: value {value} occurs twice{' for ' + key[0] if key[0] else ''}")
         table.rows[key] = len(table.category)
         table.category.append(category)
         table.segment_id.append(identity)
@@ -81,7 +81,7 @@ def _records(path: Path, text: str) -> Iterable[tuple[int, dict[str, Any]]]:  # 
         raise UnreadableError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from error
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"{path}: is not a table: it is nested too deeply, or has numbers too long") from error
-    if not isinstance(data, list) or not all(isinstance(each, dict) for each in data):
+    if not isinstance(data, list) or not all(isinstance(record, dict) for record in data):
         raise UnreadableError(f"{path}:1: a JSON table is a list of objects with 'value' and 'category'")
     return enumerate(data, 1)
 
@@ -102,11 +102,11 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class ValueMeanings:
-    """What the k distinct values of one image stand for.
+    """The segments and categories of the k distinct values of one image.
 
     Attributes
     ----------
-    kept : (k,) the value is a segment; else it is background, or unknown
+    kept : (k,) the value is a segment; else it is background or unknown
     segment_id, category_id : (k,) int64
     iscrowd : (k,) bool
     defects : SEG009 for values without a category
@@ -130,33 +130,36 @@ def meanings_by_category(
 def meanings_by_divisor(
     taxonomy: Taxonomy, config: InstanceIds, void: int | None, runs: ValueRuns, image: str
 ) -> ValueMeanings:
-    """Value = category id * divisor + number; below the divisor it is a category id, and for a thing a crowd."""
+    """Value = category id * divisor + number; a value below the divisor is a category id, for a thing a crowd."""
     divisor = config.divisor or 1
-    whole = runs.value < divisor
-    categories = np.where(whole, runs.value, runs.value // divisor)
-    things = np.array([each.id for each in taxonomy.categories if each.kind == "thing"], np.int64)
-    unnumbered = whole | ((runs.value % divisor == 0) & (divisor == _NO_NUMBER))
-    known = np.isin(categories, np.array(list(taxonomy.by_id()), np.int64))
-    return _under(config, void, runs, runs.value, categories, unnumbered & np.isin(categories, things), known)
+    is_category = runs.value < divisor
+    categories = np.where(is_category, runs.value, runs.value // divisor)
+    things = np.array([category.id for category in taxonomy.categories if category.kind == "thing"], np.int64)
+    unnumbered = is_category | ((runs.value % divisor == 0) & (divisor == _NO_NUMBER))
+    is_known = np.isin(categories, np.array(list(taxonomy.by_id()), np.int64))
+    return _under(config, void, runs, runs.value, categories, unnumbered & np.isin(categories, things), is_known)
 
 
 def meanings_by_table(
     table: IdTable, taxonomy: Taxonomy, config: InstanceIds, void: int | None, runs: ValueRuns, image: str
 ) -> ValueMeanings:
-    """The side table says it, by image and value, or by value alone."""
+    """The side table has the segment and category, by image and value, or by value alone."""
     row = np.array([table.row_of(image, value) for value in runs.value.tolist()], np.int64)
-    known = row >= 0
+    is_known = row >= 0
     named, by_id = taxonomy.by_name(), taxonomy.by_id()
     ids = {name: _id_of(name, named, by_id) for name in set(table.category)}
-    columns = [(ids[table.category[at]], table.segment_id[at], table.iscrowd[at]) for at in row[known].tolist()]
+    columns = [
+        (ids[table.category[table_row]], table.segment_id[table_row], table.iscrowd[table_row])
+        for table_row in row[is_known].tolist()
+    ]
     categories, segments, crowds = np.full(len(row), -1, np.int64), runs.value.copy(), np.zeros(len(row), bool)
-    for place, (category, segment, crowd) in zip(np.flatnonzero(known), columns, strict=True):
+    for place, (category, segment, crowd) in zip(np.flatnonzero(is_known), columns, strict=True):
         if category is None:
-            known[place] = False
+            is_known[place] = False
             continue
         categories[place], crowds[place] = category, crowd
         segments[place] = segments[place] if segment is None else segment
-    return _under(config, void, runs, segments, categories, crowds, known)
+    return _under(config, void, runs, segments, categories, crowds, is_known)
 
 
 def _id_of(name: str, named: dict[str, Category], by_id: dict[int, Category]) -> int | None:
@@ -175,7 +178,7 @@ def _under(
     crowds: Flags,
     known: Flags,
 ) -> ValueMeanings:
-    """The meaning once background and void are set apart."""
+    """The meanings, with background and void taken into account."""
     background = runs.value == config.background if config.background is not None else np.zeros(len(runs.value), bool)
     ignored = runs.value == config.void if config.void is not None else np.zeros(len(runs.value), bool)
     ignored &= ~background
@@ -209,19 +212,19 @@ _MAX_DIVISOR = 2**32  # values have 32 bits at most
 
 
 def id_rule(request: ReadRequest, config: InstanceIds) -> tuple[Taxonomy, IdRule]:
-    """The taxonomy, and what tells the meaning of values under it; raises SettingError for what is not enough."""
+    """The taxonomy, and the rule that gives values their meanings; raises SettingError for incomplete settings."""
     given = request.taxonomy
     chosen = [name for name in ("divisor", "category", "table") if getattr(config, name) is not None]
     if len(chosen) != 1:
-        said = f"instance_ids: give one of divisor, category, table; given: {', '.join(chosen) or 'none'}"
-        raise SettingError(said, "instance_ids")
+        message = f"instance_ids: give one of divisor, category, table; given: {', '.join(chosen) or 'none'}"
+        raise SettingError(message, "instance_ids")
     if config.divisor is not None:
         if given is None:
-            said = "instance_ids: a divisor needs a taxonomy; write taxonomy.yaml, or give --taxonomy"
-            raise SettingError(said, "instance_ids", "divisor")
+            message = "instance_ids: a divisor needs a taxonomy; write taxonomy.yaml, or give --taxonomy"
+            raise SettingError(message, "instance_ids", "divisor")
         if not 1 <= config.divisor <= _MAX_DIVISOR:
-            said = f"instance_ids: divisor is {config.divisor}; it is 1000, 256 …"
-            raise SettingError(said, "instance_ids", "divisor")
+            message = f"instance_ids: divisor is {config.divisor}; it is 1000, 256 …"
+            raise SettingError(message, "instance_ids", "divisor")
         return given, partial(meanings_by_divisor, given, config, _void(given, config))
     if config.category is not None:
         taxonomy = given or _single(config)
@@ -238,13 +241,13 @@ def _folder(root: Path) -> Path:
 
 
 def _void(taxonomy: Taxonomy, config: InstanceIds) -> int | None:
-    """The category of `instance_ids.void`: of that id, else the first of kind void; raises where there is none."""
+    """The category of `instance_ids.void`: that id, else the first of kind void; raises SettingError without one."""
     if config.void is None:
         return None
     if config.void in taxonomy.void_ids or not taxonomy.void_ids:
         if not taxonomy.void_ids:
-            said = f"instance_ids: void is {config.void}, but the taxonomy has no category of kind void"
-            raise SettingError(said, "instance_ids", "void")
+            message = f"instance_ids: void is {config.void}, but the taxonomy has no category of kind void"
+            raise SettingError(message, "instance_ids", "void")
         return config.void
     return taxonomy.void_ids[0]
 
@@ -252,10 +255,10 @@ def _void(taxonomy: Taxonomy, config: InstanceIds) -> int | None:
 def _single(config: InstanceIds) -> Taxonomy:
     """A taxonomy of the one category that segdata.yaml names, and void."""
     if isinstance(config.category, int):
-        said = f"instance_ids: category {config.category} is an id; without a taxonomy give a name"
-        raise SettingError(said, "instance_ids", "category")
-    one = (Category(id=1, name=str(config.category)),)
-    return Taxonomy(categories=one + _made_up_void(config, {1}))
+        message = f"instance_ids: category {config.category} is an id; without a taxonomy give a name"
+        raise SettingError(message, "instance_ids", "category")
+    category = (Category(id=1, name=str(config.category)),)
+    return Taxonomy(categories=category + _made_up_void(config, {1}))
 
 
 def _made_up_void(config: InstanceIds, taken: set[int]) -> tuple[Category, ...]:
@@ -269,8 +272,8 @@ def _category(taxonomy: Taxonomy, named: str | int) -> Category:
     found = taxonomy.by_id().get(named) if isinstance(named, int) else taxonomy.by_name().get(named)
     if found is None:
         near = taxonomy.nearest(str(named)) or [category.name for category in taxonomy.categories[:5]]
-        said = f"instance_ids: category {named!r} is not in the taxonomy; it has {', '.join(near)}"
-        raise SettingError(said, "instance_ids", "category")
+        message = f"instance_ids: category {named!r} is not in the taxonomy; it has {', '.join(near)}"
+        raise SettingError(message, "instance_ids", "category")
     return found
 
 

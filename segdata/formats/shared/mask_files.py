@@ -66,8 +66,8 @@ class MaskFile:
         (height, width, 3 or 4) bytes, colours, of which the fourth means nothing
     coloured : the pixels are colours
     encoding : how the file stores them: ``palette 8 bit, palette 3f2a``, ``grey 16 bit``, ``RGB 8 bit``
-    palette : (n, 3) the colour of each index; None where the file has no palette
-    lossy : why its values cannot be trusted (``JPEG compression``); None where they can
+    palette : (n, 3) the colour of each index; None if the file has no palette
+    lossy : why its values cannot be trusted (``JPEG compression``); None if they can
     """
 
     pixels: Values
@@ -84,7 +84,7 @@ class MaskFile:
 
 @dataclass(frozen=True, slots=True)
 class MaskHeader:
-    """What a mask file's header tells.
+    """The header of a mask file.
 
     Attributes
     ----------
@@ -122,15 +122,15 @@ def mask_header(path: Path) -> MaskHeader:
 
 def mask_headers(paths: Iterable[Path]) -> list[MaskHeader]:
     """The headers of those files that have one."""
-    found = []
+    headers = []
     for path in paths:
         with suppress(OSError):
-            found.append(mask_header(path))
-    return found
+            headers.append(mask_header(path))
+    return headers
 
 
 def n_pages(path: Path) -> int:
-    """How many pictures a TIFF file holds, slices of a volume for example; 1 for other files and damaged ones."""
+    """The number of pages of a TIFF file, slices of a volume for example; 1 for other files and damaged ones."""
     if path.suffix.lower() not in (".tif", ".tiff"):
         return 1
     try:
@@ -141,7 +141,7 @@ def n_pages(path: Path) -> int:
 
 
 def decode_mask(path: Path, page: int = 0) -> MaskFile:
-    """The values of a mask file (of one page of it); raises OSError with the reason where there are none."""
+    """The values of a mask file (of one page of it); raises OSError with the reason if it has none."""
     first, data = _begun(path)
     if page == 0 and data is not None and (plain := _plain(data)) is not None:
         return plain
@@ -150,7 +150,7 @@ def decode_mask(path: Path, page: int = 0) -> MaskFile:
 
 
 def decode_mask_bytes(data: bytes) -> MaskFile:
-    """The values of a mask file in memory; raises OSError with the reason where there are none."""
+    """The values of a mask file in memory; raises OSError with the reason if it has none."""
     if (plain := _plain(data)) is not None:
         return plain
     with open_bytes(data) as image:
@@ -159,10 +159,10 @@ def decode_mask_bytes(data: bytes) -> MaskFile:
 
 def _plain(data: bytes) -> MaskFile | None:
     """An ordinary palette PNG file, decoded without Pillow."""
-    found = decode_palette_png(data)
-    if found is None:
+    decoded = decode_palette_png(data)
+    if decoded is None:
         return None
-    pixels, palette = found
+    pixels, palette = decoded
     return MaskFile(pixels, False, MaskHeader("P", 8, palette, None).encoding, palette)
 
 
@@ -172,7 +172,7 @@ def _first(path: Path) -> bytes:
 
 
 def _begun(path: Path) -> tuple[bytes, bytes | None]:
-    """The first bytes of a file, and all of them where they may be a palette PNG."""
+    """The first bytes of a file, and all of its bytes if it may be a palette PNG."""
     with path.open("rb", buffering=0) as file:
         first = file.read(_FIRST)
         return first, first + file.read() if first[24:26] == PALETTE else None
@@ -245,7 +245,7 @@ def _thirty_two(image: Image.Image, pixels: NDArray[np.int32]) -> Values:
 
 
 def _integral(pixels: NDArray[np.float32]) -> Values:
-    """Float pixels as ids, where they are whole numbers that a float holds exactly."""
+    """Float pixels as ids; raises OSError unless they are whole numbers that a float holds exactly."""
     if not np.isfinite(pixels).all() or (pixels != np.round(pixels)).any() or (np.abs(pixels) > 2**24).any():
         raise OSError("float pixels that are not whole numbers; ids are integers")
     return pixels.astype(np.int32)
@@ -288,7 +288,7 @@ class ValueRuns:
         return x, y
 
     def assign_owners(self, owner: Rows, n_owners: int) -> Runs:
-        """The runs of each owner; `owner` (k,) says whose each value is, -1: nobody's.
+        """The runs of each owner; `owner` (k,) is the owner of each value, -1: none.
 
         Values that share an owner become one region.
         """
@@ -296,7 +296,7 @@ class ValueRuns:
 
 
 def decode_entry_mask(root: Path, entry: ImageEntry) -> MaskFile:
-    """The first mask of an image; raises BrokenLabelsError, with its defect, where it cannot be decoded."""
+    """The first mask of an image; raises BrokenLabelsError, with its defect, if it cannot be decoded."""
     path = entry.files[0]
     try:
         return decode_mask(path, entry.page or 0)
@@ -305,7 +305,7 @@ def decode_entry_mask(root: Path, entry: ImageEntry) -> MaskFile:
 
 
 def undecodable_mask(root: Path, path: Path, error: OSError) -> Defect:
-    """The defect of a mask that raised `error` when it was decoded: SEG002 where it is missing, else SEG001."""
+    """The defect of a mask that raised `error` when it was decoded: SEG002 if it is missing, else SEG001."""
     if isinstance(error, FileNotFoundError):
         return Defect("SEG002", "the mask file does not exist", relative_path(root, path))
     return Defect("SEG001", f"mask cannot be read: {error.strerror or error}", relative_path(root, path))

@@ -28,7 +28,7 @@ class Legend:
     Attributes
     ----------
     value : (k,) int64 ascending, ids or packed colours
-    category : (k,) int64, the category id of each, NOBODY for what is unlabelled
+    category : (k,) int64, the category id of each; UNLABELLED where it has none
     """
 
     value: Ints
@@ -38,14 +38,14 @@ class Legend:
     def of(meaning: dict[int, int]) -> "Legend":
         """The legend in a dict: value -> category id."""
         value = np.array(sorted(meaning), np.int64)
-        return Legend(value, np.array([meaning[each] for each in value.tolist()], np.int64))
+        return Legend(value, np.array([meaning[item] for item in value.tolist()], np.int64))
 
     def read(self, values: Ints) -> Ints:
-        """The category id (n,) of each value; NOBODY for unlabelled ones, UNKNOWN for those not in the legend."""
+        """The category id (n,) of each value; UNLABELLED for unlabelled ones, UNKNOWN for those not in the legend."""
         if len(self.value) == 0:
             return np.full(len(values), UNKNOWN, np.int64)
-        at = np.minimum(np.searchsorted(self.value, values), len(self.value) - 1)
-        return np.where(self.value[at] == values, self.category[at], UNKNOWN)
+        position = np.minimum(np.searchsorted(self.value, values), len(self.value) - 1)
+        return np.where(self.value[position] == values, self.category[position], UNKNOWN)
 
 
 def pack_color(color: Color) -> int:
@@ -56,14 +56,14 @@ def pack_color(color: Color) -> int:
 def unpack_color(value: int) -> Color:
     """The colour of a packed number.
 
-    >>> unpacked(packed((128, 64, 32)))
+    >>> unpack_color(pack_color((128, 64, 32)))
     (128, 64, 32)
     """
     return value & 255, value >> 8 & 255, value >> 16 & 255
 
 
 def colour_legend(taxonomy: Taxonomy) -> Legend:
-    """The legend of RGB masks; the colour of the category that `unlabelled` names by its id is unlabelled too."""
+    """The legend of RGB masks; if `unlabelled` is the id of a category, that category's colour is unlabelled, too."""
     meaning = {pack_color(color): category.id for color, category in taxonomy.by_color().items()}
     nobody = taxonomy.unlabelled_color
     if nobody is None and taxonomy.unlabelled_id is not None:
@@ -75,8 +75,8 @@ def colour_legend(taxonomy: Taxonomy) -> Legend:
 def index_legend(taxonomy: Taxonomy, palette: Palette | None) -> Legend:
     """The legend of index masks, whose values are category ids.
 
-    Where `unlabelled` is a colour, the values that show it are unlabelled: by the palette, or as grey v = (v, v, v);
-    a category's id goes before.
+    If `unlabelled` is a colour, values of that colour are unlabelled: by the palette, or as grey v = (v, v, v). The
+    id of a category is never unlabelled.
     """
     meaning = {category: category for category in taxonomy.by_id()}
     if taxonomy.unlabelled_id is not None:
@@ -89,7 +89,7 @@ def index_legend(taxonomy: Taxonomy, palette: Palette | None) -> Legend:
 
 
 def unknown_value_defects(mask: MaskFile, runs: ValueRuns, category: Ints, taxonomy: Taxonomy) -> list[Defect]:
-    """SEG009 for each value without a meaning, or one SEG010 where they come from lossy or smoothed pixels."""
+    """SEG009 for each value without a meaning, or one SEG010 if lossy compression or smoothing made them."""
     rows = np.flatnonzero(category == UNKNOWN)
     pixels = int(runs.area[rows].sum())
     if mask.lossy:
@@ -107,7 +107,7 @@ def unknown_value_defects(mask: MaskFile, runs: ValueRuns, category: Ints, taxon
 
 
 def _unknown(mask: MaskFile, runs: ValueRuns, row: int, taxonomy: Taxonomy) -> Defect:
-    """SEG009 for one value: how many pixels, where the first is, and which known colour is nearest."""
+    """SEG009 for one value: its pixels, the first of them, and the nearest known colour."""
     value, area = int(runs.value[row]), int(runs.area[row])
     x, y = runs.first_pixel(row)
     what = f"colour {unpack_color(value)}" if mask.coloured else f"value {value}"
@@ -118,36 +118,38 @@ def _unknown(mask: MaskFile, runs: ValueRuns, row: int, taxonomy: Taxonomy) -> D
 
 
 def _nearest_hint(value: int, taxonomy: Taxonomy) -> str:
-    """A hint at the known colour that is nearest, or at swapped channels."""
-    known = taxonomy.by_color()
+    """A hint at the nearest known colour, or at swapped channels."""
+    categories = taxonomy.by_color()
     red, green, blue = unpack_color(value)
-    swapped = known.get((blue, green, red))
+    swapped = categories.get((blue, green, red))
     if swapped is not None:
         return f"; with red and blue swapped it is {swapped.name!r}"
-    if not known:
+    if not categories:
         return ""
-    color, category = list(known.items())[int(_distance(np.array([value]), taxonomy)[0].argmin())]
+    color, category = list(categories.items())[int(_distance(np.array([value]), taxonomy)[0].argmin())]
     return f"; the nearest is {category.name!r} {color}"
 
 
 def _distance(values: Ints, taxonomy: Taxonomy) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """(n, k) the Euclidean distance of packed colours to the k colours of the taxonomy, in `by_color` order."""
-    known = np.array(list(taxonomy.by_color()) or [(10**6,) * 3], np.float64)
+    taxonomy_colors = np.array(list(taxonomy.by_color()) or [(10**6,) * 3], np.float64)
     colors = np.stack([values & 255, values >> 8 & 255, values >> 16 & 255], axis=1).astype(np.float64)
-    result: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.linalg.norm(colors[:, None] - known[None], axis=2)
+    result: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.linalg.norm(
+        colors[:, None] - taxonomy_colors[None], axis=2
+    )
     return result
 
 
 @dataclass(frozen=True, slots=True)
 class MaskPalette:
-    """How categories are painted.
+    """The values that categories are painted with.
 
     Attributes
     ----------
     value : category id -> palette index, or packed colour
     blank : the value of unlabelled pixels; None where all are taken
     palette : 768 bytes; None for RGB
-    unlabelled : what taxonomy.yaml says where pixels were left blank
+    unlabelled : the value of `unlabelled` in taxonomy.yaml if some pixels are blank
     """
 
     value: dict[int, int]
@@ -157,7 +159,7 @@ class MaskPalette:
 
     def values(self, categories: Ints) -> Ints:
         """(n,) the value of each category id; -1 for one that the taxonomy lacks."""
-        return np.array([self.value.get(each, -1) for each in categories.tolist()], np.int64)
+        return np.array([self.value.get(category, -1) for category in categories.tolist()], np.int64)
 
     def picture(self, pixels: NDArray[np.uint32]) -> Image.Image:
         """The mask whose values are `pixels` (height, width)."""
@@ -170,13 +172,13 @@ class MaskPalette:
 
 
 def mask_palette(taxonomy: Taxonomy) -> MaskPalette:
-    """Palette indices where every id fits 0 to 255, else colours; raises SegdataError where neither is possible."""
+    """Palette indices if every id is 0 to 255, else colours; raises SegdataError if neither is possible."""
     ids = list(taxonomy.by_id())
-    over = [each for each in ids if not 0 <= each <= 255]
+    over = [id_ for id_ in ids if not 0 <= id_ <= 255]
     if not over:
         blank = _free_id(taxonomy, ids)
         unlabelled = taxonomy.unlabelled_color or blank
-        return MaskPalette({each: each for each in ids}, blank, _palette_bytes(taxonomy, blank), unlabelled)
+        return MaskPalette({id_: id_ for id_ in ids}, blank, _palette_bytes(taxonomy, blank), unlabelled)
     by_color = {category.rgb: category for category in taxonomy.categories}
     if None in by_color or len(by_color) < len(ids):
         raise SegdataError(
@@ -192,22 +194,22 @@ def _free_id(taxonomy: Taxonomy, ids: list[int]) -> int | None:
     """The id for unlabelled pixels: the taxonomy's, else 0, else the highest that is no category; None: all taken."""
     if taxonomy.unlabelled_id is not None and 0 <= taxonomy.unlabelled_id <= 255:
         return taxonomy.unlabelled_id
-    return next((each for each in (0, *range(255, 0, -1)) if each not in ids), None)
+    return next((id_ for id_ in (0, *range(255, 0, -1)) if id_ not in ids), None)
 
 
 def _free_color(taxonomy: Taxonomy) -> Color:
-    known = taxonomy.by_color()
-    return next(color for color in map(unpack_color, range(2**24)) if color not in known)
+    taken = taxonomy.by_color()
+    return next(color for color in map(unpack_color, range(2**24)) if color not in taken)
 
 
 def _palette_bytes(taxonomy: Taxonomy, blank: int | None) -> bytes:
-    """The colours of the ids; those without one get a colour of VOC's scheme that nobody else has."""
+    """The colours of the ids; an id without one gets an unused colour of VOC's scheme."""
     by_id, taken = taxonomy.by_id(), set(taxonomy.by_color())
     nobody = taxonomy.unlabelled_color
     taken |= {nobody} if nobody else set()
     voc = [voc_color(index) for index in range(1, 256)]
-    others = (color for color in map(unpack_color, range(2**24)) if color not in voc)
-    spare = (color for color in chain(voc, others) if color not in taken)
+    other_colors = (color for color in map(unpack_color, range(2**24)) if color not in voc)
+    spare = (color for color in chain(voc, other_colors) if color not in taken)
     palette: NDArray[np.uint8] = np.zeros((256, 3), np.uint8)
     for identity, category in by_id.items():
         palette[identity] = category.rgb or next(spare)
@@ -239,7 +241,7 @@ _MAX_CATEGORIES = 200  # more distinct values than this are no categories; COCO-
 
 @dataclass(frozen=True, slots=True)
 class ValueCounts:
-    """Which values masks hold.
+    """How often each value occurs in a set of masks.
 
     Attributes
     ----------
@@ -260,25 +262,30 @@ class ValueCounts:
 
 
 def infer_mask_taxonomy(masks: Iterable[Path], named: Taxonomy | None = None) -> Taxonomy:
-    """A taxonomy of the values in mask files; `named` gives the names of the colours or ids that it knows."""
-    found = count_values(masks)
-    if len(found.value) > _MAX_CATEGORIES:
+    """A taxonomy of the values in mask files; `named` names the colours or ids that it has.
+
+    Raises UnreadableError if there are too many values for categories.
+    """
+    counts = count_values(masks)
+    if len(counts.value) > _MAX_CATEGORIES:
         raise UnreadableError(
-            f"{len(found.value):,} different values in the masks are no categories: ids of instances, or greys of "
+            f"{len(counts.value):,} different values in the masks are no categories: ids of instances, or greys of "
             "smoothed masks or of pictures"
         )
     if named is None:
-        return Taxonomy(categories=tuple(_numbered_categories(found)))
-    rows = {int(value): row for row, value in enumerate(found.value)}
+        return Taxonomy(categories=tuple(_numbered_categories(counts)))
+    rows = {int(value): row for row, value in enumerate(counts.value)}
     counted = [
-        msgspec.structs.replace(category, definition=_occurrence(found, rows.get(_value_of(category, found.coloured))))
+        msgspec.structs.replace(
+            category, definition=_occurrence(counts, rows.get(_value_of(category, counts.coloured)))
+        )
         for category in named.categories
     ]
     return Taxonomy(categories=tuple(counted))
 
 
 def count_values(masks: Iterable[Path]) -> ValueCounts:
-    """Every value in the masks that can be read, counted."""
+    """Count every value in the masks that can be read."""
     pixels: dict[int, int] = {}
     files: dict[int, int] = {}
     leads: dict[int, int] = {}
@@ -297,7 +304,7 @@ def count_values(masks: Iterable[Path]) -> ValueCounts:
             if len(pixels) > 100 * _MAX_CATEGORIES:
                 break  # photographs, not masks
     value = np.array(sorted(pixels), np.int64)
-    counts = [np.array([count[each] for each in value.tolist()], np.int64) for count in (pixels, files, leads)]
+    counts = [np.array([count[item] for item in value.tolist()], np.int64) for count in (pixels, files, leads)]
     return ValueCounts(value, counts[0], counts[1], counts[2], coloured, palette, n_files)
 
 
@@ -316,7 +323,7 @@ def _numbered_categories(found: ValueCounts) -> list[Category]:
 
 
 def _is_void_id(found: ValueCounts, row: int) -> bool:
-    """Whether an id is 255 far above the others and rare, as borders are; alone with 0 it is foreground."""
+    """Whether an id is a border: 255, far above the others, and rare. Alone with 0, 255 is foreground."""
     others = np.delete(found.value, row)
     share = found.pixels[row] / max(int(found.pixels.sum()), 1)
     return bool(found.value[row] == 255 and len(others) > 1 and others.max() < 200 and share < 0.25)

@@ -19,14 +19,14 @@ from segdata.core.runs import Ints, Runs, expand_ranges
 
 @dataclass(frozen=True, slots=True)
 class ImageSegments:
-    """An image with the annotation that is painted: the first where it has several.
+    """An image with the segments of its first annotation.
 
     Attributes
     ----------
     image_id : of the image
-    uri : where its file is said to be
-    height, width : pixels; 0 where unknown
-    annotated : False: there is no annotation, so that no mask is written
+    uri : path or URI of its file
+    height, width : pixels; 0 if unknown
+    annotated : whether there is an annotation; without one no mask is written
     segments : (n,) rows of the batch's segments
     runs : their pixels; `runs.owner` counts from 0 over `segments`
     """
@@ -40,26 +40,29 @@ class ImageSegments:
     runs: Runs
 
     def only(self, kept: Ints) -> "ImageSegments":
-        """The sheet with some of its segments, by their positions."""
+        """The image with some of its segments, by position."""
         return replace(self, segments=self.segments[kept], runs=self.runs.take(kept, len(self.segments)))
 
 
 def segments_by_image(batch: Batch) -> Iterator[ImageSegments]:
-    """The images of a batch, each with what is painted. Raises SegdataError where an annotated one has no size."""
+    """The images of a batch with the segments of their first annotations.
+
+    Raises SegdataError if an annotated image has no size.
+    """
     n_images = batch.images.num_rows
     first = np.searchsorted(batch.annotation_image, np.arange(n_images + 1))
     bounds = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1))
     height, width = batch.image_size
     ids, uris = batch.images["image_id"].to_pylist(), batch.images["uri"].to_pylist()
-    offset, every = batch.runs.offsets(batch.n_segments), batch.runs
+    offset, all_runs = batch.runs.offsets(batch.n_segments), batch.runs
     for image in range(n_images):
         annotated = bool(first[image] < first[image + 1])
         begin, end = (bounds[first[image]], bounds[first[image] + 1]) if annotated else (0, 0)
         if annotated and 0 in (height[image], width[image]):
             raise SegdataError(f"image {ids[image]!r}: its size is not known, so no mask can be written; give --images")
         segments = np.arange(begin, end, dtype=np.int64)
-        here = slice(offset[begin], offset[end])
-        runs = Runs(every.start[here], every.length[here], every.owner[here] - np.int32(begin))
+        in_image = slice(offset[begin], offset[end])
+        runs = Runs(all_runs.start[in_image], all_runs.length[in_image], all_runs.owner[in_image] - np.int32(begin))
         yield ImageSegments(ids[image], uris[image], int(height[image]), int(width[image]), annotated, segments, runs)
 
 
@@ -72,29 +75,29 @@ def in_first_annotation(batch: Batch) -> NDArray[np.bool_]:
 
 
 def segment_examples(batch: Batch, rows: NDArray[np.integer]) -> AffectedItems:
-    """The segments at `rows`: the first three as "image: id", where the id is the source's own if it has one."""
+    """The segments at `rows`: the first three as "image: id" (the source's own id if it has one), and all images."""
     if len(rows) == 0:
         return AffectedItems((), ())
     names, of_segment = batch.images["image_id"], batch.segment_image[rows]
-    every = names.take(pa.array(np.unique(of_segment))).to_pylist()
+    image_ids = names.take(pa.array(np.unique(of_segment))).to_pylist()
     images = names.take(pa.array(of_segment[:3])).to_pylist()
     ids = batch.segments.select(["source_id", "segment_id"]).take(pa.array(rows[:3])).to_pylist()
-    few = [f"{image}: {id_['source_id'] or id_['segment_id']}" for image, id_ in zip(images, ids, strict=True)]
-    return AffectedItems(few, every)
+    labels = [f"{image}: {id_['source_id'] or id_['segment_id']}" for image, id_ in zip(images, ids, strict=True)]
+    return AffectedItems(labels, image_ids)
 
 
 def annotation_examples(batch: Batch, rows: NDArray[np.integer]) -> AffectedItems:
     """The annotations at `rows`: the images of the first three, and of all."""
     names, of_annotation = batch.images["image_id"], batch.annotation_image[rows]
-    every = names.take(pa.array(np.unique(of_annotation))).to_pylist()
-    return AffectedItems(names.take(pa.array(of_annotation[:3])).to_pylist(), every)
+    image_ids = names.take(pa.array(np.unique(of_annotation))).to_pylist()
+    return AffectedItems(names.take(pa.array(of_annotation[:3])).to_pylist(), image_ids)
 
 
 PixelValue = TypeVar("PixelValue", np.uint8, np.uint16, np.uint32, np.int32)
 
 
 def paint(sheet: ImageSegments, values: Ints, blank: int, dtype: type[PixelValue]) -> NDArray[PixelValue]:
-    """The (height, width) array in which segment i has `values[i]` and the rest `blank`; negative: it is left out."""
+    """The (height, width) array with `values[i]` in segment i and `blank` elsewhere; negative values are skipped."""
     canvas: NDArray[PixelValue] = np.full(sheet.width * sheet.height, blank, dtype)
     runs, value = sheet.runs, values[sheet.runs.owner]
     start, length = runs.start, runs.length
@@ -105,37 +108,37 @@ def paint(sheet: ImageSegments, values: Ints, blank: int, dtype: type[PixelValue
 
 
 def are_visible(values: Ints, pixels: NDArray[PixelValue]) -> NDArray[np.bool_]:
-    """(n,) whether any pixel of a painted array has each value: a segment may be covered by later ones."""
+    """(n,) whether any pixel of a painted array has each value: later segments may cover earlier ones."""
     present = np.zeros(max(int(pixels.max(initial=0)), int(values.max(initial=0))) + 1, bool)
     present[pixels] = True
     return present[values]
 
 
 def count_overlap_losses(batch: Batch, painted_as: Ints, losses: LossCounter) -> None:
-    """Count the pixels that change their meaning because a later segment covers an earlier one.
+    """Count the pixels that change their meaning as a later segment covers an earlier one.
 
     `painted_as` (n_segments,) is the value that each segment is painted with; only segments of different values of
     one annotation count, and -1 stands for a segment that is not painted.
     """
-    met = find_overlaps_within(SweepRuns.of(batch.runs, batch.annotation_line, batch.segment_annotation))
-    lost = (painted_as[met.a] >= 0) & (painted_as[met.b] >= 0) & (painted_as[met.a] != painted_as[met.b])
+    pairs = find_overlaps_within(SweepRuns.of(batch.runs, batch.annotation_line, batch.segment_annotation))
+    lost = (painted_as[pairs.a] >= 0) & (painted_as[pairs.b] >= 0) & (painted_as[pairs.a] != painted_as[pairs.b])
     losses.add(
         "overlap",
         "pairs of segments",
         int(lost.sum()),
-        int(met.pixels[lost].sum()),
-        segment_examples(batch, met.a[lost]),
+        int(pairs.pixels[lost].sum()),
+        segment_examples(batch, pairs.a[lost]),
     )
 
 
 class MaskPaths:
-    """Gives each image a mask file of its own, `masks/<image>.png`."""
+    """Paths of mask files, `masks/<image>.png`, unique for each image."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
     def name(self, image_id: str, suffix: str = ".png") -> str:
-        """The path below the target; raises SegdataError for an id that leaves it."""
+        """The path below the target; raises SegdataError if the image id leaves it."""
         if is_unsafe_path(image_id):
             raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its mask has no place")
         stem = PurePosixPath("masks", image_id).with_suffix("").as_posix()
@@ -146,9 +149,9 @@ class MaskPaths:
 
 
 def pixel_values(ids: Ints, most: int = 2**16 - 1) -> Ints:
-    """(n,) the pixel value of each segment of one image: its id where that is 1 to `most` and its own, else a free one.
+    """(n,) the pixel value of each segment of one image: its id if that is unique and 1 to `most`, else a free number.
 
-    >>> values_of(np.array([7, 7, 900100, 2])).tolist()
+    >>> pixel_values(np.array([7, 7, 900100, 2])).tolist()
     [1, 3, 4, 2]
     """
     values, count = np.unique(ids, return_counts=True)

@@ -47,13 +47,13 @@ class RivalFoldersError(UnreadableError):
 
 @dataclass(frozen=True, slots=True)
 class MaskLayout:
-    """One folder of masks with its folder of images.
+    """A folder of masks with its folder of images.
 
     Attributes
     ----------
     masks : the folder, or a single mask file
-    images : the folder or the image file; None where there is none
-    prefix : goes before the names in `images` to make image ids, ``train/``
+    images : the folder or the image file; None if there is none
+    prefix : what image ids have before the names in `images`: ``train/``
     evidence : in words, for the user
     """
 
@@ -68,7 +68,7 @@ class MaskLayout:
 
 
 def find_layouts(root: Path, images: Path | None = None) -> list[MaskLayout]:
-    """Where the masks of a dataset lie; `images` is where the user says the images are.
+    """The folders of masks of a dataset; `images` is the folder of images that the user gives.
 
     Known are: a single mask file; `images/` and `masks/` (`labels/`, `annotations/` …, any case); pairs of folders
     `train/` and `trainannot/` (or `train_labels/`, `train_masks/`), all of them one dataset with image ids that
@@ -95,7 +95,7 @@ def find_layouts(root: Path, images: Path | None = None) -> list[MaskLayout]:
 
 
 def _folders_named_as_masks(folders: dict[str, Path]) -> list[Path]:
-    """The folders that are called what masks are called, `labels/` or `labels_v2/`, and hold image files."""
+    """The folders with names of mask folders, `labels/` or `labels_v2/`, that hold image files."""
     begins = tuple(f"{name}{mark}" for name in MASK_FOLDERS for mark in "_-")
     return [
         path for name, path in folders.items() if name in MASK_FOLDERS or name.startswith(begins) if has_images(path)
@@ -103,32 +103,32 @@ def _folders_named_as_masks(folders: dict[str, Path]) -> list[Path]:
 
 
 def _similar_folders(named: Path, others: list[Path], images: Path | None) -> list[Path]:
-    """The folders whose files are stored as those in `named`, and have the names of the images as well.
+    """The folders whose files are stored as those in `named`, and also have the names of the images.
 
     A folder called mask may hold anything: DRIVE keeps the field of view there, and its labels in `1st_manual/`.
     """
     pictures = ImageFolder.below(images).paths
     if images is None or not pictures:
         return []
-    found = []
+    folders = []
     for folder in others:
         if folder.name.lower() in _NO_RIVALS or images.is_relative_to(folder):
             continue
         files = ImageFolder.below(folder).paths
         fits = 2 * len(match_names(files, pictures)[0]) >= min(len(files), len(pictures)) > 0
         if fits and _stored_as(folder) == _stored_as(named):
-            found.append(folder)
-    return found
+            folders.append(folder)
+    return folders
 
 
 def _stored_as(folder: Path) -> tuple[bool, bool, bool] | None:
-    """Whether the first file of a folder is coloured, of more than 8 bits, and lossy."""
+    """Whether the first file of a folder is coloured, has more than 8 bits, and is lossy."""
     heads = mask_headers(list(ImageFolder.below(folder).paths.values())[:1])
     return (heads[0].coloured, heads[0].bits > 8, heads[0].lossy is not None) if heads else None
 
 
 def _paired_folders(folders: dict[str, Path], images: Path | None) -> list[MaskLayout]:
-    found = []
+    layouts = []
     for path in folders.values():
         suffix = next((end for end in PAIRED_FOLDER_SUFFIXES if path.name.endswith(end) and path.name != end), None)
         if suffix is None or not has_images(path):
@@ -136,8 +136,8 @@ def _paired_folders(folders: dict[str, Path], images: Path | None) -> list[MaskL
         name = path.name.removesuffix(suffix)
         inside = [folder for folder in (images and images / name, images, folders.get(name.lower())) if folder]
         beside = next((folder for folder in inside if folder.is_dir()), None)
-        found.append(MaskLayout(path, beside, f"{name}/", f"folders {name}/ and {path.name}/"))
-    return found
+        layouts.append(MaskLayout(path, beside, f"{name}/", f"folders {name}/ and {path.name}/"))
+    return layouts
 
 
 INDEX_FILE = "images.csv"
@@ -161,32 +161,32 @@ def write_index(target: Path, rows: Iterable[tuple[Cell, ...]], videos: bool = F
 
 
 def has_index(root: Path) -> bool:
-    """Whether there is an `images.csv`; a link to nowhere is a broken one, not none."""
+    """Whether there is an `images.csv`; a dangling link counts, so that reading reports it."""
     return lexists(root / INDEX_FILE)
 
 
 def read_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
-    """The images in `images.csv`, and what is wrong with its lines: unsafe paths, sizes that are none, duplicates."""
+    """The images in `images.csv`, and the defects of its lines: unsafe paths, invalid sizes, duplicates."""
     folder = ImageFolder.below(images or root / "images")
     entries: list[ImageEntry] = []
     defects: list[Defect] = []
-    seen: set[str] = set()
+    image_ids: set[str] = set()
     records = csv.DictReader(io.StringIO(read_utf8(root / INDEX_FILE), newline=""))
     try:
         if "image" not in (records.fieldnames or ()):
-            found = (
+            columns = (
                 f"has the columns {', '.join(records.fieldnames)}, not" if records.fieldnames else "is empty; it has"
             )
-            defects.append(Defect("SEG001", f"{found} {', '.join(_COLUMNS)}", INDEX_FILE))
+            defects.append(Defect("SEG001", f"{columns} {', '.join(_COLUMNS)}", INDEX_FILE))
             return entries, defects
         for record in records:
             entry, line = _index_entry(root, folder, record), records.line_num
             if isinstance(entry, tuple):
                 defects.append(Defect(entry[0], entry[1], INDEX_FILE, line=line, image=record.get("image") or None))
-            elif entry.image_id in seen:
+            elif entry.image_id in image_ids:
                 defects.append(Defect("SEG008", "the same image twice", INDEX_FILE, line=line, image=entry.image_id))
             else:
-                seen.add(entry.image_id)
+                image_ids.add(entry.image_id)
                 entries.append(entry)
     except csv.Error as error:
         message = f"cannot be read from here on: {error}"
@@ -195,7 +195,7 @@ def read_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[
 
 
 def _index_entry(root: Path, folder: ImageFolder, record: dict[str, str]) -> ImageEntry | tuple[str, str]:
-    """The image of a record, or the code and message of what is wrong with it."""
+    """The image of a record, or the code and message of its defect."""
     image_id, mask = record.get("image") or "", record.get("mask") or ""
     if not image_id:
         return "SEG004", "no image is named in the column 'image'"
@@ -230,14 +230,14 @@ Bands = Mapping[str, Mapping[str, Path]]  # image -> band -> file
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """The images of a dataset with their masks, and what is wrong with them.
+    """The images of a dataset with their masks, and the defects of the pairing.
 
     Attributes
     ----------
     entries : in the order of image ids
-    defects : files that stay alone, and what else was met
+    defects : files without a partner, and others
     has_no_images : no image file is known
-    places : the folders that were read, by what is in them
+    places : the folders that were read, by content: masks, images
     """
 
     entries: tuple[ImageEntry, ...]
@@ -247,7 +247,7 @@ class Pairing:
 
 
 def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True) -> Pairing:
-    """The images and masks of a dataset: by `images.csv` where our writers left one, else by layout and name.
+    """The images and masks of a dataset: by `images.csv` if there is one, else by layout and name.
 
     The bands of an image may be files of their own (`partner.banded`). What stays alone on either side is SEG011; when
     not one image is known that is a single finding. `paged`: each page of a TIFF is an image of its own; else they are
@@ -258,15 +258,15 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True) ->
         bare = bool(entries) and all(entry.image is None for entry in entries)
         return Pairing(tuple(entries), tuple(defects), bare)
     laid_out = find_layouts(root, images)
-    found = [_pair_folders(root, layout) for layout in laid_out]
-    entries = [entry for pairing in found for entry in pairing.entries]
-    defects = [defect for pairing in found for defect in pairing.defects]
-    bare = all(pairing.has_no_images for pairing in found)
+    pairings = [_pair_folders(root, layout) for layout in laid_out]
+    entries = [entry for pairing in pairings for entry in pairing.entries]
+    defects = [defect for pairing in pairings for defect in pairing.defects]
+    bare = all(pairing.has_no_images for pairing in pairings)
     if entries and bare:
         defects.append(no_images_defect(len(entries), root, images))
     elif entries:
         defects += [
-            _no_images_in_folder(root, pairing) for pairing in found if pairing.has_no_images and pairing.entries
+            _no_images_in_folder(root, pairing) for pairing in pairings if pairing.has_no_images and pairing.entries
         ]
     pages = _pages(entries) if paged else entries
     return Pairing(tuple(sorted(pages, key=lambda entry: entry.image_id)), tuple(defects), bare, _places(laid_out))
@@ -288,7 +288,7 @@ def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
         for name, files in group_bands(masks, pictures).items()
     }
     pictures |= {name: next(iter(files.values())) for name, files in bands.items()}
-    partner, twice = match_names(masks, pictures)
+    partner, second_masks = match_names(masks, pictures)
     if not partner:
         examples = f"{next(iter(masks))!r} and {next(iter(pictures))!r}"
         message = f"none of {len(masks)} masks has the name of one of {len(pictures)} images, as {examples}"
@@ -299,9 +299,9 @@ def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
     entries, defects = [], list(_missing_bands(root, layout.prefix, bands))
     for name, path in masks.items():
         file = relative_path(root, path)
-        if name in twice:
-            message = f"a second mask of image {twice[name]!r}; the first one is read"
-            defects.append(Defect("SEG008", message, file, image=layout.prefix + twice[name]))
+        if name in second_masks:
+            message = f"a second mask of image {second_masks[name]!r}; the first one is read"
+            defects.append(Defect("SEG008", message, file, image=layout.prefix + second_masks[name]))
             continue
         image = partner.get(name, name)
         entry = _paired_entry(
@@ -320,7 +320,7 @@ def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
 
 
 def _places(laid_out: list[MaskLayout]) -> dict[str, str]:
-    """Where the masks and the images were found."""
+    """The folders of the masks and the images."""
     masks = [layout.masks.as_posix() for layout in laid_out]
     images = [layout.images.as_posix() for layout in laid_out if layout.images is not None]
     return {what: ", ".join(folders) for what, folders in (("masks", masks), ("images", images)) if folders}
@@ -332,7 +332,7 @@ def _no_images_in_folder(root: Path, pairing: Pairing) -> Defect:
 
 
 def _missing_bands(root: Path, prefix: str, bands: Bands) -> Iterator[Defect]:
-    """SEG002 for a band that an image has not, and more than half of the others have."""
+    """SEG002 for a band that an image lacks and more than half of the others have."""
     counts = Counter(band for files in bands.values() for band in files)
     usual = [band for band, count in counts.items() if 2 * count > len(bands)]
     for name, files in bands.items():
@@ -352,18 +352,18 @@ def _paired_entry(
 
 
 def pair_by_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
-    """The images of `images.csv`, and what is wrong with it: its lines, and the image files that are not here."""
+    """The images of `images.csv`, and the defects of its lines and of missing image files."""
     entries, defects = read_index(root, images)
-    gone = [entry.image_id for entry in entries if entry.image is None]
-    if gone and len(gone) == len(entries):
-        return entries, [*defects, no_images_defect(len(gone), root, images)]
-    missing = [Defect("SEG002", f"image file {name!r} does not exist", INDEX_FILE, image=name) for name in gone]
+    missing_ids = [entry.image_id for entry in entries if entry.image is None]
+    if missing_ids and len(missing_ids) == len(entries):
+        return entries, [*defects, no_images_defect(len(missing_ids), root, images)]
+    missing = [Defect("SEG002", f"image file {name!r} does not exist", INDEX_FILE, image=name) for name in missing_ids]
     return entries, [*defects, *missing]
 
 
 def no_images_defect(n_images: int, root: Path, images: Path | None) -> Defect:
-    """The one finding for a dataset none of whose image files is here."""
-    message = f"none of the {n_images:,} image files is here (looked in {images or root}); give --images"
+    """The one defect of a dataset none of whose image files was found."""
+    message = f"none of the {n_images:,} image files was found in {images or root}; give --images"
     return Defect("SEG002", message, severity="info")
 
 
@@ -374,7 +374,7 @@ def _files(place: Path | None) -> dict[str, Path]:
 
 
 def _pages(entries: list[ImageEntry]) -> Iterator[ImageEntry]:
-    """Each page of a stack of slices as an image of its own, `volume.tif/0007`."""
+    """Split each stack of slices into one image for each page, `volume.tif/0007`."""
     for entry in entries:
         count = n_pages(entry.files[0]) if entry.files else 1
         if count == 1:
@@ -386,7 +386,7 @@ def _pages(entries: list[ImageEntry]) -> Iterator[ImageEntry]:
 
 
 def images_folder(request: ReadRequest) -> Path | None:
-    """Where the user says the images are: on the command line, else in segdata.yaml (from the dataset's root)."""
+    """The folder of images that the user gives on the command line, else in segdata.yaml (below the dataset's root)."""
     if request.images is not None:
         return request.images
     start = request.root if request.root.is_dir() else request.root.parent
@@ -394,7 +394,7 @@ def images_folder(request: ReadRequest) -> Path | None:
 
 
 def open_pairing(request: ReadRequest) -> Pairing:
-    """The entries that a request asks for; raises UnreadableError where there is neither a mask nor an index."""
+    """The paired entries of a request; raises UnreadableError if there is neither a mask nor an index."""
     pairing = pair_masks(request.root, images_folder(request))
     if not pairing.entries and not has_index(request.root):
         raise UnreadableError(f"{request.root}: no mask files; a dataset has images/ and masks/, or is a mask folder")

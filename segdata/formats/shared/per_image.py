@@ -19,23 +19,22 @@ from segdata.formats.shared.images import ImageHeader, read_header, size_defects
 
 @dataclass(frozen=True, slots=True)
 class ImageEntry:
-    """An image, and where its labels are.
+    """An image and its label files.
 
     Attributes
     ----------
-    image_id : path below the images root, POSIX, with extension; the label file's own where no image is known
-    image : the image file; None where there is none
+    image_id : path below the images root, POSIX, with extension; that of the label file if no image is known
+    image : the image file; None if there is none
     files : the label files
-    record : what the reader keeps of the image's labels, in a form of its own; with neither files nor a record the
-        image is not annotated
-    size : height and width in pixels that a file tells; (0, 0) where nothing does
-    page : of the label file; None where it has only one
-    uri : where the image is said to be, when not in `image`
+    record : the image's labels in a form of the reader's own; an image with neither files nor a record is not annotated
+    size : height and width in pixels as declared in a file; (0, 0) if unknown
+    page : of the label file; None if it has only one
+    uri : path or URI of the image if `image` is None
     source_id : the image's id in the source
-    sequence, frame : where the image belongs in a video or volume
+    sequence, frame : the video or volume of the image, and its number in it
     split : train, val, test …
     group : patient, scene, drive
-    channels : the image's files as rows of `schema.IMAGES`, where it has several
+    channels : the image's files as in `schema.IMAGES`, if it has several
     metadata : name -> JSON text
     """
 
@@ -56,35 +55,35 @@ class ImageEntry:
 
     @property
     def is_annotated(self) -> bool:
-        """Whether there is anything to look into."""
+        """Whether somebody annotated the image."""
         return bool(self.files) or self.record is not None
 
 
 def relative_path(root: Path, path: Path) -> str:
-    """`path` below the dataset's root, POSIX; as it is where it lies elsewhere."""
-    whole, ahead = str(path), f"{root}{os.sep}"
-    if whole.startswith(ahead):  # ten times as fast as comparing parts, and as asking what the root is
-        return whole[len(ahead) :].replace(os.sep, "/")
+    """`path` relative to the dataset's root, POSIX; unchanged if it lies elsewhere."""
+    text, ahead = str(path), f"{root}{os.sep}"
+    if text.startswith(ahead):  # ten times as fast as comparing parts, and as asking what the root is
+        return text[len(ahead) :].replace(os.sep, "/")
     start = root if root.is_dir() else root.parent
     return path.relative_to(start).as_posix() if path.is_relative_to(start) else path.as_posix()
 
 
 @dataclass(frozen=True, slots=True)
 class ImageAnnotation:
-    """One annotation: n segments, their runs, and what is wrong.
+    """One annotation of an image: n segments, their runs, and the defects.
 
     Attributes
     ----------
-    size : height and width in pixels of the image that was drawn on
+    size : height and width in pixels of the image that was annotated
     segment_id, category_id : (n,) int64
     runs : `runs.owner` is the segment
     columns : further columns of `schema.BATCH_SEGMENTS`, (n,) each: iscrowd, track_id, rings, attributes, file …
-    encoding : how a mask stores values; None for labels that are no masks
-    annotator : who drew; None: as the user says
+    encoding : how a mask stores values; None for labels other than masks
+    annotator : name; None: the one that the user gives
     annotation : further columns of `schema.BATCH_ANNOTATIONS`, a value each: source, stage, created, attributes …
-    defects : met in the labels; `file` and `image` are filled in where they are None
-    metadata : what the labels say of the image: name -> JSON text
-    file : that the labels are in; None: the entry's first
+    defects : of the labels; a `file` or `image` of None is filled in
+    metadata : of the image, from the labels: name -> JSON text
+    file : the label file; None: the entry's first
     """
 
     size: tuple[int, int]
@@ -109,11 +108,11 @@ class BrokenLabelsError(Exception):
 
 
 class SignedAnnotation(Protocol):
-    """What one annotator drew on one image."""
+    """An annotation with its annotator."""
 
     @property
     def annotator(self) -> str | None:
-        """Who drew; None: as the user says."""
+        """Name; None: the one that the user gives."""
 
     @property
     def annotation(self) -> Mapping[str, object]:
@@ -142,7 +141,7 @@ def image_table(entries: Sequence[ImageEntry], sizes: Sequence[tuple[int, int]])
 def annotation_table(
     drawn: Sequence[SignedAnnotation], image: Rows, annotator: str | None, **columns: object
 ) -> pa.Table:
-    """Rows of `schema.BATCH_ANNOTATIONS`; `image` (n,) are rows of images, `annotator` is for what nobody signed."""
+    """Rows of `schema.BATCH_ANNOTATIONS`; `image` (n,) are rows of images, `annotator` is for unsigned annotations."""
     named = dict.fromkeys(name for each in drawn for name in each.annotation)
     columns |= {name: [each.annotation.get(name) for each in drawn] for name in named}
     whose = [each.annotator or annotator for each in drawn]
@@ -150,23 +149,23 @@ def annotation_table(
 
 
 def entry_header(root: Path, entry: ImageEntry, defects: list[Defect]) -> ImageHeader | None:
-    """The header of an image; None where there is no file.
+    """The header of an entry's image; None if there is no file.
 
     What cannot be read is added to `defects`, as are channels of another size.
     """
     if entry.image is None:
         return None
-    found = _read_header(root, entry, entry.image, defects)
+    header = _read_header(root, entry, entry.image, defects)
     for channel in entry.channels or ():
         uri = channel["uri"]
         if uri is None or "://" in uri or Path(uri) == entry.image:
             continue
         other = _read_header(root, entry, Path(uri), defects)
-        if found is not None and other is not None and (other.width, other.height) != (found.width, found.height):
-            sizes = f"{other.width}x{other.height}, the first one is {found.width}x{found.height}"
+        if header is not None and other is not None and (other.width, other.height) != (header.width, header.height):
+            sizes = f"{other.width}x{other.height}, the first one is {header.width}x{header.height}"
             message = f"the channel {channel['name']} is {sizes}"
             defects.append(Defect("SEG003", message, relative_path(root, Path(uri)), image=entry.image_id))
-    return found
+    return header
 
 
 def _read_header(root: Path, entry: ImageEntry, path: Path, defects: list[Defect]) -> ImageHeader | None:
@@ -179,23 +178,23 @@ def _read_header(root: Path, entry: ImageEntry, path: Path, defects: list[Defect
 
 
 class ReadAnnotation(SignedAnnotation, Protocol):
-    """What one annotator drew on one image."""
+    """An annotation as a reader finds it in the labels of an image."""
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width in pixels of the image that was drawn on."""
+        """Height and width in pixels of the image that was annotated."""
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """What the labels say of the image: name -> JSON text."""
+        """Of the image, from the labels: name -> JSON text."""
 
     @property
     def file(self) -> str | None:
-        """That the labels are in; None: the entry's first."""
+        """The label file; None: the entry's first."""
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """Met in the labels; `file` and `image` are filled in where they are None."""
+        """Of the labels; a `file` or `image` of None is filled in."""
 
 
 SomeAnnotation = TypeVar("SomeAnnotation", bound=ReadAnnotation)
@@ -203,15 +202,15 @@ SomeAnnotation = TypeVar("SomeAnnotation", bound=ReadAnnotation)
 
 @dataclass(frozen=True, slots=True)
 class ReadImages(Generic[SomeAnnotation]):
-    """What is drawn on some images.
+    """Images with their annotations.
 
     Attributes
     ----------
-    images : a row of `schema.BATCH_IMAGES` for each
-    annotations : n of them
-    image : (n,) the row of the image of each
-    file : (n,) that each is in, as defects call it
-    defects : met so far
+    images : rows of `schema.BATCH_IMAGES`
+    annotations : (n,)
+    image : (n,) the row of each annotation's image
+    file : (n,) the label file of each, as defects name it
+    defects : those found so far
     """
 
     images: pa.Table
@@ -236,12 +235,12 @@ def read_images(
     annotator: str | None,
     what: str,
 ) -> ReadImages[SomeAnnotation]:
-    """What `look` sees on the images of some entries, given the headers of their files.
+    """Read the annotations of some entries with `look`, which gets the entry and the header of its image.
 
-    `annotator` is for what nobody signed, `what` is how messages call the labels, for their size.
+    `annotator` is for unsigned annotations; `what` names the labels in messages about their size.
     """
     defects: list[Defect] = []
-    drawn: list[SomeAnnotation] = []
+    annotations: list[SomeAnnotation] = []
     image: list[int] = []
     files: list[str | None] = []
     sizes: list[tuple[int, int]] = []
@@ -249,22 +248,24 @@ def read_images(
     for row, entry in enumerate(entries):
         head = entry_header(root, entry, defects)
         file = relative_path(root, entry.files[0]) if entry.files else None
-        found = _read_image(entry, head, look, annotator, defects, file)
-        for size in dict.fromkeys(each.size for each in found):
+        image_annotations = _read_image(entry, head, look, annotator, defects, file)
+        for size in dict.fromkeys(annotation.size for annotation in image_annotations):
             defects += _size_defects(entry, head, size, what, file)
-        for each in found:
-            whose = each.annotator or annotator
-            defects += _located(each.file or file, entry.image_id, whose, each.defects)
-            drawn.append(each)
+        for annotation in image_annotations:
+            name = annotation.annotator or annotator
+            defects += _located(annotation.file or file, entry.image_id, name, annotation.defects)
+            annotations.append(annotation)
             image.append(row)
-            files.append(each.file or file)
-            if each.metadata:
-                described[row] = replace(entry, metadata={**described[row].metadata, **each.metadata})
+            files.append(annotation.file or file)
+            if annotation.metadata:
+                described[row] = replace(entry, metadata={**described[row].metadata, **annotation.metadata})
         # The size that was drawn on goes before the image's: the runs must fit into it.
-        sizes.append(found[0].size if found else (head.height, head.width) if head else entry.size)
+        sizes.append(
+            image_annotations[0].size if image_annotations else (head.height, head.width) if head else entry.size
+        )
     ids = [entry.image_id for entry in entries]
     images = image_table(described, sizes)
-    return ReadImages(images, drawn, np.array(image, np.int32), files, defects, ids, annotator)
+    return ReadImages(images, annotations, np.array(image, np.int32), files, defects, ids, annotator)
 
 
 def _read_image(
@@ -275,7 +276,7 @@ def _read_image(
     defects: list[Defect],
     file: str | None,
 ) -> Sequence[SomeAnnotation]:
-    """What is drawn on an image; nothing where nobody annotated it, or that cannot be read."""
+    """The annotations of an image; none if nobody annotated it, or if its labels cannot be read."""
     if not entry.is_annotated:
         return ()
     try:
@@ -288,25 +289,26 @@ def _read_image(
 def _size_defects(
     entry: ImageEntry, head: ImageHeader | None, size: tuple[int, int], what: str, file: str | None
 ) -> list[Defect]:
-    """What is wrong with the size that labels have: others are declared, or the image file's."""
+    """Defects of labels whose size differs from the declared one or from the image file's."""
     height, width = size
-    found = []
+    defects = []
     if 0 not in entry.size and entry.size != size:
         message = f"the {what} is {width}x{height}, declared are {entry.size[1]}x{entry.size[0]}"
-        found.append(Defect("SEG003", message, file, image=entry.image_id))
-    return found + size_defects(entry.image_id, head, width, height, what, file, None)
+        defects.append(Defect("SEG003", message, file, image=entry.image_id))
+    return defects + size_defects(entry.image_id, head, width, height, what, file, None)
 
 
 def _located(file: str | None, image_id: str, annotator: str | None, defects: Sequence[Defect]) -> list[Defect]:
-    """Defects with their file and image where they lack one, and their annotator."""
+    """The defects with their annotator, and with the file and image if they lack one."""
     return [
-        replace(each, file=each.file or file, image=each.image or image_id, annotator=annotator) for each in defects
+        replace(defect, file=defect.file or file, image=defect.image or image_id, annotator=annotator)
+        for defect in defects
     ]
 
 
 @dataclass(frozen=True)
 class PerImageSource:
-    """An opened dataset with the labels of each image by themselves.
+    """An opened dataset with separate labels for each image.
 
     Attributes
     ----------
@@ -316,8 +318,8 @@ class PerImageSource:
     defects : met while opening
     read_image : the annotations of one image, one for each annotator; none: the image is not annotated. Called from
         any thread, and raises BrokenLabelsError
-    annotator : whose work it is where the labels name nobody
-    per_chunk : how many images are good to load at once
+    annotator : for annotations that name none
+    per_chunk : how many images to load at once
     labels_name : how messages about sizes call the labels
     """
 
@@ -336,7 +338,7 @@ class PerImageSource:
         return [entry.image_id for entry in self.entries]
 
     def files(self, row: int) -> Sequence[Path]:
-        """What is read of the image at a row, and of no other."""
+        """The files that belong to the image at a row alone."""
         entry = self.entries[row]
         return entry.files if entry.image is None else (*entry.files, entry.image)
 
@@ -347,18 +349,16 @@ class PerImageSource:
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their labels decoded."""
         entries = [self.entries[row] for row in rows]
-        looked = read_images(
+        read = read_images(
             self.root, entries, lambda entry, head: self.read_image(entry), self.annotator, self.labels_name
         )
-        encoding = [each.encoding for each in looked.annotations]
-        annotations = annotation_table(
-            looked.annotations, looked.image, self.annotator, encoding=encoding, file=looked.file
-        )
-        return Batch(looked.images, annotations, *_segment_table(looked.annotations), tuple(looked.defects))
+        encoding = [annotation.encoding for annotation in read.annotations]
+        annotations = annotation_table(read.annotations, read.image, self.annotator, encoding=encoding, file=read.file)
+        return Batch(read.images, annotations, *_segment_table(read.annotations), tuple(read.defects))
 
 
 def chunk_rows(n_images: int, per_chunk: int) -> list[Ints]:
-    """Rows of n images in portions of a few."""
+    """The rows of n images in chunks of `per_chunk`."""
     rows = np.arange(n_images, dtype=np.int64)
     return [rows[first : first + per_chunk] for first in range(0, n_images, per_chunk)]
 

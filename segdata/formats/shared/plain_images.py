@@ -1,4 +1,10 @@
-"""Plain images: headers of ordinary PNG and JPEG files and pixels of palette PNG files, read without Pillow."""
+"""Plain images: headers of ordinary PNG and JPEG files and pixels of palette PNG files, read without Pillow.
+
+Opening an image with Pillow costs some 60 us, which is more than all the polygons of many a label file. Pillow also
+decompresses row by row and copies each row; all rows at once take less time, and their runs are found in place.
+Functions return None for files that are damaged or out of the ordinary: Pillow reads these and names what is wrong.
+Sources: PNG, third edition, sections 5, 9 and 11.2; ITU-T T.81, annex B; Exif 2.32, section 4.6.
+"""
 
 import struct
 import zlib
@@ -42,18 +48,18 @@ def png_header(data: bytes) -> PlainHeader | None:
     width, height, bits, colour, packing, filtering, interlace = struct.unpack_from(">IIBBBBB", data, 16)
     if (bits, colour) not in _PNG_SORTS or packing or filtering or interlace:
         return None
-    at = _IHDR_END
-    while data[at + 4 : at + 8] != b"IDAT":
-        (size,) = struct.unpack_from(">I", data, at) if at + 12 <= len(data) else (0,)
-        kind = data[at + 4 : at + 8]
-        if kind not in _KNOWN_CHUNKS or _KNOWN_CHUNKS[kind] not in (None, size) or not _is_whole(data, at, size):
+    offset = _IHDR_END
+    while data[offset + 4 : offset + 8] != b"IDAT":
+        (size,) = struct.unpack_from(">I", data, offset) if offset + 12 <= len(data) else (0,)
+        kind = data[offset + 4 : offset + 8]
+        if kind not in _KNOWN_CHUNKS or _KNOWN_CHUNKS[kind] not in (None, size) or not _is_whole(data, offset, size):
             return None
-        at += size + 12
+        offset += size + 12
     return (width, height, 1) if 0 < width * height <= _MOST_PIXELS else None
 
 
 def _is_whole(data: bytes, at: int, size: int) -> bool:
-    """Whether a chunk is within the bytes, and its check sum right."""
+    """Whether a chunk is within the bytes and has the right check sum."""
     end = at + 8 + size
     return data[end : end + 4] == crc32(memoryview(data)[at + 4 : end]).to_bytes(4, "big")
 
@@ -62,11 +68,11 @@ def jpeg_header(data: bytes) -> PlainHeader | None:
     """Width and height in pixels and EXIF orientation (1: none), of the first bytes of a JPEG file."""
     if not data.startswith(_JPEG):
         return None
-    at, frame, orientation = 2, None, None
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker, end = data[at + 1], at + 2 + (data[at + 2] << 8 | data[at + 3])
-        segment = data[at + 4 : end]
-        if end > len(data) or end < at + 4:
+    offset, frame, orientation = 2, None, None
+    while offset + 4 <= len(data) and data[offset] == 0xFF:
+        marker, end = data[offset + 1], offset + 2 + (data[offset + 2] << 8 | data[offset + 3])
+        segment = data[offset + 4 : end]
+        if end > len(data) or end < offset + 4:
             return None
         if marker == _SCAN:
             return None if frame is None else (*frame, orientation or 1)
@@ -82,12 +88,12 @@ def jpeg_header(data: bytes) -> PlainHeader | None:
             sound = marker in _SKIPPED or _is_known(marker, segment)
         if not sound:
             return None
-        at = end
+        offset = end
     return None
 
 
 def _frame(segment: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels; None of a frame that Pillow may not read."""
+    """Width and height in pixels; None for a frame that Pillow may not read."""
     if len(segment) < 6 or len(segment) != 6 + 3 * segment[5] or segment[0] != 8 or segment[5] not in (1, 3, 4):
         return None
     height, width = struct.unpack_from(">HH", segment, 1)
@@ -95,22 +101,22 @@ def _frame(segment: bytes) -> tuple[int, int] | None:
 
 
 def _is_known(marker: int, segment: bytes) -> bool:
-    """Whether an application segment is one that is everywhere, and long enough."""
+    """Whether an application segment is a common one, and long enough."""
     return 0xE0 <= marker <= 0xEF and any(
         segment.startswith(start) and len(segment) >= least for start, least in _TABLES.items()
     )
 
 
 def _is_quantization(segment: bytes) -> bool:
-    """Whether tables are whole: 64 values each, of one or two bytes."""
-    at = 0
-    while at < len(segment):
-        at += 65 if segment[at] < 16 else 129
-    return at == len(segment)
+    """Whether tables are complete: 64 values each, of one or two bytes."""
+    offset = 0
+    while offset < len(segment):
+        offset += 65 if segment[offset] < 16 else 129
+    return offset == len(segment)
 
 
 def _orientation(segment: bytes) -> int | None:
-    """The orientation in an EXIF segment, 1 where it has none; None where Pillow should look, as at XMP."""
+    """The orientation in an EXIF segment, 1 if it has none; None: Pillow has to read it, as XMP."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(segment[6:10])
     if not segment.startswith(b"Exif\0\0") or order is None or len(segment) < 16:
         return None
@@ -121,7 +127,7 @@ def _orientation(segment: bytes) -> int | None:
     entries = segment[8 + start : 8 + start + 12 * n_entries]
     if len(entries) != 12 * n_entries:
         return None
-    found = 1
+    orientation = 1
     for tag, kind, count, value in struct.iter_unpack(f"{order}HHI4s", entries):
         n_bytes = count * _BYTES.get(kind, len(segment))
         if n_bytes > len(value) and struct.unpack(f"{order}I", value)[0] + n_bytes > len(segment) - 6:
@@ -129,8 +135,8 @@ def _orientation(segment: bytes) -> int | None:
         if tag == _ORIENTATION:
             if kind != _SHORT or count != 1:
                 return None
-            found = struct.unpack_from(f"{order}H", value)[0] or 1
-    return found
+            orientation = struct.unpack_from(f"{order}H", value)[0] or 1
+    return orientation
 
 
 PALETTE = b"\x08\x03"  # 8 bits, with a palette: bytes 24 and 25 of the file
@@ -140,7 +146,7 @@ Bytes = NDArray[np.uint8]
 
 
 def decode_palette_png(data: bytes) -> tuple[Bytes, Bytes] | None:
-    """The values (height, width) and colours (n, 3) of a palette PNG file of 8 bits; None where Pillow has to look."""
+    """The values (height, width) and colours (n, 3) of a palette PNG file of 8 bits; None: Pillow has to read it."""
     head = png_header(data)
     chunks = _chunks(data) if head and data[24:26] == PALETTE else []
     names = [name for name, _ in chunks]
@@ -160,22 +166,22 @@ def decode_palette_png(data: bytes) -> tuple[Bytes, Bytes] | None:
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, memoryview]]:
-    """Name and data of each chunk, up to the end or where the file is cut off."""
-    found, at, whole = [], 8, memoryview(data)
-    while at + _AROUND <= len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        if at + _AROUND + size > len(data):
+    """Name and data of each complete chunk."""
+    chunks, offset, view = [], 8, memoryview(data)
+    while offset + _AROUND <= len(data):
+        size = int.from_bytes(data[offset : offset + 4], "big")
+        if offset + _AROUND + size > len(data):
             break
-        found.append((data[at + 4 : at + 8], whole[at + 8 : at + 8 + size]))
-        at += _AROUND + size
-    return found
+        chunks.append((data[offset + 4 : offset + 8], view[offset + 8 : offset + 8 + size]))
+        offset += _AROUND + size
+    return chunks
 
 
 def _unpacked(packed: bytes, size: int) -> bytes | None:
-    """The bytes of a whole zlib stream, which are this many; never more than one byte beyond is unpacked."""
+    """The bytes of a complete zlib stream of this size, else None; unpacks at most one byte more."""
     unpacking = zlib.decompressobj()
     try:
-        found = unpacking.decompress(packed, size + 1)
+        unpacked = unpacking.decompress(packed, size + 1)
     except zlib.error:
         return None
-    return found if unpacking.eof and len(found) == size else None
+    return unpacked if unpacking.eof and len(unpacked) == size else None

@@ -1,4 +1,7 @@
-"""Safe parsers: JSON and XML files whose content nobody vouches for."""
+"""Safe parsers: JSON and XML files from strangers.
+
+XML is read without entities: the parser refuses what could fetch files or blow up memory before it is built.
+"""
 
 import json
 import re
@@ -17,13 +20,13 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def read_small_file(path: Path) -> bytes:
-    """All bytes of a small file; raises OSError. A buffer, as Python's files have, costs more than they do."""
+    """All bytes of a small file, unbuffered: a buffer costs more than reading. Raises OSError."""
     with path.open("rb", buffering=0) as file:
         return file.read()
 
 
 def read_json(path: Path, file: str, defects: list[Defect]) -> Any:  # Any: JSON
-    """What a JSON file holds; `file` is how defects call it. Raises BrokenLabelsError where it is none.
+    """The value of a JSON file; `file` is its name in defects. Raises BrokenLabelsError if it is no JSON.
 
     NaN and a byte order mark, which JSON has not, are read all the same; of halves of letters `defects` tell.
     """
@@ -56,17 +59,17 @@ def parse_json(text: bytes, halves: list[str] | None = None) -> Any:  # Any: JSO
 
 
 def lone_surrogates(halves: Iterable[str], file: str, place: str = "") -> list[Defect]:
-    """A defect for each text with half a letter; their JSON pointers go on from `place`."""
+    """A defect for each text with a lone surrogate; their JSON pointers continue `place`."""
     message = "a text holds half of a surrogate pair, which is no letter; it is read as a question mark"
-    return [Defect("SEG004", message, file, place + each, severity="warning") for each in halves]
+    return [Defect("SEG004", message, file, place + pointer, severity="warning") for pointer in halves]
 
 
 def _mended(value: Any, place: str, halves: list[str]) -> Any:  # Any: JSON
     if isinstance(value, dict):
         places = {key: f"{place}/{_shown(key)}" for key in value}
-        return {_mended(key, places[key], halves): _mended(each, places[key], halves) for key, each in value.items()}
+        return {_mended(key, places[key], halves): _mended(item, places[key], halves) for key, item in value.items()}
     if isinstance(value, list):
-        return [_mended(each, f"{place}/{row}", halves) for row, each in enumerate(value)]
+        return [_mended(item, f"{place}/{row}", halves) for row, item in enumerate(value)]
     if isinstance(value, str) and (shown := _shown(value)) != value:
         halves.append(place)
         return shown
@@ -83,14 +86,14 @@ def encode_json(value: object) -> str:
 
 
 _DEEPEST = 64  # elements within elements; annotation files have about six
-# What careful reading is for. A document type has a "!", whatever the encoding: expat takes none in which other bytes
-# are markup, and UTF-16 has zeros.
+# Marks of XML that needs careful reading. A document type has a "!" in any encoding: expat accepts none in which other
+# bytes are markup, and UTF-16 has zeros.
 _NOT_PLAIN = (b"!", b"\0", b"xmlns", b"xml:")
 _NO_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class XmlError(Exception):
-    """A file that is no XML, or not XML that is safe to read; `line` counts from 1."""
+    """A file that is no XML, or XML that is not safe to read; `line` counts from 1."""
 
     def __init__(self, reason: str, line: int) -> None:
         super().__init__(reason)
@@ -111,7 +114,7 @@ def read_xml(path: Path) -> Element:
 
 
 def _plain(data: bytes) -> Element | None:
-    """The root element of XML without declarations and namespaces, which the parser in C may see; None: it may not."""
+    """The root element of XML that is safe for the parser in C; None if it is not."""
     try:
         level = [root := fromstring(data)]
     except (ParseError, LookupError, ValueError):  # told with its line by the careful parser
@@ -124,7 +127,7 @@ def _plain(data: bytes) -> Element | None:
 
 
 def _careful(data: bytes) -> Element:
-    """The root element, of which every element and declaration is looked at while it is built."""
+    """The root element, built while every element and declaration is checked."""
     parser, builder = expat.ParserCreate(), TreeBuilder()
     depth = 0
 

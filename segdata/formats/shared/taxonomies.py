@@ -1,4 +1,9 @@
-"""Taxonomies of datasets: from the names in a source, from colour tables and presets, and written beside the labels."""
+"""Taxonomies of datasets: from the names in a source, from colour tables and presets, and written beside the labels.
+
+Colour tables are small text files: `label_colors.txt` (CamVid: ``128 64 128<TAB>Road``), `labelmap.txt` (CVAT and VOC:
+``road:128,64,128:parts:actions``), `classes.csv` and `class_dict.csv` (a header, then name, r, g, b). A preset is the
+taxonomy of a well-known dataset whose masks come without one, a file in `presets/`.
+"""
 
 import csv
 import json
@@ -28,9 +33,9 @@ class CategoryNames:
     ----------
     taxonomy : the user's, or made of the names
     declared : the taxonomy is the user's
-    to : name in the source -> category id; for a name that the taxonomy lacks an id that nobody has
+    to : name in the source -> category id; an unused id for a name that the taxonomy lacks
     unknown : those ids -> the source's names
-    aliases : names in the source that are old ones in the taxonomy -> category id
+    aliases : names in the source that are aliases in the taxonomy -> category id
     """
 
     taxonomy: Taxonomy
@@ -41,7 +46,7 @@ class CategoryNames:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """For the profile: the names of categories that the taxonomy lacks or calls otherwise, as JSON."""
+        """For the profile, as JSON: category names that the taxonomy lacks, and aliases that the source uses."""
         return name_metadata(self.unknown, self.aliases)
 
     def profile(
@@ -57,7 +62,7 @@ class CategoryNames:
         places: Mapping[str, str] | None = None,
         sequences: tuple[ImageSequence, ...] = (),
     ) -> Profile:
-        """The profile of the dataset at `root`: `coverage` and `overlap` are habits of its format, nothing declared.
+        """The profile of the dataset at `root`; `coverage` and `overlap` are defaults of its format, not declared.
 
         `name` is that of the dataset, for want of which `root` tells; the others are as in `Profile`.
         """
@@ -78,69 +83,73 @@ class CategoryNames:
 
 
 def resolve_names(names: Iterable[str], given: Taxonomy | None, own: Taxonomy | None = None) -> CategoryNames:
-    """The categories of a source's names.
+    """The categories of the names in a source.
 
     Parameters
     ----------
     names : every name that occurs, in any order
     given : the user's taxonomy: a name is looked up in it, then among its aliases
-    own : what the source itself says of its categories (ids, colours, kinds), for want of a user's taxonomy
+    own : the source's own categories (ids, colours, kinds), used if the user gives no taxonomy
 
     A taxonomy that has to be made up has the names in alphabetical order with ids from 1, things all of them except
     those that mean void.
     """
     occurring = sorted(set(names))
     base = given or own or Taxonomy()
-    known = base.by_name()
-    to = {name: known[name].id for name in occurring if name in known}
+    categories = base.by_name()
+    to = {name: categories[name].id for name in occurring if name in categories}
     next_id = max([0, *base.by_id()]) + 1
-    lacking = {name: next_id + row for row, name in enumerate(name for name in occurring if name not in known)}
+    lacking = {name: next_id + row for row, name in enumerate(name for name in occurring if name not in categories)}
     if given is not None:
         unknown = {id_: name for name, id_ in lacking.items()}
         return CategoryNames(given, True, to | lacking, unknown, aliases_used(occurring, given))
-    made = tuple(Category(id=id_, name=name, kind=kind_from_name(name)) for name, id_ in lacking.items())
-    taxonomy = Taxonomy(categories=base.categories + made, unlabelled=base.unlabelled)
+    new_categories = tuple(Category(id=id_, name=name, kind=kind_from_name(name)) for name, id_ in lacking.items())
+    taxonomy = Taxonomy(categories=base.categories + new_categories, unlabelled=base.unlabelled)
     return CategoryNames(taxonomy, False, to | lacking)
 
 
 def aliases_used(names: Iterable[str], taxonomy: Taxonomy) -> dict[str, int]:
-    """The names that are old ones in the taxonomy, and the ids of what they mean."""
-    known = taxonomy.by_name()
-    return {name: known[name].id for name in names if name in known and known[name].name != name}
+    """The names that are aliases in the taxonomy, with the ids of their categories."""
+    categories = taxonomy.by_name()
+    return {name: categories[name].id for name in names if name in categories and categories[name].name != name}
 
 
 def name_metadata(unknown: Mapping[int, str], aliases: Mapping[str, int]) -> dict[str, str]:
-    """For the metadata of a profile, as JSON: names that the taxonomy lacks by id, and old names that it has."""
-    said: dict[str, str] = {}
+    """Metadata for a profile, as JSON: names that the taxonomy lacks, by id, and aliases with their ids."""
+    metadata: dict[str, str] = {}
     if unknown:
         names = {str(id_): name for id_, name in sorted(unknown.items())}
-        said["unknown_categories"] = json.dumps(names, ensure_ascii=False)
+        metadata["unknown_categories"] = json.dumps(names, ensure_ascii=False)
     if aliases:
-        said["aliases_used"] = json.dumps(dict(sorted(aliases.items())), ensure_ascii=False)
-    return said
+        metadata["aliases_used"] = json.dumps(dict(sorted(aliases.items())), ensure_ascii=False)
+    return metadata
 
 
 def kind_from_name(name: str) -> CategoryKind:
-    """Void where the name says so, else thing."""
+    """Void for names such as "ignore", else thing."""
     return "void" if name.strip().lower() in VOID_NAMES else "thing"
 
 
 def names_by_id(taxonomy: Taxonomy) -> dict[int, str]:
-    """The names of categories by id, in order; without those whose id or name an earlier one has already."""
+    """The names of categories by id, in order, without those whose id or name an earlier category has."""
     by_id, by_name = taxonomy.by_id(), taxonomy.by_name()
-    return {each.id: each.name for each in taxonomy.categories if by_id[each.id] is each is by_name[each.name]}
+    return {
+        category.id: category.name
+        for category in taxonomy.categories
+        if by_id[category.id] is category is by_name[category.name]
+    }
 
 
 def table_names(taxonomy: Taxonomy) -> dict[int, str]:
-    """Category id -> what the table calls it: its name, or its id where another category has that name first."""
+    """Category id -> its name in tables: the category's name, or its id if an earlier category has that name."""
     named = taxonomy.by_name()
-    called = {}
+    names = {}
     for identity, category in taxonomy.by_id().items():
         name = category.name if named[category.name].id == identity else str(identity)
         if name != category.name and name in named:
             raise SegdataError(f"categories {named[name].name!r} and {identity} cannot be told apart; rename one")
-        called[identity] = name
-    return called
+        names[identity] = name
+    return names
 
 
 COLOUR_TABLE_NAMES = (
@@ -227,33 +236,33 @@ _SCENEPARSE = re.compile(r"ADE_(?:train|val|test)_\d{8}")
 
 
 def preset_names() -> list[str]:
-    """What can be asked for."""
+    """The names of all presets."""
     return sorted([*(path.stem for path in _FOLDER.glob("*.yaml")), "sceneparse150-reduced", "voc"])
 
 
 @cache
 def load_preset(name: str) -> Taxonomy:
-    """The taxonomy of this name; raises SegdataError that lists the known ones.
+    """The preset of this name; raises SegdataError that lists the known ones.
 
     `sceneparse150-reduced` is for masks from whose values 1 was taken, so that 0, the other objects, became 255 (what
     mmsegmentation calls `reduce_zero_label`).
     """
     if name not in preset_names():
-        known = preset_names()
-        raise SegdataError(f"no preset is called {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}")
+        names = preset_names()
+        raise SegdataError(f"no preset is called {name!r}{did_you_mean(name, names)}; known: {', '.join(names)}")
     if name == "voc":
         from segdata.formats.voc.palette import VOC
 
         return VOC
     if name == "sceneparse150-reduced":
-        whole = load_preset("sceneparse150")
-        categories = [msgspec.structs.replace(each, id=(each.id - 1) % 256) for each in whole.categories]
-        return msgspec.structs.replace(whole, name="SceneParse150, reduced", categories=tuple(categories))
+        full = load_preset("sceneparse150")
+        categories = [msgspec.structs.replace(category, id=(category.id - 1) % 256) for category in full.categories]
+        return msgspec.structs.replace(full, name="SceneParse150, reduced", categories=tuple(categories))
     return load_taxonomy(_FOLDER / f"{name}.yaml")
 
 
 def preset_from_names(masks: Sequence[Path], coloured: bool) -> str | None:
-    """The preset that files tell by their names, as those of CamVid and SceneParse do; None where they do not.
+    """The preset that the names of masks imply, as those of CamVid and SceneParse do; None if they imply none.
 
     `coloured`: the masks are RGB; else they are grey.
     """
@@ -277,9 +286,9 @@ def write_sidecars(
     instance_ids: InstanceIds | None = None,
     options: Mapping[str, Option] | None = None,
 ) -> None:
-    """Write `taxonomy.yaml`, and `segdata.yaml` where something is declared.
+    """Write `taxonomy.yaml`, and `segdata.yaml` if anything is declared, so that the labels read back by themselves.
 
-    `instance_ids` and `options` of the format are what reading needs to know.
+    `instance_ids` and `options` of the format are what the reader needs.
     """
     (target / "taxonomy.yaml").write_text(dump_taxonomy(taxonomy), encoding="utf-8")
     config = Config(
@@ -288,7 +297,7 @@ def write_sidecars(
         instance_ids=instance_ids,
         options=dict(options or {}),
     )
-    said = msgspec.to_builtins(config, str_keys=True)
-    if said:
-        lines = [yaml_files.dump_yaml_line({key: value})[1:-1] + "\n" for key, value in said.items()]
+    settings = msgspec.to_builtins(config, str_keys=True)
+    if settings:
+        lines = [yaml_files.dump_yaml_line({key: value})[1:-1] + "\n" for key, value in settings.items()]
         (target / "segdata.yaml").write_text("".join(lines), encoding="utf-8")

@@ -114,7 +114,7 @@ def test_no_image_at_all_is_one_information(tmp_path: Path) -> None:
     source = instances.read(ReadRequest(write_document(tmp_path, document(images=images))))
     (told,) = informations(source)
     assert told[0] == "SEG002"
-    assert "none of the 3 image files is here" in told[1]
+    assert "none of the 3 image files was found" in told[1]
     assert "--images" in told[1]
     assert source.load(source.chunks()[0]).defects == ()
 

@@ -111,5 +111,5 @@ def test_regions_that_do_not_serve_are_findings(vessels: Path) -> None:
 def test_a_folder_without_any_is_misuse(vessels: Path) -> None:
     (vessels / "fov/a_mask.png").rename(vessels / "fov/x.png")
     (vessels / "fov/b_mask.png").rename(vessels / "fov/y.png")
-    with pytest.raises(SegdataError, match="no mask there has the name of an image"):
+    with pytest.raises(SegdataError, match="no mask has the name of an image"):
         opened(vessels)

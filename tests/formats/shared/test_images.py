@@ -48,7 +48,7 @@ def test_a_folder_inside_is_as_if_it_were_listed_alone(tmp_path: Path) -> None:
     (tmp_path / "in" / "linked").symlink_to(tmp_path / "else")
     whole = ImageFolder.below(tmp_path / "in")
     for name in ("images", "linked", "missing"):
-        assert whole.inside(name) == ImageFolder.below(tmp_path / "in" / name)
+        assert whole.subfolder(name) == ImageFolder.below(tmp_path / "in" / name)
 
 
 @pytest.mark.parametrize(
