@@ -17,7 +17,7 @@ FLOORS = {
     "formats": {"core"},
     "store": {"core", "formats"},
     "measure": {"core", "store"},
-    "rules": {"core"},
+    "rules": {"core", "measure"},  # only `plugin` takes from `measure`: rules of third parties may measure
     "sample": {"core"},
     "review": {"core", "store"},
     "testing": {"core"},

@@ -130,6 +130,7 @@ def measure(
 
     def register(function: BatchFunction) -> BatchFunction:
         _BATCH.append(BatchMeasurement(frozenset(families), tables, frozenset(needs), function))
+        _forget_order()
         return function
 
     return register
@@ -140,6 +141,7 @@ def measure_images(*families: Family) -> Callable[[ImagesFunction], ImagesFuncti
 
     def register(function: ImagesFunction) -> ImagesFunction:
         _IMAGES.append(ImagesMeasurement(frozenset(families), function))
+        _forget_order()
         return function
 
     return register
@@ -152,6 +154,7 @@ def measure_dataset(
 
     def register(function: DatasetFunction) -> DatasetFunction:
         _DATASET.append(DatasetMeasurement(frozenset(families), tables, frozenset(needs), reloads, function))
+        _forget_order()
         return function
 
     return register
@@ -202,6 +205,12 @@ def all_families() -> frozenset[Family]:
 def row_links() -> dict[str, Links]:
     """Table -> its columns that are rows of another table; each table comes after those that it refers to."""
     return {name: links for each in batch_measurements() for name, links in each.tables.items()}
+
+
+def _forget_order() -> None:
+    """Order the measurements anew on the next call: a rule of a third party may register its own late."""
+    for ordered in (batch_measurements, images_measurements, dataset_measurements, all_families, row_links):
+        ordered.cache_clear()
 
 
 def _import_all() -> None:

@@ -43,13 +43,16 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.config import Overlap
-from segdata.core.finding import Defect
+from segdata.core.config import Config, Overlap
+from segdata.core.finding import Defect, Finding
 from segdata.core.guideline import Relation
 from segdata.core.profile import ImageSequence, Policy, Profile, SequenceKind, Task
+from segdata.core.rule import Rule
+from segdata.core.rule_runner import run_rules
 from segdata.core.runs import Ints, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, MaxVoid, SizeLimits, Taxonomy
+from segdata.measure.measure import measure_source
 
 _KINDS = ("thing", "stuff", "void")
 _LINE = re.compile(r"(\w(?:, \w)*|task|coverage|overlap|max_void|category|split|encoding|sequence|frame)(:| =) (.+)")
@@ -246,6 +249,21 @@ def draw_picture(text: str) -> PictureDataset:
         sequences=tuple(ImageSequence("film", cast(SequenceKind, kind)) for kind in _sequence(legend)),
     )
     return PictureDataset(profile, _batch(legend, ids))
+
+
+def find_in_picture(rule: Rule, drawing: PictureDataset, **options: object) -> list[Finding]:
+    """What one rule finds in a drawn dataset, with these options."""
+    tables = measure_source(drawing, rule.needs, jobs=1)
+    return list(run_rules(tables, [rule], Config(rules={rule.code: dict(options)})).findings)
+
+
+def assert_pictures(rule: Rule) -> None:
+    """Raise AssertionError if the rule does not flag exactly the pictures under `Flagged:` in its documentation."""
+    pictures = read_pictures(rule.page)
+    assert {picture.flagged for picture in pictures} == {True, False}, f"{rule.code}: draw a flagged and a fine picture"
+    for picture in pictures:
+        codes = {each.code for each in find_in_picture(rule, draw_picture(picture.text), **picture.options)}
+        assert codes == ({rule.code} if picture.flagged else set()), f"{rule.code}: {picture.text}"
 
 
 def _sequence(legend: PictureLegend) -> list[str]:

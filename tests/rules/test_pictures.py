@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from segdata.core.config import Config
-from segdata.core.finding import Defect, Finding
+from segdata.core.finding import Defect
 from segdata.core.rule import Rule, rules
 from segdata.core.rule_runner import run_rules
 from segdata.measure.measure import measure_source
 from segdata.measure.registry import all_families
-from segdata.testing.pictures import PictureDataset, RulePicture, draw_picture, read_pictures
+from segdata.testing.pictures import PictureDataset, RulePicture, draw_picture, find_in_picture, read_pictures
 
 OURS = [rule for rule in rules().values() if rule.check.__module__.startswith("segdata.rules.")]
 PICTURES = [
@@ -27,14 +27,9 @@ WITHOUT_PICTURES = [
 ]
 
 
-def found(rule: Rule, drawing: PictureDataset, options: dict[str, object]) -> list[Finding]:
-    tables = measure_source(drawing, rule.needs, jobs=1)
-    return list(run_rules(tables, [rule], Config(rules={rule.code: options})).findings)
-
-
 @pytest.mark.parametrize(("rule", "picture"), PICTURES)
 def test_picture(rule: Rule, picture: RulePicture) -> None:
-    findings = found(rule, draw_picture(picture.text), picture.options)
+    findings = find_in_picture(rule, draw_picture(picture.text), **picture.options)
     assert {finding.code for finding in findings} == ({rule.code} if picture.flagged else set())
 
 
@@ -50,7 +45,7 @@ def test_a_rule_without_pictures_passes_on_what_readers_met(rule: Rule) -> None:
     )
     other = Defect("SEG099", "of nobody")
     drawing = draw_picture("aa.")
-    (finding,) = found(rule, PictureDataset(drawing.profile, drawing.batch, (other, defect)), {})
+    (finding,) = find_in_picture(rule, PictureDataset(drawing.profile, drawing.batch, (other, defect)))
     assert (finding.code, finding.rule, finding.severity) == (rule.code, rule.name, rule.severity)
     for name in ("message", "file", "place", "line", "image", "segments", "pixels"):
         assert getattr(finding, name) == getattr(defect, name)

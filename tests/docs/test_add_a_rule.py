@@ -1,0 +1,81 @@
+"""The page "Add a rule": what it shows is installed as it stands, and is a rule like ours."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from segdata.rules import plugin as plugin_api
+
+PAGE = Path(__file__).parents[2] / "docs" / "add_a_rule.md"
+FILES = (r"interlaced\.py", r"pyproject\.toml")
+TEST = """
+from segdata.rules.plugin import find_rule
+from segdata.testing.pictures import assert_pictures
+assert_pictures(find_rule("ACME01"))
+"""
+LATE = """
+import numpy as np
+import segdata
+from segdata.core.taxonomy import Category, Taxonomy
+mask = np.zeros((9, 5), bool)
+mask[::2] = True
+taxonomy = Taxonomy(categories=(Category(id=1, name="car", kind="thing"),))
+dataset = segdata.from_arrays({"a.png": [(mask, "car")], "b.png": [(~mask, "car")]}, taxonomy)
+segdata.validate(dataset, select="SEG106")  # measurements are ordered before the rule registers its own
+for finding in segdata.validate(dataset, select="ACME01").findings:
+    print(finding.image, finding.message)
+"""
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which the page's plugin is installed."""
+    text = PAGE.read_text(encoding="utf-8")
+    code, project = (re.search(rf"`{name}`:\n\n```\w+\n(.*?)```", text, re.DOTALL) for name in FILES)
+    assert code is not None
+    assert project is not None
+    source, site = tmp_path_factory.mktemp("plugin"), tmp_path_factory.mktemp("site")
+    (source / "interlaced.py").write_text(code[1], encoding="utf-8")
+    (source / "pyproject.toml").write_text(project[1], encoding="utf-8")
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*install, "--target", str(site), str(source)], check=True, capture_output=True)
+    paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80"}
+
+
+def run(environment: dict[str, str], *words: str) -> str:
+    done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_it_imports_the_stable_surface_alone() -> None:
+    code = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert code is not None
+    assert set(re.findall(r"from (segdata[\w.]*) import", code[1])) == {"segdata.rules.plugin"}
+
+
+def test_the_table_names_the_whole_surface() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert {name for name in plugin_api.__all__ if f"`{name}`" not in text} == set()
+    assert all(getattr(plugin_api, name) is not None for name in plugin_api.__all__)
+
+
+def test_the_rule_is_listed_and_explained(plugin: dict[str, str]) -> None:
+    assert "ACME01" in run(plugin, "-m", "segdata", "rules")
+    assert "A segment fills only every other image row." in run(plugin, "-m", "segdata", "explain", "ACME01")
+
+
+def test_its_pictures_are_right(plugin: dict[str, str]) -> None:
+    run(plugin, "-c", TEST)
+
+
+def test_it_finds_what_it_measures_itself(plugin: dict[str, str]) -> None:
+    assert run(plugin, "-c", LATE).splitlines() == [
+        "a.png 5 of 9 rows are filled; the limit is 60%",
+        "b.png 4 of 7 rows are filled; the limit is 60%",
+    ]
