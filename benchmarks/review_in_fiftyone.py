@@ -51,8 +51,8 @@ def flagged(folder: Path) -> Path:
         sample = [sys.executable, "-m", "segdata.sample", str(folder), "--images", "24", "--only"]
         subprocess.run([*sample, "noise", "clean"], check=True)
         run("convert", folder / "noise", folder / "labels")
-        run("flag", folder / "labels", "--quick", "--scale", "0.5", "--budget", N_FINDINGS, "--work", folder / "work",
-            "--format", "json", "--output", report, "--fail-on", "never")  # fmt: skip
+        run("flag", folder / "labels", "--quick", "--scale", "0.5", "--budget", N_FINDINGS,
+            "--work-dir", folder / "work", "--format", "json", "--output", report, "--fail-on", "never")  # fmt: skip
     return report
 
 

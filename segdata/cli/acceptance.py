@@ -7,6 +7,7 @@ from typing import TypeVar, get_args
 import click
 
 from segdata.cli.options import (
+    PATH,
     TAXONOMY_MAP,
     TOLERANCE,
     TOLERANCE_MM,
@@ -19,20 +20,19 @@ from segdata.cli.process import FOUND
 from segdata.core.config import Metric
 
 F = TypeVar("F", bound=Callable[..., object])
-_PATH = click.Path(path_type=Path)
 _SHARE = click.FloatRange(0, 1)
 _RISK = click.FloatRange(0, 1, min_open=True, max_open=True)
 _QUALITY = (
-    click.option("--lot", metavar="N", type=click.IntRange(min=1), help="How many images are delivered."),
-    click.option("--aql", type=_SHARE, default=0.01, help="The share of defective images that is fine; default: 0.01."),
-    click.option("--limit", type=_SHARE, default=0.05, help="The share that is not; default: 0.05."),
-    click.option("--producer-risk", type=_RISK, default=0.05, help="Of rejecting what is fine; default: 0.05."),
-    click.option("--consumer-risk", type=_RISK, default=0.1, help="Of accepting what is not; default: 0.1."),
+    click.option("--lot", metavar="N", type=click.IntRange(min=1), help="Number of images in the delivery."),
+    click.option("--aql", type=_SHARE, default=0.01, help="Acceptable share of defective images; default: 0.01."),
+    click.option("--limit", type=_SHARE, default=0.05, help="Unacceptable share of defective images; default: 0.05."),
+    click.option("--producer-risk", type=_RISK, default=0.05, help="Risk of rejecting a good delivery; default: 0.05."),
+    click.option("--consumer-risk", type=_RISK, default=0.1, help="Risk of accepting a bad delivery; default: 0.1."),
 )
 
 
 def quality_options(command: F) -> F:
-    """The options that say what a delivery must be like."""
+    """Add the options that define an acceptable delivery."""
     for option in reversed(_QUALITY):
         command = option(command)
     return command
@@ -61,11 +61,11 @@ def plan(
     report: str,
     output: Path | None,
 ) -> int:
-    """Say how many images to inspect, and how many may be defective.
+    """Plan how many images to inspect, and how many may be defective.
 
-    The smallest sample that keeps both risks, and its operating curve: how
-    often a delivery is accepted of which so many images are defective, and
-    what is left of the defects where rejected deliveries are mended.
+    The plan is the smallest sample that keeps both risks. Its operating curve
+    shows how often a delivery is accepted for each share of defective images,
+    and how many defects remain if rejected deliveries are corrected.
     """
     from segdata.api.acceptance import DeliveryQuality
     from segdata.cli.output import emit, make_console
@@ -73,8 +73,8 @@ def plan(
     from segdata.report.acceptance_json import plan_json
 
     quality = DeliveryQuality(aql, limit, producer_risk, consumer_risk)
-    found = quality.plan(lot)
-    emit(plan_json(found, quality) if report == "json" else plan_text(found, quality, make_console(output)), output)
+    result = quality.plan(lot)
+    emit(plan_json(result, quality) if report == "json" else plan_text(result, quality, make_console(output)), output)
     return 0
 
 
@@ -85,18 +85,18 @@ def plan(
         "segdata acceptance judge work.json --gold gold.json --pair content",
     ),
 )
-@click.argument("delivery", type=_PATH)
-@click.option("--gold", metavar="GOLD", type=_PATH, required=True, help="The gold standard, a dataset.")
+@click.argument("delivery", type=PATH)
+@click.option("--gold", metavar="GOLD", type=PATH, required=True, help="Gold standard: a dataset with trusted labels.")
 @quality_options
-@click.option("--metric", type=click.Choice(get_args(Metric)), help="Default: that in segdata.yaml, or else iou.")
-@click.option("--bar", metavar="VALUE", type=click.FloatRange(min=0), help="What each image must reach.")
+@click.option("--metric", type=click.Choice(get_args(Metric)), help="Default: the one in segdata.yaml, else iou.")
+@click.option("--bar", metavar="VALUE", type=click.FloatRange(min=0), help="Score that each image must reach.")
 @TOLERANCE
 @TOLERANCE_MM
 @click.option(
     "--pair",
     "pair_by",
     type=click.Choice(("id", "stem", "name", "varying", "content")),
-    help="How gold images are found; default: by id, or else by equal image files.",
+    help="How gold images are result; default: by id, or else by equal image files.",
 )
 @TAXONOMY_MAP
 @report_options("text", "json")
@@ -117,15 +117,16 @@ def judge(
     taxonomy_map: Path | None,
     report: str,
     output: Path | None,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
     """Accept or reject DELIVERY by the images of GOLD that are in it.
 
-    An image is defective where the work on it is below the bar of all
-    categories (--bar, or `gold:` in segdata.yaml), or of one. The gold images
-    must be as good as drawn by lot from all tasks, and not known as such.
+    An image is defective if its labels score below the bar, over all
+    categories (--bar, or `gold:` in segdata.yaml) or in one of them. The gold
+    images must be a random sample of all tasks, and the annotators must not
+    know which they are.
 
-    Exits with 1 where the delivery is not accepted.
+    Exits with 1 if the delivery is rejected.
     """
     from segdata.api.acceptance import DeliveryQuality, accept
     from segdata.cli.output import emit, make_console, protect_inputs
@@ -133,12 +134,12 @@ def judge(
     from segdata.report.acceptance import to_text
     from segdata.report.acceptance_json import to_json
 
-    protect_inputs(output, opening.inputs(delivery, gold))
+    protect_inputs(output, options.inputs(delivery, gold))
     quality = DeliveryQuality(aql, limit, producer_risk, consumer_risk)
-    opened = opening.read(delivery), opening.read(gold)
-    with progress_bar("acceptance", len(opened[1])) as done:
-        found = accept(
-            *opened,
+    datasets = options.read(delivery), options.read(gold)
+    with progress_bar("acceptance", len(datasets[1])) as advance:
+        result = accept(
+            *datasets,
             quality=quality,
             lot=lot,
             metric=metric,
@@ -147,8 +148,8 @@ def judge(
             tolerance_mm=tolerance_mm,
             pair_by=pair_by,
             taxonomy_map=taxonomy_map,
-            jobs=opening.jobs,
-            progress=done,
+            jobs=options.jobs,
+            progress=advance,
         )
-    emit(to_json(found, quality) if report == "json" else to_text(found, quality, make_console(output)), output)
-    return 0 if found.accepted else FOUND
+    emit(to_json(result, quality) if report == "json" else to_text(result, quality, make_console(output)), output)
+    return 0 if result.accepted else FOUND

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.options import DATA, DataOptions, data_options, example
+from segdata.cli.options import DATA, FILE, FOLDER, DataOptions, data_options, example
 from segdata.cli.process import say
 
 if TYPE_CHECKING:
@@ -28,19 +28,21 @@ if TYPE_CHECKING:
     "reports",
     metavar="FILE",
     multiple=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A JSON report of validate, agreement or flag; several may be given. Default: what validate finds now.",
+    type=FILE,
+    help="JSON report of validate, agreement or flag; may be repeated. Default: run validate.",
 )
 @click.option(
     "--predictions",
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="What networks said of images that they had not seen, for a layer of confidence; default: that of the report.",
+    type=FOLDER,
+    help="Out-of-sample predictions of networks, shown as a confidence layer; default: those of the report.",
 )
-@click.option("--reviewer", metavar="NAME", help="Who decides in the App; default: who is logged in.")
-@click.option("--name", metavar="NAME", help="Of the dataset in FiftyOne; default: segdata- and the name of DATA.")
-@click.option("--port", metavar="N", type=click.IntRange(1, 65535), default=5151, help="Of the App; default: 5151.")
-@click.option("--no-launch", is_flag=True, help="Load the dataset and end; the App is not started.")
+@click.option("--reviewer", metavar="NAME", help="Name of the reviewer in the App; default: your user name.")
+@click.option("--name", metavar="NAME", help="Name of the dataset in FiftyOne; default: segdata- and the name of DATA.")
+@click.option(
+    "--port", metavar="N", type=click.IntRange(1, 65535), default=5151, help="Port of the App; default: 5151."
+)
+@click.option("--no-launch", is_flag=True, help="Load the dataset without starting the App.")
 @data_options
 def command(
     data: Path,
@@ -50,14 +52,14 @@ def command(
     name: str | None,
     port: int,
     no_launch: bool,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> None:
     """Look at a dataset and its findings in FiftyOne's App.
 
-    The dataset is put into FiftyOne's database; the next time it is brought
-    up to date, and keeps what was tagged. Buttons in the App decide on
-    findings; segdata review pull reads the decisions. The App runs on this
-    machine only, until Ctrl-C. FiftyOne is installed with segdata[browse].
+    The command loads the dataset into FiftyOne's database; the next run
+    updates it and keeps your tags. Buttons in the App decide on findings;
+    `segdata review pull` reads the decisions. The App runs on this machine
+    only, until you press Ctrl-C. FiftyOne comes with segdata[fiftyone].
     """
     from segdata.api.browse import browse
     from segdata.cli.process import progress_bar
@@ -67,19 +69,19 @@ def command(
         os.environ["FIFTYONE_USER"] = reviewer
     findings = [finding for path in reports for finding in load_findings(path)] if reports else None
     seen = predictions or next(filter(None, map(find_predictions, reports)), None)
-    dataset = opening.read(data)
-    with progress_bar("load", len(dataset)) as done:
-        browsed = browse(dataset, findings=findings, predictions=seen, name=name, jobs=opening.jobs, progress=done)
+    dataset = options.read(data)
+    with progress_bar("load", len(dataset)) as advance:
+        browsed = browse(dataset, findings=findings, predictions=seen, name=name, jobs=options.jobs, progress=advance)
     _report_browsed(browsed)
     if no_launch:
         return
     with browsed.app(port) as shown:
-        say(f"the App is at {shown.address}; Ctrl-C ends it")
+        say(f"the App is at {shown.address}; press Ctrl-C to stop it")
         shown.wait()
 
 
 def _report_browsed(browsed: "BrowseResult") -> None:
-    """What is in FiftyOne now, and what it has no place for."""
+    """Print what is in FiftyOne now, and what it has no place for."""
     from segdata.core.errors import count_noun
 
     where = f"FiftyOne's dataset {browsed.name!r}"
@@ -88,14 +90,14 @@ def _report_browsed(browsed: "BrowseResult") -> None:
     for note in browsed.notes:
         say(note)
     if browsed.n_decided:
-        say(f"{count_noun(browsed.n_decided, 'decision')} from the last time in FiftyOne kept in {browsed.log}")
+        say(f"{count_noun(browsed.n_decided, 'decision')} made earlier in FiftyOne kept in {browsed.log}")
     about: dict[str, list[Finding]] = {}
     for finding in browsed.about_dataset:
         about.setdefault(f"{finding.code} {finding.rule}", []).append(finding)
-    for rule, found in about.items():
-        of = f"{found[0].category}: " if found[0].category else ""
-        more = f" (and {len(found) - 1:,} more)" if len(found) > 1 else ""
-        say(f"of the dataset as a whole: {rule}: {of}{found[0].message}{more}")
+    for rule, findings in about.items():
+        category = f"{findings[0].category}: " if findings[0].category else ""
+        more = f" (and {len(findings) - 1:,} more)" if len(findings) > 1 else ""
+        say(f"about the whole dataset: {rule}: {category}{findings[0].message}{more}")
     if browsed.elsewhere:
         first = browsed.elsewhere[0].image
         say(

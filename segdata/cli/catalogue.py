@@ -10,7 +10,7 @@ from segdata.cli.options import example, report_options
 @click.command(name="rules", epilog=example("segdata rules", "segdata rules --format json"))
 @report_options("text", "json")
 def rules_command(report: str, output: Path | None) -> None:
-    """List every rule with its code, severity and summary."""
+    """List all rules with code, severity and summary."""
     from segdata.cli.output import emit, make_console
     from segdata.core.rule import rules
     from segdata.report.rule_pages import rules_json, rules_text
@@ -22,9 +22,9 @@ def rules_command(report: str, output: Path | None) -> None:
 @click.command(name="explain", epilog=example("segdata explain SEG106", "segdata explain speck"))
 @click.argument("code", metavar="CODE")
 def explain_command(code: str) -> None:
-    """What a rule flags, what not, why, and the remedy.
+    """Explain a rule: what it flags, why, and how to fix it.
 
-    CODE is the rule's code or name.
+    CODE is the code or name of the rule.
     """
     from segdata.cli.output import emit, make_console
     from segdata.core.rule import find_rule
@@ -37,7 +37,7 @@ def explain_command(code: str) -> None:
 @click.argument("name", required=False)
 @report_options("text", "json")
 def formats_command(name: str | None, report: str, output: Path | None) -> None:
-    """List every format, or show what one of them holds, with its options."""
+    """List all formats, or describe one of them with its options."""
     from segdata.cli.output import emit, make_console
     from segdata.core.format import find_format, formats
     from segdata.report.format_pages import format_text, formats_json, formats_text

@@ -1,4 +1,4 @@
-"""`segdata consensus`: one annotation made of those of several annotators."""
+"""`segdata consensus`: one annotation of each image from those of several annotators."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,7 +6,18 @@ from typing import Literal
 import click
 
 from segdata.cli.agreement import parse_named_dataset
-from segdata.cli.options import DataOptions, data_options, example, report_options
+from segdata.cli.options import (
+    CONFIDENCE,
+    COPY_IMAGES,
+    PAIR,
+    RESAMPLES,
+    SEED,
+    TAXONOMY_MAP,
+    DataOptions,
+    data_options,
+    example,
+    report_options,
+)
 from segdata.cli.process import FOUND, say
 
 
@@ -24,39 +35,32 @@ from segdata.cli.process import FOUND, say
     "--method",
     type=click.Choice(("auto", "majority", "staple", "instances")),
     default="auto",
-    help="Default: auto, instances where there are such, else majority.",
+    help="How to combine annotations; default: auto, which is instances for instance data, else majority.",
 )
 @click.option(
     "--undecided",
     type=click.Choice(("void", "list")),
     default="void",
-    help="Regions without a consensus: void, or a list to settle; default: void.",
+    help="Make regions without a consensus void, or list them to be settled; default: void.",
 )
 @click.option(
     "--min-support",
     metavar="SHARE",
     type=click.FloatRange(0.5, 1, max_open=True),
     default=0.5,
-    help="A decision takes more than this share of the annotators; default: 0.5.",
+    help="A label needs more than this share of the annotators; default: 0.5.",
 )
 @click.option(
     "--leave-one-out/--no-leave-one-out",
     default=True,
-    help="Hold each annotator against the consensus of the others; default: do.",
+    help="Compare each annotator with the consensus of the others; on by default.",
 )
-@click.option(
-    "--pair",
-    "pair_by",
-    type=click.Choice(("id", "stem", "name", "varying", "content")),
-    help="How to pair images, as for segdata agreement.",
-)
-@click.option(
-    "--taxonomy-map", metavar="FILE", type=click.Path(path_type=Path), help="Under which names categories are one."
-)
-@click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, help="Of intervals; default: 0.95.")
-@click.option("--resamples", type=click.IntRange(min=100), default=2000, help="For intervals; default: 2000.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the resamples; default: 0.")
-@click.option("--copy-images", is_flag=True, help="Copy the image files too. Else OUT refers to them.")
+@PAIR
+@TAXONOMY_MAP
+@CONFIDENCE
+@RESAMPLES
+@SEED
+@COPY_IMAGES
 @report_options("text", "json")
 @data_options
 def command(
@@ -74,33 +78,34 @@ def command(
     copy_images: bool,
     report: str,
     output: Path | None,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
-    """Write what annotators agree on as a dataset to OUT.
+    """Combine several annotations of each image into one dataset, OUT.
 
-    DATA is one dataset in which annotations name their annotators, or several
-    datasets of the same images, of any formats; NAME= says whose work one is.
-    What options say about reading holds for all of them.
+    DATA is one dataset whose annotations name their annotators, or several
+    datasets of the same images, in any formats; NAME= names the annotator of
+    a dataset. The options for reading apply to all of them.
 
-    OUT is a canonical dataset with one annotation of each image that two or
-    more annotated. What they do not agree on is void, or listed in
-    OUT/undecided.csv (and .json) with what each of them says. Each annotator
-    is then held against the consensus of the others.
+    OUT is a canonical dataset with one annotation of each image that at least
+    two people annotated. Regions without a consensus become void, or are
+    listed in OUT/undecided.csv (and .json) with each annotator's label. Each
+    annotator is then compared with the consensus of the others.
 
-    Exits with 1 where something could not be read.
+    Exits with 1 if something could not be read.
     """
     from segdata.api.consensus import consensus
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
+    from segdata.core.errors import count_noun
     from segdata.report.consensus import to_text
     from segdata.report.consensus_json import to_json
 
-    every = [parse_named_dataset(each) for each in data]
-    protect_inputs(output, [path for _, path in every] + opening.inputs())
-    opened = [(name, opening.read(path)) for name, path in every]
-    with progress_bar("consensus", max(len(each) for _, each in opened)) as done:
-        found = consensus(
-            opened,
+    members = [parse_named_dataset(text) for text in data]
+    protect_inputs(output, [path for _, path in members] + options.inputs())
+    datasets = [(name, options.read(path)) for name, path in members]
+    with progress_bar("consensus", max(len(dataset) for _, dataset in datasets)) as advance:
+        result = consensus(
+            datasets,
             out,
             method=method,
             undecided=undecided,
@@ -112,10 +117,10 @@ def command(
             resamples=resamples,
             seed=seed,
             copy_images=copy_images,
-            jobs=opening.jobs,
-            progress=done,
+            jobs=options.jobs,
+            progress=advance,
         )
-    emit(to_json(found) if report == "json" else to_text(found, make_console(output)), output)
+    emit(to_json(result) if report == "json" else to_text(result, make_console(output)), output)
     if output is not None:
-        say(f"consensus of {len(found.annotators)} annotators in {out}, see {output}")
-    return FOUND if found.n_errors else 0
+        say(f"consensus of {count_noun(len(result.annotators), 'annotator')} in {out}, see {output}")
+    return FOUND if result.n_errors else 0

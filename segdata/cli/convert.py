@@ -1,4 +1,4 @@
-"""`segdata convert`: write a dataset in another format, and say what was lost."""
+"""`segdata convert`: write a dataset in another format, and report what was lost."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.options import DataOptions, data_options, example, parse_pairs
+from segdata.cli.options import PATH, DataOptions, data_options, example, parse_pairs
 from segdata.cli.process import FOUND, say
 
 if TYPE_CHECKING:
@@ -21,47 +21,49 @@ if TYPE_CHECKING:
         "segdata convert masks/ street --verify", "segdata convert street coco.json --to coco-instances --on-loss error"
     ),
 )
-@click.argument("src", type=click.Path(path_type=Path))
-@click.argument("dst", type=click.Path(path_type=Path))
-@click.option("--to", metavar="FORMAT", default="canonical", help="The format of DST; default: canonical.")
+@click.argument("src", type=PATH)
+@click.argument("dst", type=PATH)
+@click.option("--to", metavar="FORMAT", default="canonical", help="Format of DST; default: canonical.")
 @click.option(
     "--roi",
     metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Masks of the regions of interest, named as the images: outside nothing is expected.",
+    type=PATH,
+    help="Masks of the regions of interest, named like the images; nothing is labelled outside.",
 )
 @click.option(
     "--taxonomy-map",
     metavar="MAP",
-    type=click.Path(path_type=Path),
-    help="Rename, join and drop categories as MAP says; segdata taxonomy diff writes one.",
+    type=PATH,
+    help="Rename, merge and drop categories as MAP says; `segdata taxonomy diff` writes one.",
 )
-@click.option("--annotator", metavar="NAME", help="Who drew what has no annotator in SRC.")
+@click.option("--annotator", metavar="NAME", help="Annotator name for annotations that have none.")
 @click.option(
     "--source",
     type=click.Choice(("human", "model", "consensus")),
-    help="Where the labels of SRC are from, when it does not say so itself.",
+    help="Source of the labels, if SRC does not name it.",
 )
 @click.option(
     "--write-option",
     "write_options",
     metavar="NAME=VALUE",
     multiple=True,
-    help="An option of the format of DST; `segdata formats FORMAT` lists them.",
+    help="Option of the format of DST; `segdata formats FORMAT` lists them.",
 )
 @click.option(
     "--on-loss",
     type=click.Choice(("warn", "error", "allow")),
     default="warn",
-    help="What DST cannot hold: say so (warn, the default), write nothing and exit with 1 (error), be quiet (allow).",
+    help="If DST cannot hold everything: warn (default), write nothing and exit with 1 (error), or be silent (allow).",
 )
 @click.option(
     "--verify",
     is_flag=True,
-    help="Read DST again and compare all of it with SRC: nothing may differ but the losses that were counted.",
+    help="Read DST back and compare it with SRC: only the reported losses may differ.",
 )
 @click.option(
-    "--copy-images", is_flag=True, help="Copy the image files too. Else DST refers to them; COCO only has their names."
+    "--copy-images",
+    is_flag=True,
+    help="Copy the image files too. By default DST refers to the originals; COCO only has their names.",
 )
 @data_options
 def command(
@@ -76,19 +78,18 @@ def command(
     on_loss: "OnLoss",
     verify: bool,
     copy_images: bool,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
-    """Write SRC in another format to DST, which must not exist.
+    """Convert SRC to another format, DST, which must not exist.
 
-    What DST cannot hold, and what could not be read, is counted while DST is
-    made under a hidden name, and printed before DST is put in its place; with
-    --on-loss error it is not put there. The losses are written too: in
-    dataset.yaml of a canonical dataset, else in DST/losses.json, or in
-    coco.losses.json beside coco.json.
+    The command counts what DST cannot hold and what could not be read, and
+    prints the losses before DST appears; with --on-loss error, DST is not
+    written. The losses are also recorded: in dataset.yaml of a canonical
+    dataset, else in DST/losses.json, or in coco.losses.json beside coco.json.
 
-    Exits with 1 when a loss is not allowed, when --verify finds a difference
-    that is no counted loss (DST is kept), or when SRC has defects that
-    `segdata validate` calls errors; everything else is written nevertheless.
+    Exits with 1 if a loss is not allowed, if --verify finds a difference
+    beyond the reported losses (DST is kept), or if SRC has defects that
+    `segdata validate` reports as errors; everything else is still written.
     """
     from segdata.api.convert import convert
     from segdata.cli.output import emit, make_console
@@ -98,7 +99,7 @@ def command(
     from segdata.report.conversion import command_with_images, conversion_text, losses_text, refusal_text
 
     more = {"annotator": annotator, "source": source, "roi": roi}
-    dataset = opening.read(src, **{name: value for name, value in more.items() if value is not None})
+    dataset = options.read(src, **{name: value for name, value in more.items() if value is not None})
     bar = ExitStack()
 
     def announce(losses: "Sequence[Loss]") -> None:
@@ -115,7 +116,7 @@ def command(
                 on_loss=on_loss,
                 verify=verify,
                 copy_images=copy_images,
-                jobs=opening.jobs,
+                jobs=options.jobs,
                 write_options=parse_pairs(write_options),
                 progress=bar.enter_context(progress_bar("convert", len(dataset))),
                 announce=announce,
@@ -124,7 +125,7 @@ def command(
     except LossError as error:
         emit(refusal_text(str(dst), error.losses, make_console()))
         return FOUND
-    emit(conversion_text(result, opening.typed(src), make_console()))
+    emit(conversion_text(result, options.typed(src), make_console()))
     for remark in result.not_copied:
         emit(remark)
     # COCO files name images and do not say where they are; the other formats refer to them.
@@ -133,12 +134,12 @@ def command(
             "\n".join(
                 [
                     "",
-                    "its images are not copied; to read it with them:",
+                    "The images are not copied. To read the file with its images:",
                     *command_with_images(dst, images, make_console()),
                 ]
             )
         )
     if result.proof is not None and not result.proof.holds:
-        say(f"error: {dst} differs from {src} in more than the losses that were counted; please report it")
+        say(f"error: {dst} differs from {src} beyond the reported losses; this is a bug, please report it")
         return FOUND
     return FOUND if result.n_errors else 0

@@ -1,4 +1,4 @@
-"""`segdata draft`: labels by machine for images that nobody annotated."""
+"""`segdata draft`: draft labels for images without annotations."""
 
 import math
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.options import DataOptions, data_options, example, parse_pairs
+from segdata.cli.options import PATH, WORK_DIR, DataOptions, data_options, example, parse_pairs
 from segdata.cli.process import FOUND, say
 
 if TYPE_CHECKING:
@@ -21,47 +21,42 @@ if TYPE_CHECKING:
         "segdata draft photos drafted --method kmeans --option regions=3",
     ),
 )
-@click.argument("data", metavar="IMAGES", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("data", metavar="IMAGES", type=PATH)
+@click.argument("out", type=PATH)
 @click.option(
     "--method",
     metavar="METHOD",
-    help="threshold, watershed, superpixels or kmeans; default: watershed.",
+    help="Method: threshold, watershed, superpixels or kmeans; default: watershed.",
 )
 @click.option(
     "--option",
     "tuned",
     metavar="NAME=VALUE",
     multiple=True,
-    help="An option of the method, such as waist=0.3; for one that it has not its options are listed.",
+    help="Option of the method, such as waist=0.3; an unknown name lists the options.",
 )
 @click.option(
     "--predictions",
     metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A model's results, of any format that can be read, in place of a method; IMAGES are its images.",
+    type=PATH,
+    help="Use the results of a model, in any readable format, instead of a method.",
 )
 @click.option(
     "--confidence",
     metavar="P",
     type=click.FloatRange(0, 1),
-    help="With --predictions: segments with a lower score become void; default: 0.5.",
+    help="With --predictions: make segments with a lower score void; default: 0.5.",
 )
-@click.option("--model", is_flag=True, help="Train on the annotated images of IMAGES, and draft the others.")
+@click.option("--model", is_flag=True, help="Train a model on the annotated images, and draft the others.")
 @click.option(
     "--precision",
     metavar="P",
     type=click.FloatRange(0, 1, min_open=True),
-    help="With --model: how often what is drawn is to be right; the rest is void. Default: 0.9.",
+    help="With --model: share of drafted pixels that must be right; the rest becomes void. Default: 0.9.",
 )
-@click.option("--quick", is_flag=True, help="With --model: train for minutes only.")
-@click.option(
-    "--work",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="With --model: a folder for the networks, where a run that was stopped goes on.",
-)
-@click.option("--category", metavar="NAME", help="What the segments are; default: the only one, else object.")
+@click.option("--quick", is_flag=True, help="With --model: train for a few minutes only.")
+@WORK_DIR(help="With --model: folder for the networks; an interrupted run resumes from it.")
+@click.option("--category", metavar="NAME", help="Category of the segments; default: the only one, else object.")
 @data_options
 def command(
     data: Path,
@@ -73,42 +68,42 @@ def command(
     model: bool,
     precision: float | None,
     quick: bool,
-    work: Path | None,
+    work_dir: Path | None,
     category: str | None,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
     """Draft labels for IMAGES, for people to correct.
 
-    IMAGES is a folder of image files, or a dataset: then those of its images
-    that nobody annotated. OUT is a new canonical dataset, whose annotations
-    are from the source "model" and at the stage "drafted".
+    IMAGES is a folder of image files, or a dataset, of which only images
+    without annotations are drafted. OUT is a new canonical dataset; its
+    annotations have the source "model" and the stage "drafted".
     """
     from segdata.cli.process import progress_bar
 
     if model and predictions is not None:
         raise click.UsageError("give either --model or --predictions")
-    _require_mode("--model only", model, {"--precision": precision, "--quick": quick or None, "--work": work})
+    _require_mode("--model only", model, {"--precision": precision, "--quick": quick or None, "--work-dir": work_dir})
     _require_mode("--predictions only", predictions is not None, {"--confidence": confidence})
     methods = {"--method": method, "--option": tuned or None, "--category": category}
     _require_mode("neither --model nor --predictions", not model and predictions is None, methods)
     if model:
         return _report_draft(
-            _draft_by_model(data, out, 0.9 if precision is None else precision, quick, work, opening), out
+            _draft_by_model(data, out, 0.9 if precision is None else precision, quick, work_dir, options), out
         )
-    jobs, confidence = opening.jobs, 0.5 if confidence is None else confidence
-    with progress_bar("draft", None) as done:
+    jobs, confidence = options.jobs, 0.5 if confidence is None else confidence
+    with progress_bar("draft", None) as advance:
         if predictions is not None:
             from segdata.api.draft import draft_from
 
-            found = draft_from(
-                opening.read(predictions, images=data), out, confidence=confidence, jobs=jobs, progress=done
+            result = draft_from(
+                options.read(predictions, images=data), out, confidence=confidence, jobs=jobs, progress=advance
             )
         else:
             from segdata.api.draft import draft
 
-            taxonomy = opening.given.get("taxonomy")
-            of = opening.read(data) if opening.given.keys() - {"taxonomy"} else data
-            found = draft(
+            taxonomy = options.given.get("taxonomy")
+            of = options.read(data) if options.given.keys() - {"taxonomy"} else data
+            result = draft(
                 of,
                 out,
                 method or "watershed",
@@ -116,55 +111,57 @@ def command(
                 category=category,
                 taxonomy=taxonomy,
                 jobs=jobs,
-                progress=done,
+                progress=advance,
             )
-    return _report_draft(found, out)
+    return _report_draft(result, out)
 
 
 def _require_mode(what: str, is_asked: bool, given: Mapping[str, object]) -> None:
-    """Raise UsageError for an option that says something of a way to draft that is not asked for."""
+    """Raise UsageError for an option of another way to draft than the chosen one."""
     for name, value in given.items():
         if value is not None and not is_asked:
-            raise click.UsageError(f"{name} goes with {what}")
+            raise click.UsageError(f"{name} works with {what}")
 
 
 def _draft_by_model(
-    data: Path, out: Path, precision: float, quick: bool, work: Path | None, opening: DataOptions
+    data: Path, out: Path, precision: float, quick: bool, work_dir: Path | None, options: DataOptions
 ) -> "DraftResult":
-    """Draft by networks, with a bar for each stage of the training and one for the drafting."""
+    """Draft with networks, and show the progress of training and drafting."""
     from segdata.api.draft import draft_by_model, unannotated
     from segdata.cli.process import stage_bars
     from segdata.noise.networks.settings import Settings, StageProgress
 
-    dataset = opening.read(data)
+    dataset = options.read(data)
     n_done, total = 0, len(unannotated(dataset))
     with stage_bars() as trained:
 
-        def done(more: int) -> None:
+        def advance(more: int) -> None:
             nonlocal n_done
             n_done += more
             trained(StageProgress("draft", n_done, total, math.nan))
 
-        settings = Settings(quick=quick, jobs=opening.jobs)
+        settings = Settings(quick=quick, jobs=options.jobs)
         return draft_by_model(
             dataset,
             out,
             precision=precision,
-            work=work,
+            work=work_dir,
             settings=settings,
-            jobs=opening.jobs,
-            progress=done,
+            jobs=options.jobs,
+            progress=advance,
             trained=trained,
         )
 
 
-def _report_draft(found: "DraftResult", out: Path) -> int:
-    """Say what was drafted; returns the exit code."""
-    written = found.written
-    click.echo(f"{written.n_segments:,} segments drafted on {written.n_images:,} images: {out}")
-    for remark in found.remarks:
+def _report_draft(result: "DraftResult", out: Path) -> int:
+    """Print what was drafted; returns the exit code."""
+    from segdata.core.errors import count_noun
+
+    written = result.written
+    click.echo(f"drafted {count_noun(written.n_segments, 'segment')} on {count_noun(written.n_images, 'image')}: {out}")
+    for remark in result.remarks:
         click.echo(remark)
     for defect in written.defects[:10]:
         say(f"{defect.code} {defect.image}: {defect.message}")
-    click.echo(f"Look at them: segdata browse {out}")
+    click.echo(f"to look at them: segdata browse {out}")
     return FOUND if written.n_errors else 0

@@ -4,9 +4,18 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import PAIR, TAXONOMY_MAP, DataOptions, data_options, example, report_options
-
-_PATH = click.Path(path_type=Path)
+from segdata.cli.options import (
+    CONFIDENCE,
+    PAIR,
+    PATH,
+    RESAMPLES,
+    SEED,
+    TAXONOMY_MAP,
+    DataOptions,
+    data_options,
+    example,
+    report_options,
+)
 
 
 @click.command(
@@ -17,12 +26,12 @@ _PATH = click.Path(path_type=Path)
     ),
 )
 @click.argument("predictions", nargs=-1, required=True, metavar="[NAME=]PREDICTIONS...")
-@click.option("--gold", metavar="GOLD", type=_PATH, required=True, help="The reference, a dataset.")
+@click.option("--gold", metavar="GOLD", type=PATH, required=True, help="Reference: a dataset with trusted labels.")
 @PAIR
 @TAXONOMY_MAP
-@click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, help="Of intervals; default: 0.95.")
-@click.option("--resamples", type=click.IntRange(min=100), default=2000, help="For intervals; default: 2000.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the resamples; default: 0.")
+@CONFIDENCE
+@RESAMPLES
+@SEED
 @report_options("text", "json", "csv")
 @data_options
 def command(
@@ -35,13 +44,13 @@ def command(
     seed: int,
     report: str,
     output: Path | None,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
-    """Hold models against a reference: mIoU, Dice, PQ, and mask AP.
+    """Evaluate models against a reference: mIoU, Dice, PQ, mask AP.
 
-    PREDICTIONS are of any format; of a list of COCO results GOLD says which
-    images and categories it speaks of. PQ is panopticapi's, AP pycocotools'.
-    What options say about reading holds for GOLD and PREDICTIONS.
+    PREDICTIONS have any format; GOLD supplies the images and categories of a
+    list of COCO results. PQ is computed as in panopticapi, AP as in
+    pycocotools. The options for reading apply to GOLD and PREDICTIONS.
     """
     from segdata.api.evaluate import evaluate
     from segdata.cli.agreement import parse_named_dataset
@@ -50,24 +59,24 @@ def command(
     from segdata.report.evaluation import to_csv, to_text
     from segdata.report.evaluation_json import to_json
 
-    every = [parse_named_dataset(each) for each in predictions]
-    protect_inputs(output, opening.inputs(gold, *(path for _, path in every)))
-    reference = opening.read(gold)
-    with progress_bar("evaluate", len(reference)) as done:
-        found = evaluate(
-            every,
+    members = [parse_named_dataset(text) for text in predictions]
+    protect_inputs(output, options.inputs(gold, *(path for _, path in members)))
+    reference = options.read(gold)
+    with progress_bar("evaluate", len(reference)) as advance:
+        result = evaluate(
+            members,
             reference,
             pair_by=pair_by,
             taxonomy_map=taxonomy_map,
             confidence=confidence,
             resamples=resamples,
             seed=seed,
-            jobs=opening.jobs,
-            progress=done,
-            **opening.given,
+            jobs=options.jobs,
+            progress=advance,
+            **options.given,
         )
     emit(
-        {"json": to_json, "csv": to_csv}[report](found) if report != "text" else to_text(found, make_console(output)),
+        {"json": to_json, "csv": to_csv}[report](result) if report != "text" else to_text(result, make_console(output)),
         output,
     )
     return 0

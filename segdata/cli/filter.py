@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, DataOptions, data_options, example
+from segdata.cli.options import COPY_IMAGES, DATA, PATH, DataOptions, data_options, example
 
 _COLUMNS = """\b
 Columns of
@@ -28,21 +28,23 @@ Columns of
     ),
 )
 @DATA
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--category", metavar="NAME", multiple=True, help="Segments of this category, or of those below it.")
-@click.option("--annotator", metavar="NAME", multiple=True, help="What this annotator drew.")
-@click.option("--min-area", metavar="PX", type=click.IntRange(min=0), help="Segments of so many pixels or more.")
-@click.option("--max-area", metavar="PX", type=click.IntRange(min=0), help="Segments of so many pixels or fewer.")
-@click.option("--finding", metavar="CODE", multiple=True, help="Images with such a finding in the report --findings.")
+@click.argument("out", type=PATH)
+@click.option("--category", metavar="NAME", multiple=True, help="Keep segments of this category or its subcategories.")
+@click.option("--annotator", metavar="NAME", multiple=True, help="Keep annotations of this annotator.")
+@click.option("--min-area", metavar="PX", type=click.IntRange(min=0), help="Keep segments of at least PX pixels.")
+@click.option("--max-area", metavar="PX", type=click.IntRange(min=0), help="Keep segments of at most PX pixels.")
+@click.option(
+    "--finding", metavar="CODE", multiple=True, help="Keep images that have this finding in the report of --findings."
+)
 @click.option(
     "--findings",
     metavar="JSON",
-    type=click.Path(path_type=Path),
-    help="A report of segdata validate --format json.",
+    type=PATH,
+    help="Report of segdata validate --format json.",
 )
-@click.option("--where", metavar="EXPR", multiple=True, help="A condition over columns, see above.")
-@click.option("--keep-images", is_flag=True, help="Keep images that lose all that was drawn on them.")
-@click.option("--copy-images", is_flag=True, help="Copy the image files too. Else OUT refers to them.")
+@click.option("--where", metavar="EXPR", multiple=True, help="Keep what meets this condition over columns, see above.")
+@click.option("--keep-images", is_flag=True, help="Keep images that lose all their segments.")
+@COPY_IMAGES
 @data_options
 def command(
     data: Path,
@@ -56,13 +58,14 @@ def command(
     where: tuple[str, ...],
     keep_images: bool,
     copy_images: bool,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
-    """Write what meets all conditions to OUT, and say what was dropped.
+    """Write images and segments that meet all conditions to OUT.
 
-    A condition on segments drops the others, and images that have none left;
-    what is said of the images that stay is kept. A category or annotator
-    given several times means any of them.
+    A condition on segments drops all other segments, and images without
+    segments; the attributes of the remaining images stay. If you repeat
+    --category or --annotator, any of the values matches. The command reports
+    what it dropped.
 
     EXPR compares columns: 'area > 500 and not crowd', 'split in ["val"]',
     'seconds / n_segments > 60', 'attributes["truncated"] == True',
@@ -73,9 +76,9 @@ def command(
     from segdata.cli.process import progress_bar
     from segdata.core.errors import count_noun
 
-    dataset = opening.read(data)
-    with progress_bar("filter", len(dataset)) as done:
-        found = filter(
+    dataset = options.read(data)
+    with progress_bar("filter", len(dataset)) as advance:
+        result = filter(
             dataset,
             out,
             category=category,
@@ -87,11 +90,11 @@ def command(
             where=where,
             keep_images=keep_images,
             copy_images=copy_images,
-            jobs=opening.jobs,
-            progress=done,
+            jobs=options.jobs,
+            progress=advance,
         )
-    dropped = [count_noun(found.images, "image"), count_noun(found.annotations, "annotation")]
-    dropped.append(f"{count_noun(found.segments, 'segment')} ({found.pixels:,} px)")
-    kept = f"kept where {' and '.join(found.conditions)}" if found.conditions else "kept everything"
+    dropped = [count_noun(result.images, "image"), count_noun(result.annotations, "annotation")]
+    dropped.append(f"{count_noun(result.segments, 'segment')} ({result.pixels:,} px)")
+    kept = f"kept where {' and '.join(result.conditions)}" if result.conditions else "kept everything"
     emit("\n".join([*make_console().wrap(kept), *make_console().wrap(f"dropped {', '.join(dropped)}")]))
-    return report_written(found.written, data, opening)
+    return report_written(result.written, data, options)

@@ -1,10 +1,10 @@
-"""`segdata info`: what is in a dataset."""
+"""`segdata info`: images, segments, pixels and categories of a dataset."""
 
 from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, GROUP_BY, DataOptions, data_options, example, report_options
+from segdata.cli.options import DATA, FILE, GROUP_BY, DataOptions, data_options, example, report_options
 from segdata.cli.process import say
 
 
@@ -12,24 +12,26 @@ from segdata.cli.process import say
     name="info",
     epilog=example(
         "segdata info street/",
-        "segdata info street/ --by camera --format html --output street.html",
+        "segdata info street/ --group-by camera --format html --output street.html",
         "segdata info street/ --weights --channels",
         "segdata info cells/ --objects cells.csv",
     ),
 )
 @DATA
-@click.option("--hash", "with_hash", is_flag=True, help="Also the content hash of the labels, to log with a run.")
 @click.option(
-    "--raster-rules", is_flag=True, help="Also which polygons have other pixels when other tools' rules draw them."
+    "--hash", "with_hash", is_flag=True, help="Add the content hash of the labels, to log with a training run."
 )
-@click.option("--shapes", is_flag=True, help="Also how large, long and wide things are, by category, in px and mm.")
-@click.option("--weights", is_flag=True, help="Also weights of the categories, to paste into training.")
-@click.option("--channels", is_flag=True, help="Also mean and deviation of the images' channels; decodes all images.")
+@click.option(
+    "--raster-rules", is_flag=True, help="Add polygons that have other pixels by the raster rules of other tools."
+)
+@click.option("--shapes", is_flag=True, help="Add the size, length and width of segments by category, in px and mm.")
+@click.option("--weights", is_flag=True, help="Add category weights to paste into your training code.")
+@click.option("--channels", is_flag=True, help="Add mean and standard deviation of the channels; decodes all images.")
 @click.option(
     "--objects",
     metavar="CSV",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write a row for each segment, of class masks for each part: place, length, width, diameter, perimeter.",
+    type=FILE,
+    help="Write position, length, width, diameter and perimeter of each segment (class masks: of each part) to CSV.",
 )
 @GROUP_BY
 @report_options("text", "json", "html", "csv")
@@ -42,33 +44,34 @@ def command(
     weights: bool,
     channels: bool,
     objects: Path | None,
-    by: str | None,
+    group_by: str | None,
     report: str,
     output: Path | None,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> None:
     """Count images, segments and pixels, by category and stratum."""
     from segdata.api.info import info
     from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.core.errors import count_noun
     from segdata.report.info import info_csv, info_json, info_text
 
-    protect_inputs(output, opening.inputs(data))
-    protect_inputs(objects, opening.inputs(data))
-    dataset = opening.read(data)
+    protect_inputs(output, options.inputs(data))
+    protect_inputs(objects, options.inputs(data))
+    dataset = options.read(data)
     summary = info(
         dataset,
-        jobs=opening.jobs,
+        jobs=options.jobs,
         with_hash=with_hash,
         raster_rules=raster_rules,
-        by=by,
+        by=group_by,
         with_channels=channels,
         with_shapes=shapes,
     )
     if objects is not None:
         from segdata.api.info import write_objects
 
-        n = write_objects(dataset, objects, jobs=opening.jobs)
-        say(f"{n:,} rows written to {objects}")
+        n = write_objects(dataset, objects, jobs=options.jobs)
+        say(f"{count_noun(n, 'row')} written to {objects}")
     if report == "text":
         emit(info_text(summary, make_console(output), weights), output)
     elif report == "html":

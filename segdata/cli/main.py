@@ -39,7 +39,7 @@ NAMES = tuple(name for names in SECTIONS.values() for name in names)
 
 
 class Commands(click.Group):
-    """The group of all commands, in sections; whatever happens, it ends with an exit code of the contract."""
+    """The group of all commands, in sections; every run ends with one of the documented exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the help page."""
@@ -57,11 +57,11 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that was asked for; for one that does not exist the nearest is named."""
+        """The command of this name; an unknown name is an error that names the closest command."""
         from segdata.core.config import did_you_mean
 
         if args[0] not in NAMES and not args[0].startswith("-"):
-            raise click.UsageError(f"no command {args[0]!r}{did_you_mean(args[0], list(NAMES))}", ctx)
+            raise click.UsageError(f"there is no command {args[0]!r}{did_you_mean(args[0], list(NAMES))}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -85,7 +85,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
     from segdata import __version__
     from segdata.core import kernels
 
-    how = {"compiled": "compiled kernels", "plain": "plain numpy kernels (slower: no compiler was at hand)"}
+    how = {"compiled": "compiled kernels", "plain": "plain numpy kernels (slower: no compiler was available)"}
     click.echo(f"segdata {__version__}, {how[kernels.NAME]}, Python {sys.version.split()[0]}")
     ctx.exit()
 
@@ -96,12 +96,14 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     epilog=example("segdata validate my_dataset", "segdata demo"),
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="The version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
 def main() -> None:
-    """Convert, validate and look at image segmentation labels, pixel exact.
+    """Convert, validate and review image segmentation labels, pixel-exact.
 
-    DATA is a file or folder of any format that segdata reads: masks, COCO and
-    its relatives, annotation tools, videos, volumes, rasters, model results
-    (`segdata formats` lists them), or its own canonical dataset. The format is
-    detected.
+    DATA is a file or folder in any format that segdata reads: masks, COCO and
+    related formats, annotation tools, videos, volumes, rasters, model results
+    (`segdata formats` lists them), or a canonical dataset. segdata detects
+    the format.
     """

@@ -2,7 +2,7 @@
 
 import functools
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,29 +15,72 @@ if TYPE_CHECKING:
     from segdata.core.dataset import OpenDataset
 
 F = TypeVar("F", bound=Callable[..., object])
+PATH = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+POSITIVE = click.FloatRange(min=0, min_open=True)
 
-DATA = click.argument("data", type=click.Path(path_type=Path))
-GROUP_BY = click.option(
+
+class RenamedOption(click.Option):
+    """An option whose earlier names still work but are not shown in help pages and errors."""
+
+    def __init__(self, names: Sequence[str], *, earlier: Sequence[str], **attributes: Any) -> None:  # Any: click's own
+        super().__init__([*names, *earlier], **attributes)
+        self._earlier = frozenset(earlier)
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option's lines on the help page."""
+        every, self.opts = self.opts, [name for name in self.opts if name not in self._earlier]
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = every
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """The option's name in an error."""
+        return " / ".join(f"'{name}'" for name in self.opts if name not in self._earlier)
+
+
+def renamed_option(name: str, earlier: str, **attributes: Any) -> Callable[[F], F]:  # Any: click's own
+    """An option with a hidden earlier name, such as `--by` of `--group-by`."""
+    return click.option(name, cls=RenamedOption, earlier=[earlier], **attributes)
+
+
+DATA = click.argument("data", type=PATH)
+GROUP_BY = renamed_option(
+    "--group-by",
     "--by",
     metavar="COLUMN",
-    help="Tell apart split, camera, sequence, group, folder, size, annotator, source, stage, month, or a key of the "
-    "images' metadata.",
+    help="Group results by split, camera, sequence, group, folder, size, annotator, source, stage, month, or a key of "
+    "the images' metadata.",
 )
+WORK_DIR = functools.partial(renamed_option, "--work-dir", "--work", metavar="DIR", type=PATH)
 PAIR = click.option(
     "--pair",
     "pair_by",
     type=click.Choice(("id", "stem", "name", "varying", "content")),
-    help="How to pair images: by id, path without extension, name, the part of the name that varies, or equal files.",
+    help="Pair images by id, path without extension (stem), file name, the part of the name that varies, or content.",
 )
 TAXONOMY_MAP = click.option(
-    "--taxonomy-map", metavar="FILE", type=click.Path(path_type=Path), help="Under which names categories are compared."
+    "--taxonomy-map", metavar="FILE", type=PATH, help="Rename categories as FILE says before comparing them."
 )
-_AMOUNT = click.FloatRange(min=0, min_open=True)
-TOLERANCE = click.option("--tolerance", metavar="PX", type=_AMOUNT, help="Boundaries this near are one; default: 2 px.")
+TOLERANCE = click.option(
+    "--tolerance", metavar="PX", type=POSITIVE, help="Boundaries this close count as equal; default: 2 px."
+)
 TOLERANCE_MM = click.option(
-    "--tolerance-mm", metavar="MM", type=_AMOUNT, help="The same where the spacing of pixels is known."
+    "--tolerance-mm", metavar="MM", type=POSITIVE, help="The tolerance in mm, if the pixel spacing is known."
 )
-FORCE = click.option("--force", is_flag=True, help="Overwrite what is there.")
+CONFIDENCE = click.option(
+    "--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, help="Confidence of the intervals; default: 0.95."
+)
+RESAMPLES = click.option(
+    "--resamples", type=click.IntRange(min=100), default=2000, help="Bootstrap resamples for intervals; default: 2000."
+)
+SEED = click.option("--seed", type=click.IntRange(min=0), default=0, help="Random seed of the resamples; default: 0.")
+COPY_IMAGES = click.option(
+    "--copy-images", is_flag=True, help="Copy the image files too. By default OUT refers to the originals."
+)
+FORCE = click.option("--force", is_flag=True, help="Overwrite existing files.")
 
 
 def example(*commands: str) -> str:
@@ -47,7 +90,7 @@ def example(*commands: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
-    """How DATA is to be opened: the common options.
+    """The common options that say how to open DATA.
 
     Attributes
     ----------
@@ -80,34 +123,30 @@ class DataOptions:
 
 
 _DATA_OPTIONS = (
-    click.option("--from", "format", metavar="FORMAT", help="The format of DATA; default: detected."),
-    click.option(
-        "--taxonomy", metavar="FILE", type=click.Path(path_type=Path), help="Default: taxonomy.yaml beside DATA."
-    ),
-    click.option("--images", metavar="DIR", type=click.Path(path_type=Path), help="The folder of the image files."),
+    click.option("--from", "format", metavar="FORMAT", help="Format of DATA; default: detected."),
+    click.option("--taxonomy", metavar="FILE", type=PATH, help="Taxonomy; default: taxonomy.yaml beside DATA."),
+    click.option("--images", metavar="DIR", type=PATH, help="Folder of the image files."),
     click.option(
         "--list",
         "only",
         metavar="FILE",
         type=click.Path(path_type=Path, allow_dash=True),
-        help="Only the images named in this file, one a line.",
+        help="Read only the images that this file names, one per line.",
     ),
     click.option(
         "--read-option",
-        "options",
+        "read_options",
         metavar="NAME=VALUE",
         multiple=True,
-        help="An option of the format of DATA; `segdata formats FORMAT` lists them.",
+        help="Option of the format of DATA; `segdata formats FORMAT` lists them.",
     ),
-    click.option(
-        "--config", metavar="FILE", type=click.Path(path_type=Path), help="Default: segdata.yaml beside DATA."
-    ),
+    click.option("--config", metavar="FILE", type=PATH, help="Settings; default: segdata.yaml beside DATA."),
     click.option("--jobs", metavar="N", type=click.IntRange(min=0), default=0, help="Threads; default: one per core."),
 )
 
 
 def data_options(command: F) -> F:
-    """The options of every command that takes DATA, handed over as one `opening`."""
+    """Add the options of every command that takes DATA, and pass them on as one `options`."""
 
     @functools.wraps(command)
     def gathered(
@@ -116,20 +155,20 @@ def data_options(command: F) -> F:
         images: Path | None,
         only: Path | None,
         config: Path | None,
-        options: tuple[str, ...],
+        read_options: tuple[str, ...],
         jobs: int,
         **rest: object,
     ) -> object:
-        given = {"format": format, "taxonomy": taxonomy, "images": images, "only": only, "config": config}
-        present: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        values = {"format": format, "taxonomy": taxonomy, "images": images, "only": only, "config": config}
+        given: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
         typed = {"format": "from", "only": "list"}
-        words = tuple(option_text("--" + typed.get(name, name), value) for name, value in present.items())
+        words = tuple(option_text("--" + typed.get(name, name), value) for name, value in given.items())
         if only is not None:
-            present["only"] = read_list(only)
-        if options:
-            present["options"] = parse_pairs(options)
-            words += tuple(option_text("--read-option", option) for option in options)
-        return command(opening=DataOptions(present, jobs, words), **rest)
+            given["only"] = read_list(only)
+        if read_options:
+            given["options"] = parse_pairs(read_options)
+            words += tuple(option_text("--read-option", option) for option in read_options)
+        return command(options=DataOptions(given, jobs, words), **rest)
 
     for option in reversed(_DATA_OPTIONS):
         gathered = option(gathered)
@@ -139,7 +178,7 @@ def data_options(command: F) -> F:
 def parse_pairs(options: tuple[str, ...]) -> dict[str, str]:
     """NAME=VALUE options by name.
 
-    >>> pairs(("polygons=exact",))
+    >>> parse_pairs(("polygons=exact",))
     {'polygons': 'exact'}
     """
     split = [option.partition("=") for option in options]
@@ -149,10 +188,15 @@ def parse_pairs(options: tuple[str, ...]) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in split}
 
 
-def option_text(option: str, *values: object) -> str:
-    """An option with its values as one would type it: one word of a command, not to be broken.
+def split_codes(values: tuple[str, ...]) -> list[str]:
+    """The codes of an option that may be repeated, each value with commas: `--select SEG1,SEG201`."""
+    return [code.strip() for value in values for code in value.split(",") if code.strip()]
 
-    >>> word("--list", "my names.txt")
+
+def option_text(option: str, *values: object) -> str:
+    """An option with its values as one would type it; a report never breaks it over two lines.
+
+    >>> option_text("--list", "my names.txt")
     "--list 'my names.txt'"
     """
     return " ".join([option, *(shlex.quote(str(value)) for value in values)])
@@ -162,29 +206,39 @@ def report_options(*formats: str) -> Callable[[F], F]:
     """`--format` (the first is the default) and `--output`."""
 
     def add(command: F) -> F:
-        command = click.option(
-            "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file."
-        )(command)
+        command = click.option("--output", "-o", type=FILE, help="Write the report to this file.")(command)
         return click.option(
-            "--format", "report", type=click.Choice(formats), default=formats[0], help=f"Default: {formats[0]}."
+            "--format",
+            "report",
+            type=click.Choice(formats),
+            default=formats[0],
+            help=f"Format of the report; default: {formats[0]}.",
         )(command)
 
     return add
 
 
 def rule_options(command: F) -> F:
-    """`--select`, `--ignore`, `--no-review` and `--fail-on`: which findings there are, and which of them fail."""
+    """`--select`, `--ignore`, `--include-reviewed` and `--fail-on`: which findings count, and which of them fail."""
     for option in (
         click.option(
             "--fail-on",
             type=click.Choice(("error", "warning", "info", "never")),
             default="error",
-            help="Exit with 1 from this severity on; default: error.",
+            help="Exit with 1 for findings of this severity or worse; default: error.",
         ),
-        click.option("--no-review", is_flag=True, help="Also what reviewers have decided (`segdata review`)."),
-        click.option("--ignore", metavar="CODES", multiple=True, help="Not these rules."),
+        renamed_option(
+            "--include-reviewed",
+            "--no-review",
+            is_flag=True,
+            help="Include findings that reviewers have already decided.",
+        ),
+        click.option("--ignore", metavar="CODES", multiple=True, help="Skip these rules."),
         click.option(
-            "--select", metavar="CODES", multiple=True, help="Only these rules: codes, their beginnings, or names."
+            "--select",
+            metavar="CODES",
+            multiple=True,
+            help="Run only these rules: codes, beginnings of codes, or names.",
         ),
     ):
         command = option(command)
@@ -192,7 +246,7 @@ def rule_options(command: F) -> F:
 
 
 def read_list(path: Path) -> list[str]:
-    """The lines of a file (`-`: of stdin) without blank ones and those that begin with #."""
+    """The lines of a file (`-`: of stdin) without blank lines and lines that begin with #."""
     try:
         with click.open_file(str(path), encoding="utf-8-sig") as file:
             lines = [line.strip() for line in file]
@@ -200,5 +254,5 @@ def read_list(path: Path) -> list[str]:
         raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
     names = [line for line in lines if line and not line.startswith("#")]
     if not names:
-        raise SegdataError(f"{path}: names no image; write one image id a line")
+        raise SegdataError(f"{path}: names no image; write one image id per line")
     return names

@@ -1,4 +1,4 @@
-"""Output: reports go to stdout or whole into a file, and everything else to stderr."""
+"""Output: reports go to stdout or to a file, complete or not at all; everything else goes to stderr."""
 
 import os
 import re
@@ -34,20 +34,19 @@ _HEAD_BYTES = 4096  # bytes in which a report is known
 
 
 def make_console(output: Path | None = None) -> Console:
-    """What a text report is written on: at most 80 columns, in colour where a person sees it."""
+    """The console for a text report: at most 80 columns, in colour on a terminal."""
     if output is not None:
         return Console()
-    seen = sys.stdout.isatty()
+    is_terminal = sys.stdout.isatty()
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     width = min(80, max(40, shutil.get_terminal_size((80, 24)).columns))
-    return Console(width, colour=seen and not plain)
+    return Console(width, colour=is_terminal and not plain)
 
 
 def emit(text: str, output: Path | None = None) -> None:
-    """Write a report to stdout, or to a file that is there whole or not at all.
+    """Write a report to stdout, or to a file, completely or not at all.
 
-    Always UTF-8; what UTF-8 cannot hold (file names that are not text) as the escapes that JSON has too. A reader of
-    stdout that has gone away is no error.
+    The encoding is always UTF-8; names that UTF-8 cannot hold are escaped as in JSON. A closed pipe is not an error.
     """
     data = (text.rstrip("\n") + "\n").encode("utf-8", "backslashreplace")
     if output is not None:
@@ -63,36 +62,36 @@ def emit(text: str, output: Path | None = None) -> None:
 
 
 def require_free(path: Path, force: bool) -> None:
-    """Raise SegdataError where a file is there already and may not be overwritten."""
+    """Raise SegdataError if a file exists and may not be overwritten."""
     if path.exists() and not force:
-        raise SegdataError(f"{path}: exists already; --force overwrites it, --output writes elsewhere")
+        raise SegdataError(f"{path}: already exists; use --force to overwrite it, or --output to write elsewhere")
 
 
 def protect_inputs(path: Path | None, inputs: Iterable[object]) -> None:
-    """Raise SegdataError where a report at `path` would take the place of data: of a file that is no report of ours.
+    """Raise SegdataError if a report at `path` would overwrite data: a file that is not one of our reports.
 
-    `inputs` are the files and folders that the command reads; of what lies beside them nothing is overwritten either,
-    since a document's images may be there. Devices and pipes take whatever they are given.
+    `inputs` are the files and folders that the command reads; files beside them are protected as well, since the images
+    of a document may be there. Devices and pipes can always be written to.
     """
     if path is None:
         return
     if not path.name:
-        raise SegdataError("an output needs the name of a file, this is ''")
+        raise SegdataError("the output needs a file name, got ''")
     if not path.is_file():
         return
     target = path.resolve()
     for given in inputs:
-        there = Path(str(given)).resolve()
-        if target == there or (
-            target.is_relative_to(there if there.is_dir() else there.parent) and not _is_our_report(path)
+        source = Path(str(given)).resolve()
+        if target == source or (
+            target.is_relative_to(source if source.is_dir() else source.parent) and not _is_our_report(path)
         ):
-            raise SegdataError(f"{path}: is part of the data, or no report of segdata; write to another file")
+            raise SegdataError(f"{path}: is part of the data, or not a report of segdata; write to another file")
 
 
 def protect_folder(folder: Path | None, inputs: Iterable[object]) -> None:
-    """Raise SegdataError where pictures would come among images or masks: there they are some more of these."""
+    """Raise SegdataError if pictures would be written among images or masks, where they would be read as data."""
     if folder is not None and any(Path(str(given)).resolve() == folder.resolve() for given in inputs):
-        raise SegdataError(f"{folder}: is a folder of the data; name another for the pictures")
+        raise SegdataError(f"{folder}: is a folder of the data; choose another folder for the pictures")
 
 
 def _is_our_report(path: Path) -> bool:
@@ -101,7 +100,7 @@ def _is_our_report(path: Path) -> bool:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all; links stay links, and devices and pipes what they are."""
+    """Write a complete file or none; links stay links, and devices and pipes stay what they are."""
     if path.exists() and not path.is_file():
         _write_through(path, data)
         return
@@ -128,8 +127,8 @@ def _write_through(path: Path, data: bytes) -> None:
         raise SegdataError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def format_findings(form: str, result: Validation, asked: "ReportContext", data: Path, output: Path | None) -> str:
-    """The report in one of the forms of `--format` but html, or as statistics."""
+def format_findings(form: str, result: Validation, context: "ReportContext", data: Path, output: Path | None) -> str:
+    """The report in one of the formats of `--format` except html, or as statistics."""
     from segdata.report import ci, findings_json, findings_text
     from segdata.report.ci import DatasetFiles
 
@@ -137,20 +136,25 @@ def format_findings(form: str, result: Validation, asked: "ReportContext", data:
     if form == "statistics":
         return findings_text.statistics_text(result, make_console(output))
     if form in ("json", "jsonl"):
-        return (findings_json.to_json if form == "json" else findings_json.to_jsonl)(result, asked.max_findings)
+        return (findings_json.to_json if form == "json" else findings_json.to_jsonl)(result, context.max_findings)
     if form == "sarif":
-        return ci.to_sarif(result, asked.rules, site)
+        return ci.to_sarif(result, context.rules, site)
     if form == "junit":
-        return ci.to_junit(result, asked.rules, asked.fail_on)
+        return ci.to_junit(result, context.rules, context.fail_on)
     if form in ("github", "gitlab"):
         return ci.to_github(result, site) if form == "github" else ci.to_gitlab(result, site)
-    return findings_text.findings_text(result, asked, make_console(output))
+    return findings_text.findings_text(result, context, make_console(output))
 
 
 def format_findings_html(
-    dataset: "OpenDataset", result: Validation, asked: "ReportContext", most: int, jobs: int, said: Sequence[str] = ()
+    dataset: "OpenDataset",
+    result: Validation,
+    context: "ReportContext",
+    most: int,
+    jobs: int,
+    statements: Sequence[str] = (),
 ) -> str:
-    """The report as one HTML file, with pictures of the worst of each rule; `said`: of the dataset as a whole."""
+    """The report as one HTML file with pictures of the worst findings; `statements` are about the whole dataset."""
     from segdata.api.decisions import label_hashes
     from segdata.cli.process import progress_bar
     from segdata.formats.shared.images import image_limits
@@ -158,30 +162,31 @@ def format_findings_html(
     from segdata.report.pictures.thumbnails import choose_findings, draw_thumbnails
 
     known = () if result.baseline is None else result.baseline.known
-    listed = [each for some in (result.findings, known) for each in some[: asked.max_findings]]
-    seen = label_hashes(dataset, listed, jobs)
-    chosen = choose_findings(dataset, result, most, asked.max_findings)
-    with progress_bar("draw", len({each.image for each in chosen})) as done, image_limits():
-        return to_html(result, asked, draw_thumbnails(dataset, chosen, jobs, done), seen, said)
+    listed = [finding for findings in (result.findings, known) for finding in findings[: context.max_findings]]
+    hashes = label_hashes(dataset, listed, jobs)
+    chosen = choose_findings(dataset, result, most, context.max_findings)
+    with progress_bar("draw", len({finding.image for finding in chosen})) as advance, image_limits():
+        pictures = draw_thumbnails(dataset, chosen, jobs, advance)
+    return to_html(result, context, pictures, hashes, statements)
 
 
 def draw_overlays(dataset: "OpenDataset", result: Validation, folder: Path) -> None:
-    """Draw the images with findings into a folder, and say so."""
+    """Draw the images with findings into a folder, and print how many."""
     from segdata.cli.process import progress_bar
     from segdata.formats.shared.images import image_limits
     from segdata.report.pictures.overlays import MOST, draw_findings
 
     concerned = {finding.image for finding in result.findings if finding.image is not None}
-    with progress_bar("draw", min(MOST, len(concerned))) as done, image_limits():
-        said = draw_findings(dataset, result.findings, folder, done)
-    say(said)
+    with progress_bar("draw", min(MOST, len(concerned))) as advance, image_limits():
+        summary = draw_findings(dataset, result.findings, folder, advance)
+    say(summary)
 
 
-def report_written(done: "Conversion", data: Path, opening: DataOptions) -> int:
-    """Say what was written, and what could not be read on the way; returns the exit code."""
+def report_written(result: "Conversion", data: Path, options: DataOptions) -> int:
+    """Print what was written, and what could not be read; returns the exit code."""
     from segdata.report.conversion import conversion_text
 
-    emit(conversion_text(done, opening.typed(data), make_console()))
-    for remark in done.not_copied:
+    emit(conversion_text(result, options.typed(data), make_console()))
+    for remark in result.not_copied:
         emit(remark)
-    return FOUND if done.n_errors else 0
+    return FOUND if result.n_errors else 0

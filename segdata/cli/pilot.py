@@ -4,11 +4,10 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, DataOptions, data_options, example, report_options
+from segdata.cli.options import DATA, POSITIVE, DataOptions, data_options, example, report_options, split_codes
 from segdata.cli.process import FOUND, say
 
 _COUNT = click.IntRange(min=1)
-_AMOUNT = click.FloatRange(min=0, min_open=True)
 
 
 @click.command(
@@ -20,19 +19,24 @@ _AMOUNT = click.FloatRange(min=0, min_open=True)
     ),
 )
 @DATA
-@click.option("--campaign", metavar="N", type=_COUNT, help="How many images the full campaign has.")
+@click.option("--campaign", metavar="N", type=_COUNT, help="Number of images in the full campaign.")
 @click.option(
     "--min-instances",
     metavar="N",
     type=_COUNT,
-    help="Wanted of each category; default: what rule SEG302 (too-few) asks for.",
+    help="Segments needed of each category; default: as in rule SEG302 (too-few).",
 )
-@click.option("--minutes-per-image", metavar="M", type=_AMOUNT, help="Work; default: as the annotations say, if so.")
-@click.option("--minutes-per-segment", metavar="M", type=_AMOUNT, help="Work, where segments are what takes time.")
-@click.option("--rate", metavar="COST", type=_AMOUNT, help="What an hour of work costs.")
 @click.option(
-    "--ignore", metavar="KINDS", multiple=True, help="Kinds of reasons that do not count, as the report calls them."
+    "--minutes-per-image", metavar="M", type=POSITIVE, help="Minutes of work per image; default: from the annotations."
 )
+@click.option(
+    "--minutes-per-segment",
+    metavar="M",
+    type=POSITIVE,
+    help="Minutes of work per segment, if the time depends on segments.",
+)
+@click.option("--rate", metavar="COST", type=POSITIVE, help="Cost of an hour of work.")
+@click.option("--ignore", metavar="KINDS", multiple=True, help="Kinds of reasons to ignore, as the report names them.")
 @report_options("text", "json")
 @data_options
 def command(
@@ -45,28 +49,27 @@ def command(
     ignore: tuple[str, ...],
     report: str,
     output: Path | None,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
-    """Say from a small pilot whether a taxonomy is ready.
+    """Check with a small pilot whether a taxonomy is ready.
 
-    DATA is the pilot: 20 to 100 images, drawn at random from those of the
-    campaign, and annotated. From it: how often each category will occur in
-    the whole campaign and what that costs, with ranges that are right in 19
-    of 20 campaigns, and what to change in the taxonomy first.
+    DATA is the pilot: 20 to 100 annotated images, drawn at random from the
+    images of the campaign. The report predicts how often each category will
+    occur in the campaign and what the campaign will cost, with 95 % prediction
+    intervals, and lists what to change in the taxonomy first.
 
-    Exits with 0 when it is ready, with 1 when not.
+    Exits with 0 if the taxonomy is ready, else with 1.
     """
     from segdata.api.pilot import pilot
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
-    from segdata.cli.validate import split_codes
     from segdata.report.pilot import to_text
     from segdata.report.pilot_json import to_json
 
-    protect_inputs(output, opening.inputs(data))
-    dataset = opening.read(data)
-    with progress_bar("pilot", len(dataset)) as done:
-        found = pilot(
+    protect_inputs(output, options.inputs(data))
+    dataset = options.read(data)
+    with progress_bar("pilot", len(dataset)) as advance:
+        result = pilot(
             dataset,
             campaign=campaign,
             min_instances=min_instances,
@@ -74,10 +77,10 @@ def command(
             minutes_per_segment=minutes_per_segment,
             rate=rate,
             ignore=split_codes(ignore),
-            jobs=opening.jobs,
-            progress=done,
+            jobs=options.jobs,
+            progress=advance,
         )
-    emit(to_json(found) if report == "json" else to_text(found, make_console(output)), output)
+    emit(to_json(result) if report == "json" else to_text(result, make_console(output)), output)
     if output is not None:
-        say(f"{'ready' if found.ready else 'not ready'}, see {output}")
-    return 0 if found.ready else FOUND
+        say(f"{'ready' if result.ready else 'not ready'}, see {output}")
+    return 0 if result.ready else FOUND

@@ -26,9 +26,9 @@ FOUND, MISUSE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 
 def exit_code(run: Callable[[], object]) -> int:
-    """What the process ends with after `run`; a number that it returns is the exit code.
+    """Run a command, and return the exit code of the process; `run` may return one itself.
 
-    With SEGDATA_DEBUG=1 exceptions pass, so that Python shows where they come from.
+    With SEGDATA_DEBUG=1 exceptions pass through, so that Python prints a traceback.
     """
     _signals.clear()
     if threading.current_thread() is threading.main_thread():
@@ -40,7 +40,7 @@ def exit_code(run: Callable[[], object]) -> int:
         raise_if_interrupted()
         return code if isinstance(code, int) else 0
     except SystemExit:
-        # click leaves this way where the reader of its help page has gone, which is nobody's error.
+        # click exits like this if the reader of its help page closes the pipe, which is not an error.
         return 0
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
@@ -60,10 +60,10 @@ def exit_code(run: Callable[[], object]) -> int:
 
 
 class _Terminated(BaseException):
-    """SIGTERM, as an exception: what is half-written is removed on its way up."""
+    """SIGTERM as an exception, so that partial files are removed as it propagates."""
 
 
-_signals: set[int] = set()  # the signals to end that came
+_signals: set[int] = set()  # signals received
 
 
 def _on_signal(signal_number: int, frame: object) -> None:
@@ -72,10 +72,10 @@ def _on_signal(signal_number: int, frame: object) -> None:
 
 
 def raise_if_interrupted() -> None:
-    """Raise what ends the program where a signal has asked for it.
+    """Raise the exception that ends the program, if a signal has asked for it.
 
-    The signal itself does so too; but what it raises is lost where the code of a library is at work that takes any
-    exception for its own, such as one that looks whether something can be imported.
+    The signal handler raises it too, but a library that catches every exception, such as one that tests whether an
+    import works, would swallow it.
     """
     if signal.SIGTERM in _signals:
         raise _Terminated
@@ -92,11 +92,11 @@ def explain_error(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     what = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"unexpected {what}; please report it with what SEGDATA_DEBUG=1 shows"
+    return f"unexpected {what}; please report it with the traceback that SEGDATA_DEBUG=1 shows"
 
 
 def explain_usage_error(error: click.ClickException) -> str:
-    """What is wrong with a command as it was typed, in one line, and where help is."""
+    """A usage error as one line, with the command that shows help."""
     what = " ".join(error.format_message().split()).removesuffix(".")
     ctx = getattr(error, "ctx", None)
     more = f"; see {ctx.command_path} --help" if ctx is not None else ""
@@ -104,7 +104,7 @@ def explain_usage_error(error: click.ClickException) -> str:
 
 
 def say(line: str) -> None:
-    """One line on stderr."""
+    """Print one line on stderr."""
     click.echo(f"segdata: {line}", err=True)
 
 
@@ -114,19 +114,19 @@ def is_debugging() -> bool:
 
 
 def block_pandas_import() -> None:
-    """Keep pyarrow from importing pandas, which takes longer than most runs and which few commands use.
+    """Keep pyarrow from importing pandas, which takes longer than most runs and which few commands need.
 
-    When pyarrow makes its first array it imports pandas, where that is installed, to recognise pandas' own objects;
-    it asks only once. Here it asks while there seems to be no pandas. Commands that make pandas tables import it as
-    ever, and pyarrow helps them as ever. Only for a process of our own: a library must not decide this for its user.
+    With its first array pyarrow imports pandas, if installed, to recognise pandas objects; it tries only once. This
+    function triggers that attempt while pandas cannot be imported. Commands that use pandas can import it later, and
+    pyarrow then works with it as usual. Call this only in the process of a command, never in library code.
     """
     if "pandas" in sys.modules:
         return
     import pyarrow as pa
 
-    sys.modules["pandas"] = None  # type: ignore[assignment]  # what makes an import fail
+    sys.modules["pandas"] = None  # type: ignore[assignment]  # makes the import fail
     try:
-        for values in ([], [None, True]):  # Python asks for the first, C++ for the second
+        for values in ([], [None, True]):  # Python tries with the first, C++ with the second
             with suppress(ImportError, AttributeError):
                 pa.array(values)
     finally:
@@ -134,22 +134,22 @@ def block_pandas_import() -> None:
 
 
 def collect_garbage_rarely() -> None:
-    """Look for cycles of garbage a hundred times less often than Python does.
+    """Collect garbage cycles a hundred times less often than Python does by default.
 
-    It would look for them among every annotation of a dataset again and again; nearly nothing here is part of a cycle.
-    A sixth of the processor time of validating 118,000 images goes into that. Only for a process of our own.
+    Few objects here are part of a cycle, but the collector would visit every annotation again and again: a sixth of the
+    processor time of validating 118,000 images. Call this only in the process of a command.
     """
     gc.set_threshold(100_000, 50, 100)
 
 
 @contextmanager
 def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar that counts images up to `total`, and is gone afterwards; call what it gives with how many more are done.
+    """Show a progress bar of `total` images while the block runs; yields a function that advances it by n images.
 
-    `total` is None where it is not known before. Where stderr is no terminal nothing is shown.
+    `total` is None if it is unknown. The bar appears only if stderr is a terminal.
     """
     if not sys.stderr.isatty():
-        yield lambda done: raise_if_interrupted()
+        yield lambda n: raise_if_interrupted()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -158,18 +158,18 @@ def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
 
-        def advance(done: int) -> None:
+        def advance(n: int) -> None:
             raise_if_interrupted()
-            bar.advance(task, done)
+            bar.advance(task, n)
 
         yield advance
 
 
 @contextmanager
 def stage_bars() -> Iterator[Callable[["StageProgress"], None]]:
-    """A bar for each stage of a long run, with the time that is left of it; call what it gives with how far it is.
+    """Show a progress bar for each stage of a long run, with the time left; yields a function that takes the progress.
 
-    Where stderr is no terminal nothing is shown.
+    The bars appear only if stderr is a terminal.
     """
     if not sys.stderr.isatty():
         yield lambda stage: raise_if_interrupted()
@@ -180,29 +180,29 @@ def stage_bars() -> Iterator[Callable[["StageProgress"], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("begin", total=None, left="")
-        seen = ""
+        current = ""
 
         def advance(stage: "StageProgress") -> None:
-            nonlocal seen
+            nonlocal current
             raise_if_interrupted()
-            if stage.what != seen:
+            if stage.what != current:
                 bar.reset(task, description=stage.what, total=stage.total)
-                seen = stage.what
+                current = stage.what
             bar.update(task, completed=stage.done, total=stage.total, left=_time_left(stage.seconds_left))
 
         yield advance
 
 
 def print_plan(plan: "TrainingPlan") -> None:
-    """Each choice of a training with its reason, a line each on stderr; nothing where that is no terminal."""
+    """Print each choice of the training with its reason on stderr, if stderr is a terminal."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"{plan}\n")  # a bar that is shown goes on below
+        sys.stderr.write(f"{plan}\n")  # a visible progress bar continues below
 
 
 def _time_left(seconds: float) -> str:
-    """How long something still takes, in words; nothing where it is not known.
+    """The time left in words; empty if it is unknown.
 
-    >>> _left(7.2), _left(200.0), _left(float("nan"))
+    >>> _time_left(7.2), _time_left(200.0), _time_left(float("nan"))
     ('7 s left', '3 min 20 s left', '')
     """
     if seconds != seconds:

@@ -1,10 +1,10 @@
-"""`segdata remap`: categories renamed, joined and dropped."""
+"""`segdata remap`: rename, merge and drop categories."""
 
 from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, DataOptions, data_options, example
+from segdata.cli.options import COPY_IMAGES, DATA, PATH, DataOptions, data_options, example
 
 
 @click.command(
@@ -16,17 +16,19 @@ from segdata.cli.options import DATA, DataOptions, data_options, example
     ),
 )
 @DATA
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--rename", metavar="OLD=NEW", multiple=True, help="Of two that get one name the segments are joined.")
+@click.argument("out", type=PATH)
+@click.option(
+    "--rename", metavar="OLD=NEW", multiple=True, help="Rename a category; two with the same new name are merged."
+)
 @click.option("--drop", metavar="NAME", multiple=True, help="Drop the segments of this category.")
 @click.option(
     "--map",
     "file",
     metavar="MAP",
-    type=click.Path(path_type=Path),
-    help="A file that says so; segdata taxonomy diff writes one.",
+    type=PATH,
+    help="Rename and drop as this file says; `segdata taxonomy diff` writes one.",
 )
-@click.option("--copy-images", is_flag=True, help="Copy the image files too. Else OUT refers to them.")
+@COPY_IMAGES
 @data_options
 def command(
     data: Path,
@@ -35,28 +37,33 @@ def command(
     drop: tuple[str, ...],
     file: Path | None,
     copy_images: bool,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
-    """Rename, join and drop categories.
+    """Rename, merge and drop categories.
 
-    In semantic data, and of stuff, segments that get one category are joined
-    in each annotation; instances stay apart. What is dropped and joined is
-    counted.
+    Segments of stuff, and all segments of semantic data, that get the same
+    category are merged within each annotation; instances stay separate. The
+    command counts what it dropped and merged.
     """
     from segdata.api.remap import remap
     from segdata.cli.output import emit, report_written
     from segdata.cli.process import progress_bar
 
     if (file is None) == (not rename and not drop):
-        raise click.UsageError("give --rename and --drop, or --map MAP")
-    dataset = opening.read(data)
-    with progress_bar("remap", len(dataset)) as done:
-        found = remap(
-            dataset, out, file or parse_renames(rename, drop), copy_images=copy_images, jobs=opening.jobs, progress=done
+        raise click.UsageError("give --rename or --drop, or --map MAP")
+    dataset = options.read(data)
+    with progress_bar("remap", len(dataset)) as advance:
+        result = remap(
+            dataset,
+            out,
+            file or parse_renames(rename, drop),
+            copy_images=copy_images,
+            jobs=options.jobs,
+            progress=advance,
         )
-    for loss in found.losses:
+    for loss in result.losses:
         emit(str(loss))
-    return report_written(found, data, opening)
+    return report_written(result, data, options)
 
 
 def parse_renames(rename: tuple[str, ...], drop: tuple[str, ...]) -> dict[str, str | None]:
@@ -65,10 +72,10 @@ def parse_renames(rename: tuple[str, ...], drop: tuple[str, ...]) -> dict[str, s
     >>> renamed(("car=vehicle",), ("person",))
     {'car': 'vehicle', 'person': None}
     """
-    found: dict[str, str | None] = {}
-    for each in rename:
-        old, mark, new = each.partition("=")
+    result: dict[str, str | None] = {}
+    for text in rename:
+        old, mark, new = text.partition("=")
         if not (old and mark and new):
-            raise click.UsageError(f"--rename {each!r} is not OLD=NEW")
-        found[old] = new
-    return found | dict.fromkeys(drop)
+            raise click.UsageError(f"--rename {text!r} is not OLD=NEW")
+        result[old] = new
+    return result | dict.fromkeys(drop)

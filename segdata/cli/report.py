@@ -1,11 +1,11 @@
-"""`segdata report`: everything that is known of a dataset's quality, on one page."""
+"""`segdata report`: everything known about the quality of a dataset, on one page."""
 
 import shlex
 from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, DataOptions, data_options, example, report_options
+from segdata.cli.options import DATA, PATH, DataOptions, data_options, example, report_options
 
 
 @click.command(
@@ -19,40 +19,41 @@ from segdata.cli.options import DATA, DataOptions, data_options, example, report
 @click.option(
     "--flagged",
     metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The JSON report of segdata flag; without it nothing is said of noise.",
+    type=PATH,
+    help="JSON report of `segdata flag`; without it, the report leaves out label noise.",
 )
-@click.option("--no-agreement", is_flag=True, help="Do not hold annotators against each other.")
+@click.option("--no-agreement", is_flag=True, help="Do not compare annotators with each other.")
 @report_options("text", "json", "html")
 @data_options
 def command(
-    data: Path, flagged: Path | None, no_agreement: bool, report: str, output: Path | None, opening: DataOptions
+    data: Path, flagged: Path | None, no_agreement: bool, report: str, output: Path | None, options: DataOptions
 ) -> None:
-    """Say what is known of a dataset's quality, and what it cost.
+    """Summarize the quality of a dataset, and what it cost.
 
-    Findings of the rules, balance, agreement where there are several
-    annotators, suspected labels, how far the review is, and the hours and
-    cost of annotation and quality assurance (`cost` in segdata.yaml).
+    The report covers the findings of the rules, the balance of categories,
+    the agreement of annotators if there are several, suspected labels, the
+    progress of the review, and the hours and cost of annotation and quality
+    assurance (`cost` in segdata.yaml).
     """
     from segdata.api.report import overview
     from segdata.api.source_cache import cache_folder
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
 
-    protect_inputs(output, [*opening.inputs(data), flagged])
-    dataset = opening.read(data, cache=cache_folder())
-    with progress_bar("report", len(dataset)) as done:
-        found = overview(dataset, flagged=flagged, agreement=not no_agreement, jobs=opening.jobs, progress=done)
+    protect_inputs(output, [*options.inputs(data), flagged])
+    dataset = options.read(data, cache=cache_folder())
+    with progress_bar("report", len(dataset)) as advance:
+        result = overview(dataset, flagged=flagged, agreement=not no_agreement, jobs=options.jobs, progress=advance)
     if report == "json":
         from segdata.report.dataset_report import dataset_report_json
 
-        emit(dataset_report_json(found), output)
+        emit(dataset_report_json(result), output)
     elif report == "html":
         from segdata.report.html.dataset_report import to_html
 
-        emit(to_html(found, opening.typed(data)), output)
+        emit(to_html(result, options.typed(data)), output)
     else:
         from segdata.report.dataset_report import dataset_report_text
 
         more = ["--no-agreement"] * no_agreement + (["--flagged", shlex.quote(str(flagged))] if flagged else [])
-        emit(dataset_report_text(found, ["report", *opening.typed(data), *more], make_console(output)), output)
+        emit(dataset_report_text(result, ["report", *options.typed(data), *more], make_console(output)), output)

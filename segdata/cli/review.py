@@ -1,20 +1,18 @@
-"""`segdata review`: decisions of reviewers, brought back into the dataset."""
+"""`segdata review`: bring the decisions of reviewers back into the dataset."""
 
 from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, DataOptions, data_options, example, report_options
+from segdata.cli.options import DATA, FILE, PATH, DataOptions, data_options, example, report_options
 from segdata.cli.process import FOUND, say
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_PATH = click.Path(path_type=Path)
 _FINDINGS = click.option(
     "--findings",
-    type=_FILE,
+    type=FILE,
     metavar="FILE",
     multiple=True,
-    help="A JSON report of validate, agreement or flag; several: all of them.",
+    help="JSON report of validate, agreement or flag; may be repeated.",
 )
 
 
@@ -30,9 +28,10 @@ _FINDINGS = click.option(
 def command() -> None:
     """Bring reviewers' decisions on findings back into the dataset.
 
-    Decisions are made in FiftyOne (`segdata browse`), in the HTML report of
+    Reviewers decide in FiftyOne (`segdata browse`), in the HTML report of
     `segdata validate`, or in CVAT or Label Studio (`review export`). `pull`
-    writes them to a log beside the labels, `apply` makes a new revision.
+    writes their decisions to a log beside the labels; `apply` makes a new
+    revision.
     """
 
 
@@ -41,11 +40,13 @@ def command() -> None:
     epilog=example("segdata review pull street --source fiftyone", "segdata review pull street anna.json ben.json"),
 )
 @DATA
-@click.argument("files", nargs=-1, type=_PATH)
-@click.option("--source", type=click.Choice(("fiftyone",)), help="Take what was decided in FiftyOne.")
-@click.option("--name", metavar="NAME", help="Of the dataset in FiftyOne; default: as `segdata browse` calls it.")
-@click.option("--reviewer", metavar="NAME", help="Who decided, where the source does not say.")
-@click.option("--adjudicate", is_flag=True, help="These decisions settle what reviewers disagree on.")
+@click.argument("files", nargs=-1, type=PATH)
+@click.option("--source", type=click.Choice(("fiftyone",)), help="Pull decisions from FiftyOne.")
+@click.option(
+    "--name", metavar="NAME", help="Name of the dataset in FiftyOne; default: the name that `segdata browse` gives it."
+)
+@click.option("--reviewer", metavar="NAME", help="Reviewer of decisions that name none.")
+@click.option("--adjudicate", is_flag=True, help="Mark these decisions as final; they settle disputes.")
 @report_options("text", "json")
 @data_options
 def pull(
@@ -57,14 +58,14 @@ def pull(
     adjudicate: bool,
     report: str,
     output: Path | None,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> None:
-    """Write decisions to the dataset's log; what is there is left alone.
+    """Add decisions to the dataset's log; existing entries never change.
 
     FILES are exports of the HTML report, other logs (.jsonl), and tasks that
     CVAT or Label Studio exported after `segdata review export`. The log is
-    review.jsonl in the folder of a canonical dataset, else beside the data,
-    as NAME.review.jsonl; it only grows.
+    review.jsonl in the folder of a canonical dataset, else
+    NAME.review.jsonl beside the data.
     """
     from segdata.api.review import pull_decisions
     from segdata.cli.output import emit, protect_inputs
@@ -74,16 +75,16 @@ def pull(
     origins: list[str | Path] = [*([source] if source else []), *files]
     if not origins:
         raise click.UsageError("name files with decisions, or --source fiftyone")
-    protect_inputs(output, [*opening.inputs(data), *files])
-    dataset = opening.read(data)
-    found: list[PullResult] = []
+    protect_inputs(output, [*options.inputs(data), *files])
+    dataset = options.read(data)
+    result: list[PullResult] = []
     try:
         for origin in origins:
-            found.append(pull_decisions(dataset, origin, name=name, reviewer=reviewer, adjudicates=adjudicate))
-    finally:  # what is in the log stays there, though the next file cannot be read
-        if found:
-            emit(pulled_json(found, dataset.profile.files) if report == "json" else pulled_text(found), output)
-    for note in (note for each in found for note in each.notes):
+            result.append(pull_decisions(dataset, origin, name=name, reviewer=reviewer, adjudicates=adjudicate))
+    finally:  # the log keeps what it has, even if the next file cannot be read
+        if result:
+            emit(pulled_json(result, dataset.profile.files) if report == "json" else pulled_text(result), output)
+    for note in (note for pulled in result for note in pulled.notes):
         say(note)
 
 
@@ -91,30 +92,30 @@ def pull(
     name="apply", epilog=example("segdata review apply street --dry-run", "segdata review apply street --format json")
 )
 @DATA
-@click.option("--dry-run", is_flag=True, help="Change nothing; say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
 @report_options("text", "json")
 @data_options
-def apply(data: Path, dry_run: bool, report: str, output: Path | None, opening: DataOptions) -> int:
-    """Carry out decisions in a new revision of a canonical dataset.
+def apply(data: Path, dry_run: bool, report: str, output: Path | None, options: DataOptions) -> int:
+    """Apply decisions in a new revision of a canonical dataset.
 
-    Accepted corrections and fixes are made, rejected segments deleted, and
-    void becomes void. Decisions about labels that have changed since are
-    conflicts, and nothing is overwritten; what reviewers disagree on waits
-    for somebody to settle it. Doing it again changes nothing. Exits with 1
-    when there are conflicts or disputes.
+    The command makes accepted corrections and fixes, deletes rejected
+    segments, and turns void decisions into void. If labels have changed since
+    a decision, it reports a conflict and overwrites nothing; disputes between
+    reviewers wait until someone settles them. A second run changes nothing.
+    Exits with 1 if there are conflicts or disputes.
     """
     from segdata.api.review import apply_decisions
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.report.review import applied_json, applied_text
 
-    protect_inputs(output, opening.inputs(data))
-    dataset = opening.read(data)
-    found = apply_decisions(dataset, dry_run=dry_run)
+    protect_inputs(output, options.inputs(data))
+    dataset = options.read(data)
+    result = apply_decisions(dataset, dry_run=dry_run)
     if report == "json":
-        emit(applied_json(found, dataset.profile.files), output)
+        emit(applied_json(result, dataset.profile.files), output)
     else:
-        emit(applied_text(found, opening.typed(data), dry_run, make_console(output)), output)
-    return FOUND if found.conflicts or found.disputed else 0
+        emit(applied_text(result, options.typed(data), dry_run, make_console(output)), output)
+    return FOUND if result.conflicts or result.disputed else 0
 
 
 @command.command(
@@ -125,14 +126,15 @@ def apply(data: Path, dry_run: bool, report: str, output: Path | None, opening: 
 @_FINDINGS
 @report_options("text", "json")
 @data_options
-def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | None, opening: DataOptions) -> None:
-    """Say how far the review is, and how often rules were right.
+def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | None, options: DataOptions) -> None:
+    """Report the progress of the review, and how often rules were right.
 
-    Findings decided and open by rule, with the share that was right and its
-    95 % interval (Wilson); reviewers, and how much of their work was changed
-    later; what they disagree on. Open are the findings of `segdata validate`
-    where --findings names no reports. Of a report of `segdata flag --budget`
-    it also follows how many labels are wrong in all.
+    The report lists decided and open findings by rule, with the share that
+    was right and its 95 % interval (Wilson), the reviewers with the share of
+    their decisions that were changed later, and the disputes. Without
+    --findings, the open findings are those of `segdata validate`. From a
+    report of `segdata flag --budget`, it also estimates how many labels are
+    wrong in total.
     """
     from segdata.api.report import label_errors_of
     from segdata.api.review import review_progress
@@ -141,15 +143,15 @@ def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | 
     from segdata.report.findings_json import load_findings
     from segdata.report.review import progress_json, progress_text
 
-    protect_inputs(output, [*opening.inputs(data), *findings])
-    earlier = [each for path in findings for each in load_findings(path)]
-    dataset = opening.read(data, cache=cache_folder())
-    found = review_progress(dataset, findings=[] if findings else None, earlier=earlier, jobs=opening.jobs)
+    protect_inputs(output, [*options.inputs(data), *findings])
+    earlier = [finding for path in findings for finding in load_findings(path)]
+    dataset = options.read(data, cache=cache_folder())
+    result = review_progress(dataset, findings=[] if findings else None, earlier=earlier, jobs=options.jobs)
     name, errors = dataset.profile.files, label_errors_of(dataset, findings)
     text = (
-        progress_text(found, name, make_console(output), errors)
+        progress_text(result, name, make_console(output), errors)
         if report == "text"
-        else progress_json(found, name, errors)
+        else progress_json(result, name, errors)
     )
     emit(text, output)
 
@@ -162,11 +164,11 @@ def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | 
     ),
 )
 @DATA
-@click.argument("target", type=click.Path(path_type=Path))
-@click.option("--to", type=click.Choice(("cvat", "label-studio")), required=True, help="The tool.")
+@click.argument("target", type=PATH)
+@click.option("--to", type=click.Choice(("cvat", "label-studio")), required=True, help="Annotation tool.")
 @_FINDINGS
-@click.option("--prefix", metavar="TEXT", default="", help="Goes before the path of each image, for Label Studio.")
-@click.option("--copy-images", is_flag=True, help="Copy the image files, too.")
+@click.option("--prefix", metavar="TEXT", default="", help="Text before the path of each image, for Label Studio.")
+@click.option("--copy-images", is_flag=True, help="Copy the image files too.")
 @report_options("text", "json")
 @data_options
 def export(
@@ -178,15 +180,15 @@ def export(
     copy_images: bool,
     report: str,
     output: Path | None,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> None:
-    """Write a task for an annotation tool: only the images with findings.
+    """Export the images with findings as a task for an annotation tool.
 
-    Their labels are masks, and each finding is a box of the category
-    `segdata finding`. Type a verdict and a comment into its attributes for
-    `segdata review pull`; correct labels for `segdata review import`. Keep the
-    attribute `segdata` as it is: by it labels are known again. Without
-    --findings those of `segdata validate` are taken.
+    Labels become masks, and each finding becomes a box of the category
+    `segdata finding`. Enter a verdict and a comment in its attributes for
+    `segdata review pull`; correct labels for `segdata review import`. Do not
+    edit the attribute `segdata`: it identifies the labels. Without
+    --findings, the task has the findings of `segdata validate`.
     """
     from segdata.api.review import export_findings
     from segdata.api.source_cache import cache_folder
@@ -196,17 +198,17 @@ def export(
     from segdata.report.findings_json import load_findings
     from segdata.report.review import exported_json
 
-    protect_inputs(output, [*opening.inputs(data), *findings])
-    dataset = opening.read(data, cache=cache_folder())
-    given = [each for path in findings for each in load_findings(path)]
-    found = given if findings else validate(dataset, jobs=opening.jobs).findings
-    done = export_findings(dataset, found, to, target, prefix=prefix, copy_images=copy_images, jobs=opening.jobs)  # type: ignore[arg-type]  # click has checked it
-    what = f"{count_noun(done.n_images, 'image')}, {count_noun(done.n_segments, 'label')} with the findings"
-    told = f"written {target}: {what}\n"
+    protect_inputs(output, [*options.inputs(data), *findings])
+    dataset = options.read(data, cache=cache_folder())
+    given = [finding for path in findings for finding in load_findings(path)]
+    result = given if findings else validate(dataset, jobs=options.jobs).findings
+    task = export_findings(dataset, result, to, target, prefix=prefix, copy_images=copy_images, jobs=options.jobs)  # type: ignore[arg-type]  # click has checked it
+    counts = f"{count_noun(task.n_images, 'image')}, {count_noun(task.n_segments, 'label')}"
+    text = f"written {target}: {counts} with findings\n"
     if report == "json":
-        told = exported_json(dataset.profile.files, str(target), to, done.n_images, done.n_segments, done.not_copied)
-    emit(told, output)
-    for note in done.not_copied:
+        text = exported_json(dataset.profile.files, str(target), to, task.n_images, task.n_segments, task.not_copied)
+    emit(text, output)
+    for note in task.not_copied:
         say(note)
 
 
@@ -214,9 +216,9 @@ def export(
     name="import", epilog=example("segdata review import street annotations.xml --reviewer anna --dry-run")
 )
 @DATA
-@click.argument("file", type=_PATH)
-@click.option("--reviewer", metavar="NAME", help="Who drew: goes with the annotations, as reviewed.")
-@click.option("--dry-run", is_flag=True, help="Change nothing; say what would be done.")
+@click.argument("file", type=PATH)
+@click.option("--reviewer", metavar="NAME", help="Reviewer who redrew the labels; recorded with the annotations.")
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
 @report_options("text", "json")
 @data_options
 def import_(
@@ -226,22 +228,22 @@ def import_(
     dry_run: bool,
     report: str,
     output: Path | None,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
-    """Take what was redrawn in CVAT or Label Studio, in a new revision.
+    """Import labels redrawn in CVAT or Label Studio as a new revision.
 
-    Only labels that came back other than `segdata review export` sent them
-    are taken; of all others not a pixel changes. What has changed here, too,
-    is a conflict, and nothing is overwritten. Exits with 1 when there are
-    conflicts.
+    The command takes only labels that differ from what `segdata review
+    export` sent; all other labels keep every pixel. If a label has changed
+    here as well, it reports a conflict and overwrites nothing. Exits with 1
+    if there are conflicts.
     """
     from segdata.api.review import import_task
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.report.review import imported_json, imported_text
 
-    protect_inputs(output, [*opening.inputs(data), file])
-    dataset = opening.read(data)
-    found = import_task(dataset, file, reviewer=reviewer, dry_run=dry_run)
-    made = imported_json(found, dataset.profile.files) if report == "json" else None
-    emit(made or imported_text(found, dry_run, make_console(output)), output)
-    return FOUND if found.conflicts else 0
+    protect_inputs(output, [*options.inputs(data), file])
+    dataset = options.read(data)
+    result = import_task(dataset, file, reviewer=reviewer, dry_run=dry_run)
+    made = imported_json(result, dataset.profile.files) if report == "json" else None
+    emit(made or imported_text(result, dry_run, make_console(output)), output)
+    return FOUND if result.conflicts else 0

@@ -1,13 +1,21 @@
-"""`segdata rework`: how much of the work a reviewer corrected."""
+"""`segdata rework`: how many labels a review corrected."""
 
 from pathlib import Path
 
 import click
 
-from segdata.cli.options import PAIR, TAXONOMY_MAP, TOLERANCE_MM, DataOptions, data_options, example, report_options
-
-_PATH = click.Path(path_type=Path)
-_AMOUNT = click.FloatRange(min=0, min_open=True)
+from segdata.cli.options import (
+    CONFIDENCE,
+    PAIR,
+    PATH,
+    POSITIVE,
+    TAXONOMY_MAP,
+    TOLERANCE_MM,
+    DataOptions,
+    data_options,
+    example,
+    report_options,
+)
 
 
 @click.command(
@@ -17,13 +25,13 @@ _AMOUNT = click.FloatRange(min=0, min_open=True)
         "segdata rework drawn.json reviewed.json --format csv -o rework.csv",
     ),
 )
-@click.argument("before", type=_PATH)
-@click.argument("after", type=_PATH)
-@click.option("--tolerance", metavar="PX", type=_AMOUNT, help="Boundaries moved by less were not; default: 2 px.")
+@click.argument("before", type=PATH)
+@click.argument("after", type=PATH)
+@click.option("--tolerance", metavar="PX", type=POSITIVE, help="Ignore boundaries that moved by less; default: 2 px.")
 @TOLERANCE_MM
 @PAIR
 @TAXONOMY_MAP
-@click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, help="Of intervals; default: 0.95.")
+@CONFIDENCE
 @report_options("text", "json", "csv")
 @data_options
 def command(
@@ -36,15 +44,15 @@ def command(
     confidence: float,
     report: str,
     output: Path | None,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
-    """Say how much of the work BEFORE a review was changed AFTER it.
+    """Measure how many labels a review changed.
 
-    By annotator and category: segments that were deleted, added, given
-    another category, or whose boundary was moved; the share of pixels that
-    changed; and the share of annotations that passed as they were. BEFORE and
-    AFTER are two datasets, or two revisions of one (DATA@r0001). What options
-    say about reading holds for both.
+    The report lists, by annotator and category, segments that were deleted,
+    added, given another category, or whose boundary moved, the share of
+    pixels that changed, and the share of annotations that passed unchanged.
+    BEFORE and AFTER are two datasets, or two revisions of one (DATA@r0001).
+    The options for reading apply to both.
     """
     from segdata.api.scorecard import rework
     from segdata.cli.output import emit, make_console, protect_inputs
@@ -52,21 +60,21 @@ def command(
     from segdata.report.rework import to_csv, to_text
     from segdata.report.rework_json import to_json
 
-    protect_inputs(output, opening.inputs(before, after))
-    opened = opening.read(before), opening.read(after)
-    with progress_bar("rework", len(opened[0])) as done:
-        found = rework(
-            *opened,
+    protect_inputs(output, options.inputs(before, after))
+    datasets = options.read(before), options.read(after)
+    with progress_bar("rework", len(datasets[0])) as advance:
+        result = rework(
+            *datasets,
             tolerance=tolerance,
             tolerance_mm=tolerance_mm,
             pair_by=pair_by,
             taxonomy_map=taxonomy_map,
             confidence=confidence,
-            jobs=opening.jobs,
-            progress=done,
+            jobs=options.jobs,
+            progress=advance,
         )
     emit(
-        {"json": to_json, "csv": to_csv}[report](found) if report != "text" else to_text(found, make_console(output)),
+        {"json": to_json, "csv": to_csv}[report](result) if report != "text" else to_text(result, make_console(output)),
         output,
     )
     return 0

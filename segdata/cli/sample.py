@@ -1,11 +1,11 @@
-"""`segdata sample`: a few images for a gold set or a pilot."""
+"""`segdata sample`: draw images for a gold set or a pilot."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.options import DATA, DataOptions, data_options, example, report_options
+from segdata.cli.options import COPY_IMAGES, DATA, PATH, DataOptions, data_options, example, report_options
 
 if TYPE_CHECKING:
     from segdata.store.sample import Purpose
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     ),
 )
 @DATA
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=PATH)
 @click.argument("n", metavar="N", type=click.IntRange(min=1))
 @click.option(
     "--for",
@@ -30,11 +30,16 @@ if TYPE_CHECKING:
     help="gold: cover the categories, rare ones first (default); pilot: at random.",
 )
 @click.option(
-    "--instances", "wanted", metavar="M", type=click.IntRange(min=1), default=30, help="Of each category in a gold set."
+    "--instances",
+    "wanted",
+    metavar="M",
+    type=click.IntRange(min=1),
+    default=30,
+    help="Segments of each category in a gold set; default: 30.",
 )
-@click.option("--stratify", metavar="COLUMN", help="Each camera, folder, split, … gives its share of the images.")
-@click.option("--seed", metavar="N", default=0, help="Another seed, another draw; default: 0.")
-@click.option("--copy-images", is_flag=True, help="Copy the image files too. Else OUT refers to them.")
+@click.option("--stratify", metavar="COLUMN", help="Draw each camera, folder, split, … in proportion to its images.")
+@click.option("--seed", metavar="N", default=0, help="Random seed; default: 0.")
+@COPY_IMAGES
 @report_options("text", "json")
 @data_options
 def command(
@@ -48,25 +53,24 @@ def command(
     copy_images: bool,
     report: str,
     output: Path | None,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
     """Draw N images of DATA, and write them to OUT with their labels.
 
-    A gold set is chosen so that each category has 30 segments in it
-    (--instances), as far as there are so many and N images can hold them:
-    image after image, the one that adds most to what is missing. The images
-    of a pilot are drawn at random, so that `segdata pilot` may conclude from
-    them on the whole.
+    A gold set aims at 30 segments of each category (--instances), as far as
+    they exist and fit into N images: it adds the image that contributes most
+    to what is missing, one after another. The images of a pilot are drawn at
+    random, so that `segdata pilot` can generalize from them.
     """
     from segdata.api.sample import draw_sample
     from segdata.cli.output import emit, make_console, protect_inputs, report_written
     from segdata.cli.process import progress_bar
     from segdata.report.edits import sample_json, sample_text
 
-    protect_inputs(output, opening.inputs(data))
-    dataset = opening.read(data)
-    with progress_bar("sample", n) as done:
-        found = draw_sample(
+    protect_inputs(output, options.inputs(data))
+    dataset = options.read(data)
+    with progress_bar("sample", n) as advance:
+        result = draw_sample(
             dataset,
             out,
             n,
@@ -75,12 +79,12 @@ def command(
             wanted=wanted,
             seed=seed,
             copy_images=copy_images,
-            jobs=opening.jobs,
-            progress=done,
+            jobs=options.jobs,
+            progress=advance,
         )
-    assert found.written is not None
+    assert result.written is not None
     if report == "json":
-        emit(sample_json(found.draw, target=str(found.written.target)), output)
+        emit(sample_json(result.draw, target=str(result.written.target)), output)
         return 0
-    emit(sample_text(found.draw, make_console(output)), output)
-    return report_written(found.written, data, opening)
+    emit(sample_text(result.draw, make_console(output)), output)
+    return report_written(result.written, data, options)

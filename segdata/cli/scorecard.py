@@ -1,4 +1,4 @@
-"""`segdata scorecard`: what each annotator did, how well, how fast, and how that changes."""
+"""`segdata scorecard`: quantity, quality, speed and trend of each annotator's work."""
 
 import shlex
 from pathlib import Path
@@ -8,6 +8,7 @@ import click
 
 from segdata.cli.options import (
     PAIR,
+    PATH,
     TAXONOMY_MAP,
     TOLERANCE,
     TOLERANCE_MM,
@@ -21,8 +22,6 @@ from segdata.core.config import DISTANCES, Metric
 if TYPE_CHECKING:
     from segdata.api.scorecard import ScorecardRun
 
-_PATH = click.Path(path_type=Path)
-
 
 @click.command(
     name="scorecard",
@@ -32,15 +31,19 @@ _PATH = click.Path(path_type=Path)
     ),
 )
 @click.argument("data", nargs=-1, required=True, metavar="[NAME=]DATA...")
-@click.option("--gold", metavar="NAME", help="The reference; default: that in segdata.yaml, or else the others.")
-@click.option("--before", metavar="DATA", type=_PATH, help="The same work before a review: what passed as it was.")
+@click.option("--gold", metavar="NAME", help="Reference; default: the one in segdata.yaml, else the other annotators.")
+@click.option(
+    "--before", metavar="DATA", type=PATH, help="The same labels before review, to measure how many passed unchanged."
+)
 @click.option(
     "--metric",
-    type=click.Choice([each for each in get_args(Metric) if each not in DISTANCES]),
+    type=click.Choice([name for name in get_args(Metric) if name not in DISTANCES]),
     default="iou",
-    help="Of the scores; default: iou.",
+    help="Metric of the scores; default: iou.",
 )
-@click.option("--worst", metavar="N", type=click.IntRange(min=0), default=3, help="Examples of each; default: 3.")
+@click.option(
+    "--worst", metavar="N", type=click.IntRange(min=0), default=3, help="Worst examples per annotator; default: 3."
+)
 @TOLERANCE
 @TOLERANCE_MM
 @PAIR
@@ -59,14 +62,14 @@ def command(
     taxonomy_map: Path | None,
     report: str,
     output: Path | None,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
-    """Say what each annotator did, how well, how fast, and how that changes.
+    """Report each annotator's quantity, quality, speed and trend.
 
-    Images and segments, seconds of work, the share of the work that passed
-    its review as it was, the score against the reference or the others, its
-    trend by month, mix of images left out of account, and the worst examples
-    with what the guideline says. DATA as for `segdata agreement`.
+    The scorecard has images and segments, seconds of work, the share that
+    passed review unchanged, the score against the reference or the other
+    annotators, its monthly trend adjusted for the mix of images, and the
+    worst examples with the guideline. DATA is as for `segdata agreement`.
     """
     from segdata.api.scorecard import score_annotators
     from segdata.cli.agreement import parse_named_dataset
@@ -75,26 +78,26 @@ def command(
     from segdata.report.scorecard import to_csv, to_text
     from segdata.report.scorecard_json import to_json
 
-    every = [parse_named_dataset(each) for each in data]
-    protect_inputs(output, opening.inputs(*(path for _, path in every), *([] if before is None else [before])))
-    opened = [(name, opening.read(path)) for name, path in every]
-    with progress_bar("scorecard", max(len(each) for _, each in opened)) as done:
+    members = [parse_named_dataset(text) for text in data]
+    protect_inputs(output, options.inputs(*(path for _, path in members), *([] if before is None else [before])))
+    datasets = [(name, options.read(path)) for name, path in members]
+    with progress_bar("scorecard", max(len(dataset) for _, dataset in datasets)) as advance:
         scored = score_annotators(
-            opened,
+            datasets,
             gold=gold,
-            before=None if before is None else opening.read(before),
+            before=None if before is None else options.read(before),
             metric=metric,
             worst=worst,
             tolerance=tolerance,
             tolerance_mm=tolerance_mm,
             pair_by=pair_by,
             taxonomy_map=taxonomy_map,
-            jobs=opening.jobs,
-            progress=done,
+            jobs=options.jobs,
+            progress=advance,
         )
     forms = {
         "text": lambda: to_text(scored.scorecard, make_console(output)),
-        "html": lambda: _html(scored, ["scorecard", *map(shlex.quote, data), *opening.words], opening.jobs),
+        "html": lambda: _html(scored, ["scorecard", *map(shlex.quote, data), *options.words], options.jobs),
         "json": lambda: to_json(scored.scorecard),
         "csv": lambda: to_csv(scored.scorecard),
     }

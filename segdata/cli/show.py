@@ -1,10 +1,10 @@
-"""`segdata show`: an image with its segments and findings, as a picture."""
+"""`segdata show`: pictures of images with their segments and findings."""
 
 from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, DataOptions, data_options, example
+from segdata.cli.options import DATA, PATH, DataOptions, data_options, example
 from segdata.cli.process import say
 from segdata.core.errors import SegdataError
 
@@ -17,39 +17,39 @@ from segdata.core.errors import SegdataError
 )
 @DATA
 @click.argument("names", metavar="IMAGE...", nargs=-1, required=True)
-@click.option("--findings", is_flag=True, help="Also draw what the rules find on these images.")
+@click.option("--findings", is_flag=True, help="Also draw the findings of the rules on these images.")
 @click.option(
     "--output",
     "-o",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("segdata-pictures"),
-    help="A folder, or for one image a PNG file; default: segdata-pictures.",
+    help="Folder, or PNG file for a single image; default: segdata-pictures.",
 )
 @data_options
-def command(data: Path, names: tuple[str, ...], findings: bool, output: Path, opening: DataOptions) -> None:
-    """Draw images with their segments as PNG, and say where they are.
+def command(data: Path, names: tuple[str, ...], findings: bool, output: Path, options: DataOptions) -> None:
+    """Draw images with their segments as PNG files.
 
     IMAGE is the id of an image (its path below the folder of images), or the
-    end of one. Prints the files written.
+    end of one. The command prints the files that it writes.
     """
     from segdata.api.validate import validate
     from segdata.cli.output import emit, protect_inputs
     from segdata.formats.shared.images import image_limits
     from segdata.report.pictures.overlays import draw_image, find_image
 
-    dataset = opening.read(data)
+    dataset = options.read(data)
     chosen = [find_image(dataset, name) for name in names]
     one_file = output.suffix.lower() == ".png"
-    protect_inputs(output, opening.inputs(data))
+    protect_inputs(output, options.inputs(data))
     if one_file and len(chosen) > 1:
-        raise SegdataError(f"{output} is one file, {len(chosen)} images are to be drawn: name a folder")
-    found = validate(opening.read(data, only=chosen), jobs=opening.jobs).findings if findings else ()
+        raise SegdataError(f"{output} is a single file, but {len(chosen)} images were named; name a folder instead")
+    result = validate(options.read(data, only=chosen), jobs=options.jobs).findings if findings else ()
     written = []
     for image_id in chosen:
         with image_limits():
-            files = draw_image(dataset, image_id, found, output.parent if one_file else output)
+            files = draw_image(dataset, image_id, result, output.parent if one_file else output)
         if not files:
-            say(f"{image_id}: its size is unknown, so there is nothing to draw")
+            say(f"{image_id}: cannot be drawn, since its size is unknown")
         written += files
     if one_file and len(written) == 1:
         written = [written[0].replace(output)]

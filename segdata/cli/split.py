@@ -1,10 +1,10 @@
-"""`segdata split`: train, val and test, balanced and without leaks."""
+"""`segdata split`: train, validation and test parts, balanced and without leaks."""
 
 from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, DataOptions, data_options, example, report_options
+from segdata.cli.options import DATA, FOLDER, DataOptions, data_options, example, report_options
 from segdata.cli.process import say
 
 
@@ -21,25 +21,24 @@ from segdata.cli.process import say
     "--parts",
     metavar="NAME=SHARE,…",
     default="train=0.7,val=0.15,test=0.15",
-    help="Names and shares of the images; default: train=0.7,val=0.15,test=0.15.",
+    help="Names of the parts and their shares; default: train=0.7,val=0.15,test=0.15.",
 )
 @click.option(
     "--group",
     metavar="COLUMN",
     multiple=True,
-    help="Also keep together what has the same camera, folder, or a key of the images' metadata. Groups and sequences "
-    "always stay together.",
+    help="Keep images with the same camera, folder, or metadata key together, as groups and sequences always are.",
 )
-@click.option("--seed", metavar="N", default=0, help="Another seed, another division; default: 0.")
-@click.option("--keep", is_flag=True, help="Images that are in one of the parts stay there; deal the others only.")
-@click.option("--no-near", is_flag=True, help="Do not decode images to keep those together that look the same.")
+@click.option("--seed", metavar="N", default=0, help="Random seed; default: 0.")
+@click.option("--keep", is_flag=True, help="Keep images in the part that they have; assign only the others.")
+@click.option("--no-near", is_flag=True, help="Skip the search for near-duplicate images, which decodes all images.")
 @click.option(
     "--lists",
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write DIR/train.txt, …, for --list, in place of a revision of DATA.",
+    type=FOLDER,
+    help="Write DIR/train.txt, … for --list instead of a new revision of DATA.",
 )
-@click.option("--dry-run", is_flag=True, help="Write nothing; say how balanced it would be.")
+@click.option("--dry-run", is_flag=True, help="Only show how balanced the split would be.")
 @report_options("text", "json")
 @data_options
 def command(
@@ -53,27 +52,27 @@ def command(
     dry_run: bool,
     report: str,
     output: Path | None,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> None:
-    """Divide images into train, val and test, balanced and leak-free.
+    """Split images into train, val and test, balanced and leak-free.
 
-    A canonical DATA gets a new revision with the parts in its column `split`;
-    for any other, --lists writes a list of images for each part.
+    A canonical dataset gets a new revision with the parts in its column
+    `split`. For other formats, --lists writes a list of images for each part.
 
-    Every category gets its share of images, segments and pixels in each part
-    as far as that can be. Images of one group or sequence, and those that are
-    nearly the same picture, are never separated. The same images and seed
-    give the same division, whatever their order.
+    Each part gets its share of the images, segments and pixels of every
+    category, as far as possible. Images of the same group or sequence, and
+    near-duplicates, stay together. The same images and seed always give the
+    same split, in any order.
     """
     from segdata.api.split import split
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
     from segdata.report.edits import split_json, split_text
 
-    protect_inputs(output, opening.inputs(data))
-    dataset = opening.read(data)
-    with progress_bar("split", len(dataset)) as done:
-        found = split(
+    protect_inputs(output, options.inputs(data))
+    dataset = options.read(data)
+    with progress_bar("split", len(dataset)) as advance:
+        result = split(
             dataset,
             parse_shares(parts),
             group=group,
@@ -82,18 +81,18 @@ def command(
             near=not no_near,
             lists=lists,
             dry_run=dry_run,
-            jobs=opening.jobs,
-            progress=done,
+            jobs=options.jobs,
+            progress=advance,
         )
     if report == "json":
-        written = {"revision": found.revision, "lists": [str(path) for path in found.lists]}
-        emit(split_json(found.deal, found.n_alike, **written), output)
+        written = {"revision": result.revision, "lists": [str(path) for path in result.lists]}
+        emit(split_json(result.deal, result.n_alike, **written), output)
     else:
-        emit(split_text(found.deal, found.n_alike, make_console(output)), output)
-    if found.revision is not None:
-        say(f"{data} has revision {found.revision} now, with the parts in its column split")
-    if found.lists:
-        say(f"lists written: {', '.join(map(str, found.lists))}")
+        emit(split_text(result.deal, result.n_alike, make_console(output)), output)
+    if result.revision is not None:
+        say(f"{data} now has revision {result.revision}, with the parts in its column split")
+    if result.lists:
+        say(f"written: {', '.join(map(str, result.lists))}")
 
 
 def parse_shares(text: str) -> dict[str, float]:
@@ -102,14 +101,14 @@ def parse_shares(text: str) -> dict[str, float]:
     >>> shares("train=0.8, val=0.2")
     {'train': 0.8, 'val': 0.2}
     """
-    found: dict[str, float] = {}
-    for each in filter(None, (part.strip() for part in text.split(","))):
-        name, _, share = each.partition("=")
+    result: dict[str, float] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, _, share = item.partition("=")
         try:
             value = float(share)
         except ValueError:
-            raise click.UsageError(f"--parts: {each!r} is not NAME=SHARE, as in train=0.7") from None
-        if not name.strip() or name.strip() in found or "/" in name:
-            raise click.UsageError(f"--parts: {each!r} needs a name of its own, without /")
-        found[name.strip()] = value
-    return found
+            raise click.UsageError(f"--parts: {item!r} is not NAME=SHARE, such as train=0.7") from None
+        if not name.strip() or name.strip() in result or "/" in name:
+            raise click.UsageError(f"--parts: {item!r} needs a unique name without /")
+        result[name.strip()] = value
+    return result

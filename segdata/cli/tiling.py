@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.options import DATA, DataOptions, data_options, example
+from segdata.cli.options import DATA, PATH, DataOptions, data_options, example
 
 if TYPE_CHECKING:
     from segdata.api.tile import Match
@@ -19,12 +19,12 @@ def parse_size(text: str) -> tuple[int, int]:
     """
     width, _, height = text.lower().partition("x")
     try:
-        found = int(width), int(height or width)
+        result = int(width), int(height or width)
     except ValueError:
         raise click.UsageError(f"--size {text!r} is not N or WIDTHxHEIGHT") from None
-    if min(found) < 1:
-        raise click.UsageError(f"--size {text!r}: a tile has a pixel or more")
-    return found
+    if min(result) < 1:
+        raise click.UsageError(f"--size {text!r}: a tile needs at least one pixel")
+    return result
 
 
 @click.command(
@@ -36,25 +36,29 @@ def parse_size(text: str) -> tuple[int, int]:
     ),
 )
 @DATA
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--size", metavar="N", default="512", help="Of a tile in pixels, or WIDTHxHEIGHT; default: 512.")
+@click.argument("out", type=PATH)
+@click.option("--size", metavar="N", default="512", help="Size of a tile in pixels: N or WIDTHxHEIGHT; default: 512.")
 @click.option(
-    "--overlap", metavar="N", type=click.IntRange(min=0), default=0, help="Pixels that neighbours share; default: 0."
+    "--overlap",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Pixels that neighbouring tiles share; default: 0.",
 )
-@click.option("--no-images", is_flag=True, help="Cut the labels only.")
-@click.option("--back", is_flag=True, help="Put the tiles in DATA together again.")
+@click.option("--no-images", is_flag=True, help="Write the labels only.")
+@click.option("--back", is_flag=True, help="Reassemble the tiles in DATA.")
 @click.option(
     "--tiles",
     metavar="TILES",
-    type=click.Path(path_type=Path),
-    help="With --back: what segdata tile wrote, where DATA has its names only.",
+    type=PATH,
+    help="With --back: the output of segdata tile, if DATA has only the tile names.",
 )
 @click.option(
     "--match",
     type=click.Choice(("id", "overlap")),
     default="id",
-    help="With --back: segments of several tiles are one if their ids are the same (default), or if they share half of "
-    "what they have where the tiles overlap, as for predicted instances.",
+    help="With --back: join segments of several tiles by equal ids (default), or if they share half of their pixels in "
+    "the overlap, for predicted instances.",
 )
 @data_options
 def tile_command(
@@ -66,37 +70,37 @@ def tile_command(
     back: bool,
     tiles: Path | None,
     match: "Match",
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
-    """Cut images and labels into tiles, or put tiles together.
+    """Cut images and labels into tiles, or reassemble them.
 
-    All tiles have the full size where the image has; the last ones overlap
-    more. Pictures are written to OUT/images as PNG, or TIFF where they are.
-    Segments that are cut keep their ids, and --back gives the same pixels
-    again; where predictions on two tiles differ, each is right up to the
-    middle of what they share.
+    All tiles have the full size if the image is large enough; the last ones
+    overlap more. Images are written to OUT/images as PNG, or as TIFF if they
+    are TIFF. Cut segments keep their ids, and --back restores the same
+    pixels; if predictions on two tiles differ, each counts up to the middle
+    of the overlap.
     """
     from segdata.api.tile import tile, untile
     from segdata.cli.output import report_written
     from segdata.cli.process import progress_bar
 
     if tiles is not None and not back:
-        raise click.UsageError("--tiles is for --back")
-    dataset = opening.read(data)
-    with progress_bar("tile", len(dataset)) as done:
+        raise click.UsageError("--tiles needs --back")
+    dataset = options.read(data)
+    with progress_bar("tile", len(dataset)) as advance:
         if back:
-            found = untile(dataset, out, tiles=tiles, match=match, jobs=opening.jobs, progress=done)
+            result = untile(dataset, out, tiles=tiles, match=match, jobs=options.jobs, progress=advance)
         else:
-            found = tile(
+            result = tile(
                 dataset,
                 out,
                 parse_size(size),
                 overlap=overlap,
                 crop_images=not no_images,
-                jobs=opening.jobs,
-                progress=done,
+                jobs=options.jobs,
+                progress=advance,
             )
-    return report_written(found, data, opening)
+    return report_written(result, data, options)
 
 
 @click.command(
@@ -106,13 +110,18 @@ def tile_command(
     ),
 )
 @DATA
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--box", metavar="X,Y,W,H", help="The window of each image, in pixels.")
+@click.argument("out", type=PATH)
+@click.option("--box", metavar="X,Y,W,H", help="Window of each image, in pixels.")
 @click.option(
-    "--around", metavar="CATEGORY", multiple=True, help="A window around each segment of it; * for all categories."
+    "--around",
+    metavar="CATEGORY",
+    multiple=True,
+    help="Cut a window around each segment of CATEGORY; * for all categories.",
 )
-@click.option("--margin", metavar="N", type=click.IntRange(min=0), default=0, help="Pixels around each segment.")
-@click.option("--no-images", is_flag=True, help="Cut the labels only.")
+@click.option(
+    "--margin", metavar="N", type=click.IntRange(min=0), default=0, help="Margin around each segment in pixels."
+)
+@click.option("--no-images", is_flag=True, help="Write the labels only.")
 @data_options
 def crop_command(
     data: Path,
@@ -121,13 +130,12 @@ def crop_command(
     around: tuple[str, ...],
     margin: int,
     no_images: bool,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
     """Cut a window out of images and labels.
 
-    Pictures are written to OUT/images as PNG, or TIFF where they are. What
-    lies outside the windows is not in OUT; segments that are cut keep their
-    ids.
+    Images are written to OUT/images as PNG, or as TIFF if they are TIFF.
+    Segments outside the windows are left out; cut segments keep their ids.
     """
     from segdata.api.tile import crop
     from segdata.cli.output import report_written
@@ -136,19 +144,19 @@ def crop_command(
     if (box is None) == (not around):
         raise click.UsageError("give either --box X,Y,W,H or --around CATEGORY")
     window = None if box is None else parse_box(box)
-    dataset = opening.read(data)
-    with progress_bar("crop", len(dataset)) as done:
-        found = crop(
+    dataset = options.read(data)
+    with progress_bar("crop", len(dataset)) as advance:
+        result = crop(
             dataset,
             out,
             window=window,
             category=None if "*" in around else around,
             margin=margin,
             crop_images=not no_images,
-            jobs=opening.jobs,
-            progress=done,
+            jobs=options.jobs,
+            progress=advance,
         )
-    return report_written(found, data, opening)
+    return report_written(result, data, options)
 
 
 def parse_box(text: str) -> tuple[int, int, int, int]:
@@ -158,7 +166,7 @@ def parse_box(text: str) -> tuple[int, int, int, int]:
     (0, 300, 2048, 724)
     """
     try:
-        x, y, width, height = (int(each) for each in text.split(","))
+        x, y, width, height = map(int, text.split(","))
     except ValueError:
         raise click.UsageError(f"--box {text!r} is not X,Y,W,H in pixels, as in 0,300,2048,724") from None
     return x, y, width, height

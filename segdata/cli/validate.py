@@ -8,6 +8,8 @@ import click
 
 from segdata.cli.options import (
     DATA,
+    FILE,
+    FOLDER,
     GROUP_BY,
     DataOptions,
     data_options,
@@ -15,6 +17,7 @@ from segdata.cli.options import (
     option_text,
     report_options,
     rule_options,
+    split_codes,
 )
 from segdata.cli.process import FOUND, say
 from segdata.core.validation import FailOn, Validation
@@ -23,35 +26,33 @@ if TYPE_CHECKING:
     from segdata.core.dataset import OpenDataset
     from segdata.core.rule import Rule
 
-FILE = click.Path(path_type=Path, dir_okay=False)
-
 
 @dataclass(frozen=True, slots=True)
 class RuleSelection:
-    """Which rules run, and by which column: `select` and `ignore` as typed, each with commas.
+    """Which rules run, and how results are grouped: `select` and `ignore` as typed, each with commas.
 
-    `review`: what reviewers have decided is left out.
+    `include_reviewed`: findings that reviewers have decided count as well.
     """
 
     select: tuple[str, ...]
     ignore: tuple[str, ...]
-    by: str | None
-    review: bool = True
+    group_by: str | None
+    include_reviewed: bool = False
 
     def findings(self, dataset: "OpenDataset", jobs: int) -> Validation:
-        """What the rules find."""
+        """The result of the rules."""
         from segdata.api.validate import validate
         from segdata.cli.process import progress_bar
 
-        with progress_bar("validate", len(dataset)) as done:
+        with progress_bar("validate", len(dataset)) as advance:
             return validate(
                 dataset,
                 select=split_codes(self.select),
                 ignore=split_codes(self.ignore),
-                by=self.by,
-                review=self.review,
+                by=self.group_by,
+                review=not self.include_reviewed,
                 jobs=jobs,
-                progress=done,
+                progress=advance,
             )
 
     def rules(self, dataset: "OpenDataset", result: Validation) -> "list[Rule]":
@@ -65,11 +66,12 @@ class RuleSelection:
         ]
 
     def words(self, baseline: Path | None) -> list[str]:
-        """The same as one would type it again."""
+        """The options as one would type them again."""
         words = [option_text("--select", code) for code in self.select] + [
             option_text("--ignore", code) for code in self.ignore
         ]
-        words += ([] if self.by is None else [option_text("--by", self.by)]) + ([] if self.review else ["--no-review"])
+        words += [] if self.group_by is None else [option_text("--group-by", self.group_by)]
+        words += ["--include-reviewed"] * self.include_reviewed
         return words + ([] if baseline is None else [option_text("--baseline", baseline)])
 
 
@@ -86,26 +88,30 @@ class RuleSelection:
 @DATA
 @rule_options
 @GROUP_BY
-@click.option("--baseline", type=FILE, metavar="FILE", help="An earlier report: only what is new counts.")
-@click.option("--write-baseline", type=FILE, metavar="FILE", help="Write all findings as a baseline for later runs.")
-@click.option("--fix", "fix_safe", is_flag=True, help="Mend what has a safe fix, in a new revision of the dataset.")
-@click.option("--unsafe-fixes", is_flag=True, help="Mend also what has a fix that changes what somebody drew.")
-@click.option("--diff", "show_diff", is_flag=True, help="Show what fixes would change, and change nothing.")
-@click.option("--no-cache", is_flag=True, help="Measure everything again, and keep nothing for the next time.")
-@click.option("--statistics", is_flag=True, help="A line for each rule that found something.")
+@click.option(
+    "--baseline", type=FILE, metavar="FILE", help="Count only findings that this earlier report does not have."
+)
+@click.option(
+    "--write-baseline", type=FILE, metavar="FILE", help="Write all findings to FILE, as the baseline of later runs."
+)
+@click.option("--fix", "fix_safe", is_flag=True, help="Apply safe fixes in a new revision of the dataset.")
+@click.option("--unsafe-fixes", is_flag=True, help="Apply all fixes, including those that change what annotators drew.")
+@click.option("--diff", "show_diff", is_flag=True, help="Show what fixes would change without applying them.")
+@click.option("--no-cache", is_flag=True, help="Measure everything again, and do not cache the result.")
+@click.option("--statistics", is_flag=True, help="Print one line for each rule with findings.")
 @click.option("--max-findings", type=click.IntRange(min=0), metavar="N", help="List at most N findings, worst first.")
 @click.option(
     "--overlays",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     metavar="DIR",
-    help="Draw the images with findings, as PNG in this folder.",
+    help="Draw the images with findings as PNG files in this folder.",
 )
 @click.option(
     "--thumbnails",
     type=click.IntRange(min=0),
     default=200,
     metavar="N",
-    help="Pictures in the HTML report, at most; default: 200.",
+    help="Show at most N pictures in the HTML report; default: 200.",
 )
 @report_options("text", "json", "jsonl", "sarif", "junit", "github", "gitlab", "html")
 @data_options
@@ -114,13 +120,13 @@ def command(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: FailOn,
-    by: str | None,
+    group_by: str | None,
     baseline: Path | None,
     write_baseline: Path | None,
     fix_safe: bool,
     unsafe_fixes: bool,
     show_diff: bool,
-    no_review: bool,
+    include_reviewed: bool,
     no_cache: bool,
     statistics: bool,
     max_findings: int | None,
@@ -128,12 +134,12 @@ def command(
     thumbnails: int,
     report: str,
     output: Path | None,
-    opening: DataOptions,
+    options: DataOptions,
 ) -> int:
-    """Check the labels: broken files, gaps, overlaps, specks and more.
+    """Check labels for broken files, gaps, overlaps, specks and more.
 
-    Exits with 0 when nothing was found at or above --fail-on, else with 1,
-    and with 2 when it could not check.
+    Exits with 0 if no finding is at or above --fail-on, with 1 if one is, and
+    with 2 if the data cannot be checked.
     """
     from segdata.api.source_cache import cache_folder
     from segdata.cli.output import draw_overlays, emit, format_findings, format_findings_html, protect_folder
@@ -142,30 +148,30 @@ def command(
     from segdata.report.findings_text import ReportContext
 
     if statistics and report != "text":
-        raise click.UsageError("--statistics is a text report; every other --format counts by rule itself")
-    _protect_inputs(output, write_baseline, opening.inputs(data))
+        raise click.UsageError("--statistics works only with --format text; the other formats count by rule anyway")
+    _protect_inputs(output, write_baseline, options.inputs(data))
     before = None if baseline is None else read_baseline(baseline)
     place = None if no_cache else cache_folder()
-    dataset = opening.read(data, cache=place)
+    dataset = options.read(data, cache=place)
     protect_folder(overlays, [data, *dataset.profile.places.values()])
-    choice = RuleSelection(select, ignore, by, not no_review)
-    result = choice.findings(dataset, opening.jobs)
+    choice = RuleSelection(select, ignore, group_by, include_reviewed)
+    result = choice.findings(dataset, options.jobs)
     if show_diff:
         return _show_fixes(dataset, result, unsafe_fixes, overlays, output)
     if (fix_safe or unsafe_fixes) and _apply_fixes(dataset, result, unsafe_fixes):
-        dataset = opening.read(data, cache=place)
-        result = choice.findings(dataset, opening.jobs)
+        dataset = options.read(data, cache=place)
+        result = choice.findings(dataset, options.jobs)
     if before is not None:
         result = result.against(before)
     if write_baseline is not None:
         emit(baseline_json(result), write_baseline)
-        say(f"{count_noun(len(result.every), 'finding')} in {write_baseline}; --baseline counts only what is new since")
+        say(f"{count_noun(len(result.every), 'finding')} in {write_baseline}; --baseline reports only new findings")
     rules, again = choice.rules(dataset, result), choice.words(baseline)
-    asked = ReportContext(dataset.profile, rules, opening.typed(data), fail_on, max_findings, again)
+    context = ReportContext(dataset.profile, rules, options.typed(data), fail_on, max_findings, again)
     if report == "html":
-        emit(format_findings_html(dataset, result, asked, thumbnails, opening.jobs), output)
+        emit(format_findings_html(dataset, result, context, thumbnails, options.jobs), output)
     else:
-        emit(format_findings("statistics" if statistics else report, result, asked, data, output), output)
+        emit(format_findings("statistics" if statistics else report, result, context, data, output), output)
     if output is not None:
         say(f"{count_noun(len(result.findings), 'finding')}, see {output}")
     if overlays is not None:
@@ -174,7 +180,7 @@ def command(
 
 
 def _protect_inputs(output: Path | None, baseline: Path | None, inputs: list[object]) -> None:
-    """Raise where a report would be written over what is read, or over the other."""
+    """Raise SegdataError if a report would overwrite its input, or the other report."""
     from segdata.cli.output import protect_inputs
 
     for target in (output, baseline):
@@ -184,18 +190,20 @@ def _protect_inputs(output: Path | None, baseline: Path | None, inputs: list[obj
 
 
 def _apply_fixes(dataset: "OpenDataset", result: Validation, unsafe: bool) -> bool:
-    """Fix what can be fixed, and say so; returns whether there is a new revision."""
+    """Apply fixes, and print how many; returns whether there is a new revision."""
     from segdata.core.errors import count_noun
     from segdata.store.fixes import write_fixes
 
-    mended: list[int] = []  # findings of each image
-    revision = write_fixes(dataset, result.findings, unsafe=unsafe, seen=lambda image: mended.append(len(image.mended)))
+    n_fixed: list[int] = []  # findings of each image
+    revision = write_fixes(
+        dataset, result.findings, unsafe=unsafe, seen=lambda image: n_fixed.append(len(image.mended))
+    )
     if revision is None:
-        rest = 0 if unsafe else sum(each.fix == "unsafe" for each in result.findings)
-        more = f"; of {count_noun(rest, 'finding')} the fix changes what somebody drew: --unsafe-fixes" if rest else ""
+        rest = 0 if unsafe else sum(finding.fix == "unsafe" for finding in result.findings)
+        more = f"; --unsafe-fixes fixes {count_noun(rest, 'finding')}, changing what annotators drew" if rest else ""
         say(f"nothing to fix{more}")
         return False
-    what = f"{count_noun(sum(mended), 'finding')} in {count_noun(len(mended), 'image')}"
+    what = f"{count_noun(sum(n_fixed), 'finding')} in {count_noun(len(n_fixed), 'image')}"
     say(f"fixed {what}: revision {revision} is current; what was before is kept, {revision}/changes.jsonl lists all")
     return True
 
@@ -203,24 +211,20 @@ def _apply_fixes(dataset: "OpenDataset", result: Validation, unsafe: bool) -> bo
 def _show_fixes(
     dataset: "OpenDataset", result: Validation, unsafe: bool, overlays: Path | None, output: Path | None
 ) -> int:
-    """Print, and draw, what fixes would change."""
+    """Print and draw what fixes would change."""
     from segdata.cli.output import emit, make_console
+    from segdata.core.errors import count_noun
     from segdata.report.pictures.overlays import draw_fix, fix_lines
     from segdata.store.fixes import fixed_images
 
-    sheet, n_images = make_console(output), 0
-    told: list[str] = []
+    console, n_images = make_console(output), 0
+    lines: list[str] = []
     for image in fixed_images(dataset, result.findings, unsafe=unsafe):
         n_images += 1
-        told += fix_lines(image, dataset.profile, sheet)
+        lines += fix_lines(image, dataset.profile, console)
         if overlays is not None:
             draw_fix(image, dataset.profile, overlays)
-    emit("\n".join(told or ["nothing to fix"]), output)
+    emit("\n".join(lines or ["nothing to fix"]), output)
     if overlays is not None and n_images:
-        say(f"pictures of {n_images:,} in {overlays}")
+        say(f"pictures of {count_noun(n_images, 'image')} in {overlays}")
     return FOUND if n_images else 0
-
-
-def split_codes(given: tuple[str, ...]) -> list[str]:
-    """The codes of an option that may be given several times, each time with commas: `--select SEG1,SEG201`."""
-    return [code.strip() for text in given for code in text.split(",") if code.strip()]

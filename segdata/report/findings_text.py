@@ -157,7 +157,7 @@ def _totals(validation: Validation, asked: ReportContext, paper: Console) -> lis
     if validation.suppressed:
         below += paper.wrap(f"{count_noun(validation.suppressed, 'finding')} suppressed in segdata.yaml", style="dim")
     if validation.decided:
-        said = f"{count_noun(validation.decided, 'finding')} decided by reviewers; --no-review counts them, too"
+        said = f"{count_noun(validation.decided, 'finding')} decided by reviewers; --include-reviewed counts them, too"
         below += paper.wrap(said, style="dim")
     if validation.skipped:
         codes = ", ".join(validation.skipped)

@@ -89,7 +89,7 @@ def _amount(flagged: FlagResult, paper: Console) -> Iterator[str]:
     if flagged.validation.decided:
         said = (
             f"not told: {count_noun(flagged.validation.decided, 'finding')} "
-            f"decided by reviewers (--no-review tells all)"
+            f"decided by reviewers (--include-reviewed tells all)"
         )
         yield from paper.wrap(said, style="dim")
     if flagged.annotate_next:

@@ -67,7 +67,7 @@ def test_contrasts_a_model_and_the_tolerance(run: Run, annotators: list[str]) ->
 
 
 def test_a_column(run: Run, annotators: list[str]) -> None:
-    result = run("agreement", *annotators, "--by", "nothing", "--resamples", "100")
+    result = run("agreement", *annotators, "--group-by", "nothing", "--resamples", "100")
     assert result.exit_code == 2
     assert "nothing" in result.stderr
 

@@ -43,7 +43,7 @@ def test_a_loss_that_must_not_be_writes_nothing(run: Run, coco: Path, tmp_path: 
 def test_coco_files_do_not_say_where_images_are_and_the_report_does(run: Run, masks: Path, tmp_path: Path) -> None:
     target = tmp_path / "coco" / "coco.json"
     said = " ".join(run("convert", masks, target, "--to", "coco-instances").stdout.replace("\\\n", " ").split())
-    proposed = shlex.split(said.partition("to read it with them: segdata ")[2])
+    proposed = shlex.split(said.partition("To read the file with its images: segdata ")[2])
     assert proposed == ["validate", str(target), "--images", str(masks / "images")]
     assert "none of the 2 image files was found" not in run(*proposed).stdout
     copied = run("convert", masks, tmp_path / "whole", "--to", "coco-instances", "--copy-images").stdout

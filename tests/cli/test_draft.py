@@ -31,7 +31,7 @@ def photos(tmp_path: Path) -> Path:
 def test_a_draft_is_a_models_and_says_how(run: Run, photos: Path, tmp_path: Path) -> None:
     found = run("draft", photos, tmp_path / "out", "--category", "coin", "--option", "waist=0.3")
     assert found.exit_code == 1  # of one image nothing can be read
-    assert "2 segments drafted on 3 images" in found.output
+    assert "drafted 2 segments on 3 images" in found.output
     assert "nothing was found on 1 image" in found.output
     assert "SEG001 c.png" in found.output
     made = segdata.read(tmp_path / "out")
@@ -66,10 +66,10 @@ def test_of_a_dataset_only_what_nobody_annotated_is_drafted(run: Run, photos: Pa
         (["--option", "waste=1"], "waist"),
         (["--method", "kmeans", "--category", "coin"], "leave --category out"),
         (["--model", "--predictions", "x.json"], "either --model or --predictions"),
-        (["--precision", "0.8"], "--precision goes with --model only"),
-        (["--confidence", "0.8", "--model"], "--confidence goes with --predictions only"),
-        (["--method", "watershed", "--model"], "--method goes with neither --model nor --predictions"),
-        (["--option", "waist=1", "--predictions", "x.json"], "--option goes with neither --model nor --predictions"),
+        (["--precision", "0.8"], "--precision works with --model only"),
+        (["--confidence", "0.8", "--model"], "--confidence works with --predictions only"),
+        (["--method", "watershed", "--model"], "--method works with neither --model nor --predictions"),
+        (["--option", "waist=1", "--predictions", "x.json"], "--option works with neither --model nor --predictions"),
     ],
 )
 def test_misuse_is_said_and_nothing_is_written(

@@ -131,10 +131,10 @@ def test_what_reviewers_decided_is_counted_and_not_told(run: Run, cells: tuple[P
 def test_options_of_the_training_reach_it_and_are_typed_again() -> None:
     @click.command()
     @training_options
-    def told(wanted: TrainingOptions) -> int:
-        settings = wanted.settings(1)
+    def told(training: TrainingOptions) -> int:
+        settings = training.settings(1)
         click.echo(f"{settings.group} {settings.members} {settings.loss} {settings.dropout} {settings.weight_decay}")
-        click.echo(" ".join(wanted.words))
+        click.echo(" ".join(training.words))
         return 0
 
     words = ["--group", "patient", "--group", "site", "--members", "2", "--loss", "focal", "--dropout", "0.1"]
@@ -199,7 +199,7 @@ def test_what_cannot_work_is_one_line(run: Run, cells: tuple[Path, Path], words:
 def test_without_image_files_it_says_what_to_do(run: Run, cells: tuple[Path, Path], tmp_path: Path) -> None:
     for path in (cells[0] / "images").iterdir():
         path.unlink()
-    result = run("flag", cells[0], "--work", tmp_path / "work")
+    result = run("flag", cells[0], "--work-dir", tmp_path / "work")
     assert result.exit_code == 2
     assert "none of the 6 images can be looked at" in result.stderr
     assert "--images DIR" in result.stderr

@@ -55,10 +55,10 @@ def test_json_has_numbers_and_the_hash(run: Run, masks: Path, tmp_path: Path) ->
 
 
 def test_a_column_tells_strata_apart(run: Run, masks: Path) -> None:
-    text = run("info", masks, "--by", "size").stdout
+    text = run("info", masks, "--group-by", "size").stdout
     assert "by size" in text
     assert max(map(len, text.splitlines())) <= 80
-    found = json.loads(run("info", masks, "--by", "size", "--format", "json").stdout)
+    found = json.loads(run("info", masks, "--group-by", "size", "--format", "json").stdout)
     (stratum,) = found["strata"]
     assert (found["by"], stratum["stratum"], stratum["images"]) == ("size", "32x24", 2)
     whole = {row["name"]: (row["images"], row["segments"], row["pixels"]) for row in found["categories"]}
@@ -76,12 +76,12 @@ def test_weights_balance_the_categories(run: Run, masks: Path) -> None:
 def test_csv_is_the_table(run: Run, masks: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(run("info", masks, "--format", "csv").stdout)))
     assert [row["name"] for row in rows] == ["road", "car"]
-    by_size = list(csv.DictReader(io.StringIO(run("info", masks, "--by", "size", "--format", "csv").stdout)))
+    by_size = list(csv.DictReader(io.StringIO(run("info", masks, "--group-by", "size", "--format", "csv").stdout)))
     assert [(row["size"], row["name"]) for row in by_size] == [("32x24", "road"), ("32x24", "car")]
 
 
 def test_a_column_that_is_not_there_is_misuse(run: Run, masks: Path) -> None:
-    refused = run("info", masks, "--by", "camra")
+    refused = run("info", masks, "--group-by", "camra")
     assert refused.exit_code == 2
     assert "by 'camra': no image has such a value" in refused.stderr
 
@@ -101,7 +101,7 @@ def test_the_configuration_may_name_the_column(run: Run, masks: Path) -> None:
 
 def test_html_is_one_file(run: Run, masks: Path, tmp_path: Path) -> None:
     target = tmp_path / "info.html"
-    assert run("info", masks, "--by", "size", "--format", "html", "--output", target).exit_code == 0
+    assert run("info", masks, "--group-by", "size", "--format", "html", "--output", target).exit_code == 0
     page = target.read_text("utf-8")
     assert page.startswith("<!doctype html>")
     assert "33.49%" in page

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
@@ -28,6 +29,19 @@ def test_help_lists_every_command_in_its_section(run: Run) -> None:
         assert section is not None
         assert [line.split()[0] for line in section[1].splitlines() if line[2] != " "] == list(names)
     assert not any(line.endswith("...") for line in text.splitlines()[1:])  # no summary is cut
+
+
+def test_earlier_names_of_options_work_and_are_hidden(run: Run, masks: Path) -> None:
+    """`--group-by` was `--by`, `--work-dir` was `--work`, and `--include-reviewed` was `--no-review`."""
+    renamed = [("validate", "--by"), ("info", "--by"), ("agreement", "--by"), ("flag", "--work"), ("draft", "--work")]
+    renamed += [(name, "--no-review") for name in ("validate", "agreement", "flag")]
+    for name, earlier in renamed:
+        assert f"{earlier} " not in run(name, "--help").stdout
+        assert "no such option" not in run(name, earlier, "x", "nowhere", "nowhere").stderr.lower()
+    texts = [run("info", masks, option, "size", "--format", "json").stdout for option in ("--group-by", "--by")]
+    assert texts[0] == texts[1] != run("info", masks, "--format", "json").stdout
+    reports = [run("validate", masks, "--format", "json", *more).stdout for more in ((), ("--no-review",))]
+    assert reports[0] == reports[1]  # nothing has been reviewed
 
 
 def test_version_names_the_kernels(run: Run) -> None:

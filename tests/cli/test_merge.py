@@ -13,7 +13,7 @@ def test_two_annotators(run: Run, masks: Path, tmp_path: Path) -> None:
         run("convert", masks, tmp_path / name, "--annotator", name)
     done = run("merge", tmp_path / "anna", tmp_path / "bob", tmp_path / "both")
     assert done.exit_code == 0
-    assert "2 images joined with those of another dataset" in done.stdout
+    assert "2 images merged with those of another dataset" in done.stdout
     assert "from 2 images, 8 segments" in " ".join(done.stdout.split())
 
 

@@ -64,7 +64,10 @@ def test_an_unexpected_exception_asks_to_be_reported(monkeypatch: pytest.MonkeyP
 
     monkeypatch.delenv("SEGDATA_DEBUG", raising=False)
     assert exit_code(broken) == 2
-    assert explain_error(KeyError("x")) == "unexpected KeyError: 'x'; please report it with what SEGDATA_DEBUG=1 shows"
+    assert (
+        explain_error(KeyError("x"))
+        == "unexpected KeyError: 'x'; please report it with the traceback that SEGDATA_DEBUG=1 shows"
+    )
     monkeypatch.setenv("SEGDATA_DEBUG", "1")
     with pytest.raises(KeyError):
         exit_code(broken)

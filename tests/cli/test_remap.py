@@ -22,7 +22,7 @@ def test_join_and_drop(run: Run, masks: Path, tmp_path: Path) -> None:
 
 def test_misuse_is_one_line(run: Run, masks: Path, tmp_path: Path) -> None:
     for words, said in (
-        ((), "give --rename and --drop"),
+        ((), "give --rename or --drop"),
         (("--rename", "car"), "is not OLD=NEW"),
         (("--rename", "cra=x"), "cra"),
         (("--drop", "car", "--map", "m.yaml"), "or --map"),

@@ -56,16 +56,16 @@ def test_from_decisions_to_a_corrected_dataset(run: Run, data: Path, export: Cal
     assert run("review", "pull", data, anna, data / "review.jsonl").stdout.count(" 2 decisions, 0 new\n") == 2
     silent = run("validate", data, "--select", "SEG1")
     assert silent.exit_code == 0
-    assert "2 findings decided by reviewers; --no-review counts them, too" in silent.stdout
+    assert "2 findings decided by reviewers; --include-reviewed counts them, too" in silent.stdout
     assert json.loads(run("validate", data, "--format", "json").stdout)["summary"]["decided"] == 2
-    assert run("validate", data, "--select", "SEG1", "--no-review").exit_code == 1
+    assert run("validate", data, "--select", "SEG1", "--include-reviewed").exit_code == 1
     tried = run("review", "apply", data, "--dry-run")
     assert tried.stdout.startswith("would carry out 1 decision in 1 image, 4 px; nothing is changed\n")
     done = run("review", "apply", data)
     assert done.exit_code == 0
     assert done.stdout.startswith("revision r0002 is current: carried out 1 decision in 1 image, 4 px\n")
     assert run("review", "apply", data).stdout.startswith("nothing to carry out; the dataset is as it was\n")
-    codes = json.loads(run("validate", data, "--no-review", "--format", "json").stdout)["summary"]["by_code"]
+    codes = json.loads(run("validate", data, "--include-reviewed", "--format", "json").stdout)["summary"]["by_code"]
     assert codes.get("SEG101") is None
     assert codes["SEG106"] == 1
     assert "carried out 1 decision in 1 image; 1 annotation reviewed" in run("history", data).stdout
@@ -156,5 +156,5 @@ def test_what_every_command_did_is_there_as_json(
 def _every(run: Run, data: Path, folder: Path) -> Path:
     """A report of all findings, those included that are decided."""
     report = folder / "findings.json"
-    run("validate", data, "--no-review", "--format", "json", "--output", report, "--fail-on", "never")
+    run("validate", data, "--include-reviewed", "--format", "json", "--output", report, "--fail-on", "never")
     return report

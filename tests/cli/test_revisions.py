@@ -23,7 +23,7 @@ def test_back_and_forth(run: Run, data: Path) -> None:
     assert next(line for line in lines if line.startswith("*")).split()[1] == "r0002"
     assert "    converted from colour-masks" in lines
     assert run("diff", f"{data}@r0001", data).exit_code == 1
-    assert "was at r0002" in run("restore", data, "r0001").stdout
+    assert "(before: r0002)" in run("restore", data, "r0001").stdout
     assert run("diff", f"{data}@r0001", data).exit_code == 0
     found = json.loads(run("history", data, "--format", "json").stdout)
     assert [each["current"] for each in found["revisions"]] == [True, False]

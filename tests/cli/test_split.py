@@ -36,7 +36,7 @@ def test_json_counts_by_part(run: Run, masks: Path, tmp_path: Path) -> None:
 def test_misuse_is_one_line(run: Run, masks: Path) -> None:
     for words, said in (
         (("--parts", "train"), "is not NAME=SHARE"),
-        (("--parts", "a=0.5,a=0.5"), "a name of its own"),
+        (("--parts", "a=0.5,a=0.5"), "a unique name"),
         (("--parts", "a=0.5,b=0.4", "--dry-run"), "sum to 1"),
         ((), "--lists DIR"),
         (("--group", "camera", "--dry-run"), "no image has such a value"),

@@ -125,4 +125,4 @@ def test_doc_as_markdown_and_html(run: Run, tmp_path: Path) -> None:
     assert run("taxonomy", "doc", old, "--format", "html", "--output", page).exit_code == 0
     assert page.read_text().startswith("<!doctype html>")
     again = run("taxonomy", "doc", old, "--format", "html", "--output", page)
-    assert (again.exit_code, "exists already" in again.stderr) == (2, True)
+    assert (again.exit_code, "already exists" in again.stderr) == (2, True)
