@@ -73,7 +73,7 @@ class AnnotatorPairs:
     @property
     def countable(self) -> NDArray[np.bool_]:
         """(n_categories,) whose segments are counted one by one; the others are pixels."""
-        return np.array([each.kind == "thing" and self.task != "semantic" for each in self.categories], bool)
+        return np.array([category.kind == "thing" and self.task != "semantic" for category in self.categories], bool)
 
     @property
     def is_first_pass(self) -> NDArray[np.bool_]:

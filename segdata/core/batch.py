@@ -128,8 +128,8 @@ def concatenate_batches(batches: list[Batch]) -> Batch:
 
 def replace_column(table: pa.Table, name: str, values: object) -> pa.Table:
     """`table` with other values in one column, of the same type."""
-    at = table.schema.get_field_index(name)
-    return table.set_column(at, table.schema.field(at), pa.array(values, type=table.schema.field(at).type))
+    index = table.schema.get_field_index(name)
+    return table.set_column(index, table.schema.field(index), pa.array(values, type=table.schema.field(index).type))
 
 
 def integer_column(column: pa.ChunkedArray) -> Ints:
@@ -237,25 +237,25 @@ def clip_runs(runs: Runs, frame: Rows | Ints, limits: Runs, line: NumberLine, n_
     a = SweepRuns.of(runs, line, frame)
     b = SweepRuns.of(limits, line, np.arange(len(line.base), dtype=np.int64))
     owner, _, start, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
-    of, x, y = line.lower(start)
-    return Runs(x * line.height[of] + y, length, owner).sorted_by_owner(n_owners)
+    frames, x, y = line.lower(start)
+    return Runs(x * line.height[frames] + y, length, owner).sorted_by_owner(n_owners)
 
 
 def _image_regions(batch: Batch, column: pa.Array) -> tuple[Runs, list[Defect]]:
     """The region of each image as runs (owner: image row), the whole image where it has none of its own."""
     height, width = batch.image_size
-    given = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
-    found, error = rle_to_runs(column.take(pa.array(given)), height[given], width[given])
-    names = batch.images["image_id"].take(pa.array(given)).to_pylist()
+    rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    regions, error = rle_to_runs(column.take(pa.array(rows)), height[rows], width[rows])
+    names = batch.images["image_id"].take(pa.array(rows)).to_pylist()
     defects = [
         Defect("SEG005", f"region of interest: {RLE_ERRORS[int(code)]}; it is ignored", image=name)
         for name, code in zip(names, error, strict=True)
         if code
     ]
-    others = np.setdiff1d(np.arange(len(height)), given[error == 0])
+    others = np.setdiff1d(np.arange(len(height)), rows[error == 0])
     whole = complement(Runs.empty(), height[others], width[others])
-    start = np.concatenate([found.start, whole.start])
-    length = np.concatenate([found.length, whole.length])
-    owner = np.concatenate([given[found.owner], others[whole.owner]]).astype(np.int32)
+    start = np.concatenate([regions.start, whole.start])
+    length = np.concatenate([regions.length, whole.length])
+    owner = np.concatenate([rows[regions.owner], others[whole.owner]]).astype(np.int32)
     order = kernels.order_by(owner, len(height))
     return Runs(start[order], length[order], owner[order]), defects

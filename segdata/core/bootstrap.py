@@ -62,15 +62,17 @@ def bootstrap_interval(
     if n < 2:
         return ConfidenceInterval(value, np.full(value.shape, np.nan), np.full(value.shape, np.nan))
     draws = _resampled_in_portions(statistic, n, width, _weights(n, seed, n_draws))
-    of = np.full(value.shape, n) if support is None else np.broadcast_to(support, value.shape)
-    levels = _levels(np.maximum(of, 2), confidence)
+    n_clusters = np.full(value.shape, n) if support is None else np.broadcast_to(support, value.shape)
+    levels = _levels(np.maximum(n_clusters, 2), confidence)
     if n < FEW_CLUSTERS:
         levels = _corrected_levels(levels, value, draws, statistic(1 - np.eye(n)))
     low, high = _quantiles(draws, levels)
-    known = (
-        np.isfinite(value) & (of >= least_clusters(confidence)) & (np.isfinite(draws).mean(axis=0) >= _LEAST_DEFINED)
+    is_known = (
+        np.isfinite(value)
+        & (n_clusters >= least_clusters(confidence))
+        & (np.isfinite(draws).mean(axis=0) >= _LEAST_DEFINED)
     )
-    return ConfidenceInterval(value, np.where(known, low, np.nan), np.where(known, high, np.nan))
+    return ConfidenceInterval(value, np.where(is_known, low, np.nan), np.where(is_known, high, np.nan))
 
 
 def least_clusters(confidence: float = 0.95) -> int:
@@ -130,8 +132,8 @@ def _counts(n: int, seed: int, n_draws: int) -> Counts:
 def _resampled_in_portions(statistic: Statistic, n: int, width: int, lots: "_Resamples | Counts") -> Floats:
     """(n_draws, ...) the values of a statistic of resamples, some at a time, asked for in order."""
     some = max(1, _AT_ONCE // max(n, width))
-    found = [statistic(lots[at : at + some].astype(np.float64)) for at in range(0, len(lots), some)]
-    return np.concatenate(found)
+    portions = [statistic(lots[begin : begin + some].astype(np.float64)) for begin in range(0, len(lots), some)]
+    return np.concatenate(portions)
 
 
 def interval_ends(draws: Floats, n: int, confidence: float = 0.95) -> tuple[Floats, Floats]:
@@ -153,8 +155,8 @@ def _corrected_levels(levels: Floats, value: Floats, draws: Floats, without: Flo
     """(2, ...) levels corrected for bias and skewness; `without` (n, ...) are the values with each cluster left out."""
     from scipy.special import ndtr, ndtri
 
-    known = np.isfinite(draws)
-    n_known = np.maximum(known.sum(axis=0), 1)
+    is_known = np.isfinite(draws)
+    n_known = np.maximum(is_known.sum(axis=0), 1)
     same = _is_same(draws, value)
     below = ((draws < value) & ~same).sum(axis=0) + 0.5 * same.sum(axis=0)
     shift = ndtri(np.clip(below / n_known, 0.5 / n_known, 1 - 0.5 / n_known))
@@ -179,8 +181,8 @@ def _quantiles(draws: Floats, levels: Floats) -> Floats:
     """(2, ...) the quantiles of draws (B, ...) at levels (2, ...), those that are NaN left out."""
     ordered = np.sort(draws, axis=0)  # NaN comes last
     last = np.maximum(np.isfinite(draws).sum(axis=0) - 1, 0)
-    at = levels * last
-    low = np.floor(at).astype(np.int64)
+    position = levels * last
+    low = np.floor(position).astype(np.int64)
     high = np.minimum(low + 1, last)
     below, above = np.take_along_axis(ordered, low, axis=0), np.take_along_axis(ordered, high, axis=0)
-    return np.asarray(below + (above - below) * (at - low))
+    return np.asarray(below + (above - below) * (position - low))

@@ -236,4 +236,4 @@ def parse_coverage(text: str | None) -> Coverage | dict[str, Coverage] | None:
     try:
         return msgspec.json.decode(text, type=dict[str, Coverage])
     except msgspec.MsgspecError as error:
-        raise SegdataError(f"coverage {text!r} is not exhaustive, sparse, or a JSON object of these") from error
+        raise SegdataError(f"coverage must be exhaustive, sparse or a JSON object of these by category, it is {text!r}") from error

@@ -200,8 +200,8 @@ class OpenDataset:
         rows = batch.segments.drop_columns("annotation")
         category = rows["category_id"].combine_chunks().dictionary_encode()
         names = pa.array([self.profile.name_of(id_) for id_ in category.dictionary.to_pylist()], pa.string())
-        at = rows.schema.get_field_index("category_id") + 1
-        rows = rows.add_column(at, "category", names.take(category.indices))
+        index = rows.schema.get_field_index("category_id") + 1
+        rows = rows.add_column(index, "category", names.take(category.indices))
         rows = rows.append_column("annotator", batch.annotations["annotator"].take(batch.segments["annotation"]))
         rows = rows.append_column("area", pa.array(batch.runs.areas(batch.n_segments)))
         rows = rows.append_column("counts", runs_to_rle(batch.runs, *batch.segment_size))

@@ -73,13 +73,15 @@ class Annotation:
     @staticmethod
     def each(batch: Batch) -> "list[Annotation]":
         """The annotations of a batch of one image, each by itself."""
-        found = []
+        annotations = []
         for row in range(batch.annotations.num_rows):
             kept = np.flatnonzero(batch.segment_annotation == row)
             part = batch.take_segments(kept)
             segments = replace_column(part.segments, "annotation", np.zeros(len(kept), np.int32))
-            found.append(Annotation(replace(part, annotations=batch.annotations.slice(row, 1), segments=segments)))
-        return found
+            annotations.append(
+                Annotation(replace(part, annotations=batch.annotations.slice(row, 1), segments=segments))
+            )
+        return annotations
 
     @property
     def annotator(self) -> str | None:
@@ -169,12 +171,12 @@ def locate_finding(annotation: Annotation, finding: Finding) -> FindingLocation:
     """What a finding speaks of, in one annotation; at least its box, and the segments that it names."""
     rows = named_segments(annotation.batch, finding)
     gather = _LOCATORS.get(finding.code, _proposed if finding.correction else None)
-    found = FindingLocation(rows) if gather is None else gather(annotation, finding, rows)
-    box = finding.bbox or found.box or _box_of_place(finding) or _box(annotation.of(rows), annotation.size[0])
-    points = found.points
+    location = FindingLocation(rows) if gather is None else gather(annotation, finding, rows)
+    box = finding.bbox or location.box or _box_of_place(finding) or _box(annotation.of(rows), annotation.size[0])
+    points = location.points
     if finding.bbox is None and not len(points) and (pixel := _PIXEL.search(finding.place or "")):
         points = np.array([[int(pixel[1]) + 0.5, int(pixel[2]) + 0.5]])
-    return FindingLocation(rows, found.runs, found.rings, points, found.declared, box)
+    return FindingLocation(rows, location.runs, location.rings, points, location.declared, box)
 
 
 def named_segments(batch: Batch, finding: Finding) -> Ints:
@@ -199,13 +201,13 @@ def _unknown_value(annotation: Annotation, finding: Finding, rows: Ints) -> Find
     if pixel is None:
         return FindingLocation(rows)
     height = annotation.size[0]
-    at = int(pixel[1]) * height + int(pixel[2])
+    place = int(pixel[1]) * height + int(pixel[2])
     regions = ImageRegions.of(annotation.unlabelled(), height)
-    inside = (regions.runs.start <= at) & (at < regions.runs.start + regions.runs.length)
-    found = regions.only(regions.label[inside])
-    if found.length.sum() > 2 * (finding.pixels or 0):
+    inside = (regions.runs.start <= place) & (place < regions.runs.start + regions.runs.length)
+    region = regions.only(regions.label[inside])
+    if region.length.sum() > 2 * (finding.pixels or 0):
         return FindingLocation(rows)
-    return FindingLocation(rows, found, box=_box(found, height))
+    return FindingLocation(rows, region, box=_box(region, height))
 
 
 def _hairline(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
@@ -272,7 +274,7 @@ def _outside(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLoc
 
 def _declared(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
     boxes = annotation.batch.segments["declared_bbox"].take(rows).to_pylist()
-    box = next((each for each in boxes if each and len(each) == 4), None)
+    box = next((box for box in boxes if box and len(box) == 4), None)
     return FindingLocation(rows, declared=None if box is None else (box[0], box[1], box[2], box[3]))
 
 
@@ -298,7 +300,7 @@ def _proposed(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLo
         return FindingLocation(rows)
     before = Runs.empty() if correction.action in ("add", "rename") else annotation.of(rows)
     height, width = correction.size
-    counts = pa.array([each.encode() for each in correction.counts], pa.binary())
+    counts = pa.array([counts.encode() for counts in correction.counts], pa.binary())
     sides = (np.full(len(counts), side, np.int64) for side in (height, width))
     proposed, _ = rle_to_runs(counts, *sides)
     canvas = np.zeros((2, width * height), bool)

@@ -77,10 +77,10 @@ class Loss:
         pixels = f", {self.pixels:,} px" if self.pixels else ""
         shown = f" (e.g. {', '.join(self.examples)})" if self.examples else ""
         one = {"categories": "category", "taxonomies": "taxonomy", "pairs of segments": "pair of segments"}
-        of = one.get(self.of, self.of.removesuffix("s"))
+        noun = one.get(self.of, self.of.removesuffix("s"))
         there = self.images if self.of != "images" and self.images else None
         within = "" if there is None else f" in {count_noun(there, 'image')}"
-        return f"{self.kind}: {self.count:,} {of if self.count == 1 else self.of}{within}{pixels}{shown}"
+        return f"{self.kind}: {self.count:,} {noun if self.count == 1 else self.of}{within}{pixels}{shown}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class FileProbe:
         """Files as paths below the root, POSIX; of a file its own name."""
         if self.root.is_file():
             return [self.root.name]
-        found: list[str] = []
+        names: list[str] = []
         level = [""]
         n_folders = 0
         for _ in range(_DEEPEST):
@@ -170,12 +170,12 @@ class FileProbe:
             for folder in level:
                 n_folders += 1
                 if n_folders > _MOST_FOLDERS:
-                    return found
+                    return names
                 files, folders = _list_folder(self.root / folder)
-                found += [folder + name for name in files]
+                names += [folder + name for name in files]
                 below += [f"{folder}{name}/" for name in folders]
             level = below
-        return found
+        return names
 
     def path(self, name: str) -> Path:
         """The file of a name."""
@@ -324,11 +324,11 @@ class Format:
 
     def check_options(self, given: Mapping[str, Option], what: str) -> None:
         """Raise SegdataError for an option that the format does not have; `what` is "read" or "write"."""
-        known = self.read_options if what == "read" else self.write_options
+        options = self.read_options if what == "read" else self.write_options
         for name in given:
-            if name not in known:
-                listed = f"; it has {', '.join(known)}" if known else "; it has none"
-                hint = did_you_mean(name, list(known)) or listed
+            if name not in options:
+                listed = f"; it has {', '.join(options)}" if options else "; it has none"
+                hint = did_you_mean(name, list(options)) or listed
                 raise SegdataError(f"{self.name} has no {what} option {name!r}{hint}")
 
 
@@ -357,22 +357,22 @@ def _format(name: str, module: ModuleType) -> Format:
 @cache
 def formats() -> dict[str, Format]:
     """Every installed format by name, ours and those of plugins (entry points `segdata.formats`)."""
-    found = {}
+    installed = {}
     for point in sorted(entry_points(group="segdata.formats"), key=lambda point: point.name):
         try:
-            found[point.name] = _format(point.name, point.load())
+            installed[point.name] = _format(point.name, point.load())
         except (ImportError, AttributeError) as error:
             raise SegdataError(f"format {point.name} ({point.value}) cannot be loaded: {error}") from error
-    return found
+    return installed
 
 
 def find_format(name: str) -> Format:
     """The format of this name; raises SegdataError with the nearest known one, or all of them."""
-    known = formats()
-    if name not in known:
-        hint = did_you_mean(name, list(known)) or f"; known: {', '.join(known)}"
-        raise SegdataError(f"no format is called {name!r}{hint}")
-    return known[name]
+    installed = formats()
+    if name not in installed:
+        hint = did_you_mean(name, list(installed)) or f"; known: {', '.join(installed)}"
+        raise SegdataError(f"unknown format {name!r}{hint}")
+    return installed[name]
 
 
 def detect(root: Path) -> str:
@@ -386,14 +386,14 @@ def detect(root: Path) -> str:
     if root.is_dir() and not any(root.iterdir()):
         raise SegdataError(f"{root}: is empty")
     seen = FileProbe(root)
-    clues = [(name, clue) for name, each in formats().items() if (clue := each.detect(seen)) is not None]
+    clues = [(name, clue) for name, candidate in formats().items() if (clue := candidate.detect(seen)) is not None]
     clues.sort(key=lambda item: (-item[1].score, item[0]))
     if not clues:
-        raise UnknownFormatError(f"{root}: no known format recognises this")
+        raise UnknownFormatError(f"{root}: no known format fits")
     whole = [name for name, clue in clues if clue.whole]
     if len(whole) == 1:
         return whole[0]
     if len(clues) > 1 and clues[1][1].score > 0.9 * clues[0][1].score:
         listed = "; ".join(f"{name}: {clue.evidence}" for name, clue in clues)
-        raise SegdataError(f"{root}: more than one format fits, choose with --from ({listed})")
+        raise SegdataError(f"{root}: more than one format fits, choose one with --from ({listed})")
     return clues[0][0]

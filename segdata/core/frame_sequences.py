@@ -35,32 +35,32 @@ class FrameSequence:
 
 def frame_sequences(profile: Profile, images: Table, annotations: Table, kind: SequenceKind) -> list[FrameSequence]:
     """The reels of the videos or of the volumes, in the order of their first images."""
-    if not any(each.kind == kind for each in profile.sequences):
+    if not any(sequence.kind == kind for sequence in profile.sequences):
         return []
-    frame, known = frame_numbers(images)
-    rows = np.flatnonzero(is_frame_of(profile, images, kind)[annotations["image"]] & known[annotations["image"]])
+    frame, has_number = frame_numbers(images)
+    rows = np.flatnonzero(is_frame_of(profile, images, kind)[annotations["image"]] & has_number[annotations["image"]])
     image = annotations["image"][rows].astype(np.int64)
     whose = images["sequence"][image], annotations["annotator"][rows]
     members: dict[tuple[str, str | None], list[int]] = {}
     for place, key in enumerate(zip(*whose, strict=True)):
         members.setdefault(key, []).append(place)
-    found, steps = [], _steps(images["sequence"], frame, known)
+    sequences, steps = [], _steps(images["sequence"], frame, has_number)
     for (sequence, _), places in members.items():
         number, first = np.unique(frame[image[places]], return_index=True)
         chosen = np.array(places)[first]
-        found.append(FrameSequence(sequence, steps[sequence], number, rows[chosen].astype(np.int64), image[chosen]))
-    return found
+        sequences.append(FrameSequence(sequence, steps[sequence], number, rows[chosen].astype(np.int64), image[chosen]))
+    return sequences
 
 
 def image_successions(profile: Profile, images: Table, kind: SequenceKind) -> list[Ints]:
     """The images (rows) of each sequence and camera in the order of their frames; those without a number left out."""
-    _, known = frame_numbers(images)
+    _, has_number = frame_numbers(images)
     members: dict[tuple[str, str | None], list[int]] = {}
-    rows = np.flatnonzero(is_frame_of(profile, images, kind) & known)
+    rows = np.flatnonzero(is_frame_of(profile, images, kind) & has_number)
     for row, key in zip(rows.tolist(), zip(images["sequence"][rows], images["camera"][rows], strict=True), strict=True):
         members.setdefault(key, []).append(row)
     number = frame_numbers(images)[0]
-    return [np.array(each)[np.argsort(number[each], kind="stable")] for each in members.values()]
+    return [np.array(rows)[np.argsort(number[rows], kind="stable")] for rows in members.values()]
 
 
 def tracked_segments(tables: Tables, kind: SequenceKind | None = None) -> Table:
@@ -79,8 +79,8 @@ def tracked_segments(tables: Tables, kind: SequenceKind | None = None) -> Table:
     track = segments["track_id"][rows].astype(np.int64)
     reel, place = film.reel[annotation[rows]], film.place[annotation[rows]]
     order = np.lexsort((rows, place, track, reel))
-    found = {"segment": rows, "reel": reel, "place": place, "frame": film.frame[annotation[rows]], "track": track}
-    return Table({name: values[order] for name, values in found.items()})
+    columns = {"segment": rows, "reel": reel, "place": place, "frame": film.frame[annotation[rows]], "track": track}
+    return Table({name: values[order] for name, values in columns.items()})
 
 
 def changes_category(tables: Tables, found: Table) -> NDArray[np.bool_]:
@@ -111,25 +111,25 @@ class SequenceIndex:
     @staticmethod
     def of(tables: Tables) -> "SequenceIndex":
         """That of a dataset's annotations."""
-        found = [
-            each
+        sequences = [
+            sequence
             for kind in get_args(SequenceKind)
-            for each in frame_sequences(tables.profile, tables.images, tables.annotations, kind)
+            for sequence in frame_sequences(tables.profile, tables.images, tables.annotations, kind)
         ]
         reel, place, frame = (np.full(len(tables.annotations), -1, np.int64) for _ in range(3))
-        for number, each in enumerate(found):
-            reel[each.annotation] = number
-            place[each.annotation] = np.arange(len(each.annotation))
-            frame[each.annotation] = each.frame
-        return SequenceIndex(found, reel, place, frame)
+        for number, sequence in enumerate(sequences):
+            reel[sequence.annotation] = number
+            place[sequence.annotation] = np.arange(len(sequence.annotation))
+            frame[sequence.annotation] = sequence.frame
+        return SequenceIndex(sequences, reel, place, frame)
 
 
 def is_frame_of(profile: Profile, images: Table, kind: SequenceKind) -> NDArray[np.bool_]:
     """(n_images,) whether an image is a frame of a sequence of this kind."""
-    names = {each.name for each in profile.sequences if each.kind == kind}
+    names = {sequence.name for sequence in profile.sequences if sequence.kind == kind}
     if not names:  # most datasets: their columns need not even be converted
         return np.zeros(len(images), bool)
-    return np.array([each in names for each in images["sequence"].tolist()], bool)
+    return np.array([name in names for name in images["sequence"].tolist()], bool)
 
 
 def touches_edge(tables: Tables) -> NDArray[np.bool_]:
@@ -144,16 +144,16 @@ def touches_edge(tables: Tables) -> NDArray[np.bool_]:
 def outside_volumes(tables: Tables, things: Table) -> Table:
     """The parts or holes of segments that are no slices of volumes, and `whole`: the area of the segment, in pixels."""
     in_volume = is_frame_of(tables.profile, tables.images, "volume")[tables.segments["image"]]
-    found = things.take(~in_volume[things["segment"]])
-    return found.beside(whole=tables.segments["area"][found["segment"]])
+    outside = things.take(~in_volume[things["segment"]])
+    return outside.beside(whole=tables.segments["area"][outside["segment"]])
 
 
 def frame_numbers(images: Table) -> tuple[Ints, NDArray[np.bool_]]:
     """(n_images,) the number of each frame, 0 where there is none, and whether there is one."""
-    known = ~images.missing("frame")
+    has_number = ~images.missing("frame")
     number = np.zeros(len(images), np.int64)
-    number[known] = images["frame"][known].astype(np.int64)
-    return number, known
+    number[has_number] = images["frame"][has_number].astype(np.int64)
+    return number, has_number
 
 
 def _steps(sequence: NDArray[np.object_], frame: Ints, known: NDArray[np.bool_]) -> dict[str, int]:

@@ -75,37 +75,37 @@ class GroupedAnnotations:
             none = np.zeros(0, np.int64)
             return GroupedAnnotations(names, none, none, none, np.full(len(group), -1, np.int64), False)
         image = tables.annotations["image"].astype(np.int64)
-        told = np.flatnonzero(group >= 0)
-        pairs = told[joint_codes(image[told], group[told])[1]]
+        rows = np.flatnonzero(group >= 0)
+        pairs = rows[joint_codes(image[rows], group[rows])[1]]
         shared = np.bincount(image[pairs], minlength=len(tables.images)) > 1
         is_paired = bool(shared.any())
         if is_paired:
-            told = told[shared[image[told]]]
+            rows = rows[shared[image[rows]]]
         unit = independent_units(tables)[image]
-        which, place = joint_codes(unit[told], group[told])
-        of = np.full(len(group), -1, np.int64)
-        of[told] = which
-        first = told[place]
+        which, place = joint_codes(unit[rows], group[rows])
+        observation = np.full(len(group), -1, np.int64)
+        observation[rows] = which
+        first = rows[place]
         stratum = unit[first] if is_paired else image_types(tables, column)[image[first]]
-        return GroupedAnnotations(names, group[first], stratum, np.bincount(which), of, is_paired)
+        return GroupedAnnotations(names, group[first], stratum, np.bincount(which), observation, is_paired)
 
     def features(self, tables: Tables) -> Iterator[GroupFeature]:
         """What the groups can differ in, category by category, then the use of void."""
         tally = CategoryTally.of(tables.segments, tables.segments["annotation"])
         void = np.isin(tally.category, tables.profile.taxonomy.void_ids)
-        things = [each.id for each in tables.profile.taxonomy.categories if each.kind == "thing"]
+        things = [category.id for category in tables.profile.taxonomy.categories if category.kind == "thing"]
         segments = example_segments(tables)
         real = CategoryTally.of(segments, segments["annotation"])
         for category in np.unique(real.category).tolist():
             rows = np.flatnonzero((real.category == category) & (self.of[real.owner] >= 0))
-            at = self.of[real.owner[rows]]
-            having = np.bincount(at, minlength=len(self.group)).astype(np.float64)
+            observation = self.of[real.owner[rows]]
+            having = np.bincount(observation, minlength=len(self.group)).astype(np.float64)
             yield GroupFeature("presence", category, having / self.n_images, np.ones(len(self.group), bool))
             some = having > 0
             if tables.profile.task != "semantic" and category in things:
-                logs = np.bincount(at, weights=np.log(real.segments[rows]), minlength=len(having))
+                logs = np.bincount(observation, weights=np.log(real.segments[rows]), minlength=len(having))
                 yield GroupFeature("count", category, logs / np.maximum(having, 1), some)
-            logs = np.bincount(at, weights=real.log_area[rows], minlength=len(having))
+            logs = np.bincount(observation, weights=real.log_area[rows], minlength=len(having))
             yield GroupFeature("size", category, logs / np.maximum(having, 1), some)
         if void.any():
             rows = np.flatnonzero(void & (self.of[tally.owner] >= 0))
@@ -117,5 +117,5 @@ class GroupedAnnotations:
 
 def image_types(tables: Tables, column: str) -> Ints:
     """(n_images,) images of the same number are of one sort: camera, size and split, `column` left out."""
-    told = [number_names(image_strata(tables, each))[1] for each in _MIX if each != column]
-    return joint_codes(*told)[0]
+    numbers = [number_names(image_strata(tables, name))[1] for name in _MIX if name != column]
+    return joint_codes(*numbers)[0]

@@ -19,7 +19,7 @@ Relation = Literal["part_of", "may_overlap", "may_not_overlap", "may_not_touch",
 
 def ids_by_name(taxonomy: Taxonomy) -> dict[str, frozenset[int]]:
     """The ids that a name stands for: of a category its own and those of all below it, of a group those below it."""
-    parents = taxonomy.groups | {each.name: each.parent for each in reversed(taxonomy.categories)}
+    parents = taxonomy.groups | {category.name: category.parent for category in reversed(taxonomy.categories)}
     found: defaultdict[str, set[int]] = defaultdict(set)
     for category in taxonomy.categories:
         name: str | None = category.name
@@ -51,8 +51,8 @@ def is_related(taxonomy: Taxonomy, relation: Relation, a: Ints, b: Ints) -> NDAr
         for name in getattr(category, relation)
         for other in meant.get(name, ())
     ]
-    known = np.isin(a, ids) & np.isin(b, ids)
-    return known & np.isin(np.searchsorted(ids, a) * len(ids) + np.searchsorted(ids, b), keys)
+    in_taxonomy = np.isin(a, ids) & np.isin(b, ids)
+    return in_taxonomy & np.isin(np.searchsorted(ids, a) * len(ids) + np.searchsorted(ids, b), keys)
 
 
 def is_related_either_way(taxonomy: Taxonomy, relation: Relation, a: Ints, b: Ints) -> NDArray[np.bool_]:
@@ -90,17 +90,17 @@ _SHOWN = 6  # names in one line
 
 def taxonomy_advice(taxonomy: Taxonomy) -> Iterator[str]:
     """One line for each thing that annotators are likely to stumble over."""
-    yield from _missing("definition", [each.name for each in taxonomy.categories if not each.definition])
-    neighbours = [each for each in taxonomy.categories if each.kind != "void"]
+    yield from _missing("definition", [category.name for category in taxonomy.categories if not category.definition])
+    neighbours = [category for category in taxonomy.categories if category.kind != "void"]
     for chapter in ("boundary_rule", "occlusion_rule"):
-        without = [each.name for each in neighbours if not getattr(each, chapter)]
+        without = [category.name for category in neighbours if not getattr(category, chapter)]
         if len(without) < len(neighbours):  # where none has one, nobody meant to write any
             yield from _missing(chapter, without)
-    coloured = [each for each in taxonomy.categories if each.rgb is not None]
+    coloured = [category for category in taxonomy.categories if category.rgb is not None]
     if coloured:
-        yield from _missing("color", [each.name for each in taxonomy.categories if each.rgb is None])
+        yield from _missing("color", [category.name for category in taxonomy.categories if category.rgb is None])
     for one, other in similar_names(taxonomy.categories):
-        yield f"{one!r} and {other!r} are names that are easily mistaken for each other"
+        yield f"the names {one!r} and {other!r} are easily confused"
     for one, other, distance in similar_colours(coloured):
         yield f"{one!r} and {other!r} have colours that are hard to tell apart: Delta E {distance:.1f}"
 
@@ -113,10 +113,10 @@ def _missing(what: str, names: list[str]) -> Iterator[str]:
 
 def similar_names(categories: Sequence[Category]) -> Iterator[tuple[str, str]]:
     """Pairs of names that are easily mistaken for each other."""
-    names = list(dict.fromkeys(each.name for each in categories))
-    for at, name in enumerate(names):
+    names = list(dict.fromkeys(category.name for category in categories))
+    for position, name in enumerate(names):
         match = difflib.SequenceMatcher(None, "", name.casefold())
-        for other in names[:at]:
+        for other in names[:position]:
             match.set_seq1(other.casefold())
             # Ever closer bounds of the ratio: the first two are cheap.
             if (
@@ -128,10 +128,10 @@ def similar_names(categories: Sequence[Category]) -> Iterator[tuple[str, str]]:
 
 def similar_colours(categories: Sequence[Category]) -> Iterator[tuple[str, str, float]]:
     """Pairs of categories with colours that are hard to tell apart: their names, and CIE76's Delta E."""
-    coloured = [each for each in categories if each.rgb is not None]
+    coloured = [category for category in categories if category.rgb is not None]
     if not coloured:
         return
-    place = rgb_to_cielab(np.array([each.rgb for each in coloured], np.float64))
+    place = rgb_to_cielab(np.array([category.rgb for category in coloured], np.float64))
     distance = np.linalg.norm(place[:, None] - place, axis=2)
     near = (distance >= _SAME_DELTA_E) & (distance < _CLEAR_DELTA_E)
     for a, b in zip(*np.nonzero(np.triu(near, k=1)), strict=True):

@@ -60,13 +60,16 @@ def split_uri(uri: str) -> tuple[Path, tuple[int, ...] | int | None]:
         return Path(uri), None
     parts = urlparse(uri)
     if parts.scheme != "file":
-        raise SegdataError(f"{uri}: only files of this machine are read; copy it here")
-    path, (region, slice_) = Path(unquote(parts.path)), (each.fullmatch(parts.fragment) for each in (_REGION, _SLICE))
+        raise SegdataError(f"{uri}: segdata reads local files only; copy the file to this machine")
+    path, (region, slice_) = (
+        Path(unquote(parts.path)),
+        (pattern.fullmatch(parts.fragment) for pattern in (_REGION, _SLICE)),
+    )
     if slice_ is not None:
         return path, int(slice_[1])
     if parts.fragment and region is None:
-        said = "no region xywh=x,y,width,height and no slice k=number"
-        raise SegdataError(f"{uri}: what is behind the # is {said}, so it cannot be read")
+        problem = "a region xywh=x,y,width,height or a slice k=number"
+        raise SegdataError(f"{uri}: the part after # must be {problem}")
     return path, None if region is None else tuple(map(int, region.groups()))
 
 
@@ -106,7 +109,7 @@ def _read_raster(path: Path, region: tuple[int, ...] | None, most: int | None) -
     x, y, width, height = region or (0, 0, 0, 0)
     with open_raster(path) as raster:
         if region is not None and (x + width > raster.width or y + height > raster.height):
-            raise OSError(f"has {raster.width}x{raster.height} pixels, and none at {x},{y},{width},{height}")
+            raise OSError(f"has {raster.width}x{raster.height} pixels, the region {x},{y},{width},{height} lies outside")
         window = None if region is None else ((y, y + height), (x, x + width))
         pixels: ChannelArray = raster.read(list(raster.indexes[:most]), window=window)
     return pixels

@@ -38,7 +38,7 @@ def content_hash(batches: Iterable[Batch], taxonomy: Taxonomy) -> str:
         segments = batch.segments.take(rows)
         per_annotation = np.bincount(batch.segment_annotation, minlength=len(rank))[by_annotator]
         per_image = np.bincount(batch.annotation_image, minlength=batch.images.num_rows)
-        category = [names.get(each, str(each)) for each in segments["category_id"].to_pylist()]
+        category = [names.get(id_, str(id_)) for id_ in segments["category_id"].to_pylist()]
         for name, values in {
             "image_id": batch.images["image_id"],
             "width": batch.images["width"],
@@ -101,15 +101,15 @@ def hash_segments(annotation: Annotation, profile: Profile, rows: Ints, box: Box
     if not len(rows) and box is not None and annotation.size[0]:
         runs = crop_to_box(runs, box, annotation.size)
     start, length, owner = runs.start, runs.length, runs.owner
-    names = [profile.name_of(each) for each in batch.segments["category_id"].to_numpy()[chosen].tolist()]
-    told = []
+    names = [profile.name_of(id_) for id_ in batch.segments["category_id"].to_numpy()[chosen].tolist()]
+    pieces = []
     for row in np.unique(owner).tolist():
         mine = owner == row
         pixels = np.stack([start[mine], length[mine]]).astype("<i8").tobytes()
-        told.append(names[row].encode() + b"\0" + pixels)
+        pieces.append(names[row].encode() + b"\0" + pixels)
     if len(rows):  # an empty segment is one, too
-        told += [names[row].encode() + b"\0" for row in np.setdiff1d(np.arange(len(rows)), owner).tolist()]
-    return blake2b(b"\0\0".join(sorted(told)), digest_size=12).hexdigest()
+        pieces += [names[row].encode() + b"\0" for row in np.setdiff1d(np.arange(len(rows)), owner).tolist()]
+    return blake2b(b"\0\0".join(sorted(pieces)), digest_size=12).hexdigest()
 
 
 def hash_each_segment(runs: Runs, names: Sequence[str]) -> list[str]:
@@ -117,11 +117,11 @@ def hash_each_segment(runs: Runs, names: Sequence[str]) -> list[str]:
 
     `runs` are theirs, the owner being the place in `names`, the names of their categories.
     """
-    at = runs.offsets(len(names)).tolist()
+    offsets = runs.offsets(len(names)).tolist()
     pixels = np.stack([runs.start, runs.length]).astype("<i8")
     return [
         blake2b(name.encode() + b"\0" + pixels[:, begin:end].tobytes(), digest_size=12).hexdigest()
-        for name, begin, end in zip(names, at, at[1:], strict=False)
+        for name, begin, end in zip(names, offsets, offsets[1:], strict=False)
     ]
 
 
@@ -132,7 +132,7 @@ def hash_finding_labels(finding: Finding, annotations: Sequence[Annotation], pro
     what changes at the other end of the image is another matter. `annotations` are those of its image. Where it does
     not say whose of several they are, it is of all of these; empty where there is none.
     """
-    whose = [each for each in annotations if finding.annotator in (None, each.annotator)]
+    whose = [annotation for annotation in annotations if finding.annotator in (None, annotation.annotator)]
     if len(whose) > 1:
         each = sorted(hash_finding_labels(finding, [one], profile) for one in whose)
         return blake2b("\0".join(each).encode(), digest_size=12).hexdigest()

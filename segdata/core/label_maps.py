@@ -96,7 +96,7 @@ class LabelMaps:
     @staticmethod
     def of(batches: Iterable[Batch], taxonomy: Taxonomy, annotator: str | None = None) -> "LabelMaps":
         """The labels of some batches: of the first annotation of each image, or of `annotator`'s."""
-        classes = {each.id: row for row, each in enumerate(c for c in taxonomy.categories if c.kind != "void")}
+        classes = {category.id: row for row, category in enumerate(c for c in taxonomy.categories if c.kind != "void")}
         images: list[pa.Table] = []
         pieces: list[tuple[pa.Array, Ints, Ints, NDArray[np.bool_]]] = []
         n_segments = [np.zeros(1, np.int64)]
@@ -106,7 +106,7 @@ class LabelMaps:
             counts = runs_to_rle(batch.runs, height, width).take(pa.array(rows))
             category = integer_column(batch.segments["category_id"])[rows].tolist()
             crowd = batch.segments["iscrowd"].fill_null(False).to_numpy()[rows]
-            of_segment = np.array([classes.get(each, -1) for each in category], np.int64)
+            of_segment = np.array([classes.get(id_, -1) for id_ in category], np.int64)
             pieces.append((counts, of_segment, integer_column(batch.segments["segment_id"])[rows], crowd))
             n_segments.append(np.bincount(batch.segment_image[rows], minlength=batch.images.num_rows))
             images.append(batch.images.select(["image_id", "uri", "channels", "height", "width"]))
@@ -114,7 +114,7 @@ class LabelMaps:
         return LabelMaps(
             every["image_id"].to_pylist(),
             every["uri"].to_pylist(),
-            [tuple(each["uri"] for each in channels or ()) for channels in every["channels"].to_pylist()],
+            [tuple(channel["uri"] for channel in channels or ()) for channels in every["channels"].to_pylist()],
             integer_column(every["height"]),
             integer_column(every["width"]),
             tuple(classes),
@@ -158,10 +158,10 @@ class LabelMaps:
         counts = [pa.array([], pa.binary())]
         for row in range(len(self)):
             runs, n = self._runs(row), int(self._offset[row + 1] - self._offset[row])
-            found = _resample_runs(
+            reduced = _resample_runs(
                 runs, (int(self.height[row]), int(self.width[row])), (int(high[row]), int(wide[row]))
             )
-            counts.append(runs_to_rle(found, *(np.full(n, side[row], np.int64) for side in (high, wide))))
+            counts.append(runs_to_rle(reduced, *(np.full(n, side[row], np.int64) for side in (high, wide))))
         return replace(self, height=high, width=wide, _counts=pa.concat_arrays(counts))
 
     def instances(self, row: int) -> InstanceMap:
@@ -171,9 +171,9 @@ class LabelMaps:
         number = np.zeros(last - first, np.int64)
         number[kept] = np.arange(1, len(kept) + 1)
         painted = self._painted(row, number, 0, np.int32)
-        at = first + kept
+        rows = first + kept
         return InstanceMap(
-            painted, self._class[at], self._id[at], self._crowd[at], self._runs(row).take(kept, int(last - first))
+            painted, self._class[rows], self._id[rows], self._crowd[rows], self._runs(row).take(kept, int(last - first))
         )
 
     def _painted(self, row: int, values: Ints, blank: int, dtype: type[Pixel]) -> NDArray[Pixel]:
@@ -193,8 +193,8 @@ class LabelMaps:
 def _resample_runs(runs: Runs, size: tuple[int, int], wanted: tuple[int, int]) -> Runs:
     """Runs of an image of `size` (height, width) in one of fewer pixels, `wanted`, each as its middle is."""
     x, y = np.divmod(runs.start, max(size[0], 1))
-    column, beyond = (_first_beyond(at, size[1], wanted[1]) for at in (x, x + 1))
-    first, last = (_first_beyond(at, size[0], wanted[0]) for at in (y, y + runs.length))
+    column, beyond = (_first_beyond(place, size[1], wanted[1]) for place in (x, x + 1))
+    first, last = (_first_beyond(place, size[0], wanted[0]) for place in (y, y + runs.length))
     kept = (beyond > column) & (last > first)
     return Runs((column * wanted[0] + first)[kept], (last - first)[kept], runs.owner[kept])
 

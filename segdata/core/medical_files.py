@@ -34,14 +34,14 @@ def read_volume_slice(path: Path, k: int) -> ChannelArray:
         image = nibabel.load(path)
         columns, rows, n_slices = (*image.shape, 1, 1)[:3]
         if not 0 <= k < n_slices:
-            raise OSError(f"has {n_slices:,} slices, and none at {k}")
+            raise OSError(f"has {n_slices:,} slices, there is no slice {k}")
         if int(np.prod((columns, rows, *image.shape[3:]), dtype=object)) > _MOST_PIXELS:
-            raise OSError(f"claims {columns}x{rows} pixels a slice")
+            raise OSError(f"claims {columns}x{rows} pixels per slice, which is too many")
         pixels = np.asarray(image.dataobj[:, :, k] if image.ndim > 2 else image.dataobj)
     except (*_NIFTI_DAMAGE, nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError) as error:
         raise OSError(f"damaged: {error}") from error
     if pixels.dtype.kind not in "iufb":
-        raise OSError(f"voxels of type {pixels.dtype} are no numbers")
+        raise OSError(f"has voxels of type {pixels.dtype}, which are not numbers")
     layers = pixels.reshape(columns, rows, -1).transpose(2, 1, 0)
     return np.ascontiguousarray(layers.astype(layers.dtype.newbyteorder("="), copy=False))
 
@@ -158,11 +158,13 @@ def read_dicom_image(path: Path) -> NDArray[np.generic]:
     pydicom, pixels_of = _dicom_package("pydicom"), _dicom_package("pydicom.pixels")
     try:
         with collect_dicom_warnings():
-            said = pydicom.dcmread(path)
-            if int(said.get("NumberOfFrames") or 1) > 1 or int(said.Rows) * int(said.Columns) > _MOST_PIXELS:
-                raise OSError(f"has {said.get('NumberOfFrames', 1)} frames of {said.Columns}x{said.Rows} pixels")
-            stored = said.pixel_array
-            pixels: NDArray[Any] = pixels_of.apply_rescale(stored, said) if stored.ndim == 2 else stored
+            dataset = pydicom.dcmread(path)
+            if int(dataset.get("NumberOfFrames") or 1) > 1 or int(dataset.Rows) * int(dataset.Columns) > _MOST_PIXELS:
+                raise OSError(
+                    f"has {dataset.get('NumberOfFrames', 1)} frames of {dataset.Columns}x{dataset.Rows} pixels"
+                )
+            stored = dataset.pixel_array
+            pixels: NDArray[Any] = pixels_of.apply_rescale(stored, dataset) if stored.ndim == 2 else stored
     except (*_DICOM_DAMAGE, pydicom.errors.InvalidDicomError) as error:
         raise OSError(f"damaged: {error}") from error
     return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))

@@ -83,13 +83,13 @@ def find_contacts(side: SweepRuns, line: NumberLine) -> Overlaps:
     frame = line.frame_of(side.start)
     down = np.ones(len(side.start), np.int64)
     right = line.height[frame] + 1
-    found = [
+    strips = [
         kernels.strips(moved.start, moved.end, moved.owner, side.start, side.end, side.owner)
         for moved in (side.moved(down), side.moved(right))
     ]
-    a = np.concatenate([each[0] for each in found])
-    b = np.concatenate([each[1] for each in found])
-    length = np.concatenate([each[3] for each in found])
+    a = np.concatenate([each[0] for each in strips])
+    b = np.concatenate([each[1] for each in strips])
+    length = np.concatenate([each[3] for each in strips])
     other = a != b
     a, b, length = a[other], b[other], length[other]
     return Overlaps(*kernels.tally(np.minimum(a, b), np.maximum(a, b), length))

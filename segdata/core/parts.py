@@ -55,10 +55,10 @@ def segment_shapes(runs: Runs, height: Ints, n_owners: int) -> SegmentShapes:
     x, top = run_columns(runs, height)
     bottom = top + runs.length
     label, left, links = kernels.parts(x, top, bottom, runs.owner, False)
-    found = _components(runs.owner, label, x, top, bottom, left)
-    n_parts = np.bincount(found.owner, minlength=n_owners)
+    parts = _components(runs.owner, label, x, top, bottom, left)
+    n_parts = np.bincount(parts.owner, minlength=n_owners)
     euler = np.diff(runs.offsets(n_owners)) - kernels.sums(runs.owner, links, n_owners)
-    return SegmentShapes(found, kernels.sums(found.owner, found.perimeter, n_owners), n_parts, n_parts - euler)
+    return SegmentShapes(parts, kernels.sums(parts.owner, parts.perimeter, n_owners), n_parts, n_parts - euler)
 
 
 def find_holes(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> Components:

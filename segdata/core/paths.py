@@ -86,7 +86,7 @@ def absolute_channels(channels: Any, root: Path) -> Any:  # Any: rows of the col
 def _with_uris(channels: Any, change: Any) -> Any:  # Any: as above, and a function of a URI
     if channels is None:
         return None
-    return tuple({**each, "uri": change(each.get("uri"))} for each in channels)
+    return tuple({**channel, "uri": change(channel.get("uri"))} for channel in channels)
 
 
 def is_unsafe_path(name: str) -> bool:
@@ -112,7 +112,7 @@ def check_plain_files(root: Path) -> None:
     """Raise SegdataError where DATA, or something in the folder, is a pipe, socket or device: reading may never end."""
     for path in _links_and_others(root) if root.is_dir() else [root]:
         if path.exists() and not path.is_file() and not path.is_dir():
-            raise SegdataError(f"{path}: is a pipe, a socket or a device, and no file; take it away")
+            raise SegdataError(f"{path}: is a pipe, a socket or a device; remove it")
 
 
 def _links_and_others(folder: Path) -> Iterator[Path]:
@@ -164,13 +164,13 @@ def pairing_keys(images: Sequence[str], by: PairBy) -> list[PairingKey]:
     if by == "id":
         seen: Counter[str] = Counter()
         numbered: list[PairingKey] = []
-        for each in images:
-            numbered.append((each, seen[each]))
-            seen[each] += 1
+        for image in images:
+            numbered.append((image, seen[image]))
+            seen[image] += 1
         return numbered
     named = varying_names(images) if by == "varying" else [_name_key(by)(image) for image in images]
     often = Counter(named)
-    return [(each, 0 if often[each] == 1 else image) for each, image in zip(named, images, strict=True)]
+    return [(name, 0 if often[name] == 1 else image) for name, image in zip(named, images, strict=True)]
 
 
 def _name_key(by: PairBy) -> Callable[[str], str]:
@@ -187,8 +187,8 @@ def varying_names(images: Sequence[str]) -> list[str]:
     if len(words) < 2:
         return [""] * len(words)
     before = _common_prefix(words)
-    after = _common_prefix([each[before:][::-1] for each in words])
-    return ["".join(each[before : len(each) - after]) for each in words]
+    after = _common_prefix([name_words[before:][::-1] for name_words in words])
+    return ["".join(name_words[before : len(name_words) - after]) for name_words in words]
 
 
 def _common_prefix(lists: Sequence[list[str]]) -> int:

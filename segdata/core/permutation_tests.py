@@ -87,13 +87,13 @@ class StratifiedGroups:
 
         Exact but for the sampling of `n_permutations`; above 5,000 values the normal limit, counted once a group.
         """
-        found = self.compare(values).largest
+        observed = self.compare(values).largest
         if len(self.rows) > _MOST_PERMUTED:
-            p = min(1.0, self.n_groups * math.erfc(found / math.sqrt(2)))
+            p = min(1.0, self.n_groups * math.erfc(observed / math.sqrt(2)))
             return p, NormalDist().inv_cdf(1 - 0.05 / (2 * self.n_groups))
         centred, _, spread = self._centred(values[self.rows])
         largest = np.concatenate(self._permuted(centred, spread, rng, n_permutations))
-        p = (1 + int((largest >= found - 1e-9).sum())) / (n_permutations + 1)  # Phipson and Smyth (2010)
+        p = (1 + int((largest >= observed - 1e-9).sum())) / (n_permutations + 1)  # Phipson and Smyth (2010)
         return p, float(np.quantile(largest, 0.95))
 
     def _centred(self, mine: Floats) -> tuple[Floats, Floats, Floats]:
@@ -118,13 +118,13 @@ class StratifiedGroups:
         """The largest statistics of n ways to hand the values out anew within their strata."""
         member = (self.group[:, None] == np.arange(self.n_groups)).astype(np.float64)
         scale = np.where(spread > 0, spread, np.inf)
-        found = []
+        largest = []
         while n > 0:
             some = min(n, max(1, _AT_ONCE // max(len(centred), 1)))
             order = np.argsort(self.stratum + rng.random((some, len(centred))), axis=1)
-            found.append(np.abs(centred[order] @ member / scale).max(axis=1))
+            largest.append(np.abs(centred[order] @ member / scale).max(axis=1))
             n -= some
-        return found
+        return largest
 
 
 def intraclass_correlation(values: Floats, group: Ints) -> float:
@@ -167,11 +167,11 @@ def cluster_p_value(values: Floats, group: Ints, stratum: Ints, rng: np.random.G
         total: Floats = (np.add.reduceat(several[:, by_group], start, axis=1) ** 2 / size).sum(axis=1)
         return total
 
-    found, beyond, left = float(spread(values[None])[0]), 0, n_permutations
+    observed, beyond, left = float(spread(values[None])[0]), 0, n_permutations
     while left > 0:
         some = min(left, max(1, _AT_ONCE // max(len(values), 1)))
         shuffled = np.argsort(stratum + rng.random((some, len(values))), axis=1)
-        beyond += int((spread(values[shuffled]) >= found - 1e-9).sum())
+        beyond += int((spread(values[shuffled]) >= observed - 1e-9).sum())
         left -= some
     return (1 + beyond) / (n_permutations + 1)
 
@@ -201,17 +201,17 @@ def compare_mixes(
     whole: nothing is assumed about how much they vary.
     """
     total = amounts.sum(axis=0)
-    found = float(_mix_distance(amounts[inside].sum(axis=0)[None], total)[0])
-    if not found >= least:  # NaN, too: a portion without anything
+    observed = float(_mix_distance(amounts[inside].sum(axis=0)[None], total)[0])
+    if not observed >= least:  # NaN, too: a portion without anything
         return None
-    n_inside, drawn = int(inside.sum()), []
+    n_inside, samples = int(inside.sum()), []
     for _ in range(n_permutations):
         chosen = rng.permutation(len(inside))[:n_inside]
-        drawn.append(amounts[chosen].sum(axis=0))
-    by_chance = _mix_distance(np.array(drawn), total)
+        samples.append(amounts[chosen].sum(axis=0))
+    by_chance = _mix_distance(np.array(samples), total)
     by_chance = by_chance[np.isfinite(by_chance)]
-    p = (1 + int((by_chance >= found - 1e-12).sum())) / (len(by_chance) + 1)
-    return MixComparison(found, float(by_chance.mean()), p) if found - by_chance.mean() >= least else None
+    p = (1 + int((by_chance >= observed - 1e-12).sum())) / (len(by_chance) + 1)
+    return MixComparison(observed, float(by_chance.mean()), p) if observed - by_chance.mean() >= least else None
 
 
 def _mix_distance(part: Floats, total: Floats) -> Floats:

@@ -52,8 +52,8 @@ class Rings(Generic[Number]):
         """(n_rings,) the area inside each ring, in square pixels; negative against the clock."""
         points = self.xy.reshape(-1, 2).astype(np.float64)
         (x, y), (x_ahead, y_ahead) = points.T, points[next_points(self.ring // 2)].T
-        of = np.repeat(np.arange(len(self)), np.diff(self.ring) // 2)
-        return np.bincount(of, x * y_ahead - x_ahead * y, len(self)) / 2
+        ring_of = np.repeat(np.arange(len(self)), np.diff(self.ring) // 2)
+        return np.bincount(ring_of, x * y_ahead - x_ahead * y, len(self)) / 2
 
     def offsets(self, n_owners: int) -> Ints:
         """(n_owners + 1,): the rings of owner i are ``offsets[i]:offsets[i + 1]``."""
@@ -172,18 +172,18 @@ def _nested_pairs(rings: Rings[Number]) -> tuple[Ints, Ints]:
     a = rings.xy.reshape(-1, 2).astype(np.float64)
     b = a[ahead]
     middle = ((a + b) / 2)[rings.ring[:-1] // 2]
-    of = np.repeat(np.arange(n), np.diff(rings.ring) // 2)
+    ring_of = np.repeat(np.arange(n), np.diff(rings.ring) // 2)
     # Owners one after the other on one line along x.
     different, place = np.unique(np.concatenate([a[:, 0], middle[:, 0]]), return_inverse=True)
-    line = place + np.concatenate([rings.owner[of], rings.owner]).astype(np.int64) * len(different)
+    line = place + np.concatenate([rings.owner[ring_of], rings.owner]).astype(np.int64) * len(different)
     begin, end = np.sort([line[: len(a)], line[: len(a)][ahead]], axis=0)
-    found = [np.empty(0, np.int64)]
+    crossings = [np.empty(0, np.int64)]
     for edge, inner in _stabbing_pairs(begin, end, line[len(a) :]):
         share = (middle[inner, 0] - a[edge, 0]) / (b[edge, 0] - a[edge, 0])
         above = a[edge, 1] + share * (b[edge, 1] - a[edge, 1]) < middle[inner, 1]
-        above &= of[edge] != inner
-        found.append(inner[above] * n + of[edge[above]])
-    pair, times = np.unique(np.concatenate(found), return_counts=True)
+        above &= ring_of[edge] != inner
+        crossings.append(inner[above] * n + ring_of[edge[above]])
+    pair, times = np.unique(np.concatenate(crossings), return_counts=True)
     inner, around = np.divmod(pair[times % 2 == 1], max(n, 1))
     return inner, around
 
@@ -277,9 +277,9 @@ Flags = NDArray[np.bool_]
 def has_bridges(rings: Rings[Number]) -> Flags:
     """(n_rings,) which rings go some way in both directions, between the same two points."""
     edges = _Edges.of(rings)
-    found = np.zeros(len(rings), bool)
-    found[edges.ring[_cancelled_edges(edges)]] = True
-    return found
+    bridged = np.zeros(len(rings), bool)
+    bridged[edges.ring[_cancelled_edges(edges)]] = True
+    return bridged
 
 
 def unkeyhole(rings: Rings[Number]) -> Rings[Number]:
@@ -299,13 +299,13 @@ def unkeyhole(rings: Rings[Number]) -> Rings[Number]:
     >>> unkeyhole(Rings.alone(xy, np.array([0, 20]))).as_lists()
     [[0, 0, 5, 0, 5, 5, 0, 5], [2, 2, 2, 3, 3, 3, 3, 2]]
     """
-    alone, found = Rings.alone(rings.xy, rings.ring), np.zeros(len(rings), bool)
+    alone, is_bridged = Rings.alone(rings.xy, rings.ring), np.zeros(len(rings), bool)
     # A ring that is nowhere twice has no bridges, and to know that is cheap.
     twice = np.flatnonzero(kernels.recurring(rings.xy.astype(np.float64, copy=False), rings.ring))
     edges = _Edges.of(alone.take(twice))
     moving = edges.tail != edges.head
-    found[twice[edges.ring[moving & (np.bincount(edges.tail, moving)[edges.tail] > 1)]]] = True
-    both = alone.take(np.flatnonzero(~found)).merged(_open_rings(alone.take(np.flatnonzero(found))))
+    is_bridged[twice[edges.ring[moving & (np.bincount(edges.tail, moving)[edges.tail] > 1)]]] = True
+    both = alone.take(np.flatnonzero(~is_bridged)).merged(_open_rings(alone.take(np.flatnonzero(is_bridged))))
     return replace(both, owner=rings.owner[both.owner])
 
 
@@ -402,10 +402,10 @@ def _open_rings(rings: Rings[Number]) -> Rings[Number]:
     edges = edges.take(np.argsort(edges.tail, kind="stable"))  # so that cycles begin at their leftmost points
     edge, cycle = kernels.cycles(_following_edges(edges))
     points, owner = edges.points[edges.tail[edge]], rings.owner[edges.ring[edge[cycle[:-1]]]]
-    found = Rings(points.reshape(-1), 2 * cycle, owner, np.arange(len(owner)))
-    found = replace(found, outer=enclosing_rings(found))
-    turned = _turned_order(cycle, (found.areas > 0) == found.hole)
-    return replace(found, xy=points[turned].reshape(-1)).take(np.lexsort((found.hole, found.outer)))
+    opened = Rings(points.reshape(-1), 2 * cycle, owner, np.arange(len(owner)))
+    opened = replace(opened, outer=enclosing_rings(opened))
+    turned = _turned_order(cycle, (opened.areas > 0) == opened.hole)
+    return replace(opened, xy=points[turned].reshape(-1)).take(np.lexsort((opened.hole, opened.outer)))
 
 
 def _following_edges(edges: _Edges[Number]) -> Ints:
@@ -419,9 +419,9 @@ def _following_edges(edges: _Edges[Number]) -> Ints:
     n, point = len(edges.tail), point[order]
     leaves = order >= n
     arriving, leaving = order[~leaves], order[leaves] - n
-    at = point[~leaves]
-    first = np.searchsorted(at, at)
-    count = np.searchsorted(at, at, side="right") - first
+    arrival_point = point[~leaves]
+    first = np.searchsorted(arrival_point, arrival_point)
+    count = np.searchsorted(arrival_point, arrival_point, side="right") - first
     # What is left on the right hand lies between an arriving edge and the leaving one before it in this order.
     before = np.cumsum(leaves)[~leaves][first] - first
     rank = np.arange(n) - first

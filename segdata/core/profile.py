@@ -41,12 +41,12 @@ class ImageSequence:
 
 def has_videos(profile: "Profile") -> bool:
     """Whether images of a dataset are frames of videos."""
-    return any(each.kind == "video" for each in profile.sequences)
+    return any(sequence.kind == "video" for sequence in profile.sequences)
 
 
 def has_volumes(profile: "Profile") -> bool:
     """Whether images of a dataset are slices of volumes."""
-    return any(each.kind == "volume" for each in profile.sequences)
+    return any(sequence.kind == "volume" for sequence in profile.sequences)
 
 
 def has_sequences(profile: "Profile") -> bool:
@@ -124,7 +124,7 @@ class Profile:
     @property
     def free_category(self) -> int:
         """An id above those of all categories, of the taxonomy and of others that the source names."""
-        return max([0, *(each.id for each in self.taxonomy.categories), *self.unknown_names]) + 1
+        return max([0, *(category.id for category in self.taxonomy.categories), *self.unknown_names]) + 1
 
     @property
     def aliases_used(self) -> dict[str, int]:

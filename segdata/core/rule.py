@@ -138,7 +138,7 @@ class Rule:
             fits = isinstance(value, (int, float)) if isinstance(default, float) else isinstance(value, type(default))
             if default is not None and (not fits or isinstance(value, bool) != isinstance(default, bool)):
                 raise SegdataError(
-                    f"{where}: {self.code}: {name} must be like {default!r}, it is {reprlib.repr(value)[:80]}"
+                    f"{where}: {self.code}: {name} must be a value like {default!r}, it is {reprlib.repr(value)[:80]}"
                 )
             # NaN is in no order: whatever is compared with it says no, and the rule would be silent.
             least = -_MOST_OPTION if isinstance(default, (int, float)) and default < 0 else 0
@@ -192,11 +192,11 @@ def rules() -> dict[str, Rule]:
 
 def find_rule(code: str) -> Rule:
     """The rule of this code or name; raises SegdataError with the nearest known ones."""
-    known = rules()
-    by_name = {each.name: each for each in known.values()}
-    found = known.get(code.upper()) or by_name.get(code.lower())
+    installed = rules()
+    by_name = {rule.name: rule for rule in installed.values()}
+    found = installed.get(code.upper()) or by_name.get(code.lower())
     if found is None:
         raise SegdataError(
-            f"no rule {code!r}{did_you_mean(code.upper(), list(known)) or did_you_mean(code, list(by_name))}"
+            f"no rule {code!r}{did_you_mean(code.upper(), list(installed)) or did_you_mean(code, list(by_name))}"
         )
     return found

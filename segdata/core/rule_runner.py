@@ -43,10 +43,10 @@ def select_rules(
     check_config(config)
     severity = configured_severities(config)
     wanted = match_codes(select, "select") or configured_codes(config, "select") or rules().keys()
-    asked = [rules()[code] for code in wanted]
-    if asked and select and not any(rule.command == command for rule in asked):
-        others = sorted({f"segdata {rule.command}" for rule in asked})
-        raise SegdataError(f"{asked[0].code} is not found by `segdata {command}`, but by `{others[0]}`")
+    wanted_rules = [rules()[code] for code in wanted]
+    if wanted_rules and select and not any(rule.command == command for rule in wanted_rules):
+        others = sorted({f"segdata {rule.command}" for rule in wanted_rules})
+        raise SegdataError(f"{wanted_rules[0].code} is a rule of `{others[0]}`, not of `segdata {command}`")
     left_out = match_codes(ignore, "ignore") | configured_codes(config, "ignore")
     return [
         rule
@@ -79,22 +79,22 @@ def run_rules(
 
     Many segments are judged in threads (`jobs`; 0: one per core); the result does not depend on it.
     """
-    stamp, given, control = _FindingBuilder(tables), configured_options(config), _FindingControl(config, today)
+    stamp, options, control = _FindingBuilder(tables), configured_options(config), _FindingControl(config, today)
     speaking = [rule for rule in chosen if rule.applies(tables.profile)]
 
     def found_by(rule: Rule) -> list[Finding]:
-        return stamp.findings(rule, rule.check(tables, **given.get(rule.code, {})))
+        return stamp.findings(rule, rule.check(tables, **options.get(rule.code, {})))
 
     others = [rule for rule in speaking if rule.code != EXPIRED_SUPPRESSION]
-    found = chain.from_iterable(run_ordered(found_by, others, jobs if len(tables.segments) >= _MANY else 1))
-    ruled = list(filter(None, map(control.ruled, found)))
+    findings = chain.from_iterable(run_ordered(found_by, others, jobs if len(tables.segments) >= _MANY else 1))
+    ruled = list(filter(None, map(control.ruled, findings)))
     kept = control.unsuppressed(ruled)
     n_suppressed = len(ruled) - len(kept)
     if EXPIRED_SUPPRESSION in {rule.code for rule in speaking}:
-        told = replace(tables, defects=tables.defects + control.stale(_silent_codes(speaking, tables.profile)))
+        with_stale = replace(tables, defects=tables.defects + control.stale(_silent_codes(speaking, tables.profile)))
         last = rules()[EXPIRED_SUPPRESSION]
-        kept += filter(None, map(control.ruled, stamp.findings(last, last.check(told))))
-    named = kept if stamp.several else [_without_annotator(each) for each in kept]
+        kept += filter(None, map(control.ruled, stamp.findings(last, last.check(with_stale))))
+    named = kept if stamp.several else [_without_annotator(finding) for finding in kept]
     return RuleResults(tuple(sorted(named, key=Finding.order)), n_suppressed)
 
 
@@ -138,34 +138,36 @@ class _FindingControl:
 
     def ruled(self, finding: Finding) -> Finding | None:
         """The finding with the severity that it has here; None where it is off."""
-        said = self.said(finding)
-        return None if said == "off" else finding if said is None else replace(finding, severity=said)
+        severity = self.said(finding)
+        return None if severity == "off" else finding if severity is None else replace(finding, severity=severity)
 
     def unsuppressed(self, found: Iterable[T]) -> list[T]:
         """Those that no suppression accepts."""
         if not self._suppressions:
             return list(found)
-        return [each for each in found if not self._is_suppressed(each)]
+        return [finding for finding in found if not self._is_suppressed(finding)]
 
     def stale(self, silent: frozenset[str]) -> tuple[Defect, ...]:
         """The suppressions that have expired, and those that match nothing though none of their codes is `silent`."""
-        found = []
-        for position, (codes, each) in enumerate(self._suppressions):
-            if each.until is not None and each.until < self._today:
-                wrong = f"ended on {each.until}"
+        defects = []
+        for position, (codes, suppression) in enumerate(self._suppressions):
+            if suppression.until is not None and suppression.until < self._today:
+                wrong = f"ended on {suppression.until}"
             elif not codes & silent and position not in self._used:
                 wrong = "matches no finding"
             else:
                 continue
-            message = f"the suppression of {each.code} ({each.reason}) {wrong}"
-            found.append(Defect(EXPIRED_SUPPRESSION, message, file=CONFIG_FILE, place=f"/suppress/{position}"))
-        return tuple(found)
+            message = f"the suppression of {suppression.code} ({suppression.reason}) {wrong}"
+            defects.append(Defect(EXPIRED_SUPPRESSION, message, file=CONFIG_FILE, place=f"/suppress/{position}"))
+        return tuple(defects)
 
     def _is_suppressed(self, found: Finding | Defect) -> bool:
         hits = [
             position
-            for position, (codes, each) in enumerate(self._suppressions)
-            if found.code in codes and (each.until is None or self._today <= each.until) and each.holds(found)
+            for position, (codes, suppression) in enumerate(self._suppressions)
+            if found.code in codes
+            and (suppression.until is None or self._today <= suppression.until)
+            and suppression.holds(found)
         ]
         self._used.update(hits)
         return bool(hits)
@@ -190,7 +192,7 @@ class _FindingBuilder:
     """Fills in what follows from the rows that a rule names: image, annotator, ids, category, place."""
 
     def __init__(self, tables: Tables) -> None:
-        self._categories = {each.id: each.name for each in reversed(tables.profile.taxonomy.categories)}
+        self._categories = {category.id: category.name for category in reversed(tables.profile.taxonomy.categories)}
         self._categories |= tables.profile.unknown_names
         self.several = len({name for name in tables.annotations["annotator"].tolist() if name is not None}) > 1
         self._tables = tables
@@ -198,13 +200,13 @@ class _FindingBuilder:
     def findings(self, rule: Rule, found: Iterable[RowFinding]) -> list[Finding]:
         """The findings that those found by `rule` become. What their rows hold is looked up for all at once."""
         every = list(found)
-        segments = self._tables.segments.rows({row for each in every for row in each.segments}, *_SEGMENT_COLUMNS)
-        owners = {each.annotation for each in every} | {row for row, *_ in segments.values()}
-        told = {row for row in owners if row is not None}
-        annotations = self._tables.annotations.rows(told, "image", "annotator", "file")
-        images = {each.image for each in every} | {image for image, _, _ in annotations.values()}
+        segments = self._tables.segments.rows({row for finding in every for row in finding.segments}, *_SEGMENT_COLUMNS)
+        owners = {finding.annotation for finding in every} | {row for row, *_ in segments.values()}
+        annotation_rows = {row for row in owners if row is not None}
+        annotations = self._tables.annotations.rows(annotation_rows, "image", "annotator", "file")
+        images = {finding.image for finding in every} | {image for image, _, _ in annotations.values()}
         ids = self._tables.images.rows({row for row in images if row is not None}, "image_id")
-        return [self._finding(rule, each, segments, annotations, ids) for each in every]
+        return [self._finding(rule, finding, segments, annotations, ids) for finding in every]
 
     def _finding(self, rule: Rule, found: RowFinding, segments: Rows, annotations: Rows, ids: Rows) -> Finding:
         """The finding that one becomes, from the rows that it names."""

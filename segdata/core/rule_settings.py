@@ -53,7 +53,7 @@ def check_gold(config: Config) -> None:
     ]
     for metric, bar, steps in bars:
         if metric not in DISTANCES and bar is not None and bar > 1:
-            raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {metric} is at most 1, the bar is {bar:g}", *steps)
+            raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {metric} is at most 1, a bar of {bar:g} cannot be reached", *steps)
 
 
 def check_config_categories(config: Config, profile: Profile) -> None:
@@ -66,12 +66,16 @@ def check_config_categories(config: Config, profile: Profile) -> None:
         named += [(name, ("coverage", name)) for name in config.coverage]
     for key in ("overrides", "suppress"):
         scopes = enumerate(getattr(config, key))
-        named += [(each.category, (key, at, "category")) for at, each in scopes if each.category is not None]
-    known = [*(each.name for each in profile.taxonomy.categories), *profile.unknown_names.values()] if named else []
+        named += [
+            (scope.category, (key, position, "category")) for position, scope in scopes if scope.category is not None
+        ]
+    names = (
+        [*(category.name for category in profile.taxonomy.categories), *profile.unknown_names.values()] if named else []
+    )
     for name, steps in named:
-        if name not in known:
+        if name not in names:
             now = profile.taxonomy.by_name().get(name)
-            hint = did_you_mean(name, known) if now is None else f"; it is an alias of {now.name!r}"
+            hint = did_you_mean(name, names) if now is None else f"; it is an alias of {now.name!r}"
             raise SettingError(f"{CONFIG_FILE}: {steps[0]}: the dataset has no category {name!r}{hint}", *steps)
 
 
@@ -81,12 +85,12 @@ def locate_config_errors(path: Path | None) -> Iterator[None]:
     try:
         yield
     except SettingError as error:
-        said = str(error).removeprefix(f"{CONFIG_FILE}: ")
+        message = str(error).removeprefix(f"{CONFIG_FILE}: ")
         if path is None or not path.is_file():
-            raise UnreadableError(str(error) if path is None else f"{path}: {said}") from error
+            raise UnreadableError(str(error) if path is None else f"{path}: {message}") from error
         _, lines = yaml_files.parse_yaml_with_lines(yaml_files.read_utf8(path), Config, str(path))
-        found = (lines.of(*error.steps[:end]) for end in range(len(error.steps), 0, -1))
-        raise UnreadableError(f"{path}:{next(filter(None, found), 1)}: {said}") from error
+        lines_found = (lines.of(*error.steps[:end]) for end in range(len(error.steps), 0, -1))
+        raise UnreadableError(f"{path}:{next(filter(None, lines_found), 1)}: {message}") from error
 
 
 @contextmanager
@@ -103,14 +107,14 @@ def match_rules(word: str, where: str) -> list[Rule]:
 
     Raises SegdataError, which begins with `where`, with the nearest known word where there is none.
     """
-    known = rules().values()
-    found = [rule for rule in known if word and (rule.code.startswith(word.upper()) or rule.name == word.lower())]
-    if not found:
-        hint = did_you_mean(word.upper(), [rule.code for rule in known]) or did_you_mean(
-            word, [rule.name for rule in known]
+    installed = rules().values()
+    matches = [rule for rule in installed if word and (rule.code.startswith(word.upper()) or rule.name == word.lower())]
+    if not matches:
+        hint = did_you_mean(word.upper(), [rule.code for rule in installed]) or did_you_mean(
+            word, [rule.name for rule in installed]
         )
         raise SegdataError(f"{where}: no rule has the code or name {word!r}{hint}")
-    return found
+    return matches
 
 
 def match_codes(words: str | Iterable[str], where: str) -> frozenset[str]:
@@ -126,36 +130,36 @@ def configured_codes(config: Config, key: Literal["select", "ignore"]) -> frozen
 
 
 def _codes_at(words: Iterable[str], where: str, *steps: str | int) -> frozenset[str]:
-    found: set[str] = set()
+    codes: set[str] = set()
     for position, word in enumerate(words):
         with config_steps(*steps, position):
-            found |= match_codes(word, where)
-    return frozenset(found)
+            codes |= match_codes(word, where)
+    return frozenset(codes)
 
 
 def configured_suppressions(config: Config) -> list[tuple[frozenset[str], Suppression]]:
     """What the configuration suppresses, and the codes that each speaks of."""
-    found = []
-    for position, each in enumerate(config.suppress):
+    suppressions = []
+    for position, suppression in enumerate(config.suppress):
         with config_steps("suppress", position, "code"):
-            found.append((match_codes(each.code, f"{CONFIG_FILE}: suppress"), each))
-    return found
+            suppressions.append((match_codes(suppression.code, f"{CONFIG_FILE}: suppress"), suppression))
+    return suppressions
 
 
 def configured_overrides(config: Config) -> list[tuple[Override, dict[str, RuleSeverity]]]:
     """What the configuration decides otherwise in some scopes: of each override code -> severity, or that it is off."""
-    found = []
-    for position, each in enumerate(config.overrides):
+    overrides = []
+    for position, override in enumerate(config.overrides):
         where = f"overrides, entry {position + 1}"
         steps = ("overrides", position)
-        if not (each.select or each.ignore or each.severity):
-            raise SettingError(f"{CONFIG_FILE}: {where}: decides nothing; give it select, ignore or severity", *steps)
-        only = _codes_at(each.select, f"{CONFIG_FILE}: {where}: select", *steps, "select") or rules().keys()
-        off = {*rules().keys() - only, *_codes_at(each.ignore, f"{CONFIG_FILE}: {where}: ignore", *steps, "ignore")}
-        spread = _by_rule(each.severity, f"{where}: severity", *steps, "severity")
-        said = {rule.code: severity for rule, severity in spread}
-        found.append((each, said | dict.fromkeys(off, "off")))
-    return found
+        if not (override.select or override.ignore or override.severity):
+            raise SettingError(f"{CONFIG_FILE}: {where}: changes nothing; give it select, ignore or severity", *steps)
+        only = _codes_at(override.select, f"{CONFIG_FILE}: {where}: select", *steps, "select") or rules().keys()
+        off = {*rules().keys() - only, *_codes_at(override.ignore, f"{CONFIG_FILE}: {where}: ignore", *steps, "ignore")}
+        spread = _by_rule(override.severity, f"{where}: severity", *steps, "severity")
+        severities = {rule.code: severity for rule, severity in spread}
+        overrides.append((override, severities | dict.fromkeys(off, "off")))
+    return overrides
 
 
 def configured_severities(config: Config) -> dict[str, RuleSeverity]:
@@ -169,22 +173,22 @@ def configured_options(config: Config) -> dict[str, dict[str, Any]]:  # Any: eac
     Raises SegdataError for options that none of them has, and for values of another type than the default.
     """
     where = f"{CONFIG_FILE}: rules"
-    found: dict[str, dict[str, Any]] = {}
-    for rule, given in _by_rule(config.rules, "rules", "rules"):
-        found.setdefault(rule.code, {}).update(_own_options(rule, given))
-    for word, given in config.rules.items():
+    options: dict[str, dict[str, Any]] = {}
+    for rule, values in _by_rule(config.rules, "rules", "rules"):
+        options.setdefault(rule.code, {}).update(_own_options(rule, values))
+    for word, values in config.rules.items():
         several = match_rules(word, where)
-        for name, value in given.items():
+        for name, value in values.items():
             with config_steps("rules", word, name):
                 _check_option(word, several, name, value, where)
-    return found
+    return options
 
 
 def _check_option(word: str, several: list[Rule], name: str, value: object, where: str) -> None:
     """Raise SegdataError where none of the rules that `word` stands for has the option, or one refuses the value."""
-    known = sorted({name for rule in several for name in rule.options})
-    if name not in known and len(several) > 1:
-        raise SegdataError(f"{where}: no rule of {word!r} has an option {name!r}{did_you_mean(name, known)}")
+    names = sorted({name for rule in several for name in rule.options})
+    if name not in names and len(several) > 1:
+        raise SegdataError(f"{where}: no rule of {word!r} has an option {name!r}{did_you_mean(name, names)}")
     for rule in several:
         if name in rule.options or len(several) == 1:
             rule.check_options({name: value}, where)
@@ -196,10 +200,10 @@ def _own_options(rule: Rule, given: dict[str, Any]) -> dict[str, Any]:  # Any: a
 
 def _by_rule(said: dict[str, T], key: str, *steps: str | int) -> Iterable[tuple[Rule, T]]:
     """What is said of words as said of rules; what goes before comes last."""
-    spoken = []
+    matches = []
     for word, value in said.items():
         with config_steps(*steps, word):
-            spoken.append((match_rules(word, f"{CONFIG_FILE}: {key}"), value))
-    for several, value in sorted(spoken, key=lambda each: -len(each[0])):
+            matches.append((match_rules(word, f"{CONFIG_FILE}: {key}"), value))
+    for several, value in sorted(matches, key=lambda each: -len(each[0])):
         for rule in several:
             yield rule, value

@@ -134,15 +134,15 @@ def strips_between(column: Ints, top: Ints, bottom: Ints, above: Ints, below: In
     """
     n_columns = len(above)
     n_runs = np.bincount(column, minlength=n_columns)
-    of = np.repeat(np.arange(n_columns), n_runs + 1)
+    column_of = np.repeat(np.arange(n_columns), n_runs + 1)
     last = np.cumsum(n_runs + 1) - 1
     before = np.arange(len(column)) + column  # the strip above each run; the one below it is the next
-    strip_top, strip_bottom = np.empty(len(of), np.int64), np.empty(len(of), np.int64)
+    strip_top, strip_bottom = np.empty(len(column_of), np.int64), np.empty(len(column_of), np.int64)
     strip_top[last - n_runs] = above
     strip_top[before + 1] = bottom
     strip_bottom[before] = top
     strip_bottom[last] = below
-    return of, strip_top, strip_bottom
+    return column_of, strip_top, strip_bottom
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +174,8 @@ class NumberLine:
         """(n,) where each run starts on the line; `frame` is the frame of each owner that has runs."""
         if not len(runs):
             return runs.start
-        at = np.maximum(frame, 0)  # what has no frame has no runs either
-        return kernels.lift(runs.start, runs.owner, self.base[at], self.height[at])
+        frames = np.maximum(frame, 0)  # what has no frame has no runs either
+        return kernels.lift(runs.start, runs.owner, self.base[frames], self.height[frames])
 
     def frame_of(self, place: Ints) -> Ints:
         """(n,) the frame that each place lies in."""
@@ -199,6 +199,6 @@ def unique_inverse(numbers: Ints) -> tuple[Ints, Ints]:
     """
     low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
     if high - low >= _DENSE_FACTOR * len(numbers) + 1024:
-        found, which = np.unique(numbers, return_inverse=True)
-        return found, which.astype(np.int64, copy=False)
+        values, which = np.unique(numbers, return_inverse=True)
+        return values, which.astype(np.int64, copy=False)
     return kernels.dense(numbers.astype(np.int64, copy=False), low, high)

@@ -107,13 +107,13 @@ def make_table(schema: pa.Schema, n_rows: int, **columns: object) -> pa.Table:
         raise KeyError(f"no such column: {sorted(unknown)}")
     arrays = []
     for field in schema:
-        given = columns.get(field.name)
-        if given is None:
+        values = columns.get(field.name)
+        if values is None:
             arrays.append(pa.nulls(n_rows, field.type))
-        elif isinstance(given, (pa.Array, pa.ChunkedArray)):
-            arrays.append(given.cast(field.type) if given.type != field.type else given)
+        elif isinstance(values, (pa.Array, pa.ChunkedArray)):
+            arrays.append(values.cast(field.type) if values.type != field.type else values)
         else:
-            arrays.append(pa.array(given, type=field.type))
+            arrays.append(pa.array(values, type=field.type))
     return pa.Table.from_arrays(arrays, schema=schema)
 
 

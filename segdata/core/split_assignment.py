@@ -107,12 +107,12 @@ def _fill_empty(part: Ints, free: Ints, sizes: Floats, n_parts: int) -> None:
 def _with_sizes(categories: UnitAmounts, sizes: Floats) -> UnitAmounts:
     """The amounts with the number of images as one more quantity, which weighs more than all others together."""
     n, k = categories.n_units, categories.n_quantities
-    at = categories.first[1:]
+    ends = categories.first[1:]
     weight = np.sqrt(_SIZE_WEIGHT * max(k, 1)) / max(sizes.sum(), 1)
     return UnitAmounts(
         categories.first + np.arange(n + 1),
-        np.insert(categories.quantity, at, k),
-        np.insert(categories.share, at, sizes * weight),
+        np.insert(categories.quantity, ends, k),
+        np.insert(categories.share, ends, sizes * weight),
         k + 1,
     )
 
@@ -125,15 +125,15 @@ def _rarest_first(amounts: UnitAmounts, part: Ints) -> list[int]:
     order = of_free[np.lexsort((unit[of_free], -amounts.share[of_free], amounts.quantity[of_free]))]
     begin = np.searchsorted(amounts.quantity[order], np.arange(amounts.n_quantities + 1))
     left = np.bincount(amounts.quantity[of_free], minlength=amounts.n_quantities)
-    found: list[int] = []
+    units: list[int] = []
     while left.any():
         rarest = int(np.where(left > 0, left, np.iinfo(np.int64).max).argmin())
         for each in unit[order[begin[rarest] : begin[rarest + 1]]].tolist():
             if free[each]:
                 free[each] = False
-                found.append(each)
+                units.append(each)
                 left[amounts.entries(each)[0]] -= 1
-    return [*found, *np.flatnonzero(free).tolist()]
+    return [*units, *np.flatnonzero(free).tolist()]
 
 
 class _Assignment:
@@ -195,10 +195,10 @@ class _Assignment:
         if cost[best] >= -_GAIN:
             return False
         other = int(others[best])
-        for each, old, new in ((unit, own, int(to[best])), (other, int(to[best]), own)):
-            self.put(each, old, -1)
-            self.put(each, new)
-            part[each] = new
+        for moving, old, new in ((unit, own, int(to[best])), (other, int(to[best]), own)):
+            self.put(moving, old, -1)
+            self.put(moving, new)
+            part[moving] = new
         return True
 
 
@@ -233,19 +233,19 @@ class SplitAssignment:
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {n:,}" for name, n in zip(self.parts, self.n_images.tolist(), strict=True))
-        return f"Deal({sizes} images; {len(self.categories)} categories)"
+        return f"SplitAssignment({sizes} images; {len(self.categories)} categories)"
 
     @property
     def shares(self) -> Floats:
         """(n_categories, 3, n_parts) of the images, segments and pixels of each category."""
-        found: Floats = self.counts / np.maximum(self.counts.sum(axis=2, keepdims=True), 1)
-        return found
+        shares: Floats = self.counts / np.maximum(self.counts.sum(axis=2, keepdims=True), 1)
+        return shares
 
     @property
     def deviation(self) -> Floats:
         """(n_categories, 3) how far the share of any part is from the wanted one, at most."""
-        found: Floats = np.abs(self.shares - self.wanted).max(axis=2, initial=0)
-        return found
+        deviation: Floats = np.abs(self.shares - self.wanted).max(axis=2, initial=0)
+        return deviation
 
     @property
     def missing(self) -> dict[str, tuple[str, ...]]:
@@ -254,15 +254,17 @@ class SplitAssignment:
         enough = images.sum(axis=1) >= len(self.parts)
         lacks = (images == 0) & enough[:, None]
         named = np.array(self.categories, object)
-        return {part: tuple(named[lacks[:, at]]) for at, part in enumerate(self.parts) if lacks[:, at].any()}
+        return {
+            part: tuple(named[lacks[:, number]]) for number, part in enumerate(self.parts) if lacks[:, number].any()
+        }
 
 
 def check_shares(parts: Mapping[str, float]) -> tuple[tuple[str, ...], Floats]:
     """The names and shares of parts; raises SegdataError where these are not positive, or do not sum to 1."""
     shares = np.array(list(parts.values()), np.float64)
     if len(shares) < 2 or not (shares > 0).all() or abs(shares.sum() - 1) > _TOLERANCE:
-        said = ", ".join(f"{name}={share:g}" for name, share in parts.items())
-        raise SegdataError(f"parts are {said or 'none'}: two or more positive shares that sum to 1 are needed")
+        shown = ", ".join(f"{name}={share:g}" for name, share in parts.items())
+        raise SegdataError(f"parts must be two or more positive shares that sum to 1, they are {shown or 'none'}")
     return tuple(parts), shares / shares.sum()
 
 
@@ -280,7 +282,7 @@ def group_images(tables: Tables, columns: Sequence[str], pairs: Iterable[tuple[i
     for column in ("group", "sequence", *columns):
         names, number = number_names(image_strata(tables, column))
         if n and not names and column in columns:
-            raise SegdataError(f"group {column!r}: no image has such a value")
+            raise SegdataError(f"no image has a value for {column!r}")
         first = np.full(len(names), n, np.int64)
         rows = np.flatnonzero(number >= 0)
         np.minimum.at(first, number[rows], rows)
@@ -320,7 +322,7 @@ def assign_splits(
     return SplitAssignment(
         names,
         shares,
-        {image: names[each] for image, each in zip(images, part.tolist(), strict=True)},
+        {image: names[number] for image, number in zip(images, part.tolist(), strict=True)},
         np.bincount(part, minlength=len(names)),
         len(rank),
         int(sizes.max(initial=0)),
@@ -342,9 +344,9 @@ def shuffle_rows(names: Sequence[str], seed: int) -> Ints:
 def _unit_ranks(images: Sequence[str], unit: Ints, seed: int) -> Ints:
     """(n_units,) the place of each unit in an order that the names of its images and the seed decide."""
     first: dict[int, str] = {}
-    for name, of in zip(images, unit.tolist(), strict=True):
-        first[of] = min(first.get(of, name), name)
-    order = shuffle_rows([first[of] for of in range(len(first))], seed)
+    for name, number in zip(images, unit.tolist(), strict=True):
+        first[number] = min(first.get(number, name), name)
+    order = shuffle_rows([first[number] for number in range(len(first))], seed)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     return rank

@@ -52,8 +52,8 @@ def outlier_limit(n: Ints, rate: float) -> Floats:
 
 def group_median(values: Floats, group: Ints) -> Floats:
     """(n,) the median of each value's group."""
-    found, which = unique_inverse(group)
-    return kernels.medians(values, which, len(found))[which]
+    groups, which = unique_inverse(group)
+    return kernels.medians(values, which, len(groups))[which]
 
 
 def benjamini_hochberg(p: Floats, rate: float) -> NDArray[np.bool_]:
@@ -142,7 +142,7 @@ def class_weights(count: Ints | NDArray[np.float64]) -> NDArray[np.float64]:
     >>> weights(np.array([100, 1, 0])).round(3).tolist()
     [0.182, 1.818, 0.0]
     """
-    found = np.zeros(len(count))
+    weights = np.zeros(len(count))
     some = count > 0
-    found[some] = 1 / np.sqrt(count[some])
-    return found / found[some].mean() if some.any() else found
+    weights[some] = 1 / np.sqrt(count[some])
+    return weights / weights[some].mean() if some.any() else weights

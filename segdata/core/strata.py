@@ -26,12 +26,12 @@ def annotation_strata(tables: "Tables", column: str) -> StratumNames:
     folder of the image, `size` its width and height, `month` that in which the annotation was made. Raises
     SegdataError, which names the columns that there are, where no image and no annotation has such a value.
     """
-    found = annotation_strata_if_any(tables, column)
-    if len(found) and all(name is None for name in found):
-        known = _known_columns(tables)
-        hint = did_you_mean(column, known) or f"; there are: {', '.join(known) or 'none'}"
-        raise SegdataError(f"by {column!r}: no image has such a value{hint}")
-    return found
+    strata = annotation_strata_if_any(tables, column)
+    if len(strata) and all(name is None for name in strata):
+        columns = _known_columns(tables)
+        hint = did_you_mean(column, columns) or f"; available: {', '.join(columns) or 'none'}"
+        raise SegdataError(f"no image has a value for {column!r}{hint}")
+    return strata
 
 
 def annotation_strata_if_any(tables: "Tables", column: str) -> StratumNames:
@@ -53,17 +53,17 @@ def image_strata(tables: "Tables", column: str) -> StratumNames:
         return _texts([f"{width}x{height}" if width and height else None for width, height in sizes])
     if column in IMAGE_COLUMNS:
         return _texts(images["group" if column == "group" else column].tolist())
-    return _texts([_metadata_value(each, column) for each in images["metadata"].tolist()])
+    return _texts([_metadata_value(metadata, column) for metadata in images["metadata"].tolist()])
 
 
 def image_splits(tables: "Tables") -> StratumNames:
     """(n_images,) the split of each image: what is said of it, or else what its folder is called."""
     folders = _folders(tables)
-    told = {folder: split_from_path(f"{folder}/image") for folder in set(folders)}
-    found = [told[folder] for folder in folders]
+    split_of = {folder: split_from_path(f"{folder}/image") for folder in set(folders)}
+    splits = [split_of[folder] for folder in folders]
     if not tables.images.missing("split").all():
-        found = [said or of_folder for said, of_folder in zip(tables.images["split"].tolist(), found, strict=True)]
-    return _texts(found)
+        splits = [split or of_folder for split, of_folder in zip(tables.images["split"].tolist(), splits, strict=True)]
+    return _texts(splits)
 
 
 def _folders(tables: "Tables") -> list[str]:
@@ -74,7 +74,7 @@ def _folders(tables: "Tables") -> list[str]:
 
 def _annotation_values(annotations: "Table", column: str) -> StratumNames:
     if column == "month":
-        return _texts([None if each is None else each[:7] for each in annotations["created"].tolist()])
+        return _texts([None if created is None else created[:7] for created in annotations["created"].tolist()])
     return _texts(annotations[column].tolist())
 
 
@@ -86,20 +86,20 @@ def _metadata_value(metadata: list[tuple[str, str | None]] | None, key: str) -> 
 
 def _known_columns(tables: "Tables") -> list[str]:
     """The columns and keys that have a value somewhere."""
-    columns = [name for name in IMAGE_COLUMNS if any(each is not None for each in image_strata(tables, name))]
+    columns = [name for name in IMAGE_COLUMNS if any(value is not None for value in image_strata(tables, name))]
     columns += [
         name
         for name in ANNOTATION_COLUMNS
-        if any(each is not None for each in _annotation_values(tables.annotations, name))
+        if any(value is not None for value in _annotation_values(tables.annotations, name))
     ]
-    keys = {name for each in tables.images["metadata"].tolist() for name, _ in each or ()}
+    keys = {name for metadata in tables.images["metadata"].tolist() for name, _ in metadata or ()}
     return [*columns, *sorted(keys)]
 
 
 def _texts(values: list[Any]) -> StratumNames:  # Any: texts and None
-    found: StratumNames = np.empty(len(values), object)
-    found[:] = values
-    return found
+    texts: StratumNames = np.empty(len(values), object)
+    texts[:] = values
+    return texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ def joint_codes(*columns: Ints) -> tuple[Ints, Ints]:
             column, low, high = unique_inverse(column)[1], 0, len(column)
             code = unique_inverse(code)[1]
         code = code * (high - low + 1) + (column - low)
-    found, which = unique_inverse(code)
-    first = np.empty(len(found), np.int64)
+    codes, which = unique_inverse(code)
+    first = np.empty(len(codes), np.int64)
     first[which[::-1]] = np.arange(len(code) - 1, -1, -1)  # of several rows the last that is written stays
     return which, first
 
@@ -151,8 +151,8 @@ def joint_codes(*columns: Ints) -> tuple[Ints, Ints]:
 def is_example(tables: Tables, *, crowds: bool = True) -> Flags:
     """(n_segments,) those that count as examples of their category: with pixels, not void; `crowds`: those too."""
     segments = tables.segments
-    told = (segments["area"] > 0) & ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
-    return told if crowds else told & ~segments["iscrowd"]
+    flags = (segments["area"] > 0) & ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
+    return flags if crowds else flags & ~segments["iscrowd"]
 
 
 def example_segments(tables: Tables, *, crowds: bool = True) -> Table:
@@ -172,13 +172,13 @@ def independent_units(tables: Tables) -> Ints:
         return np.arange(len(images))
     named: dict[tuple[str, str], int] = {}
     lines = enumerate(images.lines("group", "sequence"))
-    found = [
+    units = [
         named.setdefault(("group", group) if group is not None else ("sequence", sequence), row)
         if group is not None or sequence is not None
         else row
         for row, (group, sequence) in lines
     ]
-    return np.unique(np.array(found, np.int64), return_inverse=True)[1]
+    return np.unique(np.array(units, np.int64), return_inverse=True)[1]
 
 
 def size_class(tables: Tables) -> Ints:
@@ -190,8 +190,8 @@ def size_class(tables: Tables) -> Ints:
 def number_names(names: StratumNames) -> tuple[list[str], Ints]:
     """The names that occur, sorted, and (n,) the number of each; -1 where there is none."""
     coded = pa.array(names, pa.string()).dictionary_encode()
-    told: list[str] = coded.dictionary.to_pylist()
-    place = np.empty(len(told) + 1, np.int64)
-    order = sorted(range(len(told)), key=told.__getitem__)
-    place[order], place[-1] = np.arange(len(told)), -1  # the last for what has none
-    return [told[each] for each in order], place[coded.indices.fill_null(len(told)).to_numpy()]
+    known_names: list[str] = coded.dictionary.to_pylist()
+    place = np.empty(len(known_names) + 1, np.int64)
+    order = sorted(range(len(known_names)), key=known_names.__getitem__)
+    place[order], place[-1] = np.arange(len(known_names)), -1  # the last for what has none
+    return [known_names[each] for each in order], place[coded.indices.fill_null(len(known_names)).to_numpy()]

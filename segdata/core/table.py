@@ -69,10 +69,10 @@ class Table:
     def __getitem__(self, name: str) -> Column:
         column = self._given(name)
         if isinstance(column, pa.ChunkedArray):
-            given, column = column, _to_numpy(column)
+            arrow, column = column, _to_numpy(column)
             self._columns[name] = column
             if column.dtype == object:  # where to look for what is missing would take long
-                self._missing[name] = given.is_null().to_numpy()
+                self._missing[name] = arrow.is_null().to_numpy()
         return column  # type: ignore[no-any-return]  # numpy now
 
     def _given(self, name: str) -> Any:  # Any: numpy or Arrow
@@ -123,8 +123,10 @@ class Table:
         chosen = np.fromiter(rows, np.int64, len(rows))
         columns = (self._given(name) for name in names)
         values = [
-            each.take(pa.array(chosen)).to_pylist() if isinstance(each, pa.ChunkedArray) else each[chosen].tolist()
-            for each in columns
+            column.take(pa.array(chosen)).to_pylist()
+            if isinstance(column, pa.ChunkedArray)
+            else column[chosen].tolist()
+            for column in columns
         ]
         return dict(zip(chosen.tolist(), zip(*values, strict=True), strict=True))
 
@@ -144,7 +146,7 @@ class Table:
     def _sorted_by(self, names: Sequence[str]) -> tuple[Ints, Flags]:
         """The rows in the order of some columns, and (n - 1,) whether each has the same values as the one before."""
         columns = [self[name] for name in names]
-        codes = [np.unique(each, return_inverse=True)[1] if each.dtype == object else each for each in columns]
+        codes = [np.unique(column, return_inverse=True)[1] if column.dtype == object else column for column in columns]
         if len(codes) == 1 and codes[0].dtype.kind in "iu":
             single = unique_inverse(codes[0])[1].astype(np.int32)
             codes, order = [single], kernels.order_by(single, int(single.max(initial=-1)) + 1)

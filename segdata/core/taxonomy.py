@@ -132,8 +132,8 @@ class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
     def nearest(self, name: str) -> list[str]:
         """Up to three names that look like `name`, best first."""
-        known = {other.lower(): other for other in self.by_name()}
-        return [known[near] for near in difflib.get_close_matches(name.lower(), known, n=3)]
+        by_lower = {other.lower(): other for other in self.by_name()}
+        return [by_lower[near] for near in difflib.get_close_matches(name.lower(), by_lower, n=3)]
 
     @property
     def unlabelled_color(self) -> Color | None:
@@ -177,14 +177,14 @@ def parse_taxonomy(text: str, name: str = "taxonomy.yaml") -> Taxonomy:
     if not taxonomy.categories and lines.of("categories") is None:  # `categories: []` is meant, nothing is not
         raise SegdataError(f"{name}:1: no categories; write at least one under 'categories:'")
     for position, category in enumerate(taxonomy.categories):
-        at = lines.of("categories", position, "color")
-        if category.color is None and at is not None:
+        line = lines.of("categories", position, "color")
+        if category.color is None and line is not None:
             # YAML reads an unquoted #rrggbb as a comment, and the colour would silently be none.
-            raise SegdataError(f'{name}:{at}: color is empty; quote it: color: "#00008e", or write [0, 0, 142]')
+            raise SegdataError(f'{name}:{line}: color is empty; quote it: color: "#00008e", or write [0, 0, 142]')
         try:
             _ = category.rgb
         except SegdataError as error:
-            raise SegdataError(f"{name}:{at}: category {category.name!r}: {error}") from error
+            raise SegdataError(f"{name}:{line}: category {category.name!r}: {error}") from error
     try:
         _ = taxonomy.unlabelled_color
     except SegdataError as error:

@@ -54,15 +54,15 @@ def _read_directory(file: BinaryIO) -> dict[int, int]:
         raise OSError(f"damaged TIFF: its directory has {n_entries:,} entries")
     size = 4 + 2 * cell
     entries = file.read(n_entries * size)
-    found = {}
+    tags = {}
     for row in range(n_entries):
         entry = entries[row * size : (row + 1) * size]
         tag, kind = struct.unpack(f"{order}HH", entry[:4])
         (n_values,) = struct.unpack(f"{order}{offset}", entry[4 : 4 + cell])
-        found[tag] = _first_value(
+        tags[tag] = _first_value(
             file, f"{order}{_INTEGERS.get(kind, '')}", n_values, entry[4 + cell :], f"{order}{offset}"
         )
-    return found
+    return tags
 
 
 def _first_value(file: BinaryIO, code: str, n_values: int, cell: bytes, offset: str) -> int:

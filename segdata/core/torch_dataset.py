@@ -81,7 +81,7 @@ class TrainingData(Dataset[Sample]):
         name, uri = self.maps.image_ids[row], self.maps.uris[row]
         files = self.maps.channels[row] or (() if uri is None else (uri,))
         if not files:
-            raise SegdataError(f"image {name!r}: nothing says where its file is; give images=FOLDER when reading")
+            raise SegdataError(f"image {name!r}: its file is not known; give images=FOLDER when reading")
         size = int(self.maps.height[row]), int(self.maps.width[row])
         return np.concatenate([_decode_image(name, file, size) for file in files])
 
@@ -93,6 +93,6 @@ def _decode_image(name: str, uri: str, size: tuple[int, int]) -> NDArray[np.gene
     except OSError as error:
         raise SegdataError(f"image {name!r}: {uri} cannot be read: {error.strerror or error}") from error
     if pixels.shape[1:] != size:
-        said = f"{pixels.shape[2]}x{pixels.shape[1]}, its labels are {size[1]}x{size[0]}"
-        raise SegdataError(f"image {name!r}: the file is {said}; run `segdata validate`")
+        sizes = f"{pixels.shape[2]}x{pixels.shape[1]}, but its labels are {size[1]}x{size[0]}"
+        raise SegdataError(f"image {name!r}: the file is {sizes}; run `segdata validate`")
     return pixels

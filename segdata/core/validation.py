@@ -91,8 +91,8 @@ class Validation:
     settled: tuple[Finding, ...] = field(default=(), repr=False)
 
     def __repr__(self) -> str:
-        found = ", ".join(f"{self.count(severity)} {severity}" for severity in SEVERITIES)
-        return f"Validation({self.dataset!r}: {self.n_images} images, {self.n_segments} segments; {found})"
+        counts = ", ".join(f"{self.count(severity)} {severity}" for severity in SEVERITIES)
+        return f"Validation({self.dataset!r}: {self.n_images} images, {self.n_segments} segments; {counts})"
 
     @property
     def by_code(self) -> dict[str, int]:
@@ -109,9 +109,9 @@ class Validation:
 
     def against(self, before: Iterable[Finding]) -> "Validation":
         """The same validation with an earlier one's findings as its baseline: only what is new counts."""
-        found = compare_to_baseline(self.every, before)
-        fixed = compare_to_baseline(self.settled, found.fixed).fixed  # what is only silent is not fixed
-        return replace(self, findings=found.new, baseline=replace(found, fixed=fixed))
+        comparison = compare_to_baseline(self.every, before)
+        fixed = compare_to_baseline(self.settled, comparison.fixed).fixed  # what is only silent is not fixed
+        return replace(self, findings=comparison.new, baseline=replace(comparison, fixed=fixed))
 
     @property
     def decided(self) -> int:
@@ -130,7 +130,7 @@ class Validation:
 
         fields = Finding.__dataclass_fields__
         return pd.DataFrame(
-            [{name: getattr(each, name) for name in fields} for each in self.findings], columns=[*fields]
+            [{name: getattr(finding, name) for name in fields} for finding in self.findings], columns=[*fields]
         )
 
 

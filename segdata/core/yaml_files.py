@@ -25,7 +25,7 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key, (list, dict)):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be a single value", key_node.start_mark)
             if key in seen:
-                problem = f"key {key!r} is here twice (first on line {seen[key]})"
+                problem = f"key {key!r} is repeated (first on line {seen[key]})"
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             seen[key] = key_node.start_mark.line + 1
         return super().construct_mapping(node, deep)
@@ -34,7 +34,7 @@ class _Loader(yaml.SafeLoader):
         try:
             value = super().construct_object(node, deep)
             if isinstance(value, int) and value.bit_length() > _MOST_BITS:
-                raise ValueError("a number of so many digits cannot be meant")
+                raise ValueError("this number has too many digits")
             return value
         except ValueError as error:  # 2027-13-45 is no date, and Python reads no number of 5000 digits
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
@@ -100,11 +100,11 @@ def parse_yaml_with_lines(text: str, type_: type[T], name: str) -> tuple[T, Yaml
         data = {} if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        at = f":{mark.line + 1}" if mark else ""
+        where = f":{mark.line + 1}" if mark else ""
         cut = _unquoted_color(text, mark.line + 1 if mark else None)
         if cut is not None:
             raise SegdataError(f'{name}:{cut[0]}: # begins a comment; quote the colour: "{cut[1]}"') from error
-        raise SegdataError(f"{name}{at}: {error.problem}") from error
+        raise SegdataError(f"{name}{where}: {error.problem}") from error
     except yaml.YAMLError as error:
         line = text.count("\n", 0, error.position) + 1 if isinstance(error, yaml.reader.ReaderError) else 1
         raise SegdataError(f"{name}:{line}: {error}".splitlines()[0]) from error
@@ -119,9 +119,9 @@ def parse_yaml_with_lines(text: str, type_: type[T], name: str) -> tuple[T, Yaml
 def _unquoted_color(text: str, last: int | None) -> tuple[int, str] | None:
     """The line, up to `last`, and the text of a `#rrggbb` that YAML took for a comment within braces or brackets."""
     for number, line in enumerate(text.splitlines()[:last], 1):
-        found = re.match(r"[^#]*[{\[][^#]*:\s+(#[0-9a-fA-F]{6})\b", line)
-        if found:
-            return number, found[1]
+        match = re.match(r"[^#]*[{\[][^#]*:\s+(#[0-9a-fA-F]{6})\b", line)
+        if match:
+            return number, match[1]
     return None
 
 
@@ -142,8 +142,8 @@ def _located_message(message: str, data: Any, node: yaml.Node | None, type_: typ
     text, _, path = message.partition(" - at `")
     steps = _steps(path)
     if "..." in steps:
-        at = steps.index("...")
-        steps[at] = _wrong_key(data, steps[:at], type_, message)
+        position = steps.index("...")
+        steps[position] = _wrong_key(data, steps[:position], type_, message)
     lines = YamlLines(node)
     fields, choices = _known_fields(type_, steps)
     if unknown := re.search(r"unknown field `([^`]+)`", text):
@@ -152,20 +152,20 @@ def _located_message(message: str, data: Any, node: yaml.Node | None, type_: typ
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{name}:{line}: unknown key {unknown[1]!r}{hint}"
     line = lines.of(*map(_key_text, steps)) or (node.start_mark.line + 1 if node is not None else 1)
-    said = text[:1].lower() + text[1:]
-    if "invalid enum value" in said:
-        said += f"; it is one of: {', '.join(choices)}"
-    elif "RFC3339" in said:
-        said = "this is no date; write it as 2027-01-31"
+    problem = text[:1].lower() + text[1:]
+    if "invalid enum value" in problem:
+        problem += f"; it is one of: {', '.join(choices)}"
+    elif "RFC3339" in problem:
+        problem = "not a date; write dates as 2027-01-31"
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
     what = "a key of " if path.startswith("key` in `") else ""
-    return f"{name}:{line}: {said} ({what}{where})" if where else f"{name}:{line}: {said}"
+    return f"{name}:{line}: {problem} ({what}{where})" if where else f"{name}:{line}: {problem}"
 
 
 def _steps(path: str) -> list[Any]:  # Any: keys are whatever YAML has
     """The keys and positions of a msgspec path; "..." is some key."""
-    found = re.findall(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]", path.rstrip("`").partition("$")[2])
-    return [int(index) if index.isdigit() else key or index for key, index in found]
+    steps = re.findall(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]", path.rstrip("`").partition("$")[2])
+    return [int(index) if index.isdigit() else key or index for key, index in steps]
 
 
 def _key_text(step: Any) -> Any:  # Any: as above

@@ -43,14 +43,14 @@ class FileListing:
         """
         home = root if root.is_dir() else root.parent
         left_out = {str(home.absolute() / name) for name in but}
-        found: dict[str, FileStat] = {}
+        files: dict[str, FileStat] = {}
         for folder in {home, *folders}:
             for entry in _files_below(folder):
                 if entry.path not in left_out:
-                    found[entry.path] = _file_stat(entry.path)
-                if len(found) > most:
+                    files[entry.path] = _file_stat(entry.path)
+                if len(files) > most:
                     return None
-        return FileListing(found)
+        return FileListing(files)
 
     def with_files(self, paths: Iterable[str]) -> "FileListing":
         """The listing with more files, wherever they are."""
@@ -80,10 +80,10 @@ def _files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
     while waiting:
         try:
             place = waiting.pop()
-            known = os.stat(place)  # noqa: PTH116 - a Path for each of many files would take longer than this
-            if (known.st_dev, known.st_ino) in seen:
+            folder_stat = os.stat(place)  # noqa: PTH116 - a Path for each of many files would take longer than this
+            if (folder_stat.st_dev, folder_stat.st_ino) in seen:
                 continue
-            seen.add((known.st_dev, known.st_ino))
+            seen.add((folder_stat.st_dev, folder_stat.st_ino))
             with os.scandir(place) as entries:
                 for entry in entries:
                     if entry.name.startswith("."):
@@ -98,10 +98,10 @@ def _files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 def _file_stat(path: str) -> FileStat:
     try:
-        found = os.stat(path)  # noqa: PTH116 - as above
+        stat = os.stat(path)  # noqa: PTH116 - as above
     except OSError:
         return (-1, 0, 0)
-    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 MOST_BYTES = 4 << 30  # what the folder may hold before the oldest entries go
@@ -160,7 +160,7 @@ def load_entry(folder: Path, key: str) -> CacheEntry | None:
             tuple(ids),
             frozenset(head.families),
             tables,
-            tuple(_defect(each) for each in head.defects),
+            tuple(_defect(defect) for defect in head.defects),
             head.opened,
             FileListing(dict(zip(files["path"], stats, strict=True))),
             {path: mark for path, mark in zip(files["path"], files["hash"], strict=True) if mark},
@@ -176,7 +176,7 @@ def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
     head = _EntryHead(
         sorted(entry.families),
         msgspec.to_builtins(entry.profile),
-        [msgspec.to_builtins(each) for each in entry.defects],
+        [msgspec.to_builtins(defect) for defect in entry.defects],
         entry.opened,
     )
     paths = list(entry.listing.files)
@@ -207,16 +207,16 @@ def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
 
 def _delete_old(folder: Path) -> None:
     """Delete what was never finished, and the entries not asked for longest while there is too much."""
-    known = []
+    entries = []
     for path in folder.iterdir():
         with suppress(OSError):
             stat = path.stat()
             if path.suffix == ".partial" and stat.st_mtime < time.time() - _OLD:
                 path.unlink()
             elif path.suffix == _SUFFIX:
-                known.append((stat.st_mtime, stat.st_size, path))
-    total = sum(size for _, size, _ in known)
-    for _, size, path in sorted(known)[:-1]:
+                entries.append((stat.st_mtime, stat.st_size, path))
+    total = sum(size for _, size, _ in entries)
+    for _, size, path in sorted(entries)[:-1]:
         if total <= MOST_BYTES:
             break
         total -= size
@@ -251,7 +251,7 @@ def _profile(given: dict[str, Any]) -> Profile:  # Any: JSON
         msgspec.convert(given["coverage"]["value"], Coverage | dict[str, Coverage]), given["coverage"]["declared"]
     )
     read["overlap"] = Policy(msgspec.convert(given["overlap"]["value"], Overlap), given["overlap"]["declared"])
-    read["sequences"] = tuple(_sequence(each) for each in given["sequences"])
+    read["sequences"] = tuple(_sequence(sequence) for sequence in given["sequences"])
     return Profile(**read)
 
 
@@ -275,12 +275,12 @@ def cut_images(measured: MeasuredTables, first: int, last: int) -> MeasuredTable
         if name not in measured.tables or not columns:
             continue
         table = measured.tables[name]
-        column, of = next(iter(columns.items()))
-        begin, end = np.searchsorted(table[column].to_numpy(), span[of]).tolist()
+        column, target_table = next(iter(columns.items()))
+        begin, end = np.searchsorted(table[column].to_numpy(), span[target_table]).tolist()
         span[name] = (begin, end)
         part = table.slice(begin, end - begin)
-        for each, target in columns.items():
-            part = replace_column(part, each, part[each].to_numpy().astype(np.int64) - span[target][0])
+        for link, target in columns.items():
+            part = replace_column(part, link, part[link].to_numpy().astype(np.int64) - span[target][0])
         tables[name] = part
     names = set(tables["images"]["image_id"].to_pylist())
     return MeasuredTables(tables, [defect for defect in measured.defects if defect.image in names])
@@ -318,4 +318,4 @@ def _single_images(fresh: Iterable[tuple[Ints, MeasuredTables]]) -> Iterator[Mea
         if len(rows) == 1:
             yield measured
         else:
-            yield from (cut_images(measured, at, at + 1) for at in range(len(rows)))
+            yield from (cut_images(measured, row, row + 1) for row in range(len(rows)))

@@ -56,8 +56,8 @@ def concatenate_measured(pieces: Iterable[MeasuredTables]) -> MeasuredTables:
         defects += piece.defects
         for name, table in piece.tables.items():
             moved = table
-            for column, of in row_links().get(name, {}).items():
-                moved = replace_column(moved, column, moved[column].to_numpy().astype(np.int64) + before[of])
+            for column, target in row_links().get(name, {}).items():
+                moved = replace_column(moved, column, moved[column].to_numpy().astype(np.int64) + before[target])
             collected.setdefault(name, []).append(moved)
         for name, table in piece.tables.items():
             before[name] += table.num_rows
@@ -132,18 +132,18 @@ def complete_tables(
     for each in dataset_measurements():
         empty: dict[str, Table | list[ColumnArrays]] = {name: [] for name in each.tables}
         view = DatasetView(source, profile, tables, chunks, jobs)
-        made = each.function(view) if each.families & families else {}
-        for name, columns in (empty | dict(made)).items():
+        result = each.function(view) if each.families & families else {}
+        for name, columns in (empty | dict(result)).items():
             tables[name] = columns if isinstance(columns, Table) else _join_columns(columns, each.tables[name])
     return Tables.of(profile, tables, found.defects)
 
 
 def provided_columns(families: frozenset[Family], profile: Profile) -> tuple[dict[str, list[str]], dict[str, pa.Table]]:
     """What is measured of single images for some families: table -> columns; and all tables, without rows."""
-    given = measure_batch(Batch.empty(), profile, families).tables
-    given["images"] = _complete_images(given["images"], families)
+    tables = measure_batch(Batch.empty(), profile, families).tables
+    tables["images"] = _complete_images(tables["images"], families)
     unmeasured = measure_batch(Batch.empty(), profile, all_families()).tables
-    return {name: table.column_names for name, table in given.items()}, unmeasured
+    return {name: table.column_names for name, table in tables.items()}, unmeasured
 
 
 def retain_sequences(source: Source, families: frozenset[Family]) -> Source:
@@ -162,7 +162,9 @@ def _complete_images(images: pa.Table, families: frozenset[Family]) -> pa.Table:
 
 def _join_columns(portions: list[ColumnArrays], names: tuple[str, ...]) -> Table:
     """Columns in portions as one table."""
-    return Table({name: np.concatenate([np.empty(0, np.int64), *(each[name] for each in portions)]) for name in names})
+    return Table(
+        {name: np.concatenate([np.empty(0, np.int64), *(portion[name] for portion in portions)]) for name in names}
+    )
 
 
 def _append_columns(table: pa.Table, more: pa.Table) -> pa.Table:

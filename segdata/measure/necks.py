@@ -67,10 +67,10 @@ def solidity(mask: Mask) -> float:
 
 def _deep_regions(depth: NDArray[np.float64], level: float, least: float) -> tuple[NDArray[np.bool_], float] | None:
     """Where the regions deeper than a level are that reach down to `least`, and the second's depth; None: only one."""
-    number, found = cv2.connectedComponents((depth > level).astype(np.uint8), connectivity=8)
+    number, labels = cv2.connectedComponents((depth > level).astype(np.uint8), connectivity=8)
     if number < 3:
         return None
-    label = np.asarray(found, np.int64)
+    label = np.asarray(labels, np.int64)
     deepest = np.zeros(number)
     inside = label > 0
     np.maximum.at(deepest, label[inside], depth[inside])

@@ -30,23 +30,23 @@ def feret_diameters(runs: Runs, height: Ints, n_owners: int, *steps: tuple[Float
     owner, x, y = _convex_hull(runs, height)
     first = np.searchsorted(owner, np.arange(n_owners + 1)).astype(np.int64)
     ones = np.ones(n_owners)
-    found = [np.full(n_owners, np.nan) for _ in steps or (1,)]
+    diameters = [np.full(n_owners, np.nan) for _ in steps or (1,)]
     count = np.diff(first)
     for begin, end in _portions(count**2):
         mine = slice(first[begin], first[end])
-        of = owner[mine].astype(np.int64)
-        a = np.repeat(np.arange(mine.start, mine.stop), count[of])
-        b = expand_ranges(first[of], count[of])
+        owners = owner[mine].astype(np.int64)
+        a = np.repeat(np.arange(mine.start, mine.stop), count[owners])
+        b = expand_ranges(first[owners], count[owners])
         dx, dy = (np.abs(side[a] - side[b]) for side in (x, y))
         some = np.flatnonzero(count[begin:end]) + begin
         starts = np.cumsum(count[some] ** 2) - count[some] ** 2
-        for result, (wide, high) in zip(found, steps or ((ones, ones),), strict=True):
+        for result, (wide, high) in zip(diameters, steps or ((ones, ones),), strict=True):
             # Around the middle of each of the two pixels lie the middles of its edges, half a pixel away on each side.
             across, down = wide[owner[a]], high[owner[a]]
             level = ((dx + 1) * across) ** 2 + (dy * down) ** 2
             squared = np.maximum(level, (dx * across) ** 2 + ((dy + 1) * down) ** 2)
             result[some] = np.sqrt(np.maximum.reduceat(squared, starts)) if len(some) else 0
-    return found
+    return diameters
 
 
 def _portions(work: Ints) -> list[tuple[int, int]]:
@@ -117,7 +117,7 @@ class Moments:
         middle, apart = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
         angle = np.degrees(np.arctan2(2 * xy, xx - yy)) / 2
         angle = np.where(apart <= 1e-12 * np.maximum(middle, 1e-300), np.nan, angle)
-        length, width = (4 * np.sqrt(np.maximum(each, 0)) for each in (middle + apart, middle - apart))
+        length, width = (4 * np.sqrt(np.maximum(eigenvalue, 0)) for eigenvalue in (middle + apart, middle - apart))
         return length, width, np.where(angle == -90, 90.0, angle)
 
 
@@ -164,21 +164,21 @@ def object_table(batch: Batch, profile: Profile) -> pa.Table:
     n = len(owner)
     height = batch.segment_size[0][owner]
     area = runs.areas(n)
-    found = segment_moments(runs, height, n)
+    moments = segment_moments(runs, height, n)
     ones = np.ones(n)
     step_x, step_y = _pixel_sizes(batch, profile, owner)
-    known = not np.isnan(step_x).all()
-    of_pixels, *others = feret_diameters(runs, height, n, (ones, ones), *([(step_x, step_y)] if known else []))
-    of_mm = others[0] if known else np.full(n, np.nan)
-    length, width, angle = found.axes()
-    length_mm, width_mm, _ = found.axes(step_x, step_y)
+    has_spacing = not np.isnan(step_x).all()
+    of_pixels, *others = feret_diameters(runs, height, n, (ones, ones), *([(step_x, step_y)] if has_spacing else []))
+    of_mm = others[0] if has_spacing else np.full(n, np.nan)
+    length, width, angle = moments.axes()
+    length_mm, width_mm, _ = moments.axes(step_x, step_y)
     level = 2 * np.bincount(runs.owner, minlength=n)  # pixel edges above and below runs
     perimeter = segment_shapes(runs, height, n).perimeter
     columns_: dict[str, pa.Array | Ints | Floats] = {
         **_object_names(batch, profile, owner),
         "part": pa.array(part, mask=part == 0),
-        "x": found.x,
-        "y": found.y,
+        "x": moments.x,
+        "y": moments.y,
         **dict(zip(("box_x", "box_y", "box_width", "box_height"), bounding_boxes(runs, height, n), strict=True)),
         "area_px": area,
         "length_px": length,
@@ -192,7 +192,7 @@ def object_table(batch: Batch, profile: Profile) -> pa.Table:
         "feret_mm": of_mm,
         "perimeter_mm": level * step_x + (perimeter - level) * step_y,
     }
-    return pa.table({name: pa.array(each, from_pandas=True) for name, each in columns_.items()})
+    return pa.table({name: pa.array(column, from_pandas=True) for name, column in columns_.items()})
 
 
 def _object_runs(batch: Batch, profile: Profile) -> tuple[Runs, Ints, Ints]:
@@ -217,10 +217,10 @@ def _object_runs(batch: Batch, profile: Profile) -> tuple[Runs, Ints, Ints]:
 
 def _pixel_sizes(batch: Batch, profile: Profile, owner: Ints) -> tuple[Floats, Floats]:
     """Width and height (n,) in mm of the pixels of each thing's image; NaN where they are not known."""
-    known: Mapping[str, tuple[float, float, float]] = {
-        each.name: each.spacing for each in profile.sequences if each.spacing is not None
+    spacing: Mapping[str, tuple[float, float, float]] = {
+        sequence.name: sequence.spacing for sequence in profile.sequences if sequence.spacing is not None
     }
-    of_image = [known.get(name, (np.nan,) * 3)[:2] for name in batch.images["sequence"].to_pylist()]
+    of_image = [spacing.get(name, (np.nan,) * 3)[:2] for name in batch.images["sequence"].to_pylist()]
     steps = np.array(of_image, np.float64).reshape(-1, 2)[batch.segment_image[owner]]
     return steps[:, 0], steps[:, 1]
 

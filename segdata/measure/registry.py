@@ -221,10 +221,10 @@ def _import_all() -> None:
 
 def _in_order(measurements: list[Ordered], needs: Callable[[Ordered], set[str]]) -> tuple[Ordered, ...]:
     """The measurements, each after those whose tables it needs; else in the order of registration."""
-    made = {name for each in measurements for name in each.tables}
+    table_names = {name for each in measurements for name in each.tables}
     rest, done, result = list(measurements), set[str](), list[Ordered]()
     while rest:
-        ready = [each for each in rest if needs(each) & made <= done]
+        ready = [each for each in rest if needs(each) & table_names <= done]
         if not ready:
             raise ValueError(f"measurements need each other: {sorted(name for each in rest for name in needs(each))}")
         result += ready

@@ -57,10 +57,10 @@ class FrameWindow:
         height, width = self._sizes()
         same = (np.diff(height) == 0) & (np.diff(width) == 0)
         step = np.diff(self.frame)
-        found = self.own.copy()
-        found[:1] = found[-1:] = False
-        found[1:-1] &= same[1:] & same[:-1] & (step[1:] == step[:-1])
-        return found
+        in_middle = self.own.copy()
+        in_middle[:1] = in_middle[-1:] = False
+        in_middle[1:-1] &= same[1:] & same[:-1] & (step[1:] == step[:-1])
+        return in_middle
 
     @property
     def follows(self) -> NDArray[np.bool_]:
@@ -179,7 +179,7 @@ def _load_window(
     begins = np.concatenate([[0], np.cumsum(count)])[:-1]
     row = expand_ranges(begins[annotation], count[annotation])
     if len(row) != batch.n_segments or len(annotation) != batch.annotations.num_rows:
-        raise SegdataError(f"{source.profile.files}: it was changed while it was read")
+        raise SegdataError(f"{source.profile.files}: the dataset changed while it was read; run the command again")
     number = np.arange(len(image)) + part.start
     own = (number >= first) & (number < first + n_frames)
     for reel in several:
@@ -236,7 +236,7 @@ class RetainedSource:
             self._room -= size
             self._batches.append(batch)
             # Another thread may have appended since: the batch itself says where it is.
-            number = next(k for k, each in enumerate(self._batches) if each is batch)
+            number = next(k for k, other in enumerate(self._batches) if other is batch)
             self._place.update({row: (number, place) for place, row in enumerate(rows.tolist())})
         return batch
 

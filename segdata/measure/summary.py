@@ -48,7 +48,7 @@ def _merged_instances_advice(tables: Tables) -> Iterator[str]:
     Sizes must be alike but for those: of things that are near and far, such as cars, nothing can be said.
     """
     parts, segments = tables.parts, tables.segments
-    things = {each.id: each.name for each in tables.profile.taxonomy.categories if each.kind == "thing"}
+    things = {category.id: category.name for category in tables.profile.taxonomy.categories if category.kind == "thing"}
     category = segments["category_id"][parts["segment"]]
     for id_, name in things.items():
         area = np.sort(parts["area"][(category == id_) & (parts["area"] >= _LEAST_PIXELS)]).astype(np.float64)
@@ -60,15 +60,15 @@ def _merged_instances_advice(tables: Tables) -> Iterator[str]:
         if quartiles[1] - quartiles[0] < np.log(_LARGE) and area[large].sum() >= _SHARE * area.sum():
             yield (
                 f"{area[large].sum() / area.sum():.0%} of the pixels of {name!r} are in {int(large.sum()):,} regions "
-                f"more than {_LARGE:g} times as large as the median of {median:,.0f} px: if they are several that "
-                "touch, semantic labels cannot count them; label instances (COCO, instance ids)"
+                f"more than {_LARGE:g} times as large as the median of {median:,.0f} px: if these are several "
+                "touching objects, semantic labels cannot count them; label instances (COCO, instance ids)"
             )
 
 
 def _single_instances_advice(tables: Tables) -> Iterator[str]:
     """Instance data in which no image has two instances of any thing."""
     rows = example_segments(tables, crowds=False)
-    kinds = {each.id for each in tables.profile.taxonomy.categories if each.kind == "thing"}
+    kinds = {category.id for category in tables.profile.taxonomy.categories if category.kind == "thing"}
     things = rows.take(np.isin(rows["category_id"], sorted(kinds)))
     images = len(np.unique(things["image"]))
     if images < _LEAST:
@@ -76,8 +76,8 @@ def _single_instances_advice(tables: Tables) -> Iterator[str]:
     which, _ = joint_codes(things["annotation"], things["category_id"])
     if np.bincount(which).max() == 1:
         yield (
-            f"no image has two instances of one category ({images:,} images with things): semantic labels say the "
-            "same, and are cheaper to draw; or the annotators joined instances"
+            f"no image has two instances of one category ({images:,} images with things): semantic labels would "
+            "say the same and cost less, unless the annotators joined instances"
         )
 
 
@@ -179,8 +179,8 @@ def _model_facts(annotations: pd.DataFrame) -> dict[str, Any]:  # Any: as above
     theirs = annotations[annotations["source"] == "model"]
     if theirs.empty:
         return {}
-    said = f"{len(theirs):,} annotations with {int(theirs['n_segments'].sum()):,} segments"
-    return {"from models": f"{said}; {int((theirs['stage'] == 'drafted').sum()):,} of them drafts"}
+    amount = f"{len(theirs):,} annotations with {int(theirs['n_segments'].sum()):,} segments"
+    return {"from models": f"{amount}; {int((theirs['stage'] == 'drafted').sum()):,} of them drafts"}
 
 
 def _count_range(counts: Ints) -> str:
@@ -198,11 +198,11 @@ def _balance_fact(tables: Tables, categories: pd.DataFrame) -> str:
     if len(used) == 1:
         return "one category in use"
     worth = (f"{effective_number(used[what].to_numpy()):.1f} by {what}" for what in ("pixels", "segments", "images"))
-    return f"{len(used)} categories in use are worth {', '.join(worth)} equal ones"
+    return f"{len(used)} categories in use are as diverse as {', '.join(worth)} equal ones"
 
 
 def _category_table(tables: Tables) -> pd.DataFrame:
-    known = {category.id: category for category in reversed(tables.profile.taxonomy.categories)}
+    by_id = {category.id: category for category in reversed(tables.profile.taxonomy.categories)}
     segments = tables.segments.to_pandas()
     ids = [*dict.fromkeys([category.id for category in tables.profile.taxonomy.categories])]
     ids += sorted(set(segments["category_id"].unique().tolist()) - set(ids))
@@ -211,8 +211,8 @@ def _category_table(tables: Tables) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "id": ids,
-            "name": [known[each].name if each in known else f"(id {each})" for each in ids],
-            "kind": [known[each].kind if each in known else "unknown" for each in ids],
+            "name": [by_id[id_].name if id_ in by_id else f"(id {id_})" for id_ in ids],
+            "kind": [by_id[id_].kind if id_ in by_id else "unknown" for id_ in ids],
             "images": grouped["image"].nunique().reindex(ids, fill_value=0).to_numpy(),
             "segments": grouped.size().reindex(ids, fill_value=0).to_numpy(),
             "pixels": area.sum().reindex(ids, fill_value=0).to_numpy(),
@@ -236,9 +236,9 @@ def _pixels_of_images(tables: Tables, ids: list[int]) -> Ints:
     segments, images = tables.segments, tables.images
     once = joint_codes(segments["category_id"], segments["image"])[1]
     area = images["width"].astype(np.int64) * images["height"]
-    place = {id_: at for at, id_ in enumerate(ids)}
-    of = np.array([place[id_] for id_ in segments["category_id"][once].tolist()], np.int64)
-    return np.bincount(of, area[segments["image"][once]], len(ids)).astype(np.int64)
+    place = {id_: position for position, id_ in enumerate(ids)}
+    category = np.array([place[id_] for id_ in segments["category_id"][once].tolist()], np.int64)
+    return np.bincount(category, area[segments["image"][once]], len(ids)).astype(np.int64)
 
 
 def _counted_column(tables: Tables) -> str:
@@ -248,22 +248,22 @@ def _counted_column(tables: Tables) -> str:
 
 def _strata_tables(tables: Tables, by: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables `portions` and `annotation_strata` of a `Summary`; what has no value is the stratum "(none)"."""
-    names, of = _with_none(annotation_strata(tables, by))
-    images = np.bincount(_image_numbers(tables, by, names, of), minlength=len(names))
+    names, stratum_of = _with_none(annotation_strata(tables, by))
+    images = np.bincount(_image_numbers(tables, by, names, stratum_of), minlength=len(names))
     kept = example_segments(tables)
-    rows = _stratum_categories(tables, kept, of)
+    rows = _stratum_categories(tables, kept, stratum_of)
     counted = rows.groupby("stratum")[_counted_column(tables)]
     effective = counted.apply(lambda column: effective_number(column.to_numpy()))
     portions = pd.DataFrame(
         {
             "stratum": names,
             "images": images,
-            "annotations": np.bincount(of, minlength=len(names)),
-            "segments": np.bincount(of[kept["annotation"]], minlength=len(names)),
+            "annotations": np.bincount(stratum_of, minlength=len(names)),
+            "segments": np.bincount(stratum_of[kept["annotation"]], minlength=len(names)),
             "effective": effective.reindex(range(len(names))).to_numpy(dtype=float),
         }
     )
-    rows["stratum"] = [names[each] for each in rows["stratum"]]
+    rows["stratum"] = [names[stratum] for stratum in rows["stratum"]]
     return portions, rows
 
 
@@ -277,7 +277,7 @@ def _stratum_categories(tables: Tables, segments: Table, of: Ints) -> pd.DataFra
         {
             "stratum": by_stratum.owner,
             "id": by_stratum.category,
-            "name": [tables.profile.name_of(int(each)) for each in by_stratum.category],
+            "name": [tables.profile.name_of(int(id_)) for id_ in by_stratum.category],
             "images": images,
             "segments": by_stratum.segments,
             "pixels": by_stratum.pixels,
@@ -289,10 +289,10 @@ def _stratum_categories(tables: Tables, segments: Table, of: Ints) -> pd.DataFra
 
 def _with_none(values: Any) -> tuple[list[str], Ints]:  # Any: texts and None
     """The names that occur, and (n,) the number of each; without a value it is the last, "(none)"."""
-    names, of = number_names(values)
-    if (of < 0).any():
-        names, of = [*names, "(none)"], np.where(of < 0, len(names), of)
-    return names, of
+    names, numbers = number_names(values)
+    if (numbers < 0).any():
+        names, numbers = [*names, "(none)"], np.where(numbers < 0, len(names), numbers)
+    return names, numbers
 
 
 def _image_numbers(tables: Tables, by: str, names: list[str], of: Ints) -> Ints:
@@ -300,5 +300,5 @@ def _image_numbers(tables: Tables, by: str, names: list[str], of: Ints) -> Ints:
     if by in ANNOTATION_COLUMNS:
         return of[joint_codes(of, tables.annotations["image"])[1]]
     number = {name: place for place, name in enumerate(names)}
-    found = [number.get(name, number.get("(none)", -1)) for name in image_strata(tables, by).tolist()]
-    return np.array([each for each in found if each >= 0], np.int64)
+    numbers = [number.get(name, number.get("(none)", -1)) for name in image_strata(tables, by).tolist()]
+    return np.array([each for each in numbers if each >= 0], np.int64)

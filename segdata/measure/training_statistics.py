@@ -62,15 +62,15 @@ def channel_statistics(images: Table, jobs: int = 0) -> tuple[tuple[ChannelStati
     One image is decoded at a time by each of `jobs` threads. Images of another type or number of channels are another
     sort.
     """
-    found: dict[tuple[str, int], _ChannelSums] = {}
+    sums_by_sort: dict[tuple[str, int], _ChannelSums] = {}
     unread = 0
     lines = images.lines("uri", "height", "width")
-    for each in run_ordered(_image_sums, lines, jobs):
-        if each is None:
+    for sums in run_ordered(_image_sums, lines, jobs):
+        if sums is None:
             unread += 1
         else:
-            found[each.sort] = found[each.sort] + each if each.sort in found else each
-    return tuple(_statistics_of(sorted(found.values(), key=lambda each: (-each.n_images, each.sort)))), unread
+            sums_by_sort[sums.sort] = sums_by_sort[sums.sort] + sums if sums.sort in sums_by_sort else sums
+    return tuple(_statistics_of(sorted(sums_by_sort.values(), key=lambda each: (-each.n_images, each.sort)))), unread
 
 
 def _image_sums(line: tuple[str | None, int, int]) -> _ChannelSums | None:
@@ -89,12 +89,12 @@ def _image_sums(line: tuple[str | None, int, int]) -> _ChannelSums | None:
 
 
 def _statistics_of(sums: Iterable[_ChannelSums]) -> Iterator[ChannelStatistics]:
-    for each in sums:
-        dtype = np.dtype(each.sort[0])
+    for total in sums:
+        dtype = np.dtype(total.sort[0])
         top = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
-        mean, std = each.mean, np.sqrt(each.squares / each.n_pixels)
+        mean, std = total.mean, np.sqrt(total.squares / total.n_pixels)
         yield ChannelStatistics(
-            each.sort[0], tuple(mean.tolist()), tuple(std.tolist()), top, each.n_images, each.n_pixels
+            total.sort[0], tuple(mean.tolist()), tuple(std.tolist()), top, total.n_images, total.n_pixels
         )
 
 
@@ -109,9 +109,9 @@ def inverse_frequency(count: Ints | Floats) -> Floats:
     >>> inverse_frequency(np.array([6, 2, 0])).round(3).tolist()
     [0.667, 2.0, 0.0]
     """
-    found, some = np.zeros(len(count)), count > 0
-    found[some] = count.sum() / (some.sum() * count[some])
-    return found
+    weights, some = np.zeros(len(count)), count > 0
+    weights[some] = count.sum() / (some.sum() * count[some])
+    return weights
 
 
 def median_frequency(pixels: Ints | Floats, of_images: Ints | Floats) -> Floats:
@@ -123,10 +123,10 @@ def median_frequency(pixels: Ints | Floats, of_images: Ints | Floats) -> Floats:
     >>> median_frequency(np.array([50, 10, 0]), np.array([100, 40, 0])).tolist()
     [0.75, 1.5, 0.0]
     """
-    found, some = np.zeros(len(pixels)), pixels > 0
+    weights, some = np.zeros(len(pixels)), pixels > 0
     frequency = pixels[some] / of_images[some]
-    found[some] = np.median(frequency) / frequency if some.any() else 0
-    return found
+    weights[some] = np.median(frequency) / frequency if some.any() else 0
+    return weights
 
 
 def effective_weights(samples: Ints | Floats, beta: float = EFFECTIVE_BETA) -> Floats:
@@ -137,9 +137,9 @@ def effective_weights(samples: Ints | Floats, beta: float = EFFECTIVE_BETA) -> F
     >>> effective_weights(np.array([1, 10_000, 0])).round(3).tolist()
     [1.998, 0.002, 0.0]
     """
-    found, some = np.zeros(len(samples)), samples > 0
-    found[some] = (1 - beta) / -np.expm1(samples[some] * np.log(beta))
-    return found / found[some].mean() if some.any() else found
+    weights, some = np.zeros(len(samples)), samples > 0
+    weights[some] = (1 - beta) / -np.expm1(samples[some] * np.log(beta))
+    return weights / weights[some].mean() if some.any() else weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,17 +164,17 @@ def count_accepted(batches: Iterable[Batch]) -> AcceptedSegments:
         if "model" not in source or all(each == "model" for each in source):
             continue
         counts = runs_to_rle(batch.runs, *batch.segment_size).to_pylist()
-        drawn: dict[tuple[int, int], Counter[bytes]] = {}  # by image and annotation
+        masks: dict[tuple[int, int], Counter[bytes]] = {}  # by image and annotation
         empty = (batch.runs.areas(batch.n_segments) == 0).tolist()
         rows = zip(batch.segment_image.tolist(), batch.segment_annotation.tolist(), counts, empty, strict=True)
         for image, annotation, pixels, is_empty in rows:
             if not is_empty:
-                drawn.setdefault((image, annotation), Counter())[pixels] += 1
+                masks.setdefault((image, annotation), Counter())[pixels] += 1
         models: dict[int, Counter[bytes]] = {}
-        for (image, annotation), own in drawn.items():
+        for (image, annotation), own in masks.items():
             if source[annotation] == "model":
                 models.setdefault(image, Counter()).update(own)
-        for (image, annotation), own in drawn.items():
+        for (image, annotation), own in masks.items():
             if source[annotation] != "model" and image in models:
                 segments += own.total()
                 unchanged += (own & models[image]).total()

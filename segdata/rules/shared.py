@@ -44,20 +44,22 @@ def is_lossy(tables: Tables) -> NDArray[np.bool_]:
 
 def has_defect(tables: Tables, code: str) -> NDArray[np.bool_]:
     """(n_segments,) whether a defect of this code names the segment, so that no other rule need speak of it."""
-    told = {(defect.image, each) for defect in tables.defects if defect.code == code for each in defect.segments}
+    reported = {
+        (defect.image, segment) for defect in tables.defects if defect.code == code for segment in defect.segments
+    }
     result = np.zeros(len(tables.segments), bool)
-    if told:
+    if reported:
         image = tables.images["image_id"]
         columns = tables.segments.lines("image", "segment_id", "source_id")
-        result[:] = [(image[row], id_ if own is None else own) in told for row, id_, own in columns]
+        result[:] = [(image[row], id_ if own is None else own) in reported for row, id_, own in columns]
     return result
 
 
 def requires_full_coverage(tables: Tables) -> NDArray[np.bool_]:
     """(n_annotations,) whether every pixel must be labelled: by the annotation's own coverage, else the dataset's."""
     habit = "exhaustive" if tables.profile.is_exhaustive else "sparse"
-    said = tables.annotations["coverage"]
-    return np.array([(each or habit) == "exhaustive" for each in said.tolist()], bool)
+    coverage_column = tables.annotations["coverage"]
+    return np.array([(coverage or habit) == "exhaustive" for coverage in coverage_column.tolist()], bool)
 
 
 def leaves_background_unlabelled(tables: Tables, least_share: float = 0.25, least_annotations: int = 5) -> bool:
@@ -99,7 +101,7 @@ def counts_small_shapes(tables: Tables) -> NDArray[np.bool_]:
     Not so of crowds, void, categories whose lines are `thin`, and masks that their storage changed (SEG010).
     """
     categories = tables.profile.taxonomy.categories
-    left_alone = [each.id for each in categories if each.thin or each.kind == "void"]
+    left_alone = [category.id for category in categories if category.thin or category.kind == "void"]
     segments = tables.segments
     return ~(is_lossy(tables) | segments["iscrowd"] | np.isin(segments["category_id"], left_alone))
 
@@ -124,12 +126,12 @@ def typical_values(
     are `least_far`; NaN where there are fewer. The standard deviation is that of the median absolute deviation.
     """
     segments = tables.segments
-    asked = np.arange(len(segments)) if of is None else of
+    rows = np.arange(len(segments)) if of is None else of
     category = unique_inverse(segments["category_id"])[1]
     near = segments["annotation"].astype(np.int64) * (int(category.max(initial=0)) + 1) + category
-    middle, spread = _group_statistics(values, near, among, least_near, asked)
+    middle, spread = _group_statistics(values, near, among, least_near, rows)
     few = np.isnan(middle)
-    middle[few], spread[few] = _group_statistics(values, category, among, least_far, asked[few])
+    middle[few], spread[few] = _group_statistics(values, category, among, least_far, rows[few])
     return middle, spread
 
 
@@ -139,10 +141,10 @@ def _group_statistics(
     """Median and standard deviation for the groups of those asked for, of their members that are among the chosen."""
     which = unique_inverse(group)[1]
     n_groups = int(which.max(initial=-1)) + 1
-    told = np.zeros(n_groups, bool)
-    told[which[asked]] = True
-    told &= np.bincount(which[among], minlength=n_groups) >= least
-    chosen = np.flatnonzero(among & told[which])
+    is_asked = np.zeros(n_groups, bool)
+    is_asked[which[asked]] = True
+    is_asked &= np.bincount(which[among], minlength=n_groups) >= least
+    chosen = np.flatnonzero(among & is_asked[which])
     member = which[chosen]
     middles = group_median(values[chosen], member)
     middle, spread = np.full(n_groups, np.nan), np.full(n_groups, np.nan)
@@ -153,7 +155,7 @@ def _group_statistics(
 
 def is_thing(tables: Tables) -> NDArray[np.bool_]:
     """(n_segments,) whether a segment stands for one object: a thing of the taxonomy, no crowd, its mask unchanged."""
-    things = [each.id for each in tables.profile.taxonomy.by_id().values() if each.kind == "thing"]
+    things = [category.id for category in tables.profile.taxonomy.by_id().values() if category.kind == "thing"]
     segments = tables.segments
     result: NDArray[np.bool_] = np.isin(segments["category_id"], things) & ~segments["iscrowd"] & ~is_lossy(tables)
     return result
@@ -268,7 +270,7 @@ def disputes_of_kind(tables: Tables, kind: str, min_pixels: int, min_share: floa
     if tables.judged is None or tables.opposed is None:
         return
     disputes = tables.judged.disputes
-    names: list[Any] = [*(each.name for each in tables.opposed.categories), ""]  # Any: texts; -1 is the last
+    names: list[Any] = [*(category.name for category in tables.opposed.categories), ""]  # Any: texts; -1 is the last
     segments, annotations = tables.segments, tables.annotations
     for row in np.flatnonzero(disputes["kind"] == kind).tolist():
         cell = {name: disputes.cell(name, row) for name in _DISPUTE_COLUMNS}

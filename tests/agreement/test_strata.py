@@ -84,7 +84,7 @@ def test_columns_of_images_and_of_annotations() -> None:
     found = stratify_by_column(tables, opposed, "folder", HOW)
     assert [each.name for each in found.strata] == ["."]
     assert found.differences == ()
-    with pytest.raises(SegdataError, match="no image has such a value"):
+    with pytest.raises(SegdataError, match="no image has a value for 'camera'"):
         stratify_by_column(tables, opposed, "camera", HOW)
 
 

@@ -127,7 +127,7 @@ def test_torch_says_what_is_wrong_with_an_image(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     dataset = street(tmp_path)
     Image.new("L", (9, 9)).save(tmp_path / "b.png")
-    with pytest.raises(SegdataError, match=r"b\.png.*9x9, its labels are 2x2"):
+    with pytest.raises(SegdataError, match=r"b\.png.*9x9, but its labels are 2x2"):
         dataset.torch()[1]
     (tmp_path / "a.png").unlink()
     with pytest.raises(SegdataError, match=r"a\.png.*cannot be read"):

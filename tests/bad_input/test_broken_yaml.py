@@ -48,7 +48,7 @@ DATASETS: list[tuple[str, str, str]] = [
     ("revision: r0001", "revision: ''", "they are called r0001"),
     ("revision: r0001", "revision: r0009", "no folder"),
     ("task: semantic", "task: nothing", ":3: invalid enum value"),
-    ("segdata: 1", "segdata: 1\nsegdata: 1", ":2: key 'segdata' is here twice"),
+    ("segdata: 1", "segdata: 1\nsegdata: 1", ":2: key 'segdata' is repeated"),
 ]
 
 
@@ -94,12 +94,12 @@ def test_yaml_that_is_nested_too_deeply(make: Make) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ("{min_pixels: many}", "min_pixels must be like"),
+        ("{min_pixels: many}", "min_pixels must be a value like"),
         ("{min_pixel: 5}", "did you mean 'min_pixels'"),
-        ("{max_share: [1]}", "max_share must be like"),
-        ("{min_pixels: null}", "min_pixels must be like"),
+        ("{max_share: [1]}", "max_share must be a value like"),
+        ("{min_pixels: null}", "min_pixels must be a value like"),
         ("5", "expected `object`"),
-        (f"{{min_pixels: {FOLDS}}}", "min_pixels must be like"),
+        (f"{{min_pixels: {FOLDS}}}", "min_pixels must be a value like"),
     ],
 )
 def test_options_of_rules(make: Make, options: str, words: str) -> None:

@@ -79,7 +79,7 @@ def test_a_column(run: Run, annotators: list[str]) -> None:
         (["anna", "ben", "--gold", "benn"], "no annotator 'benn'; did you mean 'ben'"),
         (
             ["anna", "ben", "--select", "SEG101"],
-            "SEG101 is not found by `segdata agreement`, but by `segdata validate`",
+            "SEG101 is a rule of `segdata validate`, not of `segdata agreement`",
         ),
         (["anna", "ben", "--plan", "2"], "--plan"),
         (["anna", "ben", "--contrasts"], "contrasts: they take three annotators, there are: anna, ben"),

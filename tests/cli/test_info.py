@@ -83,7 +83,7 @@ def test_csv_is_the_table(run: Run, masks: Path) -> None:
 def test_a_column_that_is_not_there_is_misuse(run: Run, masks: Path) -> None:
     refused = run("info", masks, "--group-by", "camra")
     assert refused.exit_code == 2
-    assert "by 'camra': no image has such a value" in refused.stderr
+    assert "no image has a value for 'camra'" in refused.stderr
 
 
 def test_the_configuration_may_name_the_column(run: Run, masks: Path) -> None:

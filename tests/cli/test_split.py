@@ -39,7 +39,7 @@ def test_misuse_is_one_line(run: Run, masks: Path) -> None:
         (("--parts", "a=0.5,a=0.5"), "a unique name"),
         (("--parts", "a=0.5,b=0.4", "--dry-run"), "sum to 1"),
         ((), "--lists DIR"),
-        (("--group", "camera", "--dry-run"), "no image has such a value"),
+        (("--group", "camera", "--dry-run"), "no image has a value for 'camera'"),
     ):
         done = run("split", masks, *words)
         assert done.exit_code == 2

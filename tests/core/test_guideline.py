@@ -110,8 +110,8 @@ def test_names_that_are_easily_mistaken() -> None:
         *(Category(id=id_, name=name, definition="x") for id_, name in enumerate(["sign", "Signs", "car", "Car"]))
     )
     assert lines == [
-        "'sign' and 'Signs' are names that are easily mistaken for each other",
-        "'car' and 'Car' are names that are easily mistaken for each other",
+        "the names 'sign' and 'Signs' are easily confused",
+        "the names 'car' and 'Car' are easily confused",
     ]
 
 

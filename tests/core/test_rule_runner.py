@@ -161,11 +161,11 @@ def test_overrides_name_words_for_no_rule() -> None:
         (Config(ignore=("speckk",)), "did you mean 'speck'"),
         (Config(severity={"SEG999": "error"}), "SEG999"),
         (Config(select=("SEG106",), rules={"SEG106": {"min_pixel": 3}}), "did you mean 'min_pixels'"),
-        (Config(select=("SEG106",), rules={"SEG106": {"min_pixels": "3"}}), "must be like 8, it is '3'"),
-        (Config(select=("SEG106",), rules={"SEG106": {"min_pixels": True}}), "must be like 8, it is True"),
+        (Config(select=("SEG106",), rules={"SEG106": {"min_pixels": "3"}}), "must be a value like 8, it is '3'"),
+        (Config(select=("SEG106",), rules={"SEG106": {"min_pixels": True}}), "must be a value like 8, it is True"),
         (Config(select=("SEG114",), rules={"SEG103": {"x": 3}}), "has no option 'x'"),
         (Config(rules={"SEG1": {"min_pixel": 3}}), "no rule of 'SEG1' has an option 'min_pixel'; did you mean"),
-        (Config(rules={"SEG1": {"min_pixels": "3"}}), "must be like"),
+        (Config(rules={"SEG1": {"min_pixels": "3"}}), "must be a value like"),
     ],
 )
 def test_misuse_is_named(config: Config, problem: str) -> None:

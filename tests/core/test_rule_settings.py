@@ -61,7 +61,7 @@ def test_what_names_none_is_fine() -> None:
 )
 def test_a_bar_that_no_work_can_reach_is_refused(gold: Gold, steps: tuple[str, ...]) -> None:
     """Scores end at 1, distances do not."""
-    with pytest.raises(SettingError, match=r"is at most 1, the bar is") as error:
+    with pytest.raises(SettingError, match=r"is at most 1, a bar of") as error:
         check_gold(Config(gold=gold))
     assert error.value.steps == steps
     check_gold(Config(gold=Gold(metric="assd", bar=80, each=3)))

@@ -77,9 +77,9 @@ def test_what_is_said_of_a_split_goes_before_the_folder(tables: Tables) -> None:
 
 
 def test_a_column_that_nobody_has_is_refused_with_those_there_are(tables: Tables) -> None:
-    with pytest.raises(SegdataError, match="by 'sites': no image has such a value; did you mean 'site'"):
+    with pytest.raises(SegdataError, match="no image has a value for 'sites'; did you mean 'site'"):
         annotation_strata(tables, "sites")
-    with pytest.raises(SegdataError, match="there are: split, camera, sequence, folder, size, annotator"):
+    with pytest.raises(SegdataError, match="available: split, camera, sequence, folder, size, annotator"):
         annotation_strata(tables, "group")
 
 

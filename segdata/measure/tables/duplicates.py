@@ -49,14 +49,14 @@ def similar_images(images: Table, jobs: int) -> ColumnArrays:
     """
     _, content = np.unique(images["content"].astype(str), return_inverse=True)
     _, part = np.unique(images["part"].astype(str), return_inverse=True)
-    known = np.flatnonzero(~images.missing("content"))
-    found = dict.fromkeys(_repeated_files(content, part, known), (1, 0))
+    has_content = np.flatnonzero(~images.missing("content"))
+    pairs_found = dict.fromkeys(_repeated_files(content, part, has_content), (1, 0))
     splits = set(images["part"].tolist()) - {None}
     if len(splits) > 1 and len(images) <= MOST_IMAGES:
         rows, looks = _difference_hashes(images, jobs)
         for a, b, bits in _nearest_hashes(looks, part[rows]):
-            found.setdefault((int(rows[b]), int(rows[a])), (0, bits))
-    pairs = np.array([(*pair, *found[pair]) for pair in sorted(found)], np.int64).reshape(-1, 4)
+            pairs_found.setdefault((int(rows[b]), int(rows[a])), (0, bits))
+    pairs = np.array([(*pair, *pairs_found[pair]) for pair in sorted(pairs_found)], np.int64).reshape(-1, 4)
     return {name: pairs[:, place] for place, name in enumerate(("image", "of", "same", "bits"))}
 
 
@@ -84,13 +84,13 @@ def difference_hash(uri: str) -> Bytes | None:
 def _repeated_files(content: Ints, part: Ints, rows: Ints) -> list[tuple[int, int]]:
     """Images with the first that has their content, and the first of another split."""
     first: dict[int, dict[int, int]] = {}
-    found = []
+    pairs = []
     for row in rows.tolist():
         of_part = first.setdefault(int(content[row]), {})
         others = [twin for other, twin in of_part.items() if other != part[row]]
-        found += [(row, twin) for twin in {*list(of_part.values())[:1], *others[:1]}]
+        pairs += [(row, twin) for twin in {*list(of_part.values())[:1], *others[:1]}]
         of_part.setdefault(int(part[row]), row)
-    return found
+    return pairs
 
 
 def _difference_hashes(images: Table, jobs: int) -> tuple[Ints, Bytes]:
@@ -99,15 +99,15 @@ def _difference_hashes(images: Table, jobs: int) -> tuple[Ints, Bytes]:
     shared = Counter(uris)
     rows = [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and shared[uri] == 1]
     with ThreadPoolExecutor(n_threads(jobs)) as pool:
-        found: Sequence[Bytes | None] = list(pool.map(difference_hash, [uris[row] for row in rows]))
-    kept = [(row, each) for row, each in zip(rows, found, strict=True) if each is not None]
-    return np.array([row for row, _ in kept], np.int64), np.array([each for _, each in kept]).reshape(-1, BITS // 8)
+        digests: Sequence[Bytes | None] = list(pool.map(difference_hash, [uris[row] for row in rows]))
+    kept = [(row, digest) for row, digest in zip(rows, digests, strict=True) if digest is not None]
+    return np.array([row for row, _ in kept], np.int64), np.array([digest for _, digest in kept]).reshape(-1, BITS // 8)
 
 
 def _nearest_hashes(looks: Bytes, part: Ints) -> list[tuple[int, int, int]]:
     """Earlier, later and distance in bits: of each hash the nearest earlier one, and that of another split."""
     n = len(looks)
-    found: set[tuple[int, int, int]] = set()
+    pairs: set[tuple[int, int, int]] = set()
     for first in range(0, n, _BLOCK):
         later = np.arange(first, min(first + _BLOCK, n))
         signs = _signs(looks[later])
@@ -125,8 +125,8 @@ def _nearest_hashes(looks: Bytes, part: Ints) -> list[tuple[int, int, int]]:
                 better = distance < best[which]
                 best[which][better], whose[which][better] = distance[better], earlier[nearest[better]]
         for which, place in zip(*np.nonzero(best <= MOST_BITS), strict=True):
-            found.add((int(whose[which, place]), int(later[place]), int(best[which, place])))
-    return sorted(found)
+            pairs.add((int(whose[which, place]), int(later[place]), int(best[which, place])))
+    return sorted(pairs)
 
 
 def _signs(looks: Bytes) -> Signs:
@@ -157,18 +157,18 @@ def hash_image_files(images: pa.Table) -> pa.Table:
     with ThreadPoolExecutor() as pool:
         rows = _rows_with_shared_key(rows, pool.map(_file_size, [uris[row] for row in rows]))
         rows = _rows_with_shared_key(rows, pool.map(_file_tail, [uris[row] for row in rows]))
-        found = dict(zip(rows, pool.map(_file_hash, [uris[row] for row in rows]), strict=True))
-    content = [found.get(row) for row in range(len(uris))]
+        digests = dict(zip(rows, pool.map(_file_hash, [uris[row] for row in rows]), strict=True))
+    content = [digests.get(row) for row in range(len(uris))]
     return pa.table({"content": pa.array(content, pa.string()), "part": pa.array(splits, pa.string())})
 
 
 def _rows_with_shared_key(rows: Sequence[int], keys: Iterable[_Key | None]) -> list[int]:
     """The rows whose key another row has, too."""
-    of: dict[_Key, list[int]] = {}
+    rows_of_key: dict[_Key, list[int]] = {}
     for row, key in zip(rows, keys, strict=True):
         if key is not None:
-            of.setdefault(key, []).append(row)
-    return sorted(row for several in of.values() if len(several) > 1 for row in several)
+            rows_of_key.setdefault(key, []).append(row)
+    return sorted(row for several in rows_of_key.values() if len(several) > 1 for row in several)
 
 
 def _file_size(uri: str) -> int | None:
@@ -213,8 +213,10 @@ def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
         "content"
     ]
     first: dict[str, int] = {}
-    found = [(first.setdefault(each, row), row) for row, each in enumerate(content.to_pylist()) if each is not None]
-    pairs = np.array([(a, b) for a, b in found if a != b], np.int64).reshape(-1, 2)
+    first_and_row = [
+        (first.setdefault(digest, row), row) for row, digest in enumerate(content.to_pylist()) if digest is not None
+    ]
+    pairs = np.array([(a, b) for a, b in first_and_row if a != b], np.int64).reshape(-1, 2)
     return pairs if len(images) > MOST_IMAGES else np.concatenate([pairs, _similar_looks(images, jobs)])
 
 
@@ -225,15 +227,15 @@ def _similar_looks(images: Table, jobs: int) -> Ints:
     rows = [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and shared[uri] == 1]
     with ThreadPoolExecutor(n_threads(jobs)) as pool:
         looks = list(pool.map(difference_hash, [uris[row] for row in rows]))
-    known = np.array([row for row, each in zip(rows, looks, strict=True) if each is not None], np.int64)
-    if len(known) == 0:
+    hashed = np.array([row for row, digest in zip(rows, looks, strict=True) if digest is not None], np.int64)
+    if len(hashed) == 0:
         return np.empty((0, 2), np.int64)
-    bits = np.unpackbits(np.array([each for each in looks if each is not None]), axis=1)
+    bits = np.unpackbits(np.array([digest for digest in looks if digest is not None]), axis=1)
     signs = bits.astype(np.float32) * 2 - 1  # the product of two counts the bits that agree, less those that differ
     pairs = []
-    for begin in range(0, len(known), _BLOCK):
+    for begin in range(0, len(hashed), _BLOCK):
         a, b = np.nonzero(signs[begin : begin + _BLOCK] @ signs.T >= BITS - 2 * MOST_BITS)
-        pairs.append(np.stack([known[a + begin], known[b]], axis=1)[a + begin < b])
+        pairs.append(np.stack([hashed[a + begin], hashed[b]], axis=1)[a + begin < b])
     return np.concatenate(pairs)
 
 
@@ -274,9 +276,9 @@ def _compare_pairs(view: DatasetView, rows: Ints) -> ColumnArrays:
     line = NumberLine.of(np.repeat(height[of_image], len(category)), np.repeat(width[of_image], len(category)))
     counts = ~batch.segments["iscrowd"].fill_null(False).to_numpy()
     counts &= ~np.isin(batch.segments["category_id"].to_numpy(), view.profile.taxonomy.void_ids)
-    covered = [_category_cover(batch, each, line, code, len(category), counts) for each in (own, other)]
+    covered = [_category_cover(batch, annotations, line, code, len(category), counts) for annotations in (own, other)]
     n_frames = len(own) * len(category)
-    area, other_area = (np.bincount(line.frame_of(each.start), each.end - each.start, n_frames) for each in covered)
+    area, other_area = (np.bincount(line.frame_of(side.start), side.end - side.start, n_frames) for side in covered)
     one, two = covered
     _, _, start, length = kernels.strips(one.start, one.end, one.owner, two.start, two.end, two.owner)
     shared = np.bincount(line.frame_of(start), length, n_frames)
@@ -291,7 +293,7 @@ def _compare_pairs(view: DatasetView, rows: Ints) -> ColumnArrays:
         "other_area": other_area[some],
         "shared": shared[some],
     }
-    return {name: each.astype(np.int64) for name, each in columns.items()}
+    return {name: values.astype(np.int64) for name, values in columns.items()}
 
 
 def _match_annotations(pairs: Table, image: Ints, batch: Batch, annotator: Column) -> tuple[Ints, Ints, Ints]:
@@ -301,13 +303,13 @@ def _match_annotations(pairs: Table, image: Ints, batch: Batch, annotator: Colum
         by.setdefault((place, name), row)
     names = sorted(set(annotator.tolist()), key=lambda name: (name is not None, name))
     places = [np.searchsorted(image, pairs[name]).tolist() for name in ("of", "image")]
-    found = [
+    matches = [
         (pair, by[first, name], by[second, name])
         for pair, (first, second) in enumerate(zip(*places, strict=True))
         for name in names
         if (first, name) in by and (second, name) in by
     ]
-    columns = np.array(found, np.int64).reshape(-1, 3)
+    columns = np.array(matches, np.int64).reshape(-1, 3)
     return columns[:, 0], columns[:, 1], columns[:, 2]
 
 
@@ -315,8 +317,8 @@ def _category_cover(
     batch: Batch, annotation: Ints, line: NumberLine, code: Ints, n_codes: int, counts: Flags
 ) -> SweepRuns:
     """What the segments of each category of some annotations cover together, each in a frame of its own."""
-    of = batch.segment_annotation
-    begin, end = (np.searchsorted(of, annotation, side).astype(np.int64) for side in ("left", "right"))
+    annotation_of = batch.segment_annotation
+    begin, end = (np.searchsorted(annotation_of, annotation, side).astype(np.int64) for side in ("left", "right"))
     segment = expand_ranges(begin, end - begin)
     frame = np.repeat(np.arange(len(annotation)), end - begin) * n_codes + code[segment]
     kept = counts[segment]

@@ -27,7 +27,7 @@ def measure_dashes(view: BatchView) -> pa.Table:
     8-connected; two lie in line where either's middle is on the other's axis. Crowds are left out.
     """
     batch = view.batch
-    thin = [each.id for each in view.taxonomy.categories if each.thin]
+    thin = [category.id for category in view.taxonomy.categories if category.thin]
     wanted = np.isin(batch.segments["category_id"].to_numpy(), thin)
     rows = np.flatnonzero(wanted & ~batch.segments["iscrowd"].fill_null(False).to_numpy())
     pieces = _Pieces.of(batch.runs.take(rows, batch.n_segments), batch.segment_size[0][rows])
@@ -39,8 +39,8 @@ def measure_dashes(view: BatchView) -> pa.Table:
         behind[piece[~forward]] = True
     joined, between = ahead | behind, ahead & behind
     n = len(rows)
-    found = np.flatnonzero(np.bincount(pieces.owner[between], minlength=n))
-    kept = np.flatnonzero(joined & np.isin(pieces.owner, found))
+    segments = np.flatnonzero(np.bincount(pieces.owner[between], minlength=n))
+    kept = np.flatnonzero(joined & np.isin(pieces.owner, segments))
     left, top = (np.full(n, np.iinfo(np.int64).max) for _ in range(2))
     right, bottom = (np.zeros(n, np.int64) for _ in range(2))
     widest = np.zeros(n)
@@ -52,14 +52,14 @@ def measure_dashes(view: BatchView) -> pa.Table:
     np.maximum.at(widest, pieces.owner[a], gap)
     return pa.table(
         {
-            "segment": rows[found].astype(np.int64),
-            "pieces": np.bincount(owner, minlength=n)[found],
-            "between": np.bincount(pieces.owner[between], minlength=n)[found],
-            "gap": np.ceil(widest[found]).astype(np.int64),
-            "x": left[found],
-            "y": top[found],
-            "width": (right - left)[found],
-            "height": (bottom - top)[found],
+            "segment": rows[segments].astype(np.int64),
+            "pieces": np.bincount(owner, minlength=n)[segments],
+            "between": np.bincount(pieces.owner[between], minlength=n)[segments],
+            "gap": np.ceil(widest[segments]).astype(np.int64),
+            "x": left[segments],
+            "y": top[segments],
+            "width": (right - left)[segments],
+            "height": (bottom - top)[segments],
         }
     )
 
@@ -106,9 +106,9 @@ class _Pieces:
         middle = x + 0.5
         # Integrals over pixels as squares: k (v^2 + 1/12) in y about the run's middle, 1/12 in x.
         centre = (top + bottom) / 2
-        sums = [np.bincount(label, each, n) for each in (k, k * middle, k * centre, k * middle**2 + k / 12)]
-        sums += [np.bincount(label, each, n) for each in (k * centre**2 + k**3 / 12, k * middle * centre)]
-        area, u, v, uu, vv, uv = (sums[0], *(each / sums[0] for each in sums[1:]))
+        sums = [np.bincount(label, weights, n) for weights in (k, k * middle, k * centre, k * middle**2 + k / 12)]
+        sums += [np.bincount(label, weights, n) for weights in (k * centre**2 + k**3 / 12, k * middle * centre)]
+        area, u, v, uu, vv, uv = (sums[0], *(total / sums[0] for total in sums[1:]))
         uu, vv, uv = uu - u * u, vv - v * v, uv - u * v
         mean, half = (uu + vv) / 2, np.hypot((uu - vv) / 2, uv)
         angle = np.arctan2(2 * uv, uu - vv) / 2
@@ -122,8 +122,8 @@ class _Pieces:
         place = np.arange(n) - np.searchsorted(owner[order], owner[order])
         slender = (length >= LEAST_SLENDERNESS * breadth)[order]
         kept = order[slender & (place < _MOST_PIECES)]
-        told = (u, v, np.cos(angle), np.sin(angle), length, breadth, *box)
-        return _Pieces(owner[kept], *(each[kept] for each in told))
+        columns = (u, v, np.cos(angle), np.sin(angle), length, breadth, *box)
+        return _Pieces(owner[kept], *(each[kept] for each in columns))
 
 
 def _in_line(pieces: _Pieces) -> tuple[Ints, Ints, Floats]:

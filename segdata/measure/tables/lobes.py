@@ -78,9 +78,9 @@ def measure_lobes(view: BatchView) -> pa.Table:
     group, area, typical, spread = _peer_areas(batch)
     least = typical * np.maximum(_LARGER, np.exp(_BEYOND * spread))
     larger = np.flatnonzero((spread <= _ALIKE) & (area >= least))
-    found = list(_lobe_rows(batch, larger, group, area)) if len(larger) else []
-    segment = np.array([row[0] for row in found], np.int64)
-    values = np.array([row[1:] for row in found], float).reshape(-1, len(_LOBE_COLUMNS) + 2)
+    lobe_rows = list(_lobe_rows(batch, larger, group, area)) if len(larger) else []
+    segment = np.array([row[0] for row in lobe_rows], np.int64)
+    values = np.array([row[1:] for row in lobe_rows], float).reshape(-1, len(_LOBE_COLUMNS) + 2)
     columns = dict(zip((*_LOBE_COLUMNS, *_PEER_COLUMNS[2:]), values.T, strict=True))
     columns |= {"typical": typical[segment], "spread": spread[segment]}
     for name in ("lobes", "first", "second"):
@@ -115,7 +115,7 @@ def _lobe_rows(batch: Batch, larger: Ints, group: Ints, area: Ints) -> Iterator[
         """Median and standard deviation of the solidities of a group, of its most typical members if many."""
         log = np.log(area[members])
         compared = members[np.argsort(np.abs(log - np.median(log)), kind="stable")[:_COMPARED]]
-        values = np.array([necks.solidity(necks.shrink_mask(windows.mask(int(each)))[0]) for each in compared])
+        values = np.array([necks.solidity(necks.shrink_mask(windows.mask(int(segment)))[0]) for segment in compared])
         middle = float(np.median(values))
         return middle, _MAD_TO_SD * float(np.median(np.abs(values - middle)))
 
@@ -174,7 +174,10 @@ def _hidden_share(
     """(n,) the share of the points between two parts, outside the segment, that things cover; 0 where no point is."""
     batch, line, sweep = view.batch, view.line, view.sweep
     way = (np.arange(_SAMPLED_POINTS) + 0.5) / _SAMPLED_POINTS
-    x, y = (np.floor(np.outer(at[ends[0]], 1 - way) + np.outer(at[ends[1]], way)).astype(np.int64) for at in middle)
+    x, y = (
+        np.floor(np.outer(centre[ends[0]], 1 - way) + np.outer(centre[ends[1]], way)).astype(np.int64)
+        for centre in middle
+    )
     frame = batch.segment_annotation[segment][:, None]
     place = (line.base[frame] + x * (line.height[frame] + 1) + y).ravel()
     order = np.argsort(place, kind="stable")
@@ -182,11 +185,11 @@ def _hidden_share(
         place[order], place[order] + 1, order.astype(np.int32), sweep.start, sweep.end, sweep.owner
     )
     own = covering == segment[point // _SAMPLED_POINTS]
-    no_things = [each.id for each in view.taxonomy.categories if each.kind != "thing"]
+    no_things = [category.id for category in view.taxonomy.categories if category.kind != "thing"]
     thing = ~np.isin(batch.segments["category_id"].to_numpy(), no_things)[covering]
     outside, covered = np.ones(len(place), bool), np.zeros(len(place), bool)
     outside[point[own]] = False
     covered[point[thing & ~own]] = True
-    n_outside, n_covered = (each.reshape(-1, _SAMPLED_POINTS).sum(axis=1) for each in (outside, outside & covered))
+    n_outside, n_covered = (flags.reshape(-1, _SAMPLED_POINTS).sum(axis=1) for flags in (outside, outside & covered))
     hidden: np.ndarray = n_covered / np.maximum(n_outside, 1)
     return hidden

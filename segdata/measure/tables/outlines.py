@@ -92,10 +92,12 @@ def matches_ring(regions: pa.Table, rings: SourceRings, height: Ints, width: Int
 
     `regions` has the columns segment, area, x, y, width, height; sizes (n_segments,) are of the images, in pixels.
     """
-    of = rings.segment[rings.ring_segment]
-    single = np.arange(len(of) + 1, dtype=np.int64)
-    runs = Runs(*kernels.rasterise(rings.xy, rings.first_number, single, height[of], width[of]))
-    of_rings = np.column_stack([of, runs.areas(len(of)), *bounding_boxes(runs, height[of], len(of))])
+    ring_owner = rings.segment[rings.ring_segment]
+    single = np.arange(len(ring_owner) + 1, dtype=np.int64)
+    runs = Runs(*kernels.rasterise(rings.xy, rings.first_number, single, height[ring_owner], width[ring_owner]))
+    of_rings = np.column_stack(
+        [ring_owner, runs.areas(len(ring_owner)), *bounding_boxes(runs, height[ring_owner], len(ring_owner))]
+    )
     of_regions = np.column_stack(
         [regions[name].to_numpy() for name in ("segment", "area", "x", "y", "width", "height")]
     )
@@ -273,9 +275,9 @@ def _filled_columns(rings: SourceRings, batch: Batch, height: Ints, width: Ints)
     runs = Runs(*kernels.rasterise(chosen.xy, chosen.first_number, single, ring_height, ring_width))
     area = runs.areas(n_rings)
     line = NumberLine.of(height[several], width[several])
-    met = find_overlaps_within(SweepRuns.of(runs, line, segment))
-    small, large = np.where(area[met.a] < area[met.b], (met.a, met.b), (met.b, met.a))
-    within = (met.pixels == area[small]) & (area[small] != area[large])
+    overlaps = find_overlaps_within(SweepRuns.of(runs, line, segment))
+    small, large = np.where(area[overlaps.a] < area[overlaps.b], (overlaps.a, overlaps.b), (overlaps.b, overlaps.a))
+    within = (overlaps.pixels == area[small]) & (area[small] != area[large])
     of_segment = SweepRuns.of(batch.runs.take(rings.segment[several], batch.n_segments), line, np.arange(len(several)))
     ring = SweepRuns.of(runs, line, segment)
     which, _, _, length = kernels.strips(
@@ -305,9 +307,9 @@ def _segments_with_nested_rings(rings: SourceRings, height: Ints, width: Ints) -
     other = expand_ranges(chosen.first_ring[chosen.ring_segment], count[segment])
     inside = (one != other) & (wide[one] > 0) & (x[one] >= x[other]) & (y[one] >= y[other])
     inside &= (x[one] + wide[one] <= x[other] + wide[other]) & (y[one] + high[one] <= y[other] + high[other])
-    found = count > _MANY_RINGS
-    found[segment[one[inside]]] = True
-    return np.flatnonzero(found)
+    is_nested = count > _MANY_RINGS
+    is_nested[segment[one[inside]]] = True
+    return np.flatnonzero(is_nested)
 
 
 def _even_odd_holes(inner: Ints, outer: Ints, area: Ints, shared: Ints) -> Ints:

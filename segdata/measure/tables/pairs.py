@@ -60,8 +60,8 @@ def _shared_strips(batch: Batch, side: SweepRuns) -> tuple[Rows, Rows, Ints, Int
 @measure("contacts", tables={"contacts": {"a": "segments", "b": "segments"}})
 def measure_contacts(view: BatchView) -> pa.Table:
     """One row per pair a < b of segments of one annotation that touch: the contact's length in pixel edges."""
-    met = find_contacts(view.sweep, view.line)
-    return pa.table({"a": met.a.astype(np.int64), "b": met.b.astype(np.int64), "length": met.pixels})
+    contacts = find_contacts(view.sweep, view.line)
+    return pa.table({"a": contacts.a.astype(np.int64), "b": contacts.b.astype(np.int64), "length": contacts.pixels})
 
 
 WIDEST_BAND = 5  # pixels of a band; Pascal VOC's void borders are 5 wide
@@ -90,6 +90,8 @@ def measure_borders(view: BatchView) -> pa.Table:
     above = above[y + start[above + 1] - start[above] < line.height[frame]]
     a, b = owner[above], owner[above + 1]
     # Places and bands are counted in one sum, each in half of the number.
-    at, to, total = kernels.tally(np.minimum(a, b), np.maximum(a, b), 1 + (between[above] > 0) * _HALF)
+    first, second, total = kernels.tally(np.minimum(a, b), np.maximum(a, b), 1 + (between[above] > 0) * _HALF)
     apart, places = np.divmod(total, _HALF)
-    return pa.table({"a": at.astype(np.int64), "b": to.astype(np.int64), "touching": places - apart, "apart": apart})
+    return pa.table(
+        {"a": first.astype(np.int64), "b": second.astype(np.int64), "touching": places - apart, "apart": apart}
+    )

@@ -60,17 +60,20 @@ def _declared_box(batch: Batch) -> dict[str, pa.Array]:
     declared = batch.segments["declared_bbox"].combine_chunks()
     fits = pc.fill_null(pc.equal(pc.list_value_length(declared), 4), False)
     declared = pc.if_else(fits, declared, pa.scalar([None] * 4, type=declared.type))
-    return {f"declared_{name}": pc.list_element(declared, at) for at, name in enumerate(("x", "y", "width", "height"))}
+    return {
+        f"declared_{name}": pc.list_element(declared, position)
+        for position, name in enumerate(("x", "y", "width", "height"))
+    }
 
 
 @measure("attributes", tables={"attributes": {"segment": "segments"}})
 def measure_attributes(view: BatchView) -> pa.Table:
     """One row per attribute that a segment has and the taxonomy names: segment, name, value (JSON text; null: none)."""
     batch = view.batch
-    names = sorted({each.name for category in view.taxonomy.categories for each in category.attributes})
-    said = batch.segments["attributes"].combine_chunks()
-    count = pc.fill_null(pc.list_value_length(_as_list(said)), 0).to_numpy(zero_copy_only=False)
-    entries = _as_list(said).flatten()
+    names = sorted({attribute.name for category in view.taxonomy.categories for attribute in category.attributes})
+    attributes = batch.segments["attributes"].combine_chunks()
+    count = pc.fill_null(pc.list_value_length(_as_list(attributes)), 0).to_numpy(zero_copy_only=False)
+    entries = _as_list(attributes).flatten()
     key, value = entries.field(0), entries.field(1)
     named = pc.is_in(key, value_set=pa.array(names, pa.string()))
     segment = pa.array(np.repeat(np.arange(batch.n_segments, dtype=np.int64), count))
@@ -81,10 +84,10 @@ def measure_attributes(view: BatchView) -> pa.Table:
 def measure_secondary_categories(view: BatchView) -> pa.Table:
     """One row per secondary category of a segment: segment, category_id."""
     batch = view.batch
-    said = batch.segments["also"].combine_chunks()
-    count = pc.fill_null(pc.list_value_length(said), 0).to_numpy(zero_copy_only=False)
+    also = batch.segments["also"].combine_chunks()
+    count = pc.fill_null(pc.list_value_length(also), 0).to_numpy(zero_copy_only=False)
     segment = np.repeat(np.arange(batch.n_segments, dtype=np.int64), count)
-    return pa.table({"segment": segment, "category_id": said.flatten()})
+    return pa.table({"segment": segment, "category_id": also.flatten()})
 
 
 def _as_list(maps: pa.Array) -> pa.Array:
@@ -111,8 +114,8 @@ def measure_coverage(view: BatchView) -> dict[str, pa.Table]:
     empty = complement(covered.runs, line.height, line.width)
     if limits is not None:
         empty = clip_runs(empty, np.arange(len(line.base)), limits, line, len(line.base))
-    found = segment_shapes(empty, line.height, len(line.base))
+    shapes = segment_shapes(empty, line.height, len(line.base))
     return {
         "annotations": pa.table({"unlabelled": empty.areas(len(line.base)), **columns}),
-        "gaps": component_table(found.parts, "annotation", np.arange(len(found.parts.area))),
+        "gaps": component_table(shapes.parts, "annotation", np.arange(len(shapes.parts.area))),
     }

@@ -29,9 +29,9 @@ def mark_strays(batch: Batch, parts: pa.Table) -> pa.Table:
     cluster_area = np.zeros(parts.num_rows, np.int64)
     cluster_area[part] = area[cluster]  # parts are numbered by their first run, here as in the table
     rings = SourceRings.among(batch.segments["rings"], segments)
-    drawn = matches_ring(parts, rings.opened(), height, width)
-    drawn |= ~np.isin(parts["segment"].to_numpy(), rings.segment)
-    return parts.append_column("cluster", pa.array(cluster_area)).append_column("drawn", pa.array(drawn))
+    is_ring = matches_ring(parts, rings.opened(), height, width)
+    is_ring |= ~np.isin(parts["segment"].to_numpy(), rings.segment)
+    return parts.append_column("cluster", pa.array(cluster_area)).append_column("drawn", pa.array(is_ring))
 
 
 _SHAPE = ("area", "x", "y", "width", "height")
@@ -83,21 +83,21 @@ def measure_shapes(view: BatchView) -> dict[str, pa.Table]:
     batch = view.batch
     height, _ = batch.segment_size
     n_segments = batch.n_segments
-    found = segment_shapes(batch.runs, height, n_segments)
+    shapes = segment_shapes(batch.runs, height, n_segments)
     largest = np.zeros(n_segments, np.int64)
-    np.maximum.at(largest, found.parts.owner, found.parts.area)
-    empty = find_holes(batch.runs, height, found.n_holes > 0)
-    several = np.flatnonzero(found.n_parts[found.parts.owner] > 1)
+    np.maximum.at(largest, shapes.parts.owner, shapes.parts.area)
+    empty = find_holes(batch.runs, height, shapes.n_holes > 0)
+    several = np.flatnonzero(shapes.n_parts[shapes.parts.owner] > 1)
     columns = {
-        "parts": found.n_parts,
+        "parts": shapes.n_parts,
         "largest": largest,
-        "holes": found.n_holes,
+        "holes": shapes.n_holes,
         "hole_pixels": np.bincount(empty.owner, weights=empty.area, minlength=n_segments).astype(np.int64),
-        "perimeter": found.perimeter,
+        "perimeter": shapes.perimeter,
     }
     return {
         "segments": pa.table(columns),
-        "parts": mark_strays(batch, component_table(found.parts, "segment", several)),
+        "parts": mark_strays(batch, component_table(shapes.parts, "segment", several)),
         "holes": mark_empty_holes(batch, component_table(empty, "segment", np.arange(len(empty.area)))),
     }
 

@@ -39,16 +39,16 @@ def measure_ends(view: BatchView) -> pa.Table:
     place = strips.shift[owner] + row
     step = np.bincount(place, minlength=strips.total) - np.bincount(place + length, minlength=strips.total)
     down = _flat_ends(strips, step, np.cumsum(step), height)
-    segment, at, step = (np.concatenate(each) for each in zip(across, down, strict=True))
+    segment, place_of_end, step = (np.concatenate(column) for column in zip(across, down, strict=True))
     upright = np.arange(len(segment)) < len(across[0])
-    order = np.lexsort((at, ~upright, segment))
+    order = np.lexsort((place_of_end, ~upright, segment))
     crowd = batch.segments["iscrowd"].fill_null(False).to_numpy()
     order = order[~crowd[segment[order]]]
     return pa.table(
         {
             "segment": segment[order].astype(np.int64),
             "upright": upright[order],
-            "at": at[order].astype(np.int64),
+            "at": place_of_end[order].astype(np.int64),
             "length": np.abs(step[order]).astype(np.int64),
             "begins": step[order] > 0,
         }
@@ -84,9 +84,9 @@ def _flat_ends(strips: _Strips, step: Ints, pixels: Ints, size: Ints) -> tuple[I
     around = pixels[some + _NEAR] - pixels[some - _NEAR - 1]
     some = some[np.abs(step[some]) >= LEAST_FLATNESS * np.abs(around)]
     segment = np.searchsorted(strips.begin, some, side="right") - 1
-    at = some - strips.shift[segment]
-    inside = (at > 0) & (at < size[segment])
-    return segment[inside], at[inside], step[some[inside]]
+    coordinate = some - strips.shift[segment]
+    inside = (coordinate > 0) & (coordinate < size[segment])
+    return segment[inside], coordinate[inside], step[some[inside]]
 
 
 _FEW = 12  # runs of each segment that are looked at first: most segments change from one column to the next
@@ -132,14 +132,14 @@ def _doubtful_segments(runs: Runs, height: Ints, n_segments: int) -> Ints:
 def _changes_twice(runs: Runs, height: Ints, segments: Ints, first: Ints, count: Ints) -> NDArray[np.bool_]:
     """(n,) whether the outline of each segment changes twice, side by side, among some of its runs."""
     rows = expand_ranges(first, count)
-    of = np.repeat(np.arange(len(segments)), count)
-    high = np.maximum(height[segments], 1)[of]
+    segment_of = np.repeat(np.arange(len(segments)), count)
+    high = np.maximum(height[segments], 1)[segment_of]
     x = runs.start[rows] // high
     change = (np.diff(runs.start[rows]) != high[1:]) | (np.diff(runs.length[rows]) != 0)
-    change &= (np.diff(x) == 1) & (of[1:] == of[:-1])
-    found = np.zeros(len(segments), bool)
-    found[of[1:-1][change[1:] & change[:-1]]] = True
-    return found
+    change &= (np.diff(x) == 1) & (segment_of[1:] == segment_of[:-1])
+    changes_twice = np.zeros(len(segments), bool)
+    changes_twice[segment_of[1:-1][change[1:] & change[:-1]]] = True
+    return changes_twice
 
 
 def _column_steps(runs: Runs, height: Ints, width: Ints) -> tuple[Ints, Ints]:
@@ -159,9 +159,9 @@ def _column_steps(runs: Runs, height: Ints, width: Ints) -> tuple[Ints, Ints]:
     owner, column = runs.owner[first], x[first]
     # Behind a column that nothing follows it changes once more.
     ends = np.append(np.diff(key[first]) != 1, True)[: len(first)]
-    at = np.concatenate([column[~same], column[ends] + 1])
+    places = np.concatenate([column[~same], column[ends] + 1])
     whose = np.concatenate([owner[~same], owner[ends]])
-    return _narrowest_distances(whose, at, width)
+    return _narrowest_distances(whose, places, width)
 
 
 def _row_steps(runs: Runs, height: Ints) -> tuple[Ints, Ints]:
@@ -258,8 +258,8 @@ def siblings(batch: Batch, segments: pa.Table) -> tuple[Ints, Ints, Ints]:
     for one in (first, second):
         np.minimum.at(begin, one, np.maximum(x[first], x[second]) - 1)
         np.maximum.at(end, one, np.minimum(x[first] + width[first], x[second] + width[second]))
-    found = np.flatnonzero(end >= 0).astype(np.int64)
-    return found, begin[found], end[found]
+    rows_found = np.flatnonzero(end >= 0).astype(np.int64)
+    return rows_found, begin[rows_found], end[rows_found]
 
 
 def _sibling_groups(batch: Batch) -> tuple[Ints, Ints]:
@@ -311,7 +311,7 @@ def _seam_contacts(side: SweepRuns, line: NumberLine, category: Ints) -> _SeamCo
     strips = _strip_moments(x - left[which], y - top[which], length, upright)
     total = [np.bincount(which, weights=each, minlength=len(a)).astype(np.float64) for each in strips]
     edges = total[0]
-    u, v, uu, vv, uv = (each / edges for each in total[1:])
+    u, v, uu, vv, uv = (sums / edges for sums in total[1:])
     uu, vv, uv = uu - u * u, vv - v * v, uv - u * v
     mean, half = (uu + vv) / 2, np.hypot((uu - vv) / 2, uv)
     return _SeamContacts(
@@ -331,15 +331,15 @@ def _seam_contacts(side: SweepRuns, line: NumberLine, category: Ints) -> _SeamCo
 def _contact_strips(side: SweepRuns, line: NumberLine, category: Ints) -> list[NDArray[Any]]:  # Any: numbers and flags
     """The pair, x, y, length and whether it is upright, of the strips in which segments of one category touch."""
     frame = line.frame_of(side.start)
-    found = []
+    strips = []
     for upright, by in ((False, np.ones(len(side.start), np.int64)), (True, line.height[frame] + 1)):
         moved = side.moved(by)
         a, b, start, length = kernels.strips(moved.start, moved.end, moved.owner, side.start, side.end, side.owner)
         alike = (a != b) & (category[a] == category[b])
         _, x, y = line.lower(start[alike])
         a, b = a[alike], b[alike]
-        found.append((np.minimum(a, b), np.maximum(a, b), x, y, length[alike], np.full(len(a), upright)))
-    return [np.concatenate(each) for each in zip(*found, strict=True)]
+        strips.append((np.minimum(a, b), np.maximum(a, b), x, y, length[alike], np.full(len(a), upright)))
+    return [np.concatenate(column) for column in zip(*strips, strict=True)]
 
 
 def _strip_moments(x: Ints, y: Ints, length: Ints, upright: NDArray[np.bool_]) -> tuple[Floats, ...]:

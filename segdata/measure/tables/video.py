@@ -56,9 +56,9 @@ def measure_video(view: DatasetView) -> dict[str, list[ColumnArrays]]:
 
 def track_ids(segments: Table) -> Ints:
     """(n_segments,) the track of each segment; -1: none."""
-    known = ~segments.missing("track_id")
+    has_track = ~segments.missing("track_id")
     track = np.full(len(segments), -1, np.int64)
-    track[known] = segments["track_id"][known].astype(np.int64)
+    track[has_track] = segments["track_id"][has_track].astype(np.int64)
     return track
 
 
@@ -68,8 +68,8 @@ def measure_exchanges(stretch: FrameWindow, track: Ints) -> ColumnArrays:
     a, b: the segments (rows) in the later frame. own: the mean IoU of the two tracks' segments with their own in the
     frame before; crossed: with each other's. `track` (n_segments,) of the batch; negative: none.
     """
-    line, layer, at = stretch.line(), np.where(track >= 0, 0, -1), stretch.own & stretch.follows
-    before, here = stretch.side(line, 1, at, layer), stretch.side(line, 0, at, layer)
+    line, layer, frames = stretch.line(), np.where(track >= 0, 0, -1), stretch.own & stretch.follows
+    before, here = stretch.side(line, 1, frames, layer), stretch.side(line, 0, frames, layer)
     first, second, _, length = kernels.strips(before.start, before.end, before.owner, here.start, here.end, here.owner)
     first, second, shared = kernels.tally(first, second, length)
     area, n = stretch.batch.runs.areas(len(track)), max(len(track), 1)
@@ -108,18 +108,18 @@ def measure_turns(stretch: FrameWindow, track: Ints) -> ColumnArrays:
     x, y = _centroids(runs, height, area)
     middle = (x[before] + x[after]) / 2, (y[before] + y[after]) / 2
     moved = [
-        (runs, each, _nearest_integers(middle[0] - x[each]), _nearest_integers(middle[1] - y[each]))
-        for each in (before, after)
+        (runs, neighbour, _nearest_integers(middle[0] - x[neighbour]), _nearest_integers(middle[1] - y[neighbour]))
+        for neighbour in (before, after)
     ]
     still, high = np.zeros(len(here), np.int64), height[here]
     agree = _iou(_shared_pixels(moved[0], moved[1], high), area[before], area[after])
-    drawn = (runs, here, still, still)
+    as_drawn = (runs, here, still, still)
     strays = _stray_parts(runs, height, n_segments, here, moved)
     rest = area[here] - strays["area"]
-    fits = [_iou(_shared_pixels(each, drawn, high), area[each[1]], rest) for each in moved]
+    fits = [_iou(_shared_pixels(runs_, as_drawn, high), area[runs_[1]], rest) for runs_ in moved]
     nears = [
-        _iou(_shared_pixels((runs, each, still, still), drawn, high), area[each], area[here])
-        for each in (before, after)
+        _iou(_shared_pixels((runs, neighbour, still, still), as_drawn, high), area[neighbour], area[here])
+        for neighbour in (before, after)
     ]
     return {
         "before": stretch.row[before],
@@ -184,7 +184,7 @@ ShiftedRuns = tuple[
 
 def _shared_pixels(a: ShiftedRuns, b: ShiftedRuns, height: Ints) -> Ints:
     """(n,) pixels that a's i-th owner shares with b's; `height` (n,) of the images, of one size for both."""
-    placed = [_placed_boxes(*each, height) for each in (a, b)]
+    placed = [_placed_boxes(*side, height) for side in (a, b)]
     left, up, right, down = (
         extreme([box[k] for box, _ in placed], axis=0)
         for k, extreme in enumerate((np.min, np.min, np.max, np.max))
@@ -215,8 +215,8 @@ def _placed_boxes(
 
 
 def _iou(shared: Ints, a: Ints, b: Ints) -> Floats:
-    found: Floats = shared / np.maximum(a + b - shared, 1)
-    return found
+    ratios: Floats = shared / np.maximum(a + b - shared, 1)
+    return ratios
 
 
 def _stray_parts(runs: Runs, height: Ints, n_segments: int, here: Ints, moved: list[ShiftedRuns]) -> ColumnArrays:
@@ -231,19 +231,21 @@ def _stray_parts(runs: Runs, height: Ints, n_segments: int, here: Ints, moved: l
     order = kernels.order_by(part.astype(np.int32), n_parts)
     pieces = Runs(mine.start[order], mine.length[order], part[order].astype(np.int32))
     still, high = np.zeros(len(several), np.int64), height[here][owner[several]]
-    met = np.zeros(len(several), np.int64)
+    shared = np.zeros(len(several), np.int64)
     for source, who, across, down in moved:
-        of = owner[several]
-        met += _shared_pixels((source, who[of], across[of], down[of]), (pieces, several, still, still), high)
-    stray = several[met == 0]
+        owner_of = owner[several]
+        shared += _shared_pixels(
+            (source, who[owner_of], across[owner_of], down[owner_of]), (pieces, several, still, still), high
+        )
+    stray = several[shared == 0]
     area, *box = kernels.extents(part, x, top, top + mine.length, n_parts)
     largest = stray[np.lexsort((stray, -area[stray], owner[stray]))]
-    of, first = np.unique(owner[largest], return_index=True)
-    found: ColumnArrays = {}
+    owner_of, first = np.unique(owner[largest], return_index=True)
+    columns: ColumnArrays = {}
     for name, values in zip(("area", *_BOX), (area, *box), strict=True):
-        found[name] = np.zeros(len(here), np.int64)
-        found[name][of] = values[largest[first]]
-    return found
+        columns[name] = np.zeros(len(here), np.int64)
+        columns[name][owner_of] = values[largest[first]]
+    return columns
 
 
 FLICKER_BAND = 2  # pixels at the border of what flickers that do not count: outlines tremble
@@ -261,11 +263,11 @@ def measure_flickers(stretch: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     category = stretch.batch.segments["category_id"].to_numpy()
     ids, layer = np.unique(category, return_inverse=True)
     layer = np.where(np.isin(category, taxonomy.void_ids), -1, layer).astype(np.int64)
-    n_layers, at = max(len(ids), 1), stretch.between
+    n_layers, frames = max(len(ids), 1), stretch.between
     layered = stretch.line(n_layers)
-    laid = partial(stretch.side, layered, at=at, layer=layer, n_layers=n_layers)
+    laid = partial(stretch.side, layered, at=frames, layer=layer, n_layers=n_layers)
     before, here, after = laid(1), laid(0), laid(-1)
-    claimed = [_claimed_pixels(each, layered) for each in (before, here, after)]
+    claimed = [_claimed_pixels(side, layered) for side in (before, here, after)]
     around, most = np.minimum(claimed[0], claimed[2]), np.maximum(claimed[0], claimed[2])
     start, end = _erode_intervals(*_subtract_intervals(_claimed_by_both(before, after), here), layered)
     frame, x, y = layered.lower(start)
@@ -275,7 +277,7 @@ def measure_flickers(stretch: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     core = at_frame[order], (at_frame + end - start)[order], frame[order].astype(np.int32)
     part, segment = _segment_parts(stretch)
     runs = Runs(stretch.batch.runs.start, stretch.batch.runs.length, part)
-    shown = stretch.side(plain, 0, at, np.minimum(layer, 0)[segment], 1, runs, stretch.place[segment])
+    shown = stretch.side(plain, 0, frames, np.minimum(layer, 0)[segment], 1, runs, stretch.place[segment])
     which, part, place, length = kernels.strips(*core, shown.start, shown.end, shown.owner)
     pair, label = np.unique(which * np.int64(max(len(segment), 1)) + part, return_inverse=True)
     which, part = np.divmod(pair, max(len(segment), 1))
@@ -322,16 +324,16 @@ def _claimed_by_both(a: SweepRuns, b: SweepRuns) -> tuple[Ints, Ints]:
 def _subtract_intervals(those: tuple[Ints, Ints], side: SweepRuns) -> tuple[Ints, Ints]:
     """Disjoint intervals without the pixels that a side claims."""
     start, length, _ = kernels.cover(side.start, side.end)
-    at = np.concatenate([those[0], those[1], start, start + length])
+    places = np.concatenate([those[0], those[1], start, start + length])
     n, k = len(those[0]), len(start)
     inside = np.repeat(np.array([1, -1, 0, 0]), [n, n, k, k])
     taken = np.repeat(np.array([0, 0, 1, -1]), [n, n, k, k])
-    order = np.argsort(at, kind="stable")
-    at = at[order]
+    order = np.argsort(places, kind="stable")
+    places = places[order]
     left = (np.cumsum(inside[order]) > 0) & (np.cumsum(taken[order]) == 0)
-    left[:-1] &= at[1:] > at[:-1]
+    left[:-1] &= places[1:] > places[:-1]
     chosen = np.flatnonzero(left)
-    return at[chosen], at[chosen + 1] if len(chosen) else at[chosen]
+    return places[chosen], places[chosen + 1] if len(chosen) else places[chosen]
 
 
 def _erode_intervals(start: Ints, end: Ints, line: NumberLine) -> tuple[Ints, Ints]:
@@ -363,26 +365,26 @@ _PIECE = 1 << 16
 def repeated_masks(stretch: FrameWindow) -> ColumnArrays:
     """Columns annotation and of (rows): what is drawn on a frame that is not empty is what is on the one before."""
     batch, runs = stretch.batch, stretch.batch.runs
-    category, at = batch.segments["category_id"].to_numpy(), stretch.own & stretch.follows
-    offset, found = runs.offsets(batch.n_segments), []
-    segments = [np.flatnonzero(stretch.place == place) for place in range(len(at))]
-    for place in np.flatnonzero(at).tolist():
+    category, frames = batch.segments["category_id"].to_numpy(), stretch.own & stretch.follows
+    offset, repeats = runs.offsets(batch.n_segments), []
+    segments = [np.flatnonzero(stretch.place == place) for place in range(len(frames))]
+    for place in np.flatnonzero(frames).tolist():
         a, b = segments[place - 1], segments[place]
         if len(a) != len(b) or len(a) == 0 or not np.array_equal(category[a], category[b]):
             continue
-        mine, others = (slice(offset[each[0]], offset[each[-1] + 1]) for each in (a, b))
+        mine, others = (slice(offset[side[0]], offset[side[-1] + 1]) for side in (a, b))
         same = np.array_equal(runs.owner[mine] - a[0], runs.owner[others] - b[0])
         same = same and np.array_equal(runs.start[mine], runs.start[others])
         if same and np.array_equal(runs.length[mine], runs.length[others]) and mine.stop > mine.start:
-            found.append(place)
-    rows = np.array(found, np.int64)
+            repeats.append(place)
+    rows = np.array(repeats, np.int64)
     return {"annotation": stretch.annotation[rows], "of": stretch.annotation[rows - 1]}
 
 
 def repeated_images(profile: Profile, images: Table) -> ColumnArrays:
     """Columns image and of (rows): the file of a frame is that of the one before, by its hash or byte by byte."""
     uris, hashes = images["uri"], images["sha256"]
-    found: list[tuple[int, int]] = []
+    repeats: list[tuple[int, int]] = []
     for rows in image_successions(profile, images, "video"):
         for before, here in zip(rows.tolist(), rows[1:].tolist(), strict=False):
             if hashes[before] is not None and hashes[here] is not None:
@@ -390,8 +392,8 @@ def repeated_images(profile: Profile, images: Table) -> ColumnArrays:
             else:
                 same = _same_bytes(uris[before], uris[here])
             if same:
-                found.append((here, before))
-    pairs: Ints = np.array(found, np.int64).reshape(-1, 2)
+                repeats.append((here, before))
+    pairs: Ints = np.array(repeats, np.int64).reshape(-1, 2)
     return {"image": pairs[:, 0], "of": pairs[:, 1]}
 
 

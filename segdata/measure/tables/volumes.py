@@ -40,7 +40,7 @@ def measure_volumes(view: DatasetView) -> dict[str, Table | list[ColumnArrays]]:
     links = view.map_windows(volumes, partial(link_slices, numbers=numbers))
     solids = measure_solids(view.tables, volumes, links)
     cavities = measure_cavities(view.tables, volumes, links, solids)
-    return {"solids": solids, "cavities": cavities, "skips": [each.skips for each in links]}
+    return {"solids": solids, "cavities": cavities, "skips": [link.skips for link in links]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def link_slices(stretch: FrameWindow, numbers: PartNumbers) -> SliceLinks:
     own = stretch.own & stretch.adjoining
     before, here = parts.side(1, own), parts.side(0, own)
     faces = _overlapping_pairs(before, here)
-    corners = [parts.clusters, *(_overlapping_pairs(each, here) for each in _widen(before, parts))]
+    corners = [parts.clusters, *(_overlapping_pairs(side, here) for side in _widen(before, parts))]
     joined, opened = _holes(stretch, numbers, layer)
     return SliceLinks(
         _numbered_pairs(parts.number, faces),
@@ -181,15 +181,15 @@ def _holes(stretch: FrameWindow, numbers: PartNumbers, layer: Ints) -> tuple[Ind
     own = stretch.own[place]
     is_open, joined = np.zeros(len(segment), bool), []
     following = np.concatenate([stretch.adjoining[1:], [False]])
-    for shift, at in ((1, stretch.adjoining), (-1, following)):
-        thing = stretch.side(line, 0, at, layer, n_layers)
-        other = laid(0, at)
+    for shift, frames in ((1, stretch.adjoining), (-1, following)):
+        thing = stretch.side(line, 0, frames, layer, n_layers)
+        other = laid(0, frames)
         start, end = (np.concatenate(pair) for pair in ((thing.start, other.start), (thing.end, other.end)))
         order = np.argsort(start, kind="stable")
         start, length, _ = kernels.cover(start[order], end[order])
         within = SweepRuns(start, start + length, np.zeros(len(start), np.int32))
         wide, inside = np.zeros(len(segment), np.int64), np.zeros(len(segment), np.int64)
-        source = laid(shift, at)
+        source = laid(shift, frames)
         room = line.height[line.frame_of(source.start)] + 1
         for by in (-1, 0, 1):
             side = SweepRuns(source.start - 1 + by * room, source.end + 1 + by * room, source.owner)
@@ -223,9 +223,9 @@ def _skips(stretch: FrameWindow, parts: _SliceParts) -> ColumnArrays:
     before, after (segment rows), annotation (row, of the slice between), shared: the pixels that they share; smaller:
     those of the smaller one; the box of what they share.
     """
-    at = stretch.between & stretch.adjoining
-    at[:-1] &= stretch.adjoining[1:]
-    before, here, after = (parts.side(shift, at) for shift in (1, 0, -1))
+    frames = stretch.between & stretch.adjoining
+    frames[:-1] &= stretch.adjoining[1:]
+    before, here, after = (parts.side(shift, frames) for shift in (1, 0, -1))
     before = _keep_runs(before, ~np.isin(before.owner, _overlapping_pairs(before, here)[0]))
     after = _keep_runs(after, ~np.isin(after.owner, _overlapping_pairs(here, after)[1]))
     a, b, start, length = kernels.strips(*_columns(before), *_columns(after))
@@ -264,8 +264,8 @@ def measure_solids(tables: TablesByName, found: list[FrameSequence], pieces: Seq
     for name, values in shape.items():
         values[several] = parts[name]
     rows = np.flatnonzero(thing[owner] >= 0)
-    faces = _components(len(owner), rows, [each.faces for each in pieces])
-    corners = _components(len(owner), rows, [each.touching for each in pieces])
+    faces = _components(len(owner), rows, [piece.faces for piece in pieces])
+    corners = _components(len(owner), rows, [piece.touching for piece in pieces])
     joint = Table({"segment": owner[rows], "thing": thing[owner[rows]], **{k: v[rows] for k, v in shape.items()}})
     cluster = np.bincount(corners, weights=joint["area"]).astype(np.int64)[corners]
     one = _merge_by_group(joint.beside(cluster=cluster), faces)
@@ -285,29 +285,29 @@ def measure_cavities(
     segments, holes = tables["segments"], tables["holes"]
     thing = _things(segments, found)[holes["segment"]]
     rows = np.flatnonzero(thing >= 0)
-    group = _components(len(holes), rows, [each.joined for each in pieces])
-    opened = np.isin(rows, np.concatenate([np.empty(0, np.int64), *(each.open for each in pieces)]))
+    group = _components(len(holes), rows, [piece.joined for piece in pieces])
+    opened = np.isin(rows, np.concatenate([np.empty(0, np.int64), *(piece.open for piece in pieces)]))
     filled = ~holes["empty"][rows]
     names = ("segment", "area", *_BOX)
     one = _merge_by_group(Table({name: holes[name][rows] for name in names}).beside(thing=thing[rows]), group)
     is_open = np.bincount(group, weights=opened, minlength=len(one)) > 0
     empty = np.bincount(group, weights=filled, minlength=len(one)) == 0
     total = np.zeros(int(thing.max(initial=-1)) + 1, np.int64)
-    known = whole["thing"] < len(total)
-    total[whole["thing"][known]] = whole["whole"][known]
+    in_range = whole["thing"] < len(total)
+    total[whole["thing"][in_range]] = whole["whole"][in_range]
     return one.beside(empty=empty, whole=total[one["thing"]]).take(~is_open)
 
 
 def _things(segments: Table, found: list[FrameSequence]) -> Ints:
     """(n_segments,) the number of the thing that a segment shows a slice of; -1 where it is in no volume."""
     reel = np.full(int(segments["annotation"].max(initial=-1)) + 1, -1, np.int64)
-    for number, each in enumerate(found):
-        inside = each.annotation[each.annotation < len(reel)]
+    for number, volume in enumerate(found):
+        inside = volume.annotation[volume.annotation < len(reel)]
         reel[inside] = number
     thing = np.full(len(segments), -1, np.int64)
     rows = np.flatnonzero(reel[segments["annotation"]] >= 0)
     columns_ = reel[segments["annotation"]], segments["category_id"], track_ids(segments)
-    thing[rows] = np.unique(np.stack([each[rows] for each in columns_]), axis=1, return_inverse=True)[1].reshape(-1)
+    thing[rows] = np.unique(np.stack([column[rows] for column in columns_]), axis=1, return_inverse=True)[1].reshape(-1)
     return thing
 
 
@@ -316,7 +316,7 @@ def _components(n: int, rows: Ints, pairs: list[IndexPairs]) -> Ints:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    a, b = (np.concatenate([np.empty(0, np.int64), *(each[k] for each in pairs)]) for k in (0, 1))
+    a, b = (np.concatenate([np.empty(0, np.int64), *(pair[k] for pair in pairs)]) for k in (0, 1))
     label = connected_components(coo_array((np.ones(len(a), np.int8), (a, b)), shape=(n, n)), directed=False)[1]
     _, number = np.unique(label[rows], return_inverse=True)
     return number.astype(np.int64)

@@ -37,10 +37,10 @@ def draw_bitmaps(
         # What lies beyond the left and upper border of the image is cut off, then what lies beyond the others.
         inside = picture[max(-top[i], 0) : max(height[i] - top[i], 0), max(-left[i], 0) : max(width[i] - left[i], 0)]
         start, length, value = label_runs((inside > 0).view(np.uint8))
-        drawn = value > 0
-        x, y = np.divmod(start[drawn], max(len(inside), 1))
+        is_drawn = value > 0
+        x, y = np.divmod(start[is_drawn], max(len(inside), 1))
         starts.append((x + max(left[i], 0)) * height[i] + y + max(top[i], 0))
-        lengths.append(length[drawn])
+        lengths.append(length[is_drawn])
         owners.append(np.full(len(x), i, np.int32))
     return np.concatenate(starts), np.concatenate(lengths), np.concatenate(owners)
 
@@ -59,13 +59,13 @@ def crop_runs(x: Int64, y: Int64, length: Int64, owner: Int32, wide: Int64, tall
     if not len(y) == len(length) == len(owner) == n or len(tall) != m:
         raise ValueError(f"{n} runs in {m} bitmaps come with columns of other lengths")
     bitmap = np.concatenate([[0], np.cumsum(wide * tall)]).astype(np.int64)
-    known = (owner >= 0) & (owner < m)
-    of = np.where(known, owner, 0)
-    inside = known & (x >= 0) & (y >= 0) & (length >= 0)
-    inside[inside] &= (x < wide[of])[inside] & (y + length <= tall[of])[inside]
+    has_crop = (owner >= 0) & (owner < m)
+    crop = np.where(has_crop, owner, 0)
+    inside = has_crop & (x >= 0) & (y >= 0) & (length >= 0)
+    inside[inside] &= (x < wide[crop])[inside] & (y + length <= tall[crop])[inside]
     if not inside.all():
         raise ValueError(f"{np.count_nonzero(~inside)} runs leave their bitmaps")
     pixels = np.zeros(bitmap[-1], np.uint8)
     row, run = expand(y, y + length)
-    pixels[bitmap[of[run]] + row * wide[of[run]] + x[run]] = 1
+    pixels[bitmap[crop[run]] + row * wide[crop[run]] + x[run]] = 1
     return pixels

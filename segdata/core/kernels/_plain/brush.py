@@ -21,24 +21,24 @@ def unpack_alpha(text: NDArray[np.uint8], first: int, sizes: NDArray[np.int64], 
     Source: thi-ng/umbrella packages/rle-pack/src/index.ts.
     """
     bits = np.unpackbits(text)
-    n, i, at = 4 * len(alpha), 0, first
+    n, i, position = 4 * len(alpha), 0, first
     while i < n:
-        if at + 3 > len(bits):
+        if position + 3 > len(bits):
             return 1
-        size = int(sizes[_number(bits[at + 1 : at + 3])])
-        begin = at + 3 + size
+        size = int(sizes[_number(bits[position + 1 : position + 3])])
+        begin = position + 3 + size
         if begin > len(bits):
             return 1
-        length = _number(bits[at + 3 : begin]) + 1
+        length = _number(bits[position + 3 : begin]) + 1
         if i + length > n:
             return 2
-        end = begin + (_WORD if bits[at] else _WORD * length)
+        end = begin + (_WORD if bits[position] else _WORD * length)
         if end > len(bits):
             return 1
         words = np.packbits(bits[begin:end])
         pixels = np.arange(i // 4, (i + length) // 4)
-        alpha[pixels] = words[0] if bits[at] else words[4 * pixels + 3 - i]
-        i, at = i + length, end
+        alpha[pixels] = words[0] if bits[position] else words[4 * pixels + 3 - i]
+        i, position = i + length, end
     return 0
 
 

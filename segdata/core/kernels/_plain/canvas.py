@@ -34,11 +34,11 @@ def runs_of_drawings(
     for owner, (tall, wide) in enumerate(sizes):
         first, last = segment[owner : owner + 2].tolist()
         rings = [_points(xy[ring[j] : ring[j + 1]]) for j in range(first, last)]
-        start, length, value = label_runs(draw([each for each in rings if len(each)], tall, wide))
-        drawn = value > 0
-        starts.append(start[drawn])
-        lengths.append(length[drawn])
-        owners.append(np.full(np.count_nonzero(drawn), owner, np.int32))
+        start, length, value = label_runs(draw([ring for ring in rings if len(ring)], tall, wide))
+        is_drawn = value > 0
+        starts.append(start[is_drawn])
+        lengths.append(length[is_drawn])
+        owners.append(np.full(np.count_nonzero(is_drawn), owner, np.int32))
     return np.concatenate(starts), np.concatenate(lengths), np.concatenate(owners)
 
 

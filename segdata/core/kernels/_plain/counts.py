@@ -167,8 +167,8 @@ def _split(counts: Int64, offset: Int64, height: Int64, width: Int64, error: NDA
     end = np.cumsum(clipped)
     before = np.concatenate([[0], end])[offset]
     total = np.diff(before)
-    found = np.where(negative, 3, np.where(total < pixels, 4, np.where(total > pixels, 5, 0)))
-    error = np.where(error > 0, error, found).astype(np.uint8)
+    errors = np.where(negative, 3, np.where(total < pixels, 4, np.where(total > pixels, 5, 0)))
+    error = np.where(error > 0, error, errors).astype(np.uint8)
     end -= before[:-1][string]
     is_run = (index % 2 == 1) & (counts > 0) & (error[string] == 0)
     begin, stop, owner = (end - clipped)[is_run], end[is_run], string[is_run]

@@ -39,14 +39,16 @@ def recurring(xy: NDArray[np.float64], ring: NDArray[np.int64]) -> NDArray[np.bo
     [True, False]
     """
     n_points = np.diff(ring) // 2
-    of = np.repeat(np.arange(len(n_points)), n_points)
-    at = np.arange(len(of)) - np.repeat(np.cumsum(n_points) - n_points, n_points)
-    x, y = (xy[np.repeat(ring[:-1], n_points) + 2 * at + side] for side in (0, 1))
-    order = np.lexsort((y, x, of))
-    again = (of[order[1:]] == of[order[:-1]]) & (x[order[1:]] == x[order[:-1]]) & (y[order[1:]] == y[order[:-1]])
-    found = np.zeros(len(n_points), bool)
-    found[of[order[1:][again]]] = True
-    return found
+    ring_of = np.repeat(np.arange(len(n_points)), n_points)
+    position = np.arange(len(ring_of)) - np.repeat(np.cumsum(n_points) - n_points, n_points)
+    x, y = (xy[np.repeat(ring[:-1], n_points) + 2 * position + side] for side in (0, 1))
+    order = np.lexsort((y, x, ring_of))
+    again = (
+        (ring_of[order[1:]] == ring_of[order[:-1]]) & (x[order[1:]] == x[order[:-1]]) & (y[order[1:]] == y[order[:-1]])
+    )
+    recurs = np.zeros(len(n_points), bool)
+    recurs[ring_of[order[1:][again]]] = True
+    return recurs
 
 
 def _crossed(a: NDArray[np.float64]) -> tuple[int, float, float]:

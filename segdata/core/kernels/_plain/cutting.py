@@ -23,8 +23,8 @@ def cut(
     """
     bound = np.stack([b_start, b_end], axis=1).reshape(-1)
     passed = np.searchsorted(bound, a_start, side="right")
-    within, of = expand(passed, np.searchsorted(bound, a_end))
-    count = np.bincount(of, minlength=len(a_start)) + 1
+    within, interval = expand(passed, np.searchsorted(bound, a_end))
+    count = np.bincount(interval, minlength=len(a_start)) + 1
     row = np.repeat(np.arange(len(a_start)), count)
     last = np.cumsum(count) - 1
     number = np.arange(len(row)) - (last - count + 1)[row]  # of each piece within its interval

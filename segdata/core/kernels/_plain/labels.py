@@ -57,10 +57,10 @@ def distinct(value: Int64, weight: Int64) -> tuple[Int64, Int64, Int64, Int32]:
     """
     if len(value) != len(weight):
         raise ValueError(f"{len(value)} values come with {len(weight)} weights")
-    found, first, row = np.unique(value, return_index=True, return_inverse=True)
-    total = np.zeros(len(found), np.int64)
+    values, first, row = np.unique(value, return_index=True, return_inverse=True)
+    total = np.zeros(len(values), np.int64)
     np.add.at(total, row, weight)
-    return found, total, first.astype(np.int64, copy=False), row.astype(np.int32)
+    return values, total, first.astype(np.int64, copy=False), row.astype(np.int32)
 
 
 def deal(

@@ -34,7 +34,7 @@ def nearest(
     [4.243, 3.606]
     """
     check_scales(group, b_group, scale_x, scale_y)
-    y, of = expand(top, bottom)
+    y, strip_of = expand(top, bottom)
     b_y, b_of = expand(b_top, b_bottom)
     if len(y) == 0 or len(b_y) == 0:
         return np.full(len(y), np.inf)
@@ -49,9 +49,9 @@ def nearest(
         placed: Int64 = (group.astype(np.int64) * 2 * wide + x - left) * pitch + y - low
         return placed
 
-    a, b = place(group[of], x[of], y), place(b_group[b_of], b_x[b_of], b_y)
+    a, b = place(group[strip_of], x[strip_of], y), place(b_group[b_of], b_x[b_of], b_y)
     b = np.concatenate([[-(pitch * wide)], b, [b[-1] + 4 * pitch * wide * len(scale_x)]])
-    across, down = scale_x[group[of]], scale_y[group[of]]
+    across, down = scale_x[group[strip_of]], scale_y[group[strip_of]]
     best = np.full(len(a), np.inf)
     for step in range(wide):
         rows = np.flatnonzero((step * across) ** 2 < best)
@@ -59,8 +59,8 @@ def nearest(
             break
         for sign in (-1, 1):
             target = a[rows] + sign * step * pitch
-            found = np.searchsorted(b, target, side="right")
-            for neighbour in (b[found - 1], b[np.minimum(found, len(b) - 1)]):
+            position = np.searchsorted(b, target, side="right")
+            for neighbour in (b[position - 1], b[np.minimum(position, len(b) - 1)]):
                 away = np.abs(neighbour - target)
                 apart = np.where(away <= high, (step * across[rows]) ** 2 + (away * down[rows]) ** 2, np.inf)
                 best[rows] = np.minimum(best[rows], apart)

@@ -43,9 +43,9 @@ def _edges(xy: NDArray[np.float64], ring: Int64) -> tuple[Int64, Int64, Int64, I
     """The edges of the rings, in fifths of a pixel, and the ring of each."""
     size = np.diff(ring) // 2
     point, ring_of_point = expand(np.zeros_like(size), size)
-    at = ring[ring_of_point] + 2 * point
-    x = (5 * xy[at] + 0.5).astype(np.int64)
-    y = (5 * xy[at + 1] + 0.5).astype(np.int64)
+    number = ring[ring_of_point] + 2 * point
+    x = (5 * xy[number] + 0.5).astype(np.int64)
+    y = (5 * xy[number + 1] + 0.5).astype(np.int64)
     first = np.cumsum(size) - size
     following = np.where(point == size[ring_of_point] - 1, first[ring_of_point], np.arange(len(point)) + 1)
     return x, y, x[following], y[following], ring_of_point

@@ -29,7 +29,7 @@ def quantiles(values: Float64, offset: Int64, share: float) -> Float64:
     place = (count[count > 0] - 1) * share
     low = np.floor(place).astype(np.int64)
     below, above = ascending[first + low], ascending[first + np.ceil(place).astype(np.int64)]
-    found = np.full(len(count), np.nan)
+    result = np.full(len(count), np.nan)
     apart = np.subtract(above, below, out=np.zeros(len(low)), where=above != below)  # both may be infinite
-    found[count > 0] = below + np.multiply(apart, place - low, out=np.zeros(len(low)), where=apart > 0)
-    return found
+    result[count > 0] = below + np.multiply(apart, place - low, out=np.zeros(len(low)), where=apart > 0)
+    return result
