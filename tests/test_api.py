@@ -145,7 +145,7 @@ def test_convert_counts_losses_verifies_and_refuses(clean: Path, tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c"]
     with pytest.raises(SegdataError, match="can only be read"):
         segdata.convert(tmp_path / "c", tmp_path / "l", to="layers")
-    with pytest.raises(SegdataError, match="no format is called"):
+    with pytest.raises(SegdataError, match="unknown format"):
         segdata.convert(tmp_path / "c", tmp_path / "l", to="coco")
 
 

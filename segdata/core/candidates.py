@@ -134,7 +134,7 @@ _WORDS: dict[Action, str] = {
 def describe_correction(correction: Correction) -> str:
     """What a correction would do, in words.
 
-    >>> remedy(Correction(action="split", category="car", size=(9, 9), counts=("a", "b")))
+    >>> describe_correction(Correction(action="split", category="car", size=(9, 9), counts=("a", "b")))
     'split it into 2 pieces'
     """
     words = _WORDS[correction.action]
@@ -144,7 +144,7 @@ def describe_correction(correction: Correction) -> str:
 def describe_shift(right: float, down: float) -> str:
     """So many whole pixels to the right and down, in words; empty where both round to 0.
 
-    >>> way(5, -3.4)
+    >>> describe_shift(5, -3.4)
     '5 px to the right and 3 px up'
     """
     across, along = round(right), round(down)

@@ -17,7 +17,7 @@ def rgb_to_cielab(rgb: Floats) -> Floats:
     Source: IEC 61966-2-1 (sRGB) and CIE 15:2004 (CIELAB). The Euclidean distance of two results is CIE76's Delta E;
     2.3 is just noticeable (Mahy, Van Eycken, Oosterlinck, 1994, Color Research & Application 19(2), 105-121).
 
-    >>> lab(np.array([[255.0, 0, 0]])).round(1).tolist()
+    >>> rgb_to_cielab(np.array([[255.0, 0, 0]])).round(1).tolist()
     [[53.2, 80.1, 67.2]]
     """
     value = rgb / 255

@@ -209,7 +209,7 @@ def _resolve_path(folder: Path, path: str | None) -> str | None:
 def did_you_mean(name: str, known: list[str]) -> str:
     """A hint at the most similar known name, or nothing.
 
-    >>> nearest("min_pixel", ["min_pixels"])
+    >>> did_you_mean("min_pixel", ["min_pixels"])
     "; did you mean 'min_pixels'?"
     """
     near = difflib.get_close_matches(name, known, n=1)
@@ -219,7 +219,7 @@ def did_you_mean(name: str, known: list[str]) -> str:
 def encode_coverage(by_category: Mapping[str, Coverage]) -> str | None:
     """The coverage of some categories as the column holds it; None where nothing is said.
 
-    >>> coverage_text({"dog": "sparse", "cat": "exhaustive"})
+    >>> encode_coverage({"dog": "sparse", "cat": "exhaustive"})
     '{"cat":"exhaustive","dog":"sparse"}'
     """
     return msgspec.json.encode(dict(sorted(by_category.items()))).decode() if by_category else None
@@ -228,7 +228,7 @@ def encode_coverage(by_category: Mapping[str, Coverage]) -> str | None:
 def parse_coverage(text: str | None) -> Coverage | dict[str, Coverage] | None:
     """The coverage that a value of the column tells; None: as the dataset. Raises SegdataError where it is none.
 
-    >>> coverage_of('{"cat": "exhaustive"}')
+    >>> parse_coverage('{"cat": "exhaustive"}')
     {'cat': 'exhaustive'}
     """
     if text is None or text in get_args(Coverage):
@@ -236,4 +236,5 @@ def parse_coverage(text: str | None) -> Coverage | dict[str, Coverage] | None:
     try:
         return msgspec.json.decode(text, type=dict[str, Coverage])
     except msgspec.MsgspecError as error:
-        raise SegdataError(f"coverage must be exhaustive, sparse or a JSON object of these by category, it is {text!r}") from error
+        message = f"coverage must be exhaustive, sparse or a JSON object of these by category, it is {text!r}"
+        raise SegdataError(message) from error

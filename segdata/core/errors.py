@@ -55,7 +55,7 @@ def missing_extra(library: str, extra: str, error: ModuleNotFoundError) -> Segda
 def count_noun(number: int, noun: str, plural: str | None = None) -> str:
     """The number and the noun in the right form.
 
-    >>> counted(1, "part"), counted(12345, "part"), counted(2, "category"), counted(2, "vertex", "vertices")
+    >>> count_noun(1, "part"), count_noun(12345, "part"), count_noun(2, "category"), count_noun(2, "vertex", "vertices")
     ('1 part', '12,345 parts', '2 categories', '2 vertices')
     """
     several = plural or (f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s")

@@ -68,7 +68,7 @@ def quote_guideline(taxonomy: Taxonomy, category: str | int | None, chapter: Cha
 
     >>> from segdata.core.taxonomy import Category
     >>> taxonomy = Taxonomy(categories=(Category(id=1, name="car", occlusion_rule="Only what is seen."),))
-    >>> quoted(taxonomy, "car", "occlusion_rule"), quoted(taxonomy, "car", "boundary_rule")
+    >>> quote_guideline(taxonomy, "car", "occlusion_rule"), quote_guideline(taxonomy, "car", "boundary_rule")
     ('; guideline: "Only what is seen."', '')
     """
     return quote_text(

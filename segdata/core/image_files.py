@@ -109,7 +109,7 @@ def _read_raster(path: Path, region: tuple[int, ...] | None, most: int | None) -
     x, y, width, height = region or (0, 0, 0, 0)
     with open_raster(path) as raster:
         if region is not None and (x + width > raster.width or y + height > raster.height):
-            raise OSError(f"has {raster.width}x{raster.height} pixels, the region {x},{y},{width},{height} lies outside")
+            raise OSError(f"has {raster.width}x{raster.height} pixels, region {x},{y},{width},{height} is outside")
         window = None if region is None else ((y, y + height), (x, x + width))
         pixels: ChannelArray = raster.read(list(raster.indexes[:most]), window=window)
     return pixels

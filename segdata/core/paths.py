@@ -36,7 +36,7 @@ def local_file(uri: str | None) -> Path | None:
 def replace_file(uri: str, path: Path) -> str:
     """The same part of another file.
 
-    >>> moved("file:///a/b.nii#k=3", Path("/c/b.nii")), moved("a.png", Path("c.png"))
+    >>> replace_file("file:///a/b.nii#k=3", Path("/c/b.nii")), replace_file("a.png", Path("c.png"))
     ('file:///c/b.nii#k=3', 'c.png')
     """
     if "://" not in uri:
@@ -49,8 +49,8 @@ def relative_uri(uri: str | None, root: Path) -> str | None:
     """A path or URI as it is written below `root`: relative where it lies there; of a URI that ends with a #.
 
     >>> root = Path("/data")
-    >>> inside("/data/a.png", root), inside("file:///data/a.dcm", root), inside("file:///data/a.nii#k=3", root)
-    ('a.png', 'a.dcm#', 'a.nii#k=3')
+    >>> [relative_uri(uri, root) for uri in ("/data/a.png", "file:///data/a.dcm", "file:///data/a.nii#k=3")]
+    ['a.png', 'a.dcm#', 'a.nii#k=3']
     """
     path, base = local_file(uri), root.absolute()
     if uri is None or path is None:
@@ -92,7 +92,7 @@ def _with_uris(channels: Any, change: Any) -> Any:  # Any: as above, and a funct
 def is_unsafe_path(name: str) -> bool:
     """Whether a path in an annotation file leads out of the dataset (absolute, a drive, `..`), or can be none (NUL).
 
-    >>> is_unsafe("../secret.png"), is_unsafe("a/b.png")
+    >>> is_unsafe_path("../secret.png"), is_unsafe_path("a/b.png")
     (True, False)
     """
     path = PurePosixPath(name.replace("\\", "/"))
@@ -131,7 +131,7 @@ SPLIT_FOLDERS = frozenset({"train", "training", "val", "valid", "validation", "t
 def split_from_path(path: str) -> str | None:
     """The innermost folder of a path (POSIX) that is called what splits are called; None where none is.
 
-    >>> split_of("street/train/a.png"), split_of("train.png")
+    >>> split_from_path("street/train/a.png"), split_from_path("train.png")
     ('train', None)
     """
     return next((part for part in reversed(PurePosixPath(path).parts[:-1]) if part.lower() in SPLIT_FOLDERS), None)
@@ -180,7 +180,7 @@ def _name_key(by: PairBy) -> Callable[[str], str]:
 def varying_names(images: Sequence[str]) -> list[str]:
     """(n,) the ids without extension, and without the words and numbers that all of them begin and end with.
 
-    >>> varying(["b/01_manual1.gif", "b/02_manual1.gif"])
+    >>> varying_names(["b/01_manual1.gif", "b/02_manual1.gif"])
     ['01', '02']
     """
     words = [_WORDS.findall(_stem(image)) for image in images]

@@ -96,7 +96,7 @@ def trace_outlines(runs: Runs, height: Ints) -> Rings[np.int64]:
     them, an outer ring covers its part and the part's holes, and a hole's ring the hole.
 
     >>> square = Runs(np.array([5, 9]), np.array([2, 2]), np.zeros(2, np.int32))
-    >>> outlines(square, np.array([4])).as_lists()
+    >>> trace_outlines(square, np.array([4])).as_lists()
     [[1, 1, 3, 1, 3, 3, 1, 3]]
     """
     x, top = run_columns(runs, height)
@@ -134,7 +134,7 @@ def _outer_rings(first: Ints, edge: Ints, cycle: Ints) -> Ints:
 def next_points(offset: Ints) -> Ints:
     """The point after each, in closed rings of points that `offset` (n_rings + 1,) cuts.
 
-    >>> ahead_of(np.array([0, 3, 3, 5])).tolist()
+    >>> next_points(np.array([0, 3, 3, 5])).tolist()
     [1, 2, 0, 4, 3]
     """
     ahead = np.arange(1, offset[-1] + 1)
@@ -153,7 +153,7 @@ def enclosing_rings(rings: Rings[Number]) -> Ints:
     middle of a ring's first edge, so rings that touch at points are told apart, and those that cross are not.
 
     >>> xy = np.array([2, 2, 2, 3, 3, 3, 3, 2, 0, 0, 5, 0, 5, 5, 0, 5])
-    >>> smallest_around(Rings(xy, np.array([0, 8, 16]), np.zeros(2, np.int32), np.arange(2))).tolist()
+    >>> enclosing_rings(Rings(xy, np.array([0, 8, 16]), np.zeros(2, np.int32), np.arange(2))).tolist()
     [1, 1]
     """
     inner, around = _nested_pairs(rings)

@@ -53,7 +53,8 @@ def check_gold(config: Config) -> None:
     ]
     for metric, bar, steps in bars:
         if metric not in DISTANCES and bar is not None and bar > 1:
-            raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {metric} is at most 1, a bar of {bar:g} cannot be reached", *steps)
+            problem = f"{metric} is at most 1, a bar of {bar:g} cannot be reached"
+            raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {problem}", *steps)
 
 
 def check_config_categories(config: Config, profile: Profile) -> None:

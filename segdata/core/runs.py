@@ -194,7 +194,7 @@ def unique_inverse(numbers: Ints) -> tuple[Ints, Ints]:
 
     As ``np.unique(numbers, return_inverse=True)``; rows and ids lie close together, and then nothing is sorted.
 
-    >>> [each.tolist() for each in distinct(np.array([7, 5, 7]))]
+    >>> [each.tolist() for each in unique_inverse(np.array([7, 5, 7]))]
     [[5, 7], [1, 0, 1]]
     """
     low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))

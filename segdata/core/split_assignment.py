@@ -334,7 +334,7 @@ def assign_splits(
 def shuffle_rows(names: Sequence[str], seed: int) -> Ints:
     """(n,) the rows of names in an order that depends on these and the seed alone, and looks random.
 
-    >>> shuffled(["a", "b", "c"], 0).tolist(), shuffled(["c", "b", "a"], 0).tolist()
+    >>> shuffle_rows(["a", "b", "c"], 0).tolist(), shuffle_rows(["c", "b", "a"], 0).tolist()
     ([0, 1, 2], [2, 1, 0])
     """
     keys = [hashlib.blake2b(f"{seed}\0{name}".encode(), digest_size=16).digest() for name in names]

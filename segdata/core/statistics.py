@@ -61,7 +61,7 @@ def benjamini_hochberg(p: Floats, rate: float) -> NDArray[np.bool_]:
 
     Source: Benjamini and Hochberg (1995), Journal of the Royal Statistical Society B 57(1), 289-300.
 
-    >>> discoveries(np.array([0.01, 0.6, 0.03, 0.04]), 0.05).tolist()
+    >>> benjamini_hochberg(np.array([0.01, 0.6, 0.03, 0.04]), 0.05).tolist()
     [True, False, False, False]
     """
     order = np.argsort(p, kind="stable")
@@ -77,7 +77,7 @@ def binomial_lower_bound(hits: int, of: int, confidence: float = 0.95) -> float:
 
     Source: Clopper and Pearson (1934), Biometrika 26(4), 404-413, one-sided.
 
-    >>> round(at_least(59, 59), 3), round(at_least(47, 48), 3), at_least(0, 5)
+    >>> round(binomial_lower_bound(59, 59), 3), round(binomial_lower_bound(47, 48), 3), binomial_lower_bound(0, 5)
     (0.95, 0.905, 0.0)
     """
     if hits == 0:
@@ -104,7 +104,7 @@ def _tail_probability(hits: int, of: int, rate: float) -> float:
 def absence_probability(total: int, having: int, drawn: int) -> float:
     """The chance that none of `drawn` out of `total` things is one of the `having` (hypergeometric).
 
-    >>> round(absent_by_chance(10, 1, 5), 6), absent_by_chance(4, 3, 2)
+    >>> round(absence_probability(10, 1, 5), 6), absence_probability(4, 3, 2)
     (0.5, 0.0)
     """
     if drawn > total - having:
@@ -139,7 +139,7 @@ def class_weights(count: Ints | NDArray[np.float64]) -> NDArray[np.float64]:
     frequency, which lets a category of three pixels outweigh all others. 0 where a count is 0.
     Source: Mahajan and others (2018), ECCV, 181-196.
 
-    >>> weights(np.array([100, 1, 0])).round(3).tolist()
+    >>> class_weights(np.array([100, 1, 0])).round(3).tolist()
     [0.182, 1.818, 0.0]
     """
     weights = np.zeros(len(count))

@@ -15,7 +15,7 @@ SEGDATA: list[tuple[str, int, str]] = [
     ("coverage: sparse\noverlpa: forbid\n", 2, "did you mean 'overlap'"),
     ("- 1\n", 1, "expected `object`"),
     ("\noverlap: maybe\n", 2, "invalid enum value 'maybe'"),
-    ("overlap: forbid\noverlap: allow\n", 2, "twice"),
+    ("overlap: forbid\noverlap: allow\n", 2, "repeated"),
     ("overlap: forbid\n---\noverlap: allow\n", 2, "another document"),
     ("select: SEG\n", 1, "expected `array`"),
     ("select:\n\t- SEG\n", 2, "cannot start any token"),

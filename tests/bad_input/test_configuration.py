@@ -140,4 +140,4 @@ def test_an_empty_configuration_decides_nothing(make: Make) -> None:
 
 def test_a_column_that_no_image_has(make: Make) -> None:
     said = segdata("validate", make("colour-masks"), "--group-by", "camera")
-    assert (said.code, "there are: folder, size" in said.err) == (2, True)
+    assert (said.code, "available: folder, size" in said.err) == (2, True)
