@@ -13,8 +13,8 @@ def geometry_mismatch(tables: Tables) -> Iterator[RowFinding]:
 
     Example:
         labels and the image lie up to 12.5 mm apart: spacing 1x1x1 mm, of the image 1x1x5 mm
-        qform and sform place the volume 3 mm apart; the sform is taken
-        1,204 voxels are no labels: the first is 0.5 at voxel (12, 40, 7)
+        qform and sform place the volume 3 mm apart; the sform is used
+        1,204 voxels are not labels: the first is 0.5 at voxel (12, 40, 7)
 
     Not flagged: differences up to 0.001 mm, and labels that are up to 0.001 off a whole number.
 

@@ -80,7 +80,7 @@ def test_absurd_sizes_are_refused_before_memory_is_taken(tmp_path: Path) -> None
         ({"tile": -1}, "tile is -1"),
         ({"band": "0"}, "band is '0'"),
         ({"band": "red"}, "band is 'red'"),
-        ({"preset": "voc"}, "give one of them"),
+        ({"preset": "voc"}, "give only one of them"),
         ({"tiles": 3}, "did you mean 'tile'"),
     ],
 )
@@ -93,9 +93,9 @@ def test_options_that_are_none(tmp_path: Path, options: dict[str, object], words
 
 def test_complex_values_and_bands_that_are_not_there(tmp_path: Path) -> None:
     path = raster(tmp_path / "a.tif", np.ones((2, 2), np.complex64))
-    assert "complex64 values, which are no labels" in met(path)[0][2]
+    assert "complex64 values, which cannot be labels" in met(path)[0][2]
     path = raster(tmp_path / "b.tif", np.ones((2, 2), np.uint8))
-    assert "none with the number 2" in met(path, options={"band": 2})[0][2]
+    assert "there is no band 2" in met(path, options={"band": 2})[0][2]
 
 
 def test_jpeg_in_tiff_is_lossy(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ Rows = Sequence[Mapping[str, str]]  # of value, name, red, green, blue
 
 
 def read_class_names(path: Path, file: str, band: int, defects: list[Defect]) -> tuple[Category, ...]:
-    """The categories named beside a raster, which `file` calls it; none where nothing names any.
+    """The categories named beside a raster, which `file` calls it; empty if nothing names any.
 
     Files that cannot be read become defects.
     """
@@ -52,19 +52,19 @@ def read_class_names(path: Path, file: str, band: int, defects: list[Defect]) ->
             rows = _parse_dbf(dbf.read_bytes())
     except (struct.error, OSError) as error:
         defects.append(Defect("SEG001", f"names of classes cannot be read: {error}", f"{file}.vat.dbf"))
-    found: dict[int, Category] = {}
+    categories: dict[int, Category] = {}
     for row in rows:
         category = _category(row)
         if category is not None:
-            found.setdefault(category.id, category)
-    return tuple(found.values())
+            categories.setdefault(category.id, category)
+    return tuple(categories.values())
 
 
 def _parse_pam(root: Element, band: int) -> Rows:
     """The rows of the attribute table, else the names by value, of a band."""
-    for each in root.iter("PAMRasterBand"):
-        if each.get("band") == str(band):
-            table, names = each.find("GDALRasterAttributeTable"), each.find("CategoryNames")
+    for element in root.iter("PAMRasterBand"):
+        if element.get("band") == str(band):
+            table, names = element.find("GDALRasterAttributeTable"), element.find("CategoryNames")
             if table is not None:
                 return _parse_attribute_table(table)
             if names is not None:
@@ -92,14 +92,14 @@ def _parse_attribute_table(table: Element) -> Rows:
 def _parse_dbf(data: bytes) -> Rows:
     """The records of a dBASE table; raises struct.error where it is cut off."""
     n_records, head, size = struct.unpack("<IHH", data[4:12])
-    fields, at = [], 1  # the first byte of a record says whether it is deleted
+    fields, position = [], 1  # the first byte of a record says whether it is deleted
     for place in range(32, head - 1, 32):
         name = data[place : place + 11].split(b"\0")[0].decode("latin-1").strip().lower()
         (length,) = struct.unpack("<B", data[place + 16 : place + 17])
-        fields.append((_COLUMN_NAMES.get(name, ""), at, at + length))
-        at += length
-    if n_records > _MAX_ROWS or size < at or len(data) < head + n_records * size:
-        raise struct.error("the table is cut off, or says that it has more records than it has")
+        fields.append((_COLUMN_NAMES.get(name, ""), position, position + length))
+        position += length
+    if n_records > _MAX_ROWS or size < position or len(data) < head + n_records * size:
+        raise struct.error("the table is cut off, or holds fewer records than its header says")
     records = [data[head + k * size : head + (k + 1) * size] for k in range(n_records)]
     return [
         {column: record[first:last].decode("utf-8", "replace").strip() for column, first, last in reversed(fields)}
@@ -115,7 +115,7 @@ def _category(row: Mapping[str, str]) -> Category | None:
         return None
     channels = [int(float(text)) for text in map(row.get, ("red", "green", "blue")) if text and _is_number(text)]
     color: Color | None = None
-    if len(channels) == 3 and all(0 <= each <= 255 for each in channels):
+    if len(channels) == 3 and all(0 <= channel <= 255 for channel in channels):
         color = (channels[0], channels[1], channels[2])
     kind = kind_from_name(name)
     return Category(id=int(float(value)), name=name, color=color, kind="stuff" if kind == "thing" else kind)

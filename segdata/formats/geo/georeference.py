@@ -44,29 +44,33 @@ class Georeference:
 
     @staticmethod
     def of_raster(raster: Any) -> "Georeference":  # Any: rasterio has no types
-        """Where an open raster lies."""
+        """The place of an open raster."""
         numbers = tuple(map(float, tuple(raster.transform)[:6]))
         a, b, c, d, e, f = numbers
         return Georeference(_crs_text(raster.crs), None if numbers == IDENTITY else (a, b, c, d, e, f))
 
     @staticmethod
     def of(metadata: Mapping[str, str]) -> "Georeference":
-        """Where an image lies by its metadata; what is no crs or no transform is not known."""
-        said = _parse_json(metadata.get("transform"))
-        six = isinstance(said, list) and len(said) == 6 and all(isinstance(each, (int, float)) for each in said)
-        a, b, c, d, e, f = map(float, said) if six and said is not None else IDENTITY
+        """The place of an image by its metadata; an invalid crs or transform counts as unknown."""
+        numbers = _parse_json(metadata.get("transform"))
+        six = (
+            isinstance(numbers, list)
+            and len(numbers) == 6
+            and all(isinstance(number, (int, float)) for number in numbers)
+        )
+        a, b, c, d, e, f = map(float, numbers) if six and numbers is not None else IDENTITY
         sound = six and all(map(math.isfinite, (a, b, c, d, e, f))) and a * e != b * d
         crs = _parse_json(metadata.get("crs"))
         return Georeference(crs if isinstance(crs, str) and crs else None, (a, b, c, d, e, f) if sound else None)
 
     @property
     def metadata(self) -> dict[str, str]:
-        """As an image's metadata has it."""
-        said = {"crs": self.crs, "transform": None if self.transform is None else list(self.transform)}
-        return {key: json.dumps(value) for key, value in said.items() if value is not None}
+        """The items of an image's metadata."""
+        values = {"crs": self.crs, "transform": None if self.transform is None else list(self.transform)}
+        return {key: json.dumps(value) for key, value in values.items() if value is not None}
 
     def shifted(self, x: float, y: float) -> "Georeference":
-        """Where the part of the raster lies that begins at column x and row y."""
+        """The place of the part of the raster that begins at column x and row y."""
         if self.transform is None:
             return self
         a, b, c, d, e, f = self.transform
@@ -74,16 +78,16 @@ class Georeference:
 
 
 def parse_crs(text: str) -> Any:  # Any: rasterio has no types
-    """The coordinate system of a text; raises SegdataError where it is none."""
+    """Parse a coordinate system; raises SegdataError if PROJ does not know it."""
     package = import_rasterio()
     try:
         return package.crs.CRS.from_user_input(text)
     except package.errors.CRSError as error:
-        raise SegdataError(f"{text[:60]!r} is no coordinate system that PROJ knows: {error}") from error
+        raise SegdataError(f"{text[:60]!r} is not a coordinate system that PROJ knows: {error}") from error
 
 
 def _crs_text(crs: Any) -> str | None:  # Any: rasterio has no types
-    """The EPSG code where it says all, else WKT."""
+    """The EPSG code if it says everything, else WKT."""
     if not crs:
         return None
     code = crs.to_epsg()
@@ -109,7 +113,7 @@ def row_areas_m2(place: Georeference, height: int) -> Floats:
     Raises SegdataError for a coordinate system that is neither projected nor geographic, and for a geographic one with
     rows that run along no parallel.
 
-    >>> row_areas_m2(Place("EPSG:32633", (0.5, 0.0, 4e5, 0.0, -0.5, 5.8e6)), 2).tolist()
+    >>> row_areas_m2(Georeference("EPSG:32633", (0.5, 0.0, 4e5, 0.0, -0.5, 5.8e6)), 2).tolist()
     [0.25, 0.25]
     """
     if place.crs is None or place.transform is None:
@@ -120,28 +124,32 @@ def row_areas_m2(place: Georeference, height: int) -> Floats:
         metres: float = crs.linear_units_factor[1]
         return np.full(height, abs(a * e - b * d) * metres**2)
     if not crs.is_geographic:
-        raise SegdataError(f"{place.crs[:60]}: is neither projected nor geographic, so areas in m² are not known")
+        raise SegdataError(
+            f"{place.crs[:60]}: the coordinate system is neither projected nor geographic, so areas in m² are unknown"
+        )
     if b or d:
-        raise SegdataError(f"the transform {place.transform} is turned against north, so rows have no one area in m²")
+        raise SegdataError(
+            f"the transform {place.transform} is rotated against north, so its rows have no single area in m²"
+        )
     edges = np.radians(np.clip(f + e * np.arange(height + 1), -90.0, 90.0))
     return np.abs(np.diff(_zone_area(edges, crs.to_wkt()))) * math.radians(abs(a))
 
 
 def segment_areas_m2(batch: Batch) -> Floats:
-    """(n_segments,) square metres that each segment covers, by its image's metadata; NaN where these tell no place.
+    """(n_segments,) square metres that each segment covers, by its image's metadata; NaN if these give no place.
 
     Raises SegdataError as `row_areas_m2`.
     """
     height, _ = batch.image_size
-    metadata = [dict(each or ()) for each in batch.images["metadata"].to_pylist()]
-    known: dict[tuple[Georeference, int], Floats] = {}
+    metadata = [dict(items or ()) for items in batch.images["metadata"].to_pylist()]
+    areas_of: dict[tuple[Georeference, int], Floats] = {}
     sums, first = [np.zeros(1)], []
-    for said, rows in zip(metadata, height.tolist(), strict=True):
-        place = Georeference.of(said)
-        if (place, rows) not in known:
-            known[place, rows] = row_areas_m2(place, rows)
+    for image_metadata, rows in zip(metadata, height.tolist(), strict=True):
+        place = Georeference.of(image_metadata)
+        if (place, rows) not in areas_of:
+            areas_of[place, rows] = row_areas_m2(place, rows)
         first.append(sum(map(len, sums)))
-        sums.append(np.concatenate([[0.0], np.cumsum(known[place, rows])]))
+        sums.append(np.concatenate([[0.0], np.cumsum(areas_of[place, rows])]))
     table, image = np.concatenate(sums), batch.segment_image[batch.runs.owner]
     top = np.array(first, np.int64)[image] + batch.runs.start % np.maximum(height[image], 1)
     areas = np.bincount(batch.runs.owner, table[top + batch.runs.length] - table[top], batch.n_segments)
@@ -153,7 +161,7 @@ def _zone_area(latitude: Floats, wkt: str) -> Floats:
     """Square metres between the equator and each latitude (radians), for each radian of longitude."""
     spheroid = _SPHEROID.search(wkt)
     if spheroid is None:
-        raise SegdataError(f"{wkt[:60]}: names no ellipsoid, so areas in m² are not known")
+        raise SegdataError(f"{wkt[:60]}: names no ellipsoid, so areas in m² are unknown")
     semi_major, inverse_flattening = float(spheroid[1]), float(spheroid[2])
     flattening = 1 / inverse_flattening if inverse_flattening else 0.0
     squared = flattening * (2 - flattening)

@@ -64,28 +64,28 @@ _MAX_OFFSET = 0.01  # pixels that labels and image may lie apart
 
 @dataclass(frozen=True, slots=True)
 class RasterPart:
-    """What is looked at for one image: a raster of labels, or a window of it."""
+    """The part of a label raster that is one image: all of it, or a window."""
 
     head: RasterHeader
     window: Window | None = None
 
     @property
     def n_pixels(self) -> int:
-        """Of the image."""
+        """Pixels of the image."""
         where = self.window or self.head
         return where.width * where.height
 
 
 @dataclass
 class OpenRasters:
-    """What a dataset of rasters consists of.
+    """The rasters of a dataset.
 
     Attributes
     ----------
     root : where paths in messages start
     entries : the images; the record of an annotated one is its `RasterPart`
     heads : of the rasters of labels, in the order of their files
-    defects : met on the way
+    defects : found on the way
     places : the folders that were read, by what is in them
     """
 
@@ -107,37 +107,39 @@ class OpenRasters:
 
 
 def open_rasters(request: ReadRequest) -> OpenRasters:
-    """The rasters that a request asks for; raises UnreadableError where there are none."""
-    found = OpenRasters(request.root)
+    """Open the rasters of a request; raises UnreadableError if there are none."""
+    rasters = OpenRasters(request.root)
     if request.root.is_dir() and (request.root / RASTER_INDEX).is_file():
-        _add_indexed(found, images_folder(request))
-        return found
+        _add_indexed(rasters, images_folder(request))
+        return rasters
     pairing = pair_masks(request.root, images_folder(request), paged=False)
     if not any(entry.files for entry in pairing.entries):
-        raise UnreadableError(f"{request.root}: no rasters of labels; a dataset has images/ and masks/, or is a folder")
-    found.defects += pairing.defects
-    found.places = pairing.places
+        raise UnreadableError(
+            f"{request.root}: found no label rasters; a dataset has images/ and masks/, or is a folder of rasters"
+        )
+    rasters.defects += pairing.defects
+    rasters.places = pairing.places
     side = parse_side(request.options.get("tile"))
     for entry in pairing.entries:
-        found.entries += _raster_entries(found, entry, side)
-    return found
+        rasters.entries += _raster_entries(rasters, entry, side)
+    return rasters
 
 
-def _raster_entries(found: OpenRasters, entry: ImageEntry, side: int | None) -> Iterator[ImageEntry]:
+def _raster_entries(rasters: OpenRasters, entry: ImageEntry, side: int | None) -> Iterator[ImageEntry]:
     """The images that a raster is: itself, or its windows."""
-    head = found.head(entry.files[0], entry.image_id) if entry.files else None
+    head = rasters.head(entry.files[0], entry.image_id) if entry.files else None
     image = _image_header(entry)
     if head is None:
         yield replace(entry, files=(), metadata={} if image is None else image.metadata)
         return
-    file = relative_path(found.root, head.path)
+    file = relative_path(rasters.root, head.path)
     try:
         parts = cut_windows(head.width, head.height, side)
     except OSError as error:
-        found.defects.append(Defect("SEG001", f"mask cannot be read: {error}", file, image=entry.image_id))
+        rasters.defects.append(Defect("SEG001", f"mask cannot be read: {error}", file, image=entry.image_id))
         return
     if image is not None and (image.width, image.height) == (head.width, head.height):
-        found.defects += _place_defects(head, image, file, entry.image_id)
+        rasters.defects += _place_defects(head, image, file, entry.image_id)
     metadata = _metadata(head, image)
     if not parts:
         yield replace(entry, record=RasterPart(head), metadata=metadata)
@@ -145,7 +147,7 @@ def _raster_entries(found: OpenRasters, entry: ImageEntry, side: int | None) -> 
     fits = image is not None and (image.width, image.height) == (head.width, head.height)
     if image is not None and not fits:
         message = f"the mask is {head.width}x{head.height}, the image file is {image.width}x{image.height}"
-        found.defects.append(Defect("SEG003", message, file, image=entry.image_id))
+        rasters.defects.append(Defect("SEG003", message, file, image=entry.image_id))
     for part in parts:
         place = Georeference.of(metadata).shifted(part.x, part.y)
         piece = RasterWindow(entry.image_id, head.width, head.height, part)
@@ -164,11 +166,11 @@ def _window_channels(entry: ImageEntry, part: Window) -> tuple[Mapping[str, str 
     """The same window of each channel."""
     if entry.channels is None:
         return None
-    return tuple({**each, "uri": part.uri(Path(each["uri"]))} for each in entry.channels if each["uri"])
+    return tuple({**channel, "uri": part.uri(Path(channel["uri"]))} for channel in entry.channels if channel["uri"])
 
 
 def _image_header(entry: ImageEntry) -> RasterHeader | None:
-    """The head of an image that is a GeoTIFF; what is wrong with images is said elsewhere."""
+    """The header of an image that is a GeoTIFF; defects of images are reported elsewhere."""
     if entry.image is None or entry.image.suffix.lower() not in (".tif", ".tiff"):
         return None
     try:
@@ -178,29 +180,34 @@ def _image_header(entry: ImageEntry) -> RasterHeader | None:
 
 
 def _metadata(head: RasterHeader, image: RasterHeader | None) -> dict[str, str]:
-    """What is kept: of the labels, and the names of the image's bands; its place where the labels have none."""
+    """The metadata to keep: of the labels, the names of the image's bands, and its place if the labels have none."""
     of_image = {} if image is None else image.metadata
-    own = {key: value for key, value in head.metadata.items() if key != "bands"}
-    return {key: value for key, value in of_image.items() if key != "tags"} | own
+    of_labels = {key: value for key, value in head.metadata.items() if key != "bands"}
+    return {key: value for key, value in of_image.items() if key != "tags"} | of_labels
 
 
 def _place_defects(head: RasterHeader, image: RasterHeader, file: str, image_id: str) -> list[Defect]:
     """SEG017 where labels and image of the same size lie elsewhere."""
-    mine, other = head.place, image.place
-    if mine.crs is not None and other.crs is not None and mine.crs != other.crs:
-        message = f"the labels lie in {_shorten(mine.crs)}, the image in {_shorten(other.crs)}"
+    label_place, image_place = head.place, image.place
+    if label_place.crs is not None and image_place.crs is not None and label_place.crs != image_place.crs:
+        message = f"the labels lie in {_shorten(label_place.crs)}, the image in {_shorten(image_place.crs)}"
         return [Defect("SEG017", message, file, image=image_id)]
-    if mine.transform is None or other.transform is None:
+    if label_place.transform is None or image_place.transform is None:
         return []
     corners = [(0, 0), (head.width, 0), (0, head.height), (head.width, head.height)]
-    pixel = max(abs(number) for number in (*mine.transform[:2], *mine.transform[3:5]))
+    pixel = max(abs(number) for number in (*label_place.transform[:2], *label_place.transform[3:5]))
     apart = 0.0
     for x, y in corners:
-        (x0, y0), (x1, y1) = ((each[2], each[5]) for each in (_corner(mine, x, y), _corner(other, x, y)))
+        (x0, y0), (x1, y1) = (
+            (corner[2], corner[5]) for corner in (_corner(label_place, x, y), _corner(image_place, x, y))
+        )
         apart = max(apart, abs(x0 - x1) / pixel, abs(y0 - y1) / pixel)
     if apart <= _MAX_OFFSET:
         return []
-    message = f"labels and image lie up to {apart:.4g} pixels apart (transforms {mine.transform}, {other.transform})"
+    message = (
+        f"labels and image lie up to {apart:.4g} pixels apart (transforms {label_place.transform}, "
+        f"{image_place.transform})"
+    )
     return [Defect("SEG017", message, file, image=image_id)]
 
 
@@ -212,33 +219,33 @@ def _shorten(crs: str) -> str:
     return crs if len(crs) < 40 else f"{crs[:40]}…"
 
 
-def _add_indexed(found: OpenRasters, images: Path | None) -> None:
+def _add_indexed(rasters: OpenRasters, images: Path | None) -> None:
     """The images that `rasters.json` names."""
-    folder = ImageFolder.below(images or found.root / "images")
-    rows = read_raster_index(found.root, found.defects)
+    folder = ImageFolder.below(images or rasters.root / "images")
+    rows = read_raster_index(rasters.root, rasters.defects)
     for row in rows:
-        entry = _entry(found, row, folder)
+        entry = _entry(rasters, row, folder)
         if entry is not None:
-            found.entries.append(entry)
-    missing = [each.image_id for each in found.entries if each.image is None and "#" not in (each.uri or "")]
-    if missing and len(missing) == len(found.entries):
-        found.defects.append(no_images_defect(len(missing), found.root, images))
+            rasters.entries.append(entry)
+    missing = [entry.image_id for entry in rasters.entries if entry.image is None and "#" not in (entry.uri or "")]
+    if missing and len(missing) == len(rasters.entries):
+        rasters.defects.append(no_images_defect(len(missing), rasters.root, images))
     else:
-        gone = (f"image file {name!r} does not exist" for name in missing)
-        found.defects += [
-            Defect("SEG002", each, RASTER_INDEX, image=name) for each, name in zip(gone, missing, strict=True)
+        messages = (f"image file {name!r} does not exist" for name in missing)
+        rasters.defects += [
+            Defect("SEG002", message, RASTER_INDEX, image=name) for message, name in zip(messages, missing, strict=True)
         ]
 
 
-def _entry(found: OpenRasters, row: RasterIndexRow, folder: ImageFolder) -> ImageEntry | None:
+def _entry(rasters: OpenRasters, row: RasterIndexRow, folder: ImageFolder) -> ImageEntry | None:
     """The image of a row; None where its raster has no such window."""
-    head = None if row.mask is None else found.head(found.root / row.mask, row.image)
+    head = None if row.mask is None else rasters.head(rasters.root / row.mask, row.image)
     metadata = dict(row.metadata)
     if head is not None:
         window = row.window
         if window is not None and (window.x + window.width > head.width or window.y + window.height > head.height):
             message = f"a window of {window.width}x{window.height} at x={window.x}, y={window.y} is not in {row.mask}"
-            found.defects.append(Defect("SEG004", message, RASTER_INDEX, image=row.image))
+            rasters.defects.append(Defect("SEG004", message, RASTER_INDEX, image=row.image))
             return None
         metadata = raster_metadata(head, window) | metadata
     image = folder.paths.get(row.image)
@@ -261,53 +268,53 @@ def _entry(found: OpenRasters, row: RasterIndexRow, folder: ImageFolder) -> Imag
 
 
 def raster_metadata(head: RasterHeader, window: Window | None) -> dict[str, str]:
-    """What a raster that our writer left tells of an image that is a window of it, or all of it."""
-    told = {key: value for key, value in head.metadata.items() if key != "bands"}
-    return told if window is None else told | head.place.shifted(window.x, window.y).metadata
+    """What one of our rasters says about an image that is a window of it, or all of it."""
+    metadata = {key: value for key, value in head.metadata.items() if key != "bands"}
+    return metadata if window is None else metadata | head.place.shifted(window.x, window.y).metadata
 
 
 _MAX_CATEGORIES = 200  # more different values than this are no categories
 
 
 def parse_band(request: ReadRequest) -> int | None:
-    """The option `band`; raises SegdataError for what is no number of a band."""
-    said = request.options.get("band")
-    if said is None:
+    """Parse the option `band`; raises SegdataError for anything but a band number."""
+    text = request.options.get("band")
+    if text is None:
         return None
-    if not str(said).isdigit() or int(str(said)) < 1:
-        raise SegdataError(f"band is {said!r}; it is the number of the band that holds the labels, from 1")
-    return int(str(said))
+    if not str(text).isdigit() or int(str(text)) < 1:
+        raise SegdataError(f"band is {text!r}; give the number of the band that holds the labels, from 1")
+    return int(str(text))
 
 
 def find_taxonomy(request: ReadRequest, opened: OpenRasters, band: int | None) -> tuple[Taxonomy, bool]:
-    """The categories, and whether a person gave them.
+    """The categories, and whether the user declared them.
 
     They are the user's, or a preset, or those of a colour table in the folder, or those named beside the rasters, or
-    one for each value that occurs, where the rasters have a colour table. Raises UnreadableError where nothing says
+    one for each value that occurs, if the rasters have a colour table. Raises UnreadableError if nothing says
     what values mean.
     """
     heads = list(opened.heads.values())
     chosen = request.options.get("preset")
     if chosen is not None and request.taxonomy is not None:
-        raise SegdataError(f"{request.root}: a taxonomy and the preset {chosen!r}: give one of them")
-    given = request.taxonomy if chosen is None else load_preset(str(chosen))
+        raise SegdataError(f"{request.root}: got a taxonomy and the preset {chosen!r}; give only one of them")
+    taxonomy = request.taxonomy if chosen is None else load_preset(str(chosen))
     table = (
         None
-        if given is not None
+        if taxonomy is not None
         else taxonomies.find_colour_table(request.root, heads[0].path.parent if heads else None)
     )
     if table is not None:
-        given = taxonomies.load_colour_table(table)
-    if given is not None:
-        return given, True
+        taxonomy = taxonomies.load_colour_table(table)
+    if taxonomy is not None:
+        return taxonomy, True
     named: dict[int, Category] = {}
     for head in heads:
         for category in read_class_names(head.path, relative_path(request.root, head.path), band or 1, opened.defects):
             named.setdefault(category.id, category)
     if named:
         shown = heads[0].palette
-        colored = (_colored(each, shown) for each in named.values())
-        return Taxonomy(categories=tuple(sorted(colored, key=lambda each: each.id))), False
+        colored = (_colored(item, shown) for item in named.values())
+        return Taxonomy(categories=tuple(sorted(colored, key=lambda item: item.id))), False
     if heads and all(head.palette is not None for head in heads):
         return Taxonomy(categories=tuple(_categories_of_values(request.root, heads))), False
     stored = heads[0].encoding if heads else "unreadable"
@@ -319,11 +326,11 @@ def find_taxonomy(request: ReadRequest, opened: OpenRasters, band: int | None) -
 
 
 def add_void(taxonomy: Taxonomy, heads: Iterable[RasterHeader]) -> tuple[Taxonomy, int | None]:
-    """The taxonomy with a category of kind void, where some raster has pixels that mean nothing; its id.
+    """The taxonomy with a void category, if some raster has masked or nodata pixels; and the id of that category.
 
-    None is added where the taxonomy says itself what the value of no data stands for.
+    No category is added if the taxonomy itself lists the nodata value.
     """
-    known = taxonomy.by_id()
+    categories = taxonomy.by_id()
     unmapped: list[int | None] = []
     for head in heads:
         value = head.nodata_value
@@ -334,15 +341,15 @@ def add_void(taxonomy: Taxonomy, heads: Iterable[RasterHeader]) -> tuple[Taxonom
     void = next(iter(taxonomy.void_ids), None)
     if not unmapped or void is not None:
         return taxonomy, void
-    wanted = next((value for value in unmapped if value is not None and value not in known), None)
-    id_ = max([0, *known]) + 1 if wanted is None or wanted == taxonomy.unlabelled_id else wanted
+    wanted = next((value for value in unmapped if value is not None and value not in categories), None)
+    id_ = max([0, *categories]) + 1 if wanted is None or wanted == taxonomy.unlabelled_id else wanted
     name = "nodata" if "nodata" not in taxonomy.by_name() else f"nodata {id_}"
     nodata = Category(id=id_, name=name, kind="void")
     return msgspec.structs.replace(taxonomy, categories=(*taxonomy.categories, nodata)), id_
 
 
 def instance_rule(request: ReadRequest, config: InstanceIds, heads: Iterable[RasterHeader]) -> tuple[Taxonomy, IdRule]:
-    """What values mean that are ids of segments, as segdata.yaml says; that of no data is void."""
+    """The meaning of segment ids, as segdata.yaml says; the nodata value is void."""
     placed = [head for head in heads if head.masked or head.nodata_value not in (None, config.background)]
     if config.void is None and placed:
         value = next((head.nodata_value for head in placed if head.nodata_value is not None), MASKED)
@@ -353,7 +360,7 @@ def instance_rule(request: ReadRequest, config: InstanceIds, heads: Iterable[Ras
 
 
 def _maps_nodata(taxonomy: Taxonomy, head: RasterHeader, value: int) -> bool:
-    """Whether the taxonomy says what the value of no data stands for."""
+    """Whether the taxonomy lists the nodata value."""
     if head.coloured:
         color = (value & 255,) * 3
         return color in taxonomy.by_color() or color == taxonomy.unlabelled_color
@@ -370,21 +377,21 @@ def _colored(category: Category, palette: np.ndarray[tuple[int, int], np.dtype[n
 
 def _categories_of_values(root: Path, heads: list[RasterHeader]) -> list[Category]:
     """A category for each value in rasters that have a colour table but no names, each looked through once."""
-    seen = np.zeros(256, bool)
+    occurs = np.zeros(256, bool)
     for head in heads:
         parts: list[Window | None] = [*cut_windows(head.width, head.height, WINDOW_SIDE)]
         for window in parts or [None]:
             try:
-                seen[read_raster_values(head, window, None).values.clip(0, 255)] = True
+                occurs[read_raster_values(head, window, None).values.clip(0, 255)] = True
             except OSError:
                 break  # reading says so
         if head.nodata_value is not None:
-            seen[head.nodata_value] = False
-    values = np.flatnonzero(seen).tolist()
+            occurs[head.nodata_value] = False
+    values = np.flatnonzero(occurs).tolist()
     if len(values) > _MAX_CATEGORIES:
-        raise UnreadableError(f"{root}: {len(values)} different values in the labels are no categories")
-    made = (Category(id=value, name=f"category_{value}", kind="stuff") for value in values)
-    return [_colored(each, heads[0].palette) for each in made]
+        raise UnreadableError(f"{root}: {len(values)} distinct values in the labels are too many for categories")
+    categories = (Category(id=value, name=f"category_{value}", kind="stuff") for value in values)
+    return [_colored(category, heads[0].palette) for category in categories]
 
 
 Flags = NDArray[np.bool_]
@@ -392,16 +399,16 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class RasterLabelReader:
-    """Looks at one image after the other, from any thread.
+    """Reads the segments of single images, from any thread.
 
     Attributes
     ----------
     root : where paths in messages start
     taxonomy : what values mean
-    void : the category of what means nothing; None where no raster has any
+    void : the category of masked and nodata pixels; None if no raster has any
     band : that holds the labels
-    rule : values are ids of segments, and what they mean; None: they are categories
-    background : the value of what is no segment, where they are ids
+    rule : the meaning of values that are segment ids; None: values are categories
+    background : the value outside all segments, if values are ids
     """
 
     root: Path
@@ -412,7 +419,7 @@ class RasterLabelReader:
     background: int = 0
 
     def __call__(self, entry: ImageEntry) -> list[ImageAnnotation]:
-        """What is drawn on an image."""
+        """The segments of an image."""
         pane: RasterPart = entry.record
         try:
             patch = read_raster_values(pane.head, pane.window, self.band)
@@ -420,14 +427,14 @@ class RasterLabelReader:
             raise BrokenLabelsError(undecodable_mask(self.root, pane.head.path, error)) from error
         if self.rule is None:
             runs = ValueRuns.of(patch.values)
-            drawn = self._categories(pane.head, patch, runs)
+            segments = self._categories(pane.head, patch, runs)
         else:
-            whole = patch.values if patch.broken is None else np.where(patch.broken, self.background, patch.values)
-            runs = ValueRuns.of(whole)
-            drawn = _instance_segments(self.rule(runs, entry.image_id))
+            values = patch.values if patch.broken is None else np.where(patch.broken, self.background, patch.values)
+            runs = ValueRuns.of(values)
+            segments = _instance_segments(self.rule(runs, entry.image_id))
         if patch.broken is not None and patch.broken.any():
-            drawn.defects.append(_broken_pixels(patch.broken))
-        return [drawn.as_found(relative_path(self.root, pane.head.path), runs, pane.head.encoding)]
+            segments.defects.append(_broken_pixels(patch.broken))
+        return [segments.as_found(relative_path(self.root, pane.head.path), runs, pane.head.encoding)]
 
     def _categories(self, head: RasterHeader, patch: RasterValues, runs: ValueRuns) -> "_RasterSegments":
         """A segment for each category."""
@@ -437,18 +444,18 @@ class RasterLabelReader:
         meaning[nothing & (meaning == UNKNOWN)] = UNLABELLED if self.void is None else self.void
         meaning[runs.value == BROKEN] = UNLABELLED
         mask = MaskFile(patch.values, coloured, head.encoding, head.palette, head.lossy)
-        strange = head.lossy is not None or bool((meaning == UNKNOWN).any())
-        known = meaning > UNKNOWN
-        categories, owner = np.unique(meaning[known], return_inverse=True)
+        has_problem = head.lossy is not None or bool((meaning == UNKNOWN).any())
+        is_known = meaning > UNKNOWN
+        categories, owner = np.unique(meaning[is_known], return_inverse=True)
         owners = np.full(len(runs.value), -1, np.int32)
-        owners[known] = owner.reshape(-1)
+        owners[is_known] = owner.reshape(-1)
         return _RasterSegments(
             categories,
             categories,
             np.zeros(len(categories), bool),
             owners,
             coloured,
-            unknown_value_defects(mask, runs, meaning, self.taxonomy) if strange else [],
+            unknown_value_defects(mask, runs, meaning, self.taxonomy) if has_problem else [],
         )
 
     @cached_property
@@ -514,10 +521,10 @@ def _instance_segments(meaning: ValueMeanings) -> _RasterSegments:
 
 
 def _broken_pixels(broken: Flags) -> Defect:
-    """SEG017 for pixels that are no whole numbers of 32 bits."""
+    """SEG017 for pixels that are not whole numbers of 32 bits."""
     x, y = divmod(int(broken.T.argmax()), broken.shape[0])
     area = int(broken.sum())
-    message = f"{area:,} px are no labels: not whole numbers, or beyond 32 bits; they are left out"
+    message = f"{area:,} px are not labels (not whole numbers, or beyond 32 bits) and are left out"
     return Defect("SEG017", message, place=f"x={x}, y={y}", pixels=area)
 
 
@@ -525,19 +532,19 @@ _PER_CHUNK = 2**25  # pixels of images that are loaded at once
 
 
 def open_geotiff(request: ReadRequest) -> PerImageSource:
-    """The rasters; raises UnreadableError where nothing says what values mean."""
+    """The rasters; raises UnreadableError if nothing says what values mean."""
     opened = open_rasters(request)
     band, config, heads = parse_band(request), request.config.instance_ids, opened.heads.values()
     task: Task = "semantic"
     if config is None:
-        given, declared = find_taxonomy(request, opened, band)
-        taxonomy, void = add_void(given, heads)
-        look = RasterLabelReader(request.root, taxonomy, void, band)
+        declared_taxonomy, declared = find_taxonomy(request, opened, band)
+        taxonomy, void = add_void(declared_taxonomy, heads)
+        reader = RasterLabelReader(request.root, taxonomy, void, band)
     else:
         taxonomy, rule = instance_rule(request, config, heads)
         declared = request.taxonomy is not None
-        task = "panoptic" if {each.kind for each in taxonomy.categories} >= {"thing", "stuff"} else "instance"
-        look = RasterLabelReader(request.root, taxonomy, None, band, rule, config.background or 0)
+        task = "panoptic" if {category.kind for category in taxonomy.categories} >= {"thing", "stuff"} else "instance"
+        reader = RasterLabelReader(request.root, taxonomy, None, band, rule, config.background or 0)
     profile = Profile(
         name=request.root.stem,
         format="geotiff",
@@ -552,5 +559,5 @@ def open_geotiff(request: ReadRequest) -> PerImageSource:
     largest = max((entry.record.n_pixels for entry in opened.entries if entry.record is not None), default=1)
     per_chunk = max(1, min(16, _PER_CHUNK // largest))
     return PerImageSource(
-        request.root, profile, opened.entries, tuple(opened.defects), look, request.annotator, per_chunk=per_chunk
+        request.root, profile, opened.entries, tuple(opened.defects), reader, request.annotator, per_chunk=per_chunk
     )

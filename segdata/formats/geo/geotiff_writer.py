@@ -48,9 +48,9 @@ class PaintedRaster:
 
     Attributes
     ----------
-    said : what the columns of `schema.IMAGES` that go into the index say
+    said : the columns of `schema.IMAGES` that go into the index
     height, width : pixels; 0 where unknown
-    pixels : (height, width); None where nobody worked on the image
+    pixels : (height, width); None if the image is not annotated
     """
 
     said: Mapping[str, Any]  # Any: cells of all types
@@ -60,7 +60,7 @@ class PaintedRaster:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """Of the image."""
+        """Pixels of the image."""
         return dict(self.said["metadata"] or ())
 
 
@@ -89,7 +89,7 @@ class CategoryPainter:
     used: bool = False
 
     def __post_init__(self) -> None:
-        over = [each for each in self.taxonomy.by_id() if not 0 <= each <= MAX_VALUE]
+        over = [id_ for id_ in self.taxonomy.by_id() if not 0 <= id_ <= MAX_VALUE]
         if over:
             raise SegdataError(f"category id {over[0]} does not fit a raster of 32 bits (0 to {MAX_VALUE:,})")
         self.blank = _blank(self.taxonomy)
@@ -101,16 +101,16 @@ class CategoryPainter:
 
     def pictures(self, batch: Batch) -> Iterator[PaintedRaster]:
         """The images, in order."""
-        known = self.taxonomy.by_id()
+        categories = self.taxonomy.by_id()
         category = batch.segments["category_id"].to_pylist()
-        values = np.array([each if each in known else -1 for each in category], np.int64)
+        values = np.array([id_ if id_ in categories else -1 for id_ in category], np.int64)
         count_category_mask_losses(batch, values, self.losses, self.blank)
-        for said, sheet in _sheets(batch):
+        for row, sheet in _sheets(batch):
             pixels = None
             if sheet.annotated:
                 pixels = self._painted(batch, sheet, values[sheet.segments])
                 self.used = self.used or bool((pixels == self.blank).any())
-            yield PaintedRaster(said, sheet.height, sheet.width, pixels)
+            yield PaintedRaster(row, sheet.height, sheet.width, pixels)
 
     def _painted(self, batch: Batch, sheet: ImageSegments, values: Ints) -> Pixels:
         """In as few bits as hold all values: large rasters wait for memory."""
@@ -129,7 +129,7 @@ class CategoryPainter:
 
 
 class SegmentPainter:
-    """Paints a number for each segment, its id where that is possible, and writes the table of them."""
+    """Paints a number for each segment, its id if possible, and writes a table of these numbers."""
 
     def __init__(self, taxonomy: Taxonomy, losses: LossCounter, table: Path) -> None:
         self._names, self._losses = table_names(taxonomy), losses
@@ -144,22 +144,24 @@ class SegmentPainter:
     def pictures(self, batch: Batch) -> Iterator[PaintedRaster]:
         """The images, in order."""
         category = batch.segments["category_id"].to_pylist()
-        known = np.array([each in self._names for each in category], bool)
-        count_segment_mask_losses(batch, known, self._losses)
-        for said, sheet in _sheets(batch):
-            pixels = self._painted(batch, sheet, known[sheet.segments]) if sheet.annotated else None
-            yield PaintedRaster(said, sheet.height, sheet.width, pixels)
+        is_known = np.array([id_ in self._names for id_ in category], bool)
+        count_segment_mask_losses(batch, is_known, self._losses)
+        for row, sheet in _sheets(batch):
+            pixels = self._painted(batch, sheet, is_known[sheet.segments]) if sheet.annotated else None
+            yield PaintedRaster(row, sheet.height, sheet.width, pixels)
 
-    def _painted(self, batch: Batch, sheet: ImageSegments, known: NDArray[np.bool_]) -> Pixels:
-        there = known & (sheet.runs.areas(len(sheet.segments)) > 0)
-        told = batch.segments.select(["segment_id", "category_id", "iscrowd"]).take(sheet.segments[there]).to_pylist()
-        ids = np.array([each["segment_id"] or 0 for each in told], np.int64)
-        values: Ints = np.full(len(there), -1, np.int64)
-        values[there] = pixel_values(ids, MAX_VALUE)
+    def _painted(self, batch: Batch, sheet: ImageSegments, is_known: NDArray[np.bool_]) -> Pixels:
+        is_painted = is_known & (sheet.runs.areas(len(sheet.segments)) > 0)
+        rows = (
+            batch.segments.select(["segment_id", "category_id", "iscrowd"]).take(sheet.segments[is_painted]).to_pylist()
+        )
+        ids = np.array([row["segment_id"] or 0 for row in rows], np.int64)
+        values: Ints = np.full(len(is_painted), -1, np.int64)
+        values[is_painted] = pixel_values(ids, MAX_VALUE)
         pixels = paint(sheet, values, 0, np.uint32)
         count_hidden_segments(batch, sheet, values, pixels, self._losses)
-        seen = np.isin(values[there], np.unique(pixels))
-        for value, segment, is_seen in zip(values[there].tolist(), told, seen.tolist(), strict=True):
+        visible = np.isin(values[is_painted], np.unique(pixels))
+        for value, segment, is_seen in zip(values[is_painted].tolist(), rows, visible.tolist(), strict=True):
             if is_seen:
                 identity = "" if value == segment["segment_id"] else segment["segment_id"]
                 name = self._names[segment["category_id"]]
@@ -173,28 +175,28 @@ def _sheets(batch: Batch) -> Iterator[tuple[dict[str, Any], ImageSegments]]:  # 
 
 
 def _blank(taxonomy: Taxonomy) -> int:
-    """The value of unlabelled pixels: the taxonomy's, a grey of its as value, else the lowest that is no category."""
-    known = taxonomy.by_id()
-    said, color = taxonomy.unlabelled_id, taxonomy.unlabelled_color
-    if said is not None and 0 <= said <= MAX_VALUE:
-        return said
-    if color is not None and len(set(color)) == 1 and color[0] not in known:
+    """The value of unlabelled pixels: the taxonomy's id, or its grey, else the lowest value without a category."""
+    categories = taxonomy.by_id()
+    declared, color = taxonomy.unlabelled_id, taxonomy.unlabelled_color
+    if declared is not None and 0 <= declared <= MAX_VALUE:
+        return declared
+    if color is not None and len(set(color)) == 1 and color[0] not in categories:
         return color[0]
-    return next(each for each in range(len(known) + 1) if each not in known)
+    return next(value for value in range(len(categories) + 1) if value not in categories)
 
 
 _BLOCK = 256  # pixels: side of the blocks that a large raster is compressed in
 
 
 class RasterWriter:
-    """Writes images below a folder; `close` finishes the last raster, `rows` says what they are.
+    """Writes images below a folder; `close` finishes the last raster, `rows` lists the images.
 
     Parameters
     ----------
     target : the folder
     most : the largest value in any image; None: each raster has what it needs
-    nodata : the value of what means nothing; None: none does
-    colors : whose categories have the colours of values; None: values are no categories
+    nodata : the nodata value; None: there is none
+    colors : the taxonomy with the colours of values; None: values are not categories
     """
 
     def __init__(self, target: Path, most: int | None, nodata: int | None, colors: Taxonomy | None) -> None:
@@ -207,7 +209,7 @@ class RasterWriter:
         self.rows: list[RasterIndexRow] = []
 
     def save(self, picture: PaintedRaster) -> None:
-        """Write an image, by itself or into the raster that it is a part of."""
+        """Write an image, as a raster or into the raster that it is part of."""
         image_id = picture.said["image_id"]
         if picture.pixels is None:
             if is_unsafe_path(image_id):
@@ -228,30 +230,30 @@ class RasterWriter:
         self.rows.append(_index_row(picture, name, None))
 
     def close(self) -> None:
-        """Finish the last raster, and keep of the metadata only what the rasters themselves do not tell."""
+        """Finish the last raster, and keep only the metadata that the rasters themselves do not hold."""
         self._finish()
-        told: tuple[str | None, Any] = (None, None)
+        last_header: tuple[str | None, Any] = (None, None)
         for number, row in enumerate(self.rows):
             if row.mask is None or not row.metadata:
                 continue
-            if told[0] != row.mask:
-                told = row.mask, read_raster_header(self._target / row.mask)
-            known = raster_metadata(told[1], row.window)
-            rest = {key: value for key, value in row.metadata.items() if known.get(key) != value}
+            if last_header[0] != row.mask:
+                last_header = row.mask, read_raster_header(self._target / row.mask)
+            stored = raster_metadata(last_header[1], row.window)
+            rest = {key: value for key, value in row.metadata.items() if stored.get(key) != value}
             self.rows[number] = msgspec.structs.replace(row, metadata=rest)
 
     def _name(self, image_id: str) -> str:
-        """The file of a mask; no folder is called as the file of another mask may be."""
+        """The file of a mask; no folder gets the name that the file of another mask may have."""
         *folders, last = image_id.split("/")
-        return self._names.name("/".join([*(each.removesuffix(".tif") for each in folders), last]), ".tif")
+        return self._names.name("/".join([*(folder.removesuffix(".tif") for folder in folders), last]), ".tif")
 
     def _takes(self, piece: RasterWindow) -> bool:
-        """Whether a window is free: those that overlap are images by themselves."""
+        """Whether a window is free; windows that overlap become images of their own."""
         _, others = self._files.get(_raster_key(piece), ("", []))
         return not any(piece.window.meets(other) for other in others)
 
     def _add(self, picture: PaintedRaster, piece: RasterWindow) -> str:
-        """Write a window; the mask that it is in."""
+        """Write a window; returns the mask that holds it."""
         assert picture.pixels is not None
         key = _raster_key(piece)
         if self._open is None or self._open[0] != key:
@@ -281,17 +283,17 @@ class RasterWriter:
         self._open = None
 
     def _profile(self, size: tuple[int, int], most: int, place: Georeference) -> dict[str, object]:
-        """What rasterio needs to know of a new raster."""
+        """The profile of a new raster for rasterio."""
         dtype = np.uint8 if most < 2**8 else np.uint16 if most < 2**16 else np.uint32
-        said: dict[str, object] = {"width": size[0], "height": size[1], "count": 1, "dtype": dtype}
+        options: dict[str, object] = {"width": size[0], "height": size[1], "count": 1, "dtype": dtype}
         if min(size) >= _BLOCK:
-            said |= {"tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK}
+            options |= {"tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK}
         if place.crs is not None:
-            said["crs"] = _crs_or_none(place.crs)
+            options["crs"] = _crs_or_none(place.crs)
         if place.transform is not None:
-            said["transform"] = import_rasterio().Affine(*place.transform)
+            options["transform"] = import_rasterio().Affine(*place.transform)
         # BigTIFF where compressed data might pass 4 GB, which GDAL cannot know before.
-        return said | {"nodata": self._nodata, "compress": "deflate", "BIGTIFF": "IF_SAFER"}
+        return options | {"nodata": self._nodata, "compress": "deflate", "BIGTIFF": "IF_SAFER"}
 
     def _describe(self, raster: Any, picture: PaintedRaster) -> None:  # Any: rasterio has no types
         """Tags, and the colour table."""
@@ -306,18 +308,18 @@ class RasterWriter:
 
 
 def _index_row(picture: PaintedRaster, mask: str | None, window: Window | None) -> RasterIndexRow:
-    said = picture.said
+    row = picture.said
     return RasterIndexRow(
-        said["image_id"],
+        row["image_id"],
         mask,
         part=window is not None,
         x=0 if window is None else window.x,
         y=0 if window is None else window.y,
         width=picture.width,
         height=picture.height,
-        channels=None if said["channels"] is None else tuple(said["channels"]),
+        channels=None if row["channels"] is None else tuple(row["channels"]),
         metadata=picture.metadata,
-        **{key: said[key] for key in ("uri", "sequence", "frame", "split", "group")},
+        **{key: row[key] for key in ("uri", "sequence", "frame", "split", "group")},
     )
 
 
@@ -336,7 +338,9 @@ def _crs_or_none(crs: str) -> Any:  # Any: rasterio has no types
 def _colormap(taxonomy: Taxonomy | None) -> dict[int, tuple[int, int, int]]:
     if taxonomy is None:
         return {}
-    return {id_: each.rgb for id_, each in taxonomy.by_id().items() if each.rgb is not None and 0 <= id_ <= 255}
+    return {
+        id_: category.rgb for id_, category in taxonomy.by_id().items() if category.rgb is not None and 0 <= id_ <= 255
+    }
 
 
 def _with_folder(path: Path) -> Path:
@@ -393,7 +397,7 @@ def _save_images(
 
 
 def _with_blank(taxonomy: Taxonomy, blank: int) -> Taxonomy:
-    """The taxonomy, which says what unlabelled pixels have."""
+    """The taxonomy with the value of unlabelled pixels."""
     color = taxonomy.unlabelled_color
     if color is not None and set(color) == {blank}:
         return taxonomy

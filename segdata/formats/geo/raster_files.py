@@ -22,21 +22,21 @@ _EXACT_TYPES = frozenset({"uint8", "uint16", "uint32", "int32"})  # values that 
 
 @dataclass(frozen=True, slots=True)
 class RasterHeader:
-    """What a raster says of itself.
+    """The header of a raster.
 
     Attributes
     ----------
     path : the file
     width, height : pixels
     n_bands : how many
-    dtype : of their values, as numpy calls it
+    dtype : of their values, by numpy's name
     place : where it lies
-    nodata : the value of pixels that mean nothing; None: none does
-    masked : a mask band or alpha says which pixels mean nothing
+    nodata : the nodata value; None: there is none
+    masked : a mask band or alpha excludes pixels
     palette : (256, 3) the colour of each value; None where there is no colour table
-    lossy : why the values cannot be trusted; None where they can
-    bands : what each is called; None: it is not
-    tags : the file's own, but for what GDAL always says
+    lossy : why the values cannot be trusted; None if they can
+    bands : the name of each; None: it has none
+    tags : the file's own, without those that GDAL always adds
     """
 
     path: Path
@@ -80,7 +80,7 @@ class RasterHeader:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What of all this an image's metadata keep."""
+        """The items that an image's metadata keep."""
         bands = {"bands": json.dumps(list(self.bands), ensure_ascii=False)} if any(self.bands) else {}
         tags = {"tags": json.dumps(dict(self.tags), ensure_ascii=False)} if self.tags else {}
         return {**self.place.metadata, **bands, **tags}
@@ -92,8 +92,8 @@ class RasterValues:
 
     Attributes
     ----------
-    values : (height, width), ids or packed colours; `MASKED` where a mask says that they mean nothing
-    broken : (height, width), which are no labels: there `values` are `BROKEN`; None: all are
+    values : (height, width), ids or packed colours; `MASKED` where a mask excludes them
+    broken : (height, width), pixels that are not labels: there `values` are `BROKEN`; None: all are labels
     """
 
     values: Values
@@ -101,7 +101,7 @@ class RasterValues:
 
 
 def read_raster_header(path: Path) -> RasterHeader:
-    """What a raster says of itself; raises OSError with the reason where it is none."""
+    """The header of a raster; raises OSError with the reason if the file is not a raster."""
     with open_raster(path) as raster:
         flags = {flag.name for band in raster.mask_flag_enums for flag in band}
         tags = raster.tags()
@@ -124,40 +124,40 @@ def read_raster_header(path: Path) -> RasterHeader:
 
 
 def read_raster_values(head: RasterHeader, window: Window | None, band: int | None) -> RasterValues:
-    """The labels in a window, or in the whole raster; raises OSError where there are none.
+    """The labels in a window, or in the whole raster; raises OSError if there are none.
 
     `band` holds them, from 1; None: the only one, or the first three as colours.
     """
     _check_readable(head, window, band)
-    at = None if window is None else window.slices
+    slices = None if window is None else window.slices
     with open_raster(head.path) as raster:
         if head.coloured and band is None:
-            pixels = raster.read([1, 2, 3], window=at)
+            pixels = raster.read([1, 2, 3], window=slices)
             values: Any = kernels.pack_rgb(np.ascontiguousarray(pixels.transpose(1, 2, 0)))  # Any: of several types
         else:
-            values = raster.read(band or 1, window=at)
-        mask = raster.read_masks(band or 1, window=at) if head.masked else None
-    whole, broken = _to_ids(values, head.nodata)
+            values = raster.read(band or 1, window=slices)
+        mask = raster.read_masks(band or 1, window=slices) if head.masked else None
+    ids, broken = _to_ids(values, head.nodata)
     if mask is not None and not mask.all():
-        if whole.dtype == np.uint32:
-            whole, broken = _to_ids(whole.astype(np.int64), None)
-        whole = np.where(mask == 0, np.int32(MASKED), whole.astype(np.int32))
+        if ids.dtype == np.uint32:
+            ids, broken = _to_ids(ids.astype(np.int64), None)
+        ids = np.where(mask == 0, np.int32(MASKED), ids.astype(np.int32))
         broken = None if broken is None else broken & (mask != 0)
-    return RasterValues(whole, broken)
+    return RasterValues(ids, broken)
 
 
 def _check_readable(head: RasterHeader, window: Window | None, band: int | None) -> None:
     """Raise OSError for what holds no labels, or too many."""
     if band is not None and band > head.n_bands:
-        raise OSError(f"has {head.n_bands} bands, none with the number {band}")
+        raise OSError(f"has {head.n_bands} bands, so there is no band {band}")
     alpha = head.masked and head.n_bands == 2
     if band is None and head.n_bands != 1 and not head.coloured and not alpha:
         raise OSError(
             f"has {head.n_bands} bands of {head.dtype}: labels have one, or three of 8 bits as colours; "
-            "say which with --read-option band=1"
+            "choose one with --read-option band=1"
         )
     if np.dtype(head.dtype).kind not in "iuf":
-        raise OSError(f"holds {head.dtype} values, which are no labels")
+        raise OSError(f"holds {head.dtype} values, which cannot be labels")
     width, height = (head.width, head.height) if window is None else (window.width, window.height)
     if width * height > MAX_PIXELS:
         raise OSError(f"claims {width:,} x {height:,} pixels; read it in windows, with --read-option tile=2048")
@@ -169,7 +169,7 @@ def _to_ids(
     values: NDArray[Any],  # Any: of several types
     nodata: float | None,
 ) -> tuple[Values, NDArray[np.bool_] | None]:
-    """The values as ids of at most 32 bits, and which of them had to be replaced because they are none."""
+    """The values as ids of at most 32 bits, and which of them had to be replaced because they are not ids."""
     if values.dtype.name in _EXACT_TYPES:
         return np.ascontiguousarray(values), None
     if values.dtype.itemsize < 4 and values.dtype.kind == "i":
@@ -186,7 +186,7 @@ def _to_ids(
 
 
 def _lossy(structure: dict[str, str]) -> str | None:
-    """Why values cannot be trusted, by what GDAL tells of the compression."""
+    """Why values cannot be trusted, by the compression that GDAL reports."""
     name = structure.get("COMPRESSION", "")
     changes = "JPEG" in name or structure.get("COMPRESSION_REVERSIBILITY") == "LOSSY"
     return f"{name} compression in TIFF" if changes else None

@@ -32,7 +32,7 @@ class Window:
         return (self.y, self.y + self.height), (self.x, self.x + self.width)
 
     def uri(self, path: Path) -> str:
-        """Where this part of an image is: the file, and behind a # what W3C Media Fragments 1.0 calls a region."""
+        """The URI of this part of an image: the file, and after # a region of W3C Media Fragments 1.0."""
         return f"{path.absolute().as_uri()}#xywh={self.x},{self.y},{self.width},{self.height}"
 
     def meets(self, other: "Window") -> bool:
@@ -43,7 +43,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class RasterWindow:
-    """Of which raster, of what size in pixels, a window is a part: in an image's metadata the item ``window``."""
+    """A window and the raster, of a size in pixels, that it is part of: the item ``window`` of an image's metadata."""
 
     raster: str
     raster_width: int
@@ -52,38 +52,38 @@ class RasterWindow:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """As an image's metadata has it."""
+        """The items of an image's metadata."""
         size = {"raster_width": self.raster_width, "raster_height": self.raster_height}
-        said = {"raster": self.raster, **size, "x": self.window.x, "y": self.window.y}
-        return {"window": json.dumps(said)}
+        item = {"raster": self.raster, **size, "x": self.window.x, "y": self.window.y}
+        return {"window": json.dumps(item)}
 
     @staticmethod
     def of(metadata: Mapping[str, str], width: int, height: int) -> "RasterWindow | None":
-        """The part that an image of this size says to be; None where it says nothing, or what cannot be."""
+        """The part that an image of this size claims to be; None if it claims none, or an impossible one."""
         try:
-            said: Any = json.loads(metadata.get("window", "null"))  # Any: JSON
+            item: Any = json.loads(metadata.get("window", "null"))  # Any: JSON
         except ValueError:
             return None
         keys = ("raster_width", "raster_height", "x", "y")
-        if not isinstance(said, dict) or not all(type(said.get(key)) is int for key in keys):
+        if not isinstance(item, dict) or not all(type(item.get(key)) is int for key in keys):
             return None
-        raster_width, raster_height, x, y = (said[key] for key in keys)
+        raster_width, raster_height, x, y = (item[key] for key in keys)
         fits = 0 <= x <= raster_width - width and 0 <= y <= raster_height - height and min(width, height) > 0
-        named = isinstance(said.get("raster"), str) and said["raster"] != ""
+        named = isinstance(item.get("raster"), str) and item["raster"] != ""
         window = Window(x, y, width, height)
-        return RasterWindow(said["raster"], raster_width, raster_height, window) if fits and named else None
+        return RasterWindow(item["raster"], raster_width, raster_height, window) if fits and named else None
 
 
-def parse_side(said: object) -> int | None:
-    """The option `tile`: the side of windows, 0 for none; None: as the size of a raster asks for."""
-    if said is None:
+def parse_side(value: object) -> int | None:
+    """Parse the option `tile`: the side of windows, 0 for whole rasters; None: depending on the size of a raster."""
+    if value is None:
         return None
     try:
-        side = int(str(said))
+        side = int(str(value))
     except ValueError:
         side = -1
     if side < 0:
-        raise SegdataError(f"tile is {said!r}; it is the side of windows in pixels, or 0 for whole rasters")
+        raise SegdataError(f"tile is {value!r}; give the side of windows in pixels, or 0 for whole rasters")
     return side
 
 
@@ -159,9 +159,9 @@ def _with_uris(
 
 
 def read_raster_index(root: Path, defects: list[Defect]) -> list[RasterIndexRow]:
-    """The rows of `rasters.json`; raises UnreadableError where it is no index.
+    """The rows of `rasters.json`; raises UnreadableError if it is not an index.
 
-    Rows that are malformed, leave the root, or are there twice are left out, with a defect.
+    Rows that are malformed, leave the root, or occur twice are left out, with a defect.
     """
     try:
         file = msgspec.json.decode((root / RASTER_INDEX).read_bytes(), type=_RasterIndex)
@@ -169,7 +169,7 @@ def read_raster_index(root: Path, defects: list[Defect]) -> list[RasterIndexRow]
         raise UnreadableError(f"{root / RASTER_INDEX}: cannot be read: {error}") from error
     if file.version != 1:
         raise UnreadableError(f"{root / RASTER_INDEX}: version {file.version}; this segdata reads version 1")
-    found: dict[str, RasterIndexRow] = {}
+    rows: dict[str, RasterIndexRow] = {}
     for number, raw in enumerate(file.images):
         place = f"/images/{number}"
         try:
@@ -182,9 +182,9 @@ def read_raster_index(root: Path, defects: list[Defect]) -> list[RasterIndexRow]
             message = f"path {unsafe!r} leaves the dataset's root; name files below it"
             defects.append(Defect("SEG015", message, RASTER_INDEX, place))
         elif not row.image or min(row.x, row.y, row.width, row.height) < 0 or (row.part and not row.width * row.height):
-            defects.append(Defect("SEG004", "an image without name, or a window that is none", RASTER_INDEX, place))
-        elif row.image in found:
+            defects.append(Defect("SEG004", "an image without a name, or an invalid window", RASTER_INDEX, place))
+        elif row.image in rows:
             defects.append(Defect("SEG008", "the same image twice", RASTER_INDEX, place, image=row.image))
         else:
-            found[row.image] = _with_uris(row, absolute_uri, absolute_channels, root)
-    return [found[name] for name in sorted(found)]
+            rows[row.image] = _with_uris(row, absolute_uri, absolute_channels, root)
+    return [rows[name] for name in sorted(rows)]

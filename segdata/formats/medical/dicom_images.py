@@ -54,7 +54,7 @@ _TAGS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plane:
-    """Where the pixels of a slice lie: the centre of the first one, the directions of rows and columns, and spacing.
+    """The place of a slice: the centre of its first pixel, the directions of rows and columns, and spacing.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class DicomImage:
     name : below the folder of images, POSIX
     uid, series, study, reference : its own UID, and those of its series, study and frame of reference
     size : height and width
-    plane : where it lies; None where that is not said
+    plane : where it lies; None if the file does not say
     patient : id of the patient
     number : in the series
     kind : UID of its SOP class
@@ -116,9 +116,9 @@ class DicomFolder:
     ----------
     root : where names in messages start
     images : by their UID
-    objects : the files that hold objects of the kinds that were asked for
-    defects : met in looking at them
-    remarks : what pydicom said of images, each with their files
+    objects : the files that hold objects of the requested kinds
+    defects : found on the way
+    remarks : pydicom's warnings about images, each with their files
     """
 
     root: Path
@@ -129,7 +129,7 @@ class DicomFolder:
 
 
 def read_dataset(path: Path, tags: Sequence[str] | None = None) -> Any:  # Any: pydicom's dataset has every attribute
-    """What a file says beside pixels; raises OSError with the reason where it is damaged."""
+    """A file's dataset without pixels; raises OSError with the reason if it is damaged."""
     if path.stat().st_size == 0:
         raise OSError("the file is empty (0 bytes)")
     with raise_os_errors():
@@ -137,28 +137,28 @@ def read_dataset(path: Path, tags: Sequence[str] | None = None) -> Any:  # Any: 
         return import_package("pydicom").dcmread(path, stop_before_pixels=True, specific_tags=wanted)
 
 
-def is_complete(path: Path, said: Any) -> bool:  # Any: pydicom's dataset has every attribute
-    """Whether a file ends where its last element does; pydicom takes what is there of one that was cut off.
+def is_complete(path: Path, dataset: Any) -> bool:  # Any: pydicom's dataset has every attribute
+    """Whether a file ends where its last element does; pydicom accepts files that are cut off.
 
-    `said`: what it says.
+    `dataset` is what `read_dataset` returned.
     """
-    length = said.file_meta.get("FileMetaInformationGroupLength")
-    if length is None or str(said.file_meta.TransferSyntaxUID) == _DEFLATED:  # zlib tells by itself
+    length = dataset.file_meta.get("FileMetaInformationGroupLength")
+    if length is None or str(dataset.file_meta.TransferSyntaxUID) == _DEFLATED:  # zlib tells by itself
         return True
     with path.open("rb") as file:
         end = file.seek(_META + int(length))
-        for each in import_package("pydicom.filereader").data_element_generator(file, *said.original_encoding):
+        for element in import_package("pydicom.filereader").data_element_generator(file, *dataset.original_encoding):
             end = file.tell()
-            if isinstance(each.value, bytes) and len(each.value) < each.length < _UNDEFINED:
+            if isinstance(element.value, bytes) and len(element.value) < element.length < _UNDEFINED:
                 return False
         return end == path.stat().st_size
 
 
 @contextmanager
 def raise_os_errors(what: str = "damaged") -> Iterator[list[str]]:
-    """What pydicom remarks while the block runs (`core.dicomfile.listening`).
+    """Collect pydicom's warnings while the block runs.
 
-    Turns whatever it may meet in a damaged file, now or when a value is first used, into OSError.
+    Any error over a damaged file, now or when a value is first used, becomes OSError.
     """
     try:
         with collect_dicom_warnings() as heard:
@@ -171,43 +171,43 @@ def raise_os_errors(what: str = "damaged") -> Iterator[list[str]]:
 
 def scan_folder(root: Path, kinds: Sequence[str], images: Path | None = None) -> DicomFolder:
     """The objects of these kinds below a folder, or the one file, and all images below it or in `images`."""
-    found = DicomFolder(root if root.is_dir() else root.parent)
+    folder = DicomFolder(root if root.is_dir() else root.parent)
     if root.is_file():
-        found.objects.append(root)
-    for place in dict.fromkeys([found.root, *([images] if images is not None else [])]):
-        start = images if images is not None and place == images else found.root
+        folder.objects.append(root)
+    for place in dict.fromkeys([folder.root, *([images] if images is not None else [])]):
+        start = images if images is not None and place == images else folder.root
         for path in _files(place):
             with path.open("rb") as file:
                 head = file.read(_HEAD)
             kind = sop_class(head)
             if kind in kinds:
-                if root.is_dir() and place == found.root:
-                    found.objects.append(path)
+                if root.is_dir() and place == folder.root:
+                    folder.objects.append(path)
             elif kind is not None and kind not in (*SEGMENTATIONS, STRUCTURE_SET):
-                _add_image(found, path, start)
-            elif kind is None and path != root and (wrong := _why_unreadable(path, head)) is not None:
-                found.defects.append(Defect("SEG001", wrong, relative_path(found.root, path)))
-    found.defects += remark_defects(found.remarks)
-    return found
+                _add_image(folder, path, start)
+            elif kind is None and path != root and (reason := _why_unreadable(path, head)) is not None:
+                folder.defects.append(Defect("SEG001", reason, relative_path(folder.root, path)))
+    folder.defects += remark_defects(folder.remarks)
+    return folder
 
 
 def _why_unreadable(path: Path, head: bytes) -> str | None:
-    """Why a file that is called as one of DICOM, or begins as one, cannot be read; None for files of others."""
+    """Why a file with a DICOM name or beginning cannot be read; None for files of other formats."""
     if is_dicom(head):
-        return "is cut off: it ends within its head" if len(head) < _HEAD else None
+        return "is cut off within its header" if len(head) < _HEAD else None
     if path.suffix.lower() not in _SUFFIXES:
         return None
-    return "is no DICOM file: it does not begin as one" if head else "is empty (0 bytes)"
+    return "is not a DICOM file: it does not begin like one" if head else "is empty (0 bytes)"
 
 
-def remark_defects(heard: Mapping[str, Sequence[str]]) -> list[Defect]:
-    """What pydicom remarked, and of which files: an information each."""
-    found = []
-    for remark, files in heard.items():
+def remark_defects(remarks: Mapping[str, Sequence[str]]) -> list[Defect]:
+    """The warnings of pydicom with their files, an information each."""
+    defects = []
+    for remark, files in remarks.items():
         more = f", and of {len(files) - 1:,} more files" if len(files) > 1 else ""
-        said = " ".join(remark.split())[:_LONGEST]
-        found.append(Defect("SEG004", f"pydicom remarks{more}: {said}", files[0], severity="info"))
-    return found
+        text = " ".join(remark.split())[:_LONGEST]
+        defects.append(Defect("SEG004", f"pydicom remarks{more}: {text}", files[0], severity="info"))
+    return defects
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -225,68 +225,72 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def _add_image(found: DicomFolder, path: Path, start: Path) -> None:
+def _add_image(folder: DicomFolder, path: Path, start: Path) -> None:
     try:
         with raise_os_errors() as heard:
             image = read_image_header(path, start)
         for remark in heard:
-            found.remarks.setdefault(remark, []).append(relative_path(found.root, path))
+            folder.remarks.setdefault(remark, []).append(relative_path(folder.root, path))
     except OSError as error:
         message = f"image cannot be read: {error.strerror or error}"
-        found.defects.append(Defect("SEG001", message, relative_path(found.root, path)))
+        folder.defects.append(Defect("SEG001", message, relative_path(folder.root, path)))
         return
     if image is None:
         return
-    first = found.images.setdefault(image.uid, image)
+    first = folder.images.setdefault(image.uid, image)
     if first.path != path and not path.samefile(first.path):
-        message = f"a second image with the UID of {first.name!r}; the first one is taken"
-        found.defects.append(Defect("SEG008", message, relative_path(found.root, path)))
+        message = f"a second image with the UID of {first.name!r}; the first one is used"
+        folder.defects.append(Defect("SEG008", message, relative_path(folder.root, path)))
 
 
 def read_image_header(path: Path, start: Path) -> DicomImage | None:
     """The image in a file, named below `start`; None for one of several frames, or none. Raises OSError."""
-    said = read_dataset(path, _TAGS)
+    dataset = read_dataset(path, _TAGS)
     name = path.relative_to(start).as_posix() if path.is_relative_to(start) else path.name
     with raise_os_errors():
-        return _parse_image(said, path, name)
+        return _parse_image(dataset, path, name)
 
 
-def _parse_image(said: Any, path: Path, name: str) -> DicomImage | None:  # Any: pydicom's dataset has every attribute
-    size = int(said.get("Rows") or 0), int(said.get("Columns") or 0)
-    if 0 in size or int(said.get("NumberOfFrames") or 1) > 1 or not said.get("SOPInstanceUID"):
+def _parse_image(
+    dataset: Any, path: Path, name: str
+) -> DicomImage | None:  # Any: pydicom's dataset has every attribute
+    size = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+    if 0 in size or int(dataset.get("NumberOfFrames") or 1) > 1 or not dataset.get("SOPInstanceUID"):
         return None
     if size[0] * size[1] > MAX_PIXELS:
         raise OSError(f"claims {size[1]}x{size[0]} pixels")
     return DicomImage(
         path,
         name,
-        str(said.SOPInstanceUID),
-        str(said.get("SeriesInstanceUID", "")),
-        str(said.get("StudyInstanceUID", "")),
-        str(said.get("FrameOfReferenceUID", "")),
+        str(dataset.SOPInstanceUID),
+        str(dataset.get("SeriesInstanceUID", "")),
+        str(dataset.get("StudyInstanceUID", "")),
+        str(dataset.get("FrameOfReferenceUID", "")),
         size,
-        parse_plane(said.get("ImagePositionPatient"), said.get("ImageOrientationPatient"), said.get("PixelSpacing")),
-        str(said.get("PatientID") or "") or None,
-        int(said.get("InstanceNumber") or 0),
-        str(said.get("SOPClassUID", "")),
+        parse_plane(
+            dataset.get("ImagePositionPatient"), dataset.get("ImageOrientationPatient"), dataset.get("PixelSpacing")
+        ),
+        str(dataset.get("PatientID") or "") or None,
+        int(dataset.get("InstanceNumber") or 0),
+        str(dataset.get("SOPClassUID", "")),
     )
 
 
 def parse_plane(position: Any, orientation: Any, spacing: Any) -> Plane | None:  # Any: values of a foreign file
     """The plane that three attributes describe; None where one is missing or makes no sense."""
     try:
-        place = np.array([float(each) for each in position], np.float64)
-        turn = np.array([float(each) for each in orientation], np.float64)
-        between_rows, between_columns = (float(each) for each in spacing)
+        origin = np.array([float(number) for number in position], np.float64)
+        directions = np.array([float(number) for number in orientation], np.float64)
+        between_rows, between_columns = (float(number) for number in spacing)
     except (TypeError, ValueError):
         return None
-    if place.shape != (3,) or turn.shape != (6,) or not np.isfinite([*place, *turn, between_rows]).all():
+    if origin.shape != (3,) or directions.shape != (6,) or not np.isfinite([*origin, *directions, between_rows]).all():
         return None
-    row, column = turn[:3], turn[3:]
+    row, column = directions[:3], directions[3:]
     lengths = np.linalg.norm(row), np.linalg.norm(column)
     if min(between_rows, between_columns) <= 0 or not np.allclose(lengths, 1, atol=1e-2) or abs(row @ column) > 1e-2:
         return None
-    return Plane(place, row / lengths[0], column / lengths[1], np.array([between_columns, between_rows]))
+    return Plane(origin, row / lengths[0], column / lengths[1], np.array([between_columns, between_rows]))
 
 
 _TOLERANCE_MM = 1e-2  # DICOM writes positions as decimal text, often of a float of 32 bits
@@ -300,7 +304,7 @@ class Series:
     ----------
     name : the folder that holds it and nothing else, else the UID of the series; None: an image by itself
     images : from one end to the other
-    numbers : of each its frame
+    numbers : the frame of each image
     """
 
     name: str | None
@@ -309,8 +313,8 @@ class Series:
 
     @property
     def sequence(self) -> ImageSequence:
-        """What is known about the volume."""
-        planes = [each.plane for each in self.images if each.plane is not None]
+        """The volume with its place, as far as it is known."""
+        planes = [image.plane for image in self.images if image.plane is not None]
         return make_volume(self.name or "", planes if len(planes) == len(self.images) else [])
 
     def at(self, plane: Plane, size: tuple[int, int]) -> DicomImage | None:
@@ -327,15 +331,15 @@ class Series:
     def _positions(self) -> Floats:
         """(n, 3) of the slices."""
         nowhere = np.full(3, np.inf)
-        return np.array([nowhere if each.plane is None else each.plane.position for each in self.images])
+        return np.array([nowhere if image.plane is None else image.plane.position for image in self.images])
 
 
 def sort_slices(images: Sequence[DicomImage]) -> list[DicomImage]:
-    """The slices of one series from one end to the other, by place where that is known, else by number."""
-    if images and all(each.plane is not None for each in images):
+    """The slices of one series from one end to the other, by place if it is known, else by number."""
+    if images and all(image.plane is not None for image in images):
         normal = images[0].plane.normal if images[0].plane else np.zeros(3)
-        return sorted(images, key=lambda each: (float(normal @ each.plane.position), each.number, each.name))  # type: ignore[union-attr]  # all have one
-    return sorted(images, key=lambda each: (each.number, each.name))
+        return sorted(images, key=lambda image: (float(normal @ image.plane.position), image.number, image.name))  # type: ignore[union-attr]  # all have one
+    return sorted(images, key=lambda image: (image.number, image.name))
 
 
 def group_series(images: Mapping[str, DicomImage]) -> list[Series]:
@@ -343,18 +347,18 @@ def group_series(images: Mapping[str, DicomImage]) -> list[Series]:
     by_uid: dict[str, list[DicomImage]] = {}
     for image in images.values():
         by_uid.setdefault(image.series, []).append(image)
-    found = {uid: sort_slices(each) for uid, each in by_uid.items()}
-    folders: dict[str, set[str]] = {}
-    for uid, each in found.items():
-        for image in each:
-            folders.setdefault(image.name.rpartition("/")[0], set()).add(uid)
+    images_of = {uid: sort_slices(members) for uid, members in by_uid.items()}
+    series_of_folder: dict[str, set[str]] = {}
+    for uid, slices in images_of.items():
+        for image in slices:
+            series_of_folder.setdefault(image.name.rpartition("/")[0], set()).add(uid)
     named = []
-    for uid, each in found.items():
-        homes = {image.name.rpartition("/")[0] for image in each}
-        home = next(iter(homes))
-        alone = len(homes) == 1 and home != "" and len(folders[home]) == 1
-        name = home if alone else re.sub(r"[^\w.-]", "_", uid) or "series"
-        named.append(Series(name, each, range(len(each))))
+    for uid, members in images_of.items():
+        folders_of = {image.name.rpartition("/")[0] for image in members}
+        folder = next(iter(folders_of))
+        only_series = len(folders_of) == 1 and folder != "" and len(series_of_folder[folder]) == 1
+        name = folder if only_series else re.sub(r"[^\w.-]", "_", uid) or "series"
+        named.append(Series(name, members, range(len(members))))
     return named
 
 

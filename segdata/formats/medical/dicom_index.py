@@ -37,9 +37,9 @@ class DicomIndexSegment(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DicomIndexFile(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A DICOM object below the root, who drew what is in it, and what its segments are.
+    """A DICOM object below the root, its annotator, and its segments.
 
-    `algorithm` is AUTOMATIC or MANUAL, for a structure set without regions, which cannot say it.
+    `algorithm` is AUTOMATIC or MANUAL, for a structure set without regions, which cannot hold it.
     """
 
     file: str
@@ -49,7 +49,7 @@ class DicomIndexFile(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DicomIndex(msgspec.Struct, frozen=True):
-    """The whole file; `format` says what its objects are, where there is none to look at."""
+    """The whole file; `format` is the format of its objects, also if there are none."""
 
     images: tuple[DicomIndexImage, ...]
     files: tuple[DicomIndexFile, ...]
@@ -61,75 +61,77 @@ def write_dicom_index(
     target: Path, format: str, images: Sequence[DicomIndexImage], files: Sequence[DicomIndexFile]
 ) -> None:
     """Write `dicom.json` below `target`, one image a line."""
-    below = (msgspec.structs.replace(each, uri=relative_uri(each.uri, target) or "") for each in images)
-    lines = ",\n".join(msgspec.json.encode(each).decode() for each in below)
-    said = msgspec.json.encode(files).decode()
-    text = f'{{"version": 1, "format": "{format}", "files": {said}, "images": [\n{lines}\n]}}\n'
+    below = (msgspec.structs.replace(image, uri=relative_uri(image.uri, target) or "") for image in images)
+    lines = ",\n".join(msgspec.json.encode(image).decode() for image in below)
+    files_json = msgspec.json.encode(files).decode()
+    text = f'{{"version": 1, "format": "{format}", "files": {files_json}, "images": [\n{lines}\n]}}\n'
     (target / DICOM_INDEX).write_text(text, encoding="utf-8")
 
 
 def read_dicom_index(root: Path, defects: list[Defect]) -> tuple[list[Series], dict[str, DicomIndexFile]]:
-    """The images in `dicom.json` as series, and its objects by name; raises UnreadableError where it is no index."""
+    """The images in `dicom.json` as series, and its objects by name; raises UnreadableError if it is not an index."""
     try:
         index = msgspec.json.decode((root / DICOM_INDEX).read_bytes(), type=DicomIndex)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableError(f"{root / DICOM_INDEX}: cannot be read: {error}") from error
     sequences: dict[tuple[bool, str], list[tuple[DicomIndexImage, DicomImage]]] = {}
-    seen: set[str] = set()
-    for row, each in enumerate(index.images):
+    names: set[str] = set()
+    for row, image in enumerate(index.images):
         place = f"/images/{row}"
-        if not each.image or is_unsafe_path(each.image):
-            message = f"path {each.image!r} leaves the dataset's root; name files below it"
+        if not image.image or is_unsafe_path(image.image):
+            message = f"path {image.image!r} leaves the dataset's root; name files below it"
             defects.append(Defect("SEG015", message, DICOM_INDEX, place))
-        elif each.image in seen:
-            defects.append(Defect("SEG008", "the same image twice", DICOM_INDEX, place, image=each.image))
-        elif min(each.width, each.height) < 1:
-            defects.append(Defect("SEG004", "the size is not positive", DICOM_INDEX, place, image=each.image))
+        elif image.image in names:
+            defects.append(Defect("SEG008", "the same image twice", DICOM_INDEX, place, image=image.image))
+        elif min(image.width, image.height) < 1:
+            defects.append(Defect("SEG004", "the size is not positive", DICOM_INDEX, place, image=image.image))
         else:
-            seen.add(each.image)
-            key = (each.sequence is not None, each.sequence or each.image)
-            sequences.setdefault(key, []).append((each, _image(each, root, defects, place)))
-    return [_series(each) for each in sequences.values()], {each.file: each for each in index.files}
+            names.add(image.image)
+            key = (image.sequence is not None, image.sequence or image.image)
+            sequences.setdefault(key, []).append((image, _image(image, root, defects, place)))
+    return [_series(pairs) for pairs in sequences.values()], {file.file: file for file in index.files}
 
 
 def indexed_segments(
     indexed: Mapping[str, DicomIndexFile], naming: CategoryNames, defects: list[Defect]
 ) -> dict[tuple[str, int], DicomIndexSegment]:
-    """What an index says of segments, by object and number, where their categories are known."""
-    found = {(name, each.number): each for name, file in indexed.items() for each in file.segments}
-    known = naming.taxonomy.by_id()
-    for (name, number), each in [*found.items()] if naming.declared else []:
-        if each.category not in known:
-            message = f"category {each.category} of segment {number} is not in the taxonomy; its label is taken"
+    """The index entries of segments by object and number, if their categories are known."""
+    entries = {(name, entry.number): entry for name, file in indexed.items() for entry in file.segments}
+    categories = naming.taxonomy.by_id()
+    for (name, number), entry in [*entries.items()] if naming.declared else []:
+        if entry.category not in categories:
+            message = (
+                f"category {entry.category} of segment {number} is not in the taxonomy; the segment's label is used"
+            )
             defects.append(Defect("SEG009", message, DICOM_INDEX, f"/files/{name}", segments=(number,)))
-            del found[name, number]
-    return found
+            del entries[name, number]
+    return entries
 
 
-def _image(said: DicomIndexImage, root: Path, defects: list[Defect], place: str) -> DicomImage:
-    """The image, with what its file says about its place where that is here."""
-    path = local_file(absolute_uri(said.uri, root)) or Path(said.uri)
-    known = DicomImage(path, said.image, said.uid, "", "", "", (said.height, said.width), None, said.group)
-    if not said.uid:  # nobody worked on it, and it need not be DICOM
-        return known
+def _image(entry: DicomIndexImage, root: Path, defects: list[Defect], place: str) -> DicomImage:
+    """The image, with the place that its file gives, if the file exists."""
+    path = local_file(absolute_uri(entry.uri, root)) or Path(entry.uri)
+    declared = DicomImage(path, entry.image, entry.uid, "", "", "", (entry.height, entry.width), None, entry.group)
+    if not entry.uid:  # nobody worked on it, and it need not be DICOM
+        return declared
     try:
-        found = read_image_header(path, root)
+        image = read_image_header(path, root)
     except FileNotFoundError:
-        defects.append(Defect("SEG002", "image file does not exist", DICOM_INDEX, place, image=said.image))
-        return known
+        defects.append(Defect("SEG002", "image file does not exist", DICOM_INDEX, place, image=entry.image))
+        return declared
     except OSError as error:
         message = f"image cannot be read: {error.strerror or error}"
-        defects.append(Defect("SEG001", message, DICOM_INDEX, place, image=said.image))
-        return known
-    if found is None or found.uid != said.uid:
-        message = f"{said.uri!r} is not the image with the UID {said.uid}"
-        defects.append(Defect("SEG007", message, DICOM_INDEX, place, image=said.image))
-        return known
-    return replace(found, name=said.image, patient=said.group)
+        defects.append(Defect("SEG001", message, DICOM_INDEX, place, image=entry.image))
+        return declared
+    if image is None or image.uid != entry.uid:
+        message = f"{entry.uri!r} is not the image with the UID {entry.uid}"
+        defects.append(Defect("SEG007", message, DICOM_INDEX, place, image=entry.image))
+        return declared
+    return replace(image, name=entry.image, patient=entry.group)
 
 
 def _series(pairs: list[tuple[DicomIndexImage, DicomImage]]) -> Series:
     """A sequence in the order of the slices' places."""
-    frame = {image.name: said.frame for said, image in pairs}
+    frame = {image.name: entry.frame for entry, image in pairs}
     images = sort_slices([image for _, image in pairs])
     return Series(pairs[0][0].sequence, images, [frame[image.name] for image in images])

@@ -14,7 +14,7 @@ _CLASS = re.compile(rb"\A.{128}DICM.{0,200}?UI.{2}(1\.2\.840\.10008\.5\.1\.4\.1\
 
 
 def sop_class(head: bytes) -> str | None:
-    """The SOP class in the first bytes of a file; None where it is no DICOM file."""
+    """The SOP class in the first bytes of a file; None if it is not a DICOM file."""
     match = _CLASS.match(head)
     return match[1].decode() if match else None
 
@@ -36,10 +36,12 @@ LOSSES: frozenset[LossKind] = frozenset(
 )
 
 
-def dicom_clue(seen: FileProbe, format: str, kinds: tuple[str, ...], what: str) -> FormatMatch | None:
-    """A DICOM file whose head says that it is of one of these kinds, or our index where nobody drew anything."""
-    found = [name for name in seen.names if sop_class(seen.head(name)[:512]) in kinds]
-    if found:
-        return FormatMatch(1.0, f"{found[0]} is a DICOM {what}")
-    alone = DICOM_INDEX in seen.names and f'"format": "{format}", "files": []'.encode() in seen.head(DICOM_INDEX)
-    return FormatMatch(1.0, f"{DICOM_INDEX} is that of a dataset without a {what}") if alone else None
+def dicom_clue(probe: FileProbe, format: str, kinds: tuple[str, ...], what: str) -> FormatMatch | None:
+    """A DICOM file of one of these kinds by its header, or our index of a dataset without objects."""
+    names = [name for name in probe.names if sop_class(probe.head(name)[:512]) in kinds]
+    if names:
+        return FormatMatch(1.0, f"{names[0]} is a DICOM {what}")
+    empty_index = DICOM_INDEX in probe.names and f'"format": "{format}", "files": []'.encode() in probe.head(
+        DICOM_INDEX
+    )
+    return FormatMatch(1.0, f"{DICOM_INDEX} lists a dataset without a {what}") if empty_index else None

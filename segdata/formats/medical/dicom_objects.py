@@ -30,7 +30,7 @@ _SEGMENT = ("segment_id", "source_id", "category_id", "track_id", "source", "att
 
 @dataclass
 class AnnotatorLayer:
-    """What one annotator drew on one image.
+    """One annotator's segments on one image.
 
     Attributes
     ----------
@@ -44,12 +44,12 @@ class AnnotatorLayer:
 
 @dataclass
 class SeriesGroup:
-    """Images of one series, in order, and what was drawn on them.
+    """Images of one series, in order, and their segments.
 
     Attributes
     ----------
     images : with their ids
-    layers : annotator and source -> image id -> what was drawn
+    layers : annotator and source -> image id -> the segments
     """
 
     images: list[tuple[str, DicomImage]] = field(default_factory=list)
@@ -75,11 +75,11 @@ class SeriesGrouper:
         for batch in batches:
             rows = batch.images.select(["image_id", "uri", "width", "height", "sequence", "frame", "group"]).to_pylist()
             layers = _annotator_layers(batch)
-            for row, drawn in zip(rows, layers, strict=True):
+            for row, annotator_layers in zip(rows, layers, strict=True):
                 if row["sequence"] is None or row["sequence"] != sequence:
                     yield from groups.values()
                     groups, sequence = {}, row["sequence"]
-                image = self._image(row, needed=bool(drawn))
+                image = self._image(row, needed=bool(annotator_layers))
                 self.index.append(
                     DicomIndexImage(
                         row["image_id"],
@@ -95,50 +95,54 @@ class SeriesGrouper:
                 if image is not None:
                     group = groups.setdefault((image.series, image.size), SeriesGroup())
                     group.images.append((row["image_id"], image))
-                    for who, layer in drawn:
+                    for who, layer in annotator_layers:
                         group.layers.setdefault(who, {})[row["image_id"]] = layer
         yield from groups.values()
 
     def _image(self, row: dict[str, Any], needed: bool) -> DicomImage | None:  # Any: cells of all types
-        """The DICOM image behind an image; None where there is none, and nobody drew on it."""
+        """The DICOM image behind an image; None if there is none and the image is not annotated."""
         path = local_file(row["uri"])
-        reason = "no file is known" if path is None else f"{path} is none"
+        reason = "its file is unknown" if path is None else f"{path} is not one"
         try:
-            found = None if path is None else read_image_header(path, path.parent)
+            image = None if path is None else read_image_header(path, path.parent)
         except OSError as error:
-            found, reason = None, f"{path}: {error.strerror or error}"
-        if found is None:
+            image, reason = None, f"{path}: {error.strerror or error}"
+        if image is None:
             if needed:
                 raise SegdataError(
-                    f"image {row['image_id']!r}: {self._what} needs the DICOM file that it was drawn on, {reason}"
+                    f"image {row['image_id']!r}: {self._what} needs the DICOM file that was annotated, but {reason}"
                 )
             return None
-        if found.size != (row["height"], row["width"]):
-            said = f"{row['width']}x{row['height']}, its DICOM file is {found.size[1]}x{found.size[0]}"
-            raise SegdataError(f"image {row['image_id']!r} is {said}; {self._what} needs the image that was drawn on")
-        return found
+        if image.size != (row["height"], row["width"]):
+            sizes = f"{row['width']}x{row['height']}, its DICOM file is {image.size[1]}x{image.size[0]}"
+            raise SegdataError(f"image {row['image_id']!r} is {sizes}; {self._what} needs the image that was annotated")
+        return image
 
 
 def _annotator_layers(batch: Batch) -> list[list[tuple[tuple[str | None, str | None], AnnotatorLayer]]]:
-    """(n_images,) what each annotator drew on each image."""
-    found: list[list[tuple[tuple[str | None, str | None], AnnotatorLayer]]] = [[] for _ in range(batch.images.num_rows)]
+    """(n_images,) each annotator's segments on each image."""
+    layers: list[list[tuple[tuple[str | None, str | None], AnnotatorLayer]]] = [
+        [] for _ in range(batch.images.num_rows)
+    ]
     segments = batch.segments.select(list(_SEGMENT)).to_pylist()
     bounds = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1))
     for row, annotation in enumerate(batch.annotations.select(["annotator", "source"]).to_pylist()):
-        mine = np.arange(bounds[row], bounds[row + 1], dtype=np.int64)
-        runs = batch.runs.take(mine, batch.n_segments)
-        areas = runs.areas(len(mine)).tolist()
-        said = [{**segments[at], "pixels": area} for at, area in zip(mine.tolist(), areas, strict=True)]
+        rows = np.arange(bounds[row], bounds[row + 1], dtype=np.int64)
+        runs = batch.runs.take(rows, batch.n_segments)
+        areas = runs.areas(len(rows)).tolist()
+        layer_rows = [
+            {**segments[position], "pixels": area} for position, area in zip(rows.tolist(), areas, strict=True)
+        ]
         who = annotation["annotator"], annotation["source"]
-        found[int(batch.annotation_image[row])].append((who, AnnotatorLayer(said, runs)))
-    return found
+        layers[int(batch.annotation_image[row])].append((who, AnnotatorLayer(layer_rows, runs)))
+    return layers
 
 
 def count_column_losses(batch: Batch, lost: frozenset[LossKind], losses: LossCounter) -> Batch:
-    """The batch; what its columns say that DICOM objects have no place for, kinds in `lost`, is counted."""
+    """The batch, after counting columns that DICOM objects have no place for, of the kinds in `lost`."""
     count_losses(batch, losses, lost, _HELD)
-    said = batch.annotations["source"].to_pylist()
-    losses.add("source", "annotations", sum(each == "consensus" for each in said))
+    sources = batch.annotations["source"].to_pylist()
+    losses.add("source", "annotations", sum(source == "consensus" for source in sources))
     return batch
 
 
@@ -156,74 +160,74 @@ _MAX_LONG_STRING = 64  # characters of DICOM's long strings
 
 
 def segment_key(segment: SegmentRow) -> SegmentKey:
-    """What a segment has in common with the same one on other slices: its category, and its track or id."""
+    """The key that a segment shares with itself on other slices: its category, and its track or id."""
     track = segment["track_id"]
     return segment["category_id"], track is not None, (segment["segment_id"] or 0) if track is None else track
 
 
 def group_segments(
-    drawn: Mapping[str, AnnotatorLayer], source: str | None, held: HeldAttributes, losses: LossCounter
+    layers: Mapping[str, AnnotatorLayer], source: str | None, held: HeldAttributes, losses: LossCounter
 ) -> dict[SegmentKey, list[SegmentRow]]:
-    """The segments of an object, with those on slices that they consist of; what the object cannot tell is counted.
+    """The segments of an object, each with its rows on slices; counts what the object cannot hold.
 
-    `drawn` is by image, `source` what drew them, where they do not say it themselves.
+    `layers` is by image; `source` applies to segments that have none of their own.
     """
-    found: dict[SegmentKey, list[SegmentRow]] = {}
-    for name, layer in drawn.items():
-        several = Counter(segment_key(each) for each in layer.segments if each["pixels"])
+    members_of: dict[SegmentKey, list[SegmentRow]] = {}
+    for name, layer in layers.items():
+        n_of_key = Counter(segment_key(segment) for segment in layer.segments if segment["pixels"])
         losses.add(
             "instance",
             "segments",
-            sum(count for count in several.values() if count > 1),
+            sum(count for count in n_of_key.values() if count > 1),
             0,
             AffectedItems([name], [name]),
         )
-        for each in layer.segments:
-            if each["pixels"]:
-                found.setdefault(segment_key(each), []).append(each)
-            example = AffectedItems([f"{name}: {each['source_id'] or each['segment_id']}"], [name])
-            losses.add("empty-segment", "segments", int(each["pixels"] == 0), 0, example)
-            losses.add("segment-id", "segments", int(each["source_id"] is not None), 0, example)
-    for members in found.values():
+        for segment in layer.segments:
+            if segment["pixels"]:
+                members_of.setdefault(segment_key(segment), []).append(segment)
+            example = AffectedItems([f"{name}: {segment['source_id'] or segment['segment_id']}"], [name])
+            losses.add("empty-segment", "segments", int(segment["pixels"] == 0), 0, example)
+            losses.add("segment-id", "segments", int(segment["source_id"] is not None), 0, example)
+    for members in members_of.values():
         first = members[0]
-        losses.add("segment-id", "segments", sum(each["segment_id"] != first["segment_id"] for each in members))
-        said = held_attributes(first, held)
-        losses.add("attributes", "segments", sum(_all_attributes(each) != said for each in members))
-    _count_sources(drawn, source, found, losses)
-    return found
+        losses.add("segment-id", "segments", sum(segment["segment_id"] != first["segment_id"] for segment in members))
+        kept = held_attributes(first, held)
+        losses.add("attributes", "segments", sum(_all_attributes(segment) != kept for segment in members))
+    _count_sources(layers, source, members_of, losses)
+    return members_of
 
 
 def _count_sources(
-    drawn: Mapping[str, AnnotatorLayer],
+    layers: Mapping[str, AnnotatorLayer],
     source: str | None,
     members: Mapping[SegmentKey, list[SegmentRow]],
     losses: LossCounter,
 ) -> None:
-    """Objects say of every segment what drew it: what all have in common comes back as what drew the whole."""
-    own = [each["source"] for some in members.values() for each in some]
-    firm = all(each["source"] == some[0]["source"] for some in members.values() for each in some)
-    kept = firm and source is None and len(set(own)) > 1 and "consensus" not in own
-    if any(own) and not kept:
-        losses.add("source", "segments", len(own))
-        losses.add("source", "annotations", len(drawn))
+    """Count lost sources: objects store a source per segment, and a common one comes back as the annotation's."""
+    sources = [segment["source"] for segments in members.values() for segment in segments]
+    firm = all(segment["source"] == segments[0]["source"] for segments in members.values() for segment in segments)
+    kept = firm and source is None and len(set(sources)) > 1 and "consensus" not in sources
+    if any(sources) and not kept:
+        losses.add("source", "segments", len(sources))
+        losses.add("source", "annotations", len(layers))
 
 
 def index_segments(
     numbers: Mapping[SegmentKey, int], members: Mapping[SegmentKey, list[SegmentRow]]
 ) -> tuple[DicomIndexSegment, ...]:
-    """What the segments of an object are, by their numbers."""
-    found = []
+    """The segments of an object, by their numbers."""
+    entries = []
     for (category, tracked, track), number in numbers.items():
         id_ = members[category, tracked, track][0]["segment_id"]
-        found.append(DicomIndexSegment(number, category, track if tracked else None, None if id_ == number else id_))
-    return tuple(found)
+        entries.append(DicomIndexSegment(number, category, track if tracked else None, None if id_ == number else id_))
+    return tuple(entries)
 
 
 def held_attributes(segment: SegmentRow, held: HeldAttributes) -> dict[str, Any]:  # Any: JSON
     """The attributes that come back from an object."""
-    said = _all_attributes(segment)
-    kept = held(segment, said)
-    return {key: value for key, value in said.items() if key in kept}
+    attributes = _all_attributes(segment)
+    kept = held(segment, attributes)
+    return {key: value for key, value in attributes.items() if key in kept}
 
 
 def _all_attributes(segment: SegmentRow) -> dict[str, Any]:  # Any: JSON
@@ -231,22 +235,22 @@ def _all_attributes(segment: SegmentRow) -> dict[str, Any]:  # Any: JSON
 
 
 def is_long_string(value: object) -> bool:
-    """Whether a value is a text that DICOM's long strings keep as it is."""
+    """Whether a value is a text that fits DICOM's long strings unchanged."""
     return isinstance(value, str) and value != "" and to_long_string(value) == value
 
 
 def to_long_string(name: str) -> str:
-    r"""A name as DICOM's long strings allow it: 64 characters, no backslash, and nothing that is not printed.
+    r"""A name as a DICOM long string: 64 characters, no backslash, only printable characters.
 
-    >>> text_of("left\\right")
+    >>> to_long_string("left\\right")
     'left/right'
     """
-    kept = "".join("/" if each == "\\" else each for each in name if each.isprintable()).strip()
+    kept = "".join("/" if character == "\\" else character for character in name if character.isprintable()).strip()
     return kept[:_MAX_LONG_STRING].strip() or "unnamed"
 
 
 def to_person_name(name: str | None) -> str | None:
-    """A name as DICOM's names of persons allow it."""
+    """A name as a DICOM person name."""
     return None if name is None else to_long_string(name.replace("^", " ").replace("=", " "))
 
 
@@ -255,15 +259,15 @@ AnnotatorAndSource = tuple[str | None, str | None]  # annotator and source
 
 @dataclass(frozen=True, slots=True)
 class ObjectContent:
-    """What one annotator drew on the images of a series.
+    """One annotator's segments on the images of a series.
 
     Attributes
     ----------
     who : the annotator, and the source
-    images : that were worked on, in order, by id
-    layers : image id -> what was drawn
-    members : the segments of the object, each with those on slices that it consists of
-    numbers : theirs in the object, from 1
+    images : the annotated ones, in order, by id
+    layers : image id -> its segments
+    members : the segments of the object, each with its rows on slices
+    numbers : of the segments in the object, from 1
     said : their attributes
     categories : by id
     """
@@ -277,11 +281,11 @@ class ObjectContent:
     categories: Mapping[int, Category]
 
     def source(self, key: SegmentKey) -> str | None:
-        """What drew a segment."""
+        """The source of a segment."""
         return self.members[key][0]["source"] or self.who[1]
 
     def category(self, key: SegmentKey) -> Category:
-        """Of a segment; one that the taxonomy lacks is called by its id."""
+        """The category of a segment; one that the taxonomy lacks is named by its id."""
         return self.categories.get(key[0]) or Category(id=key[0], name=str(key[0]))
 
 
@@ -294,8 +298,8 @@ class ObjectKind:
     format : the name of the format
     folder : that the files go to
     own : the kinds of loss that `save` counts itself
-    held : which of a segment's attributes come back, by what drew it where it does not say so itself
-    save : write a file; what else than the segments of the work is in it, where that is needed
+    held : which of a segment's attributes come back; takes the annotation's source, too
+    save : write a file; returns index entries of segments that the content does not list
     """
 
     format: str
@@ -308,7 +312,7 @@ class ObjectKind:
 def write_objects(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, kind: ObjectKind
 ) -> None:
-    """Write all of them; raises SegdataError where an annotated image is no DICOM file."""
+    """Write all objects; raises SegdataError if an annotated image is not a DICOM file."""
     (target / kind.folder).mkdir(parents=True)
     groups = SeriesGrouper(kind.format)
     files: list[DicomIndexFile] = []
@@ -338,6 +342,6 @@ def _object_content(
         layers,
         members,
         {key: number for number, key in enumerate(members, 1)},
-        {key: held_attributes(some[0], held) for key, some in members.items()},
+        {key: held_attributes(rows[0], held) for key, rows in members.items()},
         taxonomy.by_id(),
     )

@@ -47,11 +47,11 @@ class SegSegment:
     Attributes
     ----------
     number : in the object
-    label : what it is called
+    label : its name
     algorithm : AUTOMATIC, SEMIAUTOMATIC or MANUAL, and the name of the algorithm
-    tracking : id and UID of what is followed over time; empty where it is not
+    tracking : id and UID of tracking over time; empty if it has none
     codes : attribute -> code value, scheme and meaning
-    color : to show it in
+    color : for display
     """
 
     number: int
@@ -69,9 +69,9 @@ class SegFrame:
     Attributes
     ----------
     index : in the pixel data
-    segment : whose pixels it has; None for a label map, which has those of all
-    plane : where it lies; None where that is not said
-    image : UID of the image that it was drawn on; empty where that is not said
+    segment : the number of its segment; None for a label map, which holds all segments
+    plane : where it lies; None if the file does not say
+    image : UID of the referenced image; empty if there is none
     """
 
     index: int
@@ -86,16 +86,16 @@ class SegObject:
 
     Attributes
     ----------
-    path, name : the file, and what it is called in messages
+    path, name : the file, and its name in messages
     kind : BINARY, FRACTIONAL or LABELMAP
     most : the value that means 1 in a fractional one
     size : height and width
     segments : by number
     frames : in the order of the pixel data
-    images : UIDs of the images that it refers to, whether they have a frame or not
+    images : UIDs of the referenced images, whether they have a frame or not
     series, reference : UIDs of the images' series and frame of reference
-    creator : who made it
-    label : what it is called
+    creator : its author
+    label : its name
     defects : what is wrong in it
     """
 
@@ -115,62 +115,64 @@ class SegObject:
 
 
 def read_seg(path: Path, name: str) -> SegObject:
-    """The segmentation in a file; raises OSError with the reason where it cannot be read at all."""
-    with raise_os_errors() as heard:
-        found = _parse_seg(read_dataset(path), path, name)
-    return replace(found, defects=(*found.defects, *remark_defects({each: [name] for each in heard})))
+    """The segmentation in a file; raises OSError with the reason if it cannot be read at all."""
+    with raise_os_errors() as remarks:
+        seg = _parse_seg(read_dataset(path), path, name)
+    return replace(seg, defects=(*seg.defects, *remark_defects({remark: [name] for remark in remarks})))
 
 
-def _parse_seg(said: Any, path: Path, name: str) -> SegObject:  # Any: pydicom's dataset has every attribute
-    kind = str(said.get("SegmentationType", ""))
+def _parse_seg(dataset: Any, path: Path, name: str) -> SegObject:  # Any: pydicom's dataset has every attribute
+    kind = str(dataset.get("SegmentationType", ""))
     if kind not in _KINDS:
-        raise OSError(f"SegmentationType is {kind!r}, it is one of {', '.join(_KINDS)}")
-    if "TotalPixelMatrixRows" in said:
-        raise OSError("a segmentation in tiles, of a whole slide image: these cannot be read")
-    size = int(said.Rows), int(said.Columns)
-    n_frames = int(said.get("NumberOfFrames") or 1)
+        raise OSError(f"SegmentationType is {kind!r}; expected one of {', '.join(_KINDS)}")
+    if "TotalPixelMatrixRows" in dataset:
+        raise OSError("a tiled segmentation of a whole slide image, which cannot be read")
+    size = int(dataset.Rows), int(dataset.Columns)
+    n_frames = int(dataset.get("NumberOfFrames") or 1)
     if min(size) < 1 or size[0] * size[1] > MAX_PIXELS or not 1 <= n_frames <= _MOST_FRAMES:
         raise OSError(f"claims {n_frames:,} frames of {size[1]}x{size[0]} pixels")
     defects: list[Defect] = []
-    segments = _parse_segments(said, defects, name)
-    frames = _parse_frames(said, n_frames, kind, segments, defects, name)
-    _check_length(path, said, n_frames, size)
-    series = said.get("ReferencedSeriesSequence") or []
+    segments = _parse_segments(dataset, defects, name)
+    frames = _parse_frames(dataset, n_frames, kind, segments, defects, name)
+    _check_length(path, dataset, n_frames, size)
+    series = dataset.get("ReferencedSeriesSequence") or []
     images = [
-        str(each.ReferencedSOPInstanceUID) for one in series for each in one.get("ReferencedInstanceSequence") or []
+        str(reference.ReferencedSOPInstanceUID)
+        for series_item in series
+        for reference in series_item.get("ReferencedInstanceSequence") or []
     ]
     images += [frame.image for frame in frames if frame.image]
     return SegObject(
         path,
         name,
         kind,
-        int(said.get("MaximumFractionalValue") or 255),
+        int(dataset.get("MaximumFractionalValue") or 255),
         size,
         segments,
         frames,
         tuple(dict.fromkeys(images)),
         str(series[0].get("SeriesInstanceUID", "")) if series else "",
-        str(said.get("FrameOfReferenceUID", "")),
-        str(said.get("ContentCreatorName") or "").replace("^", " ").strip() or None,
-        str(said.get("ContentLabel") or said.get("SeriesDescription") or ""),
+        str(dataset.get("FrameOfReferenceUID", "")),
+        str(dataset.get("ContentCreatorName") or "").replace("^", " ").strip() or None,
+        str(dataset.get("ContentLabel") or dataset.get("SeriesDescription") or ""),
         tuple(defects),
     )
 
 
-def _parse_segments(said: Any, defects: list[Defect], name: str) -> dict[int, SegSegment]:  # Any: as above
-    found: dict[int, SegSegment] = {}
-    for row, each in enumerate(said.get("SegmentSequence") or []):
-        number = int(each.SegmentNumber)
+def _parse_segments(dataset: Any, defects: list[Defect], name: str) -> dict[int, SegSegment]:  # Any: as above
+    segments: dict[int, SegSegment] = {}
+    for row, item in enumerate(dataset.get("SegmentSequence") or []):
+        number = int(item.SegmentNumber)
         place = f"SegmentSequence[{row}]"
-        if number in found:
-            defects.append(Defect("SEG008", f"segment {number} is here twice", name, place, segments=(number,)))
+        if number in segments:
+            defects.append(Defect("SEG008", f"segment {number} occurs twice", name, place, segments=(number,)))
             continue
-        algorithm = str(each.get("SegmentAlgorithmType") or ""), str(each.get("SegmentAlgorithmName") or "")
-        found[number] = SegSegment(
+        algorithm = str(item.get("SegmentAlgorithmType") or ""), str(item.get("SegmentAlgorithmName") or "")
+        segments[number] = SegSegment(
             number,
-            str(each.get("SegmentLabel") or "").strip() or f"segment {number}",
+            str(item.get("SegmentLabel") or "").strip() or f"segment {number}",
             algorithm,
-            (str(each.get("TrackingID") or ""), str(each.get("TrackingUID") or "")),
+            (str(item.get("TrackingID") or ""), str(item.get("TrackingUID") or "")),
             {
                 attribute: code
                 for attribute, keyword in (
@@ -178,20 +180,20 @@ def _parse_segments(said: Any, defects: list[Defect], name: str) -> dict[int, Se
                     ("property_type", "SegmentedPropertyTypeCodeSequence"),
                     ("anatomic_region", "AnatomicRegionSequence"),
                 )
-                if (code := _parse_code(each.get(keyword))) is not None
+                if (code := _parse_code(item.get(keyword))) is not None
             },
-            _parse_color(each.get("RecommendedDisplayCIELabValue")),
+            _parse_color(item.get("RecommendedDisplayCIELabValue")),
         )
-    return found
+    return segments
 
 
 def _parse_code(sequence: Any) -> dict[str, str] | None:  # Any: as above
     """The first code of a sequence."""
     if not sequence:
         return None
-    one = sequence[0]
-    value = one.get("CodeValue") or one.get("LongCodeValue") or one.get("URNCodeValue") or ""
-    scheme, meaning = one.get("CodingSchemeDesignator") or "", one.get("CodeMeaning") or ""
+    item = sequence[0]
+    value = item.get("CodeValue") or item.get("LongCodeValue") or item.get("URNCodeValue") or ""
+    scheme, meaning = item.get("CodingSchemeDesignator") or "", item.get("CodeMeaning") or ""
     return {"value": str(value), "scheme": str(scheme), "meaning": str(meaning)}
 
 
@@ -200,26 +202,26 @@ def _parse_color(values: Any) -> Color | None:  # Any: as above
         return None
     color = import_package("highdicom").color.CIELabColor
     try:
-        red, green, blue = color.from_dicom_value([int(each) for each in values]).to_rgb()
+        red, green, blue = color.from_dicom_value([int(value) for value in values]).to_rgb()
     except ValueError:
         return None
     return int(red), int(green), int(blue)
 
 
 def _parse_frames(
-    said: Any, n_frames: int, kind: str, segments: dict[int, SegSegment], defects: list[Defect], name: str
+    dataset: Any, n_frames: int, kind: str, segments: dict[int, SegSegment], defects: list[Defect], name: str
 ) -> list[SegFrame]:  # Any: as above
-    shared = (said.get("SharedFunctionalGroupsSequence") or [None])[0]
-    groups = said.get("PerFrameFunctionalGroupsSequence") or []
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [None])[0]
+    groups = dataset.get("PerFrameFunctionalGroupsSequence") or []
     if len(groups) != n_frames and not (n_frames == 1 and not groups):
-        raise OSError(f"{n_frames} frames, and {len(groups)} descriptions of frames")
-    found = []
+        raise OSError(f"{n_frames} frames, but {len(groups)} frame descriptions")
+    frames = []
     for index in range(n_frames):
         both = [groups[index] if groups else None, shared]
         number = _group_value(both, "SegmentIdentificationSequence", "ReferencedSegmentNumber")
         segment = None if kind == "LABELMAP" else int(number) if number is not None else 0
         if segment is not None and segment not in segments:
-            what = "names no segment" if number is None else f"is of segment {segment}, which is not described"
+            what = "names no segment" if number is None else f"refers to segment {segment}, which is not described"
             defects.append(Defect("SEG007", f"frame {index + 1} {what}", name, f"frame {index + 1}"))
             continue
         plane = parse_plane(
@@ -227,8 +229,8 @@ def _parse_frames(
             _group_value(both, "PlaneOrientationSequence", "ImageOrientationPatient"),
             _group_value(both, "PixelMeasuresSequence", "PixelSpacing"),
         )
-        found.append(SegFrame(index, segment, plane, _source_image(both)))
-    return found
+        frames.append(SegFrame(index, segment, plane, _source_image(both)))
+    return frames
 
 
 def _group_value(groups: Sequence[Any], sequence: str, keyword: str) -> Any:  # Any: as above
@@ -241,7 +243,7 @@ def _group_value(groups: Sequence[Any], sequence: str, keyword: str) -> Any:  # 
 
 
 def _source_image(groups: Sequence[Any]) -> str:  # Any: as above
-    """The UID of the image that a frame was drawn on."""
+    """The UID of the image that a frame references."""
     for group in groups:
         for derivation in (group.get("DerivationImageSequence") or []) if group is not None else []:
             for image in derivation.get("SourceImageSequence") or []:
@@ -249,16 +251,17 @@ def _source_image(groups: Sequence[Any]) -> str:  # Any: as above
     return ""
 
 
-def _check_length(path: Path, said: Any, n_frames: int, size: tuple[int, int]) -> None:  # Any: as above
+def _check_length(path: Path, dataset: Any, n_frames: int, size: tuple[int, int]) -> None:  # Any: as above
     """Raise OSError where the file is too short for uncompressed frames of this size."""
-    if said.file_meta.TransferSyntaxUID.is_compressed:
+    if dataset.file_meta.TransferSyntaxUID.is_compressed:
         return
-    bits = int(said.get("BitsAllocated") or 1)
+    bits = int(dataset.get("BitsAllocated") or 1)
     needed = int(np.prod([n_frames, *size], dtype=object)) * bits // 8
-    there = path.stat().st_size
-    if needed > there:
+    size_of_file = path.stat().st_size
+    if needed > size_of_file:
         raise OSError(
-            f"the file is cut off: {n_frames} frames of {size[1]}x{size[0]} need {needed:,} bytes, it has {there:,}"
+            f"the file is cut off: {n_frames} frames of {size[1]}x{size[0]} need {needed:,} "
+            f"bytes, it has {size_of_file:,}"
         )
 
 
@@ -272,8 +275,8 @@ class SegPixels:
     Attributes
     ----------
     runs : frame -> segment -> runs of one owner; a frame without pixels of a segment does not have it
-    n_soft : segment -> pixels between nothing and everything, of a fractional segmentation
-    unknown : frame -> values of a label map that are no segments, and how many pixels have them
+    n_soft : segment -> pixels between 0 and 1, of a fractional segmentation
+    unknown : frame -> values of a label map that are not segments, and their numbers of pixels
     remarks : of pydicom
     """
 
@@ -283,42 +286,42 @@ class SegPixels:
     remarks: list[str] = field(default_factory=list)
 
 
-def decode_seg(found: SegObject, threshold: float) -> SegPixels:
+def decode_seg(seg: SegObject, threshold: float) -> SegPixels:
     """All pixels, of a fractional one those of at least `threshold`, 0 to 1; raises OSError with the reason."""
     pixels = SegPixels()
-    wanted = {frame.index: frame for frame in found.frames}
+    wanted = {frame.index: frame for frame in seg.frames}
     with raise_os_errors("its pixels cannot be decoded") as pixels.remarks:  # also where a decoder is not installed
-        for index, frame in enumerate(_stored_frames(found)):
+        for index, frame in enumerate(_stored_frames(seg)):
             if index not in wanted:
                 continue
-            if frame.shape != found.size:
+            if frame.shape != seg.size:
                 raise OSError(f"frame {index + 1} has shape {frame.shape}")
-            _add_frame(pixels, found, index, wanted[index].segment, np.ascontiguousarray(frame), threshold)
+            _add_frame(pixels, seg, index, wanted[index].segment, np.ascontiguousarray(frame), threshold)
     return pixels
 
 
-def _stored_frames(found: SegObject) -> Iterator[Frame]:
+def _stored_frames(seg: SegObject) -> Iterator[Frame]:
     """The frames as the file stores them."""
     pydicom = import_package("pydicom")
-    if found.kind != "BINARY":
-        yield from import_package("pydicom.pixels").iter_pixels(found.path)
+    if seg.kind != "BINARY":
+        yield from import_package("pydicom.pixels").iter_pixels(seg.path)
         return
-    said = pydicom.dcmread(found.path)
-    if said.file_meta.TransferSyntaxUID.is_compressed:
-        yield from import_package("pydicom.pixels").iter_pixels(found.path)
+    dataset = pydicom.dcmread(seg.path)
+    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        yield from import_package("pydicom.pixels").iter_pixels(seg.path)
         return
     # Frames of bits follow each other without a gap, so that one may begin in the middle of a byte.
-    packed = np.frombuffer(said.PixelData, np.uint8)
-    size = found.size[0] * found.size[1]
-    for index in range(int(said.get("NumberOfFrames") or 1)):
+    packed = np.frombuffer(dataset.PixelData, np.uint8)
+    size = seg.size[0] * seg.size[1]
+    for index in range(int(dataset.get("NumberOfFrames") or 1)):
         first = index * size
         bits = np.unpackbits(packed[first // 8 : (first + size + 7) // 8], bitorder="little")
-        yield bits[first % 8 : first % 8 + size].reshape(found.size)
+        yield bits[first % 8 : first % 8 + size].reshape(seg.size)
 
 
 def _add_frame(
     pixels: SegPixels,
-    found: SegObject,
+    seg: SegObject,
     index: int,
     segment: int | None,
     frame: NDArray[np.unsignedinteger],
@@ -327,12 +330,12 @@ def _add_frame(
     """The pixels of one frame."""
     values = ValueRuns.of(frame)
     if segment is None:
-        _add_label_map(pixels, found.segments, index, values)
+        _add_label_map(pixels, seg.segments, index, values)
         return
     least = 1
-    if found.kind == "FRACTIONAL":
-        least = max(int(np.ceil(threshold * found.most)), 1)
-        soft = int(values.area[(values.value > 0) & (values.value < found.most)].sum())
+    if seg.kind == "FRACTIONAL":
+        least = max(int(np.ceil(threshold * seg.most)), 1)
+        soft = int(values.area[(values.value > 0) & (values.value < seg.most)].sum())
         pixels.n_soft[segment] = pixels.n_soft.get(segment, 0) + soft
     inside = values.value >= least
     if inside.any():
@@ -357,36 +360,36 @@ SegSlice = DicomSlice[SegObject, SegFrame]
 class SegSlices(DicomSlices[SegObject, SegFrame]):
     """Slices with the frames of segmentations."""
 
-    def place(self, found: SegObject, every: Sequence[Series], looked: Path) -> None:
+    def place(self, seg: SegObject, all_series: Sequence[Series], looked: Path) -> None:
         """Put the frames of a segmentation on the slices of the images that it was made on, or on slices of its own."""
-        by_uid = {image.uid: (series, image) for series in every for image in series.images}
-        related = _related_series(found, every)
-        frames: dict[str, list[SegFrame]] = {uid: [] for uid in found.images if uid in by_uid}
+        by_uid = {image.uid: (series, image) for series in all_series for image in series.images}
+        related = _related_series(seg, all_series)
+        frames: dict[str, list[SegFrame]] = {uid: [] for uid in seg.images if uid in by_uid}
         homeless = []
-        for frame in found.frames:
-            image = self._home(found, frame, related, by_uid)
+        for frame in seg.frames:
+            image = self._home(seg, frame, related, by_uid)
             if image is None:
                 homeless.append(frame)
             else:
                 frames.setdefault(image.uid, []).append(frame)
-        if len(homeless) == len(found.frames) and homeless:
+        if len(homeless) == len(seg.frames) and homeless:
             frames = {}  # resampled: it has slices of its own, and nothing to say on those of the images
-        for uid, each in frames.items():
+        for uid, members in frames.items():
             series, image = by_uid[uid]
             self.add(series)
-            self.by_id[image.name].pieces.append((found, each))
+            self.by_id[image.name].pieces.append((seg, members))
         if homeless:
-            self._alone(found, homeless)
-        if found.images and not any(uid in by_uid for uid in found.images):
+            self._alone(seg, homeless)
+        if seg.images and not any(uid in by_uid for uid in seg.images):
             message = (
-                f"none of the {len(found.images):,} images that it was made on is here (looked in {looked}); slices "
-                "that have no frame are not known; give --images"
+                f"none of the {len(seg.images):,} referenced images was found (looked in {looked}), so slices "
+                "without a frame are unknown; give --images"
             )
-            self.defects.append(Defect("SEG002", message, found.name, severity="info"))
+            self.defects.append(Defect("SEG002", message, seg.name, severity="info"))
 
     def _home(
         self,
-        found: SegObject,
+        seg: SegObject,
         frame: SegFrame,
         related: Sequence[Series],
         by_uid: dict[str, tuple[Series, DicomImage]],
@@ -394,16 +397,18 @@ class SegSlices(DicomSlices[SegObject, SegFrame]):
         """The image that a frame was drawn on: the one at its place, else the one that it names, if the sizes agree."""
         _, named = by_uid.get(frame.image, (None, None))
         if frame.plane is None or (named is not None and named.plane is None):
-            return named if named is not None and named.size == found.size else None
-        if named is not None and named.size == found.size and named.plane and is_same_place(named.plane, frame.plane):
+            return named if named is not None and named.size == seg.size else None
+        if named is not None and named.size == seg.size and named.plane and is_same_place(named.plane, frame.plane):
             return named
-        there = next((image for each in related if (image := each.at(frame.plane, found.size)) is not None), None)
-        if there is not None and named is not None:
-            message = f"frame {frame.index + 1} says that it was drawn on {named.name!r}, but lies on {there.name!r}"
-            self.defects.append(Defect("SEG017", message, found.name, f"frame {frame.index + 1}", image=there.name))
-        return there
+        image_there = next(
+            (image for series in related if (image := series.at(frame.plane, seg.size)) is not None), None
+        )
+        if image_there is not None and named is not None:
+            message = f"frame {frame.index + 1} refers to {named.name!r}, but lies on {image_there.name!r}"
+            self.defects.append(Defect("SEG017", message, seg.name, f"frame {frame.index + 1}", image=image_there.name))
+        return image_there
 
-    def _alone(self, found: SegObject, frames: list[SegFrame]) -> None:
+    def _alone(self, seg: SegObject, frames: list[SegFrame]) -> None:
         """Slices of its own for frames that lie on no image that is here."""
         groups: list[tuple[Plane | None, str, list[SegFrame]]] = []
         for frame in sorted(frames, key=_depth):
@@ -413,17 +418,23 @@ class SegSlices(DicomSlices[SegObject, SegFrame]):
             else:
                 groups.append((frame.plane, frame.image, [frame]))
         planes = [plane for plane, _, _ in groups if plane is not None]
-        self.sequences.append(make_volume(found.name, planes if len(planes) == len(groups) else []))
+        self.sequences.append(make_volume(seg.name, planes if len(planes) == len(groups) else []))
         for number, (_, uid, members) in enumerate(groups):
-            image_id = f"{found.name}/{number:04d}" if len(groups) > 1 else found.name
-            self.by_id[image_id] = SegSlice(image_id, found.size, None, uid, found.name, number, [(found, members)])
+            image_id = f"{seg.name}/{number:04d}" if len(groups) > 1 else seg.name
+            self.by_id[image_id] = SegSlice(image_id, seg.size, None, uid, seg.name, number, [(seg, members)])
 
 
-def _related_series(found: SegObject, every: Sequence[Series]) -> list[Series]:
+def _related_series(seg: SegObject, all_series: Sequence[Series]) -> list[Series]:
     """The series that a segmentation may lie on: those that it names, else those in the same frame of reference."""
-    named = set(found.images)
-    own = [each for each in every if any(image.uid in named or image.series == found.series for image in each.images)]
-    return own or [each for each in every if any(image.reference == found.reference for image in each.images)]
+    named = set(seg.images)
+    referenced = [
+        series
+        for series in all_series
+        if any(image.uid in named or image.series == seg.series for image in series.images)
+    ]
+    return referenced or [
+        series for series in all_series if any(image.reference == seg.reference for image in series.images)
+    ]
 
 
 def _depth(frame: SegFrame) -> tuple[float, str, int]:
@@ -436,12 +447,12 @@ UNNAMED = "unnamed"  # and where a person drew with its help
 
 
 def open_segmentations(request: ReadRequest) -> PerImageSource:
-    """The segmentations; raises UnreadableError where there is none."""
+    """The segmentations; raises UnreadableError if there is none."""
     threshold = _threshold(request)
     objects = ObjectReader("dicom-seg", "segmentation", SegSlices())
     objects.open(request, SEGMENTATIONS, read_seg)
-    categories = seg_naming(request.taxonomy, [each for found in objects.found for each in found.segments.values()])
-    by_path = {each.path: each for each in objects.found}
+    categories = seg_naming(request.taxonomy, [segment for seg in objects.found for segment in seg.segments.values()])
+    by_path = {seg.path: seg for seg in objects.found}
     shelf = DecodedFiles(lambda path: decode_seg(by_path[path], threshold))
     first, long = objects.places.first_slice, _multi_frame_segments(objects.found)
     look = _SliceReader(shelf, objects.annotators(_annotator_of), first, long, objects.known(categories))
@@ -450,49 +461,49 @@ def open_segmentations(request: ReadRequest) -> PerImageSource:
 
 def _threshold(request: ReadRequest) -> float:
     """The option; raises SegdataError for what is no share."""
-    said = request.options.get("threshold", 0.5)
+    text = request.options.get("threshold", 0.5)
     try:
-        value = float(said)
+        value = float(text)
     except ValueError:
         value = -1.0
     if not 0 < value <= 1:
-        raise SegdataError(f"threshold is {said!r}, it must be more than 0 and at most 1")
+        raise SegdataError(f"threshold is {text!r}; it must be above 0 and at most 1")
     return value
 
 
-def seg_naming(given: Taxonomy | None, segments: Sequence[SegSegment]) -> CategoryNames:
+def seg_naming(taxonomy: Taxonomy | None, segments: Sequence[SegSegment]) -> CategoryNames:
     """Categories by the labels of segments; what a code says of one is its definition."""
-    own: dict[str, Category] = {}
-    for each in segments:
-        if each.label not in own:
-            code = each.codes.get("property_type", {})
+    categories: dict[str, Category] = {}
+    for segment in segments:
+        if segment.label not in categories:
+            code = segment.codes.get("property_type", {})
             meaning = code.get("meaning") if code.get("scheme") != SCHEME else None
-            own[each.label] = Category(
-                id=len(own) + 1,
-                name=each.label,
-                kind=kind_from_name(each.label),
-                color=each.color,
+            categories[segment.label] = Category(
+                id=len(categories) + 1,
+                name=segment.label,
+                kind=kind_from_name(segment.label),
+                color=segment.color,
                 definition=meaning or None,
             )
-    return resolve_names(own, given, Taxonomy(categories=tuple(own.values())))
+    return resolve_names(categories, taxonomy, Taxonomy(categories=tuple(categories.values())))
 
 
-def _annotator_of(found: SegObject) -> str | None:
+def _annotator_of(seg: SegObject) -> str | None:
     """The algorithm, where all segments are of one; else the creator."""
-    algorithms = {each.algorithm for each in found.segments.values()}
+    algorithms = {segment.algorithm for segment in seg.segments.values()}
     kind, name = next(iter(algorithms)) if len(algorithms) == 1 else ("", "")
-    return name if kind == "AUTOMATIC" and name and name != UNKNOWN else found.creator
+    return name if kind == "AUTOMATIC" and name and name != UNKNOWN else seg.creator
 
 
 def _multi_frame_segments(objects: Sequence[SegObject]) -> dict[str, set[int]]:
     """The segments of each object that have several frames: they go through slices."""
-    found = {}
-    for each in objects:
-        numbers = [frame.segment for frame in each.frames if frame.segment is not None]
-        found[each.name] = (
+    segments_of = {}
+    for seg in objects:
+        numbers = [frame.segment for frame in seg.frames if frame.segment is not None]
+        segments_of[seg.name] = (
             {number for number in numbers if numbers.count(number) > 1} if len(numbers) < 99 else set(numbers)
         )
-    return found
+    return segments_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -506,94 +517,96 @@ class _SliceReader:
     known: SegmentMeanings
 
     def at(self, entry: ImageEntry) -> list[ImageAnnotation]:
-        """What each segmentation has on a slice."""
+        """The segments of each segmentation on a slice."""
         drawing: SegSlice = entry.record
-        found: list[ImageAnnotation] = []
+        annotations: list[ImageAnnotation] = []
         broken: list[Defect] = []
-        for each, frames in drawing.pieces:
-            is_first = self.first[each.name] == drawing.image_id
+        for seg, frames in drawing.pieces:
+            is_first = self.first[seg.name] == drawing.image_id
             try:
-                pixels = self.shelf.take(each.path)
+                pixels = self.shelf.take(seg.path)
             except OSError as error:
-                message = f"segmentation cannot be read: {error.strerror or error}; nothing of it is"
-                broken += [Defect("SEG001", message, each.name)] if is_first else []
+                message = f"segmentation cannot be read: {error.strerror or error}; all of it is left out"
+                broken += [Defect("SEG001", message, seg.name)] if is_first else []
                 continue
-            found.append(self._drawn(each, frames, pixels, is_first))
-        if not found:
+            annotations.append(self._drawn(seg, frames, pixels, is_first))
+        if not annotations:
             raise BrokenLabelsError(*broken)
-        found[0] = replace(found[0], defects=[*found[0].defects, *broken])
-        return found
+        annotations[0] = replace(annotations[0], defects=[*annotations[0].defects, *broken])
+        return annotations
 
-    def _drawn(self, found: SegObject, frames: list[SegFrame], pixels: SegPixels, is_first: bool) -> ImageAnnotation:
-        """What one segmentation has on a slice."""
+    def _drawn(self, seg: SegObject, frames: list[SegFrame], pixels: SegPixels, is_first: bool) -> ImageAnnotation:
+        """The segments of one segmentation on a slice."""
         runs: dict[int, Runs] = {}
-        at: dict[int, int] = {}
+        frame_of: dict[int, int] = {}
         defects = (
-            [*_soft_pixel_defects(found, pixels), *remark_defects({each: [found.name] for each in pixels.remarks})]
+            [*_soft_pixel_defects(seg, pixels), *remark_defects({text: [seg.name] for text in pixels.remarks})]
             if is_first
             else []
         )
         for frame in frames:
-            for number, each in pixels.runs.get(frame.index, {}).items():
+            for number, part in pixels.runs.get(frame.index, {}).items():
                 place = f"frame {frame.index + 1}"
                 if number in runs:
-                    message = f"a second frame of this segment and slice, after frame {at[number] + 1}; it is left out"
-                    defects.append(Defect("SEG008", message, found.name, place, segments=(number,)))
+                    message = (
+                        f"second frame of this segment on this slice, after frame {frame_of[number] + 1}; left out"
+                    )
+                    defects.append(Defect("SEG008", message, seg.name, place, segments=(number,)))
                 else:
-                    runs[number], at[number] = each, frame.index
+                    runs[number], frame_of[number] = part, frame.index
             for value, count in pixels.unknown.get(frame.index, {}).items():
-                message = f"value {value} is no segment: {count:,} px"
-                defects.append(Defect("SEG009", message, found.name, f"frame {frame.index + 1}", pixels=count))
-        segments = [found.segments[number] for number in sorted(runs)]
-        sources = {SOURCES.get(each.algorithm[0]) for each in found.segments.values()}
+                message = f"value {value} is not a segment: {count:,} px"
+                defects.append(Defect("SEG009", message, seg.name, f"frame {frame.index + 1}", pixels=count))
+        segments = [seg.segments[number] for number in sorted(runs)]
+        sources = {SOURCES.get(segment.algorithm[0]) for segment in seg.segments.values()}
         common = next(iter(sources)) if len(sources) == 1 else None
         return ImageAnnotation(
-            found.size,
-            np.array([self.known.segment_id(found.name, each.number) for each in segments], np.int64),
-            np.array([self.known.category(found.name, each.number, each.label) for each in segments], np.int64),
-            Runs.concatenate([runs[each.number] for each in segments], [1] * len(segments)),
+            seg.size,
+            np.array([self.known.segment_id(seg.name, segment.number) for segment in segments], np.int64),
+            np.array([self.known.category(seg.name, segment.number, segment.label) for segment in segments], np.int64),
+            Runs.concatenate([runs[segment.number] for segment in segments], [1] * len(segments)),
             {
-                "track_id": [self._track(found, each) for each in segments],
-                "source": [None if common else SOURCES.get(each.algorithm[0]) for each in segments],
-                "attributes": [segment_attributes(each) for each in segments],
-                "file": [found.name] * len(segments),
-                "place": [f"frame {at[each.number] + 1}" for each in segments],
+                "track_id": [self._track(seg, segment) for segment in segments],
+                "source": [None if common else SOURCES.get(segment.algorithm[0]) for segment in segments],
+                "attributes": [segment_attributes(segment) for segment in segments],
+                "file": [seg.name] * len(segments),
+                "place": [f"frame {frame_of[segment.number] + 1}" for segment in segments],
             },
-            f"DICOM {found.kind}",
-            self.annotator[found.name],
+            f"DICOM {seg.kind}",
+            self.annotator[seg.name],
             {"source": common},
             defects,
         )
 
-    def _track(self, found: SegObject, segment: SegSegment) -> int | None:
+    def _track(self, seg: SegObject, segment: SegSegment) -> int | None:
         """The track: what the tracking id says, where it is a number; else the segment, if it goes through slices."""
         tracked, _ = segment.tracking
-        through = segment.number in self.long[found.name] or found.kind == "LABELMAP"
-        said = int(tracked) if tracked.isdigit() and len(tracked) < 19 else segment.number if through else None
-        return self.known.track(found.name, segment.number, said)
+        through = segment.number in self.long[seg.name] or seg.kind == "LABELMAP"
+        track = int(tracked) if tracked.isdigit() and len(tracked) < 19 else segment.number if through else None
+        return self.known.track(seg.name, segment.number, track)
 
 
 def segment_attributes(segment: SegSegment) -> list[tuple[str, str]]:
     """What else the object says of a segment, as JSON."""
-    said: dict[str, object] = {key: code for key, code in segment.codes.items() if code["scheme"] != SCHEME}
+    attributes: dict[str, object] = {key: code for key, code in segment.codes.items() if code["scheme"] != SCHEME}
     kind, name = segment.algorithm
     if kind == "SEMIAUTOMATIC" and name != UNKNOWN:
-        said["algorithm_type"] = kind
+        attributes["algorithm_type"] = kind
         if name not in ("", UNNAMED):
-            said["algorithm_name"] = name
+            attributes["algorithm_name"] = name
     tracked, uid = segment.tracking
     if tracked and not tracked.isdigit():
-        said |= {"tracking_id": tracked, "tracking_uid": uid}
-    return [(key, json.dumps(value, ensure_ascii=False)) for key, value in sorted(said.items())]
+        attributes |= {"tracking_id": tracked, "tracking_uid": uid}
+    return [(key, json.dumps(value, ensure_ascii=False)) for key, value in sorted(attributes.items())]
 
 
-def _soft_pixel_defects(found: SegObject, pixels: SegPixels) -> list[Defect]:
+def _soft_pixel_defects(seg: SegObject, pixels: SegPixels) -> list[Defect]:
     """One information for each fractional segment that has pixels between nothing and everything."""
     return [
         Defect(
             "SEG010",
-            f"{count:,} px of {found.segments[number].label!r} are between 0 and 1; they are cut at the threshold",
-            found.name,
+            f"{count:,} px of {seg.segments[number].label!r} are between 0 and 1; the threshold decides",
+            seg.name,
             segments=(number,),
             pixels=count,
             severity="info",

@@ -37,7 +37,7 @@ _UID = re.compile(r"(?=.{1,64}\Z)\d+(\.\d+)*")
 
 
 def _save(path: Path, work: ObjectContent, losses: LossCounter) -> tuple[DicomIndexSegment, ...]:
-    """Write what an annotator drew; an object needs a segment, also where nothing was found."""
+    """Write one annotator's segments; an object needs a segment, even if nothing was found."""
     pixels = _pixels([work.layers[name] for name in work.images], next(iter(work.images.values())).size, work.numbers)
     described = [
         _description(number, key, work.category(key), work.said[key], (work.who[0], work.source(key)))
@@ -54,13 +54,13 @@ def _save(path: Path, work: ObjectContent, losses: LossCounter) -> tuple[DicomIn
 
 
 def _description(
-    number: int, key: SegmentKey, category: Category, said: SegmentAttributes, who: AnnotatorAndSource
+    number: int, key: SegmentKey, category: Category, attributes: SegmentAttributes, author: AnnotatorAndSource
 ) -> Any:  # Any: highdicom's object
     """How the object describes a segment."""
     highdicom = import_package("highdicom")
-    codes = {name: _make_code(said.get(name), category) for name in _CODES}
-    kind = ALGORITHM_TYPES.get(who[1] or "", "SEMIAUTOMATIC")
-    tracked, uid = said.get("tracking_id"), said.get("tracking_uid")
+    codes = {name: _make_code(attributes.get(name), category) for name in _CODES}
+    kind = ALGORITHM_TYPES.get(author[1] or "", "SEMIAUTOMATIC")
+    tracked, uid = attributes.get("tracking_id"), attributes.get("tracking_uid")
     if key[1] and not tracked:
         tracked = str(key[2])
     if tracked and not uid:
@@ -72,10 +72,10 @@ def _description(
         codes["property_category"],
         codes["property_type"],
         kind,
-        None if kind == "MANUAL" else _algorithm(kind, said, who[0]),
+        None if kind == "MANUAL" else _algorithm(kind, attributes, author[0]),
         uid,
         tracked,
-        [codes["anatomic_region"]] if "anatomic_region" in said else None,
+        [codes["anatomic_region"]] if "anatomic_region" in attributes else None,
         display_color=None if color is None else highdicom.color.CIELabColor.from_rgb(*color),
     )
 
@@ -85,8 +85,8 @@ def _write(
 ) -> None:  # Any: of any width; highdicom's objects
     highdicom = import_package("highdicom")
     try:
-        with raise_os_errors("no segmentation can be made of this series"):
-            made = highdicom.seg.Segmentation(
+        with raise_os_errors("no segmentation of this series can be written"):
+            segmentation = highdicom.seg.Segmentation(
                 [_source_header(image) for image in images],
                 pixels,
                 "BINARY",
@@ -104,15 +104,15 @@ def _write(
             )
     except OSError as error:
         raise SegdataError(f"{images[0].path}: {error}") from error
-    made.save_as(path)
+    segmentation.save_as(path)
 
 
 def _source_header(image: DicomImage) -> Any:  # Any: pydicom's dataset has every attribute
     """The header of an image in UTF-8: what is made of it gets its character set, and names in any script."""
-    said = read_dataset(image.path)
-    said.decode()
-    said.SpecificCharacterSet = "ISO_IR 192"
-    return said
+    header = read_dataset(image.path)
+    header.decode()
+    header.SpecificCharacterSet = "ISO_IR 192"
+    return header
 
 
 def _pixels(layers: list[AnnotatorLayer], size: tuple[int, int], numbers: Mapping[SegmentKey, int]) -> NDArray[Any]:
@@ -121,7 +121,7 @@ def _pixels(layers: list[AnnotatorLayer], size: tuple[int, int], numbers: Mappin
     labels = np.zeros((len(layers), width * height), np.uint16 if len(numbers) > 255 else np.uint8)
     overlap = False
     for row, layer in enumerate(layers):
-        value = np.array([numbers.get(segment_key(each), 0) for each in layer.segments], np.int64)
+        value = np.array([numbers.get(segment_key(segment), 0) for segment in layer.segments], np.int64)
         labels[row][expand_ranges(layer.runs.start, layer.runs.length)] = np.repeat(
             value[layer.runs.owner], layer.runs.length
         )
@@ -129,46 +129,48 @@ def _pixels(layers: list[AnnotatorLayer], size: tuple[int, int], numbers: Mappin
     if overlap:
         stacked = np.zeros((len(layers), width * height, len(numbers)), np.uint8)
         for row, layer in enumerate(layers):
-            value = np.array([numbers.get(segment_key(each), 1) - 1 for each in layer.segments], np.int64)
+            value = np.array([numbers.get(segment_key(segment), 1) - 1 for segment in layer.segments], np.int64)
             cells = expand_ranges(layer.runs.start, layer.runs.length)
             stacked[row, cells, np.repeat(value[layer.runs.owner], layer.runs.length)] = 1
         return np.ascontiguousarray(stacked.reshape(len(layers), width, height, len(numbers)).transpose(0, 2, 1, 3))
     return np.ascontiguousarray(labels.reshape(len(layers), width, height).transpose(0, 2, 1))
 
 
-def _held_attributes(source: str | None, segment: SegmentRow, said: SegmentAttributes) -> set[str]:
-    """The attributes that come back; `source` is what drew where the segment does not say it."""
-    found = {key for key in _CODES if _is_code(said.get(key))}
-    if said.get("algorithm_type") == "SEMIAUTOMATIC" and (segment["source"] or source) not in ALGORITHM_TYPES:
-        found.add("algorithm_type")
-        name = said.get("algorithm_name")
-        found |= {"algorithm_name"} if is_long_string(name) and name not in (UNKNOWN, UNNAMED) else set()
-    tracked, uid = said.get("tracking_id"), said.get("tracking_uid")
+def _held_attributes(source: str | None, segment: SegmentRow, attributes: SegmentAttributes) -> set[str]:
+    """The attributes that come back; `source` applies if the segment has none of its own."""
+    held = {key for key in _CODES if _is_code(attributes.get(key))}
+    if attributes.get("algorithm_type") == "SEMIAUTOMATIC" and (segment["source"] or source) not in ALGORITHM_TYPES:
+        held.add("algorithm_type")
+        name = attributes.get("algorithm_name")
+        held |= {"algorithm_name"} if is_long_string(name) and name not in (UNKNOWN, UNNAMED) else set()
+    tracked, uid = attributes.get("tracking_id"), attributes.get("tracking_uid")
     if is_long_string(tracked) and not str(tracked).isdigit() and isinstance(uid, str) and _UID.fullmatch(uid):
-        found |= {"tracking_id", "tracking_uid"}
-    return found
+        held |= {"tracking_id", "tracking_uid"}
+    return held
 
 
-def _is_code(said: object) -> bool:
+def _is_code(value: object) -> bool:
     """Whether a value is a code that was read, and no made-up one."""
-    if not isinstance(said, dict) or said.keys() != {"value", "scheme", "meaning"}:
+    if not isinstance(value, dict) or value.keys() != {"value", "scheme", "meaning"}:
         return False
-    return all(map(is_long_string, said.values())) and len(said["scheme"]) <= 16 and said["scheme"] != SCHEME
+    return all(map(is_long_string, value.values())) and len(value["scheme"]) <= 16 and value["scheme"] != SCHEME
 
 
-def _make_code(said: Any, category: Category) -> Any:  # Any: JSON, and highdicom's object
+def _make_code(code: Any, category: Category) -> Any:  # Any: JSON, and highdicom's object
     """A code that was read, else one that is made up of the category."""
     concept = import_package("highdicom").sr.CodedConcept
-    if said is not None:
-        return concept(said["value"], said["scheme"], said["meaning"])
+    if code is not None:
+        return concept(code["value"], code["scheme"], code["meaning"])
     return concept(str(category.id)[:16], SCHEME, to_long_string(category.name))
 
 
-def _algorithm(kind: str, said: Mapping[str, Any], annotator: str | None) -> Any:  # Any: JSON, and highdicom's object
+def _algorithm(
+    kind: str, attributes: Mapping[str, Any], annotator: str | None
+) -> Any:  # Any: JSON, and highdicom's object
     """Which algorithm drew: the model, or what was read."""
     highdicom = import_package("highdicom")
-    known = said.get("algorithm_name") or (UNNAMED if "algorithm_type" in said else UNKNOWN)
-    name = known if kind == "SEMIAUTOMATIC" else annotator or UNKNOWN
+    stated_name = attributes.get("algorithm_name") or (UNNAMED if "algorithm_type" in attributes else UNKNOWN)
+    name = stated_name if kind == "SEMIAUTOMATIC" else annotator or UNKNOWN
     family = import_package("pydicom.sr.codedict").codes.DCM.ArtificialIntelligence
     return highdicom.AlgorithmIdentificationSequence(name=to_long_string(name), family=family, version=UNKNOWN)
 

@@ -92,7 +92,7 @@ class DicomSlices(ABC, Generic[O, P]):
     defects: list[Defect] = field(default_factory=list)
 
     @abstractmethod
-    def place(self, found: O, every: Sequence[Series], looked: Path) -> None:
+    def place(self, object_: O, all_series: Sequence[Series], looked: Path) -> None:
         """Put the pieces of an object on the slices of the images that it was made on; `looked`: for what they are."""
 
     def add(self, series: Series) -> None:
@@ -101,32 +101,32 @@ class DicomSlices(ABC, Generic[O, P]):
             return
         if series.name is not None:
             self.sequences.append(series.sequence)
-        for number, each in zip(series.numbers, series.images, strict=True):
-            self.by_id[each.name] = DicomSlice(each.name, each.size, each, each.uid, series.name, number)
+        for number, image in zip(series.numbers, series.images, strict=True):
+            self.by_id[image.name] = DicomSlice(image.name, image.size, image, image.uid, series.name, number)
 
     @property
     def entries(self) -> list[ImageEntry]:
         """The images, in the order of their ids."""
-        return [each.entry for _, each in sorted(self.by_id.items())]
+        return [slice_.entry for _, slice_ in sorted(self.by_id.items())]
 
     @property
     def first_slice(self) -> dict[str, str]:
         """Object -> the first image that it is drawn on, where what concerns all of it is said."""
-        found: dict[str, str] = {}
-        for image_id, drawing in sorted(self.by_id.items()):
-            for each, _ in drawing.pieces:
-                found.setdefault(each.name, image_id)
-        return found
+        first_of: dict[str, str] = {}
+        for image_id, slice_ in sorted(self.by_id.items()):
+            for object_, _ in slice_.pieces:
+                first_of.setdefault(object_.name, image_id)
+        return first_of
 
-    def annotators(self, said: Mapping[str, str | None]) -> dict[str, str | None]:
+    def annotators(self, annotators: Mapping[str, str | None]) -> dict[str, str | None]:
         """Who drew each object: what is said, and the name of its file where others on the same images say the same."""
-        alike: set[str] = set()
-        for drawing in self.by_id.values():
-            names = [each.name for each, _ in drawing.pieces]
-            alike |= {a for a in names for b in names if a != b and said[a] == said[b]}
+        ambiguous: set[str] = set()
+        for slice_ in self.by_id.values():
+            names = [object_.name for object_, _ in slice_.pieces]
+            ambiguous |= {a for a in names for b in names if a != b and annotators[a] == annotators[b]}
         return {
-            name: " ".join(filter(None, [who, PurePosixPath(name).stem])) if name in alike else who
-            for name, who in said.items()
+            name: " ".join(filter(None, [who, PurePosixPath(name).stem])) if name in ambiguous else who
+            for name, who in annotators.items()
         }
 
 
@@ -152,7 +152,7 @@ class ObjectReader(Generic[O, P]):
     indexed: dict[str, DicomIndexFile] = field(default_factory=dict)
 
     def open(self, request: ReadRequest, kinds: Sequence[str], parse: Callable[[Path, str], O]) -> None:
-        """Find all of these kinds, and place them; raises UnreadableError where there is neither one nor an index."""
+        """Find all of these kinds, and place them; raises UnreadableError if there is neither one nor an index."""
         if not request.root.exists():
             raise UnreadableError(f"{request.root}: does not exist")
         folder = scan_folder(request.root, kinds, images_folder(request))
@@ -166,18 +166,18 @@ class ObjectReader(Generic[O, P]):
             except OSError as error:
                 message = f"{self.what} cannot be read: {error.strerror or error}"
                 folder.defects.append(Defect("SEG001", message, name))
-        every = group_series(folder.images)
+        all_series = group_series(folder.images)
         if index:
-            every, indexed = read_dicom_index(folder.root, folder.defects)
+            all_series, indexed = read_dicom_index(folder.root, folder.defects)
             self.indexed.update(indexed)
-        here = {image.uid for series in every for image in series.images}
-        for each in self.found:
-            self.places.place(each, every, folder.root)
-            gone = [uid for uid in each.images if uid not in here]
-            if 0 < len(gone) < len(each.images):
-                count = f"{len(gone):,} of the {len(each.images):,} images that it was made on are not here"
-                self.places.defects.append(Defect("SEG002", f"{count}, as that with the UID {gone[0]}", each.name))
-        for series in every if index else ():
+        present = {image.uid for series in all_series for image in series.images}
+        for object_ in self.found:
+            self.places.place(object_, all_series, folder.root)
+            missing = [uid for uid in object_.images if uid not in present]
+            if 0 < len(missing) < len(object_.images):
+                count = f"{len(missing):,} of the {len(object_.images):,} referenced images were not found"
+                self.places.defects.append(Defect("SEG002", f"{count}, for example UID {missing[0]}", object_.name))
+        for series in all_series if index else ():
             self.places.add(series)
         self.places.defects += folder.defects
 
@@ -187,8 +187,11 @@ class ObjectReader(Generic[O, P]):
 
     def annotators(self, named: Callable[[O], str | None]) -> dict[str, str | None]:
         """Who drew each object: as the index says, else as the object does."""
-        said = {e.name: self.indexed[e.name].annotator if e.name in self.indexed else named(e) for e in self.found}
-        return self.places.annotators(said)
+        annotators = {
+            object_.name: self.indexed[object_.name].annotator if object_.name in self.indexed else named(object_)
+            for object_ in self.found
+        }
+        return self.places.annotators(annotators)
 
     def source(
         self,
@@ -211,7 +214,7 @@ class ObjectReader(Generic[O, P]):
             metadata=naming.metadata,
             sequences=tuple(self.places.sequences),
         )
-        defects = (*(defect for each in self.found for defect in each.defects), *self.places.defects)
+        defects = (*(defect for object_ in self.found for defect in object_.defects), *self.places.defects)
         return PerImageSource(
             request.root, profile, self.places.entries, defects, look, request.annotator, 64, self.what
         )

@@ -1,14 +1,14 @@
 """NIfTI: volumes of labels (.nii, .nii.gz) whose slices are images, with affine and header kept byte by byte.
 
-Slice k of a volume is the image `<volume>/<0000>` and frame k of the sequence `<volume>`; voxel (i, j, k) is its pixel
-in column i and row j, and nothing is ever reoriented. Values are category ids, 0 is unlabelled. Their names come from
-taxonomy.yaml, a BIDS `dseg.tsv`, a label description of ITK-SNAP or a dataset.json; without any of them, every volume
-is looked through once for its values. Several files on one image (`_seg-manual`, `_lesion-manual`) are layers: their
-segments may overlap, and each has a category of its own. With `instances=yes`, or `instance_ids` in segdata.yaml,
-values are instances, and tracks through the slices. A place that contradicts that of the image, or is not known, is
-SEG017, as are voxels that are no whole numbers.
+Read: slice k of a volume is the image `<volume>/<0000>` and frame k of the sequence `<volume>`; voxel (i, j, k) is its
+pixel in column i and row j, and nothing is ever reoriented. Values are category ids, 0 is unlabelled. Category names
+come from taxonomy.yaml, a BIDS `dseg.tsv`, a label description of ITK-SNAP or a dataset.json; without any of them,
+every volume is read once for its values. Several label files on one image (`_seg-manual`, `_lesion-manual`) are layers:
+their segments may overlap, and each layer has a category of its own. With `instances=yes`, or `instance_ids` in
+segdata.yaml, values are instances, and tracks through the slices. A place that contradicts that of the image, or is
+unknown, is SEG017, as are voxels that are not whole numbers.
 Written: `labels/<volume>.nii.gz` with taxonomy.yaml and volumes.json, which says what image each slice is. What was
-read from NIfTI and not edited comes back byte by byte, but for the compression.
+read from NIfTI and not edited comes back byte by byte, except for the compression.
 Source: https://nifti.nimh.nih.gov/nifti-1; affines as in nipy/nibabel doc/source/nifti_images.rst; names as in
 bids-standard/bids-specification src/derivatives/imaging.md and pyushkevich/itksnap Logic/Common/ColorLabelTable.cxx.
 """
@@ -31,20 +31,20 @@ LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("nibabel", "SimpleITK")
 READ_OPTIONS = {
     "instances": "yes: values are instances of one category: the taxonomy's only one, else `object`",
-    "annotator": "a regular expression that finds in the name of a file of labels who drew it, `_(reader\\d)`",
+    "annotator": "regular expression that finds the annotator in the name of a label file, `_(reader\\d)`",
 }
 
 WRITE_OPTIONS = {
-    "values": "category: ids of categories; instance: numbers of instances, with a table of them; default: by the task"
+    "values": "category: category ids; instance: instance numbers, with a table of them; default: by the task"
 }
 
 
-def detect(seen: FileProbe) -> FormatMatch | None:
+def detect(probe: FileProbe) -> FormatMatch | None:
     """Files called .nii or .nii.gz, but for datasets of nnU-Net."""
-    found = seen.matching(r"\.nii(\.gz)?$")
-    if not found or nnunet_evidence(seen) is not None:
+    names = probe.matching(r"\.nii(\.gz)?$")
+    if not names or nnunet_evidence(probe) is not None:
         return None
-    return FormatMatch(0.95, f"{found[0]} is a NIfTI volume")
+    return FormatMatch(0.95, f"{names[0]} is a NIfTI volume")
 
 
 def read(request: ReadRequest) -> "PerImageSource":

@@ -68,10 +68,10 @@ def is_nifti_name(name: str) -> bool:
 def nifti_stem(name: str) -> str:
     """A path without the suffix of NIfTI files.
 
-    >>> stem("a/b.1.nii.gz")
+    >>> nifti_stem("a/b.1.nii.gz")
     'a/b.1'
     """
-    suffix = next((each for each in reversed(SUFFIXES) if name.lower().endswith(each)), "")
+    suffix = next((candidate for candidate in reversed(SUFFIXES) if name.lower().endswith(candidate)), "")
     return name[: len(name) - len(suffix)]
 
 
@@ -83,7 +83,7 @@ def open_nifti_file(path: Path) -> IO[bytes]:
 
 
 def read_header(path: Path, is_image: bool = False) -> NiftiHeader:
-    """The header of a file; raises OSError with the reason where there is none that can be believed.
+    """The header of a file; raises OSError with the reason if there is none that can be believed.
 
     Of an image only the first three dimensions count: others are time, or channels.
     """
@@ -117,9 +117,9 @@ def parse_header(raw: bytes, is_image: bool = False) -> NiftiHeader:
     """The header in the first bytes of a file, of an image or of labels; raises OSError with the reason."""
     nibabel = import_package("nibabel")
     sizes = [int.from_bytes(raw[:4], order) for order in ("little", "big")]
-    size = next((each for each in sizes if each in _SIZES), None)
+    size = next((candidate for candidate in sizes if candidate in _SIZES), None)
     if size is None or len(raw) < size:
-        raise OSError("is no NIfTI file: it does not begin with a header of 348 or 540 bytes")
+        raise OSError("is not a NIfTI file: it does not begin with a header of 348 or 540 bytes")
     header = (nibabel.Nifti1Header if size == 348 else nibabel.Nifti2Header)(raw[:size], check=False)
     magic = bytes(header["magic"])
     if not magic.startswith(_SIZES[size]):
@@ -157,31 +157,29 @@ def corner_distance(a: Floats, b: Floats, shape: tuple[int, int, int]) -> float:
     return float(np.linalg.norm(((a - b) @ corners)[:3], axis=0).max())
 
 
-def _shape(found: tuple[int, ...]) -> tuple[int, int, int]:
+def _shape(dims: tuple[int, ...]) -> tuple[int, int, int]:
     """Columns, rows and slices; raises ValueError for what is no volume."""
-    sides = [int(side) for side in found]
+    sides = [int(side) for side in dims]
     while len(sides) > 3 and sides[-1] == 1:
         sides.pop()
     sides += [1] * (3 - len(sides))
-    written = "x".join(map(str, found))
+    written = "x".join(map(str, dims))
     if len(sides) > 3:
-        raise ValueError(
-            f"{len(sides)} dimensions ({written}): steps in time, or layers? Write each as a volume of its own"
-        )
+        raise ValueError(f"{len(sides)} dimensions ({written}): time steps, or layers? Save each as its own volume")
     if min(sides) < 1 or sides[0] * sides[1] > MAX_PIXELS or sides[2] > _MAX_SLICES:
-        raise ValueError(f"the size {written} is none that a volume of labels has")
+        raise ValueError(f"{written} is not a valid size of a label volume")
     return sides[0], sides[1], sides[2]
 
 
 def _check_length(path: Path, head: NiftiHeader) -> None:
     """Raise OSError where the file cannot hold the voxels that its header claims."""
     needed = head.offset + int(np.prod(head.shape, dtype=object)) * head.dtype.itemsize
-    there = path.stat().st_size
+    n_bytes = path.stat().st_size
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    if needed > (there * _DENSEST + 1024 if packed else there):
-        said = "x".join(map(str, head.shape))
-        raise OSError(f"the file is cut off: {said} voxels need {needed:,} bytes, the file has {there:,}")
+    if needed > (n_bytes * _DENSEST + 1024 if packed else n_bytes):
+        shape = "x".join(map(str, head.shape))
+        raise OSError(f"the file is cut off: {shape} voxels need {needed:,} bytes, the file has {n_bytes:,}")
 
 
 TOLERANCE_MM = 1e-3
@@ -230,18 +228,18 @@ def describe_differences(label: NiftiHeader, image: NiftiHeader, what: str = "im
     apart = corner_distance(label.affine, image.affine, label.shape)
     if apart <= TOLERANCE_MM:
         return None
-    said = "; ".join(_differing_parts(label.affine, image.affine, what))
-    return f"labels and the {what} lie up to {apart:.4g} mm apart: {said}"
+    details = "; ".join(_differing_parts(label.affine, image.affine, what))
+    return f"labels and the {what} lie up to {apart:.4g} mm apart: {details}"
 
 
 def _differing_parts(a: Floats, b: Floats, what: str) -> Iterator[str]:
     """The parts of two affines that differ."""
-    one, other = np.array(voxel_spacing(a)), np.array(voxel_spacing(b))
-    if np.abs(one - other).max() > TOLERANCE_MM:
-        yield f"spacing {_numbers(one)} mm, of the {what} {_numbers(other)} mm"
-    turn, against = a[:3, :3] / one, b[:3, :3] / other
-    if np.abs(turn - against).max() > TOLERANCE_MM:
-        degrees = np.degrees(np.arccos(np.clip((turn * against).sum(axis=0), -1, 1))).max()
+    spacing_a, spacing_b = np.array(voxel_spacing(a)), np.array(voxel_spacing(b))
+    if np.abs(spacing_a - spacing_b).max() > TOLERANCE_MM:
+        yield f"spacing {_numbers(spacing_a)} mm, of the {what} {_numbers(spacing_b)} mm"
+    axes_of_a, axes_of_b = a[:3, :3] / spacing_a, b[:3, :3] / spacing_b
+    if np.abs(axes_of_a - axes_of_b).max() > TOLERANCE_MM:
+        degrees = np.degrees(np.arccos(np.clip((axes_of_a * axes_of_b).sum(axis=0), -1, 1))).max()
         yield f"directions {axis_codes(a)}, of the {what} {axis_codes(b)} (up to {degrees:.3g}° apart)"
     if np.abs(a[:3, 3] - b[:3, 3]).max() > TOLERANCE_MM:
         yield f"origin ({_numbers(a[:3, 3], ', ')}) mm, of the {what} ({_numbers(b[:3, 3], ', ')}) mm"

@@ -78,12 +78,12 @@ def segments_by_id(rule: IdRule, values: ValueRuns, name: str) -> SliceSegments:
 def segments_by_category(legend: Legend, values: ValueRuns, name: str) -> SliceSegments:
     """A segment for each category, whose id it has."""
     category = legend.read(values.value)
-    known = (category != UNLABELLED) & (category != UNKNOWN)
-    ids, owner = np.unique(category[known], return_inverse=True)
+    is_known = (category != UNLABELLED) & (category != UNKNOWN)
+    ids, owner = np.unique(category[is_known], return_inverse=True)
     owners = np.full(len(values.value), -1, np.int32)
-    owners[known] = owner
+    owners[is_known] = owner
     runs = values.assign_owners(owners, len(ids))
-    places = [_list_values(values.value[known][owner == row]) for row in range(len(ids))]
+    places = [_list_values(values.value[is_known][owner == row]) for row in range(len(ids))]
     return SliceSegments(
         ids, ids, np.zeros(len(ids), bool), runs, places, unknown_value_defects(category == UNKNOWN, values)
     )
@@ -104,20 +104,20 @@ def segments_by_region(
             ids.append(id_)
             places.append(_list_values(values.value[inside]))
     number = np.array(ids, np.int64)
-    strange = unknown_value_defects(legend.read(values.value) == UNKNOWN, values)
+    defects = unknown_value_defects(legend.read(values.value) == UNKNOWN, values)
     runs = Runs.concatenate(pieces, [1] * len(pieces))
-    return SliceSegments(number, number, np.zeros(len(ids), bool), runs, places, strange)
+    return SliceSegments(number, number, np.zeros(len(ids), bool), runs, places, defects)
 
 
-def unknown_value_defects(lacking: NDArray[np.bool_], values: ValueRuns) -> list[Defect]:
+def unknown_value_defects(is_unknown: NDArray[np.bool_], values: ValueRuns) -> list[Defect]:
     """SEG009 for each value that has no meaning."""
-    found = []
-    for row in np.flatnonzero(lacking).tolist():
+    defects = []
+    for row in np.flatnonzero(is_unknown).tolist():
         x, y = values.first_pixel(row)
         area = int(values.area[row])
         message = f"value {values.value[row]} is not in the taxonomy: {area:,} px, the first at x={x}, y={y}"
-        found.append(Defect("SEG009", message, place=f"x={x}, y={y}", pixels=area))
-    return found
+        defects.append(Defect("SEG009", message, place=f"x={x}, y={y}", pixels=area))
+    return defects
 
 
 def _list_values(values: Ints) -> str:
@@ -154,9 +154,9 @@ class LabelNames:
     def of(self, volume: Path) -> dict[int, ValueName]:
         """The names of the values in a volume, from the nearest table; empty where there is none."""
         for path in self._tables(volume):
-            found = self._table(path)
-            if found:
-                return found
+            names = self._table(path)
+            if names:
+                return names
         return {}
 
     def _tables(self, volume: Path) -> Iterator[Path]:
@@ -164,12 +164,12 @@ class LabelNames:
         folder = self.root if self.root.is_dir() else self.root.parent
         bare = nifti_stem(volume.name)
         yield volume.with_name(f"{bare}.tsv")
-        for each in (volume.parent, *volume.parent.parents):
-            yield from (each / "dseg.tsv", each / "dataset.json")
+        for parent in (volume.parent, *volume.parent.parents):
+            yield from (parent / "dseg.tsv", parent / "dataset.json")
             yield from sorted(
-                path for path in each.glob("*.txt") if path.is_file() and path.stat().st_size < _MAX_TABLE
+                path for path in parent.glob("*.txt") if path.is_file() and path.stat().st_size < _MAX_TABLE
             )
-            if each == folder or not each.is_relative_to(folder):
+            if parent == folder or not parent.is_relative_to(folder):
                 break
 
     def _table(self, path: Path) -> dict[int, ValueName]:
@@ -178,22 +178,22 @@ class LabelNames:
         return self._read[path]
 
     def _parsed(self, path: Path) -> dict[int, ValueName]:
-        kinds = {".tsv": _parse_tsv, ".json": _parse_json, ".txt": _parse_snap}
+        parsers = {".tsv": _parse_tsv, ".json": _parse_json, ".txt": _parse_snap}
         try:
-            found = kinds[path.suffix.lower()](read_utf8(path))
+            pairs = parsers[path.suffix.lower()](read_utf8(path))
         except (SegdataError, ValueError, TypeError, RecursionError, csv.Error) as error:
             if path.suffix.lower() != ".txt":  # any text may lie there
-                message = f"names of labels cannot be read: {error}"
+                message = f"label names cannot be read: {error}"
                 self.defects.append(Defect("SEG004", message, relative_path(self.root, path)))
             return {}
-        return {value: called for value, called in found if called.name.strip()}
+        return {value: called for value, called in pairs if called.name.strip()}
 
 
 def _parse_tsv(text: str) -> list[tuple[int, ValueName]]:
     """The rows of a BIDS lookup table."""
     rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t"))
     if rows and not {"index", "name"} <= rows[0].keys():
-        raise ValueError("the columns 'index' and 'name' are expected")
+        raise ValueError("expected the columns 'index' and 'name'")
     return [(int(row["index"]), ValueName(row["name"] or "", _parse_hex(row.get("color")))) for row in rows]
 
 
@@ -252,7 +252,7 @@ def find_meanings(
 ) -> ValueMeanings:
     """What the values in these files mean: by segdata.yaml, the taxonomy, tables beside the files, or the values alone.
 
-    Where files have layers of different names, a category is a layer, or a value of it. Raises UnreadableError where
+    Where files have layers of different names, a category is a layer, or a value of it. Raises UnreadableError if
     values look like intensities.
     """
     if request.config.instance_ids is not None or parse_yes_no(request.options, "instances"):
@@ -277,32 +277,32 @@ def id_legend(taxonomy: Taxonomy) -> Legend:
 
 def parse_yes_no(options: Mapping[str, Option], name: str) -> bool:
     """Whether an option says yes; raises SegdataError for what is neither yes nor no."""
-    said = str(options.get(name, "no")).lower()
-    if said not in ("yes", "true", "1", "no", "false", "0"):
-        raise SegdataError(f"{name} is {options[name]!r}, it must be yes or no")
-    return said in ("yes", "true", "1")
+    answer = str(options.get(name, "no")).lower()
+    if answer not in ("yes", "true", "1", "no", "false", "0"):
+        raise SegdataError(f"{name} is {options[name]!r}; it must be yes or no")
+    return answer in ("yes", "true", "1")
 
 
 def _one_category(request: ReadRequest) -> InstanceIds:
     """Every value is an instance of the taxonomy's only category, or of an object."""
-    known = [each for each in (request.taxonomy or Taxonomy()).categories if each.kind != "void"]
-    if len(known) > 1:
+    candidates = [category for category in (request.taxonomy or Taxonomy()).categories if category.kind != "void"]
+    if len(candidates) > 1:
         raise UnreadableError(
             f"{request.root}: instances of which category? write in segdata.yaml `instance_ids: {{category: "
-            f"{known[0].name}}}`, or {{divisor: 1000}}"
+            f"{candidates[0].name}}}`, or {{divisor: 1000}}"
         )
-    return InstanceIds(category=known[0].id if known else "object")
+    return InstanceIds(category=candidates[0].id if candidates else "object")
 
 
 def _taxonomy_of_tables(labels: Sequence[LabelFile], names: LabelNames) -> Taxonomy | None:
     """The categories in the tables beside the files; None where not each file has one."""
-    found: dict[int, ValueName] = {}
+    names_of_values: dict[int, ValueName] = {}
     for label in labels:
         table = names.of(label.path)
         if not table:
             return None
-        found |= table
-    return _taxonomy(found) if found else None
+        names_of_values |= table
+    return _taxonomy(names_of_values) if names_of_values else None
 
 
 def _taxonomy_of_values(
@@ -326,16 +326,16 @@ def _find_layer_meanings(
         tables.setdefault(label.layer, {}).update(table)
         values.setdefault(label.layer, set()).update(_values(label, shelf), table)
     called: dict[str, dict[int, ValueName]] = {}
-    for layer, found in values.items():
-        _check_few(request, sorted(found))
-        alone = found == {1} and layer != ""
+    for layer, layer_values in values.items():
+        _check_few(request, sorted(layer_values))
+        is_mask = layer_values == {1} and layer != ""
         called[layer] = {
-            value: tables[layer].get(value, ValueName(layer if alone else f"{layer or 'labels'} {value}"))
-            for value in sorted(found)
+            value: tables[layer].get(value, ValueName(layer if is_mask else f"{layer or 'labels'} {value}"))
+            for value in sorted(layer_values)
         }
-    every = {each.name: each for layer in sorted(called) for each in called[layer].values()}
-    named = resolve_names(every, request.taxonomy, _taxonomy(dict(enumerate(every.values(), 1))))
-    layers = {layer: {value: named.to[each.name] for value, each in found.items()} for layer, found in called.items()}
+    names_found = {name.name: name for layer in sorted(called) for name in called[layer].values()}
+    named = resolve_names(names_found, request.taxonomy, _taxonomy(dict(enumerate(names_found.values(), 1))))
+    layers = {layer: {value: named.to[name.name] for value, name in values.items()} for layer, values in called.items()}
     return layer_meanings(named.taxonomy, named.declared, labels, layers, named.metadata)
 
 
@@ -366,8 +366,8 @@ def _values(label: LabelFile, shelf: DecodedFiles[LabelVolume]) -> list[int]:
 def _check_few(request: ReadRequest, values: Sequence[int]) -> None:
     if len(values) > _MAX_CATEGORIES:
         raise UnreadableError(
-            f"{request.root}: {len(values):,} distinct values: intensities, or instances? Name files of labels so that "
-            "they can be told from images (…_seg.nii.gz), or give --read-option instances=yes"
+            f"{request.root}: {len(values):,} distinct values: are they intensities, or instances? Name label files so "
+            "that they differ from images (…_seg.nii.gz), or give --read-option instances=yes"
         )
 
 
@@ -375,8 +375,8 @@ def _taxonomy(called: Mapping[int, ValueName]) -> Taxonomy:
     """Regions by these names; void where the name says so."""
     categories = (
         Category(
-            id=id_, name=each.name, kind="void" if kind_from_name(each.name) == "void" else "stuff", color=each.color
+            id=id_, name=name.name, kind="void" if kind_from_name(name.name) == "void" else "stuff", color=name.color
         )
-        for id_, each in sorted(called.items())
+        for id_, name in sorted(called.items())
     )
     return Taxonomy(categories=tuple(categories), unlabelled=0)

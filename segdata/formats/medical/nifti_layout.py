@@ -70,19 +70,19 @@ def find_scans(root: Path, images: Path | None, reader: re.Pattern[str] | None =
     """The volumes of a dataset by name. `reader` finds, in the name of a file of labels, who drew it."""
     if root.is_file():
         files = {root.name: root}
-        given = {root.name}
+        only_file = {root.name}
     else:
         files = dict(_nifti_files(root))
-        given = None
-    pictures = {} if images is None else dict(_nifti_files(images))
+        only_file = None
+    images_by_name = {} if images is None else dict(_nifti_files(images))
     if images is not None and images.is_relative_to(root):
         start = images.relative_to(root).as_posix() + "/"
         files = {name: path for name, path in files.items() if not name.startswith(start)}
-    labels = given or {name for name in files if _is_labels(name)} or set(files)
+    labels = only_file or {name for name in files if _is_labels(name)} or set(files)
     if images is None:
-        pictures = _short_names({name: path for name, path in files.items() if name not in labels})
-    found: dict[str, Scan] = {name: Scan(name, path) for name, path in pictures.items()}
-    by_folder = _by_folder(pictures)
+        images_by_name = _short_names({name: path for name, path in files.items() if name not in labels})
+    scans_of: dict[str, Scan] = {name: Scan(name, path) for name, path in images_by_name.items()}
+    by_folder = _by_folder(images_by_name)
     for name in sorted(labels):
         label, bare = _label_file(files[name], name, reader)
         image = _matching_image(bare, by_folder)
@@ -91,21 +91,21 @@ def find_scans(root: Path, images: Path | None, reader: re.Pattern[str] | None =
             image, layer = _without_image(bare)
         else:
             layer = layer.removeprefix(_case_name(nifti_stem(PurePosixPath(image).name))).strip("._-")
-        scan = found.setdefault(image, Scan(image))
+        scan = scans_of.setdefault(image, Scan(image))
         scan.labels.append(LabelFile(label.path, label.name, layer, label.annotator))
-    return [found[name] for name in sorted(found)]
+    return [scans_of[name] for name in sorted(scans_of)]
 
 
 def _nifti_files(root: Path) -> Iterator[tuple[str, Path]]:
     """The NIfTI files below a folder, by name, in the order of names."""
-    found = []
+    files = []
     for folder, _, names in os.walk(root):
         for name in names:
             if is_nifti_name(name) and not name.startswith("."):
                 path = Path(folder, name)
                 check_path_name(path)
-                found.append((path.relative_to(root).as_posix(), path))
-    return iter(sorted(found))
+                files.append((path.relative_to(root).as_posix(), path))
+    return iter(sorted(files))
 
 
 def _is_labels(name: str) -> bool:
@@ -134,18 +134,20 @@ def _label_file(path: Path, name: str, reader: re.Pattern[str] | None) -> tuple[
     bare = _DERIVATIVES.sub(r"\1", name)
     parts = PurePosixPath(bare).parts
     bare = "/".join([*(part for part in parts[:-1] if not _LABEL_FOLDERS.fullmatch(part)), parts[-1]])
-    said = reader.search(bare) if reader else None
-    if said is None:
+    match = reader.search(bare) if reader else None
+    if match is None:
         return LabelFile(path, name), bare
-    return LabelFile(path, name, annotator=said.group(said.lastindex or 0)), bare[: said.start()] + bare[said.end() :]
+    return LabelFile(path, name, annotator=match.group(match.lastindex or 0)), bare[: match.start()] + bare[
+        match.end() :
+    ]
 
 
 def _by_folder(images: dict[str, Path]) -> dict[str, list[str]]:
     """The names of images by their folder, the longest first: of several that a label begins with, that is meant."""
-    found: dict[str, list[str]] = {}
+    names_of_folder: dict[str, list[str]] = {}
     for name in sorted(images, key=len, reverse=True):
-        found.setdefault(PurePosixPath(name).parent.as_posix(), []).append(name)
-    return found
+        names_of_folder.setdefault(PurePosixPath(name).parent.as_posix(), []).append(name)
+    return names_of_folder
 
 
 def _matching_image(label: str, by_folder: dict[str, list[str]]) -> str | None:
@@ -290,14 +292,14 @@ def write_volume_index(
     target: Path, volumes: Iterable[VolumeIndexEntry], layers: Mapping[str, Mapping[int, int]]
 ) -> None:
     """Write `volumes.json` below `target`, one volume a line."""
-    lines = ",\n".join(msgspec.json.encode(each).decode() for each in volumes)
-    said = msgspec.json.encode(layers).decode()
-    text = f'{{"version": 1, "layers": {said}, "volumes": [\n{lines}\n]}}\n'
+    lines = ",\n".join(msgspec.json.encode(volume).decode() for volume in volumes)
+    layers_json = msgspec.json.encode(layers).decode()
+    text = f'{{"version": 1, "layers": {layers_json}, "volumes": [\n{lines}\n]}}\n'
     (target / VOLUME_INDEX).write_text(text, encoding="utf-8")
 
 
 def read_volume_index(root: Path, defects: list[Defect]) -> tuple[list[LabelledVolume], dict[str, dict[int, int]]]:
-    """The volumes and layers in `volumes.json`; raises UnreadableError where it is no index.
+    """The volumes and layers in `volumes.json`; raises UnreadableError if it is not an index.
 
     What leaves the root, or is there twice, is left out, with a defect.
     """
@@ -305,41 +307,41 @@ def read_volume_index(root: Path, defects: list[Defect]) -> tuple[list[LabelledV
         index = msgspec.json.decode((root / VOLUME_INDEX).read_bytes(), type=VolumeIndex)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableError(f"{root / VOLUME_INDEX}: cannot be read: {error}") from error
-    seen: set[str] = set()
-    found = []
+    names_seen: set[str] = set()
+    labelled = []
     for row, volume in enumerate(index.volumes):
         place = f"/volumes/{row}"
-        names = [*(each.image for each in volume.images), *(each.file for each in volume.labels)]
+        names = [*(image.image for image in volume.images), *(label.file for label in volume.labels)]
         unsafe = next((name for name in names if not name or is_unsafe_path(name)), None)
         if unsafe is not None:
             message = f"path {unsafe!r} leaves the dataset's root; name files below it"
             defects.append(Defect("SEG015", message, VOLUME_INDEX, place))
             continue
-        wrong = [each.image for each in volume.images if each.slice < 0 or min(each.width, each.height) < 0]
-        twice = [each.image for each in volume.images if each.image in seen]
-        defects += [Defect("SEG004", "a negative slice or size", VOLUME_INDEX, place, image=name) for name in wrong]
-        defects += [Defect("SEG008", "the same image twice", VOLUME_INDEX, place, image=name) for name in twice]
-        images = [each for each in volume.images if each.image not in {*wrong, *twice}]
-        seen.update(each.image for each in images)
+        negative = [image.image for image in volume.images if image.slice < 0 or min(image.width, image.height) < 0]
+        repeated = [image.image for image in volume.images if image.image in names_seen]
+        defects += [Defect("SEG004", "a negative slice or size", VOLUME_INDEX, place, image=name) for name in negative]
+        defects += [Defect("SEG008", "the same image twice", VOLUME_INDEX, place, image=name) for name in repeated]
+        images = [image for image in volume.images if image.image not in {*negative, *repeated}]
+        names_seen.update(image.image for image in images)
         if images:
-            found.append(_indexed_volume(root, volume, images))
-    return found, index.layers
+            labelled.append(_indexed_volume(root, volume, images))
+    return labelled, index.layers
 
 
 def _indexed_volume(root: Path, volume: VolumeIndexEntry, images: list[VolumeIndexImage]) -> LabelledVolume:
     frames = [
         VolumeSlice(
-            each.image,
-            each.slice,
-            each.frame,
-            absolute_uri(each.uri, root),
-            each.annotated,
-            (each.height, each.width),
-            absolute_channels(each.channels, root),
+            image.image,
+            image.slice,
+            image.frame,
+            absolute_uri(image.uri, root),
+            image.annotated,
+            (image.height, image.width),
+            absolute_channels(image.channels, root),
         )
-        for each in images
+        for image in images
     ]
-    labels = tuple(LabelFile(root / each.file, each.name or each.file, each.layer) for each in volume.labels)
+    labels = tuple(LabelFile(root / label.file, label.name or label.file, label.layer) for label in volume.labels)
     return LabelledVolume(
         volume.sequence or images[0].image, frames, labels, volume.sequence, volume.kind, volume.split, volume.place
     )

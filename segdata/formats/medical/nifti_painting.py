@@ -75,12 +75,12 @@ class ImageStack:
     @property
     def annotated(self) -> bool:
         """Whether anybody worked on any of the pictures."""
-        return any(each.annotated for each in self.pictures)
+        return any(image.annotated for image in self.pictures)
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width; (0, 0) where no picture's is known."""
-        return next(((each.height, each.width) for each in self.pictures if each.height and each.width), (0, 0))
+        return next(((image.height, image.width) for image in self.pictures if image.height and image.width), (0, 0))
 
     def takes(self, picture: PaintedImage) -> bool:
         """Whether a picture may be a slice of the same volume."""
@@ -89,10 +89,14 @@ class ImageStack:
 
     def places(self, n_slices: int | None) -> list[int]:
         """The slice of each picture: its frame where the volume is known to have so many slices, else by frame."""
-        frames = [each.frame for each in self.pictures]
-        known = [each for each in frames if each is not None]
-        if n_slices is not None and len(set(known)) == len(frames) and all(0 <= each < n_slices for each in known):
-            return known
+        frames = [image.frame for image in self.pictures]
+        numbers = [frame for frame in frames if frame is not None]
+        if (
+            n_slices is not None
+            and len(set(numbers)) == len(frames)
+            and all(0 <= frame < n_slices for frame in numbers)
+        ):
+            return numbers
         order = sorted(range(len(frames)), key=lambda row: (frames[row] is None, frames[row] or 0, row))
         place = [0] * len(frames)
         for number, row in enumerate(order):
@@ -155,47 +159,52 @@ class Layering:
     def of(self, categories: Ints) -> tuple[Ints, Ints]:
         """(n,) the row of `layers`, and the value, of each category id; -1 as value of one that there is none for."""
         row = {layer: number for number, layer in enumerate(self.layers)}
-        found = [self.values.get(each, (self.layers[0], -1)) for each in categories.tolist()]
+        pairs = [self.values.get(category, (self.layers[0], -1)) for category in categories.tolist()]
         return (
-            np.array([row[layer] for layer, _ in found], np.int64),
-            np.array([value for _, value in found], np.int64),
+            np.array([row[layer] for layer, _ in pairs], np.int64),
+            np.array([value for _, value in pairs], np.int64),
         )
 
     def index(self) -> dict[str, dict[int, int]]:
         """Layer -> value -> category id; empty where values are the ids."""
         if self.layers == ("",):
             return {}
-        found: dict[str, dict[int, int]] = {layer: {} for layer in self.layers}
+        categories_of: dict[str, dict[int, int]] = {layer: {} for layer in self.layers}
         for id_, (layer, value) in self.values.items():
-            found[layer][value] = id_
-        return found
+            categories_of[layer][value] = id_
+        return categories_of
 
 
 def choose_layering(profile: Profile) -> Layering:
     """As the volumes were read from NIfTI; else one layer. Raises SegdataError for ids that are no values."""
     ids = list(profile.taxonomy.by_id())
-    for each in ids:
-        if not 0 <= each <= _MAX_CATEGORY_VALUE:
-            raise SegdataError(
-                f"category id {each} is no value that a volume of labels can hold (0 to {_MAX_CATEGORY_VALUE:,})"
-            )
-    said = json.loads(profile.metadata.get(LAYERS_KEY, "{}"))
-    known: dict[str, dict[str, int]] = said.get("layers", {})
-    values = {id_: (layer, int(value)) for layer, each in known.items() for value, id_ in each.items() if id_ in ids}
+    for category in ids:
+        if not 0 <= category <= _MAX_CATEGORY_VALUE:
+            raise SegdataError(f"category id {category} does not fit a label volume (0 to {_MAX_CATEGORY_VALUE:,})")
+    metadata = json.loads(profile.metadata.get(LAYERS_KEY, "{}"))
+    layers_read: dict[str, dict[str, int]] = metadata.get("layers", {})
+    values = {
+        id_: (layer, int(value))
+        for layer, categories in layers_read.items()
+        for value, id_ in categories.items()
+        if id_ in ids
+    }
     if not values:
-        return Layering(("",), {each: ("", each) for each in ids}, said.get("files", {}), _blank(profile, ids))
-    spare = "" if "" not in known else "others"
-    others = {each: (spare, each) for each in ids if each not in values and each != 0}
-    layers = sorted({layer for layer, _ in (*values.values(), *others.values())} | known.keys())
-    return Layering(tuple(layers), values | others, said.get("files", {}))
+        return Layering(
+            ("",), {category: ("", category) for category in ids}, metadata.get("files", {}), _blank(profile, ids)
+        )
+    spare = "" if "" not in layers_read else "others"
+    others = {category: (spare, category) for category in ids if category not in values and category != 0}
+    layers = sorted({layer for layer, _ in (*values.values(), *others.values())} | layers_read.keys())
+    return Layering(tuple(layers), values | others, metadata.get("files", {}))
 
 
 def _blank(profile: Profile, ids: list[int]) -> int:
     """The value of unlabelled voxels: the taxonomy's, else 0, else the lowest that is no category."""
-    said = profile.taxonomy.unlabelled_id
-    if said is not None and 0 <= said <= _MAX_CATEGORY_VALUE:
-        return said
-    return next(each for each in range(len(ids) + 1) if each not in ids)
+    declared = profile.taxonomy.unlabelled_id
+    if declared is not None and 0 <= declared <= _MAX_CATEGORY_VALUE:
+        return declared
+    return next(value for value in range(len(ids) + 1) if value not in ids)
 
 
 def paint_categories(batches: Iterable[Batch], layering: Layering, losses: LossCounter) -> Iterator[PaintedImage]:
@@ -208,13 +217,13 @@ def paint_categories(batches: Iterable[Batch], layering: Layering, losses: LossC
             for row in range(len(layering.layers))
         ]
         for row, sheet in zip(rows, segments_by_image(batch), strict=True):
-            values = [next(each) for each in layers]
+            values = [next(stream) for stream in layers]
             yield PaintedImage(
                 **row,
                 height=sheet.height,
                 width=sheet.width,
                 annotated=sheet.annotated,
-                layers=[each for each in values if each is not None],
+                layers=[pixels for pixels in values if pixels is not None],
             )
 
 
@@ -252,18 +261,18 @@ class _VolumeValues:
 
     def value(self, key: InstanceKey, crowd: bool) -> int:
         """The value of an instance, a new one where it has none yet."""
-        found = self.values.get(key)
-        if found is not None:
-            return found
+        value = self.values.get(key)
+        if value is not None:
+            return value
         _, number, category = key
-        wanted = number
-        if not 0 < wanted <= _MAX_INSTANCE_VALUE or wanted in self.meaning:
+        new = number
+        if not 0 < new <= _MAX_INSTANCE_VALUE or new in self.meaning:
             while self.spare in self.meaning:
                 self.spare += 1
-            wanted = self.spare
-        self.values[key] = wanted
-        self.meaning[wanted] = (category, number if abs(number) <= _MAX_ID else wanted, crowd)
-        return wanted
+            new = self.spare
+        self.values[key] = new
+        self.meaning[new] = (category, number if abs(number) <= _MAX_ID else new, crowd)
+        return new
 
 
 class InstancePainter:
@@ -276,12 +285,12 @@ class InstancePainter:
     def pictures(self, batches: Iterable[Batch]) -> Iterator[PaintedImage]:
         """The images of the batches, while what one value a pixel cannot hold is counted."""
         for batch in batches:
-            known = np.isin(batch.segments["category_id"].to_numpy(), np.array(list(self._names), np.int64))
-            count_segment_mask_losses(batch, known, self._losses)
+            is_known = np.isin(batch.segments["category_id"].to_numpy(), np.array(list(self._names), np.int64))
+            count_segment_mask_losses(batch, is_known, self._losses)
             for row, sheet in zip(image_rows(batch), segments_by_image(batch), strict=True):
                 layers = []
                 if sheet.annotated:
-                    values = self._values(batch, sheet, known, row["sequence"], row["image_id"])
+                    values = self._values(batch, sheet, is_known, row["sequence"], row["image_id"])
                     pixels = paint(sheet, values, 0, np.uint32)
                     count_hidden_segments(batch, sheet, values, pixels, self._losses)
                     layers.append(pixels)
@@ -299,31 +308,31 @@ class InstancePainter:
                     identity = "" if value == segment else segment
                     table.writerow((name, value, self._names[category], identity, int(crowd)))
 
-    def _values(self, batch: Batch, sheet: ImageSegments, known: Flags, sequence: str | None, image_id: str) -> Ints:
+    def _values(self, batch: Batch, sheet: ImageSegments, is_known: Flags, sequence: str | None, image_id: str) -> Ints:
         """(n,) the value of each segment of an image, -1: it is not painted; counts what the values do not tell."""
         volume = self._volumes.setdefault(sequence or image_id, _VolumeValues())
         values = np.full(len(sheet.segments), -1, np.int64)
-        there = np.flatnonzero(known[sheet.segments] & (sheet.runs.areas(len(values)) > 0))
-        rows = sheet.segments[there]
-        wrong: dict[LossKind, list[int]] = {"segment-id": [], "track": [], "crowd": [], "instance": []}
-        seen: set[int] = set()
-        said = batch.segments.select(list(_INSTANCE_COLUMNS)).take(rows).to_pylist()
-        for at, row, segment in zip(there.tolist(), rows.tolist(), said, strict=True):
+        painted_positions = np.flatnonzero(is_known[sheet.segments] & (sheet.runs.areas(len(values)) > 0))
+        rows = sheet.segments[painted_positions]
+        lost_rows: dict[LossKind, list[int]] = {"segment-id": [], "track": [], "crowd": [], "instance": []}
+        values_seen: set[int] = set()
+        segment_rows = batch.segments.select(list(_INSTANCE_COLUMNS)).take(rows).to_pylist()
+        for position, row, segment in zip(painted_positions.tolist(), rows.tolist(), segment_rows, strict=True):
             track, number = segment["track_id"], segment["segment_id"] or 0
             tracked = sequence is not None and track is not None
             crowd = bool(segment["iscrowd"])
             value = volume.value((tracked, track if tracked else number, segment["category_id"]), crowd)
-            _, told, told_crowd = volume.meaning[value]
+            _, segment_id, is_crowd = volume.meaning[value]
             differences: tuple[tuple[LossKind, bool], ...] = (
-                ("segment-id", told != segment["segment_id"] and segment["source_id"] is None),
-                ("track", track != (None if sequence is None else told)),
-                ("crowd", told_crowd != crowd),
-                ("instance", value in seen),
+                ("segment-id", segment_id != segment["segment_id"] and segment["source_id"] is None),
+                ("track", track != (None if sequence is None else segment_id)),
+                ("crowd", is_crowd != crowd),
+                ("instance", value in values_seen),
             )
             for kind, differs in differences:
-                wrong[kind] += [row] if differs else []
-            seen.add(value)
-            values[at] = value
-        for kind, lost in wrong.items():
+                lost_rows[kind] += [row] if differs else []
+            values_seen.add(value)
+            values[position] = value
+        for kind, lost in lost_rows.items():
             self._losses.add(kind, "segments", len(lost), 0, segment_examples(batch, np.array(lost, np.int64)))
         return values

@@ -44,8 +44,8 @@ from segdata.formats.shared.per_image import (
 )
 
 _UNPLACED = (
-    "the header says nothing about orientation (qform_code and sform_code are 0): which side is left, and whether "
-    "other volumes are flipped against this one, cannot be told"
+    "the header has no orientation (qform_code and sform_code are 0), so left and right, and flips against other "
+    "volumes, are unknown"
 )
 
 _MASK = re.compile(r"(^|[/_-])(masks?|labels?|annotations?|seg|gt|derivatives)(?=[/_.-])", re.IGNORECASE)
@@ -90,13 +90,13 @@ class OpenVolumes:
         """The header of an image, of which the channels must lie in one place."""
         heads = [(path, head) for path in channels if (head := self.head(path, is_image=True)) is not None]
         for path, head in heads[1:]:
-            said = (
+            difference = (
                 describe_differences(head, heads[0][1], "first channel")
                 if head.shape == heads[0][1].shape
                 else _format_size(head)
             )
-            if said is not None:
-                message = f"the channel does not lie where the first one does: {said}"
+            if difference is not None:
+                message = f"the channel lies elsewhere than the first one: {difference}"
                 self.defects.append(Defect("SEG017", message, relative_path(self.root, path)))
         return heads[0][1] if heads else None
 
@@ -108,7 +108,7 @@ class OpenVolumes:
     def take(self, reel: LabelledVolume, image: NiftiHeader | None) -> None:
         """Add a reel with those of its files that can be read and have one shape."""
         kept: list[LabelFile] = []
-        drawn: set[tuple[str, str | None]] = set()
+        taken: set[tuple[str, str | None]] = set()
         for label in reel.labels:
             head = self.head(label.path)
             if head is None:
@@ -119,34 +119,34 @@ class OpenVolumes:
             self.defects += _contradictions(file, head, other, what)
             if not head.is_placed and reel.sequence is not None and reel.place is None:
                 self.defects.append(Defect("SEG017", _UNPLACED, file, severity="warning"))
-            if (label.layer, label.annotator) in drawn:
+            if (label.layer, label.annotator) in taken:
                 message = f"a second volume of labels for {reel.name!r}; the first one is read"
                 self.defects.append(Defect("SEG008", message, file))
             elif first is None or first.shape == head.shape:
                 kept.append(label)
-                drawn.add((label.layer, label.annotator))
+                taken.add((label.layer, label.annotator))
                 self.heads[label.name] = head
         self.reels.append(replace(reel, labels=tuple(kept)))
 
 
 def open_volumes(request: ReadRequest) -> OpenVolumes:
-    """The volumes that a request asks for; raises UnreadableError where there is none."""
+    """The volumes that a request asks for; raises UnreadableError if there is none."""
     if not request.root.exists():
         raise UnreadableError(f"{request.root}: does not exist")
-    found = OpenVolumes(request.root)
+    volumes = OpenVolumes(request.root)
     if request.root.is_dir() and (request.root / VOLUME_INDEX).is_file():
-        reels, found.layers = read_volume_index(request.root, found.defects)
+        reels, volumes.layers = read_volume_index(request.root, volumes.defects)
         for reel in reels:
-            found.take(reel, None)
-        return found
-    every = find_scans(request.root, images_folder(request), _annotator_pattern(request))
-    found.defects += _masks_beside(request.root)
-    if not every:
-        raise UnreadableError(f"{request.root}: no volumes; NIfTI files end in .nii or .nii.gz")
-    for scan in every:
-        _add_scan(found, scan)
-    found.defects += _unpaired(found.root, every, request)
-    return found
+            volumes.take(reel, None)
+        return volumes
+    scans = find_scans(request.root, images_folder(request), _annotator_pattern(request))
+    volumes.defects += _masks_beside(request.root)
+    if not scans:
+        raise UnreadableError(f"{request.root}: found no volumes; NIfTI files end in .nii or .nii.gz")
+    for scan in scans:
+        _add_scan(volumes, scan)
+    volumes.defects += _unpaired(volumes.root, scans, request)
+    return volumes
 
 
 def _masks_beside(root: Path) -> list[Defect]:
@@ -157,21 +157,23 @@ def _masks_beside(root: Path) -> list[Defect]:
         return []
     folders = sorted({name.partition("/")[0] for name in masks if "/" in name})
     where = f": give {' or '.join(folders[:3])} as DATA to read them" if folders else ""
-    message = f"{count_noun(len(masks), 'image file')} called as masks are, as {masks[0]}, and not read beside volumes"
+    message = (
+        f"{count_noun(len(masks), 'image file')} named like masks, such as {masks[0]}, and not read beside volumes"
+    )
     return [Defect("SEG011", message + where, severity="warning")]
 
 
-def _add_scan(found: OpenVolumes, scan: Scan) -> None:
+def _add_scan(volumes: OpenVolumes, scan: Scan) -> None:
     """Add a volume that was found by its name."""
-    image = None if scan.image is None else found.head(scan.image, is_image=True)
+    image = None if scan.image is None else volumes.head(scan.image, is_image=True)
     heads = [_header_or_none(label.path) for label in scan.labels]
     shape = next((head.shape for head in (*heads, image) if head is not None), None)
     if shape is None:
         for label in scan.labels:
-            found.head(label.path)
+            volumes.head(label.path)
         return
     columns, rows, n_slices = shape
-    found.take(volume_of_scan(scan, n_slices, (rows, columns)), image)
+    volumes.take(volume_of_scan(scan, n_slices, (rows, columns)), image)
 
 
 def _header_or_none(path: Path) -> NiftiHeader | None:
@@ -183,47 +185,47 @@ def _header_or_none(path: Path) -> NiftiHeader | None:
 
 def _contradictions(file: str, head: NiftiHeader, other: NiftiHeader | None, what: str) -> list[Defect]:
     """In what a volume of labels contradicts another one, its image if possible, or itself."""
-    found = []
+    defects = []
     if other is not None and other.shape != head.shape:
-        found.append(
+        defects.append(
             Defect("SEG003", f"labels of {_format_size(head)} voxels, the {what} of {_format_size(other)}", file)
         )
-    elif other is not None and (said := describe_differences(head, other, what)) is not None:
-        found.append(Defect("SEG017", said, file))
+    elif other is not None and (difference := describe_differences(head, other, what)) is not None:
+        defects.append(Defect("SEG017", difference, file))
     if head.apart > TOLERANCE_MM:
-        message = f"qform and sform place the volume {head.apart:.4g} mm apart; the sform is taken"
-        found.append(Defect("SEG017", message, file, severity="warning"))
-    return found
+        message = f"qform and sform place the volume {head.apart:.4g} mm apart; the sform is used"
+        defects.append(Defect("SEG017", message, file, severity="warning"))
+    return defects
 
 
 def _format_size(head: NiftiHeader) -> str:
     return "x".join(map(str, head.shape))
 
 
-def _unpaired(root: Path, every: list[Scan], request: ReadRequest) -> list[Defect]:
+def _unpaired(root: Path, scans: list[Scan], request: ReadRequest) -> list[Defect]:
     """SEG011 for what has no counterpart; where no image is here at all, one information."""
-    if not any(scan.image for scan in every):
-        return [no_images_defect(len(every), root, images_folder(request))]
-    found = []
-    for scan in every:
+    if not any(scan.image for scan in scans):
+        return [no_images_defect(len(scans), root, images_folder(request))]
+    defects = []
+    for scan in scans:
         if scan.image is None:
-            found += [
+            defects += [
                 Defect("SEG011", "labels without image", relative_path(root, label.path)) for label in scan.labels
             ]
         elif not scan.labels:
-            found.append(Defect("SEG011", "an image without labels", relative_path(root, scan.image)))
-    return found
+            defects.append(Defect("SEG011", "an image without labels", relative_path(root, scan.image)))
+    return defects
 
 
 def _annotator_pattern(request: ReadRequest) -> re.Pattern[str] | None:
     """The pattern that finds, in the name of a file of labels, who drew it; raises SegdataError for none."""
-    said = request.options.get("annotator")
-    if said is None:
+    pattern = request.options.get("annotator")
+    if pattern is None:
         return None
     try:
-        return re.compile(str(said))
+        return re.compile(str(pattern))
     except re.error as error:
-        raise SegdataError(f"annotator is {said!r}, which is no regular expression: {error}") from error
+        raise SegdataError(f"annotator is {pattern!r}, which is not a regular expression: {error}") from error
 
 
 LAYERS_KEY = "volume_layers"  # in the profile's metadata: which category is which value of which file
@@ -233,7 +235,7 @@ def volume_source(
     request: ReadRequest, opened: OpenVolumes, meaning: ValueMeanings, shelf: DecodedFiles[LabelVolume]
 ) -> PerImageSource:
     """The slices of the volumes as images."""
-    several = any(len(reel.labels) > 1 for reel in opened.reels)
+    has_layers = any(len(reel.labels) > 1 for reel in opened.reels)
     profile = Profile(
         name=request.root.name.partition(".")[0],
         format="nifti",
@@ -241,12 +243,12 @@ def volume_source(
         taxonomy=meaning.taxonomy,
         taxonomy_declared=meaning.declared,
         coverage=Policy("sparse"),
-        overlap=Policy("allow" if several else "forbid"),
+        overlap=Policy("allow" if has_layers else "forbid"),
         files=str(request.root),
         metadata={**meaning.metadata, **_layer_metadata(opened, meaning)},
         sequences=tuple(_sequences(opened)),
     )
-    look = _SliceReader(opened, meaning, shelf)
+    reader = _SliceReader(opened, meaning, shelf)
     entries = [_entry(reel, frame) for reel in opened.reels for frame in reel.frames]
     entries.sort(key=lambda entry: entry.image_id)
     return PerImageSource(
@@ -254,7 +256,7 @@ def volume_source(
         profile,
         entries,
         tuple(opened.defects),
-        look.at,
+        reader.at,
         request.annotator,
         per_chunk=64,
         labels_name="slice",
@@ -278,7 +280,7 @@ def _entry(reel: LabelledVolume, frame: VolumeSlice) -> ImageEntry:
 
 def _sequences(opened: OpenVolumes) -> list[ImageSequence]:
     """The volumes; where several files are drawn on one, these too, each for its header."""
-    found = []
+    sequences = []
     for reel in opened.reels:
         if reel.sequence is None:
             continue
@@ -289,21 +291,23 @@ def _sequences(opened: OpenVolumes) -> list[ImageSequence]:
         if reel.place is not None and reel.place.fits(head):
             volume = reel.place.told(volume)
         if len(heads) < 2:
-            found.append(volume)
+            sequences.append(volume)
             continue
-        found.append(replace(volume, dtype=None, header=None))
-        found += [volume_sequence(label.name, head) for label, head in zip(reel.labels, heads, strict=True)]
-    return found
+        sequences.append(replace(volume, dtype=None, header=None))
+        sequences += [volume_sequence(label.name, head) for label, head in zip(reel.labels, heads, strict=True)]
+    return sequences
 
 
 def _layer_metadata(opened: OpenVolumes, meaning: ValueMeanings) -> dict[str, str]:
     """For the profile: the values of layers, and the files of each volume, so that they can be written again."""
     if not meaning.layers:
         named = {reel.name: reel.labels[0].name for reel in opened.reels if len(reel.labels) == 1}
-        own = {name: {"": file} for name, file in named.items() if file != name}
-        return {LAYERS_KEY: json.dumps({"files": own})} if own else {}
+        renamed = {name: {"": file} for name, file in named.items() if file != name}
+        return {LAYERS_KEY: json.dumps({"files": renamed})} if renamed else {}
     files = {reel.name: {label.layer: label.name for label in reel.labels} for reel in opened.reels if reel.labels}
-    values = {layer: {str(value): id_ for value, id_ in each.items()} for layer, each in meaning.layers.items()}
+    values = {
+        layer: {str(value): id_ for value, id_ in values_of.items()} for layer, values_of in meaning.layers.items()
+    }
     return {LAYERS_KEY: json.dumps({"layers": values, "files": files})}
 
 
@@ -322,8 +326,8 @@ class _SliceReader:
         for label in reel.labels:
             by_annotator.setdefault(label.annotator, []).append(label)
         broken: list[Defect] = []
-        found = [self._drawn(reel, frame, labels, who, broken) for who, labels in by_annotator.items()]
-        kept = [each for each in found if each is not None]
+        annotations = [self._drawn(reel, frame, labels, who, broken) for who, labels in by_annotator.items()]
+        kept = [annotation for annotation in annotations if annotation is not None]
         if not kept:
             raise BrokenLabelsError(*broken)
         kept[0] = replace(kept[0], defects=[*kept[0].defects, *broken])
@@ -339,26 +343,26 @@ class _SliceReader:
     ) -> ImageAnnotation | None:
         """What one annotator drew on a slice; None where no file can be decoded, which is said at the first slice."""
         is_first = frame is reel.frames[0]
-        drawing = _SliceContent()
+        content = _SliceContent()
         for label in labels:
             file = relative_path(self.opened.root, label.path)
             try:
                 volume = self.shelf.take(label.path)
             except OSError as error:
-                message = f"volume cannot be read: {error.strerror or error}; none of its slices is"
+                message = f"volume cannot be read: {error.strerror or error}; all of its slices are left out"
                 broken += [Defect("SEG001", message, file)] if is_first else []
                 continue
             if frame.slice >= len(volume.slices):
-                message = f"slice {frame.slice} of a volume that has {len(volume.slices)}"
+                message = f"slice {frame.slice} of a volume that has {len(volume.slices)} slices"
                 broken.append(Defect("SEG004", message, file))
                 continue
-            drawn = self.meaning.draws[label.name](volume.slices[frame.slice], reel.name)
-            drawing.add(file, volume, frame.slice, drawn)
-            drawing.defects += [
-                replace(each, file=file) for each in (*drawn.defects, *_voxel_defects(volume, frame.slice))
+            segments = self.meaning.draws[label.name](volume.slices[frame.slice], reel.name)
+            content.add(file, volume, frame.slice, segments)
+            content.defects += [
+                replace(defect, file=file) for defect in (*segments.defects, *_voxel_defects(volume, frame.slice))
             ]
         tracked = reel.sequence is not None and self.meaning.task != "semantic"
-        return drawing.found(drawing.size, annotator, tracked) if drawing.size else None
+        return content.found(content.size, annotator, tracked) if content.size else None
 
 
 @dataclass
@@ -372,18 +376,18 @@ class _SliceContent:
     encodings: list[str] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
 
-    def add(self, file: str, volume: LabelVolume, k: int, drawn: SliceSegments) -> None:
+    def add(self, file: str, volume: LabelVolume, k: int, segments: SliceSegments) -> None:
         """The segments of one file."""
         self.size = (volume.slices[k].height, volume.slices[k].width)
-        self.drawn.append(drawn)
-        self.files += [file] * len(drawn.places)
-        self.places += [f"{place} in slice {k}" for place in drawn.places]
+        self.drawn.append(segments)
+        self.files += [file] * len(segments.places)
+        self.places += [f"{place} in slice {k}" for place in segments.places]
         self.encodings.append(f"NIfTI {volume.head.dtype.name}")
 
     def found(self, size: tuple[int, int], annotator: str | None, tracked: bool) -> ImageAnnotation:
         """All segments."""
-        segments = np.concatenate([each.segment_id for each in self.drawn])
-        crowds = np.concatenate([each.iscrowd for each in self.drawn])
+        segments = np.concatenate([part.segment_id for part in self.drawn])
+        crowds = np.concatenate([part.iscrowd for part in self.drawn])
         columns: Mapping[str, list[object]] = {
             "file": list(self.files),
             "place": list(self.places),
@@ -393,8 +397,8 @@ class _SliceContent:
         return ImageAnnotation(
             size,
             segments,
-            np.concatenate([each.category_id for each in self.drawn]),
-            Runs.concatenate([each.runs for each in self.drawn], [len(each.places) for each in self.drawn]),
+            np.concatenate([part.category_id for part in self.drawn]),
+            Runs.concatenate([part.runs for part in self.drawn], [len(part.places) for part in self.drawn]),
             columns,
             "; ".join(sorted(set(self.encodings))),
             annotator,
@@ -404,18 +408,18 @@ class _SliceContent:
 
 def _voxel_defects(volume: LabelVolume, k: int) -> list[Defect]:
     """What is wrong with the numbers of a volume, said once, at the slice where it first shows."""
-    found = []
+    defects = []
     if volume.first_broken is not None and volume.first_broken[2] == k:
         i, j, _, value = volume.first_broken
         message = (
-            f"{volume.n_broken:,} voxels are no labels: the first is {value:.6g} at voxel ({i}, {j}, {k}); labels are "
-            "whole numbers, and these voxels are left out"
+            f"{volume.n_broken:,} voxels are not labels: the first is {value:.6g} at voxel ({i}, {j}, {k}); labels are "
+            "whole numbers, so these voxels are left out"
         )
-        found.append(Defect("SEG017", message, place=f"x={i}, y={j}", pixels=volume.n_broken))
+        defects.append(Defect("SEG017", message, place=f"x={i}, y={j}", pixels=volume.n_broken))
     if volume.n_rounded and k == 0:
-        message = f"{volume.n_rounded:,} voxels were a little off whole numbers, and are rounded"
-        found.append(Defect("SEG017", message, severity="info"))
-    return found
+        message = f"{volume.n_rounded:,} voxels were close to whole numbers, and are rounded"
+        defects.append(Defect("SEG017", message, severity="info"))
+    return defects
 
 
 def open_nifti(request: ReadRequest) -> PerImageSource:

@@ -44,15 +44,15 @@ class LabelVolume:
     @property
     def values(self) -> Ints:
         """(k,) the distinct values, ascending."""
-        return np.unique(np.concatenate([each.value for each in self.slices]))
+        return np.unique(np.concatenate([slice_.value for slice_ in self.slices]))
 
 
 def decode_volume(path: Path) -> LabelVolume:
-    """The volume in a file; raises OSError with the reason where it is damaged."""
+    """The volume in a file; raises OSError with the reason if it is damaged."""
     head = read_header(path)
     if head.dtype.kind not in "iufb":
-        raise OSError(f"voxels of type {head.dtype} are no labels")
-    found: list[ValueRuns] = []
+        raise OSError(f"voxels of type {head.dtype} cannot be labels")
+    slices: list[ValueRuns] = []
     n_broken = n_rounded = 0
     first: tuple[int, int, int, float] | None = None
     for k, stored in enumerate(_stored_slices(path, head)):
@@ -63,8 +63,8 @@ def decode_volume(path: Path) -> LabelVolume:
                 j, i = np.unravel_index(int(broken.argmax()), broken.shape)
                 first = int(i), int(j), k, float(_scale(stored, head)[j, i])
         n_rounded += rounded
-        found.append(ValueRuns.of(labels))
-    return LabelVolume(head, tuple(found), n_broken, first, n_rounded)
+        slices.append(ValueRuns.of(labels))
+    return LabelVolume(head, tuple(slices), n_broken, first, n_rounded)
 
 
 def _stored_slices(path: Path, head: NiftiHeader) -> Iterator[Stored]:
@@ -77,7 +77,7 @@ def _stored_slices(path: Path, head: NiftiHeader) -> Iterator[Stored]:
             for k in range(n_slices):
                 data = file.read(size)
                 if len(data) < size:
-                    raise OSError(f"the file is cut off: slice {k} of {n_slices} is not whole")
+                    raise OSError(f"the file is cut off: slice {k} of {n_slices} is incomplete")
                 yield np.frombuffer(data, head.dtype).reshape(rows, columns)
     except (EOFError, zlib.error) as error:
         raise OSError(f"damaged: {error}") from error
@@ -95,11 +95,11 @@ def _to_labels(stored: Stored, head: NiftiHeader) -> tuple[Values, NDArray[np.bo
         return native, None, 0
     values = _scale(stored, head) if scaled or stored.dtype.kind != "f" else stored.astype(head.dtype.newbyteorder("="))
     with np.errstate(invalid="ignore"):
-        whole = np.rint(values)
-        off = np.abs(values - whole)
-        broken = ~((off <= _TOLERANCE) & (np.abs(whole) <= _MAX_LABEL))
-    whole[broken] = 0
-    return whole.astype(np.int32), broken if broken.any() else None, int(((off > 0) & ~broken).sum())
+        labels = np.rint(values)
+        distance = np.abs(values - labels)
+        broken = ~((distance <= _TOLERANCE) & (np.abs(labels) <= _MAX_LABEL))
+    labels[broken] = 0
+    return labels.astype(np.int32), broken if broken.any() else None, int(((distance > 0) & ~broken).sum())
 
 
 Slices = Sequence[NDArray[np.unsignedinteger[Any]]]  # Any: of any width
@@ -128,7 +128,7 @@ def write_volume(path: Path, slices: Slices, sequence: ImageSequence | None) -> 
     """
     rows, columns = slices[0].shape
     shape = columns, rows, len(slices)
-    most = max(int(each.max(initial=0)) for each in slices)
+    most = max(int(slice_.max(initial=0)) for slice_ in slices)
     head = source_header(sequence)
     keeps_place = sequence is None or not sequence.is_placed or head is None or head.shape == shape
     if head is not None and head.shape == shape and sequence is not None and sequence.header is not None:
@@ -154,8 +154,8 @@ def write_volume(path: Path, slices: Slices, sequence: ImageSequence | None) -> 
 
 def _fill(file: Any, raw: bytes, slices: Slices, dtype: np.dtype[Any], slope: float, inter: float) -> None:
     file.write(raw)
-    for each in slices:
-        file.write(_to_stored(each, dtype, slope, inter).tobytes())
+    for values in slices:
+        file.write(_to_stored(values, dtype, slope, inter).tobytes())
 
 
 def _to_stored(values: NDArray[Any], dtype: np.dtype[Any], slope: float, inter: float) -> NDArray[Any]:
@@ -172,7 +172,7 @@ def _can_hold(dtype: np.dtype[Any], slope: float, inter: float, slices: Slices, 
         return False
     if (slope, inter) == (1.0, 0.0):
         return most <= (np.iinfo(dtype).max if dtype.kind in "iu" else 2 ** (np.finfo(dtype).nmant + 1))
-    values = np.unique(np.concatenate([np.unique(each) for each in slices])).astype(np.int64)
+    values = np.unique(np.concatenate([np.unique(slice_) for slice_ in slices])).astype(np.int64)
     with np.errstate(over="ignore", invalid="ignore"):
         back = _to_stored(values, dtype, slope, inter).astype(np.float64) * slope + inter
     return bool((np.abs(back - values) < 1e-3).all())
@@ -180,10 +180,10 @@ def _can_hold(dtype: np.dtype[Any], slope: float, inter: float, slices: Slices, 
 
 def _type_for(most: int) -> np.dtype[Any]:
     """The smallest type that holds 0 to `most`, low byte first; raises SegdataError beyond 63 bits."""
-    found = next((each for each in _TYPES if most <= np.iinfo(each).max), None)
-    if found is None:
+    dtype = next((candidate for candidate in _TYPES if most <= np.iinfo(candidate).max), None)
+    if dtype is None:
         raise SegdataError(f"value {most} is beyond the 63 bits of a NIfTI volume")
-    return np.dtype(found).newbyteorder("<")
+    return np.dtype(dtype).newbyteorder("<")
 
 
 def _retyped(raw: bytes, most: int) -> tuple[bytes, np.dtype[Any]]:

@@ -39,7 +39,7 @@ class VolumeWriter:
 
     def __init__(self, target: Path, profile: Profile, layering: Layering, losses: LossCounter) -> None:
         self._target, self._layering, self._losses = target, layering, losses
-        self._sequences = {each.name: each for each in profile.sequences}
+        self._sequences = {sequence.name: sequence for sequence in profile.sequences}
         self._taken: set[str] = set()
 
     def save(self, stack: ImageStack) -> VolumeIndexEntry:
@@ -60,7 +60,7 @@ class VolumeWriter:
                 self._losses.add("spatial", "sequences", 1, examples=[stack.name])
             labels.append(VolumeIndexLabel(name, called.get(layer, ""), layer))
         return VolumeIndexEntry(
-            tuple(index_image(place, each, self._target) for place, each in zip(places, stack.pictures, strict=True)),
+            tuple(index_image(place, image, self._target) for place, image in zip(places, stack.pictures, strict=True)),
             tuple(labels),
             stack.sequence,
             sequence.kind if sequence is not None else "volume",
@@ -73,8 +73,10 @@ class VolumeWriter:
             return False
         if layer in self._layering.files.get(stack.name, {}):
             return True
-        drawn = any((each.layers[row] != self._layering.blank).any() for each in stack.pictures if each.annotated)
-        return drawn or (row == 0 and not self._layering.files.get(stack.name))
+        has_pixels = any(
+            (image.layers[row] != self._layering.blank).any() for image in stack.pictures if image.annotated
+        )
+        return has_pixels or (row == 0 and not self._layering.files.get(stack.name))
 
     def _name(self, volume: str, layer: str, called: str | None) -> str:
         """The path of a file below the target; raises SegdataError for a name that leaves it."""
@@ -97,9 +99,9 @@ def index_place(stack: ImageStack, sequence: ImageSequence | None, path: Path | 
     if stack.sequence is None:
         return None
     head = None if path is None else read_header(path)
-    said = ImageSequence(stack.sequence) if head is None else volume_sequence(stack.sequence, head)
+    stored = ImageSequence(stack.sequence) if head is None else volume_sequence(stack.sequence, head)
     place = VolumePlace() if sequence is None else VolumePlace.of(sequence)
-    return place if place != VolumePlace.of(said) and place.fits(head) else None
+    return place if place != VolumePlace.of(stored) and place.fits(head) else None
 
 
 def index_image(place: int, picture: PaintedImage, target: Path) -> VolumeIndexImage:

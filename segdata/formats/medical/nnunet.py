@@ -1,14 +1,14 @@
 """nnU-Net's raw datasets: `imagesTr/<case>_0000.nii.gz`, `labelsTr/<case>.nii.gz` and dataset.json.
 
-Volumes and pictures (.png, .tif, .bmp) of one or more channels are read; `imagesTs/` are images that nobody annotated.
-An image is called `<case><ending>`, a slice of a volume `<case><ending>/<0000>`. Categories are the labels of
-dataset.json; where these are regions, lists of values, a pixel belongs to every region that its value is in. `ignore`
-is void, and 0, the background, is unlabelled. What nnU-Net would refuse, a gap between values or a wrong numTraining,
-is a finding. Datasets of version 1 and of the Medical Segmentation Decathlon are read too.
-Written: labels with values 1, 2, 3 … (those that were read, where the categories are the same still), and dataset.json,
-which lists the files of the images where they are, and keeps the ids of categories; taxonomy.yaml and volumes.json keep
-the rest. `--copy-images` makes `imagesTr/<case>_0000<ending>` of them, pictures as PNG files, whose channels are R, G
-and B where any has colours. nnU-Net wants the folder to be called `Dataset001_Name`.
+Read: volumes and pictures (.png, .tif, .bmp) of one or more channels, datasets of version 1 and of the Medical
+Segmentation Decathlon too; images in `imagesTs/` are not annotated. An image is named `<case><ending>`, a slice of a
+volume `<case><ending>/<0000>`. Categories are the labels of dataset.json; where these are regions (lists of values), a
+pixel belongs to every region that contains its value. `ignore` is void, and 0, the background, is unlabelled. What
+nnU-Net would refuse, such as a gap between values or a wrong numTraining, is a finding.
+Written: labels with values 1, 2, 3 … (those that were read, if the categories have not changed), and dataset.json,
+which lists the image files where they are, and keeps the category ids; taxonomy.yaml and volumes.json keep the rest.
+`--copy-images` makes `imagesTr/<case>_0000<ending>` of them, pictures as PNG files, whose channels are R, G and B if
+any image has colours. nnU-Net expects the folder name `Dataset001_Name`.
 Source: MIC-DKFZ/nnUNet documentation/dataset_format.md, region_based_training.md, ignore_label.md.
 """
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial", "void"}
 CHECKED = ("nibabel", "the checks of nnU-Net's verify_dataset_integrity")
 WRITE_OPTIONS = {
-    "file_ending": ".nii.gz or .png; default: as it was read, else .nii.gz where there are volumes",
-    "channels": "the names of the images' channels, `CT` or `R,G,B`, by which nnU-Net normalises; default: as read",
+    "file_ending": ".nii.gz or .png; default: as read, else .nii.gz if there are volumes",
+    "channels": "channel names, `CT` or `R,G,B`, by which nnU-Net normalises; default: as read",
 }
 
 
-def arrange(made: Path) -> tuple[str, ...]:
+def arrange(folder: Path) -> tuple[str, ...]:
     """Move copies of images from `images` to `imagesTr`."""
     from segdata.formats.medical.nnunet_writer import arrange_images
 
-    return arrange_images(made)
+    return arrange_images(folder)
 
 
-def detect(seen: FileProbe) -> FormatMatch | None:
+def detect(probe: FileProbe) -> FormatMatch | None:
     """A dataset.json with labels, beside a folder labelsTr or imagesTr, or with the ending of files."""
-    evidence = nnunet_evidence(seen)
+    evidence = nnunet_evidence(probe)
     return None if evidence is None else FormatMatch(1.0, evidence)
 
 

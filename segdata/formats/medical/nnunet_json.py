@@ -51,26 +51,26 @@ class DatasetJson:
     @property
     def has_regions(self) -> bool:
         """Whether categories are regions of several values."""
-        return any(len(each) > 1 for each in self.labels.values())
+        return any(len(values) > 1 for values in self.labels.values())
 
     @property
     def values(self) -> set[int]:
         """Every value that may occur, but 0."""
-        return {value for each in self.labels.values() for value in each}
+        return {value for values in self.labels.values() for value in values}
 
 
-def nnunet_evidence(seen: FileProbe) -> str | None:
+def nnunet_evidence(probe: FileProbe) -> str | None:
     """Why a folder looks like a dataset of nnU-Net; None where it does not."""
-    if not seen.heads(r"^dataset\.json$", rb'"labels"\s*:'):
+    if not probe.heads(r"^dataset\.json$", rb'"labels"\s*:'):
         return None
-    folders = seen.matching(r"^(labels|images)T[rs]/")
-    if not folders and not seen.heads(r"^dataset\.json$", rb'"file_ending"\s*:'):
+    folders = probe.matching(r"^(labels|images)T[rs]/")
+    if not folders and not probe.heads(r"^dataset\.json$", rb'"file_ending"\s*:'):
         return None
     return "dataset.json with labels" + (f", and {folders[0].partition('/')[0]}/" if folders else "")
 
 
 def read_dataset_json(path: Path) -> DatasetJson:
-    """What a file says; raises UnreadableError where it is no dataset.json."""
+    """What a file says; raises UnreadableError if it is no dataset.json."""
     try:
         return parse_dataset_json(read_utf8(path), str(path))
     except UnreadableError:
@@ -83,13 +83,13 @@ def parse_dataset_json(text: str, path: str) -> DatasetJson:
     """What a text says; `path` is for messages. Raises ValueError for no JSON, UnreadableError for any other JSON."""
     data = json.loads(text)
     if not isinstance(data, dict) or not isinstance(data.get("labels"), dict):
-        raise UnreadableError(f"{path}: no 'labels' (name -> value), so this is no dataset.json of nnU-Net")
+        raise UnreadableError(f"{path}: no 'labels' (name -> value), so this is not nnU-Net's dataset.json")
     defects: list[Defect] = []
     labels = _labels(data["labels"], defects)
     order = data.get("regions_class_order", [])
     order = order if _are_values(order) else []
     regions = [name for name in labels if name != IGNORE]
-    if any(len(each) > 1 for each in labels.values()) and len(order) != len(regions):
+    if any(len(values) > 1 for values in labels.values()) and len(order) != len(regions):
         message = f"regions_class_order has {len(order)} values, there are {len(regions)} regions; nnU-Net refuses it"
         defects.append(Defect("SEG004", message, DATASET_JSON, "/regions_class_order"))
     _check_values(labels, defects)
@@ -97,7 +97,7 @@ def parse_dataset_json(text: str, path: str) -> DatasetJson:
     ending = data.get("file_ending", ".nii.gz")
     if not isinstance(ending, str) or not ending.startswith(".") or "/" in ending:
         defects.append(
-            Defect("SEG004", f"file_ending is {ending!r}, it is '.nii.gz', '.png' …", DATASET_JSON, "/file_ending")
+            Defect("SEG004", f"file_ending is {ending!r}; expected '.nii.gz', '.png' …", DATASET_JSON, "/file_ending")
         )
         ending = ".nii.gz"
     n_training = data.get("numTraining")
@@ -114,28 +114,28 @@ def parse_dataset_json(text: str, path: str) -> DatasetJson:
     )
 
 
-def _labels(said: Mapping[str, Any], defects: list[Defect]) -> dict[str, tuple[int, ...]]:
+def _labels(labels: Mapping[str, Any], defects: list[Defect]) -> dict[str, tuple[int, ...]]:
     """Name -> values, of either direction: version 1 and the Decathlon write value -> name."""
-    found: dict[str, tuple[int, ...]] = {}
-    for key, value in said.items():
+    values_of: dict[str, tuple[int, ...]] = {}
+    for key, value in labels.items():
         name, values = (value, key) if isinstance(value, str) and key.isdigit() else (key, value)
         numbers: list[Any] = values if isinstance(values, list) else [int(values) if str(values).isdigit() else values]
         if not _are_values(numbers) or not numbers or not name:
             message = f"label {name!r} is {json.dumps(values)[:40]}, not a value or a list of values; it is left out"
             defects.append(Defect("SEG004", message, DATASET_JSON, f"/labels/{key}"))
-        elif name in found:
-            defects.append(Defect("SEG008", f"label {name!r} is here twice", DATASET_JSON, f"/labels/{key}"))
+        elif name in values_of:
+            defects.append(Defect("SEG008", f"label {name!r} occurs twice", DATASET_JSON, f"/labels/{key}"))
         elif numbers != [0]:
-            found[name] = tuple(dict.fromkeys(numbers))
-    return found
+            values_of[name] = tuple(dict.fromkeys(numbers))
+    return values_of
 
 
 def _check_values(labels: Mapping[str, Sequence[int]], defects: list[Defect]) -> None:
     """What nnU-Net asserts of values: 0, 1, 2 … without a gap, and `ignore` as the highest."""
-    values = sorted({value for each in labels.values() for value in each})
+    values = sorted({value for numbers in labels.values() for value in numbers})
     if values != list(range(1, len(values) + 1)):
-        listed = ", ".join(map(str, values[:12])) + (", …" if len(values) > 12 else "")
-        message = f"values are {listed}; nnU-Net needs 1, 2, 3 … without a gap"
+        shown = ", ".join(map(str, values[:12])) + (", …" if len(values) > 12 else "")
+        message = f"values are {shown}; nnU-Net needs 1, 2, 3 … without a gap"
         defects.append(Defect("SEG004", message, DATASET_JSON, "/labels", severity="warning"))
     ignored = labels.get(IGNORE)
     if ignored and (len(ignored) > 1 or ignored[0] != max(values)):
@@ -143,25 +143,25 @@ def _check_values(labels: Mapping[str, Sequence[int]], defects: list[Defect]) ->
         defects.append(Defect("SEG004", message, DATASET_JSON, "/labels/ignore"))
 
 
-def _cases(said: Any, defects: list[Defect]) -> dict[str, tuple[tuple[str, ...], str]]:  # Any: foreign JSON
+def _cases(data: Any, defects: list[Defect]) -> dict[str, tuple[tuple[str, ...], str]]:  # Any: foreign JSON
     """The cases that are listed with their files."""
-    found = {}
-    for name, case in _mapping(said).items():
+    cases = {}
+    for name, case in _mapping(data).items():
         images, label = (case.get("images"), case.get("label")) if isinstance(case, dict) else (None, None)
         if (
             not isinstance(images, list)
-            or not all(isinstance(each, str) for each in images)
+            or not all(isinstance(path, str) for path in images)
             or not isinstance(label, str)
         ):
             message = f"case {name!r} needs 'images', a list of paths, and 'label', a path"
             defects.append(Defect("SEG004", message, DATASET_JSON, f"/dataset/{name}"))
         else:
-            found[name] = tuple(images), str(label)
-    return found
+            cases[name] = tuple(images), str(label)
+    return cases
 
 
-def _mapping(said: Any) -> dict[str, Any]:  # Any: foreign JSON
-    return said if isinstance(said, dict) else {}
+def _mapping(data: Any) -> dict[str, Any]:  # Any: foreign JSON
+    return data if isinstance(data, dict) else {}
 
 
 def _is_value(number: Any) -> bool:  # Any: foreign JSON

@@ -94,7 +94,7 @@ class NnunetPlan:
     @property
     def regions(self) -> dict[int, tuple[int, ...]]:
         """Category id -> the values that it consists of; empty where each has one of its own."""
-        if all(len(each) == 1 for each in self.labels.values()):
+        if all(len(numbers) == 1 for numbers in self.labels.values()):
             return {}
         return {self.ids[name]: values for name, values in self.labels.items()}
 
@@ -113,7 +113,7 @@ class NnunetPlan:
     def dataset_json(self, cases: Mapping[str, tuple[Sequence[str], str]]) -> str:
         """The file, for cases with the paths of their images and labels."""
         kept: dict[str, Any] = json.loads(self.source.text) if self.source else {}
-        said = {
+        entries = {
             "channel_names": {str(number): name for number, name in enumerate(self.channels)},
             "labels": {
                 BACKGROUND: 0,
@@ -125,7 +125,7 @@ class NnunetPlan:
             "dataset": {name: {"images": list(images), "label": label} for name, (images, label) in cases.items()},
         }
         kept.pop("modality", None)
-        return json.dumps({**kept, **said}, indent=1, ensure_ascii=False) + "\n"
+        return json.dumps({**kept, **entries}, indent=1, ensure_ascii=False) + "\n"
 
 
 def make_plan(profile: Profile, ending: str | None, channels: str | None) -> NnunetPlan:
@@ -134,17 +134,17 @@ def make_plan(profile: Profile, ending: str | None, channels: str | None) -> Nnu
     Raises SegdataError for more categories than 16 bits hold.
     """
     source = _source_dataset_json(profile)
-    volumes = any(each.kind == "volume" for each in profile.sequences)
+    volumes = any(sequence.kind == "volume" for sequence in profile.sequences)
     chosen = ending or (source.ending if source else ".nii.gz" if volumes else ".png")
     if chosen not in (".nii.gz", ".png"):
         raise SegdataError(f"file_ending is {chosen!r}, it must be .nii.gz or .png")
-    names = tuple(each.strip() for each in channels.split(",")) if channels else source.channels if source else ()
+    names = tuple(name.strip() for name in channels.split(",")) if channels else source.channels if source else ()
     named = profile.taxonomy.by_name()
-    if source is not None and source.labels.keys() == {each.name for each in profile.taxonomy.categories}:
+    if source is not None and source.labels.keys() == {category.name for category in profile.taxonomy.categories}:
         ids = {name: named[name].id for name in source.labels}
         regions = [name for name in source.labels if name != IGNORE]
         painted = dict(zip(regions, source.class_order, strict=True)) if source.has_regions else {}
-        values = {ids[name]: painted.get(name, each[0]) for name, each in source.labels.items()}
+        values = {ids[name]: painted.get(name, numbers[0]) for name, numbers in source.labels.items()}
         return NnunetPlan(source.labels, values, ids, chosen, names or ("unknown",), source)
     labels, values, ids = _new_values(profile.taxonomy.by_id())
     return NnunetPlan(labels, values, ids, chosen, names or ("unknown",), None)
@@ -155,9 +155,9 @@ def _source_dataset_json(profile: Profile) -> DatasetJson | None:
     text = profile.metadata.get(METADATA_KEY)
     if text is None:
         return None
-    found = parse_dataset_json(text, METADATA_KEY)
-    refused = any(each.severity != "warning" for each in found.defects)
-    return None if refused or (found.has_regions and len(found.class_order) == 0) else found
+    dataset_json = parse_dataset_json(text, METADATA_KEY)
+    refused = any(defect.severity != "warning" for defect in dataset_json.defects)
+    return None if refused or (dataset_json.has_regions and len(dataset_json.class_order) == 0) else dataset_json
 
 
 def _new_values(
@@ -167,8 +167,8 @@ def _new_values(
     labels: dict[str, tuple[int, ...]] = {}
     values: dict[int, int] = {}
     ids: dict[str, int] = {}
-    ordinary = [each for _, each in sorted(categories.items()) if each.kind != "void"]
-    void = [each for _, each in sorted(categories.items()) if each.kind == "void"]
+    ordinary = [category for _, category in sorted(categories.items()) if category.kind != "void"]
+    void = [category for _, category in sorted(categories.items()) if category.kind == "void"]
     if len(categories) > _MAX_VALUE:
         raise SegdataError(f"{len(categories):,} categories; the labels of nnU-Net have 16 bits ({_MAX_VALUE:,})")
     for value, category in enumerate(ordinary, 1):
@@ -177,7 +177,7 @@ def _new_values(
         labels[name], values[category.id], ids[name] = (value,), value, category.id
     if void:
         labels[IGNORE], ids[IGNORE] = (len(ordinary) + 1,), void[0].id
-        values |= {each.id: len(ordinary) + 1 for each in void}
+        values |= {category.id: len(ordinary) + 1 for category in void}
     return labels, values, ids
 
 
@@ -193,21 +193,23 @@ def paint_regions(batches: Iterable[Batch], plan: NnunetPlan, losses: LossCounte
         count_category_mask_losses(others, np.full(others.n_segments, -1, np.int64), losses)
         streams = []
         for id_ in regions:
-            alone = batch.take_segments(np.flatnonzero(category == id_))
-            count_category_mask_losses(alone, np.full(alone.n_segments, plan.values[id_], np.int64), losses, 0)
-            streams.append(segments_by_image(alone))
+            region_batch = batch.take_segments(np.flatnonzero(category == id_))
+            count_category_mask_losses(
+                region_batch, np.full(region_batch.n_segments, plan.values[id_], np.int64), losses, 0
+            )
+            streams.append(segments_by_image(region_batch))
         for row, sheet in zip(image_rows(batch), segments_by_image(batch), strict=True):
-            drawn = [next(stream) for stream in streams]
-            layers = [_paint_image(sheet.image_id, drawn, plan, losses)] if sheet.annotated else []
+            region_images = [next(stream) for stream in streams]
+            layers = [_paint_image(sheet.image_id, region_images, plan, losses)] if sheet.annotated else []
             yield PaintedImage(**row, height=sheet.height, width=sheet.width, annotated=sheet.annotated, layers=layers)
 
 
-def _paint_image(image: str, drawn: list[ImageSegments], plan: NnunetPlan, losses: LossCounter) -> Values:
+def _paint_image(image: str, region_images: list[ImageSegments], plan: NnunetPlan, losses: LossCounter) -> Values:
     """One image: a pixel has the value of the last region that it lies in.
 
     It is lost where that value means other regions than those that the pixel lies in.
     """
-    masks = [_mask(each) for each in drawn]
+    masks = [_mask(region_image) for region_image in region_images]
     pixels: Values = np.zeros(masks[0].shape, np.uint16)
     for id_, mask in zip(plan.regions, masks, strict=True):
         pixels[mask] = plan.values[id_]
@@ -235,7 +237,7 @@ class CaseWriter:
 
     def __init__(self, target: Path, profile: Profile, ending: str, losses: LossCounter) -> None:
         self._target, self._ending, self._losses = target, ending, losses
-        self._sequences = {each.name: each for each in profile.sequences}
+        self._sequences = {sequence.name: sequence for sequence in profile.sequences}
         self._taken: set[str] = set()
         self.cases: dict[str, tuple[list[str], str]] = {}
 
@@ -258,11 +260,11 @@ class CaseWriter:
                 Image.fromarray(slices[0].astype(np.uint16 if wide else np.uint8)).save(path)
             elif not write_volume(path, slices, sequence):
                 self._losses.add("spatial", "sequences", 1, examples=[stack.name])
-            images = [str(relative_uri(each, self._target)) for each in _image_files(stack.pictures)]
+            images = [str(relative_uri(path, self._target)) for path in _image_files(stack.pictures)]
             self.cases[case] = images, file
             labels = (VolumeIndexLabel(file),)
         return VolumeIndexEntry(
-            tuple(index_image(place, each, self._target) for place, each in zip(places, stack.pictures, strict=True)),
+            tuple(index_image(place, image, self._target) for place, image in zip(places, stack.pictures, strict=True)),
             labels,
             stack.sequence,
             sequence.kind if sequence is not None else "volume",
@@ -285,11 +287,11 @@ class CaseWriter:
 def _image_files(pictures: list[PaintedImage]) -> list[str]:
     """The files of a case's images, a channel each; none where its slices lie in several files."""
     channels: list[list[Mapping[str, str | None]]] = [
-        list(each.channels) if each.channels else [{"uri": each.uri}] for each in pictures
+        list(image.channels) if image.channels else [{"uri": image.uri}] for image in pictures
     ]
-    files = {tuple(local_file(channel["uri"]) for channel in each) for each in channels}
+    files = {tuple(local_file(channel["uri"]) for channel in path) for path in channels}
     only = next(iter(files)) if len(files) == 1 else ()
-    return [] if None in only else [str(each) for each in only]
+    return [] if None in only else [str(image_channels) for image_channels in only]
 
 
 _HELD = frozenset({"images.channels", "images.frame", "images.sequence"})  # by the index
@@ -319,7 +321,7 @@ def write_nnunet(
     piles = stack_images(pictures) if plan.ending == ".nii.gz" else (ImageStack([picture]) for picture in pictures)
     volumes = [folder.save(stack) for stack in piles]
     if plan.ending == ".nii.gz":
-        _count_lost_places(profile, {each.sequence for each in volumes}, losses)
+        _count_lost_places(profile, {volume.sequence for volume in volumes}, losses)
     (target / DATASET_JSON).write_text(plan.dataset_json(folder.cases), encoding="utf-8")
     write_volume_index(target, volumes, {})
     write_sidecars(target, profile, profile.taxonomy)
@@ -327,7 +329,7 @@ def write_nnunet(
 
 def _count_lost_places(profile: Profile, written: set[str | None], losses: LossCounter) -> None:
     """Count the volumes that have no file of their own: where a case had several files of labels, it has one now."""
-    lost = [each.name for each in profile.sequences if each.is_placed and each.name not in written]
+    lost = [sequence.name for sequence in profile.sequences if sequence.is_placed and sequence.name not in written]
     losses.add("spatial", "sequences", len(lost), examples=lost[:3])
 
 
@@ -348,37 +350,41 @@ _COLOURS = {"0": "R", "1": "G", "2": "B"}
 Json = dict[str, Any]  # Any: JSON
 
 
-def arrange_images(made: Path) -> tuple[str, ...]:
+def arrange_images(folder: Path) -> tuple[str, ...]:
     """Move the copies of the cases' images from `images` to `imagesTr`; what has no place there is told, in sentences.
 
     Cases are then found by the names of their files, as every version of nnU-Net does, unless one of them has none.
     """
-    said: Json = json.loads((made / DATASET_JSON).read_text(encoding="utf-8"))
-    ending = str(said["file_ending"])
-    cases: dict[str, Json] = said["dataset"]
-    copied = {name: [made / each for each in case["images"]] for name, case in cases.items()}
-    fit = {name: files for name, files in copied.items() if files and all(_fits(each, ending) for each in files)}
-    coloured = not is_nifti_name(f"x{ending}") and any(_is_coloured(each) for files in fit.values() for each in files)
+    dataset_json: Json = json.loads((folder / DATASET_JSON).read_text(encoding="utf-8"))
+    ending = str(dataset_json["file_ending"])
+    cases: dict[str, Json] = dataset_json["dataset"]
+    copied = {name: [folder / path for path in case["images"]] for name, case in cases.items()}
+    fit = {name: files for name, files in copied.items() if files and all(_fits(file, ending) for file in files)}
+    coloured = not is_nifti_name(f"x{ending}") and any(_is_coloured(file) for files in fit.values() for file in files)
     where: dict[Path, Path] = {}
-    (made / _IMAGE_FOLDER).mkdir(exist_ok=True)
+    (folder / _IMAGE_FOLDER).mkdir(exist_ok=True)
     for name, files in fit.items():
         for number, file in enumerate(files):
-            target = made / _IMAGE_FOLDER / f"{name}_{number:04d}{ending}"
-            _move_image(file, target, made / cases[name]["label"], coloured)
+            target = folder / _IMAGE_FOLDER / f"{name}_{number:04d}{ending}"
+            _move_image(file, target, folder / cases[name]["label"], coloured)
             where[file.absolute()] = target.absolute()
-        cases[name]["images"] = [where[file.absolute()].relative_to(made.absolute()).as_posix() for file in files]
+        cases[name]["images"] = [where[file.absolute()].relative_to(folder.absolute()).as_posix() for file in files]
     if len(fit) == len(cases):
-        del said["dataset"]
-    if coloured and said["channel_names"] == _UNKNOWN:
-        said["channel_names"] = _COLOURS
-    (made / DATASET_JSON).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    _reindex(made, where)
-    _remove_empty(made / "images")
-    lacking = [name for name in cases if name not in fit]
-    if not lacking:
+        del dataset_json["dataset"]
+    if coloured and dataset_json["channel_names"] == _UNKNOWN:
+        dataset_json["channel_names"] = _COLOURS
+    (folder / DATASET_JSON).write_text(json.dumps(dataset_json, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    _reindex(folder, where)
+    _remove_empty(folder / "images")
+    without_images = [name for name in cases if name not in fit]
+    if not without_images:
         return ()
-    of = f"{count_noun(len(lacking), 'case')} ({lacking[0]}{', …' if len(lacking) > 1 else ''})"
-    return (f"no image file in {_IMAGE_FOLDER} of {of}: nnU-Net reads one {ending} file a channel, or pictures",)
+    cases_text = (
+        f"{count_noun(len(without_images), 'case')} ({without_images[0]}{', …' if len(without_images) > 1 else ''})"
+    )
+    return (
+        f"no image file in {_IMAGE_FOLDER} for {cases_text}: nnU-Net reads one {ending} file per channel, or pictures",
+    )
 
 
 def _fits(file: Path, ending: str) -> bool:
@@ -400,8 +406,11 @@ def _move_image(file: Path, target: Path, label: Path, coloured: bool) -> None:
         with file.open("rb") as plain, gzip.open(target, "wb") as packed:
             shutil.copyfileobj(plain, packed)
     else:
-        drawn, head = read_header(label), read_header(file)
-        turned = head.is_rotated and (drawn.width, drawn.height) == (head.height, head.width)
+        label_header, image_header = read_header(label), read_header(file)
+        turned = image_header.is_rotated and (label_header.width, label_header.height) == (
+            image_header.height,
+            image_header.width,
+        )
         with open_image(file) as image:
             fits = image.format == "PNG" and (image.mode == "RGB" if coloured else image.mode in _GREY)
             if not fits or turned:
@@ -413,21 +422,21 @@ def _move_image(file: Path, target: Path, label: Path, coloured: bool) -> None:
     file.unlink()
 
 
-def _reindex(made: Path, where: Mapping[Path, Path]) -> None:
+def _reindex(folder: Path, where: Mapping[Path, Path]) -> None:
     """Say in volumes.json where the images are now."""
-    index = msgspec.json.decode((made / VOLUME_INDEX).read_bytes(), type=VolumeIndex)
-    write_volume_index(made, [_moved_volume(each, made, where) for each in index.volumes], index.layers)
+    index = msgspec.json.decode((folder / VOLUME_INDEX).read_bytes(), type=VolumeIndex)
+    write_volume_index(folder, [_moved_volume(volume, folder, where) for volume in index.volumes], index.layers)
 
 
-def _moved_volume(volume: VolumeIndexEntry, made: Path, where: Mapping[Path, Path]) -> VolumeIndexEntry:
+def _moved_volume(volume: VolumeIndexEntry, folder: Path, where: Mapping[Path, Path]) -> VolumeIndexEntry:
     def now(uri: str | None) -> str | None:
-        whole = absolute_uri(uri, made)
-        file = local_file(whole)
+        absolute = absolute_uri(uri, folder)
+        file = local_file(absolute)
         target = where.get(file) if file is not None else None
-        return uri if whole is None or target is None else relative_uri(replace_file(whole, target), made)
+        return uri if absolute is None or target is None else relative_uri(replace_file(absolute, target), folder)
 
     def put(image: VolumeIndexImage) -> VolumeIndexImage:
-        channels = image.channels and tuple({**each, "uri": now(each.get("uri"))} for each in image.channels)
+        channels = image.channels and tuple({**channel, "uri": now(channel.get("uri"))} for channel in image.channels)
         return msgspec.structs.replace(image, uri=now(image.uri), channels=channels)
 
     return msgspec.structs.replace(volume, images=tuple(map(put, volume.images)))
@@ -437,7 +446,7 @@ def _remove_empty(folder: Path) -> None:
     """Remove folders in which nothing is left."""
     if not folder.is_dir():
         return
-    inner: Iterable[Path] = sorted((each for each in folder.rglob("*") if each.is_dir()), reverse=True)
-    for each in (*inner, folder):
-        if not any(each.iterdir()):
-            each.rmdir()
+    inner: Iterable[Path] = sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True)
+    for path in (*inner, folder):
+        if not any(path.iterdir()):
+            path.rmdir()

@@ -1,14 +1,14 @@
 """RT-STRUCT: DICOM structure sets, whose regions of interest are closed contours on the slices of a series.
 
-A pixel is inside where its centre is inside an odd number of a region's contours on its slice. So the keyhole of the
-standard is a hole, contours of type CLOSEDPLANAR_XOR are combined as the standard says, and CLOSED_PLANAR contours in
-one another are holes, as most programs take them (`holes=union` fills them, as the standard says; SEG018 tells where
-it matters). Contours are put on the slice that they lie on, by their depth; the DICOM files of the images are needed,
-below the same folder or in `--images`. Contours of fewer than three points, or in no plane, are SEG006; points and
-open lines have no pixels and are counted. The name of a region is its category, its number the segment and track id.
-Written: one structure set for each series and annotator, with the contours that were read where they give exactly the
-pixels, else along the edges of pixels, with keyholes for holes: exactly these pixels come back. dicom.json beside them
-keeps the names of the images.
+Read: a pixel is inside a region if its centre is inside an odd number of the region's contours on its slice. So the
+keyhole of the standard is a hole, contours of type CLOSEDPLANAR_XOR combine as the standard says, and a CLOSED_PLANAR
+contour inside another is a hole, as in most programs (`holes=union` fills it, as the standard says; SEG018 reports
+where it matters). Contours are put on the slice at their depth; the DICOM files of the images are needed, below the
+same folder or in `--images`. Contours with fewer than three points, or outside any plane, are SEG006; points and open
+lines have no pixels and are counted. The name of a region is its category, its number the segment and track id.
+Written: one structure set for each series and annotator. Contours that were read are kept if they give exactly the
+pixels; others follow the edges of pixels, with keyholes for holes, so that exactly these pixels come back. dicom.json
+beside the structure sets keeps the names of the images.
 Source: DICOM PS3.3 A.19, C.8.8.5, C.8.8.6 and C.8.8.6.3 (inner and outer contours).
 """
 
@@ -30,20 +30,20 @@ CHECKED = ("pydicom", "scikit-image's polygon2mask", "matplotlib's Path")
 READ_OPTIONS = {"holes": "xor (default): a contour inside another is a hole; union: it is filled"}
 
 
-def detect(seen: FileProbe) -> FormatMatch | None:
-    """A DICOM file whose head says that it is a structure set."""
-    return dicom_clue(seen, "rt-struct", (STRUCTURE_SET,), "structure set")
+def detect(probe: FileProbe) -> FormatMatch | None:
+    """A DICOM file whose header says that it is a structure set."""
+    return dicom_clue(probe, "rt-struct", (STRUCTURE_SET,), "structure set")
 
 
 def read(request: ReadRequest) -> "PerImageSource":
-    """Open a structure set, or all below a folder; raises UnreadableError where there is none, or no image of one."""
+    """Open a structure set, or all below a folder; raises UnreadableError if there is none, or no image of one."""
     from segdata.formats.medical.rt_struct_reader import open_contours
 
     return open_contours(request)
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write structure sets of the images' series; raises SegdataError where an annotated image is no DICOM file."""
+    """Write structure sets of the images' series; raises SegdataError if an annotated image is not a DICOM file."""
     from segdata.formats.medical.dicom_objects import write_objects
     from segdata.formats.medical.rt_struct_writer import KIND
 

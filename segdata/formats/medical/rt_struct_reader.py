@@ -49,8 +49,8 @@ class Contour:
     Attributes
     ----------
     points : (n, 3) millimetres (left, posterior, superior)
-    xor : it is combined with others of its region by exclusive or, whatever the reader is told
-    image : UID of the image that it was drawn on; empty where that is not said
+    xor : it is combined with others of its region by exclusive or, whatever the option `holes` says
+    image : UID of the referenced image; empty if there is none
     place : in the file
     """
 
@@ -67,9 +67,9 @@ class Region:
     Attributes
     ----------
     number, name : in the structure set
-    algorithm : AUTOMATIC, SEMIAUTOMATIC or MANUAL; empty where that is not said
-    color : to show it in
-    attributes : what else is said of it
+    algorithm : AUTOMATIC, SEMIAUTOMATIC or MANUAL; empty if it is missing
+    color : for display
+    attributes : its other attributes
     reference : UID of its frame of reference
     contours : the closed ones
     """
@@ -89,11 +89,11 @@ class StructureSet:
 
     Attributes
     ----------
-    path, name : the file, and what it is called in messages
+    path, name : the file, and its name in messages
     regions : in the order of the file
-    images : UIDs of the images that it refers to
+    images : UIDs of the referenced images
     series : UIDs of their series
-    interpreter : who drew, where one is named for all regions
+    interpreter : the annotator, if all regions name the same one
     defects : what is wrong in it
     """
 
@@ -107,52 +107,54 @@ class StructureSet:
 
 
 def read_structures(path: Path, name: str) -> StructureSet:
-    """The structure set in a file; raises OSError with the reason where it cannot be read at all."""
-    with raise_os_errors() as heard:
-        said = read_dataset(path)
-        found = _parse_structures(said, path, name)
-        whole = any(each.code == "SEG001" for each in found.defects) or is_complete(path, said)
-    defects = [*found.defects, *remark_defects({each: [name] for each in heard})]
-    if not whole:
-        message = "is cut off: its last element is not whole, and what is in it may be missing"
+    """The structure set in a file; raises OSError with the reason if it cannot be read at all."""
+    with raise_os_errors() as remarks:
+        dataset = read_dataset(path)
+        structures = _parse_structures(dataset, path, name)
+        complete = any(defect.code == "SEG001" for defect in structures.defects) or is_complete(path, dataset)
+    defects = [*structures.defects, *remark_defects({remark: [name] for remark in remarks})]
+    if not complete:
+        message = "is cut off: its last element is incomplete, so content may be missing"
         defects.append(Defect("SEG001", message, name))
-    return replace(found, defects=tuple(defects))
+    return replace(structures, defects=tuple(defects))
 
 
-def _parse_structures(said: Any, path: Path, name: str) -> StructureSet:  # Any: pydicom's dataset has every attribute
-    if said.get("SOPClassUID") != STRUCTURE_SET:
-        raise OSError(f"it is no structure set: its SOP class is {said.get('SOPClassUID')}")
+def _parse_structures(
+    dataset: Any, path: Path, name: str
+) -> StructureSet:  # Any: pydicom's dataset has every attribute
+    if dataset.get("SOPClassUID") != STRUCTURE_SET:
+        raise OSError(f"it is not a structure set: its SOP class is {dataset.get('SOPClassUID')}")
     # Both are required, so a file that ends before them was cut off, which pydicom does not say.
     defects = [
         Defect("SEG001", f"has no {keyword}, which every structure set has: it is cut off", name)
         for keyword in ("StructureSetROISequence", "ROIContourSequence")
-        if keyword not in said
+        if keyword not in dataset
     ]
-    drawn: dict[int, Any] = {}
-    for row, each in enumerate(said.get("ROIContourSequence") or []):
-        number = int(each.ReferencedROINumber)
-        if number in drawn:
-            message = f"contours of region {number} are here twice; the first are taken"
+    contour_items: dict[int, Any] = {}
+    for row, item in enumerate(dataset.get("ROIContourSequence") or []):
+        number = int(item.ReferencedROINumber)
+        if number in contour_items:
+            message = f"contours of region {number} occur twice; the first are used"
             defects.append(Defect("SEG008", message, name, f"ROIContourSequence[{row}]", segments=(number,)))
-        drawn.setdefault(number, (row, each))
-    observed = {int(each.ReferencedROINumber): each for each in said.get("RTROIObservationsSequence") or []}
+        contour_items.setdefault(number, (row, item))
+    observed = {int(item.ReferencedROINumber): item for item in dataset.get("RTROIObservationsSequence") or []}
     regions: dict[int, Region] = {}
-    for row, each in enumerate(said.get("StructureSetROISequence") or []):
-        number = int(each.ROINumber)
+    for row, item in enumerate(dataset.get("StructureSetROISequence") or []):
+        number = int(item.ROINumber)
         if number in regions:
-            message = f"region {number} is here twice; the first one is taken"
+            message = f"region {number} occurs twice; the first one is used"
             defects.append(Defect("SEG008", message, name, f"StructureSetROISequence[{row}]", segments=(number,)))
             continue
-        at, contours = drawn.pop(number, (0, None))
+        row_of_contours, contours = contour_items.pop(number, (0, None))
         regions[number] = _parse_region(
-            each, contours, observed.get(number), f"ROIContourSequence[{at}]", defects, name
+            item, contours, observed.get(number), f"ROIContourSequence[{row_of_contours}]", defects, name
         )
-    for number, (row, _) in drawn.items():
+    for number, (row, _) in contour_items.items():
         message = f"contours of region {number}, which is not described"
         defects.append(Defect("SEG007", message, name, f"ROIContourSequence[{row}]", segments=(number,)))
-    images, series = _parse_references(said)
+    images, series = _parse_references(dataset)
     images += [contour.image for region in regions.values() for contour in region.contours if contour.image]
-    people = {str(each.get("ROIInterpreter") or "").replace("^", " ").strip() for each in observed.values()}
+    people = {str(item.get("ROIInterpreter") or "").replace("^", " ").strip() for item in observed.values()}
     interpreter = next(iter(people)) if len(people) == 1 else ""
     return StructureSet(
         path,
@@ -165,69 +167,69 @@ def _parse_structures(said: Any, path: Path, name: str) -> StructureSet:  # Any:
     )
 
 
-def _parse_references(said: Any) -> tuple[list[str], list[str]]:  # Any: as above
+def _parse_references(dataset: Any) -> tuple[list[str], list[str]]:  # Any: as above
     """UIDs of the images and series that a structure set refers to."""
     images: list[str] = []
     series: list[str] = []
-    for frame in said.get("ReferencedFrameOfReferenceSequence") or []:
+    for frame in dataset.get("ReferencedFrameOfReferenceSequence") or []:
         for study in frame.get("RTReferencedStudySequence") or []:
-            for one in study.get("RTReferencedSeriesSequence") or []:
-                series.append(str(one.get("SeriesInstanceUID", "")))
-                named = one.get("ContourImageSequence") or []
-                images += [str(each.get("ReferencedSOPInstanceUID", "")) for each in named]
+            for series_item in study.get("RTReferencedSeriesSequence") or []:
+                series.append(str(series_item.get("SeriesInstanceUID", "")))
+                named = series_item.get("ContourImageSequence") or []
+                images += [str(reference.get("ReferencedSOPInstanceUID", "")) for reference in named]
     return images, series
 
 
 def _parse_region(
-    said: Any, drawn: Any, observed: Any, place: str, defects: list[Defect], name: str
+    roi: Any, contour_item: Any, observed: Any, place: str, defects: list[Defect], name: str
 ) -> Region:  # Any: as above
-    number = int(said.ROINumber)
-    color = None if drawn is None else drawn.get("ROIDisplayColor")
+    number = int(roi.ROINumber)
+    color = None if contour_item is None else contour_item.get("ROIDisplayColor")
     attributes = {
         "interpreted_type": "" if observed is None else str(observed.get("RTROIInterpretedType") or ""),
-        "description": str(said.get("ROIDescription") or ""),
+        "description": str(roi.get("ROIDescription") or ""),
     }
     return Region(
         number,
-        str(said.get("ROIName") or "").strip() or f"region {number}",
-        str(said.get("ROIGenerationAlgorithm") or ""),
+        str(roi.get("ROIName") or "").strip() or f"region {number}",
+        str(roi.get("ROIGenerationAlgorithm") or ""),
         _parse_color(color),
         {key: value for key, value in attributes.items() if value},
-        str(said.get("ReferencedFrameOfReferenceUID", "")),
-        [] if drawn is None else list(_parse_contours(drawn, number, place, defects, name)),
+        str(roi.get("ReferencedFrameOfReferenceUID", "")),
+        [] if contour_item is None else list(_parse_contours(contour_item, number, place, defects, name)),
     )
 
 
-def _parse_color(said: Any) -> Color | None:  # Any: as above
-    if said is None or len(said) != 3 or not all(0 <= int(each) <= 255 for each in said):
+def _parse_color(values: Any) -> Color | None:  # Any: as above
+    if values is None or len(values) != 3 or not all(0 <= int(value) <= 255 for value in values):
         return None
-    red, green, blue = (int(each) for each in said)
+    red, green, blue = (int(value) for value in values)
     return red, green, blue
 
 
-def _parse_contours(drawn: Any, number: int, place: str, defects: list[Defect], name: str) -> Iterator[Contour]:
+def _parse_contours(contour_item: Any, number: int, place: str, defects: list[Defect], name: str) -> Iterator[Contour]:
     """The closed contours of a region; others are counted, broken ones are defects."""  # Any: as above
     others: dict[str, int] = {}
-    for row, each in enumerate(drawn.get("ContourSequence") or []):
-        at = f"{place}.ContourSequence[{row}]"
-        kind = str(each.get("ContourGeometricType") or "")
+    for row, item in enumerate(contour_item.get("ContourSequence") or []):
+        item_place = f"{place}.ContourSequence[{row}]"
+        kind = str(item.get("ContourGeometricType") or "")
         if kind in _WITHOUT_PIXELS:
             others[kind] = others.get(kind, 0) + 1
             continue
-        wrong = None if kind in CLOSED else f"the geometric type is {kind!r}, none that DICOM knows"
-        points = _parse_points(each)
-        if wrong is None and isinstance(points, str):
-            wrong = points
-        if wrong is not None or isinstance(points, str):
-            defects.append(Defect("SEG006", f"contour left out: {wrong}", name, at, segments=(number,)))
+        problem = None if kind in CLOSED else f"the geometric type {kind!r} is not one of DICOM's"
+        points = _parse_points(item)
+        if problem is None and isinstance(points, str):
+            problem = points
+        if problem is not None or isinstance(points, str):
+            defects.append(Defect("SEG006", f"contour left out: {problem}", name, item_place, segments=(number,)))
             continue
-        count = each.get("NumberOfContourPoints")
+        count = item.get("NumberOfContourPoints")
         if count is not None and int(count) != len(points):
-            message = f"NumberOfContourPoints is {count}, there are {len(points)} points, which are taken"
-            defects.append(Defect("SEG004", message, name, at, segments=(number,)))
-        images = each.get("ContourImageSequence") or []
+            message = f"NumberOfContourPoints is {count}, but there are {len(points)} points, which are used"
+            defects.append(Defect("SEG004", message, name, item_place, segments=(number,)))
+        images = item.get("ContourImageSequence") or []
         image = str(images[0].get("ReferencedSOPInstanceUID", "")) if images else ""
-        yield Contour(points, kind == "CLOSEDPLANAR_XOR", image, at)
+        yield Contour(points, kind == "CLOSEDPLANAR_XOR", image, item_place)
     for kind, count in sorted(others.items()):
         message = f"{count:,} contours of type {kind} have no pixels, and are left out"
         defects.append(Defect("SEG006", message, name, place, segments=(number,), severity="info"))
@@ -243,7 +245,7 @@ def _parse_points(contour: Any) -> Floats | str:  # Any: as above
         text = raw.value if isinstance(raw.value, bytes) else "\\".join(map(str, raw.value)).encode()
         numbers = np.array(text.strip(b" \0").split(b"\\"), dtype="S64").astype(np.float64)
     except ValueError:
-        return "its points are no numbers"
+        return "its points are not numbers"
     if len(numbers) % 3:
         return f"{len(numbers)} numbers; x, y and z come in threes"
     if not np.isfinite(numbers).all():
@@ -264,7 +266,7 @@ class ContourRing:
 
     Attributes
     ----------
-    region : that it is of
+    region : its region
     points : (n, 2) x and y in pixels, (0, 0) the upper left corner of the slice
     contour : as in the file
     """
@@ -309,55 +311,60 @@ class SliceStack:
 class ContourSlices(DicomSlices[StructureSet, ContourRing]):
     """Slices with the contours of structure sets."""
 
-    def place(self, found: StructureSet, every: Sequence[Series], looked: Path) -> None:
-        """Put the contours on the slices of the images that they were drawn on."""
-        by_uid = {image.uid: (series, image) for series in every for image in series.images}
-        slabs = _slice_stacks(found, every)
+    def place(self, structures: StructureSet, all_series: Sequence[Series], looked: Path) -> None:
+        """Put the contours on the slices of the referenced images."""
+        by_uid = {image.uid: (series, image) for series in all_series for image in series.images}
+        slabs = _slice_stacks(structures, all_series)
         if not slabs:
             message = (
-                f"none of the {len(found.images):,} images that it was drawn on is here (looked in {looked}), so its "
-                "contours cannot be told in pixels; give --images"
+                f"none of the {len(structures.images):,} referenced images was found (looked in {looked}), so its "
+                "contours have no pixels; give --images"
             )
-            self.defects.append(Defect("SEG002", message, found.name))
+            self.defects.append(Defect("SEG002", message, structures.name))
             return
-        rings: dict[str, list[ContourRing]] = {uid: [] for uid in found.images if uid in by_uid}
-        for region in found.regions:
-            alike = [each for each in slabs if any(image.reference == region.reference for image in each.images)]
+        rings: dict[str, list[ContourRing]] = {uid: [] for uid in structures.images if uid in by_uid}
+        for region in structures.regions:
+            same_frame = [
+                stack for stack in slabs if any(image.reference == region.reference for image in stack.images)
+            ]
             for contour in region.contours:
-                home = self._home(found, region, contour, alike or slabs)
-                if home is not None:
-                    rings.setdefault(home[0].uid, []).append(home[1])
-        for uid, each in rings.items():
+                slice_and_ring = self._home(structures, region, contour, same_frame or slabs)
+                if slice_and_ring is not None:
+                    rings.setdefault(slice_and_ring[0].uid, []).append(slice_and_ring[1])
+        for uid, slice_rings in rings.items():
             series, image = by_uid[uid]
             self.add(series)
-            self.by_id[image.name].pieces.append((found, each))
+            self.by_id[image.name].pieces.append((structures, slice_rings))
 
     def _home(
-        self, found: StructureSet, region: Region, contour: Contour, slabs: Sequence[SliceStack]
+        self, structures: StructureSet, region: Region, contour: Contour, slabs: Sequence[SliceStack]
     ) -> tuple[DicomImage, ContourRing] | None:
-        """The slice that a contour lies on, and the contour there; None, and a defect, where there is none."""
-        named = next((each for each in slabs if any(image.uid == contour.image for image in each.images)), slabs[0])
+        """The slice that a contour lies on, and its ring there; None, and a defect, if there is none."""
+        named = next((stack for stack in slabs if any(image.uid == contour.image for image in stack.images)), slabs[0])
         row, apart, spread = named.at(contour.points)
-        wrong = None
+        problem = None
         if row is None:
-            wrong = "SEG007", f"contour lies on no slice that is here, the nearest is {apart:.4g} mm away"
+            problem = "SEG007", f"contour lies on none of the slices found; the nearest is {apart:.4g} mm away"
         elif spread > 2 * named.tolerance:
-            wrong = "SEG006", f"contour left out: its points lie in no plane, but {spread:.4g} mm deep"
-        if wrong is not None or row is None:
-            code, message = wrong or ("", "")
-            self.defects.append(Defect(code, message, found.name, contour.place, segments=(region.number,)))
+            problem = (
+                "SEG006",
+                f"contour left out: its points do not lie in one plane, but {spread:.4g} mm apart in depth",
+            )
+        if problem is not None or row is None:
+            code, message = problem or ("", "")
+            self.defects.append(Defect(code, message, structures.name, contour.place, segments=(region.number,)))
             return None
         image, plane = named.images[row], named.planes[row]
-        if contour.image and contour.image != image.uid and contour.image in found.images:
-            message = f"contour says that it was drawn on another image than {image.name!r}, where it lies"
+        if contour.image and contour.image != image.uid and contour.image in structures.images:
+            message = f"contour refers to another image than {image.name!r}, on which it lies"
             self.defects.append(
-                Defect("SEG017", message, found.name, contour.place, image=image.name, segments=(region.number,))
+                Defect("SEG017", message, structures.name, contour.place, image=image.name, segments=(region.number,))
             )
         points = np.round(to_pixels(contour.points, plane), _DECIMALS)
         unsound = check_ring(points)
         if unsound is not None:
             message = f"contour left out: it {unsound}"
-            self.defects.append(Defect("SEG006", message, found.name, contour.place, segments=(region.number,)))
+            self.defects.append(Defect("SEG006", message, structures.name, contour.place, segments=(region.number,)))
             return None
         return image, ContourRing(region, points, contour)
 
@@ -374,12 +381,16 @@ def to_millimetres(points: Floats, plane: Plane) -> Floats:
     return plane.position + away[:, :1] * plane.row + away[:, 1:] * plane.column
 
 
-def _slice_stacks(found: StructureSet, every: Sequence[Series]) -> list[SliceStack]:
+def _slice_stacks(structures: StructureSet, all_series: Sequence[Series]) -> list[SliceStack]:
     """The series that contours may lie on: those that are named, else those in the same frame of reference."""
-    named = set(found.images)
-    own = [each for each in every if any(image.uid in named or image.series in found.series for image in each.images)]
-    frames = {region.reference for region in found.regions} - {""}
-    near = own or [each for each in every if any(image.reference in frames for image in each.images)]
+    named = set(structures.images)
+    referenced = [
+        series
+        for series in all_series
+        if any(image.uid in named or image.series in structures.series for image in series.images)
+    ]
+    frames = {region.reference for region in structures.regions} - {""}
+    near = referenced or [series for series in all_series if any(image.reference in frames for image in series.images)]
     slabs = []
     for series in near:
         pairs = [(image, image.plane) for image in series.images if image.plane is not None]
@@ -392,25 +403,29 @@ Holes = Literal["xor", "union"]
 
 
 def open_contours(request: ReadRequest) -> PerImageSource:
-    """The structure sets; raises UnreadableError where there is none, or no image of one."""
+    """The structure sets; raises UnreadableError if there is none, or no image of one."""
     holes = str(request.options.get("holes", "xor"))
     check_choice("holes", holes, get_args(Holes))
     objects = ObjectReader("rt-struct", "structure set", ContourSlices())
     objects.open(request, (STRUCTURE_SET,), read_structures)
-    categories = _region_names(request.taxonomy, [region for each in objects.found for region in each.regions])
+    categories = _region_names(
+        request.taxonomy, [region for structures in objects.found for region in structures.regions]
+    )
     empty = {name: SOURCES.get(file.algorithm or "") for name, file in objects.indexed.items()}
-    annotators = objects.annotators(lambda each: each.interpreter)
+    annotators = objects.annotators(lambda structures: structures.interpreter)
     look = _SliceReader(annotators, empty, objects.known(categories), "xor" if holes == "xor" else "union")
     return objects.source(request, categories, "centre-evenodd", look.at)
 
 
-def _region_names(given: Taxonomy | None, regions: Sequence[Region]) -> CategoryNames:
+def _region_names(taxonomy: Taxonomy | None, regions: Sequence[Region]) -> CategoryNames:
     """Categories by the names of regions."""
-    own: dict[str, Category] = {}
-    for each in regions:
-        if each.name not in own:
-            own[each.name] = Category(id=len(own) + 1, name=each.name, kind=kind_from_name(each.name), color=each.color)
-    return resolve_names(own, given, Taxonomy(categories=tuple(own.values())))
+    categories: dict[str, Category] = {}
+    for region in regions:
+        if region.name not in categories:
+            categories[region.name] = Category(
+                id=len(categories) + 1, name=region.name, kind=kind_from_name(region.name), color=region.color
+            )
+    return resolve_names(categories, taxonomy, Taxonomy(categories=tuple(categories.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,52 +438,54 @@ class _SliceReader:
     holes: Holes
 
     def at(self, entry: ImageEntry) -> list[ImageAnnotation]:
-        """What each structure set has on a slice."""
+        """The segments of each structure set on a slice."""
         drawing: ContourSlice = entry.record
-        return [self._drawn(drawing.size, each, rings) for each, rings in drawing.pieces]
+        return [self._drawn(drawing.size, structures, rings) for structures, rings in drawing.pieces]
 
-    def _drawn(self, size: tuple[int, int], found: StructureSet, rings: list[ContourRing]) -> ImageAnnotation:
-        """What one structure set has on a slice."""
+    def _drawn(self, size: tuple[int, int], structures: StructureSet, rings: list[ContourRing]) -> ImageAnnotation:
+        """The segments of one structure set on a slice."""
         of_region: dict[int, list[ContourRing]] = {}
         for ring in rings:
             of_region.setdefault(ring.region.number, []).append(ring)
-        drawn = list(of_region.values())
-        runs, nested = fill_regions(drawn, size, self.holes)
-        regions = [each[0].region for each in drawn]
-        sources = {SOURCES.get(region.algorithm) for region in found.regions}
-        common = next(iter(sources)) if len(sources) == 1 else self.source.get(found.name)
+        rings_of_region = list(of_region.values())
+        runs, nested = fill_regions(rings_of_region, size, self.holes)
+        regions = [rings[0].region for rings in rings_of_region]
+        sources = {SOURCES.get(region.algorithm) for region in structures.regions}
+        common = next(iter(sources)) if len(sources) == 1 else self.source.get(structures.name)
         return ImageAnnotation(
             size,
-            np.array([self.known.segment_id(found.name, each.number) for each in regions], np.int64),
-            np.array([self.known.category(found.name, each.number, each.name) for each in regions], np.int64),
+            np.array([self.known.segment_id(structures.name, region.number) for region in regions], np.int64),
+            np.array(
+                [self.known.category(structures.name, region.number, region.name) for region in regions], np.int64
+            ),
             runs,
             {
-                "track_id": [self.known.track(found.name, each.number, each.number) for each in regions],
+                "track_id": [self.known.track(structures.name, region.number, region.number) for region in regions],
                 "source": [None if common else SOURCES.get(region.algorithm) for region in regions],
                 "attributes": [_region_attributes(region) for region in regions],
-                "rings": [[ring.points.ravel().tolist() for ring in each] for each in drawn],
-                "file": [found.name] * len(drawn),
-                "place": [each[0].contour.place for each in drawn],
+                "rings": [[ring.points.ravel().tolist() for ring in region] for region in rings_of_region],
+                "file": [structures.name] * len(rings_of_region),
+                "place": [rings[0].contour.place for rings in rings_of_region],
             },
-            annotator=self.annotator[found.name],
+            annotator=self.annotator[structures.name],
             annotation={"source": common},
             # Where they are filled, the rings themselves show it to the rule.
-            defects=[_nested_contours(found, drawn[row], pixels) for row, pixels in nested]
+            defects=[_nested_contours(structures, rings_of_region[row], pixels) for row, pixels in nested]
             if self.holes == "xor"
             else [],
         )
 
 
-def _nested_contours(found: StructureSet, rings: list[ContourRing], pixels: int) -> Defect:
+def _nested_contours(structures: StructureSet, rings: list[ContourRing], pixels: int) -> Defect:
     """Contours of one region that share pixels, which mean a hole to most programs and none to the standard."""
     region = rings[0].region
-    message = f"contours of {region.name!r} lie in one another: {pixels:,} px in several are left out, as a hole"
+    message = f"contours of {region.name!r} are nested: {pixels:,} px inside several of them are left out, as a hole"
     place = rings[0].contour.place
-    return Defect("SEG018", message, found.name, place, segments=(region.number,), pixels=pixels, severity="info")
+    return Defect("SEG018", message, structures.name, place, segments=(region.number,), pixels=pixels, severity="info")
 
 
 def fill_regions(
-    drawn: Sequence[Sequence[ContourRing]], size: tuple[int, int], holes: Holes
+    rings_of_region: Sequence[Sequence[ContourRing]], size: tuple[int, int], holes: Holes
 ) -> tuple[Runs, list[tuple[int, int]]]:
     """The pixels of n regions on one slice, and where contours share pixels: (region, pixels).
 
@@ -476,23 +493,25 @@ def fill_regions(
     are CLOSEDPLANAR_XOR. One contour by itself is even-odd, so that its keyhole is a hole.
     """
     height, width = size
-    n = len(drawn)
-    points = [ring.points for each in drawn for ring in each]
+    n = len(rings_of_region)
+    points = [ring.points for region_rings in rings_of_region for ring in region_rings]
     ends = np.cumsum([0, *map(len, points)])
-    counts = np.array([len(each) for each in drawn], np.int64)
+    counts = np.array([len(rings) for rings in rings_of_region], np.int64)
     together = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    every = np.concatenate([np.empty((0, 2)), *points])
-    odd = fill_centres(PolygonArrays(every, ends, together), np.full(n, height), np.full(n, width))
+    all_points = np.concatenate([np.empty((0, 2)), *points])
+    odd = fill_centres(PolygonArrays(all_points, ends, together), np.full(n, height), np.full(n, width))
     if (counts < 2).all():
         return odd, []
-    alone = np.arange(len(points) + 1)
-    single = fill_centres(PolygonArrays(every, ends, alone), np.full(len(points), height), np.full(len(points), width))
+    one_each = np.arange(len(points) + 1)
+    single = fill_centres(
+        PolygonArrays(all_points, ends, one_each), np.full(len(points), height), np.full(len(points), width)
+    )
     region = np.repeat(np.arange(n, dtype=np.int32), counts)
     line = NumberLine.of(np.full(n, height, np.int64), np.full(n, width, np.int64))
     union = union_by_frame(
         SweepRuns.of(Runs(single.start, single.length, region[single.owner]), line, np.arange(n)), line
     ).runs
-    xor = np.array([each[0].contour.xor for each in drawn], bool)
+    xor = np.array([rings[0].contour.xor for rings in rings_of_region], bool)
     more = union.areas(n) - odd.areas(n)
     nested = [(row, int(more[row])) for row in np.flatnonzero((more > 0) & ~xor).tolist()]
     if holes == "xor" or not nested:
@@ -502,8 +521,8 @@ def fill_regions(
 
 
 def _region_attributes(region: Region) -> list[tuple[str, str]]:
-    """What else is said of a region, as JSON."""
-    said = dict(region.attributes)
+    """The other attributes of a region, as JSON."""
+    attributes = dict(region.attributes)
     if region.algorithm == "SEMIAUTOMATIC":
-        said["algorithm_type"] = region.algorithm
-    return [(key, json.dumps(value, ensure_ascii=False)) for key, value in sorted(said.items())]
+        attributes["algorithm_type"] = region.algorithm
+    return [(key, json.dumps(value, ensure_ascii=False)) for key, value in sorted(attributes.items())]

@@ -60,19 +60,19 @@ Item = Any  # of a sequence; pydicom's dataset has every attribute
 
 
 def _save(path: Path, work: ObjectContent, losses: LossCounter) -> tuple[DicomIndexSegment, ...]:
-    """Write what an annotator drew."""
+    """Write one annotator's contours."""
     for name, image in work.images.items():
         if image.plane is None:
-            raise SegdataError(f"image {name!r}: {image.path} does not say where it lies; contours need that")
+            raise SegdataError(f"image {name!r}: {image.path} does not say where it lies, which contours need")
     contours: dict[SegmentKey, list[Item]] = {key: [] for key in work.numbers}
     for name, layer in work.layers.items():
         for key, contour in _contours(layer, work.images[name], losses):
             contours[key].append(contour)
-    made = _structure_set(list(work.images.values()))
-    frame = str(made.get("FrameOfReferenceUID", ""))
-    made.StructureSetROISequence = [_region_item(work, key, frame) for key in work.numbers]
-    made.ROIContourSequence = [_contour_item(work, key, drawn) for key, drawn in contours.items() if drawn]
-    made.RTROIObservationsSequence = [
+    structure_set = _structure_set(list(work.images.values()))
+    frame = str(structure_set.get("FrameOfReferenceUID", ""))
+    structure_set.StructureSetROISequence = [_region_item(work, key, frame) for key in work.numbers]
+    structure_set.ROIContourSequence = [_contour_item(work, key, items) for key, items in contours.items() if items]
+    structure_set.RTROIObservationsSequence = [
         _item(
             ObservationNumber=number,
             ReferencedROINumber=number,
@@ -81,21 +81,21 @@ def _save(path: Path, work: ObjectContent, losses: LossCounter) -> tuple[DicomIn
         )
         for key, number in work.numbers.items()
     ]
-    made.save_as(path, enforce_file_format=True)
+    structure_set.save_as(path, enforce_file_format=True)
     return ()
 
 
 def _region_item(work: ObjectContent, key: SegmentKey, frame: str) -> Item:
     """How the structure set describes a region."""
-    said = work.said[key]
+    attributes = work.said[key]
     item = _item(
         ROINumber=work.numbers[key],
         ReferencedFrameOfReferenceUID=frame,
         ROIName=to_long_string(work.category(key).name),
-        ROIGenerationAlgorithm=ALGORITHM_TYPES.get(work.source(key) or "", said.get("algorithm_type", "")),
+        ROIGenerationAlgorithm=ALGORITHM_TYPES.get(work.source(key) or "", attributes.get("algorithm_type", "")),
     )
-    if "description" in said:
-        item.ROIDescription = said["description"]
+    if "description" in attributes:
+        item.ROIDescription = attributes["description"]
     return item
 
 
@@ -106,16 +106,16 @@ def _contour_item(work: ObjectContent, key: SegmentKey, contours: list[Item]) ->
     return item
 
 
-def _held_attributes(source: str | None, segment: SegmentRow, said: SegmentAttributes) -> set[str]:
-    """The attributes that come back; `source` is what drew where the segment does not say it."""
-    code, text = said.get("interpreted_type"), said.get("description")
-    found = {
+def _held_attributes(source: str | None, segment: SegmentRow, attributes: SegmentAttributes) -> set[str]:
+    """The attributes that come back; `source` applies if the segment has none of its own."""
+    code, text = attributes.get("interpreted_type"), attributes.get("description")
+    is_held_of = {
         "interpreted_type": isinstance(code, str) and _CODE.fullmatch(code) is not None,
         "description": isinstance(text, str) and text.isprintable() and text.strip() == text and len(text) <= 1024,
-        "algorithm_type": said.get("algorithm_type") == "SEMIAUTOMATIC"
+        "algorithm_type": attributes.get("algorithm_type") == "SEMIAUTOMATIC"
         and (segment["source"] or source) not in ALGORITHM_TYPES,
     }
-    return {key for key, is_held in found.items() if is_held and said.get(key)}
+    return {key for key, is_held in is_held_of.items() if is_held and attributes.get(key)}
 
 
 def _contours(layer: AnnotatorLayer, image: DicomImage, losses: LossCounter) -> list[tuple[SegmentKey, Item]]:
@@ -127,24 +127,24 @@ def _contours(layer: AnnotatorLayer, image: DicomImage, losses: LossCounter) -> 
     height, width = image.size
     layer = _merge_layer(layer, height, width, losses)
     n = len(layer.segments)
-    drawn = _exact_rings(layer, height, width)
-    lost = [row for row, each in enumerate(layer.segments) if each["rings"] and row not in drawn]
+    exact_rings = _exact_rings(layer, height, width)
+    lost = [row for row, segment in enumerate(layer.segments) if segment["rings"] and row not in exact_rings]
     losses.add("rings", "segments", len(lost), examples=[str(layer.segments[row]["segment_id"]) for row in lost[:3]])
-    kept = [(row, np.array(ring, np.float64).reshape(-1, 2)) for row, rings in drawn.items() for ring in rings]
-    edges = [row for row in range(n) if row not in drawn]
+    kept = [(row, np.array(ring, np.float64).reshape(-1, 2)) for row, rings in exact_rings.items() for ring in rings]
+    edges = [row for row in range(n) if row not in exact_rings]
     traced = trace_outlines(layer.runs.take(np.array(edges, np.int64), n), np.full(len(edges), height, np.int64))
     part = np.cumsum(~traced.hole) - 1  # an outer ring is followed by its holes
-    whole = keyhole(Rings(traced.xy, traced.ring, part.astype(np.int32), traced.outer))
+    keyholes = keyhole(Rings(traced.xy, traced.ring, part.astype(np.int32), traced.outer))
     owner = traced.owner[~traced.hole]
-    for at, ring in enumerate(whole.as_lists()):
-        kept.append((edges[int(owner[at])], np.array(ring, np.float64).reshape(-1, 2)))
+    for position, ring in enumerate(keyholes.as_lists()):
+        kept.append((edges[int(owner[position])], np.array(ring, np.float64).reshape(-1, 2)))
     return [(segment_key(layer.segments[row]), _contour(points, image)) for row, points in kept]
 
 
 def _merge_layer(layer: AnnotatorLayer, height: int, width: int, losses: LossCounter) -> AnnotatorLayer:
     """The same with one segment for each region: even-odd, what two of its contours share would be outside."""
     first: dict[SegmentKey, int] = {}
-    group = np.array([first.setdefault(segment_key(each), len(first)) for each in layer.segments], np.int32)
+    group = np.array([first.setdefault(segment_key(segment), len(first)) for segment in layer.segments], np.int32)
     if len(first) == len(group):
         return layer
     order = np.argsort(group, kind="stable")
@@ -152,31 +152,40 @@ def _merge_layer(layer: AnnotatorLayer, height: int, width: int, losses: LossCou
     line = NumberLine.of(np.full(len(first), height, np.int64), np.full(len(first), width, np.int64))
     together = Runs(runs.start, runs.length, group[order][runs.owner])
     count = np.bincount(group)
-    lost = [each for each, at in zip(layer.segments, group, strict=True) if each["rings"] and count[at] > 1]
-    losses.add("rings", "segments", len(lost), examples=[str(each["segment_id"]) for each in lost[:3]])
-    alone = {at: each for each, at in reversed([*zip(layer.segments, group.tolist(), strict=True)])}
-    segments = [alone[at] if count[at] == 1 else {**alone[at], "rings": None} for at in range(len(first))]
+    lost = [
+        segment
+        for segment, position in zip(layer.segments, group, strict=True)
+        if segment["rings"] and count[position] > 1
+    ]
+    losses.add("rings", "segments", len(lost), examples=[str(segment["segment_id"]) for segment in lost[:3]])
+    segment_at = {
+        position: segment for segment, position in reversed([*zip(layer.segments, group.tolist(), strict=True)])
+    }
+    segments = [
+        segment_at[position] if count[position] == 1 else {**segment_at[position], "rings": None}
+        for position in range(len(first))
+    ]
     return AnnotatorLayer(segments, union_by_frame(SweepRuns.of(together, line, np.arange(len(first))), line).runs)
 
 
 def _exact_rings(layer: AnnotatorLayer, height: int, width: int) -> dict[int, list[list[float]]]:
-    """The rings of the segments whose pixels are just what their rings give."""
-    said = {row: each["rings"] for row, each in enumerate(layer.segments) if each["rings"]}
-    sound = {row: rings for row, rings in said.items() if all(check_ring(ring) is None for ring in rings)}
+    """The rings of the segments whose rings give exactly their pixels."""
+    rings_of = {row: segment["rings"] for row, segment in enumerate(layer.segments) if segment["rings"]}
+    sound = {row: rings for row, rings in rings_of.items() if all(check_ring(ring) is None for ring in rings)}
     points = [np.array(ring, np.float64).reshape(-1, 2) for rings in sound.values() for ring in rings]
     flat = PolygonArrays(
         np.concatenate([np.empty((0, 2)), *points]),
-        group_offsets(np.array([len(each) for each in points], np.int64)),
+        group_offsets(np.array([len(ring) for ring in points], np.int64)),
         group_offsets(np.array([len(rings) for rings in sound.values()], np.int64)),
     )
     n = len(sound)
     filled = fill_centres(flat, np.full(n, height, np.int64), np.full(n, width, np.int64))
-    ends, mine = filled.offsets(n), layer.runs.offsets(len(layer.segments))
+    ends, own_ends = filled.offsets(n), layer.runs.offsets(len(layer.segments))
     exact = {}
-    for at, (row, rings) in enumerate(sound.items()):
-        one, other = slice(ends[at], ends[at + 1]), slice(mine[row], mine[row + 1])
-        if np.array_equal(filled.start[one], layer.runs.start[other]) and np.array_equal(
-            filled.length[one], layer.runs.length[other]
+    for position, (row, rings) in enumerate(sound.items()):
+        filled_runs, own_runs = slice(ends[position], ends[position + 1]), slice(own_ends[row], own_ends[row + 1])
+        if np.array_equal(filled.start[filled_runs], layer.runs.start[own_runs]) and np.array_equal(
+            filled.length[filled_runs], layer.runs.length[own_runs]
         ):
             exact[row] = rings
     return exact
@@ -208,32 +217,43 @@ def _structure_set(images: Sequence[DicomImage]) -> Item:
     pydicom, uid = import_package("pydicom"), import_package("pydicom.uid")
     first = read_dataset(images[0].path)
     first.decode()
-    made = pydicom.Dataset()
-    made.SpecificCharacterSet = "ISO_IR 192"
+    structure_set = pydicom.Dataset()
+    structure_set.SpecificCharacterSet = "ISO_IR 192"
     for keyword in _STUDY:
-        setattr(made, keyword, first.get(keyword, ""))
+        setattr(structure_set, keyword, first.get(keyword, ""))
     now = datetime.datetime.now()
-    made.SOPClassUID, made.SOPInstanceUID = STRUCTURE_SET, uid.generate_uid()
-    made.SeriesInstanceUID, made.SeriesNumber, made.Modality = uid.generate_uid(), 1, "RTSTRUCT"
-    made.Manufacturer, made.ManufacturerModelName, made.OperatorsName = "segdata", "segdata", ""
-    made.StructureSetLabel, made.ApprovalStatus = "SEGDATA", "UNAPPROVED"
-    made.StructureSetDate, made.StructureSetTime = f"{now:%Y%m%d}", f"{now:%H%M%S}"
-    named = [_item(ReferencedSOPClassUID=each.kind, ReferencedSOPInstanceUID=each.uid) for each in images]
+    structure_set.SOPClassUID, structure_set.SOPInstanceUID = STRUCTURE_SET, uid.generate_uid()
+    structure_set.SeriesInstanceUID, structure_set.SeriesNumber, structure_set.Modality = (
+        uid.generate_uid(),
+        1,
+        "RTSTRUCT",
+    )
+    structure_set.Manufacturer, structure_set.ManufacturerModelName, structure_set.OperatorsName = (
+        "segdata",
+        "segdata",
+        "",
+    )
+    structure_set.StructureSetLabel, structure_set.ApprovalStatus = "SEGDATA", "UNAPPROVED"
+    structure_set.StructureSetDate, structure_set.StructureSetTime = f"{now:%Y%m%d}", f"{now:%H%M%S}"
+    named = [_item(ReferencedSOPClassUID=image.kind, ReferencedSOPInstanceUID=image.uid) for image in images]
     series = _item(SeriesInstanceUID=images[0].series, ContourImageSequence=named)
     study = _item(
         ReferencedSOPClassUID="1.2.840.10008.3.1.2.3.1",  # detached study management, as the standard asks for
         ReferencedSOPInstanceUID=images[0].study,
         RTReferencedSeriesSequence=[series],
     )
-    made.ReferencedFrameOfReferenceSequence = [
+    structure_set.ReferencedFrameOfReferenceSequence = [
         _item(FrameOfReferenceUID=first.get("FrameOfReferenceUID", ""), RTReferencedStudySequence=[study])
     ]
     meta = import_package("pydicom.dataset").FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = made.SOPClassUID, made.SOPInstanceUID
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = (
+        structure_set.SOPClassUID,
+        structure_set.SOPInstanceUID,
+    )
     # Explicit lengths end at 65,534 bytes, and contours do not.
     meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian
-    made.file_meta = meta
-    return made
+    structure_set.file_meta = meta
+    return structure_set
 
 
 def _item(**values: Any) -> Item:  # Any: values of all types

@@ -14,7 +14,7 @@ from segdata.core.errors import SegdataError
 
 
 def import_package(name: str) -> Any:  # Any: a module, typed or not, that may not be installed
-    """A module by its name; raises SegdataError that says how to get it."""
+    """Import a package of the extra `medical`; raises SegdataError that says how to install it."""
     try:
         return import_module(name)
     except ImportError as error:
@@ -26,9 +26,9 @@ T = TypeVar("T")
 
 
 class DecodedFiles(Generic[T]):
-    """Keeps what `decode` makes of the last few files.
+    """Keeps the decoded content of the last few files.
 
-    A file is decoded once, while other threads that ask for it wait; what `decode` raises is raised to all of them.
+    A file is decoded once while other threads that need it wait; an error of `decode` is raised to all of them.
     """
 
     def __init__(self, decode: Callable[[Path], T], most: int = 4) -> None:
@@ -37,7 +37,7 @@ class DecodedFiles(Generic[T]):
         self._books: OrderedDict[Path, _DecodedFile[T]] = OrderedDict()
 
     def take(self, path: Path) -> T:
-        """What `decode` makes of this file."""
+        """The decoded content of this file."""
         with self._lock:
             book = self._books.setdefault(path, _DecodedFile())
             self._books.move_to_end(path)
@@ -78,9 +78,9 @@ def voxel_spacing(affine: Floats) -> tuple[float, float, float]:
 
 
 def axis_codes(affine: Floats) -> str:
-    """Where i, j and k point to, each by the world axis that it is nearest to; every world axis is taken once.
+    """Letters of the world axes that i, j and k are nearest to; every world axis is used once.
 
-    >>> axes_of(np.diag([-1.0, 1.0, 2.0, 1.0]))
+    >>> axis_codes(np.diag([-1.0, 1.0, 2.0, 1.0]))
     'LAS'
     """
     direction = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)

@@ -67,14 +67,14 @@ class MetaVideo(msgspec.Struct):
 
 
 class Meta(msgspec.Struct):
-    """What meta.json of YouTube-VOS says."""
+    """The content of meta.json of YouTube-VOS."""
 
     videos: dict[str, MetaVideo]
 
 
 @dataclass(frozen=True, slots=True)
 class DavisFolder:
-    """Where one set of videos lies.
+    """The folders of one set of videos.
 
     Attributes
     ----------
@@ -89,51 +89,53 @@ class DavisFolder:
 def find_folders(root: Path, images: Path | None, chosen: str) -> list[DavisFolder]:
     """The sets of videos in a dataset; several where a folder has them by split.
 
-    `chosen` is the folder of the masks below the root. Raises UnreadableError where several are there and none is
+    `chosen` is the folder of the masks below the root. Raises UnreadableError if several are there and none is
     chosen.
     """
     if not root.is_dir():
-        raise UnreadableError(f"{root}: is no folder; DAVIS has {DAVIS_MASKS[0]}/480p/<sequence>/00000.png")
+        raise UnreadableError(f"{root}: is not a folder; DAVIS has {DAVIS_MASKS[0]}/480p/<sequence>/00000.png")
     above = [path for path in sorted(root.iterdir()) if any((path / name).is_dir() for name in DAVIS_MASKS)]
     if above and not any((root / name).is_dir() for name in DAVIS_MASKS):
         return [
             DavisFolder(
-                each,
+                folder,
                 FrameFolder(
-                    *_mask_and_image_folder(each, images and images / each.name, chosen), each.name, f"{each.name}/"
+                    *_mask_and_image_folder(folder, images and images / folder.name, chosen),
+                    folder.name,
+                    f"{folder.name}/",
                 ),
             )
-            for each in above
+            for folder in above
         ]
     return [DavisFolder(root, FrameFolder(*_mask_and_image_folder(root, images, chosen)))]
 
 
 def _mask_and_image_folder(root: Path, images: Path | None, chosen: str) -> tuple[Path, Path | None]:
     """The folders of the masks and of the images."""
-    found = [root / chosen] if chosen else _mask_folders(root)
-    if len(found) > 1:
-        listed = ", ".join(path.relative_to(root).as_posix() for path in found)
+    folders = [root / chosen] if chosen else _mask_folders(root)
+    if len(folders) > 1:
+        names = ", ".join(path.relative_to(root).as_posix() for path in folders)
         raise UnreadableError(
-            f"{root}: masks are in {listed}; give one by the option masks={found[0].relative_to(root)}"
+            f"{root}: masks are in {names}; choose one with the option masks={folders[0].relative_to(root)}"
         )
-    masks = found[0] if found else root
+    masks = folders[0] if folders else root
     if not masks.is_dir():
-        raise UnreadableError(f"{masks}: no such folder of masks")
+        raise UnreadableError(f"{masks}: no such mask folder")
     size = masks.name if masks.name in DAVIS_SIZES else ""
     return masks, images or first_folder(root / DAVIS_IMAGES / size, root / DAVIS_IMAGES)
 
 
 def _mask_folders(root: Path) -> list[Path]:
     """The folders that hold sequences of masks: one for each size, where there are sizes."""
-    found = []
+    folders = []
     for folder in (root / name for name in DAVIS_MASKS):
         if folder.is_dir():
-            found += [folder / size for size in DAVIS_SIZES if (folder / size).is_dir()] or [folder]
-    return found
+            folders += [folder / size for size in DAVIS_SIZES if (folder / size).is_dir()] or [folder]
+    return folders
 
 
 def year_of_sets(root: Path) -> int | None:
-    """The year that ImageSets tell of; of 2016 are those by size. None where there are none.
+    """The year of ImageSets; lists by size are of 2016. None if there are no lists.
 
     The packages of 2017 hold the lists of 2016 too.
     """
@@ -149,18 +151,18 @@ def year_of_sets(root: Path) -> int | None:
 
 def read_splits(root: Path, year: int) -> dict[str, str]:
     """Sequence -> split, by ImageSets; the first list of a sequence counts, `trainval` never."""
-    found: dict[str, str] = {}
+    split_of: dict[str, str] = {}
     years = ("2017", "2019") if year == 2017 else ("2016", *DAVIS_SIZES)
     lists = [path for name in years for path in sorted((root / DAVIS_SETS / name).glob("*.txt"))]
     for path in lists:
         if path.stem != "trainval":
             for sequence in _read_list(path):
-                found.setdefault(sequence, path.stem)
-    return found
+                split_of.setdefault(sequence, path.stem)
+    return split_of
 
 
 def _read_list(path: Path) -> list[str]:
-    """The sequences in a list; those of 2016 name the files of every frame. One that cannot be read tells nothing."""
+    """The sequences in a list; those of 2016 name the files of every frame. An unreadable list is empty."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -170,27 +172,27 @@ def _read_list(path: Path) -> list[str]:
 
 
 def read_meta(root: Path, folder: Path, defects: list[Defect]) -> Mapping[str, Mapping[int, str]]:
-    """Sequence -> number of an object -> its category; empty where there is no meta.json."""
+    """Sequence -> number of an object -> its category; empty if there is no meta.json."""
     path = folder / DAVIS_META
     if not path.is_file():
         return {}
     try:
         meta = msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=Meta)
     except msgspec.ValidationError as error:
-        defects.append(Defect("SEG004", f"{error}; categories are not known", relative_path(root, path)))
+        defects.append(Defect("SEG004", f"{error}; categories are unknown", relative_path(root, path)))
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        defects.append(Defect("SEG001", f"is not JSON: {error}; categories are not known", relative_path(root, path)))
+        defects.append(Defect("SEG001", f"is not JSON: {error}; categories are unknown", relative_path(root, path)))
         return {}
     return {
-        name: {int(number): each.category for number, each in video.objects.items() if _NUMBER.fullmatch(number)}
+        name: {int(number): object_.category for number, object_ in video.objects.items() if _NUMBER.fullmatch(number)}
         for name, video in meta.videos.items()
     }
 
 
 @dataclass(slots=True)
 class SetWriter:
-    """Collects what ImageSets and meta.json have to say.
+    """Collects the content of ImageSets and meta.json.
 
     Attributes
     ----------
@@ -206,9 +208,9 @@ class SetWriter:
     def add(self, spot: FramePath, number: Ints, category: Ints) -> None:
         """The objects (k,) of a frame, and their categories."""
         self._lists.setdefault(spot.split or "train", set()).add(spot.folder)
-        for one, id_ in zip(number.tolist(), category.tolist(), strict=True) if self.names else ():
+        for object_number, id_ in zip(number.tolist(), category.tolist(), strict=True) if self.names else ():
             objects = self._videos.setdefault(spot.folder, {})
-            objects.setdefault(one, (self.names[id_], []))[1].append(spot.number)
+            objects.setdefault(object_number, (self.names[id_], []))[1].append(spot.number)
 
     def write(self) -> None:
         """Write the files."""
@@ -238,7 +240,7 @@ _N_PROBED = 16  # sequences that are looked into to see what 255 means
 
 @dataclass(frozen=True, slots=True)
 class DavisObjects:
-    """What the values of masks stand for.
+    """The meaning of mask values.
 
     Attributes
     ----------
@@ -246,7 +248,7 @@ class DavisObjects:
     naming : of the categories
     void : the name of void
     only : the name of the category of all objects
-    listed : the categories of objects instead; empty: there are none
+    listed : the categories of objects by folder; empty: there are none
     """
 
     year: int
@@ -256,40 +258,48 @@ class DavisObjects:
     listed: ObjectCategories
 
     @staticmethod
-    def of(year: int, listed: ObjectCategories, given: Taxonomy | None) -> "DavisObjects":
+    def of(year: int, categories_of: ObjectCategories, taxonomy: Taxonomy | None) -> "DavisObjects":
         """With the user's taxonomy: its first category of kind void is void, and its only other one all objects."""
-        things = [each.name for each in given.categories if each.kind != "void"] if given else []
-        void = next((each.name for each in given.categories if each.kind == "void"), "void") if given else "void"
+        things = [category.name for category in taxonomy.categories if category.kind != "void"] if taxonomy else []
+        void = (
+            next((category.name for category in taxonomy.categories if category.kind == "void"), "void")
+            if taxonomy
+            else "void"
+        )
         only = things[0] if len(things) == 1 else OBJECT
-        named = sorted({name for objects in listed.values() for name in objects.values()}) or [only]
-        own = Taxonomy(
+        named = sorted({name for objects in categories_of.values() for name in objects.values()}) or [only]
+        own_taxonomy = Taxonomy(
             categories=(
                 *(Category(id=id_, name=name) for id_, name in enumerate(named, 1) if name != void),
                 Category(id=max(VOID, len(named) + 1), name=void, kind="void"),
             )
         )
-        return DavisObjects(year, resolve_names([*named, void], given, own), void, only, listed)
+        return DavisObjects(year, resolve_names([*named, void], taxonomy, own_taxonomy), void, only, categories_of)
 
     def categories(self, values: Ints, folder: Path) -> tuple[Ints, Flags]:
-        """The category id (k,) of each value in a sequence's masks, 0 where there is none, and whether there is one."""
+        """The category id (k,) of each value in a sequence's masks, 0 for none, and whether there is one."""
         names: dict[int, str] = dict(self.listed.get(folder, {}))
         if not self.listed:
             names = {VOID: self.only} if self.year == 2016 else dict.fromkeys(range(1, VOID), self.only)
         if self.year != 2016:
             names[VOID] = self.void
-        known = np.array([value in names for value in values.tolist()], bool)
+        is_known = np.array([value in names for value in values.tolist()], bool)
         to = self.naming.to
-        return np.array([to[names[value]] if value in names else 0 for value in values.tolist()], np.int64), known
+        return np.array([to[names[value]] if value in names else 0 for value in values.tolist()], np.int64), is_known
 
 
 def year_by_values(root: Path, entries: Sequence[ImageEntry]) -> int:
-    """2016 where some sequences hold 0 and 255 alone, 2017 where they hold other values; UnreadableError for both."""
+    """2016 if some sequences hold only 0 and 255, 2017 if they hold other values; UnreadableError for both."""
     sequences: dict[Path, list[Path]] = {}
     for entry in entries:
         for path in entry.files:
             sequences.setdefault(path.parent, []).append(path)
-    every = list(sequences.values())
-    years = {year for frames in every[:: max(1, len(every) // _N_PROBED)][:_N_PROBED] if (year := _year_of(frames))}
+    frame_lists = list(sequences.values())
+    years = {
+        year
+        for frames in frame_lists[:: max(1, len(frame_lists) // _N_PROBED)][:_N_PROBED]
+        if (year := _year_of(frames))
+    }
     if len(years) > 1:
         raise UnreadableError(
             f"{root}: some sequences hold the values 0 and 255 alone, as in DAVIS 2016, others more, as in 2017; give "
@@ -314,57 +324,61 @@ _YEARS = ("2016", "2017", "2019")
 
 
 def open_davis(request: ReadRequest) -> PerImageSource:
-    """The dataset; raises UnreadableError where there are no frames, several folders of them, or 255 is unclear."""
+    """The dataset; raises UnreadableError if there are no frames, several mask folders, or 255 is ambiguous."""
     root, images = request.root, images_folder(request)
-    found = find_folders(root, images, str(request.options.get("masks", "")))
-    pairing = pair_frames(root, [place.footage for place in found], images, sparse=True)
+    folders = find_folders(root, images, str(request.options.get("masks", "")))
+    pairing = pair_frames(root, [place.footage for place in folders], images, sparse=True)
     if not any(entry.files for entry in pairing.entries) and not has_index(root):
         raise UnreadableError(f"{root}: no frames; DAVIS has {DAVIS_MASKS[0]}/480p/<sequence>/00000.png")
     defects = list(pairing.defects)
-    listed = {
+    categories_of = {
         place.footage.masks / name: objects
-        for place in found
+        for place in folders
         for name, objects in read_meta(root, place.root, defects).items()
     }
-    year = _choose_year(request, found, pairing.entries, known=bool(listed))
-    objects = DavisObjects.of(year, listed, request.taxonomy)
-    entries = pairing.entries if has_index(root) else _with_splits(pairing.entries, found, year)
-    films = list_sequences(entries)
-    profile = objects.naming.profile("davis", root, "instance", "sparse", "forbid", sequences=films)
-    look = partial(_read_frame, root, objects)
-    return PerImageSource(root, profile, entries, tuple(defects), look, annotator=request.annotator)
+    year = _choose_year(request, folders, pairing.entries, has_meta=bool(categories_of))
+    objects = DavisObjects.of(year, categories_of, request.taxonomy)
+    entries = pairing.entries if has_index(root) else _with_splits(pairing.entries, folders, year)
+    sequences = list_sequences(entries)
+    profile = objects.naming.profile("davis", root, "instance", "sparse", "forbid", sequences=sequences)
+    reader = partial(_read_frame, root, objects)
+    return PerImageSource(root, profile, entries, tuple(defects), reader, annotator=request.annotator)
 
 
-def _choose_year(request: ReadRequest, found: Sequence[DavisFolder], entries: Sequence[ImageEntry], known: bool) -> int:
-    """Which year's meaning the value 255 has; `known`: there is a meta.json, which only later years have."""
-    given = str(request.options.get("year", ""))
-    if given:
-        check_choice("year", given, _YEARS)
-        return 2016 if given == _YEARS[0] else 2017
-    told = [year for place in found if (year := year_of_sets(place.root)) is not None]
-    return 2017 if known else max(told) if told else year_by_values(request.root, entries)
+def _choose_year(
+    request: ReadRequest, folders: Sequence[DavisFolder], entries: Sequence[ImageEntry], has_meta: bool
+) -> int:
+    """The year whose meaning the value 255 has; `has_meta`: there is a meta.json, which only later years have."""
+    option = str(request.options.get("year", ""))
+    if option:
+        check_choice("year", option, _YEARS)
+        return 2016 if option == _YEARS[0] else 2017
+    years = [year for place in folders if (year := year_of_sets(place.root)) is not None]
+    return 2017 if has_meta else max(years) if years else year_by_values(request.root, entries)
 
 
-def _with_splits(entries: Sequence[ImageEntry], found: Sequence[DavisFolder], year: int) -> list[ImageEntry]:
-    """The entries with the splits that ImageSets tell, where folders do not."""
-    told: Mapping[str, str] = {name: split for place in found for name, split in read_splits(place.root, year).items()}
-    return [replace(entry, split=entry.split or told.get(entry.sequence or "")) for entry in entries]
+def _with_splits(entries: Sequence[ImageEntry], folders: Sequence[DavisFolder], year: int) -> list[ImageEntry]:
+    """The entries with the splits of ImageSets, unless folders give them."""
+    split_of: Mapping[str, str] = {
+        name: split for place in folders for name, split in read_splits(place.root, year).items()
+    }
+    return [replace(entry, split=entry.split or split_of.get(entry.sequence or "")) for entry in entries]
 
 
 def _read_frame(root: Path, objects: DavisObjects, entry: ImageEntry) -> list[ImageAnnotation]:
-    """What one frame holds."""
+    """The segments of one frame."""
     mask = decode_entry_mask(root, entry)
     if mask.coloured or mask.lossy:
-        why = f"{mask.lossy} changes values" if mask.lossy else f"{mask.encoding} holds no numbers of objects"
+        why = f"{mask.lossy} changes values" if mask.lossy else f"{mask.encoding} cannot hold object numbers"
         raise BrokenLabelsError(Defect("SEG010", f"{why}; save 8-bit palette PNG", relative_path(root, entry.files[0])))
     runs = ValueRuns.of(mask.pixels)
-    category, known = objects.categories(runs.value, entry.files[0].parent)
-    void = known & (category == objects.naming.to[objects.void])
+    category, is_known = objects.categories(runs.value, entry.files[0].parent)
+    void = is_known & (category == objects.naming.to[objects.void])
     # The one object of 2016 is the first, not the 255th.
     ids = np.where((runs.value == VOID) & ~void, 1, runs.value)
-    why = "is neither 0 nor 255" if objects.year == 2016 else "is no object of the video"
-    defects = unknown_values(runs, np.flatnonzero(~known & (runs.value != 0)).tolist(), runs.value, why)
-    return [annotation_of_mask(root, entry, mask, runs, MaskMeaning(known, category, ids, ~void), defects)]
+    why = "is neither 0 nor 255" if objects.year == 2016 else "is not an object of the video"
+    defects = unknown_values(runs, np.flatnonzero(~is_known & (runs.value != 0)).tolist(), runs.value, why)
+    return [annotation_of_mask(root, entry, mask, runs, MaskMeaning(is_known, category, ids, ~void), defects)]
 
 
 _COLOURS = bytes(channel for index in range(256) for channel in voc_color(index))
@@ -382,7 +396,7 @@ def write_davis(
 ) -> None:
     """Write all images; raises SegdataError for what a sequence has no numbers for."""
     check_choice("size", size, DAVIS_SIZES)
-    names = {each.id: each.name for each in profile.taxonomy.by_id().values() if each.kind != "void"}
+    names = {category.id: category.name for category in profile.taxonomy.by_id().values() if category.kind != "void"}
     scheme = ValueScheme(
         base=dict.fromkeys(names, 0),
         void=VOID,

@@ -25,9 +25,9 @@ class FrameFolder:
     Attributes
     ----------
     masks : the folder of masks, a folder in it for each sequence
-    images : the folder of images, laid out alike; None where there is none
+    images : the folder of images, with the same layout; None if there is none
     split : of all of them
-    prefix : goes before names to make image ids, ``train/``
+    prefix : of image ids before names, ``train/``
     """
 
     masks: Path
@@ -48,24 +48,26 @@ class _Frame:
 def pair_frames(
     root: Path, footage: Sequence[FrameFolder], images: Path | None = None, sparse: bool = False
 ) -> Pairing:
-    """The frames of a dataset: by `images.csv` where our writers left one, else those of `footage`.
+    """The frames of a dataset: by `images.csv` if our writers left one, else those of `footage`.
 
-    Masks and images belong together by sequence and name without extension. What stays alone on either side is SEG011,
-    once for a whole sequence; where `sparse`, only some frames of a video are expected to have masks. When not one
-    image is known that is a single finding.
+    Masks and images belong together by sequence and name without extension. What has no partner is SEG011,
+    once for a whole sequence; with `sparse`, only some frames of a video are expected to have masks. If no image
+    is known, that is a single finding.
     """
     if has_index(root):
         return pair_masks(root, images)
     defects: list[Defect] = []
-    shot = [_sequences(each, root, defects) for each in footage]
-    count = Counter(name for sequences in shot for name in sequences)
-    bare = not any(frame.image for sequences in shot for frames in sequences.values() for frame in frames.values())
+    sequences_of = [_sequences(folder, root, defects) for folder in footage]
+    count = Counter(name for sequences in sequences_of for name in sequences)
+    bare = not any(
+        frame.image for sequences in sequences_of for frames in sequences.values() for frame in frames.values()
+    )
     entries: list[ImageEntry] = []
-    for each, sequences in zip(footage, shot, strict=True):
+    for folder, sequences in zip(footage, sequences_of, strict=True):
         for name, frames in sequences.items():
-            title = name or each.split or root.name
-            entries += _entries(each, each.prefix + title if name and count[name] > 1 else title, frames)
-            defects += [] if bare else _unpaired(root, each, name, frames, sparse)
+            title = name or folder.split or root.name
+            entries += _entries(folder, folder.prefix + title if name and count[name] > 1 else title, frames)
+            defects += [] if bare else _unpaired(root, folder, name, frames, sparse)
     if bare and entries:
         defects.append(no_images_defect(len(entries), root, images))
     places = {"masks": footage[0].masks.as_posix()} if footage else {}
@@ -74,24 +76,24 @@ def pair_frames(
 
 def _sequences(footage: FrameFolder, root: Path, defects: list[Defect]) -> dict[str, dict[str, _Frame]]:
     """Sequence -> name without folder and extension -> frame; a second file of one name is SEG008."""
-    found: dict[str, dict[str, _Frame]] = {}
+    frames_of: dict[str, dict[str, _Frame]] = {}
     for folder, what in ((footage.images, "image"), (footage.masks, "mask")):
         for name, path in ImageFolder.below(folder).paths.items():
             place = PurePosixPath(name)
             sequence = place.parent.as_posix() if place.parent.name else ""
-            frame = found.setdefault(sequence, {}).setdefault(place.stem, _Frame(name))
+            frame = frames_of.setdefault(sequence, {}).setdefault(place.stem, _Frame(name))
             if getattr(frame, what) is None:
                 setattr(frame, what, path)
             else:
                 message = f"a second {what} of frame {place.stem}; the first one is read"
                 defects.append(Defect("SEG008", message, relative_path(root, path), image=footage.prefix + frame.name))
-    return dict(sorted(found.items()))
+    return dict(sorted(frames_of.items()))
 
 
 def _entries(footage: FrameFolder, sequence: str, frames: dict[str, _Frame]) -> list[ImageEntry]:
     stems = sorted(frames)
     numbers = frame_numbers(stems)
-    made = [
+    entries = [
         ImageEntry(
             footage.prefix + frames[stem].name,
             frames[stem].image,
@@ -102,7 +104,7 @@ def _entries(footage: FrameFolder, sequence: str, frames: dict[str, _Frame]) -> 
         )
         for stem, number in zip(stems, numbers, strict=True)
     ]
-    return sorted(made, key=lambda entry: entry.frame or 0)
+    return sorted(entries, key=lambda entry: entry.frame or 0)
 
 
 def frame_numbers(stems: Sequence[str]) -> list[int]:
@@ -111,8 +113,8 @@ def frame_numbers(stems: Sequence[str]) -> list[int]:
     >>> frame_numbers(["00000", "00005"]), frame_numbers(["a", "b1"])
     ([0, 5], [0, 1])
     """
-    found = [re.search(r"[0-9]{1,18}$", stem) for stem in stems]
-    numbers = [int(each[0]) for each in found if each]
+    matches = [re.search(r"[0-9]{1,18}$", stem) for stem in stems]
+    numbers = [int(match[0]) for match in matches if match]
     return numbers if len(set(numbers)) == len(stems) else list(range(len(stems)))
 
 
@@ -151,7 +153,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class MaskMeaning:
-    """What the k values of a mask stand for.
+    """The meaning of the k values of a mask.
 
     Attributes
     ----------
@@ -178,7 +180,7 @@ def annotation_of_mask(
     defects: Sequence[Defect],
     place: Callable[[int], str] = "value {}".format,
 ) -> ImageAnnotation:
-    """The annotation in the mask of a frame; `place` says in reports where a segment of an id is."""
+    """The annotation in the mask of a frame; `place` names the place of a segment id in reports."""
     kept = np.flatnonzero(shown.known)
     owner = np.full(len(runs.value), -1, np.int32)
     owner[kept] = np.arange(len(kept), dtype=np.int32)
@@ -200,7 +202,7 @@ def annotation_of_mask(
 
 
 def unknown_values(runs: ValueRuns, rows: Iterable[int], called: Ints, why: str) -> list[Defect]:
-    """SEG009 for each value at these rows; `called` (k,) are the values as messages name them."""
+    """SEG009 for each value at these rows; `called` (k,) are the values shown in messages."""
     defects = []
     for row in rows:
         x, y = runs.first_pixel(row)

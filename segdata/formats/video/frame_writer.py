@@ -41,7 +41,7 @@ _NO_NAME = re.compile(r'[\x00-\x1f\\/:*?"<>|]')
 def safe_file_name(name: str) -> str:
     """`name` as the name of a file or folder.
 
-    >>> file_name("train/a:b")
+    >>> safe_file_name("train/a:b")
     'train_a_b'
     """
     return _NO_NAME.sub("_", name).strip(". ") or "_"
@@ -49,7 +49,7 @@ def safe_file_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FramePath:
-    """Where an image goes.
+    """The path of an image's files.
 
     Attributes
     ----------
@@ -64,9 +64,9 @@ class FramePath:
 
 
 class FramePaths:
-    """Hands out places, a folder to each sequence; frame numbers go up to `last`, no folder is called as `reserved`.
+    """Assigns paths, a folder for each sequence; frame numbers go up to `last`, no folder has a name in `reserved`.
 
-    An image that is in no sequence is a video of one frame, number 0.
+    An image outside any sequence is a video of one frame, number 0.
     """
 
     def __init__(self, last: int, reserved: Iterable[str] = ()) -> None:
@@ -76,7 +76,7 @@ class FramePaths:
         self._used: set[tuple[str, int]] = set()
 
     def of(self, batch: Batch) -> list[FramePath]:
-        """(n_images,). Raises SegdataError where frames have no numbers, the same ones, or numbers beyond the last."""
+        """(n_images,). Raises SegdataError if frames have no numbers, the same ones, or numbers beyond the last."""
         columns = [batch.images[name].to_pylist() for name in ("image_id", "sequence", "frame", "split")]
         return [self._one(*row) for row in zip(*columns, strict=True)]
 
@@ -128,9 +128,9 @@ class _SequenceNumbers:
 
 
 class TrackNumbers:
-    """Hands out numbers from `first` to `last`, to each track of a sequence and base its own.
+    """Assigns numbers from `first` to `last`, one for each track of a sequence and base.
 
-    A track keeps its own id where that is free: as base + number, or as the number, up to `small`. Else it gets the
+    A track keeps its own id if it is free: as base + number, or as the number, up to `small`. Else it gets the
     lowest free number. `refusal` ends the message for those beyond the last.
     """
 
@@ -142,49 +142,50 @@ class TrackNumbers:
     def of(self, batch: Batch, rows: Ints, base: Ints) -> tuple[Ints, Flags]:
         """The numbers (n,) of the segments at these rows, and which of them are a track's.
 
-        A segment that is no track's gets a number of its own: one without track_id, a second one of a track in a frame,
-        and one of another category than the track has had in the sequence. Raises SegdataError beyond the last number.
+        A segment without a track of its own gets a new number: one without track_id, a second one of a track in a
+        frame, and one of another category than the track has had in the sequence. Raises SegdataError beyond the
+        last number.
         """
         track = integer_column(batch.segments["track_id"])[rows]
         category = integer_column(batch.segments["category_id"])[rows]
         image = batch.segment_image[rows]
         has = np.asarray(batch.segments["track_id"].is_valid().to_numpy(), bool)[rows]
         has &= _first_of_frame(image, category, track, has)
-        number, own = np.zeros(len(rows), np.int64), has.copy()
-        for sequence, mine in _by_sequence(batch, image):
-            known = _SequenceNumbers() if sequence is None else self._known.setdefault(sequence, _SequenceNumbers())
-            tracked = mine[has[mine]]
-            number[tracked], own[tracked] = self._tracked(
-                known, sequence, track[tracked], category[tracked], base[tracked]
+        number, has_own_track = np.zeros(len(rows), np.int64), has.copy()
+        for sequence, rows_of_sequence in _by_sequence(batch, image):
+            numbers = _SequenceNumbers() if sequence is None else self._known.setdefault(sequence, _SequenceNumbers())
+            tracked = rows_of_sequence[has[rows_of_sequence]]
+            number[tracked], has_own_track[tracked] = self._tracked(
+                numbers, sequence, track[tracked], category[tracked], base[tracked]
             )
-            for each in np.unique(base[mine[~has[mine]]]).tolist():
-                loose = mine[~has[mine] & (base[mine] == each)]
-                number[loose] = self._free(known.taken[each], sequence, len(loose))
-        return number, own
+            for start in np.unique(base[rows_of_sequence[~has[rows_of_sequence]]]).tolist():
+                loose = rows_of_sequence[~has[rows_of_sequence] & (base[rows_of_sequence] == start)]
+                number[loose] = self._free(numbers.taken[start], sequence, len(loose))
+        return number, has_own_track
 
     def _tracked(
-        self, known: _SequenceNumbers, sequence: str | None, track: Ints, category: Ints, base: Ints
+        self, numbers: _SequenceNumbers, sequence: str | None, track: Ints, category: Ints, base: Ints
     ) -> tuple[Ints, Flags]:
         """Numbers of segments with a track, and whether they have the track's category; one step a track."""
         keys = np.stack([category, track, base], axis=1)
         _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-        number, own = np.zeros(len(first), np.int64), np.zeros(len(first), bool)
+        number, has_own_track = np.zeros(len(first), np.int64), np.zeros(len(first), bool)
         for place in np.argsort(first).tolist():
-            kind, one, start = keys[first[place]].tolist()
-            own[place] = known.category.setdefault(one, kind) == kind
-            if (kind, one) not in known.number:
-                own_ids = ((one - start, self._last), (one, self._small))
-                wanted = next((each for each, last in own_ids if self._first <= each <= last), None)
-                taken = known.taken[start]
-                if wanted is None or wanted in taken:
-                    wanted = int(self._free(taken, sequence, 1)[0])
-                taken.add(wanted)
-                known.number[kind, one] = wanted
-            number[place] = known.number[kind, one]
-        return number[inverse.reshape(-1)], own[inverse.reshape(-1)]
+            kind, track_id, start = keys[first[place]].tolist()
+            has_own_track[place] = numbers.category.setdefault(track_id, kind) == kind
+            if (kind, track_id) not in numbers.number:
+                own_ids = ((track_id - start, self._last), (track_id, self._small))
+                new_number = next((candidate for candidate, last in own_ids if self._first <= candidate <= last), None)
+                taken = numbers.taken[start]
+                if new_number is None or new_number in taken:
+                    new_number = int(self._free(taken, sequence, 1)[0])
+                taken.add(new_number)
+                numbers.number[kind, track_id] = new_number
+            number[place] = numbers.number[kind, track_id]
+        return number[inverse.reshape(-1)], has_own_track[inverse.reshape(-1)]
 
     def _free(self, taken: set[int], sequence: str | None, count: int) -> Ints:
-        """The lowest numbers that nobody has; they are taken then."""
+        """The lowest free numbers, which are taken then."""
         among = np.arange(self._first, self._first + len(taken) + count, dtype=np.int64)
         free = np.setdiff1d(among, np.fromiter(taken, np.int64, len(taken)))[:count]
         if count and free[-1] > self._last:
@@ -212,13 +213,13 @@ def _by_sequence(batch: Batch, image: Rows) -> Iterator[tuple[str | None, Ints]]
         return
     of_row = of_image[image]
     order = np.argsort(of_row, kind="stable")
-    for mine in np.split(order, np.flatnonzero(np.diff(of_row[order])) + 1):
-        yield names[image[mine[0]]], mine
+    for positions in np.split(order, np.flatnonzero(np.diff(of_row[order])) + 1):
+        yield names[image[positions[0]]], positions
 
 
 @dataclass(frozen=True, slots=True)
 class ValueScheme:
-    """How segments become values of pixels.
+    """The pixel values of segments.
 
     Attributes
     ----------
@@ -237,39 +238,39 @@ class ValueScheme:
     plain_crowds: bool = False
 
     def values(self, batch: Batch, losses: LossCounter) -> Ints:
-        """(n_segments,) the value of each segment, -1 where there is none; what becomes of tracks is counted.
+        """(n_segments,) the value of each segment, -1 for none; counts what becomes of tracks.
 
-        Raises SegdataError where a sequence has more tracks than there are numbers.
+        Raises SegdataError if a sequence has more tracks than there are numbers.
         """
-        category, mine = integer_column(batch.segments["category_id"]), in_first_annotation(batch)
+        category, is_drawn = integer_column(batch.segments["category_id"]), in_first_annotation(batch)
         kinds, inverse = np.unique(category, return_inverse=True)
-        bases = np.array([self.base.get(each, -1) for each in kinds.tolist()], np.int64)[inverse]
+        bases = np.array([self.base.get(id_, -1) for id_ in kinds.tolist()], np.int64)[inverse]
         void = np.isin(category, np.array(self.voids, np.int64))
         thing = ~np.isin(category, np.array(sorted(self.plain), np.int64))
         crowd = np.asarray(batch.segments["iscrowd"].fill_null(False).to_numpy(), bool)
         tracked = np.asarray(batch.segments["track_id"].is_valid().to_numpy(), bool)
         values = np.where(void, self.void, bases)
-        numbered = mine & ~void & (bases >= 0) & (thing | tracked) & ~(crowd & thing & self.plain_crowds)
+        numbered = is_drawn & ~void & (bases >= 0) & (thing | tracked) & ~(crowd & thing & self.plain_crowds)
         rows = np.flatnonzero(numbered)
-        number, own = self.numbers.of(batch, rows, bases[rows])
+        number, has_own_track = self.numbers.of(batch, rows, bases[rows])
         values[rows] += number
-        loose = np.flatnonzero(mine & (values >= 0) & ~numbered & tracked)
+        loose = np.flatnonzero(is_drawn & (values >= 0) & ~numbered & tracked)
         losses.add("track", "segments", len(loose), 0, segment_examples(batch, loose))
-        _count_tracks(batch, rows, values[rows], own, losses)
+        _count_tracks(batch, rows, values[rows], has_own_track, losses)
         if self.plain_crowds:
-            lost = np.flatnonzero(mine & crowd & (void | ~thing))
+            lost = np.flatnonzero(is_drawn & crowd & (void | ~thing))
             losses.add("crowd", "segments", len(lost), 0, segment_examples(batch, lost))
-        others = np.flatnonzero(mine & void & (category != (self.voids[0] if self.voids else -1)))
+        others = np.flatnonzero(is_drawn & void & (category != (self.voids[0] if self.voids else -1)))
         areas = batch.runs.areas(batch.n_segments)
         losses.add("category", "segments", len(others), int(areas[others].sum()), segment_examples(batch, others))
         return values
 
 
-def _count_tracks(batch: Batch, rows: Ints, ids: Ints, own: Flags, losses: LossCounter) -> None:
+def _count_tracks(batch: Batch, rows: Ints, ids: Ints, has_own_track: Flags, losses: LossCounter) -> None:
     """Count the segments at `rows` that get a track of their own, and those whose track gets another id: `ids`."""
-    new = rows[~own]
+    new = rows[~has_own_track]
     losses.add("track", "segments", len(new), 0, segment_examples(batch, new))
-    renamed = rows[own & (integer_column(batch.segments["track_id"])[rows] != ids)]
+    renamed = rows[has_own_track & (integer_column(batch.segments["track_id"])[rows] != ids)]
     losses.add("track-id", "segments", len(renamed), 0, segment_examples(batch, renamed))
 
 
@@ -285,8 +286,8 @@ class FrameWriter:
     ----------
     scheme : the values of segments
     blank : the value of unlabelled pixels; where it is that of a category of void, they are counted as "unlabelled"
-    spots : where files go
-    save : writes the (height, width) values of one frame and tells the file's path below the target; the values (k,)
+    spots : paths of files
+    save : writes the (height, width) values of one frame and returns the file's path below the target; the values (k,)
         that occur come with their categories
     lost : what the format cannot hold
     """
@@ -303,7 +304,7 @@ class FrameWriter:
         write_index(target, self._rows(batches, losses), videos=True)
 
     def _rows(self, batches: Iterable[Batch], losses: LossCounter) -> Iterator[tuple[Cell, ...]]:
-        """Write the masks, and tell the rows of the index."""
+        """Write the masks, and yield the rows of the index."""
         by_columns = self.lost - {"track"} - ({"crowd"} if self.scheme.plain_crowds else set())
         for batch in batches:
             count_losses(batch, losses, by_columns, _IN_INDEX)
@@ -324,16 +325,16 @@ class FrameWriter:
         """The values of one frame, those that occur (k,), and a segment of each."""
         kept = np.flatnonzero(values >= 0)
         distinct, first, code = np.unique(values[kept], return_index=True, return_inverse=True)
-        shown = sheet.only(kept)
+        kept_image = sheet.only(kept)
         # Painted in small numbers: what occurs is soon looked up then.
-        codes = paint(shown, code + 1, 0, np.uint32)
-        count_hidden_segments(batch, shown, code + 1, codes, losses)
+        codes = paint(kept_image, code + 1, 0, np.uint32)
+        count_hidden_segments(batch, kept_image, code + 1, codes, losses)
         area = np.bincount(codes.reshape(-1), minlength=len(distinct) + 1)
         if self.blank == self.scheme.void and self.scheme.voids and area[0]:
             losses.add("unlabelled", "images", 1, int(area[0]), [sheet.image_id])
         meaning = np.concatenate([[self.blank], distinct]).astype(np.uint32)
-        seen = area[1:] > 0
-        return meaning[codes], distinct[seen], shown.segments[first[seen]]
+        visible = area[1:] > 0
+        return meaning[codes], distinct[visible], kept_image.segments[first[visible]]
 
 
 class Spool(AbstractContextManager["Spool"]):

@@ -5,14 +5,14 @@ classes of KITTI-STEP are Cityscapes' train ids 0 to 18, MOTChallenge-STEP has 7
 Specification: google-research/deeplab2 g3doc/setup/kitti_step.md, data/utils/create_step_panoptic_maps.py.
 
 Read: `panoptic_maps/<split>/<sequence>/<frame>.png`, also without the split, with images in `images/`. A region of a
-thing without a track is a crowd. A segment's id, and a track's, is R * 65536 + G * 256 + B, for numbers begin anew in
-every class.
+thing without a track is a crowd. The id of a segment, and of a track, is R * 65536 + G * 256 + B, because numbers start
+again in every class.
 
-Written: the same layout with `images.csv`, `taxonomy.yaml` and `segdata.yaml`, which says whose classes these are.
-What is in no split goes to `train`. Every pixel has a class: unlabelled ones become void, unless the taxonomy has no
-category of that kind: then it says that 255 is unlabelled. Stuff and crowds have no track; other segments without one
-get one of their own. Numbers go up to 65 535, but deeplab2 packs them by 1000: tracks get small ones where they do not
-come from this format.
+Written: the same layout with `images.csv`, `taxonomy.yaml` and `segdata.yaml`, which names the class table. Images
+without a split go to `train`. Every pixel has a class: unlabelled pixels become void, or, if the taxonomy has no void
+category, its 255 is declared unlabelled. Stuff and crowds have no track; other segments without one get one of their
+own. Numbers go up to 65 535, but deeplab2 packs them by 1000: tracks get small numbers if they do not come from this
+format.
 """
 
 from collections.abc import Iterable
@@ -37,17 +37,17 @@ WRITE_OPTIONS = {"labels": f"{_LABELS}; default: kitti where it has all names, e
 _FRAMES = r"^panoptic_maps/([^/]+/){1,2}[^/]+\.png$"
 
 
-def detect(seen: FileProbe) -> FormatMatch | None:
+def detect(probe: FileProbe) -> FormatMatch | None:
     """RGB frames below `panoptic_maps`."""
-    names = seen.matching(_FRAMES)
-    names = names or (seen.matching(r"^([^/]+/){1,2}\d{6}\.png$") if seen.root.name == "panoptic_maps" else [])
-    if names and png_kinds(seen, names) == {(8, COLOUR)}:
+    names = probe.matching(_FRAMES)
+    names = names or (probe.matching(r"^([^/]+/){1,2}\d{6}\.png$") if probe.root.name == "panoptic_maps" else [])
+    if names and png_kinds(probe, names) == {(8, COLOUR)}:
         return FormatMatch(1.0, f"{names[0]} is an RGB frame of panoptic maps")
     return None
 
 
 def read(request: ReadRequest) -> "PerImageSource":
-    """Open a dataset; raises UnreadableError where there are no maps, or nothing tells what their classes mean."""
+    """Open a dataset; raises UnreadableError if there are no maps, or the meaning of their classes is unknown."""
     from segdata.formats.video.kitti_step_maps import open_step
 
     return open_step(request)

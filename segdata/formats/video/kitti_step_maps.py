@@ -80,7 +80,7 @@ CHOICES = (*BENCHMARKS, TAXONOMY)
 
 @dataclass(frozen=True, slots=True)
 class StepClasses:
-    """What the classes of a dataset are.
+    """The classes of a dataset.
 
     Attributes
     ----------
@@ -95,48 +95,49 @@ class StepClasses:
 
 
 def read_step_classes(
-    root: Path, given: Taxonomy | None, labels: str, occurring: Callable[[], set[int]]
+    root: Path, taxonomy: Taxonomy | None, labels: str, occurring: Callable[[], set[int]]
 ) -> StepClasses:
     """The classes by `labels`, one of `CHOICES`.
 
-    Where that is empty they are the ids of a taxonomy that shares no name with the benchmarks, else those of the
-    benchmark in which the classes occur (`occurring` looks into some masks). Raises UnreadableError where that does not
-    decide it.
+    If that is empty, they are the ids of a taxonomy that shares no name with the benchmarks, else those of the
+    benchmark in which the classes occur (`occurring` reads some masks). Raises UnreadableError if that is ambiguous.
     """
-    if not labels and given is not None and not _BY_NAME.keys() & given.by_name().keys():
+    if not labels and taxonomy is not None and not _BY_NAME.keys() & taxonomy.by_name().keys():
         labels = TAXONOMY
     chosen = labels or _guess_benchmark(root, occurring())
     check_choice("labels", chosen, CHOICES)
-    void = None if given is None else next(iter(given.void_ids), None)
-    nobody = given is not None and void is None and given.unlabelled_id == VOID
+    void = None if taxonomy is None else next(iter(taxonomy.void_ids), None)
+    is_unlabelled = taxonomy is not None and void is None and taxonomy.unlabelled_id == VOID
     if chosen != TAXONOMY:
-        return _benchmark_classes(BENCHMARKS[chosen], given, void, nobody)
-    if given is None:
+        return _benchmark_classes(BENCHMARKS[chosen], taxonomy, void, is_unlabelled)
+    if taxonomy is None:
         raise UnreadableError(f"{root}: labels=taxonomy needs a taxonomy; write taxonomy.yaml, or give --taxonomy")
-    ids = {id_: id_ for id_ in given.by_id()}
-    return StepClasses(CategoryNames(given, True, {}), ids if void is None else ids | {VOID: void}, nobody)
+    ids = {id_: id_ for id_ in taxonomy.by_id()}
+    return StepClasses(CategoryNames(taxonomy, True, {}), ids if void is None else ids | {VOID: void}, is_unlabelled)
 
 
-def _benchmark_classes(own: Taxonomy, given: Taxonomy | None, void: int | None, nobody: bool) -> StepClasses:
+def _benchmark_classes(
+    benchmark: Taxonomy, taxonomy: Taxonomy | None, void: int | None, is_unlabelled: bool
+) -> StepClasses:
     """A benchmark's classes; in the user's taxonomy the first category of kind void stands for void."""
-    there = set() if given is None else given.by_name().keys()
+    given_names = set() if taxonomy is None else taxonomy.by_name().keys()
     names = {
-        each.id: _ALSO[each.name] if each.name not in there and _ALSO.get(each.name) in there else each.name
-        for each in own.categories
-        if each.id != VOID or (void is None and not nobody)
+        item.id: _ALSO[item.name] if item.name not in given_names and _ALSO.get(item.name) in given_names else item.name
+        for item in benchmark.categories
+        if item.id != VOID or (void is None and not is_unlabelled)
     }
-    known = resolve_names(names.values(), given, own)
-    category = {number: known.to[name] for number, name in names.items()}
-    return StepClasses(known, category if void is None else category | {VOID: void}, nobody)
+    resolved = resolve_names(names.values(), taxonomy, benchmark)
+    category = {number: resolved.to[name] for number, name in names.items()}
+    return StepClasses(resolved, category if void is None else category | {VOID: void}, is_unlabelled)
 
 
-def _guess_benchmark(root: Path, found: set[int]) -> str:
+def _guess_benchmark(root: Path, classes: set[int]) -> str:
     """The benchmark whose classes these are: only KITTI-STEP has more than seven."""
-    more = set(range(len(_MERGED), len(_TRAINED)))
-    if found & more:
+    kitti_only = set(range(len(_MERGED), len(_TRAINED)))
+    if classes & kitti_only:
         return "kitti"
     raise UnreadableError(
-        f"{root}: the classes {sorted(found)} may be KITTI-STEP's or MOTChallenge-STEP's; give the option "
+        f"{root}: the classes {sorted(classes)} may be KITTI-STEP's or MOTChallenge-STEP's; give the option "
         "labels=kitti, labels=motchallenge, or labels=taxonomy where they are the ids of a taxonomy"
     )
 
@@ -144,37 +145,39 @@ def _guess_benchmark(root: Path, found: set[int]) -> str:
 def step_class_numbers(taxonomy: Taxonomy, labels: str | None) -> tuple[dict[int, int], str]:
     """Category id -> class, those of kind void left out, and which of `CHOICES` that is.
 
-    KITTI-STEP's numbers where it has all names, else the ids themselves. Raises SegdataError for names that the
+    KITTI-STEP's numbers if it has all names, else the ids themselves. Raises SegdataError for names that the
     benchmark asked for does not have, and for ids beyond 254.
     """
     first = taxonomy.by_id()
-    categories = [each for each in taxonomy.categories if each.kind != "void" and first[each.id] is each]
+    categories = [
+        category for category in taxonomy.categories if category.kind != "void" and first[category.id] is category
+    ]
     if labels is not None:
         check_choice("labels", labels, CHOICES)
-    for benchmark, own in BENCHMARKS.items():
-        number = {each.name: each.id for each in own.categories if each.kind != "void"}
+    for benchmark, classes in BENCHMARKS.items():
+        number = {category.name: category.id for category in classes.categories if category.kind != "void"}
         number |= {_ALSO[name]: id_ for name, id_ in number.items() if name in _ALSO}
-        missing = [each.name for each in categories if each.name not in number]
-        taken = [number[each.name] for each in categories if each.name in number]
+        missing = [category.name for category in categories if category.name not in number]
+        taken = [number[category.name] for category in categories if category.name in number]
         if labels == benchmark and (missing or len(set(taken)) < len(taken)):
             raise SegdataError(
-                f"labels={benchmark}: {missing[0] if missing else 'pedestrian'!r} is no class of its own"
+                f"labels={benchmark}: {missing[0] if missing else 'pedestrian'!r} has no class of its own"
             )
         if labels in (None, benchmark) and not missing and len(set(taken)) == len(taken):
-            return {each.id: number[each.name] for each in categories}, benchmark
-    over = [each.id for each in categories if not 0 <= each.id < VOID]
+            return {category.id: number[category.name] for category in categories}, benchmark
+    over = [category.id for category in categories if not 0 <= category.id < VOID]
     if over:
         raise SegdataError(
             f"category id {over[0]} does not fit the 8 bits of STEP (0 to {VOID - 1}); give it another id"
         )
-    return {each.id: each.id for each in categories}, TAXONOMY
+    return {category.id: category.id for category in categories}, TAXONOMY
 
 
 _N_PROBED = 16  # masks that are decoded to see whose classes they have
 
 
 def open_step(request: ReadRequest) -> PerImageSource:
-    """The dataset; raises UnreadableError where there are no maps, or nothing tells their classes."""
+    """The dataset; raises UnreadableError if there are no maps, or the meaning of their classes is unknown."""
     root, images = request.root, images_folder(request)
     pairing = pair_frames(root, _frame_folders(root, images), images)
     masks = [path for entry in pairing.entries for path in entry.files]
@@ -182,10 +185,10 @@ def open_step(request: ReadRequest) -> PerImageSource:
         raise UnreadableError(f"{root}: no frames; STEP has {STEP_MAPS}/<split>/<sequence>/<frame>.png")
     labels = str(request.options.get("labels") or request.config.options.get("labels") or "")
     classes = read_step_classes(root, request.taxonomy, labels, partial(_occurring, masks))
-    films = list_sequences(pairing.entries)
-    profile = classes.naming.profile("kitti-step", root, "panoptic", "exhaustive", "forbid", sequences=films)
-    look = partial(_read_frame, root, classes)
-    return PerImageSource(root, profile, pairing.entries, pairing.defects, look, annotator=request.annotator)
+    sequences = list_sequences(pairing.entries)
+    profile = classes.naming.profile("kitti-step", root, "panoptic", "exhaustive", "forbid", sequences=sequences)
+    reader = partial(_read_frame, root, classes)
+    return PerImageSource(root, profile, pairing.entries, pairing.defects, reader, annotator=request.annotator)
 
 
 def _frame_folders(root: Path, images: Path | None) -> list[FrameFolder]:
@@ -198,39 +201,43 @@ def _frame_folders(root: Path, images: Path | None) -> list[FrameFolder]:
     if not splits:
         return [FrameFolder(maps, photos or first_folder(maps.parent / "training", maps.parent / "training/image_02"))]
     return [
-        FrameFolder(each, first_folder(photos / each.name) if photos else None, each.name, f"{each.name}/")
-        for each in splits
+        FrameFolder(folder, first_folder(photos / folder.name) if photos else None, folder.name, f"{folder.name}/")
+        for folder in splits
     ]
 
 
 def _occurring(masks: list[Path]) -> set[int]:
     """The classes in some of the masks."""
-    found: set[int] = set()
+    classes: set[int] = set()
     for path in masks[:: max(1, len(masks) // _N_PROBED)][:_N_PROBED]:
         with suppress(OSError):
-            found |= set(np.unique(decode_mask(path).values & 255).tolist())
-    return found
+            classes |= set(np.unique(decode_mask(path).values & 255).tolist())
+    return classes
 
 
 def _read_frame(root: Path, classes: StepClasses, entry: ImageEntry) -> list[ImageAnnotation]:
-    """What one frame holds."""
+    """The segments of one frame."""
     mask = decode_entry_mask(root, entry)
     if not mask.coloured or mask.lossy:
-        why = f"{mask.lossy} changes ids" if mask.lossy else f"{mask.encoding} holds no class and track"
+        why = f"{mask.lossy} changes ids" if mask.lossy else f"{mask.encoding} cannot hold class and track"
         raise BrokenLabelsError(Defect("SEG010", f"{why}; save 8-bit RGB PNG", relative_path(root, entry.files[0])))
     runs = ValueRuns.of(mask.pixels)
     kind, number = runs.value & 255, (runs.value >> 8 & 255) * 256 + (runs.value >> 16)
-    category = np.array([classes.category.get(each, 0) for each in kind.tolist()], np.int64)
+    category = np.array([classes.category.get(class_, 0) for class_ in kind.tolist()], np.int64)
     taxonomy = classes.naming.taxonomy
-    known = np.isin(kind, np.array(list(classes.category), np.int64))
-    unknown = np.flatnonzero(~known & ~(classes.unlabelled & (kind == VOID)))
+    is_known = np.isin(kind, np.array(list(classes.category), np.int64))
+    unknown = np.flatnonzero(~is_known & ~(classes.unlabelled & (kind == VOID)))
     void = np.isin(category, np.array(taxonomy.void_ids, np.int64))
-    thing = np.isin(category, np.array([each.id for each in taxonomy.categories if each.kind == "thing"], np.int64))
+    thing = np.isin(
+        category, np.array([category.id for category in taxonomy.categories if category.kind == "thing"], np.int64)
+    )
     ids = (kind << 16) + number
-    tracked, crowd = (number > 0) & ~void, (number == 0) & thing & known
-    defects = unknown_values(runs, unknown.tolist(), kind, "of red is of no class")
+    tracked, crowd = (number > 0) & ~void, (number == 0) & thing & is_known
+    defects = unknown_values(runs, unknown.tolist(), kind, "of red has no class")
     return [
-        annotation_of_mask(root, entry, mask, runs, MaskMeaning(known, category, ids, tracked, crowd), defects, _place)
+        annotation_of_mask(
+            root, entry, mask, runs, MaskMeaning(is_known, category, ids, tracked, crowd), defects, _place
+        )
     ]
 
 
@@ -252,7 +259,7 @@ def write_step(
 ) -> None:
     """Write all images; raises SegdataError for what the format has no numbers for."""
     classes, whose = step_class_numbers(profile.taxonomy, labels)
-    stuff = frozenset(each.id for each in profile.taxonomy.categories if each.kind == "stuff")
+    stuff = frozenset(category.id for category in profile.taxonomy.categories if category.kind == "stuff")
     refusal = f"STEP holds {STEP_LAST_TRACK:,} of a category"
     scheme = ValueScheme(
         base={id_: number << 16 for id_, number in classes.items()},

@@ -12,26 +12,26 @@ GREY, COLOUR, PALETTE = 0, 2, 3  # colour types of PNG
 NO_SEQUENCES = frozenset({*SPLIT_FOLDERS, *MASK_FOLDERS, *IMAGE_FOLDERS})
 
 
-def frame_names(seen: FileProbe, pattern: str) -> list[str]:
+def frame_names(probe: FileProbe, pattern: str) -> list[str]:
     """The names that match `pattern`, of which the group `sequence` is the name of a video, not of a split or a role.
 
-    So `masks/000001.png` and `instances/train/000001.png` are no frames of videos.
+    So `masks/000001.png` and `instances/train/000001.png` are not frames of videos.
     """
     expression = re.compile(pattern)
-    found = []
-    for name in seen.names:
+    names = []
+    for name in probe.names:
         match = expression.search(name)
         if match is not None and match["sequence"].lower() not in NO_SEQUENCES:
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
-def png_kinds(seen: FileProbe, names: Sequence[str], most: int = 4) -> set[tuple[int, int]]:
+def png_kinds(probe: FileProbe, names: Sequence[str], most: int = 4) -> set[tuple[int, int]]:
     """Bits a channel and colour type of the first few PNG files.
 
     Source: PNG specification (third edition), section 11.2.1.
     """
-    heads = [seen.head(name)[:26] for name in names[:most]]
+    heads = [probe.head(name)[:26] for name in names[:most]]
     return {(head[24], head[25]) for head in heads if head.startswith(b"\x89PNG") and len(head) == 26}
 
 

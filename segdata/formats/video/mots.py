@@ -1,18 +1,18 @@
-"""MOTS: multi-object tracking and segmentation, 16-bit PNG or TXT, as KITTI MOTS and MOTSChallenge have it.
+"""MOTS: multi-object tracking and segmentation, 16-bit PNG or TXT, as in KITTI MOTS and MOTSChallenge.
 
-A value, and in TXT the id, is class * 1000 + number: class 1 is car, 2 pedestrian, 10 what is to be ignored (10000); 0
-is background. It is the track, the same in all frames of a sequence. Specification:
+A value, and in TXT the id, is class * 1000 + number: class 1 is car, 2 pedestrian, 10 the regions to ignore (10000); 0
+is background. The value is the track, the same in all frames of a sequence. Specification:
 https://www.vision.rwth-aachen.de/page/mots, and VisualComputingInstitute/mots_tools mots_common/io.py.
 
 Read, PNG: `instances/<sequence>/<frame>.png`, folders of such sequences alone, and `<split>/instances/` as Datumaro and
-CVAT write it, with their `labels.txt` (line k is class k). Read, TXT (`frame id class height width rle` a line):
+CVAT write it, with their `labels.txt` (line k is class k). Read, TXT (`frame id class height width rle` per line):
 `instances_txt/<sequence>.txt`, a folder of such files, one of them, and `<sequence>/gt/gt.txt` of MOTSChallenge. In TXT
-every frame of a sequence is annotated. Images are looked for in `training/image_02`, `image_02`, `images` and
+every frame of a sequence is annotated. Images are looked up in `training/image_02`, `image_02`, `images` and
 `<sequence>/img1`.
 
-Written: one of the two (PNG, unless the option says else) with `images.csv` and `taxonomy.yaml` beside it. Categories
-that are not car and pedestrian go into `labels.txt`: Datumaro and CVAT read it, mots_tools knows no such classes.
-Segments without a track get one of their own. An image that is in no sequence is written as a video of one frame.
+Written: PNG, or TXT if you choose it, with `images.csv` and `taxonomy.yaml` beside it. Categories other than car and
+pedestrian go into `labels.txt`: Datumaro and CVAT read it, mots_tools knows no such classes. Segments without a track
+get one of their own. An image outside any sequence is written as a video of one frame.
 """
 
 from collections.abc import Iterable
@@ -38,23 +38,23 @@ _BARE_FRAMES = r"^(?P<sequence>[^/]+)/\d{6}\.png$"
 _LABELLED = r"^([^/]+/)?instances/.+\.png$"
 
 
-def detect(seen: FileProbe) -> FormatMatch | None:
+def detect(probe: FileProbe) -> FormatMatch | None:
     """Frames of 16-bit grey PNG in the folders of sequences, or lines of the TXT layout."""
     inside = (
-        layouts.MOTS_TEXT_NAME if seen.root.parent.name == layouts.MOTS_TEXT_FOLDER else layouts.MOTS_NAME_IN_FOLDER
+        layouts.MOTS_TEXT_NAME if probe.root.parent.name == layouts.MOTS_TEXT_FOLDER else layouts.MOTS_NAME_IN_FOLDER
     )
-    lines = seen.heads(layouts.MOTS_TEXT_NAME, layouts.MOTS_LINE) or seen.heads(inside, layouts.MOTS_ANY_LINE)
+    lines = probe.heads(layouts.MOTS_TEXT_NAME, layouts.MOTS_LINE) or probe.heads(inside, layouts.MOTS_ANY_LINE)
     if lines:
         return FormatMatch(1.0, f"{lines[0]} has lines of frame, id, class, height, width and RLE")
-    labelled = seen.matching(_LABELLED) if seen.matching(r"^([^/]+/)?instances/labels\.txt$") else []
-    for names, score in ((labelled or frame_names(seen, _FRAMES), 1.0), (frame_names(seen, _BARE_FRAMES), 0.95)):
-        if names and png_kinds(seen, names) == {(16, GREY)}:
+    labelled = probe.matching(_LABELLED) if probe.matching(r"^([^/]+/)?instances/labels\.txt$") else []
+    for names, score in ((labelled or frame_names(probe, _FRAMES), 1.0), (frame_names(probe, _BARE_FRAMES), 0.95)):
+        if names and png_kinds(probe, names) == {(16, GREY)}:
             return FormatMatch(score, f"{names[0]} is a frame of 16-bit grey PNG in the folder of a sequence")
     return None
 
 
 def read(request: ReadRequest) -> Source:
-    """Open a dataset; raises UnreadableError where there are no sequences."""
+    """Open a dataset; raises UnreadableError if there are no sequences."""
     from segdata.formats.video.mots_masks import open_mots
 
     return open_mots(request)

@@ -29,7 +29,7 @@ _OFFICIAL = Taxonomy(
 
 @dataclass(frozen=True, slots=True)
 class MotsClasses:
-    """What the classes of a dataset are.
+    """The classes of a dataset.
 
     Attributes
     ----------
@@ -45,34 +45,38 @@ class MotsClasses:
     defects: tuple[Defect, ...] = ()
 
     def of(self, classes: Ints) -> tuple[Ints, NDArray[np.bool_]]:
-        """The category id (n,) of each class, 0 where there is none, and whether there is one."""
+        """The category id (n,) of each class, 0 for none, and whether there is one."""
         kinds, inverse = np.unique(classes, return_inverse=True)
-        known = np.array([kind in self.category for kind in kinds.tolist()], bool)
+        is_known = np.array([kind in self.category for kind in kinds.tolist()], bool)
         category = np.array([self.category.get(kind, 0) for kind in kinds.tolist()], np.int64)
-        return category[inverse], known[inverse]
+        return category[inverse], is_known[inverse]
 
 
-def read_mots_classes(root: Path, folder: Path, given: Taxonomy | None) -> MotsClasses:
+def read_mots_classes(root: Path, folder: Path, taxonomy: Taxonomy | None) -> MotsClasses:
     """The classes by `labels.txt` in the folder of the masks, line k being class k; else the official ones.
 
-    Class 10 is what is ignored where the file has fewer lines, as Datumaro reads it. In the user's taxonomy the first
+    Class 10 is ignored if the file has fewer lines, as in Datumaro. In the user's taxonomy the first
     category of kind void stands for it, whatever its name.
     """
     names, defects = _read_labels(root, folder / LABELS)
-    own = _OFFICIAL
+    own_taxonomy = _OFFICIAL
     if names and IGNORED not in names:
-        listed = next((k for k, name in names.items() if name == IGNORED_NAME), None)
-        names[IGNORED] = IGNORED_NAME if listed is None else names.pop(listed)
+        ignored_line = next((k for k, name in names.items() if name == IGNORED_NAME), None)
+        names[IGNORED] = IGNORED_NAME if ignored_line is None else names.pop(ignored_line)
     if names:
-        own = Taxonomy(
+        own_taxonomy = Taxonomy(
             categories=tuple(Category(id=k, name=name, kind=kind_from_name(name)) for k, name in names.items())
         )
-    called = {category.id: category.name for category in own.categories}
-    void = next((each.name for each in given.categories if each.kind == "void"), None) if given else None
-    if void is not None and called[IGNORED].lower() in VOID_NAMES and called[IGNORED] not in (given or own).by_name():
-        called[IGNORED] = void
-    known = resolve_names(called.values(), given, own)
-    return MotsClasses(known, {k: known.to[name] for k, name in called.items()}, not names, defects)
+    name_of_class = {category.id: category.name for category in own_taxonomy.categories}
+    void = next((item.name for item in taxonomy.categories if item.kind == "void"), None) if taxonomy else None
+    if (
+        void is not None
+        and name_of_class[IGNORED].lower() in VOID_NAMES
+        and name_of_class[IGNORED] not in (taxonomy or own_taxonomy).by_name()
+    ):
+        name_of_class[IGNORED] = void
+    resolved = resolve_names(name_of_class.values(), taxonomy, own_taxonomy)
+    return MotsClasses(resolved, {k: resolved.to[name] for k, name in name_of_class.items()}, not names, defects)
 
 
 def _read_labels(root: Path, path: Path) -> tuple[dict[int, str], tuple[Defect, ...]]:
@@ -88,7 +92,7 @@ def _read_labels(root: Path, path: Path) -> tuple[dict[int, str], tuple[Defect, 
     for number, line in enumerate(lines, 1):
         name = line.rstrip("\r")
         if name in names.values():
-            message = f"label {name!r} is here twice; the first one counts"
+            message = f"label {name!r} occurs twice; the first one counts"
             defects.append(Defect("SEG008", message, relative_path(root, path), line=number))
         elif number > LAST:
             message = f"{len(lines)} labels, but 16 bits hold {LAST} classes; the others are left out"
@@ -106,21 +110,23 @@ def mots_class_numbers(taxonomy: Taxonomy) -> tuple[dict[int, int], list[str] | 
     tenth line is what is ignored, or the last one where there are fewer.
     """
     first = taxonomy.by_id()
-    categories = [each for each in taxonomy.categories if each.kind != "void" and first[each.id] is each]
-    official = {each.name: each.id for each in _OFFICIAL.categories if each.kind != "void"}
-    if all(each.name in official for each in categories):
-        return {each.id: official[each.name] for each in categories}, None
-    names = [each.name for each in categories]
+    categories = [
+        category for category in taxonomy.categories if category.kind != "void" and first[category.id] is category
+    ]
+    official = {category.name: category.id for category in _OFFICIAL.categories if category.kind != "void"}
+    if all(category.name in official for category in categories):
+        return {category.id: official[category.name] for category in categories}, None
+    names = [category.name for category in categories]
     _check(names)
     names.insert(IGNORED - 1, IGNORED_NAME)
     numbers = [k for k in range(1, len(names) + 1) if k != names.index(IGNORED_NAME) + 1]
-    return {each.id: k for each, k in zip(categories, numbers, strict=True)}, names
+    return {category.id: k for category, k in zip(categories, numbers, strict=True)}, names
 
 
 def _check(names: list[str]) -> None:
-    """Raise SegdataError for more names than there are classes, and for those that lines cannot tell apart."""
+    """Raise SegdataError for more names than there are classes, and for names that lines cannot hold apart."""
     if len(names) >= LAST:
-        raise SegdataError(f"MOTS holds {LAST - 1} categories beside what is ignored, the taxonomy has {len(names)}")
+        raise SegdataError(f"MOTS holds {LAST - 1} categories besides the ignored one; the taxonomy has {len(names)}")
     for name in names:
         if "\n" in name or "\r" in name or not name.strip() or name == IGNORED_NAME or names.count(name) > 1:
-            raise SegdataError(f"category {name!r}: MOTS knows categories by a line of their own; rename it")
+            raise SegdataError(f"category {name!r}: MOTS needs a unique name in a line of its own; rename it")

@@ -50,7 +50,7 @@ _NAME_LENGTH = len("000000")
 
 
 def open_mots(request: ReadRequest) -> Source:
-    """The dataset; raises UnreadableError where there are no sequences."""
+    """The dataset; raises UnreadableError if there are no sequences."""
     root = request.root
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
@@ -65,7 +65,7 @@ def open_mots(request: ReadRequest) -> Source:
     if not masks and not has_index(root):
         raise UnreadableError(f"{root}: no frames; MOTS has {_MASKS}/<sequence>/<frame>.png or <sequence>.txt")
     above = [root / _MASKS, *(folder for path in masks[:1] for folder in (path.parent, path.parent.parent))]
-    folder = next((each for each in above if (each / LABELS).is_file()), root)
+    folder = next((folder_above for folder_above in above if (folder_above / LABELS).is_file()), root)
     classes = read_mots_classes(root, folder, request.taxonomy)
     defects = (*classes.defects, *pairing.defects, *(_misnamed(root, pairing.entries) if classes.official else ()))
     profile = _profile(request, classes, pairing.entries)
@@ -88,70 +88,74 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _frame_folders(root: Path, images: Path | None) -> list[FrameFolder]:
-    """Where the masks lie: in `instances/`, of each split, or in the folder itself."""
+    """The folders of masks: `instances/`, that of each split, or the folder itself."""
     if not root.is_dir():
-        raise UnreadableError(f"{root}: is no folder; MOTS has {_MASKS}/<sequence>/<frame>.png or <sequence>.txt")
+        raise UnreadableError(f"{root}: is not a folder; MOTS has {_MASKS}/<sequence>/<frame>.png or <sequence>.txt")
     if (root / _MASKS).is_dir():
         return [FrameFolder(root / _MASKS, images or image_folder(root))]
     splits = [folder for folder in _folders(root) if (folder / _MASKS).is_dir()]
     if splits:
         return [
-            FrameFolder(each / _MASKS, images / each.name if images else image_folder(each), each.name, f"{each.name}/")
-            for each in splits
+            FrameFolder(
+                split / _MASKS, images / split.name if images else image_folder(split), split.name, f"{split.name}/"
+            )
+            for split in splits
         ]
     return [FrameFolder(root, images or (image_folder(root.parent) if root.name == _MASKS else None))]
 
 
 def image_folder(root: Path) -> Path | None:
-    """Where the images of sequences are found in practice."""
+    """The usual folder of the images of sequences."""
     return first_folder(root / "training/image_02", root / "image_02", root / "images")
 
 
 def _misnamed(root: Path, entries: Iterable[ImageEntry]) -> list[Defect]:
-    """SEG004, as an information, for each sequence whose frames are not named by six digits."""
-    wrong: dict[Path, list[str]] = {}
+    """SEG004, as an information, for each sequence whose frame names are not six digits."""
+    misnamed: dict[Path, list[str]] = {}
     for entry in entries:
         for path in entry.files:
             if len(path.stem) != _NAME_LENGTH or not path.stem.isdecimal() or path.suffix != ".png":
-                wrong.setdefault(path.parent, []).append(path.name)
+                misnamed.setdefault(path.parent, []).append(path.name)
     return [
         Defect(
             "SEG004",
-            f"{len(names)} frames are not named as 000000.png, as {names[0]!r}: mots_tools does not read them",
+            f"{len(names)} frames are not named 000000.png, for example {names[0]!r}: mots_tools does not read them",
             relative_path(root, folder),
             severity="info",
         )
-        for folder, names in wrong.items()
+        for folder, names in misnamed.items()
     ]
 
 
 def _profile(request: ReadRequest, classes: MotsClasses, entries: Iterable[ImageEntry]) -> Profile:
-    films = list_sequences(entries)
-    return classes.naming.profile("mots", request.root, "instance", "sparse", "forbid", sequences=films)
+    sequences = list_sequences(entries)
+    return classes.naming.profile("mots", request.root, "instance", "sparse", "forbid", sequences=sequences)
 
 
 def _read_frame(root: Path, classes: MotsClasses, entry: ImageEntry) -> list[ImageAnnotation]:
-    """What one frame holds."""
+    """The segments of one frame."""
     mask = decode_entry_mask(root, entry)
     if mask.coloured or mask.lossy:
-        why = f"{mask.lossy} changes ids" if mask.lossy else f"{mask.encoding} holds no ids of 16 bits"
+        why = f"{mask.lossy} changes ids" if mask.lossy else f"{mask.encoding} cannot hold ids of 16 bits"
         raise BrokenLabelsError(
             Defect("SEG010", f"{why}; save them as 16-bit grey PNG", relative_path(root, entry.files[0]))
         )
     runs = ValueRuns.of(mask.pixels)
-    category, known = classes.of(runs.value // DIVISOR)
+    category, is_known = classes.of(runs.value // DIVISOR)
     tracked = ~np.isin(category, np.array(classes.naming.taxonomy.void_ids, np.int64))
-    defects = _unknown(mask, runs, ~known & (runs.value != 0))
-    return [annotation_of_mask(root, entry, mask, runs, MaskMeaning(known, category, runs.value, tracked), defects)]
+    defects = _unknown(mask, runs, ~is_known & (runs.value != 0))
+    return [annotation_of_mask(root, entry, mask, runs, MaskMeaning(is_known, category, runs.value, tracked), defects)]
 
 
 def _unknown(mask: MaskFile, runs: ValueRuns, unknown: Flags) -> list[Defect]:
     """SEG009 for each value of no class, or one SEG010 where there are 8 bits, which hold none."""
     if mask.values.dtype == np.uint8 and unknown.any():
         pixels = int(runs.area[unknown].sum())
-        message = f"8 bits hold no id of {DIVISOR:,} or more: ids have wrapped, {pixels:,} px mean nothing; save 16 bit"
+        message = (
+            f"8 bits cannot hold ids of {DIVISOR:,} or more: ids have wrapped, {pixels:,} px mean nothing; save 16 bits"
+        )
         return [Defect("SEG010", message, pixels=pixels)]
-    return unknown_values(runs, np.flatnonzero(unknown).tolist(), runs.value, "is of no class")
+    return unknown_values(runs, np.flatnonzero(unknown).tolist(), runs.value, "has no class")
 
 
 _LAST_FRAME = 999_999

@@ -38,14 +38,14 @@ _CHUNK = 8_192  # images and segments that are decoded at once
 
 @dataclass(frozen=True, slots=True)
 class DecodedSegments:
-    """What n listed segments are.
+    """The n decoded segments.
 
     Attributes
     ----------
     runs : `runs.owner` is the position among the n
     sound : (n,) whether the pixels could be decoded
     columns : of `schema.BATCH_SEGMENTS`, (n,) each
-    faults : the position of a segment, and what is wrong with it; its image is filled in
+    faults : the position of a segment, and its defect; the image is filled in
     """
 
     runs: Runs
@@ -65,8 +65,8 @@ class ListedSource:
     entries : its images, with their sizes; those with a record are annotated
     at, offset : the segments of image row i are ``at[offset[i]:offset[i + 1]]``
     draw : decodes the segments `at` these positions; takes heights and widths (n,) of their images too
-    annotator : whose work it is
-    source : where the annotations are from, ``model``; None: not known
+    annotator : of all annotations
+    source : of all annotations, ``model``; None: unknown
     """
 
     root: Path
@@ -100,14 +100,14 @@ class ListedSource:
         # Without the image's size nothing can be drawn; whoever listed it has said so.
         count = np.where(annotated & (size > 0).all(axis=1), np.diff(self.offset)[rows], 0)
         image = np.repeat(np.arange(len(rows)), count)
-        drawn = self.draw(self.at[expand_ranges(self.offset[rows], count)], size[image, 0], size[image, 1])
-        defects += [replace(fault, image=entries[image[k]].image_id) for k, fault in drawn.faults]
+        decoded = self.draw(self.at[expand_ranges(self.offset[rows], count)], size[image, 0], size[image, 1])
+        defects += [replace(fault, image=entries[image[k]].image_id) for k, fault in decoded.faults]
         annotation = np.cumsum(annotated) - 1
         segments = make_table(
-            BATCH_SEGMENTS, len(image), annotation=annotation[image].astype(np.int32), **drawn.columns
-        ).filter(pa.array(drawn.sound))
-        number = np.cumsum(drawn.sound) - 1
-        runs = Runs(drawn.runs.start, drawn.runs.length, number[drawn.runs.owner].astype(np.int32))
+            BATCH_SEGMENTS, len(image), annotation=annotation[image].astype(np.int32), **decoded.columns
+        ).filter(pa.array(decoded.sound))
+        number = np.cumsum(decoded.sound) - 1
+        runs = Runs(decoded.runs.start, decoded.runs.length, number[decoded.runs.owner].astype(np.int32))
         shown = np.flatnonzero(annotated)
         n_annotations = len(shown)
         annotations = make_table(
@@ -171,10 +171,10 @@ class MotsLines:
 def join_lines(pieces: Sequence[MotsLines]) -> MotsLines:
     """The lines of all pieces."""
     return MotsLines(
-        np.concatenate([np.empty((0, 5), np.int64), *(each.number for each in pieces)]),
-        pa.concat_arrays([pa.array([], pa.binary()), *(each.rle for each in pieces)]),
-        np.concatenate([np.empty(0, np.int64), *(each.line for each in pieces)]),
-        [file for each in pieces for file in each.file],
+        np.concatenate([np.empty((0, 5), np.int64), *(piece.number for piece in pieces)]),
+        pa.concat_arrays([pa.array([], pa.binary()), *(piece.rle for piece in pieces)]),
+        np.concatenate([np.empty(0, np.int64), *(piece.line for piece in pieces)]),
+        [file for piece in pieces for file in piece.file],
     )
 
 
@@ -182,18 +182,18 @@ def read_lines(root: Path, path: Path, classes: MotsClasses) -> tuple[MotsLines,
     """The lines of a file that can be read, and what is wrong with the others. An empty file is a video of nothing."""
     file = relative_path(root, path)
     try:
-        found, line, defects = _read_table(path, file)
+        rows, line, defects = _read_table(path, file)
     except OSError as error:
         code = "SEG002" if isinstance(error, FileNotFoundError) else "SEG001"
         return join_lines([]), [Defect(code, f"the labels cannot be read: {error.strerror or error}", file)]
     sound = np.ones(len(line), bool)
     columns = []
     for name in _FIELDS[:5]:
-        text = found[name].combine_chunks()
+        text = rows[name].combine_chunks()
         good = pc.match_substring_regex(text, _NUMBER).to_numpy(zero_copy_only=False)
         for row in np.flatnonzero(~good).tolist():
-            said = text[row].as_py()[:20].decode("utf-8", "replace")
-            defects.append(_line_defect("SEG004", f"{name} is {said!r}, not a number", file, line[row]))
+            content = text[row].as_py()[:20].decode("utf-8", "replace")
+            defects.append(_line_defect("SEG004", f"{name} is {content!r}, not a number", file, line[row]))
         sound &= good
         columns.append(pc.if_else(pa.array(good), text, b"0").cast(pa.string()).cast(pa.int64()).to_numpy())
     number = np.stack(columns, axis=1)
@@ -202,7 +202,7 @@ def read_lines(root: Path, path: Path, classes: MotsClasses) -> tuple[MotsLines,
         message = f"the image's size is {number[row, 4]} x {number[row, 3]}; 1 to {MAX_PIXELS:,} pixels are expected"
         defects.append(_line_defect("SEG004", message, file, line[row]))
     kept = np.flatnonzero(sound & sizes)
-    lines = MotsLines(number[kept], found["rle"].combine_chunks().take(pa.array(kept)), line[kept], [file] * len(kept))
+    lines = MotsLines(number[kept], rows["rle"].combine_chunks().take(pa.array(kept)), line[kept], [file] * len(kept))
     return _check_lines(lines, file, classes, defects), defects
 
 
@@ -222,7 +222,7 @@ def _read_table(path: Path, file: str) -> tuple[pa.Table, Ints, list[Defect]]:
         return "skip"
 
     try:
-        found = csv.read_csv(
+        rows = csv.read_csv(
             # pyarrow cannot show `skip` a line that is no text: bytes that no field has become a letter that none has.
             pa.BufferReader(path.read_bytes().translate(_ASCII)),
             csv.ReadOptions(use_threads=False, block_size=size + 1, column_names=_FIELDS),
@@ -231,9 +231,9 @@ def _read_table(path: Path, file: str) -> tuple[pa.Table, Ints, list[Defect]]:
         )
     except pa.ArrowInvalid as error:
         raise OSError(str(error)) from error
-    line = np.setdiff1d(np.arange(1, found.num_rows + len(skipped) + 1, dtype=np.int64), skipped)
-    said = pc.or_(pc.not_equal(found["frame"], b""), pc.not_equal(found["rle"], b""))  # else the line is blank
-    return found.filter(said), line[said.to_numpy()], defects
+    line = np.setdiff1d(np.arange(1, rows.num_rows + len(skipped) + 1, dtype=np.int64), skipped)
+    is_filled = pc.or_(pc.not_equal(rows["frame"], b""), pc.not_equal(rows["rle"], b""))  # else the line is blank
+    return rows.filter(is_filled), line[is_filled.to_numpy()], defects
 
 
 def _line_defect(code: str, message: str, file: str, line: int) -> Defect:
@@ -243,26 +243,26 @@ def _line_defect(code: str, message: str, file: str, line: int) -> Defect:
 def _check_lines(lines: MotsLines, file: str, classes: MotsClasses, defects: list[Defect]) -> MotsLines:
     """The lines of known classes; other classes, ids twice in a frame and ids of another class are defects."""
     kind, ids = lines.number[:, 2], lines.number[:, 1]
-    known = classes.of(kind)[1]
-    for each in np.unique(kind[~known]).tolist():
-        rows = np.flatnonzero(kind == each)
-        message = f"class {each} is unknown ({len(rows)} lines)"
+    is_known = classes.of(kind)[1]
+    for class_ in np.unique(kind[~is_known]).tolist():
+        rows = np.flatnonzero(kind == class_)
+        message = f"class {class_} is unknown ({len(rows)} lines)"
         defects.append(_line_defect("SEG007", message, file, lines.line[rows[0]]))
     keys = np.stack([lines.frame, ids], axis=1)
     _, first = np.unique(keys, axis=0, return_index=True)
     for row in np.setdiff1d(np.arange(len(ids)), first).tolist():
-        message = f"id {ids[row]} is here twice in frame {lines.frame[row]}; both are read"
+        message = f"id {ids[row]} occurs twice in frame {lines.frame[row]}; both are read"
         place = f"line {lines.line[row]}"
         defects.append(Defect("SEG008", message, file, place, line=int(lines.line[row]), segments=(int(ids[row]),)))
-    other = np.flatnonzero(known & (ids // DIVISOR != kind))
+    other = np.flatnonzero(is_known & (ids // DIVISOR != kind))
     if len(other) and classes.official:
         row = int(other[0])
         message = (
-            f"id {ids[row]} is of class {ids[row] // DIVISOR}, the line says {kind[row]}, as {len(other)} lines do"
+            f"id {ids[row]} is of class {ids[row] // DIVISOR}, but the line says {kind[row]}, as do {len(other)} lines"
         )
         place = f"line {lines.line[row]}"
         defects.append(Defect("SEG004", message, file, place, line=int(lines.line[row]), severity="info"))
-    return lines.take(np.flatnonzero(known))
+    return lines.take(np.flatnonzero(is_known))
 
 
 def decode_segments(lines: MotsLines, classes: MotsClasses, at: Ints, height: Ints, width: Ints) -> DecodedSegments:
@@ -293,13 +293,13 @@ def decode_segments(lines: MotsLines, classes: MotsClasses, at: Ints, height: In
 
 def _faults(lines: MotsLines, bad: Ints, height: Ints, width: Ints) -> list[tuple[int, Defect]]:
     """SEG005 for the lines whose RLE is not that of their image."""
-    texts = [each.decode("utf-8", "replace") for each in lines.rle.take(pa.array(bad)).to_pylist()]
+    texts = [counts.decode("utf-8", "replace") for counts in lines.rle.take(pa.array(bad)).to_pylist()]
     sizes = lines.size[bad].tolist()
     raws = [
         msgspec.Raw(msgspec.json.encode({"size": size, "counts": text}))
         for size, text in zip(sizes, texts, strict=True)
     ]
-    _, _, said = read_rles(raws, height[bad], width[bad])
+    _, _, faults = read_rles(raws, height[bad], width[bad])
     return [
         (
             int(bad[fault.row]),
@@ -312,7 +312,7 @@ def _faults(lines: MotsLines, bad: Ints, height: Ints, width: Ints) -> list[tupl
                 segments=(int(lines.number[bad[fault.row], 1]),),
             ),
         )
-        for fault in said
+        for fault in faults
     ]
 
 
@@ -328,16 +328,16 @@ def text_files(root: Path) -> list[Path]:
     """The files of the sequences, whatever is in them."""
     if root.is_file():
         return [root]
-    found = sorted(text_folder(root).glob("*.txt")) or sorted(root.glob("*/gt/gt.txt"))
-    for path in found:
+    paths = sorted(text_folder(root).glob("*.txt")) or sorted(root.glob("*/gt/gt.txt"))
+    for path in paths:
         check_path_name(path)
-    return [path for path in found if path.name != LABELS]
+    return [path for path in paths if path.name != LABELS]
 
 
 def open_text(
     request: ReadRequest, images: Path | None, classes: MotsClasses, profile: Callable[[Iterable[ImageEntry]], Profile]
 ) -> ListedSource:
-    """Open the files of a dataset; raises UnreadableError where there are none."""
+    """Open the files of a dataset; raises UnreadableError if there are none."""
     root = request.root
     defects = list(classes.defects)
     indexed = has_index(root)
@@ -348,8 +348,8 @@ def open_text(
         )
     pieces, rows = [], []
     for path, clip in clips.items():
-        lines, met = read_lines(root, path, classes)
-        defects += met
+        lines, line_defects = read_lines(root, path, classes)
+        defects += line_defects
         if not clip:
             clip |= _add_line_entries(path, lines, entries)
         row = _image_rows(root, path, lines, clip, entries, defects)
@@ -357,7 +357,7 @@ def open_text(
         rows.append(row)
     if not indexed and not any(entry.image for entry in entries):
         defects.append(no_images_defect(len(entries), root, images))
-    every, row = join_lines(pieces), np.concatenate([np.empty(0, np.int64), *rows])
+    all_lines, row = join_lines(pieces), np.concatenate([np.empty(0, np.int64), *rows])
     order = np.argsort(row, kind="stable")
     order = order[row[order] >= 0]
     offset = np.searchsorted(row[order], np.arange(len(entries) + 1)).astype(np.int64)
@@ -368,7 +368,7 @@ def open_text(
         tuple(defects),
         order,
         offset,
-        partial(decode_segments, every, classes),
+        partial(decode_segments, all_lines, classes),
         annotator=request.annotator,
     )
 
@@ -385,27 +385,27 @@ def _entries_of_index(root: Path, images: Path | None, defects: list[Defect]) ->
 
 
 def _entries_of_files(root: Path, images: Path | None) -> tuple[list[ImageEntry], Clips]:
-    """The images of each sequence, as far as they are here."""
+    """The image files of each sequence."""
     entries: list[ImageEntry] = []
     clips: Clips = {}
     for path in text_files(root):
         sequence = path.parent.parent.name if path.name == "gt.txt" else path.stem
         folder = _sequence_images(root, images, path, sequence)
-        found = ImageFolder.below(folder).paths
-        numbers = frame_numbers([Path(name).stem for name in found])
+        paths = ImageFolder.below(folder).paths
+        numbers = frame_numbers([Path(name).stem for name in paths])
         prefix = sequence if folder is None or folder.name == sequence else f"{sequence}/{folder.name}"
         clips[path] = {number: len(entries) + k for k, number in enumerate(numbers)}
         entries += [
             ImageEntry(f"{prefix}/{name}", image, (path,), sequence=sequence, frame=number)
-            for (name, image), number in zip(found.items(), numbers, strict=True)
+            for (name, image), number in zip(paths.items(), numbers, strict=True)
         ]
     return entries, clips
 
 
-def _sequence_images(root: Path, given: Path | None, path: Path, sequence: str) -> Path | None:
+def _sequence_images(root: Path, images: Path | None, path: Path, sequence: str) -> Path | None:
     """The folder of a sequence's images."""
-    if given is not None:
-        return first_folder(given / sequence, given)
+    if images is not None:
+        return first_folder(images / sequence, images)
     above = text_folder(root).parent
     places = [place / name for place in (root, above) for name in ("training/image_02", "image_02", "images")]
     beside = path.parent.parent / "img1" if path.name == "gt.txt" else None
@@ -413,7 +413,7 @@ def _sequence_images(root: Path, given: Path | None, path: Path, sequence: str) 
 
 
 def _add_line_entries(path: Path, lines: MotsLines, entries: list[ImageEntry]) -> dict[int, int]:
-    """An image for each frame that has a line, where no image files tell of more; adds to `entries`."""
+    """An image for each frame that has a line, if there are no image files; adds to `entries`."""
     sequence = path.parent.parent.name if path.name == "gt.txt" else path.stem
     numbers = np.unique(lines.frame).tolist()
     clip = {number: len(entries) + k for k, number in enumerate(numbers)}
@@ -426,21 +426,21 @@ def _add_line_entries(path: Path, lines: MotsLines, entries: list[ImageEntry]) -
 def _image_rows(
     root: Path, path: Path, lines: MotsLines, clip: dict[int, int], entries: list[ImageEntry], defects: list[Defect]
 ) -> Ints:
-    """(n_lines,) the image of each line, -1 for frames without one; the images get the size that lines tell."""
+    """(n_lines,) the image of each line, -1 for frames without one; images get the size given in lines."""
     numbers, inverse = np.unique(lines.frame, return_inverse=True)
     row = np.array([clip.get(number, -1) for number in numbers.tolist()], np.int64)[inverse.reshape(-1)]
     for number in np.unique(lines.frame[row < 0]).tolist():
-        at = int(np.flatnonzero(lines.frame == number)[0])
+        position2 = int(np.flatnonzero(lines.frame == number)[0])
         message = f"frame {number} is not among the images of the sequence; left out"
-        line = int(lines.line[at])
+        line = int(lines.line[position2])
         defects.append(Defect("SEG007", message, relative_path(root, path), f"line {line}", line=line))
     _, first = np.unique(row, return_index=True)
-    told = {int(row[at]): tuple(lines.size[at].tolist()) for at in first if row[at] >= 0}
+    size_of = {int(row[position]): tuple(lines.size[position].tolist()) for position in first if row[position] >= 0}
     usual = tuple(lines.size[0].tolist()) if len(lines.size) else (0, 0)
-    for each in clip.values():
-        size = told.get(each, (0, 0) if entries[each].image else usual)
-        if 0 in entries[each].size and 0 not in size:
-            entries[each] = replace(entries[each], size=size)
+    for image_row in clip.values():
+        size = size_of.get(image_row, (0, 0) if entries[image_row].image else usual)
+        if 0 in entries[image_row].size and 0 not in size:
+            entries[image_row] = replace(entries[image_row], size=size)
     return row
 
 
@@ -452,11 +452,11 @@ class MotsTextWriter(AbstractContextManager["MotsTextWriter"]):
         self._spool = Spool()
 
     def save(self, spot: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
-        """Take the values of one frame; tells the file that it will be in."""
+        """Take the values of one frame; returns the file that will hold them."""
         height, width = pixels.shape
-        found = ValueRuns.of(pixels)
-        owner = np.where(found.value > 0, np.cumsum(found.value > 0) - 1, -1).astype(np.int32)
-        runs = found.assign_owners(owner, len(shown))
+        mask_runs = ValueRuns.of(pixels)
+        owner = np.where(mask_runs.value > 0, np.cumsum(mask_runs.value > 0) - 1, -1).astype(np.int32)
+        runs = mask_runs.assign_owners(owner, len(shown))
         size = np.full(len(shown), height, np.int64), np.full(len(shown), width, np.int64)
         text, offset = kernels.encode_counts(runs.start, runs.length, runs.offsets(len(shown)), *size)
         letters, bounds = text.tobytes().decode("ascii"), offset.tolist()
@@ -474,7 +474,7 @@ class MotsTextWriter(AbstractContextManager["MotsTextWriter"]):
             if error is None:
                 for folder, pieces in self._spool.items():
                     frames = sorted(
-                        (int(number), lines) for number, _, lines in (each.partition(b" ") for each in pieces)
+                        (int(number), lines) for number, _, lines in (piece.partition(b" ") for piece in pieces)
                     )
                     (self._target / MOTS_TEXT_FOLDER / f"{folder}.txt").write_bytes(
                         b"".join(lines for _, lines in frames)

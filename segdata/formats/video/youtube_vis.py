@@ -4,14 +4,14 @@ Specification: youtubevos/cocoapi PythonAPI/pycocotools/ytvos.py; OVIS' list `oc
 
 Read: `segmentations` as in COCO instances, null (and an empty list) where the track is not in a frame; `areas`,
 `bboxes`, `iscrowd`, `score`; OVIS' `occlusion` and other keys as attributes. A video's folder is its sequence, else its
-id; the frame is the number in a file's name. Documents without annotations, as of test sets, are of videos that nobody
+id; the frame is the number in a file's name. In documents without annotations, such as test sets, no video is
 annotated. A list of results needs the videos of the ground truth (the option `truth`); it is from a model.
 
-Written: a document with `width`, `height` and `length` of videos and the lists of tracks. What the format has no place
-for but tools leave alone is kept all the same: `track_id` where it is not the track's `id`, `scores` and `attributes`
-that differ from frame to frame, and in each video `segdata`, with its sequence, frame numbers, split, and the frames
-that nobody annotated. Segments without a track are tracks of one frame, an image that is in no sequence is a video of
-its own. There is no kind for void: such segments are left out, and counted.
+Written: a document with `width`, `height` and `length` of videos and the lists of tracks. Keys that other tools ignore
+keep what the format has no place for: `track_id` if it is not the track's `id`, `scores` and `attributes` that differ
+from frame to frame, and in each video `segdata`, with its sequence, frame numbers, split, and the frames that are not
+annotated. Segments without a track are tracks of one frame, an image outside any sequence is a video of its own. The
+format has no void: void segments are left out, and counted.
 """
 
 from collections.abc import Iterable
@@ -38,14 +38,14 @@ _JSON = r"\.json$"
 _VIDEOS = rb'"file_names"\s*:|"segmentations"\s*:|"videos"\s*:\s*\[\s*\]'
 
 
-def detect(seen: FileProbe) -> FormatMatch | None:
+def detect(probe: FileProbe) -> FormatMatch | None:
     """A JSON file whose videos have file names, or whose annotations have segmentations."""
-    found = _documents(seen)
-    return FormatMatch(1.0, f"{found[0]} has videos with file names, or tracks with segmentations") if found else None
+    names = _documents(probe)
+    return FormatMatch(1.0, f"{names[0]} has videos with file names, or tracks with segmentations") if names else None
 
 
 def read(request: ReadRequest) -> "AlteredSource":
-    """Open a document; raises SegdataError where there is none, or several, or results without their ground truth."""
+    """Open a document; raises SegdataError if there is none, or several, or results without ground truth."""
     from segdata.formats.video.youtube_vis_reader import open_document
 
     root = request.root
@@ -53,11 +53,11 @@ def read(request: ReadRequest) -> "AlteredSource":
         raise UnreadableError(f"{root}: does not exist")
     if root.is_file():
         return open_document(request, root, root.name)
-    found = _documents(FileProbe(root))
-    if len(found) != 1:
-        several = f"{len(found)} YouTube-VIS documents, name one of them: {', '.join(found[:5])}"
-        raise UnreadableError(f"{root}: {several if found else 'no YouTube-VIS document in it'}")
-    return open_document(request, root / found[0], found[0])
+    names = _documents(FileProbe(root))
+    if len(names) != 1:
+        problem = f"{len(names)} YouTube-VIS documents; name one of them: {', '.join(names[:5])}"
+        raise UnreadableError(f"{root}: {problem if names else 'no YouTube-VIS document in this folder'}")
+    return open_document(request, root / names[0], names[0])
 
 
 def write(
@@ -70,6 +70,6 @@ def write(
     write_document(profile, batches, path, losses, LOSSES, polygons)
 
 
-def _documents(seen: FileProbe) -> list[str]:
+def _documents(probe: FileProbe) -> list[str]:
     """The names of the documents, and of lists of results."""
-    return seen.heads(_JSON, _VIDEOS, most=16)
+    return probe.heads(_JSON, _VIDEOS, most=16)

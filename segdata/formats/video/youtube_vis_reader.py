@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch, replace_column
-from segdata.core.errors import UnreadableError
+from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import SPLIT_FOLDERS
@@ -52,7 +52,7 @@ Number = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
 
 
 class SegdataVideo(msgspec.Struct, omit_defaults=True):
-    """What our writer keeps of a video: None is not known, and `unannotated` are positions of frames."""
+    """What our writer keeps of a video: None is unknown, and `unannotated` are positions of frames."""
 
     sequence: str | None = None
     frames: list[Number | None] | None = None
@@ -101,7 +101,7 @@ class FrameItems(Items[AnyImageItem]):
     videos: Items[VideoItem] = field(default_factory=Items)
 
     def place(self, at: int, within: str = "") -> str:
-        """Where a frame is listed."""
+        """The place of a frame in the list."""
         video, position = self.of[at]
         return self.videos.place(video, f"/file_names/{position}" if within in ("", "/file_name") else "")
 
@@ -119,8 +119,8 @@ class Videos:
     items : their entries
     row_of : the document's video id -> position in `items`, or None for one that was left out
     listing : the frames as images; the document's id of a frame is that of its video and its position, ``7/0``
-    films : image_id -> where it belongs
-    unannotated : image ids of frames that nobody annotated
+    films : image_id -> its position
+    unannotated : image ids of frames that are not annotated
     """
 
     items: Items[VideoItem]
@@ -139,10 +139,10 @@ def read_videos(document: Document) -> Videos:
     """The videos of a document; what is wrong with them becomes its defects."""
     items: Items[VideoItem] = decode_items(document, "videos", StrictVideoItem, VideoItem)
     row_of: dict[Id, int | None] = {}
-    frames, of = [], []
+    frames, positions_of = [], []
     for i, video in enumerate(items.items):
         if video.id in row_of:
-            message = f"video id {video.id!r} is here twice; the first counts"
+            message = f"video id {video.id!r} occurs twice; the first counts"
             document.defects.append(Defect("SEG008", message, document.name, items.place(i, "/id")))
             continue
         row_of[video.id] = i if _is_sound(video, items.place(i), document) else None
@@ -151,20 +151,20 @@ def read_videos(document: Document) -> Videos:
             frames += [
                 StrictImageItem(frame_id(video, k), video.file_names[k], video.width, video.height) for k in positions
             ]
-            of += [(i, k) for k in positions]
-    listing = list_images(document, FrameItems(frames, range(len(frames)), of=of, videos=items))
+            positions_of += [(i, k) for k in positions]
+    listing = list_images(document, FrameItems(frames, range(len(frames)), of=positions_of, videos=items))
     films, unannotated = _frame_positions(document, items, row_of, listing)
     return Videos(items, row_of, listing, films, unannotated)
 
 
 def _is_sound(video: VideoItem, place: str, document: Document) -> bool:
-    """Whether the frames of a video can be read: SEG004 where its size or its length is none."""
+    """Whether the frames of a video can be read; SEG004 for an invalid size or length."""
     if not all(1 <= side <= MAX_SIDE and side == int(side) for side in (video.width, video.height)):
         message = f"the video's size is {video.width} x {video.height}; sides of 1 to {MAX_SIDE:,} pixels are expected"
         document.defects.append(Defect("SEG004", f"{message}; left out", document.name, place))
         return False
     if video.length not in (None, len(video.file_names)):
-        message = f"length is {video.length!r}, but there are {len(video.file_names)} file names; these count"
+        message = f"length is {video.length!r}, but there are {len(video.file_names)} file names, which count"
         document.defects.append(Defect("SEG004", message, document.name, f"{place}/length", severity="warning"))
     return True
 
@@ -172,42 +172,42 @@ def _is_sound(video: VideoItem, place: str, document: Document) -> bool:
 def _frame_positions(
     document: Document, items: Items[VideoItem], row_of: dict[Id, int | None], listing: ImageList
 ) -> tuple[dict[str, FramePosition], frozenset[str]]:
-    """Where each image belongs, and which nobody annotated."""
-    films: dict[str, FramePosition] = {}
+    """The position of each image, and which images are not annotated."""
+    position_of: dict[str, FramePosition] = {}
     unannotated = set()
     names: set[str] = set()
     split = split_of(document.path)
     for i in (row for row in row_of.values() if row is not None):
         video = items.items[i]
-        own = _segdata_video(video, items.place(i), document)
-        if own is None:
+        kept = _segdata_video(video, items.place(i), document)
+        if kept is None:
             sequence = _sequence(video, names)
             numbers = frame_numbers([PurePosixPath(name).stem for name in video.file_names])
-            own = SegdataVideo(sequence, list[Number | None](numbers), split)
-        names.add(own.sequence or "")
+            kept = SegdataVideo(sequence, list[Number | None](numbers), split)
+        names.add(kept.sequence or "")
         for k in range(len(video.file_names)):
             row = listing.row_of.get(frame_id(video, k), -1)
             if row >= 0:
-                frame = own.frames[k] if own.frames is not None else None
-                films.setdefault(listing.image_ids[row], FramePosition(own.sequence, frame, own.split))
-                unannotated |= {listing.image_ids[row]} if k in own.unannotated else set()
-    return films, frozenset(unannotated)
+                frame = kept.frames[k] if kept.frames is not None else None
+                position_of.setdefault(listing.image_ids[row], FramePosition(kept.sequence, frame, kept.split))
+                unannotated |= {listing.image_ids[row]} if k in kept.unannotated else set()
+    return position_of, frozenset(unannotated)
 
 
 def _segdata_video(video: VideoItem, place: str, document: Document) -> SegdataVideo | None:
-    """What our writer kept of a video; None where another wrote it."""
+    """What our writer kept of a video; None if another program wrote it."""
     if not len(video.segdata):
         return None
     try:
-        own = msgspec.json.decode(video.segdata, type=SegdataVideo)
+        kept = msgspec.json.decode(video.segdata, type=SegdataVideo)
     except msgspec.ValidationError as error:
         document.defects.append(Defect("SEG004", f"{error}; ignored", document.name, f"{place}/{SEGDATA_KEY}"))
         return None
-    if own.frames is not None and len(own.frames) != len(video.file_names):
-        message = f"{len(own.frames)} frame numbers for {len(video.file_names)} frames; ignored"
+    if kept.frames is not None and len(kept.frames) != len(video.file_names):
+        message = f"{len(kept.frames)} frame numbers for {len(video.file_names)} frames; ignored"
         document.defects.append(Defect("SEG004", message, document.name, f"{place}/{SEGDATA_KEY}/frames"))
         return None
-    return own
+    return kept
 
 
 def _sequence(video: VideoItem, taken: set[str]) -> str:
@@ -218,7 +218,7 @@ def _sequence(video: VideoItem, taken: set[str]) -> str:
 
 
 def split_of(path: Path) -> str | None:
-    """The split that the name of a document or of its folder tells.
+    """The split in the name of a document or of its folder.
 
     >>> split_of(Path("ovis/annotations_train.json")), split_of(Path("valid/instances.json"))
     ('train', 'valid')
@@ -232,7 +232,7 @@ _MAX_ABSENT = 8  # bytes of what says that a track is not in a frame: null, or a
 
 
 class TrackItem(msgspec.Struct, gc=False, kw_only=True):
-    """An entry of `annotations`. Lists have a value for each frame; what only matters once it is loaded stays raw.
+    """An entry of `annotations`. Lists have a value for each frame; what is needed only on loading stays raw.
 
     `occlusion` is OVIS' list; `attributes`, `scores` and `track_id` are of our writer. `avg_area`, `height`, `width`
     and `length` repeat what the document says elsewhere.
@@ -273,7 +273,7 @@ class SegmentItems(Items[StrictAnnotationItem]):
     of : (n,) the position of the track in `tracks`, and of the frame in its lists
     tracks : their entries
     more : position of a track -> its further keys
-    in_frame : positions of a track and of a frame -> what is said of it there
+    in_frame : positions of a track and of a frame -> its attributes there
     """
 
     of: Sequence[tuple[int, int]] = ()
@@ -282,7 +282,7 @@ class SegmentItems(Items[StrictAnnotationItem]):
     in_frame: dict[tuple[int, int], dict[str, str]] = field(default_factory=dict)
 
     def place(self, at: int, within: str = "") -> str:
-        """Where a segment is, or what is at a pointer within it."""
+        """The place of a segment, or of a pointer within it."""
         track, position = self.of[at]
         _, _, rest = within.partition("/")
         key, slash, deeper = rest.partition("/")
@@ -293,11 +293,11 @@ class SegmentItems(Items[StrictAnnotationItem]):
         )
 
     def places(self, at: Ints) -> pa.Array:
-        """Where each of the segments at some positions is."""
-        return pa.array([self.place(each) for each in at.tolist()], pa.string())
+        """The places of the segments at some positions."""
+        return pa.array([self.place(position) for position in at.tolist()], pa.string())
 
     def extras(self, at: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
-        """The further keys of tracks, and what is said of single frames."""
+        """The further keys of tracks, and the attributes of single frames."""
         return [self.more[self.of[i][0]] | self.in_frame.get(self.of[i], {}) for i in at]
 
 
@@ -310,7 +310,7 @@ def read_tracks(document: Document, videos: Videos, categories: Categories) -> S
     _report_duplicates(document, tracks)
     further = tracks.extras(range(len(tracks.items)), TRACK_KEYS)
     segments: list[StrictAnnotationItem] = []
-    of: list[tuple[int, int]] = []
+    positions_of: list[tuple[int, int]] = []
     in_frame: dict[tuple[int, int], dict[str, str]] = {}
     more: dict[int, dict[str, str]] = {}
     for i, track in enumerate(tracks.items):
@@ -320,25 +320,25 @@ def read_tracks(document: Document, videos: Videos, categories: Categories) -> S
                 k for k, raw in enumerate(track.segmentations) if len(raw) > _MAX_ABSENT or not _is_absent(raw)
             ]
             segments += _segments(i, tracks, positions, document, videos)
-            of += [(i, k) for k in positions]
+            positions_of += [(i, k) for k in positions]
             _add_attributes(i, tracks, positions, document, more, in_frame)
-    return SegmentItems(segments, range(len(segments)), (), tracks.pointer, of, tracks, more, in_frame)
+    return SegmentItems(segments, range(len(segments)), (), tracks.pointer, positions_of, tracks, more, in_frame)
 
 
 def _report_duplicates(document: Document, tracks: Items[TrackItem]) -> None:
     """SEG008 for every id that several tracks have; all are read."""
     count = Counter(track.id for track in tracks.items)
-    seen: set[Id | None] = set()
+    ids_seen: set[Id | None] = set()
     for i, track in enumerate(tracks.items):
-        if count[track.id] > 1 and track.id in seen:
-            message = f"annotation id {track.id!r} is here {count[track.id]} times; all are read"
+        if count[track.id] > 1 and track.id in ids_seen:
+            message = f"annotation id {track.id!r} occurs {count[track.id]} times; all are read"
             document.defects.append(Defect("SEG008", message, document.name, tracks.place(i, "/id")))
             count[track.id] = 0
-        seen.add(track.id)
+        ids_seen.add(track.id)
 
 
 def _belongs(i: int, tracks: Items[TrackItem], document: Document, videos: Videos, categories: Categories) -> bool:
-    """Whether a track can be joined to its video and category, else a defect says why, unless the video has one."""
+    """Whether a track has its video and category; else a defect says why, unless the video has one."""
     track = tracks.items[i]
     row = videos.row_of.get(track.video_id)
     code, place = "SEG007", "/video_id"
@@ -395,7 +395,7 @@ def _add_attributes(
     more: dict[int, dict[str, str]],
     in_frame: dict[tuple[int, int], dict[str, str]],
 ) -> None:
-    """Keep the attributes of a track: of all of it where they are no list, else of its frames."""
+    """Keep the attributes of a track: of the track if they are not a list, else of its frames."""
     track = tracks.items[i]
     for name, raw in (("occlusion", track.occlusion), ("attributes", track.attributes)):
         if not len(raw) or raw == _NULL:
@@ -406,17 +406,17 @@ def _add_attributes(
         values = _list(raw, len(track.segmentations), tracks.place(i, f"/{name}"), document)
         for k in positions if values else ():
             if values[k] != _NULL:
-                said = in_frame.setdefault((i, k), {})
-                said |= _object(values[k]) if name == "attributes" else {name: _text(values[k])}
+                attributes = in_frame.setdefault((i, k), {})
+                attributes |= _object(values[k]) if name == "attributes" else {name: _text(values[k])}
 
 
 def _is_absent(raw: Raw) -> bool:
-    """Whether a segmentation says that the track is not in the frame."""
+    """Whether a segmentation marks the track as absent from the frame."""
     return bytes(raw).translate(None, b" \t\r\n") in (b"null", b"[]")
 
 
 def _object(raw: Raw) -> dict[str, str]:
-    """The members of an object; a value that is none, as the attribute `attributes`."""
+    """The members of an object; any other value becomes the attribute `attributes`."""
     try:
         return {key: _text(value) for key, value in msgspec.json.decode(raw, type=dict[str, Raw]).items()}
     except msgspec.ValidationError:
@@ -428,14 +428,14 @@ def _text(raw: Raw) -> str:
 
 
 def _list(raw: Raw, n: int, place: str, document: Document) -> list[Raw]:
-    """The values of a list with one for each frame; none where there is no such list, SEG004 where it is another."""
+    """The values of a list with one for each frame; empty if there is no such list, SEG004 for any other list."""
     if not len(raw) or raw == _NULL:
         return []
     try:
         values = msgspec.json.decode(raw, type=list[Raw])
     except msgspec.ValidationError:
         document.defects.append(
-            Defect("SEG004", "is no list with a value for each frame; ignored", document.name, place)
+            Defect("SEG004", "is not a list with a value for each frame; ignored", document.name, place)
         )
         return []
     if len(values) != n:
@@ -451,9 +451,9 @@ RESULTS = DocumentKind("a list of YouTube-VIS results", _EXPECTED, "annotations"
 
 
 def open_document(request: ReadRequest, path: Path, name: str) -> AlteredSource:
-    """Open the document at `path`, or a list of results; `name` is how defects call it.
+    """Open the document at `path`, or a list of results; `name` is its name in defects.
 
-    Raises UnreadableError where nothing tells the videos of results.
+    Raises UnreadableError if the videos of results are unknown.
     """
     document = read_document(path, name, RESULTS)
     is_results = set(document.parts or {}) == {"annotations"}
@@ -481,31 +481,32 @@ def _read_truth(request: ReadRequest, path: Path) -> Document:
     named = request.options.get("truth")
     if named is None:
         raise UnreadableError(
-            f"{path}: results name videos and categories by id alone; say which those are: --read-option "
+            f"{path}: results name videos and categories by id only; give the document that lists them: --read-option "
             "truth=FILE.json (the ground truth)"
         )
     truth = Path(str(named))
-    found = read_document(truth, relative_path(request.root, truth), DOCUMENT)
-    if found.parts is None or "videos" not in found.parts:
-        raise UnreadableError(f"{truth}: lists no videos, so it is no ground truth (the option truth)")
-    return found
+    document = read_document(truth, relative_path(request.root, truth), DOCUMENT)
+    if document.parts is None or "videos" not in document.parts:
+        raise UnreadableError(f"{truth}: lists no videos, so it cannot be the ground truth (option truth)")
+    return document
 
 
 def _unlisted_images(document: str, n_images: int) -> tuple[Defect, ...]:
     """SEG011, as an information: videos often have more frames than are annotated."""
-    message = f"{n_images:,} image files are no frames of its videos"
+    verb = "is not a frame" if n_images == 1 else "are not frames"
+    message = f"{count_noun(n_images, 'image file')} {verb} of its videos"
     return (Defect("SEG011", message, document, severity="info"),) if n_images else ()
 
 
 def _add_sequences(videos: Videos, annotated: bool, batch: Batch) -> Batch:
-    """The batch with the sequences of its images, and without annotations that nobody made."""
+    """The batch with the sequences of its images, and without annotations of unannotated frames."""
     names = batch.images["image_id"].to_pylist()
-    films = [videos.films[name] for name in names]
+    positions = [videos.films[name] for name in names]
     images = batch.images
     for column in ("sequence", "frame", "split"):
-        images = replace_column(images, column, [getattr(film, column) for film in films])
-    alone = np.array([not annotated or name in videos.unannotated for name in names], bool)
-    kept = ~alone[batch.annotation_image]
+        images = replace_column(images, column, [getattr(film, column) for film in positions])
+    is_unannotated = np.array([not annotated or name in videos.unannotated for name in names], bool)
+    kept = ~is_unannotated[batch.annotation_image]
     # A frame that is said to be unannotated and yet has segments is annotated.
     kept[batch.segment_annotation] = True
     number = (np.cumsum(kept) - 1).astype(np.int32)

@@ -107,11 +107,11 @@ def _frames(
     shapes = [shape if area else next(blank) for shape, area in zip(drawing.shapes, areas, strict=True)]
     box = np.stack(bounding_boxes(batch.runs, batch.segment_size[0], batch.n_segments), axis=1)[rows]
     columns = ("track_id", "category_id", "iscrowd", "segment_id", "source_id", "score", "attributes")
-    said = batch.segments.select(columns).take(pa.array(rows))
+    columns_of_segments = batch.segments.select(columns).take(pa.array(rows))
     pieces = [
         TrackFrame(track, category, bool(crowd), id_, text is not None, score, attributes, area, bbox, shape)
         for (track, category, crowd, id_, text, score, attributes), area, bbox, shape in zip(
-            zip(*(said[name].to_pylist() for name in columns), strict=True),
+            zip(*(columns_of_segments[name].to_pylist() for name in columns), strict=True),
             areas.tolist(),
             box.tolist(),
             shapes,
@@ -139,20 +139,22 @@ class _Ids:
         self._free = count(1)
 
     def one(self, wanted: int) -> int:
-        """`wanted`, where nobody has it."""
-        given = (
+        """`wanted` if it is free, else the lowest free id."""
+        new_id = (
             wanted if wanted > 0 and wanted not in self._taken else next(k for k in self._free if k not in self._taken)
         )
-        self._taken.add(given)
-        return given
+        self._taken.add(new_id)
+        return new_id
 
 
 def _video(number: int, sequence: str | None, shots: Sequence[VideoFrame], losses: LossCounter) -> dict[str, object]:
-    """An entry of `videos`: what all frames say of themselves is said of the video."""
+    """An entry of `videos`: metadata that all frames share become the video's."""
     sizes = {(shot.width, shot.height) for shot in shots}
     if len(sizes) > 1 or (0, 0) in sizes:
-        listed = " and ".join(f"{width}x{height}" for width, height in sorted(sizes)[:2])
-        raise SegdataError(f"video of {shots[0].name!r}: images of {listed} px; YouTube-VIS needs one size a video")
+        sizes_text = " and ".join(f"{width}x{height}" for width, height in sorted(sizes)[:2])
+        raise SegdataError(
+            f"video of {shots[0].name!r}: images of {sizes_text} px; YouTube-VIS needs one size per video"
+        )
     width, height = sizes.pop()
     common = [pair for pair in shots[0].metadata or [] if pair[0] not in VIDEO_KEYS]
     common = [pair for pair in common if all(pair in (shot.metadata or []) for shot in shots)]
@@ -161,7 +163,7 @@ def _video(number: int, sequence: str | None, shots: Sequence[VideoFrame], losse
     lost = [shot.name for shot in shots if shot.split is not None] if len(splits) > 1 else []
     differing = sorted({*differing, *lost})
     losses.add("image-details", "images", len(differing), examples=differing)
-    own = SegdataVideo(
+    kept = SegdataVideo(
         sequence,
         [shot.number for shot in shots],
         splits.pop() if len(splits) == 1 else None,
@@ -175,21 +177,21 @@ def _video(number: int, sequence: str | None, shots: Sequence[VideoFrame], losse
         "height": height,
         "length": len(shots),
         "file_names": names,
-        SEGDATA_KEY: own,
+        SEGDATA_KEY: kept,
     }
 
 
 def _tracks(video: int, shots: Sequence[VideoFrame], ids: _Ids, losses: LossCounter) -> Iterator[dict[str, object]]:
     """The entries of `annotations` of a video, a track each, with a place for every frame."""
-    found: dict[tuple[object, ...], list[TrackFrame | None]] = {}
+    slots_of: dict[tuple[object, ...], list[TrackFrame | None]] = {}
     loose = count()
     for k, shot in enumerate(shots):
         for piece in shot.pieces:
             key = (piece.track, piece.category, piece.crowd, 0 if piece.track is not None else next(loose) + 1)
-            while (slots := found.setdefault(key, [None] * len(shots)))[k] is not None:
+            while (slots := slots_of.setdefault(key, [None] * len(shots)))[k] is not None:
                 key = (*key[:3], next(loose) + 1)  # twice in a frame: a track beside the track
             slots[k] = piece
-    for slots in found.values():
+    for slots in slots_of.values():
         pieces = [piece for piece in slots if piece is not None]
         track = pieces[0].track
         wanted = {piece.id for piece in pieces}
@@ -228,12 +230,12 @@ def _entry(
         entry["scores"] = [piece and piece.score for piece in slots]
     elif first.score is not None:
         entry["score"] = first.score
-    said = [dict(piece.attributes or []) if piece else {} for piece in slots]
-    occlusion = [each.pop(OCCLUSION, None) if _is_text(each.get(OCCLUSION)) else None for each in said]
-    if any(each is not None for each in occlusion):
-        entry[OCCLUSION] = [raw_json(each) for each in occlusion]
-    if any(said):
-        entry["attributes"] = [{key: raw_json(value) for key, value in each.items()} or None for each in said]
+    attributes = [dict(piece.attributes or []) if piece else {} for piece in slots]
+    occlusion = [values.pop(OCCLUSION, None) if _is_text(values.get(OCCLUSION)) else None for values in attributes]
+    if any(level is not None for level in occlusion):
+        entry[OCCLUSION] = [raw_json(level) for level in occlusion]
+    if any(attributes):
+        entry["attributes"] = [{key: raw_json(value) for key, value in values.items()} or None for values in attributes]
     return entry
 
 
@@ -244,9 +246,9 @@ def _is_text(value: str | None) -> bool:
 
 def _write(path: Path, profile: Profile, videos: Sequence[bytes], tracks: Iterable[bytes]) -> None:
     """Write the document, videos first: so the file is soon recognised."""
-    known = profile.metadata
-    head: dict[str, Raw] = {key: raw_json(known[key]) for key in ("info", "licenses") if key in known}
-    head["categories"] = Raw(msgspec.json.encode(category_items(profile.taxonomy, known)))
+    metadata = profile.metadata
+    head: dict[str, Raw] = {key: raw_json(metadata[key]) for key in ("info", "licenses") if key in metadata}
+    head["categories"] = Raw(msgspec.json.encode(category_items(profile.taxonomy, metadata)))
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(b'{"videos":[\n' + b",\n".join(videos) + b"\n]," + msgspec.json.encode(head)[1:-1])

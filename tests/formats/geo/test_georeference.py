@@ -56,9 +56,9 @@ def test_a_sphere_is_a_sphere() -> None:
 
 def test_what_has_no_areas() -> None:
     assert np.isnan(row_areas_m2(Georeference(), 3)).all()
-    with pytest.raises(SegdataError, match="turned against north"):
+    with pytest.raises(SegdataError, match="rotated against north"):
         row_areas_m2(Georeference("EPSG:4326", (1.0, 0.1, 0.0, 0.1, -1.0, 0.0)), 1)
-    with pytest.raises(SegdataError, match="no coordinate system"):
+    with pytest.raises(SegdataError, match="not a coordinate system"):
         row_areas_m2(Georeference("EPSG:1", (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)), 1)
 
 

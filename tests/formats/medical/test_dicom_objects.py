@@ -78,15 +78,13 @@ def test_slices_that_are_missing_or_empty(tmp_path: Path, name: str) -> None:
     series.paths[3].unlink()
     (missing,) = met(read(tmp_path))
     assert (missing.code, missing.file) == ("SEG002", "a.dcm")
-    assert (
-        f"1 of the 4 images that it was made on are not here, as that with the UID {series.uids[3]}" in missing.message
-    )
+    assert f"1 of the 4 referenced images were not found, for example UID {series.uids[3]}" in missing.message
     series.paths[1].write_bytes(b"")
     series.paths[2].write_bytes(b"<html>not found</html>")
     found = {each.file: (each.code, each.message) for each in met(read(tmp_path))}
     assert found["ct/002.dcm"] == ("SEG001", "is empty (0 bytes)")
-    assert found["ct/003.dcm"] == ("SEG001", "is no DICOM file: it does not begin as one")
-    assert "3 of the 4 images" in found["a.dcm"][1]
+    assert found["ct/003.dcm"] == ("SEG001", "is not a DICOM file: it does not begin like one")
+    assert "3 of the 4 referenced images" in found["a.dcm"][1]
     (tmp_path / "readme.txt").write_bytes(b"")
     assert len(met(read(tmp_path))) == 3, "files of other sorts are nobody's business"
 
@@ -187,7 +185,7 @@ def test_attributes_of_other_formats_are_counted(tmp_path: Path) -> None:
 @each_format
 def test_without_dicom_images_it_says_what_is_needed(tmp_path: Path, name: str) -> None:
     sample = Path(__file__).parents[3] / "sample_data/panoptic"
-    with pytest.raises(SegdataError, match="needs the DICOM file that it was drawn on"):
+    with pytest.raises(SegdataError, match="needs the DICOM file that was annotated"):
         convert(sample, tmp_path / "out", to=name)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UnreadableError, match=r"no DICOM (segmentation|structure set)"):

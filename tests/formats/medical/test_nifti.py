@@ -149,7 +149,7 @@ def test_several_readers_of_one_volume(tmp_path: Path) -> None:
     batch = whole(dataset)
     assert batch.images["image_id"].to_pylist() == ["seg.nii.gz/0000", "seg.nii.gz/0001"]
     assert batch.annotations["annotator"].to_pylist() == ["1", "2", "1", "2"]
-    with pytest.raises(SegdataError, match="no regular expression"):
+    with pytest.raises(SegdataError, match="not a regular expression"):
         read(tmp_path, options={"annotator": "("})
 
 
@@ -202,7 +202,7 @@ def test_what_cannot_be_volumes_of_labels_is_said(tmp_path: Path) -> None:
     write_nifti(tmp_path / "single.nii", np.ones((3, 2, 1, 1), np.uint8), sform=PLACED)
     dataset = read(tmp_path)
     assert codes(dataset) == [("SEG001", "time.nii")]
-    assert "Write each as a volume of its own" in met(dataset)[0].message
+    assert "Save each as its own volume" in met(dataset)[0].message
     assert dataset.image_ids == ["flat.nii", "single.nii"]
     (tmp_path / "many").mkdir()
     write_nifti(tmp_path / "many/ct.nii", np.arange(4000, dtype=np.int16).reshape(20, 20, 10))
@@ -218,7 +218,7 @@ def test_masks_that_are_no_volumes_are_named(tmp_path: Path) -> None:
     (found,) = [each for each in met(read(tmp_path)) if each.code == "SEG011"]
     assert found.severity == "warning"
     assert found.message == (
-        "2 image files called as masks are, as micr/derivatives/labels/b_seg-axon.png, and not read beside volumes: "
+        "2 image files named like masks, such as micr/derivatives/labels/b_seg-axon.png, and not read beside volumes: "
         "give micr as DATA to read them"
     )
     assert not [each for each in met(read(tmp_path / "mri")) if each.code == "SEG011"]

@@ -310,7 +310,7 @@ def test_images_that_nnunet_cannot_read_are_told(tmp_path: Path) -> None:
     source = with_volumes(tmp_path / "in", PLAIN, voxels)
     said = {"write_options": {"file_ending": ".png"}}
     done = convert(source, tmp_path / "out", to="nnunet", copy_images=True, **said)
-    assert [each for each in done.not_copied if "no image file in imagesTr of 2 cases" in each]
+    assert [each for each in done.not_copied if "no image file in imagesTr for 2 cases" in each]
     assert read(tmp_path / "out").image_ids == read(source).image_ids
 
 

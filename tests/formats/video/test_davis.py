@@ -131,7 +131,7 @@ def test_several_folders_of_masks_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(SegdataError, match="option masks=Annotations/480p"):
         read(tmp_path)
     assert {each[2] for each in told(read(tmp_path, options={"masks": "Annotations/Full-Resolution"}))} == {27}
-    with pytest.raises(SegdataError, match="no such folder of masks"):
+    with pytest.raises(SegdataError, match="no such mask folder"):
         read(tmp_path, options={"masks": "Annotations/4k"})
 
 

@@ -187,7 +187,7 @@ def test_losses_of_stuff_and_crowds(tmp_path: Path) -> None:
 
 def test_classes_and_labels_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     sample(tmp_path / "in")
-    with pytest.raises(SegdataError, match="'road' is no class of its own"):
+    with pytest.raises(SegdataError, match="'road' has no class of its own"):
         convert(tmp_path / "in", tmp_path / "out", to="kitti-step", write_options={"labels": "motchallenge"})
     png(tmp_path / "b/panoptic_maps/0001/000000.png", [[(1, 1)]])
     big = Taxonomy(categories=(Category(id=1, name="a"), Category(id=300, name="b")))

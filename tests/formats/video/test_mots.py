@@ -225,7 +225,7 @@ def test_other_categories_are_written_as_datumaro_reads_them(tmp_path: Path) -> 
 def test_more_than_the_encoder_holds_is_refused(tmp_path: Path) -> None:
     png(tmp_path / "d/Annotations/480p/s/00000.png", np.zeros((1, 1)), np.uint8)
     many = Taxonomy(categories=tuple(Category(id=k, name=f"n{k}") for k in range(64)))
-    with pytest.raises(SegdataError, match="MOTS holds 63 categories beside what is ignored, the taxonomy has 64"):
+    with pytest.raises(SegdataError, match="MOTS holds 63 categories besides the ignored one; the taxonomy has 64"):
         convert(tmp_path / "d", tmp_path / "o", to="mots", taxonomy=many)
     wide = tmp_path / "w"
     png(wide / "masks/a.png", np.arange(1, 1002)[None])

@@ -131,7 +131,7 @@ def test_images_are_found_beside(tmp_path: Path) -> None:
         ("SEG003", "/videos/1/file_names/0"),
     ]
     info = [each.message for each in dataset.source.defects if each.severity == "info"]
-    assert info == ["1 image files are no frames of its videos"]
+    assert info == ["1 image file is not a frame of its videos"]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_results_need_the_videos_of_the_ground_truth(tmp_path: Path) -> None:
     annotations = whole(dataset).annotations.to_pylist()
     assert {(each["annotator"], each["source"]) for each in annotations} == {("net", "model")}
     assert met(dataset) == [("SEG007", "/2/video_id")]
-    with pytest.raises(SegdataError, match="lists no videos, so it is no ground truth"):
+    with pytest.raises(SegdataError, match="lists no videos, so it cannot be the ground truth"):
         read(path, options={"truth": str(path)})
 
 
@@ -238,7 +238,7 @@ def test_a_video_has_one_size(tmp_path: Path) -> None:
         path = tmp_path / f"in/instances/0001/{frame:06d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full(size, 1001, np.uint16)).save(path)
-    with pytest.raises(SegdataError, match="images of 3x2 and 3x3 px; YouTube-VIS needs one size a video"):
+    with pytest.raises(SegdataError, match="images of 3x2 and 3x3 px; YouTube-VIS needs one size per video"):
         convert(tmp_path / "in", tmp_path / "out.json", to="youtube-vis")
     assert not (tmp_path / "out.json").exists()
 
@@ -246,7 +246,7 @@ def test_a_video_has_one_size(tmp_path: Path) -> None:
 def test_several_documents_are_asked_for(tmp_path: Path) -> None:
     for name in ("train.json", "valid.json"):
         written(tmp_path, document(), name)
-    with pytest.raises(SegdataError, match=r"2 YouTube-VIS documents, name one of them: train\.json, valid\.json"):
+    with pytest.raises(SegdataError, match=r"2 YouTube-VIS documents; name one of them: train\.json, valid\.json"):
         read(tmp_path)
     assert len(read(tmp_path / "train.json")) == 5
 
