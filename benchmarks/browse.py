@@ -49,7 +49,7 @@ def mongod(folder: Path) -> Iterator[Mongod]:
     """The database that is installed with FiftyOne, empty, while the block runs."""
     spec = find_spec("fiftyone")
     if spec is None or spec.origin is None:
-        raise SystemExit("FiftyOne is not installed: pip install 'segdata[browse]'")
+        raise SystemExit("FiftyOne is not installed: pip install 'segdata[fiftyone]'")
     program = Path(spec.origin).parent / "db" / "bin" / "mongod"
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))

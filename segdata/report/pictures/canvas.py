@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -107,25 +106,20 @@ def _steps(length: int, scale: float) -> Ints:
 
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+_FONTS = Path(__file__).parent / "fonts"
 
 
 @cache
 def font(size: int, bold: bool = False) -> Font:
-    """A font of `size` pixels: DejaVu Sans, which Matplotlib brings and which knows most alphabets, else Pillow's."""
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    found = find_spec("matplotlib")  # looked for, not imported: that takes long
-    if found is not None and found.origin is not None:
-        path = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / name
-        if path.is_file():
-            return ImageFont.truetype(str(path), size)
-    return ImageFont.load_default(size)
+    """DejaVu Sans at `size` pixels; it covers most alphabets."""
+    return ImageFont.truetype(str(_FONTS / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")), size)
 
 
 def fold_text(text: str, face: Font, room: float) -> list[str]:
-    """`text` in lines of at most `room` pixels, broken at spaces; longer words are cut."""
+    """The text in lines of at most `room` pixels, broken at spaces; longer words are cut."""
     lines: list[str] = []
     line = ""
-    for word in "".join(each if each.isprintable() else " " for each in text).split():
+    for word in "".join(letter if letter.isprintable() else " " for letter in text).split():
         longer = f"{line} {word}" if line else word
         if face.getlength(longer) <= room:
             line = longer

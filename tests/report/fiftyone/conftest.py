@@ -24,7 +24,7 @@ def fo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:  # Any: Fifty
     """FiftyOne with an empty database of its own; skipped where either is not installed."""
     program = mongod()
     if program is None:
-        pytest.skip("FiftyOne or its database is not installed: pip install 'segdata[browse]'")
+        pytest.skip("FiftyOne or its database is not installed: pip install 'segdata[fiftyone]'")
     folder = tmp_path_factory.mktemp("mongod")
     port = free_port()
     words = [program, "--dbpath", folder, "--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket"]
