@@ -1,4 +1,4 @@
-"""What Datumaro's import and segmentation validator find of the same defects, as tables of docs/rules_proof.md.
+"""What Datumaro's import and segmentation validator find of the same defects, as tables of docs/results/rules.md.
 
 Run as `python benchmarks/against_datumaro.py FOLDER`; FOLDER holds the real datasets (docs/real_data.md). Datumaro runs
 in an environment of its own (benchmarks/peers.txt). A defect counts as found by it where a report or an error of its

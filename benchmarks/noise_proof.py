@@ -5,7 +5,7 @@
 
 Errors of each seed are put into the labels, and judged by networks that `benchmarks.noise_sets` trained (those of WORK,
 made where they are not there). `--learnt` are the kinds of error that the classifier learns from, `--made` those that
-are put in. Prints tables for docs/flag_proof.md. Intervals are 95 %, of images drawn anew, which all seeds share.
+are put in. Prints tables for docs/results/flag.md. Intervals are 95 %, of images drawn anew, which all seeds share.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The proof of the rules: seeded defects, clean scenes and real datasets, as the tables of docs/rules_proof.md.
+"""The proof of the rules: seeded defects, clean scenes and real datasets, as the tables of docs/results/rules.md.
 
 Run as `python benchmarks/rules_proof.py FOLDER`; FOLDER holds the real datasets (docs/real_data.md). What people said
 of the findings after looking at them is in rules_proof.yaml, and is kept: `python benchmarks/rules_proof.py FOLDER
@@ -28,7 +28,7 @@ from segdata.sample.dataset import CLEAN
 from tests.generators.seeded_defects import DefectComparison, compare_defects, read_seeded_defects
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent / "docs" / "rules_proof.md"
+PAGE = HERE.parent / "docs" / "results" / "rules.md"
 MOST = 10  # findings of one rule in one dataset that are looked at
 IMAGES = 12  # of each clean set
 Judgement = dict[str, Any]  # Any: YAML values

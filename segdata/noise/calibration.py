@@ -192,7 +192,7 @@ def log_loss(odds: Floats, wrong: Ints) -> float:
 
 # Standard deviations of what is believed before any verdict: by a factor of e^3 real errors may be more or less common
 # than injected ones, and their log odds too large or too small by 80 %. Chosen on errors put into real datasets, such
-# that the number to expect holds (docs/flag_budget.md).
+# that the number to expect holds (docs/results/flag.md).
 OFFSET_DEVIATION, SLOPE_DEVIATION = 1.5, 0.4
 MIN_SLOPE = 0.05  # of the slope: an order is never turned round
 _MAX_REVIEW_STEPS = 100
@@ -232,7 +232,7 @@ def recalibrate(odds: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats | 
     verdict moves nothing, few move little, and many decide. `weight` (v,): how much each counts; alike by default, also
     where items were reviewed because of their probability. Who is chosen by log odds alone is no other than the rest of
     the same log odds, so that nothing has to be made up for; to weigh by one over the chance to be reviewed makes
-    probabilities worse, since then a few verdicts outweigh all others (measured in docs/flag_budget.md).
+    probabilities worse, since then a few verdicts outweigh all others (measured in docs/results/flag.md).
     Sources: Platt (1999), Advances in Large Margin Classifiers, 61-74; maximum a posteriori with Laplace's
     approximation: Bishop (2006), Pattern Recognition and Machine Learning, 4.5.1.
     """

@@ -2,8 +2,8 @@
 
 Two heads share one trunk: the category, 0 for unlabelled; and, for data with instances, whether a pixel is outside (0),
 inside (1) or on the edge (2) of an instance. The edge is the outermost pixel of every instance, so the insides of
-instances that touch are two pixels apart. docs/flag.md compares this with centres and offsets. Pixels whose target is
--1 (void, outside of the image) do not count in the losses.
+instances that touch are two pixels apart. docs/results/flag.md compares this with centres and offsets. Pixels whose
+target is -1 (void, outside of the image) do not count in the losses.
 """
 
 from dataclasses import dataclass
