@@ -89,7 +89,7 @@ def least_clusters(confidence: float = 0.95) -> int:
 def resampled_values(
     statistic: Statistic,
     n: int,
-    rng: np.random.Generator,
+    rng: "np.random.Generator",
     *,
     n_draws: int = DRAWS,
     size: int | None = None,
@@ -104,7 +104,7 @@ class _Resamples:
     """Resamples that are drawn when they are asked for: `size` of n clusters, or as many as there are."""
 
     n: int
-    rng: np.random.Generator
+    rng: "np.random.Generator"
     n_draws: int
     size: int | None = None
 

@@ -82,7 +82,7 @@ class StratifiedGroups:
             mean = np.bincount(self.group, weights=mine, minlength=self.n_groups) / n
             return GroupComparison(z, total / weight, mean, n)
 
-    def chance(self, values: Floats, rng: np.random.Generator, n_permutations: int) -> tuple[float, float]:
+    def chance(self, values: Floats, rng: "np.random.Generator", n_permutations: int) -> tuple[float, float]:
         """The p-value of the largest statistic, and the statistic that chance reaches in one of twenty cases.
 
         Exact but for the sampling of `n_permutations`; above 5,000 values the normal limit, counted once a group.
@@ -114,7 +114,7 @@ class StratifiedGroups:
         spread: Floats = np.sqrt(np.maximum(variance, 0))
         return centred, weight, spread
 
-    def _permuted(self, centred: Floats, spread: Floats, rng: np.random.Generator, n: int) -> "list[Floats]":
+    def _permuted(self, centred: Floats, spread: Floats, rng: "np.random.Generator", n: int) -> "list[Floats]":
         """The largest statistics of n ways to hand the values out anew within their strata."""
         member = (self.group[:, None] == np.arange(self.n_groups)).astype(np.float64)
         scale = np.where(spread > 0, spread, np.inf)
@@ -151,7 +151,9 @@ def intraclass_correlation(values: Floats, group: Ints) -> float:
     return (between - within) / (between + (size - 1) * within)
 
 
-def cluster_p_value(values: Floats, group: Ints, stratum: Ints, rng: np.random.Generator, n_permutations: int) -> float:
+def cluster_p_value(
+    values: Floats, group: Ints, stratum: Ints, rng: "np.random.Generator", n_permutations: int
+) -> float:
     """The p-value of the groups' spread, values (n,) handed out anew within their strata (n,) `n_permutations` times.
 
     The spread is the sum over groups of the squared sum of their values by their size: for values of a given total it
@@ -193,7 +195,7 @@ class MixComparison:
 
 
 def compare_mixes(
-    amounts: Floats, inside: NDArray[np.bool_], rng: np.random.Generator, least: float, n_permutations: int = 999
+    amounts: Floats, inside: NDArray[np.bool_], rng: "np.random.Generator", least: float, n_permutations: int = 999
 ) -> MixComparison | None:
     """The units `inside` (n,) against the others, by amounts (n, n_categories); None where nearer than `least`.
 

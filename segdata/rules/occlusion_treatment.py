@@ -233,7 +233,7 @@ def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, 
             )
 
 
-def _divided(borders: Table, min_effect: float, min_files: int, rng: np.random.Generator) -> _Divided | None:
+def _divided(borders: Table, min_effect: float, min_files: int, rng: "np.random.Generator") -> _Divided | None:
     """One category's borders as two ways to draw; None where they are not."""
     rows, group = unique_inverse(borders["annotation"])
     over = borders["over"].astype(np.float64)

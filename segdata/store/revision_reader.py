@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import UnreadableError
@@ -29,6 +29,9 @@ from segdata.core.schema import (
     rle_to_runs,
 )
 from segdata.store.revision_writer import part_name, sequences_from_rows
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
 
@@ -317,10 +320,16 @@ def open_revision(folder: Path, root: Path, profile: Profile, n_parts: int = 0) 
     )
 
 
+def _open_parquet(path: Path) -> "ParquetFile":
+    from pyarrow.parquet import ParquetFile  # slow to import, and only canonical data need it
+
+    return ParquetFile(path)
+
+
 def _read_table(path: Path, root: Path, schema: pa.Schema, defects: list[Defect]) -> pa.Table | None:
     """A table that is small enough to hold; None, with a defect, where it is damaged."""
     try:
-        return conform(pq.ParquetFile(path).read(), schema).combine_chunks()
+        return conform(_open_parquet(path).read(), schema).combine_chunks()
     except (OSError, pa.ArrowException) as error:
         defects.append(unreadable_defect("the table", error, path.relative_to(root).as_posix()))
         return None
@@ -330,7 +339,7 @@ def _list_parts(path: Path, root: Path, defects: list[Defect]) -> Iterator[Segme
     """The row groups of a file of segments."""
     name = path.relative_to(root).as_posix()
     try:
-        file = pq.ParquetFile(path)
+        file = _open_parquet(path)
         for number in range(file.num_row_groups):
             ids = pc.unique(file.read_row_group(number, columns=["image_id"])["image_id"].cast(pa.string()))
             ids.validate(full=True)
@@ -340,13 +349,13 @@ def _list_parts(path: Path, root: Path, defects: list[Defect]) -> Iterator[Segme
 
 
 def _read_row_group(path: Path, number: int) -> pa.Table:
-    return conform(pq.ParquetFile(path).read_row_group(number), SEGMENTS)
+    return conform(_open_parquet(path).read_row_group(number), SEGMENTS)
 
 
 def free_id(folder: Path) -> int:
     """A segment id that no segment of the revision in `folder` has, nor any smaller than it; at least 1."""
     highest = 0
     for path in folder.glob("segments/*.parquet"):
-        found = pc.max(pq.ParquetFile(path).read(columns=["segment_id"])["segment_id"]).as_py()
+        found = pc.max(_open_parquet(path).read(columns=["segment_id"])["segment_id"]).as_py()
         highest = max(highest, found or 0)
     return highest + 1

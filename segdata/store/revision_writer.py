@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from segdata.core.batch import Batch, replace_column
 from segdata.core.format import LossCounter
@@ -18,6 +18,9 @@ from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS, SEQUENCES, runs_t
 from segdata.core.taxonomy import dump_taxonomy
 from segdata.store import manifest as manifests
 from segdata.store.manifest import Decision, Lost, Manifest, Origin, Revision
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetWriter
 
 PART_SEGMENTS = 1_000_000  # segments a part file holds before the next one begins
 # Polygons are drawn on a grid of 0.01 or 0.1 px, so their coordinates repeat: a third smaller with a dictionary.
@@ -36,7 +39,7 @@ class RevisionWriter:
         self._folder, self._root = folder, root
         self._stack = ExitStack()
         self._last_image = ""
-        self._part: pq.ParquetWriter | None = None
+        self._part: ParquetWriter | None = None
         self._part_rows = self._n_parts = 0
 
     def __enter__(self) -> "RevisionWriter":
@@ -82,7 +85,7 @@ class RevisionWriter:
         self._part = open_writer(self._folder / "segments" / part_name(self._n_parts), SEGMENTS)
         self._n_parts, self._part_rows = self._n_parts + 1, 0
 
-    def _open(self, path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    def _open(self, path: Path, schema: pa.Schema) -> "ParquetWriter":
         return self._stack.enter_context(open_writer(path, schema))
 
     def _with_relative_uris(self, images: pa.Table) -> pa.Table:
@@ -155,10 +158,12 @@ def segment_rows(batch: Batch) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=SEGMENTS)
 
 
-def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def open_writer(path: Path, schema: pa.Schema) -> "ParquetWriter":
     """A Parquet file of this schema, compressed as canonical tables are."""
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
-    return pq.ParquetWriter(
+    from pyarrow.parquet import ParquetWriter  # slow to import, and only canonical data need it
+
+    return ParquetWriter(
         path,
         schema,
         compression="zstd",
