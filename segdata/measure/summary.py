@@ -198,7 +198,7 @@ def _balance_fact(tables: Tables, categories: pd.DataFrame) -> str:
     if len(used) == 1:
         return "one category in use"
     worth = (f"{effective_number(used[what].to_numpy()):.1f} by {what}" for what in ("pixels", "segments", "images"))
-    return f"{len(used)} categories in use are as diverse as {', '.join(worth)} equal ones"
+    return f"{len(used)} categories in use count as {', '.join(worth)} equal ones"
 
 
 def _category_table(tables: Tables) -> pd.DataFrame:
