@@ -63,7 +63,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset of ADE20K.
 
-    Raises UnreadableError where there are no masks, or nothing names their classes.
+    Raises UnreadableError if there are no masks, or if no file names their classes.
     """
     from segdata.formats.ade.reader import open_ade
 

@@ -54,7 +54,7 @@ class AdeObject:
 
 @dataclass(frozen=True, slots=True)
 class AdeDocument:
-    """What the text file of one image says.
+    """The content of one image's text file.
 
     Attributes
     ----------
@@ -73,9 +73,9 @@ class AdeDocument:
 
 
 # Keys with a meaning of their own. `hypernym` follows from the name and is kept with the category.
-STRUCTURE = frozenset({"id", "name", "name_ndx", "hypernym", "parts", "instance_mask"})
+_STRUCTURE = frozenset({"id", "name", "name_ndx", "hypernym", "parts", "instance_mask"})
 COLUMNS: dict[str, type] = {"score": float, "source": str, "track_id": int, "iscrowd": bool}
-DERIVED = frozenset({"part_of", "part_level", "amodal"})  # attributes that come from elsewhere
+_DERIVED = frozenset({"part_of", "part_level", "amodal"})  # attributes that come from elsewhere
 _READ = {
     "occluded": {'"yes"': "true", '"no"': "false"},
     "crop": {'"1"': "true", '"0"': "false", "1": "true", "0": "false"},
@@ -85,11 +85,11 @@ _NOTHING = {"attributes": ("[]", '""'), "occluded": ("[]",), "crop": ("[]",)}
 _NO_POLYGON = '{"x":[],"y":[]}'
 
 
-def read_attribute(key: str, json: str) -> str | None:
-    """The value of a key as an attribute; None where it says nothing.
+def _read_attribute(key: str, json: str) -> str | None:
+    """The value of a key as an attribute; None for an empty value.
 
-    >>> attribute("occluded", '"yes"'), attribute("attributes", "[]"), attribute("raw_name", '"auto"')
-    ('true', None, '"auto"')
+    >>> [_read_attribute(*pair) for pair in (("occluded", '"yes"'), ("attributes", "[]"), ("raw_name", '"auto"'))]
+    ['true', None, '"auto"']
     """
     if json in _NOTHING.get(key, ()) or (key == "polygon" and "".join(json.split()) == _NO_POLYGON):
         return None
@@ -97,17 +97,17 @@ def read_attribute(key: str, json: str) -> str | None:
 
 
 def write_attribute(name: str, json: str) -> str | None:
-    """An attribute as the value of a key; None where it would not be read back as the same."""
-    if name in STRUCTURE or name in COLUMNS or name in DERIVED:
+    """An attribute as the value of a key; None if it would not be read back as the same."""
+    if name in _STRUCTURE or name in COLUMNS or name in _DERIVED:
         return None
     written = _WRITTEN.get(name, {}).get(json, json)
-    return written if read_attribute(name, written) == json else None
+    return written if _read_attribute(name, written) == json else None
 
 
 MOST_CLASSES = 25 * 256 + 255  # in the red and green of a pixel
 MOST_LEVELS = 16
 OWN_KEYS = frozenset({"filename", "folder", "imsize", "object"})
-Raws = dict[str, msgspec.Raw]
+_Raws = dict[str, msgspec.Raw]
 
 
 class _Parts(msgspec.Struct):
@@ -129,14 +129,14 @@ class _Hypernyms(msgspec.Struct):
 
 
 def read_document(path: Path, file: str) -> AdeDocument:
-    """What the JSON file says; `file` is its name in defects. Broken objects are left out."""
+    """Read a JSON file; `file` is its name in defects. Broken objects are left out."""
     place = ""
     try:
-        top = msgspec.json.decode(_text(path), type=Raws)
+        top = msgspec.json.decode(_text(path), type=_Raws)
         place = "/annotation"
-        annotation = msgspec.json.decode(top["annotation"], type=Raws)
+        annotation = msgspec.json.decode(top["annotation"], type=_Raws)
         place = "/annotation/object"
-        listed = msgspec.json.decode(annotation["object"], type=list[msgspec.Raw])
+        raw_objects = msgspec.json.decode(annotation["object"], type=list[msgspec.Raw])
     except OSError as error:
         return _unreadable("SEG001", f"the JSON cannot be read: {error.strerror or error}", file)
     except KeyError:
@@ -147,7 +147,7 @@ def read_document(path: Path, file: str) -> AdeDocument:
         return _unreadable("SEG001", f"the JSON cannot be read: {error}", file)
     defects: list[Defect] = []
     objects: dict[int, AdeObject] = {}
-    for row, raw in enumerate(listed):
+    for row, raw in enumerate(raw_objects):
         note = _read_object(raw, path, file, f"/annotation/object/{row}", defects)
         if note is None or note.id is None:
             continue
@@ -159,7 +159,7 @@ def read_document(path: Path, file: str) -> AdeDocument:
     return AdeDocument(
         tuple(objects.values()),
         _string(annotation.get("filename")),
-        dict(_hypernyms(listed)),
+        dict(_hypernyms(raw_objects)),
         {key: _compact(json) for key, json in annotation.items() if key not in OWN_KEYS},
         (*defects, *_dangling_parts(objects, file)),
     )
@@ -180,19 +180,19 @@ def _text(path: Path) -> bytes:
 
 
 def _read_object(raw: msgspec.Raw, path: Path, file: str, place: str, defects: list[Defect]) -> AdeObject | None:
-    """One object; None, with a defect, where it is broken."""
+    """One object; None, with a defect, if it is broken."""
     try:
-        raw_values = msgspec.json.decode(raw, type=Raws)
+        raw_values = msgspec.json.decode(raw, type=_Raws)
         item = msgspec.json.decode(raw, type=_Object)
     except msgspec.ValidationError as error:
         defects.append(Defect("SEG004", str(error), file, place))
         return None
-    for wrong, where, message in (
+    for is_invalid, where, message in (
         (not 1 <= item.name_ndx <= MOST_CLASSES, "name_ndx", f"is {item.name_ndx}, must be 1 to {MOST_CLASSES}"),
         (not 0 <= item.parts.part_level <= MOST_LEVELS, "parts/part_level", f"is {item.parts.part_level}"),
         (not -(2**62) <= item.id <= 2**62, "id", f"is {item.id}"),
     ):
-        if wrong:
+        if is_invalid:
             defects.append(Defect("SEG004", f"{where} {message}; the object is left out", file, f"{place}/{where}"))
             return None
     mask = item.instance_mask
@@ -217,18 +217,18 @@ def _read_object(raw: msgspec.Raw, path: Path, file: str, place: str, defects: l
     )
 
 
-def _object_attributes(raw_values: Raws) -> tuple[dict[str, str], dict[str, object]]:
-    """What an object says beside its structure: attributes, and columns."""
+def _object_attributes(raw_values: _Raws) -> tuple[dict[str, str], dict[str, object]]:
+    """The attributes and columns of an object: all keys that are not structure."""
     attributes: dict[str, str] = {}
     columns: dict[str, object] = {}
     for key, raw in raw_values.items():
-        if key in STRUCTURE:
+        if key in _STRUCTURE:
             continue
         if key in COLUMNS:
             with suppress(msgspec.ValidationError):
                 columns[key] = msgspec.json.decode(raw, type=COLUMNS[key])
                 continue
-        json = read_attribute(key, _compact(raw))
+        json = _read_attribute(key, _compact(raw))
         if json is not None:
             attributes[key] = json
     return attributes, columns
@@ -240,9 +240,9 @@ def _compact(raw: msgspec.Raw) -> str:
     return (msgspec.json.format(json, indent=-1) if b"\n" in json else json).decode()
 
 
-def _hypernyms(listed: list[msgspec.Raw]) -> Iterator[tuple[int, str]]:
-    """For each category index the terms that are wider than its name."""
-    for raw in listed:
+def _hypernyms(raw_objects: list[msgspec.Raw]) -> Iterator[tuple[int, str]]:
+    """The wider terms of each category index's name."""
+    for raw in raw_objects:
         with suppress(msgspec.ValidationError):
             one = msgspec.json.decode(raw, type=_Hypernyms)
             if len(one.hypernym) > 1:
@@ -256,7 +256,7 @@ def _string(raw: msgspec.Raw | None) -> str | None:
 
 
 def _dangling_parts(objects: dict[int, AdeObject], file: str) -> Iterator[Defect]:
-    """SEG007 for parts of objects that the file does not have."""
+    """SEG007 for parts of objects that are not in the file."""
     for note in objects.values():
         if note.part_of is not None and note.part_of not in objects:
             message = f"is part of object {note.part_of}, which the file does not have"
@@ -267,7 +267,7 @@ _LINE = re.compile(r'\s*(\d{1,6})\s*#\s*(\d{1,3})\s*#\s*([01])\s*#\s*(.*?)\s*#\s
 
 
 def read_atr(path: Path, file: str) -> AdeDocument:
-    """What the text file says; `file` is its name in defects. Broken lines are left out."""
+    """Read a text file of 2016; `file` is its name in defects. Broken lines are left out."""
     try:
         raw = path.read_bytes()
     except OSError as error:

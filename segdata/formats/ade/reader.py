@@ -42,7 +42,7 @@ _ENDS = (SEG, "_atr.txt", ".json", *sorted(IMAGE_SUFFIXES))  # of the file that 
 
 
 @dataclass(frozen=True, slots=True)
-class AdeFiles:
+class _AdeFiles:
     """The files of one image.
 
     Attributes
@@ -61,21 +61,21 @@ class AdeFiles:
     image: Path | None = None
 
     def notes(self, root: Path) -> AdeDocument:
-        """What the text file says; nothing where there is none."""
+        """The content of the text file; empty if there is none."""
         if self.text is None:
             return AdeDocument()
         read = read_atr if self.text.suffix == ".txt" else read_document
         return read(self.text, relative_path(root, self.text))
 
 
-def find_images(root: Path) -> list[AdeFiles]:
+def find_images(root: Path) -> list[_AdeFiles]:
     """The images below `root`, each with its files; of one of these files that image alone."""
     if root.is_file():
         end = next((end for end in _ENDS if root.name.endswith(end)), "")
         stem = root.name.removesuffix(end)
         names = [path.name for path in root.parent.iterdir()]
         return [files for files in _images_in_folder(root.parent, "", names) if files.stem == stem]
-    images: list[AdeFiles] = []
+    images: list[_AdeFiles] = []
     for folder, folders, names in os.walk(root):
         path = Path(folder)
         prefix = "" if path == root else f"{path.relative_to(root).as_posix()}/"
@@ -84,9 +84,9 @@ def find_images(root: Path) -> list[AdeFiles]:
     return images
 
 
-def _images_in_folder(folder: Path, prefix: str, names: list[str]) -> Iterator[AdeFiles]:
-    """The images of one folder; one without a mask is only taken for one where others have some."""
-    listed = set(names)
+def _images_in_folder(folder: Path, prefix: str, names: list[str]) -> Iterator[_AdeFiles]:
+    """The images of one folder. An image without a mask counts only if others in the folder have one."""
+    all_names = set(names)
     masked = {name.removesuffix(SEG) for name in names if name.endswith(SEG)}
     pictures: dict[str, str] = {}
     parts: dict[str, dict[int, Path]] = {}
@@ -98,8 +98,8 @@ def _images_in_folder(folder: Path, prefix: str, names: list[str]) -> Iterator[A
         elif Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.endswith(SEG):
             pictures[Path(name).stem] = name
     for stem in sorted(masked | (pictures.keys() if masked else set())):
-        text = next((name for name in (f"{stem}.json", f"{stem}_atr.txt") if name in listed), None)
-        yield AdeFiles(
+        text = next((name for name in (f"{stem}.json", f"{stem}_atr.txt") if name in all_names), None)
+        yield _AdeFiles(
             prefix + stem,
             folder / f"{stem}{SEG}" if stem in masked else None,
             parts.get(stem, {}),
@@ -109,7 +109,7 @@ def _images_in_folder(folder: Path, prefix: str, names: list[str]) -> Iterator[A
 
 
 @dataclass(frozen=True, slots=True)
-class AdeCategories:
+class _AdeCategories:
     """The categories of a dataset.
 
     Attributes
@@ -122,8 +122,8 @@ class AdeCategories:
     by_index: Mapping[int, int]
 
 
-class CategoryCollector:
-    """Gathers names of categories, file by file."""
+class _CategoryCollector:
+    """Collects names of categories, file by file."""
 
     def __init__(self) -> None:
         self.defects: list[Defect] = []
@@ -149,10 +149,10 @@ class CategoryCollector:
         for index, terms in notes.hypernyms.items():
             self._wider.setdefault(index, terms)
 
-    def catalogue(self, taxonomy: Taxonomy | None) -> AdeCategories:
-        """The categories: things all of them, since every region is an instance; names go before indices.
+    def catalogue(self, taxonomy: Taxonomy | None) -> _AdeCategories:
+        """The categories, all of them things, since every region is an instance; names take precedence over indices.
 
-        An index that no file names is the category of this id in the user's taxonomy.
+        A class index that no file names is the category of this id in the user's taxonomy.
         """
         own = Taxonomy(
             categories=tuple(
@@ -165,29 +165,29 @@ class CategoryCollector:
         categories = resolve_names([*self._index, *self._others], taxonomy, own)
         by_index = {index: categories.to[name] for index, name in self._by_index.items()}
         named = {id_: id_ for id_ in taxonomy.by_id()} if taxonomy else {}
-        return AdeCategories(categories, named | by_index)
+        return _AdeCategories(categories, named | by_index)
 
 
 @dataclass(frozen=True, slots=True)
-class AdeListing:
+class _AdeListing:
     """The images of a dataset.
 
     Attributes
     ----------
-    entries : in the order of image ids; the record of an annotated one is its `AdeFiles`
+    entries : in the order of image ids; the record of an annotated one is its `_AdeFiles`
     catalogue : the categories
     defects : what is wrong with the files
     """
 
     entries: tuple[ImageEntry, ...]
-    catalogue: AdeCategories
+    catalogue: _AdeCategories
     defects: tuple[Defect, ...]
 
 
-def list_images(root: Path, images: Path | None, taxonomy: Taxonomy | None) -> AdeListing:
-    """The images at `root`; `images` and `taxonomy` are the user's folder of images and taxonomy.
+def list_images(root: Path, images: Path | None, taxonomy: Taxonomy | None) -> _AdeListing:
+    """The images at `root`; `images` is your folder of images, `taxonomy` your taxonomy.
 
-    Raises UnreadableError where there are no masks, or nothing names their classes.
+    Raises UnreadableError if there are no masks, or if no file names their classes.
     """
     all_files = find_images(root)
     rows, defects = read_index(root, images) if has_index(root) else ([], [])
@@ -199,7 +199,7 @@ def list_images(root: Path, images: Path | None, taxonomy: Taxonomy | None) -> A
         )
     of_mask = {_stem(row.files[0], root): row for row in rows if row.files}
     pictures = {PurePosixPath(name).with_suffix("").as_posix(): name for name in ImageFolder.below(images).paths}
-    names, entries = CategoryCollector(), []
+    names, entries = _CategoryCollector(), []
     for files in all_files:
         if rows and files.seg is None:
             continue  # images.csv has it
@@ -217,13 +217,13 @@ def list_images(root: Path, images: Path | None, taxonomy: Taxonomy | None) -> A
     else:
         message = "the image file does not exist"
         defects += [Defect("SEG002", message, entry.image_id, image=entry.image_id) for entry in missing]
-    return AdeListing(tuple(entries), names.catalogue(taxonomy), (*defects, *names.defects))
+    return _AdeListing(tuple(entries), names.catalogue(taxonomy), (*defects, *names.defects))
 
 
 def _entry(
-    files: AdeFiles, notes: AdeDocument, row: ImageEntry | None, images: Path | None, pictures: Mapping[str, str]
+    files: _AdeFiles, notes: AdeDocument, row: ImageEntry | None, images: Path | None, pictures: Mapping[str, str]
 ) -> ImageEntry:
-    """The image of some files; images.csv goes before what names tell."""
+    """The entry of an image's files; images.csv takes precedence over names."""
     record = files if files.seg else None
     if row is not None:
         return replace(row, files=(files.seg,) if files.seg else (), record=record, metadata=notes.metadata)
@@ -246,8 +246,8 @@ def _stem(mask: Path, root: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class AdeImageReader:
-    """Looks at images of a dataset.
+class _AdeImageReader:
+    """Reads the images of a dataset.
 
     Attributes
     ----------
@@ -257,12 +257,12 @@ class AdeImageReader:
     """
 
     root: Path
-    catalogue: AdeCategories
+    catalogue: _AdeCategories
     with_masks: bool
 
     def __call__(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """The objects and parts of one image."""
-        files: AdeFiles = entry.record
+        files: _AdeFiles = entry.record
         notes = files.notes(self.root)
         defects = list(notes.defects)
         levels = self._levels(files, notes, defects)
@@ -285,8 +285,8 @@ class AdeImageReader:
             )
         ]
 
-    def _levels(self, files: AdeFiles, notes: AdeDocument, defects: list[Defect]) -> list[LevelRegions]:
-        """The regions of each level; raises BrokenLabelsError where not even objects can be read."""
+    def _levels(self, files: _AdeFiles, notes: AdeDocument, defects: list[Defect]) -> list[LevelRegions]:
+        """The regions of each level; raises BrokenLabelsError if not even the objects can be read."""
         regions: list[LevelRegions] = []
         deepest = max([0, *files.parts, *(note.level for note in notes.objects)])
         for level in range(deepest + 1):
@@ -314,9 +314,9 @@ class AdeImageReader:
         return regions
 
     def _drawn(
-        self, files: AdeFiles, notes: AdeDocument, size: tuple[int, int], defects: list[Defect]
+        self, files: _AdeFiles, notes: AdeDocument, size: tuple[int, int], defects: list[Defect]
     ) -> list[ObjectMask]:
-        """Where the objects of the text file lie; nowhere where these are numbered."""
+        """The masks of the text file's objects; none if the objects are numbered."""
         if files.text is None or not any(note.id is not None for note in notes.objects):
             return []
         if self.with_masks:
@@ -324,7 +324,7 @@ class AdeImageReader:
         return [locate_object(self.root, note, size, self.with_masks, defects) for note in notes.objects]
 
     def _categories(self, segments: AdeSegments, defects: list[Defect]) -> Ints:
-        """(n,) the category id of each segment; -1, with one SEG009 a class, where nothing names it."""
+        """(n,) the category id of each segment; -1, with one SEG009 a class, for classes without a name."""
         named, by_index = self.catalogue.categories.to, self.catalogue.by_index
         category = np.full(len(segments), -1, np.int64)
         for segment, index in enumerate(segments.index.tolist()):
@@ -340,7 +340,7 @@ class AdeImageReader:
 
 
 def open_ade(request: ReadRequest) -> PerImageSource:
-    """The dataset; raises UnreadableError where there are no masks, or nothing names their classes."""
+    """Open the dataset; raises UnreadableError if there are no masks, or if no file names their classes."""
     instances = str(request.options.get("instances", "yes"))
     check_choice("instances", instances, ("yes", "no"))
     images = list_images(request.root, images_folder(request), request.taxonomy)
@@ -356,5 +356,5 @@ def open_ade(request: ReadRequest) -> PerImageSource:
         files=str(request.root),
         metadata=categories.metadata,
     )
-    look = AdeImageReader(request.root, images.catalogue, instances == "yes")
-    return PerImageSource(request.root, profile, images.entries, images.defects, look, request.annotator, per_chunk=4)
+    reader = _AdeImageReader(request.root, images.catalogue, instances == "yes")
+    return PerImageSource(request.root, profile, images.entries, images.defects, reader, request.annotator, per_chunk=4)

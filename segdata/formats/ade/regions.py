@@ -60,10 +60,10 @@ class LevelRegions:
         return len(self.key)
 
     def numbers(self, n_known: int) -> Ints | None:
-        """(n,) which instance of its level each region is, of `n_known` from 1; None where blue does not tell.
+        """(n,) which instance of its level each region is, of `n_known` from 1; None if blue does not give it.
 
-        Blue is spread: that of instance k is 255 k / n_known, rounded up at a half, so that hidden instances are told
-        apart from those that come after them. Where other programs made it, its ranks count.
+        Blue is spread: instance k has 255 k / n_known, rounded up at a half, so that hidden instances are distinguished
+        from those that come after them. In files of other programs the ranks of blue values count.
         """
         keys, rank = np.unique(self.key, return_inverse=True)
         number = np.rint(keys * n_known / 255).astype(np.int64)
@@ -153,7 +153,7 @@ class _Rle(msgspec.Struct):
 def encode_rle(runs: Runs, size: Size) -> str:
     """The runs of owner 0 in an image of this height and width as COCO's RLE, in JSON.
 
-    >>> rle(Runs(np.array([2]), np.array([1]), np.zeros(1, np.int32)), (2, 2))
+    >>> encode_rle(Runs(np.array([2]), np.array([1]), np.zeros(1, np.int32)), (2, 2))
     '{"size":[2,2],"counts":"211"}'
     """
     height, width = size
@@ -162,7 +162,7 @@ def encode_rle(runs: Runs, size: Size) -> str:
 
 
 def decode_rle(json: str, size: Size) -> Runs | None:
-    """The runs of an RLE; None where it is none of an image of this height and width."""
+    """The runs of an RLE; None if it is not an RLE of an image of this height and width."""
     try:
         decoded = msgspec.json.decode(json, type=_Rle)
     except msgspec.DecodeError:
@@ -179,7 +179,7 @@ VISIBLE, HIDDEN = 255, 128
 
 @dataclass(frozen=True, slots=True)
 class ObjectMask:
-    """Where an object lies.
+    """The pixels of an object.
 
     Attributes
     ----------
@@ -199,7 +199,7 @@ class _Polygon(msgspec.Struct):
 def locate_object(
     root: Path, note: AdeObject, size: tuple[int, int], with_mask: bool, defects: list[Defect]
 ) -> ObjectMask:
-    """Where the object of a note lies in an image of this size; `with_mask`: its own mask is looked into."""
+    """The pixels of a note's object in an image of this size; `with_mask`: read its own mask."""
     if with_mask and note.mask is not None and note.mask.is_file():
         runs = _mask_runs(root, note.mask, size, defects)
         if runs is not None:
@@ -212,7 +212,7 @@ def locate_object(
 
 
 def _mask_runs(root: Path, path: Path, size: tuple[int, int], defects: list[Defect]) -> ValueRuns | None:
-    """The values in the mask of an object; None, with a defect, where it cannot be used."""
+    """The values in the mask of an object; None, with a defect, if it cannot be used."""
     file = relative_path(root, path)
     try:
         mask = decode_mask(path)
@@ -224,20 +224,20 @@ def _mask_runs(root: Path, path: Path, size: tuple[int, int], defects: list[Defe
         message = f"the mask of an object is {runs.width}x{runs.height}, the mask of the image is {size[1]}x{size[0]}"
         defects.append(Defect("SEG003", message, file, lost=True))
         return None
-    strange = np.flatnonzero(~np.isin(runs.value, (0, HIDDEN, VISIBLE)))
-    if len(strange):
-        x, y = runs.first_pixel(int(strange[0]))
-        area = int(runs.area[strange].sum())
+    unknown = np.flatnonzero(~np.isin(runs.value, (0, HIDDEN, VISIBLE)))
+    if len(unknown):
+        x, y = runs.first_pixel(int(unknown[0]))
+        area = int(runs.area[unknown].sum())
         message = (
-            f"{count_noun(len(strange), 'value')} other than {VISIBLE} (visible) and {HIDDEN} (hidden): {area:,} px, "
-            f"the first, {runs.value[strange[0]]}, at x={x}, y={y}"
+            f"{count_noun(len(unknown), 'value')} other than {VISIBLE} (visible) and {HIDDEN} (hidden): {area:,} px, "
+            f"the first, {runs.value[unknown[0]]}, at x={x}, y={y}"
         )
         defects.append(Defect("SEG009", message, file, f"x={x}, y={y}", pixels=area))
     return runs
 
 
 def _polygon_runs(note: AdeObject, size: tuple[int, int]) -> Runs:
-    """The pixels inside the polygon of a note; none where it has no sound one."""
+    """The pixels inside the polygon of a note; none if it has no valid one."""
     try:
         polygon = msgspec.json.decode(note.attributes.get("polygon", "null"), type=_Polygon)
     except msgspec.ValidationError:
@@ -265,10 +265,10 @@ Floats = NDArray[np.float64]
 
 
 def match_objects(regions: LevelRegions, notes: Sequence[AdeObject], masks: Sequence[ObjectMask]) -> Ints:
-    """(n_regions,) the row of the note that each region is, -1 for none; notes of other levels are none.
+    """(n_regions,) the row of the note that each region is, -1 for none; notes of other levels do not count.
 
-    First those that share most with the region, of its class and with more than half of it; then the only note of a
-    class that is left for the only region of it.
+    A region takes the note of its class that shares most with it, and more than half of it. Then a class with one note
+    and one region left matches these.
     """
     matched = np.full(len(regions), -1, np.int64)
     taken = np.array([note.level != regions.level for note in notes], bool)
@@ -281,14 +281,14 @@ def match_objects(regions: LevelRegions, notes: Sequence[AdeObject], masks: Sequ
             matched[region[pair]] = note[pair]
             taken[note[pair]] = True
     free = same & ~taken & (matched < 0)[:, None]
-    alone = free & (free.sum(axis=1, keepdims=True) == 1) & (free.sum(axis=0, keepdims=True) == 1)
-    region, note = np.nonzero(alone)
+    is_only_match = free & (free.sum(axis=1, keepdims=True) == 1) & (free.sum(axis=0, keepdims=True) == 1)
+    region, note = np.nonzero(is_only_match)
     matched[region] = note
     return matched
 
 
 def _overlap(regions: LevelRegions, masks: Sequence[ObjectMask]) -> tuple[Floats, Floats]:
-    """(n_regions, n_notes) shared pixels over those of either, and over the region's."""
+    """(n_regions, n_notes) shared pixels over pixels in either, and over pixels of the region."""
     order = np.argsort(regions.runs.start, kind="stable")
     start, owner = regions.runs.start[order], regions.runs.owner[order]
     end = start + regions.runs.length[order]
@@ -303,8 +303,8 @@ def _overlap(regions: LevelRegions, masks: Sequence[ObjectMask]) -> tuple[Floats
     return shared / np.maximum(area + mask_area - shared, 1), shared / np.maximum(area, 1)
 
 
-def match_by_number(regions: LevelRegions, notes: Sequence[AdeObject]) -> Ints | None:
-    """(n_regions,) the row of the note that each region is, by its number; None where numbers cannot be told."""
+def _match_by_number(regions: LevelRegions, notes: Sequence[AdeObject]) -> Ints | None:
+    """(n_regions,) the row of the note that each region is, by its number; None if blue does not give numbers."""
     rows = {note.number: row for row, note in enumerate(notes) if note.level == regions.level}
     numbers = regions.numbers(len(rows))
     if numbers is None:
@@ -313,7 +313,7 @@ def match_by_number(regions: LevelRegions, notes: Sequence[AdeObject]) -> Ints |
 
 
 def match_wholes(parts: LevelRegions, objects: LevelRegions) -> Ints:
-    """(n_parts,) the row of the object that shares most pixels with each part; -1 where none does."""
+    """(n_parts,) the row of the object that shares most pixels with each part; -1 if none does."""
     sides = [_sorted_runs(level) for level in (parts, objects)]
     a, b, _, length = kernels.strips(*sides[0], *sides[1])
     shared = np.zeros((len(parts), len(objects) + 1))
@@ -363,7 +363,7 @@ class AdeSegments:
     def of(
         levels: Sequence[LevelRegions], notes: Sequence[AdeObject], masks: Sequence[ObjectMask], defects: list[Defect]
     ) -> "AdeSegments":
-        """The regions of all levels; what the text file says is found by place, else by number."""
+        """The regions of all levels, matched with the notes of the text file by place, else by number."""
         counts = [len(regions) for regions in levels]
         before = np.concatenate([[0], np.cumsum(counts)])
         row = [_match_rows(regions, notes, masks, defects) for regions in levels]
@@ -388,11 +388,11 @@ class AdeSegments:
         return len(self.index)
 
     def note(self, segment: int) -> AdeObject | None:
-        """What is said of a segment."""
+        """The note of a segment; None if it has none."""
         return self.notes[self.row[segment]] if self.row[segment] >= 0 else None
 
     def first_pixel(self, segment: int) -> str:
-        """Where a segment begins, as a place."""
+        """The first pixel of a segment, as a place."""
         x, y = divmod(int(self.runs.start[self.runs.offsets(len(self))[segment]]), max(self.size[0], 1))
         return f"x={x}, y={y}"
 
@@ -424,7 +424,7 @@ class AdeSegments:
         return columns
 
     def _attributes(self, segment: int, note: AdeObject | None, ids: Ints) -> dict[str, str]:
-        """What is said of a segment, with its place in the levels and what is hidden of it."""
+        """The attributes of a segment, with its level, its whole and its hidden pixels."""
         attributes = dict(note.attributes) if note else {}
         if self.drawn and note is not None:
             amodal = self.drawn[self.row[segment]].amodal
@@ -437,7 +437,7 @@ class AdeSegments:
         return attributes
 
     def disagreements(self, file: str) -> Iterator[Defect]:
-        """SEG014 where the masks have regions that the text file does not name, or the reverse; `file` is that file."""
+        """SEG014 for regions that the text file `file` does not name, and for objects without a region."""
         nameless = np.flatnonzero((self.row < 0) & (self.key > 0))
         if len(nameless):
             area = int(self.runs.areas(len(self))[nameless].sum())
@@ -461,7 +461,7 @@ def _match_rows(
         return match_objects(regions, notes, masks)
     if not notes:
         return np.full(len(regions), -1, np.int64)
-    rows = match_by_number(regions, notes)
+    rows = _match_by_number(regions, notes)
     if rows is None:
         n_objects = sum(note.level == regions.level for note in notes)
         message = (

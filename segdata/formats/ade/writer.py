@@ -33,7 +33,7 @@ Keys = dict[str, msgspec.Raw]
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentKeys:
+class _SegmentKeys:
     """Of the n segments of a batch.
 
     Attributes
@@ -52,9 +52,9 @@ class SegmentKeys:
     lost: list[int]
 
     @staticmethod
-    def of(batch: Batch) -> "SegmentKeys":
-        """What a batch's segments say."""
-        words = SegmentKeys(np.zeros(batch.n_segments, np.int64), [], [], [], [])
+    def of(batch: Batch) -> "_SegmentKeys":
+        """The keys of a batch's segments."""
+        words = _SegmentKeys(np.zeros(batch.n_segments, np.int64), [], [], [], [])
         for row, pairs in enumerate(batch.segments["attributes"].to_pylist()):
             attributes = dict(pairs or ())
             level = _as_integer(attributes.get("part_level"))
@@ -75,7 +75,7 @@ class SegmentKeys:
 
 
 def _add_columns(batch: Batch, keys: list[Keys]) -> None:
-    """Add what has a column here and is a key there. Model or human is said of annotations, too."""
+    """Add the columns that are keys in ADE20K. A segment without a source takes that of its annotation."""
     made_by = batch.annotations["source"].take(batch.segments["annotation"]).to_pylist()
     for name in COLUMNS:
         for segment_keys, own, inherited in zip(keys, batch.segments[name].to_pylist(), made_by, strict=True):
@@ -85,15 +85,15 @@ def _add_columns(batch: Batch, keys: list[Keys]) -> None:
 
 
 def _as_integer(json: str | None) -> int | None:
-    """A JSON text as a whole number; None where it is none."""
+    """A JSON text as an integer; None for other values."""
     try:
         return None if json is None else msgspec.json.decode(json, type=int)
     except msgspec.DecodeError:
         return None
 
 
-def with_defaults(name: str, keys: Mapping[str, msgspec.Raw]) -> Keys:
-    """The keys of an object whose category is called `name`, with those that other programs expect, empty."""
+def _with_defaults(name: str, keys: Mapping[str, msgspec.Raw]) -> Keys:
+    """The keys of an object of the category `name`, with empty values for keys that other programs expect."""
     empty = {"raw_name": name, "attributes": [], "occluded": [], "crop": [], "polygon": {"x": [], "y": []}}
     return {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in empty.items()} | dict(keys)
 
@@ -101,10 +101,10 @@ def with_defaults(name: str, keys: Mapping[str, msgspec.Raw]) -> Keys:
 MOST_OBJECTS = 255  # instances of one level, in the blue of a pixel
 
 
-def paint_level(batch: Batch, sheet: ImageSegments, path: Path, losses: LossCounter) -> Runs:
-    """Write the mask of one level; what can be seen of each of its n segments in it.
+def _paint_level(batch: Batch, sheet: ImageSegments, path: Path, losses: LossCounter) -> Runs:
+    """Write the mask of one level; returns the visible pixels of each of its n segments.
 
-    Raises SegdataError where blue cannot number them.
+    Raises SegdataError if there are more segments than blue values.
     """
     n = len(sheet.segments)
     if n > MOST_OBJECTS:
@@ -125,10 +125,10 @@ def paint_level(batch: Batch, sheet: ImageSegments, path: Path, losses: LossCoun
     return runs.assign_owners(np.array([owner.get(value, -1) for value in runs.value.tolist()], np.int32), n)
 
 
-def paint_object(visible: Runs, amodal: str | None, size: Size, path: Path) -> bool:
-    """Write the mask of one object: what can be seen of it, and what is hidden.
+def _paint_object(visible: Runs, amodal: str | None, size: Size, path: Path) -> bool:
+    """Write the mask of one object with its visible and hidden pixels.
 
-    `visible` has the one owner 0, `amodal` is an attribute. Returns whether that is read back as it is.
+    `visible` has the one owner 0, `amodal` is an attribute. Returns whether reading gives `amodal` back.
     """
     height, width = size
     canvas = np.zeros(height * width, np.uint8)
@@ -188,11 +188,11 @@ class _Writer:
     _names: MaskPaths = field(default_factory=MaskPaths)
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[tuple[Cell, ...]]:
-        """Write the files of each image, and tell the rows of images.csv."""
+        """Write the files of each image, and yield the rows of images.csv."""
         category_ids = np.array(list(self.taxonomy.by_id()), np.int64)
         for batch in batches:
             kept = np.isin(integer_column(batch.segments["category_id"]), category_ids)
-            words = SegmentKeys.of(batch)
+            words = _SegmentKeys.of(batch)
             self._count(batch, kept, words)
             image_rows = batch.images.select(["sequence", "frame", "split", "metadata"]).to_pylist()
             for sheet, image_row in zip(segments_by_image(batch), image_rows, strict=True):
@@ -205,8 +205,8 @@ class _Writer:
                 self._count_metadata(sheet, metadata)
                 yield sheet.image_id, mask, sheet.width, sheet.height, sheet.uri, *image_row.values()
 
-    def _count(self, batch: Batch, kept: NDArray[np.bool_], words: SegmentKeys) -> None:
-        """Count what is lost of a batch; segments of different levels may overlap."""
+    def _count(self, batch: Batch, kept: NDArray[np.bool_], words: _SegmentKeys) -> None:
+        """Count the losses of a batch; segments of different levels may overlap."""
         count_losses(batch, self.losses, self.lost, _HELD_COLUMNS)
         for level in np.unique(words.level).tolist():
             rows = np.flatnonzero(words.level == level)
@@ -215,12 +215,12 @@ class _Writer:
         self.losses.add("attributes", "segments", len(rows), examples=segment_examples(batch, rows))
 
     def _count_metadata(self, sheet: ImageSegments, metadata: dict[str, str]) -> None:
-        """Count an image whose JSON file has no place for what is said of it, or that has none."""
+        """Count an image with metadata that its JSON file cannot hold, or without a JSON file."""
         if metadata and (not sheet.annotated or OWN_KEYS & metadata.keys()):
             self.losses.add("image-details", "images", 1, examples=[sheet.image_id])
 
     def _write(
-        self, batch: Batch, sheet: ImageSegments, words: SegmentKeys, stem: str, metadata: dict[str, str]
+        self, batch: Batch, sheet: ImageSegments, words: _SegmentKeys, stem: str, metadata: dict[str, str]
     ) -> None:
         """Write the files of one image."""
         n = len(sheet.segments)
@@ -229,7 +229,7 @@ class _Writer:
         for depth in range(int(level.max(initial=0)) + 1):
             rows = np.flatnonzero(level == depth)
             path = self.target / (f"{stem}_parts_{depth}.png" if depth else f"{stem}{SEG}")
-            runs = paint_level(batch, sheet.only(rows), path, self.losses)
+            runs = _paint_level(batch, sheet.only(rows), path, self.losses)
             level_runs.append(Runs(runs.start, runs.length, rows[runs.owner].astype(np.int32)))
         visible = Runs.concatenate(level_runs, [0] * len(level_runs)).sorted_by_owner(n)
         shown = np.flatnonzero(visible.areas(n) > 0)
@@ -237,7 +237,7 @@ class _Writer:
         for number, row in enumerate(shown.tolist()):
             name = f"{PurePosixPath(stem).name}/instance_{number:03d}_{PurePosixPath(stem).name}.png"
             path, amodal = (self.target / stem).parent / name, words.amodal[sheet.segments[row]]
-            if not paint_object(visible.take(np.array([row]), n), amodal, (sheet.height, sheet.width), path):
+            if not _paint_object(visible.take(np.array([row]), n), amodal, (sheet.height, sheet.width), path):
                 self._lose("attributes", batch, sheet.segments[row : row + 1])
             masks.append(name)
         document = self._document(batch, sheet.only(shown), words, masks)
@@ -245,8 +245,8 @@ class _Writer:
         encoded = msgspec.json.encode({"annotation": document})
         (self.target / f"{stem}.json").write_bytes(encoded)
 
-    def _document(self, batch: Batch, sheet: ImageSegments, words: SegmentKeys, masks: list[str]) -> dict[str, object]:
-        """What the JSON file says of an image and of the segments that can be seen."""
+    def _document(self, batch: Batch, sheet: ImageSegments, words: _SegmentKeys, masks: list[str]) -> dict[str, object]:
+        """The JSON document of an image and its visible segments."""
         segment_ids = integer_column(batch.segments["segment_id"])[sheet.segments]
         ids = (
             segment_ids
@@ -272,7 +272,7 @@ class _Writer:
                 "name": named(category),
                 "name_ndx": category,
                 "hypernym": [],
-                **with_defaults(named(category), words.keys[row]),
+                **_with_defaults(named(category), words.keys[row]),
                 "parts": {
                     "hasparts": parts.get(id_, []),
                     "ispartof": [] if whole is None else whole,

@@ -36,7 +36,7 @@ _LEGACY = rb'"categories"\s*:\s*\{\s*"label"\s*:\s*\{\s*"(labels|label_groups|at
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
-    """JSON documents that name the format's version, or begin as those did that had none."""
+    """JSON documents with the format's version, or with the head of older documents."""
     pattern = r"\.json$" if probe.root.is_file() else r"^(annotations/)?[^/]+\.json$"
     names = probe.heads(pattern, _VERSION)
     if names:
@@ -46,7 +46,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 
 
 def read(request: ReadRequest) -> "ChainedSource":
-    """Open the documents of a dataset, or one of them; raises UnreadableError where there is none."""
+    """Open the documents of a dataset, or one of them; raises UnreadableError if there is none."""
     from segdata.formats.datumaro.reader import open_documents
 
     root = request.root
@@ -59,7 +59,7 @@ def read(request: ReadRequest) -> "ChainedSource":
 
 
 def _beside_others(root: Path) -> list[Path]:
-    """The documents in a folder that may hold other JSON too; all of it where none looks like one."""
+    """The documents in a folder that may hold other JSON too; all JSON files if none looks like a document."""
     probe = FileProbe(root)
     names = probe.heads(r"^[^/]+\.json$", _VERSION) or probe.heads(r"^[^/]+\.json$", _LEGACY)
     return [root / name for name in names] or sorted(root.glob("*.json"))

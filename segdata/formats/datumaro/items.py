@@ -33,8 +33,8 @@ _SPELLING = {
 }
 
 
-class DatumImage(msgspec.Struct, gc=False):
-    """Where an item's image is; `size` is height and width in pixels."""
+class _DatumImage(msgspec.Struct, gc=False):
+    """The image of an item; `size` is height and width in pixels."""
 
     path: str | None = None
     size: list[int | float] | None = None
@@ -46,10 +46,10 @@ class DatumItem(msgspec.Struct, gc=False):
     id: str
     annotations: Raw = MISSING
     attr: Raw = MISSING
-    image: DatumImage | None = None
+    image: _DatumImage | None = None
 
 
-class DatumAnnotation(msgspec.Struct, gc=False):
+class _DatumAnnotation(msgspec.Struct, gc=False):
     """An annotation of an item."""
 
     type: str
@@ -75,11 +75,11 @@ class ImageItems(Items[AnyImageItem]):
     attributes: Sequence[Raw] = ()
 
     def place(self, row: int, within: str = "") -> str:
-        """Where in the document the item at a position is, or what is at the pointer `within` its like in COCO."""
+        """The place in the document of the item at a position; `within` is a pointer in the like COCO entry."""
         return f"/items/{self.rows[row]}{'/image/path' if within == '/file_name' else within}"
 
     def extras(self, rows: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
-        """What the items at these positions say beside, each value as JSON text."""
+        """The attributes of the items at these positions, each value as JSON text."""
         return [_attribute_texts(self.attributes[i]) for i in rows]
 
 
@@ -95,7 +95,7 @@ class ShapeItems(Items[AnnotationItem]):
     parts: Sequence[Sequence[int]] = ()
 
     def place(self, row: int, within: str = "") -> str:
-        """Where in the document a segment is, or what is at the pointer `within` its like in a COCO document."""
+        """The place in the document of a segment; `within` is a pointer in the like COCO annotation."""
         annotations = f"/items/{self.rows[row]}/annotations/"
         if not within:
             return f"{annotations}{self.parts[row][0]}"
@@ -133,7 +133,7 @@ def image_entries(items: Items[DatumItem], document: Document) -> list[ImageItem
 
 
 def _attribute_texts(raw: Raw) -> dict[str, str]:
-    """The values of a JSON object as JSON texts; nothing for another value."""
+    """The values of a JSON object as JSON texts; empty for other values."""
     try:
         values = msgspec.json.decode(raw, type=dict[str, Raw]) if len(raw) else {}
     except msgspec.ValidationError:
@@ -167,7 +167,7 @@ class SegmentCollector:
     others: Counter[str] = field(default_factory=Counter)
 
     def add(self, item: int, raw: Raw, image: str) -> None:
-        """Add the segments of an item, of which `raw` are the annotations."""
+        """Add the segments of an item; `raw` are its annotations."""
         place = f"/items/{item}/annotations"
         n_defects = len(self.document.defects)
         shapes = self._sound(place, raw)
@@ -190,11 +190,11 @@ class SegmentCollector:
         """All of them."""
         return ShapeItems(self.segments, self.rows, parts=self.parts)
 
-    def _sound(self, place: str, raw: Raw) -> dict[int, DatumAnnotation]:
+    def _sound(self, place: str, raw: Raw) -> dict[int, _DatumAnnotation]:
         """The annotations that are segments of a known label, by position."""
         try:
-            annotations: Sequence[DatumAnnotation | None] = (
-                msgspec.json.decode(raw, type=list[DatumAnnotation]) if len(raw) else []
+            annotations: Sequence[_DatumAnnotation | None] = (
+                msgspec.json.decode(raw, type=list[_DatumAnnotation]) if len(raw) else []
             )
         except msgspec.ValidationError:
             annotations = self._each(place, raw)
@@ -213,20 +213,20 @@ class SegmentCollector:
                 sound[k] = annotation
         return sound
 
-    def _each(self, place: str, raw: Raw) -> Sequence[DatumAnnotation | None]:
-        """The annotations one by one, None for those that are broken."""
+    def _each(self, place: str, raw: Raw) -> Sequence[_DatumAnnotation | None]:
+        """The annotations one by one, None for broken ones."""
         try:
             raws = msgspec.json.decode(raw, type=list[Raw])
         except msgspec.ValidationError:
             self._report("SEG004", "annotations is not a list", place)
             return []
-        annotations, broken = decode_each(raws, DatumAnnotation)
+        annotations, broken = decode_each(raws, _DatumAnnotation)
         for k, why in broken.items():
             self._report("SEG004", f"{why.message}; left out", f"{place}/{k}{why.place}")
         return annotations
 
-    def _outlined(self, ellipse: DatumAnnotation, place: str) -> bool:
-        """Give an ellipse the polygon that Datumaro makes of it; False where it is broken."""
+    def _outlined(self, ellipse: _DatumAnnotation, place: str) -> bool:
+        """Give an ellipse the polygon that Datumaro makes of it; False if it is broken."""
         try:
             x0, y0, x1, y1 = msgspec.json.decode(ellipse.points, type=_Four)
         except msgspec.MsgspecError:
@@ -237,20 +237,20 @@ class SegmentCollector:
         ellipse.points = Raw(msgspec.json.encode(np.stack([x, y], axis=1).reshape(-1).tolist()))
         return True
 
-    def _ids(self, place: str, groups: Sequence[list[int]], firsts: Sequence[DatumAnnotation]) -> list[int]:
-        """Ids of the segments of an item: their own, and free ones where Datumaro has 0, for none."""
+    def _ids(self, place: str, groups: Sequence[list[int]], firsts: Sequence[_DatumAnnotation]) -> list[int]:
+        """The ids of an item's segments: their own, and free ones if Datumaro has 0, which means none."""
         ids = [first.id or 0 for first in firsts]
         if len(set(ids)) == len(ids) and 0 not in ids:
             return ids
-        twice = {id_: count for id_, count in Counter(ids).items() if id_ and count > 1}
-        for id_, count in twice.items():
+        duplicates = {id_: count for id_, count in Counter(ids).items() if id_ and count > 1}
+        for id_, count in duplicates.items():
             message = f"annotation id {id_} is in the item {count} times; all are read"
             self._report("SEG008", message, f"{place}/{groups[ids.index(id_)][0]}/id")
         free = itertools.count(max(0, *ids) + 1)
         return [id_ or next(free) for id_ in ids]
 
-    def _report_different(self, place: str, group: Sequence[DatumAnnotation]) -> None:
-        """A warning where the parts of a segment say different things."""
+    def _report_different(self, place: str, group: Sequence[_DatumAnnotation]) -> None:
+        """Warn if the parts of a segment have different attributes."""
         if len({bytes(part.attributes) for part in group}) > 1:
             message = f"parts of group {group[0].group} have different attributes; those of the first are kept"
             self._report("SEG004", message, f"{place}/attributes", "warning")
@@ -259,7 +259,7 @@ class SegmentCollector:
         self.document.defects.append(Defect(code, message, self.document.name, place, severity=severity))
 
 
-def _group_parts(shapes: Mapping[int, DatumAnnotation]) -> list[list[int]]:
+def _group_parts(shapes: Mapping[int, _DatumAnnotation]) -> list[list[int]]:
     """The positions of the parts of each segment."""
     if not any(shape.group for shape in shapes.values()):
         return [[k] for k in shapes]
@@ -270,7 +270,7 @@ def _group_parts(shapes: Mapping[int, DatumAnnotation]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _as_segment(id_: int, parts: Sequence[DatumAnnotation], shared: bool) -> AnnotationItem:
+def _as_segment(id_: int, parts: Sequence[_DatumAnnotation], shared: bool) -> AnnotationItem:
     """The parts of a segment as one annotation; `shared`: others are of its group too."""
     first = parts[0]
     attributes = _collect_attributes(first, shared)
@@ -288,7 +288,7 @@ def _as_segment(id_: int, parts: Sequence[DatumAnnotation], shared: bool) -> Ann
     )
 
 
-def _collect_attributes(annotation: DatumAnnotation, shared: bool) -> dict[str, Raw]:
+def _collect_attributes(annotation: _DatumAnnotation, shared: bool) -> dict[str, Raw]:
     """The attributes of an annotation, with its fields that are attributes here; under "" all of them undecoded."""
     extra = {}
     if annotation.z_order:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -34,7 +33,7 @@ from segdata.formats.shared.per_image import relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
 
-class LabelItem(msgspec.Struct, gc=False):
+class _LabelItem(msgspec.Struct, gc=False):
     """An entry of `categories.label.labels`."""
 
     name: str
@@ -43,7 +42,7 @@ class LabelItem(msgspec.Struct, gc=False):
 
 
 class _Labels(msgspec.Struct, frozen=True):
-    labels: list[LabelItem] = []
+    labels: list[_LabelItem] = []
 
 
 class _Color(msgspec.Struct, gc=False):
@@ -62,8 +61,8 @@ class _CategoriesItem(msgspec.Struct):
     mask: _Colormap = _Colormap()
 
 
-def read_labels(document: Document) -> tuple[Category, ...]:
-    """The categories of a document, ids counted from 0; what cannot be read is SEG004."""
+def _read_labels(document: Document) -> tuple[Category, ...]:
+    """The categories of a document, ids counted from 0; unreadable labels are SEG004."""
     raw = (document.parts or {}).get("categories")
     if raw is None:
         if document.parts is not None:
@@ -93,12 +92,12 @@ def _valid_color(color: tuple[int, int, int] | None) -> tuple[int, int, int] | N
     return color if color is not None and all(0 <= value <= 255 for value in color) else None
 
 
-def unite_labels(documents: Sequence[Document], taxonomy: Taxonomy | None) -> tuple[CategoryNames, list[Categories]]:
-    """The categories of all documents by name, and what each document's label ids mean among them.
+def _unite_labels(documents: Sequence[Document], taxonomy: Taxonomy | None) -> tuple[CategoryNames, list[Categories]]:
+    """The categories of all documents by name, and the category of each document's label ids.
 
     A label id that means another category than in the first document is SEG202; names decide.
     """
-    labels = [read_labels(document) for document in documents]
+    labels = [_read_labels(document) for document in documents]
     first = labels[0] if labels else ()
     names = {labels_here.name for labels_here in first}
     categories = list(first)
@@ -127,30 +126,11 @@ def unite_labels(documents: Sequence[Document], taxonomy: Taxonomy | None) -> tu
     ]
 
 
-def label_items(taxonomy: Taxonomy) -> dict[str, Any]:
-    """The categories as Datumaro has them, in the order of the taxonomy."""
-    labels = [
-        {
-            "name": category.name,
-            "parent": category.parent or "",
-            "attributes": sorted(attribute.name for attribute in category.attributes),
-        }
-        for category in taxonomy.categories
-    ]
-    colors = [
-        {"label_id": id_, "r": category.rgb[0], "g": category.rgb[1], "b": category.rgb[2]}
-        for id_, category in enumerate(taxonomy.categories)
-        if category.rgb is not None
-    ]
-    items: dict[str, Any] = {"label": {"labels": labels, "label_groups": [], "attributes": []}}
-    return items | ({"mask": {"colormap": colors}} if colors else {})
-
-
 DATUMARO = DocumentKind("a Datumaro document", "an object with categories and items")
 
 
 @dataclass(frozen=True, slots=True)
-class Subset:
+class _Subset:
     """A document, its images, their segments, and the image of each.
 
     `files` are the image files that it names, by image_id.
@@ -171,7 +151,7 @@ class Subset:
 def open_documents(request: ReadRequest, paths: Sequence[Path]) -> ChainedSource:
     """Open the documents at `paths`; no segmentation is decoded yet."""
     documents = [read_document(path, relative_path(request.root, path), DATUMARO) for path in paths]
-    named, categories = unite_labels(documents, request.taxonomy)
+    named, categories = _unite_labels(documents, request.taxonomy)
     images = ImageFolder.below(request.images or _dataset_folder(paths[0]) / "images")
     subsets = [
         _subset(document, len(categories_of.to), images)
@@ -194,7 +174,7 @@ def _dataset_folder(document: Path) -> Path:
     return document.parent.parent if document.parent.name == "annotations" else document.parent
 
 
-def _subset(document: Document, n_labels: int, images: ImageFolder) -> Subset:
+def _subset(document: Document, n_labels: int, images: ImageFolder) -> _Subset:
     """The images and segments of a document."""
     items: Items[DatumItem] = decode_items(document, "items", DatumItem, DatumItem)
     entries = image_entries(items, document)
@@ -216,7 +196,7 @@ def _subset(document: Document, n_labels: int, images: ImageFolder) -> Subset:
         document.defects.append(Defect("SEG004", message, document.name, "/items", severity="info"))
     row_of = dict(zip(items.rows, image_of, strict=True))
     files_by_image = {name: path for name, path in files.items() if path is not None}
-    return Subset(document, listing, drawing.items(), [row_of[row] for row in drawing.rows], files_by_image)
+    return _Subset(document, listing, drawing.items(), [row_of[row] for row in drawing.rows], files_by_image)
 
 
 def _file(name: str, subset: str, images: ImageFolder) -> Path | None:
@@ -225,7 +205,7 @@ def _file(name: str, subset: str, images: ImageFolder) -> Path | None:
 
 
 def _size(item: DatumItem, file: Path | None) -> tuple[int | None, int | None]:
-    """Height and width where the item does not tell: its first mask does, or its image file."""
+    """Height and width of an image whose item lacks them: from its first mask, or its image file."""
     try:
         annotations = msgspec.json.decode(item.annotations, type=list[_Sized]) if len(item.annotations) else []
         sizes = [
@@ -250,7 +230,7 @@ class _Sized(msgspec.Struct):
 
 
 def _images_of(items: Items[DatumItem], listing: ImageList) -> list[int]:
-    """(n_items,) the image of each item; `SKIPPED_IMAGE` where the item is left out."""
+    """(n_items,) the image of each item; `SKIPPED_IMAGE` for items that are left out."""
     first: dict[str, int] = {}
     for i, item in enumerate(items.items):
         first.setdefault(item.id, i)
@@ -260,8 +240,8 @@ def _images_of(items: Items[DatumItem], listing: ImageList) -> list[int]:
     ]
 
 
-def _rename_duplicates(subsets: Sequence[Subset]) -> None:
-    """Images of the same name in several subsets are called by their subset too."""
+def _rename_duplicates(subsets: Sequence[_Subset]) -> None:
+    """Prefix image names that several subsets have with the subset."""
     count = Counter(name for subset in subsets for name in subset.listing.image_ids)
     for subset in subsets:
         for row, name in enumerate(subset.listing.image_ids):
@@ -272,7 +252,7 @@ def _rename_duplicates(subsets: Sequence[Subset]) -> None:
 
 
 def _source(
-    request: ReadRequest, profile: Profile, subset: Subset, categories: Categories, folder: ImageFolder
+    request: ReadRequest, profile: Profile, subset: _Subset, categories: Categories, folder: ImageFolder
 ) -> AlteredSource:
     """The segments of a subset, decoded when asked for."""
     image = np.array(subset.image, np.int64)
@@ -293,7 +273,7 @@ def _source(
 
 
 def _with_split_and_annotator(split: str | None, batch: Batch) -> Batch:
-    """`batch` with its split, and who annotated where the images' attributes tell."""
+    """`batch` with its split, and with the annotators that the images' attributes name."""
     metadata = [dict(values or ()) for values in batch.images["metadata"].to_pylist()]
     annotator, source = batch.annotations["annotator"].to_pylist(), batch.annotations["source"].to_pylist()
     for k, row in enumerate(batch.annotation_image.tolist()):
@@ -310,8 +290,8 @@ def _with_split_and_annotator(split: str | None, batch: Batch) -> Batch:
     return replace(batch, images=images, annotations=annotations)
 
 
-def _unused_files(subsets: Sequence[Subset], images: ImageFolder, request: ReadRequest) -> list[Defect]:
-    """Image files that no document names; where none of those named is here, that is one information."""
+def _unused_files(subsets: Sequence[_Subset], images: ImageFolder, request: ReadRequest) -> list[Defect]:
+    """Image files that no document names; one info if none of the named files is here."""
     used = {path for subset in subsets for path in subset.files.values()}
     n_images = sum(len(subset.listing.image_ids) for subset in subsets)
     if not used:

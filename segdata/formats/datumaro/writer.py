@@ -18,12 +18,12 @@ from segdata.core.batch import Batch, integer_column
 from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
+from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.attributes import raw_json
 from segdata.formats.coco.document import Raw
 from segdata.formats.coco.instances_writer import encode_segments
 from segdata.formats.coco.segmentations import write_rles
 from segdata.formats.datumaro.items import DEFAULT
-from segdata.formats.datumaro.reader import label_items
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.declared_losses import DATUMARO_LOSSES
 from segdata.formats.shared.painting import segment_examples
@@ -35,7 +35,9 @@ _COLUMNS = ("segment_id", "source_id", "category_id", "iscrowd", "track_id", "sc
 Json = dict[str, Any]  # Any: JSON
 
 
-def segment_annotations(batch: Batch, rows: Ints, label_of: Mapping[int, int], losses: LossCounter) -> list[list[Json]]:
+def _segment_annotations(
+    batch: Batch, rows: Ints, label_of: Mapping[int, int], losses: LossCounter
+) -> list[list[Json]]:
     """(n,) the annotations that each segment at these rows becomes."""
     table = batch.segments.select(_COLUMNS).take(pa.array(rows))
     moved = np.flatnonzero((integer_column(table["segment_id"]) == 0) | table["source_id"].is_valid().to_numpy())
@@ -62,9 +64,10 @@ def segment_annotations(batch: Batch, rows: Ints, label_of: Mapping[int, int], l
 def _groups(
     image: Sequence[int], labels: Sequence[int], attributes: Sequence[dict[str, Raw]]
 ) -> tuple[list[int], list[bool]]:
-    """(n,) the group of each segment, 0 for none, and whether it is the only one there with its label.
+    """(n,) the group of each segment, 0 for none, and whether it is the only one in the group with its label.
 
-    A group of several segments is no attribute, but a field; polygons of one group and label would become one segment.
+    The group of several segments is a field, not an attribute. Polygons of one group and label would become one
+    segment.
     """
     number = [int(bytes(values["group"])) if bytes(values.get("group", b"")).isdigit() else 0 for values in attributes]
     size = Counter(zip(image, number, strict=True))
@@ -83,7 +86,7 @@ def _groups(
 
 
 def _segment_shapes(batch: Batch, rows: Ints, alone: Sequence[bool], losses: LossCounter) -> list[list[Json]]:
-    """(n,) the polygons of each segment, or its mask where it cannot be polygons."""
+    """(n,) the polygons of each segment, or its mask if polygons cannot hold it."""
     shapes = encode_segments(batch, rows, "source").shapes
     masked = [
         not (is_alone and isinstance(shape, list) and shape) for shape, is_alone in zip(shapes, alone, strict=True)
@@ -104,7 +107,7 @@ def _rings(shape: object) -> list[object]:
 
 
 def _annotation_fields(segment: Json, attributes: Mapping[str, Raw], label: int) -> Json:
-    """What an annotation says beside its shape."""
+    """The fields of an annotation without its shape."""
     kept: Json = {key: value for key, value in attributes.items() if key not in _COLUMN_ATTRIBUTES}
     if segment["iscrowd"]:
         kept["is_crowd"] = True
@@ -122,7 +125,7 @@ def _annotation_fields(segment: Json, attributes: Mapping[str, Raw], label: int)
 
 
 def _as_integer(raw: Raw | None) -> int:
-    """A JSON text as a number; 0 where it is none."""
+    """A JSON text as an integer; 0 for other values."""
     text = b"" if raw is None else bytes(raw)
     return int(text) if text.removeprefix(b"-").isdigit() and len(text) < 10 else 0
 
@@ -132,12 +135,31 @@ _IMAGE = 2  # Datumaro's number for media that are images
 _OURS = frozenset({"annotator", "source"})  # what an item's attributes say of its annotation
 
 
-class DocumentWriter:
+def _label_items(taxonomy: Taxonomy) -> dict[str, Any]:
+    """The categories as Datumaro has them, in the order of the taxonomy."""
+    labels = [
+        {
+            "name": category.name,
+            "parent": category.parent or "",
+            "attributes": sorted(attribute.name for attribute in category.attributes),
+        }
+        for category in taxonomy.categories
+    ]
+    colors = [
+        {"label_id": id_, "r": category.rgb[0], "g": category.rgb[1], "b": category.rgb[2]}
+        for id_, category in enumerate(taxonomy.categories)
+        if category.rgb is not None
+    ]
+    items: dict[str, Any] = {"label": {"labels": labels, "label_groups": [], "attributes": []}}
+    return items | ({"mask": {"colormap": colors}} if colors else {})
+
+
+class _DocumentWriter:
     """The documents of a dataset, one a split, opened when the first item comes."""
 
     def __init__(self, folder: Path, profile: Profile, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
-        categories = label_items(profile.taxonomy)
+        categories = _label_items(profile.taxonomy)
         head = {"dm_format_version": "1.0", "media_type": _IMAGE, "infos": {}, "categories": categories}
         self._head = msgspec.json.encode(head)[:-1] + b',"items":['
         self._files: dict[str, IO[bytes]] = {}
@@ -147,15 +169,15 @@ class DocumentWriter:
     def add(self, subset: str, item: Json) -> None:
         """Write an item; its id is the path of its image, without extension unless another has that."""
         path = item["image"]["path"]
-        bare = PurePosixPath(path).with_suffix("").as_posix()
-        item["id"] = path if (subset, bare) in self._ids else bare
+        stem = PurePosixPath(path).with_suffix("").as_posix()
+        item["id"] = path if (subset, stem) in self._ids else stem
         self._ids.add((subset, item["id"]))
         is_open = subset in self._files
         file = self._file(subset)
         file.write((b",\n" if is_open else b"\n") + msgspec.json.encode(item))
 
     def finish(self) -> None:
-        """End all documents; there is one even without items."""
+        """End all documents; an empty dataset gets one document."""
         if not self._files:
             self._file(DEFAULT)
         for file in self._files.values():
@@ -173,7 +195,7 @@ def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, lo
     count_spatial_losses(profile, losses)
     label_of = {category.id: k for k, category in reversed(list(enumerate(profile.taxonomy.categories)))}
     with ExitStack() as stack:
-        documents = DocumentWriter(target / "annotations", profile, stack)
+        documents = _DocumentWriter(target / "annotations", profile, stack)
         for batch in batches:
             _count_unheld(batch, losses)
             for subset, item in _items(batch, label_of, losses):
@@ -183,7 +205,7 @@ def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, lo
 
 
 def _count_unheld(batch: Batch, losses: LossCounter) -> None:
-    """Count what no document holds."""
+    """Count what documents cannot hold."""
     count_losses(batch, losses, DATUMARO_LOSSES - {"attributes", "rings"}, _HELD)
     count_unannotated_images(batch, losses)
     for image in batch.images.select(["image_id", "split", "metadata"]).to_pylist():
@@ -200,7 +222,7 @@ def _subset(split: str | None) -> str:
 def _items(batch: Batch, label_of: dict[int, int], losses: LossCounter) -> Iterator[tuple[str, Json]]:
     """The items of a batch, and the subset of each."""
     rows = writable_rows(batch, label_of, losses, empty=True)
-    annotations = segment_annotations(batch, rows, label_of, losses)
+    annotations = _segment_annotations(batch, rows, label_of, losses)
     for image, in_image, owner in image_rows(batch, rows):
         attributes: Json = {key: raw_json(value) for key, value in image["metadata"] or () if key not in _OURS}
         attributes |= {key: value for key, value in owner.items() if value}

@@ -111,7 +111,7 @@ class PolygonArrays:
 
 
 def group_offsets(count: Ints) -> Ints:
-    """(n + 1,): where each of n groups of these sizes begins, and where the last one ends."""
+    """(n + 1,) the start of each of n groups of these sizes, and the end of the last one."""
     return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
 
 
@@ -121,7 +121,8 @@ _DECIMALS = 9  # of a pixel: what anybody wrote down with fewer comes back as it
 def scale_points(shares: Floats, sides: Floats) -> Floats:
     """Points (n, 2) in pixels, to nine decimals; `shares` (n, 2) are of the `sides` (2,) width and height.
 
-    >>> (np.array([3.3, 7.7]) / 49 * 49).tolist(), scaled(np.array([3.3, 7.7]) / 49, np.array([49.0, 49.0])).tolist()
+    >>> shares, sides = np.array([3.3, 7.7]) / 49, np.array([49.0, 49.0])
+    >>> (shares * 49).tolist(), scale_points(shares, sides).tolist()
     ([3.3000000000000003, 7.7], [3.3, 7.7])
     """
     return np.round(shares * sides, _DECIMALS)
@@ -131,7 +132,7 @@ MAX_COORDINATE = 1e7  # pixels from the frame: rasterisers walk along edges, so 
 
 
 def check_ring(points: object) -> str | None:
-    """What is wrong with a ring, as a sentence without its subject; None where it can be drawn.
+    """The defect of a ring, as a sentence without its subject; None if it can be drawn.
 
     Takes numbers x, y, x, y, ... or pairs of them, as a file has them.
 
@@ -154,7 +155,7 @@ def check_ring(points: object) -> str | None:
 
 
 def check_numbers(*numbers: float) -> str | None:
-    """What is wrong with the numbers of an ellipse or a box, as a sentence without its subject; None if nothing.
+    """The defect in the numbers of an ellipse or a box, as a sentence without its subject; None if there is none.
 
     >>> check_numbers(3, float("nan"))
     'has the coordinate nan'
@@ -163,19 +164,9 @@ def check_numbers(*numbers: float) -> str | None:
 
 
 def _check_reach(numbers: Floats) -> str | None:
-    far = numbers[~(np.abs(numbers) <= MAX_COORDINATE)]
-    if len(far) == 0:
+    beyond = numbers[~(np.abs(numbers) <= MAX_COORDINATE)]
+    if len(beyond) == 0:
         return None
-    if not np.isfinite(far[0]):
-        return f"has the coordinate {far[0]:g}"
-    return f"has the coordinate {far[0]:g}, more than {MAX_COORDINATE:,.0f} px from the frame"
-
-
-def distance_outside(points: Ring, height: int, width: int) -> float:
-    """How far the farthest of the points (n, 2) lies beyond the frame, in pixels; 0.0 if none does.
-
-    >>> outside(np.array([[0.0, 1], [12, 1], [5, 3]]), height=10, width=10)
-    2.0
-    """
-    beyond = np.maximum(-points, points - (width, height))
-    return float(beyond.max(initial=0))
+    if not np.isfinite(beyond[0]):
+        return f"has the coordinate {beyond[0]:g}"
+    return f"has the coordinate {beyond[0]:g}, more than {MAX_COORDINATE:,.0f} px from the frame"

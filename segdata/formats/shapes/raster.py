@@ -25,7 +25,7 @@ _PIXELS = 1 << 23  # of the boxes that are cropped at once, unless a single one 
 
 
 def fill_bitmaps(bitmaps: Sequence[Bitmap], height: Ints, width: Ints) -> Runs:
-    """The pixels of n bitmaps as far as they lie in their images, whose sizes (n,) are in pixels; owners are they."""
+    """The pixels of n bitmaps inside their images, whose sizes (n,) are in pixels; owners are the bitmaps."""
     places = np.array([(bitmap.x, bitmap.y, bitmap.mask.shape[1]) for bitmap in bitmaps], np.int64)
     left, top, wide = places.reshape(-1, 3).T.copy()
     masks = [bitmap.mask.ravel() for bitmap in bitmaps]
@@ -83,7 +83,7 @@ def fill_centres(flat: PolygonArrays, height: Ints, width: Ints) -> Runs:
 
 
 def _crossings(flat: PolygonArrays, width: Ints) -> tuple[Ints, Floats, Ints]:
-    """Where edges cross the centre lines of columns: the column, y, and the polygon of each crossing."""
+    """The column, y and polygon of each crossing of an edge with the centre line of a column."""
     following = np.arange(1, len(flat.points) + 1)
     following[flat.ring[1:] - 1] = flat.ring[:-1]
     a, b = flat.points, flat.points[following]
@@ -101,13 +101,13 @@ def _crossings(flat: PolygonArrays, width: Ints) -> tuple[Ints, Floats, Ints]:
     return column, y, polygon[edge]
 
 
-Library = Literal["coco", "pil", "cv2"]
+_Library = Literal["coco", "pil", "cv2"]
 Rounding = Literal["truncate", "nearest"]
 
 _DRAW = {"coco": kernels.rasterise, "pil": kernels.draw_pillow, "cv2": kernels.draw_opencv}
 
 
-def draw_polygons(flat: PolygonArrays, library: Library, rounding: Rounding, height: Ints, width: Ints) -> Runs:
+def _draw_polygons(flat: PolygonArrays, library: _Library, rounding: Rounding, height: Ints, width: Ints) -> Runs:
     """The pixels of n polygons; owners are the polygons, sizes (n,) of their images are in pixels.
 
     By "pil" and "cv2" coordinates become whole first, by truncation or by rounding to the nearest (a half to the even
@@ -131,7 +131,7 @@ def draw_polygons(flat: PolygonArrays, library: Library, rounding: Rounding, hei
 
 
 def _subtract(a: SweepRuns, b: SweepRuns, line: NumberLine) -> Runs:
-    """What the runs of `a`, of which no two overlap, have and those of `b` have not; owners are the line's frames."""
+    """The runs of `a`, of which no two overlap, without those of `b`; owners are the line's frames."""
     covered, length, _ = kernels.cover(b.start, b.end)
     nobody = np.zeros(len(covered), np.int32)
     _, _, cut, size = kernels.strips(a.start, a.end, a.owner, covered, covered + length, nobody)
@@ -264,11 +264,11 @@ def rasterise_polygons(
         return fill_centres(polygons, height, width)
     if rule == "mask-native":
         raise ValueError("mask-native is not a rule for polygons: coco, pil, cv2 or centre-evenodd is needed")
-    return draw_polygons(polygons, rule, rounding, height, width)
+    return _draw_polygons(polygons, rule, rounding, height, width)
 
 
 def count_differing_pixels(a: Runs, b: Runs, height: Ints, width: Ints) -> Ints:
-    """(n,) pixels of each of n segments that only one side has; sizes (n,) of their images are in pixels."""
+    """(n,) pixels of each of n segments that only one of two drawings has; sizes (n,) of their images are in pixels."""
     n = len(height)
     same = ((a.start, b.start), (a.length, b.length), (a.owner, b.owner))
     if all(np.array_equal(one, other) for one, other in same):  # most often, and much faster

@@ -5,7 +5,6 @@ is a hole if less than half of what it encloses are pixels of the segment. If th
 another part), the polygons no longer draw the segment's pixels. Writers check this before they use them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,34 +17,15 @@ from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns
 from segdata.core.profile import RasterRule
 from segdata.core.runs import Ints, NumberLine, Runs, expand_ranges
-from segdata.formats.shapes.geometry import MAX_COORDINATE, Floats, Polygon, PolygonArrays, Shape, group_offsets
+from segdata.formats.shapes.geometry import MAX_COORDINATE, Floats, Polygon, PolygonArrays, group_offsets
 from segdata.formats.shapes.raster import Rounding, count_differing_pixels, rasterise_polygons, unite_owners
 
 Flags = NDArray[np.bool_]
 
 
-def ring_lists(segments: Sequence[Sequence[Shape]]) -> pa.Array:
-    """The column `rings` (n,) of n segments: list<list<double>>, null where a shape is no polygon.
-
-    >>> ring_lists([[Polygon(np.array([[1.0, 1], [3, 1], [3, 3]]))], []]).to_pylist()
-    [[[1.0, 1.0, 3.0, 1.0, 3.0, 3.0]], None]
-    """
-    all_polygons = [bool(segment) and all(isinstance(shape, Polygon) for shape in segment) for segment in segments]
-    rings = [
-        [ring for shape in segment if isinstance(shape, Polygon) for ring in shape.rings] if keeps_rings else []
-        for segment, keeps_rings in zip(segments, all_polygons, strict=True)
-    ]
-    numbers = [ring.ravel() for segment_rings in rings for ring in segment_rings]
-    ring = group_offsets(np.fromiter(map(len, numbers), np.int64, len(numbers)))
-    segment = group_offsets(np.fromiter(map(len, rings), np.int64, len(rings)))
-    lists = pa.ListArray.from_arrays(pa.array(ring.astype(np.int32)), pa.array(np.concatenate([np.empty(0), *numbers])))
-    absent = pa.array(np.logical_not(np.array(all_polygons, bool)))
-    return pa.ListArray.from_arrays(pa.array(segment.astype(np.int32)), lists, mask=absent)
-
-
 @dataclass(frozen=True, slots=True)
 class SourcePolygons:
-    """The polygons that a batch keeps of its segments, those that can be drawn.
+    """The source's polygons that a batch keeps, of segments whose polygons can all be drawn.
 
     Attributes
     ----------
@@ -61,15 +41,15 @@ class SourcePolygons:
 
     @staticmethod
     def of(batch: Batch) -> "SourcePolygons":
-        """The polygons of the segments all of whose rings can be drawn."""
+        """The polygons of the segments whose rings can all be drawn."""
         height, width = batch.segment_size
         lists = batch.segments["rings"].combine_chunks()
         numbers, ring, owner = _flatten_rings(lists)
         size = np.diff(ring)
-        wrong = (size % 2 == 1) | (size < 6)
-        wrong[np.repeat(np.arange(len(size)), size)[~(np.abs(numbers) <= MAX_COORDINATE)]] = True
+        is_invalid = (size % 2 == 1) | (size < 6)
+        is_invalid[np.repeat(np.arange(len(size)), size)[~(np.abs(numbers) <= MAX_COORDINATE)]] = True
         is_drawable = np.ones(len(lists), bool)
-        is_drawable[owner[wrong]] = False
+        is_drawable[owner[is_invalid]] = False
         kept = np.flatnonzero(is_drawable[owner])
         points = numbers[expand_ranges(ring[kept], size[kept])].reshape(-1, 2)
         ring, owner = group_offsets(size[kept] // 2), owner[kept]
@@ -77,7 +57,7 @@ class SourcePolygons:
         return SourcePolygons(PolygonArrays(points, ring, np.append(first, len(owner))), owner[first], height, width)
 
     def filled(self) -> "SourcePolygons":
-        """The same with every hole as a polygon of its own: what COCO makes of the rings, which has no holes."""
+        """The same with every hole as a polygon of its own, as COCO reads the rings."""
         flat = self.polygons
         single = PolygonArrays(flat.points, flat.ring, np.arange(len(flat.ring)))
         return SourcePolygons(single, self.segment[flat.polygon_of_ring], self.height, self.width)
@@ -89,7 +69,7 @@ class SourcePolygons:
         return unite_owners(runs, self.segment, self.height, self.width)
 
     def exact(self, runs: Runs, rule: RasterRule, rounding: Rounding = "truncate") -> Flags:
-        """(n_segments,) whether the polygons draw exactly the segment's pixels; False where there are none."""
+        """(n_segments,) whether the polygons draw exactly the segment's pixels; False without polygons."""
         has = np.zeros(len(self.height), bool)
         has[self.segment] = True
         same: Flags = count_differing_pixels(runs, self.rasterise(rule, rounding), self.height, self.width) == 0
@@ -107,7 +87,7 @@ class SourcePolygons:
 
 
 def _flatten_rings(lists: pa.ListArray) -> tuple[Floats, Ints, Ints]:
-    """All numbers of a list<list<double>> column, where each ring begins among them, and the row of each ring."""
+    """All numbers of a list<list<double>> column, the start of each ring among them, and the row of each ring."""
     count = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
     rings = lists.flatten()
     size = rings.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
@@ -137,7 +117,7 @@ def _find_holes(points: Floats, ring: Ints, owner: Ints, runs: Runs, height: Int
 
 @dataclass(frozen=True, slots=True)
 class RasterDisagreement:
-    """How far a rule and the pixels of segments are apart; those of several batches add up.
+    """The difference between a raster rule and the pixels of segments; those of several batches add up.
 
     Attributes
     ----------
@@ -157,13 +137,13 @@ class RasterDisagreement:
 
 
 def raster_disagreement(batch: Batch, rule: RasterRule = "coco", rounding: Rounding = "truncate") -> RasterDisagreement:
-    """What a reader that draws the polygons of `batch` by `rule` would see otherwise.
+    """The difference for a reader that draws the polygons of `batch` by `rule`.
 
-    By "coco" holes are filled, since COCO's polygons have none. Segments without polygons, or whose pixels were
-    changed since (they keep no polygons), count nowhere.
+    By "coco" holes are filled, since COCO's polygons have none. Segments without polygons do not count; segments with
+    changed pixels keep none.
     """
     source = SourcePolygons.of(batch)
     redrawn = (source.filled() if rule == "coco" else source).rasterise(rule, rounding)
     rows = np.unique(source.segment)
-    wrong = count_differing_pixels(batch.runs, redrawn, source.height, source.width)[rows]
-    return RasterDisagreement(len(rows), int(np.count_nonzero(wrong)), int(wrong.sum()))
+    differing = count_differing_pixels(batch.runs, redrawn, source.height, source.width)[rows]
+    return RasterDisagreement(len(rows), int(np.count_nonzero(differing)), int(differing.sum()))

@@ -23,7 +23,7 @@ def bridge_rings(rings: list[Points]) -> Points:
     of their Delaunay triangulation, so that even a thousand rings take little more time than to read them.
     Source: Shamos and Hoey (1975), Closest-point problems, 16th Annual Symposium on Foundations of Computer Science.
 
-    >>> bridged([np.array([[0, 0], [4, 0], [4, 4]]), np.array([[6, 4], [9, 9], [6, 9]])]).tolist()
+    >>> bridge_rings([np.array([[0, 0], [4, 0], [4, 4]]), np.array([[6, 4], [9, 9], [6, 9]])]).tolist()
     [[0, 0], [4, 0], [4, 4], [6, 4], [9, 9], [6, 9], [6, 4], [4, 4]]
     """
     if len(rings) == 1:
@@ -110,7 +110,7 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class TracedPolygons:
+class _TracedPolygons:
     """The polygons of n segments.
 
     Attributes
@@ -123,17 +123,17 @@ class TracedPolygons:
     wrong: Ints
 
 
-def trace_polygons(runs: Runs, rule: RasterRule, height: Ints, width: Ints) -> TracedPolygons:
+def trace_polygons(runs: Runs, rule: RasterRule, height: Ints, width: Ints) -> _TracedPolygons:
     """A polygon with its holes for each part of each segment; sizes (n,) of their images are in pixels.
 
     Exact by each of the four rules. By "coco" and "centre-evenodd" rings run along the edges of pixels. By "pil" and
-    "cv2", which draw the edges too, they run from centre to centre of the pixels at the border, whose numbers are whole
-    there (for readers that truncate what they have scaled, half a pixel more keeps the pixels); parts are 8-connected,
-    and where a hole closes diagonally around pixels of its part, these are one more polygon.
+    "cv2", which draw the edges too, they run from centre to centre of the border pixels, at whole numbers (readers that
+    truncate scaled numbers keep the pixels if you add half a pixel). Parts are 8-connected; if a hole closes diagonally
+    around pixels of its part, these are one more polygon.
     """
     from_centres = rule in ("pil", "cv2")
     polygons = _trace_bitmaps(runs, height, _trace_parts) if from_centres else _trace_edges(runs, height)
-    return TracedPolygons(
+    return _TracedPolygons(
         polygons, count_differing_pixels(runs, rasterise(polygons, rule, height, width), height, width)
     )
 
@@ -153,7 +153,7 @@ def _trace_edges(runs: Runs, height: Ints) -> list[list[Polygon]]:
 
 
 def _trace_bitmaps(runs: Runs, height: Ints, outline: Callable[[Pixels], list[Polygon]]) -> list[list[Polygon]]:
-    """What `outline` makes of each segment's bitmap, at its place in the image."""
+    """The polygons that `outline` makes of each segment's bitmap, at its place in the image."""
     polygons = []
     for bitmap in crop_bitmaps(runs, height, len(height)):
         traced = outline(bitmap.mask.view(np.uint8)) if bitmap.mask.size else []
@@ -185,7 +185,7 @@ def _trace_parts(mask: Pixels) -> list[Polygon]:
 
 
 def _trace_part(contour: Points, mask: Pixels, left: Pixels) -> Polygon:
-    """The polygon in this contour, without what is not in the mask; what it covers is taken out of `left`."""
+    """The polygon in this contour, without pixels outside the mask; its pixels are removed from `left`."""
     x, y, width, height = cv2.boundingRect(contour)
     window, corner = (slice(y, y + height), slice(x, x + width)), np.array([x, y], np.int32)
     part = np.zeros((height, width), np.uint8)
@@ -204,6 +204,6 @@ def _contours(mask: Pixels, which: int) -> list[Points]:
 
 
 def _as_ring(points: Points) -> Ring:
-    """The points as numbers, three at least: tools refuse less, even where it is all of a small part."""
+    """The points as numbers, at least three: tools refuse fewer, even for a tiny part."""
     ring = points.astype(np.float64)
     return ring if len(ring) >= 3 else np.concatenate([ring, np.repeat(ring[-1:], 3 - len(ring), axis=0)])

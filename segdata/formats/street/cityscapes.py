@@ -57,7 +57,7 @@ def image_of(mask: str) -> str:
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
-    """Files whose names end as those of Cityscapes do."""
+    """Files with Cityscapes' endings."""
     names = probe.matching(r"_gt(Fine|Coarse)_((instanceIds|labelIds|labelTrainIds|color)\.png|polygons\.json)$")
     return FormatMatch(1.0, f"{names[0]} is named as in Cityscapes") if names else None
 
@@ -65,7 +65,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset: a root with `gtFine` or `gtCoarse`, one of these, a folder in it, or one label file.
 
-    Raises UnreadableError where there are no labels, or only colours.
+    Raises UnreadableError if there are no labels, or only colours.
     """
     from segdata.formats.street.cityscapes_files import open_cityscapes
 

@@ -53,11 +53,11 @@ from segdata.formats.street.instance_masks import (
     open_scenes,
 )
 from segdata.formats.street.layout import NO_SPLIT, SceneFiles, chosen_option, pair_by_index, pair_files, unique_key
-from segdata.formats.street.writer import MaskStyle, Pixels, write_scenes
+from segdata.formats.street.writer import LABEL_IDS, MaskStyle, write_scenes
 
 KINDS = ("instanceIds", "labelIds", "trainIds", "polygons")  # that are read, the best first
-FINE, COARSE = "gtFine", "gtCoarse"
-LABEL_FILE = re.compile(
+_FINE, _COARSE = "gtFine", "gtCoarse"
+_LABEL_FILE = re.compile(
     r"(?P<base>.+)_(?P<type>gtFine|gtCoarse)_(?P<what>instanceIds|labelIds|labelTrainIds|color|polygons)\.(?:png|json)"
 )
 SPLITS = frozenset({"train", "val", "test", "train_extra", "demoVideo"})
@@ -70,15 +70,15 @@ _OTHERS = re.compile(r"(rightImg|leftImg16|disparity|camera|timestamp|vehicle|gt
 
 
 def cityscapes_files(root: Path, images: Path | None, type_: str | None) -> SceneFiles:
-    """The label files below a folder, or one label file, and their images.
+    """The label files at or below a path, and their images.
 
-    Of fine and coarse labels of one image the fine ones are taken, or those of the `type_` asked for. Raises
-    UnreadableError where there are only colours.
+    If an image has fine and coarse labels, the fine ones are taken, or those of `type_`. Raises UnreadableError if
+    there are only colours.
     """
-    labels_by_type: dict[str, dict[str, dict[str, Path]]] = {COARSE: {}, FINE: {}}
+    labels_by_type: dict[str, dict[str, dict[str, Path]]] = {_COARSE: {}, _FINE: {}}
     defects = []
     for path in _walk(root):
-        match = LABEL_FILE.fullmatch(path.name)
+        match = _LABEL_FILE.fullmatch(path.name)
         if match is None or type_ not in (None, match["type"]):
             continue
         check_path_name(path)
@@ -87,32 +87,32 @@ def cityscapes_files(root: Path, images: Path | None, type_: str | None) -> Scen
         if first != path:
             message = f"labels of the same image as {relative_path(root, first)}, which is read"
             defects.append(Defect("SEG008", message, relative_path(root, path)))
-    labels = labels_by_type[COARSE] | labels_by_type[FINE]
+    labels = labels_by_type[_COARSE] | labels_by_type[_FINE]
     if labels and all(kinds.keys() == {"color"} for kinds in labels.values()):
         raise UnreadableError(
             f"{root}: only *_color.png files: several labels share a colour (pole and polegroup, car and license "
             "plate, labels 0 to 4), so colours cannot be turned back into labels; add *_labelIds.png"
         )
     folder = _find_images(root, images)
-    places = {"labels": ", ".join(type_name for type_name in (FINE, COARSE) if labels_by_type[type_name])}
+    places = {"labels": ", ".join(type_name for type_name in (_FINE, _COARSE) if labels_by_type[type_name])}
     if folder.root is not None:
         places["images"] = folder.root.as_posix()
     return SceneFiles(labels, _match_images(folder, labels), _image_name, places, tuple(defects))
 
 
-def label_kind(path: Path) -> str:
+def _label_kind(path: Path) -> str:
     """The kind of a label file; of one with another name the first that is read."""
-    match = LABEL_FILE.fullmatch(path.name)
+    match = _LABEL_FILE.fullmatch(path.name)
     return KINDS[0] if match is None else _KIND[match["what"]]
 
 
-def with_label_kind(kind: str, path: Path) -> Path:
+def _with_label_kind(kind: str, path: Path) -> Path:
     """The file of a kind of labels beside that of another kind."""
-    return path.with_name(path.name.replace(f"_{_FILE_OF[label_kind(path)]}.", f"_{_FILE_OF[kind]}."))
+    return path.with_name(path.name.replace(f"_{_FILE_OF[_label_kind(path)]}.", f"_{_FILE_OF[kind]}."))
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """The files below a folder, sorted, without those of other types; of a file itself."""
+    """The files at or below a path, sorted, without those of the dataset's other types."""
     if root.is_file():
         yield root
     for folder, folders, names in os.walk(root):
@@ -131,7 +131,7 @@ def _key(root: Path, path: Path, type_: str, base: str) -> str:
 
 
 def _with_split(name: PurePosixPath, below_type: bool) -> str:
-    """A key from a name below the folder of a type, where the first folder is a split, or below any folder."""
+    """A key from a name below the folder of a type, whose first folder is a split, or from a name below any folder."""
     has_split = len(name.parts) > (1 if below_type else 2) or (len(name.parts) == 2 and name.parts[0] in SPLITS)
     return name.as_posix() if has_split else f"{NO_SPLIT}/{name.as_posix()}"
 
@@ -141,16 +141,16 @@ def _image_name(key: str) -> str:
 
 
 def _find_images(root: Path, images: Path | None) -> ImageFolder:
-    """The images: where the user says, else in `leftImg8bit` or `images`, or beside the labels.
+    """The images: your folder, else `leftImg8bit` or `images`, or files beside the labels.
 
-    Below the folder of a type it is the folder beside that one, of which only the part of the same name counts.
+    Below the folder of a type, the images are in the folder beside that one, in the part with the same name.
     """
     start = (root if root.is_dir() else root.parent).absolute()
     for place in [images] if images is not None else [start / IMAGES, start / "imgsFine" / IMAGES, start / "images"]:
         pictures = ImageFolder.below(place)
         if pictures.paths or images is not None:
             return pictures
-    within = next((i for i, part in enumerate(start.parts) if part in (FINE, COARSE)), None)
+    within = next((i for i, part in enumerate(start.parts) if part in (_FINE, _COARSE)), None)
     if within is not None:
         folder = Path(*start.parts[:within], IMAGES)
         part = PurePosixPath(*start.parts[within + 1 :])
@@ -163,7 +163,7 @@ def _find_images(root: Path, images: Path | None) -> ImageFolder:
 
 
 def _match_images(folder: ImageFolder, labels: dict[str, dict[str, Path]]) -> dict[str, tuple[str, Path]]:
-    """Key -> image: by folders and base, else by the base alone where only one image has it."""
+    """Key -> image: by folders and base, else by the base alone if only one image has it."""
     pictures: dict[str, tuple[str, Path]] = {}
     of_base: dict[str, list[str]] = {}
     for name, path in folder.paths.items():
@@ -187,7 +187,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class _PolygonList:
-    """What is to be drawn.
+    """The polygons of a file, in painting order.
 
     Attributes
     ----------
@@ -203,18 +203,18 @@ class _PolygonList:
     defects: list[Defect] = field(default_factory=list)
 
 
-def read_polygons(look: LabelMaskReader, entry: ImageEntry) -> ImageAnnotation:
-    """What the polygons of an entry show; raises BrokenLabelsError where its file is no such JSON.
+def read_polygons(reader: LabelMaskReader, entry: ImageEntry) -> ImageAnnotation:
+    """The segments of an entry's polygons; raises BrokenLabelsError if its file is not such a JSON file.
 
-    A segment has the rings of its objects where all that was drawn of them can be seen.
+    A segment keeps the rings of its objects if all their pixels are visible.
     """
     path = entry.files[0]
-    file = relative_path(look.root, path)
-    document = _read_json(look.root, path)
+    file = relative_path(reader.root, path)
+    document = _read_json(reader.root, path)
     height, width = _image_size(document, file)
-    drawing = _read_objects(document, look)
+    drawing = _read_objects(document, reader)
     runs = ValueRuns.of(_paint(drawing, height, width))
-    annotation = look.found(runs, file)
+    annotation = reader.segments(runs, file)
     rings, places = _rings_and_places(drawing, annotation, runs)
     columns = {**annotation.columns, "rings": rings, "place": places}
     return replace(annotation, columns=columns, defects=[*drawing.defects, *annotation.defects])
@@ -273,7 +273,7 @@ def _parse_json(text: bytes) -> Any:  # Any: JSON
 
 
 def _image_size(document: dict[str, Any], file: str) -> tuple[int, int]:
-    """Height and width in pixels; raises BrokenLabelsError for what no picture has."""
+    """Height and width in pixels; raises BrokenLabelsError for impossible sizes."""
     size = []
     for key in ("imgHeight", "imgWidth"):
         side = document.get(key)
@@ -287,10 +287,10 @@ def _image_size(document: dict[str, Any], file: str) -> tuple[int, int]:
     return size[0], size[1]
 
 
-def _read_objects(document: dict[str, Any], look: LabelMaskReader) -> _PolygonList:
-    """The objects that are drawn; those that cannot be are left out, with a defect each."""
+def _read_objects(document: dict[str, Any], reader: LabelMaskReader) -> _PolygonList:
+    """The objects to paint; broken ones are left out, with a defect each."""
     drawing = _PolygonList()
-    labels = {category.name: category for category in look.book.labels.categories}
+    labels = {category.name: category for category in reader.mapping.labels.categories}
     count: Counter[str] = Counter()
     for i, item in enumerate(document["objects"]):
         place = f"/objects/{i}"
@@ -302,11 +302,11 @@ def _read_objects(document: dict[str, Any], look: LabelMaskReader) -> _PolygonLi
             continue
         group = name not in labels and name.endswith("group")
         label = labels.get(name.removesuffix("group") if group else name)
-        wrong = check_ring(item.get("polygon"))
+        problem = check_ring(item.get("polygon"))
         if label is None:
             drawing.defects.append(Defect("SEG009", f"{name!r:.80} is not one of the labels", place=f"{place}/label"))
-        elif wrong is not None:
-            drawing.defects.append(Defect("SEG006", f"the polygon of {name!r} {wrong}", place=f"{place}/polygon"))
+        elif problem is not None:
+            drawing.defects.append(Defect("SEG006", f"the polygon of {name!r} {problem}", place=f"{place}/polygon"))
         elif label.kind == "thing" and not group and count[name] >= CITYSCAPES.divisor:
             message = f"the instance {count[name] + 1:,} of {name!r}: only {CITYSCAPES.divisor:,} can be numbered"
             drawing.defects.append(Defect("SEG004", message, place=place))
@@ -327,28 +327,28 @@ _TRAINED = frozenset(table.TRAINED) | {table.IGNORED}
 def open_cityscapes(request: ReadRequest) -> PerImageSource:
     """Open a dataset in the layout of Cityscapes; raises SegdataError for options that do not fit it."""
     kind = chosen_option(request.options, "labels", KINDS)
-    type_ = chosen_option(request.options, "gt", (FINE, COARSE))
+    type_ = chosen_option(request.options, "gt", (_FINE, _COARSE))
     pairing = _pair_files(request, kind, type_)
     labels, official = _labels(request)
     kinds = {str(entry.record) for entry in pairing.entries if entry.is_annotated}
     numbered = bool(kinds & _WITH_NUMBERS)
-    books = _label_mappings(labels, request.taxonomy, "trainIds" in kinds)
-    looks = {
+    mappings = _label_mappings(labels, request.taxonomy, "trainIds" in kinds)
+    readers = {
         kind: partial(
             _read_image,
-            LabelMaskReader(request.root, book, CITYSCAPES if kind in _WITH_NUMBERS else None, numbered),
+            LabelMaskReader(request.root, mapping, CITYSCAPES if kind in _WITH_NUMBERS else None, numbered),
             official,
         )
-        for kind, book in books.items()
+        for kind, mapping in mappings.items()
     }
     rule: RasterRule = "pil" if "polygons" in kinds else "mask-native"
-    return open_scenes(request, "cityscapes", pairing, books["instanceIds"].naming, looks, numbered, rule)
+    return open_scenes(request, "cityscapes", pairing, mappings["instanceIds"].naming, readers, numbered, rule)
 
 
 def _pair_files(request: ReadRequest, kind: str | None, type_: str | None) -> Pairing:
     root, images = request.root, images_folder(request)
     if has_index(root):
-        return pair_by_index(root, images, kind, label_kind, with_label_kind)
+        return pair_by_index(root, images, kind, _label_kind, _with_label_kind)
     return pair_files(root, cityscapes_files(root, images, type_), KINDS, kind, images)
 
 
@@ -363,10 +363,10 @@ def _labels(request: ReadRequest) -> tuple[Taxonomy, bool]:
 
 
 def _label_mappings(labels: Taxonomy, taxonomy: Taxonomy | None, trained: bool) -> Mapping[str, LabelMapping]:
-    """What ids mean in each kind of files; the taxonomy is the same in all."""
+    """The meaning of ids in each kind of files; the taxonomy is the same in all."""
     if not trained:
-        book = label_mapping(labels, taxonomy)
-        return dict.fromkeys(KINDS, book)
+        mapping = label_mapping(labels, taxonomy)
+        return dict.fromkeys(KINDS, mapping)
     ignored = table.IGNORED_NAME
     voids = (
         [category.name for category in taxonomy.categories if category.kind == "void"] if taxonomy is not None else []
@@ -375,45 +375,45 @@ def _label_mappings(labels: Taxonomy, taxonomy: Taxonomy | None, trained: bool) 
         ignored = voids[0]
     ignore = Category(id=table.IGNORED, name=ignored, kind="void")
     all_labels = msgspec.structs.replace(labels, categories=(*labels.categories, ignore))
-    book = label_mapping(all_labels, taxonomy)
-    return dict.fromkeys(KINDS, book) | {
+    mapping = label_mapping(all_labels, taxonomy)
+    return dict.fromkeys(KINDS, mapping) | {
         "trainIds": label_mapping(all_labels, taxonomy, table.TRAINED | {table.IGNORED: table.IGNORED})
     }
 
 
-def _read_image(look: LabelMaskReader, official: bool, entry: ImageEntry) -> ImageAnnotation:
-    """What is drawn on one image. Coarse labels leave out what is hard to draw."""
+def _read_image(reader: LabelMaskReader, official: bool, entry: ImageEntry) -> ImageAnnotation:
+    """The segments of one image. Coarse labels are sparse."""
     path = entry.files[0]
-    annotation = {"coverage": "sparse"} if f"_{COARSE}_" in path.name else {}
+    annotation = {"coverage": "sparse"} if f"_{_COARSE}_" in path.name else {}
     if entry.record == "polygons":
-        annotated = read_polygons(look, entry)
+        annotated = read_polygons(reader, entry)
     else:
-        mask = look.decoded(entry)
+        mask = reader.decode(entry)
         runs = ValueRuns.of(mask.pixels)
         if official:
-            _check_ids(look, str(entry.record), runs, entry)
-        annotated = look.found(runs, relative_path(look.root, path), mask)
+            _check_ids(reader, str(entry.record), runs, entry)
+        annotated = reader.segments(runs, relative_path(reader.root, path), mask)
     return replace(annotated, annotation=annotation)
 
 
-def _check_ids(look: LabelMaskReader, kind: str, runs: ValueRuns, entry: ImageEntry) -> None:
-    """Raise BrokenLabelsError where a file can only hold train ids and should hold label ids, or the reverse."""
-    labels, _ = look.split(runs.value)
+def _check_ids(reader: LabelMaskReader, kind: str, runs: ValueRuns, entry: ImageEntry) -> None:
+    """Raise BrokenLabelsError if a file of label ids can only hold train ids, or the reverse."""
+    labels, _ = reader.split(runs.value)
     label_ids = set(labels.tolist())
     if kind == "trainIds":
-        strange, meant = label_ids & _LABELS - _TRAINED, "label ids"
-        swapped = bool(strange) and table.IGNORED not in label_ids and label_ids <= _LABELS
+        impossible, meant = label_ids & _LABELS - _TRAINED, "label ids"
+        swapped = bool(impossible) and table.IGNORED not in label_ids and label_ids <= _LABELS
     else:
-        strange, meant = label_ids & {table.IGNORED}, "train ids"
-        swapped = bool(strange) and label_ids <= _TRAINED
+        impossible, meant = label_ids & {table.IGNORED}, "train ids"
+        swapped = bool(impossible) and label_ids <= _TRAINED
     if swapped:
-        row = int(np.flatnonzero(np.isin(labels, list(strange)))[0])
+        row = int(np.flatnonzero(np.isin(labels, list(impossible)))[0])
         x, y = runs.first_pixel(row)
         message = (
             f"its values are {meant} ({int(runs.value[row])} at x={x}, y={y}), its name says {kind}: every label would "
             "be wrong, so the file is not read"
         )
-        file, pixels = relative_path(look.root, entry.files[0]), runs.height * runs.width
+        file, pixels = relative_path(reader.root, entry.files[0]), runs.height * runs.width
         raise BrokenLabelsError(Defect("SEG009", message, file, f"x={x}, y={y}", pixels=pixels))
 
 
@@ -425,8 +425,8 @@ def write_cityscapes(
 ) -> None:
     """Write a dataset; `trained`: masks of train ids too."""
     labels = official_labels(profile.taxonomy)
-    saves = partial(_save, trained), partial(_save_labels, trained)
-    style = MaskStyle(CITYSCAPES, labels, table.UNLABELLED, _stem, *saves, crowds=True)
+    kinds = {"labelIds": LABEL_IDS} | ({"labelTrainIds": _TRAIN_ID_OF} if trained else {})
+    style = MaskStyle(CITYSCAPES, labels, table.UNLABELLED, _stem, _mask_path, "instanceIds", kinds)
     write_scenes(profile, batches, target, losses, style)
 
 
@@ -444,20 +444,20 @@ def require_known_categories(profile: Profile, batches: Iterable[Batch], format:
     held = official_labels(taxonomy).keys() | set(taxonomy.void_ids)
     for batch in batches:
         categories = batch.segments["category_id"].to_numpy()
-        strange = np.setdiff1d(categories, list(held))
-        if len(strange):
+        unknown = np.setdiff1d(categories, list(held))
+        if len(unknown):
             names = [category.name for category in taxonomy.categories if category.id not in held]
-            names += [profile.name_of(category) for category in strange.tolist() if category not in taxonomy.by_id()]
-            listed = ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+            names += [profile.name_of(category) for category in unknown.tolist() if category not in taxonomy.by_id()]
+            shown = ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
             raise SegdataError(
-                f"{format} has its own labels, and the taxonomy has others: {listed}; read with a --taxonomy that has "
+                f"{format} has its own labels, and the taxonomy has others: {shown}; read with a --taxonomy that has "
                 "the official names, with these as aliases, or leave them out with the write option unknown=drop"
             )
         yield batch
 
 
 def _stem(split: str | None, image_id: str) -> str:
-    """`gtFine/<split>/<city>/<base>`: the official scripts look two folders deep. What has no split is for training."""
+    """`gtFine/<split>/<city>/<base>`: the official scripts look two folders deep. The default split is `train`."""
     path = PurePosixPath(image_id)
     base, folders = path.stem.removesuffix(f"_{IMAGES}"), list(path.parent.parts)
     if split is None:
@@ -466,28 +466,11 @@ def _stem(split: str | None, image_id: str) -> str:
         folders = folders[1:]
     official = _OFFICIAL.fullmatch(base)
     city = "_".join(folders) or (official["city"] if official else NO_SPLIT)
-    return f"{FINE}/{split}/{city}/{base}"
+    return f"{_FINE}/{split}/{city}/{base}"
 
 
-def _save(trained: bool, target: Path, stem: str, values: Pixels) -> str:
-    """Write the masks of an image whose segments are instances and regions."""
-    _save_labels(trained, target, stem, _LABEL_OF[values])
-    return _save_png(target, stem, "instanceIds", values)
+def _mask_path(stem: str, kind: str) -> str:
+    return f"{stem}_{_FINE}_{kind}.png"
 
 
-def _save_labels(trained: bool, target: Path, stem: str, labels: Pixels) -> str:
-    """Write the masks of an image whose segments are label ids."""
-    (target / stem).parent.mkdir(parents=True, exist_ok=True)
-    if trained:
-        _save_png(target, stem, "labelTrainIds", _TRAIN_ID_OF[labels])
-    return _save_png(target, stem, "labelIds", labels.astype(np.uint8))
-
-
-def _save_png(target: Path, stem: str, what: str, pixels: NDArray[np.uint8 | np.uint16]) -> str:
-    name = f"{stem}_{FINE}_{what}.png"
-    Image.fromarray(pixels).save(target / name)
-    return name
-
-
-_LABEL_OF = CITYSCAPES.split(np.arange(2**16, dtype=np.int64))[0].astype(np.uint16)
-_TRAIN_ID_OF = np.array([table.TRAIN_ID.get(each, table.IGNORED) for each in range(256)], np.uint8)
+_TRAIN_ID_OF = np.array([table.TRAIN_ID.get(label, table.IGNORED) for label in range(256)], np.uint8)

@@ -24,9 +24,10 @@ _JUST_NOTICEABLE = 2.3  # CIE76, as in rule SEG208
 
 
 def drop_similar_colors(categories: Iterable[Category]) -> tuple[Category, ...]:
-    """The categories, without the colours that an earlier one has, or that cannot be told from an earlier one's.
+    """The categories, without colours that look like those of an earlier category.
 
-    >>> [each.color for each in told_apart([Category(id=i, name=str(i), color=(9, 9, 9)) for i in range(2)])]
+    >>> alike = [Category(id=i, name=str(i), color=(9, 9, 9)) for i in range(2)]
+    >>> [category.color for category in drop_similar_colors(alike)]
     [(9, 9, 9), None]
     """
     kept: list[Category] = []
@@ -104,9 +105,10 @@ _UNLABELLED_NAMES = frozenset({"background", UNLABELLED_NAME})
 
 
 def load_labels(root: Path) -> Taxonomy:
-    """The labels that the file at the dataset's root has, kinds as those of Cityscapes have them, else things.
+    """The labels of `label_colors.txt` at the dataset's root, else Cityscapes' labels.
 
-    Without the file those of Cityscapes. Raises SegdataError, with its line, where the file is none.
+    Kinds are those of Cityscapes' labels of the same name, else thing. Raises SegdataError, with its line, for a broken
+    file.
     """
     start = root if root.is_dir() else root.parent
     path = next((folder / _NAME for folder in (start, start.parent) if (folder / _NAME).is_file()), None)

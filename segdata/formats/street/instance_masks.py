@@ -31,7 +31,7 @@ NO_NUMBER = -1
 
 @dataclass(frozen=True, slots=True)
 class InstanceEncoding:
-    """One way to say which instance of which label a pixel belongs to.
+    """How a mask encodes label and instance of a pixel in one value.
 
     Attributes
     ----------
@@ -47,10 +47,10 @@ class InstanceEncoding:
     what: str
 
     def split(self, values: Ints) -> tuple[Ints, Ints]:
-        """(n,) the label id and the number of each value; `NO_NUMBER` where it has none."""
-        alone = self.plain & (values < self.divisor)
+        """(n,) the label id and the number of each value; `NO_NUMBER` for values without one."""
+        is_label = self.plain & (values < self.divisor)
         label, number = np.divmod(values, self.divisor)
-        return np.where(alone, values, label), np.where(alone | (number < self.first), NO_NUMBER, number)
+        return np.where(is_label, values, label), np.where(is_label | (number < self.first), NO_NUMBER, number)
 
     def region(self, labels: Ints) -> Ints:
         """(n,) the value of pixels that have a label and no number."""
@@ -140,7 +140,7 @@ def label_mapping(labels: Taxonomy, taxonomy: Taxonomy | None, code: Mapping[int
 
 
 def _name_in_taxonomy(label: Category, taxonomy: Taxonomy | None) -> str:
-    """The first of a label's names that the user's taxonomy has; its own where that has none."""
+    """The first of a label's names that the user's taxonomy has, else its own."""
     by_name = taxonomy.by_name() if taxonomy is not None else {}
     return next((name for name in (label.name, *label.aliases) if name in by_name), label.name)
 
@@ -160,30 +160,30 @@ def label_ids(labels: Taxonomy, taxonomy: Taxonomy) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class LabelMaskReader:
-    """How masks of one kind are looked into.
+    """Reads masks of one kind.
 
     Attributes
     ----------
     root : of the dataset
-    book : what label ids mean
+    mapping : what label ids mean
     numbering : of values that hold numbers too; None: values are label ids
     groups : an unnumbered region of a thing is a crowd
     joins_stuff : numbers of what is no thing mean nothing
     """
 
     root: Path
-    book: LabelMapping
+    mapping: LabelMapping
     numbering: InstanceEncoding | None
     groups: bool
     joins_stuff: bool = False
 
-    def at(self, entry: ImageEntry) -> ImageAnnotation:
-        """What the mask of an entry shows; raises BrokenLabelsError where it cannot be read at all."""
-        mask = self.decoded(entry)
-        return self.found(ValueRuns.of(mask.pixels), relative_path(self.root, entry.files[0]), mask)
+    def read(self, entry: ImageEntry) -> ImageAnnotation:
+        """The segments in the mask of an entry; raises BrokenLabelsError if it cannot be read at all."""
+        mask = self.decode(entry)
+        return self.segments(ValueRuns.of(mask.pixels), relative_path(self.root, entry.files[0]), mask)
 
-    def decoded(self, entry: ImageEntry) -> MaskFile:
-        """The mask of an entry; raises BrokenLabelsError where it holds no such values."""
+    def decode(self, entry: ImageEntry) -> MaskFile:
+        """The mask of an entry; raises BrokenLabelsError if it cannot hold label ids."""
         mask = decode_entry_mask(self.root, entry)
         file = relative_path(self.root, entry.files[0])
         if mask.coloured:
@@ -201,14 +201,14 @@ class LabelMaskReader:
             return values, np.full(len(values), NO_NUMBER, np.int64)
         return self.numbering.split(values)
 
-    def found(self, runs: ValueRuns, file: str, mask: MaskFile | None = None) -> ImageAnnotation:
-        """What values stand for: a segment for each numbered one, and one for each category of the others.
+    def segments(self, runs: ValueRuns, file: str, mask: MaskFile | None = None) -> ImageAnnotation:
+        """The segments of values: one for each numbered value, and one for each category of the others.
 
-        Segments have their lowest value as id, those of masks without numbers their category's id.
+        A segment's id is its lowest value; in masks without numbers it is the category's id.
         """
         labels, numbers = self.split(runs.value)
-        category = self.book.legend.read(labels)
-        thing = self.book.is_thing(category)
+        category = self.mapping.legend.read(labels)
+        thing = self.mapping.is_thing(category)
         numbers = np.where(thing | ((numbers > 0) & (not self.joins_stuff)), numbers, NO_NUMBER)
         known_rows = np.flatnonzero(category > UNKNOWN)
         first, segment = _group_values(category[known_rows], labels[known_rows], numbers[known_rows])
@@ -232,7 +232,7 @@ class LabelMaskReader:
     def _defects(
         self, runs: ValueRuns, labels: Ints, unknown: NDArray[np.bool_], mask: MaskFile | None, file: str
     ) -> list[Defect]:
-        """SEG009 for each label id that is none, or SEG010 where the way of storing changed values."""
+        """SEG009 for each unknown label id, or SEG010 if the file's encoding changed values."""
         pixels = int(runs.area[unknown].sum())
         if mask is not None and mask.lossy:
             return [Defect("SEG010", f"{mask.lossy} changes values; save ids as PNG", file, pixels=pixels)]
@@ -276,27 +276,27 @@ def open_scenes(
     format: str,
     pairing: Pairing,
     naming: CategoryNames,
-    looks: Mapping[str, Callable[[ImageEntry], ImageAnnotation]],
+    readers: Mapping[str, Callable[[ImageEntry], ImageAnnotation]],
     numbered: bool,
     raster_rule: RasterRule = "mask-native",
 ) -> PerImageSource:
-    """The source. Scenes are labelled pixel by pixel, each pixel once: so coverage is exhaustive, and nothing overlaps.
+    """The source: coverage is exhaustive and nothing overlaps, since each pixel of a scene is labelled once.
 
-    `looks` are called for entries by their `record`; `numbered`: some labels tell instances apart.
+    `readers` reads an entry, by its `record`. `numbered`: some labels distinguish instances.
     """
     task: Task = "panoptic" if numbered else "semantic"
     profile = naming.profile(
         format, request.root, task, "exhaustive", "forbid", raster_rule=raster_rule, places=pairing.places
     )
-    look = partial(_read_entry, request.root, looks)
-    return PerImageSource(request.root, profile, pairing.entries, pairing.defects, look, request.annotator)
+    reader = partial(_read_entry, request.root, readers)
+    return PerImageSource(request.root, profile, pairing.entries, pairing.defects, reader, request.annotator)
 
 
 def _read_entry(
-    root: Path, looks: Mapping[str, Callable[[ImageEntry], ImageAnnotation]], entry: ImageEntry
+    root: Path, readers: Mapping[str, Callable[[ImageEntry], ImageAnnotation]], entry: ImageEntry
 ) -> list[ImageAnnotation]:
-    look = looks.get(str(entry.record))
-    if look is None:  # images.csv may name any file
-        message = f"is in no folder of labels ({', '.join(looks)})"
+    reader = readers.get(str(entry.record))
+    if reader is None:  # images.csv may name any file
+        message = f"is in no folder of labels ({', '.join(readers)})"
         raise BrokenLabelsError(Defect("SEG004", message, relative_path(root, entry.files[0])))
-    return [look(entry)]
+    return [reader(entry)]

@@ -57,7 +57,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 
 
 def read(request: ReadRequest) -> "PerImageSource":
-    """Open a dataset: a folder with splits, or one split; raises UnreadableError where there are no labels."""
+    """Open a dataset: a folder with splits, or one split; raises UnreadableError if there are no labels."""
     from segdata.formats.street.kitti_files import open_kitti
 
     return open_kitti(request)

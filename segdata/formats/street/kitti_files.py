@@ -4,10 +4,6 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from segdata.core.batch import Batch
 from segdata.core.config import Option
 from segdata.core.errors import check_choice
@@ -22,20 +18,21 @@ from segdata.formats.street.instance_masks import KITTI, LabelMaskReader, label_
 from segdata.formats.street.layout import (
     chosen_option,
     folder_kind,
+    mask_path,
     pair_by_index,
     pair_files,
     split_files,
     stem_of,
     with_folder_kind,
 )
-from segdata.formats.street.writer import MaskStyle, Pixels, write_scenes
+from segdata.formats.street.writer import LABEL_IDS, MaskStyle, write_scenes
 
 _KINDS = {"instance": "instance", "semantic": "semantic"}  # kind -> folder
 _IMAGES = "image_2"
 
 
 def open_kitti(request: ReadRequest) -> PerImageSource:
-    """The dataset with the labels of Cityscapes, or its own; raises UnreadableError where there are none."""
+    """Open the dataset with the labels of Cityscapes, or its own; raises UnreadableError if there are no masks."""
     kind = chosen_option(request.options, "labels", tuple(_KINDS))
     joins = chosen_option(request.options, "stuff", ("joined", "numbered")) != "numbered"
     root, images = request.root, images_folder(request)
@@ -43,13 +40,13 @@ def open_kitti(request: ReadRequest) -> PerImageSource:
         pairing = pair_by_index(root, images, kind, folder_kind, with_folder_kind)
     else:
         pairing = pair_files(root, split_files(root, images, _IMAGES, ".png", _KINDS), tuple(_KINDS), kind, images)
-    book = label_mapping(load_labels(root), request.taxonomy)
+    mapping = label_mapping(load_labels(root), request.taxonomy)
     numbered = any(entry.record == "instance" for entry in pairing.entries)
-    looks = {
-        "instance": LabelMaskReader(root, book, KITTI, numbered, joins).at,
-        "semantic": LabelMaskReader(root, book, None, numbered).at,
+    readers = {
+        "instance": LabelMaskReader(root, mapping, KITTI, numbered, joins).read,
+        "semantic": LabelMaskReader(root, mapping, None, numbered).read,
     }
-    return open_scenes(request, "kitti", pairing, book.naming, looks, numbered)
+    return open_scenes(request, "kitti", pairing, mapping.naming, readers, numbered)
 
 
 def write_kitti(
@@ -60,27 +57,7 @@ def write_kitti(
     writable = batches if unknown == "drop" else require_known_categories(profile, batches, "KITTI")
     stem = partial(stem_of, _IMAGES)
     labels = official_labels(profile.taxonomy)
-    style = MaskStyle(KITTI, labels, table.UNLABELLED, stem, _save, _save_labels, crowds=True)
+    style = MaskStyle(
+        KITTI, labels, table.UNLABELLED, stem, partial(mask_path, ""), "instance", {"semantic": LABEL_IDS}
+    )
     write_scenes(profile, writable, target, losses, style)
-
-
-def _save(target: Path, stem: str, values: Pixels) -> str:
-    """Write the masks of an image whose segments are instances and regions."""
-    _save_labels(target, stem, _LABEL_OF[values])
-    return _save_png(target, stem, "instance", values)
-
-
-def _save_labels(target: Path, stem: str, labels: Pixels) -> str:
-    """Write the mask of an image whose segments are label ids."""
-    return _save_png(target, stem, "semantic", labels.astype(np.uint8))
-
-
-def _save_png(target: Path, stem: str, kind: str, pixels: NDArray[np.uint8 | np.uint16]) -> str:
-    split, _, name = stem.partition("/")
-    path = target / split / kind / f"{name}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-    return f"{split}/{kind}/{name}.png"
-
-
-_LABEL_OF = KITTI.split(np.arange(2**16, dtype=np.int64))[0].astype(np.uint16)

@@ -19,7 +19,7 @@ NO_SPLIT = "default"  # in place of a split's folder where there is none; Datuma
 
 @dataclass(frozen=True, slots=True)
 class SceneFiles:
-    """The files of a dataset. Its keys are names below a folder of one kind, with the split's folder first.
+    """The files of a dataset. Keys are names below a folder of one kind, beginning with the split's folder.
 
     Attributes
     ----------
@@ -38,12 +38,12 @@ class SceneFiles:
 
 
 def unique_key(key: str, name: str, taken: Container[str]) -> str:
-    """`key`, or where another file of that name has it already (a.jpg, a.png) one with the extension."""
+    """`key`, with the file's extension if another file of that name has it already (a.jpg, a.png)."""
     return key + PurePosixPath(name).suffix if key in taken else key
 
 
 def chosen_option(options: Mapping[str, object], name: str, choices: tuple[str, ...]) -> str | None:
-    """The value of an option, None where it is not given; raises SegdataError for what is none of `choices`."""
+    """The value of an option, None if it is not set; raises SegdataError for values outside `choices`."""
     value = options.get(name)
     if value is None:
         return None
@@ -54,9 +54,9 @@ def chosen_option(options: Mapping[str, object], name: str, choices: tuple[str, 
 def pair_files(root: Path, files: SceneFiles, kinds: Sequence[str], kind: str | None, images: Path | None) -> Pairing:
     """The entries, in the order of image ids; `record` is the kind of labels that is read.
 
-    `kinds` are those that can be read, the best first; `kind` is the one asked for. `images` is where the user says
-    the images are. Files that stay alone are SEG011, where the split's other files do not. Raises UnreadableError where
-    there are no labels, or none of that kind.
+    `kinds` are the readable ones, the best first; `kind` is the wanted one. `images` is your folder of images. Files
+    without a partner are SEG011, if the split's other files have one. Raises UnreadableError if there are no labels, or
+    none of that kind.
     """
     if not files.labels:
         raise UnreadableError(f"{root}: no labels in the places where this format keeps them; see `segdata formats`")
@@ -94,9 +94,9 @@ def pair_by_index(
     kind_of: Callable[[Path], str],
     relabelled: Callable[[str, Path], Path],
 ) -> Pairing:
-    """The entries of a dataset that a writer of ours left, by its `images.csv`.
+    """The entries of a dataset that segdata wrote, by its `images.csv`.
 
-    `kind` is the one asked for; `kind_of` tells that of a file, and `relabelled` where the file of another kind is.
+    `kind` is the wanted kind of labels; `kind_of` gives that of a file, `relabelled` the file of another kind.
     """
     pairing = pair_masks(root, images)
     entries = []
@@ -115,7 +115,7 @@ def _unreadable_defect(root: Path, of_key: Mapping[str, Path], kind: str | None,
 
 
 def _split(key: str) -> str:
-    """The split's folder; "" where the key has none, or the one of no split."""
+    """The split's folder; "" for keys without one, and for the folder of no split."""
     folder = key.partition("/")[0] if "/" in key else ""
     return "" if folder == NO_SPLIT else folder
 
@@ -124,11 +124,11 @@ def _file_name(root: Path, path: Path | None) -> str | None:
     return None if path is None else relative_path(root, path)
 
 
-TRAINING = "training"  # the split of what has none
+_TRAINING = "training"  # the split of what has none
 
 
 def split_files(root: Path, images: Path | None, pictures: str, suffix: str, kinds: Mapping[str, str]) -> SceneFiles:
-    """The files of a dataset whose splits are folders in the root, or which is one split.
+    """The files of a dataset whose splits are folders in the root, or of a single split.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def split_files(root: Path, images: Path | None, pictures: str, suffix: str, kin
 
 
 def _splits(root: Path, folders: list[str]) -> list[Path]:
-    """The folders that have any of `folders`: the root, else those in it."""
+    """The folders with any of `folders`: the root, else those in it."""
     for places in ([root], sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []):
         splits = [place for place in places if any((place / folder).is_dir() for folder in folders)]
         if splits:
@@ -195,7 +195,13 @@ def with_folder_kind(kind: str, path: Path) -> Path:
 
 
 def stem_of(pictures: str, split: str | None, image_id: str) -> str:
-    """`<split>/<name>`: what the files of an image are called, between which the folders of kinds go."""
-    path, folder = PurePosixPath(image_id), split or TRAINING
+    """`<split>/<name>` of an image; the folders of kinds go between the two."""
+    path, folder = PurePosixPath(image_id), split or _TRAINING
     folders = [part for part in path.parent.parts if part not in (folder, pictures)]
     return f"{folder}/{'_'.join([*folders, path.stem])}"
+
+
+def mask_path(folder: str, stem: str, kind: str) -> str:
+    """The path of a mask in the folder of its kind, which is in `folder` (with a slash, or "") of its split."""
+    split, _, name = stem.partition("/")
+    return f"{split}/{folder}{kind}/{name}.png"

@@ -58,7 +58,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset: a folder with splits, or one split, with the config in it or above it.
 
-    Raises UnreadableError where there are no labels, or neither a config nor a taxonomy.
+    Raises UnreadableError if there are no labels, or neither a config nor a taxonomy.
     """
     from segdata.formats.street.vistas_files import open_vistas
 
@@ -66,7 +66,7 @@ def read(request: ReadRequest) -> "PerImageSource":
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write a dataset; raises SegdataError for more categories or instances than there are ids."""
+    """Write a dataset; raises SegdataError for more categories or instances than ids."""
     from segdata.formats.street.vistas_files import write_vistas
 
     write_vistas(profile, batches, target, losses)

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import numpy as np
-from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError
@@ -29,19 +27,20 @@ from segdata.formats.street.layout import (
     SceneFiles,
     chosen_option,
     folder_kind,
+    mask_path,
     pair_by_index,
     pair_files,
     split_files,
     stem_of,
     with_folder_kind,
 )
-from segdata.formats.street.writer import MaskStyle, Pixels, write_scenes
+from segdata.formats.street.writer import LABEL_IDS, MaskStyle, write_scenes
 
 UNLABELLED_NAME = "void--unlabeled"
-MOST_LABELS = 256  # labels: ids have 8 bits
+_MOST_LABELS = 256  # labels: ids have 8 bits
 
 
-class VistasLabel(msgspec.Struct):
+class _VistasLabel(msgspec.Struct):
     """An entry of the list; other keys are left alone."""
 
     name: str
@@ -51,28 +50,28 @@ class VistasLabel(msgspec.Struct):
     evaluate: bool = True
 
 
-class VistasConfig(msgspec.Struct):
+class _VistasConfig(msgspec.Struct):
     """The file."""
 
-    labels: list[VistasLabel]
+    labels: list[_VistasLabel]
     version: str | float | None = None
 
 
-def load_vistas_config(path: Path) -> Taxonomy:
-    """The labels as a taxonomy, ids their places; raises UnreadableError with the place in the file.
+def _load_vistas_config(path: Path) -> Taxonomy:
+    """The labels as a taxonomy, ids are their positions; raises UnreadableError with the place in the file.
 
     Labels with instances are things, those that the evaluation leaves out void, the others stuff. `void--unlabeled` is
-    no category: it is what nobody labelled.
+    not a category: it means unlabelled.
     """
     try:
-        config = msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=VistasConfig)
+        config = msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=_VistasConfig)
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableError(f"{path}: is not a config of Mapillary Vistas: {error}") from error
     labels = config.labels
-    if not 1 <= len(labels) <= MOST_LABELS:
-        raise UnreadableError(f"{path}: {len(labels)} labels; 1 to {MOST_LABELS} are expected")
+    if not 1 <= len(labels) <= _MOST_LABELS:
+        raise UnreadableError(f"{path}: {len(labels)} labels; 1 to {_MOST_LABELS} are expected")
     nobody = next((id_ for id_, label in enumerate(labels) if label.name == UNLABELLED_NAME), None)
     names = [label.name for label in labels]
     readable = [label.readable for label in labels]
@@ -91,7 +90,7 @@ def load_vistas_config(path: Path) -> Taxonomy:
     return Taxonomy(categories=drop_similar_colors(categories), unlabelled=nobody)
 
 
-def _color(path: Path, id_: int, label: VistasLabel) -> Color | None:
+def _color(path: Path, id_: int, label: _VistasLabel) -> Color | None:
     if label.color is None:
         return None
     if any(not 0 <= value <= 255 for value in label.color):
@@ -99,17 +98,17 @@ def _color(path: Path, id_: int, label: VistasLabel) -> Color | None:
     return label.color[0], label.color[1], label.color[2]
 
 
-def _alias(label: VistasLabel, names: Sequence[str], readable: Sequence[str | None]) -> tuple[str, ...]:
-    """What people call the label, where they call no other so."""
+def _alias(label: _VistasLabel, names: Sequence[str], readable: Sequence[str | None]) -> tuple[str, ...]:
+    """The label's readable name, if it is unique."""
     if label.readable is None or label.readable in names or readable.count(label.readable) > 1:
         return ()
     return (label.readable,)
 
 
-def vistas_labels(taxonomy: Taxonomy) -> list[Category]:
-    """The labels, in the order of their ids, that a taxonomy is written as; the last one is what nobody labelled.
+def _vistas_labels(taxonomy: Taxonomy) -> list[Category]:
+    """The labels that a taxonomy is written as, in the order of their ids; the last one means unlabelled.
 
-    Raises SegdataError where there are more than ids.
+    Raises SegdataError for more labels than ids.
     """
     first = taxonomy.by_id()
     named = [
@@ -117,12 +116,12 @@ def vistas_labels(taxonomy: Taxonomy) -> list[Category]:
         for category in taxonomy.categories
         if category is first[category.id] and category.name != UNLABELLED_NAME
     ]
-    if len(named) >= MOST_LABELS:
-        raise SegdataError(f"{len(named)} categories; Mapillary Vistas has ids for {MOST_LABELS - 1} of them")
+    if len(named) >= _MOST_LABELS:
+        raise SegdataError(f"{len(named)} categories; Mapillary Vistas has ids for {_MOST_LABELS - 1} of them")
     return [*named, Category(id=-1, name=UNLABELLED_NAME, kind="void", color=(0, 0, 0))]
 
 
-def dump_vistas_config(labels: Sequence[Category], version: str) -> str:
+def _dump_vistas_config(labels: Sequence[Category], version: str) -> str:
     """The config of these labels, as JSON text."""
     colors = label_colors(labels)
     entries: list[dict[str, Any]] = [  # Any: JSON
@@ -153,7 +152,7 @@ _IMAGES = "images"
 
 
 def open_vistas(request: ReadRequest) -> PerImageSource:
-    """The dataset; raises UnreadableError where there are no labels, or nothing says what they are."""
+    """Open the dataset; raises UnreadableError if there are no masks, or no labels for them."""
     kind = chosen_option(request.options, "labels", _KINDS)
     wanted_version = chosen_option(request.options, "version", _VERSIONS[:2])
     root, images = request.root, images_folder(request)
@@ -164,17 +163,17 @@ def open_vistas(request: ReadRequest) -> PerImageSource:
         version, files = _files(root, images, _VERSIONS if wanted_version is None else (wanted_version,))
         pairing = pair_files(root, files, _KINDS, kind, images)
     labels = _labels(request, version)
-    book = label_mapping(labels, request.taxonomy)
+    mapping = label_mapping(labels, request.taxonomy)
     numbered = any(entry.record == "instances" for entry in pairing.entries)
-    looks = {
-        "instances": LabelMaskReader(root, book, VISTAS, numbered).at,
-        "labels": LabelMaskReader(root, book, None, numbered).at,
+    readers = {
+        "instances": LabelMaskReader(root, mapping, VISTAS, numbered).read,
+        "labels": LabelMaskReader(root, mapping, None, numbered).read,
     }
-    return open_scenes(request, "mapillary-vistas", pairing, book.naming, looks, numbered)
+    return open_scenes(request, "mapillary-vistas", pairing, mapping.naming, readers, numbered)
 
 
 def _files(root: Path, images: Path | None, versions: Sequence[str]) -> tuple[str, SceneFiles]:
-    """The first version that there is, and its files."""
+    """The first version with files, and these."""
     for version in versions:
         folders = {kind: f"{version}/{kind}".removeprefix("/") for kind in _KINDS}
         files = split_files(root, images, _IMAGES, ".jpg", folders)
@@ -189,7 +188,7 @@ def _labels(request: ReadRequest, version: str) -> Taxonomy:
     start = (request.root if request.root.is_dir() else request.root.parent).absolute()
     for folder in (start, *start.parents[:2]):
         if (folder / name).is_file():
-            return load_vistas_config(folder / name)
+            return _load_vistas_config(folder / name)
     if request.taxonomy is None:
         raise UnreadableError(f"{request.root}: no {name} says what the labels are; add it, or give --taxonomy")
     return request.taxonomy
@@ -197,31 +196,11 @@ def _labels(request: ReadRequest, version: str) -> Taxonomy:
 
 def write_vistas(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write the masks of all images, and the config."""
-    labels = vistas_labels(profile.taxonomy)
+    labels = _vistas_labels(profile.taxonomy)
     own = Taxonomy(categories=tuple(Category(id=id_, name=label.name) for id_, label in enumerate(labels[:-1])))
     palette = bytes(value for color in label_colors(labels) for value in color)
-    stem, saves = partial(stem_of, _IMAGES), (partial(_save, palette), partial(_save_labels, palette))
-    style = MaskStyle(VISTAS, label_ids(own, profile.taxonomy), len(labels) - 1, stem, *saves, crowds=False)
+    stem, path = partial(stem_of, _IMAGES), partial(mask_path, f"{_OUR_VERSION}/")
+    label_of, kinds = label_ids(own, profile.taxonomy), {"labels": LABEL_IDS}
+    style = MaskStyle(VISTAS, label_of, len(labels) - 1, stem, path, "instances", kinds, palette, crowds=False)
     write_scenes(profile, batches, target, losses, style)
-    (target / f"config_{_OUR_VERSION}.json").write_text(dump_vistas_config(labels, _OUR_VERSION), encoding="utf-8")
-
-
-def _save(palette: bytes, target: Path, stem: str, values: Pixels) -> str:
-    """Write the masks of an image whose segments are instances and regions."""
-    _save_labels(palette, target, stem, values >> np.uint16(8))
-    return _save_png(target, stem, "instances", Image.fromarray(values))
-
-
-def _save_labels(palette: bytes, target: Path, stem: str, labels: Pixels) -> str:
-    """Write the mask of an image whose segments are label ids."""
-    picture = Image.fromarray(labels.astype(np.uint8))
-    picture.putpalette(palette)
-    return _save_png(target, stem, "labels", picture)
-
-
-def _save_png(target: Path, stem: str, kind: str, picture: Image.Image) -> str:
-    split, _, name = stem.partition("/")
-    path = target / split / _OUR_VERSION / kind / f"{name}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path)
-    return f"{split}/{_OUR_VERSION}/{kind}/{name}.png"
+    (target / f"config_{_OUR_VERSION}.json").write_text(_dump_vistas_config(labels, _OUR_VERSION), encoding="utf-8")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
@@ -33,8 +34,9 @@ from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.street.instance_masks import InstanceEncoding
 
 _INDEXED = ["sequence", "frame", "split"]  # what the index tells of images
-NOT_WRITTEN = -1  # in place of a label id
+_NOT_WRITTEN = -1  # in place of a label id
 Pixels = NDArray[np.uint16]
+LABEL_IDS = np.arange(256, dtype=np.uint8)  # the table of masks that hold label ids themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,13 @@ class MaskStyle:
     Attributes
     ----------
     numbering : of its instance masks
-    label_of : category id -> label id; what is not in it is not written
-    blank : the label id of what nobody labelled
-    stem : what files of an image are called below the target, by its split (None: it has none) and image_id
-    save : writes the masks of an image: target, stem, values; returns the path below the target of the one that has
-        these values. `save_labels` is the same for values that are label ids
+    label_of : category id -> label id; other categories are not written
+    blank : the label id of unlabelled pixels
+    stem : the name of an image's files below the target, by its split (None: it has none) and image_id
+    path : the path of a mask below the target, by the stem and the kind of mask
+    instances : the kind of instance masks
+    labels : kind of label masks -> (256,) value by label id; the first kind has label ids
+    palette : of label masks; None: they are grey
     crowds : a region of a thing without a number is a crowd
     """
 
@@ -56,18 +60,20 @@ class MaskStyle:
     label_of: Mapping[int, int]
     blank: int
     stem: Callable[[str | None, str], str]
-    save: Callable[[Path, str, Pixels], str]
-    save_labels: Callable[[Path, str, Pixels], str]
-    crowds: bool
+    path: Callable[[str, str], str]
+    instances: str
+    labels: Mapping[str, NDArray[np.uint8]]
+    palette: bytes | None = None
+    crowds: bool = True
 
 
 def write_scenes(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, style: MaskStyle
 ) -> None:
-    """Write a dataset: of several annotations of an image the first, of segments that overlap the later one wins.
+    """Write a dataset: the first annotation of each image, and of overlapping segments the later one.
 
-    Of a semantic dataset only masks of label ids are written: nothing says which pixels of a thing are one instance.
-    Raises SegdataError where there are more instances of a label in an image than numbers.
+    A semantic dataset gets only masks of label ids, since it does not say which pixels of a thing are one instance.
+    Raises SegdataError if an image has more instances of a label than there are numbers.
     """
     target.mkdir(parents=True)
     count_spatial_losses(profile, losses)
@@ -78,9 +84,8 @@ def write_scenes(
 def _rows(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, style: MaskStyle
 ) -> Iterator[tuple[Cell, ...]]:
-    """Write the masks, and tell the rows of the index."""
+    """Write the masks, and yield the rows of the index."""
     numbering = None if profile.task == "semantic" else style.numbering
-    save = style.save_labels if numbering is None else style.save
     blank = style.blank if numbering is None else int(numbering.region(np.array([style.blank], np.int64))[0])
     things = [
         category.id for category in profile.taxonomy.categories if category.kind == "thing" and numbering is not None
@@ -97,18 +102,42 @@ def _rows(
                 values = ink.fill(sheet, numbering)
                 pixels = paint(sheet, values, blank, np.uint16)
                 count_hidden_segments(batch, sheet, values, pixels, losses)
-                path = save(target, stems.stem(sheet.image_id, index_row["split"]), pixels)
+                stem = stems.stem(sheet.image_id, index_row["split"])
+                path = _save_masks(target, stem, pixels, style, numbered=numbering is not None)
             yield sheet.image_id, path, sheet.width, sheet.height, sheet.uri, *index_row.values()
         _count(batch, ink, profile, style, numbering is not None, losses)
 
 
+def _save_masks(target: Path, stem: str, pixels: Pixels, style: MaskStyle, *, numbered: bool) -> str:
+    """Write the masks of one image; returns the path of the one with these values.
+
+    `numbered`: `pixels` (height, width) are instance values, else label ids.
+    """
+    labels = (
+        style.numbering.split(np.arange(2**16, dtype=np.int64))[0].astype(np.uint16)[pixels] if numbered else pixels
+    )
+    images = {kind: Image.fromarray(values[labels]) for kind, values in style.labels.items()}
+    main = next(iter(images))
+    if style.palette is not None:
+        for image in images.values():
+            image.putpalette(style.palette)
+    if numbered:
+        main = style.instances
+        images[main] = Image.fromarray(pixels)
+    for kind, image in images.items():
+        path = target / style.path(stem, kind)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path)
+    return style.path(stem, main)
+
+
 @dataclass(frozen=True, slots=True)
 class _SegmentValues:
-    """What the segments of a batch are painted with.
+    """The values that the segments of a batch are painted with.
 
     Attributes
     ----------
-    label : (n_segments,) the label id, `NOT_WRITTEN` for none
+    label : (n_segments,) the label id, `_NOT_WRITTEN` for none
     numbered : (n_segments,) 1: an instance, 0: a region, -1: stuff that is alone, which may have a number
     crowd : (n_segments,) it is a crowd, and will not be read as one
     ids : (n_segments,) segment ids
@@ -124,20 +153,20 @@ class _SegmentValues:
     @staticmethod
     def of(batch: Batch, style: MaskStyle, things: Ints) -> "_SegmentValues":
         categories = batch.segments["category_id"].to_numpy()
-        label = np.array([style.label_of.get(category, NOT_WRITTEN) for category in categories.tolist()], np.int64)
-        label[label == style.blank] = NOT_WRITTEN  # pixels that nobody painted are blank
-        thing = np.isin(categories, things)
+        label = np.array([style.label_of.get(category, _NOT_WRITTEN) for category in categories.tolist()], np.int64)
+        label[label == style.blank] = _NOT_WRITTEN  # pixels that nobody painted are blank
+        is_thing = np.isin(categories, things)
         crowd: NDArray[np.bool_] = batch.segments["iscrowd"].fill_null(False).to_numpy()
-        kept = crowd & thing & style.crowds
+        is_crowd_kept = crowd & is_thing & style.crowds
         keys = np.stack([batch.segment_annotation, label], axis=1)
         _, same, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-        alone = count[same.reshape(-1)] == 1
-        numbered = np.where(thing & ~kept, 1, np.where(~thing & alone, -1, 0))
+        is_single = count[same.reshape(-1)] == 1
+        numbered = np.where(is_thing & ~is_crowd_kept, 1, np.where(~is_thing & is_single, -1, 0))
         ids = batch.segments["segment_id"].fill_null(-1).to_numpy()
-        return _SegmentValues(label, numbered, crowd & ~kept, ids, np.full(len(label), NOT_WRITTEN, np.int64))
+        return _SegmentValues(label, numbered, crowd & ~is_crowd_kept, ids, np.full(len(label), _NOT_WRITTEN, np.int64))
 
     def fill(self, sheet: ImageSegments, numbering: InstanceEncoding | None) -> Ints:
-        """Decide the values (n,) of one image's segments; raises SegdataError where there are too many."""
+        """Choose the values (n,) of one image's segments; raises SegdataError if there are too many."""
         rows = sheet.segments
         label = self.label[rows]
         try:
@@ -158,10 +187,10 @@ def _visible_segments(sheet: ImageSegments, ink: _SegmentValues) -> ImageSegment
 def _count(
     batch: Batch, ink: _SegmentValues, profile: Profile, style: MaskStyle, numbered: bool, losses: LossCounter
 ) -> None:
-    """Count what masks cannot hold; `numbered`: their values are segment ids, else label ids."""
+    """Count the losses of masks; `numbered`: values are segment ids, else label ids."""
     is_written, areas = in_first_annotation(batch), batch.runs.areas(batch.n_segments)
     categories = batch.segments["category_id"].to_numpy()
-    void = (ink.label == NOT_WRITTEN) & np.isin(categories, profile.taxonomy.void_ids)
+    void = (ink.label == _NOT_WRITTEN) & np.isin(categories, profile.taxonomy.void_ids)
     nobody = [category for category, label in style.label_of.items() if label == style.blank]
     blank = ~void & np.isin(categories, nobody)
     kinds: tuple[tuple[LossKind, NDArray[np.bool_]], ...] = (
@@ -186,7 +215,7 @@ class _FileStems:
         self._taken: set[str] = set()
 
     def stem(self, image_id: str, split: str | None) -> str:
-        """The path below the target, without what the kinds of masks add; raises SegdataError for an unsafe id."""
+        """The path below the target, without the parts of the kinds of masks; raises SegdataError for an unsafe id."""
         if is_unsafe_path(image_id):
             raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its masks have no place")
         folder = split if split and not is_unsafe_path(split) and re.fullmatch(r"[\w. -]*\w", split) else None

@@ -24,6 +24,7 @@ from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import XmlError, read_xml
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
+from segdata.formats.tools.cvat import HEAD
 from segdata.formats.tools.cvat_shapes import (
     AREAS,
     NO_AREA,
@@ -34,16 +35,22 @@ from segdata.formats.tools.cvat_shapes import (
     read_image,
     read_videos,
 )
-from segdata.formats.tools.heads import CVAT_HEAD, read_head
 from segdata.formats.tools.polygons import PolygonNotation
-from segdata.formats.tools.source import ToolSource, first_image, image_folders, nearest_name, unlisted_images
+from segdata.formats.tools.source import (
+    ToolSource,
+    first_image,
+    image_folders,
+    nearest_name,
+    read_head,
+    unlisted_images,
+)
 
 # What labels of other types are drawn with has no area, or is no drawing at all.
 _WITH_AREA = frozenset({"", "any", "polygon", "mask", "rectangle", "ellipse"})
 
 
 @dataclass(slots=True)
-class CvatLabels:
+class _CvatLabels:
     """The labels of some files.
 
     Attributes
@@ -56,7 +63,7 @@ class CvatLabels:
     types: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def add(self, root: Element) -> None:
-        """Add what a file says."""
+        """Add the labels of a file."""
         for label in root.iterfind("./meta/*/labels/label"):
             name = label.findtext("name") or ""
             attributes = list(label.iterfind("./attributes/attribute"))
@@ -88,8 +95,8 @@ def _category(name: str, label: Element, attributes: Iterable[Element]) -> Categ
 
 def _choices(attribute: Element) -> tuple[str, ...]:
     """The values of an attribute that has a list of them; they are on lines of their own."""
-    listed = attribute.findtext("input_type") in ("select", "radio")
-    return tuple((attribute.findtext("values") or "").split("\n")) if listed else ()
+    has_choices = attribute.findtext("input_type") in ("select", "radio")
+    return tuple((attribute.findtext("values") or "").split("\n")) if has_choices else ()
 
 
 def _color(text: str | None) -> str | None:
@@ -105,11 +112,11 @@ _ANSWERS = ("yes", "no", "true", "false")
 
 @dataclass(slots=True)
 class _Dataset:
-    """The images of all files by image_id, and what is wrong with them."""
+    """The images of all files by image_id, and the defects."""
 
     root: Path
     folders: Sequence[ImageFolder]
-    labels: CvatLabels = field(default_factory=CvatLabels)
+    labels: _CvatLabels = field(default_factory=_CvatLabels)
     names: set[str] = field(default_factory=set)
     others: Counter[str] = field(default_factory=Counter)
     entries: dict[str, ImageEntry] = field(default_factory=dict)
@@ -118,7 +125,7 @@ class _Dataset:
 
 
 def open_cvat(request: ReadRequest) -> ToolSource:
-    """Open the files at or below a path; raises UnreadableError where none is CVAT's."""
+    """Open the files at or below a path; raises UnreadableError if none is CVAT's."""
     root = request.root
     answer = str(request.options.get("interpolate", "no")).lower()
     check_choice("interpolate", answer, _ANSWERS)
@@ -129,18 +136,18 @@ def open_cvat(request: ReadRequest) -> ToolSource:
     for path in paths:
         _add_file(dataset, path, interpolate=answer in ("yes", "true"))
     if dataset.others:
-        listed = ", ".join(f"{count:,} {tag}" for tag, count in sorted(dataset.others.items()))
-        dataset.defects.append(Defect("SEG004", f"shapes without area are left out: {listed}", severity="info"))
+        counts = ", ".join(f"{count:,} {tag}" for tag, count in sorted(dataset.others.items()))
+        dataset.defects.append(Defect("SEG004", f"shapes without area are left out: {counts}", severity="info"))
     _check_images(dataset, folder, images)
-    own = dataset.labels.taxonomy()
-    named = resolve_names(dataset.names | dataset.labels.categories.keys(), request.taxonomy, own)
+    own_taxonomy = dataset.labels.taxonomy()
+    categories = resolve_names(dataset.names | dataset.labels.categories.keys(), request.taxonomy, own_taxonomy)
     name = root.name if root.is_dir() else root.stem
-    profile = named.profile(
+    profile = categories.profile(
         "cvat", root, "instance", "sparse", "allow", name=name, raster_rule="coco", sequences=tuple(dataset.sequences)
     )
     entries = sorted(dataset.entries.values(), key=lambda entry: entry.image_id)
     read = partial(read_image, dataset.labels.types)
-    return ToolSource(root, profile, entries, tuple(dataset.defects), named.to, read, request.annotator, NOTATION)
+    return ToolSource(root, profile, entries, tuple(dataset.defects), categories.to, read, request.annotator, NOTATION)
 
 
 def _find_documents(root: Path) -> list[Path]:
@@ -157,7 +164,7 @@ def _find_documents(root: Path) -> list[Path]:
         for name in sorted(names):
             path = Path(folder, name)
             archive = path if path.suffix.lower() == ".zip" else archive
-            if path.suffix.lower() == ".xml" and re.search(CVAT_HEAD, read_head(path)):
+            if path.suffix.lower() == ".xml" and re.search(HEAD, read_head(path)):
                 check_path_name(path)
                 documents.append(path)
     if not documents:
@@ -182,12 +189,12 @@ def _add_file(dataset: _Dataset, path: Path, *, interpolate: bool) -> None:
     dataset.labels.add(document)
     for row, image in enumerate(document.iterfind("image"), 1):
         _add_image(dataset, path, image, f"/annotations/image[{row}]")
-    wrong: list[tuple[str, str]] = []
+    problems: list[tuple[str, str]] = []
     for shape in (shape for track in document.iterfind("track") for shape in track):
         dataset.others.update([shape.tag] if shape.tag in NO_AREA else [])
-    for video in read_videos(document, wrong, interpolate=interpolate):
+    for video in read_videos(document, problems, interpolate=interpolate):
         _add_video(dataset, path, video)
-    dataset.defects += [Defect("SEG004", message, file, place) for message, place in wrong]
+    dataset.defects += [Defect("SEG004", message, file, place) for message, place in problems]
 
 
 def _add_image(dataset: _Dataset, path: Path, image: Element, place: str) -> None:
@@ -284,7 +291,7 @@ def _add_video(dataset: _Dataset, path: Path, video: CvatVideo) -> None:
 
 
 def _check_images(dataset: _Dataset, folder: Path, images: Path | None) -> None:
-    """Say which image files are missing, and which nobody lists."""
+    """Report missing image files, and image files that no file lists."""
     missing = [entry for entry in dataset.entries.values() if entry.image is None]
     if missing and len(missing) == len(dataset.entries):
         dataset.defects.append(no_images_defect(len(missing), folder, images))

@@ -26,7 +26,7 @@ Types = Mapping[tuple[str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class CvatElement:
-    """An element with what it takes from its track, if it is in one."""
+    """An element, with the data of its track if it has one."""
 
     element: Element
     place: str
@@ -38,7 +38,7 @@ class CvatElement:
 
 @dataclass(frozen=True, slots=True)
 class CvatImage:
-    """An image of a file: its shapes, and the tags, that are said of all of it."""
+    """An image of a file: its shapes, and its tags."""
 
     shapes: tuple[CvatElement, ...]
     tags: tuple[Element, ...] = ()
@@ -54,7 +54,7 @@ class _ImageReading:
 
 
 def read_image(types: Types, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
-    """What is drawn on an image; raises BrokenLabelsError where its size is not known."""
+    """The shapes of an image; raises BrokenLabelsError if its size is unknown."""
     record: CvatImage = entry.record
     size = entry.size
     if 0 in size and head is not None:
@@ -94,7 +94,7 @@ def _add_shape(reading: _ImageReading, item: CvatElement) -> None:
 
 
 def _columns(item: CvatElement, attributes: dict[str, str]) -> dict[str, object]:
-    """What has a column; the attributes that stand for it are taken out, and those are put in that are fields here."""
+    """The columns of a shape; attributes that become columns are removed, fields that become attributes are added."""
     element = item.element
     columns: dict[str, object] = {"track_id": item.track}
     if attributes.get("is_crowd") in ("true", '"true"'):
@@ -144,7 +144,7 @@ def _is_number(text: str) -> bool:
 
 
 def _parse_integer(text: str | None, what: str) -> int:
-    """A whole number, 0 where there is none; raises _Wrong for another text."""
+    """An integer, 0 for a missing text; raises BrokenShapeError for other texts."""
     digits = (text or "0").strip().removeprefix("-")
     if not (digits.isascii() and digits.isdecimal() and len(digits) < 18):
         raise BrokenShapeError("SEG004", f"{what} is {text!r:.40}, a whole number is expected")
@@ -163,9 +163,9 @@ def _read_shape(item: CvatElement, size: tuple[int, int]) -> Shape | PolygonText
     keys = ("xtl", "ytl", "xbr", "ybr") if element.tag == "box" else ("cx", "cy", "rx", "ry")
     a, b, c, d = (_parse_number(element, key) for key in keys)
     degrees = _parse_number(element, "rotation") if "rotation" in element.attrib else 0.0
-    wrong = check_numbers(a, b, c, d, degrees)
-    if wrong is not None or (element.tag == "ellipse" and min(c, d) < 0):
-        raise BrokenShapeError("SEG006", f"the {element.tag} {wrong or 'has a radius below 0'}")
+    problem = check_numbers(a, b, c, d, degrees)
+    if problem is not None or (element.tag == "ellipse" and min(c, d) < 0):
+        raise BrokenShapeError("SEG006", f"the {element.tag} {problem or 'has a radius below 0'}")
     if element.tag == "ellipse":
         return Ellipse(a, b, c, d, degrees)
     upright = box(a, b, c, d)
@@ -186,7 +186,7 @@ def _misspelt_points(text: str) -> str:
 
 
 def parse_points_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
-    """The ring of a polygon whose numbers are not written as JSON has them, or why it cannot be drawn."""
+    """The ring of a polygon whose numbers are not in JSON's spelling, or why it cannot be drawn."""
     text = shape.geometry.texts[0].decode()[2:-2].replace("],[", ";") if isinstance(shape.geometry, PolygonText) else ""
     pairs = text.split(";")
     try:
@@ -195,8 +195,8 @@ def parse_points_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring
         numbers = np.array([float(number) for number in text.replace(";", ",").split(",")])
     except ValueError:
         return Defect("SEG006", f"{_misspelt_points(text)}; left out", place=shape.place)
-    wrong = check_ring(numbers)
-    return [numbers.reshape(-1, 2)] if wrong is None else shape.refusal(wrong)
+    problem = check_ring(numbers)
+    return [numbers.reshape(-1, 2)] if problem is None else shape.refusal(problem)
 
 
 def _read_mask(element: Element, size: tuple[int, int]) -> Bitmap:
@@ -251,12 +251,12 @@ class CvatVideo:
 
     @property
     def annotated(self) -> set[int]:
-        """The frames of which it is known what is in them: something is, or nothing is missing."""
+        """The frames with known content: they have shapes, or no shape is missing."""
         return self.frames - (self.doubtful - self.told)
 
 
 def read_videos(root: Element, problems: list[tuple[str, str]], *, interpolate: bool) -> list[CvatVideo]:
-    """The videos of a file; `problems` gets the message and the place of what cannot be read."""
+    """The videos of a file; `problems` gets message and place of unreadable shapes."""
     tasks = [*root.iterfind("./meta/task"), *root.iterfind("./meta/job"), *root.iterfind("./meta/project/tasks/task")]
     by_id = {task.findtext("id"): task for task in tasks}
     only = tasks[0] if len(tasks) == 1 else None
@@ -287,7 +287,7 @@ def _parse_digits(text: str | None) -> int | None:
 
 
 def _task_frames(task: Element | None, named: set[int]) -> set[int]:
-    """The frames that a task says it has, if those that its tracks name are among them."""
+    """The frames that a task declares, if they include those of its tracks."""
     if task is None:
         return set()
     first, last = _parse_digits(task.findtext("start_frame")), _parse_digits(task.findtext("stop_frame"))

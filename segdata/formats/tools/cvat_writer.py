@@ -61,7 +61,7 @@ class _AttributeTypes:
         kinds[_TYPES.get(type(value), "other")] += 1
 
     def kind(self, label: str, name: str) -> str:
-        """The type that all values have; text where they differ."""
+        """The type that all values have, else text."""
         kinds = self.seen[label][name]
         return next(iter(kinds)) if len(kinds) == 1 and "other" not in kinds else "text"
 
@@ -133,7 +133,7 @@ def _text(text: str) -> str:
 def _image_elements(
     batch: Batch, names: dict[int, str], specs: _AttributeTypes, losses: LossCounter, number: int
 ) -> Iterator[str]:
-    """The images of a batch as elements; `number` counts those before."""
+    """The images of a batch as elements; `number` is that of the first."""
     rows = writable_rows(batch, names, losses, empty=False)
     shapes = _segment_shapes(batch, rows, losses)
     all_segments = batch.segments.take(pa.array(rows)).to_pylist()
@@ -213,7 +213,7 @@ def _mask_text(bitmap: Bitmap) -> str:
 def _element_texts(
     segment: Json, label: str, source: str | None, as_group: bool, specs: _AttributeTypes
 ) -> tuple[str, str, bool]:
-    """What an element says of its segment: attributes of the element, its content, and whether that is all."""
+    """The attributes and the content of a segment's element, and whether they hold everything."""
     attributes = {key: json.loads(value) for key, value in segment["attributes"] or ()}
     if as_group:
         del attributes[GROUP]

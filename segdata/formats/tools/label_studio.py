@@ -67,14 +67,14 @@ def _is_tasks(head: bytes) -> bool:
 
 
 def read(request: ReadRequest) -> "ToolSource":
-    """Open a file of tasks, or a folder; raises UnreadableError where there is none, and for JSON-MIN."""
+    """Open a file of tasks, or a folder; raises UnreadableError if there is none, and for JSON-MIN."""
     from segdata.formats.tools.label_studio_reader import open_tasks
 
     return open_tasks(request, _files(request.root))
 
 
 def _files(root: Path) -> list[Path]:
-    """The files of tasks; raises UnreadableError where there is none."""
+    """The files of tasks; raises UnreadableError if there is none."""
     from segdata.formats.tools.label_studio_reader import refuse_min
 
     if not root.exists():
@@ -94,7 +94,7 @@ def _files(root: Path) -> list[Path]:
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, prefix: str = "") -> None:
-    """Write the task file `target`, or a folder with one; raises SegdataError where an image has no size."""
+    """Write the task file `target`, or a folder with one; raises SegdataError if an image has no size."""
     from segdata.formats.tools.label_studio_writer import write_tasks
 
     write_tasks(profile, batches, target, losses, LOSSES, prefix)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import msgspec
 from PIL import ImageColor
@@ -34,7 +34,7 @@ _KEYS = ("image", "img", "url", "image_url", "photo", "picture")
 
 
 @dataclass(frozen=True, slots=True)
-class TaskImage:
+class _TaskImage:
     """The name of an image.
 
     Attributes
@@ -51,8 +51,8 @@ class TaskImage:
     unsafe: bool = False
 
 
-def task_image(data: dict[str, Any], key: str | None) -> TaskImage | None:  # Any: JSON
-    """The image that the data of a task name, at `key` where that is known; None where they name none."""
+def _task_image(data: dict[str, Any], key: str | None) -> _TaskImage | None:  # Any: JSON
+    """The image that the data of a task name, at `key` if it is known; None if they name none."""
     texts = {name: value for name, value in data.items() if isinstance(value, str) and value}
     image_keys = [
         name
@@ -67,17 +67,17 @@ def task_image(data: dict[str, Any], key: str | None) -> TaskImage | None:  # An
         return None
     uri = texts[keys[0]] if remote else None
     if not is_unsafe_path(name):
-        return TaskImage(PurePosixPath(name).as_posix(), keys[0], uri)
+        return _TaskImage(PurePosixPath(name).as_posix(), keys[0], uri)
     last = PurePosixPath(name.replace("\\", "/")).name
-    return None if last in ("", "..") else TaskImage(last, keys[0], uri, unsafe=True)
+    return None if last in ("", "..") else _TaskImage(last, keys[0], uri, unsafe=True)
 
 
 def _reference_path(text: str) -> tuple[str, bool]:
-    """The path in a reference to an image, and whether it is somewhere else.
+    """The path in a reference to an image, and whether the image is remote.
 
-    >>> _path("/data/upload/7/0a1b2c3d-cat.jpg"), _path("/data/local-files/?d=cats%2Fa.jpg")
+    >>> _reference_path("/data/upload/7/0a1b2c3d-cat.jpg"), _reference_path("/data/local-files/?d=cats%2Fa.jpg")
     (('0a1b2c3d-cat.jpg', False), ('cats/a.jpg', False))
-    >>> _path("s3://bucket/cats/a.jpg")
+    >>> _reference_path("s3://bucket/cats/a.jpg")
     ('cats/a.jpg', True)
     """
     if "?d=" in text:
@@ -95,18 +95,13 @@ def find_image(name: str, folder: ImageFolder, by_file: dict[str, str]) -> str |
     return next((candidate for candidate in candidates if candidate in folder.paths), None)
 
 
-def image_reference(prefix: str, image_id: str) -> str:
-    """The reference to an image in a task that is written; behind `?d=` a path is escaped."""
-    return prefix + (quote(image_id) if prefix.endswith("=") else image_id)
-
-
 _BOM = b"\xef\xbb\xbf"
 _COLUMN_KEYS = frozenset({"width", "height", "split", "sequence", "frame"})  # keys of `data` that are columns here
 Side = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
 
 
 class _Head(msgspec.Struct):
-    """What is looked at of a task before its image is."""
+    """The part of a task that is read before its image."""
 
     data: dict[str, Any]
     id: int | str | None = None
@@ -132,7 +127,7 @@ class _Annotation(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class StudioTask:
+class _StudioTask:
     """A task, undecoded.
 
     Attributes
@@ -149,8 +144,8 @@ class StudioTask:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskList:
-    """What task files hold.
+class _TaskList:
+    """The content of task files.
 
     Attributes
     ----------
@@ -164,11 +159,11 @@ class TaskList:
     defects: tuple[Defect, ...]
 
 
-def read_tasks(root: Path, files: list[Path], key: str | None, images: Path | None) -> TaskList:
+def _read_tasks(root: Path, files: list[Path], key: str | None, images: Path | None) -> _TaskList:
     """The tasks in some files; raises UnreadableError for a file of another sort."""
     defects: list[Defect] = []
     labels: set[str] = set()
-    by_image: dict[str, list[tuple[StudioTask, TaskImage, _Head]]] = {}
+    by_image: dict[str, list[tuple[_StudioTask, _TaskImage, _Head]]] = {}
     for path in files:
         file = relative_path(root, path)
         try:
@@ -178,21 +173,21 @@ def read_tasks(root: Path, files: list[Path], key: str | None, images: Path | No
             continue
         for place, raw in raws:
             head = _read_head(raw, place, file, defects)
-            name = None if head is None else task_image(head.data, key)
+            name = None if head is None else _task_image(head.data, key)
             if head is not None and name is None:
                 message = "the task names no image (its data have neither an image's name nor a URL); left out"
                 defects.append(Defect("SEG004", message, file, f"{place}/data"))
             if head is None or name is None:
                 continue
             annotations = bytes(head.annotations) or bytes(head.completions)
-            task = StudioTask(place, file, annotations, bytes(head.predictions))
+            task = _StudioTask(place, file, annotations, bytes(head.predictions))
             by_image.setdefault(name.image_id, []).append((task, name, head))
             labels |= _task_labels(task)
             if name.unsafe:
                 message = f"path {head.data[name.key]!r:.200} leaves the dataset; {name.image_id!r} is looked for"
                 defects.append(Defect("SEG015", message, file, f"{place}/data/{name.key}", image=name.image_id))
     entries, more = _list_entries(root, by_image, images)
-    return TaskList(tuple(entries), frozenset(labels), (*defects, *more))
+    return _TaskList(tuple(entries), frozenset(labels), (*defects, *more))
 
 
 def _task_texts(path: Path, file: str, defects: list[Defect]) -> list[tuple[str, bytes]]:
@@ -232,8 +227,8 @@ def _read_head(raw: bytes, place: str, file: str, defects: list[Defect]) -> _Hea
         return None
 
 
-def _task_labels(task: StudioTask) -> set[str]:
-    """Every label in a task; where something is malformed only what can be read by itself."""
+def _task_labels(task: _StudioTask) -> set[str]:
+    """Every label in a task; of malformed tasks, the labels that can be read alone."""
     names: set[str] = set()
     for text in (task.annotations, task.predictions):
         if not text:
@@ -267,9 +262,9 @@ def _labels_anywhere(value: object) -> Iterator[str]:
 
 
 def _list_entries(
-    root: Path, by_image: dict[str, list[tuple[StudioTask, TaskImage, _Head]]], images: Path | None
+    root: Path, by_image: dict[str, list[tuple[_StudioTask, _TaskImage, _Head]]], images: Path | None
 ) -> tuple[list[ImageEntry], list[Defect]]:
-    """An entry for each image, with its file where that is here."""
+    """An entry for each image, with its file if it exists."""
     base = root if root.is_dir() else root.parent
     places = [images] if images else [base / "images", base]
     folders = [ImageFolder.below(place) for place in places]
@@ -316,7 +311,7 @@ def _text(value: object) -> str | None:
 
 
 def refuse_min(path: Path, head: bytes) -> None:
-    """Raise UnreadableError for JSON-MIN, which has lost which annotation was cancelled and what models predicted."""
+    """Raise UnreadableError for JSON-MIN, which lacks cancelled annotations and predictions."""
     if b'"annotation_id"' in head and b'"annotations"' not in head:
         raise UnreadableError(f"{path}: a JSON-MIN export; export the project as JSON instead")
 
@@ -326,8 +321,8 @@ _RGBA = re.compile(r"rgba\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,[^)]*\)")
 
 
 @dataclass(frozen=True, slots=True)
-class LabelConfig:
-    """What a labelling configuration says.
+class _LabelConfig:
+    """A labelling configuration.
 
     Attributes
     ----------
@@ -341,18 +336,18 @@ class LabelConfig:
     defects: tuple[Defect, ...] = ()
 
 
-def load_config(root: Path, tasks: Path) -> LabelConfig:
+def load_config(root: Path, tasks: Path) -> _LabelConfig:
     """The configuration in the folder of the tasks; `<tasks>.xml` goes before others."""
     folder = tasks if tasks.is_dir() else tasks.parent
     names = ([] if tasks.is_dir() else [f"{tasks.stem}.xml"]) + list(_NAMES)
     path = next((folder / name for name in names if (folder / name).is_file()), None)
     if path is None:
-        return LabelConfig()
+        return _LabelConfig()
     try:
         tree = read_xml(path)
     except (XmlError, OSError) as error:
         line = error.line if isinstance(error, XmlError) else None
-        return LabelConfig(defects=(Defect("SEG001", str(error), relative_path(root, path), line=line),))
+        return _LabelConfig(defects=(Defect("SEG001", str(error), relative_path(root, path), line=line),))
     labels: dict[str, Color | None] = {}
     for control in tree.iter():
         if control.tag.endswith("Labels"):
@@ -365,11 +360,11 @@ def load_config(root: Path, tasks: Path) -> LabelConfig:
         Category(id=number, name=name, color=color, kind=kind_from_name(name))
         for number, (name, color) in enumerate(labels.items(), 1)
     )
-    return LabelConfig(Taxonomy(categories=tuple(categories)), value.removeprefix("$") or None)
+    return _LabelConfig(Taxonomy(categories=tuple(categories)), value.removeprefix("$") or None)
 
 
 def _color(text: str) -> Color | None:
-    """A colour as CSS writes it; None for what is none.
+    """A CSS colour; None for other texts.
 
     >>> _color("rgba(218, 1, 238, 1)"), _color("green"), _color("#00008e")
     ((218, 1, 238), (0, 128, 0), (0, 0, 142))
@@ -402,8 +397,8 @@ class _AnnotationItem(msgspec.Struct, gc=False):
 def read_image(ids: Mapping[str, int], entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
     """Every annotation and prediction on one image; `ids` are the categories of labels.
 
-    Cancelled annotations are left out, and told. Where one annotator has several on an image, the later ones get a
-    number behind the name: no two may be taken for one.
+    Cancelled annotations are left out and reported. If one annotator has several on an image, the later names get a
+    number, so that they stay distinct.
     """
     annotations: list[tuple[ShapeAnnotation, str]] = []
     problems: list[Defect] = []
@@ -432,9 +427,9 @@ def _with_number(drawing: ShapeAnnotation, place: str, number: int) -> ShapeAnno
 
 
 def _read_task(
-    task: StudioTask, ids: Mapping[str, int], size: tuple[int, int], problems: list[Defect]
+    task: _StudioTask, ids: Mapping[str, int], size: tuple[int, int], problems: list[Defect]
 ) -> list[tuple[ShapeAnnotation, str]]:
-    """The annotations, then the predictions, of a task, with their places; what is no annotation is in `problems`."""
+    """The annotations, then the predictions, of a task, with their places; other entries go to `problems`."""
     annotations: list[tuple[ShapeAnnotation, str]] = []
     n_cancelled = 0
     for what, text in (("annotations", task.annotations), ("predictions", task.predictions)):
@@ -452,8 +447,8 @@ def _read_task(
     return annotations
 
 
-def _annotation_items(text: bytes, what: str, task: StudioTask, defects: list[Defect]) -> list[_AnnotationItem | None]:
-    """The annotations in a text; None for what is none."""
+def _annotation_items(text: bytes, what: str, task: _StudioTask, defects: list[Defect]) -> list[_AnnotationItem | None]:
+    """The annotations in a text; None for other entries."""
     if not text:
         return []
     try:
@@ -477,9 +472,9 @@ def _annotation_items(text: bytes, what: str, task: StudioTask, defects: list[De
 
 
 def _read_annotation(
-    item: _AnnotationItem, predicted: bool, place: str, task: StudioTask, ids: Mapping[str, int], size: tuple[int, int]
+    item: _AnnotationItem, predicted: bool, place: str, task: _StudioTask, ids: Mapping[str, int], size: tuple[int, int]
 ) -> ShapeAnnotation:
-    """One annotation, or prediction; `size` is that of the image where no region tells."""
+    """One annotation or prediction; `size` is that of the image if no region has one."""
     regions = read_regions(item.result, f"{place}/result", ids, item.score if predicted else None)
     attributes = [(name, encode_json(value)) for name, value in regions.said.items()] or None
     return ShapeAnnotation(
@@ -502,7 +497,7 @@ def _annotator(who: object, predicted: bool) -> str | None:
 
 
 def _annotation_columns(item: _AnnotationItem, predicted: bool) -> dict[str, object]:
-    """What an annotation says of itself."""
+    """The columns of an annotation."""
     seconds, created = item.lead_time, item.created_at
     reviews = item.reviews
     review = reviews[-1] if isinstance(reviews, list) and reviews and isinstance(reviews[-1], dict) else None
@@ -520,7 +515,7 @@ def _annotation_columns(item: _AnnotationItem, predicted: bool) -> dict[str, obj
 def open_tasks(request: ReadRequest, files: list[Path]) -> ToolSource:
     """The tasks in `files`."""
     config = load_config(request.root, request.root)
-    tasks = read_tasks(request.root, files, config.image_key, images_folder(request))
+    tasks = _read_tasks(request.root, files, config.image_key, images_folder(request))
     categories = resolve_names(
         {*tasks.labels, *(category.name for category in config.taxonomy.categories)}, request.taxonomy, config.taxonomy
     )

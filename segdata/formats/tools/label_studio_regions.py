@@ -43,27 +43,27 @@ _LONGEST = 1 << 16
 _MESSAGES = {1: "the strokes end early", 2: "the strokes have more values than the picture"}
 
 
-class BrokenStrokesError(ValueError):
-    """Bytes that are no picture of the image's size; the message says why."""
+class _BrokenStrokesError(ValueError):
+    """Bytes that are not a picture of the image's size; the message says why."""
 
 
 def decode_strokes(packed: object, height: int, width: int) -> NDArray[np.uint8]:
     """The opacity (height, width) of packed strokes, a list of bytes; raises BrokenStrokesError."""
     text = _as_bytes(packed)
     if len(text) * 8 < _HEAD:
-        raise BrokenStrokesError(f"the strokes have {len(text)} bytes, less than their head")
+        raise _BrokenStrokesError(f"the strokes have {len(text)} bytes, less than their head")
     head = int.from_bytes(text[:7].tobytes(), "big") >> (56 - _HEAD)
     n = head >> (_HEAD - 32)
     word = (head >> 16 & 31) + 1
     if n != 4 * height * width:
-        raise BrokenStrokesError(f"the strokes have {n:,} values, 4 x {width} x {height} are needed")
+        raise _BrokenStrokesError(f"the strokes have {n:,} values, 4 x {width} x {height} are needed")
     if word != _WORD:
-        raise BrokenStrokesError(f"the strokes have values of {word} bits, {_WORD} are expected")
+        raise _BrokenStrokesError(f"the strokes have values of {word} bits, {_WORD} are expected")
     sizes = np.array([(head >> shift & 15) + 1 for shift in (12, 8, 4, 0)], np.int64)
     alpha = np.zeros(height * width, np.uint8)
     error = kernels.unpack_alpha(text, _HEAD, sizes, alpha)
     if error:
-        raise BrokenStrokesError(_MESSAGES[error])
+        raise _BrokenStrokesError(_MESSAGES[error])
     return alpha.reshape(height, width)
 
 
@@ -74,7 +74,7 @@ def _as_bytes(packed: object) -> NDArray[np.uint8]:
             raise TypeError
         return np.frombuffer(bytes(packed), np.uint8)
     except (TypeError, ValueError) as error:
-        raise BrokenStrokesError("rle is not a list of numbers from 0 to 255") from error
+        raise _BrokenStrokesError("rle is not a list of numbers from 0 to 255") from error
 
 
 def encode_strokes(mask: Mask) -> list[int]:
@@ -85,9 +85,9 @@ def encode_strokes(mask: Mask) -> list[int]:
     length = 4 * np.diff(start, append=len(flat))
     value = np.where(flat[start], 255, 0)
     pieces = np.maximum(-(-length // _LONGEST), 1)  # a record has at most so many
-    rest = length - (pieces - 1) * _LONGEST
+    last_length = length - (pieces - 1) * _LONGEST
     size = np.full(pieces.sum(), _LONGEST)
-    size[np.cumsum(pieces) - 1] = rest
+    size[np.cumsum(pieces) - 1] = last_length
     return _pack_records(size, np.repeat(value, pieces), 4 * len(flat))
 
 
@@ -113,8 +113,8 @@ def _pack_records(length: Ints, value: Ints, n_values: int) -> list[int]:
 Raw = msgspec.Raw
 
 
-class RegionValue(msgspec.Struct, gc=False):
-    """What is drawn, in percents of the image's sides, and said; polygons and strokes undecoded."""
+class _RegionValue(msgspec.Struct, gc=False):
+    """A shape, in percents of the image's sides, and its labels; polygons and strokes undecoded."""
 
     points: Raw = Raw()
     rle: Raw = Raw()
@@ -139,11 +139,11 @@ class RegionValue(msgspec.Struct, gc=False):
     datetime: object = None
 
 
-class RegionResult(msgspec.Struct, gc=False):
+class _RegionResult(msgspec.Struct, gc=False):
     """A result."""
 
     type: object = None
-    value: RegionValue | None = None
+    value: _RegionValue | None = None
     id: object = None
     original_height: object = None
     original_width: object = None
@@ -155,15 +155,15 @@ class RegionResult(msgspec.Struct, gc=False):
 
 
 class _Bare(msgspec.Struct, gc=False):
-    """A result whose value is no object."""
+    """A result whose value is not an object."""
 
     type: object = None
 
 
-def read_results(result: Raw, place: str, defects: list[Defect]) -> list[RegionResult | None]:
-    """The results; None for those that are none. Where there is no list of them, `defects` tells."""
+def _read_results(result: Raw, place: str, defects: list[Defect]) -> list[_RegionResult | None]:
+    """The results; None for invalid ones. If there is no list of them, that goes to `defects`."""
     try:
-        return msgspec.json.decode(result, type=list[RegionResult | None])
+        return msgspec.json.decode(result, type=list[_RegionResult | None])
     except msgspec.ValidationError:
         pass
     try:
@@ -171,26 +171,26 @@ def read_results(result: Raw, place: str, defects: list[Defect]) -> list[RegionR
     except msgspec.ValidationError:
         defects.append(Defect("SEG004", "result is not a list", place=place))
         return []
-    items: list[RegionResult | None] = []
+    items: list[_RegionResult | None] = []
     for raw in raws:
         try:
-            items.append(msgspec.json.decode(raw, type=RegionResult | None))
+            items.append(msgspec.json.decode(raw, type=_RegionResult | None))
         except msgspec.ValidationError:
             items.append(_without_value(raw))
     return items
 
 
-def _without_value(raw: Raw) -> RegionResult | None:
-    """A result of which no more than its type is read."""
+def _without_value(raw: Raw) -> _RegionResult | None:
+    """A result of which only the type is read."""
     try:
-        return RegionResult(msgspec.json.decode(raw, type=_Bare).type)
+        return _RegionResult(msgspec.json.decode(raw, type=_Bare).type)
     except msgspec.ValidationError:
         return None
 
 
 LABEL_KEYS = ("polygonlabels", "brushlabels", "rectanglelabels", "ellipselabels", "labels")
 # What results about a region, or the whole image, say: type -> key in their value.
-ATTRIBUTE_KEYS = {
+_ATTRIBUTE_KEYS = {
     "choices": "choices",
     "textarea": "text",
     "number": "number",
@@ -204,7 +204,7 @@ _DATA_KEY = {"polygonlabels": "points", "polygon": "points", "brushlabels": "rle
 
 
 @dataclass(frozen=True, slots=True)
-class AnnotationRegions:
+class _AnnotationRegions:
     """The regions of one annotation.
 
     Attributes
@@ -225,7 +225,7 @@ class AnnotationRegions:
 class _ResultGroup:
     """The results about one region, by their rows."""
 
-    items: dict[int, tuple[str, RegionResult, RegionValue]] = field(default_factory=dict)
+    items: dict[int, tuple[str, _RegionResult, _RegionValue]] = field(default_factory=dict)
 
     def labels(self) -> list[str]:
         label_lists = [getattr(value, key) for _, _, value in self.items.values() for key in LABEL_KEYS]
@@ -235,10 +235,10 @@ class _ResultGroup:
     def said(self) -> dict[str, object]:
         return {
             kind if item.from_name is msgspec.UNSET else str(item.from_name): _unwrap_single(
-                getattr(value, ATTRIBUTE_KEYS[kind])
+                getattr(value, _ATTRIBUTE_KEYS[kind])
             )
             for kind, item, value in self.items.values()
-            if kind in ATTRIBUTE_KEYS
+            if kind in _ATTRIBUTE_KEYS
         }
 
     def drawn(self) -> int | None:
@@ -246,12 +246,12 @@ class _ResultGroup:
         return next((row for row, (kind, _, _) in self.items.items() if kind in _DRAWN), None)
 
 
-def read_regions(result: msgspec.Raw, place: str, category_ids: Mapping[str, int], score: object) -> AnnotationRegions:
+def read_regions(result: msgspec.Raw, place: str, category_ids: Mapping[str, int], score: object) -> _AnnotationRegions:
     """The regions in the results at `place`; `category_ids` are those of labels, `score` is that of the prediction."""
     defects: list[Defect] = []
     others: Counter[str] = Counter()
-    items = read_results(result, place, defects)
-    regions = AnnotationRegions(_declared_size(items), [], {}, defects)
+    items = _read_results(result, place, defects)
+    regions = _AnnotationRegions(_declared_size(items), [], {}, defects)
     for group in _group_results(items, place, defects, others):
         row = group.drawn()
         if row is None:
@@ -270,15 +270,15 @@ def read_regions(result: msgspec.Raw, place: str, category_ids: Mapping[str, int
 
 
 def _group_results(
-    items: list[RegionResult | None], place: str, defects: list[Defect], others: Counter[str]
+    items: list[_RegionResult | None], place: str, defects: list[Defect], others: Counter[str]
 ) -> list[_ResultGroup]:
-    """The results by region; what is not about a region of an image, or the image, is counted in `others`."""
+    """The results by region; results about neither a region nor the image are counted in `others`."""
     groups: dict[object, _ResultGroup] = {}
     for row, item in enumerate(items):
         kind = None if item is None else item.type
         if item is None or not isinstance(kind, str):
             defects.append(Defect("SEG004", "a result without type; left out", place=f"{place}/{row}"))
-        elif kind not in _DRAWN and kind not in ATTRIBUTE_KEYS:
+        elif kind not in _DRAWN and kind not in _ATTRIBUTE_KEYS:
             others[kind] += 1
         elif item.value is None:
             defects.append(Defect("SEG004", "a result without value; left out", place=f"{place}/{row}/value"))
@@ -288,7 +288,7 @@ def _group_results(
     return list(groups.values())
 
 
-def _declared_size(items: list[RegionResult | None]) -> tuple[int, int] | None:
+def _declared_size(items: list[_RegionResult | None]) -> tuple[int, int] | None:
     """Height and width of the image, in the first result that has them."""
     for item in items:
         if item is not None:
@@ -351,7 +351,7 @@ def integer_id(id_: str) -> int | None:
     return int(id_) if id_.isdecimal() and id_.isascii() and str(int(id_[:18])) == id_ else None
 
 
-def _read_shape(kind: str, value: RegionValue, place: str, height: int, width: int) -> Shape | PolygonText:
+def _read_shape(kind: str, value: _RegionValue, place: str, height: int, width: int) -> Shape | PolygonText:
     """The shape of a region in pixels; numbers in the file are percents of the image's sides."""
     data_key = _DATA_KEY.get(kind)
     if len(value.rle) or data_key == "rle":
@@ -367,24 +367,24 @@ def _read_shape(kind: str, value: RegionValue, place: str, height: int, width: i
     x, y, across, down = (
         float(number) / 100 * side for number, side in zip(numbers, (width, height) * 2, strict=False)
     )
-    wrong = check_numbers(x, y, across, down, float(numbers[-1])) or (
+    problem = check_numbers(x, y, across, down, float(numbers[-1])) or (
         "has a negative size" if min(across, down) < 0 else None
     )
-    if wrong:
-        raise BrokenShapeError("SEG006", f"the shape {wrong}", "/value")
+    if problem:
+        raise BrokenShapeError("SEG006", f"the shape {problem}", "/value")
     if is_ellipse:
         # Label Studio has no pixels for ellipses: those whose centres lie inside.
         return draw_ellipse(Ellipse(x, y, across, down, float(numbers[-1])), "centre-evenodd", height, width)
     return Polygon(scale_points(box(x, y, x + across, y + down).turned(float(numbers[-1]), x, y).exterior, _ONE))
 
 
-def _read_strokes(value: RegionValue, height: int, width: int) -> Bitmap:
-    """The mask of strokes: what is not fully transparent, cut to where it is."""
+def _read_strokes(value: _RegionValue, height: int, width: int) -> Bitmap:
+    """The mask of strokes: all pixels that are not fully transparent, cropped."""
     if value.format != "rle":
         raise BrokenShapeError("SEG005", f"strokes in format {value.format!r:.20}, not rle", "/value/format")
     try:
         opacity = decode_strokes(msgspec.json.decode(value.rle or b"null"), height, width)
-    except (BrokenStrokesError, msgspec.ValidationError) as error:
+    except (_BrokenStrokesError, msgspec.ValidationError) as error:
         raise BrokenShapeError("SEG005", str(error), "/value/rle") from error
     x, y, across, down = cv2.boundingRect(opacity)
     return Bitmap(x, y, opacity[y : y + down, x : x + across] > 0)
@@ -397,13 +397,13 @@ def _percent_to_pixels(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floa
 
 
 def _parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
-    """The ring of a polygon whose text is not as others are, or why it cannot be drawn."""
+    """The ring of a polygon in another spelling, or why it cannot be drawn."""
     rings = parse_leniently(shape, size)
     if not isinstance(rings, Defect):
-        wrong = check_ring(rings[0] / 100 * [size[1], size[0]])
-        if wrong is None:
+        problem = check_ring(rings[0] / 100 * [size[1], size[0]])
+        if problem is None:
             return rings
-        rings = shape.refusal(wrong)
+        rings = shape.refusal(problem)
     id_ = shape.columns.get("source_id") or ("" if shape.id is None else str(shape.id))
     return replace(rings, segments=(str(id_),)) if id_ else rings
 
@@ -412,5 +412,5 @@ NOTATION = PolygonNotation(placed=_percent_to_pixels, mend=_parse_leniently)
 
 
 def _unwrap_single(value: object) -> object:
-    """What is said; a list of one is that one."""
+    """The only item of a list with one item, else the value itself."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -23,7 +24,6 @@ from segdata.formats.shared.count_losses import count_losses, count_spatial_loss
 from segdata.formats.shared.painting import segment_examples
 from segdata.formats.shared.safe_parsers import encode_json, is_xml_text, parse_json
 from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
-from segdata.formats.tools.label_studio_reader import image_reference
 from segdata.formats.tools.label_studio_regions import encode_strokes, integer_id
 from segdata.formats.tools.shapes import fill_ids
 
@@ -52,7 +52,7 @@ _Json = dict[str, Any]  # Any: JSON
 
 @dataclass(frozen=True, slots=True)
 class _ConfigNames:
-    """What the tasks use of a labelling configuration.
+    """The names in the labelling configuration that the tasks use.
 
     Attributes
     ----------
@@ -95,8 +95,8 @@ def write_tasks(
     """Write the task file `target`, or the folder; `kinds` are the losses that the format declares."""
     count_spatial_losses(profile, losses)
     controls = _ConfigNames(names_by_id(profile.taxonomy))
-    alone = target.suffix.lower() == ".json"
-    path = target if alone else target / TASKS
+    is_file = target.suffix.lower() == ".json"
+    path = target if is_file else target / TASKS
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         number = 0
@@ -106,7 +106,7 @@ def write_tasks(
                 number += 1
                 file.write(("[\n" if number == 1 else ",\n") + encode_json({"id": number, **task}))
         file.write("\n]\n" if number else "[]\n")
-    if alone:
+    if is_file:
         losses.add("category-details", "taxonomies", 1)
     else:
         write_sidecars(target, profile, profile.taxonomy)
@@ -136,21 +136,26 @@ def _tasks(batch: Batch, controls: _ConfigNames, losses: LossCounter, prefix: st
 
 
 def _task_data(image: _Json, losses: LossCounter, prefix: str) -> _Json:
-    """The data of a task: the image, and all that is said of it."""
+    """The data of a task: the image, its columns and its metadata."""
     columns = {name: image[name] for name in ("width", "height", "split", "sequence", "frame")}
     more = dict(image["metadata"] or ())
     losses.add("image-details", "images", int(bool(_RESERVED_KEYS & more.keys())), examples=[image["image_id"]])
     return {
-        "image": image_reference(prefix, image["image_id"]),
+        "image": _image_reference(prefix, image["image_id"]),
         **{name: value for name, value in columns.items() if value is not None},
         **{name: parse_json(text.encode()) for name, text in more.items() if name not in _RESERVED_KEYS},
     }
 
 
+def _image_reference(prefix: str, image_id: str) -> str:
+    """The reference to an image in a task that is written; behind `?d=` a path is escaped."""
+    return prefix + (quote(image_id) if prefix.endswith("=") else image_id)
+
+
 def _annotation(
     annotation: _Json, result: list[_Json], image: str, controls: _ConfigNames, losses: LossCounter
 ) -> _Json:
-    """An annotation, or a prediction; what it does not hold is counted."""
+    """An annotation or a prediction; its losses are counted."""
     results, lost = controls.said(annotation["attributes"])
     result += [{"to_name": _IMAGE, **extra} for extra in results]
     affected = AffectedItems([image], [image])
@@ -223,7 +228,7 @@ def _full_mask(bitmap: Bitmap, size: tuple[int, int]) -> NDArray[np.bool_]:
 def _polygon(
     batch: Batch, row: int, source: SourcePolygons, size: tuple[int, int], example: AffectedItems, losses: LossCounter
 ) -> _Json | None:
-    """The only ring of a segment, in percent; None where there are several, or rounding would change its pixels."""
+    """The only ring of a segment, in percent; None if there are several, or if rounding would change its pixels."""
     segment_polygons = source.of_segment(row)
     if len(segment_polygons) != 1 or segment_polygons[0].holes:
         return None

@@ -46,7 +46,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 
 
 def read(request: ReadRequest) -> "ToolSource":
-    """Open the JSON files at or below a path; raises UnreadableError where none is LabelMe's."""
+    """Open the JSON files at or below a path; raises UnreadableError if none is LabelMe's."""
     from segdata.formats.tools.labelme_reader import open_labelme
 
     return open_labelme(request)

@@ -39,8 +39,8 @@ Raw = msgspec.Raw
 Json = dict[str, Any]  # Any: JSON
 
 
-class LabelmeShape(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """A shape as LabelMe writes it, and we; those with further keys are read one by one."""
+class _LabelmeShape(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A shape with the keys of LabelMe and segdata; shapes with other keys are read one by one."""
 
     points: Raw = Raw(b"null")
     label: Any = None  # Any: JSON
@@ -63,7 +63,7 @@ class LabelmeShape(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 class _File(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """A file as LabelMe writes it, and we."""
 
-    shapes: list[LabelmeShape]
+    shapes: list[_LabelmeShape]
     imageData: Raw = Raw(b"null")  # noqa: N815 - LabelMe's names
     version: object = UNSET
     flags: object = UNSET
@@ -77,10 +77,10 @@ class _File(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 _FILE_FIELDS = tuple(name for name in _File.__struct_fields__ if name not in ("shapes", "imageData"))
 
 
-def read_labelme(path: Path, name: str, kind: DocumentKind) -> tuple[Json, Sequence[object]]:
-    """What a file says beside its shapes and pixels, and the shapes: `LabelmeShape`, objects, or what is no shape.
+def _read_labelme(path: Path, name: str, kind: DocumentKind) -> tuple[Json, Sequence[object]]:
+    """The keys of a file without shapes and pixels, and the shapes: `_LabelmeShape`, objects, or other values.
 
-    `name` is what defects call it. Raises BrokenLabelsError where it is no LabelMe file.
+    `name` is its name in defects. Raises BrokenLabelsError for other files.
     """
     with suppress(OSError, ValueError, RecursionError):
         data = read_small_file(path)
@@ -106,9 +106,9 @@ def _read_slowly(path: Path, name: str, kind: DocumentKind) -> tuple[Json, Seque
 
 
 def _read_shapes(raw: Raw) -> list[object]:
-    """The shapes; their points are not decoded yet. Raises TypeError where they are no list."""
+    """The shapes, with their points undecoded. Raises TypeError if they are not a list."""
     with suppress(msgspec.ValidationError):
-        plain: list[object] = msgspec.json.decode(raw, type=list[LabelmeShape])
+        plain: list[object] = msgspec.json.decode(raw, type=list[_LabelmeShape])
         return plain
     try:
         shapes: Sequence[object] = msgspec.json.decode(raw, type=list[dict[str, Raw]])
@@ -123,7 +123,7 @@ def _read_shapes(raw: Raw) -> list[object]:
 
 
 def _read_one_by_one(raw: Raw) -> list[object]:
-    """The values of each shape undecoded; as it is where it is no object. Raises TypeError where there is no list."""
+    """The shapes with undecoded values, or values that are not objects. Raises TypeError for other texts."""
     try:
         raw_shapes = msgspec.json.decode(raw, type=list[Raw])
     except msgspec.ValidationError:
@@ -139,7 +139,6 @@ def _read_one_by_one(raw: Raw) -> list[object]:
 
 AREAS = frozenset({None, "polygon", "rectangle", "oriented_rectangle", "rotation", "circle", "mask"})
 BACKGROUND = "_background_"
-IGNORED_LABEL = "__ignore__"  # the label that LabelMe's exports leave out
 _NO_AREA = frozenset({"point", "points", "line", "linestrip"})
 FILE_KEYS = frozenset({"version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth"})
 SHAPE_KEYS = frozenset({"label", "points", "group_id", "shape_type", "flags", "description", "mask"})
@@ -153,7 +152,7 @@ _PLAIN: dict[str, object] = {"iscrowd": False}
 
 @dataclass(slots=True)
 class _ImageReading:
-    """The shapes of one file so far, and what is wrong with others."""
+    """The shapes of one file so far, and its defects."""
 
     size: tuple[int, int]
     shapes: list[ToolShape] = field(default_factory=list)
@@ -161,17 +160,17 @@ class _ImageReading:
 
 
 def read_image(root: Path, kind: DocumentKind, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
-    """What is drawn on an image; raises BrokenLabelsError where its file is no LabelMe file."""
+    """The shapes on an image; raises BrokenLabelsError if its file is not a LabelMe file."""
     file = relative_path(root, entry.files[0])
-    document, shapes = read_labelme(entry.files[0], file, kind)
+    document, shapes = _read_labelme(entry.files[0], file, kind)
     reading = _ImageReading(_size(document, head, file))
     for row, shape in enumerate(shapes):
         place = f"/shapes/{row}"
-        if isinstance(shape, LabelmeShape) and _is_plain(shape):
+        if isinstance(shape, _LabelmeShape) and _is_plain(shape):
             polygon = PolygonText((shape.points,), _POLYGON_NAME, f"{place}/points")
             reading.shapes.append(ToolShape(shape.label, polygon, place, shape.group_id, None, _NOTHING, _PLAIN))
         else:
-            _add_shape(reading, shape.as_object() if isinstance(shape, LabelmeShape) else shape, place)
+            _add_shape(reading, shape.as_object() if isinstance(shape, _LabelmeShape) else shape, place)
     annotator, source = document.get("annotator"), document.get("source")
     return [
         ShapeAnnotation(
@@ -185,8 +184,8 @@ def read_image(root: Path, kind: DocumentKind, entry: ImageEntry, head: ImageHea
     ]
 
 
-def _is_plain(shape: LabelmeShape) -> bool:
-    """Whether a shape is a polygon of which hardly more is said than its label."""
+def _is_plain(shape: _LabelmeShape) -> bool:
+    """Whether a shape is a polygon with few keys besides its label."""
     return (
         (shape.shape_type == "polygon" or shape.shape_type is None)
         and type(shape.label) is str
@@ -199,7 +198,7 @@ def _is_plain(shape: LabelmeShape) -> bool:
 
 
 def _size(document: Json, head: ImageHeader | None, file: str) -> tuple[int, int]:
-    """Height and width in pixels; the image's where the file does not tell."""
+    """Height and width in pixels; the image's if the file lacks them."""
     sides = [document.get("imageHeight"), document.get("imageWidth")]
     if sides == [None, None] and head is not None:
         return (head.width, head.height) if head.is_rotated else (head.height, head.width)
@@ -265,7 +264,7 @@ def _integer_at(shape: Json, key: str) -> int | None:
 
 
 def _columns(shape: Json) -> Json:
-    """The keys of a shape that say what has a column."""
+    """The columns of a shape."""
     columns: Json = {"track_id": _integer_at(shape, "track_id"), "iscrowd": shape.get("iscrowd") is True}
     score, source = shape.get("score"), shape.get("source")
     if isinstance(score, (int, float)) and not isinstance(score, bool):
@@ -291,7 +290,7 @@ def _attributes(shape: Json) -> dict[str, str]:
 
 
 def _read_shape(shape: Json, kind: str | None, place: str) -> Shape | PolygonText:
-    """What was drawn, as it is to be rasterised."""
+    """The shape to rasterise."""
     points: bytes = shape.get("points", b"null")
     if kind in (None, "polygon", "oriented_rectangle", "rotation"):
         return PolygonText((points,), _POLYGON_NAME, f"{place}/points")
@@ -319,9 +318,9 @@ def _read_points(text: bytes, counts: tuple[int, ...]) -> Ring:
         raise BrokenShapeError(
             "SEG004", f"points is {points!r:.40}, {expected} pairs of numbers are expected", "/points"
         )
-    wrong = check_numbers(*array.ravel().tolist())
-    if wrong is not None:
-        raise BrokenShapeError("SEG006", f"the shape {wrong}", "/points")
+    problem = check_numbers(*array.ravel().tolist())
+    if problem is not None:
+        raise BrokenShapeError("SEG006", f"the shape {problem}", "/points")
     return array.astype(np.float64)
 
 
@@ -354,7 +353,7 @@ class _ShapeHead(msgspec.Struct, gc=False):
 
 
 class _Head(msgspec.Struct, gc=False):
-    """What is needed of a file before any image is asked for; the rest is skipped, not decoded."""
+    """The part of a file that is read before any image is loaded; the rest is skipped undecoded."""
 
     shapes: list[_ShapeHead] | None = None
     imagePath: object = None  # noqa: N815 - LabelMe's name
@@ -362,7 +361,7 @@ class _Head(msgspec.Struct, gc=False):
 
 @dataclass(slots=True)
 class _FileCensus:
-    """What is in the files: the image that each names, labels, and how many shapes have no area, by type."""
+    """The content of all files: their images, labels, and shapes without area by type."""
 
     image: dict[str, str | None] = field(default_factory=dict)
     labels: set[str] = field(default_factory=set)
@@ -371,7 +370,7 @@ class _FileCensus:
 
 
 def open_labelme(request: ReadRequest) -> ToolSource:
-    """Open the files at or below a path; raises UnreadableError where none is LabelMe's."""
+    """Open the files at or below a path; raises UnreadableError if none is LabelMe's."""
     root = request.root
     files = _find_files(root)
     census = _scan_files(files)
@@ -396,7 +395,7 @@ def _find_files(root: Path) -> dict[str, Path]:
 
 
 def _scan_files(files: dict[str, Path]) -> _FileCensus:
-    """Look into every file. One that cannot be decoded counts as LabelMe's: what is wrong is told when it is read."""
+    """Scan every file. An undecodable file counts as LabelMe's; its defect is reported when it is read."""
     census = _FileCensus()
     for name, path in files.items():
         head = _read_head(path)
@@ -430,7 +429,7 @@ def _is_bare_name(path: str) -> bool:
 
 
 def _read_head(path: Path) -> _Head | None:
-    """What a file holds; None where it is no JSON."""
+    """The head of a file; None if it is not JSON."""
     try:
         return msgspec.json.decode(read_small_file(path).removeprefix(b"\xef\xbb\xbf"), type=_Head)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -456,15 +455,15 @@ def _read_head_slowly(parts: dict[str, bytes]) -> _Head:
 
 
 def _census_defects(census: _FileCensus) -> list[Defect]:
-    """What is left out of all files, in one information each."""
+    """One info for each kind of content that is left out."""
     defects = []
     if census.others:
-        listed = ", ".join(f"{count:,} {name}" for name, count in sorted(census.others.items()))
-        message = f"shapes without area, or of the background, are left out: {listed}"
+        shown = ", ".join(f"{count:,} {name}" for name, count in sorted(census.others.items()))
+        message = f"shapes without area, or of the background, are left out: {shown}"
         defects.append(Defect("SEG004", message, severity="info"))
     if census.strange:
-        listed = ", ".join(census.strange[:3]) + (", …" if len(census.strange) > 3 else "")
-        message = f"{len(census.strange):,} JSON files without shapes are not LabelMe's: {listed}"
+        shown = ", ".join(census.strange[:3]) + (", …" if len(census.strange) > 3 else "")
+        message = f"{len(census.strange):,} JSON files without shapes are not LabelMe's: {shown}"
         defects.append(Defect("SEG011", message, census.strange[0], severity="info"))
     return defects
 
@@ -472,7 +471,7 @@ def _census_defects(census: _FileCensus) -> list[Defect]:
 def _list_entries(
     root: Path, labels: dict[str, Path], named: dict[str, str | None], images: Path | None
 ) -> tuple[list[ImageEntry], list[Defect]]:
-    """The images of the files, and what is wrong with files on either side."""
+    """The images of the files, and the defects of files on either side."""
     root_folder = root if root.is_dir() else root.parent
     places = (
         [images]
@@ -513,16 +512,16 @@ def _list_entries(
 
 
 def _files_in(place: Path) -> ImageFolder:
-    """The files right in a folder: around a single JSON file there may be anything."""
+    """The image files directly in a folder: a single JSON file may lie among anything."""
     paths = sorted(place.iterdir()) if place.is_dir() else []
     return ImageFolder(place, {path.name: path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES})
 
 
 def _find_image(name: str, image_path: str | None, folders: Sequence[ImageFolder]) -> tuple[int | None, str]:
-    """The folder that has the image of a file, and its name there; a name without folder where none has it.
+    """The folder that has the image of a file, and its name there; a name without folder if none has it.
 
-    The image lies beside the file in one of the folders, or where imagePath leads to within one of them; where there
-    is no imagePath it is called as the file.
+    The image lies beside the file in one of the folders, or where imagePath leads to within one of them. Without
+    imagePath it has the name of the file.
     """
     if image_path is None:
         bare = PurePosixPath(name).with_suffix(".json").as_posix()

@@ -71,7 +71,7 @@ def _free_name(image_id: str, taken: set[str]) -> str:
 
 
 def _image_path(path: Path, image_id: str, uri: str | None, target: Path) -> str:
-    """Where the image is, seen from its file: in `target` if it was copied there, else beside the file."""
+    """The path of an image from its file: in `target` if it was copied there, else beside the file."""
     start = target.absolute()
     if uri is not None and Path(uri).is_relative_to(start):
         return Path(os.path.relpath(uri, path.absolute().parent)).as_posix()
@@ -148,7 +148,7 @@ def _polygon(polygon: Polygon) -> Json:
 
 
 def _mask(bitmap: Bitmap) -> Json:
-    """A mask; one of a single pixel that is not set where there are no pixels."""
+    """A mask; for a segment without pixels, a mask of a single unset pixel."""
     mask = bitmap.mask if bitmap.mask.size else np.zeros((1, 1), bool)
     height, width = mask.shape
     file = io.BytesIO()
@@ -182,7 +182,7 @@ def _shapes(
 
 
 def _shape_keys(segment: Json, as_group: bool) -> tuple[Json, bool]:
-    """What a shape says of its segment, and whether that is all; `as_group`: its attribute group_id is the group's."""
+    """The keys of a segment's shapes, and whether they hold everything; `as_group`: its group_id is the group's."""
     attributes = {key: raw_json(value) for key, value in segment["attributes"] or ()}
     if as_group:
         del attributes[GROUP]

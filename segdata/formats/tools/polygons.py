@@ -37,27 +37,27 @@ _FEWEST = 3  # points of a ring
 
 
 def parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
-    """The rings of a polygon whose text is not as others are, or why they cannot be drawn."""
+    """The rings of a polygon in another spelling, or why they cannot be drawn."""
     rings = []
     for text in shape.geometry.texts if isinstance(shape.geometry, PolygonText) else ():
         try:
             points = msgspec.json.decode(text)
         except (ValueError, RecursionError):
             points = None
-        wrong = check_ring(points)
-        if wrong is not None:
-            return shape.refusal(wrong)
+        problem = check_ring(points)
+        if problem is not None:
+            return shape.refusal(problem)
         rings.append(np.asarray(points, np.float64).reshape(-1, 2))
     return rings
 
 
-def keep_points(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:
-    """Points that files have in pixels: those to be drawn, and those to be kept."""
+def _keep_points(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:
+    """The points of files in pixels: those to draw, and those to keep."""
     return flat.points, flat.points
 
 
-def no_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, Bitmap]:
-    """Of a tool whose polygons have no bridges."""
+def _no_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, Bitmap]:
+    """For tools whose polygons have no bridges."""
     return {}
 
 
@@ -79,9 +79,9 @@ class PolygonNotation:
     layout: Layout = "pairs"
     low: float = -MAX_COORDINATE
     high: float = MAX_COORDINATE
-    placed: Callable[[PolygonArrays, Floats], tuple[Floats, Floats]] = keep_points
+    placed: Callable[[PolygonArrays, Floats], tuple[Floats, Floats]] = _keep_points
     mend: Callable[[ToolShape, tuple[int, int]], list[Ring] | Defect] = parse_leniently
-    unbridge: Callable[[PolygonArrays, Ints, Ints], dict[int, Bitmap]] = no_bridges
+    unbridge: Callable[[PolygonArrays, Ints, Ints], dict[int, Bitmap]] = _no_bridges
     keeps_bridges: bool = False
 
 
@@ -110,7 +110,7 @@ def parse_polygons(shapes: Sequence[ToolShape], size: Ints, notation: PolygonNot
     boxes: dict[int, Polygon] = {}
     if len(rows) + len(broken) < len(shapes):
         boxes = {row: shape.geometry for row, shape in enumerate(shapes) if isinstance(shape.geometry, Polygon)}
-    as_they_are = notation.placed is keep_points
+    as_they_are = notation.placed is _keep_points
     drawn_points, kept_points = (
         (flat.points, flat.points) if as_they_are else notation.placed(flat, _point_sides(size[rows], flat))
     )
@@ -143,16 +143,16 @@ def _out_of_reach(points: Floats, flat: PolygonArrays) -> Ints:
 def _rings(
     shapes: Sequence[ToolShape], size: Ints, notation: PolygonNotation, broken: dict[int, Defect]
 ) -> tuple[Ints, PolygonArrays]:
-    """The shapes that have texts of rings, and these; what is wrong with the others is told in `broken`."""
+    """The rows of shapes with texts of rings, and their rings; defects of other shapes go to `broken`."""
     texts = {row: shape.geometry.texts for row, shape in enumerate(shapes) if type(shape.geometry) is PolygonText}
     count = np.fromiter(map(len, texts.values()), np.int64, len(texts))
-    points, offset, wrong = _parse_texts(list(itertools.chain.from_iterable(texts.values())), notation)
-    if not wrong.any():
+    points, offset, is_odd = _parse_texts(list(itertools.chain.from_iterable(texts.values())), notation)
+    if not is_odd.any():
         return np.array(list(texts), np.int64), PolygonArrays(points, offset, group_offsets(count))
     rings_of = {}
     begins = group_offsets(count).tolist()
     for row, first, last in zip(texts, begins[:-1], begins[1:], strict=True):
-        if not wrong[first:last].any():
+        if not is_odd[first:last].any():
             rings_of[row] = [points[offset[ring] : offset[ring + 1]] for ring in range(first, last)]
             continue
         result = notation.mend(shapes[row], (int(size[row, 0]), int(size[row, 1])))
@@ -164,7 +164,7 @@ def _rings(
 
 
 def _parse_texts(texts: Sequence[bytes], notation: PolygonNotation) -> tuple[Floats, Ints, NDArray[np.bool_]]:
-    """The points of the rings in n texts, where each ring begins (n + 1,), and which are to be looked at closely.
+    """The points of the rings in n texts, the start of each ring (n + 1,), and which texts need a closer look.
 
     Those have no points.
     """
@@ -174,26 +174,26 @@ def _parse_texts(texts: Sequence[bytes], notation: PolygonNotation) -> tuple[Flo
     n_items, offset = np.diff(text), item[text]
     of_item = np.repeat(np.arange(len(texts)), n_items)
     count = np.diff(offset)
-    wrong = (error != 0) | (count < 2 * _FEWEST) | (count % 2 == 1)
+    is_odd = (error != 0) | (count < 2 * _FEWEST) | (count % 2 == 1)
     if notation.layout == "pairs":
-        wrong[of_item[np.diff(item) != 2]] = True
+        is_odd[of_item[np.diff(item) != 2]] = True
     else:
         n_lists = 1 if notation.layout == "flat" else 2
-        wrong |= n_items != n_lists
-        wrong[of_item[n_lists * np.diff(item) != count[of_item]]] = True
+        is_odd |= n_items != n_lists
+        is_odd[of_item[n_lists * np.diff(item) != count[of_item]]] = True
     if len(numbers) and not (numbers.min() >= notation.low and numbers.max() <= notation.high):  # NaN neither
-        odd = ~((numbers >= notation.low) & (numbers <= notation.high))
-        wrong[np.searchsorted(offset, np.flatnonzero(odd), side="right") - 1] = True
-    n_points = np.where(wrong, 0, count // 2)
+        beyond = ~((numbers >= notation.low) & (numbers <= notation.high))
+        is_odd[np.searchsorted(offset, np.flatnonzero(beyond), side="right") - 1] = True
+    n_points = np.where(is_odd, 0, count // 2)
     if notation.layout != "axes":
-        kept = numbers if not wrong.any() else numbers[expand_ranges(offset[:-1], 2 * n_points)]
-        return kept.reshape(-1, 2), group_offsets(n_points), wrong
+        kept = numbers if not is_odd.any() else numbers[expand_ranges(offset[:-1], 2 * n_points)]
+        return kept.reshape(-1, 2), group_offsets(n_points), is_odd
     place = expand_ranges(offset[:-1], n_points)
     points = np.empty((len(place), 2))
     points[:, 0] = numbers[place]
     place += np.repeat(n_points, n_points)
     points[:, 1] = numbers[place]
-    return points, group_offsets(n_points), wrong
+    return points, group_offsets(n_points), is_odd
 
 
 def _as_arrays(polygons: Sequence[Sequence[Ring]]) -> PolygonArrays:
@@ -207,7 +207,7 @@ def _as_arrays(polygons: Sequence[Sequence[Ring]]) -> PolygonArrays:
 
 
 def _point_sides(size: Ints, flat: PolygonArrays) -> Floats:
-    """(m, 2): width and height of the image that each point is on; `size` (n, 2) are those of the polygons."""
+    """(m, 2) width and height of the image of each point; `size` (n, 2) are those of the polygons."""
     sides: Floats = size[:, ::-1].astype(np.float64)[polygon_of_point(flat)]
     return sides
 
@@ -241,12 +241,12 @@ def split_bridged(flat: PolygonArrays) -> dict[int, Rings[np.float64]]:
     rows = _revisiting_rows(flat)
     if len(rows) == 0:
         return {}
-    few = take_polygons(flat, rows)
-    rings = Rings.alone(few.points.ravel(), 2 * few.ring)
-    back = np.flatnonzero(has_bridges(rings))
-    if len(back) == 0:
+    candidates = take_polygons(flat, rows)
+    rings = Rings.alone(candidates.points.ravel(), 2 * candidates.ring)
+    bridged_rows = np.flatnonzero(has_bridges(rings))
+    if len(bridged_rows) == 0:
         return {}
-    parts = unkeyhole(rings.take(back))
+    parts = unkeyhole(rings.take(bridged_rows))
     several = np.flatnonzero(np.diff(parts.offsets(len(rows))) > 1)
     parts = parts.merged(spurs(rings.take(several)))
     offset = parts.offsets(len(rows)).tolist()
@@ -257,20 +257,22 @@ def retraces(flat: PolygonArrays) -> NDArray[np.bool_]:
     """(n,) which polygons, of one ring each, go some way in both directions, between the same two points."""
     result = np.zeros(len(flat.polygon) - 1, bool)
     rows = _revisiting_rows(flat)
-    few = take_polygons(flat, rows)
-    result[rows] = has_bridges(Rings.alone(few.points.ravel(), 2 * few.ring))
+    candidates = take_polygons(flat, rows)
+    result[rows] = has_bridges(Rings.alone(candidates.points.ravel(), 2 * candidates.ring))
     return result
 
 
 def _revisiting_rows(flat: PolygonArrays) -> Ints:
     """The rows of polygons, of one ring each, that come to a point again after others, as on their own way back."""
     rows = _recurring_rows(flat)
-    few = take_polygons(flat, rows)
-    following = np.arange(1, len(few.points) + 1)
-    following[few.ring[1:] - 1] = few.ring[:-1]
-    kept = (few.points != few.points[following]).any(axis=1)  # a point that is repeated at once is no way back
-    count = np.bincount(polygon_of_point(few)[kept], minlength=len(rows))
-    return rows[_recurring_rows(PolygonArrays(few.points[kept], group_offsets(count), few.polygon))]
+    candidates = take_polygons(flat, rows)
+    following = np.arange(1, len(candidates.points) + 1)
+    following[candidates.ring[1:] - 1] = candidates.ring[:-1]
+    kept = (candidates.points != candidates.points[following]).any(
+        axis=1
+    )  # a point that is repeated at once is no way back
+    count = np.bincount(polygon_of_point(candidates)[kept], minlength=len(rows))
+    return rows[_recurring_rows(PolygonArrays(candidates.points[kept], group_offsets(count), candidates.polygon))]
 
 
 def _recurring_rows(flat: PolygonArrays) -> Ints:
@@ -280,7 +282,7 @@ def _recurring_rows(flat: PolygonArrays) -> Ints:
 
 
 def remove_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, Bitmap]:
-    """The pixels of those of n polygons that have bridges, without these, by Pillow's rule and by their rows.
+    """The pixels, without the bridges, of those of n polygons that have some, by Pillow's rule and by their rows.
 
     Edges of holes are pixels of the segment, as they are in the ring. Sizes (n,) of the images are in pixels.
     """

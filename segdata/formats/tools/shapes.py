@@ -30,7 +30,7 @@ class BrokenShapeError(Exception):
 
 @dataclass(slots=True, eq=False)
 class PolygonText:
-    """A polygon as its file has it.
+    """A polygon in the spelling of its file.
 
     Attributes
     ----------
@@ -68,11 +68,11 @@ class ToolShape:
     columns: Mapping[str, object] = field(default_factory=dict)
 
     def refusal(self, problem: str) -> Defect:
-        """Why a polygon is left out: `problem` is a sentence without its subject."""
+        """The defect of a polygon that is left out: `problem` is a sentence without its subject."""
         return self._defect(f"{problem}; left out")
 
     def doubt(self, problem: str) -> Defect:
-        """What is wrong with a polygon that is kept: `problem` is a sentence without its subject."""
+        """The defect of a polygon that is kept: `problem` is a sentence without its subject."""
         return self._defect(problem, False)
 
     def _defect(self, problem: str, lost: bool | None = None) -> Defect:
@@ -84,7 +84,7 @@ class ToolShape:
 
 @dataclass(frozen=True, slots=True)
 class ShapeAnnotation:
-    """What is drawn on one image, by one annotator.
+    """The shapes on one image, by one annotator.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class ShapeAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class GroupedShapes:
-    """The segments that shapes make up: the rows of the shapes of each, its id and attributes; and what is wrong."""
+    """The segments of shapes: the rows of the shapes of each, its id and attributes; and the defects."""
 
     parts: list[list[int]]
     ids: list[int]
@@ -117,10 +117,10 @@ class GroupedShapes:
 
 
 def group_shapes(shapes: Sequence[ToolShape], rows: Sequence[int]) -> GroupedShapes:
-    """Put shapes of one name and group together; segments are in the order of their first shapes.
+    """Group shapes of one name and group into segments, in the order of their first shapes.
 
-    Only the shapes at these rows. The number of a group stays as the attribute `group_id` where it says more than which
-    parts belong together: of a single shape, and of a group with several names.
+    Only the shapes at these rows. A group's number stays as the attribute `group_id` if it does more than join parts: a
+    group of a single shape, or with several names.
     """
     chosen = [shapes[row] for row in rows]
     if not any(shape.group is not None for shape in chosen):  # as most people draw
@@ -148,7 +148,7 @@ def group_shapes(shapes: Sequence[ToolShape], rows: Sequence[int]) -> GroupedSha
 
 
 def _segment_ids(parts: Sequence[Sequence[ToolShape]]) -> tuple[list[int], list[Defect]]:
-    """Ids of the segments, their own where they have any; and which are there twice."""
+    """The ids of the segments, their own if they have any; and duplicate ids."""
     ids = [
         shapes[0].id if len(shapes) == 1 else next((shape.id for shape in shapes if shape.id is not None), None)
         for shapes in parts
@@ -171,9 +171,9 @@ def _segment_ids(parts: Sequence[Sequence[ToolShape]]) -> tuple[list[int], list[
 
 
 def fill_ids(ids: Sequence[int | None]) -> list[int]:
-    """The ids, and the lowest free ones, from 1, where there is none.
+    """The ids, with the lowest free ones, from 1, in place of None.
 
-    >>> numbered([7, None, 1, None])
+    >>> fill_ids([7, None, 1, None])
     [7, 2, 1, 3]
     """
     if not any(id_ is not None for id_ in ids):
@@ -186,7 +186,7 @@ def fill_ids(ids: Sequence[int | None]) -> list[int]:
 def json_text(value: object) -> str:
     """A value as JSON text.
 
-    >>> as_text({"ä": [1, None]})
+    >>> json_text({"ä": [1, None]})
     '{"ä":[1,null]}'
     """
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch
 from segdata.core.finding import Defect
+from segdata.core.format import HEAD_BYTES
 from segdata.core.profile import Profile, RasterRule
 from segdata.core.runs import Ints, Runs
 from segdata.core.schema import BATCH_SEGMENTS, make_table
@@ -102,8 +103,8 @@ class ToolSource:
     entries : its images
     defects : met while opening
     to : a category's name in the files -> its id
-    look : reads the annotations of an image, one for each annotator, with the header of the image file if there is
-        one; none: the image is not annotated. Called from any thread; raises BrokenLabelsError
+    read_image : the annotations of an image, one for each annotator, given the header of its file if there is one;
+        none: the image is not annotated. Called from any thread; raises BrokenLabelsError
     annotator : the annotator if the files name none
     notation : how the tool writes polygons
     per_chunk : how many images are good to load at once
@@ -115,7 +116,7 @@ class ToolSource:
     entries: Sequence[ImageEntry]
     defects: tuple[Defect, ...]
     to: Mapping[str, int] = field(repr=False)
-    look: Callable[[ImageEntry, ImageHeader | None], Sequence[ShapeAnnotation]] = field(repr=False)
+    read_image: Callable[[ImageEntry, ImageHeader | None], Sequence[ShapeAnnotation]] = field(repr=False)
     annotator: str | None = None
     notation: PolygonNotation = field(default=PolygonNotation(), repr=False)
     per_chunk: int = 64
@@ -132,7 +133,7 @@ class ToolSource:
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows; all their shapes are parsed and rasterised at once."""
-        images = read_images(self.root, [self.entries[row] for row in rows], self.look, self.annotator, self.what)
+        images = read_images(self.root, [self.entries[row] for row in rows], self.read_image, self.annotator, self.what)
         shapes = [shape for group in images.annotations for shape in group.shapes]
         offset = group_offsets(np.array([len(group.shapes) for group in images.annotations], np.int64))
         size = (
@@ -206,6 +207,15 @@ def _group_annotations(
     return groups
 
 
+def read_head(path: Path) -> bytes:
+    """The first bytes of a file, enough for detection; empty if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except OSError:
+        return b""
+
+
 def image_folders(root: Path, images: Path | None) -> list[ImageFolder]:
     """The folders that may hold the images: `images`, else the dataset's folder `root` or one called images."""
     if images:
@@ -228,12 +238,12 @@ def unlisted_images(folders: Sequence[ImageFolder], entries: Iterable[ImageEntry
     """SEG011 for each image file that is not listed, in a folder with listed ones."""
     used = {str(entry.image) for entry in entries if entry.image is not None}  # texts are hashed faster than paths
     beside = {path.rpartition(os.sep)[0] for path in used}
-    alone = {
+    unlisted = {
         str(path): name
         for folder in folders
         for name, path in folder.paths.items()
         if str(path) not in used and str(path).rpartition(os.sep)[0] in beside
     }
     return [
-        Defect("SEG011", f"an image that no {tool} file lists", name, image=name) for name in sorted(alone.values())
+        Defect("SEG011", f"an image that no {tool} file lists", name, image=name) for name in sorted(unlisted.values())
     ]

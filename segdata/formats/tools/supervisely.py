@@ -63,14 +63,14 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 
 
 def read(request: ReadRequest) -> "ToolSource":
-    """Open a project, or a dataset of one; raises UnreadableError where there is none, or it is not one of images."""
+    """Open a project, or a dataset of one; raises UnreadableError if there is none, or if it is not one of images."""
     from segdata.formats.tools.supervisely_reader import open_supervisely
 
     return open_supervisely(request)
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write the project `target`; raises SegdataError where two images would share an annotation file."""
+    """Write the project `target`; raises SegdataError if two images would share an annotation file."""
     from segdata.formats.tools.supervisely_writer import write_supervisely
 
     write_supervisely(profile, batches, target, losses, LOSSES)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Mask = NDArray[np.bool_]
-Levels = NDArray[np.uint8]
+_Levels = NDArray[np.uint8]
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _FULL = 255
 _LEFT, _UP = 1, 2  # filters of PNG
@@ -19,11 +19,11 @@ _LEVEL = 6  # of zlib, at which Supervisely packs, too
 
 
 class BrokenBitmapError(ValueError):
-    """A text that is no bitmap; the message says why, without a subject."""
+    """A text that is not a bitmap; the message says why, without a subject."""
 
 
 def decode_mask(text: str, n_pixels: int) -> Mask:
-    """The pixels (height, width) of a `bitmap`: those with alpha where there is any, else all that are not 0."""
+    """The pixels (height, width) of a `bitmap`: those with alpha if it has any, else all that are not 0."""
     png = _png(text, n_pixels)
     plain = _decode_plain(png)
     if plain is not None:
@@ -35,7 +35,7 @@ def decode_mask(text: str, n_pixels: int) -> Mask:
     return mask
 
 
-def decode_opacity(text: str, n_pixels: int) -> Levels:
+def decode_opacity(text: str, n_pixels: int) -> _Levels:
     """The opacity (height, width) of an `alpha_mask`, 0 to 255."""
     image = _open_png(_png(text, n_pixels))
     if image.mode == "P":
@@ -45,7 +45,7 @@ def decode_opacity(text: str, n_pixels: int) -> Levels:
 
 
 def encode_mask(mask: Mask) -> str:
-    """A mask (height, width) as `data` of a bitmap: black and white in a palette, of which black is transparent."""
+    """A mask (height, width) as `data` of a bitmap: black and white in a palette, with black transparent."""
     height, width = mask.shape
     bits = np.packbits(mask, axis=1)
     rows = np.zeros((height, 1 + bits.shape[1]), np.uint8)  # each begins with its filter: none
@@ -111,7 +111,7 @@ def _decode_plain(png: bytes) -> Mask | None:
     return mask
 
 
-def _unfiltered(rows: Levels, filters: Levels) -> Levels:
+def _unfiltered(rows: _Levels, filters: _Levels) -> _Levels:
     """The bytes of rows that hold differences to the byte on the left, or above, as their filters (n,) say.
 
     Source: PNG specification, third edition, section 9.2. In bytes sums wrap around, as they shall.
@@ -149,7 +149,7 @@ def _unpack(packed: bytes, limit: int) -> bytes:
 
 
 def _opaque_pixels(image: Image.Image) -> Mask:
-    """Where a palette image is not transparent; without transparency Supervisely takes it for three channels."""
+    """The opaque pixels of a palette image; Supervisely reads one without transparency as three channels."""
     clear = image.info.get("transparency")
     values = np.asarray(image)
     if isinstance(clear, int):

@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -43,20 +43,20 @@ Raw = msgspec.Raw
 _Json = dict[str, Any]  # Any: JSON
 
 
-class RingTexts(msgspec.Struct, gc=False):
+class _RingTexts(msgspec.Struct, gc=False):
     """The rings of a polygon, undecoded; or the corners of a rectangle."""
 
     exterior: Raw = Raw()
     interior: list[Raw] | None = None
 
 
-class ProjectObject(msgspec.Struct, gc=False):
+class _ProjectObject(msgspec.Struct, gc=False):
     """An object of a file."""
 
     classTitle: object = None  # noqa: N815 - Supervisely's names
     geometryType: object = None  # noqa: N815
     shape: object = None
-    points: RingTexts | None = None
+    points: _RingTexts | None = None
     bitmap: object = None
     alpha_mask: object = None
     id: object = None
@@ -66,21 +66,21 @@ class ProjectObject(msgspec.Struct, gc=False):
     createdAt: object = None  # noqa: N815
 
 
-class AnnotationFile(msgspec.Struct):
-    """A file of one image; those of videos have frames."""
+class _AnnotationFile(msgspec.Struct):
+    """The file of one image; files of videos have frames."""
 
     size: object = None
-    objects: list[ProjectObject | None] = []
+    objects: list[_ProjectObject | None] = []
     tags: object = msgspec.UNSET
     description: object = None
     frames: object = msgspec.UNSET
     framesCount: object = msgspec.UNSET  # noqa: N815
 
 
-def read_annotation_file(path: Path, file: str, halves: list[Defect]) -> AnnotationFile:
-    """The content of a file, of whose half letters `halves` tells; raises BrokenLabelsError where it is no image's."""
+def _read_annotation_file(path: Path, file: str, halves: list[Defect]) -> _AnnotationFile:
+    """The content of a file; `halves` gets its half letters. Raises BrokenLabelsError for other files."""
     try:
-        return msgspec.json.decode(read_small_file(path), type=AnnotationFile)
+        return msgspec.json.decode(read_small_file(path), type=_AnnotationFile)
     except (OSError, ValueError, RecursionError):  # what is wrong is looked at more slowly
         pass
     document = read_json(path, file, halves)
@@ -89,23 +89,23 @@ def read_annotation_file(path: Path, file: str, halves: list[Defect]) -> Annotat
     objects = document.get("objects", [])
     if not isinstance(objects, list):
         raise BrokenLabelsError(Defect("SEG004", "objects is not a list", file, "/objects"))
-    fields = {key: document[key] for key in AnnotationFile.__struct_fields__ if key in document}
-    return AnnotationFile(
+    fields = {key: document[key] for key in _AnnotationFile.__struct_fields__ if key in document}
+    return _AnnotationFile(
         **fields | {"objects": [_as_object(item) if isinstance(item, dict) else None for item in objects]}
     )
 
 
-def _as_object(item: _Json) -> ProjectObject:
-    """An object whose values may be of any type."""
-    fields = {key: item[key] for key in ProjectObject.__struct_fields__ if key in item}
+def _as_object(item: _Json) -> _ProjectObject:
+    """An object whose values may have any type."""
+    fields = {key: item[key] for key in _ProjectObject.__struct_fields__ if key in item}
     points = fields.get("points")
     if isinstance(points, dict):
         exterior, interior = points.get("exterior"), points.get("interior") or []
         rings = interior if isinstance(interior, list) else [interior]
-        fields["points"] = RingTexts(_as_raw(exterior), [_as_raw(ring) for ring in rings])
+        fields["points"] = _RingTexts(_as_raw(exterior), [_as_raw(ring) for ring in rings])
     else:
         fields["points"] = None
-    return ProjectObject(**fields)
+    return _ProjectObject(**fields)
 
 
 def _as_raw(value: object) -> Raw:
@@ -114,15 +114,12 @@ def _as_raw(value: object) -> Raw:
 
 
 Pairs = list[tuple[str, str]]  # name, value as JSON text
-Tag = dict[str, Any]  # Any: JSON
 
 
-def tag_attributes(tags: object) -> dict[str, Any] | None:  # Any: JSON
-    """The values of tags by name: true for one without value, a list for a name that is given several times.
+def _tag_attributes(tags: object) -> dict[str, Any] | None:  # Any: JSON
+    """The values of tags by name: true for a tag without value, a list for a repeated name; None for other values.
 
-    None where they are no tags.
-
-    >>> attributes_of([{"name": "ripe"}, {"name": "spots", "value": 3}, {"name": "spots", "value": 4}])
+    >>> _tag_attributes([{"name": "ripe"}, {"name": "spots", "value": 3}, {"name": "spots", "value": 4}])
     {'ripe': True, 'spots': [3, 4]}
     """
     if not isinstance(tags, list):
@@ -136,57 +133,9 @@ def tag_attributes(tags: object) -> dict[str, Any] | None:  # Any: JSON
     return {name: tag_values[0] if len(tag_values) == 1 else tag_values for name, tag_values in values.items()}
 
 
-def attribute_pairs(attributes: dict[str, Any]) -> Pairs:  # Any: JSON
+def _attribute_pairs(attributes: dict[str, Any]) -> Pairs:  # Any: JSON
     """The attributes as a column has them."""
     return [(name, encode_json(value)) for name, value in attributes.items()]
-
-
-@dataclass(frozen=True, slots=True)
-class TagMetas:
-    """The tags of a project that is written: a name has values of one type.
-
-    Attributes
-    ----------
-    types : name -> none, any_number or any_string
-    """
-
-    types: dict[str, str] = field(default_factory=dict)
-
-    def held(
-        self, pairs: Iterable[Sequence[str]] | None, reserved: frozenset[str] = frozenset()
-    ) -> tuple[list[Tag], int]:
-        """The tags that hold attributes, and how many attributes no tag holds; names in `reserved` are taken."""
-        tags: list[Tag] = []
-        lost = 0
-        for name, text in pairs or ():
-            values = parse_json(text.encode())
-            several = values if isinstance(values, list) and len(values) > 1 else [values]
-            if name in reserved or not self._takes(name, several):
-                lost += 1
-            else:
-                tags += [self.tag(name, value) for value in several]
-        return tags, lost
-
-    def tag(self, name: str, value: Any) -> Tag:  # Any: JSON
-        """A tag, and its meta."""
-        self.types.setdefault(name, str(_tag_type(value)))
-        return {"name": name} if value is True else {"name": name, "value": value}
-
-    def _takes(self, name: str, values: list[Any]) -> bool:
-        types = {_tag_type(value) for value in values} | {self.types.get(name, _tag_type(values[0]))}
-        return len(types) == 1 and None not in types
-
-    def listed(self) -> Iterator[Tag]:
-        """As meta.json has them."""
-        for name, type_ in self.types.items():
-            yield {"name": name, "value_type": type_, "color": "#0F8A12"}
-
-
-def _tag_type(value: object) -> str | None:
-    """The type of tags that have such values; None: there is none."""
-    if isinstance(value, bool):
-        return "none" if value else None
-    return "any_number" if isinstance(value, int | float) else "any_string" if isinstance(value, str) else None
 
 
 SCORE_TAG, CROWD_TAG, TRACK_TAG = "confidence", "iscrowd", "track_id"  # tags that are columns here
@@ -201,7 +150,7 @@ _NOTHING: dict[str, str] = {}
 
 @dataclass(slots=True)
 class _ImageReading:
-    """What is found in a file: the size, height and width in pixels, its shapes, and why others are left out."""
+    """The content of a file so far: the image's height and width in pixels, shapes and defects."""
 
     size: tuple[int, int]
     shapes: list[ToolShape] = field(default_factory=list)
@@ -213,31 +162,31 @@ class _ImageReading:
 def read_image(
     root: Path, classes: Mapping[str, int], entry: ImageEntry, head: ImageHeader | None
 ) -> list[ShapeAnnotation]:
-    """What is drawn on one image; raises BrokenLabelsError where its file is no annotation of an image.
+    """The shapes on one image; raises BrokenLabelsError if its file is not the annotation of an image.
 
     `classes` are the category ids by titles.
     """
     file = relative_path(root, entry.files[0])
     halves: list[Defect] = []
-    document = read_annotation_file(entry.files[0], file, halves)
+    document = _read_annotation_file(entry.files[0], file, halves)
     if document.frames is not msgspec.UNSET or document.framesCount is not msgspec.UNSET:
         message = "is the annotation of a video; only projects of images are read"
         raise BrokenLabelsError(Defect("SEG004", message, file, "/frames"))
     reading = _ImageReading(_size(document.size, file), defects=halves)
     _add_all(reading, document.objects, classes)
-    tags = tag_attributes([] if document.tags is msgspec.UNSET else document.tags)
+    tags = _tag_attributes([] if document.tags is msgspec.UNSET else document.tags)
     if tags is None:
         reading.defects.append(Defect("SEG004", "tags of the image are not a list of names and values", place="/tags"))
     if isinstance(document.description, str) and document.description:
         tags = {**(tags or {}), "description": document.description}
-    annotation = {"created": min(reading.created, default=None), "attributes": attribute_pairs(tags or {}) or None}
+    annotation = {"created": min(reading.created, default=None), "attributes": _attribute_pairs(tags or {}) or None}
     return [
         ShapeAnnotation(reading.size, reading.shapes, _shared_annotator(reading), annotation, defects=reading.defects)
     ]
 
 
 def _shared_annotator(reading: _ImageReading) -> str | None:
-    """Who drew everything; where several did, each segment says it as an attribute."""
+    """The annotator of all objects; if there are several, each segment gets its own as an attribute."""
     if all(reading.logins) and len(set(reading.logins)) == 1:
         return reading.logins[0]
     for shape, login in zip(reading.shapes, reading.logins, strict=True):
@@ -246,8 +195,8 @@ def _shared_annotator(reading: _ImageReading) -> str | None:
     return None
 
 
-def _add_all(reading: _ImageReading, objects: Sequence[ProjectObject | None], classes: Mapping[str, int]) -> None:
-    """Add objects; those that are broken are left out, with a defect."""
+def _add_all(reading: _ImageReading, objects: Sequence[_ProjectObject | None], classes: Mapping[str, int]) -> None:
+    """Add objects; broken ones are left out, with a defect."""
     others: Counter[str] = Counter()
     for row, item in enumerate(objects):
         place = f"/objects/{row}"
@@ -263,8 +212,8 @@ def _add_all(reading: _ImageReading, objects: Sequence[ProjectObject | None], cl
         reading.defects.append(Defect("SEG004", message, place="/objects", severity="info"))
 
 
-def _plain_shape(item: ProjectObject | None, classes: Mapping[str, int], place: str) -> ToolShape | None:
-    """The shape of a polygon of which no more is said than class and id, as of most; None of another object."""
+def _plain_shape(item: _ProjectObject | None, classes: Mapping[str, int], place: str) -> ToolShape | None:
+    """The shape of a polygon with only class and id, as most have; None for other objects."""
     if item is None or item.geometryType != "polygon" or item.points is None or item.description:
         return None
     points, title, number = item.points, item.classTitle, item.id
@@ -278,13 +227,13 @@ def _plain_shape(item: ProjectObject | None, classes: Mapping[str, int], place: 
 
 
 def _described_shape(
-    candidate: ProjectObject | None,
+    candidate: _ProjectObject | None,
     classes: Mapping[str, int],
     place: str,
     reading: _ImageReading,
     others: Counter[str],
 ) -> ToolShape | None:
-    """The shape of any object; None where it is left out: `others` counts those without pixels."""
+    """The shape of any object; None if it is left out: `others` counts objects without pixels."""
     try:
         item, title, kind = _known_object(candidate, classes)
         if kind in _NO_PIXELS:
@@ -300,7 +249,7 @@ def _described_shape(
 
 
 def _size(size: object, file: str) -> tuple[int, int]:
-    """Height and width in pixels; raises BrokenLabelsError for what no image has."""
+    """Height and width in pixels; raises BrokenLabelsError for impossible sizes."""
     sides = [size.get(name) for name in ("height", "width")] if isinstance(size, dict) else [None, None]
     if not all(type(side) is int and 0 < side < 2**31 for side in sides):
         message = "size needs height and width, whole numbers of pixels"
@@ -312,7 +261,7 @@ def _size(size: object, file: str) -> tuple[int, int]:
     return height, width
 
 
-def _known_object(item: ProjectObject | None, classes: Mapping[str, int]) -> tuple[ProjectObject, str, str]:
+def _known_object(item: _ProjectObject | None, classes: Mapping[str, int]) -> tuple[_ProjectObject, str, str]:
     """An object of a known class, its class and its geometry."""
     if item is None or not isinstance(item.classTitle, str):
         raise BrokenShapeError("SEG004", "an object without classTitle")
@@ -326,7 +275,7 @@ def _known_object(item: ProjectObject | None, classes: Mapping[str, int]) -> tup
     return item, item.classTitle, kind
 
 
-def _shape(item: ProjectObject, kind: str, reading: _ImageReading, place: str) -> Shape | PolygonText:
+def _shape(item: _ProjectObject, kind: str, reading: _ImageReading, place: str) -> Shape | PolygonText:
     if kind in ("bitmap", "alpha_mask"):
         return _bitmap(item, kind, reading, place)
     points = item.points
@@ -338,7 +287,7 @@ def _shape(item: ProjectObject, kind: str, reading: _ImageReading, place: str) -
 
 
 def _parse_value(text: bytes) -> Any:  # Any: JSON
-    """The value of a text, which may hold NaN; nothing where that cannot be read."""
+    """The value of a text, which may hold NaN; None if it cannot be read."""
     try:
         return parse_json(bytes(text))
     except (ValueError, RecursionError):
@@ -346,15 +295,17 @@ def _parse_value(text: bytes) -> Any:  # Any: JSON
 
 
 def _parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
-    """The rings of a polygon whose texts are not as others are, or why it cannot be drawn."""
+    """The rings of a polygon in another spelling, or why it cannot be drawn."""
     texts = shape.geometry.texts if isinstance(shape.geometry, PolygonText) else ()
     rings: list[Ring] = []
     for k, text in enumerate(texts):
         points = _parse_value(text)
-        wrong = check_ring(points)
-        if wrong is not None:
+        problem = check_ring(points)
+        if problem is not None:
             what, where = (
-                (f"a hole of the polygon {wrong}", f"interior/{k - 1}") if k else (f"the polygon {wrong}", "exterior")
+                (f"a hole of the polygon {problem}", f"interior/{k - 1}")
+                if k
+                else (f"the polygon {problem}", "exterior")
             )
             return Defect("SEG006", f"{what}; left out", place=f"{shape.place}/points/{where}")
         rings.append(np.asarray(points, np.float64).reshape(-1, 2))
@@ -362,7 +313,7 @@ def _parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | De
 
 
 def _to_corner_frame(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:
-    """Points in the corner frame: those of polygons that have whole numbers alone are the centres of pixels."""
+    """Points in the corner frame: whole numbers of a polygon without fractions are the centres of pixels."""
     fractional = flat.points != np.rint(flat.points)
     points: Floats
     if not fractional.any():
@@ -391,8 +342,8 @@ def _rectangle(corners: Any) -> Polygon:  # Any: JSON
     return box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
 
 
-def _bitmap(item: ProjectObject, kind: str, reading: _ImageReading, place: str) -> Bitmap:
-    """The mask at its place; of a soft one, the pixels that are rather there than not."""
+def _bitmap(item: _ProjectObject, kind: str, reading: _ImageReading, place: str) -> Bitmap:
+    """The mask at its place; of a soft mask the pixels of at least half opacity."""
     name = kind if isinstance(getattr(item, kind), dict) else "bitmap"
     data = getattr(item, name)
     origin = data.get("origin") if isinstance(data, dict) else None
@@ -421,11 +372,11 @@ def _bitmap(item: ProjectObject, kind: str, reading: _ImageReading, place: str) 
     return Bitmap(x, y, levels >= _HALF)
 
 
-def _columns_and_attributes(item: ProjectObject, place: str, defects: list[Defect]) -> tuple[_Json, dict[str, str]]:
-    """What an object says besides its pixels: columns, and attributes, of its tags and its description."""
+def _columns_and_attributes(item: _ProjectObject, place: str, defects: list[Defect]) -> tuple[_Json, dict[str, str]]:
+    """The columns of an object, and the attributes in its tags and description."""
     if (item.tags is msgspec.UNSET or item.tags == []) and not item.description and not isinstance(item.id, str):
         return _PLAIN, _NOTHING
-    values = tag_attributes([] if item.tags is msgspec.UNSET else item.tags)
+    values = _tag_attributes([] if item.tags is msgspec.UNSET else item.tags)
     if values is None:
         defects.append(Defect("SEG004", "tags are not a list of names and values", place=f"{place}/tags"))
         values = {}
@@ -445,7 +396,7 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def open_supervisely(request: ReadRequest) -> ToolSource:
-    """The project in a folder, or one dataset of it; raises UnreadableError where there is none of images."""
+    """Open the project in a folder, or one dataset of it; raises UnreadableError if there is none of images."""
     root = request.root if request.root.is_dir() else request.root.parent
     if not request.root.exists():
         raise UnreadableError(f"{request.root}: does not exist")
@@ -460,14 +411,14 @@ def open_supervisely(request: ReadRequest) -> ToolSource:
         "supervisely", request.root, "instance", "sparse", "allow", name=root.name, raster_rule="cv2"
     )
     ids = {title: categories.to[title] for title in titles}
-    look = partial(read_image, root, ids)
+    reader = partial(read_image, root, ids)
     all_defects = (*defects, *image_defects)
     what = "size in the annotation"
-    return ToolSource(root, profile, entries, all_defects, ids, look, request.annotator, NOTATION, what=what)
+    return ToolSource(root, profile, entries, all_defects, ids, reader, request.annotator, NOTATION, what=what)
 
 
 def _images(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
-    """The images of a project, in order; raises UnreadableError where it has none."""
+    """The images of a project, in order; raises UnreadableError if it has none."""
     entries, defects = pair_by_index(root, images) if has_index(root) else _walk_datasets(root, images)
     if not entries and not has_index(root):
         raise UnreadableError(f"{root}: no annotation files; datasets are folders with ann/ and img/ in them")
@@ -526,7 +477,7 @@ def _dataset_folders(root: Path) -> Iterator[Path]:
 
 
 def _read_classes(path: Path, file: str) -> tuple[Taxonomy, list[Defect]]:
-    """The classes in meta.json; raises UnreadableError where the project is not one of images."""
+    """The classes in meta.json; raises UnreadableError if the project is not one of images."""
     defects: list[Defect] = []
     try:
         meta = read_json(path, file, defects)
@@ -552,7 +503,7 @@ def _read_classes(path: Path, file: str) -> tuple[Taxonomy, list[Defect]]:
 
 
 def _categories(classes: dict[str, dict[str, Any]], file: str, defects: list[Defect]) -> Iterator[Category]:
-    """A category for each class; ids are the project's where every class has one of its own."""
+    """A category for each class; ids are the project's if every class has a unique one."""
     ids = [item.get("id") for item in classes.values()]
     has_own_ids = all(type(id_) is int and 0 <= id_ < 2**53 for id_ in ids) and len(set(ids)) == len(ids)
     if not has_own_ids and any(id_ is not None for id_ in ids):

@@ -1,6 +1,6 @@
 """Writes a Supervisely project of bitmaps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,10 +17,10 @@ from segdata.formats.shapes.raster import crop_bitmaps
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
 from segdata.formats.shared.painting import ImageSegments, segment_examples, segments_by_image
 from segdata.formats.shared.pairing import Cell, write_index
-from segdata.formats.shared.safe_parsers import encode_json
+from segdata.formats.shared.safe_parsers import encode_json, parse_json
 from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
 from segdata.formats.tools.supervisely_bitmap import encode_mask
-from segdata.formats.tools.supervisely_reader import CROWD_TAG, META, RESERVED_TAGS, SCORE_TAG, TRACK_TAG, Tag, TagMetas
+from segdata.formats.tools.supervisely_reader import CROWD_TAG, META, RESERVED_TAGS, SCORE_TAG, TRACK_TAG
 
 _HELD = frozenset(
     {
@@ -41,12 +41,63 @@ _COLUMNS = ("segment_id", "category_id", "iscrowd", "score", "track_id", "attrib
 _Json = dict[str, Any]  # Any: JSON
 
 
+Tag = dict[str, Any]  # Any: JSON
+
+
+@dataclass(frozen=True, slots=True)
+class _TagMetas:
+    """The tags of a project that is written: a name has values of one type.
+
+    Attributes
+    ----------
+    types : name -> none, any_number or any_string
+    """
+
+    types: dict[str, str] = field(default_factory=dict)
+
+    def held(
+        self, pairs: Iterable[Sequence[str]] | None, reserved: frozenset[str] = frozenset()
+    ) -> tuple[list[Tag], int]:
+        """The tags that hold attributes, and how many attributes no tag holds; names in `reserved` are taken."""
+        tags: list[Tag] = []
+        lost = 0
+        for name, text in pairs or ():
+            values = parse_json(text.encode())
+            several = values if isinstance(values, list) and len(values) > 1 else [values]
+            if name in reserved or not self._takes(name, several):
+                lost += 1
+            else:
+                tags += [self.tag(name, value) for value in several]
+        return tags, lost
+
+    def tag(self, name: str, value: Any) -> Tag:  # Any: JSON
+        """A tag, and its meta."""
+        self.types.setdefault(name, str(_tag_type(value)))
+        return {"name": name} if value is True else {"name": name, "value": value}
+
+    def _takes(self, name: str, values: list[Any]) -> bool:
+        types = {_tag_type(value) for value in values} | {self.types.get(name, _tag_type(values[0]))}
+        return len(types) == 1 and None not in types
+
+    def listed(self) -> Iterator[Tag]:
+        """As meta.json has them."""
+        for name, type_ in self.types.items():
+            yield {"name": name, "value_type": type_, "color": "#0F8A12"}
+
+
+def _tag_type(value: object) -> str | None:
+    """The type of tags that have such values; None: there is none."""
+    if isinstance(value, bool):
+        return "none" if value else None
+    return "any_number" if isinstance(value, int | float) else "any_string" if isinstance(value, str) else None
+
+
 @dataclass(frozen=True, slots=True)
 class _ProjectIndex:
-    """What is collected for the end."""
+    """Data for the files that are written last."""
 
     titles: dict[int, str]
-    metas: TagMetas = field(default_factory=TagMetas)
+    metas: _TagMetas = field(default_factory=_TagMetas)
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
     taken: dict[str, str] = field(default_factory=dict)
 
@@ -78,7 +129,7 @@ def write_supervisely(
 
 
 def _annotation_path(sheet: ImageSegments, taken: dict[str, str]) -> str:
-    """The annotation file of an image below the target; raises SegdataError where no file can be called so."""
+    """The annotation file of an image below the target; raises SegdataError for names that no file can have."""
     if is_unsafe_path(sheet.image_id):
         raise SegdataError(f"image {sheet.image_id!r}: its annotation would lie outside the project; rename it")
     *above, name = PurePosixPath(sheet.image_id).parts
@@ -157,7 +208,7 @@ def _objects(
     return objects
 
 
-def _tags(segment: _Json, metas: TagMetas) -> tuple[list[Tag], int]:
+def _tags(segment: _Json, metas: _TagMetas) -> tuple[list[Tag], int]:
     """The tags of a segment, and how many attributes they do not hold."""
     columns = [(SCORE_TAG, segment["score"]), (TRACK_TAG, segment["track_id"]), (CROWD_TAG, segment["iscrowd"] or None)]
     tags = [metas.tag(name, value) for name, value in columns if value is not None]

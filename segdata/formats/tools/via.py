@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import VIA_LOSSES
-from segdata.formats.tools.heads import VIA_CSV_HEAD, VIA_JSON_HEAD
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
@@ -33,17 +32,19 @@ if TYPE_CHECKING:
 
 LOSSES: frozenset[LossKind] = VIA_LOSSES
 CHECKED = ("pycocotools", "VIA 2 exports of a public dataset")
+JSON_HEAD = rb'"_via_img_metadata"\s*:|"shape_attributes"\s*:'
+CSV_HEAD = rb"\A(\xef\xbb\xbf)?#?filename,file_size,file_attributes,region_count,region_id,region_shape_attributes"
 READ_OPTIONS = {"attribute": "the region attribute that names the category"}
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
     """JSON with regions or shape_attributes of images, or CSV with VIA's header."""
-    names = probe.heads(r"\.json$", VIA_JSON_HEAD) + probe.heads(r"\.csv$", VIA_CSV_HEAD)
+    names = probe.heads(r"\.json$", JSON_HEAD) + probe.heads(r"\.csv$", CSV_HEAD)
     return FormatMatch(1.0, f"VIA: {', '.join(names[:3])} has regions with shape_attributes") if names else None
 
 
 def read(request: ReadRequest) -> "ToolSource":
-    """Open the files at or below a path; raises UnreadableError where none is VIA's, or nothing tells sizes."""
+    """Open the files at or below a path; raises UnreadableError if none is VIA's, or if no sizes are known."""
     from segdata.formats.tools.via_reader import open_via
 
     return open_via(request)

@@ -24,7 +24,7 @@ Raw = msgspec.Raw
 Json = dict[str, Any]  # Any: JSON
 
 
-class ViaImageItem(msgspec.Struct, gc=False):
+class _ViaImageItem(msgspec.Struct, gc=False):
     """An image as VIA lists it."""
 
     filename: str
@@ -34,7 +34,7 @@ class ViaImageItem(msgspec.Struct, gc=False):
 
 
 class ViaShape(msgspec.Struct, gc=False):
-    """The shape of a region; the points of a polygon undecoded. What else VIA may say of it is nothing to us."""
+    """The shape of a region, with the points of a polygon undecoded; other keys are ignored."""
 
     name: object = None
     all_points_x: Raw = Raw(b"null")
@@ -63,7 +63,7 @@ class _ShapeHead(msgspec.Struct, gc=False):
 
 
 class _RegionHead(msgspec.Struct, gc=False):
-    """What is needed of a region before it is drawn; its points are skipped."""
+    """The part of a region that is read before it is drawn; its points are skipped."""
 
     shape_attributes: _ShapeHead | None = None
     region_attributes: object = None
@@ -84,24 +84,24 @@ class ViaImage:
     lines : of a CSV export, the line of each region; None of JSON
     """
 
-    item: ViaImageItem
+    item: _ViaImageItem
     place: str
     lines: tuple[int, ...] | None = None
 
     def regions(self) -> list[tuple[str, ViaRegion | None]]:
-        """The regions, each with its place, None for what is none; VIA 1 has them by number.
+        """The regions with their places, None for invalid ones; VIA 1 has them by number.
 
-        Raises TypeError for another value.
+        Raises TypeError for other values.
         """
         start = self.place_of("")
         return [(f"{start}{key}", region) for key, region in self._keyed()]
 
     def place_of(self, key: object) -> str:
-        """Where a region is."""
+        """The place of a region."""
         return f"{self.place}/regions/{key}" if self.lines is None else f"line {key}"
 
     def heads(self) -> tuple[Iterable[object], list[object], list[object]]:
-        """Of each region the key, the kind of its shape, and its attributes; of those that are any."""
+        """The key, the kind of shape and the attributes of each valid region."""
         try:
             decoded = _HEADS.decode(self.item.regions)
         except (ValueError, RecursionError):
@@ -112,7 +112,7 @@ class ViaImage:
         return keys, kinds, [head.region_attributes for head in heads]
 
     def _slow_heads(self) -> tuple[list[object], list[object], list[object]]:
-        """The same where something is broken, which is told when it is drawn."""
+        """The same for broken texts; their defects are reported when the image is read."""
         try:
             sound = [(key, region) for key, region in self._keyed() if region is not None]
         except TypeError:
@@ -148,7 +148,7 @@ def _read_region(raw: Raw) -> ViaRegion | None:
 
 
 def read_via(path: Path, name: str) -> tuple[list[ViaImage], list[Defect]]:
-    """The images of a document, and what is wrong with it; `name` is what defects call it."""
+    """The images of a document, and its defects; `name` is its name in defects."""
     return _read_csv(path, name) if path.suffix.lower() == ".csv" else _read_json(read_document(path, name, VIA))
 
 
@@ -163,17 +163,17 @@ def _read_json(document: Document) -> tuple[list[ViaImage], list[Defect]]:
         except msgspec.ValidationError:
             document.defects.append(Defect("SEG004", f"{_PROJECT} is not an object", document.name, start))
             return [], document.defects
-    listed = []
+    images = []
     for key, raw in parts.items():
         if key.startswith("_via_"):
             continue
         place = f"{start}/{key.replace('~', '~0').replace('/', '~1')}"
         try:
-            listed.append(ViaImage(msgspec.json.decode(raw, type=ViaImageItem), place))
+            images.append(ViaImage(msgspec.json.decode(raw, type=_ViaImageItem), place))
         except msgspec.ValidationError as error:
             why = explain_validation_error(error)
             document.defects.append(Defect("SEG004", f"{why.message}; left out", document.name, place + why.place))
-    return listed, document.defects
+    return images, document.defects
 
 
 def _read_csv(path: Path, name: str) -> tuple[list[ViaImage], list[Defect]]:
@@ -184,7 +184,7 @@ def _read_csv(path: Path, name: str) -> tuple[list[ViaImage], list[Defect]]:
         raise SegdataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         return [], [Defect("SEG001", f"is not UTF-8 text: {error.reason} at byte {error.start}", name)]
-    files: dict[str, tuple[ViaImageItem, list[Json], list[int]]] = {}
+    files: dict[str, tuple[_ViaImageItem, list[Json], list[int]]] = {}
     defects: list[Defect] = []
     for line, row in _rows(text, name, defects):
         try:
@@ -194,7 +194,7 @@ def _read_csv(path: Path, name: str) -> tuple[list[ViaImage], list[Defect]]:
         except (msgspec.DecodeError, RecursionError, IndexError) as error:
             defects.append(Defect("SEG004", f"is not a line of {_COLUMNS} columns: {error}; left out", name, line=line))
             continue
-        fresh = ViaImageItem(row[0], row[1], file_attributes=file_attributes)
+        fresh = _ViaImageItem(row[0], row[1], file_attributes=file_attributes)
         item, regions, lines = files.setdefault(row[0] + row[1], (fresh, [], []))
         if shape:
             regions.append({"shape_attributes": shape, "region_attributes": region_attributes})
@@ -251,7 +251,7 @@ def values_of(value: object) -> list[str]:
 
 @dataclass(slots=True)
 class CategoryCensus:
-    """How often each attribute says each category, in the order of the files."""
+    """How often each attribute has each category, in the order of the files."""
 
     by_attribute: dict[str, Counter[str]] = field(default_factory=dict)
 
@@ -273,9 +273,9 @@ class CategoryCensus:
                     counts.update(values_of(value))
 
     def chosen(self, wanted: object) -> tuple[str | None, list[str]]:
-        """The attribute that names the categories, and the others that might have been meant.
+        """The attribute that names the categories, and the other candidates.
 
-        Raises SegdataError where no region has the one that the user wants.
+        Raises SegdataError if no region has the wanted one.
         """
         with_values = {name: counts for name, counts in self.by_attribute.items() if counts}
         if wanted is not None:
@@ -289,17 +289,17 @@ class CategoryCensus:
         return order[0], order[1:]
 
     def _rank(self, name: str, counts: Counter[str]) -> tuple[int, int, int]:
-        """What comes first: a usual name, then many regions with few values."""
+        """The order of preference: a usual name, then many regions with few values."""
         usual = USUAL_ATTRIBUTES.index(name.lower()) if name.lower() in USUAL_ATTRIBUTES else len(USUAL_ATTRIBUTES)
         return usual, -counts.total(), len(counts)
 
 
 def categories_of(attributes: object, attribute: str | None) -> list[str]:
-    """The categories of a region, the first being its own; none where it has no value."""
+    """The categories of a region, its own first; none if it has no value."""
     return values_of(attributes.get(attribute)) if isinstance(attributes, dict) and attribute is not None else []
 
 
 def ambiguity_message(attribute: str, others: Iterable[str]) -> str:
-    """What to tell about a choice among several attributes."""
-    listed = ", ".join(repr(name) for name in others)
-    return f"categories are the values of the region attribute {attribute!r}; --read-option attribute=… takes {listed}"
+    """The message about a choice among several attributes."""
+    shown = ", ".join(repr(name) for name in others)
+    return f"categories are the values of the region attribute {attribute!r}; --read-option attribute=… takes {shown}"

@@ -27,10 +27,17 @@ from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, 
 from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.taxonomies import resolve_names
-from segdata.formats.tools.heads import VIA_CSV_HEAD, VIA_JSON_HEAD, read_head
 from segdata.formats.tools.polygons import PolygonNotation
 from segdata.formats.tools.shapes import BrokenShapeError, PolygonText, ShapeAnnotation, ToolShape, json_text
-from segdata.formats.tools.source import ToolSource, first_image, image_folders, nearest_name, unlisted_images
+from segdata.formats.tools.source import (
+    ToolSource,
+    first_image,
+    image_folders,
+    nearest_name,
+    read_head,
+    unlisted_images,
+)
+from segdata.formats.tools.via import CSV_HEAD, JSON_HEAD
 from segdata.formats.tools.via_document import (
     NO_CATEGORY,
     USUAL_ATTRIBUTES,
@@ -57,8 +64,8 @@ _PLAIN: Json = {"also": None, "iscrowd": False}  # what a region says that has a
 
 
 @dataclass(frozen=True, slots=True)
-class CategoryAttribute:
-    """What regions are read by: the attribute that names categories (None: none does), and the ids of these."""
+class _CategoryAttribute:
+    """The attribute that names categories (None: there is none), and the ids of these."""
 
     attribute: str | None
     to: Mapping[str, int]
@@ -70,18 +77,18 @@ class _ImageReading:
     defects: list[Defect] = field(default_factory=list)
 
 
-def declared_size(listed: ViaImage) -> tuple[int, int]:
-    """Height and width in pixels that the attributes of a file tell; (0, 0) where they do not."""
-    attributes = listed.item.file_attributes
+def _declared_size(image: ViaImage) -> tuple[int, int]:
+    """Height and width in pixels in the attributes of a file; (0, 0) if they lack them."""
+    attributes = image.item.file_attributes
     sides = (
         [_parse_side(attributes.get(key)) for key in ("height", "width")] if isinstance(attributes, dict) else [0, 0]
     )
     return (sides[0], sides[1]) if 0 < sides[0] * sides[1] <= MAX_PIXELS else (0, 0)
 
 
-def declared_split(listed: ViaImage) -> str | None:
-    """The split that the attributes of a file tell."""
-    attributes = listed.item.file_attributes
+def _declared_split(image: ViaImage) -> str | None:
+    """The split in the attributes of a file."""
+    attributes = image.item.file_attributes
     split = attributes.get("split") if isinstance(attributes, dict) else None
     return split if isinstance(split, str) and split else None
 
@@ -91,16 +98,16 @@ def _parse_side(value: object) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
-def read_image(reading: CategoryAttribute, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
-    """What is drawn on an image; its size is that of its file as browsers show it, where no attribute tells."""
-    listed: ViaImage = entry.record
+def read_image(reading: _CategoryAttribute, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
+    """The regions on an image; without declared size they are drawn at the size that browsers show."""
+    image: ViaImage = entry.record
     size = entry.size
     if 0 in size and head is not None:
         size = (head.width, head.height) if head.is_rotated else (head.height, head.width)
     try:
-        regions = listed.regions()
+        regions = image.regions()
     except TypeError as error:
-        raise BrokenLabelsError(Defect("SEG004", str(error), place=f"{listed.place}/regions")) from error
+        raise BrokenLabelsError(Defect("SEG004", str(error), place=f"{image.place}/regions")) from error
     result = _ImageReading()
     if 0 not in size:  # else the missing file is reported
         for place, region in regions:
@@ -109,13 +116,13 @@ def read_image(reading: CategoryAttribute, entry: ImageEntry, head: ImageHeader 
                 result.shapes.append(plain)
             else:
                 _add_region(result, reading, region, place)
-    file_attributes = listed.item.file_attributes
+    file_attributes = image.item.file_attributes
     attributes: Json = file_attributes if isinstance(file_attributes, dict) else {}
     annotator, source = attributes.get("annotator"), attributes.get("source")
     column_keys = {"width", "height"} if 0 not in entry.size else set()
     column_keys |= {"annotator"} if isinstance(annotator, str) else set()
     column_keys |= {"source"} if source in ORIGINS else set()
-    column_keys |= {"split"} if declared_split(listed) else set()
+    column_keys |= {"split"} if _declared_split(image) else set()
     return [
         ShapeAnnotation(
             size,
@@ -128,8 +135,8 @@ def read_image(reading: CategoryAttribute, entry: ImageEntry, head: ImageHeader 
     ]
 
 
-def _plain_shape(reading: CategoryAttribute, region: ViaRegion, place: str) -> ToolShape | None:
-    """The shape of a polygon of which no more is said than category and id, as of most; None of another region."""
+def _plain_shape(reading: _CategoryAttribute, region: ViaRegion, place: str) -> ToolShape | None:
+    """The shape of a polygon with only category and id, as most have; None for other regions."""
     shape, attributes = region.shape_attributes, region.region_attributes
     if shape is None or shape.name != "polygon" or not isinstance(attributes, dict):
         return None
@@ -141,7 +148,7 @@ def _plain_shape(reading: CategoryAttribute, region: ViaRegion, place: str) -> T
     return ToolShape(name, _polygon(shape, place), place, None, id_, _NOTHING, _PLAIN)
 
 
-def _add_region(image: _ImageReading, reading: CategoryAttribute, region: ViaRegion | None, place: str) -> None:
+def _add_region(image: _ImageReading, reading: _CategoryAttribute, region: ViaRegion | None, place: str) -> None:
     """Add a region; one that is broken is left out, with a defect."""
     try:
         if region is None or region.shape_attributes is None:
@@ -179,9 +186,9 @@ def _read_shape(shape: ViaShape, kind: object, place: str) -> Shape | PolygonTex
             "SEG004", f"the region's shape is {kind!r:.40}, which VIA does not have", f"{within}/name"
         )
     numbers = [_number_at(shape, key, within) for key in _NUMBERS[kind]]
-    wrong = check_numbers(*numbers)
-    if wrong is not None or min(numbers[2:]) < 0:
-        raise BrokenShapeError("SEG006", f"the {kind} {wrong or 'has a side or radius below 0'}", within)
+    problem = check_numbers(*numbers)
+    if problem is not None or min(numbers[2:]) < 0:
+        raise BrokenShapeError("SEG006", f"the {kind} {problem or 'has a side or radius below 0'}", within)
     if kind == "rect":
         x, y, width, height = numbers
         return box(x, y, x + width, y + height)
@@ -191,8 +198,8 @@ def _read_shape(shape: ViaShape, kind: object, place: str) -> Shape | PolygonTex
     return Ellipse(numbers[0], numbers[1], numbers[2], numbers[-1], theta)
 
 
-def parse_axes_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
-    """The ring of a polygon whose numbers are not as others are, or why it cannot be drawn."""
+def _parse_axes_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
+    """The ring of a polygon in another spelling, or why it cannot be drawn."""
     try:
         x, y = msgspec.json.decode(shape.geometry.texts[0]) if isinstance(shape.geometry, PolygonText) else (None, None)
     except (ValueError, RecursionError):
@@ -205,8 +212,8 @@ def parse_axes_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] 
         points = np.array([x, y]).T
     except ValueError:
         return shape.refusal("has points that are not pairs of numbers")
-    wrong = check_ring(points)
-    return [points.astype(np.float64)] if wrong is None else shape.refusal(wrong)
+    problem = check_ring(points)
+    return [points.astype(np.float64)] if problem is None else shape.refusal(problem)
 
 
 def _number_at(shape: ViaShape, key: str, within: str) -> float:
@@ -217,8 +224,8 @@ def _number_at(shape: ViaShape, key: str, within: str) -> float:
     return float(value)
 
 
-def _described_shape(reading: CategoryAttribute, shape: Shape | PolygonText, region: Json, place: str) -> ToolShape:
-    """A region with what is said of it."""
+def _described_shape(reading: _CategoryAttribute, shape: Shape | PolygonText, region: Json, place: str) -> ToolShape:
+    """The shape of a region with its attributes."""
     categories = categories_of(region, reading.attribute) or [NO_CATEGORY]
     also = [reading.to[name] for name in categories[1:]]
     columns: Json = {"also": also or None, "iscrowd": region.get("iscrowd") is True}
@@ -239,12 +246,12 @@ def _described_shape(reading: CategoryAttribute, shape: Shape | PolygonText, reg
     return ToolShape(categories[0], shape, place, None, columns.pop("segment_id", None), attributes, columns)
 
 
-NOTATION = PolygonNotation("axes", mend=parse_axes_leniently)
+NOTATION = PolygonNotation("axes", mend=_parse_axes_leniently)
 
 
 @dataclass(slots=True)
 class _Dataset:
-    """The images of all documents by image_id, and what is wrong with them."""
+    """The images of all documents by image_id, and the defects."""
 
     root: Path
     folders: Sequence[ImageFolder]
@@ -264,11 +271,11 @@ def open_via(request: ReadRequest) -> ToolSource:
     dataset = _Dataset(root, image_folders(base, images))
     for path in paths:
         file = relative_path(root, path)
-        listed, defects = read_via(path, file)
+        images_of_file, defects = read_via(path, file)
         dataset.defects += defects
         folder = posixpath.dirname(file) if path.is_relative_to(root) else ""
         split = split_from_path(file)
-        for image in listed:
+        for image in images_of_file:
             _add_image(dataset, path, file, folder, split, image)
     _check_images(dataset, base, images)
     attribute, census, defects = _choose_categories(dataset, request.options.get("attribute"))
@@ -276,7 +283,7 @@ def open_via(request: ReadRequest) -> ToolSource:
     name = root.name if root.is_dir() else root.stem
     profile = named.profile("via", root, "instance", "sparse", "allow", name=name, raster_rule="coco")
     entries = sorted(dataset.entries.values(), key=lambda entry: entry.image_id)
-    reading = CategoryAttribute(attribute, named.to)
+    reading = _CategoryAttribute(attribute, named.to)
     unlisted = unlisted_images(dataset.folders, dataset.entries.values(), "VIA") if root.is_dir() else []
     all_defects = (*dataset.defects, *defects, *unlisted)
     read = partial(read_image, reading)
@@ -292,7 +299,7 @@ def _find_documents(root: Path) -> list[Path]:
     documents: list[Path] = []
     for folder, folders, names in os.walk(root, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for suffix, head in ((".json", VIA_JSON_HEAD), (".csv", VIA_CSV_HEAD)):
+        for suffix, head in ((".json", JSON_HEAD), (".csv", CSV_HEAD)):
             paths = [Path(folder, name) for name in sorted(names) if name.lower().endswith(suffix)]
             matches = [path for path in paths if re.search(head, read_head(path))]
             documents += matches
@@ -303,39 +310,41 @@ def _find_documents(root: Path) -> list[Path]:
     return documents
 
 
-def _add_image(dataset: _Dataset, path: Path, file: str, folder: str, split: str | None, listed: ViaImage) -> None:
+def _add_image(dataset: _Dataset, path: Path, file: str, folder: str, split: str | None, image: ViaImage) -> None:
     """Add an image of a document, which is `file` in `folder` of the dataset and of a split: its name and its file."""
-    name = listed.item.filename.replace("\\", "/")
-    uri = listed.item.filename if "://" in name else None
+    name = image.item.filename.replace("\\", "/")
+    uri = image.item.filename if "://" in name else None
     if uri is not None or is_unsafe_path(name):
-        bare = PurePosixPath(name.split("?")[0]).name or "image"
+        last_part = PurePosixPath(name.split("?")[0]).name or "image"
         if uri is None:
-            message = f"path {listed.item.filename!r} leaves the dataset's root; its last part is used as the name"
-            dataset.defects.append(Defect("SEG015", message, file, f"{listed.place}/filename"))
-        name = bare
+            message = f"path {image.item.filename!r} leaves the dataset's root; its last part is used as the name"
+            dataset.defects.append(Defect("SEG015", message, file, f"{image.place}/filename"))
+        name = last_part
     image_id = posixpath.join(folder, name)
     if image_id in dataset.entries:
         message = f"image {image_id!r} is listed twice; the first entry is read"
-        dataset.defects.append(Defect("SEG008", message, file, listed.place or None, image=image_id))
+        dataset.defects.append(Defect("SEG008", message, file, image.place or None, image=image_id))
         return
     image_file = first_image(dataset.folders, (image_id, name))
-    size = declared_size(listed)
-    entry = ImageEntry(image_id, image_file, (path,), listed, size=size, uri=uri, split=declared_split(listed) or split)
+    size = _declared_size(image)
+    entry = ImageEntry(image_id, image_file, (path,), image, size=size, uri=uri, split=_declared_split(image) or split)
     dataset.entries[image_id] = entry
     if image_file is None:
-        dataset.missing.append((listed, entry))
+        dataset.missing.append((image, entry))
 
 
 def _check_images(dataset: _Dataset, folder: Path, images: Path | None) -> None:
-    """Say which image files are missing; raises UnreadableError where none is here and nothing else tells sizes."""
+    """Report missing image files; raises UnreadableError if all are missing and no sizes are known."""
     missing = dataset.missing
     if len(missing) < len(dataset.entries):
-        for listed, entry in missing:
+        for image, entry in missing:
             hint = similar_name_hint(nearest_name(dataset.folders, entry.image_id))
-            lost = "" if 0 not in entry.size else ", and its size is given nowhere else: its regions cannot be drawn"
-            message = f"image file {entry.image_id!r} does not exist{lost}{hint}"
+            consequence = (
+                "" if 0 not in entry.size else ", and its size is given nowhere else: its regions cannot be drawn"
+            )
+            message = f"image file {entry.image_id!r} does not exist{consequence}{hint}"
             file = relative_path(dataset.root, entry.files[0])
-            dataset.defects.append(Defect("SEG002", message, file, listed.place or None, image=entry.image_id))
+            dataset.defects.append(Defect("SEG002", message, file, image.place or None, image=entry.image_id))
     elif missing and all(0 in entry.size for _, entry in missing):
         message = f"none of the {len(missing):,} image files is here, and VIA keeps no sizes to draw regions in"
         raise UnreadableError(f"{dataset.root}: {message} (looked in {images or folder}); give --images")
@@ -345,9 +354,10 @@ def _check_images(dataset: _Dataset, folder: Path, images: Path | None) -> None:
 
 @dataclass(slots=True)
 class _RegionAttributes:
-    """What n regions with an area say: key and attributes of each, and where those of each entry end among them.
+    """Keys and attributes of n regions with an area, and the end of each entry's regions among them.
 
-    One list for all: a tuple of each region would keep the garbage collector busy. `others` counts what has no area.
+    One list for all: a tuple for each region would keep the garbage collector busy. `others` counts regions without
+    area.
     """
 
     entries: list[ImageEntry]
@@ -358,7 +368,7 @@ class _RegionAttributes:
 
     @staticmethod
     def of(entries: list[ImageEntry]) -> "_RegionAttributes":
-        """What the regions of these entries say."""
+        """The keys and attributes of these entries' regions."""
         result = _RegionAttributes(entries)
         for entry in entries:
             keys, kinds, attributes = entry.record.heads()
@@ -373,12 +383,12 @@ class _RegionAttributes:
         return result
 
     def entry(self, row: int) -> ImageEntry:
-        """Whose region it is."""
+        """The entry of a region."""
         return self.entries[bisect_right(self.ends, row)]
 
 
 def _choose_categories(dataset: _Dataset, wanted: object) -> tuple[str | None, set[str], list[Defect]]:
-    """The attribute that names categories, the names, and what is to be told about that."""
+    """The attribute that names categories, the names, and defects about that choice."""
     census, without, regions = CategoryCensus(), Counter[str](), _RegionAttributes.of(list(dataset.entries.values()))
     census.add(regions.attributes)
     attribute, others = census.chosen(wanted)
@@ -407,6 +417,6 @@ def _choose_categories(dataset: _Dataset, wanted: object) -> tuple[str | None, s
             Defect("SEG004", message, relative_path(dataset.root, entry.files[0]), place, severity="warning")
         )
     if regions.others:
-        listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(regions.others.items()))
-        defects.append(Defect("SEG004", f"regions without area are left out: {listed}", severity="info"))
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(regions.others.items()))
+        defects.append(Defect("SEG004", f"regions without area are left out: {counts}", severity="info"))
     return attribute, names, defects

@@ -56,7 +56,7 @@ _SETTINGS: Json = {
 
 
 class _Project:
-    """The project file, written image by image; what VIA has to know of the attributes comes last."""
+    """The project file, written image by image; VIA's list of attributes comes last."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._ids = file, list[str]()
@@ -73,19 +73,19 @@ class _Project:
         self.of_regions.update(*(region["region_attributes"] for region in image["regions"]))
 
     def finish(self, name: str, categories: Iterable[str]) -> None:
-        """Write what comes after the images."""
+        """Write the settings after the images."""
         core = {**_SETTINGS["core"], "default_filepath": "images/" if self.copied else ""}
         text = {"type": "text", "description": "", "default_value": ""}
         options = dict.fromkeys(categories, "")
         category = {"type": "dropdown", "description": "", "options": options, "default_options": {}}
         regions = {_CATEGORY: category, **dict.fromkeys(sorted(self.of_regions - {_CATEGORY}), text)}
-        rest = {
+        footer = {
             "_via_settings": {**_SETTINGS, "core": core, "project": {"name": name}},
             "_via_attributes": {"region": regions, "file": dict.fromkeys(sorted(self.of_files), text)},
             "_via_data_format_version": "2.0.10",
             "_via_image_id_list": self._ids,
         }
-        self._file.write(b"\n}," + msgspec.json.encode(rest)[1:] + b"\n")
+        self._file.write(b"\n}," + msgspec.json.encode(footer)[1:] + b"\n")
 
 
 def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
@@ -127,7 +127,7 @@ def _images(batch: Batch, names: dict[int, str], losses: LossCounter) -> Iterato
 
 
 def _file_attributes(image: Json, owner: Json, losses: LossCounter) -> Json:
-    """What is said of an image."""
+    """The file attributes of an image."""
     metadata = {key: raw_json(value) for key, value in image["metadata"] or ()}
     kept = {key: value for key, value in metadata.items() if key not in FILE_COLUMNS}
     if len(kept) < len(metadata):
@@ -137,7 +137,7 @@ def _file_attributes(image: Json, owner: Json, losses: LossCounter) -> Json:
 
 
 def _polygons(batch: Batch, rows: Ints, losses: LossCounter) -> list[Json]:
-    """(n,) a polygon for each segment: the source's only one where it is exact, else one around all its pixels."""
+    """(n,) a polygon for each segment: the source's if it has one and is exact, else one around all its pixels."""
     source = source_polygons(batch, rows, "coco")
     points = [polygons[0].exterior if len(polygons) == 1 else None for polygons in source]
     to_outline = np.array([row for row, ring in enumerate(points) if ring is None], np.int64)
@@ -156,7 +156,7 @@ def _polygons(batch: Batch, rows: Ints, losses: LossCounter) -> list[Json]:
 def _region_attributes(
     batch: Batch, rows: Ints, segments: list[Json], names: dict[int, str], losses: LossCounter
 ) -> Iterator[Json]:
-    """(n,) what is said of each segment."""
+    """(n,) the region attributes of each segment."""
     incomplete, without_secondary, renamed = [], [], []
     region_attributes = []
     for row, segment in zip(rows.tolist(), segments, strict=True):

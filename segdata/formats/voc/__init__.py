@@ -51,7 +51,7 @@ def image_of(mask: str) -> str:
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
-    """A folder SegmentationClass with masks in it, unless segdata.yaml says that they are something else."""
+    """A folder SegmentationClass with masks in it, unless segdata.yaml gives them another meaning."""
     masks = [match for name in probe.matching(r"\.(png|bmp|tiff?)$") if (match := _MASK.search(name))]
     if not masks or re.search(rb"^(instance_ids|layers)\s*:", probe.head("segdata.yaml"), re.MULTILINE):
         return None
@@ -63,7 +63,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset in VOC's layout.
 
-    Raises UnreadableError where there are no masks, or several datasets.
+    Raises UnreadableError if there are no masks, or several datasets.
     """
     from segdata.formats.voc.reader import open_voc
 

@@ -23,7 +23,7 @@ from segdata.core.finding import Defect
 from segdata.core.runs import Ints
 from segdata.formats.shared.safe_parsers import XmlError, is_xml_text, read_xml
 
-FLAGS = ("truncated", "occluded", "difficult")
+_FLAGS = ("truncated", "occluded", "difficult")
 # Attributes that are columns here; CVAT and Datumaro call them so.
 COLUMNS: dict[str, tuple[str, type]] = {
     "score": ("score", float),
@@ -60,7 +60,7 @@ class BoxedObject:
 
 
 def read_boxes(path: Path, file: str, size: tuple[int, int]) -> tuple[list[BoxedObject], list[Defect]]:
-    """The objects of an XML file, and what is wrong with it.
+    """The objects of an XML file, and its defects.
 
     `file` is its name in defects, `size` the height and width of the masks in pixels.
     """
@@ -122,7 +122,7 @@ def _read_object(element: Element, place: str) -> BoxedObject:
 
 
 def _decode_as(type_: type, json: str) -> object:
-    """A JSON text as a value of a type; None where it is another."""
+    """A JSON text as a value of a type; None if it has another type."""
     with suppress(msgspec.DecodeError, msgspec.ValidationError):
         value: object = msgspec.json.decode(json, type=type_)
         return value
@@ -136,9 +136,9 @@ def _read_part(element: Element, place: str) -> dict[str, object]:
 
 
 def _child_attributes(child: Element, place: str) -> dict[str, str]:
-    """What a child of an object says, as attributes: name -> JSON text."""
+    """The attributes in a child of an object: name -> JSON text."""
     text = child.text or ""
-    if child.tag in FLAGS:
+    if child.tag in _FLAGS:
         if text.strip() not in _FLAG:
             raise _MalformedError(f"{child.tag} is {text.strip()!r}, must be 0 or 1", place)
         return {child.tag: _FLAG[text.strip()]}
@@ -165,7 +165,7 @@ def _read_box(element: Element, place: str) -> Box:
 
 
 def _corners(element: Element) -> Box | None:
-    """The sides of a box that has them in their usual order, and nothing else; None where something may be wrong."""
+    """The sides of a box with exactly these children in their usual order; None for other boxes."""
     try:
         x0, y0, x1, y1 = element
         left, top, right, bottom = (
@@ -194,17 +194,17 @@ def _number(element: Element, side: str, place: str) -> float:
 
 
 def json_text(text: str) -> str:
-    """The text of an element as JSON: as it is where it is JSON already, else as a string.
+    """The text of an element as JSON: unchanged if it is JSON already, else as a string.
 
     >>> json_text("0.5"), json_text("True"), json_text("Frontal")
     ('0.5', 'true', '"Frontal"')
     """
-    bare = text.strip()
+    stripped = text.strip()
     try:
-        msgspec.json.decode(bare)
+        msgspec.json.decode(stripped)
     except msgspec.DecodeError:
-        return _PYTHON.get(bare) or _as_json(bare)
-    return bare
+        return _PYTHON.get(stripped) or _as_json(stripped)
+    return stripped
 
 
 def plain_text(json: str) -> str:
@@ -229,7 +229,7 @@ Floats = NDArray[np.float64]
 def match_boxes(
     boxes: Sequence[Ints], category: Ints, boxed: Sequence[BoxedObject], named: Mapping[str, int]
 ) -> tuple[Ints, list[BoxedObject]]:
-    """For each object the row of the box that is its own, -1 without one; and the boxes that are nobody's.
+    """For each object the row of its box, -1 without one; and the boxes without an object.
 
     Parameters
     ----------
@@ -271,13 +271,19 @@ _FLAG_TEXT = {"false": "0", "true": "1"}
 
 
 def xml_attributes(batch: Batch) -> tuple[list[dict[str, str]], list[int]]:
-    """The attributes of each segment (name -> JSON text), and the rows of those that have some without a place in XML.
+    """The attributes of each segment (name -> JSON text), and the rows of segments that lose some in XML.
 
-    Scores and the like, which have columns here, are attributes there.
+    Columns such as the score are attributes in XML.
     """
-    listed = [dict(attributes or ()) for attributes in batch.segments["attributes"].to_pylist()]
-    writable = [{name: json for name, json in attributes.items() if _has_place(name, json)} for attributes in listed]
-    lost = [row for row, (before, after) in enumerate(zip(listed, writable, strict=True)) if len(after) < len(before)]
+    all_attributes = [dict(attributes or ()) for attributes in batch.segments["attributes"].to_pylist()]
+    writable = [
+        {name: json for name, json in attributes.items() if _has_place(name, json)} for attributes in all_attributes
+    ]
+    lost = [
+        row
+        for row, (before, after) in enumerate(zip(all_attributes, writable, strict=True))
+        if len(after) < len(before)
+    ]
     made_by = batch.annotations["source"].take(batch.segments["annotation"]).to_pylist()
     for attribute, (column, _) in COLUMNS.items():
         values = batch.segments[column].to_pylist()
@@ -301,8 +307,8 @@ def annotation_xml(image_id: str, width: int, height: int, objects: Iterable[str
     return "\n".join(
         [
             "<annotation>",
-            f"  <folder>{xml_name(path.parent.as_posix().removeprefix('.'))}</folder>",
-            f"  <filename>{xml_name(path.name)}</filename>",
+            f"  <folder>{_xml_name(path.parent.as_posix().removeprefix('.'))}</folder>",
+            f"  <filename>{_xml_name(path.name)}</filename>",
             f"  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>",
             "  <segmented>1</segmented>",
             *objects,
@@ -315,25 +321,27 @@ def annotation_xml(image_id: str, width: int, height: int, objects: Iterable[str
 def object_xml(name: str, box: Sequence[int], attributes: dict[str, str]) -> str:
     """An object; `box` is x, y, width and height in pixels."""
     x, y, width, height = box
-    lines = ["  <object>", f"    <name>{xml_name(name)}</name>"]
-    rest = dict(attributes)
-    lines += [f"    <pose>{escape(plain_text(rest.pop(pose)))}</pose>" for pose in ("pose",) if pose in rest]
-    lines += [f"    <{flag}>{_FLAG_TEXT[rest.pop(flag)]}</{flag}>" for flag in FLAGS if rest.get(flag) in _FLAG_TEXT]
+    lines = ["  <object>", f"    <name>{_xml_name(name)}</name>"]
+    others = dict(attributes)
+    lines += [f"    <pose>{escape(plain_text(others.pop(pose)))}</pose>" for pose in ("pose",) if pose in others]
+    lines += [
+        f"    <{flag}>{_FLAG_TEXT[others.pop(flag)]}</{flag}>" for flag in _FLAGS if others.get(flag) in _FLAG_TEXT
+    ]
     sides = {"xmin": x + 1, "ymin": y + 1, "xmax": x + width, "ymax": y + height}
     lines.append(
         "    <bndbox>" + "".join(f"<{side}>{coordinate}</{side}>" for side, coordinate in sides.items()) + "</bndbox>"
     )
-    if rest:
+    if others:
         lines.append("    <attributes>")
-        for key, json in rest.items():
+        for key, json in others.items():
             value = escape(plain_text(json))
             lines.append(f"      <attribute><name>{escape(key)}</name><value>{value}</value></attribute>")
         lines.append("    </attributes>")
     return "\n".join([*lines, "  </object>"])
 
 
-def xml_name(text: str) -> str:
-    """A name as XML; raises SegdataError where XML cannot hold it."""
+def _xml_name(text: str) -> str:
+    """A name as XML; raises SegdataError if XML cannot hold it."""
     if not is_xml_text(text) or "\r" in text:
         raise SegdataError(f"the name {text!r} has characters that XML cannot hold; rename it")
     return escape(text)

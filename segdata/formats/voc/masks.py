@@ -23,7 +23,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class JoinedMasks:
-    """The n segments of one image: its objects in the order of their numbers, then what is none, by category.
+    """The n segments of one image: its objects in the order of their numbers, then the other pixels by category.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ def join_masks(
 
 
 def _majority_category(pairs: _Pairs, n_values: int) -> Ints:
-    """(n_values,) the category that most pixels of each object have, the lower id of two; NOBODY where none has one."""
+    """(n_values,) the category of most pixels of each object, the lower id of two; NOBODY if no pixel has one."""
     with_category = np.flatnonzero((pairs.number > 0) & (pairs.category > UNKNOWN))
     order = with_category[
         np.lexsort((pairs.category[with_category], -pairs.pixels[with_category], pairs.object[with_category]))
@@ -115,21 +115,21 @@ def _majority_category(pairs: _Pairs, n_values: int) -> Ints:
 
 
 def _unused_ids(others: Ints, void: int, number: Ints) -> Ints:
-    """(n,) ids for what is no object: 255 for void, as masks have it, else the next ones that are free."""
+    """(n,) ids for segments that are not objects: 255 for void, as in masks, else the next free ones."""
     ids = max(VOID, int(number.max(initial=0))) + 1 + np.arange(len(others), dtype=np.int64)
     ids[(others == void) & ~np.isin(VOID, number)] = VOID
     return ids
 
 
 def _disagreements(pairs: _Pairs, of_object: Ints, void: int, things: Ints, height: int) -> Iterator[Defect]:
-    """One SEG014 for objects of several classes, one for those without any, one for things that are no object."""
+    """One SEG014 each for objects of several classes, for objects without a class, and for things without an object."""
     meant = np.where(pairs.number == BORDER, void, of_object[pairs.object])
     inside = (pairs.number > 0) | (pairs.number == BORDER)
     nameless = (pairs.number > 0) & (meant == UNLABELLED)
-    strange = np.isin(pairs.object, pairs.object[pairs.category == UNKNOWN])  # reported by their values
+    has_unknown = np.isin(pairs.object, pairs.object[pairs.category == UNKNOWN])  # reported by their values
     problems: tuple[tuple[Flags, Severity | None, str], ...] = (
         (inside & (meant != pairs.category) & ~nameless & (pairs.category != UNKNOWN), None, "have another class"),
-        (nameless & ~strange, None, "have no class: they are left out"),
+        (nameless & ~has_unknown, None, "have no class: they are left out"),
         ((pairs.number == 0) & np.isin(pairs.category, things), "warning", "have a thing class and no object"),
     )
     for rows, severity, problem in problems:
@@ -150,23 +150,23 @@ _STRANGE = -2
 
 
 def object_numbers(mask: MaskFile, runs: ValueRuns) -> tuple[Ints, list[Defect]]:
-    """(k,) the object of each value, 0 for none and BORDER for void; and what colours are in the way.
+    """(k,) the object of each value, 0 for none and BORDER for void; and defects of unknown colours.
 
     Palette and grey masks hold the numbers themselves, RGB masks the colours that VOC's palette has for them. 255 is
-    void, but not in masks of more than 8 bits.
+    void, except in masks of more than 8 bits.
     """
     if not mask.coloured:
         border = (runs.value == VOID) & (mask.values.dtype == np.uint8)
         return np.where(border, BORDER, np.maximum(runs.value, 0)), []
     number = np.array([_INDEX.get(value, _STRANGE) for value in runs.value.tolist()], np.int64)
-    strange = np.flatnonzero(number == _STRANGE)
+    unknown = np.flatnonzero(number == _STRANGE)
     number[number == VOID] = BORDER
-    number[strange] = 0
-    return number, _strange_colors(runs, strange)
+    number[unknown] = 0
+    return number, _strange_colors(runs, unknown)
 
 
 def _strange_colors(runs: ValueRuns, rows: Ints) -> list[Defect]:
-    """SEG009 for each colour that VOC's palette lacks, or one SEG010 where they come from smoothing."""
+    """SEG009 for each colour that VOC's palette lacks, or one SEG010 if they come from smoothing."""
     if len(rows) > _MANY:
         pixels = int(runs.area[rows].sum())
         x, y = runs.first_pixel(int(rows[0]))
@@ -185,7 +185,7 @@ def _strange_color(runs: ValueRuns, row: int) -> Defect:
 
 @dataclass(frozen=True, slots=True)
 class ClassMap:
-    """What the values of class masks stand for.
+    """The meaning of the values in class masks.
 
     Attributes
     ----------
@@ -210,7 +210,7 @@ class ClassMap:
         return self.categories.taxonomy
 
     def read(self, mask: MaskFile, runs: ValueRuns) -> Ints:
-        """(k,) the category id of each value that a class mask has: NOBODY for background, UNKNOWN for strange ones."""
+        """(k,) the category id of each value of a class mask: NOBODY for background, UNKNOWN for unknown values."""
         if mask.coloured:
             return self.by_color.read(runs.value)
         if self.palettes and mask.palette is not None and runs.value[-1] < len(mask.palette):
@@ -230,9 +230,9 @@ def class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, stems
     kind : of the classes that a label map names
     stems : names of masks, which tell whether this is VOC itself
     """
-    listed = load_label_map(folder)
-    if listed is not None:
-        return _map_by_label_map(listed, taxonomy, kind)
+    label_map = load_label_map(folder)
+    if label_map is not None:
+        return _map_by_label_map(label_map, taxonomy, kind)
     if taxonomy is not None:
         return _map_by_ids(taxonomy, True)
     official = any(_is_official_name(stem) for stem in stems)
@@ -240,7 +240,7 @@ def class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, stems
 
 
 def _map_by_ids(taxonomy: Taxonomy, declared: bool) -> ClassMap:
-    """Values are category ids, colours those of the categories."""
+    """The class map whose values are category ids and whose colours are those of the categories."""
     by_index = {id_: id_ for id_ in taxonomy.by_id()}
     by_color = {pack_color(color): category.id for color, category in taxonomy.by_color().items()}
     if taxonomy.unlabelled_id is not None:
@@ -250,24 +250,24 @@ def _map_by_ids(taxonomy: Taxonomy, declared: bool) -> ClassMap:
     return _with_background_and_void(CategoryNames(taxonomy, declared, {}), by_index, by_color)
 
 
-def _map_by_label_map(listed: Sequence[ListedClass], taxonomy: Taxonomy | None, kind: CategoryKind) -> ClassMap:
-    """Values are what the label map says, under the names that the user's taxonomy has for them."""
+def _map_by_label_map(label_map: Sequence[ListedClass], taxonomy: Taxonomy | None, kind: CategoryKind) -> ClassMap:
+    """The class map of a label map, under the names that the user's taxonomy has for its classes."""
     by_name = taxonomy.by_name() if taxonomy else {}
-    names = [item.name if item.name in by_name else item.name.strip() for item in listed]
+    names = [item.name if item.name in by_name else item.name.strip() for item in label_map]
     classes = {
         item: name
-        for item, name in zip(listed, names, strict=True)
+        for item, name in zip(label_map, names, strict=True)
         if name in by_name or name.lower() not in BACKGROUND_NAMES
     }
     own_categories = [
         Category(id=item.index, name=name, kind="void" if name.lower() in VOID_NAMES else kind, color=item.color)
         for item, name in classes.items()
     ]
-    if len(listed) <= VOID and not any(item.kind == "void" for item in own_categories):
+    if len(label_map) <= VOID and not any(item.kind == "void" for item in own_categories):
         own_categories.append(Category(id=VOID, name="void", kind="void", color=voc_color(VOID)))
     own_taxonomy = Taxonomy(categories=tuple(own_categories), unlabelled=BACKGROUND)
     categories = resolve_names(classes.values(), taxonomy, own_taxonomy)
-    meaning = {item: categories.to[classes[item]] if item in classes else UNLABELLED for item in listed}
+    meaning = {item: categories.to[classes[item]] if item in classes else UNLABELLED for item in label_map}
     by_index = {item.index: id_ for item, id_ in meaning.items()}
     by_color = {pack_color(item.color): id_ for item, id_ in meaning.items()}
     return replace(_with_background_and_void(categories, by_index, by_color), palettes=True)
@@ -276,7 +276,7 @@ def _map_by_label_map(listed: Sequence[ListedClass], taxonomy: Taxonomy | None, 
 def _with_background_and_void(
     categories: CategoryNames, by_index: Mapping[int, int], by_color: Mapping[int, int]
 ) -> ClassMap:
-    """The class map with background and void at the values that VOC has for them, where these mean nothing else."""
+    """The class map with VOC's values for background and void, unless these mean something else."""
     voids, unknown = categories.taxonomy.void_ids, dict(categories.unknown)
     if voids:
         void = VOID if VOID in voids else voids[0]

@@ -54,7 +54,7 @@ VOC = Taxonomy(
 )
 
 
-LABELMAP, CLASS_NAMES = "labelmap.txt", "class_names.txt"
+LABELMAP, _CLASS_NAMES = "labelmap.txt", "class_names.txt"
 BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__"})
 
 
@@ -68,11 +68,11 @@ class ListedClass:
 
 
 def load_label_map(folder: Path) -> tuple[ListedClass, ...] | None:
-    """The label map in a folder; None where there is none. Raises SegdataError with file and line."""
+    """The label map in a folder; None if there is none. Raises SegdataError with file and line."""
     path = folder / LABELMAP
     if path.is_file():
         return _read_labelmap(path)
-    path = folder / CLASS_NAMES
+    path = folder / _CLASS_NAMES
     if path.is_file():
         names = read_utf8(path).splitlines()
         return tuple(ListedClass(index, name, voc_color(index)) for index, name in enumerate(names) if name.strip())
@@ -84,10 +84,10 @@ def _read_labelmap(path: Path) -> tuple[ListedClass, ...]:
     for number, line in enumerate(read_utf8(path).splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        name, *rest = line.split(":")
-        if not name.strip() or not rest:
+        name, *fields = line.split(":")
+        if not name.strip() or not fields:
             raise SegdataError(f"{path}:{number}: {line!r} is not 'name:r,g,b:parts:actions'")
-        rows.append((name, _color(rest[0], path, number)))
+        rows.append((name, _color(fields[0], path, number)))
     if any(color is not None for _, color in rows):
         lacking = [name for name, color in rows if color is None]
         if lacking:
@@ -159,7 +159,7 @@ def class_palette(taxonomy: Taxonomy) -> ClassPalette:
 
 
 def _distinct_colors(by_id: dict[int, Category], index: dict[int, int]) -> list[tuple[Category, Color]]:
-    """The categories' own colours as far as they tell them apart, else those of VOC's palette."""
+    """The categories' own colours if they are distinct, else colours of VOC's palette."""
     chosen: dict[int, Color] = {}
     taken = {voc_color(BACKGROUND)}
     for id_, category in by_id.items():
@@ -174,7 +174,7 @@ def _distinct_colors(by_id: dict[int, Category], index: dict[int, int]) -> list[
 
 
 def palette_image(pixels: NDArray[np.uint8], palette: bytes) -> Image.Image:
-    """A palette image whose values are `pixels` (height, width)."""
+    """A palette image with the values `pixels` (height, width)."""
     image = Image.fromarray(pixels)
     image.putpalette(palette)
     return image

@@ -31,7 +31,7 @@ _PAIR = re.compile(r"/?JPEGImages/(\S+)\.\w+\s+/?SegmentationClass\w*/\S+")  # a
 
 
 @dataclass(frozen=True, slots=True)
-class ListLine:
+class _ListLine:
     """A line that names an image: in which file, its number from 1, and the image's stem."""
 
     path: Path
@@ -40,17 +40,17 @@ class ListLine:
 
     @property
     def split(self) -> str | None:
-        """What the list is called."""
+        """The name of the list."""
         return None if self.path.stem == NO_SPLIT else self.path.stem
 
 
-def read_lists(root: Path, folder: Path, masked: Container[str]) -> tuple[dict[str, str | None], list[Defect]]:
-    """The split of each image that a list of the dataset in `folder` names, and what is wrong with the lists.
+def _read_lists(root: Path, folder: Path, masked: Container[str]) -> tuple[dict[str, str | None], list[Defect]]:
+    """The split of each image that a list of the dataset in `folder` names, and the defects of the lists.
 
-    `masked` are the stems of images with a mask: an image listed without one is SEG002, unless no image of its list
-    has one, as in a test set. Names in defects start at `root`.
+    `masked` are the stems of images with a mask. An image listed without one is SEG002, unless no image of its list has
+    one, as in a test set. Names in defects start at `root`.
     """
-    first: dict[str, ListLine] = {}
+    line_of: dict[str, _ListLine] = {}
     defects: list[Defect] = []
     paths = sorted((folder / LISTS).glob("*.txt"), key=lambda path: (path.stem in _UNIONS, path.name))
     for path in paths:
@@ -60,33 +60,33 @@ def read_lists(root: Path, folder: Path, masked: Container[str]) -> tuple[dict[s
         except SegdataError as error:
             defects.append(Defect("SEG001", f"the list cannot be read: {str(error).removeprefix(f'{path}: ')}", file))
             continue
-        bare = [line for line in lines if line.stem not in masked]
-        if bare and len(bare) == len(lines):
-            message = f"none of its {count_noun(len(bare), 'image')} has a mask: they are read as not annotated"
+        without_mask = [line for line in lines if line.stem not in masked]
+        if without_mask and len(without_mask) == len(lines):
+            message = f"none of its {count_noun(len(without_mask), 'image')} has a mask: they are read as not annotated"
             defects.append(Defect("SEG002", message, file, severity="info"))
         for line in lines:
             if is_unsafe_path(line.stem):
                 message = f"path {line.stem!r} leaves the dataset's root; name files below it"
                 defects.append(Defect("SEG015", message, file, line=line.number, image=line.stem))
                 continue
-            before = first.setdefault(line.stem, line)
+            before = line_of.setdefault(line.stem, line)
             if before is not line and (before.path == path or path.stem not in _UNIONS):
                 message = f"{line.stem!r} is already listed in line {before.number} of {before.path.name}"
                 defects.append(Defect("SEG008", message, file, line=line.number, image=line.stem))
-            elif before is line and line.stem not in masked and len(bare) < len(lines):
+            elif before is line and line.stem not in masked and len(without_mask) < len(lines):
                 message = f"{line.stem!r} is listed but has no mask"
                 defects.append(Defect("SEG002", message, file, line=line.number, image=line.stem))
-    return {stem: line.split for stem, line in first.items()}, defects
+    return {stem: line.split for stem, line in line_of.items()}, defects
 
 
-def _read_lines(path: Path, known_stems: Container[str]) -> Iterator[ListLine]:
+def _read_lines(path: Path, known_stems: Container[str]) -> Iterator[_ListLine]:
     """The images that a list names, in VOC's form (a stem a line) or SBD's (image and mask)."""
     for number, text in enumerate(read_utf8(path).split("\n"), 1):
         line = text.rstrip("\r")
         pair = _PAIR.fullmatch(line.strip())
         stem = pair[1] if pair else line if line in known_stems else line.strip()
         if stem and not stem.startswith("#"):
-            yield ListLine(path, number, stem)
+            yield _ListLine(path, number, stem)
 
 
 CLASSES, OBJECTS, BOXES, IMAGES = "SegmentationClass", "SegmentationObject", "Annotations", "JPEGImages"
@@ -94,8 +94,8 @@ _IMAGE_FOLDERS = (IMAGES, "images")  # where convert --copy-images puts copies
 
 
 @dataclass(frozen=True, slots=True)
-class LabelFiles:
-    """The files that tell what is drawn on one image; None for one that is not there."""
+class _LabelFiles:
+    """The label files of one image; None for a missing file."""
 
     classes: Path
     objects: Path | None
@@ -103,12 +103,12 @@ class LabelFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class VocListing:
+class _VocListing:
     """The images of a dataset.
 
     Attributes
     ----------
-    entries : in the order of image ids; the record of an annotated one is its `LabelFiles`
+    entries : in the order of image ids; the record of an annotated one is its `_LabelFiles`
     defects : what is wrong with lists and files
     has_objects : there are masks of objects; else classes are all that is known
     places : the folders that were read, by what is in them
@@ -120,10 +120,10 @@ class VocListing:
     places: dict[str, str]
 
 
-def voc_folder(root: Path, classes: str) -> Path:
+def _voc_folder(root: Path, classes: str) -> Path:
     """The folder of one VOC dataset, at `root` or up to two below it (``VOCdevkit/VOC2012``).
 
-    Raises UnreadableError where there is none, or several.
+    Raises UnreadableError if there is none, or several.
     """
     levels = ([root], sorted(root.glob("*")), sorted(root.glob("*/*")))
     folders = next(
@@ -133,30 +133,30 @@ def voc_folder(root: Path, classes: str) -> Path:
     if not folders:
         raise UnreadableError(f"{root}: no folder {classes}/; VOC keeps its masks in {CLASSES}/ and {OBJECTS}/")
     if len(folders) > 1:
-        listed = ", ".join(path.relative_to(root).as_posix() for path in folders)
-        raise UnreadableError(f"{root}: holds several datasets ({listed}); give one of them as DATA")
+        shown = ", ".join(path.relative_to(root).as_posix() for path in folders)
+        raise UnreadableError(f"{root}: holds several datasets ({shown}); give one of them as DATA")
     return folders[0]
 
 
-def list_images(root: Path, folder: Path, classes: str, images: Path | None) -> VocListing:
-    """The images of the dataset in `folder`; names in defects start at `root`, `images` is where the user has them."""
+def list_images(root: Path, folder: Path, classes: str, images: Path | None) -> _VocListing:
+    """The images of the dataset in `folder`; names in defects start at `root`, `images` is your folder of images."""
     masks = _by_stem(folder / classes)
     objects = _by_stem(folder / classes.replace(CLASSES, OBJECTS)) or _by_stem(folder / OBJECTS)
     if not masks and not has_index(folder):
         raise UnreadableError(f"{folder / classes}: holds no mask files")
-    splits, defects = read_lists(root, folder, masks)
+    splits, defects = _read_lists(root, folder, masks)
     place = images or next((folder / name for name in _IMAGE_FOLDERS if (folder / name).is_dir()), None)
-    rows, wrong = read_index(folder, place) if has_index(folder) else ([], [])
+    rows, index_defects = read_index(folder, place) if has_index(folder) else ([], [])
     pictures = _by_stem(place)
     stems = sorted(masks.keys() | (splits.keys() if splits or rows else pictures.keys()))
     labels = {
-        stem: LabelFiles(mask, objects.get(stem), path if (path := folder / BOXES / f"{stem}.xml").is_file() else None)
+        stem: _LabelFiles(mask, objects.get(stem), path if (path := folder / BOXES / f"{stem}.xml").is_file() else None)
         for stem, mask in masks.items()
     }
     of_mask = {_stem(row.files[0], folder / classes): row for row in rows if row.files}
     entries = [_entry(stem, labels.get(stem), of_mask.get(stem), pictures, place, splits) for stem in stems]
     entries += [row for row in rows if not row.files]
-    defects += [*wrong, *_unpaired_files(root, masks, objects, splits, entries, bool(rows))]
+    defects += [*index_defects, *_unpaired_files(root, masks, objects, splits, entries, bool(rows))]
     missing = [entry for entry in entries if entry.image is None]
     if len(missing) == len(entries):
         defects.append(no_images_defect(len(entries), folder, images))
@@ -165,18 +165,18 @@ def list_images(root: Path, folder: Path, classes: str, images: Path | None) -> 
         defects += [Defect("SEG002", message, each.image_id, image=each.image_id) for each in missing if each.files]
     places = {"masks": (folder / classes).as_posix()} | ({"images": place.as_posix()} if place else {})
     entries.sort(key=lambda entry: entry.image_id)
-    return VocListing(tuple(entries), tuple(defects), bool(objects), places)
+    return _VocListing(tuple(entries), tuple(defects), bool(objects), places)
 
 
 def _entry(
     stem: str,
-    labels: LabelFiles | None,
+    labels: _LabelFiles | None,
     row: ImageEntry | None,
     pictures: Mapping[str, Path],
     place: Path | None,
     splits: Mapping[str, str | None],
 ) -> ImageEntry:
-    """The image of a stem; images.csv goes before what names tell."""
+    """The entry of a stem; images.csv takes precedence over names."""
     if row is not None:
         return replace(row, files=(labels.classes,) if labels else (), record=labels)
     files = (labels.classes,) if labels else ()
@@ -191,7 +191,7 @@ def _unpaired_files(
     objects: Mapping[str, Path],
     splits: Mapping[str, str | None],
     entries: list[ImageEntry],
-    listed: bool,
+    has_index: bool,
 ) -> Iterator[Defect]:
     """The files that nothing else names."""
     for stem in sorted(objects.keys() - masks.keys() - splits.keys()):
@@ -201,7 +201,7 @@ def _unpaired_files(
     if unlisted:
         message = f"no list in ImageSets/Segmentation names {count_noun(len(unlisted), 'mask')} ({unlisted[0]!r} …)"
         yield Defect("SEG011", message, severity="info")
-    if not splits and not listed:
+    if not splits and not has_index:
         for entry in entries:
             if not entry.is_annotated and entry.image is not None and _stem(Path(entry.image_id)) not in objects:
                 yield Defect("SEG011", "an image without mask", relative_path(root, entry.image), image=entry.image_id)
@@ -225,7 +225,7 @@ Columns = dict[str, list[object]]
 
 @dataclass(frozen=True, slots=True)
 class _Classes:
-    """A mask of classes without its pixels, whose memory the mask of objects can have.
+    """A mask of classes without its pixels, which frees memory for the mask of objects.
 
     Attributes
     ----------
@@ -240,8 +240,8 @@ class _Classes:
 
 
 @dataclass(frozen=True, slots=True)
-class VocImageReader:
-    """Looks at images of a dataset.
+class _VocImageReader:
+    """Reads the images of a dataset.
 
     Attributes
     ----------
@@ -259,17 +259,17 @@ class VocImageReader:
     has_objects: bool
 
     @staticmethod
-    def of(root: Path, classes: ClassMap, has_objects: bool) -> "VocImageReader":
+    def of(root: Path, classes: ClassMap, has_objects: bool) -> "_VocImageReader":
         """Of a dataset with these classes."""
         taxonomy = classes.taxonomy
         named = {name: category.id for name, category in taxonomy.by_name().items()}
         named |= {name: id_ for id_, name in classes.categories.unknown.items()}
         things = np.array([category.id for category in taxonomy.categories if category.kind == "thing"], np.int64)
-        return VocImageReader(root, classes, named, things, has_objects)
+        return _VocImageReader(root, classes, named, things, has_objects)
 
     def __call__(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """The objects and regions of one image."""
-        labels: LabelFiles = entry.record
+        labels: _LabelFiles = entry.record
         classes, defects = self._classes(entry)
         joined = self._joined(labels, classes.runs, classes.category, defects)
         regions = np.arange(len(joined.category_id)) >= joined.n_objects
@@ -293,7 +293,7 @@ class VocImageReader:
         ]
 
     def _classes(self, entry: ImageEntry) -> tuple[_Classes, list[Defect]]:
-        """The mask of classes, and what is wrong with it."""
+        """The mask of classes, and its defects."""
         mask = decode_entry_mask(self.root, entry)
         runs = ValueRuns.of(mask.pixels)
         category = self.classes.read(mask, runs)
@@ -302,8 +302,8 @@ class VocImageReader:
         encoding = mask.encoding.partition(", palette")[0]  # what colours a palette has means nothing here
         return _Classes(runs, category, mask.coloured, encoding), defects
 
-    def _joined(self, labels: LabelFiles, runs: ValueRuns, category: Ints, defects: list[Defect]) -> JoinedMasks:
-        """The segments: objects where a mask tells them, else one segment a category."""
+    def _joined(self, labels: _LabelFiles, runs: ValueRuns, category: Ints, defects: list[Defect]) -> JoinedMasks:
+        """The segments: objects if a mask has them, else one segment a category."""
         objects = self._objects(labels, runs, defects) if self.has_objects else None
         if objects is not None:
             values, number = objects
@@ -318,8 +318,8 @@ class VocImageReader:
             ids[has_category], ids[has_category], runs.assign_owners(owner.astype(np.int32), int(has_category.sum())), 0
         )
 
-    def _objects(self, labels: LabelFiles, classes: ValueRuns, defects: list[Defect]) -> tuple[ValueRuns, Ints] | None:
-        """The mask of objects, and the number of each of its values; None where it cannot be used."""
+    def _objects(self, labels: _LabelFiles, classes: ValueRuns, defects: list[Defect]) -> tuple[ValueRuns, Ints] | None:
+        """The mask of objects, and the number of each of its values; None if it cannot be used."""
         if labels.objects is None:
             message = "the mask of objects does not exist, so the objects of this image cannot be told apart"
             defects.append(Defect("SEG002", message))
@@ -341,16 +341,16 @@ class VocImageReader:
             message = f"{mask.lossy} changes values, so objects cannot be told apart; save masks as PNG"
             defects.append(Defect("SEG010", message, file))
             return None
-        number, strange = object_numbers(mask, runs)
-        defects += [replace(defect, file=file) for defect in strange]
+        number, unknown = object_numbers(mask, runs)
+        defects += [replace(defect, file=file) for defect in unknown]
         return runs, number
 
     def _describe(
         self, path: Path, joined: JoinedMasks, runs: ValueRuns, columns: Columns, defects: list[Defect]
     ) -> None:
-        """Add to `columns` what the XML file says of the objects, and to `defects` what is wrong with it."""
+        """Add the objects' data in the XML file to `columns`, and its defects to `defects`."""
         file = relative_path(self.root, path)
-        boxed, wrong = read_boxes(path, file, (runs.height, runs.width))
+        boxed, xml_defects = read_boxes(path, file, (runs.height, runs.width))
         height = np.full(len(joined.category_id), runs.height, np.int64)
         object_boxes = [side[: joined.n_objects] for side in bounding_boxes(joined.runs, height, len(height))]
         rows, lonely = match_boxes(object_boxes, joined.category_id[: joined.n_objects], boxed, self.named)
@@ -360,7 +360,7 @@ class VocImageReader:
         measured = np.stack(object_boxes, axis=1).astype(np.float64).tolist()
         for row in np.flatnonzero(rows >= 0).tolist():
             _fill_columns(columns, row, boxed[rows[row]], measured[row], bordered)
-        defects += wrong
+        defects += xml_defects
         if lonely:
             message = (
                 f"{count_noun(len(lonely), 'box', 'boxes')} without an object of that class ({lonely[0].name!r} …)"
@@ -369,7 +369,7 @@ class VocImageReader:
 
 
 def _fill_columns(columns: Columns, row: int, boxed: BoxedObject, measured_box: list[float], bordered: bool) -> None:
-    """What is said of one object. Boxes include the border, masks do not: only without border they must agree."""
+    """Fill the columns of one object. Boxes include the border, masks do not: they must agree only without border."""
     attributes, box = dict(boxed.attributes), list(boxed.box)
     if bordered and box != measured_box:
         attributes.setdefault("bndbox", msgspec.json.encode(box).decode())
@@ -382,7 +382,7 @@ def _fill_columns(columns: Columns, row: int, boxed: BoxedObject, measured_box: 
 
 
 def _places(classes: _Classes, joined: JoinedMasks) -> list[object]:
-    """Where each segment is in its mask: an object's number, else a value of the class mask."""
+    """The place of each segment in its mask: an object's number, else a value of the class mask."""
     values = zip(classes.runs.value[::-1].tolist(), classes.category[::-1].tolist(), strict=True)
     first = {category: value for value, category in values}
     places: list[object] = [f"object {id_}" for id_ in joined.segment_id[: joined.n_objects].tolist()]
@@ -396,22 +396,22 @@ _FOLDERS = (CLASSES, f"{CLASSES}PNG", f"{CLASSES}Aug", f"{CLASSES}Raw")
 
 
 def open_voc(request: ReadRequest) -> PerImageSource:
-    """The dataset; raises UnreadableError where there are no masks, or several datasets."""
+    """Open the dataset; raises UnreadableError if there are no masks, or several datasets."""
     classes = _class_folder(request)
-    folder = voc_folder(request.root, classes)
+    folder = _voc_folder(request.root, classes)
     images = list_images(request.root, folder, classes, images_folder(request))
     stems = [entry.files[0].stem for entry in images.entries if entry.files]
     mapping = class_map(folder, request.taxonomy, "thing" if images.has_objects else "stuff", stems)
     kinds = {category.kind for category in mapping.taxonomy.categories}
     task: Task = ("panoptic" if "stuff" in kinds else "instance") if images.has_objects else "semantic"
     profile = mapping.categories.profile("pascal-voc", request.root, task, "sparse", "forbid", places=images.places)
-    look = VocImageReader.of(request.root, mapping, images.has_objects)
+    reader = _VocImageReader.of(request.root, mapping, images.has_objects)
     defects = (*images.defects, *mapping.doubts)
-    return PerImageSource(request.root, profile, images.entries, defects, look, request.annotator)
+    return PerImageSource(request.root, profile, images.entries, defects, reader, request.annotator)
 
 
 def _class_folder(request: ReadRequest) -> str:
-    """The folder of class masks: as the user says, else the first of its usual names that is there."""
+    """The folder of class masks: the option's, else the first of the usual names that exists."""
     if "classes" in request.options:
         return str(request.options["classes"])
     places = ("", "*/", "*/*/")

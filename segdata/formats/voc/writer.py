@@ -101,7 +101,7 @@ class _Writer:
     _names: MaskPaths = field(default_factory=MaskPaths)
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[tuple[Cell, ...]]:
-        """Write the files of each image, and tell the rows of images.csv."""
+        """Write the files of each image, and yield the rows of images.csv."""
         for batch in batches:
             index = self.ink.values(integer_column(batch.segments["category_id"]))
             words = self._counted(batch, index)
@@ -116,7 +116,7 @@ class _Writer:
                 yield sheet.image_id, mask, sheet.width, sheet.height, sheet.uri, *film.values()
 
     def _counted(self, batch: Batch, index: Ints) -> list[dict[str, str]]:
-        """The attributes of segments, once what is lost of the batch is counted."""
+        """Count the losses of the batch, and return the attributes of its segments."""
         if self.semantic:
             count_losses(batch, self.losses, self.lost, _HELD)
             count_category_mask_losses(batch, index, self.losses)
@@ -132,7 +132,7 @@ class _Writer:
         return words
 
     def _count_void(self, batch: Batch, void: NDArray[np.bool_]) -> None:
-        """Count what is said of void, which has no box, and its segments that become one."""
+        """Count the data of void segments, which have no box, and void segments that become one."""
         void_segments = batch.take_segments(np.flatnonzero(void))
         count_losses(void_segments, self.losses, _OBJECT_KINDS, frozenset({"annotations.source"}))
         areas = batch.runs.areas(batch.n_segments)
@@ -188,7 +188,7 @@ class _Writer:
 
 
 def _object_values(batch: Batch, sheet: ImageSegments, index: Ints, losses: LossCounter) -> Ints:
-    """(n,) the value of each segment in the mask of objects; raises SegdataError where there are too many."""
+    """(n,) the value of each segment in the mask of objects; raises SegdataError if there are too many."""
     ids = integer_column(batch.segments["segment_id"])[sheet.segments]
     is_object = index != VOID
     count = int(is_object.sum())

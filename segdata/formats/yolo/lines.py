@@ -33,7 +33,7 @@ def shares_to_pixels(shares: Floats, sides: Floats) -> Floats:
 
 
 def remove_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, Bitmap]:
-    """The pixels of those of n polygons that have bridges, without these, by their rows.
+    """The pixels, without the bridges, of those of n polygons that have some, by their rows.
 
     Sizes (n,) of the images are in pixels.
     """
@@ -41,7 +41,7 @@ def remove_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, 
 
 
 def ring_shapes(rings: Sequence[Floats], height: Ints, width: Ints) -> list[Shape]:
-    """What n rings (m, 2), in pixels, stand for: polygons, and where they are bridged, bitmaps without the bridges.
+    """The shapes of n rings (m, 2), in pixels: polygons, or bitmaps without the bridges of bridged rings.
 
     Sizes (n,) of the images are in pixels.
     """
@@ -84,7 +84,7 @@ def single_rings(runs: Runs, height: Ints) -> list[Floats]:
 
 
 def _pad(ring: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The ring, its last point repeated until there are three."""
+    """The ring, with its last point repeated if it has fewer than three."""
     return np.concatenate([ring, np.repeat(ring[-1:], max(_FEWEST - len(ring), 0), axis=0)])
 
 
@@ -99,9 +99,9 @@ def _separate(rings: list[NDArray[np.int32]]) -> list[NDArray[np.int32]]:
 
 
 def _occurrences(value: Ints) -> Ints:
-    """(n,) how often each value came before.
+    """(n,) how many times each value came before.
 
-    >>> _times(np.array([5, 7, 5, 5])).tolist()
+    >>> _occurrences(np.array([5, 7, 5, 5])).tolist()
     [0, 0, 1, 2]
     """
     order = np.argsort(value, kind="stable")
@@ -118,10 +118,10 @@ _BOM = b"\xef\xbb\xbf"
 def read_lines(
     text: bytes, names: Mapping[bytes, str], keypoints: int | None, defects: list[Defect]
 ) -> list[ToolShape]:
-    """The rings in a label file; what is wrong with other lines is added to `defects`.
+    """The rings in a label file; defects of other lines are added to `defects`.
 
-    `names` are those of the classes by their numbers. `keypoints` is how many numbers follow the box in lines of a pose
-    dataset.
+    `names` are those of the classes by their numbers. `keypoints` is the number of values after the box in lines of a
+    pose dataset.
     """
     shapes = []
     for number, line in enumerate(text.removeprefix(_BOM).splitlines(), 1):
@@ -146,12 +146,12 @@ def read_lines(
 
 
 def _parse_closely(words: Sequence[bytes], names: Mapping[bytes, str], keypoints: int | None) -> tuple[str, bytes]:
-    """The name of a line's class, and its ring; raises ValueError with the code and message of what is wrong."""
+    """The class name and the ring of a line; raises ValueError with code and message for other lines."""
     values = _parse_numbers(words)
     classes = {int(key) for key in names}
-    wrong = _problem(values, classes, keypoints)
-    if wrong is not None:
-        raise ValueError(*wrong)
+    problem = _problem(values, classes, keypoints)
+    if problem is not None:
+        raise ValueError(*problem)
     return names[b"%d" % int(values[0])], b" ".join(words[1:])
 
 
@@ -179,7 +179,7 @@ def occurring_classes(text: bytes) -> set[int]:
 
 
 def _parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
-    """The ring of a line that is not written as most are, or why it is left out."""
+    """The ring of a line in another spelling, or why it is left out."""
     written = shape.geometry
     words = (
         [written.name.encode(), *written.texts[0][2:-2].replace(b",", b" ").split()]
@@ -188,12 +188,12 @@ def _parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | De
     )
     try:
         values = _parse_numbers(words)
-        wrong = _problem(values, None, None)
-        if wrong is None:
+        problem = _problem(values, None, None)
+        if problem is None:
             return [np.array(values[1:]).reshape(-1, 2)]
     except ValueError as strange:
-        wrong = strange.args[0], strange.args[1]
-    return Defect(wrong[0], wrong[1], place=shape.place, line=shape.id)
+        problem = strange.args[0], strange.args[1]
+    return Defect(problem[0], problem[1], place=shape.place, line=shape.id)
 
 
 def _to_pixels(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:
@@ -207,7 +207,7 @@ NOTATION = PolygonNotation(
 
 
 def _problem(values: list[float], classes: Container[int] | None, keypoints: int | None) -> tuple[str, str] | None:
-    """The code and message of what is wrong with a line; None where it is a ring of a known class."""
+    """The code and message of a line's defect; None for a ring of a known class."""
     category, n = values[0], len(values) - 1
     if not 0 <= category < 2**31 or category != int(category):
         return "SEG004", f"class {category:g} is not a whole number from 0; left out"

@@ -30,8 +30,8 @@ _NAMES_FILES = ("classes.txt", "labels/classes.txt", "obj.names")
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetClasses:
-    """What is said about a dataset as a whole.
+class _DatasetClasses:
+    """The content of data.yaml or classes.txt.
 
     Attributes
     ----------
@@ -46,13 +46,13 @@ class DatasetClasses:
     keypoints: int | None = None
     defects: tuple[Defect, ...] = ()
 
-    def split_of(self, root: Path) -> "SplitFinder":
+    def split_of(self, root: Path) -> "_SplitFinder":
         """Which split images belong to; lists are read from below `root`."""
-        return SplitFinder.of(root, self.splits)
+        return _SplitFinder.of(root, self.splits)
 
 
 @dataclass(frozen=True, slots=True)
-class SplitFinder:
+class _SplitFinder:
     """The split of an image: by a list, else by its folder.
 
     Attributes
@@ -65,19 +65,19 @@ class SplitFinder:
     folders: dict[str, str]
 
     @staticmethod
-    def of(root: Path, splits: dict[str, list[str]]) -> "SplitFinder":
-        """Read the lists, and look at the folders, that splits are made of."""
-        listed: dict[str, str] = {}
+    def of(root: Path, splits: dict[str, list[str]]) -> "_SplitFinder":
+        """Read the lists, and reader at the folders, that splits are made of."""
+        split_of_image: dict[str, str] = {}
         folders: dict[str, str] = {}
         for split, places in splits.items():
             for place in places:
                 if place.endswith(".txt") and (root / place).is_file():
                     lines = (root / place).read_text(encoding="utf-8", errors="replace").splitlines()
                     for line in lines:
-                        listed.setdefault(line.strip().removeprefix("./"), split)
+                        split_of_image.setdefault(line.strip().removeprefix("./"), split)
                 elif place not in (".", "images"):  # all images: no split
                     folders.setdefault(place, split)
-        return SplitFinder(listed, folders)
+        return _SplitFinder(split_of_image, folders)
 
     def __call__(self, image: str) -> str | None:
         """The split of an image, given by its path below the root."""
@@ -92,37 +92,37 @@ class SplitFinder:
         return "val" if split == "valid" else split
 
 
-def read_classes(root: Path) -> DatasetClasses:
-    """What `data.yaml`, else `classes.txt`, says; raises UnreadableError where several files could be meant."""
+def _read_classes(root: Path) -> _DatasetClasses:
+    """Read `data.yaml`, else `classes.txt`; raises UnreadableError if several files could name the classes."""
     path = _yaml_file(root)
     if path is not None:
         return _read_yaml(path, relative_path(root, path))
     for name in _NAMES_FILES:
         if (root / name).is_file():
             lines = (root / name).read_text(encoding="utf-8-sig", errors="replace").splitlines()
-            return DatasetClasses({number: line.strip() for number, line in enumerate(lines) if line.strip()})
-    return DatasetClasses()
+            return _DatasetClasses({number: line.strip() for number, line in enumerate(lines) if line.strip()})
+    return _DatasetClasses()
 
 
 def _yaml_file(root: Path) -> Path | None:
-    """The file that names the classes; None where there is none."""
+    """The file that names the classes; None if there is none."""
     if (root / "data.yaml").is_file():
         return root / "data.yaml"
     paths = [path for path in sorted([*root.glob("*.yaml"), *root.glob("*.yml")]) if path.name not in _OURS]
     paths = [path for path in paths if re.search(rb"(?m)^names\s*:", path.read_bytes()[:1_000_000])]
     if len(paths) > 1:
-        listed = ", ".join(path.name for path in paths)
+        shown = ", ".join(path.name for path in paths)
         raise UnreadableError(
-            f"{root}: {listed}: more than one may name the classes; give one as DATA, or call it data.yaml"
+            f"{root}: {shown}: more than one may name the classes; give one as DATA, or call it data.yaml"
         )
     return paths[0] if paths else None
 
 
-def _read_yaml(path: Path, file: str) -> DatasetClasses:
+def _read_yaml(path: Path, file: str) -> _DatasetClasses:
     try:
         document = yaml_files.parse_yaml(yaml_files.read_utf8(path), dict[str, Any], file)
     except SegdataError as error:
-        return DatasetClasses(defects=(Defect("SEG004", str(error).removeprefix(f"{file}:"), file),))
+        return _DatasetClasses(defects=(Defect("SEG004", str(error).removeprefix(f"{file}:"), file),))
     defects: list[Defect] = []
     names = dict(_read_names(document.get("names"), file, defects))
     count = document.get("nc")
@@ -132,11 +132,11 @@ def _read_yaml(path: Path, file: str) -> DatasetClasses:
     keypoints = None
     if isinstance(shape, list) and len(shape) == 2 and all(isinstance(number, int) for number in shape):
         keypoints = shape[0] * shape[1]
-    return DatasetClasses(names, _read_splits(document, file, defects), keypoints, tuple(defects))
+    return _DatasetClasses(names, _read_splits(document, file, defects), keypoints, tuple(defects))
 
 
 def _read_names(document_names: object, file: str, defects: list[Defect]) -> Iterator[tuple[int, str]]:
-    """The names by number: a list, or a mapping; what is no name is left out."""
+    """The names by number, from a list or a mapping; invalid names are left out."""
     pairs: Iterable[tuple[object, object]] = ()
     if isinstance(document_names, dict):
         pairs = document_names.items()
@@ -182,27 +182,27 @@ def _split_place(start: str, place: str) -> str:
     return PurePosixPath(*(part for part in parts if part not in ("..", "/"))).as_posix()
 
 
-Missing = Literal["unannotated", "background"]
+_Missing = Literal["unannotated", "background"]
 _NO_LABELS = ("readme", "classes", "license", "train", "val", "test", "autosplit", "images", "obj", "requirements")
 
 
 @dataclass(frozen=True, slots=True)
-class YoloListing:
-    """The images of a dataset, and what is wrong with its files."""
+class _YoloListing:
+    """The images of a dataset, and the defects of its files."""
 
     entries: tuple[ImageEntry, ...]
     defects: tuple[Defect, ...]
 
 
-def list_images(root: Path, images: Path | None, split_of: SplitFinder, missing: Missing) -> YoloListing:
-    """The images below `root`, or `images`, with their label files: by `images.csv` where our writer left one.
+def list_images(root: Path, images: Path | None, split_of: _SplitFinder, missing: _Missing) -> _YoloListing:
+    """The images below `root`, or `images`, with their label files: by `images.csv` if segdata wrote the dataset.
 
-    A label file is called as its image, with the last folder `images` of the path replaced by `labels`. `missing` says
-    what an image without label file is.
+    A label file has the image's path, with the last folder `images` replaced by `labels`. `missing` says how to read an
+    image without label file.
     """
     if has_index(root):
         entries, defects = pair_by_index(root, images)
-        return YoloListing(tuple(entries), tuple(defects))
+        return _YoloListing(tuple(entries), tuple(defects))
     labels = _find_labels(root)
     pictures = ImageFolder.below(images or root)
     if not labels:
@@ -215,8 +215,8 @@ def list_images(root: Path, images: Path | None, split_of: SplitFinder, missing:
 
 
 def _pair_files(
-    root: Path, labels: dict[str, Path], pictures: ImageFolder, split_of: SplitFinder, missing: Missing
-) -> YoloListing:
+    root: Path, labels: dict[str, Path], pictures: ImageFolder, split_of: _SplitFinder, missing: _Missing
+) -> _YoloListing:
     entries: list[ImageEntry] = []
     defects: list[Defect] = []
     used: set[str] = set()
@@ -237,11 +237,11 @@ def _pair_files(
         hint = f"; there is {near!r}" if near else ""
         file = labels[key].relative_to(root).as_posix()
         defects.append(Defect("SEG002", f"the image of these labels does not exist{hint}", file))
-    return YoloListing(tuple(sorted(entries, key=lambda entry: entry.image_id)), tuple(defects))
+    return _YoloListing(tuple(sorted(entries, key=lambda entry: entry.image_id)), tuple(defects))
 
 
 def _find_labels(root: Path) -> dict[str, Path]:
-    """The label files by the names of their images without extension: those in folders `labels`, else all."""
+    """The label files by the names of their images without extension: in folders `labels`, else anywhere."""
     inside: dict[str, Path] = {}
     outside: dict[str, Path] = {}
     for folder, folders, names in os.walk(root, followlinks=False):
@@ -267,7 +267,7 @@ def _key(name: str, folder: str) -> str:
 def _without_folder(name: str, folder: str) -> str:
     """A path without the last folder of this name.
 
-    >>> _without("train/images/a.jpg", "images"), _without("images/train/a.jpg", "images")
+    >>> _without_folder("train/images/a.jpg", "images"), _without_folder("images/train/a.jpg", "images")
     ('train/a.jpg', 'train/a.jpg')
     """
     *above, last = PurePosixPath(name).parts
@@ -278,15 +278,15 @@ def _without_folder(name: str, folder: str) -> str:
 
 
 def open_yolo(request: ReadRequest) -> ToolSource:
-    """The dataset; raises UnreadableError where there are no labels, or no images."""
+    """Open the dataset; raises UnreadableError if there are no labels, or no images."""
     root = request.root if request.root.is_dir() else request.root.parent
     missing = str(request.options.get("missing", "unannotated"))
     if missing not in ("unannotated", "background"):
         raise SegdataError(f"yolo-seg: missing is {missing!r}, must be unannotated or background")
     if not request.root.exists():
         raise UnreadableError(f"{request.root}: does not exist")
-    classes = read_classes(root)
-    absent: Missing = "background" if missing == "background" else "unannotated"
+    classes = _read_classes(root)
+    absent: _Missing = "background" if missing == "background" else "unannotated"
     listing = list_images(root, images_folder(request), classes.split_of(root), absent)
     classes = classes if classes.names else _named_by_number(classes, listing)
     own = Taxonomy(
@@ -296,21 +296,21 @@ def open_yolo(request: ReadRequest) -> ToolSource:
     profile = categories.profile(
         "yolo-seg", request.root, "instance", "sparse", "allow", name=root.name, raster_rule="cv2"
     )
-    look = partial(
+    reader = partial(
         _read_image, root, {b"%d" % number: name for number, name in classes.names.items()}, classes.keypoints
     )
     defects = (*classes.defects, *listing.defects)
-    return ToolSource(root, profile, listing.entries, defects, categories.to, look, request.annotator, NOTATION)
+    return ToolSource(root, profile, listing.entries, defects, categories.to, reader, request.annotator, NOTATION)
 
 
-def _unique_names(classes: DatasetClasses) -> list[tuple[int, str]]:
+def _unique_names(classes: _DatasetClasses) -> list[tuple[int, str]]:
     """The classes with their numbers; of several with one name the first."""
     first = {name: number for number, name in sorted(classes.names.items(), reverse=True)}
     return sorted((number, name) for name, number in first.items())
 
 
-def _named_by_number(classes: DatasetClasses, listing: YoloListing) -> DatasetClasses:
-    """Numbers as names, for want of others: those that occur."""
+def _named_by_number(classes: _DatasetClasses, listing: _YoloListing) -> _DatasetClasses:
+    """The classes that occur, with their numbers as names."""
     numbers: set[int] = set()
     for entry in listing.entries:
         for path in entry.files:
@@ -341,7 +341,7 @@ def _read_image(
 
 
 def _image_size(entry: ImageEntry, head: ImageHeader | None) -> tuple[int, int]:
-    """Height and width of an image in pixels, turned as its EXIF orientation says; raises BrokenLabelsError."""
+    """Height and width of an image in pixels, turned by its EXIF orientation; raises BrokenLabelsError."""
     if 0 not in entry.size:
         if not 0 < entry.size[0] * entry.size[1] <= MAX_PIXELS or min(entry.size) < 0:
             message = f"the image is {entry.size[1]} x {entry.size[0]}; at most {MAX_PIXELS:,} pixels are expected"

@@ -31,7 +31,7 @@ _ALL = "images.txt"
 
 @dataclass(frozen=True, slots=True)
 class _DatasetIndex:
-    """What goes to the end of the folder.
+    """Data for the files that are written last.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ def write_yolo(
 
 
 def _label_path(sheet: ImageSegments, taken: dict[str, str]) -> str:
-    """The label file of an image, below the target; raises SegdataError where no file can be called so."""
+    """The label file of an image, below the target; raises SegdataError for names that no file can have."""
     if is_unsafe_path(sheet.image_id):
         raise SegdataError(f"image {sheet.image_id!r}: its labels would lie outside the dataset; rename it")
     label = PurePosixPath("labels", sheet.image_id).with_suffix(".txt").as_posix()
@@ -90,9 +90,9 @@ def _label_path(sheet: ImageSegments, taken: dict[str, str]) -> str:
 
 
 def _ring_texts(batch: Batch, rows: Ints, losses: LossCounter) -> list[bytes]:
-    """The rings of the segments at these rows, as text: the source's where they draw the segments' pixels.
+    """The rings of the segments at these rows, as text: the source's if they draw the segments' pixels, else new ones.
 
-    Else one is made of them. What that does not hold is counted.
+    Losses are counted.
     """
     height, width = (side[rows] for side in batch.segment_size)
     sides = np.column_stack([width, height]).astype(np.float64)
@@ -100,12 +100,12 @@ def _ring_texts(batch: Batch, rows: Ints, losses: LossCounter) -> list[bytes]:
     source = _single_rings_of(batch, rows)
     shares = {row: ring / sides[row] for row, ring in source.items()}
     exact = _exact_rows(shares, runs, height, width)
-    rest = np.array([row for row in range(len(rows)) if row not in exact], np.int64)
-    generated = single_rings(runs.take(rest, len(rows)), height[rest])
+    to_trace = np.array([row for row in range(len(rows)) if row not in exact], np.int64)
+    generated = single_rings(runs.take(to_trace, len(rows)), height[to_trace])
     texts = {row: " ".join(map(repr, shares[row].ravel().tolist())) for row in exact}
     texts |= {
         row: " ".join([f"{share:.9g}" for share in (ring / sides[row]).ravel().tolist()])
-        for row, ring in zip(rest.tolist(), generated, strict=True)
+        for row, ring in zip(to_trace.tolist(), generated, strict=True)
     }
     kept = {row for row in exact if np.array_equal(scale_points(shares[row], sides[row]), source[row])}
     had = np.flatnonzero(batch.segments["rings"].is_valid().to_numpy()[rows]).tolist()
@@ -123,15 +123,15 @@ def _single_rings_of(batch: Batch, rows: Ints) -> dict[int, Floats]:
     n_polygons = np.bincount(polygons.segment, minlength=batch.n_segments)
     place = np.full(batch.n_segments, -1)
     place[rows] = np.arange(len(rows))
-    alone = (np.diff(flat.polygon) == 1) & (n_polygons[polygons.segment] == 1) & (place[polygons.segment] >= 0)
+    is_single = (np.diff(flat.polygon) == 1) & (n_polygons[polygons.segment] == 1) & (place[polygons.segment] >= 0)
     return {
         int(place[polygons.segment[i]]): flat.points[flat.ring[flat.polygon[i]] : flat.ring[flat.polygon[i] + 1]]
-        for i in np.flatnonzero(alone).tolist()
+        for i in np.flatnonzero(is_single).tolist()
     }
 
 
 def _exact_rows(shares: dict[int, Floats], runs: Runs, height: Ints, width: Ints) -> set[int]:
-    """The rows of shares of which reading makes exactly the pixels of the segments; sizes (n,) are in pixels."""
+    """The rows of shares that are read as exactly the pixels of the segments; sizes (n,) are in pixels."""
     rows = np.array(list(shares), np.int64)
     rows.sort()
     sides = np.column_stack([width, height]).astype(np.float64)
@@ -166,7 +166,7 @@ def _rows_with_lines(batch: Batch, numbers: dict[int, int], losses: LossCounter)
 
 
 def _write_yaml(target: Path, names: list[str], lists: dict[str | None, list[str]]) -> None:
-    """Write data.yaml and the lists. Ultralytics wants train and val: where one is lacking, another stands in."""
+    """Write data.yaml and the lists. Ultralytics needs train and val: if one is missing, another list replaces it."""
     files = {}
     for split, images in sorted(lists.items(), key=lambda item: item[0] or ""):
         usable = split in ("train", "val", "test")

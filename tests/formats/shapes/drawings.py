@@ -16,7 +16,6 @@ from segdata.core.runs import Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.formats.shapes.geometry import Polygon, Ring, Shape
 from segdata.formats.shapes.raster import rasterise
-from segdata.formats.shapes.source_polygons import ring_lists
 from segdata.testing.pictures import masks_of_runs
 
 Mask = NDArray[np.bool_]
@@ -78,6 +77,16 @@ def drawn(segments: Sequence[Sequence[Shape]], rule: RasterRule, height: int, wi
     high, wide = np.full(len(segments), height), np.full(len(segments), width)
     runs = rasterise(segments, rule, height, width, **options).checked(high, wide)
     return masks_of_runs(runs, high, wide)
+
+
+def ring_lists(segments: Sequence[Sequence[Shape]]) -> list[list[list[float]] | None]:
+    """The column `rings` of segments; None if a shape is not a polygon."""
+    return [
+        [ring.ravel().tolist() for shape in segment if isinstance(shape, Polygon) for ring in shape.rings]
+        if segment and all(isinstance(shape, Polygon) for shape in segment)
+        else None
+        for segment in segments
+    ]
 
 
 def batch_of(segments: Sequence[Sequence[Shape]], runs: Runs, height: int, width: int) -> Batch:

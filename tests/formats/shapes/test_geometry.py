@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from segdata.formats.shapes.geometry import Polygon, box, check_numbers, check_ring, distance_outside
+from segdata.formats.shapes.geometry import Polygon, box, check_numbers, check_ring
 from tests.formats.shapes.drawings import drawn
 
 corners = st.tuples(st.floats(-20, 60), st.floats(-20, 60))
@@ -79,12 +79,3 @@ def test_what_is_wrong_with_a_ring(points: object, said: str) -> None:
 def test_numbers_of_an_ellipse() -> None:
     assert check_numbers(1, 2.5, -3) is None
     assert check_numbers(1, 2e7) == "has the coordinate 2e+07, more than 10,000,000 px from the frame"
-
-
-@pytest.mark.parametrize(
-    ("point", "beyond"),
-    [((0, 0), 0), ((40, 30), 0), ((-1.5, 3), 1.5), ((3, -2), 2), ((42, 3), 2), ((3, 30.25), 0.25), ((-3, 35), 5)],
-)
-def test_how_far_the_farthest_point_lies_outside(point: tuple[float, float], beyond: float) -> None:
-    points = np.array([[10.0, 10], point, [20, 10]])
-    assert distance_outside(points, height=30, width=40) == beyond

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata.core.profile import RasterRule
-from segdata.formats.shapes.geometry import Bitmap, Polygon, box
+from segdata.formats.shapes.geometry import Polygon, box
 from segdata.formats.shapes.raster import count_differing_pixels, rasterise
-from segdata.formats.shapes.source_polygons import RasterDisagreement, SourcePolygons, raster_disagreement, ring_lists
+from segdata.formats.shapes.source_polygons import RasterDisagreement, SourcePolygons, raster_disagreement
 from tests.formats.shapes.drawings import RULES, batch_of, drawn, polygons
 
 FRAME = Polygon(box(2, 2, 30, 30).exterior, (box(5, 5, 12, 12).exterior, box(15.5, 15, 25, 25.25).exterior))
@@ -33,13 +33,6 @@ def test_parts_holes_and_islands_come_back(rule: RasterRule) -> None:
     assert drawn.exact(rasterise(shapes, rule, 40, 40), rule).tolist() == [True, False, True]
 
 
-@settings(max_examples=30)
-@given(st.lists(st.lists(polygons(max_holes=0), min_size=1, max_size=2), max_size=3))
-def test_numbers_come_back_as_they_were(shapes: list[list[Polygon]]) -> None:
-    lists = ring_lists(shapes).to_pylist()
-    assert lists == [[ring.ravel().tolist() for shape in some for ring in shape.rings] for some in shapes]
-
-
 @pytest.mark.parametrize("rule", RULES)
 @settings(max_examples=30)
 @given(st.lists(st.lists(polygons(), max_size=3), max_size=3))
@@ -54,16 +47,6 @@ def test_exact_means_that_the_polygons_draw_the_pixels(rule: RasterRule, shapes:
             runs.length[mine], again.length[other]
         )
         assert exact == (same and bool(shapes[row]))
-
-
-def test_what_is_no_polygon_keeps_no_rings() -> None:
-    bitmap = Bitmap(0, 0, np.ones((2, 2), bool))
-    assert ring_lists([[bitmap], [box(0, 0, 1, 1), bitmap], [], [box(0, 0, 1, 1)]]).to_pylist() == [
-        None,
-        None,
-        None,
-        [[0, 0, 1, 0, 1, 1, 0, 1]],
-    ]
 
 
 def test_a_ring_that_cannot_be_drawn_takes_its_segment_out() -> None:
