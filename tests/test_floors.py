@@ -3,9 +3,13 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 import segdata
 
@@ -58,21 +62,63 @@ READERS = {"cv2", "scipy", "pyarrow.parquet", "nibabel", "pydicom", "rasterio", 
 
 
 def modules() -> list[Path]:
-    found = sorted(ROOT.glob("*/**/*.py"))
-    assert len(found) > 100  # else these tests would look at nothing
-    return found
+    paths = sorted(ROOT.glob("*/**/*.py"))
+    assert len(paths) > 100  # else these tests would look at nothing
+    return paths
+
+
+def module_name(path: Path) -> str:
+    return ".".join(("segdata", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def imported_names(node: ast.AST) -> list[str]:
+    """The modules that one import statement names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        inside = [f"{node.module}.{alias.name}" for alias in node.names]
+        return [name if is_module(name) else str(node.module) for name in inside]
+    return []
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.parent.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 def imported_rooms(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        found |= {name.split(".")[1] for name in names if name.startswith("segdata.") and "." in name}
-    return found & set(FLOORS)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = [name for node in ast.walk(tree) for name in imported_names(node) if name.startswith("segdata.")]
+    return {name.split(".")[1] for name in names} & set(FLOORS)
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Modules of ours that a module imports when it runs, also those that its functions import."""
+    names: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING":
+                continue
+            names.update(imported_names(child))
+            visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return names - {module_name(path)}
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Groups of modules that import each other in a circle."""
+    names = {name: row for row, name in enumerate(graph)}
+    rows, columns = [], []
+    for name, imported in graph.items():
+        for other in imported & names.keys():
+            rows.append(names[name])
+            columns.append(names[other])
+    edges = csr_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(len(names), len(names)))
+    n_groups, labels = connected_components(edges, connection="strong")
+    members = [[name for name, row in names.items() if labels[row] == number] for number in range(n_groups)]
+    return [group for group in members if len(group) > 1]
 
 
 def test_every_room_is_on_the_plan() -> None:
@@ -101,7 +147,21 @@ def test_kernels_stand_alone() -> None:
     assert found == []
 
 
-def test_files_stay_under_700_lines() -> None:
+def test_no_two_modules_import_each_other() -> None:
+    """Not even inside functions: an import stands there only because it is expensive.
+
+    `segdata.dataset` is left out: its methods are the commands, so it imports all of `api`, which returns it.
+    """
+    graph = {module_name(path): imported_modules(path) for path in modules()}
+    assert circles(graph) == []
+
+
+def test_a_circle_is_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}
+    assert circles(graph) == [["b", "c"]]
+
+
+def test_modules_stay_under_700_lines() -> None:
     lengths = {path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines()) for path in modules()}
     assert {path: length for path, length in lengths.items() if length > 700} == {}
 

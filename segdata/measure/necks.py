@@ -6,13 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.measure.tables.lobes import Mask
-
 _SIDE = 160  # pixels; larger pictures are made smaller
 _LEVELS = np.arange(2, 20) / 20  # of the largest inscribed circle's radius
 _HALF = 8  # the level of one half
 _SPLIT = 0.55  # the radius of a lobe, of that of the largest one
 _WIDEST = 0.9  # the widest neck, of the width of the smaller lobe
+
+
+Mask = NDArray[np.uint8]
 
 
 class NeckCut(NamedTuple):
