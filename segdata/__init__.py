@@ -115,7 +115,7 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "segdata.agreement.acceptance": "DeliveryQuality",
-    "segdata.agreement.gold.evaluation": "Evaluation",
+    "segdata.agreement.evaluation": "Evaluation",
     "segdata.api.acceptance": "AcceptanceResult accept",
     "segdata.api.agreement": "AgreementResult agree",
     "segdata.api.arrays": "from_arrays",

@@ -1,4 +1,4 @@
-"""The page "From Python": every example runs, and prints what the page says."""
+"""The page "Use segdata from Python": every example runs, and prints what the page says."""
 
 import contextlib
 import io
@@ -13,8 +13,8 @@ BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
 
 
 def sections() -> dict[str, list[tuple[str, str]]]:
-    """Title -> its examples, each with what it prints."""
-    _, *parts = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    """Title -> its examples, each with what it prints; the first is the page's own."""
+    parts = re.split(r"^##? ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     return {part.partition("\n")[0]: BLOCK.findall(part) for part in parts}
 
 
