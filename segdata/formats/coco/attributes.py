@@ -1,4 +1,4 @@
-"""What COCO annotations say beside their pixels: the columns that are read from it, and the items that are written."""
+"""Attributes of COCO annotations: everything beside the pixels, read into columns and written as items."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
@@ -37,7 +37,7 @@ Box = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
 
 class SegmentItem(msgspec.Struct, gc=False, kw_only=True):
-    """The keys that annotations and `segments_info` share. What only matters once it is loaded stays raw.
+    """The keys that annotations and `segments_info` share. Values that are needed only on loading stay raw.
 
     `score` (of results files), `track_id` (of video datasets) and `attributes` (of CVAT and others) are no keys of
     COCO's own, but widely used ones; `also`, ids of secondary categories, is ours.
@@ -55,7 +55,7 @@ class SegmentItem(msgspec.Struct, gc=False, kw_only=True):
 
 
 class AnnotationItem(SegmentItem, gc=False, kw_only=True):
-    """An entry of `annotations` of an instances file. What `segdata_keyhole` says, the rings say themselves."""
+    """An entry of `annotations` of an instances file. `segdata_keyhole` is not read: the rings show it."""
 
     image_id: Id
     segmentation: Raw = MISSING
@@ -74,7 +74,7 @@ _WIDELY_USED: dict[str, Any] = {"score": float, "track_id": Whole, "attributes":
 def segment_columns(
     items: Sequence[SegmentItem], extras: Sequence[dict[str, str]], to: Mapping[int, int]
 ) -> tuple[dict[str, Column], list[ItemFault]]:
-    """Columns of `schema.BATCH_SEGMENTS` for n items, and what in them is malformed: that value is null then.
+    """Columns of `schema.BATCH_SEGMENTS` for n items, and their malformed values, which become null.
 
     `extras` (n,) are their further keys. A widely used key of another type than usual is one of those. `to`: category
     ids in the document -> in the taxonomy.
@@ -94,9 +94,9 @@ def segment_columns(
         for row, value in enumerate(values["iscrowd"]):
             if value not in (0, 1, None):
                 faults.append(ItemFault(row, "SEG004", f"iscrowd is {value}, not 0 or 1; read as 0", "/iscrowd"))
-    for row, given in enumerate(values["attributes"]):
-        if given:
-            further.setdefault(row, {}).update({key: _text(raw) for key, raw in given.items()})
+    for row, attributes_of_row in enumerate(values["attributes"]):
+        if attributes_of_row:
+            further.setdefault(row, {}).update({key: _text(raw) for key, raw in attributes_of_row.items()})
     attributes: list[list[tuple[str, str]] | None] = [None] * len(items)
     for row, extra in further.items():
         attributes[row] = list(extra.items())
@@ -118,7 +118,7 @@ def segment_columns(
 def _decode_key(
     name: str, raws: Sequence[Raw], type_: Any
 ) -> tuple[Column, dict[int, DecodingProblem]]:  # Any: msgspec types
-    """The values of a key, None where it is missing; numbers and boxes without Python's own where all are sound."""
+    """The values of a key, None if missing; sound numbers and boxes are decoded without Python objects."""
     if not any(map(len, raws)):
         return [None] * len(raws), {}
     plain = decode_numbers(raws) if name == "area" else decode_boxes(raws) if name == "bbox" else None
@@ -126,12 +126,12 @@ def _decode_key(
 
 
 def _ids(items: Sequence[SegmentItem]) -> tuple[Column, Column]:
-    """The ids of segments, and the source's own where these are not integers."""
+    """The ids of segments, and the source's own ids that are not integers."""
     ids = list(map(attrgetter("id"), items))
     if set(map(type, ids)) == {int} and min(ids) >= -MAX_ID and max(ids) <= MAX_ID:
         return ids, [None] * len(ids)
-    found = list(map(integer_id, ids))
-    return [number for number, _ in found], [text for _, text in found]
+    numbered = list(map(integer_id, ids))
+    return [number for number, _ in numbered], [text for _, text in numbered]
 
 
 def _text(raw: Raw) -> str:
@@ -142,7 +142,7 @@ PANOPTIC_COLUMNS = frozenset({"images.metadata", "annotations.attributes"})
 
 
 class WrittenSegment(msgspec.Struct, gc=False, omit_defaults=True, kw_only=True):
-    """What annotations and `segments_info` share."""
+    """A written entry of `annotations` or `segments_info`."""
 
     id: int
     image_id: int | None = None
@@ -163,7 +163,7 @@ def written_segments(batch: Batch, rows: Ints, ids: Ints) -> list[WrittenSegment
     height, _ = batch.segment_size
     areas = batch.runs.areas(batch.n_segments)[rows]
     box = np.stack(bounding_boxes(batch.runs, height, batch.n_segments), axis=1)[rows]
-    said = batch.segments.select(["category_id", "iscrowd", "score", "track_id", "also", "attributes"]).take(
+    columns = batch.segments.select(["category_id", "iscrowd", "score", "track_id", "also", "attributes"]).take(
         pa.array(rows)
     )
     return [
@@ -182,14 +182,14 @@ def written_segments(batch: Batch, rows: Ints, ids: Ints) -> list[WrittenSegment
             ids.tolist(),
             areas.tolist(),
             box.tolist(),
-            *(said[name].to_pylist() for name in said.column_names),
+            *(columns[name].to_pylist() for name in columns.column_names),
             strict=True,
         )
     ]
 
 
 def raw_json(value: str | None) -> Raw:
-    """A value of a map column, which is JSON text, as it goes into a document; other text as a JSON text."""
+    """A value of a map column, which is JSON, as raw JSON; text that is no JSON becomes a JSON string."""
     if value is None:
         return Raw(b"null")
     try:
@@ -200,14 +200,14 @@ def raw_json(value: str | None) -> Raw:
 
 
 class ImageIds:
-    """Hands out image ids: the source's own where they are integers that nobody has yet, else the next free ones."""
+    """Assigns image ids: the source's own if they are unused integers, else the next free ones."""
 
     def __init__(self) -> None:
         self._taken: set[int] = set()
         self._next = 1
 
     def of(self, batch: Batch) -> list[int]:
-        """(n_images,)."""
+        """(n_images,) the ids of a batch's images."""
         return [self._one(source_id) for source_id in batch.images["source_id"].to_pylist()]
 
     def _one(self, source_id: str | None) -> int:
@@ -221,7 +221,7 @@ class ImageIds:
 
 
 def image_items(batch: Batch, ids: list[int]) -> list[dict[str, object]]:
-    """The entries of `images`: name, size where it is known, and the metadata as further keys."""
+    """The entries of `images`: name, size if known, and the metadata as further keys."""
     height, width = batch.image_size
     entries = []
     for id_, name, high, wide, metadata in zip(
@@ -249,40 +249,40 @@ def entry_attributes(batch: Batch) -> list[dict[str, Raw]]:
 
 
 class SegmentIds:
-    """Hands out segment ids that are unique in a file and positive: pycocotools takes 0 for "no match"."""
+    """Assigns segment ids that are unique in a file and positive: pycocotools takes 0 for "no match"."""
 
     def __init__(self) -> None:
         self._taken: set[int] = set()
         self._last = 0
 
     def of(self, wanted: Ints) -> Ints:
-        """(n,) `wanted`, and numbers beyond all so far for those that are taken."""
+        """(n,) the `wanted` ids; those in use are replaced by numbers beyond all so far."""
         _, first = np.unique(wanted, return_index=True)
         taken = np.ones(len(wanted), bool)
         taken[first] = False
         taken |= np.array([id_ < 1 or id_ in self._taken for id_ in wanted.tolist()], bool)
         self._last = max(self._last, int(wanted.max(initial=0)))
-        given = wanted.copy()
-        given[taken] = self._last + 1 + np.arange(int(taken.sum()))
-        self._last = max(self._last, int(given.max(initial=0)))
-        self._taken.update(given.tolist())
-        return given
+        ids = wanted.copy()
+        ids[taken] = self._last + 1 + np.arange(int(taken.sum()))
+        self._last = max(self._last, int(ids.max(initial=0)))
+        self._taken.update(ids.tolist())
+        return ids
 
 
 def are_listable(batch: Batch, taxonomy: Taxonomy, losses: LossCounter) -> NDArray[np.bool_]:
-    """(n_segments,) whether a document can list a segment: the first annotator's, of one of its categories.
+    """(n_segments,) whether a document can list a segment: it must be the first annotator's and of a listed category.
 
     COCO has no void, and an id that is not among its categories means nothing: segments of either are counted.
     """
     category, first = integer_column(batch.segments["category_id"]), in_first_annotation(batch)
     areas = batch.runs.areas(batch.n_segments)
     void = np.isin(category, np.array(taxonomy.void_ids, np.int64))
-    known = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
-    kinds: tuple[tuple[LossKind, NDArray[np.bool_]], ...] = (("void", void), ("category", ~known))
+    in_taxonomy = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
+    kinds: tuple[tuple[LossKind, NDArray[np.bool_]], ...] = (("void", void), ("category", ~in_taxonomy))
     for kind, flag in kinds:
         rows = np.flatnonzero(flag & first)
         losses.add(kind, "segments", len(rows), int(areas[rows].sum()), segment_examples(batch, rows))
-    return first & known & ~void
+    return first & in_taxonomy & ~void
 
 
 def write_document(path: Path, profile: Profile, pieces: Iterable[tuple[list[bytes], list[bytes]]]) -> None:

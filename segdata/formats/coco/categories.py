@@ -1,4 +1,4 @@
-"""Categories of COCO documents: to a taxonomy and back."""
+"""Categories of COCO documents: read to a taxonomy, and written from one."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from segdata.formats.shared.taxonomies import aliases_used, name_metadata
 
 
 class CategoryItem(msgspec.Struct, gc=False):
-    """An entry of `categories`. Other keys (keypoints, synsets) are kept as they are."""
+    """An entry of `categories`. Further keys (keypoints, synsets) are kept unchanged."""
 
     id: Id
     name: str | None = None
@@ -35,7 +35,7 @@ CATEGORY_KEYS = "category_keys"  # of the profile's metadata: what entries say b
 
 @dataclass(frozen=True, slots=True)
 class Categories:
-    """What a document's categories are in the dataset's taxonomy.
+    """A document's categories in the dataset's taxonomy.
 
     Attributes
     ----------
@@ -43,9 +43,9 @@ class Categories:
     declared : the taxonomy is the user's
     to : id in the document -> id in the taxonomy, or, for a category that the taxonomy lacks, a free id
     unknown : those free ids -> the document's names
-    aliases : names in the document that are old ones in the taxonomy -> id in the taxonomy
-    listed : the document has a list of categories at all
-    keys : what entries say beyond what a taxonomy holds: id in the taxonomy -> key -> JSON text
+    aliases : names in the document that are aliases in the taxonomy -> id in the taxonomy
+    listed : the document has a list of categories
+    keys : further keys of entries: id in the taxonomy -> key -> JSON text
     """
 
     taxonomy: Taxonomy
@@ -58,64 +58,67 @@ class Categories:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """For the profile, as JSON: names that the taxonomy lacks or calls otherwise, and the further keys of all."""
-        said = name_metadata(self.unknown, self.aliases)
+        """For the profile, as JSON: names that the taxonomy lacks, aliases, and the further keys of all entries."""
+        metadata = name_metadata(self.unknown, self.aliases)
         if self.keys:
             raws = {str(id_): {key: Raw(text) for key, text in keys.items()} for id_, keys in self.keys.items()}
-            said[CATEGORY_KEYS] = msgspec.json.encode(raws).decode()
-        return said
+            metadata[CATEGORY_KEYS] = msgspec.json.encode(raws).decode()
+        return metadata
 
 
-def read_categories(document: Document, given: Taxonomy | None) -> Categories:
-    """The categories of a document, mapped to the user's taxonomy where one is `given`: by name, alias, then id."""
+def read_categories(document: Document, user_taxonomy: Taxonomy | None) -> Categories:
+    """The categories of a document, mapped to the user's taxonomy if there is one: by name, alias, then id."""
     read: Items[CategoryItem] = decode_items(document, "categories", StrictCategoryItem, CategoryItem)
     groups = {str(item.supercategory) for item in read.items if item.supercategory != item.name}
     first: dict[int, CategoryItem] = {}
-    made, keys = [], {}
+    new_categories, keys = [], {}
     for i, (item, extra) in enumerate(zip(read.items, read.extras(range(len(read.items)), _KNOWN_KEYS), strict=True)):
         place = read.place(i)
         if item.id in first:
-            one = _name(first[item.id])
-            message = f"category id {item.id} is here twice ({one!r} and {_name(item)!r}); the first counts"
-            document.defects.append(Defect("SEG008", message, document.name, place, category=one))
+            first_name = _name(first[item.id])
+            message = f"category id {item.id} occurs twice ({first_name!r} and {_name(item)!r}); the first counts"
+            document.defects.append(Defect("SEG008", message, document.name, place, category=first_name))
             continue
         first[item.id] = item
         if extra:
             keys[item.id] = extra
-        if given is None:
-            made.append(_category(item, place, document, groups))
+        if user_taxonomy is None:
+            new_categories.append(_category(item, place, document, groups))
     listed = "categories" in (document.parts or {})
-    if given is None:
-        taxonomy = Taxonomy(categories=tuple(made))
+    if user_taxonomy is None:
+        taxonomy = Taxonomy(categories=tuple(new_categories))
         return Categories(taxonomy, False, {id_: id_ for id_ in first}, listed=listed, keys=keys)
-    _report_crossed(document, first, given)
-    mapped = _mapped(first, given, listed)
+    _report_crossed(document, first, user_taxonomy)
+    mapped = _mapped(first, user_taxonomy, listed)
     return replace(mapped, keys={mapped.to[id_]: extra for id_, extra in keys.items()})
 
 
-def _report_crossed(document: Document, first: dict[int, CategoryItem], given: Taxonomy) -> None:
-    """SEG202 where an id means one category here and another of the document's categories in the taxonomy."""
-    by_id, here = given.by_id(), {item.name for item in first.values()}
+def _report_crossed(document: Document, first: dict[int, CategoryItem], user_taxonomy: Taxonomy) -> None:
+    """SEG202 if the taxonomy gives an id of the document to another of the document's categories."""
+    by_id, names = user_taxonomy.by_id(), {item.name for item in first.values()}
     crossed = [
         f"{id_} is {_name(item)!r} here and {by_id[id_].name!r} in the taxonomy"
         for id_, item in first.items()
-        if id_ in by_id and by_id[id_].name != item.name and by_id[id_].name in here and item.name in given.by_name()
+        if id_ in by_id
+        and by_id[id_].name != item.name
+        and by_id[id_].name in names
+        and item.name in user_taxonomy.by_name()
     ]
     if crossed:
         more = f" (and {len(crossed) - 3} more)" if len(crossed) > 3 else ""
-        message = f"ids of categories are exchanged: {', '.join(crossed[:3])}{more}; names decide"
+        message = f"category ids are swapped: {', '.join(crossed[:3])}{more}; segdata goes by name"
         document.defects.append(Defect("SEG202", message, document.name, "/categories", severity="warning"))
 
 
-def _mapped(first: dict[int, CategoryItem], given: Taxonomy, listed: bool) -> Categories:
-    by_name, by_id = given.by_name(), given.by_id()
+def _mapped(first: dict[int, CategoryItem], user_taxonomy: Taxonomy, listed: bool) -> Categories:
+    by_name, by_id = user_taxonomy.by_name(), user_taxonomy.by_id()
     if not listed:
-        return Categories(given, True, {id_: id_ for id_ in by_id})
+        return Categories(user_taxonomy, True, {id_: id_ for id_ in by_id})
     to, unknown = {}, {}
     for id_, item in first.items():
-        known = by_id.get(id_) if item.name is None else by_name.get(item.name)
-        if known is not None:
-            to[id_] = known.id
+        category = by_id.get(id_) if item.name is None else by_name.get(item.name)
+        if category is not None:
+            to[id_] = category.id
     taken = set(by_id)
     for id_, item in first.items():
         if id_ not in to:
@@ -123,8 +126,8 @@ def _mapped(first: dict[int, CategoryItem], given: Taxonomy, listed: bool) -> Ca
             taken.add(free)
             to[id_] = free
             unknown[free] = _name(item)
-    aliases = aliases_used((item.name for item in first.values() if item.name is not None), given)
-    return Categories(given, True, to, unknown, aliases)
+    aliases = aliases_used((item.name for item in first.values() if item.name is not None), user_taxonomy)
+    return Categories(user_taxonomy, True, to, unknown, aliases)
 
 
 def _name(item: CategoryItem) -> str:
@@ -155,7 +158,7 @@ def _category(item: CategoryItem, place: str, document: Document, groups: set[st
 
 
 def category_items(taxonomy: Taxonomy, metadata: Mapping[str, str]) -> list[dict[str, object]]:
-    """The categories as COCO has them, those of kind void left out: it has no such kind.
+    """The entries of `categories`, without those of kind void, which COCO does not have.
 
     `isthing` and `color` are COCO panoptic's keys, `def` is LVIS'; all files carry them, so that stuff stays stuff.
     `metadata` is the profile's, with the further keys that a document had.
@@ -176,7 +179,7 @@ def category_items(taxonomy: Taxonomy, metadata: Mapping[str, str]) -> list[dict
 
 
 def category_keys(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """What documents say of categories beyond what a taxonomy holds: category id -> key -> value."""
+    """The further keys of categories in documents: category id -> key -> value."""
     try:
         return msgspec.json.decode(metadata.get(CATEGORY_KEYS, "{}"), type=dict[str, dict[str, Any]])
     except msgspec.MsgspecError:  # somebody edited dataset.yaml
@@ -184,16 +187,20 @@ def category_keys(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
 
 
 def count_category_losses(taxonomy: Taxonomy, losses: LossCounter) -> None:
-    """Count what `category_items` leaves out."""
+    """Count the details of the taxonomy that `category_items` leaves out."""
     kept = {"id", "name", "kind", "color", "parent", "definition"}
-    lost = [each.name for each in taxonomy.categories if each.kind != "void" and _has_other_fields(each, kept)]
+    lost = [
+        category.name
+        for category in taxonomy.categories
+        if category.kind != "void" and _has_other_fields(category, kept)
+    ]
     losses.add("category-details", "categories", len(lost), examples=lost)
-    void = [each.name for each in taxonomy.categories if each.kind == "void"]
+    void = [category.name for category in taxonomy.categories if category.kind == "void"]
     losses.add("void", "categories", len(void), examples=void)
     if taxonomy.groups or taxonomy.name or taxonomy.version is not None:
         losses.add("category-details", "taxonomies", 1)
 
 
 def _has_other_fields(struct: msgspec.Struct, kept: Iterable[str]) -> bool:
-    """Whether a field other than these is away from its default."""
+    """Whether a field other than these differs from its default."""
     return bool(msgspec.to_builtins(struct).keys() - set(kept))

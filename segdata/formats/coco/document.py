@@ -26,9 +26,9 @@ from segdata.core.runs import Ints
 
 @dataclass(frozen=True, slots=True)
 class ItemFault:
-    """What is wrong with one item: its position, the defect's code and message, and where in it (a JSON pointer).
+    """A fault of one item: its position, the defect's code and message, and the place in it (a JSON pointer).
 
-    `lost` is whether something of it is left out; None: as is usual for the code.
+    `lost`: whether part of the item is left out; None: as usual for the code.
     """
 
     row: int
@@ -47,14 +47,14 @@ _CONSTANTS = (b"-Infinity", b"Infinity", b"NaN")  # what Python's json writes al
 
 @dataclass(frozen=True, slots=True)
 class DocumentKind:
-    """What a document should be.
+    """A kind of document: what its JSON should be.
 
     Attributes
     ----------
     name : in words
     expected : what it is made of, in words
     bare : the document may be a list: that of this key
-    remedy : where one of its lists is missing
+    remedy : for the message about a missing list
     """
 
     name: str
@@ -74,8 +74,8 @@ class Document:
     ----------
     path : the file
     name : as defects name it, below the dataset's root
-    parts : the values of the top-level keys, undecoded; None when the file could not be read as JSON
-    defects : what was met; readers add to it
+    parts : the values of the top-level keys, undecoded; None if the file is no JSON
+    defects : those found so far; readers add to them
     kind : what it should be
     is_list : it is a bare list, that of `kind.bare`
     """
@@ -88,11 +88,11 @@ class Document:
     is_list: bool = False
 
     def pointer(self, key: str) -> str:
-        """Where the value of a top-level key is (a JSON pointer)."""
+        """The JSON pointer of a top-level key."""
         return "" if self.is_list else f"/{key}"
 
     def items(self, key: str) -> list[Raw]:
-        """The undecoded items of a top-level list; a missing or other value is SEG004 and no items."""
+        """The undecoded items of a top-level list; if it is missing or no list, SEG004 and no items."""
         if self.parts is None:
             return []
         raw = self.parts.get(key)
@@ -103,18 +103,18 @@ class Document:
         try:
             return msgspec.json.decode(raw, type=list[Raw])
         except msgspec.ValidationError:
-            found = bytes(memoryview(raw)[:20]).decode("utf-8", "replace")
-            self.defects.append(Defect("SEG004", f"{key!r} is not a list: {found}…", self.name, self.pointer(key)))
+            start = bytes(memoryview(raw)[:20]).decode("utf-8", "replace")
+            self.defects.append(Defect("SEG004", f"{key!r} is not a list: {start}…", self.name, self.pointer(key)))
             return []
 
     def small(self, key: str, limit: int = 65_536) -> str | None:
-        """The JSON text of a top-level value that is worth keeping as it is; None: missing, or over `limit` bytes."""
+        """The JSON text of a small top-level value; None if it is missing or over `limit` bytes."""
         raw = (self.parts or {}).get(key)
         return None if raw is None or len(raw) > limit else bytes(raw).decode()
 
 
 def read_document(path: Path, name: str, kind: DocumentKind = COCO_DOCUMENT) -> Document:
-    """The document in a file; where it is not JSON, one without parts and with a defect that says so.
+    """The document in a file; if the file is no JSON, a document without parts and with a defect.
 
     NaN and Infinity become the texts "NaN" and "Infinity", which no number field accepts: so the items that hold
     them are named, and the others are read. Raises SegdataError when there is no such file.
@@ -139,7 +139,7 @@ def read_document(path: Path, name: str, kind: DocumentKind = COCO_DOCUMENT) -> 
 
 
 def _parts(data: bytes | memoryview, kind: DocumentKind) -> dict[str, Raw]:
-    """The top-level values; raises ValueError where the bytes are no JSON object, or list, in UTF-8."""
+    """The top-level values; raises ValueError if the bytes are no JSON object, or list, in UTF-8."""
     if kind.bare is not None and _is_list(data, kind):
         msgspec.json.decode(data, type=list[Raw])
         parts = {kind.bare: Raw(data)}
@@ -151,12 +151,12 @@ def _parts(data: bytes | memoryview, kind: DocumentKind) -> dict[str, Raw]:
 
 
 def _is_list(data: bytes | memoryview, kind: DocumentKind) -> bool:
-    """Whether it begins as a list, and may."""
+    """Whether the document begins as a list, and its kind allows that."""
     return kind.bare is not None and bytes(data[:_BLANKS]).removeprefix(_BOM).lstrip().startswith(b"[")
 
 
 def _check_texts(data: bytes | memoryview) -> None:
-    """Raise UnicodeDecodeError where the bytes are not UTF-8; texts in values that nobody decodes count too."""
+    """Raise UnicodeDecodeError if the bytes are not UTF-8, also in values that are never decoded."""
     step = 1 << 24
     decoder = codecs.getincrementaldecoder("utf-8")()
     for first in range(0, len(data), step):
@@ -165,7 +165,7 @@ def _check_texts(data: bytes | memoryview) -> None:
 
 
 def _repair(data: bytes, name: str, defects: list[Defect], kind: DocumentKind) -> bytes:
-    """The same content as strict JSON in UTF-8, where Python's lenient reader can make it that; else much the same."""
+    """The same content as strict JSON in UTF-8 if Python's lenient reader can read it; else with quoted constants."""
     quoted = data = data.removeprefix(_BOM)
     for constant in _CONSTANTS:
         if constant in quoted:
@@ -197,32 +197,32 @@ def _may_be_repaired(data: bytes, error: Exception) -> bool:
     That is other bytes than UTF-8, control letters in texts, and halves of surrogates, at which msgspec complains of
     almost anything.
     """
-    at = _error_offset(error)
-    control = at is not None and at < len(data) and data[at] < 32
+    offset = _error_offset(error)
+    control = offset is not None and offset < len(data) and data[offset] < 32
     return isinstance(error, UnicodeDecodeError) or control or _SURROGATE.search(data) is not None
 
 
 def _error_offset(error: Exception) -> int | None:
-    """The byte that msgspec complains of."""
-    found = re.search(r"\(byte (\d+)\)", str(error))
-    return int(found[1]) if found else None
+    """The offset in msgspec's message."""
+    match = re.search(r"\(byte (\d+)\)", str(error))
+    return int(match[1]) if match else None
 
 
 def _complaint(data: bytes, error: Exception, kind: DocumentKind) -> tuple[str, int | None]:
-    """What is wrong with a file that could not be read, and the line, from 1."""
+    """The message about an unreadable file, and the line, from 1."""
     if not data.strip():
         return f"the file is empty ({len(data)} bytes)", None
     if isinstance(error, msgspec.ValidationError):
         return f"is not {kind.name}: {kind.expected} is expected", None
     if isinstance(error, RecursionError):
         return f"is not {kind.name}: it is nested too deeply", None
-    at = _error_offset(error)
-    cut = at is None or at >= len(data.rstrip())
-    at = len(data) if at is None else at
-    line = data.count(b"\n", 0, at) + 1
-    column = len(data[data.rfind(b"\n", 0, at) + 1 : at].decode("utf-8", "replace")) + 1
-    said = "the file is cut off" if cut else f"unexpected {chr(data[at])!r}"
-    return f"is not JSON: {said} at line {line}, column {column}", line
+    offset = _error_offset(error)
+    cut = offset is None or offset >= len(data.rstrip())
+    offset = len(data) if offset is None else offset
+    line = data.count(b"\n", 0, offset) + 1
+    column = len(data[data.rfind(b"\n", 0, offset) + 1 : offset].decode("utf-8", "replace")) + 1
+    what = "the file is cut off" if cut else f"unexpected {chr(data[offset])!r}"
+    return f"is not JSON: {what} at line {line}, column {column}", line
 
 
 T = TypeVar("T")
@@ -239,9 +239,9 @@ class Items(Generic[T_co]):
     Attributes
     ----------
     items : (n,) structs
-    rows : (n,) where each is in the list
-    raws : the undecoded list, when some item has keys that its struct does not know; else empty
-    pointer : where the list is in its document (a JSON pointer)
+    rows : (n,) the position of each in the list
+    raws : the undecoded list if an item has keys that its struct lacks; else empty
+    pointer : of the list in its document (a JSON pointer)
     """
 
     items: Sequence[T_co] = ()
@@ -250,11 +250,11 @@ class Items(Generic[T_co]):
     pointer: str = ""
 
     def place(self, at: int, within: str = "") -> str:
-        """Where in the document the item at a position is, or what is at the pointer `within` it."""
+        """The JSON pointer of the item at a position, or of the place `within` it."""
         return f"{self.pointer}/{self.rows[at]}{within}"
 
     def places(self, at: Ints) -> pa.Array:
-        """Where in the document each of the items at some positions is."""
+        """The JSON pointers of the items at some positions."""
         rows = pa.array(at if isinstance(self.rows, range) else np.array(self.rows, np.int64)[at])
         return pc.binary_join_element_wise(f"{self.pointer}/", rows.cast(pa.string()), "")
 
@@ -274,17 +274,16 @@ class Items(Generic[T_co]):
 
 
 def decode_items(document: Document, key: str, strict: type[T], lenient: type[T]) -> Items[T]:
-    """The items of a top-level list; what cannot be decoded is SEG004 and left out.
+    """The items of a top-level list; items that cannot be decoded are SEG004 and left out.
 
-    `strict` refuses keys that it does not know and `lenient` does not: where every item is `strict`, none has keys
-    to be kept.
+    `strict` refuses unknown keys and `lenient` does not: if every item is `strict`, there are no further keys to keep.
     """
     pointer = document.pointer(key)
-    whole = (document.parts or {}).get(key, Raw(b"[]"))
+    raw_list = (document.parts or {}).get(key, Raw(b"[]"))
     try:
-        every: list[T] = msgspec.json.decode(whole, type=list[strict])  # type: ignore[valid-type]  # made at run time
-        if len(every):
-            return Items(every, range(len(every)), pointer=pointer)
+        decoded: list[T] = msgspec.json.decode(raw_list, type=list[strict])  # type: ignore[valid-type]  # made at run time
+        if len(decoded):
+            return Items(decoded, range(len(decoded)), pointer=pointer)
     except msgspec.ValidationError:
         pass
     raws = document.items(key)
@@ -298,14 +297,14 @@ def decode_items(document: Document, key: str, strict: type[T], lenient: type[T]
 
 @dataclass(frozen=True, slots=True)
 class DecodingProblem:
-    """Why a value could not be decoded: in words, and where in it (a JSON pointer)."""
+    """Why a value could not be decoded, and the place in it (a JSON pointer)."""
 
     message: str
     place: str
 
 
 def decode_each(raws: Sequence[Raw], type_: type[T]) -> tuple[list[T | None], dict[int, DecodingProblem]]:
-    """Every value as `type_`, None where that fails, and why it failed by position."""
+    """Every value as `type_`, None if that fails, and the problems by position."""
     decode = msgspec.json.Decoder(type_).decode
     values: list[T | None] = []
     broken = {}
@@ -319,7 +318,7 @@ def decode_each(raws: Sequence[Raw], type_: type[T]) -> tuple[list[T | None], di
 
 
 def decode_column(raws: Sequence[Raw], type_: type[T]) -> tuple[list[T | None], dict[int, DecodingProblem]]:
-    """As `decode_each`, with `MISSING` and null as None without a problem, in one step where all are sound."""
+    """As `decode_each`, but `MISSING` and null are None without a problem; one step if all values are sound."""
     joined = b"[" + b",".join([raw if len(raw) else b"null" for raw in raws]) + b"]"
     try:
         # Any: a type that is made at run time
@@ -332,27 +331,27 @@ def decode_column(raws: Sequence[Raw], type_: type[T]) -> tuple[list[T | None], 
 
 
 def decode_numbers(raws: Sequence[Raw]) -> NDArray[np.float64] | None:
-    """(n,) values that are numbers all of them; None where some is missing, or something else."""
-    found = _number_lists(b"[[" + b",".join(raws) + b"]]")
-    return None if found is None or len(found[1]) != 2 or len(found[0]) != len(raws) else found[0]
+    """(n,) numbers; None if a value is missing or no number."""
+    lists = _number_lists(b"[[" + b",".join(raws) + b"]]")
+    return None if lists is None or len(lists[1]) != 2 or len(lists[0]) != len(raws) else lists[0]
 
 
 def decode_boxes(raws: Sequence[Raw]) -> pa.Array | None:
-    """(n,) list<double>, values that are lists of four numbers all of them; None where some is not."""
-    found = _number_lists(b"[" + b",".join(raws) + b"]")
-    if found is None or len(found[1]) != len(raws) + 1 or (np.diff(found[1]) != 4).any():
+    """(n,) list<double> of boxes; None if a value is not a list of four numbers."""
+    lists = _number_lists(b"[" + b",".join(raws) + b"]")
+    if lists is None or len(lists[1]) != len(raws) + 1 or (np.diff(lists[1]) != 4).any():
         return None
-    return pa.ListArray.from_arrays(pa.array(found[1].astype(np.int32)), pa.array(found[0]))
+    return pa.ListArray.from_arrays(pa.array(lists[1].astype(np.int32)), pa.array(lists[0]))
 
 
 def _number_lists(text: bytes) -> tuple[NDArray[np.float64], Ints] | None:
-    """A JSON list of lists of numbers: the numbers, and where each list begins and the last ends; None for others."""
+    """The numbers of a JSON list of lists, and the start of each list and the end of the last; None for other JSON."""
     xy, ring, _, error = kernels.parse_rings(text, np.zeros(1, np.int64), np.array([len(text)]))
     return None if error[0] or not np.isfinite(xy).all() else (xy, ring)
 
 
 def explain_validation_error(error: msgspec.ValidationError) -> DecodingProblem:
-    """A msgspec message in our words, with its path as a JSON pointer.
+    """A msgspec message in plain words, with its path as a JSON pointer.
 
     >>> explain_validation_error(msgspec.ValidationError("Expected `int`, got `str` - at `$.bbox[2]`"))
     DecodingProblem(message='bbox/2: expected int, got str', place='/bbox/2')
@@ -361,16 +360,16 @@ def explain_validation_error(error: msgspec.ValidationError) -> DecodingProblem:
     steps = re.findall(r"[^.\[\]`$]+", path)
     missing = re.fullmatch(r"Object missing required field `(.*)`", text)
     where = "/".join(steps)
-    said = (
+    message = (
         f"{missing[1]!r} is missing"
         if missing
         else (text[:1].lower() + text[1:]).replace("`", "").replace(" | null", "")
     )
-    return DecodingProblem(f"{where}: {said}" if where else said, f"/{where}" if where else "")
+    return DecodingProblem(f"{where}: {message}" if where else message, f"/{where}" if where else "")
 
 
 def integer_id(id_: Id) -> tuple[int, str | None]:
-    """An id as an integer that stays the same, and the source's own where that is not an integer of 62 bits.
+    """An id as a stable integer, and the source's own id if that is not an integer of 62 bits.
 
     >>> integer_id(7), integer_id("7")[1]
     ((7, None), '7')

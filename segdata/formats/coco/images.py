@@ -1,4 +1,4 @@
-"""The images of a COCO document: names, sizes and files, and where documents of predictions take theirs from."""
+"""The images of a COCO document: names, sizes and files; also the ground truth that predictions name images by."""
 
 import re
 from collections.abc import Sequence
@@ -25,9 +25,9 @@ from segdata.formats.shared.images import ImageFolder, read_header, size_defects
 from segdata.formats.shared.label_files import find_images, unlisted_images
 from segdata.formats.shared.per_image import relative_path
 
-MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
+MAX_SIDE = 2**20  # pixels; more is a typing error or an attack on memory
 IMAGE_KEYS = frozenset({"id", "file_name", "width", "height"})
-_PLAIN = re.compile(r"(?:[^\\/:.][^\\/:]*/)*[^\\/:.][^\\/:]*")  # names that are what they look like
+_PLAIN = re.compile(r"(?:[^\\/:.][^\\/:]*/)*[^\\/:.][^\\/:]*")  # names that need no normalising
 SKIPPED_IMAGE = -2  # the row of an image entry that was left out, with a defect that says so
 
 
@@ -42,13 +42,13 @@ class StrictImageItem(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 class ImageItem(msgspec.Struct, gc=False):
-    """An entry of `images`. One without a file name, as in LVIS, is called as the last two parts of its URL."""
+    """An entry of `images`. Without a file name, as in LVIS, its name is the last two parts of its URL."""
 
     id: Id
     file_name: str | None = None
     width: int | float | None = None
     height: int | float | None = None
-    coco_url: Any = None  # Any: COCO's own key, of which only LVIS makes use
+    coco_url: Any = None  # Any: COCO's own key, used for LVIS alone
 
 
 AnyImageItem = StrictImageItem | ImageItem
@@ -60,12 +60,12 @@ class ImageList:
 
     Attributes
     ----------
-    document : where they are listed
+    document : that lists them
     items : their entries
     image_ids : (n,) unique
-    width, height : (n,) int64, pixels; 0 where the document does not tell
+    width, height : (n,) int64, pixels; 0 if the document has none
     row_of : the document's image id -> row here, or `SKIPPED_IMAGE`
-    at : (n,) where each is in `items`
+    at : (n,) the position of each in `items`
     """
 
     document: Document
@@ -77,13 +77,13 @@ class ImageList:
     at: list[int] = field(default_factory=list)
 
     def place(self, row: int, within: str = "") -> str:
-        """Where in the document an image is listed (a JSON pointer)."""
+        """The JSON pointer of an image's entry."""
         return self.items.place(self.at[row], within)
 
     def table(self, rows: Ints, folder: ImageFolder) -> tuple[pa.Table, list[Defect]]:
         """Rows of `schema.BATCH_IMAGES`, and the defects of these images' files.
 
-        Where the document does not tell a size, the image file's is taken, when there is one.
+        If the document has no size, the image file's is taken.
         """
         defects: list[Defect] = []
         width, height = self.width[rows], self.height[rows]
@@ -93,20 +93,20 @@ class ImageList:
             if folder.root is None:
                 uris.append(None)
                 continue
-            path, header, met = folder.find(name, document, self.place(row, "/file_name"))
-            defects += met
+            path, header, found_defects = folder.find(name, document, self.place(row, "/file_name"))
+            defects += found_defects
             declared = int(width[k]), int(height[k])
             defects += size_defects(name, header, *declared, "declared size", document, self.place(row))
             if header is not None and 0 in declared:
                 width[k], height[k] = header.width, header.height
             uris.append(None if path is None else path.as_posix())
-        at = [self.at[row] for row in rows.tolist()]
-        metadata = [list(extra.items()) or None for extra in self.items.extras(at, IMAGE_KEYS)]
+        positions = [self.at[row] for row in rows.tolist()]
+        metadata = [list(extra.items()) or None for extra in self.items.extras(positions, IMAGE_KEYS)]
         images = make_table(
             BATCH_IMAGES,
             len(rows),
             image_id=[self.image_ids[row] for row in rows.tolist()],
-            source_id=[str(self.items.items[i].id) for i in at],
+            source_id=[str(self.items.items[i].id) for i in positions],
             uri=uris,
             width=width,
             height=height,
@@ -122,7 +122,7 @@ def read_image_list(document: Document) -> ImageList:
 
 
 def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
-    """The images of entries that are decoded already."""
+    """The images of decoded entries."""
     listing = ImageList(document, items, [], np.empty(0, np.int64), np.empty(0, np.int64), {})
     sizes: list[tuple[int, int]] = []
     row_of_name: dict[str, int] = {}
@@ -133,7 +133,7 @@ def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
             continue
         size = _side(item.width), _side(item.height)
         if item.id in listing.row_of:
-            message = f"image id {item.id!r} is here twice; the first counts, {name!r} is left out"
+            message = f"image id {item.id!r} occurs twice; the first counts, {name!r} is left out"
             document.defects.append(Defect("SEG008", message, document.name, items.place(i, "/id"), image=name))
             continue
         if name in row_of_name:
@@ -142,7 +142,7 @@ def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
             what = (
                 "their annotations are joined" if same else "it has another size and is left out with its annotations"
             )
-            message = f"file name {name!r} is here twice, the second time with image id {item.id!r}; {what}"
+            message = f"file name {name!r} occurs twice, the second time with image id {item.id!r}; {what}"
             document.defects.append(Defect("SEG008", message, document.name, items.place(i, "/file_name"), image=name))
             listing.row_of[item.id] = row if same else SKIPPED_IMAGE
             continue
@@ -161,7 +161,7 @@ def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
 
 
 def _name(item: AnyImageItem, document: Document, place: str) -> str | None:
-    """The image_id of an entry; None where it tells none."""
+    """The image_id of an entry; None if it has none."""
     if item.file_name is not None:
         return _image_id(item.file_name, document, place)
     if isinstance(item.coco_url, str) and item.coco_url:
@@ -172,12 +172,12 @@ def _name(item: AnyImageItem, document: Document, place: str) -> str | None:
 
 
 def _side(value: float | None) -> int:
-    """A side in pixels; 0 when it is none."""
+    """A side in pixels; 0 if the value is no valid side."""
     return int(value) if value is not None and 1 <= value <= MAX_SIDE and value == int(value) else 0
 
 
 def _image_id(name: str, document: Document, place: str) -> str | None:
-    """A file name as an image_id: POSIX, below the images root; None where it names nothing."""
+    """A file name as an image_id: POSIX, below the images root; None if it names no file."""
     if _PLAIN.fullmatch(name):
         return name
     path = PurePosixPath(name.replace("\\", "/"))
@@ -198,32 +198,34 @@ _WRONG, _RIGHT = f"_gtFine_{_CITYSCAPES_FOLDER}.png", f"_{_CITYSCAPES_FOLDER}.pn
 
 
 def find_misnamed_images(
-    document: Path, called: str, names: Sequence[str], given: Path | None
+    document: Path, file_name: str, names: Sequence[str], images: Path | None
 ) -> tuple[ImageFolder, list[Defect]] | None:
-    """The images behind such names: in the `given` folder, or in `leftImg8bit` near the document; None without any.
+    """The images that Cityscapes' createPanopticImgs.py misnames; None if no name is of that kind.
 
-    `called` is how defects name the document.
+    The script makes the name `x_gtFine_leftImg8bit.png` from `x_gtFine_instanceIds.png`; the image is
+    `x_leftImg8bit.png`. It is searched in the folder `images`, or in `leftImg8bit` near the document. `file_name` is
+    the document's name in defects.
+    Source: mcordts/cityscapesScripts cityscapesscripts/preparation/createPanopticImgs.py.
     """
     right = {name: PurePosixPath(name).name.removesuffix(_WRONG) + _RIGHT for name in names if name.endswith(_WRONG)}
-    here = document.absolute().parent
-    for place in [given] if given is not None else [here / _CITYSCAPES_FOLDER, here.parent / _CITYSCAPES_FOLDER]:
+    parent = document.absolute().parent
+    for place in [images] if images is not None else [parent / _CITYSCAPES_FOLDER, parent.parent / _CITYSCAPES_FOLDER]:
         if not right:
             break
         files = {path.name: path for path in ImageFolder.below(place).paths.values()}
-        found = {name: files[file] for name, file in right.items() if file in files}
-        if found:
+        paths = {name: files[file] for name, file in right.items() if file in files}
+        if paths:
             message = (
-                f"{count_noun(len(found), 'image name')} as "
-                f"{next(iter(found))!r}, which createPanopticImgs.py writes and "
-                f"no file bears; read are the files ending in {_RIGHT!r}"
+                f"{count_noun(len(paths), 'image name')} such as {next(iter(paths))!r}, which createPanopticImgs.py "
+                f"writes and no file has; the files ending in {_RIGHT!r} are read"
             )
-            return ImageFolder(place, found), [Defect("SEG002", message, called, severity="info")]
+            return ImageFolder(place, paths), [Defect("SEG002", message, file_name, severity="info")]
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class CocoSource:
-    """A document, its images and its categories.
+    """An opened document with its images and categories: what instances and panoptic files share.
 
     Attributes
     ----------
@@ -246,14 +248,14 @@ class CocoSource:
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """What was met while opening."""
+        """The defects found while opening."""
         return self.document.defects
 
 
 def find_document_images(
     request: ReadRequest, document: Document, listing: ImageList, masks: tuple[Path, ...] = ()
 ) -> ImageFolder:
-    """Where the images are, `masks` being folders that hold none; image files that the document lacks are defects."""
+    """The folder of the images, `masks` being folders without any; image files that the document lacks are defects."""
     named = document.path, document.name, listing.image_ids, request.images
     folder, missing = find_images(*named, masks)
     if folder.root is None:
@@ -263,7 +265,7 @@ def find_document_images(
 
 
 def document_profile(request: ReadRequest, document: Document, categories: Categories, format: str) -> Profile:
-    """What is known of the dataset: panoptic files label every pixel once, instances files what they like."""
+    """The profile of a document: panoptic files label every pixel once, instances files any pixels."""
     kept = {key: text for key in ("info", "licenses") if (text := document.small(key)) is not None}
     panoptic = format == "coco-panoptic"
     return Profile(
@@ -281,7 +283,7 @@ def document_profile(request: ReadRequest, document: Document, categories: Categ
 
 
 def find_truth(request: ReadRequest, document: Path, used: Sequence[Id] | None = None) -> Document | None:
-    """What lists the images and categories of predictions; None where there is nothing.
+    """The document that lists the images and categories of predictions; None if there is none.
 
     That is the file of the option `truth`, or COCO's ``image_info….json`` beside the predictions. Where the image ids
     that are `used` are given it may be a folder of images too: an image's id is its name without extension, zeros at
@@ -290,10 +292,10 @@ def find_truth(request: ReadRequest, document: Path, used: Sequence[Id] | None =
     named = request.options.get("truth")
     path = Path(str(named)) if named is not None else next(iter(sorted(document.parent.glob(IMAGE_INFO_FILES))), None)
     if path is not None:
-        found = read_document(path, relative_path(request.root, path))
-        if found.parts is None or "images" not in found.parts:
+        document_of_truth = read_document(path, relative_path(request.root, path))
+        if document_of_truth.parts is None or "images" not in document_of_truth.parts:
             raise UnreadableError(f"{path}: lists no images, so it is no ground truth")
-        return found
+        return document_of_truth
     if request.images is not None and used is not None:
         return _document_of_folder(request.images, used)
     return None
@@ -301,10 +303,10 @@ def find_truth(request: ReadRequest, document: Path, used: Sequence[Id] | None =
 
 def _document_of_folder(folder: Path, used: Sequence[Id]) -> Document:
     """A document of the images in a folder that have one of the ids."""
-    wanted = set(used)
+    used_ids = set(used)
     entries: dict[Id, dict[str, object]] = {}
     for name, path in ImageFolder.below(folder).paths.items():
-        for id_ in {path.stem, path.name, name, _number(path.stem)} & wanted:
+        for id_ in {path.stem, path.name, name, _number(path.stem)} & used_ids:
             if id_ in entries:
                 raise SegdataError(f"{folder}: {entries[id_]['file_name']} and {name} both may be image {id_!r}")
             entries[id_] = {"id": id_, "file_name": name, **_file_size(path)}
@@ -317,7 +319,7 @@ def _number(stem: str) -> Id:
 
 
 def _file_size(path: Path) -> dict[str, int]:
-    """Width and height of an image file, as far as it tells."""
+    """Width and height of an image file, if it can be read."""
     try:
         head = read_header(path)
     except OSError:
@@ -325,8 +327,8 @@ def _file_size(path: Path) -> dict[str, int]:
     return {"width": head.width, "height": head.height}
 
 
-def truth_categories(truth: Document, given: Taxonomy | None) -> Categories:
-    """The categories that predictions name by id: the truth's, or where it lists none those of the user's taxonomy."""
-    if given is None or "categories" in (truth.parts or {}):
-        return read_categories(truth, given)
-    return Categories(given, True, {id_: id_ for id_ in given.by_id()})
+def truth_categories(truth: Document, user_taxonomy: Taxonomy | None) -> Categories:
+    """The categories that predictions name by id: the truth's, or, if it lists none, those of the user's taxonomy."""
+    if user_taxonomy is None or "categories" in (truth.parts or {}):
+        return read_categories(truth, user_taxonomy)
+    return Categories(user_taxonomy, True, {id_: id_ for id_ in user_taxonomy.by_id()})

@@ -3,19 +3,21 @@
 Specification: https://cocodataset.org/#format-data; pixels as pycocotools makes them.
 
 Read: `segmentation` as rings (united, COCO's even-odd scan conversion), compressed and uncompressed RLE; `iscrowd`,
-`area`, `bbox`; the widely used keys `score`, `track_id` and `attributes`; `also`, ids of secondary categories; every
-other key of an annotation as an attribute and of an image as metadata. An image that is listed is annotated, also when
-it has no annotation.
+`area`, `bbox`; the widely used keys `score`, `track_id` and `attributes`; `also`, ids of secondary categories. Every
+other key of an annotation becomes an attribute, and of an image metadata. A listed image counts as annotated, even
+without annotations.
 
-Written: the source's rings, number for number, where they rasterise to exactly the segment's pixels, else compressed
-RLE, so that holes stay holes. With `polygons` exact, else outlines along the edges of the pixels: a ring for each part,
-or, where there are holes, one ring for all, joined by bridges that are gone there and back, so that they count for
-nothing in COCO's even-odd rule (`segdata_keyhole` is 1 then; programs that draw edges too, as OpenCV does, show the
-bridges as lines); crowds become RLE. With `polygons` never, RLE always: supervision too reads that as the same pixels,
-while it rounds the corners of polygons and draws them by OpenCV, with their edges. `area` and `bbox` are from the
-pixels; `iscrowd`; `score`, `track_id`, `attributes` and `also` where there are any; `isthing` and `color` of
-categories, which are COCO panoptic's keys. `file_name` is the image_id: images are referenced, not copied. Of several
-annotators of an image the first is written. COCO has no kind for void: such segments are left out, and counted.
+Written: the source's rings, number for number, if they rasterise to exactly the segment's pixels, else compressed RLE,
+so that holes stay holes. With `polygons` exact, other segments become outlines along the edges of the pixels: one ring
+for each part, or, for a segment with holes, one ring for all, joined by bridges that go there and back, so that they
+count for nothing in COCO's even-odd rule (`segdata_keyhole` is 1 then; programs that also draw edges, as OpenCV does,
+show the bridges as lines); crowds become RLE. With `polygons` never, all segments become RLE: supervision reads that as
+the same pixels, while it rounds the corners of polygons and draws them by OpenCV, with their edges.
+
+`area` and `bbox` come from the pixels. `iscrowd` is written, and `score`, `track_id`, `attributes` and `also` if there
+are any; categories also have `isthing` and `color`, which are COCO panoptic's keys. `file_name` is the image_id: images
+are referenced, not copied. If an image has several annotators, the first is written. COCO has no kind for void: such
+segments are left out and counted.
 """
 
 from collections.abc import Iterable
@@ -38,13 +40,13 @@ FILE_SUFFIXES = (".json",)
 WRITE_OPTIONS = POLYGONS_OPTION
 
 
-def detect(seen: FileProbe) -> FormatMatch | None:
+def detect(files: FileProbe) -> FormatMatch | None:
     """A JSON file, or a folder with one, that holds images, annotations and categories."""
-    return document_clue(seen.root, "instances")
+    return document_clue(files.root, "instances")
 
 
 def read(request: ReadRequest) -> "InstancesSource":
-    """Open a document; raises SegdataError where there is none, or several to choose from."""
+    """Open a document; raises SegdataError if there is none, or several to choose from."""
     from segdata.formats.coco.instances_reader import open_instances
 
     return open_instances(request, *choose_document(request.root, "instances"))
@@ -53,9 +55,9 @@ def read(request: ReadRequest) -> "InstancesSource":
 def write(
     profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, polygons: str = "source"
 ) -> None:
-    """Write one document: `target` itself where it ends in .json, else annotations.json in that folder.
+    """Write one document: `target` itself if it ends in .json, else annotations.json in that folder.
 
-    Raises SegdataError where `polygons` is none of the choices.
+    Raises SegdataError if `polygons` is not one of the choices.
     """
     from segdata.formats.coco.instances_writer import write_instances
 

@@ -1,4 +1,4 @@
-"""Instances reader: annotations joined to images and categories, decoded when asked for; also those of results."""
+"""Instances reader: annotations and results joined to images and categories, decoded when a batch asks for them."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ _UNKNOWN = -1
 
 @dataclass(frozen=True, slots=True)
 class InstancesSource(CocoSource):
-    """An opened document whose annotations are segments.
+    """An opened document in which each annotation is a segment.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class InstancesSource(CocoSource):
     offset: Ints
 
     def chunks(self) -> list[Ints]:
-        """Rows of images in portions of some thousand annotations."""
+        """Rows of images in chunks of some thousand annotations."""
         rows = np.arange(len(self.image_ids), dtype=np.int64)
         portion = (self.offset[:-1] + rows) // _CHUNK
         return np.split(rows, np.flatnonzero(np.diff(portion)) + 1) if len(rows) else []
@@ -60,14 +60,14 @@ class InstancesSource(CocoSource):
         height, width = integer_column(images["height"]), integer_column(images["width"])
         # Without the image's size nothing can be drawn; the image has its defect already.
         count = np.where(height > 0, np.diff(self.offset)[rows], 0)
-        at = self.at[expand_ranges(self.offset[rows], count)]
+        positions = self.at[expand_ranges(self.offset[rows], count)]
         image = np.repeat(np.arange(len(rows), dtype=np.int32), count)
-        items = list(map(self.items.items.__getitem__, at.tolist()))
+        items = list(map(self.items.items.__getitem__, positions.tolist()))
         raws, size = [item.segmentation for item in items], (height[image], width[image])
-        columns, faults = segment_columns(items, self.items.extras(at.tolist(), _KNOWN), self.categories.to)
+        columns, faults = segment_columns(items, self.items.extras(positions.tolist(), _KNOWN), self.categories.to)
         shapes = drop_row_major(read_segmentations(raws, *size), raws, columns["declared_bbox"], *size)
         faults += shapes.faults
-        defects += self._defects(faults, items, at, rows[image])
+        defects += self._defects(faults, items, positions, rows[image])
         segments = make_table(
             BATCH_SEGMENTS,
             len(items),
@@ -75,7 +75,7 @@ class InstancesSource(CocoSource):
             category_id=[self.categories.to[item.category_id] for item in items],
             rings=shapes.rings,
             file=pa.repeat(self.document.name, len(items)),
-            place=self.items.places(at),
+            place=self.items.places(positions),
             **columns,
         )
         runs = shapes.runs
@@ -132,15 +132,15 @@ def join_annotations(
     folder: ImageFolder,
     format: str,
 ) -> InstancesSource:
-    """Annotations with their images and categories; those of others are left out, with a defect.
+    """Join annotations to their images and categories; annotations of unlisted ones are left out, with a defect.
 
     The images may be listed in another document than `document`, in which the annotations are.
     """
     image = np.array([listing.row_of.get(item.image_id, _UNKNOWN) for item in items.items], np.int64)
     _report_dangling_images(document, items, image, listing)
-    known = _known_categories(document, items, image, categories)
+    has_category = _known_categories(document, items, image, categories)
     order = np.argsort(image, kind="stable")
-    order = order[(known & (image >= 0))[order]]
+    order = order[(has_category & (image >= 0))[order]]
     return InstancesSource(
         document_profile(request, document, categories, format),
         document,
@@ -155,7 +155,7 @@ def join_annotations(
 
 
 def _report_dangling_images(document: Document, items: Items[AnnotationItem], image: Ints, listing: ImageList) -> None:
-    """SEG007 for every annotation of an image that is not listed. The same digits as another type are named."""
+    """SEG007 for every annotation of an unlisted image; a hint names an id with the same digits as another type."""
     if "images" not in (listing.document.parts or {}):
         return  # one defect says that the whole list is missing
     rows = np.flatnonzero(image == _UNKNOWN).tolist()
@@ -173,35 +173,35 @@ def _known_categories(
     document: Document, items: Items[AnnotationItem], image: Ints, categories: Categories
 ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """(n,) whether each annotation's category is listed; SEG007 for those that are not."""
-    known = np.array([item.category_id in categories.to for item in items.items], bool)
+    has_category = np.array([item.category_id in categories.to for item in items.items], bool)
     if not categories.listed:
-        return known  # one defect says that the whole list is missing
-    for i in np.flatnonzero(~known & (image != _UNKNOWN)).tolist():
+        return has_category  # one defect says that the whole list is missing
+    for i in np.flatnonzero(~has_category & (image != _UNKNOWN)).tolist():
         item = items.items[i]
         message = f"category_id {item.category_id} is not among the categories; left out"
         place = items.place(i, "/category_id")
         document.defects.append(Defect("SEG007", message, document.name, place, segments=(item.id,)))
-    return known
+    return has_category
 
 
 def _report_duplicates(document: Document, items: Items[AnnotationItem], listing: ImageList) -> None:
-    """SEG008 for every annotation id that occurs twice; all of them are read."""
+    """SEG008 for every annotation id that occurs more than once; all annotations are read."""
     ids = [item.id for item in items.items]
     if len(set(ids)) == len(ids):
         return
-    twice = {id_ for id_, count in Counter(ids).items() if count > 1}
+    duplicates = {id_ for id_, count in Counter(ids).items() if count > 1}
     where: dict[int | str, list[int]] = {}
     for i, id_ in enumerate(ids):
-        if id_ in twice:
+        if id_ in duplicates:
             where.setdefault(id_, []).append(i)
-    for id_, found in where.items():
-        places = ", ".join(items.place(i) for i in found[:4]) + (", …" if len(found) > 4 else "")
-        rows = [listing.row_of.get(items.items[i].image_id, _UNKNOWN) for i in found]
+    for id_, positions in where.items():
+        places = ", ".join(items.place(i) for i in positions[:4]) + (", …" if len(positions) > 4 else "")
+        rows = [listing.row_of.get(items.items[i].image_id, _UNKNOWN) for i in positions]
         n_images = len({row for row in rows if row >= 0})
-        there = f"({places}), in {count_noun(n_images, 'image')}"
-        message = f"annotation id {id_!r} is here {len(found)} times {there}; all are read"
+        location = f"({places}), in {count_noun(n_images, 'image')}"
+        message = f"annotation id {id_!r} occurs {len(positions)} times {location}; all are read"
         first = listing.image_ids[rows[0]] if rows[0] >= 0 else None
-        place = items.place(found[1], "/id")
+        place = items.place(positions[1], "/id")
         document.defects.append(Defect("SEG008", message, document.name, place, image=first, segments=(id_,)))
 
 
@@ -232,7 +232,7 @@ def open_results(request: ReadRequest, path: Path, name: str) -> InstancesSource
     truth = find_truth(request, path, [item.image_id for item in results.items])
     if truth is None:
         raise UnreadableError(
-            f"{path}: results name images and categories by id alone; say which those are: --read-option "
+            f"{path}: results name images and categories by id alone; give the list of both: --read-option "
             "truth=FILE.json (the ground truth), or --images DIR (named by id) and --taxonomy FILE"
         )
     if "categories" not in (truth.parts or {}) and request.taxonomy is None:
@@ -248,7 +248,7 @@ def open_results(request: ReadRequest, path: Path, name: str) -> InstancesSource
 
 
 def _report_scoreless(document: Document, results: Items[ResultItem]) -> None:
-    """SEG004, once for the list: without scores nothing can be ranked."""
+    """SEG004, once for the list: results without scores cannot be ranked."""
     items = results.items
     without = [i for i, item in enumerate(items) if len(item.score) == 0 or item.score == msgspec.Raw(b"null")]
     if without:

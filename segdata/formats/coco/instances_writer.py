@@ -1,4 +1,4 @@
-"""Instances writer: a JSON of exact polygons or RLE, a batch at a time; also lists of results."""
+"""Instances writer: a JSON of exact polygons or RLE, or a list of results, written a batch at a time."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -39,12 +39,12 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class EncodedSegments:
-    """The segmentations of n segments.
+    """The written segmentations of n segments.
 
     Attributes
     ----------
     shapes : (n,) lists of rings, and RLEs
-    keyhole : (n,) whether the one ring goes around holes, too (`segdata.core.polygons`)
+    keyhole : (n,) whether its one ring also goes around holes (`segdata.core.polygons`)
     lost : (n,) whether the source has rings that are not written
     """
 
@@ -54,24 +54,32 @@ class EncodedSegments:
 
 
 def encode_segments(batch: Batch, rows: Ints, polygons: str) -> EncodedSegments:
-    """The segments at these rows, by one of `POLYGONS`; polygons were rasterised and have exactly the pixels."""
+    """Encode the segments at these rows; `polygons` is one of `POLYGON_CHOICES`.
+
+    A polygon is written only if it rasterises to exactly the segment's pixels.
+    """
     n = len(rows)
     height, width = (side[rows] for side in batch.segment_size)
     runs, rings = batch.runs.take(rows, batch.n_segments), batch.segments["rings"].combine_chunks().take(pa.array(rows))
-    drawn = np.zeros(n, bool) if polygons == "never" else _still_exact(runs, rings, height, width)
-    shapes: list[object] = rings.filter(pa.array(drawn)).to_pylist()
-    of, marked = np.flatnonzero(drawn), np.zeros(n, bool)
+    from_rings = np.zeros(n, bool) if polygons == "never" else _still_exact(runs, rings, height, width)
+    shapes: list[object] = rings.filter(pa.array(from_rings)).to_pylist()
+    encoded_rows, marked = np.flatnonzero(from_rings), np.zeros(n, bool)
     if polygons == "exact":
-        marked[of] = _are_keyholes(runs.take(of, n), rings.filter(pa.array(drawn)), height[of])
+        marked[encoded_rows] = _are_keyholes(
+            runs.take(encoded_rows, n), rings.filter(pa.array(from_rings)), height[encoded_rows]
+        )
         crowd = batch.segments["iscrowd"].fill_null(False).to_numpy().astype(bool)[rows]
-        rest = np.flatnonzero(~drawn & ~crowd)
-        outlined, place, holed = _outline_polygons(runs.take(rest, n), height[rest], width[rest])
-        shapes, of = shapes + outlined, np.concatenate([of, rest[place]])
-        marked[rest[place]] = holed
-    coded = np.setdiff1d(np.arange(n), of)
-    shapes, of = shapes + list[object](write_rles(runs, coded, height, width)), np.concatenate([of, coded])
-    lost = np.asarray(rings.is_valid().to_numpy(zero_copy_only=False), bool) & ~drawn
-    return EncodedSegments([shapes[k] for k in np.argsort(of).tolist()], marked, lost)
+        rest = np.flatnonzero(~from_rings & ~crowd)
+        outlined, place, keyholes = _outline_polygons(runs.take(rest, n), height[rest], width[rest])
+        shapes, encoded_rows = shapes + outlined, np.concatenate([encoded_rows, rest[place]])
+        marked[rest[place]] = keyholes
+    as_rle = np.setdiff1d(np.arange(n), encoded_rows)
+    shapes, encoded_rows = (
+        shapes + list[object](write_rles(runs, as_rle, height, width)),
+        np.concatenate([encoded_rows, as_rle]),
+    )
+    lost = np.asarray(rings.is_valid().to_numpy(zero_copy_only=False), bool) & ~from_rings
+    return EncodedSegments([shapes[k] for k in np.argsort(encoded_rows).tolist()], marked, lost)
 
 
 def _still_exact(runs: Runs, rings: pa.Array, height: Ints, width: Ints) -> Flags:
@@ -80,33 +88,33 @@ def _still_exact(runs: Runs, rings: pa.Array, height: Ints, width: Ints) -> Flag
     exact: Flags = np.asarray(rings.is_valid().to_numpy(zero_copy_only=False), bool).copy()
     owner = np.repeat(np.arange(len(exact)), np.diff(polygons.segment))
     exact[owner[malformed_rings(polygons)]] = False
-    drawn = polygons.take_rings(np.flatnonzero(exact[owner])).rasterise(height, width)
-    return exact & _same_pixels(runs, drawn, len(exact))
+    rasterised = polygons.take_rings(np.flatnonzero(exact[owner])).rasterise(height, width)
+    return exact & _same_pixels(runs, rasterised, len(exact))
 
 
 def _are_keyholes(runs: Runs, rings: pa.Array, height: Ints) -> Flags:
-    """(n,) whether the source's rings are one ring with bridges, of a segment that has holes."""
+    """(n,) whether the segment has holes and the source's rings are one ring with bridges."""
     n = len(rings)
     polygons = Polygons.of_lists(rings)
-    found: Flags = (np.diff(polygons.segment) == 1) & (segment_shapes(runs, height, n).n_holes > 0)
-    one = polygons.take_rings(polygons.segment[:-1][found])
-    found[found] = has_bridges(Rings.alone(one.xy, one.ring))
-    return found
+    is_keyhole: Flags = (np.diff(polygons.segment) == 1) & (segment_shapes(runs, height, n).n_holes > 0)
+    single = polygons.take_rings(polygons.segment[:-1][is_keyhole])
+    is_keyhole[is_keyhole] = has_bridges(Rings.alone(single.xy, single.ring))
+    return is_keyhole
 
 
 def _outline_polygons(runs: Runs, height: Ints, width: Ints) -> tuple[list[object], Ints, Flags]:
-    """Polygons along pixels: those that are exact, (m,) the segments that they are of, and which are keyholes."""
+    """Polygons along pixel edges that are exact, the segments (m,) they belong to, and which are keyholes."""
     n = len(height)
-    every = trace_outlines(runs, height)
-    holed = np.zeros(n, bool)
-    holed[every.owner[every.hole]] = True
-    chosen = holed[every.owner]
-    rings = every.take(np.flatnonzero(~chosen)).merged(keyhole(every.take(np.flatnonzero(chosen))))
+    all_outlines = trace_outlines(runs, height)
+    has_holes = np.zeros(n, bool)
+    has_holes[all_outlines.owner[all_outlines.hole]] = True
+    chosen = has_holes[all_outlines.owner]
+    rings = all_outlines.take(np.flatnonzero(~chosen)).merged(keyhole(all_outlines.take(np.flatnonzero(chosen))))
     offset = rings.offsets(n)
-    drawn = Polygons(rings.xy.astype(np.float64), rings.ring, offset).rasterise(height, width)
-    exact = np.flatnonzero(_same_pixels(runs, drawn, n) & (np.diff(offset) > 0))
+    rasterised = Polygons(rings.xy.astype(np.float64), rings.ring, offset).rasterise(height, width)
+    exact = np.flatnonzero(_same_pixels(runs, rasterised, n) & (np.diff(offset) > 0))
     lists, begin, end = rings.as_lists(), offset[exact].tolist(), offset[exact + 1].tolist()
-    return [lists[first:last] for first, last in zip(begin, end, strict=True)], exact, holed[exact]
+    return [lists[first:last] for first, last in zip(begin, end, strict=True)], exact, has_holes[exact]
 
 
 def _same_pixels(a: Runs, b: Runs, n_owners: int) -> Flags:
@@ -130,7 +138,7 @@ def write_instances(
     *,
     polygons: str = "source",
 ) -> None:
-    """Write the document at `path`; `polygons` is one of `options.POLYGONS`, else SegdataError."""
+    """Write the document at `path`; raises SegdataError if `polygons` is not one of `POLYGON_CHOICES`."""
     check_choice("polygons", polygons, tuple(POLYGON_CHOICES))
     encode = msgspec.json.Encoder().encode
     count_category_losses(profile.taxonomy, losses)
@@ -139,7 +147,7 @@ def write_instances(
 
     def items() -> Iterator[tuple[list[bytes], list[bytes]]]:
         for batch in batches:
-            # Rings are counted by what becomes of them.
+            # `_annotations` counts rings, as it depends on how they are written.
             count_losses(batch, losses, lost - {"rings"}, frozenset({"images.metadata"}))
             count_unannotated_images(batch, losses)
             ids = image_ids.of(batch)
@@ -153,12 +161,12 @@ def write_instances(
 def _annotations(
     batch: Batch, taxonomy: Taxonomy, image_ids: Ints, segment_ids: SegmentIds, losses: LossCounter, polygons: str
 ) -> list[WrittenSegment]:
-    """The annotations of a batch: those that a document can list."""
+    """The annotations of a batch that a document can list."""
     rows = np.flatnonzero(are_listable(batch, taxonomy, losses))
-    wanted = integer_column(batch.segments["segment_id"])[rows]
-    ids = segment_ids.of(wanted)
+    own_ids = integer_column(batch.segments["segment_id"])[rows]
+    ids = segment_ids.of(own_ids)
     texts = batch.segments["source_id"].is_valid().to_numpy()[rows]
-    changed = np.flatnonzero((ids != wanted) | texts)
+    changed = np.flatnonzero((ids != own_ids) | texts)
     losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, rows[changed]))
     items = written_segments(batch, rows, ids)
     drawing = encode_segments(batch, rows, polygons)
@@ -181,7 +189,7 @@ class _Result(msgspec.Struct, gc=False):
 def write_results(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, score: str | float
 ) -> None:
-    """Write ``results.json`` and ``image_info.json``; `score` is that of segments without one."""
+    """Write ``results.json`` and ``image_info.json``; `score` is for segments without one."""
     default = _default_score(score)
     target.mkdir(parents=True, exist_ok=True)
     count_category_losses(profile.taxonomy, losses)
@@ -214,29 +222,35 @@ def _default_score(score: str | float) -> float:
 
 
 def _count_result_losses(batch: Batch, losses: LossCounter) -> None:
-    """Count what results cannot say; that they are not from a model is one of these things."""
+    """Count what results cannot hold, such as annotations that are not from a model."""
     count_losses(batch, losses, COCO_RESULTS_LOSSES - {"score"}, frozenset({"images.metadata", "annotations.source"}))
     names = batch.images["image_id"].to_pylist()
     bare = np.setdiff1d(np.arange(len(names)), batch.annotation_image)
     losses.add("empty-annotation", "images", len(bare), examples=[names[row] for row in bare[:3]])
-    others = [row for row, source in enumerate(batch.annotations["source"].to_pylist()) if source != "model"]
-    losses.add("source", "annotations", len(others), examples=annotation_examples(batch, np.array(others, np.int64)))
+    not_model = [row for row, source in enumerate(batch.annotations["source"].to_pylist()) if source != "model"]
+    losses.add(
+        "source", "annotations", len(not_model), examples=annotation_examples(batch, np.array(not_model, np.int64))
+    )
 
 
 def _results(
     batch: Batch, profile: Profile, image_ids: Ints, default: float, n_before: int, losses: LossCounter
 ) -> Iterator[_Result]:
-    """The segments of a batch that can be listed."""
+    """The results of a batch's segments that a list can hold."""
     rows = np.flatnonzero(are_listable(batch, profile.taxonomy, losses))
-    said = batch.segments.take(pa.array(rows))
-    scores = said["score"].to_numpy()
+    segments = batch.segments.take(pa.array(rows))
+    scores = segments["score"].to_numpy()
     bare = np.flatnonzero(~np.isfinite(scores))
     losses.add("score", "segments", len(bare), examples=segment_examples(batch, rows[bare]))
-    changed = integer_column(said["segment_id"]) != n_before + 1 + np.arange(len(rows))
-    moved = np.flatnonzero(changed | said["source_id"].is_valid().to_numpy())
+    changed = integer_column(segments["segment_id"]) != n_before + 1 + np.arange(len(rows))
+    moved = np.flatnonzero(changed | segments["source_id"].is_valid().to_numpy())
     losses.add("segment-id", "segments", len(moved), examples=segment_examples(batch, rows[moved]))
     scores = np.where(np.isfinite(scores), scores, default)
-    coded = write_rles(batch.runs, rows, *batch.segment_size)
+    rles = write_rles(batch.runs, rows, *batch.segment_size)
     return map(
-        _Result, image_ids[batch.segment_image[rows]].tolist(), said["category_id"].to_pylist(), coded, scores.tolist()
+        _Result,
+        image_ids[batch.segment_image[rows]].tolist(),
+        segments["category_id"].to_pylist(),
+        rles,
+        scores.tolist(),
     )

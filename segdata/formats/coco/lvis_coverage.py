@@ -1,7 +1,8 @@
-"""LVIS coverage: what LVIS says of each image's categories, read as coverage and written from it.
+"""LVIS coverage: the lists of categories that LVIS has for each image, read as coverage and written from it.
 
-An image's `neg_category_ids` are categories that are not in it; of its `not_exhaustive_category_ids` there may be more
-than was drawn; of the other categories that were drawn every instance was. Of all the rest nothing is known.
+An image's `neg_category_ids` are categories that are not in it. For its `not_exhaustive_category_ids` there may be more
+instances than were drawn. For the other categories with annotations, every instance was drawn. About all the rest
+nothing is known.
 """
 
 import json
@@ -29,11 +30,11 @@ NEGATIVE_KEY, OPEN_KEY = "neg_category_ids", "not_exhaustive_category_ids"
 
 @dataclass(frozen=True, slots=True)
 class LvisCoverage:
-    """Tells the coverage of the images of an LVIS document.
+    """The coverage of the images of an LVIS document.
 
     Attributes
     ----------
-    listing : its images
+    listing : the document's images
     row_of : image_id -> row in `listing`
     listed : the document's category id -> name
     names : category id -> name
@@ -46,13 +47,13 @@ class LvisCoverage:
 
     @staticmethod
     def of(listing: ImageList, categories: Categories) -> "LvisCoverage":
-        """Of a document's images and categories."""
-        names = {id_: each.name for id_, each in categories.taxonomy.by_id().items()} | categories.unknown
+        """The coverage of a document with these images and categories."""
+        names = {id_: category.name for id_, category in categories.taxonomy.by_id().items()} | categories.unknown
         row_of = {image_id: row for row, image_id in enumerate(listing.image_ids)}
         return LvisCoverage(listing, row_of, {id_: names[to] for id_, to in categories.to.items()}, names)
 
-    def told(self, batch: Batch) -> Batch:
-        """`batch` with the two lists as its annotations' coverage, no longer as metadata of its images."""
+    def with_coverage(self, batch: Batch) -> Batch:
+        """`batch` with the two lists as coverage of its annotations instead of metadata of its images."""
         metadata = [dict(said or ()) for said in batch.images["metadata"].to_pylist()]
         defects: list[Defect] = []
         coverage = []
@@ -64,7 +65,7 @@ class LvisCoverage:
                 message = f"category {name!r} is in {NEGATIVE_KEY} and has segments in the image"
                 defects.append(self._defect("SEG004", message, image, NEGATIVE_KEY))
             by_category: dict[str, Coverage] = dict.fromkeys((negative | present) - more, "exhaustive")
-            # Where nothing is said of a category it is sparse: only of one without segments that must be said.
+            # A category that no list names is sparse; an explicit entry is needed only if it has no segments.
             by_category |= dict.fromkeys(more - present, "sparse")
             coverage.append(encode_coverage(by_category))
         said_of = [coverage[row] for row in batch.annotation_image]
@@ -72,7 +73,7 @@ class LvisCoverage:
         return replace(_with_metadata(batch, metadata), annotations=annotations, defects=(*batch.defects, *defects))
 
     def _names(self, image: str, key: str, text: str | None, defects: list[Defect]) -> set[str]:
-        """The names of the categories that an image lists under a key."""
+        """The names of the categories in one of an image's lists."""
         try:
             ids = msgspec.json.decode(text or "[]", type=list[int])
         except msgspec.ValidationError:
@@ -96,14 +97,14 @@ def with_coverage_lists(batch: Batch, profile: Profile, losses: LossCounter) -> 
     Where an annotation says nothing the dataset's coverage holds. That every pixel is labelled, or that a category is
     unknown, cannot be said.
     """
-    ids = {each.name: each.id for each in reversed(profile.taxonomy.categories) if each.kind != "void"}
-    listed = {each.id for each in profile.taxonomy.categories if each.kind != "void"}
+    ids = {category.name: category.id for category in reversed(profile.taxonomy.categories) if category.kind != "void"}
+    listed = {category.id for category in profile.taxonomy.categories if category.kind != "void"}
     first = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows)).tolist()
     of_image = set(batch.annotation_image.tolist())
     own = batch.annotations["coverage"].to_pylist()
     images = batch.images["image_id"].to_pylist()
-    metadata = [dict(said or ()) for said in batch.images["metadata"].to_pylist()]
-    for row, (said, present) in enumerate(zip(metadata, categories_by_image(batch), strict=True)):
+    metadata = [dict(keys or ()) for keys in batch.images["metadata"].to_pylist()]
+    for row, (keys, present) in enumerate(zip(metadata, categories_by_image(batch), strict=True)):
         text = own[first[row]] if row in of_image else None
         coverage = parse_coverage(text) or profile.coverage.value
         by_category: Mapping[str, Coverage] = {}
@@ -116,10 +117,10 @@ def with_coverage_lists(batch: Batch, profile: Profile, losses: LossCounter) -> 
             by_category = coverage
             unknown = coverage.keys() - ids.keys()
             losses.add("annotation-attributes", "images", int(bool(unknown)), examples=[images[row]])
-        full = {ids[name] for name, each in by_category.items() if each == "exhaustive" and name in ids}
-        more = {ids[name] for name, each in by_category.items() if each == "sparse" and name in ids}
-        said[NEGATIVE_KEY] = str(sorted(full - present))
-        said[OPEN_KEY] = str(sorted(((present & listed) - full) | more))
+        full = {ids[name] for name, category in by_category.items() if category == "exhaustive" and name in ids}
+        more = {ids[name] for name, category in by_category.items() if category == "sparse" and name in ids}
+        keys[NEGATIVE_KEY] = str(sorted(full - present))
+        keys[OPEN_KEY] = str(sorted(((present & listed) - full) | more))
     annotations = replace_column(batch.annotations, "coverage", pa.nulls(batch.annotations.num_rows, pa.string()))
     return replace(_with_metadata(batch, metadata), annotations=annotations)
 
@@ -128,9 +129,9 @@ def categories_by_image(batch: Batch) -> list[set[int]]:
     """(n_images,) the ids of the categories of each image's first annotation."""
     image, annotation = batch.segment_image, batch.segment_annotation
     first = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows))
-    mine = np.flatnonzero(annotation == first[image])
+    in_first = np.flatnonzero(annotation == first[image])
     pairs = np.unique(
-        np.stack([image[mine].astype(np.int64), integer_column(batch.segments["category_id"])[mine]]), axis=1
+        np.stack([image[in_first].astype(np.int64), integer_column(batch.segments["category_id"])[in_first]]), axis=1
     )
     bounds = np.searchsorted(pairs[0], np.arange(batch.images.num_rows + 1)).tolist()
     categories = pairs[1].tolist()
@@ -139,11 +140,11 @@ def categories_by_image(batch: Batch) -> list[set[int]]:
 
 def _with_metadata(batch: Batch, metadata: list[dict[str, str]]) -> Batch:
     """`batch` with other metadata of its images."""
-    images = replace_column(batch.images, "metadata", [list(said.items()) or None for said in metadata])
+    images = replace_column(batch.images, "metadata", [list(keys.items()) or None for keys in metadata])
     return replace(batch, images=images)
 
 
-_RARE, _COMMON = 10, 100  # images that a category is in, at most
+_RARE, _COMMON = 10, 100  # images with the category, at most
 
 
 def write_lvis(
@@ -163,7 +164,7 @@ def write_lvis(
 
 
 def _batches_with_coverage(batches: Iterable[Batch], profile: Profile, losses: LossCounter) -> Iterator[Batch]:
-    """The batches with what LVIS says of images; after the last one `profile` tells the categories' frequencies."""
+    """The batches with LVIS' lists; after the last one, `profile` has the frequencies of the categories."""
     n_images: Counter[int] = Counter()
     for batch in batches:
         for ids in categories_by_image(batch):

@@ -3,15 +3,15 @@
 Specification: https://cocodataset.org/#format-data and cocodataset/panopticapi, whose `rgb2id` reads the ids:
 R + 256 G + 65536 B. Id 0 is unlabelled.
 
-Read: 8 bit RGB masks (RGBA where nothing is transparent) joined to `segments_info`, with `isthing`, `iscrowd`, `area`,
+Read: 8 bit RGB masks (RGBA if nothing is transparent) joined to `segments_info`, with `isthing`, `iscrowd`, `area`,
 `bbox`; `score`, `track_id`, `attributes`, `also` and further keys as in COCO instances. An image without a readable
-mask is not annotated. Predictions that list no images or categories take those of the ground truth (the option
-`truth`), and are from a model then.
+mask is not annotated. Predictions that list no images or categories take them from the ground truth (the option
+`truth`); their annotations then come from a model.
 
-Written: ``panoptic.json`` and ``panoptic/<image>.png``. Ids are kept where they are unique in the image and fit in 24
-bits, else renumbered. Of segments that overlap the later one wins, of several annotators the first. `area` and `bbox`
-are those of the pixels that are left. A void segment becomes id 0: COCO has one value for void and unlabelled, and it
-is read as unlabelled.
+Written: ``panoptic.json`` and ``panoptic/<image>.png``. Ids are kept if they are unique in the image and fit in 24
+bits, else renumbered. If segments overlap, the later one wins; if an image has several annotators, the first is
+written. `area` and `bbox` are those of the remaining pixels. A void segment becomes id 0: COCO has one value for void
+and unlabelled, and it is read as unlabelled.
 """
 
 from collections.abc import Iterable
@@ -32,13 +32,13 @@ READ_OPTIONS = TRUTH_OPTION
 CHECKED = ("panopticapi (rgb2id, evaluation.py)",)
 
 
-def detect(seen: FileProbe) -> FormatMatch | None:
+def detect(files: FileProbe) -> FormatMatch | None:
     """A JSON file, or a folder with one, that holds `segments_info`."""
-    return document_clue(seen.root, "panoptic")
+    return document_clue(files.root, "panoptic")
 
 
 def read(request: ReadRequest) -> Source:
-    """Open a document; raises SegdataError where there is none, or several to choose from."""
+    """Open a document; raises SegdataError if there is none, or several to choose from."""
     from segdata.formats.coco.panoptic_reader import open_panoptic
     from segdata.formats.shared.derived_sources import with_origin
 

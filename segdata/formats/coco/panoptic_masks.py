@@ -1,4 +1,4 @@
-"""Masks of COCO panoptic: PNGs whose pixels are ids, R + 256 G + 65536 B, joined to `segments_info`."""
+"""Masks of COCO panoptic: PNG files whose pixels are ids, R + 256 G + 65536 B, joined to `segments_info`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ _BIT_DEPTH = 24  # byte of a PNG file that holds the bits per channel
 
 
 class RefusedMaskError(Exception):
-    """Why a mask cannot be read, with the code of the defect."""
+    """A mask that cannot be read, with the code of the defect."""
 
     def __init__(self, code: Literal["SEG001", "SEG010", "SEG014"], message: str) -> None:
         super().__init__(message)
@@ -64,12 +64,12 @@ class PanopticMask:
 
     @property
     def swapped_ids(self) -> Ints:
-        """(n,) the ids if red and blue had been exchanged."""
+        """(n,) the ids with red and blue swapped."""
         return (self.ids & 255) << 16 | self.ids & 0xFF00 | self.ids >> 16
 
 
 def read_mask(path: Path) -> PanopticMask:
-    """Decode a mask; raises RefusedMaskError where ids cannot be trusted."""
+    """Decode a mask; raises RefusedMaskError if its ids cannot be trusted."""
     try:
         with open_image(path) as image:
             encoding = _encoding(image, path)
@@ -88,15 +88,15 @@ def read_regions(picture: Values) -> tuple[Ints, Ints, Runs]:
 
     The picture holds ids (height, width), or their colours (height, width, 3 or 4).
     """
-    found = ValueRuns.of(picture)
-    n_blank = int((found.value[:1] == UNLABELLED).sum())
-    owner = np.arange(len(found.value), dtype=np.int32) - n_blank  # -1, nobody's, for what is unlabelled
-    runs = found.assign_owners(owner, len(owner) - n_blank)
-    return found.value[n_blank:], found.start[found.first[n_blank:]], runs
+    values = ValueRuns.of(picture)
+    n_blank = int((values.value[:1] == UNLABELLED).sum())
+    owner = np.arange(len(values.value), dtype=np.int32) - n_blank  # -1, no owner, for unlabelled pixels
+    runs = values.assign_owners(owner, len(owner) - n_blank)
+    return values.value[n_blank:], values.start[values.first[n_blank:]], runs
 
 
 def _encoding(image: Image.Image, path: Path) -> str:
-    """How the file stores ids; raises RefusedMaskError where that changes them."""
+    """How the file stores ids; raises RefusedMaskError if that changes them."""
     if image.format in _LOSSY:
         message = f"mask is a {image.format}, which changes ids: save it as an 8 bit RGB PNG"
         raise RefusedMaskError("SEG010", message)
@@ -114,9 +114,9 @@ def _encoding(image: Image.Image, path: Path) -> str:
 
 
 def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
-    """The folder of the document's name, as COCO has it, or the document's own, whichever has any of the masks.
+    """The folder with the document's name, as COCO has it, else the document's folder, whichever has any of the masks.
 
-    Where none of the masks is here, that is one defect, not one a mask; a name that leads out of it is SEG015.
+    If no mask is found, that is one defect, not one for each mask. A name that leaves the folder is SEG015.
     """
     for i, name in enumerate(names):
         if is_unsafe_path(name):
@@ -128,13 +128,13 @@ def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
         if not masks.paths.keys().isdisjoint(names):
             return masks
     if names:
-        message = f"none of the {len(names):,} masks is here (looked in {own.as_posix()} and {own.parent.as_posix()})"
+        message = f"none of the {len(names):,} masks was found in {own.as_posix()} or {own.parent.as_posix()}"
         document.defects.append(Defect("SEG002", message, document.name))
     return ImageFolder(None)
 
 
 def orphan_masks(document: Document, masks: ImageFolder, names: Sequence[str]) -> list[Defect]:
-    """SEG011 for every mask file without an entry, where the folder is the document's alone."""
+    """SEG011 for every mask file without an entry, if the folder belongs to the document alone."""
     if masks.root is None or masks.root != document.path.with_suffix(""):
         return []
     message = f"mask that {document.name} does not name"
@@ -155,9 +155,9 @@ class JoinedMask:
 
     Attributes
     ----------
-    items : (n,) what the document says of each
-    places : (n,) where it says that, as JSON pointers
-    extras : (n,) its further keys
+    items : (n,) the document's entries
+    places : (n,) their JSON pointers
+    extras : (n,) their further keys
     runs : the pixels; `runs.owner` is the position in `items`
     defects : where the two disagree
     """
@@ -171,7 +171,7 @@ class JoinedMask:
 
 @dataclass(frozen=True, slots=True)
 class MaskPlace:
-    """Where an image's labels come from: its image_id, the document, the pointer to its entry, and the mask file."""
+    """The origin of an image's labels: its image_id, the document, the pointer to its entry, and the mask file."""
 
     image: str
     document: str
@@ -180,17 +180,17 @@ class MaskPlace:
 
 
 def join_mask(mask: PanopticMask, raw: Raw, categories: Categories, where: MaskPlace) -> JoinedMask:
-    """The segments of an image: those ids that the mask and `segments_info` both have; the rest are defects."""
+    """The segments of an image: the ids that both the mask and `segments_info` have; the rest are defects."""
     joined = JoinedMask()
     info = _decode_segments_info(raw, joined, where)
     kept = _first_of_each_id(info, joined, where)
     declared = np.array([_mask_id(info.items[i]) for i in kept], np.int64)
     ids = _trusted_ids(mask, declared, joined, where)
-    at = {int(id_): k for k, id_ in enumerate(ids)}
+    position_of = {int(id_): k for k, id_ in enumerate(ids)}
     owners, taken = [], []
     for i in kept:
         item = info.items[i]
-        owner = at.get(_mask_id(item))
+        owner = position_of.get(_mask_id(item))
         place = f"{where.place}/segments_info/{info.rows[i]}"
         if owner is None:
             area = f" (area {bytes(item.area).decode()})" if len(item.area) else ""
@@ -238,9 +238,9 @@ def _first_of_each_id(info: Items[InfoItem], joined: JoinedMask, where: MaskPlac
     for i, item in enumerate(info.items):
         if first.setdefault(item.id, i) == i:
             continue
-        one = info.items[first[item.id]]
+        first_item = info.items[first[item.id]]
         message = (
-            f"segment id {item.id} is here twice, with the categories {one.category_id} and {item.category_id}; "
+            f"segment id {item.id} occurs twice, with the categories {first_item.category_id} and {item.category_id}; "
             "the pixels go to the first"
         )
         place = f"{where.place}/segments_info/{info.rows[i]}/id"
@@ -249,18 +249,18 @@ def _first_of_each_id(info: Items[InfoItem], joined: JoinedMask, where: MaskPlac
 
 
 def _mask_id(item: InfoItem) -> int:
-    """The value of the mask's pixels; -1 where the id cannot be one."""
+    """The value of the segment's pixels in the mask; -1 if the id cannot be one."""
     return item.id if isinstance(item.id, int) and 0 < item.id < 2**24 else -1
 
 
 def _trusted_ids(mask: PanopticMask, declared: Ints, joined: JoinedMask, where: MaskPlace) -> Ints:
-    """(n,) the mask's ids, with red and blue exchanged where only so they are all of those declared."""
+    """(n,) the mask's ids; with red and blue swapped if only that gives exactly the declared ids."""
     if len(declared) == 0 or np.array_equal(mask.ids, np.sort(declared)):
         return mask.ids
     swapped = mask.swapped_ids
     if not np.array_equal(np.sort(swapped), np.sort(declared)):
         return mask.ids
-    message = "the ids fit only as B + 256 G + 65536 R: the mask was saved with red and blue exchanged; read so"
+    message = "the ids fit only as B + 256 G + 65536 R: the mask was saved with red and blue swapped and is read so"
     pixels = int(mask.runs.length.sum())
     joined.defects.append(Defect("SEG014", message, where.mask, image=where.image, pixels=pixels))
     return swapped
@@ -292,8 +292,8 @@ def _defect(
     categories: Categories,
     pixels: int | None = None,
 ) -> Defect:
-    known = categories.taxonomy.by_id().get(categories.to.get(item.category_id, -1))
-    name = known.name if known else None
+    category = categories.taxonomy.by_id().get(categories.to.get(item.category_id, -1))
+    name = category.name if category else None
     return Defect(
         code, message, where.document, place, image=where.image, segments=(item.id,), category=name, pixels=pixels
     )

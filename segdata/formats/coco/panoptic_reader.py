@@ -1,4 +1,4 @@
-"""Panoptic reader: entries joined to images, masks and categories, decoded when asked for."""
+"""Panoptic reader: entries joined to images, masks and categories, decoded when a batch asks for them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ _KNOWN = frozenset({"id", "image_id", "file_name", "segments_info"})
 
 
 class EntryItem(msgspec.Struct, gc=False):
-    """An entry of `annotations` of a panoptic file: one image's mask and what its ids mean."""
+    """An entry of `annotations` of a panoptic file: the mask of an image and the meanings of its ids."""
 
     image_id: Id
     file_name: str
@@ -59,11 +59,11 @@ class StrictEntryItem(EntryItem, gc=False, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class PanopticSource(CocoSource):
-    """An opened document whose annotations are masks.
+    """An opened document in which each annotation is a mask.
 
     Attributes
     ----------
-    entries : its annotations, what their ids mean undecoded
+    entries : its annotations, `segments_info` undecoded
     entry : image row -> position in `entries`
     masks : the mask files
     """
@@ -78,27 +78,27 @@ class PanopticSource(CocoSource):
         return [rows[first : first + _CHUNK] for first in range(0, len(rows), _CHUNK)]
 
     def load(self, rows: Ints) -> Batch:
-        """The images at these rows, their masks decoded; one whose mask cannot be read is not annotated."""
+        """The images at these rows, their masks decoded; an image with an unreadable mask is not annotated."""
         images, defects = self.listing.table(rows, self.folder)
         width, height = images["width"].to_pylist(), images["height"].to_pylist()
-        annotated, encodings, files, found, attributes = [], [], [], [], []
+        annotated, encodings, files, joined, attributes = [], [], [], [], []
         for k, row in enumerate(rows.tolist()):
             i = self.entry.get(row)
             if i is None:
                 continue
             where = self._where(row, i)
-            mask, met = self._mask(where, self.entries.items[i].file_name)
+            mask, mask_defects = self._mask(where, self.entries.items[i].file_name)
             if mask is not None and (width[k], height[k]) in ((0, 0), (mask.width, mask.height)):
                 width[k], height[k] = mask.width, mask.height
                 annotated.append(k)
                 encodings.append(mask.encoding)
                 files.append(where.mask)
-                found.append(join_mask(mask, self.entries.items[i].segments_info, self.categories, where))
+                joined.append(join_mask(mask, self.entries.items[i].segments_info, self.categories, where))
                 attributes.append(list(self.entries.extras([i], _KNOWN)[0].items()) or None)
-                met = found[-1].defects
+                mask_defects = joined[-1].defects
             elif mask is not None:
-                met = [_size_defect(mask, width[k], height[k], where)]
-            defects += met
+                mask_defects = [_size_defect(mask, width[k], height[k], where)]
+            defects += mask_defects
         annotations = make_table(
             BATCH_ANNOTATIONS,
             len(annotated),
@@ -108,9 +108,9 @@ class PanopticSource(CocoSource):
             file=files,
             attributes=attributes,
         )
-        segments, faults = self._segments(found, [self.image_ids[rows[k]] for k in annotated])
+        segments, faults = self._segments(joined, [self.image_ids[rows[k]] for k in annotated])
         images = replace_column(replace_column(images, "width", width), "height", height)
-        runs = Runs.concatenate([each.runs for each in found], [len(each.items) for each in found])
+        runs = Runs.concatenate([masks.runs for masks in joined], [len(masks.items) for masks in joined])
         return Batch(images, annotations, segments, runs, tuple(defects + faults))
 
     def _where(self, row: int, i: int) -> MaskPlace:
@@ -119,9 +119,9 @@ class PanopticSource(CocoSource):
         return MaskPlace(self.image_ids[row], self.document.name, f"/annotations/{self.entries.rows[i]}", folder + name)
 
     def _mask(self, where: MaskPlace, name: str) -> tuple[PanopticMask | None, list[Defect]]:
-        """The mask of an entry, or why there is none."""
+        """The mask of an entry, or the defect that explains its absence."""
         if self.masks.root is None:
-            return None, []  # one defect says that no mask is here
+            return None, []  # one defect reports that no mask was found
         path = self.masks.paths.get(name)
         if path is None:
             message = f"mask {where.mask!r} does not exist{similar_name_hint(self.masks.similar_name(name))}"
@@ -132,11 +132,11 @@ class PanopticSource(CocoSource):
             return None, [Defect(error.code, str(error), where.mask, image=where.image)]
 
     def _segments(self, found: list[JoinedMask], image: list[str]) -> tuple[pa.Table, list[Defect]]:
-        """The segments of the annotations of some images, and what is malformed in what the document says of them."""
-        items = [item for each in found for item in each.items]
-        places = [place for each in found for place in each.places]
-        owner = np.repeat(np.arange(len(found)), [len(each.items) for each in found])
-        columns, faults = segment_columns(items, [extra for each in found for extra in each.extras], self.categories.to)
+        """The segments of some masks, and the defects of their entries in the document."""
+        items = [item for mask in found for item in mask.items]
+        places = [place for mask in found for place in mask.places]
+        owner = np.repeat(np.arange(len(found)), [len(mask.items) for mask in found])
+        columns, faults = segment_columns(items, [extra for mask in found for extra in mask.extras], self.categories.to)
         segments = make_table(
             BATCH_SEGMENTS,
             len(items),
@@ -170,8 +170,8 @@ def open_panoptic(request: ReadRequest, path: Path, name: str) -> PanopticSource
     document = read_document(path, name, PANOPTIC_DOCUMENT)
     truth = _listing_document(request, document)
     listing = read_image_list(truth)
-    known = read_categories if truth is document else truth_categories
-    categories = known(truth, request.taxonomy)
+    read_truth_categories = read_categories if truth is document else truth_categories
+    categories = read_truth_categories(truth, request.taxonomy)
     entries = decode_items(document, "annotations", StrictEntryItem, EntryItem)
     entry = _join_entries(document, listing, entries)
     masks = find_masks(document, [item.file_name for item in entries.items])
@@ -184,7 +184,7 @@ def open_panoptic(request: ReadRequest, path: Path, name: str) -> PanopticSource
 
 
 def _listing_document(request: ReadRequest, document: Document) -> Document:
-    """What lists the images and categories: the document itself, or of predictions the ground truth."""
+    """The document that lists the images and categories: this one, or, for predictions, the ground truth."""
     listed = "images" in (document.parts or {}) and "truth" not in request.options
     return document if listed else find_truth(request, document.path) or document
 

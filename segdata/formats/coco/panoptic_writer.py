@@ -1,4 +1,4 @@
-"""Panoptic writer: one JSON, and a PNG for every annotated image, one image in memory at a time."""
+"""Panoptic writer: one JSON and a PNG for every annotated image, with one image in memory at a time."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -53,7 +53,7 @@ def write_panoptic(
 def _entries(
     batch: Batch, image_ids: list[int], names: MaskPaths, folder: Path, losses: LossCounter
 ) -> list[dict[str, object]]:
-    """Write the masks of a batch; the entries of `annotations` that say what their ids mean."""
+    """Write the masks of a batch; returns the entries of `annotations` with the meanings of their ids."""
     ids = _segment_ids(batch, losses)
     count_overlap_losses(batch, ids, losses)
     attributes = entry_attributes(batch)
@@ -64,15 +64,15 @@ def _entries(
             name = names.name(sheet.image_id).removeprefix("masks/")
             picture = paint(sheet, ids[sheet.segments], UNLABELLED, np.uint32)
             _save(picture, folder / name)
-            runs, seen = _seen(picture, ids[sheet.segments])
+            runs, visible_rows = _seen(picture, ids[sheet.segments])
             visible.append(runs)
-            rows.append(sheet.segments[seen])
+            rows.append(sheet.segments[visible_rows])
             entries.append(
                 {"image_id": image_ids[k], "file_name": name, "segments_info": [], **attributes[annotation[k]]}
             )
     kept = np.concatenate([np.empty(0, np.int64), *rows])
-    gone = np.setdiff1d(np.arange(batch.n_segments), kept)
-    losses.add("empty-segment", "segments", len(gone), examples=segment_examples(batch, gone))
+    hidden = np.setdiff1d(np.arange(batch.n_segments), kept)
+    losses.add("empty-segment", "segments", len(hidden), examples=segment_examples(batch, hidden))
     shown = batch.take_segments(kept, Runs.concatenate(visible, [len(each) for each in rows]))
     segments = written_segments(shown, np.arange(len(kept)), ids[kept])
     bounds = np.cumsum([0, *map(len, rows)]).tolist()
@@ -89,22 +89,22 @@ def _save(picture: NDArray[np.uint32], path: Path) -> None:
 
 
 def _seen(picture: NDArray[np.uint32], ids: Ints) -> tuple[Runs, Ints]:
-    """The pixels of the segments that are seen in a mask, and which of them (ascending) these are."""
-    found, _, runs = read_regions(picture)
+    """The pixels of the segments that are visible in a mask, and the positions of these segments, ascending."""
+    present, _, runs = read_regions(picture)
     order = np.argsort(ids)
-    position = order[np.searchsorted(ids, found, sorter=order)]
-    return runs.take(np.argsort(position), len(found)), np.sort(position)
+    position = order[np.searchsorted(ids, present, sorter=order)]
+    return runs.take(np.argsort(position), len(present)), np.sort(position)
 
 
 def _segment_ids(batch: Batch, losses: LossCounter) -> Ints:
-    """(n_segments,) the segments' own ids where they are unique in their image and fit, else free ones."""
-    wanted = integer_column(batch.segments["segment_id"])
+    """(n_segments,) the segments' own ids if they are unique in their image and fit, else free ones."""
+    own_ids = integer_column(batch.segments["segment_id"])
     image = batch.segment_image
-    order = np.lexsort((np.arange(len(wanted)), wanted, image))
-    again = np.zeros(len(wanted), bool)
-    again[order[1:]] = (wanted[order[1:]] == wanted[order[:-1]]) & (image[order[1:]] == image[order[:-1]])
-    own = (wanted >= 1) & (wanted <= MAX_MASK_ID) & ~again
-    ids = np.where(own, wanted, 0)
+    order = np.lexsort((np.arange(len(own_ids)), own_ids, image))
+    again = np.zeros(len(own_ids), bool)
+    again[order[1:]] = (own_ids[order[1:]] == own_ids[order[:-1]]) & (image[order[1:]] == image[order[:-1]])
+    own = (own_ids >= 1) & (own_ids <= MAX_MASK_ID) & ~again
+    ids = np.where(own, own_ids, 0)
     for row in np.unique(image[~own]).tolist():
         missing = np.flatnonzero((image == row) & ~own)
         taken = ids[(image == row) & own]

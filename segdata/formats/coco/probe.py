@@ -17,14 +17,14 @@ _KEYS = {
     "lvis": "neg_category_ids, or the synsets of categories",
 }
 _SAMPLE = 1 << 16
-_MAX_WHOLE = 1 << 20  # files up to this size are looked at as a whole
+_MAX_WHOLE = 1 << 20  # files up to this size are read completely
 
 
 def document_sort(path: Path) -> CocoSort | None:
-    """What a file looks like; None when it is no COCO document of images."""
+    """The kind of COCO document that a file looks like; None if it is none with images."""
     try:
-        found = path.stat()
-        return _sort(path, found.st_size, found.st_mtime_ns)
+        status = path.stat()
+        return _sort(path, status.st_size, status.st_mtime_ns)
     except OSError:
         return None
 
@@ -37,18 +37,18 @@ def _sort(path: Path, size: int, changed: int) -> CocoSort | None:
     lists = {key for key in (b"images", b"annotations", b"categories") if re.search(b'"' + key + rb'"\s*:\s*\[', text)}
     if b'"segments_info"' in text:
         return "panoptic" if lists else None
-    drawn = b'"segmentation"' in text and b'"image_id"' in text
+    has_segmentations = b'"segmentation"' in text and b'"image_id"' in text
     if lists == {b"annotations"} and b'"predicted_iou"' in text:
-        return None  # what SAM writes of one image
+        return None  # SAM's file of one image
     if lists and _is_lvis(text):
         return "lvis"
-    if len(lists) >= 2 and (b"annotations" in lists or drawn):
+    if len(lists) >= 2 and (b"annotations" in lists or has_segmentations):
         return "instances"
-    return "instances" if lists and drawn else None
+    return "instances" if lists and has_segmentations else None
 
 
 def _is_lvis(text: bytes) -> bool:
-    """Whether images say what is not in them, or categories are those of WordNet."""
+    """Whether images list their negative categories, or categories are those of WordNet."""
     federated = b'"neg_category_ids"' in text or b'"not_exhaustive_category_ids"' in text
     return federated or (b'"synset"' in text and b'"frequency"' in text)
 
@@ -66,7 +66,7 @@ def _samples(path: Path) -> bytes:
 
 
 def is_broken_json(path: Path) -> bool:
-    """Whether a file of that name is no JSON at all, as far as its first megabyte tells."""
+    """Whether a JSON file is no JSON, judged by its first megabyte."""
     try:
         text = _samples(path)
         if len(text) <= _MAX_WHOLE and path.stat().st_size <= _MAX_WHOLE:
@@ -79,9 +79,9 @@ def is_broken_json(path: Path) -> bool:
 
 
 def find_broken_document(root: Path) -> list[Path]:
-    """The one JSON file that there is, where it is none but by name; of several nothing tells which was meant."""
-    found = _candidates(root)
-    return [path for path in found if is_broken_json(path)] if len(found) == 1 else []
+    """The only JSON file at `root` if it is broken; none if there are several, as any of them may be meant."""
+    paths = _candidates(root)
+    return [path for path in paths if is_broken_json(path)] if len(paths) == 1 else []
 
 
 def _candidates(root: Path) -> list[Path]:
@@ -96,18 +96,18 @@ def find_documents(root: Path, *sorts: CocoSort) -> list[Path]:
 
 
 def document_clue(root: Path, sort: CocoSort) -> FormatMatch | None:
-    """Why a dataset may be of this sort."""
-    found = find_documents(root, sort)
-    if not found:
+    """The evidence that a dataset is of this sort; None without any."""
+    paths = find_documents(root, sort)
+    if not paths:
         broken = find_broken_document(root) if sort == "instances" else []
         return FormatMatch(0.1, f"{broken[0].name} should be JSON and is not") if broken else None
-    names = ", ".join(path.relative_to(root).as_posix() if path != root else path.name for path in found[:3])
-    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+    names = ", ".join(path.relative_to(root).as_posix() if path != root else path.name for path in paths[:3])
+    more = f" (and {len(paths) - 3} more)" if len(paths) > 3 else ""
     return FormatMatch(1.0, f"{sort_title(sort)}: {names} holds {_KEYS[sort]}{more}")
 
 
 def sort_title(sort: CocoSort) -> str:
-    """What users call a sort of documents."""
+    """The name of a sort of documents in messages."""
     return "LVIS" if sort == "lvis" else f"COCO {sort}"
 
 
@@ -120,18 +120,18 @@ def choose_document(root: Path, sort: CocoSort) -> tuple[Path, str]:
         raise UnreadableError(f"{root}: does not exist")
     if root.is_file():
         return root, root.name
-    # A document without annotations may be of either sort.
-    found = find_documents(root, sort) or find_documents(root, *COCO_SORTS) or find_broken_document(root)
-    if not found:
+    # A document without annotations may be of any sort.
+    paths = find_documents(root, sort) or find_documents(root, *COCO_SORTS) or find_broken_document(root)
+    if not paths:
         raise UnreadableError(f"{root}: no {sort_title(sort)} JSON in it or in its folder annotations")
-    if len(found) > 1:
-        names = ", ".join(path.relative_to(root).as_posix() for path in found)
-        raise UnreadableError(f"{root}: {len(found)} {sort_title(sort)} files, name one of them: {names}")
-    return found[0], found[0].relative_to(root).as_posix()
+    if len(paths) > 1:
+        names = ", ".join(path.relative_to(root).as_posix() for path in paths)
+        raise UnreadableError(f"{root}: {len(paths)} {sort_title(sort)} files, name one of them: {names}")
+    return paths[0], paths[0].relative_to(root).as_posix()
 
 
 POLYGON_CHOICES = {
-    "source": " (default): the source's rings where they have exactly the segment's pixels, else RLE",
+    "source": " (default): the source's rings if they have exactly the segment's pixels, else RLE",
     "exact": ": the same, else outlines along the pixels, holes in one keyhole ring",
     "never": ": RLE for all",
 }

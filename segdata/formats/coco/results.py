@@ -1,16 +1,16 @@
-"""COCO results: a list of what a model found, each item an image, a category, a segmentation and a score.
+"""COCO results: a list of model predictions, each item an image, a category, a segmentation and a score.
 
 Specification: https://cocodataset.org/#format-results and `loadRes` of pycocotools.
 
 Read: segmentations as in COCO instances, in practice compressed RLE; `score`; further keys as attributes. Items are
-numbered from 1, as pycocotools does. The list names images and categories by id alone: these come from the ground
-truth (the option `truth`), from an ``image_info….json`` beside the list, or from a folder of images called by their
-ids together with a taxonomy. All of the images that are listed there are taken for predicted, with nothing found where
-the list has nothing. The annotations are from a model; `--annotator` gives its name.
+numbered from 1, as pycocotools does. The list names images and categories by id alone. segdata takes them from the
+ground truth (the option `truth`), from an ``image_info….json`` beside the list, or from a folder of images named by
+their ids together with a taxonomy. All listed images count as predicted; an image without items has no predictions.
+The annotations come from a model; `--annotator` gives its name.
 
 Written: ``results.json``, and ``image_info.json`` with the images and categories, as COCO has it for its test images.
 Items have no `bbox`: pycocotools and lvis-api would take the box's area for the segment's. A segment without a score
-gets that of the option `score` (1 if it is not given), which is counted as a loss.
+gets that of the option `score` (default: 1), which is counted as a loss.
 """
 
 from collections.abc import Iterable
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
 
 LOSSES: frozenset[LossKind] = COCO_RESULTS_LOSSES
 READ_OPTIONS = TRUTH_OPTION
-WRITE_OPTIONS = {"score": "the score of segments that have none; default: 1"}
+WRITE_OPTIONS = {"score": "score of segments that have none; default: 1"}
 CHECKED = ("pycocotools (loadRes)",)
-_MOST = 8  # JSON files that are looked into
+_MOST = 8  # JSON files that are opened
 
 
-def detect(seen: FileProbe) -> FormatMatch | None:
-    """A JSON list whose items have an image_id and a category_id; beside a ground truth it is not what was meant."""
-    found = _lists(seen)
-    if not found:
+def detect(files: FileProbe) -> FormatMatch | None:
+    """A JSON list whose items have an image_id and a category_id; a ground truth beside it goes first."""
+    names = _lists(files)
+    if not names:
         return None
-    alone = seen.root.is_file() or not find_documents(seen.root, *COCO_SORTS)
+    alone = files.root.is_file() or not find_documents(files.root, *COCO_SORTS)
     return FormatMatch(
-        1.0 if alone else 0.5, f"COCO results: {', '.join(found[:3])} is a list with image_id and category_id"
+        1.0 if alone else 0.5, f"COCO results: {', '.join(names[:3])} is a list with image_id and category_id"
     )
 
 
 def read(request: ReadRequest) -> "AlteredSource":
-    """Open a list; raises SegdataError where there is none, or several, or nothing tells its images and categories."""
+    """Open a list; raises SegdataError if there is none, several, or no source of its images and categories."""
     from segdata.formats.coco.instances_reader import open_results
     from segdata.formats.shared.derived_sources import with_origin
 
@@ -56,8 +56,8 @@ def read(request: ReadRequest) -> "AlteredSource":
         raise UnreadableError(f"{root}: does not exist")
     names = [root.name] if root.is_file() else _lists(FileProbe(root))
     if len(names) != 1:
-        found = f"{len(names)} lists of COCO results, name one of them: {', '.join(names)}"
-        raise UnreadableError(f"{root}: {found if names else 'no list of COCO results in it'}")
+        problem = f"{len(names)} lists of COCO results, name one of them: {', '.join(names)}"
+        raise UnreadableError(f"{root}: {problem if names else 'no list of COCO results in it'}")
     path = root if root.is_file() else root / names[0]
     return with_origin(open_results(request, path, names[0]), "model")
 
@@ -71,11 +71,11 @@ def write(
     write_results(profile, batches, target, losses, score)
 
 
-def _lists(seen: FileProbe) -> list[str]:
-    """The names of the JSON lists of results; an empty one is meant where the images are listed beside it."""
-    found = seen.heads(r"^[^/]*\.json$", rb"\A\s*\[\s*[{\]]", _MOST)
-    listed = seen.matching(rf"^{IMAGE_INFO_FILES.replace('*', '.*')}$")
-    return [name for name in found if _is_list(seen.head(name), bool(listed))]
+def _lists(files: FileProbe) -> list[str]:
+    """The names of the JSON lists of results; an empty list counts if the images are listed beside it."""
+    names = files.heads(r"^[^/]*\.json$", rb"\A\s*\[\s*[{\]]", _MOST)
+    listed = files.matching(rf"^{IMAGE_INFO_FILES.replace('*', '.*')}$")
+    return [name for name in names if _is_list(files.head(name), bool(listed))]
 
 
 def _is_list(head: bytes, listed: bool) -> bool:

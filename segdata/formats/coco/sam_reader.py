@@ -1,4 +1,4 @@
-"""SAM reader: the masks of each image, from the JSON of SA-1B or of amg.py."""
+"""SAM reader: the masks of each image, from the JSON files of SA-1B or of amg.py."""
 
 import itertools
 import re
@@ -48,7 +48,7 @@ _STATED = re.compile(rb'"image"\s*:\s*\{[^{}]*"file_name"\s*:\s*"([^"\\]+)"')
 
 
 class SamItem(SegmentItem, gc=False, kw_only=True):
-    """A mask. What `amg.py` writes has no id: "" stands for none."""
+    """A mask. Those of `amg.py` have no id, which is "" here."""
 
     id: Id = ""
     category_id: int = 0
@@ -61,7 +61,7 @@ class StrictSamItem(SamItem, gc=False, kw_only=True, forbid_unknown_fields=True)
 
 
 class ImageInfo(msgspec.Struct):
-    """What a file of SA-1B says of its image."""
+    """The key `image` of a file of SA-1B."""
 
     width: int | None = None
     height: int | None = None
@@ -76,7 +76,7 @@ _KNOWN = SEGMENT_KEYS | {"segmentation", "predicted_iou"}
 
 
 def open_sam(request: ReadRequest) -> PerImageSource:
-    """The files of a dataset, or one of them; raises UnreadableError where there is none."""
+    """Open a folder of files, or one file; raises UnreadableError if there is none."""
     if not request.root.exists():
         raise UnreadableError(f"{request.root}: does not exist")
     entries, defects = pair_label_files(request.root, ".json", request.images, _image_of)
@@ -114,12 +114,12 @@ def _category(request: ReadRequest) -> tuple[Taxonomy, int]:
     name = str(request.options.get("category", "object"))
     if request.taxonomy is None:
         return Taxonomy(categories=(Category(id=1, name=name),)), 1
-    known = request.taxonomy.by_name()
-    others = [each for each in request.taxonomy.categories if each.kind != "void"]
-    if name not in known and ("category" in request.options or len(others) != 1):
-        names = ", ".join(each.name for each in others[:5])
+    by_name = request.taxonomy.by_name()
+    choices = [category for category in request.taxonomy.categories if category.kind != "void"]
+    if name not in by_name and ("category" in request.options or len(choices) != 1):
+        names = ", ".join(category.name for category in choices[:5])
         raise UnreadableError(f"category {name!r} is not in the taxonomy; give --read-option category=NAME: {names}")
-    return request.taxonomy, (known.get(name) or others[0]).id
+    return request.taxonomy, (by_name.get(name) or choices[0]).id
 
 
 def _read_image(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnotation]:
@@ -137,10 +137,10 @@ def _read_image(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnot
     columns, faults = segment_columns(masks.items, masks.extras(range(n_masks), _KNOWN), {})
     scores, unsound = decode_column([item.predicted_iou for item in masks.items], float)
     faults += [ItemFault(row, "SEG004", why.message, f"/predicted_iou{why.place}") for row, why in unsound.items()]
-    for each in sorted([*faults, *shapes.faults], key=lambda each: each.row):
-        place, id_ = masks.place(each.row, each.place), masks.items[each.row].id
-        document.defects.append(Defect(each.code, each.message, document.name, place, segments=(id_,)))
-    said = columns | {
+    for fault in sorted([*faults, *shapes.faults], key=lambda fault: fault.row):
+        place, id_ = masks.place(fault.row, fault.place), masks.items[fault.row].id
+        document.defects.append(Defect(fault.code, fault.message, document.name, place, segments=(id_,)))
+    columns_of_masks = columns | {
         "score": scores,
         "file": [document.name] * n_masks,
         "place": [masks.place(i) for i in range(n_masks)],
@@ -149,10 +149,12 @@ def _read_image(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnot
     return [
         ImageAnnotation(
             size=(height, width),
-            segment_id=np.array([said["segment_id"][i] for i in sound], np.int64),
+            segment_id=np.array([columns_of_masks["segment_id"][i] for i in sound], np.int64),
             category_id=np.full(len(sound), category, np.int64),
             runs=shapes.runs.take(np.array(sound, np.int64), n_masks),
-            columns={name: _values_at(said[name], sound) for name in said if name != "segment_id"},
+            columns={
+                name: _values_at(columns_of_masks[name], sound) for name in columns_of_masks if name != "segment_id"
+            },
             annotation={"source": "model"},
             defects=document.defects,
         )
@@ -160,19 +162,19 @@ def _read_image(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnot
 
 
 def _values_at(values: Column, rows: list[int]) -> list[object]:
-    """Some values of a column, as Python's own."""
-    every = values.tolist() if hasattr(values, "tolist") else values
-    return [every[row] for row in rows]
+    """Some values of a column, as Python objects."""
+    all_values = values.tolist() if hasattr(values, "tolist") else values
+    return [all_values[row] for row in rows]
 
 
 def _size(document: Document, masks: Items[SamItem], entry: ImageEntry) -> tuple[int, int]:
-    """Height and width in pixels: what SA-1B says of the image, else what the first mask or the image file says."""
+    """Height and width in pixels: from SA-1B's key `image`, else from the first mask or the image file."""
     info = _info(document)
     height, width = info.height, info.width
     if height is None or width is None:
         height, width = next(map(_sides, masks.items), (0, 0))
     if 0 in (height, width) and entry.image is not None:
-        with suppress(OSError):  # that it cannot be read will be told
+        with suppress(OSError):  # reported when the image's header is read
             head = read_header(entry.image)
             height, width = head.height, head.width
     if not (0 <= height <= MAX_SIDE and 0 <= width <= MAX_SIDE):
@@ -182,7 +184,7 @@ def _size(document: Document, masks: Items[SamItem], entry: ImageEntry) -> tuple
 
 
 def _info(document: Document) -> ImageInfo:
-    """What the document says of its image; what is malformed, or leaves the dataset, is a defect."""
+    """The key `image` of a document; a malformed value, or a path that leaves the dataset, is a defect."""
     raw = (document.parts or {}).get("image", Raw(b"{}"))
     try:
         info = msgspec.json.decode(raw, type=ImageInfo)
@@ -191,13 +193,15 @@ def _info(document: Document) -> ImageInfo:
         document.defects.append(Defect("SEG004", why.message, document.name, f"/image{why.place}"))
         return ImageInfo()
     if info.file_name is not None and is_unsafe_path(info.file_name):
-        message = f"path {info.file_name!r} leaves the dataset's root; the image is looked for by this file's name"
+        message = (
+            f"path {info.file_name!r} leaves the dataset's root; segdata looks for an image with the name of this file"
+        )
         document.defects.append(Defect("SEG015", message, document.name, "/image/file_name"))
     return info
 
 
 def _sides(item: SamItem) -> tuple[int, int]:
-    """Height and width of a mask; 0 where it does not tell."""
+    """Height and width of a mask; 0 if it has none."""
     try:
         return msgspec.json.decode(item.segmentation, type=_Sized).size
     except msgspec.MsgspecError:
@@ -205,12 +209,12 @@ def _sides(item: SamItem) -> tuple[int, int]:
 
 
 def _number_masks(document: Document, masks: Items[SamItem]) -> None:
-    """Give an id to masks that have none; SEG008 for ids that occur twice."""
+    """Number the masks without an id; SEG008 for ids that occur twice."""
     count = Counter(item.id for item in masks.items if item.id != "")
     for id_, times in count.items():
         if times > 1:
             last = max(i for i, item in enumerate(masks.items) if item.id == id_)
-            message = f"id {id_!r} is here {times} times; all are read"
+            message = f"id {id_!r} occurs {times} times; all masks are read"
             document.defects.append(Defect("SEG008", message, document.name, masks.place(last, "/id"), segments=(id_,)))
     free = (number for number in itertools.count(1) if number not in count)
     for item in masks.items:

@@ -1,4 +1,4 @@
-"""Segmentations of COCO annotations: polygons and RLE, decoded to runs a chunk at a time, each of them checked."""
+"""Segmentations of COCO annotations: polygons and RLE, checked one by one and decoded to runs a chunk at a time."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from segdata.formats.coco.document import ItemFault, Raw, decode_column
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-MAX_COORDINATE = 1e7  # pixels from the frame; scan conversion walks along edges, so more is not handed on
+MAX_COORDINATE = 1e7  # pixels from the frame; scan conversion walks along edges, so longer ones are refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Polygons:
 
     @staticmethod
     def of_lists(lists: pa.Array) -> "Polygons":
-        """Rings from a list<list<double>> column; a null has none."""
+        """The rings of a list<list<double>> column; null: no rings."""
         rings = lists.flatten()
         return Polygons(
             rings.flatten().to_numpy(zero_copy_only=False).astype(np.float64),
@@ -65,23 +65,23 @@ class Polygons:
 def read_polygons(text: Bytes, first: Ints, last: Ints) -> tuple[Polygons, Flags, list[ItemFault]]:
     """The sound rings of n segmentations ``text[first[i]:last[i]]``, which segmentations are sound, and the faults.
 
-    A segmentation is sound when any of its rings is, or when it is an empty list.
+    A segmentation is sound if any of its rings is, or if it is an empty list.
     """
     xy, ring, segment, error = kernels.parse_rings(text, first, last)
-    every = Polygons(xy, ring, segment)
+    polygons = Polygons(xy, ring, segment)
     faults = [_polygon_fault(i, text[first[i] : last[i]].tobytes()) for i in np.flatnonzero(error).tolist()]
-    wrong = malformed_rings(every)
+    wrong = malformed_rings(polygons)
     owner = np.repeat(np.arange(len(first)), np.diff(segment))
     for j in np.flatnonzero(wrong).tolist():
         i = int(owner[j])
         faults.append(
             ItemFault(i, "SEG006", _ring_complaint(xy[ring[j] : ring[j + 1]]), f"/segmentation/{j - int(segment[i])}")
         )
-    kept = every.take_rings(np.flatnonzero(~wrong))
+    kept = polygons.take_rings(np.flatnonzero(~wrong))
     for j in np.flatnonzero(~wrong)[flat_rings(kept)].tolist():
         i = int(owner[j])
-        said = "ring of zero area: its points are on one line; kept, with the pixels that COCO's rule gives it"
-        faults.append(ItemFault(i, "SEG006", said, f"/segmentation/{j - int(segment[i])}", lost=False))
+        message = "ring of zero area: its points are on one line; kept with the pixels that COCO's rule gives it"
+        faults.append(ItemFault(i, "SEG006", message, f"/segmentation/{j - int(segment[i])}", lost=False))
     sound = (error == 0) & ((np.diff(kept.segment) > 0) | (np.diff(segment) == 0))
     return kept, sound, faults
 
@@ -91,47 +91,51 @@ def _offsets_of_counts(count: Ints) -> Ints:
 
 
 def malformed_rings(polygons: Polygons) -> Flags:
-    """(n_rings,) rings that pycocotools would misread, never finish, or that hold no pixel whatever their place."""
+    """(n_rings,) whether pycocotools would misread a ring, never finish it, or give it no pixel wherever it lies."""
     count = np.diff(polygons.ring)
     wrong: Flags = (count % 2 == 1) | (count < 6)
     far = ~(np.abs(polygons.xy) <= MAX_COORDINATE)
     wrong[np.repeat(np.arange(len(count)), count)[far]] = True
-    whole = np.flatnonzero(~wrong)
-    if len(whole):
-        xy = polygons.xy[expand_ranges(polygons.ring[whole], count[whole])]
-        point = (np.cumsum(count[whole]) - count[whole]) // 2
+    sound = np.flatnonzero(~wrong)
+    if len(sound):
+        xy = polygons.xy[expand_ranges(polygons.ring[sound], count[sound])]
+        point = (np.cumsum(count[sound]) - count[sound]) // 2
         for side in (xy[0::2], xy[1::2]):
-            wrong[whole] |= np.maximum.reduceat(side, point) == np.minimum.reduceat(side, point)
+            wrong[sound] |= np.maximum.reduceat(side, point) == np.minimum.reduceat(side, point)
     return wrong
 
 
 def flat_rings(polygons: Polygons) -> Flags:
-    """(n_rings,) whether all points of a ring are on one line: COCO's rule gives some of them pixels."""
+    """(n_rings,) whether all points of a ring are on one line; COCO's rule gives some of these rings pixels."""
     x0, y0, x1, y1, x2, y2 = (polygons.xy[polygons.ring[:-1] + n] for n in range(6))
-    one, other = (x1 - x0) * (y2 - y0), (x2 - x0) * (y1 - y0)
-    result: Flags = np.abs(one - other) <= 1e-6 * np.abs(one)
-    near = np.flatnonzero(result)  # those whose first three points are, few as a rule
+    product, other_product = (x1 - x0) * (y2 - y0), (x2 - x0) * (y1 - y0)
+    result: Flags = np.abs(product - other_product) <= 1e-6 * np.abs(product)
+    near = np.flatnonzero(result)  # rings whose first three points are on one line, usually few
     if len(near):
-        few = polygons.take_rings(near)
-        start = np.repeat(few.ring[:-1], np.diff(few.ring) // 2)
-        x, y, point = few.xy[0::2] - few.xy[start], few.xy[1::2] - few.xy[start + 1], few.ring[:-1] // 2
-        xx, yy, xy = (np.add.reduceat(each, point) for each in (x * x, y * y, x * y))
+        candidates = polygons.take_rings(near)
+        start = np.repeat(candidates.ring[:-1], np.diff(candidates.ring) // 2)
+        x, y, point = (
+            candidates.xy[0::2] - candidates.xy[start],
+            candidates.xy[1::2] - candidates.xy[start + 1],
+            candidates.ring[:-1] // 2,
+        )
+        xx, yy, xy = (np.add.reduceat(sums, point) for sums in (x * x, y * y, x * y))
         result[near] = xx * yy * (1 - 1e-12) <= xy**2
     return result
 
 
 def _ring_complaint(xy: Floats) -> str:
     if len(xy) % 2:
-        said = f"{len(xy)} numbers; x and y come in pairs"
+        what = f"{len(xy)} numbers; x and y come in pairs"
     elif len(xy) == 4:
-        said = "4 numbers: a box passed off as a polygon? 3 points (6 numbers) are needed"
+        what = "4 numbers: a box passed off as a polygon? 3 points (6 numbers) are needed"
     elif len(xy) < 6:
-        said = f"{len(xy) // 2} points; at least 3 are needed"
+        what = f"{len(xy) // 2} points; at least 3 are needed"
     elif (far := ~(np.abs(xy) <= MAX_COORDINATE)).any():
-        said = f"the coordinate {xy[far][0]:g}, more than {MAX_COORDINATE:,.0f} px from the frame"
+        what = f"the coordinate {xy[far][0]:g}, more than {MAX_COORDINATE:,.0f} px from the frame"
     else:
-        said = "zero area: its points are on one line"
-    return f"ring of {said}; left out, other rings of the annotation are kept"
+        what = "zero area: its points are on one line"
+    return f"ring of {what}; left out, other rings of the annotation are kept"
 
 
 def _polygon_fault(row: int, raw: bytes) -> ItemFault:
@@ -180,11 +184,11 @@ def read_rles(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> tuple[R
                 rles.append(rle)
             else:
                 faults.append(_size_fault(row, rle, int(height[row]), int(width[row])))
-        at = np.array(rows, np.int64)
-        start, length, owner, error = _decode_counts(rles, compressed, height[at], width[at])
+        positions = np.array(rows, np.int64)
+        start, length, owner, error = _decode_counts(rles, compressed, height[positions], width[positions])
         faults += [_rle_fault(rows[k], rles[k], int(error[k])) for k in np.flatnonzero(error).tolist()]
-        sound[at] = error == 0
-        pieces.append(Runs(start, length, at[owner].astype(np.int32)))
+        sound[positions] = error == 0
+        pieces.append(Runs(start, length, positions[owner].astype(np.int32)))
     return Runs.concatenate(pieces, [0, 0]), sound, faults
 
 
@@ -192,7 +196,7 @@ def _decode_counts(
     rles: list[Rle], compressed: bool, height: Ints, width: Ints
 ) -> tuple[Ints, Ints, NDArray[np.int32], NDArray[np.uint8]]:
     if compressed:
-        # A letter beyond ASCII is no count whatever its code: errors="replace" keeps it one byte that is refused.
+        # A letter beyond ASCII is never a count: errors="replace" keeps it one byte, which the kernel refuses.
         texts = [str(rle.counts).encode("ascii", "replace") for rle in rles]
         return kernels.decode_counts(np.frombuffer(b"".join(texts), np.uint8), _offsets_of_pieces(texts), height, width)
     lists = [np.array(rle.counts, np.int64) for rle in rles]
@@ -212,22 +216,22 @@ def _size_fault(row: int, rle: Rle, height: int, width: int) -> ItemFault:
 
 
 def _rle_fault(row: int, rle: Rle, error: int) -> ItemFault:
-    """What the kernel's error means, with both numbers where it is about a sum."""
+    """The meaning of the kernel's error, with both numbers if it is about a sum."""
     height, width = rle.size
     if error in (4, 5):
         counts = letters_to_counts(rle.counts) if isinstance(rle.counts, str) else rle.counts
-        said = f"counts sum to {sum(counts):,}, height x width is {height:,} x {width:,} = {height * width:,}"
+        message = f"counts sum to {sum(counts):,}, height x width is {height:,} x {width:,} = {height * width:,}"
     else:
-        said = {
+        message = {
             1: "counts hold a letter outside the 64 of compressed RLE",
             2: "counts end within a number, or hold one of more than 7 letters",
             3: "a count is negative",
         }[error]
-    return ItemFault(row, "SEG005", f"RLE: {said}", "/segmentation/counts")
+    return ItemFault(row, "SEG005", f"RLE: {message}", "/segmentation/counts")
 
 
 def letters_to_counts(text: str) -> list[int]:
-    """The counts of one compressed text, letter by letter: for messages about texts that the kernel refuses.
+    """The counts of one compressed text, letter by letter, for messages about texts that the kernel refuses.
 
     >>> letters_to_counts("13")
     [1, 3]
@@ -266,8 +270,8 @@ class Segmentations:
     ----------
     runs : the pixels; `runs.owner` is the position of the segmentation
     rings : (n,) list<list<double>>, the sound rings of polygons; null for RLE
-    sound : (n,) whether anything of the segmentation could be read
-    faults : what could not
+    sound : (n,) whether any part of the segmentation could be read
+    faults : of the parts that could not
     """
 
     runs: Runs
@@ -279,7 +283,7 @@ class Segmentations:
 def read_segmentations(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> Segmentations:
     """The segmentations of n annotations as runs; sizes (n,) are those of their images, in pixels.
 
-    A ring or an RLE that is not sound becomes a fault, and never reaches a decoder that trusts it.
+    An unsound ring or RLE becomes a fault and never reaches a decoder that would trust it.
     """
     n = len(raws)
     size = np.fromiter(map(len, raws), np.int64, n)
@@ -288,31 +292,31 @@ def read_segmentations(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -
     text = np.frombuffer(b"".join(raws), np.uint8)
     head = np.zeros(n, np.uint8)
     head[size > 0] = text[first[size > 0]]
-    drawn, coded = np.flatnonzero(head == ord("[")), np.flatnonzero(head == ord("{"))
-    polygons, drawn_sound, drawn_faults = read_polygons(text, first[drawn], last[drawn])
-    drawn_runs = polygons.rasterise(height[drawn], width[drawn])
+    polygon_rows, rle_rows = np.flatnonzero(head == ord("[")), np.flatnonzero(head == ord("{"))
+    polygons, drawn_sound, drawn_faults = read_polygons(text, first[polygon_rows], last[polygon_rows])
+    drawn_runs = polygons.rasterise(height[polygon_rows], width[polygon_rows])
     coded_runs, coded_sound, coded_faults = read_rles(
-        [raws[row] for row in coded.tolist()], height[coded], width[coded]
+        [raws[row] for row in rle_rows.tolist()], height[rle_rows], width[rle_rows]
     )
     sound = np.zeros(n, bool)
-    sound[drawn], sound[coded] = drawn_sound, coded_sound
+    sound[polygon_rows], sound[rle_rows] = drawn_sound, coded_sound
     faults = [
         ItemFault(int(rows[fault.row]), fault.code, fault.message, fault.place, fault.lost)
-        for rows, found in ((drawn, drawn_faults), (coded, coded_faults))
-        for fault in found
+        for rows, kind_faults in ((polygon_rows, drawn_faults), (rle_rows, coded_faults))
+        for fault in kind_faults
     ]
     for row in np.flatnonzero((head != ord("[")) & (head != ord("{"))).tolist():
-        found = bytes(memoryview(raws[row])[:20]).decode("utf-8", "replace")
-        said = f"is {found}, neither polygons nor RLE" if found else "is missing"
-        faults.append(ItemFault(row, "SEG004", f"segmentation {said}; left out", "/segmentation" if found else ""))
-    if len(coded) == 0 and len(drawn) == n:
-        return Segmentations(drawn_runs, polygons.as_lists(drawn, n), sound, faults)  # sorted already
+        start = bytes(memoryview(raws[row])[:20]).decode("utf-8", "replace")
+        message = f"is {start}, neither polygons nor RLE" if start else "is missing"
+        faults.append(ItemFault(row, "SEG004", f"segmentation {message}; left out", "/segmentation" if start else ""))
+    if len(rle_rows) == 0 and len(polygon_rows) == n:
+        return Segmentations(drawn_runs, polygons.as_lists(polygon_rows, n), sound, faults)  # sorted already
     runs = [
-        Runs(each.start, each.length, rows[each.owner].astype(np.int32))
-        for rows, each in ((drawn, drawn_runs), (coded, coded_runs))
+        Runs(kind_runs.start, kind_runs.length, rows[kind_runs.owner].astype(np.int32))
+        for rows, kind_runs in ((polygon_rows, drawn_runs), (rle_rows, coded_runs))
     ]
     both = Runs.concatenate(runs, [0, 0]).sorted_by_owner(n)
-    return Segmentations(both, polygons.as_lists(drawn, n), sound, faults)
+    return Segmentations(both, polygons.as_lists(polygon_rows, n), sound, faults)
 
 
 Boxes = NDArray[np.float64]
@@ -322,31 +326,34 @@ _OFF, _FITS = 2, 1  # pixels between the edges of a declared box and those of th
 def drop_row_major(
     shapes: Segmentations, raws: Sequence[msgspec.Raw], declared: Column, height: Ints, width: Ints
 ) -> Segmentations:
-    """`shapes` without those RLEs of which the declared box fits only the reading by rows: these become faults.
+    """`shapes` without the RLEs that were written row by row; these become faults.
+
+    Read column by column, as COCO's RLE is, they are noise with the right area: their declared box fits only the
+    reading by rows.
 
     `raws` are the segmentations, `declared` their boxes [x, y, width, height] where they have one, and sizes (n,)
     those of their images in pixels.
     """
-    coded = np.flatnonzero(shapes.sound & shapes.rings.is_null().to_numpy(zero_copy_only=False))
-    if len(coded) == 0:
+    rle_rows = np.flatnonzero(shapes.sound & shapes.rings.is_null().to_numpy(zero_copy_only=False))
+    if len(rle_rows) == 0:
         return shapes
-    given = declared.tolist() if isinstance(declared, pa.Array) else declared
-    rows = np.array([k for k in coded.tolist() if given[k] is not None], np.int64)
+    declared_boxes = declared.tolist() if isinstance(declared, pa.Array) else declared
+    rows = np.array([k for k in rle_rows.tolist() if declared_boxes[k] is not None], np.int64)
     if len(rows) == 0:
         return shapes
-    told = np.array([given[k] for k in rows.tolist()], np.float64)
-    drawn = np.stack(bounding_boxes(shapes.runs, height, len(raws)), axis=1)[rows].astype(np.float64)
-    doubtful = np.flatnonzero(~(_distance(told, drawn) <= _OFF) & (drawn[:, 2] > 0))
-    rows, told = rows[doubtful], told[doubtful]
+    boxes_of_rows = np.array([declared_boxes[k] for k in rows.tolist()], np.float64)
+    pixel_boxes = np.stack(bounding_boxes(shapes.runs, height, len(raws)), axis=1)[rows].astype(np.float64)
+    doubtful = np.flatnonzero(~(_distance(boxes_of_rows, pixel_boxes) <= _OFF) & (pixel_boxes[:, 2] > 0))
+    rows, boxes_of_rows = rows[doubtful], boxes_of_rows[doubtful]
     other = _boxes_by_rows([raws[k] for k in rows.tolist()], height[rows], width[rows])
-    wrong = rows[_distance(told, other) <= _FITS]
+    wrong = rows[_distance(boxes_of_rows, other) <= _FITS]
     if len(wrong) == 0:
         return shapes
     kept = np.flatnonzero(~np.isin(shapes.runs.owner, wrong))
     runs = Runs(shapes.runs.start[kept], shapes.runs.length[kept], shapes.runs.owner[kept])
     sound = shapes.sound.copy()
     sound[wrong] = False
-    message = "RLE: the counts fit the bbox only when read row by row; COCO goes column by column; left out"
+    message = "RLE: the counts fit the bbox only if read row by row, and COCO's go column by column; left out"
     faults = [ItemFault(k, "SEG005", message, "/segmentation/counts") for k in wrong.tolist()]
     return replace(shapes, runs=runs, sound=sound, faults=shapes.faults + faults)
 
@@ -360,7 +367,7 @@ def _distance(a: Boxes, b: Boxes) -> Boxes:
 
 
 def _boxes_by_rows(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> Boxes:
-    """(n, 4) the boxes of RLEs whose counts go row by row: by columns of the transposed image."""
+    """(n, 4) the boxes of RLEs whose counts go row by row, that is down the columns of the transposed image."""
     rles = msgspec.json.decode(b"[" + b",".join(raws) + b"]", type=list[Rle])
     turned = [Raw(msgspec.json.encode(Rle(rle.size[::-1], rle.counts))) for rle in rles]
     runs, _, _ = read_rles(turned, width, height)

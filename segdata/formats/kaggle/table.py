@@ -47,7 +47,7 @@ csv.field_size_limit(2**30)  # a mask may have a hundred thousand runs
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row: where it is, the class, the pairs as text, and height and width where the table has them, else 0."""
+    """One row: its line, the class, the pairs as text, and height and width, 0 if the table has none."""
 
     number: int
     category: str | None
@@ -57,24 +57,24 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class KaggleTable:
-    """The rows of each image, in the order of the table; `by_class`: the image's column holds the class too."""
+    """The rows of each image, in the order of the table; `by_class`: the image's column also holds the class."""
 
     of_image: dict[str, tuple[TableRow, ...]]
     by_class: bool
     defects: tuple[Defect, ...]
 
 
-def read_table(path: Path, called: str) -> KaggleTable:
-    """The table at `path`, which defects call `called`; raises UnreadableError where it has not the columns."""
+def read_table(path: Path, file_name: str) -> KaggleTable:
+    """Read the table at `path`, named `file_name` in defects; raises UnreadableError if it lacks a column."""
     records = csv.reader(io.StringIO(read_utf8(path), newline=""))
     head = [cell.strip().lower() for cell in next(records, [])]
     image, both = _column(head, _IMAGE), _column(head, _BOTH)
     pixels, category = _column(head, _PIXELS), _column(head, _CLASS)
     named = both if both is not None else image
     if named is None or pixels is None:
-        found = ", ".join(head) or "nothing"
+        columns = ", ".join(head) or "nothing"
         raise UnreadableError(
-            f"{path}:1: columns of images and of run lengths are expected (ImageId, EncodedPixels); {found} is there"
+            f"{path}:1: needs columns of images and of run lengths (ImageId, EncodedPixels); it has {columns}"
         )
     sides = [_column(head, ("height",)), _column(head, ("width",))]
     lines: dict[str, list[TableRow]] = {}
@@ -85,24 +85,24 @@ def read_table(path: Path, called: str) -> KaggleTable:
                 continue
             if len(cells) != len(head):
                 message = f"{len(cells)} cells, the table has {len(head)} columns; left out"
-                defects.append(Defect("SEG004", message, called, line=records.line_num))
+                defects.append(Defect("SEG004", message, file_name, line=records.line_num))
                 continue
-            name, of = (cells[named].strip(), None) if both is None else _split_class(cells[named].strip())
+            name, class_name = (cells[named].strip(), None) if both is None else _split_class(cells[named].strip())
             wrong = _name_defect(name)
             if wrong:
-                defects.append(Defect(wrong[0], f"{wrong[1]}; left out", called, line=records.line_num))
+                defects.append(Defect(wrong[0], f"{wrong[1]}; left out", file_name, line=records.line_num))
                 continue
             size = _row_size([None if side is None else cells[side] for side in sides])
             if size is None:
-                said = " x ".join(cells[side] for side in sides if side is not None)
-                message = f"height x width is {said}; 1 to {_MAX_SIDE:,} is expected"
-                defects.append(Defect("SEG004", message, called, line=records.line_num, image=name))
-            of = of or (cells[category] or None if category is not None else None)
-            line = TableRow(records.line_num, of, cells[pixels].strip(), size or (0, 0))
+                size_text = " x ".join(cells[side] for side in sides if side is not None)
+                message = f"height x width is {size_text}; 1 to {_MAX_SIDE:,} is expected"
+                defects.append(Defect("SEG004", message, file_name, line=records.line_num, image=name))
+            class_name = class_name or (cells[category] or None if category is not None else None)
+            line = TableRow(records.line_num, class_name, cells[pixels].strip(), size or (0, 0))
             lines.setdefault(name, []).append(line)
     except csv.Error as error:
-        defects.append(Defect("SEG001", f"cannot be read from here on: {error}", called, line=records.line_num))
-    return KaggleTable({name: tuple(each) for name, each in lines.items()}, both is not None, tuple(defects))
+        defects.append(Defect("SEG001", f"cannot be read from here on: {error}", file_name, line=records.line_num))
+    return KaggleTable({name: tuple(rows) for name, rows in lines.items()}, both is not None, tuple(defects))
 
 
 def _column(head: list[str], names: tuple[str, ...]) -> int | None:
@@ -110,24 +110,24 @@ def _column(head: list[str], names: tuple[str, ...]) -> int | None:
 
 
 def _split_class(name: str) -> tuple[str, str | None]:
-    """An image's name and the class behind it.
+    """An image's name and the class after it.
 
     >>> _split_class("0002cc93b.jpg_1"), _split_class("a_b_Fish")
     (('0002cc93b.jpg', '1'), ('a_b', 'Fish'))
     """
-    found = re.fullmatch(r"(.*\.\w+|.*)_([^_]*)", name)
-    return (found[1], found[2]) if found else (name, None)
+    match = re.fullmatch(r"(.*\.\w+|.*)_([^_]*)", name)
+    return (match[1], match[2]) if match else (name, None)
 
 
 def _name_defect(name: str) -> tuple[str, str] | None:
-    """The code and message of what is wrong with an image's name."""
+    """The code and message of the defect of an image's name; None if it has none."""
     if not name:
         return "SEG004", "no image is named"
     return ("SEG015", f"path {name!r} leaves the dataset's root; name files below it") if is_unsafe_path(name) else None
 
 
 def _row_size(cells: list[str | None]) -> tuple[int, int] | None:
-    """Height and width; (0, 0) where the table has none, None where they are none."""
+    """Height and width; (0, 0) if the table has none, None if they are invalid."""
     if None in cells or not any(cells):
         return 0, 0
     sides = [int(cell) if cell and cell.strip().isdigit() else 0 for cell in cells]
@@ -139,48 +139,48 @@ _COHERENT, _TORN = (
     0.7,
     0.3,
 )  # how much of a mask goes on in the next line, in real masks and in those read the wrong way
-_FEWEST = 8  # runs that tell anything of that
+_FEWEST = 8  # runs that are enough to judge
 Floats = NDArray[np.float64]
 
 
 def read_image(
-    called: str, ids: Mapping[str | None, int], order: Order | None, entry: ImageEntry
+    file_name: str, ids: Mapping[str | None, int], order: Order | None, entry: ImageEntry
 ) -> list[ImageAnnotation]:
-    """What the rows of an image hold: a segment for each that has pairs."""
+    """The segments of an image: one for each row with pairs."""
     height, width = entry.size if 0 not in entry.size else _size_of(entry)
     defects: list[Defect] = []
-    lines, pairs = _read_pairs([line for line in entry.record if line.pairs], height * width, called, defects)
+    lines, pairs = _read_pairs([line for line in entry.record if line.pairs], height * width, file_name, defects)
     for row in _row_major_rows(pairs, len(lines), height, width) if order is None else ():
-        message = "the pixels make no region down the columns, but along the rows: try --read-option order=row"
-        defects.append(_row_defect(lines[row], message, called, "warning"))
+        message = "the pixels form no region down the columns, but along the rows; try --read-option order=row"
+        defects.append(_row_defect(lines[row], message, file_name, "warning"))
     if order == "row":
         pieces = [_along_rows(pairs.take(np.array([row]), len(lines)), height, width) for row in range(len(lines))]
         runs = Runs.concatenate(pieces, [1] * len(pieces))
     else:
         runs = _down_columns(pairs, height, width)
     categories = np.array([ids[line.category] for line in lines], np.int64)
-    columns = {"file": [called] * len(lines), "place": [f"line {line.number}" for line in lines]}
+    columns = {"file": [file_name] * len(lines), "place": [f"line {line.number}" for line in lines]}
     numbers = np.arange(1, len(lines) + 1, dtype=np.int64)
     return [ImageAnnotation((height, width), numbers, categories, runs, columns, defects=defects)]
 
 
-def _row_defect(line: TableRow, message: str, called: str, severity: Severity | None = None) -> Defect:
-    return Defect("SEG005", message, called, line=line.number, category=line.category, severity=severity)
+def _row_defect(line: TableRow, message: str, file_name: str, severity: Severity | None = None) -> Defect:
+    return Defect("SEG005", message, file_name, line=line.number, category=line.category, severity=severity)
 
 
 def _read_pairs(
-    lines: list[TableRow], n_pixels: int, called: str, defects: list[Defect]
+    lines: list[TableRow], n_pixels: int, file_name: str, defects: list[Defect]
 ) -> tuple[list[TableRow], Runs]:
-    """The lines whose pairs are sound, and these, sorted, in the order of the table; others are told in `defects`."""
-    found = _pairs_at_once(lines, n_pixels)
-    if found is not None:
-        return lines, found
+    """The rows with sound pairs, and the pairs, sorted, in the order of the table; the others become `defects`."""
+    runs = _pairs_at_once(lines, n_pixels)
+    if runs is not None:
+        return lines, runs
     sound, pieces = [], []
     for line in lines:
         try:
             start, length = _parse_pairs(line.pairs, n_pixels)
         except ValueError as error:
-            defects.append(_row_defect(line, f"{error}; left out", called))
+            defects.append(_row_defect(line, f"{error}; left out", file_name))
             continue
         sound.append(line)
         pieces.append(Runs(start, length, np.zeros(len(start), np.int32)))
@@ -188,7 +188,7 @@ def _read_pairs(
 
 
 def _pairs_at_once(lines: list[TableRow], n_pixels: int) -> Runs | None:
-    """The pairs of all lines; None where any of them is to be looked at by itself."""
+    """The pairs of all rows at once; None if any of them needs to be checked by itself."""
     text = "\n".join([line.pairs for line in lines]).encode()
     if not lines or text.translate(None, b"0123456789 \n"):
         return None
@@ -212,7 +212,7 @@ def _pairs_at_once(lines: list[TableRow], n_pixels: int) -> Runs | None:
 
 
 def _size_of(entry: ImageEntry) -> tuple[int, int]:
-    """Height and width of the image file; raises BrokenLabelsError where it does not tell."""
+    """Height and width of the image file; raises BrokenLabelsError if it cannot be read."""
     try:
         if entry.image is None:
             raise OSError("there is no image file")
@@ -224,7 +224,7 @@ def _size_of(entry: ImageEntry) -> tuple[int, int]:
 
 
 def _parse_pairs(pairs: str, n_pixels: int) -> tuple[Ints, Ints]:
-    """Starts, from 0, and lengths; raises ValueError that says what is wrong with them."""
+    """Starts, from 0, and lengths; raises ValueError with the reason if they are unsound."""
     words = pairs.split()
     try:
         numbers = np.array(words, np.int64)
@@ -249,19 +249,19 @@ def _parse_pairs(pairs: str, n_pixels: int) -> tuple[Ints, Ints]:
 
 
 def _down_columns(pairs: Runs, height: int, width: int) -> Runs:
-    """Runs in column-major order, cut where a column ends and joined where two touch within one."""
+    """Runs in column-major order, cut at the ends of columns and joined if two touch within a column."""
     # All segments on one number line: as columns of one wide image.
     start = pairs.owner * np.int64(height * width) + pairs.start
     first, last = start // height, (start + pairs.length - 1) // height
     column = expand_ranges(first, last - first + 1)
-    of = np.repeat(np.arange(len(start)), last - first + 1)
-    top = np.maximum(start[of], column * height)
-    bottom = np.minimum((start + pairs.length)[of], (column + 1) * height)
+    pair = np.repeat(np.arange(len(start)), last - first + 1)
+    top = np.maximum(start[pair], column * height)
+    bottom = np.minimum((start + pairs.length)[pair], (column + 1) * height)
     begins = np.ones(len(top), bool)
     begins[1:] = (top[1:] > bottom[:-1]) | (column[1:] != column[:-1])
-    at = np.flatnonzero(begins)
-    length = np.add.reduceat(bottom - top, at) if len(at) else top
-    return Runs(top[at] % (height * width), length, pairs.owner[of[at]])
+    first_rows = np.flatnonzero(begins)
+    length = np.add.reduceat(bottom - top, first_rows) if len(first_rows) else top
+    return Runs(top[first_rows] % (height * width), length, pairs.owner[pair[first_rows]])
 
 
 def _along_rows(pairs: Runs, height: int, width: int) -> Runs:
@@ -280,46 +280,48 @@ def _row_major_rows(pairs: Runs, n_lines: int, height: int, width: int) -> list[
 
     In a region most of a run is beside the run in the line before. Square images tell nothing: they are transposed.
     """
-    some = np.bincount(pairs.owner, minlength=n_lines) >= _FEWEST
-    if height == width or not some.any():
+    has_enough = np.bincount(pairs.owner, minlength=n_lines) >= _FEWEST
+    if height == width or not has_enough.any():
         return []
     torn = _coherence(pairs, n_lines, height, height * width) < _TORN
     rows: list[int] = np.flatnonzero(
-        some & torn & (_coherence(pairs, n_lines, width, height * width) > _COHERENT)
+        has_enough & torn & (_coherence(pairs, n_lines, width, height * width) > _COHERENT)
     ).tolist()
     return rows
 
 
 def _coherence(pairs: Runs, n_lines: int, line: int, n_pixels: int) -> Floats:
-    """(n_lines,) how much of each mask has the mask beside it in the next line of `line` pixels, 0 to 1."""
-    start = pairs.owner * np.int64(n_pixels + line) + pairs.start  # room in between: no mask is beside another's
+    """(n_lines,) the share of each mask that has mask beside it in the next line of `line` pixels, 0 to 1."""
+    start = pairs.owner * np.int64(n_pixels + line) + pairs.start  # with room in between, so that masks do not touch
     ends, shifted = start + pairs.length, start + line
-    at = np.maximum(np.searchsorted(start, shifted, side="right") - 1, 0)
+    position = np.maximum(np.searchsorted(start, shifted, side="right") - 1, 0)
     shared = np.zeros(len(start), np.int64)
-    for beside in (at, np.minimum(at + 1, len(start) - 1)):
+    for beside in (position, np.minimum(position + 1, len(start) - 1)):
         overlap = np.minimum(ends[beside], shifted + pairs.length) - np.maximum(start[beside], shifted)
         shared = np.maximum(shared, overlap)
-    whole = np.maximum(np.bincount(pairs.owner, pairs.length, n_lines), 1)
-    coherent: Floats = np.bincount(pairs.owner, shared, n_lines) / whole
+    total = np.maximum(np.bincount(pairs.owner, pairs.length, n_lines), 1)
+    coherent: Floats = np.bincount(pairs.owner, shared, n_lines) / total
     return coherent
 
 
 def open_table(request: ReadRequest, path: Path) -> PerImageSource:
-    """The table at `path`; raises UnreadableError where nothing tells the size of the images."""
+    """Open the table at `path`; raises UnreadableError if the size of the images is unknown."""
     order, size = _order_option(request), _size_option(request)
     rows = read_table(path, path.name)
     only = str(request.options.get("category", "object"))
     names = {line.category or only for lines in rows.of_image.values() for line in lines}
     taxonomy = request.taxonomy
-    by_id = {} if taxonomy is None else {str(id_): each.name for id_, each in taxonomy.by_id().items()}
-    known = resolve_names((by_id.get(name, name) for name in names), taxonomy)
-    ids = {name: known.to[by_id.get(name, name)] for name in names} | {None: known.to.get(by_id.get(only, only), 0)}
+    by_id = {} if taxonomy is None else {str(id_): category.name for id_, category in taxonomy.by_id().items()}
+    resolved = resolve_names((by_id.get(name, name) for name in names), taxonomy)
+    ids = {name: resolved.to[by_id.get(name, name)] for name in names} | {
+        None: resolved.to.get(by_id.get(only, only), 0)
+    }
     entries, defects = _entries(request, path, rows, size)
     task: Task = "semantic" if rows.by_class else "instance"
-    profile = known.profile("kaggle-rle", path, task, "sparse", "allow", name=request.root.stem)
-    found = partial(read_image, path.name, ids, order)
+    profile = resolved.profile("kaggle-rle", path, task, "sparse", "allow", name=request.root.stem)
+    read = partial(read_image, path.name, ids, order)
     return PerImageSource(
-        path.parent, profile, entries, (*rows.defects, *defects), found, request.annotator, 64, "declared size"
+        path.parent, profile, entries, (*rows.defects, *defects), read, request.annotator, 64, "declared size"
     )
 
 
@@ -333,24 +335,24 @@ def _order_option(request: ReadRequest) -> Order | None:
 
 
 def _size_option(request: ReadRequest) -> tuple[int, int]:
-    """Height and width of all images, as the user says; (0, 0): not said."""
-    said = str(request.options.get("size", ""))
-    parts = said.lower().split("x")
-    if not said:
+    """Height and width of all images from the option `size`; (0, 0) without it."""
+    text = str(request.options.get("size", ""))
+    parts = text.lower().split("x")
+    if not text:
         return 0, 0
     if len(parts) != 2 or not all(part.isdigit() and 0 < int(part) <= 2**20 for part in parts):
-        raise SegdataError(f"kaggle-rle: size is {said!r}, it is HEIGHTxWIDTH in pixels, as 768x768")
+        raise SegdataError(f"kaggle-rle: size is {text!r}, it is HEIGHTxWIDTH in pixels, as 768x768")
     return int(parts[0]), int(parts[1])
 
 
 def _entries(
     request: ReadRequest, path: Path, rows: KaggleTable, size: tuple[int, int]
 ) -> tuple[list[ImageEntry], list[Defect]]:
-    """The images of a table, with their files; raises UnreadableError where no size is known of any of them."""
+    """The images of a table, with their files; raises UnreadableError if the size of none of them is known."""
     names = list(rows.of_image)
     bare = not any(PurePosixPath(name).suffix for name in names)
-    wanted = [name + suffix for suffix in (".png", ".jpg", ".tif") for name in names] if bare else names
-    folder, defects = find_images(path, path.name, wanted, request.images)
+    file_names = [name + suffix for suffix in (".png", ".jpg", ".tif") for name in names] if bare else names
+    folder, defects = find_images(path, path.name, file_names, request.images)
     by_stem = {PurePosixPath(name).with_suffix("").as_posix(): name for name in folder.paths} if bare else {}
     entries = []
     for name, lines in sorted(rows.of_image.items()):
@@ -400,15 +402,15 @@ def _write_rows(
                 batch, sheet, [category[row] in names for row in sheet.segments.tolist()], losses
             )
             size = (sheet.height or "", sheet.width or "")
-            said = [names[category[row]] for row in written.segments.tolist()]
-            for name, pairs in zip(said, _pairs_text(written), strict=True):
+            class_names = [names[category[row]] for row in written.segments.tolist()]
+            for name, pairs in zip(class_names, _pairs_text(written), strict=True):
                 lines.writerow((sheet.image_id, pairs, *size, name))
-            if not said:
+            if not class_names:
                 lines.writerow((sheet.image_id, "", *size, ""))
 
 
 def _writable_segments(batch: Batch, sheet: ImageSegments, known: list[bool], losses: LossCounter) -> ImageSegments:
-    """The segments of an image that have rows; the others are counted."""
+    """The segments of an image that get rows; the others are counted as losses."""
     areas = sheet.runs.areas(len(sheet.segments))
     lacking = sheet.segments[~np.array(known, bool)]
     losses.add(
@@ -426,7 +428,7 @@ def _writable_segments(batch: Batch, sheet: ImageSegments, known: list[bool], lo
 
 
 def _pairs_text(sheet: ImageSegments) -> Iterator[str]:
-    """The pairs of each segment; runs that go on in the next column are one."""
+    """The pairs of each segment; runs that continue in the next column are joined."""
     runs, high = sheet.runs, max(sheet.height, 1)
     offset = runs.offsets(len(sheet.segments))
     for first, last in zip(offset[:-1].tolist(), offset[1:].tolist(), strict=True):
@@ -435,7 +437,7 @@ def _pairs_text(sheet: ImageSegments) -> Iterator[str]:
 
 
 def _joined_runs(start: Ints, length: Ints, high: int) -> tuple[Ints, Ints]:
-    """Runs with those made one that end at the bottom of a column and go on at the top of the next."""
+    """The runs; those that end at the bottom of a column and continue at the top of the next are joined."""
     goes_on = (start[1:] == start[:-1] + length[:-1]) & (start[1:] % high == 0)
     first = np.flatnonzero(np.concatenate([[True], ~goes_on]))
     return start[first], np.add.reduceat(length, first)

@@ -49,12 +49,12 @@ from segdata.formats.shared.taxonomies import (
     write_sidecars,
 )
 
-_SAMPLE = 64  # masks whose headers are looked at before any is decoded
+_SAMPLE = 64  # masks whose headers are read before any is decoded
 _TRIED = 4  # masks that are decoded to see whether grey values are ids
 
 
 def open_colour_masks(request: ReadRequest) -> PerImageSource:
-    """The dataset; raises UnreadableError where nothing says what values mean."""
+    """Open the dataset; raises UnreadableError if no taxonomy gives the values a meaning."""
     pairing = open_pairing(request)
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
     taxonomy, declared = _taxonomy(request, masks)
@@ -71,25 +71,28 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
     )
     doubts = _contradicting_palettes(request.root, masks, taxonomy) if declared else [_undeclared()]
     defects = (*pairing.defects, *doubts)
-    found = partial(_read_image, request.root, taxonomy, colour_legend(taxonomy))
-    return PerImageSource(request.root, profile, pairing.entries, defects, found, request.annotator)
+    read = partial(_read_image, request.root, taxonomy, colour_legend(taxonomy))
+    return PerImageSource(request.root, profile, pairing.entries, defects, read, request.annotator)
 
 
 def _read_image(root: Path, taxonomy: Taxonomy, colours: Legend, entry: ImageEntry) -> list[ImageAnnotation]:
-    """What one mask holds: a segment for each category in it, whose id is the category's."""
+    """The segments of one mask: one for each category in it, with the category's id."""
     return [read_mask(decode_entry_mask(root, entry), taxonomy, colours, relative_path(root, entry.files[0]))]
 
 
 def read_mask(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) -> ImageAnnotation:
-    """A segment for each category in a mask; `colours` is the taxonomy's colour legend, `file` how it is called."""
+    """The segments of a decoded mask, one for each category; `colours` is the taxonomy's colour legend.
+
+    `file` is the name of the mask in columns and defects.
+    """
     runs = ValueRuns.of(mask.pixels)
     meaning = (colours if mask.coloured else index_legend(taxonomy, mask.palette)).read(runs.value)
-    known = meaning > UNKNOWN
-    categories, owner = np.unique(meaning[known], return_inverse=True)
+    is_known = meaning > UNKNOWN
+    categories, owner = np.unique(meaning[is_known], return_inverse=True)
     owners = np.full(len(runs.value), -1, np.int32)
-    owners[known] = owner
+    owners[is_known] = owner
     defects = unknown_value_defects(mask, runs, meaning, taxonomy) if mask.lossy or (meaning == UNKNOWN).any() else []
-    places = _places(mask, runs.value[known], owner, len(categories))
+    places = _places(mask, runs.value[is_known], owner, len(categories))
     return ImageAnnotation(
         size=(runs.height, runs.width),
         encoding=mask.encoding,
@@ -113,7 +116,7 @@ def _places(mask: MaskFile, values: Ints, owner: Ints, n_segments: int) -> list[
 
 
 def _taxonomy(request: ReadRequest, masks: list[Path]) -> tuple[Taxonomy, bool]:
-    """The user's taxonomy, else the colour table's, else one made up from palettes; and whether a person gave it."""
+    """The user's taxonomy, else the colour table's, else one inferred from palettes; and whether a person gave it."""
     root = request.root
     table = find_colour_table(root, masks[0].parent if masks else None)
     named = load_colour_table(table) if table else None
@@ -139,12 +142,12 @@ def _taxonomy(request: ReadRequest, masks: list[Path]) -> tuple[Taxonomy, bool]:
 def _preset(
     request: ReadRequest, masks: list[Path], heads: Sequence[MaskHeader], taxonomy: Taxonomy | None
 ) -> Taxonomy | None:
-    """The preset that the user names, else what lies beside the masks, else the preset that their names tell."""
+    """The preset that the user names, else the taxonomy beside the masks, else the preset that their names imply."""
     chosen = request.options.get("preset")
     if chosen is not None:
         if taxonomy is not None:
             raise SegdataError(
-                f"{request.root}: a taxonomy or colour table, and the preset {chosen!r}: give one of them"
+                f"{request.root}: there are a taxonomy or colour table and the preset {chosen!r}; give one of them"
             )
         return load_preset(str(chosen))
     if taxonomy is not None or any(head.palette is not None for head in heads):
@@ -155,7 +158,7 @@ def _preset(
 
 
 def _with_colors(taxonomy: Taxonomy, named: Taxonomy) -> Taxonomy:
-    """The user's taxonomy, with the colour table's colours where it has none of its own."""
+    """The user's taxonomy; categories without a colour get the colour table's."""
     colors = {name: category.color for name, category in named.by_name().items()}
     categories = []
     for category in taxonomy.categories:
@@ -166,7 +169,7 @@ def _with_colors(taxonomy: Taxonomy, named: Taxonomy) -> Taxonomy:
 
 
 def _must_be_ids(root: Path, masks: list[Path], taxonomy: Taxonomy) -> None:
-    """Raise UnreadableError where most of the grey values in some masks are no ids: these are no index masks."""
+    """Raise UnreadableError if most grey values in some masks are no ids: then these are no index masks."""
     values: set[int] = set()
     for path in masks:
         with suppress(OSError):
@@ -181,7 +184,7 @@ def _must_be_ids(root: Path, masks: list[Path], taxonomy: Taxonomy) -> None:
 
 
 def _undeclared() -> Defect:
-    """SEG202 for palette masks without a taxonomy, which look alike whether they hold categories or instances."""
+    """SEG202 for palette masks without a taxonomy, whose values may be categories or instances."""
     message = (
         "nothing says whether the values of the palette are categories or instances; they are read as categories "
         "(for instances: --from instance-ids)"
@@ -190,12 +193,12 @@ def _undeclared() -> Defect:
 
 
 def _contradicting_palettes(root: Path, masks: list[Path], taxonomy: Taxonomy) -> list[Defect]:
-    """SEG202 for each palette that shows a category in the colour that the taxonomy gives to another one."""
+    """SEG202 for each palette that shows a category in the colour of another one in the taxonomy."""
     by_color, by_id = taxonomy.by_color(), taxonomy.by_id()
-    seen: dict[bytes, Defect | None] = {}
+    by_palette: dict[bytes, Defect | None] = {}
     for path in spread_sample(masks, _SAMPLE):
         head = next(iter(mask_headers([path])), None)
-        if head is None or head.palette is None or head.palette.tobytes() in seen:
+        if head is None or head.palette is None or head.palette.tobytes() in by_palette:
             continue
         wrong = [
             f"{index} is {by_id[index].name!r}, its colour that of {by_color[color].name!r}"
@@ -203,8 +206,8 @@ def _contradicting_palettes(root: Path, masks: list[Path], taxonomy: Taxonomy) -
             if index in by_id and by_id[index].rgb != color and color in by_color and by_color[color].id != index
         ]
         message = f"the palette contradicts the taxonomy: {'; '.join(wrong[:3])} ({len(wrong)} in all)"
-        seen[head.palette.tobytes()] = Defect("SEG202", message, relative_path(root, path)) if wrong else None
-    return [defect for defect in seen.values() if defect]
+        by_palette[head.palette.tobytes()] = Defect("SEG202", message, relative_path(root, path)) if wrong else None
+    return [defect for defect in by_palette.values() if defect]
 
 
 def spread_sample(masks: list[Path], n: int) -> list[Path]:
@@ -216,7 +219,7 @@ _NO_VALUE = 2**32 - 1  # neither an index nor a packed colour
 
 
 def write_colour_masks(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
-    """Write `masks/`, `images.csv` and `taxonomy.yaml` below `target`; pixels stay what they are, instances do not."""
+    """Write `masks/`, `images.csv` and `taxonomy.yaml` below `target`: pixels are kept, instances are not."""
     ink = mask_palette(profile.taxonomy)
     count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
@@ -231,7 +234,7 @@ def write_colour_masks(profile: Profile, batches: Iterable[Batch], target: Path,
 def _write_masks(
     batches: Iterable[Batch], target: Path, ink: MaskPalette, losses: LossCounter, blank_used: list[bool]
 ) -> Iterator[tuple[str, str | None, int, int, str | None]]:
-    """Write the masks, and tell the rows of the index."""
+    """Write the masks; yields the rows of the index."""
     names = MaskPaths()
     for batch in batches:
         values = ink.values(batch.segments["category_id"].to_numpy())
@@ -249,7 +252,7 @@ def _write_masks(
 
 
 def _paint(sheet: ImageSegments, values: Ints, ink: MaskPalette) -> NDArray[np.uint32]:
-    """The values of one mask. Segments of unknown categories are left out."""
+    """The values of one mask, without segments of unknown categories."""
     pixels = paint(sheet, values, _NO_VALUE if ink.blank is None else ink.blank, np.uint32)
     if ink.blank is None and bool((pixels == _NO_VALUE).any()):
         raise SegdataError(

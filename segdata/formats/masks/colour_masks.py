@@ -1,11 +1,12 @@
 """Colour masks and index masks: the colour, palette index or grey value of a pixel names its category.
 
 RGB and RGBA masks are read by the colours of the taxonomy, palette and grey masks by its ids (a palette's index is the
-id, its colours are for the eye). Without a taxonomy CamVid and SceneParse150 are told by the names of their files, and
-other classes that everybody knows by the option `preset`. The bands of an image may be files of their own: with a mask
+id, its colours are for the eye). Without a taxonomy, segdata knows CamVid and SceneParse150 by the names of their
+files, and other well-known classes by the option `preset`. The bands of an image may be separate files: with a mask
 `a.png`, images `a_B02.tif` and `a_B08.tif`, `a_rgb.png` and `a_nir.png`, `a_0000.png` and `a_0001.png`, or in a folder
 `a/red.tif` and `a/nir.tif`, are the channels of one image, `a.tif`.
-Written: 8-bit palette PNGs whose index is the category id, where the ids allow; else RGB PNGs.
+
+Written: 8-bit palette PNGs whose index is the category id if the ids allow, else RGB PNGs.
 """
 
 from collections.abc import Iterable
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("Pillow", "SegNet's colours of CamVid", "Datumaro's fixture of CamVid")
-READ_OPTIONS = {"preset": "the classes, where nothing lies beside the masks: " + ", ".join(preset_names())}
+READ_OPTIONS = {"preset": "the classes, if no taxonomy lies beside the masks: " + ", ".join(preset_names())}
 
 
-def detect(seen: FileProbe) -> FormatMatch | None:
-    """Masks in a known layout whose headers say 8 bits, grey, palette or colour, unless segdata.yaml says otherwise."""
-    masks = probe_masks(seen.root)
+def detect(files: FileProbe) -> FormatMatch | None:
+    """Masks in a known layout with 8 bits, grey, palette or colour, unless segdata.yaml declares something else."""
+    masks = probe_masks(files.root)
     if masks is None or masks.config.layers or masks.config.instance_ids or any(head.bits > 8 for head in masks.heads):
         return None
     return FormatMatch(0.7 if masks.named else 0.3, f"{masks.evidence}: {describe_encoding(masks.heads)} masks")
@@ -39,7 +40,7 @@ def detect(seen: FileProbe) -> FormatMatch | None:
 def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset of colour or index masks.
 
-    Raises UnreadableError where nothing says what its colours or grey values mean.
+    Raises UnreadableError if no taxonomy gives its colours or grey values a meaning.
     """
     from segdata.formats.masks.colour_mask_files import open_colour_masks
 
@@ -47,9 +48,9 @@ def read(request: ReadRequest) -> "PerImageSource":
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write a dataset as masks: pixels stay what they are, segments of one category in one image become one.
+    """Write a dataset as masks; the segments of a category in an image become one.
 
-    Raises SegdataError where the category ids fit neither 8 bits nor colours.
+    Raises SegdataError if the category ids fit neither 8 bits nor colours.
     """
     from segdata.formats.masks.colour_mask_files import write_colour_masks
     from segdata.formats.shared.count_losses import count_losses_of_batches

@@ -1,7 +1,7 @@
 """Instance-id files: images whose values are ids of segments, read and written.
 
-When written, segment ids are the values where they fit 16 bits and are unique in the image; else the table's
-`segment_id` keeps them.
+The writer uses a segment's id as its value if it fits 16 bits and is unique in the image; else the table's `segment_id`
+keeps the id.
 """
 
 import csv
@@ -43,7 +43,7 @@ _TRIED = 16  # masks that are decoded to detect the divisor
 
 
 def open_instance_ids(request: ReadRequest) -> PerImageSource:
-    """The dataset; raises UnreadableError where nothing tells the category of a value."""
+    """Open the dataset; raises UnreadableError if no setting gives values a category."""
     pairing = open_pairing(request)
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
     config = request.config.instance_ids or _detect_rule(request, masks)
@@ -60,12 +60,12 @@ def open_instance_ids(request: ReadRequest) -> PerImageSource:
         files=str(request.root),
         places=pairing.places,
     )
-    found = partial(_read_image, request.root, rule, config.divisor)
-    return PerImageSource(request.root, profile, pairing.entries, pairing.defects, found, request.annotator)
+    read = partial(_read_image, request.root, rule, config.divisor)
+    return PerImageSource(request.root, profile, pairing.entries, pairing.defects, read, request.annotator)
 
 
 def _read_image(root: Path, rule: IdRule, divisor: int | None, entry: ImageEntry) -> list[ImageAnnotation]:
-    """What one image holds: a segment for each value that means one."""
+    """The segments of one image: one for each value that is a segment."""
     path = entry.files[0]
     mask = decode_entry_mask(root, entry)
     runs = ValueRuns.of(mask.pixels)
@@ -73,7 +73,7 @@ def _read_image(root: Path, rule: IdRule, divisor: int | None, entry: ImageEntry
     kept = np.flatnonzero(meaning.kept)
     owner = np.full(len(runs.value), -1, np.int32)
     owner[kept] = np.arange(len(kept), dtype=np.int32)
-    found = ImageAnnotation(
+    annotation = ImageAnnotation(
         size=(runs.height, runs.width),
         encoding=mask.encoding,
         segment_id=meaning.segment_id[kept],
@@ -87,7 +87,7 @@ def _read_image(root: Path, rule: IdRule, divisor: int | None, entry: ImageEntry
         },
         defects=[*_lossy(mask), *(_wrapped(mask, divisor, meaning.defects) or meaning.defects)],
     )
-    return [found]
+    return [annotation]
 
 
 def _lossy(mask: MaskFile) -> list[Defect]:
@@ -95,7 +95,7 @@ def _lossy(mask: MaskFile) -> list[Defect]:
 
 
 def _wrapped(mask: MaskFile, divisor: int | None, unknown: Sequence[Defect]) -> list[Defect]:
-    """SEG010 in place of the values without a category, where 8 bits cannot hold category * divisor + number."""
+    """SEG010 in place of SEG009 for each value, if 8 bits cannot hold category * divisor + number."""
     if not unknown or divisor is None or divisor <= 255 or mask.values.dtype != np.uint8:
         return []
     pixels = sum(defect.pixels or 0 for defect in unknown)
@@ -104,7 +104,10 @@ def _wrapped(mask: MaskFile, divisor: int | None, unknown: Sequence[Defect]) -> 
 
 
 def _detect_rule(request: ReadRequest, masks: list[Path]) -> InstanceIds:
-    """The only setting that fits: one category in the taxonomy, or one divisor for all values of some masks."""
+    """The only setting that fits: one category in the taxonomy, or one divisor for all values of some masks.
+
+    Raises UnreadableError if there is none, or several.
+    """
     taxonomy = request.taxonomy
     need = f"{request.root}: nothing tells the category of a pixel value; write in segdata.yaml"
     if taxonomy is None:
@@ -118,11 +121,15 @@ def _detect_rule(request: ReadRequest, masks: list[Path]) -> InstanceIds:
     for path in masks[:: max(1, len(masks) // _TRIED)][:_TRIED]:
         with suppress(OSError):
             values |= set(np.unique(decode_mask(path).values).tolist())
-    known = set(taxonomy.by_id()) | {0}
-    fits = [each for each in _DIVISORS if max(values, default=0) >= each and {_class(v, each) for v in values} <= known]
+    categories = set(taxonomy.by_id()) | {0}
+    fits = [
+        divisor
+        for divisor in _DIVISORS
+        if max(values, default=0) >= divisor and {_class(v, divisor) for v in values} <= categories
+    ]
     if len(fits) != 1:
-        found = f"divisors {fits} all fit" if fits else "no usual divisor fits"
-        raise UnreadableError(f"{need} `instance_ids: {{divisor: 1000}}` ({found} the values and the taxonomy)")
+        message = f"divisors {fits} all fit" if fits else "no usual divisor fits"
+        raise UnreadableError(f"{need} `instance_ids: {{divisor: 1000}}` ({message} the values and the taxonomy)")
     return InstanceIds(divisor=fits[0])
 
 
@@ -153,12 +160,12 @@ def _write_masks(
     table: Any,  # csv has no name for its writer's type
     losses: LossCounter,
 ) -> Iterator[tuple[str, str | None, int, int, str | None]]:
-    """Write the masks and the table, and tell the rows of the index."""
+    """Write the masks and the table; yields the rows of the index."""
     files = MaskPaths()
     for batch in batches:
         categories = batch.segments["category_id"].to_numpy()
-        known = np.array([each in names for each in categories.tolist()], bool)
-        count_segment_mask_losses(batch, known, losses)
+        is_known = np.array([column in names for column in categories.tolist()], bool)
+        count_segment_mask_losses(batch, is_known, losses)
         ids = batch.segments["segment_id"].fill_null(0).to_numpy()
         crowds = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False)
         for sheet in segments_by_image(batch):
@@ -166,23 +173,24 @@ def _write_masks(
                 yield sheet.image_id, None, sheet.width, sheet.height, sheet.uri
                 continue
             areas = sheet.runs.areas(len(sheet.segments))
-            kept = np.flatnonzero(known[sheet.segments] & (areas > 0))
+            kept = np.flatnonzero(is_known[sheet.segments] & (areas > 0))
             sheet = sheet.only(kept)
             rows = sheet.segments
             values = pixel_values(ids[rows])
-            name, seen = _save(sheet, values, target, files)
-            losses.add("empty-segment", "segments", int((~seen).sum()), 0, segment_examples(batch, rows[~seen]))
+            name, visible = _save(sheet, values, target, files)
+            losses.add("empty-segment", "segments", int((~visible).sum()), 0, segment_examples(batch, rows[~visible]))
             table.writerows(
                 (sheet.image_id, value, names[category], "" if value == identity else identity, int(crowd))
                 for value, category, identity, crowd in zip(
-                    *(each[seen].tolist() for each in (values, categories[rows], ids[rows], crowds[rows])), strict=True
+                    *(column[visible].tolist() for column in (values, categories[rows], ids[rows], crowds[rows])),
+                    strict=True,
                 )
             )
             yield sheet.image_id, name, sheet.width, sheet.height, sheet.uri
 
 
 def _save(sheet: ImageSegments, values: Ints, target: Path, files: MaskPaths) -> tuple[str, NDArray[np.bool_]]:
-    """Write one mask; its path below the target, and which segments can be seen in it."""
+    """Write one mask; returns its path below the target, and which segments are visible in it."""
     wide = bool(len(values)) and int(values.max()) > _MOST_16
     name = files.name(sheet.image_id, ".tif" if wide else ".png")
     path = target / name

@@ -1,10 +1,10 @@
 """Instance-ID images: 8, 16 or 32 bit PNG or TIFF files whose pixel value is the id of a segment.
 
-What category a value has comes from segdata.yaml (`instance_ids:`): a `divisor` (value = category id * divisor +
-number, as in Cityscapes with 1000 and KITTI with 256), a side `table`, or one `category` for all. Values below the
-divisor are the id of a category: its whole region, for a thing a crowd. Number 0 is an instance, except with the
-divisor 256, where KITTI means "no instance". The bands of an image may be files of their own, named as for
-colour-masks.
+segdata.yaml (`instance_ids:`) gives values their categories: a `divisor` (value = category id * divisor + number, as in
+Cityscapes with 1000 and KITTI with 256), a side `table`, or one `category` for all. A value below the divisor is the id
+of a category: its whole region, for a thing a crowd. Number 0 is an instance, except with the divisor 256, with which
+KITTI means "no instance". The bands of an image may be separate files, named as for colour-masks.
+
 Written: 16-bit PNG files, 32-bit TIFF for images of more than 65 535 segments, with the table beside them.
 """
 
@@ -26,13 +26,15 @@ LOSSES: frozenset[LossKind] = MASK_LOSSES | {"spatial"}
 CHECKED = ("Pillow and numpy (each value's pixels)",)
 
 
-def detect(seen: FileProbe) -> FormatMatch | None:
-    """Masks in a known layout that have more than 8 bits, or whatever segdata.yaml says are instance ids."""
-    masks = probe_masks(seen.root)
+def detect(files: FileProbe) -> FormatMatch | None:
+    """Masks in a known layout with more than 8 bits, or any masks if segdata.yaml has `instance_ids`."""
+    masks = probe_masks(files.root)
     if masks is None or masks.config.layers:
         return None
     if masks.config.instance_ids:
-        return FormatMatch(0.85, "segdata.yaml has instance_ids")  # so may have other formats, which know their files
+        return FormatMatch(
+            0.85, "segdata.yaml has instance_ids"
+        )  # other formats, which know their files, may have it, too
     if not masks.heads or any(head.coloured or head.lossy or head.bits < 16 for head in masks.heads):
         return None
     return FormatMatch(0.7 if masks.named else 0.4, f"{masks.evidence}: {masks.heads[0].encoding} masks")
@@ -41,7 +43,7 @@ def detect(seen: FileProbe) -> FormatMatch | None:
 def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset of instance-ID images.
 
-    Raises UnreadableError where nothing tells the category of a value, with the line of segdata.yaml that would.
+    Raises UnreadableError if no setting gives values a category, with the line of segdata.yaml that would.
     """
     from segdata.formats.masks.instance_id_files import open_instance_ids
 
@@ -49,7 +51,7 @@ def read(request: ReadRequest) -> "PerImageSource":
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write a dataset as instance-ID images with a side table; only overlaps and what is not pixels are lost."""
+    """Write a dataset as instance-ID images with a side table; overlaps and details beside the pixels are lost."""
     from segdata.formats.masks.instance_id_files import write_instance_ids
     from segdata.formats.shared.count_losses import count_losses_of_batches
 

@@ -39,10 +39,10 @@ class LayerFile:
     Attributes
     ----------
     path : the file
-    stem : of its image, as the name tells it
+    stem : of its image, from the file name
     category : a name
-    instance : as the name tells it; None where the pattern has no `{instance}`
-    image : the image, among those known; None where no image has this stem
+    instance : from the file name; None if the pattern has no `{instance}`
+    image : the known image with this stem; None if there is none
     """
 
     path: Path
@@ -54,7 +54,7 @@ class LayerFile:
 
 @dataclass(frozen=True, slots=True)
 class LayerNames:
-    """`layers.pattern`, ready to be matched: the longest stem first, then the shortest."""
+    """`layers.pattern` as regular expressions: the longest stem first, then the shortest."""
 
     readings: tuple[re.Pattern[str], re.Pattern[str]]
     category: str | None
@@ -62,14 +62,14 @@ class LayerNames:
 
     @staticmethod
     def of(config: Layers) -> "LayerNames":
-        """The names that a configuration describes; raises SettingError for a pattern that cannot work."""
+        """The names of a configuration; raises SettingError for an invalid pattern."""
         pattern = config.pattern
         unknown = [field for field in re.findall(r"\{[^}]*\}", pattern) if field not in _FIELDS]
         if unknown:
             raise SettingError(f"layers.pattern: {unknown[0]} is none of {', '.join(_FIELDS)}", "layers", "pattern")
-        twice = [field for field in _FIELDS if pattern.count(field) > 1]
+        repeated = [field for field in _FIELDS if pattern.count(field) > 1]
         wrong = None
-        if twice or "{stem}" not in pattern:
+        if repeated or "{stem}" not in pattern:
             wrong = f"layers.pattern {pattern!r}: {{stem}} is needed, and each field once at most"
         elif "{category}" not in pattern and config.category is None:
             wrong = f"layers.pattern {pattern!r} has no {{category}}; name it: `category: vessel`"
@@ -82,44 +82,43 @@ class LayerNames:
         """Whether a path below the root is that of a layer."""
         return self.readings[0].fullmatch(name) is not None
 
-    def found(
-        self, files: Mapping[str, Path], images: Mapping[str, Path], taxonomy: Taxonomy | None
-    ) -> list[LayerFile]:
+    def find(self, files: Mapping[str, Path], images: Mapping[str, Path], taxonomy: Taxonomy | None) -> list[LayerFile]:
         """The layers among `files`, each with its image among `images`."""
-        known = images_by_name(images)
+        images_of_name = images_by_name(images)
         names = taxonomy.by_name() if taxonomy else {}
-        found = []
+        layers = []
         for name, path in files.items():
-            readings = [self._read(match, path) for each in self.readings if (match := each.fullmatch(name))]
+            readings = [self._read(match, path) for layer in self.readings if (match := layer.fullmatch(name))]
             if readings:
                 sought = [
-                    replace(each, image=_nearest_image(_images_named(known, each.stem), name)) for each in readings
+                    replace(layer, image=_nearest_image(_images_named(images_of_name, layer.stem), name))
+                    for layer in readings
                 ]
-                # Where `a_b_c.png` can be read in two ways, an image or a category of that name decides.
-                found.append(max(sought, key=lambda each: (each.image is not None, each.category in names)))
-        return found
+                # If `a_b_c.png` can be split in two ways, an image or a category of that name decides.
+                layers.append(max(sought, key=lambda layer: (layer.image is not None, layer.category in names)))
+        return layers
 
     def _read(self, match: re.Match[str], path: Path) -> LayerFile:
-        told = match.groupdict()
-        return LayerFile(path, told["stem"], told.get("category") or str(self.category), told.get("instance"))
+        fields = match.groupdict()
+        return LayerFile(path, fields["stem"], fields.get("category") or str(self.category), fields.get("instance"))
 
 
 def _expression(pattern: str, times: str) -> str:
-    """The pattern as a regular expression whose `{stem}` takes folders too, as much (+) or as little (+?) as fits."""
+    """The pattern as a regular expression whose `{stem}` includes folders, as long (+) or as short (+?) as fits."""
     text = re.escape(pattern).replace(r"\*", "[^/]*")
     for field, name in _FIELDS.items():
-        wanted = f"(?P<{name}>.{times})" if name == "stem" else f"(?P<{name}>[^/]+)"
-        text = text.replace(re.escape(field), wanted)
+        group = f"(?P<{name}>.{times})" if name == "stem" else f"(?P<{name}>[^/]+)"
+        text = text.replace(re.escape(field), group)
     return text
 
 
 def _images_named(images: Mapping[str, list[str]], stem: str) -> list[str]:
-    """The images that a stem names; where none has its folders (`masks/a`), those of its last part."""
+    """The images that a stem names; if none has its folders (`masks/a`), those that its last part names."""
     return images.get(stem) or images.get(PurePosixPath(stem).name, [])
 
 
 def _nearest_image(images: list[str], layer: str) -> str | None:
-    """The image whose folder has most in common with the layer's; None where two are alike."""
+    """The image whose folder has most in common with the layer's; None if two have equally much."""
     if len(images) < 2:
         return images[0] if images else None
     parts = PurePosixPath(layer).parts
@@ -129,20 +128,22 @@ def _nearest_image(images: list[str], layer: str) -> str | None:
 
 def _n_common(a: tuple[str, ...], b: tuple[str, ...]) -> int:
     """How many folders two paths have in common, from the root."""
-    return next((place for place, (one, other) in enumerate(zip(a, b, strict=False)) if one != other), len(a))
+    return next(
+        (place for place, (part, other_part) in enumerate(zip(a, b, strict=False)) if part != other_part), len(a)
+    )
 
 
 def open_layers(request: ReadRequest) -> PerImageSource:
-    """The dataset; raises UnreadableError without a pattern, or where no file fits it."""
+    """Open the dataset; raises UnreadableError without a pattern, or if no file fits it."""
     config = request.config.layers
     if config is None:
         raise UnreadableError(
-            f"{request.root}: how are the layer files called? write in segdata.yaml "
+            f"{request.root}: give the names of layer files in segdata.yaml: "
             '`layers: {pattern: "{stem}_{category}.png"}`'
         )
     names = LayerNames.of(config)
     pictures, files = _images_and_layers(request, names)
-    layers = names.found(files, pictures, request.taxonomy)
+    layers = names.find(files, pictures, request.taxonomy)
     if not layers:
         raise UnreadableError(f"{request.root}: no file fits layers.pattern {config.pattern!r}")
     entries, by_file, defects = _entries(request, layers, pictures)
@@ -183,12 +184,12 @@ def _images_and_layers(request: ReadRequest, names: LayerNames) -> tuple[dict[st
 def _entries(
     request: ReadRequest, layers: list[LayerFile], pictures: dict[str, Path]
 ) -> tuple[list[ImageEntry], dict[Path, LayerFile], list[Defect]]:
-    """The images with their layers, the layers by file, and what stays alone.
+    """The images with their layers, the layers by file, and the defects of files without a partner.
 
     A layer without image is left out: a pattern easily fits files that are no layers.
     """
-    some = any(layer.image for layer in layers)
-    used = [layer for layer in layers if layer.image or not some]
+    any_image = any(layer.image for layer in layers)
+    used = [layer for layer in layers if layer.image or not any_image]
     of_image: dict[str, list[Path]] = {}
     for layer in used:
         of_image.setdefault(layer.image or layer.stem, []).append(layer.path)
@@ -196,12 +197,12 @@ def _entries(
     defects = [
         Defect("SEG011", f"a layer without image {layer.stem!r}", relative_path(request.root, layer.path))
         for layer in layers
-        if some and not layer.image
+        if any_image and not layer.image
     ]
-    if not some:
+    if not any_image:
         defects.append(no_images_defect(len(entries), request.root, images_folder(request)))
         return entries, {layer.path: layer for layer in used}, defects
-    # Images are only those of folders in which some image has layers: other files are no concern of ours.
+    # Only folders in which some image has layers are folders of images; other files do not matter.
     homes = {pictures[name].parent for name in of_image}
     alone = [name for name, path in pictures.items() if name not in of_image and path.parent in homes]
     entries += [ImageEntry(name, pictures[name], ()) for name in alone]
@@ -218,10 +219,10 @@ def _categories(
     """The taxonomy, the id of each category that layers name, and the names (by id) that the taxonomy lacks."""
     names = sorted({layer.category for layer in layers})
     if given is None:
-        made = Taxonomy(
+        taxonomy = Taxonomy(
             categories=tuple(Category(id=number, name=name, kind=kind) for number, name in enumerate(names, 1))
         )
-        return made, {category.name: category.id for category in made.categories}, {}
+        return taxonomy, {category.name: category.id for category in taxonomy.categories}, {}
     named = given.by_name()
     free = max((category.id for category in given.categories), default=0) + 1
     lacking = [name for name in names if name not in named]
@@ -234,7 +235,7 @@ def _categories(
 def _read_image(
     root: Path, threshold: int | None, by_file: dict[Path, LayerFile], ids: dict[str, int], entry: ImageEntry
 ) -> list[ImageAnnotation]:
-    """What the layers of one image hold: a segment for each that has pixels, and for each instance."""
+    """The segments of one image: one for each layer with pixels, and one for each instance."""
     layers: list[LayerFile] = []
     pieces: list[Runs] = []
     defects: list[Defect] = []
@@ -242,7 +243,7 @@ def _read_image(
     size = (0, 0)
     for path, mask in _decoded(root, entry, defects):
         layer, size = by_file[path], mask.pixels.shape[:2]
-        encodings.add(mask.encoding.partition(", palette")[0])  # what colours a palette has means nothing here
+        encodings.add(mask.encoding.partition(", palette")[0])  # the colours of a palette mean nothing here
         runs, doubtful = read_foreground(mask, threshold)
         defects += [replace(doubtful, file=relative_path(root, path), category=layer.category)] if doubtful else []
         if len(runs) or layer.instance is not None:
@@ -251,7 +252,7 @@ def _read_image(
     if not encodings:
         raise BrokenLabelsError(*defects)
     categories = np.array([ids[layer.category] for layer in layers], np.int64)
-    found = ImageAnnotation(
+    annotation = ImageAnnotation(
         size=size,
         encoding="; ".join(sorted(encodings)),
         segment_id=_segment_ids(layers, categories),
@@ -260,11 +261,11 @@ def _read_image(
         columns={"file": [relative_path(root, layer.path) for layer in layers]},
         defects=defects,
     )
-    return [found]
+    return [annotation]
 
 
 def _decoded(root: Path, entry: ImageEntry, defects: list[Defect]) -> Iterator[tuple[Path, MaskFile]]:
-    """The layers of an image, one at a time; broken ones, and those of another size than the first, become defects."""
+    """Decode the layers of an image; broken layers, and those of another size than the first, become defects."""
     size: tuple[int, int] | None = None
     for path in entry.files:
         try:
@@ -282,7 +283,7 @@ def _decoded(root: Path, entry: ImageEntry, defects: list[Defect]) -> Iterator[t
 
 
 def read_foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defect | None]:
-    """The pixels of a layer as runs of one owner, and SEG010 where it holds more than foreground and background.
+    """The pixels of a layer as runs of one owner, and SEG010 if it has more than foreground and background.
 
     Without a threshold everything but 0 is foreground; of several values, those from half of the top one on (half of
     255 where a file of 8 bits comes near that).
@@ -315,7 +316,7 @@ def _brightness(colours: ValueRuns) -> ValueRuns:
 
 
 def _segment_ids(layers: list[LayerFile], categories: Ints) -> Ints:
-    """(n,) the instance numbers, or the category ids, where they are unique in the image; else 1, 2, …."""
+    """(n,) the instance numbers or the category ids if they are unique in the image, else 1, 2, …."""
     numbers = [layer.instance or "" for layer in layers]
     if all(number.isdigit() for number in numbers):
         ids = np.array([int(number) for number in numbers], np.int64)

@@ -1,8 +1,8 @@
 """Layers: one binary or thresholded mask file for each category or object of an image; layers may overlap.
 
-`layers.pattern` of segdata.yaml says how the files are called: ``{stem}_{category}_{instance}.png``,
-``{category}/{stem}.png``, ``1st_manual/{stem}_manual1.gif`` with `category: vessel`. Without `{instance}` a layer is a
-category of its image, and an empty layer means that the image has none of it.
+`layers.pattern` of segdata.yaml is the pattern of the file names: ``{stem}_{category}_{instance}.png``,
+``{category}/{stem}.png``, ``1st_manual/{stem}_manual1.gif`` with `category: vessel`. Without `{instance}`, a layer is a
+category of its image, and an empty layer means that the image does not have the category.
 """
 
 from typing import TYPE_CHECKING
@@ -19,16 +19,16 @@ LOSSES: frozenset[format.LossKind] = frozenset()  # it is only read
 CHECKED = ("Pillow and numpy (each layer's pixels)",)
 
 
-def detect(seen: FileProbe) -> FormatMatch | None:
-    """Only where segdata.yaml has `layers`: file names alone do not tell a layer from a mask."""
-    settings = seen.root / "segdata.yaml"
+def detect(files: FileProbe) -> FormatMatch | None:
+    """Only if segdata.yaml has `layers`: file names alone do not distinguish layers from masks."""
+    settings = files.root / "segdata.yaml"
     if settings.is_file() and load_config(settings).layers is not None:
         return FormatMatch(0.95, "segdata.yaml has layers")
     return None
 
 
 def read(request: ReadRequest) -> "PerImageSource":
-    """Open a dataset of layers; raises UnreadableError without `layers.pattern`, or where no file fits it."""
+    """Open a dataset of layers; raises UnreadableError without `layers.pattern`, or if no file fits it."""
     from segdata.formats.masks.layer_files import open_layers
 
     return open_layers(request)

@@ -16,14 +16,14 @@ _PROBED = 8  # masks whose headers are read
 
 @dataclass(frozen=True, slots=True)
 class MaskClue:
-    """What is seen at first sight.
+    """The masks of a folder, judged by names and headers.
 
     Attributes
     ----------
     config : segdata.yaml
     heads : headers of some masks
     evidence : the layout, in words
-    named : folders, an index or a taxonomy say that these are masks; else they are just image files
+    named : the names of folders, an index or a taxonomy show that these are masks; else they are just image files
     """
 
     config: Config
@@ -33,20 +33,20 @@ class MaskClue:
 
 
 def probe_masks(root: Path) -> MaskClue | None:
-    """The masks below `root`, at first sight; None where there are none, or only photographs."""
+    """The masks below `root`; None if there are none, or only photographs."""
     named = is_image_name(root.name) if root.is_file() else has_images(root) or (root / "images.csv").is_file()
     if not named:
-        return None  # most datasets are something else, and need not wait for what opens images
+        return None  # most datasets are something else and need not wait for Pillow
     return _probe_image_files(root)
 
 
 def describe_encoding(heads: "Sequence[MaskHeader]") -> str:
-    """How masks are stored, in words."""
+    """The encoding of masks, in words."""
     return heads[0].encoding if heads else "unreadable"
 
 
 def _probe_image_files(root: Path) -> MaskClue | None:
-    """The masks below `root`, of which some are opened."""
+    """The masks below `root`, by their layout and the headers of some files."""
     from segdata.formats.shared.images import ImageFolder
     from segdata.formats.shared.mask_files import mask_headers
     from segdata.formats.shared.pairing import INDEX_FILE, RivalFoldersError, find_layouts, has_index
@@ -55,24 +55,24 @@ def _probe_image_files(root: Path) -> MaskClue | None:
     settings = root / "segdata.yaml"
     config = load_config(settings) if settings.is_file() else Config()
     try:
-        found = find_layouts(root)
-    except RivalFoldersError as error:  # reading says so
+        layouts = find_layouts(root)
+    except RivalFoldersError as error:  # raised again on reading
         heads = mask_headers(list(ImageFolder.below(error.folders[0]).paths.values())[:_PROBED])
         return MaskClue(config, heads, "several folders that may be masks", True)
-    if not found:
+    if not layouts:
         return MaskClue(config, (), INDEX_FILE, True) if has_index(root) else None
-    alone = found[0].masks == root and root.is_dir()
+    alone = layouts[0].masks == root and root.is_dir()
     masks, images = split_masks_and_images(ImageFolder.below(root).paths) if alone else ({}, {})
-    some = list(masks.values()) or [path for layout in found for path in layout.mask_files()]
+    mask_paths = list(masks.values()) or [path for layout in layouts for path in layout.mask_files()]
     named = not alone or bool(images) or find_colour_table(root) is not None or (root / "taxonomy.yaml").is_file()
-    heads = mask_headers(some[:_PROBED])
-    if alone and (any(head.lossy for head in heads) or (not named and _is_photograph(some[0]))):
+    heads = mask_headers(mask_paths[:_PROBED])
+    if alone and (any(head.lossy for head in heads) or (not named and _is_photograph(mask_paths[0]))):
         return None
-    return MaskClue(config, heads, found[0].evidence, named)
+    return MaskClue(config, heads, layouts[0].evidence, named)
 
 
 def _is_photograph(path: Path) -> bool:
-    """Whether neighbours rarely have the same value: masks are made of areas, photographs of shades."""
+    """Whether neighbouring pixels rarely have the same value: masks consist of areas, photographs of shades."""
     from segdata.formats.shared.mask_files import ValueRuns, decode_mask
 
     try:

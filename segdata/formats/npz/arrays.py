@@ -1,4 +1,4 @@
-"""Arrays in NumPy's .npz files, looked at before they are decoded, and never unpickled.
+"""Arrays in NumPy's .npz files, checked before they are decoded, and never unpickled.
 
 Source: numpy/numpy numpy/lib/_format_impl.py (the format of .npy, versions 1 to 3).
 """
@@ -14,19 +14,19 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-MOST_BYTES = 1 << 32  # of one array; more is an attempt to fill the memory
+MOST_BYTES = 1 << 32  # of one array; more is an attack on memory
 ARRAY_KEYS = ("probabilities", "softmax", "probs", "scores")  # the likeliest names of the array
-# A damaged header of an array is no Python: NumPy passes on what its tokenizer says.
+# The header of an array is Python: if it is damaged, NumPy raises the errors of the tokenizer.
 _ERRORS = (zipfile.BadZipFile, zlib.error, TokenError, EOFError, ValueError, KeyError, RuntimeError)
 
 
 class UnreadableArrayError(Exception):
-    """Why an array cannot be read."""
+    """An array that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayHeader:
-    """What the header of an array tells."""
+    """The header of an array."""
 
     key: str
     shape: tuple[int, ...]
@@ -34,8 +34,8 @@ class ArrayHeader:
 
 
 def read_headers(path: Path) -> dict[str, ArrayHeader]:
-    """The headers of the arrays in a file; raises UnreadableArrayError where it is no archive."""
-    found = {}
+    """The headers of the arrays in a file; raises UnreadableArrayError if it is no archive."""
+    headers = {}
     try:
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
@@ -45,12 +45,12 @@ def read_headers(path: Path) -> dict[str, ArrayHeader]:
                     n_bytes = int(np.prod(head.shape, dtype=object)) * head.dtype.itemsize
                     if n_bytes >= info.file_size and head.dtype != object and n_bytes > 0:
                         raise UnreadableArrayError(f"{head.key} claims {n_bytes:,} bytes and has {info.file_size:,}")
-                    found[head.key] = head
+                    headers[head.key] = head
     except OSError as error:
         raise UnreadableArrayError(error.strerror or str(error)) from error
     except _ERRORS as error:
         raise UnreadableArrayError(f"is no NumPy archive: {str(error).partition(chr(10))[0]}") from error
-    return found
+    return headers
 
 
 def _read_header(key: str, file: IO[bytes]) -> ArrayHeader:
@@ -63,18 +63,18 @@ def _read_header(key: str, file: IO[bytes]) -> ArrayHeader:
 
 
 def choose_array(found: dict[str, ArrayHeader], wanted: str | None) -> ArrayHeader:
-    """The array of probabilities: the `wanted` one, else the one called so, else the only one of numbers with a point.
+    """The array of probabilities: the `wanted` one, else one with such a name, else the only array of floats.
 
-    Raises UnreadableArrayError where there is none, or nothing tells which.
+    Raises UnreadableArrayError if there is none, or several.
     """
     if wanted is not None:
         if wanted not in found:
             raise UnreadableArrayError(f"has no array {wanted!r}; it has {', '.join(found) or 'none'}")
         return found[wanted]
     fitting = [head for head in found.values() if head.dtype.kind == "f" and 2 <= len(head.shape) <= 4]
-    called = [head for key in ARRAY_KEYS for head in fitting if head.key == key]
-    if called:
-        return called[0]
+    named = [head for key in ARRAY_KEYS for head in fitting if head.key == key]
+    if named:
+        return named[0]
     if len(fitting) != 1:
         has = ", ".join(f"{head.key} {head.dtype} {head.shape}" for head in found.values()) or "no arrays"
         which = "no array of probabilities" if not fitting else "several that may be probabilities"
@@ -83,7 +83,7 @@ def choose_array(found: dict[str, ArrayHeader], wanted: str | None) -> ArrayHead
 
 
 def decode_array(path: Path, head: ArrayHeader) -> NDArray[np.floating]:
-    """The array; raises UnreadableArrayError where it cannot be decoded, or is absurdly large."""
+    """The array; raises UnreadableArrayError if it cannot be decoded, or is absurdly large."""
     n_bytes = int(np.prod(head.shape, dtype=object)) * head.dtype.itemsize
     if n_bytes > MOST_BYTES:
         raise UnreadableArrayError(f"{head.key} claims {n_bytes:,} bytes; at most {MOST_BYTES:,} are read")
@@ -102,9 +102,9 @@ def decode_array(path: Path, head: ArrayHeader) -> NDArray[np.floating]:
 
 
 def read_names(path: Path, found: dict[str, ArrayHeader], keys: tuple[str, ...]) -> list[str] | None:
-    """The first of some arrays that is a list of texts; None where there is none."""
+    """The first of some arrays that is a list of texts; None if there is none."""
     for key in keys:
         if key in found and found[key].dtype.kind in "US" and len(found[key].shape) == 1:
             with np.load(path, allow_pickle=False) as archive:
-                return [str(each) for each in archive[key].astype(str).tolist()]
+                return [str(name) for name in archive[key].astype(str).tolist()]
     return None

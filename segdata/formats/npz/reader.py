@@ -1,4 +1,4 @@
-"""Probabilities reader: what the classes of an archive are, and the segments that their probabilities make."""
+"""Probabilities reader: the classes of archives, and the segments that their probabilities make."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -45,8 +45,8 @@ class ProbabilityClasses:
     Attributes
     ----------
     naming : their names in the taxonomy
-    category : (n_classes,) the category id of each; `UNLABELLED_CLASS` for the one that is nobody's
-    regions : they are regions that may overlap, so that a threshold belongs to them
+    category : (n_classes,) the category id of each; `UNLABELLED_CLASS` for the unlabelled one
+    regions : the classes are regions that may overlap and need a threshold
     """
 
     naming: CategoryNames
@@ -55,30 +55,30 @@ class ProbabilityClasses:
 
 
 def name_classes(request: ReadRequest, names: Sequence[str] | None, n_classes: int) -> ProbabilityClasses:
-    """What the classes are called: as the files say, as a dataset.json beside them says, as the taxonomy has ids.
+    """The names of the classes: from the files, else from a dataset.json beside them, else by the taxonomy's ids.
 
-    Raises UnreadableError where there are not as many.
+    Raises UnreadableError if their number differs.
     """
-    told = _dataset_json(request.root) if names is None else None
-    if told is not None and told.has_regions:
-        regions = [name for name in told.labels if name != IGNORE]
+    dataset_json = _dataset_json(request.root) if names is None else None
+    if dataset_json is not None and dataset_json.has_regions:
+        regions = [name for name in dataset_json.labels if name != IGNORE]
         return _classes_named(request, _as_many(regions, n_classes, DATASET_JSON), None, regions=True)
-    if told is not None:
-        by_value = {values[0]: name for name, values in told.labels.items() if name != IGNORE}
+    if dataset_json is not None:
+        by_value = {values[0]: name for name, values in dataset_json.labels.items() if name != IGNORE}
         listed = [by_value.get(value, str(value) if value else BACKGROUND) for value in range(max([0, *by_value]) + 1)]
         return _classes_named(request, _as_many(listed, n_classes, DATASET_JSON), 0)
     if names is not None:
         return _classes_named(request, _as_many(list(names), n_classes, "the list of classes"), None)
-    given = request.taxonomy
-    if given is not None:
-        by_id = given.by_id()
+    taxonomy = request.taxonomy
+    if taxonomy is not None:
+        by_id = taxonomy.by_id()
         listed = [by_id[value].name if value in by_id else str(value) for value in range(n_classes)]
-        return _classes_named(request, listed, given.unlabelled_id)
+        return _classes_named(request, listed, taxonomy.unlabelled_id)
     return _classes_named(request, [str(value) for value in range(n_classes)], None)
 
 
 def _dataset_json(root: Path) -> DatasetJson | None:
-    """What nnU-Net's dataset.json says, beside the files or above them."""
+    """nnU-Net's dataset.json, beside the files or in the folder above; None if there is none."""
     folder = root if root.is_dir() else root.parent
     path = next((each for each in (folder / DATASET_JSON, folder.parent / DATASET_JSON) if each.is_file()), None)
     return None if path is None else read_dataset_json(path)
@@ -95,7 +95,7 @@ def _as_many(names: list[str], n_classes: int, what: str) -> list[str]:
 def _classes_named(
     request: ReadRequest, names: list[str], unlabelled: int | None, regions: bool = False
 ) -> ProbabilityClasses:
-    """The classes under their names, of which one (a position) is unlabelled."""
+    """The classes with these names; `unlabelled` is the position of the unlabelled one."""
     option = request.options.get("unlabelled")
     if option is not None:
         if not str(option).isdecimal() or int(option) >= len(names):
@@ -117,12 +117,12 @@ _TOLERANCE = 0.01  # numbers of 16 bits have three digits
 
 
 def likeliest_segments(p: Probabilities, category: Sequence[int]) -> tuple[Ints, Runs, list[float]]:
-    """The class of each pixel that is the likeliest, the first of equals; unlabelled pixels are nobody's.
+    """Segments of the likeliest class of each pixel, the first among equals; unlabelled pixels have no segment.
 
     `p` is (n_classes, height, width). Returns the categories (n,) of the segments, their runs and their scores (n,).
     """
     best, label = p[0].copy(), np.zeros(p.shape[1:], np.uint16)
-    for number in range(1, len(p)):  # a third of the time of argmax, which goes across memory
+    for number in range(1, len(p)):  # a third of the time of argmax, which strides across memory
         np.putmask(label, p[number] > best, number)
         np.maximum(best, p[number], out=best)
     count = np.bincount(label.ravel(), minlength=len(p))
@@ -130,8 +130,8 @@ def likeliest_segments(p: Probabilities, category: Sequence[int]) -> tuple[Ints,
     runs = ValueRuns.of(label)
     # Classes that share a category are one segment.
     of_class = np.array(category, np.int64)
-    seen = runs.value[of_class[runs.value] != UNLABELLED_CLASS]
-    ids = np.unique(of_class[seen])
+    present = runs.value[of_class[runs.value] != UNLABELLED_CLASS]
+    ids = np.unique(of_class[present])
     owner = np.where(of_class[runs.value] == UNLABELLED_CLASS, -1, np.searchsorted(ids, of_class[runs.value]))
     mean = [float(total[of_class == id_].sum() / count[of_class == id_].sum()) for id_ in ids.tolist()]
     return ids, runs.assign_owners(owner.astype(np.int32), len(ids)), mean
@@ -147,15 +147,15 @@ def segments_above(p: Probabilities, category: Sequence[int], threshold: float) 
         mask = of_class > threshold
         if id_ != UNLABELLED_CLASS and mask.any():
             start, length, value = kernels.label_runs(np.ascontiguousarray(mask, np.uint8))
-            some = np.flatnonzero(value)
-            pieces.append(Runs(start[some], length[some], np.zeros(len(some), np.int32)))
+            in_mask = np.flatnonzero(value)
+            pieces.append(Runs(start[in_mask], length[in_mask], np.zeros(len(in_mask), np.int32)))
             scores.append(float(of_class[mask].mean(dtype=np.float64)))
             ids.append(id_)
     return np.array(ids, np.int64), Runs.concatenate(pieces, [1] * len(pieces)), scores
 
 
 def why_unsound(p: Probabilities) -> str | None:
-    """Why these numbers are no probabilities; None where they are."""
+    """Why these numbers are no probabilities; None if they are."""
     low, high = float(p.min()), float(p.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         return "holds values that are not finite"
@@ -174,7 +174,7 @@ NO_AXIS = 9  # in place of the axis of the classes: there is only one
 
 
 class ArrayImages:
-    """Gives the probabilities of an image, (n_classes, height, width), from any thread.
+    """The probabilities of images, (n_classes, height, width), from any thread. The last array read is kept.
 
     `axis` is that of the classes: 0, -1, or `NO_AXIS`.
     """
@@ -203,17 +203,17 @@ class ArrayImages:
 
 
 def _as_float32(p: Probabilities) -> Probabilities:
-    """The same numbers in a type that processors compute with: 16 bits are for storage."""
+    """The numbers as float32 if they are float16, with which processors compute slowly."""
     return p.astype(np.float32) if p.dtype == np.float16 else p
 
 
 _NAMES = ("class_names", "classes", "names", "labels")
-_REGIONS = 0.5  # above which nnU-Net takes a pixel for a region's
+_REGIONS = 0.5  # nnU-Net's threshold for regions
 _AXES = {"first": 0, "last": -1}
 
 
 def open_archives(request: ReadRequest) -> PerImageSource:
-    """The archives; raises UnreadableError where nothing tells which array or axis is meant."""
+    """Open the archives; raises UnreadableError if the array or the axis of classes is ambiguous."""
     root = request.root
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
@@ -223,35 +223,35 @@ def open_archives(request: ReadRequest) -> PerImageSource:
     if not sound:
         raise UnreadableError(next(iter(map(str, layouts.values())), f"{root}: no .npz files in it"))
     path, head = next(iter(sound.items()))
-    axis, known = _axis_and_classes(request, path, head)
-    threshold = _threshold(request, known, head)
-    sparse = threshold is not None or UNLABELLED_CLASS in known.category
-    profile = known.naming.profile(
+    axis, resolved = _axis_and_classes(request, path, head)
+    threshold = _threshold(request, resolved, head)
+    sparse = threshold is not None or UNLABELLED_CLASS in resolved.category
+    profile = resolved.naming.profile(
         "npz", root, "semantic", "sparse" if sparse else "exhaustive", "forbid" if threshold is None else "allow"
     )
-    slices = [each for entry in entries for each in _slice_entries(entry, layouts, axis)]
+    slices = [entry_slice for entry in entries for entry_slice in _slice_entries(entry, layouts, axis)]
     volumes = ArrayImages(axis)
-    look = partial(_read_image, root, volumes, known.category, threshold)
+    look = partial(_read_image, root, volumes, resolved.category, threshold)
     return ProbabilitySource(
-        root, profile, slices, tuple(defects), look, request.annotator, 4, volumes=volumes, category=known.category
+        root, profile, slices, tuple(defects), look, request.annotator, 4, volumes=volumes, category=resolved.category
     )
 
 
 @dataclass(frozen=True)
 class ProbabilitySource(PerImageSource):
-    """An opened dataset of archives, which can be asked for the probabilities themselves.
+    """An opened dataset of archives, which also gives the probabilities themselves.
 
     Attributes
     ----------
-    volumes : gives the arrays
-    category : (n_classes,) the category id of each class; `UNLABELLED_CLASS` for the one that is nobody's
+    volumes : the arrays
+    category : (n_classes,) the category id of each class; `UNLABELLED_CLASS` for the unlabelled one
     """
 
     volumes: ArrayImages = field(default_factory=lambda: ArrayImages(0), repr=False)
     category: tuple[int, ...] = ()
 
     def probabilities(self, row: int) -> tuple[Probabilities, tuple[int, ...]]:
-        """(n_classes, height, width) of the image at a row, and `category`; raises SegdataError where unreadable."""
+        """(n_classes, height, width) of the image at a row, and `category`; raises SegdataError if unreadable."""
         entry = self.entries[row]
         try:
             return _probabilities(self.root, self.volumes, self.category, entry), self.category
@@ -260,29 +260,29 @@ class ProbabilitySource(PerImageSource):
 
 
 def _array_header(request: ReadRequest, path: Path) -> ArrayHeader | str:
-    """The header of the array of probabilities, or why there is none."""
+    """The header of the array of probabilities, or the reason for its absence."""
     try:
-        wanted = request.options.get("key")
-        return choose_array(read_headers(path), None if wanted is None else str(wanted))
+        key = request.options.get("key")
+        return choose_array(read_headers(path), None if key is None else str(key))
     except UnreadableArrayError as error:
         return f"{path.name}: {error}"
 
 
 def _axis_and_classes(request: ReadRequest, path: Path, head: ArrayHeader) -> tuple[int, ProbabilityClasses]:
-    """The axis of the classes, `NO_AXIS` where there is only one class, and what the classes are."""
+    """The axis of the classes, `NO_AXIS` if there is only one class, and the classes."""
     try:
         names = read_names(path, read_headers(path), _NAMES)
         if len(head.shape) == 2:
             return NO_AXIS, name_classes(request, names, 1)
-        given = request.options.get("classes")
-        if given is not None and given not in _AXES:
-            raise UnreadableError(f"classes is {given!r}; first or last is expected")
-        fits = [given] if given is not None else _fitting(path, head, names)
+        option = request.options.get("classes")
+        if option is not None and option not in _AXES:
+            raise UnreadableError(f"classes is {option!r}; first or last is expected")
+        fits = [option] if option is not None else _fitting(path, head, names)
     except UnreadableArrayError as error:
         raise UnreadableError(f"{path}: {error}") from error
     if len(fits) != 1:
         raise UnreadableError(
-            f"{path}: nothing tells which axis of {head.key} {head.shape} are the classes; give --read-option "
+            f"{path}: either axis of {head.key} {head.shape} may be the classes; give --read-option "
             "classes=first (or last)"
         )
     axis = _AXES[str(fits[0])]
@@ -290,7 +290,7 @@ def _axis_and_classes(request: ReadRequest, path: Path, head: ArrayHeader) -> tu
 
 
 def _fitting(path: Path, head: ArrayHeader, names: list[str] | None) -> list[str]:
-    """The axes that may be that of the classes."""
+    """The axes that may hold the classes."""
     if names is not None and len(by_count := [name for name, k in _AXES.items() if head.shape[k] == len(names)]) == 1:
         return by_count
     p = decode_array(path, head)
@@ -298,16 +298,16 @@ def _fitting(path: Path, head: ArrayHeader, names: list[str] | None) -> list[str
 
 
 def _threshold(request: ReadRequest, known: ProbabilityClasses, head: ArrayHeader) -> float | None:
-    """Above which probability a pixel is a class's; None: each pixel is the likeliest class's."""
-    given = request.options.get("threshold")
-    if given is None:
+    """The probability above which a pixel belongs to a class; None: each pixel belongs to the likeliest class."""
+    option = request.options.get("threshold")
+    if option is None:
         if len(known.category) == 1:
             raise UnreadableError(f"{head.key} has a single class; give --read-option threshold=0.5")
         return _REGIONS if known.regions else None
     try:
-        return float(given)
+        return float(option)
     except ValueError as error:
-        raise UnreadableError(f"threshold is {given!r}; a number is expected") from error
+        raise UnreadableError(f"threshold is {option!r}; a number is expected") from error
 
 
 def _slice_entries(entry: ImageEntry, layouts: dict[Path, ArrayHeader | str], axis: int) -> list[ImageEntry]:
@@ -328,7 +328,7 @@ def _slice_entries(entry: ImageEntry, layouts: dict[Path, ArrayHeader | str], ax
 def _read_image(
     root: Path, volumes: ArrayImages, category: tuple[int, ...], threshold: float | None, entry: ImageEntry
 ) -> list[ImageAnnotation]:
-    """The segments of one image: one a class."""
+    """The segments of one image: one for each class."""
     file, p = relative_path(root, entry.files[0]), _probabilities(root, volumes, category, entry)
     ids, runs, scores = likeliest_segments(p, category) if threshold is None else segments_above(p, category, threshold)
     return [
@@ -348,7 +348,7 @@ def _read_image(
 
 
 def _probabilities(root: Path, volumes: ArrayImages, category: tuple[int, ...], entry: ImageEntry) -> Probabilities:
-    """The probabilities of one image; raises BrokenLabelsError where they are none."""
+    """The probabilities of one image; raises BrokenLabelsError if the values are no probabilities."""
     head, k = entry.record
     file = relative_path(root, entry.files[0])
     if not isinstance(head, ArrayHeader):

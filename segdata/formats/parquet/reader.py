@@ -40,7 +40,7 @@ _SPLIT = re.compile(r"([A-Za-z][\w.]*?)-\d{5}-of-\d{5}")
 
 @dataclass(frozen=True, slots=True)
 class TableColumns:
-    """The names of the columns; None where a table has none such."""
+    """The names of the columns; None if a table lacks one."""
 
     label: str
     instance: str | None = None
@@ -50,7 +50,7 @@ class TableColumns:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """Where the label map of an image is: a row of a row group of a file as it was at a time, in ns."""
+    """The place of an image's label map: a row of a row group of a file, and the file's time of change in ns."""
 
     path: Path
     group: int
@@ -59,10 +59,10 @@ class TableRow:
 
 
 def find_columns(schema: pa.Schema, options: Mapping[str, Option]) -> TableColumns:
-    """The columns of a table; raises SegdataError where none holds label maps, ArrowInvalid where a name is twice."""
-    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
-    if twice:
-        raise pa.ArrowInvalid(f"column {', '.join(twice)} is there twice")
+    """The columns of a table; raises SegdataError if none holds label maps, ArrowInvalid if a name occurs twice."""
+    duplicates = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if duplicates:
+        raise pa.ArrowInvalid(f"column {', '.join(duplicates)} is there twice")
     pictures = [field.name for field in schema if _is_picture(field.type)]
     label = str(options["label"]) if "label" in options else _first_present(_LABELS, pictures)
     instance = str(options["instance"]) if "instance" in options else _first_present(_INSTANCES, pictures)
@@ -70,8 +70,8 @@ def find_columns(schema: pa.Schema, options: Mapping[str, Option]) -> TableColum
         if name is not None and name not in pictures:
             raise SegdataError(f"no column {name!r} of images; there are {', '.join(pictures) or 'none'}")
     if label is None:
-        found = ", ".join(schema.names)
-        raise SegdataError(f"no column of label maps among {found}; give --read-option label=COLUMN")
+        names = ", ".join(schema.names)
+        raise SegdataError(f"no column of label maps among {names}; give --read-option label=COLUMN")
     return TableColumns(
         label, instance, _first_present(_IMAGES, pictures), _first_present(("image_id", "id"), schema.names)
     )
@@ -86,7 +86,7 @@ def _first_present(names: tuple[str, ...], there: list[str]) -> str | None:
 
 
 def id2label(root: Path) -> dict[int, str] | None:
-    """The categories in id2label.json; None where there is no such file. Raises UnreadableError where it is none."""
+    """The categories in id2label.json; None if there is no such file. Raises UnreadableError if it is malformed."""
     path = root / "id2label.json"
     if not path.is_file():
         return None
@@ -100,30 +100,30 @@ def id2label(root: Path) -> dict[int, str] | None:
 def list_entries(
     root: Path, shards: list[Path], options: Mapping[str, Option]
 ) -> tuple[list[ImageEntry], TableColumns, list[Defect]]:
-    """The images of some tables in order; raises UnreadableError where none of them can be read."""
+    """The images of some tables in order; raises UnreadableError if none of the tables can be read."""
     entries: list[ImageEntry] = []
     defects: list[Defect] = []
     columns: TableColumns | None = None
-    seen: set[str] = set()
+    image_ids: set[str] = set()
     for path in shards:
-        called = relative_path(root, path)
+        file_name = relative_path(root, path)
         try:
             file = pq.ParquetFile(path)
             columns = find_columns(file.schema_arrow, options)
             rows = list(_rows(file, path, columns))
         except (OSError, pa.ArrowException) as error:
-            defects.append(Defect("SEG001", f"the table cannot be read: {str(error).splitlines()[0][:200]}", called))
+            defects.append(Defect("SEG001", f"the table cannot be read: {str(error).splitlines()[0][:200]}", file_name))
             continue
         for number, entry in enumerate(rows):
             image_id = entry.image_id or f"{path.stem}/{number:06d}"
             if is_unsafe_path(image_id):
                 message = f"path {image_id!r} leaves the dataset's root; left out"
-                defects.append(Defect("SEG015", message, called, f"row {number}"))
-            elif image_id in seen:
+                defects.append(Defect("SEG015", message, file_name, f"row {number}"))
+            elif image_id in image_ids:
                 message = f"the same image twice: {image_id!r}; the first counts"
-                defects.append(Defect("SEG008", message, called, f"row {number}", image=image_id))
+                defects.append(Defect("SEG008", message, file_name, f"row {number}", image=image_id))
             else:
-                seen.add(image_id)
+                image_ids.add(image_id)
                 entries.append(replace(entry, image_id=image_id))
     if columns is None:
         first = f": {defects[0].file}: {defects[0].message}" if defects else ""
@@ -132,16 +132,16 @@ def list_entries(
 
 
 def _rows(file: pq.ParquetFile, path: Path, columns: TableColumns) -> Iterator[ImageEntry]:
-    """The images of a table, by the names that it has for them, or ""; with a record where there is a label map."""
+    """The images of a table, by its names for them, else ""; those with a label map have a record."""
     split, written = _SPLIT.match(path.name), path.stat().st_mtime_ns
     pictures = [f"{name}.path" for name in (columns.image, columns.label) if name]
     plain = [name for name in ("width", "height", "split", columns.image_id) if name in file.schema_arrow.names]
     for group in range(file.num_row_groups):
         table = file.read_row_group(group, columns=[*pictures, *plain])
-        said = {name: table[name].to_pylist() for name in table.column_names}
-        there = table[columns.label].combine_chunks().is_valid().to_pylist()
+        columns_of_group = {name: table[name].to_pylist() for name in table.column_names}
+        has_label = table[columns.label].combine_chunks().is_valid().to_pylist()
         for row in range(table.num_rows):
-            line = {name: values[row] for name, values in said.items()}
+            line = {name: values[row] for name, values in columns_of_group.items()}
             picture = line.get(columns.image or "")
             name = line[columns.image_id] if columns.image_id else picture["path"] if picture else None
             sides = [line.get(side) for side in ("height", "width")]
@@ -149,7 +149,7 @@ def _rows(file: pq.ParquetFile, path: Path, columns: TableColumns) -> Iterator[I
             named = line.get("split")
             yield ImageEntry(
                 "" if name is None else str(name),
-                record=TableRow(path, group, row, written) if there[row] else None,
+                record=TableRow(path, group, row, written) if has_label[row] else None,
                 size=(height, width),
                 split=(named if isinstance(named, str) else None) if "split" in line else split[1] if split else None,
             )
@@ -157,9 +157,9 @@ def _rows(file: pq.ParquetFile, path: Path, columns: TableColumns) -> Iterator[I
 
 @lru_cache(maxsize=8)
 def _read_files(path: Path, group: int, column: str, written: int) -> list[bytes | None]:
-    """The files in a column of a row group; `written` tells a file from one that took its place."""
+    """The files in a column of a row group; `written` is part of the cache key, as a file may be replaced."""
     table = pq.ParquetFile(path).read_row_group(group, columns=[f"{column}.bytes"])
-    return [None if each is None else each["bytes"] for each in table[column].to_pylist()]
+    return [None if picture is None else picture["bytes"] for picture in table[column].to_pylist()]
 
 
 def read_image(
@@ -170,7 +170,7 @@ def read_image(
     file, place = relative_path(root, row.path), f"row group {row.group}, row {row.row}"
     label = _decode_map(row, columns.label, file, place)
     if columns.instance is None:
-        found = read_mask(label, taxonomy, colours, file)
+        annotation = read_mask(label, taxonomy, colours, file)
     else:
         instance = _decode_map(row, columns.instance, file, place)
         if instance.values.shape != label.values.shape:
@@ -178,8 +178,13 @@ def read_image(
             message = f"the label map and the instance map are {sizes}"
             raise BrokenLabelsError(Defect("SEG003", message, file, place, lost=True))
         legend = colours if label.coloured else index_legend(taxonomy, label.palette)
-        found = _panoptic_segments(label, instance, legend, file)
-    return [replace(found, defects=[replace(each, file=file, place=each.place or place) for each in found.defects])]
+        annotation = _panoptic_segments(label, instance, legend, file)
+    return [
+        replace(
+            annotation,
+            defects=[replace(defect, file=file, place=defect.place or place) for defect in annotation.defects],
+        )
+    ]
 
 
 def _decode_map(row: TableRow, column: str, file: str, place: str) -> MaskFile:
@@ -199,32 +204,32 @@ def _panoptic_segments(label: MaskFile, instance: MaskFile, legend: Legend, file
     runs = ValueRuns.of((codes[0] * np.uint32(len(of_instance.value)) + codes[1]).astype(np.uint32))
     value, number = np.divmod(runs.value, len(of_instance.value))
     meaning, ids = legend.read(of_label.value[value]), of_instance.value[number]
-    known = meaning > UNKNOWN
-    owner = np.where(known, np.cumsum(known) - 1, -1).astype(np.int32)
+    is_known = meaning > UNKNOWN
+    owner = np.where(is_known, np.cumsum(is_known) - 1, -1).astype(np.int32)
     defects = [
         Defect("SEG009", f"value {int(of_label.value[value[k]])} has no category", pixels=int(runs.area[k]))
         for k in np.flatnonzero(meaning == UNKNOWN).tolist()
     ]
-    several, count = np.unique(ids[known & (ids > 0)], return_counts=True)
+    several, count = np.unique(ids[is_known & (ids > 0)], return_counts=True)
     defects += [
-        Defect("SEG014", f"instance {each} has pixels of several categories in the label map", segments=(each,))
-        for each in several[count > 1].tolist()
+        Defect("SEG014", f"instance {id_} has pixels of several categories in the label map", segments=(id_,))
+        for id_ in several[count > 1].tolist()
     ]
-    segment = _segment_ids(ids[known], meaning[known])
-    columns = {"file": [file] * len(segment), "place": [f"instance {each}" for each in ids[known].tolist()]}
+    segment = _segment_ids(ids[is_known], meaning[is_known])
+    columns = {"file": [file] * len(segment), "place": [f"instance {id_}" for id_ in ids[is_known].tolist()]}
     return ImageAnnotation(
-        (runs.height, runs.width), segment, meaning[known], runs.assign_owners(owner, int(known.sum())), columns,
+        (runs.height, runs.width), segment, meaning[is_known], runs.assign_owners(owner, int(is_known.sum())), columns,
         f"{label.encoding}; {instance.encoding}", defects=defects,
     )  # fmt: skip
 
 
 def _value_rows(runs: ValueRuns, mask: MaskFile) -> np.ndarray[tuple[int, int], np.dtype[np.uint32]]:
-    """(height, width) for each pixel the row of its value."""
+    """(height, width) the row of each pixel's value."""
     return np.searchsorted(runs.value, mask.values).astype(np.uint32)
 
 
 def _segment_ids(instance: Ints, category: Ints) -> Ints:
-    """(n,) the instance's id; of what is in none, the category's where no instance has that, else a free one."""
+    """(n,) the instance's id; outside of instances the category's id if no instance has it, else a free one."""
     taken = set(instance[instance > 0].tolist())
     ids = instance.copy()
     for k in np.flatnonzero(instance == 0).tolist():
@@ -237,7 +242,7 @@ def _segment_ids(instance: Ints, category: Ints) -> Ints:
 
 
 def open_tables(request: ReadRequest, shards: list[Path]) -> PerImageSource:
-    """The tables `shards`; label maps are decoded when a batch asks for them."""
+    """Open the tables `shards`; label maps are decoded when a batch asks for them."""
     entries, columns, defects = list_entries(request.root, shards, request.options)
     root = request.root if request.root.is_dir() else request.root.parent
     taxonomy, declared = _taxonomy(request, root)
@@ -251,12 +256,12 @@ def open_tables(request: ReadRequest, shards: list[Path]) -> PerImageSource:
         overlap=Policy("forbid"),
         files=str(request.root),
     )
-    found = partial(read_image, root, columns, taxonomy, colour_legend(taxonomy))
-    return PerImageSource(root, profile, entries, tuple(defects), found, request.annotator, labels_name="label map")
+    read = partial(read_image, root, columns, taxonomy, colour_legend(taxonomy))
+    return PerImageSource(root, profile, entries, tuple(defects), read, request.annotator, labels_name="label map")
 
 
 def _taxonomy(request: ReadRequest, root: Path) -> tuple[Taxonomy, bool]:
-    """The user's taxonomy, else that of id2label.json; void is 255 where it is no category."""
+    """The user's taxonomy, else that of id2label.json, with 255 as void if it is no category."""
     if request.taxonomy is not None:
         return request.taxonomy, True
     names = id2label(root)

@@ -53,7 +53,7 @@ Label maps are in the column `label`{instances}; `id2label.json` says what their
 def write_parquet(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, lost: frozenset[LossKind]
 ) -> None:
-    """Write `data/<split>-00000-of-00001.parquet` for each split, and what goes with them."""
+    """Write `data/<split>-00000-of-00001.parquet` for each split, README.md, id2label.json and taxonomy.yaml."""
     taxonomy = profile.taxonomy
     over = [each for each in taxonomy.by_id() if not 0 <= each <= _MAX_VALUE]
     if over:
@@ -74,8 +74,8 @@ def write_parquet(
         if not splits:
             splits["train"] = open_files.enter_context(_SplitTable(target, "train", with_instances))
     files = "".join(f"  - split: {split}\n    path: data/{split}-*\n" for split in sorted(splits))
-    said = ", instances in `instance`" if with_instances else ""
-    readme = _README.format(files=files, name=profile.name, instances=said, blank=blank)
+    instances = ", instances in `instance`" if with_instances else ""
+    readme = _README.format(files=files, name=profile.name, instances=instances, blank=blank)
     (target / "README.md").write_text(readme, encoding="utf-8")
     id2label = {str(id_): category.name for id_, category in sorted(taxonomy.by_id().items())}
     text = json.dumps(id2label, ensure_ascii=False, indent=1)
@@ -92,8 +92,8 @@ class _SplitTable:
         pictures = ["image", "label", *(["instance"] if with_instances else [])]
         features: dict[str, dict[str, str]] = {name: {"_type": "Image"} for name in pictures}
         features |= {name: {"dtype": type_, "_type": "Value"} for name, type_ in PLAIN_COLUMNS.items()}
-        said = [(name, pa.type_for_alias(type_)) for name, type_ in PLAIN_COLUMNS.items()]
-        schema = pa.schema([*((name, _PICTURE) for name in pictures), *said])
+        plain_fields = [(name, pa.type_for_alias(type_)) for name, type_ in PLAIN_COLUMNS.items()]
+        schema = pa.schema([*((name, _PICTURE) for name in pictures), *plain_fields])
         self._schema = schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
         self._path = target / "data" / f"{split}-00000-of-00001.parquet"
         self._rows: list[dict[str, Any]] = []  # Any: pictures and texts
@@ -120,14 +120,14 @@ class _SplitTable:
 def _rows(
     batch: Batch, taxonomy: Taxonomy, blank: int, with_instances: bool, losses: LossCounter, lost: frozenset[LossKind]
 ) -> Iterator[dict[str, Any]]:
-    """A row for each image."""
+    """The row of each image."""
     count_losses(batch, losses, lost, frozenset({"images.split"}))
     category = batch.segments["category_id"].to_numpy()
-    known = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
-    values = np.where(known, category, -1)
+    is_known = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
+    values = np.where(is_known, category, -1)
     ids = batch.segments["segment_id"].fill_null(0).to_numpy()
     if with_instances:
-        count_segment_mask_losses(batch, known, losses)
+        count_segment_mask_losses(batch, is_known, losses)
     else:
         count_category_mask_losses(batch, values, losses, blank)
     for sheet in segments_by_image(batch):
@@ -148,7 +148,7 @@ def _rows(
 
 
 def _instance_values(batch: Batch, sheet: ImageSegments, ids: Ints, values: Ints, losses: LossCounter) -> Ints:
-    """(n,) the value of each segment in the instance map; -1 for one that is not painted."""
+    """(n,) the value of each segment in the instance map; -1 if it is not painted."""
     painted_ones = np.flatnonzero((values >= 0) & (sheet.runs.areas(len(values)) > 0))
     rows = sheet.segments[painted_ones]
     given = pixel_values(ids[rows])
@@ -169,18 +169,21 @@ def _png(values: NDArray[np.uint16], name: str) -> dict[str, object]:
 
 
 def _image_file(sheet: ImageSegments) -> dict[str, object] | None:
-    """The image file; None where it is not there: `datasets` would look for it."""
+    """The image file; None if it is missing, as `datasets` would look for it."""
     path = local_path(sheet.uri)
     return {"bytes": path.read_bytes(), "path": sheet.image_id} if path is not None and path.is_file() else None
 
 
 def _blank(taxonomy: Taxonomy) -> int:
-    """The value of unlabelled pixels: the taxonomy's, else 0, else the highest free one; raises where all are taken."""
+    """The value of unlabelled pixels: the taxonomy's, else 0, else the highest free one.
+
+    Raises SegdataError if all values are categories.
+    """
     own = taxonomy.unlabelled_id
     ids = taxonomy.by_id()
     if own is not None and 0 <= own <= _MAX_VALUE and own not in ids:
         return own
-    for each in chain([0], range(255, 0, -1), range(256, _MAX_VALUE + 1)):
-        if each not in ids:
-            return each
+    for value in chain([0], range(255, 0, -1), range(256, _MAX_VALUE + 1)):
+        if value not in ids:
+            return value
     raise SegdataError("all values of 16 bits are categories, none is left for unlabelled")

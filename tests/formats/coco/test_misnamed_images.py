@@ -16,7 +16,7 @@ def test_images_of_cityscapes_panoptic(tmp_path: Path, given: str | None) -> Non
     (uri,) = batch.images["uri"].to_pylist()
     assert Path(uri) == tmp_path / "leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png"
     assert [(each.code, each.severity) for each in (*dataset.source.defects, *batch.defects)] == [("SEG002", "info")]
-    assert "1 image name as" in dataset.source.defects[0].message
+    assert "1 image name such as" in dataset.source.defects[0].message
 
 
 def test_other_names_are_not_touched(tmp_path: Path) -> None:
