@@ -1,4 +1,4 @@
-"""Opposed: what was measured of annotators' work on the same images, as tables."""
+"""Annotator pairs: what was measured of annotators' work on the same images, as tables."""
 
 from dataclasses import dataclass
 
@@ -16,15 +16,15 @@ class AnnotatorPairs:
 
     `category`, `category_a`, `category_b` are positions in `categories`; -1: none (unlabelled). `a`, `b` of `pairs` are
     positions in `annotators`, a < b. A case is an image, or a volume with all its slices, whose pixels are voxels.
-    What either annotator of a pair calls void is left out everywhere; what a pair does not both annotate (a category
-    that one of them was never asked for) likewise.
+    Pixels that either annotator of a pair labels void are left out everywhere, and so are categories that only one of
+    them had to annotate.
 
     Attributes
     ----------
     annotators : their names, as the panel orders them
     persons : (n_annotators,) who it is: two passes of one person over the same images have one number
     categories : the panel's
-    task : in semantic data nothing is countable, whatever the kinds say
+    task : no category of semantic data is countable, also no thing
     cases : image (row of the images), frames, name, cluster (number of the sequence, patient or scene that it belongs
         to: what a bootstrap draws as one), width, height, spacing_x, spacing_y, spacing_z (mm; NaN: unknown)
     pairs : case, a, b, annotation_a, annotation_b (rows; of a volume's, the first), pixels (of the case), void (how
@@ -85,7 +85,7 @@ class AnnotatorPairs:
 class MirroredAnnotator:
     """Two annotators (positions) whose labels fit only when one side is mirrored, and how well: `annotator`'s, likely.
 
-    `message` says so in a line.
+    `message` reports this in one line.
     """
 
     annotator: int

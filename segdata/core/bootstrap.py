@@ -101,7 +101,7 @@ def resampled_values(
 
 @dataclass(frozen=True, slots=True)
 class _Resamples:
-    """Resamples that are drawn when they are asked for: `size` of n clusters, or as many as there are."""
+    """Resamples drawn on demand: `size` of n clusters, by default as many as there are."""
 
     n: int
     rng: "np.random.Generator"
@@ -118,7 +118,7 @@ class _Resamples:
 
 
 def _weights(n: int, seed: int, n_draws: int) -> "_Resamples | Counts":
-    """The resamples of a seed; those that are asked for again and again are kept."""
+    """The resamples of a seed; small ones are cached."""
     small = n * n_draws <= _MOST_CACHED and n <= np.iinfo(np.uint16).max
     return _counts(n, seed, n_draws) if small else _Resamples(n, np.random.default_rng(seed), n_draws)
 
@@ -130,7 +130,7 @@ def _counts(n: int, seed: int, n_draws: int) -> Counts:
 
 
 def _resampled_in_portions(statistic: Statistic, n: int, width: int, lots: "_Resamples | Counts") -> Floats:
-    """(n_draws, ...) the values of a statistic of resamples, some at a time, asked for in order."""
+    """(n_draws, ...) the values of a statistic of resamples, computed in portions."""
     some = max(1, _AT_ONCE // max(n, width))
     portions = [statistic(lots[begin : begin + some].astype(np.float64)) for begin in range(0, len(lots), some)]
     return np.concatenate(portions)

@@ -21,7 +21,7 @@ NonEmptyText = Annotated[str, msgspec.Meta(min_length=1)]  # an empty one was ne
 
 
 class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """Findings in images whose id matches a glob, of a category's name, of an annotator; what is not said is any."""
+    """Findings in images whose id matches a glob, of a category (by name), of an annotator; None matches any."""
 
     image: NonEmptyText | None = None
     category: NonEmptyText | None = None
@@ -89,7 +89,7 @@ class Sequences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 
 class CategoryGold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """What work on one category must reach against the gold standard; what is not said is as for all categories.
+    """What work on one category must reach against the gold standard; None: as for all categories.
 
     `bar`: the least value of the metric; of `hd95` and `assd`, which are distances, the largest. `tolerance_px`,
     `tolerance_mm`: how far apart boundaries of this category may be and still be one, the latter where the spacing of
@@ -103,11 +103,11 @@ class CategoryGold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 
 
 class Gold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """The gold standard: the annotator who is the reference, and what everybody else's work must reach against it.
+    """The gold standard: the annotator who is the reference, and the scores that the others must reach.
 
-    `name`: the reference; `--gold` goes before it. `metric`: what is compared, of categories that do not say their own.
+    `name`: the reference; `--gold` overrides it. `metric`: for categories without one of their own.
     `bar`: of all categories together. `each`: of every category that has none of its own. `tolerance_px`,
-    `tolerance_mm`: of boundaries; `--tolerance` and `--tolerance-mm` go before them. `categories`: single ones,
+    `tolerance_mm`: of boundaries; `--tolerance` and `--tolerance-mm` override them. `categories`: single ones,
     by name.
     """
 
@@ -136,9 +136,9 @@ class Suppression(Scope, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
 
 class Override(Scope, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """What is decided otherwise for the findings of a scope: rules that alone speak there, or do not, and severities.
+    """Other settings for the findings of a scope: the rules that run, the rules that do not, and severities.
 
-    Of several overrides the later goes before.
+    A later override wins over an earlier one.
     """
 
     select: tuple[str, ...] = ()
@@ -152,8 +152,8 @@ PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """What work costs: `rate` in `currency` an hour.
 
-    Minutes are of annotations that do not say themselves how long they took. `seconds_per_decision` of a reviewer;
-    without it the times of the decisions tell.
+    The minutes hold for annotations without a recorded duration. `seconds_per_decision` is a reviewer's; without it,
+    segdata takes the times of the decisions.
     """
 
     rate: PositiveFloat | None = None
@@ -164,7 +164,7 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """segdata.yaml. See the fields' types for what each holds; the command line goes before it."""
+    """The settings of segdata.yaml; options of the command line override them."""
 
     coverage: Coverage | dict[str, Coverage] | None = None
     overlap: Overlap | None = None
@@ -177,7 +177,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     options: dict[str, Option] = {}  # of the format that is read
     gold: Gold | None = None
     cost: Cost | None = None
-    by: NonEmptyText | None = None  # the column that statistics tell apart
+    by: NonEmptyText | None = None  # the column by which statistics are grouped
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     severity: dict[str, Severity | Literal["off"]] = {}
@@ -217,7 +217,7 @@ def did_you_mean(name: str, known: list[str]) -> str:
 
 
 def encode_coverage(by_category: Mapping[str, Coverage]) -> str | None:
-    """The coverage of some categories as the column holds it; None where nothing is said.
+    """The coverage of some categories as the column `coverage` stores it; None without any.
 
     >>> encode_coverage({"dog": "sparse", "cat": "exhaustive"})
     '{"cat":"exhaustive","dog":"sparse"}'
@@ -226,7 +226,7 @@ def encode_coverage(by_category: Mapping[str, Coverage]) -> str | None:
 
 
 def parse_coverage(text: str | None) -> Coverage | dict[str, Coverage] | None:
-    """The coverage that a value of the column tells; None: as the dataset. Raises SegdataError where it is none.
+    """The coverage that a value of the column stores; None: as the dataset. Raises SegdataError for other texts.
 
     >>> parse_coverage('{"cat": "exhaustive"}')
     {'cat': 'exhaustive'}

@@ -15,7 +15,7 @@ class UnreadableError(SegdataError):
 
 
 class SettingError(UnreadableError):
-    """A setting in segdata.yaml that cannot work; whoever knows the file puts its name before it.
+    """A setting in segdata.yaml that cannot work; the caller that knows the file adds its name.
 
     `steps`: the keys and positions that lead to it, as far as they are known.
     """
@@ -30,7 +30,7 @@ class UnknownFormatError(UnreadableError):
 
 
 class InvalidDatasetError(SegdataError):
-    """`assert_valid` found something at or above the severity asked for."""
+    """`assert_valid` found something at or above the given severity."""
 
 
 class LossError(SegdataError):
@@ -48,7 +48,7 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def missing_extra(library: str, extra: str, error: ModuleNotFoundError) -> SegdataError:
-    """The error that says how to install what is missing."""
+    """The error for a missing package, with the command that installs it."""
     return SegdataError(f"{library} is not installed ({error.name}): pip install 'segdata[{extra}]'")
 
 

@@ -54,9 +54,9 @@ class Finding:
     pixels : how many pixels are affected
     score : how sure, in [0, 1], where the rule knows
     file, line, place : where in the files; `place` is a JSON pointer, an XPath or a pixel
-    fix : whether `--fix` (safe) or `--unsafe-fixes` can mend it
+    fix : whether `--fix` (safe) or `--unsafe-fixes` can fix it
     correction : what a model proposes instead, for a reviewer to accept
-    kind : which of the things that a rule tells apart; None: it tells one
+    kind : the variant of a rule that has several; None otherwise
     """
 
     code: str
@@ -78,7 +78,7 @@ class Finding:
     kind: str | None = None
 
     def order(self) -> tuple[object, ...]:
-        """Sorts findings the same way whatever found them first: worst first, then by code, image and place."""
+        """The sort key: worst first, then by code, image and place."""
         return (
             SEVERITIES.index(self.severity),
             self.code,
@@ -94,7 +94,7 @@ class Finding:
 
 
 class RowFinding(msgspec.Struct, frozen=True):
-    """What a rule yields: a message and the rows of the tables that it speaks of.
+    """What a rule yields: a message, and the rows of the tables that it is about.
 
     The rule runner turns it into a `Finding`: image, annotator, source ids and category follow from the rows. There
     may be very many, and a structure of msgspec is made in a tenth of the time that a dataclass takes.
@@ -109,7 +109,7 @@ class RowFinding(msgspec.Struct, frozen=True):
     bbox, pixels, score : as in `Finding`; bbox defaults to the one segment's box
     category : a name, where no segment is named
     severity : instead of the rule's own
-    is_fixable : whether the rule's fix, if it has one, can mend this finding
+    is_fixable : whether the rule's fix, if it has one, applies to this finding
     file, line, place : as in `Finding`; default to where the first segment was read from
     correction, kind : as in `Finding`
     """
@@ -177,25 +177,24 @@ Via = Literal["fiftyone", "html", "cvat", "label-studio", "python"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a reviewer says.
+    """A reviewer's verdict on a finding, or on a segment without one.
 
-    Of a finding: `accept` (it is right: what it proposes is to be done), `reject` (the label is right, the finding a
-    false alarm), `fix` (it is right, and somebody is to draw anew), `void` (what it shows is to be ignored), `unsure`
-    (somebody else is to judge). Of a segment without a finding: `accept` (it is right), `reject` (there is nothing: it
-    is to be deleted), `fix`, `void`, `unsure`.
+    On a finding: `accept` (it is right: apply its proposal), `reject` (the label is right, the finding a false alarm),
+    `fix` (it is right, and an annotator must redraw), `void` (ignore what it shows), `unsure` (another reviewer must
+    decide). On a segment: `accept` (it is right), `reject` (there is nothing: delete it), `fix`, `void`, `unsure`.
 
     Attributes
     ----------
     verdict : one of these
-    reviewer : who says so
+    reviewer : who decided
     time : when, ISO 8601 in UTC with seconds
-    via : where it was said
+    via : the tool in which the reviewer decided
     image, annotator, segment : image_id, whose work it is (None: the only annotator's), and the source's own id of the
         segment; None where the finding names none
     finding : what it is about; None for a segment without one
     imprint : of the label that the reviewer saw, see `segdata.core.label_hash`; a decision holds until it changes
     comment : in the reviewer's words
-    adjudicates : it settles what reviewers disagree on, and holds against all that do not
+    adjudicates : it settles a disagreement, and overrides all decisions that do not
     """
 
     verdict: Verdict

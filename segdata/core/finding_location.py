@@ -56,7 +56,7 @@ class ImageRegions:
         return self.only(order[np.cumsum(self.area[order]) <= (pixels or 0)])
 
     def smallest(self, finding: Finding, height: int, among: Ints) -> Runs:
-        """The smallest regions that together have as many pixels as a finding says; first those in its box."""
+        """The smallest regions that together have as many pixels as a finding; those in its box come first."""
         x, y, wide, high = finding.bbox or (0, 0, 0, 0)
         run_x, run_y = np.divmod(self.runs.start, height)
         inside = (run_x >= x) & (run_x < x + wide) & (run_y >= y) & (run_y < y + high)
@@ -168,7 +168,7 @@ class FindingLocation:
 
 
 def locate_finding(annotation: Annotation, finding: Finding) -> FindingLocation:
-    """What a finding speaks of, in one annotation; at least its box, and the segments that it names."""
+    """Where a finding is, in one annotation: at least its box and the segments that it names."""
     rows = named_segments(annotation.batch, finding)
     gather = _LOCATORS.get(finding.code, _proposed if finding.correction else None)
     location = FindingLocation(rows) if gather is None else gather(annotation, finding, rows)
@@ -211,7 +211,7 @@ def _unknown_value(annotation: Annotation, finding: Finding, rows: Ints) -> Find
 
 
 def _hairline(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
-    """Unlabelled slivers, or doubly claimed ones: those that have as many pixels as the finding says."""
+    """Unlabelled slivers, or doubly claimed ones: those with as many pixels as the finding."""
     gaps = _slivers(annotation, annotation.unlabelled(), finding.pixels)
     if gaps.length.sum() == finding.pixels:
         return FindingLocation(rows, gaps)
@@ -232,7 +232,7 @@ def _overlap(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLoc
 
 
 def _specks(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
-    """The small parts: all but the largest, as many pixels as the finding says."""
+    """The small parts: all but the largest, with as many pixels as the finding."""
     height = annotation.size[0]
     parts = ImageRegions.of(annotation.of(rows), height, diagonal=True)
     others = np.argsort(-parts.area, kind="stable")[1:]
@@ -240,7 +240,7 @@ def _specks(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLoca
 
 
 def _pinholes(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
-    """The small holes: regions that do not reach the frame, as many pixels as the finding says."""
+    """The small holes: regions that do not reach the frame, with as many pixels as the finding."""
     height, width = annotation.size
     empty = ImageRegions.of(annotation.without(annotation.of(rows)), height, diagonal=True)
     x, top = np.divmod(empty.runs.start, height)

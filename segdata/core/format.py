@@ -33,7 +33,7 @@ LossKind = Literal[
     "empty-segment",  # segments without pixels
     "hole",  # holes of segments
     "image-details",  # sequence, frame, split, group, camera, timestamp, channels, roi, metadata of images
-    "mapped",  # what a taxonomy map says to drop or to join: no fault of the format
+    "mapped",  # what a taxonomy map drops or joins: no fault of the format
     "instance",  # which pixels belong to which instance of a category
     "overlap",  # pixels that several segments claim
     "part",  # parts of one segment become segments of their own
@@ -60,7 +60,7 @@ class Loss:
     Attributes
     ----------
     kind : one of `LOSS_KINDS`
-    count : how many segments, annotations or images are affected (`of` says which)
+    count : how many segments, annotations or images are affected (`of` names which)
     pixels : how many pixels changed their meaning
     examples : the first few affected, as "image: segment id"
     images : in how many images; None where that is not known
@@ -219,13 +219,13 @@ def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """What the user asks a reader for.
+    """What the user wants a reader to open.
 
     Attributes
     ----------
     root : the file or folder named on the command line
     taxonomy : the user's, or the one that lies beside the data; None: the format's own, or none
-    images : where the image files are, when not in the place that the layout says
+    images : where the image files are, if not where the layout puts them
     config : segdata.yaml
     annotator : the name to give to annotations that have none
     explicit : the user named the format: what the data look like is no reason to refuse it
@@ -258,7 +258,7 @@ class Source(Protocol):
 
     @property
     def defects(self) -> Sequence["Defect"]:
-        """What was met while opening, before any image."""
+        """The defects found while opening, before any image."""
 
     def chunks(self) -> list["Ints"]:
         """Rows of `image_ids` in portions that are good to load at once: some ten thousand segments, or a few masks."""
@@ -269,7 +269,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FormatMatch:
-    """Why a format thinks that a dataset is its own.
+    """Why a format claims a dataset.
 
     `score` in (0, 1]: 1 for a file that can be nothing else. `evidence`: in words, for the user. `whole`: so is the
     folder, whatever lies in it: images may be volumes or rasters, which by themselves are datasets too.

@@ -1,4 +1,4 @@
-"""Reels: what one annotator drew on the frames of one video, or the slices of one volume, in their order."""
+"""Frame sequences: what one annotator drew on the frames of a video, or the slices of a volume, in order."""
 
 from dataclasses import dataclass
 from typing import get_args
@@ -34,7 +34,7 @@ class FrameSequence:
 
 
 def frame_sequences(profile: Profile, images: Table, annotations: Table, kind: SequenceKind) -> list[FrameSequence]:
-    """The reels of the videos or of the volumes, in the order of their first images."""
+    """The sequences of the videos or of the volumes, in the order of their first images."""
     if not any(sequence.kind == kind for sequence in profile.sequences):
         return []
     frame, has_number = frame_numbers(images)
@@ -64,7 +64,7 @@ def image_successions(profile: Profile, images: Table, kind: SequenceKind) -> li
 
 
 def tracked_segments(tables: Tables, kind: SequenceKind | None = None) -> Table:
-    """The segments of sequences (of one kind) that have a track, no crowds, no void, by reel, track and frame.
+    """The segments of sequences (of one kind) that have a track, no crowds, no void, by sequence, track and frame.
 
     Columns: segment (row), reel (numbered), place (of the frame among those annotated), frame (number), track.
     """
@@ -95,7 +95,7 @@ def changes_category(tables: Tables, found: Table) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class SequenceIndex:
-    """Where each annotation is in its reel; see `FrameSequence`.
+    """Where each annotation is in its sequence; see `FrameSequence`.
 
     Attributes
     ----------
@@ -149,7 +149,7 @@ def outside_volumes(tables: Tables, things: Table) -> Table:
 
 
 def frame_numbers(images: Table) -> tuple[Ints, NDArray[np.bool_]]:
-    """(n_images,) the number of each frame, 0 where there is none, and whether there is one."""
+    """(n_images,) the frame number of each image (0: none), and whether it has one."""
     has_number = ~images.missing("frame")
     number = np.zeros(len(images), np.int64)
     number[has_number] = images["frame"][has_number].astype(np.int64)

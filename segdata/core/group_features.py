@@ -1,4 +1,4 @@
-"""Observed: what several annotators, or batches, drew where they can be compared."""
+"""Group features: what groups of annotations, such as annotators or batches, differ in where they are comparable."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,8 +48,8 @@ class GroupFeature:
 class GroupedAnnotations:
     """Annotations by group, averaged over what is one piece of evidence: an image, or a sequence or group of images.
 
-    Where several groups annotated the same images, only these count, and the stratum is the piece: everybody saw the
-    same. Else the stratum is the sort of image: camera, size and split.
+    Where several groups annotated the same images, only these count, and the stratum is the piece: all saw the same.
+    Else the stratum is the sort of image: camera, size and split.
 
     Attributes
     ----------

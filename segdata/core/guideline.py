@@ -35,7 +35,7 @@ def ids_by_name(taxonomy: Taxonomy) -> dict[str, frozenset[int]]:
 
 
 def declares_relation(taxonomy: Taxonomy, *relations: Relation) -> bool:
-    """Whether any category says something of one of these relations."""
+    """Whether any category declares one of these relations."""
     return any(getattr(category, relation) for category in taxonomy.categories for relation in relations)
 
 
@@ -64,7 +64,7 @@ Chapter = Literal["definition", "boundary_rule", "occlusion_rule"]
 
 
 def quote_guideline(taxonomy: Taxonomy, category: str | int | None, chapter: Chapter) -> str:
-    """The end of a message: what the guideline says of a category, by name or id; empty where it says nothing.
+    """The end of a message: the guideline's text for a category, by name or id; empty without one.
 
     >>> from segdata.core.taxonomy import Category
     >>> taxonomy = Taxonomy(categories=(Category(id=1, name="car", occlusion_rule="Only what is seen."),))
@@ -82,7 +82,7 @@ def quote_text(text: str | None) -> str:
     return f'; guideline: "{short}"' if short else ""
 
 
-# The closest colours of CamVid are 6.3 apart (CIE76), of VOC 8.8, of Cityscapes 10.3; below 2.3 SEG208 speaks.
+# The closest colours of CamVid are 6.3 apart (CIE76), of VOC 8.8, of Cityscapes 10.3; SEG208 reports those below 2.3.
 _CLEAR_DELTA_E, _SAME_DELTA_E = 6.0, 2.3
 _LEAST_NAME_SIMILARITY = 0.88  # of difflib's ratio: "sign" and "signs" have 0.89, "car" and "cart" 0.86
 _SHOWN = 6  # names in one line
@@ -94,7 +94,7 @@ def taxonomy_advice(taxonomy: Taxonomy) -> Iterator[str]:
     neighbours = [category for category in taxonomy.categories if category.kind != "void"]
     for chapter in ("boundary_rule", "occlusion_rule"):
         without = [category.name for category in neighbours if not getattr(category, chapter)]
-        if len(without) < len(neighbours):  # where none has one, nobody meant to write any
+        if len(without) < len(neighbours):  # if no category has one, none was planned
             yield from _missing(chapter, without)
     coloured = [category for category in taxonomy.categories if category.rgb is not None]
     if coloured:

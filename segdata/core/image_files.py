@@ -25,7 +25,7 @@ def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> C
     """(channels, height, width) of an image, uint8 or uint16 mostly, as its file has them.
 
     `uri` is a path or a file URI; behind a # it may name a region, ``xywh=x,y,width,height`` in pixels, or a slice of
-    a NIfTI volume, ``k=3``. An image that has the height and width `size` only when turned as EXIF says is turned.
+    a NIfTI volume, ``k=3``. An image that has the height and width `size` only after its EXIF rotation is rotated.
     GeoTIFFs are read through rasterio where Pillow holds less than they have (regions, several channels of 16 bits,
     more than four of them), the first `most`; NIfTI and DICOM files as they are meant, with their scale.
 

@@ -126,7 +126,7 @@ def hash_each_segment(runs: Runs, names: Sequence[str]) -> list[str]:
 
 
 def hash_finding_labels(finding: Finding, annotations: Sequence[Annotation], profile: Profile) -> str:
-    """Of the labels that a finding speaks of: the segments that it names, or else what is in its box.
+    """The hash of the labels that a finding is about: the segments that it names, or else those in its box.
 
     In a semantic dataset, where a segment is all that an image has of a category, what is in its box before that:
     what changes at the other end of the image is another matter. `annotations` are those of its image. Where it does

@@ -1,4 +1,4 @@
-"""Label maps: the labels of a dataset as arrays, image by image in any order, rebuilt from runs when asked for."""
+"""Label maps: the labels of a dataset as arrays, image by image in any order, rebuilt from runs on access."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from segdata.core.schema import rle_to_runs, runs_to_rle
 from segdata.core.taxonomy import Taxonomy
 
 Pixel = TypeVar("Pixel", np.int64, np.int32)
-IGNORE = 255  # what PyTorch's and other losses are usually told to leave out
+IGNORE = 255  # the class that losses of PyTorch and others ignore by convention
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def read_volume_slice(path: Path, k: int) -> ChannelArray:
 
 
 def _nifti_package(name: str) -> Any:  # Any: packages without types
-    """The package; raises SegdataError that says how to get it."""
+    """The package; raises SegdataError with the command that installs it."""
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -81,7 +81,7 @@ _LENIENCY = _Leniency()
 
 
 class _LogFilter(logging.Filter):
-    """Keeps what is logged from the terminal, where somebody listens."""
+    """Collects log records while a block collects them, and keeps these from the terminal."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         heard = _WARNINGS.get()
@@ -151,7 +151,7 @@ def _collect_warning(
 
 
 def read_dicom_image(path: Path) -> NDArray[np.generic]:
-    """(channels, rows, columns) of a DICOM image of one frame, in its units where it says them (CT: Hounsfield).
+    """(channels, rows, columns) of a DICOM image of one frame, in its units where it declares them (CT: Hounsfield).
 
     Raises OSError with the reason where it is damaged, has several frames, or its coding is not known here.
     """
@@ -171,7 +171,7 @@ def read_dicom_image(path: Path) -> NDArray[np.generic]:
 
 
 def _dicom_package(name: str) -> Any:  # Any: packages without types
-    """The package; raises SegdataError that says how to get it."""
+    """The package; raises SegdataError with the command that installs it."""
     try:
         return import_module(name)
     except ModuleNotFoundError as error:

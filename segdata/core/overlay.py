@@ -12,7 +12,7 @@ from segdata.core.runs import Ints, NumberLine, Rows, Runs, run_columns, strips_
 
 @dataclass(frozen=True, slots=True)
 class Overlaps:
-    """The pairs that meet, sorted by (a, b): segment a of one side, segment b of the other, their shared pixels.
+    """The pairs of segments that share pixels, sorted by (a, b): segment a of one side, segment b of the other.
 
     ``(i, -1)`` counts the pixels of i that no b covers, ``(-1, j)`` the reverse. Rows with 0 pixels are not listed.
     Several segments may cover a pixel, so areas come from the segments, never from sums over these rows.
@@ -184,7 +184,7 @@ def first_identical(runs: Runs, frame: Rows | Ints, n_owners: int) -> Ints:
     offset = runs.offsets(n_owners)
     some = np.flatnonzero(np.diff(offset))
     begin, end = offset[some], offset[some + 1]
-    # What twins share at least; few others do, and those are compared run by run.
+    # Identical segments agree in these; few others do, and those are compared run by run.
     alike = np.stack([frame[some], end - begin, runs.start[begin], runs.start[end - 1], runs.areas(n_owners)[some]])
     order = np.lexsort(alike)
     same = (alike[:, order[1:]] == alike[:, order[:-1]]).all(axis=0)

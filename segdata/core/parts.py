@@ -31,7 +31,7 @@ class Components:
 
 @dataclass(frozen=True, slots=True)
 class SegmentShapes:
-    """What one pass over neighbouring columns tells of every segment.
+    """Parts, holes and perimeter of every segment, from one pass over neighbouring columns.
 
     Attributes
     ----------
@@ -66,8 +66,8 @@ def find_holes(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> Components
 
     8-connected, as the dual of 4-connected parts: so parts less holes is the Euler number
     (Gray, 1971, IEEE Transactions on Computers C-20(5), 551-561; `skimage.measure.euler_number(connectivity=1)`).
-    Only owners in `among` (n_owners,) are looked at; `Shape.n_holes` tells which have any. `height` (n_owners,) is
-    that of the owner's image. `Regions.owner` is the segment.
+    Only owners in `among` (n_owners,) are searched; `SegmentShapes.n_holes` counts the holes of each. `height`
+    (n_owners,) is that of the owner's image. `Regions.owner` is the segment.
     """
     strips = hole_strips(runs, height, among)
     return _components(strips.owner, strips.hole, strips.x, strips.top, strips.bottom, strips.left)
@@ -94,7 +94,7 @@ class HoleStrips:
 
 
 def hole_strips(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> HoleStrips:
-    """The pixels of the holes that `find_holes` tells of; parameters as there."""
+    """The pixels of the holes that `find_holes` finds; same parameters."""
     empty = _complement(runs, height, among)
     label, left, _ = kernels.parts(empty.x, empty.top, empty.bottom, empty.owner, True)
     outside = np.zeros(int(label.max(initial=-1)) + 1, bool)

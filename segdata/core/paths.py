@@ -117,7 +117,7 @@ def check_plain_files(root: Path) -> None:
 
 def _links_and_others(folder: Path) -> Iterator[Path]:
     """What is neither a plain file nor a folder, at any depth; links are not followed."""
-    with suppress(OSError), os.scandir(folder) as entries:  # the reader says what it cannot read
+    with suppress(OSError), os.scandir(folder) as entries:  # the reader reports what it cannot read
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield from _links_and_others(Path(entry.path))
@@ -159,7 +159,7 @@ def pairing_keys(images: Sequence[str], by: PairBy) -> list[PairingKey]:
     """(n,) the key of each of a dataset's images; images of two datasets that have one key are the same.
 
     `by` is one of `NAME_KEYS` or "varying". Ids that are there twice are counted; where several images have another key
-    in common it is told apart by the id, and pairs nothing.
+    in common, the id is part of the key, so they pair with nothing.
     """
     if by == "id":
         seen: Counter[str] = Counter()

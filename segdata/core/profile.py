@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Policy(Generic[T]):
-    """A decision about the data. `declared`: somebody wrote it down; else it is only the format's habit."""
+    """A policy of the data. `declared`: a person wrote it down; else it is the format's default."""
 
     value: T
     declared: bool = False
@@ -83,8 +83,9 @@ class Profile:
     raster_rule : how polygons became pixels
     files : what the dataset was read from, for messages (a path or URI)
     sequences : the videos and volumes that images are part of, as far as anything is known about them
-    by : the column that the statistics of rules tell apart, as `segdata.core.strata` names columns; None: none
-    places : what was found where in it, ``{"masks": "drive/1st_manual", "images": "drive/images"}``
+    by : the column by which statistics are grouped, as `segdata.core.strata` names columns; None: none
+    places : where its masks, images and other files were found, ``{"masks": "drive/1st_manual", "images":
+        "drive/images"}``
     revision : of a canonical dataset, the one that was read; it says nothing about the labels
     """
 
@@ -107,7 +108,7 @@ class Profile:
         return f"Profile({self.name!r}: {self.format}, {self.task}, {len(self.taxonomy.categories)} categories)"
 
     def under(self, config: Config) -> "Profile":
-        """The same profile with what the configuration declares; it goes before dataset.yaml and the format's habit."""
+        """The same profile with what the configuration declares; it overrides dataset.yaml and the format's default."""
         coverage, overlap = self.coverage, self.overlap
         if config.coverage is not None:
             coverage = Policy(config.coverage, declared=True)

@@ -46,9 +46,9 @@ class Tables:
         area, box, declared_area, declared_x … declared_height, file, place; family `shapes`:
         parts, largest (area of the largest part), holes, hole_pixels, perimeter (pixel edges)
     measured : the other tables, by name
-    defects : what readers met
+    defects : what readers found wrong in the files
     opposed, judged : family `agreement`: what annotators have in common, and what follows from it; None elsewhere
-    suspected : family `noise`: what models say against the labels; None elsewhere
+    suspected : family `noise`: the labels that models contradict; None elsewhere
     """
 
     profile: Profile
@@ -68,7 +68,7 @@ class Tables:
 
     @staticmethod
     def of(profile: Profile, tables: "Mapping[str, Table]", defects: "Iterable[Defect]") -> "Tables":
-        """All tables by name, and what readers met."""
+        """All tables by name, and the defects of readers."""
         measured = dict(tables)
         images, annotations, segments = (measured.pop(name) for name in ("images", "annotations", "segments"))
         return Tables(profile, images, annotations, segments, measured, tuple(defects))
@@ -91,11 +91,11 @@ class Rule:
     severity : the default
     needs : the families of tables that must be measured
     fix : whether a fix exists, and of which sort
-    tasks : the rule speaks only for these
+    tasks : the rule runs only for these
     check : the function: tables and options to what was found
     options : name -> default, from the function's keyword-only arguments
-    whole : it judges a dataset as a whole, and says nothing of some of its images
-    when : whether there is anything to judge in such a dataset: only then is what it needs measured; None: always
+    whole : it judges a dataset as a whole, and is skipped for a subset of its images
+    when : whether it applies to a dataset, by its profile; else nothing is measured for it; None: always
     """
 
     code: str
@@ -105,7 +105,7 @@ class Rule:
     fix: Literal["safe", "unsafe"] | None
     tasks: tuple[Task, ...]
     check: RuleCheck
-    options: dict[str, Any] = field(hash=False)  # Any: an option is whatever its default is
+    options: dict[str, Any] = field(hash=False)  # Any: an option has the type of its default
     whole: bool = False
     when: "Callable[[Profile], bool] | None" = None
 
@@ -125,7 +125,7 @@ class Rule:
         return "agreement" if "agreement" in self.needs else "flag" if "noise" in self.needs else "validate"
 
     def applies(self, profile: Profile) -> bool:
-        """Whether this rule has anything to say about such a dataset."""
+        """Whether this rule applies to such a dataset."""
         return profile.task in self.tasks and (self.when is None or self.when(profile))
 
     def check_options(self, given: dict[str, Any], where: str) -> None:
@@ -140,7 +140,7 @@ class Rule:
                 raise SegdataError(
                     f"{where}: {self.code}: {name} must be a value like {default!r}, it is {reprlib.repr(value)[:80]}"
                 )
-            # NaN is in no order: whatever is compared with it says no, and the rule would be silent.
+            # NaN compares as False with everything, so the rule would be silent.
             least = -_MOST_OPTION if isinstance(default, (int, float)) and default < 0 else 0
             if isinstance(value, (int, float)) and not least <= value <= _MOST_OPTION:
                 raise SegdataError(

@@ -1,4 +1,4 @@
-"""Judge: run the selected rules over the measured tables, and turn what they found into findings."""
+"""Rule runner: run the selected rules over the measured tables, and turn what they yield into findings."""
 
 import datetime
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ from segdata.core.rule_settings import (
 )
 
 T = TypeVar("T", Finding, Defect)
-EXPIRED_SUPPRESSION = "SEG019"  # speaks of the suppressions, once all others have spoken
+EXPIRED_SUPPRESSION = "SEG019"  # reports on the suppressions, so it runs last
 _MANY = 50_000  # segments from which threads are worth their start
 
 
@@ -56,9 +56,9 @@ def select_rules(
 
 
 def needed_families(chosen: list[Rule], profile: Profile) -> frozenset[Family]:
-    """The families that must be measured for those of the rules that speak of such a dataset.
+    """The families that must be measured for those of the rules that apply to the dataset.
 
-    Gaps are only looked for where every pixel is expected to be labelled: elsewhere the background is one.
+    Gaps are measured only if every pixel must be labelled: elsewhere the background is one.
     """
     families = frozenset(family for rule in chosen if rule.applies(profile) for family in rule.needs)
     return families if profile.is_exhaustive else families - {"gaps"}
@@ -66,7 +66,7 @@ def needed_families(chosen: list[Rule], profile: Profile) -> frozenset[Family]:
 
 @dataclass(frozen=True, slots=True)
 class RuleResults:
-    """What the rules find, worst first; `suppressed` counts what there is beside it and the configuration accepts."""
+    """What the rules find, worst first; `suppressed` counts the further findings that the configuration accepts."""
 
     findings: tuple[Finding, ...]
     suppressed: int = 0
@@ -75,9 +75,9 @@ class RuleResults:
 def run_rules(
     tables: Tables, chosen: list[Rule], config: Config, today: datetime.date | None = None, jobs: int = 1
 ) -> RuleResults:
-    """Run the rules over the tables. The configuration has the last word; `today` decides what has expired.
+    """Run the rules over the tables, then apply the configuration; `today` decides what has expired.
 
-    Many segments are judged in threads (`jobs`; 0: one per core); the result does not depend on it.
+    Rules run in threads if there are many segments (`jobs`; 0: one per core); the result does not depend on it.
     """
     stamp, options, control = _FindingBuilder(tables), configured_options(config), _FindingControl(config, today)
     speaking = [rule for rule in chosen if rule.applies(tables.profile)]
@@ -120,7 +120,7 @@ def _silent_codes(speaking: list[Rule], profile: Profile) -> frozenset[str]:
 
 
 class _FindingControl:
-    """What the configuration says of single findings: severities, overrides and suppressions."""
+    """Applies the configuration to single findings: severities, overrides and suppressions."""
 
     def __init__(self, config: Config, today: datetime.date | None = None) -> None:
         self._today = today or datetime.date.today()
@@ -129,7 +129,7 @@ class _FindingControl:
         self._used: set[int] = set()
 
     def said(self, found: Finding | Defect) -> RuleSeverity | None:
-        """The severity that the configuration gives a finding; None where it says nothing."""
+        """The severity that the configuration gives a finding; None without one."""
         said = self._severities.get(found.code)
         for scope, severity in self._overrides:
             if found.code in severity and scope.holds(found):
@@ -198,7 +198,7 @@ class _FindingBuilder:
         self._tables = tables
 
     def findings(self, rule: Rule, found: Iterable[RowFinding]) -> list[Finding]:
-        """The findings that those found by `rule` become. What their rows hold is looked up for all at once."""
+        """The findings of a rule from what it yields; the rows are looked up for all at once."""
         every = list(found)
         segments = self._tables.segments.rows({row for finding in every for row in finding.segments}, *_SEGMENT_COLUMNS)
         owners = {finding.annotation for finding in every} | {row for row, *_ in segments.values()}

@@ -1,7 +1,7 @@
-"""Settings: which rules a word of the configuration speaks of, and what the configuration says of each rule.
+"""Rule settings: which rules a word of the configuration names, and what the configuration sets for each rule.
 
-A word is a code, the beginning of codes, or the name of a rule, wherever rules are named. Where several words speak of
-one rule, that which speaks of fewer rules goes before: ``severity: {SEG1: info, speck: error}`` makes specks errors.
+A word is a code, the beginning of codes, or the name of a rule. If several words name one rule, the one that names the
+fewest rules wins: ``severity: {SEG1: info, speck: error}`` makes specks errors.
 """
 
 from collections.abc import Iterable, Iterator
@@ -58,7 +58,7 @@ def check_gold(config: Config) -> None:
 
 
 def check_config_categories(config: Config, profile: Profile) -> None:
-    """Raise SettingError where the configuration speaks of a category that the dataset has not.
+    """Raise SettingError if the configuration names a category that the dataset lacks.
 
     A name that only the source has, and the taxonomy lacks, is one; an alias is not: findings have the name of today.
     """
@@ -82,7 +82,7 @@ def check_config_categories(config: Config, profile: Profile) -> None:
 
 @contextmanager
 def locate_config_errors(path: Path | None) -> Iterator[None]:
-    """What is wrong in the configuration is said with its file, and the line, where it came from one."""
+    """Errors in the configuration get the file, and the line if it came from one."""
     try:
         yield
     except SettingError as error:
@@ -96,7 +96,7 @@ def locate_config_errors(path: Path | None) -> Iterator[None]:
 
 @contextmanager
 def config_steps(*steps: str | int) -> Iterator[None]:
-    """What is wrong within is wrong there in the configuration."""
+    """Errors within the block are errors at these steps of the configuration."""
     try:
         yield
     except SegdataError as error:
@@ -139,7 +139,7 @@ def _codes_at(words: Iterable[str], where: str, *steps: str | int) -> frozenset[
 
 
 def configured_suppressions(config: Config) -> list[tuple[frozenset[str], Suppression]]:
-    """What the configuration suppresses, and the codes that each speaks of."""
+    """The suppressions of the configuration, each with the codes that it names."""
     suppressions = []
     for position, suppression in enumerate(config.suppress):
         with config_steps("suppress", position, "code"):
@@ -148,7 +148,7 @@ def configured_suppressions(config: Config) -> list[tuple[frozenset[str], Suppre
 
 
 def configured_overrides(config: Config) -> list[tuple[Override, dict[str, RuleSeverity]]]:
-    """What the configuration decides otherwise in some scopes: of each override code -> severity, or that it is off."""
+    """The overrides of the configuration, each with code -> severity or "off"."""
     overrides = []
     for position, override in enumerate(config.overrides):
         where = f"overrides, entry {position + 1}"
@@ -200,7 +200,7 @@ def _own_options(rule: Rule, given: dict[str, Any]) -> dict[str, Any]:  # Any: a
 
 
 def _by_rule(said: dict[str, T], key: str, *steps: str | int) -> Iterable[tuple[Rule, T]]:
-    """What is said of words as said of rules; what goes before comes last."""
+    """The values of words as values of rules; those that win come last."""
     matches = []
     for word, value in said.items():
         with config_steps(*steps, word):

@@ -192,7 +192,7 @@ _DENSE_FACTOR = 64  # places for each number, up to which a table of all places 
 def unique_inverse(numbers: Ints) -> tuple[Ints, Ints]:
     """The different numbers (k,) in ascending order, and for each of `numbers` (n,) its place among these.
 
-    As ``np.unique(numbers, return_inverse=True)``; rows and ids lie close together, and then nothing is sorted.
+    As ``np.unique(numbers, return_inverse=True)``, but without sorting where the numbers lie close together.
 
     >>> [each.tolist() for each in unique_inverse(np.array([7, 5, 7]))]
     [[5, 7], [1, 0, 1]]

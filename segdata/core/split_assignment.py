@@ -69,10 +69,10 @@ def stratify(categories: UnitAmounts, sizes: Floats, shares: Floats, kept: Ints 
     kept : (n_units,) the part that a unit stays in; -1: any. None: all are free
 
     The quantity that the fewest free units have comes first: its units, those with most of it before others, go
-    where most of what they have is still wanted; then the next. So the rare ones are dealt while there is a choice.
-    What is as good is decided by the order of the units. Afterwards units move, and of up to two thousand any two
-    change places, for as long as that brings the parts nearer to their shares: by the sum, over quantities and parts,
-    of the squared deviations over the shares wanted. No part is left empty while another has two units.
+    where most of what they have is still wanted; then the next. So rare quantities are assigned while there is a
+    choice. The order of the units decides ties. Afterwards units move, and up to two thousand units swap parts, for as
+    long as that brings the parts nearer to their shares: by the sum, over quantities and parts, of the squared
+    deviations over the shares wanted. No part is left empty while another has two units.
     Source: Sechidis, Tsoumakas and Vlahavas (2011), "On the Stratification of Multi-Label Data", ECML PKDD, 145-158;
     here with amounts in place of labels, and units of several images.
     """
@@ -118,7 +118,7 @@ def _with_sizes(categories: UnitAmounts, sizes: Floats) -> UnitAmounts:
 
 
 def _rarest_first(amounts: UnitAmounts, part: Ints) -> list[int]:
-    """The free units (part -1) in the order in which they are dealt; those without any quantity come last."""
+    """The free units (part -1) in the order of assignment; those without any quantity come last."""
     unit = np.repeat(np.arange(amounts.n_units), np.diff(amounts.first))
     free = part < 0
     of_free = np.flatnonzero(free[unit])
@@ -137,7 +137,7 @@ def _rarest_first(amounts: UnitAmounts, part: Ints) -> list[int]:
 
 
 class _Assignment:
-    """What has been put into each part so far, and what would be better elsewhere.
+    """The units of each part so far, and the changes that improve the parts.
 
     The cost of parts is Σ (has - wanted)² / share, over all quantities and parts; to add a to what a part has changes
     it by a (2 (has - wanted) + a) / share.
@@ -208,7 +208,7 @@ _TOLERANCE = 1e-6  # to which shares must sum to 1
 
 @dataclass(frozen=True, slots=True)
 class SplitAssignment:
-    """Images dealt to parts.
+    """The part that each image is assigned to.
 
     Attributes
     ----------
@@ -296,7 +296,7 @@ def group_images(tables: Tables, columns: Sequence[str], pairs: Iterable[tuple[i
 def assign_splits(
     tables: Tables, parts: Mapping[str, float], unit: Ints, seed: int, kept: Ints | None = None
 ) -> SplitAssignment:
-    """Deal the images to parts, whole units (n_images,) at a time, so that all categories are balanced.
+    """Assign the images to parts, whole units (n_images,) at a time, so that all categories are balanced.
 
     `kept` (n_images,): the number of the part that an image stays in with its unit, -1: any. The same images and seed
     give the same parts, in whatever order the images are. Crowds count; void does not.

@@ -29,7 +29,7 @@ def robust_z(values: Floats, group: Ints, least_scale: float | Floats = 0.0) -> 
     away = values - medians
     on_median = away == 0
     side = 2 * group + (away > 0)
-    # What lies on the median belongs to both sides.
+    # Values on the median belong to both sides.
     both = np.concatenate([side, side[on_median] + 1])
     scale = group_median(np.concatenate([np.abs(away), np.zeros(int(on_median.sum()))]), both)[: len(values)]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -90,7 +90,7 @@ def binomial_lower_bound(hits: int, of: int, confidence: float = 0.95) -> float:
 
 
 def _tail_probability(hits: int, of: int, rate: float) -> float:
-    """The chance of at least `hits` of `of` trials: a sum over the misses, which are few where it is asked for."""
+    """The probability of at least `hits` in `of` trials: a sum over the misses, which are few here."""
     return (
         math.fsum(
             math.exp(_log_choose(of, misses) + misses * math.log1p(-rate) + (of - misses) * math.log(rate))
@@ -102,7 +102,7 @@ def _tail_probability(hits: int, of: int, rate: float) -> float:
 
 
 def absence_probability(total: int, having: int, drawn: int) -> float:
-    """The chance that none of `drawn` out of `total` things is one of the `having` (hypergeometric).
+    """The probability that a sample of `drawn` out of `total` things has none of the `having` (hypergeometric).
 
     >>> round(absence_probability(10, 1, 5), 6), absence_probability(4, 3, 2)
     (0.5, 0.0)

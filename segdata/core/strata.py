@@ -1,4 +1,4 @@
-"""Strata: the portions of a dataset that a column tells apart, and how often categories occur in each."""
+"""Strata: the groups of images or annotations by a column, and how often categories occur in each."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from segdata.core.rule import Tables
 from segdata.core.runs import Ints, unique_inverse
 from segdata.core.table import Flags, Table
 
-StratumNames = NDArray[np.object_]  # texts, or None where nothing is known
+StratumNames = NDArray[np.object_]  # texts, or None where unknown
 IMAGE_COLUMNS = ("split", "camera", "sequence", "group", "folder", "size")
 ANNOTATION_COLUMNS = ("annotator", "source", "stage", "month")
 
@@ -57,7 +57,7 @@ def image_strata(tables: "Tables", column: str) -> StratumNames:
 
 
 def image_splits(tables: "Tables") -> StratumNames:
-    """(n_images,) the split of each image: what is said of it, or else what its folder is called."""
+    """(n_images,) the split of each image: the declared one, or else that of its folder."""
     folders = _folders(tables)
     split_of = {folder: split_from_path(f"{folder}/image") for folder in set(folders)}
     splits = [split_of[folder] for folder in folders]
@@ -165,7 +165,7 @@ def example_segments(tables: Tables, *, crowds: bool = True) -> Table:
 def independent_units(tables: Tables) -> Ints:
     """(n_images,) what is drawn as a whole when a dataset is divided: the image's group, else sequence, else itself.
 
-    Frames of one film resemble each other, and so do images of one patient: as evidence they are one.
+    Frames of one video resemble each other, and so do images of one patient: they count as one observation.
     """
     images = tables.images
     if images.missing("group").all() and images.missing("sequence").all():

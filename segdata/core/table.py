@@ -1,4 +1,4 @@
-"""Table: rows as numpy columns, what rules filter. To import pandas alone would take longer than most runs."""
+"""Table: rows as numpy columns, which rules filter. Importing pandas alone would take longer than most runs."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class _LazyRows:
-    """Some rows of a column, in numpy or Arrow or taken itself, that nobody has asked for yet."""
+    """Some rows of a column (numpy, Arrow or lazy itself), taken when first used."""
 
     column: Any  # numpy or Arrow
     rows: Ints
@@ -39,7 +39,7 @@ class Table:
     """n rows as columns.
 
     ``table["area"]`` is a column, (n,): whole numbers, floats (missing: NaN), flags, or objects (missing: None; so
-    are whole numbers where one is missing). Columns that come from Arrow are turned into numpy when first asked for,
+    are whole numbers where one is missing). Columns from Arrow become numpy on first access,
     and some rows are taken from a column when that column is.
     """
 

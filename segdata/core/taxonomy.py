@@ -21,7 +21,7 @@ ColorText = tuple[int, ...] | str
 
 
 class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What may be said about a segment of a category.
+    """An attribute that a segment of a category may have.
 
     `values` are the allowed ones; none given: any. `required`: every segment must have it.
     """
@@ -63,11 +63,11 @@ class Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """One entry of the taxonomy.
 
     `kind`: `thing` (countable), `stuff` (amorphous) or `void` (explicitly ignored). `color` is [r, g, b] or a quoted
-    "#rrggbb". `parent` names another category or a group that is nobody's category. `aliases` are deprecated names
+    "#rrggbb". `parent` names another category, or a group that is no category. `aliases` are deprecated names
     that are read as this one. The guideline: `definition`, `boundary_rule`, `occlusion_rule`, `examples`.
     `thin`: drawn a few pixels wide by nature.
 
-    What it may do beside others, each by their names; a parent or a group stands for all below it. `part_of`: it lies
+    Relations to other categories, by name; a parent or a group stands for all below it. `part_of`: it lies
     in one of these. `may_overlap`: it may share pixels with these. `may_not_overlap`: it never shares pixels with
     these, `may_not_touch`: nor borders on them. `also`: secondary categories that a segment of it may have.
     """
@@ -101,9 +101,9 @@ class Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """The categories of a dataset.
 
-    `unlabelled` is the colour (colour masks) or the id (index masks, instance ids) of "nobody labelled this"; None:
-    no colour or id means that. `groups`: names that are parents only, each with its own parent. It may be broken
-    (duplicate ids, names or colours): rule SEG208 says so, and `by_id` takes the first.
+    `unlabelled` is the colour (colour masks) or the id (index masks, instance ids) of unlabelled pixels; None: no
+    colour or id means that. `groups`: names that are parents only, each with its own parent. It may be broken
+    (duplicate ids, names or colours): rule SEG208 reports it, and `by_id` takes the first.
     """
 
     categories: tuple[Category, ...] = ()
@@ -174,7 +174,7 @@ def load_taxonomy(path: Path) -> Taxonomy:
 def parse_taxonomy(text: str, name: str = "taxonomy.yaml") -> Taxonomy:
     """The taxonomy in a YAML text; `name` stands for the file in errors."""
     taxonomy, lines = yaml_files.parse_yaml_with_lines(text, Taxonomy, name)
-    if not taxonomy.categories and lines.of("categories") is None:  # `categories: []` is meant, nothing is not
+    if not taxonomy.categories and lines.of("categories") is None:  # `categories: []` is deliberate
         raise SegdataError(f"{name}:1: no categories; write at least one under 'categories:'")
     for position, category in enumerate(taxonomy.categories):
         line = lines.of("categories", position, "color")

@@ -66,7 +66,7 @@ def _read_directory(file: BinaryIO) -> dict[int, int]:
 
 
 def _first_value(file: BinaryIO, code: str, n_values: int, cell: bytes, offset: str) -> int:
-    """The first value of a tag: in its cell where all fit there, else where the cell says."""
+    """The first value of a tag: in its cell if all fit there, else at the offset in the cell."""
     size = struct.calcsize(code)
     if size == 0 or n_values == 0:
         return 0
@@ -85,7 +85,7 @@ _OPENING = threading.Lock()  # filters of warnings belong to the process, not to
 
 
 def import_rasterio() -> Any:  # Any: rasterio has no types
-    """The package; raises SegdataError that says how to get it."""
+    """The package; raises SegdataError with the command that installs it."""
     try:
         return import_module("rasterio")
     except ModuleNotFoundError as error:
@@ -119,7 +119,7 @@ def create_raster(path: Path, **profile: object) -> Iterator[Any]:  # Any: raste
 
 @contextmanager
 def _ignore_georeference_warnings(package: Any) -> Iterator[None]:  # Any: rasterio has no types
-    """A raster that lies nowhere in the world is nothing to warn of."""
+    """Ignore rasterio's warning about rasters without georeference."""
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore", package.errors.NotGeoreferencedWarning)
         yield

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BaselineComparison:
-    """Findings against those of a baseline: `new`, those `known` from before, and the baseline's that are `fixed`."""
+    """Findings compared with a baseline: `new`, `known` from before, and those of the baseline that are `fixed`."""
 
     new: tuple[Finding, ...]
     known: tuple[Finding, ...]
@@ -25,9 +25,9 @@ class BaselineComparison:
 
 
 def compare_to_baseline(findings: Iterable[Finding], before: Iterable[Finding]) -> BaselineComparison:
-    """Hold findings against those of a baseline, one for one; the order of each stays.
+    """Match findings with those of a baseline, one for one, keeping their order.
 
-    Where more findings are alike than the baseline has, those beyond its number are new.
+    If more findings are equal than the baseline has, those beyond its number are new.
     """
     earlier = tuple(before)
     rest = Counter(map(finding_key, earlier))
@@ -51,8 +51,8 @@ def compare_to_baseline(findings: Iterable[Finding], before: Iterable[Finding]) 
 def finding_key(finding: Finding) -> Hashable:
     """What makes two findings the same: the code, whose work it is, and the pixels; never a number that names a thing.
 
-    The pixels are the box and how many are affected. A finding without a box is told by its file and its words, with
-    all numbers left out: the same imbalance is no new one when a count has changed.
+    The pixels are the box and how many are affected. A finding without a box is identified by its file and its message
+    without numbers, so the same imbalance is not new when a count has changed.
     """
     who = (finding.code, finding.image, finding.annotator)
     if finding.bbox is not None:
@@ -150,7 +150,7 @@ def check_fail_on(value: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FixedFinding:
-    """One finding that a fix has mended, and how many pixels it concerned."""
+    """One finding that a fix resolved, and how many pixels it changed."""
 
     finding: Finding
     pixels: int
@@ -158,7 +158,7 @@ class FixedFinding:
 
 @dataclass(frozen=True, slots=True)
 class FixedImage:
-    """An image before and after, and what was mended in it."""
+    """An image before and after its fixes, and the findings that they resolved."""
 
     image_id: str
     before: "Batch"
