@@ -38,14 +38,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def spoilt(tmp_path_factory: pytest.TempPathFactory) -> "Truth":
+def seeded_data(tmp_path_factory: pytest.TempPathFactory) -> "Truth":
     """The sample datasets with seeded defects, made once for all workers; nothing may be written into them."""
     from segdata.sample import make
 
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    made = shared / "spoilt.pickle"
-    with (shared / "spoilt.lock").open("w") as lock:
+    made = shared / "seeded_data.pickle"
+    with (shared / "seeded_data.lock").open("w") as lock:
         if sys.platform != "win32":
             import fcntl
 

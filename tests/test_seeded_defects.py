@@ -28,9 +28,9 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def defects(spoilt: Truth) -> Path:
+def defects(seeded_data: Truth) -> Path:
     """The sets with seeded defects."""
-    return spoilt.folder / "defects"
+    return seeded_data.folder / "defects"
 
 
 @pytest.fixture(scope="session")

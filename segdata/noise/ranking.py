@@ -68,7 +68,7 @@ class ImageFeatures:
     Attributes
     ----------
     found : the candidates
-    given, spoilt : the features of annotated candidates and of regions, as given and with injected mistakes
+    given, seeded_data : the features of annotated candidates and of regions, as given and with injected mistakes
     kinds : (e,) of the injected mistakes, rows of `KINDS`
     shared, either : (K,) pixels where a category was given and is seen, and where it was or is
     softmin : how good the labels of the image look, from 0 to 1, see `softmin`
@@ -79,7 +79,7 @@ class ImageFeatures:
 
     found: Candidates
     given: tuple[FeatureTable, FeatureTable]
-    spoilt: tuple[FeatureTable, FeatureTable]
+    seeded_data: tuple[FeatureTable, FeatureTable]
     kinds: Ints
     shared: Ints
     either: Ints
@@ -119,12 +119,12 @@ def image_features(
             )[1]
         )
         kinds += [KINDS.index(each) for each in truth.kinds]
-    spoilt = _concatenate_tables([copy[0] for copy in copies]), _concatenate_tables([copy[1] for copy in copies])
+    seeded_data = _concatenate_tables([copy[0] for copy in copies]), _concatenate_tables([copy[1] for copy in copies])
     known = np.array(kinds, np.int64)
     seen = predicted_category(found.drawn, evidence)
     shared, either = agreement(given, evidence)
     soft, fits = softmin(given, evidence), align_labels(given, evidence)
-    return ImageFeatures(found, tables, spoilt, known, shared, either, soft, names, seen, fits)
+    return ImageFeatures(found, tables, seeded_data, known, shared, either, soft, names, seen, fits)
 
 
 def renumber_corruptions(mistake: Ints, before: int) -> Ints:
@@ -304,9 +304,10 @@ def _score_candidates(
 ) -> _CandidateScores:
     first = np.cumsum([0, *(len(each.kinds) for each in looks)])
     x, image = _stack_tables([each.given[sort].x for each in looks])
-    z, held_image = _stack_tables([each.spoilt[sort].x for each in looks])
+    z, held_image = _stack_tables([each.seeded_data[sort].x for each in looks])
     told = [
-        renumber_corruptions(each.spoilt[sort].mistake, at) for each, at in zip(looks, first.tolist(), strict=False)
+        renumber_corruptions(each.seeded_data[sort].mistake, at)
+        for each, at in zip(looks, first.tolist(), strict=False)
     ]
     mistake = np.concatenate(told).astype(np.int64)
     kinds = np.concatenate([*(each.kinds for each in looks), np.full(1, -1)])
@@ -323,7 +324,7 @@ def _score_candidates(
     worst, held_worst = (
         -each[:, names.index("given_worst")] if sort else each[:, names.index("worst")] for each in (x, z)
     )
-    category = np.concatenate([each.spoilt[sort].category for each in looks])
+    category = np.concatenate([each.seeded_data[sort].category for each in looks])
     usual = held_worst[wrong == 0]
     return _CandidateScores(
         image,

@@ -74,7 +74,7 @@ class Segment:
 
 @dataclass
 class Canvas:
-    """Paint later, cover earlier: the label map always tells what is visible.
+    """What is painted later covers what is earlier, so the label map always holds what is visible.
 
     `rgb` is (height, width, 3) float32 and `label` (height, width) int32, both OVERSAMPLE times the picture's size.
     Label k > 0 stands for `segments[k - 1]`.
@@ -174,7 +174,7 @@ class View:
         return self.project(x + points[:, 0], points[:, 1], z)
 
     def pixels(self, metres: float, z: float) -> float:
-        """How many pixels a length has at a distance."""
+        """The pixels of a length at a distance."""
         return metres * self.focal / z
 
 

@@ -1,4 +1,4 @@
-"""Everything at once: `make` writes the sample data, clean and spoiled, with its truth."""
+"""The sample data as a whole: `make` writes clean data and data with defects, with their truth."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ CAR_TRACK, BUS_TRACK, WALKER_TRACK = 1, 2, 3
 
 
 def write_video(folder: Path, shots: Sequence[NamedPicture]) -> None:
-    """Instance ids in a folder for each sequence, and in segdata.yaml what of them is the track."""
+    """Write instance ids in a folder for each sequence; segdata.yaml says which part of an id is the track."""
     write_instance_ids(folder, shots, sequences={"pattern": "{sequence}/{frame}.jpg", "tracks": "numbers"})
 
 
 def render_video(
     seed: int, frames: int = 12, size: tuple[int, int] = (320, 240), sequence: str = "street", until: float = 1.0
 ) -> list[NamedPicture]:
-    """The frames of a sequence, named `street/000000` and so on; `until` is when it ends, 1 being all that happens.
+    """The frames of a sequence, named `street/000000` and so on; `until` is the end, from 0 to 1, the whole course.
 
     The car (track 1) drives out of the frame to the right and comes back; the walker (track 3) vanishes behind the
     bus (track 2) and comes out again; the others stay or drift. Labels of a thing keep its track.
@@ -42,7 +42,7 @@ def render_video(
 
 
 def _street_objects(time: float, looks: list[int]) -> tuple[StreetObject, ...]:
-    """Who is where at a time from 0 to 1."""
+    """The objects and their places at a time from 0 to 1."""
     out_and_back = 1.0 + 10.0 * np.sin(np.pi * time)
     swing = np.pi * 8 * time
     return (
@@ -73,7 +73,7 @@ CLEAN: dict[str, Callable[[Path, Sequence[NamedPicture]], None]] = {
 
 @dataclass(frozen=True)
 class Truth:
-    """What `make` made; a part that was not asked for is empty.
+    """The output of `make`; a part that was not requested is empty.
 
     `shots`: the clean pictures. `frames`: those of the video. `defects`: what was seeded under defects/. `annotators`:
     the truth of annotators/. `noise`: the truth of noise/.
@@ -115,8 +115,10 @@ def make(folder: str | Path, seed: int = 0, images: int = 24, only: Collection[s
         truth.frames.extend(render_video(seed))
         write_video(root / "video", truth.frames)
     if "defects" in only:
-        spoilt = render_streets(seed + 1, DEFECT_IMAGES, [DEFECT_SIZE])
-        truth.defects.extend(build_defects(root / "defects", spoilt, render_video(seed, DEFECT_FRAMES, DEFECT_SIZE)))
+        seeded_data = render_streets(seed + 1, DEFECT_IMAGES, [DEFECT_SIZE])
+        truth.defects.extend(
+            build_defects(root / "defects", seeded_data, render_video(seed, DEFECT_FRAMES, DEFECT_SIZE))
+        )
     if "noise" in only:
         truth.noise.extend(write_noise(root / "noise", truth.shots, seed))
     return truth

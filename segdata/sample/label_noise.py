@@ -26,7 +26,7 @@ def signed_distance(mask: Mask) -> Field:
 
 @dataclass
 class EditableLabels:
-    """A label map under a pencil: `stuff` holds the stuff everywhere, `things` one mask by track."""
+    """A label map to change: `stuff` holds the stuff everywhere, `things` one mask by track."""
 
     image: NDArray[np.uint8]
     stuff: NDArray[np.int32]
@@ -35,7 +35,7 @@ class EditableLabels:
 
     @classmethod
     def of(cls, picture: Picture) -> "EditableLabels":
-        """The sheet of a picture: where things stand, the nearest stuff is taken to be behind."""
+        """The editable labels of a picture; behind things is the nearest stuff."""
         is_thing = np.array([False, *(segment.category.kind == "thing" for segment in picture.segments)])
         things = {
             segment.track: (segment, picture.mask(label))
@@ -52,7 +52,7 @@ class EditableLabels:
         self.things[track] = (replace(segment, category=category), mask)
 
     def grow(self, track: int, pixels: float) -> None:
-        """Move a thing's outline outwards, or inwards where `pixels` is negative; other things keep what is theirs."""
+        """Move a thing's outline outwards, or inwards where `pixels` is negative; other things keep their pixels."""
         segment, mask = self.things[track]
         others = np.zeros_like(mask)
         for other, (_, theirs) in self.things.items():
@@ -65,7 +65,7 @@ class EditableLabels:
         self.things[kept] = (segment, mask | self.things.pop(lost)[1])
 
     def warp(self, rng: np.random.Generator, pixels: float, cell: float = 12.0) -> None:
-        """Let every outline waver by about `pixels` (standard deviation), in waves of about `cell` pixels."""
+        """Move every outline by about `pixels` (standard deviation), in waves of about `cell` pixels."""
         height, width = self.stuff.shape
         # value_noise has a standard deviation of about a half.
         across, down = (value_noise(rng, height, width, cell) * np.float32(2 * pixels) for _ in range(2))
@@ -75,7 +75,7 @@ class EditableLabels:
         self.things = {track: (segment, mask[rows, columns]) for track, (segment, mask) in self.things.items()}
 
     def picture(self, min_pixels: int = 12) -> Picture:
-        """The sheet as a picture again; parts under `min_pixels` are given to their surroundings."""
+        """The labels as a picture again; parts under `min_pixels` are given to their surroundings."""
         labels, segments = self.stuff.copy(), list(self.kinds)
         for segment, mask in self.things.values():
             segments.append(segment)
@@ -103,7 +103,7 @@ def touching_things(sheet: EditableLabels, track: int) -> list[int]:
 
 
 def free_spot(sheet: EditableLabels, track: int, rng: np.random.Generator) -> Mask | None:
-    """The shape of a thing, mirrored and moved to where there is no thing, or None where there is no room."""
+    """The shape of a thing, mirrored and moved to where there is no thing, or None if there is no room."""
     mask = sheet.things[track][1]
     taken = np.any([theirs for _, theirs in sheet.things.values()], axis=0)
     rows, columns = np.nonzero(mask)
@@ -123,7 +123,7 @@ INVENTED = 500  # tracks of things that an annotator made up begin here
 
 @dataclass(frozen=True)
 class Annotator:
-    """How somebody draws; rates are probabilities for each thing.
+    """The errors of an annotator; rates are probabilities for each thing.
 
     `jitter_px`: standard deviation of the outlines. `grow_px`: outward bias by category. `coarse_px`: tolerance of the
     polygons, which also fill holes; 0 draws pixels. `miss_rate`: for things under `small_pixels`. `confusions`: by
@@ -160,7 +160,7 @@ ANNOTATORS = (
 
 
 def annotate(picture: Picture, who: Annotator, rng: np.random.Generator) -> tuple[Picture, dict[int, list[str]]]:
-    """What an annotator draws of a picture, and what they did to each thing, by track."""
+    """An annotator's version of a picture, and the changes to each thing, by track."""
     sheet = EditableLabels.of(picture)
     done: dict[int, list[str]] = {track: [] for track in sheet.things}
     if who.jitter_px:
@@ -170,19 +170,19 @@ def annotate(picture: Picture, who: Annotator, rng: np.random.Generator) -> tupl
             _redraw(sheet, track, who, rng, done)
     if sheet.things and rng.random() < who.invent_rate:
         _invent(sheet, rng, done)
-    drawn = sheet.picture()
-    left = {segment.track for segment in drawn.segments}
+    result = sheet.picture()
+    left = {segment.track for segment in result.segments}
     for track, deeds in done.items():
         # What a hand made too small to see is missed as well.
         if track not in left and not any(deed == "missed" or deed.startswith("merged into") for deed in deeds):
             deeds.append("missed")
-    return drawn, done
+    return result, done
 
 
 def _redraw(
     sheet: EditableLabels, track: int, who: Annotator, rng: np.random.Generator, done: dict[int, list[str]]
 ) -> None:
-    """Do to one thing what its annotator does; one draw of chance for each temptation, whatever comes of it."""
+    """Change one thing as its annotator does; one random number for each kind of error, whether it is used or not."""
     missed, confused, merged = rng.random(3)
     segment, mask = sheet.things[track]
     if mask.sum() < who.small_pixels and missed < who.miss_rate:
@@ -198,8 +198,8 @@ def _redraw(
         done[neighbours[0]].append(f"merged into {track}")
         done[track].append(f"took in {neighbours[0]}")
     if who.coarse_px:
-        kind, drawn = sheet.things[track]
-        sheet.things[track] = (kind, simplify(drawn, who.coarse_px))
+        kind, outline = sheet.things[track]
+        sheet.things[track] = (kind, simplify(outline, who.coarse_px))
     if pixels := who.grow_px.get(segment.category.name, 0.0):
         sheet.grow(track, pixels)
         done[track].append(f"grown by {pixels:g} px")
@@ -215,20 +215,20 @@ def _invent(sheet: EditableLabels, rng: np.random.Generator, done: dict[int, lis
 
 
 def write_annotators(folder: Path, shots: Sequence[NamedPicture], seed: int) -> Json:
-    """Write what each annotator drew, as COCO panoptic, and truth.json; returns the truth."""
+    """Write each annotator's labels, as COCO panoptic, and truth.json; returns the truth."""
     truth: Json = {"annotators": {}, "objects": []}
     for who in ANNOTATORS:
         pages = [page for page in range(len(shots)) if page not in who.skips]
-        drawn: list[NamedPicture] = []
+        pictures: list[NamedPicture] = []
         for page in pages:
             name, picture = shots[page]
             if page in who.leaves_empty:
-                drawn.append(NamedPicture(name, Picture(picture.image, np.zeros_like(picture.labels), ())))
+                pictures.append(NamedPicture(name, Picture(picture.image, np.zeros_like(picture.labels), ())))
                 continue
             sheet, done = annotate(picture, who, np.random.default_rng([seed, page, *who.name.encode()]))
-            drawn.append(NamedPicture(name, sheet))
+            pictures.append(NamedPicture(name, sheet))
             truth["objects"] += _object_entries(who, shots[page], sheet, done)
-        writers.write_panoptic(folder / who.name, drawn, listed=shots)
+        writers.write_panoptic(folder / who.name, pictures, listed=shots)
         truth["annotators"][who.name] = asdict(who) | {
             "skipped": [f"{shots[page].name}.jpg" for page in who.skips if page < len(shots)],
             "empty": [f"{shots[page].name}.jpg" for page in who.leaves_empty if page < len(shots)],
@@ -238,13 +238,14 @@ def write_annotators(folder: Path, shots: Sequence[NamedPicture], seed: int) -> 
 
 
 def _object_entries(who: Annotator, shot: NamedPicture, drawn: Picture, done: dict[int, list[str]]) -> list[Json]:
-    """One entry a thing: its id in the clean panoptic PNG, its id in the annotator's, and what was done to it."""
-    true, mine = _segments_by_track(shot.picture), _segments_by_track(drawn)
+    """One entry per thing: its id in the clean panoptic PNG, its id in the annotator's, and the changes to it."""
+    nothing = None, None
+    true_segments, drawn_segments = _segments_by_track(shot.picture), _segments_by_track(drawn)
     return [
         {
             "annotator": who.name, "image": f"{shot.name}.jpg", "track": track, "done": deeds,
-            "segment": true.get(track, (None, None))[0], "category": true.get(track, (None, None))[1],
-            "drawn": mine.get(track, (None, None))[0], "drawn_category": mine.get(track, (None, None))[1],
+            "segment": true_segments.get(track, nothing)[0], "category": true_segments.get(track, nothing)[1],
+            "drawn": drawn_segments.get(track, nothing)[0], "drawn_category": drawn_segments.get(track, nothing)[1],
         }
         for track, deeds in done.items()
     ]  # fmt: skip
@@ -349,7 +350,7 @@ INJECTIONS: dict[str, Injection] = {
 
 
 def inject(picture: Picture, code: str, rng: np.random.Generator) -> tuple[Picture, Json] | None:
-    """A picture with one label error, and its truth; None where the picture offers no occasion.
+    """A picture with one label error, and its truth; None if the picture has nothing to change.
 
     The truth holds the ids before (`clean_segments`) and after (`segments`) as the panoptic PNGs have them, and the
     box and number of pixels whose segment changed.
@@ -370,7 +371,7 @@ def inject(picture: Picture, code: str, rng: np.random.Generator) -> tuple[Pictu
 
 
 def _segment_keys(picture: Picture) -> np.ndarray:
-    """A number for each pixel that tells category and track, whatever the labels are."""
+    """A number for each pixel made of category and track, independent of labels."""
     return np.array([0, *(s.category.id * 100_000 + s.track for s in picture.segments)])[picture.labels]
 
 

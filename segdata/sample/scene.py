@@ -28,7 +28,7 @@ def remove_small_parts(labels: NDArray[np.int32], min_pixels: int) -> tuple[NDAr
 
 
 def small_parts(labels: NDArray[np.int32], min_pixels: int) -> NDArray[np.bool_]:
-    """Which pixels of a label map lie in 4-connected parts of fewer pixels than that, (height, width)."""
+    """(height, width) pixels of a label map in 4-connected parts of fewer than `min_pixels` pixels."""
     loose = np.zeros(labels.shape, bool)
     for label in np.unique(labels):
         _, parts, stats, _ = cv2.connectedComponentsWithStats((labels == label).astype(np.uint8), connectivity=4)
@@ -56,7 +56,7 @@ DRAW: dict[str, Callable[[Canvas, View, StreetObject, np.random.Generator], None
 
 @dataclass(frozen=True)
 class Scene:
-    """A camera, the seed of all that stands still, and the actors; `noise_seed` alone changes between frames."""
+    """A camera, the seed of all that stands still, and the moving objects; only `noise_seed` changes between frames."""
 
     view: View
     seed: int
@@ -67,7 +67,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image and what is visible in it.
+    """An image and the segments visible in it.
 
     `image` is (height, width, 3) uint8; `labels` (height, width) int32, where k > 0 stands for `segments[k - 1]`;
     no pixel is 0, and every segment of the list has pixels.

@@ -143,7 +143,7 @@ def draw_wire(canvas: Canvas, view: View, side: int, up: float) -> None:
 
 
 def draw_puddle(canvas: Canvas, view: View, rng: np.random.Generator) -> None:
-    """A mirror of the sky on wet road: nobody can say what it shows, so it is void."""
+    """A mirror image of the sky on wet road, which is void."""
     angle = np.linspace(0, 2 * np.pi, 30, endpoint=False)
     reach = 1 + 0.16 * np.sin(2 * angle + rng.uniform(0, 6)) + 0.12 * np.sin(3 * angle + rng.uniform(0, 6))
     x, z = rng.uniform(-1.5, 1.5), rng.uniform(6.5, 9)

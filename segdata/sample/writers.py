@@ -28,11 +28,11 @@ def rings(mask: Mask) -> list[list[int]]:
     Coordinates are pixel corners: pixel (x, y) covers [x, x + 1) times [y, y + 1). Parts are 4-connected.
     """
     leaving = _edges(mask)
-    found = []
+    outlines = []
     while leaving:
         vertex = next(iter(leaving))
-        found.append(_walk(leaving, vertex))
-    return found
+        outlines.append(_walk(leaving, vertex))
+    return outlines
 
 
 def _edges(mask: Mask) -> dict[tuple[int, int], list[int]]:
@@ -72,7 +72,7 @@ def _walk(leaving: dict[tuple[int, int], list[int]], start: tuple[int, int]) -> 
 
 
 def n_parts(mask: Mask) -> int:
-    """How many 4-connected parts a mask has."""
+    """The number of 4-connected parts of a mask."""
     return int(cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)[0]) - 1
 
 
@@ -221,7 +221,7 @@ def rle(mask: NDArray[np.bool_], compressed: bool = True) -> Json:
 
 
 def segmentation(mask: NDArray[np.bool_], crowd: bool = False) -> Json | list[list[int]]:
-    """Polygons where they can hold the mask, compressed RLE where it has holes, plain RLE for a crowd."""
+    """Polygons if they can hold the mask, compressed RLE if it has holes, plain RLE for a crowd."""
     if crowd:
         return rle(mask, compressed=False)
     outlines = rings(mask)
@@ -255,7 +255,7 @@ def write_instances(folder: Path, shots: Sequence[NamedPicture]) -> None:
 
 
 def write_panoptic(folder: Path, shots: Sequence[NamedPicture], listed: Sequence[NamedPicture] = ()) -> None:
-    """COCO panoptic: JSON and PNG; `listed` are all the images where some have no annotation."""
+    """COCO panoptic: JSON and PNG; `listed` are all images, if some have no annotation."""
     listed = listed or shots
     numbers = {shot.name: number for number, shot in enumerate(listed, start=1)}
     write_images(folder, listed)

@@ -1,4 +1,4 @@
-"""Noise: label errors of every kind put into a dataset, at known rates and severities, with the truth of each.
+"""Label errors of every kind, injected into a dataset at known rates and severities, with the truth of each.
 
 What `segdata flag` finds can be held against what was put in.
 """
@@ -23,7 +23,7 @@ from segdata.testing.pictures import PictureDataset
 
 @dataclass(frozen=True, slots=True)
 class InjectedError:
-    """One error that was put in.
+    """One injected error.
 
     Attributes
     ----------
@@ -49,21 +49,23 @@ class InjectedError:
     clean_counts: str
 
     def row(self) -> dict[str, Any]:  # Any: what JSON holds
-        """As JSON has it."""
+        """The error as JSON."""
         return asdict(self)
 
 
 def noisy(
     data: OpenDataset, seed: int, rates: CorruptionRates | None = None, share: float = 1.0
 ) -> tuple[OpenDataset, list[InjectedError]]:
-    """A dataset with errors in a `share` of its images, and all of them; the same seed makes the same ones.
+    """Inject errors into a `share` of a dataset's images; returns the dataset and the errors. A seed fixes them.
 
     In instance datasets all categories are things, in panoptic ones those that say so; of others each connected part
     is an object. Crowds and void stay as they are. Only the first annotation of an image is kept.
     """
     profile = data.profile
     batch = concatenate_batches(list(data.batches(1)))
-    rank = {each.id: at for at, each in enumerate((c for c in profile.taxonomy.categories if c.kind != "void"), 1)}
+    rank = {
+        category.id: at for at, category in enumerate((c for c in profile.taxonomy.categories if c.kind != "void"), 1)
+    }
     ids = np.array([0, *rank], np.int64)
     things = _things(profile, rank)
     first = np.unique(batch.annotation_image, return_index=True)[1]
@@ -72,19 +74,19 @@ def noisy(
         rng = np.random.default_rng([seed, annotation])
         page = _Page(batch, annotation, rank)
         if rng.random() < share:
-            errors += page.spoil(things, rates or CorruptionRates(), rng)
+            errors += page.inject(things, rates or CorruptionRates(), rng)
         pages.append(page)
     return OpenDataset(PictureDataset(profile, _join_pages(batch, first, pages, ids)), profile, Config()), errors
 
 
 def _things(profile: Profile, rank: dict[int, int]) -> Flags:
-    kinds = {each.id: each.kind for each in profile.taxonomy.categories}
+    kinds = {category.id: category.kind for category in profile.taxonomy.categories}
     countable = [profile.task == "instance" or (profile.task == "panoptic" and kinds[id_] == "thing") for id_ in rank]
     return np.array([False, *countable])
 
 
 class _Page:
-    """The first annotation of an image: what is drawn there, and which rows of the dataset it comes from."""
+    """The first annotation of an image: its segments, and the rows of the dataset that they come from."""
 
     def __init__(self, batch: Batch, annotation: int, rank: dict[int, int]) -> None:
         self.rows = np.flatnonzero(batch.segment_annotation == annotation)
@@ -92,15 +94,15 @@ class _Page:
         height, width = (int(side[image]) for side in batch.image_size)
         category = integer_column(batch.segments["category_id"])[self.rows]
         crowd = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False)[self.rows].astype(bool)
-        known = np.array([rank.get(each, VOID) for each in category.tolist()], np.int64)
+        rank_of_row = np.array([rank.get(id_, VOID) for id_ in category.tolist()], np.int64)
         runs = batch.runs.take(self.rows, batch.n_segments)
         self.image = str(batch.images["image_id"][image].as_py())
         self.ids = integer_column(batch.segments["segment_id"])[self.rows]
-        self.drawn = ImageSegments.of(runs, np.where(crowd, VOID, known), height, width)
+        self.drawn = ImageSegments.of(runs, np.where(crowd, VOID, rank_of_row), height, width)
         self.origin = np.arange(len(self.rows))
 
-    def spoil(self, things: Flags, rates: CorruptionRates, rng: np.random.Generator) -> list[InjectedError]:
-        """Errors made on this page."""
+    def inject(self, things: Flags, rates: CorruptionRates, rng: np.random.Generator) -> list[InjectedError]:
+        """Inject errors into this annotation; returns them."""
         clean, ids = self.drawn, self.ids
         new, truth = corrupt_labels(clean, things, rates, rng)
         self.drawn, self.origin = _join_parts(clean, new, truth)
@@ -115,45 +117,47 @@ class _Page:
         was, left = ([rle.decode() for rle in runs_to_rle(runs, *sizes).to_pylist()] for runs in (truth.old, truth.new))
         return [
             InjectedError(
-                CODES[kind_type], kind_type, kind, float(truth.severity[at]), self.image,
-                tuple(self.ids[after[at]].tolist()), tuple(ids[before[at]].tolist()),
-                tuple(box[at].tolist()), int(pixels[at]), left[at], was[at],
+                CODES[kind_type], kind_type, kind, float(truth.severity[row]), self.image,
+                tuple(self.ids[after[row]].tolist()), tuple(ids[before[row]].tolist()),
+                tuple(box[row].tolist()), int(pixels[row]), left[row], was[row],
             )
-            for at, (kind, kind_type) in enumerate(zip(truth.kinds, truth.types, strict=True))
-            if pixels[at]
+            for row, (kind, kind_type) in enumerate(zip(truth.kinds, truth.types, strict=True))
+            if pixels[row]
         ]  # fmt: skip
 
 
 def _join_parts(clean: ImageSegments, new: ImageSegments, truth: Corruptions) -> tuple[ImageSegments, Ints]:
-    """The spoiled segments with the parts of each category as one again, and the clean row that each comes from."""
+    """The changed segments with the parts of each category joined again, and the clean row of each."""
     n_parts = truth.n_parts
     named, row = np.unique(new.category[:n_parts], return_inverse=True)
     owner = np.append(row.reshape(-1), len(named) + np.arange(len(new) - n_parts))
-    of = owner[new.runs.owner]
-    order = np.lexsort((new.runs.start, of))
-    runs = Runs(new.runs.start[order], new.runs.length[order], of[order].astype(np.int32))
+    owner_of_run = owner[new.runs.owner]
+    order = np.lexsort((new.runs.start, owner_of_run))
+    runs = Runs(new.runs.start[order], new.runs.length[order], owner_of_run[order].astype(np.int32))
     category = np.append(named, new.category[n_parts:])
-    first = [int(np.append(np.flatnonzero(clean.category == each), -1)[0]) for each in named.tolist()]
+    first = [int(np.append(np.flatnonzero(clean.category == category_rank), -1)[0]) for category_rank in named.tolist()]
     origin = np.append(np.array(first, np.int64), truth.origin[n_parts:])
     return ImageSegments.of(runs, category, clean.height, clean.width), origin
 
 
-def _holding_segments(runs: Runs, n: int, drawn: ImageSegments) -> list[Ints]:
+def _holding_segments(runs: Runs, n: int, segments: ImageSegments) -> list[Ints]:
     """For each mistake the segments that hold its pixels, a tenth of them at least."""
-    mistakes = ImageSegments.of(runs, np.ones(n, np.int64), drawn.height, drawn.width)
-    met = overlaps(mistakes, drawn)
-    large = met.pixels >= 0.1 * mistakes.areas[met.a]
-    return [met.b[large & (met.a == at)].astype(np.int64) for at in range(n)]
+    mistakes = ImageSegments.of(runs, np.ones(n, np.int64), segments.height, segments.width)
+    shared_pixels = overlaps(mistakes, segments)
+    large = shared_pixels.pixels >= 0.1 * mistakes.areas[shared_pixels.a]
+    return [shared_pixels.b[large & (shared_pixels.a == row)].astype(np.int64) for row in range(n)]
 
 
 def _join_pages(batch: Batch, annotations: Ints, pages: list[_Page], ids: Ints) -> Batch:
     """All pages as one batch."""
-    rows, category, given = [], [], integer_column(batch.segments["category_id"])
+    rows, category, categories = [], [], integer_column(batch.segments["category_id"])
     for page in pages:
         like = np.where(page.origin >= 0, page.rows[page.origin] if len(page.rows) else 0, -1)
-        own = np.where(page.drawn.category == VOID, given[np.maximum(like, 0)], ids[np.maximum(page.drawn.category, 0)])
+        page_categories = np.where(
+            page.drawn.category == VOID, categories[np.maximum(like, 0)], ids[np.maximum(page.drawn.category, 0)]
+        )
         rows.append(np.where(like >= 0, like, page.rows[0] if len(page.rows) else 0))
-        category.append(own)
+        category.append(page_categories)
     count = np.array([len(page.drawn) for page in pages])
     segments = batch.segments.take(pa.array(np.concatenate([np.empty(0, np.int64), *rows])))
     blank = [None] * int(count.sum())

@@ -1,4 +1,4 @@
-"""Pictures: images drawn with letters, so that a rule's documentation shows what it flags, and is a test.
+"""Pictures: images drawn with letters, so that a rule's documentation shows what it flags, and runs as a test.
 
 Rows of characters are an image, each character a pixel; a letter is a segment, `.` is unlabelled. A blank line begins
 the next image. Below or between them stand lines that say more::
@@ -67,14 +67,14 @@ class LegendEntry:
 
     @staticmethod
     def of(text: str) -> "LegendEntry":
-        """The entry that a text shows."""
+        """Parse an entry."""
         name, _, words = text.strip().removesuffix(")").partition("(")
         pairs = (word.strip().partition(" ") for word in words.split(",") if word.strip())
         return LegendEntry(name.strip(), {word: rest.strip() for word, _, rest in pairs})
 
     @property
     def kind(self) -> Any:  # Any: Category checks it
-        """The kind of the category, where one is said."""
+        """The kind of the category, if it is given."""
         return next((kind for kind in _KINDS if kind in self.words), None)
 
     @property
@@ -87,10 +87,10 @@ class LegendEntry:
         return tuple(self.words.get(word, "").split())
 
     def category(self, place: int) -> Category:
-        """The entry of a taxonomy; `place` is its id where it names none."""
+        """The entry of a taxonomy; `place` is its id if it names none."""
         color, size, expected = self.numbers("color"), self.numbers("size"), self.names("expected")
         share = float(expected[0]) if expected and expected[0][0].isdigit() else None
-        made = Category(
+        category = Category(
             id=int(self.words.get("id", place)),
             name=self.name,
             kind=self.kind or "thing",
@@ -102,16 +102,16 @@ class LegendEntry:
             expected=ExpectedCategory(least_share=share, whenever=() if share else expected) if expected else None,
             size=None if size is None else SizeLimits(min_pixels=int(size[0]), max_pixels=int(size[1])),
         )
-        return msgspec.structs.replace(made, **{name: self.names(name) for name in get_args(Relation)})
+        return msgspec.structs.replace(category, **{name: self.names(name) for name in get_args(Relation)})
 
     def numbers(self, word: str) -> list[float] | None:
-        """The numbers after a word; None where it is not said."""
-        return [float(each) for each in self.words[word].split()] if word in self.words else None
+        """The numbers after a word; None if the word is missing."""
+        return [float(number) for number in self.words[word].split()] if word in self.words else None
 
 
 @dataclass(slots=True)
 class PictureLegend:
-    """What the lines of a picture say: pixels, segments, shared pixels, categories, and the rest by its name."""
+    """The content of a picture's lines: pixels, segments, shared pixels, categories, and the rest by its name."""
 
     images: list[list[str]] = field(default_factory=list)
     details: list[dict[str, str]] = field(default_factory=list)
@@ -140,28 +140,28 @@ class PictureLegend:
         entered = {name for entry in self.entries for name in (entry.name, *entry.names("alias"))}
         others = {each.name: each for each in reversed(self.letters.values()) if "unknown" not in each.words}
         order = [each.name for each in self.letters.values() if each.name in others]
-        made = [
+        others_made = [
             LegendEntry(name, {others[name].kind: ""} if others[name].kind else {}) for name in dict.fromkeys(order)
         ]
-        return self.entries + [entry for entry in made if entry.name not in entered]
+        return self.entries + [entry for entry in others_made if entry.name not in entered]
 
 
 def read_legend(text: str) -> PictureLegend:
-    """What a picture shows and says; raises ValueError for a line that is neither."""
+    """Parse a picture and its legend; raises ValueError for a line that is neither."""
     legend, within = PictureLegend(), False
     for line in text.splitlines():
-        said = _LINE.fullmatch(line.strip())
-        if said is None and " " in line.strip():
+        match = _LINE.fullmatch(line.strip())
+        if match is None and " " in line.strip():
             raise ValueError(f"{line!r} is neither a row of a picture nor a line about it")
-        if said is None and line.strip():
+        if match is None and line.strip():
             if not within:
                 legend.images.append([])
                 legend.details.append({})
             legend.images[-1].append(line.strip())
-        within = said is None and bool(line.strip())
-        if said is None:
+        within = match is None and bool(line.strip())
+        if match is None:
             continue
-        name, sign, rest = said.groups()
+        name, sign, rest = match.groups()
         if sign == " =":
             legend.shared[name] = rest.replace(" + ", "")
         elif name == "category":
@@ -182,7 +182,7 @@ _HEADING = re.compile(r"(Flagged|Fine)(?:, [^(:]+)??(?: \((.*)\))?:")
 
 @dataclass(frozen=True, slots=True)
 class RulePicture:
-    """A picture in a rule's documentation: whether it is flagged, with which options, and what is drawn."""
+    """A picture in a rule's documentation: whether it is flagged, its options, and its text."""
 
     flagged: bool
     options: dict[str, Any]  # Any: an option is whatever its default is
@@ -194,17 +194,19 @@ def read_pictures(page: str) -> list[RulePicture]:
 
     With a caption that is `Fine, it is open:`, with options `Fine (option=1):`, or both, in this order.
     """
-    found, lines = [], page.expandtabs().splitlines()
-    for at, line in enumerate(lines):
+    pictures, lines = [], page.expandtabs().splitlines()
+    for row, line in enumerate(lines):
         heading = _HEADING.fullmatch(line)
         if heading is None:
             continue
-        rest = lines[at + 1 :]
+        rest = lines[row + 1 :]
         end = next((i for i, other in enumerate(rest) if other and not other.startswith(" ")), len(rest))
         call = cast(ast.Call, ast.parse(f"f({heading[2] or ''})", mode="eval").body)
-        options = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
-        found.append(RulePicture(heading[1] == "Flagged", options, textwrap.dedent("\n".join(rest[:end])).strip("\n")))
-    return found
+        options = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+        pictures.append(
+            RulePicture(heading[1] == "Flagged", options, textwrap.dedent("\n".join(rest[:end])).strip("\n"))
+        )
+    return pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,9 @@ def draw_picture(text: str) -> PictureDataset:
     """The dataset that a picture shows; raises ValueError for a line that is neither picture nor legend."""
     legend = read_legend(text)
     taxonomy, unknown = legend.taxonomy(), legend.unknown()
-    ids = unknown | {name: each.id for each in reversed(taxonomy.categories) for name in (*each.aliases, each.name)}
+    ids = unknown | {
+        name: category.id for category in reversed(taxonomy.categories) for name in (*category.aliases, category.name)
+    }
     profile = Profile(
         name="picture",
         format="picture",
@@ -267,7 +271,7 @@ def assert_pictures(rule: Rule) -> None:
 
 
 def _sequence(legend: PictureLegend) -> list[str]:
-    """The kind of the sequence that the images are, where they are one."""
+    """The kind of the sequence of images, if they are one."""
     return [legend.settings["sequence"]] if "sequence" in legend.settings else []
 
 

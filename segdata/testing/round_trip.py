@@ -62,21 +62,21 @@ def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch
     source = format_.read(_request(target))
     back = concatenate_batches([source.load(rows) for rows in source.chunks()])
     # Images are not written, and one that nobody annotated has no mask: both are told, and no losses.
-    strange = [
-        each
-        for each in (*source.defects, *back.defects)
-        if each.severity != "info" and not (each.code == "SEG011" and each.image in _bare(batches))
+    defects = [
+        defect
+        for defect in (*source.defects, *back.defects)
+        if defect.severity != "info" and not (defect.code == "SEG011" and defect.image in _bare(batches))
     ]
-    assert not strange, strange
-    given = concatenate_batches(list(batches))
-    back = _without_gained_rings(back, given, "annotator" not in lost)
-    assert content(back, source.profile, lost) == content(given, profile, lost)
+    assert not defects, defects
+    original = concatenate_batches(list(batches))
+    back = _without_gained_rings(back, original, "annotator" not in lost)
+    assert content(back, source.profile, lost) == content(original, profile, lost)
     assert categories(source.profile.taxonomy, lost) == categories(profile.taxonomy, lost)
     return losses
 
 
 def _request(target: Path) -> ReadRequest:
-    """As the command line asks: with the taxonomy and the settings that lie beside the data."""
+    """A request as from the command line, with the taxonomy and the settings beside the data."""
     beside = target if target.is_dir() else target.parent
     taxonomy, config = beside / "taxonomy.yaml", beside / "segdata.yaml"
     return ReadRequest(
@@ -86,19 +86,26 @@ def _request(target: Path) -> ReadRequest:
     )
 
 
-def _without_gained_rings(back: Batch, given: Batch, by_name: bool) -> Batch:
-    """`back` without the polygons of segments that had none: another way to write pixels, and no loss.
+def _without_gained_rings(back: Batch, original: Batch, by_name: bool) -> Batch:
+    """`back` without the polygons of segments that had none: another way to write pixels, not a loss.
 
-    `by_name`: annotations belong together that have the same annotator; else the first of each image do.
+    `by_name`: annotations match by annotator; else the first of each image match.
     """
-    had = {key for key, rings in zip(_keys(given, by_name), given.segments["rings"].to_pylist(), strict=True) if rings}
+    had = {
+        key
+        for key, rings in zip(_keys(original, by_name), original.segments["rings"].to_pylist(), strict=True)
+        if rings
+    }
     rings = back.segments["rings"].to_pylist()
-    kept = [each if key in had else None for key, each in zip(_keys(back, by_name), rings, strict=True)]
+    kept = [
+        rings_of_segment if key in had else None
+        for key, rings_of_segment in zip(_keys(back, by_name), rings, strict=True)
+    ]
     return replace(back, segments=replace_column(back.segments, "rings", kept))
 
 
 def _keys(batch: Batch, by_name: bool) -> list[tuple[object, ...]]:
-    """The image, which of its annotations, category and pixels of each segment, and how many such were before it."""
+    """Image, annotation, category and pixels of each segment, and the number of equal ones before it."""
     images, image_of = batch.images["image_id"].to_pylist(), batch.annotation_image
     nth = (np.arange(len(image_of)) - np.searchsorted(image_of, image_of)).tolist()
     whose = batch.annotations["annotator"].to_pylist() if by_name else nth
@@ -114,7 +121,7 @@ def _keys(batch: Batch, by_name: bool) -> list[tuple[object, ...]]:
 
 
 def _bare(batches: Sequence[Batch]) -> set[str]:
-    """The images that nobody annotated."""
+    """The images without annotation."""
     return {
         image
         for batch in batches
@@ -126,9 +133,11 @@ def _bare(batches: Sequence[Batch]) -> set[str]:
 def categories(taxonomy: Taxonomy, lost: frozenset[LossKind]) -> Content:
     """The categories by id, without what was lost."""
     return {
-        str(each.id): (each.name,) if "category-details" in lost else (each.name, each.kind, each.rgb, each.parent)
-        for each in taxonomy.categories
-        if not ("void" in lost and each.kind == "void")
+        str(category.id): (category.name,)
+        if "category-details" in lost
+        else (category.name, category.kind, category.rgb, category.parent)
+        for category in taxonomy.categories
+        if not ("void" in lost and category.kind == "void")
     }
 
 
@@ -139,17 +148,17 @@ def content(batch: Batch, profile: Profile, lost: frozenset[LossKind]) -> Conten
         for table in ("images", "annotations", "segments")
     }
     segments = _segments(batch, profile, lost, hidden["segments"])
-    found: Content = {}
+    images: Content = {}
     for row, image in enumerate(_plain(batch.images, hidden["images"])):
         of_image = np.flatnonzero(batch.annotation_image == row).tolist()
         if "annotator" in lost:
             of_image = of_image[:1]
-        said = _plain(batch.annotations, hidden["annotations"])
-        annotations = [said[k] | {"segments": sorted(segments[k], key=repr)} for k in of_image]
+        rows = _plain(batch.annotations, hidden["annotations"])
+        annotations = [rows[k] | {"segments": sorted(segments[k], key=repr)} for k in of_image]
         if "empty-annotation" in lost:
-            annotations = [each for each in annotations if each["segments"]]
-        found[image["image_id"]] = image | {"annotations": sorted(annotations, key=repr)}
-    return found
+            annotations = [annotation for annotation in annotations if annotation["segments"]]
+        images[image["image_id"]] = image | {"annotations": sorted(annotations, key=repr)}
+    return images
 
 
 def _plain(table: Any, hidden: frozenset[str] | set[str]) -> list[Content]:  # Any: pyarrow has no types
@@ -165,44 +174,44 @@ def _segments(
 ) -> list[list[Content]]:
     """The segments of each annotation, pixels as a tuple of positions."""
     pixels = [frozenset(np.flatnonzero(mask.T).tolist()) for mask in masks_of_runs(batch.runs, *batch.segment_size)]
-    said = _plain(batch.segments, hidden)
+    rows = _plain(batch.segments, hidden)
     category = integer_column(batch.segments["category_id"]).tolist()
-    found: list[list[Content]] = []
+    result: list[list[Content]] = []
     for row in range(batch.annotations.num_rows):
-        mine = np.flatnonzero(batch.segment_annotation == row).tolist()
-        named = [k for k in mine if category[k] not in profile.taxonomy.void_ids]
+        own_rows = np.flatnonzero(batch.segment_annotation == row).tolist()
+        named = [k for k in own_rows if category[k] not in profile.taxonomy.void_ids]
         if "void" in lost:
-            mine = named
-        shown = {k: pixels[k] for k in mine}
+            own_rows = named
+        shown = {k: pixels[k] for k in own_rows}
         if "overlap" in lost:
-            shown = _seen(mine, pixels)
+            shown = _seen(own_rows, pixels)
         if "unlabelled" in lost:  # void is painted, and cannot be told from the rest then
-            mine = named
+            own_rows = named
         if "empty-segment" in lost:
-            mine = [k for k in mine if shown[k]]
+            own_rows = [k for k in own_rows if shown[k]]
         if "instance" in lost:
-            found.append(_united(mine, shown, category))
+            result.append(_united(own_rows, shown, category))
         else:
-            found.append([said[k] | {"pixels": tuple(sorted(shown[k]))} for k in mine])
-    return found
+            result.append([rows[k] | {"pixels": tuple(sorted(shown[k]))} for k in own_rows])
+    return result
 
 
-def _seen(mine: list[int], pixels: list[frozenset[int]]) -> dict[int, frozenset[int]]:
-    """What is left of each segment when they are painted one after the other."""
+def _seen(rows: list[int], pixels: list[frozenset[int]]) -> dict[int, frozenset[int]]:
+    """The visible rest of each segment when they are painted one after the other."""
     covered: frozenset[int] = frozenset()
     shown = {}
-    for k in reversed(mine):
+    for k in reversed(rows):
         shown[k] = pixels[k] - covered
         covered |= pixels[k]
     return shown
 
 
-def _united(mine: list[int], shown: dict[int, frozenset[int]], category: list[int]) -> list[Content]:
-    """One segment a category."""
+def _united(rows: list[int], shown: dict[int, frozenset[int]], category: list[int]) -> list[Content]:
+    """One segment per category."""
     return [
         {
             "category_id": id_,
-            "pixels": tuple(sorted(frozenset().union(*(shown[k] for k in mine if category[k] == id_)))),
+            "pixels": tuple(sorted(frozenset().union(*(shown[k] for k in rows if category[k] == id_)))),
         }
-        for id_ in sorted({category[k] for k in mine})
+        for id_ in sorted({category[k] for k in rows})
     ]

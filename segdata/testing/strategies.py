@@ -24,7 +24,7 @@ _ATTRIBUTES = st.none() | st.dictionaries(st.sampled_from(["occluded", "ä b"]),
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What random datasets hold; a format's tests switch off what they are not about.
+    """The content of random datasets; a format's tests switch off what they do not concern.
 
     `overlaps`: segments of an annotation may share pixels. `several`: images may have several annotators. `extras`:
     columns beside pixels and categories may say something. `void`: categories of kind void occur.
@@ -84,7 +84,7 @@ def box_ring(mask: Mask) -> list[list[float]] | None:
     if not mask[top:bottom, left:right].all():
         return None
     corners = (left, top, right, top, right, bottom, left, bottom)
-    return [[float(each) for each in corners]]
+    return [[float(number) for number in corners]]
 
 
 @st.composite
@@ -93,7 +93,7 @@ def batches(draw: Draw, taxonomy: Taxonomy, first: int = 0, details: Details = D
     images: dict[str, list[Any]] = {name: [] for name in ("image_id", "height", "width", "split", "metadata")}
     annotations: dict[str, list[Any]] = {name: [] for name in ("image", "annotator", "stage", "attributes")}
     segments: dict[str, list[Any]] = {name: [] for name in _SEGMENT_COLUMNS}
-    drawn: list[Mask] = []
+    pixel_masks: list[Mask] = []
     for row in range(draw(st.integers(0, 3))):
         images["image_id"].append(f"{first + row}{draw(st.sampled_from(['', '/ä', '/b/c']))}.png")
         size = draw(st.integers(1, 7)), draw(st.integers(1, 7))
@@ -109,12 +109,12 @@ def batches(draw: Draw, taxonomy: Taxonomy, first: int = 0, details: Details = D
             annotations["attributes"].append(_maybe(draw, details, _ATTRIBUTES))
             if number > 0:
                 annotations["annotator"][-1] = "bob"
-            _draw_segments(draw, taxonomy, details, size, len(annotations["image"]) - 1, segments, drawn)
+            _draw_segments(draw, taxonomy, details, size, len(annotations["image"]) - 1, segments, pixel_masks)
     return Batch(
         make_table(BATCH_IMAGES, len(images["image_id"]), **images),
         make_table(BATCH_ANNOTATIONS, len(annotations["image"]), **annotations),
-        make_table(BATCH_SEGMENTS, len(drawn), **segments),
-        runs_of_masks(drawn),
+        make_table(BATCH_SEGMENTS, len(pixel_masks), **segments),
+        runs_of_masks(pixel_masks),
     )
 
 
@@ -143,7 +143,7 @@ def _draw_segments(
     size: tuple[int, int],
     annotation: int,
     segments: dict[str, list[Any]],
-    drawn: list[Mask],
+    pixel_masks: list[Mask],
 ) -> None:
     """Add the segments of one annotation."""
     count = draw(st.integers(0, 3))
@@ -154,10 +154,10 @@ def _draw_segments(
         if not details.overlaps:
             mask = mask & free
             free &= ~mask
-        drawn.append(mask)
+        pixel_masks.append(mask)
         category = draw(st.sampled_from(taxonomy.categories)).id
         ring = box_ring(mask)
-        wrong = [[0.0, 0, 1, 0, 1, 1, 0, 1]]
+        wrong_ring = [[0.0, 0, 1, 0, 1, 1, 0, 1]]
         for name, value in (
             ("annotation", annotation),
             ("segment_id", id_),
@@ -167,7 +167,7 @@ def _draw_segments(
             ("track_id", _maybe(draw, details, st.integers(0, 2**40))),
             ("score", _maybe(draw, details, st.floats(0, 1))),
             ("source", _maybe(draw, details, st.just("model"))),
-            ("rings", _maybe(draw, details, st.sampled_from([wrong, ring or wrong]))),
+            ("rings", _maybe(draw, details, st.sampled_from([wrong_ring, ring or wrong_ring]))),
             ("attributes", _maybe(draw, details, _ATTRIBUTES)),
         ):
             segments[name].append(value)

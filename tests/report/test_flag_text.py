@@ -23,21 +23,21 @@ PLAN = plan_for(DataFacts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2
 CELLS = Taxonomy(categories=(Category(id=5, name="cell", kind="thing"), Category(id=6, name="rare", kind="thing")))
 
 
-def cells(*, spoilt: bool) -> OpenDataset:
-    """Two images of cells; a cell of each is missing in what is spoilt."""
+def cells(*, seeded_data: bool) -> OpenDataset:
+    """Two images of cells; a cell of each is missing in what is seeded_data."""
     images = {}
     for at in range(2):
         drawn = blobs(np.random.default_rng([7, at]), height=130, n=30)
         flat = [drawn.take(np.array([row])).categories().reshape(drawn.width, 130).T > 0 for row in range(len(drawn))]
-        images[f"{at}.png"] = [(each, 5) for each in flat[3 * spoilt :]]
+        images[f"{at}.png"] = [(each, 5) for each in flat[3 * seeded_data :]]
     return from_arrays(images, CELLS)
 
 
 @cache
 def found() -> tuple[OpenDataset, FlagResult]:
-    data = cells(spoilt=True)
+    data = cells(seeded_data=True)
     return data, flag(
-        data, settings=Settings(jobs=1), predictions=OracleModel(cells(spoilt=False), errors=0), budget="6"
+        data, settings=Settings(jobs=1), predictions=OracleModel(cells(seeded_data=False), errors=0), budget="6"
     )
 
 

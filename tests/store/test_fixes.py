@@ -70,10 +70,10 @@ def test_of_identical_segments_the_first_stays() -> None:
 
 
 @pytest.fixture(scope="module")
-def defects(spoilt: Truth, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def defects(seeded_data: Truth, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The seeded defects, each set as a canonical dataset."""
     folder = tmp_path_factory.mktemp("canonical")
-    for path in sorted((spoilt.folder / "defects").iterdir()):
+    for path in sorted((seeded_data.folder / "defects").iterdir()):
         if path.is_dir():
             try:
                 segdata.convert(path, folder / path.name)

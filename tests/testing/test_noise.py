@@ -42,14 +42,16 @@ def test_only_what_the_truth_tells_changes_much(panoptic: OpenDataset, kind: Cor
     assert errors
     batch = whole(data)
     batch.runs.checked(*batch.segment_size)
-    clean, spoilt = segments(whole(panoptic)), segments(batch)
-    assert len(spoilt) == batch.n_segments  # ids are unique
+    clean, seeded_data = segments(whole(panoptic)), segments(batch)
+    assert len(seeded_data) == batch.n_segments  # ids are unique
     told = {(each.image, id_) for each in errors for id_ in (*each.segments, *each.clean_segments)}
-    for key, (category, pixels) in spoilt.items():
+    for key, (category, pixels) in seeded_data.items():
         if key not in clean:
             assert key in told
         elif key not in told:
-            covered = frozenset().union(*(spoilt[other][1] for other in told & spoilt.keys() if other[0] == key[0]))
+            covered = frozenset().union(
+                *(seeded_data[other][1] for other in told & seeded_data.keys() if other[0] == key[0])
+            )
             assert category == clean[key][0]
             assert clean[key][1] - pixels <= covered  # nothing is lost but to a segment that the truth tells of
 

@@ -27,9 +27,9 @@ def unreadable_file(site: SeededDataset) -> Iterator[SeededDefect]:
 @seeds_defect(READING)
 def missing_file(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG002: an image that is gone, and one whose file name differs in case only."""
-    gone, renamed = site.path("images", site.take()), site.path("images", site.take())
-    gone.unlink()
-    yield site.defect("SEG002", "image file does not exist", file=f"images/{gone.name}", image=gone.name)
+    removed, renamed = site.path("images", site.take()), site.path("images", site.take())
+    removed.unlink()
+    yield site.defect("SEG002", "image file does not exist", file=f"images/{removed.name}", image=removed.name)
     renamed.rename(renamed.with_suffix(".JPG"))
     what = f"file is named {renamed.stem}.JPG"
     yield site.defect("SEG002", what, file=f"images/{renamed.name}", image=renamed.name)
@@ -91,14 +91,14 @@ def orphan_file(site: SeededDataset) -> Iterator[SeededDefect]:
 @seeds_defect(READING)
 def malformed_annotation(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG004: a field missing, of the wrong type, not a number, and out of range."""
-    missing, wrong, nan, crowd = _next(site, 4)
+    missing, values, nan, crowd = _next(site, 4)
     for annotation, what in (
-        (missing, "category_id is missing"), (wrong, "segmentation is a string"), (nan, "bbox holds NaN"),
+        (missing, "category_id is missing"), (values, "segmentation is a string"), (nan, "bbox holds NaN"),
         (crowd, "iscrowd is 7"),
     ):  # fmt: skip
         yield site.defect("SEG004", what, **site.about(annotation))
     del missing["category_id"]
-    wrong["segmentation"] = "polygon"
+    values["segmentation"] = "polygon"
     nan["bbox"][2] = float("nan")
     crowd["iscrowd"] = 7
 
@@ -147,9 +147,9 @@ def dangling_reference(site: SeededDataset) -> Iterator[SeededDefect]:
 @seeds_defect(READING)
 def duplicate_annotation_id(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG008: an annotation id on two annotations."""
-    found = list(site.annotations())
-    first, second = next((a, b) for a, b in pairwise(found) if a["image_id"] == b["image_id"])
-    site.taken -= {annotation["id"] for annotation in found} - {first["id"], second["id"]}
+    annotations = list(site.annotations())
+    first, second = next((a, b) for a, b in pairwise(annotations) if a["image_id"] == b["image_id"])
+    site.taken -= {annotation["id"] for annotation in annotations} - {first["id"], second["id"]}
     second["id"] = first["id"]
     yield site.defect("SEG008", f"annotation id {first['id']} twice", **site.about(second))
 
@@ -171,8 +171,8 @@ def stale_measure(site: SeededDataset) -> Iterator[SeededDefect]:
 
 def _next(site: SeededDataset, count: int) -> list[Json]:
     """That many untouched annotations of at least 60 pixels."""
-    found = site.annotations(lambda annotation: annotation["area"] >= 60)
-    return [next(found) for _ in range(count)]
+    annotations = site.annotations(lambda annotation: annotation["area"] >= 60)
+    return [next(annotations) for _ in range(count)]
 
 
 def _entry(site: SeededDataset, name: str) -> Json:
@@ -388,6 +388,6 @@ def _about_pair(site: SeededDataset, car: Json, other: Json) -> Json:
 def truncated_json(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG001: the JSON is cut off after two thirds of its bytes."""
     path = site.folder / "instances.json"
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) * 2 // 3])
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
     yield site.defect("SEG001", "JSON cut off after two thirds of its bytes", file="instances.json")

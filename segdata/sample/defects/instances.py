@@ -172,9 +172,9 @@ def split_instance(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG109: a car cut into two ids along an upright line."""
     shot, ids, cars = _take_cars(site, 1)
     car = max(cars, key=lambda value: int((ids == value).sum()))
-    whole: Mask = ids == car
-    x, _, width, _ = writers.box_of(whole)
-    half = whole.copy()
+    mask: Mask = ids == car
+    x, _, width, _ = writers.box_of(mask)
+    half = mask.copy()
     half[:, : x + width // 2] = False
     fresh = 1 + int(ids[ids // DIVISOR == CAR.id].max())
     ids[half] = fresh

@@ -48,7 +48,7 @@ class SeededDefect:
 
 @dataclass
 class SeededDataset:
-    """A dataset in `folder`; each defect takes its own image or annotation, so that none disturbs another."""
+    """A dataset in `folder`; each defect takes its own image or annotation, so that defects do not interfere."""
 
     folder: Path
     shots: list[NamedPicture]
@@ -84,7 +84,7 @@ class SeededDataset:
             return np.array(image)
 
     def annotations(self, fits: Callable[[Json], bool] = lambda annotation: True) -> Iterator[Json]:
-        """The untouched annotations of a COCO file that fit and are no crowds; each is taken when it is drawn."""
+        """The untouched annotations of a COCO file that fit and are no crowds; each is taken when it is yielded."""
         for annotation in list(self.document["annotations"]):
             if annotation["id"] in self.taken or annotation["iscrowd"]:
                 continue
@@ -94,8 +94,8 @@ class SeededDataset:
 
     def image_of(self, annotation: Json) -> Json:
         """The entry of an annotation's image in a COCO file."""
-        found: Json = next(image for image in self.document["images"] if image["id"] == annotation["image_id"])
-        return found
+        entry: Json = next(image for image in self.document["images"] if image["id"] == annotation["image_id"])
+        return entry
 
     def about(self, annotation: Json) -> Json:
         """Where a defect of an annotation is: file, image, segments, category."""
@@ -145,7 +145,7 @@ SEEDINGS: dict[str, list[Seeding]] = {}
 
 
 def seeds_defect(dataset: str) -> Callable[[Seeding], Seeding]:
-    """Register a function that spoils a dataset and yields what it did."""
+    """Register a function that seeds defects into a dataset and yields them."""
 
     def register(seeding: Seeding) -> Seeding:
         SEEDINGS.setdefault(dataset, []).append(seeding)
@@ -183,7 +183,7 @@ def _coco_in_splits(folder: Path, shots: Sequence[NamedPicture]) -> None:
 
 
 def _coco_mirrored(folder: Path, shots: Sequence[NamedPicture]) -> None:
-    """COCO instances of the pictures and their three mirror images: enough of them to say what is always there."""
+    """COCO instances of the pictures and their three mirror images, enough to see which categories always occur."""
     ways = ((1, 1), (1, -1), (-1, 1), (-1, -1))
     mirrored = [
         NamedPicture(f"{name}-{number}", Picture(view.image[::up, ::left], view.labels[::up, ::left], view.segments))
@@ -194,7 +194,7 @@ def _coco_mirrored(folder: Path, shots: Sequence[NamedPicture]) -> None:
 
 
 def _write_nothing(folder: Path, shots: Sequence[NamedPicture]) -> None:
-    """Sequences and annotators are written by what spoils them: each needs copies of its own."""
+    """Write nothing: the seeding functions of sequences and annotators write copies of their own."""
 
 
 def _index_masks(folder: Path, shots: Sequence[NamedPicture]) -> None:
@@ -202,7 +202,7 @@ def _index_masks(folder: Path, shots: Sequence[NamedPicture]) -> None:
     write_taxonomy(folder / "taxonomy.yaml", unlabelled=0)
 
 
-# How each dataset is written before it is spoiled, and from how many pictures.
+# How each dataset is written before defects are seeded, and from how many pictures.
 DATASETS: dict[str, tuple[Writer, int]] = {
     "broken_json": (_coco("allow"), 2),
     "coco_reading": (_coco("allow"), 12),
@@ -239,7 +239,7 @@ def build_defects(folder: Path, shots: Sequence[NamedPicture], frames: Sequence[
 
     `shots` are at least 12 pictures, `frames` a clean sequence of at least 8.
     """
-    found: list[SeededDefect] = []
+    defects: list[SeededDefect] = []
     seedings = find_seedings()
     for name, (writer, count) in DATASETS.items():
         site = SeededDataset(folder / name, list(shots[:count] or frames))
@@ -247,12 +247,12 @@ def build_defects(folder: Path, shots: Sequence[NamedPicture], frames: Sequence[
         document = next(iter(sorted(site.folder.glob("*.json"))), None)
         if document:
             site.document = json.loads(document.read_text(encoding="utf-8"))
-        whole = json.dumps(site.document)
-        found += [defect for seeding in seedings[name] for defect in seeding(site)]
-        if document and json.dumps(site.document) != whole:
+        before = json.dumps(site.document)
+        defects += [defect for seeding in seedings[name] for defect in seeding(site)]
+        if document and json.dumps(site.document) != before:
             writers.write_json(document, site.document)
-    writers.write_json(folder / "truth.json", [defect.entry() for defect in found])
-    return found
+    writers.write_json(folder / "truth.json", [defect.entry() for defect in defects])
+    return defects
 
 
 def remove_specks(mask: np.ndarray, min_pixels: int = 20) -> np.ndarray:
@@ -276,7 +276,7 @@ def plate_masks(height: int, width: int, nearer: int = 0) -> list[Mask]:
     step = width // (N_PLATES + 1)
     y, x = np.mgrid[:height, :width]
     middles = [step * (number + 1) - (nearer if number == 4 else 0) for number in range(N_PLATES)]
-    return [((x - at) / _HALF_WIDTH) ** 2 + ((y - 14) / _HALF_HEIGHT) ** 2 <= 1 for at in middles]
+    return [((x - middle) / _HALF_WIDTH) ** 2 + ((y - 14) / _HALF_HEIGHT) ** 2 <= 1 for middle in middles]
 
 
 def paint_plates(site: SeededDataset, shot: NamedPicture, nearer: int = 0) -> list[Mask]:
@@ -284,9 +284,9 @@ def paint_plates(site: SeededDataset, shot: NamedPicture, nearer: int = 0) -> li
     path = site.path("images", shot)
     with Image.open(path) as image:
         pixels = np.array(image)
-    found = plate_masks(pixels.shape[0], pixels.shape[1], nearer)
-    for plate in found:
+    masks = plate_masks(pixels.shape[0], pixels.shape[1], nearer)
+    for plate in masks:
         pixels[plate] = (216, 196, 60)
         pixels[plate & ~cv2.erode(plate.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)] = (90, 84, 40)
     Image.fromarray(pixels).save(path, quality=88, subsampling=0)
-    return found
+    return masks

@@ -32,11 +32,11 @@ def _save(site: SeededDataset, document: dict[str, Any]) -> None:  # Any: a YAML
 
 def _relabel(site: SeededDataset, was: int, becomes: int) -> list[Json]:
     """Give the first segment of a category another one, in three images; returns these annotations."""
-    found: dict[int, Json] = {}
+    annotations: dict[int, Json] = {}
     for annotation in site.document["annotations"]:
         if annotation["category_id"] == was and not annotation["iscrowd"] and annotation["area"] >= 100:
-            found.setdefault(annotation["image_id"], annotation)
-    chosen = list(found.values())[:3]
+            annotations.setdefault(annotation["image_id"], annotation)
+    chosen = list(annotations.values())[:3]
     for annotation in chosen:
         annotation["category_id"] = becomes
     return chosen
@@ -88,7 +88,7 @@ def alias_used(site: SeededDataset) -> Iterator[SeededDefect]:
 
 @seeds_defect("taxonomy_use")
 def unused_category(site: SeededDataset) -> Iterator[SeededDefect]:
-    """SEG204: a tram that never comes."""
+    """SEG204: a tram without segments."""
     document, entries = _entries(site)
     entries.append({"id": 13, "name": "tram", "color": [0, 80, 100], "kind": "thing", "parent": "vehicle"})
     _save(site, document)
@@ -210,12 +210,14 @@ def absent_category(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG213: there are people wherever there are cars, but in one image they were forgotten."""
     _declare_expectation(site, PERSON.name, expected={"whenever": [CAR.name]})
     annotations = site.document["annotations"]
-    people, cars = ({a["image_id"] for a in annotations if a["category_id"] == each.id} for each in (PERSON, CAR))
+    people, cars = (
+        {a["image_id"] for a in annotations if a["category_id"] == category.id} for category in (PERSON, CAR)
+    )
     chosen = min(cars & people)
-    gone = [a for a in annotations if (a["category_id"], a["image_id"]) == (PERSON.id, chosen)]
+    forgotten = [a for a in annotations if (a["category_id"], a["image_id"]) == (PERSON.id, chosen)]
     without = [a for a in annotations if a["category_id"] == CAR.id and a["image_id"] not in people]
-    site.document["annotations"] = [a for a in annotations if a not in gone and a not in without]
-    what, image = f"{len(gone)} people are not drawn beside cars", site.image_of(gone[0])["file_name"]
+    site.document["annotations"] = [a for a in annotations if a not in forgotten and a not in without]
+    what, image = f"{len(forgotten)} people are not drawn beside cars", site.image_of(forgotten[0])["file_name"]
     yield site.defect("SEG213", what, file="instances.json", image=image, category=PERSON.name)
 
 
@@ -303,9 +305,9 @@ def occlusion_treatment(site: SeededDataset) -> Iterator[SeededDefect]:
             before = annotation["area"]
             rows, columns = np.nonzero(mask := site.mask_of(annotation))
             hull = cv2.convexHull(np.stack([columns, rows], axis=-1).astype(np.int32))
-            whole = np.zeros(mask.shape, np.uint8)
-            cv2.fillConvexPoly(whole, hull, 1)
-            site.redraw(annotation, segmentation(whole.astype(bool)))
+            masks = np.zeros(mask.shape, np.uint8)
+            cv2.fillConvexPoly(masks, hull, 1)
+            site.redraw(annotation, segmentation(masks.astype(bool)))
             added += annotation["area"] - before
         where = {"file": "instances.json", "image": image["file_name"], "category": CAR.name}
         segments = [annotation["id"] for annotation in cars]
@@ -319,12 +321,12 @@ def annotator_drift(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG310: Label Studio tasks of three annotators; the third gives people and signs up as void."""
     writers.write_images(site.folder, site.shots)
     write_taxonomy(site.folder / "taxonomy.yaml")
-    drawn = {"first": site.shots, "second": site.shots, "third": [_given_up(shot) for shot in site.shots]}
+    masks = {"first": site.shots, "second": site.shots, "third": [_given_up(shot) for shot in site.shots]}
     tasks = [
         {
             "id": number,
             "data": {"image": f"/data/upload/1/{shot.name}.jpg"},
-            "annotations": [_annotation(shots[number], who) for who, shots in drawn.items()],
+            "annotations": [_annotation(shots[number], who) for who, shots in masks.items()],
         }
         for number, shot in enumerate(site.shots)
     ]

@@ -199,11 +199,11 @@ def track_duplicate(site: SeededDataset) -> Iterator[SeededDefect]:
 @seeds_defect(VIDEO)
 def track_gap(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG353: the sign, in plain view, is not drawn in two frames."""
-    gone = _sequence(site, "gap")[3:5]
-    for shot in reversed(gone):
+    removed = _sequence(site, "gap")[3:5]
+    for shot in reversed(removed):
         sign = site.pixels("masks", shot) == SIGN_ID
         _recolour(site, shot, sign, VEGETATION.id * DIVISOR)
-    where = _about(gone[0], [SIGN_ID], SIGN.name)
+    where = _about(removed[0], [SIGN_ID], SIGN.name)
     yield site.covering("SEG353", "track 7 is missing in this frame and the next", sign, **where)
 
 
@@ -242,11 +242,11 @@ def track_swap(site: SeededDataset) -> Iterator[SeededDefect]:
 def frame_order(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG356: a frame is missing, another is there twice."""
     shots = _sequence(site, "frames")
-    gone, twice = shots[2], shots[5]
+    removed, twice = shots[2], shots[5]
     for kind in ("images", "masks"):
-        site.path(kind, gone).unlink()
+        site.path(kind, removed).unlink()
         site.path(kind, twice).write_bytes(site.path(kind, shots[4]).read_bytes())
-    yield site.defect("SEG356", "frame 2 is missing", file=f"images/{gone.name}.jpg")
+    yield site.defect("SEG356", "frame 2 is missing", file=f"images/{removed.name}.jpg")
     yield site.defect("SEG356", "frame 5 repeats frame 4", **_about(twice))
 
 
@@ -319,11 +319,11 @@ class _Copy:
 def slice_gap(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG358: the vessel is not drawn on one slice."""
     copy = _Copy(site, "gap", phantom())
-    gone = copy.labels == VESSEL
-    gone[np.arange(14) != 6] = False
-    copy.labels[gone] = 0
+    removed = copy.labels == VESSEL
+    removed[np.arange(14) != 6] = False
+    copy.labels[removed] = 0
     copy.write()
-    yield copy.defect("SEG358", "the vessel is missing on slice 6", gone, VESSEL)
+    yield copy.defect("SEG358", "the vessel is missing on slice 6", removed, VESSEL)
 
 
 @seeds_defect(VOLUME)

@@ -16,15 +16,15 @@ from segdata.sample.defects.seeding import SeededDefect
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
 
 
-def of(spoilt: Truth, code: str, dataset: str) -> list[SeededDefect]:
+def of(seeded_data: Truth, code: str, dataset: str) -> list[SeededDefect]:
     """The defects of a code in a dataset: there is at least one."""
-    found = [defect for defect in spoilt.defects if (defect.code, defect.dataset) == (code, dataset)]
+    found = [defect for defect in seeded_data.defects if (defect.code, defect.dataset) == (code, dataset)]
     assert found
     return found
 
 
-def document(spoilt: Truth, dataset: str, name: str = "instances.json") -> dict[str, Any]:
-    return dict(json.loads((spoilt.folder / "defects" / dataset / name).read_text()))
+def document(seeded_data: Truth, dataset: str, name: str = "instances.json") -> dict[str, Any]:
+    return dict(json.loads((seeded_data.folder / "defects" / dataset / name).read_text()))
 
 
 def annotation(data: dict[str, Any], number: int) -> dict[str, Any]:
@@ -52,34 +52,34 @@ def holds(defect: SeededDefect, mask: np.ndarray) -> None:
     assert (defect.bbox, defect.pixels) == (box(mask), int(mask.sum()))
 
 
-def test_unreadable_missing_and_unsafe_files(spoilt: Truth) -> None:
-    root = spoilt.folder / "defects"
-    for defect in of(spoilt, "SEG001", "coco_reading"):
+def test_unreadable_missing_and_unsafe_files(seeded_data: Truth) -> None:
+    root = seeded_data.folder / "defects"
+    for defect in of(seeded_data, "SEG001", "coco_reading"):
         with (
             pytest.raises((UnidentifiedImageError, OSError)),
             Image.open(root / "coco_reading" / str(defect.file)) as image,
         ):
             image.load()
     with pytest.raises(json.JSONDecodeError):
-        document(spoilt, "broken_json")
-    gone, renamed = of(spoilt, "SEG002", "coco_reading")
+        document(seeded_data, "broken_json")
+    gone, renamed = of(seeded_data, "SEG002", "coco_reading")
     folder = root / "coco_reading" / "images"
     names = {path.name for path in folder.iterdir()}
     assert gone.image not in names
     assert renamed.image not in names
     assert str(renamed.image).replace(".jpg", ".JPG") in names
-    listed = {image["file_name"] for image in document(spoilt, "coco_reading")["images"]}
-    (orphan,) = of(spoilt, "SEG011", "coco_reading")
+    listed = {image["file_name"] for image in document(seeded_data, "coco_reading")["images"]}
+    (orphan,) = of(seeded_data, "SEG011", "coco_reading")
     assert orphan.image in names - listed
-    (unsafe,) = of(spoilt, "SEG015", "coco_reading")
+    (unsafe,) = of(seeded_data, "SEG015", "coco_reading")
     (leaving,) = (name for name in listed if name.endswith(f"/{unsafe.image}"))
     assert not (folder / leaving).resolve().is_relative_to(root / "coco_reading")
 
 
-def test_sizes_and_orientation(spoilt: Truth) -> None:
-    data, folder = document(spoilt, "coco_reading"), spoilt.folder / "defects" / "coco_reading" / "images"
-    (wrong,), (turned,) = of(spoilt, "SEG003", "coco_reading"), of(spoilt, "SEG012", "coco_reading")
-    unreadable = {defect.image for defect in of(spoilt, "SEG001", "coco_reading")}
+def test_sizes_and_orientation(seeded_data: Truth) -> None:
+    data, folder = document(seeded_data, "coco_reading"), seeded_data.folder / "defects" / "coco_reading" / "images"
+    (wrong,), (turned,) = of(seeded_data, "SEG003", "coco_reading"), of(seeded_data, "SEG012", "coco_reading")
+    unreadable = {defect.image for defect in of(seeded_data, "SEG001", "coco_reading")}
     for image in data["images"]:
         path = folder / image["file_name"]
         if path.exists() and image["file_name"] not in unreadable:
@@ -113,19 +113,19 @@ def is_sound(data: dict[str, Any], one: dict[str, Any]) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore:Arrays of 2-dimensional vectors:DeprecationWarning")
-def test_exactly_the_listed_annotations_are_broken(spoilt: Truth) -> None:
-    data = document(spoilt, "coco_reading")
+def test_exactly_the_listed_annotations_are_broken(seeded_data: Truth) -> None:
+    data = document(seeded_data, "coco_reading")
     codes = ("SEG004", "SEG005", "SEG006", "SEG007", "SEG013")
     listed = [
-        number for code in codes for defect in of(spoilt, code, "coco_reading") for number in defect.segments or []
+        number for code in codes for defect in of(seeded_data, code, "coco_reading") for number in defect.segments or []
     ]
     broken = [one["id"] for one in data["annotations"] if not is_sound(data, one)]
     assert sorted(broken) == sorted(listed)
 
 
-def test_ids_that_are_there_twice(spoilt: Truth) -> None:
-    data = document(spoilt, "coco_reading")
-    of_image, of_annotation = of(spoilt, "SEG008", "coco_reading")
+def test_ids_that_are_there_twice(seeded_data: Truth) -> None:
+    data = document(seeded_data, "coco_reading")
+    of_image, of_annotation = of(seeded_data, "SEG008", "coco_reading")
     for entries, twice in (
         (data["images"], [image["id"] for image in data["images"] if image["file_name"] == of_image.image][:1]),
         (data["annotations"], of_annotation.segments),
@@ -134,18 +134,18 @@ def test_ids_that_are_there_twice(spoilt: Truth) -> None:
         assert [number for number in sorted(set(ids)) if ids.count(number) > 1] == twice
 
 
-def test_stale_measures_state_the_true_ones(spoilt: Truth) -> None:
-    data = document(spoilt, "coco_reading")
-    for defect in of(spoilt, "SEG013", "coco_reading"):
+def test_stale_measures_state_the_true_ones(seeded_data: Truth) -> None:
+    data = document(seeded_data, "coco_reading")
+    for defect in of(seeded_data, "SEG013", "coco_reading"):
         holds(defect, raster(data, annotation(data, (defect.segments or [0])[0])))
 
 
-def test_shapes(spoilt: Truth) -> None:
+def test_shapes(seeded_data: Truth) -> None:
     """Filled hole, empty, speck, pinhole, crossing ring, over the edge, box masks."""
-    data = document(spoilt, "coco_shapes")
+    data = document(seeded_data, "coco_shapes")
 
     def only(code: str) -> tuple[SeededDefect, dict[str, Any], np.ndarray]:
-        (defect,) = of(spoilt, code, "coco_shapes")
+        (defect,) = of(seeded_data, code, "coco_shapes")
         one = annotation(data, (defect.segments or [0])[0])
         return defect, one, raster(data, one)
 
@@ -174,30 +174,30 @@ def test_shapes(spoilt: Truth) -> None:
     assert len(one["segmentation"][0]) // 2 <= 8
     defect, one, mask = only("SEG117")
     assert 0.95 < mask.mean() < 1
-    (defect,) = of(spoilt, "SEG112", "coco_shapes")
+    (defect,) = of(seeded_data, "SEG112", "coco_shapes")
     signs = [one for one in data["annotations"] if one["category_id"] == 8]
     assert sorted(one["id"] for one in signs) == sorted(defect.segments or [])
     assert all(raster(data, one).sum() == one["bbox"][2] * one["bbox"][3] for one in signs)
     assert defect.pixels == sum(raster(data, one).sum() for one in signs)
 
 
-def test_pairs(spoilt: Truth) -> None:
+def test_pairs(seeded_data: Truth) -> None:
     """Duplicates, a nested segment; an overlap and a hairline."""
-    data = document(spoilt, "coco_shapes")
-    for defect in of(spoilt, "SEG104", "coco_shapes"):
+    data = document(seeded_data, "coco_shapes")
+    for defect in of(seeded_data, "SEG104", "coco_shapes"):
         a, b = (annotation(data, number) for number in defect.segments or [])
         assert (raster(data, a) == raster(data, b)).all()
         holds(defect, raster(data, a))
-    (defect,) = of(spoilt, "SEG110", "coco_shapes")
+    (defect,) = of(seeded_data, "SEG110", "coco_shapes")
     outer, inner = (raster(data, annotation(data, number)) for number in defect.segments or [])
     assert not (inner & ~outer).any()
     assert inner.sum() < 0.5 * outer.sum()
     holds(defect, inner)
-    data = document(spoilt, "coco_overlap")
-    (defect,) = of(spoilt, "SEG102", "coco_overlap")
+    data = document(seeded_data, "coco_overlap")
+    (defect,) = of(seeded_data, "SEG102", "coco_overlap")
     first, second = (raster(data, annotation(data, number)) for number in defect.segments or [])
     holds(defect, first & second)
-    (line,) = of(spoilt, "SEG111", "coco_overlap")
+    (line,) = of(seeded_data, "SEG111", "coco_overlap")
     first, second = (raster(data, annotation(data, number)) for number in line.segments or [])
     holds(line, first & second)
     assert not ndimage.binary_erosion(first & second, np.ones((2, 2))).any(), "one pixel wide, but for corners"
@@ -208,9 +208,9 @@ def test_pairs(spoilt: Truth) -> None:
                 assert shared == ([one["id"], other["id"]] in (defect.segments, line.segments))
 
 
-def test_relations(spoilt: Truth) -> None:
-    data = document(spoilt, "relations")
-    (defect,) = of(spoilt, "SEG207", "relations")
+def test_relations(seeded_data: Truth) -> None:
+    data = document(seeded_data, "relations")
+    (defect,) = of(seeded_data, "SEG207", "relations")
     cars = [raster(data, one) for one in data["annotations"] if one["category_id"] == 10]
     for plate in (one for one in data["annotations"] if one["category_id"] == 15):
         mask = raster(data, plate)
@@ -222,44 +222,44 @@ def test_relations(spoilt: Truth) -> None:
         inside = any(not (mask & ~car).any() for car in image_cars)
         assert inside == (plate["id"] not in (defect.segments or []))
     assert cars
-    wrong = {number for d in of(spoilt, "SEG209", "relations") for number in d.segments or []}
+    wrong = {number for d in of(seeded_data, "SEG209", "relations") for number in d.segments or []}
     for one in data["annotations"]:
         if one["category_id"] == 10:
             assert (one["attributes"].get("driven") in ("parked", "moving")) == (one["id"] not in wrong)
 
 
-def test_splits(spoilt: Truth) -> None:
-    data, folder = document(spoilt, "splits"), spoilt.folder / "defects" / "splits" / "images"
+def test_splits(seeded_data: Truth) -> None:
+    data, folder = document(seeded_data, "splits"), seeded_data.folder / "defects" / "splits" / "images"
     files = {image["id"]: image["file_name"] for image in data["images"]}
     bytes_of = {name: (folder / name).read_bytes() for name in files.values()}
     in_val = {one["category_id"] for one in data["annotations"] if files[one["image_id"]].startswith("val/")}
-    assert {defect.category for defect in of(spoilt, "SEG303", "splits")} == {"bus", "sign"}
+    assert {defect.category for defect in of(seeded_data, "SEG303", "splits")} == {"bus", "sign"}
     assert in_val == {9, 10}
-    (few,) = of(spoilt, "SEG302", "splits")
+    (few,) = of(seeded_data, "SEG302", "splits")
     (sign,) = (one for one in data["annotations"] if one["category_id"] == 8)
     assert [sign["id"]] == few.segments
     holds(few, raster(data, sign))
-    same, near = of(spoilt, "SEG304", "splits")
+    same, near = of(seeded_data, "SEG304", "splits")
     twins = [name for name, content in bytes_of.items() if content == bytes_of[str(same.image)]]
     assert {name.partition("/")[0] for name in twins} == {"train", "val"}
     original = near.what.rpartition(" ")[2]
     assert bytes_of[original] != bytes_of[str(near.image)]
     pixels = [np.array(Image.open(folder / name)).astype(int) for name in (original, str(near.image))]
     assert np.abs(pixels[0] - pixels[1]).mean() < 12
-    (conflict,) = of(spoilt, "SEG305", "splits")
+    (conflict,) = of(seeded_data, "SEG305", "splits")
     (other,) = (name for name in bytes_of if name != conflict.image and bytes_of[name] == bytes_of[str(conflict.image)])
     areas = [
         sum(one["area"] for one in data["annotations"] if files[one["image_id"]] == name)
         for name in (other, conflict.image)
     ]
     assert areas[0] - areas[1] == conflict.pixels
-    (bare,) = of(spoilt, "SEG312", "splits")
+    (bare,) = of(seeded_data, "SEG312", "splits")
     assert set(files.values()) - {files[one["image_id"]] for one in data["annotations"]} == {bare.image}
 
 
-def test_imbalance(spoilt: Truth) -> None:
-    data = document(spoilt, "imbalance")
-    (defect,) = of(spoilt, "SEG301", "imbalance")
+def test_imbalance(seeded_data: Truth) -> None:
+    data = document(seeded_data, "imbalance")
+    (defect,) = of(seeded_data, "SEG301", "imbalance")
     signs = [one for one in data["annotations"] if one["category_id"] == 8]
     people = [one for one in data["annotations"] if one["category_id"] == 9 and not one["iscrowd"]]
     assert sorted(one["id"] for one in signs) == defect.segments
