@@ -378,7 +378,7 @@ class EditableDataset(OpenDataset):
         ----------
         target, jobs, progress : see `Dataset`
         method : ``threshold``, ``watershed``, ``superpixels`` (segments), or ``kmeans`` (classes of pixels)
-        options : of the method, see `segdata.drafting`
+        options : of the method, see `segdata.noise.drafting`
         category : of the segments; default: the taxonomy's only one, otherwise ``object``. The classes of ``kmeans``
             are called ``region_1`` (the darkest) and so on
         taxonomy : the categories, or their file

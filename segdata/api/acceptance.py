@@ -58,21 +58,9 @@ def accept(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> AcceptanceResult:
-    """Whether a delivery is accepted, by the images of the gold standard in it.
+    """Accept or reject a delivery by the gold images in it: `segdata.Dataset.acceptance`.
 
-    Parameters
-    ----------
-    delivery : the work of one or several annotators
-    gold : the gold standard: the same images, annotated by the reference
-    quality : the shares of defective images and the risks; None: 1 % is fine, 5 % is not, with risks of 5 and 10 %
-    lot : how many images, or volumes, were delivered; None: as many as are in `delivery`
-    metric, bar : of all categories together; they go before those in segdata.yaml, which may have bars of categories
-    tolerance, tolerance_mm, taxonomy_map, jobs, progress, opening : as for `segdata.agree`
-    pair_by : as for `segdata.agree`; default: by id where any is in both, else by the content of image files, which
-        also finds images that were hidden under other names, or several times
-
-    The section `gold` of segdata.yaml is that beside the gold standard, else that beside the delivery. Raises
-    SegdataError without any bar, and as `agree` does.
+    The section `gold` of segdata.yaml is that beside the gold standard, or else beside the delivery.
     """
     reference, delivered = read(gold, **opening), read(delivery, **opening)
     section = gold_section((reference.config, delivered.config)) or Gold()

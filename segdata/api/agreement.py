@@ -91,30 +91,10 @@ class AgreementOptions(PanelOptions, total=False):
 
 
 def agree(data: PanelData, **options: Unpack[AgreementOptions]) -> AgreementResult:
-    """How much annotators agree.
+    """Measure how much annotators agree: `segdata.Dataset.agreement`, for several datasets.
 
-    Parameters
-    ----------
-    data : one dataset with several annotators; or several by the annotators' names; or pairs (name, dataset), where a
-        name may occur twice (the same person's second pass) or be None (as the dataset says)
-    gold : the name of the reference, against which everyone is held; default: the one in segdata.yaml, of the first
-        dataset that has the section `gold`
-    by : a column that tells images apart, as `segdata.core.strata` names columns
-    plan : also say how many images must be labelled twice for intervals of plus and minus this
-    contrasts : also test whether annotators agree with the reference alike; without one, whether pairs agree alike
-    models : who is a model, by name, besides those whose annotations say so; how much of everybody's work is theirs
-    pair_by : how images are paired, see `segdata.agreement.panel.build_panel`; default: by the first way that pairs any
-    taxonomy_map : a file that says under which names categories are compared
-    tolerance, tolerance_mm : how far apart boundaries may be and still be one: in pixels (2), and in mm where known
-    confidence, resamples, seed : of the intervals
-    anonymise : call the annotators A, B, C, but for the reference
-    select, ignore, review : as for `validate`
-    jobs : threads; 0: one per core
-    progress : is called with the number of images done since the last call
-    and format, taxonomy, images, config, only, roi: as for `read`
-
-    Returns scores with intervals, who differs in what, and findings. The same input and seed give the same result.
-    Raises SegdataError as `read` does, and where there is one annotator only, or no image in common.
+    `data`: one dataset with several annotators; or datasets by the annotators' names; or pairs (name, dataset), where a
+    name may occur twice (a second pass) or be None (as the annotations say). Options of `read` hold for all of them.
     """
     run = compare_annotators(data, **options)
     return promote(AgreementResult, run.agreement, run=run)
@@ -134,7 +114,7 @@ def compare_annotators(
     review: bool = True,
     **options: Unpack[PanelOptions],
 ) -> AgreementRun:
-    """The same as `agree`, with what it was made of."""
+    """Run `agree`, and also return the data that it was computed from."""
     from segdata.agreement.automation_bias import unchanged_shares
     from segdata.agreement.contrasts import contrast_annotators
     from segdata.agreement.mirrored_labels import MIRRORED_CODE, find_mirrored

@@ -84,26 +84,7 @@ def browse(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> BrowseResult:
-    """Put a dataset with its findings into FiftyOne, or bring it up to date there.
-
-    Parameters
-    ----------
-    data : a file, a folder or a `Dataset`
-    findings : of `validate` and others, as `segdata.report.findings_json.load_findings` reads them from JSON reports;
-        None: those of `validate`, also those that reviewers have decided
-    predictions : a folder of `flag` with what networks say about images that they have not seen: how probable the given
-        labels are becomes a layer of its own
-    name : of the dataset in FiftyOne; default: ``segdata-`` and the name of the data
-    jobs : threads; 0: one per core
-    progress : is called with the number of images done since the last call
-    opening : as for `read`
-
-    Images and labels that are there from before are updated, and keep the tags and other values that people gave them.
-    Images that the data has no more are removed; where only a part of it is chosen, none is.
-    Decisions that nobody has pulled yet are written to the log of the data first, so that none goes with its finding;
-    what the log says of labels as they are now is shown on them.
-    Raises SegdataError where FiftyOne or its database is not there or goes away, or the name is of another dataset.
-    """
+    """Put a dataset with its findings into FiftyOne: `segdata.Dataset.browse` of ``read(data, **opening)``."""
     dataset = read(data, **opening)
     package = import_fiftyone()
     name = name or f"segdata-{dataset.profile.name}"

@@ -56,26 +56,9 @@ def consensus(
     copy_images: bool = False,
     **options: Unpack[PairOptions],
 ) -> ConsensusResult:
-    """Write what annotators agree on as a canonical dataset, with one annotation of each image by ``consensus``.
+    """Write what annotators agree on as a dataset: `segdata.Dataset.consensus`, for several datasets.
 
-    Parameters
-    ----------
-    data : one dataset with several annotators, or several, as for `agree`
-    target : a folder that does not exist, or is empty
-    method : ``majority`` of the votes on each pixel; ``staple``, which weighs annotators by how well they see each
-        category; ``instances``, things one by one, and by majority the pixels of all else; ``auto``: the last for data
-        with instances, the first for semantic data
-    undecided : what becomes of regions without a consensus: ``void``, or a ``list`` of them beside the tables
-        (``undecided.csv`` and ``undecided.json``) for somebody to settle; then they are unlabelled
-    min_support : the share of annotators (STAPLE: the probability) that a decision must exceed, from 0.5 up to 1
-    leave_one_out : also hold each annotator against the consensus of the others, which takes a pass for each of them
-    copy_images : the image files too, into the folder ``images``
-    progress : is called with the number of images done since the last call, first of the dataset, then of each pass
-    and pair_by, taxonomy_map, confidence, resamples, seed, jobs, and what `read` takes: as for `agree`
-
-    Segments have the share of annotators that they have behind them as `score`, and the attribute ``mean_iou``. Of
-    whose work the dataset is made and how is in the metadata of dataset.yaml, ``consensus``. Nothing half-written stays
-    behind. Raises SegdataError as `agree` does.
+    `data` and `options` as for `segdata.agree`.
     """
     from segdata.agreement.consensus import ConsensusMethod
     from segdata.agreement.consensus_dataset import consensus_taxonomy

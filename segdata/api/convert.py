@@ -88,30 +88,13 @@ def convert(
     taxonomy_map: str | Path | TaxonomyMap | None = None,
     **opening: Unpack[ReadOptions],
 ) -> Conversion:
-    """Write a dataset in another format.
+    """Write a dataset in another format: `segdata.Dataset.convert` of ``read(data, **opening)``.
 
-    Parameters
-    ----------
-    data : a file, a folder or a `Dataset`
-    target : a folder, or for formats of one file that file; it must not exist, or be an empty folder
-    to : the name of the format
-    on_loss : with ``error`` nothing is written when anything is lost (`LossError`); else losses are counted
-    verify : read the target again and compare all of it with the source: `Conversion.proof` says whether anything
-        differs but the losses that were counted
-    copy_images : copy the image files, volumes and rasters too, into the target's folder ``images``, or where the
-        format's own programs look for them; else they are referred to. A function makes of that folder what copies
-    jobs : threads; 0: one per core
-    progress : is called with the number of images done since the last call
-    write_options : of the target's format, as `segdata formats` lists them
-    taxonomy_map : a file, or what `segdata.store.remap.load_map` reads: old categories -> new ones
-    announce : is called with all losses when everything is written, before it is put in its place
-    opening : format, taxonomy, images, config, only, annotator, source, roi, options: as for `read`
+    Also takes, for callers that show progress: `announce`, called with all losses when everything is written but before
+    it is moved into place; and for `copy_images` a function that makes the copier of a folder.
 
-    Losses are counted in the same pass that makes the target, under a hidden name: which pixels are lost is known when
-    they are painted. Nothing is at the target before `announce` has returned, and nothing at all, copies included,
-    where `on_loss` is ``error``. A certificate goes with it: in dataset.yaml of a canonical dataset, as ``losses.json``
-    in another folder, as ``coco.losses.json`` beside ``coco.json``. Whatever goes wrong, nothing half-written stays
-    behind; what a killed conversion leaves has a hidden name, and the next one to this target removes it.
+    Losses are counted in the same pass that writes the target, under a hidden name: which pixels are lost is known only
+    when they are painted. What a killed conversion leaves has a hidden name; the next one to this target removes it.
     """
     check_choice("on_loss", on_loss, get_args(OnLoss))
     format = find_format(to)
@@ -258,15 +241,15 @@ def write_derived(
     jobs: int = 0,
     progress: Progress = no_progress,
 ) -> Conversion:
-    """Write what was made of a dataset as a new canonical one; `made` says how, and dataset.yaml of which revision.
+    """Write a dataset made from another one as a new canonical dataset.
 
-    `copy_images`: the image files too, into the folder ``images``. Whatever goes wrong, nothing half-written stays
-    behind. Raises SegdataError where the target exists.
+    `made` says how it came about, for dataset.yaml, which adds the revision that it came from. Raises SegdataError if
+    the target exists.
     """
     how = made if dataset.profile.revision is None else f"{made}; of revision {dataset.profile.revision}"
     return convert(dataset, target, copy_images=copy_images, jobs=jobs, progress=progress, write_options={"made": how})
 
 
 def with_batches(dataset: Dataset, alter: Callable[[Batch], Batch]) -> Dataset:
-    """The dataset with batches that are changed on their way."""
+    """The dataset with `alter` applied to each batch when it is loaded."""
     return replace(dataset, source=AlteredSource(dataset.source, alter))

@@ -41,25 +41,7 @@ def diff(
     jobs: int = 0,
     progress: Progress = no_progress,
 ) -> DiffResult:
-    """What two datasets of any formats do not have in common.
-
-    Images are paired by their ids (where no id is in both: without extension, then without folders), annotations by
-    image and annotator, and segments by their pixels: equal ones first, then those of one category that share most,
-    then any, if they share half of what they cover together. All pixels are compared, and what is said of images,
-    annotations, segments and categories; not where files are, nor how they store things.
-
-    Parameters
-    ----------
-    a, b : a file, a folder or a `Dataset`; for one that must be told how to read, `read` it first
-    ignore : a kind of difference or several, as they are called in `Difference.counts`, that do not count
-    only : an image_id or several; the others are left out
-    strict : segment ids and polygon vertices make a difference too; else they are counted only
-    limit : how many differences of each kind to list; all are counted. None: list all
-    jobs : threads; 0: one per core
-    progress : is called with the number of images done since the last call
-
-    Raises SegdataError as `read` does, for an unknown kind, and for an image that neither dataset has.
-    """
+    """Compare two datasets of any formats: `segdata.Dataset.diff` of ``read(a)``."""
     first, second = read(a), read(b)
     with image_limits():
         difference = compare_datasets(

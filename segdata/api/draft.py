@@ -76,22 +76,9 @@ def draft(
     jobs: int = 0,
     progress: Progress = no_progress,
 ) -> DraftResult:
-    """Draft labels by classical means, without any training, as a new canonical dataset.
+    """Draft labels by classical methods: `segdata.Dataset.draft`; `images` may also be a folder of image files.
 
-    Parameters
-    ----------
-    images : a folder of image files, or a dataset: then those of its images that nobody annotated
-    target : the dataset to be written; it must not exist
-    method : ``threshold``, ``watershed``, ``superpixels`` (segments), or ``kmeans`` (classes of pixels)
-    options : of the method, see `segdata.noise.drafting`
-    category : what the segments are; default: the taxonomy's only one, else ``object``. The classes of ``kmeans`` are
-        called ``region_1`` (the darkest) and so on
-    taxonomy : the categories, or their file
-    jobs, progress : as for `convert`
-
-    All annotations are from the source ``model``, at the stage ``drafted``, and say how they were made; an image
-    on which nothing is found has an empty one. Images that cannot be decoded have none. Raises SegdataError for unknown
-    methods and options, and where there is no image to annotate.
+    `segdata.noise.drafting` lists the options of each method. An image without any segment gets an empty annotation.
     """
     every = check_options(method, options or {})
     entries, root = _entries(images)
@@ -280,11 +267,9 @@ def draft_from(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> DraftResult:
-    """Make a draft of a model's results.
+    """Make a draft of a model's predictions: `segdata.Dataset.draft_from` of ``read(predictions, **opening)``.
 
-    They are in any format that can be read: COCO results, SAM's masks, probabilities, panoptic PNG files. Segments with
-    a score below `confidence` become void, as far as no other segment claims their pixels; scores are kept. `opening`
-    as for `read`. The annotations are from the source ``model``, at the stage ``drafted``.
+    They are in any format that can be read: COCO results, SAM's masks, probabilities, panoptic PNG files.
     """
     dataset = read(predictions, **opening)
     taxonomy, void = add_void_category(dataset.profile)
@@ -327,23 +312,9 @@ def draft_by_model(
     trained: "Callable[[StageProgress], None] | None" = None,
     **opening: Unpack[ReadOptions],
 ) -> DraftResult:
-    """Draft labels for the images of a dataset that nobody annotated, by networks trained on the others.
+    """Draft labels by networks trained on the annotated images: `segdata.Dataset.draft_by_model`.
 
-    Parameters
-    ----------
-    data : a dataset with image files, some of them annotated
-    target : the dataset to be written, of the other images alone
-    precision : how often pixels (or instances, where these are told apart) are to be right. From which confidence on
-        they are is read off the annotated images, each predicted by a network that had not seen it, category by
-        category, with 90 % confidence. What is less sure becomes void; a category of which that cannot be said from any
-        confidence on is not drafted. Of panoptic data things are drawn one by one, and stuff around them
-    work : a folder for networks and predictions, where a run that was stopped goes on; default: one that is removed
-    settings : of the training
-    trained : is called with how far the training is
-    jobs, progress : as for `convert`
-    opening : as for `read`
-
-    Raises SegdataError where every image is annotated, or none, or no file of the others is known.
+    In panoptic data things are drawn one by one, and stuff around them.
     """
     from segdata.noise.confident_labels import ConfidentLabels
     from segdata.noise.networks.out_of_fold import out_of_fold

@@ -36,18 +36,10 @@ class EvaluationResult(Result, tuple["Evaluation", ...]):
 
 
 def evaluate(predictions: PanelData, gold: Data, **options: Unpack[PairOptions]) -> EvaluationResult:
-    """The figures of models against a reference: mIoU, Dice, PQ, and mask AP as COCO has it.
+    """Evaluate models against a reference: `segdata.Dataset.evaluate`, for several models.
 
-    Parameters
-    ----------
-    predictions : of one model, or of several by their names; segments may have scores. Of a list of COCO results the
-        reference says which images and categories it speaks of
-    gold : the reference
-    and pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, and what `read` takes: as for `agree`
-
-    Returns an evaluation for each model, by name; see `segdata.agreement.evaluation`. Images that only the
-    reference has are left out: give the model's answer on them, even where it is empty. Raises SegdataError as `agree`
-    does.
+    `predictions`: of one model, or of several by their names; a list of COCO results takes its images and categories
+    from the reference. `options` as for `segdata.agree`. Returns an `Evaluation` for each model.
     """
     from segdata.agreement.evaluation import evaluate_models as evaluated
 

@@ -49,24 +49,7 @@ def filter(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> FilterResult:
-    """Write what meets all conditions as a canonical dataset.
-
-    Parameters
-    ----------
-    data : a file, a folder or a `Dataset`
-    target : a folder that does not exist, or is empty
-    category : segments of these categories, or of those below them
-    drawn_by : annotations of these annotators
-    min_area, max_area : segments of so many pixels, limits included
-    finding : images with a finding of these codes, or codes that begin so
-    findings : a JSON report of `segdata validate`, or findings; the columns `findings` and `image_findings` count them
-    where : conditions over columns; see `segdata.store.selection` and, for the columns, `segdata.store.selection`
-    keep_images : images that lose all that was drawn on them stay, annotated with nothing
-    copy_images, jobs, progress, opening : as for `convert`
-
-    With a condition on segments, images without any such segment are dropped, and with one on annotations those
-    without any such annotation. Raises SegdataError for unknown categories and columns, and conditions that are none.
-    """
+    """Write what meets all conditions as a dataset: `segdata.Dataset.filter` of ``read(data, **opening)``."""
     dataset = read(data, **opening)
     asked = _as_list(finding)
     reported = read_baseline(Path(findings)) if isinstance(findings, (str, Path)) else tuple(findings)

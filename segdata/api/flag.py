@@ -310,27 +310,7 @@ def flag(
     progress: "Callable[[StageProgress], None]" = lambda stage: None,
     **opening: Unpack[ReadOptions],
 ) -> FlaggedLabels:
-    """Which labels to look at again, and what is probably wrong with each.
-
-    Parameters
-    ----------
-    data : a file, a folder or a `Dataset`, with its image files unless there are `predictions`
-    settings : of the training, see `segdata.noise.networks.settings.Settings`
-    predictions : what a model that has not seen the labels says, instead of training one: a folder that `flag` wrote;
-        or files of any format, see `segdata.noise.imported`; or any `segdata.noise.predictor.Predictor`
-    work : a folder for networks and predictions, in which a run that was killed goes on; default: one for these images,
-        labels and settings in the user's cache directory
-    budget : how much a reviewer looks at: ``200``, ``5%``, ``30min``, ``40 images``; default: what is above the
-        thresholds, at most 5 % of the segments
-    truth : known errors, against which the result is held: clean labels of the same images, or the errors that
-        `segdata.testing.noise` made, as JSON
-    select, ignore, review : as for `validate`
-    planned : is called with the plan, before anything is trained
-    progress : is called with how far each stage is
-    opening : format, taxonomy, images, config, only, roi: as for `read`
-
-    Raises SegdataError as `read` and `segdata.noise.networks.out_of_fold` do, and where predictions do not fit.
-    """
+    """Rank labels by how probably they are wrong: `segdata.Dataset.flag` of ``read(data, **opening)``."""
     from segdata.noise.budget import Budget
     from segdata.noise.evaluation import detection_qualities
     from segdata.noise.networks.settings import Settings

@@ -32,24 +32,17 @@ class HistoryResult(Result, list[RevisionInfo]):
 
 
 def history(data: str | Path | OpenDataset) -> HistoryResult:
-    """The revisions of a canonical dataset, the first one first."""
+    """The revisions of a canonical dataset, the first one first: `segdata.Dataset.history`."""
     return HistoryResult(past.history(_manifest_root(data)))
 
 
 def restore(data: str | Path | OpenDataset, revision: str) -> str:
-    """Make a revision of a canonical dataset current again; returns the one that was.
-
-    No revision is deleted, and the next change makes a new one after the last. Raises SegdataError where there is no
-    such revision, or its files are gone.
-    """
+    """Make a revision current again, and return the one that was: `segdata.Dataset.restore`."""
     return past.restore(_manifest_root(data), revision)
 
 
 def prune(data: str | Path | OpenDataset, keep: int = 1, *, dry_run: bool = False) -> PruneResult:
-    """Delete old revisions of a canonical dataset: all but the last `keep` and the current one; cannot be undone.
-
-    Files that a revision shares with one that stays, stay. `dry_run`: say what would be deleted.
-    """
+    """Delete old revisions: `segdata.Dataset.prune`. Files that a kept revision shares stay."""
     return past.prune(_manifest_root(data), keep, dry_run=dry_run)
 
 

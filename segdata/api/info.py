@@ -40,9 +40,9 @@ MEASURED_COLUMNS = ("area_px", *(f"{name}_px" for name in _SIZES), "area_mm2", *
 
 
 def objects(data: Data, *, jobs: int = 0, **opening: Unpack[ReadOptions]) -> "pd.DataFrame":
-    """One row for each segment, in semantic data for each part of one, with place, size and shape in px and mm.
+    """One row for each segment, in semantic data for each part of one: `segdata.Dataset.objects`.
 
-    For the columns see `segdata.measure.region_properties`; `opening` as for `read`.
+    `segdata.measure.objects` lists the columns.
     """
     rows: pd.DataFrame = pa.concat_tables(_object_tables(read(data, **opening), jobs, no_progress)).to_pandas()
     return rows
@@ -71,7 +71,7 @@ def write_objects(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> int:
-    """Write `objects` as CSV, batch by batch; returns how many rows. Nothing half-written stays behind."""
+    """Write `objects` as CSV, batch by batch, and return the number of rows."""
     from pyarrow import csv
 
     dataset, target, n = read(data, **opening), Path(path), 0
@@ -103,11 +103,9 @@ def _object_tables(dataset: Dataset, jobs: int, progress: Progress) -> Iterator[
 
 
 def areas_m2(data: Data, **opening: Unpack[ReadOptions]) -> NDArray[np.float64]:
-    """(n_segments,) the square metres that each segment covers, in the order of `Dataset.segments`.
+    """(n_segments,) the square metres that each segment covers: `segdata.Dataset.areas_m2`.
 
-    NaN where the image does not say where it lies; its metadata `crs` and `transform` do, which GeoTIFF files have and
-    conversions keep. How areas are computed stands in `segdata.formats.geo.georeference`. Raises SegdataError where a
-    coordinate system has no areas, and where rasterio is not installed.
+    The metadata `crs` and `transform` say where an image lies; GeoTIFF files have them, and conversions keep them.
     """
     found = [segment_areas_m2(batch) for batch in read(data, **opening)]
     return np.concatenate([np.empty(0), *found])
@@ -144,14 +142,7 @@ def info(
     with_shapes: bool = False,
     **opening: Unpack[ReadOptions],
 ) -> InfoResult:
-    """What is in a dataset: categories by images, segments, pixels and areas, and facts about the whole.
-
-    `with_hash`: also the content hash of the labels. `raster_rules`: also how many segments with polygons have other
-    pixels when they are drawn by the rule of another tool. `by`: also each stratum of a column; default: as the
-    configuration says. `with_channels`: also mean and standard deviation of the images' channels; all are decoded.
-    `with_shapes`: also quartiles of lengths, widths, diameters and perimeters of things, in px and mm. `opening` as for
-    `read`. Raises SegdataError where there is no such column.
-    """
+    """Count images, segments and pixels: `segdata.Dataset.info` of ``read(data, **opening)``."""
     dataset = read(data, **opening)
     digest = hash_of(dataset, jobs=jobs) if with_hash else None
     families: frozenset[Family] = frozenset({"parts"} if dataset.profile.task == "semantic" else ())
@@ -196,10 +187,7 @@ def _raster_rule_differences(dataset: Dataset, jobs: int) -> dict[str, tuple[int
 
 
 def hash_of(data: Data, *, jobs: int = 0, **opening: Unpack[ReadOptions]) -> str:
-    """The content hash of a dataset's labels, 64 hexadecimal digits: log it with a training run.
-
-    The same labels give the same hash in every format that can hold them; see `segdata.core.content.content_hash`.
-    """
+    """The content hash of the labels: `segdata.Dataset.hash` of ``read(data, **opening)``."""
     dataset = read(data, **opening)
     with image_limits():
         return content_hash(dataset.batches(jobs, in_order=True), dataset.taxonomy)

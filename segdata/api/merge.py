@@ -39,23 +39,7 @@ def merge(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> MergeResult:
-    """Write several datasets as one canonical dataset.
-
-    Parameters
-    ----------
-    data : two or more, each a file, a folder or a `Dataset`; what an earlier one says goes before
-    target : a folder that does not exist, or is empty
-    taxonomy_maps : place in `data`, from 0 -> a map of its categories, as for `convert`
-    apart : images are never the same: each goes below a folder with the name of its dataset
-    copy_images, jobs, progress : as for `convert`
-    opening : as for `read`, for all that are not open yet
-
-    Categories with the same name, or an alias of it, become one; see `segdata.store.merged_taxonomy`. Images with the
-    same name become one, with the annotations of all datasets, unless their sizes or files differ; see
-    `segdata.store.id_conflicts`. The metadata of the new dataset list the sources as ``merged_from``.
-
-    Raises SegdataError for datasets of different tasks, and for categories that cannot be one.
-    """
+    """Write several datasets as one: `segdata.Dataset.merge`; `opening` is for those that are not open yet."""
     datasets = [read(each) if isinstance(each, OpenDataset) else read(each, **opening) for each in data]
     merged = merge_datasets(datasets, taxonomy_maps or {}, apart=apart)
     written = write_derived(

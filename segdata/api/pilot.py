@@ -47,24 +47,7 @@ def pilot(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> PilotOutcome:
-    """Whether a taxonomy is ready for a full campaign, judged by a small annotated sample.
-
-    Parameters
-    ----------
-    data : the sample, a file, a folder or a `Dataset`; its images were drawn at random from those of the campaign
-    campaign : how many images the campaign has, those of the sample among them; default: totals for 1000 images
-    min_instances : how many segments of each category are wanted; default: what rule SEG302 wants, as configured
-    minutes_per_image, minutes_per_segment : of work; default: as the annotations say (`seconds`), where they do
-    rate : the cost of an hour
-    ignore : a kind of reason or several that do not count
-    jobs : threads; 0: one per core
-    progress : is called with the number of images done since the last call
-    opening : format, taxonomy, images, config, only, annotator, roi: as for `read`
-
-    Returns what the campaign will hold, with ranges that are right in 19 of 20 campaigns, and the reasons not to begin
-    yet; where several annotated the same images, also how well they agree. Raises SegdataError as `read` does, for
-    numbers that make no sense, and for an unknown kind of reason.
-    """
+    """Judge from a small sample whether a taxonomy is ready: `segdata.Dataset.pilot`."""
     from segdata.campaign.confusable_categories import confusable_pairs, mean_colours
     from segdata.campaign.outlook import CampaignPlan, project_campaign
 

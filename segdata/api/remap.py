@@ -20,18 +20,7 @@ def remap(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> Conversion:
-    """Write a dataset with its categories renamed, joined and dropped, as a canonical dataset.
-
-    Parameters
-    ----------
-    data : a file, a folder or a `Dataset`
-    target : a folder that does not exist, or is empty
-    mapping : old name -> new one, None: such segments are dropped; or a file, as `segdata taxonomy diff` writes it
-    copy_images, jobs, progress, opening : as for `convert`
-
-    Categories that `mapping` does not name stay as they are; what is dropped and joined is in `Conversion.losses`.
-    Raises SegdataError for names that the data do not have.
-    """
+    """Rename, join and drop categories: `segdata.Dataset.remap` of ``read(data, **opening)``."""
     if isinstance(mapping, Mapping):
         if not mapping:
             raise SegdataError("no category is renamed or dropped; name one")

@@ -63,19 +63,7 @@ def overview(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> ReportResult:
-    """What is known of a dataset's quality: the rules, balance, agreement, noise, review and costs.
-
-    Parameters
-    ----------
-    data : a file, a folder or a `Dataset`
-    flagged : the JSON report of a run of `segdata flag`; None: nothing is said of noise
-    agreement : hold its annotators against each other, where it has several
-    jobs : threads; 0: one per core
-    progress : is called with the number of images done since the last call
-    opening : as for `read`
-
-    Raises SegdataError as `read` does, and where `flagged` is no such report.
-    """
+    """Report everything known about quality: `segdata.Dataset.report` of ``read(data, **opening)``."""
     dataset = read(data, **opening)
     found = validate(dataset, jobs=jobs, progress=progress)
     summary = info(dataset, jobs=jobs)
@@ -110,9 +98,9 @@ def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> "tuple[Agreemen
 
 
 def label_errors_of(data: Data, reports: Iterable[Path], **opening: Unpack[ReadOptions]) -> LabelErrors | None:
-    """How many labels of a dataset are wrong, by what reviewers said of the first of these reports that tells it.
+    """How many labels are wrong in all, by the first of these reports of `segdata flag --budget` with decisions on it.
 
-    It is one of `segdata flag --budget`; None: none of them is, or nobody has decided on any of it.
+    None if no report is one, or nobody has decided on any of its findings.
     """
     decisions = decision_log.read_decisions(log_path(read(data, **opening)))
     for path in reports:

@@ -119,10 +119,7 @@ class ImportedTask(Result, ImportResult):
 
 
 def decide(data: Data, decisions: Iterable[Decision], **opening: Unpack[ReadOptions]) -> int:
-    """Write decisions to the log of a dataset, those that are not in it; returns how many these are.
-
-    Raises SegdataError where one is none that can be read again, and nothing is written then.
-    """
+    """Append decisions to the log of a dataset: `segdata.DatasetReview.decide`."""
     return _append_new(log_path(read(data, **opening)), decisions)
 
 
@@ -135,20 +132,7 @@ def pull_decisions(
     adjudicates: bool = False,
     **opening: Unpack[ReadOptions],
 ) -> PulledDecisions:
-    """Write the decisions that were made elsewhere to the log of a dataset; what is in it is not written again.
-
-    Parameters
-    ----------
-    data : a file, a folder or a `Dataset`
-    origin : ``fiftyone``; or a file: what the HTML report exported, a log, or a task with decisions as
-        `export_findings` wrote it and CVAT or Label Studio exported it again
-    name : of the dataset in FiftyOne; default: as `browse` calls it
-    reviewer : who decided, where the origin does not say
-    adjudicates : these decisions settle what reviewers disagree on
-    opening : as for `read`
-
-    Raises SegdataError where the origin cannot be read.
-    """
+    """Append decisions made elsewhere to the log: `segdata.DatasetReview.pull`."""
     dataset = read(data, **opening)
     path = log_path(dataset)
     notes: tuple[str, ...] = ()
@@ -186,16 +170,7 @@ def review_progress(
     jobs: int = 0,
     **opening: Unpack[ReadOptions],
 ) -> ProgressResult:
-    """How far the review of a dataset is: findings decided and open, reviewers, how often rules are right.
-
-    Parameters
-    ----------
-    data : a file, a folder or a `Dataset`
-    findings : those that are to be decided, of the labels as they are; None: those of `validate`
-    earlier : more of them, from reports that may be older than the labels: what was carried out since is decided, too
-    jobs : threads; 0: one per core
-    opening : as for `read`
-    """
+    """How far the review of a dataset is: `segdata.DatasetReview.report`."""
     dataset = read(data, **opening)
     found = validate(dataset, review=False, jobs=jobs).findings if findings is None else findings
     path, every = log_path(dataset), [*found, *earlier]
@@ -217,20 +192,10 @@ def _is_applied(dataset: Dataset) -> Callable[[Decision], bool]:
 def apply_decisions(
     data: Data, *, dry_run: bool = False, done: Callable[[int], None] = no_progress, **opening: Unpack[ReadOptions]
 ) -> AppliedDecisions:
-    """Carry out what reviewers decided, in a new revision of a canonical dataset.
+    """Carry out reviewers' decisions in a new revision: `segdata.DatasetReview.apply`.
 
-    Parameters
-    ----------
-    data : a canonical dataset
-    dry_run : say what would be done, and change nothing
-    done : is called with the number of images done since the last call
-    opening : as for `read`
-
-    Accepted corrections and fixes are made, rejected segments deleted, and what is void becomes void. A decision about
-    labels that have changed since is a conflict, and nothing is overwritten; so is one that touches what an earlier
-    one changes. What reviewers disagree on stays as it is. Annotations of which all is settled get the stage
-    ``reviewed`` (``adjudicated`` where an adjudicator decided) and the reviewer's name. Whoever calls it again finds
-    nothing to do. Raises SegdataError for a dataset of another format, and where another revision was made meanwhile.
+    `done` is called with the number of images done since the last call. Annotations whose findings are all settled get
+    the stage ``reviewed`` (``adjudicated`` where an adjudicator decided) and the reviewer's name.
     """
     dataset = read(data, **opening)
     root = canonical_root(dataset)
@@ -307,20 +272,9 @@ def export_findings(
     progress: Callable[[int], None] = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> Conversion:
-    """Write a task for CVAT or Label Studio: the images with findings, their labels, and the findings as boxes.
+    """Write a task for CVAT or Label Studio: `segdata.DatasetReview.export`.
 
-    Parameters
-    ----------
-    data : a file, a folder or a `Dataset`
-    findings : those about no image are left out
-    to : the tool
-    target : a folder that does not exist, or is empty
-    prefix : goes before the path of each image, for Label Studio
-    copy_images, jobs, progress, opening : as for `segdata.convert`
-
-    Beside a task for CVAT is ``labels.json``, the labels that the tool must have before it takes the task. What is
-    sent is noted beside the dataset, so that what comes back is known again. Raises SegdataError where no
-    finding is about an image of the dataset, and for CVAT where an image has several annotations.
+    What is sent is noted beside the dataset, so that `import_task` recognises what comes back.
     """
     check_choice("to", to, ("cvat", "label-studio"))
     if Path(target).suffix == ".json":
@@ -414,21 +368,7 @@ def decisions_in(dataset: Dataset, file: Path, reviewer: str | None) -> list[Dec
 def import_task(
     data: Data, file: str | Path, *, reviewer: str | None = None, dry_run: bool = False, **opening: Unpack[ReadOptions]
 ) -> ImportedTask:
-    """Take what was redrawn in a task that `export_findings` wrote, as a new revision of a canonical dataset.
-
-    Parameters
-    ----------
-    data : a canonical dataset
-    file : what CVAT or Label Studio exported
-    reviewer : who drew; the annotations concerned get the stage ``reviewed`` with this name, unless they
-        are as far already
-    dry_run : say what would be done, and change nothing
-    opening : as for `read`
-
-    Only segments that came back other than they were sent are taken; of all others not a pixel changes. What was
-    changed here meanwhile, too, is a conflict, and nothing is overwritten. Raises SegdataError where nothing in the
-    file was sent from this dataset.
-    """
+    """Take back what was redrawn in a task: `segdata.DatasetReview.import_task`."""
     dataset = read(data, **opening)
     root, found = canonical_root(dataset), ImportedTask()
     _, back = _read_task(dataset, Path(file))

@@ -49,21 +49,7 @@ def draw_sample(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> SampleResult:
-    """Draw images, and write them with their labels as a canonical dataset.
-
-    Parameters
-    ----------
-    data : a file, a folder or a `Dataset`
-    target : a folder that does not exist, or is empty; None: nothing is written
-    n : how many images
-    purpose : ``gold``: images that cover the categories, greedily; ``pilot``: at random, as `segdata.pilot` needs them
-    stratify : a column of which each value gives its share of the images, as `segdata.core.strata` names columns
-    wanted : segments of each category that a gold set is to have
-    seed : another one gives another draw
-    copy_images, jobs, progress, opening : as for `convert`
-
-    Raises SegdataError for more images than there are, and for a column without values.
-    """
+    """Draw images, and write them as a dataset: `segdata.Dataset.sample` of ``read(data, **opening)``."""
     dataset = read(data, **opening)
     tables = measure_dataset(dataset, frozenset(), jobs, progress if target is None else no_progress)
     found = draw_images(tables, n, purpose=purpose, stratify=stratify, wanted=wanted, seed=seed)

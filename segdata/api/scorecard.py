@@ -96,15 +96,9 @@ class ReworkPanel:
 
 
 def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> ReworkResult:
-    """How much of the work a reviewer corrected, by annotator and category.
+    """Measure how much of the work `before` a reviewer corrected in `after`: `segdata.Dataset.rework`.
 
-    Parameters
-    ----------
-    before, after : the work as it was and as it is now: two datasets, or two revisions of one, ``DATA@r0001``
-    tolerance, tolerance_mm : boundaries that were moved by less were not corrected: in pixels (2), in mm where known
-    and pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, and what `read` takes: as for `agree`
-
-    Raises SegdataError where nothing was reviewed, and as `agree` does.
+    Both are datasets, or revisions of one, ``DATA@r0001``. Options of `read` and `agree` hold for both.
     """
     found = compare_review(before, after, options)
     result = promote(ReworkResult, measure_rework(found.opposed, found.n_before, resampling(options), found.near))
@@ -148,20 +142,9 @@ def scorecard(
     worst: int = 3,
     **options: Unpack[PanelOptions],
 ) -> ScorecardResult:
-    """What each annotator did, how well, how fast, how that changes, and their worst examples.
+    """Report what each annotator did, how well and how fast: `segdata.Dataset.scorecard`, for several datasets.
 
-    Parameters
-    ----------
-    data : one dataset or several, as for `segdata.agree`; here one annotator alone will do, who then has no score
-    gold : the name of the reference; default: the one in segdata.yaml; None there too: everybody against the others
-    before : the work in `data` (one dataset then) as it was before a review, from which follows what passed as it was;
-        None: what the stages of annotations tell
-    metric : of the scores; no distance
-    worst : how many examples of each
-    and tolerance, tolerance_mm, pair_by, taxonomy_map, confidence, resamples, seed, jobs, progress, and what `read`
-        takes: as for `segdata.agree`
-
-    Raises SegdataError as `agree` does.
+    `data` and `options` as for `segdata.agree`; here one annotator is enough.
     """
     run = score_annotators(data, gold=gold, before=before, metric=metric, worst=worst, **options)
     return promote(ScorecardResult, run.scorecard, run=run)
@@ -176,7 +159,7 @@ def score_annotators(
     worst: int = 3,
     **options: Unpack[PanelOptions],
 ) -> ScorecardRun:
-    """The same as `scorecard`, with what it was made of."""
+    """Run `scorecard`, and also return the data that it was computed from."""
     if metric in DISTANCES:
         raise SegdataError(f"a scorecard of {metric}: it is a distance, which is not from 0 to 1; take another metric")
     every = open_members(data, read_options(options))

@@ -67,24 +67,7 @@ def split(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> SplitResult:
-    """Deal the images of a dataset to parts, so that all categories are balanced and nothing leaks.
-
-    Parameters
-    ----------
-    data : a file, a folder or a `Dataset`
-    parts : the name of each part and its share of the images; default: `PARTS`
-    group : columns whose values must not be separated, as `segdata.core.strata` names columns; beside the images'
-        own `group` and `sequence`, which never are
-    seed : another one gives another division; the order of the images gives none
-    keep : images that are in one of the parts already stay there, and only the others are dealt
-    near : images that are nearly the same (rule SEG304) stay together; to know them, all are decoded
-    lists : a folder for a list of image ids of each part, ``train.txt``, which `only` of `read` and ``--list`` take;
-        None: a canonical dataset gets a new revision, with the parts in the column `split`
-    dry_run : nothing is written
-    jobs, progress, opening : as for `validate`
-
-    Raises SegdataError where shares do not sum to 1, and for a dataset of another format without `lists`.
-    """
+    """Divide images into parts without leaks: `segdata.Dataset.split` of ``read(data, **opening)``."""
     dataset = read(data, **opening)
     wanted = dict(PARTS if parts is None else parts)
     names, _ = check_shares(wanted)

@@ -103,24 +103,7 @@ def validate(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> ValidationResult:
-    """Check a dataset against the rules.
-
-    Parameters
-    ----------
-    data : a file, a folder or a `Dataset`
-    select, ignore : a code, a prefix of codes, or the name of a rule, or several; default: as the configuration
-        says, or all
-    by : the column that statistics tell apart, as `segdata.core.strata` names columns; default: as the configuration
-        says
-    review : leave out what reviewers have decided, for as long as the labels stay the same; `Validation.decided` counts
-    jobs : threads; 0: one per core
-    progress : is called with the number of images done since the last call
-    opening : format, taxonomy, images, config, only, annotator, roi: as for `read`
-
-    Of a part of a dataset nothing is said that only the whole can tell: `Validation.skipped` names those rules.
-
-    Returns the findings, worst first. Raises SegdataError as `read` does, and for unknown rules, options or columns.
-    """
+    """Check a dataset against the rules: `segdata.Dataset.validate` of ``read(data, **opening)``."""
     dataset = read(data, **opening)
     if by is not None:
         dataset = replace(dataset, profile=replace(dataset.profile, by=by))
@@ -148,9 +131,9 @@ def validate(
 def split_decided(
     dataset: OpenDataset, findings: tuple[Finding, ...], jobs: int = 0, of: Sequence[OpenDataset] = ()
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """The findings that no reviewer has decided for the labels as they are, and those that somebody has.
+    """The findings that no reviewer has decided for the current labels, and those that a reviewer has.
 
-    `of`: the datasets with the decisions, where `dataset` puts several together.
+    `of`: the datasets with the decisions, where `dataset` combines several.
     """
     logs = [log for each in of or (dataset,) if (log := log_path(each.profile.files)).is_file()]
     if not logs:
@@ -176,10 +159,7 @@ def assert_valid(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> None:
-    """Raise InvalidDatasetError if a dataset has findings at or above `fail_on`: one line for a training script.
-
-    The other parameters are those of `validate`. The message names the first findings.
-    """
+    """Raise InvalidDatasetError if there are findings at or above `fail_on`: `segdata.Dataset.assert_valid`."""
     check_fail_on(fail_on)
     result = validate(data, select=select, ignore=ignore, jobs=jobs, progress=progress, **opening)
     if result.fails(fail_on):

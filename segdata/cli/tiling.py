@@ -8,7 +8,7 @@ import click
 from segdata.cli.options import DATA, PATH, DataOptions, data_options, example
 
 if TYPE_CHECKING:
-    from segdata.api.tile import Match
+    from segdata.store.stitching import Match
 
 
 def parse_size(text: str) -> tuple[int, int]:

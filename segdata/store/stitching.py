@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from segdata.core.batch import Batch, replace_column
+from segdata.core.dataset import OpenDataset
+from segdata.core.errors import SegdataError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import Source
 from segdata.core.overlay import SweepRuns, find_overlaps_within, union_by_frame
@@ -257,3 +261,39 @@ def _pixels_in_tile(batch: Batch, places: TilePlaces, a: Ints, b: Ints) -> Ints:
     pixels = np.minimum(down + runs.length, upper + height[other]) - np.maximum(down, upper)
     counted = np.where(inside, np.maximum(pixels, 0), 0)
     return np.bincount(runs.owner, counted, len(a)).astype(np.int64)
+
+
+Match = Literal["id", "overlap"]
+_LINKS: dict[Match, SegmentLink] = {"id": link_by_id, "overlap": link_by_overlap}
+
+
+def stitch_dataset(
+    dataset: OpenDataset, known: Mapping[str, tuple[Tile, int, int]], match: Match, hint: str
+) -> OpenDataset:
+    """Tiles as a dataset of the images that they were cut from.
+
+    `known`: image_id of a tile -> where it is from, and its width and height in pixels; extensions may differ from
+    those of the dataset. `match`: which segments of several tiles are one. Raises SegdataError with `hint` for an image
+    that is no known tile.
+    """
+    check_choice("match", match, get_args(Match))
+    stems = {_stem(name): name for name in known}
+    tiles_of: dict[str, list[tuple[int, Tile, int, int]]] = {}
+    rows = np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows
+    for row in rows.tolist():
+        name = dataset.source.image_ids[row]
+        tile = known.get(name) or known.get(stems.get(_stem(name), ""))
+        if tile is None:
+            raise SegdataError(f"{dataset.profile.files}: nothing says what {name!r} is a tile of; {hint}")
+        tiles_of.setdefault(tile[0].of, []).append((row, *tile))
+    placed = {}
+    for name, tiles in tiles_of.items():
+        row, width, height = (np.array([tile[column] for tile in tiles], np.int64) for column in (0, 2, 3))
+        placed[name] = row, TilePlaces.of([tile[1] for tile in tiles], width, height)
+    details = {name: tiles[0][1] for name, tiles in tiles_of.items()}
+    source = StitchedSource(dataset.source, dataset.profile, placed, details, _LINKS[match])
+    return replace(dataset, source=source, rows=None)
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name).with_suffix("").as_posix()

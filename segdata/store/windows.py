@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segdata.core.batch import Batch, replace_column
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.format import Source
@@ -293,7 +294,7 @@ def _window_regions(batch: Batch, windows: Windows) -> pa.Array:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowSource:
+class _WindowSource:
     """The windows of a source's images; those of one image are loaded as one."""
 
     source: Source
@@ -332,7 +333,7 @@ class WindowSource:
         return found if self.crop else replace(found, images=replace_column(found.images, "uri", nowhere))
 
 
-def check_window_order(names: Sequence[str]) -> None:
+def _check_window_order(names: Sequence[str]) -> None:
     """Raise SegdataError where windows of two images would not follow each other, as one is named as the other's."""
     keys = sorted((f"{begins}_x", name) for name, begins in window_prefixes(names).items())
     for (key, name), (following, other) in pairwise(keys):
@@ -340,3 +341,15 @@ def check_window_order(names: Sequence[str]) -> None:
             raise SegdataError(
                 f"image {other!r} is named as a window of {name!r}; rename it, or leave one out (--list)"
             )
+
+
+def cut_dataset(dataset: OpenDataset, choose: WindowChooser, crop: bool) -> OpenDataset:
+    """The windows of a dataset's images as images; without `crop` they have no image files.
+
+    Raises SegdataError where an image is named like a window of another one.
+    """
+    rows = np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows
+    names = [dataset.source.image_ids[row] for row in rows.tolist()]
+    _check_window_order(names)
+    source = _WindowSource(dataset.source, choose, window_prefixes(names), tuple(names), rows, crop)
+    return replace(dataset, source=source, rows=None)

@@ -135,7 +135,7 @@ def test_no_more_is_told_than_there_is_time_for() -> None:
     findings = result.validation.findings
     assert len(findings) == 20
     assert result.sample is not None
-    assert (result.sample.stratum >= 0).sum() == sum("by lot" in each.message for each in findings) > 0
+    assert (result.sample.stratum >= 0).sum() == sum("random sample" in each.message for each in findings) > 0
     assert result.sample.n >= result.n_judged
     few = found(budget="1images")
     assert len({each.image for each in few.validation.findings}) <= 1
@@ -249,8 +249,8 @@ def test_a_sample_stays_whole_and_what_is_expected_is_of_the_findings_told() -> 
     lot = {
         at for at, stratum in zip(whole.sampled_findings, whole.sample.stratum.tolist(), strict=True) if stratum >= 0
     }
-    assert lot == {at for at, each in enumerate(whole.validation.findings) if "by lot" in each.message}
-    # In the order in which to look at them those drawn by lot do not all come last, as they do by probability.
+    assert lot == {at for at, each in enumerate(whole.validation.findings) if "random sample" in each.message}
+    # In the order in which to look at them those of the random sample do not all come last, as they do by probability.
     assert (whole.sample.stratum[:10] >= 0).any()
 
 
