@@ -12,6 +12,7 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.categories import read_categories
 from segdata.formats.coco.document import read_document
 from segdata.formats.coco.probe import COCO_SORTS, find_documents
+from segdata.formats.masks import layers
 from segdata.formats.masks.probe import probe_masks
 from segdata.formats.shared.mask_files import mask_headers
 from segdata.formats.shared.mask_values import infer_mask_taxonomy
@@ -101,6 +102,4 @@ def _must_be_categories(root: Path, masks: list[Path], pairing: Pairing) -> None
 
 def _from_layers(root: Path, images: Path | None, config: Config) -> Taxonomy:
     """The categories in the names of layer files."""
-    from segdata.formats.masks.layers import read
-
-    return read(ReadRequest(root, images=images, config=config)).profile.taxonomy
+    return layers.read(ReadRequest(root, images=images, config=config)).profile.taxonomy

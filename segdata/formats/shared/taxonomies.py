@@ -237,7 +237,7 @@ _SCENEPARSE = re.compile(r"ADE_(?:train|val|test)_\d{8}")
 
 def preset_names() -> list[str]:
     """The names of all presets."""
-    return sorted([*(path.stem for path in _FOLDER.glob("*.yaml")), "sceneparse150-reduced", "voc"])
+    return sorted([*(path.stem for path in _FOLDER.glob("*.yaml")), "sceneparse150-reduced"])
 
 
 @cache
@@ -250,10 +250,6 @@ def load_preset(name: str) -> Taxonomy:
     if name not in preset_names():
         names = preset_names()
         raise SegdataError(f"no preset is called {name!r}{did_you_mean(name, names)}; known: {', '.join(names)}")
-    if name == "voc":
-        from segdata.formats.voc.palette import VOC
-
-        return VOC
     if name == "sceneparse150-reduced":
         full = load_preset("sceneparse150")
         categories = [msgspec.structs.replace(category, id=(category.id - 1) % 256) for category in full.categories]

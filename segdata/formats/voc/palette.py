@@ -22,38 +22,11 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.mask_values import voc_color
+from segdata.formats.shared.taxonomies import load_preset
 
 BACKGROUND, VOID = 0, 255  # in both masks: no object, and the border between objects
 MOST_OBJECTS = 254  # classes of a dataset, and objects of an image
-# In alphabetical order, from 1. Source: VOC2012 development kit, section 1; some it spells in two words elsewhere.
-# fmt: off
-_NAMES = (
-    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat",
-    "chair", "cow", "diningtable", "dog", "horse", "motorbike", "person",
-    "pottedplant", "sheep", "sofa", "train", "tvmonitor",
-)
-# fmt: on
-_ALIASES = {"diningtable": "dining table", "pottedplant": "potted plant", "tvmonitor": "tv/monitor"}
-
-VOC = Taxonomy(
-    name="PASCAL VOC",
-    unlabelled=BACKGROUND,
-    categories=(
-        *(
-            Category(
-                id=number,
-                name=name,
-                kind="thing",
-                color=voc_color(number),
-                aliases=(_ALIASES[name],) if name in _ALIASES else (),
-            )
-            for number, name in enumerate(_NAMES, 1)
-        ),
-        Category(id=VOID, name="void", kind="void", color=voc_color(VOID)),
-    ),
-)
-
-
+VOC = load_preset("voc")
 LABELMAP, _CLASS_NAMES = "labelmap.txt", "class_names.txt"
 BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__"})
 
