@@ -95,7 +95,7 @@ class MirroredAnnotator:
 
 @dataclass(frozen=True, slots=True)
 class PanelAssessment:
-    """What follows from a panel's tables, in rows that rules filter.
+    """What follows from the tables of a panel, as rows that rules filter.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Batch: many images at once with everything that was drawn on them, and the operations that give another batch."""
+"""Batch: many images at once with everything that was drawn on them, and operations on batches."""
 
 from dataclasses import dataclass, field, replace
 
@@ -24,7 +24,7 @@ class Batch:
     annotations : rows of `schema.BATCH_ANNOTATIONS`, in the order of their images; `image` is a row of `images`
     segments : rows of `schema.BATCH_SEGMENTS`, in the order of their annotations; `annotation` is a row of those
     runs : the pixels; `runs.owner` is a row of `segments`
-    defects : what the reader met in these images' files
+    defects : the defects that the reader found in these images' files
     """
 
     images: pa.Table
@@ -73,7 +73,7 @@ class Batch:
 
     @property
     def annotation_line(self) -> NumberLine:
-        """The number line of the annotations: each has a place of its own, so annotators never meet."""
+        """The number line of the annotations: each is a frame of its own, so annotators never overlap."""
         height, width = self.image_size
         return NumberLine.of(height[self.annotation_image], width[self.annotation_image])
 
@@ -140,7 +140,7 @@ def integer_column(column: pa.ChunkedArray) -> Ints:
 def merge_images(batch: Batch, image: Ints) -> tuple[Batch, Ints]:
     """The batch with `image` (n_images,) as the new row of each image, counted from 0 without a gap.
 
-    Of several rows that become one the first says what is known of the image. Annotations keep their order on it.
+    Rows that become one image keep the columns of the first. Annotations keep their order on it.
     Also returns the former rows of the annotations.
     """
     _, first = np.unique(image, return_index=True)
@@ -211,9 +211,9 @@ def mask_to_runs(picture: BoolMask) -> Runs:
 def clip_to_roi(batch: Batch) -> tuple[Batch, Runs | None]:
     """The batch without what lies outside its images' regions of interest, and those regions for each annotation.
 
-    None stands for regions where no image has one. Segments that lose all of their pixels are left out; those that
-    lose some no longer know their rings and what their file declares, which speak of the whole. A region that is not
-    a valid RLE of its image's size limits nothing, and is SEG005.
+    None stands for regions where no image has one. Segments that lose all of their pixels are left out; those that lose
+    some also lose their rings and declared values, which describe the whole. A region that is not a valid RLE of its
+    image's size limits nothing, and is SEG005.
     """
     column = batch.images["roi"].combine_chunks()
     if column.null_count == len(column):

@@ -39,7 +39,7 @@ class FileListing:
     def of(root: Path, folders: Iterable[Path], most: int, but: Collection[str] = ()) -> "FileListing | None":
         """Everything in the folder of a dataset, or of its file, and in `folders`; None for more than `most` files.
 
-        Hidden files and folders are nobody's labels. The files `but` in the folder of the dataset are left out.
+        Hidden files and folders hold no labels. The files `but` in the folder of the dataset are left out.
         """
         home = root if root.is_dir() else root.parent
         left_out = {str(home.absolute() / name) for name in but}
@@ -53,11 +53,11 @@ class FileListing:
         return FileListing(files)
 
     def with_files(self, paths: Iterable[str]) -> "FileListing":
-        """The listing with more files, wherever they are."""
+        """The listing with more files from anywhere."""
         return FileListing(self.files | {path: _file_stat(path) for path in paths if path not in self.files})
 
     def changed(self, now: "FileListing") -> set[str]:
-        """The files that are new in `now`, gone, or not known to be as they were."""
+        """The files that are new in `now`, gone, or possibly changed."""
         before, after = self.files, now.files
         return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
 
@@ -75,7 +75,7 @@ def hash_file(path: str) -> str | None:
 
 
 def _files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """The files below a folder; links to folders are followed, each folder is gone through once."""
+    """The files below a folder; links to folders are followed, each folder is visited once."""
     waiting, seen = [str(folder.absolute())], set[tuple[int, int]]()
     while waiting:
         try:
@@ -106,12 +106,12 @@ def _file_stat(path: str) -> FileStat:
 
 MOST_BYTES = 4 << 30  # what the folder may hold before the oldest entries go
 _SUFFIX = ".segdata"
-_OLD = 86_400  # seconds after which a file that nobody finished is rubbish
+_OLD = 86_400  # seconds after which an unfinished file is deleted
 
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """What is known of a dataset from before.
+    """What an earlier run measured of a dataset.
 
     Attributes
     ----------
@@ -119,8 +119,8 @@ class CacheEntry:
     image_ids : in the order of the source
     families : what was measured
     tables : name -> table; `images` has a column `row`, the image's row in the source
-    defects : all that were met
-    opened : how many of them, from the first, were met while opening
+    defects : all defects of the dataset
+    opened : how many of them, from the first, were found while opening
     listing : the files as they were
     hashes : file -> hash of its content, of those that hold labels
     """
@@ -145,7 +145,7 @@ class _EntryHead(msgspec.Struct, frozen=True):
 
 
 def load_entry(folder: Path, key: str) -> CacheEntry | None:
-    """The entry of this key; None where there is none that is whole."""
+    """The entry of this key; None if there is none, or it is damaged."""
     path = folder / f"{key}{_SUFFIX}"
     try:
         with zipfile.ZipFile(path) as archive:
@@ -165,14 +165,14 @@ def load_entry(folder: Path, key: str) -> CacheEntry | None:
             FileListing(dict(zip(files["path"], stats, strict=True))),
             {path: mark for path, mark in zip(files["path"], files["hash"], strict=True) if mark},
         )
-        os.utime(path)  # the oldest are those that nobody asked for longest
-    except Exception:  # whatever is wrong with it, it is no entry: there are too many ways to be damaged to list
+        os.utime(path)  # the oldest are those that were unused for longest
+    except Exception:  # any damage means that there is no entry: there are too many kinds to list
         return None
     return entry
 
 
 def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
-    """Keep an entry in the place of what was there; where that cannot be done nothing is kept, and nothing is said."""
+    """Save an entry, replacing an older one; if that fails, nothing is saved and no error is raised."""
     head = _EntryHead(
         sorted(entry.families),
         msgspec.to_builtins(entry.profile),
@@ -206,7 +206,7 @@ def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
 
 
 def _delete_old(folder: Path) -> None:
-    """Delete what was never finished, and the entries not asked for longest while there is too much."""
+    """Delete unfinished files and, while the folder is too large, the entries unused for longest."""
     entries = []
     for path in folder.iterdir():
         with suppress(OSError):

@@ -28,7 +28,7 @@ from segdata.measure.sequences import ColumnArrays, DatasetView, RetainedSource
 
 @dataclass
 class MeasuredTables:
-    """The tables of one chunk, or of several put together; rows count from 0 within it. And the defects met."""
+    """The tables and defects of one chunk, or of several as one; rows count from 0 within it."""
 
     tables: dict[str, pa.Table] = field(default_factory=dict)
     defects: list[Defect] = field(default_factory=list)
@@ -48,7 +48,7 @@ def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -
 
 
 def concatenate_measured(pieces: Iterable[MeasuredTables]) -> MeasuredTables:
-    """Chunks in order as one: rows of later chunks follow those of earlier ones."""
+    """Chunks in order as one: the rows of later chunks follow those of earlier ones."""
     before: dict[str, int] = dict.fromkeys(row_links(), 0)
     collected: dict[str, list[pa.Table]] = {}
     defects: list[Defect] = []
@@ -117,7 +117,7 @@ def measure_chunks(
 def gather_measured(
     pieces: Iterable[MeasuredTables], opened: Sequence[Defect], families: frozenset[Family], profile: Profile
 ) -> MeasuredTables:
-    """All pieces as one, after the defects that were met while opening; tables without rows have their columns, too."""
+    """All pieces as one, after the defects found while opening; tables without rows have their columns, too."""
     empty = measure_batch(Batch.empty(), profile, families)
     return concatenate_measured(itertools.chain([empty, MeasuredTables({}, list(opened))], pieces))
 
@@ -125,7 +125,7 @@ def gather_measured(
 def complete_tables(
     found: MeasuredTables, source: Source, families: frozenset[Family], profile: Profile, chunks: list[Ints], jobs: int
 ) -> Tables:
-    """The tables of what was gathered, with what is measured over several images: copies, frames, volumes."""
+    """The tables that were gathered, and those that are measured over several images."""
     unmeasured = measure_batch(Batch.empty(), profile, all_families()).tables
     found.tables["images"] = _complete_images(found.tables["images"], families)
     tables = {name: Table.of(table) for name, table in (unmeasured | found.tables).items()}

@@ -74,8 +74,8 @@ def _convex_hull(runs: Runs, height: Ints) -> tuple[Rows, Ints, Ints]:
 def _hull_chain(owner: Rows, x: Ints, y: Ints) -> tuple[Rows, Ints, Ints]:
     """The corners of the hull where y is least, of points that are sorted by owner and x, one for each x.
 
-    A point that is not below the line between its neighbours is no corner, whatever else is taken away; so all such
-    points go at once, until there are none.
+    A point that is not below the line between its neighbours is no corner, also after others are removed; so all such
+    points are removed at once, until none is left.
     """
     while True:
         inner = (owner[2:] == owner[1:-1]) & (owner[1:-1] == owner[:-2])

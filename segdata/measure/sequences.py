@@ -30,7 +30,7 @@ ColumnArrays = dict[str, NDArray[Any]]  # Any: each column has its own type
 
 @dataclass(frozen=True, slots=True)
 class FrameWindow:
-    """Successive annotations of one reel.
+    """Successive annotations of one sequence.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class FrameWindow:
     step : from one of the sequence's images to the next
     place : (n_segments,) which of the m frames each segment of the batch is in; -1: another annotator's
     row : (n_segments,) rows of the dataset's segments
-    own : (m,) the frames that this stretch speaks of; the others are their neighbours
+    own : (m,) the frames that this window is about; the others are their neighbours
     """
 
     batch: Batch
@@ -169,7 +169,7 @@ def _load_window(
     part: slice,
     first: int,
 ) -> Iterator[FrameWindow]:
-    """The same stretch of several reels of the same images."""
+    """The same window of several sequences of the same images."""
     image = several[0].image[part]
     batch, _ = clip_to_roi(source.load(source_row[image]))
     of_image = tables["annotations"]["image"]
@@ -192,7 +192,7 @@ MOST_RETAINED_BYTES = 256 << 20  # of runs and rows
 
 
 class RetainedSource:
-    """A source whose frames are asked for twice: alone, and beside their neighbours."""
+    """A source that keeps its frames, which are loaded twice: alone, and beside their neighbours."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -235,7 +235,7 @@ class RetainedSource:
         if batch.images["sequence"].null_count < batch.images.num_rows and size <= self._room:
             self._room -= size
             self._batches.append(batch)
-            # Another thread may have appended since: the batch itself says where it is.
+            # Another thread may have appended since, so look for the batch itself.
             number = next(k for k, other in enumerate(self._batches) if other is batch)
             self._place.update({row: (number, place) for place, row in enumerate(rows.tolist())})
         return batch

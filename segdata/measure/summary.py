@@ -29,23 +29,23 @@ from segdata.measure.training_statistics import (
     median_frequency,
 )
 
-_LEAST = 30  # parts, or images, below which nothing is said
+_LEAST = 30  # parts, or images, below which there is no advice
 _LARGE = 2.5  # times the median part
 _SHARE = 0.2  # of a category's pixels in parts so large
 _LEAST_PIXELS = 16  # of a part that is a thing
 
 
 def task_advice(tables: Tables) -> Iterator[str]:
-    """What a person may want to change, a sentence each. In semantic data it needs the family `parts`."""
+    """What you may want to change, a sentence each. Semantic data need the family `parts`."""
     yield from (
         _merged_instances_advice(tables) if tables.profile.task == "semantic" else _single_instances_advice(tables)
     )
 
 
 def _merged_instances_advice(tables: Tables) -> Iterator[str]:
-    """Semantic data in which regions of a thing are as large as several of it.
+    """Advice for semantic data in which regions of a thing are as large as several of it.
 
-    Sizes must be alike but for those: of things that are near and far, such as cars, nothing can be said.
+    The other sizes must be alike: perspective makes things such as cars differ anyway.
     """
     parts, segments = tables.parts, tables.segments
     things = {category.id: category.name for category in tables.profile.taxonomy.categories if category.kind == "thing"}
@@ -98,10 +98,10 @@ class Summary:
         data, else by segments; 0 for void and what never occurs), weight_inverse, weight_median and weight_effective
         (see `segdata.measure.training_statistics`; counted as weight is, but median by pixels, and effective by
         segments, in semantic data by images), and quantiles of the segments' areas in pixels
-    content_hash : of the labels; None when it was not asked for
+    content_hash : of the labels; None if not requested
     raster_rules : rule -> how many segments have polygons, how many of them have other pixels when they are drawn by
         that rule, and how many pixels those gain or lose; empty when it was not asked for
-    by : the column that it was asked to tell apart
+    by : the column to group by
     portions : one row per stratum of that column: stratum (a text), images, annotations, segments, and effective (the
         effective number of categories, counted as the weights are)
     strata : one row per stratum and category that occurs in it: stratum, id, name, images, segments, pixels, share
@@ -175,7 +175,7 @@ def _summary_facts(tables: Tables, categories: pd.DataFrame) -> dict[str, Any]: 
 
 
 def _model_facts(annotations: pd.DataFrame) -> dict[str, Any]:  # Any: as above
-    """What is from a model, where anything is; how much of it nobody has looked at."""
+    """How much is from models, if anything, and how much of that is drafts."""
     theirs = annotations[annotations["source"] == "model"]
     if theirs.empty:
         return {}

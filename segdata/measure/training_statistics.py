@@ -81,7 +81,7 @@ def _image_sums(line: tuple[str | None, int, int]) -> _ChannelSums | None:
     try:
         pixels = read_channels(uri, (height, width))
     except (OSError, SegdataError):
-        return None  # another rule's business
+        return None  # reported by another rule
     values = pixels.reshape(len(pixels), -1).astype(np.float64)
     mean = values.mean(axis=1)
     squares = ((values - mean[:, None]) ** 2).sum(axis=1)
@@ -144,12 +144,12 @@ def effective_weights(samples: Ints | Floats, beta: float = EFFECTIVE_BETA) -> F
 
 @dataclass(frozen=True, slots=True)
 class AcceptedSegments:
-    """Of annotations by people on images that a model annotated, too.
+    """Segments of people's annotations on images that a model annotated, too.
 
     Attributes
     ----------
     segments : how many segments these have
-    unchanged : how many of them have the same pixels as one of the model's, whatever their category
+    unchanged : how many of them have the same pixels as one of the model's, in any category
     """
 
     segments: int = 0
@@ -157,7 +157,7 @@ class AcceptedSegments:
 
 
 def count_accepted(batches: Iterable[Batch]) -> AcceptedSegments:
-    """Count them; a model's segment is accepted once by each annotator, and empty segments are left out."""
+    """Count accepted segments: once for each annotator, without empty segments."""
     segments = unchanged = 0
     for batch in batches:
         source = batch.annotations["source"].to_pylist()

@@ -15,7 +15,7 @@ from segdata.core.table import Table
 
 
 def reader_findings(tables: Tables, code: str) -> Iterator[RowFinding]:
-    """The defects that readers met under this code, as they reported them."""
+    """The defects that readers reported under this code, as findings."""
     for defect in tables.defects:
         if defect.code == code:
             yield RowFinding(
@@ -43,7 +43,7 @@ def is_lossy(tables: Tables) -> NDArray[np.bool_]:
 
 
 def has_defect(tables: Tables, code: str) -> NDArray[np.bool_]:
-    """(n_segments,) whether a defect of this code names the segment, so that no other rule need speak of it."""
+    """(n_segments,) whether a defect of this code names the segment, so that other rules skip it."""
     reported = {
         (defect.image, segment) for defect in tables.defects if defect.code == code for segment in defect.segments
     }
@@ -63,7 +63,7 @@ def requires_full_coverage(tables: Tables) -> NDArray[np.bool_]:
 
 
 def leaves_background_unlabelled(tables: Tables, least_share: float = 0.25, least_annotations: int = 5) -> bool:
-    """Whether the masks themselves say that unlabelled pixels are background, and nobody declared anything else.
+    """Whether unlabelled pixels of the masks are background, by their amount and without a declared coverage.
 
     So it is where coverage is exhaustive by the format's habit alone, and of at least `least_annotations` annotations
     nine in ten leave more than `least_share` of their image unlabelled.
@@ -96,7 +96,7 @@ def forbidden_overlaps(tables: Tables) -> Table:
 
 
 def counts_small_shapes(tables: Tables) -> NDArray[np.bool_]:
-    """(n_segments,) whether small parts and holes of a segment tell of a mistake.
+    """(n_segments,) whether small parts and holes of a segment count as mistakes.
 
     Not so of crowds, void, categories whose lines are `thin`, and masks that their storage changed (SEG010).
     """
@@ -119,9 +119,9 @@ def typical_values(
     *,
     of: Ints | None = None,
 ) -> tuple[Floats, Floats]:
-    """Median and standard deviation of `values` among the companions of some segments, `of` (n,); default: of all.
+    """Median and standard deviation of `values` among the peers of some segments, `of` (n,); default: all.
 
-    `values` and `among`, which segments count as companions, are (n_segments,). Companions are those of the same
+    `values` and `among`, which segments count as peers, are (n_segments,). Peers are those of the same
     annotation and category where there are `least_near`, else those of the same category in the dataset where there
     are `least_far`; NaN where there are fewer. The standard deviation is that of the median absolute deviation.
     """
@@ -138,7 +138,7 @@ def typical_values(
 def _group_statistics(
     values: Floats, group: Ints, among: NDArray[np.bool_], least: int, asked: Ints
 ) -> tuple[Floats, Floats]:
-    """Median and standard deviation for the groups of those asked for, of their members that are among the chosen."""
+    """Median and standard deviation of the chosen members of the groups of some segments."""
     which = unique_inverse(group)[1]
     n_groups = int(which.max(initial=-1)) + 1
     is_asked = np.zeros(n_groups, bool)
@@ -169,7 +169,7 @@ _SOLIDITY = 3.0  # and its solidity
 
 
 def bridged_segments(tables: Tables) -> Table:
-    """The rows of `lobes` whose two largest lobes are like their companions, with how much more unusual the whole is.
+    """The rows of `lobes` whose two largest lobes are like their peers, with how much more unusual the whole is.
 
     Adds the columns area_z and bent_z, robust scores of the logarithm of the segment's area and of its lack of
     solidity; and gain: by how much both together exceed the score of its more unusual lobe.

@@ -74,7 +74,7 @@ def difference_hash(uri: str) -> Bytes | None:
             file.draft("L", (8 * _SIDE, 8 * _SIDE))  # a JPEG is decoded at a fraction of its size
             grey = file.convert("F") if file.mode[0] in "IF" else file.convert("L").convert("F")
             small = np.asarray(grey.resize((_SIDE + 1, _SIDE), Image.Resampling.BOX))
-    except Exception:  # an image that cannot be decoded is another rule's business, whatever is wrong with it
+    except Exception:  # an image that cannot be decoded is reported by another rule
         return None
     if np.ptp(small) <= _PLAIN * np.abs(small).max():
         return None
@@ -135,7 +135,7 @@ def _signs(looks: Bytes) -> Signs:
 
 
 _PIECE = 1 << 20
-_TAIL = 4096  # bytes; pictures that only have the same size differ there, and beginnings are alike
+_TAIL = 4096  # bytes; different pictures of one size differ at the end, while beginnings are often equal
 _Key = TypeVar("_Key", bound=Hashable)
 
 
@@ -143,7 +143,7 @@ _Key = TypeVar("_Key", bound=Hashable)
 def hash_image_files(images: pa.Table) -> pa.Table:
     """Columns `content`, the BLAKE2 hash of an image's file where another may be the same, and `part`, its split.
 
-    Where no split is said its folder may tell it. Content is null for files that cannot be read, for those that no
+    Without a declared split, the folder gives it. Content is null for files that cannot be read, for those that no
     other has the size and the last bytes of, and for files that hold several frames or slices.
     """
     uris, names, sequences = (images[name].to_pylist() for name in ("uri", "image_id", "sequence"))

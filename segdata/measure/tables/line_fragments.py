@@ -1,4 +1,4 @@
-"""Dashes: categories of thin lines that are drawn in pieces, one behind the other."""
+"""Line fragments: thin lines that are drawn in pieces, one behind the other."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ _MOST_PIECES = 300  # pieces of a segment that are compared; of more the largest
 
 @measure("dashes", tables={"dashes": {"segment": "segments"}})
 def measure_dashes(view: BatchView) -> pa.Table:
-    """One row per segment of a category that is `thin` with at least three pieces in line.
+    """The table `dashes`: segments of `thin` categories with at least three pieces in line.
 
     segment (row), pieces: how many lie in line with another one, between: how many of them lie between two, gap: the
     widest gap between neighbours in pixels, rounded up, and x, y, width, height: the box of these pieces. A piece is

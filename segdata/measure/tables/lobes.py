@@ -50,12 +50,12 @@ class SegmentCrops:
 
 Floats = NDArray[np.float64]
 
-LEAST_PEERS = 7  # segments that a group needs so that one can stand out
+LEAST_PEERS = 7  # segments that a group needs so that one can be an outlier
 _LARGER = 1.25  # times the typical area, or
 _BEYOND = 0.8  # standard deviations above it, from which a segment is looked at
 _CONVEX = 0.96  # the solidity from which a segment has no neck worth the name
 _ALIKE = 0.7  # the spread of log area up to which a group has a typical size
-_COMPARED = 40  # companions whose solidity is measured
+_COMPARED = 40  # peers whose solidity is measured
 _MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
 _LOBE_COLUMNS = ("neck", "lobes", "first", "second", "solidity", "lobe_solidity")
 _PEER_COLUMNS = ("typical", "spread", "typical_solidity", "solidity_spread")
@@ -63,16 +63,16 @@ _PEER_COLUMNS = ("typical", "spread", "typical_solidity", "solidity_spread")
 
 @measure("lobes", tables={"lobes": {"segment": "segments"}})
 def measure_lobes(view: BatchView) -> pa.Table:
-    """One row per segment that is larger than its companions and has a neck between two lobes or more.
+    """The table `lobes`: one row per segment that is larger than its peers and has a neck between two lobes or more.
 
-    Companions are the segments of its annotation and category, itself included, crowds left out; at least
-    `LEAST_PEERS`, of similar areas.
+    Peers are the segments of its annotation and category, itself included, without crowds; at least `LEAST_PEERS`, of
+    similar areas.
 
     neck: the width of the narrowest neck, over that of the smaller lobe that it joins, widths being those of inscribed
     circles. lobes: how many. first, second: the areas of the two largest, in pixels. solidity: the segment's share of
-    its convex hull; lobe_solidity: the smaller one of the two largest lobes. typical, spread: median of the companions'
+    its convex hull; lobe_solidity: the smaller one of the two largest lobes. typical, spread: median of the peers'
     areas in pixels, and standard deviation of their logarithms; typical_solidity, solidity_spread: median and standard
-    deviation of the companions' solidities; standard deviations by the median absolute deviation.
+    deviation of the peers' solidities; standard deviations by the median absolute deviation.
     """
     batch = view.batch
     group, area, typical, spread = _peer_areas(batch)
@@ -89,7 +89,7 @@ def measure_lobes(view: BatchView) -> pa.Table:
 
 
 def _peer_areas(batch: Batch) -> tuple[Ints, Ints, Floats, Floats]:
-    """Each segment's group, area, and its companions' typical area and spread; NaN where they are too few."""
+    """Each segment's group, area, and its peers' typical area and spread; NaN if they are too few."""
     area = batch.runs.areas(batch.n_segments)
     counts = (area > 0) & ~batch.segments["iscrowd"].fill_null(False).to_numpy()
     _, category = np.unique(batch.segments["category_id"].to_numpy(), return_inverse=True)
@@ -106,7 +106,7 @@ def _peer_areas(batch: Batch) -> tuple[Ints, Ints, Floats, Floats]:
 
 
 def _lobe_rows(batch: Batch, larger: Ints, group: Ints, area: Ints) -> Iterator[tuple[float, ...]]:
-    """Row, `_LOBE_COLUMNS` and the two solidities of the companions, of those segments that have several lobes."""
+    """Row, `_LOBE_COLUMNS` and the two solidities of the peers, for the segments that have several lobes."""
     from segdata.measure import necks  # OpenCV: slow to import, and most runs have nothing to look at
 
     windows = SegmentCrops(batch.runs, batch.segment_size[0])
@@ -141,7 +141,7 @@ _SAMPLED_POINTS = 64  # looked at between two parts
 
 @measure("apart", tables={"apart": {"segment": "segments"}}, needs=("parts",))
 def measure_apart(view: BatchView) -> pa.Table:
-    """One row per segment whose second largest part is not small beside the largest.
+    """The table `apart`: one row per segment whose second largest part is not small beside the largest.
 
     first, second: the areas of the two, in pixels. first_reach, second_reach: the diagonals of their
     boxes, in pixels. hidden: the share of the way from one to the other that leads over things other than the segment:

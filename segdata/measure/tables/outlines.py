@@ -1,4 +1,4 @@
-"""Outlines: the source's polygon rings, and what they tell that their pixels no longer do."""
+"""Outlines: the source's polygon rings, and the defects that only rings can show."""
 
 from dataclasses import dataclass, replace
 
@@ -119,7 +119,7 @@ _FAR_OUTSIDE = 4096  # pixels beyond the frame up to which they are counted one 
 
 @measure("outlines", tables={"outlines": {"segment": "segments"}})
 def measure_outlines(view: BatchView) -> pa.Table:
-    """One row per segment that has rings.
+    """The table `outlines`: one row per segment that has rings.
 
     segment (row), vertices, around (the length of all rings in pixels), skew (of one ring of four points: how far the
     middles of its diagonals are apart, over the longer one; 0 for a parallelogram; else NaN), crossings (proper
@@ -153,7 +153,7 @@ def measure_outlines(view: BatchView) -> pa.Table:
 def _crossings(rings: SourceRings) -> tuple[Ints, Floats, Floats]:
     """(n_rings,) proper crossings of each ring with itself, and x and y of the first one.
 
-    Bridges do not count: what is gone in both directions trades no inside for outside (`segdata.core.polygons`).
+    Bridges do not count: an edge traversed in both directions separates nothing (`segdata.core.polygons`).
     """
     count, x, y = kernels.crossings(rings.xy, rings.first_number)
     crossed = np.flatnonzero((count > 0) & (np.diff(rings.first_number) % 2 == 0))
@@ -209,7 +209,7 @@ def _outside_columns(
 ) -> dict[str, Floats | Ints]:
     """Vertices beyond the frame, the farthest one's distance, and the pixels that the polygon covers out there.
 
-    `extents` of the vertices tell where none is.
+    Segments whose vertices, by their `extents`, are all inside are skipped.
     """
     reach = np.maximum.reduce([-extents["left"], -extents["top"], extents["right"] - width, extents["bottom"] - height])
     overshoot = np.maximum(reach, 0)

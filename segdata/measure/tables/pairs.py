@@ -13,10 +13,10 @@ from segdata.measure.registry import BatchView, measure
 
 @measure("pairs", tables={"pairs": {"a": "segments", "b": "segments"}})
 def measure_pairs(view: BatchView) -> pa.Table:
-    """One row per pair a < b of segments of one annotation that share pixels: shared pixels, their box, and perimeter.
+    """The table `pairs`: segments a < b of one annotation that share pixels, their box and perimeter.
 
-    Of segments with exactly the same pixels the
-    first one stands for all where others are met, and is itself paired with each: n copies are n - 1 pairs.
+    The first of identical segments stands for all in pairs with others, and is paired with each copy: n copies give n -
+    1 pairs.
     """
     batch, line = view.batch, view.line
     a, b, start, length = _shared_strips(batch, view.sweep)
@@ -59,7 +59,7 @@ def _shared_strips(batch: Batch, side: SweepRuns) -> tuple[Rows, Rows, Ints, Int
 
 @measure("contacts", tables={"contacts": {"a": "segments", "b": "segments"}})
 def measure_contacts(view: BatchView) -> pa.Table:
-    """One row per pair a < b of segments of one annotation that touch: the contact's length in pixel edges."""
+    """The table `contacts`: segments a < b of one annotation that touch, and the contact's length in pixel edges."""
     contacts = find_contacts(view.sweep, view.line)
     return pa.table({"a": contacts.a.astype(np.int64), "b": contacts.b.astype(np.int64), "length": contacts.pixels})
 
@@ -70,11 +70,11 @@ _HALF = 1 << 31
 
 @measure("borders", tables={"borders": {"a": "segments", "b": "segments"}})
 def measure_borders(view: BatchView) -> pa.Table:
-    """One row per pair a < b of segments of one annotation that follow each other somewhere along an image column.
+    """The table `borders`: pairs a < b of segments of one annotation that follow each other along an image column.
 
     `touching` counts the places (image columns)
     where no pixel is between them, or they overlap, and `apart` those where 1 to `WIDEST_BAND` pixels are that are
-    void or nobody's. Runs lie along columns, so one pass over them sees every border but those that are exactly
+    void or unlabelled. Runs lie along columns, so one pass over them sees every border but those that are exactly
     upright.
     """
     batch, line, side = view.batch, view.line, view.sweep

@@ -26,21 +26,21 @@ def measure_rows(view: BatchView) -> dict[str, pa.Table]:
 
 
 def image_rows(batch: Batch) -> pa.Table:
-    """One row per image: what the reader knows; sizes in pixels, 0 where unknown."""
+    """One row per image, as read; sizes in pixels, 0 if unknown."""
     height, width = batch.image_size
     kept = ["image_id", "uri", "sha256", "sequence", "frame", "split", "group", "camera", "timestamp", "metadata"]
     return batch.images.select(kept).append_column("width", pa.array(width)).append_column("height", pa.array(height))
 
 
 def annotation_rows(batch: Batch) -> pa.Table:
-    """One row per annotation: its image, who, and how many segments."""
+    """One row per annotation: its image, annotator, and number of segments."""
     count = np.bincount(batch.segment_annotation, minlength=batch.annotations.num_rows)
     kept = ["image", "annotator", "source", "stage", "created", "seconds", "coverage", "encoding", "file"]
     return batch.annotations.select(kept).append_column("n_segments", pa.array(count.astype(np.int64)))
 
 
 def segment_rows(batch: Batch) -> pa.Table:
-    """One row per segment: ids, category, area and box in pixels, and what its file declares of them."""
+    """One row per segment: ids, category, area and box in pixels, and the area and box that its file declares."""
     height, _ = batch.segment_size
     x, y, width, high = bounding_boxes(batch.runs, height, batch.n_segments)
     kept = ["annotation", "segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "source"]
@@ -68,7 +68,7 @@ def _declared_box(batch: Batch) -> dict[str, pa.Array]:
 
 @measure("attributes", tables={"attributes": {"segment": "segments"}})
 def measure_attributes(view: BatchView) -> pa.Table:
-    """One row per attribute that a segment has and the taxonomy names: segment, name, value (JSON text; null: none)."""
+    """The table `attributes`, of those that the taxonomy names: segment, name, value (JSON text or null)."""
     batch = view.batch
     names = sorted({attribute.name for category in view.taxonomy.categories for attribute in category.attributes})
     attributes = batch.segments["attributes"].combine_chunks()
@@ -82,7 +82,7 @@ def measure_attributes(view: BatchView) -> pa.Table:
 
 @measure("also", tables={"also": {"segment": "segments"}})
 def measure_secondary_categories(view: BatchView) -> pa.Table:
-    """One row per secondary category of a segment: segment, category_id."""
+    """The table `also`: secondary categories of segments: segment, category_id."""
     batch = view.batch
     also = batch.segments["also"].combine_chunks()
     count = pc.fill_null(pc.list_value_length(also), 0).to_numpy(zero_copy_only=False)

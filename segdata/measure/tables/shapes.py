@@ -77,8 +77,8 @@ def _unclaimed_regions(batch: Batch, annotations: Ints) -> Ints:
 def measure_shapes(view: BatchView) -> dict[str, pa.Table]:
     """Columns for `segments` (parts, largest, holes, hole_pixels, perimeter), and the tables `parts` and `holes`.
 
-    `parts` lists the parts of segments that have several; see `mark_strays` and `mark_empty_holes` for what else the
-    two tables tell. Areas and boxes in pixels, perimeters in pixel edges.
+    `parts` lists the parts of segments that have several; see `mark_strays` and `mark_empty_holes` for their further
+    columns. Areas and boxes in pixels, perimeters in pixel edges.
     """
     batch = view.batch
     height, _ = batch.segment_size

@@ -21,7 +21,7 @@ _NEAR = 3
 
 @measure("ends", tables={"ends": {"segment": "segments"}})
 def measure_ends(view: BatchView) -> pa.Table:
-    """One row per flat end of a segment: a line along a row or column of pixels, which is not the frame.
+    """The table `ends`: flat ends of segments, along a row or column of pixels that is not the frame.
 
     segment (row), upright (the line is), at (its x or y, in pixels from the image's top left corner), length (the
     pixels by which the segment is wider on one side of the line), begins (it lies right of the line, or below). Ends of
@@ -94,7 +94,7 @@ _FEW = 12  # runs of each segment that are looked at first: most segments change
 
 @measure("steps", tables={"steps": {"segment": "segments"}})
 def measure_steps(view: BatchView) -> pa.Table:
-    """One row per segment whose outline never changes in two neighbouring columns, nor in two neighbouring rows.
+    """The table `steps`: segments whose outline never changes in two neighbouring columns, nor in two rows.
 
     segment (row), across and down: the narrowest distance in pixels between two columns (rows) at which the outline
     changes; n_across and n_down: at how many it does. Edges along the frame do not count.
@@ -191,7 +191,7 @@ _MANY_SIBLINGS = 300  # siblings beyond which boxes are not compared one by one
 
 @measure("seams", tables={"seams": {"a": "segments", "b": "segments"}})
 def measure_seams(view: BatchView) -> pa.Table:
-    """One row per pair a < b of segments of one annotation and category that touch along a straight line.
+    """The table `seams`: pairs a < b of segments of one annotation and category that touch along a straight line.
 
     length: of the contact, in pixels. deviation: of its pixel edges from the straight line through them, root mean
     square, in pixels. flush: the contact's length over the width that both segments have beside it, or the reverse,
@@ -244,7 +244,7 @@ def siblings(batch: Batch, segments: pa.Table) -> tuple[Ints, Ints, Ints]:
     order = rows[np.argsort(group[rows], kind="stable")]
     count = size[order]
     crowded = count > _MANY_SIBLINGS
-    # Of each group every later member is compared with every earlier one.
+    # Compare every member of a group with every earlier one.
     begins = np.searchsorted(group[order], group[order])
     earlier = np.where(crowded, 0, np.arange(len(order)) - begins)
     first = order[expand_ranges(begins, earlier)]

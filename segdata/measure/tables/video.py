@@ -96,7 +96,7 @@ def measure_exchanges(stretch: FrameWindow, track: Ints) -> ColumnArrays:
 def measure_turns(stretch: FrameWindow, track: Ints) -> ColumnArrays:
     """The table `turns`: each segment of a track that has one in the frame before and in the frame after, too.
 
-    The neighbours are moved to where their centroids would meet halfway, as if the track moved straight on. agree:
+    The neighbours are shifted so that their centroids lie halfway, as if the track moved straight on. agree:
     their IoU, there. stray, stray_x …: area and box of the segment's largest part that shares no pixel with either
     there; 0: none. fit: the better of their IoUs with the segment without that part. like_before, like_after: their
     IoUs with it where they are drawn. shift: how far its centroid is from halfway, in pixels.
@@ -173,7 +173,7 @@ def _centroids(runs: Runs, height: Ints, area: Ints) -> tuple[Floats, Floats]:
 
 
 def _nearest_integers(shift: Floats) -> Ints:
-    """(n,) the nearest whole numbers, halves to the even one: half a pixel is half, whatever the last digit says."""
+    """(n,) the nearest whole numbers, halves to the even one; rounding errors in the last digit do not count."""
     return np.rint(np.round(shift, 9)).astype(np.int64)
 
 
@@ -257,8 +257,8 @@ def measure_flickers(stretch: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     One row for each part of a segment and category. annotation and segment (rows) of the frame, category_id before and
     after, area: pixels, and their box. part: the area of the part. around: the pixels of the category before and after,
     in the frame that has fewer; lost: by how much they are fewer still in this frame; gained: by how much the segment's
-    category has more in this frame than in the one before and in the one after. Of what flickers a band of two pixels
-    at its border does not count; void neither flickers nor is flickered to.
+    category has more in this frame than in the one before and in the one after. A band of two pixels at the border of
+    what flickers does not count, nor does void.
     """
     category = stretch.batch.segments["category_id"].to_numpy()
     ids, layer = np.unique(category, return_inverse=True)

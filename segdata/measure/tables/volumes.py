@@ -61,7 +61,7 @@ class PartNumbers:
 
 @dataclass(frozen=True, slots=True)
 class SliceLinks:
-    """What successive slices tell of parts and holes, numbered over the whole dataset.
+    """How parts and holes of successive slices connect, numbered over the whole dataset.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class SliceLinks:
 
 
 def link_slices(stretch: FrameWindow, numbers: PartNumbers) -> SliceLinks:
-    """What a stretch of slices tells; a thing is what has one category and track in one volume."""
+    """How the parts and holes of a window connect; a thing has one category and track in one volume."""
     category = stretch.batch.segments["category_id"].to_numpy()
     things = np.stack([category, numbers.track[stretch.row]])
     layer = np.unique(things, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
@@ -102,7 +102,7 @@ def link_slices(stretch: FrameWindow, numbers: PartNumbers) -> SliceLinks:
 
 @dataclass(frozen=True, slots=True)
 class _SliceParts:
-    """The parts of a stretch's segments.
+    """The parts of the segments of a window.
 
     Attributes
     ----------
@@ -147,7 +147,7 @@ class _SliceParts:
 
 
 def _widen(side: SweepRuns, parts: _SliceParts) -> list[SweepRuns]:
-    """A side whose runs reach one pixel further in each direction, as three that may be met one after the other."""
+    """The runs extended by one pixel in each direction, as three sets to compare one after the other."""
     line = parts.stretch.line(parts.n_layers)
     room = line.height[line.frame_of(side.start)] + 1
     return [SweepRuns(side.start - 1 + by * room, side.end + 1 + by * room, side.owner) for by in (-1, 0, 1)]
