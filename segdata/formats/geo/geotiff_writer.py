@@ -48,12 +48,12 @@ class PaintedRaster:
 
     Attributes
     ----------
-    said : the columns of `schema.IMAGES` that go into the index
+    row : the columns of `schema.IMAGES` that go into the index
     height, width : pixels; 0 where unknown
     pixels : (height, width); None if the image is not annotated
     """
 
-    said: Mapping[str, Any]  # Any: cells of all types
+    row: Mapping[str, Any]  # Any: cells of all types
     height: int
     width: int
     pixels: Pixels | None
@@ -61,7 +61,7 @@ class PaintedRaster:
     @property
     def metadata(self) -> dict[str, str]:
         """Pixels of the image."""
-        return dict(self.said["metadata"] or ())
+        return dict(self.row["metadata"] or ())
 
 
 class RasterPainter(Protocol):
@@ -95,7 +95,7 @@ class CategoryPainter:
         self.blank = _blank(self.taxonomy)
 
     @property
-    def most(self) -> int:
+    def max_value(self) -> int:
         """The largest value that may be painted."""
         return max([self.blank, *self.taxonomy.by_id()])
 
@@ -114,9 +114,9 @@ class CategoryPainter:
 
     def _painted(self, batch: Batch, sheet: ImageSegments, values: Ints) -> Pixels:
         """In as few bits as hold all values: large rasters wait for memory."""
-        if self.most < 2**8:
+        if self.max_value < 2**8:
             return self._counted(batch, sheet, values, np.uint8)
-        if self.most < 2**16:
+        if self.max_value < 2**16:
             return self._counted(batch, sheet, values, np.uint16)
         return self._counted(batch, sheet, values, np.uint32)
 
@@ -210,7 +210,7 @@ class RasterWriter:
 
     def save(self, picture: PaintedRaster) -> None:
         """Write an image, as a raster or into the raster that it is part of."""
-        image_id = picture.said["image_id"]
+        image_id = picture.row["image_id"]
         if picture.pixels is None:
             if is_unsafe_path(image_id):
                 raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its mask has no place")
@@ -308,7 +308,7 @@ class RasterWriter:
 
 
 def _index_row(picture: PaintedRaster, mask: str | None, window: Window | None) -> RasterIndexRow:
-    row = picture.said
+    row = picture.row
     return RasterIndexRow(
         row["image_id"],
         mask,
@@ -364,7 +364,7 @@ def write_geotiff(
     if by == "category":
         painter = CategoryPainter(profile.taxonomy, losses)
         void = next(iter(profile.taxonomy.void_ids), None)
-        folder = RasterWriter(target, painter.most, void, profile.taxonomy)
+        folder = RasterWriter(target, painter.max_value, void, profile.taxonomy)
         _save_images(folder, painter, batches, losses, CATEGORY_MASK_LOSSES)
         taxonomy = _with_blank(profile.taxonomy, painter.blank) if painter.used else profile.taxonomy
         write_sidecars(target, profile, taxonomy)

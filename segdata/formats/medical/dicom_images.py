@@ -317,7 +317,7 @@ class Series:
         planes = [image.plane for image in self.images if image.plane is not None]
         return make_volume(self.name or "", planes if len(planes) == len(self.images) else [])
 
-    def at(self, plane: Plane, size: tuple[int, int]) -> DicomImage | None:
+    def find_slice(self, plane: Plane, size: tuple[int, int]) -> DicomImage | None:
         """The slice that has its pixels just there; None where none has."""
         if len(self.images) == 0:
             return None

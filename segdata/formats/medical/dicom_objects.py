@@ -68,7 +68,7 @@ class SeriesGrouper:
         self._what = what
         self.index: list[DicomIndexImage] = []
 
-    def of(self, batches: Iterable[Batch]) -> Iterator[SeriesGroup]:
+    def group(self, batches: Iterable[Batch]) -> Iterator[SeriesGroup]:
         """The groups; those of a sequence when its last image has come. Raises SegdataError without DICOM images."""
         sequence: str | None = None
         groups: dict[tuple[str, tuple[int, int]], SeriesGroup] = {}
@@ -263,26 +263,26 @@ class ObjectContent:
 
     Attributes
     ----------
-    who : the annotator, and the source
+    author : the annotator, and the source
     images : the annotated ones, in order, by id
     layers : image id -> its segments
     members : the segments of the object, each with its rows on slices
     numbers : of the segments in the object, from 1
-    said : their attributes
+    attributes : of the segments
     categories : by id
     """
 
-    who: AnnotatorAndSource
+    author: AnnotatorAndSource
     images: Mapping[str, DicomImage]
     layers: Mapping[str, AnnotatorLayer]
     members: Mapping[SegmentKey, list[SegmentRow]]
     numbers: Mapping[SegmentKey, int]
-    said: Mapping[SegmentKey, SegmentAttributes]
+    attributes: Mapping[SegmentKey, SegmentAttributes]
     categories: Mapping[int, Category]
 
     def source(self, key: SegmentKey) -> str | None:
         """The source of a segment."""
-        return self.members[key][0]["source"] or self.who[1]
+        return self.members[key][0]["source"] or self.author[1]
 
     def category(self, key: SegmentKey) -> Category:
         """The category of a segment; one that the taxonomy lacks is named by its id."""
@@ -316,13 +316,13 @@ def write_objects(
     (target / kind.folder).mkdir(parents=True)
     groups = SeriesGrouper(kind.format)
     files: list[DicomIndexFile] = []
-    for group in groups.of(count_column_losses(batch, LOSSES - kind.own, losses) for batch in batches):
+    for group in groups.group(count_column_losses(batch, LOSSES - kind.own, losses) for batch in batches):
         for who in group.layers:
             name = f"{kind.folder}/{len(files) + 1:04d}.dcm"
-            work = _object_content(group, who, profile.taxonomy, kind, losses)
+            content = _object_content(group, who, profile.taxonomy, kind, losses)
             with collect_dicom_warnings():  # to remarks on values of the images that are not quite as the standard says
-                more = kind.save(target / name, work, losses)
-            segments = index_segments(work.numbers, work.members) + more
+                more = kind.save(target / name, content, losses)
+            segments = index_segments(content.numbers, content.members) + more
             files.append(
                 DicomIndexFile(name, who[0], segments, None if segments else ALGORITHM_TYPES.get(who[1] or ""))
             )

@@ -88,7 +88,7 @@ class SegObject:
     ----------
     path, name : the file, and its name in messages
     kind : BINARY, FRACTIONAL or LABELMAP
-    most : the value that means 1 in a fractional one
+    max_value : the value that means 1 in a fractional one
     size : height and width
     segments : by number
     frames : in the order of the pixel data
@@ -102,7 +102,7 @@ class SegObject:
     path: Path
     name: str
     kind: str
-    most: int
+    max_value: int
     size: tuple[int, int]
     segments: dict[int, SegSegment]
     frames: Sequence[SegFrame]
@@ -334,8 +334,8 @@ def _add_frame(
         return
     least = 1
     if seg.kind == "FRACTIONAL":
-        least = max(int(np.ceil(threshold * seg.most)), 1)
-        soft = int(values.area[(values.value > 0) & (values.value < seg.most)].sum())
+        least = max(int(np.ceil(threshold * seg.max_value)), 1)
+        soft = int(values.area[(values.value > 0) & (values.value < seg.max_value)].sum())
         pixels.n_soft[segment] = pixels.n_soft.get(segment, 0) + soft
     inside = values.value >= least
     if inside.any():
@@ -360,34 +360,34 @@ SegSlice = DicomSlice[SegObject, SegFrame]
 class SegSlices(DicomSlices[SegObject, SegFrame]):
     """Slices with the frames of segmentations."""
 
-    def place(self, seg: SegObject, all_series: Sequence[Series], looked: Path) -> None:
+    def place(self, seg: SegObject, all_series: Sequence[Series], searched: Path) -> None:
         """Put the frames of a segmentation on the slices of the images that it was made on, or on slices of its own."""
         by_uid = {image.uid: (series, image) for series in all_series for image in series.images}
         related = _related_series(seg, all_series)
         frames: dict[str, list[SegFrame]] = {uid: [] for uid in seg.images if uid in by_uid}
-        homeless = []
+        unplaced = []
         for frame in seg.frames:
-            image = self._home(seg, frame, related, by_uid)
+            image = self._find_image(seg, frame, related, by_uid)
             if image is None:
-                homeless.append(frame)
+                unplaced.append(frame)
             else:
                 frames.setdefault(image.uid, []).append(frame)
-        if len(homeless) == len(seg.frames) and homeless:
+        if len(unplaced) == len(seg.frames) and unplaced:
             frames = {}  # resampled: it has slices of its own, and nothing to say on those of the images
         for uid, members in frames.items():
             series, image = by_uid[uid]
             self.add(series)
             self.by_id[image.name].pieces.append((seg, members))
-        if homeless:
-            self._alone(seg, homeless)
+        if unplaced:
+            self._add_own_slices(seg, unplaced)
         if seg.images and not any(uid in by_uid for uid in seg.images):
             message = (
-                f"none of the {len(seg.images):,} referenced images was found (looked in {looked}), so slices "
+                f"none of the {len(seg.images):,} referenced images was found (looked in {searched}), so slices "
                 "without a frame are unknown; give --images"
             )
             self.defects.append(Defect("SEG002", message, seg.name, severity="info"))
 
-    def _home(
+    def _find_image(
         self,
         seg: SegObject,
         frame: SegFrame,
@@ -401,14 +401,14 @@ class SegSlices(DicomSlices[SegObject, SegFrame]):
         if named is not None and named.size == seg.size and named.plane and is_same_place(named.plane, frame.plane):
             return named
         image_there = next(
-            (image for series in related if (image := series.at(frame.plane, seg.size)) is not None), None
+            (image for series in related if (image := series.find_slice(frame.plane, seg.size)) is not None), None
         )
         if image_there is not None and named is not None:
             message = f"frame {frame.index + 1} refers to {named.name!r}, but lies on {image_there.name!r}"
             self.defects.append(Defect("SEG017", message, seg.name, f"frame {frame.index + 1}", image=image_there.name))
         return image_there
 
-    def _alone(self, seg: SegObject, frames: list[SegFrame]) -> None:
+    def _add_own_slices(self, seg: SegObject, frames: list[SegFrame]) -> None:
         """Slices of its own for frames that lie on no image that is here."""
         groups: list[tuple[Plane | None, str, list[SegFrame]]] = []
         for frame in sorted(frames, key=_depth):
@@ -449,14 +449,16 @@ UNNAMED = "unnamed"  # and where a person drew with its help
 def open_segmentations(request: ReadRequest) -> PerImageSource:
     """The segmentations; raises UnreadableError if there is none."""
     threshold = _threshold(request)
-    objects = ObjectReader("dicom-seg", "segmentation", SegSlices())
-    objects.open(request, SEGMENTATIONS, read_seg)
-    categories = seg_naming(request.taxonomy, [segment for seg in objects.found for segment in seg.segments.values()])
-    by_path = {seg.path: seg for seg in objects.found}
-    shelf = DecodedFiles(lambda path: decode_seg(by_path[path], threshold))
-    first, long = objects.places.first_slice, _multi_frame_segments(objects.found)
-    look = _SliceReader(shelf, objects.annotators(_annotator_of), first, long, objects.known(categories))
-    return objects.source(request, categories, "mask-native", look.at)
+    dicom = ObjectReader("dicom-seg", "segmentation", SegSlices())
+    dicom.open(request, SEGMENTATIONS, read_seg)
+    categories = seg_naming(request.taxonomy, [segment for seg in dicom.objects for segment in seg.segments.values()])
+    by_path = {seg.path: seg for seg in dicom.objects}
+    decoded = DecodedFiles(lambda path: decode_seg(by_path[path], threshold))
+    first_slice, multi_frame = dicom.slices.first_slice, _multi_frame_segments(dicom.objects)
+    reader = _SliceReader(
+        decoded, dicom.annotators(_annotator_of), first_slice, multi_frame, dicom.meanings(categories)
+    )
+    return dicom.source(request, categories, "mask-native", reader.read)
 
 
 def _threshold(request: ReadRequest) -> float:
@@ -510,32 +512,32 @@ def _multi_frame_segments(objects: Sequence[SegObject]) -> dict[str, set[int]]:
 class _SliceReader:
     """Looks at one slice."""
 
-    shelf: DecodedFiles[SegPixels]
+    decoded: DecodedFiles[SegPixels]
     annotator: Mapping[str, str | None]
-    first: Mapping[str, str]
-    long: Mapping[str, set[int]]
-    known: SegmentMeanings
+    first_slice: Mapping[str, str]
+    multi_frame: Mapping[str, set[int]]
+    meanings: SegmentMeanings
 
-    def at(self, entry: ImageEntry) -> list[ImageAnnotation]:
+    def read(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """The segments of each segmentation on a slice."""
         drawing: SegSlice = entry.record
         annotations: list[ImageAnnotation] = []
         broken: list[Defect] = []
         for seg, frames in drawing.pieces:
-            is_first = self.first[seg.name] == drawing.image_id
+            is_first = self.first_slice[seg.name] == drawing.image_id
             try:
-                pixels = self.shelf.take(seg.path)
+                pixels = self.decoded.get(seg.path)
             except OSError as error:
                 message = f"segmentation cannot be read: {error.strerror or error}; all of it is left out"
                 broken += [Defect("SEG001", message, seg.name)] if is_first else []
                 continue
-            annotations.append(self._drawn(seg, frames, pixels, is_first))
+            annotations.append(self._annotation(seg, frames, pixels, is_first))
         if not annotations:
             raise BrokenLabelsError(*broken)
         annotations[0] = replace(annotations[0], defects=[*annotations[0].defects, *broken])
         return annotations
 
-    def _drawn(self, seg: SegObject, frames: list[SegFrame], pixels: SegPixels, is_first: bool) -> ImageAnnotation:
+    def _annotation(self, seg: SegObject, frames: list[SegFrame], pixels: SegPixels, is_first: bool) -> ImageAnnotation:
         """The segments of one segmentation on a slice."""
         runs: dict[int, Runs] = {}
         frame_of: dict[int, int] = {}
@@ -562,8 +564,10 @@ class _SliceReader:
         common = next(iter(sources)) if len(sources) == 1 else None
         return ImageAnnotation(
             seg.size,
-            np.array([self.known.segment_id(seg.name, segment.number) for segment in segments], np.int64),
-            np.array([self.known.category(seg.name, segment.number, segment.label) for segment in segments], np.int64),
+            np.array([self.meanings.segment_id(seg.name, segment.number) for segment in segments], np.int64),
+            np.array(
+                [self.meanings.category(seg.name, segment.number, segment.label) for segment in segments], np.int64
+            ),
             Runs.concatenate([runs[segment.number] for segment in segments], [1] * len(segments)),
             {
                 "track_id": [self._track(seg, segment) for segment in segments],
@@ -581,9 +585,9 @@ class _SliceReader:
     def _track(self, seg: SegObject, segment: SegSegment) -> int | None:
         """The track: what the tracking id says, where it is a number; else the segment, if it goes through slices."""
         tracked, _ = segment.tracking
-        through = segment.number in self.long[seg.name] or seg.kind == "LABELMAP"
+        through = segment.number in self.multi_frame[seg.name] or seg.kind == "LABELMAP"
         track = int(tracked) if tracked.isdigit() and len(tracked) < 19 else segment.number if through else None
-        return self.known.track(seg.name, segment.number, track)
+        return self.meanings.track(seg.name, segment.number, track)
 
 
 def segment_attributes(segment: SegSegment) -> list[tuple[str, str]]:

@@ -36,20 +36,24 @@ _CODES = ("property_category", "property_type", "anatomic_region")
 _UID = re.compile(r"(?=.{1,64}\Z)\d+(\.\d+)*")
 
 
-def _save(path: Path, work: ObjectContent, losses: LossCounter) -> tuple[DicomIndexSegment, ...]:
+def _save(path: Path, content: ObjectContent, losses: LossCounter) -> tuple[DicomIndexSegment, ...]:
     """Write one annotator's segments; an object needs a segment, even if nothing was found."""
-    pixels = _pixels([work.layers[name] for name in work.images], next(iter(work.images.values())).size, work.numbers)
+    pixels = _pixels(
+        [content.layers[name] for name in content.images], next(iter(content.images.values())).size, content.numbers
+    )
     described = [
-        _description(number, key, work.category(key), work.said[key], (work.who[0], work.source(key)))
-        for key, number in work.numbers.items()
+        _description(
+            number, key, content.category(key), content.attributes[key], (content.author[0], content.source(key))
+        )
+        for key, number in content.numbers.items()
     ]
     if described:
-        _write(path, list(work.images.values()), pixels, described, work.who[0])
+        _write(path, list(content.images.values()), pixels, described, content.author[0])
         return ()
-    category = min(work.categories, default=1)
+    category = min(content.categories, default=1)
     key = (category, False, 1)
-    described = [_description(1, key, work.category(key), {}, work.who)]
-    _write(path, list(work.images.values()), pixels, described, work.who[0])
+    described = [_description(1, key, content.category(key), {}, content.author)]
+    _write(path, list(content.images.values()), pixels, described, content.author[0])
     return (DicomIndexSegment(1, category),)
 
 

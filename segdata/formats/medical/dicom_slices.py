@@ -92,8 +92,8 @@ class DicomSlices(ABC, Generic[O, P]):
     defects: list[Defect] = field(default_factory=list)
 
     @abstractmethod
-    def place(self, object_: O, all_series: Sequence[Series], looked: Path) -> None:
-        """Put the pieces of an object on the slices of the images that it was made on; `looked`: for what they are."""
+    def place(self, object_: O, all_series: Sequence[Series], searched: Path) -> None:
+        """Put the pieces of an object on the slices of its images; `searched` is the folder to name in messages."""
 
     def add(self, series: Series) -> None:
         """All slices of a series, unless they are here already."""
@@ -140,15 +140,15 @@ class ObjectReader(Generic[O, P]):
     Attributes
     ----------
     format, what : the name of the format, and what messages call an object
-    found : those that can be read
-    places : the slices, with what they have there
+    objects : the readable ones
+    slices : with the pieces of objects on them
     indexed : what an index says of them, by name
     """
 
     format: str
     what: str
-    places: DicomSlices[O, P]
-    found: list[O] = field(default_factory=list)
+    slices: DicomSlices[O, P]
+    objects: list[O] = field(default_factory=list)
     indexed: dict[str, DicomIndexFile] = field(default_factory=dict)
 
     def open(self, request: ReadRequest, kinds: Sequence[str], parse: Callable[[Path, str], O]) -> None:
@@ -162,7 +162,7 @@ class ObjectReader(Generic[O, P]):
         for path in folder.objects:
             name = relative_path(folder.root, path)
             try:
-                self.found.append(parse(path, name))
+                self.objects.append(parse(path, name))
             except OSError as error:
                 message = f"{self.what} cannot be read: {error.strerror or error}"
                 folder.defects.append(Defect("SEG001", message, name))
@@ -171,27 +171,27 @@ class ObjectReader(Generic[O, P]):
             all_series, indexed = read_dicom_index(folder.root, folder.defects)
             self.indexed.update(indexed)
         present = {image.uid for series in all_series for image in series.images}
-        for object_ in self.found:
-            self.places.place(object_, all_series, folder.root)
+        for object_ in self.objects:
+            self.slices.place(object_, all_series, folder.root)
             missing = [uid for uid in object_.images if uid not in present]
             if 0 < len(missing) < len(object_.images):
                 count = f"{len(missing):,} of the {len(object_.images):,} referenced images were not found"
-                self.places.defects.append(Defect("SEG002", f"{count}, for example UID {missing[0]}", object_.name))
+                self.slices.defects.append(Defect("SEG002", f"{count}, for example UID {missing[0]}", object_.name))
         for series in all_series if index else ():
-            self.places.add(series)
-        self.places.defects += folder.defects
+            self.slices.add(series)
+        self.slices.defects += folder.defects
 
-    def known(self, naming: CategoryNames) -> "SegmentMeanings":
+    def meanings(self, naming: CategoryNames) -> "SegmentMeanings":
         """What the index says of their segments."""
-        return SegmentMeanings(naming, indexed_segments(self.indexed, naming, self.places.defects))
+        return SegmentMeanings(naming, indexed_segments(self.indexed, naming, self.slices.defects))
 
     def annotators(self, named: Callable[[O], str | None]) -> dict[str, str | None]:
         """Who drew each object: as the index says, else as the object does."""
         annotators = {
             object_.name: self.indexed[object_.name].annotator if object_.name in self.indexed else named(object_)
-            for object_ in self.found
+            for object_ in self.objects
         }
-        return self.places.annotators(annotators)
+        return self.slices.annotators(annotators)
 
     def source(
         self,
@@ -212,11 +212,11 @@ class ObjectReader(Generic[O, P]):
             raster_rule=rule,
             files=str(request.root),
             metadata=naming.metadata,
-            sequences=tuple(self.places.sequences),
+            sequences=tuple(self.slices.sequences),
         )
-        defects = (*(defect for object_ in self.found for defect in object_.defects), *self.places.defects)
+        defects = (*(defect for object_ in self.objects for defect in object_.defects), *self.slices.defects)
         return PerImageSource(
-            request.root, profile, self.places.entries, defects, look, request.annotator, 64, self.what
+            request.root, profile, self.slices.entries, defects, look, request.annotator, 64, self.what
         )
 
 

@@ -205,7 +205,7 @@ class VolumePlace(msgspec.Struct, frozen=True, omit_defaults=True):
             return not head.is_placed
         return head.is_placed and np.allclose(head.affine.reshape(-1), self.affine, rtol=1e-5, atol=TOLERANCE_MM)
 
-    def told(self, sequence: ImageSequence) -> ImageSequence:
+    def apply_to(self, sequence: ImageSequence) -> ImageSequence:
         """The sequence at this place."""
         return replace(sequence, affine=self.affine, axes=self.axes, spacing=self.spacing)
 

@@ -151,7 +151,7 @@ class LabelNames:
     defects: list[Defect] = field(default_factory=list)
     _read: dict[Path, dict[int, ValueName]] = field(default_factory=dict, repr=False)
 
-    def of(self, volume: Path) -> dict[int, ValueName]:
+    def names_of(self, volume: Path) -> dict[int, ValueName]:
         """The names of the values in a volume, from the nearest table; empty where there is none."""
         for path in self._tables(volume):
             names = self._table(path)
@@ -234,7 +234,7 @@ class ValueMeanings:
     ----------
     taxonomy, declared : as in the profile
     task : as in the profile
-    draws : of each file of labels, by its name
+    decoders : of each file of labels, by its name
     layers : layer -> value -> category id, where values are not the ids
     metadata : for the profile
     """
@@ -242,13 +242,13 @@ class ValueMeanings:
     taxonomy: Taxonomy
     declared: bool
     task: Task
-    draws: Mapping[str, SegmentDecoder]
+    decoders: Mapping[str, SegmentDecoder]
     layers: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_meanings(
-    request: ReadRequest, labels: Sequence[LabelFile], shelf: DecodedFiles[LabelVolume], names: LabelNames
+    request: ReadRequest, labels: Sequence[LabelFile], decoded: DecodedFiles[LabelVolume], names: LabelNames
 ) -> ValueMeanings:
     """What the values in these files mean: by segdata.yaml, the taxonomy, tables beside the files, or the values alone.
 
@@ -262,8 +262,8 @@ def find_meanings(
         draw: SegmentDecoder = partial(segments_by_id, rule)
         return ValueMeanings(taxonomy, request.taxonomy is not None, task, {label.name: draw for label in labels})
     if len({label.layer for label in labels}) > 1:
-        return _find_layer_meanings(request, labels, shelf, names)
-    taxonomy = request.taxonomy or _taxonomy_of_tables(labels, names) or _taxonomy_of_values(request, labels, shelf)
+        return _find_layer_meanings(request, labels, decoded, names)
+    taxonomy = request.taxonomy or _taxonomy_of_tables(labels, names) or _taxonomy_of_values(request, labels, decoded)
     draw = partial(segments_by_category, id_legend(taxonomy))
     return ValueMeanings(taxonomy, request.taxonomy is not None, "semantic", {label.name: draw for label in labels})
 
@@ -298,7 +298,7 @@ def _taxonomy_of_tables(labels: Sequence[LabelFile], names: LabelNames) -> Taxon
     """The categories in the tables beside the files; None where not each file has one."""
     names_of_values: dict[int, ValueName] = {}
     for label in labels:
-        table = names.of(label.path)
+        table = names.names_of(label.path)
         if not table:
             return None
         names_of_values |= table
@@ -306,25 +306,25 @@ def _taxonomy_of_tables(labels: Sequence[LabelFile], names: LabelNames) -> Taxon
 
 
 def _taxonomy_of_values(
-    request: ReadRequest, labels: Sequence[LabelFile], shelf: DecodedFiles[LabelVolume]
+    request: ReadRequest, labels: Sequence[LabelFile], decoded: DecodedFiles[LabelVolume]
 ) -> Taxonomy:
     """A category for each value that occurs; one that is always 1 has the name of the layer, if that has any."""
-    values = sorted({value for label in labels for value in _values(label, shelf)})
+    values = sorted({value for label in labels for value in _values(label, decoded)})
     _check_few(request, values)
     layer = labels[0].layer if labels and values == [1] else ""
     return _taxonomy({value: ValueName(layer or f"category_{value}") for value in values})
 
 
 def _find_layer_meanings(
-    request: ReadRequest, labels: Sequence[LabelFile], shelf: DecodedFiles[LabelVolume], names: LabelNames
+    request: ReadRequest, labels: Sequence[LabelFile], decoded: DecodedFiles[LabelVolume], names: LabelNames
 ) -> ValueMeanings:
     """Categories that are layers, or values of a layer where it has others than 1."""
     values: dict[str, set[int]] = {}
     tables: dict[str, dict[int, ValueName]] = {}
     for label in labels:
-        table = names.of(label.path)
+        table = names.names_of(label.path)
         tables.setdefault(label.layer, {}).update(table)
-        values.setdefault(label.layer, set()).update(_values(label, shelf), table)
+        values.setdefault(label.layer, set()).update(_values(label, decoded), table)
     called: dict[str, dict[int, ValueName]] = {}
     for layer, layer_values in values.items():
         _check_few(request, sorted(layer_values))
@@ -347,18 +347,18 @@ def layer_meanings(
     metadata: Mapping[str, str],
 ) -> ValueMeanings:
     """Values that mean categories by the layer of their file."""
-    draws: dict[str, SegmentDecoder] = {
+    decoders: dict[str, SegmentDecoder] = {
         layer: partial(segments_by_category, Legend.of({0: UNLABELLED, **meaning})) for layer, meaning in layers.items()
     }
     nothing: SegmentDecoder = partial(segments_by_category, Legend.of({0: UNLABELLED}))
-    by_file = {label.name: draws.get(label.layer, nothing) for label in labels}
+    by_file = {label.name: decoders.get(label.layer, nothing) for label in labels}
     return ValueMeanings(taxonomy, declared, "semantic", by_file, layers, metadata)
 
 
-def _values(label: LabelFile, shelf: DecodedFiles[LabelVolume]) -> list[int]:
+def _values(label: LabelFile, decoded: DecodedFiles[LabelVolume]) -> list[int]:
     """The values in a file that may be labels, from 1 on; none where it is damaged, which reading its slices says."""
     try:
-        return [value for value in shelf.take(label.path).values.tolist() if value > 0]
+        return [value for value in decoded.get(label.path).values.tolist() if value > 0]
     except OSError:
         return []
 

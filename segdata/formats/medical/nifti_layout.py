@@ -226,7 +226,7 @@ class LabelledVolume:
 
 
 def volume_of_scan(scan: Scan, n_slices: int, size: tuple[int, int]) -> LabelledVolume:
-    """The reel of a volume: its slices are `<name>/0000` and so on, or the name itself where there is only one."""
+    """The labelled volume of a scan: its slices are `<name>/0000` and so on; a single slice has the name itself."""
     annotated = bool(scan.labels)
     frames = [
         VolumeSlice(

@@ -156,7 +156,7 @@ class Layering:
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     blank: int = 0
 
-    def of(self, categories: Ints) -> tuple[Ints, Ints]:
+    def layers_and_values(self, categories: Ints) -> tuple[Ints, Ints]:
         """(n,) the row of `layers`, and the value, of each category id; -1 as value of one that there is none for."""
         row = {layer: number for number, layer in enumerate(self.layers)}
         pairs = [self.values.get(category, (self.layers[0], -1)) for category in categories.tolist()]
@@ -210,7 +210,7 @@ def _blank(profile: Profile, ids: list[int]) -> int:
 def paint_categories(batches: Iterable[Batch], layering: Layering, losses: LossCounter) -> Iterator[PaintedImage]:
     """The images of the batches, while what one value a pixel cannot hold is counted."""
     for batch in batches:
-        layer, value = layering.of(batch.segments["category_id"].to_numpy())
+        layer, value = layering.layers_and_values(batch.segments["category_id"].to_numpy())
         rows = image_rows(batch)
         layers = [
             _paint_layer(batch, np.flatnonzero(layer == row), value, layering.blank, losses)

@@ -58,22 +58,22 @@ class OpenVolumes:
     Attributes
     ----------
     root : where paths in messages start
-    reels : the volumes that can be read, or wait for labels
+    volumes : the volumes that can be read, or wait for labels
     heads : of each file of labels, by its name
     layers : layer -> value -> category id, where an index says that they differ
     defects : met in headers and names
     """
 
     root: Path
-    reels: list[LabelledVolume] = field(default_factory=list)
+    volumes: list[LabelledVolume] = field(default_factory=list)
     heads: dict[str, NiftiHeader] = field(default_factory=dict)
     layers: dict[str, dict[int, int]] = field(default_factory=dict)
     defects: list[Defect] = field(default_factory=list)
 
     @property
     def labels(self) -> list[LabelFile]:
-        """The files of labels of all reels."""
-        return [label for reel in self.reels for label in reel.labels]
+        """The files of labels of all volumes."""
+        return [label for labelled in self.volumes for label in labelled.labels]
 
     def head(self, path: Path, is_image: bool = False) -> NiftiHeader | None:
         """The header of a file; None, and a defect, where it has none. Images may have more than three dimensions."""
@@ -105,11 +105,11 @@ class OpenVolumes:
         head = None if path is None else self.head(path)
         return None if head is None else head.shape
 
-    def take(self, reel: LabelledVolume, image: NiftiHeader | None) -> None:
-        """Add a reel with those of its files that can be read and have one shape."""
+    def add(self, labelled: LabelledVolume, image: NiftiHeader | None) -> None:
+        """Add a volume with those of its files that can be read and have one shape."""
         kept: list[LabelFile] = []
         taken: set[tuple[str, str | None]] = set()
-        for label in reel.labels:
+        for label in labelled.labels:
             head = self.head(label.path)
             if head is None:
                 continue
@@ -117,36 +117,36 @@ class OpenVolumes:
             file = relative_path(self.root, label.path)
             other, what = (image, "image") if image or not kept else (first, f"labels in {kept[0].path.name}")
             self.defects += _contradictions(file, head, other, what)
-            if not head.is_placed and reel.sequence is not None and reel.place is None:
+            if not head.is_placed and labelled.sequence is not None and labelled.place is None:
                 self.defects.append(Defect("SEG017", _UNPLACED, file, severity="warning"))
             if (label.layer, label.annotator) in taken:
-                message = f"a second volume of labels for {reel.name!r}; the first one is read"
+                message = f"a second volume of labels for {labelled.name!r}; the first one is read"
                 self.defects.append(Defect("SEG008", message, file))
             elif first is None or first.shape == head.shape:
                 kept.append(label)
                 taken.add((label.layer, label.annotator))
                 self.heads[label.name] = head
-        self.reels.append(replace(reel, labels=tuple(kept)))
+        self.volumes.append(replace(labelled, labels=tuple(kept)))
 
 
 def open_volumes(request: ReadRequest) -> OpenVolumes:
     """The volumes that a request asks for; raises UnreadableError if there is none."""
     if not request.root.exists():
         raise UnreadableError(f"{request.root}: does not exist")
-    volumes = OpenVolumes(request.root)
+    opened = OpenVolumes(request.root)
     if request.root.is_dir() and (request.root / VOLUME_INDEX).is_file():
-        reels, volumes.layers = read_volume_index(request.root, volumes.defects)
-        for reel in reels:
-            volumes.take(reel, None)
-        return volumes
+        volumes, opened.layers = read_volume_index(request.root, opened.defects)
+        for labelled in volumes:
+            opened.add(labelled, None)
+        return opened
     scans = find_scans(request.root, images_folder(request), _annotator_pattern(request))
-    volumes.defects += _masks_beside(request.root)
+    opened.defects += _masks_beside(request.root)
     if not scans:
         raise UnreadableError(f"{request.root}: found no volumes; NIfTI files end in .nii or .nii.gz")
     for scan in scans:
-        _add_scan(volumes, scan)
-    volumes.defects += _unpaired(volumes.root, scans, request)
-    return volumes
+        _add_scan(opened, scan)
+    opened.defects += _unpaired(opened.root, scans, request)
+    return opened
 
 
 def _masks_beside(root: Path) -> list[Defect]:
@@ -163,17 +163,17 @@ def _masks_beside(root: Path) -> list[Defect]:
     return [Defect("SEG011", message + where, severity="warning")]
 
 
-def _add_scan(volumes: OpenVolumes, scan: Scan) -> None:
+def _add_scan(opened: OpenVolumes, scan: Scan) -> None:
     """Add a volume that was found by its name."""
-    image = None if scan.image is None else volumes.head(scan.image, is_image=True)
+    image = None if scan.image is None else opened.head(scan.image, is_image=True)
     heads = [_header_or_none(label.path) for label in scan.labels]
     shape = next((head.shape for head in (*heads, image) if head is not None), None)
     if shape is None:
         for label in scan.labels:
-            volumes.head(label.path)
+            opened.head(label.path)
         return
     columns, rows, n_slices = shape
-    volumes.take(volume_of_scan(scan, n_slices, (rows, columns)), image)
+    opened.add(volume_of_scan(scan, n_slices, (rows, columns)), image)
 
 
 def _header_or_none(path: Path) -> NiftiHeader | None:
@@ -232,10 +232,10 @@ LAYERS_KEY = "volume_layers"  # in the profile's metadata: which category is whi
 
 
 def volume_source(
-    request: ReadRequest, opened: OpenVolumes, meaning: ValueMeanings, shelf: DecodedFiles[LabelVolume]
+    request: ReadRequest, opened: OpenVolumes, meaning: ValueMeanings, decoded: DecodedFiles[LabelVolume]
 ) -> PerImageSource:
     """The slices of the volumes as images."""
-    has_layers = any(len(reel.labels) > 1 for reel in opened.reels)
+    has_layers = any(len(labelled.labels) > 1 for labelled in opened.volumes)
     profile = Profile(
         name=request.root.name.partition(".")[0],
         format="nifti",
@@ -248,32 +248,32 @@ def volume_source(
         metadata={**meaning.metadata, **_layer_metadata(opened, meaning)},
         sequences=tuple(_sequences(opened)),
     )
-    reader = _SliceReader(opened, meaning, shelf)
-    entries = [_entry(reel, frame) for reel in opened.reels for frame in reel.frames]
+    reader = _SliceReader(opened, meaning, decoded)
+    entries = [_entry(labelled, frame) for labelled in opened.volumes for frame in labelled.frames]
     entries.sort(key=lambda entry: entry.image_id)
     return PerImageSource(
         request.root,
         profile,
         entries,
         tuple(opened.defects),
-        reader.at,
+        reader.read,
         request.annotator,
         per_chunk=64,
         labels_name="slice",
     )
 
 
-def _entry(reel: LabelledVolume, frame: VolumeSlice) -> ImageEntry:
-    worked_on = frame.annotated and bool(reel.labels)
+def _entry(labelled: LabelledVolume, frame: VolumeSlice) -> ImageEntry:
+    worked_on = frame.annotated and bool(labelled.labels)
     return ImageEntry(
         frame.image_id,
-        files=tuple(label.path for label in reel.labels) if worked_on else (),
-        record=(reel, frame) if worked_on else None,
+        files=tuple(label.path for label in labelled.labels) if worked_on else (),
+        record=(labelled, frame) if worked_on else None,
         size=(0, 0) if worked_on else frame.size,
         uri=frame.uri,
-        sequence=reel.sequence,
+        sequence=labelled.sequence,
         frame=frame.frame,
-        split=reel.split,
+        split=labelled.split,
         channels=frame.channels,
     )
 
@@ -281,30 +281,34 @@ def _entry(reel: LabelledVolume, frame: VolumeSlice) -> ImageEntry:
 def _sequences(opened: OpenVolumes) -> list[ImageSequence]:
     """The volumes; where several files are drawn on one, these too, each for its header."""
     sequences = []
-    for reel in opened.reels:
-        if reel.sequence is None:
+    for labelled in opened.volumes:
+        if labelled.sequence is None:
             continue
-        heads = [opened.heads[label.name] for label in reel.labels]
+        heads = [opened.heads[label.name] for label in labelled.labels]
         head = heads[0] if heads else None
-        volume = ImageSequence(reel.sequence) if head is None else volume_sequence(reel.sequence, head)
-        volume = replace(volume, kind=reel.kind)
-        if reel.place is not None and reel.place.fits(head):
-            volume = reel.place.told(volume)
+        volume = ImageSequence(labelled.sequence) if head is None else volume_sequence(labelled.sequence, head)
+        volume = replace(volume, kind=labelled.kind)
+        if labelled.place is not None and labelled.place.fits(head):
+            volume = labelled.place.apply_to(volume)
         if len(heads) < 2:
             sequences.append(volume)
             continue
         sequences.append(replace(volume, dtype=None, header=None))
-        sequences += [volume_sequence(label.name, head) for label, head in zip(reel.labels, heads, strict=True)]
+        sequences += [volume_sequence(label.name, head) for label, head in zip(labelled.labels, heads, strict=True)]
     return sequences
 
 
 def _layer_metadata(opened: OpenVolumes, meaning: ValueMeanings) -> dict[str, str]:
     """For the profile: the values of layers, and the files of each volume, so that they can be written again."""
     if not meaning.layers:
-        named = {reel.name: reel.labels[0].name for reel in opened.reels if len(reel.labels) == 1}
+        named = {labelled.name: labelled.labels[0].name for labelled in opened.volumes if len(labelled.labels) == 1}
         renamed = {name: {"": file} for name, file in named.items() if file != name}
         return {LAYERS_KEY: json.dumps({"files": renamed})} if renamed else {}
-    files = {reel.name: {label.layer: label.name for label in reel.labels} for reel in opened.reels if reel.labels}
+    files = {
+        labelled.name: {label.layer: label.name for label in labelled.labels}
+        for labelled in opened.volumes
+        if labelled.labels
+    }
     values = {
         layer: {str(value): id_ for value, id_ in values_of.items()} for layer, values_of in meaning.layers.items()
     }
@@ -317,37 +321,37 @@ class _SliceReader:
 
     opened: OpenVolumes
     meaning: ValueMeanings
-    shelf: DecodedFiles[LabelVolume]
+    decoded: DecodedFiles[LabelVolume]
 
-    def at(self, entry: ImageEntry) -> list[ImageAnnotation]:
+    def read(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """What is drawn on a slice, by each annotator."""
-        reel, frame = entry.record
+        labelled, frame = entry.record
         by_annotator: dict[str | None, list[LabelFile]] = {}
-        for label in reel.labels:
+        for label in labelled.labels:
             by_annotator.setdefault(label.annotator, []).append(label)
         broken: list[Defect] = []
-        annotations = [self._drawn(reel, frame, labels, who, broken) for who, labels in by_annotator.items()]
+        annotations = [self._annotation(labelled, frame, labels, who, broken) for who, labels in by_annotator.items()]
         kept = [annotation for annotation in annotations if annotation is not None]
         if not kept:
             raise BrokenLabelsError(*broken)
         kept[0] = replace(kept[0], defects=[*kept[0].defects, *broken])
         return kept
 
-    def _drawn(
+    def _annotation(
         self,
-        reel: LabelledVolume,
+        labelled: LabelledVolume,
         frame: VolumeSlice,
         labels: list[LabelFile],
         annotator: str | None,
         broken: list[Defect],
     ) -> ImageAnnotation | None:
         """What one annotator drew on a slice; None where no file can be decoded, which is said at the first slice."""
-        is_first = frame is reel.frames[0]
+        is_first = frame is labelled.frames[0]
         content = _SliceContent()
         for label in labels:
             file = relative_path(self.opened.root, label.path)
             try:
-                volume = self.shelf.take(label.path)
+                volume = self.decoded.get(label.path)
             except OSError as error:
                 message = f"volume cannot be read: {error.strerror or error}; all of its slices are left out"
                 broken += [Defect("SEG001", message, file)] if is_first else []
@@ -356,13 +360,13 @@ class _SliceReader:
                 message = f"slice {frame.slice} of a volume that has {len(volume.slices)} slices"
                 broken.append(Defect("SEG004", message, file))
                 continue
-            segments = self.meaning.draws[label.name](volume.slices[frame.slice], reel.name)
+            segments = self.meaning.decoders[label.name](volume.slices[frame.slice], labelled.name)
             content.add(file, volume, frame.slice, segments)
             content.defects += [
                 replace(defect, file=file) for defect in (*segments.defects, *_voxel_defects(volume, frame.slice))
             ]
-        tracked = reel.sequence is not None and self.meaning.task != "semantic"
-        return content.found(content.size, annotator, tracked) if content.size else None
+        tracked = labelled.sequence is not None and self.meaning.task != "semantic"
+        return content.annotation(content.size, annotator, tracked) if content.size else None
 
 
 @dataclass
@@ -370,7 +374,7 @@ class _SliceContent:
     """What files of one annotator have on one slice."""
 
     size: tuple[int, int] | None = None
-    drawn: list[SliceSegments] = field(default_factory=list)
+    segments: list[SliceSegments] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
     encodings: list[str] = field(default_factory=list)
@@ -379,15 +383,15 @@ class _SliceContent:
     def add(self, file: str, volume: LabelVolume, k: int, segments: SliceSegments) -> None:
         """The segments of one file."""
         self.size = (volume.slices[k].height, volume.slices[k].width)
-        self.drawn.append(segments)
+        self.segments.append(segments)
         self.files += [file] * len(segments.places)
         self.places += [f"{place} in slice {k}" for place in segments.places]
         self.encodings.append(f"NIfTI {volume.head.dtype.name}")
 
-    def found(self, size: tuple[int, int], annotator: str | None, tracked: bool) -> ImageAnnotation:
+    def annotation(self, size: tuple[int, int], annotator: str | None, tracked: bool) -> ImageAnnotation:
         """All segments."""
-        segments = np.concatenate([part.segment_id for part in self.drawn])
-        crowds = np.concatenate([part.iscrowd for part in self.drawn])
+        segments = np.concatenate([part.segment_id for part in self.segments])
+        crowds = np.concatenate([part.iscrowd for part in self.segments])
         columns: Mapping[str, list[object]] = {
             "file": list(self.files),
             "place": list(self.places),
@@ -397,8 +401,8 @@ class _SliceContent:
         return ImageAnnotation(
             size,
             segments,
-            np.concatenate([part.category_id for part in self.drawn]),
-            Runs.concatenate([part.runs for part in self.drawn], [len(part.places) for part in self.drawn]),
+            np.concatenate([part.category_id for part in self.segments]),
+            Runs.concatenate([part.runs for part in self.segments], [len(part.places) for part in self.segments]),
             columns,
             "; ".join(sorted(set(self.encodings))),
             annotator,
@@ -423,14 +427,14 @@ def _voxel_defects(volume: LabelVolume, k: int) -> list[Defect]:
 
 
 def open_nifti(request: ReadRequest) -> PerImageSource:
-    """The volumes, and what their values mean."""
+    """Open the volumes, and find what their values mean."""
     opened = open_volumes(request)
-    shelf: DecodedFiles[LabelVolume] = DecodedFiles(decode_volume)
+    decoded: DecodedFiles[LabelVolume] = DecodedFiles(decode_volume)
     labels = opened.labels
     names = LabelNames(request.root)
     if opened.layers and request.taxonomy:
         meaning = layer_meanings(request.taxonomy, True, labels, opened.layers, {})
     else:
-        meaning = find_meanings(request, labels, shelf, names)
+        meaning = find_meanings(request, labels, decoded, names)
     opened.defects += names.defects
-    return volume_source(request, opened, meaning, shelf)
+    return volume_source(request, opened, meaning, decoded)

@@ -180,17 +180,17 @@ METADATA_KEY = "nnunet"  # in the profile's metadata: dataset.json
 
 
 def nnunet_source(
-    request: ReadRequest, dataset_json: DatasetJson, reels: list[LabelledVolume], opened: OpenVolumes
+    request: ReadRequest, dataset_json: DatasetJson, volumes: list[LabelledVolume], opened: OpenVolumes
 ) -> PerImageSource:
     """The images of these cases."""
-    labels = [label for reel in reels for label in reel.labels]
+    labels = [label for labelled in volumes for label in labelled.labels]
     meaning = _label_meanings(request.taxonomy, dataset_json, labels)
     if is_nifti_name(f"x{dataset_json.ending}"):
         source = volume_source(request, opened, meaning, DecodedFiles(decode_volume))
     else:
-        entries = [_entry(reel, frame) for reel in reels for frame in reel.frames]
+        entries = [_entry(labelled, frame) for labelled in volumes for frame in labelled.frames]
         entries.sort(key=lambda entry: entry.image_id)
-        look = partial(_read_picture, opened.root, meaning.draws)
+        look = partial(_read_picture, opened.root, meaning.decoders)
         source = PerImageSource(request.root, _profile(request, meaning), entries, (), look, request.annotator)
     profile = replace(
         source.profile,
@@ -205,7 +205,7 @@ def nnunet_source(
 def case_volume(
     root: Path, case: Case, dataset_json: DatasetJson, n_slices: int | None, size: tuple[int, int]
 ) -> LabelledVolume:
-    """The reel of a case: slices of a volume, or one picture where `n_slices` is None."""
+    """The labelled volume of a case, or one picture if `n_slices` is None."""
     label = () if case.label is None else (LabelFile(case.label, relative_path(root, case.label)),)
     if n_slices is None:
         uri = None if case.image is None else case.image.as_posix()
@@ -267,8 +267,8 @@ def _label_meanings(taxonomy: Taxonomy | None, dataset_json: DatasetJson, labels
     else:
         legend = {value: ids[name] for name, values in dataset_json.labels.items() for value in values}
         draw = partial(segments_by_category, Legend.of({0: UNLABELLED, **legend}))
-    draws = {label.name: draw for label in labels}
-    return ValueMeanings(named.taxonomy, named.declared, "semantic", draws, metadata=named.metadata)
+    decoders = {label.name: draw for label in labels}
+    return ValueMeanings(named.taxonomy, named.declared, "semantic", decoders, metadata=named.metadata)
 
 
 def _numbered_labels(dataset_json: DatasetJson) -> list[tuple[int, str]]:
@@ -288,32 +288,32 @@ def _profile(request: ReadRequest, meaning: ValueMeanings) -> Profile:
     )
 
 
-def _entry(reel: LabelledVolume, frame: VolumeSlice) -> ImageEntry:
+def _entry(labelled: LabelledVolume, frame: VolumeSlice) -> ImageEntry:
     """A picture of its own."""
     path = local_file(frame.uri)
-    worked_on = frame.annotated and bool(reel.labels)
+    worked_on = frame.annotated and bool(labelled.labels)
     return ImageEntry(
         frame.image_id,
         path if path is not None and path.is_file() else None,
-        tuple(label.path for label in reel.labels) if worked_on else (),
-        record=reel.labels[0] if worked_on else None,
+        tuple(label.path for label in labelled.labels) if worked_on else (),
+        record=labelled.labels[0] if worked_on else None,
         size=(0, 0) if worked_on else frame.size,
         uri=frame.uri,
-        sequence=reel.sequence,
+        sequence=labelled.sequence,
         frame=frame.frame,
-        split=reel.split,
+        split=labelled.split,
         channels=frame.channels,
     )
 
 
-def _read_picture(root: Path, draws: Mapping[str, SegmentDecoder], entry: ImageEntry) -> list[ImageAnnotation]:
+def _read_picture(root: Path, decoders: Mapping[str, SegmentDecoder], entry: ImageEntry) -> list[ImageAnnotation]:
     """What the labels of a picture hold."""
     mask = decode_entry_mask(root, entry)
     label: LabelFile = entry.record
     if mask.coloured:
         raise BrokenLabelsError(Defect("SEG004", f"labels are {mask.encoding}; one channel is needed", label.name))
     values = ValueRuns.of(mask.values)
-    segments = draws[label.name](values, entry.image_id)
+    segments = decoders[label.name](values, entry.image_id)
     lossy = [Defect("SEG010", f"{mask.lossy} changes values; save labels as PNG")] if mask.lossy else []
     annotation = ImageAnnotation(
         (values.height, values.width),
@@ -338,26 +338,28 @@ def open_nnunet(request: ReadRequest) -> PerImageSource:
         raise UnreadableError(f"{root}: no {DATASET_JSON}, which every nnU-Net dataset has")
     dataset_json = read_dataset_json(root / DATASET_JSON)
     opened = OpenVolumes(root)
-    volumes = is_nifti_name(f"x{dataset_json.ending}")
+    are_volumes = is_nifti_name(f"x{dataset_json.ending}")
     if (root / VOLUME_INDEX).is_file():
-        reels, _ = read_volume_index(root, opened.defects)
-        for reel in reels if volumes else ():
-            opened.take(reel, None)
+        volumes, _ = read_volume_index(root, opened.defects)
+        for labelled in volumes if are_volumes else ():
+            opened.add(labelled, None)
     else:
-        reels = [reel for reel in _case_volumes(root, dataset_json, opened, volumes) if reel is not None]
-    return nnunet_source(request, dataset_json, opened.reels if volumes else reels, opened)
+        volumes = [
+            labelled for labelled in _case_volumes(root, dataset_json, opened, are_volumes) if labelled is not None
+        ]
+    return nnunet_source(request, dataset_json, opened.volumes if are_volumes else volumes, opened)
 
 
 def _case_volumes(
-    root: Path, dataset_json: DatasetJson, opened: OpenVolumes, volumes: bool
+    root: Path, dataset_json: DatasetJson, opened: OpenVolumes, are_volumes: bool
 ) -> Iterator[LabelledVolume | None]:
     """The cases in the folders of a dataset; volumes with their headers."""
     for case in find_cases(root, dataset_json, opened.defects):
-        if not volumes:
+        if not are_volumes:
             yield case_volume(root, case, dataset_json, None, (0, 0))
             continue
         image = opened.image([path for path in case.images if path is not None and path.is_file()])
         shape = image.shape if image is not None else opened.shape(case.label)
         if shape is not None:
-            opened.take(case_volume(root, case, dataset_json, shape[2], (shape[1], shape[0])), image)
+            opened.add(case_volume(root, case, dataset_json, shape[2], (shape[1], shape[0])), image)
         yield None

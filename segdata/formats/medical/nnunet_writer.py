@@ -318,8 +318,8 @@ def write_nnunet(
         pictures = paint_regions(counted, plan, losses)
     else:
         pictures = paint_categories(counted, plan.layering, losses)
-    piles = stack_images(pictures) if plan.ending == ".nii.gz" else (ImageStack([picture]) for picture in pictures)
-    volumes = [folder.save(stack) for stack in piles]
+    stacks = stack_images(pictures) if plan.ending == ".nii.gz" else (ImageStack([picture]) for picture in pictures)
+    volumes = [folder.save(stack) for stack in stacks]
     if plan.ending == ".nii.gz":
         _count_lost_places(profile, {volume.sequence for volume in volumes}, losses)
     (target / DATASET_JSON).write_text(plan.dataset_json(folder.cases), encoding="utf-8")

@@ -298,7 +298,7 @@ class SliceStack:
         apart = np.diff(np.unique(np.round(self.depths, 3)))
         return float(apart.min()) / 2 if len(apart) else _DEFAULT_MM
 
-    def at(self, points: Floats) -> tuple[int | None, float, float]:
+    def locate(self, points: Floats) -> tuple[int | None, float, float]:
         """The slice that points (n, 3) lie on, how far the nearest one is, and how far they spread in depth."""
         depth = points @ self.planes[0].normal
         middle = float(np.median(depth))
@@ -311,13 +311,13 @@ class SliceStack:
 class ContourSlices(DicomSlices[StructureSet, ContourRing]):
     """Slices with the contours of structure sets."""
 
-    def place(self, structures: StructureSet, all_series: Sequence[Series], looked: Path) -> None:
+    def place(self, structures: StructureSet, all_series: Sequence[Series], searched: Path) -> None:
         """Put the contours on the slices of the referenced images."""
         by_uid = {image.uid: (series, image) for series in all_series for image in series.images}
         slabs = _slice_stacks(structures, all_series)
         if not slabs:
             message = (
-                f"none of the {len(structures.images):,} referenced images was found (looked in {looked}), so its "
+                f"none of the {len(structures.images):,} referenced images was found (looked in {searched}), so its "
                 "contours have no pixels; give --images"
             )
             self.defects.append(Defect("SEG002", message, structures.name))
@@ -328,7 +328,7 @@ class ContourSlices(DicomSlices[StructureSet, ContourRing]):
                 stack for stack in slabs if any(image.reference == region.reference for image in stack.images)
             ]
             for contour in region.contours:
-                slice_and_ring = self._home(structures, region, contour, same_frame or slabs)
+                slice_and_ring = self._find_slice(structures, region, contour, same_frame or slabs)
                 if slice_and_ring is not None:
                     rings.setdefault(slice_and_ring[0].uid, []).append(slice_and_ring[1])
         for uid, slice_rings in rings.items():
@@ -336,12 +336,12 @@ class ContourSlices(DicomSlices[StructureSet, ContourRing]):
             self.add(series)
             self.by_id[image.name].pieces.append((structures, slice_rings))
 
-    def _home(
+    def _find_slice(
         self, structures: StructureSet, region: Region, contour: Contour, slabs: Sequence[SliceStack]
     ) -> tuple[DicomImage, ContourRing] | None:
         """The slice that a contour lies on, and its ring there; None, and a defect, if there is none."""
         named = next((stack for stack in slabs if any(image.uid == contour.image for image in stack.images)), slabs[0])
-        row, apart, spread = named.at(contour.points)
+        row, apart, spread = named.locate(contour.points)
         problem = None
         if row is None:
             problem = "SEG007", f"contour lies on none of the slices found; the nearest is {apart:.4g} mm away"
@@ -406,15 +406,15 @@ def open_contours(request: ReadRequest) -> PerImageSource:
     """The structure sets; raises UnreadableError if there is none, or no image of one."""
     holes = str(request.options.get("holes", "xor"))
     check_choice("holes", holes, get_args(Holes))
-    objects = ObjectReader("rt-struct", "structure set", ContourSlices())
-    objects.open(request, (STRUCTURE_SET,), read_structures)
+    dicom = ObjectReader("rt-struct", "structure set", ContourSlices())
+    dicom.open(request, (STRUCTURE_SET,), read_structures)
     categories = _region_names(
-        request.taxonomy, [region for structures in objects.found for region in structures.regions]
+        request.taxonomy, [region for structures in dicom.objects for region in structures.regions]
     )
-    empty = {name: SOURCES.get(file.algorithm or "") for name, file in objects.indexed.items()}
-    annotators = objects.annotators(lambda structures: structures.interpreter)
-    look = _SliceReader(annotators, empty, objects.known(categories), "xor" if holes == "xor" else "union")
-    return objects.source(request, categories, "centre-evenodd", look.at)
+    empty = {name: SOURCES.get(file.algorithm or "") for name, file in dicom.indexed.items()}
+    annotators = dicom.annotators(lambda structures: structures.interpreter)
+    reader = _SliceReader(annotators, empty, dicom.meanings(categories), "xor" if holes == "xor" else "union")
+    return dicom.source(request, categories, "centre-evenodd", reader.read)
 
 
 def _region_names(taxonomy: Taxonomy | None, regions: Sequence[Region]) -> CategoryNames:
@@ -434,15 +434,15 @@ class _SliceReader:
 
     annotator: Mapping[str, str | None]
     source: Mapping[str, str | None]  # of structure sets without regions
-    known: SegmentMeanings
+    meanings: SegmentMeanings
     holes: Holes
 
-    def at(self, entry: ImageEntry) -> list[ImageAnnotation]:
+    def read(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """The segments of each structure set on a slice."""
         drawing: ContourSlice = entry.record
-        return [self._drawn(drawing.size, structures, rings) for structures, rings in drawing.pieces]
+        return [self._annotation(drawing.size, structures, rings) for structures, rings in drawing.pieces]
 
-    def _drawn(self, size: tuple[int, int], structures: StructureSet, rings: list[ContourRing]) -> ImageAnnotation:
+    def _annotation(self, size: tuple[int, int], structures: StructureSet, rings: list[ContourRing]) -> ImageAnnotation:
         """The segments of one structure set on a slice."""
         of_region: dict[int, list[ContourRing]] = {}
         for ring in rings:
@@ -454,13 +454,13 @@ class _SliceReader:
         common = next(iter(sources)) if len(sources) == 1 else self.source.get(structures.name)
         return ImageAnnotation(
             size,
-            np.array([self.known.segment_id(structures.name, region.number) for region in regions], np.int64),
+            np.array([self.meanings.segment_id(structures.name, region.number) for region in regions], np.int64),
             np.array(
-                [self.known.category(structures.name, region.number, region.name) for region in regions], np.int64
+                [self.meanings.category(structures.name, region.number, region.name) for region in regions], np.int64
             ),
             runs,
             {
-                "track_id": [self.known.track(structures.name, region.number, region.number) for region in regions],
+                "track_id": [self.meanings.track(structures.name, region.number, region.number) for region in regions],
                 "source": [None if common else SOURCES.get(region.algorithm) for region in regions],
                 "attributes": [_region_attributes(region) for region in regions],
                 "rings": [[ring.points.ravel().tolist() for ring in region] for region in rings_of_region],

@@ -59,49 +59,49 @@ _STUDY = (
 Item = Any  # of a sequence; pydicom's dataset has every attribute
 
 
-def _save(path: Path, work: ObjectContent, losses: LossCounter) -> tuple[DicomIndexSegment, ...]:
+def _save(path: Path, content: ObjectContent, losses: LossCounter) -> tuple[DicomIndexSegment, ...]:
     """Write one annotator's contours."""
-    for name, image in work.images.items():
+    for name, image in content.images.items():
         if image.plane is None:
             raise SegdataError(f"image {name!r}: {image.path} does not say where it lies, which contours need")
-    contours: dict[SegmentKey, list[Item]] = {key: [] for key in work.numbers}
-    for name, layer in work.layers.items():
-        for key, contour in _contours(layer, work.images[name], losses):
+    contours: dict[SegmentKey, list[Item]] = {key: [] for key in content.numbers}
+    for name, layer in content.layers.items():
+        for key, contour in _contours(layer, content.images[name], losses):
             contours[key].append(contour)
-    structure_set = _structure_set(list(work.images.values()))
+    structure_set = _structure_set(list(content.images.values()))
     frame = str(structure_set.get("FrameOfReferenceUID", ""))
-    structure_set.StructureSetROISequence = [_region_item(work, key, frame) for key in work.numbers]
-    structure_set.ROIContourSequence = [_contour_item(work, key, items) for key, items in contours.items() if items]
+    structure_set.StructureSetROISequence = [_region_item(content, key, frame) for key in content.numbers]
+    structure_set.ROIContourSequence = [_contour_item(content, key, items) for key, items in contours.items() if items]
     structure_set.RTROIObservationsSequence = [
         _item(
             ObservationNumber=number,
             ReferencedROINumber=number,
-            RTROIInterpretedType=work.said[key].get("interpreted_type", ""),
-            ROIInterpreter=to_person_name(work.who[0]) or "",
+            RTROIInterpretedType=content.attributes[key].get("interpreted_type", ""),
+            ROIInterpreter=to_person_name(content.author[0]) or "",
         )
-        for key, number in work.numbers.items()
+        for key, number in content.numbers.items()
     ]
     structure_set.save_as(path, enforce_file_format=True)
     return ()
 
 
-def _region_item(work: ObjectContent, key: SegmentKey, frame: str) -> Item:
+def _region_item(content: ObjectContent, key: SegmentKey, frame: str) -> Item:
     """How the structure set describes a region."""
-    attributes = work.said[key]
+    attributes = content.attributes[key]
     item = _item(
-        ROINumber=work.numbers[key],
+        ROINumber=content.numbers[key],
         ReferencedFrameOfReferenceUID=frame,
-        ROIName=to_long_string(work.category(key).name),
-        ROIGenerationAlgorithm=ALGORITHM_TYPES.get(work.source(key) or "", attributes.get("algorithm_type", "")),
+        ROIName=to_long_string(content.category(key).name),
+        ROIGenerationAlgorithm=ALGORITHM_TYPES.get(content.source(key) or "", attributes.get("algorithm_type", "")),
     )
     if "description" in attributes:
         item.ROIDescription = attributes["description"]
     return item
 
 
-def _contour_item(work: ObjectContent, key: SegmentKey, contours: list[Item]) -> Item:
-    item = _item(ReferencedROINumber=work.numbers[key], ContourSequence=contours)
-    if (color := work.category(key).rgb) is not None:
+def _contour_item(content: ObjectContent, key: SegmentKey, contours: list[Item]) -> Item:
+    item = _item(ReferencedROINumber=content.numbers[key], ContourSequence=contours)
+    if (color := content.category(key).rgb) is not None:
         item.ROIDisplayColor = list(color)
     return item
 

@@ -36,7 +36,7 @@ class DecodedFiles(Generic[T]):
         self._lock = Lock()
         self._books: OrderedDict[Path, _DecodedFile[T]] = OrderedDict()
 
-    def take(self, path: Path) -> T:
+    def get(self, path: Path) -> T:
         """The decoded content of this file."""
         with self._lock:
             book = self._books.setdefault(path, _DecodedFile())

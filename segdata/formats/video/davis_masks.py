@@ -79,11 +79,11 @@ class DavisFolder:
     Attributes
     ----------
     root : the folder of ImageSets and meta.json
-    footage : the videos
+    folders : the videos
     """
 
     root: Path
-    footage: FrameFolder
+    folders: FrameFolder
 
 
 def find_folders(root: Path, images: Path | None, chosen: str) -> list[DavisFolder]:
@@ -205,12 +205,12 @@ class SetWriter:
     _videos: dict[str, dict[int, tuple[str, list[int]]]] = field(default_factory=dict)
     _lists: dict[str, set[str]] = field(default_factory=dict)
 
-    def add(self, spot: FramePath, number: Ints, category: Ints) -> None:
+    def add(self, frame_path: FramePath, number: Ints, category: Ints) -> None:
         """The objects (k,) of a frame, and their categories."""
-        self._lists.setdefault(spot.split or "train", set()).add(spot.folder)
+        self._lists.setdefault(frame_path.split or "train", set()).add(frame_path.folder)
         for object_number, id_ in zip(number.tolist(), category.tolist(), strict=True) if self.names else ():
-            objects = self._videos.setdefault(spot.folder, {})
-            objects.setdefault(object_number, (self.names[id_], []))[1].append(spot.number)
+            objects = self._videos.setdefault(frame_path.folder, {})
+            objects.setdefault(object_number, (self.names[id_], []))[1].append(frame_path.number)
 
     def write(self) -> None:
         """Write the files."""
@@ -327,12 +327,12 @@ def open_davis(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError if there are no frames, several mask folders, or 255 is ambiguous."""
     root, images = request.root, images_folder(request)
     folders = find_folders(root, images, str(request.options.get("masks", "")))
-    pairing = pair_frames(root, [place.footage for place in folders], images, sparse=True)
+    pairing = pair_frames(root, [place.folders for place in folders], images, sparse=True)
     if not any(entry.files for entry in pairing.entries) and not has_index(root):
         raise UnreadableError(f"{root}: no frames; DAVIS has {DAVIS_MASKS[0]}/480p/<sequence>/00000.png")
     defects = list(pairing.defects)
     categories_of = {
-        place.footage.masks / name: objects
+        place.folders.masks / name: objects
         for place in folders
         for name, objects in read_meta(root, place.root, defects).items()
     }
@@ -412,14 +412,14 @@ def write_davis(
 
 
 def _save_frame(
-    target: Path, size: str, sets: SetWriter, spot: FramePath, pixels: Values, shown: Ints, category: Ints
+    target: Path, size: str, sets: SetWriter, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints
 ) -> str:
     """Write one frame."""
-    name = f"{DAVIS_MASKS[0]}/{size}/{spot.folder}/{spot.number:05d}.png"
+    name = f"{DAVIS_MASKS[0]}/{size}/{frame_path.folder}/{frame_path.number:05d}.png"
     (target / name).parent.mkdir(parents=True, exist_ok=True)
     picture = Image.fromarray(pixels.astype(np.uint8))
     picture.putpalette(_COLOURS)
     picture.save(target / name)
     objects = shown < VOID
-    sets.add(spot, shown[objects], category[objects])
+    sets.add(frame_path, shown[objects], category[objects])
     return name

@@ -46,9 +46,9 @@ class _Frame:
 
 
 def pair_frames(
-    root: Path, footage: Sequence[FrameFolder], images: Path | None = None, sparse: bool = False
+    root: Path, folders: Sequence[FrameFolder], images: Path | None = None, sparse: bool = False
 ) -> Pairing:
-    """The frames of a dataset: by `images.csv` if our writers left one, else those of `footage`.
+    """The frames of a dataset: by `images.csv` if our writers left one, else those of `folders`.
 
     Masks and images belong together by sequence and name without extension. What has no partner is SEG011,
     once for a whole sequence; with `sparse`, only some frames of a video are expected to have masks. If no image
@@ -57,27 +57,27 @@ def pair_frames(
     if has_index(root):
         return pair_masks(root, images)
     defects: list[Defect] = []
-    sequences_of = [_sequences(folder, root, defects) for folder in footage]
+    sequences_of = [_sequences(folder, root, defects) for folder in folders]
     count = Counter(name for sequences in sequences_of for name in sequences)
     bare = not any(
         frame.image for sequences in sequences_of for frames in sequences.values() for frame in frames.values()
     )
     entries: list[ImageEntry] = []
-    for folder, sequences in zip(footage, sequences_of, strict=True):
+    for folder, sequences in zip(folders, sequences_of, strict=True):
         for name, frames in sequences.items():
             title = name or folder.split or root.name
             entries += _entries(folder, folder.prefix + title if name and count[name] > 1 else title, frames)
             defects += [] if bare else _unpaired(root, folder, name, frames, sparse)
     if bare and entries:
         defects.append(no_images_defect(len(entries), root, images))
-    places = {"masks": footage[0].masks.as_posix()} if footage else {}
+    places = {"masks": folders[0].masks.as_posix()} if folders else {}
     return Pairing(tuple(entries), tuple(defects), bare, places)
 
 
-def _sequences(footage: FrameFolder, root: Path, defects: list[Defect]) -> dict[str, dict[str, _Frame]]:
+def _sequences(folders: FrameFolder, root: Path, defects: list[Defect]) -> dict[str, dict[str, _Frame]]:
     """Sequence -> name without folder and extension -> frame; a second file of one name is SEG008."""
     frames_of: dict[str, dict[str, _Frame]] = {}
-    for folder, what in ((footage.images, "image"), (footage.masks, "mask")):
+    for folder, what in ((folders.images, "image"), (folders.masks, "mask")):
         for name, path in ImageFolder.below(folder).paths.items():
             place = PurePosixPath(name)
             sequence = place.parent.as_posix() if place.parent.name else ""
@@ -86,21 +86,21 @@ def _sequences(footage: FrameFolder, root: Path, defects: list[Defect]) -> dict[
                 setattr(frame, what, path)
             else:
                 message = f"a second {what} of frame {place.stem}; the first one is read"
-                defects.append(Defect("SEG008", message, relative_path(root, path), image=footage.prefix + frame.name))
+                defects.append(Defect("SEG008", message, relative_path(root, path), image=folders.prefix + frame.name))
     return dict(sorted(frames_of.items()))
 
 
-def _entries(footage: FrameFolder, sequence: str, frames: dict[str, _Frame]) -> list[ImageEntry]:
+def _entries(folders: FrameFolder, sequence: str, frames: dict[str, _Frame]) -> list[ImageEntry]:
     stems = sorted(frames)
     numbers = frame_numbers(stems)
     entries = [
         ImageEntry(
-            footage.prefix + frames[stem].name,
+            folders.prefix + frames[stem].name,
             frames[stem].image,
             () if (mask := frames[stem].mask) is None else (mask,),
             sequence=sequence,
             frame=number,
-            split=footage.split,
+            split=folders.split,
         )
         for stem, number in zip(stems, numbers, strict=True)
     ]
@@ -118,22 +118,22 @@ def frame_numbers(stems: Sequence[str]) -> list[int]:
     return numbers if len(set(numbers)) == len(stems) else list(range(len(stems)))
 
 
-def _unpaired(root: Path, footage: FrameFolder, sequence: str, frames: dict[str, _Frame], sparse: bool) -> list[Defect]:
+def _unpaired(root: Path, folders: FrameFolder, sequence: str, frames: dict[str, _Frame], sparse: bool) -> list[Defect]:
     """SEG011 for the files of a sequence that have no partner."""
     unpaired = [frame for frame in frames.values() if frame.image is None]
     if len(unpaired) == len(frames):
-        folder = relative_path(root, footage.masks / sequence)
+        folder = relative_path(root, folders.masks / sequence)
         return [Defect("SEG011", f"there are no images for these {len(frames)} masks", folder)]
     defects = [
-        Defect("SEG011", "a mask without image", relative_path(root, frame.mask), image=footage.prefix + frame.name)
+        Defect("SEG011", "a mask without image", relative_path(root, frame.mask), image=folders.prefix + frame.name)
         for frame in unpaired
         if frame.mask is not None
     ]
     unmasked = sum(frame.mask is None for frame in frames.values())
-    if unmasked and footage.images is not None:
+    if unmasked and folders.images is not None:
         message = f"{unmasked} of {len(frames)} frames have no mask: nobody annotated them"
         severity: Severity | None = "info" if sparse else None
-        defects.append(Defect("SEG011", message, relative_path(root, footage.images / sequence), severity=severity))
+        defects.append(Defect("SEG011", message, relative_path(root, folders.images / sequence), severity=severity))
     return defects
 
 

@@ -75,16 +75,16 @@ class FramePaths:
         self._names: set[str] = {*NO_SEQUENCES, *reserved}
         self._used: set[tuple[str, int]] = set()
 
-    def of(self, batch: Batch) -> list[FramePath]:
+    def assign(self, batch: Batch) -> list[FramePath]:
         """(n_images,). Raises SegdataError if frames have no numbers, the same ones, or numbers beyond the last."""
         columns = [batch.images[name].to_pylist() for name in ("image_id", "sequence", "frame", "split")]
-        return [self._one(*row) for row in zip(*columns, strict=True)]
+        return [self._path(*row) for row in zip(*columns, strict=True)]
 
-    def _one(self, image_id: str, sequence: str | None, frame: int | None, split: str | None) -> FramePath:
+    def _path(self, image_id: str, sequence: str | None, frame: int | None, split: str | None) -> FramePath:
         if is_unsafe_path(image_id):
             raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its labels have no place")
         if sequence is None:
-            return FramePath(self._new(PurePosixPath(image_id).with_suffix("").as_posix()), 0, split)
+            return FramePath(self._new_folder(PurePosixPath(image_id).with_suffix("").as_posix()), 0, split)
         if frame is None or not 0 <= frame <= self._last:
             number = "no number" if frame is None else f"number {frame}"
             raise SegdataError(
@@ -92,14 +92,14 @@ class FramePaths:
                 f"0 to {self._last:,}"
             )
         if sequence not in self._folder:
-            self._folder[sequence] = self._new(sequence)
+            self._folder[sequence] = self._new_folder(sequence)
         folder = self._folder[sequence]
         if (folder, frame) in self._used:
             raise SegdataError(f"sequence {sequence!r} has frame {frame} twice ({image_id!r}); files are named by it")
         self._used.add((folder, frame))
         return FramePath(folder, frame, split)
 
-    def _new(self, name: str) -> str:
+    def _new_folder(self, name: str) -> str:
         """A name for a folder that no other has, not even where file systems ignore case."""
         plain = safe_file_name(name)
         names = chain([plain], (f"{plain}.{number}" for number in count(1)))
@@ -139,7 +139,7 @@ class TrackNumbers:
         self._small = last if small is None else small
         self._known: dict[str, _SequenceNumbers] = {}
 
-    def of(self, batch: Batch, rows: Ints, base: Ints) -> tuple[Ints, Flags]:
+    def assign(self, batch: Batch, rows: Ints, base: Ints) -> tuple[Ints, Flags]:
         """The numbers (n,) of the segments at these rows, and which of them are a track's.
 
         A segment without a track of its own gets a new number: one without track_id, a second one of a track in a
@@ -252,7 +252,7 @@ class ValueScheme:
         values = np.where(void, self.void, bases)
         numbered = is_drawn & ~void & (bases >= 0) & (thing | tracked) & ~(crowd & thing & self.plain_crowds)
         rows = np.flatnonzero(numbered)
-        number, has_own_track = self.numbers.of(batch, rows, bases[rows])
+        number, has_own_track = self.numbers.assign(batch, rows, bases[rows])
         values[rows] += number
         loose = np.flatnonzero(is_drawn & (values >= 0) & ~numbered & tracked)
         losses.add("track", "segments", len(loose), 0, segment_examples(batch, loose))
@@ -286,7 +286,7 @@ class FrameWriter:
     ----------
     scheme : the values of segments
     blank : the value of unlabelled pixels; where it is that of a category of void, they are counted as "unlabelled"
-    spots : paths of files
+    paths : paths of files
     save : writes the (height, width) values of one frame and returns the file's path below the target; the values (k,)
         that occur come with their categories
     lost : what the format cannot hold
@@ -294,7 +294,7 @@ class FrameWriter:
 
     scheme: ValueScheme
     blank: int
-    spots: FramePaths
+    paths: FramePaths
     save: Callable[[FramePath, Values, Ints, Ints], str]
     lost: frozenset[LossKind]
 
@@ -311,13 +311,17 @@ class FrameWriter:
             values = self.scheme.values(batch, losses)
             count_category_mask_losses(batch, values, losses, ids=values)
             category = batch.segments["category_id"].to_numpy()
-            films = zip(*(batch.images[name].to_pylist() for name in ("sequence", "frame", "split")), strict=True)
-            for sheet, spot, film in zip(segments_by_image(batch), self.spots.of(batch), films, strict=True):
+            sequence_columns = zip(
+                *(batch.images[name].to_pylist() for name in ("sequence", "frame", "split")), strict=True
+            )
+            for sheet, frame_path, sequence_row in zip(
+                segments_by_image(batch), self.paths.assign(batch), sequence_columns, strict=True
+            ):
                 name = None
                 if sheet.annotated:
                     pixels, shown, rows = self._painted(batch, sheet, values[sheet.segments], losses)
-                    name = self.save(spot, pixels, shown, category[rows])
-                yield sheet.image_id, name, sheet.width, sheet.height, sheet.uri, *film
+                    name = self.save(frame_path, pixels, shown, category[rows])
+                yield sheet.image_id, name, sheet.width, sheet.height, sheet.uri, *sequence_row
 
     def _painted(
         self, batch: Batch, sheet: ImageSegments, values: Ints, losses: LossCounter

@@ -279,14 +279,14 @@ def write_step(
     write_sidecars(target, profile, taxonomy, options={"labels": whose})
 
 
-def _save_frame(target: Path, spot: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
+def _save_frame(target: Path, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
     """Write one frame."""
-    name = f"{STEP_MAPS}/{_split(spot)}/{spot.folder}/{spot.number:06d}.png"
+    name = f"{STEP_MAPS}/{_split(frame_path)}/{frame_path.folder}/{frame_path.number:06d}.png"
     (target / name).parent.mkdir(parents=True, exist_ok=True)
     bytes_ = pixels.astype("<u4").view(np.uint8).reshape(*pixels.shape, 4)
     Image.fromarray(np.ascontiguousarray(bytes_[:, :, 2::-1])).save(target / name)
     return name
 
 
-def _split(spot: FramePath) -> str:
-    return spot.split if spot.split in STEP_SPLITS else STEP_SPLITS[0]
+def _split(frame_path: FramePath) -> str:
+    return frame_path.split if frame_path.split in STEP_SPLITS else STEP_SPLITS[0]

@@ -44,7 +44,7 @@ class MotsClasses:
     official: bool
     defects: tuple[Defect, ...] = ()
 
-    def of(self, classes: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    def category_of(self, classes: Ints) -> tuple[Ints, NDArray[np.bool_]]:
         """The category id (n,) of each class, 0 for none, and whether there is one."""
         kinds, inverse = np.unique(classes, return_inverse=True)
         is_known = np.array([kind in self.category for kind in kinds.tolist()], bool)

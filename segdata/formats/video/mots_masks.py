@@ -141,7 +141,7 @@ def _read_frame(root: Path, classes: MotsClasses, entry: ImageEntry) -> list[Ima
             Defect("SEG010", f"{why}; save them as 16-bit grey PNG", relative_path(root, entry.files[0]))
         )
     runs = ValueRuns.of(mask.pixels)
-    category, is_known = classes.of(runs.value // DIVISOR)
+    category, is_known = classes.category_of(runs.value // DIVISOR)
     tracked = ~np.isin(category, np.array(classes.naming.taxonomy.void_ids, np.int64))
     defects = _unknown(mask, runs, ~is_known & (runs.value != 0))
     return [annotation_of_mask(root, entry, mask, runs, MaskMeaning(is_known, category, runs.value, tracked), defects)]
@@ -195,9 +195,9 @@ def write_mots(
     write_sidecars(target, profile, profile.taxonomy)
 
 
-def _save_frame(target: Path, spot: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
+def _save_frame(target: Path, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
     """Write one frame."""
-    name = f"{_MASKS}/{spot.folder}/{spot.number:06d}.png"
+    name = f"{_MASKS}/{frame_path.folder}/{frame_path.number:06d}.png"
     (target / name).parent.mkdir(exist_ok=True)
     Image.fromarray(pixels.astype(np.uint16)).save(target / name)
     return name

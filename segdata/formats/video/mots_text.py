@@ -243,7 +243,7 @@ def _line_defect(code: str, message: str, file: str, line: int) -> Defect:
 def _check_lines(lines: MotsLines, file: str, classes: MotsClasses, defects: list[Defect]) -> MotsLines:
     """The lines of known classes; other classes, ids twice in a frame and ids of another class are defects."""
     kind, ids = lines.number[:, 2], lines.number[:, 1]
-    is_known = classes.of(kind)[1]
+    is_known = classes.category_of(kind)[1]
     for class_ in np.unique(kind[~is_known]).tolist():
         rows = np.flatnonzero(kind == class_)
         message = f"class {class_} is unknown ({len(rows)} lines)"
@@ -276,7 +276,7 @@ def decode_segments(lines: MotsLines, classes: MotsClasses, at: Ints, height: In
     sound = np.zeros(len(at), bool)
     sound[fits] = error == 0
     bad = np.flatnonzero(~sound)
-    category, _ = classes.of(picked.number[:, 2])
+    category, _ = classes.category_of(picked.number[:, 2])
     void = np.isin(category, np.array(classes.naming.taxonomy.void_ids, np.int64))
     ids = picked.number[:, 1]
     columns = {
@@ -316,7 +316,7 @@ def _faults(lines: MotsLines, bad: Ints, height: Ints, width: Ints) -> list[tupl
     ]
 
 
-Clips = dict[Path, dict[int, int]]  # the file of a sequence -> frame -> row of its image
+FrameRows = dict[Path, dict[int, int]]  # the file of a sequence -> frame -> row of its image
 
 
 def text_folder(root: Path) -> Path:
@@ -341,18 +341,18 @@ def open_text(
     root = request.root
     defects = list(classes.defects)
     indexed = has_index(root)
-    entries, clips = _entries_of_index(root, images, defects) if indexed else _entries_of_files(root, images)
-    if not clips and not indexed:
+    entries, rows_of_file = _entries_of_index(root, images, defects) if indexed else _entries_of_files(root, images)
+    if not rows_of_file and not indexed:
         raise UnreadableError(
             f"{root}: no sequences; MOTS has {MOTS_TEXT_FOLDER}/<sequence>.txt or <sequence>/gt/gt.txt"
         )
     pieces, rows = [], []
-    for path, clip in clips.items():
+    for path, row_of_frame in rows_of_file.items():
         lines, line_defects = read_lines(root, path, classes)
         defects += line_defects
-        if not clip:
-            clip |= _add_line_entries(path, lines, entries)
-        row = _image_rows(root, path, lines, clip, entries, defects)
+        if not row_of_frame:
+            row_of_frame |= _add_line_entries(path, lines, entries)
+        row = _image_rows(root, path, lines, row_of_frame, entries, defects)
         pieces.append(lines)
         rows.append(row)
     if not indexed and not any(entry.image for entry in entries):
@@ -373,33 +373,33 @@ def open_text(
     )
 
 
-def _entries_of_index(root: Path, images: Path | None, defects: list[Defect]) -> tuple[list[ImageEntry], Clips]:
+def _entries_of_index(root: Path, images: Path | None, defects: list[Defect]) -> tuple[list[ImageEntry], FrameRows]:
     """The images of `images.csv`, where our writer left one."""
     pairing = pair_masks(root, images)
     defects += pairing.defects
-    clips: Clips = {}
+    rows_of_file: FrameRows = {}
     for row, entry in enumerate(pairing.entries):
         for path in entry.files:
-            clips.setdefault(path, {})[entry.frame or 0 if entry.sequence else 0] = row
-    return list(pairing.entries), clips
+            rows_of_file.setdefault(path, {})[entry.frame or 0 if entry.sequence else 0] = row
+    return list(pairing.entries), rows_of_file
 
 
-def _entries_of_files(root: Path, images: Path | None) -> tuple[list[ImageEntry], Clips]:
+def _entries_of_files(root: Path, images: Path | None) -> tuple[list[ImageEntry], FrameRows]:
     """The image files of each sequence."""
     entries: list[ImageEntry] = []
-    clips: Clips = {}
+    rows_of_file: FrameRows = {}
     for path in text_files(root):
         sequence = path.parent.parent.name if path.name == "gt.txt" else path.stem
         folder = _sequence_images(root, images, path, sequence)
         paths = ImageFolder.below(folder).paths
         numbers = frame_numbers([Path(name).stem for name in paths])
         prefix = sequence if folder is None or folder.name == sequence else f"{sequence}/{folder.name}"
-        clips[path] = {number: len(entries) + k for k, number in enumerate(numbers)}
+        rows_of_file[path] = {number: len(entries) + k for k, number in enumerate(numbers)}
         entries += [
             ImageEntry(f"{prefix}/{name}", image, (path,), sequence=sequence, frame=number)
             for (name, image), number in zip(paths.items(), numbers, strict=True)
         ]
-    return entries, clips
+    return entries, rows_of_file
 
 
 def _sequence_images(root: Path, images: Path | None, path: Path, sequence: str) -> Path | None:
@@ -416,19 +416,24 @@ def _add_line_entries(path: Path, lines: MotsLines, entries: list[ImageEntry]) -
     """An image for each frame that has a line, if there are no image files; adds to `entries`."""
     sequence = path.parent.parent.name if path.name == "gt.txt" else path.stem
     numbers = np.unique(lines.frame).tolist()
-    clip = {number: len(entries) + k for k, number in enumerate(numbers)}
+    row_of_frame = {number: len(entries) + k for k, number in enumerate(numbers)}
     entries += [
         ImageEntry(f"{sequence}/{number:06d}.png", None, (path,), sequence=sequence, frame=number) for number in numbers
     ]
-    return clip
+    return row_of_frame
 
 
 def _image_rows(
-    root: Path, path: Path, lines: MotsLines, clip: dict[int, int], entries: list[ImageEntry], defects: list[Defect]
+    root: Path,
+    path: Path,
+    lines: MotsLines,
+    row_of_frame: dict[int, int],
+    entries: list[ImageEntry],
+    defects: list[Defect],
 ) -> Ints:
     """(n_lines,) the image of each line, -1 for frames without one; images get the size given in lines."""
     numbers, inverse = np.unique(lines.frame, return_inverse=True)
-    row = np.array([clip.get(number, -1) for number in numbers.tolist()], np.int64)[inverse.reshape(-1)]
+    row = np.array([row_of_frame.get(number, -1) for number in numbers.tolist()], np.int64)[inverse.reshape(-1)]
     for number in np.unique(lines.frame[row < 0]).tolist():
         position2 = int(np.flatnonzero(lines.frame == number)[0])
         message = f"frame {number} is not among the images of the sequence; left out"
@@ -437,7 +442,7 @@ def _image_rows(
     _, first = np.unique(row, return_index=True)
     size_of = {int(row[position]): tuple(lines.size[position].tolist()) for position in first if row[position] >= 0}
     usual = tuple(lines.size[0].tolist()) if len(lines.size) else (0, 0)
-    for image_row in clip.values():
+    for image_row in row_of_frame.values():
         size = size_of.get(image_row, (0, 0) if entries[image_row].image else usual)
         if 0 in entries[image_row].size and 0 not in size:
             entries[image_row] = replace(entries[image_row], size=size)
@@ -451,7 +456,7 @@ class MotsTextWriter(AbstractContextManager["MotsTextWriter"]):
         self._target = target
         self._spool = Spool()
 
-    def save(self, spot: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
+    def save(self, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
         """Take the values of one frame; returns the file that will hold them."""
         height, width = pixels.shape
         mask_runs = ValueRuns.of(pixels)
@@ -461,11 +466,11 @@ class MotsTextWriter(AbstractContextManager["MotsTextWriter"]):
         text, offset = kernels.encode_counts(runs.start, runs.length, runs.offsets(len(shown)), *size)
         letters, bounds = text.tobytes().decode("ascii"), offset.tolist()
         lines = [
-            f"{spot.number} {value} {value // DIVISOR} {height} {width} {letters[bounds[k] : bounds[k + 1]]}\n"
+            f"{frame_path.number} {value} {value // DIVISOR} {height} {width} {letters[bounds[k] : bounds[k + 1]]}\n"
             for k, value in enumerate(np.sort(shown).tolist())
         ]
-        self._spool.add(spot.folder, f"{spot.number} ".encode() + "".join(lines).encode())
-        return f"{MOTS_TEXT_FOLDER}/{spot.folder}.txt"
+        self._spool.add(frame_path.folder, f"{frame_path.number} ".encode() + "".join(lines).encode())
+        return f"{MOTS_TEXT_FOLDER}/{frame_path.folder}.txt"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -119,14 +119,14 @@ class Videos:
     items : their entries
     row_of : the document's video id -> position in `items`, or None for one that was left out
     listing : the frames as images; the document's id of a frame is that of its video and its position, ``7/0``
-    films : image_id -> its position
+    positions : image_id -> its position
     unannotated : image ids of frames that are not annotated
     """
 
     items: Items[VideoItem]
     row_of: dict[Id, int | None]
     listing: ImageList
-    films: dict[str, FramePosition]
+    positions: dict[str, FramePosition]
     unannotated: frozenset[str]
 
 
@@ -153,8 +153,8 @@ def read_videos(document: Document) -> Videos:
             ]
             positions_of += [(i, k) for k in positions]
     listing = list_images(document, FrameItems(frames, range(len(frames)), of=positions_of, videos=items))
-    films, unannotated = _frame_positions(document, items, row_of, listing)
-    return Videos(items, row_of, listing, films, unannotated)
+    position_of_image, unannotated = _frame_positions(document, items, row_of, listing)
+    return Videos(items, row_of, listing, position_of_image, unannotated)
 
 
 def _is_sound(video: VideoItem, place: str, document: Document) -> bool:
@@ -468,7 +468,7 @@ def open_document(request: ReadRequest, path: Path, name: str) -> AlteredSource:
     folder, missing = find_images(truth.path, truth.name, videos.listing.image_ids, request.images)
     opened = join_annotations(request, document, tracks, videos.listing, categories, folder, "youtube-vis")
     document.defects.extend([*(truth.defects if is_results else ()), *missing])
-    names = dict.fromkeys(film.sequence for film in videos.films.values())
+    names = dict.fromkeys(position.sequence for position in videos.positions.values())
     sequences = tuple(ImageSequence(name) for name in names if name is not None)
     opened = replace(opened, profile=replace(opened.profile, sequences=sequences))
     unnamed = folder.paths.keys() - set(videos.listing.image_ids)
@@ -501,10 +501,10 @@ def _unlisted_images(document: str, n_images: int) -> tuple[Defect, ...]:
 def _add_sequences(videos: Videos, annotated: bool, batch: Batch) -> Batch:
     """The batch with the sequences of its images, and without annotations of unannotated frames."""
     names = batch.images["image_id"].to_pylist()
-    positions = [videos.films[name] for name in names]
+    positions = [videos.positions[name] for name in names]
     images = batch.images
     for column in ("sequence", "frame", "split"):
-        images = replace_column(images, column, [getattr(film, column) for film in positions])
+        images = replace_column(images, column, [getattr(position, column) for position in positions])
     is_unannotated = np.array([not annotated or name in videos.unannotated for name in names], bool)
     kept = ~is_unannotated[batch.annotation_image]
     # A frame that is said to be unannotated and yet has segments is annotated.

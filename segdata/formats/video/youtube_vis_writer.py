@@ -71,7 +71,7 @@ def write_document(
     check_choice("polygons", polygons, tuple(POLYGON_CHOICES))
     count_category_losses(profile.taxonomy, losses)
     count_spatial_losses(profile, losses)
-    with Spool() as frames, Spool() as tracks:
+    with Spool() as spooled_frames, Spool() as tracks:
         sequence_of: dict[str, str | None] = {}
         single = count()
         for batch in batches:
@@ -79,14 +79,14 @@ def write_document(
             for sequence, frame in _frames(batch, profile.taxonomy, losses, polygons):
                 key = f"s{sequence}" if sequence is not None else str(next(single))
                 sequence_of[key] = sequence
-                frames.add(key, msgspec.msgpack.encode([frame]))
+                spooled_frames.add(key, msgspec.msgpack.encode([frame]))
         videos = []
         ids = _Ids()
-        for number, (key, pieces) in enumerate(frames.items(), 1):
-            shots = [msgspec.msgpack.decode(piece, type=list[VideoFrame])[0] for piece in pieces]
-            shots.sort(key=lambda shot: (shot.number is None, shot.number, shot.name))
-            videos.append(msgspec.json.encode(_video(number, sequence_of[key], shots, losses)))
-            for track in _tracks(number, shots, ids, losses):
+        for number, (key, pieces) in enumerate(spooled_frames.items(), 1):
+            frames = [msgspec.msgpack.decode(piece, type=list[VideoFrame])[0] for piece in pieces]
+            frames.sort(key=lambda frame: (frame.number is None, frame.number, frame.name))
+            videos.append(msgspec.json.encode(_video(number, sequence_of[key], frames, losses)))
+            for track in _tracks(number, frames, ids, losses):
                 tracks.add("", msgspec.json.encode(track))
         _write(path, profile, videos, (piece for _, pieces in tracks.items() for piece in pieces))
 
@@ -138,7 +138,7 @@ class _Ids:
         self._taken: set[int] = set()
         self._free = count(1)
 
-    def one(self, wanted: int) -> int:
+    def take(self, wanted: int) -> int:
         """`wanted` if it is free, else the lowest free id."""
         new_id = (
             wanted if wanted > 0 and wanted not in self._taken else next(k for k in self._free if k not in self._taken)
@@ -147,63 +147,63 @@ class _Ids:
         return new_id
 
 
-def _video(number: int, sequence: str | None, shots: Sequence[VideoFrame], losses: LossCounter) -> dict[str, object]:
+def _video(number: int, sequence: str | None, frames: Sequence[VideoFrame], losses: LossCounter) -> dict[str, object]:
     """An entry of `videos`: metadata that all frames share become the video's."""
-    sizes = {(shot.width, shot.height) for shot in shots}
+    sizes = {(frame.width, frame.height) for frame in frames}
     if len(sizes) > 1 or (0, 0) in sizes:
         sizes_text = " and ".join(f"{width}x{height}" for width, height in sorted(sizes)[:2])
         raise SegdataError(
-            f"video of {shots[0].name!r}: images of {sizes_text} px; YouTube-VIS needs one size per video"
+            f"video of {frames[0].name!r}: images of {sizes_text} px; YouTube-VIS needs one size per video"
         )
     width, height = sizes.pop()
-    common = [pair for pair in shots[0].metadata or [] if pair[0] not in VIDEO_KEYS]
-    common = [pair for pair in common if all(pair in (shot.metadata or []) for shot in shots)]
-    differing = [shot.name for shot in shots if len(shot.metadata or []) > len(common)]
-    splits = {shot.split for shot in shots}
-    lost = [shot.name for shot in shots if shot.split is not None] if len(splits) > 1 else []
+    common = [pair for pair in frames[0].metadata or [] if pair[0] not in VIDEO_KEYS]
+    common = [pair for pair in common if all(pair in (frame.metadata or []) for frame in frames)]
+    differing = [frame.name for frame in frames if len(frame.metadata or []) > len(common)]
+    splits = {frame.split for frame in frames}
+    lost = [frame.name for frame in frames if frame.split is not None] if len(splits) > 1 else []
     differing = sorted({*differing, *lost})
     losses.add("image-details", "images", len(differing), examples=differing)
     kept = SegdataVideo(
         sequence,
-        [shot.number for shot in shots],
+        [frame.number for frame in frames],
         splits.pop() if len(splits) == 1 else None,
-        [k for k, shot in enumerate(shots) if not shot.annotated],
+        [k for k, frame in enumerate(frames) if not frame.annotated],
     )
     entry: dict[str, object] = {key: raw_json(value) for key, value in common}
-    names = [shot.name for shot in shots]
+    names = [frame.name for frame in frames]
     return entry | {
         "id": number,
         "width": width,
         "height": height,
-        "length": len(shots),
+        "length": len(frames),
         "file_names": names,
         SEGDATA_KEY: kept,
     }
 
 
-def _tracks(video: int, shots: Sequence[VideoFrame], ids: _Ids, losses: LossCounter) -> Iterator[dict[str, object]]:
+def _tracks(video: int, frames: Sequence[VideoFrame], ids: _Ids, losses: LossCounter) -> Iterator[dict[str, object]]:
     """The entries of `annotations` of a video, a track each, with a place for every frame."""
     slots_of: dict[tuple[object, ...], list[TrackFrame | None]] = {}
     loose = count()
-    for k, shot in enumerate(shots):
-        for piece in shot.pieces:
+    for k, frame in enumerate(frames):
+        for piece in frame.pieces:
             key = (piece.track, piece.category, piece.crowd, 0 if piece.track is not None else next(loose) + 1)
-            while (slots := slots_of.setdefault(key, [None] * len(shots)))[k] is not None:
+            while (slots := slots_of.setdefault(key, [None] * len(frames)))[k] is not None:
                 key = (*key[:3], next(loose) + 1)  # twice in a frame: a track beside the track
             slots[k] = piece
     for slots in slots_of.values():
         pieces = [piece for piece in slots if piece is not None]
         track = pieces[0].track
         wanted = {piece.id for piece in pieces}
-        id_ = ids.one(wanted.pop() if len(wanted) == 1 else track or 0)
+        id_ = ids.take(wanted.pop() if len(wanted) == 1 else track or 0)
         changed = [
-            (shot.name, f"{shot.name}: {piece.id}")
-            for shot, piece in zip(shots, slots, strict=True)
+            (frame.name, f"{frame.name}: {piece.id}")
+            for frame, piece in zip(frames, slots, strict=True)
             if piece is not None and (piece.id != id_ or piece.text)
         ]
         there = AffectedItems([text for _, text in changed], [name for name, _ in changed])
         losses.add("segment-id", "segments", len(changed), examples=there)
-        yield _entry(id_, video, (shots[0].height, shots[0].width), slots, pieces)
+        yield _entry(id_, video, (frames[0].height, frames[0].width), slots, pieces)
 
 
 def _entry(

@@ -17,12 +17,12 @@ def test_a_shelf_decodes_each_file_once_for_all_threads() -> None:
             raise OSError("damaged")
         return path.name
 
-    shelf = DecodedFiles(slow, most=2)
+    decoded = DecodedFiles(slow, most=2)
     got: list[str] = []
 
     def ask(name: str) -> None:
         try:
-            got.append(shelf.take(Path(name)))
+            got.append(decoded.get(Path(name)))
         except OSError as error:
             got.append(str(error))
 

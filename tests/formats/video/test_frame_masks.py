@@ -39,10 +39,10 @@ def test_frames_of_all_splits(tmp_path: Path) -> None:
         "i/train/a/10.jpg",
         "i/val/a/0.jpg",
     )
-    footage = [
+    folders = [
         FrameFolder(tmp_path / "m" / split, tmp_path / "i" / split, split, f"{split}/") for split in ("train", "val")
     ]
-    found = pair_frames(tmp_path, footage)
+    found = pair_frames(tmp_path, folders)
     assert found.defects == ()
     assert [(each.image_id, each.sequence, each.frame, each.split) for each in found.entries] == [
         ("train/a/9.jpg", "train/a", 9, "train"),

@@ -19,26 +19,26 @@ def batch(*rows: tuple[str, str | None, int | None]) -> Batch:
 
 
 def test_sequences_have_folders_of_their_own() -> None:
-    spots = FramePaths(99, {"labels"})
-    found = spots.of(
+    paths = FramePaths(99, {"labels"})
+    found = paths.assign(
         batch(("1", "train/a", 3), ("2", "train_a", 3), ("3", "Train_A", 0), ("4", "train/a", 4), ("5", "labels", 0))
     )
-    folders = [spot.folder for spot in found]
+    folders = [frame_path.folder for frame_path in found]
     assert folders[0] == folders[3] == "train_a"
     assert len({folder.lower() for folder in folders}) == 4
     assert "labels" not in folders
-    assert spots.of(batch(("7", "train", 0)))[0].folder.startswith("train."), "a split is no sequence"
-    assert [spot.number for spot in found] == [3, 3, 0, 4, 0]
-    assert spots.of(batch(("6", "train/a", 5)))[0].folder == "train_a"
+    assert paths.assign(batch(("7", "train", 0)))[0].folder.startswith("train."), "a split is no sequence"
+    assert [frame_path.number for frame_path in found] == [3, 3, 0, 4, 0]
+    assert paths.assign(batch(("6", "train/a", 5)))[0].folder == "train_a"
 
 
 def test_an_image_without_a_sequence_is_a_video_of_one_frame() -> None:
-    found = FramePaths(99).of(batch(("x/1.png", None, None), ("x_1.jpg", None, 7)))
-    assert [(spot.folder, spot.number) for spot in found[:2]] == [("x_1", 0), ("x_1.1", 0)]
+    found = FramePaths(99).assign(batch(("x/1.png", None, None), ("x_1.jpg", None, 7)))
+    assert [(frame_path.folder, frame_path.number) for frame_path in found[:2]] == [("x_1", 0), ("x_1.1", 0)]
 
 
 def test_names_never_lead_elsewhere() -> None:
-    assert [FramePaths(9).of(batch(("a", name, 0)))[0].folder for name in ("..", "/", "a\\b", "C:", "")] == [
+    assert [FramePaths(9).assign(batch(("a", name, 0)))[0].folder for name in ("..", "/", "a\\b", "C:", "")] == [
         "_",
         "_",
         "a_b",
@@ -46,7 +46,7 @@ def test_names_never_lead_elsewhere() -> None:
         "_",
     ]
     with pytest.raises(SegdataError, match="leaves the dataset's root"):
-        FramePaths(9).of(batch(("../a.png", None, None)))
+        FramePaths(9).assign(batch(("../a.png", None, None)))
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def test_names_never_lead_elsewhere() -> None:
 )
 def test_frames_need_numbers_that_fit(frame: int | None, message: str) -> None:
     with pytest.raises(SegdataError, match=message):
-        FramePaths(9).of(batch(("a.png", "s", frame)))
+        FramePaths(9).assign(batch(("a.png", "s", frame)))
 
 
 def test_a_frame_twice_is_refused() -> None:
-    spots = FramePaths(9)
-    spots.of(batch(("a.png", "s", 1)))
+    paths = FramePaths(9)
+    paths.assign(batch(("a.png", "s", 1)))
     with pytest.raises(SegdataError, match=r"sequence 's' has frame 1 twice \('b.png'\)"):
-        spots.of(batch(("b.png", "s", 1)))
+        paths.assign(batch(("b.png", "s", 1)))
 
 
 Row = tuple[int, int | None, int]  # image, track, category
@@ -80,7 +80,7 @@ def numbered(
     numbers: TrackNumbers, sequences: list[str | None], rows: list[Row], base: int = 0
 ) -> tuple[list[int], list[bool]]:
     every = np.arange(len(rows))
-    found, own = numbers.of(tracked_batch(sequences, rows), every, np.full(len(rows), base))
+    found, own = numbers.assign(tracked_batch(sequences, rows), every, np.full(len(rows), base))
     return found.tolist(), own.tolist()
 
 
