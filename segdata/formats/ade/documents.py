@@ -21,6 +21,23 @@ import msgspec
 from segdata.core.finding import Defect
 from segdata.core.paths import is_unsafe_path
 
+# Keys with a meaning of their own. `hypernym` follows from the name and is kept with the category.
+_STRUCTURE = frozenset({"id", "name", "name_ndx", "hypernym", "parts", "instance_mask"})
+COLUMNS: dict[str, type] = {"score": float, "source": str, "track_id": int, "iscrowd": bool}
+_DERIVED = frozenset({"part_of", "part_level", "amodal"})  # attributes that come from elsewhere
+_READ = {
+    "occluded": {'"yes"': "true", '"no"': "false"},
+    "crop": {'"1"': "true", '"0"': "false", "1": "true", "0": "false"},
+}
+_WRITTEN = {"occluded": {"true": '"yes"', "false": '"no"'}, "crop": {"true": '"1"', "false": '"0"'}}
+_NOTHING = {"attributes": ("[]", '""'), "occluded": ("[]",), "crop": ("[]",)}
+_NO_POLYGON = '{"x":[],"y":[]}'
+MOST_CLASSES = 25 * 256 + 255  # in the red and green of a pixel
+MOST_LEVELS = 16
+OWN_KEYS = frozenset({"filename", "folder", "imsize", "object"})
+_Raws = dict[str, msgspec.Raw]
+_LINE = re.compile(r'\s*(\d{1,6})\s*#\s*(\d{1,3})\s*#\s*([01])\s*#\s*(.*?)\s*#\s*(.*?)\s*#\s*"?(.*?)"?\s*')
+
 
 @dataclass(frozen=True, slots=True)
 class AdeObject:
@@ -30,14 +47,14 @@ class AdeObject:
     ----------
     name : of its category, WordNet's synonyms: ``"car, auto, automobile, machine, motorcar"``
     level : 0 for objects, 1 for their parts, 2 for parts of these …
-    place : where in the file: a JSON pointer, or a line
-    id : of the object in its image; None where objects are numbered instead
-    number : which of the instances of its level it is, from 1; None where objects have ids
-    category : the index of its category; None where the file does not tell it
-    part_of : the id of what it is a part of
+    place : in the file: a JSON pointer, or a line
+    id : of the object in its image; None if objects are numbered instead
+    number : of the instance on its level, from 1; None if objects have ids
+    category : the index of its category; None if the file lacks it
+    part_of : the id of the object that it is a part of
     mask : its own mask, visible and hidden pixels
     attributes : name -> JSON text
-    columns : what has a column of its own: score, source, track_id, iscrowd
+    columns : values with a column of their own: score, source, track_id, iscrowd
     """
 
     name: str
@@ -62,7 +79,7 @@ class AdeDocument:
     filename : of the image
     hypernyms : category index -> WordNet's ever wider terms
     metadata : of the image, name -> JSON text
-    defects : what is wrong with the file
+    defects : of the file
     """
 
     objects: tuple[AdeObject, ...] = ()
@@ -70,19 +87,6 @@ class AdeDocument:
     hypernyms: dict[int, str] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
     defects: tuple[Defect, ...] = ()
-
-
-# Keys with a meaning of their own. `hypernym` follows from the name and is kept with the category.
-_STRUCTURE = frozenset({"id", "name", "name_ndx", "hypernym", "parts", "instance_mask"})
-COLUMNS: dict[str, type] = {"score": float, "source": str, "track_id": int, "iscrowd": bool}
-_DERIVED = frozenset({"part_of", "part_level", "amodal"})  # attributes that come from elsewhere
-_READ = {
-    "occluded": {'"yes"': "true", '"no"': "false"},
-    "crop": {'"1"': "true", '"0"': "false", "1": "true", "0": "false"},
-}
-_WRITTEN = {"occluded": {"true": '"yes"', "false": '"no"'}, "crop": {"true": '"1"', "false": '"0"'}}
-_NOTHING = {"attributes": ("[]", '""'), "occluded": ("[]",), "crop": ("[]",)}
-_NO_POLYGON = '{"x":[],"y":[]}'
 
 
 def _read_attribute(key: str, json: str) -> str | None:
@@ -102,12 +106,6 @@ def write_attribute(name: str, json: str) -> str | None:
         return None
     written = _WRITTEN.get(name, {}).get(json, json)
     return written if _read_attribute(name, written) == json else None
-
-
-MOST_CLASSES = 25 * 256 + 255  # in the red and green of a pixel
-MOST_LEVELS = 16
-OWN_KEYS = frozenset({"filename", "folder", "imsize", "object"})
-_Raws = dict[str, msgspec.Raw]
 
 
 class _Parts(msgspec.Struct):
@@ -261,9 +259,6 @@ def _dangling_parts(objects: dict[int, AdeObject], file: str) -> Iterator[Defect
         if note.part_of is not None and note.part_of not in objects:
             message = f"is part of object {note.part_of}, which the file does not have"
             yield Defect("SEG007", message, file, f"{note.place}/parts/ispartof", segments=(note.id or 0,))
-
-
-_LINE = re.compile(r'\s*(\d{1,6})\s*#\s*(\d{1,3})\s*#\s*([01])\s*#\s*(.*?)\s*#\s*(.*?)\s*#\s*"?(.*?)"?\s*')
 
 
 def read_atr(path: Path, file: str) -> AdeDocument:

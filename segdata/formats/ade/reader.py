@@ -48,10 +48,10 @@ class _AdeFiles:
     Attributes
     ----------
     stem : path below the root without ``_seg.png``
-    seg : the mask of objects; None where there is none
+    seg : the mask of objects; None if there is none
     parts : level -> mask of parts
-    text : X.json or X_atr.txt; None where there is neither
-    image : the image file; None where it is not beside
+    text : X.json or X_atr.txt; None if there is neither
+    image : the image file; None if it lies elsewhere
     """
 
     stem: str
@@ -176,7 +176,7 @@ class _AdeListing:
     ----------
     entries : in the order of image ids; the record of an annotated one is its `_AdeFiles`
     catalogue : the categories
-    defects : what is wrong with the files
+    defects : of the files
     """
 
     entries: tuple[ImageEntry, ...]
@@ -251,7 +251,7 @@ class _AdeImageReader:
 
     Attributes
     ----------
-    root : where names in defects start
+    root : names in defects start here
     catalogue : the categories
     with_masks : the masks of single objects are opened
     """

@@ -30,6 +30,11 @@ from segdata.formats.shared.mask_files import ValueRuns, decode_mask, undecodabl
 from segdata.formats.shared.mask_values import unpack_color
 from segdata.formats.shared.per_image import BrokenLabelsError, relative_path
 
+Size = tuple[int, int]
+VISIBLE, HIDDEN = 255, 128
+Floats = NDArray[np.float64]
+_LEVEL = 1000  # between the ids of two levels, where objects have numbers only
+
 
 @dataclass(frozen=True, slots=True)
 class LevelRegions:
@@ -44,7 +49,7 @@ class LevelRegions:
     size : height and width in pixels
     encoding : how the file stores them
     file : its name in defects
-    defects : what is wrong with it
+    defects : of the mask
     """
 
     level: int
@@ -131,7 +136,11 @@ def _is_swapped(red: Ints, green: Ints, blue: Ints, expected: Container[int]) ->
 def _defects(runs: ValueRuns, odd: NDArray[np.bool_], classless: NDArray[np.bool_], file: str) -> Iterator[Defect]:
     """SEG010 for reds that are no multiples of 10, SEG009 for instances of no class: one each, with the first pixel."""
     for rows, code, problem in (
-        (np.flatnonzero(odd), "SEG010", "whose red is no multiple of 10: the mask was smoothed, resized or recoloured"),
+        (
+            np.flatnonzero(odd),
+            "SEG010",
+            "whose red is not a multiple of 10: the mask was smoothed, resized or recoloured",
+        ),
         (np.flatnonzero(classless), "SEG009", "of an instance without class"),
     ):
         if len(rows):
@@ -140,9 +149,6 @@ def _defects(runs: ValueRuns, odd: NDArray[np.bool_], classless: NDArray[np.bool
             first = unpack_color(int(runs.value[rows[0]]))
             message = f"{count_noun(len(rows), 'colour')} {problem}: {area:,} px, the first, {first}, at x={x}, y={y}"
             yield Defect(code, message, file, f"x={x}, y={y}", pixels=area)
-
-
-Size = tuple[int, int]
 
 
 class _Rle(msgspec.Struct):
@@ -174,17 +180,14 @@ def decode_rle(json: str, size: Size) -> Runs | None:
     return None if error[0] else runs
 
 
-VISIBLE, HIDDEN = 255, 128
-
-
 @dataclass(frozen=True, slots=True)
 class ObjectMask:
     """The pixels of an object.
 
     Attributes
     ----------
-    runs : of the one owner 0; with a mask what can be seen of it, else the inside of its polygon
-    amodal : visible and hidden pixels as COCO's RLE, JSON; None where nothing is hidden, or nobody says so
+    runs : of the one owner 0: the visible pixels of its mask, else the inside of its polygon
+    amodal : visible and hidden pixels as COCO's RLE, JSON; None if no pixel is known to be hidden
     """
 
     runs: Runs
@@ -261,9 +264,6 @@ def missing_masks(root: Path, notes: Sequence[AdeObject], file: str) -> Iterator
         yield Defect("SEG002", message, file, f"{missing[0].place}/instance_mask", severity=severity)
 
 
-Floats = NDArray[np.float64]
-
-
 def match_objects(regions: LevelRegions, notes: Sequence[AdeObject], masks: Sequence[ObjectMask]) -> Ints:
     """(n_regions,) the row of the note that each region is, -1 for none; notes of other levels do not count.
 
@@ -329,9 +329,6 @@ def _sorted_runs(regions: LevelRegions) -> tuple[Ints, Ints, NDArray[np.int32]]:
     return start, start + regions.runs.length[order], regions.runs.owner[order]
 
 
-_LEVEL = 1000  # between the ids of two levels, where objects have numbers only
-
-
 @dataclass(frozen=True, slots=True)
 class AdeSegments:
     """The n regions of all levels.
@@ -339,13 +336,13 @@ class AdeSegments:
     Attributes
     ----------
     index, key, level : (n,) class index, blue value and level of each
-    row : (n,) the row of `notes` that each is; -1: nothing is said of it
+    row : (n,) the row of its note in `notes`; -1: it has none
     whole : (n,) the segment that each is a part of, by its place; -1: none
     file : (n,) the mask that each was read from
     runs : owners are the regions
     size : height and width in pixels
-    notes : what the text file says
-    drawn : where its objects lie; empty where they are numbered
+    notes : the objects of the text file
+    masks : their pixels; empty if objects are numbered
     """
 
     index: Ints
@@ -357,7 +354,7 @@ class AdeSegments:
     runs: Runs
     size: tuple[int, int]
     notes: Sequence[AdeObject]
-    drawn: Sequence[ObjectMask]
+    masks: Sequence[ObjectMask]
 
     @staticmethod
     def of(
@@ -426,8 +423,8 @@ class AdeSegments:
     def _attributes(self, segment: int, note: AdeObject | None, ids: Ints) -> dict[str, str]:
         """The attributes of a segment, with its level, its whole and its hidden pixels."""
         attributes = dict(note.attributes) if note else {}
-        if self.drawn and note is not None:
-            amodal = self.drawn[self.row[segment]].amodal
+        if self.masks and note is not None:
+            amodal = self.masks[self.row[segment]].amodal
             attributes |= {"amodal": amodal} if amodal else {}
         if self.level[segment]:
             attributes["part_level"] = str(self.level[segment])

@@ -30,6 +30,11 @@ from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import write_sidecars
 
 Keys = dict[str, msgspec.Raw]
+MOST_OBJECTS = 255  # instances of one level, in the blue of a pixel
+_HELD_COLUMNS = frozenset(
+    {f"images.{name}" for name in ("split", "sequence", "frame", "metadata")}
+    | {f"segments.{name}" for name in ("attributes", "score", "source", "track_id", "iscrowd")}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,9 @@ class _SegmentKeys:
     Attributes
     ----------
     level : (n,) 0 for objects, 1 for their parts …
-    part_of : (n,) the segment id of what each is a part of; None: of nothing that is known
+    part_of : (n,) the segment id of the segment that each is a part of; None: of no known segment
     amodal : (n,) visible and hidden pixels, as an attribute has them
-    keys : (n,) everything else that is said
+    keys : (n,) the other keys
     lost : rows of segments with an attribute that has no place
     """
 
@@ -98,9 +103,6 @@ def _with_defaults(name: str, keys: Mapping[str, msgspec.Raw]) -> Keys:
     return {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in empty.items()} | dict(keys)
 
 
-MOST_OBJECTS = 255  # instances of one level, in the blue of a pixel
-
-
 def _paint_level(batch: Batch, sheet: ImageSegments, path: Path, losses: LossCounter) -> Runs:
     """Write the mask of one level; returns the visible pixels of each of its n segments.
 
@@ -145,12 +147,6 @@ def _paint_object(visible: Runs, amodal: str | None, size: Size, path: Path) -> 
     if HIDDEN not in runs.value:
         return False
     return encode_rle(runs.assign_owners(np.where(runs.value > 0, 0, -1).astype(np.int32), 1), size) == amodal
-
-
-_HELD_COLUMNS = frozenset(
-    {f"images.{name}" for name in ("split", "sequence", "frame", "metadata")}
-    | {f"segments.{name}" for name in ("attributes", "score", "source", "track_id", "iscrowd")}
-)
 
 
 def write_ade(

@@ -21,9 +21,9 @@ from segdata.formats.coco.attributes import AnnotationItem
 from segdata.formats.coco.document import MISSING, Document, Items, Raw, decode_each
 from segdata.formats.coco.images import AnyImageItem, ImageItem
 
-DEFAULT = "default"  # the subset of what is in none
-_DEFAULT_SUFFIX = ".jpg"  # of an image whose file is not named
-# Where a COCO annotation has what a Datumaro annotation has elsewhere.
+DEFAULT = "default"  # the subset of items without one
+_DEFAULT_SUFFIX = ".jpg"  # of an image without a file name
+# The places of COCO's keys in a Datumaro annotation.
 _SPELLING = {
     "/segmentation": "/rle",
     "/category_id": "/label_id",
@@ -31,6 +31,10 @@ _SPELLING = {
     "/score": "/attributes/score",
     "/track_id": "/attributes/track_id",
 }
+_SEGMENTS = frozenset({"polygon", "ellipse", "mask"})
+_ELLIPSE_POINTS = 720  # of the polygon that Datumaro makes of an ellipse
+_SPECIAL = (b'"is_crowd"', b'"score"', b'"track_id"')  # attributes in Datumaro, fields in COCO
+_Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
 
 class _DatumImage(msgspec.Struct, gc=False):
@@ -69,7 +73,7 @@ class ImageItems(Items[AnyImageItem]):
 
     Attributes
     ----------
-    attributes : (n,) what items say beside, a JSON object each
+    attributes : (n,) the items' own attributes, a JSON object each
     """
 
     attributes: Sequence[Raw] = ()
@@ -111,8 +115,8 @@ class ShapeItems(Items[AnnotationItem]):
 def image_entries(items: Items[DatumItem], document: Document) -> list[ImageItem]:
     """The items as entries of images.
 
-    Paths that leave the images' folder are SEG015, one for the document: whoever exports without media leaves them
-    behind. Such images are called by their item's id.
+    Paths that leave the images' folder are SEG015, one for the document: exports without media have them.
+    Such images get the name of their item's id.
     """
     entries, outside = [], []
     for i, item in enumerate(items.items):
@@ -139,12 +143,6 @@ def _attribute_texts(raw: Raw) -> dict[str, str]:
     except msgspec.ValidationError:
         return {}
     return {key: str(memoryview(value), "utf-8") for key, value in values.items()}
-
-
-_SEGMENTS = frozenset({"polygon", "ellipse", "mask"})
-_ELLIPSE_POINTS = 720  # of the polygon that Datumaro makes of an ellipse
-_SPECIAL = (b'"is_crowd"', b'"score"', b'"track_id"')  # what Datumaro has attributes for, not fields
-_Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,5 +300,5 @@ def _collect_attributes(annotation: _DatumAnnotation, shared: bool) -> dict[str,
         return {"": annotation.attributes}
     try:
         return msgspec.json.decode(text or b"{}", type=dict[str, Raw]) | extra
-    except msgspec.ValidationError:  # no object: what it is will be told
+    except msgspec.ValidationError:  # not an object: COCO's reader reports it
         return {"": annotation.attributes}

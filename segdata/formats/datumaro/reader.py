@@ -32,6 +32,8 @@ from segdata.formats.shared.images import ImageFolder, read_header
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
+DATUMARO = DocumentKind("a Datumaro document", "an object with categories and items")
+
 
 class _LabelItem(msgspec.Struct, gc=False):
     """An entry of `categories.label.labels`."""
@@ -124,9 +126,6 @@ def _unite_labels(documents: Sequence[Document], taxonomy: Taxonomy | None) -> t
         )
         for labels_here in labels
     ]
-
-
-DATUMARO = DocumentKind("a Datumaro document", "an object with categories and items")
 
 
 @dataclass(frozen=True, slots=True)

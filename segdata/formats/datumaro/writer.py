@@ -30,9 +30,12 @@ from segdata.formats.shared.painting import segment_examples
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.writing import count_lost_rings, image_rows, writable_rows
 
-_COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes that stand for what has a column
+_COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes with a column of their own
 _COLUMNS = ("segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "attributes")
 Json = dict[str, Any]  # Any: JSON
+_HELD = frozenset({"annotations.annotator", "annotations.source", "images.metadata", "images.split"})
+_IMAGE = 2  # Datumaro's number for media that are images
+_OURS = frozenset({"annotator", "source"})  # attributes of an item that are about its annotation
 
 
 def _segment_annotations(
@@ -128,11 +131,6 @@ def _as_integer(raw: Raw | None) -> int:
     """A JSON text as an integer; 0 for other values."""
     text = b"" if raw is None else bytes(raw)
     return int(text) if text.removeprefix(b"-").isdigit() and len(text) < 10 else 0
-
-
-_HELD = frozenset({"annotations.annotator", "annotations.source", "images.metadata", "images.split"})
-_IMAGE = 2  # Datumaro's number for media that are images
-_OURS = frozenset({"annotator", "source"})  # what an item's attributes say of its annotation
 
 
 def _label_items(taxonomy: Taxonomy) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
 Ring = NDArray[np.float64]  # (n, 2), x and y in pixels; the last point is joined to the first
+_DECIMALS = 9  # of a pixel: numbers with fewer decimals come back exactly
+MAX_COORDINATE = 1e7  # pixels from the frame: rasterisers walk along edges, so farther points are refused
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +64,7 @@ class Bitmap:
 
     Attributes
     ----------
-    x, y : where its top left pixel lies in the image; it may reach beyond the frame
+    x, y : of its top left pixel in the image; it may reach beyond the frame
     mask : (height, width) bool
     """
 
@@ -115,9 +117,6 @@ def group_offsets(count: Ints) -> Ints:
     return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
 
 
-_DECIMALS = 9  # of a pixel: what anybody wrote down with fewer comes back as it was
-
-
 def scale_points(shares: Floats, sides: Floats) -> Floats:
     """Points (n, 2) in pixels, to nine decimals; `shares` (n, 2) are of the `sides` (2,) width and height.
 
@@ -126,9 +125,6 @@ def scale_points(shares: Floats, sides: Floats) -> Floats:
     ([3.3000000000000003, 7.7], [3.3, 7.7])
     """
     return np.round(shares * sides, _DECIMALS)
-
-
-MAX_COORDINATE = 1e7  # pixels from the frame: rasterisers walk along edges, so what is farther is not handed on
 
 
 def check_ring(points: object) -> str | None:

@@ -22,6 +22,9 @@ from segdata.core.runs import Ints, NumberLine, Runs, bounding_boxes, expand_ran
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Floats, Polygon, PolygonArrays, Shape, group_offsets
 
 _PIXELS = 1 << 23  # of the boxes that are cropped at once, unless a single one has more
+_Library = Literal["coco", "pil", "cv2"]
+Rounding = Literal["truncate", "nearest"]
+_DRAW = {"coco": kernels.rasterise, "pil": kernels.draw_pillow, "cv2": kernels.draw_opencv}
 
 
 def fill_bitmaps(bitmaps: Sequence[Bitmap], height: Ints, width: Ints) -> Runs:
@@ -101,12 +104,6 @@ def _crossings(flat: PolygonArrays, width: Ints) -> tuple[Ints, Floats, Ints]:
     return column, y, polygon[edge]
 
 
-_Library = Literal["coco", "pil", "cv2"]
-Rounding = Literal["truncate", "nearest"]
-
-_DRAW = {"coco": kernels.rasterise, "pil": kernels.draw_pillow, "cv2": kernels.draw_opencv}
-
-
 def _draw_polygons(flat: PolygonArrays, library: _Library, rounding: Rounding, height: Ints, width: Ints) -> Runs:
     """The pixels of n polygons; owners are the polygons, sizes (n,) of their images are in pixels.
 
@@ -133,8 +130,8 @@ def _draw_polygons(flat: PolygonArrays, library: _Library, rounding: Rounding, h
 def _subtract(a: SweepRuns, b: SweepRuns, line: NumberLine) -> Runs:
     """The runs of `a`, of which no two overlap, without those of `b`; owners are the line's frames."""
     covered, length, _ = kernels.cover(b.start, b.end)
-    nobody = np.zeros(len(covered), np.int32)
-    _, _, cut, size = kernels.strips(a.start, a.end, a.owner, covered, covered + length, nobody)
+    one_owner = np.zeros(len(covered), np.int32)
+    _, _, cut, size = kernels.strips(a.start, a.end, a.owner, covered, covered + length, one_owner)
     start, end = np.sort(np.concatenate([a.start, cut + size])), np.sort(np.concatenate([a.end, cut]))
     nonempty = end > start
     frame, x, y = line.lower(start[nonempty])
@@ -146,7 +143,7 @@ def draw_ellipse(ellipse: Ellipse, rule: RasterRule, height: int, width: int) ->
 
     "pil": Pillow's ``ImageDraw.ellipse`` in the truncated box, as LabelMe draws circles. "cv2" and "coco": OpenCV's
     ``ellipse`` about the rounded centre with rounded radii, as CVAT does before it hands masks to pycocotools. Else,
-    and where Pillow would have to turn one: the pixels whose centres lie inside.
+    and if Pillow would have to turn one: the pixels whose centres lie inside.
     Source: wkentaro/labelme labelme/_utils/shape.py; cvat-ai/cvat cvat/apps/dataset_manager/formats/transformations.py.
     """
     radius = max(ellipse.radius_x, ellipse.radius_y) + 2

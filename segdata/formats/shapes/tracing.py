@@ -14,6 +14,7 @@ from segdata.formats.shapes.geometry import Polygon, Ring
 from segdata.formats.shapes.raster import count_differing_pixels, crop_bitmaps, rasterise
 
 Points = NDArray[np.int32]
+Pixels = NDArray[np.uint8]
 
 
 def bridge_rings(rings: list[Points]) -> Points:
@@ -104,9 +105,6 @@ def _triangulation(points: Points) -> Ints:
     inside = ((ends >= 0) & (ends < size)).all(axis=(1, 2))  # there are three more points, far outside
     edges: Ints = ends[inside].astype(np.int64) + corner
     return edges
-
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,14 @@ _FILE_OF = {kind: kind for kind in KINDS} | {"trainIds": "labelTrainIds"}
 _KIND = {file: kind for kind, file in _FILE_OF.items()} | {"color": "color"}
 # Types of the dataset that are neither labels nor left images; some have as many files.
 _OTHERS = re.compile(r"(rightImg|leftImg16|disparity|camera|timestamp|vehicle|gtBbox)", re.IGNORECASE)
+_MOST_PIXELS = 2**27  # of the picture that a JSON file asks for; Cityscapes has 2^21
+_CENTRE = 0.5  # vertices are the centres of pixels
+_BOM = b"\xef\xbb\xbf"
+_WITH_NUMBERS = frozenset({"instanceIds", "polygons"})
+_LABELS = frozenset(each.id for each in table.LABELS.categories) | {table.UNLABELLED}
+_TRAINED = frozenset(table.TRAINED) | {table.IGNORED}
+_OFFICIAL = re.compile(r"(?P<city>[^_]+)_\d{6}_\d{6}")
+_TRAIN_ID_OF = np.array([table.TRAIN_ID.get(label, table.IGNORED) for label in range(256)], np.uint8)
 
 
 def cityscapes_files(root: Path, images: Path | None, type_: str | None) -> SceneFiles:
@@ -180,11 +188,6 @@ def _match_images(folder: ImageFolder, labels: dict[str, dict[str, Path]]) -> di
     return pictures
 
 
-_MOST_PIXELS = 2**27  # of the picture that a JSON file asks for; Cityscapes has 2^21
-_CENTRE = 0.5  # vertices are the centres of pixels
-_BOM = b"\xef\xbb\xbf"
-
-
 @dataclass(frozen=True, slots=True)
 class _PolygonList:
     """The polygons of a file, in painting order.
@@ -269,7 +272,7 @@ def _parse_json(text: bytes) -> Any:  # Any: JSON
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return json.loads(text)  # takes NaN, and says more precisely what is wrong
+        return json.loads(text)  # takes NaN, and has more precise messages
 
 
 def _image_size(document: dict[str, Any], file: str) -> tuple[int, int]:
@@ -317,11 +320,6 @@ def _read_objects(document: dict[str, Any], reader: LabelMaskReader) -> _Polygon
             drawing.place.append(place)
             count[name] += numbered
     return drawing
-
-
-_WITH_NUMBERS = frozenset({"instanceIds", "polygons"})
-_LABELS = frozenset(each.id for each in table.LABELS.categories) | {table.UNLABELLED}
-_TRAINED = frozenset(table.TRAINED) | {table.IGNORED}
 
 
 def open_cityscapes(request: ReadRequest) -> PerImageSource:
@@ -417,9 +415,6 @@ def _check_ids(reader: LabelMaskReader, kind: str, runs: ValueRuns, entry: Image
         raise BrokenLabelsError(Defect("SEG009", message, file, f"x={x}, y={y}", pixels=pixels))
 
 
-_OFFICIAL = re.compile(r"(?P<city>[^_]+)_\d{6}_\d{6}")
-
-
 def write_cityscapes(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, trained: bool
 ) -> None:
@@ -471,6 +466,3 @@ def _stem(split: str | None, image_id: str) -> str:
 
 def _mask_path(stem: str, kind: str) -> str:
     return f"{stem}_{_FINE}_{kind}.png"
-
-
-_TRAIN_ID_OF = np.array([table.TRAIN_ID.get(label, table.IGNORED) for label in range(256)], np.uint8)

@@ -1,7 +1,7 @@
 """Labels of Cityscapes, which KITTI has too, and those of a `label_colors.txt`.
 
 Source: mcordts/cityscapesScripts cityscapesscripts/helpers/labels.py. Not in the taxonomy are its labels `unlabeled`
-(id 0), which is the value of pixels that nobody labelled, and `license plate` (id -1), which no mask shows.
+(id 0), the value of unlabelled pixels, and `license plate` (id -1), which no mask shows.
 
 Labels of the official category void have the kind void. Labels that only the evaluation leaves out (parking, rail
 track, guard rail, bridge, tunnel, polegroup, caravan, trailer) keep their kind: they were labelled with care.
@@ -21,34 +21,11 @@ from segdata.core.taxonomy import Category, CategoryKind, Color, Taxonomy
 from segdata.formats.shared.taxonomies import load_colour_table
 
 _JUST_NOTICEABLE = 2.3  # CIE76, as in rule SEG208
-
-
-def drop_similar_colors(categories: Iterable[Category]) -> tuple[Category, ...]:
-    """The categories, without colours that look like those of an earlier category.
-
-    >>> alike = [Category(id=i, name=str(i), color=(9, 9, 9)) for i in range(2)]
-    >>> [category.color for category in drop_similar_colors(alike)]
-    [(9, 9, 9), None]
-    """
-    kept: list[Category] = []
-    taken_colors = np.empty((0, 3))
-    for category in categories:
-        if category.rgb is not None:
-            color = rgb_to_cielab(np.array([category.rgb], np.float64))
-            if (np.linalg.norm(taken_colors - color, axis=1) < _JUST_NOTICEABLE).any():
-                category = msgspec.structs.replace(category, color=None)
-            else:
-                taken_colors = np.concatenate([taken_colors, color])
-        kept.append(category)
-    return tuple(kept)
-
-
 UNLABELLED = 0
 UNLABELLED_NAME = "unlabeled"
 LICENSE_PLATE = "license plate"  # drawn as a polygon, and in no mask
 IGNORED = 255  # the train id of all that is not trained
 IGNORED_NAME = "ignore"
-
 _ROWS: tuple[
     tuple[int, str, int, str, CategoryKind, Color], ...
 ] = (  # id, name, train id, official category, kind, colour
@@ -86,6 +63,33 @@ _ROWS: tuple[
     (32, "motorcycle", 17, "vehicle", "thing", (0, 0, 230)),
     (33, "bicycle", 18, "vehicle", "thing", (119, 11, 32)),
 )
+TRAIN_ID = {
+    id_: train for id_, _, train, *_ in _ROWS
+}  # label id -> train id, `IGNORED` for labels that are not trained
+TRAINED = {train: id_ for id_, train in TRAIN_ID.items() if train != IGNORED}  # train id -> label id
+_NAME = "label_colors.txt"
+_UNLABELLED_NAMES = frozenset({"background", UNLABELLED_NAME})
+
+
+def drop_similar_colors(categories: Iterable[Category]) -> tuple[Category, ...]:
+    """The categories, without colours that look like those of an earlier category.
+
+    >>> alike = [Category(id=i, name=str(i), color=(9, 9, 9)) for i in range(2)]
+    >>> [category.color for category in drop_similar_colors(alike)]
+    [(9, 9, 9), None]
+    """
+    kept: list[Category] = []
+    taken_colors = np.empty((0, 3))
+    for category in categories:
+        if category.rgb is not None:
+            color = rgb_to_cielab(np.array([category.rgb], np.float64))
+            if (np.linalg.norm(taken_colors - color, axis=1) < _JUST_NOTICEABLE).any():
+                category = msgspec.structs.replace(category, color=None)
+            else:
+                taken_colors = np.concatenate([taken_colors, color])
+        kept.append(category)
+    return tuple(kept)
+
 
 LABELS = Taxonomy(
     categories=drop_similar_colors(
@@ -96,12 +100,6 @@ LABELS = Taxonomy(
     ),
     unlabelled=UNLABELLED,
 )
-TRAIN_ID = {id_: train for id_, _, train, *_ in _ROWS}  # label id -> train id, `IGNORED` for what is not trained
-TRAINED = {train: id_ for id_, train in TRAIN_ID.items() if train != IGNORED}  # train id -> label id
-
-
-_NAME = "label_colors.txt"
-_UNLABELLED_NAMES = frozenset({"background", UNLABELLED_NAME})
 
 
 def load_labels(root: Path) -> Taxonomy:

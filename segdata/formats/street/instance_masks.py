@@ -63,7 +63,7 @@ class InstanceEncoding:
         ----------
         labels : (n,) label ids
         numbered : (n,) 1: it is an instance, 0: a region, -1: it may be either
-        ids : (n,) segment ids; one that is such a value already, and of nobody else, is kept
+        ids : (n,) segment ids; a unique one that is such a value already is kept
 
         Raises SegdataError where there are more instances of a label than numbers.
         """
@@ -103,8 +103,8 @@ class LabelMapping:
 
     Attributes
     ----------
-    naming : the dataset's taxonomy, and what the labels' names are in it
-    legend : label id -> category id, or NOBODY for what is unlabelled
+    naming : the dataset's taxonomy, and the categories of the labels' names
+    legend : label id -> category id, or NOBODY for unlabelled pixels
     things : (k,) the category ids that are things
     labels : the format's own labels
     """
@@ -124,9 +124,9 @@ def label_mapping(labels: Taxonomy, taxonomy: Taxonomy | None, code: Mapping[int
 
     Parameters
     ----------
-    labels : the format's, with the ids that its files have, and `unlabelled` for what nobody labelled
+    labels : the format's, with the ids that its files have, and `unlabelled` for unlabelled pixels
     taxonomy : the user's taxonomy: labels are looked up in it by name, then by their aliases
-    code : ids in the files -> ids in `labels`, where files have other ids
+    code : ids in the files -> ids in `labels`, if they differ
     """
     name_of = {label.id: _name_in_taxonomy(label, taxonomy) for label in labels.categories}
     named = resolve_names(name_of.values(), taxonomy, labels)
@@ -165,10 +165,10 @@ class LabelMaskReader:
     Attributes
     ----------
     root : of the dataset
-    mapping : what label ids mean
+    mapping : the meaning of label ids
     numbering : of values that hold numbers too; None: values are label ids
     groups : an unnumbered region of a thing is a crowd
-    joins_stuff : numbers of what is no thing mean nothing
+    joins_stuff : numbers of stuff are ignored
     """
 
     root: Path

@@ -14,7 +14,8 @@ from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.pairing import Pairing, no_images_defect, pair_masks
 from segdata.formats.shared.per_image import ImageEntry, relative_path
 
-NO_SPLIT = "default"  # in place of a split's folder where there is none; Datumaro and CVAT call it so
+NO_SPLIT = "default"  # stands for a missing split folder; the name is Datumaro's and CVAT's
+_TRAINING = "training"  # the default split
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class SceneFiles:
     ----------
     labels : key -> kind of labels -> file
     pictures : key -> image_id and file
-    named : what the image of a key is called where it is not here
-    places : the folders that were read, by what is in them
+    named : the name of a key's image if its file is missing
+    places : kind of content -> the folder that was read
     defects : files that are not read
     """
 
@@ -124,15 +125,12 @@ def _file_name(root: Path, path: Path | None) -> str | None:
     return None if path is None else relative_path(root, path)
 
 
-_TRAINING = "training"  # the split of what has none
-
-
 def split_files(root: Path, images: Path | None, pictures: str, suffix: str, kinds: Mapping[str, str]) -> SceneFiles:
     """The files of a dataset whose splits are folders in the root, or of a single split.
 
     Parameters
     ----------
-    images : where the user says the images are: of all splits, or with a folder for each
+    images : your folder of images: of all splits, or with a folder for each
     pictures : the folder of images in a split
     suffix : of images that are not here
     kinds : kind of labels -> its folder in a split
@@ -148,7 +146,7 @@ def split_files(root: Path, images: Path | None, pictures: str, suffix: str, kin
         place = next((candidate for candidate in places if candidate.is_dir()), None)
         prefix = (name + "/" if split != root else "") + pictures + "/"
         pictures_by_key |= {key: (prefix + picture, path) for key, (picture, path) in _keyed_files(name, place).items()}
-    if images is not None:  # one folder of images may serve all splits: each takes what it has labels for
+    if images is not None:  # one folder may serve all splits: each takes the images that it has labels for
         pictures_by_key = {
             key: picture
             for key, picture in pictures_by_key.items()

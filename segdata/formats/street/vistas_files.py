@@ -38,6 +38,10 @@ from segdata.formats.street.writer import LABEL_IDS, MaskStyle, write_scenes
 
 UNLABELLED_NAME = "void--unlabeled"
 _MOST_LABELS = 256  # labels: ids have 8 bits
+_KINDS = ("instances", "labels")
+_VERSIONS = ("v2.0", "v1.2", "")  # the folder's name; version 1.1 has none
+_OUR_VERSION = "v1.2"
+_IMAGES = "images"
 
 
 class _VistasLabel(msgspec.Struct):
@@ -72,7 +76,7 @@ def _load_vistas_config(path: Path) -> Taxonomy:
     labels = config.labels
     if not 1 <= len(labels) <= _MOST_LABELS:
         raise UnreadableError(f"{path}: {len(labels)} labels; 1 to {_MOST_LABELS} are expected")
-    nobody = next((id_ for id_, label in enumerate(labels) if label.name == UNLABELLED_NAME), None)
+    unlabelled = next((id_ for id_, label in enumerate(labels) if label.name == UNLABELLED_NAME), None)
     names = [label.name for label in labels]
     readable = [label.readable for label in labels]
     categories = [
@@ -85,9 +89,9 @@ def _load_vistas_config(path: Path) -> Taxonomy:
             aliases=_alias(label, names, readable),
         )
         for id_, label in enumerate(labels)
-        if id_ != nobody
+        if id_ != unlabelled
     ]
-    return Taxonomy(categories=drop_similar_colors(categories), unlabelled=nobody)
+    return Taxonomy(categories=drop_similar_colors(categories), unlabelled=unlabelled)
 
 
 def _color(path: Path, id_: int, label: _VistasLabel) -> Color | None:
@@ -143,12 +147,6 @@ def label_colors(labels: Sequence[Category]) -> list[Color]:
     taken = {label.rgb for label in labels}
     spare = (color for color in map(voc_color, count(1)) if color not in taken)
     return [label.rgb if label.rgb is not None else next(spare) for label in labels]
-
-
-_KINDS = ("instances", "labels")
-_VERSIONS = ("v2.0", "v1.2", "")  # the folder's name; version 1.1 has none
-_OUR_VERSION = "v1.2"
-_IMAGES = "images"
 
 
 def open_vistas(request: ReadRequest) -> PerImageSource:

@@ -33,7 +33,7 @@ from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.street.instance_masks import InstanceEncoding
 
-_INDEXED = ["sequence", "frame", "split"]  # what the index tells of images
+_INDEXED = ["sequence", "frame", "split"]  # columns of the index
 _NOT_WRITTEN = -1  # in place of a label id
 Pixels = NDArray[np.uint16]
 LABEL_IDS = np.arange(256, dtype=np.uint8)  # the table of masks that hold label ids themselves
@@ -154,7 +154,7 @@ class _SegmentValues:
     def of(batch: Batch, style: MaskStyle, things: Ints) -> "_SegmentValues":
         categories = batch.segments["category_id"].to_numpy()
         label = np.array([style.label_of.get(category, _NOT_WRITTEN) for category in categories.tolist()], np.int64)
-        label[label == style.blank] = _NOT_WRITTEN  # pixels that nobody painted are blank
+        label[label == style.blank] = _NOT_WRITTEN  # unpainted pixels are blank
         is_thing = np.isin(categories, things)
         crowd: NDArray[np.bool_] = batch.segments["iscrowd"].fill_null(False).to_numpy()
         is_crowd_kept = crowd & is_thing & style.crowds
@@ -191,8 +191,8 @@ def _count(
     is_written, areas = in_first_annotation(batch), batch.runs.areas(batch.n_segments)
     categories = batch.segments["category_id"].to_numpy()
     void = (ink.label == _NOT_WRITTEN) & np.isin(categories, profile.taxonomy.void_ids)
-    nobody = [category for category, label in style.label_of.items() if label == style.blank]
-    blank = ~void & np.isin(categories, nobody)
+    blank_categories = [category for category, label in style.label_of.items() if label == style.blank]
+    blank = ~void & np.isin(categories, blank_categories)
     kinds: tuple[tuple[LossKind, NDArray[np.bool_]], ...] = (
         ("void", void),
         ("unlabelled", blank),

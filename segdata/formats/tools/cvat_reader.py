@@ -45,8 +45,10 @@ from segdata.formats.tools.source import (
     unlisted_images,
 )
 
-# What labels of other types are drawn with has no area, or is no drawing at all.
+# Labels of other types have shapes without area, or none.
 _WITH_AREA = frozenset({"", "any", "polygon", "mask", "rectangle", "ellipse"})
+NOTATION = PolygonNotation(mend=parse_points_leniently)
+_ANSWERS = ("yes", "no", "true", "false")
 
 
 @dataclass(slots=True)
@@ -104,10 +106,6 @@ def _color(text: str | None) -> str | None:
         return text if text and as_rgb(text) else None
     except SegdataError:
         return None
-
-
-NOTATION = PolygonNotation(mend=parse_points_leniently)
-_ANSWERS = ("yes", "no", "true", "false")
 
 
 @dataclass(slots=True)

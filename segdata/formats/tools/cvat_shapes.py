@@ -19,9 +19,10 @@ AREAS = frozenset({"polygon", "box", "ellipse", "mask"})
 NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton"})
 SOURCES = {"manual": "human", "semi-auto": "human", "auto": "model", "consensus": "consensus"}
 SEMI_AUTO = "semi-auto"
-COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes that stand for what has a column
+COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes with a column of their own
 _MOST = 2**62  # of a number that names something
 Types = Mapping[tuple[str, str], str]
+_MOST_FRAMES = 1_000_000  # of a video; nine hours at 30 frames a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,19 +224,16 @@ def _read_mask(element: Element, size: tuple[int, int]) -> Bitmap:
     return Bitmap(sides["left"], sides["top"], values.reshape(height, width))
 
 
-_MOST_FRAMES = 1_000_000  # of a video; nine hours at 30 frames a second
-
-
 @dataclass(slots=True)
 class CvatVideo:
     """The frames of a task.
 
     Attributes
     ----------
-    name : of the task; "" where it has none
-    size : height and width in pixels; (0, 0) where the file does not tell
+    name : of the task; "" if it has none
+    size : height and width in pixels; (0, 0) if the file lacks them
     split : of the task
-    shapes : frame -> what is in it
+    shapes : frame -> its shapes
     frames : those that the task has or a track names
     unknown : how many shapes are missing between keyframes
     """
@@ -245,14 +243,14 @@ class CvatVideo:
     split: str | None
     shapes: dict[int, list[CvatElement]] = field(default_factory=dict)
     frames: set[int] = field(default_factory=set)
-    told: set[int] = field(default_factory=set)
-    doubtful: set[int] = field(default_factory=set)
+    certain: set[int] = field(default_factory=set)
+    uncertain: set[int] = field(default_factory=set)
     unknown: int = 0
 
     @property
     def annotated(self) -> set[int]:
         """The frames with known content: they have shapes, or no shape is missing."""
-        return self.frames - (self.doubtful - self.told)
+        return self.frames - (self.uncertain - self.certain)
 
 
 def read_videos(root: Element, problems: list[tuple[str, str]], *, interpolate: bool) -> list[CvatVideo]:
@@ -326,7 +324,7 @@ def _add_track(
             keys[frame] = CvatElement(shape, shape_place, label, group, source, id_)
     for frame, item in keys.items():
         video.frames.add(frame)
-        video.told.add(frame)
+        video.certain.add(frame)
         if item.element.get("outside") != "1":
             video.shapes.setdefault(frame, []).append(item)
     for before, after in _keyframe_gaps(keys, video):
@@ -334,10 +332,10 @@ def _add_track(
         for frame in range(before + 1, after):
             if frame in between:
                 video.shapes.setdefault(frame, []).append(between[frame])
-                video.told.add(frame)
+                video.certain.add(frame)
                 video.frames.add(frame)
             else:
-                video.doubtful.add(frame)
+                video.uncertain.add(frame)
                 video.unknown += 1
 
 

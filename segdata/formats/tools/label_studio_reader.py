@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import unquote
 
 import msgspec
@@ -31,6 +31,10 @@ from segdata.formats.tools.source import ToolSource
 _UPLOAD = "data/upload/"
 _PREFIX = 9  # of uploaded files: eight hexadecimal digits and a dash
 _KEYS = ("image", "img", "url", "image_url", "photo", "picture")
+_BOM = b"\xef\xbb\xbf"
+_COLUMN_KEYS = frozenset({"width", "height", "split", "sequence", "frame"})  # keys of `data` that are columns here
+_NAMES = ("label_config.xml", "config.xml", "labeling_config.xml", "label_studio_config.xml")
+_RGBA = re.compile(r"rgba\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,[^)]*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class _TaskImage:
     ----------
     image_id : as a path
     key : in the task's data
-    uri : where it is, if that is a URL
+    uri : its URL, if it has one
     unsafe : it named a file outside of the dataset, and only the last part is kept
     """
 
@@ -95,11 +99,6 @@ def find_image(name: str, folder: ImageFolder, by_file: dict[str, str]) -> str |
     return next((candidate for candidate in candidates if candidate in folder.paths), None)
 
 
-_BOM = b"\xef\xbb\xbf"
-_COLUMN_KEYS = frozenset({"width", "height", "split", "sequence", "frame"})  # keys of `data` that are columns here
-Side = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
-
-
 class _Head(msgspec.Struct):
     """The part of a task that is read before its image."""
 
@@ -151,7 +150,7 @@ class _TaskList:
     ----------
     entries : an image each; `record` is a list of the tasks that are of it
     labels : every label that regions have
-    defects : what is wrong
+    defects : of the files
     """
 
     entries: tuple[ImageEntry, ...]
@@ -316,10 +315,6 @@ def refuse_min(path: Path, head: bytes) -> None:
         raise UnreadableError(f"{path}: a JSON-MIN export; export the project as JSON instead")
 
 
-_NAMES = ("label_config.xml", "config.xml", "labeling_config.xml", "label_studio_config.xml")
-_RGBA = re.compile(r"rgba\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,[^)]*\)")
-
-
 @dataclass(frozen=True, slots=True)
 class _LabelConfig:
     """A labelling configuration.
@@ -327,8 +322,8 @@ class _LabelConfig:
     Attributes
     ----------
     taxonomy : of its labels for regions of images, in order; ids from 1
-    image_key : the key in a task's `data` that names the image; None: not said
-    defects : what is wrong with the file
+    image_key : the key in a task's `data` that names the image; None: it has none
+    defects : of the file
     """
 
     taxonomy: Taxonomy = field(default_factory=Taxonomy)
@@ -421,7 +416,9 @@ def read_image(ids: Mapping[str, int], entry: ImageEntry, head: ImageHeader | No
 def _with_number(drawing: ShapeAnnotation, place: str, number: int) -> ShapeAnnotation:
     """The annotation with its number behind the name of its annotator."""
     name = f"{drawing.annotator or 'annotation'} ({number})"
-    message = f"{drawing.annotator or 'somebody'} has several annotations of this image; this one is {name!r}"
+    message = (
+        f"{drawing.annotator or 'an unknown annotator'} has several annotations of this image; this one is {name!r}"
+    )
     defect = Defect("SEG008", message, drawing.file, place, severity="warning")
     return replace(drawing, annotator=name, defects=(*drawing.defects, defect))
 
@@ -476,7 +473,7 @@ def _read_annotation(
 ) -> ShapeAnnotation:
     """One annotation or prediction; `size` is that of the image if no region has one."""
     regions = read_regions(item.result, f"{place}/result", ids, item.score if predicted else None)
-    attributes = [(name, encode_json(value)) for name, value in regions.said.items()] or None
+    attributes = [(name, encode_json(value)) for name, value in regions.attributes.items()] or None
     return ShapeAnnotation(
         regions.size or size,
         regions.shapes,

@@ -41,6 +41,20 @@ _SIZES = np.array([3, 4, 8, 16])  # bits of lengths, of those four sorts
 _WORD = 8
 _LONGEST = 1 << 16
 _MESSAGES = {1: "the strokes end early", 2: "the strokes have more values than the picture"}
+Raw = msgspec.Raw
+LABEL_KEYS = ("polygonlabels", "brushlabels", "rectanglelabels", "ellipselabels", "labels")
+# What results about a region, or the whole image, say: type -> key in their value.
+_ATTRIBUTE_KEYS = {
+    "choices": "choices",
+    "textarea": "text",
+    "number": "number",
+    "rating": "rating",
+    "taxonomy": "taxonomy",
+    "datetime": "datetime",
+}
+_DRAWN = frozenset({*LABEL_KEYS, "polygon", "brush", "rectangle", "ellipse"})
+_ONE = np.ones(2)
+_DATA_KEY = {"polygonlabels": "points", "polygon": "points", "brushlabels": "rle", "brush": "rle"}
 
 
 class _BrokenStrokesError(ValueError):
@@ -108,9 +122,6 @@ def _pack_records(length: Ints, value: Ints, n_values: int) -> list[int]:
     all_bits = np.concatenate([in_head, bits, np.zeros(8 - (_HEAD + len(bits)) % 8, np.int64)])
     packed: list[int] = np.packbits(all_bits.astype(np.uint8)).tolist()
     return packed
-
-
-Raw = msgspec.Raw
 
 
 class _RegionValue(msgspec.Struct, gc=False):
@@ -188,36 +199,21 @@ def _without_value(raw: Raw) -> _RegionResult | None:
         return None
 
 
-LABEL_KEYS = ("polygonlabels", "brushlabels", "rectanglelabels", "ellipselabels", "labels")
-# What results about a region, or the whole image, say: type -> key in their value.
-_ATTRIBUTE_KEYS = {
-    "choices": "choices",
-    "textarea": "text",
-    "number": "number",
-    "rating": "rating",
-    "taxonomy": "taxonomy",
-    "datetime": "datetime",
-}
-_DRAWN = frozenset({*LABEL_KEYS, "polygon", "brush", "rectangle", "ellipse"})
-_ONE = np.ones(2)
-_DATA_KEY = {"polygonlabels": "points", "polygon": "points", "brushlabels": "rle", "brush": "rle"}
-
-
 @dataclass(frozen=True, slots=True)
 class _AnnotationRegions:
     """The regions of one annotation.
 
     Attributes
     ----------
-    size : height and width of the image in pixels, as the regions say; None where there is none
+    size : height and width of the image in pixels, as the regions have them; None if there is no region
     shapes : a region each
-    said : of the image as a whole
+    attributes : of the image as a whole
     defects : why others are left out
     """
 
     size: tuple[int, int] | None
     shapes: list[ToolShape]
-    said: dict[str, object]
+    attributes: dict[str, object]
     defects: list[Defect]
 
 
@@ -232,7 +228,7 @@ class _ResultGroup:
         labels = [name for names in label_lists if isinstance(names, list) for name in names if isinstance(name, str)]
         return list(dict.fromkeys(labels))
 
-    def said(self) -> dict[str, object]:
+    def attributes(self) -> dict[str, object]:
         return {
             kind if item.from_name is msgspec.UNSET else str(item.from_name): _unwrap_single(
                 getattr(value, _ATTRIBUTE_KEYS[kind])
@@ -255,7 +251,7 @@ def read_regions(result: msgspec.Raw, place: str, category_ids: Mapping[str, int
     for group in _group_results(items, place, defects, others):
         row = group.drawn()
         if row is None:
-            regions.said.update(group.said())
+            regions.attributes.update(group.attributes())
             continue
         item, region_place = group.items[row][1], f"{place}/{row}"
         try:
@@ -326,7 +322,7 @@ def _read_region(
     unknown = [name for name in labels if name not in category_ids]
     if unknown:
         raise BrokenShapeError("SEG007", f"label {unknown[0]!r:.80} is not known", "/value")
-    attribute_values = group.said()
+    attribute_values = group.attributes()
     meta = dict(item.meta) if isinstance(item.meta, dict) else {}
     track = meta.pop("track_id", None)
     if meta.keys() - {"iscrowd"}:
@@ -373,7 +369,7 @@ def _read_shape(kind: str, value: _RegionValue, place: str, height: int, width: 
     if problem:
         raise BrokenShapeError("SEG006", f"the shape {problem}", "/value")
     if is_ellipse:
-        # Label Studio has no pixels for ellipses: those whose centres lie inside.
+        # Label Studio has no pixels for ellipses: take those whose centres lie inside.
         return draw_ellipse(Ellipse(x, y, across, down, float(numbers[-1])), "centre-evenodd", height, width)
     return Polygon(scale_points(box(x, y, x + across, y + down).turned(float(numbers[-1]), x, y).exterior, _ONE))
 

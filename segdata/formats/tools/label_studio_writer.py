@@ -57,14 +57,14 @@ class _ConfigNames:
     Attributes
     ----------
     names : category id -> label
-    texts, numbers : names of what is said in words, and in numbers
+    texts, numbers : names of attributes that are texts, and numbers
     """
 
     names: dict[int, str]
     texts: set[str] = field(default_factory=set)
     numbers: set[str] = field(default_factory=set)
 
-    def said(self, pairs: Sequence[Sequence[str]] | None) -> tuple[list[_Json], int]:
+    def attribute_results(self, pairs: Sequence[Sequence[str]] | None) -> tuple[list[_Json], int]:
         """Results that hold attributes, and how many attributes none holds."""
         results: list[_Json] = []
         lost = 0
@@ -156,7 +156,7 @@ def _annotation(
     annotation: _Json, result: list[_Json], image: str, controls: _ConfigNames, losses: LossCounter
 ) -> _Json:
     """An annotation or a prediction; its losses are counted."""
-    results, lost = controls.said(annotation["attributes"])
+    results, lost = controls.attribute_results(annotation["attributes"])
     result += [{"to_name": _IMAGE, **extra} for extra in results]
     affected = AffectedItems([image], [image])
     annotator, stage, predicted = annotation["annotator"], annotation["stage"], annotation["source"] == "model"
@@ -263,7 +263,9 @@ def _region(
     pairs = list(segment["attributes"] or ())
     note = next((parse_json(text.encode()) for name, text in pairs if name == "meta"), None)
     noted = isinstance(note, dict) and not note.keys() & {"iscrowd", "track_id"} and bool(note)
-    attribute_results, lost = controls.said([(name, text) for name, text in pairs if not (name == "meta" and noted)])
+    attribute_results, lost = controls.attribute_results(
+        [(name, text) for name, text in pairs if not (name == "meta" and noted)]
+    )
     losses.add("attributes", "segments", int(lost > 0), examples=example)
     track = {"track_id": segment["track_id"]} if segment["track_id"] is not None else {}
     meta = {

@@ -37,6 +37,21 @@ from segdata.formats.tools.source import ToolSource, nearest_name
 
 Raw = msgspec.Raw
 Json = dict[str, Any]  # Any: JSON
+AREAS = frozenset({None, "polygon", "rectangle", "oriented_rectangle", "rotation", "circle", "mask"})
+BACKGROUND = "_background_"
+_NO_AREA = frozenset({"point", "points", "line", "linestrip"})
+FILE_KEYS = frozenset({"version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth"})
+SHAPE_KEYS = frozenset({"label", "points", "group_id", "shape_type", "flags", "description", "mask"})
+FILE_COLUMNS = frozenset({"annotator", "source"})  # further keys of a file with a column of their own
+SHAPE_COLUMNS = frozenset({"id", "track_id", "score", "source", "iscrowd"})  # and those of a shape
+_MOST = 2**62  # of a number that names something
+_POLYGON_NAME = "the polygon of {}"
+_NOTHING: dict[str, str] = {}
+_PLAIN: dict[str, object] = {"iscrowd": False}
+LABELME = DocumentKind("a LabelMe file", "an object with shapes, imagePath, imageHeight and imageWidth")
+NOTATION = PolygonNotation(unbridge=remove_bridges)
+_OURS = frozenset({"losses.json"})  # segdata writes it too
+_OTHER_SHAPES = frozenset({"point", "points", "line", "linestrip"})
 
 
 class _LabelmeShape(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -137,19 +152,6 @@ def _read_one_by_one(raw: Raw) -> list[object]:
     return shapes
 
 
-AREAS = frozenset({None, "polygon", "rectangle", "oriented_rectangle", "rotation", "circle", "mask"})
-BACKGROUND = "_background_"
-_NO_AREA = frozenset({"point", "points", "line", "linestrip"})
-FILE_KEYS = frozenset({"version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth"})
-SHAPE_KEYS = frozenset({"label", "points", "group_id", "shape_type", "flags", "description", "mask"})
-FILE_COLUMNS = frozenset({"annotator", "source"})  # further keys of a file that say what has a column
-SHAPE_COLUMNS = frozenset({"id", "track_id", "score", "source", "iscrowd"})  # and those of a shape
-_MOST = 2**62  # of a number that names something
-_POLYGON_NAME = "the polygon of {}"
-_NOTHING: dict[str, str] = {}
-_PLAIN: dict[str, object] = {"iscrowd": False}
-
-
 @dataclass(slots=True)
 class _ImageReading:
     """The shapes of one file so far, and its defects."""
@@ -208,7 +210,7 @@ def _size(document: Json, head: ImageHeader | None, file: str) -> tuple[int, int
             raise BrokenLabelsError(Defect("SEG004", f"{key} is {shown}", file, f"/{key}"))
     height, width = int(str(sides[0])), int(str(sides[1]))
     if height * width > MAX_PIXELS:
-        message = f"the image is said to be {width:,} x {height:,}: more than {MAX_PIXELS:,} pixels"
+        message = f"the image size is {width:,} x {height:,}: more than {MAX_PIXELS:,} pixels"
         raise BrokenLabelsError(Defect("SEG004", message, file, "/imageHeight"))
     return height, width
 
@@ -339,12 +341,6 @@ def _read_mask(text: object, corners: Ring) -> Bitmap:
         raise BrokenShapeError("SEG004", f"the mask has {values.shape[2]} channels, one is expected", "/mask")
     x, y = np.rint(corners[0]).astype(np.int64).tolist()
     return Bitmap(x, y, values.astype(bool))
-
-
-LABELME = DocumentKind("a LabelMe file", "an object with shapes, imagePath, imageHeight and imageWidth")
-NOTATION = PolygonNotation(unbridge=remove_bridges)
-_OURS = frozenset({"losses.json"})  # beside what we write
-_OTHER_SHAPES = frozenset({"point", "points", "line", "linestrip"})
 
 
 class _ShapeHead(msgspec.Struct, gc=False):

@@ -39,7 +39,7 @@ from segdata.formats.tools.writing import (
 
 _HELD = frozenset({"annotations.annotator", "images.metadata"})
 _COUNTED = LABELME_LOSSES - {"attributes", "rings"}  # from columns alone
-_VERSION = "5.5.0"  # of labelme, whose files these are like
+_VERSION = "5.5.0"  # of labelme, whose format this is
 _BOOLEANS = (b"true", b"false")
 Json = dict[str, Any]  # Any: JSON
 

@@ -1,7 +1,7 @@
 """Polygons in the files of annotation tools: parsed and checked many at a time, and freed of bridges.
 
 A bridge is a way that a polygon goes there and back, to join parts and holes in a format that has one ring for all.
-Pillow and OpenCV draw edges, and so every bridge as a line of pixels that nobody meant. Ways that a ring goes in both
+Pillow and OpenCV draw edges, and so every bridge as an unwanted line of pixels. Ways that a ring goes in both
 directions, between the very same points, are taken for bridges if several rings are left without them. Dead ends are
 no bridges: the outline of a part one pixel wide has them.
 """
@@ -68,7 +68,7 @@ class PolygonNotation:
     Attributes
     ----------
     layout : of the lists in a text: "pairs" of numbers, all of them in one ("flat"), or one of x and one of y ("axes")
-    low, high : what a number may be
+    low, high : the range of numbers
     placed : the points to be drawn, and those to be kept, in pixels; takes the polygons as they are written, and the
         width and height (m, 2) of the image of each point
     mend : for a text that is not so

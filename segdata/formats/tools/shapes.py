@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from segdata.core.finding import Defect
 from segdata.formats.shapes.geometry import Shape
 
-GROUP = "group_id"  # what LabelMe and CVAT call it, and we the attribute that keeps it
+GROUP = "group_id"  # the name in LabelMe and CVAT, and of our attribute
 
 
 class BrokenShapeError(Exception):
@@ -51,10 +51,10 @@ class ToolShape:
     Attributes
     ----------
     name : the category, as the tool has it
-    geometry : what was drawn
-    place : where in the file
+    geometry : the shape itself
+    place : in the file
     group : shapes of one name and group are the parts of one segment; None: it is a segment by itself
-    id : the segment's own; None where the tool has none
+    id : the segment's own; None if the tool has none
     attributes : name -> JSON text
     columns : more of `schema.BATCH_SEGMENTS`, a value each
     """
@@ -92,8 +92,8 @@ class ShapeAnnotation:
     shapes : in the order of the file
     annotator : who drew; None: as the user says
     annotation : further columns of `schema.BATCH_ANNOTATIONS`, a value each
-    metadata : what the file says of the image, name -> JSON text
-    defects : met in the file; `file` and `image` are filled in where they are None
+    metadata : of the image, name -> JSON text
+    defects : of the file; `file` and `image` are filled in if they are None
     file : that it is in; None: the entry's first
     """
 

@@ -98,7 +98,7 @@ class ToolSource:
 
     Attributes
     ----------
-    root : where paths in messages start
+    root : paths in messages start here
     profile : of the dataset; its raster rule is the tool's
     entries : its images
     defects : met while opening
@@ -179,7 +179,7 @@ def _report_lines(
 
 def _columns(shapes: Sequence[ToolShape]) -> dict[str, list[object] | None]:
     """The further columns of segments, from their first shapes; None if all values are null."""
-    column_sets = {id(shape.columns): shape.columns for shape in shapes}  # many shapes share what they say
+    column_sets = {id(shape.columns): shape.columns for shape in shapes}  # many shapes share one mapping
     named = dict.fromkeys(name for values in column_sets.values() for name in values)
     columns: dict[str, list[object] | None] = {}
     if len(column_sets) == 1:

@@ -41,6 +41,18 @@ from segdata.formats.tools.supervisely_bitmap import BrokenBitmapError, decode_m
 
 Raw = msgspec.Raw
 _Json = dict[str, Any]  # Any: JSON
+Pairs = list[tuple[str, str]]  # name, value as JSON text
+SCORE_TAG, CROWD_TAG, TRACK_TAG = "confidence", "iscrowd", "track_id"  # tags that are columns here
+RESERVED_TAGS = frozenset({SCORE_TAG, CROWD_TAG, TRACK_TAG, "description", "labelerLogin"})
+_NO_PIXELS = frozenset({"point", "line", "polyline", "graph", "cuboid", "cuboid_2d"})
+_KINDS = _NO_PIXELS | {"bitmap", "alpha_mask", "polygon", "rectangle"}
+_HALF = 128  # of 255: the least opacity of a pixel that belongs to a soft mask
+_CENTRE = 0.5  # whole numbers are the centres of pixels
+_PLAIN: _Json = {"source_id": None, "score": None, "track_id": None, "iscrowd": False}  # of most objects
+_NOTHING: dict[str, str] = {}
+META = "meta.json"
+_OTHERS = frozenset({"videos", "volumes", "point_clouds", "point_cloud_episodes"})
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 class _RingTexts(msgspec.Struct, gc=False):
@@ -81,7 +93,7 @@ def _read_annotation_file(path: Path, file: str, halves: list[Defect]) -> _Annot
     """The content of a file; `halves` gets its half letters. Raises BrokenLabelsError for other files."""
     try:
         return msgspec.json.decode(read_small_file(path), type=_AnnotationFile)
-    except (OSError, ValueError, RecursionError):  # what is wrong is looked at more slowly
+    except (OSError, ValueError, RecursionError):  # the slow way finds the defect
         pass
     document = read_json(path, file, halves)
     if not isinstance(document, dict):
@@ -113,9 +125,6 @@ def _as_raw(value: object) -> Raw:
     return Raw(json.dumps(value).encode())
 
 
-Pairs = list[tuple[str, str]]  # name, value as JSON text
-
-
 def _tag_attributes(tags: object) -> dict[str, Any] | None:  # Any: JSON
     """The values of tags by name: true for a tag without value, a list for a repeated name; None for other values.
 
@@ -136,16 +145,6 @@ def _tag_attributes(tags: object) -> dict[str, Any] | None:  # Any: JSON
 def _attribute_pairs(attributes: dict[str, Any]) -> Pairs:  # Any: JSON
     """The attributes as a column has them."""
     return [(name, encode_json(value)) for name, value in attributes.items()]
-
-
-SCORE_TAG, CROWD_TAG, TRACK_TAG = "confidence", "iscrowd", "track_id"  # tags that are columns here
-RESERVED_TAGS = frozenset({SCORE_TAG, CROWD_TAG, TRACK_TAG, "description", "labelerLogin"})
-_NO_PIXELS = frozenset({"point", "line", "polyline", "graph", "cuboid", "cuboid_2d"})
-_KINDS = _NO_PIXELS | {"bitmap", "alpha_mask", "polygon", "rectangle"}
-_HALF = 128  # of 255: the least opacity of a pixel that belongs to a soft mask
-_CENTRE = 0.5  # whole numbers are the centres of pixels
-_PLAIN: _Json = {"source_id": None, "score": None, "track_id": None, "iscrowd": False}  # what most objects say
-_NOTHING: dict[str, str] = {}
 
 
 @dataclass(slots=True)
@@ -388,11 +387,6 @@ def _columns_and_attributes(item: _ProjectObject, place: str, defects: list[Defe
     columns["track_id"] = values.pop(TRACK_TAG) if type(track) is int and abs(track) < 2**63 else None
     columns["iscrowd"] = values.pop(CROWD_TAG) if crowd is True else False
     return columns, {name: encode_json(value) for name, value in values.items()}
-
-
-META = "meta.json"
-_OTHERS = frozenset({"videos", "volumes", "point_clouds", "point_cloud_episodes"})
-_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def open_supervisely(request: ReadRequest) -> ToolSource:

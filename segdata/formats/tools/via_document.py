@@ -22,6 +22,21 @@ _COLUMNS = 7  # of a CSV export
 _MOST_FIELD = 2**26  # characters of a CSV field; a polygon of a million points has a tenth of that
 Raw = msgspec.Raw
 Json = dict[str, Any]  # Any: JSON
+NO_CATEGORY = "region"  # the category of regions that say none
+# Region attributes that segdata writes for columns.
+COLUMN_KEYS = frozenset({"segment_id", "track_id", "score", "source", "iscrowd"})
+USUAL_ATTRIBUTES = (
+    "category",
+    "class",
+    "label",
+    "name",
+    "type",
+    "object",
+    "classes",
+    "labels",
+    "class_name",
+    "category_name",
+)
 
 
 class _ViaImageItem(msgspec.Struct, gc=False):
@@ -217,23 +232,6 @@ def _rows(text: str, name: str, defects: list[Defect]) -> Iterator[tuple[int, li
         defects.append(Defect("SEG001", f"is not CSV: {error}; what follows is not read", name, line=lines.line_num))
     finally:
         csv.field_size_limit(before)
-
-
-NO_CATEGORY = "region"  # the category of regions that say none
-# Region attributes that we write, and that say what has a column.
-COLUMN_KEYS = frozenset({"segment_id", "track_id", "score", "source", "iscrowd"})
-USUAL_ATTRIBUTES = (
-    "category",
-    "class",
-    "label",
-    "name",
-    "type",
-    "object",
-    "classes",
-    "labels",
-    "class_name",
-    "category_name",
-)
 
 
 def values_of(value: object) -> list[str]:

@@ -60,7 +60,7 @@ _NUMBERS = {
 }
 Json = dict[str, Any]  # Any: JSON
 _NOTHING: dict[str, str] = {}
-_PLAIN: Json = {"also": None, "iscrowd": False}  # what a region says that has a category and no more
+_PLAIN: Json = {"also": None, "iscrowd": False}  # of a region with a category only
 
 
 @dataclass(frozen=True, slots=True)

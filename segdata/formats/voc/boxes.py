@@ -33,10 +33,13 @@ COLUMNS: dict[str, tuple[str, type]] = {
 }
 _SIDES = ["xmin", "ymin", "xmax", "ymax"]
 _MOST = 2**31  # of a number of pixels
-_LEAST = ["name", "bndbox"]  # what every object has
+_LEAST = ["name", "bndbox"]  # the elements that every object has
 Box = tuple[float, float, float, float]
 _FLAG = {"0": "false", "1": "true"}
 _PYTHON = {"True": "true", "False": "false"}  # how Datumaro writes flags
+_SAME, _ALIKE = 0.3, 0.5  # intersection over union; masks lack the border that boxes include
+Floats = NDArray[np.float64]
+_FLAG_TEXT = {"false": "0", "true": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,9 @@ class BoxedObject:
     ----------
     name : of its class
     box : x, y, width and height in pixels
-    place : where in the file, as an XPath
+    place : in the file, as an XPath
     attributes : name -> JSON text
-    columns : what has a column of its own: score, source, track_id, iscrowd
+    columns : values with a column of their own: score, source, track_id, iscrowd
     """
 
     name: str
@@ -222,10 +225,6 @@ def _as_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-_SAME, _ALIKE = 0.3, 0.5  # intersection over union; masks lack the border that boxes include
-Floats = NDArray[np.float64]
-
-
 def match_boxes(
     boxes: Sequence[Ints], category: Ints, boxed: Sequence[BoxedObject], named: Mapping[str, int]
 ) -> tuple[Ints, list[BoxedObject]]:
@@ -265,9 +264,6 @@ def _box_iou(a: Floats, b: Floats) -> Floats:
     both = np.maximum(right - left, 0) * np.maximum(bottom - top, 0)
     iou: Floats = both / np.maximum((a[2] * a[3])[:, None] + b[2] * b[3] - both, 1e-9)
     return iou
-
-
-_FLAG_TEXT = {"false": "0", "true": "1"}
 
 
 def xml_attributes(batch: Batch) -> tuple[list[dict[str, str]], list[int]]:

@@ -19,6 +19,9 @@ from segdata.formats.voc.palette import BACKGROUND, BACKGROUND_NAMES, VOC, VOID,
 
 BORDER = -1  # in place of an object's number
 Flags = NDArray[np.bool_]
+_INDEX = {pack_color(voc_color(index)): index for index in range(256)}
+_MANY = 32  # more strange colours than this in one image come from smoothing
+_STRANGE = -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,11 @@ class JoinedMasks:
 
     Attributes
     ----------
-    segment_id : (n,) an object's number; of what is none a number that no object has, 255 for the border
+    segment_id : (n,) the object's number; other segments have a number that no object has, the border 255
     category_id : (n,)
     runs : owners are the segments
     n_objects : how many are objects
-    defects : where the two masks disagree
+    defects : disagreements of the two masks
     """
 
     segment_id: Ints
@@ -48,7 +51,7 @@ class _Pairs:
     Attributes
     ----------
     object : (n,) rows of the values in the mask of objects
-    number, category : (n,) what they stand for
+    number, category : (n,) their meaning
     pixels : (n,)
     first : (n,) the first shared pixel, in column-major order
     """
@@ -144,11 +147,6 @@ def _disagreements(pairs: _Pairs, of_object: Ints, void: int, things: Ints, heig
         yield Defect("SEG014", message, place=f"x={x}, y={y}", segments=numbers, pixels=area, severity=severity)
 
 
-_INDEX = {pack_color(voc_color(index)): index for index in range(256)}
-_MANY = 32  # more strange colours than this in one image come from smoothing
-_STRANGE = -2
-
-
 def object_numbers(mask: MaskFile, runs: ValueRuns) -> tuple[Ints, list[Defect]]:
     """(k,) the object of each value, 0 for none and BORDER for void; and defects of unknown colours.
 
@@ -193,8 +191,8 @@ class ClassMap:
     void : the category id of the value 255
     by_index : of palette and grey masks
     by_color : of RGB masks
-    palettes : a label map tells the colours, so that those of a palette go before its indices
-    doubts : what is not certain about all this
+    palettes : a label map gives the colours, so that a palette's colours take precedence over its indices
+    doubts : assumptions to report
     """
 
     categories: CategoryNames

@@ -29,6 +29,7 @@ MOST_OBJECTS = 254  # classes of a dataset, and objects of an image
 VOC = load_preset("voc")
 LABELMAP, _CLASS_NAMES = "labelmap.txt", "class_names.txt"
 BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__"})
+OBJECT_PALETTE = np.array([voc_color(index) for index in range(256)], np.uint8).tobytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,6 @@ def write_label_map(path: Path, classes: Iterable[tuple[Category, Color]]) -> No
             raise SegdataError(f"category {category.name!r} cannot be named in {LABELMAP}; rename it (no ':', no '#')")
         lines.append(f"{category.name}:{','.join(map(str, color))}::")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-OBJECT_PALETTE = np.array([voc_color(index) for index in range(256)], np.uint8).tobytes()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,12 @@ from segdata.formats.voc.palette import VOID
 
 LISTS = Path("ImageSets", "Segmentation")
 NO_SPLIT = "default"  # CVAT's and Datumaro's list of images that belong to no split
-_UNIONS = frozenset({"trainval", NO_SPLIT})  # they list again what other lists list
+_UNIONS = frozenset({"trainval", NO_SPLIT})  # they repeat other lists
 _PAIR = re.compile(r"/?JPEGImages/(\S+)\.\w+\s+/?SegmentationClass\w*/\S+")  # a line of SBD's lists
+CLASSES, OBJECTS, BOXES, IMAGES = "SegmentationClass", "SegmentationObject", "Annotations", "JPEGImages"
+_IMAGE_FOLDERS = (IMAGES, "images")  # convert --copy-images writes to the second
+Columns = dict[str, list[object]]
+_FOLDERS = (CLASSES, f"{CLASSES}PNG", f"{CLASSES}Aug", f"{CLASSES}Raw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,6 @@ def _read_lines(path: Path, known_stems: Container[str]) -> Iterator[_ListLine]:
             yield _ListLine(path, number, stem)
 
 
-CLASSES, OBJECTS, BOXES, IMAGES = "SegmentationClass", "SegmentationObject", "Annotations", "JPEGImages"
-_IMAGE_FOLDERS = (IMAGES, "images")  # where convert --copy-images puts copies
-
-
 @dataclass(frozen=True, slots=True)
 class _LabelFiles:
     """The label files of one image; None for a missing file."""
@@ -109,9 +109,9 @@ class _VocListing:
     Attributes
     ----------
     entries : in the order of image ids; the record of an annotated one is its `_LabelFiles`
-    defects : what is wrong with lists and files
+    defects : of lists and files
     has_objects : there are masks of objects; else classes are all that is known
-    places : the folders that were read, by what is in them
+    places : kind of content -> the folder that was read
     """
 
     entries: tuple[ImageEntry, ...]
@@ -220,9 +220,6 @@ def _stem(path: Path, folder: Path | None = None) -> str:
     return PurePosixPath(below_it).with_suffix("").as_posix()
 
 
-Columns = dict[str, list[object]]
-
-
 @dataclass(frozen=True, slots=True)
 class _Classes:
     """A mask of classes without its pixels, which frees memory for the mask of objects.
@@ -245,8 +242,8 @@ class _VocImageReader:
 
     Attributes
     ----------
-    root : where names in defects start
-    classes : what the values of class masks mean
+    root : names in defects start here
+    classes : the meaning of the values in class masks
     named : category ids by name, for the XML files
     things : (k,) the ids of countable categories
     has_objects : the dataset has masks of objects
@@ -299,7 +296,7 @@ class _VocImageReader:
         category = self.classes.read(mask, runs)
         unsure = bool(mask.lossy or (category == UNKNOWN).any())
         defects = unknown_value_defects(mask, runs, category, self.classes.taxonomy) if unsure else []
-        encoding = mask.encoding.partition(", palette")[0]  # what colours a palette has means nothing here
+        encoding = mask.encoding.partition(", palette")[0]  # the palette's colours have no meaning here
         return _Classes(runs, category, mask.coloured, encoding), defects
 
     def _joined(self, labels: _LabelFiles, runs: ValueRuns, category: Ints, defects: list[Defect]) -> JoinedMasks:
@@ -390,9 +387,6 @@ def _places(classes: _Classes, joined: JoinedMasks) -> list[object]:
         value = first.get(id_, VOID)
         places.append(f"colour {unpack_color(value)}" if classes.coloured else f"value {value}")
     return places
-
-
-_FOLDERS = (CLASSES, f"{CLASSES}PNG", f"{CLASSES}Aug", f"{CLASSES}Raw")
 
 
 def open_voc(request: ReadRequest) -> PerImageSource:

@@ -46,6 +46,7 @@ CHECKED = (
 )
 READ_OPTIONS = {"missing": "what an image without label file is: unannotated (default) or background"}
 _POLYGON = rb"(?m)^\d+(\.0*)?([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}[ \t\r]*$"
+_IMAGE = r"\.(jpe?g|png|bmp|tiff?|webp)$"
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
@@ -60,9 +61,6 @@ def detect(probe: FileProbe) -> FormatMatch | None:
         return FormatMatch(1.0 if has_names else 0.95, f"{names[0]} has lines of a class and a polygon")
     beside = probe.heads(r"\.txt$", rb"\A" + _POLYGON.removeprefix(b"(?m)"), most=64) if probe.matching(_IMAGE) else []
     return FormatMatch(0.9, f"{beside[0]} has lines of a class and a polygon") if beside else None
-
-
-_IMAGE = r"\.(jpe?g|png|bmp|tiff?|webp)$"
 
 
 def read(request: ReadRequest) -> "ToolSource":

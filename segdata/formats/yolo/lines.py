@@ -21,6 +21,8 @@ from segdata.formats.tools.shapes import PolygonText, ToolShape
 _STEPS = 32  # within a pixel, where rings may pass without meeting
 _LAST = _STEPS // 2 - 1  # before the middle: whether one truncates, as Ultralytics, or rounds, as supervision
 _FEWEST = 3  # points of a ring
+_TOLERANCE = 0.01  # beyond the frame, as Ultralytics allows: verify_image_label in ultralytics/data/utils.py
+_BOM = b"\xef\xbb\xbf"
 
 
 def shares_to_pixels(shares: Floats, sides: Floats) -> Floats:
@@ -109,10 +111,6 @@ def _occurrences(value: Ints) -> Ints:
     times = np.empty(len(value), np.int64)
     times[order] = np.arange(len(value)) - np.searchsorted(ordered, ordered)
     return times
-
-
-_TOLERANCE = 0.01  # beyond the frame, as Ultralytics allows: verify_image_label in ultralytics/data/utils.py
-_BOM = b"\xef\xbb\xbf"
 
 
 def read_lines(

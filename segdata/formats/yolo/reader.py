@@ -27,6 +27,8 @@ _OURS = frozenset({"taxonomy.yaml", "segdata.yaml"})
 _SPLITS = ("train", "val", "test")
 _MOST_CLASSES = 100_000
 _NAMES_FILES = ("classes.txt", "labels/classes.txt", "obj.names")
+_Missing = Literal["unannotated", "background"]
+_NO_LABELS = ("readme", "classes", "license", "train", "val", "test", "autosplit", "images", "obj", "requirements")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,10 @@ class _DatasetClasses:
 
     Attributes
     ----------
-    names : by number; empty where nothing names them
+    names : by number; empty if no file names them
     splits : train, val and test, and the paths below the dataset's root that each is made of: folders and lists
     keypoints : numbers of the key points that lines of a pose dataset have behind their box; None: it is none
-    defects : what is wrong with it
+    defects : of the files
     """
 
     names: dict[int, str] = field(default_factory=dict)
@@ -180,10 +182,6 @@ def _split_place(start: str, place: str) -> str:
     """A folder or list below the root. Exports of Roboflow begin with `../`, and mean the folder beside the file."""
     parts: Sequence[str] = PurePosixPath(start, place.replace("\\", "/")).parts
     return PurePosixPath(*(part for part in parts if part not in ("..", "/"))).as_posix()
-
-
-_Missing = Literal["unannotated", "background"]
-_NO_LABELS = ("readme", "classes", "license", "train", "val", "test", "autosplit", "images", "obj", "requirements")
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +347,6 @@ def _image_size(entry: ImageEntry, head: ImageHeader | None) -> tuple[int, int]:
         return entry.size
     if entry.image is None:
         raise BrokenLabelsError(Defect("SEG002", "the image file does not exist, and its size is given nowhere else"))
-    if head is None:  # why is reported where all image files are
+    if head is None:  # the image file's defect is reported elsewhere
         raise BrokenLabelsError
     return (head.width, head.height) if head.is_rotated else (head.height, head.width)
