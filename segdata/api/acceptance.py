@@ -64,15 +64,15 @@ def accept(
     """
     reference, delivered = read(gold, **opening), read(delivery, **opening)
     section = gold_section((reference.config, delivered.config)) or Gold()
-    given = {"metric": metric, "bar": bar}
-    section = msgspec.structs.replace(section, **{name: each for name, each in given.items() if each is not None})
+    overrides = {"metric": metric, "bar": bar}
+    section = msgspec.structs.replace(section, **{name: each for name, each in overrides.items() if each is not None})
     if section.bar is None and section.each is None and all(each.bar is None for each in section.categories.values()):
         raise SegdataError(
             f"no bar to hold the delivery against: give --bar, or write a section gold into {CONFIG_FILE}"
         )
     if pair_by is None:
         pair_by = "id" if set(reference.image_ids) & set(delivered.image_ids) else "content"
-    found = compare_panel(
+    panel = compare_panel(
         [PanelMember(reference, GOLD), PanelMember(delivered)],
         section,
         {
@@ -84,8 +84,8 @@ def accept(
             "progress": progress,
         },
     )
-    tables, opposed = found.tables, found.opposed
-    its = np.array([each == GOLD for each in tables.annotations["annotator"].tolist()], bool)
+    tables, opposed = panel.tables, panel.opposed
+    is_gold = np.array([each == GOLD for each in tables.annotations["annotator"].tolist()], bool)
     if GOLD not in opposed.annotators:
         raise SegdataError(f"{reference.profile.files}: nobody annotated these images")
     n_back = len(np.unique(column_of(opposed.pairs, "case")))
@@ -97,9 +97,9 @@ def accept(
         opposed.annotators.index(GOLD),
         section,
         quality,
-        _count_delivered(opposed, tables.annotations["image"][~its], len(delivered)) if lot is None else lot,
-        tables.annotations["image"][its],
-        found.near,
+        _count_delivered(opposed, tables.annotations["image"][~is_gold], len(delivered)) if lot is None else lot,
+        tables.annotations["image"][is_gold],
+        panel.near,
     )
     return promote(AcceptanceResult, inspection, quality=quality)
 

@@ -53,8 +53,8 @@ class AgreementResult(Result, Agreement):
         run: AgreementRun = self._context["run"]
         cards = scorecard_of_agreement(run)
         with image_limits():
-            drawn = draw_pictures(run.dataset, run.tables, self.findings, jobs, cards.cards)
-        return to_html(self, run.tables, drawn, ["agreement", shlex.quote(run.dataset.profile.files)], cards=cards)
+            images = draw_pictures(run.dataset, run.tables, self.findings, jobs, cards.cards)
+        return to_html(self, run.tables, images, ["agreement", shlex.quote(run.dataset.profile.files)], cards=cards)
 
     def table(self) -> "pd.DataFrame":
         """The scores as a pandas table, one row each: the rows of ``--format csv``."""
@@ -133,31 +133,31 @@ def compare_annotators(
     chosen = select_rules(config, select, ignore, command="agreement") + (
         [] if select else _reader_rules(config, ignore)
     )
-    found = compare_panel(every, section if gold else None, options)
-    _check_annotators(found)
-    whose = _model_annotators(found, [models] if isinstance(models, str) else list(models))
+    compared = compare_panel(every, section if gold else None, options)
+    _check_annotators(compared)
+    model_rows = _model_annotators(compared, [models] if isinstance(models, str) else list(models))
     if anonymise:
-        found = _anonymised(found, gold)
-    opposed, how, jobs = found.opposed, resampling(options), options.get("jobs", 0)
+        compared = _anonymised(compared, gold)
+    opposed, resampled, jobs = compared.opposed, resampling(options), options.get("jobs", 0)
     with image_limits():
-        turned = find_mirrored(found.panel, opposed)
-    judged = replace(_judge_panel(opposed, gold, section, how), mirrored=turned)
-    over = [Defect(MIRRORED_CODE, each.message, annotator=opposed.annotators[each.annotator]) for each in turned]
-    tables = replace(found.tables, defects=(*found.tables.defects, *over), judged=judged)
-    panel = Dataset(found.panel, found.panel.profile, config)
+        turned = find_mirrored(compared.panel, opposed)
+    judged = replace(_judge_panel(opposed, gold, section, resampled), mirrored=turned)
+    over = [Defect(MIRRORED_CODE, item.message, annotator=opposed.annotators[item.annotator]) for item in turned]
+    tables = replace(compared.tables, defects=(*compared.tables.defects, *over), judged=judged)
+    panel = Dataset(compared.panel, compared.panel.profile, config)
     every_finding = run_rules(tables, chosen, config, jobs=jobs).findings
-    logs = [each.dataset for each in every]
+    logs = [item.dataset for item in every]
     findings, settled = split_decided(panel, every_finding, jobs, logs) if review else (every_finding, ())
     result = summarise_agreement(
         opposed,
-        how,
+        resampled,
         bias=judged.biases,
-        by=None if by is None else stratify_by_column(tables, opposed, by, how),
-        plan=() if plan is None else planned(opposed, plan, how),
-        contrasts=contrast_annotators(opposed, judged.gold, how) if contrasts else (),
-        unchanged=unchanged_shares(opposed, whose, how),
+        by=None if by is None else stratify_by_column(tables, opposed, by, resampled),
+        plan=() if plan is None else planned(opposed, plan, resampled),
+        contrasts=contrast_annotators(opposed, judged.gold, resampled) if contrasts else (),
+        unchanged=unchanged_shares(opposed, model_rows, resampled),
         findings=findings,
-        tolerance=found.near,
+        tolerance=compared.near,
     )
     return AgreementRun(result, panel, tables, len(settled))
 
@@ -166,7 +166,7 @@ def _reader_rules(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
     """The rules that pass on what is broken in the files: labels that could not be read are no disagreement."""
     from segdata.core.rule_runner import select_rules
 
-    return [each for each in select_rules(config, "SEG0", ignore) if each.severity == "error" and not each.needs]
+    return [rule for rule in select_rules(config, "SEG0", ignore) if rule.severity == "error" and not rule.needs]
 
 
 def _check_annotators(found: ComparedPanel) -> None:
@@ -189,9 +189,9 @@ def _model_annotators(found: ComparedPanel, named: Sequence[str]) -> Collection[
     annotators = found.opposed.annotators
     for name in named:
         if name not in annotators:
-            known = ", ".join(annotators)
+            names = ", ".join(annotators)
             raise SegdataError(
-                f"model: no annotator {name!r}{did_you_mean(name, list(annotators))}; there are: {known}"
+                f"model: no annotator {name!r}{did_you_mean(name, list(annotators))}; there are: {names}"
             )
     columns = (found.tables.annotations[name].tolist() for name in ("annotator", "source"))
     sources: dict[str, set[str | None]] = {}
@@ -211,15 +211,15 @@ def _judge_panel(
     from segdata.agreement.summary import unclear_categories
     from segdata.core.annotator_pairs import PanelAssessment
 
-    at = reference_index(gold, opposed.annotators)
-    below = gold_scores(opposed, at, section if gold else None, how)
+    reference = reference_index(gold, opposed.annotators)
+    below = gold_scores(opposed, reference, section if gold else None, how)
     return PanelAssessment(
-        disputes=find_disagreements(opposed, at),
+        disputes=find_disagreements(opposed, reference),
         biases=annotator_biases(opposed, how.seed, n_draws=how.n_draws),
         unclear=unclear_categories(opposed, how),
         repeats=repeat_agreement(opposed, how),
         below=scores_below_bar(below),
-        gold=at,
+        gold=reference,
     )
 
 
@@ -253,7 +253,7 @@ def _anonymised(found: ComparedPanel, gold: str | None) -> ComparedPanel:
     tables = found.tables
     names = np.array([aliases.get(name, name) for name in tables.annotations["annotator"].tolist()], object)
     defects = tuple(
-        replace(each, annotator=aliases.get(each.annotator or "", each.annotator)) for each in tables.defects
+        replace(defect, annotator=aliases.get(defect.annotator or "", defect.annotator)) for defect in tables.defects
     )
     opposed = replace(found.opposed, annotators=tuple(aliases.get(name, name) for name in found.opposed.annotators))
     annotations = tables.annotations.beside(annotator=names)

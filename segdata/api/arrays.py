@@ -52,7 +52,7 @@ def from_arrays(
     nothing; other values that are no category become findings (SEG009) of `validate`. Raises SegdataError for arrays
     of another shape or kind.
     """
-    known = taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy_of_names(taxonomy)
+    categories = taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy_of_names(taxonomy)
     folder = None if images is None else Path(images)
     entries = [
         ImageEntry(image_id, _image_file(folder, image_id), record=value) for image_id, value in sorted(labels.items())
@@ -60,14 +60,14 @@ def from_arrays(
     profile = Profile(
         name=name,
         format="arrays",
-        task=_task(labels.values(), known),
-        taxonomy=known,
+        task=_task(labels.values(), categories),
+        taxonomy=categories,
         taxonomy_declared=True,
         coverage=Policy("sparse"),
         overlap=Policy("allow"),
         files=name,
     )
-    look = partial(_read_entry, known, {} if source is None else {"source": source})
+    look = partial(_read_entry, categories, {} if source is None else {"source": source})
     opened = PerImageSource(folder or Path(), profile, entries, (), look, annotator, labels_name="label array")
     with image_limits():
         return Dataset(opened, profile, Config())
@@ -84,7 +84,7 @@ def _image_file(folder: Path | None, image_id: str) -> Path | None:
 
 def _task(labels: Iterable[Labels], taxonomy: Taxonomy) -> Task:
     """Semantic where all are arrays of categories; with segments it depends on whether the taxonomy has stuff."""
-    if all(not isinstance(each, (tuple, list)) for each in labels):
+    if all(not isinstance(value, (tuple, list)) for value in labels):
         return "semantic"
     kinds = {category.kind for category in taxonomy.categories}
     return "panoptic" if kinds >= {"thing", "stuff"} else "instance"
@@ -93,12 +93,12 @@ def _task(labels: Iterable[Labels], taxonomy: Taxonomy) -> Task:
 def _read_entry(taxonomy: Taxonomy, said: Mapping[str, object], entry: ImageEntry) -> list[ImageAnnotation]:
     labels: Labels = entry.record
     if isinstance(labels, tuple):
-        found = _segments_of_ids(entry.image_id, labels[0], labels[1], taxonomy)
+        segments = _segments_of_ids(entry.image_id, labels[0], labels[1], taxonomy)
     elif isinstance(labels, list):
-        found = _segments_of_masks(entry.image_id, labels, taxonomy)
+        segments = _segments_of_masks(entry.image_id, labels, taxonomy)
     else:
-        found = _segments_of_categories(_check_array(entry.image_id, labels), taxonomy)
-    size, ids, categories, runs, defects = found
+        segments = _segments_of_categories(_check_array(entry.image_id, labels), taxonomy)
+    size, ids, categories, runs, defects = segments
     return [ImageAnnotation(size, ids, categories, runs, annotation=said, defects=defects)]
 
 
@@ -110,10 +110,16 @@ def _segments_of_categories(array: Values, taxonomy: Taxonomy) -> ImageSegments:
     runs = ValueRuns.of(array)
     ids = set(taxonomy.by_id())
     nothing = taxonomy.unlabelled_id if taxonomy.unlabelled_id is not None else 0
-    known = np.array([value in ids for value in runs.value.tolist()], bool)
-    strange = [row for row in np.flatnonzero(~known).tolist() if runs.value[row] != nothing or nothing in ids]
+    is_category = np.array([value in ids for value in runs.value.tolist()], bool)
+    strange = [row for row in np.flatnonzero(~is_category).tolist() if runs.value[row] != nothing or nothing in ids]
     defects = [_unknown_value(runs, row) for row in strange]
-    return (runs.height, runs.width), runs.value[known], runs.value[known], _owned_runs(runs, known), defects
+    return (
+        (runs.height, runs.width),
+        runs.value[is_category],
+        runs.value[is_category],
+        _owned_runs(runs, is_category),
+        defects,
+    )
 
 
 def _segments_of_ids(
@@ -121,12 +127,12 @@ def _segments_of_ids(
 ) -> ImageSegments:
     """One segment for each value with a category."""
     runs = ValueRuns.of(_check_array(image_id, array))
-    named = {id_: _category(image_id, each, taxonomy) for id_, each in categories.items()}
-    known = np.array([value in named for value in runs.value.tolist()], bool)
-    defects = [_unknown_value(runs, row) for row in np.flatnonzero(~known & (runs.value != 0)).tolist()]
-    ids = runs.value[known]
+    named = {id_: _category(image_id, category, taxonomy) for id_, category in categories.items()}
+    has_category = np.array([value in named for value in runs.value.tolist()], bool)
+    defects = [_unknown_value(runs, row) for row in np.flatnonzero(~has_category & (runs.value != 0)).tolist()]
+    ids = runs.value[has_category]
     of_segment = np.array([named[id_] for id_ in ids.tolist()], np.int64)
-    return (runs.height, runs.width), ids, of_segment, _owned_runs(runs, known), defects
+    return (runs.height, runs.width), ids, of_segment, _owned_runs(runs, has_category), defects
 
 
 def _segments_of_masks(
@@ -167,7 +173,7 @@ def _check_array(image_id: str, labels: object) -> Values:
 def _category(image_id: str, named: CategoryRef, taxonomy: Taxonomy) -> int:
     category = taxonomy.by_id().get(named) if isinstance(named, int) else taxonomy.by_name().get(named)
     if category is None:
-        near = taxonomy.nearest(str(named)) or [each.name for each in taxonomy.categories[:5]]
+        near = taxonomy.nearest(str(named)) or [known_category.name for known_category in taxonomy.categories[:5]]
         raise SegdataError(f"image {image_id!r}: category {named!r} is not in the taxonomy; it has {', '.join(near)}")
     return category.id
 

@@ -91,11 +91,11 @@ def browse(
     target = open_dataset(package, name, _dataset_origin(dataset.profile.files))
     log = _log_path(dataset.profile.files, target)
     n_decided, notes = _pull_decisions(name, dataset.profile, log)
-    found = tuple(validate(dataset, review=False, jobs=jobs).findings if findings is None else findings)
+    listed = tuple(validate(dataset, review=False, jobs=jobs).findings if findings is None else findings)
     ids = set(dataset.image_ids)
-    here, by_image = [each for each in found if each.image in ids], dict[str, list[Finding]]()
-    for each in here:
-        by_image.setdefault(str(each.image), []).append(each)
+    shown, by_image = [finding for finding in listed if finding.image in ids], dict[str, list[Finding]]()
+    for finding in shown:
+        by_image.setdefault(str(finding.image), []).append(finding)
     shelf = MediaFiles(cache_folder() / "fiftyone" / target.slug)
     targets = MapValues.of(dataset.profile)
     heat = HeatMaps.of(package, shelf, None if predictions is None else opened_predictions(predictions))
@@ -112,13 +112,15 @@ def browse(
             n_settled += sum(entry.n_settled for entry in portion)
             progress(len(portion))
     loader.finish(is_part=dataset.is_part)
-    set_appearance(loader, dataset.profile, targets, here)
+    set_appearance(loader, dataset.profile, targets, shown)
     if not dataset.is_part:  # the other images still show what is theirs
         shelf.sweep()
-    about = tuple(each for each in found if each.image is None)
-    elsewhere = tuple(each for each in found if each.image is not None and each.image not in ids)
-    loader.tell(about_dataset=[f"{each.code} {each.rule} ({each.severity}): {each.message}" for each in about])
-    return BrowseResult(name, target, len(dataset), len(here), about, elsewhere, n_settled, n_decided, log, notes)
+    about = tuple(finding for finding in listed if finding.image is None)
+    elsewhere = tuple(finding for finding in listed if finding.image is not None and finding.image not in ids)
+    loader.tell(
+        about_dataset=[f"{finding.code} {finding.rule} ({finding.severity}): {finding.message}" for finding in about]
+    )
+    return BrowseResult(name, target, len(dataset), len(shown), about, elsewhere, n_settled, n_decided, log, notes)
 
 
 def _log_path(files: str, target: Any) -> Path:  # Any: FiftyOne has no types
@@ -129,12 +131,15 @@ def _log_path(files: str, target: Any) -> Path:  # Any: FiftyOne has no types
 
 def _pull_decisions(name: str, profile: Profile, log: Path) -> tuple[int, tuple[str, ...]]:
     """Write what was decided in FiftyOne to the log, as far as it is not there; how many that was, and notes."""
-    said = read_log(log)
-    known, found = {*said, *(replace(each, adjudicates=False) for each in said)}, pull_from_fiftyone(name, profile)
-    fresh = [each for each in found.decisions if each not in known]
+    logged = read_log(log)
+    decided, pulled = (
+        {*logged, *(replace(decision, adjudicates=False) for decision in logged)},
+        pull_from_fiftyone(name, profile),
+    )
+    fresh = [decision for decision in pulled.decisions if decision not in decided]
     if fresh:
         log.parent.mkdir(parents=True, exist_ok=True)
-    return append_decisions(log, fresh), found.notes
+    return append_decisions(log, fresh), pulled.notes
 
 
 def _portions(chunks: list[Ints]) -> Iterator[Ints]:

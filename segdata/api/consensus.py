@@ -69,20 +69,20 @@ def consensus(
     panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
     jobs, progress = options.get("jobs", 0), options.get("progress", no_progress)
     _check_ids(panel)
-    how = ConsensusMethod.of(method, panel.profile.task, min_support)
-    made = consensus_taxonomy(panel, paint=undecided == "void")
-    stream = _ConsensusWriter(panel, how, made, undecided, jobs, progress)
+    consensus_method = ConsensusMethod.of(method, panel.profile.task, min_support)
+    target_taxonomy = consensus_taxonomy(panel, paint=undecided == "void")
+    stream = _ConsensusWriter(panel, consensus_method, target_taxonomy, undecided, jobs, progress)
     config = panel.members[0].dataset.config
     with StagedOutput(Path(target)) as placing, image_limits():
         remarks = stream.write(placing.made, copy_images)
         placing.commit()
     with image_limits():
         passes = stream.names if leave_one_out else ()
-        against = left_out(panel, passes, how, how=resampling(options), jobs=jobs, progress=progress)
+        against = left_out(panel, passes, consensus_method, how=resampling(options), jobs=jobs, progress=progress)
     return ConsensusResult(
         target=Path(target),
-        method=how.name,
-        min_support=how.least,
+        method=consensus_method.name,
+        min_support=consensus_method.least,
         undecided=undecided,
         annotators=tuple(sorted(stream.names)),
         n_images=stream.n["images"],
@@ -94,8 +94,8 @@ def consensus(
         n_regions=stream.n["regions"],
         pixels_undecided=stream.n["undecided"],
         pixels_labelled=stream.n["labelled"],
-        void=None if made.void is None else made.void.name,
-        is_void_new=made.is_new,
+        void=None if target_taxonomy.void is None else target_taxonomy.void.name,
+        is_void_new=target_taxonomy.is_new,
         losses=tuple(stream.losses.listed()),
         against=against,
         defects=tuple(stream.defects),
@@ -156,16 +156,16 @@ class _ConsensusWriter:
             ("images", "segments", "drawn", "rejected", "disputed", "regions", "undecided", "labelled"), 0
         )
         self.defects = list(self.panel.defects)
-        for found in run_ordered(
+        for chunk in run_ordered(
             lambda rows: build_chunk(self.panel, rows, self.method, self.made, overlap),
             consensus_chunks(self.panel),
             self.jobs,
         ):
-            self._count(found)
-            yield found.batch
-            self.progress(found.batch.images.num_rows)
+            self._count(chunk)
+            yield chunk.batch
+            self.progress(chunk.batch.images.num_rows)
         if not self.names:
-            sizes = [each for each in self.defects if each.code == SIZES_CODE]
+            sizes = [defect for defect in self.defects if defect.code == SIZES_CODE]
             if sizes:
                 raise SegdataError(size_message(self.panel, sizes[0]))
             files = self.panel.profile.files
@@ -217,21 +217,21 @@ class _ConsensusWriter:
         """Whose work it is and how it was made, as JSON."""
         origins = [
             {
-                "name": each.called,
-                "format": each.dataset.profile.format,
-                "path": each.dataset.profile.files,
-                "revision": each.dataset.profile.revision,
+                "name": member.called,
+                "format": member.dataset.profile.format,
+                "path": member.dataset.profile.files,
+                "revision": member.dataset.profile.revision,
             }
-            for each in self.panel.members
+            for member in self.panel.members
         ]
-        said = {
+        record = {
             "annotators": sorted(self.names),
             "method": self.method.name,
             "min_support": self.method.least,
             "undecided": self.undecided,
             "of": origins,
         }
-        return json.dumps(said, ensure_ascii=False)
+        return json.dumps(record, ensure_ascii=False)
 
 
 def _with_provenance(batches: Iterator[Batch], profile: "Profile", stream: _ConsensusWriter) -> Iterator[Batch]:

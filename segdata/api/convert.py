@@ -128,8 +128,10 @@ def convert(
                 certificate = (
                     path / CERTIFICATE_NAME if placing.made.is_dir() else path.with_suffix(f".{CERTIFICATE_NAME}")
                 )
-                made = placing.made / CERTIFICATE_NAME if placing.made.is_dir() else placing.beside(certificate.name)
-                made.write_text(stream.certified(path, to), encoding="utf-8", newline="\n")
+                certificate_path = (
+                    placing.made / CERTIFICATE_NAME if placing.made.is_dir() else placing.beside(certificate.name)
+                )
+                certificate_path.write_text(stream.certified(path, to), encoding="utf-8", newline="\n")
             placing.commit()
         except SegdataError as error:
             error.args = (placing.told(str(error)),)
@@ -193,9 +195,11 @@ class _ConversionStream:
 
     def _unread(self) -> list[Defect]:
         """The defects that lost something of the source."""
-        lost = [each for each in self.defects if each.severity != "info" and _is_unread(each)]
-        there = set(self._dataset.source.image_ids) if any(each.code == "SEG015" for each in lost) else frozenset()
-        return [each for each in lost if each.code != "SEG015" or each.image not in there]
+        lost = [defect for defect in self.defects if defect.severity != "info" and _is_unread(defect)]
+        present = (
+            set(self._dataset.source.image_ids) if any(defect.code == "SEG015" for defect in lost) else frozenset()
+        )
+        return [defect for defect in lost if defect.code != "SEG015" or defect.image not in present]
 
     def batches(self, jobs: int) -> Iterator[Batch]:
         """Every batch, images in ascending order of image_id."""
@@ -228,8 +232,8 @@ class _ConversionStream:
         """The certificate of what was lost."""
         profile = self._dataset.profile
         files = profile.files if "://" in profile.files else Path(profile.files).absolute().as_posix()
-        source, made = DataLocation(path=files, format=profile.format), DataLocation(path=target.name, format=to)
-        return certificate_json(source, made, self.n_images, self.n_segments, self.losses.listed(), self.defects)
+        source, written = DataLocation(path=files, format=profile.format), DataLocation(path=target.name, format=to)
+        return certificate_json(source, written, self.n_images, self.n_segments, self.losses.listed(), self.defects)
 
 
 def write_derived(
@@ -246,8 +250,10 @@ def write_derived(
     `made` says how it came about, for dataset.yaml, which adds the revision that it came from. Raises SegdataError if
     the target exists.
     """
-    how = made if dataset.profile.revision is None else f"{made}; of revision {dataset.profile.revision}"
-    return convert(dataset, target, copy_images=copy_images, jobs=jobs, progress=progress, write_options={"made": how})
+    origin = made if dataset.profile.revision is None else f"{made}; of revision {dataset.profile.revision}"
+    return convert(
+        dataset, target, copy_images=copy_images, jobs=jobs, progress=progress, write_options={"made": origin}
+    )
 
 
 def with_batches(dataset: Dataset, alter: Callable[[Batch], Batch]) -> Dataset:

@@ -26,23 +26,23 @@ def label_hashes(data: OpenDataset, findings: Sequence[Finding], jobs: int = 0) 
     Only the images that findings are about are loaded, by `jobs` threads (0: one per core).
     """
     about: dict[str, list[Finding]] = {}
-    for each in findings:
-        if each.image is not None:
-            about.setdefault(each.image, []).append(each)
+    for finding in findings:
+        if finding.image is not None:
+            about.setdefault(finding.image, []).append(finding)
 
     def of(batch: Batch) -> list[tuple[Finding, str]]:
         annotations = Annotation.each(batch)
-        mine = about[batch.images["image_id"][0].as_py()]
-        return [(each, hash_finding_labels(each, annotations, data.profile)) for each in mine]
+        findings_here = about[batch.images["image_id"][0].as_py()]
+        return [(finding, hash_finding_labels(finding, annotations, data.profile)) for finding in findings_here]
 
     def of_rows(rows: Ints) -> list[tuple[Finding, str]]:
-        return [told for batch in _single_images(data.source.load(rows)) for told in of(batch)]
+        return [pair for batch in _single_images(data.source.load(rows)) for pair in of(batch)]
 
-    found = dict.fromkeys(findings, "")
+    hashes = dict.fromkeys(findings, "")
     with image_limits():
         for portion in run_ordered(of_rows, image_portions(data, about.keys()), jobs):
-            found.update(portion)
-    return found
+            hashes.update(portion)
+    return hashes
 
 
 def load_images(data: OpenDataset, names: Collection[str]) -> Iterator[Batch]:
@@ -71,24 +71,24 @@ def current_decisions(dataset: OpenDataset, decisions: Iterable[Decision]) -> li
     """
     about: dict[str, list[Decision]] = {}
     for standing in review_states(decisions):
-        each = standing.decision
-        if each is not None and each.image is not None:
-            about.setdefault(each.image, []).append(each)
-    found: list[Decision] = []
+        decision = standing.decision
+        if decision is not None and decision.image is not None:
+            about.setdefault(decision.image, []).append(decision)
+    current: list[Decision] = []
     with image_limits():
         for batch in load_images(dataset, about.keys()):
             annotations = Annotation.each(batch)
-            asked = about[batch.images["image_id"][0].as_py()]
-            found += [each for each in asked if _is_current(each, annotations, dataset)]
-    return sorted(found, key=lambda each: each.time)
+            candidates = about[batch.images["image_id"][0].as_py()]
+            current += [decision for decision in candidates if _is_current(decision, annotations, dataset)]
+    return sorted(current, key=lambda decision: decision.time)
 
 
 def _is_current(decision: Decision, annotations: list[Annotation], dataset: OpenDataset) -> bool:
     """Whether the label is the one that the reviewer saw."""
     name = decision.annotator or (decision.finding.annotator if decision.finding else None)
-    whose = [each for each in annotations if name in (None, each.annotator)]
+    matching = [annotation for annotation in annotations if name in (None, annotation.annotator)]
     seen = decision.imprint
-    return len(whose) == 1 and seen != "" and seen == current_label_hash(decision, whose[0], dataset.profile)
+    return len(matching) == 1 and seen != "" and seen == current_label_hash(decision, matching[0], dataset.profile)
 
 
 def log_path(dataset: Dataset) -> Path:
@@ -102,5 +102,5 @@ def decided_findings(
     dataset: OpenDataset, findings: Sequence[Finding], logs: Iterable[Path], jobs: int = 0
 ) -> dict[Finding, Verdict]:
     """The findings that reviewers have decided, and that concern the same labels still, each with its verdict."""
-    said = [each for path in logs for each in decision_log.read_decisions(path)]
-    return verdicts_on_findings(findings, review_states(said), lambda asked: label_hashes(dataset, asked, jobs))
+    decisions = [decision for path in logs for decision in decision_log.read_decisions(path)]
+    return verdicts_on_findings(findings, review_states(decisions), lambda asked: label_hashes(dataset, asked, jobs))

@@ -88,29 +88,29 @@ def draft(
             draw = segmentation_method(method, every, partial(_sample_images, entries))
     except ModuleNotFoundError as error:
         raise missing_extra("scikit-image", "noise", error) from error
-    known, of = _categories(method, every, category, categories)
+    draft_taxonomy, category_ids = _categories(method, every, category, categories)
     seen: list[DraftedImage] = []
-    said = {"source": "model", "stage": "drafted", "attributes": _method_attributes(method, every)}
+    provenance = {"source": "model", "stage": "drafted", "attributes": _method_attributes(method, every)}
     profile = Profile(
         name=Path(target).name,
         format="draft",
         task="semantic" if method == "kmeans" else "instance",
-        taxonomy=known,
+        taxonomy=draft_taxonomy,
         taxonomy_declared=categories is not None,
         coverage=Policy("sparse"),
         overlap=Policy("forbid"),
         files=str(root),
     )
-    look = partial(_draft_image, draw, of, said, seen)
+    look = partial(_draft_image, draw, category_ids, provenance, seen)
     source = PerImageSource(root, profile, entries, (), look, f"draft-{method}", per_chunk=4, labels_name="draft")
-    how = f"drafted by {method} ({', '.join(f'{name} {value}' for name, value in every.items())})"
+    origin = f"drafted by {method} ({', '.join(f'{name} {value}' for name, value in every.items())})"
     try:
-        written = write_derived(Dataset(source, profile, Config()), target, how, jobs=jobs, progress=progress)
+        written = write_derived(Dataset(source, profile, Config()), target, origin, jobs=jobs, progress=progress)
     except ModuleNotFoundError as error:
         raise missing_extra("scikit-image", "noise", error) from error
-    n_empty = sum(each.is_empty for each in seen)
+    n_empty = sum(image.is_empty for image in seen)
     return DraftResult(
-        written, method, every, n_empty, tuple(_method_remarks(n_empty, [each.left for each in seen if each.left]))
+        written, method, every, n_empty, tuple(_method_remarks(n_empty, [image.left for image in seen if image.left]))
     )
 
 
@@ -134,22 +134,22 @@ def unannotated(dataset: OpenDataset) -> list[ImageEntry]:
 
     Raises SegdataError where there are none.
     """
-    found, row, n_without_file = [], 0, 0
+    entries, row, n_without_file = [], 0, 0
     for batch in dataset:
         annotated = set(batch.annotation_image.tolist())
-        for at, each in enumerate(batch.images.to_pylist()):
-            if at not in annotated and each["uri"] is not None:
-                named = {name: each[name] for name in ("sequence", "frame", "split", "group")}
-                size = (each["height"] or 0, each["width"] or 0)
-                found.append(ImageEntry(each["image_id"], uri=each["uri"], record=row + at, size=size, **named))
-            n_without_file += at not in annotated and each["uri"] is None
+        for offset, image in enumerate(batch.images.to_pylist()):
+            if offset not in annotated and image["uri"] is not None:
+                named = {name: image[name] for name in ("sequence", "frame", "split", "group")}
+                size = (image["height"] or 0, image["width"] or 0)
+                entries.append(ImageEntry(image["image_id"], uri=image["uri"], record=row + offset, size=size, **named))
+            n_without_file += offset not in annotated and image["uri"] is None
         row += batch.images.num_rows
-    if not found and n_without_file:
+    if not entries and n_without_file:
         lost = f"no file is known of {count_noun(n_without_file, 'image')} that nobody annotated"
         raise SegdataError(f"{dataset.profile.files}: {lost}; say where they are with --images")
-    if not found:
+    if not entries:
         raise SegdataError(f"{dataset.profile.files}: every image is annotated; there is nothing to draft")
-    return found
+    return entries
 
 
 def _image_path(entry: ImageEntry) -> str:
@@ -179,9 +179,9 @@ def _categories(
         if category is not None:
             raise SegdataError("kmeans tells regions apart, and not one category; leave --category out")
         if taxonomy is None:
-            made = (Category(id=k, name=f"region_{k}", kind="stuff") for k in range(1, n + 1))
-            taxonomy = Taxonomy(categories=tuple(made))
-        ids = [each.id for each in taxonomy.categories if each.kind != "void"]
+            regions = (Category(id=k, name=f"region_{k}", kind="stuff") for k in range(1, n + 1))
+            taxonomy = Taxonomy(categories=tuple(regions))
+        ids = [category_entry.id for category_entry in taxonomy.categories if category_entry.kind != "void"]
         if len(ids) < n:
             raise SegdataError(
                 f"the taxonomy has {len(ids)} categories for {n} regions; give the option regions={len(ids)}"
@@ -189,7 +189,7 @@ def _categories(
         return taxonomy, tuple(ids[:n])
     if taxonomy is None:
         taxonomy = Taxonomy(categories=(Category(id=1, name=category or "object"),))
-    named = [each.name for each in taxonomy.categories if each.kind != "void"]
+    named = [category_entry.name for category_entry in taxonomy.categories if category_entry.kind != "void"]
     if category is None and len(named) != 1:
         raise SegdataError(f"which category are the segments? give --category, one of {', '.join(named[:8])}")
     chosen = taxonomy.by_name().get(category or named[0])
@@ -219,12 +219,12 @@ def _draft_image(
     runs = Runs(start[inside], length[inside], (value[inside] - 1).astype(np.int32)).sorted_by_owner(n)
     ids = np.arange(1, n + 1, dtype=np.int64)
     category = np.array(of, np.int64) if len(of) > 1 else np.full(n, of[0], np.int64)
-    drawn = np.flatnonzero(runs.areas(n))
-    seen.append(DraftedImage(len(drawn) == 0, left))
-    names = {"source": ["model"] * len(drawn)}
+    kept = np.flatnonzero(runs.areas(n))
+    seen.append(DraftedImage(len(kept) == 0, left))
+    names = {"source": ["model"] * len(kept)}
     size = (labels.shape[0], labels.shape[1])
     ids = category[:n] if len(of) > 1 else ids
-    return [ImageAnnotation(size, ids[drawn], category[drawn], runs.take(drawn, n), columns=names, annotation=said)]
+    return [ImageAnnotation(size, ids[kept], category[kept], runs.take(kept, n), columns=names, annotation=said)]
 
 
 def _largest(labels: RegionMap) -> tuple[RegionMap, int]:
@@ -276,11 +276,11 @@ def draft_from(
     seen: list[_Unsure] = []
 
     def of_model(batch: Batch) -> Batch:
-        found, n_unsure = keep_confident(batch, confidence, void)
-        drawn = found.segment_annotation[found.segments["category_id"].to_numpy() != void]
-        per_annotation = np.bincount(drawn, minlength=found.annotations.num_rows)
+        kept, n_unsure = keep_confident(batch, confidence, void)
+        owners = kept.segment_annotation[kept.segments["category_id"].to_numpy() != void]
+        per_annotation = np.bincount(owners, minlength=kept.annotations.num_rows)
         seen.append(_Unsure(n_unsure, batch.segments["score"].null_count, int((per_annotation == 0).sum())))
-        return mark_drafted(found)
+        return mark_drafted(kept)
 
     changed = with_batches(dataset, of_model)
     profile = replace(dataset.profile, taxonomy=taxonomy)
@@ -324,25 +324,27 @@ def draft_by_model(
     taught, others = _annotated_images(dataset), unannotated(dataset)
     with TemporaryDirectory() as scratch, image_limits():
         more: dict[str, Any] = {} if trained is None else {"progress": trained}  # Any: a function
-        found = out_of_fold(dataset, work or scratch, settings, **more)
+        predictions = out_of_fold(dataset, work or scratch, settings, **more)
         maps = dataset.maps()
-        rows = np.flatnonzero(found.usable & taught).tolist()
+        rows = np.flatnonzero(predictions.usable & taught).tolist()
         things = frozenset(each.id for each in dataset.taxonomy.categories if each.kind == "thing")
-        judged = ConfidentLabels.learnt(found, GivenLabels.of(maps, found.categories), rows, precision, things)
-        known, void = add_void_category(dataset.profile)
-        sizes = list(zip(maps.height.tolist(), maps.width.tolist(), strict=True))
-        entries = [replace(each, size=sizes[each.record]) for each in others if found.usable[each.record]]
-        seen: list[DraftedImage] = []
-        said = {"source": "model", "stage": "drafted", "attributes": _model_attributes(precision)}
-        profile = replace(dataset.profile, taxonomy=known, name=Path(target).name)
-        look = partial(_predicted_image, judged, void, said, seen)
-        entries.sort(key=lambda entry: entry.image_id)
-        source = PerImageSource(Path(dataset.profile.files), profile, entries, found.defects, look, "draft-model")
-        how = f"drafted by networks trained on {int(taught.sum())} images, with a precision of {precision:g}"
-        written = write_derived(
-            replace(dataset, source=source, profile=profile, rows=None), target, how, jobs=jobs, progress=progress
+        judged = ConfidentLabels.learnt(
+            predictions, GivenLabels.of(maps, predictions.categories), rows, precision, things
         )
-    remarks = tuple(_model_remarks(judged, known))
+        draft_taxonomy, void = add_void_category(dataset.profile)
+        sizes = list(zip(maps.height.tolist(), maps.width.tolist(), strict=True))
+        entries = [replace(each, size=sizes[each.record]) for each in others if predictions.usable[each.record]]
+        seen: list[DraftedImage] = []
+        provenance = {"source": "model", "stage": "drafted", "attributes": _model_attributes(precision)}
+        profile = replace(dataset.profile, taxonomy=draft_taxonomy, name=Path(target).name)
+        look = partial(_predicted_image, judged, void, provenance, seen)
+        entries.sort(key=lambda entry: entry.image_id)
+        source = PerImageSource(Path(dataset.profile.files), profile, entries, predictions.defects, look, "draft-model")
+        origin = f"drafted by networks trained on {int(taught.sum())} images, with a precision of {precision:g}"
+        written = write_derived(
+            replace(dataset, source=source, profile=profile, rows=None), target, origin, jobs=jobs, progress=progress
+        )
+    remarks = tuple(_model_remarks(judged, draft_taxonomy))
     return DraftResult(written, "model", {"precision": precision}, sum(each.is_empty for each in seen), remarks)
 
 
@@ -360,16 +362,16 @@ def _predicted_image(
     judged: "ConfidentLabels", void: int, said: Mapping[str, object], seen: list[DraftedImage], entry: ImageEntry
 ) -> list[ImageAnnotation]:
     """What the networks are sure of on one image."""
-    drawn = judged.drawn(entry.record)
-    seen.append(DraftedImage(bool((drawn.category == VOID).all())))
-    category = np.append(judged.found.categories, void)[np.where(drawn.category == VOID, -1, drawn.category - 1)]
-    ids = np.arange(1, len(drawn) + 1, dtype=np.int64) if judged.found.plan.instances else category
+    segments = judged.drawn(entry.record)
+    seen.append(DraftedImage(bool((segments.category == VOID).all())))
+    category = np.append(judged.found.categories, void)[np.where(segments.category == VOID, -1, segments.category - 1)]
+    ids = np.arange(1, len(segments) + 1, dtype=np.int64) if judged.found.plan.instances else category
     columns: dict[str, list[object]] = {
-        "source": ["model"] * len(drawn),
-        "score": [None if np.isnan(each) else each for each in drawn.score.tolist()],
+        "source": ["model"] * len(segments),
+        "score": [None if np.isnan(score) else score for score in segments.score.tolist()],
     }
-    size = (drawn.height, drawn.width)
-    return [ImageAnnotation(size, ids, category, drawn.runs, columns=columns, annotation=said)]
+    size = (segments.height, segments.width)
+    return [ImageAnnotation(size, ids, category, segments.runs, columns=columns, annotation=said)]
 
 
 def _model_remarks(judged: "ConfidentLabels", taxonomy: Taxonomy) -> Iterator[str]:

@@ -51,25 +51,25 @@ def filter(
 ) -> FilterResult:
     """Write what meets all conditions as a dataset: `segdata.Dataset.filter` of ``read(data, **opening)``."""
     dataset = read(data, **opening)
-    asked = _as_list(finding)
+    codes = _as_list(finding)
     reported = read_baseline(Path(findings)) if isinstance(findings, (str, Path)) else tuple(findings)
-    if asked and isinstance(findings, tuple) and not findings:
-        raise SegdataError(f"finding {', '.join(asked)}: needs a report, as segdata validate --format json writes it")
-    chosen = [each for each in reported if not asked or each.code.startswith(tuple(code.upper() for code in asked))]
+    if codes and isinstance(findings, tuple) and not findings:
+        raise SegdataError(f"finding {', '.join(codes)}: needs a report, as segdata validate --format json writes it")
+    chosen = [entry for entry in reported if not codes or entry.code.startswith(tuple(code.upper() for code in codes))]
     texts = [
         *category_condition(dataset.profile, _as_list(category)),
         *([f"annotator in {_as_list(drawn_by)!r}"] if _as_list(drawn_by) else []),
         *([] if min_area is None else [f"area >= {min_area}"]),
         *([] if max_area is None else [f"area <= {max_area}"]),
-        *(["image_findings > 0"] if asked else []),
+        *(["image_findings > 0"] if codes else []),
         *_as_list(where),
     ]
     conditions = tuple(Expression.parse(text, list(COLUMNS)) for text in texts)
     selection = Selection(conditions, dataset.profile, FindingCounts.of(chosen), keep_images)
-    made = "filtered" + (f": {' and '.join(f'({text})' for text in texts)}" if texts else "")
-    made += f" of {', '.join(asked)}" if asked else ""
+    origin = "filtered" + (f": {' and '.join(f'({text})' for text in texts)}" if texts else "")
+    origin += f" of {', '.join(codes)}" if codes else ""
     done = write_derived(
-        with_batches(dataset, selection), target, made, copy_images=copy_images, jobs=jobs, progress=progress
+        with_batches(dataset, selection), target, origin, copy_images=copy_images, jobs=jobs, progress=progress
     )
     return FilterResult(done, tuple(texts), *selection.total)
 

@@ -46,12 +46,12 @@ def fix(
 ) -> FixResult:
     """Fix findings in a new revision of a canonical dataset: `segdata.Dataset.fix` of ``read(data, **opening)``."""
     dataset = read(data, **opening)
-    found = validate(dataset, jobs=jobs).findings if findings is None else tuple(findings)
+    listed = validate(dataset, jobs=jobs).findings if findings is None else tuple(findings)
     images: list[FixedImage] = []
     if dry_run:
-        images += fixed_images(dataset, found, unsafe=unsafe)
+        images += fixed_images(dataset, listed, unsafe=unsafe)
         revision = None
     else:
-        revision = write_fixes(dataset, found, unsafe=unsafe, seen=images.append)
-    fixed = tuple(each.finding for image in images for each in image.mended)
+        revision = write_fixes(dataset, listed, unsafe=unsafe, seen=images.append)
+    fixed = tuple(fixed_finding.finding for image in images for fixed_finding in image.mended)
     return FixResult(fixed, len(images), revision)

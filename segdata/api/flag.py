@@ -75,7 +75,7 @@ class FlagInput:
         """The ids of categories whose segments are told apart."""
         if self.dataset.profile.task == "semantic":
             return frozenset()
-        return frozenset(each.id for each in self.dataset.taxonomy.categories if each.kind == "thing")
+        return frozenset(category.id for category in self.dataset.taxonomy.categories if category.kind == "thing")
 
     def trained(
         self,
@@ -90,7 +90,7 @@ class FlagInput:
             raise missing_extra("PyTorch", "noise", error) from error
         from segdata.noise.networks.out_of_fold import out_of_fold
 
-        found = out_of_fold(
+        predictions = out_of_fold(
             self.dataset,
             (lambda key: cache_folder() / "flag" / key) if work is None else work,
             self.settings,
@@ -100,9 +100,9 @@ class FlagInput:
             progress=progress,
         )
         case = self.case(
-            NetworkPredictor(found, self.countable), f"{self.dataset.profile.files}: no image can be judged"
+            NetworkPredictor(predictions, self.countable), f"{self.dataset.profile.files}: no image can be judged"
         )
-        return JudgedLabels(case, str(found.folder), found.plan, found.notes, found.defects)
+        return JudgedLabels(case, str(predictions.folder), predictions.plan, predictions.notes, predictions.defects)
 
     def told(self, predictions: "str | Path | OpenDataset | Predictor") -> JudgedLabels:
         """By predictions that are there already."""
@@ -124,11 +124,11 @@ class FlagInput:
         """Predictions that were made earlier, of the same images."""
         from segdata.noise.networks.predictions import open_predictions
 
-        found = open_predictions(path)
-        if list(found.image_ids) != list(self.maps.image_ids):
+        opened = open_predictions(path)
+        if list(opened.image_ids) != list(self.maps.image_ids):
             raise SegdataError(f"{path}: holds predictions of other images; leave out --predictions to make new ones")
-        case = self.case(NetworkPredictor(found, self.countable), f"{path}: no image can be judged")
-        return JudgedLabels(case, str(path), found.plan, found.notes, found.defects)
+        case = self.case(NetworkPredictor(opened, self.countable), f"{path}: no image can be judged")
+        return JudgedLabels(case, str(path), opened.plan, opened.notes, opened.defects)
 
     def _opened(self, predictions: str | Path | OpenDataset) -> Dataset:
         """Predictions as a dataset; COCO results name images and categories by the ids of the labels' file."""
@@ -153,12 +153,12 @@ class FlagInput:
         images = np.flatnonzero(witness.usable & (rows.annotation >= 0))
         if not len(images):
             raise SegdataError(none)
-        given = (
+        labels = (
             GivenLabels.agnostic(self.maps, self.countable)
             if witness.agnostic
             else GivenLabels.of(self.maps, witness.categories)
         )
-        return LabelCheck(given, witness, self._names(witness), self.tables, rows, images)
+        return LabelCheck(labels, witness, self._names(witness), self.tables, rows, images)
 
     def _names(self, witness: Predictor) -> Sequence[str]:
         name_of, countable = self.dataset.profile.name_of, sorted(self.countable)
@@ -200,13 +200,13 @@ def rank_errors(
     Images without clean labels are left out: nobody knows which of their labels are wrong. Raises SegdataError where
     the truth is of other images.
     """
-    known = np.ones(len(case.images), bool)
+    has_truth = np.ones(len(case.images), bool)
     if isinstance(truth, list):
         errors = _listed_errors(case, truth)
     else:
-        errors, known = _clean_label_errors(case, truth)
-    drawn = KnownErrors(errors).ranked(found, lambda at: case.given.drawn(int(case.images[at])), case.witness.things)
-    return _restrict_images(drawn, known), _left_out_note(known)
+        errors, has_truth = _clean_label_errors(case, truth)
+    ranked = KnownErrors(errors).ranked(found, lambda at: case.given.drawn(int(case.images[at])), case.witness.things)
+    return _restrict_images(ranked, has_truth), _left_out_note(has_truth)
 
 
 def _restrict_images(found: EvaluatedRanking, known: Flags) -> EvaluatedRanking:
@@ -230,8 +230,8 @@ def _left_out_note(known: Flags) -> tuple[str, ...]:
 def _listed_errors(case: LabelCheck, truth: list[KnownError]) -> list[Corruptions]:
     names = [case.given.maps.image_ids[row] for row in case.images.tolist()]
     by_image: dict[str, list[KnownError]] = {}
-    for each in truth:
-        by_image.setdefault(each.image, []).append(each)
+    for error in truth:
+        by_image.setdefault(error.image, []).append(error)
     if truth and not set(by_image) & set(names):
         raise SegdataError(f"the known errors are in other images: {truth[0].image!r} there, {names[0]!r} here")
     return [
@@ -244,25 +244,25 @@ def _clean_label_errors(case: LabelCheck, truth: LabelMaps) -> tuple[list[Corrup
     """The errors of each image that was looked at, and whether there are clean labels of it."""
     maps = case.given.maps
     row_of = match_image_names(maps.image_ids, truth.image_ids)
-    known = row_of[case.images] >= 0
-    if not known.any():
+    has_truth = row_of[case.images] >= 0
+    if not has_truth.any():
         raise SegdataError(f"the clean labels are of other images: {truth.image_ids[:1]} there")
     name = {name.casefold(): id_ for name, id_ in zip(maps.names, maps.classes, strict=True)}
     channel = dict(zip(maps.classes, case.given.channel.tolist(), strict=True))
     clean = GivenLabels(
-        truth, np.array([channel.get(name.get(each.casefold(), -1), -1) for each in truth.names], np.int64)
+        truth, np.array([channel.get(name.get(category.casefold(), -1), -1) for category in truth.names], np.int64)
     )
     errors = []
     for row in case.images.tolist():
-        given, there = case.given.drawn(row), int(row_of[row])
-        other = given if there < 0 else clean.drawn(there)
-        if (other.height, other.width) != (given.height, given.width):
+        labels, clean_row = case.given.drawn(row), int(row_of[row])
+        other = labels if clean_row < 0 else clean.drawn(clean_row)
+        if (other.height, other.width) != (labels.height, labels.width):
             raise SegdataError(
                 f"{maps.image_ids[row]}: the clean labels are {other.width}x{other.height} px, the given ones "
-                f"{given.width}x{given.height} px"
+                f"{labels.width}x{labels.height} px"
             )
-        errors.append(compare_labels(given, other, case.witness.things))
-    return errors, known
+        errors.append(compare_labels(labels, other, case.witness.things))
+    return errors, has_truth
 
 
 class FlaggedLabels(Result, FlagResult):
@@ -316,32 +316,32 @@ def flag(
     from segdata.noise.networks.settings import Settings
     from segdata.noise.pipeline import find_label_errors
 
-    asked = settings or Settings()
+    chosen_settings = settings or Settings()
     spend = None if budget is None else Budget.parsed(budget)
     dataset = read(data, **opening)
     chosen = select_rules(dataset.config, select, ignore, command="flag") + _image_rules(select, dataset, ignore)
     with image_limits():
         errors = None if truth is None else read_truth(truth)
         tables = measure_source(
-            dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile, jobs=asked.jobs
+            dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile, jobs=chosen_settings.jobs
         )
-        labels = FlagInput(dataset, tables, dataset.maps(asked.annotator), asked)
+        labels = FlagInput(dataset, tables, dataset.maps(chosen_settings.annotator), chosen_settings)
         decisions = _read_decisions(dataset) if review else []
         seen = labels.trained(work, planned, progress) if predictions is None else labels.told(predictions)
         thought = find_label_errors(
             seen.case,
             spend,
-            group=asked.group,
-            seed=asked.seed,
-            jobs=asked.jobs,
-            memory=asked.max_memory,
+            group=chosen_settings.group,
+            seed=chosen_settings.seed,
+            jobs=chosen_settings.jobs,
+            memory=chosen_settings.max_memory,
             decisions=decisions,
             progress=progress,
         )
         against, note = (None, ()) if errors is None else rank_errors(thought.found, seen.case, errors)
-        quality = [] if against is None else detection_qualities(against, asked.seed)
-    told = _FlagRun(dataset, tables, replace(seen, notes=(*seen.notes, *note)), thought, decisions)
-    result = told.flagged(told.validation(chosen, asked.jobs, review), quality)
+        quality = [] if against is None else detection_qualities(against, chosen_settings.seed)
+    run = _FlagRun(dataset, tables, replace(seen, notes=(*seen.notes, *note)), thought, decisions)
+    result = run.flagged(run.validation(chosen, chosen_settings.jobs, review), quality)
     return promote(FlaggedLabels, result, dataset=dataset)
 
 
@@ -358,10 +358,10 @@ class _FlagRun:
     def validation(self, chosen: "Sequence[Rule]", jobs: int, review: bool) -> Validation:
         """The findings, the most probable errors first; images that could not be looked at before all."""
         tables = replace(self.tables, suspected=self.thought.suspected, defects=self.seen.defects)
-        found = run_rules(tables, [*chosen], self.dataset.config, jobs=jobs)
-        kept, settled = split_decided(self.dataset, found.findings, jobs) if review else (found.findings, ())
-        findings = tuple(sorted(kept, key=lambda each: (self._rank(each), each.order())))
-        files = {each.image for each in findings}
+        judged = run_rules(tables, [*chosen], self.dataset.config, jobs=jobs)
+        kept, settled = split_decided(self.dataset, judged.findings, jobs) if review else (judged.findings, ())
+        findings = tuple(sorted(kept, key=lambda finding: (self._rank(finding), finding.order())))
+        files = {finding.image for finding in findings}
         images = {
             name: uri for name, uri in tables.images.lines("image_id", "uri") if name in files and uri is not None
         }
@@ -370,10 +370,10 @@ class _FlagRun:
             len(tables.images),
             len(tables.segments),
             findings,
-            found.suppressed,
+            judged.suppressed,
             (),
             images,
-            settled=(*self._settled({each.code for each in chosen}), *settled),
+            settled=(*self._settled({finding.code for finding in chosen}), *settled),
         )
 
     def _settled(self, codes: set[str]) -> list[Finding]:
@@ -381,11 +381,15 @@ class _FlagRun:
         from segdata.noise.error_types import CODES
 
         ours = codes & set(CODES.values())
-        return [each.finding for each in self.decisions if each.finding is not None and each.finding.code in ours]
+        return [
+            decision.finding
+            for decision in self.decisions
+            if decision.finding is not None and decision.finding.code in ours
+        ]
 
     @cached_property
     def _ranks(self) -> dict[int, int]:
-        return {id(each): at for at, each in enumerate(self.thought.suspected.corrections)}
+        return {id(correction): rank for rank, correction in enumerate(self.thought.suspected.corrections)}
 
     def _rank(self, finding: Finding) -> int:
         """The place of a finding among the suspects; what could not be looked at comes before all."""
@@ -404,8 +408,8 @@ class _FlagRun:
         from segdata.noise.flag_result import candidate_table, image_table, misalignment_notes
 
         thought, case, images = self.thought, self.seen.case, self.thought.choice.images
-        ranks = [self._rank(each) for each in validation.findings]
-        place = {int(thought.choice.rows[rank]): at for at, rank in enumerate(ranks) if rank >= 0}
+        ranks = [self._rank(finding) for finding in validation.findings]
+        place = {int(thought.choice.rows[rank]): position for position, rank in enumerate(ranks) if rank >= 0}
         odds = thought.found.odds[[*place]]
         return FlaggedLabels(
             validation,

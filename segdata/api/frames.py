@@ -65,31 +65,33 @@ def from_frames(
     for a column that is missing or of another kind; pixels and references that are wrong become findings of `validate`.
     """
     pictures = _known_columns(images, IMAGES, "images", ("image_id", "height", "width"))
-    drawn = _known_columns(segments, SEGMENTS, "segments", ("image_id",))
-    known = taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy(segments, taxonomy)
-    size = _image_sizes(drawn["image_id"], pictures)
-    made, rings, kept, defects = _pixels(segments, drawn, *size)
+    segment_rows = _known_columns(segments, SEGMENTS, "segments", ("image_id",))
+    categories = taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy(segments, taxonomy)
+    size = _image_sizes(segment_rows["image_id"], pictures)
+    counts, rings, kept, defects = _pixels(segments, segment_rows, *size)
     columns = {
-        "category_id": _category_ids(segments, known),
-        "counts": made,
-        "segment_id": _segment_ids(segments, drawn),
+        "category_id": _category_ids(segments, categories),
+        "counts": counts,
+        "segment_id": _segment_ids(segments, segment_rows),
     }
     if rings is not None:
         columns["rings"] = rings
     for column, values in columns.items():
-        drawn = drawn.set_column(drawn.schema.get_field_index(column), SEGMENTS.field(column), values)
-    drawn = drawn.filter(pa.array(kept))
+        segment_rows = segment_rows.set_column(
+            segment_rows.schema.get_field_index(column), SEGMENTS.field(column), values
+        )
+    segment_rows = segment_rows.filter(pa.array(kept))
     who = (
-        _implied_annotations(pictures, drawn)
+        _implied_annotations(pictures, segment_rows)
         if annotations is None
         else _known_columns(annotations, ANNOTATIONS, "annotations")
     )
-    kinds = {category.kind for category in known.categories}
+    kinds = {category.kind for category in categories.categories}
     profile = Profile(
         name=name,
         format="frames",
         task=task or ("panoptic" if kinds >= {"thing", "stuff"} else "instance"),
-        taxonomy=known,
+        taxonomy=categories,
         taxonomy_declared=taxonomy is not None,
         coverage=Policy("sparse"),
         overlap=Policy("allow"),
@@ -99,7 +101,7 @@ def from_frames(
     with image_limits():
         files = ("the table of images", "the table of annotations")
         opened = CanonicalSource(
-            profile, pictures, who, _segment_parts(drawn), files=files, root=Path(), defects=defects
+            profile, pictures, who, _segment_parts(segment_rows), files=files, root=Path(), defects=defects
         )
         return Dataset(with_image_files(opened, Path(), opened.uris), profile, Config())
 
@@ -154,7 +156,7 @@ def _category_ids(segments: "pd.DataFrame", taxonomy: Taxonomy) -> pa.Array:
     by_name = taxonomy.by_name()
     for named in segments["category"].unique():
         if named not in by_name:
-            near = taxonomy.nearest(str(named)) or [each.name for each in taxonomy.categories[:5]]
+            near = taxonomy.nearest(str(named)) or [category.name for category in taxonomy.categories[:5]]
             raise SegdataError(f"segments: the category {named!r} is not in the taxonomy; it has {', '.join(near)}")
     return pa.array([by_name[named].id for named in segments["category"]], pa.int64())
 
@@ -212,8 +214,8 @@ def _mask_counts(
     for row, each in enumerate(masks):
         mask = np.ascontiguousarray(each, bool)
         if mask.ndim != 2 or (height[row] and mask.shape != (height[row], width[row])):
-            said = f"a mask has the shape {mask.shape}, the image ({height[row]}, {width[row]})"
-            raise SegdataError(f"image {drawn['image_id'][row].as_py()!r}: {said}")
+            problem = f"a mask has the shape {mask.shape}, the image ({height[row]}, {width[row]})"
+            raise SegdataError(f"image {drawn['image_id'][row].as_py()!r}: {problem}")
         height[row], width[row] = mask.shape
         start, length, value = kernels.label_runs(mask.view(np.uint8))
         inside = value > 0

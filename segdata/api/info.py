@@ -56,11 +56,11 @@ def shape_quartiles(data: Dataset, jobs: int = 0) -> "pd.DataFrame":
     tables = (rows.select(["category", *MEASURED_COLUMNS]) for rows in _object_tables(data, jobs, no_progress))
     rows: pd.DataFrame = pa.concat_tables(tables).to_pandas()
     groups = rows.groupby("category", sort=False)
-    found = groups.size().rename("objects").to_frame()
+    quartiles = groups.size().rename("objects").to_frame()
     for span, quantile in (("q25", 0.25), ("median", 0.5), ("q75", 0.75)):
-        found = found.join(groups[list(MEASURED_COLUMNS)].quantile(quantile).add_suffix(f"_{span}"))
-    order = {each.name: at for at, each in enumerate(data.taxonomy.categories)}
-    return found.reset_index().sort_values("category", key=lambda names: names.map(order), ignore_index=True)
+        quartiles = quartiles.join(groups[list(MEASURED_COLUMNS)].quantile(quantile).add_suffix(f"_{span}"))
+    order = {category.name: position for position, category in enumerate(data.taxonomy.categories)}
+    return quartiles.reset_index().sort_values("category", key=lambda names: names.map(order), ignore_index=True)
 
 
 def write_objects(
@@ -107,8 +107,8 @@ def areas_m2(data: Data, **opening: Unpack[ReadOptions]) -> NDArray[np.float64]:
 
     The metadata `crs` and `transform` say where an image lies; GeoTIFF files have them, and conversions keep them.
     """
-    found = [segment_areas_m2(batch) for batch in read(data, **opening)]
-    return np.concatenate([np.empty(0), *found])
+    areas = [segment_areas_m2(batch) for batch in read(data, **opening)]
+    return np.concatenate([np.empty(0), *areas])
 
 
 class InfoResult(Result, Summary):
@@ -167,11 +167,13 @@ def _accepted_facts(dataset: Dataset, jobs: int) -> dict[str, str]:
     from segdata.measure.training_statistics import count_accepted
 
     with image_limits():
-        found = count_accepted(dataset.batches(jobs))
-    if not found.segments:
+        accepted = count_accepted(dataset.batches(jobs))
+    if not accepted.segments:
         return {}
-    share = found.unchanged / found.segments
-    return {"accepted unchanged": f"{found.unchanged:,} of {found.segments:,} segments that people have ({share:.1%})"}
+    share = accepted.unchanged / accepted.segments
+    return {
+        "accepted unchanged": f"{accepted.unchanged:,} of {accepted.segments:,} segments that people have ({share:.1%})"
+    }
 
 
 def _raster_rule_differences(dataset: Dataset, jobs: int) -> dict[str, tuple[int, int, int]]:
@@ -183,7 +185,7 @@ def _raster_rule_differences(dataset: Dataset, jobs: int) -> dict[str, tuple[int
         for batch in dataset.batches(jobs):
             for rule in total:
                 total[rule] += raster_disagreement(batch, rule)
-    return {rule: (found.drawn, found.differing, found.pixels) for rule, found in total.items()}
+    return {rule: (difference.drawn, difference.differing, difference.pixels) for rule, difference in total.items()}
 
 
 def hash_of(data: Data, *, jobs: int = 0, **opening: Unpack[ReadOptions]) -> str:

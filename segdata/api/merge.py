@@ -40,7 +40,7 @@ def merge(
     **opening: Unpack[ReadOptions],
 ) -> MergeResult:
     """Write several datasets as one: `segdata.Dataset.merge`; `opening` is for those that are not open yet."""
-    datasets = [read(each) if isinstance(each, OpenDataset) else read(each, **opening) for each in data]
+    datasets = [read(source) if isinstance(source, OpenDataset) else read(source, **opening) for source in data]
     merged = merge_datasets(datasets, taxonomy_maps or {}, apart=apart)
     written = write_derived(
         merged.dataset, target, merged.origin, copy_images=copy_images, jobs=jobs, progress=progress

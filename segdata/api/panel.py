@@ -56,9 +56,9 @@ class ComparedPanel:
 
 def read_options(options: PairOptions, of: type = PanelOptions) -> ReadOptions:
     """Those of the options that are for `read`; raises TypeError for one that `of` does not have."""
-    known = of.__annotations__.keys()
+    accepted = of.__annotations__.keys()
     for name in options:
-        if name not in known:
+        if name not in accepted:
             raise TypeError(f"got an unexpected keyword argument {name!r}")
     own = PanelOptions.__annotations__.keys() - ReadOptions.__annotations__.keys()
     return cast(ReadOptions, {name: value for name, value in options.items() if name not in own})
@@ -76,8 +76,8 @@ def open_members(data: PanelData, opening: ReadOptions) -> "list[PanelMember]":
     from segdata.agreement.panel import PanelMember
 
     return [
-        PanelMember(each if isinstance(each, OpenDataset) else read(each, **opening), name)
-        for name, each in name_datasets(data)
+        PanelMember(source if isinstance(source, OpenDataset) else read(source, **opening), name)
+        for name, source in name_datasets(data)
     ]
 
 
@@ -111,11 +111,11 @@ def compare_panel(every: "Sequence[PanelMember]", section: "Gold | None", option
     panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
     near = boundary_tolerance(section, options.get("tolerance"), options.get("tolerance_mm"))
     with image_limits():
-        how: dict[str, Any] = {
+        passing: dict[str, Any] = {
             "jobs": options.get("jobs", 0),
             "progress": options.get("progress", no_progress),
         }  # Any: two
-        tables = compare_panel(panel, tolerance=near, **how)
+        tables = compare_panel(panel, tolerance=near, **passing)
     assert tables.opposed is not None
     return ComparedPanel(panel, tables, tables.opposed, near)
 
@@ -124,7 +124,7 @@ def check_sizes(found: ComparedPanel) -> None:
     """Raise SegdataError where nobody can be compared, since images have other sizes."""
     from segdata.agreement.panel import SIZES_CODE
 
-    sizes = [each for each in found.tables.defects if each.code == SIZES_CODE]
+    sizes = [defect for defect in found.tables.defects if defect.code == SIZES_CODE]
     if len(found.opposed.pairs) == 0 and sizes:
         raise SegdataError(size_message(found.panel, sizes[0]))
 
@@ -139,8 +139,8 @@ def reference_index(gold: str | None, annotators: Sequence[str]) -> int | None:
     if gold is None:
         return None
     if gold not in annotators:
-        known = ", ".join(annotators)
-        raise SegdataError(f"gold: no annotator {gold!r}{did_you_mean(gold, list(annotators))}; there are: {known}")
+        names = ", ".join(annotators)
+        raise SegdataError(f"gold: no annotator {gold!r}{did_you_mean(gold, list(annotators))}; there are: {names}")
     return annotators.index(gold)
 
 
@@ -148,7 +148,7 @@ def check_reference_named(gold: str | None, every: "Sequence[PanelMember]") -> N
     """Raise SegdataError before any pass over pixels where the caller names everybody, and nobody is the reference."""
     from segdata.agreement.comparison import person_name
 
-    names = [each.name for each in every]
+    names = [member.name for member in every]
     if gold is not None and None not in names and person_name(gold) not in names:
         reference_index(gold, [*dict.fromkeys(filter(None, names))])
 
@@ -157,4 +157,4 @@ def gold_section(every: "Iterable[PanelMember]") -> "Gold | None":
     """The section `gold` of the first dataset that has one."""
     from segdata.agreement.gold_standard import gold_section
 
-    return gold_section(each.dataset.config for each in every)
+    return gold_section(member.dataset.config for member in every)

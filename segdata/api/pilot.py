@@ -55,12 +55,12 @@ def pilot(
     wanted = _wanted_instances(dataset.config) if min_instances is None else min_instances
     plan = CampaignPlan(campaign, wanted, minutes_per_image, minutes_per_segment, rate)
     tables = measure_dataset(dataset, frozenset({"coverage", "pairs", "shapes"}), jobs, progress)
-    found = project_campaign(tables, plan)
+    outlook = project_campaign(tables, plan)
     with image_limits():
         colours = mean_colours(dataset, jobs)
     kinds = [ignore] if isinstance(ignore, str) else list(ignore)
     agreement = _agreement(dataset, tables, jobs)
-    result = assess_readiness(dataset.profile, plan, found, confusable_pairs(tables, colours), kinds, agreement)
+    result = assess_readiness(dataset.profile, plan, outlook, confusable_pairs(tables, colours), kinds, agreement)
     return promote(PilotOutcome, result)
 
 

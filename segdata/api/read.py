@@ -89,8 +89,8 @@ def read(
     Raises SegdataError when the dataset as a whole cannot be read; defects in it become findings of `validate`.
     """
     if isinstance(data, OpenDataset):
-        given = {"format": format, "taxonomy": taxonomy, "images": images, "config": config, "only": only}
-        _refuse_options(**given, annotator=annotator, source=source, roi=roi, options=options, cache=cache)
+        options_given = {"format": format, "taxonomy": taxonomy, "images": images, "config": config, "only": only}
+        _refuse_options(**options_given, annotator=annotator, source=source, roi=roi, options=options, cache=cache)
         if isinstance(data, Dataset):
             return data
         return Dataset(data.source, data.profile, data.config, data.rows)
@@ -145,9 +145,9 @@ def _open_source(chosen: Format, request: ReadRequest, source: str | None, roi: 
 
 def _refuse_options(**options: object) -> None:
     """Raise SegdataError where any option is given."""
-    given = [name for name, value in options.items() if value is not None]
-    if given:
-        raise SegdataError(f"the dataset is open already, too late for {', '.join(given)}: give this to `read`")
+    names = [name for name, value in options.items() if value is not None]
+    if names:
+        raise SegdataError(f"the dataset is open already, too late for {', '.join(names)}: give this to `read`")
 
 
 def split_revision(path: Path) -> tuple[Path, str | None]:

@@ -24,17 +24,17 @@ def remap(
     if isinstance(mapping, Mapping):
         if not mapping:
             raise SegdataError("no category is renamed or dropped; name one")
-        given: str | Path | TaxonomyMap = TaxonomyMap(categories=dict(mapping))
-        made = f"categories mapped: {', '.join(f'{old} -> {new or None}' for old, new in list(mapping.items())[:8])}"
-        made += f" and {count_noun(len(mapping) - 8, 'other')}" if len(mapping) > 8 else ""
+        category_map: str | Path | TaxonomyMap = TaxonomyMap(categories=dict(mapping))
+        origin = f"categories mapped: {', '.join(f'{old} -> {new or None}' for old, new in list(mapping.items())[:8])}"
+        origin += f" and {count_noun(len(mapping) - 8, 'other')}" if len(mapping) > 8 else ""
     else:
-        given, made = mapping, f"categories mapped by {Path(mapping).name}"
+        category_map, origin = mapping, f"categories mapped by {Path(mapping).name}"
     return convert(
         read(data, **opening),
         target,
-        taxonomy_map=given,
+        taxonomy_map=category_map,
         copy_images=copy_images,
         jobs=jobs,
         progress=progress,
-        write_options={"made": made},
+        write_options={"made": origin},
     )

@@ -65,7 +65,7 @@ def overview(
 ) -> ReportResult:
     """Report everything known about quality: `segdata.Dataset.report` of ``read(data, **opening)``."""
     dataset = read(data, **opening)
-    found = validate(dataset, jobs=jobs, progress=progress)
+    validation = validate(dataset, jobs=jobs, progress=progress)
     summary = info(dataset, jobs=jobs)
     notes: list[str] = []
     agreed, conclusions = _agreement(dataset, jobs, notes) if agreement else (None, ())
@@ -74,11 +74,13 @@ def overview(
     reviewed = errors = None
     if decisions:
         more = [] if noise is None else [row.finding() for row in noise.findings]
-        reviewed = review_progress(dataset, findings=[*found.findings, *found.settled], earlier=more, jobs=jobs)
+        reviewed = review_progress(
+            dataset, findings=[*validation.findings, *validation.settled], earlier=more, jobs=jobs
+        )
         errors = None if noise is None else label_errors(noise, decisions)
-    right = 0 if reviewed is None else sum(each.right for each in reviewed.rules)
+    right = 0 if reviewed is None else sum(rule.right for rule in reviewed.rules)
     spent = annotation_costs(measure_dataset(dataset, frozenset(), jobs), decisions, dataset.config.cost, right)
-    return ReportResult(found, summary, agreed, conclusions, noise, reviewed, errors, spent, notes)
+    return ReportResult(validation, summary, agreed, conclusions, noise, reviewed, errors, spent, notes)
 
 
 def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> "tuple[Agreement | None, tuple[Conclusion, ...]]":
@@ -90,11 +92,11 @@ def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> "tuple[Agreemen
     from segdata.report.agreement.conclusions import conclusions
 
     try:
-        found = compare_annotators(dataset, jobs=jobs)
+        compared = compare_annotators(dataset, jobs=jobs)
     except SegdataError as error:
         notes.append(f"agreement: {error}")
         return None, ()
-    return found.agreement, tuple(conclusions(found.agreement, found.tables))
+    return compared.agreement, tuple(conclusions(compared.agreement, compared.tables))
 
 
 def label_errors_of(data: Data, reports: Iterable[Path], **opening: Unpack[ReadOptions]) -> LabelErrors | None:
@@ -105,11 +107,11 @@ def label_errors_of(data: Data, reports: Iterable[Path], **opening: Unpack[ReadO
     decisions = decision_log.read_decisions(log_path(read(data, **opening)))
     for path in reports:
         try:
-            found = label_errors(flag_report(path), decisions)
+            errors = label_errors(flag_report(path), decisions)
         except SegdataError:  # of another command
             continue
-        if found is not None:
-            return found
+        if errors is not None:
+            return errors
     return None
 
 

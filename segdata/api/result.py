@@ -32,9 +32,9 @@ R = TypeVar("R", bound=Result)
 
 def promote(cls: type[R], value: Any, **context: Any) -> R:  # Any: of a base class of `cls`; what its renderers need
     """`value` as an instance of `cls`, a subclass of its own class that also renders, with what the renderers need."""
-    made = cls(**{field.name: getattr(value, field.name) for field in fields(value)})
-    object.__setattr__(made, "_context", context)
-    return made
+    result = cls(**{field.name: getattr(value, field.name) for field in fields(value)})
+    object.__setattr__(result, "_context", context)
+    return result
 
 
 def findings_table(findings: Sequence[Finding]) -> "pd.DataFrame":

@@ -139,27 +139,32 @@ def pull_decisions(
     if origin == "fiftyone":
         from segdata.report.fiftyone.decisions import pull_from_fiftyone
 
-        found = pull_from_fiftyone(name or f"segdata-{dataset.profile.name}", dataset.profile, reviewer)
-        decisions, notes = list(found.decisions), found.notes
+        fetched = pull_from_fiftyone(name or f"segdata-{dataset.profile.name}", dataset.profile, reviewer)
+        decisions, notes = list(fetched.decisions), fetched.notes
     elif is_export(Path(origin)):
         decisions = read_export(Path(origin))
     else:
         decisions = decisions_in(dataset, Path(origin), reviewer)
     if adjudicates:
         # FiftyOne tells everybody's decisions, and those that were known before settle nothing.
-        known = {*decision_log.read_decisions(path)} if origin == "fiftyone" else set()
-        decisions = [each if each in known else replace(each, adjudicates=True) for each in decisions]
+        decided = {*decision_log.read_decisions(path)} if origin == "fiftyone" else set()
+        decisions = [decision if decision in decided else replace(decision, adjudicates=True) for decision in decisions]
     torn = (
         ("the log ends in a line that was never finished; it is left out",) if decision_log.load_log(path).torn else ()
     )
-    told = PullResult(str(origin), len(decisions), _append_new(path, decisions), (*notes, *torn))
-    return promote(PulledDecisions, told, dataset=dataset.profile.files)
+    pulled = PullResult(str(origin), len(decisions), _append_new(path, decisions), (*notes, *torn))
+    return promote(PulledDecisions, pulled, dataset=dataset.profile.files)
 
 
 def _append_new(path: Path, decisions: Iterable[Decision]) -> int:
-    said = decision_log.read_decisions(path)
-    known = {*said, *(replace(each, adjudicates=False) for each in said)}  # who settled it has said it, too
-    return decision_log.append_decisions(path, [each for each in dict.fromkeys(decisions) if each not in known])
+    logged = decision_log.read_decisions(path)
+    decided = {
+        *logged,
+        *(replace(decision, adjudicates=False) for decision in logged),
+    }  # who settled it has said it, too
+    return decision_log.append_decisions(
+        path, [decision for decision in dict.fromkeys(decisions) if decision not in decided]
+    )
 
 
 def review_progress(
@@ -172,12 +177,12 @@ def review_progress(
 ) -> ProgressResult:
     """How far the review of a dataset is: `segdata.DatasetReview.report`."""
     dataset = read(data, **opening)
-    found = validate(dataset, review=False, jobs=jobs).findings if findings is None else findings
-    path, every = log_path(dataset), [*found, *earlier]
-    said, known = decision_log.read_decisions(path), decided_findings(dataset, every, [path], jobs)
-    rest = [each for each in earlier if each not in known]
+    listed = validate(dataset, review=False, jobs=jobs).findings if findings is None else findings
+    path, every = log_path(dataset), [*listed, *earlier]
+    logged, decided = decision_log.read_decisions(path), decided_findings(dataset, every, [path], jobs)
+    rest = [finding for finding in earlier if finding not in decided]
     result = measure_progress(
-        said, every, {**completed_verdicts(rest, review_states(said), _is_applied(dataset)), **known}
+        logged, every, {**completed_verdicts(rest, review_states(logged), _is_applied(dataset)), **decided}
     )
     return promote(ProgressResult, result, dataset=dataset.profile.files)
 
@@ -205,36 +210,37 @@ def apply_decisions(
     changed: dict[str, pa.Table] = {}
     stages: dict[AnnotationKey, tuple[str, str]] = {}
     about = _by_image(dataset, standings)
-    known = {*dataset.source.image_ids}  # decisions about images that are left out now are no conflict
-    applying.elsewhere(each for each in standings if each.said[-1].image not in known)
+    image_ids = {*dataset.source.image_ids}  # decisions about images that are left out now are no conflict
+    applying.elsewhere(item for item in standings if item.said[-1].image not in image_ids)
     with image_limits():
         for batch in load_images(dataset, about.keys()):
             image_id = batch.images["image_id"][0].as_py()
-            made = applying.image(batch, about[image_id])
-            stages |= made.stages
-            if made.changed:
-                changed[image_id] = segment_rows(join_annotations(batch, made.pieces))
+            applied = applying.image(batch, about[image_id])
+            stages |= applied.stages
+            if applied.changed:
+                changed[image_id] = segment_rows(join_annotations(batch, applied.pieces))
             done(1)
-    found = applying.found
+    outcome = applying.found
     if not dry_run and (changed or stages):
         columns = {
-            name: {whose: said[at] for whose, said in stages.items()} for at, name in enumerate(("stage", "reviewer"))
+            name: {key: values[column] for key, values in stages.items()}
+            for column, name in enumerate(("stage", "reviewer"))
         }
-        lines = [changes_entry(each.decision, each.pixels) for each in found.done]
-        found.revision = revise(
-            root, changed, _summary(found), lines, revision, annotations=columns if stages else None
+        lines = [changes_entry(item.decision, item.pixels) for item in outcome.done]
+        outcome.revision = revise(
+            root, changed, _summary(outcome), lines, revision, annotations=columns if stages else None
         )
-    return promote(AppliedDecisions, found, dataset=dataset.profile.files)
+    return promote(AppliedDecisions, outcome, dataset=dataset.profile.files)
 
 
 def _by_image(dataset: Dataset, standings: Sequence[ReviewState]) -> dict[str, list[ReviewState]]:
     """The standings about each image of the dataset."""
-    here = set(dataset.image_ids)
+    image_ids = set(dataset.image_ids)
     about: dict[str, list[ReviewState]] = {}
-    for each in standings:
-        image = each.said[-1].image
-        if image in here:
-            about.setdefault(str(image), []).append(each)
+    for state in standings:
+        image = state.said[-1].image
+        if image in image_ids:
+            about.setdefault(str(image), []).append(state)
     return about
 
 
@@ -245,15 +251,15 @@ def _fixer(dataset: Dataset) -> FixAnnotation:
         if annotation.batch.images["sequence"][0].as_py() in volumes:
             return annotation.batch, {}
         after, done = fix_annotation(annotation, findings, dataset.profile)
-        return after, {each.finding: each.pixels for each in done}
+        return after, {fixed.finding: fixed.pixels for fixed in done}
 
     return mend
 
 
 def _summary(found: ApplyResult) -> str:
-    made = f"carried out {count_noun(len(found.done), 'decision')} in {count_noun(found.images, 'image')}"
+    applied = f"carried out {count_noun(len(found.done), 'decision')} in {count_noun(found.images, 'image')}"
     reviewed = f"{count_noun(found.reviewed, 'annotation')} reviewed"
-    return f"review: {f'{made}; {reviewed}' if found.done else reviewed}"
+    return f"review: {f'{applied}; {reviewed}' if found.done else reviewed}"
 
 
 AnnotationTool = Literal["cvat", "label-studio"]
@@ -281,9 +287,9 @@ def export_findings(
         raise SegdataError(f"{target}: a task has several files; name a folder")
     dataset = read(data, **opening)
     about: dict[str, list[Finding]] = {}
-    for each in findings:
-        if each.image is not None:
-            about.setdefault(each.image, []).append(each)
+    for item in findings:
+        if item.image is not None:
+            about.setdefault(item.image, []).append(item)
     rows = [row for row, name in enumerate(dataset.source.image_ids) if name in about]
     rows = rows if dataset.rows is None else sorted({*rows} & {*dataset.rows.tolist()})
     if not rows:
@@ -294,19 +300,19 @@ def export_findings(
 
     def marked(batch: Batch) -> Batch:
         pieces = [batch.take_images(np.array([row])) for row in range(batch.images.num_rows)]
-        return concatenate_batches([image_marked(each) for each in pieces])
+        return concatenate_batches([image_marked(item) for item in pieces])
 
     def image_marked(batch: Batch) -> Batch:
         name, annotations = batch.images["image_id"][0].as_py(), Annotation.each(batch)
         if to == "cvat" and len(annotations) > 1:
             raise SegdataError(f"{name}: has {len(annotations)} annotations, CVAT holds one; use --to label-studio")
         asks = to == "cvat"  # as attributes; Label Studio has controls for that
-        made = [
-            prepare_annotation(each, _findings_about(each, about[name]), dataset.profile, taxonomy, asks)
-            for each in annotations
+        prepared = [
+            prepare_annotation(item, _findings_about(item, about[name]), dataset.profile, taxonomy, asks)
+            for item in annotations
         ]
-        noted.extend(note for _, note in made)
-        return join_annotations(batch, [marked for marked, _ in made])
+        noted.extend(note for _, note in prepared)
+        return join_annotations(batch, [marked for marked, _ in prepared])
 
     profile = replace(dataset.profile, taxonomy=taxonomy)
     source = AlteredSource(dataset.source, marked)
@@ -314,7 +320,7 @@ def export_findings(
     options = {"prefix": prefix} if prefix and to == "label-studio" else None
     done = convert(task, target, to=to, copy_images=copy_images, jobs=jobs, progress=progress, write_options=options)
     _write_instructions(done.target, to)
-    notes.record_sent(path, sorted(noted, key=lambda each: (each.image, each.annotator or "")))
+    notes.record_sent(path, sorted(noted, key=lambda item: (item.image, item.annotator or "")))
     return done
 
 
@@ -330,7 +336,7 @@ def _write_instructions(task: Path, to: AnnotationTool) -> None:
 
 def _findings_about(annotation: Annotation, findings: Sequence[Finding]) -> list[Finding]:
     """The findings about one annotation, each but once."""
-    return [each for each in dict.fromkeys(findings) if each.annotator in (None, annotation.annotator)]
+    return [finding for finding in dict.fromkeys(findings) if finding.annotator in (None, annotation.annotator)]
 
 
 def decisions_in(dataset: Dataset, file: Path, reviewer: str | None) -> list[Decision]:
@@ -339,13 +345,13 @@ def decisions_in(dataset: Dataset, file: Path, reviewer: str | None) -> list[Dec
     Where one is the reviewer's last word on the matter already, it is that word: a file does not say when it was typed.
     """
     via, back = _read_task(dataset, file)
-    words = sorted(decision_log.read_decisions(log_path(dataset)), key=lambda each: each.time)
-    last = {(each.reviewer, decision_subject(each)): replace(each, adjudicates=False) for each in words}
-    found = []
-    for note, said, _ in back:
-        asked = {each.key: each for each in note.questions}
-        for key, (verdict, comment) in said.answers.items():
-            if key in asked:
+    words = sorted(decision_log.read_decisions(log_path(dataset)), key=lambda item: item.time)
+    last = {(item.reviewer, decision_subject(item)): replace(item, adjudicates=False) for item in words}
+    decisions = []
+    for note, returned, _ in back:
+        questions = {item.key: item for item in note.questions}
+        for key, (verdict, comment) in returned.answers.items():
+            if key in questions:
                 if reviewer is None:
                     raise SegdataError(f"{file}: does not say who decided; give --reviewer NAME")
                 said_now = Decision(
@@ -355,14 +361,14 @@ def decisions_in(dataset: Dataset, file: Path, reviewer: str | None) -> list[Dec
                     via=via,
                     image=note.image,
                     annotator=note.annotator,
-                    finding=asked[key].finding,
-                    imprint=asked[key].imprint,
+                    finding=questions[key].finding,
+                    imprint=questions[key].imprint,
                     comment=comment,
                 )
                 before = last.get((reviewer, decision_subject(said_now)))
                 is_same = before is not None and (before.verdict, before.comment) == (verdict, comment)
-                found.append(before if before is not None and is_same else said_now)
-    return found
+                decisions.append(before if before is not None and is_same else said_now)
+    return decisions
 
 
 def import_task(
@@ -370,33 +376,35 @@ def import_task(
 ) -> ImportedTask:
     """Take back what was redrawn in a task: `segdata.DatasetReview.import_task`."""
     dataset = read(data, **opening)
-    root, found = canonical_root(dataset), ImportedTask()
+    root, outcome = canonical_root(dataset), ImportedTask()
     _, back = _read_task(dataset, Path(file))
     about: dict[str, list[tuple[SentAnnotation, ReturnedAnnotation, Profile]]] = {}
-    for each in back:
-        about.setdefault(each[0].image, []).append(each)
-    found.conflicts += [f"{name}: is not in the dataset any more" for name in sorted({*about} - {*dataset.image_ids})]
+    for pair in back:
+        about.setdefault(pair[0].image, []).append(pair)
+    outcome.conflicts += [f"{name}: is not in the dataset any more" for name in sorted({*about} - {*dataset.image_ids})]
     changed: dict[str, pa.Table] = {}
-    whose: dict[AnnotationKey, bool] = {}
+    changed_annotations: dict[AnnotationKey, bool] = {}
     number = free_id(root / str(dataset.profile.revision))
     with image_limits():
         for batch in load_images(dataset, about.keys()):
             name = batch.images["image_id"][0].as_py()
-            pieces = [each.batch for each in Annotation.each(batch)]
-            for note, said, theirs in about[name]:
-                number = _import_annotation(pieces, note, said, (dataset.profile, theirs), found, whose, number)
-            if any(who[0] == name for who in whose):
+            pieces = [pair.batch for pair in Annotation.each(batch)]
+            for note, returned, theirs in about[name]:
+                number = _import_annotation(
+                    pieces, note, returned, (dataset.profile, theirs), outcome, changed_annotations, number
+                )
+            if any(who[0] == name for who in changed_annotations):
                 changed[name] = segment_rows(join_annotations(batch, pieces))
-    found.images = len(changed)
+    outcome.images = len(changed)
     if changed and not dry_run:
-        below = [each for each, is_new in whose.items() if is_new]
+        below = [pair for pair, is_new in changed_annotations.items() if is_new]
         stages = {"stage": dict.fromkeys(below, "reviewed"), "reviewer": dict.fromkeys(below, reviewer)}
-        what = f"review: redrawn in {count_noun(found.images, 'image')}, from {Path(file).name}"
-        lines = [{"image": image, "annotator": annotator} for image, annotator in whose]
-        found.revision = revise(
+        what = f"review: redrawn in {count_noun(outcome.images, 'image')}, from {Path(file).name}"
+        lines = [{"image": image, "annotator": annotator} for image, annotator in changed_annotations]
+        outcome.revision = revise(
             root, changed, what, lines, dataset.profile.revision, annotations=stages if reviewer and below else None
         )
-    return promote(ImportedTask, found, dataset=dataset.profile.files)
+    return promote(ImportedTask, outcome, dataset=dataset.profile.files)
 
 
 def _import_annotation(
@@ -412,19 +420,21 @@ def _import_annotation(
 
     `whose` gets those that change, and whether they are not as far as ``reviewed`` yet.
     """
-    at = next((at for at, each in enumerate(pieces) if Annotation(each).annotator == note.annotator), None)
-    if at is None or Annotation(pieces[at]).size != said.annotation.size:
-        why = "the annotation is there no more" if at is None else "the image has another size now"
+    position = next(
+        (position for position, piece in enumerate(pieces) if Annotation(piece).annotator == note.annotator), None
+    )
+    if position is None or Annotation(pieces[position]).size != said.annotation.size:
+        why = "the annotation is there no more" if position is None else "the image has another size now"
         found.conflicts.append(f"{note.image}: {why}")
         return number
-    made = take_redrawn(Annotation(pieces[at]), note, said, profiles, number)
-    found.conflicts += [f"{note.image}: {why}" for why in made.conflicts]
-    found.redrawn, found.deleted = found.redrawn + len(made.redrawn), found.deleted + len(made.deleted)
-    found.added, found.untouched = found.added + len(made.added), found.untouched + made.untouched
-    if made.after is not None:
-        whose[note.image, note.annotator] = is_below_stage(Annotation(pieces[at]), "reviewed")
-        pieces[at] = made.after
-    return made.free_id
+    taken = take_redrawn(Annotation(pieces[position]), note, said, profiles, number)
+    found.conflicts += [f"{note.image}: {why}" for why in taken.conflicts]
+    found.redrawn, found.deleted = found.redrawn + len(taken.redrawn), found.deleted + len(taken.deleted)
+    found.added, found.untouched = found.added + len(taken.added), found.untouched + taken.untouched
+    if taken.after is not None:
+        whose[note.image, note.annotator] = is_below_stage(Annotation(pieces[position]), "reviewed")
+        pieces[position] = taken.after
+    return taken.free_id
 
 
 def _read_task(dataset: Dataset, file: Path) -> tuple[Via, list[tuple[SentAnnotation, ReturnedAnnotation, Profile]]]:
@@ -433,24 +443,24 @@ def _read_task(dataset: Dataset, file: Path) -> tuple[Via, list[tuple[SentAnnota
     via = _VIA.get(back.profile.format)
     if via is None:
         raise SegdataError(f"{file}: is {back.profile.format}; decisions come from the HTML report, CVAT, Label Studio")
-    known: dict[str, list[SentAnnotation]] = {}
+    sent_by_key: dict[str, list[SentAnnotation]] = {}
     for note in notes.read_sent(notes.sent_path(log_path(dataset))):
         for key in note.keys:
-            known.setdefault(key, []).append(note)
-    found: dict[tuple[str, str | None], tuple[SentAnnotation, ReturnedAnnotation, Profile]] = {}
+            sent_by_key.setdefault(key, []).append(note)
+    pairs: dict[tuple[str, str | None], tuple[SentAnnotation, ReturnedAnnotation, Profile]] = {}
     with image_limits():
         for batch in back.batches():
             for row in range(batch.images.num_rows):
                 for annotation in Annotation.each(batch.take_images(np.array([row]))):
-                    said = parse_returned(annotation, back.profile)
-                    keys = said.keys.keys() | said.answers.keys()
-                    was = match_sent([each for key in sorted(keys) for each in known.get(key, ())], said)
+                    parsed = parse_returned(annotation, back.profile)
+                    keys = parsed.keys.keys() | parsed.answers.keys()
+                    was = match_sent([sent for key in sorted(keys) for sent in sent_by_key.get(key, ())], parsed)
                     if was is not None:
-                        _check_once(found, was, file)
-                        found[was.image, was.annotator] = (was, said, back.profile)
-    if not found:
+                        _check_once(pairs, was, file)
+                        pairs[was.image, was.annotator] = (was, parsed, back.profile)
+    if not pairs:
         raise SegdataError(f"{file}: has nothing that was sent from {dataset.profile.files} by segdata review export")
-    return via, list(found.values())
+    return via, list(pairs.values())
 
 
 def _check_once(found: Container[tuple[str, str | None]], note: SentAnnotation, file: Path) -> None:

@@ -52,17 +52,19 @@ def draw_sample(
     """Draw images, and write them as a dataset: `segdata.Dataset.sample` of ``read(data, **opening)``."""
     dataset = read(data, **opening)
     tables = measure_dataset(dataset, frozenset(), jobs, progress if target is None else no_progress)
-    found = draw_images(tables, n, purpose=purpose, stratify=stratify, wanted=wanted, seed=seed)
+    drawn_images = draw_images(tables, n, purpose=purpose, stratify=stratify, wanted=wanted, seed=seed)
     if target is None:
-        return SampleResult(found, None)
-    names = set(found.images)
+        return SampleResult(drawn_images, None)
+    names = set(drawn_images.images)
     every = dataset.source.image_ids
-    known = range(len(every)) if dataset.rows is None else dataset.rows.tolist()
-    rows = np.array([row for row in known if every[row] in names], np.int64)
-    made = (
+    rows_read = range(len(every)) if dataset.rows is None else dataset.rows.tolist()
+    rows = np.array([row for row in rows_read if every[row] in names], np.int64)
+    origin = (
         f"{count_noun(n, 'image')} drawn for a {purpose}{'' if stratify is None else f', by {stratify}'}, seed {seed}"
     )
     return SampleResult(
-        found,
-        write_derived(replace(dataset, rows=rows), target, made, copy_images=copy_images, jobs=jobs, progress=progress),
+        drawn_images,
+        write_derived(
+            replace(dataset, rows=rows), target, origin, copy_images=copy_images, jobs=jobs, progress=progress
+        ),
     )

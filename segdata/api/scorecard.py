@@ -55,8 +55,8 @@ class ScorecardResult(Result, Scorecard):
 
         run: ScorecardRun = self._context["run"]
         with image_limits():
-            drawn = example_pictures(run.dataset, run.opposed, self.cards, jobs)
-        return to_html(self, run.opposed.annotators, drawn, ["scorecard", shlex.quote(run.dataset.profile.files)])
+            images = example_pictures(run.dataset, run.opposed, self.cards, jobs)
+        return to_html(self, run.opposed.annotators, images, ["scorecard", shlex.quote(run.dataset.profile.files)])
 
     def table(self) -> "pd.DataFrame":
         """One row for each annotator as a pandas table: the rows of ``--format csv``."""
@@ -92,7 +92,7 @@ class ReworkPanel:
     @property
     def n_before(self) -> int:
         """How many annotations there were before the review."""
-        return sum(not each.endswith(CORRECTED) for each in self.tables.annotations["annotator"].tolist())
+        return sum(not name.endswith(CORRECTED) for name in self.tables.annotations["annotator"].tolist())
 
 
 def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> ReworkResult:
@@ -100,8 +100,10 @@ def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> Rework
 
     Both are datasets, or revisions of one, ``DATA@r0001``. Options of `read` and `agree` hold for both.
     """
-    found = compare_review(before, after, options)
-    result = promote(ReworkResult, measure_rework(found.opposed, found.n_before, resampling(options), found.near))
+    compared = compare_review(before, after, options)
+    result = promote(
+        ReworkResult, measure_rework(compared.opposed, compared.n_before, resampling(options), compared.near)
+    )
     if not result.images:
         raise SegdataError(f"{before}: no annotation of it is in {after}")
     return result
@@ -114,14 +116,14 @@ def compare_review(before: Data, after: Data, options: PanelOptions) -> ReworkPa
     called = PanelMember(second).called
 
     def renamed(batch: Batch) -> Batch:
-        names = [f"{each or called}{CORRECTED}" for each in batch.annotations["annotator"].to_pylist()]
+        names = [f"{name or called}{CORRECTED}" for name in batch.annotations["annotator"].to_pylist()]
         return replace(batch, annotations=replace_column(batch.annotations, "annotator", names))
 
     second = replace(second, source=AlteredSource(second.source, renamed))
     every = [PanelMember(first), PanelMember(second)]
-    found: ComparedPanel = compare_panel(every, gold_section(every), options)
-    check_sizes(found)
-    return ReworkPanel(found.tables, found.opposed, found.near)
+    compared: ComparedPanel = compare_panel(every, gold_section(every), options)
+    check_sizes(compared)
+    return ReworkPanel(compared.tables, compared.opposed, compared.near)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +170,23 @@ def score_annotators(
     section = gold_section(every)
     gold = gold or (section.name if section else None)
     check_reference_named(gold, every)
-    found = compare_panel(every, section, options)
-    check_sizes(found)
-    at = reference_index(gold, found.opposed.annotators)
+    compared = compare_panel(every, section, options)
+    check_sizes(compared)
+    reference = reference_index(gold, compared.opposed.annotators)
     passed = None if before is None else rework(before, every[0].dataset, **_without_progress(options))
-    how = resampling(options)
+    resampled = resampling(options)
     card = build_scorecard(
-        found.tables, reference=at, metric=metric, review=passed, how=how, n_worst=worst, tolerance=found.near
+        compared.tables,
+        reference=reference,
+        metric=metric,
+        review=passed,
+        how=resampled,
+        n_worst=worst,
+        tolerance=compared.near,
     )
-    return ScorecardRun(card, Dataset(found.panel, found.panel.profile, every[0].dataset.config), found.opposed)
+    return ScorecardRun(
+        card, Dataset(compared.panel, compared.panel.profile, every[0].dataset.config), compared.opposed
+    )
 
 
 def scorecard_of_agreement(found: "AgreementRun", worst: int = 3) -> Scorecard:
@@ -184,11 +194,13 @@ def scorecard_of_agreement(found: "AgreementRun", worst: int = 3) -> Scorecard:
 
     Of two without a reference there are no worst examples: those of one are those of the other.
     """
-    told, judged = found.agreement, found.tables.judged
-    how = Resampling(told.confidence, told.resamples, told.seed)
-    at = None if judged is None else judged.gold
-    worst = 0 if at is None and len(told.pairs) == 1 else worst
-    return build_scorecard(found.tables, reference=at, how=how, n_worst=worst, tolerance=told.tolerance)
+    agreement, judged = found.agreement, found.tables.judged
+    resampled = Resampling(agreement.confidence, agreement.resamples, agreement.seed)
+    reference = None if judged is None else judged.gold
+    worst = 0 if reference is None and len(agreement.pairs) == 1 else worst
+    return build_scorecard(
+        found.tables, reference=reference, how=resampled, n_worst=worst, tolerance=agreement.tolerance
+    )
 
 
 def _without_progress(options: PanelOptions) -> PanelOptions:

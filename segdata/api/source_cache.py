@@ -57,7 +57,7 @@ def cached_source(
 
     `more`: whatever else decides how it is read, beside the request. `place`: the folder of the entries.
     """
-    folders = [Path(str(each)) for each in (request.images, more.get("roi")) if each is not None]
+    folders = [Path(str(folder)) for folder in (request.images, more.get("roi")) if folder is not None]
     root = request.root
     most = _MOST_FILES if root.is_dir() else _FEW_FILES + root.stat().st_size // 500
     listing = FileListing.of(root, folders, most, _IN_THE_KEY)
@@ -126,10 +126,10 @@ class CachedSource:
         begun = time.monotonic()
         source, chunks = retain_sequences(self.opened, every), self.opened.chunks()
         pieces = self._pieces(source, every, profile, chunks, jobs, progress)
-        found = gather_measured(pieces, source.defects, every, profile)
-        names = set(found.tables)
-        tables = complete_tables(found, source, every, profile, chunks, jobs)
-        entry = self._made(source, every, profile, found, tables, names, chunks)
+        measured = gather_measured(pieces, source.defects, every, profile)
+        names = set(measured.tables)
+        tables = complete_tables(measured, source, every, profile, chunks, jobs)
+        entry = self._made(source, every, profile, measured, tables, names, chunks)
         if time.monotonic() - begun >= MIN_SECONDS or self._entry is not None:
             cache.save_entry(self._place, self._key, entry)
         return _entry_tables(entry, families, profile)
@@ -146,13 +146,13 @@ class CachedSource:
         """What is measured of each portion of images; those that have not changed are taken from before."""
         kept = self._kept(source, families)
         fresh = [rows for chunk in chunks if len(rows := chunk[[row not in kept for row in chunk.tolist()]])]
-        found = measure_chunks(source, families, profile, fresh, jobs, progress)
+        chunks_measured = measure_chunks(source, families, profile, fresh, jobs, progress)
         if not kept or self._entry is None:
-            return (piece for _, piece in found)
+            return (piece for _, piece in chunks_measured)
         progress(len(kept))
         order = np.concatenate([np.empty(0, np.int64), *chunks])
         before = MeasuredTables(_image_tables(self._entry, profile), list(self._entry.defects[self._entry.opened :]))
-        return interleave_measured(order, kept, before, found)
+        return interleave_measured(order, kept, before, chunks_measured)
 
     def _kept(self, source: Source, families: frozenset[Family]) -> dict[int, int]:
         """Row of an image -> its row in the entry's tables, for the images that have not changed."""
@@ -160,7 +160,7 @@ class CachedSource:
         if entry is None or files is None or not families <= entry.families or source.profile != entry.profile:
             return {}
         ids = source.image_ids
-        if any(each.image is None for each in entry.defects[entry.opened :]) or len(set(ids)) < len(ids):
+        if any(defect.image is None for defect in entry.defects[entry.opened :]) or len(set(ids)) < len(ids):
             return {}
         before = {name: row for row, name in enumerate(entry.tables["images"]["image_id"].to_pylist())}
         uris = entry.tables["images"]["uri"].to_pylist()
@@ -203,11 +203,11 @@ class CachedSource:
 
 def _entry_tables(entry: CacheEntry, families: frozenset[Family], profile: Profile) -> Tables:
     """The tables of an entry as they are when only some families are measured."""
-    given, everything = provided_columns(families, profile)
+    columns_of, everything = provided_columns(families, profile)
     tables = {}
     for name, columns in everything.items():
         stored = entry.tables.get(name)
-        wanted = given.get(name)
+        wanted = columns_of.get(name)
         tables[name] = Table.of(columns if wanted is None or stored is None else stored.select(wanted))
     across = {name: table for name, table in entry.tables.items() if name.startswith("across/")}
     tables |= {name.removeprefix("across/"): Table.of(table) for name, table in across.items()}
@@ -216,30 +216,30 @@ def _entry_tables(entry: CacheEntry, families: frozenset[Family], profile: Profi
 
 def _image_tables(entry: CacheEntry, profile: Profile) -> dict[str, pa.Table]:
     """An entry's tables of single images, without the columns that are measured over several."""
-    given, _ = provided_columns(entry.families - {"copies"}, profile)
-    return {name: entry.tables[name].select(columns) for name, columns in given.items()}
+    columns_of, _ = provided_columns(entry.families - {"copies"}, profile)
+    return {name: entry.tables[name].select(columns) for name, columns in columns_of.items()}
 
 
 def _changed_files(entry: CacheEntry, now: FileListing) -> set[str]:
     """The files that are not as they were: new, gone, or of other content."""
-    found = entry.listing.changed(now)
+    changed = entry.listing.changed(now)
     same = {
-        path for path in found if path in entry.hashes and path in now.files and entry.hashes[path] == hash_file(path)
+        path for path in changed if path in entry.hashes and path in now.files and entry.hashes[path] == hash_file(path)
     }
-    return found - same
+    return changed - same
 
 
 def _label_hashes(
     labels: Sequence[str], listing: FileListing, before: CacheEntry | None, changed: set[str]
 ) -> dict[str, str]:
     """The hashes of files that hold labels, as far as they are as they were listed."""
-    known = {path: mark for path, mark in before.hashes.items() if path not in changed} if before else {}
-    found = {path: known[path] for path in labels if path in known}
-    rest = [path for path in dict.fromkeys(labels) if path not in found]
+    unchanged = {path: mark for path, mark in before.hashes.items() if path not in changed} if before else {}
+    hashes = {path: unchanged[path] for path in labels if path in unchanged}
+    rest = [path for path in dict.fromkeys(labels) if path not in hashes]
     with ThreadPoolExecutor(n_threads(0)) as pool:
         marks = dict(zip(rest, pool.map(hash_file, rest), strict=True))
     moved = listing.changed(FileListing({}).with_files(rest))
-    return found | {path: mark for path, mark in marks.items() if mark is not None and path not in moved}
+    return hashes | {path: mark for path, mark in marks.items() if mark is not None and path not in moved}
 
 
 def _entry_key(request: ReadRequest, format: str, more: Mapping[str, object]) -> str:

@@ -82,8 +82,8 @@ def split(
         return SplitResult(dealt, len(pairs), lists=_write_lists(dealt, Path(str(lists))))
     what = "split into " + ", ".join(f"{name}={share:g}" for name, share in wanted.items()) + f", seed {seed}"
     log = [{"split": name, "images": int(n)} for name, n in zip(names, dealt.n_images, strict=True)]
-    made = revise(root, {}, what, log, dataset.profile.revision, images={"split": dealt.part_of})
-    return SplitResult(dealt, len(pairs), made)
+    revision = revise(root, {}, what, log, dataset.profile.revision, images={"split": dealt.part_of})
+    return SplitResult(dealt, len(pairs), revision)
 
 
 def _canonical_root(dataset: Dataset) -> Path:
@@ -99,7 +99,7 @@ def _canonical_root(dataset: Dataset) -> Path:
 
 def _current_parts(tables: Tables, names: tuple[str, ...]) -> Ints:
     """(n_images,) the part that an image is in; -1 for none of `names`."""
-    number = {name: at for at, name in enumerate(names)}
+    number = {name: position for position, name in enumerate(names)}
     return np.array([number.get(each, -1) for each in image_splits(tables).tolist()], np.int64)
 
 

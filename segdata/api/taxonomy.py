@@ -41,9 +41,9 @@ class TaxonomyDiffResult(Result, TaxonomyDifference):
 def diff_taxonomies(old: str | Path | Taxonomy, new: str | Path | Taxonomy) -> TaxonomyDiffResult:
     """What differs between two taxonomies, or their files, and where the labels of each old category belong."""
     before, after = (
-        each if isinstance(each, Taxonomy) else load_taxonomy(taxonomy_file(Path(each))) for each in (old, new)
+        source if isinstance(source, Taxonomy) else load_taxonomy(taxonomy_file(Path(source))) for source in (old, new)
     )
-    names = tuple("taxonomy" if isinstance(each, Taxonomy) else str(each) for each in (old, new))
+    names = tuple("taxonomy" if isinstance(source, Taxonomy) else str(source) for source in (old, new))
     return promote(TaxonomyDiffResult, compare_taxonomies(before, after), names=names)
 
 
@@ -108,7 +108,7 @@ def draft_taxonomy_text(taxonomy: Taxonomy) -> str:
         "# More keys: parent, aliases, attributes, thin, part_of, may_overlap, may_not_overlap, may_not_touch, also,\n"
         "# expected, size; of the guideline: definition, boundary_rule, occlusion_rule, examples.\n"
     )
-    background = next((each for each in taxonomy.categories if each.name == "background"), None)
+    background = next((category for category in taxonomy.categories if category.name == "background"), None)
     if background is not None and taxonomy.unlabelled is None:
         head += f"# unlabelled: {background.id}  # where `background` is not a category, but what nobody labelled\n"
     return head + dump_taxonomy(taxonomy)

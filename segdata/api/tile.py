@@ -42,9 +42,9 @@ def tile(
 ) -> Conversion:
     """Cut images into tiles: `segdata.Dataset.tile` of ``read(data, **opening)``."""
     width, height = (size, size) if isinstance(size, int) else size
-    made = f"tiles of {width}x{height} pixels, overlap {overlap}"
+    origin = f"tiles of {width}x{height} pixels, overlap {overlap}"
     return _write_windows(
-        read(data, **opening), target, tile_windows(width, height, overlap), made, crop_images, jobs, progress
+        read(data, **opening), target, tile_windows(width, height, overlap), origin, crop_images, jobs, progress
     )
 
 
@@ -65,12 +65,12 @@ def crop(
     if window is not None:
         if min(window[:2]) < 0 or min(window[2:]) < 1:
             raise SegdataError(f"a window of x, y, width and height {window} is none")
-        made = f"cropped to {window[2]}x{window[3]} pixels at ({window[0]}, {window[1]})"
-        return _write_windows(dataset, target, fixed_window(*window), made, crop_images, jobs, progress)
+        origin = f"cropped to {window[2]}x{window[3]} pixels at ({window[0]}, {window[1]})"
+        return _write_windows(dataset, target, fixed_window(*window), origin, crop_images, jobs, progress)
     names = [category] if isinstance(category, str) else category
     choose = windows_around_segments(None if names is None else _category_ids(dataset.profile, names), margin)
-    made = f"cropped to {'all segments' if names is None else ', '.join(names)}, {margin} pixels around"
-    return _write_windows(dataset, target, choose, made, crop_images, jobs, progress)
+    origin = f"cropped to {'all segments' if names is None else ', '.join(names)}, {margin} pixels around"
+    return _write_windows(dataset, target, choose, origin, crop_images, jobs, progress)
 
 
 def _write_windows(
@@ -94,25 +94,25 @@ def untile(
 ) -> Conversion:
     """Put tiles together again: `segdata.Dataset.untile` of ``read(data, **opening)``."""
     dataset = read(data, **opening)
-    known = _known_tiles(dataset if tiles is None else read(tiles), jobs)
+    tiles_by_id = _known_tiles(dataset if tiles is None else read(tiles), jobs)
     hint = "give the dataset that segdata tile wrote" if tiles is None else "the tiles have no such image"
-    whole = stitch_dataset(dataset, known, match, hint)
-    return write_derived(whole, target, f"put together from tiles, by {match}", jobs=jobs, progress=progress)
+    stitched = stitch_dataset(dataset, tiles_by_id, match, hint)
+    return write_derived(stitched, target, f"put together from tiles, by {match}", jobs=jobs, progress=progress)
 
 
 def _known_tiles(dataset: Dataset, jobs: int) -> dict[str, tuple[Tile, int, int]]:
     """What the images of a dataset are tiles of, with their own width and height; those that say nothing left out."""
     images = measure_dataset(dataset, frozenset(), jobs).images
     lines = images.lines("image_id", "metadata", "width", "height")
-    said = ((name, read_tile(metadata), width, height) for name, metadata, width, height in lines)
-    return {name: (each, width, height) for name, each, width, height in said if each is not None}
+    windows = ((name, read_tile(metadata), width, height) for name, metadata, width, height in lines)
+    return {name: (window, width, height) for name, window, width, height in windows if window is not None}
 
 
 def _category_ids(profile: Profile, names: Sequence[str]) -> list[int]:
     """The ids of categories; raises SegdataError for a name that none has."""
-    known = profile.taxonomy.by_name()
+    by_name = profile.taxonomy.by_name()
     for name in names:
-        if name not in known:
+        if name not in by_name:
             near = profile.taxonomy.nearest(name)
             raise SegdataError(f"no category {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-    return [known[name].id for name in names]
+    return [by_name[name].id for name in names]

@@ -73,11 +73,11 @@ def findings_html(
     from segdata.report.html.findings import to_html
     from segdata.report.pictures.thumbnails import choose_findings, draw_thumbnails
 
-    asked = ReportContext(dataset.profile, rules, [shlex.quote(dataset.profile.files)], command=command)
+    context = ReportContext(dataset.profile, rules, [shlex.quote(dataset.profile.files)], command=command)
     hashes = label_hashes(dataset, validation.every, jobs)
     with image_limits():
         images = draw_thumbnails(dataset, choose_findings(dataset, validation, pictures), jobs)
-    return to_html(validation, asked, images, hashes, statements)
+    return to_html(validation, context, images, hashes, statements)
 
 
 def measure_dataset(
@@ -107,19 +107,19 @@ def validate(
     dataset = read(data, **opening)
     if by is not None:
         dataset = replace(dataset, profile=replace(dataset.profile, by=by))
-    asked = select_rules(dataset.config, select, ignore)
-    chosen = [rule for rule in asked if not (rule.whole and dataset.is_part)]
-    skipped = tuple(rule.code for rule in asked if rule not in chosen and rule.applies(dataset.profile))
+    rules_selected = select_rules(dataset.config, select, ignore)
+    chosen = [rule for rule in rules_selected if not (rule.whole and dataset.is_part)]
+    skipped = tuple(rule.code for rule in rules_selected if rule not in chosen and rule.applies(dataset.profile))
     tables = measure_dataset(dataset, needed_families(chosen, dataset.profile), jobs, progress)
-    found = run_rules(tables, chosen, dataset.config, jobs=jobs)
-    findings, settled = split_decided(dataset, found.findings, jobs) if review else (found.findings, ())
+    judged = run_rules(tables, chosen, dataset.config, jobs=jobs)
+    findings, settled = split_decided(dataset, judged.findings, jobs) if review else (judged.findings, ())
     files = _image_files(tables, {finding.image for finding in findings})
     result = Validation(
         dataset.profile.files,
         len(tables.images),
         len(tables.segments),
         findings,
-        found.suppressed,
+        judged.suppressed,
         skipped,
         files,
         settled=settled,
@@ -135,13 +135,13 @@ def split_decided(
 
     `of`: the datasets with the decisions, where `dataset` combines several.
     """
-    logs = [log for each in of or (dataset,) if (log := log_path(each.profile.files)).is_file()]
+    logs = [log for source in of or (dataset,) if (log := log_path(source.profile.files)).is_file()]
     if not logs:
         return findings, ()
     from segdata.api.decisions import decided_findings  # seldom needed, and it makes revisions
 
     settled = decided_findings(dataset, findings, logs, jobs)
-    return tuple(each for each in findings if each not in settled), tuple(settled)
+    return tuple(source for source in findings if source not in settled), tuple(settled)
 
 
 def _image_files(tables: Tables, wanted: set[str | None]) -> dict[str, str]:
@@ -165,6 +165,7 @@ def assert_valid(
     if result.fails(fail_on):
         counts = ", ".join(f"{code} x{count}" for code, count in result.by_code.items())
         first = "; ".join(
-            f"{each.code} {each.image or each.file or ''}: {each.message}" for each in result.findings[:3]
+            f"{finding.code} {finding.image or finding.file or ''}: {finding.message}"
+            for finding in result.findings[:3]
         )
         raise InvalidDatasetError(f"{result.dataset}: {counts}. {first}")
