@@ -94,7 +94,7 @@ def compare_panel(
     jobs: int = 0,
     progress: Callable[[int], None] = lambda n_images: None,
 ) -> Tables:
-    """The tables of images, annotations and segments, and in `Tables.opposed` what annotators have in common.
+    """The tables of images, annotations and segments, and in `Tables.annotator_pairs` what annotators have in common.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def compare_panel(
         progress(portion.measured.tables["images"].num_rows)
     every = gather_measured((each.measured for each in portions), panel.defects, frozenset(), panel.profile)
     tables = complete_tables(every, panel, frozenset(), panel.profile, [], jobs)
-    return replace(tables, opposed=_join_chunks(portions, panel.profile, tables.images))
+    return replace(tables, annotator_pairs=_join_chunks(portions, panel.profile, tables.images))
 
 
 def load_images(panel: Panel, rows: Ints) -> tuple[Batch, tuple[Category, ...], Flags]:

@@ -93,8 +93,8 @@ def leave_one_out(
             least=min(2, len(names) - 1),
         )
         tables = compare_panel(left, jobs=jobs, progress=progress)
-        if tables.opposed is not None and len(tables.opposed.pairs):
-            found.append(_scores_against_others(name, tables.opposed, how))
+        if tables.annotator_pairs is not None and len(tables.annotator_pairs.pairs):
+            found.append(_scores_against_others(name, tables.annotator_pairs, how))
     return tuple(found)
 
 

@@ -179,7 +179,7 @@ def build_scorecard(
     Further passes of one person count as work, but not as agreement with others. `tolerance`: with which the panel was
     compared; None: the default.
     """
-    opposed = tables.opposed
+    opposed = tables.annotator_pairs
     if opposed is None:
         raise ValueError("tables without what annotators have in common")
     amounts = PairAmounts.of(opposed)

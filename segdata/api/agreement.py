@@ -143,7 +143,7 @@ def compare_annotators(
         turned = find_mirrored(compared.panel, opposed)
     judged = replace(_judge_panel(opposed, gold, section, resampled), mirrored=turned)
     over = [Defect(MIRRORED_CODE, item.message, annotator=opposed.annotators[item.annotator]) for item in turned]
-    tables = replace(compared.tables, defects=(*compared.tables.defects, *over), judged=judged)
+    tables = replace(compared.tables, defects=(*compared.tables.defects, *over), assessment=judged)
     panel = Dataset(compared.panel, compared.panel.profile, config)
     every_finding = run_rules(tables, chosen, config, jobs=jobs).findings
     logs = [item.dataset for item in every]
@@ -257,6 +257,6 @@ def _anonymised(found: ComparedPanel, gold: str | None) -> ComparedPanel:
     )
     opposed = replace(found.opposed, annotators=tuple(aliases.get(name, name) for name in found.opposed.annotators))
     annotations = tables.annotations.beside(annotator=names)
-    tables = replace(tables, annotations=annotations, defects=defects, opposed=opposed)
+    tables = replace(tables, annotations=annotations, defects=defects, annotator_pairs=opposed)
     panel: Panel = replace(found.panel, aliases=aliases)
     return ComparedPanel(panel, tables, opposed, found.near)

@@ -357,7 +357,7 @@ class _FlagRun:
 
     def validation(self, chosen: "Sequence[Rule]", jobs: int, review: bool) -> Validation:
         """The findings, the most probable errors first; images that could not be looked at before all."""
-        tables = replace(self.tables, suspected=self.thought.suspected, defects=self.seen.defects)
+        tables = replace(self.tables, candidates=self.thought.suspected, defects=self.seen.defects)
         judged = run_rules(tables, [*chosen], self.dataset.config, jobs=jobs)
         kept, settled = split_decided(self.dataset, judged.findings, jobs) if review else (judged.findings, ())
         findings = tuple(sorted(kept, key=lambda finding: (self._rank(finding), finding.order())))

@@ -116,8 +116,8 @@ def compare_panel(every: "Sequence[PanelMember]", section: "Gold | None", option
             "progress": options.get("progress", no_progress),
         }  # Any: two
         tables = compare_panel(panel, tolerance=near, **passing)
-    assert tables.opposed is not None
-    return ComparedPanel(panel, tables, tables.opposed, near)
+    assert tables.annotator_pairs is not None
+    return ComparedPanel(panel, tables, tables.annotator_pairs, near)
 
 
 def check_sizes(found: ComparedPanel) -> None:

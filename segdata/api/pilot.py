@@ -74,7 +74,7 @@ def _agreement(dataset: "Dataset", tables: "Tables", jobs: int) -> "PilotAgreeme
     if len(set(image.tolist())) == len(image):
         return None
     with image_limits():
-        opposed = compare_panel(build_panel([PanelMember(dataset)]), jobs=jobs).opposed
+        opposed = compare_panel(build_panel([PanelMember(dataset)]), jobs=jobs).annotator_pairs
     return None if opposed is None else measure_pilot_agreement(opposed)
 
 

@@ -194,7 +194,7 @@ def scorecard_of_agreement(found: "AgreementRun", worst: int = 3) -> Scorecard:
 
     Of two without a reference there are no worst examples: those of one are those of the other.
     """
-    agreement, judged = found.agreement, found.tables.judged
+    agreement, judged = found.agreement, found.tables.assessment
     resampled = Resampling(agreement.confidence, agreement.resamples, agreement.seed)
     reference = None if judged is None else judged.gold
     worst = 0 if reference is None and len(agreement.pairs) == 1 else worst

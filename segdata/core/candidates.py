@@ -109,9 +109,9 @@ _COLUMNS = (
 
 def flagged_candidates(tables: "Tables", kind: str, min_probability: float) -> Iterator[Candidate]:
     """The suspects of one type that are flagged, at or above a probability."""
-    if tables.suspected is None:
+    if tables.candidates is None:
         return
-    rows, segments = tables.suspected.suspects, tables.segments
+    rows, segments = tables.candidates.suspects, tables.segments
     chosen = rows["flagged"] & (rows["type"] == kind) & (rows["probability"] >= min_probability)
     for row in np.flatnonzero(chosen).tolist():
         cell = {name: rows.cell(name, row) for name in _COLUMNS}
@@ -122,7 +122,7 @@ def flagged_candidates(tables: "Tables", kind: str, min_probability: float) -> I
             called += f" {segments.cell('segment_id', cell['segment']) if source is None else source}"
         if not cell["whole"]:
             called = f"{cell['pixels']:,} px of {cell['category'] or cell['seen']}"
-        yield Candidate(**cell, box=(x, y, width, height), called=called, correction=tables.suspected.corrections[row])
+        yield Candidate(**cell, box=(x, y, width, height), called=called, correction=tables.candidates.corrections[row])
 
 
 _WORDS: dict[Action, str] = {

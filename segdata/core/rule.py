@@ -47,8 +47,8 @@ class Tables:
         parts, largest (area of the largest part), holes, hole_pixels, perimeter (pixel edges)
     measured : the other tables, by name
     defects : what readers found wrong in the files
-    opposed, judged : family `agreement`: what annotators have in common, and what follows from it; None elsewhere
-    suspected : family `noise`: the labels that models contradict; None elsewhere
+    annotator_pairs, assessment : family `agreement`: what annotators have in common, and what follows; None elsewhere
+    candidates : family `noise`: the labels that models contradict; None elsewhere
     """
 
     profile: Profile
@@ -57,9 +57,9 @@ class Tables:
     segments: "Table"
     measured: "Mapping[str, Table]"
     defects: "tuple[Defect, ...]"
-    opposed: "AnnotatorPairs | None" = None
-    judged: "PanelAssessment | None" = None
-    suspected: "Candidates | None" = None
+    annotator_pairs: "AnnotatorPairs | None" = None
+    assessment: "PanelAssessment | None" = None
+    candidates: "Candidates | None" = None
 
     def __getattr__(self, name: str) -> "Table":
         if name.startswith("__") or name not in self.measured:

@@ -41,7 +41,7 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
     Defaults: methods for agreement studies ask for an effect beside the p-value. The effect here is 5 points, or 1 px,
     the smallest distance that a correction moves.
     """
-    judged, opposed = tables.judged, tables.opposed
+    judged, opposed = tables.assessment, tables.annotator_pairs
     if judged is None or opposed is None:
         return
     names = ("annotator", "category", "kind", "value", "low", "high", "others", "clusters", "p", "found")

@@ -34,7 +34,7 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Iterator[RowFinding]:
     Options: `sure`: report only what is clearly below.
     Defaults: false, so that nobody passes because there are few images.
     """
-    judged, opposed = tables.judged, tables.opposed
+    judged, opposed = tables.assessment, tables.annotator_pairs
     if judged is None or opposed is None:
         return
     names = ("annotator", "category", "metric", "value", "low", "high", "bar", "clusters")

@@ -267,10 +267,13 @@ def disputes_of_kind(tables: Tables, kind: str, min_pixels: int, min_share: floa
 
     Of what is not counted, regions of which `min_share` or more are in dispute.
     """
-    if tables.judged is None or tables.opposed is None:
+    if tables.assessment is None or tables.annotator_pairs is None:
         return
-    disputes = tables.judged.disputes
-    names: list[Any] = [*(category.name for category in tables.opposed.categories), ""]  # Any: texts; -1 is the last
+    disputes = tables.assessment.disputes
+    names: list[Any] = [
+        *(category.name for category in tables.annotator_pairs.categories),
+        "",
+    ]  # Any: texts; -1 is the last
     segments, annotations = tables.segments, tables.annotations
     for row in np.flatnonzero(disputes["kind"] == kind).tolist():
         cell = {name: disputes.cell(name, row) for name in _DISPUTE_COLUMNS}

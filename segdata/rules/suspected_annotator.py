@@ -33,10 +33,10 @@ def suspected_annotator(tables: Tables, *, min_difference: float = 0.02) -> Iter
     Options: `min_difference`: how much higher the error probability must be, from 0 to 1.
     Defaults: 0.02, one label in fifty more.
     """
-    if tables.suspected is None or tables.suspected.doubted is None:
+    if tables.candidates is None or tables.candidates.doubted is None:
         return
     names = ("column", "name", "difference", "usual", "n", "p")
-    for column, name, difference, usual, n, p in tables.suspected.doubted.lines(*names):
+    for column, name, difference, usual, n, p in tables.candidates.doubted.lines(*names):
         if difference < min_difference:
             continue
         whose = f"by {name}" if column == "annotator" else f"of {column} {name}"

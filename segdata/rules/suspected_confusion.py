@@ -31,10 +31,10 @@ def suspected_confusion(tables: Tables, *, min_share: float = 0.1) -> Iterator[R
     Options: `min_share`: the least excess, as a share of all segments that have one of the two and look like the other.
     Defaults: 0.1, because with very many segments the smallest preference of a model for a pair is beyond chance.
     """
-    if tables.suspected is None or tables.suspected.confusions is None:
+    if tables.candidates is None or tables.candidates.confusions is None:
         return
     names = ("given", "seen", "n", "reverse", "expected", "images", "p")
-    for given, seen, n, reverse, expected, images, p in tables.suspected.confusions.lines(*names):
+    for given, seen, n, reverse, expected, images, p in tables.candidates.confusions.lines(*names):
         if n - expected < min_share * (n + reverse):
             continue
         message = (

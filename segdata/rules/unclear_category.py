@@ -27,7 +27,7 @@ def unclear_category(tables: Tables, *, max_agreement: float = 0.6, min_images: 
     Defaults: 0.6 is where Landis and Koch (1977), Biometrics 33(1), 159-174, end "moderate" agreement; 8 images as in
     SEG406.
     """
-    judged, opposed = tables.judged, tables.opposed
+    judged, opposed = tables.assessment, tables.annotator_pairs
     if judged is None or opposed is None:
         return
     names = ("category", "value", "low", "high", "best", "without", "clusters")

@@ -28,7 +28,7 @@ def unstable_annotator(tables: Tables, *, max_agreement: float = 0.7, min_images
     Defaults: 0.7 is the Dice that Zijdenbos et al. (1994), IEEE Transactions on Medical Imaging 13(4), 716-724, call
     excellent agreement; below 5 images an interval says little.
     """
-    judged, opposed = tables.judged, tables.opposed
+    judged, opposed = tables.assessment, tables.annotator_pairs
     if judged is None or opposed is None:
         return
     names = ("annotator", "value", "low", "high", "others", "behind_low", "clusters")

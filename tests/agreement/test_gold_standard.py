@@ -48,7 +48,7 @@ def drawn(*images: list[tuple[NDArray[np.bool_], str]], gold: Gold | None = None
 
 
 def opposed_of(gold: OpenDataset, **others: OpenDataset) -> AnnotatorPairs:
-    found = compare_annotators({"gold": gold, **others}, resamples=100).tables.opposed
+    found = compare_annotators({"gold": gold, **others}, resamples=100).tables.annotator_pairs
     assert found is not None
     return found
 

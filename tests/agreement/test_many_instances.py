@@ -30,7 +30,7 @@ def test_thousands_of_instances_make_no_table_of_all_with_all() -> None:
     compare_panel(three, jobs=1)  # what is imported, and kept from then on, counts for nothing
     tracemalloc.start()
     try:
-        opposed = compare_panel(three, jobs=1).opposed
+        opposed = compare_panel(three, jobs=1).annotator_pairs
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

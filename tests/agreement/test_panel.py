@@ -160,12 +160,12 @@ def test_a_mirrored_annotation_is_told() -> None:
     labels = (rng.random((40, 60)) < 0.02).astype(np.uint8)
     labels[5:15, 5:25] = 1
     found = of(("a", dataset({"1.png": labels})), ("b", dataset({"1.png": labels[:, ::-1]})))
-    opposed = compare_panel(found).opposed
+    opposed = compare_panel(found).annotator_pairs
     assert opposed is not None
     (told,) = find_mirrored(found, opposed)
     assert (told.annotator, told.other) == (1, 0)
     assert "mirrored left to right at 1.00" in told.message
     straight = of(("a", dataset({"1.png": labels})), ("b", dataset({"1.png": np.roll(labels, 20, axis=1)})))
-    opposed = compare_panel(straight).opposed
+    opposed = compare_panel(straight).annotator_pairs
     assert opposed is not None
     assert find_mirrored(straight, opposed) == ()

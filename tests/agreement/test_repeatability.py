@@ -63,7 +63,7 @@ def test_nothing_without_repeats() -> None:
 def test_in_mm_where_the_spacing_is_known() -> None:
     """Of the three images one has no spacing."""
     compared = compare_annotators([("anna", FIRST), ("anna", FIRST)], resamples=100)
-    opposed = compared.tables.opposed
+    opposed = compared.tables.annotator_pairs
     assert opposed is not None
     cases = opposed.cases.beside(spacing_x=np.array([0.5, 0.5, np.nan]))
     px, mm = proposed_tolerance(replace(opposed, cases=cases))

@@ -41,7 +41,7 @@ def of(*people: SimulatedAnnotator) -> PilotAgreement:
     data = truth()
     opposed = compare_panel(
         build_panel([PanelMember(simulate_annotator(data, who, k, "abc"[k])) for k, who in enumerate(people)])
-    ).opposed
+    ).annotator_pairs
     assert opposed is not None
     found = measure_pilot_agreement(opposed)
     assert found is not None
@@ -77,7 +77,7 @@ def test_confused_categories_are_counted_as_they_were_called() -> None:
     other = simulate_annotator(data, muddled, 3, "b")
     opposed = compare_panel(
         build_panel([PanelMember(simulate_annotator(data, SimulatedAnnotator(), 0, "a")), PanelMember(other)])
-    ).opposed
+    ).annotator_pairs
     assert opposed is not None
     found = measure_pilot_agreement(opposed)
     assert found is not None

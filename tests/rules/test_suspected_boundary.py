@@ -38,6 +38,6 @@ def test_the_reason_is_what_the_model_sees(row: dict[str, Any], correction: dict
     )
     suspected = Candidates(table, (Correction(category="car", size=(2, 2), counts=("04",), **correction),))
     tables = measure_source(draw_picture("aa\naa\n\na: car\n"), frozenset())
-    told = replace(tables, suspected=suspected)
+    told = replace(tables, candidates=suspected)
     (found,) = rules()["SEG504"].check(told)
     assert found.message.endswith(f"may have the wrong outline: P 0.30, {why}")

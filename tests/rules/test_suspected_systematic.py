@@ -23,7 +23,7 @@ def table(row: dict[str, Any]) -> Table:
 def found(code: str, suspected: Candidates | None, **options: float) -> list[RowFinding]:
     drawing = draw_picture("aa\naa\n\na: car\n")
     tables = measure_source(drawing, frozenset())
-    told = replace(tables, suspected=suspected)
+    told = replace(tables, candidates=suspected)
     return list(rules()[code].check(told, **options))
 
 

@@ -66,7 +66,7 @@ class ReportedBias:
 def reported_biases(found: Agreement, tables: Tables) -> list[ReportedBias]:
     """All of them that have a value, those that stand and the largest first; the reference is not judged."""
     others = _values_of_others(tables)
-    gold = None if tables.judged is None else tables.judged.gold
+    gold = None if tables.assessment is None else tables.assessment.gold
     every = []
     for each in found.annotator_bias:
         if gold is not None and each.annotator == found.annotators[gold]:
@@ -82,7 +82,7 @@ def reported_biases(found: Agreement, tables: Tables) -> list[ReportedBias]:
 
 def _values_of_others(tables: Tables) -> dict[tuple[str, str, str], float]:
     """What the others do, of each annotator, category and kind."""
-    judged, opposed = tables.judged, tables.opposed
+    judged, opposed = tables.assessment, tables.annotator_pairs
     if judged is None or opposed is None or not len(judged.biases):
         return {}
     return {
@@ -120,7 +120,7 @@ def mirrored_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusio
 def mirrored_annotators(found: Agreement, tables: Tables) -> list[str]:
     """Whose labels are mirrored: who is in most of the pairs that fit only so; both where there is one pair."""
     told = {each.message for each in findings_of_code(found.findings, MIRRORED_CODE)}  # not what is ignored, or decided
-    pairs = () if tables.judged is None else tables.judged.mirrored
+    pairs = () if tables.assessment is None else tables.assessment.mirrored
     times: Counter[str] = Counter()
     for each in pairs:
         if each.message in told:
@@ -170,7 +170,7 @@ def biases_of_findings(findings: Iterable[Finding]) -> set[tuple[str | None, str
 
 def _follows_from_others(habit: ReportedBias, mine: Sequence[ReportedBias], tables: Tables) -> bool:
     """Whether an offset is of segments that are not there, or called otherwise: of what is not counted one by one."""
-    opposed = tables.opposed
+    opposed = tables.annotator_pairs
     if habit.kind != "offset" or opposed is None:
         return False
     is_counted = dict(zip([each.name for each in opposed.categories], opposed.countable.tolist(), strict=True))
@@ -195,13 +195,13 @@ def _offset_in_words(value: Score, tables: Tables) -> str:
     if value.low < 0 < value.high:
         low = 0.0
     size = Score(abs(value.value), low, high, value.n, value.n_undefined)
-    measure = distance_unit(tables.opposed) if tables.opposed is not None else "px"
+    measure = distance_unit(tables.annotator_pairs) if tables.annotator_pairs is not None else "px"
     return " ".join(filter(None, [format_score("offset", size.value), measure, format_interval("offset", size)]))
 
 
 def _other_category(habit: ReportedBias, tables: Tables) -> str:
     """What an annotator calls instead what others call a category."""
-    opposed = tables.opposed
+    opposed = tables.annotator_pairs
     if opposed is None:
         return "something else"
     confusion = Confusion.by(opposed, opposed.annotators.index(habit.annotator))
@@ -221,7 +221,7 @@ def guideline_sentence(taxonomy: Taxonomy, category: str, kind: str) -> str:
 
 def _no_deviation(found: Agreement, tables: Tables) -> Conclusion:
     """That nobody stands out, or why it cannot be said."""
-    persons = len(set(tables.opposed.persons)) if tables.opposed is not None else len(found.annotators)
+    persons = len(set(tables.annotator_pairs.persons)) if tables.annotator_pairs is not None else len(found.annotators)
     if persons == 2 and len(found.pairs) == 1:
         return _two_annotators(found, tables)
     tested = [p for each in found.annotator_bias for p in each.p.values()]
@@ -280,7 +280,7 @@ UNCLEAR_CODE = "SEG408"
 
 def unclear_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """The categories that SEG408 tells, worst first: the guideline, not a person."""
-    opposed, judged = tables.opposed, tables.judged
+    opposed, judged = tables.annotator_pairs, tables.assessment
     if opposed is None or judged is None:
         return
     told = {each.category: each for each in findings_of_code(found.findings, UNCLEAR_CODE)}
@@ -308,12 +308,12 @@ def unclear_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion
 def least_agreed_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """The category with the least agreement, where several can be compared and none is told as unclear."""
     known = [each for each in found.categories if each.scores["iou"].value == each.scores["iou"].value]
-    if len(known) < 2 or tables.opposed is None:
+    if len(known) < 2 or tables.annotator_pairs is None:
         return
     ranked = sorted(known, key=_iou)
     worst, best = ranked[0], ranked[-1]
     head = f"Least agreed: {worst.category}, IoU {score_with_interval('iou', worst.scores['iou'])}"
-    confusion = Confusion.of(tables.opposed)
+    confusion = Confusion.of(tables.annotator_pairs)
     said = f"{called_instead(confusion, worst.category)} Best: {best.category} with {format_score('iou', _iou(best))}."
     yield Conclusion("guideline", "info", head, said.strip(), category=worst.category)
 

@@ -39,7 +39,7 @@ _LEAST_SEGMENTS = 3  # segments that every other one has: of fewer it may be a m
 
 def skipped_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """Whose annotations are empty where those of all others are not; slices of volumes may well be."""
-    opposed, annotations = tables.opposed, tables.annotations
+    opposed, annotations = tables.annotator_pairs, tables.annotations
     if opposed is None:
         return
     single = opposed.cases["image"][opposed.cases["frames"] == 1]
@@ -208,7 +208,9 @@ def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
 def _overall_conclusion(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """How much all agree, and who with whom."""
     iou = found.overall["iou"]
-    images = count_noun(found.images, "image") if tables.opposed is None else images_in_words(tables.opposed)
+    images = (
+        count_noun(found.images, "image") if tables.annotator_pairs is None else images_in_words(tables.annotator_pairs)
+    )
     of = f"{count_noun(len(found.annotators), 'annotator')}, {images}"
     head = (
         f"IoU {score_with_interval('iou', iou)} over {of}" if iou.value == iou.value else f"Nothing to compare in {of}"
@@ -261,7 +263,7 @@ def _by_partner(found: Agreement, tables: Tables) -> str:
 
 def reference_name(found: Agreement, tables: Tables) -> str | None:
     """The name of the reference; None: there is none."""
-    gold = None if tables.judged is None else tables.judged.gold
+    gold = None if tables.assessment is None else tables.assessment.gold
     return None if gold is None else found.annotators[gold]
 
 
@@ -294,7 +296,7 @@ def _reliability_remark(found: Agreement) -> str:
 
 
 def _is_countable(tables: Tables) -> bool:
-    return tables.opposed is not None and bool(tables.opposed.countable.any())
+    return tables.annotator_pairs is not None and bool(tables.annotator_pairs.countable.any())
 
 
 def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:

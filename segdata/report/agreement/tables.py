@@ -79,7 +79,7 @@ def _shares(each: DisagreementCauses) -> tuple[float, ...]:
 
 def causes_in_words(found: Agreement, tables: Tables) -> str:
     """The same of all things, in words; empty where nothing is in dispute, or nothing is counted one by one."""
-    opposed = tables.opposed
+    opposed = tables.annotator_pairs
     if opposed is None:
         return ""
     things = {each.name for each, is_thing in zip(opposed.categories, opposed.countable, strict=True) if is_thing}

@@ -35,7 +35,7 @@ _PAIRS, _CATEGORIES, _HABITS, _IMAGES, _PLANNED = 10, 40, 20, 8, 12
 
 def to_text(found: Agreement, tables: Tables, typed: Sequence[str], paper: Console, fail_on: FailOn = "error") -> str:
     """The report, in lines of at most `paper.width` columns; `typed`: what comes after `segdata`, word by word."""
-    opposed = tables.opposed
+    opposed = tables.annotator_pairs
     assert opposed is not None
     lines = [paper.paint("segdata agreement", "bold"), ""]
     for each in conclusions(found, tables):

@@ -101,7 +101,7 @@ def draw_pictures(
 
     Pillow's limit on image sizes is the caller's business.
     """
-    opposed = tables.opposed
+    opposed = tables.annotator_pairs
     assert opposed is not None
     there = set(data.source.image_ids)
     chosen = spread_over_rules([each for each in findings if each.image in there], THUMBNAILS)
@@ -126,7 +126,7 @@ def to_html(
     `typed`: what comes after `segdata`, word by word; `cards`: what each annotator did, for a section of each. What
     Unicode cannot encode stays in the text as it is: write it with `backslashreplace`.
     """
-    opposed = tables.opposed
+    opposed = tables.annotator_pairs
     assert opposed is not None
     annotators = found.annotators
     every = reported_biases(found, tables)

@@ -66,7 +66,7 @@ def finding_pictures(
 
     Of the finding's category; of all where it has none. One image at a time is in memory for each of `jobs` threads.
     """
-    opposed = tables.opposed
+    opposed = tables.annotator_pairs
     assert opposed is not None
     rows = {image_id: row for row, image_id in enumerate(data.source.image_ids)}
     frames = dict(zip(opposed.cases["image"].tolist(), opposed.cases["frames"].tolist(), strict=True))

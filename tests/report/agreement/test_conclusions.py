@@ -180,6 +180,6 @@ def test_the_reference_is_not_judged(compare: Compare) -> None:
     judged = compare(masks, gold="truth")
     assert "truth" not in {each.annotator for each in of(judged, "person")}
     assert not [each for each in judged.agreement.findings if each.code == "SEG406" and each.annotator == "truth"]
-    assert judged.tables.judged is not None
-    unjudged = replace(judged.tables, judged=replace(judged.tables.judged, gold=None))
+    assert judged.tables.assessment is not None
+    unjudged = replace(judged.tables, assessment=replace(judged.tables.assessment, gold=None))
     assert "truth" in {each.annotator for each in habits_of(judged.agreement, unjudged) if each.stands}

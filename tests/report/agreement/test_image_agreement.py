@@ -50,7 +50,7 @@ def test_what_nobody_drew_is_in_no_mean() -> None:
 
 
 def test_the_mean_over_images_is_that_of_the_result_with_one_category(habits: AgreementRun) -> None:
-    assert habits.tables.opposed is not None
-    images = ImageAgreement.of(habits.tables.opposed)
+    assert habits.tables.annotator_pairs is not None
+    images = ImageAgreement.of(habits.tables.annotator_pairs)
     cars = [each.scores["iou"].value for each in habits.agreement.categories if each.category == "car"]
     np.testing.assert_allclose(np.nanmean(images.iou[:, 1]), cars)

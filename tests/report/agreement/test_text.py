@@ -22,8 +22,8 @@ TYPED = ["agreement", "anna=a", "ben=b"]
 
 
 def opposed_of(compared: AgreementRun) -> AnnotatorPairs:
-    assert compared.tables.opposed is not None
-    return compared.tables.opposed
+    assert compared.tables.annotator_pairs is not None
+    return compared.tables.annotator_pairs
 
 
 def test_conclusions_come_first_and_tables_after(habits: AgreementRun) -> None:
@@ -68,7 +68,7 @@ def test_portions_and_plans(habits: AgreementRun) -> None:
     found = summarise_agreement(
         opposed, how, by=stratify_by_names(opposed, "site", names, how), plan=plan_sample_sizes(opposed, 0.1, how)
     )
-    text = to_text(found, replace(habits.tables, opposed=opposed, judged=None), TYPED, Console())
+    text = to_text(found, replace(habits.tables, annotator_pairs=opposed, assessment=None), TYPED, Console())
     assert "\nby site\n" in text
     assert "what intervals of ±0.1 take" in text
     assert "--plan 0.02" not in text

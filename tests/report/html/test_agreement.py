@@ -88,7 +88,7 @@ def test_portions_and_plans(habits: AgreementRun) -> None:
     found = summarise_agreement(
         opposed, how, by=stratify_by_names(opposed, "site", names, how), plan=plan_sample_sizes(opposed, 0.1, how)
     )
-    page = Page(to_html(found, replace(habits.tables, opposed=opposed, judged=None), NOTHING, TYPED))
+    page = Page(to_html(found, replace(habits.tables, annotator_pairs=opposed, assessment=None), NOTHING, TYPED))
     assert "By site" in headings(page)
     assert "How much must be labelled twice" in headings(page)
     assert "Who draws larger, who smaller" not in headings(page)
@@ -111,7 +111,7 @@ def test_nothing_to_compare_is_a_page_too(compare: Compare) -> None:
 def test_names_add_no_element(habits: AgreementRun) -> None:
     """The same report with hostile names has the same tags."""
     plain = made(habits)
-    opposed = habits.tables.opposed
+    opposed = habits.tables.annotator_pairs
     assert opposed is not None
     hostile = {name: f"{name}{HOSTILE}" for name in habits.agreement.annotators}
     found = habits.agreement
@@ -122,7 +122,7 @@ def test_names_add_no_element(habits: AgreementRun) -> None:
         annotator_bias=tuple(replace(each, annotator=hostile[each.annotator]) for each in found.annotator_bias),
         findings=tuple(_renamed(each, hostile) for each in found.findings),
     )
-    tables = replace(habits.tables, opposed=replace(opposed, annotators=renamed.annotators))
+    tables = replace(habits.tables, annotator_pairs=replace(opposed, annotators=renamed.annotators))
     page = Page(to_html(renamed, tables, NOTHING, TYPED))
     assert {tag for tag, _ in page.tags} <= {tag for tag, _ in plain.tags}
     assert sum(tag == "script" for tag, _ in page.tags) == 2
