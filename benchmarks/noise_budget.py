@@ -18,10 +18,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.noise.annotator_noise import find_noisy_groups
+from segdata.noise.annotator_noise import find_confusions, find_noisy_groups
 from segdata.noise.budget import Budget, ReviewSample, choose_sample, estimate_errors, expected_errors
 from segdata.noise.calibration import fit_calibration, recalibrate
-from segdata.noise.confusions import find_confusions
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -29,7 +29,7 @@ from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.predictions import Predictions
 from segdata.noise.pipeline import single_threaded_blas
 from segdata.noise.ranking import ImageFeatures, image_features, rank_candidates
-from segdata.noise.segments import GivenLabels, ImageSegments, SegmentPixels
+from segdata.noise.segments import GivenLabels, SegmentPixels, SegmentSet
 
 ARMS = ("noisy", "random", "flagged", "clean")
 KINDS_PER_IMAGE = 3
@@ -61,12 +61,12 @@ def _scaled(pictures: ImageCache, row: int) -> NDArray[np.float32]:
     return ((picture.pixels.astype(np.float32) - picture.low[:, None, None]) / spread).clip(-0.5, 1.5)
 
 
-def painted(drawn: ImageSegments) -> Map:
+def painted(drawn: SegmentSet) -> Map:
     """(height, width) categories."""
     return np.ascontiguousarray(drawn.categories().reshape(-1, drawn.height).T)
 
 
-def errors_in(scene: Scene, rows: Ints, rate: float, seed: int) -> list[tuple[ImageSegments, Corruptions]]:
+def errors_in(scene: Scene, rows: Ints, rate: float, seed: int) -> list[tuple[SegmentSet, Corruptions]]:
     """Of each image the labels with errors, and the truth: `rate` of the segments, of three kinds by lot."""
     rates = CorruptionRates(rate / KINDS_PER_IMAGE, per_image=KINDS_PER_IMAGE)
     drawn = [np.random.default_rng([DRAWN, seed, row]) for row in rows.tolist()]
@@ -77,7 +77,7 @@ def errors_in(scene: Scene, rows: Ints, rate: float, seed: int) -> list[tuple[Im
 
 
 def corrections(
-    scene: Scene, rows: Ints, spoilt: Sequence[tuple[ImageSegments, Corruptions]], asked: argparse.Namespace, seed: int
+    scene: Scene, rows: Ints, spoilt: Sequence[tuple[SegmentSet, Corruptions]], asked: argparse.Namespace, seed: int
 ) -> tuple[dict[str, list[list[Ints]]], str]:
     """For each way to choose, and each draw, the errors that are put right in each image; and how many, in words."""
     looks, abouts = list[ImageFeatures](), []
@@ -101,7 +101,7 @@ def corrections(
     return found, f"{total} errors, {n} of {len(about)} candidates looked at, corrected: {', '.join(said)}; "
 
 
-def repaired(given: ImageSegments, clean: ImageSegments, truth: Corruptions, wrong: Ints) -> Map:
+def repaired(given: SegmentSet, clean: SegmentSet, truth: Corruptions, wrong: Ints) -> Map:
     """The labels with some errors undone, where they changed pixels."""
     changed = truth.changed(given.height)
     at = SegmentPixels.of_runs(changed.take(wrong, len(truth)), len(wrong)).at
@@ -114,7 +114,7 @@ def scored(
     scene: Scene,
     rows: Ints,
     held: Sequence[int],
-    spoilt: Sequence[tuple[ImageSegments, Corruptions]],
+    spoilt: Sequence[tuple[SegmentSet, Corruptions]],
     undone: Sequence[Ints],
 ) -> float:
     """The mean IoU in the images held out, of a classifier that learns from `rows` with the errors that are left."""

@@ -9,7 +9,7 @@ from benchmarks.noise_sets import SPOILED, rates, witness
 from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
 from segdata.noise.calibration import assign_folds, cross_fit, fit_calibration, mean_log_ratio
-from segdata.noise.candidates import Candidates
+from segdata.noise.candidates import ImageCandidates
 from segdata.noise.corruptions import LEARNED_KINDS, CorruptionRates, corrupt_labels, match_corruptions, training_rates
 from segdata.noise.error_types import CorruptionKind
 from segdata.noise.evaluation import EvaluatedRanking
@@ -23,8 +23,8 @@ from segdata.noise.segments import (
     Flags,
     Floats,
     GivenLabels,
-    ImageSegments,
     SegmentPixels,
+    SegmentSet,
     overlaps,
     split_into_parts,
 )
@@ -134,10 +134,10 @@ def corrected(data: OpenDataset, clean: OpenDataset, found: Predictions, untold:
     return _bound(pages)
 
 
-def _changed(found: Candidates, given: ImageSegments, better: ImageSegments) -> tuple[tuple[Ints, Ints], int]:
+def _changed(found: ImageCandidates, given: SegmentSet, better: SegmentSet) -> tuple[tuple[Ints, Ints], int]:
     """Each part that has no like any more, and each region most of which was changed, is an error of its own."""
     parts, of = split_into_parts(better.runs, better.height, len(better))
-    now = ImageSegments.of(parts, better.category[of], better.height, better.width)
+    now = SegmentSet.of(parts, better.category[of], better.height, better.width)
     met = overlaps(found.drawn, now)
     same = found.drawn.category[met.a] == now.category[met.b]
     iou = same * met.pixels / (found.drawn.areas[met.a] + now.areas[met.b] - met.pixels)
@@ -151,7 +151,7 @@ def _changed(found: Candidates, given: ImageSegments, better: ImageSegments) -> 
     return (number[: len(wrong)], number[len(wrong) :]), int(both.sum())
 
 
-def _of_pixels(found: Candidates, seen: ImagePrediction) -> dict[str, Floats]:
+def _of_pixels(found: ImageCandidates, seen: ImagePrediction) -> dict[str, Floats]:
     """Scores of candidates, the annotated ones first, from the probability of the given category of their pixels."""
     p, of, n = [], [], 0
     for what, label in ((found.drawn, found.drawn.category), (found.regions, found.label)):
@@ -166,7 +166,7 @@ def _of_pixels(found: Candidates, seen: ImagePrediction) -> dict[str, Floats]:
     return {"pixels": 1 - np.bincount(whose, said, n) / total, "softmin": 1 - soft}
 
 
-def _of_image(given: ImageSegments, seen: ImagePrediction) -> dict[str, float]:
+def _of_image(given: SegmentSet, seen: ImagePrediction) -> dict[str, float]:
     """Scores of an image as a whole; softmin is that of the look."""
     label = given.categories()
     told = np.flatnonzero(label != VOID)

@@ -403,7 +403,6 @@ class _FlagRun:
 
     def flagged(self, validation: Validation, quality: "Sequence[DetectionQuality]") -> FlagResult:
         """Everything together."""
-        from segdata.api.flag import FlaggedLabels
         from segdata.noise.budget import expected_errors
         from segdata.noise.flag_result import candidate_table, image_table, misalignment_notes
 

@@ -8,7 +8,7 @@ from segdata.core.runs import Ints
 from segdata.noise.segments import Floats
 from segdata.noise.selection import LabelCheck
 
-GRID_CELLS = 4  # on each side of an image, in which what is seen is averaged
+_GRID_CELLS = 4  # on each side of an image, in which what is seen is averaged
 
 
 def mean_entropy(probability: NDArray[np.floating]) -> float:
@@ -22,7 +22,7 @@ def mean_entropy(probability: NDArray[np.floating]) -> float:
     return abs(float(entropy.mean() / np.log(max(len(p), 2)))) if entropy.size else 0.0
 
 
-def predicted_layout(probability: NDArray[np.floating], cells: int = GRID_CELLS) -> Floats:
+def predicted_layout(probability: NDArray[np.floating], cells: int = _GRID_CELLS) -> Floats:
     """(K * cells * cells,) what a model sees in an image, (K, height, width), and roughly where.
 
     Square roots of the mean probabilities in a grid of cells, over all cells as one: distances between images are

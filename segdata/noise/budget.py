@@ -15,8 +15,8 @@ from segdata.core.finding import Action
 from segdata.core.runs import Ints
 from segdata.noise.segments import Flags, Floats
 
-MAX_STRATA, MIN_PER_STRATUM = 4, 5  # strata, and items drawn of each on average
-EVEN_SHARE = 0.5  # of the sample goes to strata by their size, whatever the probabilities say
+_MAX_STRATA, _MIN_PER_STRATUM = 4, 5  # strata, and items drawn of each on average
+_EVEN_SHARE = 0.5  # of the sample goes to strata by their size, whatever the probabilities say
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ class Strata:
         if n_drawn == 0:
             return Strata(np.zeros(n, np.int64), np.array([n]), np.array([0]))
         spread = np.sqrt(probability * (1 - probability)) + 1e-12
-        weight = (1 - EVEN_SHARE) * spread / spread.sum() + EVEN_SHARE / n
+        weight = (1 - _EVEN_SHARE) * spread / spread.sum() + _EVEN_SHARE / n
         order = np.argsort(probability, kind="stable")
         middle = np.cumsum(weight[order]) - weight[order] / 2
-        n_strata = max(1, min(MAX_STRATA, n_drawn // MIN_PER_STRATUM))
+        n_strata = max(1, min(_MAX_STRATA, n_drawn // _MIN_PER_STRATUM))
         of = np.empty(n, np.int64)
         of[order] = np.unique(np.minimum(middle * n_strata, n_strata - 1).astype(np.int64), return_inverse=True)[1]
         size = np.bincount(of)

@@ -14,8 +14,8 @@ from segdata.core.runs import Ints
 from segdata.noise.corruptions import INJECTED_SHARE
 from segdata.noise.segments import Flags, Floats
 
-MAX_DEVIATIONS = 4.0  # standard deviations beyond which a feature says no more
-MAX_STEPS = 50
+_MAX_DEVIATIONS = 4.0  # standard deviations beyond which a feature says no more
+_MAX_STEPS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class LogisticModel:
 
 
 def _standardize(x: Floats, centre: Floats, scale: Floats) -> Floats:
-    return np.clip((x - centre) / scale, -MAX_DEVIATIONS, MAX_DEVIATIONS)
+    return np.clip((x - centre) / scale, -_MAX_DEVIATIONS, _MAX_DEVIATIONS)
 
 
 def fit_logistic(x: Floats, y: Ints, l2: float = 1.0) -> LogisticModel:
@@ -56,7 +56,7 @@ def fit_logistic(x: Floats, y: Ints, l2: float = 1.0) -> LogisticModel:
     penalty = np.append(np.full(x.shape[1], l2), 1e-3)  # (F + 1,)
     w = np.zeros(len(penalty))
     loss, p = _logistic_loss(w, z, y, penalty)
-    for _ in range(MAX_STEPS):
+    for _ in range(_MAX_STEPS):
         gradient = z.T @ (p - y) + penalty * w
         step = np.linalg.solve((z * (p * (1 - p))[:, None]).T @ z + np.diag(penalty), gradient)
         if gradient @ step < 1e-10 * max(len(x), 1):
@@ -110,7 +110,7 @@ def fit_calibration(z: Floats, wrong: Ints) -> PlattCalibration:
     target = np.where(wrong == 1, (n_wrong + 1) / (n_wrong + 2), 1 / (n - n_wrong + 2))
     slope, offset = 1.0, 0.0
     free = 0 < n_wrong < n
-    for _ in range(MAX_STEPS):
+    for _ in range(_MAX_STEPS):
         p = 1 / (1 + np.exp(-np.clip(slope * z + offset, -500, 500)))
         gap, weight = p - target, np.maximum(p * (1 - p), 1e-9)
         # One verdict's weight holds the slope near 1, so that few verdicts do not make a wild one.
@@ -127,21 +127,21 @@ def fit_calibration(z: Floats, wrong: Ints) -> PlattCalibration:
     return PlattCalibration(slope, offset)
 
 
-N_FOLDS = 5
-MAX_RIGHT_CANDIDATES = 40_000  # right candidates to learn from; of more every n-th
+_N_FOLDS = 5
+_MAX_RIGHT_CANDIDATES = 40_000  # right candidates to learn from; of more every n-th
 
 
 def assign_folds(groups: Sequence[str]) -> Ints:
-    """(i,) the fold of each image, of at most `N_FOLDS`; those of one group have the same.
+    """(i,) the fold of each image, of at most `_N_FOLDS`; those of one group have the same.
 
     >>> folds_of(["a", "b", "a", "c"]).tolist()
     [0, 1, 0, 2]
     """
     row = {name: at for at, name in enumerate(dict.fromkeys(groups))}
-    return np.array([row[name] % N_FOLDS for name in groups], np.int64)
+    return np.array([row[name] % _N_FOLDS for name in groups], np.int64)
 
 
-def training_rows(fold: Ints, each: int) -> Flags:
+def _training_rows(fold: Ints, each: int) -> Flags:
     """(n,) what is learnt from, to judge a fold: all others, or itself where there are none."""
     others = fold != each
     return np.asarray(others if others.any() else ~others)
@@ -158,9 +158,9 @@ def cross_fit(x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, l2:
     known = np.unique(kind[kind >= 0])
     ratio, held = np.zeros((len(x), len(known))), np.zeros((len(z), len(known)))
     right = kind < 0
-    few = right & (np.cumsum(right) % max(int(right.sum()) // MAX_RIGHT_CANDIDATES, 1) == 0)
+    few = right & (np.cumsum(right) % max(int(right.sum()) // _MAX_RIGHT_CANDIDATES, 1) == 0)
     for each in np.union1d(fold, held_fold):
-        others, mine, theirs = training_rows(held_fold, each), fold == each, held_fold == each
+        others, mine, theirs = _training_rows(held_fold, each), fold == each, held_fold == each
         for column, name in enumerate(known):
             rows = others & (few | (kind == name))
             wrong = (kind[rows] == name).astype(np.int64)
@@ -270,7 +270,7 @@ def _logistic(z: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(z, -500, 500))))
 
 
-MIN_HITS = 30  # mistakes above a threshold, from which on their share is known
+_MIN_HITS = 30  # mistakes above a threshold, from which on their share is known
 
 
 def error_rate_bound(score: Floats, wrong: Flags) -> float:
@@ -293,7 +293,7 @@ def error_rate_bound(score: Floats, wrong: Flags) -> float:
     order = np.argsort(-score, kind="stable")
     hits = np.cumsum(wrong[order])
     misses = np.arange(1, len(order) + 1) - hits
-    told = hits >= min(MIN_HITS, n_wrong)
+    told = hits >= min(_MIN_HITS, n_wrong)
     above = (misses + np.sqrt(misses + 1) + 1) / (len(order) - n_wrong)
     found = np.maximum(hits - np.sqrt(hits), 0.5) / n_wrong
     return float(min((above / found)[told].min(), 1.0))

@@ -10,19 +10,19 @@ from segdata.noise.segments import (
     UNLABELLED,
     VOID,
     Flags,
-    ImageSegments,
     SegmentPixels,
+    SegmentSet,
     overlaps,
     segments_of_map,
     split_into_parts,
 )
 
 MIN_PART_PIXELS = 16  # pixels below which a part is nothing that anybody would look at
-MIN_LABELLED_SHARE = 0.5  # the share of a predicted segment that must be labelled, for it not to be missing
+_MIN_LABELLED_SHARE = 0.5  # the share of a predicted segment that must be labelled, for it not to be missing
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
+class ImageCandidates:
     """What may be wrong in one image.
 
     Attributes
@@ -33,13 +33,13 @@ class Candidates:
     label : (m,) the category that the region was given; 0: none
     """
 
-    drawn: ImageSegments
+    drawn: SegmentSet
     row: Ints
-    regions: ImageSegments
+    regions: SegmentSet
     label: Ints
 
 
-def find_candidates(given: ImageSegments, evidence: ImagePrediction, things: Flags) -> Candidates:
+def find_candidates(given: SegmentSet, evidence: ImagePrediction, things: Flags) -> ImageCandidates:
     """Every annotated thing or part, every predicted thing hardly labelled, every region that was given otherwise.
 
     `things` (K,) says which categories are countable. A part where the model sees another category than was given is
@@ -51,17 +51,17 @@ def find_candidates(given: ImageSegments, evidence: ImagePrediction, things: Fla
     apart, label = _differing_regions(given, evidence, things)
     other = np.flatnonzero(~_match_annotated(apart, drawn))
     apart, label = apart.take(other), label[other]
-    regions = ImageSegments(
+    regions = SegmentSet(
         Runs.concatenate([missing.runs, apart.runs], [len(missing), len(apart)]),
         np.append(missing.category, apart.category),
         np.append(missing.score, apart.score),
         given.height,
         given.width,
     )
-    return Candidates(drawn, row, regions, np.append(np.zeros(len(missing), np.int64), label))
+    return ImageCandidates(drawn, row, regions, np.append(np.zeros(len(missing), np.int64), label))
 
 
-def _annotated_candidates(given: ImageSegments, things: Flags) -> tuple[ImageSegments, Ints]:
+def _annotated_candidates(given: SegmentSet, things: Flags) -> tuple[SegmentSet, Ints]:
     countable = things[np.maximum(given.category, 0)]
     seen = given.category != VOID
     whole = np.flatnonzero(seen & countable & (given.areas > 0))
@@ -70,23 +70,23 @@ def _annotated_candidates(given: ImageSegments, things: Flags) -> tuple[ImageSeg
     large = np.flatnonzero(parts.areas(len(of)) >= MIN_PART_PIXELS)
     row = np.append(whole, rest[of[large]])
     runs = Runs.concatenate([given.runs.take(whole, len(given)), parts.take(large, len(of))], [len(whole), len(large)])
-    return ImageSegments(runs, given.category[row], given.score[row], given.height, given.width), row
+    return SegmentSet(runs, given.category[row], given.score[row], given.height, given.width), row
 
 
-def _missing_things(given: ImageSegments, evidence: ImagePrediction, things: Flags) -> ImageSegments:
+def _missing_things(given: SegmentSet, evidence: ImagePrediction, things: Flags) -> SegmentSet:
     """Predicted things of which less than half is labelled as any thing, or void."""
     seen = evidence.predicted
     countable = np.flatnonzero(things[seen.category] & (seen.areas >= MIN_PART_PIXELS))
     found = seen.take(countable)
     labelled = given.take(np.flatnonzero((given.category == VOID) | things[np.maximum(given.category, 0)]))
-    covered = ImageSegments.of(labelled.runs, np.ones(len(labelled), np.int64), given.height, given.width)
+    covered = SegmentSet.of(labelled.runs, np.ones(len(labelled), np.int64), given.height, given.width)
     taken = segments_of_map(covered.categories(), given.height, given.width)
     met = overlaps(found, taken)  # of the union, so that overlapping segments count once
     share = np.bincount(met.a, met.pixels, len(found)) / np.maximum(found.areas, 1)
-    return found.take(np.flatnonzero(share < MIN_LABELLED_SHARE))
+    return found.take(np.flatnonzero(share < _MIN_LABELLED_SHARE))
 
 
-def _differing_regions(given: ImageSegments, evidence: ImagePrediction, things: Flags) -> tuple[ImageSegments, Ints]:
+def _differing_regions(given: SegmentSet, evidence: ImagePrediction, things: Flags) -> tuple[SegmentSet, Ints]:
     """Parts where the model sees one category and another was given, neither of them a thing."""
     label, best, n = given.categories(), evidence.best, len(evidence.probability)
     differs = (label != best) & (label != VOID) & ~things[best] & ~things[np.maximum(label, 0)]
@@ -97,14 +97,14 @@ def _differing_regions(given: ImageSegments, evidence: ImagePrediction, things: 
     found = found.take(np.flatnonzero((core > 0) & (found.areas >= MIN_PART_PIXELS)))
     seen = found.category % n
     sure = np.where(seen == UNLABELLED, 1.0, found.score)
-    return ImageSegments(found.runs, seen, sure, given.height, given.width), found.category // n
+    return SegmentSet(found.runs, seen, sure, given.height, given.width), found.category // n
 
 
-def _match_annotated(regions: ImageSegments, drawn: ImageSegments) -> Flags:
+def _match_annotated(regions: SegmentSet, drawn: SegmentSet) -> Flags:
     """(m,) whether a region has more than half in common (IoU) with what was annotated."""
     met = overlaps(regions, drawn)
     iou = met.pixels / (regions.areas[met.a] + drawn.areas[met.b] - met.pixels)
-    return np.bincount(met.a[iou > MIN_LABELLED_SHARE], minlength=len(regions)) > 0
+    return np.bincount(met.a[iou > _MIN_LABELLED_SHARE], minlength=len(regions)) > 0
 
 
 def _interior_pixels(code: Ints, height: int) -> Flags:

@@ -16,13 +16,13 @@ from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.networks.predictions import PredictedInstances, Predictions
-from segdata.noise.segments import UNLABELLED, VOID, Flags, Floats, GivenLabels, ImageSegments, overlaps
+from segdata.noise.segments import UNLABELLED, VOID, Flags, Floats, GivenLabels, SegmentSet, overlaps
 
 BINS = 1000
-MIN_PREDICTIONS = {"pixels": 1000, "instances": 20}  # of a category, below which nothing is claimed of it
+_MIN_PREDICTIONS = {"pixels": 1000, "instances": 20}  # of a category, below which nothing is claimed of it
 MIN_IMAGES = 5  # and so many images that have about as much of it
 CERTAINTY = 0.9  # that the precision is reached on average over images
-MIN_INSTANCE_IOU = 0.5  # IoU from which on a predicted instance is one that was given
+_MIN_INSTANCE_IOU = 0.5  # IoU from which on a predicted instance is one that was given
 
 
 @dataclass
@@ -46,7 +46,7 @@ class PrecisionTally:
     def of(n_categories: int, what: str) -> "PrecisionTally":
         """Nothing counted yet; `what`: pixels or instances."""
         right, seen, rr, rs, ss = np.zeros((5, n_categories, BINS))
-        return PrecisionTally(right, seen, rr, rs, ss, MIN_PREDICTIONS[what])
+        return PrecisionTally(right, seen, rr, rs, ss, _MIN_PREDICTIONS[what])
 
     def add(self, category: Ints, confidence: NDArray[np.floating], right: Flags) -> None:
         """Count the predictions of an image: categories (n,), their confidence, and whether each was right."""
@@ -124,7 +124,7 @@ class ConfidentLabels:
     ) -> tuple[PrecisionTally, PrecisionTally]:
         """How often pixels and instances of images `rows` were right."""
         apart = _instance_categories(found, things)
-        of_pixels, of_instances = (PrecisionTally.of(len(apart), what) for what in MIN_PREDICTIONS)
+        of_pixels, of_instances = (PrecisionTally.of(len(apart), what) for what in _MIN_PREDICTIONS)
         for row in rows:
             labels, instances = given.drawn(row), found.instances(row)
             if instances is not None:
@@ -133,7 +133,7 @@ class ConfidentLabels:
                 of_pixels.add(*_judge_pixels(found.probabilities(row), labels, apart))
         return of_pixels, of_instances
 
-    def drawn(self, row: int) -> ImageSegments:
+    def drawn(self, row: int) -> SegmentSet:
         """The segments of an image, one a category or one an instance; the last is `VOID`, where the model is not sure.
 
         The score of an instance is its confidence, of everything else NaN.
@@ -165,17 +165,17 @@ def _instance_categories(found: Predictions, things: frozenset[int]) -> Flags:
     return np.array([False, *(found.plan.instances and each in things for each in found.categories)])
 
 
-def _canvas_segments(canvas: Ints, category: Ints, score: Floats, height: int, width: int) -> ImageSegments:
+def _canvas_segments(canvas: Ints, category: Ints, score: Floats, height: int, width: int) -> SegmentSet:
     """The segments of an image in which each pixel (width * height,) has the number of its own, 0 for none."""
     start, length, value = kernels.label_runs(np.ascontiguousarray(canvas.reshape(width, height).T, np.int32))
     kept = np.flatnonzero(value != UNLABELLED)
     number, owner = np.unique(value[kept], return_inverse=True)
     runs = Runs(start[kept], length[kept], owner.reshape(-1).astype(np.int32)).sorted_by_owner(len(number))
-    return ImageSegments(runs, category[number].astype(np.int64), score[number].astype(np.float64), height, width)
+    return SegmentSet(runs, category[number].astype(np.int64), score[number].astype(np.float64), height, width)
 
 
 def _judge_pixels(
-    probability: NDArray[np.float16], labels: ImageSegments, apart: Flags
+    probability: NDArray[np.float16], labels: SegmentSet, apart: Flags
 ) -> tuple[Ints, NDArray[np.float16], Flags]:
     """The category that is seen in each pixel that is not void, how surely, and whether it was given.
 
@@ -189,15 +189,15 @@ def _judge_pixels(
 
 
 def _judge_instances(
-    instances: PredictedInstances, categories: tuple[int, ...], labels: ImageSegments
+    instances: PredictedInstances, categories: tuple[int, ...], labels: SegmentSet
 ) -> tuple[Ints, NDArray[np.float32], Flags]:
     """The category of each instance outside void, how surely it is seen, and whether one like it was given."""
     channel = _channels(instances, categories)
-    seen = ImageSegments.of(instances.runs, channel, labels.height, labels.width)
+    seen = SegmentSet.of(instances.runs, channel, labels.height, labels.width)
     met = overlaps(seen, labels)
     area, theirs = seen.areas.astype(np.float64), labels.areas.astype(np.float64)
     iou = met.pixels / (area[met.a] + theirs[met.b] - met.pixels)
-    hit = (iou >= MIN_INSTANCE_IOU) & (labels.category[met.b] == channel[met.a])
+    hit = (iou >= _MIN_INSTANCE_IOU) & (labels.category[met.b] == channel[met.a])
     void = labels.category[met.b] == VOID
     ignored = np.bincount(met.a[void], met.pixels[void], len(seen)) > area / 2
     right = np.bincount(met.a[hit], minlength=len(seen)) > 0

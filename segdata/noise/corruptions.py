@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from segdata.core.runs import Ints, Runs, bounding_boxes
-from segdata.noise.candidates import MIN_PART_PIXELS, Candidates
+from segdata.noise.candidates import MIN_PART_PIXELS, ImageCandidates
 from segdata.noise.error_types import KINDS, MULTI_PART_KINDS, TYPE_OF, CorruptionKind, ErrorType
 from segdata.noise.features import centres
 from segdata.noise.mask_morphology import grow, keep_topmost, perturb_outlines, translate
@@ -20,8 +20,8 @@ from segdata.noise.segments import (
     VOID,
     Flags,
     Floats,
-    ImageSegments,
     SegmentPixels,
+    SegmentSet,
     overlaps,
     runs_of_ordered_pixels,
     runs_of_pixels,
@@ -73,13 +73,13 @@ class Corruptions:
         return runs_of_pixels(at, of, height)
 
 
-class CorruptionDraft:
+class _CorruptionDraft:
     """Segments in the making, and what was done to them; one segment is spoiled at most once.
 
     `whole` (n,): which of them are things, and stay apart from others of their category that they touch.
     """
 
-    def __init__(self, given: ImageSegments, rng: np.random.Generator, severity: float, whole: Flags) -> None:
+    def __init__(self, given: SegmentSet, rng: np.random.Generator, severity: float, whole: Flags) -> None:
         self.given, self.rng, self.severity, self.whole = given, rng, severity, whole
         self.category = given.category.copy()
         self.there = np.ones(len(given), bool)
@@ -111,7 +111,7 @@ class CorruptionDraft:
         self.sizes.append(1.0)
         return np.array([len(self.kinds) - 1])
 
-    def finished(self, flat: bool) -> tuple[ImageSegments, Corruptions]:
+    def finished(self, flat: bool) -> tuple[SegmentSet, Corruptions]:
         """The spoiled segments, and what was done.
 
         `flat`: no pixel is of two segments; a spoiled one is on top of others, and void of all. Where all pixels had
@@ -141,7 +141,7 @@ class CorruptionDraft:
         )
         return new, truth
 
-    def _assembled(self) -> tuple[ImageSegments, Ints]:
+    def _assembled(self) -> tuple[SegmentSet, Ints]:
         """All segments, those that are gone without pixels, and the mistake of each, -1: none."""
         given = self.given
         n, here = len(given), self.there.copy()
@@ -159,12 +159,12 @@ class CorruptionDraft:
         category = np.concatenate([self.category, *(category for _, category, _ in self.added)])
         runs = Runs(start[order], length[order], owner[order].astype(np.int32))
         after = np.where(self.there, self.before, -1)
-        return ImageSegments.of(runs, category, given.height, given.width), np.concatenate([after, *added]).astype(
+        return SegmentSet.of(runs, category, given.height, given.width), np.concatenate([after, *added]).astype(
             np.int64
         )
 
 
-def _remove_overlaps(drawn: ImageSegments, after: Ints, rng: np.random.Generator) -> ImageSegments:
+def _remove_overlaps(drawn: SegmentSet, after: Ints, rng: np.random.Generator) -> SegmentSet:
     n = len(drawn)
     if not n:
         return drawn
@@ -173,10 +173,10 @@ def _remove_overlaps(drawn: ImageSegments, after: Ints, rng: np.random.Generator
     runs = keep_topmost(drawn.runs, frame, drawn.heights, drawn.widths, rank)
     order = np.lexsort((runs.start, runs.owner))
     runs = Runs(runs.start[order], runs.length[order], runs.owner[order])
-    return ImageSegments(runs, drawn.category, drawn.score, drawn.height, drawn.width)
+    return SegmentSet(runs, drawn.category, drawn.score, drawn.height, drawn.width)
 
 
-def _fill_holes(new: ImageSegments, filler: Flags) -> ImageSegments:
+def _fill_holes(new: SegmentSet, filler: Flags) -> SegmentSet:
     """Segments without holes between them: the nearest of `filler` (n,) takes what nobody has."""
     from scipy.ndimage import distance_transform_edt
 
@@ -190,31 +190,31 @@ def _fill_holes(new: ImageSegments, filler: Flags) -> ImageSegments:
     at = np.flatnonzero(hole)
     pixels = SegmentPixels.of_runs(new.runs, len(new))
     runs = runs_of_pixels(np.append(pixels.at, at), np.append(pixels.of, filled[at]), new.height)
-    return ImageSegments(runs, new.category, new.score, new.height, new.width)
+    return SegmentSet(runs, new.category, new.score, new.height, new.width)
 
 
-def _pixels_by_corruption(drawn: ImageSegments, number: Ints, n: int) -> Runs:
+def _pixels_by_corruption(drawn: SegmentSet, number: Ints, n: int) -> Runs:
     """The pixels of all segments of each mistake."""
     pixels = SegmentPixels.of_runs(drawn.runs, len(drawn))
     mine = pixels.where(number[pixels.of] >= 0)
     return runs_of_pixels(mine.at, number[mine.of], drawn.height)
 
 
-PLACEMENT_TRIES = 12  # tries to find room for an extra segment
-FULLY_LABELLED = 0.9  # the share of an image above which there is no room for anything
-MIN_PIECE_SHARE = 0.1  # the share of a piece of what is split
-CUT_WIDTH = 1.0  # pixels to each side of it that a cut through what is no thing takes away
-MAX_OVERLAP = 0.1  # the share of an extra segment that may lie on others
-Corrupt = Callable[[CorruptionDraft, Ints, Ints], None]
+_PLACEMENT_TRIES = 12  # tries to find room for an extra segment
+_FULLY_LABELLED = 0.9  # the share of an image above which there is no room for anything
+_MIN_PIECE_SHARE = 0.1  # the share of a piece of what is split
+_CUT_WIDTH = 1.0  # pixels to each side of it that a cut through what is no thing takes away
+_MAX_OVERLAP = 0.1  # the share of an extra segment that may lie on others
+Corrupt = Callable[[_CorruptionDraft, Ints, Ints], None]
 
 
-def remove_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+def _remove_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Segments are gone."""
     draft.note("missing", rows)
     draft.there[rows] = False
 
 
-def change_category(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+def change_category(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Segments are called another category, by lot among `others`."""
     if len(others) < 2:
         return
@@ -225,10 +225,10 @@ def change_category(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     draft.category[rows] = others[np.where(known, (at + step) % len(others), step)]
 
 
-def change_outline(kind: CorruptionKind) -> Corrupt:
+def _change_outline(kind: CorruptionKind) -> Corrupt:
     """Outlines drawn further out, or further in."""
 
-    def spoil(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+    def spoil(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
         by = np.maximum(2, np.round(0.3 * draft.severity * draft.given.radius[rows])).astype(np.int64)
         new = grow(draft.runs(rows), *draft.size(rows), by if kind == "dilate" else -by)
         left = np.flatnonzero(new.areas(len(rows)) > 0)
@@ -238,7 +238,7 @@ def change_outline(kind: CorruptionKind) -> Corrupt:
     return spoil
 
 
-def coarsen_outline(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+def _coarsen_outline(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Polygons of few corners, by Douglas and Peucker (1973), Cartographica 10(2), 112-122."""
     import cv2
 
@@ -258,13 +258,13 @@ def coarsen_outline(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     draft.changed.append((Runs.concatenate(pieces, [1] * len(pieces)), np.array(kept, np.int64)))
 
 
-def _mask(draft: CorruptionDraft, row: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+def _mask(draft: _CorruptionDraft, row: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
     given = draft.given
     one = given.take(np.array([row]))
     return np.ascontiguousarray(one.painted(np.ones(1, np.int64), 0).reshape(given.width, given.height).T, np.uint8)
 
 
-def wobble_outline(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+def _wobble_outline(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Outlines drawn with a shaky hand."""
     size = np.maximum(2.0, 0.2 * draft.severity * draft.given.radius[rows])
     new = perturb_outlines(draft.runs(rows), *draft.size(rows), size, draft.rng)
@@ -273,7 +273,7 @@ def wobble_outline(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     draft.changed.append((new.take(left, len(rows)), rows[left]))
 
 
-def shift_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+def _shift_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Segments that lie elsewhere, each in a direction of its own."""
     away = np.maximum(2.0, 0.8 * draft.severity * draft.given.radius[rows])
     turn = draft.rng.uniform(0, 2 * np.pi, len(rows))
@@ -284,7 +284,7 @@ def shift_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     draft.changed.append((new.take(left, len(rows)), rows[left]))
 
 
-def shift_image(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+def _shift_image(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     """All segments of the image moved the same way; `rows` are all that still can be."""
     away = max(3.0, float(draft.rng.uniform(3, 10)) * draft.severity)
     turn = draft.rng.uniform(0, 2 * np.pi)
@@ -296,7 +296,7 @@ def shift_image(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     draft.changed.append((new.take(left, len(rows)), rows[left]))
 
 
-def split_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+def _split_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Segments cut in two by a line at a random angle, near the centre; of what is no thing the line is left out."""
     runs, n, given = draft.runs(rows), len(rows), draft.given
     pixels = SegmentPixels.of_runs(runs, n)
@@ -306,17 +306,17 @@ def split_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     centre = centres(runs, n, given.height)
     side = (x - centre[pixels.of, 0]) * np.cos(turn)[pixels.of] + (y - centre[pixels.of, 1]) * np.sin(turn)[pixels.of]
     away = side - off[pixels.of]
-    line = np.where(draft.whole[rows], 0.0, CUT_WIDTH)[pixels.of]
+    line = np.where(draft.whole[rows], 0.0, _CUT_WIDTH)[pixels.of]
     halves = away > line, away <= -line
     share = np.minimum(*(pixels.means(half) for half in halves))
-    cut = np.flatnonzero(share > MIN_PIECE_SHARE)
+    cut = np.flatnonzero(share > _MIN_PIECE_SHARE)
     numbers = draft.note("split", rows[cut], share[cut])
     new = [runs_of_pixels(pixels.at[half], pixels.of[half], given.height).take(cut, n) for half in halves]
     draft.changed.append((new[0], rows[cut]))
     draft.added.append((new[1], draft.category[rows[cut]], numbers))
 
 
-def merge_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+def _merge_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Segments drawn as one with a neighbour of their category, less than 4 px away, and what is between them."""
     given = draft.given
     met, _ = neighbour_pairs(given, given.grown(NEAR))
@@ -343,50 +343,50 @@ def merge_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     draft.changed.append((runs_of_pixels(at, of, given.height), first))
 
 
-def add_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
+def add_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Segments where nothing is: the shape of each row once more, where there is room.
 
     Where nearly all of the image is labelled it may lie on others, of other categories than its own.
     """
     given, rng = draft.given, draft.rng
     label = given.categories()
-    full = (label != UNLABELLED).mean() > FULLY_LABELLED
+    full = (label != UNLABELLED).mean() > _FULLY_LABELLED
     x, y, wide, high = (side[rows] for side in bounding_boxes(given.runs, given.heights, len(given)))
     for at, row in enumerate(rows.tolist()):  # what is spoiled, not all segments
-        right = rng.integers(0, given.width - wide[at] + 1, PLACEMENT_TRIES) - x[at]
-        down = rng.integers(0, given.height - high[at] + 1, PLACEMENT_TRIES) - y[at]
-        copies = draft.runs(np.full(PLACEMENT_TRIES, row))
+        right = rng.integers(0, given.width - wide[at] + 1, _PLACEMENT_TRIES) - x[at]
+        down = rng.integers(0, given.height - high[at] + 1, _PLACEMENT_TRIES) - y[at]
+        copies = draft.runs(np.full(_PLACEMENT_TRIES, row))
         tried = translate(
-            copies, np.full(PLACEMENT_TRIES, given.height), np.full(PLACEMENT_TRIES, given.width), right, down
+            copies, np.full(_PLACEMENT_TRIES, given.height), np.full(_PLACEMENT_TRIES, given.width), right, down
         )
-        pixels = SegmentPixels.of_runs(tried, PLACEMENT_TRIES)
+        pixels = SegmentPixels.of_runs(tried, _PLACEMENT_TRIES)
         lies = label[pixels.at]
         taken = pixels.means((lies == given.category[row]) | (lies == VOID) if full else lies != UNLABELLED)
         best = int(taken.argmin())
-        if taken[best] <= MAX_OVERLAP:
+        if taken[best] <= _MAX_OVERLAP:
             draft.added.append(
-                (tried.take(np.array([best]), PLACEMENT_TRIES), given.category[[row]], draft.mistake("extra"))
+                (tried.take(np.array([best]), _PLACEMENT_TRIES), given.category[[row]], draft.mistake("extra"))
             )
 
 
-CORRUPT: dict[CorruptionKind, Corrupt] = {
-    "missing": remove_segments,
+_CORRUPT: dict[CorruptionKind, Corrupt] = {
+    "missing": _remove_segments,
     "extra": add_segments,
     "category": change_category,
-    "merge": merge_segments,
-    "split": split_segments,
-    "dilate": change_outline("dilate"),
-    "erode": change_outline("erode"),
-    "coarse": coarsen_outline,
-    "wobble": wobble_outline,
-    "shift": shift_segments,
-    "misaligned": shift_image,
+    "merge": _merge_segments,
+    "split": _split_segments,
+    "dilate": _change_outline("dilate"),
+    "erode": _change_outline("erode"),
+    "coarse": _coarsen_outline,
+    "wobble": _wobble_outline,
+    "shift": _shift_segments,
+    "misaligned": _shift_image,
 }
 
 
 LEARNED_KINDS: tuple[CorruptionKind, ...] = tuple(kind for kind in KINDS if kind != "misaligned")
-HALF_SHARE = 0.5
-MIN_PARTS = 3  # parts of a category in an image
+_HALF_SHARE = 0.5
+_MIN_PARTS = 3  # parts of a category in an image
 INJECTED_SHARE = 0.03  # of the segments of an image, for each kind that is learnt
 
 
@@ -414,15 +414,15 @@ def training_rates(kinds: Sequence[CorruptionKind] = LEARNED_KINDS) -> Corruptio
 
 
 def corrupt_labels(
-    given: ImageSegments, things: Flags, rates: CorruptionRates, rng: np.random.Generator
-) -> tuple[ImageSegments, Corruptions]:
+    given: SegmentSet, things: Flags, rates: CorruptionRates, rng: np.random.Generator
+) -> tuple[SegmentSet, Corruptions]:
     """Labels with mistakes, and the truth. `things` (K,) says which categories are countable.
 
     Of other categories each connected part is spoiled on its own. Segments share pixels only if some already did;
     where all pixels had been labelled they still are.
     """
     whole, rows = _split_stuff(given, things)
-    draft = CorruptionDraft(whole, rng, rates.severity, things[np.maximum(whole.category, 0)])
+    draft = _CorruptionDraft(whole, rng, rates.severity, things[np.maximum(whole.category, 0)])
     others = np.arange(1, len(things))
     possible = [kind for kind in rates.kinds if len(others) > 1 or kind != "category"]
     chosen = [possible[at] for at in rng.permutation(len(possible))[: rates.per_image]]
@@ -431,7 +431,7 @@ def corrupt_labels(
         countable = things[np.maximum(whole.category[victims], 0)]
         for like in (False, True):  # a thing is never taken for what is none
             if (countable == like).any():
-                CORRUPT[kind](draft, victims[countable == like], others[things[others] == like])
+                _CORRUPT[kind](draft, victims[countable == like], others[things[others] == like])
     new, truth = draft.finished(not has_overlaps(given))
     again, kept = _split_stuff(new, things)  # parts of one category that lie side by side now are one
     parts = np.full(len(again) - len(kept), -1)
@@ -442,12 +442,12 @@ def corrupt_labels(
     return again, replace(truth, after=after, origin=np.append(parts, origin), n_parts=len(parts))
 
 
-def has_overlaps(drawn: ImageSegments) -> bool:
+def has_overlaps(drawn: SegmentSet) -> bool:
     """Whether any two segments share pixels."""
     return int(drawn.areas.sum()) > int((drawn.painted(np.ones(len(drawn), np.int64), 0) > 0).sum())
 
 
-def _split_stuff(given: ImageSegments, things: Flags) -> tuple[ImageSegments, Ints]:
+def _split_stuff(given: SegmentSet, things: Flags) -> tuple[SegmentSet, Ints]:
     """Things and void as they are, after the parts of all else; and the rows of the former."""
     kept = things[np.maximum(given.category, 0)] | (given.category == VOID)
     rest = given.take(np.flatnonzero(~kept))
@@ -455,10 +455,10 @@ def _split_stuff(given: ImageSegments, things: Flags) -> tuple[ImageSegments, In
     rows = np.flatnonzero(kept)
     whole = given.take(rows)
     runs = Runs.concatenate([parts.runs, whole.runs], [len(parts), len(whole)])
-    return ImageSegments.of(runs, np.append(parts.category, whole.category), given.height, given.width), rows
+    return SegmentSet.of(runs, np.append(parts.category, whole.category), given.height, given.width), rows
 
 
-def _choose_segments(draft: CorruptionDraft, things: Flags, kind: CorruptionKind, share: float) -> Ints:
+def _choose_segments(draft: _CorruptionDraft, things: Flags, kind: CorruptionKind, share: float) -> Ints:
     """Some of those segments that nothing was done to: at random, as many as the share says, by lot one more."""
     given, rng = draft.given, draft.rng
     fit = (given.category > UNLABELLED) & (draft.before < 0) & (given.areas >= MIN_PART_PIXELS)
@@ -471,17 +471,17 @@ def _choose_segments(draft: CorruptionDraft, things: Flags, kind: CorruptionKind
     return np.sort(rng.permutation(rows)[:wanted])
 
 
-def _in_separate_parts(given: ImageSegments) -> Flags:
+def _in_separate_parts(given: SegmentSet) -> Flags:
     """(n,) the parts of categories that come in separate pieces: three or more, none of them half of all its pixels."""
     large = np.where(given.areas >= MIN_PART_PIXELS, given.areas, 0)
     category = np.maximum(given.category, 0)
     n, total = np.bincount(category, large > 0), np.bincount(category, large)
     most = np.zeros(len(n))
     np.maximum.at(most, category, large)
-    return np.asarray(((n >= MIN_PARTS) & (most < HALF_SHARE * total))[category])
+    return np.asarray(((n >= _MIN_PARTS) & (most < _HALF_SHARE * total))[category])
 
 
-def match_corruptions(found: Candidates, new: ImageSegments, truth: Corruptions, things: Flags) -> tuple[Ints, Ints]:
+def match_corruptions(found: ImageCandidates, new: SegmentSet, truth: Corruptions, things: Flags) -> tuple[Ints, Ints]:
     """The mistake that each annotated candidate (n,) and each region (m,) is about; -1: none.
 
     Things are told by their rows. A part is of a mistake when it has more than half in common (IoU) with what it left
@@ -491,21 +491,21 @@ def match_corruptions(found: Candidates, new: ImageSegments, truth: Corruptions,
     of_drawn = np.where(things[np.maximum(new.category[row], 0)], truth.after[row], -1)
     part = ~things[np.maximum(found.drawn.category, 0)]
     n = len(truth)
-    left = ImageSegments.of(truth.new, np.ones(n, np.int64), new.height, new.width)
+    left = SegmentSet.of(truth.new, np.ones(n, np.int64), new.height, new.width)
     met = overlaps(found.drawn, left)
     iou = met.pixels / (found.drawn.areas[met.a] + left.areas[met.b] - met.pixels)
     cut = np.array([kind == "split" for kind in truth.kinds], bool)[met.b]
-    piece = cut & (met.pixels > HALF_SHARE * found.drawn.areas[met.a])
-    close = ((iou > HALF_SHARE) | piece) & part[met.a]
+    piece = cut & (met.pixels > _HALF_SHARE * found.drawn.areas[met.a])
+    close = ((iou > _HALF_SHARE) | piece) & part[met.a]
     of_drawn[met.a[close]] = met.b[close]
     return of_drawn, _match_regions(found.regions, truth, new)
 
 
-def _match_regions(regions: ImageSegments, truth: Corruptions, new: ImageSegments) -> Ints:
+def _match_regions(regions: SegmentSet, truth: Corruptions, new: SegmentSet) -> Ints:
     of = np.full(len(regions), -1, np.int64)
-    changed = ImageSegments.of(truth.changed(new.height), np.ones(len(truth), np.int64), new.height, new.width)
+    changed = SegmentSet.of(truth.changed(new.height), np.ones(len(truth), np.int64), new.height, new.width)
     met = overlaps(regions, changed)
-    most = met.pixels > HALF_SHARE * regions.areas[met.a]
+    most = met.pixels > _HALF_SHARE * regions.areas[met.a]
     order = np.argsort(met.pixels[most], kind="stable")
     of[met.a[most][order]] = met.b[most][order]
     return of

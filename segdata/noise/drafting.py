@@ -63,7 +63,7 @@ RegionMap = NDArray[np.int32]
 BoolMask = NDArray[np.bool_]
 
 
-def connected_parts(mask: BoolMask) -> RegionMap:
+def _connected_parts(mask: BoolMask) -> RegionMap:
     """The 4-connected parts of a mask, numbered from 1."""
     from scipy.ndimage import label
 
@@ -97,7 +97,7 @@ def threshold(
 ) -> RegionMap:
     """(height, width) the parts of the foreground, numbered from 1; see `segdata.noise.drafting.foreground`."""
     return remove_small_regions(
-        connected_parts(fill_small_holes(foreground(colours, polarity, window), max_hole)), min_pixels
+        _connected_parts(fill_small_holes(foreground(colours, polarity, window), max_hole)), min_pixels
     )
 
 
@@ -234,7 +234,7 @@ def _nearest(values: Colours, middle: NDArray[np.float64]) -> NDArray[np.int32]:
 def _remove_small_patches(labels: RegionMap, least: int) -> RegionMap:
     kept = np.zeros(labels.shape, bool)
     for number in np.unique(labels).tolist():
-        kept |= remove_small_regions(connected_parts(labels == number), least) > 0
+        kept |= remove_small_regions(_connected_parts(labels == number), least) > 0
     return np.where(kept, labels, 0).astype(np.int32)
 
 
@@ -245,7 +245,7 @@ _PER_IMAGE: Mapping[str, Callable[..., RegionMap]] = {
     "superpixels": superpixels,
 }
 METHODS = (*_PER_IMAGE, "kmeans")
-POLARITIES = ("auto", "bright", "dark")
+_POLARITIES = ("auto", "bright", "dark")
 _LIMITS = {"waist": (0.0, 1.0), "regions": (2, 255), "pieces": (1, 100_000), "likeness": (0.0, 1.0), "smooth": (0, 100)}
 _MOST = 2**31
 
@@ -279,8 +279,8 @@ def check_options(method: str, given: Mapping[str, Option]) -> dict[str, Option]
 
 def _parse_option(name: str, value: Option, default: Option) -> Option:
     if isinstance(default, str):
-        if value not in POLARITIES:
-            raise SegdataError(f"{name} is {value!r}, it must be one of {', '.join(POLARITIES)}")
+        if value not in _POLARITIES:
+            raise SegdataError(f"{name} is {value!r}, it must be one of {', '.join(_POLARITIES)}")
         return value
     try:
         number = type(default)(value)

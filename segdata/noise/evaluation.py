@@ -13,8 +13,8 @@ from segdata.core.bootstrap import ConfidenceInterval, bootstrap_interval
 from segdata.core.runs import Ints
 from segdata.noise.segments import Flags, Floats
 
-BUDGETS = (0.01, 0.02, 0.05, 0.1, 0.2)
-UNRANKED = -np.inf
+_BUDGETS = (0.01, 0.02, 0.05, 0.1, 0.2)
+_UNRANKED = -np.inf
 
 
 def auroc(score: Floats, wrong: Flags, weight: Floats | None = None) -> Floats:
@@ -119,7 +119,7 @@ class EvaluatedRanking:
         wrong = (self.mistake >= 0) & (chosen[self.mistake] if len(chosen) else False)
         kept = wrong | (self.mistake < 0)
         missed = np.setdiff1d(np.flatnonzero(chosen), self.mistake)
-        score = np.append(self.score[kept], np.full(len(missed), UNRANKED))
+        score = np.append(self.score[kept], np.full(len(missed), _UNRANKED))
         image = np.append(self.image[kept], self.mistake_image[missed])
         return score, np.append(wrong[kept], np.ones(len(missed), bool)), image
 
@@ -180,7 +180,7 @@ def detection_quality(
         figures[0],
         figures[1],
         {k: precision_at(score, wrong, k) for k in (10, 20, 50)},
-        {share: float(ranked.found_at(share)[mine].mean()) if mine.any() else float("nan") for share in BUDGETS},
+        {share: float(ranked.found_at(share)[mine].mean()) if mine.any() else float("nan") for share in _BUDGETS},
     )
 
 

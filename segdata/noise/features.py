@@ -12,25 +12,17 @@ import numpy as np
 
 from segdata.core.parts import segment_shapes as measured
 from segdata.core.runs import Ints, Rows, Runs, bounding_boxes
-from segdata.noise.candidates import Candidates
+from segdata.noise.candidates import ImageCandidates
 from segdata.noise.neighbours import FURTHER, NEAR, SegmentDepths, contacts, crowding
 from segdata.noise.predictor import ImagePrediction, PixelValues
-from segdata.noise.segments import (
-    UNLABELLED,
-    VOID,
-    Floats,
-    ImageSegments,
-    SegmentPixels,
-    overlaps,
-    runs_of_ordered_pixels,
-)
+from segdata.noise.segments import UNLABELLED, VOID, Floats, SegmentPixels, SegmentSet, overlaps, runs_of_ordered_pixels
 
 TEMPERATURE = 0.1  # of softmin
 MIN_IOU = 0.5  # with the given labels, from which on the model knows a category
 VAGUE_IOU = 0.3  # below which it means nothing that the model sees a category somewhere
 
 
-def agreement(given: ImageSegments, evidence: ImagePrediction) -> tuple[Ints, Ints]:
+def agreement(given: SegmentSet, evidence: ImagePrediction) -> tuple[Ints, Ints]:
     """(K,) pixels where a category was given and is seen, and (K,) where it was given or is seen; void left out."""
     label, n = given.categories(), len(evidence.probability)
     told = label != VOID
@@ -39,7 +31,7 @@ def agreement(given: ImageSegments, evidence: ImagePrediction) -> tuple[Ints, In
     return shared, both.sum(axis=0) + both.sum(axis=1) - shared
 
 
-def softmin(given: ImageSegments, evidence: ImagePrediction) -> float:
+def softmin(given: SegmentSet, evidence: ImagePrediction) -> float:
     """The mean probability of the given categories over an image, pixels of low probability counting far more.
 
     Void is left out; NaN where all is void. Source: Lad and Mueller (2023), arXiv 2307.05080.
@@ -53,12 +45,26 @@ def softmin(given: ImageSegments, evidence: ImagePrediction) -> float:
     return float((p * weight).sum() / weight.sum())
 
 
+def predicted_category(drawn: SegmentSet, evidence: ImagePrediction, least: float = 0.5) -> Ints:
+    """(n,) the category in which the model believes most over the pixels of each segment.
+
+    Its own where no category but nothing has a mean probability of `least`.
+    """
+    pixels = SegmentPixels.of_runs(drawn.runs, len(drawn))
+    found, best = drawn.category.copy(), np.full(len(drawn), least)
+    for category in range(1, len(evidence.probability)):
+        mean = pixels.means(evidence.probability[category, pixels.at])
+        found[mean > best] = category
+        best = np.maximum(best, mean)
+    return found
+
+
 Columns = Mapping[str, Floats]
-CORE_DEPTH = 2  # pixels from the edge to the core
-MAX_EDGE_RADII = 3.0  # radii: an edge further away than that is somebody else's
+_CORE_DEPTH = 2  # pixels from the edge to the core
+_MAX_EDGE_RADII = 3.0  # radii: an edge further away than that is somebody else's
 
 
-def prediction_fit(drawn: ImageSegments, evidence: ImagePrediction) -> Columns:
+def prediction_fit(drawn: SegmentSet, evidence: ImagePrediction) -> Columns:
     """The predicted segments that share pixels: how well the best one fits, and how many there are."""
     n, seen = len(drawn), evidence.predicted
     met, area = overlaps(drawn, seen), drawn.areas.astype(float)
@@ -92,7 +98,7 @@ def prediction_fit(drawn: ImageSegments, evidence: ImagePrediction) -> Columns:
         "best_otherwise": pick(np.where(other, iou, 0.0)),
         "sure": pick(seen.score[b]),
         "offset": np.minimum(
-            _centre_offsets(drawn, seen, np.where(has, pick(b.astype(float)), -1).astype(int)), MAX_EDGE_RADII
+            _centre_offsets(drawn, seen, np.where(has, pick(b.astype(float)), -1).astype(int)), _MAX_EDGE_RADII
         ),
     }
 
@@ -110,13 +116,13 @@ def _two_largest(owner: Rows, value: Floats, n: int) -> tuple[Floats, Floats]:
     return first, second
 
 
-def _centre_offsets(drawn: ImageSegments, seen: ImageSegments, best: Ints) -> Floats:
-    """(n,) radii from the centre of a segment to that of the predicted one that fits best; else `MAX_EDGE_RADII`."""
+def _centre_offsets(drawn: SegmentSet, seen: SegmentSet, best: Ints) -> Floats:
+    """(n,) radii from the centre of a segment to that of the predicted one that fits best; else `_MAX_EDGE_RADII`."""
     here, there = centres(drawn.runs, len(drawn), drawn.height), centres(seen.runs, len(seen), seen.height)
     if not len(seen):
-        return np.full(len(drawn), MAX_EDGE_RADII)
+        return np.full(len(drawn), _MAX_EDGE_RADII)
     apart = np.hypot(*(here - there[np.maximum(best, 0)]).T)
-    return np.where(best >= 0, apart / drawn.radius, MAX_EDGE_RADII)
+    return np.where(best >= 0, apart / drawn.radius, _MAX_EDGE_RADII)
 
 
 def centres(runs: Runs, n: int, height: int) -> Floats:
@@ -128,14 +134,14 @@ def centres(runs: Runs, n: int, height: int) -> Floats:
     return np.column_stack([across, down])
 
 
-def edge_distances(drawn: ImageSegments, deep: SegmentDepths, evidence: ImagePrediction) -> Columns:
+def edge_distances(drawn: SegmentSet, deep: SegmentDepths, evidence: ImagePrediction) -> Columns:
     """How far the drawn edge is from the nearest edge that the model sees, in radii: mean, spread, and signed mean.
 
     The sign is that of the predicted segment which holds most of the drawn one: below 0 the drawn edge lies within.
     """
     rim = deep.pixels.where(deep.rim)
     held = _main_prediction(drawn, evidence)
-    away = np.minimum(evidence.distance[rim.at] / drawn.radius[rim.of], MAX_EDGE_RADII)
+    away = np.minimum(evidence.distance[rim.at] / drawn.radius[rim.of], _MAX_EDGE_RADII)
     within = evidence.instance[rim.at] == held[rim.of]
     signed = np.where(within, -away, away)
     mean, signed_mean = rim.means(away), rim.means(signed)
@@ -152,7 +158,7 @@ def edge_distances(drawn: ImageSegments, deep: SegmentDepths, evidence: ImagePre
     }
 
 
-def _main_prediction(drawn: ImageSegments, evidence: ImagePrediction) -> Ints:
+def _main_prediction(drawn: SegmentSet, evidence: ImagePrediction) -> Ints:
     """(n,) the predicted segment with which each one shares most pixels; -2: none."""
     met = overlaps(drawn, evidence.predicted)
     held = np.full(len(drawn), -2)
@@ -161,26 +167,26 @@ def _main_prediction(drawn: ImageSegments, evidence: ImagePrediction) -> Ints:
     return held
 
 
-def inner_edges(drawn: ImageSegments, deep: SegmentDepths, evidence: ImagePrediction) -> Columns:
+def inner_edges(drawn: SegmentSet, deep: SegmentDepths, evidence: ImagePrediction) -> Columns:
     """Edges that the model sees inside, deeper than 2 px: two things drawn as one have one right across.
 
     `seam`: the length of predicted borders over the diameter; `seam_edge`: how probable an edge is on them.
     """
-    core = deep.within(CORE_DEPTH)
+    core = deep.within(_CORE_DEPTH)
     border = core.where(evidence.border[core.at])
     return {
-        "seam": np.minimum(border.sums(np.ones(len(border.at))) / (2 * drawn.radius), MAX_EDGE_RADII),
+        "seam": np.minimum(border.sums(np.ones(len(border.at))) / (2 * drawn.radius), _MAX_EDGE_RADII),
         "seam_edge": border.means(evidence.edge[border.at]),
         "core_edge": core.means(evidence.edge[core.at]),
     }
 
 
-MIN_PROBABILITY = 1e-4  # probability, below which differences say nothing
-MIN_MEAN_PROBABILITY = 1e-3  # likewise, of means
+_MIN_PROBABILITY = 1e-4  # probability, below which differences say nothing
+_MIN_MEAN_PROBABILITY = 1e-3  # likewise, of means
 
 
 def annotated_features(
-    found: Candidates, given: ImageSegments, evidence: ImagePrediction
+    found: ImageCandidates, given: SegmentSet, evidence: ImagePrediction
 ) -> tuple[tuple[str, ...], Floats]:
     """Names (F,) and values (n, F) of the annotated candidates of an image."""
     drawn = found.drawn
@@ -198,7 +204,7 @@ def annotated_features(
 
 
 def region_features(
-    found: Candidates, given: ImageSegments, evidence: ImagePrediction
+    found: ImageCandidates, given: SegmentSet, evidence: ImagePrediction
 ) -> tuple[tuple[str, ...], Floats]:
     """Names (F,) and values (m, F) of the candidates that nobody annotated so."""
     regions = found.regions
@@ -219,7 +225,7 @@ def _join_families(families: tuple[Columns, ...], n: int) -> tuple[tuple[str, ..
     return tuple(named), np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def size_and_shape(drawn: ImageSegments, deep: SegmentDepths) -> Columns:
+def size_and_shape(drawn: SegmentSet, deep: SegmentDepths) -> Columns:
     """Size and shape, of the drawing alone: what the segment looks like beside its like in the image.
 
     `knots`: into how many more parts it falls when its outline is drawn in by 0.45 radii, and `knot`: the share of
@@ -245,7 +251,7 @@ def size_and_shape(drawn: ImageSegments, deep: SegmentDepths) -> Columns:
     }
 
 
-def _waists(drawn: ImageSegments, deep: SegmentDepths) -> tuple[Floats, Floats]:
+def _waists(drawn: SegmentSet, deep: SegmentDepths) -> tuple[Floats, Floats]:
     n = len(drawn)
     left = deep.within(np.maximum(0.45 * drawn.radius, 1))
     inner = runs_of_ordered_pixels(left.at, left.of, drawn.height)
@@ -267,7 +273,7 @@ def _median_of_like(values: Floats, category: Ints) -> Floats:
     return median
 
 
-def label_probability(drawn: ImageSegments, deep: SegmentDepths, evidence: ImagePrediction) -> Columns:
+def label_probability(drawn: SegmentSet, deep: SegmentDepths, evidence: ImagePrediction) -> Columns:
     """How much the model believes in the category: over all pixels, and over the core, deeper than 2 px.
 
     `wrong` is the mean cube of how much more another category is believed in, great only where the model is sure, and
@@ -275,7 +281,7 @@ def label_probability(drawn: ImageSegments, deep: SegmentDepths, evidence: Image
     greatest.
     """
     n = len(drawn)
-    every, core = deep.pixels, deep.within(CORE_DEPTH)
+    every, core = deep.pixels, deep.within(_CORE_DEPTH)
     own, other = _own_and_other(drawn, evidence, every)
     inside, beyond = _own_and_other(drawn, evidence, core)
     doubt = every.means(1 - own)
@@ -284,9 +290,9 @@ def label_probability(drawn: ImageSegments, deep: SegmentDepths, evidence: Image
     sure = np.maximum(other - own, 0) ** 3
     weight = np.exp((1 - own) / TEMPERATURE)
     return {
-        "loss": every.means(-np.log(np.maximum(own, MIN_PROBABILITY))),
-        "core_loss": np.where(cored, core.means(-np.log(np.maximum(inside, MIN_PROBABILITY))), 0.0),
-        "worst": -log_odds(every.sums(own * weight) / np.maximum(every.sums(weight), 1e-9)),
+        "loss": every.means(-np.log(np.maximum(own, _MIN_PROBABILITY))),
+        "core_loss": np.where(cored, core.means(-np.log(np.maximum(inside, _MIN_PROBABILITY))), 0.0),
+        "worst": -_log_odds(every.sums(own * weight) / np.maximum(every.sums(weight), 1e-9)),
         "mass": np.log1p(every.sums(sure)),
         "doubt": doubt,
         "doubt_among": doubt - _median_of_like(doubt, drawn.category),
@@ -301,13 +307,13 @@ def label_probability(drawn: ImageSegments, deep: SegmentDepths, evidence: Image
     }
 
 
-def log_odds(p: Floats) -> Floats:
+def _log_odds(p: Floats) -> Floats:
     """(n,) of probabilities (n,), which tell what is nearly sure from what is sure."""
-    known = np.clip(p, MIN_MEAN_PROBABILITY, 1 - MIN_MEAN_PROBABILITY)
+    known = np.clip(p, _MIN_MEAN_PROBABILITY, 1 - _MIN_MEAN_PROBABILITY)
     return np.asarray(np.log(known / (1 - known)))
 
 
-def _own_and_other(drawn: ImageSegments, evidence: ImagePrediction, pixels: SegmentPixels) -> tuple[Floats, Floats]:
+def _own_and_other(drawn: SegmentSet, evidence: ImagePrediction, pixels: SegmentPixels) -> tuple[Floats, Floats]:
     """(p,) the probability of a segment's own category, and the greatest of another one."""
     first, second = evidence.two
     own = evidence.at(drawn.category[pixels.of], pixels.at)
@@ -315,7 +321,7 @@ def _own_and_other(drawn: ImageSegments, evidence: ImagePrediction, pixels: Segm
     return own.astype(float), other.astype(float)
 
 
-def edge_profile(drawn: ImageSegments, deep: SegmentDepths, given: ImageSegments, evidence: ImagePrediction) -> Columns:
+def edge_profile(drawn: SegmentSet, deep: SegmentDepths, given: SegmentSet, evidence: ImagePrediction) -> Columns:
     """Belief in the category across the drawn edge, from 4 px inside to 4 px outside.
 
     `outwards` and `inwards`: by how many pixels the model would draw the edge further out and in, on average: what
@@ -349,21 +355,19 @@ def edge_profile(drawn: ImageSegments, deep: SegmentDepths, given: ImageSegments
     }
 
 
-def predicted_over_given(
-    regions: ImageSegments, deep: SegmentDepths, label: Ints, evidence: ImagePrediction
-) -> Columns:
+def predicted_over_given(regions: SegmentSet, deep: SegmentDepths, label: Ints, evidence: ImagePrediction) -> Columns:
     """How much the model prefers what it sees to what was given, and how thick the region is."""
     n = len(regions)
-    every, core = deep.pixels, deep.within(CORE_DEPTH)
+    every, core = deep.pixels, deep.within(_CORE_DEPTH)
     area = np.maximum(regions.areas, 1)
     theirs = evidence.at(label[every.of], every.at).astype(float)
     mine = evidence.at(regions.category[every.of], every.at).astype(float)
-    odds = np.log(np.maximum(mine, MIN_PROBABILITY)) - np.log(np.maximum(theirs, MIN_PROBABILITY))
+    odds = np.log(np.maximum(mine, _MIN_PROBABILITY)) - np.log(np.maximum(theirs, _MIN_PROBABILITY))
     weight = np.exp((1 - theirs) / TEMPERATURE)
     return {
         "preferred": every.means(odds),
         "preferred_in_all": np.log1p(every.sums(np.maximum(mine - theirs, 0) ** 3)),
-        "given_worst": log_odds(every.sums(theirs * weight) / np.maximum(every.sums(weight), 1e-9)),
+        "given_worst": _log_odds(every.sums(theirs * weight) / np.maximum(every.sums(weight), 1e-9)),
         "given": every.means(theirs),
         "given_denied": every.means(theirs < 0.1),
         "unlabelled": (label == 0).astype(float),
@@ -374,7 +378,7 @@ def predicted_over_given(
     }
 
 
-def relative_size(regions: ImageSegments, given: ImageSegments) -> Columns:
+def relative_size(regions: SegmentSet, given: SegmentSet) -> Columns:
     """The log of the area beside the median of what was drawn of the category in the image; 0 where nothing was."""
     log = np.log(np.maximum(regions.areas, 1))
     usual = log.copy()
@@ -389,9 +393,9 @@ def relative_size(regions: ImageSegments, given: ImageSegments) -> Columns:
 COARSE_SIDE = (
     512  # pixels of the longer side of what is compared at first; of larger images every n-th pixel of both axes
 )
-MAX_SHIFT_SHARE = 16  # labels are moved by up to a 16th of the longer side
-MIN_SHIFT = 3.0  # pixels: nearer than that honest outlines differ as well
-MIN_GAIN, GAIN_FACTOR = (
+_MAX_SHIFT_SHARE = 16  # labels are moved by up to a 16th of the longer side
+_MIN_SHIFT = 3.0  # pixels: nearer than that honest outlines differ as well
+_MIN_GAIN, _GAIN_FACTOR = (
     0.06,
     4,
 )  # what must be won by moving: this much more than so often what is won in a quarter of all images
@@ -414,7 +418,7 @@ class Alignment:
     by: tuple[float, ...] = ()
 
 
-def align_labels(given: ImageSegments, evidence: ImagePrediction) -> Alignment:
+def align_labels(given: SegmentSet, evidence: ImagePrediction) -> Alignment:
     """Where the labels of an image fit best, to the pixel.
 
     All labels are moved as one, and judged by the sum of log p, less its mean over the categories, so that what leaves
@@ -423,15 +427,15 @@ def align_labels(given: ImageSegments, evidence: ImagePrediction) -> Alignment:
     """
     step = max(-(-max(given.height, given.width) // COARSE_SIDE), 1)
     rough = _best_alignment(given, evidence, step)
-    return rough if step == 1 or rough.gain <= MIN_GAIN else _best_alignment(given, evidence, 1)
+    return rough if step == 1 or rough.gain <= _MIN_GAIN else _best_alignment(given, evidence, 1)
 
 
-def _best_alignment(given: ImageSegments, evidence: ImagePrediction, step: int) -> Alignment:
+def _best_alignment(given: SegmentSet, evidence: ImagePrediction, step: int) -> Alignment:
     shape = given.width, given.height
     label = given.categories().reshape(shape)[::step, ::step]
-    belief = np.log(np.maximum(evidence.probability.reshape(-1, *shape)[:, ::step, ::step], MIN_PROBABILITY))
+    belief = np.log(np.maximum(evidence.probability.reshape(-1, *shape)[:, ::step, ::step], _MIN_PROBABILITY))
     belief -= belief.mean(axis=0)
-    fit = _cross_correlation(label, belief, max(max(shape) // MAX_SHIFT_SHARE // step, 1))
+    fit = _cross_correlation(label, belief, max(max(shape) // _MAX_SHIFT_SHARE // step, 1))
     reach = fit.shape[0] // 2
     x, y = (int(at) - reach for at in np.unravel_index(fit.argmax(), fit.shape))
     if not (x or y):  # they lie where they fit best, as nearly always
@@ -482,5 +486,5 @@ def label_shifts(found: Sequence[Alignment], iou: Floats) -> Ints:
     by = np.array([each.by for each in found])
     by[:, UNLABELLED] = 0.0
     trusted = by[:, iou >= VAGUE_IOU].sum(axis=1) >= np.maximum(by.sum(axis=1) / 2, 1e-9)
-    told = (np.hypot(*beside.T) >= MIN_SHIFT) & (gain > MIN_GAIN + GAIN_FACTOR * np.quantile(gain, 0.25)) & trusted
+    told = (np.hypot(*beside.T) >= _MIN_SHIFT) & (gain > _MIN_GAIN + _GAIN_FACTOR * np.quantile(gain, 0.25)) & trusted
     return np.where(told[:, None], beside, 0)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from segdata.noise.segments import Floats
 
 
-IMAGES_NAMED = 5  # images in a note
+_IMAGES_NAMED = 5  # images in a note
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,10 @@ def misalignment_notes(case: LabelCheck, found: "RankedCandidates") -> tuple[str
     told = [f"{name} ({way})" for name, way in zip(names, ways, strict=True)]
     if not told:
         return ()
-    more = f" and {len(told) - IMAGES_NAMED} more" if len(told) > IMAGES_NAMED else ""
+    more = f" and {len(told) - _IMAGES_NAMED} more" if len(told) > _IMAGES_NAMED else ""
     one = "of 1 image fit" if len(told) == 1 else f"of {len(told)} images fit"
     return (
-        f"all labels {one} better elsewhere: {', '.join(told[:IMAGES_NAMED])}{more}; "
+        f"all labels {one} better elsewhere: {', '.join(told[:_IMAGES_NAMED])}{more}; "
         "compare image and mask: another frame, size or crop?",
     )
 

@@ -20,16 +20,16 @@ from segdata.noise.segments import (
     UNLABELLED,
     VOID,
     Flags,
-    ImageSegments,
     SegmentPixels,
+    SegmentSet,
     overlaps,
     runs_of_pixels,
     segments_of_map,
 )
 
-SAME_OUTLINE_IOU = 0.8  # IoU from which two outlines are the same: nobody draws twice the same pixels
-MAX_HONEST_PIXELS = 1  # pixels by which honest outlines differ
-SAME_SEGMENT_IOU = 0.5
+_SAME_OUTLINE_IOU = 0.8  # IoU from which two outlines are the same: nobody draws twice the same pixels
+_MAX_HONEST_PIXELS = 1  # pixels by which honest outlines differ
+_SAME_SEGMENT_IOU = 0.5
 _PIECE_SHARE = 0.5  # the share of a segment within another that makes it a piece
 
 
@@ -53,7 +53,7 @@ def read_known_errors(path: Path) -> list[KnownError]:
         raise SegdataError(f"{path}: is no list of errors as segdata.testing.noise writes it: {error}") from error
 
 
-def errors_of_list(known: Sequence[KnownError], given: ImageSegments) -> Corruptions:
+def errors_of_list(known: Sequence[KnownError], given: SegmentSet) -> Corruptions:
     """The errors of one image: a segment is wrong of which more than half is what an error left."""
     sizes = np.full(len(known), given.height, np.int64), np.full(len(known), given.width, np.int64)
     old, new = (
@@ -61,7 +61,7 @@ def errors_of_list(known: Sequence[KnownError], given: ImageSegments) -> Corrupt
         for texts in ([each.clean_counts for each in known], [each.counts for each in known])
     )
     n = len(known)
-    met = overlaps(given, ImageSegments.of(new, np.ones(n, np.int64), given.height, given.width))
+    met = overlaps(given, SegmentSet.of(new, np.ones(n, np.int64), given.height, given.width))
     inside = met.pixels > _PIECE_SHARE * given.areas[met.a]
     after = np.full(len(given), -1, np.int64)
     after[met.a[inside]] = met.b[inside]
@@ -70,12 +70,12 @@ def errors_of_list(known: Sequence[KnownError], given: ImageSegments) -> Corrupt
     return Corruptions(kinds, np.array([each.severity for each in known]), nothing, after, nothing, old, new)
 
 
-def compare_labels(given: ImageSegments, clean: ImageSegments, things: Flags) -> Corruptions:
+def compare_labels(given: SegmentSet, clean: SegmentSet, things: Flags) -> Corruptions:
     """What is wrong with given labels, as clean ones of the same image show it.
 
-    Two things with an IoU above `SAME_OUTLINE_IOU` are the same. With the same category and another outline, the
+    Two things with an IoU above `_SAME_OUTLINE_IOU` are the same. With the same category and another outline, the
     outline is wrong. A thing that lies more than half within another is a piece of it. In stuff, each part whose pixels
-    have another category than the clean labels is an error if it is more than `MAX_HONEST_PIXELS` px thick.
+    have another category than the clean labels is an error if it is more than `_MAX_HONEST_PIXELS` px thick.
     """
     found = _LabelComparison(given, clean, things)
     found.compare_things()
@@ -86,7 +86,7 @@ def compare_labels(given: ImageSegments, clean: ImageSegments, things: Flags) ->
 class _LabelComparison:
     """Errors as they are found: kind, segments given, pixels before and after."""
 
-    def __init__(self, given: ImageSegments, clean: ImageSegments, things: Flags) -> None:
+    def __init__(self, given: SegmentSet, clean: SegmentSet, things: Flags) -> None:
         self._given, self._clean, self._things = given, clean, things
         self._kinds: list[CorruptionKind] = []
         self._after = np.full(len(given), -1, np.int64)
@@ -102,7 +102,7 @@ class _LabelComparison:
         iou = met.pixels / np.maximum(area_a + area_b - met.pixels, 1)
         held, holding = met.pixels > _PIECE_SHARE * area_b, met.pixels > _PIECE_SHARE * area_a
         done_a, done_b = np.zeros(len(given), bool), np.zeros(len(clean), bool)
-        same = (iou >= SAME_OUTLINE_IOU) & (ours.category[met.a] == theirs.category[met.b])
+        same = (iou >= _SAME_OUTLINE_IOU) & (ours.category[met.a] == theirs.category[met.b])
         done_a[met.a[same]] = done_b[met.b[same]] = True
         open_ = ~done_a[met.a] & ~done_b[met.b]
         for at in np.flatnonzero(np.bincount(met.a[open_ & held], minlength=len(given)) > 1).tolist():
@@ -126,10 +126,10 @@ class _LabelComparison:
             self._add("missing", given[:0], clean[[at]])
 
     def _kind_of(self, a: int, b: int, iou: float) -> CorruptionKind:
-        if iou > SAME_SEGMENT_IOU and self._given.category[a] != self._clean.category[b]:
+        if iou > _SAME_SEGMENT_IOU and self._given.category[a] != self._clean.category[b]:
             return "category"
         larger = self._given.areas[a] > self._clean.areas[b]
-        return ("dilate" if larger else "erode") if iou > SAME_SEGMENT_IOU else "shift"
+        return ("dilate" if larger else "erode") if iou > _SAME_SEGMENT_IOU else "shift"
 
     def compare_parts(self) -> None:
         """Parts of what is not countable that have another category, or none."""
@@ -137,7 +137,7 @@ class _LabelComparison:
         n = len(self._things)
         told = (ours != VOID) & (theirs != VOID) & (ours != theirs)
         apart = segments_of_map(np.where(told, ours * n + theirs, -1), self._given.height, self._given.width, blank=-1)
-        thick = (apart.grown(-MAX_HONEST_PIXELS).areas(len(apart)) > 0) & (apart.areas >= MIN_PART_PIXELS)
+        thick = (apart.grown(-_MAX_HONEST_PIXELS).areas(len(apart)) > 0) & (apart.areas >= MIN_PART_PIXELS)
         for at in np.flatnonzero(thick).tolist():
             was, should = divmod(int(apart.category[at]), n)
             kind: CorruptionKind = "missing" if was == UNLABELLED else "extra" if should == UNLABELLED else "category"
@@ -146,10 +146,10 @@ class _LabelComparison:
             self._old.append(Runs.empty())
             self._new.append(runs)
 
-    def _countable(self, drawn: ImageSegments) -> Ints:
+    def _countable(self, drawn: SegmentSet) -> Ints:
         return np.flatnonzero(self._things[np.maximum(drawn.category, 0)] & (drawn.category != VOID))
 
-    def _flat(self, drawn: ImageSegments) -> Ints:
+    def _flat(self, drawn: SegmentSet) -> Ints:
         """(width * height,) categories of what is not countable; void where things are."""
         value = np.where(self._things[np.maximum(drawn.category, 0)], VOID, drawn.category)
         return drawn.painted(value, UNLABELLED)
@@ -167,7 +167,7 @@ class _LabelComparison:
         return Corruptions(tuple(self._kinds), np.ones(n), nothing, self._after, nothing, old, new)
 
 
-def _union_runs(drawn: ImageSegments, rows: Ints) -> Runs:
+def _union_runs(drawn: SegmentSet, rows: Ints) -> Runs:
     """The pixels of some segments as one."""
     at = SegmentPixels.of_runs(drawn.runs.take(rows, len(drawn)), len(rows)).at
     return runs_of_pixels(at, np.zeros(len(at), np.int64), drawn.height) if len(at) else Runs.empty()
@@ -179,7 +179,7 @@ class KnownErrors:
 
     truth: Sequence[Corruptions] = field(repr=False)
 
-    def ranked(self, found: RankedCandidates, drawn: Callable[[int], ImageSegments], things: Flags) -> EvaluatedRanking:
+    def ranked(self, found: RankedCandidates, drawn: Callable[[int], SegmentSet], things: Flags) -> EvaluatedRanking:
         """The candidates with the mistakes that they are about; `drawn(i)` are the labels of the i-th image."""
         first = np.cumsum([0, *map(len, self.truth)])
         of: tuple[list[Ints], list[Ints]] = [], []

@@ -9,7 +9,7 @@ from segdata.core import kernels
 from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps_within
 from segdata.core.runs import Ints, Rows, Runs
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import Flags, Floats, ImageSegments, SegmentPixels, overlaps
+from segdata.noise.segments import Flags, Floats, SegmentPixels, SegmentSet, overlaps
 
 NEAR, FURTHER = 2, 4  # pixels around a segment
 
@@ -32,7 +32,7 @@ class SegmentDepths:
     further: Runs
 
     @staticmethod
-    def of(drawn: ImageSegments) -> "SegmentDepths":
+    def of(drawn: SegmentSet) -> "SegmentDepths":
         """The pixels of all segments."""
         pixels = SegmentPixels.of_runs(drawn.runs, len(drawn))
         return SegmentDepths(pixels, _pixel_depths(drawn, pixels), drawn.grown(NEAR), drawn.grown(FURTHER))
@@ -48,7 +48,7 @@ class SegmentDepths:
         return self.depth <= 1
 
 
-def _pixel_depths(drawn: ImageSegments, pixels: SegmentPixels) -> Floats:
+def _pixel_depths(drawn: SegmentSet, pixels: SegmentPixels) -> Floats:
     """(p,) from one distance transform for all segments, or one for each layer of those that overlap.
 
     Within a segment the nearest rim of any is its own: others lie beyond it.
@@ -82,7 +82,7 @@ def _outline_pixels(label: np.ndarray[tuple[int, int], np.dtype[np.int32]]) -> F
     return rim
 
 
-def _disjoint_layers(drawn: ImageSegments) -> Ints:
+def _disjoint_layers(drawn: SegmentSet) -> Ints:
     """(n,) layers, so that no two segments of one layer share pixels: a loop over those that do."""
     layer = np.zeros(len(drawn), np.int64)
     met = find_overlaps_within(drawn.side())
@@ -98,7 +98,7 @@ def _disjoint_layers(drawn: ImageSegments) -> Ints:
 Strips = tuple[Rows, Rows, Ints, Ints]  # two segments, the first pixel and the length of what both claim
 
 
-def neighbour_pairs(drawn: ImageSegments, near: Runs) -> tuple[Overlaps, Strips]:
+def neighbour_pairs(drawn: SegmentSet, near: Runs) -> tuple[Overlaps, Strips]:
     """Every two segments of one category beside each other, and the strips that their surroundings (`near`) share."""
     line = drawn.line()
     side = SweepRuns.of(near, line, np.zeros(len(drawn), np.int64))
@@ -109,7 +109,7 @@ def neighbour_pairs(drawn: ImageSegments, near: Runs) -> tuple[Overlaps, Strips]
     return Overlaps(*kernels.tally(first, second, length)), (first, second, x * drawn.height + y, length)
 
 
-def contacts(drawn: ImageSegments, deep: SegmentDepths, evidence: ImagePrediction) -> Mapping[str, Floats]:
+def contacts(drawn: SegmentSet, deep: SegmentDepths, evidence: ImagePrediction) -> Mapping[str, Floats]:
     """The neighbour of the same category with which a segment would best make one that the model sees.
 
     `gain`: by how much the IoU of both together, with any predicted segment, is above the better one alone; `contact`:
@@ -153,7 +153,7 @@ def _mean_edge(met: Overlaps, strips: Strips, evidence: ImagePrediction) -> Floa
     return np.asarray(np.bincount(pair, total, len(met.a)) / np.maximum(met.pixels, 1))
 
 
-def _union_gain(drawn: ImageSegments, evidence: ImagePrediction, met: Overlaps) -> tuple[Floats, Floats]:
+def _union_gain(drawn: SegmentSet, evidence: ImagePrediction, met: Overlaps) -> tuple[Floats, Floats]:
     """(p,) for each pair: the IoU of both with a predicted one above the best alone; whether they share that one."""
     seen = evidence.predicted
     found, n = overlaps(drawn, seen), len(drawn)
@@ -181,7 +181,7 @@ def _union_gain(drawn: ImageSegments, evidence: ImagePrediction, met: Overlaps) 
     return together - np.maximum(alone[met.a], alone[met.b]), same.astype(float)
 
 
-def crowding(regions: ImageSegments, deep: SegmentDepths, given: ImageSegments) -> Mapping[str, Floats]:
+def crowding(regions: SegmentSet, deep: SegmentDepths, given: SegmentSet) -> Mapping[str, Floats]:
     """What was given around a region: a rim of the same category says that it is an outline's, not a thing's.
 
     `beside`: the share of the surrounding 2 px that was given the category which the model sees in the region;

@@ -101,7 +101,7 @@ def find_label_errors(
         known = recalibrate(found.odds[settled], wrong)
         found = replace(found, probability=known.probability(found.odds))
         threshold = known.probability(_log_odds(threshold))
-        timed = StageTimer("correct", len(np.unique(found.image[told.rows])), progress)
+        timed = _StageTimer("correct", len(np.unique(found.image[told.rows])), progress)
         rows = suspected_rows(case, found, told.rows, told.by_lot, threads, timed)
         pairs, groups = _systematic_errors(found, case, trust)
         rows = replace(rows, confusions=pairs, doubted=groups)
@@ -136,7 +136,7 @@ def _image_features(
         given, evidence = case.given.drawn(image), case.witness.evidence(image)
         return image_features(given, evidence, case.witness.things, np.random.default_rng([seed, image]), rates)
 
-    timed = StageTimer("look", len(case.images), progress)
+    timed = _StageTimer("look", len(case.images), progress)
     for each in run_ordered(looked, case.images.tolist(), threads):
         timed(1)
         yield each
@@ -159,7 +159,7 @@ def _image_groups(case: LabelCheck, columns: tuple[str, ...]) -> list[str] | Non
     return None if len(np.unique(unit)) < 2 else [str(each) for each in unit.tolist()]
 
 
-class StageTimer:
+class _StageTimer:
     """Counts what is done of a stage, and says how long the rest takes as it went so far."""
 
     def __init__(self, what: str, total: int, progress: Callable[[StageProgress], None]) -> None:

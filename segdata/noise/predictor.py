@@ -20,7 +20,7 @@ from segdata.core.label_maps import LabelMaps
 from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.noise.error_types import KINDS, TYPE_OF, CorruptionKind, ErrorType
 from segdata.noise.networks.predictions import EDGE, Predictions
-from segdata.noise.segments import UNLABELLED, Flags, Floats, ImageSegments, segments_of_map
+from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet, segments_of_map
 
 PixelValues = NDArray[np.float32]
 
@@ -37,12 +37,12 @@ class ImagePrediction:
     """
 
     probability: PixelValues
-    predicted: ImageSegments
+    predicted: SegmentSet
     edge: PixelValues
 
     @staticmethod
     def of(
-        probability: NDArray[np.floating], predicted: ImageSegments | None = None, edge: PixelValues | None = None
+        probability: NDArray[np.floating], predicted: SegmentSet | None = None, edge: PixelValues | None = None
     ) -> "ImagePrediction":
         """What a model says: `probability` (K, height, width), the segments it sees, and (height, width) edges.
 
@@ -152,20 +152,20 @@ class NetworkPredictor:
         height, width = probability.shape[1:]
         channel = {id_: at for at, id_ in enumerate(self.categories, 1)}
         category = np.array([channel[each] for each in found.category.tolist()], np.int64)
-        instances = ImageSegments(found.runs, category, found.score.astype(np.float64), height, width)
+        instances = SegmentSet(found.runs, category, found.score.astype(np.float64), height, width)
         edge = None if contours is None or not contours.any() else np.asarray(contours[EDGE], np.float32)
-        return ImagePrediction.of(probability, add_stuff_parts(instances, probability, self.things), edge)
+        return ImagePrediction.of(probability, _add_stuff_parts(instances, probability, self.things), edge)
 
 
-def add_stuff_parts(
-    instances: ImageSegments, probability: NDArray[np.float32] | PixelValues, things: Flags
-) -> ImageSegments:
+def _add_stuff_parts(
+    instances: SegmentSet, probability: NDArray[np.float32] | PixelValues, things: Flags
+) -> SegmentSet:
     """Instances, and the parts of what is most probable of all that is not countable; (K, height, width)."""
     if things[1:].all():
         return instances
     best = probability.argmax(axis=0)
     parts = segments_of_map(np.where(things[best], UNLABELLED, best).T.ravel(), instances.height, instances.width)
-    return ImageSegments(
+    return SegmentSet(
         Runs.concatenate([instances.runs, parts.runs], [len(instances), len(parts)]),
         np.append(instances.category, parts.category),
         np.append(instances.score, parts.score),
@@ -174,10 +174,10 @@ def add_stuff_parts(
     )
 
 
-MIN_INSTANCE_SCORE = 0.3  # of things that are seen; of what is less sure only pixels know
+_MIN_INSTANCE_SCORE = 0.3  # of things that are seen; of what is less sure only pixels know
 
 
-def prediction_of_segments(
+def _prediction_of_segments(
     batch: Batch, channel: Mapping[int, int], things: Flags, size: tuple[int, int], *, outlined: bool
 ) -> ImagePrediction:
     """What the segments of one image say; `size` is (height, width).
@@ -198,14 +198,14 @@ def prediction_of_segments(
     square = field.reshape(-1, width, height).transpose(0, 2, 1)
     if not outlined:
         return ImagePrediction.of(square)
-    sure = drawn.take(np.flatnonzero(things[drawn.category] & (drawn.score >= MIN_INSTANCE_SCORE)))
+    sure = drawn.take(np.flatnonzero(things[drawn.category] & (drawn.score >= _MIN_INSTANCE_SCORE)))
     largest = sure.take(np.argsort(-sure.areas, kind="stable"))  # what lies within another is painted over it
-    seen = add_stuff_parts(largest, square, things)
+    seen = _add_stuff_parts(largest, square, things)
     ends = ImagePrediction(field, seen, np.zeros(width * height, np.float32))
     return ImagePrediction(field, seen, ends.border.astype(np.float32))
 
 
-def _scored_segments(batch: Batch, channel: Mapping[int, int], height: int, width: int) -> ImageSegments:
+def _scored_segments(batch: Batch, channel: Mapping[int, int], height: int, width: int) -> SegmentSet:
     """The segments of the first annotation whose categories are known, with scores from 0 to 1."""
     category = np.array(
         [channel.get(each, UNLABELLED) for each in integer_column(batch.segments["category_id"]).tolist()]
@@ -214,7 +214,7 @@ def _scored_segments(batch: Batch, channel: Mapping[int, int], height: int, widt
     kept = np.flatnonzero((category != UNLABELLED) & ~crowd & (batch.segment_annotation == 0))
     score: Floats = batch.segments["score"].to_numpy(zero_copy_only=False).astype(np.float64)[kept]
     score = np.clip(np.where(np.isfinite(score), score, 1.0), 0.0, 1.0)
-    return ImageSegments(batch.runs.take(kept, batch.n_segments), category[kept].astype(np.int64), score, height, width)
+    return SegmentSet(batch.runs.take(kept, batch.n_segments), category[kept].astype(np.int64), score, height, width)
 
 
 LoadProbabilities = Callable[[int], tuple[NDArray[np.floating], tuple[int, ...]]]
@@ -268,7 +268,7 @@ class FilePredictor:
             height, width = (int(side[0]) for side in batch.image_size)
             self._check(row, (height, width), size)
         semantic = self._dataset.profile.task == "semantic"
-        return prediction_of_segments(batch, self._channel, self.things, size, outlined=not semantic)
+        return _prediction_of_segments(batch, self._channel, self.things, size, outlined=not semantic)
 
     def _rows(self, p: NDArray[np.floating], category: Sequence[int]) -> NDArray[np.float32]:
         """(K, height, width) from classes; what has no counterpart is unlabelled, and all add up to 1."""

@@ -10,16 +10,16 @@ from typing import Literal
 import numpy as np
 
 from segdata.core.runs import Ints, Runs
-from segdata.noise.candidates import Candidates
+from segdata.noise.candidates import ImageCandidates
 from segdata.noise.error_types import ErrorType
 from segdata.noise.features import centres
 from segdata.noise.mask_morphology import translate
 from segdata.noise.neighbours import NEAR, neighbour_pairs
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import UNLABELLED, ImageSegments, SegmentPixels, overlaps, runs_of_pixels, split_into_parts
+from segdata.noise.segments import UNLABELLED, SegmentPixels, SegmentSet, overlaps, runs_of_pixels, split_into_parts
 
 ProposedAction = Literal["add", "delete", "rename", "redraw", "split", "join"]
-MIN_PIECE_PIXELS = 8  # pixels of a piece
+_MIN_PIECE_PIXELS = 8  # pixels of a piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ class Proposal:
 
 
 def propose_for_annotated(
-    found: Candidates,
+    found: ImageCandidates,
     at: int,
     type_: ErrorType,
-    given: ImageSegments,
+    given: SegmentSet,
     evidence: ImagePrediction,
     move: tuple[int, int] = (0, 0),
     *,
@@ -72,7 +72,7 @@ def propose_for_annotated(
     if type_ == "category":
         return Proposal("rename", _most_probable_other(one, evidence), one.runs, 1, -1, 1.0)
     if type_ == "merge":
-        pieces, n = split_segment(one, evidence.instance, evidence)
+        pieces, n = _split_segment(one, evidence.instance, evidence)
         return Proposal("split", category, pieces, n, -1, _iou(one, pieces))
     if type_ == "split" and (other := _joining_segment(found, at, given, evidence)) >= 0:
         both = [SegmentPixels.of_runs(each, 1) for each in (one.runs, given.runs.take(np.array([other]), len(given)))]
@@ -82,7 +82,7 @@ def propose_for_annotated(
     return _propose_redraw(one, evidence, alike=alike)
 
 
-def propose_for_region(found: Candidates, at: int, evidence: ImagePrediction) -> Proposal:
+def propose_for_region(found: ImageCandidates, at: int, evidence: ImagePrediction) -> Proposal:
     """What should be where nobody annotated so: the segment that the model sees there."""
     one = found.regions.take(np.array([at]))
     category = int(one.category[0])
@@ -93,7 +93,7 @@ def propose_for_region(found: Candidates, at: int, evidence: ImagePrediction) ->
     return Proposal(action, category, one.runs, 1, -1, labelled)
 
 
-def _most_probable_other(one: ImageSegments, evidence: ImagePrediction) -> int:
+def _most_probable_other(one: SegmentSet, evidence: ImagePrediction) -> int:
     """The category other than its own, and than nothing, in which the model believes most."""
     pixels = SegmentPixels.of_runs(one.runs, 1)
     mean = evidence.probability[:, pixels.at].mean(axis=1)
@@ -101,7 +101,7 @@ def _most_probable_other(one: ImageSegments, evidence: ImagePrediction) -> int:
     return int(mean.argmax())
 
 
-def _propose_redraw(one: ImageSegments, evidence: ImagePrediction, *, alike: bool) -> Proposal:
+def _propose_redraw(one: SegmentSet, evidence: ImagePrediction, *, alike: bool) -> Proposal:
     """As the predicted segment that fits best, of its category if `alike`; delete what shares pixels with none."""
     seen = evidence.predicted
     met = overlaps(one, seen)
@@ -115,7 +115,7 @@ def _propose_redraw(one: ImageSegments, evidence: ImagePrediction, *, alike: boo
     )
 
 
-def split_segment(one: ImageSegments, instance: Ints, evidence: ImagePrediction) -> tuple[Runs, int]:
+def _split_segment(one: SegmentSet, instance: Ints, evidence: ImagePrediction) -> tuple[Runs, int]:
     """The segment cut where the model sees an edge: a watershed from what is left of the predicted segments inside.
 
     `instance` (width * height,) are their numbers, -1: none. Where fewer than two are inside, from the deepest places
@@ -132,7 +132,7 @@ def split_segment(one: ImageSegments, instance: Ints, evidence: ImagePrediction)
     marker = np.zeros(mask.size, np.int32)
     inside = instance[pixels.at]
     number, row, count = np.unique(inside, return_inverse=True, return_counts=True)
-    large = (number >= 0) & (count >= max(MIN_PIECE_PIXELS, 0.1 * len(pixels.at)))
+    large = (number >= 0) & (count >= max(_MIN_PIECE_PIXELS, 0.1 * len(pixels.at)))
     marker[pixels.at] = np.where(large, np.cumsum(large), 0)[row.reshape(-1)]
     depth = distance_transform_edt(np.pad(mask.reshape(shape), 1))[1:-1, 1:-1]
     if large.sum() < 2:
@@ -149,7 +149,7 @@ def split_segment(one: ImageSegments, instance: Ints, evidence: ImagePrediction)
     return runs_of_pixels(pixels.at, row.reshape(-1).astype(np.int64), one.height), len(names)
 
 
-def _joining_segment(found: Candidates, at: int, given: ImageSegments, evidence: ImagePrediction) -> int:
+def _joining_segment(found: ImageCandidates, at: int, given: SegmentSet, evidence: ImagePrediction) -> int:
     """The given segment beside it, of its category, that shares most pixels with the predicted one that holds it."""
     one = found.drawn.take(np.array([at]))
     held = overlaps(one, evidence.predicted)
@@ -166,14 +166,14 @@ def _joining_segment(found: Candidates, at: int, given: ImageSegments, evidence:
     return int(alike[inside.a[fits][inside.pixels[fits].argmax()]]) if fits.any() else -1
 
 
-def _iou(one: ImageSegments, pieces: Runs) -> float:
+def _iou(one: SegmentSet, pieces: Runs) -> float:
     whole: Ints = np.zeros(one.width * one.height, np.int64)
     for runs in (one.runs, pieces):
         whole[np.unique(SegmentPixels.of_runs(runs, 1).at)] += 1
     return float((whole == 2).sum() / max(int((whole > 0).sum()), 1))
 
 
-MIN_HELD_SHARE = 0.5  # the share of a thing within another that makes it a part of that
+_MIN_HELD_SHARE = 0.5  # the share of a thing within another that makes it a part of that
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ class ProposedEdit(Proposal):
         of = canvas.reshape(width, height)
         return sum(int(((a != b) & (a >= 0) & (b >= 0)).sum()) for a, b in ((of[1:], of[:-1]), (of[:, 1:], of[:, :-1])))
 
-    def way(self, one: ImageSegments, given: ImageSegments) -> tuple[float, float]:
+    def way(self, one: SegmentSet, given: SegmentSet) -> tuple[float, float]:
         """Pixels to the right and down, from what is wrong to what is proposed; 0 where there is not one of each.
 
         `one` is what is wrong: `segment`, or a part of it, whose other parts stay where they are.
@@ -220,10 +220,10 @@ class ProposedEdit(Proposal):
 
 
 def edit_thing(
-    found: Candidates,
+    found: ImageCandidates,
     at: int,
     type_: ErrorType,
-    given: ImageSegments,
+    given: SegmentSet,
     evidence: ImagePrediction,
     move: tuple[int, int] = (0, 0),
 ) -> ProposedEdit:
@@ -244,11 +244,11 @@ def edit_thing(
     )
 
 
-def _redraw_beside_others(proposal: Proposal, row: int, given: ImageSegments) -> ProposedEdit:
+def _redraw_beside_others(proposal: Proposal, row: int, given: SegmentSet) -> ProposedEdit:
     """A thing redrawn without the other things that the model sees as one with it: where these are is not in doubt."""
-    seen = ImageSegments.of(proposal.pieces, np.array([1]), given.height, given.width)
+    seen = SegmentSet.of(proposal.pieces, np.array([1]), given.height, given.width)
     met = overlaps(given, seen)
-    others = met.a[(met.pixels > MIN_HELD_SHARE * given.areas[met.a]) & (met.a != row)]
+    others = met.a[(met.pixels > _MIN_HELD_SHARE * given.areas[met.a]) & (met.a != row)]
     if not len(others):
         return _edit_whole_segment(proposal, row)
     taken = SegmentPixels.of_runs(given.runs.take(others, len(given)), len(others)).at
@@ -257,7 +257,7 @@ def _redraw_beside_others(proposal: Proposal, row: int, given: ImageSegments) ->
     return _edit_whole_segment(proposal, row) if amended.action == "delete" else replace(amended, whole=True)
 
 
-def _nearest_part(pixels: Ints, near: Ints, given: ImageSegments) -> Ints:
+def _nearest_part(pixels: Ints, near: Ints, given: SegmentSet) -> Ints:
     """The connected part of some pixels that has most of others."""
     if not len(pixels):
         return pixels
@@ -268,10 +268,10 @@ def _nearest_part(pixels: Ints, near: Ints, given: ImageSegments) -> Ints:
 
 
 def edit_part(
-    found: Candidates,
+    found: ImageCandidates,
     at: int,
     type_: ErrorType,
-    given: ImageSegments,
+    given: SegmentSet,
     evidence: ImagePrediction,
     move: tuple[int, int] = (0, 0),
 ) -> ProposedEdit:
@@ -300,7 +300,7 @@ def edit_part(
     return replace(amended, gone=proposal.action == "delete")
 
 
-def _seam_pixels(found: Candidates, at: int, evidence: ImagePrediction) -> Ints:
+def _seam_pixels(found: ImageCandidates, at: int, evidence: ImagePrediction) -> Ints:
     """The pixels of a part along which it falls into several, as far as the model, or a waist, sets them apart.
 
     Holes count as inside: of two rings drawn as one it is the place where they touch.
@@ -313,10 +313,10 @@ def _seam_pixels(found: Candidates, at: int, evidence: ImagePrediction) -> Ints:
     mask[part] = True
     inside = np.flatnonzero(binary_fill_holes(mask.reshape(one.width, one.height)))
     runs = runs_of_pixels(inside, np.zeros(len(inside), np.int64), one.height)
-    full = ImageSegments.of(runs, one.category, one.height, one.width)
+    full = SegmentSet.of(runs, one.category, one.height, one.width)
     alike = np.append(evidence.predicted.category == one.category[0], False)
     pieces = SegmentPixels.of_runs(
-        *split_segment(full, np.where(alike[evidence.instance], evidence.instance, -1), evidence)
+        *_split_segment(full, np.where(alike[evidence.instance], evidence.instance, -1), evidence)
     )
     of = np.full(mask.size, -1, np.int64)
     of[pieces.at] = pieces.of
@@ -327,20 +327,20 @@ def _seam_pixels(found: Candidates, at: int, evidence: ImagePrediction) -> Ints:
     return np.flatnonzero(seam.ravel() & mask)
 
 
-def _gap_pixels(found: Candidates, at: int) -> Ints:
+def _gap_pixels(found: ImageCandidates, at: int) -> Ints:
     """The pixels between a part and others of its category, at most 4 px from one to the other."""
     drawn = found.drawn
     alike = drawn.take(np.flatnonzero(drawn.category == drawn.category[at]))
-    one = ImageSegments.of(alike.runs, np.ones(len(alike), np.int64), drawn.height, drawn.width)
+    one = SegmentSet.of(alike.runs, np.ones(len(alike), np.int64), drawn.height, drawn.width)
     at_all = np.flatnonzero(one.categories())
     runs = runs_of_pixels(at_all, np.zeros(len(at_all), np.int64), drawn.height)
-    union = ImageSegments.of(runs, one.category[:1], drawn.height, drawn.width)
-    closed = ImageSegments.of(union.grown(NEAR), one.category[:1], drawn.height, drawn.width).grown(-NEAR)
+    union = SegmentSet.of(runs, one.category[:1], drawn.height, drawn.width)
+    closed = SegmentSet.of(union.grown(NEAR), one.category[:1], drawn.height, drawn.width).grown(-NEAR)
     near = drawn.take(np.array([at])).grown(2 * NEAR)
     return np.intersect1d(np.setdiff1d(SegmentPixels.of_runs(closed, 1).at, at_all), SegmentPixels.of_runs(near, 1).at)
 
 
-def edit_region(found: Candidates, at: int, given: ImageSegments, evidence: ImagePrediction) -> ProposedEdit:
+def edit_region(found: ImageCandidates, at: int, given: SegmentSet, evidence: ImagePrediction) -> ProposedEdit:
     """What should be where region `at` was not annotated as the model sees it."""
     proposal = propose_for_region(found, at, evidence)
     if found.label[at] == UNLABELLED:
@@ -375,6 +375,6 @@ def _edit_redrawn(row: int, category: int, before: Ints, after: Ints, height: in
     return ProposedEdit("redraw", category, runs, 1, -1, both / (len(before) + len(after) - both), row, False)
 
 
-def _segment_pixels(drawn: ImageSegments, row: int) -> Ints:
+def _segment_pixels(drawn: SegmentSet, row: int) -> Ints:
     """The pixels of one segment, in order."""
     return np.asarray(SegmentPixels.of_runs(drawn.runs.take(np.array([row]), len(drawn)), 1).at, np.int64)

@@ -22,8 +22,7 @@ from segdata.noise.calibration import (
     recalibrate,
     unknown_kind_odds,
 )
-from segdata.noise.candidates import Candidates, find_candidates
-from segdata.noise.confusions import predicted_category
+from segdata.noise.candidates import ImageCandidates, find_candidates
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_corruptions, training_rates
 from segdata.noise.error_types import KINDS, TYPE_OF, TYPES
 from segdata.noise.evaluation import EvaluatedRanking, auroc
@@ -35,14 +34,15 @@ from segdata.noise.features import (
     align_labels,
     annotated_features,
     label_shifts,
+    predicted_category,
     region_features,
     softmin,
 )
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import Flags, Floats, ImageSegments
+from segdata.noise.segments import Flags, Floats, SegmentSet
 
-SEVERITY_RANGE = 0.25, 1.5  # of the mistakes of an image
-MIN_CANDIDATES, MAX_COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
+_SEVERITY_RANGE = 0.25, 1.5  # of the mistakes of an image
+_MIN_CANDIDATES, _MAX_COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class ImageFeatures:
     Attributes
     ----------
     found : the candidates
-    given, seeded_data : the features of annotated candidates and of regions, as given and with injected mistakes
+    given, corrupted : the features of annotated candidates and of regions, as given and with injected mistakes
     kinds : (e,) of the injected mistakes, rows of `KINDS`
     shared, either : (K,) pixels where a category was given and is seen, and where it was or is
     softmin : how good the labels of the image look, from 0 to 1, see `softmin`
@@ -77,9 +77,9 @@ class ImageFeatures:
     alignment : where all labels of the image would fit best
     """
 
-    found: Candidates
+    found: ImageCandidates
     given: tuple[FeatureTable, FeatureTable]
-    seeded_data: tuple[FeatureTable, FeatureTable]
+    corrupted: tuple[FeatureTable, FeatureTable]
     kinds: Ints
     shared: Ints
     either: Ints
@@ -90,7 +90,7 @@ class ImageFeatures:
 
 
 def image_features(
-    given: ImageSegments,
+    given: SegmentSet,
     evidence: ImagePrediction,
     things: Flags,
     rng: np.random.Generator,
@@ -106,28 +106,28 @@ def image_features(
     names, tables = _feature_tables(found, given, evidence, none)
     kinds: list[int] = []
     copies: list[tuple[FeatureTable, FeatureTable]] = []
-    for _ in range(min(max(MIN_CANDIDATES // max(len(found.drawn), 1), 1), MAX_COPIES)):
+    for _ in range(min(max(_MIN_CANDIDATES // max(len(found.drawn), 1), 1), _MAX_COPIES)):
         usual = training_rates() if rates is None else rates
-        worse = float(np.exp(rng.uniform(*np.log(SEVERITY_RANGE))))
+        worse = float(np.exp(rng.uniform(*np.log(_SEVERITY_RANGE))))
         new, truth = corrupt_labels(given, things, replace(usual, severity=worse * usual.severity), rng)
         again = find_candidates(new, evidence, things)
         of = match_corruptions(again, new, truth, things)
         before = len(kinds)
         copies.append(
             _feature_tables(
-                again, new, evidence, (renumber_corruptions(of[0], before), renumber_corruptions(of[1], before))
+                again, new, evidence, (_renumber_corruptions(of[0], before), _renumber_corruptions(of[1], before))
             )[1]
         )
         kinds += [KINDS.index(each) for each in truth.kinds]
-    seeded_data = _concatenate_tables([copy[0] for copy in copies]), _concatenate_tables([copy[1] for copy in copies])
+    corrupted = _concatenate_tables([copy[0] for copy in copies]), _concatenate_tables([copy[1] for copy in copies])
     known = np.array(kinds, np.int64)
     seen = predicted_category(found.drawn, evidence)
     shared, either = agreement(given, evidence)
     soft, fits = softmin(given, evidence), align_labels(given, evidence)
-    return ImageFeatures(found, tables, seeded_data, known, shared, either, soft, names, seen, fits)
+    return ImageFeatures(found, tables, corrupted, known, shared, either, soft, names, seen, fits)
 
 
-def renumber_corruptions(mistake: Ints, before: int) -> Ints:
+def _renumber_corruptions(mistake: Ints, before: int) -> Ints:
     """(n,) numbers of mistakes, -1: none, where some come before them."""
     return np.where(mistake >= 0, mistake + before, -1)
 
@@ -139,7 +139,7 @@ def _concatenate_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
 
 
 def _feature_tables(
-    found: Candidates, given: ImageSegments, evidence: ImagePrediction, mistake: tuple[Ints, Ints]
+    found: ImageCandidates, given: SegmentSet, evidence: ImagePrediction, mistake: tuple[Ints, Ints]
 ) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], tuple[FeatureTable, FeatureTable]]:
     drawn, x = annotated_features(found, given, evidence)
     regions, r = region_features(found, given, evidence)
@@ -147,9 +147,9 @@ def _feature_tables(
     return (drawn, regions), (FeatureTable(x, mistake[0], found.drawn.category), FeatureTable(r, mistake[1], seen))
 
 
-PENALTIES = (10.0, 100.0)
-MISALIGNED_ODDS = 3.0  # log odds that a label is wrong in an image in which all are misaligned
-WORST_PER_IMAGE = 5  # candidates that say how bad an image is
+_PENALTIES = (10.0, 100.0)
+_MISALIGNED_ODDS = 3.0  # log odds that a label is wrong in an image in which all are misaligned
+_WORST_PER_IMAGE = 5  # candidates that say how bad an image is
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class RankedCandidates:
     held_out: EvaluatedRanking
     held_category: Ints
     iou: Floats
-    found: Sequence[Candidates] = field(repr=False)
+    found: Sequence[ImageCandidates] = field(repr=False)
     believed: Ints
     move: Ints
 
@@ -218,7 +218,7 @@ class RankedCandidates:
         order = np.lexsort((-values, self.image))
         image = self.image[order]
         place = np.arange(len(image)) - np.searchsorted(image, image)
-        worst = order[place < WORST_PER_IMAGE]
+        worst = order[place < _WORST_PER_IMAGE]
         n = np.bincount(self.image[worst], minlength=len(self.softmin))
         mean = np.bincount(self.image[worst], values[worst], len(self.softmin)) / np.maximum(n, 1)
         mean[n == 0] = values.min(initial=0.0) - 1
@@ -231,7 +231,7 @@ def _ranks(values: Floats) -> Floats:
 
 
 def rank_candidates(
-    looks: Iterable[ImageFeatures], groups: Sequence[str] | None = None, penalties: Sequence[float] = PENALTIES
+    looks: Iterable[ImageFeatures], groups: Sequence[str] | None = None, penalties: Sequence[float] = _PENALTIES
 ) -> RankedCandidates:
     """How probable it is that each candidate of some images is wrong.
 
@@ -261,7 +261,7 @@ def rank_candidates(
     move = label_shifts([each.alignment for each in looks], iou)
     annotated = np.arange(len(columns[0])) < len(columns[0]) - len(regions)
     astray = annotated & (move != 0).any(axis=1)[columns[0]]
-    odds = np.where(astray, np.logaddexp(columns[1] - less, MISALIGNED_ODDS), columns[1] - less)
+    odds = np.where(astray, np.logaddexp(columns[1] - less, _MISALIGNED_ODDS), columns[1] - less)
     shift = np.array([each == "shift" for each in TYPES], float)
     return RankedCandidates(
         columns[0],
@@ -304,10 +304,9 @@ def _score_candidates(
 ) -> _CandidateScores:
     first = np.cumsum([0, *(len(each.kinds) for each in looks)])
     x, image = _stack_tables([each.given[sort].x for each in looks])
-    z, held_image = _stack_tables([each.seeded_data[sort].x for each in looks])
+    z, held_image = _stack_tables([each.corrupted[sort].x for each in looks])
     told = [
-        renumber_corruptions(each.seeded_data[sort].mistake, at)
-        for each, at in zip(looks, first.tolist(), strict=False)
+        _renumber_corruptions(each.corrupted[sort].mistake, at) for each, at in zip(looks, first.tolist(), strict=False)
     ]
     mistake = np.concatenate(told).astype(np.int64)
     kinds = np.concatenate([*(each.kinds for each in looks), np.full(1, -1)])
@@ -324,7 +323,7 @@ def _score_candidates(
     worst, held_worst = (
         -each[:, names.index("given_worst")] if sort else each[:, names.index("worst")] for each in (x, z)
     )
-    category = np.concatenate([each.seeded_data[sort].category for each in looks])
+    category = np.concatenate([each.corrupted[sort].category for each in looks])
     usual = held_worst[wrong == 0]
     return _CandidateScores(
         image,
@@ -353,8 +352,8 @@ def _type_probabilities(ratio: Floats, kinds: Ints) -> Floats:
 
 
 MIN_AUROC = 0.7
-MIN_INJECTED = 10  # injected mistakes of a category below which they say nothing of it alone
-POOLED_WEIGHT = 20.0  # mistakes that the threshold of all categories together counts for, beside those of one
+_MIN_INJECTED = 10  # injected mistakes of a category below which they say nothing of it alone
+_POOLED_WEIGHT = 20.0  # mistakes that the threshold of all categories together counts for, beside those of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,7 +384,7 @@ def category_trust(found: RankedCandidates, names: Sequence[str]) -> list[Trust]
     for each in range(1, len(names)):
         mine = category == each
         n = int(wrong[mine].sum())
-        own = float(auroc(score[mine], wrong[mine])[0]) if n >= MIN_INJECTED else overall
+        own = float(auroc(score[mine], wrong[mine])[0]) if n >= _MIN_INJECTED else overall
         iou = float(found.iou[each])
         result.append(Trust(each, iou, own, n, _distrust_reason(names[each], iou, own)))
     return result
@@ -419,7 +418,7 @@ def flag_thresholds(found: RankedCandidates, n_categories: int) -> Floats:
         mine = category == each
         n = float(wrong[mine].sum())
         if n:
-            result[each] = (n * _best_f1(score[mine], wrong[mine]) + POOLED_WEIGHT * overall) / (n + POOLED_WEIGHT)
+            result[each] = (n * _best_f1(score[mine], wrong[mine]) + _POOLED_WEIGHT * overall) / (n + _POOLED_WEIGHT)
     return result
 
 

@@ -12,7 +12,7 @@ from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import Flags, Floats
 from segdata.noise.selection import LabelCheck
 
-MIN_BOX_IOU = 0.5  # the IoU of boxes from which on a finding is about a candidate
+_MIN_BOX_IOU = 0.5  # the IoU of boxes from which on a finding is about a candidate
 _FLAG_CODES = frozenset(CODES.values())
 
 
@@ -54,7 +54,7 @@ def match_decisions(
         rows = np.array(of.get((each.image, named), []), np.int64)
         if finding is not None and finding.bbox is not None:
             alike = _iou(box[rows], finding.bbox)
-            rows = rows[[alike.argmax()]] if len(rows) and alike.max() >= MIN_BOX_IOU else rows[:0]
+            rows = rows[[alike.argmax()]] if len(rows) and alike.max() >= _MIN_BOX_IOU else rows[:0]
         if len(rows) == 1 and (finding is not None or named is not None):
             found[int(rows[0])] = each.verdict != ("accept" if finding is None else "reject")
     judged = sorted(found)
@@ -78,11 +78,11 @@ def reviewed_candidates(case: LabelCheck, found: RankedCandidates, decisions: Se
     names = np.array(case.given.maps.image_ids, object)[image].tolist()
     whose = case.tables.annotations["annotator"][case.rows.annotation[image]].tolist()
     return match_decisions(
-        decisions, names, candidate_ids(case, image, found.row).tolist(), candidate_boxes(found), whose
+        decisions, names, candidate_ids(case, image, found.row).tolist(), _candidate_boxes(found), whose
     )
 
 
-def candidate_boxes(found: RankedCandidates) -> Ints:
+def _candidate_boxes(found: RankedCandidates) -> Ints:
     """(n, 4) x, y, width and height of each candidate."""
     every = [drawn for sort in ("drawn", "regions") for drawn in (getattr(each, sort) for each in found.found)]
     told = [np.column_stack(bounding_boxes(each.runs, each.heights, len(each))) for each in every]

@@ -18,7 +18,7 @@ UNLABELLED = 0
 
 
 @dataclass(frozen=True, slots=True)
-class ImageSegments:
+class SegmentSet:
     """The segments of one image.
 
     Attributes
@@ -39,9 +39,9 @@ class ImageSegments:
         return len(self.category)
 
     @staticmethod
-    def of(runs: Runs, category: Ints, height: int, width: int) -> "ImageSegments":
+    def of(runs: Runs, category: Ints, height: int, width: int) -> "SegmentSet":
         """Segments of a sure hand."""
-        return ImageSegments(runs, np.asarray(category, np.int64), np.ones(len(category)), height, width)
+        return SegmentSet(runs, np.asarray(category, np.int64), np.ones(len(category)), height, width)
 
     @property
     def heights(self) -> Ints:
@@ -63,10 +63,10 @@ class ImageSegments:
         """(n,) of the disc of the same area, in pixels; at least 0.5."""
         return np.maximum(np.sqrt(self.areas / np.pi), 0.5)
 
-    def take(self, rows: Ints) -> "ImageSegments":
+    def take(self, rows: Ints) -> "SegmentSet":
         """Some of the segments."""
         runs = self.runs.take(rows, len(self))
-        return ImageSegments(runs, self.category[rows], self.score[rows], self.height, self.width)
+        return SegmentSet(runs, self.category[rows], self.score[rows], self.height, self.width)
 
     def side(self) -> SweepRuns:
         """The runs, ready to meet others of the same image."""
@@ -127,7 +127,7 @@ class SegmentPixels:
         return SegmentPixels(self.at[chosen], self.of[chosen], self.n)
 
 
-def overlaps(a: ImageSegments, b: ImageSegments) -> Overlaps:
+def overlaps(a: SegmentSet, b: SegmentSet) -> Overlaps:
     """Every pair of a segment of one hand and one of the other that shares pixels; no rows of -1."""
     if not len(a.runs) or not len(b.runs):
         nothing = np.empty(0, np.int32)
@@ -148,7 +148,7 @@ def split_into_parts(runs: Runs, height: int, n_owners: int) -> tuple[Runs, Ints
     return Runs(runs.start[order], runs.length[order], label[order].astype(np.int32)), of
 
 
-def segments_of_map(values: Ints, height: int, width: int, blank: int = UNLABELLED) -> ImageSegments:
+def segments_of_map(values: Ints, height: int, width: int, blank: int = UNLABELLED) -> SegmentSet:
     """The 4-connected parts of equal value of a map (width * height,), `blank` left out; the values are categories."""
     start, length, value = kernels.label_runs(np.ascontiguousarray(values.reshape(width, height).T))
     kept = np.flatnonzero(value != blank)
@@ -156,7 +156,7 @@ def segments_of_map(values: Ints, height: int, width: int, blank: int = UNLABELL
     row = row.reshape(-1).astype(np.int32)
     runs = Runs(start[kept], length[kept], row).sorted_by_owner(len(distinct))
     parts, of = split_into_parts(runs, height, len(distinct))
-    return ImageSegments.of(parts, distinct.astype(np.int64)[of] if len(of) else np.empty(0, np.int64), height, width)
+    return SegmentSet.of(parts, distinct.astype(np.int64)[of] if len(of) else np.empty(0, np.int64), height, width)
 
 
 def runs_of_pixels(at: Ints, of: Ints, height: int) -> Runs:
@@ -198,12 +198,12 @@ class GivenLabels:
         """For a model that knows countable things, and not what they are."""
         return GivenLabels(maps, np.array([1 if each in countable else VOID for each in maps.classes], np.int64))
 
-    def drawn(self, row: int) -> ImageSegments:
+    def drawn(self, row: int) -> SegmentSet:
         """The segments of an image; void, crowds, and what the model does not know are left out."""
         segments = self.maps.segments(row)
         channel = np.append(self.channel, VOID)[segments.classes]  # class -1 is void
         category = np.where(segments.crowd, VOID, channel)
-        return ImageSegments.of(segments.runs, category, int(self.maps.height[row]), int(self.maps.width[row]))
+        return SegmentSet.of(segments.runs, category, int(self.maps.height[row]), int(self.maps.width[row]))
 
     def unknown(self) -> list[str]:
         """The names of categories that are left out, as the model does not know them."""

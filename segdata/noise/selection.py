@@ -18,7 +18,7 @@ from segdata.noise.error_types import TYPES, ErrorType
 from segdata.noise.predictor import ImagePrediction, Predictor
 from segdata.noise.proposals import ProposedEdit, edit_part, edit_region, edit_thing
 from segdata.noise.ranking import RankedCandidates, Trust, candidates_above
-from segdata.noise.segments import UNLABELLED, Flags, Floats, GivenLabels, ImageSegments, SegmentPixels
+from segdata.noise.segments import UNLABELLED, Flags, Floats, GivenLabels, SegmentPixels, SegmentSet
 
 _NUMBERS = ("annotation", "segment", "x", "y", "width", "height", "pixels", "seam")
 _SHARES = ("probability", "believed", "believed_seen", "right", "down")
@@ -180,7 +180,7 @@ class _ImageProposals:
         cells |= {"type": name, "probability": float(found.probability[row])}
         return cells, self._correction(amended)
 
-    def _cells(self, one: ImageSegments, amended: ProposedEdit, category: int, seen: int) -> dict[str, Any]:
+    def _cells(self, one: SegmentSet, amended: ProposedEdit, category: int, seen: int) -> dict[str, Any]:
         names, case = self._case.names, self._case
         believed = SegmentPixels.of_runs(one.runs, 1).at
         x, y, width, height = (int(side[0]) for side in bounding_boxes(one.runs, one.heights, 1))
@@ -235,7 +235,7 @@ def _mean_probability(evidence: ImagePrediction, category: int, pixels: Ints) ->
     return float(evidence.probability[category, pixels].mean()) if len(pixels) else 0.0
 
 
-MAX_REPORTED_SHARE = 0.05  # of what was annotated is told, where nobody says how many
+_MAX_REPORTED_SHARE = 0.05  # of what was annotated is told, where nobody says how many
 _ACTION: dict[ErrorType, Action] = {
     "missing": "add", "extra": "delete", "category": "rename", "boundary": "redraw", "merge": "split", "split": "join",
     "shift": "redraw",
@@ -276,7 +276,7 @@ def select_candidates(
 ) -> Selection:
     """The candidates to review; none in categories whose ranking is not reliable.
 
-    Without a budget these are the candidates above their thresholds, at most `MAX_REPORTED_SHARE` of those annotated.
+    Without a budget these are the candidates above their thresholds, at most `_MAX_REPORTED_SHARE` of those annotated.
     With a budget of labels they fill the budget, above their thresholds or not. With a budget of images they are the
     candidates above their thresholds in the images with the most probable errors. `settled` are rows that reviewers
     have decided: they are not selected again, and the random sample does not stand for them.
@@ -284,7 +284,7 @@ def select_candidates(
     done = np.empty(0, np.int64) if settled is None else settled
     above = _without(candidates_above(found, trust, threshold), done)
     if budget is None:
-        most = max(int(np.ceil(MAX_REPORTED_SHARE * (found.row >= 0).sum())), 1)
+        most = max(int(np.ceil(_MAX_REPORTED_SHARE * (found.row >= 0).sum())), 1)
         return Selection(above[:most], np.zeros(min(most, len(above)), bool), left_out=max(len(above) - most, 0))
     open_ = _without(_trusted_rows(found, trust), done)
     types, cost = _review_costs(found, things)

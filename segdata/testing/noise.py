@@ -17,7 +17,7 @@ from segdata.core.runs import Ints, Runs, bounding_boxes
 from segdata.core.schema import runs_to_rle
 from segdata.noise.corruptions import CorruptionRates, Corruptions, corrupt_labels
 from segdata.noise.error_types import CODES
-from segdata.noise.segments import VOID, Flags, ImageSegments, overlaps
+from segdata.noise.segments import VOID, Flags, SegmentSet, overlaps
 from segdata.testing.pictures import PictureDataset
 
 
@@ -98,7 +98,7 @@ class _Page:
         runs = batch.runs.take(self.rows, batch.n_segments)
         self.image = str(batch.images["image_id"][image].as_py())
         self.ids = integer_column(batch.segments["segment_id"])[self.rows]
-        self.drawn = ImageSegments.of(runs, np.where(crowd, VOID, rank_of_row), height, width)
+        self.drawn = SegmentSet.of(runs, np.where(crowd, VOID, rank_of_row), height, width)
         self.origin = np.arange(len(self.rows))
 
     def inject(self, things: Flags, rates: CorruptionRates, rng: np.random.Generator) -> list[InjectedError]:
@@ -126,7 +126,7 @@ class _Page:
         ]  # fmt: skip
 
 
-def _join_parts(clean: ImageSegments, new: ImageSegments, truth: Corruptions) -> tuple[ImageSegments, Ints]:
+def _join_parts(clean: SegmentSet, new: SegmentSet, truth: Corruptions) -> tuple[SegmentSet, Ints]:
     """The changed segments with the parts of each category joined again, and the clean row of each."""
     n_parts = truth.n_parts
     named, row = np.unique(new.category[:n_parts], return_inverse=True)
@@ -137,12 +137,12 @@ def _join_parts(clean: ImageSegments, new: ImageSegments, truth: Corruptions) ->
     category = np.append(named, new.category[n_parts:])
     first = [int(np.append(np.flatnonzero(clean.category == category_rank), -1)[0]) for category_rank in named.tolist()]
     origin = np.append(np.array(first, np.int64), truth.origin[n_parts:])
-    return ImageSegments.of(runs, category, clean.height, clean.width), origin
+    return SegmentSet.of(runs, category, clean.height, clean.width), origin
 
 
-def _holding_segments(runs: Runs, n: int, segments: ImageSegments) -> list[Ints]:
+def _holding_segments(runs: Runs, n: int, segments: SegmentSet) -> list[Ints]:
     """For each mistake the segments that hold its pixels, a tenth of them at least."""
-    mistakes = ImageSegments.of(runs, np.ones(n, np.int64), segments.height, segments.width)
+    mistakes = SegmentSet.of(runs, np.ones(n, np.int64), segments.height, segments.width)
     shared_pixels = overlaps(mistakes, segments)
     large = shared_pixels.pixels >= 0.1 * mistakes.areas[shared_pixels.a]
     return [shared_pixels.b[large & (shared_pixels.a == row)].astype(np.int64) for row in range(n)]

@@ -23,7 +23,7 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.corruptions import CorruptionRates
 from segdata.noise.flag_result import FlagResult
 from segdata.noise.networks.settings import Settings
-from segdata.noise.segments import ImageSegments
+from segdata.noise.segments import SegmentSet
 from segdata.review import decision_log
 from segdata.testing.noise import InjectedError, noisy
 from tests.generators.oracle import OracleModel, blobs, patches
@@ -33,7 +33,7 @@ LAND = Taxonomy(categories=tuple(Category(id=at, name=name) for at, name in enum
 ONE = Settings(jobs=1)
 
 
-def masks(drawn: ImageSegments) -> list[tuple[np.ndarray[tuple[int, int], np.dtype[np.bool_]], int]]:
+def masks(drawn: SegmentSet) -> list[tuple[np.ndarray[tuple[int, int], np.dtype[np.bool_]], int]]:
     return [
         (drawn.take(np.array([row])).categories().reshape(drawn.width, drawn.height).T > 0, 5)
         for row in range(len(drawn))

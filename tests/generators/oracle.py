@@ -9,14 +9,14 @@ from segdata.noise.corruptions import CorruptionRates, corrupt_labels
 from segdata.noise.error_types import KINDS
 from segdata.noise.mask_morphology import perturb_outlines
 from segdata.noise.predictor import ImagePrediction, PixelValues
-from segdata.noise.segments import UNLABELLED, Flags, GivenLabels, ImageSegments, runs_of_pixels, segments_of_map
+from segdata.noise.segments import UNLABELLED, Flags, GivenLabels, SegmentSet, runs_of_pixels, segments_of_map
 
 ERRING = tuple(kind for kind in KINDS if kind not in ("misaligned", "shift"))
 SURE = 3.0  # logits by which a category stands out
 
 
 def oracle_evidence(
-    truth: ImageSegments,
+    truth: SegmentSet,
     things: Flags,
     rng: np.random.Generator,
     *,
@@ -89,7 +89,7 @@ class OracleModel:
 
 def blobs(
     rng: np.random.Generator, *, height: int = 160, width: int = 180, n: int = 24, n_categories: int = 2
-) -> ImageSegments:
+) -> SegmentSet:
     """Things of categories 1 to `n_categories` - 1 that share no pixels, each a disc or what others leave of one."""
     y, x = rng.uniform(0, height, n), rng.uniform(0, width, n)
     radius = rng.uniform(5, 11, n)
@@ -100,10 +100,10 @@ def blobs(
     number, of = np.unique(owner[at], return_inverse=True)
     runs = runs_of_pixels(at, of.reshape(-1).astype(np.int64), height)
     kept = np.flatnonzero(runs.areas(len(number)) >= 40)
-    return ImageSegments.of(runs.take(kept, len(number)), rng.integers(1, n_categories, len(kept)), height, width)
+    return SegmentSet.of(runs.take(kept, len(number)), rng.integers(1, n_categories, len(kept)), height, width)
 
 
-def patches(rng: np.random.Generator, *, height: int = 160, width: int = 180, n_categories: int = 4) -> ImageSegments:
+def patches(rng: np.random.Generator, *, height: int = 160, width: int = 180, n_categories: int = 4) -> SegmentSet:
     """A map of categories 1 to `n_categories` - 1 without any gap, in connected parts: cells around random centres."""
     n = 40
     y, x = rng.uniform(0, height, n), rng.uniform(0, width, n)

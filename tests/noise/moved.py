@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from segdata.noise.mask_morphology import translate
-from segdata.noise.segments import ImageSegments
+from segdata.noise.segments import SegmentSet
 
 
-def moved_by(drawn: ImageSegments, right: int, down: int) -> ImageSegments:
+def moved_by(drawn: SegmentSet, right: int, down: int) -> SegmentSet:
     """All segments so many pixels further to the right and down."""
     n = len(drawn)
     by = (np.full(n, side, np.int64) for side in (right, down))

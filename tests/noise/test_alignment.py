@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from segdata.noise import features as module
 from segdata.noise.features import Alignment, align_labels, label_shifts
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import Flags, ImageSegments, segments_of_map
+from segdata.noise.segments import Flags, SegmentSet, segments_of_map
 from tests.generators.oracle import blobs, oracle_evidence, patches
 from tests.noise.moved import moved_by
 
 THINGS, STUFF = np.array([False, True]), np.zeros(4, bool)
 
 
-def scene(seed: int, things: Flags) -> tuple[ImageSegments, ImagePrediction]:
+def scene(seed: int, things: Flags) -> tuple[SegmentSet, ImagePrediction]:
     rng = np.random.default_rng(seed)
     clean = blobs(rng, height=130, n=32) if things.any() else patches(rng, height=130)
     return clean, oracle_evidence(clean, things, rng)
@@ -81,7 +81,7 @@ def test_a_model_that_knows_nothing_tells_of_none() -> None:
 
 def test_all_void_and_no_image_fit() -> None:
     drawn, evidence = scene(0, STUFF)
-    void = ImageSegments.of(drawn.runs, np.full(len(drawn), -1), drawn.height, drawn.width)
+    void = SegmentSet.of(drawn.runs, np.full(len(drawn), -1), drawn.height, drawn.width)
     assert align_labels(void, evidence).gain >= 0
     assert label_shifts([], np.ones(2)).tolist() == []
     assert not label_shifts([Alignment(1, 1, 0.9, (0.4, 0.5))], np.ones(2)).any()

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from segdata.core.runs import Ints
-from segdata.noise.confusions import CategoryConfusion, find_confusions, predicted_category
+from segdata.noise.annotator_noise import CategoryConfusion, find_confusions
+from segdata.noise.features import predicted_category
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import ImageSegments, runs_of_pixels
+from segdata.noise.segments import SegmentSet, runs_of_pixels
 
 Mixed = tuple[Ints, Ints, Ints]
 
@@ -69,7 +70,7 @@ def test_nothing_is_confused_in_nothing() -> None:
 
 def test_a_model_believes_in_the_category_of_most_of_the_pixels() -> None:
     owner = np.repeat([0, 1, 2], 4)
-    drawn = ImageSegments.of(runs_of_pixels(np.arange(12), owner, 4), np.array([1, 1, 2]), 4, 3)
+    drawn = SegmentSet.of(runs_of_pixels(np.arange(12), owner, 4), np.array([1, 1, 2]), 4, 3)
     p = np.zeros((3, 4, 3))
     p[1, :, 0], p[2, :, 1], p[1, :, 2], p[2, :, 2] = 1.0, 0.8, 0.4, 0.3
     p[0] = 1 - p.sum(axis=0)

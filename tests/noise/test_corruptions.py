@@ -15,19 +15,19 @@ from segdata.noise.corruptions import (
 )
 from segdata.noise.error_types import KINDS, CorruptionKind
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import VOID, ImageSegments, SegmentPixels, overlaps, segments_of_map
+from segdata.noise.segments import VOID, SegmentPixels, SegmentSet, overlaps, segments_of_map
 from tests.generators.oracle import blobs, patches
 
 THINGS = np.array([False, True, True])
 STUFF = np.zeros(4, bool)
 
 
-def nothing_seen(drawn: ImageSegments) -> ImagePrediction:
+def nothing_seen(drawn: SegmentSet) -> ImagePrediction:
     """A model that sees nothing."""
     return ImagePrediction.of(np.stack([np.ones((drawn.height, drawn.width)), np.zeros((drawn.height, drawn.width))]))
 
 
-def made(kind: CorruptionKind, seed: int = 0) -> tuple[ImageSegments, ImageSegments, object]:
+def made(kind: CorruptionKind, seed: int = 0) -> tuple[SegmentSet, SegmentSet, object]:
     clean = blobs(np.random.default_rng(seed), n=40, n_categories=3)
     return clean, *corrupt_labels(clean, THINGS, CorruptionRates(0.3, (kind,)), np.random.default_rng(seed))
 
@@ -146,7 +146,7 @@ def test_void_is_left_alone() -> None:
 
 @pytest.mark.parametrize("things", [THINGS[:2], STUFF])
 def test_where_nothing_is_drawn_nothing_is_spoiled(things: np.ndarray) -> None:
-    empty = ImageSegments.of(Runs.empty(), np.empty(0, np.int64), 20, 30)
+    empty = SegmentSet.of(Runs.empty(), np.empty(0, np.int64), 20, 30)
     for kind in KINDS:
         new, truth = corrupt_labels(empty, things, CorruptionRates(1.0, (kind,)), np.random.default_rng(0))
         assert (len(new), len(truth)) == (0, 0)

@@ -7,13 +7,13 @@ from segdata.noise.candidates import MIN_PART_PIXELS, find_candidates
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels
 from segdata.noise.features import annotated_features, region_features
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import VOID, ImageSegments, SegmentPixels, segments_of_map
+from segdata.noise.segments import VOID, SegmentPixels, SegmentSet, segments_of_map
 from tests.generators.oracle import blobs, oracle_evidence
 
 THINGS, STUFF = np.array([False, True]), np.zeros(4, bool)
 
 
-def certain(drawn: ImageSegments, n_categories: int, sure: float = 1.0) -> ImagePrediction:
+def certain(drawn: SegmentSet, n_categories: int, sure: float = 1.0) -> ImagePrediction:
     label = drawn.categories().reshape(drawn.width, drawn.height).T
     rest = (1 - sure) / (n_categories - 1)
     p = np.stack([np.where(label == each, sure, rest) for each in range(n_categories)])
@@ -35,7 +35,7 @@ def test_what_the_model_sees_just_so_is_above_suspicion() -> None:
         np.testing.assert_allclose(table[name], 0, atol=1e-6, err_msg=name)
 
 
-def mask_of(drawn: ImageSegments, at: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def mask_of(drawn: SegmentSet, at: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     return np.isin(np.arange(drawn.width * drawn.height), SegmentPixels.of_runs(drawn.take(np.array([at])).runs, 1).at)
 
 
@@ -87,7 +87,7 @@ def test_regions_are_those_that_are_left_when_a_pixel_is_taken_off_all_around(se
 
 def test_void_is_no_candidate() -> None:
     drawn = blobs(np.random.default_rng(3))
-    void = ImageSegments.of(drawn.runs, np.full(len(drawn), VOID), drawn.height, drawn.width)
+    void = SegmentSet.of(drawn.runs, np.full(len(drawn), VOID), drawn.height, drawn.width)
     found = find_candidates(void, certain(drawn, 2), THINGS)
     assert len(found.drawn) == len(found.regions) == 0
 
@@ -137,7 +137,7 @@ def test_each_kind_of_mistake_has_a_feature_that_tells_it(kind: str, feature: st
 
 
 def test_an_image_without_anything_has_no_candidates() -> None:
-    nothing = ImageSegments.of(blobs(np.random.default_rng(0)).runs.empty(), np.empty(0, np.int64), 30, 20)
+    nothing = SegmentSet.of(blobs(np.random.default_rng(0)).runs.empty(), np.empty(0, np.int64), 30, 20)
     evidence = certain(nothing, 2)
     found = find_candidates(nothing, evidence, THINGS)
     assert annotated_features(found, nothing, evidence)[1].shape[0] == 0

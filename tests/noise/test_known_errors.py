@@ -7,14 +7,14 @@ import pytest
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels
 from segdata.noise.error_types import CorruptionKind
 from segdata.noise.known_errors import compare_labels
-from segdata.noise.segments import Flags, ImageSegments, runs_of_pixels
+from segdata.noise.segments import Flags, SegmentSet, runs_of_pixels
 from tests.generators.oracle import blobs, patches
 
 Box = tuple[int, int, int, int, int]  # x, y, width, height, category
 ONE, TWO = np.array([False, True]), np.array([False, True, True])
 
 
-def things(*boxes: Box) -> ImageSegments:
+def things(*boxes: Box) -> SegmentSet:
     at, of = [], []
     for number, (x, y, width, height, _) in enumerate(boxes):
         columns, rows = np.meshgrid(np.arange(x, x + width), np.arange(y, y + height))
@@ -22,7 +22,7 @@ def things(*boxes: Box) -> ImageSegments:
         of.append(np.full(width * height, number))
     empty = np.empty(0, np.int64)
     runs = runs_of_pixels(np.concatenate([empty, *at]), np.concatenate([empty, *of]), 50)
-    return ImageSegments.of(runs, np.array([box[4] for box in boxes], np.int64), 50, 60)
+    return SegmentSet.of(runs, np.array([box[4] for box in boxes], np.int64), 50, 60)
 
 
 A, B, C = (2, 2, 10, 10, 1), (12, 2, 10, 10, 1), (30, 20, 10, 10, 1)

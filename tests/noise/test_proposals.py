@@ -9,7 +9,7 @@ from segdata.noise.candidates import find_candidates
 from segdata.noise.error_types import ErrorType
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.proposals import edit_part, edit_region, edit_thing
-from segdata.noise.segments import ImageSegments, SegmentPixels, runs_of_pixels, split_into_parts
+from segdata.noise.segments import SegmentPixels, SegmentSet, runs_of_pixels, split_into_parts
 
 HEIGHT, WIDTH = 40, 60
 ONE = np.array([False, True])
@@ -21,21 +21,21 @@ def pixels(x: int, y: int, width: int, height: int) -> np.ndarray[tuple[int], np
     return np.sort((columns * HEIGHT + rows).ravel())
 
 
-def drawn(*boxes: tuple[int, int, int, int], category: int | list[int] = 1) -> ImageSegments:
+def drawn(*boxes: tuple[int, int, int, int], category: int | list[int] = 1) -> SegmentSet:
     at = [pixels(*box) for box in boxes]
     of = np.repeat(np.arange(len(at)), [len(each) for each in at])
     runs = runs_of_pixels(np.concatenate(at), of, HEIGHT)
-    return ImageSegments.of(runs, np.broadcast_to(category, (len(at),)).astype(np.int64), HEIGHT, WIDTH)
+    return SegmentSet.of(runs, np.broadcast_to(category, (len(at),)).astype(np.int64), HEIGHT, WIDTH)
 
 
-def two_parts() -> ImageSegments:
+def two_parts() -> SegmentSet:
     """A segment of two parts, the second of 8 x 8 pixels at (40, 10)."""
     given = drawn((0, 0, 20, 40), (40, 10, 8, 8))
     one = replace(given.runs, owner=np.zeros_like(given.runs.owner))
     return replace(given, runs=one, category=np.array([1]), score=np.ones(1))
 
 
-def seen(labels: ImageSegments, n_categories: int, *, as_one: bool = False) -> ImagePrediction:
+def seen(labels: SegmentSet, n_categories: int, *, as_one: bool = False) -> ImagePrediction:
     """A model that is sure of these labels."""
     p = np.full((n_categories, WIDTH * HEIGHT), 0.02, np.float32)
     p[labels.categories(), np.arange(p.shape[1])] = 1 - 0.02 * (n_categories - 1)
@@ -123,9 +123,7 @@ def test_two_rings_that_touch_are_cut_where_they_do() -> None:
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     away = np.minimum(np.hypot(x - 18, y - 20), np.hypot(x - 40, y - 20))
     at = np.flatnonzero(((away < 11.5) & (away > 6)).T)
-    given = ImageSegments.of(
-        runs_of_pixels(at, np.zeros(len(at), np.int64), HEIGHT), np.ones(1, np.int64), HEIGHT, WIDTH
-    )
+    given = SegmentSet.of(runs_of_pixels(at, np.zeros(len(at), np.int64), HEIGHT), np.ones(1, np.int64), HEIGHT, WIDTH)
     found = find_candidates(given, seen(given, 3, as_one=True), SOIL)
     amended = edit_part(found, 0, "merge", given, seen(given, 3, as_one=True))
     cut = np.setdiff1d(at, SegmentPixels.of_runs(amended.pieces, 1).at)
@@ -137,7 +135,7 @@ def test_two_rings_that_touch_are_cut_where_they_do() -> None:
 
 def test_a_part_that_was_cut_is_closed() -> None:
     both = np.append(pixels(10, 5, 14, 20), pixels(26, 5, 14, 20))
-    given = ImageSegments.of(
+    given = SegmentSet.of(
         runs_of_pixels(both, np.zeros(len(both), np.int64), HEIGHT), np.ones(1, np.int64), HEIGHT, WIDTH
     )
     evidence = seen(drawn((10, 5, 30, 20)), 3)

@@ -23,13 +23,13 @@ from segdata.noise.ranking import (
     image_features,
     rank_candidates,
 )
-from segdata.noise.segments import VOID, Flags, ImageSegments, runs_of_pixels
+from segdata.noise.segments import VOID, Flags, SegmentSet, runs_of_pixels
 from tests.generators.oracle import blobs, oracle_evidence, patches
 from tests.noise.moved import moved_by
 
 THINGS, STUFF = np.array([False, True]), np.zeros(4, bool)
 Case = tuple[
-    RankedCandidates, EvaluatedRanking, list[ImageFeatures], list[tuple[ImageSegments, ImageSegments, ImagePrediction]]
+    RankedCandidates, EvaluatedRanking, list[ImageFeatures], list[tuple[SegmentSet, SegmentSet, ImagePrediction]]
 ]
 
 
@@ -123,9 +123,9 @@ def test_softmin_is_that_of_the_paper() -> None:
     label = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 1]])
     p = np.array([[0.1, 0.2, 0.9], [0.3, 0.8, 0.9], [0.95, 0.1, 0.6]])
     ones = np.flatnonzero(label.T)
-    given = ImageSegments.of(runs_of_pixels(ones, np.zeros(len(ones), np.int64), 3), np.ones(1), 3, 3)
+    given = SegmentSet.of(runs_of_pixels(ones, np.zeros(len(ones), np.int64), 3), np.ones(1), 3, 3)
     assert softmin(given, ImagePrediction.of(np.stack([1 - p, p]))) == pytest.approx(0.10702486, abs=1e-6)
-    void = ImageSegments.of(runs_of_pixels(np.arange(9), np.zeros(9, np.int64), 3), np.full(1, VOID), 3, 3)
+    void = SegmentSet.of(runs_of_pixels(np.arange(9), np.zeros(9, np.int64), 3), np.full(1, VOID), 3, 3)
     assert np.isnan(softmin(void, ImagePrediction.of(np.stack([1 - p, p]))))
 
 

@@ -8,16 +8,16 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from segdata.noise.neighbours import SegmentDepths
-from segdata.noise.segments import ImageSegments, SegmentPixels, overlaps, runs_of_pixels, segments_of_map
+from segdata.noise.segments import SegmentPixels, SegmentSet, overlaps, runs_of_pixels, segments_of_map
 
 masks = arrays(bool, st.tuples(st.integers(1, 3), st.integers(3, 9), st.integers(3, 9)))
 maps = arrays(np.int64, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 2))
 
 
-def drawn_of(layers: np.ndarray) -> ImageSegments:
+def drawn_of(layers: np.ndarray) -> SegmentSet:
     flat = layers.transpose(0, 2, 1).reshape(len(layers), -1)
     of, at = np.nonzero(flat)
-    return ImageSegments.of(runs_of_pixels(at, of, layers.shape[1]), np.ones(len(layers), np.int64), *layers.shape[1:])
+    return SegmentSet.of(runs_of_pixels(at, of, layers.shape[1]), np.ones(len(layers), np.int64), *layers.shape[1:])
 
 
 @given(masks)

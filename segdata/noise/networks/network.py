@@ -112,7 +112,9 @@ class ConvolutionEncoder(Encoder):
     def __init__(self, channels: int, width: int, depth: int) -> None:
         widths = [width << level for level in range(depth)]
         super().__init__(widths, widths[:-1])
-        self.blocks = nn.ModuleList(double_convolution(a, b) for a, b in zip([channels, *widths], widths, strict=False))
+        self.blocks = nn.ModuleList(
+            _double_convolution(a, b) for a, b in zip([channels, *widths], widths, strict=False)
+        )
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, C, H, W) to `depth` tensors."""
@@ -133,7 +135,7 @@ class EfficientNetLite0(Encoder):
     def __init__(self, channels: int, width: int) -> None:
         back = [width, 3 * width // 2, 2 * width, 3 * width, 4 * width]
         super().__init__([_FINEST, *(_STAGES[each][-1] for each in _TAKEN_STAGES)], back)
-        self.finest = double_convolution(channels, _FINEST)
+        self.finest = _double_convolution(channels, _FINEST)
         self.conv_stem, self.bn0 = _SamePadConv2d(channels, _STEM, 3, 2), _norm(_STEM)
         blocks, inside, self._taken = [], _STEM, []
         for at, (n, side, stride, widening, outside) in enumerate(_STAGES):
@@ -202,7 +204,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
 
 
-def double_convolution(inside: int, outside: int) -> nn.Sequential:
+def _double_convolution(inside: int, outside: int) -> nn.Sequential:
     """Two convolutions 3 x 3, each normalised over the batch."""
     layers: list[nn.Module] = []
     for before in (inside, outside):
@@ -235,7 +237,7 @@ class UNet(nn.Module):
         self.encoder = encoder
         wide, levels = [*encoder.back, encoder.widths[-1]], reversed(range(len(encoder.back)))
         self.up = nn.ModuleList(
-            double_convolution(wide[each + 1] + encoder.widths[each], wide[each]) for each in levels
+            _double_convolution(wide[each + 1] + encoder.widths[each], wide[each]) for each in levels
         )
         self.dropout = nn.Dropout2d(dropout)
         self.categories = nn.Conv2d(wide[0], categories, 1)
