@@ -4,15 +4,20 @@ A mistake that no candidate is about counts as one with the lowest score: what w
 figures are functions of weights of images, so that the bootstrap can draw images anew.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
+import msgspec
 import numpy as np
 
-from segdata.core.bootstrap import ConfidenceInterval, bootstrap_interval
+from segdata.core.bootstrap import bootstrap_interval
 from segdata.core.runs import Ints
 from segdata.noise.segments import Flags, Floats
 
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _BUDGETS = (0.01, 0.02, 0.05, 0.1, 0.2)
 _UNRANKED = -np.inf
 
@@ -132,28 +137,41 @@ class EvaluatedRanking:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class DetectionQuality:
-    """How well mistakes of a type are found.
+class Interval(msgspec.Struct, frozen=True, kw_only=True):
+    """A value with its 95 % interval; null if there is none."""
 
-    Attributes
-    ----------
-    name : the type; "all": of any
-    n_mistakes, n_proposed : how many there are, and how many any candidate is about
-    prevalence : the share of candidates that are about one, which is the average precision of a random order
-    auroc, average_precision : with intervals, over images drawn anew
-    precision : among the first 10, 20 and 50 candidates
-    recall : of mistakes, where a share of all candidates is looked at; the share is the key
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @staticmethod
+    def of(value: object, low: object, high: object) -> "Interval":
+        """Numbers, or arrays of one number; NaN becomes null."""
+        ends = (finite_or_none(float(each)) for each in (value, low, high))  # type: ignore[arg-type]  # arrays of one number
+        return Interval(**dict(zip(("value", "low", "high"), ends, strict=True)))
+
+
+def finite_or_none(value: float) -> float | None:
+    """A number as JSON holds it: null for NaN and infinity."""
+    return float(value) if math.isfinite(value) else None
+
+
+class DetectionQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """How well known errors of one type were found.
+
+    `errors` are the known ones, `proposed` those that any candidate is about. `prevalence` is the share of candidates
+    that are about an error, which is the average precision of a random order. `precision` is that among the first 10,
+    20 and 50 candidates. `recall` is the share of errors found if you review this share of all candidates.
     """
 
-    name: str
-    n_mistakes: int
-    n_proposed: int
-    prevalence: float
-    auroc: ConfidenceInterval
-    average_precision: ConfidenceInterval
-    precision: dict[int, float]
-    recall: dict[float, float]
+    type: str
+    errors: Count
+    proposed: Count
+    prevalence: float | None
+    auroc: Interval
+    average_precision: Interval
+    precision: dict[str, float]
+    recall: dict[str, float | None]
 
 
 def detection_quality(
@@ -172,15 +190,16 @@ def detection_quality(
         )
         for f in (auroc, average_precision)
     ]
+    recall = {share: float(ranked.found_at(share)[mine].mean()) if mine.any() else None for share in _BUDGETS}
     return DetectionQuality(
-        name or "all",
-        int(mine.sum()),
-        int(np.isin(np.flatnonzero(mine), ranked.mistake).sum()),
-        float(wrong.mean()) if len(wrong) else float("nan"),
-        figures[0],
-        figures[1],
-        {k: precision_at(score, wrong, k) for k in (10, 20, 50)},
-        {share: float(ranked.found_at(share)[mine].mean()) if mine.any() else float("nan") for share in _BUDGETS},
+        type=name or "all",
+        errors=int(mine.sum()),
+        proposed=int(np.isin(np.flatnonzero(mine), ranked.mistake).sum()),
+        prevalence=float(wrong.mean()) if len(wrong) else None,
+        auroc=Interval.of(figures[0].value, figures[0].low, figures[0].high),
+        average_precision=Interval.of(figures[1].value, figures[1].low, figures[1].high),
+        precision={str(k): precision_at(score, wrong, k) for k in (10, 20, 50)},
+        recall={f"{share:g}": value for share, value in recall.items()},
     )
 
 

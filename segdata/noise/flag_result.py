@@ -1,8 +1,10 @@
 """The result of `flag`: probable label errors, and how reliable they are."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from segdata.core.candidates import describe_shift
@@ -11,43 +13,91 @@ from segdata.core.table import Column, Table
 from segdata.core.validation import Validation
 from segdata.noise.budget import ErrorEstimate, ReviewSample
 from segdata.noise.error_types import TYPES
-from segdata.noise.evaluation import DetectionQuality
+from segdata.noise.evaluation import Count, DetectionQuality, Interval, Share
 from segdata.noise.networks.plan import TrainingPlan
+from segdata.noise.ranking import CategoryTrust
 from segdata.noise.selection import LabelCheck, likely_types
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from segdata.noise.ranking import RankedCandidates, Trust
-    from segdata.noise.segments import Floats
+    from segdata.noise.ranking import RankedCandidates
 
 
 _IMAGES_NAMED = 5  # images in a note
 
 
+class PlanChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """One choice of the training, its value in words, and why."""
+
+    choice: str
+    value: str
+    why: str
+
+
+class RankedImage(msgspec.Struct, frozen=True, kw_only=True):
+    """An image, and how bad its labels look: a rank from 0 to 1."""
+
+    image: str
+    score: Share
+
+
+class SampledReview(msgspec.Struct, frozen=True, kw_only=True):
+    """What was chosen for review, so that all errors can be estimated from decisions on it.
+
+    Either labels or the `images`, in the order in which to review them. `findings` has an item for each label: the
+    place of its finding, from 0; -1: it has none, since its rule was left out. `stratum` has an item for each label or
+    image: the stratum from which it was drawn at random; -1: it was chosen for its probability. `size` is the number of
+    things in each stratum. `labels` of all these things are annotated; the model predicts the others where nothing is
+    annotated.
+    """
+
+    images: tuple[str, ...] | None
+    findings: tuple[int, ...] = ()
+    stratum: tuple[int, ...]
+    size: tuple[Count, ...]
+    labels: Count | None = None
+
+
+class FlagSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the predictions are, how they were made, and how reliable the findings are.
+
+    `annotate_next` are all images that nobody has annotated, in the order in which to annotate them.
+    """
+
+    predictions: str
+    notes: tuple[str, ...]
+    plan: tuple[PlanChoice, ...]
+    judged: Count
+    not_told: Count
+    expected_errors: Interval
+    trust: tuple[CategoryTrust, ...]
+    images: tuple[RankedImage, ...]
+    annotate_next: tuple[str, ...] = ()
+    sample: SampledReview | None
+    evaluation: tuple[DetectionQuality, ...]
+
+
 @dataclass(frozen=True)
 class FlagResult:
-    """What may be wrong with the labels of a dataset, and how far that is to be believed.
+    """Probable label errors of a dataset, and how reliable they are.
 
     Attributes
     ----------
     validation : the findings, the most probable errors first
-    predictions : the folder of the out-of-fold predictions, or the files that were given
+    predictions : the folder of the out-of-fold predictions, or the given files
     plan : how the networks were trained; None: predictions were given
-    notes : what a reader of the results must know
-    names : (K,) of the categories that were judged; row 0: nothing
-    trust : of each category what the model is worth
-    threshold : (K,) the probability from which on a candidate of a category is told; row 0: of all together
-    looks : a row for each image that was looked at, the worst first: image, score (0 to 1, a rank), softmin
+    notes : remarks for readers of the results
+    trust : how reliable the ranking of each category is, with its threshold
+    looks : a row for each judged image, the worst first: image, score (0 to 1, a rank), softmin
     scores : a row for each candidate, the worst first: image, segment (the source's own id; None: nothing is annotated
         so), category, seen ("" for nothing), type, probability, doubt (mean 1 - p(label)), pixels
-    n_judged : labels that were judged: things, and parts of what is not countable
-    n_left_out : candidates above their threshold that are not told, as there is no room for them
-    expected : how many of the findings are errors, before anybody has looked
-    sample : what was chosen for review, where there is a budget: labels or images, in the order to look at them
-    sampled : the images that were chosen, where the budget is of images; else None
-    sampled_findings : (r,) of each label that was chosen which of the findings it is; -1: `select`, `ignore` or the
-        configuration leave it out
+    n_judged : labels that were judged: things, and parts of stuff
+    n_left_out : candidates above their threshold that are not reported, for lack of budget
+    expected : how many of the findings are errors, before any review
+    sample : with a budget, the labels or images chosen for review, in the order to review them
+    sampled : the chosen images, if the budget is of images; else None
+    sampled_findings : (r,) the finding of each chosen label; -1: `select`, `ignore` or the configuration leave it out
     sampled_labels : how many of the things that the sample stands for are annotated; None: they are images
     annotate_next : the images that nobody has annotated, in the order in which to annotate them
     quality : with known errors, how well they were found: of any type, and of each
@@ -57,9 +107,7 @@ class FlagResult:
     predictions: str
     plan: TrainingPlan | None
     notes: tuple[str, ...]
-    names: tuple[str, ...]
-    trust: "tuple[Trust, ...]"
-    threshold: "Floats" = field(repr=False)
+    trust: tuple[CategoryTrust, ...]
     looks: Table = field(repr=False)
     scores: Table = field(repr=False)
     n_judged: int
@@ -71,6 +119,38 @@ class FlagResult:
     sampled_labels: int | None = None
     annotate_next: tuple[str, ...] = ()
     quality: tuple[DetectionQuality, ...] = ()
+
+    @property
+    def summary(self) -> FlagSummary:
+        """Everything but the findings and the candidates, as the JSON report has it."""
+        choices = () if self.plan is None else self.plan.told()
+        return FlagSummary(
+            predictions=self.predictions,
+            notes=self.notes,
+            plan=tuple(PlanChoice(choice=name, value=value, why=why) for name, value, why in choices),
+            judged=self.n_judged,
+            not_told=self.n_left_out,
+            expected_errors=Interval.of(self.expected.n, self.expected.low, self.expected.high),
+            trust=self.trust,
+            images=tuple(RankedImage(image=name, score=round(score, 6)) for name, score in self._ranks()),
+            annotate_next=self.annotate_next,
+            sample=self._sampled_review(),
+            evaluation=self.quality,
+        )
+
+    def _ranks(self) -> Iterator[tuple[str, float]]:
+        return self.looks.lines("image", "score")
+
+    def _sampled_review(self) -> SampledReview | None:
+        if self.sample is None:
+            return None
+        return SampledReview(
+            images=self.sampled,
+            findings=self.sampled_findings,
+            stratum=tuple(self.sample.stratum.tolist()),
+            size=tuple(self.sample.size.tolist()),
+            labels=self.sampled_labels,
+        )
 
     @property
     def images(self) -> "pd.DataFrame":

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 
 from segdata.core.candidates import Candidates
@@ -20,9 +21,9 @@ from segdata.noise.calibration import Recalibration, recalibrate
 from segdata.noise.corruptions import LEARNED_KINDS, training_rates
 from segdata.noise.networks.settings import StageProgress
 from segdata.noise.ranking import (
+    CategoryTrust,
     ImageFeatures,
     RankedCandidates,
-    Trust,
     category_trust,
     flag_thresholds,
     image_features,
@@ -56,7 +57,7 @@ class FlagOutcome:
     ----------
     found : all candidates, with probabilities as reviewers' decisions have them
     calibration : how these follow from log odds
-    trust, threshold : of each category; thresholds of the probabilities as they are told
+    trust : of each category, with the thresholds of these probabilities
     choice : what is told
     suspected : the same as rows, with corrections
     next_images : (u,) rows of the images that nobody has annotated, the first to annotate first
@@ -64,8 +65,7 @@ class FlagOutcome:
 
     found: RankedCandidates
     calibration: Recalibration
-    trust: list[Trust]
-    threshold: Floats
+    trust: list[CategoryTrust]
     choice: Selection
     suspected: Candidates
     next_images: Ints
@@ -94,19 +94,20 @@ def find_label_errors(
     with single_threaded_blas():
         looks = list(_image_features(case, seed, threads, progress))
         found = rank_candidates(looks, _image_groups(case, group))
-        trust = category_trust(found, case.names)
         threshold = flag_thresholds(found, len(case.names))
+        trust = category_trust(found, case.names, threshold)
         settled, wrong = reviewed_candidates(case, found, decisions)
         told = select_candidates(found, trust, threshold, case.witness.things, budget, seed, settled)
         known = recalibrate(found.odds[settled], wrong)
         found = replace(found, probability=known.probability(found.odds))
-        threshold = known.probability(_log_odds(threshold))
+        moved = known.probability(_log_odds(threshold)).tolist()
+        trust = [msgspec.structs.replace(each, threshold=at) for each, at in zip(trust, moved[1:], strict=True)]
         timed = _StageTimer("correct", len(np.unique(found.image[told.rows])), progress)
         rows = suspected_rows(case, found, told.rows, told.by_lot, threads, timed)
         pairs, groups = _systematic_errors(found, case, trust)
         rows = replace(rows, confusions=pairs, doubted=groups)
         later = order_unannotated(case, threads)
-    return FlagOutcome(found, known, trust, threshold, told, rows, later)
+    return FlagOutcome(found, known, trust, told, rows, later)
 
 
 def _log_odds(probability: Floats) -> Floats:
@@ -115,10 +116,10 @@ def _log_odds(probability: Floats) -> Floats:
 
 
 def _systematic_errors(
-    found: RankedCandidates, case: LabelCheck, trust: list[Trust]
+    found: RankedCandidates, case: LabelCheck, trust: list[CategoryTrust]
 ) -> tuple[Table | None, Table | None]:
     """What is wrong in the dataset as a whole, as far as the model can be trusted to tell."""
-    weak = {case.names[each.category] for each in trust if each.reason is not None}
+    weak = {each.category for each in trust if each.reason is not None}
     if len(weak) == len(trust):
         return None, None
     pairs = confusion_table(found, case)

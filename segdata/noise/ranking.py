@@ -7,6 +7,7 @@ their rate; reviewers' decisions move it to the real one.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
 import numpy as np
 
 from segdata.core.runs import Ints
@@ -25,7 +26,7 @@ from segdata.noise.calibration import (
 from segdata.noise.candidates import ImageCandidates, find_candidates
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_corruptions, training_rates
 from segdata.noise.error_types import KINDS, TYPE_OF, TYPES
-from segdata.noise.evaluation import EvaluatedRanking, auroc
+from segdata.noise.evaluation import Count, EvaluatedRanking, Share, auroc, finite_or_none
 from segdata.noise.features import (
     MIN_IOU,
     VAGUE_IOU,
@@ -356,37 +357,41 @@ _MIN_INJECTED = 10  # injected mistakes of a category below which they say nothi
 _POOLED_WEIGHT = 20.0  # mistakes that the threshold of all categories together counts for, beside those of one
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """What the model is worth for one category.
+class CategoryTrust(msgspec.Struct, frozen=True, kw_only=True):
+    """How reliable the ranking of a category is.
 
-    Attributes
-    ----------
-    category : its row
-    iou : of the model, out of sample, with the given labels; NaN where the category occurs nowhere
-    auroc : of injected mistakes that were not learnt from; those of all categories where `n_mistakes` are too few
-    n_mistakes : injected ones
-    reason : why its ranking is not to be trusted; None: it is
+    `iou` is that of the model with the given labels, out of sample; null if the category occurs nowhere. `auroc` is how
+    well it finds the `injected` errors in images that were not learnt from, over all categories if these are too few.
+    `threshold` is the probability from which on a label is reported. `reason` says why the category has no findings.
     """
 
-    category: int
-    iou: float
-    auroc: float
-    n_mistakes: int
+    category: str
+    iou: Share | None
+    auroc: Share | None
+    injected: Count
+    threshold: Share
     reason: str | None
 
 
-def category_trust(found: RankedCandidates, names: Sequence[str]) -> list[Trust]:
-    """For each category of `names` (K,), row 0 left out, whether its ranking is to be trusted."""
+def category_trust(found: RankedCandidates, names: Sequence[str], threshold: Floats) -> list[CategoryTrust]:
+    """How reliable the ranking of each category in `names` (K,) is, but for row 0; with its `threshold` (K,)."""
     score, wrong, category = _held_out_scores(found)
     overall = float(auroc(score, wrong)[0])
     result = []
-    for each in range(1, len(names)):
-        mine = category == each
+    for row in range(1, len(names)):
+        mine = category == row
         n = int(wrong[mine].sum())
         own = float(auroc(score[mine], wrong[mine])[0]) if n >= _MIN_INJECTED else overall
-        iou = float(found.iou[each])
-        result.append(Trust(each, iou, own, n, _distrust_reason(names[each], iou, own)))
+        iou = float(found.iou[row])
+        trust = CategoryTrust(
+            category=names[row],
+            iou=finite_or_none(iou),
+            auroc=finite_or_none(own),
+            injected=n,
+            threshold=float(threshold[row]),
+            reason=_distrust_reason(names[row], iou, own),
+        )
+        result.append(trust)
     return result
 
 
@@ -397,11 +402,12 @@ def _held_out_scores(found: RankedCandidates) -> tuple[Floats, Flags, np.ndarray
 
 def _distrust_reason(name: str, iou: float, own: float) -> str | None:
     if np.isnan(iou):
-        return f"{name} occurs nowhere in these images, so nothing is known of how well the model sees it"
+        return f"{name} occurs nowhere in these images, so nobody knows how well the model predicts it"
     if iou < MIN_IOU:
-        return f"the model is too weak for {name}: IoU {iou:.2f} with the given labels, at least {MIN_IOU} is needed"
+        return f"the model is too weak for {name}: IoU {iou:.2f} with the given labels; at least {MIN_IOU} is needed"
     if not own >= MIN_AUROC:
-        return f"the model is too weak for {name}: it tells injected errors with AUROC {own:.2f}, not {MIN_AUROC}"
+        found = f"it finds injected errors with AUROC {own:.2f}"
+        return f"the model is too weak for {name}: {found}; at least {MIN_AUROC} is needed"
     return None
 
 
@@ -434,16 +440,16 @@ def _best_f1(score: Floats, wrong: Flags) -> float:
 
 
 def candidates_above(
-    found: RankedCandidates, weak: Sequence[Trust], threshold: Floats
+    found: RankedCandidates, trust: Sequence[CategoryTrust], threshold: Floats
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """(r,) the rows of candidates at or above their category's threshold, the worst first; none that is not trusted.
+    """(r,) the rows of candidates at or above their category's threshold, worst first; none in unreliable categories.
 
-    That is by the category that was given. Of a region that was given otherwise than it is seen, what is seen has to
-    mean something as well.
+    The given category decides. If a region was labelled as another category than the model predicts, the predicted
+    category must not be vague either. `trust` has an item for each of the rows 1, 2, … of the categories.
     """
     category = np.where(found.category > 0, found.category, np.maximum(found.seen, 0))
-    bad = [each.category for each in weak if each.reason]
-    vague = [each.category for each in weak if not each.iou >= VAGUE_IOU]
+    bad = [row for row, each in enumerate(trust, 1) if each.reason]
+    vague = [row for row, each in enumerate(trust, 1) if each.iou is None or each.iou < VAGUE_IOU]
     trusted = ~np.isin(category, bad) & ~np.isin(found.seen, vague)
     rows = np.flatnonzero((found.probability >= threshold[category]) & trusted)
     return rows[np.argsort(-found.probability[rows], kind="stable")]

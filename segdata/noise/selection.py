@@ -17,7 +17,7 @@ from segdata.noise.budget import Budget, ReviewSample, choose_sample, image_prob
 from segdata.noise.error_types import TYPES, ErrorType
 from segdata.noise.predictor import ImagePrediction, Predictor
 from segdata.noise.proposals import ProposedEdit, edit_part, edit_region, edit_thing
-from segdata.noise.ranking import RankedCandidates, Trust, candidates_above
+from segdata.noise.ranking import CategoryTrust, RankedCandidates, candidates_above
 from segdata.noise.segments import UNLABELLED, Flags, Floats, GivenLabels, SegmentPixels, SegmentSet
 
 _NUMBERS = ("annotation", "segment", "x", "y", "width", "height", "pixels", "seam")
@@ -267,7 +267,7 @@ class Selection:
 
 def select_candidates(
     found: RankedCandidates,
-    trust: list[Trust],
+    trust: list[CategoryTrust],
     threshold: Floats,
     things: Flags,
     budget: Budget | None,
@@ -310,7 +310,7 @@ def _select_images(
     return Selection(rows, np.zeros(len(rows), bool), taken, taken.rows, int((~inside).sum()))
 
 
-def _trusted_rows(found: RankedCandidates, trust: list[Trust]) -> Ints:
+def _trusted_rows(found: RankedCandidates, trust: list[CategoryTrust]) -> Ints:
     return candidates_above(found, trust, np.zeros(len(trust) + 1))
 
 

@@ -11,8 +11,9 @@ from segdata.core.finding import Decision, Finding
 from segdata.core.runs import Ints
 from segdata.core.validation import finding_key
 from segdata.noise.budget import ErrorEstimate, ReviewSample, estimate_errors
+from segdata.noise.flag_result import SampledReview
 from segdata.noise.segments import Flags
-from segdata.report.flag_json import FlagReport, Sample
+from segdata.report.flag_json import FlagReport
 from segdata.review.states import RIGHT_VERDICTS, review_states
 
 _VAGUE = 0.5  # an interval that is wider tells no rate
@@ -106,7 +107,7 @@ def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> LabelErro
     return _estimated(sample, told, np.array([*said]), np.array([*said.values()], bool))
 
 
-def _estimated(sample: Sample, told: Sequence[Finding | None], place: Ints, wrong: Flags) -> LabelErrors:
+def _estimated(sample: SampledReview, told: Sequence[Finding | None], place: Ints, wrong: Flags) -> LabelErrors:
     """The estimates from verdicts `wrong` (v,) on the things at `place` (v,) of the sample."""
     chosen = ReviewSample(np.arange(len(told)), np.array(sample.stratum, np.int64), np.array(sample.size, np.int64))
     every = estimate_errors(chosen, place, wrong)

@@ -112,11 +112,11 @@ def test_known_errors_may_be_clean_labels_or_a_list(tmp_path: Path) -> None:
     path.write_text(json.dumps([each.row() for each in errors]))
     listed = flag(data, settings=ONE, predictions=OracleModel(clean()), truth=path).quality[0]
     compared = found().quality[0]
-    assert listed.n_mistakes == len(errors)
+    assert listed.errors == len(errors)
     assert listed.auroc.value > 0.8
     assert abs(float(listed.auroc.value) - float(compared.auroc.value)) < 0.1
     # Outlines that are nearly the same are no difference, but errors that were put in all the same.
-    assert 0.5 < compared.n_mistakes / len(errors) <= 1.1
+    assert 0.5 < compared.errors / len(errors) <= 1.1
 
 
 def test_tables_tell_images_segments_and_parts() -> None:
@@ -204,7 +204,7 @@ def test_decisions_move_probabilities_and_settle_findings(tmp_path: Path) -> Non
     after = flag(data, settings=ONE, predictions=OracleModel(clean()))
     assert after.parts["probability"].max() < before.parts["probability"].max()
     assert after.parts["probability"].is_monotonic_decreasing
-    assert (after.threshold < before.threshold).all()
+    assert all(late.threshold < early.threshold for late, early in zip(after.trust, before.trust, strict=True))
     assert after.expected.n < before.expected.n
     assert not places(after) & places(before)
     assert after.validation.decided == len(before.validation.findings)
@@ -262,6 +262,6 @@ def test_images_without_clean_labels_are_no_part_of_the_evaluation() -> None:
     results = [flag(made()[0], settings=ONE, predictions=OracleModel(clean()), truth=half) for half in halves]
     assert all("2 of 4 images have no clean labels" in each.notes[-1] for each in results)
     every, parts = found().quality[0], [each.quality[0] for each in results]
-    assert sum(each.n_mistakes for each in parts) == every.n_mistakes
+    assert sum(each.errors for each in parts) == every.errors
     # Were the others free of errors, either half would have a share of all candidates, and both that of the whole.
     assert sum(each.prevalence for each in parts) > 1.5 * every.prevalence

@@ -115,7 +115,7 @@ def test_errors_come_first_by_predictions_of_any_layout(
         assert set(result.validation.by_code) <= {"SEG501", "SEG502", "SEG504", "SEG505", "SEG506"}
         assert "no categories" in result.notes[0]
     else:
-        assert result.names == ("", *NAMES)
+        assert [each.category for each in result.trust] == [*NAMES]
 
 
 def test_scores_are_kept(labels: tuple[Path, Path], tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_the_text_says_what_to_look_at_and_what_to_do(
     result = run("flag", "noisy", "--predictions", "clean", "--evaluate", "clean", "--jobs", "1")
     assert result.exit_code == 0
     assert all(len(line) <= 80 for line in result.stdout.splitlines())
-    for said in ("look at", "of 54 labels again", "SEG501 suspected-missing", "how far to trust it", "worst images"):
+    for said in ("review ", "of 54 labels (", "SEG501 suspected-missing", "how reliable it is", "worst images"):
         assert said in result.stdout
     assert "segdata browse" in result.stdout
     assert "AUROC" in result.stdout
@@ -124,8 +124,8 @@ def test_what_reviewers_decided_is_counted_and_not_told(run: Run, cells: tuple[P
         for each in told[:1]
     ])  # fmt: skip
     result = run("flag", data, "--predictions", clean, "--jobs", "1")
-    assert "1 finding decided by reviewers" in result.stdout
-    assert f"look at {len(told) - 1} " in result.stdout
+    assert "1 finding that reviewers have decided" in result.stdout
+    assert f"review {len(told) - 1} " in result.stdout
 
 
 def test_options_of_the_training_reach_it_and_are_typed_again() -> None:
@@ -169,7 +169,7 @@ def test_every_form_and_exit_code(run: Run, cells: tuple[Path, Path], tmp_path: 
     assert html.exit_code == 0
     page = (tmp_path / "flag.html").read_text("utf-8")
     assert "SEG501" in page
-    assert "of 54 labels again" in page
+    assert "of 54 labels (" in page
     assert (tmp_path / "drawn").is_dir()
 
 
@@ -185,7 +185,7 @@ def test_every_form_and_exit_code(run: Run, cells: tuple[Path, Path], tmp_path: 
         (("--max-memory", "lots"), "4GiB"),
         (("--model", "net.py"), "FILE.py:FUNCTION"),
         (("--model", "nowhere:net"), "cannot be imported"),
-        (("--select", "SEG101"), "not found by `segdata flag`"),
+        (("--select", "SEG101"), "not of `segdata flag`"),
         (("--folds", "1"), "--folds"),
     ],
 )

@@ -63,8 +63,8 @@ def test_what_was_never_proposed_was_not_found() -> None:
         np.array([0.9, 0.5, 0.1]), np.array([0, 0, 1]), np.array([0, -1, -1]), ["missing", "extra"], np.array([0, 1]), 2
     )
     found = detection_quality(ranked, n_draws=10)
-    assert (found.n_mistakes, found.n_proposed) == (2, 1)
-    assert float(found.auroc.value) == 0.5
-    assert found.recall[0.2] == 0.5
-    assert float(detection_quality(ranked, "missing", n_draws=10).auroc.value) == 1.0
-    assert float(detection_quality(ranked, "extra", n_draws=10).auroc.value) == 0.0
+    assert (found.errors, found.proposed) == (2, 1)
+    assert found.auroc.value == 0.5
+    assert found.recall["0.2"] == 0.5
+    assert detection_quality(ranked, "missing", n_draws=10).auroc.value == 1.0
+    assert detection_quality(ranked, "extra", n_draws=10).auroc.value == 0.0

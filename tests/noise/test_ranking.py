@@ -14,9 +14,9 @@ from segdata.noise.features import softmin
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.proposals import propose_for_annotated, propose_for_region
 from segdata.noise.ranking import (
+    CategoryTrust,
     ImageFeatures,
     RankedCandidates,
-    Trust,
     candidates_above,
     category_trust,
     flag_thresholds,
@@ -83,7 +83,7 @@ def test_probabilities_are_about_right(seed: int) -> None:
     result, ranked, _, _ = case(seed)
     n = int((ranked.mistake >= 0).sum())
     assert 0.4 * n < result.probability.sum() < 3 * n
-    assert detection_quality(result.held_out, n_draws=10).n_mistakes == len(result.held_out.mistake_type)
+    assert detection_quality(result.held_out, n_draws=10).errors == len(result.held_out.mistake_type)
 
 
 def test_types_are_told() -> None:
@@ -148,7 +148,7 @@ def test_a_model_that_is_too_weak_says_so() -> None:
         clean, other = blobs(rng, n=30), blobs(rng, n=30)
         looks.append(image_features(clean, oracle_evidence(other, THINGS, rng), THINGS, rng))
     result = rank_candidates(looks)
-    weak = category_trust(result, ["nothing", "cell"])
+    weak = category_trust(result, ["nothing", "cell"], np.zeros(2))
     assert weak[0].reason is not None
     assert "cell" in weak[0].reason
     assert len(candidates_above(result, weak, flag_thresholds(result, 2))) == 0
@@ -156,7 +156,7 @@ def test_a_model_that_is_too_weak_says_so() -> None:
 
 def test_a_category_that_occurs_nowhere_is_not_trusted() -> None:
     result = replace(case(0)[0], iou=np.array([1.0, np.nan]))
-    (trust,) = category_trust(result, ["nothing", "cell"])
+    (trust,) = category_trust(result, ["nothing", "cell"], np.zeros(2))
     assert trust.reason is not None
     assert "cell occurs nowhere" in trust.reason
     assert len(candidates_above(result, [trust], np.zeros(2))) == 0
@@ -170,14 +170,17 @@ def test_what_is_seen_where_something_else_was_given_has_to_mean_something() -> 
     regions = replace(
         result, **one, row=two * 0 - 1, category=two * 0 + 1, seen=np.array([2, 3]), probability=np.array([0.9, 0.8])
     )
-    known = [Trust(1, 0.9, 0.9, 99, None), Trust(2, 0.1, 0.9, 99, "weak"), Trust(3, 0.4, 0.9, 99, "weak")]
+    known = [
+        CategoryTrust(category=name, iou=iou, auroc=0.9, injected=99, threshold=0.0, reason=reason)
+        for name, iou, reason in (("a", 0.9, None), ("b", 0.1, "weak"), ("c", 0.4, "weak"))
+    ]
     assert candidates_above(regions, known, np.zeros(4)).tolist() == [1]
     assert candidates_above(replace(regions, seen=two * 0), known, np.zeros(4)).tolist() == [0, 1]
 
 
 def test_what_is_flagged_is_above_its_threshold() -> None:
     result, ranked, _, _ = case(0)
-    trust = category_trust(result, ["nothing", "cell"])
+    trust = category_trust(result, ["nothing", "cell"], np.zeros(2))
     assert trust[0].reason is None
     rows = candidates_above(result, trust, flag_thresholds(result, 2))
     assert (np.diff(result.probability[rows]) <= 0).all()

@@ -1,10 +1,10 @@
 """The text report of flag: what it counts, and what it says of the training."""
 
-import math
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
+from msgspec import structs
 
 from segdata.api.arrays import from_arrays
 from segdata.api.flag import flag
@@ -50,8 +50,8 @@ def test_only_labels_count_as_labels_to_look_at() -> None:
     whole = Finding(code="SEG508", rule="systematic-confusion", severity="warning", message="m", score=0.9)
     more = replace(result, validation=replace(result.validation, findings=(*result.validation.findings, whole)))
     assert len(result.validation.findings) == 6
-    assert "look at 6 of" in told(result)
-    assert "look at 6 of" in told(more)
+    assert "review 6 of" in told(result)
+    assert "review 6 of" in told(more)
 
 
 def test_other_forms_say_the_same_of_the_whole() -> None:
@@ -59,7 +59,7 @@ def test_other_forms_say_the_same_of_the_whole() -> None:
     said = statements(result)
     text = " ".join(told(result).split())
     assert said[0] == "a note"
-    assert said[1].startswith("look at 6 of")
+    assert said[1].startswith("review 6 of")
     assert any("too weak for rare" in each for each in said)
     assert all(each in text for each in said)
 
@@ -68,22 +68,22 @@ def test_a_category_that_occurs_nowhere_is_not_called_weak() -> None:
     result = found()[1]
     good, rare = result.trust
     assert "too weak for rare" in " ".join(told(result).split())
-    nowhere = replace(rare, iou=math.nan, reason="rare occurs nowhere")
+    nowhere = structs.replace(rare, iou=None, reason="rare occurs nowhere")
     assert "too weak for" not in told(replace(result, trust=(good, nowhere)))
 
 
 def test_of_a_weak_model_only_that_is_advised_which_was_not_done() -> None:
     result = found()[1]
-    weak = tuple(replace(each, reason="too weak") for each in result.trust)
+    weak = tuple(structs.replace(each, reason="too weak") for each in result.trust)
     nothing = replace(result, trust=weak, validation=replace(result.validation, findings=()))
-    better = "give --predictions of a better one"
+    better = "give --predictions of a better model"
     for plan, advised in (
         (None, better),
-        (PLAN, f"add images, train longer (without --quick), begin with --pretrained, or {better}"),
+        (PLAN, f"add images, train longer (without --quick), start with --pretrained, or {better}"),
         (replace(PLAN, encoder="efficientnet-lite0"), f"add images, train longer (without --quick), or {better}"),
     ):
         text = " ".join(told(replace(nothing, plan=plan)).split())
-        assert f"too weak for every category: {advised} how far" in text
+        assert f"too weak for every category: {advised} how reliable" in text
 
 
 def test_the_head_says_what_was_chosen_for_the_training() -> None:
