@@ -81,7 +81,7 @@ def without(look: ImageFeatures, left_out: frozenset[str]) -> ImageFeatures:
             FeatureTable(table.x[:, mine], table.mistake, table.category)
             for table, mine in zip(tables, kept, strict=True)
         ]
-        for tables in (look.given, look.spoilt)
+        for tables in (look.given, look.corrupted)
     )
     return replace(look, given=(given[0], given[1]), spoilt=(spoilt[0], spoilt[1]), names=(names[0], names[1]))
 

@@ -95,8 +95,8 @@ def test_one_large_part_beside_its_place_moves_nothing() -> None:
         label[at : at + 8, 8:70:14] = 3
     p = np.full((4, 60, 100), 0.02, np.float32)
     np.put_along_axis(p, label[None], 0.94, axis=0)
-    seeded_data = label.copy()
-    seeded_data[:, 75:80] = 1
-    drawn = segments_of_map(seeded_data.T.ravel(), 60, 100)
+    altered = label.copy()
+    altered[:, 75:80] = 1
+    drawn = segments_of_map(altered.T.ravel(), 60, 100)
     found = align_labels(drawn, ImagePrediction.of(p))
     assert (found.right, found.down) == (0, 0)

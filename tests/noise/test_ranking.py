@@ -112,9 +112,9 @@ def test_images_with_mistakes_are_worse() -> None:
     assert ((score >= 0) & (score <= 1)).all()
     row = int(score.argmin())
     worst = np.flatnonzero(result.image == row)[:3]
-    seeded_data = result.probability.copy()
-    seeded_data[worst] = 1.0
-    assert replace(result, probability=seeded_data).images()[row] > score[row]
+    altered = result.probability.copy()
+    altered[worst] = 1.0
+    assert replace(result, probability=altered).images()[row] > score[row]
     assert replace(result, worst=result.worst + (result.image == row)).images()[row] > score[row]
 
 
