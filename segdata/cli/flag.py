@@ -233,7 +233,7 @@ def _report(
 def parse_bytes(text: str) -> int:
     """A size in bytes.
 
-    >>> n_bytes("4GiB"), n_bytes("500 MB")
+    >>> parse_bytes("4GiB"), parse_bytes("500 MB")
     (4294967296, 500000000)
     """
     import re

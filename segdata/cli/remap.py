@@ -69,7 +69,7 @@ def command(
 def parse_renames(rename: tuple[str, ...], drop: tuple[str, ...]) -> dict[str, str | None]:
     """OLD=NEW and dropped names as a map.
 
-    >>> renamed(("car=vehicle",), ("person",))
+    >>> parse_renames(("car=vehicle",), ("person",))
     {'car': 'vehicle', 'person': None}
     """
     result: dict[str, str | None] = {}

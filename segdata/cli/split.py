@@ -98,7 +98,7 @@ def command(
 def parse_shares(text: str) -> dict[str, float]:
     """NAME=SHARE, … as numbers by name.
 
-    >>> shares("train=0.8, val=0.2")
+    >>> parse_shares("train=0.8, val=0.2")
     {'train': 0.8, 'val': 0.2}
     """
     result: dict[str, float] = {}

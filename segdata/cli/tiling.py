@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def parse_size(text: str) -> tuple[int, int]:
     """A size as width and height.
 
-    >>> pixels("512"), pixels("1024x512")
+    >>> parse_size("512"), parse_size("1024x512")
     ((512, 512), (1024, 512))
     """
     width, _, height = text.lower().partition("x")
@@ -162,7 +162,7 @@ def crop_command(
 def parse_box(text: str) -> tuple[int, int, int, int]:
     """X,Y,W,H as numbers.
 
-    >>> corners("0,300,2048,724")
+    >>> parse_box("0,300,2048,724")
     (0, 300, 2048, 724)
     """
     try:

@@ -29,14 +29,14 @@ from segdata.report.rule_pages import page_paragraph
 
 @dataclass(frozen=True, slots=True)
 class DatasetFiles:
-    """Where a dataset lies, for reports that name files.
+    """The files of a dataset, for reports that name files and lines.
 
     Attributes
     ----------
     data : the dataset, as the user named it
-    is_folder : whether that is a folder; the files of findings are below it, or else beside it
-    here : the folder that paths are relative to, where they lie below it
-    images : image_id -> its file, as far as one is known
+    is_folder : whether `data` is a folder; the files of findings are below it, else beside it
+    here : paths below this folder are relative to it
+    images : image_id -> its file, if known
     """
 
     data: Path
@@ -50,14 +50,14 @@ class DatasetFiles:
         return self.path(self.data if finding.file is None else below / finding.file)
 
     def image(self, finding: Finding) -> str | None:
-        """The image file of a finding; the image's id where no file is known; None for the dataset."""
+        """The image file of a finding; the image id if no file is known; None for a finding about the dataset."""
         if finding.image is None:
             return None
-        known = self.images.get(finding.image)
-        return finding.image if known is None or "://" in known else self.path(Path(known))
+        file = self.images.get(finding.image)
+        return finding.image if file is None or "://" in file else self.path(Path(file))
 
     def path(self, file: Path) -> str:
-        """A file as a POSIX path, relative to `here` where it lies below it."""
+        """A file as a POSIX path, relative to `here` if it lies below that."""
         absolute = normpath((self.here / file).as_posix())
         here = normpath(self.here.as_posix()).rstrip("/") + "/"
         return absolute.removeprefix(here)
@@ -66,7 +66,7 @@ class DatasetFiles:
 def uri_reference(path: str) -> str:
     """A POSIX path as a URI reference.
 
-    >>> uri("a b/ä.png"), uri("/data/a.png")
+    >>> uri_reference("a b/ä.png"), uri_reference("/data/a.png")
     ('a%20b/%C3%A4.png', 'file:///data/a.png')
     """
     quoted = quote(path.encode("utf-8", "surrogateescape"))
@@ -80,16 +80,16 @@ Json = dict[str, Any]  # Any: JSON
 def to_sarif(validation: Validation, rules: Sequence[Rule], site: DatasetFiles) -> str:
     """The report as a SARIF log of one run; the same input gives the same text.
 
-    `rules` are those that ran. The place in the image is an attachment: the image file with the finding's rectangle.
-    With a baseline, findings are `new` or `unchanged`, and those of it that are not there any more `absent`.
+    `rules` are those that ran. The position in the image is an attachment: the image file with the finding's rectangle.
+    With a baseline, findings are `new`, `unchanged`, or `absent` (only in the baseline).
     """
     codes = [rule.code for rule in rules]
-    results = [_sarif_result(each, "new", codes, site) for each in validation.findings]
+    results = [_sarif_result(finding, "new", codes, site) for finding in validation.findings]
     if validation.baseline is not None:
-        results += [_sarif_result(each, "unchanged", codes, site) for each in validation.baseline.known]
-        results += [_sarif_result(each, "absent", codes, site) for each in validation.baseline.fixed]
+        results += [_sarif_result(finding, "unchanged", codes, site) for finding in validation.baseline.known]
+        results += [_sarif_result(finding, "absent", codes, site) for finding in validation.baseline.fixed]
     else:
-        results = [{key: value for key, value in each.items() if key != "baselineState"} for each in results]
+        results = [{key: value for key, value in finding.items() if key != "baselineState"} for finding in results]
     driver = {
         "name": "segdata",
         "version": segdata.__version__,
@@ -107,7 +107,7 @@ def to_sarif(validation: Validation, rules: Sequence[Rule], site: DatasetFiles) 
 
 
 def fingerprint(finding: Finding) -> str:
-    """What a finding is known by again after ids were renumbered, as 32 hexadecimal digits."""
+    """A fingerprint of a finding that survives renumbered ids, as 32 hexadecimal digits."""
     return blake2b(repr(finding_key(finding)).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
@@ -124,37 +124,37 @@ def _sarif_rule(rule: Rule) -> Json:
 
 def _sarif_result(finding: Finding, state: str, codes: Sequence[str], site: DatasetFiles) -> Json:
     message = finding.message if finding.image is None else f"{finding.image}: {finding.message}"
-    found: Json = {"ruleId": finding.code}
+    result: Json = {"ruleId": finding.code}
     if finding.code in codes:
-        found["ruleIndex"] = codes.index(finding.code)
+        result["ruleIndex"] = codes.index(finding.code)
     physical: Json = {"artifactLocation": {"uri": uri_reference(site.file(finding))}}
     if finding.line is not None:
         physical["region"] = {"startLine": finding.line}
     location: Json = {"physicalLocation": physical}
     if logical := _logical(finding):
         location["logicalLocations"] = logical
-    found |= {"level": SARIF_LEVELS[finding.severity], "message": {"text": message}, "locations": [location]}
+    result |= {"level": SARIF_LEVELS[finding.severity], "message": {"text": message}, "locations": [location]}
     image = site.image(finding)
     if image is not None and finding.bbox is not None:
         left, top, width, height = finding.bbox
         area = {"left": left, "top": top, "right": left + width, "bottom": top + height}
         rectangle = {**area, "message": {"text": finding.message}}
-        found["attachments"] = [{"artifactLocation": {"uri": uri_reference(image)}, "rectangles": [rectangle]}]
-    found["partialFingerprints"] = {"segdata/v1": fingerprint(finding)}
-    found["baselineState"] = state
+        result["attachments"] = [{"artifactLocation": {"uri": uri_reference(image)}, "rectangles": [rectangle]}]
+    result["partialFingerprints"] = {"segdata/v1": fingerprint(finding)}
+    result["baselineState"] = state
     if properties := dict(_properties(finding)):
-        found["properties"] = properties
-    return found
+        result["properties"] = properties
+    return result
 
 
 def _logical(finding: Finding) -> list[Json]:
-    """The image, and the place in the file, as names."""
-    found: list[Json] = []
+    """The image, and the position in the file, as names."""
+    locations: list[Json] = []
     if finding.image is not None:
-        found.append({"name": finding.image, "kind": "resource"})
+        locations.append({"name": finding.image, "kind": "resource"})
     if finding.place is not None:
-        found.append({"fullyQualifiedName": finding.place, "kind": "element"})
-    return found
+        locations.append({"fullyQualifiedName": finding.place, "kind": "element"})
+    return locations
 
 
 def _properties(finding: Finding) -> Iterable[tuple[str, object]]:
@@ -171,38 +171,38 @@ GITLAB_SEVERITIES = {"error": "major", "warning": "minor", "info": "info"}
 
 
 def to_gitlab(validation: Validation, site: DatasetFiles) -> str:
-    """The findings as a code quality report; each has a fingerprint of its own that renumbering does not change."""
+    """The findings as a code quality report; each has a unique fingerprint that survives renumbered ids."""
     alike: Counter[str] = Counter()
     lines = []
-    for each in validation.findings:
-        mark = fingerprint(each)
+    for finding in validation.findings:
+        mark = fingerprint(finding)
         alike[mark] += 1
-        own = blake2b(f"{mark} {alike[mark]}".encode(), digest_size=16).hexdigest()
+        unique = blake2b(f"{mark} {alike[mark]}".encode(), digest_size=16).hexdigest()
         entry = {
-            "description": each.message if each.image is None else f"{each.image}: {each.message}",
-            "check_name": f"{each.code} {each.rule}",
-            "fingerprint": own,
-            "severity": GITLAB_SEVERITIES[each.severity],
-            "location": {"path": site.file(each), "lines": {"begin": each.line or 1}},
+            "description": finding.message if finding.image is None else f"{finding.image}: {finding.message}",
+            "check_name": f"{finding.code} {finding.rule}",
+            "fingerprint": unique,
+            "severity": GITLAB_SEVERITIES[finding.severity],
+            "location": {"path": site.file(finding), "lines": {"begin": finding.line or 1}},
         }
         lines.append(json.dumps(entry, ensure_ascii=False))
     return "[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n"
 
 
-_CONTROL = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")  # what a terminal obeys; line ends are written in words
+_CONTROL = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")  # control characters; line ends are escaped
 GITHUB_COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
 
 def to_github(validation: Validation, site: DatasetFiles) -> str:
-    """A command a finding, worst first, since GitHub shows the first ten of each severity; and a line that sums up."""
+    """One command per finding, worst first, since GitHub shows ten of each severity, and a summary line."""
     return "\n".join([*_github_commands(validation, site), _github_summary(validation), ""])
 
 
 def _github_commands(validation: Validation, site: DatasetFiles) -> Iterator[str]:
-    for each in validation.findings:
-        place = {"file": site.file(each), "line": each.line, "title": f"{each.code} {each.rule}"}
+    for finding in validation.findings:
+        place = {"file": site.file(finding), "line": finding.line, "title": f"{finding.code} {finding.rule}"}
         given = ",".join(f"{key}={_escape_property(str(value))}" for key, value in place.items() if value is not None)
-        yield f"::{GITHUB_COMMANDS[each.severity]} {given}::{_escape_data(_github_message(each))}"
+        yield f"::{GITHUB_COMMANDS[finding.severity]} {given}::{_escape_data(_github_message(finding))}"
 
 
 def _github_message(finding: Finding) -> str:
@@ -212,7 +212,7 @@ def _github_message(finding: Finding) -> str:
 
 
 def _github_summary(validation: Validation) -> str:
-    counts = [count_noun(count, each) for each in SEVERITIES if (count := validation.count(each))]
+    counts = [count_noun(count, severity) for severity in SEVERITIES if (count := validation.count(severity))]
     return f"segdata: {', '.join(counts) or 'nothing found'} in {count_noun(validation.n_images, 'image')}"
 
 
@@ -225,17 +225,17 @@ def _escape_property(text: str) -> str:
     return _escape_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # characters that XML 1.0 forbids
 
 
 def to_junit(validation: Validation, rules: Sequence[Rule], fail_on: FailOn) -> str:
-    """The report as JUnit XML. An image fails a rule by findings at or above `fail_on`; milder ones are its output."""
+    """The report as JUnit XML. Findings at or above `fail_on` fail an image; milder ones go to its output."""
     root = ElementTree.Element("testsuites", name="segdata")
     totals = [0, 0]
     for code, name in _suite_names(validation, rules).items():
-        mine = sorted((each for each in validation.findings if each.code == code), key=_subject)
+        findings = sorted((finding for finding in validation.findings if finding.code == code), key=_subject)
         suite = ElementTree.SubElement(root, "testsuite", name=f"{code} {name}")
-        cases = [(subject, list(group)) for subject, group in groupby(mine, _subject)] or [("dataset", [])]
+        cases = [(subject, list(group)) for subject, group in groupby(findings, _subject)] or [("dataset", [])]
         failed = [_add_case(suite, code, subject, group, fail_on) for subject, group in cases]
         counts = (len(cases), sum(failed))
         totals = [totals[0] + counts[0], totals[1] + counts[1]]
@@ -247,9 +247,9 @@ def to_junit(validation: Validation, rules: Sequence[Rule], fail_on: FailOn) -> 
 
 
 def _suite_names(validation: Validation, rules: Sequence[Rule]) -> dict[str, str]:
-    """Code -> name of the rules that ran, and of any that spoke beside them."""
-    named = {rule.code: rule.name for rule in rules} | {each.code: each.rule for each in validation.findings}
-    return dict(sorted(named.items()))
+    """Code -> name of the rules that ran, and of any other rule with findings."""
+    names = {rule.code: rule.name for rule in rules} | {finding.code: finding.rule for finding in validation.findings}
+    return dict(sorted(names.items()))
 
 
 def _add_case(
@@ -257,9 +257,9 @@ def _add_case(
 ) -> bool:
     """Add one test case; returns whether it failed."""
     case = ElementTree.SubElement(suite, "testcase", classname=code, name=_clean_xml(subject))
-    bad = () if fail_on == "never" else SEVERITIES[: SEVERITIES.index(fail_on) + 1]
-    failing = [each for each in findings if each.severity in bad]
-    mild = [each for each in findings if each.severity not in bad]
+    failing_severities = () if fail_on == "never" else SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    failing = [finding for finding in findings if finding.severity in failing_severities]
+    mild = [finding for finding in findings if finding.severity not in failing_severities]
     if failing:
         more = f" and {count_noun(len(failing) - 1, 'more finding')}" if len(failing) > 1 else ""
         failure = ElementTree.SubElement(

@@ -17,28 +17,28 @@ _STYLES = {
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """Lines of at most `width` columns; `colour`: with terminal colours."""
+    """Layout of a text report: lines of at most `width` columns, with terminal colours if `colour`."""
 
     width: int = 80
     colour: bool = False
 
     def paint(self, text: str, style: str | None) -> str:
-        """`text` in one of the styles error, warning, info, good, bold, dim, where; None: as it is."""
+        """The text in one of the styles error, warning, info, good, bold, dim, where; None: unchanged."""
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style and self.colour and text else text
 
     def wrap(
         self, text: str | Sequence[str], indent: str = "", hanging: str | None = None, style: str | None = None
     ) -> list[str]:
-        """`text` in lines that fit; the first begins with `indent`, the others with `hanging` (default: `indent`).
+        """The text in lines that fit; the first begins with `indent`, the others with `hanging` (default: `indent`).
 
-        Given as a sequence of words, none of them is broken at its spaces.
+        Words of a sequence are never broken at their spaces.
         """
         later = indent if hanging is None else hanging
         lines = fold(text, self.width - display_width(indent), self.width - display_width(later))
-        return [(later if at else indent) + self.paint(line, style) for at, line in enumerate(lines)]
+        return [(later if number else indent) + self.paint(line, style) for number, line in enumerate(lines)]
 
     def pieces(self, *styled: tuple[str, str | None], hanging: str = "  ") -> list[str]:
-        """Pieces of text, each in its own style, side by side in lines that fit; later lines begin with `hanging`."""
+        """Pieces of text, each in its style, in lines that fit; later lines begin with `hanging`."""
         words = [(word, style) for text, style in styled for word in _printable(text).split()]
         lines, taken = [""], 0
         for word, style in words:
@@ -54,19 +54,19 @@ class Console:
 
 
 def display_width(text: str) -> int:
-    """How many columns of a terminal `text` takes: East Asian wide characters two, combining ones none.
+    """The width of a text on a terminal: East Asian wide characters take two columns, combining ones none.
 
-    >>> columns("car"), columns("汽车")
+    >>> display_width("car"), display_width("汽车")
     (3, 4)
     """
     if text.isascii():
         return len(text)
-    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
-    return len(text) + wide - sum(unicodedata.combining(each) > 0 for each in text)
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
 
 
 def fold(text: str | Sequence[str], first: int, later: int) -> list[str]:
-    """`text`, or words, in lines of `first` and then `later` columns; longer words are cut.
+    """A text, or words, in lines of `first` and then `later` columns; longer words are cut.
 
     >>> fold("one part of 6 px", 8, 5)
     ['one part', 'of 6', 'px']
@@ -89,7 +89,7 @@ def fold(text: str | Sequence[str], first: int, later: int) -> list[str]:
 
 
 def shorten(text: str, room: int) -> str:
-    """`text` in at most `room` columns: what is too long loses its middle, since paths differ at their ends.
+    """A text in at most `room` columns; a longer one loses its middle, since paths differ at their ends.
 
     >>> shorten("train/scene_000123_left_image.png", 21)
     'train/scen…_image.png'
@@ -102,24 +102,27 @@ def shorten(text: str, room: int) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[int] = (0,)) -> list[str]:
-    """Rows under their heads, columns two spaces apart; the columns `left` begin at the left, the others end right."""
+    """Rows under their heads, two spaces apart; the columns `left` are aligned left, the others right."""
     heads, rows = list(map(_printable, heads)), [list(map(_printable, row)) for row in rows]
-    widths = [max(display_width(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
+    widths = [max(display_width(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
     lines = []
     for row in [heads, *rows]:
         gaps = (" " * (width - display_width(cell)) for width, cell in zip(widths, row, strict=True))
-        cells = (cell + gap if at in left else gap + cell for at, (cell, gap) in enumerate(zip(row, gaps, strict=True)))
+        cells = (
+            cell + gap if column in left else gap + cell
+            for column, (cell, gap) in enumerate(zip(row, gaps, strict=True))
+        )
         lines.append("  ".join(cells).rstrip())
     return lines
 
 
 def _printable(text: str) -> str:
-    """Names come from files: nothing in them may move the cursor or colour the terminal."""
-    return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
+    """The text without control characters: names from files must not move the cursor or colour the terminal."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _head(text: str, room: int) -> str:
-    """The longest beginning of `text` that takes at most `room` columns."""
+    """The longest beginning of a text that takes at most `room` columns."""
     end = min(len(text), room)
     while end > 0 and display_width(text[:end]) > room:
         end -= 1

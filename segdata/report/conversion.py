@@ -17,11 +17,11 @@ from segdata.report.diff import difference_lines as differences
 from segdata.report.findings_text import command_lines
 from segdata.store.diff.proof import ConversionProof
 
-FIRST = 5  # defects, or differences, that are shown
+FIRST = 5  # defects or differences shown
 
 
 class RasterRuleDifference(Protocol):
-    """How far two rules for drawing polygons are apart; see `segdata.formats.shapes.source_polygons`."""
+    """How much two raster rules for polygons differ; see `segdata.formats.shapes.source_polygons`."""
 
     @property
     def drawn(self) -> int:
@@ -29,15 +29,15 @@ class RasterRuleDifference(Protocol):
 
     @property
     def differing(self) -> int:
-        """Those that have other pixels by the other rule."""
+        """Segments that have other pixels by the other rule."""
 
     @property
     def pixels(self) -> int:
-        """How many pixels these gain or lose."""
+        """Pixels that these segments gain or lose."""
 
 
 class ConversionOutcome(Protocol):
-    """What a conversion did; see `segdata.api.convert.Conversion`."""
+    """The result of a conversion; see `segdata.api.convert.Conversion`."""
 
     @property
     def target(self) -> Path:
@@ -45,7 +45,7 @@ class ConversionOutcome(Protocol):
 
     @property
     def format(self) -> str:
-        """In which format."""
+        """Its format."""
 
     @property
     def n_images(self) -> int:
@@ -61,11 +61,11 @@ class ConversionOutcome(Protocol):
 
     @property
     def defects(self) -> tuple[Defect, ...]:
-        """What the reader met."""
+        """Defects of the source."""
 
     @property
     def verified(self) -> int | None:
-        """How many segments came back unchanged; None where nobody looked."""
+        """How many segments came back unchanged; None if not verified."""
 
     @property
     def n_errors(self) -> int:
@@ -73,112 +73,117 @@ class ConversionOutcome(Protocol):
 
     @property
     def proof(self) -> ConversionProof | None:
-        """What reading it back has shown; None where nobody looked."""
+        """The result of reading it back; None if not verified."""
 
     @property
     def certificate(self) -> Path | None:
-        """The file that says what was lost; None where the target itself does."""
+        """The file that lists the losses; None if the target itself does."""
 
     @property
     def apart(self) -> RasterRuleDifference | None:
-        """How far the source's rule and COCO's are apart; None where they are the same."""
+        """How much the raster rules of the source and of COCO differ; None if they are the same."""
 
 
-def losses_text(losses: Sequence[Loss], format: str, paper: Console) -> str:
-    """What a target in this format will not have."""
+def losses_text(losses: Sequence[Loss], format: str, console: Console) -> str:
+    """What a target in this format cannot hold."""
     if not losses:
         return "lost: nothing\n"
-    return "\n".join(_loss_lines(losses, f"lost, as {format} cannot hold it", paper)) + "\n"
+    return "\n".join(_loss_lines(losses, f"lost, since {format} cannot hold it", console)) + "\n"
 
 
-def conversion_text(done: ConversionOutcome, typed: Sequence[str], paper: Console) -> str:
-    """What was written, verified and met; `typed` is the source with its options."""
-    what = f"{count_noun(done.n_images, 'image')}, {count_noun(done.n_segments, 'segment')}"
-    lines = [f"{paper.paint('written', 'good')} {done.target} ({done.format}), from {what}"]
-    if done.certificate is not None and done.losses:
-        lines.append(f"what was lost is written in {done.certificate}")
-    if done.apart is not None and done.apart.drawn:
-        said = f"polygons are drawn by their own format's rule; by COCO's {done.apart.differing:,} of "
-        said += f"{count_noun(done.apart.drawn, 'segment')} would have other pixels ({done.apart.pixels:,} px)"
-        lines += paper.wrap(said, "", "  ")
-    if done.proof is not None:
-        lines += _verification_lines(done.proof, done, typed, paper)
-    lines += _defect_lines(done.defects, typed, paper)
-    if done.n_errors:
-        what = "error: what it concerns is" if done.n_errors == 1 else f"{done.n_errors:,} errors: what they concern is"
-        said = f"{what} missing in {done.target} or not as it was meant; everything else is written"
-        lines += ["", *paper.wrap(said, style="error")]
-        remedy = "mend the source and convert again, or accept a code: severity or suppress in segdata.yaml"
-        lines += paper.wrap(remedy)
+def conversion_text(outcome: ConversionOutcome, typed: Sequence[str], console: Console) -> str:
+    """What was written and verified, and which defects the source has; `typed` is the source with its options."""
+    what = f"{count_noun(outcome.n_images, 'image')}, {count_noun(outcome.n_segments, 'segment')}"
+    lines = [f"{console.paint('written', 'good')} {outcome.target} ({outcome.format}), from {what}"]
+    if outcome.certificate is not None and outcome.losses:
+        lines.append(f"losses are listed in {outcome.certificate}")
+    if outcome.apart is not None and outcome.apart.drawn:
+        text = (
+            f"polygons are rasterized by the rule of their format; by the rule of COCO, {outcome.apart.differing:,} of "
+        )
+        text += f"{count_noun(outcome.apart.drawn, 'segment')} would have other pixels ({outcome.apart.pixels:,} px)"
+        lines += console.wrap(text, "", "  ")
+    if outcome.proof is not None:
+        lines += _verification_lines(outcome.proof, outcome, typed, console)
+    lines += _defect_lines(outcome.defects, typed, console)
+    if outcome.n_errors:
+        errors = "the affected labels are missing or changed"
+        text = f"{count_noun(outcome.n_errors, 'error')}: {errors} in {outcome.target}; everything else is written"
+        lines += ["", *console.wrap(text, style="error")]
+        remedy = "fix the source and convert again, or accept a code: severity or suppress in segdata.yaml"
+        lines += console.wrap(remedy)
     return "\n".join(lines) + "\n"
 
 
 def _verification_lines(
-    proof: ConversionProof, done: ConversionOutcome, typed: Sequence[str], paper: Console
+    proof: ConversionProof, outcome: ConversionOutcome, typed: Sequence[str], console: Console
 ) -> Iterator[str]:
-    """What came back, and whether all else is a counted loss."""
-    found = proof.difference
-    all_same = found.n_same == found.n_kept
+    """What came back unchanged, and whether only reported losses differ."""
+    difference = proof.difference
+    all_same = difference.n_same == difference.n_kept
     what = "the same pixels, categories, attributes" if all_same else "the same pixels and categories"
-    said = f"verified: {found.n_kept:,} of {count_noun(done.n_segments, 'segment')} came back with {what}"
-    said += "" if all_same else f", {found.n_same:,} of them with all attributes"
+    text = f"verified: {difference.n_kept:,} of {count_noun(outcome.n_segments, 'segment')} came back with {what}"
+    text += "" if all_same else f", {difference.n_same:,} of them with all attributes"
     if proof.holds:
-        all_ = "nothing differs but the losses that were counted" if done.losses else "nothing differs"
-        yield from paper.wrap(f"{said}; {all_}", "", "  ", "good")
+        all_ = "only the reported losses differ" if outcome.losses else "nothing differs"
+        yield from console.wrap(f"{text}; {all_}", "", "  ", "good")
         return
-    yield from paper.wrap(f"{said}; what differs too, and is no counted loss:", "", "  ", "error")
+    yield from console.wrap(f"{text}; other differences, beyond the reported losses:", "", "  ", "error")
     for line in proof.unexplained:
-        yield from paper.wrap(line, "  ", "    ")
+        yield from console.wrap(line, "  ", "    ")
     if proof.changes:
-        yield "the first of these:"
-        yield from differences(proof.changes[:FIRST], paper)
-    yield from paper.wrap(f"{done.target} is kept, to be looked at:")
+        yield "the first of them:"
+        yield from differences(proof.changes[:FIRST], console)
+    yield from console.wrap(f"{outcome.target} is kept for inspection:")
     yield from command_lines(
-        ["segdata", "diff", typed[0], shlex.quote(str(done.target)), *typed[1:], "--strict"], paper
+        ["segdata", "diff", typed[0], shlex.quote(str(outcome.target)), *typed[1:], "--strict"], console
     )
 
 
-def command_with_images(target: Path, images: Path, paper: Console) -> list[str]:
-    """A command that reads what was written together with images in a folder that it does not name."""
+def command_with_images(target: Path, images: Path, console: Console) -> list[str]:
+    """A command that reads the written file with the images of a folder that it does not name."""
     words = ["segdata", "validate", shlex.quote(str(target)), f"--images {shlex.quote(str(images))}"]
-    return list(command_lines(words, paper))
+    return list(command_lines(words, console))
 
 
-def refusal_text(target: str, losses: Sequence[Loss], paper: Console) -> str:
-    """What would be lost, where the user wants no loss."""
-    lines = [paper.paint(f"{target}: not written", "error"), *_loss_lines(losses, "this would be lost", paper), ""]
-    return "\n".join([*lines, *paper.wrap("choose another format with --to, or accept it with --on-loss warn")]) + "\n"
+def refusal_text(target: str, losses: Sequence[Loss], console: Console) -> str:
+    """What would be lost, if the user allows no loss."""
+    lines = [console.paint(f"{target}: not written", "error"), *_loss_lines(losses, "would be lost", console), ""]
+    remedy = console.wrap("choose another format with --to, or accept the losses with --on-loss warn")
+    return "\n".join([*lines, *remedy]) + "\n"
 
 
-def _loss_lines(losses: Sequence[Loss], head: str, paper: Console) -> Iterator[str]:
-    """What was not wanted, what the target cannot hold, and what never arrived, each under its heading."""
+def _loss_lines(losses: Sequence[Loss], head: str, console: Console) -> Iterator[str]:
+    """Losses by the taxonomy map, by the target format, and by defects of the source, each under a heading."""
     unread = [loss for loss in losses if loss.kind == "unreadable"]
     mapped = [loss for loss in losses if loss.kind == "mapped"]
     unheld = [loss for loss in losses if loss.kind not in ("unreadable", "mapped")]
     for heading, listed in (
-        ("lost, as the taxonomy map says", mapped),
+        ("lost by the taxonomy map", mapped),
         (head, unheld),
-        ("lost, as it could not be read", unread),
+        ("lost, since it could not be read", unread),
     ):
         if listed:
-            yield from paper.wrap(heading, style="warning")
+            yield from console.wrap(heading, style="warning")
         for loss in listed:
-            yield from paper.wrap(str(loss), "  ", "    ")
+            yield from console.wrap(str(loss), "  ", "    ")
 
 
-def _defect_lines(defects: Sequence[Defect], typed: Sequence[str], paper: Console) -> Iterator[str]:
+def _defect_lines(defects: Sequence[Defect], typed: Sequence[str], console: Console) -> Iterator[str]:
     if not defects:
         return
-    counts = ", ".join(f"{code} {count:,}" for code, count in sorted(Counter(each.code for each in defects).items()))
+    counts = ", ".join(
+        f"{code} {count:,}" for code, count in sorted(Counter(defect.code for defect in defects).items())
+    )
     yield ""
-    yield from paper.wrap(f"met while reading: {count_noun(len(defects), 'defect')} ({counts})", style="warning")
+    yield from console.wrap(f"{count_noun(len(defects), 'defect')} while reading ({counts})", style="warning")
     for defect in defects[:FIRST]:
-        at = " ".join(filter(None, [defect.code, defect.file or defect.image, defect.place]))
-        yield from paper.wrap(f"{at}: {defect.message}", "  ", "    ")
+        location = " ".join(filter(None, [defect.code, defect.file or defect.image, defect.place]))
+        yield from console.wrap(f"{location}: {defect.message}", "  ", "    ")
     if len(defects) > FIRST:
         yield f"  … and {len(defects) - FIRST:,} more"
-    yield "all of them:"
-    yield from command_lines(["segdata", "validate", *typed], paper)
+    yield "to list all of them:"
+    yield from command_lines(["segdata", "validate", *typed], console)
 
 
 VERSION: Literal[1] = 1
@@ -187,16 +192,16 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class DataLocation(msgspec.Struct, frozen=True, kw_only=True):
-    """Where data are, and in which format."""
+    """Path and format of a dataset."""
 
     path: str
     format: str
 
 
 class LossRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of loss: `count` counts what `of` says, `pixels` those that changed their meaning.
+    """One kind of loss: `count` counts what `of` names, `pixels` the pixels that changed their meaning.
 
-    `images` is in how many images, where that is known. `examples` are the first few, as "image: segment id".
+    `images` is the number of images, if known. `examples` are the first few, as "image: segment id".
     """
 
     kind: str
@@ -211,7 +216,7 @@ class LossCertificate(msgspec.Struct, frozen=True, kw_only=True):
     """What a conversion could not carry over; an empty list: nothing was lost.
 
     `source` is an absolute path or a URI, `target` the name of the file or folder that was written. `images` and
-    `segments` are those that were read. `defects` counts by code what was met while reading.
+    `segments` count what was read. `defects` counts the defects of the source by code.
     """
 
     version: Literal[1]
@@ -231,7 +236,7 @@ def certificate_json(
     losses: Iterable[Loss],
     defects: Iterable[Defect],
 ) -> str:
-    """The certificate as JSON, a line per loss; the same conversion gives the same text."""
+    """The certificate as JSON, one line per loss; the same conversion gives the same text."""
     whole = LossCertificate(
         version=VERSION,
         source=source,

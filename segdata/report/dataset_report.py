@@ -27,24 +27,24 @@ from segdata.report.label_errors import ErrorRow, LabelErrors, in_words
 from segdata.review.states import FLAG_CODES, ReviewProgress
 
 Part = Literal["validation", "balance", "agreement", "noise", "review", "cost"]
-_RARE_SHARE = 0.01  # of all pixels or segments: a category below is rare
-_MIN_DECISIONS = 10  # decisions on a rule's findings, below which nothing is said of its precision
-_LOW_PRECISION = 0.5  # a rule that was right less often
+_RARE_SHARE = 0.01  # share of all pixels: a category below it is rare
+_MIN_DECISIONS = 10  # decisions that the precision of a rule needs
+_LOW_PRECISION = 0.5  # precision of a doubtful rule
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """What is known; None: nobody looked.
+    """What is known about a dataset; None: not examined.
 
     Attributes
     ----------
-    validation : what the rules found
-    summary : what is in it
-    agreement : of its annotators, and what follows from it in words
-    flag : the report of a run of `segdata flag`
-    progress : of the review
-    errors : how many labels are wrong in all, by the review
-    costs : of the work
+    validation : findings of the rules
+    summary : content of the dataset
+    agreement : agreement of the annotators, with its conclusions in `agreed`
+    flag : report of a run of `segdata flag`
+    progress : progress of the review
+    errors : estimate of all wrong labels, from the review
+    costs : cost of the work
     notes : what was left out, and why
     """
 
@@ -59,178 +59,8 @@ class DatasetReport:
     notes: Sequence[str] = field(default=())
 
 
-@dataclass(frozen=True, slots=True)
-class QualityPoint:
-    """One conclusion: the part of the report that it is from, how grave it is, what is so, and what to do about it."""
-
-    part: Part
-    severity: Severity | Literal["good"]
-    head: str
-    said: str = ""
-    act: str = ""
-
-
-def quality_points(whole: DatasetReport) -> list[QualityPoint]:
-    """The conclusions, in the order of the report's parts."""
-    return [
-        *_validation(whole.validation),
-        *_balance(whole.summary),
-        *_agreement(whole.agreement, whole.agreed),
-        *_noise(whole.flag),
-        *_review(whole.progress, whole.errors),
-        *_cost(whole.costs),
-    ]
-
-
-def _validation(found: Validation) -> Iterator[QualityPoint]:
-    n_errors, n_warnings = found.count("error"), found.count("warning")
-    most = Counter(f"{each.code} {each.rule}" for each in found.findings if each.severity != "info").most_common(3)
-    said = ", ".join(f"{name} ({count:,})" for name, count in most)
-    images = len({each.image for each in found.findings if each.severity == "error" and each.image})
-    if n_errors:
-        where = f" in {count_noun(images, 'image')}" if images else ""  # none is about an image
-        head = f"{count_noun(n_errors, 'error')}{where} to be mended before training"
-        yield QualityPoint(
-            "validation", "error", head, f"Most frequent: {said}.", "Look at them first; many can be fixed."
-        )
-    elif n_warnings:
-        yield QualityPoint(
-            "validation", "warning", f"No errors, {count_noun(n_warnings, 'warning')}", f"Most frequent: {said}."
-        )
-    else:
-        silent = f"{count_noun(found.decided, 'finding')} decided by reviewers not counted." if found.decided else ""
-        yield QualityPoint("validation", "good", "The rules find nothing wrong", silent)
-
-
-def _balance(found: Summary) -> Iterator[QualityPoint]:
-    rows = found.categories[found.categories["kind"] != "void"]
-    unused = rows[rows["segments"] == 0]["name"].tolist()
-    if unused:
-        named = ", ".join(unused[:6]) + (" …" if len(unused) > 6 else "")
-        yield QualityPoint(
-            "balance", "warning", f"{count_noun(len(unused), 'category')} without a segment", f"{named}."
-        )
-    used = rows[rows["segments"] > 0]
-    rare = used[used["share"] < _RARE_SHARE].sort_values("share")
-    if len(used) > 1 and len(rare):
-        listed = [f"{name} {share:.2%}" for name, share in zip(rare["name"][:6], rare["share"][:6], strict=True)]
-        head = f"{count_noun(len(rare), 'category')} with less than {_RARE_SHARE:.0%} of the labelled pixels"
-        yield QualityPoint(
-            "balance", "info", head, f"{', '.join(listed)}.", "Weigh them in the loss: segdata info --weights."
-        )
-    for said in found.advice:
-        yield QualityPoint("balance", "info", "The task may not fit what was drawn", said)
-    for name in ("from models", "accepted unchanged"):
-        if name in found.facts:
-            yield QualityPoint("balance", "info", name.capitalize(), f"{found.facts[name]}.")
-
-
-def _agreement(found: Agreement | None, agreed: Sequence[Conclusion]) -> Iterator[QualityPoint]:
-    if found is None:
-        return
-    for each in agreed[:6]:
-        yield QualityPoint("agreement", each.severity, each.head, each.said, each.act)
-
-
-def _noise(found: FlagReport | None) -> Iterator[QualityPoint]:
-    if found is None:
-        return
-    n_told = sum(each.correction is not None for each in found.findings) + found.omitted
-    expected = found.flag.expected_errors
-    weak = [each.category for each in found.flag.trust if each.reason]
-    if n_told:
-        head = f"{count_noun(n_told, 'label')} of {found.flag.judged:,} to look at again"
-        about = ""
-        if expected.value is not None and expected.low is not None and expected.high is not None:
-            about = f"About {expected.value:.0f} of them are wrong ({expected.low:.0f} to {expected.high:.0f})."
-        yield QualityPoint("noise", "warning", head, about, "Review them, the worst first.")
-    else:
-        yield QualityPoint("noise", "good", "No label stands out as wrong")
-    if weak:
-        yield QualityPoint(
-            "noise",
-            "info",
-            f"The model is too weak for {', '.join(weak[:5])}",
-            "Nothing is told of their labels; that does not mean that they are right.",
-        )
-
-
-def _review(found: ReviewProgress | None, errors: LabelErrors | None) -> Iterator[QualityPoint]:
-    if found is None:
-        return
-    if errors is not None:
-        yield _errors(errors)
-    decided, open_ = sum(each.decided for each in found.rules), sum(each.open for each in found.rules)
-    if found.n_findings:
-        yield QualityPoint("review", "info", f"{count_noun(decided, 'finding')} decided, {open_:,} open")
-    if found.disputed:
-        head = f"Reviewers disagree on {count_noun(len(found.disputed), 'finding')}"
-        yield QualityPoint(
-            "review", "warning", head, "", "Somebody else is to settle them: segdata review report lists them."
-        )
-    for rule in found.rules:
-        is_rule = not rule.code.startswith(FLAG_CODES)  # what flag tells was chosen, in part by lot
-        if is_rule and rule.decided >= _MIN_DECISIONS and rule.right / rule.decided < _LOW_PRECISION:
-            _, high = (float(each) for each in wilson_interval(np.array(rule.right), np.array(rule.decided)))
-            yield QualityPoint(
-                "review",
-                "info",
-                f"{rule.code} {rule.name} was right in {rule.right} of {rule.decided}",
-                "" if math.isnan(high) else f"At most {high:.0%}, with 95 % confidence.",
-                "Loosen its option, or ignore it, in segdata.yaml.",
-            )
-
-
-def _errors(found: LabelErrors) -> QualityPoint:
-    """How many labels are wrong in all."""
-    said = in_words(found)
-    said = f"{said[0].upper()}{said[1:]}."
-    if found.is_vague:
-        act = "Decide on more of what segdata flag chose, or give it a larger budget."
-        return QualityPoint("review", "info", "How many labels are wrong in all is not known yet", said, act)
-    return QualityPoint("review", "info", f"About {found.every.n:,.0f} labels are wrong or missing in all", said)
-
-
-def _cost(found: Costs | None) -> Iterator[QualityPoint]:
-    if found is None or not found.annotation + found.assurance:
-        return
-    total = found.annotation + found.assurance
-    spent = f"{format_hours(found.annotation)} of annotation and {format_hours(found.assurance)} of quality assurance"
-    if found.assumed:
-        spent += f"; for {1 - found.known:.0%} of the annotations, which do not say it, {found.assumed} were taken"
-    elif found.known < 1:
-        spent += f"; {1 - found.known:.0%} of the annotations do not say how long they took, and are not counted"
-    amount = found.amount(total)
-    paid = "" if amount is None else f", {amount:,.0f} {found.currency}".rstrip()
-    yield QualityPoint("cost", "info", f"{format_hours(total)} of work{paid}", f"{spent}.")
-    if found.assurance and (found.assumed or found.known == 1):  # else most of the work may not be in it
-        low, high = USUAL_SHARE
-        usual = f"{low:.0%} to {high:.0%} are usual"
-        where = "within" if low <= found.share <= high else "below" if found.share < low else "above"
-        yield QualityPoint(
-            "cost", "info", f"Quality assurance is {found.share:.0%} of it", f"That is {where} what is usual: {usual}."
-        )
-    if found.n_errors and found.review:
-        per = found.amount(found.per_error)
-        cost = f"{60 * found.per_error:.1f} minutes" if per is None else f"{per:,.2f} {found.currency}".rstrip()
-        yield QualityPoint(
-            "cost", "info", f"A true error found has cost {cost}", f"{count_noun(found.n_errors, 'error')} so far."
-        )
-
-
-def format_hours(value: float) -> str:
-    """A time in words.
-
-    >>> hours(0.25), hours(3.21), hours(120)
-    ('15 min', '3.2 h', '120 h')
-    """
-    if value < 1:
-        return f"{60 * value:.0f} min"
-    return f"{value:.1f} h" if value < 100 else f"{value:,.0f} h"
-
-
-class PointRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One conclusion: which part it is from, how grave it is, what is so, the figures, and what to do."""
+class QualityPoint(msgspec.Struct, frozen=True):
+    """One conclusion: its part of the report, severity, headline, details, and what to do."""
 
     part: Part
     severity: Severity | Literal["good"]
@@ -239,10 +69,180 @@ class PointRow(msgspec.Struct, frozen=True, kw_only=True):
     act: str
 
 
-class CostRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Hours of work, the share of quality assurance in them, and what they cost at the rate in `segdata.yaml`.
+def quality_points(report: DatasetReport) -> list[QualityPoint]:
+    """The conclusions in the order of the report."""
+    return [
+        *_validation(report.validation),
+        *_balance(report.summary),
+        *_agreement(report.agreement, report.agreed),
+        *_noise(report.flag),
+        *_review(report.progress, report.errors),
+        *_cost(report.costs),
+    ]
 
-    `known` is the share of annotations that say how long they took; `assumed` what was taken for the others.
+
+def _validation(validation: Validation) -> Iterator[QualityPoint]:
+    n_errors, n_warnings = validation.count("error"), validation.count("warning")
+    most = Counter(
+        f"{finding.code} {finding.rule}" for finding in validation.findings if finding.severity != "info"
+    ).most_common(3)
+    text = ", ".join(f"{name} ({count:,})" for name, count in most)
+    images = len({finding.image for finding in validation.findings if finding.severity == "error" and finding.image})
+    if n_errors:
+        where = f" in {count_noun(images, 'image')}" if images else ""  # no error is about an image
+        head = f"{count_noun(n_errors, 'error')}{where} to fix before training"
+        yield _point(
+            "validation",
+            "error",
+            head,
+            f"Most frequent: {text}.",
+            "Look at them first; many can be fixed automatically.",
+        )
+    elif n_warnings:
+        yield _point(
+            "validation", "warning", f"No errors, {count_noun(n_warnings, 'warning')}", f"Most frequent: {text}."
+        )
+    else:
+        silent = (
+            f"{count_noun(validation.decided, 'finding')} decided by reviewers left out." if validation.decided else ""
+        )
+        yield _point("validation", "good", "The rules find nothing wrong", silent)
+
+
+def _balance(summary: Summary) -> Iterator[QualityPoint]:
+    rows = summary.categories[summary.categories["kind"] != "void"]
+    unused = rows[rows["segments"] == 0]["name"].tolist()
+    if unused:
+        named = ", ".join(unused[:6]) + (" …" if len(unused) > 6 else "")
+        yield _point("balance", "warning", f"{count_noun(len(unused), 'category')} without segments", f"{named}.")
+    used = rows[rows["segments"] > 0]
+    rare = used[used["share"] < _RARE_SHARE].sort_values("share")
+    if len(used) > 1 and len(rare):
+        listed = [f"{name} {share:.2%}" for name, share in zip(rare["name"][:6], rare["share"][:6], strict=True)]
+        head = f"{count_noun(len(rare), 'category')} with less than {_RARE_SHARE:.0%} of the labelled pixels"
+        yield _point(
+            "balance", "info", head, f"{', '.join(listed)}.", "Weight them in the loss: segdata info --weights."
+        )
+    for advice in summary.advice:
+        yield _point("balance", "info", "The task may not fit the labels", advice)
+    for name in ("from models", "accepted unchanged"):
+        if name in summary.facts:
+            yield _point("balance", "info", name.capitalize(), f"{summary.facts[name]}.")
+
+
+def _agreement(agreement: Agreement | None, agreed: Sequence[Conclusion]) -> Iterator[QualityPoint]:
+    if agreement is None:
+        return
+    for conclusion in agreed[:6]:
+        yield _point("agreement", conclusion.severity, conclusion.head, conclusion.said, conclusion.act)
+
+
+def _noise(report: FlagReport | None) -> Iterator[QualityPoint]:
+    if report is None:
+        return
+    n_labels = sum(finding.correction is not None for finding in report.findings) + report.omitted
+    expected = report.flag.expected_errors
+    weak = [trust.category for trust in report.flag.trust if trust.reason]
+    if n_labels:
+        head = f"{count_noun(n_labels, 'label')} of {report.flag.judged:,} to review"
+        text = ""
+        if expected.value is not None and expected.low is not None and expected.high is not None:
+            text = f"About {expected.value:.0f} of them are wrong ({expected.low:.0f} to {expected.high:.0f})."
+        yield _point("noise", "warning", head, text, "Review them, worst first.")
+    else:
+        yield _point("noise", "good", "No label stands out as wrong")
+    if weak:
+        yield _point(
+            "noise",
+            "info",
+            f"The model cannot judge {', '.join(weak[:5])}",
+            "Their labels are not judged; this does not mean that they are right.",
+        )
+
+
+def _review(progress: ReviewProgress | None, errors: LabelErrors | None) -> Iterator[QualityPoint]:
+    if progress is None:
+        return
+    if errors is not None:
+        yield _errors(errors)
+    decided, open_ = sum(rule.decided for rule in progress.rules), sum(rule.open for rule in progress.rules)
+    if progress.n_findings:
+        yield _point("review", "info", f"{count_noun(decided, 'finding')} decided, {open_:,} open")
+    if progress.disputed:
+        head = f"Reviewers disagree on {count_noun(len(progress.disputed), 'finding')}"
+        yield _point("review", "warning", head, "", "Let an adjudicator settle them; segdata review report lists them.")
+    for rule in progress.rules:
+        is_rule = not rule.code.startswith(FLAG_CODES)  # the findings of flag were selected, in part at random
+        if is_rule and rule.decided >= _MIN_DECISIONS and rule.right / rule.decided < _LOW_PRECISION:
+            _, high = map(float, wilson_interval(np.array(rule.right), np.array(rule.decided)))
+            yield _point(
+                "review",
+                "info",
+                f"{rule.code} {rule.name} was right in {rule.right} of {rule.decided}",
+                "" if math.isnan(high) else f"At most {high:.0%}, with 95 % confidence.",
+                "Relax its options, or ignore the rule, in segdata.yaml.",
+            )
+
+
+def _errors(errors: LabelErrors) -> QualityPoint:
+    """The estimate of all wrong labels."""
+    text = in_words(errors)
+    text = f"{text[0].upper()}{text[1:]}."
+    if errors.is_vague:
+        act = "Decide on more findings of segdata flag, or give it a larger budget."
+        return _point("review", "info", "The total number of wrong labels is not known yet", text, act)
+    return _point("review", "info", f"About {errors.every.n:,.0f} labels are wrong or missing in total", text)
+
+
+def _cost(costs: Costs | None) -> Iterator[QualityPoint]:
+    if costs is None or not costs.annotation + costs.assurance:
+        return
+    total = costs.annotation + costs.assurance
+    spent = f"{format_hours(costs.annotation)} of annotation and {format_hours(costs.assurance)} of quality assurance"
+    if costs.assumed:
+        spent += f"; the {1 - costs.known:.0%} of annotations without a time are assumed to take {costs.assumed}"
+    elif costs.known < 1:
+        spent += f"; the {1 - costs.known:.0%} of annotations without a time are not counted"
+    amount = costs.amount(total)
+    paid = "" if amount is None else f", {amount:,.0f} {costs.currency}".rstrip()
+    yield _point("cost", "info", f"{format_hours(total)} of work{paid}", f"{spent}.")
+    if costs.assurance and (costs.assumed or costs.known == 1):  # otherwise most of the work may be missing
+        low, high = USUAL_SHARE
+        usual = f"{low:.0%} to {high:.0%} is usual"
+        where = "within" if low <= costs.share <= high else "below" if costs.share < low else "above"
+        yield _point(
+            "cost",
+            "info",
+            f"Quality assurance is {costs.share:.0%} of it",
+            f"This is {where} the usual range: {usual}.",
+        )
+    if costs.n_errors and costs.review:
+        per = costs.amount(costs.per_error)
+        cost = f"{60 * costs.per_error:.1f} minutes" if per is None else f"{per:,.2f} {costs.currency}".rstrip()
+        yield _point(
+            "cost", "info", f"Finding a true error has cost {cost}", f"{count_noun(costs.n_errors, 'error')} so far."
+        )
+
+
+def _point(part: Part, severity: Severity | Literal["good"], head: str, said: str = "", act: str = "") -> QualityPoint:
+    return QualityPoint(part, severity, head, said, act)
+
+
+def format_hours(value: float) -> str:
+    """Hours in words.
+
+    >>> format_hours(0.25), format_hours(3.21), format_hours(120)
+    ('15 min', '3.2 h', '120 h')
+    """
+    if value < 1:
+        return f"{60 * value:.0f} min"
+    return f"{value:.1f} h" if value < 100 else f"{value:,.0f} h"
+
+
+class CostRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Hours of work, the share of quality assurance, and the cost at the rate in `segdata.yaml`.
+
+    `known` is the share of annotations with a time; `assumed` is the time assumed for the others.
     """
 
     annotation_hours: float
@@ -258,37 +258,34 @@ class CostRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DatasetReportJson(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a dataset's quality, in words; the reports of the single commands have all figures."""
+    """What is known about the quality of a dataset, in words; the reports of the commands have all figures."""
 
     version: Literal[1]
     dataset: str
     images: int
     segments: int
     findings: dict[str, int]
-    points: tuple[PointRow, ...]
+    points: tuple[QualityPoint, ...]
     label_errors: ErrorRow | None
     cost: CostRow | None
     notes: tuple[str, ...]
 
 
-def dataset_report_json(whole: DatasetReport) -> str:
+def dataset_report_json(report: DatasetReport) -> str:
     """The report as JSON."""
-    found = whole.validation
-    report = DatasetReportJson(
+    validation = report.validation
+    encoded = DatasetReportJson(
         version=1,
-        dataset=found.dataset,
-        images=found.n_images,
-        segments=found.n_segments,
-        findings=found.by_code,
-        points=tuple(
-            PointRow(part=each.part, severity=each.severity, head=each.head, said=each.said, act=each.act)
-            for each in quality_points(whole)
-        ),
-        label_errors=None if whole.errors is None else ErrorRow.of_errors(whole.errors),
-        cost=None if whole.costs is None else _cost_row(whole.costs),
-        notes=tuple(whole.notes),
+        dataset=validation.dataset,
+        images=validation.n_images,
+        segments=validation.n_segments,
+        findings=validation.by_code,
+        points=tuple(quality_points(report)),
+        label_errors=None if report.errors is None else ErrorRow.of_errors(report.errors),
+        cost=None if report.costs is None else _cost_row(report.costs),
+        notes=tuple(report.notes),
     )
-    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
+    return msgspec.json.format(msgspec.json.encode(encoded), indent=2).decode()
 
 
 def dataset_report_schema() -> dict[str, Any]:  # Any: JSON
@@ -296,18 +293,18 @@ def dataset_report_schema() -> dict[str, Any]:  # Any: JSON
     return msgspec.json.schema(DatasetReportJson)
 
 
-def _cost_row(found: Costs) -> CostRow:
+def _cost_row(costs: Costs) -> CostRow:
     return CostRow(
-        annotation_hours=found.annotation,
-        double_annotation_hours=found.again,
-        review_hours=found.review,
-        assurance_share=_finite_or_none(found.share),
-        hours_per_error=_finite_or_none(found.per_error),
-        errors=found.n_errors,
-        known=_finite_or_none(found.known),
-        assumed=found.assumed,
-        rate=found.rate,
-        currency=found.currency,
+        annotation_hours=costs.annotation,
+        double_annotation_hours=costs.again,
+        review_hours=costs.review,
+        assurance_share=_finite_or_none(costs.share),
+        hours_per_error=_finite_or_none(costs.per_error),
+        errors=costs.n_errors,
+        known=_finite_or_none(costs.known),
+        assumed=costs.assumed,
+        rate=costs.rate,
+        currency=costs.currency,
     )
 
 
@@ -315,18 +312,20 @@ def _finite_or_none(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def dataset_report_text(whole: DatasetReport, typed: Sequence[str], paper: Console) -> str:
-    """The conclusions in lines of at most `paper.width` columns; `typed`: the command, word by word."""
-    found = whole.validation
-    lines = [paper.paint(f"segdata report {shorten(found.dataset, paper.width - 15)}", "bold")]
-    lines += paper.wrap(f"{found.n_images:,} images, {found.n_segments:,} segments", style="dim")
-    for part, those in groupby(quality_points(whole), key=lambda each: each.part):
-        lines += ["", paper.paint(part, "bold")]
-        for each in those:
-            lines += paper.wrap(each.head, "  ", "    ", None if each.severity == "info" else each.severity)
-            for text in filter(None, (each.said, each.act)):
-                lines += paper.wrap(text, "    ", "    ", "dim" if text == each.said else None)
-    for note in whole.notes:
-        lines += ["", *paper.wrap(note, "", "  ", "dim")]
+def dataset_report_text(report: DatasetReport, typed: Sequence[str], console: Console) -> str:
+    """The conclusions in lines of at most `console.width` columns; `typed`: the words of the command."""
+    validation = report.validation
+    lines = [console.paint(f"segdata report {shorten(validation.dataset, console.width - 15)}", "bold")]
+    lines += console.wrap(
+        f"{count_noun(validation.n_images, 'image')}, {count_noun(validation.n_segments, 'segment')}", style="dim"
+    )
+    for part, those in groupby(quality_points(report), key=lambda point: point.part):
+        lines += ["", console.paint(part, "bold")]
+        for point in those:
+            lines += console.wrap(point.head, "  ", "    ", None if point.severity == "info" else point.severity)
+            for text in filter(None, (point.said, point.act)):
+                lines += console.wrap(text, "    ", "    ", "dim" if text == point.said else None)
+    for note in report.notes:
+        lines += ["", *console.wrap(note, "", "  ", "dim")]
     command = " ".join(["segdata", *typed, "--format html --output report.html"])
-    return "\n".join([*lines, "", paper.paint("next", "bold"), f"  {command}"]) + "\n"
+    return "\n".join([*lines, "", console.paint("next", "bold"), f"  {command}"]) + "\n"

@@ -23,41 +23,45 @@ from segdata.store.diff.difference import (
 )
 from segdata.store.taxonomy_diff import TAXONOMY_CHANGE_KINDS, TaxonomyDifference
 
-FIRST = 3  # differences of each kind that are shown
-MOST_MOVES = 8  # pairs of categories that are shown
+FIRST = 3  # differences shown of each kind
+MOST_MOVES = 8  # pairs of categories shown
 
 
-def diff_text(found: Difference, typed: Sequence[str], paper: Console, first: int = FIRST) -> str:
-    """The report, in lines of at most `paper.width` columns; `typed`: A, B and their options as one would type them."""
-    lines = [*_head(found, paper), ""]
-    for kind, count in found.telling.items():
-        shown = [change for change in found.changes if change.kind == kind][:first]
-        lines += [*_group(kind, count, shown, paper), ""]
-    moves = list(_moves(found, paper))
+def diff_text(difference: Difference, typed: Sequence[str], console: Console, first: int = FIRST) -> str:
+    """The report in lines of at most `console.width` columns; `typed`: A, B and their options as typed."""
+    lines = [*_head(difference, console), ""]
+    for kind, count in difference.telling.items():
+        shown = [change for change in difference.changes if change.kind == kind][:first]
+        lines += [*_group(kind, count, shown, console), ""]
+    moves = list(_moves(difference, console))
     lines += [*moves, ""] if moves else []
-    lines += _totals(found, paper)
-    if not found.same:
-        lines += ["", paper.paint("next", "bold"), *command_lines(["segdata", "diff", *typed, "--format json"], paper)]
-        lines += paper.wrap("every difference, for a program", "      ", style="dim")
+    lines += _totals(difference, console)
+    if not difference.same:
+        lines += [
+            "",
+            console.paint("next", "bold"),
+            *command_lines(["segdata", "diff", *typed, "--format json"], console),
+        ]
+        lines += console.wrap("every difference, for a program", "      ", style="dim")
     return "\n".join(lines) + "\n"
 
 
-def difference_lines(changes: Sequence[DatasetChange], paper: Console) -> Iterator[str]:
-    """Differences, each in a line or two: where, and what."""
+def difference_lines(changes: Sequence[DatasetChange], console: Console) -> Iterator[str]:
+    """Differences, each in a line or two: location and message."""
     for change in changes:
-        yield from _where(change, paper)
-        yield from paper.wrap(change.message, "    ")
+        yield from _where(change, console)
+        yield from console.wrap(change.message, "    ")
 
 
-def _head(found: Difference, paper: Console) -> Iterator[str]:
-    yield paper.paint("segdata diff", "bold")
-    for name, half in (("A", found.a), ("B", found.b)):
-        yield paper.paint(f"  {name}  {shorten(half.files, paper.width - 5)}", "bold")
-        yield from paper.wrap(_side_text(half), "     ", style="dim")
-    if found.paired_by != "id":
+def _head(difference: Difference, console: Console) -> Iterator[str]:
+    yield console.paint("segdata diff", "bold")
+    for name, half in (("A", difference.a), ("B", difference.b)):
+        yield console.paint(f"  {name}  {shorten(half.files, console.width - 5)}", "bold")
+        yield from console.wrap(_side_text(half), "     ", style="dim")
+    if difference.paired_by != "id":
         what = {"stem": "their ids without extension", "name": "their file names without folder and extension"}
-        said = f"no image has the same id in both; they are paired by {what[found.paired_by]}"
-        yield from paper.wrap(said, "  ", style="warning")
+        text = f"no image has the same id in both; images are paired by {what[difference.paired_by]}"
+        yield from console.wrap(text, "  ", style="warning")
 
 
 def _side_text(half: DatasetSide) -> str:
@@ -65,68 +69,71 @@ def _side_text(half: DatasetSide) -> str:
     if not half.defects:
         return size
     codes = ", ".join(f"{code} {count:,}" for code, count in sorted(half.defects.items()))
-    return f"{size}; met while reading: {count_noun(sum(half.defects.values()), 'defect')} ({codes})"
+    return f"{size}; {count_noun(sum(half.defects.values()), 'defect')} while reading ({codes})"
 
 
-def _group(kind: DifferenceKind, count: KindCount, shown: Sequence[DatasetChange], paper: Console) -> Iterator[str]:
+def _group(kind: DifferenceKind, count: KindCount, shown: Sequence[DatasetChange], console: Console) -> Iterator[str]:
     facts = count_noun(count.n, kind_unit(kind))
     if count.images and kind_unit(kind) != "image":
         facts += f" in {count_noun(count.images, 'image')}"
     if count.pixels:
         facts += f", {count.pixels:,} px"
-    yield from paper.pieces((f"{kind}:", "bold"), (facts, None))
-    yield from paper.wrap(KIND_SUMMARIES[kind], "  ", style="dim")
-    yield from difference_lines(shown, paper)
+    yield from console.pieces((f"{kind}:", "bold"), (facts, None))
+    yield from console.wrap(KIND_SUMMARIES[kind], "  ", style="dim")
+    yield from difference_lines(shown, console)
     if count.n > len(shown):
         yield f"  … and {count.n - len(shown):,} more"
 
 
-def _where(change: DatasetChange, paper: Console) -> list[str]:
+def _where(change: DatasetChange, console: Console) -> list[str]:
     """Image, category and id, box, annotator."""
-    ids = [change.segment_a, change.segment_b]
-    told = dict.fromkeys(str(each) for each in ids if each is not None)
-    names = dict.fromkeys(each for each in (change.category_a, change.category_b) if each is not None)
-    # A category that differs is in the message, with what it became.
-    thing = " ".join([*list(names)[:1], " / ".join(told)]).strip()
+    ids = dict.fromkeys(str(id_) for id_ in (change.segment_a, change.segment_b) if id_ is not None)
+    names = dict.fromkeys(name for name in (change.category_a, change.category_b) if name is not None)
+    # The message names both categories if they differ.
+    thing = " ".join([*list(names)[:1], " / ".join(ids)]).strip()
     box = change.bbox and "at x {}, y {}, {} x {} px".format(*change.bbox)
     who = change.annotator and f"by {change.annotator}"
     rest = ", ".join(filter(None, [thing, box, who]))
-    room = paper.width - 2
+    room = console.width - 2
     image = change.image and shorten(change.image, max(room - (display_width(rest) + 2 if rest else 0), 24))
-    return paper.wrap(": ".join(filter(None, [image, rest])), "  ", "    ", "where")
+    return console.wrap(": ".join(filter(None, [image, rest])), "  ", "    ", "where")
 
 
-def _moves(found: Difference, paper: Console) -> Iterator[str]:
-    """From which category to which pixels went."""
-    if not found.moves:
+def _moves(difference: Difference, console: Console) -> Iterator[str]:
+    """Pixels that changed their category, by both categories."""
+    if not difference.moves:
         return
-    yield from paper.pieces(("pixels by category:", "bold"), ("in A, and in B", "dim"))
+    yield from console.pieces(("pixels by category:", "bold"), ("in A, and in B", "dim"))
     rows = [
         [shorten(a or "nothing", 30), "->", shorten(b or "nothing", 30), f"{pixels:,} px"]
-        for (a, b), pixels in list(found.moves.items())[:MOST_MOVES]
+        for (a, b), pixels in list(difference.moves.items())[:MOST_MOVES]
     ]
     yield from (f"  {line}" for line in table(["", "", "", ""], rows, left=(0, 1, 2))[1:])
-    if len(found.moves) > MOST_MOVES:
-        yield f"  … and {count_noun(len(found.moves) - MOST_MOVES, 'more pair')} of categories"
+    if len(difference.moves) > MOST_MOVES:
+        yield f"  … and {count_noun(len(difference.moves) - MOST_MOVES, 'more pair')} of categories"
 
 
-def _totals(found: Difference, paper: Console) -> Iterator[str]:
-    n_a, n_b = found.a.n_segments, found.b.n_segments
-    pairs = count_noun(found.n_images, "image")
-    if found.same:
+def _totals(difference: Difference, console: Console) -> Iterator[str]:
+    n_a, n_b = difference.a.n_segments, difference.b.n_segments
+    pairs = count_noun(difference.n_images, "image")
+    if difference.same:
         alike = f"{pairs}, {count_noun(n_a, 'segment')}: the same pixels, categories and attributes"
-        yield from paper.pieces(("same:", "good"), (alike, None))
+        yield from console.pieces(("same:", "good"), (alike, None))
     else:
-        yield from paper.pieces(
-            ("different:", "error"), (count_noun(len(found.telling), "kind") + " of difference", None)
+        yield from console.pieces(
+            ("different:", "error"), (count_noun(len(difference.telling), "kind") + " of difference", None)
         )
-        kept = f"{found.n_kept:,} of {n_a:,} segments of A have the same pixels and category in B"
-        same = f"{found.n_same:,} are the same in everything" if found.n_same != found.n_kept else "and all else"
+        kept = f"{difference.n_kept:,} of {n_a:,} segments of A have the same pixels and category in B"
+        same = (
+            f"{difference.n_same:,} are the same in everything"
+            if difference.n_same != difference.n_kept
+            else "and in everything else"
+        )
         extra = f"; B has {n_b:,}" if n_a != n_b else ""
-        yield from paper.wrap(f"{pairs} compared; {kept}, {same}{extra}")
-    if found.quiet:
-        counts = ", ".join(f"{kind} {count.n:,}" for kind, count in found.quiet.items())
-        yield from paper.wrap(f"counted only (--strict makes them differences): {counts}", style="dim")
+        yield from console.wrap(f"{pairs} compared; {kept}, {same}{extra}")
+    if difference.quiet:
+        counts = ", ".join(f"{kind} {count.n:,}" for kind, count in difference.quiet.items())
+        yield from console.wrap(f"counted, but not as differences without --strict: {counts}", style="dim")
 
 
 VERSION: Literal[1] = 1
@@ -134,7 +141,7 @@ NonNegative = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class DiffSide(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two datasets as it was read: what it was read from, and the defects that were met, by code."""
+    """One of the two datasets: its path, format and size, and its defects by code."""
 
     dataset: str
     format: str
@@ -144,7 +151,7 @@ class DiffSide(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KindRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a kind of difference occurs, in how many images, and how many pixels are concerned."""
+    """How often a kind of difference occurs, in how many images, and how many pixels it covers."""
 
     count: NonNegative
     images: NonNegative
@@ -154,9 +161,9 @@ class KindRow(msgspec.Struct, frozen=True, kw_only=True):
 class DiffSummary(msgspec.Struct, frozen=True, kw_only=True):
     """How much was compared, and what differs, whatever is listed.
 
-    `images` counts pairs, `paired_by` says what their ids have in common. Of the segments of A, `kept` have the same
-    image, category and pixels in B, and of the `unchanged` everything else is the same too, ids and polygon vertices
-    apart. `by_kind` makes the datasets differ, `only_counted` does not.
+    `images` counts pairs, `paired_by` says how images were paired. `kept` segments of A have the same image, category
+    and pixels in B; `unchanged` ones are equal in everything except ids and polygon vertices. `by_kind` counts
+    differences, `only_counted` those that do not make the datasets differ.
     """
 
     images: NonNegative
@@ -168,7 +175,7 @@ class DiffSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CategoryMove(msgspec.Struct, frozen=True, kw_only=True):
-    """Pixels by their category in A and in B; null: of no category."""
+    """Pixels by their category in A and in B; null: unlabelled."""
 
     a: str | None
     b: str | None
@@ -178,8 +185,8 @@ class CategoryMove(msgspec.Struct, frozen=True, kw_only=True):
 class DifferenceRow(msgspec.Struct, frozen=True, kw_only=True):
     """One difference.
 
-    `image` is its id in A, else in B, and null for what concerns no image; segments are called by the source's own
-    ids; `bbox` is [x, y, width, height] in pixels.
+    `image` is its id in A, else in B, and null if no image is concerned; segments have the ids of the source; `bbox`
+    is [x, y, width, height] in pixels.
     """
 
     kind: DifferenceKind
@@ -195,7 +202,7 @@ class DifferenceRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DiffReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What two datasets do not have in common, by kind and then by image; `omitted` counts those not listed."""
+    """The differences between two datasets, by kind and then by image; `omitted` counts those not listed."""
 
     version: Literal[1]
     same: bool
@@ -207,29 +214,31 @@ class DiffReport(msgspec.Struct, frozen=True, kw_only=True):
     omitted: NonNegative
 
 
-def diff_json(found: Difference) -> str:
+def diff_json(difference: Difference) -> str:
     """The report as JSON, a line per difference; the same input gives the same text."""
     report = DiffReport(
         version=VERSION,
-        same=found.same,
-        a=_diff_side(found.a),
-        b=_diff_side(found.b),
+        same=difference.same,
+        a=_diff_side(difference.a),
+        b=_diff_side(difference.b),
         summary=DiffSummary(
-            images=found.n_images,
-            paired_by=found.paired_by,
-            kept=found.n_kept,
-            unchanged=found.n_same,
-            by_kind={kind: KindRow(count=n.n, images=n.images, pixels=n.pixels) for kind, n in found.telling.items()},
+            images=difference.n_images,
+            paired_by=difference.paired_by,
+            kept=difference.n_kept,
+            unchanged=difference.n_same,
+            by_kind={
+                kind: KindRow(count=n.n, images=n.images, pixels=n.pixels) for kind, n in difference.telling.items()
+            },
             only_counted={
-                kind: KindRow(count=n.n, images=n.images, pixels=n.pixels) for kind, n in found.quiet.items()
+                kind: KindRow(count=n.n, images=n.images, pixels=n.pixels) for kind, n in difference.quiet.items()
             },
         ),
-        moves=tuple(CategoryMove(a=a, b=b, pixels=pixels) for (a, b), pixels in found.moves.items()),
+        moves=tuple(CategoryMove(a=a, b=b, pixels=pixels) for (a, b), pixels in difference.moves.items()),
         differences=tuple(
             DifferenceRow(**{name: getattr(one, name) for name in DifferenceRow.__struct_fields__})
-            for one in found.changes
+            for one in difference.changes
         ),
-        omitted=sum(count.n for count in found.telling.values()) - len(found.changes),
+        omitted=sum(count.n for count in difference.telling.values()) - len(difference.changes),
     )
     plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
     lines = [f"  {_text(name)}: {_value(value)}" for name, value in plain.items()]
@@ -261,57 +270,66 @@ def _text(value: object) -> str:
 
 _HEADS: Mapping[str, str] = {
     "added": "new categories",
-    "removed": "categories that are gone: their segments would be dropped",
+    "removed": "categories that no longer exist: their segments would be dropped",
     "renamed": "categories under another name",
-    "split": "categories that are divided: a person must say where each segment belongs",
-    "merged": "categories that were joined",
-    "unclear": "categories whose id and colour lead to different ones: a person must choose",
+    "split": "categories that were split: you must decide where each segment belongs",
+    "merged": "categories that were merged",
+    "unclear": "categories whose id and colour point to different ones: you must choose",
     "id": "ids that changed",
     "kind": "kinds that changed: thing, stuff, void",
     "color": "colours that changed",
-    "guideline": "what the guideline says otherwise",
-    "details": "what else categories say otherwise",
-    "taxonomy": "what the taxonomy as a whole says otherwise",
+    "guideline": "changes of the guideline",
+    "details": "other changes of categories",
+    "taxonomy": "changes of the taxonomy as a whole",
 }
 
 
-def taxonomy_diff_text(found: TaxonomyDifference, old: str, new: str, written: str | None, paper: Console) -> str:
-    """The report, in lines of at most `paper.width` columns; `written`: the map that the command wrote."""
-    lines = [paper.paint("segdata taxonomy diff", "bold"), f"  old  {old}", f"  new  {new}", ""]
+def taxonomy_diff_text(
+    difference: TaxonomyDifference, old: str, new: str, written: str | None, console: Console
+) -> str:
+    """The report in lines of at most `console.width` columns; `written`: the file of the map, if any."""
+    lines = [console.paint("segdata taxonomy diff", "bold"), f"  old  {old}", f"  new  {new}", ""]
     for kind in TAXONOMY_CHANGE_KINDS:
-        changes = [change for change in found.changes if change.kind == kind]
+        changes = [change for change in difference.changes if change.kind == kind]
         if changes:
-            lines += [paper.paint(f"{kind}: {len(changes):,}", "bold"), *paper.wrap(_HEADS[kind], "  ", style="dim")]
+            lines += [
+                console.paint(f"{kind}: {len(changes):,}", "bold"),
+                *console.wrap(_HEADS[kind], "  ", style="dim"),
+            ]
             for change in changes:
-                lines += paper.wrap(change.message, "  ", "    ")
+                lines += console.wrap(change.message, "  ", "    ")
             lines.append("")
-    if not found.changes:
-        return "\n".join([*lines, paper.paint("no difference", "good")]) + "\n"
-    lines.append(_taxonomy_summary(found))
-    lines += ["", paper.paint("next", "bold")]
+    if not difference.changes:
+        return "\n".join([*lines, console.paint("no difference", "good")]) + "\n"
+    lines.append(_taxonomy_summary(difference))
+    lines += ["", console.paint("next", "bold")]
     if written is None:
         command = ["segdata", "taxonomy", "diff", old, new, "--output map.yaml"]
-        lines += [*command_lines(command, paper), *paper.wrap("the migration as a map, for you to complete", "      ")]
+        lines += [
+            *command_lines(command, console),
+            *console.wrap("write the category map, for you to complete", "      "),
+        ]
     else:
-        todo = f"first decide in {written}: {', '.join(found.undecided)}" if found.undecided else ""
-        lines += [*paper.wrap(todo, "  ")] if todo else []
-        lines += command_lines(["segdata", "convert", "DATA", "OUT", "--taxonomy-map", written], paper)
+        todo = f"first decide on these in {written}: {', '.join(difference.undecided)}" if difference.undecided else ""
+        lines += [*console.wrap(todo, "  ")] if todo else []
+        lines += command_lines(["segdata", "convert", "DATA", "OUT", "--taxonomy-map", written], console)
     return "\n".join(lines) + "\n"
 
 
-def taxonomy_diff_json(found: TaxonomyDifference, old: str, new: str) -> str:
+def taxonomy_diff_json(difference: TaxonomyDifference, old: str, new: str) -> str:
     """One object: version, old, new, changes (kind, old, new, message), migration (old name: new, null or several)."""
     changes = [
-        {"kind": each.kind, "old": list(each.old), "new": list(each.new), "message": each.message}
-        for each in found.changes
+        {"kind": change.kind, "old": list(change.old), "new": list(change.new), "message": change.message}
+        for change in difference.changes
     ]
-    migration = {name: list(to) if isinstance(to, tuple) else to for name, to in found.migration.items()}
+    migration = {name: list(to) if isinstance(to, tuple) else to for name, to in difference.migration.items()}
     document = {"version": 1, "old": old, "new": new, "changes": changes, "migration": migration}
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-def _taxonomy_summary(found: TaxonomyDifference) -> str:
-    moved = sum(isinstance(to, str) and to != name for name, to in found.migration.items())
-    dropped = sum(to is None for to in found.migration.values())
-    moves = f"{moved} get another name, {dropped} go, {len(found.undecided)} need a decision"
-    return f"{count_noun(len(found.changes), 'difference')}; of {count_noun(len(found.migration), 'category')} {moves}"
+def _taxonomy_summary(difference: TaxonomyDifference) -> str:
+    moved = sum(isinstance(to, str) and to != name for name, to in difference.migration.items())
+    dropped = sum(to is None for to in difference.migration.values())
+    moves = f"{moved} renamed, {dropped} dropped, {len(difference.undecided)} to be decided"
+    n_changes, n_old = len(difference.changes), len(difference.migration)
+    return f"{count_noun(n_changes, 'difference')}; {count_noun(n_old, 'old category')}: {moves}"

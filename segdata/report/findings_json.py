@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, count_noun
 from segdata.core.finding import Correction, Finding, Severity
 from segdata.core.validation import Validation
 
@@ -24,10 +24,10 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 class FindingRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One finding: what a rule found, where, and how much.
 
-    `image` is null for a finding about the dataset, `annotator` where there is only one, `segments` are the source's
-    own ids, `bbox` is [x, y, width, height] in pixels, `place` a JSON pointer, an XPath or a pixel. `correction` is
-    what a model proposes instead, and only there where one does; its `counts` are COCO compressed RLE strings. `kind`
-    is there where a rule tells several things apart: missed, extra, confused or offset of SEG406.
+    `image` is null for a finding about the dataset, `annotator` if there is only one, `segments` are the ids of the
+    source, `bbox` is [x, y, width, height] in pixels, `place` a JSON pointer, an XPath or a pixel. `correction` is
+    the proposal of a model, if there is one; its `counts` are COCO compressed RLE strings. `kind` is present if a rule
+    distinguishes several kinds: missed, extra, confused or offset of SEG406.
     """
 
     code: str
@@ -49,15 +49,15 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str | None = None
 
     def finding(self) -> Finding:
-        """The finding that the row is of."""
+        """The row as a finding."""
         return Finding(**{name: getattr(self, name) for name in Finding.__dataclass_fields__})
 
 
 class FindingCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How much was checked, and how much was found, whatever is listed; `suppressed` comes on top of it.
+    """How much was checked and found, whatever is listed; `suppressed` findings are not included.
 
-    So does `decided`, what reviewers have decided, which is there where there is any. With a baseline `known` counts
-    the findings that it has, too, which come on top, and `fixed` those that are gone.
+    Nor are the `decided` ones of reviewers; the field is present if there are any. With a baseline, `known` counts the
+    findings that the baseline has as well, which are not included either, and `fixed` those that are gone.
     """
 
     images: Count
@@ -75,7 +75,7 @@ class FindingCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class FindingsReport(msgspec.Struct, frozen=True, kw_only=True):
     """The findings of one run, worst first, then by code, image and place; `omitted` counts those not listed.
 
-    With a baseline these are the new ones; `known` are those that it has, too, `fixed` those that are not there now.
+    With a baseline these are the new ones; `known` are in both, `fixed` only in the baseline.
     """
 
     version: Literal[1]
@@ -94,7 +94,7 @@ def to_json(
 ) -> str:
     """The report as JSON, a line per finding; the same input gives the same text.
 
-    `max_findings`: list at most so many; the summary counts all. `more`: further keys, before the findings.
+    `max_findings`: the most findings to list; the summary counts all. `more`: further keys, before the findings.
     """
     listed, baseline = validation.findings[:max_findings], validation.baseline
     head: dict[str, Any] = {  # Any: JSON
@@ -112,28 +112,30 @@ def to_json(
 
 
 def to_jsonl(validation: Validation, max_findings: int | None = None) -> str:
-    """The findings as JSON, one a line and nothing else, for programs that read line by line."""
+    """The findings as JSON, one per line and nothing else, for programs that read line by line."""
     return "".join(f"{_text(_plain(finding))}\n" for finding in validation.findings[:max_findings])
 
 
 def baseline_json(validation: Validation) -> str:
-    """The report to hold later runs against: all findings, those that an earlier baseline has included."""
+    """The report to compare later runs with: all findings, including those of an earlier baseline."""
     return to_json(replace(validation, findings=validation.every, baseline=None))
 
 
 def read_baseline(path: Path) -> tuple[Finding, ...]:
-    """All findings of a report, new or known; raises SegdataError where the file is no whole report."""
-    remedy = "make one with --write-baseline, or --format json"
+    """All findings of a report, new or known; raises SegdataError if the file is not a complete report."""
+    remedy = "create one with --write-baseline or --format json"
     try:
         if path.is_char_device() or path.is_block_device():
-            raise SegdataError(f"{path}: is a device, and no file; {remedy}")
+            raise SegdataError(f"{path}: is a device, not a file; {remedy}")
         report = msgspec.json.decode(path.read_bytes().removeprefix(BOM_UTF8), type=FindingsReport)
     except OSError as error:
         raise SegdataError(f"{path}: cannot be read: {error.strerror}; {remedy}") from error
     except msgspec.DecodeError as error:
-        raise SegdataError(f"{path}: is no report of findings: {error}; {remedy}") from error
+        raise SegdataError(f"{path}: is not a report of findings: {error}; {remedy}") from error
     if report.omitted:
-        raise SegdataError(f"{path}: leaves out {report.omitted:,} findings; make it without --max-findings")
+        raise SegdataError(
+            f"{path}: leaves out {count_noun(report.omitted, 'finding')}; create it without --max-findings"
+        )
     return tuple(row.finding() for row in report.findings + report.known)
 
 
@@ -180,7 +182,7 @@ def _text(value: object) -> str:
 
 
 class _FlagPart(msgspec.Struct, frozen=True):
-    """What a report of `flag` tells of how it was made."""
+    """The part of a `flag` report about its predictions."""
 
     predictions: str | None = None
 
@@ -194,9 +196,9 @@ class _AnyReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_predictions(path: Path) -> Path | None:
-    """The folder of predictions that a report of `flag` was made with; None where it tells none, or that is gone.
+    """The folder of predictions that a report of `flag` names; None if it names none, or the folder is gone.
 
-    A name that is not found from where we are is one beside the report.
+    A relative name is looked up from the working directory, then from the folder of the report.
     """
     report = _read_report(path)
     folder = None if isinstance(report, list) else report.flag.predictions
@@ -205,10 +207,10 @@ def find_predictions(path: Path) -> Path | None:
 
 
 def load_findings(path: Path) -> list[Finding]:
-    """The findings that a report lists, those that its baseline has included.
+    """The findings that a report lists, including those of its baseline.
 
-    Takes the JSON and JSON-lines reports of `validate`, and the JSON reports of `agreement` and `flag`. Raises
-    SegdataError where the file is none.
+    Reads the JSON and JSON-lines reports of `validate`, and the JSON reports of `agreement` and `flag`. Raises
+    SegdataError for any other file.
     """
     report = _read_report(path)
     rows = report if isinstance(report, list) else [*report.findings, *report.known]
@@ -216,8 +218,8 @@ def load_findings(path: Path) -> list[Finding]:
 
 
 def _read_report(path: Path) -> _AnyReport | list[FindingRow]:
-    """A report, or the rows of one with a finding a line."""
-    remedy = "make one with --format json"
+    """A report, or the rows of a JSON-lines report."""
+    remedy = "create one with --format json"
     try:
         text = path.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
@@ -227,4 +229,4 @@ def _read_report(path: Path) -> _AnyReport | list[FindingRow]:
             return msgspec.json.Decoder(FindingRow).decode_lines(text)
         return msgspec.json.decode(text, type=_AnyReport)
     except msgspec.DecodeError as error:
-        raise SegdataError(f"{path}: is no report of findings: {error}; {remedy}") from error
+        raise SegdataError(f"{path}: is not a report of findings: {error}; {remedy}") from error

@@ -1,4 +1,4 @@
-"""The text report of a validation: grouped by rule, worst first, and what to do next."""
+"""Findings as text: the report of a validation by rule, worst first, and what to do next."""
 
 import shlex
 from collections import Counter
@@ -12,22 +12,22 @@ from segdata.core.rule import Rule
 from segdata.core.validation import FailOn, Validation
 from segdata.report.console import Console, display_width, shorten, table
 
-FIRST = 3  # findings of each rule that are shown, where the user does not say how many
+FIRST = 3  # findings shown of each rule, unless the user sets a number
 
 
 @dataclass(frozen=True, slots=True)
 class ReportContext:
-    """What the user asked for, as far as the report speaks of it.
+    """The command behind a report: the dataset, the rules, and the options of the user.
 
     Attributes
     ----------
     profile : of the dataset
-    rules : those that ran
+    rules : the rules that ran
     typed : DATA and its options as one would type them again, word by word
-    fail_on : the severity from which on the command fails
+    fail_on : the command fails for findings of this severity or worse
     max_findings : how many findings to list; None: the first few of each rule
-    selection : the options that choose rules, as one would type them again
-    command : whose report it is
+    selection : the options that select rules, as one would type them again
+    command : the command that makes the report
     """
 
     profile: Profile
@@ -44,21 +44,21 @@ class ReportContext:
         return {rule.code: rule.summary for rule in self.rules}
 
 
-def findings_text(validation: Validation, asked: ReportContext, paper: Console) -> str:
-    """The report, in lines of at most `paper.width` columns."""
-    lines = [*_head(validation, asked, paper), ""]
-    room = asked.max_findings
+def findings_text(validation: Validation, context: ReportContext, console: Console) -> str:
+    """The report, in lines of at most `console.width` columns."""
+    lines = [*_head(validation, context, console), ""]
+    room = context.max_findings
     for group in group_by_rule(validation.findings):
         shown = group[: FIRST if room is None else room]
         room = None if room is None else room - len(shown)
-        lines += [*rule_section(group, shown, asked, paper), ""]
-    lines += _totals(validation, asked, paper)
-    lines += ["", *_next(validation, asked, paper)]
+        lines += [*rule_section(group, shown, context, console), ""]
+    lines += _totals(validation, context, console)
+    lines += ["", *_next(validation, context, console)]
     return "\n".join(lines) + "\n"
 
 
-def statistics_text(validation: Validation, paper: Console) -> str:
-    """A line for each rule and severity that found something: how much, in how many images, and what fix there is."""
+def statistics_text(validation: Validation, console: Console) -> str:
+    """A line for each rule and severity with findings: their number, images and pixels, and the fix if there is one."""
     rows = [
         [
             str(len(group)),
@@ -73,154 +73,158 @@ def statistics_text(validation: Validation, paper: Console) -> str:
     if not rows:
         return "nothing found\n"
     head, *lines = table(("findings", "severity", "rule", "images", "pixels", "fix"), rows, left=(1, 2, 5))
-    return "\n".join([paper.paint(head, "bold"), *lines, ""])
+    return "\n".join([console.paint(head, "bold"), *lines, ""])
 
 
 def group_by_rule(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """The findings of each rule and severity; groups ranked by severity, then by count, then by code."""
+    """The findings of each rule and severity, ranked by severity, then by count, then by code."""
     groups: dict[tuple[Severity, str], list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.severity, finding.code), []).append(finding)
     return sorted(groups.values(), key=lambda group: (SEVERITIES.index(group[0].severity), -len(group), group[0].code))
 
 
-def finding_location(finding: Finding, paper: Console, indent: str, *, with_ids: bool = True) -> list[str]:
-    """Where a finding is, in a line or two: image, segments, box, annotator; without a box, file and place."""
+def finding_location(finding: Finding, console: Console, indent: str, *, with_ids: bool = True) -> list[str]:
+    """The location of a finding in a line or two: image, segments, box, annotator; without a box, file and place."""
     ids = _ids(finding) if with_ids or not finding.category else None
     thing = " ".join(filter(None, [finding.category, ids]))
     box = finding.bbox and "at x {}, y {}, {} x {} px".format(*finding.bbox)
     who = finding.annotator and f"by {finding.annotator}"
     rest = ", ".join(filter(None, [thing, box, who]))
-    room = paper.width - len(indent)
+    room = console.width - len(indent)
     name = finding.image and shorten(finding.image, max(room - (display_width(rest) + 2 if rest else 0), 24))
-    lines = paper.wrap(": ".join(filter(None, [name, rest])), indent, indent + "  ", "where")
+    lines = console.wrap(": ".join(filter(None, [name, rest])), indent, indent + "  ", "where")
     if finding.file is None or (finding.image is not None and finding.bbox is not None):
         return lines
-    at = finding.place or (f"line {finding.line}" if finding.line is not None else "")
-    if not at and finding.file == finding.image:
+    position = finding.place or (f"line {finding.line}" if finding.line is not None else "")
+    if not position and finding.file == finding.image:
         return lines
-    return lines + paper.wrap(
-        f"{shorten(finding.file, max(room - display_width(at) - 1, 24))} {at}", indent, None, "where"
+    return lines + console.wrap(
+        f"{shorten(finding.file, max(room - display_width(position) - 1, 24))} {position}", indent, None, "where"
     )
 
 
-def _head(validation: Validation, asked: ReportContext, paper: Console) -> list[str]:
-    what = f"{asked.profile.format}, {asked.profile.task}"
+def _head(validation: Validation, context: ReportContext, console: Console) -> list[str]:
+    what = f"{context.profile.format}, {context.profile.task}"
     size = f"{count_noun(validation.n_images, 'image')}, {count_noun(validation.n_segments, 'segment')}"
-    name = shorten(validation.dataset, paper.width - len("segdata validate "))
-    places = ", ".join(f"{role}: {place}" for role, place in asked.profile.places.items())
-    head = [paper.paint(f"segdata validate {name}", "bold"), *paper.wrap(f"{what}: {size}", "", "  ", "dim")]
-    return head + (paper.wrap(places, "", "  ", "dim") if places else [])
+    name = shorten(validation.dataset, console.width - len("segdata validate "))
+    places = ", ".join(f"{role}: {place}" for role, place in context.profile.places.items())
+    head = [console.paint(f"segdata validate {name}", "bold"), *console.wrap(f"{what}: {size}", "", "  ", "dim")]
+    return head + (console.wrap(places, "", "  ", "dim") if places else [])
 
 
 def rule_section(
-    group: Sequence[Finding], shown: Sequence[Finding], asked: ReportContext, paper: Console
+    group: Sequence[Finding], shown: Sequence[Finding], context: ReportContext, console: Console
 ) -> Iterator[str]:
-    """The findings of one rule and severity: how many, what the rule is, and those that are `shown`."""
+    """The findings of one rule and severity: how many, what the rule flags, and those that are `shown`."""
     first = group[0]
     n_images = len({finding.image for finding in group if finding.image is not None})
     pixels = sum(finding.pixels or 0 for finding in group)
     facts = [count_noun(len(group), "finding") + (f" in {count_noun(n_images, 'image')}" if n_images else "")]
     facts += [f"{pixels:,} px"] if pixels else []
     name = f"{first.code} {first.rule}:"
-    yield from paper.pieces((first.severity, first.severity), (name, "bold"), (", ".join(facts), None))
-    yield from paper.wrap(asked.summaries.get(first.code, ""), "  ", style="dim")
+    yield from console.pieces((first.severity, first.severity), (name, "bold"), (", ".join(facts), None))
+    yield from console.wrap(context.summaries.get(first.code, ""), "  ", style="dim")
     for finding in shown:
-        # A semantic segment's id is its category's: it says nothing more.
-        yield from finding_location(finding, paper, "  ", with_ids=asked.profile.task != "semantic")
-        yield from paper.wrap(finding.message, "    ")
-    yield from _rest(group, shown, paper)
+        # The id of a semantic segment is that of its category, and adds nothing.
+        yield from finding_location(finding, console, "  ", with_ids=context.profile.task != "semantic")
+        yield from console.wrap(finding.message, "    ")
+    yield from _rest(group, shown, console)
 
 
-def _rest(group: Sequence[Finding], shown: Sequence[Finding], paper: Console) -> Iterator[str]:
-    """What is not shown of a group, and where most of all of it is."""
-    there = set(map(id, shown))
-    rest = [finding for finding in group if id(finding) not in there]
+def _rest(group: Sequence[Finding], shown: Sequence[Finding], console: Console) -> Iterator[str]:
+    """How much of a group is not shown, and where most of the group is."""
+    listed = set(map(id, shown))
+    rest = [finding for finding in group if id(finding) not in listed]
     if not rest:
         return
     n_images = len({finding.image for finding in rest if finding.image is not None})
     images = f" in {count_noun(n_images, 'image')}" if n_images else ""
-    yield from paper.wrap(f"… and {len(rest):,} {'more' if shown else 'not listed'}{images}", "  ")
+    yield from console.wrap(f"… and {len(rest):,} {'more' if shown else 'not listed'}{images}", "  ")
     for name in ("category", "annotator", "image"):
         count = Counter(value for finding in group if (value := getattr(finding, name)) is not None)
         if 1 < len(count) < len(group):
             most = [f"{shorten(value, 30)} {times:,}" for value, times in count.most_common(4)]
             more = [count_noun(len(count) - 4, "other")] if len(count) > 4 else []
             items = [*(f"{item}," for item in [*most, *more][:-1]), [*most, *more][-1]]
-            yield from paper.wrap([f"by {name}:", *items], "    ", "      ", "dim")
+            yield from console.wrap([f"by {name}:", *items], "    ", "      ", "dim")
 
 
-def _totals(validation: Validation, asked: ReportContext, paper: Console) -> list[str]:
+def _totals(validation: Validation, context: ReportContext, console: Console) -> list[str]:
     checked = f"checked {count_noun(validation.n_images, 'image')} and {count_noun(validation.n_segments, 'segment')}"
-    below = paper.wrap(f"{checked} against {count_noun(len(asked.rules), 'rule')}")
-    below += _baseline(validation, paper)
+    below = console.wrap(f"{checked} against {count_noun(len(context.rules), 'rule')}")
+    below += _baseline(validation, console)
     if validation.suppressed:
-        below += paper.wrap(f"{count_noun(validation.suppressed, 'finding')} suppressed in segdata.yaml", style="dim")
+        below += console.wrap(f"{count_noun(validation.suppressed, 'finding')} suppressed in segdata.yaml", style="dim")
     if validation.decided:
-        said = f"{count_noun(validation.decided, 'finding')} decided by reviewers; --include-reviewed counts them, too"
-        below += paper.wrap(said, style="dim")
+        decided = count_noun(validation.decided, "finding")
+        below += console.wrap(f"{decided} decided by reviewers left out; --include-reviewed includes them", style="dim")
     if validation.skipped:
         codes = ", ".join(validation.skipped)
-        below += paper.wrap(f"not run, as they judge a whole dataset and this is a part of one: {codes}", "", "  ")
+        below += console.wrap(f"skipped, since these rules need the whole dataset: {codes}", "", "  ")
     if not validation.findings:
-        return [paper.paint("nothing new" if validation.baseline else "nothing found", "good"), *below]
+        return [console.paint("nothing new" if validation.baseline else "nothing found", "good"), *below]
     counts = [(severity, validation.count(severity)) for severity in SEVERITIES]
     parts = [(count_noun(count, severity), severity) for severity, count in counts if count]
-    commas = [(f"{said},", severity) for said, severity in parts[:-1]]
-    verdict = ("failed:", "error") if validation.fails(asked.fail_on) else ("passed:", "good")
-    return [*paper.pieces(verdict, *commas, parts[-1], (f"(--fail-on {asked.fail_on})", None)), *below]
+    commas = [(f"{text},", severity) for text, severity in parts[:-1]]
+    verdict = ("failed:", "error") if validation.fails(context.fail_on) else ("passed:", "good")
+    return [*console.pieces(verdict, *commas, parts[-1], (f"(--fail-on {context.fail_on})", None)), *below]
 
 
-def _baseline(validation: Validation, paper: Console) -> list[str]:
-    """What became of the baseline's findings."""
+def _baseline(validation: Validation, console: Console) -> list[str]:
+    """How many findings the baseline has, and how many of these are fixed."""
     if validation.baseline is None:
         return []
-    known, fixed = len(validation.baseline.known), len(validation.baseline.fixed)
-    return paper.wrap(
-        f"not counted: {count_noun(known, 'finding')} of the baseline; {fixed:,} of it fixed", style="dim"
+    n_known, n_fixed = len(validation.baseline.known), len(validation.baseline.fixed)
+    return console.wrap(
+        f"not counted: {count_noun(n_known, 'finding')} of the baseline; {n_fixed:,} fixed since",
+        style="dim",
     )
 
 
-def _next(validation: Validation, asked: ReportContext, paper: Console) -> Iterator[str]:
-    """Commands to go on with, as one would type them."""
+def _next(validation: Validation, context: ReportContext, console: Console) -> Iterator[str]:
+    """Commands for the next step, as one would type them."""
     steps: list[tuple[list[str], str]] = []
-    again = ["validate", *asked.typed, *asked.selection]
+    again = ["validate", *context.typed, *context.selection]
     groups = group_by_rule(validation.findings)
     if groups:
-        steps.append((["explain", groups[0][0].code], "what it means, and what to do"))
-        seen = next((finding.image for group in groups for finding in group if finding.image), None)
-        if seen is not None:
+        steps.append((["explain", groups[0][0].code], "what it means, and how to fix it"))
+        first_image = next((finding.image for group in groups for finding in group if finding.image), None)
+        if first_image is not None:
             steps.append(
-                (["show", *asked.typed, shlex.quote(seen), "--findings"], "the first image of these, as a picture")
+                (
+                    ["show", *context.typed, shlex.quote(first_image), "--findings"],
+                    "a picture of the first image with findings",
+                )
             )
-            steps.append(([*again, "--overlays pictures"], "a picture of every image concerned"))
+            steps.append(([*again, "--overlays pictures"], "a picture of every image with findings"))
         steps.append(([*again, "--format json"], "every finding, for a program"))
     else:
-        steps.append((["info", *asked.typed], "what is in the dataset"))
-        if asked.profile.format == "canonical":
-            steps.append((["convert", *asked.typed, "OUT", "--to coco-instances"], "to another format"))
+        steps.append((["info", *context.typed], "what is in the dataset"))
+        if context.profile.format == "canonical":
+            steps.append((["convert", *context.typed, "OUT", "--to coco-instances"], "to another format"))
         else:
-            steps.append((["convert", *asked.typed, "OUT"], "to a canonical dataset, or another format"))
-    yield from next_steps(steps, paper)
+            steps.append((["convert", *context.typed, "OUT"], "to a canonical dataset, or another format"))
+    yield from next_steps(steps, console)
 
 
-def next_steps(steps: Iterable[tuple[Sequence[str], str]], paper: Console) -> Iterator[str]:
-    """What to do next: commands, word by word behind `segdata`, each with what it is for."""
-    yield paper.paint("next", "bold")
+def next_steps(steps: Iterable[tuple[Sequence[str], str]], console: Console) -> Iterator[str]:
+    """What to do next: commands, word by word after `segdata`, each with its purpose."""
+    yield console.paint("next", "bold")
     for words, why in steps:
         command = " ".join(["segdata", *words])
-        if display_width(command) + 4 + display_width(why) <= paper.width:
-            yield f"  {command}  {paper.paint(why, 'dim')}"
+        if display_width(command) + 4 + display_width(why) <= console.width:
+            yield f"  {command}  {console.paint(why, 'dim')}"
         else:
-            yield from command_lines(["segdata", *words], paper)
-            yield from paper.wrap(why, "      ", style="dim")
+            yield from command_lines(["segdata", *words], console)
+            yield from console.wrap(why, "      ", style="dim")
 
 
-def command_lines(words: Sequence[str], paper: Console) -> Iterator[str]:
-    """A command in lines that can be copied: broken between words with a backslash, and never within one."""
+def command_lines(words: Sequence[str], console: Console) -> Iterator[str]:
+    """A command in lines to copy: broken with a backslash between words, never within one."""
     line = " "
     for word in words:
-        if line.strip() and display_width(line) + display_width(word) + 3 > paper.width:
+        if line.strip() and display_width(line) + display_width(word) + 3 > console.width:
             yield f"{line} \\"
             line = "     "
         line += f" {word}"

@@ -1,4 +1,4 @@
-"""The guideline for annotators: a taxonomy as a page, in Markdown or HTML, with all that it says of each category."""
+"""Guideline: a taxonomy as a page for annotators, in Markdown or HTML."""
 
 import base64
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from segdata.core.taxonomy import Attribute, Category, Taxonomy
 
 _PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp", ".svg": "svg+xml"}
 _KINDS = {
-    "thing": "thing: each one is a segment of its own",
+    "thing": "thing: each object is a segment of its own",
     "stuff": "stuff: all of it in an image is one segment",
-    "void": "void: marks what is not to be labelled",
+    "void": "void: regions that are not labelled",
 }
 _RELATIONS = {
     "part_of": "part of",
@@ -25,14 +25,14 @@ _RELATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class GuidelineEntry:
-    """A heading of the guideline: a group, or a category with what is to be known of it.
+    """A heading of the guideline: a group, or a category with its facts.
 
     Attributes
     ----------
     name : of the group or category
     depth : how many groups and categories are above it
     category : None for a group
-    facts : what is said of it, each with its heading
+    facts : heading and text of each fact
     """
 
     name: str
@@ -43,13 +43,15 @@ class GuidelineEntry:
 
 def guideline_entries(taxonomy: Taxonomy) -> list[GuidelineEntry]:
     """Groups and categories, each below its parent, in the order of the taxonomy."""
-    parents = taxonomy.groups | {each.name: each.parent for each in taxonomy.categories if each.parent != each.name}
-    names = [name for each in taxonomy.categories for name in (*_above(each.name, parents), each.name)]
+    parents = taxonomy.groups | {
+        category.name: category.parent for category in taxonomy.categories if category.parent != category.name
+    }
+    names = [name for category in taxonomy.categories for name in (*_above(category.name, parents), category.name)]
     below: dict[str | None, list[str]] = {}
     for name in dict.fromkeys(names):
         parent = parents.get(name)
         below.setdefault(parent if parent != name and _leads_up(name, parents) else None, []).append(name)
-    first = {each.name: each for each in reversed(taxonomy.categories)}
+    first = {category.name: category for category in reversed(taxonomy.categories)}
 
     def walk(parent: str | None, depth: int) -> Iterator[GuidelineEntry]:
         for name in below.get(parent, ()):
@@ -61,11 +63,17 @@ def guideline_entries(taxonomy: Taxonomy) -> list[GuidelineEntry]:
 
 
 def guideline_markdown(taxonomy: Taxonomy, title: str) -> str:
-    """The guideline as Markdown; colours are shown where the viewer allows a style."""
+    """The guideline as Markdown; viewers that allow styles show the colours."""
     lines = [f"# {_plain(title)}", "", *_preface(taxonomy), ""]
     lines += ["| colour | category | id | kind | definition |", "| --- | --- | ---: | --- | --- |"]
-    for each in taxonomy.categories:
-        cells = (_swatch(each), _plain(each.name), str(each.id), each.kind, _plain(each.definition or ""))
+    for category in taxonomy.categories:
+        cells = (
+            _swatch(category),
+            _plain(category.name),
+            str(category.id),
+            category.kind,
+            _plain(category.definition or ""),
+        )
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     for entry in guideline_entries(taxonomy):
         lines += ["", f"{'#' * min(entry.depth + 2, 6)} {_plain(entry.name)}", ""]
@@ -78,7 +86,7 @@ def guideline_markdown(taxonomy: Taxonomy, title: str) -> str:
 
 
 def guideline_html(taxonomy: Taxonomy, title: str, folder: Path | None = None) -> str:
-    """The guideline as one HTML file that needs no other; pictures among the examples are taken from `folder`."""
+    """The guideline as one self-contained HTML file; example pictures are read from `folder`."""
     nav, body = [], []
     for number, entry in enumerate(guideline_entries(taxonomy)):
         swatch = _box(entry.category)
@@ -88,7 +96,7 @@ def guideline_html(taxonomy: Taxonomy, title: str, folder: Path | None = None) -
         if entry.facts:
             rows = (f"<dt>{escape(head)}</dt><dd>{escape(text)}</dd>" for head, text in entry.facts)
             body.append(f"<dl>{''.join(rows)}</dl>")
-        body += [_example(each, folder) for each in (entry.category.examples if entry.category else ())]
+        body += [_example(example, folder) for example in (entry.category.examples if entry.category else ())]
         body.append("</section>")
     preface = "".join(f"<p>{escape(line)}</p>" for line in _preface(taxonomy) if line)
     parts = {"title": escape(title), "preface": preface, "nav": "\n".join(nav), "body": "\n".join(body)}
@@ -99,14 +107,14 @@ def _preface(taxonomy: Taxonomy) -> list[str]:
     lines = [] if taxonomy.version is None else [f"Version {taxonomy.version}.", ""]
     most = taxonomy.max_void
     if most is not None:
-        of = [("an image", most.image), ("all images together", most.dataset)]
-        said = " and ".join(f"{100 * share:.3g} % of {what}" for what, share in of if share is not None)
-        lines += [f"Void may be at most {said}."] if said else []
+        limits = [("an image", most.image), ("all images together", most.dataset)]
+        text = " and ".join(f"{100 * share:.3g} % of {what}" for what, share in limits if share is not None)
+        lines += [f"Void may be at most {text}."] if text else []
     return lines
 
 
 def _facts(category: Category) -> Iterator[tuple[str, str]]:
-    """What is said of a category, examples left out, under the heading of each."""
+    """Heading and text of the facts about a category, without examples."""
     yield "kind", _KINDS[category.kind]
     yield "id", str(category.id)
     for head in ("definition", "boundary_rule", "occlusion_rule"):
@@ -124,7 +132,7 @@ def _facts(category: Category) -> Iterator[tuple[str, str]]:
         yield from (
             [] if share is None else [("expected", "in every image" if share == 1 else f"in {share:.0%} of the images")]
         )
-        yield from [("expected", f"wherever there is {' or '.join(whenever)}")] if whenever else []
+        yield from [("expected", f"in every image with {' or '.join(whenever)}")] if whenever else []
     if category.size is not None:
         size = category.size
         for least, most, unit in ((size.min_pixels, size.max_pixels, "px"), (size.min_mm2, size.max_mm2, "mm²")):
@@ -136,9 +144,9 @@ def _facts(category: Category) -> Iterator[tuple[str, str]]:
 
 
 def _attribute(attribute: Attribute) -> str:
-    said = [] if attribute.definition is None else [" ".join(attribute.definition.split()).rstrip(".")]
-    said += [f"one of {', '.join(map(str, attribute.values))}"] if attribute.values else []
-    return "; ".join([*said, "required" if attribute.required else "optional"])
+    parts = [] if attribute.definition is None else [" ".join(attribute.definition.split()).rstrip(".")]
+    parts += [f"one of {', '.join(map(str, attribute.values))}"] if attribute.values else []
+    return "; ".join([*parts, "required" if attribute.required else "optional"])
 
 
 def _above(name: str, parents: dict[str, str | None]) -> list[str]:
@@ -152,11 +160,11 @@ def _above(name: str, parents: dict[str, str | None]) -> list[str]:
 
 
 def _leads_up(name: str, parents: dict[str, str | None]) -> bool:
-    """Whether the parents of a name end somewhere, rather than going in a circle."""
-    seen = {name}
+    """Whether the parents of a name form no circle."""
+    visited = {name}
     above = parents.get(name)
-    while above is not None and above not in seen:
-        seen.add(above)
+    while above is not None and above not in visited:
+        visited.add(above)
         above = parents.get(above)
     return above is None
 
@@ -176,9 +184,9 @@ def _box(category: Category | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text on one line, in which nothing is Markdown or HTML."""
+    """A text on one line, with Markdown and HTML escaped."""
     joined = " ".join(text.split())
-    return "".join(f"\\{each}" if each in "\\`*_<>[]#" else each for each in joined)
+    return "".join(f"\\{letter}" if letter in "\\`*_<>[]#" else letter for letter in joined)
 
 
 def _is_picture(example: str) -> bool:
@@ -186,7 +194,7 @@ def _is_picture(example: str) -> bool:
 
 
 def _example(example: str, folder: Path | None) -> str:
-    """An example: a picture within the page where there is such a file, else its text."""
+    """An example: its picture within the page if the file exists, else its text."""
     file = None if folder is None or not _is_picture(example) else folder / example
     if file is None or not file.is_file():
         return f"<p>Example: {escape(example)}</p>"

@@ -7,22 +7,22 @@ from typing import Any
 
 
 def round_number(value: float) -> float | None:
-    """Six digits that count, so that the last bits of a machine's arithmetic do not; NaN is None."""
+    """A number to six significant digits, so that results do not depend on the machine; NaN is None."""
     return round_finite(value) if math.isfinite(value) else None
 
 
 def round_finite(value: float) -> float:
-    """The same of a number that is finite."""
-    return float(f"{value:.6g}") + 0.0  # no minus before a 0
+    """A finite number to six significant digits."""
+    return float(f"{value:.6g}") + 0.0  # no negative zero
 
 
 def format_json(plain: Mapping[str, object]) -> str:
-    """A report as JSON text, with a line for each item of its lists."""
+    """A report as JSON text, with one line for each item of its lists."""
     return "{\n" + ",\n".join(f"  {_text(name)}: {_value(value)}" for name, value in plain.items()) + "\n}\n"
 
 
 def _value(value: object) -> str:
-    """A list with an item a line, so has an object with scores; everything else in one."""
+    """A value as JSON: lists of objects and objects of scores with one item per line, all else on one line."""
     if isinstance(value, (list, tuple)) and value and isinstance(value[0], dict):
         return "[\n" + ",\n".join(f"    {_text(item)}" for item in value) + "\n  ]"
     if isinstance(value, dict) and any(isinstance(item, (dict, list)) for item in value.values()):
@@ -35,13 +35,13 @@ def _text(value: object) -> str:
 
 
 def replace_nan(value: Any) -> Any:  # Any: JSON
-    """Numbers that are none, within dictionaries and lists too, as null.
+    """Replace NaN and infinity by None, also within dictionaries and lists.
 
-    >>> plain({"low": float("nan"), "n": [1, 2.5]})
+    >>> replace_nan({"low": float("nan"), "n": [1, 2.5]})
     {'low': None, 'n': [1, 2.5]}
     """
     if isinstance(value, dict):
-        return {name: replace_nan(each) for name, each in value.items()}
+        return {name: replace_nan(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [replace_nan(each) for each in value]
+        return [replace_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -17,96 +17,100 @@ from segdata.review.apply import ApplyResult
 from segdata.review.decision_log import PullResult
 from segdata.review.states import ReviewerProgress, ReviewProgress, ReviewState, RuleProgress
 
-_MOST = 10  # conflicts, disputes and other things to do that are listed
+_MOST = 10  # conflicts, disputes and other tasks listed
 
 
-def applied_text(found: ApplyResult, typed: Sequence[str], dry_run: bool, paper: Console) -> str:
-    """What became of the decisions, and what is left for people."""
-    done = f"{count_noun(len(found.done), 'decision')} in {count_noun(found.images, 'image')}"
-    pixels = sum(each.pixels for each in found.done)
-    if found.revision is not None:
-        did = f"carried out {done}, {pixels:,} px" if found.done else "the labels are as they were"
-        head = f"revision {found.revision} is current: {did}"
-    elif dry_run and found.done:
-        head = f"would carry out {done}, {pixels:,} px; nothing is changed"
+def applied_text(result: ApplyResult, typed: Sequence[str], dry_run: bool, console: Console) -> str:
+    """What became of the decisions, and what is left to do."""
+    applied = f"{count_noun(len(result.done), 'decision')} in {count_noun(result.images, 'image')}"
+    pixels = sum(item.pixels for item in result.done)
+    if result.revision is not None:
+        did = f"applied {applied}, {pixels:,} px" if result.done else "the labels are unchanged"
+        head = f"revision {result.revision} is current: {did}"
+    elif dry_run and result.done:
+        head = f"would apply {applied}, {pixels:,} px; nothing is changed"
     else:
-        head = "nothing to carry out; the dataset is as it was"
-    lines = [paper.paint(line, "good" if found.done else None) for line in paper.wrap(head, "", "  ")]
-    reviewed = f"{count_noun(found.reviewed, 'annotation')} {'would be' if dry_run else 'now'} reviewed"
+        head = "nothing to apply; the dataset is unchanged"
+    lines = [console.paint(line, "good" if result.done else None) for line in console.wrap(head, "", "  ")]
+    reviewed = f"{count_noun(result.reviewed, 'annotation')} {'would be' if dry_run else 'now'} reviewed"
     counts = [
-        (found.reviewed, reviewed),
-        (found.kept, f"{count_noun(found.kept, 'decision')} that the labels are right"),
-        (found.already, f"{count_noun(found.already, 'decision')} that ask for what is already so"),
-        (found.unsure, f"{count_noun(found.unsure, 'thing')} that reviewers are unsure of"),
-        (found.past, f"{count_noun(found.past, 'decision')} carried out before, or about labels that are no more"),
+        (result.reviewed, reviewed),
+        (result.kept, f"{count_noun(result.kept, 'decision')} that the labels are right"),
+        (result.already, f"{count_noun(result.already, 'decision')} that are already in place"),
+        (result.unsure, f"{count_noun(result.unsure, 'item')} that reviewers are unsure about"),
+        (result.past, f"{count_noun(result.past, 'decision')} applied earlier, or about labels that no longer exist"),
     ]
-    for n, said in counts:
-        lines += paper.wrap(said, style="dim") if n else []
+    for n, text in counts:
+        lines += console.wrap(text, style="dim") if n else []
     lines += _decision_lines(
-        "conflicts, nothing is overwritten", [(each.decision, each.why) for each in found.conflicts], paper
+        "conflicts; nothing is overwritten", [(item.decision, item.why) for item in result.conflicts], console
     )
-    lines += _decision_lines("to be drawn by hand", [(each, each.comment) for each in found.by_hand], paper)
-    lines += _disputed(found.disputed, paper)
-    command = command_lines(["segdata review", "apply" if dry_run else "report", *typed], paper)
-    return "\n".join([*lines, "", paper.paint("next", "bold"), *command]) + "\n"
+    lines += _decision_lines("to be drawn by hand", [(item, item.comment) for item in result.by_hand], console)
+    lines += _disputed(result.disputed, console)
+    command = command_lines(["segdata review", "apply" if dry_run else "report", *typed], console)
+    return "\n".join([*lines, "", console.paint("next", "bold"), *command]) + "\n"
 
 
-def pulled_text(found: Iterable[PullResult]) -> str:
-    """What was written to the log, a line for each source."""
-    return "".join(f"{each.origin}: {count_noun(each.n_decisions, 'decision')}, {each.n_new:,} new\n" for each in found)
+def pulled_text(results: Iterable[PullResult]) -> str:
+    """What was added to the log, a line for each source."""
+    return "".join(
+        f"{result.origin}: {count_noun(result.n_decisions, 'decision')}, {result.n_new:,} new\n" for result in results
+    )
 
 
-def imported_text(found: ImportResult, dry_run: bool, paper: Console) -> str:
-    """What was taken of a task that came back."""
+def imported_text(result: ImportResult, dry_run: bool, console: Console) -> str:
+    """What was imported from a task."""
     names = ("redrawn", "added", "deleted")
-    did = ", ".join(f"{n:,} {name}" for name in names if (n := getattr(found, name))) or "nothing"
-    where = f"of {count_noun(found.images, 'image')}" if found.images else ""
-    if found.revision is not None:
-        head = f"revision {found.revision} is current: segments {where}: {did}"
+    did = ", ".join(f"{n:,} {name}" for name in names if (n := getattr(result, name))) or "nothing"
+    where = f"of {count_noun(result.images, 'image')}" if result.images else ""
+    if result.revision is not None:
+        head = f"revision {result.revision} is current: segments {where}: {did}"
     else:
-        head = f"would take segments {where}: {did}" if dry_run and found.images else "nothing new to take"
-    lines = paper.wrap(head, "", "  ", "good" if found.images else None)
-    lines += paper.wrap(f"{count_noun(found.untouched, 'segment')} came back as sent, and stays so", style="dim")
-    if found.conflicts:
-        lines += ["", paper.paint(f"conflicts, nothing is overwritten: {len(found.conflicts):,}", "bold")]
-        lines += [line for each in found.conflicts[:_MOST] for line in paper.wrap(each, "  ", "    ")]
-        rest = len(found.conflicts) - _MOST
-        lines += paper.wrap(f"… and {rest:,} more", "  ") if rest > 0 else []
+        head = f"would import segments {where}: {did}" if dry_run and result.images else "nothing new to import"
+    lines = console.wrap(head, "", "  ", "good" if result.images else None)
+    lines += console.wrap(f"{count_noun(result.untouched, 'segment')} came back unchanged", style="dim")
+    if result.conflicts:
+        lines += ["", console.paint(f"conflicts; nothing is overwritten: {len(result.conflicts):,}", "bold")]
+        lines += [line for conflict in result.conflicts[:_MOST] for line in console.wrap(conflict, "  ", "    ")]
+        rest = len(result.conflicts) - _MOST
+        lines += console.wrap(f"… and {rest:,} more", "  ") if rest > 0 else []
     return "\n".join(lines) + "\n"
 
 
-def progress_text(found: ReviewProgress, dataset: str, paper: Console, errors: LabelErrors | None = None) -> str:
-    """Findings by rule, reviewers, what they disagree on, and how many labels are wrong by it."""
-    room = paper.width - len("segdata review report ")
-    lines = [paper.paint(f"segdata review report {shorten(dataset, room)}", "bold")]
-    decided, open_ = (sum(getattr(rule, name) for rule in found.rules) for name in ("decided", "open"))
-    lines += paper.wrap(f"{count_noun(decided, 'finding')} decided, {open_:,} open", style="dim")
+def progress_text(progress: ReviewProgress, dataset: str, console: Console, errors: LabelErrors | None = None) -> str:
+    """Findings by rule, reviewers and their disputes, and the estimate of wrong labels."""
+    room = console.width - len("segdata review report ")
+    lines = [console.paint(f"segdata review report {shorten(dataset, room)}", "bold")]
+    decided, open_ = (sum(getattr(rule, name) for rule in progress.rules) for name in ("decided", "open"))
+    lines += console.wrap(f"{count_noun(decided, 'finding')} decided, {open_:,} open", style="dim")
     if errors is not None:
-        lines += paper.wrap(in_words(errors))
-    if found.segments:
-        said = ", ".join(f"{found.segments[each]:,} {each}" for each in VERDICTS if found.segments[each])
-        lines += paper.wrap(f"segments without a finding: {said}", style="dim")
-    if found.rules:
-        lines += ["", *_rules(found, paper)]
-    if found.reviewers:
-        lines += ["", *_reviewers(found, paper)]
+        lines += console.wrap(in_words(errors))
+    if progress.segments:
+        text = ", ".join(
+            f"{progress.segments[verdict]:,} {verdict}" for verdict in VERDICTS if progress.segments[verdict]
+        )
+        lines += console.wrap(f"segments without a finding: {text}", style="dim")
+    if progress.rules:
+        lines += ["", *_rules(progress, console)]
+    if progress.reviewers:
+        lines += ["", *_reviewers(progress, console)]
     else:
-        lines += paper.wrap("nobody has decided anything yet: segdata browse, or validate --format html")
-    return "\n".join([*lines, *_disputed(found.disputed, paper)]) + "\n"
+        lines += console.wrap("no decisions yet; to decide: segdata browse, or validate --format html")
+    return "\n".join([*lines, *_disputed(progress.disputed, console)]) + "\n"
 
 
-def _rules(found: ReviewProgress, paper: Console) -> Iterator[str]:
-    shown = [*found.rules]
-    if sum(rule.code.startswith(found.flag.code) for rule in shown) > 1:
-        shown.append(found.flag)
-    rows = [_rule_cells(each) for each in shown]
+def _rules(progress: ReviewProgress, console: Console) -> Iterator[str]:
+    shown = [*progress.rules]
+    if sum(rule.code.startswith(progress.flag.code) for rule in shown) > 1:
+        shown.append(progress.flag)
+    rows = [_rule_cells(rule) for rule in shown]
     heads = ("rule", "open", "decided", "right", "95 %", "unsure", "disputed")
     head, *lines = table(heads, rows)
-    yield paper.paint(head, "bold")
+    yield console.paint(head, "bold")
     yield from lines
-    yield from paper.wrap(
-        "right: accept, fix or void, as a share of the decided, with Wilson's interval. It says how often the rule is "
-        "right among what was looked at, which is the worst first, and no sample.",
+    yield from console.wrap(
+        "right: share of decided findings with the verdict accept, fix or void, with Wilson's interval. Reviewers see "
+        "the worst findings first, so this is not the share of a random sample.",
         style="dim",
     )
 
@@ -118,79 +122,79 @@ def _rule_cells(rule: RuleProgress) -> list[str]:
         share, interval = f"{rule.right / rule.decided:.0%}", f"{low:.0%} to {high:.0%}"
     name = "all of flag" if rule.name == "flag" else f"{rule.code} {rule.name}"
     numbers = (rule.open, rule.decided, share, interval, rule.unsure, rule.disputed)
-    return [shorten(name, 26), *(each if isinstance(each, str) else f"{each:,}" for each in numbers)]
+    return [shorten(name, 26), *(number if isinstance(number, str) else f"{number:,}" for number in numbers)]
 
 
-def _reviewers(found: ReviewProgress, paper: Console) -> Iterator[str]:
+def _reviewers(progress: ReviewProgress, console: Console) -> Iterator[str]:
     rows = []
-    for each in found.reviewers:
-        reversed_ = each.by_self + each.by_others
-        rate = f"{reversed_ / each.sure:.0%}" if each.sure else ""
-        cells = (each.verdicts.total(), each.images, each.by_self, each.by_others)
-        rows.append([shorten(each.name, 24), *(f"{cell:,}" for cell in cells), rate, each.last[:10]])
+    for reviewer in progress.reviewers:
+        reversed_ = reviewer.by_self + reviewer.by_others
+        rate = f"{reversed_ / reviewer.sure:.0%}" if reviewer.sure else ""
+        cells = (reviewer.verdicts.total(), reviewer.images, reviewer.by_self, reviewer.by_others)
+        rows.append([shorten(reviewer.name, 24), *(f"{cell:,}" for cell in cells), rate, reviewer.last[:10]])
     head, *lines = table(("reviewer", "decisions", "images", "changed by self", "by others", "rate", "last"), rows)
-    yield paper.paint(head, "bold")
+    yield console.paint(head, "bold")
     yield from lines
 
 
-def _disputed(disputed: Sequence[ReviewState], paper: Console) -> list[str]:
-    """What reviewers disagree on, and how to settle it."""
+def _disputed(disputed: Sequence[ReviewState], console: Console) -> list[str]:
+    """Disputes between reviewers, and how to settle them."""
     listed = []
-    for each in disputed:
-        said = ", ".join(f"{word.reviewer}: {word.verdict}" for word in each.said)
-        comments = "; ".join(word.comment for word in each.said if word.comment)
-        listed.append((each.said[-1], f"{said}{f' ({comments})' if comments else ''}"))
-    lines = _decision_lines("reviewers disagree", listed, paper)
+    for state in disputed:
+        text = ", ".join(f"{decision.reviewer}: {decision.verdict}" for decision in state.said)
+        comments = "; ".join(decision.comment for decision in state.said if decision.comment)
+        listed.append((state.said[-1], f"{text}{f' ({comments})' if comments else ''}"))
+    lines = _decision_lines("reviewers disagree", listed, console)
     if lines:
-        lines += paper.wrap(
-            "an adjudicator decides again: segdata review pull DATA FILE --adjudicate", "  ", style="dim"
+        lines += console.wrap(
+            "an adjudicator settles them with: segdata review pull DATA FILE --adjudicate", "  ", style="dim"
         )
     return lines
 
 
-def _decision_lines(heading: str, things: Sequence[tuple[Decision, str]], paper: Console) -> list[str]:
+def _decision_lines(heading: str, things: Sequence[tuple[Decision, str]], console: Console) -> list[str]:
     if not things:
         return []
-    lines = ["", paper.paint(f"{heading}: {len(things):,}", "bold")]
+    lines = ["", console.paint(f"{heading}: {len(things):,}", "bold")]
     for decision, why in things[:_MOST]:
-        lines += paper.wrap(_decision_text(decision, paper), "  ", "    ", "where")
-        lines += paper.wrap(why, "    ") if why else []
+        lines += console.wrap(_decision_text(decision, console), "  ", "    ", "where")
+        lines += console.wrap(why, "    ") if why else []
     rest = len(things) - _MOST
-    return lines + (paper.wrap(f"… and {rest:,} more: --format json lists all", "  ") if rest > 0 else [])
+    return lines + (console.wrap(f"… and {rest:,} more; --format json lists all", "  ") if rest > 0 else [])
 
 
-def _decision_text(decision: Decision, paper: Console) -> str:
-    """What a decision is about, and whose it is."""
+def _decision_text(decision: Decision, console: Console) -> str:
+    """The subject of a decision, and its reviewer."""
     finding = decision.finding
     what = [f"segment {decision.segment}"] if finding is None else [f"{finding.code} {finding.rule}"]
     if finding is not None and finding.segments:
         what.append(f"of {', '.join(map(str, finding.segments[:4]))}")
     if finding is not None and finding.bbox:
         what.append("at x {}, y {}".format(*finding.bbox))
-    said = f"{decision.verdict} by {decision.reviewer}: {' '.join(what)}"
-    return f"{shorten(decision.image or 'the dataset', max(paper.width - display_width(said) - 4, 24))}: {said}"
+    text = f"{decision.verdict} by {decision.reviewer}: {' '.join(what)}"
+    return f"{shorten(decision.image or 'the dataset', max(console.width - display_width(text) - 4, 24))}: {text}"
 
 
 class DoneRow(msgspec.Struct, frozen=True):
-    """A decision that was carried out, and how many pixels have another label by it."""
+    """A decision that was applied, and how many pixels it changed."""
 
     decision: Decision
     pixels: int
 
 
 class ConflictRow(msgspec.Struct, frozen=True):
-    """A decision that was not, and why."""
+    """A decision that was not applied, and why."""
 
     decision: Decision
     why: str
 
 
 class AppliedReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `segdata review apply` did; `revision` is null where it changed nothing, or was only tried.
+    """What `segdata review apply` did; `revision` is null if it changed nothing, or for a dry run.
 
-    `by_hand` are decisions that ask for something to be drawn, `disputed` the last words of reviewers who disagree, for
-    each thing; `kept` decisions leave the labels as they are, `already` ones ask for what is so, `past` ones were
-    carried out before, or their labels are no more; `reviewed` counts annotations.
+    `by_hand` are decisions that need drawing by hand, `disputed` the last decisions of reviewers who disagree, for each
+    subject; `kept` decisions leave the labels unchanged, `already` ones were in place, `past` ones were applied
+    earlier, or their labels no longer exist; `reviewed` counts annotations.
     """
 
     version: Literal[1] = 1
@@ -209,7 +213,7 @@ class AppliedReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PulledRow(msgspec.Struct, frozen=True):
-    """What one source of decisions has: how many, how many of these the log did not have, and notes, a line each."""
+    """One source of decisions: how many it has, how many are new to the log, and notes."""
 
     source: str
     decisions: int
@@ -218,7 +222,7 @@ class PulledRow(msgspec.Struct, frozen=True):
 
 
 class PulledReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `segdata review pull` wrote to the log of a dataset."""
+    """What `segdata review pull` added to the log of a dataset."""
 
     version: Literal[1] = 1
     dataset: str
@@ -226,7 +230,7 @@ class PulledReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExportedReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `segdata review export` wrote: a task for a tool, with so many segments, the boxes of findings included.
+    """What `segdata review export` wrote: a task for a tool; `segments` includes the boxes of findings.
 
     `notes` say why image files were not copied.
     """
@@ -241,9 +245,9 @@ class ExportedReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportedReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `segdata review import` took; `revision` is null where it changed nothing, or was only tried.
+    """What `segdata review import` changed; `revision` is null if it changed nothing, or for a dry run.
 
-    `redrawn`, `deleted`, `added` and `untouched` count segments; each of `conflicts` says what was not taken, and why.
+    `redrawn`, `deleted`, `added` and `untouched` count segments; `conflicts` say what was not imported, and why.
     """
 
     version: Literal[1] = 1
@@ -266,7 +270,7 @@ class Precision(msgspec.Struct, frozen=True):
 
 
 class RuleRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What is decided of a rule's findings, and how many are open; SEG5 is all of `segdata flag`."""
+    """Decided and open findings of a rule; SEG5 stands for all rules of `segdata flag`."""
 
     code: str
     rule: str
@@ -280,7 +284,7 @@ class RuleRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReviewerRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reviewer did; `reversed_…` are decisions that were changed later, `reversal_rate` is of the sure ones."""
+    """Decisions of a reviewer; `reversed_…` were changed later, `reversal_rate` is their share of sure decisions."""
 
     reviewer: str
     decisions: int
@@ -294,7 +298,7 @@ class ReviewerRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProgressReport(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a review is."""
+    """The progress of a review."""
 
     version: Literal[1] = 1
     dataset: str
@@ -306,72 +310,72 @@ class ProgressReport(msgspec.Struct, frozen=True, kw_only=True):
     label_errors: ErrorRow | None
 
 
-def applied_json(found: ApplyResult, dataset: str) -> str:
-    """What became of the decisions."""
+def applied_json(result: ApplyResult, dataset: str) -> str:
+    """What became of the decisions, as JSON."""
     return _text(
         AppliedReport(
             dataset=dataset,
-            revision=found.revision,
-            images=found.images,
-            reviewed=found.reviewed,
-            kept=found.kept,
-            already=found.already,
-            unsure=found.unsure,
-            past=found.past,
-            done=tuple(DoneRow(each.decision, each.pixels) for each in found.done),
-            conflicts=tuple(ConflictRow(each.decision, each.why) for each in found.conflicts),
-            by_hand=tuple(found.by_hand),
-            disputed=_disputed_decisions(found.disputed),
+            revision=result.revision,
+            images=result.images,
+            reviewed=result.reviewed,
+            kept=result.kept,
+            already=result.already,
+            unsure=result.unsure,
+            past=result.past,
+            done=tuple(DoneRow(item.decision, item.pixels) for item in result.done),
+            conflicts=tuple(ConflictRow(item.decision, item.why) for item in result.conflicts),
+            by_hand=tuple(result.by_hand),
+            disputed=_disputed_decisions(result.disputed),
         )
     )
 
 
-def progress_json(found: ReviewProgress, dataset: str, errors: LabelErrors | None = None) -> str:
-    """How far a review is, and how many labels are wrong by it."""
+def progress_json(progress: ReviewProgress, dataset: str, errors: LabelErrors | None = None) -> str:
+    """The progress of a review as JSON, with the estimate of wrong labels."""
     return _text(
         ProgressReport(
             dataset=dataset,
-            rules=tuple(map(_rule_row, found.rules)),
-            flag=_rule_row(found.flag),
-            reviewers=tuple(map(_reviewer_row, found.reviewers)),
-            segments=dict(found.segments),
-            disputed=_disputed_decisions(found.disputed),
+            rules=tuple(map(_rule_row, progress.rules)),
+            flag=_rule_row(progress.flag),
+            reviewers=tuple(map(_reviewer_row, progress.reviewers)),
+            segments=dict(progress.segments),
+            disputed=_disputed_decisions(progress.disputed),
             label_errors=None if errors is None else ErrorRow.of_errors(errors),
         )
     )
 
 
-def pulled_json(found: Iterable[PullResult], dataset: str) -> str:
-    """What was written to the log."""
-    rows = (PulledRow(each.origin, each.n_decisions, each.n_new, each.notes) for each in found)
+def pulled_json(results: Iterable[PullResult], dataset: str) -> str:
+    """What was added to the log, as JSON."""
+    rows = (PulledRow(result.origin, result.n_decisions, result.n_new, result.notes) for result in results)
     return _text(PulledReport(dataset=dataset, sources=tuple(rows)))
 
 
 def exported_json(dataset: str, target: str, tool: str, images: int, segments: int, notes: tuple[str, ...]) -> str:
-    """What was written for a tool."""
+    """What was written for a tool, as JSON."""
     return _text(
         ExportedReport(dataset=dataset, target=target, tool=tool, images=images, segments=segments, notes=notes)
     )
 
 
-def imported_json(found: ImportResult, dataset: str) -> str:
-    """What was taken of a task that came back."""
+def imported_json(result: ImportResult, dataset: str) -> str:
+    """What was imported from a task, as JSON."""
     return _text(
         ImportedReport(
             dataset=dataset,
-            revision=found.revision,
-            images=found.images,
-            redrawn=found.redrawn,
-            deleted=found.deleted,
-            added=found.added,
-            untouched=found.untouched,
-            conflicts=tuple(found.conflicts),
+            revision=result.revision,
+            images=result.images,
+            redrawn=result.redrawn,
+            deleted=result.deleted,
+            added=result.added,
+            untouched=result.untouched,
+            conflicts=tuple(result.conflicts),
         )
     )
 
 
 def review_schemas() -> dict[str, tuple[str, dict[str, Any]]]:  # Any: JSON
-    """Command -> title and JSON Schema of what it reports."""
+    """Name -> title and JSON Schema of each report."""
     reports = {
         "applied": ("apply", AppliedReport),
         "exported": ("export", ExportedReport),
@@ -420,7 +424,7 @@ def _reviewer_row(one: ReviewerProgress) -> ReviewerRow:
 
 
 def _disputed_decisions(disputed: Iterable[ReviewState]) -> tuple[tuple[Decision, ...], ...]:
-    return tuple(each.said for each in disputed)
+    return tuple(state.said for state in disputed)
 
 
 def _text(report: msgspec.Struct) -> str:

@@ -24,14 +24,14 @@ _LETTER_COLOURS = (
     45,
     46,
     100,
-)  # backgrounds of the letters: the terminal's own, so that its theme suits them
-_SHARED_COLOUR, _UNLABELLED_COLOUR = 41, 47  # pixels that several segments claim; pixels that nobody labelled
+)  # background colours of letters: the 16 of the terminal, which fit its theme
+_SHARED_COLOUR, _UNLABELLED_COLOUR = 41, 47  # pixels of several segments; unlabelled pixels
 _GAP = 4
 
 
 @dataclass(frozen=True, slots=True)
 class RulePicture:
-    """A picture of a rule's page: `Flagged` or `Fine` with what else its heading says, and the lines below it."""
+    """A picture of a rule's page: its heading, which begins with `Flagged` or `Fine`, and the lines below."""
 
     heading: str
     lines: tuple[str, ...]
@@ -41,13 +41,13 @@ class RulePicture:
         """Whether it shows what the rule flags."""
         return self.heading.startswith("Flagged")
 
-    def painted(self, paper: Console, room: int) -> list[tuple[int, str]]:
-        """Its lines with the columns that each takes; what is not pixels takes at most `room`."""
-        shared = {found[1] for line in self.lines if (found := _SHARED_LINE.fullmatch(line))}
+    def painted(self, console: Console, room: int) -> list[tuple[int, str]]:
+        """Its lines with the width of each; text, unlike pixels, takes at most `room` columns."""
+        shared = {match[1] for line in self.lines if (match := _SHARED_LINE.fullmatch(line))}
         width = max((len(line.strip()) for line in self.lines if _is_pixel_row(line)), default=0)
-        wide = 2 if 2 + 2 * width <= paper.width else 1
+        wide = 2 if 2 + 2 * width <= console.width else 1
         style = "error" if self.is_flagged else "good"
-        lines = [(display_width(line), paper.paint(line, style)) for line in fold(self.heading, room, room)]
+        lines = [(display_width(line), console.paint(line, style)) for line in fold(self.heading, room, room)]
         for line in self.lines:
             text = line.strip()
             if _is_pixel_row(line):
@@ -56,17 +56,17 @@ class RulePicture:
                 folded = fold(text, room - 2, room - 4) or [""]
                 hanging = ["  ", *("    " for _ in folded[1:])]
                 lines += [
-                    (display_width(indent + part) if part else 0, indent + paper.paint(part, "dim") if part else "")
+                    (display_width(indent + part) if part else 0, indent + console.paint(part, "dim") if part else "")
                     for indent, part in zip(hanging, folded, strict=True)
                 ]
         return lines
 
 
-def side_by_side(pictures: Sequence[RulePicture], paper: Console) -> Iterator[str]:
-    """All pictures: left and right what is flagged and what is fine, as long as there is both; then the others."""
-    half = (paper.width - _GAP) // 2
-    flagged = [each.painted(paper, half) for each in pictures if each.is_flagged]
-    fine = [each.painted(paper, half) for each in pictures if not each.is_flagged]
+def side_by_side(pictures: Sequence[RulePicture], console: Console) -> Iterator[str]:
+    """All pictures: flagged ones on the left and fine ones on the right in pairs, then the rest."""
+    half = (console.width - _GAP) // 2
+    flagged = [picture.painted(console, half) for picture in pictures if picture.is_flagged]
+    fine = [picture.painted(console, half) for picture in pictures if not picture.is_flagged]
     both = min(len(flagged), len(fine))
     rest = flagged[both:] + fine[both:]
     none: list[tuple[int, str]] = []
@@ -98,32 +98,34 @@ def _pixel_row(text: str, wide: int, shared: set[str]) -> str:
 
 
 _HEADING = re.compile(r"[A-Z][a-z]+(?: [a-z]+)?:")
-_PICTURES = re.compile(r"(Flagged|Fine|Example)\b.*:$")  # what is indented below these is shown as it stands
+_PICTURES = re.compile(r"(Flagged|Fine|Example)\b.*:$")  # indented lines below these are pictures
 
 
 def page_paragraph(page: str, heading: str) -> str:
-    """What a rule's page says under `Why`, `Remedy` or another heading, on one line; empty where it says nothing."""
-    found: list[str] = []
+    """The text under a heading of a rule's page, such as `Why` or `Remedy`, on one line; empty if there is none."""
+    lines: list[str] = []
     within = False
     for line in page.splitlines():
         begins = _HEADING.match(line)
         within = line.startswith(f"{heading}:") or (within and begins is None and bool(line))
         if within:
-            found.append(line.removeprefix(f"{heading}:"))
-    return " ".join(" ".join(found).split())
+            lines.append(line.removeprefix(f"{heading}:"))
+    return " ".join(" ".join(lines).split())
 
 
-def rules_text(rules: Sequence[Rule], paper: Console) -> str:
+def rules_text(rules: Sequence[Rule], console: Console) -> str:
     """A line or more per rule: code, severity, name and summary."""
     name_width = max((display_width(rule.name) for rule in rules), default=0)
     indent = 10 + 9 + name_width + 2
     lines = []
     for rule in rules:
-        head = f"{rule.code:<8}  {paper.paint(rule.severity, rule.severity)}{' ' * (9 - len(rule.severity))}"
-        summary = fold(rule.summary, paper.width - indent, paper.width - indent)
-        lines.append(f"{head}{paper.paint(rule.name.ljust(name_width), 'bold')}  {summary[0] if summary else ''}")
+        head = f"{rule.code:<8}  {console.paint(rule.severity, rule.severity)}{' ' * (9 - len(rule.severity))}"
+        summary = fold(rule.summary, console.width - indent, console.width - indent)
+        lines.append(f"{head}{console.paint(rule.name.ljust(name_width), 'bold')}  {summary[0] if summary else ''}")
         lines += [" " * indent + line for line in summary[1:]]
-    return "\n".join([*lines, "", f"{count_noun(len(rules), 'rule')}; one of them in full: segdata explain CODE", ""])
+    return "\n".join(
+        [*lines, "", f"{count_noun(len(rules), 'rule')}; to read about one of them: segdata explain CODE", ""]
+    )
 
 
 def rules_json(rules: Sequence[Rule]) -> str:
@@ -146,77 +148,81 @@ def rules_json(rules: Sequence[Rule]) -> str:
     return "[\n  " + ",\n  ".join(rows) + "\n]\n"
 
 
-def rule_text(rule: Rule, paper: Console) -> str:
+def rule_text(rule: Rule, console: Console) -> str:
     """The documentation of a rule with its options and their defaults."""
     title = f"{rule.code} {rule.name}"
-    fix = {"safe": ", mended by a safe fix", "unsafe": ", mended by an unsafe fix", None: ""}[rule.fix]
-    only = "" if rule.tasks == ALL_TASKS else f"; speaks of {' and '.join(rule.tasks)} data only"
-    lines = [paper.paint(title, "bold"), *paper.wrap(f"{rule.severity} by default{fix}{only}", style=rule.severity), ""]
-    lines += _text_body(rule.page.splitlines(), paper)
-    lines += ["", *_settings(rule, paper)]
+    fix = {"safe": ", has a safe fix", "unsafe": ", has an unsafe fix", None: ""}[rule.fix]
+    only = "" if rule.tasks == ALL_TASKS else f"; applies to {' and '.join(rule.tasks)} data only"
+    lines = [
+        console.paint(title, "bold"),
+        *console.wrap(f"{rule.severity} by default{fix}{only}", style=rule.severity),
+        "",
+    ]
+    lines += _text_body(rule.page.splitlines(), console)
+    lines += ["", *_settings(rule, console)]
     return "\n".join(lines) + "\n"
 
 
-def _text_body(lines: Sequence[str], paper: Console) -> Iterator[str]:
-    """The docstring: paragraphs wrapped anew, pictures as they stand, or as blocks of colour."""
+def _text_body(lines: Sequence[str], console: Console) -> Iterator[str]:
+    """The docstring: paragraphs rewrapped, pictures unchanged or as blocks of colour."""
     paragraph: list[str] = []
-    at = 0
-    while at < len(lines):
-        line = lines[at]
+    number = 0
+    while number < len(lines):
+        line = lines[number]
         begins = _PICTURES.match(line) is not None
         if paragraph and (begins or not line or _HEADING.match(line)):
-            yield from _paragraph(" ".join(paragraph), paper)
+            yield from _paragraph(" ".join(paragraph), console)
             paragraph = []
         if begins:
-            end = next((n for n in range(at, len(lines)) if _ends_pictures(lines[n])), len(lines))
-            yield from _pictures(lines[at:end], paper)
-            at = end
+            end = next((n for n in range(number, len(lines)) if _ends_pictures(lines[n])), len(lines))
+            yield from _pictures(lines[number:end], console)
+            number = end
             continue
         if line:
             paragraph.append(line.strip())
         else:
             yield ""
-        at += 1
-    yield from _paragraph(" ".join(paragraph), paper)
+        number += 1
+    yield from _paragraph(" ".join(paragraph), console)
 
 
 def _ends_pictures(line: str) -> bool:
     return bool(line) and not line.startswith(" ") and _PICTURES.match(line) is None
 
 
-def _pictures(lines: Sequence[str], paper: Console) -> Iterator[str]:
-    """Pictures that follow each other."""
-    starts = [at for at, line in enumerate(lines) if _PICTURES.match(line)]
-    parts = [lines[at:end] for at, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
-    if paper.colour and not any(part[0].startswith("Example") for part in parts):
+def _pictures(lines: Sequence[str], console: Console) -> Iterator[str]:
+    """A series of pictures."""
+    starts = [number for number, line in enumerate(lines) if _PICTURES.match(line)]
+    parts = [lines[number:end] for number, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
+    if console.colour and not any(part[0].startswith("Example") for part in parts):
         pictures = [RulePicture(part[0], tuple("\n".join(part[1:]).rstrip().split("\n"))) for part in parts]
-        yield from side_by_side(pictures, paper)
+        yield from side_by_side(pictures, console)
         return
     for line in lines:
         if _PICTURES.match(line):
-            yield paper.paint(line, "bold")
-        elif display_width(line) > paper.width:
-            yield from paper.wrap(line, "    ", "      ", "where")
+            yield console.paint(line, "bold")
+        elif display_width(line) > console.width:
+            yield from console.wrap(line, "    ", "      ", "where")
         else:
-            yield paper.paint(line, "where")
+            yield console.paint(line, "where")
 
 
-def _paragraph(text: str, paper: Console) -> Iterator[str]:
-    """One paragraph; its heading, the words before the first colon of a short one, in bold."""
+def _paragraph(text: str, console: Console) -> Iterator[str]:
+    """One paragraph, its heading in bold."""
     heading = _HEADING.match(text)
-    lines = paper.wrap(text, "", "    " if heading else "")
+    lines = console.wrap(text, "", "    " if heading else "")
     if heading and lines:
-        lines[0] = paper.paint(heading[0], "bold") + lines[0][len(heading[0]) :]
+        lines[0] = console.paint(heading[0], "bold") + lines[0][len(heading[0]) :]
     yield from lines
 
 
-def _settings(rule: Rule, paper: Console) -> Iterator[str]:
+def _settings(rule: Rule, console: Console) -> Iterator[str]:
     """How to change the rule in segdata.yaml."""
-    yield paper.paint("in segdata.yaml", "bold")
+    yield console.paint("in segdata.yaml", "bold")
     if rule.options:
         given = ", ".join(f"{name}: {_yaml(value)}" for name, value in rule.options.items())
-        yield from paper.wrap(f"rules: {{{rule.code}: {{{given}}}}}", "  ", "    ")
-    others = ", ".join(each for each in SEVERITIES if each != rule.severity)
+        yield from console.wrap(f"rules: {{{rule.code}: {{{given}}}}}", "  ", "    ")
+    others = ", ".join(severity for severity in SEVERITIES if severity != rule.severity)
     yield f"  severity: {{{rule.code}: {rule.severity}}}  # or {others}, off"
     yield f"  ignore: [{rule.code}]"
 
@@ -225,23 +231,23 @@ def _yaml(value: object) -> str:
     return json.dumps(value, default=str)
 
 
-_PICTURE_HEADING = re.compile(r"(Flagged|Fine|Example)\b.*:$")  # what is indented below these is shown as it stands
+_PICTURE_HEADING = re.compile(r"(Flagged|Fine|Example)\b.*:$")  # indented lines below these are pictures
 
 
 def markdown_pages() -> dict[str, str]:
     """File name -> text."""
-    every = list(rules().values())
-    return {"README.md": markdown_index(every), **{f"{rule.code}.md": markdown_page(rule) for rule in every}}
+    listed = list(rules().values())
+    return {"README.md": markdown_index(listed), **{f"{rule.code}.md": markdown_page(rule) for rule in listed}}
 
 
-def markdown_index(every: list[Rule]) -> str:
+def markdown_index(listed: list[Rule]) -> str:
     """The table of all rules."""
-    rows = [f"| [{rule.code}]({rule.code}.md) | {rule.name} | {rule.severity} | {rule.summary} |" for rule in every]
+    rows = [f"| [{rule.code}]({rule.code}.md) | {rule.name} | {rule.severity} | {rule.summary} |" for rule in listed]
     head = [
         "# The rules",
         "",
-        "Generated from the rules themselves (`python -m segdata.report.rule_pages`); `segdata explain CODE` prints",
-        "the same. The severity is the default; `segdata.yaml` changes it.",
+        "These pages are generated from the rules (`python -m segdata.report.rule_pages`); `segdata explain CODE`",
+        "prints the same text. Severities are defaults; you can change them in `segdata.yaml`.",
         "",
         "| code | name | severity | flags |",
         "| --- | --- | --- | --- |",
@@ -291,13 +297,13 @@ def _markdown_body(lines: list[str]) -> Iterator[str]:
 
 
 def write_markdown(folder: Path) -> None:
-    """Write every page into a folder, and delete pages of rules that are gone."""
+    """Write all pages into a folder, and delete pages of rules that no longer exist."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = markdown_pages()
+    texts = markdown_pages()
     for path in folder.glob("SEG*.md"):
-        if path.name not in found:
+        if path.name not in texts:
             path.unlink()
-    for name, text in found.items():
+    for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 

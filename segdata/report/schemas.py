@@ -1,4 +1,4 @@
-"""Schemas: a JSON Schema for every file that a person or a program writes or reads.
+"""Schemas: a JSON Schema for every report and every file that users write.
 
 `python -m segdata.report.schemas [FOLDER]` writes them, into `schemas/` by default.
 """
@@ -42,14 +42,14 @@ def schemas() -> dict[str, str]:
         "evaluation": ("segdata evaluate --format json", evaluation()),
         "flag": ("segdata flag --format json", flag()),
         "findings": ("segdata validate --format json", findings()),
-        "losses": ("losses.json: what a conversion lost", losses()),
+        "losses": ("losses.json: the losses of a conversion", losses()),
         "pilot": ("segdata pilot --format json", pilot()),
         "report": ("segdata report --format json", report()),
         "rework": ("segdata rework --format json", rework()),
         "scorecard": ("segdata scorecard --format json", scorecard()),
-        "decisions": ("decisions: what the HTML report exports", decisions()),
+        "decisions": ("decisions: the export of the HTML report", decisions()),
         **review(),
-        "segdata": ("segdata.yaml: what a project decides", msgspec.json.schema(Config)),
+        "segdata": ("segdata.yaml: the settings of a project", msgspec.json.schema(Config)),
         "taxonomy": ("taxonomy.yaml: the categories", msgspec.json.schema(Taxonomy)),
     }
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}

@@ -52,8 +52,8 @@ def test_coco_files_do_not_say_where_images_are_and_the_report_does(run: Run, ma
 
 def test_what_is_lost_and_what_was_never_read_are_two_lists(run: Run, coco: Path, tmp_path: Path) -> None:
     text = run("convert", coco, tmp_path / "out", "--to", "colour-masks").stdout
-    unheld, _, unread = text.partition("lost, as it could not be read\n")
-    assert "lost, as colour-masks cannot hold it\n" in unheld
+    unheld, _, unread = text.partition("lost, since it could not be read\n")
+    assert "lost, since colour-masks cannot hold it\n" in unheld
     assert "unreadable" not in unheld
     assert unread.startswith("  unreadable: 1 defect")
     assert "cannot hold it" not in run("convert", coco, tmp_path / "canonical").stdout
@@ -64,7 +64,7 @@ def test_what_could_not_be_read_is_said(run: Run, coco: Path, tmp_path: Path) ->
     assert result.exit_code == 1
     assert "1 image, 60 segments" in result.stdout  # all the rest is written
     assert "SEG007" in result.stdout
-    assert "error: what it concerns is missing in" in result.stdout
+    assert "1 error: the affected labels are missing or changed in" in result.stdout
     assert f"segdata validate {coco}" in result.stdout.replace(" \\\n     ", "")
     quiet = run("convert", coco, tmp_path / "other", "--on-loss", "allow").stdout
     assert "unreadable" in result.stdout

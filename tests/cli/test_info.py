@@ -30,7 +30,7 @@ def test_where_categories_come_from_and_who_drew(run: Run, masks: Path, coco: Pa
         return {line[:20].strip(): line[22:] for line in run("info", data).stdout.splitlines()}
 
     assert (facts(masks)["taxonomy"], facts(masks)["annotators"]) == ("given", "not named")
-    assert facts(coco)["taxonomy"] == "the data's own"
+    assert facts(coco)["taxonomy"] == "from the data"
     run("convert", masks, tmp_path / "out", "--annotator", "anna")
     assert facts(tmp_path / "out")["annotators"] == "1"
     with Image.open(masks / "masks" / "a.png") as image:
@@ -38,7 +38,7 @@ def test_where_categories_come_from_and_who_drew(run: Run, masks: Path, coco: Pa
     palette.save(tmp_path / "palette.png")
     (tmp_path / "indexed" / "masks").mkdir(parents=True)
     palette.save(tmp_path / "indexed" / "masks" / "a.png")
-    assert facts(tmp_path / "indexed")["taxonomy"].startswith("made up from the values")
+    assert facts(tmp_path / "indexed")["taxonomy"].startswith("drafted from the values")
 
 
 def test_json_has_numbers_and_the_hash(run: Run, masks: Path, tmp_path: Path) -> None:

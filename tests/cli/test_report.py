@@ -32,7 +32,7 @@ def reviewed(run: Run, masks: Path, tmp_path: Path) -> Path:
 
 def test_the_conclusions_of_each_part(run: Run, reviewed: Path) -> None:
     text = run("report", reviewed).stdout
-    for words in ("validation", "to be mended before training", "review", "cost", "EUR"):
+    for words in ("validation", "to fix before training", "review", "cost", "EUR"):
         assert words in text
     assert "1 finding decided" in text
     assert max(map(len, text.splitlines()[:-2])) <= 80

@@ -56,15 +56,15 @@ def test_from_decisions_to_a_corrected_dataset(run: Run, data: Path, export: Cal
     assert run("review", "pull", data, anna, data / "review.jsonl").stdout.count(" 2 decisions, 0 new\n") == 2
     silent = run("validate", data, "--select", "SEG1")
     assert silent.exit_code == 0
-    assert "2 findings decided by reviewers; --include-reviewed counts them, too" in silent.stdout
+    assert "2 findings decided by reviewers left out; --include-reviewed includes them" in silent.stdout
     assert json.loads(run("validate", data, "--format", "json").stdout)["summary"]["decided"] == 2
     assert run("validate", data, "--select", "SEG1", "--include-reviewed").exit_code == 1
     tried = run("review", "apply", data, "--dry-run")
-    assert tried.stdout.startswith("would carry out 1 decision in 1 image, 4 px; nothing is changed\n")
+    assert tried.stdout.startswith("would apply 1 decision in 1 image, 4 px; nothing is changed\n")
     done = run("review", "apply", data)
     assert done.exit_code == 0
-    assert done.stdout.startswith("revision r0002 is current: carried out 1 decision in 1 image, 4 px\n")
-    assert run("review", "apply", data).stdout.startswith("nothing to carry out; the dataset is as it was\n")
+    assert done.stdout.startswith("revision r0002 is current: applied 1 decision in 1 image, 4 px\n")
+    assert run("review", "apply", data).stdout.startswith("nothing to apply; the dataset is unchanged\n")
     codes = json.loads(run("validate", data, "--include-reviewed", "--format", "json").stdout)["summary"]["by_code"]
     assert codes.get("SEG101") is None
     assert codes["SEG106"] == 1
@@ -101,7 +101,7 @@ def test_a_task_goes_out_and_comes_back(run: Run, data: Path, tmp_path: Path) ->
     done = run("review", "export", data, tmp_path / "task", "--to", "cvat")
     assert done.stdout.startswith(f"written {tmp_path / 'task'}: 1 image, ")
     back = run("review", "import", data, tmp_path / "task" / "annotations.xml", "--reviewer", "anna")
-    assert (back.exit_code, back.stdout) == (0, "nothing new to take\n2 segments came back as sent, and stays so\n")
+    assert (back.exit_code, back.stdout) == (0, "nothing new to import\n2 segments came back unchanged\n")
 
 
 @pytest.mark.parametrize(

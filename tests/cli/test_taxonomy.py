@@ -36,7 +36,7 @@ def test_check_says_what_is_wrong_and_advises(run: Run, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "error SEG208 signs: id 1 belongs to 'sign' and 'signs'" in result.stdout
     assert "advice 1 category without definition: sign\n" in result.stdout
-    assert "easily mistaken" in result.stdout
+    assert "easily confused" in result.stdout
     assert "advice" not in run("taxonomy", "check", file, "--quiet").stdout
     file.write_text(OLD)
     assert run("taxonomy", "check", file).exit_code == 0
@@ -54,7 +54,7 @@ def test_diff_as_text_and_json(run: Run, tmp_path: Path) -> None:
     result = run("taxonomy", "diff", old, new)
     assert result.exit_code == 1
     assert "'road' is 'ground' now, by its alias" in result.stdout
-    assert "2 get another name, 0 go, 0 need a decision" in " ".join(result.stdout.split())
+    assert "2 renamed, 0 dropped, 0 to be decided" in " ".join(result.stdout.split())
     found = json.loads(run("taxonomy", "diff", old, new, "--format", "json").stdout)
     assert (found["version"], found["migration"]) == (1, {"road": "ground", "car": "vehicle"})
     assert {"kind", "old", "new", "message"} == found["changes"][0].keys()
@@ -82,7 +82,7 @@ def test_a_map_that_drops_is_counted(run: Run, tmp_path: Path, masks: Path) -> N
     path.write_text("categories: {car: null}\n")
     result = run("convert", masks, tmp_path / "out", "--taxonomy-map", path)
     assert result.exit_code == 0
-    assert "lost, as the taxonomy map says\n  mapped: 2 dropped segments in 2 images, 513 px" in result.stdout
+    assert "lost by the taxonomy map\n  mapped: 2 dropped segments in 2 images, 513 px" in result.stdout
     assert set(segdata.read(tmp_path / "out").segments["category"]) == {"road"}
     refused = run("convert", masks, tmp_path / "other", "--taxonomy-map", path, "--on-loss", "error")
     assert (refused.exit_code, (tmp_path / "other").exists()) == (1, False)
@@ -93,7 +93,7 @@ def test_a_split_is_refused_until_a_person_has_decided(run: Run, tmp_path: Path,
     old, new = versions(tmp_path, OLD.rpartition("  - ")[0] + children)
     path = tmp_path / "map.yaml"
     result = run("taxonomy", "diff", old, new, "--output", path)
-    assert "first decide in" in result.stdout
+    assert "first decide on these in" in result.stdout
     refused = run("convert", masks, tmp_path / "out", "--taxonomy-map", path)
     assert refused.exit_code == 2
     assert "leaves open what becomes of: car (van or saloon)" in refused.stderr

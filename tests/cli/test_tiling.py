@@ -31,7 +31,7 @@ def test_misuse_is_one_line(run: Run, masks: Path, tmp_path: Path) -> None:
         (("tile", masks, out, "--size", "big"), "is not N or WIDTHxHEIGHT"),
         (("tile", masks, out, "--size", "0"), "at least one pixel"),
         (("tile", masks, out, "--size", "8", "--overlap", "8"), "cannot overlap by 8"),
-        (("tile", masks, out, "--tiles", masks), "--tiles is for --back"),
+        (("tile", masks, out, "--tiles", masks), "--tiles needs --back"),
         (("tile", masks, out, "--back"), "nothing says what"),
         (("crop", masks, out), "either --box"),
         (("crop", masks, out, "--box", "1,2,3"), "is not X,Y,W,H"),

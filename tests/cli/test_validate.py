@@ -117,7 +117,7 @@ def test_of_a_part_nothing_is_said_that_only_the_whole_can_tell(run: Run, coco: 
     names.write_text("x.png\n")
     assert not {"SEG204", "SEG301", "SEG302"} & set(report(run, coco, "--list", names)["summary"]["by_code"])
     text = run("validate", coco, "--list", names).stdout
-    said = " ".join(text.split()).partition("this is a part of one: ")[2]
+    said = " ".join(text.split()).partition("these rules need the whole dataset: ")[2]
     assert {"SEG204", "SEG301", "SEG302"} <= set(re.findall(r"SEG\d+", said.partition("checked")[0]))
     names.write_text("x.png\ny.png\n")
     assert "SEG204" in report(run, coco, "--list", names)["summary"]["by_code"]
@@ -169,7 +169,7 @@ def test_a_baseline_makes_only_what_is_new_fail(run: Run, masks: Path, tmp_path:
     again = run("validate", masks, "--fail-on", "warning", "--baseline", known)
     assert again.exit_code == 0
     assert "nothing new" in again.output
-    assert "of the baseline; 0 of it fixed" in again.output
+    assert "of the baseline; 0 fixed since" in again.output
     mask = np.array(Image.open(masks / "masks" / "b.png"))
     mask[0, 0] = 0
     Image.fromarray(mask).save(masks / "masks" / "b.png")
@@ -181,7 +181,7 @@ def test_a_baseline_makes_only_what_is_new_fail(run: Run, masks: Path, tmp_path:
 def test_a_baseline_that_is_not_there_is_misuse(run: Run, masks: Path, tmp_path: Path) -> None:
     result = run("validate", masks, "--baseline", tmp_path / "none.json")
     assert result.exit_code == 2
-    assert "make one with --write-baseline" in result.stderr
+    assert "create one with --write-baseline" in result.stderr
 
 
 def test_statistics_are_a_line_a_rule(run: Run, masks: Path) -> None:

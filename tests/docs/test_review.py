@@ -70,7 +70,7 @@ def test_to_cvat_and_back(street: Path) -> None:
     ran(lines[1])
     shutil.copy("task/annotations.xml", "annotations.xml")
     assert "0 decisions" in ran(lines[2])
-    assert ran(lines[3]).startswith("nothing new to take")
+    assert ran(lines[3]).startswith("nothing new to import")
 
 
 def test_the_functions_are_there() -> None:

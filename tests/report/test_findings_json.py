@@ -94,10 +94,10 @@ def test_with_a_baseline_there_are_new_known_and_fixed_ones(tmp_path: Path) -> N
     ("text", "problem"),
     [
         (None, "cannot be read"),
-        ("", "is no report of findings"),
-        ("[]", "is no report of findings"),
-        ('{"version": 2}', "is no report of findings"),
-        (to_json(Validation("d", 1, 2, (FULL, BARE)), 1), "leaves out 1 findings; make it without --max-findings"),
+        ("", "is not a report of findings"),
+        ("[]", "is not a report of findings"),
+        ('{"version": 2}', "is not a report of findings"),
+        (to_json(Validation("d", 1, 2, (FULL, BARE)), 1), "leaves out 1 finding; create it without --max-findings"),
     ],
 )
 def test_what_is_no_whole_report_is_no_baseline(tmp_path: Path, text: str | None, problem: str) -> None:

@@ -41,7 +41,7 @@ def test_groups_and_categories_are_below_their_parents() -> None:
 def test_all_that_is_said_of_a_category_is_there() -> None:
     facts = {each.name: each.facts for each in guideline_entries(STREET)}
     assert dict(facts["car"]) == {
-        "kind": "thing: each one is a segment of its own",
+        "kind": "thing: each object is a segment of its own",
         "id": "2",
         "definition": "Cars and <vans>.",
         "occlusion": "Only what is seen.",
@@ -53,7 +53,7 @@ def test_all_that_is_said_of_a_category_is_there() -> None:
     assert {
         ("part of", "car"),
         ("shape", "thin: a few pixels wide"),
-        ("expected", "wherever there is car or bus"),
+        ("expected", "in every image with car or bus"),
     } <= set(facts["wheel"])
     assert ("expected", "in every image") in facts["road"]
     assert facts["vehicle"] == ()

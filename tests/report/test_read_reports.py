@@ -38,7 +38,7 @@ def test_a_baseline_counts_too(tmp_path: Path) -> None:
 def test_what_is_none_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "found.json"
     path.write_text(text)
-    with pytest.raises(SegdataError, match=r"is no report of findings: .*--format json"):
+    with pytest.raises(SegdataError, match=r"is not a report of findings: .*--format json"):
         load_findings(path)
 
 

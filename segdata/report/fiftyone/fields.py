@@ -106,7 +106,7 @@ def label_id(*words: object) -> str:
 def verdicts_in_tags(tags: Iterable[str]) -> set[Verdict]:
     """The verdicts among tags, in whatever letters a person typed them.
 
-    >>> sorted(verdicts(["SEG106", "Reject ", "accept"]))
+    >>> sorted(verdicts_in_tags(["SEG106", "Reject ", "accept"]))
     ['accept', 'reject']
     """
     typed = {tag.strip().lower() for tag in tags}
@@ -116,7 +116,7 @@ def verdicts_in_tags(tags: Iterable[str]) -> set[Verdict]:
 def comment_in_tag(tag: str) -> str | None:
     """The comment that a tag is; None where it is none.
 
-    >>> comment_in("Comment: glass in front")
+    >>> comment_in_tag("Comment: glass in front")
     'glass in front'
     """
     begin, colon, comment = tag.partition(":")

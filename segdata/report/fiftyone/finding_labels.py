@@ -36,7 +36,7 @@ def proposal_labels(fo: Any, shelf: MediaFiles, findings: Sequence[Finding], mar
 def proposal_text(correction: Correction) -> str:
     """A proposal in words.
 
-    >>> worded(Correction(action="rename", category="car", size=(1, 1)))
+    >>> proposal_text(Correction(action="rename", category="car", size=(1, 1)))
     'rename: car'
     """
     what = correction.action if correction.category is None else f"{correction.action}: {correction.category}"

@@ -70,86 +70,86 @@ class ReviewedRule:
         return ReviewedRule(rule.code, rule.name, rule.decided, rule.open, rule.right, precision)
 
 
-def to_html(whole: DatasetReport, typed: Sequence[str]) -> str:
+def to_html(report: DatasetReport, typed: Sequence[str]) -> str:
     """The report as one HTML file; the same input gives the same text.
 
     `typed`: DATA and the options, as one would type them behind a command. What Unicode cannot encode stays in the text
     as it is: write it with `backslashreplace`.
     """
-    told = quality_points(whole)
-    there = _parts(whole)
-    findings = whole.validation.findings
+    conclusions = quality_points(report)
+    available = _parts(report)
+    findings = report.validation.findings
     return template("dataset_report.html").render(
-        dataset=whole.validation.dataset,
-        n_images=whole.validation.n_images,
-        n_segments=whole.validation.n_segments,
-        points=told,
-        parts={name: TITLES[name] for name in there},
+        dataset=report.validation.dataset,
+        n_images=report.validation.n_images,
+        n_segments=report.validation.n_segments,
+        points=conclusions,
+        parts={name: TITLES[name] for name in available},
         missing={
-            name: " ".join(["segdata", _FIRST.get(name, word), *typed])
-            for name, word in _COMMANDS.items()
-            if name not in there
+            name: " ".join(["segdata", _FIRST.get(name, command), *typed])
+            for name, command in _COMMANDS.items()
+            if name not in available
         },
-        commands={name: " ".join(["segdata", word, *typed]) for name, word in _COMMANDS.items()},
-        groups=[RuleGroup.of(each) for each in group_by_rule(findings)],
-        facts=dataset_facts(whole.summary),
-        lines=category_lines(whole.summary),
+        commands={name: " ".join(["segdata", command, *typed]) for name, command in _COMMANDS.items()},
+        groups=[RuleGroup.of(group) for group in group_by_rule(findings)],
+        facts=dataset_facts(report.summary),
+        lines=category_lines(report.summary),
         score_names=[SCORE_NAMES[name] for name in _OF_PAIRS],
-        pairs=_pairs(whole),
-        noise=whole.flag,
-        suspects=_suspects(whole),
-        n_more=0 if whole.flag is None else max(len(whole.flag.findings) - _MOST, 0),
-        reviewed=[] if whole.progress is None else [ReviewedRule.of(each) for each in whole.progress.rules],
-        reviewers=() if whole.progress is None else whole.progress.reviewers,
-        costs=[] if whole.costs is None else _costs(whole.costs),
-        notes=whole.notes,
+        pairs=_pairs(report),
+        noise=report.flag,
+        suspects=_suspects(report),
+        n_more=0 if report.flag is None else max(len(report.flag.findings) - _MOST, 0),
+        reviewed=[] if report.progress is None else [ReviewedRule.of(rule) for rule in report.progress.rules],
+        reviewers=() if report.progress is None else report.progress.reviewers,
+        costs=[] if report.costs is None else _costs(report.costs),
+        notes=report.notes,
         version=segdata.__version__,
         style=asset("report.css") + asset("info.css") + asset("dataset_report.css"),
     )
 
 
-def _parts(whole: DatasetReport) -> list[Part]:
+def _parts(report: DatasetReport) -> list[Part]:
     """Those of which anything is known."""
-    known: dict[Part, bool] = {
+    is_known: dict[Part, bool] = {
         "validation": True,
         "balance": True,
-        "agreement": whole.agreement is not None,
-        "noise": whole.flag is not None,
-        "review": whole.progress is not None,
-        "cost": whole.costs is not None and whole.costs.annotation + whole.costs.assurance > 0,
+        "agreement": report.agreement is not None,
+        "noise": report.flag is not None,
+        "review": report.progress is not None,
+        "cost": report.costs is not None and report.costs.annotation + report.costs.assurance > 0,
     }
-    return [name for name, is_known in known.items() if is_known]
+    return [name for name, is_available in is_known.items() if is_available]
 
 
-def _pairs(whole: DatasetReport) -> list[PairRow]:
-    if whole.agreement is None:
+def _pairs(report: DatasetReport) -> list[PairRow]:
+    if report.agreement is None:
         return []
     return [
-        PairRow(each.a, each.b, each.images, tuple(score_with_interval(name, each.scores[name]) for name in _OF_PAIRS))
-        for each in whole.agreement.pairs
+        PairRow(pair.a, pair.b, pair.images, tuple(score_with_interval(name, pair.scores[name]) for name in _OF_PAIRS))
+        for pair in report.agreement.pairs
     ]
 
 
-def _suspects(whole: DatasetReport) -> list[Finding]:
-    return [] if whole.flag is None else [row.finding() for row in whole.flag.findings[:_MOST]]
+def _suspects(report: DatasetReport) -> list[Finding]:
+    return [] if report.flag is None else [row.finding() for row in report.flag.findings[:_MOST]]
 
 
-def _costs(found: Costs) -> list[tuple[str, str, str]]:
+def _costs(costs: Costs) -> list[tuple[str, str, str]]:
     """What was done, how long it took, and what it cost."""
     rows = [
-        ("first annotation of each image", found.annotation),
-        ("further annotations, for comparison", found.again),
-        ("review", found.review),
-        ("together", found.annotation + found.assurance),
-        ("for each true error found", found.per_error),
+        ("first annotation of each image", costs.annotation),
+        ("further annotations, for comparison", costs.again),
+        ("review", costs.review),
+        ("together", costs.annotation + costs.assurance),
+        ("for each true error found", costs.per_error),
     ]
     return [
-        (name, format_hours(value), _amount_text(found, value))
+        (name, format_hours(value), _amount_text(costs, value))
         for name, value in rows
         if value and not math.isnan(value)
     ]
 
 
-def _amount_text(found: Costs, value: float) -> str:
-    amount = found.amount(value)
-    return "" if amount is None else f"{amount:,.2f} {found.currency}".rstrip()
+def _amount_text(costs: Costs, value: float) -> str:
+    amount = costs.amount(value)
+    return "" if amount is None else f"{amount:,.2f} {costs.currency}".rstrip()

@@ -45,8 +45,8 @@ class RuleGroup:
             first.severity,
             _rule_texts(first.code),
             len(findings),
-            len({each.image for each in findings if each.image is not None}),
-            sum(each.pixels or 0 for each in findings),
+            len({finding.image for finding in findings if finding.image is not None}),
+            sum(finding.pixels or 0 for finding in findings),
         )
 
 
@@ -62,56 +62,56 @@ class MostAffected:
 
 def to_html(
     validation: Validation,
-    asked: ReportContext,
+    context: ReportContext,
     thumbnails: Mapping[Finding, str] | None = None,
     imprints: Mapping[Finding, str] | None = None,
-    said: Sequence[str] = (),
+    statements: Sequence[str] = (),
 ) -> str:
     """The report as one HTML file; the same input gives the same text.
 
     `thumbnails`: pictures of findings as `data:` URIs, those of each rule in the order to show them in.
-    `imprints`: of the labels that findings speak of, as `segdata.core.label_hash` has them; then the page takes
-    decisions. `said`: what there is to say of the dataset as a whole, a paragraph each. `asked.max_findings` limits
-    the list, not the counts. What Unicode cannot encode stays in the text as it is: write it with `backslashreplace`.
+    `imprints`: hashes of the labels of findings, see `segdata.core.label_hash`; with them the page takes decisions.
+    `statements`: paragraphs about the whole dataset. `context.max_findings` limits the list, not the counts. The text
+    may contain characters that Unicode cannot encode: write it with `backslashreplace`.
     """
     pictures = thumbnails or {}
     known = () if validation.baseline is None else validation.baseline.known
-    drawable = [each for each in (*validation.findings, *known) if each.image is not None]
+    drawable = [finding for finding in (*validation.findings, *known) if finding.image is not None]
     groups = [RuleGroup.of(group) for group in group_by_rule(validation.findings)]
     return template("report.html").render(
         validation=validation,
-        asked=asked,
-        said=said,
+        context=context,
+        statements=statements,
         groups=groups,
-        verdict=_verdict(validation, asked),
+        verdict=_verdict(validation, context),
         severities=[(severity, validation.count(severity)) for severity in SEVERITIES],
-        n_images=len({each.image for each in validation.findings if each.image is not None}),
+        n_images=len({finding.image for finding in validation.findings if finding.image is not None}),
         affected=list(_affected(validation.findings)),
-        n_pictures=sum(each in pictures for each in drawable),
+        n_pictures=sum(finding in pictures for finding in drawable),
         n_drawable=len(drawable),
-        n_unlisted=len(validation.findings[asked.max_findings :]) if asked.max_findings is not None else 0,
+        n_unlisted=len(validation.findings[context.max_findings :]) if context.max_findings is not None else 0,
         version=segdata.__version__,
-        data=_data(validation, asked, groups, pictures, imprints),
+        data=_data(validation, context, groups, pictures, imprints),
         style=asset("report.css"),
         script=asset("decide.js") + asset("report.js"),
     )
 
 
-def _verdict(validation: Validation, asked: ReportContext) -> tuple[str, str]:
+def _verdict(validation: Validation, context: ReportContext) -> tuple[str, str]:
     """How it went, in a word for the style, and in a line."""
     if not validation.findings:
         return "good", "Nothing new" if validation.baseline else "Nothing found"
     worst = validation.findings[0].severity
-    said = count_noun(validation.count(worst), f"{'new ' if validation.baseline else ''}{worst}")
-    if asked.fail_on == "never":  # nobody asked whether it passes
-        return worst, f"Found: {said}"
-    return (worst, f"Failed: {said}") if validation.fails(asked.fail_on) else ("good", "Passed")
+    text = count_noun(validation.count(worst), f"{'new ' if validation.baseline else ''}{worst}")
+    if context.fail_on == "never":  # no pass or fail
+        return worst, f"Found: {text}"
+    return (worst, f"Failed: {text}") if validation.fails(context.fail_on) else ("good", "Passed")
 
 
 def _affected(findings: Sequence[Finding]) -> Iterator[MostAffected]:
     """Categories, annotators and images with most findings, where there are several."""
     for field, heading in (("category", "Categories"), ("annotator", "Annotators"), ("image", "Images")):
-        count = Counter(value for each in findings if (value := getattr(each, field)) is not None)
+        count = Counter(value for finding in findings if (value := getattr(finding, field)) is not None)
         most = count.most_common(_MOST_AFFECTED)
         if len(count) > 1 and most[0][1] > 1:
             listed = tuple((name, times, times / most[0][1]) for name, times in most)
@@ -120,7 +120,7 @@ def _affected(findings: Sequence[Finding]) -> Iterator[MostAffected]:
 
 def _data(
     validation: Validation,
-    asked: ReportContext,
+    context: ReportContext,
     groups: Sequence[RuleGroup],
     pictures: Mapping[Finding, str],
     imprints: Mapping[Finding, str] | None,
@@ -129,8 +129,8 @@ def _data(
     states = [("new", validation.findings)]
     if validation.baseline is not None:
         states += [("unchanged", validation.baseline.known), ("fixed", validation.baseline.fixed)]
-    shown = [(state, findings[: asked.max_findings]) for state, findings in states]
-    show = " ".join(["segdata", "show", *asked.typed])
+    shown = [(state, findings[: context.max_findings]) for state, findings in states]
+    show = " ".join(["segdata", "show", *context.typed])
     baseline = validation.baseline is not None
     return findings_data(validation.dataset, shown, groups, pictures, show=show, baseline=baseline, imprints=imprints)
 
@@ -150,29 +150,29 @@ def findings_data(
     `groups` are in the order of the list; `show` is the beginning of the command that shows an image, None: there is
     none; `baseline`: whether states tell findings apart; with `imprints` each row has one.
     """
-    place = {each: number for number, each in enumerate(pictures)}
+    place = {finding: number for number, finding in enumerate(pictures)}
     rows: list[list[Any]] = []  # Any: JSON
     of_rows: dict[int, int] = {}
     for state, findings in states:
-        for each in findings:
-            if state != "fixed" and each in pictures:
-                of_rows[len(rows)] = place[each]
-            imprint = [] if imprints is None else [imprints.get(each, "")]
-            rows.append([state, *(_json_value(getattr(each, name)) for name in FIELDS), *imprint])
-    every = {row[1] for row in rows}
-    found: dict[str, Any] = {  # Any: JSON
+        for finding in findings:
+            if state != "fixed" and finding in pictures:
+                of_rows[len(rows)] = place[finding]
+            imprint = [] if imprints is None else [imprints.get(finding, "")]
+            rows.append([state, *(_json_value(getattr(finding, name)) for name in FIELDS), *imprint])
+    codes = {row[1] for row in rows}
+    data: dict[str, Any] = {  # Any: JSON
         "version": 1,
         "dataset": dataset,
         "show": show,
         "baseline": baseline,
         "order": [[group.severity, group.code] for group in groups],
-        "rules": {code: _rule_texts(code) for code in sorted(every)},
+        "rules": {code: _rule_texts(code) for code in sorted(codes)},
         "columns": ["state", *FIELDS, *([] if imprints is None else ["imprint"])],
         "rows": rows,
         "pictures": list(pictures.values()),
         "picture_of": of_rows,
     }
-    text = json.dumps(found, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 

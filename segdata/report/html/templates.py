@@ -35,4 +35,4 @@ def _text(name: str) -> str:
 def _code(text: str) -> Markup:
     """A text in which what stands between backticks is code."""
     parts = enumerate(text.split("`"))
-    return Markup("").join(Markup("<code>{}</code>").format(each) if place % 2 else each for place, each in parts)
+    return Markup("").join(Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in parts)

@@ -80,13 +80,15 @@ class View:
         x, top, bottom = x[order], top[order], (top + runs.length)[order]
         shown, where = np.unique(self.columns, return_inverse=True)
         rows = self.rows
-        at = np.minimum(np.searchsorted(shown, x), len(shown) - 1)
+        column = np.minimum(np.searchsorted(shown, x), len(shown) - 1)
         first, last = np.searchsorted(rows, top), np.searchsorted(rows, bottom)
-        seen = (shown[at] == x) & (last > first) if len(shown) else np.zeros(len(x), bool)
-        first, count = first[seen], (last - first)[seen]
+        is_seen = (shown[column] == x) & (last > first) if len(shown) else np.zeros(len(x), bool)
+        first, count = first[is_seen], (last - first)[is_seen]
         canvas = np.zeros(len(shown) * len(rows), np.int32)
         # Later assignments win, so the smallest segment is on top.
-        canvas[expand_ranges(at[seen] * len(rows) + first, count)] = np.repeat(runs.owner[order][seen] + 1, count)
+        canvas[expand_ranges(column[is_seen] * len(rows) + first, count)] = np.repeat(
+            runs.owner[order][is_seen] + 1, count
+        )
         return np.ascontiguousarray(canvas.reshape(len(shown), len(rows))[where].T)
 
     def sampled(self, picture: Pixels, outside: int) -> Pixels:
@@ -134,11 +136,11 @@ def fold_text(text: str, face: Font, room: float) -> list[str]:
     return [*lines, line] if line else lines
 
 
-def draw_chip(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, color: Color, size: int = 13) -> float:
+def draw_chip(draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, color: Color, size: int = 13) -> float:
     """White text on a coloured rectangle with its top left corner `at`; returns its width in pixels."""
     face = font(size, bold=True)
     width = face.getlength(text) + 8
-    x, y = at
+    x, y = corner
     draw.rectangle((x, y, x + width, y + size + 6), fill=color)
     draw.text((x + 4, y + 2), text, fill=(255, 255, 255), font=face)
     return float(width)

@@ -16,10 +16,10 @@ _SHADES = (0.0, 0.28, -0.22, 0.14, -0.36)  # of a category's colour, for its ins
 
 def category_colors(taxonomy: Taxonomy) -> dict[int, Color]:
     """A colour for each category id: the taxonomy's own where they tell the categories apart, else distinct ones."""
-    own = {category.id: category.rgb for category in reversed(taxonomy.categories)}
-    usable = len(set(own.values())) > 0.5 * len(own)
+    own_colors = {category.id: category.rgb for category in reversed(taxonomy.categories)}
+    usable = len(set(own_colors.values())) > 0.5 * len(own_colors)
     colors: dict[int, Color] = {}
-    for position, (id_, rgb) in enumerate(sorted(own.items())):
+    for position, (id_, rgb) in enumerate(sorted(own_colors.items())):
         colors[id_] = rgb if rgb is not None and usable else distinct_color(position)
     return colors
 
@@ -27,7 +27,7 @@ def category_colors(taxonomy: Taxonomy) -> dict[int, Color]:
 def distinct_color(number: int) -> Color:
     """The number-th of endlessly many bright colours that differ from their predecessors.
 
-    >>> distinct(0) != distinct(1)
+    >>> distinct_color(0) != distinct_color(1)
     True
     """
     saturation, value = _DEPTHS[number % len(_DEPTHS)]
@@ -40,9 +40,9 @@ def segment_colors(category_id: NDArray[np.int64], taxonomy: Taxonomy, task: Tas
     colors = category_colors(taxonomy)
     kinds = {category.id: category.kind for category in taxonomy.categories}
     chosen = np.zeros((len(category_id), 3), np.uint8)
-    seen: dict[int, int] = {}
+    n_seen: dict[int, int] = {}
     for row, id_ in enumerate(category_id.tolist()):
-        number = seen[id_] = seen.get(id_, -1) + 1
+        number = n_seen[id_] = n_seen.get(id_, -1) + 1
         color = colors.get(id_, (255, 255, 255))
         shaded = task != "semantic" and kinds.get(id_) == "thing"
         chosen[row] = shade(color, _SHADES[number % len(_SHADES)]) if shaded else color

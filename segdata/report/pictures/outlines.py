@@ -48,10 +48,10 @@ class AnnotatedImage:
     def labels(self, view: View, annotator: str, categories: Collection[int] | None) -> NDArray[np.int32]:
         """(h, w): the segments of an annotator of these category ids (None: of any), counted from 1; 0: none."""
         names = self.batch.annotations["annotator"].to_pylist()
-        of = np.isin(self.batch.segment_annotation, [row for row, name in enumerate(names) if name == annotator])
+        chosen = np.isin(self.batch.segment_annotation, [row for row, name in enumerate(names) if name == annotator])
         if categories is not None:
-            of &= np.isin(self.batch.segments["category_id"].to_numpy(), list(categories))
-        part = self.batch.take_segments(np.flatnonzero(of))
+            chosen &= np.isin(self.batch.segments["category_id"].to_numpy(), list(categories))
+        part = self.batch.take_segments(np.flatnonzero(chosen))
         return view.labels(part.runs, self.size[0], part.n_segments)
 
     def seen(self, view: View) -> Image.Image:
@@ -87,7 +87,7 @@ def annotator_color(number: int) -> Color:
 def densest_square(flags: Flags, side: int) -> tuple[int, int]:
     """The middle (x, y) of the flags inside the square with this side that holds most of them.
 
-    >>> densest(np.array([[0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1]], bool), 4)
+    >>> densest_square(np.array([[0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1]], bool), 4)
     (4, 1)
     """
     height, width = flags.shape

@@ -49,7 +49,8 @@ def draw_overlay(batch: Batch, profile: Profile, findings: Sequence[Finding] = (
     uri = batch.images["uri"][0].as_py()
     colors = segment_colors(category_id, profile.taxonomy, profile.task)
     marks = [
-        MarkedFinding(number, each, locate_finding(annotation, each)) for number, each in enumerate(findings, start=1)
+        MarkedFinding(number, finding, locate_finding(annotation, finding))
+        for number, finding in enumerate(findings, start=1)
     ]
     scene = Scene(BackgroundImage.of(uri, width, height), annotation, colors, marks)
     view = View.whole(width, height)
@@ -148,11 +149,11 @@ def _finding_text(finding: Finding, with_ids: bool) -> str:
 def _draw_findings(
     draw: ImageDraw.ImageDraw, marks: Sequence[MarkedFinding], texts: Sequence[str], y: int, bottom: int
 ) -> int:
-    for at, (mark, text) in enumerate(zip(marks, texts, strict=True)):
+    for number, (mark, text) in enumerate(zip(marks, texts, strict=True)):
         finding = mark.finding
         needed = 24 + _LINE * len(fold_text(text, font(12), LEGEND_WIDTH - 2 * _MARGIN))
-        if y + needed > bottom - 20 and at:
-            return _draw_lines(draw, f"… and {len(marks) - at:,} more findings", y, 12, _GREY)
+        if y + needed > bottom - 20 and number:
+            return _draw_lines(draw, f"… and {len(marks) - number:,} more findings", y, 12, _GREY)
         width = draw_chip(draw, (_MARGIN, y), f"{mark.number}", SEVERITY_COLORS[finding.severity])
         draw.text((_MARGIN + width + 6, y + 2), f"{finding.code} {finding.rule}", fill=_DARK, font=font(13, bold=True))
         y = _draw_lines(draw, text, y + 22, 12, _DARK) + 4
@@ -160,9 +161,9 @@ def _draw_findings(
 
 
 def _draw_categories(draw: ImageDraw.ImageDraw, entries: Sequence[LegendEntry], y: int, bottom: int) -> None:
-    for at, entry in enumerate(entries):
-        if y + 2 * (_LINE + 3) > bottom and at < len(entries) - 1:
-            _draw_lines(draw, f"… and {len(entries) - at} more categories", y, 12, _GREY)
+    for number, entry in enumerate(entries):
+        if y + 2 * (_LINE + 3) > bottom and number < len(entries) - 1:
+            _draw_lines(draw, f"… and {len(entries) - number} more categories", y, 12, _GREY)
             return
         draw.rectangle((_MARGIN, y, _MARGIN + 20, y + 14), fill=entry.color, outline=_DARK)
         name = fold_text(f"{entry.name}  ({entry.count:,})", font(12), LEGEND_WIDTH - 2 * _MARGIN - 28)
@@ -187,18 +188,18 @@ def draw_findings(
 ) -> str:
     """Draw the first `MOST` images that have findings, the worst first, into a folder; says what was drawn."""
     concerned = list(dict.fromkeys(finding.image for finding in findings if finding.image is not None))
-    known = set(data.image_ids)
-    drawn, left_out = 0, 0
+    image_ids = set(data.image_ids)
+    n_drawn, left_out = 0, 0
     for image_id in concerned:
-        if image_id not in known:
+        if image_id not in image_ids:
             continue
-        if drawn >= MOST:
+        if n_drawn >= MOST:
             left_out += 1
             continue
-        drawn += bool(draw_image(data, image_id, findings, folder))
+        n_drawn += bool(draw_image(data, image_id, findings, folder))
         progress(1)
     more = f"; {left_out:,} more images with findings are not drawn" if left_out else ""
-    return f"{count_noun(drawn, 'picture')} in {folder}{more}" if drawn else "no image with findings could be drawn"
+    return f"{count_noun(n_drawn, 'picture')} in {folder}{more}" if n_drawn else "no image with findings could be drawn"
 
 
 def draw_image(data: OpenDataset, image_id: str, findings: Iterable[Finding], folder: Path) -> list[Path]:
@@ -206,13 +207,13 @@ def draw_image(data: OpenDataset, image_id: str, findings: Iterable[Finding], fo
 
     The files are called as the image, with its folders, and where there are several annotators as these too.
     """
-    about = [finding for finding in findings if finding.image == image_id]
+    own = [finding for finding in findings if finding.image == image_id]
     written = []
     for name, batch in load_annotations(data, list(data.source.image_ids).index(image_id)):
-        mine = [each for each in about if each.annotator is None or each.annotator == name]
+        shown = [finding for finding in own if finding.annotator is None or finding.annotator == name]
         suffix = f".{quote(name, safe=' ')}" if name else ""
         path = folder / f"{path_inside_folder(image_id)}{suffix}.png"
-        save_png(draw_overlay(batch, data.profile, mine), path)
+        save_png(draw_overlay(batch, data.profile, shown), path)
         written.append(path)
     return written
 
@@ -243,8 +244,12 @@ def find_image(data: OpenDataset, name: str) -> str:
     ids = list(dict.fromkeys(data.image_ids))
     if name in ids:
         return name
-    wanted = name.replace("\\", "/").lstrip("./")
-    near = [each for each in ids if wanted.endswith(f"/{each}") or each.endswith(f"/{wanted}") or _stem(each) == wanted]
+    ending = name.replace("\\", "/").lstrip("./")
+    near = [
+        image_id
+        for image_id in ids
+        if ending.endswith(f"/{image_id}") or image_id.endswith(f"/{ending}") or _stem(image_id) == ending
+    ]
     if len(near) == 1:
         return near[0]
     if near:
@@ -278,36 +283,36 @@ def _stem(image_id: str) -> str:
     return image_id.rpartition("/")[2].rpartition(".")[0]
 
 
-def fix_lines(image: FixedImage, profile: Profile, paper: Console) -> Iterator[str]:
+def fix_lines(image: FixedImage, profile: Profile, console: Console) -> Iterator[str]:
     """What changes in an image: each finding that is mended, then each segment before (-) and after (+)."""
-    yield paper.paint(image.image_id, "bold")
-    for each in image.mended:
-        whose = "".join(f" {part}" for part in (each.finding.category, *each.finding.segments) if part is not None)
-        name = f"{each.finding.code} {each.finding.rule}{whose}"
-        yield from paper.wrap(f"{name}: {each.finding.message}", "  ", "    ")
+    yield console.paint(image.image_id, "bold")
+    for fix in image.mended:
+        subject = "".join(f" {part}" for part in (fix.finding.category, *fix.finding.segments) if part is not None)
+        name = f"{fix.finding.code} {fix.finding.rule}{subject}"
+        yield from console.wrap(f"{name}: {fix.finding.message}", "  ", "    ")
     before, after = _segment_lines(image.before, profile), _segment_lines(image.after, profile)
     rest = list(after)
     for line in before:
         if line in rest:
             rest.remove(line)
         else:
-            yield paper.paint(f"  - {line}", "error")
+            yield console.paint(f"  - {line}", "error")
     unchanged = list(before)
     for line in after:
         if line in unchanged:
             unchanged.remove(line)
         else:
-            yield paper.paint(f"  + {line}", "good")
+            yield console.paint(f"  + {line}", "good")
 
 
 def draw_fix(image: FixedImage, profile: Profile, folder: Path) -> None:
     """The image before, with its findings, and after, side by side as PNG files in a folder; one an annotator."""
     pairs = list(zip(Annotation.each(image.before), Annotation.each(image.after), strict=True))
     for before, after in pairs:
-        mine = [each.finding for each in image.mended if each.finding.annotator in (None, before.annotator)]
+        findings = [fix.finding for fix in image.mended if fix.finding.annotator in (None, before.annotator)]
         name = f"{path_inside_folder(image.image_id)}{f'.{before.annotator}' if len(pairs) > 1 else ''}.png"
         save_png(
-            _side_by_side(draw_overlay(before.batch, profile, mine), draw_overlay(after.batch, profile, ())),
+            _side_by_side(draw_overlay(before.batch, profile, findings), draw_overlay(after.batch, profile, ())),
             folder / name,
         )
 
@@ -318,8 +323,8 @@ def _segment_lines(batch: Batch, profile: Profile) -> list[str]:
     names = ("category_id", "segment_id", "source_id", "rings")
     columns = zip(*(batch.segments[name].to_pylist() for name in names), strict=True)
     return [
-        f"{profile.name_of(category)} {number if own is None else own}: {area:,} px{', polygon' if rings else ''}"
-        for (category, number, own, rings), area in zip(columns, areas, strict=True)
+        f"{profile.name_of(category)} {id_ if own_id is None else own_id}: {area:,} px{', polygon' if rings else ''}"
+        for (category, id_, own_id, rings), area in zip(columns, areas, strict=True)
     ]
 
 

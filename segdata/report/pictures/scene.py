@@ -123,10 +123,10 @@ def _draw_crosses(draw: ImageDraw.ImageDraw, view: View, points: Points) -> None
 def _draw_dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float]) -> None:
     left, top, right, bottom = box
     for start, end, across in ((left, right, False), (top, bottom, True)):
-        for at in np.arange(start, end, 12).tolist():
-            stop = min(at + 7, end)
+        for begin in np.arange(start, end, 12).tolist():
+            stop = min(begin + 7, end)
             for fixed in (left, right) if across else (top, bottom):
-                line = (fixed, at, fixed, stop) if across else (at, fixed, stop, fixed)
+                line = (fixed, begin, fixed, stop) if across else (begin, fixed, stop, fixed)
                 draw.line(line, fill=(255, 40, 200), width=3)
 
 
@@ -151,13 +151,13 @@ _LEAST, _MOST = 22, 72  # image pixels that a pane shows across
 def choose_insets(marks: Sequence[MarkedFinding], whole: View, most: int) -> list[MarkedFinding]:
     """The findings to enlarge, at most `most`: the small ones, of as many rules as there are."""
     small = [mark for mark in marks if mark.evidence.box is not None and needs_inset(mark.evidence, whole)]
-    seen: dict[str, int] = {}
+    n_seen: dict[str, int] = {}
     turn = []
     for mark in small:
-        seen[mark.finding.code] = seen.get(mark.finding.code, 0) + 1
-        turn.append((seen[mark.finding.code], mark.number))
-    first = sorted(range(len(small)), key=lambda at: turn[at])[:most]
-    return [small[at] for at in sorted(first)]
+        n_seen[mark.finding.code] = n_seen.get(mark.finding.code, 0) + 1
+        turn.append((n_seen[mark.finding.code], mark.number))
+    first = sorted(range(len(small)), key=lambda number: turn[number])[:most]
+    return [small[number] for number in sorted(first)]
 
 
 def draw_inset(scene: Scene, mark: MarkedFinding) -> Image.Image:
@@ -166,8 +166,8 @@ def draw_inset(scene: Scene, mark: MarkedFinding) -> Image.Image:
     picture = Image.new("RGB", (INSET_WIDTH, INSET_SIDE), (255, 255, 255))
     ground = scene.ground.stretched(view)
     only = Scene(ground, scene.annotation, scene.colors, [mark])
-    for at, pane in enumerate((Image.fromarray(ground.seen(view)), only.seen(view, closely=True))):
-        picture.paste(pane.resize((INSET_SIDE, INSET_SIDE), Image.Resampling.NEAREST), (at * (INSET_SIDE + 4), 0))
+    for number, pane in enumerate((Image.fromarray(ground.seen(view)), only.seen(view, closely=True))):
+        picture.paste(pane.resize((INSET_SIDE, INSET_SIDE), Image.Resampling.NEAREST), (number * (INSET_SIDE + 4), 0))
     draw = ImageDraw.Draw(picture)
     draw_chip(draw, (0, 0), f"{mark.number}  {mark.finding.code}", SEVERITY_COLORS[mark.finding.severity])
     draw_chip(draw, (0, INSET_SIDE - 19), f"x {view.x + view.width // 2}, y {view.y + view.height // 2}", (60, 60, 60))

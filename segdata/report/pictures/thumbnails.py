@@ -30,7 +30,9 @@ def choose_findings(data: OpenDataset, validation: Validation, most: int, listed
     """The at most `most` findings to draw, among the first `listed`: new ones, and if there is room known ones."""
     rows = set(data.source.image_ids)
     known = () if validation.baseline is None else validation.baseline.known
-    new, old = ([each for each in some[:listed] if each.image in rows] for some in (validation.findings, known))
+    new, old = (
+        [finding for finding in findings[:listed] if finding.image in rows] for findings in (validation.findings, known)
+    )
     chosen = spread_over_rules(new, most)
     return chosen + spread_over_rules(old, most - len(chosen))
 
@@ -45,18 +47,18 @@ def draw_thumbnails(
     """
     rows = {image_id: row for row, image_id in enumerate(data.source.image_ids)}
     by_image: dict[int, list[Finding]] = {}
-    for each in findings:
-        if each.image in rows:
-            by_image.setdefault(rows[each.image], []).append(each)
+    for finding in findings:
+        if finding.image in rows:
+            by_image.setdefault(rows[finding.image], []).append(finding)
 
     def of_image(row: int) -> list[tuple[Finding, str]]:
         return list(_of_image(data, row, by_image[row]))
 
-    drawn: dict[Finding, str] = {}
+    uris: dict[Finding, str] = {}
     for pictures in run_ordered(of_image, sorted(by_image), jobs):
-        drawn.update(pictures)
+        uris.update(pictures)
         progress(1)
-    return {each: drawn[each] for each in findings if each in drawn}
+    return {finding: uris[finding] for finding in findings if finding in uris}
 
 
 def spread_over_rules(findings: Sequence[Finding], most: int) -> list[Finding]:
@@ -66,14 +68,14 @@ def spread_over_rules(findings: Sequence[Finding], most: int) -> list[Finding]:
     """
     queues = []
     for group in _groups(findings):
-        group.sort(key=lambda each: (-(each.score or 0), -(each.pixels or 0)))
+        group.sort(key=lambda finding: (-(finding.score or 0), -(finding.pixels or 0)))
         turn: Counter[str | None] = Counter()
         turns = []
-        for each in group:
-            turns.append(turn[each.image])
-            turn[each.image] += 1
+        for finding in group:
+            turns.append(turn[finding.image])
+            turn[finding.image] += 1
         order = sorted(range(len(group)), key=turns.__getitem__)
-        queues.append(deque(group[at] for at in order))
+        queues.append(deque(group[number] for number in order))
     chosen: list[Finding] = []
     while queues and len(chosen) < most:
         chosen += [queue.popleft() for queue in queues][: most - len(chosen)]
@@ -84,22 +86,24 @@ def spread_over_rules(findings: Sequence[Finding], most: int) -> list[Finding]:
 def _groups(findings: Sequence[Finding]) -> list[list[Finding]]:
     """The findings of each rule, the worst rules first."""
     groups: dict[str, list[Finding]] = {}
-    for each in findings:
-        groups.setdefault(each.code, []).append(each)
+    for finding in findings:
+        groups.setdefault(finding.code, []).append(finding)
     return [groups[code] for code in sorted(groups, key=lambda code: (_rank(groups[code]), code))]
 
 
 def _rank(group: Sequence[Finding]) -> int:
-    return min(SEVERITIES.index(each.severity) for each in group)
+    return min(SEVERITIES.index(finding.severity) for finding in group)
 
 
 def _of_image(data: OpenDataset, row: int, findings: Sequence[Finding]) -> Iterator[tuple[Finding, str]]:
     for number, (name, batch) in enumerate(load_annotations(data, row)):
-        mine = [each for each in findings if each.annotator == name or (each.annotator is None and number == 0)]
+        findings_here = [
+            finding for finding in findings if finding.annotator == name or (finding.annotator is None and number == 0)
+        ]
         if name is None:
-            mine = list(findings)
-        if mine:
-            yield from _drawn(Annotation(batch), data.profile, mine)
+            findings_here = list(findings)
+        if findings_here:
+            yield from _drawn(Annotation(batch), data.profile, findings_here)
 
 
 def _drawn(annotation: Annotation, profile: Profile, findings: Sequence[Finding]) -> Iterator[tuple[Finding, str]]:
@@ -107,22 +111,22 @@ def _drawn(annotation: Annotation, profile: Profile, findings: Sequence[Finding]
     batch = annotation.batch
     ground = BackgroundImage.of(batch.images["uri"][0].as_py(), width, height)
     colors = segment_colors(batch.segments["category_id"].to_numpy(), profile.taxonomy, profile.task)
-    for each in findings:
-        mark = MarkedFinding(0, each, locate_finding(annotation, each))
+    for finding in findings:
+        mark = MarkedFinding(0, finding, locate_finding(annotation, finding))
         view = thumbnail_view(mark.evidence, annotation.size)
-        yield each, data_uri(_panes(Scene(ground.stretched(view), annotation, colors, [mark]), view))
+        yield finding, data_uri(_panes(Scene(ground.stretched(view), annotation, colors, [mark]), view))
 
 
-def thumbnail_view(found: FindingLocation, size: tuple[int, int]) -> View:
+def thumbnail_view(evidence: FindingLocation, size: tuple[int, int]) -> View:
     """What a thumbnail shows of an image of this height and width: the finding's box, or its pixels where few.
 
     The whole image where the finding has no box.
     """
-    if found.box is None:
+    if evidence.box is None:
         x, y, wide, high = 0.0, 0.0, float(size[1]), float(size[0])
         side = max(wide, high)
     else:
-        x, y, wide, high = _joined(found)
+        x, y, wide, high = _joined(evidence)
         side = max(_ROOM * max(wide, high), _LEAST)
     middle_x, middle_y = int(x + wide / 2), int(y + high / 2)
     if side <= PANE:
@@ -131,15 +135,15 @@ def thumbnail_view(found: FindingLocation, size: tuple[int, int]) -> View:
         across, down = min(int(side), size[1]), min(int(side), size[0])
         scale = PANE / max(across, down)
         view = View(middle_x - across // 2, middle_y - down // 2, across, down, scale).inside(*size)
-    return close_view(found, size) if needs_inset(found, view) else view
+    return close_view(evidence, size) if needs_inset(evidence, view) else view
 
 
-def _joined(found: FindingLocation) -> tuple[float, float, float, float]:
+def _joined(evidence: FindingLocation) -> tuple[float, float, float, float]:
     """The box with the one that the file declares."""
-    x, y, wide, high = found.box or (0, 0, 1, 1)
-    if found.declared is None or not np.isfinite(found.declared).all():
+    x, y, wide, high = evidence.box or (0, 0, 1, 1)
+    if evidence.declared is None or not np.isfinite(evidence.declared).all():
         return x, y, wide, high
-    also_x, also_y, also_wide, also_high = found.declared
+    also_x, also_y, also_wide, also_high = evidence.declared
     left, top = min(x, also_x), min(y, also_y)
     right, bottom = max(x + wide, also_x + also_wide), max(y + high, also_y + also_high)
     return left, top, right - left, bottom - top

@@ -154,5 +154,5 @@ def test_a_picture_is_of_its_finding_and_the_list_may_end_early() -> None:
     assert shown == {3: PICTURE + "3", 1: PICTURE + "1"}
     short = to_html(found, replace(ASKED, max_findings=2))
     assert len(listed(short)["rows"]) == 2
-    assert "2 more findings are not listed" in " ".join(short.split())
+    assert "2 more findings not listed" in " ".join(short.split())
     assert Page(short).within["h2"][0] == "Failed: 4 errors"
