@@ -19,7 +19,7 @@ def value_noise(rng: np.random.Generator, height: int, width: int, cell: float) 
     return np.asarray(large[:height, :width], dtype=np.float32)
 
 
-def layered_noise(rng: np.random.Generator, height: int, width: int, cells: tuple[float, ...]) -> Field:
+def _layered_noise(rng: np.random.Generator, height: int, width: int, cells: tuple[float, ...]) -> Field:
     """Noise of several cell sizes, each as strong as the last, about -1 to 1."""
     layers = [value_noise(rng, height, width, cell) for cell in cells]
     return np.asarray(np.sum(layers, axis=0) / len(cells) ** 0.5, dtype=np.float32)
@@ -27,7 +27,7 @@ def layered_noise(rng: np.random.Generator, height: int, width: int, cells: tupl
 
 def surface_textures(rng: np.random.Generator, height: int, width: int) -> dict[str, Field]:
     """The surfaces of a street by name, each of shape (height, width)."""
-    leaf = layered_noise(rng, height, width, (3.5, 7, 15))
+    leaf = _layered_noise(rng, height, width, (3.5, 7, 15))
     return {
         "plain": value_noise(rng, height, width, 3) * np.float32(0.3),
         "asphalt": value_noise(rng, height, width, 2) * np.float32(0.6)
@@ -36,7 +36,7 @@ def surface_textures(rng: np.random.Generator, height: int, width: int) -> dict[
         "cloud": cloud(rng, height, width),
         "plaster": value_noise(rng, height, width, 4) * np.float32(0.5)
         + value_noise(rng, height, width, 40) * np.float32(0.5),
-        "slab": paving(rng, height, width),
+        "slab": _paving(rng, height, width),
     }
 
 
@@ -49,7 +49,7 @@ def cloud(rng: np.random.Generator, height: int, width: int) -> Field:
     return np.asarray(np.sum(layers, axis=0), dtype=np.float32)
 
 
-def paving(rng: np.random.Generator, height: int, width: int) -> Field:
+def _paving(rng: np.random.Generator, height: int, width: int) -> Field:
     """Slabs with darker joints and a little grain."""
     rows = np.arange(height)[:, None]
     columns = np.arange(width)[None, :] + 18 * (rows // 13 % 2)
@@ -58,7 +58,7 @@ def paving(rng: np.random.Generator, height: int, width: int) -> Field:
 
 
 OVERSAMPLE = 2
-FRACTION_BITS = 4  # cv2 takes fixed-point vertices: edges are placed to a sixteenth of a fine pixel
+_FRACTION_BITS = 4  # cv2 takes fixed-point vertices: edges are placed to a sixteenth of a fine pixel
 
 Colour = tuple[float, float, float]
 
@@ -137,8 +137,8 @@ class Canvas:
         columns, rows = slice(low[0], max(high[0], low[0])), slice(low[1], max(high[1], low[1]))
         inside = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
         if inside.size:
-            fixed = [np.round((ring * OVERSAMPLE - low) * 2**FRACTION_BITS).astype(np.int32) for ring in rings]
-            cv2.fillPoly(inside, fixed, 1, shift=FRACTION_BITS)
+            fixed = [np.round((ring * OVERSAMPLE - low) * 2**_FRACTION_BITS).astype(np.int32) for ring in rings]
+            cv2.fillPoly(inside, fixed, 1, shift=_FRACTION_BITS)
         return inside.astype(bool), rows, columns
 
 

@@ -57,9 +57,9 @@ def _street_objects(time: float, looks: list[int]) -> tuple[StreetObject, ...]:
 
 
 SIZES = ((320, 240), (320, 240), (320, 240), (400, 260), (320, 240), (264, 320))
-DEFECT_SIZE = (240, 180)
-DEFECT_IMAGES = 12
-DEFECT_FRAMES = 8
+_DEFECT_SIZE = (240, 180)
+_DEFECT_IMAGES = 12
+_DEFECT_FRAMES = 8
 PARTS = ("clean", "annotators", "video", "defects", "noise")
 
 CLEAN: dict[str, Callable[[Path, Sequence[NamedPicture]], None]] = {
@@ -115,9 +115,9 @@ def make(folder: str | Path, seed: int = 0, images: int = 24, only: Collection[s
         truth.frames.extend(render_video(seed))
         write_video(root / "video", truth.frames)
     if "defects" in only:
-        seeded_data = render_streets(seed + 1, DEFECT_IMAGES, [DEFECT_SIZE])
+        seeded_data = render_streets(seed + 1, _DEFECT_IMAGES, [_DEFECT_SIZE])
         truth.defects.extend(
-            build_defects(root / "defects", seeded_data, render_video(seed, DEFECT_FRAMES, DEFECT_SIZE))
+            build_defects(root / "defects", seeded_data, render_video(seed, _DEFECT_FRAMES, _DEFECT_SIZE))
         )
     if "noise" in only:
         truth.noise.extend(write_noise(root / "noise", truth.shots, seed))

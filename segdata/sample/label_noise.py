@@ -92,7 +92,7 @@ def simplify(mask: Mask, pixels: float) -> Mask:
     return coarse.astype(bool)
 
 
-def touching_things(sheet: EditableLabels, track: int) -> list[int]:
+def _touching_things(sheet: EditableLabels, track: int) -> list[int]:
     """The things of the same category that touch a thing along three pixels or more."""
     segment, mask = sheet.things[track]
     near = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
@@ -102,7 +102,7 @@ def touching_things(sheet: EditableLabels, track: int) -> list[int]:
     ]  # fmt: skip
 
 
-def free_spot(sheet: EditableLabels, track: int, rng: np.random.Generator) -> Mask | None:
+def _free_spot(sheet: EditableLabels, track: int, rng: np.random.Generator) -> Mask | None:
     """The shape of a thing, mirrored and moved to where there is no thing, or None if there is no room."""
     mask = sheet.things[track][1]
     taken = np.any([theirs for _, theirs in sheet.things.values()], axis=0)
@@ -118,7 +118,7 @@ def free_spot(sheet: EditableLabels, track: int, rng: np.random.Generator) -> Ma
     return None
 
 
-INVENTED = 500  # tracks of things that an annotator made up begin here
+_INVENTED = 500  # tracks of things that an annotator made up begin here
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def _redraw(
     if confused < rate:
         sheet.rename(track, BY_NAME[target])
         done[track].append(f"called {target}")
-    if merged < who.merge_rate and (neighbours := touching_things(sheet, track)):
+    if merged < who.merge_rate and (neighbours := _touching_things(sheet, track)):
         sheet.merge(track, neighbours[0])
         done[neighbours[0]].append(f"merged into {track}")
         done[track].append(f"took in {neighbours[0]}")
@@ -207,9 +207,9 @@ def _redraw(
 
 def _invent(sheet: EditableLabels, rng: np.random.Generator, done: dict[int, list[str]]) -> None:
     model = int(rng.choice(sorted(sheet.things)))
-    spot = free_spot(sheet, model, rng)
+    spot = _free_spot(sheet, model, rng)
     if spot is not None:
-        track = INVENTED + model
+        track = _INVENTED + model
         sheet.things[track] = (Segment(sheet.things[model][0].category, track), spot)
         done[track] = ["invented"]
 
@@ -259,12 +259,12 @@ def _segments_by_track(picture: Picture) -> dict[int, tuple[int, str]]:
     }
 
 
-ADDED = 700  # tracks of segments that noise made begin here
-MISTAKEN: dict[Category, Category] = {CAR: BUS, BUS: CAR, PERSON: SIGN, SIGN: PERSON}
+_ADDED = 700  # tracks of segments that noise made begin here
+_MISTAKEN: dict[Category, Category] = {CAR: BUS, BUS: CAR, PERSON: SIGN, SIGN: PERSON}
 
 # An injection changes a sheet and says which tracks it touched, before and after; None: it found nothing to change.
-ChangedTracks = tuple[list[int], list[int], str]
-Injection = Callable[[EditableLabels, np.random.Generator], ChangedTracks | None]
+_ChangedTracks = tuple[list[int], list[int], str]
+_Injection = Callable[[EditableLabels, np.random.Generator], _ChangedTracks | None]
 
 
 def _pick_thing(sheet: EditableLabels, rng: np.random.Generator, min_pixels: int = 150) -> int | None:
@@ -272,7 +272,7 @@ def _pick_thing(sheet: EditableLabels, rng: np.random.Generator, min_pixels: int
     return int(rng.choice(sorted(large))) if large else None
 
 
-def remove_thing(sheet: EditableLabels, rng: np.random.Generator) -> ChangedTracks | None:
+def _remove_thing(sheet: EditableLabels, rng: np.random.Generator) -> _ChangedTracks | None:
     """SEG501: a thing is gone; what is around it took its pixels."""
     if (track := _pick_thing(sheet, rng)) is None:
         return None
@@ -280,26 +280,26 @@ def remove_thing(sheet: EditableLabels, rng: np.random.Generator) -> ChangedTrac
     return [track], [], "thing removed"
 
 
-def add_thing(sheet: EditableLabels, rng: np.random.Generator) -> ChangedTracks | None:
+def _add_thing(sheet: EditableLabels, rng: np.random.Generator) -> _ChangedTracks | None:
     """SEG502: a thing where there is none."""
     for track in rng.permutation(sorted(sheet.things)).tolist():
         kind, mask = sheet.things[track]
-        if mask.sum() >= 80 and not kind.crowd and (spot := free_spot(sheet, track, rng)) is not None:
-            sheet.things[ADDED] = (Segment(kind.category, ADDED), spot)
-            return [], [ADDED], "thing added where none is"
+        if mask.sum() >= 80 and not kind.crowd and (spot := _free_spot(sheet, track, rng)) is not None:
+            sheet.things[_ADDED] = (Segment(kind.category, _ADDED), spot)
+            return [], [_ADDED], "thing added where none is"
     return None
 
 
-def change_category(sheet: EditableLabels, rng: np.random.Generator) -> ChangedTracks | None:
+def change_category(sheet: EditableLabels, rng: np.random.Generator) -> _ChangedTracks | None:
     """SEG503: a thing of another category."""
     if (track := _pick_thing(sheet, rng)) is None:
         return None
     was = sheet.things[track][0].category
-    sheet.rename(track, MISTAKEN[was])
-    return [track], [track], f"{was.name} called {MISTAKEN[was].name}"
+    sheet.rename(track, _MISTAKEN[was])
+    return [track], [track], f"{was.name} called {_MISTAKEN[was].name}"
 
 
-def move_boundary(sheet: EditableLabels, rng: np.random.Generator) -> ChangedTracks | None:
+def _move_boundary(sheet: EditableLabels, rng: np.random.Generator) -> _ChangedTracks | None:
     """SEG504: an outline too far out or in, by 3 pixels or a fifth of the thing's radius."""
     if (track := _pick_thing(sheet, rng, 300)) is None:
         return None
@@ -308,9 +308,9 @@ def move_boundary(sheet: EditableLabels, rng: np.random.Generator) -> ChangedTra
     return [track], [track], f"outline moved by {pixels:.1f} px"
 
 
-def merge_things(sheet: EditableLabels, rng: np.random.Generator) -> ChangedTracks | None:
+def _merge_things(sheet: EditableLabels, rng: np.random.Generator) -> _ChangedTracks | None:
     """SEG505: two touching things of one category as one."""
-    pairs = [(track, other) for track in sorted(sheet.things) for other in touching_things(sheet, track)]
+    pairs = [(track, other) for track in sorted(sheet.things) for other in _touching_things(sheet, track)]
     pairs = [(a, b) for a, b in pairs if not sheet.things[a][0].crowd]
     if not pairs:
         return None
@@ -319,7 +319,7 @@ def merge_things(sheet: EditableLabels, rng: np.random.Generator) -> ChangedTrac
     return [kept, lost], [kept], "two things as one"
 
 
-def split_thing(sheet: EditableLabels, rng: np.random.Generator) -> ChangedTracks | None:
+def _split_thing(sheet: EditableLabels, rng: np.random.Generator) -> _ChangedTracks | None:
     """SEG506: a thing cut in two along an upright line."""
     if (track := _pick_thing(sheet, rng, 300)) is None:
         return None
@@ -327,11 +327,11 @@ def split_thing(sheet: EditableLabels, rng: np.random.Generator) -> ChangedTrack
     right = mask.copy()
     right[:, : int(np.median(np.nonzero(mask)[1]))] = False
     sheet.things[track] = (segment, mask & ~right)
-    sheet.things[ADDED] = (Segment(segment.category, ADDED), right)
-    return [track], [track, ADDED], "one thing as two"
+    sheet.things[_ADDED] = (Segment(segment.category, _ADDED), right)
+    return [track], [track, _ADDED], "one thing as two"
 
 
-def shift_mask(sheet: EditableLabels, rng: np.random.Generator) -> ChangedTracks:
+def _shift_mask(sheet: EditableLabels, rng: np.random.Generator) -> _ChangedTracks:
     """SEG507: the whole mask lies some pixels beside its image."""
     across, down = (int(rng.integers(5, 10) * rng.choice([-1, 1])) for _ in range(2))
     height, width = sheet.stuff.shape
@@ -343,9 +343,9 @@ def shift_mask(sheet: EditableLabels, rng: np.random.Generator) -> ChangedTracks
     return tracks, tracks, f"mask shifted by ({across}, {down}) px"
 
 
-INJECTIONS: dict[str, Injection] = {
-    "SEG501": remove_thing, "SEG502": add_thing, "SEG503": change_category,
-    "SEG504": move_boundary, "SEG505": merge_things, "SEG506": split_thing, "SEG507": shift_mask,
+INJECTIONS: dict[str, _Injection] = {
+    "SEG501": _remove_thing, "SEG502": _add_thing, "SEG503": change_category,
+    "SEG504": _move_boundary, "SEG505": _merge_things, "SEG506": _split_thing, "SEG507": _shift_mask,
 }  # fmt: skip
 
 

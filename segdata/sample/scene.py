@@ -48,7 +48,7 @@ def nearest_label(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray
     return np.asarray(label_of[nearest])
 
 
-DRAW: dict[str, Callable[[Canvas, View, StreetObject, np.random.Generator], None]] = {
+_DRAW: dict[str, Callable[[Canvas, View, StreetObject, np.random.Generator], None]] = {
     "car side": draw_car_side, "car back": draw_car_back, "bus": draw_bus,
     "person": draw_person, "crowd": draw_crowd, "sign": draw_sign,
 }  # fmt: skip
@@ -165,7 +165,7 @@ def render(scene: Scene, min_pixels: int = 24) -> Picture:
 
 
 def _draw_street_object(canvas: Canvas, view: View, actor: StreetObject) -> None:
-    DRAW[actor.kind](canvas, view, actor, np.random.default_rng(actor.seed))
+    _DRAW[actor.kind](canvas, view, actor, np.random.default_rng(actor.seed))
 
 
 def _draw_backdrop(canvas: Canvas, view: View, rng: np.random.Generator) -> None:

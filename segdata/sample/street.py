@@ -9,9 +9,9 @@ FAR = 150.0
 NEAR = 2.2
 KERB = 4.2
 PAVED = 6.8
-FACADE = 9.0
+_FACADE = 9.0
 
-PLASTERS: tuple[Colour, ...] = (
+_PLASTERS: tuple[Colour, ...] = (
     (196, 158, 122),
     (178, 98, 80),
     (214, 198, 160),
@@ -19,7 +19,7 @@ PLASTERS: tuple[Colour, ...] = (
     (190, 172, 178),
     (138, 112, 92),
 )
-GREENS: tuple[Colour, ...] = ((58, 92, 40), (74, 104, 44), (48, 84, 48), (88, 108, 52))
+_GREENS: tuple[Colour, ...] = ((58, 92, 40), (74, 104, 44), (48, 84, 48), (88, 108, 52))
 
 
 def draw_sky(canvas: Canvas, view: View, rng: np.random.Generator) -> None:
@@ -60,9 +60,9 @@ def draw_ground(canvas: Canvas, view: View, rng: np.random.Generator) -> None:
 
 def draw_house(canvas: Canvas, view: View, rng: np.random.Generator, side: int, near: float, far: float) -> None:
     """A house along the street from `near` to `far` metres: one wall along the street, one facing the camera."""
-    label, colour = canvas.segment(BUILDING), PLASTERS[rng.integers(len(PLASTERS))]
+    label, colour = canvas.segment(BUILDING), _PLASTERS[rng.integers(len(_PLASTERS))]
     floors = int(rng.integers(2, 5))
-    top, wall = 3.1 * floors + 0.6, side * FACADE
+    top, wall = 3.1 * floors + 0.6, side * _FACADE
     canvas.fill(
         [view.project([wall, side * 26, side * 26, wall], [0, 0, top, top], near)], scale_colour(colour, 0.74), label,
         surface="plaster", rough=14,
@@ -76,7 +76,7 @@ def draw_house(canvas: Canvas, view: View, rng: np.random.Generator, side: int, 
     for floor in range(floors):
         for z in np.arange(near + 1.2, far - 1.5, 3.0):
             _window(canvas, view, view.project(wall, *_pane(floor, z)))
-        for x in np.arange(FACADE + 1.4, 22, 3.2):
+        for x in np.arange(_FACADE + 1.4, 22, 3.2):
             span, up = side * np.array([x, x + 1.3, x + 1.3, x]), 3.1 * floor + np.array([1.0, 1.0, 2.5, 2.5])
             _window(canvas, view, view.project(span, up, near))
 
@@ -96,7 +96,7 @@ def _window(canvas: Canvas, view: View, pane: np.ndarray) -> None:
 
 def draw_tree(canvas: Canvas, view: View, rng: np.random.Generator, x: float, z: float) -> None:
     """A trunk and a crown of overlapping clumps, lit from above."""
-    label, green = canvas.segment(VEGETATION), GREENS[rng.integers(len(GREENS))]
+    label, green = canvas.segment(VEGETATION), _GREENS[rng.integers(len(_GREENS))]
     height, spread = rng.uniform(4.5, 6.5), rng.uniform(1.2, 1.9)
     canvas.fill([view.board(x, z, [(-0.16, 0), (0.16, 0), (0.1, height - 1), (-0.1, height - 1)])], (86, 66, 48), label)
     clumps = [
@@ -165,30 +165,30 @@ def _at_least(ring: np.ndarray, pixels: float) -> np.ndarray:
     return np.stack([middle + (ring[:, 0] - middle) * max(1.0, pixels / max(wide, 1e-6)), ring[:, 1]], axis=-1)
 
 
-PAINTS: tuple[Colour, ...] = (
+_PAINTS: tuple[Colour, ...] = (
     (176, 32, 36), (34, 66, 140), (224, 224, 226), (52, 54, 60),
     (40, 104, 78), (206, 150, 30), (150, 154, 160), (110, 40, 90),
 )  # fmt: skip
-GLASS: Colour = (46, 60, 74)
-TYRE: Colour = (26, 26, 28)
+_GLASS: Colour = (46, 60, 74)
+_TYRE: Colour = (26, 26, 28)
 
 # Outlines in metres, (right, up), of vehicles that face right.
-HULL = np.array(
+_HULL = np.array(
     [
         (-2.1, 0.3), (2.1, 0.3), (2.15, 0.72), (1.95, 0.9), (1.1, 0.98), (0.55, 1.42), (-0.85, 1.45), (-1.6, 0.98),
         (-2.1, 0.9),
     ]
 )  # fmt: skip
-PANES = (
+_PANES = (
     np.array([(0.05, 0.98), (0.85, 0.98), (0.42, 1.34), (0.05, 1.35)]),
     np.array([(-0.07, 0.98), (-1.2, 0.98), (-0.8, 1.36), (-0.07, 1.36)]),
 )
-BUS_HULL = np.array([(-4, 0.35), (4, 0.35), (4.05, 1.5), (3.85, 2.75), (3.6, 2.9), (-3.9, 2.9), (-4, 2.75)])
+_BUS_HULL = np.array([(-4, 0.35), (4, 0.35), (4.05, 1.5), (3.85, 2.75), (3.6, 2.9), (-3.9, 2.9), (-4, 2.75)])
 
 
 def draw_car_side(canvas: Canvas, view: View, actor: StreetObject, rng: np.random.Generator) -> None:
     """A car from its side; two in three have open windows, through which the street is seen."""
-    label, paint = canvas.segment(CAR, actor.track), PAINTS[rng.integers(len(PAINTS))]
+    label, paint = canvas.segment(CAR, actor.track), _PAINTS[rng.integers(len(_PAINTS))]
     turn = np.array([actor.facing, 1.0])
     canvas.shade(view.board(actor.x, actor.z, circle(0, 0.06, 0.2, 20, 11)), 0.55, 1.5)
     open_windows = rng.random() < 0.67
@@ -196,12 +196,12 @@ def draw_car_side(canvas: Canvas, view: View, actor: StreetObject, rng: np.rando
     def seen(outline: Points) -> Points:
         return view.board(actor.x, actor.z, outline * turn)
 
-    cut = [seen(pane) for pane in PANES] if open_windows else []
-    canvas.fill([seen(HULL), *cut], paint, label, fade=0.35)
-    for pane in [] if open_windows else PANES:
-        canvas.fill([seen(pane)], GLASS, fade=-0.4)
+    cut = [seen(pane) for pane in _PANES] if open_windows else []
+    canvas.fill([seen(_HULL), *cut], paint, label, fade=0.35)
+    for pane in [] if open_windows else _PANES:
+        canvas.fill([seen(pane)], _GLASS, fade=-0.4)
     for x in (-1.3, 1.3):
-        canvas.fill([seen(circle(x, 0.33, 0.34))], TYRE, label)
+        canvas.fill([seen(circle(x, 0.33, 0.34))], _TYRE, label)
         canvas.fill([seen(circle(x, 0.33, 0.17))], (150, 150, 154))
     canvas.fill([seen(box(1.95, 0.66, 2.13, 0.82))], (250, 240, 200))
     canvas.fill([seen(box(-2.1, 0.7, -1.95, 0.85))], (190, 20, 20))
@@ -210,20 +210,20 @@ def draw_car_side(canvas: Canvas, view: View, actor: StreetObject, rng: np.rando
 
 def draw_car_back(canvas: Canvas, view: View, actor: StreetObject, rng: np.random.Generator) -> None:
     """A car from behind (or from the front), with the flank that the camera can see."""
-    label, paint = canvas.segment(CAR, actor.track), PAINTS[rng.integers(len(PAINTS))]
+    label, paint = canvas.segment(CAR, actor.track), _PAINTS[rng.integers(len(_PAINTS))]
     body = np.array([(-.88, .28), (.88, .28), (.9, .8), (.82, .95), (-.82, .95), (-.9, .8)])  # fmt: skip
     cabin = np.array([(-.8, .9), (.8, .9), (.62, 1.45), (-.62, 1.45)])  # fmt: skip
     near, far = actor.z, actor.z + 3.9
     canvas.shade(view.project(actor.x + np.array([-1, 1, 1, -1]), 0.02, [near, near, far, far]), 0.55, 1.5)
     for z in (far, near):
         for x in (-0.72, 0.72):
-            canvas.fill([view.board(actor.x, z, box(x - 0.13, 0, x + 0.13, 0.4))], TYRE, label)
+            canvas.fill([view.board(actor.x, z, box(x - 0.13, 0, x + 0.13, 0.4))], _TYRE, label)
     flank = np.concatenate([view.board(actor.x, near, body), view.board(actor.x, far, body * (1, 0.92))])
     canvas.fill([_hull(flank)], scale_colour(paint, 0.62), label)
     roof = np.concatenate([view.board(actor.x, near + 0.4, cabin), view.board(actor.x, near + 2.7, cabin)])
     canvas.fill([_hull(roof)], scale_colour(paint, 0.8), label)
     canvas.fill([view.board(actor.x, near + 0.2, cabin)], paint, label)
-    canvas.fill([view.board(actor.x, near + 0.15, cabin * (0.86, 0.86) + (0, 0.15))], GLASS, fade=-0.5)
+    canvas.fill([view.board(actor.x, near + 0.15, cabin * (0.86, 0.86) + (0, 0.15))], _GLASS, fade=-0.5)
     canvas.fill([view.board(actor.x, near, body)], paint, label, fade=0.3)
     lamp: Colour = (196, 24, 24) if actor.facing > 0 else (252, 246, 214)
     for x in (-0.72, 0.72):
@@ -239,13 +239,13 @@ def draw_bus(canvas: Canvas, view: View, actor: StreetObject, rng: np.random.Gen
     def seen(outline: Points) -> Points:
         return view.board(actor.x, actor.z, outline * (actor.facing, 1))
 
-    canvas.fill([seen(BUS_HULL)], paint, label, fade=0.3)
+    canvas.fill([seen(_BUS_HULL)], paint, label, fade=0.3)
     for x in np.arange(-3.7, 2.4, 1.05):
         canvas.fill([seen(box(x, 1.45, x + 0.92, 2.4))], (40, 52, 66), fade=-0.6)
     canvas.fill([seen(box(2.75, 0.5, 3.5, 2.4))], (58, 70, 82), fade=-0.4)
     canvas.fill([seen(box(-4, 0.95, 2.7, 1.12))], (236, 236, 230))
     for x in (-2.5, 2.1):
-        canvas.fill([seen(circle(x, 0.45, 0.46))], TYRE, label)
+        canvas.fill([seen(circle(x, 0.45, 0.46))], _TYRE, label)
         canvas.fill([seen(circle(x, 0.45, 0.2))], (140, 140, 144))
 
 
@@ -268,16 +268,16 @@ def _turn(a: Points, b: Points, c: Points) -> float:
     return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
 
 
-CLOTHES: tuple[Colour, ...] = (
+_CLOTHES: tuple[Colour, ...] = (
     (196, 44, 52), (40, 74, 160), (230, 196, 60), (60, 60, 66),
     (220, 220, 216), (64, 132, 92), (150, 84, 150), (226, 122, 44),
 )  # fmt: skip
-TROUSERS: tuple[Colour, ...] = ((44, 54, 84), (60, 56, 54), (112, 98, 80), (34, 34, 38))
-SKINS: tuple[Colour, ...] = ((232, 190, 160), (198, 146, 110), (140, 94, 66), (92, 62, 46))
+_TROUSERS: tuple[Colour, ...] = ((44, 54, 84), (60, 56, 54), (112, 98, 80), (34, 34, 38))
+_SKINS: tuple[Colour, ...] = ((232, 190, 160), (198, 146, 110), (140, 94, 66), (92, 62, 46))
 
 # Outlines in metres, (right, up), of a person of 1.8 m who faces right.
-TORSO = [(-0.2, 0.85), (0.2, 0.85), (0.24, 1.4), (0.12, 1.52), (-0.12, 1.52), (-0.24, 1.4)]
-HAIR = [(-0.12, 1.6), (-0.1, 1.74), (0, 1.81), (0.1, 1.76), (0.13, 1.68), (-0.02, 1.7)]
+_TORSO = [(-0.2, 0.85), (0.2, 0.85), (0.24, 1.4), (0.12, 1.52), (-0.12, 1.52), (-0.24, 1.4)]
+_HAIR = [(-0.12, 1.6), (-0.1, 1.74), (0, 1.81), (0.1, 1.76), (0.13, 1.68), (-0.02, 1.7)]
 
 
 def draw_person(canvas: Canvas, view: View, actor: StreetObject, rng: np.random.Generator) -> None:
@@ -285,11 +285,11 @@ def draw_person(canvas: Canvas, view: View, actor: StreetObject, rng: np.random.
     label, z = canvas.segment(PERSON, actor.track), actor.z
     tall, coat, legs = (
         rng.uniform(0.92, 1.06),
-        CLOTHES[rng.integers(len(CLOTHES))],
-        TROUSERS[rng.integers(len(TROUSERS))],
+        _CLOTHES[rng.integers(len(_CLOTHES))],
+        _TROUSERS[rng.integers(len(_TROUSERS))],
     )
     skin, hair, bag = (
-        SKINS[rng.integers(len(SKINS))],
+        _SKINS[rng.integers(len(_SKINS))],
         (50, 36, 26) if rng.random() < 0.7 else (180, 146, 84),
         rng.random() < 0.4,
     )
@@ -307,20 +307,20 @@ def draw_person(canvas: Canvas, view: View, actor: StreetObject, rng: np.random.
     far_arm = [(-0.06, 1.45), (0.1, 1.45), (swing + 0.07, 0.84), (swing - 0.07, 0.84)]
     near_arm = [(-0.1, 1.42), (0.06, 1.42), (0.05 - swing, 0.86), (-0.09 - swing, 0.86)]
     canvas.fill([seen(far_arm)], scale_colour(coat, 0.7), label)
-    canvas.fill([seen(TORSO)], coat, label, fade=0.25)
+    canvas.fill([seen(_TORSO)], coat, label, fade=0.25)
     canvas.fill([seen(near_arm)], scale_colour(coat, 0.86), label)
     if bag:
         canvas.fill([seen(box(-0.3 - swing, 0.6, 0.02 - swing, 0.9))], (124, 74, 40), label)
     canvas.fill([seen(box(-0.07, 1.45, 0.07, 1.58))], skin, label)
     canvas.fill([seen(circle(0.02, 1.64, 0.15, 16, 0.8))], skin, label)
-    canvas.fill([seen(HAIR)], hair, label)
+    canvas.fill([seen(_HAIR)], hair, label)
 
 
 def draw_crowd(canvas: Canvas, view: View, actor: StreetObject, rng: np.random.Generator) -> None:
     """A distant group whose people cannot be told apart: one crowd segment."""
     label = canvas.segment(PERSON, actor.track, crowd=True)
     for x in np.sort(rng.uniform(-2.4, 2.4, 26)):
-        coat, tall = scale_colour(CLOTHES[rng.integers(len(CLOTHES))], 0.8), rng.uniform(1.45, 1.85)
+        coat, tall = scale_colour(_CLOTHES[rng.integers(len(_CLOTHES))], 0.8), rng.uniform(1.45, 1.85)
         canvas.fill([view.board(actor.x + x, actor.z, box(-0.3, 0, 0.3, tall * 0.5))], (58, 54, 56), label)
         canvas.fill([view.board(actor.x + x, actor.z, box(-0.3, tall * 0.45, 0.3, tall * 0.86))], coat, label)
         canvas.fill([view.board(actor.x + x, actor.z, circle(0, tall * 0.92, 0.19, 12))], (204, 160, 130), label)

@@ -77,7 +77,7 @@ def n_parts(mask: Mask) -> int:
 
 
 DIVISOR = 1000
-VOID_ID = 255
+_VOID_ID = 255
 Json = dict[str, Any]  # Any: a JSON object
 
 
@@ -125,11 +125,11 @@ def colour_mask(picture: Picture) -> NDArray[np.uint8]:
     return np.asarray(colours[picture.labels])
 
 
-def instance_id_mask(picture: Picture) -> NDArray[np.uint16]:
+def _instance_id_mask(picture: Picture) -> NDArray[np.uint16]:
     """Instance ids, (height, width): category x 1000 + track; stuff is track 0, void is 255."""
     values = [0]
     for segment in picture.segments:
-        values.append(VOID_ID if segment.category is VOID else segment.category.id * DIVISOR + segment.track)
+        values.append(_VOID_ID if segment.category is VOID else segment.category.id * DIVISOR + segment.track)
     return np.asarray(np.array(values, np.uint16)[picture.labels])
 
 
@@ -161,11 +161,11 @@ def write_instance_ids(folder: Path, shots: Sequence[NamedPicture], **more: obje
         folder,
         coverage="exhaustive",
         overlap="forbid",
-        instance_ids={"divisor": DIVISOR, "background": 0, "void": VOID_ID},
+        instance_ids={"divisor": DIVISOR, "background": 0, "void": _VOID_ID},
         **more,
     )
     for shot in shots:
-        write_png(folder / "masks" / f"{shot.name}.png", instance_id_mask(shot.picture))
+        write_png(folder / "masks" / f"{shot.name}.png", _instance_id_mask(shot.picture))
 
 
 def write_layers(folder: Path, shots: Sequence[NamedPicture]) -> None:
@@ -184,7 +184,7 @@ def write_layers(folder: Path, shots: Sequence[NamedPicture]) -> None:
                 )
 
 
-def coco_categories(categories: Iterable[Category]) -> list[Json]:
+def _coco_categories(categories: Iterable[Category]) -> list[Json]:
     """The categories as COCO panoptic writes them."""
     return [
         {
@@ -195,7 +195,7 @@ def coco_categories(categories: Iterable[Category]) -> list[Json]:
     ]  # fmt: skip
 
 
-def coco_images(shots: Sequence[NamedPicture]) -> list[Json]:
+def _coco_images(shots: Sequence[NamedPicture]) -> list[Json]:
     """The images of a COCO file, with ids 1, 2, ..."""
     return [
         {
@@ -228,7 +228,7 @@ def segmentation(mask: NDArray[np.bool_], crowd: bool = False) -> Json | list[li
     return outlines if len(outlines) == n_parts(mask) else rle(mask)
 
 
-def instances_document(shots: Sequence[NamedPicture]) -> Json:
+def _instances_document(shots: Sequence[NamedPicture]) -> Json:
     """The COCO instances file of the things in some pictures."""
     annotations: list[Json] = []
     for number, (_, picture) in enumerate(shots, start=1):
@@ -243,7 +243,7 @@ def instances_document(shots: Sequence[NamedPicture]) -> Json:
                     "iscrowd": int(segment.crowd),
                 }
             )  # fmt: skip
-    return {"images": coco_images(shots), "annotations": annotations, "categories": coco_categories(THINGS)}
+    return {"images": _coco_images(shots), "annotations": annotations, "categories": _coco_categories(THINGS)}
 
 
 def write_instances(folder: Path, shots: Sequence[NamedPicture]) -> None:
@@ -251,7 +251,7 @@ def write_instances(folder: Path, shots: Sequence[NamedPicture]) -> None:
     write_images(folder, shots)
     write_taxonomy(folder / "taxonomy.yaml", THINGS)
     write_config(folder, coverage="sparse", overlap="forbid")
-    write_json(folder / "instances.json", instances_document(shots))
+    write_json(folder / "instances.json", _instances_document(shots))
 
 
 def write_panoptic(folder: Path, shots: Sequence[NamedPicture], listed: Sequence[NamedPicture] = ()) -> None:
@@ -267,7 +267,7 @@ def write_panoptic(folder: Path, shots: Sequence[NamedPicture], listed: Sequence
         write_png(folder / "panoptic" / f"{name}.png", packed_png(np.array([0, *ids])[picture.labels]))
         infos = [_segment_info(picture, label, number) for label, number in enumerate(ids, start=1)]
         annotations.append({"image_id": numbers[name], "file_name": f"{name}.png", "segments_info": infos})
-    document = {"images": coco_images(listed), "annotations": annotations, "categories": coco_categories(LEAVES)}
+    document = {"images": _coco_images(listed), "annotations": annotations, "categories": _coco_categories(LEAVES)}
     write_json(folder / "panoptic.json", document)
 
 

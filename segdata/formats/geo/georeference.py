@@ -25,8 +25,8 @@ from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.tiff_files import import_rasterio
 
-IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-Transform = tuple[float, float, float, float, float, float]
+_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+_Transform = tuple[float, float, float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class Georeference:
     """
 
     crs: str | None = None
-    transform: Transform | None = None
+    transform: _Transform | None = None
 
     @staticmethod
     def of_raster(raster: Any) -> "Georeference":  # Any: rasterio has no types
         """The place of an open raster."""
         numbers = tuple(map(float, tuple(raster.transform)[:6]))
         a, b, c, d, e, f = numbers
-        return Georeference(_crs_text(raster.crs), None if numbers == IDENTITY else (a, b, c, d, e, f))
+        return Georeference(_crs_text(raster.crs), None if numbers == _IDENTITY else (a, b, c, d, e, f))
 
     @staticmethod
     def of(metadata: Mapping[str, str]) -> "Georeference":
@@ -58,7 +58,7 @@ class Georeference:
             and len(numbers) == 6
             and all(isinstance(number, (int, float)) for number in numbers)
         )
-        a, b, c, d, e, f = map(float, numbers) if six and numbers is not None else IDENTITY
+        a, b, c, d, e, f = map(float, numbers) if six and numbers is not None else _IDENTITY
         sound = six and all(map(math.isfinite, (a, b, c, d, e, f))) and a * e != b * d
         crs = _parse_json(metadata.get("crs"))
         return Georeference(crs if isinstance(crs, str) and crs else None, (a, b, c, d, e, f) if sound else None)

@@ -63,7 +63,7 @@ _MAX_OFFSET = 0.01  # pixels that labels and image may lie apart
 
 
 @dataclass(frozen=True, slots=True)
-class RasterPart:
+class _RasterPart:
     """The part of a label raster that is one image: all of it, or a window."""
 
     head: RasterHeader
@@ -83,7 +83,7 @@ class OpenRasters:
     Attributes
     ----------
     root : where paths in messages start
-    entries : the images; the record of an annotated one is its `RasterPart`
+    entries : the images; the record of an annotated one is its `_RasterPart`
     heads : of the rasters of labels, in the order of their files
     defects : found on the way
     places : the folders that were read, by what is in them
@@ -106,7 +106,7 @@ class OpenRasters:
         return self.heads[path]
 
 
-def open_rasters(request: ReadRequest) -> OpenRasters:
+def _open_rasters(request: ReadRequest) -> OpenRasters:
     """Open the rasters of a request; raises UnreadableError if there are none."""
     rasters = OpenRasters(request.root)
     if request.root.is_dir() and (request.root / RASTER_INDEX).is_file():
@@ -142,7 +142,7 @@ def _raster_entries(rasters: OpenRasters, entry: ImageEntry, side: int | None) -
         rasters.defects += _place_defects(head, image, file, entry.image_id)
     metadata = _metadata(head, image)
     if not parts:
-        yield replace(entry, record=RasterPart(head), metadata=metadata)
+        yield replace(entry, record=_RasterPart(head), metadata=metadata)
         return
     fits = image is not None and (image.width, image.height) == (head.width, head.height)
     if image is not None and not fits:
@@ -157,7 +157,7 @@ def _raster_entries(rasters: OpenRasters, entry: ImageEntry, side: int | None) -
             image=None,
             uri=part.uri(entry.image) if entry.image is not None and fits else None,
             channels=_window_channels(entry, part) if fits else None,
-            record=RasterPart(head, part),
+            record=_RasterPart(head, part),
             metadata={**metadata, **place.metadata, **piece.metadata},
         )
 
@@ -255,7 +255,7 @@ def _entry(rasters: OpenRasters, row: RasterIndexRow, folder: ImageFolder) -> Im
         row.image,
         image,
         () if head is None else (head.path,),
-        None if head is None else RasterPart(head, row.window),
+        None if head is None else _RasterPart(head, row.window),
         (row.height, row.width),
         uri=row.uri,
         sequence=row.sequence,
@@ -276,7 +276,7 @@ def raster_metadata(head: RasterHeader, window: Window | None) -> dict[str, str]
 _MAX_CATEGORIES = 200  # more different values than this are no categories
 
 
-def parse_band(request: ReadRequest) -> int | None:
+def _parse_band(request: ReadRequest) -> int | None:
     """Parse the option `band`; raises SegdataError for anything but a band number."""
     text = request.options.get("band")
     if text is None:
@@ -286,7 +286,7 @@ def parse_band(request: ReadRequest) -> int | None:
     return int(str(text))
 
 
-def find_taxonomy(request: ReadRequest, opened: OpenRasters, band: int | None) -> tuple[Taxonomy, bool]:
+def _find_taxonomy(request: ReadRequest, opened: OpenRasters, band: int | None) -> tuple[Taxonomy, bool]:
     """The categories, and whether the user declared them.
 
     They are the user's, or a preset, or those of a colour table in the folder, or those named beside the rasters, or
@@ -325,7 +325,7 @@ def find_taxonomy(request: ReadRequest, opened: OpenRasters, band: int | None) -
     )
 
 
-def add_void(taxonomy: Taxonomy, heads: Iterable[RasterHeader]) -> tuple[Taxonomy, int | None]:
+def _add_void(taxonomy: Taxonomy, heads: Iterable[RasterHeader]) -> tuple[Taxonomy, int | None]:
     """The taxonomy with a void category, if some raster has masked or nodata pixels; and the id of that category.
 
     No category is added if the taxonomy itself lists the nodata value.
@@ -348,14 +348,14 @@ def add_void(taxonomy: Taxonomy, heads: Iterable[RasterHeader]) -> tuple[Taxonom
     return msgspec.structs.replace(taxonomy, categories=(*taxonomy.categories, nodata)), id_
 
 
-def instance_rule(request: ReadRequest, config: InstanceIds, heads: Iterable[RasterHeader]) -> tuple[Taxonomy, IdRule]:
+def _instance_rule(request: ReadRequest, config: InstanceIds, heads: Iterable[RasterHeader]) -> tuple[Taxonomy, IdRule]:
     """The meaning of segment ids, as segdata.yaml says; the nodata value is void."""
     placed = [head for head in heads if head.masked or head.nodata_value not in (None, config.background)]
     if config.void is None and placed:
         value = next((head.nodata_value for head in placed if head.nodata_value is not None), MASKED)
         config = msgspec.structs.replace(config, void=value)
     if config.void is not None and request.taxonomy is not None:
-        request = replace(request, taxonomy=add_void(request.taxonomy, placed)[0])
+        request = replace(request, taxonomy=_add_void(request.taxonomy, placed)[0])
     return id_rule(request, config)
 
 
@@ -398,7 +398,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class RasterLabelReader:
+class _RasterLabelReader:
     """Reads the segments of single images, from any thread.
 
     Attributes
@@ -420,7 +420,7 @@ class RasterLabelReader:
 
     def __call__(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """The segments of an image."""
-        pane: RasterPart = entry.record
+        pane: _RasterPart = entry.record
         try:
             patch = read_raster_values(pane.head, pane.window, self.band)
         except OSError as error:
@@ -533,18 +533,18 @@ _PER_CHUNK = 2**25  # pixels of images that are loaded at once
 
 def open_geotiff(request: ReadRequest) -> PerImageSource:
     """The rasters; raises UnreadableError if nothing says what values mean."""
-    opened = open_rasters(request)
-    band, config, heads = parse_band(request), request.config.instance_ids, opened.heads.values()
+    opened = _open_rasters(request)
+    band, config, heads = _parse_band(request), request.config.instance_ids, opened.heads.values()
     task: Task = "semantic"
     if config is None:
-        declared_taxonomy, declared = find_taxonomy(request, opened, band)
-        taxonomy, void = add_void(declared_taxonomy, heads)
-        reader = RasterLabelReader(request.root, taxonomy, void, band)
+        declared_taxonomy, declared = _find_taxonomy(request, opened, band)
+        taxonomy, void = _add_void(declared_taxonomy, heads)
+        reader = _RasterLabelReader(request.root, taxonomy, void, band)
     else:
-        taxonomy, rule = instance_rule(request, config, heads)
+        taxonomy, rule = _instance_rule(request, config, heads)
         declared = request.taxonomy is not None
         task = "panoptic" if {category.kind for category in taxonomy.categories} >= {"thing", "stuff"} else "instance"
-        reader = RasterLabelReader(request.root, taxonomy, None, band, rule, config.background or 0)
+        reader = _RasterLabelReader(request.root, taxonomy, None, band, rule, config.background or 0)
     profile = Profile(
         name=request.root.stem,
         format="geotiff",

@@ -37,13 +37,13 @@ from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS
 from segdata.formats.shared.painting import ImageSegments, MaskPaths, PixelValue, paint, pixel_values, segments_by_image
 from segdata.formats.shared.taxonomies import table_names, write_sidecars
 
-MAX_VALUE = 2**32 - 1
+_MAX_VALUE = 2**32 - 1
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
 _IMAGE_COLUMNS = ("image_id", "uri", "channels", "sequence", "frame", "split", "group", "metadata")
 
 
 @dataclass(frozen=True, slots=True)
-class PaintedRaster:
+class _PaintedRaster:
     """An image with the values that its pixels were painted with.
 
     Attributes
@@ -64,15 +64,15 @@ class PaintedRaster:
         return dict(self.row["metadata"] or ())
 
 
-class RasterPainter(Protocol):
+class _RasterPainter(Protocol):
     """Paints the images of a batch, and counts what one value a pixel cannot hold."""
 
-    def pictures(self, batch: Batch) -> Iterator[PaintedRaster]:
+    def pictures(self, batch: Batch) -> Iterator[_PaintedRaster]:
         """The images, in order."""
 
 
 @dataclass
-class CategoryPainter:
+class _CategoryPainter:
     """Paints the ids of categories.
 
     Attributes
@@ -89,9 +89,9 @@ class CategoryPainter:
     used: bool = False
 
     def __post_init__(self) -> None:
-        over = [id_ for id_ in self.taxonomy.by_id() if not 0 <= id_ <= MAX_VALUE]
+        over = [id_ for id_ in self.taxonomy.by_id() if not 0 <= id_ <= _MAX_VALUE]
         if over:
-            raise SegdataError(f"category id {over[0]} does not fit a raster of 32 bits (0 to {MAX_VALUE:,})")
+            raise SegdataError(f"category id {over[0]} does not fit a raster of 32 bits (0 to {_MAX_VALUE:,})")
         self.blank = _blank(self.taxonomy)
 
     @property
@@ -99,7 +99,7 @@ class CategoryPainter:
         """The largest value that may be painted."""
         return max([self.blank, *self.taxonomy.by_id()])
 
-    def pictures(self, batch: Batch) -> Iterator[PaintedRaster]:
+    def pictures(self, batch: Batch) -> Iterator[_PaintedRaster]:
         """The images, in order."""
         categories = self.taxonomy.by_id()
         category = batch.segments["category_id"].to_pylist()
@@ -110,7 +110,7 @@ class CategoryPainter:
             if sheet.annotated:
                 pixels = self._painted(batch, sheet, values[sheet.segments])
                 self.used = self.used or bool((pixels == self.blank).any())
-            yield PaintedRaster(row, sheet.height, sheet.width, pixels)
+            yield _PaintedRaster(row, sheet.height, sheet.width, pixels)
 
     def _painted(self, batch: Batch, sheet: ImageSegments, values: Ints) -> Pixels:
         """In as few bits as hold all values: large rasters wait for memory."""
@@ -128,7 +128,7 @@ class CategoryPainter:
         return pixels
 
 
-class SegmentPainter:
+class _SegmentPainter:
     """Paints a number for each segment, its id if possible, and writes a table of these numbers."""
 
     def __init__(self, taxonomy: Taxonomy, losses: LossCounter, table: Path) -> None:
@@ -141,14 +141,14 @@ class SegmentPainter:
         """Finish the table."""
         self._file.close()
 
-    def pictures(self, batch: Batch) -> Iterator[PaintedRaster]:
+    def pictures(self, batch: Batch) -> Iterator[_PaintedRaster]:
         """The images, in order."""
         category = batch.segments["category_id"].to_pylist()
         is_known = np.array([id_ in self._names for id_ in category], bool)
         count_segment_mask_losses(batch, is_known, self._losses)
         for row, sheet in _sheets(batch):
             pixels = self._painted(batch, sheet, is_known[sheet.segments]) if sheet.annotated else None
-            yield PaintedRaster(row, sheet.height, sheet.width, pixels)
+            yield _PaintedRaster(row, sheet.height, sheet.width, pixels)
 
     def _painted(self, batch: Batch, sheet: ImageSegments, is_known: NDArray[np.bool_]) -> Pixels:
         is_painted = is_known & (sheet.runs.areas(len(sheet.segments)) > 0)
@@ -157,7 +157,7 @@ class SegmentPainter:
         )
         ids = np.array([row["segment_id"] or 0 for row in rows], np.int64)
         values: Ints = np.full(len(is_painted), -1, np.int64)
-        values[is_painted] = pixel_values(ids, MAX_VALUE)
+        values[is_painted] = pixel_values(ids, _MAX_VALUE)
         pixels = paint(sheet, values, 0, np.uint32)
         count_hidden_segments(batch, sheet, values, pixels, self._losses)
         visible = np.isin(values[is_painted], np.unique(pixels))
@@ -178,7 +178,7 @@ def _blank(taxonomy: Taxonomy) -> int:
     """The value of unlabelled pixels: the taxonomy's id, or its grey, else the lowest value without a category."""
     categories = taxonomy.by_id()
     declared, color = taxonomy.unlabelled_id, taxonomy.unlabelled_color
-    if declared is not None and 0 <= declared <= MAX_VALUE:
+    if declared is not None and 0 <= declared <= _MAX_VALUE:
         return declared
     if color is not None and len(set(color)) == 1 and color[0] not in categories:
         return color[0]
@@ -188,7 +188,7 @@ def _blank(taxonomy: Taxonomy) -> int:
 _BLOCK = 256  # pixels: side of the blocks that a large raster is compressed in
 
 
-class RasterWriter:
+class _RasterWriter:
     """Writes images below a folder; `close` finishes the last raster, `rows` lists the images.
 
     Parameters
@@ -208,7 +208,7 @@ class RasterWriter:
         self._closing = ExitStack()
         self.rows: list[RasterIndexRow] = []
 
-    def save(self, picture: PaintedRaster) -> None:
+    def save(self, picture: _PaintedRaster) -> None:
         """Write an image, as a raster or into the raster that it is part of."""
         image_id = picture.row["image_id"]
         if picture.pixels is None:
@@ -252,7 +252,7 @@ class RasterWriter:
         _, others = self._files.get(_raster_key(piece), ("", []))
         return not any(piece.window.meets(other) for other in others)
 
-    def _add(self, picture: PaintedRaster, piece: RasterWindow) -> str:
+    def _add(self, picture: _PaintedRaster, piece: RasterWindow) -> str:
         """Write a window; returns the mask that holds it."""
         assert picture.pixels is not None
         key = _raster_key(piece)
@@ -265,7 +265,7 @@ class RasterWriter:
         raster.write(picture.pixels.astype(raster.dtypes[0]), 1, window=piece.window.slices)
         return name
 
-    def _created(self, key: str, picture: PaintedRaster, piece: RasterWindow) -> Any:  # Any: rasterio has no types
+    def _created(self, key: str, picture: _PaintedRaster, piece: RasterWindow) -> Any:  # Any: rasterio has no types
         name = self._name(piece.raster)
         self._files[key] = name, []
         most = 2**32 - 1 if self._most is None else self._most
@@ -295,7 +295,7 @@ class RasterWriter:
         # BigTIFF where compressed data might pass 4 GB, which GDAL cannot know before.
         return options | {"nodata": self._nodata, "compress": "deflate", "BIGTIFF": "IF_SAFER"}
 
-    def _describe(self, raster: Any, picture: PaintedRaster) -> None:  # Any: rasterio has no types
+    def _describe(self, raster: Any, picture: _PaintedRaster) -> None:  # Any: rasterio has no types
         """Tags, and the colour table."""
         try:
             tags = json.loads(picture.metadata.get("tags", "{}"))
@@ -307,7 +307,7 @@ class RasterWriter:
             raster.write_colormap(1, self._colors)
 
 
-def _index_row(picture: PaintedRaster, mask: str | None, window: Window | None) -> RasterIndexRow:
+def _index_row(picture: _PaintedRaster, mask: str | None, window: Window | None) -> RasterIndexRow:
     row = picture.row
     return RasterIndexRow(
         row["image_id"],
@@ -362,16 +362,16 @@ def write_geotiff(
     count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
     if by == "category":
-        painter = CategoryPainter(profile.taxonomy, losses)
+        painter = _CategoryPainter(profile.taxonomy, losses)
         void = next(iter(profile.taxonomy.void_ids), None)
-        folder = RasterWriter(target, painter.max_value, void, profile.taxonomy)
+        folder = _RasterWriter(target, painter.max_value, void, profile.taxonomy)
         _save_images(folder, painter, batches, losses, CATEGORY_MASK_LOSSES)
         taxonomy = _with_blank(profile.taxonomy, painter.blank) if painter.used else profile.taxonomy
         write_sidecars(target, profile, taxonomy)
     else:
-        numbers = SegmentPainter(profile.taxonomy, losses, target / TABLE)
+        numbers = _SegmentPainter(profile.taxonomy, losses, target / TABLE)
         try:
-            folder = RasterWriter(target, None, None, None)
+            folder = _RasterWriter(target, None, None, None)
             _save_images(folder, numbers, batches, losses, MASK_LOSSES)
         finally:
             numbers.close()
@@ -380,8 +380,8 @@ def write_geotiff(
 
 
 def _save_images(
-    folder: RasterWriter,
-    painter: RasterPainter,
+    folder: _RasterWriter,
+    painter: _RasterPainter,
     batches: Iterable[Batch],
     losses: LossCounter,
     kinds: frozenset[LossKind],

@@ -12,7 +12,7 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.paths import absolute_channels, absolute_uri, is_unsafe_path, relative_channels, relative_uri
 
-MAX_WHOLE_PIXELS = 2**26  # pixels of a raster that is one image; larger ones are cut
+_MAX_WHOLE_PIXELS = 2**26  # pixels of a raster that is one image; larger ones are cut
 WINDOW_SIDE = 2048  # of a window
 _MAX_WINDOWS = 2**17  # windows of one raster
 
@@ -90,7 +90,7 @@ def parse_side(value: object) -> int | None:
 def cut_windows(width: int, height: int, side: int | None) -> list[Window]:
     """The windows of a raster, row by row; none where it is one image. Raises OSError for too many of them."""
     if side is None:
-        side = WINDOW_SIDE if width * height > MAX_WHOLE_PIXELS else 0
+        side = WINDOW_SIDE if width * height > _MAX_WHOLE_PIXELS else 0
     if side == 0 or (width <= side and height <= side):
         return []
     if -(-width // side) * -(-height // side) > _MAX_WINDOWS:

@@ -109,7 +109,7 @@ class DicomImage:
 
 
 @dataclass
-class DicomFolder:
+class _DicomFolder:
     """The DICOM files of a dataset.
 
     Attributes
@@ -169,9 +169,9 @@ def raise_os_errors(what: str = "damaged") -> Iterator[list[str]]:
         raise OSError(f"{what}: {error or type(error).__name__}") from error
 
 
-def scan_folder(root: Path, kinds: Sequence[str], images: Path | None = None) -> DicomFolder:
+def scan_folder(root: Path, kinds: Sequence[str], images: Path | None = None) -> _DicomFolder:
     """The objects of these kinds below a folder, or the one file, and all images below it or in `images`."""
-    folder = DicomFolder(root if root.is_dir() else root.parent)
+    folder = _DicomFolder(root if root.is_dir() else root.parent)
     if root.is_file():
         folder.objects.append(root)
     for place in dict.fromkeys([folder.root, *([images] if images is not None else [])]):
@@ -225,7 +225,7 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def _add_image(folder: DicomFolder, path: Path, start: Path) -> None:
+def _add_image(folder: _DicomFolder, path: Path, start: Path) -> None:
     try:
         with raise_os_errors() as heard:
             image = read_image_header(path, start)

@@ -48,7 +48,7 @@ class DicomIndexFile(msgspec.Struct, frozen=True, omit_defaults=True):
     algorithm: str | None = None
 
 
-class DicomIndex(msgspec.Struct, frozen=True):
+class _DicomIndex(msgspec.Struct, frozen=True):
     """The whole file; `format` is the format of its objects, also if there are none."""
 
     images: tuple[DicomIndexImage, ...]
@@ -71,7 +71,7 @@ def write_dicom_index(
 def read_dicom_index(root: Path, defects: list[Defect]) -> tuple[list[Series], dict[str, DicomIndexFile]]:
     """The images in `dicom.json` as series, and its objects by name; raises UnreadableError if it is not an index."""
     try:
-        index = msgspec.json.decode((root / DICOM_INDEX).read_bytes(), type=DicomIndex)
+        index = msgspec.json.decode((root / DICOM_INDEX).read_bytes(), type=_DicomIndex)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableError(f"{root / DICOM_INDEX}: cannot be read: {error}") from error
     sequences: dict[tuple[bool, str], list[tuple[DicomIndexImage, DicomImage]]] = {}

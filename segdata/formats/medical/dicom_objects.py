@@ -43,7 +43,7 @@ class AnnotatorLayer:
 
 
 @dataclass
-class SeriesGroup:
+class _SeriesGroup:
     """Images of one series, in order, and their segments.
 
     Attributes
@@ -56,7 +56,7 @@ class SeriesGroup:
     layers: dict[tuple[str | None, str | None], dict[str, AnnotatorLayer]] = field(default_factory=dict)
 
 
-class SeriesGrouper:
+class _SeriesGrouper:
     """Sorts the images of batches into groups.
 
     Attributes
@@ -68,10 +68,10 @@ class SeriesGrouper:
         self._what = what
         self.index: list[DicomIndexImage] = []
 
-    def group(self, batches: Iterable[Batch]) -> Iterator[SeriesGroup]:
+    def group(self, batches: Iterable[Batch]) -> Iterator[_SeriesGroup]:
         """The groups; those of a sequence when its last image has come. Raises SegdataError without DICOM images."""
         sequence: str | None = None
-        groups: dict[tuple[str, tuple[int, int]], SeriesGroup] = {}
+        groups: dict[tuple[str, tuple[int, int]], _SeriesGroup] = {}
         for batch in batches:
             rows = batch.images.select(["image_id", "uri", "width", "height", "sequence", "frame", "group"]).to_pylist()
             layers = _annotator_layers(batch)
@@ -93,7 +93,7 @@ class SeriesGrouper:
                     )
                 )
                 if image is not None:
-                    group = groups.setdefault((image.series, image.size), SeriesGroup())
+                    group = groups.setdefault((image.series, image.size), _SeriesGroup())
                     group.images.append((row["image_id"], image))
                     for who, layer in annotator_layers:
                         group.layers.setdefault(who, {})[row["image_id"]] = layer
@@ -138,7 +138,7 @@ def _annotator_layers(batch: Batch) -> list[list[tuple[tuple[str | None, str | N
     return layers
 
 
-def count_column_losses(batch: Batch, lost: frozenset[LossKind], losses: LossCounter) -> Batch:
+def _count_column_losses(batch: Batch, lost: frozenset[LossKind], losses: LossCounter) -> Batch:
     """The batch, after counting columns that DICOM objects have no place for, of the kinds in `lost`."""
     count_losses(batch, losses, lost, _HELD)
     sources = batch.annotations["source"].to_pylist()
@@ -165,7 +165,7 @@ def segment_key(segment: SegmentRow) -> SegmentKey:
     return segment["category_id"], track is not None, (segment["segment_id"] or 0) if track is None else track
 
 
-def group_segments(
+def _group_segments(
     layers: Mapping[str, AnnotatorLayer], source: str | None, held: HeldAttributes, losses: LossCounter
 ) -> dict[SegmentKey, list[SegmentRow]]:
     """The segments of an object, each with its rows on slices; counts what the object cannot hold.
@@ -191,7 +191,7 @@ def group_segments(
     for members in members_of.values():
         first = members[0]
         losses.add("segment-id", "segments", sum(segment["segment_id"] != first["segment_id"] for segment in members))
-        kept = held_attributes(first, held)
+        kept = _held_attributes(first, held)
         losses.add("attributes", "segments", sum(_all_attributes(segment) != kept for segment in members))
     _count_sources(layers, source, members_of, losses)
     return members_of
@@ -212,7 +212,7 @@ def _count_sources(
         losses.add("source", "annotations", len(layers))
 
 
-def index_segments(
+def _index_segments(
     numbers: Mapping[SegmentKey, int], members: Mapping[SegmentKey, list[SegmentRow]]
 ) -> tuple[DicomIndexSegment, ...]:
     """The segments of an object, by their numbers."""
@@ -223,7 +223,7 @@ def index_segments(
     return tuple(entries)
 
 
-def held_attributes(segment: SegmentRow, held: HeldAttributes) -> dict[str, Any]:  # Any: JSON
+def _held_attributes(segment: SegmentRow, held: HeldAttributes) -> dict[str, Any]:  # Any: JSON
     """The attributes that come back from an object."""
     attributes = _all_attributes(segment)
     kept = held(segment, attributes)
@@ -314,15 +314,15 @@ def write_objects(
 ) -> None:
     """Write all objects; raises SegdataError if an annotated image is not a DICOM file."""
     (target / kind.folder).mkdir(parents=True)
-    groups = SeriesGrouper(kind.format)
+    groups = _SeriesGrouper(kind.format)
     files: list[DicomIndexFile] = []
-    for group in groups.group(count_column_losses(batch, LOSSES - kind.own, losses) for batch in batches):
+    for group in groups.group(_count_column_losses(batch, LOSSES - kind.own, losses) for batch in batches):
         for who in group.layers:
             name = f"{kind.folder}/{len(files) + 1:04d}.dcm"
             content = _object_content(group, who, profile.taxonomy, kind, losses)
             with collect_dicom_warnings():  # to remarks on values of the images that are not quite as the standard says
                 more = kind.save(target / name, content, losses)
-            segments = index_segments(content.numbers, content.members) + more
+            segments = _index_segments(content.numbers, content.members) + more
             files.append(
                 DicomIndexFile(name, who[0], segments, None if segments else ALGORITHM_TYPES.get(who[1] or ""))
             )
@@ -331,17 +331,17 @@ def write_objects(
 
 
 def _object_content(
-    group: SeriesGroup, who: AnnotatorAndSource, taxonomy: Taxonomy, kind: ObjectKind, losses: LossCounter
+    group: _SeriesGroup, who: AnnotatorAndSource, taxonomy: Taxonomy, kind: ObjectKind, losses: LossCounter
 ) -> ObjectContent:
     layers = group.layers[who]
     held = partial(kind.held, who[1])
-    members = group_segments(layers, who[1], held, losses)
+    members = _group_segments(layers, who[1], held, losses)
     return ObjectContent(
         who,
         {name: image for name, image in group.images if name in layers},
         layers,
         members,
         {key: number for number, key in enumerate(members, 1)},
-        {key: held_attributes(rows[0], held) for key, rows in members.items()},
+        {key: _held_attributes(rows[0], held) for key, rows in members.items()},
         taxonomy.by_id(),
     )

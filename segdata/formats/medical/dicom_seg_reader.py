@@ -41,7 +41,7 @@ _MOST_FRAMES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class SegSegment:
+class _SegSegment:
     """A segment of a segmentation, over all of its slices.
 
     Attributes
@@ -63,7 +63,7 @@ class SegSegment:
 
 
 @dataclass(frozen=True, slots=True)
-class SegFrame:
+class _SegFrame:
     """A frame.
 
     Attributes
@@ -96,7 +96,7 @@ class SegObject:
     series, reference : UIDs of the images' series and frame of reference
     creator : its author
     label : its name
-    defects : what is wrong in it
+    defects : found in it
     """
 
     path: Path
@@ -104,8 +104,8 @@ class SegObject:
     kind: str
     max_value: int
     size: tuple[int, int]
-    segments: dict[int, SegSegment]
-    frames: Sequence[SegFrame]
+    segments: dict[int, _SegSegment]
+    frames: Sequence[_SegFrame]
     images: tuple[str, ...]
     series: str
     reference: str
@@ -114,7 +114,7 @@ class SegObject:
     defects: tuple[Defect, ...]
 
 
-def read_seg(path: Path, name: str) -> SegObject:
+def _read_seg(path: Path, name: str) -> SegObject:
     """The segmentation in a file; raises OSError with the reason if it cannot be read at all."""
     with raise_os_errors() as remarks:
         seg = _parse_seg(read_dataset(path), path, name)
@@ -159,8 +159,8 @@ def _parse_seg(dataset: Any, path: Path, name: str) -> SegObject:  # Any: pydico
     )
 
 
-def _parse_segments(dataset: Any, defects: list[Defect], name: str) -> dict[int, SegSegment]:  # Any: as above
-    segments: dict[int, SegSegment] = {}
+def _parse_segments(dataset: Any, defects: list[Defect], name: str) -> dict[int, _SegSegment]:  # Any: as above
+    segments: dict[int, _SegSegment] = {}
     for row, item in enumerate(dataset.get("SegmentSequence") or []):
         number = int(item.SegmentNumber)
         place = f"SegmentSequence[{row}]"
@@ -168,7 +168,7 @@ def _parse_segments(dataset: Any, defects: list[Defect], name: str) -> dict[int,
             defects.append(Defect("SEG008", f"segment {number} occurs twice", name, place, segments=(number,)))
             continue
         algorithm = str(item.get("SegmentAlgorithmType") or ""), str(item.get("SegmentAlgorithmName") or "")
-        segments[number] = SegSegment(
+        segments[number] = _SegSegment(
             number,
             str(item.get("SegmentLabel") or "").strip() or f"segment {number}",
             algorithm,
@@ -209,8 +209,8 @@ def _parse_color(values: Any) -> Color | None:  # Any: as above
 
 
 def _parse_frames(
-    dataset: Any, n_frames: int, kind: str, segments: dict[int, SegSegment], defects: list[Defect], name: str
-) -> list[SegFrame]:  # Any: as above
+    dataset: Any, n_frames: int, kind: str, segments: dict[int, _SegSegment], defects: list[Defect], name: str
+) -> list[_SegFrame]:  # Any: as above
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [None])[0]
     groups = dataset.get("PerFrameFunctionalGroupsSequence") or []
     if len(groups) != n_frames and not (n_frames == 1 and not groups):
@@ -229,7 +229,7 @@ def _parse_frames(
             _group_value(both, "PlaneOrientationSequence", "ImageOrientationPatient"),
             _group_value(both, "PixelMeasuresSequence", "PixelSpacing"),
         )
-        frames.append(SegFrame(index, segment, plane, _source_image(both)))
+        frames.append(_SegFrame(index, segment, plane, _source_image(both)))
     return frames
 
 
@@ -269,7 +269,7 @@ Frame = NDArray[np.uint8 | np.uint16 | np.uint32]
 
 
 @dataclass
-class SegPixels:
+class _SegPixels:
     """The pixels of a segmentation.
 
     Attributes
@@ -286,9 +286,9 @@ class SegPixels:
     remarks: list[str] = field(default_factory=list)
 
 
-def decode_seg(seg: SegObject, threshold: float) -> SegPixels:
+def _decode_seg(seg: SegObject, threshold: float) -> _SegPixels:
     """All pixels, of a fractional one those of at least `threshold`, 0 to 1; raises OSError with the reason."""
-    pixels = SegPixels()
+    pixels = _SegPixels()
     wanted = {frame.index: frame for frame in seg.frames}
     with raise_os_errors("its pixels cannot be decoded") as pixels.remarks:  # also where a decoder is not installed
         for index, frame in enumerate(_stored_frames(seg)):
@@ -320,7 +320,7 @@ def _stored_frames(seg: SegObject) -> Iterator[Frame]:
 
 
 def _add_frame(
-    pixels: SegPixels,
+    pixels: _SegPixels,
     seg: SegObject,
     index: int,
     segment: int | None,
@@ -343,7 +343,7 @@ def _add_frame(
         pixels.runs.setdefault(index, {})[segment] = runs
 
 
-def _add_label_map(pixels: SegPixels, segments: Mapping[int, object], index: int, values: ValueRuns) -> None:
+def _add_label_map(pixels: _SegPixels, segments: Mapping[int, object], index: int, values: ValueRuns) -> None:
     """The segments of one frame, whose numbers are its values; 0 is background unless it is described."""
     for row, value in enumerate(values.value.tolist()):
         if value in segments:
@@ -354,17 +354,17 @@ def _add_label_map(pixels: SegPixels, segments: Mapping[int, object], index: int
             pixels.unknown.setdefault(index, {})[value] = int(values.area[row])
 
 
-SegSlice = DicomSlice[SegObject, SegFrame]
+_SegSlice = DicomSlice[SegObject, _SegFrame]
 
 
-class SegSlices(DicomSlices[SegObject, SegFrame]):
+class _SegSlices(DicomSlices[SegObject, _SegFrame]):
     """Slices with the frames of segmentations."""
 
     def place(self, seg: SegObject, all_series: Sequence[Series], searched: Path) -> None:
-        """Put the frames of a segmentation on the slices of the images that it was made on, or on slices of its own."""
+        """Put the frames of a segmentation on the slices of its images, or on slices of its own."""
         by_uid = {image.uid: (series, image) for series in all_series for image in series.images}
         related = _related_series(seg, all_series)
-        frames: dict[str, list[SegFrame]] = {uid: [] for uid in seg.images if uid in by_uid}
+        frames: dict[str, list[_SegFrame]] = {uid: [] for uid in seg.images if uid in by_uid}
         unplaced = []
         for frame in seg.frames:
             image = self._find_image(seg, frame, related, by_uid)
@@ -390,11 +390,11 @@ class SegSlices(DicomSlices[SegObject, SegFrame]):
     def _find_image(
         self,
         seg: SegObject,
-        frame: SegFrame,
+        frame: _SegFrame,
         related: Sequence[Series],
         by_uid: dict[str, tuple[Series, DicomImage]],
     ) -> DicomImage | None:
-        """The image that a frame was drawn on: the one at its place, else the one that it names, if the sizes agree."""
+        """The image of a frame: the one at its place, else the referenced one, if the sizes agree."""
         _, named = by_uid.get(frame.image, (None, None))
         if frame.plane is None or (named is not None and named.plane is None):
             return named if named is not None and named.size == seg.size else None
@@ -408,9 +408,9 @@ class SegSlices(DicomSlices[SegObject, SegFrame]):
             self.defects.append(Defect("SEG017", message, seg.name, f"frame {frame.index + 1}", image=image_there.name))
         return image_there
 
-    def _add_own_slices(self, seg: SegObject, frames: list[SegFrame]) -> None:
-        """Slices of its own for frames that lie on no image that is here."""
-        groups: list[tuple[Plane | None, str, list[SegFrame]]] = []
+    def _add_own_slices(self, seg: SegObject, frames: list[_SegFrame]) -> None:
+        """Add slices for frames that lie on none of the images found."""
+        groups: list[tuple[Plane | None, str, list[_SegFrame]]] = []
         for frame in sorted(frames, key=_depth):
             plane, uid, members = groups[-1] if groups else (None, "", [])
             if members and (is_same_place(plane, frame.plane) if plane and frame.plane else uid == frame.image):
@@ -421,11 +421,11 @@ class SegSlices(DicomSlices[SegObject, SegFrame]):
         self.sequences.append(make_volume(seg.name, planes if len(planes) == len(groups) else []))
         for number, (_, uid, members) in enumerate(groups):
             image_id = f"{seg.name}/{number:04d}" if len(groups) > 1 else seg.name
-            self.by_id[image_id] = SegSlice(image_id, seg.size, None, uid, seg.name, number, [(seg, members)])
+            self.by_id[image_id] = _SegSlice(image_id, seg.size, None, uid, seg.name, number, [(seg, members)])
 
 
 def _related_series(seg: SegObject, all_series: Sequence[Series]) -> list[Series]:
-    """The series that a segmentation may lie on: those that it names, else those in the same frame of reference."""
+    """The series that a segmentation may lie on: the referenced ones, else those in the same frame of reference."""
     named = set(seg.images)
     referenced = [
         series
@@ -437,7 +437,7 @@ def _related_series(seg: SegObject, all_series: Sequence[Series]) -> list[Series
     ]
 
 
-def _depth(frame: SegFrame) -> tuple[float, str, int]:
+def _depth(frame: _SegFrame) -> tuple[float, str, int]:
     return (frame.plane.depth if frame.plane is not None else np.inf, frame.image, frame.index)
 
 
@@ -449,11 +449,11 @@ UNNAMED = "unnamed"  # and where a person drew with its help
 def open_segmentations(request: ReadRequest) -> PerImageSource:
     """The segmentations; raises UnreadableError if there is none."""
     threshold = _threshold(request)
-    dicom = ObjectReader("dicom-seg", "segmentation", SegSlices())
-    dicom.open(request, SEGMENTATIONS, read_seg)
-    categories = seg_naming(request.taxonomy, [segment for seg in dicom.objects for segment in seg.segments.values()])
+    dicom = ObjectReader("dicom-seg", "segmentation", _SegSlices())
+    dicom.open(request, SEGMENTATIONS, _read_seg)
+    categories = _seg_naming(request.taxonomy, [segment for seg in dicom.objects for segment in seg.segments.values()])
     by_path = {seg.path: seg for seg in dicom.objects}
-    decoded = DecodedFiles(lambda path: decode_seg(by_path[path], threshold))
+    decoded = DecodedFiles(lambda path: _decode_seg(by_path[path], threshold))
     first_slice, multi_frame = dicom.slices.first_slice, _multi_frame_segments(dicom.objects)
     reader = _SliceReader(
         decoded, dicom.annotators(_annotator_of), first_slice, multi_frame, dicom.meanings(categories)
@@ -462,7 +462,7 @@ def open_segmentations(request: ReadRequest) -> PerImageSource:
 
 
 def _threshold(request: ReadRequest) -> float:
-    """The option; raises SegdataError for what is no share."""
+    """Parse the option; raises SegdataError unless it is a share."""
     text = request.options.get("threshold", 0.5)
     try:
         value = float(text)
@@ -473,8 +473,8 @@ def _threshold(request: ReadRequest) -> float:
     return value
 
 
-def seg_naming(taxonomy: Taxonomy | None, segments: Sequence[SegSegment]) -> CategoryNames:
-    """Categories by the labels of segments; what a code says of one is its definition."""
+def _seg_naming(taxonomy: Taxonomy | None, segments: Sequence[_SegSegment]) -> CategoryNames:
+    """Categories by the labels of segments; the meaning of a code is the definition."""
     categories: dict[str, Category] = {}
     for segment in segments:
         if segment.label not in categories:
@@ -512,7 +512,7 @@ def _multi_frame_segments(objects: Sequence[SegObject]) -> dict[str, set[int]]:
 class _SliceReader:
     """Looks at one slice."""
 
-    decoded: DecodedFiles[SegPixels]
+    decoded: DecodedFiles[_SegPixels]
     annotator: Mapping[str, str | None]
     first_slice: Mapping[str, str]
     multi_frame: Mapping[str, set[int]]
@@ -520,7 +520,7 @@ class _SliceReader:
 
     def read(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """The segments of each segmentation on a slice."""
-        drawing: SegSlice = entry.record
+        drawing: _SegSlice = entry.record
         annotations: list[ImageAnnotation] = []
         broken: list[Defect] = []
         for seg, frames in drawing.pieces:
@@ -537,7 +537,9 @@ class _SliceReader:
         annotations[0] = replace(annotations[0], defects=[*annotations[0].defects, *broken])
         return annotations
 
-    def _annotation(self, seg: SegObject, frames: list[SegFrame], pixels: SegPixels, is_first: bool) -> ImageAnnotation:
+    def _annotation(
+        self, seg: SegObject, frames: list[_SegFrame], pixels: _SegPixels, is_first: bool
+    ) -> ImageAnnotation:
         """The segments of one segmentation on a slice."""
         runs: dict[int, Runs] = {}
         frame_of: dict[int, int] = {}
@@ -572,7 +574,7 @@ class _SliceReader:
             {
                 "track_id": [self._track(seg, segment) for segment in segments],
                 "source": [None if common else SOURCES.get(segment.algorithm[0]) for segment in segments],
-                "attributes": [segment_attributes(segment) for segment in segments],
+                "attributes": [_segment_attributes(segment) for segment in segments],
                 "file": [seg.name] * len(segments),
                 "place": [f"frame {frame_of[segment.number] + 1}" for segment in segments],
             },
@@ -582,16 +584,16 @@ class _SliceReader:
             defects,
         )
 
-    def _track(self, seg: SegObject, segment: SegSegment) -> int | None:
-        """The track: what the tracking id says, where it is a number; else the segment, if it goes through slices."""
+    def _track(self, seg: SegObject, segment: _SegSegment) -> int | None:
+        """The track: the tracking id if it is a number; else the segment, if it is on several slices."""
         tracked, _ = segment.tracking
         through = segment.number in self.multi_frame[seg.name] or seg.kind == "LABELMAP"
         track = int(tracked) if tracked.isdigit() and len(tracked) < 19 else segment.number if through else None
         return self.meanings.track(seg.name, segment.number, track)
 
 
-def segment_attributes(segment: SegSegment) -> list[tuple[str, str]]:
-    """What else the object says of a segment, as JSON."""
+def _segment_attributes(segment: _SegSegment) -> list[tuple[str, str]]:
+    """The other attributes of a segment, as JSON."""
     attributes: dict[str, object] = {key: code for key, code in segment.codes.items() if code["scheme"] != SCHEME}
     kind, name = segment.algorithm
     if kind == "SEMIAUTOMATIC" and name != UNKNOWN:
@@ -604,7 +606,7 @@ def segment_attributes(segment: SegSegment) -> list[tuple[str, str]]:
     return [(key, json.dumps(value, ensure_ascii=False)) for key, value in sorted(attributes.items())]
 
 
-def _soft_pixel_defects(seg: SegObject, pixels: SegPixels) -> list[Defect]:
+def _soft_pixel_defects(seg: SegObject, pixels: _SegPixels) -> list[Defect]:
     """One information for each fractional segment that has pixels between nothing and everything."""
     return [
         Defect(

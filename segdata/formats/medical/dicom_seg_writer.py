@@ -60,7 +60,7 @@ def _save(path: Path, content: ObjectContent, losses: LossCounter) -> tuple[Dico
 def _description(
     number: int, key: SegmentKey, category: Category, attributes: SegmentAttributes, author: AnnotatorAndSource
 ) -> Any:  # Any: highdicom's object
-    """How the object describes a segment."""
+    """The description of a segment in the object."""
     highdicom = import_package("highdicom")
     codes = {name: _make_code(attributes.get(name), category) for name in _CODES}
     kind = ALGORITHM_TYPES.get(author[1] or "", "SEMIAUTOMATIC")
@@ -154,7 +154,7 @@ def _held_attributes(source: str | None, segment: SegmentRow, attributes: Segmen
 
 
 def _is_code(value: object) -> bool:
-    """Whether a value is a code that was read, and no made-up one."""
+    """Whether a value is a code that was read, not one of our own."""
     if not isinstance(value, dict) or value.keys() != {"value", "scheme", "meaning"}:
         return False
     return all(map(is_long_string, value.values())) and len(value["scheme"]) <= 16 and value["scheme"] != SCHEME
@@ -171,7 +171,7 @@ def _make_code(code: Any, category: Category) -> Any:  # Any: JSON, and highdico
 def _algorithm(
     kind: str, attributes: Mapping[str, Any], annotator: str | None
 ) -> Any:  # Any: JSON, and highdicom's object
-    """Which algorithm drew: the model, or what was read."""
+    """The algorithm of a segment: the model, or the one that was read."""
     highdicom = import_package("highdicom")
     stated_name = attributes.get("algorithm_name") or (UNNAMED if "algorithm_type" in attributes else UNKNOWN)
     name = stated_name if kind == "SEMIAUTOMATIC" else annotator or UNKNOWN

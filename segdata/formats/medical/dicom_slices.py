@@ -24,15 +24,15 @@ class DicomObject(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
 
     @property
     def images(self) -> tuple[str, ...]:
-        """UIDs of the images that it refers to."""
+        """UIDs of the referenced images."""
 
     @property
     def defects(self) -> tuple[Defect, ...]:
-        """What is wrong in it."""
+        """Its defects."""
 
 
 O = TypeVar("O", bound=DicomObject)  # noqa: E741  # an object
@@ -47,10 +47,10 @@ class DicomSlice(Generic[O, P]):
     ----------
     image_id : of the image
     size : height and width
-    image : its file; None where it is not here
-    uid : of the image; empty where it is not known
-    sequence, frame : where it belongs
-    pieces : those of each object that was made on this slice, also of one that has nothing on it
+    image : its file; None if it was not found
+    uid : of the image; empty if unknown
+    sequence, frame : its place in the volume
+    pieces : of each object that refers to this slice, also of one without pieces on it
     """
 
     image_id: str
@@ -84,7 +84,7 @@ class DicomSlices(ABC, Generic[O, P]):
     ----------
     by_id : by image id
     sequences : the volumes
-    defects : what contradicts itself, images that are not here
+    defects : contradictions, images that were not found
     """
 
     by_id: dict[str, DicomSlice[O, P]] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class DicomSlices(ABC, Generic[O, P]):
         """Put the pieces of an object on the slices of its images; `searched` is the folder to name in messages."""
 
     def add(self, series: Series) -> None:
-        """All slices of a series, unless they are here already."""
+        """Add all slices of a series, unless they have been added."""
         if series.images[0].name in self.by_id:
             return
         if series.name is not None:
@@ -111,7 +111,7 @@ class DicomSlices(ABC, Generic[O, P]):
 
     @property
     def first_slice(self) -> dict[str, str]:
-        """Object -> the first image that it is drawn on, where what concerns all of it is said."""
+        """Object -> its first image, where defects of the whole object are reported."""
         first_of: dict[str, str] = {}
         for image_id, slice_ in sorted(self.by_id.items()):
             for object_, _ in slice_.pieces:
@@ -119,7 +119,7 @@ class DicomSlices(ABC, Generic[O, P]):
         return first_of
 
     def annotators(self, annotators: Mapping[str, str | None]) -> dict[str, str | None]:
-        """Who drew each object: what is said, and the name of its file where others on the same images say the same."""
+        """The annotator of each object; with its file name if another object on the images has the same."""
         ambiguous: set[str] = set()
         for slice_ in self.by_id.values():
             names = [object_.name for object_, _ in slice_.pieces]
@@ -142,7 +142,7 @@ class ObjectReader(Generic[O, P]):
     format, what : the name of the format, and what messages call an object
     objects : the readable ones
     slices : with the pieces of objects on them
-    indexed : what an index says of them, by name
+    indexed : their index entries, by name
     """
 
     format: str
@@ -182,11 +182,11 @@ class ObjectReader(Generic[O, P]):
         self.slices.defects += folder.defects
 
     def meanings(self, naming: CategoryNames) -> "SegmentMeanings":
-        """What the index says of their segments."""
+        """The meaning of their segments by the index."""
         return SegmentMeanings(naming, indexed_segments(self.indexed, naming, self.slices.defects))
 
     def annotators(self, named: Callable[[O], str | None]) -> dict[str, str | None]:
-        """Who drew each object: as the index says, else as the object does."""
+        """The annotator of each object, by the index, else by the object."""
         annotators = {
             object_.name: self.indexed[object_.name].annotator if object_.name in self.indexed else named(object_)
             for object_ in self.objects
@@ -222,7 +222,7 @@ class ObjectReader(Generic[O, P]):
 
 @dataclass(frozen=True, slots=True)
 class SegmentMeanings:
-    """What segments are: as an index says it, by object and number, else as the object does."""
+    """The meaning of segments: by an index of object and number, else by the object."""
 
     naming: CategoryNames
     kept: Mapping[tuple[str, int], DicomIndexSegment]

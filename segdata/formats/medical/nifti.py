@@ -40,7 +40,7 @@ WRITE_OPTIONS = {
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
-    """Files called .nii or .nii.gz, but for datasets of nnU-Net."""
+    """Files named .nii or .nii.gz, except in datasets of nnU-Net."""
     names = probe.matching(r"\.nii(\.gz)?$")
     if not names or nnunet_evidence(probe) is not None:
         return None

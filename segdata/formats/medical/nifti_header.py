@@ -39,8 +39,8 @@ class NiftiHeader:
     slope, inter : a voxel is the stored value * slope + inter
     offset : byte of the first value
     affine : (4, 4) voxel indices to millimetres
-    codes : of qform and sform; 0: it says nothing
-    apart : millimetres by which qform and sform place a corner of the volume apart; 0 where one of them says nothing
+    codes : of qform and sform; 0: it is not set
+    apart : millimetres by which qform and sform place a corner of the volume apart; 0 if one of them is not set
     raw : the bytes before the voxels
     """
 
@@ -56,12 +56,12 @@ class NiftiHeader:
 
     @property
     def is_placed(self) -> bool:
-        """The header says where the volume lies; else left and right cannot be told."""
+        """Whether the header says where the volume lies; else left and right are unknown."""
         return any(self.codes)
 
 
 def is_nifti_name(name: str) -> bool:
-    """Whether a file is called as NIfTI files are."""
+    """Whether a file has the name of a NIfTI file."""
     return name.lower().endswith(SUFFIXES)
 
 
@@ -83,9 +83,9 @@ def open_nifti_file(path: Path) -> IO[bytes]:
 
 
 def read_header(path: Path, is_image: bool = False) -> NiftiHeader:
-    """The header of a file; raises OSError with the reason if there is none that can be believed.
+    """The header of a file; raises OSError with the reason if there is no valid one.
 
-    Of an image only the first three dimensions count: others are time, or channels.
+    Only the first three dimensions of an image count: others are time, or channels.
     """
     if path.stat().st_size == 0:
         raise OSError("the file is empty (0 bytes)")
@@ -134,7 +134,7 @@ def parse_header(raw: bytes, is_image: bool = False) -> NiftiHeader:
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-12:
         raise OSError("damaged header: its affine is singular or not finite")
     placed = [np.asarray(matrix, np.float64) for matrix, code in forms if code]
-    apart = corner_distance(placed[0], placed[1], shape) if len(placed) == 2 else 0.0
+    apart = _corner_distance(placed[0], placed[1], shape) if len(placed) == 2 else 0.0
     start = float(header["vox_offset"])
     if not size <= start <= _MAX_HEAD or start != int(start):
         raise OSError(f"damaged header: the voxels should begin at byte {start:g}")
@@ -151,14 +151,14 @@ def parse_header(raw: bytes, is_image: bool = False) -> NiftiHeader:
     )
 
 
-def corner_distance(a: Floats, b: Floats, shape: tuple[int, int, int]) -> float:
+def _corner_distance(a: Floats, b: Floats, shape: tuple[int, int, int]) -> float:
     """The largest distance, in millimetres, between where two affines put a corner of a volume."""
     corners = np.array(np.meshgrid(*([0, side - 1] for side in shape), [1], indexing="ij"), np.float64).reshape(4, -1)
     return float(np.linalg.norm(((a - b) @ corners)[:3], axis=0).max())
 
 
 def _shape(dims: tuple[int, ...]) -> tuple[int, int, int]:
-    """Columns, rows and slices; raises ValueError for what is no volume."""
+    """Columns, rows and slices; raises ValueError for anything but a volume."""
     sides = [int(side) for side in dims]
     while len(sides) > 3 and sides[-1] == 1:
         sides.pop()
@@ -186,7 +186,7 @@ TOLERANCE_MM = 1e-3
 
 
 class VolumePlace(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a volume lies, as in `ImageSequence`: headers round it, and have no word for what is not known."""
+    """The place of a volume, as in `ImageSequence`: headers round it, and cannot say that it is unknown."""
 
     affine: Annotated[tuple[float, ...], msgspec.Meta(min_length=16, max_length=16)] | None = None
     axes: str | None = None
@@ -194,11 +194,11 @@ class VolumePlace(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @staticmethod
     def of(sequence: ImageSequence) -> "VolumePlace":
-        """What is known of a sequence."""
+        """The place of a sequence, as far as it is known."""
         return VolumePlace(sequence.affine, sequence.axes, sequence.spacing)
 
     def fits(self, head: NiftiHeader | None) -> bool:
-        """Whether a header says the same, but for rounding; without one it is the only word."""
+        """Whether a header gives the same place, except for rounding; True without a header."""
         if head is None:
             return True
         if self.affine is None:
@@ -211,7 +211,7 @@ class VolumePlace(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def volume_sequence(name: str, head: NiftiHeader) -> ImageSequence:
-    """What is known about a volume; a place that the header only leaves to be guessed is not known."""
+    """The volume of a header; a place that the header does not set is unknown."""
     return ImageSequence(
         name,
         "volume",
@@ -224,8 +224,8 @@ def volume_sequence(name: str, head: NiftiHeader) -> ImageSequence:
 
 
 def describe_differences(label: NiftiHeader, image: NiftiHeader, what: str = "image") -> str | None:
-    """In what the place of a volume of labels differs from that of its image, as a sentence; None where it does not."""
-    apart = corner_distance(label.affine, image.affine, label.shape)
+    """How the place of a label volume differs from that of its image, as a sentence; None if it does not."""
+    apart = _corner_distance(label.affine, image.affine, label.shape)
     if apart <= TOLERANCE_MM:
         return None
     details = "; ".join(_differing_parts(label.affine, image.affine, what))

@@ -62,7 +62,7 @@ class SliceSegments:
 SegmentDecoder = Callable[[ValueRuns, str], SliceSegments]  # the values of a slice, and the name of its volume
 
 
-def segments_by_id(rule: IdRule, values: ValueRuns, name: str) -> SliceSegments:
+def _segments_by_id(rule: IdRule, values: ValueRuns, name: str) -> SliceSegments:
     """A segment for each value that is an instance."""
     meaning = rule(values, name)
     kept = np.flatnonzero(meaning.kept)
@@ -130,8 +130,8 @@ _MAX_TABLE = 1 << 24  # bytes; a table of names is small, and other .txt files m
 
 
 @dataclass(frozen=True, slots=True)
-class ValueName:
-    """What a value is called, and its colour where the table has one."""
+class _ValueName:
+    """The name of a value, and its colour if the table has one."""
 
     name: str
     color: Color | None = None
@@ -149,10 +149,10 @@ class LabelNames:
 
     root: Path
     defects: list[Defect] = field(default_factory=list)
-    _read: dict[Path, dict[int, ValueName]] = field(default_factory=dict, repr=False)
+    _read: dict[Path, dict[int, _ValueName]] = field(default_factory=dict, repr=False)
 
-    def names_of(self, volume: Path) -> dict[int, ValueName]:
-        """The names of the values in a volume, from the nearest table; empty where there is none."""
+    def names_of(self, volume: Path) -> dict[int, _ValueName]:
+        """The names of the values in a volume, from the nearest table; empty if there is none."""
         for path in self._tables(volume):
             names = self._table(path)
             if names:
@@ -172,12 +172,12 @@ class LabelNames:
             if parent == folder or not parent.is_relative_to(folder):
                 break
 
-    def _table(self, path: Path) -> dict[int, ValueName]:
+    def _table(self, path: Path) -> dict[int, _ValueName]:
         if path not in self._read:
             self._read[path] = self._parsed(path) if path.is_file() else {}
         return self._read[path]
 
-    def _parsed(self, path: Path) -> dict[int, ValueName]:
+    def _parsed(self, path: Path) -> dict[int, _ValueName]:
         parsers = {".tsv": _parse_tsv, ".json": _parse_json, ".txt": _parse_snap}
         try:
             pairs = parsers[path.suffix.lower()](read_utf8(path))
@@ -189,38 +189,38 @@ class LabelNames:
         return {value: called for value, called in pairs if called.name.strip()}
 
 
-def _parse_tsv(text: str) -> list[tuple[int, ValueName]]:
+def _parse_tsv(text: str) -> list[tuple[int, _ValueName]]:
     """The rows of a BIDS lookup table."""
     rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t"))
     if rows and not {"index", "name"} <= rows[0].keys():
         raise ValueError("expected the columns 'index' and 'name'")
-    return [(int(row["index"]), ValueName(row["name"] or "", _parse_hex(row.get("color")))) for row in rows]
+    return [(int(row["index"]), _ValueName(row["name"] or "", _parse_hex(row.get("color")))) for row in rows]
 
 
 def _parse_hex(text: str | None) -> Color | None:
     return as_rgb(text) if text and text != "n/a" else None
 
 
-def _parse_snap(text: str) -> list[tuple[int, ValueName]]:
+def _parse_snap(text: str) -> list[tuple[int, _ValueName]]:
     """The lines of a label description of ITK-SNAP; 0 is its "Clear Label"."""
     if not _SNAP.search(text):
         return []
     lines = [match.groups() for line in text.splitlines() if (match := _SNAP_LINE.match(line))]
     return [
-        (int(value), ValueName(name, as_rgb((int(red), int(green), int(blue)))))
+        (int(value), _ValueName(name, as_rgb((int(red), int(green), int(blue)))))
         for value, red, green, blue, name in lines
         if int(value)
     ]
 
 
-def _parse_json(text: str) -> list[tuple[int, ValueName]]:
+def _parse_json(text: str) -> list[tuple[int, _ValueName]]:
     """`labels` of a dataset.json, in either direction; regions, which are lists, have no value of their own."""
     data = json.loads(text)
     labels = data.get("labels") if isinstance(data, dict) else None
     if not isinstance(labels, dict):
         return []
     pairs = [(value, name) if isinstance(value, int) else (name, value) for name, value in labels.items()]
-    return [(int(value), ValueName(str(name))) for value, name in pairs if not isinstance(name, list) and int(value)]
+    return [(int(value), _ValueName(str(name))) for value, name in pairs if not isinstance(name, list) and int(value)]
 
 
 _MAX_CATEGORIES = 500  # more distinct values than this are no categories; brain atlases have some hundred
@@ -228,7 +228,7 @@ _MAX_CATEGORIES = 500  # more distinct values than this are no categories; brain
 
 @dataclass(frozen=True, slots=True)
 class ValueMeanings:
-    """What the values of a dataset mean.
+    """The meaning of the values of a dataset.
 
     Attributes
     ----------
@@ -250,33 +250,33 @@ class ValueMeanings:
 def find_meanings(
     request: ReadRequest, labels: Sequence[LabelFile], decoded: DecodedFiles[LabelVolume], names: LabelNames
 ) -> ValueMeanings:
-    """What the values in these files mean: by segdata.yaml, the taxonomy, tables beside the files, or the values alone.
+    """The meaning of values: by segdata.yaml, the taxonomy, tables beside the files, or the values alone.
 
-    Where files have layers of different names, a category is a layer, or a value of it. Raises UnreadableError if
+    If files have layers of different names, a category is a layer, or a value of it. Raises UnreadableError if
     values look like intensities.
     """
-    if request.config.instance_ids is not None or parse_yes_no(request.options, "instances"):
+    if request.config.instance_ids is not None or _parse_yes_no(request.options, "instances"):
         taxonomy, rule = id_rule(request, request.config.instance_ids or _one_category(request))
         kinds = {category.kind for category in taxonomy.categories}
         task: Task = "panoptic" if kinds >= {"thing", "stuff"} else "instance"
-        draw: SegmentDecoder = partial(segments_by_id, rule)
+        draw: SegmentDecoder = partial(_segments_by_id, rule)
         return ValueMeanings(taxonomy, request.taxonomy is not None, task, {label.name: draw for label in labels})
     if len({label.layer for label in labels}) > 1:
         return _find_layer_meanings(request, labels, decoded, names)
     taxonomy = request.taxonomy or _taxonomy_of_tables(labels, names) or _taxonomy_of_values(request, labels, decoded)
-    draw = partial(segments_by_category, id_legend(taxonomy))
+    draw = partial(segments_by_category, _id_legend(taxonomy))
     return ValueMeanings(taxonomy, request.taxonomy is not None, "semantic", {label.name: draw for label in labels})
 
 
-def id_legend(taxonomy: Taxonomy) -> Legend:
+def _id_legend(taxonomy: Taxonomy) -> Legend:
     """Values are category ids; 0 is unlabelled, unless a category has that id."""
     nobody = 0 if taxonomy.unlabelled_id is None else taxonomy.unlabelled_id
     ids = {id_: id_ for id_ in taxonomy.by_id()}
     return Legend.of({0: UNLABELLED, **ids} if taxonomy.unlabelled_id is None else {**ids, nobody: UNLABELLED})
 
 
-def parse_yes_no(options: Mapping[str, Option], name: str) -> bool:
-    """Whether an option says yes; raises SegdataError for what is neither yes nor no."""
+def _parse_yes_no(options: Mapping[str, Option], name: str) -> bool:
+    """Whether an option is yes; raises SegdataError for anything but yes or no."""
     answer = str(options.get(name, "no")).lower()
     if answer not in ("yes", "true", "1", "no", "false", "0"):
         raise SegdataError(f"{name} is {options[name]!r}; it must be yes or no")
@@ -296,7 +296,7 @@ def _one_category(request: ReadRequest) -> InstanceIds:
 
 def _taxonomy_of_tables(labels: Sequence[LabelFile], names: LabelNames) -> Taxonomy | None:
     """The categories in the tables beside the files; None where not each file has one."""
-    names_of_values: dict[int, ValueName] = {}
+    names_of_values: dict[int, _ValueName] = {}
     for label in labels:
         table = names.names_of(label.path)
         if not table:
@@ -312,25 +312,25 @@ def _taxonomy_of_values(
     values = sorted({value for label in labels for value in _values(label, decoded)})
     _check_few(request, values)
     layer = labels[0].layer if labels and values == [1] else ""
-    return _taxonomy({value: ValueName(layer or f"category_{value}") for value in values})
+    return _taxonomy({value: _ValueName(layer or f"category_{value}") for value in values})
 
 
 def _find_layer_meanings(
     request: ReadRequest, labels: Sequence[LabelFile], decoded: DecodedFiles[LabelVolume], names: LabelNames
 ) -> ValueMeanings:
-    """Categories that are layers, or values of a layer where it has others than 1."""
+    """Categories that are layers, or values of a layer if it has others than 1."""
     values: dict[str, set[int]] = {}
-    tables: dict[str, dict[int, ValueName]] = {}
+    tables: dict[str, dict[int, _ValueName]] = {}
     for label in labels:
         table = names.names_of(label.path)
         tables.setdefault(label.layer, {}).update(table)
         values.setdefault(label.layer, set()).update(_values(label, decoded), table)
-    called: dict[str, dict[int, ValueName]] = {}
+    called: dict[str, dict[int, _ValueName]] = {}
     for layer, layer_values in values.items():
         _check_few(request, sorted(layer_values))
         is_mask = layer_values == {1} and layer != ""
         called[layer] = {
-            value: tables[layer].get(value, ValueName(layer if is_mask else f"{layer or 'labels'} {value}"))
+            value: tables[layer].get(value, _ValueName(layer if is_mask else f"{layer or 'labels'} {value}"))
             for value in sorted(layer_values)
         }
     names_found = {name.name: name for layer in sorted(called) for name in called[layer].values()}
@@ -356,7 +356,7 @@ def layer_meanings(
 
 
 def _values(label: LabelFile, decoded: DecodedFiles[LabelVolume]) -> list[int]:
-    """The values in a file that may be labels, from 1 on; none where it is damaged, which reading its slices says."""
+    """The values in a file that may be labels, from 1 on; none if it is damaged, which reading its slices reports."""
     try:
         return [value for value in decoded.get(label.path).values.tolist() if value > 0]
     except OSError:
@@ -371,8 +371,8 @@ def _check_few(request: ReadRequest, values: Sequence[int]) -> None:
         )
 
 
-def _taxonomy(called: Mapping[int, ValueName]) -> Taxonomy:
-    """Regions by these names; void where the name says so."""
+def _taxonomy(called: Mapping[int, _ValueName]) -> Taxonomy:
+    """Stuff categories with these names; void if the name says so."""
     categories = (
         Category(
             id=id_, name=name.name, kind="void" if kind_from_name(name.name) == "void" else "stuff", color=name.color

@@ -40,8 +40,8 @@ class LabelFile:
     ----------
     path : the file
     name : below the dataset's root, POSIX
-    layer : what it is called beyond the name of its image, ``lesion-manual``; empty where it is called the same
-    annotator : who drew it; None: nothing says so
+    layer : its name beyond that of its image, ``lesion-manual``; empty if it has the same name
+    annotator : by its name; None: unknown
     """
 
     path: Path
@@ -56,9 +56,9 @@ class Scan:
 
     Attributes
     ----------
-    name : of the image below the folder of images, POSIX; what it would be called where there is none
+    name : of the image below the folder of images, POSIX; the name it would have if there is none
     image : its file
-    labels : what was drawn on it
+    labels : its label files
     """
 
     name: str
@@ -67,7 +67,7 @@ class Scan:
 
 
 def find_scans(root: Path, images: Path | None, reader: re.Pattern[str] | None = None) -> list[Scan]:
-    """The volumes of a dataset by name. `reader` finds, in the name of a file of labels, who drew it."""
+    """The volumes of a dataset by name. `reader` finds the annotator in the name of a label file."""
     if root.is_file():
         files = {root.name: root}
         only_file = {root.name}
@@ -109,7 +109,7 @@ def _nifti_files(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _is_labels(name: str) -> bool:
-    """Whether a path says that it is a volume of labels."""
+    """Whether a path is that of a label volume."""
     path = PurePosixPath(name)
     for part in reversed(path.parts[:-1]):
         if _IMAGE_FOLDERS.fullmatch(part):
@@ -167,7 +167,7 @@ def _case_name(name: str) -> str:
 
 
 def _without_image(label: str) -> tuple[str, str]:
-    """What the image of a label would be called, and the label's layer."""
+    """The name that the image of a label would have, and the label's layer."""
     path = PurePosixPath(label)
     called = nifti_stem(path.name)
     end = _LABEL_END.search(called)
@@ -188,8 +188,8 @@ class VolumeSlice:
     frame : its number in the sequence
     uri : where the image is
     annotated : whether anybody worked on it
-    size : height and width in pixels; (0, 0) where the files of labels tell it
-    channels : the image's files as rows of `schema.IMAGES`, where it has several
+    size : height and width in pixels; (0, 0) if the label files give it
+    channels : the image's files as rows of `schema.IMAGES`, if it has several
     """
 
     image_id: str
@@ -213,7 +213,7 @@ class LabelledVolume:
     sequence : as in the images' column; None: an image by itself
     kind : of the sequence
     split : train, val or test
-    place : where it lies in the world, exactly; None: as its headers say
+    place : its exact place in the world; None: as in its headers
     """
 
     name: str
@@ -267,9 +267,9 @@ class VolumeIndexLabel(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class VolumeIndexEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A sequence, or an image by itself, with the files of labels drawn on it.
+    """A sequence, or an image by itself, with its label files.
 
-    `place` is said where headers cannot say it as it is known.
+    `place` is given if headers cannot hold it exactly.
     """
 
     images: tuple[VolumeIndexImage, ...]
@@ -301,7 +301,7 @@ def write_volume_index(
 def read_volume_index(root: Path, defects: list[Defect]) -> tuple[list[LabelledVolume], dict[str, dict[int, int]]]:
     """The volumes and layers in `volumes.json`; raises UnreadableError if it is not an index.
 
-    What leaves the root, or is there twice, is left out, with a defect.
+    What leaves the root, or occurs twice, is left out, with a defect.
     """
     try:
         index = msgspec.json.decode((root / VOLUME_INDEX).read_bytes(), type=VolumeIndex)

@@ -36,8 +36,8 @@ class PaintedImage:
     ----------
     image_id, uri, sequence, frame, channels : as in the images' columns
     height, width : pixels; 0 where unknown
-    annotated : False: nobody worked on it
-    layers : of each layer its values; empty where it is not annotated
+    annotated : whether it is annotated
+    layers : the values of each layer; empty if it is not annotated
     """
 
     image_id: str
@@ -74,7 +74,7 @@ class ImageStack:
 
     @property
     def annotated(self) -> bool:
-        """Whether anybody worked on any of the pictures."""
+        """Whether any of the pictures is annotated."""
         return any(image.annotated for image in self.pictures)
 
     @property
@@ -104,7 +104,7 @@ class ImageStack:
         return place
 
     def slices(self, layer: int, places: Sequence[int], n_slices: int, blank: int) -> list[Values]:
-        """The values of a layer, slice by slice; `blank` where there is no annotated picture."""
+        """The values of a layer, slice by slice; `blank` for slices without an annotated picture."""
         painted = {
             place: picture.layers[layer]
             for place, picture in zip(places, self.pictures, strict=True)
@@ -129,7 +129,7 @@ def stack_images(pictures: Iterable[PaintedImage]) -> Iterator[ImageStack]:
 
 
 def image_rows(batch: Batch) -> list[dict[str, Any]]:  # Any: cells of all types
-    """What the columns of a batch's images say for `PaintedImage`."""
+    """The columns of a batch's images for `PaintedImage`."""
     rows: list[dict[str, Any]] = batch.images.select(list(_NAMES)).to_pylist()
     for row in rows:
         row["channels"] = None if row["channels"] is None else tuple(row["channels"])
@@ -141,13 +141,13 @@ _MAX_CATEGORY_VALUE = 2**31 - 1  # what programs that read labels hold
 
 @dataclass(frozen=True)
 class Layering:
-    """The layers of a dataset; where there is only one, it is called "" and values are category ids.
+    """The layers of a dataset; a single one is named "", and values are category ids.
 
     Attributes
     ----------
     layers : by name
     values : category id -> layer and value
-    files : volume -> layer -> what its file was called, as far as that is known
+    files : volume -> layer -> the name of its file, as far as it is known
     blank : the value of unlabelled voxels
     """
 
@@ -157,7 +157,7 @@ class Layering:
     blank: int = 0
 
     def layers_and_values(self, categories: Ints) -> tuple[Ints, Ints]:
-        """(n,) the row of `layers`, and the value, of each category id; -1 as value of one that there is none for."""
+        """(n,) the row of `layers`, and the value, of each category id; -1 as value of a category without one."""
         row = {layer: number for number, layer in enumerate(self.layers)}
         pairs = [self.values.get(category, (self.layers[0], -1)) for category in categories.tolist()]
         return (
@@ -176,7 +176,7 @@ class Layering:
 
 
 def choose_layering(profile: Profile) -> Layering:
-    """As the volumes were read from NIfTI; else one layer. Raises SegdataError for ids that are no values."""
+    """The layers that the volumes were read with, else one layer. Raises SegdataError for ids that are not values."""
     ids = list(profile.taxonomy.by_id())
     for category in ids:
         if not 0 <= category <= _MAX_CATEGORY_VALUE:
@@ -200,7 +200,7 @@ def choose_layering(profile: Profile) -> Layering:
 
 
 def _blank(profile: Profile, ids: list[int]) -> int:
-    """The value of unlabelled voxels: the taxonomy's, else 0, else the lowest that is no category."""
+    """The value of unlabelled voxels: the taxonomy's, else 0, else the lowest value without a category."""
     declared = profile.taxonomy.unlabelled_id
     if declared is not None and 0 <= declared <= _MAX_CATEGORY_VALUE:
         return declared
@@ -247,7 +247,7 @@ TABLE = "instances.csv"
 _MAX_INSTANCE_VALUE = 2**31 - 1  # a value
 _MAX_ID = 2**62  # in the table
 _INSTANCE_COLUMNS = ("segment_id", "source_id", "category_id", "track_id", "iscrowd")
-InstanceKey = tuple[bool, int, int]  # whether it is a track, its number, the category
+_InstanceKey = tuple[bool, int, int]  # whether it is a track, its number, the category
 Flags = NDArray[np.bool_]
 
 
@@ -255,12 +255,12 @@ Flags = NDArray[np.bool_]
 class _VolumeValues:
     """The values given so far in one volume."""
 
-    values: dict[InstanceKey, int] = field(default_factory=dict)
+    values: dict[_InstanceKey, int] = field(default_factory=dict)
     meaning: dict[int, tuple[int, int, bool]] = field(default_factory=dict)  # value -> category, segment id, crowd
     spare: int = 1
 
-    def value(self, key: InstanceKey, crowd: bool) -> int:
-        """The value of an instance, a new one where it has none yet."""
+    def value(self, key: _InstanceKey, crowd: bool) -> int:
+        """The value of an instance, a new one if it has none yet."""
         value = self.values.get(key)
         if value is not None:
             return value
@@ -276,7 +276,7 @@ class _VolumeValues:
 
 
 class InstancePainter:
-    """Paints the images of batches; `write_table` says afterwards what the values are."""
+    """Paints the images of batches; `write_table` then lists the values."""
 
     def __init__(self, names: Mapping[int, str], losses: LossCounter) -> None:
         self._names, self._losses = names, losses
@@ -309,7 +309,7 @@ class InstancePainter:
                     table.writerow((name, value, self._names[category], identity, int(crowd)))
 
     def _values(self, batch: Batch, sheet: ImageSegments, is_known: Flags, sequence: str | None, image_id: str) -> Ints:
-        """(n,) the value of each segment of an image, -1: it is not painted; counts what the values do not tell."""
+        """(n,) the value of each segment of an image, -1: it is not painted; counts what the values cannot hold."""
         volume = self._volumes.setdefault(sequence or image_id, _VolumeValues())
         values = np.full(len(sheet.segments), -1, np.int64)
         painted_positions = np.flatnonzero(is_known[sheet.segments] & (sheet.runs.areas(len(values)) > 0))

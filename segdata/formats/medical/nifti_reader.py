@@ -53,14 +53,14 @@ _MASK = re.compile(r"(^|[/_-])(masks?|labels?|annotations?|seg|gt|derivatives)(?
 
 @dataclass
 class OpenVolumes:
-    """What a dataset of volumes consists of.
+    """The volumes of a dataset.
 
     Attributes
     ----------
     root : where paths in messages start
     volumes : the volumes that can be read, or wait for labels
     heads : of each file of labels, by its name
-    layers : layer -> value -> category id, where an index says that they differ
+    layers : layer -> value -> category id, if an index says that they differ
     defects : met in headers and names
     """
 
@@ -76,7 +76,7 @@ class OpenVolumes:
         return [label for labelled in self.volumes for label in labelled.labels]
 
     def head(self, path: Path, is_image: bool = False) -> NiftiHeader | None:
-        """The header of a file; None, and a defect, where it has none. Images may have more than three dimensions."""
+        """The header of a file; None, and a defect, if it has none. Images may have more than three dimensions."""
         file = relative_path(self.root, path)
         try:
             return read_header(path, is_image)
@@ -101,7 +101,7 @@ class OpenVolumes:
         return heads[0][1] if heads else None
 
     def shape(self, path: Path | None) -> tuple[int, int, int] | None:
-        """Columns, rows and slices of a file; None, and a defect, where that cannot be told."""
+        """Columns, rows and slices of a file; None, and a defect, if they are unknown."""
         head = None if path is None else self.head(path)
         return None if head is None else head.shape
 
@@ -129,8 +129,8 @@ class OpenVolumes:
         self.volumes.append(replace(labelled, labels=tuple(kept)))
 
 
-def open_volumes(request: ReadRequest) -> OpenVolumes:
-    """The volumes that a request asks for; raises UnreadableError if there is none."""
+def _open_volumes(request: ReadRequest) -> OpenVolumes:
+    """Open the volumes of a request; raises UnreadableError if there is none."""
     if not request.root.exists():
         raise UnreadableError(f"{request.root}: does not exist")
     opened = OpenVolumes(request.root)
@@ -150,7 +150,7 @@ def open_volumes(request: ReadRequest) -> OpenVolumes:
 
 
 def _masks_beside(root: Path) -> list[Defect]:
-    """SEG011 for image files that are called as masks are: only volumes are read."""
+    """SEG011 for image files with names of masks: only volumes are read."""
     names = list(ImageFolder.below(root).paths) if root.is_dir() else []
     masks = [name for name in names if _MASK.search(name)]
     if not masks:
@@ -184,7 +184,7 @@ def _header_or_none(path: Path) -> NiftiHeader | None:
 
 
 def _contradictions(file: str, head: NiftiHeader, other: NiftiHeader | None, what: str) -> list[Defect]:
-    """In what a volume of labels contradicts another one, its image if possible, or itself."""
+    """Contradictions of a label volume with another one, its image if possible, or with itself."""
     defects = []
     if other is not None and other.shape != head.shape:
         defects.append(
@@ -203,7 +203,7 @@ def _format_size(head: NiftiHeader) -> str:
 
 
 def _unpaired(root: Path, scans: list[Scan], request: ReadRequest) -> list[Defect]:
-    """SEG011 for what has no counterpart; where no image is here at all, one information."""
+    """SEG011 for files without counterpart; a single information if there are no images at all."""
     if not any(scan.image for scan in scans):
         return [no_images_defect(len(scans), root, images_folder(request))]
     defects = []
@@ -218,7 +218,7 @@ def _unpaired(root: Path, scans: list[Scan], request: ReadRequest) -> list[Defec
 
 
 def _annotator_pattern(request: ReadRequest) -> re.Pattern[str] | None:
-    """The pattern that finds, in the name of a file of labels, who drew it; raises SegdataError for none."""
+    """The pattern that finds the annotator in the name of a label file; raises SegdataError for an invalid one."""
     pattern = request.options.get("annotator")
     if pattern is None:
         return None
@@ -279,7 +279,7 @@ def _entry(labelled: LabelledVolume, frame: VolumeSlice) -> ImageEntry:
 
 
 def _sequences(opened: OpenVolumes) -> list[ImageSequence]:
-    """The volumes; where several files are drawn on one, these too, each for its header."""
+    """The volumes; if one has several label files, these too, each for its header."""
     sequences = []
     for labelled in opened.volumes:
         if labelled.sequence is None:
@@ -299,7 +299,7 @@ def _sequences(opened: OpenVolumes) -> list[ImageSequence]:
 
 
 def _layer_metadata(opened: OpenVolumes, meaning: ValueMeanings) -> dict[str, str]:
-    """For the profile: the values of layers, and the files of each volume, so that they can be written again."""
+    """Metadata for the profile: the values of layers, and the files of each volume, to write them again."""
     if not meaning.layers:
         named = {labelled.name: labelled.labels[0].name for labelled in opened.volumes if len(labelled.labels) == 1}
         renamed = {name: {"": file} for name, file in named.items() if file != name}
@@ -324,7 +324,7 @@ class _SliceReader:
     decoded: DecodedFiles[LabelVolume]
 
     def read(self, entry: ImageEntry) -> list[ImageAnnotation]:
-        """What is drawn on a slice, by each annotator."""
+        """The segments of a slice, by annotator."""
         labelled, frame = entry.record
         by_annotator: dict[str | None, list[LabelFile]] = {}
         for label in labelled.labels:
@@ -345,7 +345,7 @@ class _SliceReader:
         annotator: str | None,
         broken: list[Defect],
     ) -> ImageAnnotation | None:
-        """What one annotator drew on a slice; None where no file can be decoded, which is said at the first slice."""
+        """One annotator's segments on a slice; None if no file can be decoded, which is reported at the first slice."""
         is_first = frame is labelled.frames[0]
         content = _SliceContent()
         for label in labels:
@@ -371,7 +371,7 @@ class _SliceReader:
 
 @dataclass
 class _SliceContent:
-    """What files of one annotator have on one slice."""
+    """One annotator's segments on one slice."""
 
     size: tuple[int, int] | None = None
     segments: list[SliceSegments] = field(default_factory=list)
@@ -411,7 +411,7 @@ class _SliceContent:
 
 
 def _voxel_defects(volume: LabelVolume, k: int) -> list[Defect]:
-    """What is wrong with the numbers of a volume, said once, at the slice where it first shows."""
+    """Defects in the numbers of a volume, reported once, at the first slice concerned."""
     defects = []
     if volume.first_broken is not None and volume.first_broken[2] == k:
         i, j, _, value = volume.first_broken
@@ -428,7 +428,7 @@ def _voxel_defects(volume: LabelVolume, k: int) -> list[Defect]:
 
 def open_nifti(request: ReadRequest) -> PerImageSource:
     """Open the volumes, and find what their values mean."""
-    opened = open_volumes(request)
+    opened = _open_volumes(request)
     decoded: DecodedFiles[LabelVolume] = DecodedFiles(decode_volume)
     labels = opened.labels
     names = LabelNames(request.root)

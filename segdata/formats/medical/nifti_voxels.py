@@ -29,8 +29,8 @@ class LabelVolume:
     Attributes
     ----------
     head : its header
-    slices : the runs of each slice's values; voxels that are no whole numbers are 0 in them
-    n_broken : voxels that are no whole numbers, or too large to be labels
+    slices : the runs of each slice's values; voxels that are not whole numbers are 0 in them
+    n_broken : voxels that are not whole numbers, or too large to be labels
     first_broken : index (i, j, k) and value of the first of them
     n_rounded : voxels that were rounded, because they are a little off
     """
@@ -88,7 +88,7 @@ def _scale(stored: Stored, head: NiftiHeader) -> NDArray[np.float64]:
 
 
 def _to_labels(stored: Stored, head: NiftiHeader) -> tuple[Values, NDArray[np.bool_] | None, int]:
-    """The slice in whole numbers, where it has none (None: nowhere), and how many were rounded."""
+    """The slice in whole numbers, the voxels that are not labels (None: none), and the number of rounded ones."""
     scaled = (head.slope, head.inter) != (1.0, 0.0)
     if stored.dtype.kind in "iu" and stored.dtype.itemsize < 8 and not scaled:
         native: Values = stored.astype(stored.dtype.newbyteorder("="), copy=False)
@@ -109,7 +109,7 @@ _TYPES = (np.uint8, np.int16, np.int32, np.int64)  # that every reader knows, th
 
 
 def source_header(sequence: ImageSequence | None) -> NiftiHeader | None:
-    """The NIfTI header that a volume came with; None where it has none, or one of another format."""
+    """The NIfTI header that a volume was read with; None if it has none, or one of another format."""
     if sequence is None or sequence.header is None:
         return None
     try:
@@ -122,8 +122,8 @@ def source_header(sequence: ImageSequence | None) -> NiftiHeader | None:
 def write_volume(path: Path, slices: Slices, sequence: ImageSequence | None) -> bool:
     """Write slices (rows, columns) of values, one behind the other, compressed where the name ends in .gz.
 
-    Under the header of `sequence`, byte by byte, where it is one of this shape that can hold the values; its type is
-    changed where it cannot. Else under a new header with the affine and spacing of `sequence`. Returns whether the
+    The header is that of `sequence`, byte by byte, if it has this shape; its type is changed if it cannot hold the
+    values. Else it is a new header with the affine and spacing of `sequence`. Returns whether the
     place in the world is what `sequence` says.
     """
     rows, columns = slices[0].shape

@@ -34,7 +34,7 @@ from segdata.formats.shared.count_losses import count_losses
 from segdata.formats.shared.taxonomies import table_names, write_sidecars
 
 
-class VolumeWriter:
+class _VolumeWriter:
     """Writes stacks below a folder, each layer a file."""
 
     def __init__(self, target: Path, profile: Profile, layering: Layering, losses: LossCounter) -> None:
@@ -95,7 +95,7 @@ class VolumeWriter:
 
 
 def index_place(stack: ImageStack, sequence: ImageSequence | None, path: Path | None) -> VolumePlace | None:
-    """What the index has to say of where a volume lies, because the header of its labels says something else."""
+    """The place of a volume for the index, if the header of its labels gives another one."""
     if stack.sequence is None:
         return None
     head = None if path is None else read_header(path)
@@ -105,7 +105,7 @@ def index_place(stack: ImageStack, sequence: ImageSequence | None, path: Path | 
 
 
 def index_image(place: int, picture: PaintedImage, target: Path) -> VolumeIndexImage:
-    """The line of an image in the index; its size is said where no file of labels tells it."""
+    """The line of an image in the index; its size is given if no label file gives it."""
     height, width = (0, 0) if picture.annotated else (picture.height, picture.width)
     channels = relative_channels(picture.channels, target)
     return VolumeIndexImage(
@@ -139,12 +139,12 @@ def write_nifti(
     target.mkdir(parents=True)
     if by == "category":
         layering = choose_layering(profile)
-        folder = VolumeWriter(target, profile, layering, losses)
+        folder = _VolumeWriter(target, profile, layering, losses)
         volumes = [folder.save(stack) for stack in stack_images(paint_categories(counted, layering, losses))]
         write_sidecars(target, profile, _with_blank(profile.taxonomy, layering.blank))
     else:
         layering = Layering(("",), {})
-        folder = VolumeWriter(target, profile, layering, losses)
+        folder = _VolumeWriter(target, profile, layering, losses)
         painter = InstancePainter(table_names(profile.taxonomy), losses)
         volumes = [folder.save(stack) for stack in stack_images(painter.pictures(counted))]
         painter.write_table(target / TABLE)
@@ -153,11 +153,11 @@ def write_nifti(
 
 
 def _count_batch_losses(batch: Batch, losses: LossCounter, by: str, kinds: frozenset[LossKind]) -> Batch:
-    """The batch; what its columns say beyond volumes is counted (an instance's track and crowd flag by its painter)."""
+    """The batch, after counting what volumes cannot hold (the painter counts tracks and crowd flags of instances)."""
     count_losses(batch, losses, kinds if by == "category" else kinds - {"crowd", "track"}, _HELD_COLUMNS)
     return batch
 
 
 def _with_blank(taxonomy: Taxonomy, blank: int) -> Taxonomy:
-    """The taxonomy, which says what unlabelled is where that is not 0."""
+    """The taxonomy with the unlabelled value, if that is not 0."""
     return taxonomy if blank == 0 else msgspec.structs.replace(taxonomy, unlabelled=blank)

@@ -23,7 +23,7 @@ _MOST = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class DatasetJson:
-    """What a dataset.json says.
+    """The content of a dataset.json.
 
     Attributes
     ----------
@@ -32,10 +32,10 @@ class DatasetJson:
     channels : the names of the images' channels
     ending : of files, with the dot
     cases : name -> paths of its images and of its labels, where the file lists them
-    n_training : how many cases it says there are; None: it does not say
+    n_training : the number of cases it declares; None: it declares none
     ids : name -> category id, where our writer left them
     text : the file
-    defects : what nnU-Net would refuse, and what is no such file at all
+    defects : what nnU-Net would refuse, and malformed entries
     """
 
     labels: Mapping[str, tuple[int, ...]]
@@ -60,7 +60,7 @@ class DatasetJson:
 
 
 def nnunet_evidence(probe: FileProbe) -> str | None:
-    """Why a folder looks like a dataset of nnU-Net; None where it does not."""
+    """Why a folder looks like a dataset of nnU-Net; None if it does not."""
     if not probe.heads(r"^dataset\.json$", rb'"labels"\s*:'):
         return None
     folders = probe.matching(r"^(labels|images)T[rs]/")
@@ -70,7 +70,7 @@ def nnunet_evidence(probe: FileProbe) -> str | None:
 
 
 def read_dataset_json(path: Path) -> DatasetJson:
-    """What a file says; raises UnreadableError if it is no dataset.json."""
+    """Read a file; raises UnreadableError if it is not a dataset.json."""
     try:
         return parse_dataset_json(read_utf8(path), str(path))
     except UnreadableError:
@@ -80,7 +80,7 @@ def read_dataset_json(path: Path) -> DatasetJson:
 
 
 def parse_dataset_json(text: str, path: str) -> DatasetJson:
-    """What a text says; `path` is for messages. Raises ValueError for no JSON, UnreadableError for any other JSON."""
+    """Parse a text; `path` is for messages. Raises ValueError if it is not JSON, UnreadableError for other JSON."""
     data = json.loads(text)
     if not isinstance(data, dict) or not isinstance(data.get("labels"), dict):
         raise UnreadableError(f"{path}: no 'labels' (name -> value), so this is not nnU-Net's dataset.json")
@@ -131,7 +131,7 @@ def _labels(labels: Mapping[str, Any], defects: list[Defect]) -> dict[str, tuple
 
 
 def _check_values(labels: Mapping[str, Sequence[int]], defects: list[Defect]) -> None:
-    """What nnU-Net asserts of values: 0, 1, 2 … without a gap, and `ignore` as the highest."""
+    """Check what nnU-Net asserts: values 0, 1, 2 … without a gap, and `ignore` as the highest."""
     values = sorted({value for numbers in labels.values() for value in numbers})
     if values != list(range(1, len(values) + 1)):
         shown = ", ".join(map(str, values[:12])) + (", …" if len(values) > 12 else "")

@@ -46,8 +46,8 @@ class Case:
     ----------
     name : with the ending
     split : by its folder
-    images : of each channel its file; None for one that is not here
-    label : its labels; None where nobody worked on it
+    images : the file of each channel; None for a missing one
+    label : its labels; None if it is not annotated
     """
 
     name: str
@@ -57,11 +57,11 @@ class Case:
 
     @property
     def image(self) -> Path | None:
-        """The file of the first channel that is here."""
+        """The file of the first channel found."""
         return next((path for path in self.images if path is not None), None)
 
 
-def find_cases(root: Path, dataset_json: DatasetJson, defects: list[Defect]) -> list[Case]:
+def _find_cases(root: Path, dataset_json: DatasetJson, defects: list[Defect]) -> list[Case]:
     """The cases of a dataset, by name; those that its dataset.json lists, else those in its folders."""
     cases = list(
         _listed_cases(root, dataset_json, defects)
@@ -76,7 +76,7 @@ def find_cases(root: Path, dataset_json: DatasetJson, defects: list[Defect]) -> 
 
 
 def _listed_cases(root: Path, dataset_json: DatasetJson, defects: list[Defect]) -> Iterator[Case]:
-    """The cases that dataset.json lists; images may be anywhere, labels and what is relative below the root alone."""
+    """The cases that dataset.json lists; images may be anywhere, labels and relative paths only below the root."""
     missing: list[Defect] = []
     n_images = 0
     for name, (images, label) in dataset_json.cases.items():
@@ -143,7 +143,7 @@ def _cases_in_folders(root: Path, dataset_json: DatasetJson, defects: list[Defec
 def _incomplete_case(
     root: Path, case: str, images: dict[int, Path], label: Path | None, dataset_json: DatasetJson, split: str
 ) -> Iterator[Defect]:
-    """What a case lacks."""
+    """Defects for the missing files of a case."""
     if not images and label is not None:
         yield Defect("SEG011", "labels without image", relative_path(root, label))
         return
@@ -164,7 +164,7 @@ def _incomplete_case(
 
 
 def _is_rgb(dataset_json: DatasetJson, images: dict[int, Path]) -> bool:
-    """One colour file stands for three channels."""
+    """Whether one colour file holds three channels."""
     return len(images) == 1 and len(dataset_json.channels) in (3, 4) and not dataset_json.ending.startswith(".nii")
 
 
@@ -179,7 +179,7 @@ def _visible_files(folder: Path) -> list[Path]:
 METADATA_KEY = "nnunet"  # in the profile's metadata: dataset.json
 
 
-def nnunet_source(
+def _nnunet_source(
     request: ReadRequest, dataset_json: DatasetJson, volumes: list[LabelledVolume], opened: OpenVolumes
 ) -> PerImageSource:
     """The images of these cases."""
@@ -202,7 +202,7 @@ def nnunet_source(
     return replace(source, profile=profile, defects=(*dataset_json.defects, *opened.defects))
 
 
-def case_volume(
+def _case_volume(
     root: Path, case: Case, dataset_json: DatasetJson, n_slices: int | None, size: tuple[int, int]
 ) -> LabelledVolume:
     """The labelled volume of a case, or one picture if `n_slices` is None."""
@@ -307,7 +307,7 @@ def _entry(labelled: LabelledVolume, frame: VolumeSlice) -> ImageEntry:
 
 
 def _read_picture(root: Path, decoders: Mapping[str, SegmentDecoder], entry: ImageEntry) -> list[ImageAnnotation]:
-    """What the labels of a picture hold."""
+    """The segments of a picture."""
     mask = decode_entry_mask(root, entry)
     label: LabelFile = entry.record
     if mask.coloured:
@@ -347,19 +347,19 @@ def open_nnunet(request: ReadRequest) -> PerImageSource:
         volumes = [
             labelled for labelled in _case_volumes(root, dataset_json, opened, are_volumes) if labelled is not None
         ]
-    return nnunet_source(request, dataset_json, opened.volumes if are_volumes else volumes, opened)
+    return _nnunet_source(request, dataset_json, opened.volumes if are_volumes else volumes, opened)
 
 
 def _case_volumes(
     root: Path, dataset_json: DatasetJson, opened: OpenVolumes, are_volumes: bool
 ) -> Iterator[LabelledVolume | None]:
     """The cases in the folders of a dataset; volumes with their headers."""
-    for case in find_cases(root, dataset_json, opened.defects):
+    for case in _find_cases(root, dataset_json, opened.defects):
         if not are_volumes:
-            yield case_volume(root, case, dataset_json, None, (0, 0))
+            yield _case_volume(root, case, dataset_json, None, (0, 0))
             continue
         image = opened.image([path for path in case.images if path is not None and path.is_file()])
         shape = image.shape if image is not None else opened.shape(case.label)
         if shape is not None:
-            opened.add(case_volume(root, case, dataset_json, shape[2], (shape[1], shape[0])), image)
+            opened.add(_case_volume(root, case, dataset_json, shape[2], (shape[1], shape[0])), image)
         yield None

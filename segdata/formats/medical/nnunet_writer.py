@@ -72,7 +72,7 @@ _MAX_VALUE = 2**16 - 1
 
 @dataclass(frozen=True, slots=True)
 class NnunetPlan:
-    """How categories are written.
+    """The values of categories in the files.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class NnunetPlan:
 
     @property
     def regions(self) -> dict[int, tuple[int, ...]]:
-        """Category id -> the values that it consists of; empty where each has one of its own."""
+        """Category id -> its values; empty if each category has one of its own."""
         if all(len(numbers) == 1 for numbers in self.labels.values()):
             return {}
         return {self.ids[name]: values for name, values in self.labels.items()}
@@ -128,8 +128,8 @@ class NnunetPlan:
         return json.dumps({**kept, **entries}, indent=1, ensure_ascii=False) + "\n"
 
 
-def make_plan(profile: Profile, ending: str | None, channels: str | None) -> NnunetPlan:
-    """As the dataset was read from nnU-Net, where the categories are the same still; else with new values from 1 on.
+def _make_plan(profile: Profile, ending: str | None, channels: str | None) -> NnunetPlan:
+    """The values that were read from nnU-Net, if the categories have not changed; else new values from 1 on.
 
     Raises SegdataError for more categories than 16 bits hold.
     """
@@ -184,7 +184,7 @@ def _new_values(
 Mask = NDArray[np.bool_]
 
 
-def paint_regions(batches: Iterable[Batch], plan: NnunetPlan, losses: LossCounter) -> Iterator[PaintedImage]:
+def _paint_regions(batches: Iterable[Batch], plan: NnunetPlan, losses: LossCounter) -> Iterator[PaintedImage]:
     """The images of the batches, while what regions cannot hold is counted."""
     regions = plan.regions
     for batch in batches:
@@ -207,7 +207,7 @@ def paint_regions(batches: Iterable[Batch], plan: NnunetPlan, losses: LossCounte
 def _paint_image(image: str, region_images: list[ImageSegments], plan: NnunetPlan, losses: LossCounter) -> Values:
     """One image: a pixel has the value of the last region that it lies in.
 
-    It is lost where that value means other regions than those that the pixel lies in.
+    It is lost if that value means other regions than those of the pixel.
     """
     masks = [_mask(region_image) for region_image in region_images]
     pixels: Values = np.zeros(masks[0].shape, np.uint16)
@@ -227,7 +227,7 @@ def _mask(sheet: ImageSegments) -> Mask:
 _LABEL_FOLDER = "labelsTr"
 
 
-class CaseWriter:
+class _CaseWriter:
     """Writes stacks below `labelsTr/`.
 
     Attributes
@@ -308,14 +308,14 @@ def write_nnunet(
     channels: str | None = None,
 ) -> None:
     """Write the cases: volumes, or pictures."""
-    plan = make_plan(profile, file_ending, channels)
+    plan = _make_plan(profile, file_ending, channels)
     if plan.ending == ".png":
         count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
-    folder = CaseWriter(target, profile, plan.ending, losses)
+    folder = _CaseWriter(target, profile, plan.ending, losses)
     counted = (_count_batch_losses(batch, plan, losses, kinds) for batch in batches)
     if plan.regions:
-        pictures = paint_regions(counted, plan, losses)
+        pictures = _paint_regions(counted, plan, losses)
     else:
         pictures = paint_categories(counted, plan.layering, losses)
     stacks = stack_images(pictures) if plan.ending == ".nii.gz" else (ImageStack([picture]) for picture in pictures)
@@ -334,7 +334,7 @@ def _count_lost_places(profile: Profile, written: set[str | None], losses: LossC
 
 
 def _count_batch_losses(batch: Batch, plan: NnunetPlan, losses: LossCounter, kinds: frozenset[LossKind]) -> Batch:
-    """The batch; what its columns say beyond labels is counted, and void categories that become one."""
+    """The batch, after counting what labels cannot hold, and void categories that become one."""
     count_losses(batch, losses, kinds, _HELD)
     merged = np.isin(batch.segments["category_id"].to_numpy(), np.array(plan.merged, np.int64))
     rows = np.flatnonzero(merged & in_first_annotation(batch))
@@ -351,7 +351,7 @@ Json = dict[str, Any]  # Any: JSON
 
 
 def arrange_images(folder: Path) -> tuple[str, ...]:
-    """Move the copies of the cases' images from `images` to `imagesTr`; what has no place there is told, in sentences.
+    """Move the copies of the cases' images from `images` to `imagesTr`; returns sentences on those without a place.
 
     Cases are then found by the names of their files, as every version of nnU-Net does, unless one of them has none.
     """
@@ -398,7 +398,7 @@ def _is_coloured(file: Path) -> bool:
 
 
 def _move_image(file: Path, target: Path, label: Path, coloured: bool) -> None:
-    """Move an image to its place; it becomes another file where it has another format, colours or turn than needed."""
+    """Move an image to its place; it is converted if it needs another format, colours or orientation."""
     if is_nifti_name(target.name):
         if file.name.endswith(".gz"):
             file.replace(target)

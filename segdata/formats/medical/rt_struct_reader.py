@@ -37,7 +37,7 @@ from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerIma
 from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
 Floats = NDArray[np.float64]
-CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+_CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 _WITHOUT_PIXELS = ("POINT", "OPEN_PLANAR", "OPEN_NONPLANAR")
 _DATA = 0x30060050  # Contour Data
 
@@ -94,7 +94,7 @@ class StructureSet:
     images : UIDs of the referenced images
     series : UIDs of their series
     interpreter : the annotator, if all regions name the same one
-    defects : what is wrong in it
+    defects : found in it
     """
 
     path: Path
@@ -106,7 +106,7 @@ class StructureSet:
     defects: tuple[Defect, ...]
 
 
-def read_structures(path: Path, name: str) -> StructureSet:
+def _read_structures(path: Path, name: str) -> StructureSet:
     """The structure set in a file; raises OSError with the reason if it cannot be read at all."""
     with raise_os_errors() as remarks:
         dataset = read_dataset(path)
@@ -216,7 +216,7 @@ def _parse_contours(contour_item: Any, number: int, place: str, defects: list[De
         if kind in _WITHOUT_PIXELS:
             others[kind] = others.get(kind, 0) + 1
             continue
-        problem = None if kind in CLOSED else f"the geometric type {kind!r} is not one of DICOM's"
+        problem = None if kind in _CLOSED else f"the geometric type {kind!r} is not one of DICOM's"
         points = _parse_points(item)
         if problem is None and isinstance(points, str):
             problem = points
@@ -261,7 +261,7 @@ _DEFAULT_MM = 0.5  # how far from its slice a contour may lie where slices have 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ContourRing:
+class _ContourRing:
     """A contour on its slice.
 
     Attributes
@@ -276,11 +276,11 @@ class ContourRing:
     contour: Contour
 
 
-ContourSlice = DicomSlice[StructureSet, ContourRing]
+_ContourSlice = DicomSlice[StructureSet, _ContourRing]
 
 
 @dataclass(frozen=True, eq=False)
-class SliceStack:
+class _SliceStack:
     """The slices of a series that have a place, for questions about depth."""
 
     series: Series
@@ -308,7 +308,7 @@ class SliceStack:
         return (nearest if apart < self.tolerance else None), apart, spread
 
 
-class ContourSlices(DicomSlices[StructureSet, ContourRing]):
+class _ContourSlices(DicomSlices[StructureSet, _ContourRing]):
     """Slices with the contours of structure sets."""
 
     def place(self, structures: StructureSet, all_series: Sequence[Series], searched: Path) -> None:
@@ -322,7 +322,7 @@ class ContourSlices(DicomSlices[StructureSet, ContourRing]):
             )
             self.defects.append(Defect("SEG002", message, structures.name))
             return
-        rings: dict[str, list[ContourRing]] = {uid: [] for uid in structures.images if uid in by_uid}
+        rings: dict[str, list[_ContourRing]] = {uid: [] for uid in structures.images if uid in by_uid}
         for region in structures.regions:
             same_frame = [
                 stack for stack in slabs if any(image.reference == region.reference for image in stack.images)
@@ -337,8 +337,8 @@ class ContourSlices(DicomSlices[StructureSet, ContourRing]):
             self.by_id[image.name].pieces.append((structures, slice_rings))
 
     def _find_slice(
-        self, structures: StructureSet, region: Region, contour: Contour, slabs: Sequence[SliceStack]
-    ) -> tuple[DicomImage, ContourRing] | None:
+        self, structures: StructureSet, region: Region, contour: Contour, slabs: Sequence[_SliceStack]
+    ) -> tuple[DicomImage, _ContourRing] | None:
         """The slice that a contour lies on, and its ring there; None, and a defect, if there is none."""
         named = next((stack for stack in slabs if any(image.uid == contour.image for image in stack.images)), slabs[0])
         row, apart, spread = named.locate(contour.points)
@@ -366,7 +366,7 @@ class ContourSlices(DicomSlices[StructureSet, ContourRing]):
             message = f"contour left out: it {unsound}"
             self.defects.append(Defect("SEG006", message, structures.name, contour.place, segments=(region.number,)))
             return None
-        return image, ContourRing(region, points, contour)
+        return image, _ContourRing(region, points, contour)
 
 
 def to_pixels(points: Floats, plane: Plane) -> Floats:
@@ -381,7 +381,7 @@ def to_millimetres(points: Floats, plane: Plane) -> Floats:
     return plane.position + away[:, :1] * plane.row + away[:, 1:] * plane.column
 
 
-def _slice_stacks(structures: StructureSet, all_series: Sequence[Series]) -> list[SliceStack]:
+def _slice_stacks(structures: StructureSet, all_series: Sequence[Series]) -> list[_SliceStack]:
     """The series that contours may lie on: those that are named, else those in the same frame of reference."""
     named = set(structures.images)
     referenced = [
@@ -395,7 +395,7 @@ def _slice_stacks(structures: StructureSet, all_series: Sequence[Series]) -> lis
     for series in near:
         pairs = [(image, image.plane) for image in series.images if image.plane is not None]
         if pairs:
-            slabs.append(SliceStack(series, [image for image, _ in pairs], [plane for _, plane in pairs]))
+            slabs.append(_SliceStack(series, [image for image, _ in pairs], [plane for _, plane in pairs]))
     return slabs
 
 
@@ -406,8 +406,8 @@ def open_contours(request: ReadRequest) -> PerImageSource:
     """The structure sets; raises UnreadableError if there is none, or no image of one."""
     holes = str(request.options.get("holes", "xor"))
     check_choice("holes", holes, get_args(Holes))
-    dicom = ObjectReader("rt-struct", "structure set", ContourSlices())
-    dicom.open(request, (STRUCTURE_SET,), read_structures)
+    dicom = ObjectReader("rt-struct", "structure set", _ContourSlices())
+    dicom.open(request, (STRUCTURE_SET,), _read_structures)
     categories = _region_names(
         request.taxonomy, [region for structures in dicom.objects for region in structures.regions]
     )
@@ -439,16 +439,18 @@ class _SliceReader:
 
     def read(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """The segments of each structure set on a slice."""
-        drawing: ContourSlice = entry.record
+        drawing: _ContourSlice = entry.record
         return [self._annotation(drawing.size, structures, rings) for structures, rings in drawing.pieces]
 
-    def _annotation(self, size: tuple[int, int], structures: StructureSet, rings: list[ContourRing]) -> ImageAnnotation:
+    def _annotation(
+        self, size: tuple[int, int], structures: StructureSet, rings: list[_ContourRing]
+    ) -> ImageAnnotation:
         """The segments of one structure set on a slice."""
-        of_region: dict[int, list[ContourRing]] = {}
+        of_region: dict[int, list[_ContourRing]] = {}
         for ring in rings:
             of_region.setdefault(ring.region.number, []).append(ring)
         rings_of_region = list(of_region.values())
-        runs, nested = fill_regions(rings_of_region, size, self.holes)
+        runs, nested = _fill_regions(rings_of_region, size, self.holes)
         regions = [rings[0].region for rings in rings_of_region]
         sources = {SOURCES.get(region.algorithm) for region in structures.regions}
         common = next(iter(sources)) if len(sources) == 1 else self.source.get(structures.name)
@@ -476,7 +478,7 @@ class _SliceReader:
         )
 
 
-def _nested_contours(structures: StructureSet, rings: list[ContourRing], pixels: int) -> Defect:
+def _nested_contours(structures: StructureSet, rings: list[_ContourRing], pixels: int) -> Defect:
     """Contours of one region that share pixels, which mean a hole to most programs and none to the standard."""
     region = rings[0].region
     message = f"contours of {region.name!r} are nested: {pixels:,} px inside several of them are left out, as a hole"
@@ -484,8 +486,8 @@ def _nested_contours(structures: StructureSet, rings: list[ContourRing], pixels:
     return Defect("SEG018", message, structures.name, place, segments=(region.number,), pixels=pixels, severity="info")
 
 
-def fill_regions(
-    rings_of_region: Sequence[Sequence[ContourRing]], size: tuple[int, int], holes: Holes
+def _fill_regions(
+    rings_of_region: Sequence[Sequence[_ContourRing]], size: tuple[int, int], holes: Holes
 ) -> tuple[Runs, list[tuple[int, int]]]:
     """The pixels of n regions on one slice, and where contours share pixels: (region, pixels).
 

@@ -53,27 +53,27 @@ from segdata.formats.video.layouts import DAVIS_IMAGES, DAVIS_MASKS, DAVIS_META,
 _NUMBER = re.compile("[1-9][0-9]{0,2}")
 
 
-class MetaObject(msgspec.Struct):
+class _MetaObject(msgspec.Struct):
     """An object of a video: its category, and the frames that show it."""
 
     category: str
     frames: list[str] = []
 
 
-class MetaVideo(msgspec.Struct):
+class _MetaVideo(msgspec.Struct):
     """A video: its objects by number."""
 
-    objects: dict[str, MetaObject]
+    objects: dict[str, _MetaObject]
 
 
 class Meta(msgspec.Struct):
     """The content of meta.json of YouTube-VOS."""
 
-    videos: dict[str, MetaVideo]
+    videos: dict[str, _MetaVideo]
 
 
 @dataclass(frozen=True, slots=True)
-class DavisFolder:
+class _DavisFolder:
     """The folders of one set of videos.
 
     Attributes
@@ -86,7 +86,7 @@ class DavisFolder:
     folders: FrameFolder
 
 
-def find_folders(root: Path, images: Path | None, chosen: str) -> list[DavisFolder]:
+def _find_folders(root: Path, images: Path | None, chosen: str) -> list[_DavisFolder]:
     """The sets of videos in a dataset; several where a folder has them by split.
 
     `chosen` is the folder of the masks below the root. Raises UnreadableError if several are there and none is
@@ -97,7 +97,7 @@ def find_folders(root: Path, images: Path | None, chosen: str) -> list[DavisFold
     above = [path for path in sorted(root.iterdir()) if any((path / name).is_dir() for name in DAVIS_MASKS)]
     if above and not any((root / name).is_dir() for name in DAVIS_MASKS):
         return [
-            DavisFolder(
+            _DavisFolder(
                 folder,
                 FrameFolder(
                     *_mask_and_image_folder(folder, images and images / folder.name, chosen),
@@ -107,7 +107,7 @@ def find_folders(root: Path, images: Path | None, chosen: str) -> list[DavisFold
             )
             for folder in above
         ]
-    return [DavisFolder(root, FrameFolder(*_mask_and_image_folder(root, images, chosen)))]
+    return [_DavisFolder(root, FrameFolder(*_mask_and_image_folder(root, images, chosen)))]
 
 
 def _mask_and_image_folder(root: Path, images: Path | None, chosen: str) -> tuple[Path, Path | None]:
@@ -134,7 +134,7 @@ def _mask_folders(root: Path) -> list[Path]:
     return folders
 
 
-def year_of_sets(root: Path) -> int | None:
+def _year_of_sets(root: Path) -> int | None:
     """The year of ImageSets; lists by size are of 2016. None if there are no lists.
 
     The packages of 2017 hold the lists of 2016 too.
@@ -149,7 +149,7 @@ def year_of_sets(root: Path) -> int | None:
     return 2016 if names & {"2016", *DAVIS_SIZES} else None
 
 
-def read_splits(root: Path, year: int) -> dict[str, str]:
+def _read_splits(root: Path, year: int) -> dict[str, str]:
     """Sequence -> split, by ImageSets; the first list of a sequence counts, `trainval` never."""
     split_of: dict[str, str] = {}
     years = ("2017", "2019") if year == 2017 else ("2016", *DAVIS_SIZES)
@@ -171,7 +171,7 @@ def _read_list(path: Path) -> list[str]:
     return [PurePosixPath(word).parent.name if "/" in word else line for line, word in first]
 
 
-def read_meta(root: Path, folder: Path, defects: list[Defect]) -> Mapping[str, Mapping[int, str]]:
+def _read_meta(root: Path, folder: Path, defects: list[Defect]) -> Mapping[str, Mapping[int, str]]:
     """Sequence -> number of an object -> its category; empty if there is no meta.json."""
     path = folder / DAVIS_META
     if not path.is_file():
@@ -191,7 +191,7 @@ def read_meta(root: Path, folder: Path, defects: list[Defect]) -> Mapping[str, M
 
 
 @dataclass(slots=True)
-class SetWriter:
+class _SetWriter:
     """Collects the content of ImageSets and meta.json.
 
     Attributes
@@ -221,9 +221,9 @@ class SetWriter:
             (sets / f"{safe_file_name(split)}.txt").write_text(lines, encoding="utf-8", newline="\n")
         if self.names:
             videos = {
-                folder: MetaVideo(
+                folder: _MetaVideo(
                     {
-                        str(number): MetaObject(name, [f"{frame:05d}" for frame in sorted(frames)])
+                        str(number): _MetaObject(name, [f"{frame:05d}" for frame in sorted(frames)])
                         for number, (name, frames) in sorted(objects.items())
                     }
                 )
@@ -233,13 +233,13 @@ class SetWriter:
             (self.target / DAVIS_META).write_bytes(text + b"\n")
 
 
-VOID, OBJECT = 255, "object"
-ObjectCategories = Mapping[Path, Mapping[int, str]]  # the folder of a sequence -> number of an object -> its category
+VOID, _OBJECT = 255, "object"
+_ObjectCategories = Mapping[Path, Mapping[int, str]]  # the folder of a sequence -> number of an object -> its category
 _N_PROBED = 16  # sequences that are looked into to see what 255 means
 
 
 @dataclass(frozen=True, slots=True)
-class DavisObjects:
+class _DavisObjects:
     """The meaning of mask values.
 
     Attributes
@@ -255,10 +255,10 @@ class DavisObjects:
     naming: CategoryNames
     void: str
     only: str
-    listed: ObjectCategories
+    listed: _ObjectCategories
 
     @staticmethod
-    def of(year: int, categories_of: ObjectCategories, taxonomy: Taxonomy | None) -> "DavisObjects":
+    def of(year: int, categories_of: _ObjectCategories, taxonomy: Taxonomy | None) -> "_DavisObjects":
         """With the user's taxonomy: its first category of kind void is void, and its only other one all objects."""
         things = [category.name for category in taxonomy.categories if category.kind != "void"] if taxonomy else []
         void = (
@@ -266,7 +266,7 @@ class DavisObjects:
             if taxonomy
             else "void"
         )
-        only = things[0] if len(things) == 1 else OBJECT
+        only = things[0] if len(things) == 1 else _OBJECT
         named = sorted({name for objects in categories_of.values() for name in objects.values()}) or [only]
         own_taxonomy = Taxonomy(
             categories=(
@@ -274,7 +274,7 @@ class DavisObjects:
                 Category(id=max(VOID, len(named) + 1), name=void, kind="void"),
             )
         )
-        return DavisObjects(year, resolve_names([*named, void], taxonomy, own_taxonomy), void, only, categories_of)
+        return _DavisObjects(year, resolve_names([*named, void], taxonomy, own_taxonomy), void, only, categories_of)
 
     def categories(self, values: Ints, folder: Path) -> tuple[Ints, Flags]:
         """The category id (k,) of each value in a sequence's masks, 0 for none, and whether there is one."""
@@ -288,7 +288,7 @@ class DavisObjects:
         return np.array([to[names[value]] if value in names else 0 for value in values.tolist()], np.int64), is_known
 
 
-def year_by_values(root: Path, entries: Sequence[ImageEntry]) -> int:
+def _year_by_values(root: Path, entries: Sequence[ImageEntry]) -> int:
     """2016 if some sequences hold only 0 and 255, 2017 if they hold other values; UnreadableError for both."""
     sequences: dict[Path, list[Path]] = {}
     for entry in entries:
@@ -326,7 +326,7 @@ _YEARS = ("2016", "2017", "2019")
 def open_davis(request: ReadRequest) -> PerImageSource:
     """The dataset; raises UnreadableError if there are no frames, several mask folders, or 255 is ambiguous."""
     root, images = request.root, images_folder(request)
-    folders = find_folders(root, images, str(request.options.get("masks", "")))
+    folders = _find_folders(root, images, str(request.options.get("masks", "")))
     pairing = pair_frames(root, [place.folders for place in folders], images, sparse=True)
     if not any(entry.files for entry in pairing.entries) and not has_index(root):
         raise UnreadableError(f"{root}: no frames; DAVIS has {DAVIS_MASKS[0]}/480p/<sequence>/00000.png")
@@ -334,10 +334,10 @@ def open_davis(request: ReadRequest) -> PerImageSource:
     categories_of = {
         place.folders.masks / name: objects
         for place in folders
-        for name, objects in read_meta(root, place.root, defects).items()
+        for name, objects in _read_meta(root, place.root, defects).items()
     }
     year = _choose_year(request, folders, pairing.entries, has_meta=bool(categories_of))
-    objects = DavisObjects.of(year, categories_of, request.taxonomy)
+    objects = _DavisObjects.of(year, categories_of, request.taxonomy)
     entries = pairing.entries if has_index(root) else _with_splits(pairing.entries, folders, year)
     sequences = list_sequences(entries)
     profile = objects.naming.profile("davis", root, "instance", "sparse", "forbid", sequences=sequences)
@@ -346,26 +346,26 @@ def open_davis(request: ReadRequest) -> PerImageSource:
 
 
 def _choose_year(
-    request: ReadRequest, folders: Sequence[DavisFolder], entries: Sequence[ImageEntry], has_meta: bool
+    request: ReadRequest, folders: Sequence[_DavisFolder], entries: Sequence[ImageEntry], has_meta: bool
 ) -> int:
     """The year whose meaning the value 255 has; `has_meta`: there is a meta.json, which only later years have."""
     option = str(request.options.get("year", ""))
     if option:
         check_choice("year", option, _YEARS)
         return 2016 if option == _YEARS[0] else 2017
-    years = [year for place in folders if (year := year_of_sets(place.root)) is not None]
-    return 2017 if has_meta else max(years) if years else year_by_values(request.root, entries)
+    years = [year for place in folders if (year := _year_of_sets(place.root)) is not None]
+    return 2017 if has_meta else max(years) if years else _year_by_values(request.root, entries)
 
 
-def _with_splits(entries: Sequence[ImageEntry], folders: Sequence[DavisFolder], year: int) -> list[ImageEntry]:
+def _with_splits(entries: Sequence[ImageEntry], folders: Sequence[_DavisFolder], year: int) -> list[ImageEntry]:
     """The entries with the splits of ImageSets, unless folders give them."""
     split_of: Mapping[str, str] = {
-        name: split for place in folders for name, split in read_splits(place.root, year).items()
+        name: split for place in folders for name, split in _read_splits(place.root, year).items()
     }
     return [replace(entry, split=entry.split or split_of.get(entry.sequence or "")) for entry in entries]
 
 
-def _read_frame(root: Path, objects: DavisObjects, entry: ImageEntry) -> list[ImageAnnotation]:
+def _read_frame(root: Path, objects: _DavisObjects, entry: ImageEntry) -> list[ImageAnnotation]:
     """The segments of one frame."""
     mask = decode_entry_mask(root, entry)
     if mask.coloured or mask.lossy:
@@ -404,7 +404,7 @@ def write_davis(
         numbers=TrackNumbers(1, _LAST_TRACK, f"DAVIS holds {_LAST_TRACK}"),
     )
     target.mkdir(parents=True)
-    sets = SetWriter(target, names if set(names.values()) - {OBJECT} else {})
+    sets = _SetWriter(target, names if set(names.values()) - {_OBJECT} else {})
     save = partial(_save_frame, target, size, sets)
     FrameWriter(scheme, 0, FramePaths(_LAST_FRAME), save, kinds).write(profile, batches, target, losses)
     sets.write()
@@ -412,7 +412,7 @@ def write_davis(
 
 
 def _save_frame(
-    target: Path, size: str, sets: SetWriter, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints
+    target: Path, size: str, sets: _SetWriter, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints
 ) -> str:
     """Write one frame."""
     name = f"{DAVIS_MASKS[0]}/{size}/{frame_path.folder}/{frame_path.number:05d}.png"

@@ -75,11 +75,11 @@ BENCHMARKS = {
     "kitti": _benchmark(_TRAINED),
     "motchallenge": _benchmark({number: _BY_NAME[name] for number, name in enumerate(_MERGED)}),
 }
-CHOICES = (*BENCHMARKS, TAXONOMY)
+_CHOICES = (*BENCHMARKS, TAXONOMY)
 
 
 @dataclass(frozen=True, slots=True)
-class StepClasses:
+class _StepClasses:
     """The classes of a dataset.
 
     Attributes
@@ -94,10 +94,10 @@ class StepClasses:
     unlabelled: bool = False
 
 
-def read_step_classes(
+def _read_step_classes(
     root: Path, taxonomy: Taxonomy | None, labels: str, occurring: Callable[[], set[int]]
-) -> StepClasses:
-    """The classes by `labels`, one of `CHOICES`.
+) -> _StepClasses:
+    """The classes by `labels`, one of `_CHOICES`.
 
     If that is empty, they are the ids of a taxonomy that shares no name with the benchmarks, else those of the
     benchmark in which the classes occur (`occurring` reads some masks). Raises UnreadableError if that is ambiguous.
@@ -105,7 +105,7 @@ def read_step_classes(
     if not labels and taxonomy is not None and not _BY_NAME.keys() & taxonomy.by_name().keys():
         labels = TAXONOMY
     chosen = labels or _guess_benchmark(root, occurring())
-    check_choice("labels", chosen, CHOICES)
+    check_choice("labels", chosen, _CHOICES)
     void = None if taxonomy is None else next(iter(taxonomy.void_ids), None)
     is_unlabelled = taxonomy is not None and void is None and taxonomy.unlabelled_id == VOID
     if chosen != TAXONOMY:
@@ -113,12 +113,12 @@ def read_step_classes(
     if taxonomy is None:
         raise UnreadableError(f"{root}: labels=taxonomy needs a taxonomy; write taxonomy.yaml, or give --taxonomy")
     ids = {id_: id_ for id_ in taxonomy.by_id()}
-    return StepClasses(CategoryNames(taxonomy, True, {}), ids if void is None else ids | {VOID: void}, is_unlabelled)
+    return _StepClasses(CategoryNames(taxonomy, True, {}), ids if void is None else ids | {VOID: void}, is_unlabelled)
 
 
 def _benchmark_classes(
     benchmark: Taxonomy, taxonomy: Taxonomy | None, void: int | None, is_unlabelled: bool
-) -> StepClasses:
+) -> _StepClasses:
     """A benchmark's classes; in the user's taxonomy the first category of kind void stands for void."""
     given_names = set() if taxonomy is None else taxonomy.by_name().keys()
     names = {
@@ -128,7 +128,7 @@ def _benchmark_classes(
     }
     resolved = resolve_names(names.values(), taxonomy, benchmark)
     category = {number: resolved.to[name] for number, name in names.items()}
-    return StepClasses(resolved, category if void is None else category | {VOID: void}, is_unlabelled)
+    return _StepClasses(resolved, category if void is None else category | {VOID: void}, is_unlabelled)
 
 
 def _guess_benchmark(root: Path, classes: set[int]) -> str:
@@ -142,8 +142,8 @@ def _guess_benchmark(root: Path, classes: set[int]) -> str:
     )
 
 
-def step_class_numbers(taxonomy: Taxonomy, labels: str | None) -> tuple[dict[int, int], str]:
-    """Category id -> class, those of kind void left out, and which of `CHOICES` that is.
+def _step_class_numbers(taxonomy: Taxonomy, labels: str | None) -> tuple[dict[int, int], str]:
+    """Category id -> class, those of kind void left out, and which of `_CHOICES` that is.
 
     KITTI-STEP's numbers if it has all names, else the ids themselves. Raises SegdataError for names that the
     benchmark asked for does not have, and for ids beyond 254.
@@ -153,7 +153,7 @@ def step_class_numbers(taxonomy: Taxonomy, labels: str | None) -> tuple[dict[int
         category for category in taxonomy.categories if category.kind != "void" and first[category.id] is category
     ]
     if labels is not None:
-        check_choice("labels", labels, CHOICES)
+        check_choice("labels", labels, _CHOICES)
     for benchmark, classes in BENCHMARKS.items():
         number = {category.name: category.id for category in classes.categories if category.kind != "void"}
         number |= {_ALSO[name]: id_ for name, id_ in number.items() if name in _ALSO}
@@ -184,7 +184,7 @@ def open_step(request: ReadRequest) -> PerImageSource:
     if not masks and not has_index(root):
         raise UnreadableError(f"{root}: no frames; STEP has {STEP_MAPS}/<split>/<sequence>/<frame>.png")
     labels = str(request.options.get("labels") or request.config.options.get("labels") or "")
-    classes = read_step_classes(root, request.taxonomy, labels, partial(_occurring, masks))
+    classes = _read_step_classes(root, request.taxonomy, labels, partial(_occurring, masks))
     sequences = list_sequences(pairing.entries)
     profile = classes.naming.profile("kitti-step", root, "panoptic", "exhaustive", "forbid", sequences=sequences)
     reader = partial(_read_frame, root, classes)
@@ -215,7 +215,7 @@ def _occurring(masks: list[Path]) -> set[int]:
     return classes
 
 
-def _read_frame(root: Path, classes: StepClasses, entry: ImageEntry) -> list[ImageAnnotation]:
+def _read_frame(root: Path, classes: _StepClasses, entry: ImageEntry) -> list[ImageAnnotation]:
     """The segments of one frame."""
     mask = decode_entry_mask(root, entry)
     if not mask.coloured or mask.lossy:
@@ -258,7 +258,7 @@ def write_step(
     labels: str | None = None,
 ) -> None:
     """Write all images; raises SegdataError for what the format has no numbers for."""
-    classes, whose = step_class_numbers(profile.taxonomy, labels)
+    classes, whose = _step_class_numbers(profile.taxonomy, labels)
     stuff = frozenset(category.id for category in profile.taxonomy.categories if category.kind == "stuff")
     refusal = f"STEP holds {STEP_LAST_TRACK:,} of a category"
     scheme = ValueScheme(

@@ -37,7 +37,7 @@ _CHUNK = 8_192  # images and segments that are decoded at once
 
 
 @dataclass(frozen=True, slots=True)
-class DecodedSegments:
+class _DecodedSegments:
     """The n decoded segments.
 
     Attributes
@@ -75,7 +75,7 @@ class ListedSource:
     defects: tuple[Defect, ...]
     at: Ints
     offset: Ints
-    draw: Callable[[Ints, Ints, Ints], DecodedSegments] = field(repr=False)
+    draw: Callable[[Ints, Ints, Ints], _DecodedSegments] = field(repr=False)
     annotator: str | None = None
     source: str | None = None
 
@@ -135,7 +135,7 @@ _NUMBER = "^[0-9]{1,9}$"
 
 
 @dataclass(frozen=True, slots=True)
-class MotsLines:
+class _MotsLines:
     """The n sound lines of some files.
 
     Attributes
@@ -161,16 +161,16 @@ class MotsLines:
         """(n, 2) height and width in pixels."""
         return self.number[:, 3:]
 
-    def take(self, rows: Ints) -> "MotsLines":
+    def take(self, rows: Ints) -> "_MotsLines":
         """Some of the lines."""
-        return MotsLines(
+        return _MotsLines(
             self.number[rows], self.rle.take(pa.array(rows)), self.line[rows], [self.file[row] for row in rows.tolist()]
         )
 
 
-def join_lines(pieces: Sequence[MotsLines]) -> MotsLines:
+def _join_lines(pieces: Sequence[_MotsLines]) -> _MotsLines:
     """The lines of all pieces."""
-    return MotsLines(
+    return _MotsLines(
         np.concatenate([np.empty((0, 5), np.int64), *(piece.number for piece in pieces)]),
         pa.concat_arrays([pa.array([], pa.binary()), *(piece.rle for piece in pieces)]),
         np.concatenate([np.empty(0, np.int64), *(piece.line for piece in pieces)]),
@@ -178,14 +178,14 @@ def join_lines(pieces: Sequence[MotsLines]) -> MotsLines:
     )
 
 
-def read_lines(root: Path, path: Path, classes: MotsClasses) -> tuple[MotsLines, list[Defect]]:
+def read_lines(root: Path, path: Path, classes: MotsClasses) -> tuple[_MotsLines, list[Defect]]:
     """The lines of a file that can be read, and what is wrong with the others. An empty file is a video of nothing."""
     file = relative_path(root, path)
     try:
         rows, line, defects = _read_table(path, file)
     except OSError as error:
         code = "SEG002" if isinstance(error, FileNotFoundError) else "SEG001"
-        return join_lines([]), [Defect(code, f"the labels cannot be read: {error.strerror or error}", file)]
+        return _join_lines([]), [Defect(code, f"the labels cannot be read: {error.strerror or error}", file)]
     sound = np.ones(len(line), bool)
     columns = []
     for name in _FIELDS[:5]:
@@ -202,7 +202,7 @@ def read_lines(root: Path, path: Path, classes: MotsClasses) -> tuple[MotsLines,
         message = f"the image's size is {number[row, 4]} x {number[row, 3]}; 1 to {MAX_PIXELS:,} pixels are expected"
         defects.append(_line_defect("SEG004", message, file, line[row]))
     kept = np.flatnonzero(sound & sizes)
-    lines = MotsLines(number[kept], rows["rle"].combine_chunks().take(pa.array(kept)), line[kept], [file] * len(kept))
+    lines = _MotsLines(number[kept], rows["rle"].combine_chunks().take(pa.array(kept)), line[kept], [file] * len(kept))
     return _check_lines(lines, file, classes, defects), defects
 
 
@@ -240,7 +240,7 @@ def _line_defect(code: str, message: str, file: str, line: int) -> Defect:
     return Defect(code, f"{message}; left out", file, f"line {line}", line=int(line))
 
 
-def _check_lines(lines: MotsLines, file: str, classes: MotsClasses, defects: list[Defect]) -> MotsLines:
+def _check_lines(lines: _MotsLines, file: str, classes: MotsClasses, defects: list[Defect]) -> _MotsLines:
     """The lines of known classes; other classes, ids twice in a frame and ids of another class are defects."""
     kind, ids = lines.number[:, 2], lines.number[:, 1]
     is_known = classes.category_of(kind)[1]
@@ -265,7 +265,7 @@ def _check_lines(lines: MotsLines, file: str, classes: MotsClasses, defects: lis
     return lines.take(np.flatnonzero(is_known))
 
 
-def decode_segments(lines: MotsLines, classes: MotsClasses, at: Ints, height: Ints, width: Ints) -> DecodedSegments:
+def _decode_segments(lines: _MotsLines, classes: MotsClasses, at: Ints, height: Ints, width: Ints) -> _DecodedSegments:
     """The segments of the lines `at` these positions, in images of these sizes in pixels."""
     picked = lines.take(at)
     fits = np.flatnonzero((picked.size == np.stack([height, width], axis=1)).all(axis=1))
@@ -288,10 +288,10 @@ def decode_segments(lines: MotsLines, classes: MotsClasses, at: Ints, height: In
         "place": [f"line {line}" for line in picked.line.tolist()],
     }
     faults = _faults(picked, bad, height, width)
-    return DecodedSegments(Runs(start, length, fits[owner].astype(np.int32)), sound, columns, faults)
+    return _DecodedSegments(Runs(start, length, fits[owner].astype(np.int32)), sound, columns, faults)
 
 
-def _faults(lines: MotsLines, bad: Ints, height: Ints, width: Ints) -> list[tuple[int, Defect]]:
+def _faults(lines: _MotsLines, bad: Ints, height: Ints, width: Ints) -> list[tuple[int, Defect]]:
     """SEG005 for the lines whose RLE is not that of their image."""
     texts = [counts.decode("utf-8", "replace") for counts in lines.rle.take(pa.array(bad)).to_pylist()]
     sizes = lines.size[bad].tolist()
@@ -316,7 +316,7 @@ def _faults(lines: MotsLines, bad: Ints, height: Ints, width: Ints) -> list[tupl
     ]
 
 
-FrameRows = dict[Path, dict[int, int]]  # the file of a sequence -> frame -> row of its image
+_FrameRows = dict[Path, dict[int, int]]  # the file of a sequence -> frame -> row of its image
 
 
 def text_folder(root: Path) -> Path:
@@ -357,7 +357,7 @@ def open_text(
         rows.append(row)
     if not indexed and not any(entry.image for entry in entries):
         defects.append(no_images_defect(len(entries), root, images))
-    all_lines, row = join_lines(pieces), np.concatenate([np.empty(0, np.int64), *rows])
+    all_lines, row = _join_lines(pieces), np.concatenate([np.empty(0, np.int64), *rows])
     order = np.argsort(row, kind="stable")
     order = order[row[order] >= 0]
     offset = np.searchsorted(row[order], np.arange(len(entries) + 1)).astype(np.int64)
@@ -368,26 +368,26 @@ def open_text(
         tuple(defects),
         order,
         offset,
-        partial(decode_segments, all_lines, classes),
+        partial(_decode_segments, all_lines, classes),
         annotator=request.annotator,
     )
 
 
-def _entries_of_index(root: Path, images: Path | None, defects: list[Defect]) -> tuple[list[ImageEntry], FrameRows]:
+def _entries_of_index(root: Path, images: Path | None, defects: list[Defect]) -> tuple[list[ImageEntry], _FrameRows]:
     """The images of `images.csv`, where our writer left one."""
     pairing = pair_masks(root, images)
     defects += pairing.defects
-    rows_of_file: FrameRows = {}
+    rows_of_file: _FrameRows = {}
     for row, entry in enumerate(pairing.entries):
         for path in entry.files:
             rows_of_file.setdefault(path, {})[entry.frame or 0 if entry.sequence else 0] = row
     return list(pairing.entries), rows_of_file
 
 
-def _entries_of_files(root: Path, images: Path | None) -> tuple[list[ImageEntry], FrameRows]:
+def _entries_of_files(root: Path, images: Path | None) -> tuple[list[ImageEntry], _FrameRows]:
     """The image files of each sequence."""
     entries: list[ImageEntry] = []
-    rows_of_file: FrameRows = {}
+    rows_of_file: _FrameRows = {}
     for path in text_files(root):
         sequence = path.parent.parent.name if path.name == "gt.txt" else path.stem
         folder = _sequence_images(root, images, path, sequence)
@@ -412,7 +412,7 @@ def _sequence_images(root: Path, images: Path | None, path: Path, sequence: str)
     return first_folder(beside, *(place / sequence for place in places))
 
 
-def _add_line_entries(path: Path, lines: MotsLines, entries: list[ImageEntry]) -> dict[int, int]:
+def _add_line_entries(path: Path, lines: _MotsLines, entries: list[ImageEntry]) -> dict[int, int]:
     """An image for each frame that has a line, if there are no image files; adds to `entries`."""
     sequence = path.parent.parent.name if path.name == "gt.txt" else path.stem
     numbers = np.unique(lines.frame).tolist()
@@ -426,7 +426,7 @@ def _add_line_entries(path: Path, lines: MotsLines, entries: list[ImageEntry]) -
 def _image_rows(
     root: Path,
     path: Path,
-    lines: MotsLines,
+    lines: _MotsLines,
     row_of_frame: dict[int, int],
     entries: list[ImageEntry],
     defects: list[Defect],

@@ -60,7 +60,7 @@ class SegdataVideo(msgspec.Struct, omit_defaults=True):
     unannotated: list[int] = []
 
 
-class VideoItem(msgspec.Struct, gc=False):
+class _VideoItem(msgspec.Struct, gc=False):
     """An entry of `videos`."""
 
     id: Id
@@ -71,15 +71,15 @@ class VideoItem(msgspec.Struct, gc=False):
     segdata: Raw = MISSING
 
 
-class StrictVideoItem(VideoItem, gc=False, forbid_unknown_fields=True):
+class _StrictVideoItem(_VideoItem, gc=False, forbid_unknown_fields=True):
     """An entry of `videos` without further keys."""
 
 
-VIDEO_KEYS = frozenset(VideoItem.__struct_fields__)
+VIDEO_KEYS = frozenset(_VideoItem.__struct_fields__)
 
 
 @dataclass(frozen=True, slots=True)
-class FramePosition:
+class _FramePosition:
     """Where a frame belongs: its sequence, its number there, and its split."""
 
     sequence: str | None
@@ -88,7 +88,7 @@ class FramePosition:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameItems(Items[AnyImageItem]):
+class _FrameItems(Items[AnyImageItem]):
     """The frames of all videos, in a row.
 
     Attributes
@@ -98,7 +98,7 @@ class FrameItems(Items[AnyImageItem]):
     """
 
     of: Sequence[tuple[int, int]] = ()
-    videos: Items[VideoItem] = field(default_factory=Items)
+    videos: Items[_VideoItem] = field(default_factory=Items)
 
     def place(self, at: int, within: str = "") -> str:
         """The place of a frame in the list."""
@@ -123,21 +123,21 @@ class Videos:
     unannotated : image ids of frames that are not annotated
     """
 
-    items: Items[VideoItem]
+    items: Items[_VideoItem]
     row_of: dict[Id, int | None]
     listing: ImageList
-    positions: dict[str, FramePosition]
+    positions: dict[str, _FramePosition]
     unannotated: frozenset[str]
 
 
-def frame_id(video: VideoItem, position: int) -> str:
+def _frame_id(video: _VideoItem, position: int) -> str:
     """The id of a frame."""
     return f"{video.id}/{position}"
 
 
 def read_videos(document: Document) -> Videos:
     """The videos of a document; what is wrong with them becomes its defects."""
-    items: Items[VideoItem] = decode_items(document, "videos", StrictVideoItem, VideoItem)
+    items: Items[_VideoItem] = decode_items(document, "videos", _StrictVideoItem, _VideoItem)
     row_of: dict[Id, int | None] = {}
     frames, positions_of = [], []
     for i, video in enumerate(items.items):
@@ -149,15 +149,15 @@ def read_videos(document: Document) -> Videos:
         if row_of[video.id] is not None:
             positions = range(len(video.file_names))
             frames += [
-                StrictImageItem(frame_id(video, k), video.file_names[k], video.width, video.height) for k in positions
+                StrictImageItem(_frame_id(video, k), video.file_names[k], video.width, video.height) for k in positions
             ]
             positions_of += [(i, k) for k in positions]
-    listing = list_images(document, FrameItems(frames, range(len(frames)), of=positions_of, videos=items))
+    listing = list_images(document, _FrameItems(frames, range(len(frames)), of=positions_of, videos=items))
     position_of_image, unannotated = _frame_positions(document, items, row_of, listing)
     return Videos(items, row_of, listing, position_of_image, unannotated)
 
 
-def _is_sound(video: VideoItem, place: str, document: Document) -> bool:
+def _is_sound(video: _VideoItem, place: str, document: Document) -> bool:
     """Whether the frames of a video can be read; SEG004 for an invalid size or length."""
     if not all(1 <= side <= MAX_SIDE and side == int(side) for side in (video.width, video.height)):
         message = f"the video's size is {video.width} x {video.height}; sides of 1 to {MAX_SIDE:,} pixels are expected"
@@ -170,10 +170,10 @@ def _is_sound(video: VideoItem, place: str, document: Document) -> bool:
 
 
 def _frame_positions(
-    document: Document, items: Items[VideoItem], row_of: dict[Id, int | None], listing: ImageList
-) -> tuple[dict[str, FramePosition], frozenset[str]]:
+    document: Document, items: Items[_VideoItem], row_of: dict[Id, int | None], listing: ImageList
+) -> tuple[dict[str, _FramePosition], frozenset[str]]:
     """The position of each image, and which images are not annotated."""
-    position_of: dict[str, FramePosition] = {}
+    position_of: dict[str, _FramePosition] = {}
     unannotated = set()
     names: set[str] = set()
     split = split_of(document.path)
@@ -186,15 +186,15 @@ def _frame_positions(
             kept = SegdataVideo(sequence, list[Number | None](numbers), split)
         names.add(kept.sequence or "")
         for k in range(len(video.file_names)):
-            row = listing.row_of.get(frame_id(video, k), -1)
+            row = listing.row_of.get(_frame_id(video, k), -1)
             if row >= 0:
                 frame = kept.frames[k] if kept.frames is not None else None
-                position_of.setdefault(listing.image_ids[row], FramePosition(kept.sequence, frame, kept.split))
+                position_of.setdefault(listing.image_ids[row], _FramePosition(kept.sequence, frame, kept.split))
                 unannotated |= {listing.image_ids[row]} if k in kept.unannotated else set()
     return position_of, frozenset(unannotated)
 
 
-def _segdata_video(video: VideoItem, place: str, document: Document) -> SegdataVideo | None:
+def _segdata_video(video: _VideoItem, place: str, document: Document) -> SegdataVideo | None:
     """What our writer kept of a video; None if another program wrote it."""
     if not len(video.segdata):
         return None
@@ -210,7 +210,7 @@ def _segdata_video(video: VideoItem, place: str, document: Document) -> SegdataV
     return kept
 
 
-def _sequence(video: VideoItem, taken: set[str]) -> str:
+def _sequence(video: _VideoItem, taken: set[str]) -> str:
     """The folder of a video's frames, where they have one that no other video has; else its id."""
     folders = {PurePosixPath(name).parent.as_posix() for name in video.file_names}
     name = next(iter(folders)) if len(folders) == 1 else "."
@@ -231,7 +231,7 @@ _NULL = Raw(b"null")
 _MAX_ABSENT = 8  # bytes of what says that a track is not in a frame: null, or an empty list
 
 
-class TrackItem(msgspec.Struct, gc=False, kw_only=True):
+class _TrackItem(msgspec.Struct, gc=False, kw_only=True):
     """An entry of `annotations`. Lists have a value for each frame; what is needed only on loading stays raw.
 
     `occlusion` is OVIS' list; `attributes`, `scores` and `track_id` are of our writer. `avg_area`, `height`, `width`
@@ -256,16 +256,16 @@ class TrackItem(msgspec.Struct, gc=False, kw_only=True):
     length: Raw = MISSING
 
 
-class StrictTrackItem(TrackItem, gc=False, kw_only=True, forbid_unknown_fields=True):
+class _StrictTrackItem(_TrackItem, gc=False, kw_only=True, forbid_unknown_fields=True):
     """An entry of `annotations` without further keys."""
 
 
-TRACK_KEYS = frozenset(TrackItem.__struct_fields__)
+_TRACK_KEYS = frozenset(_TrackItem.__struct_fields__)
 _PER_FRAME = {"segmentation": "segmentations", "area": "areas", "bbox": "bboxes", "score": "scores"}
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentItems(Items[StrictAnnotationItem]):
+class _SegmentItems(Items[StrictAnnotationItem]):
     """The segments of all tracks, in a row.
 
     Attributes
@@ -277,7 +277,7 @@ class SegmentItems(Items[StrictAnnotationItem]):
     """
 
     of: Sequence[tuple[int, int]] = ()
-    tracks: Items[TrackItem] = field(default_factory=Items)
+    tracks: Items[_TrackItem] = field(default_factory=Items)
     more: dict[int, dict[str, str]] = field(default_factory=dict)
     in_frame: dict[tuple[int, int], dict[str, str]] = field(default_factory=dict)
 
@@ -301,14 +301,14 @@ class SegmentItems(Items[StrictAnnotationItem]):
         return [self.more[self.of[i][0]] | self.in_frame.get(self.of[i], {}) for i in at]
 
 
-def read_tracks(document: Document, videos: Videos, categories: Categories) -> SegmentItems:
+def _read_tracks(document: Document, videos: Videos, categories: Categories) -> _SegmentItems:
     """The segments of a document's tracks; those of unknown videos and categories or of another length are left out."""
-    tracks: Items[TrackItem] = decode_items(document, "annotations", StrictTrackItem, TrackItem)
+    tracks: Items[_TrackItem] = decode_items(document, "annotations", _StrictTrackItem, _TrackItem)
     for i, track in enumerate(tracks.items):
         if track.id is None:
             track.id = tracks.rows[i] + 1  # as ytvos.py numbers results
     _report_duplicates(document, tracks)
-    further = tracks.extras(range(len(tracks.items)), TRACK_KEYS)
+    further = tracks.extras(range(len(tracks.items)), _TRACK_KEYS)
     segments: list[StrictAnnotationItem] = []
     positions_of: list[tuple[int, int]] = []
     in_frame: dict[tuple[int, int], dict[str, str]] = {}
@@ -322,10 +322,10 @@ def read_tracks(document: Document, videos: Videos, categories: Categories) -> S
             segments += _segments(i, tracks, positions, document, videos)
             positions_of += [(i, k) for k in positions]
             _add_attributes(i, tracks, positions, document, more, in_frame)
-    return SegmentItems(segments, range(len(segments)), (), tracks.pointer, positions_of, tracks, more, in_frame)
+    return _SegmentItems(segments, range(len(segments)), (), tracks.pointer, positions_of, tracks, more, in_frame)
 
 
-def _report_duplicates(document: Document, tracks: Items[TrackItem]) -> None:
+def _report_duplicates(document: Document, tracks: Items[_TrackItem]) -> None:
     """SEG008 for every id that several tracks have; all are read."""
     count = Counter(track.id for track in tracks.items)
     ids_seen: set[Id | None] = set()
@@ -337,7 +337,7 @@ def _report_duplicates(document: Document, tracks: Items[TrackItem]) -> None:
         ids_seen.add(track.id)
 
 
-def _belongs(i: int, tracks: Items[TrackItem], document: Document, videos: Videos, categories: Categories) -> bool:
+def _belongs(i: int, tracks: Items[_TrackItem], document: Document, videos: Videos, categories: Categories) -> bool:
     """Whether a track has its video and category; else a defect says why, unless the video has one."""
     track = tracks.items[i]
     row = videos.row_of.get(track.video_id)
@@ -359,7 +359,7 @@ def _belongs(i: int, tracks: Items[TrackItem], document: Document, videos: Video
 
 
 def _segments(
-    i: int, tracks: Items[TrackItem], positions: list[int], document: Document, videos: Videos
+    i: int, tracks: Items[_TrackItem], positions: list[int], document: Document, videos: Videos
 ) -> list[StrictAnnotationItem]:
     """A track's segments, one for each of these positions."""
     track = tracks.items[i]
@@ -374,7 +374,7 @@ def _segments(
     return [
         StrictAnnotationItem(
             id=identity,
-            image_id=frame_id(video, k),
+            image_id=_frame_id(video, k),
             category_id=track.category_id,
             segmentation=track.segmentations[k],
             area=areas[k] if areas else MISSING,
@@ -389,7 +389,7 @@ def _segments(
 
 def _add_attributes(
     i: int,
-    tracks: Items[TrackItem],
+    tracks: Items[_TrackItem],
     positions: list[int],
     document: Document,
     more: dict[int, dict[str, str]],
@@ -446,8 +446,8 @@ def _list(raw: Raw, n: int, place: str, document: Document) -> list[Raw]:
 
 
 _EXPECTED = "an object with videos, annotations and categories, or a list of results"
-DOCUMENT = DocumentKind("a YouTube-VIS document", _EXPECTED)
-RESULTS = DocumentKind("a list of YouTube-VIS results", _EXPECTED, "annotations")
+_DOCUMENT = DocumentKind("a YouTube-VIS document", _EXPECTED)
+_RESULTS = DocumentKind("a list of YouTube-VIS results", _EXPECTED, "annotations")
 
 
 def open_document(request: ReadRequest, path: Path, name: str) -> AlteredSource:
@@ -455,16 +455,16 @@ def open_document(request: ReadRequest, path: Path, name: str) -> AlteredSource:
 
     Raises UnreadableError if the videos of results are unknown.
     """
-    document = read_document(path, name, RESULTS)
+    document = read_document(path, name, _RESULTS)
     is_results = set(document.parts or {}) == {"annotations"}
     if not is_results:
-        document = replace(document, kind=DOCUMENT)
+        document = replace(document, kind=_DOCUMENT)
     truth = _read_truth(request, path) if is_results else document
     videos = read_videos(truth)
     categories = truth_categories(truth, request.taxonomy)
     # The documents of test sets have no annotations at all: nobody drew on their videos.
     annotated = bytes((document.parts or {}).get("annotations", b"null")) != b"null"
-    tracks = read_tracks(document, videos, categories) if annotated else SegmentItems()
+    tracks = _read_tracks(document, videos, categories) if annotated else _SegmentItems()
     folder, missing = find_images(truth.path, truth.name, videos.listing.image_ids, request.images)
     opened = join_annotations(request, document, tracks, videos.listing, categories, folder, "youtube-vis")
     document.defects.extend([*(truth.defects if is_results else ()), *missing])
@@ -485,7 +485,7 @@ def _read_truth(request: ReadRequest, path: Path) -> Document:
             "truth=FILE.json (the ground truth)"
         )
     truth = Path(str(named))
-    document = read_document(truth, relative_path(request.root, truth), DOCUMENT)
+    document = read_document(truth, relative_path(request.root, truth), _DOCUMENT)
     if document.parts is None or "videos" not in document.parts:
         raise UnreadableError(f"{truth}: lists no videos, so it cannot be the ground truth (option truth)")
     return document

@@ -26,12 +26,12 @@ from segdata.formats.shared.painting import segment_examples
 from segdata.formats.video.frame_writer import Spool
 from segdata.formats.video.youtube_vis_reader import SEGDATA_KEY, VIDEO_KEYS, SegdataVideo
 
-HELD_COLUMNS = frozenset({"images.sequence", "images.frame", "images.split", "images.metadata"})
-OCCLUSION = "occlusion"
+_HELD_COLUMNS = frozenset({"images.sequence", "images.frame", "images.split", "images.metadata"})
+_OCCLUSION = "occlusion"
 Pairs = list[tuple[str, str]]
 
 
-class TrackFrame(msgspec.Struct, array_like=True, gc=False):
+class _TrackFrame(msgspec.Struct, array_like=True, gc=False):
     """A segment: one frame of a track."""
 
     track: int | None
@@ -46,7 +46,7 @@ class TrackFrame(msgspec.Struct, array_like=True, gc=False):
     shape: Any  # rings, or an RLE
 
 
-class VideoFrame(msgspec.Struct, array_like=True, gc=False):
+class _VideoFrame(msgspec.Struct, array_like=True, gc=False):
     """An image with its segments."""
 
     name: str
@@ -56,7 +56,7 @@ class VideoFrame(msgspec.Struct, array_like=True, gc=False):
     width: int
     annotated: bool
     metadata: Pairs | None
-    pieces: list[TrackFrame]
+    pieces: list[_TrackFrame]
 
 
 def write_document(
@@ -75,7 +75,7 @@ def write_document(
         sequence_of: dict[str, str | None] = {}
         single = count()
         for batch in batches:
-            count_losses(batch, losses, lost - {"rings"}, HELD_COLUMNS)
+            count_losses(batch, losses, lost - {"rings"}, _HELD_COLUMNS)
             for sequence, frame in _frames(batch, profile.taxonomy, losses, polygons):
                 key = f"s{sequence}" if sequence is not None else str(next(single))
                 sequence_of[key] = sequence
@@ -83,7 +83,7 @@ def write_document(
         videos = []
         ids = _Ids()
         for number, (key, pieces) in enumerate(spooled_frames.items(), 1):
-            frames = [msgspec.msgpack.decode(piece, type=list[VideoFrame])[0] for piece in pieces]
+            frames = [msgspec.msgpack.decode(piece, type=list[_VideoFrame])[0] for piece in pieces]
             frames.sort(key=lambda frame: (frame.number is None, frame.number, frame.name))
             videos.append(msgspec.json.encode(_video(number, sequence_of[key], frames, losses)))
             for track in _tracks(number, frames, ids, losses):
@@ -93,7 +93,7 @@ def write_document(
 
 def _frames(
     batch: Batch, taxonomy: Taxonomy, losses: LossCounter, polygons: str
-) -> Iterator[tuple[str | None, VideoFrame]]:
+) -> Iterator[tuple[str | None, _VideoFrame]]:
     """The images of a batch, each with its sequence."""
     rows = np.flatnonzero(are_listable(batch, taxonomy, losses))
     drawing = encode_segments(batch, rows, polygons)
@@ -109,7 +109,7 @@ def _frames(
     columns = ("track_id", "category_id", "iscrowd", "segment_id", "source_id", "score", "attributes")
     columns_of_segments = batch.segments.select(columns).take(pa.array(rows))
     pieces = [
-        TrackFrame(track, category, bool(crowd), id_, text is not None, score, attributes, area, bbox, shape)
+        _TrackFrame(track, category, bool(crowd), id_, text is not None, score, attributes, area, bbox, shape)
         for (track, category, crowd, id_, text, score, attributes), area, bbox, shape in zip(
             zip(*(columns_of_segments[name].to_pylist() for name in columns), strict=True),
             areas.tolist(),
@@ -127,7 +127,7 @@ def _frames(
         size = int(height[k]), int(width[k])
         yield (
             sequence,
-            VideoFrame(name, number, split, *size, annotated[k], metadata, pieces[bounds[k] : bounds[k + 1]]),
+            _VideoFrame(name, number, split, *size, annotated[k], metadata, pieces[bounds[k] : bounds[k + 1]]),
         )
 
 
@@ -147,7 +147,7 @@ class _Ids:
         return new_id
 
 
-def _video(number: int, sequence: str | None, frames: Sequence[VideoFrame], losses: LossCounter) -> dict[str, object]:
+def _video(number: int, sequence: str | None, frames: Sequence[_VideoFrame], losses: LossCounter) -> dict[str, object]:
     """An entry of `videos`: metadata that all frames share become the video's."""
     sizes = {(frame.width, frame.height) for frame in frames}
     if len(sizes) > 1 or (0, 0) in sizes:
@@ -181,9 +181,9 @@ def _video(number: int, sequence: str | None, frames: Sequence[VideoFrame], loss
     }
 
 
-def _tracks(video: int, frames: Sequence[VideoFrame], ids: _Ids, losses: LossCounter) -> Iterator[dict[str, object]]:
+def _tracks(video: int, frames: Sequence[_VideoFrame], ids: _Ids, losses: LossCounter) -> Iterator[dict[str, object]]:
     """The entries of `annotations` of a video, a track each, with a place for every frame."""
-    slots_of: dict[tuple[object, ...], list[TrackFrame | None]] = {}
+    slots_of: dict[tuple[object, ...], list[_TrackFrame | None]] = {}
     loose = count()
     for k, frame in enumerate(frames):
         for piece in frame.pieces:
@@ -207,7 +207,7 @@ def _tracks(video: int, frames: Sequence[VideoFrame], ids: _Ids, losses: LossCou
 
 
 def _entry(
-    id_: int, video: int, size: tuple[int, int], slots: Sequence[TrackFrame | None], pieces: Sequence[TrackFrame]
+    id_: int, video: int, size: tuple[int, int], slots: Sequence[_TrackFrame | None], pieces: Sequence[_TrackFrame]
 ) -> dict[str, object]:
     """An entry of `annotations`."""
     first = pieces[0]
@@ -231,9 +231,9 @@ def _entry(
     elif first.score is not None:
         entry["score"] = first.score
     attributes = [dict(piece.attributes or []) if piece else {} for piece in slots]
-    occlusion = [values.pop(OCCLUSION, None) if _is_text(values.get(OCCLUSION)) else None for values in attributes]
+    occlusion = [values.pop(_OCCLUSION, None) if _is_text(values.get(_OCCLUSION)) else None for values in attributes]
     if any(level is not None for level in occlusion):
-        entry[OCCLUSION] = [raw_json(level) for level in occlusion]
+        entry[_OCCLUSION] = [raw_json(level) for level in occlusion]
     if any(attributes):
         entry["attributes"] = [{key: raw_json(value) for key, value in values.items()} or None for values in attributes]
     return entry
