@@ -22,9 +22,9 @@ WRITE_OPTIONS = {
 def detect(seen: FileProbe) -> FormatMatch | None:
     """A folder with dataset.yaml, taxonomy.yaml and tables; one of the three may be lost, which reading then says."""
     root = seen.root.parent if seen.root.name == manifests.NAME else seen.root
-    found = [name for name in (manifests.NAME, "taxonomy.yaml") if (root / name).is_file()]
-    found += [path.relative_to(root).as_posix() for path in sorted(root.glob("r[0-9]*/images.parquet"))[-1:]]
-    return FormatMatch(1.0, " and ".join(found[:2]), whole=True) if len(found) > 1 else None
+    evidence = [name for name in (manifests.NAME, "taxonomy.yaml") if (root / name).is_file()]
+    evidence += [path.relative_to(root).as_posix() for path in sorted(root.glob("r[0-9]*/images.parquet"))[-1:]]
+    return FormatMatch(1.0, " and ".join(evidence[:2]), whole=True) if len(evidence) > 1 else None
 
 
 def read(request: ReadRequest) -> Source:

@@ -43,7 +43,7 @@ def register_fix(code: str) -> Callable[[FixFunction], FixFunction]:
 
 def named_segments(findings: Sequence[FindingLocation]) -> Ints:
     """The segments that findings name, each once, in ascending order."""
-    return np.unique(np.concatenate([np.empty(0, np.int64), *(each.segments for each in findings)]))
+    return np.unique(np.concatenate([np.empty(0, np.int64), *(finding.segments for finding in findings)]))
 
 
 def segment_mask(batch: Batch, row: int, size: tuple[int, ...]) -> BoolMask:
@@ -60,12 +60,12 @@ def replace_pixels(batch: Batch, pictures: dict[int, BoolMask]) -> Batch:
 
 def finding_masks(annotation: Annotation, evidence: Sequence[FindingLocation]) -> dict[int, BoolMask]:
     """Row of a segment -> the pixels of it that findings of that one segment speak of."""
-    found: dict[int, BoolMask] = {}
-    for each in evidence:
-        if len(each.segments) == 1 and len(each.runs):
-            row, pixels = int(each.segments[0]), runs_to_mask(each.runs, *annotation.size)
-            found[row] = found[row] | pixels if row in found else pixels
-    return found
+    masks: dict[int, BoolMask] = {}
+    for finding in evidence:
+        if len(finding.segments) == 1 and len(finding.runs):
+            row, pixels = int(finding.segments[0]), runs_to_mask(finding.runs, *annotation.size)
+            masks[row] = masks[row] | pixels if row in masks else pixels
+    return masks
 
 
 def assign_to_nearest(annotation: Annotation, pixels: BoolMask, profile: Profile) -> Batch:
@@ -81,8 +81,8 @@ def assign_to_nearest(annotation: Annotation, pixels: BoolMask, profile: Profile
         rest = owner == _WAITING
         owner = _flood(_owners(batch, np.setdiff1d(np.arange(batch.n_segments), solid), owner, rest))
     rows = np.unique(owner[pixels])
-    given = {row: segment_mask(batch, row, size) | (pixels & (owner == row)) for row in rows[rows >= 0].tolist()}
-    return replace_pixels(batch, given)
+    grown = {row: segment_mask(batch, row, size) | (pixels & (owner == row)) for row in rows[rows >= 0].tolist()}
+    return replace_pixels(batch, grown)
 
 
 _NOBODY, _WAITING = -2, -1
@@ -90,11 +90,11 @@ _NOBODY, _WAITING = -2, -1
 
 def _owners(batch: Batch, rows: Ints, owner: Ints, waiting: BoolMask) -> Ints:
     """The owners with these segments among them, and the pixels that wait for one."""
-    drawn, runs = owner.copy(), batch.runs.take(rows, batch.n_segments)
+    owners, runs = owner.copy(), batch.runs.take(rows, batch.n_segments)
     x, y = np.divmod(expand_ranges(runs.start, runs.length), owner.shape[0])
-    drawn[y, x] = np.repeat(rows[runs.owner], runs.length)
-    drawn[waiting] = _WAITING
-    return drawn
+    owners[y, x] = np.repeat(rows[runs.owner], runs.length)
+    owners[waiting] = _WAITING
+    return owners
 
 
 def _flood(owner: Ints) -> Ints:
@@ -137,8 +137,8 @@ def duplicate_segment(annotation: Annotation, findings: Sequence[FindingLocation
     """Leave out those of the named segments that repeat an earlier one."""
     batch = annotation.batch
     twin = first_identical(batch.runs, batch.segment_annotation, batch.n_segments)
-    said = batch.segments.select(["category_id", "iscrowd", "track_id"]).to_pylist()
-    again = [row for row in named_segments(findings).tolist() if twin[row] != row and said[row] == said[int(twin[row])]]
+    keys = batch.segments.select(["category_id", "iscrowd", "track_id"]).to_pylist()
+    again = [row for row in named_segments(findings).tolist() if twin[row] != row and keys[row] == keys[int(twin[row])]]
     return batch.take_segments(np.setdiff1d(np.arange(batch.n_segments), again))
 
 
@@ -152,23 +152,23 @@ def stale_measure(annotation: Annotation, findings: Sequence[FindingLocation], p
 def filled_hole(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
     """Take the pixels of rings that lie within another of their polygon from the segment; the polygon goes."""
     batch, size = annotation.batch, annotation.size
-    drawn = {}
+    masks = {}
     for row in named_segments(findings).tolist():
         rings = _ring_masks(annotation, row)
         holes = [ring for ring in rings if _is_within(ring, rings)]
         if holes:
-            drawn[row] = segment_mask(batch, row, size) & ~np.logical_or.reduce(holes)
-    return replace_pixels(batch, drawn)
+            masks[row] = segment_mask(batch, row, size) & ~np.logical_or.reduce(holes)
+    return replace_pixels(batch, masks)
 
 
 def _ring_masks(annotation: Annotation, row: int) -> list[BoolMask]:
     """The pixels of each ring of a segment's polygon, by COCO's rule."""
-    found, (height, width) = [], annotation.size
+    masks, (height, width) = [], annotation.size
     for ring in annotation.rings(np.array([row])):
-        ends, one = np.array([0, ring.size]), np.array([0, 1])
-        runs = Runs(*kernels.rasterise(ring.ravel(), ends, one, np.array([height]), np.array([width])))
-        found.append(runs_to_mask(runs, height, width))
-    return found
+        ends, owners = np.array([0, ring.size]), np.array([0, 1])
+        runs = Runs(*kernels.rasterise(ring.ravel(), ends, owners, np.array([height]), np.array([width])))
+        masks.append(runs_to_mask(runs, height, width))
+    return masks
 
 
 def _is_within(ring: BoolMask, rings: list[BoolMask]) -> bool:
@@ -211,7 +211,7 @@ def pinhole(annotation: Annotation, findings: Sequence[FindingLocation], profile
 def hairline(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
     """Give unlabelled slivers to what is around them; leave those claimed twice with the smallest segment there."""
     batch, size = annotation.batch, annotation.size
-    slivers = [runs_to_mask(each.runs, *size) for each in findings]
+    slivers = [runs_to_mask(finding.runs, *size) for finding in findings]
     bare = runs_to_mask(annotation.unlabelled(), *size)
     twice = [pixels for pixels in slivers if (pixels & ~bare).any()]
     if twice:
@@ -222,13 +222,13 @@ def hairline(annotation: Annotation, findings: Sequence[FindingLocation], profil
 
 def _claimed_once(batch: Batch, pixels: BoolMask) -> dict[int, BoolMask]:
     """Row -> pixels of the segments that lose some of these, because a smaller one claims them."""
-    free, found = pixels.copy(), {}
+    free, shrunk = pixels.copy(), {}
     for row in np.argsort(batch.runs.areas(batch.n_segments), kind="stable").tolist():
         own = segment_mask(batch, row, pixels.shape)
         if (own & pixels & ~free).any():
-            found[row] = own & ~(pixels & ~free)
+            shrunk[row] = own & ~(pixels & ~free)
         free &= ~own
-    return found
+    return shrunk
 
 
 @register_fix("SEG101")
@@ -278,9 +278,9 @@ def write_fixes(
     codes: dict[str, int] = {}
     for image in fixed_images(data, findings, unsafe=unsafe):
         changed[image.image_id] = segment_rows(image.after)
-        for each in image.mended:
-            log.append(asdict(each.finding) | {"changed_pixels": each.pixels})
-            codes[each.finding.code] = codes.get(each.finding.code, 0) + 1
+        for fixed in image.mended:
+            log.append(asdict(fixed.finding) | {"changed_pixels": fixed.pixels})
+            codes[fixed.finding.code] = codes.get(fixed.finding.code, 0) + 1
         seen(image)
     if not changed:
         return None
@@ -290,7 +290,7 @@ def write_fixes(
 
 def volume_names(profile: Profile) -> set[str]:
     """The sequences whose images are left to people: what is found in three dimensions no fix mends in one slice."""
-    return {each.name for each in profile.sequences if each.kind == "volume"}
+    return {sequence.name for sequence in profile.sequences if sequence.kind == "volume"}
 
 
 def canonical_root(data: OpenDataset) -> Path:
@@ -308,8 +308,8 @@ def _fix_image(batch: Batch, findings: Sequence[Finding], data: OpenDataset) -> 
     """One image with its findings mended, annotation by annotation."""
     pieces, mended = [], []
     for annotation in Annotation.each(batch):
-        mine = [each for each in findings if each.annotator in (None, annotation.annotator)]
-        after, done = fix_annotation(annotation, mine, data.profile)
+        own_findings = [finding for finding in findings if finding.annotator in (None, annotation.annotator)]
+        after, done = fix_annotation(annotation, own_findings, data.profile)
         pieces.append(after)
         mended += done
     return join_annotations(batch, pieces), mended
@@ -322,12 +322,13 @@ def fix_annotation(
     current, mended = annotation, []
     for code, mender in FIXES.items():
         those = [finding for finding in findings if finding.code == code]
-        found = [locate_finding(current, finding) for finding in those]
+        located = [locate_finding(current, finding) for finding in those]
         if those:
             mended += [
-                FixedFinding(*each) for each in zip(those, (int(one.runs.length.sum()) for one in found), strict=True)
+                FixedFinding(*pair)
+                for pair in zip(those, (int(location.runs.length.sum()) for location in located), strict=True)
             ]
-            current = Annotation(mender(current, found, profile))
+            current = Annotation(mender(current, located, profile))
     return current.batch, mended
 
 

@@ -34,9 +34,9 @@ class ImageVersion:
             return self.sha256 != than.sha256
         if self.uri == than.uri:
             return False
-        files = [local_file(each.uri) for each in (self, than)]
-        known = [path for path in files if path is not None and path.is_file()]
-        return len(known) == 2 and not _same_bytes(*known)
+        files = [local_file(version.uri) for version in (self, than)]
+        existing = [path for path in files if path is not None and path.is_file()]
+        return len(existing) == 2 and not _same_bytes(*existing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +58,20 @@ def resolve_conflicts(
     their name, in both. Equal annotations are one. `rows` are the images that belong to each dataset.
     """
     if apart:
-        every = [[source.image_ids[row] for row in mine.tolist()] for source, mine in zip(sources, rows, strict=True)]
+        every = [
+            [source.image_ids[row] for row in own_rows.tolist()] for source, own_rows in zip(sources, rows, strict=True)
+        ]
         return [
             NewNames({name: f"{label}/{name}" for name in names}, {})
             for label, names in zip(labels, every, strict=True)
         ]
     places: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)  # image -> dataset and row
-    for number, (source, mine) in enumerate(zip(sources, rows, strict=True)):
-        for row in mine.tolist():
+    for number, (source, own_rows) in enumerate(zip(sources, rows, strict=True)):
+        for row in own_rows.tolist():
             places[source.image_ids[row]].append((number, row))
-    shared = {name: found for name, found in places.items() if len({number for number, _ in found}) > 1}
+    shared = {
+        name: occurrences for name, occurrences in places.items() if len({number for number, _ in occurrences}) > 1
+    }
     names = [NewNames({}, {}) for _ in sources]
     clashes = _find_conflicts(sources, shared, labels, set(places), names)
     for number, other, annotator in sorted(clashes, key=lambda each: (each[0], each[1], each[2] or "")):
@@ -92,21 +96,21 @@ def _find_conflicts(
         some = listed[begin : begin + _AT_ONCE]
         seen: dict[tuple[int, str], ImageVersion] = {}
         for number, source in enumerate(sources):
-            mine = {name: row for name in some for of, row in shared[name] if of == number}
-            if mine:
-                batch = source.load(np.array(list(mine.values()), np.int64))
-                seen |= {(number, name): each for name, each in _image_versions(batch)}
+            row_of = {name: row for name in some for dataset, row in shared[name] if dataset == number}
+            if row_of:
+                batch = source.load(np.array(list(row_of.values()), np.int64))
+                seen |= {(number, name): image_version for name, image_version in _image_versions(batch)}
         for name in some:
             earlier: list[int] = []
-            for number in sorted({of for of, _ in shared[name]}):
-                here = seen[number, name]
-                if earlier and here.is_other(seen[earlier[0], name]):
+            for number in sorted({dataset for dataset, _ in shared[name]}):
+                version = seen[number, name]
+                if earlier and version.is_other(seen[earlier[0], name]):
                     names[number].images[name] = _free_name(f"{labels[number]}/{name}", taken)
                     continue
                 clashes |= {
                     (number, other, annotator)
                     for other in earlier
-                    for annotator, digest in here.drawn.items()
+                    for annotator, digest in version.drawn.items()
                     if seen[other, name].drawn.get(annotator, digest) != digest
                 }
                 earlier.append(number)
@@ -115,41 +119,41 @@ def _find_conflicts(
 
 def _free_name(name: str, taken: set[str]) -> str:
     """`name`, or with a number where it is taken."""
-    found, number = name, 2
-    while found in taken:
-        found, number = f"{number}/{name}", number + 1
-    taken.add(found)
-    return found
+    candidate, number = name, 2
+    while candidate in taken:
+        candidate, number = f"{number}/{name}", number + 1
+    taken.add(candidate)
+    return candidate
 
 
 def _image_versions(batch: Batch) -> Iterator[tuple[str, ImageVersion]]:
     """Every image of a batch with a hash of each annotation: what is drawn, in whatever order."""
     images = batch.images.select(["image_id", "width", "height", "sha256", "uri"]).to_pylist()
-    drawn: list[dict[str | None, str]] = [{} for _ in images]
+    digests: list[dict[str | None, str]] = [{} for _ in images]
     offset = batch.runs.offsets(batch.n_segments)
-    said = batch.segments.select(["segment_id", "source_id", "category_id", "iscrowd", "track_id"]).to_pylist()
+    properties = batch.segments.select(["segment_id", "source_id", "category_id", "iscrowd", "track_id"]).to_pylist()
     segments: list[list[bytes]] = [[] for _ in range(batch.annotations.num_rows)]
     for row, annotation in enumerate(batch.segment_annotation.tolist()):
-        mine = slice(offset[row], offset[row + 1])
-        pixels = batch.runs.start[mine].tobytes() + batch.runs.length[mine].tobytes()
-        segments[annotation].append(repr(list(said[row].values())).encode() + pixels)
+        span = slice(offset[row], offset[row + 1])
+        pixels = batch.runs.start[span].tobytes() + batch.runs.length[span].tobytes()
+        segments[annotation].append(repr(list(properties[row].values())).encode() + pixels)
     people = batch.annotations["annotator"].to_pylist()
-    for image, annotator, each in zip(batch.annotation_image.tolist(), people, segments, strict=True):
+    for image, annotator, contents in zip(batch.annotation_image.tolist(), people, segments, strict=True):
         digest = hashlib.blake2b(digest_size=16)
-        for segment in sorted(each):
+        for segment in sorted(contents):
             digest.update(len(segment).to_bytes(8, "little") + segment)
-        drawn[image][annotator] = digest.hexdigest()
-    for image, found in zip(images, drawn, strict=True):
+        digests[image][annotator] = digest.hexdigest()
+    for image, image_digests in zip(images, digests, strict=True):
         size = (image["width"] or 0, image["height"] or 0)
-        yield image["image_id"], ImageVersion(size, image["sha256"], image["uri"], found)
+        yield image["image_id"], ImageVersion(size, image["sha256"], image["uri"], image_digests)
 
 
 def _same_bytes(a: Path, b: Path) -> bool:
     """Whether two files are equal."""
     if a.stat().st_size != b.stat().st_size:
         return False
-    with a.open("rb") as one, b.open("rb") as other:
-        while piece := one.read(_PIECE):
+    with a.open("rb") as first, b.open("rb") as other:
+        while piece := first.read(_PIECE):
             if piece != other.read(_PIECE):
                 return False
     return True

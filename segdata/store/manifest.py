@@ -81,13 +81,13 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     def current(self) -> Revision:
         """The entry of the current revision; one that says nothing where it has none."""
         unknown = Revision(self.revision, now(), "unknown")
-        return next((each for each in self.revisions if each.name == self.revision), unknown)
+        return next((entry for entry in self.revisions if entry.name == self.revision), unknown)
 
     def at(self, revision: str, root: Path) -> "Manifest":
         """The manifest with another revision as the current one; raises SegdataError with those that there are."""
-        known = [each.name for each in self.revisions]
-        if revision not in known:
-            raise SegdataError(f"{root}: has no revision {revision!r}; it has {', '.join(known)}")
+        names = [entry.name for entry in self.revisions]
+        if revision not in names:
+            raise SegdataError(f"{root}: has no revision {revision!r}; it has {', '.join(names)}")
         return msgspec.structs.replace(self, revision=revision)
 
     def profile(self, taxonomy: Taxonomy, root: Path) -> Profile:

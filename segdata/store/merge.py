@@ -31,25 +31,25 @@ def merge_batches(batches: Sequence[Batch], image_ids: Sequence[str]) -> Batch:
     What the first batch says of an image counts, then what the next one does. Of two annotations of one image by one
     annotator the first stays. Annotations of an image are in the order of their annotators, none first.
     """
-    whole = concatenate_batches(list(batches))
+    combined = concatenate_batches(list(batches))
     place = {name: row for row, name in enumerate(image_ids)}
-    of = np.array([place[name] for name in whole.images["image_id"].to_pylist()], np.int64)
-    people = whole.annotations["annotator"].to_pylist()
-    code = {name: at for at, name in enumerate(sorted(set(people), key=lambda name: (name is not None, name)))}
-    key = of[whole.annotation_image] * max(len(code), 1) + np.array([code[name] for name in people], np.int64)
+    image_row = np.array([place[name] for name in combined.images["image_id"].to_pylist()], np.int64)
+    people = combined.annotations["annotator"].to_pylist()
+    code = {name: number for number, name in enumerate(sorted(set(people), key=lambda name: (name is not None, name)))}
+    key = image_row[combined.annotation_image] * max(len(code), 1) + np.array([code[name] for name in people], np.int64)
     kept = np.unique(key, return_index=True)[1]  # in the order of images, and of their annotators
     position = np.full(len(key), -1, np.int64)
     position[kept] = np.arange(len(kept))
-    annotation = position[whole.segment_annotation]
+    annotation = position[combined.segment_annotation]
     rows = np.argsort(annotation, kind="stable")[int((annotation < 0).sum()) :]
-    annotations = whole.annotations.take(pa.array(kept))
-    segments = whole.segments.take(pa.array(rows))
+    annotations = combined.annotations.take(pa.array(kept))
+    segments = combined.segments.take(pa.array(rows))
     return Batch(
-        _images(whole.images, of, len(image_ids)),
-        replace_column(annotations, "image", of[whole.annotation_image[kept]].astype(np.int32)),
+        _images(combined.images, image_row, len(image_ids)),
+        replace_column(annotations, "image", image_row[combined.annotation_image[kept]].astype(np.int32)),
         replace_column(segments, "annotation", annotation[rows].astype(np.int32)),
-        whole.runs.take(rows, whole.n_segments),
-        whole.defects,
+        combined.runs.take(rows, combined.n_segments),
+        combined.defects,
     )
 
 
@@ -59,14 +59,14 @@ def _images(images: pa.Table, of: Ints, n: int) -> pa.Table:
     nth = np.arange(len(of)) - np.searchsorted(of[order], of[order])
     rows = order[nth == 0]
     assert len(rows) == n, "every image comes from somewhere"
-    found = images.take(pa.array(rows))
+    rows_taken = images.take(pa.array(rows))
     for again in range(1, int(nth.max(initial=0)) + 1):
         row = np.full(n, -1, np.int64)
         row[of[order[nth == again]]] = order[nth == again]
         other = images.take(pa.array(row, mask=row < 0))
-        columns = [pc.coalesce(found[name], other[name]) for name in images.column_names]
-        found = pa.Table.from_arrays(columns, schema=images.schema)
-    return found
+        columns = [pc.coalesce(rows_taken[name], other[name]) for name in images.column_names]
+        rows_taken = pa.Table.from_arrays(columns, schema=images.schema)
+    return rows_taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ class MergePart:
         if self.image_of:
             before = images["image_id"].to_pylist()
             names = [self.image_of.get(name, name) for name in before]
-            said = zip(before, names, images["metadata"].to_pylist(), strict=True)
-            metadata = [each if old == new else _renamed_from(each, old) for old, new, each in said]
+            renamed = zip(before, names, images["metadata"].to_pylist(), strict=True)
+            metadata = [defect if old == new else _renamed_from(defect, old) for old, new, defect in renamed]
             images = replace_column(replace_column(images, "image_id", names), "metadata", metadata)
         if self.sequence_of:
             sequences = images["sequence"].to_pylist()
@@ -107,7 +107,9 @@ class MergePart:
             annotations = replace_column(
                 annotations, "annotator", [self.annotator_of.get(name, name) for name in people]
             )
-        defects = tuple(replace(each, image=self.image_of.get(str(each.image), each.image)) for each in batch.defects)
+        defects = tuple(
+            replace(defect, image=self.image_of.get(str(defect.image), defect.image)) for defect in batch.defects
+        )
         return replace(batch, images=images, annotations=annotations, defects=defects)
 
 
@@ -139,7 +141,7 @@ class MergedSource:
     def chunks(self) -> list[Ints]:
         """Images in portions."""
         portions = np.array_split(np.arange(len(self.image_ids)), max(self.n_chunks, 1))
-        return [each for each in portions if len(each)]
+        return [portion for portion in portions if len(portion)]
 
     def load(self, rows: Ints) -> Batch:
         """Some images with what all datasets say of them."""
@@ -159,39 +161,39 @@ def _with_merged_ids(dataset: OpenDataset, one: MergedTaxonomy, at: int) -> Open
 
 def _dataset_labels(profiles: Sequence[Profile]) -> list[str]:
     """A name for each dataset: its own, with a number where another has it."""
-    found: list[str] = []
+    labels: list[str] = []
     for profile in profiles:
         name = profile.name.replace("/", " ").strip() or profile.format
         again = 2
         label = name
-        while label in found:
+        while label in labels:
             label, again = f"{name} {again}", again + 1
-        found.append(label)
-    return found
+        labels.append(label)
+    return labels
 
 
 def _merged_rows(image_ids: Sequence[str], rows: Ints, names: NewNames) -> dict[str, int]:
     """Name in the whole -> row of a dataset."""
-    found: dict[str, int] = {}
+    row_of: dict[str, int] = {}
     for row in rows.tolist():
-        found.setdefault(names.images.get(image_ids[row], image_ids[row]), row)
-    return found
+        row_of.setdefault(names.images.get(image_ids[row], image_ids[row]), row)
+    return row_of
 
 
 def _merge_sequences(
     profiles: Sequence[Profile], labels: Sequence[str], apart: bool
 ) -> tuple[tuple[ImageSequence, ...], list[dict[str, str]]]:
     """The sequences of all, and for each dataset the new names of those that another has for another one."""
-    found: dict[str, ImageSequence] = {}
+    sequences: dict[str, ImageSequence] = {}
     moved: list[dict[str, str]] = []
     for profile, label in zip(profiles, labels, strict=True):
         moved.append({})
-        for each in profile.sequences:
-            name = each.name
-            if apart or found.get(name, each) != each:
-                name = moved[-1][each.name] = f"{label}/{each.name}"
-            found[name] = replace(each, name=name)
-    return tuple(found.values()), moved
+        for sequence in profile.sequences:
+            name = sequence.name
+            if apart or sequences.get(name, sequence) != sequence:
+                name = moved[-1][sequence.name] = f"{label}/{sequence.name}"
+            sequences[name] = replace(sequence, name=name)
+    return tuple(sequences.values()), moved
 
 
 def _merged_profile(profiles: Sequence[Profile], one: MergedTaxonomy, sequences: tuple[ImageSequence, ...]) -> Profile:
@@ -202,7 +204,13 @@ def _merged_profile(profiles: Sequence[Profile], one: MergedTaxonomy, sequences:
     if one.unknown:
         metadata["unknown_categories"] = json.dumps({str(id_): name for id_, name in one.unknown.items()})
     origins = [
-        {"name": each.name, "format": each.format, "path": each.files, "revision": each.revision} for each in profiles
+        {
+            "name": source_profile.name,
+            "format": source_profile.format,
+            "path": source_profile.files,
+            "revision": source_profile.revision,
+        }
+        for source_profile in profiles
     ]
     metadata["merged_from"] = json.dumps(origins, ensure_ascii=False)
     rules = {profile.raster_rule for profile in profiles}
@@ -224,8 +232,8 @@ def _merged_profile(profiles: Sequence[Profile], one: MergedTaxonomy, sequences:
 
 def _common_policy(policies: Sequence[Policy[Any]], weakest: str) -> Policy[Any]:  # Any: of either sort
     """The policy of all datasets; where they differ the one that expects least."""
-    same = all(each.value == policies[0].value for each in policies)
-    return Policy(policies[0].value, all(each.declared for each in policies)) if same else Policy(weakest)
+    same = all(policy.value == policies[0].value for policy in policies)
+    return Policy(policies[0].value, all(policy.declared for policy in policies)) if same else Policy(weakest)
 
 
 _OF_CATEGORIES = ("unknown_categories", "aliases_used", "category_keys")  # metadata that speaks of their ids
@@ -235,36 +243,41 @@ def _apply_maps(
     datasets: Sequence[OpenDataset], maps: Mapping[int, str | Path | TaxonomyMap]
 ) -> list[tuple[OpenDataset, Remap | None]]:
     """The datasets, some under another taxonomy, and what counts the losses of that."""
-    for at in maps:
-        if not 0 <= at < len(datasets):
-            raise SegdataError(f"taxonomy_maps: there is no dataset {at}, only 0 to {len(datasets) - 1}")
-    return [with_taxonomy_map(each, maps[at]) if at in maps else (each, None) for at, each in enumerate(datasets)]
+    for number in maps:
+        if not 0 <= number < len(datasets):
+            raise SegdataError(f"taxonomy_maps: there is no dataset {number}, only 0 to {len(datasets) - 1}")
+    return [
+        with_taxonomy_map(dataset, maps[number]) if number in maps else (dataset, None)
+        for number, dataset in enumerate(datasets)
+    ]
 
 
 def _remarks(
     names: Sequence[NewNames], moved: Sequence[dict[str, str]], labels: Sequence[str], apart: bool
 ) -> list[str]:
     """What has another name now."""
-    found = []
-    for each, sequences, label in zip(names, moved, labels, strict=True):
-        for old, new in [] if apart else sorted(each.images.items()):
-            found.append(f"image {old!r} of {label} is another picture: it is {new!r}")
-        for annotator, new in sorted(each.annotators.items(), key=lambda item: item[0] or ""):
+    remarks = []
+    for new_names, sequences, label in zip(names, moved, labels, strict=True):
+        for old, new in [] if apart else sorted(new_names.images.items()):
+            remarks.append(f"image {old!r} of {label} is another picture: it is {new!r}")
+        for annotator, new in sorted(new_names.annotators.items(), key=lambda item: item[0] or ""):
             who = "without an annotator" if annotator is None else f"by {annotator!r}"
-            found.append(f"annotations {who} in {label} are by {new!r}")
-        found += [] if apart else [f"sequence {old!r} of {label} is {new!r}" for old, new in sorted(sequences.items())]
-    return found
+            remarks.append(f"annotations {who} in {label} are by {new!r}")
+        remarks += (
+            [] if apart else [f"sequence {old!r} of {label} is {new!r}" for old, new in sorted(sequences.items())]
+        )
+    return remarks
 
 
 def _map_losses(mapped: Sequence[tuple[OpenDataset, Remap | None]], labels: Sequence[str]) -> list[str]:
     """What taxonomy maps dropped and joined."""
-    found = []
+    lines = []
     for (_, remap), label in zip(mapped, labels, strict=True):
         losses = LossCounter()
         if remap is not None:
             remap.count(losses)
-        found += [f"{label}: {loss}" for loss in losses.listed()]
-    return found
+        lines += [f"{label}: {loss}" for loss in losses.listed()]
+    return lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,19 +321,32 @@ def merge_datasets(
         raise SegdataError(f"datasets of different tasks cannot be one: {listed}")
     taxonomy = merge_taxonomies(profiles)
     labels = _dataset_labels(profiles)
-    rows = [np.arange(len(each.source.image_ids)) if each.rows is None else each.rows for each in datasets]
-    sources = [_with_merged_ids(each, taxonomy, number).source for number, each in enumerate(datasets)]
+    rows = [
+        np.arange(len(source_dataset.source.image_ids)) if source_dataset.rows is None else source_dataset.rows
+        for source_dataset in datasets
+    ]
+    sources = [
+        _with_merged_ids(source_dataset, taxonomy, number).source for number, source_dataset in enumerate(datasets)
+    ]
     with image_limits():
         names = resolve_conflicts(sources, rows, labels, apart)
     sequences, moved = _merge_sequences(profiles, labels, apart)
     parts = tuple(
-        MergePart(source, _merged_rows(source.image_ids, mine, each), each.images, each.annotators, renamed)
-        for source, mine, each, renamed in zip(sources, rows, names, moved, strict=True)
+        MergePart(
+            source,
+            _merged_rows(source.image_ids, own_rows, source_dataset),
+            source_dataset.images,
+            source_dataset.annotators,
+            renamed,
+        )
+        for source, own_rows, source_dataset, renamed in zip(sources, rows, names, moved, strict=True)
     )
     image_ids = sorted({name for part in parts for name in part.row_of})
     profile = _merged_profile(profiles, taxonomy, sequences)
     defects = [defect for source in sources for defect in source.defects]
-    source = MergedSource(profile, parts, image_ids, defects, sum(len(each.chunks()) for each in datasets))
+    source = MergedSource(
+        profile, parts, image_ids, defects, sum(len(source_dataset.chunks()) for source_dataset in datasets)
+    )
     return MergedDataset(
         OpenDataset(source, profile, Config()),
         f"merged of {', '.join(labels)}",

@@ -61,11 +61,11 @@ def merge_taxonomies(profiles: Sequence[Profile]) -> MergedTaxonomy:
     has as one.
     """
     merged = _TaxonomyMerger(profiles[0])
-    known = [merged.add(profile) for profile in profiles]
+    new_ids = [merged.add(profile) for profile in profiles]
     taxonomy = merged.taxonomy()
     taken = frozenset({*taxonomy.by_id(), *merged.unknown.values()})
     names = {id_: name for name, id_ in merged.unknown.items()}
-    return MergedTaxonomy(taxonomy, tuple(CategoryIds(each, taken) for each in known), names, tuple(merged.remarks))
+    return MergedTaxonomy(taxonomy, tuple(CategoryIds(ids, taken) for ids in new_ids), names, tuple(merged.remarks))
 
 
 @dataclass
@@ -81,8 +81,8 @@ class _TaxonomyMerger:
 
     def taxonomy(self) -> Taxonomy:
         """The categories of all, with what the first taxonomy says of the whole."""
-        whole = msgspec.structs.replace(self.first.taxonomy, groups=self.groups)
-        return msgspec.structs.replace(whole, categories=tuple(self.categories.values()))
+        first = msgspec.structs.replace(self.first.taxonomy, groups=self.groups)
+        return msgspec.structs.replace(first, categories=tuple(self.categories.values()))
 
     def add(self, profile: Profile) -> dict[int, int]:
         """Add the categories of a dataset; returns what its ids become."""
@@ -108,32 +108,32 @@ class _TaxonomyMerger:
 
     def _same(self, category: Category, profile: Profile) -> str | None:
         """The name of the category that this one is; None where there is none yet."""
-        found = [category.name] if category.name in self.categories else []
-        found = found or [name for name, each in self.categories.items() if category.name in each.aliases]
-        found = found or [name for name in category.aliases if name in self.categories]
-        if len(found) > 1:
-            self._conflict(found[0], profile, f"{category.name!r} in {profile.files} stands for both {found}")
-        if not found:
+        matches = [category.name] if category.name in self.categories else []
+        matches = matches or [name for name, other in self.categories.items() if category.name in other.aliases]
+        matches = matches or [name for name in category.aliases if name in self.categories]
+        if len(matches) > 1:
+            self._conflict(matches[0], profile, f"{category.name!r} in {profile.files} stands for both {matches}")
+        if not matches:
             return None
-        known = self.categories[found[0]]
-        if known.kind != category.kind:
-            self._conflict(found[0], profile, f"it is {known.kind} there, {category.kind} in {profile.files}")
-        if known.name != category.name:
-            more = (category.name,) if category.name not in known.aliases else ()
-            self.categories[known.name] = msgspec.structs.replace(known, aliases=(*known.aliases, *more))
-            self.remarks.append(f"{category.name!r} of {profile.name} is {known.name!r}")
-        return known.name
+        existing = self.categories[matches[0]]
+        if existing.kind != category.kind:
+            self._conflict(matches[0], profile, f"it is {existing.kind} there, {category.kind} in {profile.files}")
+        if existing.name != category.name:
+            more = (category.name,) if category.name not in existing.aliases else ()
+            self.categories[existing.name] = msgspec.structs.replace(existing, aliases=(*existing.aliases, *more))
+            self.remarks.append(f"{category.name!r} of {profile.name} is {existing.name!r}")
+        return existing.name
 
     def _new(self, category: Category, profile: Profile) -> str:
         """Add a category; its id and colour are its own if they are free."""
-        used = {each.id for each in self.categories.values()} | set(self.unknown.values())
+        used = {other.id for other in self.categories.values()} | set(self.unknown.values())
         unlabelled = self.first.taxonomy.unlabelled_id
         if unlabelled is not None and profile is not self.first:
             used.add(unlabelled)
         id_ = category.id if category.id not in used else next(n for n in range(1, len(used) + 2) if n not in used)
         if id_ != category.id:
             self.remarks.append(f"{category.name!r} of {profile.name} has id {id_}, its own {category.id} is taken")
-        colours = {each.rgb for each in self.categories.values()} - {None}
+        colours = {other.rgb for other in self.categories.values()} - {None}
         taken = category.rgb in colours and profile is not self.first
         if taken:
             self.remarks.append(f"{category.name!r} of {profile.name} has no colour, its own is taken")
@@ -146,7 +146,7 @@ class _TaxonomyMerger:
         """The id of a category that only the data name."""
         if name in self.categories:
             return self.categories[name].id
-        used = {each.id for each in self.categories.values()} | set(self.unknown.values())
+        used = {other.id for other in self.categories.values()} | set(self.unknown.values())
         free = id_ if id_ not in used else max(used) + 1
         return self.unknown.setdefault(name, free)
 

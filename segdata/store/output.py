@@ -34,20 +34,20 @@ class StagedOutput:
 
     def _made(self, path: Path, suffix: str) -> Path:
         stem = path.stem if path == self.target else path.name
-        made = self.target.with_name(f".{stem}.partial{suffix}")
-        self._places[made] = path
-        _remove([made])  # what a conversion left that was killed
-        return made
+        hidden = self.target.with_name(f".{stem}.partial{suffix}")
+        self._places[hidden] = path
+        _remove([hidden])  # what a conversion left that was killed
+        return hidden
 
     def commit(self) -> None:
         """Put what was made where it belongs, all of it or nothing; the target itself comes last."""
         moved: list[Path] = []
         try:
-            for made, path in reversed(self._places.items()):
-                if made.exists():
+            for hidden, path in reversed(self._places.items()):
+                if hidden.exists():
                     if path.is_dir():
                         path.rmdir()
-                    made.replace(path)
+                    hidden.replace(path)
                     moved.append(path)
         except OSError:
             _remove(moved)
@@ -55,8 +55,8 @@ class StagedOutput:
 
     def told(self, message: str) -> str:
         """A message with the names that people know in place of the hidden ones."""
-        for made, path in self._places.items():
-            message = message.replace(str(made), str(path))
+        for hidden, path in self._places.items():
+            message = message.replace(str(hidden), str(path))
         return message
 
     def __enter__(self) -> "StagedOutput":
@@ -113,7 +113,7 @@ class ImageCopies:
         rows = batch.images.select(["image_id", "uri", "channels"]).to_pylist()
         uris = [self._copy(row, row["uri"]) for row in rows]
         channels = [
-            row["channels"] and [{**each, "uri": self._copy(row, each["uri"])} for each in row["channels"]]
+            row["channels"] and [{**channel, "uri": self._copy(row, channel["uri"])} for channel in row["channels"]]
             for row in rows
         ]
         images = replace_column(replace_column(batch.images, "uri", uris), "channels", channels)
@@ -122,19 +122,19 @@ class ImageCopies:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What was not copied, a line for each reason."""
-        found = []
+        lines = []
         for reason, names in self.left.items():
             names = list(dict.fromkeys(names))
             shown = f"{names[0]}{', …' if len(names) > 1 else ''}"
-            found.append(f"{len(names):,} {'image' if len(names) == 1 else 'images'} not copied, {reason} ({shown})")
-        return tuple(found)
+            lines.append(f"{len(names):,} {'image' if len(names) == 1 else 'images'} not copied, {reason} ({shown})")
+        return tuple(lines)
 
     def _copy(self, row: ImageRow, uri: str | None) -> str | None:
         """Where the copy of a file is; the file itself where there is none."""
         path = local_file(uri)
         if uri is None or path is None or not path.is_file():
-            here = "the file does not exist" if path is not None else "on another machine"
-            self.left.setdefault(here if uri else "no file is known", []).append(row["image_id"])
+            reason = "the file does not exist" if path is not None else "on another machine"
+            self.left.setdefault(reason if uri else "no file is known", []).append(row["image_id"])
             return uri
         path = path.absolute()
         if path not in self._copied:
@@ -158,8 +158,8 @@ class ImageCopies:
 def _copy_name(row: ImageRow, path: Path) -> PurePosixPath:
     """What the copy of a file is called: as the image, or as what its image is a slice or window of."""
     image = PurePosixPath(row["image_id"])
-    whole = next((each for each in (image, *image.parents) if each.name.endswith(path.suffix)), image)
-    return whole.with_name(path.name) if row["channels"] else whole
+    container = next((parent for parent in (image, *image.parents) if parent.name.endswith(path.suffix)), image)
+    return container.with_name(path.name) if row["channels"] else container
 
 
 def move_beside_masks(made: Path, image_of: Callable[[str], str]) -> None:
@@ -217,7 +217,7 @@ class WindowCrops(ImageCopies):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What was not cropped, a line for each reason."""
-        return tuple(each.replace("not copied", "not cropped", 1) for each in super().remarks)
+        return tuple(line.replace("not copied", "not cropped", 1) for line in super().remarks)
 
     def _cropped(self, name: str, tile: Tile, width: int, height: int) -> str | None:
         """Write one picture; returns where it is, None where there is none, and remembers why."""
@@ -234,16 +234,16 @@ class WindowCrops(ImageCopies):
         if tile.uri is None:
             return "no file is known"
         try:
-            whole = self._decoded(tile.uri, (tile.height, tile.width))
+            pixels = self._decoded(tile.uri, (tile.height, tile.width))
         except FileNotFoundError:
             return "the file does not exist"
         except OSError as error:
             return f"the file cannot be read: {error.strerror or error}"
         except SegdataError as error:
             return str(error).partition(": ")[2]
-        if whole.shape[1:] != (tile.height, tile.width):
+        if pixels.shape[1:] != (tile.height, tile.width):
             return "the file has another size than its labels"
-        picture = whole[:, tile.y : tile.y + height, tile.x : tile.x + width]
+        picture = pixels[:, tile.y : tile.y + height, tile.x : tile.x + width]
         target.parent.mkdir(parents=True, exist_ok=True)
         return _write_picture(np.ascontiguousarray(picture.transpose(1, 2, 0)), target)
 

@@ -77,10 +77,10 @@ class Remap:
         joins = (self.task == "semantic") | self._of_kind(self.new, "stuff", after)
         _, group = np.unique(np.stack([annotation, after]), axis=1, return_inverse=True)
         group = group.reshape(-1)
-        one = np.zeros(n, np.int64)  # a category that each group comes from
-        one[group] = before
+        origin = np.zeros(n, np.int64)  # a category that each group comes from
+        origin[group] = before
         mixed = np.zeros(n, bool)
-        mixed[group[before != one[group]]] = True
+        mixed[group[before != origin[group]]] = True
         if self.task != "semantic":
             mixed[group[self._of_kind(self.old, "thing", before)]] = True
         key = np.where(joins & mixed[group], group, n + np.arange(n))
@@ -93,8 +93,8 @@ class Remap:
         segments = replace_column(batch.segments, "category_id", after)
         if segments["also"].null_count < len(segments):
             also = [
-                [new for old in said or () if (new := self.to.get(old, old)) is not None] or None
-                for said in segments["also"].to_pylist()
+                [new for old in secondary or () if (new := self.to.get(old, old)) is not None] or None
+                for secondary in segments["also"].to_pylist()
             ]
             segments = replace_column(segments, "also", also)
         if self.task == "semantic":
@@ -105,19 +105,19 @@ class Remap:
     def _count(self, batch: Batch, rows: dict[str, Ints]) -> None:
         """Remember how many segments and pixels of each image each kind of loss concerns."""
         n_images, areas = batch.images.num_rows, batch.runs.areas(batch.n_segments)
-        found: dict[int, list[tuple[str, int, int]]] = {}
+        counts: dict[int, list[tuple[str, int, int]]] = {}
         for what, lost in rows.items():
             image = batch.segment_image[lost]
             n = np.bincount(image, minlength=n_images)
             pixels = np.bincount(image, weights=areas[lost], minlength=n_images).astype(np.int64)
             for row in np.flatnonzero(n).tolist():
-                found.setdefault(row, []).append((what, int(n[row]), int(pixels[row])))
-        for row, lost_there in found.items():
+                counts.setdefault(row, []).append((what, int(n[row]), int(pixels[row])))
+        for row, lost_there in counts.items():
             self.lost[batch.images["image_id"][row].as_py()] = lost_there
 
     @staticmethod
     def _of_kind(taxonomy: Taxonomy, kind: CategoryKind, ids: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        return np.isin(ids, [id_ for id_, each in taxonomy.by_id().items() if each.kind == kind])
+        return np.isin(ids, [id_ for id_, category in taxonomy.by_id().items() if category.kind == kind])
 
 
 def _join_segments(batch: Batch, owner: Ints, first: Ints) -> Batch:
@@ -152,17 +152,19 @@ class TaxonomyMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 def load_map(path: Path) -> tuple[TaxonomyMap, Taxonomy | None]:
     """A map and the taxonomy that it names; raises SegdataError with file, line and the nearest known name."""
-    found, lines = yaml_files.parse_yaml_with_lines(yaml_files.read_utf8(path), TaxonomyMap, str(path))
-    if found.taxonomy is None:
-        return found, None
-    new = load_taxonomy(path.absolute().parent / found.taxonomy)
-    names = [each.name for each in new.categories]
-    for old, target in found.categories.items():
+    category_map, lines = yaml_files.parse_yaml_with_lines(yaml_files.read_utf8(path), TaxonomyMap, str(path))
+    if category_map.taxonomy is None:
+        return category_map, None
+    new = load_taxonomy(path.absolute().parent / category_map.taxonomy)
+    names = [category.name for category in new.categories]
+    for old, target in category_map.categories.items():
         for name in (target,) if isinstance(target, str) else target or ():
             if name not in names:
-                at = lines.of("categories", old) or 1
-                raise SegdataError(f"{path}:{at}: {found.taxonomy} has no category {name!r}{did_you_mean(name, names)}")
-    return found, new
+                line = lines.of("categories", old) or 1
+                raise SegdataError(
+                    f"{path}:{line}: {category_map.taxonomy} has no category {name!r}{did_you_mean(name, names)}"
+                )
+    return category_map, new
 
 
 def dump_map(migration: Mapping[str, MapTarget], taxonomy: str | None) -> str:
@@ -205,13 +207,19 @@ def rename_categories(taxonomy: Taxonomy, to: Mapping[str, str | None]) -> Taxon
     Of several with the same new name the first stays, or the one that had the name before.
     """
     first: dict[str, Category] = {}
-    for category in sorted(taxonomy.categories, key=lambda each: to.get(each.name) != each.name):
+    for category in sorted(
+        taxonomy.categories, key=lambda old_category: to.get(old_category.name) != old_category.name
+    ):
         name = to.get(category.name)
         if name is not None and name not in first:
             first[name] = msgspec.structs.replace(category, name=name, **_relations(category, to))
-    kept = [each for each in taxonomy.categories if each.id in {one.id for one in first.values()}]
-    by_id = {one.id: one for one in first.values()}
-    return msgspec.structs.replace(taxonomy, categories=tuple(by_id[each.id] for each in kept))
+    kept = [
+        old_category
+        for old_category in taxonomy.categories
+        if old_category.id in {renamed.id for renamed in first.values()}
+    ]
+    by_id = {renamed.id: renamed for renamed in first.values()}
+    return msgspec.structs.replace(taxonomy, categories=tuple(by_id[old_category.id] for old_category in kept))
 
 
 def _relations(category: Category, to: Mapping[str, str | None]) -> dict[str, object]:
@@ -224,7 +232,7 @@ def _relations(category: Category, to: Mapping[str, str | None]) -> dict[str, ob
     name = to[category.name]
     return changed | {
         "parent": None if parent == name else parent,
-        "aliases": tuple(each for each in category.aliases if each != name),
+        "aliases": tuple(alias for alias in category.aliases if alias != name),
     }
 
 
@@ -248,13 +256,13 @@ def with_taxonomy_map(dataset: OpenDataset, given: str | Path | TaxonomyMap) -> 
         wanted, target = given, None if given.taxonomy is None else load_taxonomy(Path(given.taxonomy))
     else:
         wanted, target = load_map(Path(given))
-    names = {id_: each.name for id_, each in old.by_id().items()} | profile.unknown_names
+    names = {id_: category.name for id_, category in old.by_id().items()} | profile.unknown_names
     try:
         to = resolve_map(wanted, list(dict.fromkeys(names.values())), target is not None)
     except SegdataError as error:
         raise SegdataError(f"{given if isinstance(given, (str, Path)) else 'the map'}: {error}") from error
     new = target if target is not None else rename_categories(old, to)
-    ids = {each.name: each.id for each in reversed(new.categories)}
+    ids = {category.name: category.id for category in reversed(new.categories)}
     remap = Remap({id_: _id_of(to[name], ids) for id_, name in names.items()}, old, new, profile.task)
     mapped = replace(
         profile,

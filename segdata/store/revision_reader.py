@@ -90,8 +90,8 @@ class CanonicalSource:
         self._called = [PurePosixPath(file).name for file in files]
         safe = self._safe(IMAGES.empty_table() if images is None else images, files[0])
         self._images = self._unique(safe, ["image_id"], files[0])
-        known = self._known(ANNOTATIONS.empty_table() if annotations is None else annotations, files[1])
-        self._annotations = self._unique(known, ["image_id", "annotator"], files[1])
+        own_annotations = self._known(ANNOTATIONS.empty_table() if annotations is None else annotations, files[1])
+        self._annotations = self._unique(own_annotations, ["image_id", "annotator"], files[1])
         self._annotators = pc.unique(self._annotations["annotator"]).sort()
         self._groups = list(self._indexed(parts))
 
@@ -118,8 +118,8 @@ class CanonicalSource:
     def chunks(self) -> list[Ints]:
         """Images by the row group that holds their segments; images without segments go with those before them."""
         group = np.zeros(self._images.num_rows, np.int64)
-        for number, each in enumerate(self._groups):
-            group[each.images] = number
+        for number, image_group in enumerate(self._groups):
+            group[image_group.images] = number
         group = np.maximum.accumulate(group)
         cuts = np.flatnonzero(np.diff(group)) + 1
         return [rows for rows in np.split(np.arange(len(group)), cuts) if len(rows)]
@@ -138,11 +138,11 @@ class CanonicalSource:
         stored, defects = self._stored(images, rows)
         wanted = self._key(_positions(stored["image_id"], images["image_id"]), stored["annotator"])
         annotation = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
-        known = key[annotation] == wanted if len(key) else np.zeros(len(wanted), bool)
-        for row in [] if self._lacks_annotations else np.flatnonzero(~known):
+        has_annotation = key[annotation] == wanted if len(key) else np.zeros(len(wanted), bool)
+        for row in [] if self._lacks_annotations else np.flatnonzero(~has_annotation):
             message = f"segment of an annotation that {self._called[1]} lacks"
             defects.append(_segment_defect("SEG007", message, stored, int(row)))
-        rows_kept = np.flatnonzero(known)
+        rows_kept = np.flatnonzero(has_annotation)
         rows_kept = rows_kept[np.argsort(annotation[rows_kept], kind="stable")]
         return _decode(images, annotations, stored.take(pa.array(rows_kept)), annotation[rows_kept], defects)
 
@@ -177,11 +177,14 @@ class CanonicalSource:
 
     def _safe(self, images: pa.Table, name: str) -> pa.Table:
         """The images whose id is a name below the images root: writers make files of these names."""
-        safe = np.array([bool(each) and not is_unsafe_path(each) for each in images["image_id"].to_pylist()], bool)
+        safe = np.array(
+            [bool(stored_name) and not is_unsafe_path(stored_name) for stored_name in images["image_id"].to_pylist()],
+            bool,
+        )
         for row in np.flatnonzero(~safe).tolist():
-            found = images["image_id"][row].as_py()
-            message = f"row {row}: image_id {found!r} is no path below the images root; left out"
-            self._defects.append(Defect("SEG015", message, name, image=found))
+            image_id = images["image_id"][row].as_py()
+            message = f"row {row}: image_id {image_id!r} is no path below the images root; left out"
+            self._defects.append(Defect("SEG015", message, name, image=image_id))
         return self._sized(images.filter(pa.array(safe)), name)
 
     def _sized(self, images: pa.Table, name: str) -> pa.Table:
@@ -223,7 +226,7 @@ class CanonicalSource:
     def _resolved(self, images: pa.Table) -> pa.Table:
         """Images with absolute URIs."""
         uris = [absolute_uri(uri, self._root) for uri in images["uri"].to_pylist()]
-        channels = [absolute_channels(each, self._root) for each in images["channels"].to_pylist()]
+        channels = [absolute_channels(image_channels, self._root) for image_channels in images["channels"].to_pylist()]
         return replace_column(replace_column(images, "uri", uris), "channels", channels)
 
 
@@ -264,8 +267,8 @@ def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 def _positions(values: pa.ChunkedArray | pa.Array, among: pa.ChunkedArray | pa.Array) -> Ints:
     """(n,) where each value first stands in `among`; -1 where it does not. Null is a value like any other."""
     value_set = among.combine_chunks() if isinstance(among, pa.ChunkedArray) else among
-    found = pc.index_in(values, value_set=value_set)
-    return pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)  # type: ignore[no-any-return]
+    positions = pc.index_in(values, value_set=value_set)
+    return pc.fill_null(positions, -1).to_numpy(zero_copy_only=False).astype(np.int64)  # type: ignore[no-any-return]
 
 
 def _segment_defect(code: str, message: str, stored: pa.Table, row: int) -> Defect:
@@ -356,6 +359,6 @@ def free_id(folder: Path) -> int:
     """A segment id that no segment of the revision in `folder` has, nor any smaller than it; at least 1."""
     highest = 0
     for path in folder.glob("segments/*.parquet"):
-        found = pc.max(_open_parquet(path).read(columns=["segment_id"])["segment_id"]).as_py()
-        highest = max(highest, found or 0)
+        largest = pc.max(_open_parquet(path).read(columns=["segment_id"])["segment_id"]).as_py()
+        highest = max(highest, largest or 0)
     return highest + 1

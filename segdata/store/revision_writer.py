@@ -91,7 +91,7 @@ class RevisionWriter:
     def _with_relative_uris(self, images: pa.Table) -> pa.Table:
         """Images inside the dataset's folder are referred to by relative path, so that the folder can be moved."""
         uris = [relative_uri(uri, self._root) for uri in images["uri"].to_pylist()]
-        channels = [relative_channels(each, self._root) for each in images["channels"].to_pylist()]
+        channels = [relative_channels(image_channels, self._root) for image_channels in images["channels"].to_pylist()]
         return replace_column(replace_column(images, "uri", uris), "channels", channels).cast(IMAGES)
 
 
@@ -104,15 +104,15 @@ def write_sequences(folder: Path, sequences: Iterable[ImageSequence]) -> None:
     """Write sequences.parquet."""
     rows = [
         {
-            "sequence": each.name,
-            "kind": each.kind,
-            "affine": each.affine,
-            "axes": each.axes,
-            "spacing": each.spacing,
-            "dtype": each.dtype,
-            "header": each.header,
+            "sequence": sequence.name,
+            "kind": sequence.kind,
+            "affine": sequence.affine,
+            "axes": sequence.axes,
+            "spacing": sequence.spacing,
+            "dtype": sequence.dtype,
+            "header": sequence.header,
         }
-        for each in sequences
+        for sequence in sequences
     ]
     with open_writer(folder / "sequences.parquet", SEQUENCES) as writer:
         writer.write_table(pa.Table.from_pylist(rows, schema=SEQUENCES))
@@ -147,14 +147,14 @@ def segment_rows(batch: Batch) -> pa.Table:
     height, width = batch.segment_size
     n_segments = batch.n_segments
     box = np.stack(bounding_boxes(batch.runs, height, n_segments), axis=1).astype(np.int32)
-    made = {
+    computed = {
         "image_id": batch.images["image_id"].take(pa.array(batch.segment_image)),
         "annotator": batch.annotations["annotator"].take(batch.segments["annotation"]),
         "counts": runs_to_rle(batch.runs, height, width),
         "area": pa.array(batch.runs.areas(n_segments)),
         "bbox": pa.FixedSizeListArray.from_arrays(pa.array(box.ravel()), 4),
     }
-    arrays = [made.get(name, batch.segments[name] if name not in made else None) for name in SEGMENTS.names]
+    arrays = [computed.get(name, batch.segments[name] if name not in computed else None) for name in SEGMENTS.names]
     return pa.Table.from_arrays(arrays, schema=SEGMENTS)
 
 

@@ -79,23 +79,23 @@ def _write_revision(
 ) -> str:
     before = root / manifest.revision
     name = _next_name(root)
-    made = root / name
+    folder = root / name
     try:
-        (made / "segments").mkdir(parents=True)
+        (folder / "segments").mkdir(parents=True)
         for path in sorted(before.glob("*.parquet")):
             if columns.get(path.name):
-                _write_columns(path, made / path.name, columns[path.name])
+                _write_columns(path, folder / path.name, columns[path.name])
             else:
-                _link(path, made / path.name)
-        n_parts = _write_segments(before, made, changed)
+                _link(path, folder / path.name)
+        n_parts = _write_segments(before, folder, changed)
         lines = (json.dumps(entry, ensure_ascii=False) for entry in log)
-        (made / CHANGES_FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+        (folder / CHANGES_FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
         entry = Revision(name, manifests.now(), what, parent=manifest.revision, parts=n_parts)
         revisions = (*manifest.revisions, entry)
         manifests.commit(root, msgspec.structs.replace(manifest, revision=name, revisions=revisions))
     except BaseException as error:
         if not _is_current(root, name):  # an interruption may come when all is done
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, (OSError, pa.ArrowException)):
             reason = error.strerror if isinstance(error, OSError) else error
             raise SegdataError(
@@ -138,7 +138,7 @@ def _is_current(root: Path, name: str) -> bool:
 
 def _next_name(root: Path) -> str:
     """One more than the highest revision that there is, whether the manifest knows it or not."""
-    numbers = [int(found[1]) for path in root.iterdir() if (found := re.fullmatch(r"r(\d+)", path.name))]
+    numbers = [int(match[1]) for path in root.iterdir() if (match := re.fullmatch(r"r(\d+)", path.name))]
     return f"r{max(numbers, default=0) + 1:04d}"
 
 
@@ -158,11 +158,11 @@ class _PendingImages:
 
     def instead_of(self, group: pa.Table) -> pa.Table:
         """A row group with the changed images' rows in the place of those that it has."""
-        here = [name for name in pc.unique(group["image_id"]).to_pylist() if name in self.rows]
-        if not here:
+        names = [name for name in pc.unique(group["image_id"]).to_pylist() if name in self.rows]
+        if not names:
             return group
-        kept = group.filter(pc.invert(pc.is_in(group["image_id"], value_set=pa.array(here, pa.string()))))
-        both = pa.concat_tables([kept, *(self.rows.pop(name) for name in here)])
+        kept = group.filter(pc.invert(pc.is_in(group["image_id"], value_set=pa.array(names, pa.string()))))
+        both = pa.concat_tables([kept, *(self.rows.pop(name) for name in names)])
         return both.take(pc.sort_indices(both["image_id"]))
 
 
@@ -242,29 +242,29 @@ class PruneResult:
 def history(root: Path) -> list[RevisionInfo]:
     """The revisions of the dataset in a folder, the first one first."""
     manifest = manifests.load(root)
-    names = [each.name for each in manifest.revisions]
+    names = [entry.name for entry in manifest.revisions]
     owners: dict[tuple[int, int], set[str]] = {}
     for name in {*names, *_revision_folders(root)}:
         for path in _files(root / name):
             owners.setdefault(_file_identity(path), set()).add(name)
-    found = []
-    for each in manifest.revisions:
-        files = _files(root / each.name)
-        found.append(
+    records = []
+    for entry in manifest.revisions:
+        files = _files(root / entry.name)
+        records.append(
             RevisionInfo(
-                each.name,
-                each.created,
-                each.what,
-                each.parent,
-                each.name == manifest.revision,
-                _count_rows([root / each.name / "images.parquet"]),
+                entry.name,
+                entry.created,
+                entry.what,
+                entry.parent,
+                entry.name == manifest.revision,
+                _count_rows([root / entry.name / "images.parquet"]),
                 _count_rows([path for path in files if path.parent.name == "segments"]) if files else None,
                 sum(path.stat().st_size for path in files),
                 sum(path.stat().st_size for path in files if len(owners[_file_identity(path)]) == 1),
-                (root / each.name).is_dir(),
+                (root / entry.name).is_dir(),
             )
         )
-    return found
+    return records
 
 
 def restore(root: Path, revision: str) -> str:
@@ -291,10 +291,10 @@ def prune(root: Path, keep: int = 1, *, dry_run: bool = False) -> PruneResult:
         raise SegdataError(f"keep is {keep}; at least the current revision stays")
     with lock_dataset(root):
         manifest = manifests.load(root)
-        last = {each.name for each in manifest.revisions[-keep:]} | {manifest.revision}
-        gone = tuple(each.name for each in manifest.revisions if each.name not in last)
-        known = {each.name for each in manifest.revisions} | {manifest.revision}
-        unfinished = tuple(name for name in _revision_folders(root) if name not in known)
+        last = {entry.name for entry in manifest.revisions[-keep:]} | {manifest.revision}
+        gone = tuple(entry.name for entry in manifest.revisions if entry.name not in last)
+        listed = {entry.name for entry in manifest.revisions} | {manifest.revision}
+        unfinished = tuple(name for name in _revision_folders(root) if name not in listed)
         size = _freed_bytes(root, (*gone, *unfinished), last)
         if not dry_run:
             _drop_from_manifest(root, manifest, gone)
@@ -306,18 +306,18 @@ def prune(root: Path, keep: int = 1, *, dry_run: bool = False) -> PruneResult:
 def _drop_from_manifest(root: Path, manifest: Manifest, gone: tuple[str, ...]) -> None:
     """Take revisions out of dataset.yaml."""
     if gone:
-        left = tuple(each for each in manifest.revisions if each.name not in gone)
+        left = tuple(entry for entry in manifest.revisions if entry.name not in gone)
         manifests.commit(root, msgspec.structs.replace(manifest, revisions=left))
 
 
 def ancestors(root: Path, revision: str) -> list[str]:
     """A revision and those that it was made from, the last one first."""
-    parents = {each.name: each.parent for each in manifests.load(root).revisions}
+    parents = {entry.name: entry.parent for entry in manifests.load(root).revisions}
     line: list[str] = []
-    at: str | None = revision
-    while at is not None and at not in line:
-        line.append(at)
-        at = parents.get(at)
+    current: str | None = revision
+    while current is not None and current not in line:
+        line.append(current)
+        current = parents.get(current)
     return line
 
 

@@ -77,7 +77,7 @@ def draw_images(
     strata, quota = _quotas(tables, stratify, order, n)
     target = wanted if purpose == "gold" else 0
     chosen = _cover_categories(tally.owner, category, tally.segments, len(ids), target, strata, quota)
-    mine = np.isin(tally.owner, chosen)
+    in_sample = np.isin(tally.owner, chosen)
     stratum_names = [] if stratify is None else _named_strata(tables, stratify)[0]
     return ImageSample(
         tuple(sorted(names[row] for row in order[chosen].tolist())),
@@ -85,10 +85,10 @@ def draw_images(
         target,
         tuple(tables.profile.name_of(int(id_)) for id_ in ids),
         np.bincount(category, tally.segments, len(ids)).astype(np.int64),
-        np.bincount(category[mine], tally.segments[mine], len(ids)).astype(np.int64),
+        np.bincount(category[in_sample], tally.segments[in_sample], len(ids)).astype(np.int64),
         tuple(
-            (name, int((strata == at).sum()), int((strata[chosen] == at).sum()))
-            for at, name in enumerate(stratum_names)
+            (name, int((strata == number).sum()), int((strata[chosen] == number).sum()))
+            for number, name in enumerate(stratum_names)
         ),
     )
 
@@ -111,8 +111,8 @@ def _cover_categories(
         free[best] = False
         quota[strata[best]] -= 1
         chosen.append(best)
-        mine = slice(*np.searchsorted(image, [best, best + 1]))
-        missing[category[mine]] = np.maximum(missing[category[mine]] - segments[mine], 0)
+        span = slice(*np.searchsorted(image, [best, best + 1]))
+        missing[category[span]] = np.maximum(missing[category[span]] - segments[span], 0)
     return np.array(sorted(chosen), np.int64)
 
 

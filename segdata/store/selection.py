@@ -59,8 +59,8 @@ class Expression:
         try:
             tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            said = getattr(error, "msg", None) or error
-            raise SegdataError(f"where {text!r}: {said}") from error
+            reason = getattr(error, "msg", None) or error
+            raise SegdataError(f"where {text!r}: {reason}") from error
         named: set[str] = set()
         _check(tree, known, named, text)
         return Expression(text, frozenset(named), tree)
@@ -71,15 +71,15 @@ class Expression:
         Raises SegdataError where columns are compared with what they are not, such as a text with a number.
         """
         try:
-            found = _evaluate(self._tree, columns)
-            if not isinstance(found, pa.Array):  # constants alone
-                one = found if isinstance(found, pa.Scalar) else pa.scalar(found)
-                found = pa.array([one.as_py()] * n, one.type)
-            if not pa.types.is_boolean(found.type):
-                raise SegdataError(f"where {self.text!r}: is no condition, it gives {found.type}")
+            result = _evaluate(self._tree, columns)
+            if not isinstance(result, pa.Array):  # constants alone
+                scalar = result if isinstance(result, pa.Scalar) else pa.scalar(result)
+                result = pa.array([scalar.as_py()] * n, scalar.type)
+            if not pa.types.is_boolean(result.type):
+                raise SegdataError(f"where {self.text!r}: is no condition, it gives {result.type}")
         except (pa.ArrowException, TypeError, AttributeError) as error:
             raise SegdataError(f"where {self.text!r}: cannot be evaluated: {str(error).splitlines()[0]}") from error
-        return pc.fill_null(found, False)
+        return pc.fill_null(result, False)
 
 
 def _check(node: ast.AST, known: list[str], named: set[str], text: str) -> None:
@@ -123,7 +123,9 @@ def _check(node: ast.AST, known: list[str], named: set[str], text: str) -> None:
 def _is_known(op: ast.cmpop, other: ast.expr) -> bool:
     """Whether a comparison is of the language: `in` needs a list of constants."""
     if isinstance(op, (ast.In, ast.NotIn)):
-        return isinstance(other, (ast.List, ast.Tuple)) and all(isinstance(each, ast.Constant) for each in other.elts)
+        return isinstance(other, (ast.List, ast.Tuple)) and all(
+            isinstance(element, ast.Constant) for element in other.elts
+        )
     return type(op) in _COMPARISONS
 
 
@@ -156,8 +158,8 @@ def _evaluate(node: ast.expr, columns: ColumnLookup) -> Value:
             sides = [left, *others]
             found = [_compare(a, op, b, columns) for a, op, b in zip(sides[:-1], ops, sides[1:], strict=True)]
             result = found[0]
-            for each in found[1:]:
-                result = pc.and_kleene(result, each)
+            for comparison in found[1:]:
+                result = pc.and_kleene(result, comparison)
             return result
     raise AssertionError(node)  # `_check` lets nothing else pass
 
@@ -166,9 +168,9 @@ def _compare(left: ast.expr, op: ast.cmpop, right: ast.expr, columns: ColumnLook
     a = _evaluate(left, columns)
     if isinstance(op, (ast.In, ast.NotIn)):
         assert isinstance(right, (ast.List, ast.Tuple))
-        wanted = [_as_column_type(a, each.value) for each in right.elts if isinstance(each, ast.Constant)]
-        found = pc.is_in(a, value_set=pa.array(wanted).cast(a.type) if wanted else pa.array([], a.type))
-        return found if isinstance(op, ast.In) else pc.and_(pc.invert(found), pc.is_valid(a))
+        wanted = [_as_column_type(a, element.value) for element in right.elts if isinstance(element, ast.Constant)]
+        is_listed = pc.is_in(a, value_set=pa.array(wanted).cast(a.type) if wanted else pa.array([], a.type))
+        return is_listed if isinstance(op, ast.In) else pc.and_(pc.invert(is_listed), pc.is_valid(a))
     b = _evaluate(right, columns)
     if a is None or b is None:
         value = b if a is None else a
@@ -219,11 +221,11 @@ class FindingCounts:
         """Counted over findings."""
         images: dict[str, int] = {}
         segments: dict[SegmentKey, int] = {}
-        for each in findings:
-            if each.image is not None:
-                images[each.image] = images.get(each.image, 0) + 1
-            for id_ in each.segments:
-                key = (each.image, each.annotator, id_)
+        for finding in findings:
+            if finding.image is not None:
+                images[finding.image] = images.get(finding.image, 0) + 1
+            for id_ in finding.segments:
+                key = (finding.image, finding.annotator, id_)
                 segments[key] = segments.get(key, 0) + 1
         return FindingCounts(images, segments)
 
@@ -267,7 +269,7 @@ class Selection:
         left = take_rows(batch, images, annotations, segments)
         gone = int(batch.runs.length.sum()) - int(left.runs.length.sum())
         names = ("images", "annotations", "segments")
-        before, after = ([getattr(each, name).num_rows for name in names] for each in (batch, left))
+        before, after = ([getattr(side, name).num_rows for name in names] for side in (batch, left))
         counts = [a - b for a, b in zip(before, after, strict=True)]
         self.dropped[batch.images["image_id"][0].as_py()] = (counts[0], counts[1], counts[2], gone)
         return left
@@ -280,7 +282,7 @@ class Selection:
 
     def _kept(self, batch: Batch) -> tuple[Flags, Flags, Flags]:
         """Which images, annotations and segments stay."""
-        depths = [max((_DEPTH[name] for name in each.columns), default=0) for each in self.conditions]
+        depths = [max((_DEPTH[name] for name in expression.columns), default=0) for expression in self.conditions]
         kept = [np.ones(n, bool) for n in (batch.images.num_rows, batch.annotations.num_rows, batch.n_segments)]
         for condition, depth in zip(self.conditions, depths, strict=True):
             columns = _Columns(batch, self.profile, self.flagged, depth)
@@ -300,7 +302,7 @@ def take_rows(batch: Batch, images: Flags, annotations: Flags, segments: Flags) 
     """Some images, annotations and segments of a batch, given by flags; the upper ones of each that stays stay too."""
     if images.all() and annotations.all() and segments.all():
         return batch
-    rows = [np.flatnonzero(each) for each in (images, annotations, segments)]
+    rows = [np.flatnonzero(flags) for flags in (images, annotations, segments)]
     image = (np.cumsum(images) - 1)[batch.annotation_image[rows[1]]]
     annotation = (np.cumsum(annotations) - 1)[batch.segment_annotation[rows[2]]]
     kept_images = batch.images.take(pa.array(rows[0]))
@@ -310,7 +312,7 @@ def take_rows(batch: Batch, images: Flags, annotations: Flags, segments: Flags) 
         replace_column(batch.annotations.take(pa.array(rows[1])), "image", image.astype(np.int32)),
         replace_column(batch.segments.take(pa.array(rows[2])), "annotation", annotation.astype(np.int32)),
         batch.runs.take(rows[2], batch.n_segments),
-        tuple(each for each in batch.defects if each.image is None or each.image in names),
+        tuple(flags for flags in batch.defects if flags.image is None or flags.image in names),
     )
 
 
@@ -326,13 +328,13 @@ class _Columns:
     def __call__(self, name: str) -> pa.Array:
         """One column; ``attributes[key]`` is a value of a map."""
         own = _DEPTH[name.partition("[")[0]]
-        found = (self._of_images, self._of_annotations, self._of_segments)[own](name)
-        found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+        column = (self._of_images, self._of_annotations, self._of_segments)[own](name)
+        column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         if own < 2 <= self.depth:
-            found = found.take(pa.array(self.batch.segment_annotation if own else self.batch.segment_image))
+            column = column.take(pa.array(self.batch.segment_annotation if own else self.batch.segment_image))
         elif own < self.depth:
-            found = found.take(pa.array(self.batch.annotation_image))
-        return found
+            column = column.take(pa.array(self.batch.annotation_image))
+        return column
 
     def _of_images(self, name: str) -> Any:  # Any: pyarrow has no types
         images = self.batch.images
@@ -340,9 +342,9 @@ class _Columns:
             return _map_values(images["metadata"], name[9:-1])
         ids = images["image_id"].to_pylist()
         if name == "image_findings":
-            return pa.array([self.flagged.images.get(each, 0) for each in ids], pa.int64())
+            return pa.array([self.flagged.images.get(image_id, 0) for image_id in ids], pa.int64())
         if name == "split":
-            return pc.coalesce(images["split"], pa.array([split_from_path(each) for each in ids], pa.string()))
+            return pc.coalesce(images["split"], pa.array([split_from_path(image_id) for image_id in ids], pa.string()))
         return images[name]
 
     def _of_annotations(self, name: str) -> Any:  # Any: as above
@@ -370,9 +372,9 @@ class _Columns:
     def _categories(self, name: str) -> pa.Array:
         """The name or kind of each segment's category."""
         ids = self.batch.segments["category_id"].combine_chunks().dictionary_encode()
-        known = self.profile.taxonomy.by_id()
+        by_id = self.profile.taxonomy.by_id()
         values = [
-            self.profile.name_of(id_) if name == "category" else (known[id_].kind if id_ in known else None)
+            self.profile.name_of(id_) if name == "category" else (by_id[id_].kind if id_ in by_id else None)
             for id_ in ids.dictionary.to_pylist()
         ]
         return pa.array(values, pa.string()).take(ids.indices)
@@ -384,14 +386,14 @@ class _Columns:
         concerned = {image for image, _, _ in self.flagged.segments}
         image_row = self.batch.segment_image
         may = np.isin(image_row, [row for row, name in enumerate(images) if name in concerned])
-        found = np.zeros(self.batch.n_segments, np.int64)
+        counts = np.zeros(self.batch.n_segments, np.int64)
         rows = np.flatnonzero(may)
         ids = self.batch.segments.select(["segment_id", "source_id"]).take(pa.array(rows)).to_pylist()
         for row, id_ in zip(rows.tolist(), ids, strict=True):
             named = id_["source_id"] if id_["source_id"] is not None else id_["segment_id"]
-            of = annotators[self.batch.segment_annotation[row]]
-            found[row] = self.flagged.count(images[image_row[row]], of, named)
-        return found
+            annotator = annotators[self.batch.segment_annotation[row]]
+            counts[row] = self.flagged.count(images[image_row[row]], annotator, named)
+        return counts
 
 
 _BOX = {"x": 0, "y": 1, "box_width": 2, "box_height": 3}
@@ -399,8 +401,8 @@ _BOX = {"x": 0, "y": 1, "box_width": 2, "box_height": 3}
 
 def _map_values(column: pa.ChunkedArray, key: str) -> pa.Array:
     """One value of each map: a text as it is, anything else as JSON; null where the map lacks it, or says null."""
-    found = [dict(each or ()).get(key) for each in column.to_pylist()]
-    return pa.array([None if each in (None, "null") else _plain_text(each) for each in found], pa.string())
+    texts = [dict(entry or ()).get(key) for entry in column.to_pylist()]
+    return pa.array([None if entry in (None, "null") else _plain_text(entry) for entry in texts], pa.string())
 
 
 def _plain_text(text: str) -> str:
@@ -416,25 +418,24 @@ def category_condition(profile: Profile, names: list[str]) -> list[str]:
     if not names:
         return []
     taxonomy = profile.taxonomy
-    parents = {**taxonomy.groups, **{each.name: each.parent for each in taxonomy.categories}}
-    every = [*(each.name for each in taxonomy.categories), *profile.unknown_names.values()]
-    found: list[str] = []
+    parents = {**taxonomy.groups, **{category.name: category.parent for category in taxonomy.categories}}
+    every = [*(category.name for category in taxonomy.categories), *profile.unknown_names.values()]
+    matching: list[str] = []
     for name in names:
-        below = [each for each in every if name in _ancestors(each, parents)]
+        below = [category for category in every if name in _ancestors(category, parents)]
         if not below:
-            known = list(dict.fromkeys([*every, *(parent for parent in parents.values() if parent)]))
-            raise SegdataError(
-                f"no category {name!r}{did_you_mean(name, known) or '; there are: ' + ', '.join(known[:20])}"
-            )
-        found += below
-    return [f"category in {list(dict.fromkeys(found))!r}"]
+            listed = list(dict.fromkeys([*every, *(parent for parent in parents.values() if parent)]))
+            hint = did_you_mean(name, listed) or f"; there are: {', '.join(listed[:20])}"
+            raise SegdataError(f"no category {name!r}{hint}")
+        matching += below
+    return [f"category in {list(dict.fromkeys(matching))!r}"]
 
 
 def _ancestors(name: str, parents: dict[str, str | None]) -> list[str]:
     """A category, its parent, the parent's parent, …; each once, since taxonomies may be broken."""
     line: list[str] = []
-    at: str | None = name
-    while at is not None and at not in line:
-        line.append(at)
-        at = parents.get(at)
+    current: str | None = name
+    while current is not None and current not in line:
+        line.append(current)
+        current = parents.get(current)
     return line

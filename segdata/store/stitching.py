@@ -41,8 +41,8 @@ class TilePlaces:
     @staticmethod
     def of(tiles: Sequence[Tile], width: Ints, height: Ints) -> "TilePlaces":
         """The places of tiles of these sizes (n,); what two share is divided in the middle."""
-        x, y = (np.array([getattr(each, axis) for each in tiles], np.int64) for axis in "xy")
-        image = np.unique([each.of for each in tiles], return_inverse=True)[1] if tiles else x
+        x, y = (np.array([getattr(tile, axis) for tile in tiles], np.int64) for axis in "xy")
+        image = np.unique([tile.of for tile in tiles], return_inverse=True)[1] if tiles else x
         left, right = _owned_span(image, x, width)
         top, bottom = _owned_span(image, y, height)
         return TilePlaces(x, y, left, top, right, bottom)
@@ -83,23 +83,27 @@ def stitch(batch: Batch, places: TilePlaces, images: pa.Table, image: Ints, link
     """
     height, width = (pc.fill_null(images[name], 0).to_numpy().astype(np.int64) for name in ("height", "width"))
     people = batch.annotations["annotator"].to_pylist()
-    code = {name: at for at, name in enumerate(sorted(set(people), key=lambda name: (name is not None, name)))}
-    whose = np.array([code[name] for name in people], np.int64)
-    of = image[batch.annotation_image]
-    _, first, annotation = np.unique(of * max(len(code), 1) + whose, return_index=True, return_inverse=True)
-    whole = annotation.reshape(-1)[batch.segment_annotation]
-    group = link(batch, places, whole)
-    _, first_row, owner = np.unique(np.stack([whole, group]), axis=1, return_index=True, return_inverse=True)
+    code = {name: number for number, name in enumerate(sorted(set(people), key=lambda name: (name is not None, name)))}
+    annotator = np.array([code[name] for name in people], np.int64)
+    target_image = image[batch.annotation_image]
+    _, first, annotation = np.unique(
+        target_image * max(len(code), 1) + annotator, return_index=True, return_inverse=True
+    )
+    target_annotation = annotation.reshape(-1)[batch.segment_annotation]
+    group = link(batch, places, target_annotation)
+    _, first_row, owner = np.unique(
+        np.stack([target_annotation, group]), axis=1, return_index=True, return_inverse=True
+    )
     tile = batch.segment_image
     runs = _place_runs(batch.runs, places, tile, batch.segment_size[0], height[image])
     line = NumberLine.of(height[image[tile[first_row]]], width[image[tile[first_row]]])
     runs = union_by_frame(SweepRuns.of(runs, line, owner.reshape(-1)), line).runs
-    annotations = replace_column(batch.annotations.take(pa.array(first)), "image", of[first].astype(np.int32))
+    annotations = replace_column(batch.annotations.take(pa.array(first)), "image", target_image[first].astype(np.int32))
     annotations = replace_column(
         annotations, "seconds", _sum_seconds(batch.annotations["seconds"], annotation.reshape(-1))
     )
     segments = batch.segments.take(pa.array(first_row))
-    segments = replace_column(segments, "annotation", whole[first_row].astype(np.int32))
+    segments = replace_column(segments, "annotation", target_annotation[first_row].astype(np.int32))
     regions = _stitched_regions(batch, places, image, height, width)
     return Batch(replace_column(images, "roi", regions), annotations, segments, runs, batch.defects)
 
@@ -117,36 +121,36 @@ def _place_runs(runs: Runs, places: TilePlaces, tile: Ints | Rows, height: Ints,
 
     `tile` and `height` (n_owners,) are the owner's tile and its height, `whole` (n_tiles,) the height of its image.
     """
-    of = tile[runs.owner]
+    run_tile = tile[runs.owner]
     x, top = run_columns(runs, height)
-    x = x + places.x[of]
-    upper = np.maximum(top + places.y[of], places.top[of])
-    lower = np.minimum(top + runs.length + places.y[of], places.bottom[of])
-    some = (lower > upper) & (x >= places.left[of]) & (x < places.right[of])
-    start = x[some] * whole[of[some]] + upper[some]
+    x = x + places.x[run_tile]
+    upper = np.maximum(top + places.y[run_tile], places.top[run_tile])
+    lower = np.minimum(top + runs.length + places.y[run_tile], places.bottom[run_tile])
+    some = (lower > upper) & (x >= places.left[run_tile]) & (x < places.right[run_tile])
+    start = x[some] * whole[run_tile[some]] + upper[some]
     return Runs(start, (lower - upper)[some], runs.owner[some])
 
 
 def _sum_seconds(seconds: pa.ChunkedArray, annotation: Ints) -> pa.Array:
     """The work of all tiles' annotations together; null where none says it."""
-    known = seconds.is_valid().to_numpy()
+    is_known = seconds.is_valid().to_numpy()
     n = int(annotation.max(initial=-1)) + 1
-    total = np.bincount(annotation[known], seconds.filter(pa.array(known)).to_numpy(), n)
-    return pa.array(total.astype(np.float64), mask=np.bincount(annotation[known], minlength=n) == 0)
+    total = np.bincount(annotation[is_known], seconds.filter(pa.array(is_known)).to_numpy(), n)
+    return pa.array(total.astype(np.float64), mask=np.bincount(annotation[is_known], minlength=n) == 0)
 
 
 def _stitched_regions(batch: Batch, places: TilePlaces, image: Ints, height: Ints, width: Ints) -> pa.Array:
     """The regions of interest of images; null where no tile has one."""
     column = batch.images["roi"].combine_chunks()
-    given = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
-    if len(given) == 0:
+    with_region = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    if len(with_region) == 0:
         return pa.nulls(len(height), column.type)
-    tile_height, tile_width = (side[given] for side in batch.image_size)
-    regions, _ = rle_to_runs(column.take(pa.array(given)), tile_height, tile_width)
-    runs = _place_runs(regions, places, given, tile_height, height[image])
+    tile_height, tile_width = (side[with_region] for side in batch.image_size)
+    regions, _ = rle_to_runs(column.take(pa.array(with_region)), tile_height, tile_width)
+    runs = _place_runs(regions, places, with_region, tile_height, height[image])
     line = NumberLine.of(height, width)
-    counts = runs_to_rle(union_by_frame(SweepRuns.of(runs, line, image[given]), line).runs, height, width)
-    has = np.isin(np.arange(len(height)), image[given])
+    counts = runs_to_rle(union_by_frame(SweepRuns.of(runs, line, image[with_region]), line).runs, height, width)
+    has = np.isin(np.arange(len(height)), image[with_region])
     return pc.if_else(pa.array(has), counts, pa.scalar(None, counts.type))
 
 
@@ -182,37 +186,41 @@ class StitchedSource:
     def chunks(self) -> list[Ints]:
         """Images in portions, as many as the tiles have."""
         portions = np.array_split(np.arange(len(self.tiles)), max(len(self.source.chunks()), 1))
-        return [each for each in portions if len(each)]
+        return [portion for portion in portions if len(portion)]
 
     def load(self, rows: Ints) -> Batch:
         """Some images with what was drawn on their tiles."""
         names = self.image_ids
         wanted = [names[row] for row in rows.tolist()]
         of_tiles = [self.tiles[name] for name in wanted]
-        batch = self.source.load(np.concatenate([each for each, _ in of_tiles]))
+        batch = self.source.load(np.concatenate([defect for defect, _ in of_tiles]))
         places = TilePlaces(
             *(
-                np.concatenate([getattr(each, name) for _, each in of_tiles])
+                np.concatenate([getattr(defect, name) for _, defect in of_tiles])
                 for name in ("x", "y", "left", "top", "right", "bottom")
             )
         )
-        image = np.repeat(np.arange(len(wanted)), [len(each) for each, _ in of_tiles])
+        image = np.repeat(np.arange(len(wanted)), [len(defect) for defect, _ in of_tiles])
         first = np.searchsorted(image, np.arange(len(wanted)))
         kept = batch.images.take(pa.array(first)).to_pylist()
-        made = [_stitched_image_row(row, self.details[name]) for row, name in zip(kept, wanted, strict=True)]
-        images = pa.Table.from_pylist(made, schema=IMAGES)
+        image_rows = [_stitched_image_row(row, self.details[name]) for row, name in zip(kept, wanted, strict=True)]
+        images = pa.Table.from_pylist(image_rows, schema=IMAGES)
         names_of = dict(zip(batch.images["image_id"].to_pylist(), np.array(wanted, object)[image], strict=True))
-        defects = tuple(replace(each, image=names_of.get(each.image, each.image)) for each in batch.defects)
+        defects = tuple(replace(defect, image=names_of.get(defect.image, defect.image)) for defect in batch.defects)
         return replace(stitch(batch, places, images, image, self.link), defects=defects)
 
 
 def _stitched_image_row(row: dict[str, object], tile: Tile) -> dict[str, object]:
     """The row of an image by that of a tile."""
     metadata = list(row["metadata"] or ())  # type: ignore[call-overload]  # pairs
-    last = max(at for at, (key, _) in enumerate(metadata) if key == TILE_KEY) if dict(metadata).get(TILE_KEY) else None
-    metadata = [each for at, each in enumerate(metadata) if at != last]
-    said = {name: getattr(tile, name) for name in ("uri", "sha256", "sequence", "frame", "group", "width", "height")}
-    return row | said | {"image_id": tile.of, "metadata": metadata or None}
+    last = (
+        max(position for position, (key, _) in enumerate(metadata) if key == TILE_KEY)
+        if dict(metadata).get(TILE_KEY)
+        else None
+    )
+    metadata = [entry for position, entry in enumerate(metadata) if position != last]
+    details = {name: getattr(tile, name) for name in ("uri", "sha256", "sequence", "frame", "group", "width", "height")}
+    return row | details | {"image_id": tile.of, "metadata": metadata or None}
 
 
 _MIN_IOU = 0.5  # of the pixels that either has where the two tiles overlap
@@ -230,21 +238,21 @@ def link_by_overlap(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
     n, tile = batch.n_segments, batch.segment_image
     height, width = batch.segment_size
     x, top = run_columns(batch.runs, height)
-    of = tile[batch.runs.owner]
-    across, down = x + places.x[of], top + places.y[of]
+    run_tile = tile[batch.runs.owner]
+    across, down = x + places.x[run_tile], top + places.y[run_tile]
     # All tiles of an annotation on one frame; tiles of one image may reach further than the next one's.
     high = int((places.y[tile] + height).max(initial=0))
     wide = int((places.x[tile] + width).max(initial=0))
     n_frames = int(annotation.max(initial=-1)) + 1
     line = NumberLine.of(np.full(n_frames, high), np.full(n_frames, wide))
-    whole = Runs(across * high + down, batch.runs.length, batch.runs.owner)
-    met = find_overlaps_within(SweepRuns.of(whole, line, annotation))
+    placed = Runs(across * high + down, batch.runs.length, batch.runs.owner)
+    overlaps = find_overlaps_within(SweepRuns.of(placed, line, annotation))
     category = batch.segments["category_id"].to_numpy()
-    may = (tile[met.a] != tile[met.b]) & (category[met.a] == category[met.b])
-    a, b, shared = met.a[may].astype(np.int64), met.b[may].astype(np.int64), met.pixels[may]
+    may = (tile[overlaps.a] != tile[overlaps.b]) & (category[overlaps.a] == category[overlaps.b])
+    a, b, shared = overlaps.a[may].astype(np.int64), overlaps.b[may].astype(np.int64), overlaps.pixels[may]
     either = _pixels_in_tile(batch, places, a, b) + _pixels_in_tile(batch, places, b, a) - shared
-    one = shared >= _MIN_IOU * either
-    links = coo_array((np.ones(int(one.sum())), (a[one], b[one])), shape=(n, n))
+    is_same = shared >= _MIN_IOU * either
+    links = coo_array((np.ones(int(is_same.sum())), (a[is_same], b[is_same])), shape=(n, n))
     group: Ints = connected_components(links, directed=False)[1].astype(np.int64)
     return group
 

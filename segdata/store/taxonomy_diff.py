@@ -94,17 +94,17 @@ class _Successors:
 
 
 def _find_successors(category: Category, old: Taxonomy, new: Taxonomy) -> _Successors:
-    name, known_before, known = category.name, _first_by_name(old), _first_by_name(new)
-    fresh = {each.name: each for each in new.categories if each.name not in known_before}
+    name, names_before, names_after = category.name, _first_by_name(old), _first_by_name(new)
+    fresh = {each.name: each for each in new.categories if each.name not in names_before}
     children = tuple(each.name for each in fresh.values() if each.parent == name)
-    if name in known:
+    if name in names_after:
         had = any(each.parent == name for each in old.categories)
         return _Successors((name, *children), "parent") if children and not had else _Successors((name,), "name")
     by_alias = tuple(each.name for each in new.categories if name in each.aliases)
     by_alias = by_alias or tuple(other for other in category.aliases if other in fresh)
     if by_alias or children:
         return _Successors(tuple(dict.fromkeys(by_alias or children)), "alias" if by_alias else "parent")
-    free = [each for each in fresh.values() if not set(each.aliases) & known_before.keys()]
+    free = [each for each in fresh.values() if not set(each.aliases) & names_before.keys()]
     by_id = next((each for each in free if each.id == category.id), None)
     by_color = next((each for each in free if category.rgb is not None and each.rgb == category.rgb), None)
     if by_id is not None and by_color is not by_id and category.rgb is not None and by_id.rgb is not None:
@@ -151,18 +151,25 @@ def _field_changes(heirs: Mapping[str, _Successors], old: Taxonomy, new: Taxonom
         same = heir.names[0] if heir.names and heir.why != "id and color apart" else None
         if same is None or (same != name and (sources[same] > 1 or heir.why == "parent")):
             continue
-        one, other = _category_fields(before[name]), _category_fields(after[same])
+        before_fields, after_fields = _category_fields(before[name]), _category_fields(after[same])
         for kind, fields in _FIELDS.items():
-            unlike = [field for field in fields(one.keys() | other.keys()) if one.get(field) != other.get(field)]
+            unlike = [
+                field
+                for field in fields(before_fields.keys() | after_fields.keys())
+                if before_fields.get(field) != after_fields.get(field)
+            ]
             if unlike:
                 changed = "; ".join(
-                    f"{field} {_shorten(one.get(field))}, now {_shorten(other.get(field))}" for field in unlike
+                    f"{field} {_shorten(before_fields.get(field))}, now {_shorten(after_fields.get(field))}"
+                    for field in unlike
                 )
                 yield TaxonomyChange(kind, (name,), (same,), f"{same!r}: {changed}")
-    one, other = _taxonomy_fields(old), _taxonomy_fields(new)
-    unlike = [field for field in one if one[field] != other[field]]
+    before_fields, after_fields = _taxonomy_fields(old), _taxonomy_fields(new)
+    unlike = [field for field in before_fields if before_fields[field] != after_fields[field]]
     if unlike:
-        changed = "; ".join(f"{field} {_shorten(one[field])}, now {_shorten(other[field])}" for field in unlike)
+        changed = "; ".join(
+            f"{field} {_shorten(before_fields[field])}, now {_shorten(after_fields[field])}" for field in unlike
+        )
         yield TaxonomyChange("taxonomy", (), (), f"the taxonomy's {changed}")
 
 
@@ -178,22 +185,22 @@ _FIELDS: dict[TaxonomyChangeKind, Callable[[set[str]], list[str]]] = {
 
 def _first_by_name(taxonomy: Taxonomy) -> dict[str, Category]:
     """The first category of each name, in the order of the taxonomy."""
-    found: dict[str, Category] = {}
+    categories: dict[str, Category] = {}
     for category in taxonomy.categories:
-        found.setdefault(category.name, category)
-    return found
+        categories.setdefault(category.name, category)
+    return categories
 
 
 def _category_fields(category: Category) -> dict[str, Any]:  # Any: each field has its own type
     """The fields that say something, in plain values."""
-    said: dict[str, Any] = msgspec.to_builtins(category)
-    return said | {"kind": category.kind, "color": category.rgb}
+    fields: dict[str, Any] = msgspec.to_builtins(category)
+    return fields | {"kind": category.kind, "color": category.rgb}
 
 
 def _taxonomy_fields(taxonomy: Taxonomy) -> dict[str, Any]:  # Any: as above
-    said: dict[str, Any] = msgspec.to_builtins(taxonomy)
+    fields: dict[str, Any] = msgspec.to_builtins(taxonomy)
     names = [field for field in Taxonomy.__struct_fields__ if field != "categories"]
-    return {name: said.get(name) for name in names} | {
+    return {name: fields.get(name) for name in names} | {
         "unlabelled": taxonomy.unlabelled_color or taxonomy.unlabelled_id
     }
 

@@ -48,9 +48,9 @@ class Tile(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def read_tile(metadata: Sequence[tuple[str, str]] | None) -> Tile | None:
     """What the metadata of an image say of the image that it was cut from; None where nothing."""
-    found = next((text for key, text in reversed(metadata or ()) if key == TILE_KEY), None)
+    stored = next((text for key, text in reversed(metadata or ()) if key == TILE_KEY), None)
     try:
-        return None if found is None else msgspec.json.decode(found, type=Tile)
+        return None if stored is None else msgspec.json.decode(stored, type=Tile)
     except msgspec.DecodeError:
         return None
 
@@ -129,14 +129,14 @@ def tile_windows(width: int, height: int, overlap: int) -> WindowChooser:
         raise SegdataError(f"tiles of {width}x{height} pixels cannot overlap by {overlap}")
 
     def choose(batch: Batch) -> Windows:
-        found = [
+        windows = [
             (row, x, y, min(width, wide), min(height, high))
             for row, (high, wide) in enumerate(zip(*(side.tolist() for side in batch.image_size), strict=True))
             for x in tile_starts(wide, width, overlap)
             for y in tile_starts(high, height, overlap)
             if wide and high
         ]
-        return Windows(*np.array(found, np.int64).reshape(-1, 5).T)
+        return Windows(*np.array(windows, np.int64).reshape(-1, 5).T)
 
     return choose
 
@@ -232,12 +232,12 @@ def _cut_runs(
     rows = expand_ranges(begin, end - begin)
     pair = np.repeat(np.arange(len(owner)), end - begin)
     x, top = run_columns(runs, height)
-    of = window[pair]
-    down = windows.height[of]
-    upper = np.clip(top[rows] - windows.y[of], 0, down)
-    lower = np.clip(top[rows] + runs.length[rows] - windows.y[of], 0, down)
+    run_window = window[pair]
+    down = windows.height[run_window]
+    upper = np.clip(top[rows] - windows.y[run_window], 0, down)
+    lower = np.clip(top[rows] + runs.length[rows] - windows.y[run_window], 0, down)
     some = lower > upper
-    start = (x[rows] - windows.x[of])[some] * down[some] + upper[some]
+    start = (x[rows] - windows.x[run_window])[some] * down[some] + upper[some]
     pieces = Runs(start, (lower - upper)[some], pair[some].astype(np.int32))
     return pieces, np.bincount(pair[some], minlength=len(owner)) > 0
 
@@ -245,10 +245,10 @@ def _cut_runs(
 def _window_images(batch: Batch, windows: Windows, prefix: Mapping[str, str]) -> pa.Table:
     """The rows of the windows' images; where each is from is in their metadata."""
     rows = batch.images.to_pylist()
-    made = []
-    for at in range(len(windows)):
-        row = rows[windows.image[at]]
-        x, y, width, height = (int(side[at]) for side in (windows.x, windows.y, windows.width, windows.height))
+    image_rows = []
+    for number in range(len(windows)):
+        row = rows[windows.image[number]]
+        x, y, width, height = (int(side[number]) for side in (windows.x, windows.y, windows.width, windows.height))
         size = (width, height) if windows.sized else None
         tile = Tile(
             row["image_id"],
@@ -264,33 +264,33 @@ def _window_images(batch: Batch, windows: Windows, prefix: Mapping[str, str]) ->
         )
         group = row["group"] or row["sequence"] or row["image_id"]  # what is cut from one image stays together
         metadata = [*(row["metadata"] or ()), tile.entry()]
-        made.append(
+        image_rows.append(
             row
             | dict.fromkeys(_PER_IMAGE)
             | {"image_id": window_name(row["image_id"], prefix, x, y, size), "width": width, "height": height}
             | {"group": group, "metadata": metadata}
         )
-    images = pa.Table.from_pylist(made, schema=batch.images.schema)
+    images = pa.Table.from_pylist(image_rows, schema=batch.images.schema)
     return replace_column(images, "roi", _window_regions(batch, windows))
 
 
 def _window_regions(batch: Batch, windows: Windows) -> pa.Array:
     """(n,) the region of interest in each window; null where its image has none, or a damaged one."""
     column = batch.images["roi"].combine_chunks()
-    given = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
-    if len(given) == 0:
+    with_region = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    if len(with_region) == 0:
         return pa.nulls(len(windows), column.type)
-    height, width = (side[given] for side in batch.image_size)
-    regions, error = rle_to_runs(column.take(pa.array(given)), height, width)
+    height, width = (side[with_region] for side in batch.image_size)
+    regions, error = rle_to_runs(column.take(pa.array(with_region)), height, width)
     position = np.full(batch.images.num_rows, -1, np.int64)
-    position[given[error == 0]] = np.flatnonzero(error == 0)
+    position[with_region[error == 0]] = np.flatnonzero(error == 0)
     window = np.flatnonzero(position[windows.image] >= 0)
     pieces, _ = _cut_runs(regions, position[windows.image[window]], window, windows, height, width)
     counts = runs_to_rle(pieces, windows.height[window], windows.width[window])
-    found = [None] * len(windows)
-    for at, each in zip(window.tolist(), counts.to_pylist(), strict=True):
-        found[at] = each
-    return pa.array(found, column.type)
+    regions_by_window = [None] * len(windows)
+    for number, region_counts in zip(window.tolist(), counts.to_pylist(), strict=True):
+        regions_by_window[number] = region_counts
+    return pa.array(regions_by_window, column.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,16 +321,16 @@ class _WindowSource:
 
     def chunks(self) -> list[Ints]:
         """As the source's."""
-        place = {int(row): at for at, row in enumerate(self.rows)}
-        portions = ([place[row] for row in each.tolist() if row in place] for each in self.source.chunks())
-        return [np.array(each, np.int64) for each in portions if each]
+        place = {int(row): position for position, row in enumerate(self.rows)}
+        portions = ([place[row] for row in portion.tolist() if row in place] for portion in self.source.chunks())
+        return [np.array(portion, np.int64) for portion in portions if portion]
 
     def load(self, rows: Ints) -> Batch:
         """The windows of some images."""
         batch = self.source.load(self.rows[rows])
-        found = cut_windows(batch, self.choose(batch), self.prefix)
-        nowhere = [None] * found.images.num_rows
-        return found if self.crop else replace(found, images=replace_column(found.images, "uri", nowhere))
+        windows = cut_windows(batch, self.choose(batch), self.prefix)
+        nowhere = [None] * windows.images.num_rows
+        return windows if self.crop else replace(windows, images=replace_column(windows.images, "uri", nowhere))
 
 
 def _check_window_order(names: Sequence[str]) -> None:

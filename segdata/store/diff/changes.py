@@ -48,7 +48,7 @@ def cell_text(value: object) -> str:
         return "nothing"
     if value is True or isinstance(value, bytes):
         return "true" if value is True else "some"
-    if isinstance(value, list) and all(isinstance(each, tuple) for each in value):
+    if isinstance(value, list) and all(isinstance(entry, tuple) for entry in value):
         return _shorten(", ".join(f"{key} {text}" for key, text in sorted(value)))
     return _shorten(str(value))
 
@@ -142,10 +142,10 @@ def taxonomy_changes(a: Taxonomy, b: Taxonomy) -> Iterator[DatasetChange]:
         message = f"id {names_b[name].id} in B only"
         yield DatasetChange(kind="category-added", message=message, category_b=name)
     pairs = [(names_a[name], names_b[name]) for name in names_a.keys() & names_b.keys()]
-    for one, other in [*renamed, *pairs]:
-        message = _differing_fields(_category_fields(one), _category_fields(other))
+    for before, after in [*renamed, *pairs]:
+        message = _differing_fields(_category_fields(before), _category_fields(after))
         if message:
-            yield DatasetChange(kind="category-details", message=message, category_a=one.name, category_b=other.name)
+            yield DatasetChange(kind="category-details", message=message, category_a=before.name, category_b=after.name)
     message = _differing_fields(_taxonomy_fields(a), _taxonomy_fields(b))
     if message:
         yield DatasetChange(kind="category-details", message=f"the taxonomy's {message}")
@@ -154,8 +154,8 @@ def taxonomy_changes(a: Taxonomy, b: Taxonomy) -> Iterator[DatasetChange]:
 def _renamed_categories(a: Taxonomy, b: Taxonomy) -> list[tuple[Category, Category]]:
     """The categories that have one id and two names, each of which only one side knows."""
     names_a, names_b, by_id = _by_name(a), _by_name(b), b.by_id()
-    same_id = [(one, by_id[id_]) for id_, one in sorted(a.by_id().items()) if id_ in by_id]
-    return [(one, other) for one, other in same_id if one.name not in names_b and other.name not in names_a]
+    same_id = [(before, by_id[id_]) for id_, before in sorted(a.by_id().items()) if id_ in by_id]
+    return [(before, after) for before, after in same_id if before.name not in names_b and after.name not in names_a]
 
 
 def _by_name(taxonomy: Taxonomy) -> dict[str, Category]:
@@ -224,28 +224,28 @@ def _add_sizes(ledger: DifferenceCounter, portion: DiffPortion, pairs: Ints) -> 
     sides = ((portion.a, portion.image_a[pairs]), (portion.b, portion.image_b[pairs]))
 
     def change(k: int) -> DatasetChange:
-        known = []
+        sizes = []
         for name, (side, image) in zip("AB", sides, strict=True):
             row = int(image[k])
-            height, width = (int(each[row]) for each in side.batch.image_size)
+            height, width = (int(length[row]) for length in side.batch.image_size)
             size = f"{width} x {height} px" if width and height else "unknown"
-            known.append(f"{size} in {name} ({count_noun(int(side.per_image[row]), 'segment')})")
-        return DatasetChange(kind="image-size", message=", ".join(known), image=portion.image_of(int(pairs[k])))
+            sizes.append(f"{size} in {name} ({count_noun(int(side.per_image[row]), 'segment')})")
+        return DatasetChange(kind="image-size", message=", ".join(sizes), image=portion.image_of(int(pairs[k])))
 
     ledger.add("image-size", pairs, change)
 
 
 def add_annotations(ledger: DifferenceCounter, portion: DiffPortion) -> None:
     """Count in `ledger` the annotations that only one side has, and what is said otherwise of the others."""
-    found = portion.annotations
-    for side, rows in ((portion.a, found.alone_a), (portion.b, found.alone_b)):
+    pairs = portion.annotations
+    for side, rows in ((portion.a, pairs.alone_a), (portion.b, pairs.alone_b)):
         empty = side.per_annotation[rows] == 0
         kind: DifferenceKind = "annotation-missing" if side is portion.a else "annotation-added"
         _add_alone_annotations(ledger, portion, side, kind, rows[~empty])
         _add_alone_annotations(ledger, portion, side, "empty-annotation", rows[empty])
     tables = (
-        portion.a.batch.annotations.take(pa.array(found.a)),
-        portion.b.batch.annotations.take(pa.array(found.b)),
+        portion.a.batch.annotations.take(pa.array(pairs.a)),
+        portion.b.batch.annotations.take(pa.array(pairs.b)),
     )
     _add_details(ledger, portion, "annotator", tables, ("annotator",))
     _add_details(ledger, portion, "annotation-attributes", tables, _OF_ANNOTATIONS)
@@ -275,17 +275,17 @@ def _add_details(
     names: tuple[str, ...],
 ) -> None:
     """Count paired annotations that differ in some columns."""
-    found = portion.annotations
+    pairs = portion.annotations
     other = _unlike_columns(*tables, names)
     rows = np.array(sorted(other), np.int64)
 
     def change(k: int) -> DatasetChange:
         row = int(rows[k])
-        who = portion.a.annotator(int(found.a[row])) or portion.b.annotator(int(found.b[row]))
+        who = portion.a.annotator(int(pairs.a[row])) or portion.b.annotator(int(pairs.b[row]))
         message = _said_of(*tables, row, other[row])
-        return DatasetChange(kind=kind, message=message, image=portion.image_of(int(found.pair[row])), annotator=who)
+        return DatasetChange(kind=kind, message=message, image=portion.image_of(int(pairs.pair[row])), annotator=who)
 
-    ledger.add(kind, found.pair[rows], change)
+    ledger.add(kind, pairs.pair[rows], change)
 
 
 def add_moved(ledger: DifferenceCounter, portion: DiffPortion, found: RecategorisedPixels) -> None:
@@ -295,14 +295,16 @@ def add_moved(ledger: DifferenceCounter, portion: DiffPortion, found: Recategori
     by_frame: dict[int, list[tuple[int, str]]] = {}
     for frame, a, b, pixels in found.moves:
         ledger.moves[names[a], names[b]] += pixels
-        said = f"{names[a] or 'nothing'} -> {names[b] or 'nothing'} {pixels:,}"
-        by_frame.setdefault(frame, []).append((-pixels, said))
+        move_text = f"{names[a] or 'nothing'} -> {names[b] or 'nothing'} {pixels:,}"
+        by_frame.setdefault(frame, []).append((-pixels, move_text))
 
     def change(k: int) -> DatasetChange:
         frame = int(found.frame[k])
-        most = [said for _, said in sorted(by_frame[frame])]  # by name where pixels are as many: however it is cut
+        most = [
+            move_text for _, move_text in sorted(by_frame[frame])
+        ]  # by name where pixels are as many: however it is cut
         more = f", and {len(most) - 3} more" if len(most) > 3 else ""
-        x, y, width, height = (int(each[k]) for each in found.box)
+        x, y, width, height = (int(side[k]) for side in found.box)
         who = portion.a.annotator(int(annotations.a[frame])) or portion.b.annotator(int(annotations.b[frame]))
         return DatasetChange(
             kind="category-pixels",
@@ -318,17 +320,17 @@ def add_moved(ledger: DifferenceCounter, portion: DiffPortion, found: Recategori
 
 def _unlike_columns(a: pa.Table, b: pa.Table, names: tuple[str, ...]) -> dict[int, list[str]]:
     """The rows that differ, with the names of the columns in which they do."""
-    found: dict[int, list[str]] = {}
+    columns_by_row: dict[int, list[str]] = {}
     for name in names:
         for row in differing_rows(a[name], b[name]).tolist():
-            found.setdefault(row, []).append(name)
-    return found
+            columns_by_row.setdefault(row, []).append(name)
+    return columns_by_row
 
 
 def _said_of(a: pa.Table, b: pa.Table, row: int, names: list[str]) -> str:
     """What each side says in some columns of a row."""
     cells = ((name, a[name][row].as_py(), b[name][row].as_py()) for name in names)
-    return "; ".join(f"{name} {cell_text(one)} in A, {cell_text(other)} in B" for name, one, other in cells)
+    return "; ".join(f"{name} {cell_text(value_a)} in A, {cell_text(value_b)} in B" for name, value_a, value_b in cells)
 
 
 # The columns of segments that say one thing each.
@@ -393,7 +395,7 @@ def _differing_rings(portion: DiffPortion, matches: SegmentMatches) -> dict[Diff
     """The matches with other polygon vertices, and those where one side has none."""
     a, b = _matched_columns(portion, matches, "rings")
     other = differing_rows(a, b)
-    has_a, has_b = (pc.greater(pc.fill_null(pc.list_value_length(each), 0), 0).to_numpy()[other] for each in (a, b))
+    has_a, has_b = (pc.greater(pc.fill_null(pc.list_value_length(rings), 0), 0).to_numpy()[other] for rings in (a, b))
     return {
         "rings": other[has_a & has_b],
         "rings-missing": other[has_a & ~has_b],

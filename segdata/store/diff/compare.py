@@ -63,7 +63,7 @@ def compare_datasets(
 
     Raises SegdataError for an unknown kind or image.
     """
-    ignored = frozenset[DifferenceKind](each for each in DIFFERENCE_KINDS if each in set(ignore))
+    ignored = frozenset[DifferenceKind](kind_name for kind_name in DIFFERENCE_KINDS if kind_name in set(ignore))
     for kind in ignore:
         check_choice("ignore", kind, DIFFERENCE_KINDS)
     names = shared_names(a.profile, b.profile)
@@ -77,19 +77,19 @@ def compare_datasets(
         portion = _load_portion((a.source, b.source), rows, names)
         return _compare_portion(portion, match_segments(portion, least, by_id), DifferenceCounter(limit, ignored))
 
-    for found in run_ordered(work, portions, jobs):
-        total.merge(found)
-        progress(int(max(found.n_images)))
+    for portion_counts in run_ordered(work, portions, jobs):
+        total.merge(portion_counts)
+        progress(int(max(portion_counts.n_images)))
     halves = []
     for side, dataset in enumerate((a, b)):
         defects = total.defects[side]
-        defects.update(each.code for each in dataset.source.defects if each.severity != "info")
+        defects.update(kind_name.code for kind_name in dataset.source.defects if kind_name.severity != "info")
         profile = dataset.profile
         # Of two revisions of one dataset the folder alone does not tell which is which.
         past = profile.revision is not None and a.profile.files == b.profile.files
         name = f"{profile.files}@{profile.revision}" if past else profile.files
         halves.append(DatasetSide(name, profile.format, total.n_images[side], total.n_segments[side], defects))
-    told = {kind: total.counts[kind] for kind in DIFFERENCE_KINDS if kind in total.counts}
+    counts = {kind: total.counts[kind] for kind in DIFFERENCE_KINDS if kind in total.counts}
     return Difference(
         a=halves[0],
         b=halves[1],
@@ -97,8 +97,8 @@ def compare_datasets(
         n_images=int(((pairs.a >= 0) & (pairs.b >= 0)).sum()),
         n_kept=total.n_kept,
         n_same=total.n_same,
-        counts=told,
-        changes=tuple(change for kind in told if strict or kind not in QUIET_KINDS for change in total.changes[kind]),
+        counts=counts,
+        changes=tuple(change for kind in counts if strict or kind not in QUIET_KINDS for change in total.changes[kind]),
         moves=_sort_moves(total.moves),
         strict=strict,
     )
@@ -109,12 +109,12 @@ def _load_portion(
 ) -> DiffPortion:
     """The images of some pairs."""
     sides, images = [], []
-    for source, of_side, name_of in zip(sources, rows, names, strict=True):
-        there = np.flatnonzero(of_side >= 0)
-        batch = source.load(of_side[there]) if len(there) else Batch.empty()
-        image = np.full(len(of_side), -1, np.int64)
-        image[there] = np.arange(len(there))
-        sides.append(LoadedSide(batch, there, name_of))
+    for source, side_rows, name_of in zip(sources, rows, names, strict=True):
+        present = np.flatnonzero(side_rows >= 0)
+        batch = source.load(side_rows[present]) if len(present) else Batch.empty()
+        image = np.full(len(side_rows), -1, np.int64)
+        image[present] = np.arange(len(present))
+        sides.append(LoadedSide(batch, present, name_of))
         images.append(image)
     return DiffPortion(sides[0], sides[1], images[0], images[1])
 
@@ -124,7 +124,7 @@ def _compare_portion(portion: DiffPortion, matches: SegmentMatches, ledger: Diff
     for side, loaded in enumerate((portion.a, portion.b)):
         ledger.n_images[side] = loaded.batch.images.num_rows
         ledger.n_segments[side] = loaded.batch.n_segments
-        ledger.defects[side].update(each.code for each in loaded.batch.defects if each.severity != "info")
+        ledger.defects[side].update(defect.code for defect in loaded.batch.defects if defect.severity != "info")
     add_images(ledger, portion)
     add_annotations(ledger, portion)
     add_segments(ledger, portion, matches)
@@ -135,13 +135,16 @@ def _compare_portion(portion: DiffPortion, matches: SegmentMatches, ledger: Diff
 
 def _spatial_changes(a: Profile, b: Profile) -> Iterator[DatasetChange]:
     """What differs in where volumes lie in the world."""
-    places = [{each.name: (each.affine, each.axes, each.spacing) for each in profile.sequences} for profile in (a, b)]
+    places = [
+        {sequence.name: (sequence.affine, sequence.axes, sequence.spacing) for sequence in profile.sequences}
+        for profile in (a, b)
+    ]
     for name in sorted(places[0].keys() | places[1].keys()):
-        one, other = (place.get(name, (None, None, None)) for place in places)
-        if one != other:
+        place_a, place_b = (place.get(name, (None, None, None)) for place in places)
+        if place_a != place_b:
             parts = [
                 f"{what} {x if x is not None else 'unknown'} in A, {y if y is not None else 'unknown'} in B"
-                for what, x, y in zip(("affine", "axes", "spacing"), one, other, strict=True)
+                for what, x, y in zip(("affine", "axes", "spacing"), place_a, place_b, strict=True)
                 if x != y
             ]
             yield DatasetChange(kind="spatial", message=f"{name}: {'; '.join(parts)}")

@@ -190,8 +190,8 @@ class Difference:
         return {kind: count for kind, count in self.counts.items() if kind not in self.telling}
 
     def __repr__(self) -> str:
-        found = ", ".join(f"{kind} {count.n}" for kind, count in self.telling.items()) or "the same"
-        return f"Difference({self.a.files!r}, {self.b.files!r}: {found})"
+        counts = ", ".join(f"{kind} {count.n}" for kind, count in self.telling.items()) or "the same"
+        return f"Difference({self.a.files!r}, {self.b.files!r}: {counts})"
 
 
 @dataclass(slots=True)
@@ -257,8 +257,12 @@ class DifferenceCounter:
     def merge(self, other: "DifferenceCounter") -> None:
         """Add what was found in further images."""
         for kind, count in other.counts.items():
-            mine = self.counts.setdefault(kind, KindCount())
-            mine.n, mine.images, mine.pixels = mine.n + count.n, mine.images + count.images, mine.pixels + count.pixels
+            total = self.counts.setdefault(kind, KindCount())
+            total.n, total.images, total.pixels = (
+                total.n + count.n,
+                total.images + count.images,
+                total.pixels + count.pixels,
+            )
             kept = self.changes.setdefault(kind, [])
             room = None if self.limit is None else self.limit - len(kept)
             kept.extend(other.changes[kind][:room])

@@ -112,11 +112,15 @@ def _match_by_iou(
     rest_a, rest_b = rest_a[keep_a], rest_b[keep_b]
     line = frame_line(portion, some)
     frame_a, frame_b = np.searchsorted(some, frame_a[keep_a]), np.searchsorted(some, frame_b[keep_b])
-    met = find_overlaps(
+    overlaps = find_overlaps(
         place_segments(portion.a, rest_a, frame_a, line), place_segments(portion.b, rest_b, frame_b, line)
     )
-    both = (met.a >= 0) & (met.b >= 0)
-    place_a, place_b, shared = met.a[both].astype(np.int64), met.b[both].astype(np.int64), met.pixels[both]
+    both = (overlaps.a >= 0) & (overlaps.b >= 0)
+    place_a, place_b, shared = (
+        overlaps.a[both].astype(np.int64),
+        overlaps.b[both].astype(np.int64),
+        overlaps.pixels[both],
+    )
     a, b = rest_a[place_a], rest_b[place_b]
     iou = shared / (portion.a.areas[a] + portion.b.areas[b] - shared)
     other = portion.categories[0][a] != portion.categories[1][b]
@@ -169,10 +173,10 @@ def differing_strips(a: SweepRuns, b: SweepRuns) -> DifferingStrips:
     (start_a, length_a, _), (start_b, length_b, _) = (kernels.cover(side.start, side.end) for side in (a, b))
     bounds = np.sort(np.concatenate([start_a, start_a + length_a, start_b, start_b + length_b])).reshape(-1, 2)
     start, end = bounds[bounds[:, 0] < bounds[:, 1]].T
-    at = np.searchsorted(start_a, start, side="right") - 1
+    position = np.searchsorted(start_a, start, side="right") - 1
     of_a = np.zeros(len(start), bool)
-    some = at >= 0
-    of_a[some] = start[some] < start_a[at[some]] + length_a[at[some]]
+    some = position >= 0
+    of_a[some] = start[some] < start_a[position[some]] + length_a[position[some]]
     return DifferingStrips(start, end, of_a)
 
 
@@ -181,10 +185,10 @@ def difference_boxes(portion: DiffPortion, matches: SegmentMatches, rows: Ints) 
     frames = portion.annotations.frame_a[matches.a[rows]]
     line = frame_line(portion, frames)
     own = np.arange(len(rows))
-    found = differing_strips(
+    strips = differing_strips(
         place_segments(portion.a, matches.a[rows], own, line), place_segments(portion.b, matches.b[rows], own, line)
     )
-    return bounding_boxes(_runs(found.start, found.end, line), line.height, len(rows))
+    return bounding_boxes(_runs(strips.start, strips.end, line), line.height, len(rows))
 
 
 def _runs(start: Ints, end: Ints, line: NumberLine) -> Runs:
@@ -234,8 +238,8 @@ def recategorised_pixels(portion: DiffPortion, matches: SegmentMatches) -> Recat
     for side, key in ((portion.a, key_a), (portion.b, key_b)):
         rows = np.flatnonzero(np.isin(key, some))
         sides.append(place_segments(side, rows, np.searchsorted(some, key[rows]), by_category))
-    found = differing_strips(*sides)
-    return _unite_frames(found, some % n, frame, which, by_category, frame_line(portion, frame))
+    strips = differing_strips(*sides)
+    return _unite_frames(strips, some % n, frame, which, by_category, frame_line(portion, frame))
 
 
 def _unite_frames(
@@ -243,12 +247,12 @@ def _unite_frames(
 ) -> RecategorisedPixels:
     """What is apart by frame and category, laid over each other by frame."""
     group, x, y = by_category.lower(found.start)
-    at = which[group]
-    start = line.base[at] + x * (line.height[at] + 1) + y
+    frame_row = which[group]
+    start = line.base[frame_row] + x * (line.height[frame_row] + 1) + y
     order = np.argsort(start, kind="stable")
     strips = SweepRuns(start[order], (start + found.end - found.start)[order], group[order].astype(np.int32))
     covered = union_by_frame(strips, line)
-    met = find_overlaps(
+    overlaps = find_overlaps(
         *(
             SweepRuns(strips.start[side], strips.end[side], strips.owner[side])
             for side in (found.of_a[order], ~found.of_a[order])
@@ -256,10 +260,12 @@ def _unite_frames(
     )
     some = np.flatnonzero(covered.labelled)
     box = bounding_boxes(covered.runs, line.height, len(frame))
-    shown = np.lexsort((met.b, met.a, -met.pixels))
+    shown = np.lexsort((overlaps.b, overlaps.a, -overlaps.pixels))
     moves = [
         (int(frame[which[max(a, b)]]), -1 if a < 0 else int(category[a]), -1 if b < 0 else int(category[b]), pixels)
-        for a, b, pixels in zip(met.a[shown].tolist(), met.b[shown].tolist(), met.pixels[shown].tolist(), strict=True)
+        for a, b, pixels in zip(
+            overlaps.a[shown].tolist(), overlaps.b[shown].tolist(), overlaps.pixels[shown].tolist(), strict=True
+        )
     ]
     return RecategorisedPixels(
         frame[some], covered.labelled[some], (box[0][some], box[1][some], box[2][some], box[3][some]), moves

@@ -24,7 +24,7 @@ def join_rows(a: list[Ints], b: list[Ints]) -> tuple[Ints, Ints]:
     >>> [rows.tolist() for rows in joined([np.array([5, 7, 7])], [np.array([7, 7, 7, 5])])]
     [[0, 1, 2], [3, 0, 1]]
     """
-    columns = [np.concatenate(each) for each in zip(a, b, strict=True)]
+    columns = [np.concatenate(pair) for pair in zip(a, b, strict=True)]
     n_a, n = len(a[0]), len(columns[0])
     order = np.lexsort(columns[::-1])  # stable: within a key the rows of A come first
     new = np.zeros(n, bool)
@@ -69,21 +69,21 @@ def pair_images(a: OpenDataset, b: OpenDataset, only: Iterable[str] | None = Non
     """
     ids_a, ids_b = a.image_ids, b.image_ids
     for by in NAME_KEYS:
-        found = _pair_by_key(pairing_keys(ids_a, by), pairing_keys(ids_b, by), by)
-        if bool(((found.a >= 0) & (found.b >= 0)).any()):
+        pairs = _pair_by_key(pairing_keys(ids_a, by), pairing_keys(ids_b, by), by)
+        if bool(((pairs.a >= 0) & (pairs.b >= 0)).any()):
             break
     else:
-        found = _pair_by_key(pairing_keys(ids_a, "id"), pairing_keys(ids_b, "id"), "id")
+        pairs = _pair_by_key(pairing_keys(ids_a, "id"), pairing_keys(ids_b, "id"), "id")
     if only is not None:
-        found = _select_images(found, ids_a, ids_b, set(only))
-    return ImagePairs(_source_rows(a, found.a), _source_rows(b, found.b), found.by)
+        pairs = _select_images(pairs, ids_a, ids_b, set(only))
+    return ImagePairs(_source_rows(a, pairs.a), _source_rows(b, pairs.b), pairs.by)
 
 
 def _pair_by_key(a: list[PairingKey], b: list[PairingKey], by: PairByName) -> ImagePairs:
     at_a = {key: row for row, key in enumerate(a)}
     at_b = {key: row for row, key in enumerate(b)}
     every = sorted(at_a.keys() | at_b.keys(), key=lambda key: (key[0], str(key[1])))
-    rows = [np.array([at.get(key, -1) for key in every], np.int64) for at in (at_a, at_b)]
+    rows = [np.array([row_of.get(key, -1) for key in every], np.int64) for row_of in (at_a, at_b)]
     return ImagePairs(rows[0], rows[1], by)
 
 
@@ -258,7 +258,7 @@ def _pair_annotations(portion: DiffPortion) -> AnnotationPairs:
 
 def _annotator_codes(a: Batch, b: Batch) -> tuple[Ints, Ints, int]:
     """(n_annotations,) of each side: the annotator as a number, and the number of those without a name."""
-    names = pa.concat_arrays([each.annotations["annotator"].combine_chunks() for each in (a, b)])
+    names = pa.concat_arrays([batch.annotations["annotator"].combine_chunks() for batch in (a, b)])
     coded = names.fill_null("").dictionary_encode()
     code = np.where(names.is_null().to_numpy(zero_copy_only=False), -1, coded.indices.to_numpy()).astype(np.int64)
     return code[: a.annotations.num_rows], code[a.annotations.num_rows :], -1

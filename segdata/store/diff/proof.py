@@ -98,12 +98,12 @@ def check_losses(found: Difference, losses: Sequence[Loss]) -> ConversionProof:
     moved = found.counts["category-pixels"].pixels if "category-pixels" in found.counts else 0
     if moved > pixels:
         lines["category-pixels"] = f"category-pixels: {moved:,} px differ, {_allowed_text(pixels)}"
-    drawn = sum(found.counts[kind].pixels for kind in _DRAWN if kind in found.counts)
+    segment_pixels = sum(found.counts[kind].pixels for kind in _DRAWN if kind in found.counts)
     twice = pixels + sum(loss.pixels for loss in losses if loss.kind in _HANDED_ON)
     if _loses_ids(losses):  # what is left of one is held against another, and the other counts as missing
         twice += 2 * sum(loss.pixels for loss in losses if loss.kind == "overlap")
-    if drawn > twice and not any(loss.kind in _REGROUPING for loss in losses):
-        lines["pixels"] = f"pixels: {drawn:,} px of segments differ, {_allowed_text(twice)}"
+    if segment_pixels > twice and not any(loss.kind in _REGROUPING for loss in losses):
+        lines["pixels"] = f"pixels: {segment_pixels:,} px of segments differ, {_allowed_text(twice)}"
     concerned = {*lines, *(_DRAWN if "pixels" in lines else ())}
     changes = tuple(change for change in found.changes if change.kind in concerned)
     return ConversionProof(found, tuple(lines.values()), changes)
@@ -142,8 +142,8 @@ def verify_conversion(
         dataset = replace(dataset, source=AlteredSource(dataset.source, first_annotations))
     by_id = not any(loss.kind == "segment-id" for loss in losses)
     with image_limits():
-        found = compare_datasets(dataset, written, strict=True, least=0.0, by_id=by_id, jobs=jobs)
-    return check_losses(found, losses)
+        difference = compare_datasets(dataset, written, strict=True, least=0.0, by_id=by_id, jobs=jobs)
+    return check_losses(difference, losses)
 
 
 def first_annotations(batch: Batch) -> Batch:
