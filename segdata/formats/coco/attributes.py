@@ -31,7 +31,7 @@ from segdata.formats.coco.document import (
 from segdata.formats.coco.images import IMAGE_KEYS as IMAGE_KEYS
 from segdata.formats.shared.painting import in_first_annotation, segment_examples
 
-Whole = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+_WholeNumber = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
 Column = Any  # of values: a list, or an array of numpy or Arrow
 Box = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
@@ -68,7 +68,12 @@ class StrictAnnotationItem(AnnotationItem, gc=False, kw_only=True, forbid_unknow
 
 SEGMENT_KEYS = frozenset(SegmentItem.__struct_fields__)
 _COCO: dict[str, Any] = {"iscrowd": int | bool, "area": float, "bbox": Box}  # Any: msgspec types
-_WIDELY_USED: dict[str, Any] = {"score": float, "track_id": Whole, "attributes": dict[str, Raw], "also": list[Whole]}
+_WIDELY_USED: dict[str, Any] = {
+    "score": float,
+    "track_id": _WholeNumber,
+    "attributes": dict[str, Raw],
+    "also": list[_WholeNumber],
+}
 
 
 def segment_columns(
@@ -255,14 +260,14 @@ class SegmentIds:
         self._taken: set[int] = set()
         self._last = 0
 
-    def of(self, wanted: Ints) -> Ints:
-        """(n,) the `wanted` ids; those in use are replaced by numbers beyond all so far."""
-        _, first = np.unique(wanted, return_index=True)
-        taken = np.ones(len(wanted), bool)
+    def of(self, own_ids: Ints) -> Ints:
+        """(n,) the `own_ids` ids; those in use are replaced by numbers beyond all so far."""
+        _, first = np.unique(own_ids, return_index=True)
+        taken = np.ones(len(own_ids), bool)
         taken[first] = False
-        taken |= np.array([id_ < 1 or id_ in self._taken for id_ in wanted.tolist()], bool)
-        self._last = max(self._last, int(wanted.max(initial=0)))
-        ids = wanted.copy()
+        taken |= np.array([id_ < 1 or id_ in self._taken for id_ in own_ids.tolist()], bool)
+        self._last = max(self._last, int(own_ids.max(initial=0)))
+        ids = own_ids.copy()
         ids[taken] = self._last + 1 + np.arange(int(taken.sum()))
         self._last = max(self._last, int(ids.max(initial=0)))
         self._taken.update(ids.tolist())

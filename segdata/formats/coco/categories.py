@@ -14,7 +14,7 @@ from segdata.formats.coco.document import Document, Items, Raw, decode_items
 from segdata.formats.shared.taxonomies import aliases_used, name_metadata
 
 
-class CategoryItem(msgspec.Struct, gc=False):
+class _CategoryItem(msgspec.Struct, gc=False):
     """An entry of `categories`. Further keys (keypoints, synsets) are kept unchanged."""
 
     id: Id
@@ -25,11 +25,11 @@ class CategoryItem(msgspec.Struct, gc=False):
     definition: Any = msgspec.field(default=None, name="def")
 
 
-class StrictCategoryItem(CategoryItem, gc=False, forbid_unknown_fields=True):
+class _StrictCategoryItem(_CategoryItem, gc=False, forbid_unknown_fields=True):
     """An entry of `categories` without further keys."""
 
 
-_KNOWN_KEYS = frozenset(CategoryItem.__struct_encode_fields__)
+_KNOWN_KEYS = frozenset(_CategoryItem.__struct_encode_fields__)
 CATEGORY_KEYS = "category_keys"  # of the profile's metadata: what entries say beyond that, by category id
 
 
@@ -68,9 +68,9 @@ class Categories:
 
 def read_categories(document: Document, user_taxonomy: Taxonomy | None) -> Categories:
     """The categories of a document, mapped to the user's taxonomy if there is one: by name, alias, then id."""
-    read: Items[CategoryItem] = decode_items(document, "categories", StrictCategoryItem, CategoryItem)
+    read: Items[_CategoryItem] = decode_items(document, "categories", _StrictCategoryItem, _CategoryItem)
     groups = {str(item.supercategory) for item in read.items if item.supercategory != item.name}
-    first: dict[int, CategoryItem] = {}
+    first: dict[int, _CategoryItem] = {}
     new_categories, keys = [], {}
     for i, (item, extra) in enumerate(zip(read.items, read.extras(range(len(read.items)), _KNOWN_KEYS), strict=True)):
         place = read.place(i)
@@ -93,7 +93,7 @@ def read_categories(document: Document, user_taxonomy: Taxonomy | None) -> Categ
     return replace(mapped, keys={mapped.to[id_]: extra for id_, extra in keys.items()})
 
 
-def _report_crossed(document: Document, first: dict[int, CategoryItem], user_taxonomy: Taxonomy) -> None:
+def _report_crossed(document: Document, first: dict[int, _CategoryItem], user_taxonomy: Taxonomy) -> None:
     """SEG202 if the taxonomy gives an id of the document to another of the document's categories."""
     by_id, names = user_taxonomy.by_id(), {item.name for item in first.values()}
     crossed = [
@@ -110,7 +110,7 @@ def _report_crossed(document: Document, first: dict[int, CategoryItem], user_tax
         document.defects.append(Defect("SEG202", message, document.name, "/categories", severity="warning"))
 
 
-def _mapped(first: dict[int, CategoryItem], user_taxonomy: Taxonomy, listed: bool) -> Categories:
+def _mapped(first: dict[int, _CategoryItem], user_taxonomy: Taxonomy, listed: bool) -> Categories:
     by_name, by_id = user_taxonomy.by_name(), user_taxonomy.by_id()
     if not listed:
         return Categories(user_taxonomy, True, {id_: id_ for id_ in by_id})
@@ -130,11 +130,11 @@ def _mapped(first: dict[int, CategoryItem], user_taxonomy: Taxonomy, listed: boo
     return Categories(user_taxonomy, True, to, unknown, aliases)
 
 
-def _name(item: CategoryItem) -> str:
+def _name(item: _CategoryItem) -> str:
     return str(item.id) if item.name is None else item.name
 
 
-def _category(item: CategoryItem, place: str, document: Document, groups: set[str]) -> Category:
+def _category(item: _CategoryItem, place: str, document: Document, groups: set[str]) -> Category:
     if item.name is None:
         message = f"category {item.id} has no name; it is called {_name(item)!r}"
         document.defects.append(Defect("SEG004", message, document.name, f"{place}/name"))

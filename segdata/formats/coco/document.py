@@ -249,27 +249,27 @@ class Items(Generic[T_co]):
     raws: Sequence[Raw] = ()
     pointer: str = ""
 
-    def place(self, at: int, within: str = "") -> str:
+    def place(self, position: int, within: str = "") -> str:
         """The JSON pointer of the item at a position, or of the place `within` it."""
-        return f"{self.pointer}/{self.rows[at]}{within}"
+        return f"{self.pointer}/{self.rows[position]}{within}"
 
-    def places(self, at: Ints) -> pa.Array:
+    def places(self, positions: Ints) -> pa.Array:
         """The JSON pointers of the items at some positions."""
-        rows = pa.array(at if isinstance(self.rows, range) else np.array(self.rows, np.int64)[at])
+        rows = pa.array(positions if isinstance(self.rows, range) else np.array(self.rows, np.int64)[positions])
         return pc.binary_join_element_wise(f"{self.pointer}/", rows.cast(pa.string()), "")
 
-    def extras(self, at: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
-        """The keys beyond `known` of the items at these positions, each value as JSON text."""
+    def extras(self, positions: Iterable[int], known_keys: frozenset[str]) -> list[dict[str, str]]:
+        """The keys beyond `known_keys` of the items at these positions, each value as JSON text."""
         if not self.raws:
-            return [{} for _ in at]
+            return [{} for _ in positions]
         decode = msgspec.json.Decoder(dict[str, Raw]).decode
         return [
             {
                 key: str(memoryview(value), "utf-8")
                 for key, value in decode(self.raws[self.rows[i]]).items()
-                if key not in known
+                if key not in known_keys
             }
-            for i in at
+            for i in positions
         ]
 
 

@@ -197,7 +197,7 @@ _CITYSCAPES_FOLDER = "leftImg8bit"
 _WRONG, _RIGHT = f"_gtFine_{_CITYSCAPES_FOLDER}.png", f"_{_CITYSCAPES_FOLDER}.png"
 
 
-def find_misnamed_images(
+def _find_misnamed_images(
     document: Path, file_name: str, names: Sequence[str], images: Path | None
 ) -> tuple[ImageFolder, list[Defect]] | None:
     """The images that Cityscapes' createPanopticImgs.py misnames; None if no name is of that kind.
@@ -259,7 +259,7 @@ def find_document_images(
     named = document.path, document.name, listing.image_ids, request.images
     folder, missing = find_images(*named, masks)
     if folder.root is None:
-        folder, missing = find_misnamed_images(*named) or (folder, missing)
+        folder, missing = _find_misnamed_images(*named) or (folder, missing)
     document.defects.extend([*missing, *unlisted_images(document.path, folder, listing.image_ids)])
     return folder
 

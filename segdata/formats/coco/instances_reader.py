@@ -92,7 +92,9 @@ class InstancesSource(CocoSource):
         )
         return Batch(images, annotations, segments, runs, tuple(defects))
 
-    def _defects(self, faults: list[ItemFault], items: list[AnnotationItem], at: Ints, image: Ints) -> list[Defect]:
+    def _defects(
+        self, faults: list[ItemFault], items: list[AnnotationItem], positions: Ints, image: Ints
+    ) -> list[Defect]:
         """The faults of loaded items as defects, in the order of the document."""
         names = {id_: category.name for id_, category in self.categories.taxonomy.by_id().items()}
         names |= self.categories.unknown
@@ -101,13 +103,13 @@ class InstancesSource(CocoSource):
                 fault.code,
                 fault.message,
                 self.document.name,
-                self.items.place(int(at[fault.row]), fault.place),
+                self.items.place(int(positions[fault.row]), fault.place),
                 image=self.image_ids[image[fault.row]],
                 segments=(items[fault.row].id,),
                 category=names.get(self.categories.to[items[fault.row].category_id]),
                 lost=fault.lost,
             )
-            for fault in sorted(faults, key=lambda fault: (at[fault.row], fault.place))
+            for fault in sorted(faults, key=lambda fault: (positions[fault.row], fault.place))
         ]
 
 
@@ -205,18 +207,18 @@ def _report_duplicates(document: Document, items: Items[AnnotationItem], listing
         document.defects.append(Defect("SEG008", message, document.name, place, image=first, segments=(id_,)))
 
 
-RESULTS_DOCUMENT = DocumentKind(
+_RESULTS_DOCUMENT = DocumentKind(
     "a list of COCO results", "a list of objects with image_id, category_id, segmentation and score", "results"
 )
 
 
-class ResultItem(AnnotationItem, gc=False, kw_only=True):
+class _ResultItem(AnnotationItem, gc=False, kw_only=True):
     """An item of the list. It has no id: pycocotools numbers them from 1."""
 
     id: Id = 0
 
 
-class StrictResultItem(ResultItem, gc=False, kw_only=True, forbid_unknown_fields=True):
+class _StrictResultItem(_ResultItem, gc=False, kw_only=True, forbid_unknown_fields=True):
     """An item of the list without further keys."""
 
 
@@ -225,8 +227,8 @@ def open_results(request: ReadRequest, path: Path, name: str) -> InstancesSource
 
     Raises UnreadableError where nothing tells the images and categories, and where no item has a segmentation.
     """
-    document = read_document(path, name, RESULTS_DOCUMENT)
-    results: Items[ResultItem] = decode_items(document, "results", StrictResultItem, ResultItem)
+    document = read_document(path, name, _RESULTS_DOCUMENT)
+    results: Items[_ResultItem] = decode_items(document, "results", _StrictResultItem, _ResultItem)
     if results.items and not any(len(item.segmentation) for item in results.items):
         raise UnreadableError(f"{path}: none of the {len(results.items):,} results has a segmentation; boxes alone?")
     truth = find_truth(request, path, [item.image_id for item in results.items])
@@ -247,7 +249,7 @@ def open_results(request: ReadRequest, path: Path, name: str) -> InstancesSource
     return join_annotations(request, document, results, listing, categories, folder, "coco-results")
 
 
-def _report_scoreless(document: Document, results: Items[ResultItem]) -> None:
+def _report_scoreless(document: Document, results: Items[_ResultItem]) -> None:
     """SEG004, once for the list: results without scores cannot be ranked."""
     items = results.items
     without = [i for i, item in enumerate(items) if len(item.score) == 0 or item.score == msgspec.Raw(b"null")]

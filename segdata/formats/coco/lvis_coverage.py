@@ -25,7 +25,7 @@ from segdata.formats.coco.categories import CATEGORY_KEYS, Categories, category_
 from segdata.formats.coco.images import ImageList
 from segdata.formats.coco.instances_writer import write_instances
 
-NEGATIVE_KEY, OPEN_KEY = "neg_category_ids", "not_exhaustive_category_ids"
+_NEGATIVE_KEY, _OPEN_KEY = "neg_category_ids", "not_exhaustive_category_ids"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +54,18 @@ class LvisCoverage:
 
     def with_coverage(self, batch: Batch) -> Batch:
         """`batch` with the two lists as coverage of its annotations instead of metadata of its images."""
-        metadata = [dict(said or ()) for said in batch.images["metadata"].to_pylist()]
+        metadata = [dict(keys or ()) for keys in batch.images["metadata"].to_pylist()]
         defects: list[Defect] = []
         coverage = []
         images = batch.images["image_id"].to_pylist()
-        for image, said, ids in zip(images, metadata, categories_by_image(batch), strict=True):
+        for image, keys, ids in zip(images, metadata, _categories_by_image(batch), strict=True):
             present = {self.names[id_] for id_ in ids}
-            negative, more = (self._names(image, key, said.pop(key, None), defects) for key in (NEGATIVE_KEY, OPEN_KEY))
+            negative, more = (
+                self._names(image, key, keys.pop(key, None), defects) for key in (_NEGATIVE_KEY, _OPEN_KEY)
+            )
             for name in sorted(negative & present):
-                message = f"category {name!r} is in {NEGATIVE_KEY} and has segments in the image"
-                defects.append(self._defect("SEG004", message, image, NEGATIVE_KEY))
+                message = f"category {name!r} is in {_NEGATIVE_KEY} and has segments in the image"
+                defects.append(self._defect("SEG004", message, image, _NEGATIVE_KEY))
             by_category: dict[str, Coverage] = dict.fromkeys((negative | present) - more, "exhaustive")
             # A category that no list names is sparse; an explicit entry is needed only if it has no segments.
             by_category |= dict.fromkeys(more - present, "sparse")
@@ -91,7 +93,7 @@ class LvisCoverage:
         return Defect(code, message, self.listing.document.name, place, image=image)
 
 
-def with_coverage_lists(batch: Batch, profile: Profile, losses: LossCounter) -> Batch:
+def _with_coverage_lists(batch: Batch, profile: Profile, losses: LossCounter) -> Batch:
     """`batch` with the coverage of the images' first annotations as the two lists in the images' metadata.
 
     Where an annotation says nothing the dataset's coverage holds. That every pixel is labelled, or that a category is
@@ -104,7 +106,7 @@ def with_coverage_lists(batch: Batch, profile: Profile, losses: LossCounter) -> 
     own = batch.annotations["coverage"].to_pylist()
     images = batch.images["image_id"].to_pylist()
     metadata = [dict(keys or ()) for keys in batch.images["metadata"].to_pylist()]
-    for row, (keys, present) in enumerate(zip(metadata, categories_by_image(batch), strict=True)):
+    for row, (keys, present) in enumerate(zip(metadata, _categories_by_image(batch), strict=True)):
         text = own[first[row]] if row in of_image else None
         coverage = parse_coverage(text) or profile.coverage.value
         by_category: Mapping[str, Coverage] = {}
@@ -119,13 +121,13 @@ def with_coverage_lists(batch: Batch, profile: Profile, losses: LossCounter) -> 
             losses.add("annotation-attributes", "images", int(bool(unknown)), examples=[images[row]])
         full = {ids[name] for name, category in by_category.items() if category == "exhaustive" and name in ids}
         more = {ids[name] for name, category in by_category.items() if category == "sparse" and name in ids}
-        keys[NEGATIVE_KEY] = str(sorted(full - present))
-        keys[OPEN_KEY] = str(sorted(((present & listed) - full) | more))
+        keys[_NEGATIVE_KEY] = str(sorted(full - present))
+        keys[_OPEN_KEY] = str(sorted(((present & listed) - full) | more))
     annotations = replace_column(batch.annotations, "coverage", pa.nulls(batch.annotations.num_rows, pa.string()))
     return replace(_with_metadata(batch, metadata), annotations=annotations)
 
 
-def categories_by_image(batch: Batch) -> list[set[int]]:
+def _categories_by_image(batch: Batch) -> list[set[int]]:
     """(n_images,) the ids of the categories of each image's first annotation."""
     image, annotation = batch.segment_image, batch.segment_annotation
     first = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows))
@@ -167,9 +169,9 @@ def _batches_with_coverage(batches: Iterable[Batch], profile: Profile, losses: L
     """The batches with LVIS' lists; after the last one, `profile` has the frequencies of the categories."""
     n_images: Counter[int] = Counter()
     for batch in batches:
-        for ids in categories_by_image(batch):
+        for ids in _categories_by_image(batch):
             n_images.update(ids)
-        yield with_coverage_lists(batch, profile, losses)
+        yield _with_coverage_lists(batch, profile, losses)
     keys = category_keys(profile.metadata)
     for category in profile.taxonomy.categories:
         count = n_images[category.id]

@@ -145,7 +145,7 @@ class InfoItem(SegmentItem, gc=False, kw_only=True):
     """An entry of `segments_info`."""
 
 
-class StrictInfoItem(InfoItem, gc=False, kw_only=True, forbid_unknown_fields=True):
+class _StrictInfoItem(InfoItem, gc=False, kw_only=True, forbid_unknown_fields=True):
     """An entry of `segments_info` without further keys."""
 
 
@@ -215,7 +215,7 @@ def _decode_segments_info(raw: Raw, joined: JoinedMask, where: MaskPlace) -> Ite
     """The entries of `segments_info`; broken ones are SEG004."""
     place = f"{where.place}/segments_info"
     try:
-        strict = msgspec.json.decode(raw, type=list[StrictInfoItem])
+        strict = msgspec.json.decode(raw, type=list[_StrictInfoItem])
         return Items(list[InfoItem](strict), range(len(strict)))
     except msgspec.ValidationError:
         pass

@@ -36,7 +36,7 @@ from segdata.formats.coco.panoptic_masks import (
 )
 from segdata.formats.shared.images import ImageFolder, similar_name_hint
 
-PANOPTIC_DOCUMENT = DocumentKind(
+_PANOPTIC_DOCUMENT = DocumentKind(
     "a COCO document",
     "an object with images, annotations and categories",
     remedy="; for predictions give --read-option truth=FILE.json",
@@ -45,7 +45,7 @@ _CHUNK = 16  # masks that are decoded at once
 _KNOWN = frozenset({"id", "image_id", "file_name", "segments_info"})
 
 
-class EntryItem(msgspec.Struct, gc=False):
+class _EntryItem(msgspec.Struct, gc=False):
     """An entry of `annotations` of a panoptic file: the mask of an image and the meanings of its ids."""
 
     image_id: Id
@@ -53,7 +53,7 @@ class EntryItem(msgspec.Struct, gc=False):
     segments_info: Raw
 
 
-class StrictEntryItem(EntryItem, gc=False, forbid_unknown_fields=True):
+class _StrictEntryItem(_EntryItem, gc=False, forbid_unknown_fields=True):
     """An entry of `annotations` without further keys."""
 
 
@@ -68,7 +68,7 @@ class PanopticSource(CocoSource):
     masks : the mask files
     """
 
-    entries: Items[EntryItem]
+    entries: Items[_EntryItem]
     entry: dict[int, int]
     masks: ImageFolder
 
@@ -131,12 +131,12 @@ class PanopticSource(CocoSource):
         except RefusedMaskError as error:
             return None, [Defect(error.code, str(error), where.mask, image=where.image)]
 
-    def _segments(self, found: list[JoinedMask], image: list[str]) -> tuple[pa.Table, list[Defect]]:
+    def _segments(self, masks: list[JoinedMask], image: list[str]) -> tuple[pa.Table, list[Defect]]:
         """The segments of some masks, and the defects of their entries in the document."""
-        items = [item for mask in found for item in mask.items]
-        places = [place for mask in found for place in mask.places]
-        owner = np.repeat(np.arange(len(found)), [len(mask.items) for mask in found])
-        columns, faults = segment_columns(items, [extra for mask in found for extra in mask.extras], self.categories.to)
+        items = [item for mask in masks for item in mask.items]
+        places = [place for mask in masks for place in mask.places]
+        owner = np.repeat(np.arange(len(masks)), [len(mask.items) for mask in masks])
+        columns, faults = segment_columns(items, [extra for mask in masks for extra in mask.extras], self.categories.to)
         segments = make_table(
             BATCH_SEGMENTS,
             len(items),
@@ -167,12 +167,12 @@ def _size_defect(mask: PanopticMask, width: int, height: int, where: MaskPlace) 
 
 def open_panoptic(request: ReadRequest, path: Path, name: str) -> PanopticSource:
     """Open the document at `path`; no mask is decoded yet. `name` is how defects call it."""
-    document = read_document(path, name, PANOPTIC_DOCUMENT)
+    document = read_document(path, name, _PANOPTIC_DOCUMENT)
     truth = _listing_document(request, document)
     listing = read_image_list(truth)
     read_truth_categories = read_categories if truth is document else truth_categories
     categories = read_truth_categories(truth, request.taxonomy)
-    entries = decode_items(document, "annotations", StrictEntryItem, EntryItem)
+    entries = decode_items(document, "annotations", _StrictEntryItem, _EntryItem)
     entry = _join_entries(document, listing, entries)
     masks = find_masks(document, [item.file_name for item in entries.items])
     folder = find_document_images(request, truth, listing, () if masks.root is None else (masks.root,))
@@ -189,7 +189,7 @@ def _listing_document(request: ReadRequest, document: Document) -> Document:
     return document if listed else find_truth(request, document.path) or document
 
 
-def _join_entries(document: Document, listing: ImageList, entries: Items[EntryItem]) -> dict[int, int]:
+def _join_entries(document: Document, listing: ImageList, entries: Items[_EntryItem]) -> dict[int, int]:
     """Image row -> its entry; entries of unknown images, second entries, and images without one become defects."""
     entry: dict[int, int] = {}
     for i, item in enumerate(entries.items):

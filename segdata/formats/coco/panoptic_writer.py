@@ -59,21 +59,21 @@ def _entries(
     attributes = entry_attributes(batch)
     annotation = np.searchsorted(batch.annotation_image, np.arange(len(image_ids))).tolist()
     visible, rows, entries = [], [], list[dict[str, object]]()
-    for k, sheet in enumerate(segments_by_image(batch)):
-        if sheet.annotated:
-            name = names.name(sheet.image_id).removeprefix("masks/")
-            picture = paint(sheet, ids[sheet.segments], UNLABELLED, np.uint32)
+    for k, image in enumerate(segments_by_image(batch)):
+        if image.annotated:
+            name = names.name(image.image_id).removeprefix("masks/")
+            picture = paint(image, ids[image.segments], UNLABELLED, np.uint32)
             _save(picture, folder / name)
-            runs, visible_rows = _seen(picture, ids[sheet.segments])
+            runs, visible_rows = _seen(picture, ids[image.segments])
             visible.append(runs)
-            rows.append(sheet.segments[visible_rows])
+            rows.append(image.segments[visible_rows])
             entries.append(
                 {"image_id": image_ids[k], "file_name": name, "segments_info": [], **attributes[annotation[k]]}
             )
     kept = np.concatenate([np.empty(0, np.int64), *rows])
     hidden = np.setdiff1d(np.arange(batch.n_segments), kept)
     losses.add("empty-segment", "segments", len(hidden), examples=segment_examples(batch, hidden))
-    shown = batch.take_segments(kept, Runs.concatenate(visible, [len(each) for each in rows]))
+    shown = batch.take_segments(kept, Runs.concatenate(visible, [len(image_rows) for image_rows in rows]))
     segments = written_segments(shown, np.arange(len(kept)), ids[kept])
     bounds = np.cumsum([0, *map(len, rows)]).tolist()
     for entry, first, last in zip(entries, bounds[:-1], bounds[1:], strict=True):

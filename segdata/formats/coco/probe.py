@@ -78,7 +78,7 @@ def is_broken_json(path: Path) -> bool:
     return not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
 
 
-def find_broken_document(root: Path) -> list[Path]:
+def _find_broken_document(root: Path) -> list[Path]:
     """The only JSON file at `root` if it is broken; none if there are several, as any of them may be meant."""
     paths = _candidates(root)
     return [path for path in paths if is_broken_json(path)] if len(paths) == 1 else []
@@ -99,14 +99,14 @@ def document_clue(root: Path, sort: CocoSort) -> FormatMatch | None:
     """The evidence that a dataset is of this sort; None without any."""
     paths = find_documents(root, sort)
     if not paths:
-        broken = find_broken_document(root) if sort == "instances" else []
+        broken = _find_broken_document(root) if sort == "instances" else []
         return FormatMatch(0.1, f"{broken[0].name} should be JSON and is not") if broken else None
     names = ", ".join(path.relative_to(root).as_posix() if path != root else path.name for path in paths[:3])
     more = f" (and {len(paths) - 3} more)" if len(paths) > 3 else ""
-    return FormatMatch(1.0, f"{sort_title(sort)}: {names} holds {_KEYS[sort]}{more}")
+    return FormatMatch(1.0, f"{_sort_title(sort)}: {names} holds {_KEYS[sort]}{more}")
 
 
-def sort_title(sort: CocoSort) -> str:
+def _sort_title(sort: CocoSort) -> str:
     """The name of a sort of documents in messages."""
     return "LVIS" if sort == "lvis" else f"COCO {sort}"
 
@@ -121,12 +121,12 @@ def choose_document(root: Path, sort: CocoSort) -> tuple[Path, str]:
     if root.is_file():
         return root, root.name
     # A document without annotations may be of any sort.
-    paths = find_documents(root, sort) or find_documents(root, *COCO_SORTS) or find_broken_document(root)
+    paths = find_documents(root, sort) or find_documents(root, *COCO_SORTS) or _find_broken_document(root)
     if not paths:
-        raise UnreadableError(f"{root}: no {sort_title(sort)} JSON in it or in its folder annotations")
+        raise UnreadableError(f"{root}: no {_sort_title(sort)} JSON in it or in its folder annotations")
     if len(paths) > 1:
         names = ", ".join(path.relative_to(root).as_posix() for path in paths)
-        raise UnreadableError(f"{root}: {len(paths)} {sort_title(sort)} files, name one of them: {names}")
+        raise UnreadableError(f"{root}: {len(paths)} {_sort_title(sort)} files, name one of them: {names}")
     return paths[0], paths[0].relative_to(root).as_posix()
 
 

@@ -42,12 +42,12 @@ from segdata.formats.shared.per_image import (
     relative_path,
 )
 
-SAM_DOCUMENT = Sort("a SAM document", "a list of masks, or an object with image and annotations", "annotations")
+_SAM_DOCUMENT = Sort("a SAM document", "a list of masks, or an object with image and annotations", "annotations")
 _HEAD = 4096  # bytes, in which SA-1B names the image
 _STATED = re.compile(rb'"image"\s*:\s*\{[^{}]*"file_name"\s*:\s*"([^"\\]+)"')
 
 
-class SamItem(SegmentItem, gc=False, kw_only=True):
+class _SamItem(SegmentItem, gc=False, kw_only=True):
     """A mask. Those of `amg.py` have no id, which is "" here."""
 
     id: Id = ""
@@ -56,11 +56,11 @@ class SamItem(SegmentItem, gc=False, kw_only=True):
     predicted_iou: Raw = MISSING
 
 
-class StrictSamItem(SamItem, gc=False, kw_only=True, forbid_unknown_fields=True):
+class _StrictSamItem(_SamItem, gc=False, kw_only=True, forbid_unknown_fields=True):
     """A mask without further keys."""
 
 
-class ImageInfo(msgspec.Struct):
+class _ImageInfo(msgspec.Struct):
     """The key `image` of a file of SA-1B."""
 
     width: int | None = None
@@ -124,10 +124,10 @@ def _category(request: ReadRequest) -> tuple[Taxonomy, int]:
 
 def _read_image(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnotation]:
     """The masks of one image."""
-    document = read_document(entry.files[0], relative_path(root, entry.files[0]), SAM_DOCUMENT)
+    document = read_document(entry.files[0], relative_path(root, entry.files[0]), _SAM_DOCUMENT)
     if document.parts is None:
         raise BrokenLabelsError(*document.defects)
-    masks: Items[SamItem] = decode_items(document, "annotations", StrictSamItem, SamItem)
+    masks: Items[_SamItem] = decode_items(document, "annotations", _StrictSamItem, _SamItem)
     n_masks = len(masks.items)
     height, width = _size(document, masks, entry)
     shapes = read_segmentations(
@@ -167,7 +167,7 @@ def _values_at(values: Column, rows: list[int]) -> list[object]:
     return [all_values[row] for row in rows]
 
 
-def _size(document: Document, masks: Items[SamItem], entry: ImageEntry) -> tuple[int, int]:
+def _size(document: Document, masks: Items[_SamItem], entry: ImageEntry) -> tuple[int, int]:
     """Height and width in pixels: from SA-1B's key `image`, else from the first mask or the image file."""
     info = _info(document)
     height, width = info.height, info.width
@@ -183,15 +183,15 @@ def _size(document: Document, masks: Items[SamItem], entry: ImageEntry) -> tuple
     return height, width
 
 
-def _info(document: Document) -> ImageInfo:
+def _info(document: Document) -> _ImageInfo:
     """The key `image` of a document; a malformed value, or a path that leaves the dataset, is a defect."""
     raw = (document.parts or {}).get("image", Raw(b"{}"))
     try:
-        info = msgspec.json.decode(raw, type=ImageInfo)
+        info = msgspec.json.decode(raw, type=_ImageInfo)
     except msgspec.ValidationError as error:
         why = explain_validation_error(error)
         document.defects.append(Defect("SEG004", why.message, document.name, f"/image{why.place}"))
-        return ImageInfo()
+        return _ImageInfo()
     if info.file_name is not None and is_unsafe_path(info.file_name):
         message = (
             f"path {info.file_name!r} leaves the dataset's root; segdata looks for an image with the name of this file"
@@ -200,7 +200,7 @@ def _info(document: Document) -> ImageInfo:
     return info
 
 
-def _sides(item: SamItem) -> tuple[int, int]:
+def _sides(item: _SamItem) -> tuple[int, int]:
     """Height and width of a mask; 0 if it has none."""
     try:
         return msgspec.json.decode(item.segmentation, type=_Sized).size
@@ -208,7 +208,7 @@ def _sides(item: SamItem) -> tuple[int, int]:
         return 0, 0
 
 
-def _number_masks(document: Document, masks: Items[SamItem]) -> None:
+def _number_masks(document: Document, masks: Items[_SamItem]) -> None:
     """Number the masks without an id; SEG008 for ids that occur twice."""
     count = Counter(item.id for item in masks.items if item.id != "")
     for id_, times in count.items():

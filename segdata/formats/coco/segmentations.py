@@ -159,7 +159,7 @@ Count = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
 Size = Annotated[list[int], msgspec.Meta(min_length=2, max_length=2)]  # a tuple in a union is unsafe in msgspec 0.22
 
 
-class Rle(msgspec.Struct, gc=False):
+class _Rle(msgspec.Struct, gc=False):
     """An RLE segmentation: compressed where `counts` is a text. `size` is [height, width] in pixels."""
 
     size: Size
@@ -168,7 +168,7 @@ class Rle(msgspec.Struct, gc=False):
 
 def read_rles(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> tuple[Runs, Flags, list[ItemFault]]:
     """The pixels of n RLEs, which of them are sound, and the faults; sizes (n,) of the images in pixels."""
-    values, broken = decode_column(raws, Rle)
+    values, broken = decode_column(raws, _Rle)
     faults = [
         ItemFault(row, "SEG005", f"RLE: {why.message}", f"/segmentation{why.place}") for row, why in broken.items()
     ]
@@ -193,7 +193,7 @@ def read_rles(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> tuple[R
 
 
 def _decode_counts(
-    rles: list[Rle], compressed: bool, height: Ints, width: Ints
+    rles: list[_Rle], compressed: bool, height: Ints, width: Ints
 ) -> tuple[Ints, Ints, NDArray[np.int32], NDArray[np.uint8]]:
     if compressed:
         # A letter beyond ASCII is never a count: errors="replace" keeps it one byte, which the kernel refuses.
@@ -209,17 +209,17 @@ def _offsets_of_pieces(pieces: Sequence[bytes] | Sequence[Ints]) -> Ints:
     return np.cumsum([0, *map(len, pieces)], dtype=np.int64)
 
 
-def _size_fault(row: int, rle: Rle, height: int, width: int) -> ItemFault:
+def _size_fault(row: int, rle: _Rle, height: int, width: int) -> ItemFault:
     swap = ": height and width are swapped" if rle.size == [width, height] else ""
     message = f"RLE size [height, width] is {rle.size}, the image has {[height, width]}{swap}"
     return ItemFault(row, "SEG005", message, "/segmentation/size")
 
 
-def _rle_fault(row: int, rle: Rle, error: int) -> ItemFault:
+def _rle_fault(row: int, rle: _Rle, error: int) -> ItemFault:
     """The meaning of the kernel's error, with both numbers if it is about a sum."""
     height, width = rle.size
     if error in (4, 5):
-        counts = letters_to_counts(rle.counts) if isinstance(rle.counts, str) else rle.counts
+        counts = _letters_to_counts(rle.counts) if isinstance(rle.counts, str) else rle.counts
         message = f"counts sum to {sum(counts):,}, height x width is {height:,} x {width:,} = {height * width:,}"
     else:
         message = {
@@ -230,10 +230,10 @@ def _rle_fault(row: int, rle: Rle, error: int) -> ItemFault:
     return ItemFault(row, "SEG005", f"RLE: {message}", "/segmentation/counts")
 
 
-def letters_to_counts(text: str) -> list[int]:
+def _letters_to_counts(text: str) -> list[int]:
     """The counts of one compressed text, letter by letter, for messages about texts that the kernel refuses.
 
-    >>> letters_to_counts("13")
+    >>> _letters_to_counts("13")
     [1, 3]
     """
     counts: list[int] = []
@@ -368,8 +368,8 @@ def _distance(a: Boxes, b: Boxes) -> Boxes:
 
 def _boxes_by_rows(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> Boxes:
     """(n, 4) the boxes of RLEs whose counts go row by row, that is down the columns of the transposed image."""
-    rles = msgspec.json.decode(b"[" + b",".join(raws) + b"]", type=list[Rle])
-    turned = [Raw(msgspec.json.encode(Rle(rle.size[::-1], rle.counts))) for rle in rles]
+    rles = msgspec.json.decode(b"[" + b",".join(raws) + b"]", type=list[_Rle])
+    turned = [Raw(msgspec.json.encode(_Rle(rle.size[::-1], rle.counts))) for rle in rles]
     runs, _, _ = read_rles(turned, width, height)
     y, x, high, wide = bounding_boxes(runs.sorted_by_owner(len(raws)), width, len(raws))
     return np.stack([x, y, wide, high], axis=1).astype(np.float64)

@@ -397,40 +397,46 @@ def _write_rows(
         count_losses(batch, losses, kinds)
         count_unannotated_images(batch, losses)
         category = batch.segments["category_id"].to_pylist()
-        for sheet in segments_by_image(batch):
+        for image in segments_by_image(batch):
             written = _writable_segments(
-                batch, sheet, [category[row] in names for row in sheet.segments.tolist()], losses
+                batch, image, [category[row] in names for row in image.segments.tolist()], losses
             )
-            size = (sheet.height or "", sheet.width or "")
+            size = (image.height or "", image.width or "")
             class_names = [names[category[row]] for row in written.segments.tolist()]
             for name, pairs in zip(class_names, _pairs_text(written), strict=True):
-                lines.writerow((sheet.image_id, pairs, *size, name))
+                lines.writerow((image.image_id, pairs, *size, name))
             if not class_names:
-                lines.writerow((sheet.image_id, "", *size, ""))
+                lines.writerow((image.image_id, "", *size, ""))
 
 
-def _writable_segments(batch: Batch, sheet: ImageSegments, known: list[bool], losses: LossCounter) -> ImageSegments:
+def _writable_segments(
+    batch: Batch, image: ImageSegments, in_taxonomy: list[bool], losses: LossCounter
+) -> ImageSegments:
     """The segments of an image that get rows; the others are counted as losses."""
-    areas = sheet.runs.areas(len(sheet.segments))
-    lacking = sheet.segments[~np.array(known, bool)]
+    areas = image.runs.areas(len(image.segments))
+    lacking = image.segments[~np.array(in_taxonomy, bool)]
     losses.add(
-        "category", "segments", len(lacking), int(areas[~np.array(known, bool)].sum()), segment_examples(batch, lacking)
+        "category",
+        "segments",
+        len(lacking),
+        int(areas[~np.array(in_taxonomy, bool)].sum()),
+        segment_examples(batch, lacking),
     )
-    kept = np.flatnonzero(np.array(known, bool) & (areas > 0))
-    empty = sheet.segments[np.array(known, bool) & (areas == 0)]
+    kept = np.flatnonzero(np.array(in_taxonomy, bool) & (areas > 0))
+    empty = image.segments[np.array(in_taxonomy, bool) & (areas == 0)]
     losses.add("empty-segment", "segments", len(empty), examples=segment_examples(batch, empty))
-    rows = sheet.segments[kept]
+    rows = image.segments[kept]
     ids = batch.segments["segment_id"].to_numpy()[rows]
     named = batch.segments["source_id"].is_valid().to_numpy()[rows]
     renumbered = rows[(ids != np.arange(1, len(rows) + 1)) | named]
     losses.add("segment-id", "segments", len(renumbered), examples=segment_examples(batch, renumbered))
-    return sheet.only(kept)
+    return image.only(kept)
 
 
-def _pairs_text(sheet: ImageSegments) -> Iterator[str]:
+def _pairs_text(image: ImageSegments) -> Iterator[str]:
     """The pairs of each segment; runs that continue in the next column are joined."""
-    runs, high = sheet.runs, max(sheet.height, 1)
-    offset = runs.offsets(len(sheet.segments))
+    runs, high = image.runs, max(image.height, 1)
+    offset = runs.offsets(len(image.segments))
     for first, last in zip(offset[:-1].tolist(), offset[1:].tolist(), strict=True):
         start, length = _joined_runs(runs.start[first:last], runs.length[first:last], high)
         yield " ".join(map(str, np.stack([start + 1, length], axis=1).reshape(-1).tolist()))

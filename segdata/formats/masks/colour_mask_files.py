@@ -121,7 +121,7 @@ def _taxonomy(request: ReadRequest, masks: list[Path]) -> tuple[Taxonomy, bool]:
     table = find_colour_table(root, masks[0].parent if masks else None)
     named = load_colour_table(table) if table else None
     taxonomy = _with_colors(request.taxonomy, named) if request.taxonomy and named else request.taxonomy or named
-    heads = mask_headers(spread_sample(masks, _SAMPLE))
+    heads = mask_headers(_spread_sample(masks, _SAMPLE))
     taxonomy = _preset(request, masks, heads, taxonomy)
     if taxonomy is None:
         if heads and heads[0].palette is not None:
@@ -135,7 +135,7 @@ def _taxonomy(request: ReadRequest, masks: list[Path]) -> tuple[Taxonomy, bool]:
     if heads and all(head.coloured for head in heads) and not taxonomy.by_color():
         raise UnreadableError(f"{root}: the masks are {heads[0].encoding}, and no category of the taxonomy has a color")
     if not request.explicit and heads and not any(head.coloured or head.palette is not None for head in heads):
-        _must_be_ids(root, spread_sample(masks, _TRIED), taxonomy)
+        _must_be_ids(root, _spread_sample(masks, _TRIED), taxonomy)
     return taxonomy, True
 
 
@@ -196,7 +196,7 @@ def _contradicting_palettes(root: Path, masks: list[Path], taxonomy: Taxonomy) -
     """SEG202 for each palette that shows a category in the colour of another one in the taxonomy."""
     by_color, by_id = taxonomy.by_color(), taxonomy.by_id()
     by_palette: dict[bytes, Defect | None] = {}
-    for path in spread_sample(masks, _SAMPLE):
+    for path in _spread_sample(masks, _SAMPLE):
         head = next(iter(mask_headers([path])), None)
         if head is None or head.palette is None or head.palette.tobytes() in by_palette:
             continue
@@ -210,7 +210,7 @@ def _contradicting_palettes(root: Path, masks: list[Path], taxonomy: Taxonomy) -
     return [defect for defect in by_palette.values() if defect]
 
 
-def spread_sample(masks: list[Path], n: int) -> list[Path]:
+def _spread_sample(masks: list[Path], n: int) -> list[Path]:
     """Up to `n` of the files, evenly over all of them."""
     return masks[:: max(1, len(masks) // n)][:n]
 
@@ -220,42 +220,42 @@ _NO_VALUE = 2**32 - 1  # neither an index nor a packed colour
 
 def write_colour_masks(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write `masks/`, `images.csv` and `taxonomy.yaml` below `target`: pixels are kept, instances are not."""
-    ink = mask_palette(profile.taxonomy)
+    palette = mask_palette(profile.taxonomy)
     count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
     blank_used: list[bool] = []
-    write_index(target, _write_masks(batches, target, ink, losses, blank_used))
+    write_index(target, _write_masks(batches, target, palette, losses, blank_used))
     taxonomy = profile.taxonomy
     if any(blank_used):
-        taxonomy = msgspec.structs.replace(taxonomy, unlabelled=ink.unlabelled)
+        taxonomy = msgspec.structs.replace(taxonomy, unlabelled=palette.unlabelled)
     write_sidecars(target, profile, taxonomy)
 
 
 def _write_masks(
-    batches: Iterable[Batch], target: Path, ink: MaskPalette, losses: LossCounter, blank_used: list[bool]
+    batches: Iterable[Batch], target: Path, palette: MaskPalette, losses: LossCounter, blank_used: list[bool]
 ) -> Iterator[tuple[str, str | None, int, int, str | None]]:
     """Write the masks; yields the rows of the index."""
     names = MaskPaths()
     for batch in batches:
-        values = ink.values(batch.segments["category_id"].to_numpy())
-        count_category_mask_losses(batch, values, losses, ink.blank)
-        for sheet in segments_by_image(batch):
+        values = palette.values(batch.segments["category_id"].to_numpy())
+        count_category_mask_losses(batch, values, losses, palette.blank)
+        for image in segments_by_image(batch):
             mask = None
-            if sheet.annotated:
-                mask = names.name(sheet.image_id)
-                pixels = _paint(sheet, values[sheet.segments], ink)
-                blank_used.append(ink.blank is not None and bool((pixels == ink.blank).any()))
-                count_hidden_segments(batch, sheet, values[sheet.segments], pixels, losses)
+            if image.annotated:
+                mask = names.name(image.image_id)
+                pixels = _paint(image, values[image.segments], palette)
+                blank_used.append(palette.blank is not None and bool((pixels == palette.blank).any()))
+                count_hidden_segments(batch, image, values[image.segments], pixels, losses)
                 (target / mask).parent.mkdir(parents=True, exist_ok=True)
-                ink.picture(pixels).save(target / mask)
-            yield sheet.image_id, mask, sheet.width, sheet.height, sheet.uri
+                palette.picture(pixels).save(target / mask)
+            yield image.image_id, mask, image.width, image.height, image.uri
 
 
-def _paint(sheet: ImageSegments, values: Ints, ink: MaskPalette) -> NDArray[np.uint32]:
+def _paint(image: ImageSegments, values: Ints, palette: MaskPalette) -> NDArray[np.uint32]:
     """The values of one mask, without segments of unknown categories."""
-    pixels = paint(sheet, values, _NO_VALUE if ink.blank is None else ink.blank, np.uint32)
-    if ink.blank is None and bool((pixels == _NO_VALUE).any()):
+    pixels = paint(image, values, _NO_VALUE if palette.blank is None else palette.blank, np.uint32)
+    if palette.blank is None and bool((pixels == _NO_VALUE).any()):
         raise SegdataError(
-            f"image {sheet.image_id!r}: all ids from 0 to 255 are categories, none is left for unlabelled"
+            f"image {image.image_id!r}: all ids from 0 to 255 are categories, none is left for unlabelled"
         )
     return pixels

@@ -168,37 +168,37 @@ def _write_masks(
         count_segment_mask_losses(batch, is_known, losses)
         ids = batch.segments["segment_id"].fill_null(0).to_numpy()
         crowds = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False)
-        for sheet in segments_by_image(batch):
-            if not sheet.annotated:
-                yield sheet.image_id, None, sheet.width, sheet.height, sheet.uri
+        for image in segments_by_image(batch):
+            if not image.annotated:
+                yield image.image_id, None, image.width, image.height, image.uri
                 continue
-            areas = sheet.runs.areas(len(sheet.segments))
-            kept = np.flatnonzero(is_known[sheet.segments] & (areas > 0))
-            sheet = sheet.only(kept)
-            rows = sheet.segments
+            areas = image.runs.areas(len(image.segments))
+            kept = np.flatnonzero(is_known[image.segments] & (areas > 0))
+            image = image.only(kept)
+            rows = image.segments
             values = pixel_values(ids[rows])
-            name, visible = _save(sheet, values, target, files)
+            name, visible = _save(image, values, target, files)
             losses.add("empty-segment", "segments", int((~visible).sum()), 0, segment_examples(batch, rows[~visible]))
             table.writerows(
-                (sheet.image_id, value, names[category], "" if value == identity else identity, int(crowd))
+                (image.image_id, value, names[category], "" if value == identity else identity, int(crowd))
                 for value, category, identity, crowd in zip(
                     *(column[visible].tolist() for column in (values, categories[rows], ids[rows], crowds[rows])),
                     strict=True,
                 )
             )
-            yield sheet.image_id, name, sheet.width, sheet.height, sheet.uri
+            yield image.image_id, name, image.width, image.height, image.uri
 
 
-def _save(sheet: ImageSegments, values: Ints, target: Path, files: MaskPaths) -> tuple[str, NDArray[np.bool_]]:
+def _save(image: ImageSegments, values: Ints, target: Path, files: MaskPaths) -> tuple[str, NDArray[np.bool_]]:
     """Write one mask; returns its path below the target, and which segments are visible in it."""
     wide = bool(len(values)) and int(values.max()) > _MOST_16
-    name = files.name(sheet.image_id, ".tif" if wide else ".png")
+    name = files.name(image.image_id, ".tif" if wide else ".png")
     path = target / name
     path.parent.mkdir(parents=True, exist_ok=True)
     if wide:
-        ids = paint(sheet, values, 0, np.int32)
+        ids = paint(image, values, 0, np.int32)
         Image.fromarray(ids).save(path, compression="tiff_adobe_deflate")
         return name, are_visible(values, ids)
-    pixels = paint(sheet, values, 0, np.uint16)
+    pixels = paint(image, values, 0, np.uint16)
     Image.fromarray(pixels).save(path)
     return name, are_visible(values, pixels)

@@ -214,22 +214,22 @@ def _entries(
 
 
 def _categories(
-    given: Taxonomy | None, layers: list[LayerFile], kind: CategoryKind
+    user_taxonomy: Taxonomy | None, layers: list[LayerFile], kind: CategoryKind
 ) -> tuple[Taxonomy, dict[str, int], dict[str, str]]:
     """The taxonomy, the id of each category that layers name, and the names (by id) that the taxonomy lacks."""
     names = sorted({layer.category for layer in layers})
-    if given is None:
+    if user_taxonomy is None:
         taxonomy = Taxonomy(
             categories=tuple(Category(id=number, name=name, kind=kind) for number, name in enumerate(names, 1))
         )
         return taxonomy, {category.name: category.id for category in taxonomy.categories}, {}
-    named = given.by_name()
-    free = max((category.id for category in given.categories), default=0) + 1
+    named = user_taxonomy.by_name()
+    free = max((category.id for category in user_taxonomy.categories), default=0) + 1
     lacking = [name for name in names if name not in named]
     ids = {name: named[name].id for name in names if name in named} | {
         name: free + row for row, name in enumerate(lacking)
     }
-    return given, ids, {str(ids[name]): name for name in lacking}
+    return user_taxonomy, ids, {str(ids[name]): name for name in lacking}
 
 
 def _read_image(
@@ -244,7 +244,7 @@ def _read_image(
     for path, mask in _decoded(root, entry, defects):
         layer, size = by_file[path], mask.pixels.shape[:2]
         encodings.add(mask.encoding.partition(", palette")[0])  # the colours of a palette mean nothing here
-        runs, doubtful = read_foreground(mask, threshold)
+        runs, doubtful = _read_foreground(mask, threshold)
         defects += [replace(doubtful, file=relative_path(root, path), category=layer.category)] if doubtful else []
         if len(runs) or layer.instance is not None:
             layers.append(layer)
@@ -282,7 +282,7 @@ def _decoded(root: Path, entry: ImageEntry, defects: list[Defect]) -> Iterator[t
             defects.append(Defect("SEG003", message, relative_path(root, path), lost=True))
 
 
-def read_foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defect | None]:
+def _read_foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defect | None]:
     """The pixels of a layer as runs of one owner, and SEG010 if it has more than foreground and background.
 
     Without a threshold everything but 0 is foreground; of several values, those from half of the top one on (half of

@@ -15,7 +15,7 @@ _PROBED = 8  # masks whose headers are read
 
 
 @dataclass(frozen=True, slots=True)
-class MaskClue:
+class MaskProbe:
     """The masks of a folder, judged by names and headers.
 
     Attributes
@@ -32,7 +32,7 @@ class MaskClue:
     named: bool
 
 
-def probe_masks(root: Path) -> MaskClue | None:
+def probe_masks(root: Path) -> MaskProbe | None:
     """The masks below `root`; None if there are none, or only photographs."""
     named = is_image_name(root.name) if root.is_file() else has_images(root) or (root / "images.csv").is_file()
     if not named:
@@ -45,7 +45,7 @@ def describe_encoding(heads: "Sequence[MaskHeader]") -> str:
     return heads[0].encoding if heads else "unreadable"
 
 
-def _probe_image_files(root: Path) -> MaskClue | None:
+def _probe_image_files(root: Path) -> MaskProbe | None:
     """The masks below `root`, by their layout and the headers of some files."""
     from segdata.formats.shared.images import ImageFolder
     from segdata.formats.shared.mask_files import mask_headers
@@ -58,9 +58,9 @@ def _probe_image_files(root: Path) -> MaskClue | None:
         layouts = find_layouts(root)
     except RivalFoldersError as error:  # raised again on reading
         heads = mask_headers(list(ImageFolder.below(error.folders[0]).paths.values())[:_PROBED])
-        return MaskClue(config, heads, "several folders that may be masks", True)
+        return MaskProbe(config, heads, "several folders that may be masks", True)
     if not layouts:
-        return MaskClue(config, (), INDEX_FILE, True) if has_index(root) else None
+        return MaskProbe(config, (), INDEX_FILE, True) if has_index(root) else None
     alone = layouts[0].masks == root and root.is_dir()
     masks, images = split_masks_and_images(ImageFolder.below(root).paths) if alone else ({}, {})
     mask_paths = list(masks.values()) or [path for layout in layouts for path in layout.mask_files()]
@@ -68,7 +68,7 @@ def _probe_image_files(root: Path) -> MaskClue | None:
     heads = mask_headers(mask_paths[:_PROBED])
     if alone and (any(head.lossy for head in heads) or (not named and _is_photograph(mask_paths[0]))):
         return None
-    return MaskClue(config, heads, layouts[0].evidence, named)
+    return MaskProbe(config, heads, layouts[0].evidence, named)
 
 
 def _is_photograph(path: Path) -> bool:

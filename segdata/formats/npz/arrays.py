@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 MOST_BYTES = 1 << 32  # of one array; more is an attack on memory
-ARRAY_KEYS = ("probabilities", "softmax", "probs", "scores")  # the likeliest names of the array
+_ARRAY_KEYS = ("probabilities", "softmax", "probs", "scores")  # the likeliest names of the array
 # The header of an array is Python: if it is damaged, NumPy raises the errors of the tokenizer.
 _ERRORS = (zipfile.BadZipFile, zlib.error, TokenError, EOFError, ValueError, KeyError, RuntimeError)
 
@@ -62,23 +62,23 @@ def _read_header(key: str, file: IO[bytes]) -> ArrayHeader:
     return ArrayHeader(key, shape, dtype)
 
 
-def choose_array(found: dict[str, ArrayHeader], wanted: str | None) -> ArrayHeader:
-    """The array of probabilities: the `wanted` one, else one with such a name, else the only array of floats.
+def choose_array(headers: dict[str, ArrayHeader], name: str | None) -> ArrayHeader:
+    """The array of probabilities: that of the given name, else one with a usual name, else the only array of floats.
 
     Raises UnreadableArrayError if there is none, or several.
     """
-    if wanted is not None:
-        if wanted not in found:
-            raise UnreadableArrayError(f"has no array {wanted!r}; it has {', '.join(found) or 'none'}")
-        return found[wanted]
-    fitting = [head for head in found.values() if head.dtype.kind == "f" and 2 <= len(head.shape) <= 4]
-    named = [head for key in ARRAY_KEYS for head in fitting if head.key == key]
+    if name is not None:
+        if name not in headers:
+            raise UnreadableArrayError(f"has no array {name!r}; it has {', '.join(headers) or 'none'}")
+        return headers[name]
+    fitting = [head for head in headers.values() if head.dtype.kind == "f" and 2 <= len(head.shape) <= 4]
+    named = [head for key in _ARRAY_KEYS for head in fitting if head.key == key]
     if named:
         return named[0]
     if len(fitting) != 1:
-        has = ", ".join(f"{head.key} {head.dtype} {head.shape}" for head in found.values()) or "no arrays"
+        has = ", ".join(f"{head.key} {head.dtype} {head.shape}" for head in headers.values()) or "no arrays"
         which = "no array of probabilities" if not fitting else "several that may be probabilities"
-        raise UnreadableArrayError(f"has {which} ({has}); say which: --read-option key=NAME")
+        raise UnreadableArrayError(f"has {which} ({has}); give --read-option key=NAME")
     return fitting[0]
 
 
@@ -101,10 +101,10 @@ def decode_array(path: Path, head: ArrayHeader) -> NDArray[np.floating]:
     return array
 
 
-def read_names(path: Path, found: dict[str, ArrayHeader], keys: tuple[str, ...]) -> list[str] | None:
+def read_names(path: Path, headers: dict[str, ArrayHeader], keys: tuple[str, ...]) -> list[str] | None:
     """The first of some arrays that is a list of texts; None if there is none."""
     for key in keys:
-        if key in found and found[key].dtype.kind in "US" and len(found[key].shape) == 1:
+        if key in headers and headers[key].dtype.kind in "US" and len(headers[key].shape) == 1:
             with np.load(path, allow_pickle=False) as archive:
                 return [str(name) for name in archive[key].astype(str).tolist()]
     return None

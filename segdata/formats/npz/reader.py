@@ -35,17 +35,17 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
-UNLABELLED_CLASS = -1  # in place of a category id
+_UNLABELLED_CLASS = -1  # in place of a category id
 
 
 @dataclass(frozen=True, slots=True)
-class ProbabilityClasses:
+class _ProbabilityClasses:
     """The classes along an axis.
 
     Attributes
     ----------
     naming : their names in the taxonomy
-    category : (n_classes,) the category id of each; `UNLABELLED_CLASS` for the unlabelled one
+    category : (n_classes,) the category id of each; `_UNLABELLED_CLASS` for the unlabelled one
     regions : the classes are regions that may overlap and need a threshold
     """
 
@@ -54,7 +54,7 @@ class ProbabilityClasses:
     regions: bool = False
 
 
-def name_classes(request: ReadRequest, names: Sequence[str] | None, n_classes: int) -> ProbabilityClasses:
+def _name_classes(request: ReadRequest, names: Sequence[str] | None, n_classes: int) -> _ProbabilityClasses:
     """The names of the classes: from the files, else from a dataset.json beside them, else by the taxonomy's ids.
 
     Raises UnreadableError if their number differs.
@@ -80,7 +80,9 @@ def name_classes(request: ReadRequest, names: Sequence[str] | None, n_classes: i
 def _dataset_json(root: Path) -> DatasetJson | None:
     """nnU-Net's dataset.json, beside the files or in the folder above; None if there is none."""
     folder = root if root.is_dir() else root.parent
-    path = next((each for each in (folder / DATASET_JSON, folder.parent / DATASET_JSON) if each.is_file()), None)
+    path = next(
+        (candidate for candidate in (folder / DATASET_JSON, folder.parent / DATASET_JSON) if candidate.is_file()), None
+    )
     return None if path is None else read_dataset_json(path)
 
 
@@ -94,7 +96,7 @@ def _as_many(names: list[str], n_classes: int, what: str) -> list[str]:
 
 def _classes_named(
     request: ReadRequest, names: list[str], unlabelled: int | None, regions: bool = False
-) -> ProbabilityClasses:
+) -> _ProbabilityClasses:
     """The classes with these names; `unlabelled` is the position of the unlabelled one."""
     option = request.options.get("unlabelled")
     if option is not None:
@@ -108,15 +110,15 @@ def _classes_named(
         )
     )
     meaning = resolve_names(named, request.taxonomy, own)
-    category = [UNLABELLED_CLASS if k == unlabelled else meaning.to[name] for k, name in enumerate(names)]
-    return ProbabilityClasses(meaning, tuple(category), regions)
+    category = [_UNLABELLED_CLASS if k == unlabelled else meaning.to[name] for k, name in enumerate(names)]
+    return _ProbabilityClasses(meaning, tuple(category), regions)
 
 
 Probabilities = NDArray[np.floating]
 _TOLERANCE = 0.01  # numbers of 16 bits have three digits
 
 
-def likeliest_segments(p: Probabilities, category: Sequence[int]) -> tuple[Ints, Runs, list[float]]:
+def _likeliest_segments(p: Probabilities, category: Sequence[int]) -> tuple[Ints, Runs, list[float]]:
     """Segments of the likeliest class of each pixel, the first among equals; unlabelled pixels have no segment.
 
     `p` is (n_classes, height, width). Returns the categories (n,) of the segments, their runs and their scores (n,).
@@ -130,14 +132,14 @@ def likeliest_segments(p: Probabilities, category: Sequence[int]) -> tuple[Ints,
     runs = ValueRuns.of(label)
     # Classes that share a category are one segment.
     of_class = np.array(category, np.int64)
-    present = runs.value[of_class[runs.value] != UNLABELLED_CLASS]
+    present = runs.value[of_class[runs.value] != _UNLABELLED_CLASS]
     ids = np.unique(of_class[present])
-    owner = np.where(of_class[runs.value] == UNLABELLED_CLASS, -1, np.searchsorted(ids, of_class[runs.value]))
+    owner = np.where(of_class[runs.value] == _UNLABELLED_CLASS, -1, np.searchsorted(ids, of_class[runs.value]))
     mean = [float(total[of_class == id_].sum() / count[of_class == id_].sum()) for id_ in ids.tolist()]
     return ids, runs.assign_owners(owner.astype(np.int32), len(ids)), mean
 
 
-def segments_above(p: Probabilities, category: Sequence[int], threshold: float) -> tuple[Ints, Runs, list[float]]:
+def _segments_above(p: Probabilities, category: Sequence[int], threshold: float) -> tuple[Ints, Runs, list[float]]:
     """For each class the pixels whose probability is above a threshold; segments of different classes may overlap.
 
     `p` is (n_classes, height, width). Returns the categories (n,) of the segments, their runs and their scores (n,).
@@ -145,7 +147,7 @@ def segments_above(p: Probabilities, category: Sequence[int], threshold: float) 
     ids, pieces, scores = [], [], []
     for of_class, id_ in zip(p, category, strict=True):
         mask = of_class > threshold
-        if id_ != UNLABELLED_CLASS and mask.any():
+        if id_ != _UNLABELLED_CLASS and mask.any():
             start, length, value = kernels.label_runs(np.ascontiguousarray(mask, np.uint8))
             in_mask = np.flatnonzero(value)
             pieces.append(Runs(start[in_mask], length[in_mask], np.zeros(len(in_mask), np.int32)))
@@ -154,7 +156,7 @@ def segments_above(p: Probabilities, category: Sequence[int], threshold: float) 
     return np.array(ids, np.int64), Runs.concatenate(pieces, [1] * len(pieces)), scores
 
 
-def why_unsound(p: Probabilities) -> str | None:
+def _why_unsound(p: Probabilities) -> str | None:
     """Why these numbers are no probabilities; None if they are."""
     low, high = float(p.min()), float(p.max())
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -164,19 +166,19 @@ def why_unsound(p: Probabilities) -> str | None:
     return None
 
 
-def sums_to_one(p: Probabilities, axis: int) -> bool:
+def _sums_to_one(p: Probabilities, axis: int) -> bool:
     """Whether the classes along an axis are exclusive: their probabilities add up to 1 everywhere."""
     total = p.sum(axis=axis, dtype=np.float64)
     return bool(np.abs(total - 1).max(initial=0) < _TOLERANCE * max(p.shape[axis], 2))
 
 
-NO_AXIS = 9  # in place of the axis of the classes: there is only one
+_NO_AXIS = 9  # in place of the axis of the classes: there is only one
 
 
-class ArrayImages:
+class _ArrayImages:
     """The probabilities of images, (n_classes, height, width), from any thread. The last array read is kept.
 
-    `axis` is that of the classes: 0, -1, or `NO_AXIS`.
+    `axis` is that of the classes: 0, -1, or `_NO_AXIS`.
     """
 
     def __init__(self, axis: int) -> None:
@@ -189,7 +191,7 @@ class ArrayImages:
 
         Raises UnreadableArrayError where it cannot be decoded or has other axes.
         """
-        if len(head.shape) != (2 if self._axis == NO_AXIS else 3 if k is None else 4):
+        if len(head.shape) != (2 if self._axis == _NO_AXIS else 3 if k is None else 4):
             raise UnreadableArrayError(f"{head.key} has the shape {head.shape}, unlike that of other files")
         if k is None:
             return _as_float32(self._classes_first(decode_array(path, head)))
@@ -199,7 +201,7 @@ class ArrayImages:
             return _as_float32(self._kept[1][:, k])
 
     def _classes_first(self, p: Probabilities) -> Probabilities:
-        return p[None] if self._axis == NO_AXIS else np.moveaxis(p, self._axis, 0)
+        return p[None] if self._axis == _NO_AXIS else np.moveaxis(p, self._axis, 0)
 
 
 def _as_float32(p: Probabilities) -> Probabilities:
@@ -225,12 +227,12 @@ def open_archives(request: ReadRequest) -> PerImageSource:
     path, head = next(iter(sound.items()))
     axis, resolved = _axis_and_classes(request, path, head)
     threshold = _threshold(request, resolved, head)
-    sparse = threshold is not None or UNLABELLED_CLASS in resolved.category
+    sparse = threshold is not None or _UNLABELLED_CLASS in resolved.category
     profile = resolved.naming.profile(
         "npz", root, "semantic", "sparse" if sparse else "exhaustive", "forbid" if threshold is None else "allow"
     )
     slices = [entry_slice for entry in entries for entry_slice in _slice_entries(entry, layouts, axis)]
-    volumes = ArrayImages(axis)
+    volumes = _ArrayImages(axis)
     look = partial(_read_image, root, volumes, resolved.category, threshold)
     return ProbabilitySource(
         root, profile, slices, tuple(defects), look, request.annotator, 4, volumes=volumes, category=resolved.category
@@ -244,10 +246,10 @@ class ProbabilitySource(PerImageSource):
     Attributes
     ----------
     volumes : the arrays
-    category : (n_classes,) the category id of each class; `UNLABELLED_CLASS` for the unlabelled one
+    category : (n_classes,) the category id of each class; `_UNLABELLED_CLASS` for the unlabelled one
     """
 
-    volumes: ArrayImages = field(default_factory=lambda: ArrayImages(0), repr=False)
+    volumes: _ArrayImages = field(default_factory=lambda: _ArrayImages(0), repr=False)
     category: tuple[int, ...] = ()
 
     def probabilities(self, row: int) -> tuple[Probabilities, tuple[int, ...]]:
@@ -268,12 +270,12 @@ def _array_header(request: ReadRequest, path: Path) -> ArrayHeader | str:
         return f"{path.name}: {error}"
 
 
-def _axis_and_classes(request: ReadRequest, path: Path, head: ArrayHeader) -> tuple[int, ProbabilityClasses]:
-    """The axis of the classes, `NO_AXIS` if there is only one class, and the classes."""
+def _axis_and_classes(request: ReadRequest, path: Path, head: ArrayHeader) -> tuple[int, _ProbabilityClasses]:
+    """The axis of the classes, `_NO_AXIS` if there is only one class, and the classes."""
     try:
         names = read_names(path, read_headers(path), _NAMES)
         if len(head.shape) == 2:
-            return NO_AXIS, name_classes(request, names, 1)
+            return _NO_AXIS, _name_classes(request, names, 1)
         option = request.options.get("classes")
         if option is not None and option not in _AXES:
             raise UnreadableError(f"classes is {option!r}; first or last is expected")
@@ -286,7 +288,7 @@ def _axis_and_classes(request: ReadRequest, path: Path, head: ArrayHeader) -> tu
             "classes=first (or last)"
         )
     axis = _AXES[str(fits[0])]
-    return axis, name_classes(request, names, head.shape[axis])
+    return axis, _name_classes(request, names, head.shape[axis])
 
 
 def _fitting(path: Path, head: ArrayHeader, names: list[str] | None) -> list[str]:
@@ -294,16 +296,16 @@ def _fitting(path: Path, head: ArrayHeader, names: list[str] | None) -> list[str
     if names is not None and len(by_count := [name for name, k in _AXES.items() if head.shape[k] == len(names)]) == 1:
         return by_count
     p = decode_array(path, head)
-    return [name for name, axis in _AXES.items() if p.shape[axis] > 1 and sums_to_one(p, axis)]
+    return [name for name, axis in _AXES.items() if p.shape[axis] > 1 and _sums_to_one(p, axis)]
 
 
-def _threshold(request: ReadRequest, known: ProbabilityClasses, head: ArrayHeader) -> float | None:
+def _threshold(request: ReadRequest, classes: _ProbabilityClasses, head: ArrayHeader) -> float | None:
     """The probability above which a pixel belongs to a class; None: each pixel belongs to the likeliest class."""
     option = request.options.get("threshold")
     if option is None:
-        if len(known.category) == 1:
+        if len(classes.category) == 1:
             raise UnreadableError(f"{head.key} has a single class; give --read-option threshold=0.5")
-        return _REGIONS if known.regions else None
+        return _REGIONS if classes.regions else None
     try:
         return float(option)
     except ValueError as error:
@@ -326,11 +328,13 @@ def _slice_entries(entry: ImageEntry, layouts: dict[Path, ArrayHeader | str], ax
 
 
 def _read_image(
-    root: Path, volumes: ArrayImages, category: tuple[int, ...], threshold: float | None, entry: ImageEntry
+    root: Path, volumes: _ArrayImages, category: tuple[int, ...], threshold: float | None, entry: ImageEntry
 ) -> list[ImageAnnotation]:
     """The segments of one image: one for each class."""
     file, p = relative_path(root, entry.files[0]), _probabilities(root, volumes, category, entry)
-    ids, runs, scores = likeliest_segments(p, category) if threshold is None else segments_above(p, category, threshold)
+    ids, runs, scores = (
+        _likeliest_segments(p, category) if threshold is None else _segments_above(p, category, threshold)
+    )
     return [
         ImageAnnotation(
             size=(p.shape[1], p.shape[2]),
@@ -347,7 +351,7 @@ def _read_image(
     ]
 
 
-def _probabilities(root: Path, volumes: ArrayImages, category: tuple[int, ...], entry: ImageEntry) -> Probabilities:
+def _probabilities(root: Path, volumes: _ArrayImages, category: tuple[int, ...], entry: ImageEntry) -> Probabilities:
     """The probabilities of one image; raises BrokenLabelsError if the values are no probabilities."""
     head, k = entry.record
     file = relative_path(root, entry.files[0])
@@ -360,7 +364,7 @@ def _probabilities(root: Path, volumes: ArrayImages, category: tuple[int, ...], 
     if len(p) != len(category):
         message = f"{head.key} has {len(p)} classes, other files have {len(category)}"
         raise BrokenLabelsError(Defect("SEG004", message, file))
-    if (why := why_unsound(p)) is not None:
+    if (why := _why_unsound(p)) is not None:
         raise BrokenLabelsError(Defect("SEG004", f"{head.key} {why}", file))
     return p
 

@@ -81,8 +81,8 @@ def _is_picture(type_: pa.DataType) -> bool:
     return pa.types.is_struct(type_) and {"bytes", "path"} <= {type_.field(i).name for i in range(type_.num_fields)}
 
 
-def _first_present(names: tuple[str, ...], there: list[str]) -> str | None:
-    return next((name for name in names if name in there), None)
+def _first_present(names: tuple[str, ...], present: list[str]) -> str | None:
+    return next((name for name in names if name in present), None)
 
 
 def id2label(root: Path) -> dict[int, str] | None:
@@ -97,7 +97,7 @@ def id2label(root: Path) -> dict[int, str] | None:
         raise UnreadableError(f'{path}: is not a JSON object of ids and names, {{"0": "road"}}: {error}') from error
 
 
-def list_entries(
+def _list_entries(
     root: Path, shards: list[Path], options: Mapping[str, Option]
 ) -> tuple[list[ImageEntry], TableColumns, list[Defect]]:
     """The images of some tables in order; raises UnreadableError if none of the tables can be read."""
@@ -243,7 +243,7 @@ def _segment_ids(instance: Ints, category: Ints) -> Ints:
 
 def open_tables(request: ReadRequest, shards: list[Path]) -> PerImageSource:
     """Open the tables `shards`; label maps are decoded when a batch asks for them."""
-    entries, columns, defects = list_entries(request.root, shards, request.options)
+    entries, columns, defects = _list_entries(request.root, shards, request.options)
     root = request.root if request.root.is_dir() else request.root.parent
     taxonomy, declared = _taxonomy(request, root)
     profile = Profile(

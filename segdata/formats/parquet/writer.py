@@ -34,7 +34,7 @@ from segdata.formats.shared.taxonomies import write_sidecars
 
 _ROWS = 100  # images a row group, as `datasets` writes them
 _MAX_VALUE = 2**16 - 1
-PLAIN_COLUMNS = {"image_id": "string", "width": "int32", "height": "int32", "split": "string"}
+_PLAIN_COLUMNS = {"image_id": "string", "width": "int32", "height": "int32", "split": "string"}
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _README = """---
 task_categories:
@@ -91,8 +91,8 @@ class _SplitTable:
             raise SegdataError(f"split {split!r} is no part of a file name")
         pictures = ["image", "label", *(["instance"] if with_instances else [])]
         features: dict[str, dict[str, str]] = {name: {"_type": "Image"} for name in pictures}
-        features |= {name: {"dtype": type_, "_type": "Value"} for name, type_ in PLAIN_COLUMNS.items()}
-        plain_fields = [(name, pa.type_for_alias(type_)) for name, type_ in PLAIN_COLUMNS.items()]
+        features |= {name: {"dtype": type_, "_type": "Value"} for name, type_ in _PLAIN_COLUMNS.items()}
+        plain_fields = [(name, pa.type_for_alias(type_)) for name, type_ in _PLAIN_COLUMNS.items()]
         schema = pa.schema([*((name, _PICTURE) for name in pictures), *plain_fields])
         self._schema = schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
         self._path = target / "data" / f"{split}-00000-of-00001.parquet"
@@ -130,34 +130,36 @@ def _rows(
         count_segment_mask_losses(batch, is_known, losses)
     else:
         count_category_mask_losses(batch, values, losses, blank)
-    for sheet in segments_by_image(batch):
-        line: dict[str, Any] = {"image_id": sheet.image_id, "image": _image_file(sheet)}
-        line |= {"width": sheet.width or None, "height": sheet.height or None}
-        if sheet.annotated:
-            of_sheet = values[sheet.segments]
-            label = paint(sheet, of_sheet, blank, np.uint16)
-            line["label"] = _png(label, sheet.image_id)
+    for image in segments_by_image(batch):
+        line: dict[str, Any] = {"image_id": image.image_id, "image": _image_file(image)}
+        line |= {"width": image.width or None, "height": image.height or None}
+        if image.annotated:
+            of_sheet = values[image.segments]
+            label = paint(image, of_sheet, blank, np.uint16)
+            line["label"] = _png(label, image.image_id)
             if with_instances:
-                numbers = _instance_values(batch, sheet, ids, of_sheet, losses)
-                instance = paint(sheet, numbers, 0, np.uint16)
-                count_hidden_segments(batch, sheet, numbers, instance, losses)
-                line["instance"] = _png(instance, sheet.image_id)
+                numbers = _instance_values(batch, image, ids, of_sheet, losses)
+                instance = paint(image, numbers, 0, np.uint16)
+                count_hidden_segments(batch, image, numbers, instance, losses)
+                line["instance"] = _png(instance, image.image_id)
             else:
-                count_hidden_segments(batch, sheet, of_sheet, label, losses)
+                count_hidden_segments(batch, image, of_sheet, label, losses)
         yield line
 
 
-def _instance_values(batch: Batch, sheet: ImageSegments, ids: Ints, values: Ints, losses: LossCounter) -> Ints:
+def _instance_values(batch: Batch, image: ImageSegments, ids: Ints, values: Ints, losses: LossCounter) -> Ints:
     """(n,) the value of each segment in the instance map; -1 if it is not painted."""
-    painted_ones = np.flatnonzero((values >= 0) & (sheet.runs.areas(len(values)) > 0))
-    rows = sheet.segments[painted_ones]
-    given = pixel_values(ids[rows])
-    if len(given) and given.max() > _MAX_VALUE:
-        raise SegdataError(f"image {sheet.image_id!r}: {len(given):,} segments do not fit an instance map of 16 bits")
-    changed = rows[given != ids[rows]]
+    painted_ones = np.flatnonzero((values >= 0) & (image.runs.areas(len(values)) > 0))
+    rows = image.segments[painted_ones]
+    new_values = pixel_values(ids[rows])
+    if len(new_values) and new_values.max() > _MAX_VALUE:
+        raise SegdataError(
+            f"image {image.image_id!r}: {len(new_values):,} segments do not fit an instance map of 16 bits"
+        )
+    changed = rows[new_values != ids[rows]]
     losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, changed))
     numbers = np.full(len(values), -1, np.int64)
-    numbers[painted_ones] = given
+    numbers[painted_ones] = new_values
     return numbers
 
 
@@ -168,10 +170,10 @@ def _png(values: NDArray[np.uint16], name: str) -> dict[str, object]:
     return {"bytes": file.getvalue(), "path": f"{Path(name).stem}.png"}
 
 
-def _image_file(sheet: ImageSegments) -> dict[str, object] | None:
+def _image_file(image: ImageSegments) -> dict[str, object] | None:
     """The image file; None if it is missing, as `datasets` would look for it."""
-    path = local_path(sheet.uri)
-    return {"bytes": path.read_bytes(), "path": sheet.image_id} if path is not None and path.is_file() else None
+    path = local_path(image.uri)
+    return {"bytes": path.read_bytes(), "path": image.image_id} if path is not None and path.is_file() else None
 
 
 def _blank(taxonomy: Taxonomy) -> int:

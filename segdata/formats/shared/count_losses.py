@@ -82,12 +82,12 @@ def count_losses(
         losses.add("annotator", "images", len(several), examples=[images[row] for row in several[:3]])
 
 
-def _affected_rows(batch: Batch, of: str, rows: Ints) -> AffectedItems:
+def _affected_rows(batch: Batch, table_name: str, rows: Ints) -> AffectedItems:
     """Examples of, and the images behind, some rows of a table."""
-    if of == "images":
+    if table_name == "images":
         names = batch.images["image_id"].take(pa.array(rows)).to_pylist()
         return AffectedItems(names[:3], names)
-    return segment_examples(batch, rows) if of == "segments" else annotation_examples(batch, rows)
+    return segment_examples(batch, rows) if table_name == "segments" else annotation_examples(batch, rows)
 
 
 def _has_value(column: pa.ChunkedArray) -> Flags:
@@ -169,14 +169,14 @@ def count_segment_mask_losses(
 
 
 def count_hidden_segments(
-    batch: Batch, sheet: ImageSegments, values: Ints, pixels: NDArray[PixelValue], losses: LossCounter
+    batch: Batch, image: ImageSegments, values: Ints, pixels: NDArray[PixelValue], losses: LossCounter
 ) -> None:
     """Count the segments of one image that later segments cover completely.
 
     `values` (n,) of the image's segments, -1: not painted; `pixels` is the painted array.
     """
-    has_pixels = (sheet.runs.areas(len(sheet.segments)) > 0) & (values >= 0)
-    hidden = sheet.segments[has_pixels][~are_visible(values[has_pixels], pixels)]
+    has_pixels = (image.runs.areas(len(image.segments)) > 0) & (values >= 0)
+    hidden = image.segments[has_pixels][~are_visible(values[has_pixels], pixels)]
     losses.add("empty-segment", "segments", len(hidden), 0, segment_examples(batch, hidden))
 
 

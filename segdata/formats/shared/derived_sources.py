@@ -73,14 +73,14 @@ class AlteredSource:
 ORIGINS = ("human", "model", "consensus")
 
 
-def with_origin(source: Source, whom: str) -> AlteredSource:
-    """`source` with `whom` (one of `ORIGINS`) as the origin of all annotations that name none."""
-    check_choice("source", whom, ORIGINS)
-    return AlteredSource(source, lambda batch: _from(batch, whom))
+def with_origin(source: Source, origin: str) -> AlteredSource:
+    """`source` with `origin` (one of `ORIGINS`) as the origin of all annotations that name none."""
+    check_choice("source", origin, ORIGINS)
+    return AlteredSource(source, lambda batch: _from(batch, origin))
 
 
-def _from(batch: Batch, whom: str) -> Batch:
-    annotations = replace_column(batch.annotations, "source", pc.fill_null(batch.annotations["source"], whom))
+def _from(batch: Batch, origin: str) -> Batch:
+    annotations = replace_column(batch.annotations, "source", pc.fill_null(batch.annotations["source"], origin))
     return replace(batch, annotations=annotations)
 
 
@@ -146,28 +146,28 @@ class SequencedSource(AlteredSource):
         return self.known or self.source.profile
 
 
-def with_sequences(source: Source, said: Sequences, divisor: int | None) -> SequencedSource:
+def with_sequences(source: Source, settings: Sequences, divisor: int | None) -> SequencedSource:
     """`source` with the sequences and frame numbers that a pattern of segdata.yaml finds in the names of its images.
 
     `divisor` is that of instance ids, for tracks that are numbers within a category. Raises SegdataError if the
     pattern has no `{frame}` or fits no image.
     """
-    if said.pattern.count("{frame}") != 1 or said.pattern.count("{sequence}") > 1:
+    if settings.pattern.count("{frame}") != 1 or settings.pattern.count("{sequence}") > 1:
         raise SegdataError(
-            f"sequences: the pattern {said.pattern!r} needs {{frame}} once and may have {{sequence}} once"
+            f"sequences: the pattern {settings.pattern!r} needs {{frame}} once and may have {{sequence}} once"
         )
-    words = re.split(r"(\{sequence\}|\{frame\}|\*)", said.pattern)
+    words = re.split(r"(\{sequence\}|\{frame\}|\*)", settings.pattern)
     pattern = re.compile("".join(_FIELDS.get(word, re.escape(word)) for word in words))
     name = source.profile.name
     places = {image: _place(pattern, image, name) for image in source.image_ids}
     names = dict.fromkeys(place[0] for place in places.values() if place is not None)
     if not names:
         first = next(iter(source.image_ids), "none")
-        raise SegdataError(f"sequences: no image fits the pattern {said.pattern!r}; the first one is {first!r}")
+        raise SegdataError(f"sequences: no image fits the pattern {settings.pattern!r}; the first one is {first!r}")
     profile = source.profile
-    sequences = tuple(ImageSequence(each, said.kind) for each in names)
-    things = np.array([each.id for each in profile.taxonomy.categories if each.kind == "thing"], np.int64)
-    alter = partial(_sequenced, places=places, tracks=said.tracks, divisor=divisor, things=things)
+    sequences = tuple(ImageSequence(sequence, settings.kind) for sequence in names)
+    things = np.array([sequence.id for sequence in profile.taxonomy.categories if sequence.kind == "thing"], np.int64)
+    alter = partial(_sequenced, places=places, tracks=settings.tracks, divisor=divisor, things=things)
     return SequencedSource(source, alter, (), replace(profile, sequences=sequences))
 
 

@@ -226,27 +226,27 @@ def _bare(name: str) -> str:
 
 
 def size_defects(
-    image: str, found: ImageHeader | None, width: int, height: int, what: str, file: str | None, place: str | None
+    image: str, header: ImageHeader | None, width: int, height: int, what: str, file: str | None, place: str | None
 ) -> list[Defect]:
     """SEG003 if an image file and `what` (``"mask"``, ``"declared size"``) of width x height pixels disagree.
 
     Says when the two are swapped, or agree only before or after EXIF rotation; SEG012 where sizes cannot tell.
     """
-    if found is None or width == 0 or height == 0:
+    if header is None or width == 0 or height == 0:
         return []
-    same = (found.width, found.height) == (width, height)
-    swapped = (found.height, found.width) == (width, height)
-    if same and found.orientation == 1:
+    same = (header.width, header.height) == (width, height)
+    swapped = (header.height, header.width) == (width, height)
+    if same and header.orientation == 1:
         return []
-    stored = f"the image file is {found.width}x{found.height}"
+    stored = f"the image file is {header.width}x{header.height}"
     if same:
         message = (
-            f"EXIF orientation {found.orientation}: viewers turn the image, the {what} {width}x{height} is not turned"
+            f"EXIF orientation {header.orientation}: viewers turn the image, the {what} {width}x{height} is not turned"
         )
         return [Defect("SEG012", message, image, image=image)]
-    if swapped and found.is_rotated:
+    if swapped and header.is_rotated:
         message = (
-            f"the {what} {width}x{height} is turned as EXIF orientation {found.orientation} says, {stored} as stored"
+            f"the {what} {width}x{height} is turned as EXIF orientation {header.orientation} says, {stored} as stored"
         )
         return [Defect("SEG012", message, image, image=image)]
     hint = " (width and height are swapped)" if swapped else ""

@@ -49,7 +49,7 @@ class IdTable:
         return next((self.rows[name, value] for name in names if (name, value) in self.rows), -1)
 
 
-def load_id_table(path: Path) -> IdTable:
+def _load_id_table(path: Path) -> IdTable:
     """The side table in a CSV file, or a JSON list of objects; raises UnreadableError with file and line."""
     text = read_utf8(path)
     table = IdTable()
@@ -119,7 +119,7 @@ class ValueMeanings:
     defects: tuple[Defect, ...] = ()
 
 
-def meanings_by_category(
+def _meanings_by_category(
     category: Category, config: InstanceIds, void: int | None, runs: ValueRuns, image: str
 ) -> ValueMeanings:
     """Every value but background and void is an instance of one category."""
@@ -127,7 +127,7 @@ def meanings_by_category(
     return _under(config, void, runs, runs.value, categories, np.zeros(len(runs.value), bool), _known(runs))
 
 
-def meanings_by_divisor(
+def _meanings_by_divisor(
     taxonomy: Taxonomy, config: InstanceIds, void: int | None, runs: ValueRuns, image: str
 ) -> ValueMeanings:
     """Value = category id * divisor + number; a value below the divisor is a category id, for a thing a crowd."""
@@ -140,7 +140,7 @@ def meanings_by_divisor(
     return _under(config, void, runs, runs.value, categories, unnumbered & np.isin(categories, things), is_known)
 
 
-def meanings_by_table(
+def _meanings_by_table(
     table: IdTable, taxonomy: Taxonomy, config: InstanceIds, void: int | None, runs: ValueRuns, image: str
 ) -> ValueMeanings:
     """The side table has the segment and category, by image and value, or by value alone."""
@@ -176,14 +176,14 @@ def _under(
     segments: Ints,
     categories: Ints,
     crowds: Flags,
-    known: Flags,
+    is_known: Flags,
 ) -> ValueMeanings:
     """The meanings, with background and void taken into account."""
     background = runs.value == config.background if config.background is not None else np.zeros(len(runs.value), bool)
     ignored = runs.value == config.void if config.void is not None else np.zeros(len(runs.value), bool)
     ignored &= ~background
     categories = np.where(ignored, void if void is not None else -1, categories)
-    unknown = ~known & ~background & ~ignored
+    unknown = ~is_known & ~background & ~ignored
     return ValueMeanings(
         ~background & ~unknown, segments, categories, crowds & ~ignored, tuple(_unknown(runs, unknown, categories))
     )
@@ -213,27 +213,27 @@ _MAX_DIVISOR = 2**32  # values have 32 bits at most
 
 def id_rule(request: ReadRequest, config: InstanceIds) -> tuple[Taxonomy, IdRule]:
     """The taxonomy, and the rule that gives values their meanings; raises SettingError for incomplete settings."""
-    given = request.taxonomy
+    user_taxonomy = request.taxonomy
     chosen = [name for name in ("divisor", "category", "table") if getattr(config, name) is not None]
     if len(chosen) != 1:
         message = f"instance_ids: give one of divisor, category, table; given: {', '.join(chosen) or 'none'}"
         raise SettingError(message, "instance_ids")
     if config.divisor is not None:
-        if given is None:
+        if user_taxonomy is None:
             message = "instance_ids: a divisor needs a taxonomy; write taxonomy.yaml, or give --taxonomy"
             raise SettingError(message, "instance_ids", "divisor")
         if not 1 <= config.divisor <= _MAX_DIVISOR:
             message = f"instance_ids: divisor is {config.divisor}; it is 1000, 256 …"
             raise SettingError(message, "instance_ids", "divisor")
-        return given, partial(meanings_by_divisor, given, config, _void(given, config))
+        return user_taxonomy, partial(_meanings_by_divisor, user_taxonomy, config, _void(user_taxonomy, config))
     if config.category is not None:
-        taxonomy = given or _single(config)
+        taxonomy = user_taxonomy or _single(config)
         return taxonomy, partial(
-            meanings_by_category, _category(taxonomy, config.category), config, _void(taxonomy, config)
+            _meanings_by_category, _category(taxonomy, config.category), config, _void(taxonomy, config)
         )
-    table = load_id_table(_folder(request.root) / str(config.table))
-    taxonomy = given or _named_in(table, config)
-    return taxonomy, partial(meanings_by_table, table, taxonomy, config, _void(taxonomy, config))
+    table = _load_id_table(_folder(request.root) / str(config.table))
+    taxonomy = user_taxonomy or _named_in(table, config)
+    return taxonomy, partial(_meanings_by_table, table, taxonomy, config, _void(taxonomy, config))
 
 
 def _folder(root: Path) -> Path:
@@ -269,12 +269,12 @@ def _made_up_void(config: InstanceIds, taken: set[int]) -> tuple[Category, ...]:
 
 
 def _category(taxonomy: Taxonomy, named: str | int) -> Category:
-    found = taxonomy.by_id().get(named) if isinstance(named, int) else taxonomy.by_name().get(named)
-    if found is None:
+    match = taxonomy.by_id().get(named) if isinstance(named, int) else taxonomy.by_name().get(named)
+    if match is None:
         near = taxonomy.nearest(str(named)) or [category.name for category in taxonomy.categories[:5]]
         message = f"instance_ids: category {named!r} is not in the taxonomy; it has {', '.join(near)}"
         raise SettingError(message, "instance_ids", "category")
-    return found
+    return match
 
 
 def _named_in(table: IdTable, config: InstanceIds) -> Taxonomy:

@@ -91,14 +91,14 @@ _MOST_BESIDE = 50  # folders beside the document that are looked into
 
 
 def find_images(
-    document: Path, called: str, names: Sequence[str], given: Path | None, skip: Sequence[Path] = ()
+    document: Path, file_name: str, names: Sequence[str], images: Path | None, skip: Sequence[Path] = ()
 ) -> tuple[ImageFolder, list[Defect]]:
-    """The folder of the images: the `given` one, else the first near the document that has any of them.
+    """The folder of the images: `images` if given, else the first near the document that has any of them.
 
-    `called` is how defects name the document; `skip` are folders that hold something else. Where none of the files is
-    here, that is one information for the document, not one defect an image.
+    `file_name` is the document's name in defects; `skip` are folders that hold something else. If no image is found,
+    the document gets one defect of severity info, not one for each image.
     """
-    places = [given] if given is not None else [place for place in _places(document) if place not in skip]
+    places = [images] if images is not None else [place for place in _places(document) if place not in skip]
     folders = [place for place in places if place.is_dir()]
     by_folder: dict[str, set[str]] = {}
     for name in names:
@@ -112,7 +112,7 @@ def find_images(
     tried = folders or places
     searched = ", ".join(place.as_posix() for place in tried[:3]) + (", …" if len(tried) > 3 else "")
     message = f"none of the {len(names):,} image files was found in {searched}; give --images"
-    return ImageFolder(None), [Defect("SEG002", message, called, severity="info")]
+    return ImageFolder(None), [Defect("SEG002", message, file_name, severity="info")]
 
 
 def _has_any(place: Path, by_folder: dict[str, set[str]]) -> bool:
@@ -127,14 +127,14 @@ def _has_any(place: Path, by_folder: dict[str, set[str]]) -> bool:
     return False
 
 
-def _places(path: Path) -> list[Path]:
+def _places(document: Path) -> list[Path]:
     """The folders that hold the images of a document in practice, the likeliest first."""
-    here = path.parent
-    split = path.stem.rpartition("_")[2]
-    places = [here / split, here / "images" / split, here / "images", here]
-    around = [here]
-    if here.absolute().name == "annotations":
-        above = here.absolute().parent
+    parent = document.parent
+    split = document.stem.rpartition("_")[2]
+    places = [parent / split, parent / "images" / split, parent / "images", parent]
+    around = [parent]
+    if parent.absolute().name == "annotations":
+        above = parent.absolute().parent
         places += [above / split, above / "images" / split, above / "images", above]
         around.append(above)
     beside = [place for folder in around if folder.is_dir() for place in sorted(folder.iterdir()) if place.is_dir()]

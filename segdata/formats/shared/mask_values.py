@@ -240,7 +240,7 @@ _MAX_CATEGORIES = 200  # more distinct values than this are no categories; COCO-
 
 
 @dataclass(frozen=True, slots=True)
-class ValueCounts:
+class _ValueCounts:
     """How often each value occurs in a set of masks.
 
     Attributes
@@ -266,7 +266,7 @@ def infer_mask_taxonomy(masks: Iterable[Path], named: Taxonomy | None = None) ->
 
     Raises UnreadableError if there are too many values for categories.
     """
-    counts = count_values(masks)
+    counts = _count_values(masks)
     if len(counts.value) > _MAX_CATEGORIES:
         raise UnreadableError(
             f"{len(counts.value):,} different values in the masks are no categories: ids of instances, or greys of "
@@ -284,7 +284,7 @@ def infer_mask_taxonomy(masks: Iterable[Path], named: Taxonomy | None = None) ->
     return Taxonomy(categories=tuple(counted))
 
 
-def count_values(masks: Iterable[Path]) -> ValueCounts:
+def _count_values(masks: Iterable[Path]) -> _ValueCounts:
     """Count every value in the masks that can be read."""
     pixels: dict[int, int] = {}
     files: dict[int, int] = {}
@@ -305,28 +305,28 @@ def count_values(masks: Iterable[Path]) -> ValueCounts:
                 break  # photographs, not masks
     value = np.array(sorted(pixels), np.int64)
     counts = [np.array([count[item] for item in value.tolist()], np.int64) for count in (pixels, files, leads)]
-    return ValueCounts(value, counts[0], counts[1], counts[2], coloured, palette, n_files)
+    return _ValueCounts(value, counts[0], counts[1], counts[2], coloured, palette, n_files)
 
 
-def _numbered_categories(found: ValueCounts) -> list[Category]:
+def _numbered_categories(counts: _ValueCounts) -> list[Category]:
     """A category for each value: numbered colours, or ids in the palette's colours."""
     categories = []
-    for row, value in enumerate(found.value.tolist()):
-        color = unpack_color(value) if found.coloured else _palette_color(value, found.palette)
-        number = row + 1 if found.coloured else value
-        void = color == _VOC_VOID or (not found.coloured and _is_void_id(found, row))
-        background = value == 0 and 2 * found.leads[row] > found.n_files and len(found.value) > 1
+    for row, value in enumerate(counts.value.tolist()):
+        color = unpack_color(value) if counts.coloured else _palette_color(value, counts.palette)
+        number = row + 1 if counts.coloured else value
+        void = color == _VOC_VOID or (not counts.coloured and _is_void_id(counts, row))
+        background = value == 0 and 2 * counts.leads[row] > counts.n_files and len(counts.value) > 1
         name = "void" if void else "background" if background else f"category_{number}"
         kind: CategoryKind = "void" if void else "stuff"
-        categories.append(Category(id=number, name=name, kind=kind, color=color, definition=_occurrence(found, row)))
+        categories.append(Category(id=number, name=name, kind=kind, color=color, definition=_occurrence(counts, row)))
     return categories
 
 
-def _is_void_id(found: ValueCounts, row: int) -> bool:
+def _is_void_id(counts: _ValueCounts, row: int) -> bool:
     """Whether an id is a border: 255, far above the others, and rare. Alone with 0, 255 is foreground."""
-    others = np.delete(found.value, row)
-    share = found.pixels[row] / max(int(found.pixels.sum()), 1)
-    return bool(found.value[row] == 255 and len(others) > 1 and others.max() < 200 and share < 0.25)
+    other_ids = np.delete(counts.value, row)
+    share = counts.pixels[row] / max(int(counts.pixels.sum()), 1)
+    return bool(counts.value[row] == 255 and len(other_ids) > 1 and other_ids.max() < 200 and share < 0.25)
 
 
 def _palette_color(value: int, palette: Palette | None) -> tuple[int, int, int] | None:
@@ -340,8 +340,8 @@ def _value_of(category: Category, coloured: bool) -> int:
     return pack_color(category.rgb) if coloured and category.rgb else category.id
 
 
-def _occurrence(found: ValueCounts, row: int | None) -> str:
+def _occurrence(counts: _ValueCounts, row: int | None) -> str:
     if row is None:
         return "drafted: in no mask"
-    share = 100 * found.pixels[row] / max(int(found.pixels.sum()), 1)
-    return f"drafted: in {found.files[row]} of {found.n_files} masks, {share:.2f} % of their pixels"
+    share = 100 * counts.pixels[row] / max(int(counts.pixels.sum()), 1)
+    return f"drafted: in {counts.files[row]} of {counts.n_files} masks, {share:.2f} % of their pixels"

@@ -39,9 +39,9 @@ class ImageSegments:
     segments: Ints
     runs: Runs
 
-    def only(self, kept: Ints) -> "ImageSegments":
+    def only(self, positions: Ints) -> "ImageSegments":
         """The image with some of its segments, by position."""
-        return replace(self, segments=self.segments[kept], runs=self.runs.take(kept, len(self.segments)))
+        return replace(self, segments=self.segments[positions], runs=self.runs.take(positions, len(self.segments)))
 
 
 def segments_by_image(batch: Batch) -> Iterator[ImageSegments]:
@@ -96,15 +96,15 @@ def annotation_examples(batch: Batch, rows: NDArray[np.integer]) -> AffectedItem
 PixelValue = TypeVar("PixelValue", np.uint8, np.uint16, np.uint32, np.int32)
 
 
-def paint(sheet: ImageSegments, values: Ints, blank: int, dtype: type[PixelValue]) -> NDArray[PixelValue]:
+def paint(image: ImageSegments, values: Ints, blank: int, dtype: type[PixelValue]) -> NDArray[PixelValue]:
     """The (height, width) array with `values[i]` in segment i and `blank` elsewhere; negative values are skipped."""
-    canvas: NDArray[PixelValue] = np.full(sheet.width * sheet.height, blank, dtype)
-    runs, value = sheet.runs, values[sheet.runs.owner]
+    canvas: NDArray[PixelValue] = np.full(image.width * image.height, blank, dtype)
+    runs, value = image.runs, values[image.runs.owner]
     start, length = runs.start, runs.length
     if (value < 0).any():
         start, length, value = start[value >= 0], length[value >= 0], value[value >= 0]
     canvas[expand_ranges(start, length)] = np.repeat(value, length)
-    return np.ascontiguousarray(canvas.reshape(sheet.width, sheet.height).T)
+    return np.ascontiguousarray(canvas.reshape(image.width, image.height).T)
 
 
 def are_visible(values: Ints, pixels: NDArray[PixelValue]) -> NDArray[np.bool_]:

@@ -29,7 +29,7 @@ from segdata.formats.shared.per_image import ImageEntry, relative_path
 
 # They have the names of the masks, and are none of categories: VOC's numbers of objects, regions of interest.
 _NO_RIVALS = frozenset({*IMAGE_FOLDERS, "segmentationobject", "roi", "rois", "fov"})
-PAIRED_FOLDER_SUFFIXES = ("annot", "_labels", "_masks", "_annotations")
+_PAIRED_FOLDER_SUFFIXES = ("annot", "_labels", "_masks", "_annotations")
 
 
 class RivalFoldersError(UnreadableError):
@@ -102,7 +102,7 @@ def _folders_named_as_masks(folders: dict[str, Path]) -> list[Path]:
     ]
 
 
-def _similar_folders(named: Path, others: list[Path], images: Path | None) -> list[Path]:
+def _similar_folders(named: Path, candidates: list[Path], images: Path | None) -> list[Path]:
     """The folders whose files are stored as those in `named`, and also have the names of the images.
 
     A folder called mask may hold anything: DRIVE keeps the field of view there, and its labels in `1st_manual/`.
@@ -111,7 +111,7 @@ def _similar_folders(named: Path, others: list[Path], images: Path | None) -> li
     if images is None or not pictures:
         return []
     folders = []
-    for folder in others:
+    for folder in candidates:
         if folder.name.lower() in _NO_RIVALS or images.is_relative_to(folder):
             continue
         files = ImageFolder.below(folder).paths
@@ -130,7 +130,7 @@ def _stored_as(folder: Path) -> tuple[bool, bool, bool] | None:
 def _paired_folders(folders: dict[str, Path], images: Path | None) -> list[MaskLayout]:
     layouts = []
     for path in folders.values():
-        suffix = next((end for end in PAIRED_FOLDER_SUFFIXES if path.name.endswith(end) and path.name != end), None)
+        suffix = next((end for end in _PAIRED_FOLDER_SUFFIXES if path.name.endswith(end) and path.name != end), None)
         if suffix is None or not has_images(path):
             continue
         name = path.name.removesuffix(suffix)

@@ -139,13 +139,13 @@ def image_table(entries: Sequence[ImageEntry], sizes: Sequence[tuple[int, int]])
 
 
 def annotation_table(
-    drawn: Sequence[SignedAnnotation], image: Rows, annotator: str | None, **columns: object
+    annotations: Sequence[SignedAnnotation], image: Rows, annotator: str | None, **columns: object
 ) -> pa.Table:
     """Rows of `schema.BATCH_ANNOTATIONS`; `image` (n,) are rows of images, `annotator` is for unsigned annotations."""
-    named = dict.fromkeys(name for each in drawn for name in each.annotation)
-    columns |= {name: [each.annotation.get(name) for each in drawn] for name in named}
-    whose = [each.annotator or annotator for each in drawn]
-    return make_table(BATCH_ANNOTATIONS, len(drawn), image=image, annotator=whose, **columns)
+    named = dict.fromkeys(name for annotation in annotations for name in annotation.annotation)
+    columns |= {name: [annotation.annotation.get(name) for annotation in annotations] for name in named}
+    names = [annotation.annotator or annotator for annotation in annotations]
+    return make_table(BATCH_ANNOTATIONS, len(annotations), image=image, annotator=names, **columns)
 
 
 def entry_header(root: Path, entry: ImageEntry, defects: list[Defect]) -> ImageHeader | None:
@@ -363,21 +363,21 @@ def chunk_rows(n_images: int, per_chunk: int) -> list[Ints]:
     return [rows[first : first + per_chunk] for first in range(0, n_images, per_chunk)]
 
 
-def _segment_table(drawn: list[ImageAnnotation]) -> tuple[pa.Table, Runs]:
+def _segment_table(annotations: list[ImageAnnotation]) -> tuple[pa.Table, Runs]:
     """The rows of `segments`, and all runs."""
-    counts = [len(each.segment_id) for each in drawn]
-    named = dict.fromkeys(name for each in drawn for name in each.columns)
+    counts = [len(annotation.segment_id) for annotation in annotations]
+    named = dict.fromkeys(name for annotation in annotations for name in annotation.columns)
     columns: dict[str, list[object]] = {name: [] for name in named}
-    for each, count in zip(drawn, counts, strict=True):
+    for annotation, count in zip(annotations, counts, strict=True):
         for name, values in columns.items():
-            values += each.columns.get(name) or [None] * count
-    columns["iscrowd"] = [bool(each) for each in columns.get("iscrowd", [False] * sum(counts))]
+            values += annotation.columns.get(name) or [None] * count
+    columns["iscrowd"] = [bool(annotation) for annotation in columns.get("iscrowd", [False] * sum(counts))]
     segments = make_table(
         BATCH_SEGMENTS,
         sum(counts),
-        annotation=np.repeat(np.arange(len(drawn), dtype=np.int32), counts),
-        segment_id=np.concatenate([np.empty(0, np.int64), *(each.segment_id for each in drawn)]),
-        category_id=np.concatenate([np.empty(0, np.int64), *(each.category_id for each in drawn)]),
+        annotation=np.repeat(np.arange(len(annotations), dtype=np.int32), counts),
+        segment_id=np.concatenate([np.empty(0, np.int64), *(annotation.segment_id for annotation in annotations)]),
+        category_id=np.concatenate([np.empty(0, np.int64), *(annotation.category_id for annotation in annotations)]),
         **columns,
     )
-    return segments, Runs.concatenate([each.runs for each in drawn], counts)
+    return segments, Runs.concatenate([annotation.runs for annotation in annotations], counts)

@@ -58,10 +58,10 @@ def png_header(data: bytes) -> PlainHeader | None:
     return (width, height, 1) if 0 < width * height <= _MOST_PIXELS else None
 
 
-def _is_whole(data: bytes, at: int, size: int) -> bool:
+def _is_whole(data: bytes, offset: int, size: int) -> bool:
     """Whether a chunk is within the bytes and has the right check sum."""
-    end = at + 8 + size
-    return data[end : end + 4] == crc32(memoryview(data)[at + 4 : end]).to_bytes(4, "big")
+    end = offset + 8 + size
+    return data[end : end + 4] == crc32(memoryview(data)[offset + 4 : end]).to_bytes(4, "big")
 
 
 def jpeg_header(data: bytes) -> PlainHeader | None:

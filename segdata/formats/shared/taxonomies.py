@@ -82,7 +82,7 @@ class CategoryNames:
         )
 
 
-def resolve_names(names: Iterable[str], given: Taxonomy | None, own: Taxonomy | None = None) -> CategoryNames:
+def resolve_names(names: Iterable[str], user_taxonomy: Taxonomy | None, own: Taxonomy | None = None) -> CategoryNames:
     """The categories of the names in a source.
 
     Parameters
@@ -95,14 +95,14 @@ def resolve_names(names: Iterable[str], given: Taxonomy | None, own: Taxonomy | 
     those that mean void.
     """
     occurring = sorted(set(names))
-    base = given or own or Taxonomy()
+    base = user_taxonomy or own or Taxonomy()
     categories = base.by_name()
     to = {name: categories[name].id for name in occurring if name in categories}
     next_id = max([0, *base.by_id()]) + 1
     lacking = {name: next_id + row for row, name in enumerate(name for name in occurring if name not in categories)}
-    if given is not None:
+    if user_taxonomy is not None:
         unknown = {id_: name for name, id_ in lacking.items()}
-        return CategoryNames(given, True, to | lacking, unknown, aliases_used(occurring, given))
+        return CategoryNames(user_taxonomy, True, to | lacking, unknown, aliases_used(occurring, user_taxonomy))
     new_categories = tuple(Category(id=id_, name=name, kind=kind_from_name(name)) for name, id_ in lacking.items())
     taxonomy = Taxonomy(categories=base.categories + new_categories, unlabelled=base.unlabelled)
     return CategoryNames(taxonomy, False, to | lacking)
@@ -152,7 +152,7 @@ def table_names(taxonomy: Taxonomy) -> dict[int, str]:
     return names
 
 
-COLOUR_TABLE_NAMES = (
+_COLOUR_TABLE_NAMES = (
     "label_colors.txt",
     "labelmap.txt",
     "classes.csv",
@@ -160,7 +160,7 @@ COLOUR_TABLE_NAMES = (
     "class_dict_seg.csv",
     "classes.txt",
 )
-ColourRow = tuple[int, str, tuple[int, int, int]]  # id, name, colour
+_ColourRow = tuple[int, str, tuple[int, int, int]]  # id, name, colour
 _COLOR_FIRST = re.compile(r"\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+(\S.*?)\s*")
 _LABELMAP = re.compile(r"\s*([^:#]+):\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*:.*")
 
@@ -168,7 +168,7 @@ _LABELMAP = re.compile(r"\s*([^:#]+):\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*:.*")
 def find_colour_table(root: Path, masks: Path | None = None) -> Path | None:
     """The colour table of a dataset: in its folder, or in that of its masks."""
     folders = [folder for folder in (root, masks, root.parent if root.is_file() else None) if folder]
-    places = (folder / name for folder in folders if folder.is_dir() for name in COLOUR_TABLE_NAMES)
+    places = (folder / name for folder in folders if folder.is_dir() for name in _COLOUR_TABLE_NAMES)
     return next((path for path in places if path.is_file()), None)
 
 
@@ -192,8 +192,8 @@ def load_colour_table(path: Path) -> Taxonomy:
     return Taxonomy(categories=categories)
 
 
-def _text_rows(text: str, path: Path) -> list[ColourRow]:
-    rows: list[ColourRow] = []
+def _text_rows(text: str, path: Path) -> list[_ColourRow]:
+    rows: list[_ColourRow] = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -207,8 +207,8 @@ def _text_rows(text: str, path: Path) -> list[ColourRow]:
     return rows
 
 
-def _csv_rows(text: str, path: Path) -> list[ColourRow]:
-    rows: list[ColourRow] = []
+def _csv_rows(text: str, path: Path) -> list[_ColourRow]:
+    rows: list[_ColourRow] = []
     records = csv.DictReader(text.splitlines(), skipinitialspace=True)
     for number, record in enumerate(records, 2):
         cell = {(key or "").strip().lower(): str(value or "").strip() for key, value in record.items()}
