@@ -157,7 +157,7 @@ def test_it_is_detected_by_the_arrays_name(tmp_path: Path) -> None:
     ("named", "options", "said"),
     [
         ({"probabilities": np.ones((2, 3), np.float32)}, {}, "give --read-option threshold=0.5"),
-        ({"a": softmax((2, 3, 4)), "b": softmax((2, 3, 4))}, {}, "say which: --read-option key=NAME"),
+        ({"a": softmax((2, 3, 4)), "b": softmax((2, 3, 4))}, {}, "give --read-option key=NAME"),
         ({"a": np.zeros((2, 3, 4), np.uint8)}, {}, "no array of probabilities"),
         ({"a": softmax((2, 3, 4))}, {"key": "b"}, "has no array 'b'; it has a"),
         ({"a": softmax((2, 3, 4)) / 2}, {}, "give --read-option classes=first"),
