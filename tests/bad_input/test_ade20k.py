@@ -12,7 +12,18 @@ from segdata import read, validate
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from tests.bad_input.test_pascal_voc import DAMAGE
-from tests.formats.ade.scenes import CAR, PERSON, WHEEL, an_object, coded, document, opened, own_mask, save, scene
+from tests.formats.ade.scenes import (
+    CAR,
+    PERSON,
+    WHEEL,
+    encode_colours,
+    make_object,
+    open_dataset,
+    save,
+    write_document,
+    write_object_mask,
+    write_scene,
+)
 
 STEM = "ADE_train_00000001"
 SEG, PARTS, TEXT = f"{STEM}_seg.png", f"{STEM}_parts_1.png", f"{STEM}.json"
@@ -23,20 +34,20 @@ OWN = f"{STEM}/instance_001_{STEM}.png"
 def root(tmp_path: Path) -> Path:
     """Two sound images; the files of the first are to be broken."""
     for stem in (STEM, "ADE_train_00000002"):
-        own = own_mask(tmp_path, 1, [[255, 0, 0]], stem)
+        own = write_object_mask(tmp_path, 1, [[255, 0, 0]], stem)
         objects = [
-            an_object(1, CAR, instance_mask=own),
-            an_object(2, PERSON),
-            an_object(3, WHEEL, parts={"part_level": 1, "ispartof": 1}),
+            make_object(1, CAR, instance_mask=own),
+            make_object(2, PERSON),
+            make_object(3, WHEEL, parts={"part_level": 1, "ispartof": 1}),
         ]
         parts = ([[WHEEL, 0, 0]], [[255, 0, 0]])
-        scene(tmp_path, [[CAR, PERSON, 0]], [[128, 255, 0]], *objects, stem=stem, parts_1=parts)
+        write_scene(tmp_path, [[CAR, PERSON, 0]], [[128, 255, 0]], *objects, stem=stem, parts_1=parts)
     return tmp_path
 
 
 def met(root: Path) -> list[Defect]:
     """The defects beside informations; the second image is read whatever they are, and validation says the same."""
-    _, batch, defects = opened(root)
+    _, batch, defects = open_dataset(root)
     second = batch.images["image_id"].to_pylist().index("ADE_train_00000002.jpg")
     assert int((batch.segment_image == second).sum()) == 3
     assert {each.code for each in defects} <= {each.code for each in validate(root).findings}
@@ -110,8 +121,11 @@ def test_an_object_that_is_broken(root: Path, keys: dict[str, Any], code: str, p
 )
 def test_a_polygon_that_cannot_be_drawn_is_no_place(root: Path, polygon: object) -> None:
     """The only car is found all the same."""
-    document(
-        root, an_object(1, CAR, polygon=polygon), an_object(2, PERSON), an_object(3, WHEEL, parts={"part_level": 1})
+    write_document(
+        root,
+        make_object(1, CAR, polygon=polygon),
+        make_object(2, PERSON),
+        make_object(3, WHEEL, parts={"part_level": 1}),
     )
     assert met(root) == []
     assert n_segments(root) == 3
@@ -126,12 +140,12 @@ def test_latin_1(root: Path) -> None:
 def test_masks_that_are_not_coded(root: Path) -> None:
     save(root / SEG, [[1, 2, 3]])
     assert [(each.code, each.file) for each in met(root)] == [("SEG004", SEG)]
-    Image.fromarray(coded([[CAR, PERSON, 0]], [[128, 255, 0]])).save(root / SEG, format="JPEG")
+    Image.fromarray(encode_colours([[CAR, PERSON, 0]], [[128, 255, 0]])).save(root / SEG, format="JPEG")
     assert [(each.code, each.file) for each in met(root)] == [("SEG010", SEG)]
 
 
 def test_instances_without_class(root: Path) -> None:
-    save(root / SEG, coded([[CAR, PERSON, 0]], [[128, 255, 9]]))
+    save(root / SEG, encode_colours([[CAR, PERSON, 0]], [[128, 255, 9]]))
     assert [(each.code, each.place, each.pixels) for each in met(root)] == [("SEG009", "x=2, y=0", 1)]
 
 
@@ -151,17 +165,17 @@ def test_missing_masks(root: Path) -> None:
     "line", ["car", '1 # 0 # 2 # car # car # ""', '1 # 99 # 0 # car # car # ""', '1 # 0 # 0 #  #  # ""']
 )
 def test_lines_of_text_files_that_are_broken(tmp_path: Path, line: str) -> None:
-    save(tmp_path / "a_seg.png", coded([[7]], [[255]]))
+    save(tmp_path / "a_seg.png", encode_colours([[7]], [[255]]))
     (tmp_path / "a_atr.txt").write_text(f'1 # 0 # 0 # tree # tree # ""\n{line}\n')
-    _, batch, defects = opened(tmp_path, format="ade20k")
+    _, batch, defects = open_dataset(tmp_path, format="ade20k")
     assert batch.n_segments == 1
     assert [(each.code, each.file, each.line) for each in defects] == [("SEG004", "a_atr.txt", 2)]
 
 
 def test_more_regions_than_numbers(tmp_path: Path) -> None:
-    save(tmp_path / "a_seg.png", coded([[7, 7]], [[3, 200]]))
+    save(tmp_path / "a_seg.png", encode_colours([[7, 7]], [[3, 200]]))
     (tmp_path / "a_atr.txt").write_text('1 # 0 # 0 # tree # tree # ""\n1 # 0 # 0 # tree # tree # ""\n')
-    _, batch, defects = opened(tmp_path, format="ade20k")
+    _, batch, defects = open_dataset(tmp_path, format="ade20k")
     assert batch.n_segments == 0
     assert {each.code for each in defects} == {"SEG008", "SEG009", "SEG014"}
 

@@ -11,7 +11,7 @@ from PIL import Image
 from segdata import read, validate
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
-from tests.formats.voc.scenes import an_object, boxed, opened, scene
+from tests.formats.voc.scenes import object_element, open_dataset, write_boxes, write_scene
 
 CLASSES, OBJECTS, BOXES = (
     "SegmentationClass/2007_000001.png",
@@ -24,14 +24,14 @@ CLASSES, OBJECTS, BOXES = (
 def root(tmp_path: Path) -> Path:
     """Two sound images; the files of the first are to be broken."""
     for stem in ("2007_000001", "2007_000002"):
-        scene(tmp_path, [[7, 7, 15]], [[1, 1, 2]], stem)
-    boxed(tmp_path, an_object("car", (1, 1, 2, 1)), an_object("person", (3, 1, 3, 1)))
+        write_scene(tmp_path, [[7, 7, 15]], [[1, 1, 2]], stem)
+    write_boxes(tmp_path, object_element("car", (1, 1, 2, 1)), object_element("person", (3, 1, 3, 1)))
     return tmp_path
 
 
 def met(root: Path) -> list[Defect]:
     """The defects beside informations; the second image is read whatever they are, and validation says the same."""
-    _, batch, defects = opened(root)
+    _, batch, defects = open_dataset(root)
     second = batch.images["image_id"].to_pylist().index("2007_000002.jpg")
     assert int((batch.segment_image == second).sum()) >= 1
     assert {each.code for each in defects} <= {each.code for each in validate(root).findings}
@@ -79,7 +79,7 @@ def test_an_xml_file_that_cannot_be_read(root: Path, text: str, code: str, line:
 
 
 def test_values_that_are_no_classes(root: Path) -> None:
-    scene(root, [[7, 77, 21]], [[1, 1, 2]])
+    write_scene(root, [[7, 77, 21]], [[1, 1, 2]])
     assert [(each.code, each.place, each.pixels, each.segments) for each in met(root)] == [
         ("SEG009", "x=2, y=0", 1, ()),
         ("SEG009", "x=1, y=0", 1, ()),
@@ -94,7 +94,7 @@ def test_colours_that_are_no_classes_or_objects(root: Path) -> None:
 
 def test_smoothed_and_compressed_masks_of_objects(root: Path) -> None:
     ramp = np.arange(120, dtype=np.uint8).reshape(1, 40, 3)
-    scene(root, [[7] * 40], [[1] * 40])
+    write_scene(root, [[7] * 40], [[1] * 40])
     Image.fromarray(ramp).save(root / OBJECTS)
     assert ("SEG010", OBJECTS) in [(each.code, each.file) for each in met(root)]
     (root / OBJECTS).unlink()
@@ -103,7 +103,7 @@ def test_smoothed_and_compressed_masks_of_objects(root: Path) -> None:
 
 
 def test_masks_of_different_sizes(root: Path) -> None:
-    scene(root, [[7, 7], [7, 7]])
+    write_scene(root, [[7, 7], [7, 7]])
     codes = [(each.code, each.file) for each in met(root)]
     assert ("SEG003", OBJECTS) in codes
 

@@ -14,7 +14,7 @@ from PIL import Image
 from segdata import read, validate
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
-from tests.formats.street.scenes import VISTAS_CONFIG, defects, loaded, polygons, save, told
+from tests.formats.street.scenes import VISTAS_CONFIG, load_batch, load_defects, save, save_polygons, segment_rows
 
 SQUARE = [[1, 1], [4, 1], [4, 4], [1, 4]]
 # Where the instance mask of an image lies, and a sound value: the road.
@@ -39,10 +39,10 @@ def sound(root: Path, format: str) -> Path:
 def met(root: Path, format: str) -> list[Defect]:
     """The defects of files; the other image must have been read."""
     dataset = read(root, format=format)
-    assert len(told(loaded(dataset), "segment_id")) >= 1
+    assert len(segment_rows(load_batch(dataset), "segment_id")) >= 1
     result = validate(dataset)
-    assert {each.code for each in defects(dataset)} <= {each.code for each in result.findings}
-    return [each for each in defects(dataset) if each.severity is None]
+    assert {each.code for each in load_defects(dataset)} <= {each.code for each in result.findings}
+    return [each for each in load_defects(dataset) if each.severity is None]
 
 
 def bomb(path: Path) -> None:
@@ -127,7 +127,7 @@ DOCUMENTS = [
 @pytest.mark.parametrize(("content", "code", "place"), DOCUMENTS)
 def test_documents_of_polygons_that_are_none(tmp_path: Path, content: bytes, code: str, place: str | None) -> None:
     (tmp_path / "a_gtFine_polygons.json").write_bytes(content)
-    polygons(tmp_path / "b_gtFine_polygons.json", [{"label": "road", "polygon": SQUARE}])
+    save_polygons(tmp_path / "b_gtFine_polygons.json", [{"label": "road", "polygon": SQUARE}])
     (said,) = met(tmp_path, "cityscapes")
     assert (said.code, said.place, said.file) == (code, place, "a_gtFine_polygons.json")
 
@@ -152,21 +152,21 @@ OBJECTS = [
 @pytest.mark.parametrize(("item", "code", "place"), OBJECTS)
 def test_objects_that_cannot_be_drawn(tmp_path: Path, item: object, code: str, place: str) -> None:
     """They are left out, the others of the file are drawn."""
-    path = polygons(tmp_path / "a_gtFine_polygons.json", [item, {"label": "sky", "polygon": SQUARE}])  # type: ignore[list-item]  # broken
+    path = save_polygons(tmp_path / "a_gtFine_polygons.json", [item, {"label": "sky", "polygon": SQUARE}])  # type: ignore[list-item]  # broken
     assert path.read_text().startswith("{")
     (said,) = met(tmp_path, "cityscapes")
     assert (said.code, said.place) == (code, place)
-    assert told(loaded(read(tmp_path)), "segment_id") == [(23,)]
+    assert segment_rows(load_batch(read(tmp_path)), "segment_id") == [(23,)]
 
 
 def test_polygons_after_a_byte_order_mark(tmp_path: Path) -> None:
-    path = polygons(tmp_path / "a_gtFine_polygons.json", [{"label": "sky", "polygon": SQUARE}])
+    path = save_polygons(tmp_path / "a_gtFine_polygons.json", [{"label": "sky", "polygon": SQUARE}])
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert met(tmp_path, "cityscapes") == []
 
 
 def test_more_instances_in_polygons_than_numbers(tmp_path: Path) -> None:
-    polygons(tmp_path / "a_gtFine_polygons.json", [{"label": "car", "polygon": SQUARE}] * 1001)
+    save_polygons(tmp_path / "a_gtFine_polygons.json", [{"label": "car", "polygon": SQUARE}] * 1001)
     (said,) = met(tmp_path, "cityscapes")
     assert (said.code, said.place) == ("SEG004", "/objects/1000")
 

@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
+from segdata.core.errors import count_noun
 from segdata.core.finding import Defect, Severity
 from segdata.core.paths import is_unsafe_path
 from segdata.formats.coco.attributes import AnnotationItem
@@ -130,7 +131,8 @@ def image_entries(items: Items[DatumItem], document: Document) -> list[ImageItem
     if outside:
         i, name = outside[0]
         image = entries[i].file_name
-        message = f"{len(outside):,} paths of images leave the folder of images, as {name!r}; it is read as {image!r}"
+        paths = count_noun(len(outside), "image path")
+        message = f"{paths} outside the folder of images, such as {name!r}, read as {image!r}"
         place = items.place(i, "/image/path")
         document.defects.append(Defect("SEG015", message, document.name, place, image=image))
     return entries

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.errors import count_noun
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
@@ -144,9 +145,9 @@ def check_ring(points: object) -> str | None:
         return "has points that are not pairs of numbers"
     numbers = array.ravel().astype(np.float64)
     if numbers.size % 2:
-        return f"has {numbers.size} numbers; x and y come in pairs"
+        return f"has {count_noun(numbers.size, 'number')}; x and y come in pairs"
     if numbers.size < 6:
-        return f"has {numbers.size // 2} points; at least 3 are needed"
+        return f"has {count_noun(numbers.size // 2, 'point')}; at least 3 are needed"
     return _check_reach(numbers)
 
 

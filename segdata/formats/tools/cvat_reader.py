@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 
 import msgspec
 
-from segdata.core.errors import SegdataError, UnreadableError, check_choice
+from segdata.core.errors import SegdataError, UnreadableError, check_choice, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import check_path_name, is_unsafe_path
@@ -282,8 +282,9 @@ def _add_video(dataset: _Dataset, path: Path, video: CvatVideo) -> None:
     if video.unknown:
         n_frames = len(video.frames - annotated)
         message = (
-            f"tracks have {video.unknown:,} frames between keyframes without a shape ({n_frames:,} frames have "
-            "no annotation at all); --read-option interpolate=yes interpolates the shapes"
+            f"tracks have {count_noun(video.unknown, 'frame')} between keyframes without a shape "
+            f"({count_noun(n_frames, 'frame')} without any annotation); "
+            "--read-option interpolate=yes interpolates the shapes"
         )
         dataset.defects.append(Defect("SEG004", message, file, "/annotations/track", severity="warning"))
 

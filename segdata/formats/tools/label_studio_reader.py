@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import msgspec
 from PIL import ImageColor
 
-from segdata.core.errors import UnreadableError
+from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import is_unsafe_path
@@ -439,7 +439,7 @@ def _read_task(
             else:
                 annotations.append((_read_annotation(item, what == "predictions", place, task, ids, size), place))
     if n_cancelled:
-        message = f"{n_cancelled} cancelled annotations are left out"
+        message = f"{count_noun(n_cancelled, 'cancelled annotation')} left out"
         problems.append(Defect("SEG004", message, task.file, f"{task.place}/annotations", severity="info"))
     return annotations
 

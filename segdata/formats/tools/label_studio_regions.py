@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
+from segdata.core.errors import count_noun
 from segdata.core.finding import Defect
 from segdata.core.runs import Ints, expand_ranges
 from segdata.formats.shapes.geometry import (
@@ -260,7 +261,7 @@ def read_regions(result: msgspec.Raw, place: str, category_ids: Mapping[str, int
             id_ = "" if item.id is None else str(item.id)
             defects.append(broken.defect(region_place, (id_,) if id_ else ()))
     for kind, count in others.items():
-        message = f"{count} results of type {kind!r:.40} have no pixels; left out"
+        message = f"{count_noun(count, 'result')} of type {kind!r:.40} without pixels; left out"
         defects.append(Defect("SEG004", message, place=place, severity="info"))
     return regions
 

@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import UNSET
 from PIL import Image
 
-from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import is_unsafe_path
@@ -459,7 +459,7 @@ def _census_defects(census: _FileCensus) -> list[Defect]:
         defects.append(Defect("SEG004", message, severity="info"))
     if census.strange:
         shown = ", ".join(census.strange[:3]) + (", …" if len(census.strange) > 3 else "")
-        message = f"{len(census.strange):,} JSON files without shapes are not LabelMe's: {shown}"
+        message = f"{count_noun(len(census.strange), 'JSON file')} without shapes, not LabelMe's: {shown}"
         defects.append(Defect("SEG011", message, census.strange[0], severity="info"))
     return defects
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from segdata.core.errors import UnreadableError
+from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import check_path_name, split_from_path
@@ -207,7 +207,7 @@ def _add_all(reading: _ImageReading, objects: Sequence[_ProjectObject | None], c
         if isinstance(item.createdAt, str):
             reading.created.append(item.createdAt)
     for kind, count in others.items():
-        message = f"{count} objects of geometry {kind!r} have no pixels; left out"
+        message = f"{count_noun(count, 'object')} of geometry {kind!r} without pixels; left out"
         reading.defects.append(Defect("SEG004", message, place="/objects", severity="info"))
 
 
@@ -366,7 +366,7 @@ def _bitmap(item: _ProjectObject, kind: str, reading: _ImageReading, place: str)
         return Bitmap(x, y, levels.astype(bool, copy=False))
     soft = int(np.count_nonzero((levels > 0) & (levels < 255)))
     if soft:
-        message = f"{soft:,} pixels are partly transparent; those of at least half opacity are taken"
+        message = f"{count_noun(soft, 'partly transparent pixel')}; those of at least half opacity are taken"
         reading.defects.append(Defect("SEG010", message, place=f"{place}/{name}", pixels=soft, severity="warning"))
     return Bitmap(x, y, levels >= _HALF)
 

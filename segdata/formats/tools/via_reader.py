@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
-from segdata.core.errors import UnreadableError
+from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import check_path_name, is_unsafe_path, split_from_path
@@ -408,8 +408,8 @@ def _choose_categories(dataset: _Dataset, wanted: object) -> tuple[str | None, s
     if first is not None:
         which = "no region attribute has values" if attribute is None else f"the attribute {attribute!r} is empty there"
         message = (
-            f"{without.total():,} regions of {len(without):,} images have no category ({which}); "
-            f"they are read as {NO_CATEGORY!r}"
+            f"{count_noun(without.total(), 'region')} of {count_noun(len(without), 'image')} without a category "
+            f"({which}), read as {NO_CATEGORY!r}"
         )
         entry = regions.entry(first)
         place = entry.record.place_of(regions.keys[first])

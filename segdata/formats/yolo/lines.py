@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.errors import count_noun
 from segdata.core.finding import Defect
 from segdata.core.polygons import Rings
 from segdata.core.runs import Ints, Runs
@@ -219,9 +220,12 @@ def _problem(values: list[float], classes: Container[int] | None, keypoints: int
     if keypoints is not None and n == 4 + keypoints:
         return "SEG004", "a pose (box and key points) is not a segment; left out"
     if n % 2:
-        return "SEG006", f"the polygon has {n} numbers; x and y come in pairs (a confidence at the end, or a pose?)"
+        return (
+            "SEG006",
+            f"the polygon has {count_noun(n, 'number')}; x and y come in pairs (a confidence at the end, or a pose?)",
+        )
     if n < 6:
-        return "SEG006", f"the polygon has {n // 2} points; at least 3 are needed"
+        return "SEG006", f"the polygon has {count_noun(n // 2, 'point')}; at least 3 are needed"
     low, high = min(values[1:]), max(values[1:])
     if low < -_TOLERANCE or high > 1 + _TOLERANCE or sum(values) != sum(values):  # nan is not itself
         worst = next(value for value in values[1:] if not -_TOLERANCE <= value <= 1 + _TOLERANCE)

@@ -18,7 +18,7 @@ NAMES = {CAR: "car, auto", PERSON: "person, individual", WHEEL: "wheel"}
 Object = dict[str, Any]  # Any: JSON
 
 
-def coded(classes: object, blue: object) -> np.ndarray[Any, Any]:
+def encode_colours(classes: object, blue: object) -> np.ndarray[Any, Any]:
     """The colours of a mask, as loadAde20K takes them apart: class R / 10 * 256 + G, instance B."""
     index, key = np.array(classes), np.array(blue)
     return np.stack([index // 256 * 10, index % 256, key], axis=2).astype(np.uint8)
@@ -31,12 +31,12 @@ def save(path: Path, pixels: object) -> Path:
     return path
 
 
-def an_object(id_: int, category: int, **keys: Any) -> Object:
+def make_object(id_: int, category: int, **keys: Any) -> Object:
     """An object of a JSON file, with `keys` beside."""
     return {"id": id_, "name": NAMES[category], "name_ndx": category, "raw_name": NAMES[category], **keys}
 
 
-def document(root: Path, *objects: Object, stem: str = "ADE_train_00000001", **keys: Any) -> Path:
+def write_document(root: Path, *objects: Object, stem: str = "ADE_train_00000001", **keys: Any) -> Path:
     """The JSON file of an image."""
     path = root / f"{stem}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,25 +45,25 @@ def document(root: Path, *objects: Object, stem: str = "ADE_train_00000001", **k
     return path
 
 
-def scene(
+def write_scene(
     root: Path, classes: object, blue: object, *objects: Object, stem: str = "ADE_train_00000001", **levels: Any
 ) -> None:
     """The mask of an image, the image and its JSON file; `parts_1` … are (classes, blue) of the parts."""
-    save(root / f"{stem}_seg.png", coded(classes, blue))
+    save(root / f"{stem}_seg.png", encode_colours(classes, blue))
     save(root / f"{stem}.jpg", np.zeros((*np.array(classes).shape, 3)))
-    document(root, *objects, stem=stem)
+    write_document(root, *objects, stem=stem)
     for level, (index, key) in levels.items():
-        save(root / f"{stem}_{level}.png", coded(index, key))
+        save(root / f"{stem}_{level}.png", encode_colours(index, key))
 
 
-def own_mask(root: Path, id_: int, pixels: object, stem: str = "ADE_train_00000001") -> str:
+def write_object_mask(root: Path, id_: int, pixels: object, stem: str = "ADE_train_00000001") -> str:
     """The mask of a single object; its name in the JSON file."""
     name = f"{Path(stem).name}/instance_{id_:03d}_{Path(stem).name}.png"
     save((root / stem).parent / name, pixels)
     return name
 
 
-def opened(root: Path, **options: Any) -> tuple[Dataset, Batch, list[Defect]]:
+def open_dataset(root: Path, **options: Any) -> tuple[Dataset, Batch, list[Defect]]:
     """A dataset, its images, and its defects without informations."""
     dataset = read(root, **options)
     batch = concatenate_batches(list(dataset.batches(1)))
@@ -72,7 +72,7 @@ def opened(root: Path, **options: Any) -> tuple[Dataset, Batch, list[Defect]]:
     return dataset, batch, [each for each in defects if each.severity != "info"]
 
 
-def drawn(dataset: Dataset, batch: Batch) -> dict[int, tuple[str, list[tuple[int, int]]]]:
+def segment_pixels(dataset: Dataset, batch: Batch) -> dict[int, tuple[str, list[tuple[int, int]]]]:
     """Segment id -> category and pixels as (x, y), row by row."""
     masks = masks_of_runs(batch.runs, *batch.segment_size)
     return {
@@ -84,7 +84,7 @@ def drawn(dataset: Dataset, batch: Batch) -> dict[int, tuple[str, list[tuple[int
     }
 
 
-def said(batch: Batch) -> dict[int, Mapping[str, object]]:
+def attributes_by_id(batch: Batch) -> dict[int, Mapping[str, object]]:
     """Segment id -> attributes."""
     return {
         row["segment_id"]: {name: json.loads(value) for name, value in row["attributes"] or ()}

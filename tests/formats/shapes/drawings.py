@@ -72,7 +72,9 @@ def _coco(ring: Ring, height: int, width: int) -> Mask:
     return covered
 
 
-def drawn(segments: Sequence[Sequence[Shape]], rule: RasterRule, height: int, width: int, **options: Any) -> list[Mask]:
+def draw_masks(
+    segments: Sequence[Sequence[Shape]], rule: RasterRule, height: int, width: int, **options: Any
+) -> list[Mask]:
     """The masks of segments in one image; the runs keep their promises."""
     high, wide = np.full(len(segments), height), np.full(len(segments), width)
     runs = rasterise(segments, rule, height, width, **options).checked(high, wide)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from segdata.formats.shapes.geometry import Polygon, box, check_numbers, check_ring
-from tests.formats.shapes.drawings import drawn
+from tests.formats.shapes.drawings import draw_masks
 
 corners = st.tuples(st.floats(-20, 60), st.floats(-20, 60))
 
@@ -18,10 +18,10 @@ def test_a_box_is_the_rectangle_that_libraries_draw(a: tuple[float, float], b: t
     (x0, x1), (y0, y1) = sorted((a[0], b[0])), sorted((a[1], b[1]))
     image = Image.new("L", (50, 40))
     ImageDraw.Draw(image).rectangle((x0, y0, x1, y1), outline=1, fill=1)
-    np.testing.assert_array_equal(drawn([[box(*a, *b)]], "pil", 40, 50)[0], np.array(image) > 0)
+    np.testing.assert_array_equal(draw_masks([[box(*a, *b)]], "pil", 40, 50)[0], np.array(image) > 0)
     canvas = np.zeros((40, 50), np.uint8)
     cv2.rectangle(canvas, (int(x0), int(y0)), (int(x1), int(y1)), 1, cv2.FILLED)
-    np.testing.assert_array_equal(drawn([[box(*a, *b)]], "cv2", 40, 50)[0], canvas > 0)
+    np.testing.assert_array_equal(draw_masks([[box(*a, *b)]], "cv2", 40, 50)[0], canvas > 0)
 
 
 @given(st.floats(-720, 720), corners)

@@ -14,7 +14,7 @@ from segdata.core.runs import Runs
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, box
 from segdata.formats.shapes.raster import crop_bitmaps, fill_bitmaps, fill_centres, rasterise
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
-from tests.formats.shapes.drawings import RULES, drawn, full_canvas, polygons, rings, sizes
+from tests.formats.shapes.drawings import RULES, draw_masks, full_canvas, polygons, rings, sizes
 
 LIBRARIES: tuple[RasterRule, ...] = ("coco", "pil", "cv2")
 
@@ -34,7 +34,7 @@ SIDEWAYS = np.array([[2678.0, 28], [2688, 6], [2689, 59], [2679, 54], [2678, 52]
 def test_a_polygon_is_what_its_library_draws_on_a_whole_canvas(
     rule: RasterRule, shapes: list[Polygon], size: tuple[int, int]
 ) -> None:
-    for polygon, mask in zip(shapes, drawn([[shape] for shape in shapes], rule, *size), strict=True):
+    for polygon, mask in zip(shapes, draw_masks([[shape] for shape in shapes], rule, *size), strict=True):
         np.testing.assert_array_equal(mask, full_canvas(polygon, rule, *size))
 
 
@@ -43,7 +43,7 @@ def test_a_polygon_is_what_its_library_draws_on_a_whole_canvas(
 @given(st.lists(polygons(), max_size=4), sizes)
 def test_a_segment_is_the_union_of_its_shapes(rule: RasterRule, shapes: list[Polygon], size: tuple[int, int]) -> None:
     whole = np.any([np.zeros(size, bool), *(full_canvas(shape, rule, *size) for shape in shapes)], axis=0)
-    empty, mask = drawn([[], shapes], rule, *size)
+    empty, mask = draw_masks([[], shapes], rule, *size)
     np.testing.assert_array_equal(mask, whole)
     assert not empty.any()
 
@@ -55,13 +55,13 @@ def test_images_do_not_touch_each_other(rule: RasterRule, images: list[tuple[lis
     height, width = (np.array([size[axis] for _, size in images], np.int64) for axis in (0, 1))
     together = rasterise([shapes for shapes, _ in images], rule, height, width).checked(height, width)
     for (shapes, size), mask in zip(images, masks_of_runs(together, height, width), strict=True):
-        np.testing.assert_array_equal(mask, drawn([shapes], rule, *size)[0])
+        np.testing.assert_array_equal(mask, draw_masks([shapes], rule, *size)[0])
 
 
 def test_polygons_bitmaps_and_ellipses_make_one_segment() -> None:
     mask = np.array([[True, False, True]])
     shapes = [Bitmap(7, 1, mask), box(0, 0, 2, 2), Ellipse(5.5, 5.5, 1.2, 1.2)]
-    (found,) = drawn([shapes], "centre-evenodd", 8, 10)
+    (found,) = draw_masks([shapes], "centre-evenodd", 8, 10)
     expected = np.zeros((8, 10), bool)
     expected[1, [7, 9]] = True
     expected[:2, :2] = True
@@ -99,7 +99,7 @@ def test_known_areas(shape: Polygon, coco: int, pil: int, cv2: int) -> None:
 @settings(max_examples=40)
 @given(rings())
 def test_opencv_rounds_where_it_is_asked_to(points: np.ndarray) -> None:
-    (nearest,) = drawn([[Polygon(points)]], "cv2", 40, 40, rounding="nearest")
+    (nearest,) = draw_masks([[Polygon(points)]], "cv2", 40, 40, rounding="nearest")
     np.testing.assert_array_equal(nearest, full_canvas(Polygon(np.rint(points)), "cv2", 40, 40))
 
 
@@ -108,7 +108,7 @@ def test_the_farthest_sound_coordinates_are_drawn(rule: RasterRule) -> None:
     far = 1e7
     around, beyond = box(-far, -far, far, far), box(far - 5, far - 5, far, far)
     slanted = ring((-far, -far), (far, far), (-far, far))  # half of the frame, cut along its diagonal
-    whole, nothing, half = drawn([[around], [beyond], [slanted]], rule, 30, 40)
+    whole, nothing, half = draw_masks([[around], [beyond], [slanted]], rule, 30, 40)
     assert whole.all()
     assert not nothing.any()
     assert half[29, 0]
@@ -205,7 +205,7 @@ def test_a_pixel_is_inside_when_its_centre_is(
     exterior: np.ndarray, holes: list[np.ndarray], size: tuple[int, int]
 ) -> None:
     polygon = Polygon(exterior, tuple(holes))
-    np.testing.assert_array_equal(drawn([[polygon]], "centre-evenodd", *size)[0], inside(polygon, *size))
+    np.testing.assert_array_equal(draw_masks([[polygon]], "centre-evenodd", *size)[0], inside(polygon, *size))
 
 
 @settings(max_examples=40)
@@ -214,7 +214,7 @@ def test_scikit_image_agrees_away_from_edges(seed: int) -> None:
     points = np.random.default_rng(seed).uniform(-5, 25, (7, 2))
     x, y = np.meshgrid(np.arange(20) + 0.5, np.arange(15) + 0.5)
     expected = points_in_poly(np.column_stack([x.ravel(), y.ravel()]), points).reshape(15, 20)
-    np.testing.assert_array_equal(drawn([[Polygon(points)]], "centre-evenodd", 15, 20)[0], expected)
+    np.testing.assert_array_equal(draw_masks([[Polygon(points)]], "centre-evenodd", 15, 20)[0], expected)
 
 
 @settings(max_examples=40)
@@ -224,8 +224,8 @@ def test_pieces_that_share_edges_share_no_pixel(points: np.ndarray, size: tuple[
     middle = data.draw(rings(EXACT))[:1]
     ahead = np.roll(points, -1, axis=0)
     fan = [[Polygon(np.concatenate([middle, [a], [b]]))] for a, b in zip(points, ahead, strict=True)]
-    times = np.sum(drawn(fan, "centre-evenodd", *size), axis=0)
-    np.testing.assert_array_equal(times % 2 == 1, drawn([[Polygon(points)]], "centre-evenodd", *size)[0])
+    times = np.sum(draw_masks(fan, "centre-evenodd", *size), axis=0)
+    np.testing.assert_array_equal(times % 2 == 1, draw_masks([[Polygon(points)]], "centre-evenodd", *size)[0])
 
 
 def test_no_polygons_have_no_pixels() -> None:
@@ -242,7 +242,7 @@ degrees = st.floats(-400, 400) | st.sampled_from([0.0, 90.0, 45.0])
 def test_pillow_draws_circles(x: float, y: float, radius: float, size: tuple[int, int]) -> None:
     image = Image.new("L", size[::-1])
     ImageDraw.Draw(image).ellipse(((x - radius, y - radius), (x + radius, y + radius)), outline=1, fill=1)
-    np.testing.assert_array_equal(drawn([[Ellipse(x, y, radius, radius)]], "pil", *size)[0], np.array(image) > 0)
+    np.testing.assert_array_equal(draw_masks([[Ellipse(x, y, radius, radius)]], "pil", *size)[0], np.array(image) > 0)
 
 
 @given(numbers, numbers, radii, radii, degrees, sizes)
@@ -253,7 +253,7 @@ def test_opencv_draws_ellipses(
     axes = (round(radius_x), round(radius_y))
     cv2.ellipse(canvas, (round(x), round(y)), axes, turn, 0, 360, 255, thickness=-1)
     ellipse = Ellipse(x, y, radius_x, radius_y, turn)
-    for mask in (*drawn([[ellipse]], "cv2", *size), *drawn([[ellipse]], "coco", *size)):
+    for mask in (*draw_masks([[ellipse]], "cv2", *size), *draw_masks([[ellipse]], "coco", *size)):
         np.testing.assert_array_equal(mask, canvas > 0)
 
 
@@ -262,7 +262,7 @@ def test_else_centres_decide(
     x: float, y: float, radius_x: float, radius_y: float, turn: float, size: tuple[int, int]
 ) -> None:
     """A point is inside when its distances from the two foci sum up to less than the long axis."""
-    (mask,) = drawn([[Ellipse(x, y, radius_x, radius_y, turn)]], "centre-evenodd", *size)
+    (mask,) = draw_masks([[Ellipse(x, y, radius_x, radius_y, turn)]], "centre-evenodd", *size)
     focal = np.sqrt(abs(radius_x**2 - radius_y**2))
     way = np.deg2rad(turn + (0 if radius_x >= radius_y else 90))
     column, row = np.meshgrid(np.arange(size[1]) + 0.5 - x, np.arange(size[0]) + 0.5 - y)
@@ -276,4 +276,6 @@ def test_else_centres_decide(
 
 def test_an_ellipse_that_is_turned_has_no_rule_of_pillow() -> None:
     ellipse = Ellipse(20, 20, 15, 5, degrees=30)
-    np.testing.assert_array_equal(drawn([[ellipse]], "pil", 40, 40), drawn([[ellipse]], "centre-evenodd", 40, 40))
+    np.testing.assert_array_equal(
+        draw_masks([[ellipse]], "pil", 40, 40), draw_masks([[ellipse]], "centre-evenodd", 40, 40)
+    )

@@ -10,7 +10,7 @@ from segdata.core.profile import RasterRule
 from segdata.formats.shapes.geometry import Polygon, box
 from segdata.formats.shapes.raster import count_differing_pixels, rasterise
 from segdata.formats.shapes.source_polygons import RasterDisagreement, SourcePolygons, raster_disagreement
-from tests.formats.shapes.drawings import RULES, batch_of, drawn, polygons
+from tests.formats.shapes.drawings import RULES, batch_of, draw_masks, polygons
 
 FRAME = Polygon(box(2, 2, 30, 30).exterior, (box(5, 5, 12, 12).exterior, box(15.5, 15, 25, 25.25).exterior))
 ISLAND = box(18, 18, 20.5, 20)
@@ -74,7 +74,7 @@ def test_no_segments_keep_nothing() -> None:
 def test_pixels_are_counted_one_by_one(shapes: list[Polygon], by: RasterRule, rule: RasterRule) -> None:
     segments = [[shape] for shape in shapes]
     batch = batch_of(segments, rasterise(segments, by, 40, 40), 40, 40)
-    pairs = zip(drawn(segments, by, 40, 40), drawn(segments, rule, 40, 40), strict=True)
+    pairs = zip(draw_masks(segments, by, 40, 40), draw_masks(segments, rule, 40, 40), strict=True)
     wrong = [int((a != b).sum()) for a, b in pairs]
     assert raster_disagreement(batch, rule) == RasterDisagreement(
         len(shapes), sum(each > 0 for each in wrong), sum(wrong)

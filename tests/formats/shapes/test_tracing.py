@@ -15,7 +15,7 @@ from segdata.formats.shapes.geometry import Polygon
 from segdata.formats.shapes.tracing import Points, bridge_rings, trace_polygons
 from segdata.testing.pictures import Mask, runs_of_masks
 from segdata.testing.strategies import masks
-from tests.formats.shapes.drawings import RULES, drawn, full_canvas
+from tests.formats.shapes.drawings import RULES, draw_masks, full_canvas
 
 some_masks = st.tuples(st.integers(1, 14), st.integers(1, 14)).flatmap(lambda size: masks(*size))
 
@@ -31,7 +31,7 @@ def test_polygons_draw_exactly_the_segment(rule: RasterRule, masks: list[Mask]) 
     transcript = trace_polygons(runs_of_masks(masks), rule, *sizes(masks))
     assert transcript.wrong.tolist() == [0] * len(masks)
     for mask, polygons in zip(masks, transcript.polygons, strict=True):
-        np.testing.assert_array_equal(drawn([polygons], rule, *mask.shape)[0], mask)
+        np.testing.assert_array_equal(draw_masks([polygons], rule, *mask.shape)[0], mask)
         assert all(len(ring) >= 3 for polygon in polygons for ring in polygon.rings)
 
 
@@ -56,7 +56,7 @@ def test_half_a_pixel_more_is_the_same_to_readers_that_truncate(mask: Mask) -> N
     for rule in ("pil", "cv2"):
         (polygons,) = trace_polygons(runs, rule, *sizes([mask])).polygons
         moved = [Polygon(each.exterior + 0.5, tuple(hole + 0.5 for hole in each.holes)) for each in polygons]
-        (before,), (after,) = drawn([polygons], rule, *mask.shape), drawn([moved], rule, *mask.shape)
+        (before,), (after,) = draw_masks([polygons], rule, *mask.shape), draw_masks([moved], rule, *mask.shape)
         np.testing.assert_array_equal(before, after)
 
 

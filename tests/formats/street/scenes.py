@@ -42,12 +42,12 @@ def save(path: Path, values: object, dtype: type = np.uint16) -> Path:
     return path
 
 
-def picture(path: Path, height: int = 1, width: int = 6) -> Path:
+def save_picture(path: Path, height: int = 1, width: int = 6) -> Path:
     """Write a photograph."""
     return save(path, np.zeros((height, width, 3)), np.uint8)
 
 
-def polygons(path: Path, objects: Sequence[Mapping[str, object]], height: int = 20, width: int = 30) -> Path:
+def save_polygons(path: Path, objects: Sequence[Mapping[str, object]], height: int = 20, width: int = 30) -> Path:
     """Write a JSON file of polygons."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"imgHeight": height, "imgWidth": width, "objects": list(objects)}))
@@ -72,7 +72,7 @@ def instance_image(objects: Iterable[Mapping[str, object]], height: int = 20, wi
     return np.asarray(image)
 
 
-def written(dataset: Dataset, target: Path, to: str, **options: object) -> list[Loss]:
+def write_dataset(dataset: Dataset, target: Path, to: str, **options: object) -> list[Loss]:
     """Write a dataset in a format with options of its writer; what was lost."""
     losses, format_ = LossCounter(), find_format(to)
     assert format_.write is not None
@@ -81,7 +81,7 @@ def written(dataset: Dataset, target: Path, to: str, **options: object) -> list[
     return losses.listed()
 
 
-def loaded(dataset: Dataset) -> Batch:
+def load_batch(dataset: Dataset) -> Batch:
     """All of a dataset, its runs checked."""
     with image_limits():
         batch = concatenate_batches(list(dataset))
@@ -89,14 +89,14 @@ def loaded(dataset: Dataset) -> Batch:
     return batch
 
 
-def told(batch: Batch, *names: str) -> list[tuple[object, ...]]:
+def segment_rows(batch: Batch, *names: str) -> list[tuple[object, ...]]:
     """Some columns of the segments, row by row."""
     return list(zip(*(batch.segments[name].to_pylist() for name in names), strict=True))
 
 
-def defects(dataset: Dataset) -> list[Defect]:
+def load_defects(dataset: Dataset) -> list[Defect]:
     """All that was met."""
-    return [*dataset.source.defects, *loaded(dataset).defects]
+    return [*dataset.source.defects, *load_batch(dataset).defects]
 
 
 def value_image(batch: Batch, image: int = 0) -> np.ndarray:

@@ -13,15 +13,15 @@ from segdata.core.format import detect
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.mask_files import decode_mask
 from tests.formats.street.scenes import (
-    defects,
     instance_image,
-    loaded,
-    picture,
-    polygons,
+    load_batch,
+    load_defects,
     save,
-    told,
+    save_picture,
+    save_polygons,
+    segment_rows,
     value_image,
-    written,
+    write_dataset,
 )
 
 BASE = "aachen_000000_000019"
@@ -33,11 +33,11 @@ SAMPLE = "peer_fixtures/datumaro/cityscapes_dataset/dataset"
 
 def test_instance_ids_are_labels_groups_and_numbers(tmp_path: Path) -> None:
     save(tmp_path / f"{LABELS}_instanceIds.png", [[0, 7, 26, 26000, 26001, 4]])
-    picture(tmp_path / IMAGE)
+    save_picture(tmp_path / IMAGE)
     assert detect(tmp_path) == "cityscapes"
     dataset = read(tmp_path)
-    batch = loaded(dataset)
-    assert told(batch, "segment_id", "category_id", "iscrowd", "place") == [
+    batch = load_batch(dataset)
+    assert segment_rows(batch, "segment_id", "category_id", "iscrowd", "place") == [
         (4, 4, False, "value 4"),
         (7, 7, False, "value 7"),
         (26, 26, True, "value 26"),
@@ -46,7 +46,11 @@ def test_instance_ids_are_labels_groups_and_numbers(tmp_path: Path) -> None:
     ]
     assert batch.images.select(["image_id", "split"]).to_pylist() == [{"image_id": IMAGE_ID, "split": "train"}]
     assert batch.annotations["encoding"].to_pylist() == ["grey 16 bit"]
-    assert (dataset.profile.task, dataset.taxonomy.void_ids, defects(dataset)) == ("panoptic", (1, 2, 3, 4, 5, 6), [])
+    assert (dataset.profile.task, dataset.taxonomy.void_ids, load_defects(dataset)) == (
+        "panoptic",
+        (1, 2, 3, 4, 5, 6),
+        [],
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,9 +65,9 @@ def test_instance_ids_are_labels_groups_and_numbers(tmp_path: Path) -> None:
 )
 def test_any_folder_of_it_may_be_opened(tmp_path: Path, root: str, image_id: str) -> None:
     save(tmp_path / f"{LABELS}_instanceIds.png", [[7] * 6])
-    picture(tmp_path / IMAGE)
-    picture(tmp_path / "leftImg8bit/test/bonn/bonn_000000_000001_leftImg8bit.png")
-    batch = loaded(read(tmp_path / root))
+    save_picture(tmp_path / IMAGE)
+    save_picture(tmp_path / "leftImg8bit/test/bonn/bonn_000000_000001_leftImg8bit.png")
+    batch = load_batch(read(tmp_path / root))
     images = batch.images.select(["image_id", "uri"]).to_pylist()
     assert {"image_id": image_id, "uri": (tmp_path / IMAGE).as_posix()} in images
     assert len(images) == (2 if root in ("", "gtFine") else 1), "of a part only the images of that part"
@@ -72,16 +76,16 @@ def test_any_folder_of_it_may_be_opened(tmp_path: Path, root: str, image_id: str
 
 def test_labels_beside_their_images(tmp_path: Path) -> None:
     save(tmp_path / "a_gtFine_labelIds.png", [[7] * 6], np.uint8)
-    picture(tmp_path / "a_leftImg8bit.png")
+    save_picture(tmp_path / "a_leftImg8bit.png")
     dataset = read(tmp_path)
-    assert (dataset.image_ids, dataset.profile.task, defects(dataset)) == (["a_leftImg8bit.png"], "semantic", [])
+    assert (dataset.image_ids, dataset.profile.task, load_defects(dataset)) == (["a_leftImg8bit.png"], "semantic", [])
 
 
 def test_a_folder_below_that_of_the_type_is_a_split(tmp_path: Path) -> None:
     """Datumaro leaves out the city; elsewhere the only folder is that of a city."""
     for folder in ("a/gtFine/mine", "b/bonn", "c/val"):
         save(tmp_path / folder / "x_gtFine_labelIds.png", [[7]], np.uint8)
-    splits = [loaded(read(tmp_path / root)).images["split"].to_pylist() for root in "abc"]
+    splits = [load_batch(read(tmp_path / root)).images["split"].to_pylist() for root in "abc"]
     assert splits == [["mine"], [None], ["val"]]
 
 
@@ -89,16 +93,16 @@ def test_the_same_labels_twice(tmp_path: Path) -> None:
     for root in ("data", "data_copy"):
         save(tmp_path / root / f"{LABELS}_labelIds.png", [[7 if root == "data" else 8]], np.uint8)
     dataset = read(tmp_path)
-    found = [(each.code, each.file) for each in defects(dataset) if each.severity is None]
+    found = [(each.code, each.file) for each in load_defects(dataset) if each.severity is None]
     assert found == [("SEG008", f"data_copy/{LABELS}_labelIds.png")]
-    assert told(loaded(dataset), "segment_id") == [(7,)]
+    assert segment_rows(load_batch(dataset), "segment_id") == [(7,)]
 
 
 def test_without_images_there_are_still_image_ids(tmp_path: Path) -> None:
     save(tmp_path / f"{LABELS}_labelIds.png", [[7] * 6], np.uint8)
     dataset = read(tmp_path)
     assert dataset.image_ids == [IMAGE_ID]
-    assert [(each.code, each.severity) for each in defects(dataset)] == [("SEG002", "info")]
+    assert [(each.code, each.severity) for each in load_defects(dataset)] == [("SEG002", "info")]
 
 
 def test_files_that_stay_alone(tmp_path: Path) -> None:
@@ -106,14 +110,14 @@ def test_files_that_stay_alone(tmp_path: Path) -> None:
     save(tmp_path / f"{LABELS}_labelIds.png", [[7] * 6], np.uint8)
     save(tmp_path / "gtFine/val/x/x_000000_000001_gtFine_labelIds.png", [[7]], np.uint8)
     for name in ("train/aachen/aachen_000000_000020", "train/aachen/" + BASE, "test/bonn/bonn_000000_000001"):
-        picture(tmp_path / f"leftImg8bit/{name}_leftImg8bit.png")
+        save_picture(tmp_path / f"leftImg8bit/{name}_leftImg8bit.png")
     dataset = read(tmp_path)
-    found = [(each.code, each.file) for each in defects(dataset)]
+    found = [(each.code, each.file) for each in load_defects(dataset)]
     assert found == [
         ("SEG011", "leftImg8bit/train/aachen/aachen_000000_000020_leftImg8bit.png"),
         ("SEG011", "gtFine/val/x/x_000000_000001_gtFine_labelIds.png"),
     ]
-    assert loaded(dataset).annotations.num_rows == 2
+    assert load_batch(dataset).annotations.num_rows == 2
 
 
 def test_each_image_is_read_from_the_best_that_it_has(tmp_path: Path) -> None:
@@ -123,10 +127,15 @@ def test_each_image_is_read_from_the_best_that_it_has(tmp_path: Path) -> None:
     save(folder / "a_gtFine_labelIds.png", [[23, 23]], np.uint8)
     save(folder / "b_gtFine_labelIds.png", [[26, 7]], np.uint8)
     dataset = read(tmp_path)
-    assert told(loaded(dataset), "segment_id", "iscrowd") == [(7, False), (26000, False), (7, False), (26, True)]
+    assert segment_rows(load_batch(dataset), "segment_id", "iscrowd") == [
+        (7, False),
+        (26000, False),
+        (7, False),
+        (26, True),
+    ]
     only = read(tmp_path, options={"labels": "labelIds"})
     assert only.profile.task == "semantic"
-    assert told(loaded(only), "segment_id", "iscrowd") == [(23, False), (7, False), (26, False)]
+    assert segment_rows(load_batch(only), "segment_id", "iscrowd") == [(23, False), (7, False), (26, False)]
     with pytest.raises(UnreadableError, match="no labels of the kind 'polygons'; there are instanceIds, labelIds"):
         read(tmp_path, options={"labels": "polygons"})
     with pytest.raises(SegdataError, match="labels is 'colour'"):
@@ -137,21 +146,21 @@ def test_an_image_without_the_labels_asked_for_is_said(tmp_path: Path) -> None:
     save(tmp_path / "gtFine/train/x/a_gtFine_instanceIds.png", [[7]])
     save(tmp_path / "gtFine/train/x/b_gtFine_labelIds.png", [[7]], np.uint8)
     dataset = read(tmp_path, options={"labels": "instanceIds"})
-    (said,) = [each for each in defects(dataset) if each.severity is None]
+    (said,) = [each for each in load_defects(dataset) if each.severity is None]
     assert (said.code, said.file) == ("SEG002", "gtFine/train/x/b_gtFine_labelIds.png")
-    assert loaded(dataset).annotations.num_rows == 1
+    assert load_batch(dataset).annotations.num_rows == 1
 
 
 def test_train_ids_are_mapped_back(tmp_path: Path) -> None:
     """What is ignored may have been anything: it is void, and no label of Cityscapes."""
     save(tmp_path / f"{LABELS}_labelTrainIds.png", [[0, 13, 18, 255]], np.uint8)
     dataset = read(tmp_path)
-    assert told(loaded(dataset), "segment_id", "category_id") == [(7, 7), (26, 26), (33, 33), (255, 255)]
+    assert segment_rows(load_batch(dataset), "segment_id", "category_id") == [(7, 7), (26, 26), (33, 33), (255, 255)]
     ignored = dataset.taxonomy.by_id()[255]
     assert (ignored.name, ignored.kind) == ("ignore", "void")
     taxonomy = Taxonomy(categories=(Category(id=1, name="road"), Category(id=2, name="unclear", kind="void")))
     mine = read(tmp_path, taxonomy=taxonomy)
-    named = [mine.profile.name_of(each) for (each,) in told(loaded(mine), "category_id")]
+    named = [mine.profile.name_of(each) for (each,) in segment_rows(load_batch(mine), "category_id")]
     assert sorted(named) == ["bicycle", "car", "road", "unclear"]
 
 
@@ -160,11 +169,11 @@ def test_coarse_labels_are_sparse_and_come_second(tmp_path: Path) -> None:
     save(tmp_path / coarse, [[26000, 7]])
     save(tmp_path / "gtCoarse/train_extra/bonn/bonn_000000_000001_gtCoarse_instanceIds.png", [[7, 7]])
     save(tmp_path / f"{LABELS}_instanceIds.png", [[23, 23]])
-    batch = loaded(read(tmp_path))
-    assert told(batch, "segment_id") == [(23,), (7,)]
+    batch = load_batch(read(tmp_path))
+    assert segment_rows(batch, "segment_id") == [(23,), (7,)]
     assert batch.annotations["coverage"].to_pylist() == [None, "sparse"]
-    only = loaded(read(tmp_path, options={"gt": "gtCoarse"}))
-    assert told(only, "segment_id") == [(7,), (26000,), (7,)]
+    only = load_batch(read(tmp_path, options={"gt": "gtCoarse"}))
+    assert segment_rows(only, "segment_id") == [(7,), (26000,), (7,)]
 
 
 def test_a_taxonomy_of_the_user_is_by_name(tmp_path: Path) -> None:
@@ -173,14 +182,14 @@ def test_a_taxonomy_of_the_user_is_by_name(tmp_path: Path) -> None:
         categories=(Category(id=1, name="automobile", aliases=("car",)), Category(id=7, name="sky", kind="stuff"))
     )
     dataset = read(tmp_path, taxonomy=taxonomy)
-    batch = loaded(dataset)
-    ids = [id_ for _, id_ in told(batch, "segment_id", "category_id")]
+    batch = load_batch(dataset)
+    ids = [id_ for _, id_ in segment_rows(batch, "segment_id", "category_id")]
     assert [dataset.profile.name_of(id_) for id_ in ids] == ["road", "sky", "automobile"]
     assert ids[1:] == [7, 1]
     assert ids[0] not in taxonomy.by_id()
     own = read(tmp_path, taxonomy=taxonomy, options={"ids": "taxonomy"})
-    assert told(loaded(own), "category_id") == [(7,)]
-    assert {(each.code, each.pixels) for each in defects(own) if each.code == "SEG009"} == {("SEG009", 1)}
+    assert segment_rows(load_batch(own), "category_id") == [(7,)]
+    assert {(each.code, each.pixels) for each in load_defects(own) if each.code == "SEG009"} == {("SEG009", 1)}
     with pytest.raises(UnreadableError, match="ids=taxonomy needs a taxonomy"):
         read(tmp_path, options={"ids": "taxonomy"})
 
@@ -193,8 +202,8 @@ def test_categories_of_several_labels_are_one_segment_unless_numbered(tmp_path: 
             Category(id=2, name="vehicle", aliases=("car", "truck")),
         )
     )
-    batch = loaded(read(tmp_path, taxonomy=taxonomy))
-    assert told(batch, "segment_id", "category_id", "iscrowd") == [
+    batch = load_batch(read(tmp_path, taxonomy=taxonomy))
+    assert segment_rows(batch, "segment_id", "category_id", "iscrowd") == [
         (7, 1, False),
         (26, 2, True),
         (26001, 2, False),
@@ -208,7 +217,7 @@ def test_labels_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "label_colors.txt").write_text("0 0 0 background\n250 170 30 trafficlight\n1 2 3 tram\n")
     save(tmp_path / f"{LABELS}_instanceIds.png", [[0, 1, 2001, 2]])
     dataset = read(tmp_path)
-    assert told(loaded(dataset), "category_id", "iscrowd") == [(1, False), (2, True), (2, False)]
+    assert segment_rows(load_batch(dataset), "category_id", "iscrowd") == [(1, False), (2, True), (2, False)]
     assert [(each.name, each.kind) for each in dataset.taxonomy.categories] == [
         ("trafficlight", "stuff"),
         ("tram", "thing"),
@@ -234,8 +243,8 @@ def test_polygons_are_drawn_as_by_json2instance_img(
     tmp_path_factory: pytest.TempPathFactory, objects: list[dict[str, object]]
 ) -> None:
     root = tmp_path_factory.mktemp("polygons")
-    polygons(root / "a_gtFine_polygons.json", objects)
-    batch = loaded(read(root))
+    save_polygons(root / "a_gtFine_polygons.json", objects)
+    batch = load_batch(read(root))
     np.testing.assert_array_equal(value_image(batch), instance_image(objects))
 
 
@@ -249,9 +258,9 @@ def test_objects_keep_their_rings_where_nothing_covers_them(tmp_path: Path) -> N
         {"label": "sky", "polygon": [[20, 0], [29, 0], [29, 5]]},
         {"label": "sky", "polygon": [[20, 10], [29, 10], [29, 15]]},
     ]
-    polygons(tmp_path / "a_gtFine_polygons.json", objects)
+    save_polygons(tmp_path / "a_gtFine_polygons.json", objects)
     dataset = read(tmp_path)
-    segments = told(loaded(dataset), "segment_id", "rings", "place")
+    segments = segment_rows(load_batch(dataset), "segment_id", "rings", "place")
     assert [(id_, rings is None, place) for id_, rings, place in segments] == [
         (7, False, "/objects/2"),
         (23, False, "/objects/3"),
@@ -265,9 +274,9 @@ def test_objects_keep_their_rings_where_nothing_covers_them(tmp_path: Path) -> N
 
 def test_datumaro_s_sample(real_data: Path) -> None:
     dataset = read(real_data / SAMPLE)
-    batch = loaded(dataset)
-    assert defects(dataset) == []
-    assert [dataset.profile.name_of(each) for (each,) in told(batch, "category_id")] == [
+    batch = load_batch(dataset)
+    assert load_defects(dataset) == []
+    assert [dataset.profile.name_of(each) for (each,) in segment_rows(batch, "category_id")] == [
         *("out of roi", "truck", "truck"),
         *("out of roi", "wall", "train"),
         *("out of roi", "person"),
@@ -280,7 +289,7 @@ def test_what_is_written_is_what_cityscapes_would_have(tmp_path: Path) -> None:
     """Label ids are those of the instance ids; the official scripts look for files two folders deep."""
     for name, values in (("a", [[0, 7, 26, 26000, 26003, 4]]), ("b", [[23, 23, 24007, 0, 0, 0]])):
         save(tmp_path / f"in/gtFine/val/bonn/bonn_000000_00000{name}_gtFine_instanceIds.png", values)
-    assert written(read(tmp_path / "in"), tmp_path / "out", "cityscapes", trainids="yes") == []
+    assert write_dataset(read(tmp_path / "in"), tmp_path / "out", "cityscapes", trainids="yes") == []
     for name in ("a", "b"):
         stem = f"gtFine/val/bonn/bonn_000000_00000{name}_gtFine"
         instances, labels, trained = (
@@ -294,7 +303,7 @@ def test_what_is_written_is_what_cityscapes_would_have(tmp_path: Path) -> None:
         train_id = {0: 255, 4: 255, 7: 0, 23: 10, 24: 11, 26: 13}
         np.testing.assert_array_equal(trained, np.vectorize(train_id.__getitem__)(labels))
     again = read(tmp_path / "out", options={"labels": "labelIds"})
-    assert told(loaded(again), "segment_id") == [(4,), (7,), (26,), (23,), (24,)]
+    assert segment_rows(load_batch(again), "segment_id") == [(4,), (7,), (26,), (23,), (24,)]
 
 
 def test_categories_that_cityscapes_lacks_are_refused_by_name(tmp_path: Path) -> None:
@@ -313,12 +322,12 @@ def test_categories_that_cityscapes_lacks_are_refused_by_name(tmp_path: Path) ->
     ):
         convert(source, tmp_path / "out", to="cityscapes")
     assert not (tmp_path / "out").exists()
-    losses = written(source, tmp_path / "out", "cityscapes", unknown="drop")
+    losses = write_dataset(source, tmp_path / "out", "cityscapes", unknown="drop")
     assert [(loss.kind, loss.count, loss.pixels) for loss in losses if loss.pixels] == [
         ("category", 1, 1),
         ("void", 1, 1),
     ]
-    assert told(loaded(read(tmp_path / "out")), "segment_id", "category_id") == [(1, 1)]
+    assert segment_rows(load_batch(read(tmp_path / "out")), "segment_id", "category_id") == [(1, 1)]
 
 
 def test_of_a_semantic_dataset_no_instances_are_made_up(tmp_path: Path) -> None:
@@ -329,11 +338,11 @@ def test_of_a_semantic_dataset_no_instances_are_made_up(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out").rglob("*.png")] == ["a_gtFine_labelIds.png"]
     dataset = read(tmp_path / "out")
     assert dataset.profile.task == "semantic"
-    assert told(loaded(dataset), "segment_id", "iscrowd") == [(1, False)]
+    assert segment_rows(load_batch(dataset), "segment_id", "iscrowd") == [(1, False)]
 
 
 def test_options_of_the_writer_are_checked(tmp_path: Path) -> None:
     save(tmp_path / f"in/{LABELS}_instanceIds.png", [[7]])
     for name, value in (("trainids", "maybe"), ("unknown", "keep")):
         with pytest.raises(SegdataError, match=f"{name} is '{value}'"):
-            written(read(tmp_path / "in"), tmp_path / "out", "cityscapes", **{name: value})
+            write_dataset(read(tmp_path / "in"), tmp_path / "out", "cityscapes", **{name: value})

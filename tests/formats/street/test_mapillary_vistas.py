@@ -12,7 +12,7 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.mask_files import decode_mask
-from tests.formats.street.scenes import VISTAS_CONFIG, defects, loaded, picture, save, told
+from tests.formats.street.scenes import VISTAS_CONFIG, load_batch, load_defects, save, save_picture, segment_rows
 
 SAMPLE = "peer_fixtures/datumaro/mapillary_vistas_dataset/v1.2"
 NOBODY = 4  # the place of void--unlabeled in the config
@@ -28,11 +28,11 @@ def test_number_0_is_the_first_instance(tmp_path: Path) -> None:
     config(tmp_path)
     values = [[0, 256, 512, 513, 3 * 256, NOBODY * 256]]
     save(tmp_path / "training/v1.2/instances/a.png", values)
-    picture(tmp_path / "training/images/a.png")
+    save_picture(tmp_path / "training/images/a.png")
     assert detect(tmp_path) == "mapillary-vistas"
     dataset = read(tmp_path)
-    batch = loaded(dataset)
-    assert told(batch, "segment_id", "category_id", "iscrowd") == [
+    batch = load_batch(dataset)
+    assert segment_rows(batch, "segment_id", "category_id", "iscrowd") == [
         (0, 0, False),
         (256, 1, False),
         (512, 2, False),
@@ -45,17 +45,17 @@ def test_number_0_is_the_first_instance(tmp_path: Path) -> None:
         ("object--car", "thing", "object", ("Car",)),
         ("unclear", "void", None, ("Unclear",)),
     ]
-    assert (dataset.image_ids, defects(dataset)) == (["training/images/a.png"], [])
+    assert (dataset.image_ids, load_defects(dataset)) == (["training/images/a.png"], [])
 
 
 @pytest.mark.parametrize("opened", ["", "training"])
 def test_the_config_may_lie_above(tmp_path: Path, opened: str) -> None:
     config(tmp_path)
     save(tmp_path / "training/v1.2/instances/a.png", [[512]])
-    picture(tmp_path / "training/images/a.png", 1, 1)
+    save_picture(tmp_path / "training/images/a.png", 1, 1)
     assert detect(tmp_path / opened) == "mapillary-vistas"
     dataset = read(tmp_path / opened)
-    assert (told(loaded(dataset), "category_id"), defects(dataset)) == ([(2,)], [])
+    assert (segment_rows(load_batch(dataset), "category_id"), load_defects(dataset)) == ([(2,)], [])
 
 
 def test_versions(tmp_path: Path) -> None:
@@ -63,28 +63,28 @@ def test_versions(tmp_path: Path) -> None:
     config(tmp_path, "config.json")
     save(tmp_path / "training/instances/a.png", [[512]])
     assert detect(tmp_path) == "mapillary-vistas"
-    assert told(loaded(read(tmp_path)), "segment_id") == [(512,)]
+    assert segment_rows(load_batch(read(tmp_path)), "segment_id") == [(512,)]
     for name, value in (("v1.2", 256), ("v2.0", 513)):
         config(tmp_path, f"config_{name}.json")
         save(tmp_path / f"training/{name}/instances/a.png", [[value]])
-    assert told(loaded(read(tmp_path)), "segment_id") == [(513,)]
-    assert told(loaded(read(tmp_path, options={"version": "v1.2"})), "segment_id") == [(256,)]
+    assert segment_rows(load_batch(read(tmp_path)), "segment_id") == [(513,)]
+    assert segment_rows(load_batch(read(tmp_path, options={"version": "v1.2"})), "segment_id") == [(256,)]
 
 
 def test_labels_where_there_are_no_instances(tmp_path: Path) -> None:
     config(tmp_path)
     save(tmp_path / "training/v1.2/labels/a.png", [[0, 1, NOBODY]], np.uint8)
-    assert told(loaded(read(tmp_path)), "segment_id", "iscrowd") == [(0, False), (1, False)]
+    assert segment_rows(load_batch(read(tmp_path)), "segment_id", "iscrowd") == [(0, False), (1, False)]
     save(tmp_path / "training/v1.2/instances/b.png", [[512]])
-    batch = loaded(read(tmp_path))
-    assert told(batch, "segment_id", "iscrowd") == [(0, True), (1, False), (512, False)]
+    batch = load_batch(read(tmp_path))
+    assert segment_rows(batch, "segment_id", "iscrowd") == [(0, True), (1, False), (512, False)]
 
 
 def test_the_user_s_taxonomy_may_have_names_or_what_people_call_them(tmp_path: Path) -> None:
     config(tmp_path)
     save(tmp_path / "training/v1.2/instances/a.png", [[256, 512]])
     taxonomy = Taxonomy(categories=(Category(id=8, name="Car"), Category(id=9, name="flat--road")))
-    assert told(loaded(read(tmp_path, taxonomy=taxonomy)), "category_id") == [(9,), (8,)]
+    assert segment_rows(load_batch(read(tmp_path, taxonomy=taxonomy)), "category_id") == [(9,), (8,)]
 
 
 def test_without_a_config_ids_are_the_taxonomy_s(tmp_path: Path) -> None:
@@ -93,18 +93,18 @@ def test_without_a_config_ids_are_the_taxonomy_s(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError, match=r"no config_v1\.2\.json says what the labels are; add it, or give"):
         read(tmp_path)
     taxonomy = Taxonomy(categories=(Category(id=1, name="x"), Category(id=2, name="y")))
-    assert told(loaded(read(tmp_path, taxonomy=taxonomy)), "category_id") == [(1,), (2,)]
+    assert segment_rows(load_batch(read(tmp_path, taxonomy=taxonomy)), "category_id") == [(1,), (2,)]
 
 
 def test_datumaro_s_sample(real_data: Path) -> None:
     """Of one image there are labels alone."""
     dataset = read(real_data / SAMPLE)
-    assert told(loaded(dataset), "segment_id", "category_id", "iscrowd") == [
+    assert segment_rows(load_batch(dataset), "segment_id", "category_id", "iscrowd") == [
         *((0, 0, False), (1, 0, False), (256, 1, False)),
         *((1, 1, True), (2, 2, True)),
         *((0, 0, False), (256, 1, False), (512, 2, False)),
     ]
-    assert defects(dataset) == []
+    assert load_defects(dataset) == []
 
 
 def test_what_is_written_has_a_config_of_its_own(tmp_path: Path) -> None:
@@ -131,9 +131,9 @@ def test_what_is_written_has_a_config_of_its_own(tmp_path: Path) -> None:
         assert np.asarray(labels).tolist() == [[1, 0, 0, 3]]
         shown = np.asarray(labels.convert("RGB"))[0].tolist()
     assert shown == [written["labels"][k]["color"] for k in (1, 0, 0, 3)]
-    assert told(loaded(read(tmp_path / "out")), "category_id") == [(200,), (9,)]
+    assert segment_rows(load_batch(read(tmp_path / "out")), "category_id") == [(200,), (9,)]
     (tmp_path / "out/taxonomy.yaml").unlink()
-    assert told(loaded(read(tmp_path / "out")), "category_id") == [(0,), (1,)]
+    assert segment_rows(load_batch(read(tmp_path / "out")), "category_id") == [(0,), (1,)]
 
 
 def test_instances_that_are_written_come_back(tmp_path: Path) -> None:

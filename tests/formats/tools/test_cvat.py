@@ -211,7 +211,7 @@ def test_frames_between_keyframes_are_unknown(tmp_path: Path) -> None:
     save(tmp_path, track(box(0, 0), box(4, 8)) + track(box(2, 20), box(3, 20, 1), id_=1, label="bus"), VIDEO)
     dataset = read(tmp_path)
     (unknown,) = [each for each in dataset.source.defects if each.severity == "warning"]
-    assert "3 frames between keyframes without a shape (1 frames have no annotation at all)" in unknown.message
+    assert "3 frames between keyframes without a shape (1 frame without any annotation)" in unknown.message
     batch = loaded(dataset)
     assert batch.annotation_image.tolist() == [0, 2, 3, 4, 5]
     between = loaded(read(tmp_path, options={"interpolate": "yes"}))

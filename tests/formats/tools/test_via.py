@@ -74,7 +74,7 @@ def test_regions_without_category_are_kept_and_told(real_data: Path) -> None:
     dataset = read(real_data / "via_kudzu/val")
     (told,) = dataset.source.defects
     assert (told.code, told.severity, told.file) == ("SEG004", "warning", "via_region_data.json")
-    assert told.message.startswith("349 regions of 16 images have no category")
+    assert told.message.startswith("349 regions of 16 images without a category")
     batch = loaded(dataset)
     assert (batch.n_segments, set(names(dataset, batch))) == (349, {"region"})
     both = read(real_data / "via_kudzu")

@@ -20,7 +20,7 @@ def save(path: Path, values: object, palette: bytes | None = OBJECT_PALETTE) -> 
     (Image.fromarray(pixels) if palette is None else palette_image(pixels, palette)).save(path)
 
 
-def scene(root: Path, classes: object, objects: object = None, stem: str = "2007_000001") -> None:
+def write_scene(root: Path, classes: object, objects: object = None, stem: str = "2007_000001") -> None:
     """The masks of one image, and the image."""
     save(root / f"SegmentationClass/{stem}.png", classes)
     if objects is not None:
@@ -30,7 +30,7 @@ def scene(root: Path, classes: object, objects: object = None, stem: str = "2007
     Image.new("RGB", np.array(classes).shape[::-1]).save(path)
 
 
-def boxed(root: Path, *objects: str, stem: str = "2007_000001", size: tuple[int, int] | None = None) -> Path:
+def write_boxes(root: Path, *objects: str, stem: str = "2007_000001", size: tuple[int, int] | None = None) -> Path:
     """The XML file of an image with these objects; `size` is width and height."""
     path = root / f"Annotations/{stem}.xml"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,14 +39,14 @@ def boxed(root: Path, *objects: str, stem: str = "2007_000001", size: tuple[int,
     return path
 
 
-def an_object(name: str, box: tuple[float, float, float, float], more: str = "") -> str:
+def object_element(name: str, box: tuple[float, float, float, float], more: str = "") -> str:
     """An object of an XML file; the box is xmin, ymin, xmax, ymax."""
     sides = zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)
     sides_ = "".join(f"<{side}>{value}</{side}>" for side, value in sides)
     return f"<object><name>{name}</name>{more}<bndbox>{sides_}</bndbox></object>"
 
 
-def opened(root: Path, **options: Any) -> tuple[Dataset, Batch, list[Defect]]:
+def open_dataset(root: Path, **options: Any) -> tuple[Dataset, Batch, list[Defect]]:
     """A dataset, its images, and its defects without informations."""
     dataset = read(root, **options)
     batch = concatenate_batches(list(dataset.batches(1)))
@@ -55,7 +55,7 @@ def opened(root: Path, **options: Any) -> tuple[Dataset, Batch, list[Defect]]:
     return dataset, batch, [each for each in defects if each.severity != "info"]
 
 
-def drawn(dataset: Dataset, batch: Batch) -> dict[int, tuple[str, list[tuple[int, int]], bool]]:
+def segment_pixels(dataset: Dataset, batch: Batch) -> dict[int, tuple[str, list[tuple[int, int]], bool]]:
     """Segment id -> category, pixels as (x, y) row by row, and whether it is a crowd."""
     masks = masks_of_runs(batch.runs, *batch.segment_size)
     return {

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.formats.voc.boxes import json_text, plain_text, read_boxes
-from tests.formats.voc.scenes import an_object, boxed
+from tests.formats.voc.scenes import object_element, write_boxes
 
 SIZE = (10, 20)
 
@@ -19,7 +19,7 @@ def test_the_development_kits_elements(tmp_path: Path) -> None:
         "<part><name>head</name><bndbox><xmin>5.5</xmin><ymin>6</ymin><xmax>7.5</xmax><ymax>8</ymax></bndbox></part>"
         "<actions><jumping>1</jumping></actions><point><x>3</x><y>4.5</y></point>"
     )
-    path = boxed(tmp_path, an_object("person", (4, 5, 6, 7), said), size=(20, 10))
+    path = write_boxes(tmp_path, object_element("person", (4, 5, 6, 7), said), size=(20, 10))
     (found,), defects = read_boxes(path, "a.xml", SIZE)
     assert (found.name, found.box, found.place) == ("person", (3, 4, 3, 3), "/annotation/object[1]")
     assert found.attributes == {
@@ -39,10 +39,10 @@ def test_attributes_that_are_columns(tmp_path: Path) -> None:
     pairs = {"score": "0.5", "is_crowd": "true", "track_id": "7", "source": "model", "color": "True"}
     said = "".join(f"<attribute><name>{k}</name><value>{v}</value></attribute>" for k, v in pairs.items())
     wrong = "<attributes><attribute><name>score</name><value>high</value></attribute></attributes>"
-    path = boxed(
+    path = write_boxes(
         tmp_path,
-        an_object("car", (1, 1, 2, 2), f"<attributes>{said}</attributes>"),
-        an_object("car", (1, 1, 2, 2), wrong),
+        object_element("car", (1, 1, 2, 2), f"<attributes>{said}</attributes>"),
+        object_element("car", (1, 1, 2, 2), wrong),
     )
     (first, second), _ = read_boxes(path, "a.xml", SIZE)
     assert first.columns == {"score": 0.5, "iscrowd": True, "track_id": 7, "source": "model"}
@@ -55,14 +55,14 @@ def test_attributes_that_are_columns(tmp_path: Path) -> None:
     [
         ("<object><bndbox/></object>", "/annotation/object[1]", "without name"),
         ("<object><name>a</name></object>", "/annotation/object[1]", "no bndbox"),
-        (an_object("a", (1, 1, float("nan"), 2)), "/annotation/object[1]/bndbox/xmax", "xmax is 'nan'"),
-        (an_object("a", (1, 1, 1e300, 2)), "/annotation/object[1]/bndbox/xmax", "xmax is '1e+300'"),
-        (an_object("a", (5, 1, 2, 2)), "/annotation/object[1]/bndbox", "inverted"),
-        (an_object("a", (1, 1, 2, 2), "<difficult>yes</difficult>"), "/annotation/object[1]/difficult", "0 or 1"),
+        (object_element("a", (1, 1, float("nan"), 2)), "/annotation/object[1]/bndbox/xmax", "xmax is 'nan'"),
+        (object_element("a", (1, 1, 1e300, 2)), "/annotation/object[1]/bndbox/xmax", "xmax is '1e+300'"),
+        (object_element("a", (5, 1, 2, 2)), "/annotation/object[1]/bndbox", "inverted"),
+        (object_element("a", (1, 1, 2, 2), "<difficult>yes</difficult>"), "/annotation/object[1]/difficult", "0 or 1"),
     ],
 )
 def test_a_broken_object_is_left_out(tmp_path: Path, element: str, place: str, words: str) -> None:
-    path = boxed(tmp_path, element, an_object("b", (1, 1, 2, 2)))
+    path = write_boxes(tmp_path, element, object_element("b", (1, 1, 2, 2)))
     found, defects = read_boxes(path, "a.xml", SIZE)
     assert [each.name for each in found] == ["b"]
     assert [(each.code, each.file, each.place) for each in defects] == [("SEG004", "a.xml", place)]
@@ -70,7 +70,7 @@ def test_a_broken_object_is_left_out(tmp_path: Path, element: str, place: str, w
 
 
 def test_a_size_that_contradicts_the_mask(tmp_path: Path) -> None:
-    path = boxed(tmp_path, size=(10, 20))
+    path = write_boxes(tmp_path, size=(10, 20))
     assert [(each.code, each.place) for each in read_boxes(path, "a.xml", SIZE)[1]] == [("SEG003", "/annotation/size")]
 
 

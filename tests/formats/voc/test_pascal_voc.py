@@ -18,7 +18,7 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.testing.pictures import masks_of_runs
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
-from tests.formats.voc.scenes import an_object, boxed, drawn, opened, save, scene
+from tests.formats.voc.scenes import object_element, open_dataset, save, segment_pixels, write_boxes, write_scene
 from tests.generators.coco_documents import annotation, document, write_document
 
 WITHOUT_OVERLAPS = Details(overlaps=False, several=False)
@@ -69,9 +69,9 @@ def test_objects_lose_nothing_that_is_pixels(
 
 
 def test_objects_have_the_class_below_them(tmp_path: Path) -> None:
-    scene(tmp_path, [[7, 7, 255], [15, 0, 255]], [[1, 1, 255], [4, 0, 255]])
-    dataset, batch, defects = opened(tmp_path)
-    assert drawn(dataset, batch) == {
+    write_scene(tmp_path, [[7, 7, 255], [15, 0, 255]], [[1, 1, 255], [4, 0, 255]])
+    dataset, batch, defects = open_dataset(tmp_path)
+    assert segment_pixels(dataset, batch) == {
         1: ("car", [(0, 0), (1, 0)], False),
         4: ("person", [(0, 1)], False),
         255: ("void", [(2, 0), (2, 1)], False),
@@ -88,18 +88,21 @@ def test_objects_have_the_class_below_them(tmp_path: Path) -> None:
 
 
 def test_without_masks_of_objects_it_is_semantic(tmp_path: Path) -> None:
-    scene(tmp_path, [[7, 0, 7, 255]])
-    dataset, batch, defects = opened(tmp_path)
+    write_scene(tmp_path, [[7, 0, 7, 255]])
+    dataset, batch, defects = open_dataset(tmp_path)
     assert dataset.profile.task == "semantic"
-    assert drawn(dataset, batch) == {7: ("car", [(0, 0), (2, 0)], False), 255: ("void", [(3, 0)], False)}
+    assert segment_pixels(dataset, batch) == {7: ("car", [(0, 0), (2, 0)], False), 255: ("void", [(3, 0)], False)}
     assert defects == []
 
 
 def test_masks_that_disagree_are_found_and_the_majority_counts(tmp_path: Path) -> None:
     """Object 1 is a car but for one pixel, object 2 lies on background, and a person is no object at all."""
-    scene(tmp_path, [[7, 7, 15, 0, 15]], [[1, 1, 1, 2, 0]])
-    dataset, batch, defects = opened(tmp_path)
-    assert drawn(dataset, batch) == {1: ("car", [(0, 0), (1, 0), (2, 0)], False), 256: ("person", [(4, 0)], True)}
+    write_scene(tmp_path, [[7, 7, 15, 0, 15]], [[1, 1, 1, 2, 0]])
+    dataset, batch, defects = open_dataset(tmp_path)
+    assert segment_pixels(dataset, batch) == {
+        1: ("car", [(0, 0), (1, 0), (2, 0)], False),
+        256: ("person", [(4, 0)], True),
+    }
     assert [(each.code, each.pixels, each.place, each.segments, each.severity) for each in defects] == [
         ("SEG014", 1, "x=2, y=0", (1,), None),
         ("SEG014", 1, "x=3, y=0", (2,), None),
@@ -108,23 +111,23 @@ def test_masks_that_disagree_are_found_and_the_majority_counts(tmp_path: Path) -
 
 
 def test_an_image_without_its_mask_of_objects_keeps_its_classes(tmp_path: Path) -> None:
-    scene(tmp_path, [[7, 7]], [[1, 2]])
-    scene(tmp_path, [[7, 0]], stem="2007_000002")
-    _, batch, defects = opened(tmp_path)
+    write_scene(tmp_path, [[7, 7]], [[1, 2]])
+    write_scene(tmp_path, [[7, 0]], stem="2007_000002")
+    _, batch, defects = open_dataset(tmp_path)
     assert [(each.code, each.image) for each in defects] == [("SEG002", "2007_000002.jpg")]
     assert batch.segments["iscrowd"].to_pylist() == [False, False, True]
 
 
 def test_lists_tell_splits_and_missing_masks(tmp_path: Path) -> None:
-    scene(tmp_path, [[7]], [[1]])
-    scene(tmp_path, [[7]], [[1]], stem="2007_000002")
+    write_scene(tmp_path, [[7]], [[1]])
+    write_scene(tmp_path, [[7]], [[1]], stem="2007_000002")
     Image.new("RGB", (1, 1)).save(tmp_path / "JPEGImages/2007_000009.jpg")  # for another task
     lists = tmp_path / "ImageSets/Segmentation"
     lists.mkdir(parents=True)
     (lists / "train.txt").write_text("2007_000001\n2007_000003\n../../secret\n")
     (lists / "trainval.txt").write_text("2007_000001\n2007_000002\n")
     (lists / "test.txt").write_text("2007_000004\n")
-    _, batch, defects = opened(tmp_path)
+    _, batch, defects = open_dataset(tmp_path)
     assert dict(zip(batch.images["image_id"].to_pylist(), batch.images["split"].to_pylist(), strict=True)) == {
         "2007_000001.jpg": "train",
         "2007_000002.jpg": "trainval",
@@ -139,15 +142,15 @@ def test_lists_tell_splits_and_missing_masks(tmp_path: Path) -> None:
 
 
 def test_boxes_give_attributes_to_the_objects_they_enclose(tmp_path: Path) -> None:
-    scene(tmp_path, [[7, 7, 0, 7]] * 2, [[1, 1, 0, 2]] * 2)
+    write_scene(tmp_path, [[7, 7, 0, 7]] * 2, [[1, 1, 0, 2]] * 2)
     free = "<attributes><attribute><name>color</name><value>red</value></attribute></attributes>"
-    boxed(
+    write_boxes(
         tmp_path,
-        an_object("car", (4, 1, 4, 2), "<pose>Left</pose><difficult>1</difficult>"),
-        an_object("car", (1, 1, 2, 2), f"<truncated>0</truncated>{free}"),
+        object_element("car", (4, 1, 4, 2), "<pose>Left</pose><difficult>1</difficult>"),
+        object_element("car", (1, 1, 2, 2), f"<truncated>0</truncated>{free}"),
         size=(4, 2),
     )
-    _, batch, defects = opened(tmp_path)
+    _, batch, defects = open_dataset(tmp_path)
     assert batch.segments["attributes"].to_pylist() == [
         [("color", '"red"'), ("truncated", "false")],
         [("difficult", "true"), ("pose", '"Left"')],
@@ -157,9 +160,9 @@ def test_boxes_give_attributes_to_the_objects_they_enclose(tmp_path: Path) -> No
 
 
 def test_where_there_is_void_a_box_that_includes_it_is_an_attribute(tmp_path: Path) -> None:
-    scene(tmp_path, [[255, 7, 7, 7, 255]], [[255, 1, 1, 1, 255]])
-    boxed(tmp_path, an_object("car", (1, 1, 5, 1)))
-    _, batch, defects = opened(tmp_path)
+    write_scene(tmp_path, [[255, 7, 7, 7, 255]], [[255, 1, 1, 1, 255]])
+    write_boxes(tmp_path, object_element("car", (1, 1, 5, 1)))
+    _, batch, defects = open_dataset(tmp_path)
     assert batch.segments["attributes"].to_pylist()[0] == [("bndbox", "[0.0,0.0,5.0,1.0]")]
     assert batch.segments["declared_bbox"].to_pylist() == [None, None]
     assert defects == []
@@ -176,8 +179,8 @@ def test_labelmap_of_cvat_names_colours_and_positions(tmp_path: Path, grey: bool
         save(tmp_path / folder / "x.png", pixels, None)
     if not grey:
         Image.fromarray(colors[values]).save(tmp_path / "SegmentationClass/x.png")
-    dataset, batch, _ = opened(tmp_path)
-    assert drawn(dataset, batch) == {1: ("a", [(1, 0)], False), 2: ("b", [(2, 0)], False)}
+    dataset, batch, _ = open_dataset(tmp_path)
+    assert segment_pixels(dataset, batch) == {1: ("a", [(1, 0)], False), 2: ("b", [(2, 0)], False)}
     assert [(each.id, each.name, each.kind) for each in dataset.taxonomy.categories] == [
         (1, "a", "thing"),
         (2, "b", "thing"),
@@ -187,16 +190,16 @@ def test_labelmap_of_cvat_names_colours_and_positions(tmp_path: Path, grey: bool
 
 def test_a_taxonomy_tells_what_names_are(tmp_path: Path) -> None:
     """Names of the label map are looked up in it; what it lacks is an unknown category."""
-    scene(tmp_path, [[1, 2]], [[1, 2]], stem="x")
+    write_scene(tmp_path, [[1, 2]], [[1, 2]], stem="x")
     (tmp_path / "class_names.txt").write_text("_background_\nauto\ntruck\n")
     taxonomy = Taxonomy(categories=(Category(id=40, name="car", aliases=("auto",)),))
-    dataset, batch, _ = opened(tmp_path, taxonomy=taxonomy)
+    dataset, batch, _ = open_dataset(tmp_path, taxonomy=taxonomy)
     assert batch.segments["category_id"].to_pylist()[0] == 40
     assert dataset.profile.name_of(batch.segments["category_id"].to_pylist()[1]) == "truck"
 
 
 def test_classes_that_nothing_names_are_said_to_be_a_guess(tmp_path: Path) -> None:
-    scene(tmp_path, [[1]], stem="frame1")
+    write_scene(tmp_path, [[1]], stem="frame1")
     dataset = read(tmp_path)
     assert [(each.code, each.severity) for each in dataset.source.defects if each.code == "SEG202"] == [
         ("SEG202", "info")
@@ -205,30 +208,30 @@ def test_classes_that_nothing_names_are_said_to_be_a_guess(tmp_path: Path) -> No
 
 
 def test_the_folder_of_the_development_kit_is_found_below(tmp_path: Path) -> None:
-    scene(tmp_path / "VOCdevkit/VOC2012", [[1]])
+    write_scene(tmp_path / "VOCdevkit/VOC2012", [[1]])
     assert detect(tmp_path) == "pascal-voc"
     assert len(read(tmp_path)) == 1
-    scene(tmp_path / "VOCdevkit/VOC2007", [[1]], stem="000001")
+    write_scene(tmp_path / "VOCdevkit/VOC2007", [[1]], stem="000001")
     with pytest.raises(UnreadableError, match="several datasets"):
         read(tmp_path)
 
 
 def test_another_folder_of_class_masks_is_an_option(tmp_path: Path) -> None:
-    scene(tmp_path, [[1]])
+    write_scene(tmp_path, [[1]])
     save(tmp_path / "SegmentationClassAug/2007_000001.png", [[2]])
-    dataset, batch, _ = opened(tmp_path, options={"classes": "SegmentationClassAug"})
-    assert drawn(dataset, batch) == {2: ("bicycle", [(0, 0)], False)}
+    dataset, batch, _ = open_dataset(tmp_path, options={"classes": "SegmentationClassAug"})
+    assert segment_pixels(dataset, batch) == {2: ("bicycle", [(0, 0)], False)}
 
 
 def test_settings_beside_the_masks_leave_them_to_other_formats(tmp_path: Path) -> None:
-    scene(tmp_path, [[1]])
+    write_scene(tmp_path, [[1]])
     (tmp_path / "segdata.yaml").write_text("instance_ids: {category: nucleus}\n")
     assert detect(tmp_path) == "instance-ids"
 
 
 def test_written_files_are_those_of_voc(tmp_path: Path) -> None:
     """Indices and palettes as Pillow reads them; boxes count from 1 and include both ends."""
-    scene(tmp_path / "in", [[0, 7, 7], [0, 7, 255]], [[0, 9, 9], [0, 9, 255]])
+    write_scene(tmp_path / "in", [[0, 7, 7], [0, 7, 255]], [[0, 9, 9], [0, 9, 255]])
     convert(tmp_path / "in", tmp_path / "out", to="pascal-voc")
     for folder in ("SegmentationClass", "SegmentationObject"):
         before, after = (Image.open(tmp_path / each / folder / "2007_000001.png") for each in ("in", "out"))
@@ -249,12 +252,12 @@ def test_void_over_an_object_is_an_overlap_and_void_over_void_is_none(tmp_path: 
     conversion = convert(tmp_path / "labels.json", tmp_path / "out", to="pascal-voc", taxonomy=taxonomy)
     lost = {loss.kind: (loss.count, loss.pixels) for loss in conversion.losses}
     assert (lost["overlap"], lost["instance"], lost["empty-segment"]) == ((2, 4), (2, 4), (1, 0))
-    assert drawn(*opened(tmp_path / "out")[:2]) == {255: ("void", [(0, 0), (1, 0)], False)}
+    assert segment_pixels(*open_dataset(tmp_path / "out")[:2]) == {255: ("void", [(0, 0), (1, 0)], False)}
 
 
 @pytest.mark.parametrize(("id_", "words"), [(0, "has id 0"), (255, "has id 255"), (300, "has id 300")])
 def test_ids_beyond_a_byte_are_refused(tmp_path: Path, id_: int, words: str) -> None:
-    scene(tmp_path, [[1]])
+    write_scene(tmp_path, [[1]])
     taxonomy = Taxonomy(categories=(Category(id=id_, name="x"),))
     with pytest.raises(SegdataError, match=words):
         convert(tmp_path, tmp_path / "out", to="pascal-voc", taxonomy=taxonomy)
@@ -274,7 +277,7 @@ def test_datumaro_reads_what_is_written_and_is_read(tmp_path: Path) -> None:
 
 def pixels_of(root: Path) -> list[tuple[str, str, list[int]]]:
     """Stem of the image, category, and positions of pixels, of each segment."""
-    dataset, batch, _ = opened(root)
+    dataset, batch, _ = open_dataset(root)
     stems = [Path(name).stem for name in batch.images["image_id"].to_pylist()]
     names = [dataset.profile.name_of(each) for each in batch.segments["category_id"].to_pylist()]
     masks = masks_of_runs(batch.runs, *batch.segment_size)
@@ -286,7 +289,7 @@ def test_labelme_export(real_data: Path) -> None:
     """The peer's own export: its three images, with the segments that its COCO export has, and __ignore__ as void."""
     root = real_data / "labelme/instance_segmentation"
     assert detect(root / "data_dataset_voc") == "pascal-voc"
-    dataset, batch, defects = opened(root / "data_dataset_voc", images=root / "data_annotated")
+    dataset, batch, defects = open_dataset(root / "data_dataset_voc", images=root / "data_annotated")
     assert defects == []
     categories = [dataset.profile.name_of(each) for each in batch.segments["category_id"].to_pylist()]
     assert categories.count("void") == 2
@@ -310,8 +313,8 @@ def test_labelme_export_through_canonical_and_back(real_data: Path, tmp_path: Pa
 
 def test_datumaro_fixture(real_data: Path) -> None:
     """RGB masks of 20 x 10 pixels: index 2, bicycle, and object 1; the XML's cat and person are nowhere in them."""
-    dataset, batch, defects = opened(real_data / DATUMARO)
-    assert [(name, len(pixels)) for name, pixels, _ in drawn(dataset, batch).values()] == [("bicycle", 200)]
+    dataset, batch, defects = open_dataset(real_data / DATUMARO)
+    assert [(name, len(pixels)) for name, pixels, _ in segment_pixels(dataset, batch).values()] == [("bicycle", 200)]
     assert batch.images["image_id"].to_pylist() == ["2007_000001.jpg", "2007_000002.jpg"]
     assert batch.images["split"].to_pylist() == ["train", "test"]
     assert defects == []
