@@ -89,7 +89,7 @@ def read_regions(root: Path, path: Path, level: int, expected: Container[int], c
         multiple of 10, too
     classes : all classes of the dataset
 
-    Raises BrokenLabelsError, with the defect, where the mask cannot be used at all.
+    Raises BrokenLabelsError, with the defect, if the mask cannot be used at all.
     """
     file = relative_path(root, path)
     try:

@@ -289,7 +289,7 @@ def _as_segment(id_: int, parts: Sequence[_DatumAnnotation], shared: bool) -> An
 
 
 def _collect_attributes(annotation: _DatumAnnotation, shared: bool) -> dict[str, Raw]:
-    """The attributes of an annotation, with its fields that are attributes here; under "" all of them undecoded."""
+    """The attributes of an annotation, and its fields that become attributes; under "" all attributes undecoded."""
     extra = {}
     if annotation.z_order:
         extra["z_order"] = Raw(str(annotation.z_order))

@@ -122,7 +122,7 @@ class RasterDisagreement:
     Attributes
     ----------
     drawn : segments whose polygons are kept and can be drawn
-    differing : those of them that come out with other pixels
+    differing : segments that are drawn with other pixels
     pixels : how many pixels these gain or lose
     """
 

@@ -1,1 +1,1 @@
-"""Street scenes: Cityscapes, KITTI and Mapillary Vistas, whose masks hold ids of labels and numbers of instances."""
+"""Street scenes: Cityscapes, KITTI and Mapillary Vistas. Their masks hold label ids and instance numbers."""

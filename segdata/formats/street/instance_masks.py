@@ -65,7 +65,7 @@ class InstanceEncoding:
         numbered : (n,) 1: it is an instance, 0: a region, -1: it may be either
         ids : (n,) segment ids; a unique one that is such a value already is kept
 
-        Raises SegdataError where there are more instances of a label than numbers.
+        Raises SegdataError if a label has more instances than numbers.
         """
         label, number = self.split(ids)
         has_number = number != NO_NUMBER

@@ -1,1 +1,1 @@
-"""Files of annotation tools: what was drawn on an image, one shape an entry, and how it becomes segments."""
+"""Annotation tools: CVAT, Label Studio, LabelMe, Supervisely and VIA, whose files have one entry for each shape."""

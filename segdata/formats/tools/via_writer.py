@@ -179,7 +179,7 @@ def _region_attributes(
 
 
 def _category(segment: Json, names: dict[int, str]) -> tuple[str | dict[str, bool], bool]:
-    """The category, or with secondary ones a checkbox with all of them ticked; and whether that is all."""
+    """The category, or a checkbox with it and the secondary ones; and whether that holds all of them."""
     ids = [segment["category_id"], *(segment["also"] or ())]
     if len(ids) == 1:
         return names[ids[0]], True

@@ -39,7 +39,7 @@ class _DatasetClasses:
     ----------
     names : by number; empty if no file names them
     splits : train, val and test, and the paths below the dataset's root that each is made of: folders and lists
-    keypoints : numbers of the key points that lines of a pose dataset have behind their box; None: it is none
+    keypoints : count of numbers after the box in lines of a pose dataset; None: it is not a pose dataset
     defects : of the files
     """
 
