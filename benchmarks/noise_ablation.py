@@ -17,7 +17,7 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks.noise_proof import BUDGET, tried
-from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
+from benchmarks.noise_sets import CHOSEN, opened, predicted, predictor
 from benchmarks.noise_trial import Trial
 from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
@@ -53,10 +53,10 @@ COUNTS = (3, 5, 10)  # candidates that say how bad an image is
 def families(data: OpenDataset, found: Predictions) -> Names:
     """The features of each family, as the first image has them."""
     row = int(np.flatnonzero(found.usable)[0])
-    networks, given = witness(data, found), GivenLabels.of(data.maps(), found.categories).drawn(row)
-    seen = networks.evidence(row)
+    networks, given = predictor(data, found), GivenLabels.of(data.maps(), found.categories).drawn(row)
+    seen = networks.predict(row)
     what = find_candidates(given, seen, networks.things)
-    drawn, regions = what.drawn, what.regions
+    drawn, regions = what.annotated, what.regions
     deep, beyond = SegmentDepths.of(drawn), SegmentDepths.of(regions)
     every = {
         "form": size_and_shape(drawn, deep),

@@ -194,7 +194,7 @@ def real(data: str, predictions: str, truth: str, reviews: int) -> None:
     thought = find_label_errors(seen.case, jobs=1)
     found = thought.found
     wrong = rank_errors(found, seen.case, read_truth(truth))[0].mistake >= 0
-    p, kind = found.probability, likely_types(found, seen.case.witness.things)
+    p, kind = found.probability, likely_types(found, seen.case.predictor.things)
     told = found.odds if found.odds.std() > 0 else np.log(p / (1 - p))
     print(f"{len(p)} candidates, {wrong.sum()} wrong ({wrong.mean():.2%}); expected {p.sum():.0f}")
     suspected = thought.suspected

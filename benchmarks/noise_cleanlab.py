@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
+from benchmarks.noise_sets import CHOSEN, opened, predicted, predictor
 from segdata.noise.features import softmin
 from segdata.noise.segments import VOID, GivenLabels
 
@@ -42,9 +42,9 @@ def main() -> None:
     ours, arrays = [], {}
     with opened(asked.data, asked.set) as data:
         found = predicted(data, asked.set, float(rate), int(seed), asked.work / f"{asked.set}_{rate}_{seed}")
-        given, networks = GivenLabels.of(data.maps(), found.categories), witness(data, found)
+        given, networks = GivenLabels.of(data.maps(), found.categories), predictor(data, found)
         for row in np.flatnonzero(found.usable).tolist():
-            drawn, seen = given.drawn(row), networks.evidence(row)
+            drawn, seen = given.drawn(row), networks.predict(row)
             label = drawn.categories()
             if (label != VOID).all() and len(ours) < asked.images:
                 arrays[f"label{len(ours)}"] = label.reshape(drawn.width, drawn.height)

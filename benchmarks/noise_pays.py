@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from benchmarks.fresh_pixels import Map, filtered, learned, mean_iou, reduced, reduced_map
-from benchmarks.noise_sets import CHOSEN, opened, predicted, witness
+from benchmarks.noise_sets import CHOSEN, opened, predicted, predictor
 from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
 from segdata.noise.corruptions import CorruptionRates, Corruptions, corrupt_labels, match_corruptions
@@ -41,8 +41,8 @@ class Scene:
 
     def __init__(self, data: OpenDataset, found: Predictions, scale: int) -> None:
         given = GivenLabels.of(data.maps(), found.categories)
-        self.witness, self.scale = witness(data, found), scale
-        self.things = self.witness.things
+        self.predictor, self.scale = predictor(data, found), scale
+        self.things = self.predictor.things
         self.rows = np.flatnonzero(found.usable)
         self.clean = {row: given.drawn(row) for row in self.rows.tolist()}
         self.labels = {row: reduced_map(painted(each), scale) for row, each in self.clean.items()}
@@ -83,7 +83,7 @@ def corrections(
     looks, abouts = list[ImageFeatures](), []
     for row, (given, truth) in zip(rows.tolist(), spoilt, strict=True):
         rng = np.random.default_rng([DRAWN, seed, row, 1])
-        looks.append(image_features(given, scene.witness.evidence(row), scene.things, rng))
+        looks.append(image_features(given, scene.predictor.predict(row), scene.things, rng))
         abouts.append(match_corruptions(looks[-1].found, given, truth, scene.things))
     with single_threaded_blas():
         result = rank_candidates(looks)

@@ -89,7 +89,7 @@ def opened(folder: Path, name: str, *, corrected: bool = False) -> Iterator[Open
     raise KeyError(f"{wanted} is none of {[each.name for each in SETS]}")
 
 
-def witness(data: OpenDataset, found: Predictions) -> NetworkPredictor:
+def predictor(data: OpenDataset, found: Predictions) -> NetworkPredictor:
     """The networks as a witness: what they say of an image, and which categories are countable."""
     kinds = data.taxonomy.categories if data.profile.task != "semantic" else ()
     return NetworkPredictor(found, frozenset(each.id for each in kinds if each.kind == "thing"))
@@ -148,9 +148,9 @@ def main() -> None:
         asks = ("scale", "crop", "steps", "pretrained")
         more = {name: value for name in asks if (value := getattr(asked, name)) is not None}
         found = predicted(data, asked.set, asked.rate, asked.seed, asked.out, asked=more)
-        given, seen = GivenLabels.of(data.maps(), found.categories), witness(data, found)
+        given, seen = GivenLabels.of(data.maps(), found.categories), predictor(data, found)
         rows = np.flatnonzero(found.usable)
-        counted = np.array([agreement(given.drawn(row), seen.evidence(row)) for row in rows.tolist()])  # (n, 2, K)
+        counted = np.array([agreement(given.drawn(row), seen.predict(row)) for row in rows.tolist()])  # (n, 2, K)
     names = ["unlabelled", *(data.taxonomy.name_of(each) for each in found.categories)]
     for of, mine in (("first fold", counted[found.fold[rows] == 0]), ("all", counted)):
         hit, either = mine.sum(axis=0)

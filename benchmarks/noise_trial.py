@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.noise_sets import SPOILED, rates, witness
+from benchmarks.noise_sets import SPOILED, predictor, rates
 from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
 from segdata.noise.calibration import assign_folds, cross_fit, fit_calibration, mean_log_ratio
@@ -102,11 +102,11 @@ def seeded(
     made: CorruptionRates | None = None,
 ) -> Trial:
     """Errors of a seed in the clean labels; `learnt`: what the classifier learns from, `made`: what is put in."""
-    right, networks = GivenLabels.of(data.maps(), found.categories), witness(data, found)
+    right, networks = GivenLabels.of(data.maps(), found.categories), predictor(data, found)
     countable, pages = networks.things, []
     for row in np.flatnonzero(found.usable).tolist():
         rng = np.random.default_rng([seed, row])
-        clean, seen = right.drawn(row), networks.evidence(row)
+        clean, seen = right.drawn(row), networks.predict(row)
         given, truth = corrupt_labels(clean, countable, made or rates(rate), rng)
         if rng.random() >= SPOILED:
             given, truth = corrupt_labels(clean, countable, CorruptionRates(0.0, ()), rng)
@@ -120,13 +120,13 @@ def seeded(
 
 def corrected(data: OpenDataset, clean: OpenDataset, found: Predictions, untold: frozenset[str] = frozenset()) -> Trial:
     """Real errors: what an expert changed; without the images of which nobody has said what is right."""
-    networks = witness(data, found)
+    networks = predictor(data, found)
     before, after = (GivenLabels.of(each.maps(), found.categories) for each in (data, clean))
     pages = []
     for row in np.flatnonzero(found.usable).tolist():
         if found.image_ids[row] in untold:
             continue
-        given, seen = before.drawn(row), networks.evidence(row)
+        given, seen = before.drawn(row), networks.predict(row)
         better = after.drawn(after.maps.row(found.image_ids[row]))
         saw = image_features(given, seen, networks.things, np.random.default_rng([0, row]))
         about, n = _changed(saw.found, given, better)
@@ -138,10 +138,10 @@ def _changed(found: ImageCandidates, given: SegmentSet, better: SegmentSet) -> t
     """Each part that has no like any more, and each region most of which was changed, is an error of its own."""
     parts, of = split_into_parts(better.runs, better.height, len(better))
     now = SegmentSet.of(parts, better.category[of], better.height, better.width)
-    met = overlaps(found.drawn, now)
-    same = found.drawn.category[met.a] == now.category[met.b]
-    iou = same * met.pixels / (found.drawn.areas[met.a] + now.areas[met.b] - met.pixels)
-    best = np.zeros(len(found.drawn))
+    met = overlaps(found.annotated, now)
+    same = found.annotated.category[met.a] == now.category[met.b]
+    iou = same * met.pixels / (found.annotated.areas[met.a] + now.areas[met.b] - met.pixels)
+    best = np.zeros(len(found.annotated))
     np.maximum.at(best, met.a, iou)
     wrong = best < HARDLY
     region = SegmentPixels.of_runs(found.regions.runs, len(found.regions))
@@ -154,7 +154,7 @@ def _changed(found: ImageCandidates, given: SegmentSet, better: SegmentSet) -> t
 def _of_pixels(found: ImageCandidates, seen: ImagePrediction) -> dict[str, Floats]:
     """Scores of candidates, the annotated ones first, from the probability of the given category of their pixels."""
     p, of, n = [], [], 0
-    for what, label in ((found.drawn, found.drawn.category), (found.regions, found.label)):
+    for what, label in ((found.annotated, found.annotated.category), (found.regions, found.label)):
         pixels = SegmentPixels.of_runs(what.runs, len(what))
         p.append(seen.at(label[pixels.of], pixels.at).astype(float))
         of.append(pixels.of + n)
@@ -185,7 +185,7 @@ def _bound(pages: Sequence[_Page]) -> Trial:
     ]
     pixels = {}
     for name in pages[0].pixels:
-        cut = [np.split(page.pixels[name], [len(page.look.found.drawn)]) for page in pages]
+        cut = [np.split(page.pixels[name], [len(page.look.found.annotated)]) for page in pages]
         pixels[name] = np.concatenate([each[sort] for sort in (0, 1) for each in cut])
     images = {name: np.array([page.images[name] for page in pages]) for name in pages[0].images}
     images = {"segdata": result.images(), "softmin": 1 - result.softmin, **images}

@@ -113,11 +113,11 @@ class FlagInput:
         from segdata.noise.predictor import file_predictor
 
         opened = self._opened(predictions)
-        witness = file_predictor(opened, probabilities_of(opened.source), self.maps, self.countable)
+        predictor = file_predictor(opened, probabilities_of(opened.source), self.maps, self.countable)
         where = opened.profile.files
         ids = f"{self.maps.image_ids[0]!r} here, {opened.image_ids[0]!r} there" if len(opened) else "it has none"
         return JudgedLabels(
-            self.case(witness, f"{where}: has no image of these labels ({ids})"), where, notes=witness.notes
+            self.case(predictor, f"{where}: has no image of these labels ({ids})"), where, notes=predictor.notes
         )
 
     def _reopened(self, path: Path) -> JudgedLabels:
@@ -147,24 +147,24 @@ class FlagInput:
             return None
         return {"truth": str(files)} if detect(predictions) == "coco-results" else None
 
-    def case(self, witness: Predictor, none: str) -> LabelCheck:
+    def case(self, predictor: Predictor, none: str) -> LabelCheck:
         """The labels as this witness can judge them; raises SegdataError with `none` where it can judge nothing."""
         rows = SegmentRows.of(self.tables, self.settings.annotator)
-        images = np.flatnonzero(witness.usable & (rows.annotation >= 0))
+        images = np.flatnonzero(predictor.usable & (rows.annotation >= 0))
         if not len(images):
             raise SegdataError(none)
         labels = (
             GivenLabels.agnostic(self.maps, self.countable)
-            if witness.agnostic
-            else GivenLabels.of(self.maps, witness.categories)
+            if predictor.agnostic
+            else GivenLabels.of(self.maps, predictor.categories)
         )
-        return LabelCheck(labels, witness, self._names(witness), self.tables, rows, images)
+        return LabelCheck(labels, predictor, self._names(predictor), self.tables, rows, images)
 
-    def _names(self, witness: Predictor) -> Sequence[str]:
+    def _names(self, predictor: Predictor) -> Sequence[str]:
         name_of, countable = self.dataset.profile.name_of, sorted(self.countable)
-        if witness.agnostic:
+        if predictor.agnostic:
             return ["", name_of(countable[0]) if len(countable) == 1 else "object"]
-        return ["", *map(name_of, witness.categories)]
+        return ["", *map(name_of, predictor.categories)]
 
 
 KnownTruth = list[KnownError] | LabelMaps
@@ -205,7 +205,7 @@ def rank_errors(
         errors = _listed_errors(case, truth)
     else:
         errors, has_truth = _clean_label_errors(case, truth)
-    ranked = KnownErrors(errors).ranked(found, lambda at: case.given.drawn(int(case.images[at])), case.witness.things)
+    ranked = KnownErrors(errors).ranked(found, lambda at: case.given.drawn(int(case.images[at])), case.predictor.things)
     return _restrict_images(ranked, has_truth), _left_out_note(has_truth)
 
 
@@ -261,7 +261,7 @@ def _clean_label_errors(case: LabelCheck, truth: LabelMaps) -> tuple[list[Corrup
                 f"{maps.image_ids[row]}: the clean labels are {other.width}x{other.height} px, the given ones "
                 f"{labels.width}x{labels.height} px"
             )
-        errors.append(compare_labels(labels, other, case.witness.things))
+        errors.append(compare_labels(labels, other, case.predictor.things))
     return errors, has_truth
 
 

@@ -79,15 +79,15 @@ def order_unannotated(case: LabelCheck, threads: int = 1) -> Ints:
     Those that were looked at are loaded again, since what comes first is unlike them; nothing is where all images are
     annotated. See `segdata.noise.annotation_order.annotation_order`.
     """
-    open_ = np.array(case.witness.usable, bool)
+    open_ = np.array(case.predictor.usable, bool)
     open_[case.tables.annotations["image"]] = False
     rows = np.flatnonzero(open_)
     if not len(rows):
         return rows
 
     def seen(row: int) -> tuple[Floats, float]:
-        evidence = case.witness.evidence(row)
-        p = evidence.probability.reshape(-1, evidence.width, evidence.height).transpose(0, 2, 1)
+        prediction = case.predictor.predict(row)
+        p = prediction.probability.reshape(-1, prediction.width, prediction.height).transpose(0, 2, 1)
         return predicted_layout(p), mean_entropy(p)
 
     told = [*run_ordered(seen, [*rows.tolist(), *case.images.tolist()], threads)]

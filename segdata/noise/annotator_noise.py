@@ -236,7 +236,7 @@ def confusion_table(found: RankedCandidates, case: LabelCheck) -> Table:
     Of things each segment counts; of others each part in which the model sees another category than was given.
     """
     annotated = found.row >= 0
-    told = (found.category > 0) & (found.believed > 0) & (case.witness.things[found.category] | ~annotated)
+    told = (found.category > 0) & (found.believed > 0) & (case.predictor.things[found.category] | ~annotated)
     unit = independent_units(case.tables)[case.images[found.image[told]]]
     names = np.array(case.names, object)
     pairs = find_confusions(found.category[told], found.believed[told], unit)

@@ -27,29 +27,29 @@ class ImageCandidates:
 
     Attributes
     ----------
-    drawn : what was annotated: things as they are, of other segments each part
+    annotated : the annotated candidates: things as they are, of stuff each part
     row : (n,) the given segment that each is, or is a part of
     regions : what was not annotated so, with the category that the model sees (0: nothing)
     label : (m,) the category that the region was given; 0: none
     """
 
-    drawn: SegmentSet
+    annotated: SegmentSet
     row: Ints
     regions: SegmentSet
     label: Ints
 
 
-def find_candidates(given: SegmentSet, evidence: ImagePrediction, things: Flags) -> ImageCandidates:
+def find_candidates(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> ImageCandidates:
     """Every annotated thing or part, every predicted thing hardly labelled, every region that was given otherwise.
 
     `things` (K,) says which categories are countable. A part where the model sees another category than was given is
     only one if somewhere it is more than two pixels thick, since honest outlines differ by one; and not if it is nearly
     the same as an annotated part, as nothing need be looked at twice. Void is nowhere a candidate.
     """
-    drawn, row = _annotated_candidates(given, things)
-    missing = _missing_things(given, evidence, things)
-    apart, label = _differing_regions(given, evidence, things)
-    other = np.flatnonzero(~_match_annotated(apart, drawn))
+    segments, row = _annotated_candidates(given, things)
+    missing = _missing_things(given, prediction, things)
+    apart, label = _differing_regions(given, prediction, things)
+    other = np.flatnonzero(~_match_annotated(apart, segments))
     apart, label = apart.take(other), label[other]
     regions = SegmentSet(
         Runs.concatenate([missing.runs, apart.runs], [len(missing), len(apart)]),
@@ -58,7 +58,7 @@ def find_candidates(given: SegmentSet, evidence: ImagePrediction, things: Flags)
         given.height,
         given.width,
     )
-    return ImageCandidates(drawn, row, regions, np.append(np.zeros(len(missing), np.int64), label))
+    return ImageCandidates(segments, row, regions, np.append(np.zeros(len(missing), np.int64), label))
 
 
 def _annotated_candidates(given: SegmentSet, things: Flags) -> tuple[SegmentSet, Ints]:
@@ -73,9 +73,9 @@ def _annotated_candidates(given: SegmentSet, things: Flags) -> tuple[SegmentSet,
     return SegmentSet(runs, given.category[row], given.score[row], given.height, given.width), row
 
 
-def _missing_things(given: SegmentSet, evidence: ImagePrediction, things: Flags) -> SegmentSet:
+def _missing_things(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> SegmentSet:
     """Predicted things of which less than half is labelled as any thing, or void."""
-    seen = evidence.predicted
+    seen = prediction.predicted
     countable = np.flatnonzero(things[seen.category] & (seen.areas >= MIN_PART_PIXELS))
     found = seen.take(countable)
     labelled = given.take(np.flatnonzero((given.category == VOID) | things[np.maximum(given.category, 0)]))
@@ -86,9 +86,9 @@ def _missing_things(given: SegmentSet, evidence: ImagePrediction, things: Flags)
     return found.take(np.flatnonzero(share < _MIN_LABELLED_SHARE))
 
 
-def _differing_regions(given: SegmentSet, evidence: ImagePrediction, things: Flags) -> tuple[SegmentSet, Ints]:
+def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> tuple[SegmentSet, Ints]:
     """Parts where the model sees one category and another was given, neither of them a thing."""
-    label, best, n = given.categories(), evidence.best, len(evidence.probability)
+    label, best, n = given.categories(), prediction.best, len(prediction.probability)
     differs = (label != best) & (label != VOID) & ~things[best] & ~things[np.maximum(label, 0)]
     code = np.where(differs, label * n + best, -1)
     found = segments_of_map(code, given.height, given.width, blank=-1)
@@ -100,10 +100,10 @@ def _differing_regions(given: SegmentSet, evidence: ImagePrediction, things: Fla
     return SegmentSet(found.runs, seen, sure, given.height, given.width), found.category // n
 
 
-def _match_annotated(regions: SegmentSet, drawn: SegmentSet) -> Flags:
+def _match_annotated(regions: SegmentSet, segments: SegmentSet) -> Flags:
     """(m,) whether a region has more than half in common (IoU) with what was annotated."""
-    met = overlaps(regions, drawn)
-    iou = met.pixels / (regions.areas[met.a] + drawn.areas[met.b] - met.pixels)
+    met = overlaps(regions, segments)
+    iou = met.pixels / (regions.areas[met.a] + segments.areas[met.b] - met.pixels)
     return np.bincount(met.a[iou > _MIN_LABELLED_SHARE], minlength=len(regions)) > 0
 
 

@@ -489,13 +489,13 @@ def match_corruptions(found: ImageCandidates, new: SegmentSet, truth: Corruption
     """
     row = found.row
     of_drawn = np.where(things[np.maximum(new.category[row], 0)], truth.after[row], -1)
-    part = ~things[np.maximum(found.drawn.category, 0)]
+    part = ~things[np.maximum(found.annotated.category, 0)]
     n = len(truth)
     left = SegmentSet.of(truth.new, np.ones(n, np.int64), new.height, new.width)
-    met = overlaps(found.drawn, left)
-    iou = met.pixels / (found.drawn.areas[met.a] + left.areas[met.b] - met.pixels)
+    met = overlaps(found.annotated, left)
+    iou = met.pixels / (found.annotated.areas[met.a] + left.areas[met.b] - met.pixels)
     cut = np.array([kind == "split" for kind in truth.kinds], bool)[met.b]
-    piece = cut & (met.pixels > _HALF_SHARE * found.drawn.areas[met.a])
+    piece = cut & (met.pixels > _HALF_SHARE * found.annotated.areas[met.a])
     close = ((iou > _HALF_SHARE) | piece) & part[met.a]
     of_drawn[met.a[close]] = met.b[close]
     return of_drawn, _match_regions(found.regions, truth, new)

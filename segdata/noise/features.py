@@ -22,16 +22,16 @@ MIN_IOU = 0.5  # with the given labels, from which on the model knows a category
 VAGUE_IOU = 0.3  # below which it means nothing that the model sees a category somewhere
 
 
-def agreement(given: SegmentSet, evidence: ImagePrediction) -> tuple[Ints, Ints]:
+def agreement(given: SegmentSet, prediction: ImagePrediction) -> tuple[Ints, Ints]:
     """(K,) pixels where a category was given and is seen, and (K,) where it was given or is seen; void left out."""
-    label, n = given.categories(), len(evidence.probability)
+    label, n = given.categories(), len(prediction.probability)
     told = label != VOID
-    both = np.bincount(label[told] * n + evidence.best[told], minlength=n * n).reshape(n, n)
+    both = np.bincount(label[told] * n + prediction.best[told], minlength=n * n).reshape(n, n)
     shared = np.diag(both)
     return shared, both.sum(axis=0) + both.sum(axis=1) - shared
 
 
-def softmin(given: SegmentSet, evidence: ImagePrediction) -> float:
+def softmin(given: SegmentSet, prediction: ImagePrediction) -> float:
     """The mean probability of the given categories over an image, pixels of low probability counting far more.
 
     Void is left out; NaN where all is void. Source: Lad and Mueller (2023), arXiv 2307.05080.
@@ -40,20 +40,20 @@ def softmin(given: SegmentSet, evidence: ImagePrediction) -> float:
     told = np.flatnonzero(label != VOID)
     if not len(told):
         return float("nan")
-    p = evidence.at(label[told], told).astype(float)
+    p = prediction.at(label[told], told).astype(float)
     weight = np.exp((p.min() - p) / TEMPERATURE)
     return float((p * weight).sum() / weight.sum())
 
 
-def predicted_category(drawn: SegmentSet, evidence: ImagePrediction, least: float = 0.5) -> Ints:
+def predicted_category(segments: SegmentSet, prediction: ImagePrediction, least: float = 0.5) -> Ints:
     """(n,) the category in which the model believes most over the pixels of each segment.
 
     Its own where no category but nothing has a mean probability of `least`.
     """
-    pixels = SegmentPixels.of_runs(drawn.runs, len(drawn))
-    found, best = drawn.category.copy(), np.full(len(drawn), least)
-    for category in range(1, len(evidence.probability)):
-        mean = pixels.means(evidence.probability[category, pixels.at])
+    pixels = SegmentPixels.of_runs(segments.runs, len(segments))
+    found, best = segments.category.copy(), np.full(len(segments), least)
+    for category in range(1, len(prediction.probability)):
+        mean = pixels.means(prediction.probability[category, pixels.at])
         found[mean > best] = category
         best = np.maximum(best, mean)
     return found
@@ -64,10 +64,10 @@ _CORE_DEPTH = 2  # pixels from the edge to the core
 _MAX_EDGE_RADII = 3.0  # radii: an edge further away than that is somebody else's
 
 
-def prediction_fit(drawn: SegmentSet, evidence: ImagePrediction) -> Columns:
+def prediction_fit(segments: SegmentSet, prediction: ImagePrediction) -> Columns:
     """The predicted segments that share pixels: how well the best one fits, and how many there are."""
-    n, seen = len(drawn), evidence.predicted
-    met, area = overlaps(drawn, seen), drawn.areas.astype(float)
+    n, seen = len(segments), prediction.predicted
+    met, area = overlaps(segments, seen), segments.areas.astype(float)
     a, b, pixels = met.a, met.b, met.pixels.astype(float)
     theirs = seen.areas.astype(float)
     iou = pixels / (area[a] + theirs[b] - pixels)
@@ -84,7 +84,7 @@ def prediction_fit(drawn: SegmentSet, evidence: ImagePrediction) -> Columns:
     share = np.where(inside, pixels, 0.0) / area[a]
     first, second = _two_largest(a, share, n)
     ratio = np.log(np.maximum(pick(theirs[b]), 1) / np.maximum(area, 1))
-    other = seen.category[b] != drawn.category[a]
+    other = seen.category[b] != segments.category[a]
     return {
         "misfit": 1 - pick(iou),
         "covered": pick(pixels / area[a]),
@@ -98,7 +98,7 @@ def prediction_fit(drawn: SegmentSet, evidence: ImagePrediction) -> Columns:
         "best_otherwise": pick(np.where(other, iou, 0.0)),
         "sure": pick(seen.score[b]),
         "offset": np.minimum(
-            _centre_offsets(drawn, seen, np.where(has, pick(b.astype(float)), -1).astype(int)), _MAX_EDGE_RADII
+            _centre_offsets(segments, seen, np.where(has, pick(b.astype(float)), -1).astype(int)), _MAX_EDGE_RADII
         ),
     }
 
@@ -116,13 +116,13 @@ def _two_largest(owner: Rows, value: Floats, n: int) -> tuple[Floats, Floats]:
     return first, second
 
 
-def _centre_offsets(drawn: SegmentSet, seen: SegmentSet, best: Ints) -> Floats:
+def _centre_offsets(segments: SegmentSet, seen: SegmentSet, best: Ints) -> Floats:
     """(n,) radii from the centre of a segment to that of the predicted one that fits best; else `_MAX_EDGE_RADII`."""
-    here, there = centres(drawn.runs, len(drawn), drawn.height), centres(seen.runs, len(seen), seen.height)
+    here, there = centres(segments.runs, len(segments), segments.height), centres(seen.runs, len(seen), seen.height)
     if not len(seen):
-        return np.full(len(drawn), _MAX_EDGE_RADII)
+        return np.full(len(segments), _MAX_EDGE_RADII)
     apart = np.hypot(*(here - there[np.maximum(best, 0)]).T)
-    return np.where(best >= 0, apart / drawn.radius, _MAX_EDGE_RADII)
+    return np.where(best >= 0, apart / segments.radius, _MAX_EDGE_RADII)
 
 
 def centres(runs: Runs, n: int, height: int) -> Floats:
@@ -134,19 +134,19 @@ def centres(runs: Runs, n: int, height: int) -> Floats:
     return np.column_stack([across, down])
 
 
-def edge_distances(drawn: SegmentSet, deep: SegmentDepths, evidence: ImagePrediction) -> Columns:
+def edge_distances(segments: SegmentSet, deep: SegmentDepths, prediction: ImagePrediction) -> Columns:
     """How far the drawn edge is from the nearest edge that the model sees, in radii: mean, spread, and signed mean.
 
     The sign is that of the predicted segment which holds most of the drawn one: below 0 the drawn edge lies within.
     """
     rim = deep.pixels.where(deep.rim)
-    held = _main_prediction(drawn, evidence)
-    away = np.minimum(evidence.distance[rim.at] / drawn.radius[rim.of], _MAX_EDGE_RADII)
-    within = evidence.instance[rim.at] == held[rim.of]
+    held = _main_prediction(segments, prediction)
+    away = np.minimum(prediction.distance[rim.at] / segments.radius[rim.of], _MAX_EDGE_RADII)
+    within = prediction.instance[rim.at] == held[rim.of]
     signed = np.where(within, -away, away)
     mean, signed_mean = rim.means(away), rim.means(signed)
     spread = np.sqrt(np.maximum(rim.means(signed**2) - signed_mean**2, 0))
-    pixels = evidence.distance[rim.at]
+    pixels = prediction.distance[rim.at]
     return {
         "edge_away": mean,
         "edge_inside": np.maximum(-signed_mean, 0),
@@ -154,30 +154,30 @@ def edge_distances(drawn: SegmentSet, deep: SegmentDepths, evidence: ImagePredic
         "edge_spread": spread,
         "edge_pixels": np.minimum(rim.means(np.minimum(pixels, 10)), 10),
         "edge_off": rim.means(pixels > 2.5),
-        "edge_seen": rim.means(evidence.edge[rim.at]),
+        "edge_seen": rim.means(prediction.edge[rim.at]),
     }
 
 
-def _main_prediction(drawn: SegmentSet, evidence: ImagePrediction) -> Ints:
+def _main_prediction(segments: SegmentSet, prediction: ImagePrediction) -> Ints:
     """(n,) the predicted segment with which each one shares most pixels; -2: none."""
-    met = overlaps(drawn, evidence.predicted)
-    held = np.full(len(drawn), -2)
+    met = overlaps(segments, prediction.predicted)
+    held = np.full(len(segments), -2)
     order = np.lexsort((met.b, met.pixels, met.a))
     held[met.a[order]] = met.b[order]
     return held
 
 
-def inner_edges(drawn: SegmentSet, deep: SegmentDepths, evidence: ImagePrediction) -> Columns:
+def inner_edges(segments: SegmentSet, deep: SegmentDepths, prediction: ImagePrediction) -> Columns:
     """Edges that the model sees inside, deeper than 2 px: two things drawn as one have one right across.
 
     `seam`: the length of predicted borders over the diameter; `seam_edge`: how probable an edge is on them.
     """
     core = deep.within(_CORE_DEPTH)
-    border = core.where(evidence.border[core.at])
+    border = core.where(prediction.border[core.at])
     return {
-        "seam": np.minimum(border.sums(np.ones(len(border.at))) / (2 * drawn.radius), _MAX_EDGE_RADII),
-        "seam_edge": border.means(evidence.edge[border.at]),
-        "core_edge": core.means(evidence.edge[core.at]),
+        "seam": np.minimum(border.sums(np.ones(len(border.at))) / (2 * segments.radius), _MAX_EDGE_RADII),
+        "seam_edge": border.means(prediction.edge[border.at]),
+        "core_edge": core.means(prediction.edge[core.at]),
     }
 
 
@@ -186,33 +186,33 @@ _MIN_MEAN_PROBABILITY = 1e-3  # likewise, of means
 
 
 def annotated_features(
-    found: ImageCandidates, given: SegmentSet, evidence: ImagePrediction
+    found: ImageCandidates, given: SegmentSet, prediction: ImagePrediction
 ) -> tuple[tuple[str, ...], Floats]:
     """Names (F,) and values (n, F) of the annotated candidates of an image."""
-    drawn = found.drawn
-    deep = SegmentDepths.of(drawn)
+    segments = found.annotated
+    deep = SegmentDepths.of(segments)
     families = (
-        size_and_shape(drawn, deep),
-        label_probability(drawn, deep, evidence),
-        edge_profile(drawn, deep, given, evidence),
-        prediction_fit(drawn, evidence),
-        edge_distances(drawn, deep, evidence),
-        inner_edges(drawn, deep, evidence),
-        contacts(drawn, deep, evidence),
+        size_and_shape(segments, deep),
+        label_probability(segments, deep, prediction),
+        edge_profile(segments, deep, given, prediction),
+        prediction_fit(segments, prediction),
+        edge_distances(segments, deep, prediction),
+        inner_edges(segments, deep, prediction),
+        contacts(segments, deep, prediction),
     )
-    return _join_families(families, len(drawn))
+    return _join_families(families, len(segments))
 
 
 def region_features(
-    found: ImageCandidates, given: SegmentSet, evidence: ImagePrediction
+    found: ImageCandidates, given: SegmentSet, prediction: ImagePrediction
 ) -> tuple[tuple[str, ...], Floats]:
     """Names (F,) and values (m, F) of the candidates that nobody annotated so."""
     regions = found.regions
     deep = SegmentDepths.of(regions)
     families = (
         size_and_shape(regions, deep),
-        label_probability(regions, deep, evidence),
-        predicted_over_given(regions, deep, found.label, evidence),
+        label_probability(regions, deep, prediction),
+        predicted_over_given(regions, deep, found.label, prediction),
         crowding(regions, deep, given),
         relative_size(regions, given),
     )
@@ -225,21 +225,21 @@ def _join_families(families: tuple[Columns, ...], n: int) -> tuple[tuple[str, ..
     return tuple(named), np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def size_and_shape(drawn: SegmentSet, deep: SegmentDepths) -> Columns:
+def size_and_shape(segments: SegmentSet, deep: SegmentDepths) -> Columns:
     """Size and shape, of the drawing alone: what the segment looks like beside its like in the image.
 
     `knots`: into how many more parts it falls when its outline is drawn in by 0.45 radii, and `knot`: the share of
     the second largest of those: two things drawn as one have a waist.
     """
-    n, area = len(drawn), drawn.areas.astype(float)
-    whole = measured(drawn.runs, drawn.heights, n)
-    x, y, wide, high = bounding_boxes(drawn.runs, drawn.heights, n)
+    n, area = len(segments), segments.areas.astype(float)
+    whole = measured(segments.runs, segments.heights, n)
+    x, y, wide, high = bounding_boxes(segments.runs, segments.heights, n)
     log = np.log(np.maximum(area, 1))
-    cut = (x == 0) | (y == 0) | (x + wide == drawn.width) | (y + high == drawn.height)
-    knots, second = _waists(drawn, deep)
+    cut = (x == 0) | (y == 0) | (x + wide == segments.width) | (y + high == segments.height)
+    knots, second = _waists(segments, deep)
     return {
         "log_area": log,
-        "log_ratio": log - _median_of_like(log, drawn.category),
+        "log_ratio": log - _median_of_like(log, segments.category),
         "compactness": 64 / np.pi * area / np.maximum(whole.perimeter, 4) ** 2,  # 1: a disc, whose edges are 8 radii
         "extent": area / np.maximum(wide * high, 1),
         "slender": np.log(np.maximum(np.maximum(wide, high), 1) / np.maximum(np.minimum(wide, high), 1)),
@@ -251,18 +251,18 @@ def size_and_shape(drawn: SegmentSet, deep: SegmentDepths) -> Columns:
     }
 
 
-def _waists(drawn: SegmentSet, deep: SegmentDepths) -> tuple[Floats, Floats]:
-    n = len(drawn)
-    left = deep.within(np.maximum(0.45 * drawn.radius, 1))
-    inner = runs_of_ordered_pixels(left.at, left.of, drawn.height)
-    parts = measured(inner, drawn.heights, n).parts
+def _waists(segments: SegmentSet, deep: SegmentDepths) -> tuple[Floats, Floats]:
+    n = len(segments)
+    left = deep.within(np.maximum(0.45 * segments.radius, 1))
+    inner = runs_of_ordered_pixels(left.at, left.of, segments.height)
+    parts = measured(inner, segments.heights, n).parts
     area = parts.area.astype(float)
     first, second = np.zeros(n), np.zeros(n)
     np.maximum.at(first, parts.owner, area)
     area[area == first[parts.owner]] = 0.0
     np.maximum.at(second, parts.owner, area)
     many = np.bincount(parts.owner[parts.area >= 4], minlength=n)
-    return np.log(np.maximum(many, 1)), second / np.maximum(drawn.areas, 1) * 4
+    return np.log(np.maximum(many, 1)), second / np.maximum(segments.areas, 1) * 4
 
 
 def _median_of_like(values: Floats, category: Ints) -> Floats:
@@ -273,20 +273,20 @@ def _median_of_like(values: Floats, category: Ints) -> Floats:
     return median
 
 
-def label_probability(drawn: SegmentSet, deep: SegmentDepths, evidence: ImagePrediction) -> Columns:
+def label_probability(segments: SegmentSet, deep: SegmentDepths, prediction: ImagePrediction) -> Columns:
     """How much the model believes in the category: over all pixels, and over the core, deeper than 2 px.
 
     `wrong` is the mean cube of how much more another category is believed in, great only where the model is sure, and
     `mass` the log of its sum. `loss` is the mean of -log p, and `worst` the log odds of 1 - p where that is
     greatest.
     """
-    n = len(drawn)
+    n = len(segments)
     every, core = deep.pixels, deep.within(_CORE_DEPTH)
-    own, other = _own_and_other(drawn, evidence, every)
-    inside, beyond = _own_and_other(drawn, evidence, core)
+    own, other = _own_and_other(segments, prediction, every)
+    inside, beyond = _own_and_other(segments, prediction, core)
     doubt = every.means(1 - own)
     cored = np.bincount(core.of, minlength=n) > 0
-    nothing = evidence.at(np.zeros(len(every.at), np.int64), every.at)
+    nothing = prediction.at(np.zeros(len(every.at), np.int64), every.at)
     sure = np.maximum(other - own, 0) ** 3
     weight = np.exp((1 - own) / TEMPERATURE)
     return {
@@ -295,7 +295,7 @@ def label_probability(drawn: SegmentSet, deep: SegmentDepths, evidence: ImagePre
         "worst": -_log_odds(every.sums(own * weight) / np.maximum(every.sums(weight), 1e-9)),
         "mass": np.log1p(every.sums(sure)),
         "doubt": doubt,
-        "doubt_among": doubt - _median_of_like(doubt, drawn.category),
+        "doubt_among": doubt - _median_of_like(doubt, segments.category),
         "unsure": every.means(own < 0.5),
         "denied": every.means(own < 0.1),
         "margin": every.means(own - other),
@@ -303,7 +303,7 @@ def label_probability(drawn: SegmentSet, deep: SegmentDepths, evidence: ImagePre
         "core_doubt": np.where(cored, core.means(1 - inside), doubt),
         "core_wrong": core.means(np.maximum(beyond - inside, 0) ** 3),
         "nothing": every.means(nothing),
-        "else": every.means(1 - own - nothing) if len(evidence.probability) > 2 else np.zeros(n),
+        "else": every.means(1 - own - nothing) if len(prediction.probability) > 2 else np.zeros(n),
     }
 
 
@@ -313,34 +313,36 @@ def _log_odds(p: Floats) -> Floats:
     return np.asarray(np.log(known / (1 - known)))
 
 
-def _own_and_other(drawn: SegmentSet, evidence: ImagePrediction, pixels: SegmentPixels) -> tuple[Floats, Floats]:
+def _own_and_other(segments: SegmentSet, prediction: ImagePrediction, pixels: SegmentPixels) -> tuple[Floats, Floats]:
     """(p,) the probability of a segment's own category, and the greatest of another one."""
-    first, second = evidence.two
-    own = evidence.at(drawn.category[pixels.of], pixels.at)
+    first, second = prediction.two
+    own = prediction.at(segments.category[pixels.of], pixels.at)
     other = np.where(own >= first[pixels.at], second[pixels.at], first[pixels.at])
     return own.astype(float), other.astype(float)
 
 
-def edge_profile(drawn: SegmentSet, deep: SegmentDepths, given: SegmentSet, evidence: ImagePrediction) -> Columns:
+def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, prediction: ImagePrediction) -> Columns:
     """Belief in the category across the drawn edge, from 4 px inside to 4 px outside.
 
     `outwards` and `inwards`: by how many pixels the model would draw the edge further out and in, on average: what
     it believes in outside, where nobody drew the same category, and what it does not believe in inside, over the
     length of the edge.
     """
-    n, every, free = len(drawn), deep.pixels, given.categories()
-    own = evidence.at(drawn.category[every.of], every.at).astype(float)
+    n, every, free = len(segments), deep.pixels, given.categories()
+    own = prediction.at(segments.category[every.of], every.at).astype(float)
     shells = [every.where(inside) for inside in (deep.depth <= NEAR, (deep.depth > NEAR) & (deep.depth <= FURTHER))]
-    inner = [evidence.at(drawn.category[shell.of], shell.at).astype(float) for shell in shells]
+    inner = [prediction.at(segments.category[shell.of], shell.at).astype(float) for shell in shells]
     around = [SegmentPixels.of_runs(runs, n) for runs in (deep.near, deep.further)]
-    sums = [every.sums(own * (free[every.at] != drawn.category[every.of]))]
+    sums = [every.sums(own * (free[every.at] != segments.category[every.of]))]
     areas = [np.bincount(every.of, minlength=n)]
     for pixels in around:
-        beyond = evidence.at(drawn.category[pixels.of], pixels.at) * (free[pixels.at] != drawn.category[pixels.of])
+        beyond = prediction.at(segments.category[pixels.of], pixels.at) * (
+            free[pixels.at] != segments.category[pixels.of]
+        )
         sums.append(pixels.sums(beyond))
         areas.append(np.bincount(pixels.of, minlength=n))
     outer, room = np.diff(sums, axis=0), np.maximum(np.diff(areas, axis=0), 1)
-    length = np.maximum(measured(drawn.runs, drawn.heights, n).perimeter * np.pi / 4, 4)
+    length = np.maximum(measured(segments.runs, segments.heights, n).perimeter * np.pi / 4, 4)
     outwards = outer.sum(axis=0) / length
     inwards = sum((shell.sums(1 - p) for shell, p in zip(shells, inner, strict=True)), np.zeros(n)) / length
     return {
@@ -355,13 +357,13 @@ def edge_profile(drawn: SegmentSet, deep: SegmentDepths, given: SegmentSet, evid
     }
 
 
-def predicted_over_given(regions: SegmentSet, deep: SegmentDepths, label: Ints, evidence: ImagePrediction) -> Columns:
+def predicted_over_given(regions: SegmentSet, deep: SegmentDepths, label: Ints, prediction: ImagePrediction) -> Columns:
     """How much the model prefers what it sees to what was given, and how thick the region is."""
     n = len(regions)
     every, core = deep.pixels, deep.within(_CORE_DEPTH)
     area = np.maximum(regions.areas, 1)
-    theirs = evidence.at(label[every.of], every.at).astype(float)
-    mine = evidence.at(regions.category[every.of], every.at).astype(float)
+    theirs = prediction.at(label[every.of], every.at).astype(float)
+    mine = prediction.at(regions.category[every.of], every.at).astype(float)
     odds = np.log(np.maximum(mine, _MIN_PROBABILITY)) - np.log(np.maximum(theirs, _MIN_PROBABILITY))
     weight = np.exp((1 - theirs) / TEMPERATURE)
     return {
@@ -374,7 +376,7 @@ def predicted_over_given(regions: SegmentSet, deep: SegmentDepths, label: Ints, 
         "saying_nothing": (regions.category == 0).astype(float),
         "thick": np.bincount(core.of, minlength=n) / area,
         "score": regions.score,
-        "edge": every.means(evidence.edge[every.at]),
+        "edge": every.means(prediction.edge[every.at]),
     }
 
 
@@ -384,9 +386,9 @@ def relative_size(regions: SegmentSet, given: SegmentSet) -> Columns:
     usual = log.copy()
     areas = np.log(np.maximum(given.areas, 1))
     for each in np.unique(regions.category):
-        drawn = areas[given.category == each]
-        if len(drawn):
-            usual[regions.category == each] = np.median(drawn)
+        segments = areas[given.category == each]
+        if len(segments):
+            usual[regions.category == each] = np.median(segments)
     return {"log_usual": log - usual}
 
 
@@ -418,7 +420,7 @@ class Alignment:
     by: tuple[float, ...] = ()
 
 
-def align_labels(given: SegmentSet, evidence: ImagePrediction) -> Alignment:
+def align_labels(given: SegmentSet, prediction: ImagePrediction) -> Alignment:
     """Where the labels of an image fit best, to the pixel.
 
     All labels are moved as one, and judged by the sum of log p, less its mean over the categories, so that what leaves
@@ -426,14 +428,14 @@ def align_labels(given: SegmentSet, evidence: ImagePrediction) -> Alignment:
     beside its place would move all else. Cross-correlation, by Fourier transforms.
     """
     step = max(-(-max(given.height, given.width) // COARSE_SIDE), 1)
-    rough = _best_alignment(given, evidence, step)
-    return rough if step == 1 or rough.gain <= _MIN_GAIN else _best_alignment(given, evidence, 1)
+    rough = _best_alignment(given, prediction, step)
+    return rough if step == 1 or rough.gain <= _MIN_GAIN else _best_alignment(given, prediction, 1)
 
 
-def _best_alignment(given: SegmentSet, evidence: ImagePrediction, step: int) -> Alignment:
+def _best_alignment(given: SegmentSet, prediction: ImagePrediction, step: int) -> Alignment:
     shape = given.width, given.height
     label = given.categories().reshape(shape)[::step, ::step]
-    belief = np.log(np.maximum(evidence.probability.reshape(-1, *shape)[:, ::step, ::step], _MIN_PROBABILITY))
+    belief = np.log(np.maximum(prediction.probability.reshape(-1, *shape)[:, ::step, ::step], _MIN_PROBABILITY))
     belief -= belief.mean(axis=0)
     fit = _cross_correlation(label, belief, max(max(shape) // _MAX_SHIFT_SHARE // step, 1))
     reach = fit.shape[0] // 2

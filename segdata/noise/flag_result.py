@@ -172,9 +172,9 @@ class FlagResult:
 def candidate_table(case: LabelCheck, found: "RankedCandidates") -> Table:
     """A row for each candidate; see `Flagged.scores`."""
     names = np.array([*case.names, ""], object)
-    types = np.array(TYPES, object)[likely_types(found, case.witness.things)]
+    types = np.array(TYPES, object)[likely_types(found, case.predictor.things)]
     image = case.images[found.image]
-    areas = [[each.drawn.areas, each.regions.areas] for each in found.found]
+    areas = [[each.annotated.areas, each.regions.areas] for each in found.found]
     every = Table(
         {
             "image": np.array(case.given.maps.image_ids, object)[image],

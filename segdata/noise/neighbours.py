@@ -32,10 +32,10 @@ class SegmentDepths:
     further: Runs
 
     @staticmethod
-    def of(drawn: SegmentSet) -> "SegmentDepths":
+    def of(segments: SegmentSet) -> "SegmentDepths":
         """The pixels of all segments."""
-        pixels = SegmentPixels.of_runs(drawn.runs, len(drawn))
-        return SegmentDepths(pixels, _pixel_depths(drawn, pixels), drawn.grown(NEAR), drawn.grown(FURTHER))
+        pixels = SegmentPixels.of_runs(segments.runs, len(segments))
+        return SegmentDepths(pixels, _pixel_depths(segments, pixels), segments.grown(NEAR), segments.grown(FURTHER))
 
     def within(self, more_than: float | Floats) -> SegmentPixels:
         """The pixels deeper than so much: of all, or (n,) for each segment."""
@@ -48,7 +48,7 @@ class SegmentDepths:
         return self.depth <= 1
 
 
-def _pixel_depths(drawn: SegmentSet, pixels: SegmentPixels) -> Floats:
+def _pixel_depths(segments: SegmentSet, pixels: SegmentPixels) -> Floats:
     """(p,) from one distance transform for all segments, or one for each layer of those that overlap.
 
     Within a segment the nearest rim of any is its own: others lie beyond it.
@@ -56,11 +56,11 @@ def _pixel_depths(drawn: SegmentSet, pixels: SegmentPixels) -> Floats:
     import cv2
 
     depth = np.empty(len(pixels.at))
-    layer = _disjoint_layers(drawn)
-    shape = (drawn.width, drawn.height)
+    layer = _disjoint_layers(segments)
+    shape = (segments.width, segments.height)
     for each in range(int(layer.max(initial=-1)) + 1):
         mine = layer[pixels.of] == each
-        label = np.full(drawn.width * drawn.height, -1, np.int32)
+        label = np.full(segments.width * segments.height, -1, np.int32)
         label[pixels.at[mine]] = pixels.of[mine]
         rim = _outline_pixels(label.reshape(shape))
         if rim.any():
@@ -82,10 +82,10 @@ def _outline_pixels(label: np.ndarray[tuple[int, int], np.dtype[np.int32]]) -> F
     return rim
 
 
-def _disjoint_layers(drawn: SegmentSet) -> Ints:
+def _disjoint_layers(segments: SegmentSet) -> Ints:
     """(n,) layers, so that no two segments of one layer share pixels: a loop over those that do."""
-    layer = np.zeros(len(drawn), np.int64)
-    met = find_overlaps_within(drawn.side())
+    layer = np.zeros(len(segments), np.int64)
+    met = find_overlaps_within(segments.side())
     below: dict[int, list[int]] = {}
     for a, b in zip(met.a.tolist(), met.b.tolist(), strict=True):
         below.setdefault(b, []).append(a)
@@ -98,40 +98,40 @@ def _disjoint_layers(drawn: SegmentSet) -> Ints:
 Strips = tuple[Rows, Rows, Ints, Ints]  # two segments, the first pixel and the length of what both claim
 
 
-def neighbour_pairs(drawn: SegmentSet, near: Runs) -> tuple[Overlaps, Strips]:
+def neighbour_pairs(segments: SegmentSet, near: Runs) -> tuple[Overlaps, Strips]:
     """Every two segments of one category beside each other, and the strips that their surroundings (`near`) share."""
-    line = drawn.line()
-    side = SweepRuns.of(near, line, np.zeros(len(drawn), np.int64))
+    line = segments.line()
+    side = SweepRuns.of(near, line, np.zeros(len(segments), np.int64))
     first, second, place, length = kernels.strips_within(side.start, side.end, side.owner)
-    alike = drawn.category[first] == drawn.category[second]
+    alike = segments.category[first] == segments.category[second]
     first, second, place, length = first[alike], second[alike], place[alike], length[alike]
     _, x, y = line.lower(place)
-    return Overlaps(*kernels.tally(first, second, length)), (first, second, x * drawn.height + y, length)
+    return Overlaps(*kernels.tally(first, second, length)), (first, second, x * segments.height + y, length)
 
 
-def contacts(drawn: SegmentSet, deep: SegmentDepths, evidence: ImagePrediction) -> Mapping[str, Floats]:
+def contacts(segments: SegmentSet, deep: SegmentDepths, prediction: ImagePrediction) -> Mapping[str, Floats]:
     """The neighbour of the same category with which a segment would best make one that the model sees.
 
     `gain`: by how much the IoU of both together, with any predicted segment, is above the better one alone; `contact`:
     the length along which they lie side by side, over the diameter; `contact_edge`: how probable an edge is there;
     `same`: both share most pixels with the same predicted segment.
     """
-    n = len(drawn)
+    n = len(segments)
     names = ("gain", "contact", "contact_edge", "same", "neighbour", "neighbours")
-    met, strips = neighbour_pairs(drawn, deep.near)
+    met, strips = neighbour_pairs(segments, deep.near)
     if not len(met.a):
         return dict.fromkeys(names, np.zeros(n))
-    edge = _mean_edge(met, strips, evidence)
-    gain, same = _union_gain(drawn, evidence, met)
+    edge = _mean_edge(met, strips, prediction)
+    gain, same = _union_gain(segments, prediction, met)
     owner, other = np.append(met.a, met.b).astype(np.int64), np.append(met.b, met.a).astype(np.int64)
     row = np.tile(np.arange(len(met.a)), 2)
-    length = met.pixels[row] / (2 * NEAR) / (2 * np.minimum(drawn.radius[owner], drawn.radius[other]))
+    length = met.pixels[row] / (2 * NEAR) / (2 * np.minimum(segments.radius[owner], segments.radius[other]))
     order = np.lexsort((other, length, gain[row], owner))
     best = np.full(n, -1)
     best[owner[order]] = order
     has = best >= 0
     at = np.maximum(best, 0)
-    area = np.maximum(drawn.areas, 1)
+    area = np.maximum(segments.areas, 1)
     values = (
         gain[row][at],
         np.minimum(length[at], 3.0),
@@ -143,23 +143,23 @@ def contacts(drawn: SegmentSet, deep: SegmentDepths, evidence: ImagePrediction) 
     return {name: np.where(has, value, 0.0) for name, value in zip(names, values, strict=True)}
 
 
-def _mean_edge(met: Overlaps, strips: Strips, evidence: ImagePrediction) -> Floats:
+def _mean_edge(met: Overlaps, strips: Strips, prediction: ImagePrediction) -> Floats:
     """(p,) the mean probability of an edge where the surroundings of each pair overlap."""
     first, second, start, length = strips
-    before = np.concatenate([[0.0], np.cumsum(evidence.edge, dtype=np.float64)])
+    before = np.concatenate([[0.0], np.cumsum(prediction.edge, dtype=np.float64)])
     total = before[start + length] - before[start]
     n = int(max(met.b.max(), met.a.max())) + 1
     pair = np.searchsorted(met.a.astype(np.int64) * n + met.b, first.astype(np.int64) * n + second)
     return np.asarray(np.bincount(pair, total, len(met.a)) / np.maximum(met.pixels, 1))
 
 
-def _union_gain(drawn: SegmentSet, evidence: ImagePrediction, met: Overlaps) -> tuple[Floats, Floats]:
+def _union_gain(segments: SegmentSet, prediction: ImagePrediction, met: Overlaps) -> tuple[Floats, Floats]:
     """(p,) for each pair: the IoU of both with a predicted one above the best alone; whether they share that one."""
-    seen = evidence.predicted
-    found, n = overlaps(drawn, seen), len(drawn)
+    seen = prediction.predicted
+    found, n = overlaps(segments, seen), len(segments)
     if not len(found.a):
         return np.zeros(len(met.a)), np.zeros(len(met.a))
-    area, theirs = drawn.areas.astype(float), seen.areas.astype(float)
+    area, theirs = segments.areas.astype(float), seen.areas.astype(float)
     iou = found.pixels / (area[found.a] + theirs[found.b] - found.pixels)
     alone = np.zeros(n)
     np.maximum.at(alone, found.a, iou)

@@ -97,7 +97,7 @@ def find_label_errors(
         threshold = flag_thresholds(found, len(case.names))
         trust = category_trust(found, case.names, threshold)
         settled, wrong = reviewed_candidates(case, found, decisions)
-        told = select_candidates(found, trust, threshold, case.witness.things, budget, seed, settled)
+        told = select_candidates(found, trust, threshold, case.predictor.things, budget, seed, settled)
         known = recalibrate(found.odds[settled], wrong)
         found = replace(found, probability=known.probability(found.odds))
         moved = known.probability(_log_odds(threshold)).tolist()
@@ -130,12 +130,12 @@ def _systematic_errors(
 def _image_features(
     case: LabelCheck, seed: int, threads: int, progress: Callable[[StageProgress], None]
 ) -> Iterator[ImageFeatures]:
-    kinds = set(case.witness.kinds)
+    kinds = set(case.predictor.kinds)
     rates = training_rates(tuple(kind for kind in LEARNED_KINDS if kind in kinds))
 
     def looked(image: int) -> ImageFeatures:
-        given, evidence = case.given.drawn(image), case.witness.evidence(image)
-        return image_features(given, evidence, case.witness.things, np.random.default_rng([seed, image]), rates)
+        given, prediction = case.given.drawn(image), case.predictor.predict(image)
+        return image_features(given, prediction, case.predictor.things, np.random.default_rng([seed, image]), rates)
 
     timed = _StageTimer("look", len(case.images), progress)
     for each in run_ordered(looked, case.images.tolist(), threads):

@@ -126,7 +126,7 @@ class Predictor(Protocol):
     kinds: tuple[CorruptionKind, ...]
     agnostic: bool
 
-    def evidence(self, row: int) -> ImagePrediction:
+    def predict(self, row: int) -> ImagePrediction:
         """What is seen in the image at a row of the dataset."""
 
 
@@ -143,7 +143,7 @@ class NetworkPredictor:
         told_apart = predictions.plan.instances
         self.things = np.array([False, *(told_apart and each in countable for each in predictions.categories)])
 
-    def evidence(self, row: int) -> ImagePrediction:
+    def predict(self, row: int) -> ImagePrediction:
         """What the network that was trained without an image sees in it."""
         probability = np.asarray(self._predictions.probabilities(row), np.float32)
         found, contours = self._predictions.instances(row), self._predictions.contours(row)
@@ -256,7 +256,7 @@ class FilePredictor:
         )
         self.notes = tuple(self._notes(names))
 
-    def evidence(self, row: int) -> ImagePrediction:
+    def predict(self, row: int) -> ImagePrediction:
         """What the predictions say of an image; raises SegdataError where they are of another size."""
         at, size = int(self._source[self._row[row]]), (int(self._maps.height[row]), int(self._maps.width[row]))
         if self._soft is not None:

@@ -49,7 +49,7 @@ def propose_for_annotated(
     at: int,
     type_: ErrorType,
     given: SegmentSet,
-    evidence: ImagePrediction,
+    prediction: ImagePrediction,
     move: tuple[int, int] = (0, 0),
     *,
     alike: bool = False,
@@ -59,7 +59,7 @@ def propose_for_annotated(
     `move`: pixels to the right and down by which all labels of the image would have to be moved. `alike`: it is redrawn
     only as something of its own category.
     """
-    one = found.drawn.take(np.array([at]))
+    one = found.annotated.take(np.array([at]))
     category = int(one.category[0])
     if type_ == "shift" and any(move):
         sides = (np.full(1, side, np.int64) for side in (one.height, one.width, *move))
@@ -70,19 +70,19 @@ def propose_for_annotated(
     if type_ == "extra":
         return Proposal("delete", UNLABELLED, Runs.empty(), 0, -1, 0.0)
     if type_ == "category":
-        return Proposal("rename", _most_probable_other(one, evidence), one.runs, 1, -1, 1.0)
+        return Proposal("rename", _most_probable_other(one, prediction), one.runs, 1, -1, 1.0)
     if type_ == "merge":
-        pieces, n = _split_segment(one, evidence.instance, evidence)
+        pieces, n = _split_segment(one, prediction.instance, prediction)
         return Proposal("split", category, pieces, n, -1, _iou(one, pieces))
-    if type_ == "split" and (other := _joining_segment(found, at, given, evidence)) >= 0:
+    if type_ == "split" and (other := _joining_segment(found, at, given, prediction)) >= 0:
         both = [SegmentPixels.of_runs(each, 1) for each in (one.runs, given.runs.take(np.array([other]), len(given)))]
         at_ = np.concatenate([pixels.at for pixels in both])
         union = runs_of_pixels(at_, np.zeros(len(at_), np.int64), given.height)
         return Proposal("join", category, union, 1, other, _iou(one, union))
-    return _propose_redraw(one, evidence, alike=alike)
+    return _propose_redraw(one, prediction, alike=alike)
 
 
-def propose_for_region(found: ImageCandidates, at: int, evidence: ImagePrediction) -> Proposal:
+def propose_for_region(found: ImageCandidates, at: int, prediction: ImagePrediction) -> Proposal:
     """What should be where nobody annotated so: the segment that the model sees there."""
     one = found.regions.take(np.array([at]))
     category = int(one.category[0])
@@ -93,17 +93,17 @@ def propose_for_region(found: ImageCandidates, at: int, evidence: ImagePredictio
     return Proposal(action, category, one.runs, 1, -1, labelled)
 
 
-def _most_probable_other(one: SegmentSet, evidence: ImagePrediction) -> int:
+def _most_probable_other(one: SegmentSet, prediction: ImagePrediction) -> int:
     """The category other than its own, and than nothing, in which the model believes most."""
     pixels = SegmentPixels.of_runs(one.runs, 1)
-    mean = evidence.probability[:, pixels.at].mean(axis=1)
+    mean = prediction.probability[:, pixels.at].mean(axis=1)
     mean[[UNLABELLED, int(one.category[0])]] = -1.0
     return int(mean.argmax())
 
 
-def _propose_redraw(one: SegmentSet, evidence: ImagePrediction, *, alike: bool) -> Proposal:
+def _propose_redraw(one: SegmentSet, prediction: ImagePrediction, *, alike: bool) -> Proposal:
     """As the predicted segment that fits best, of its category if `alike`; delete what shares pixels with none."""
-    seen = evidence.predicted
+    seen = prediction.predicted
     met = overlaps(one, seen)
     fits = seen.category[met.b] == one.category[0] if alike else np.ones(len(met.b), bool)
     if not fits.any():
@@ -115,7 +115,7 @@ def _propose_redraw(one: SegmentSet, evidence: ImagePrediction, *, alike: bool) 
     )
 
 
-def _split_segment(one: SegmentSet, instance: Ints, evidence: ImagePrediction) -> tuple[Runs, int]:
+def _split_segment(one: SegmentSet, instance: Ints, prediction: ImagePrediction) -> tuple[Runs, int]:
     """The segment cut where the model sees an edge: a watershed from what is left of the predicted segments inside.
 
     `instance` (width * height,) are their numbers, -1: none. Where fewer than two are inside, from the deepest places
@@ -141,7 +141,7 @@ def _split_segment(one: SegmentSet, instance: Ints, evidence: ImagePrediction) -
             if n >= 2:
                 marker = found.ravel().astype(np.int32)
                 break
-    landscape = evidence.edge.reshape(shape) - depth / max(float(depth.max()), 1.0)
+    landscape = prediction.edge.reshape(shape) - depth / max(float(depth.max()), 1.0)
     cut = watershed(  # type: ignore[no-untyped-call]  # scikit-image has no types
         landscape, marker.reshape(shape), mask=mask.reshape(shape)
     ).ravel()[pixels.at]
@@ -149,13 +149,13 @@ def _split_segment(one: SegmentSet, instance: Ints, evidence: ImagePrediction) -
     return runs_of_pixels(pixels.at, row.reshape(-1).astype(np.int64), one.height), len(names)
 
 
-def _joining_segment(found: ImageCandidates, at: int, given: SegmentSet, evidence: ImagePrediction) -> int:
+def _joining_segment(found: ImageCandidates, at: int, given: SegmentSet, prediction: ImagePrediction) -> int:
     """The given segment beside it, of its category, that shares most pixels with the predicted one that holds it."""
-    one = found.drawn.take(np.array([at]))
-    held = overlaps(one, evidence.predicted)
+    one = found.annotated.take(np.array([at]))
+    held = overlaps(one, prediction.predicted)
     if not len(held.b):
         return -1
-    whole = evidence.predicted.take(held.b[[held.pixels.argmax()]].astype(np.int64))
+    whole = prediction.predicted.take(held.b[[held.pixels.argmax()]].astype(np.int64))
     alike = np.flatnonzero(given.category == one.category[0])
     others = given.take(alike)
     met, _ = neighbour_pairs(others, others.grown(NEAR))
@@ -224,18 +224,18 @@ def edit_thing(
     at: int,
     type_: ErrorType,
     given: SegmentSet,
-    evidence: ImagePrediction,
+    prediction: ImagePrediction,
     move: tuple[int, int] = (0, 0),
 ) -> ProposedEdit:
     """What annotated thing `at` should be, if it is wrong in this way; one that falls into no pieces is redrawn.
 
     `move`: as of `segdata.noise.proposals.propose_for_annotated`.
     """
-    proposal = propose_for_annotated(found, at, type_, given, evidence, move)
+    proposal = propose_for_annotated(found, at, type_, given, prediction, move)
     if type_ == "shift" and any(move):
         return _edit_whole_segment(proposal, int(found.row[at]))
     if proposal.action == "split" and proposal.n_pieces < 2:
-        proposal = propose_for_annotated(found, at, "boundary", given, evidence)
+        proposal = propose_for_annotated(found, at, "boundary", given, prediction)
     row = int(found.row[at])
     return (
         _redraw_beside_others(proposal, row, given)
@@ -272,24 +272,24 @@ def edit_part(
     at: int,
     type_: ErrorType,
     given: SegmentSet,
-    evidence: ImagePrediction,
+    prediction: ImagePrediction,
     move: tuple[int, int] = (0, 0),
 ) -> ProposedEdit:
     """The same for a part of what is not countable."""
     row = int(found.row[at])
-    part = _segment_pixels(found.drawn, at)
+    part = _segment_pixels(found.annotated, at)
     whole = _segment_pixels(given, row)
     if type_ in ("merge", "split"):
         joined = type_ == "split"
         after = (
             np.union1d(whole, _gap_pixels(found, at))
             if joined
-            else np.setdiff1d(whole, _seam_pixels(found, at, evidence))
+            else np.setdiff1d(whole, _seam_pixels(found, at, prediction))
         )
         if len(after) != len(whole):
             return _edit_redrawn(row, int(given.category[row]), whole, after, given.height)
         type_ = "boundary"
-    proposal = propose_for_annotated(found, at, type_, given, evidence, move, alike=True)
+    proposal = propose_for_annotated(found, at, type_, given, prediction, move, alike=True)
     if len(part) == len(whole) and proposal.action != "join":
         return _edit_whole_segment(proposal, row)
     if proposal.action == "rename":
@@ -300,23 +300,23 @@ def edit_part(
     return replace(amended, gone=proposal.action == "delete")
 
 
-def _seam_pixels(found: ImageCandidates, at: int, evidence: ImagePrediction) -> Ints:
+def _seam_pixels(found: ImageCandidates, at: int, prediction: ImagePrediction) -> Ints:
     """The pixels of a part along which it falls into several, as far as the model, or a waist, sets them apart.
 
     Holes count as inside: of two rings drawn as one it is the place where they touch.
     """
     from scipy.ndimage import binary_fill_holes
 
-    one = found.drawn.take(np.array([at]))
-    part = _segment_pixels(found.drawn, at)
+    one = found.annotated.take(np.array([at]))
+    part = _segment_pixels(found.annotated, at)
     mask = np.zeros(one.width * one.height, bool)
     mask[part] = True
     inside = np.flatnonzero(binary_fill_holes(mask.reshape(one.width, one.height)))
     runs = runs_of_pixels(inside, np.zeros(len(inside), np.int64), one.height)
     full = SegmentSet.of(runs, one.category, one.height, one.width)
-    alike = np.append(evidence.predicted.category == one.category[0], False)
+    alike = np.append(prediction.predicted.category == one.category[0], False)
     pieces = SegmentPixels.of_runs(
-        *_split_segment(full, np.where(alike[evidence.instance], evidence.instance, -1), evidence)
+        *_split_segment(full, np.where(alike[prediction.instance], prediction.instance, -1), prediction)
     )
     of = np.full(mask.size, -1, np.int64)
     of[pieces.at] = pieces.of
@@ -329,7 +329,7 @@ def _seam_pixels(found: ImageCandidates, at: int, evidence: ImagePrediction) -> 
 
 def _gap_pixels(found: ImageCandidates, at: int) -> Ints:
     """The pixels between a part and others of its category, at most 4 px from one to the other."""
-    drawn = found.drawn
+    drawn = found.annotated
     alike = drawn.take(np.flatnonzero(drawn.category == drawn.category[at]))
     one = SegmentSet.of(alike.runs, np.ones(len(alike), np.int64), drawn.height, drawn.width)
     at_all = np.flatnonzero(one.categories())
@@ -340,9 +340,9 @@ def _gap_pixels(found: ImageCandidates, at: int) -> Ints:
     return np.intersect1d(np.setdiff1d(SegmentPixels.of_runs(closed, 1).at, at_all), SegmentPixels.of_runs(near, 1).at)
 
 
-def edit_region(found: ImageCandidates, at: int, given: SegmentSet, evidence: ImagePrediction) -> ProposedEdit:
+def edit_region(found: ImageCandidates, at: int, given: SegmentSet, prediction: ImagePrediction) -> ProposedEdit:
     """What should be where region `at` was not annotated as the model sees it."""
-    proposal = propose_for_region(found, at, evidence)
+    proposal = propose_for_region(found, at, prediction)
     if found.label[at] == UNLABELLED:
         return _edit_whole_segment(proposal, -1)
     region = found.regions.take(np.array([at]))

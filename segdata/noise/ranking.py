@@ -92,7 +92,7 @@ class ImageFeatures:
 
 def image_features(
     given: SegmentSet,
-    evidence: ImagePrediction,
+    prediction: ImagePrediction,
     things: Flags,
     rng: np.random.Generator,
     rates: CorruptionRates | None = None,
@@ -102,29 +102,29 @@ def image_features(
     Mistakes of one image are more severe than those of another. An image with few candidates is spoiled several times,
     so that there is something to learn from.
     """
-    found = find_candidates(given, evidence, things)
-    none = np.full(len(found.drawn), -1), np.full(len(found.regions), -1)
-    names, tables = _feature_tables(found, given, evidence, none)
+    found = find_candidates(given, prediction, things)
+    none = np.full(len(found.annotated), -1), np.full(len(found.regions), -1)
+    names, tables = _feature_tables(found, given, prediction, none)
     kinds: list[int] = []
     copies: list[tuple[FeatureTable, FeatureTable]] = []
-    for _ in range(min(max(_MIN_CANDIDATES // max(len(found.drawn), 1), 1), _MAX_COPIES)):
+    for _ in range(min(max(_MIN_CANDIDATES // max(len(found.annotated), 1), 1), _MAX_COPIES)):
         usual = training_rates() if rates is None else rates
         worse = float(np.exp(rng.uniform(*np.log(_SEVERITY_RANGE))))
         new, truth = corrupt_labels(given, things, replace(usual, severity=worse * usual.severity), rng)
-        again = find_candidates(new, evidence, things)
+        again = find_candidates(new, prediction, things)
         of = match_corruptions(again, new, truth, things)
         before = len(kinds)
         copies.append(
             _feature_tables(
-                again, new, evidence, (_renumber_corruptions(of[0], before), _renumber_corruptions(of[1], before))
+                again, new, prediction, (_renumber_corruptions(of[0], before), _renumber_corruptions(of[1], before))
             )[1]
         )
         kinds += [KINDS.index(each) for each in truth.kinds]
     corrupted = _concatenate_tables([copy[0] for copy in copies]), _concatenate_tables([copy[1] for copy in copies])
     known = np.array(kinds, np.int64)
-    seen = predicted_category(found.drawn, evidence)
-    shared, either = agreement(given, evidence)
-    soft, fits = softmin(given, evidence), align_labels(given, evidence)
+    seen = predicted_category(found.annotated, prediction)
+    shared, either = agreement(given, prediction)
+    soft, fits = softmin(given, prediction), align_labels(given, prediction)
     return ImageFeatures(found, tables, corrupted, known, shared, either, soft, names, seen, fits)
 
 
@@ -140,12 +140,12 @@ def _concatenate_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
 
 
 def _feature_tables(
-    found: ImageCandidates, given: SegmentSet, evidence: ImagePrediction, mistake: tuple[Ints, Ints]
+    found: ImageCandidates, given: SegmentSet, prediction: ImagePrediction, mistake: tuple[Ints, Ints]
 ) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], tuple[FeatureTable, FeatureTable]]:
-    drawn, x = annotated_features(found, given, evidence)
-    regions, r = region_features(found, given, evidence)
+    drawn, x = annotated_features(found, given, prediction)
+    regions, r = region_features(found, given, prediction)
     seen = np.where(found.regions.category > 0, found.regions.category, found.label)
-    return (drawn, regions), (FeatureTable(x, mistake[0], found.drawn.category), FeatureTable(r, mistake[1], seen))
+    return (drawn, regions), (FeatureTable(x, mistake[0], found.annotated.category), FeatureTable(r, mistake[1], seen))
 
 
 _PENALTIES = (10.0, 100.0)
@@ -254,7 +254,7 @@ def rank_candidates(
         np.repeat(np.arange(len(looks)), np.diff(first)),
         len(looks),
     )
-    every = [[each.found.drawn, each.found.regions] for each in looks]
+    every = [[each.found.annotated, each.found.regions] for each in looks]
     shared, either = (sum((getattr(each, name) for each in looks), np.zeros(1)) for name in ("shared", "either"))
     columns = [np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("image", "odds", "doubt", "worst")]
     regions = np.concatenate([np.empty(0, np.int64), *(each.found.regions.category for each in looks)])
@@ -268,7 +268,7 @@ def rank_candidates(
         columns[0],
         np.concatenate([*(each.found.row for each in looks), np.full(len(regions), -1)]).astype(np.int64),
         np.concatenate([np.arange(len(pair[sort])) for sort in (0, 1) for pair in every]),
-        np.concatenate([*(each.found.drawn.category for each in looks), *(each.found.label for each in looks)]),
+        np.concatenate([*(each.found.annotated.category for each in looks), *(each.found.label for each in looks)]),
         np.append(np.full(len(columns[0]) - len(regions), -1), regions),
         odds,
         logistic(odds),

@@ -84,6 +84,6 @@ def reviewed_candidates(case: LabelCheck, found: RankedCandidates, decisions: Se
 
 def _candidate_boxes(found: RankedCandidates) -> Ints:
     """(n, 4) x, y, width and height of each candidate."""
-    every = [drawn for sort in ("drawn", "regions") for drawn in (getattr(each, sort) for each in found.found)]
+    every = [part for sort in ("annotated", "regions") for part in (getattr(each, sort) for each in found.found)]
     told = [np.column_stack(bounding_boxes(each.runs, each.heights, len(each))) for each in every]
     return np.concatenate([np.empty((0, 4), np.int64), *told])

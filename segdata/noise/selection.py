@@ -69,14 +69,14 @@ class LabelCheck:
     Attributes
     ----------
     given : the labels
-    witness : who says what is to be seen
+    predictor : who says what is to be seen
     names : (K,) of the witness's categories; "" for nothing
     tables : of the dataset, and the rows that the labels have in them
     images : (i,) the rows of the images that were looked at
     """
 
     given: GivenLabels
-    witness: Predictor
+    predictor: Predictor
     names: Sequence[str]
     tables: Tables
     rows: SegmentRows
@@ -126,7 +126,7 @@ def suspected_rows(
     `by_lot` (c,): which of these were drawn at random. The evidence of an image is loaded once, by `jobs` threads;
     `progress` is called with the number of images done since the last call.
     """
-    types = likely_types(found, case.witness.things)
+    types = likely_types(found, case.predictor.things)
     order = np.argsort(found.image[chosen], kind="stable")
     of_image = found.image[chosen][order]
     groups = np.split(order, np.flatnonzero(np.diff(of_image)) + 1) if len(order) else []
@@ -157,7 +157,7 @@ class _ImageProposals:
 
     def __init__(self, case: LabelCheck, image: int) -> None:
         self._case, self._image = case, image
-        self._given, self._evidence = case.given.drawn(image), case.witness.evidence(image)
+        self._given, self._prediction = case.given.drawn(image), case.predictor.predict(image)
 
     def told(self, found: RankedCandidates, row: int, type_: int) -> tuple[dict[str, Any], Correction]:
         """The row of a suspect, and the correction."""
@@ -165,13 +165,13 @@ class _ImageProposals:
         name = TYPES[type_]
         if found.row[row] < 0:
             one = candidates.regions.take(np.array([at]))
-            amended = edit_region(candidates, at, self._given, self._evidence)
+            amended = edit_region(candidates, at, self._given, self._prediction)
         else:
-            one = candidates.drawn.take(np.array([at]))
-            thing = self._case.witness.things[one.category[0]]
+            one = candidates.annotated.take(np.array([at]))
+            thing = self._case.predictor.things[one.category[0]]
             propose = edit_thing if thing else edit_part
             right, down = found.move[found.image[row]].tolist()
-            amended = propose(candidates, at, name, self._given, self._evidence, (right, down))
+            amended = propose(candidates, at, name, self._given, self._prediction, (right, down))
             if amended.gone:  # whatever is likeliest: the model sees nothing that it could rather be
                 name = "extra"
         category = int(found.category[row])
@@ -194,8 +194,8 @@ class _ImageProposals:
             "x": x, "y": y, "width": width, "height": height,
             "pixels": int(one.areas[0]),
             "whole": amended.whole,
-            "believed": _mean_probability(self._evidence, category, believed),
-            "believed_seen": _mean_probability(self._evidence, seen, believed),
+            "believed": _mean_probability(self._prediction, category, believed),
+            "believed_seen": _mean_probability(self._prediction, seen, believed),
             "right": right, "down": down,
             "seam": amended.seam(one.height, one.width),
         }  # fmt: skip
@@ -217,7 +217,7 @@ class _ImageProposals:
 
     def _name(self, amended: ProposedEdit) -> str:
         """Of what is proposed; what an agnostic model sees is called as what is there."""
-        if self._case.witness.agnostic and amended.segment >= 0:
+        if self._case.predictor.agnostic and amended.segment >= 0:
             maps = self._case.given.maps
             return str(maps.names[int(maps.segments(self._image).classes[amended.segment])])
         return self._case.names[amended.category]
@@ -231,8 +231,8 @@ class _ImageProposals:
         return int(segments.cell("segment_id", row)) if own is None else own
 
 
-def _mean_probability(evidence: ImagePrediction, category: int, pixels: Ints) -> float:
-    return float(evidence.probability[category, pixels].mean()) if len(pixels) else 0.0
+def _mean_probability(prediction: ImagePrediction, category: int, pixels: Ints) -> float:
+    return float(prediction.probability[category, pixels].mean()) if len(pixels) else 0.0
 
 
 _MAX_REPORTED_SHARE = 0.05  # of what was annotated is told, where nobody says how many

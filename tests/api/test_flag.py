@@ -145,11 +145,11 @@ def test_no_more_is_told_than_there_is_time_for() -> None:
 
 def test_rules_can_be_chosen_and_configured() -> None:
     data, _ = made()
-    witness = OracleModel(clean())
-    only = flag(data, settings=ONE, predictions=witness, select=["SEG501", "SEG502"])
+    predictor = OracleModel(clean())
+    only = flag(data, settings=ONE, predictions=predictor, select=["SEG501", "SEG502"])
     assert set(only.validation.by_code) <= {"SEG501", "SEG502"}
     strict = OpenDataset(data.source, data.profile, Config(rules={"SEG504": {"min_probability": 1.0}}))
-    assert "SEG504" not in flag(strict, settings=ONE, predictions=witness).validation.by_code
+    assert "SEG504" not in flag(strict, settings=ONE, predictions=predictor).validation.by_code
 
 
 def test_a_model_that_sees_something_else_is_not_believed() -> None:

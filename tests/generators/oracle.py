@@ -81,7 +81,7 @@ class OracleModel:
         self.usable = np.ones(len(maps), bool)
         self._given, self._errors, self._seed = GivenLabels.of(maps, self.categories), errors, seed
 
-    def evidence(self, row: int) -> ImagePrediction:
+    def predict(self, row: int) -> ImagePrediction:
         """What it says of the image at a row."""
         rng = np.random.default_rng([self._seed, row])
         return oracle_evidence(self._given.drawn(row), self.things, rng, errors=self._errors)

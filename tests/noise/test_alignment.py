@@ -27,18 +27,18 @@ def scene(seed: int, things: Flags) -> tuple[SegmentSet, ImagePrediction]:
 @settings(max_examples=20, deadline=None)
 @any_of(st.integers(0, 2), st.sampled_from([THINGS, STUFF]), st.integers(-6, 6), st.integers(-6, 6))
 def test_labels_that_were_moved_are_moved_back(seed: int, things: Flags, right: int, down: int) -> None:
-    drawn, evidence = scene(seed, things)
-    found = align_labels(moved_by(drawn, right, down), evidence)
+    drawn, prediction = scene(seed, things)
+    found = align_labels(moved_by(drawn, right, down), prediction)
     assert abs(found.right + right) <= 1
     assert abs(found.down + down) <= 1
     assert (found.gain > 0) == ((found.right, found.down) != (0, 0))
 
 
 def test_large_images_are_told_to_the_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn, evidence = scene(0, THINGS)
-    expected = align_labels(moved_by(drawn, 5, -3), evidence)
+    drawn, prediction = scene(0, THINGS)
+    expected = align_labels(moved_by(drawn, 5, -3), prediction)
     monkeypatch.setattr(module, "COARSE_SIDE", 50)
-    assert align_labels(moved_by(drawn, 5, -3), evidence) == expected
+    assert align_labels(moved_by(drawn, 5, -3), prediction) == expected
 
 
 def test_of_many_images_those_are_told_that_are_moved_by() -> None:
@@ -80,9 +80,9 @@ def test_a_model_that_knows_nothing_tells_of_none() -> None:
 
 
 def test_all_void_and_no_image_fit() -> None:
-    drawn, evidence = scene(0, STUFF)
+    drawn, prediction = scene(0, STUFF)
     void = SegmentSet.of(drawn.runs, np.full(len(drawn), -1), drawn.height, drawn.width)
-    assert align_labels(void, evidence).gain >= 0
+    assert align_labels(void, prediction).gain >= 0
     assert label_shifts([], np.ones(2)).tolist() == []
     assert not label_shifts([Alignment(1, 1, 0.9, (0.4, 0.5))], np.ones(2)).any()
 

@@ -26,11 +26,11 @@ def named(found: tuple[tuple[str, ...], np.ndarray]) -> dict[str, np.ndarray]:
 
 def test_what_the_model_sees_just_so_is_above_suspicion() -> None:
     drawn = blobs(np.random.default_rng(0))
-    evidence = certain(drawn, 2)
-    found = find_candidates(drawn, evidence, THINGS)
-    assert len(found.drawn) == len(drawn)
+    prediction = certain(drawn, 2)
+    found = find_candidates(drawn, prediction, THINGS)
+    assert len(found.annotated) == len(drawn)
     assert len(found.regions) == 0
-    table = named(annotated_features(found, drawn, evidence))
+    table = named(annotated_features(found, drawn, prediction))
     for name in ("doubt", "wrong", "misfit", "outwards", "inwards", "offset", "seam", "otherwise"):
         np.testing.assert_allclose(table[name], 0, atol=1e-6, err_msg=name)
 
@@ -58,7 +58,7 @@ def test_what_is_called_otherwise_is_a_region_with_both_names() -> None:
 def test_a_whole_part_called_otherwise_is_looked_at_once() -> None:
     given, seen = (segments_of_map(np.repeat(np.array([1, other, 1]), 400), 20, 60) for other in (2, 3))
     found = find_candidates(given, certain(seen, 4), STUFF)
-    assert (len(found.drawn), len(found.regions)) == (3, 0)
+    assert (len(found.annotated), len(found.regions)) == (3, 0)
 
 
 def test_outlines_that_differ_by_a_pixel_are_no_regions() -> None:
@@ -79,7 +79,7 @@ def test_regions_are_those_that_are_left_when_a_pixel_is_taken_off_all_around(se
     thick = (apart.grown(-1).areas(len(apart)) > 0) & (apart.areas >= MIN_PART_PIXELS)
     assert 0 < thick.sum() < len(apart)
     own = [
-        max(np.sum(a & b) / np.sum(a | b) for b in (mask_of(found.drawn, at) for at in range(len(found.drawn))))
+        max(np.sum(a & b) / np.sum(a | b) for b in (mask_of(found.annotated, at) for at in range(len(found.annotated))))
         for a in (mask_of(apart, at) for at in range(len(apart)))
     ]
     np.testing.assert_array_equal(np.sort(found.regions.areas), np.sort(apart.areas[thick & (np.array(own) <= 0.5)]))
@@ -89,21 +89,21 @@ def test_void_is_no_candidate() -> None:
     drawn = blobs(np.random.default_rng(3))
     void = SegmentSet.of(drawn.runs, np.full(len(drawn), VOID), drawn.height, drawn.width)
     found = find_candidates(void, certain(drawn, 2), THINGS)
-    assert len(found.drawn) == len(found.regions) == 0
+    assert len(found.annotated) == len(found.regions) == 0
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_order_of_segments_changes_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)
     clean = blobs(rng)
-    evidence = oracle_evidence(clean, THINGS, rng)
+    prediction = oracle_evidence(clean, THINGS, rng)
     given, _ = corrupt_labels(clean, THINGS, CorruptionRates(0.1), rng)
     order = rng.permutation(len(given))
-    found, again = find_candidates(given, evidence, THINGS), find_candidates(given.take(order), evidence, THINGS)
-    one, other = annotated_features(found, given, evidence), annotated_features(again, given.take(order), evidence)
+    found, again = find_candidates(given, prediction, THINGS), find_candidates(given.take(order), prediction, THINGS)
+    one, other = annotated_features(found, given, prediction), annotated_features(again, given.take(order), prediction)
     assert np.isfinite(one[1]).all()
     np.testing.assert_allclose(other[1], one[1][order], atol=1e-9)
-    regions = [named(region_features(f, g, evidence)) for f, g in ((found, given), (again, given.take(order)))]
+    regions = [named(region_features(f, g, prediction)) for f, g in ((found, given), (again, given.take(order)))]
     for name, values in regions[0].items():
         np.testing.assert_allclose(regions[1][name], values, atol=1e-9)
 
@@ -111,12 +111,12 @@ def test_the_order_of_segments_changes_nothing(seed: int) -> None:
 def test_doubt_is_the_mean_over_the_pixels_of_each() -> None:
     rng = np.random.default_rng(4)
     clean = blobs(rng)
-    evidence = oracle_evidence(clean, THINGS, rng)
-    table = named(annotated_features(find_candidates(clean, evidence, THINGS), clean, evidence))
+    prediction = oracle_evidence(clean, THINGS, rng)
+    table = named(annotated_features(find_candidates(clean, prediction, THINGS), clean, prediction))
     pixels = SegmentPixels.of_runs(clean.runs, len(clean))
     for row in range(len(clean)):
         mine = pixels.at[pixels.of == row]
-        assert table["doubt"][row] == pytest.approx(1 - evidence.probability[1, mine].mean(), abs=1e-5)
+        assert table["doubt"][row] == pytest.approx(1 - prediction.probability[1, mine].mean(), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -129,16 +129,16 @@ def test_doubt_is_the_mean_over_the_pixels_of_each() -> None:
 def test_each_kind_of_mistake_has_a_feature_that_tells_it(kind: str, feature: str) -> None:
     clean = blobs(np.random.default_rng(5), n=40)
     given, truth = corrupt_labels(clean, THINGS, CorruptionRates(0.3, (kind,)), np.random.default_rng(5))
-    evidence = certain(clean, 2, 0.95)
-    found = find_candidates(given, evidence, THINGS)
+    prediction = certain(clean, 2, 0.95)
+    found = find_candidates(given, prediction, THINGS)
     wrong = truth.after[found.row] >= 0
-    values = named(annotated_features(found, given, evidence))[feature]
+    values = named(annotated_features(found, given, prediction))[feature]
     assert np.median(values[wrong]) > np.quantile(values[~wrong], 0.9)
 
 
 def test_an_image_without_anything_has_no_candidates() -> None:
     nothing = SegmentSet.of(blobs(np.random.default_rng(0)).runs.empty(), np.empty(0, np.int64), 30, 20)
-    evidence = certain(nothing, 2)
-    found = find_candidates(nothing, evidence, THINGS)
-    assert annotated_features(found, nothing, evidence)[1].shape[0] == 0
-    assert region_features(found, nothing, evidence)[1].shape[0] == 0
+    prediction = certain(nothing, 2)
+    found = find_candidates(nothing, prediction, THINGS)
+    assert annotated_features(found, nothing, prediction)[1].shape[0] == 0
+    assert region_features(found, nothing, prediction)[1].shape[0] == 0

@@ -34,7 +34,7 @@ def test_errors_planted_before_the_training_come_out_on_top(
     looks = []
     for row in range(N_IMAGES):
         rng = np.random.default_rng([seed, row])
-        looks.append(image_features(given.drawn(row), networks.evidence(row), networks.things, rng))
+        looks.append(image_features(given.drawn(row), networks.predict(row), networks.things, rng))
     found = rank_candidates(looks)
     wrong = np.array([_is_wrong(given, errors, *each) for each in zip(found.image, found.row, strict=True)])
     first = np.argsort(-found.probability, kind="stable")[: int(wrong.sum())]

@@ -46,9 +46,9 @@ def seen(labels: SegmentSet, n_categories: int, *, as_one: bool = False) -> Imag
 def test_a_thing_is_redrawn_without_its_neighbours() -> None:
     """The model sees both as one; only the left one is suspected."""
     given = drawn((5, 5, 8, 10), (16, 5, 10, 10))
-    evidence = seen(drawn((3, 5, 23, 10)), 2)
-    found = find_candidates(given, evidence, ONE)
-    amended = edit_thing(found, 0, "boundary", given, evidence)
+    prediction = seen(drawn((3, 5, 23, 10)), 2)
+    found = find_candidates(given, prediction, ONE)
+    amended = edit_thing(found, 0, "boundary", given, prediction)
     assert (amended.action, amended.segment, amended.whole) == ("redraw", 0, True)
     proposed = SegmentPixels.of_runs(amended.pieces, 1).at
     assert sorted(proposed.tolist()) == pixels(3, 5, 13, 10).tolist()
@@ -57,9 +57,9 @@ def test_a_thing_is_redrawn_without_its_neighbours() -> None:
 
 def test_a_thing_without_pieces_is_redrawn_and_one_of_two_is_split() -> None:
     given = drawn((5, 5, 20, 10))
-    evidence = seen(drawn((5, 5, 10, 10), (15, 5, 10, 10)), 2)
-    found = find_candidates(given, evidence, ONE)
-    amended = edit_thing(found, 0, "merge", given, evidence)
+    prediction = seen(drawn((5, 5, 10, 10), (15, 5, 10, 10)), 2)
+    found = find_candidates(given, prediction, ONE)
+    amended = edit_thing(found, 0, "merge", given, prediction)
     assert (amended.action, amended.n_pieces) == ("split", 2)
     assert amended.seam(HEIGHT, WIDTH) >= 10
     round_ = seen(given, 2)
@@ -68,10 +68,10 @@ def test_a_thing_without_pieces_is_redrawn_and_one_of_two_is_split() -> None:
 
 def test_a_part_is_taken_out_of_its_segment_and_the_rest_stays() -> None:
     given = two_parts()
-    evidence = seen(drawn((0, 0, 20, 40)), 3, as_one=True)
-    found = find_candidates(given, evidence, SOIL)
-    at = int(found.drawn.areas.argmin())
-    amended = edit_part(found, at, "extra", given, evidence)
+    prediction = seen(drawn((0, 0, 20, 40)), 3, as_one=True)
+    found = find_candidates(given, prediction, SOIL)
+    at = int(found.annotated.areas.argmin())
+    amended = edit_part(found, at, "extra", given, prediction)
     assert (amended.action, amended.segment, amended.whole) == ("redraw", 0, False)
     assert amended.pieces.areas(1).tolist() == [20 * 40]
     renamed = edit_part(found, at, "category", given, seen(drawn((0, 0, 20, 40), (40, 10, 8, 8), category=[1, 2]), 3))
@@ -80,13 +80,13 @@ def test_a_part_is_taken_out_of_its_segment_and_the_rest_stays() -> None:
 
 def test_the_way_of_a_part_is_its_own_and_not_that_of_its_segment() -> None:
     given = two_parts()
-    evidence = seen(drawn((0, 0, 20, 40), (44, 13, 8, 8), category=[1, 1]), 3)
-    found = find_candidates(given, evidence, SOIL)
-    at = int(found.drawn.areas.argmin())
-    part = found.drawn.take(np.array([at]))
-    amended = edit_part(found, at, "shift", given, evidence)
+    prediction = seen(drawn((0, 0, 20, 40), (44, 13, 8, 8), category=[1, 1]), 3)
+    found = find_candidates(given, prediction, SOIL)
+    at = int(found.annotated.areas.argmin())
+    part = found.annotated.take(np.array([at]))
+    amended = edit_part(found, at, "shift", given, prediction)
     assert amended.way(part, given) == (4.0, 3.0)
-    assert edit_part(found, at, "extra", given, evidence).way(part, given) == (0.0, 0.0)
+    assert edit_part(found, at, "extra", given, prediction).way(part, given) == (0.0, 0.0)
     thing = drawn((5, 5, 8, 10))
     moved = seen(drawn((7, 4, 8, 10)), 2)
     of_thing = edit_thing(find_candidates(thing, moved, ONE), 0, "shift", thing, moved)
@@ -98,7 +98,7 @@ def test_a_part_is_redrawn_as_something_of_its_category_or_taken_out(type_: Erro
     given = two_parts()
     elsewhere = seen(drawn((0, 0, 20, 40), (38, 8, 12, 12), category=[1, 2]), 3)
     found = find_candidates(given, elsewhere, SOIL)
-    at = int(found.drawn.areas.argmin())
+    at = int(found.annotated.areas.argmin())
     amended = edit_part(found, at, type_, given, elsewhere)
     assert (amended.action, amended.category, amended.gone) == ("redraw", 1, True)
     assert amended.pieces.areas(1).tolist() == [20 * 40]
@@ -109,9 +109,9 @@ def test_a_part_is_redrawn_as_something_of_its_category_or_taken_out(type_: Erro
 
 def test_a_part_that_is_two_is_cut_where_the_model_sees_the_edge() -> None:
     given = drawn((10, 5, 30, 20))
-    evidence = seen(drawn((10, 5, 14, 20), (26, 5, 14, 20)), 3)
-    found = find_candidates(given, evidence, SOIL)
-    amended = edit_part(found, 0, "merge", given, evidence)
+    prediction = seen(drawn((10, 5, 14, 20), (26, 5, 14, 20)), 3)
+    found = find_candidates(given, prediction, SOIL)
+    amended = edit_part(found, 0, "merge", given, prediction)
     assert (amended.action, amended.segment) == ("redraw", 0)
     cut = np.setdiff1d(pixels(10, 5, 30, 20), SegmentPixels.of_runs(amended.pieces, 1).at)
     columns = np.unique(cut // HEIGHT)
@@ -138,23 +138,23 @@ def test_a_part_that_was_cut_is_closed() -> None:
     given = SegmentSet.of(
         runs_of_pixels(both, np.zeros(len(both), np.int64), HEIGHT), np.ones(1, np.int64), HEIGHT, WIDTH
     )
-    evidence = seen(drawn((10, 5, 30, 20)), 3)
-    found = find_candidates(given, evidence, SOIL)
-    amended = edit_part(found, 0, "split", given, evidence)
+    prediction = seen(drawn((10, 5, 30, 20)), 3)
+    found = find_candidates(given, prediction, SOIL)
+    amended = edit_part(found, 0, "split", given, prediction)
     assert (amended.action, amended.pieces.areas(1).tolist()) == ("redraw", [30 * 20])
     alone = drawn((10, 5, 14, 20))
-    found = find_candidates(alone, evidence, SOIL)
-    assert edit_part(found, 0, "split", alone, evidence).action == "redraw"  # as the model sees it
+    found = find_candidates(alone, prediction, SOIL)
+    assert edit_part(found, 0, "split", alone, prediction).action == "redraw"  # as the model sees it
 
 
 def test_what_the_model_sees_elsewise_is_added_or_taken_out() -> None:
     given = drawn((0, 0, 30, 40))
-    evidence = seen(drawn((0, 0, 30, 20), (0, 20, 10, 20), (40, 0, 12, 12), category=[1, 2, 2]), 3, as_one=True)
-    found = find_candidates(given, evidence, SOIL)
+    prediction = seen(drawn((0, 0, 30, 20), (0, 20, 10, 20), (40, 0, 12, 12), category=[1, 2, 2]), 3, as_one=True)
+    found = find_candidates(given, prediction, SOIL)
     kinds = {(int(label), int(category)) for label, category in zip(found.label, found.regions.category, strict=True)}
     assert kinds == {(0, 2), (1, 0), (1, 2)}
     for at in range(len(found.regions)):
-        amended = edit_region(found, at, given, evidence)
+        amended = edit_region(found, at, given, prediction)
         label, category = int(found.label[at]), int(found.regions.category[at])
         assert amended.action == ("redraw" if category == 0 else "add")
         assert amended.segment == (0 if label else -1)

@@ -41,11 +41,11 @@ def case(seed: int, stuff: bool = False, n_images: int = 5) -> Case:
     for at in range(n_images):
         rng = np.random.default_rng([seed, at])
         clean = patches(rng, height=130) if stuff else blobs(rng, height=130, n=32)
-        evidence = oracle_evidence(clean, things, rng, errors=0.02)
+        prediction = oracle_evidence(clean, things, rng, errors=0.02)
         given, truth = corrupt_labels(clean, things, CorruptionRates(0.1 if stuff else 0.05), rng)
-        looks.append(image_features(given, evidence, things, rng))
+        looks.append(image_features(given, prediction, things, rng))
         found.append(match_corruptions(looks[-1].found, given, truth, things))
-        pages.append((clean, given, evidence))
+        pages.append((clean, given, prediction))
         truths.append(truth)
     result = rank_candidates(looks)
     first = np.cumsum([0, *map(len, truths)])
@@ -135,9 +135,9 @@ def test_images_of_a_group_share_a_fold() -> None:
 
 def test_one_image_and_no_mistakes_are_survived() -> None:
     clean = blobs(np.random.default_rng(0), n=3)
-    evidence = oracle_evidence(clean, THINGS, np.random.default_rng(0))
+    prediction = oracle_evidence(clean, THINGS, np.random.default_rng(0))
     for rates in (CorruptionRates(), CorruptionRates(0.0, ("missing",))):
-        result = rank_candidates([image_features(clean, evidence, THINGS, np.random.default_rng(0), rates)])
+        result = rank_candidates([image_features(clean, prediction, THINGS, np.random.default_rng(0), rates)])
         assert np.isfinite(result.probability).all()
 
 
@@ -192,18 +192,18 @@ def test_proposals_are_nearer_to_the_truth_than_what_was_given(seed: int) -> Non
     result, ranked, looks, pages = case(seed)
     better = []
     for row in np.flatnonzero(ranked.mistake >= 0):
-        _, given, evidence = pages[result.image[row]]
+        _, given, prediction = pages[result.image[row]]
         found, at, name = looks[result.image[row]].found, int(result.at[row]), ranked.mistake_type[ranked.mistake[row]]
         if result.row[row] < 0:
-            proposal = propose_for_region(found, at, evidence)
+            proposal = propose_for_region(found, at, prediction)
             assert proposal.action == "add"
         else:
-            proposal = propose_for_annotated(found, at, name, given, evidence)
+            proposal = propose_for_annotated(found, at, name, given, prediction)
             assert 0 <= proposal.iou <= 1
         if name in ("extra", "merge", "split"):
             better.append(proposal.action == {"extra": "delete", "merge": "split", "split": "join"}[name])
         if proposal.action == "split":
-            assert proposal.pieces.areas(proposal.n_pieces).sum() == found.drawn.areas[at]
+            assert proposal.pieces.areas(proposal.n_pieces).sum() == found.annotated.areas[at]
     assert np.mean(better) > 0.8
 
 
@@ -213,10 +213,10 @@ def test_labels_of_an_image_that_all_lie_beside_come_first_and_are_moved_back(st
     for at in range(5):
         rng = np.random.default_rng([7, at])
         clean = patches(rng, height=130) if stuff else blobs(rng, height=130, n=32)
-        evidence = oracle_evidence(clean, things, rng, errors=0.02)
+        prediction = oracle_evidence(clean, things, rng, errors=0.02)
         given = moved_by(clean, 6, -4) if at == bad else clean
-        looks.append(image_features(given, evidence, things, rng))
-        pages.append((given, evidence))
+        looks.append(image_features(given, prediction, things, rng))
+        pages.append((given, prediction))
     result = rank_candidates(looks)
     assert np.flatnonzero(result.move.any(axis=1)).tolist() == [bad]
     np.testing.assert_allclose(result.move[bad], (-6, 4), atol=1)
@@ -225,8 +225,8 @@ def test_labels_of_an_image_that_all_lie_beside_come_first_and_are_moved_back(st
     assert result.images().argmax() == bad
     assert {TYPES[at] for at in result.type[astray].argmax(axis=1)} == {"shift"}
     right, down = result.move[bad].tolist()
-    given, evidence = pages[bad]
-    back = moved_by(looks[bad].found.drawn, right, down)
+    given, prediction = pages[bad]
+    back = moved_by(looks[bad].found.annotated, right, down)
     for row in result.at[astray].tolist():
-        proposal = propose_for_annotated(looks[bad].found, row, "shift", given, evidence, (right, down))
+        proposal = propose_for_annotated(looks[bad].found, row, "shift", given, prediction, (right, down))
         np.testing.assert_array_equal(proposal.pieces.start, back.runs.take(np.array([row]), len(back)).start)

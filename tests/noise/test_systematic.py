@@ -32,10 +32,10 @@ def tables() -> Tables:
 
 
 def case(tables: Tables) -> LabelCheck:
-    witness: Any = SimpleNamespace(things=np.array([False, True, True, True]))  # Any: nothing else of it is asked
+    predictor: Any = SimpleNamespace(things=np.array([False, True, True, True]))  # Any: nothing else of it is asked
     maps: Any = None  # nor of the labels
     rows = SegmentRows.of(tables)
-    return LabelCheck(GivenLabels(maps, np.empty(0, np.int64)), witness, NAMES, tables, rows, np.arange(N))
+    return LabelCheck(GivenLabels(maps, np.empty(0, np.int64)), predictor, NAMES, tables, rows, np.arange(N))
 
 
 def suspicions(probability: Any, given: Any, seen: Any) -> RankedCandidates:
