@@ -12,7 +12,7 @@ _GRID_CELLS = 4  # on each side of an image, in which what is seen is averaged
 
 
 def mean_entropy(probability: NDArray[np.floating]) -> float:
-    """How unsure a model is of an image, (K, height, width): the mean entropy of its pixels, from 0 to 1.
+    """The uncertainty of a model about an image, (K, height, width): the mean entropy of its pixels, from 0 to 1.
 
     >>> doubt(np.full((2, 1, 3), 0.5)), doubt(np.array([[[1.0]], [[0.0]]]))
     (1.0, 0.0)
@@ -23,10 +23,10 @@ def mean_entropy(probability: NDArray[np.floating]) -> float:
 
 
 def predicted_layout(probability: NDArray[np.floating], cells: int = _GRID_CELLS) -> Floats:
-    """(K * cells * cells,) what a model sees in an image, (K, height, width), and roughly where.
+    """(K * cells * cells,) what a model predicts in an image, (K, height, width), and roughly where.
 
-    Square roots of the mean probabilities in a grid of cells, over all cells as one: distances between images are
-    Hellinger's. An image smaller than the grid has cells of one pixel, which repeat.
+    These are square roots of the mean probabilities in a grid of cells, so that distances between images are Hellinger
+    distances. An image smaller than the grid has cells of one pixel, which repeat.
     """
     height, width = probability.shape[1:]
     sides = [np.linspace(0, side, cells + 1)[:-1].astype(np.int64) for side in (height, width)]
@@ -43,13 +43,13 @@ def annotation_order(features: Floats, unsure: Floats, n: int | None = None, kno
 
     Parameters
     ----------
-    features : (i, F) what is seen in each, see `predicted_layout`
-    unsure : (i,) how unsure the model is of each, see `mean_entropy`; only their order counts
+    features : (i, F) of each image, see `predicted_layout`
+    unsure : (i,) the uncertainty about each, see `mean_entropy`; only the order counts
     known : (m, F) features of images that are annotated already
 
-    The next image is always the one that is furthest from all that are annotated or chosen, times the rank of its
-    doubt, so that those that come first are hard and yet unlike each other. Pictures of which there is one already come
-    last, the more doubtful first. The same images give the same order; of equal ones the first comes first.
+    The next image is always the one furthest from all annotated or chosen images, times the rank of its uncertainty, so
+    that the first ones are difficult and yet unlike each other. Copies come last, the more uncertain first. The same
+    images give the same order; of equal ones the first comes first.
     Sources: Gonzalez (1985), Theoretical Computer Science 38, 293-306 (furthest first); Sener and Savarese (2018), ICLR
     (for active learning).
     """
@@ -69,14 +69,14 @@ def annotation_order(features: Floats, unsure: Floats, n: int | None = None, kno
 
 
 def _layout_distance(features: Floats, one: Floats) -> Floats:
-    """(i,) rounded, so that the last digits of sums decide nothing."""
+    """(i,) distances to one image, rounded so that the last digits of sums decide nothing."""
     return np.asarray(np.round(np.sqrt(((features - one) ** 2).sum(axis=1)), 9))
 
 
 def order_unannotated(case: LabelCheck, threads: int = 1) -> Ints:
-    """(u,) the rows of images that nobody has annotated and of which something is seen, the first to annotate first.
+    """(u,) the rows of unannotated images that have a prediction, the first to annotate first.
 
-    Those that were looked at are loaded again, since what comes first is unlike them; nothing is where all images are
+    The judged images are loaded again, since the first images are unlike them. Returns no rows if all images are
     annotated. See `segdata.noise.annotation_order.annotation_order`.
     """
     open_ = np.array(case.predictor.usable, bool)

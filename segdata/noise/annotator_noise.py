@@ -25,15 +25,15 @@ _MAX_FIT_STEPS = 50
 
 @dataclass(frozen=True, slots=True)
 class CategoryConfusion:
-    """Segments that were given one category and look like another.
+    """Segments that are labelled as one category and look like another.
 
     Attributes
     ----------
     given, seen : the two categories
-    n, reverse : segments that were given `given` and look like `seen`, and the reverse
-    expected : how many of them were to be given `given`, by the model's own preferences
-    images : in how many images, or groups of images, the n are
-    p : how probable it is that chance brings any pair so far, of all that were looked at
+    n, reverse : segments labelled `given` that look like `seen`, and the reverse
+    expected : the n that the model's own preferences explain
+    images : the number of images, or groups of images, that have the n
+    p : the probability that any of the tested pairs is as extreme by chance
     """
 
     given: int
@@ -46,24 +46,23 @@ class CategoryConfusion:
 
 
 def find_confusions(given: Ints, seen: Ints, unit: Ints, rate: float = 0.05) -> tuple[CategoryConfusion, ...]:
-    """The pairs of categories that are confused in one direction more than the model's own errors explain.
+    """The pairs of categories that labels confuse in one direction more than the model's own errors explain.
 
-    Parameters
-    ----------
-    given, seen : (n,) the categories of segments, from 1, and those that the model sees in them without having learnt
-        from their images; the others, where either is none, are left out by the caller
-    unit : (n,) the image of each, or its group, sequence or scene: one witness, however many segments it has
-    rate : how probable it may be that any pair is returned where labels confuse none
+    Parameters ---------- given, seen : (n,) the categories of segments, from 1, and those that the model predicts for
+    them without having learnt
+        from their images; the caller leaves out segments without either
+    unit : (n,) the image of each, or its group, sequence or scene: one observation, however many segments it has
+    rate : the accepted probability of returning any pair if labels confuse none
 
-    A model that errs without regard to the labels mixes up i and j as often as j and i, but for preferring one of
-    them, and that it does against all others, too: given i, seen j over given j, seen i is exp(preference of j less
-    that of i) (quasi-symmetry; Caussinus, 1965, as a Bradley-Terry model). What is left of the ratio for one pair, the
-    labels do. A score test tells it, with preferences that are believed to be within a factor of e: where there are two
-    categories that is all that is known of them. The variance is that between units where these differ by more than
-    chance. The pair that is furthest out is taken for what the labels do, where its p-value times the number of pairs
-    is at most `rate`; it is left out, and the next one is sought (Bonferroni, forward).
-    The worst come first. Errors as frequent in both directions cannot be told from the model's, and which of three
-    categories' pairs is to blame is a guess: the one with the most.
+    A model that errs independently of the labels confuses i and j as often as j and i, except that it may prefer one of
+    them, and then it prefers it to all others as well: (given i, seen j) over (given j, seen i) is exp(preference of j
+    less that of i) (quasi-symmetry; Caussinus, 1965, as a Bradley-Terry model). Labels explain what is left of the
+    ratio for one pair. A score test finds it, with a prior that preferences are within a factor of e: with two
+    categories nothing else is known about them. The variance is that between units if these differ by more than chance.
+    The most extreme pair counts as an effect of the labels if its p-value times the number of pairs is at most `rate`;
+    it is left out, and the next one is sought (Bonferroni, forward). The worst come first. Errors that are as frequent
+    in both directions cannot be separated from the model's. Among three categories the blamed pair is a guess: the one
+    with the most.
     """
     mixed = given != seen
     mixes = _CategoryPairs.of(given[mixed], seen[mixed], unit[mixed])
@@ -82,10 +81,10 @@ def find_confusions(given: Ints, seen: Ints, unit: Ints, rate: float = 0.05) -> 
 
 @dataclass(frozen=True, slots=True)
 class _CategoryPairs:
-    """P pairs of categories, the smaller first, and the s segments that are given one of them and look like the other.
+    """P pairs of categories, the smaller first, and the s segments labelled as one of them that look like the other.
 
-    `names` (P, 2), `m` (P,) segments, `hits` (P,) those of them that were given the smaller one; of the segments `row`,
-    their pair, `unit`, and `up`, whether they were given the smaller one.
+    `names` (P, 2); `m` (P,) segments; `hits` (P,) those labelled as the smaller one. Of each segment: `row`, its pair;
+    `unit`; `up`, whether it is labelled as the smaller one.
     """
 
     names: Ints
@@ -104,7 +103,7 @@ class _CategoryPairs:
         return _CategoryPairs(names, np.bincount(row, minlength=n), np.bincount(row[up], minlength=n), row, unit, up)
 
     def tested(self, kept: Ints) -> tuple[Floats, Floats]:
-        """For each of some pairs how many hits are expected, and by how many deviations there are more or less."""
+        """For some pairs the expected number of hits, and by how many standard deviations the hits differ from it."""
         names, m, hits = self.names[kept], self.m[kept].astype(np.float64), self.hits[kept]
         design, share = _preferences(names, m, hits)
         v = m * share * (1 - share)
@@ -116,7 +115,7 @@ class _CategoryPairs:
         return m * share, away / np.sqrt(np.maximum(variance, 1e-6 * v + 1e-12))
 
     def _spread(self, kept: Ints, share: Floats, v: float) -> float:
-        """By how much counts vary more between units than single segments would, in all of these pairs; at least 1."""
+        """The factor by which counts vary more between units than independent segments would; at least 1."""
         of = np.full(len(self.m), -1)
         of[kept] = np.arange(len(kept))
         mine = of[self.row] >= 0
@@ -126,7 +125,7 @@ class _CategoryPairs:
         return max(1.0, float((rest**2).sum()) / max(v, 1e-12))
 
     def confusion(self, pair: int, expected: float, p: float) -> CategoryConfusion:
-        """What is told of a pair, of which so many hits were expected."""
+        """The result for a pair with this expected number of hits."""
         rising = bool(self.hits[pair] > expected)
         m, hits = int(self.m[pair]), int(self.hits[pair])
         n = hits if rising else m - hits
@@ -137,7 +136,7 @@ class _CategoryPairs:
 
 
 def _preferences(names: Ints, m: Floats, hits: Ints) -> tuple[Floats, Floats]:
-    """The design (P, K) of pairs, and the shares (P,) of hits that are expected at the most likely preferences."""
+    """The design matrix (P, K) of pairs, and the expected shares (P,) of hits at the most likely preferences."""
     categories = np.unique(names)
     design = np.zeros((len(names), len(categories)))
     pairs = np.arange(len(names))
@@ -156,7 +155,7 @@ def _preferences(names: Ints, m: Floats, hits: Ints) -> tuple[Floats, Floats]:
 
 
 def _tail(z: float) -> float:
-    """The chance that a normal value is so far out, on either side."""
+    """The two-sided tail probability of a normal value."""
     return math.erfc(z / math.sqrt(2))
 
 
@@ -166,14 +165,14 @@ _PERMUTATIONS = 1999
 
 @dataclass(frozen=True, slots=True)
 class NoisyGroup:
-    """A group whose labels are doubted more than others'.
+    """A group whose labels are wrong more often than others', by the model.
 
     Attributes
     ----------
     group : its number
     difference : the mean value of the group less that of others in the same strata
-    n : how many images, or groups of images, of it were compared
-    p : how probable it is that chance brings any group so far
+    n : the number of its images, or groups of images, that were compared
+    p : the probability that any group is as extreme by chance
     """
 
     group: int
@@ -183,11 +182,11 @@ class NoisyGroup:
 
 
 def excess_error_probability(probability: Floats, category: Ints, owner: Ints, n_owners: int) -> Floats:
-    """(n_owners,) by how much more probably wrong the labels of each annotation are than their like; NaN without any.
+    """(n_owners,) how much more probably wrong the labels of each annotation are than similar ones; NaN without labels.
 
-    From the probabilities and categories (n,) of labels, and the annotation that each is of: the mean of the
-    probability less that of its category in all annotations, as an annotator who was given what is hard to draw is no
-    bad one. What is missing counts under the category that the model sees.
+    Takes the probabilities and categories (n,) of labels, and the annotation of each. The result is the mean of the
+    probability less that of its category in all annotations, since annotators of difficult categories are not bad ones.
+    Missing labels count under the predicted category.
     """
     _, row = np.unique(category, return_inverse=True)
     row = row.reshape(-1)
@@ -205,12 +204,12 @@ def find_noisy_groups(
     Parameters
     ----------
     value : (n,) of observations, see `excess_error_probability`; NaN: left out
-    group, stratum : (n,) who it is by, and which are of one sort, as `segdata.core.group_features.GroupedAnnotations`
+    group, stratum : (n,) whose each is, and which are similar, as `segdata.core.group_features.GroupedAnnotations`
     tells them n_groups : how many groups there are rate : how probable it may be that any group is returned where all
     are alike
 
-    Groups are exchanged at random within strata. A group counts where its standardised difference is beyond what the
-    largest of any group, to either side, reaches in `rate` of the cases; then it is left out, and the next is sought.
+    Groups are permuted within strata. A group counts if its standardised difference exceeds what the largest of any
+    group, on either side, reaches in a share `rate` of the permutations; then it is left out, and the next is sought.
     Source: Strasser and Weber (1999), see `segdata.core.permutation_tests`.
     """
     rng = np.random.default_rng(SEED)
@@ -233,7 +232,7 @@ def find_noisy_groups(
 def confusion_table(found: RankedCandidates, case: LabelCheck) -> Table:
     """The pairs of categories that labels confuse; see `segdata.core.candidates.Candidates.confusions`.
 
-    Of things each segment counts; of others each part in which the model sees another category than was given.
+    Each thing counts, and each part of stuff in which the model predicts another category than the label.
     """
     annotated = found.row >= 0
     told = (found.category > 0) & (found.believed > 0) & (case.predictor.things[found.category] | ~annotated)
@@ -249,10 +248,10 @@ def confusion_table(found: RankedCandidates, case: LabelCheck) -> Table:
 
 
 def noisy_group_table(found: RankedCandidates, case: LabelCheck) -> Table:
-    """Annotators and batches whose labels are doubted; see `segdata.core.candidates.Candidates.doubted`.
+    """Annotators and batches whose labels are wrong more often; see `segdata.core.candidates.Candidates.doubted`.
 
-    Batches are the months in which annotations were made, and what the configuration says by `by`. Compared are images
-    of the same camera, size and split; images of one group or sequence count as one.
+    Batches are the months in which annotations were made, and the values of the column `by` of the configuration.
+    Images of the same camera, size and split are compared; images of one group or sequence count as one.
     """
     annotation = case.rows.annotation[case.images[found.image]]
     category = np.where(found.category > 0, found.category, found.believed)

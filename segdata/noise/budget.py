@@ -25,8 +25,8 @@ class Strata:
 
     Attributes
     ----------
-    of : (n,) the stratum of each, from 0, the least probable first
-    size, draw : (H,) how many there are, and how many to draw
+    of : (n,) the stratum of each item, from 0, the least probable first
+    size, draw : (H,) the number of items, and the number to draw
     """
 
     of: Ints
@@ -37,9 +37,9 @@ class Strata:
     def of_probability(probability: Floats, n_drawn: int) -> "Strata":
         """Strata of items with these probabilities (n,), of which `n_drawn` <= n are to be drawn.
 
-        Half of the sample is spread evenly, half by the standard deviation sqrt(p (1 - p)) that is expected: only where
-        the probabilities are right is the latter the best (Neyman, 1934), and rare errors hide where they are wrong.
-        Borders are such that each stratum gets about as many. Source: Dalenius and Hodges (1959), Journal of the
+        Half of the sample is spread evenly, half by the expected standard deviation sqrt(p (1 - p)): the latter is best
+        only if the probabilities are right (Neyman, 1934), and rare errors hide where they are wrong. Borders give each
+        stratum about the same number. Source: Dalenius and Hodges (1959), Journal of the
         American Statistical Association 54(285), 88-101.
         """
         n = len(probability)
@@ -57,7 +57,7 @@ class Strata:
 
 
 def _allocate(wanted: Floats, size: Ints, n: int) -> Ints:
-    """(H,) whole numbers near the wanted ones that sum to n, each from 1 to the stratum's size."""
+    """(H,) whole numbers near the wanted ones that sum to n, each from 1 to the size of its stratum."""
     found = np.minimum(np.maximum(wanted.astype(np.int64), 1), size)
     while found.sum() != n:
         step = 1 if found.sum() < n else -1
@@ -68,13 +68,13 @@ def _allocate(wanted: Floats, size: Ints, n: int) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class ReviewSample:
-    """What a reviewer sees.
+    """The items that a reviewer sees.
 
     Attributes
     ----------
-    rows : (r,) in the order to look at them: what is most probably wrong first, those drawn by lot spread among them in
-        an order of their own, so that whoever stops early has a random sample still, and nobody sees which is which
-    stratum : (r,) the stratum that each was drawn from; -1: it was not drawn, but taken for its probability
+    rows : (r,) in the order of review: the most probable errors first, with the random ones spread among them in random
+        order, so that a reviewer who stops early still has a random sample and does not see which is which
+    stratum : (r,) the stratum from which each was drawn; -1: it was chosen for its probability
     size : (H,) items of each stratum, drawn or not
     """
 
@@ -84,7 +84,7 @@ class ReviewSample:
 
     @staticmethod
     def of(sure: Ints, rest: Ints, strata: Strata, rng: np.random.Generator) -> "ReviewSample":
-        """Rows that are taken in any case, in this order, and some of the rest (n,), drawn by `rng` from its strata."""
+        """The rows `sure`, in this order, and some of the rest (n,), drawn by `rng` from its strata."""
         drawn = [rng.permutation(np.flatnonzero(strata.of == h))[:k] for h, k in enumerate(strata.draw.tolist())]
         lot = np.concatenate([np.empty(0, np.int64), *drawn])
         lot = lot[rng.permutation(len(lot))]
@@ -95,13 +95,13 @@ class ReviewSample:
 
     @property
     def inclusion(self) -> Floats:
-        """(r,) how probable it was that each is among those chosen; 1 for those taken for their probability."""
+        """(r,) the inclusion probability of each; 1 for those chosen for their probability."""
         drawn = np.bincount(self.stratum[self.stratum >= 0], minlength=len(self.size))
         chance = drawn / np.maximum(self.size, 1)
         return np.where(self.stratum < 0, 1.0, chance[self.stratum])
 
     def places(self, rows: Ints) -> Ints:
-        """(v,) where rows (v,) are among those chosen; -1: nowhere."""
+        """(v,) the positions of rows (v,) in the sample; -1: not in it."""
         order = np.argsort(self.rows, kind="stable")
         at = np.searchsorted(self.rows[order], rows).clip(max=max(len(order) - 1, 0))
         if not len(order):
@@ -110,7 +110,7 @@ class ReviewSample:
 
     @property
     def n(self) -> int:
-        """How many items there are, chosen or not."""
+        """The number of items, chosen or not."""
         return int(self.size.sum()) + int((self.stratum < 0).sum())
 
 
@@ -125,7 +125,7 @@ _TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(%|images?|minutes?|min|m|hours?|h)?")
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much is looked at: so many `items`, a `share` of all, or as many as take so many `minutes`.
+    """How much to review: a number of `items`, a `share` of all, or a number of `minutes`.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ class Budget:
     def __post_init__(self) -> None:
         told = [each for each in (self.items, self.share, self.minutes) if each is not None]
         if len(told) != 1 or not told[0] > 0 or (self.share or 0) > 1:
-            raise SegdataError(f"{self}: one of items, share (up to 1) and minutes is needed, above 0")
+            raise SegdataError(f"{self}: give exactly one of items, share (up to 1) and minutes, above 0")
 
     @staticmethod
     def parsed(text: str) -> "Budget":
@@ -157,24 +157,24 @@ class Budget:
         if not number > 0:
             raise SegdataError(f"budget {text!r}: it must be more than 0")
         if unit == "%" and number > 100:
-            raise SegdataError(f"budget {text!r}: there are no more than 100% of the labels")
+            raise SegdataError(f"budget {text!r}: it must be at most 100%")
         if unit == "%":
             return Budget(share=number / 100)
         if unit.startswith(("m", "h")):
             return Budget(minutes=number * (60 if unit.startswith("h") else 1))
         if number != int(number):
-            raise SegdataError(f"budget {text!r}: a whole number is needed")
+            raise SegdataError(f"budget {text!r}: it must be a whole number")
         return Budget(items=int(number), of_images=unit.startswith("image"))
 
     def room(self, cost: Floats) -> float:
-        """How much there is room for: seconds where minutes are told, else items; `cost` (n,) is of all there are."""
+        """The size of the budget: seconds if it is in minutes, else items; `cost` (n,) of all items."""
         if self.minutes is not None:
             return 60 * self.minutes
         return float(min(self.items or max(1, round((self.share or 0) * len(cost))), len(cost)))
 
 
 def review_seconds(actions: Sequence[Action], taking: Mapping[Action, float] = REVIEW_SECONDS) -> Floats:
-    """(n,) how long a reviewer takes to judge proposals to do this; `taking` overrides the assumptions.
+    """(n,) seconds that a reviewer takes to judge proposals of these actions; `taking` overrides the assumptions.
 
     >>> seconds(["add", "redraw"], {"redraw": 20}).tolist()
     [8.0, 20.0]
@@ -183,9 +183,9 @@ def review_seconds(actions: Sequence[Action], taking: Mapping[Action, float] = R
 
 
 def image_probabilities(probability: Floats, cost: Floats, image: Ints, n_images: int) -> tuple[Floats, Floats]:
-    """(n_images,) each: how probably an image has an error, were its labels wrong independently, and its cost.
+    """(n_images,) each: the probability that an image has an error if its labels are independent, and its cost.
 
-    From the probabilities and costs (n,) of its labels.
+    Takes the probabilities and costs (n,) of all labels.
     """
     log_right = np.bincount(image, np.log1p(-np.clip(probability, 0, 1 - 1e-12)), n_images)
     return np.asarray(-np.expm1(log_right)), np.bincount(image, cost, n_images).astype(np.float64)
@@ -201,19 +201,19 @@ def choose_sample(
     quota: float = 0.2,
     seed: int = 0,
 ) -> ReviewSample:
-    """The items that a reviewer sees.
+    """Choose the items to review.
 
     Parameters
     ----------
     probability : (n,) that each is wrong
-    cost : (n,) seconds to judge each, above 0; they count where the budget is of minutes
-    kind : (n,) the type, or category, of each, from 0: those that share the quota; None: there is no quota
-    by_lot : the share of the budget that is drawn at random, stratified by probability; 0: no error rate can be
-        estimated but that of what was chosen
-    quota : the share of what is not drawn by lot that is kept for the kinds, for each the same: its most probable ones
+    cost : (n,) seconds to judge each, above 0; they count if the budget is in minutes
+    kind : (n,) the type, or category, of each, from 0, for the quota; None: no quota
+    by_lot : the share of the budget that is a random sample, stratified by probability; 0: the only error rate that you
+        can estimate is that of the chosen items
+    quota : the share of the rest that is reserved for the kinds, equally: the most probable errors of each
 
-    What is left goes to the most probable errors, a second for a second where the budget is of minutes. Everything is
-    the same for the same seed.
+    The remaining budget goes to the most probable errors, per second if the budget is in minutes. The same seed gives
+    the same choice.
     """
     room = budget.room(cost)
     price = cost if budget.minutes is not None else np.ones(len(cost))
@@ -228,7 +228,7 @@ def choose_sample(
 
 
 def _most_probable(order: Ints, price: Floats, room: float, kind: Ints | None, quota: float) -> Ints:
-    """The items (in this order) that there is room for: first the quotas, then whatever comes first."""
+    """The items that fit into the budget, in this order: first the quotas, then the others."""
     taken = np.zeros(len(order), bool)
     if kind is not None and quota > 0:
         kinds, row = np.unique(kind[order], return_inverse=True)
@@ -246,7 +246,7 @@ _DRAWS = 4000
 
 @dataclass(frozen=True, slots=True)
 class ErrorEstimate:
-    """A number of errors and the ends of its interval; `rate` and its ends are shares of `of` items."""
+    """An estimated number of errors and the ends of its interval; `rate` and its ends are shares of `of` items."""
 
     n: float
     low: float
@@ -260,24 +260,24 @@ class ErrorEstimate:
 
 
 def estimate_errors(chosen: ReviewSample, place: Ints, wrong: Flags, confidence: float = 0.95) -> ErrorEstimate:
-    """How many of all items are wrong, those included that nobody suspects.
+    """Estimate how many of all items are wrong, including those that the model does not suspect.
 
     Parameters
     ----------
-    chosen : what was to be reviewed
-    place : (v,) which of these have a verdict, as positions in ``chosen.rows``, each once
-    wrong : (v,) the verdicts
+    chosen : the sample to review
+    place : (v,) which of these were decided, as positions in ``chosen.rows``, each once
+    wrong : (v,) the decisions
     confidence : of the interval
 
-    Each item that was drawn by lot stands for as many as its stratum has for each reviewed one (Horvitz and Thompson,
-    1952, stratified): no model is trusted, so that the estimate is right on average, however bad the probabilities are.
-    What was chosen for its probability stands for itself. Such items without a verdict, and strata of which no item has
-    one, may be anything in the interval; in the value they are as often wrong as the others, or as the next stratum.
-    NaN where nothing that was drawn by lot has a verdict, and the interval then is all that is possible.
+    Each randomly drawn item stands for as many as its stratum has for each reviewed one (Horvitz and Thompson, 1952,
+    stratified). No model is trusted, so the estimate is right on average however bad the probabilities are. Items
+    chosen for their probability stand for themselves. Such items without a decision, and strata without any decision,
+    may be anything in the interval; in the value they are as often wrong as the others, or as the next stratum. The
+    value is NaN if no random item was decided, and the interval is then everything possible.
 
-    The interval holds the totals that a score test does not refuse: the sample's variance is that under each total,
-    shared out over the strata as is most likely. With one stratum it is that of Wilson (1927), with the correction for
-    a sample that is large beside it. Of one or two hits its lower end is too high (Brown, Cai and DasGupta, 2001,
+    The interval holds the totals that a score test does not reject: the sample's variance is that under each total,
+    distributed over the strata as is most likely. With one stratum it is that of Wilson (1927), with the finite
+    population correction. With one or two hits its lower end is too high (Brown, Cai and DasGupta, 2001,
     Statistical Science 16(2), 101-133), so that it is never above the exact one at twice the whole error, as the upper
     end is then never missed. Sources: Cochran (1977), Sampling Techniques, 5.10 (the estimate); Miettinen and Nurminen
     (1985), Statistics in Medicine 4(2), 213-226 (tests at the restricted maximum); Korn and Graubard (1998), Survey
@@ -301,7 +301,7 @@ def estimate_errors(chosen: ReviewSample, place: Ints, wrong: Flags, confidence:
 
 
 def _nearest_sampled(sampled: Ints) -> Ints:
-    """(H,) of each stratum the number of itself, or of the next one where nothing was sampled of it."""
+    """(H,) the number of each stratum, or of the next one if nothing was sampled from it."""
     some = np.flatnonzero(sampled)
     if not len(some):
         return np.arange(len(sampled))
@@ -345,9 +345,9 @@ def _exact_lower_end(value: float, variance: float, most: float, tail: float) ->
 
 
 def _score_statistic(price: float, x: Floats, n: Floats, size: Floats, value: float) -> tuple[float, float]:
-    """How many standard deviations the value is from a total, and that total.
+    """By how many standard deviations the value differs from a total, and that total.
 
-    The total is told by the Lagrange multiplier `price` of the most likely rates p that add up to it: of each stratum
+    The total follows from the Lagrange multiplier `price` of the most likely rates p that add up to it: in each stratum
     ``x / p - (n - x) / (1 - p) = price * share of the stratum``, a quadratic in p, which falls as the price rises.
     """
     a = price * size / size.sum()
@@ -364,12 +364,12 @@ def _score_statistic(price: float, x: Floats, n: Floats, size: Floats, value: fl
 
 
 def expected_errors(probability: Floats, confidence: float = 0.95, seed: int = 0) -> ErrorEstimate:
-    """How many of n items are wrong, before anybody has looked.
+    """How many of n items are wrong, expected before a review.
 
-    `probability` (n,): the interval is that of chance alone (a sum of n unequal binomials, as if errors were made
-    independently of each other), and the probabilities are taken as they are. Or (B, n): B ways in which they may be,
-    see `Recalibrated.draws`; then the interval holds besides how little is known of them: before any verdict, that
-    real errors may be more or less frequent than the injected ones, and easier or harder to tell.
+    With `probability` (n,) the interval is that of chance alone (a sum of n unequal binomials, as if errors were
+    independent), and the probabilities count as they are. With (B, n), B possible versions of them, see
+    `Recalibrated.draws`; the interval also holds how little is known about them: before any decision, real errors may
+    be more or less frequent than the injected ones, and easier or harder to find.
     """
     every = np.atleast_2d(probability)
     mean, variance = every.sum(axis=1), (every * (1 - every)).sum(axis=1)

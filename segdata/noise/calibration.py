@@ -34,7 +34,7 @@ class LogisticModel:
     bias: float
 
     def margin(self, x: Floats) -> Floats:
-        """(n,) log odds of features (n, F)."""
+        """(n,) log odds for features (n, F)."""
         return np.asarray(_standardize(x, self.centre, self.scale) @ self.weight + self.bias)
 
 
@@ -43,10 +43,10 @@ def _standardize(x: Floats, centre: Floats, scale: Floats) -> Floats:
 
 
 def fit_logistic(x: Floats, y: Ints, l2: float = 1.0) -> LogisticModel:
-    """The weights that make y (n,), 0 or 1, most likely, given standardised features x (n, F), less l2 / 2 |weights|^2.
+    """The penalised maximum likelihood weights of y (n,), 0 or 1, given standardised features x (n, F).
 
-    By Newton's method, halving steps that lead up: the loss is convex, so that there is one answer. The bias has no
-    penalty but what keeps it finite.
+    The penalty is l2 / 2 |weights|^2. Newton's method halves steps that increase the loss, which is convex, so there is
+    one solution. The bias has only a penalty that keeps it finite.
     Source: Bishop (2006), Pattern Recognition and Machine Learning, 4.3.3.
     """
     centre = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
@@ -77,13 +77,13 @@ def _logistic_loss(w: Floats, z: Floats, y: Ints, penalty: Floats) -> tuple[floa
 
 
 def logistic(a: Floats) -> Floats:
-    """(n,) probabilities of log odds (n,)."""
+    """(n,) probabilities for log odds (n,)."""
     return np.asarray(1 / (1 + np.exp(-np.clip(a, -500, 500))))
 
 
 @dataclass(frozen=True, slots=True)
 class PlattCalibration:
-    """Log odds z are turned into the probability that 1 / (1 + exp(-slope z - offset))."""
+    """Turns log odds z into the probability 1 / (1 + exp(-slope z - offset))."""
 
     slope: float = 1.0
     offset: float = 0.0
@@ -98,11 +98,11 @@ class PlattCalibration:
 
 
 def fit_calibration(z: Floats, wrong: Ints) -> PlattCalibration:
-    """What turns log odds z (n,) into the share of those that are wrong (n,), 0 or 1.
+    """Fit the calibration of log odds z (n,) to whether each item is wrong (n,), 0 or 1.
 
-    Targets are drawn in a little, so that few verdicts that all agree do not make certainty. The slope is never below
-    0: verdicts cannot turn an order round. Without verdicts of both sorts z is taken as it is but for its offset.
-    Source: Platt (1999), Advances in Large Margin Classifiers, 61-74.
+    Targets are shrunk a little, so that a few equal outcomes do not make certainty. The slope is never below 0:
+    outcomes cannot reverse an order. Without outcomes of both kinds only the offset is fitted. Source: Platt (1999),
+    Advances in Large Margin Classifiers, 61-74.
     """
     n_wrong, n = int(wrong.sum()), len(wrong)
     if n == 0:
@@ -132,7 +132,7 @@ _MAX_RIGHT_CANDIDATES = 40_000  # right candidates to learn from; of more every 
 
 
 def assign_folds(groups: Sequence[str]) -> Ints:
-    """(i,) the fold of each image, of at most `_N_FOLDS`; those of one group have the same.
+    """(i,) the fold of each image, of at most `_N_FOLDS`; images of one group share a fold.
 
     >>> folds_of(["a", "b", "a", "c"]).tolist()
     [0, 1, 0, 2]
@@ -142,18 +142,17 @@ def assign_folds(groups: Sequence[str]) -> Ints:
 
 
 def _training_rows(fold: Ints, each: int) -> Flags:
-    """(n,) what is learnt from, to judge a fold: all others, or itself where there are none."""
+    """(n,) the rows to learn from when a fold is judged: all other folds, or itself if there are none."""
     others = fold != each
     return np.asarray(others if others.any() else ~others)
 
 
 def cross_fit(x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, l2: float) -> tuple[Floats, Floats]:
-    """How much likelier x (n, F) and z (h, F) are as mistakes than as right, learnt from those of z in other folds.
+    """How much likelier x (n, F) and z (h, F) are as errors than as correct, learnt from the z in other folds.
 
-    `kind` (h,) says which kind of mistake each of z is, -1: none. Each kind is told from what is right by weights of
-    its own, since kinds are opposites (drawn too large, too small) and no single direction. The ratios of the densities
-    are (n, K) and (h, K), as logs, for the K kinds that occur; of one that others do not have it is 1.
-    Source: Begg and Gray (1984), Biometrika 71(1), 11-18.
+    `kind` (h,) is the kind of error of each z; -1: none. Each kind has its own weights, since kinds may be opposites
+    (too large, too small). Returns the logs of the density ratios, (n, K) and (h, K), for the K kinds that occur; the
+    ratio of a kind that the other folds lack is 1. Source: Begg and Gray (1984), Biometrika 71(1), 11-18.
     """
     known = np.unique(kind[kind >= 0])
     ratio, held = np.zeros((len(x), len(known))), np.zeros((len(z), len(known)))
@@ -177,7 +176,7 @@ def cross_fit(x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, l2:
 
 
 def mean_log_ratio(ratio: Floats, share: Floats | None = None) -> Floats:
-    """(n,) the log of the mean of ratios (n, K) given as logs, each kind weighted by its share (K,) or all alike."""
+    """(n,) the log of the mean of ratios (n, K), given as logs; kinds are weighted by their shares (K,), or equally."""
     if not ratio.shape[1]:
         return np.zeros(len(ratio))
     weight = np.zeros(ratio.shape[1]) if share is None else np.log(share)
@@ -185,7 +184,7 @@ def mean_log_ratio(ratio: Floats, share: Floats | None = None) -> Floats:
 
 
 def log_loss(odds: Floats, wrong: Ints) -> float:
-    """How badly calibrated log odds (n,) tell what is wrong (n,), 0 or 1; the less the better."""
+    """The log loss of log odds (n,), after calibration, for what is wrong (n,), 0 or 1."""
     p = np.clip(fit_calibration(odds, wrong).probability(odds), 1e-9, 1 - 1e-9)
     return float(-(np.log(p[wrong == 1]).sum() + np.log(1 - p[wrong == 0]).sum()))
 
@@ -204,9 +203,9 @@ class Recalibration:
 
     Attributes
     ----------
-    slope, offset : the most likely ones
-    covariance : (2, 2) how little is known of them (slope first)
-    n : how many verdicts they rest on
+    slope, offset : the most likely values
+    covariance : (2, 2) their uncertainty (slope first)
+    n : the number of decisions behind them
     """
 
     slope: float
@@ -215,26 +214,26 @@ class Recalibration:
     n: int
 
     def probability(self, odds: Floats) -> Floats:
-        """(n,) of log odds (n,)."""
+        """(n,) probabilities for log odds (n,)."""
         return _logistic(self.slope * odds + self.offset)
 
     def draws(self, odds: Floats, n_draws: int = 400, seed: int = 0) -> Floats:
-        """(n_draws, n) what the probabilities of log odds (n,) may be, as far as is known; the same for a seed."""
+        """(n_draws, n) possible probabilities for log odds (n,), from the posterior; the same for the same seed."""
         normal = np.random.default_rng(seed).standard_normal((n_draws, 2))
         drawn = np.array([self.slope, self.offset]) + normal @ np.linalg.cholesky(self.covariance).T
         return _logistic(np.maximum(drawn[:, :1], MIN_SLOPE) * odds + drawn[:, 1:])
 
 
 def recalibrate(odds: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats | None = None) -> Recalibration:
-    """What verdicts (v,), 1 or 0, on items with these log odds (v,) say of the probabilities of all items.
+    """Recalibrate log odds by decisions (v,), 1 for wrong and 0 for right, on items with these log odds (v,).
 
-    A logistic regression on the log odds, with a slope that is believed to be 1 +- 0.4 and an offset of 0 +- 1.5: no
-    verdict moves nothing, few move little, and many decide. `weight` (v,): how much each counts; alike by default, also
-    where items were reviewed because of their probability. Who is chosen by log odds alone is no other than the rest of
-    the same log odds, so that nothing has to be made up for; to weigh by one over the chance to be reviewed makes
-    probabilities worse, since then a few verdicts outweigh all others (measured in docs/results/flag.md).
-    Sources: Platt (1999), Advances in Large Margin Classifiers, 61-74; maximum a posteriori with Laplace's
-    approximation: Bishop (2006), Pattern Recognition and Machine Learning, 4.5.1.
+    A logistic regression on the log odds, with priors of 1 +- 0.4 for the slope and 0 +- 1.5 for the offset: no
+    decision changes nothing, few change little, and many decide. `weight` (v,) is how much each counts; all alike by
+    default, even if items were reviewed because of their probability. Items chosen by log odds alone do not differ from
+    others with the same log odds, so nothing needs compensation; weighting by the inverse inclusion probability makes
+    probabilities worse, since a few decisions then outweigh all others (measured in docs/results/flag.md). Sources:
+    Platt (1999), Advances in Large Margin Classifiers, 61-74; maximum a posteriori with Laplace's approximation: Bishop
+    (2006), Pattern Recognition and Machine Learning, 4.5.1.
     """
     weight = np.ones(len(odds)) if weight is None else weight
     x = np.column_stack([odds, np.ones(len(odds))])
@@ -274,13 +273,12 @@ _MIN_HITS = 30  # mistakes above a threshold, from which on their share is known
 
 
 def error_rate_bound(score: Floats, wrong: Flags) -> float:
-    """The greatest share of mistakes that there may have been among those (n,) that were left as they were given.
+    """The largest share of errors that the labels left as they are may contain, among n candidates.
 
-    `score` (n,), greater is worse, and `wrong` (n,): whether each is a mistake made on purpose. What was given is a
-    mixture of what is right and of mistakes. If these are found as the made ones are, then above a threshold where a
-    share of the made ones lies there is the same share of those given; so there are no more of them than all that was
-    given above it, over that share. The least such bound counts, each with one standard deviation on the safe side. 1
-    where nothing was made.
+    `score` (n,): greater is worse; `wrong` (n,): whether each is an injected error. The given labels are a mixture of
+    correct ones and errors. If real errors score like injected ones, then the share of them above a threshold equals
+    that of the injected ones; so there are at most as many as given labels above it, divided by that share. The
+    smallest such bound counts, each with one standard deviation on the safe side. Returns 1 if nothing was injected.
     Source: Blanchard, Lee and Scott (2010), Journal of Machine Learning Research 11, 2973-3009.
 
     >>> score = np.arange(1000.0)
@@ -300,11 +298,11 @@ def error_rate_bound(score: Floats, wrong: Flags) -> float:
 
 
 def kind_shares(held: Floats, kind: Ints) -> Floats:
-    """(K,) how common each kind of mistake may be among what was given: as common as any other, or what is possible.
+    """(K,) how common each kind of error may be in the labels: as common as any other, or as its bound allows.
 
-    `kind` (h,) says which kind each of `held` (h, K) is, -1: none; a column for each kind that occurs, greater where
-    one is likelier to be of it. Of kinds that stand out, and are not there, little is possible, so that they do not
-    outweigh one that is there. Of kinds that hardly do anything is possible, which is no sign of them.
+    `kind` (h,) is the kind of each row of `held` (h, K); -1: none. `held` has a column for each kind that occurs,
+    greater if the kind is likelier. The bound is low for kinds that are easy to find and absent, so they do not
+    outweigh a kind that is present. For kinds that are hard to find the bound is high, which is no sign of them.
     """
     known = np.unique(kind[kind >= 0])
     either = [(kind < 0) | (kind == name) for name in known]
@@ -313,7 +311,7 @@ def kind_shares(held: Floats, kind: Ints) -> Floats:
 
 
 def excess_log_odds(odds: Floats, wrong: Flags) -> float:
-    """By how much log odds (n,) at the rate of what was made (n,) are above those at the highest that is possible."""
+    """By how much log odds (n,) at the injected rate (n,) exceed those at the highest possible rate."""
     rate = (wrong.sum() + 1) / (len(wrong) + 2)
     most = min(error_rate_bound(odds, wrong), rate)
     return float(np.log(rate / (1 - rate)) - np.log(most / (1 - most)))
@@ -323,10 +321,10 @@ UNKNOWN_KIND_ODDS = -5.0  # log odds that what is as good as any other is wrong 
 
 
 def unknown_kind_odds(worst: Floats, usual: Floats) -> Floats:
-    """(n,) log odds that each is wrong in a way that nothing was learnt of: the rarer what pixels say, the likelier.
+    """(n,) log odds that each is wrong in a way that was not learnt: the rarer its pixels, the likelier.
 
-    `worst` (n,): how little the model believes in the worst pixels of each; `usual` (m,): the same of what was left as
-    it was given. Its own probabilities are not believed: a weak model is sure of much that is wrong.
+    `worst` (n,): how improbable the worst pixels of each are; `usual` (m,): the same for labels that were left as they
+    are. The model's own probabilities do not count, because a weak model is sure of much that is wrong.
 
     >>> unknown(np.array([0.0, 3.0]), np.array([-3.0, -2.0, 0.0])).round(2).tolist()
     [-4.31, -3.61]

@@ -212,7 +212,7 @@ def misalignment_notes(case: LabelCheck, found: "RankedCandidates") -> tuple[str
     one = "of 1 image fit" if len(told) == 1 else f"of {len(told)} images fit"
     return (
         f"all labels {one} better elsewhere: {', '.join(told[:_IMAGES_NAMED])}{more}; "
-        "compare image and mask: another frame, size or crop?",
+        "check that image and mask show the same frame, size and crop",
     )
 
 

@@ -50,7 +50,7 @@ def read_known_errors(path: Path) -> list[KnownError]:
     except OSError as error:
         raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
-        raise SegdataError(f"{path}: is no list of errors as segdata.testing.noise writes it: {error}") from error
+        raise SegdataError(f"{path}: is not a list of errors as segdata.testing.noise writes it: {error}") from error
 
 
 def errors_of_list(known: Sequence[KnownError], given: SegmentSet) -> Corruptions:

@@ -287,19 +287,19 @@ class FilePredictor:
     def _notes(self, names: dict[int, int]) -> Iterable[str]:
         missing = int((self._row < 0).sum())
         if missing:
-            yield f"nothing is predicted of {missing:,} of {len(self._row):,} images: they are not judged"
+            yield f"there are no predictions for {missing:,} of {len(self._row):,} images: they are not judged"
         if self.agnostic:
-            yield "the predictions have no categories: only missing, extra, merged and split things and outlines"
+            yield "the predictions have no categories: no wrong categories or shifts are judged"
             return
         profile = self._dataset.profile
         unknown = [profile.name_of(id_) for id_ in _category_ids(self._dataset) if id_ not in names]
         if unknown:
-            yield f"predicted, but no category of the labels: {', '.join(unknown[:5])}"
+            yield f"predicted categories that the labels do not have: {', '.join(unknown[:5])}"
         left = [
             name for id_, name in zip(self._maps.classes, self._maps.names, strict=True) if id_ not in names.values()
         ]
         if left:
-            yield f"not judged, since the predictions do not know them: {', '.join(left[:5])}"
+            yield f"not judged, because the predictions lack them: {', '.join(left[:5])}"
 
 
 def file_predictor(
@@ -315,7 +315,9 @@ def file_predictor(
     if not names and (len(_category_ids(dataset)) != 1 or dataset.profile.task == "semantic"):
         theirs = ", ".join(dataset.profile.name_of(id_) for id_ in _category_ids(dataset)[:5]) or "none"
         ours = ", ".join(maps.names[:5])
-        raise SegdataError(f"{dataset.profile.files}: predicts {theirs}; the labels have {ours}: nothing is the same")
+        raise SegdataError(
+            f"{dataset.profile.files}: predicts {theirs}, the labels have {ours}: no category is the same"
+        )
     if not names and not countable:
         raise SegdataError(
             f"{dataset.profile.files}: masks without categories judge things one by one, and these labels have none"

@@ -130,7 +130,7 @@ def test_scores_are_kept(labels: tuple[Path, Path], tmp_path: Path) -> None:
 def test_predictions_of_something_else_are_refused(labels: tuple[Path, Path], tmp_path: Path) -> None:
     mask = np.zeros((120, 180), bool)
     mask[3:9, 3:9] = True
-    with pytest.raises(SegdataError, match="nothing is the same"):
+    with pytest.raises(SegdataError, match="no category is the same"):
         judged(labels, from_arrays({"1.png": [(mask, "tree"), (mask, "car")]}, ["tree", "car"]))
     with pytest.raises(SegdataError, match="no image of these labels"):
         judged(labels, from_arrays({"x.png": [(mask, "cell")]}, KINDS))

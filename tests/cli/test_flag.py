@@ -177,9 +177,9 @@ def test_every_form_and_exit_code(run: Run, cells: tuple[Path, Path], tmp_path: 
     ("words", "said"),
     [
         (("--budget", "much"), "write 200, 5%"),
-        (("--budget", "200%"), "budget '200%': there are no more than 100%"),
+        (("--budget", "200%"), "budget '200%': it must be at most 100%"),
         (("--budget", "0min"), "budget '0min': it must be more than 0"),
-        (("--dropout", "2"), "dropout is 2, it must be from 0 to below 1"),
+        (("--dropout", "2"), "dropout is 2; it must be at least 0 and below 1"),
         (("--predictions", "nothing"), "nothing: does not exist"),
         (("--evaluate", "nothing"), "nothing: does not exist"),
         (("--max-memory", "lots"), "4GiB"),
@@ -201,7 +201,7 @@ def test_without_image_files_it_says_what_to_do(run: Run, cells: tuple[Path, Pat
         path.unlink()
     result = run("flag", cells[0], "--work-dir", tmp_path / "work")
     assert result.exit_code == 2
-    assert "none of the 6 images can be looked at" in result.stderr
+    assert "none of the 6 images can be read" in result.stderr
     assert "--images DIR" in result.stderr
 
 

@@ -140,13 +140,13 @@ class ImageCache:
         uri, size = self._maps.uris[row], (int(self._maps.height[row]), int(self._maps.width[row]))
         files: Sequence[str] = self._maps.channels[row] or (() if uri is None else (uri,))
         if not files:
-            raise _UnusableError("SEG002", "nothing says where the image file is; it is left out")
+            raise _UnusableError("SEG002", "the labels do not name an image file; the image is left out")
         try:
             layers = [self._load(file, size) for file in files]
         except FileNotFoundError as error:
-            raise _UnusableError("SEG002", "the image file does not exist; it is left out") from error
+            raise _UnusableError("SEG002", "the image file does not exist; the image is left out") from error
         except (OSError, SegdataError, ValueError, SyntaxError) as error:  # a damaged PNG is a SyntaxError to Pillow
-            raise _UnusableError("SEG001", f"cannot be decoded, it is left out: {error}") from error
+            raise _UnusableError("SEG001", f"cannot be decoded, so the image is left out: {error}") from error
         for layer in layers:
             if layer.shape[1:] != size:
                 said = f"{layer.shape[2]}x{layer.shape[1]} px, its labels {size[1]}x{size[0]} px"

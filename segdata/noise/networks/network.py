@@ -35,7 +35,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = next(each for each, is_there in there.items() if is_there)
     if not there[name]:
-        raise SegdataError(f"device {name!r} is not available here; there is {', '.join(d for d in there if there[d])}")
+        raise SegdataError(f"device {name!r} is not available here; choose {', '.join(d for d in there if there[d])}")
     return torch.device(name)
 
 
@@ -77,7 +77,7 @@ def load_checkpoint(path: Path, device: torch.device) -> CheckpointState | None:
     try:
         found: CheckpointState = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # torch raises whatever pickle and zip do
-        raise SegdataError(f"{path}: damaged; delete it, and what it held is trained again") from error
+        raise SegdataError(f"{path} is damaged; delete it, and segdata trains this network again") from error
     return found
 
 
@@ -285,7 +285,7 @@ def load_weights(model: nn.Module, path: Path) -> int:
         name: value for name, value in given.items() if name in own and tuple(own[name].shape) == tuple(value.shape)
     }
     if not fitting:
-        raise SegdataError(f"{path}: none of its {len(given)} tensors has the name and shape of one of the network's")
+        raise SegdataError(f"{path}: none of its {len(given)} tensors fits the network by name and shape")
     model.load_state_dict(own | fitting)
     return len(fitting)
 

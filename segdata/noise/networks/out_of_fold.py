@@ -67,12 +67,12 @@ def fold_units(tables: Tables, usable: Flags, settings: Settings) -> FoldUnits:
     """
     if usable.sum() < 2:
         what = f"{len(usable)} images, of which {int(usable.sum())} can be read and are annotated"
-        raise SegdataError(f"{what}: two are needed, since none is judged by what it taught; tile them: segdata tile")
+        raise SegdataError(f"{what}: two are needed to judge one by the other; tile them: segdata tile")
     pairs = find_lookalikes(tables.images, settings.jobs) if settings.near else np.empty((0, 2), np.int64)
     of = group_images(tables, settings.group, pairs)
     if len(np.unique(of[usable])) > 1:
         return FoldUnits(of)
-    note = "all images are of one group, so its images were separated: errors that they share stay hidden"
+    note = "all images are in one group, so they were separated: errors that they share stay hidden"
     return FoldUnits(np.arange(len(usable)), note)
 
 
@@ -222,7 +222,7 @@ def _finished_predictions(folder: Path, key: str) -> Predictions | None:
         raise SegdataError(f"{folder}: cannot be written: {error.strerror}") from error
     if there is not None and there != key:
         raise SegdataError(
-            f"{folder}: holds predictions of other labels or settings; name another folder, or delete it"
+            f"{folder}: holds predictions for other labels or settings; choose another folder, or delete it"
         )
     return open_predictions(folder) if (folder / "predictions.json").is_file() else None
 
@@ -232,8 +232,8 @@ def _check_readable(readable: NDArray[np.bool_], pictures: ImageCache) -> None:
     if not readable.any() and pictures.defects:
         first = pictures.defects[0]
         raise SegdataError(
-            f"none of the {len(readable):,} images can be looked at; {first.image}: {first.message}. Say where "
-            "they are: --images DIR, or give what a model has seen in them: --predictions"
+            f"none of the {len(readable):,} images can be read; {first.image}: {first.message}. Name their "
+            "folder with --images DIR, or give the predictions of a model with --predictions"
         )
 
 
@@ -260,7 +260,7 @@ def _classes(maps: LabelMaps, rows: Ints) -> Ints:
     """The classes of `maps` that occur in images; raises SegdataError where none does."""
     found = np.unique(np.concatenate([maps.segments(row).classes for row in rows.tolist()]))
     if not (found >= 0).any():
-        raise SegdataError("no segment of a category in the images that can be read: there is nothing to learn")
+        raise SegdataError("the readable images have no segment of a category: there is nothing to learn")
     return found[found >= 0]
 
 

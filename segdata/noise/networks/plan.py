@@ -187,16 +187,16 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
         "device": f"{facts.free / 2**30:.1f} GiB are free",
         "folds": why_folds,
         "width": "channels of the first level, for " + ("a GPU" if on_gpu else "a CPU"),
-        "encoder": "has learnt from ImageNet" if settings.pretrained else "begins knowing nothing",
+        "encoder": "pretrained on ImageNet" if settings.pretrained else "trained from scratch",
         "depth": "levels, each with half the side of the one before",
-        "scale": f"of each side, before networks see it; what is labelled is {facts.breadth:.0f} px wide on average",
-        "crop": f"px, of images that are {width:.0f}x{height:.0f} px then",
-        "batch": "crops for each step",
+        "scale": f"of each side; segments are {facts.breadth:.0f} px wide on average",
+        "crop": f"px, from images of {width:.0f}x{height:.0f} px after scaling",
+        "batch": "crops per step",
         "steps": f"each pixel is seen about {steps * batch / crops:.0f} times",
-        "learning_rate": "at most; it rises, then falls to nothing",
+        "learning_rate": "the maximum; it rises, then falls to 0",
         "rotate": "quarter turns: "
-        + ("no category has its place" if facts.placed is None else _upright_reason(facts.placed)),
-        "flips": "mirrored copies that are predicted, too",
+        + ("no category has a fixed place" if facts.placed is None else _upright_reason(facts.placed)),
+        "flips": "mirrored copies that are predicted as well",
         "tile": "px, predicted at once",
     }
     if settings.model is not None:  # whose size is its own
@@ -260,7 +260,7 @@ def _folds(facts: DataFacts, settings: Settings) -> tuple[int, str]:
     """How many, and why."""
     wanted = settings.folds or (2 if settings.quick else 5 if facts.n_images < _FEW_IMAGES else 3)
     folds = max(min(wanted, facts.n_units), 2)
-    why = f"each network is trained on {100 * (folds - 1) // folds} % of {facts.n_images} images, and judges the others"
+    why = f"each network is trained on {100 * (folds - 1) // folds} % of {facts.n_images} images and judges the others"
     return folds, f"{why}; {facts.n_units} groups are not separated" if facts.n_units < facts.n_images else why
 
 
@@ -275,13 +275,13 @@ def _tile(largest: tuple[int, int], scale: float) -> tuple[int, int]:
 
 
 def _upright_reason(category: str) -> str:
-    return f"{category} has its place in the image, which so has a top"
+    return f"{category} has a fixed place, so images have a top"
 
 
 def _set_by_user(settings: Settings, name: str) -> str | None:
     """Why, where the settings say so."""
     given = getattr(settings, name, None)
-    return "as the settings say" if given is not None and given != "auto" else None
+    return "set by you" if given is not None and given != "auto" else None
 
 
 def _is_float(value: object) -> bool:

@@ -268,9 +268,7 @@ def _predict_by_halves(models: Sequence[nn.Module], images: Tensor, flips: int) 
         return _mean_probabilities(models, images, flips)
     except torch.OutOfMemoryError as error:
         if len(images) == 1:
-            raise SegdataError(
-                "not even one tile fits into memory; choose a smaller width, or another device"
-            ) from error
+            raise SegdataError("one tile does not fit into memory; choose a smaller width or another device") from error
     if images.device.type == "cuda":
         torch.cuda.empty_cache()
     parts = [_predict_by_halves(models, part, flips) for part in images.chunk(2)]

@@ -96,7 +96,7 @@ class Predictions:
 
     def _check(self, row: int) -> None:
         if not self.usable[row]:
-            raise SegdataError(f"image {self.image_ids[row]!r} has no prediction: it could not be read")
+            raise SegdataError(f"image {self.image_ids[row]!r} has no prediction, because it could not be read")
 
     def save(self) -> None:
         """Write what `open_predictions` reads, last of all."""
@@ -121,7 +121,7 @@ def open_predictions(folder: str | Path) -> Predictions:
     except (OSError, msgspec.DecodeError) as error:
         raise SegdataError(f"{path}: no finished predictions: {error}") from error
     if said.get("version") != VERSION:
-        raise SegdataError(f"{path}: version {said.get('version')}, this segdata reads {VERSION}")
+        raise SegdataError(f"{path} has version {said.get('version')}; this segdata reads version {VERSION}")
     return Predictions(
         Path(folder),
         tuple(said["image_ids"]),

@@ -87,16 +87,16 @@ class Settings:
         for name, low in least.items():
             value = getattr(self, name)
             if value is not None and value < low:
-                raise SegdataError(f"{name} is {value}, it must be {low} or more")
+                raise SegdataError(f"{name} is {value}; it must be {low} or more")
         for name in ("smoothing", "dropout", "dice"):
             if not 0 <= getattr(self, name) < 1:
-                raise SegdataError(f"{name} is {getattr(self, name):g}, it must be from 0 to below 1")
+                raise SegdataError(f"{name} is {getattr(self, name):g}; it must be at least 0 and below 1")
         if self.scale is not None and not 0 < self.scale <= 1:
-            raise SegdataError(f"scale is {self.scale:g}, it must be above 0, and 1 at most")
+            raise SegdataError(f"scale is {self.scale:g}; it must be above 0 and at most 1")
         if self.pretrained and (self.model is not None or self.depth is not None):
-            raise SegdataError("pretrained: the encoder is given, so neither model nor depth can be")
+            raise SegdataError("pretrained sets the encoder, so you cannot give model or depth")
         if self.flips is not None and self.flips > 2:
-            raise SegdataError(f"flips is {self.flips}, there are 2: left to right, and top to bottom")
+            raise SegdataError(f"flips is {self.flips}; there are 2: left to right, and top to bottom")
 
 
 def load_model_factory(text: str) -> NetworkFactory:

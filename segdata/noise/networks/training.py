@@ -188,7 +188,7 @@ def _step(
         except torch.OutOfMemoryError as error:
             if now.at_once == 1:
                 raise SegdataError(
-                    f"not even one crop of {task.plan.crop} px fits into the memory of {task.device}; "
+                    f"one crop of {task.plan.crop} px does not fit into the memory of {task.device}; "
                     "choose a smaller crop or width, or another device"
                 ) from error
             now.at_once = -(-now.at_once // 2)

@@ -43,7 +43,7 @@ def test_settings_go_before_what_the_data_suggest() -> None:
     plan = plan_for(FACTS, asked, 2**30)
     for name in ("folds", "crop", "steps", "batch", "rotate", "flips", "width", "depth", "learning_rate"):
         assert getattr(plan, name) == getattr(asked, name)
-    assert "steps 7: as the settings say" in list(plan.words())
+    assert "steps 7: set by you" in list(plan.words())
 
 
 def test_quick_is_less_work_and_a_gpu_gets_more() -> None:
@@ -61,7 +61,7 @@ def test_what_is_wide_is_seen_reduced_and_small_crops_mean_more_steps() -> None:
     assert usual.steps < coarse.steps <= usual.steps * usual.crop**2 / coarse.crop**2
     assert "what is labelled is 50 px wide" in str(coarse)
     assert plan_for(replace(FACTS, breadth=50.0), Settings(scale=0.5), 2**30).scale == 0.5
-    with pytest.raises(SegdataError, match=r"scale is 1\.5, it must be above 0, and 1 at most"):
+    with pytest.raises(SegdataError, match=r"scale is 1\.5; it must be above 0 and at most 1"):
         Settings(scale=1.5)
 
 
@@ -85,8 +85,8 @@ def test_a_plan_survives_json_and_says_why() -> None:
 
 def test_what_the_network_is_made_of_is_told_unless_it_is_the_users() -> None:
     told = [str(plan_for(FACTS, Settings(**each), 2**30)) for each in ({}, {"pretrained": True}, {"model": nn.Linear})]  # type: ignore[arg-type]  # mixed
-    assert "encoder convolutions: begins knowing nothing\ndepth 4: levels" in told[0]
-    assert "encoder efficientnet-lite0: has learnt from ImageNet\ndepth 6: levels" in told[1]
+    assert "encoder convolutions: trained from scratch\ndepth 4: levels" in told[0]
+    assert "encoder efficientnet-lite0: pretrained on ImageNet\ndepth 6: levels" in told[1]
     assert not {line.split()[0] for line in told[2].splitlines()} & {"encoder", "depth", "width"}
 
 
@@ -98,7 +98,7 @@ def test_a_category_that_is_always_above_tells_which_way_is_up() -> None:
     assert upright_category(measure_source(draw_picture("ss\n.."), frozenset())) is None  # of one image nothing follows
     rotated = plan_for(replace(FACTS, placed="sky"), Settings(), 2**30)
     assert not rotated.rotate
-    assert "sky has its place in the image" in str(rotated)
+    assert "sky has a fixed place" in str(rotated)
 
 
 def test_least_instance_is_far_below_nearly_all() -> None:

@@ -114,5 +114,5 @@ def test_one_tile_that_does_not_fit_is_an_error(
 ) -> None:
     maps = shapes(tmp_path / "images", 1).maps()
     pictures = ImageCache(maps, 2**20)
-    with pytest.raises(SegdataError, match="not even one tile fits"):
+    with pytest.raises(SegdataError, match="one tile does not fit"):
         predict([Pixelwise(0)], np.arange(1), maps, pictures, tiny, LEGEND, tmp_path, lambda done: None, 1)

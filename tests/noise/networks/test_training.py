@@ -111,7 +111,7 @@ def test_one_crop_that_does_not_fit_is_an_error(task: TrainingTask) -> None:
     def then(done: int) -> None:
         model.most = 0
 
-    with pytest.raises(SegdataError, match="not even one crop of 32 px fits into the memory of cpu"):
+    with pytest.raises(SegdataError, match="one crop of 32 px does not fit into the memory of cpu"):
         train(replace(task, plan=replace(task.plan, instances=False)), model, then, TrainingPace())
 
 
