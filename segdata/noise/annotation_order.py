@@ -14,7 +14,7 @@ _GRID_CELLS = 4  # on each side of an image, in which what is seen is averaged
 def mean_entropy(probability: NDArray[np.floating]) -> float:
     """The uncertainty of a model about an image, (K, height, width): the mean entropy of its pixels, from 0 to 1.
 
-    >>> doubt(np.full((2, 1, 3), 0.5)), doubt(np.array([[[1.0]], [[0.0]]]))
+    >>> mean_entropy(np.full((2, 1, 3), 0.5)), mean_entropy(np.array([[[1.0]], [[0.0]]]))
     (1.0, 0.0)
     """
     p = np.asarray(probability, np.float64)

@@ -176,7 +176,7 @@ class Budget:
 def review_seconds(actions: Sequence[Action], taking: Mapping[Action, float] = REVIEW_SECONDS) -> Floats:
     """(n,) seconds that a reviewer takes to judge proposals of these actions; `taking` overrides the assumptions.
 
-    >>> seconds(["add", "redraw"], {"redraw": 20}).tolist()
+    >>> review_seconds(["add", "redraw"], {"redraw": 20}).tolist()
     [8.0, 20.0]
     """
     return np.array([taking.get(each, REVIEW_SECONDS[each]) for each in actions], np.float64)

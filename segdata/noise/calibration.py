@@ -134,7 +134,7 @@ _MAX_RIGHT_CANDIDATES = 40_000  # right candidates to learn from; of more every 
 def assign_folds(groups: Sequence[str]) -> Ints:
     """(i,) the fold of each image, of at most `_N_FOLDS`; images of one group share a fold.
 
-    >>> folds_of(["a", "b", "a", "c"]).tolist()
+    >>> assign_folds(["a", "b", "a", "c"]).tolist()
     [0, 1, 0, 2]
     """
     row = {name: at for at, name in enumerate(dict.fromkeys(groups))}
@@ -282,7 +282,7 @@ def error_rate_bound(score: Floats, wrong: Flags) -> float:
     Source: Blanchard, Lee and Scott (2010), Journal of Machine Learning Research 11, 2973-3009.
 
     >>> score = np.arange(1000.0)
-    >>> possible(score, score >= 900) < 0.01 < 0.5 < possible(score, score % 10 == 0)
+    >>> error_rate_bound(score, score >= 900) < 0.01 < 0.5 < error_rate_bound(score, score % 10 == 0)
     True
     """
     n_wrong = int(wrong.sum())
@@ -326,7 +326,7 @@ def unknown_kind_odds(worst: Floats, usual: Floats) -> Floats:
     `worst` (n,): how improbable the worst pixels of each are; `usual` (m,): the same for labels that were left as they
     are. The model's own probabilities do not count, because a weak model is sure of much that is wrong.
 
-    >>> unknown(np.array([0.0, 3.0]), np.array([-3.0, -2.0, 0.0])).round(2).tolist()
+    >>> unknown_kind_odds(np.array([0.0, 3.0]), np.array([-3.0, -2.0, 0.0])).round(2).tolist()
     [-4.31, -3.61]
     """
     order = np.sort(usual)

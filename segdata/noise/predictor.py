@@ -344,7 +344,7 @@ def _match_categories(dataset: OpenDataset, maps: LabelMaps) -> dict[int, int]:
 def match_image_names(ours: Sequence[str], theirs: Sequence[str]) -> NDArray[np.int64]:
     """(n,) the row of each of our images in theirs, -1: none: by id, else without extension, else by the name alone.
 
-    >>> paired(["a/1.png", "a/2.png"], ["2.npz", "3.npz"]).tolist()
+    >>> match_image_names(["a/1.png", "a/2.png"], ["2.npz", "3.npz"]).tolist()
     [-1, 0]
     """
     for key in _KEYS:
