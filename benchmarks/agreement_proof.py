@@ -177,7 +177,7 @@ def doing(message: str) -> str:
 
 def values_of(found: Agreement, category: str) -> dict[str, Score]:
     """Scores of all, and what c does with one category."""
-    scores = {name: found.overall[name] for name in SCORES}
+    scores = {name: found.overall.scores[name] for name in SCORES}
     for each in found.annotator_bias:
         if (each.annotator, each.category) == ("c", category):
             of_c = {"offset": each.boundary_offset, "missed": each.missed, "extra": each.extra}

@@ -11,11 +11,13 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from segdata.agreement.estimates import PairAmounts
 from segdata.agreement.gold_standard import check_categories, image_scores, rows_against
 from segdata.agreement.rates import exact_interval
+from segdata.agreement.results import Count, Number, Share, UndefinedShare
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.bootstrap import Floats
@@ -27,13 +29,12 @@ from segdata.core.table import Table
 _ROUNDING = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class SamplingPlan:
-    """Inspect `sample` items, accept where at most `accept` are wrong; `lot`: items delivered, None: no end."""
+class SamplingPlan(msgspec.Struct, frozen=True):
+    """Inspect `sample` items and accept where at most `accept` are wrong; `lot`: items delivered, null: no end."""
 
-    sample: int
-    accept: int
-    lot: int | None = None
+    sample: Count
+    accept: Count
+    lot: Count | None = None
 
     def chance(self, rate: Floats | float) -> Floats:
         """(...) the chance that a delivery of which these shares are wrong is accepted.
@@ -92,10 +93,10 @@ def strictest_plan(
     """What may be wrong among so many items, that were inspected for whatever reason, for the lot to be accepted.
 
     As many as keep the consumer's risk, see `plan_sampling`; None where even one without any wrong ones would not. The
-    producer's risk is what `Sampling.chance` says.
+    producer's risk is what `SamplingPlan.chance` says.
 
-    >>> strictest(100, 0.05), strictest(20, 0.05)
-    (Sampling(sample=100, accept=1, lot=None), None)
+    >>> strictest_plan(100, 0.05), strictest_plan(20, 0.05)
+    (SamplingPlan(sample=100, accept=1, lot=None), None)
     """
     bad: float = limit if lot is None else math.ceil(limit * lot - _ROUNDING)
     chances = _acceptance_probability(sample, np.arange(sample), lot, np.asarray(bad, np.float64))
@@ -163,21 +164,16 @@ def _check_risks(quality: float, limit: float, lot: int | None, producer_risk: f
 AcceptanceDecision = Literal["accepted", "rejected", "undecided"]
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryQuality:
-    """What a delivery must be like; see `segdata.agreement.acceptance.plan_sampling`.
+class DeliveryQuality(msgspec.Struct, frozen=True):
+    """What a delivery must be like: the shares of defective images that are acceptable (AQL) and that are not (limit).
 
-    Attributes
-    ----------
-    acceptable : the share of defective images that is fine (AQL)
-    limit : the share that is not
-    producer_risk, consumer_risk : of rejecting the one, and of accepting the other
+    The risks are those of rejecting the one and of accepting the other; see `plan_sampling`.
     """
 
-    acceptable: float = 0.01
-    limit: float = 0.05
-    producer_risk: float = 0.05
-    consumer_risk: float = 0.10
+    acceptable: Share = 0.01
+    limit: Share = 0.05
+    producer_risk: Share = 0.05
+    consumer_risk: Share = 0.10
 
     def plan(self, lot: int | None) -> SamplingPlan:
         """How many images of a delivery to inspect, and how many of these may be defective."""
@@ -185,56 +181,46 @@ class DeliveryQuality:
         return plan_sampling(self.acceptable, self.limit, lot=lot, **risks)
 
 
-@dataclass(frozen=True, slots=True)
-class InspectedImage:
-    """One annotation of a gold image: what it reached, of all categories (`category` is None) or one, and the bar.
+class InspectedImage(msgspec.Struct, frozen=True):
+    """One annotation of a gold image: the score at the bar that it misses by most, or else reaches by least.
 
-    It is the bar that is missed by most, or else reached by least; `share` is how much of it is reached, NaN where
-    neither drew anything, which is right.
+    `category` null: all categories together. `share`: how much of the bar is reached; null where neither drew
+    anything, which is right. `defective`: the bar is missed.
     """
 
     image: str
     annotator: str
     category: str | None
     metric: str
-    value: float
-    bar: float
-    share: float
-
-    @property
-    def defective(self) -> bool:
-        """Whether the bar is missed."""
-        return self.share < 1
+    value: Number
+    bar: Number
+    share: Number
+    defective: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     """What the gold images say about a delivery of `lot` images.
 
-    Attributes
-    ----------
-    decision : undecided: the gold images are too few for the risks that were asked for
-    inspected : worst first
-    wrong : how many of them are defective
-    rate, low, high : the share of defective images, and the ends of the exact interval of the delivery's
-    missing : gold images that did not come back, or not in their size
-    plan : how many of those inspected may be defective; None: too few were inspected
-    needed : the plan that keeps both risks
-    producer_risk : of rejecting a delivery of acceptable quality with `plan`; NaN without
-    tolerance : how far apart boundaries may be and still be one
+    `decision`: undecided where the gold images are too few for the risks. `inspected`: worst first; `wrong` of them are
+    defective, a share of `rate`, with the exact interval of the delivery's rate. `missing`: gold images that did not
+    come back, or not in their size. `plan`: how many of those inspected may be defective; null: too few were inspected.
+    `needed`: the plan that keeps both risks. `producer_risk`: of rejecting a delivery of acceptable quality with
+    `plan`.
     """
 
+    version: Literal[1] = 1
     decision: AcceptanceDecision
-    lot: int
+    lot: Count
     inspected: tuple[InspectedImage, ...]
-    wrong: int
-    rate: float
-    low: float
-    high: float
+    wrong: Count
+    rate: UndefinedShare
+    low: Share
+    high: Share
     missing: tuple[str, ...]
     plan: SamplingPlan | None
     needed: SamplingPlan
-    producer_risk: float
+    producer_risk: UndefinedShare
+    quality: DeliveryQuality
     tolerance: Tolerance
 
     @property
@@ -287,6 +273,7 @@ def inspect_delivery(
         plan=plan,
         needed=needed,
         producer_risk=float("nan") if plan is None else 1 - float(plan.chance(quality.acceptable)),
+        quality=quality,
         tolerance=tolerance or Tolerance(),
     )
 
@@ -304,6 +291,6 @@ def _inspect_images(amounts: PairAmounts, annotator: int, rows: Ints, gold: Gold
     lines = image_scores(amounts, rows, gold).lines("category", "metric", "value", "bar", "share")
     called = [*(each.name for each in opposed.categories), None]  # ALL is the last
     return [
-        InspectedImage(name, opposed.annotators[annotator], called[category], metric, value, bar, share)
+        InspectedImage(name, opposed.annotators[annotator], called[category], metric, value, bar, share, share < 1)
         for name, (category, metric, value, bar, share) in zip(names, lines, strict=True)
     ]

@@ -23,6 +23,8 @@ from segdata.agreement.consensus import (
 )
 from segdata.agreement.leave_one_out import AgainstOthers
 from segdata.agreement.panel import Panel
+from segdata.agreement.results import Count
+from segdata.agreement.surface_distances import Tolerance
 from segdata.core.batch import Batch
 from segdata.core.config import Overlap
 from segdata.core.finding import Defect
@@ -33,50 +35,61 @@ from segdata.core.taxonomy import Category, Taxonomy
 UndecidedAs = Literal["void", "list"]
 
 
-@dataclass(frozen=True, slots=True)
-class Consensus:
-    """What became of several annotators' work.
+class UndecidedPixels(msgspec.Struct, frozen=True, kw_only=True):
+    """What annotators do not agree on: connected regions, their pixels, and the pixels that any annotator labelled.
 
-    Attributes
-    ----------
-    target : the dataset that was made
-    method, min_support, undecided : how
-    annotators : whose work it is
-    n_images, n_segments : of the new dataset
-    alone : images that fewer than two annotated, by image_id: they are not annotated in it
-    n_drawn : segments by all annotators on the other images
-    n_rejected : things that too few of them drew: they are left out
-    n_disputed : things in dispute, which are part of the regions
-    n_regions : connected regions without a consensus
-    pixels_undecided, pixels_labelled : of these regions, and of all that anybody labelled
-    void : the category of these regions; None: they are listed instead, and unlabelled
-    is_void_new : no dataset had such a category
-    losses : the same, as dataset.yaml has it
-    against : each annotator against the consensus of the others; none where nobody asked
-    defects : what was met while reading, and what the datasets do not have in common
-    n_errors : defects that `validate` calls errors: what they concern may be missing
-    remarks : what could not be copied
+    `category`: the category of these regions in the dataset, `is_new` where no dataset had a void category; null: they
+    are unlabelled there, and listed.
     """
 
+    regions: Count
+    pixels: Count
+    of_pixels: Count
+    category: str | None
+    is_new: bool
+
+
+class ConsensusReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What annotators agree on, written as a dataset.
+
+    `images`, `segments`: of the new dataset. `drawn`: segments by all annotators. `rejected`: things that too few of
+    them drew, which are left out; `disputed`: things without a consensus, whose pixels are undecided. `alone`: images
+    that fewer than two annotated, which have no consensus. `defects` counts by code what was found while reading, and
+    what the datasets do not have in common. `tolerance`: of boundaries. `against_others`: each annotator against the
+    consensus of the others, where asked for.
+    """
+
+    version: Literal[1] = 1
     target: Path
     method: MethodName
     min_support: float
     undecided: UndecidedAs
     annotators: tuple[str, ...]
-    n_images: int
-    n_segments: int
+    images: Count
+    segments: Count
+    drawn: Count
+    rejected: Count
+    disputed: Count
+    without_consensus: UndecidedPixels
     alone: tuple[str, ...]
-    n_drawn: int
-    n_rejected: int
-    n_disputed: int
-    n_regions: int
-    pixels_undecided: int
-    pixels_labelled: int
-    void: str | None
-    is_void_new: bool
-    losses: tuple[Loss, ...]
-    against: tuple[AgainstOthers, ...]
-    defects: tuple[Defect, ...] = ()
+    defects: dict[str, Count]
+    tolerance: Tolerance = Tolerance()
+    against_others: tuple[AgainstOthers, ...]
+
+
+class Consensus(ConsensusReport, frozen=True, kw_only=True):
+    """The same, with what the JSON report leaves out.
+
+    Attributes
+    ----------
+    losses : the undecided regions as losses, as dataset.yaml has them
+    defect_list : what was found while reading, and what the datasets do not have in common
+    n_errors : defects that `validate` calls errors: what they concern may be missing
+    remarks : what could not be copied
+    """
+
+    losses: tuple[Loss, ...] = ()
+    defect_list: tuple[Defect, ...] = ()
     n_errors: int = 0
     remarks: tuple[str, ...] = ()
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from segdata.agreement.metrics.coincidences import Coincidences, coincidences, votes_a_pixel
 from segdata.agreement.metrics.fleiss_kappa import fleiss_kappa
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
+from segdata.agreement.plugin import installed_metrics
 from segdata.agreement.results import Score
 from segdata.agreement.scores import (
     CATEGORY_SCORES,
@@ -159,6 +161,13 @@ class PooledPairs:
         return scored
 
 
+def between_persons(amounts: PairAmounts) -> Ints:
+    """The pairs of annotations by two persons; all where there is one person."""
+    person = np.array(amounts.opposed.persons, np.int64)
+    rows = np.flatnonzero(person[amounts.a] != person[amounts.b])
+    return rows if len(rows) else amounts.every
+
+
 def pair_scores(
     amounts: PairAmounts, rows: Ints, how: Resampling, names: Sequence[str] = tuple(PAIR_SCORES)
 ) -> dict[str, Score]:
@@ -170,7 +179,15 @@ def pair_scores(
         weighed = amounts.weighed(sums, weights)
         return np.stack([pair_value(name, weighed) for name in names], axis=1)
 
-    return _scores_with_ends(names, how.interval(statistic, n, sums.width), _defined_counts(amounts, sums, len(rows)))
+    return _scores_with_ends(
+        names, how.interval(statistic, n, sums.width), _defined_counts(amounts, sums, len(rows), names)
+    )
+
+
+def plugin_scores(amounts: PairAmounts, rows: Ints, how: Resampling) -> dict[str, Score] | msgspec.UnsetType:
+    """The metrics of plugins by name, of two annotators; UNSET where none is installed."""
+    names = tuple(installed_metrics())
+    return pair_scores(amounts, rows, how, names) if names else msgspec.UNSET
 
 
 def overall_scores(amounts: PairAmounts, rows: Ints, how: Resampling) -> dict[str, Score]:
@@ -179,7 +196,7 @@ def overall_scores(amounts: PairAmounts, rows: Ints, how: Resampling) -> dict[st
         return {name: Score(np.nan, np.nan, np.nan, 0, 0) for name in POOLED_SCORES}
     every = PooledPairs.of(amounts, rows)
     found = how.interval(every.statistic(POOLED_SCORES), every.n, every.width(POOLED_SCORES))
-    return _scores_with_ends(POOLED_SCORES, found, _defined_counts(amounts, every.together, len(rows)))
+    return _scores_with_ends(POOLED_SCORES, found, _defined_counts(amounts, every.together, len(rows), POOLED_SCORES))
 
 
 def category_scores(
@@ -270,12 +287,14 @@ def _scores_with_ends(
     }
 
 
-def _defined_counts(amounts: PairAmounts, sums: AdditiveSums, n_images: int) -> dict[str, tuple[int, int]]:
+def _defined_counts(
+    amounts: PairAmounts, sums: AdditiveSums, n_images: int, names: Sequence[str]
+) -> dict[str, tuple[int, int]]:
     """Of how many values each score over all categories is made, and how many are undefined."""
     weighed = amounts.weighed(sums, np.ones((1, sums.n)))
     drawn = np.array([each.kind != "void" for each in amounts.opposed.categories], bool)
     found = {}
-    for name in PAIR_SCORES:
+    for name in names:
         if name in ("kappa", "accuracy", "f1"):
             found[name] = (n_images, 0) if np.isfinite(pair_value(name, weighed)[0]) else (0, n_images)
         else:

@@ -7,7 +7,9 @@ panopticapi, whose rules for void and crowds differ between the two sides. Mask 
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
+import msgspec
 import numpy as np
 
 from segdata.agreement.annotator_pairs import AnnotatorPair, pair_annotators
@@ -21,7 +23,7 @@ from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.iou import iou
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.panel import SIZES_CODE, Panel
-from segdata.agreement.results import Score
+from segdata.agreement.results import Count, Number, Score
 from segdata.agreement.scores import weighted_mean
 from segdata.core.bootstrap import Floats
 from segdata.core.errors import SegdataError
@@ -40,42 +42,70 @@ EVALUATION_SCORES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryEvaluation:
-    """One category: IoU and Dice of all pixels, PQ and what it is made of, and COCO's AP; NaN where undefined."""
+class CategoryEvaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """One category: IoU and Dice of the pixels of all images, PQ and what it is made of, and COCO's AP."""
 
     category: str
     id: int
     kind: str
-    iou: float
-    dice: float
-    pq: float
-    sq: float
-    rq: float
-    tp: int
-    fp: int
-    fn: int
-    ap: float
+    iou: Number
+    dice: Number
+    pq: Number
+    sq: Number
+    rq: Number
+    tp: Count
+    fp: Count
+    fn: Count
+    ap: Number
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """A model against the reference on `images` that both annotated, in `clusters`.
+class EvaluationScores(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's figures over all categories, with intervals over clusters of images."""
 
-    `scores` are those of `EVALUATION_SCORES` with intervals over clusters; `ap` are COCO's twelve numbers, NaN where
-    there is nothing to be found, and all of them in semantic data. `curves` are precision and recall by category, as in
-    `categories`. `left_out` says what was not compared: images, categories, and labels that could not be read.
+    miou: Annotated[Score, msgspec.Meta(description=EVALUATION_SCORES["miou"])]
+    dice: Annotated[Score, msgspec.Meta(description=EVALUATION_SCORES["dice"])]
+    pq: Annotated[Score, msgspec.Meta(description=EVALUATION_SCORES["pq"])]
+    sq: Annotated[Score, msgspec.Meta(description=EVALUATION_SCORES["sq"])]
+    rq: Annotated[Score, msgspec.Meta(description=EVALUATION_SCORES["rq"])]
+
+
+class CocoNumbers(msgspec.Struct, frozen=True, kw_only=True):
+    """COCO's twelve numbers: average precision and recall of masks; null: there is nothing to be found."""
+
+    AP: Number
+    AP50: Number
+    AP75: Number
+    AP_small: Number
+    AP_medium: Number
+    AP_large: Number
+    AR1: Number
+    AR10: Number
+    AR100: Number
+    AR_small: Number
+    AR_medium: Number
+    AR_large: Number
+
+
+class ModelEvaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """A model against the reference `gold`, on the `images` that both annotated, in so many `clusters`.
+
+    `left_out` says in words what could not be read or compared: images, categories and labels.
     """
 
     gold: str
     model: str
-    images: int
-    clusters: int
-    scores: Mapping[str, Score]
-    ap: Mapping[str, float]
+    images: Count
+    clusters: Count
+    scores: EvaluationScores
+    ap: CocoNumbers
     categories: tuple[CategoryEvaluation, ...]
-    curves: AveragePrecision
     left_out: tuple[str, ...]
+
+
+class Evaluation(ModelEvaluation, frozen=True, kw_only=True):
+    """The same with `curves`, the precision and recall of each category, which the JSON report leaves out."""
+
+    curves: AveragePrecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,15 +232,15 @@ def _evaluation(
         name: Score(*each, int((~is_void).sum()) - each[-1]) for name, each in zip(EVALUATION_SCORES, ends, strict=True)
     }
     return Evaluation(
-        gold,
-        model,
-        sum(each.frames for each in portions),
-        len(names),
-        scores,
-        curves.summary(),
-        _category_evaluations(categories, values, summed.sum(axis=0), curves),
-        curves,
-        left_out,
+        gold=gold,
+        model=model,
+        images=sum(each.frames for each in portions),
+        clusters=len(names),
+        scores=EvaluationScores(**scores),
+        ap=CocoNumbers(**curves.summary()),
+        categories=_category_evaluations(categories, values, summed.sum(axis=0), curves),
+        left_out=left_out,
+        curves=curves,
     )
 
 
@@ -232,9 +262,9 @@ def _category_evaluations(
     ap = curves.of_categories()
     return tuple(
         CategoryEvaluation(
-            each.name,
-            each.id,
-            each.kind,
+            category=each.name,
+            id=each.id,
+            kind=each.kind,
             **{name: float(values[name][k]) for name in ("iou", "dice", "pq", "sq", "rq")},
             tp=int(sums[k, 3]),
             fp=int(sums[k, 4]),

@@ -12,7 +12,7 @@ import numpy as np
 
 from segdata.agreement.estimates import PairAmounts, Resampling, category_scores, image_values, pair_scores
 from segdata.agreement.results import Score
-from segdata.agreement.surface_distances import Tolerance
+from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.bootstrap import Floats
 from segdata.core.config import DISTANCES, Config, Gold, Metric, did_you_mean
@@ -44,7 +44,7 @@ def boundary_tolerance(gold: Gold | None, pixels: float | None = None, mm: float
     pixels = pixels or gold.tolerance_px or DEFAULT_TOLERANCE_PX
     mm = mm or gold.tolerance_mm
     own = {
-        name: Tolerance(each.tolerance_px or pixels, each.tolerance_mm)
+        name: CategoryTolerance(each.tolerance_px or pixels, each.tolerance_mm)
         for name, each in gold.categories.items()
         if each.tolerance_px or each.tolerance_mm
     }

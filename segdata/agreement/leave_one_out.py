@@ -1,8 +1,9 @@
 """Leave one out: how well each annotator agrees with the consensus of the others, without their own work."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
+import msgspec
 import numpy as np
 
 from segdata.agreement.annotator_pairs import Flags
@@ -17,7 +18,7 @@ from segdata.agreement.consensus import (
 )
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, Resampling, category_scores, pair_scores
 from segdata.agreement.panel import Panel
-from segdata.agreement.results import Score
+from segdata.agreement.results import Count, Score
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch, concatenate_batches, merge_images
 from segdata.core.bootstrap import Floats
@@ -30,36 +31,33 @@ SCORES = ("iou_micro", "dice_micro", "boundary_iou", "nsd", "f1", "kappa")
 SHARES = ("missed", "extra", "missed_things", "extra_things")
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryAgainstOthers:
-    """One category: the F1 of its segments for things, Dice of all pixels for all else; see `score`."""
+class CategoryAgainstOthers(msgspec.Struct, frozen=True):
+    """One category; `score` says which: f1 of segments for things, or dice_micro, of all pixels, for all else."""
 
     category: str
     score: str
     value: Score
 
 
-@dataclass(frozen=True, slots=True)
-class AgainstOthers:
-    """One annotator against the consensus of the others.
+class AgainstOthers(msgspec.Struct, frozen=True, kw_only=True):
+    """An annotator against the consensus of the others, which has nothing of the annotator's own work.
 
-    Attributes
-    ----------
-    annotator : who
-    images, clusters : that the annotator and two others or more annotated (of two annotators, the other), and in how
-        many sequences, patients or scenes these are
-    scores : `SCORES`
-    boundary_offset : by how many px the annotator draws larger
-    missed, extra : the share of the others' pixels that the annotator lacks, and of the annotator's that they lack:
-        what the work would gain and lose, were it replaced
-    missed_things, extra_things : the same of segments that are counted one by one
-    categories : those that either drew
+    `images`, `clusters`: that the annotator and two others or more annotated (of two annotators, the other), and in how
+    many sequences, patients or scenes these are. `boundary_offset`: by how many px the annotator draws larger, or mm
+    where the spacing is known. `missed`: the share of the others' pixels that the annotator lacks and would gain;
+    `extra`: the share of the annotator's that would be lost; `missed_things`, `extra_things`: of segments that are
+    counted one by one. `categories`: those that either drew. Other scores are those of `segdata agreement`.
     """
 
     annotator: str
-    images: int
-    clusters: int
-    scores: dict[str, Score]
+    images: Count
+    clusters: Count
+    iou_micro: Score
+    dice_micro: Score
+    boundary_iou: Score
+    nsd: Score
+    f1: Score
+    kappa: Score
     boundary_offset: Score
     missed: Score
     extra: Score
@@ -164,7 +162,7 @@ def _scores_against_others(name: str, opposed: AnnotatorPairs, how: Resampling) 
     scores = pair_scores(amounts, rows, how, (*SCORES, "offset"))
     offset = scores.pop("offset")
     if is_first:  # it is by how much the second draws larger
-        offset = replace(offset, value=-offset.value, low=-offset.high, high=-offset.low)
+        offset = msgspec.structs.replace(offset, value=-offset.value, low=-offset.high, high=-offset.low)
     shares = _missed_and_extra(amounts, rows, how, is_first)
     countable = opposed.countable.tolist()
     categories = tuple(
@@ -176,7 +174,13 @@ def _scores_against_others(name: str, opposed: AnnotatorPairs, how: Resampling) 
     )
     frames = opposed.cases["frames"]
     return AgainstOthers(
-        name, int(frames[amounts.case].sum()), amounts.units(rows)[1], scores, offset, *shares, categories
+        annotator=name,
+        images=int(frames[amounts.case].sum()),
+        clusters=amounts.units(rows)[1],
+        **scores,
+        boundary_offset=offset,
+        **dict(zip(SHARES, shares, strict=True)),
+        categories=categories,
     )
 
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, PooledPairs, Resampling
+from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, PooledPairs, Resampling, between_persons
 from segdata.agreement.results import SampleSize
-from segdata.agreement.summary import between_persons
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.bootstrap import Floats, Statistic, interval_ends, least_clusters, resampled_values
 from segdata.core.errors import SegdataError

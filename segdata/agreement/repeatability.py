@@ -1,6 +1,7 @@
 """Repeatability: how much annotators agree with their own earlier work, and the tolerance that follows from it."""
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -96,7 +97,8 @@ def proposed_tolerance(opposed: AnnotatorPairs) -> tuple[ProposedTolerance, ...]
     rows = np.flatnonzero(own & counts_once(opposed) & np.isfinite(far))
     is_mm = np.isfinite(opposed.cases["spacing_x"])[pairs["case"][pair[rows]]]
     found = []
-    for unit, some in (("px", rows[~is_mm]), ("mm", rows[is_mm])):
+    of_units: tuple[tuple[Literal["px", "mm"], Ints], ...] = (("px", rows[~is_mm]), ("mm", rows[is_mm]))
+    for unit, some in of_units:
         if len(some):
             of = np.unique(pair[some])
             whose = np.unique(person[pairs["a"][of]], return_index=True)[1]

@@ -1,13 +1,13 @@
 """Rework: what a reviewer's corrections changed, by annotator and category."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, Resampling
 from segdata.agreement.rates import highest_unseen_rate
-from segdata.agreement.results import Score
+from segdata.agreement.results import Count, Score, Share
 from segdata.agreement.scores import Flags, column_of
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
@@ -19,49 +19,42 @@ _AMOUNTS = ("before", "deleted", "recategorised", "moved", "added", "changed", "
 _RATES = ("rework", "pixels", "passed")
 
 
-@dataclass(frozen=True, slots=True)
-class ReworkCounts:
-    """What was corrected in one annotator's work, or everybody's (`annotator` is None), of one category, or of all.
+class ReworkCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What was corrected in one annotator's work (null: all annotators'), of one category (null: of all).
 
-    Attributes
-    ----------
-    images : annotations that have something of the category, before or after
-    segments : before the review
-    deleted : have no counterpart afterwards: none with an IoU above 0.5
-    added : likewise, afterwards
-    recategorised : have one of another category
-    moved : have one of the same category, whose boundary is somewhere farther away than the tolerance
-    rework : the share that all four are of the segments before and those that were added
-    pixels : the share of the pixels of the category, before or after, that changed; of all: that have another category
-    passed : the share of the annotations in which nothing of this was done: accepted as they were
+    `images`: annotations that have something of the category, before or after. `segments`: before the review. Of these
+    `deleted` have no counterpart afterwards (none with an IoU above 0.5), `recategorised` have one of another category,
+    and `moved` have one whose boundary is somewhere farther away than the tolerance; `added` have none before.
+    `rework`: the share that all four are of the segments before and those added; `pixels`: the share of the category's
+    pixels that changed (of all: that have another category); `passed`: the share of annotations in which nothing of
+    this was done.
     """
 
     annotator: str | None
     category: str | None
-    images: int
-    segments: int
-    deleted: int
-    added: int
-    recategorised: int
-    moved: int
+    images: Count
+    segments: Count
+    deleted: Count
+    added: Count
+    recategorised: Count
+    moved: Count
     rework: Score
     pixels: Score
     passed: Score
 
 
-@dataclass(frozen=True, slots=True)
-class ReworkSummary:
-    """What a review changed in `images` annotations, in `clusters`; `unreviewed` annotations have no counterpart.
+class ReworkSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a review changed in `images` annotations, in so many clusters; `unreviewed` have no counterpart.
 
-    `rows`: everybody's together first, then by annotator; of each all categories together first. `tolerance`: what was
-    moved by less was not corrected.
+    `rows`: all annotators together first, then by annotator; of each all categories together first. `tolerance`: a
+    boundary moved by less was not corrected.
     """
 
-    images: int
-    clusters: int
-    unreviewed: int
+    images: Count
+    clusters: Count
+    unreviewed: Count
     rows: tuple[ReworkCounts, ...]
-    confidence: float
+    confidence: Share
     tolerance: Tolerance
 
     def of(self, annotator: str | None, category: str | None = None) -> ReworkCounts | None:
@@ -89,7 +82,12 @@ def measure_rework(
     for each in np.unique(who).tolist():
         rows += _rework_rows(opposed, amounts[who == each], cluster[who == each], opposed.annotators[each], how)
     return ReworkSummary(
-        len(pairs), len(names), n_before - len(pairs), tuple(rows), how.confidence, tolerance or Tolerance()
+        images=len(pairs),
+        clusters=len(names),
+        unreviewed=n_before - len(pairs),
+        rows=tuple(rows),
+        confidence=how.confidence,
+        tolerance=tolerance or Tolerance(),
     )
 
 
@@ -214,7 +212,14 @@ def _rework_rows(
         before, deleted, other, moved, added = every[k, :5].tolist()
         counts = {"deleted": deleted, "added": added, "recategorised": other, "moved": moved}
         yield ReworkCounts(
-            annotator, names[k], int(images[k]), before, **counts, rework=of[0], pixels=of[1], passed=of[2]
+            annotator=annotator,
+            category=names[k],
+            images=int(images[k]),
+            segments=before,
+            **counts,
+            rework=of[0],
+            pixels=of[1],
+            passed=of[2],
         )
 
 

@@ -1,15 +1,15 @@
 """Scorecard: how much, how well and how fast each annotator worked, how that changes, and their worst examples."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TypedDict
+from typing import Literal, TypedDict
 
+import msgspec
 import numpy as np
 
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, Resampling, image_values, pair_scores
 from segdata.agreement.gold_standard import rows_against
 from segdata.agreement.rates import wilson_interval
-from segdata.agreement.results import Score
+from segdata.agreement.results import Count, Number, Score, Share
 from segdata.agreement.rework import ReworkSummary
 from segdata.agreement.scores import column_of
 from segdata.agreement.surface_distances import Tolerance
@@ -22,6 +22,7 @@ from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import annotation_strata_if_any
 from segdata.core.taxonomy import Taxonomy
 
+Cause = Literal["missed", "extra", "confused", "boundary"]
 LEAST_PIXELS = 64  # of an example: what is smaller can be missed by a hair
 _GUIDELINE_CHAPTERS = {
     "missed": ("definition", "boundary_rule"),
@@ -31,26 +32,19 @@ _GUIDELINE_CHAPTERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class WorstExample:
-    """Some of an annotator's worst work.
+class WorstExample(msgspec.Struct, frozen=True):
+    """An example of an annotator's worst work: the score against `other`, and why they differ.
 
-    Attributes
-    ----------
-    image, category : names
-    other : against whom
-    value : the score, 0 to 1
-    pixels : how many of the category only one of both has
-    cause : what most of these are: ``missed``, ``extra``, ``confused`` with another category, or the ``boundary``
-    guideline : what the taxonomy says about that; None: nothing
+    `pixels`: how many pixels of the category only one of the two has; `cause`: the cause of most of these. `guideline`:
+    what the taxonomy says about that; null: nothing.
     """
 
     image: str
     category: str
     other: str
     value: float
-    pixels: int
-    cause: str
+    pixels: Count
+    cause: Cause
     guideline: str | None
 
 
@@ -92,12 +86,12 @@ def worst_examples(
         )
 
 
-def _main_cause(opposed: AnnotatorPairs, pair: int, category: int, side: int) -> str:
+def _main_cause(opposed: AnnotatorPairs, pair: int, category: int, side: int) -> Cause:
     """Why most of the pixels are that only one of both gives the category; `side`: which of both the annotator is."""
     causes = opposed.causes
     rows = np.flatnonzero((column_of(causes, "pair") == pair) & (column_of(causes, "category") == category))
     own = column_of(causes, "side")[rows] == side
-    pixels: Mapping[str, int] = {
+    pixels: Mapping[Cause, int] = {
         "missed": int(column_of(causes, "unmatched")[rows][~own].sum()),
         "extra": int(column_of(causes, "unmatched")[rows][own].sum()),
         "confused": int(column_of(causes, "confused")[rows].sum()),
@@ -106,7 +100,7 @@ def _main_cause(opposed: AnnotatorPairs, pair: int, category: int, side: int) ->
     return max(pixels, key=lambda name: pixels[name])
 
 
-def _guideline_text(taxonomy: Taxonomy, category: str, cause: str) -> str | None:
+def _guideline_text(taxonomy: Taxonomy, category: str, cause: Cause) -> str | None:
     """What the taxonomy says: of boundaries first where it is about these."""
     entry = taxonomy.by_name().get(category)
     return next((text for chapter in _GUIDELINE_CHAPTERS[cause] if entry and (text := getattr(entry, chapter))), None)
@@ -117,29 +111,23 @@ _SORTS = ("camera", "size", "split")
 _OVER = ("reviewed", "adjudicated", "accepted")  # stages of work that somebody else has looked at
 
 
-@dataclass(frozen=True, slots=True)
-class AnnotatorCard:
+class AnnotatorCard(msgspec.Struct, frozen=True, kw_only=True):
     """One annotator.
 
-    Attributes
-    ----------
-    images, segments : annotated images, and what was drawn in them
-    timed : of how many images the time is known
-    seconds : of all these together; NaN: none is known
-    seconds_per_image, seconds_per_segment : the medians over images (those with a segment)
-    passed : the share of annotations that were accepted as they were; `n` is how many were reviewed
-    score : against the reference, or over all pairs with others
-    trend : by months; `stands`: it is one of those that stand when all annotators' are taken together
-    worst : the lowest scores, one an image
+    `images`, `segments`: annotated images and the segments drawn in them. `timed`: images of which the time is known,
+    `seconds` of all these together, and the medians of an image and of a segment. `passed`: the share of reviewed
+    annotations that were accepted unchanged; `n` counts those reviewed. `score`: against the reference, or over all
+    pairs with others. `stands`: the trend is significant when those of all annotators are tested together. `worst`: the
+    lowest scores, one per image.
     """
 
     annotator: str
-    images: int
-    segments: int
-    timed: int
-    seconds: float
-    seconds_per_image: float
-    seconds_per_segment: float
+    images: Count
+    segments: Count
+    timed: Count
+    seconds: Number
+    seconds_per_image: Number
+    seconds_per_segment: Number
     passed: Score
     score: Score
     trend: ScoreTrend
@@ -147,17 +135,18 @@ class AnnotatorCard:
     worst: tuple[WorstExample, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Scorecard:
-    """All annotators but the reference `gold` (None: there is none); scores are of `metric`, with this `tolerance`.
+class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
+    """All annotators but the reference `gold` (null: there is none, and each is compared with the others).
 
-    `review`: what the review of their work changed; None: the work before it was not at hand.
+    Scores are of `metric`, with this `tolerance`. `review`: what the review of their work changed; null: the work
+    before it was not given.
     """
 
+    version: Literal[1] = 1
     cards: tuple[AnnotatorCard, ...]
     gold: str | None
     metric: Metric
-    confidence: float
+    confidence: Share
     tolerance: Tolerance
     review: ReworkSummary | None
 
@@ -197,7 +186,7 @@ def build_scorecard(
         month = np.where(mine, months[annotation], -1) if len(pair) else np.empty(0, np.int64)
         cards.append(
             AnnotatorCard(
-                name,
+                annotator=name,
                 **_workload(opposed, tables, name),
                 passed=_pass_rate(tables, name, review, how),
                 score=pair_scores(amounts, _compared_rows(amounts, k, reference), how, (metric,))[metric],
@@ -209,9 +198,16 @@ def build_scorecard(
     tested = [k for k, card in enumerate(cards) if np.isfinite(card.trend.p)]
     stands = benjamini_hochberg(np.array([cards[k].trend.p for k in tested]), FALSE_DISCOVERY_RATE)
     for k, stand in zip(tested, stands.tolist(), strict=True):
-        cards[k] = replace(cards[k], stands=stand)
+        cards[k] = msgspec.structs.replace(cards[k], stands=stand)
     gold = None if reference is None else opposed.annotators[reference]
-    return Scorecard(tuple(cards), gold, metric, how.confidence, tolerance or Tolerance(), review)
+    return Scorecard(
+        cards=tuple(cards),
+        gold=gold,
+        metric=metric,
+        confidence=how.confidence,
+        tolerance=tolerance or Tolerance(),
+        review=review,
+    )
 
 
 def _compared_rows(amounts: PairAmounts, annotator: int, reference: int | None) -> Ints:
@@ -301,7 +297,7 @@ def _pass_rate(tables: Tables, name: str, review: ReworkSummary | None, how: Res
             == len({each.annotator for each in review.rows} - {None})
         )
         row = review.of(None if alone else name)  # who is alone may have no name, or another one
-        return Score(np.nan, np.nan, np.nan, 0, 0) if row is None else replace(row.passed, n=row.images)
+        return Score(np.nan, np.nan, np.nan, 0, 0) if row is None else msgspec.structs.replace(row.passed, n=row.images)
     columns = (tables.annotations[each].tolist() for each in ("annotator", "stage"))
     stages = [stage for who, stage in zip(*columns, strict=True) if who == name and stage in _OVER]
     n, accepted = len(stages), stages.count("accepted")

@@ -24,6 +24,7 @@ from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.metrics.prevalence import prevalence
 from segdata.agreement.metrics.surface_dice import surface_dice
 from segdata.agreement.metrics.surface_distance import symmetric_surface_distance
+from segdata.agreement.plugin import find_metric
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.bootstrap import Floats
 from segdata.core.runs import Ints
@@ -64,6 +65,7 @@ RELIABILITY = {
 }
 CATEGORY_SCORES = {**IMAGE_MEANS, **POOLED_RATIOS, **PREVALENCE}
 PAIR_SCORES = {**IMAGE_MEANS, **POOLED_RATIOS, **PIXEL_SCORES, **SIGNED_MEANS}
+STRATUM_SCORES = {**IMAGE_MEANS, **POOLED_RATIOS, **PIXEL_SCORES}
 OVERALL_SCORES = {**IMAGE_MEANS, **POOLED_RATIOS, **PIXEL_SCORES, **RELIABILITY}
 
 
@@ -241,7 +243,7 @@ class WeightedSums:
 
 
 def values_by_category(name: str, weighed: WeightedSums) -> Floats:
-    """(B, n_categories) a score of `CATEGORY_SCORES` or `SIGNED_MEANS`; NaN where undefined."""
+    """(B, n_categories) a score of `CATEGORY_SCORES` or `SIGNED_MEANS`, or a plugin's metric; NaN where undefined."""
     of = weighed.amounts
     if name in IMAGE_MEANS or name in SIGNED_MEANS:
         n = of[f"n_{name}"]
@@ -254,7 +256,9 @@ def values_by_category(name: str, weighed: WeightedSums) -> Floats:
         return prevalence(of["area_a"], of["area_b"], of["cells"].sum(axis=1, keepdims=True))
     if name == "f1":
         return np.where(weighed.countable, detection_scores(of["tp"], of["fp"], of["fn"]).f1, np.nan)
-    return np.asarray(getattr(panoptic_quality(of["tp"], of["fp"], of["fn"], of["iou_sum"]), name))
+    if name in ("pq", "sq", "rq"):
+        return np.asarray(getattr(panoptic_quality(of["tp"], of["fp"], of["fn"], of["iou_sum"]), name))
+    return find_metric(name).category_values({**of, "pixels": of["cells"].sum(axis=1, keepdims=True)})
 
 
 def pair_value(name: str, weighed: WeightedSums) -> Floats:

@@ -2,10 +2,16 @@
 
 import numpy as np
 
-from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, PooledPairs, Resampling, overall_scores
+from segdata.agreement.estimates import (
+    DEFAULT_RESAMPLING,
+    PairAmounts,
+    PooledPairs,
+    Resampling,
+    between_persons,
+    overall_scores,
+)
 from segdata.agreement.permutation import permutation_blocks, strata_differences
 from segdata.agreement.results import StratifiedAgreement, Stratum, StratumDifference
-from segdata.agreement.summary import between_persons
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
@@ -61,10 +67,10 @@ def stratify_by_names(
     frames = opposed.cases["frames"]
     portions = tuple(
         Stratum(
-            str(name),
-            int(frames[np.unique(amounts.case[own])].sum()),
-            len(own),
-            overall_scores(amounts, own, how),
+            name=str(name),
+            images=int(frames[np.unique(amounts.case[own])].sum()),
+            pairs=len(own),
+            **overall_scores(amounts, own, how),
         )
         for name, own in ((name, rows[stratum == k]) for k, name in enumerate(known))
     )

@@ -9,10 +9,12 @@ from segdata.agreement.estimates import (
     DEFAULT_RESAMPLING,
     PairAmounts,
     Resampling,
+    between_persons,
     category_scores,
     count_images,
     overall_scores,
     pair_scores,
+    plugin_scores,
     reliability_scores,
 )
 from segdata.agreement.metrics.decomposition import decomposition
@@ -22,6 +24,8 @@ from segdata.agreement.results import (
     AnnotatorBias,
     CategoryAgreement,
     DisagreementCauses,
+    Intervals,
+    OverallAgreement,
     PairAgreement,
     PairContrast,
     SampleSize,
@@ -101,18 +105,24 @@ def summarise_agreement(
     return Agreement(
         annotators=opposed.annotators,
         images=int(frames[compared].sum()),
-        clusters=len(np.unique(amounts.cluster)),
+        intervals=Intervals(
+            confidence=how.confidence,
+            resamples=how.n_draws,
+            seed=how.seed,
+            clusters=len(np.unique(amounts.cluster)),
+        ),
         pairs=tuple(
             PairAgreement(
-                opposed.annotators[a],
-                opposed.annotators[b],
-                int(frames[amounts.case[own]].sum()),
-                amounts.units(own)[1],
-                pair_scores(amounts, own, how),
+                a=opposed.annotators[a],
+                b=opposed.annotators[b],
+                images=int(frames[amounts.case[own]].sum()),
+                clusters=amounts.units(own)[1],
+                metrics=plugin_scores(amounts, own, how),
+                **pair_scores(amounts, own, how),
             )
             for a, b, own in amounts.couples(amounts.every)
         ),
-        overall=overall_scores(amounts, rows, how) | reliability_scores(opposed, how),
+        overall=OverallAgreement(**overall_scores(amounts, rows, how), **reliability_scores(opposed, how)),
         categories=_category_agreements(amounts, rows, how),
         annotator_bias=() if bias is None else _bias_rows(opposed, bias),
         disagreement=disagreement_causes(opposed),
@@ -124,17 +134,7 @@ def summarise_agreement(
         proposed_tolerance=proposed_tolerance(opposed),
         tolerance=tolerance or Tolerance(),
         findings=tuple(sorted(findings, key=Finding.order)),
-        confidence=how.confidence,
-        resamples=how.n_draws,
-        seed=how.seed,
     )
-
-
-def between_persons(amounts: PairAmounts) -> Ints:
-    """The pairs of annotations by two persons; all where there is one person."""
-    person = np.array(amounts.opposed.persons, np.int64)
-    rows = np.flatnonzero(person[amounts.a] != person[amounts.b])
-    return rows if len(rows) else amounts.every
 
 
 def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> tuple[CategoryAgreement, ...]:
@@ -145,7 +145,7 @@ def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> t
     images = count_images("kappa", amounts.sums.grouped(unit, n)).tolist()
     scores = category_scores(amounts, rows, how)
     return tuple(
-        CategoryAgreement(category.name, category.id, category.kind, images[k], scores[k])
+        CategoryAgreement(category=category.name, id=category.id, kind=category.kind, images=images[k], **scores[k])
         for k, category in enumerate(amounts.opposed.categories)
         if images[k] and category.kind != "void"
     )

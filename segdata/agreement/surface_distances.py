@@ -1,8 +1,9 @@
 """Surface distances: how far apart the boundaries of two annotators are, in images and in volumes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -141,20 +142,21 @@ _FARTHEST = np.finfo(np.float64).max  # what is infinite is no distance
 _REACH = 5  # pixels, at least, up to which what ends elsewhere is a boundary; beyond that a part is missing
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How far apart two boundaries may be and still be one.
+class CategoryTolerance(msgspec.Struct, frozen=True):
+    """How far apart two boundaries may be and still count as one.
 
-    Attributes
-    ----------
-    pixels : where the spacing of a case is unknown
-    mm : where it is known; None: as many mm as `pixels` pixels are within a slice
-    categories : of single categories, by name
+    In pixels (`px` in JSON), and in mm where the spacing is known (null: as many mm as these pixels are within a
+    slice).
     """
 
-    pixels: float = 2.0
+    pixels: float = msgspec.field(default=2.0, name="px")
     mm: float | None = None
-    categories: Mapping[str, "Tolerance"] = field(default_factory=dict)
+
+
+class Tolerance(CategoryTolerance, frozen=True):
+    """The same for all categories, and for single categories by name."""
+
+    categories: dict[str, CategoryTolerance] = {}
 
     def of(self, names: Sequence[str]) -> tuple[Floats, Floats]:
         """(n,) the pixels, and the mm (NaN: none are given), of categories."""
@@ -167,7 +169,7 @@ def surface_table(
     opposite: AnnotatorPair,
     matches: Mapping[str, NDArray[np.generic]],
     *,
-    tolerance: Tolerance = Tolerance(),
+    tolerance: Tolerance | None = None,
     spacing: Floats | None = None,
     known: OutlineCache | None = None,
 ) -> dict[str, Columns]:
@@ -184,13 +186,14 @@ def surface_table(
     Parameters
     ----------
     matches : `a` and `b`, rows of the segments of either annotator; -1: none
-    tolerance : of boundaries
+    tolerance : of boundaries; None: the default
     spacing : (n_cases, 3) width, height and depth of a pixel in mm; NaN: unknown
     known : the outlines of the batch's annotators, which other pairs use too; None: they are made for this pair
     """
     of_categories = known.of(opposite) if known else outline_pair(opposite, ComparedShapes.of_categories(opposite))
     of_matches = outline_pair(opposite, ComparedShapes.of_matches(opposite, matches))
-    parts = [_shape_columns(opposite, each, tolerance, spacing) for each in (of_categories, of_matches)]
+    near = tolerance or Tolerance()
+    parts = [_shape_columns(opposite, each, near, spacing) for each in (of_categories, of_matches)]
     # What neither of the two has is a category of others.
     some = np.append(parts[0]["band_any"] > 0, np.ones(len(of_matches.shapes), bool))
     return {"surfaces": {name: np.concatenate([part[name] for part in parts])[some] for name in parts[0]}}

@@ -14,11 +14,13 @@ Berger (1982), Technometrics 24(4), 295-300 (the largest p-value of several test
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.permutation import shuffle_within_blocks
+from segdata.agreement.results import Count, Number, UndefinedShare
 from segdata.core.bootstrap import Floats
 from segdata.core.runs import Ints
 
@@ -28,37 +30,31 @@ _DRAWS = 9999
 _RATE = 0.05  # a chance above which no trend stands, however the others are
 
 
-@dataclass(frozen=True, slots=True)
-class MonthScore:
-    """One month of an annotator, ``2026-03``: how many images, and their mean score.
+class MonthScore(msgspec.Struct, frozen=True):
+    """A month of an annotator's work, ``2026-03``: how many images, and their mean score.
 
-    `beyond`: by how much the scores are higher than the annotator's mean, mix of images left out of account; NaN where
-    that cannot be said.
+    `beyond`: by how much the scores exceed the annotator's mean, adjusted for the mix of images; null where unknown.
     """
 
     month: str
-    images: int
-    score: float
-    beyond: float
+    images: Count
+    score: Number
+    beyond: Number
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreTrend:
-    """How the scores of an annotator change, mix of images left out of account.
+class ScoreTrend(msgspec.Struct, frozen=True):
+    """How the scores of an annotator change per month, adjusted for the mix of images.
 
-    Attributes
-    ----------
-    months : ascending
-    slope, low, high : by how much a month, and the ends of its interval; NaN where there are no two months
-    p : the chance of as much by chance; NaN: not tested, for there are fewer than 8 clusters
-    same_images : the scores are held against others' on the same images
+    `slope`, `low`, `high`: null where the work is not known to be from two months. `p`: the probability of as steep a
+    slope by chance; null: not tested, since there are fewer than 8 clusters. `same_images`: the scores are compared
+    with others' on the same images.
     """
 
     months: tuple[MonthScore, ...]
-    slope: float
-    low: float
-    high: float
-    p: float
+    slope: Number
+    low: Number
+    high: Number
+    p: UndefinedShare
     same_images: bool
 
 

@@ -1,6 +1,5 @@
 """Accept a delivery, or not, by the images of a gold standard that were hidden in it."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -26,20 +25,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class AcceptanceResult(Result, Inspection):
+class AcceptanceResult(Result, Inspection, frozen=True, kw_only=True):
     """Whether a delivery is accepted, and what each gold image in it reached."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata acceptance judge --format json`` prints it."""
-        from segdata.report.acceptance_json import to_json
+        from segdata.report.acceptance import to_json
 
-        return to_json(self, self._context["quality"])
+        return to_json(self)
 
     def table(self) -> "pd.DataFrame":
         """One row for each inspected annotation as a pandas table."""
         import pandas as pd
 
-        return pd.DataFrame([asdict(row) for row in self.inspected])
+        return pd.DataFrame([msgspec.structs.asdict(row) for row in self.inspected])
 
 
 def accept(
@@ -101,7 +100,7 @@ def accept(
         tables.annotations["image"][is_gold],
         panel.near,
     )
-    return promote(AcceptanceResult, inspection, quality=quality)
+    return promote(AcceptanceResult, inspection)
 
 
 def _count_delivered(opposed: AnnotatorPairs, annotated: Ints, n_images: int) -> int:

@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from segdata.core.rule import Rule, Tables
 
 
-class AgreementResult(Result, Agreement):
+class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
     """How much annotators agree, on what, and who differs: scores with intervals, and findings."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata agreement --format json`` prints it."""
-        from segdata.report.agreement_json import to_json
+        from segdata.report.agreement.exports import to_json
 
         return to_json(self)
 
@@ -58,7 +58,7 @@ class AgreementResult(Result, Agreement):
 
     def table(self) -> "pd.DataFrame":
         """The scores as a pandas table, one row each: the rows of ``--format csv``."""
-        from segdata.report.agreement.spreadsheet import to_csv
+        from segdata.report.agreement.exports import to_csv
 
         return csv_table(to_csv(self))
 

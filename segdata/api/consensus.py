@@ -1,12 +1,13 @@
 """Make one annotation of those of several annotators, as a dataset, and say how each of them stands to it."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from segdata.agreement.consensus_dataset import Consensus, UndecidedAs
+from segdata.agreement.consensus_dataset import Consensus, UndecidedAs, UndecidedPixels
 from segdata.api.panel import PairOptions, PanelData, open_members, open_panel, read_options, resampling, size_message
 from segdata.api.read import Progress, no_progress
 from segdata.api.result import Result, json_table
@@ -31,18 +32,18 @@ if TYPE_CHECKING:
 _LISTS = ("undecided.csv", "undecided.json")
 
 
-class ConsensusResult(Result, Consensus):
+class ConsensusResult(Result, Consensus, frozen=True, kw_only=True):
     """The consensus that was written, what is undecided in it, and how each annotator compares with the others'."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata consensus --format json`` prints it."""
-        from segdata.report.consensus_json import to_json
+        from segdata.report.consensus import to_json
 
         return to_json(self)
 
     def table(self) -> "pd.DataFrame":
         """One row for each annotator as a pandas table: the scores against the consensus of the others."""
-        return json_table(self.to_json(), "against")
+        return json_table(self.to_json(), "against_others")
 
 
 def consensus(
@@ -85,20 +86,23 @@ def consensus(
         min_support=consensus_method.least,
         undecided=undecided,
         annotators=tuple(sorted(stream.names)),
-        n_images=stream.n["images"],
-        n_segments=stream.n["segments"],
+        images=stream.n["images"],
+        segments=stream.n["segments"],
+        drawn=stream.n["drawn"],
+        rejected=stream.n["rejected"],
+        disputed=stream.n["disputed"],
+        without_consensus=UndecidedPixels(
+            regions=stream.n["regions"],
+            pixels=stream.n["undecided"],
+            of_pixels=stream.n["labelled"],
+            category=None if target_taxonomy.void is None else target_taxonomy.void.name,
+            is_new=target_taxonomy.is_new,
+        ),
         alone=tuple(stream.alone),
-        n_drawn=stream.n["drawn"],
-        n_rejected=stream.n["rejected"],
-        n_disputed=stream.n["disputed"],
-        n_regions=stream.n["regions"],
-        pixels_undecided=stream.n["undecided"],
-        pixels_labelled=stream.n["labelled"],
-        void=None if target_taxonomy.void is None else target_taxonomy.void.name,
-        is_void_new=target_taxonomy.is_new,
+        defects=dict(sorted(Counter(each.code for each in stream.defects).items())),
+        against_others=against,
         losses=tuple(stream.losses.listed()),
-        against=against,
-        defects=tuple(stream.defects),
+        defect_list=tuple(stream.defects),
         n_errors=len(reader_errors(stream.defects, config)),
         remarks=remarks,
     )

@@ -24,7 +24,7 @@ class EvaluationResult(Result, tuple["Evaluation", ...]):
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata evaluate --format json`` prints it."""
-        from segdata.report.evaluation_json import to_json
+        from segdata.report.evaluation import to_json
 
         return to_json(self)
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from segdata.core.finding import Finding
 
 if TYPE_CHECKING:
@@ -32,8 +34,9 @@ R = TypeVar("R", bound=Result)
 
 def promote(cls: type[R], value: Any, **context: Any) -> R:  # Any: of a base class of `cls`; what its renderers need
     """`value` as an instance of `cls`, a subclass of its own class that also renders, with what the renderers need."""
-    result = cls(**{field.name: getattr(value, field.name) for field in fields(value)})
-    object.__setattr__(result, "_context", context)
+    names = value.__struct_fields__ if isinstance(value, msgspec.Struct) else [field.name for field in fields(value)]
+    result = cls(**{name: getattr(value, name) for name in names})
+    vars(result)["_context"] = context  # frozen results refuse assignment
     return result
 
 

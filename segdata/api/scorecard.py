@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from segdata.core.rule import Tables
 
 
-class ScorecardResult(Result, Scorecard):
+class ScorecardResult(Result, Scorecard, frozen=True, kw_only=True):
     """What each annotator did: how much, how well, how fast, the trend by month, and the worst examples."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata scorecard --format json`` prints it."""
-        from segdata.report.scorecard_json import to_json
+        from segdata.report.scorecard import to_json
 
         return to_json(self)
 
@@ -65,12 +65,12 @@ class ScorecardResult(Result, Scorecard):
         return csv_table(to_csv(self))
 
 
-class ReworkResult(Result, ReworkSummary):
+class ReworkResult(Result, ReworkSummary, frozen=True, kw_only=True):
     """How much of the work a reviewer corrected, by annotator and category."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata rework --format json`` prints it."""
-        from segdata.report.rework_json import to_json
+        from segdata.report.rework import to_json
 
         return to_json(self)
 
@@ -195,7 +195,8 @@ def scorecard_of_agreement(found: "AgreementRun", worst: int = 3) -> Scorecard:
     Of two without a reference there are no worst examples: those of one are those of the other.
     """
     agreement, judged = found.agreement, found.tables.assessment
-    resampled = Resampling(agreement.confidence, agreement.resamples, agreement.seed)
+    made = agreement.intervals
+    resampled = Resampling(made.confidence, made.resamples, made.seed)
     reference = None if judged is None else judged.gold
     worst = 0 if reference is None and len(agreement.pairs) == 1 else worst
     return build_scorecard(

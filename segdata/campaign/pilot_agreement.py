@@ -5,9 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, Resampling, category_scores, count_images
+from segdata.agreement.estimates import (
+    DEFAULT_RESAMPLING,
+    PairAmounts,
+    Resampling,
+    between_persons,
+    category_scores,
+    count_images,
+)
 from segdata.agreement.scores import column_of
-from segdata.agreement.summary import between_persons, unclear_categories
+from segdata.agreement.summary import unclear_categories
 from segdata.campaign.projection import ProjectedRange
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Ints

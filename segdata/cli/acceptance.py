@@ -69,8 +69,7 @@ def plan(
     """
     from segdata.api.acceptance import DeliveryQuality
     from segdata.cli.output import emit, make_console
-    from segdata.report.acceptance import plan_text
-    from segdata.report.acceptance_json import plan_json
+    from segdata.report.acceptance import plan_json, plan_text
 
     quality = DeliveryQuality(aql, limit, producer_risk, consumer_risk)
     result = quality.plan(lot)
@@ -131,8 +130,7 @@ def judge(
     from segdata.api.acceptance import DeliveryQuality, accept
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
-    from segdata.report.acceptance import to_text
-    from segdata.report.acceptance_json import to_json
+    from segdata.report.acceptance import to_json, to_text
 
     protect_inputs(output, options.inputs(delivery, gold))
     quality = DeliveryQuality(aql, limit, producer_risk, consumer_risk)
@@ -151,5 +149,5 @@ def judge(
             jobs=options.jobs,
             progress=advance,
         )
-    emit(to_json(result, quality) if report == "json" else to_text(result, quality, make_console(output)), output)
+    emit(to_json(result) if report == "json" else to_text(result, quality, make_console(output)), output)
     return 0 if result.accepted else FOUND

@@ -146,11 +146,11 @@ def command(
 def _report(form: str, result: "AgreementRun", typed: list[str], paper: "Console", fail_on: FailOn, jobs: int) -> str:
     """The report in the format that `--format` names."""
     if form == "json":
-        from segdata.report.agreement_json import to_json
+        from segdata.report.agreement.exports import to_json
 
         return to_json(result.agreement)
     if form == "csv":
-        from segdata.report.agreement.spreadsheet import to_csv
+        from segdata.report.agreement.exports import to_csv
 
         return to_csv(result.agreement)
     if form == "html":

@@ -97,8 +97,7 @@ def command(
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
     from segdata.core.errors import count_noun
-    from segdata.report.consensus import to_text
-    from segdata.report.consensus_json import to_json
+    from segdata.report.consensus import to_json, to_text
 
     members = [parse_named_dataset(text) for text in data]
     protect_inputs(output, [path for _, path in members] + options.inputs())

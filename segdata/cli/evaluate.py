@@ -56,8 +56,7 @@ def command(
     from segdata.cli.agreement import parse_named_dataset
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
-    from segdata.report.evaluation import to_csv, to_text
-    from segdata.report.evaluation_json import to_json
+    from segdata.report.evaluation import to_csv, to_json, to_text
 
     members = [parse_named_dataset(text) for text in predictions]
     protect_inputs(output, options.inputs(gold, *(path for _, path in members)))

@@ -57,8 +57,7 @@ def command(
     from segdata.api.scorecard import rework
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
-    from segdata.report.rework import to_csv, to_text
-    from segdata.report.rework_json import to_json
+    from segdata.report.rework import to_csv, to_json, to_text
 
     protect_inputs(output, options.inputs(before, after))
     datasets = options.read(before), options.read(after)

@@ -75,8 +75,7 @@ def command(
     from segdata.cli.agreement import parse_named_dataset
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
-    from segdata.report.scorecard import to_csv, to_text
-    from segdata.report.scorecard_json import to_json
+    from segdata.report.scorecard import to_csv, to_json, to_text
 
     members = [parse_named_dataset(text) for text in data]
     protect_inputs(output, options.inputs(*(path for _, path in members), *([] if before is None else [before])))

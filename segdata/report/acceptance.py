@@ -1,13 +1,17 @@
 """The text reports of acceptance: of a plan with its operating curve, and of the inspection of a delivery."""
 
 from collections.abc import Iterator
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 
 from segdata.agreement.acceptance import DeliveryQuality, InspectedImage, Inspection, SamplingPlan, operating_curve
+from segdata.agreement.results import Share
 from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import tolerance_in_words
 from segdata.report.console import Console, shorten, table
+from segdata.report.json_format import encode_result, format_json, result_schema
 
 _SHOWN = 10  # images of a text report
 _STEPS = 11  # of the operating curve
@@ -105,3 +109,46 @@ def _row(each: InspectedImage) -> list[str]:
         bar,
         "defective" if each.defective else "",
     ]
+
+
+class OperatingCurve(msgspec.Struct, frozen=True, kw_only=True):
+    """The share of deliveries accepted at each `rate` of defective images.
+
+    `outgoing`: the defects that remain if rejected deliveries are corrected.
+    """
+
+    rate: tuple[Share, ...]
+    accepted: tuple[Share, ...]
+    outgoing: tuple[Share, ...]
+
+
+class PlanReport(SamplingPlan, frozen=True, kw_only=True):
+    """How many images to inspect, and what happens to deliveries of any quality."""
+
+    version: Literal[1] = 1
+    quality: DeliveryQuality
+    curve: OperatingCurve
+
+
+def plan_json(plan: SamplingPlan, quality: DeliveryQuality) -> str:
+    """A plan as JSON, with 51 points of the operating curve."""
+    table = operating_curve(plan)
+    rate, accepted, outgoing = (tuple(np.round(table[name], 6).tolist()) for name in ("rate", "accepted", "outgoing"))
+    curve = OperatingCurve(rate=rate, accepted=accepted, outgoing=outgoing)
+    report = PlanReport(plan.sample, plan.accept, plan.lot, quality=quality, curve=curve)
+    return format_json(encode_result(report))
+
+
+def to_json(found: Inspection) -> str:
+    """The inspection of a delivery as JSON."""
+    return format_json(encode_result(found, Inspection))
+
+
+def acceptance_schema() -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of an inspection."""
+    return result_schema(Inspection)
+
+
+def plan_schema() -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of a plan."""
+    return result_schema(PlanReport)

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
-from segdata.agreement.consensus_dataset import Consensus
+from segdata.agreement.consensus_dataset import Consensus, ConsensusReport
 from segdata.agreement.leave_one_out import AgainstOthers, CategoryAgainstOthers
 from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import format_percent, format_score, join_words, score_with_interval
 from segdata.report.console import Console, shorten, table
+from segdata.report.json_format import encode_result, format_json, result_schema
 
 _METHODS = {
     "majority": "majority of each pixel",
@@ -20,12 +22,12 @@ _WORST = 3  # categories of each annotator that are shown
 
 def to_text(found: Consensus, paper: Console) -> str:
     """What was written, what is undecided, and a line for each annotator against the others."""
-    said = f"{found.target}: {count_noun(found.n_images, 'image')}, {count_noun(found.n_segments, 'segment')}"
+    said = f"{found.target}: {count_noun(found.images, 'image')}, {count_noun(found.segments, 'segment')}"
     lines = [f"{paper.paint('written', 'good')} {said}"]
     share = "" if found.min_support == 0.5 else f", each with more than {format_percent(found.min_support)} behind it"
     facts = {
         "consensus": f"of {join_words(found.annotators, 6)}, by {_METHODS[found.method]}{share}",
-        "drawn": f"{count_noun(found.n_drawn, 'segment')} by all of them",
+        "drawn": f"{count_noun(found.drawn, 'segment')} by all of them",
         "undecided": _undecided(found),
         "left out": _left_out(found),
         "alone": _alone(found),
@@ -34,31 +36,32 @@ def to_text(found: Consensus, paper: Console) -> str:
         if told:
             lines += paper.wrap(told, f"{name:<11}", " " * 11)
     lines += [line for remark in found.remarks for line in paper.wrap(remark)]
-    if found.against:
+    if found.against_others:
         lines += ["", *_against(found, paper)]
-    if found.defects:
+    if found.defect_list:
         lines += ["", *_defects(found, paper)]
     return "\n".join(lines) + "\n"
 
 
 def _undecided(found: Consensus) -> str:
-    if not found.n_regions:
+    if not found.without_consensus.regions:
         return "nothing"
-    share = format_percent(found.pixels_undecided / max(found.pixels_labelled, 1))
-    where = f"{count_noun(found.pixels_undecided, 'pixel')} in {count_noun(found.n_regions, 'region')}, "
+    undecided = found.without_consensus
+    share = format_percent(undecided.pixels / max(undecided.of_pixels, 1))
+    where = f"{count_noun(undecided.pixels, 'pixel')} in {count_noun(undecided.regions, 'region')}, "
     where += f"{share} of what anybody labelled"
-    if found.void is None:
+    if undecided.category is None:
         return f"{where}; unlabelled in the dataset, whose undecided.csv and undecided.json list who says what there"
-    new = ", a new category: the taxonomy had none that is void" if found.is_void_new else ""
-    return f"{where}; {found.void!r} in the dataset{new}"
+    new = ", a new category: the taxonomy had none that is void" if undecided.is_new else ""
+    return f"{where}; {undecided.category!r} in the dataset{new}"
 
 
 def _left_out(found: Consensus) -> str:
     parts = []
-    if found.n_rejected:
-        parts.append(f"{count_noun(found.n_rejected, 'thing')} that too few drew")
-    if found.n_disputed:
-        parts.append(f"{count_noun(found.n_disputed, 'thing')} in dispute, whose pixels are undecided")
+    if found.rejected:
+        parts.append(f"{count_noun(found.rejected, 'thing')} that too few drew")
+    if found.disputed:
+        parts.append(f"{count_noun(found.disputed, 'thing')} in dispute, whose pixels are undecided")
     return join_words(parts)
 
 
@@ -72,25 +75,25 @@ def _alone(found: Consensus) -> str:
 def _defects(found: Consensus, paper: Console) -> Iterator[str]:
     """How many of each code, and the first few."""
     counts = ", ".join(
-        f"{code} {count:,}" for code, count in sorted(Counter(each.code for each in found.defects).items())
+        f"{code} {count:,}" for code, count in sorted(Counter(each.code for each in found.defect_list).items())
     )
     errors = f", {count_noun(found.n_errors, 'error')}: what they concern may be missing" if found.n_errors else ""
     style = "error" if found.n_errors else "warning"
     yield from paper.wrap(f"met while reading: {counts}{errors}", style=style)
-    for each in found.defects[:_FIRST]:
+    for each in found.defect_list[:_FIRST]:
         at = " ".join(filter(None, (each.code, each.file or each.image, each.annotator)))
         yield from paper.wrap(f"{at}: {each.message}", "  ", "    ")
-    if len(found.defects) > _FIRST:
-        yield f"  … and {len(found.defects) - _FIRST:,} more"
+    if len(found.defect_list) > _FIRST:
+        yield f"  … and {len(found.defect_list) - _FIRST:,} more"
 
 
 def _against(found: Consensus, paper: Console) -> Iterator[str]:
     """A table, and under it the least agreed categories of each annotator."""
-    things = any(each.scores["f1"].n for each in found.against)
+    things = any(each.f1.n for each in found.against_others)
     heads = ["annotator", "images", "IoU", "missed", "extra", "larger by"]
     heads[3:3] = ["F1 of things"] if things else []
     yield paper.paint("each annotator against the consensus of the others", "bold")
-    rows = [_row(each, things) for each in found.against]
+    rows = [_row(each, things) for each in found.against_others]
     head, *lines = table(heads, rows)
     yield head
     yield from lines
@@ -102,7 +105,7 @@ def _against(found: Consensus, paper: Console) -> Iterator[str]:
     if len(found.annotators) == 2:
         said += " Of two annotators each is held against the other."
     yield from paper.wrap(said, style="dim")
-    for each in found.against:
+    for each in found.against_others:
         known = sorted(each.categories, key=_value)[:_WORST]
         if len(each.categories) > 1:
             told = ", ".join(f"{of.category} {score_with_interval(of.score, of.value)}" for of in known)
@@ -117,10 +120,20 @@ def _row(each: AgainstOthers, things: bool) -> list[str]:
     cells = [
         shorten(each.annotator, 20),
         f"{each.images:,}",
-        score_with_interval("iou_micro", each.scores["iou_micro"]),
+        score_with_interval("iou_micro", each.iou_micro),
         format_score("missed", each.missed.value),
         format_score("extra", each.extra.value),
         format_score("offset", each.boundary_offset.value, signed=True),
     ]
-    cells[3:3] = [score_with_interval("f1", each.scores["f1"])] if things else []
+    cells[3:3] = [score_with_interval("f1", each.f1)] if things else []
     return cells
+
+
+def to_json(found: Consensus) -> str:
+    """The report as JSON; the same input gives the same text."""
+    return format_json(encode_result(found, ConsensusReport, rounded=True))
+
+
+def consensus_schema() -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of the report."""
+    return result_schema(ConsensusReport)

@@ -4,11 +4,14 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from typing import Any, Literal
 
-from segdata.agreement.evaluation import EVALUATION_SCORES, CategoryEvaluation, Evaluation
+import msgspec
+
+from segdata.agreement.evaluation import EVALUATION_SCORES, CategoryEvaluation, Evaluation, ModelEvaluation
 from segdata.core.errors import count_noun
 from segdata.report.console import Console, shorten, table
+from segdata.report.json_format import encode_result, format_json, result_schema
 
 _LEFT_OUT = 5  # remarks of a text report
 _OF_CATEGORIES = ("iou", "dice", "pq", "sq", "rq", "ap")
@@ -35,7 +38,7 @@ def to_csv(found: Sequence[Evaluation]) -> str:
     """A line for each model and category."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    names = [each.name for each in fields(CategoryEvaluation)]
+    names = CategoryEvaluation.__struct_fields__
     writer.writerow(["model", *names])
     for each in found:
         for category in each.categories:
@@ -46,13 +49,30 @@ def to_csv(found: Sequence[Evaluation]) -> str:
 
 def _scores(each: Evaluation, paper: Console) -> Iterator[str]:
     for name, meaning in EVALUATION_SCORES.items():
-        value = each.scores[name]
+        value = getattr(each.scores, name)
         ends = "" if math.isnan(value.low) else f" ({value.low:.3f} to {value.high:.3f})"
         yield from paper.wrap(f"{name:<5}{_rounded(value.value)}{ends}  {meaning}", "  ", "       ")
-    if not math.isnan(each.ap["AP"]):
-        words = [f"{name} {_rounded(value)}" for name, value in each.ap.items()]
+    if not math.isnan(each.ap.AP):
+        words = [f"{name} {_rounded(value)}" for name, value in msgspec.structs.asdict(each.ap).items()]
         yield from paper.wrap(words, "  ", "       ")
 
 
 def _rounded(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Models against a reference, by name; undefined numbers are null."""
+
+    version: Literal[1] = 1
+    models: tuple[ModelEvaluation, ...]
+
+
+def to_json(found: Sequence[Evaluation]) -> str:
+    """The report as JSON, in full precision; the same input gives the same text."""
+    return format_json({"version": 1, "models": [encode_result(each, ModelEvaluation) for each in found]})
+
+
+def evaluation_schema() -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of the report."""
+    return result_schema(EvaluationReport)

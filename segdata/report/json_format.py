@@ -3,7 +3,12 @@
 import json
 import math
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
+
+import msgspec
+
+_SPARSE = ("FindingRow", "Correction")  # definitions whose optional fields may be missing
 
 
 def round_number(value: float) -> float | None:
@@ -34,14 +39,56 @@ def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def replace_nan(value: Any) -> Any:  # Any: JSON
-    """Replace NaN and infinity by None, also within dictionaries and lists.
+def encode_result(
+    result: msgspec.Struct, kind: type[msgspec.Struct] | None = None, *, rounded: bool = False
+) -> dict[str, Any]:  # Any: JSON
+    """The fields of a result as JSON values: undefined numbers (NaN) are null, paths are text with slashes.
 
-    >>> replace_nan({"low": float("nan"), "n": [1, 2.5]})
-    {'low': None, 'n': [1, 2.5]}
+    `kind`: a base class of the result, whose fields alone are encoded. With `rounded`, numbers have six significant
+    digits, as `round_number` gives them.
     """
+    names = (kind or type(result)).__struct_fields__
+    values = {name: msgspec.to_builtins(getattr(result, name), enc_hook=_encode_path) for name in names}
+    return {name: _clean(value, rounded) for name, value in values.items() if value is not msgspec.UNSET}
+
+
+def result_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of what `encode_result` gives: all fields are there, undefined numbers are null."""
+    schema = msgspec.json.schema(kind, schema_hook=lambda other: {"type": "string"})
+    for name, definition in schema["$defs"].items():
+        if name not in _SPARSE:
+            for each, field in definition.get("properties", {}).items():
+                if "default" in field:
+                    del field["default"]
+                    definition["required"].append(each)
+            definition["required"] = [
+                each for each in definition.get("properties", {}) if each in definition["required"]
+            ]
+    encoded: dict[str, Any] = _allow_null(schema)  # Any: JSON
+    return encoded
+
+
+def _allow_null(schema: Any) -> Any:  # Any: JSON
+    """The schema with null beside every number that is marked as nullable."""
+    if isinstance(schema, list):
+        return [_allow_null(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _allow_null(each) for name, each in schema.items() if name != "nullable"}
+    return {"anyOf": [plain, {"type": "null"}]} if "nullable" in schema else plain
+
+
+def _encode_path(value: object) -> str:
+    if isinstance(value, PurePath):
+        return value.as_posix()
+    raise NotImplementedError
+
+
+def _clean(value: Any, rounded: bool) -> Any:  # Any: JSON
     if isinstance(value, dict):
-        return {name: replace_nan(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [replace_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return {name: _clean(each, rounded) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):  # tuples stay tuples: `format_json` breaks lists alone
+        return type(value)(_clean(each, rounded) for each in value)
+    if not isinstance(value, float):
+        return value
+    return round_number(value) if rounded else value if math.isfinite(value) else None

@@ -4,12 +4,14 @@ import csv
 import io
 import math
 from collections.abc import Sequence
+from typing import Any, Literal
 
 from segdata.agreement.results import Score
 from segdata.agreement.rework import ReworkCounts, ReworkSummary
 from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import tolerance_cells, tolerance_in_words
 from segdata.report.console import Console, shorten, table
+from segdata.report.json_format import encode_result, format_json, result_schema
 
 _EXPLAINED = (  # {}: the tolerance
     "reworked: the share of segments that were deleted, added, recategorised (recat), or whose boundary was moved "
@@ -74,3 +76,19 @@ def _share(value: Score) -> str:
 
 def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.6g}"
+
+
+class ReworkReport(ReworkSummary, frozen=True, kw_only=True):
+    """The report of `segdata rework`."""
+
+    version: Literal[1] = 1
+
+
+def to_json(found: ReworkSummary) -> str:
+    """All rows as JSON; the same input gives the same text."""
+    return format_json({**encode_result(found), "version": 1})
+
+
+def rework_schema() -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of the report."""
+    return result_schema(ReworkReport)

@@ -4,12 +4,14 @@ import csv
 import io
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from segdata.agreement.results import Score
 from segdata.agreement.scorecard import AnnotatorCard, Scorecard, WorstExample
 from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import tolerance_cells, tolerance_in_words
 from segdata.report.console import Console, shorten, table
+from segdata.report.json_format import encode_result, format_json, result_schema
 
 COLUMNS = (
     "annotator",
@@ -141,3 +143,13 @@ def example_said(each: WorstExample) -> str:
     """An example in a line: where, what, how far off, and why."""
     what = {"boundary": "the boundary", "confused": "taken for another category"}.get(each.cause, each.cause)
     return f"{each.image}: {each.category} {each.value:.2f} against {each.other}, {each.pixels:,} px, mostly {what}"
+
+
+def to_json(found: Scorecard) -> str:
+    """Everything as JSON, months and examples too."""
+    return format_json(encode_result(found))
+
+
+def scorecard_schema() -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of the report."""
+    return result_schema(Scorecard)

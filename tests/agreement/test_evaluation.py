@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from msgspec.structs import astuple
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -51,8 +52,8 @@ def test_mask_ap_is_pycocotools_on_real_files(real_data: Path, tmp_path: Path) -
         judge.accumulate()
         judge.summarize()
     (found,) = evaluate({"model": tmp_path / "results.json"}, path, resamples=100)
-    np.testing.assert_allclose(np.nan_to_num(list(found.ap.values()), nan=-1), judge.stats, atol=1e-12)
-    assert 0.2 < found.ap["AP"] < 0.9
+    np.testing.assert_allclose(np.nan_to_num(list(astuple(found.ap)), nan=-1), judge.stats, atol=1e-12)
+    assert 0.2 < found.ap.AP < 0.9
     assert (found.images, found.model) == (50, "model")
     precision = judge.eval["precision"][:, :, :, 0, -1]
     names = [truth.cats[each]["name"] for each in judge.params.catIds]
@@ -128,15 +129,15 @@ def test_panoptic_quality_and_miou_are_those_of_pixels(street: Path) -> None:
         assert each.dice == pytest.approx(2 * both[code][0] / area[code].sum())
         assert each.pq == pytest.approx(sums[code][0] / sums[code][1])
     for name, of in (("miou", "iou"), ("dice", "dice"), ("pq", "pq")):
-        score = found.scores[name]
+        score = getattr(found.scores, name)
         assert score.value == pytest.approx(np.mean([getattr(each, of) for each in found.categories]))
         assert score.low < score.value < score.high
 
 
 def test_the_reference_itself_is_perfect(street: Path) -> None:
     (found,) = evaluate({"copy": street / "gold"}, street / "gold", resamples=100)
-    assert [found.scores[name].value for name in ("miou", "dice", "pq", "sq", "rq")] == [1.0] * 5
-    assert found.ap["AP"] == 1.0
+    assert [getattr(found.scores, name).value for name in ("miou", "dice", "pq", "sq", "rq")] == [1.0] * 5
+    assert found.ap.AP == 1.0
 
 
 def test_several_models_and_none(street: Path) -> None:

@@ -16,7 +16,7 @@ from segdata.agreement.gold_standard import (
     image_scores,
     scores_below_bar,
 )
-from segdata.agreement.surface_distances import Tolerance
+from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
 from segdata.api.agreement import agree, compare_annotators
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import CategoryGold, Config, Gold
@@ -91,7 +91,7 @@ def test_tolerances_of_categories() -> None:
     near = Gold(name="gold", metric="nsd", each=1.0, tolerance_px=1, categories={"car": CategoryGold(tolerance_px=5)})
     found = told(("ben", SHIFTED), gold=near, reference=REFERENCE)
     assert [each.category for each in found] == ["road"]
-    assert boundary_tolerance(near) == Tolerance(1.0, None, {"car": Tolerance(5.0)})
+    assert boundary_tolerance(near) == Tolerance(1.0, None, {"car": CategoryTolerance(5.0)})
     assert boundary_tolerance(near, pixels=3).pixels == 3
     assert boundary_tolerance(None) == Tolerance()
     assert told(("ben", SHIFTED), gold=near, reference=REFERENCE, tolerance=5) == []

@@ -73,12 +73,12 @@ def test_one_who_never_agrees_is_not_helped_by_their_own_work() -> None:
     found = against(
         "majority", anna=CAREFUL, ben=CAREFUL, carl=SimulatedAnnotator(ErrorRates(jitter=0.4, shift=4.0, misses=0.2))
     )
-    assert found["carl"].scores["iou_micro"].value < found["anna"].scores["iou_micro"].value - 0.15
+    assert found["carl"].iou_micro.value < found["anna"].iou_micro.value - 0.15
 
 
 def test_of_two_annotators_the_other() -> None:
     found = against(anna=CAREFUL, ben=CAREFUL)
-    assert found["anna"].scores["iou_micro"].value == found["ben"].scores["iou_micro"].value
+    assert found["anna"].iou_micro.value == found["ben"].iou_micro.value
     assert found["anna"].missed.value == found["ben"].extra.value
     assert found["anna"].boundary_offset.value == -found["ben"].boundary_offset.value
 
@@ -86,7 +86,7 @@ def test_of_two_annotators_the_other() -> None:
 def test_identical_annotators_are_the_consensus() -> None:
     found = against(anna=SimulatedAnnotator(), ben=SimulatedAnnotator(), carl=SimulatedAnnotator())
     for each in found.values():
-        assert each.scores["iou_micro"].value == each.scores["f1"].value == 1
+        assert each.iou_micro.value == each.f1.value == 1
         assert (each.missed.value, each.extra.value) == (0, 0)
         assert [of.score for of in each.categories] == ["f1", "f1"]
 

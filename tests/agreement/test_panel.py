@@ -92,8 +92,8 @@ def test_categories_are_the_same_by_name_whatever_their_ids() -> None:
     turned = Taxonomy(categories=(Category(id=2, name="road", kind="stuff"), Category(id=1, name="car")))
     swapped = np.choose(ONE, [0, 2, 1])
     found = agree([("a", dataset({"1.png": ONE})), ("b", dataset({"1.png": swapped}, turned))], resamples=100)
-    assert found.overall["iou"].value == 1
-    assert found.overall["kappa"].value == 1
+    assert found.overall.iou.value == 1
+    assert found.overall.kappa.value == 1
 
 
 def test_what_one_was_not_asked_for_counts_for_nothing() -> None:
@@ -101,7 +101,7 @@ def test_what_one_was_not_asked_for_counts_for_nothing() -> None:
     road = Taxonomy(categories=(ROAD,))
     without = np.where(ONE == 2, 0, ONE)
     found = agree([("a", dataset({"1.png": ONE})), ("b", dataset({"1.png": without}, road))], resamples=100)
-    assert found.overall["accuracy"].value == 1
+    assert found.overall.accuracy.value == 1
     assert [each.code for each in found.findings] == ["SEG412"]
 
 
@@ -117,7 +117,7 @@ def test_a_second_pass_is_not_another_annotator() -> None:
     found = agree(data, resamples=100)
     assert found.annotators == ("anna", "anna (2)", "ben")
     between = {(each.a, each.b): each.scores["iou"].value for each in found.pairs}
-    assert found.overall["iou"].value == pytest.approx(
+    assert found.overall.iou.value == pytest.approx(
         np.mean([between["anna", "ben"], between["anna (2)", "ben"]]), rel=1e-9
     )
 
@@ -152,7 +152,7 @@ def test_outside_the_region_nobody_disagrees_and_nobody_agrees(tmp_path: Path) -
     expected = agree(list(zip("ab", cut, strict=True)), resamples=100)
     found = agree(with_roi, resamples=100)
     for score in ("iou", "kappa", "accuracy", "dice", "pq", "alpha"):
-        assert found.overall[score].value == pytest.approx(expected.overall[score].value), score
+        assert found.overall.scores[score].value == pytest.approx(expected.overall.scores[score].value), score
 
 
 def test_a_mirrored_annotation_is_told() -> None:

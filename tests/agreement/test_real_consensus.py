@@ -55,11 +55,11 @@ def test_two_observers_of_retinas(real_data: Path, tmp_path: Path) -> None:
     done = segdata.consensus(people, tmp_path / "both", resamples=100)
     for mask, a, b in zip(masks_of(segdata.read(tmp_path / "both")).values(), one, two, strict=True):
         np.testing.assert_array_equal(mask, a & b)
-    assert done.pixels_undecided == sum(int((a ^ b).sum()) for a, b in zip(one, two, strict=True))
+    assert done.without_consensus.pixels == sum(int((a ^ b).sum()) for a, b in zip(one, two, strict=True))
     both, either = (
         sum(int(op(a, b).sum()) for a, b in zip(one, two, strict=True)) for op in (np.logical_and, np.logical_or)
     )
-    np.testing.assert_allclose([each.scores["iou_micro"].value for each in done.against], both / either)
+    np.testing.assert_allclose([each.iou_micro.value for each in done.against_others], both / either)
     for a, b in zip(one, two, strict=True):
         filtered = sitk.STAPLEImageFilter()
         filtered.SetForegroundValue(1)
@@ -89,7 +89,7 @@ def test_three_readers_of_a_volume(real_data: Path, tmp_path: Path) -> None:
     done = segdata.consensus(people, tmp_path / "agreed", leave_one_out=False)
     made = segdata.read(tmp_path / "agreed")
     wanted = sum(each > 0 for each in voxels.values()) > 1
-    assert (done.pixels_undecided, len(made)) == (0, 256)
+    assert (done.without_consensus.pixels, len(made)) == (0, 256)
     assert sum(int(mask.sum()) for mask in masks_of(made).values()) == wanted.sum()
     assert [each.kind for each in made.profile.sequences] == ["volume"]
     segdata.convert(made, tmp_path / "nifti", to="nifti")
@@ -101,13 +101,13 @@ def test_two_equal_coco_files_are_their_consensus(real_data: Path, tmp_path: Pat
     """Crowds and overlapping segments too; crowds of a category in an image become one."""
     one = segdata.read(real_data / "coco_tiny")
     done = segdata.consensus({"anna": one, "ben": one}, tmp_path / "same", leave_one_out=False)
-    assert done.pixels_undecided == done.n_rejected == done.n_disputed == 0
+    assert done.without_consensus.pixels == done.rejected == done.disputed == 0
 
     def shown(data: OpenDataset) -> set[tuple[str, str, bool, str]]:
         rows = data.segments
         return set(zip(rows["image_id"], rows["category"], rows["iscrowd"], rows["counts"], strict=True))
 
     made = segdata.read(tmp_path / "same")
-    assert len(made.segments) == done.n_segments == len(one.segments)
+    assert len(made.segments) == done.segments == len(one.segments)
     assert shown(made) == shown(one)
     assert set(made.segments["score"]) == {1.0}

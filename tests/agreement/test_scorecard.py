@@ -20,8 +20,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.report.console import Console
-from segdata.report.scorecard import COLUMNS, to_csv, to_text
-from segdata.report.scorecard_json import to_json
+from segdata.report.scorecard import COLUMNS, to_csv, to_json, to_text
 
 CATEGORIES = Taxonomy(
     categories=(

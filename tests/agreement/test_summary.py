@@ -37,7 +37,7 @@ def maps(n_annotators: int, n_images: int, seed: int = 0) -> list[list[Ints | No
 
 def flat(found: Agreement) -> dict[tuple[str, ...], tuple[float, ...]]:
     """All scores of all, and of pairs and categories by name."""
-    groups = {("all",): found.overall}
+    groups = {("all",): found.overall.scores}
     groups |= {("pair", each.a, each.b): each.scores for each in found.pairs}
     groups |= {("category", each.category): each.scores for each in found.categories}
     return {
@@ -56,15 +56,15 @@ def test_what_is_counted() -> None:
         ("a", "c", 4, 2),
         ("b", "c", 4, 2),
     ]
-    assert (found.images, found.clusters, found.annotators) == (6, 3, ("a", "b", "c"))
+    assert (found.images, found.intervals.clusters, found.annotators) == (6, 3, ("a", "b", "c"))
     assert [each.category for each in found.categories] == ["car", "road"]
     assert all(each.images <= 14 for each in found.categories)
-    iou = found.overall["iou"]
+    iou = found.overall.iou
     assert np.isnan([iou.low, iou.high]).all()  # of three clusters
-    alone = summarise_agreement(tables_of_maps(drawn, CATEGORIES), HOW).overall["iou"]
+    alone = summarise_agreement(tables_of_maps(drawn, CATEGORIES), HOW).overall.iou
     assert alone.low <= alone.value == iou.value <= alone.high
     assert (iou.n, iou.n_undefined) == (2, 1)  # void is no category to agree on
-    assert (found.overall["kappa"].n, found.overall["alpha"].n) == (14, 6)
+    assert (found.overall.kappa.n, found.overall.alpha.n) == (14, 6)
 
 
 def test_order_of_cases_and_seed() -> None:
@@ -101,9 +101,9 @@ def test_second_passes_are_compared_but_do_not_count() -> None:
     assert found.pairs[0].scores["kappa"].value == pytest.approx(1)
     alone = summarise_agreement(tables_of_maps(drawn, CATEGORIES), HOW)
     for name in ("iou", "kappa", "alpha", "instance_alpha", "pq"):
-        assert found.overall[name].value == pytest.approx(alone.overall[name].value, nan_ok=True)
+        assert found.overall.scores[name].value == pytest.approx(alone.overall.scores[name].value, nan_ok=True)
     only = summarise_agreement(replace(tables_of_maps([drawn[0], drawn[0]], CATEGORIES), persons=(0, 0)), HOW)
-    assert only.overall["kappa"].value == pytest.approx(1)
+    assert only.overall.kappa.value == pytest.approx(1)
 
 
 def test_bias_and_findings_are_taken_over() -> None:
@@ -129,7 +129,7 @@ def test_one_annotator_and_nothing() -> None:
     for drawn in (maps(1, 3), [[None, None], [None, None]]):
         found = summarise_agreement(tables_of_maps(drawn, CATEGORIES), HOW)
         assert (found.images, found.pairs, found.categories) == (0, (), ())
-        assert np.isnan([each.value for each in found.overall.values()]).all()
+        assert np.isnan([each.value for each in found.overall.scores.values()]).all()
     bare = AnnotatorPairs((), (), (), "panoptic", **dict.fromkeys(NAMES, Table({})))
     assert summarise_agreement(bare, HOW).images == 0
 

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from segdata.agreement.metrics.boundary_iou import boundary_iou
 from segdata.agreement.metrics.surface_distance import surface_distance
-from segdata.agreement.surface_distances import Tolerance, surface_table
+from segdata.agreement.surface_distances import CategoryTolerance, Tolerance, surface_table
 from tests.agreement.dense_boundaries import Mask, assd, edges_of, measured, nsd, one, only, opposite_of
 from tests.generators.panels import panel_of_masks
 
@@ -111,12 +111,12 @@ def test_a_category_may_have_its_own_tolerance() -> None:
     """Both categories are moved by 2 px, or 4 mm; "a" is the first one."""
     layers = [[[(0, A), (1, A)]], [[(0, MOVED), (1, MOVED)]]]
     opposite = only(panel_of_masks([A.shape], layers, ["thing", "stuff"]))
-    own = Tolerance(1.9, categories={"a": Tolerance(2)})
+    own = Tolerance(1.9, categories={"a": CategoryTolerance(2)})
     assert [nsd(row) == 1 for row in measured(opposite, tolerance=own)] == [True, False]
     spacing = np.array([[0.5, 2.0, np.nan]])
-    own = Tolerance(9, mm=3.9, categories={"a": Tolerance(9, mm=4)})
+    own = Tolerance(9, mm=3.9, categories={"a": CategoryTolerance(9, mm=4)})
     assert [nsd(row) == 1 for row in measured(opposite, tolerance=own, spacing=spacing)] == [True, False]
-    own = Tolerance(9, mm=3.9, categories={"a": Tolerance(4)})  # 4 px are 4 mm where a pixel is 0.5 x 2 mm
+    own = Tolerance(9, mm=3.9, categories={"a": CategoryTolerance(4)})  # 4 px are 4 mm where a pixel is 0.5 x 2 mm
     assert [nsd(row) == 1 for row in measured(opposite, tolerance=own, spacing=spacing)] == [True, False]
 
 

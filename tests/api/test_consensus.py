@@ -63,7 +63,7 @@ def test_what_most_drew_with_its_support(tmp_path: Path) -> None:
     done = segdata.consensus(people, tmp_path / "out", resamples=100)
     made = segdata.read(tmp_path / "out")
     assert shown(made) == {("a.png", "car", box(1, 1, 4, 4)): 1.0, ("b.png", "car", box(1, 1, 4, 4)): 2 / 3}
-    assert (done.n_images, done.n_segments, done.n_drawn, done.n_rejected, done.n_regions) == (2, 2, 8, 3, 0)
+    assert (done.images, done.segments, done.drawn, done.rejected, done.without_consensus.regions) == (2, 2, 8, 3, 0)
     assert done.annotators == ("anna", "ben", "carl")
     annotations = made.annotations
     assert set(annotations["annotator"]) == set(annotations["source"]) == {"consensus"}
@@ -74,7 +74,7 @@ def test_what_most_drew_with_its_support(tmp_path: Path) -> None:
     told = json.loads(made.profile.metadata["consensus"])
     assert (told["annotators"], told["method"], told["min_support"]) == (["anna", "ben", "carl"], "instances", 0.5)
     assert len(told["of"]) == 3
-    assert [each.annotator for each in done.against] == ["anna", "ben", "carl"]
+    assert [each.annotator for each in done.against_others] == ["anna", "ben", "carl"]
 
 
 def test_what_is_undecided_is_void(tmp_path: Path) -> None:
@@ -82,11 +82,16 @@ def test_what_is_undecided_is_void(tmp_path: Path) -> None:
     done = segdata.consensus(people, tmp_path / "out", leave_one_out=False)
     made = segdata.read(tmp_path / "out")
     assert shown(made) == {("a.png", "car", box(1, 1, 4, 4)): 1.0, ("a.png", "undecided", box(6, 1, 9, 4)): None}
-    assert (done.void, done.is_void_new, done.n_disputed, done.n_regions) == ("undecided", True, 1, 1)
-    assert (done.pixels_undecided, done.pixels_labelled) == (9, 18)
+    assert (
+        done.without_consensus.category,
+        done.without_consensus.is_new,
+        done.disputed,
+        done.without_consensus.regions,
+    ) == ("undecided", True, 1, 1)
+    assert (done.without_consensus.pixels, done.without_consensus.of_pixels) == (9, 18)
     assert [each.kind for each in made.taxonomy.categories] == ["stuff", "thing", "void"]
     assert {(loss.of, loss.count, loss.pixels) for loss in done.losses} == {("things", 1, 0), ("regions", 1, 9)}
-    assert not done.against
+    assert not done.against_others
 
 
 def test_a_void_category_that_there_is(tmp_path: Path) -> None:
@@ -94,7 +99,7 @@ def test_a_void_category_that_there_is(tmp_path: Path) -> None:
     haze = ("haze", 0, 6, 10, 8)
     people = {"anna": drawn(HAZY, a=[CAR, haze]), "ben": drawn(HAZY, a=[haze])}
     done = segdata.consensus(people, tmp_path / "out", leave_one_out=False)
-    assert (done.void, done.is_void_new) == ("haze", False)
+    assert (done.without_consensus.category, done.without_consensus.is_new) == ("haze", False)
     ((image, category, mask),) = shown(segdata.read(tmp_path / "out"))
     assert (image, category) == ("a.png", "haze")
     assert np.frombuffer(mask, bool).sum() == 9 + 20
@@ -105,7 +110,7 @@ def test_what_is_undecided_is_listed(tmp_path: Path) -> None:
     done = segdata.consensus(people, tmp_path / "out", undecided="list", leave_one_out=False)
     made = segdata.read(tmp_path / "out")
     assert list(shown(made)) == [("a.png", "car", box(1, 1, 4, 4))]
-    assert (done.void, len(made.taxonomy.categories)) == (None, 2)
+    assert (done.without_consensus.category, len(made.taxonomy.categories)) == (None, 2)
     lines = (tmp_path / "out" / "undecided.csv").read_text("utf-8").splitlines()
     assert lines == ["image,x,y,width,height,pixels,anna,ben", "a.png,6,1,3,3,9,car,road"]
     (region,) = json.loads((tmp_path / "out" / "undecided.json").read_text("utf-8"))["regions"]
@@ -149,7 +154,7 @@ def test_the_same_whatever_the_threads_and_the_order(tmp_path: Path, jobs: int) 
     one = segdata.consensus(people, tmp_path / "one", jobs=1, resamples=100)
     other = segdata.consensus(dict(reversed(people.items())), tmp_path / "other", jobs=jobs, resamples=100)
     assert shown(segdata.read(tmp_path / "one")) == shown(segdata.read(tmp_path / "other"))
-    assert repr(one.against) == repr(other.against)  # NaN is not NaN
+    assert repr(one.against_others) == repr(other.against_others)  # NaN is not NaN
 
 
 def test_one_annotator_is_no_consensus(tmp_path: Path) -> None:
@@ -192,5 +197,5 @@ def test_a_thing_of_a_volume_is_one_in_all_slices(tmp_path: Path) -> None:
     assert of["track_id"].nunique().to_dict() == {"c1": 1, "c2": 1}
     assert of["image_id"].nunique().to_dict() == {"c1": 6, "c2": 4}
     assert of["score"].unique().map(list).to_dict() == {"c1": [1.0], "c2": [2 / 3]}
-    assert done.n_rejected == done.n_disputed == 0
+    assert done.rejected == done.disputed == 0
     assert [each.kind for each in made.profile.sequences] == ["volume"]

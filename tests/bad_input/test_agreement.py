@@ -97,7 +97,7 @@ def test_a_broken_file_is_told_with_whose_it_is_and_the_others_are_compared(
     assert '"image": "3.png", "annotator": "ben"' in line
     assert "SEG411" not in out
     found = agree([("ben", broken), ("a", whole)], resamples=100)
-    assert (found.images, found.overall["iou"].value) == (5, 1.0)
+    assert (found.images, found.overall.iou.value) == (5, 1.0)
 
 
 def test_folders_of_the_same_name_are_two_annotators(made: Made) -> None:
@@ -115,7 +115,7 @@ def test_many_instances_of_one_image_take_no_table_of_all_pairs() -> None:
     one, two = (segdata.from_arrays({"0.png": (each, categories)}, ROADS) for each in (ids, other))
     assert ids.shape == (side, side)
     found = agree({"a": one, "b": two}, resamples=100, select=["SEG410"])
-    assert found.overall["iou"].value == pytest.approx(0.5, abs=0.01)
+    assert found.overall.iou.value == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("data", [[], [("a", "nowhere")]])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.report.acceptance_json import plan_schema, schema
+from segdata.report.acceptance import acceptance_schema, plan_schema
 from tests.cli.conftest import Run
 
 
@@ -49,7 +49,7 @@ def test_a_delivery_is_rejected_with_1_and_accepted_with_0(run: Run, masks: Path
     report = tmp_path / "report.json"
     assert run(*words, "--bar", "0.4", "--format", "json", "--output", report).exit_code == 0
     told = json.loads(report.read_text())
-    jsonschema.validate(told, schema())
+    jsonschema.validate(told, acceptance_schema())
     assert told["tolerance"]["px"] == 2
     assert (told["decision"], told["wrong"], told["lot"], told["missing"]) == ("accepted", 0, 100, [])
     assert [each["image"] for each in told["inspected"]] == ["b.png", "a.png"]

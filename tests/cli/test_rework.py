@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 import segdata
-from segdata.report.evaluation_json import schema as evaluation_schema
-from segdata.report.rework_json import schema as rework_schema
-from segdata.report.scorecard_json import schema as scorecard_schema
+from segdata.report.evaluation import evaluation_schema
+from segdata.report.rework import rework_schema
+from segdata.report.scorecard import scorecard_schema
 from tests.cli.conftest import Run
 
 

@@ -226,7 +226,7 @@ def _no_deviation(found: Agreement, tables: Tables) -> Conclusion:
         return _two_annotators(found, tables)
     tested = [p for each in found.annotator_bias for p in each.p.values()]
     if not tested:
-        said = f"{count_noun(found.clusters, 'image')} or sequences are too few to tell a habit from chance."
+        said = f"{count_noun(found.intervals.clusters, 'image')} or sequences are too few to tell a habit from chance."
         act = "Let the same annotators label more of the same images: --plan says how many."
         return Conclusion("person", "info", "Who deviates cannot be said yet", said, act)
     said = f"{count_noun(len(tested), 'cell')} of annotator, category and kind tested at a false discovery rate of 5 %."
@@ -237,7 +237,7 @@ def _two_annotators(found: Agreement, tables: Tables) -> Conclusion:
     """What two do differently; which of them is right nobody can say."""
     (pair,) = found.pairs
     told = []
-    offset, count = pair.scores["offset"], pair.scores["count_difference"]
+    offset, count = pair.offset, pair.count_difference
     if (offset.low > 0 or offset.high < 0) and abs(offset.value) >= _NEAR:
         larger, smaller = (pair.b, pair.a) if offset.value > 0 else (pair.a, pair.b)
         told.append(f"{larger} draws {_offset_in_words(offset, tables)} larger than {smaller}")
@@ -307,19 +307,19 @@ def unclear_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion
 
 def least_agreed_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """The category with the least agreement, where several can be compared and none is told as unclear."""
-    known = [each for each in found.categories if each.scores["iou"].value == each.scores["iou"].value]
+    known = [each for each in found.categories if each.iou.value == each.iou.value]
     if len(known) < 2 or tables.annotator_pairs is None:
         return
     ranked = sorted(known, key=_iou)
     worst, best = ranked[0], ranked[-1]
-    head = f"Least agreed: {worst.category}, IoU {score_with_interval('iou', worst.scores['iou'])}"
+    head = f"Least agreed: {worst.category}, IoU {score_with_interval('iou', worst.iou)}"
     confusion = Confusion.of(tables.annotator_pairs)
     said = f"{called_instead(confusion, worst.category)} Best: {best.category} with {format_score('iou', _iou(best))}."
     yield Conclusion("guideline", "info", head, said.strip(), category=worst.category)
 
 
 def _iou(category: CategoryAgreement) -> float:
-    return category.scores["iou"].value
+    return category.iou.value
 
 
 def called_instead(confusion: Confusion, name: str) -> str:

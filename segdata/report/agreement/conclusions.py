@@ -207,7 +207,7 @@ def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
 
 def _overall_conclusion(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """How much all agree, and who with whom."""
-    iou = found.overall["iou"]
+    iou = found.overall.iou
     images = (
         count_noun(found.images, "image") if tables.annotator_pairs is None else images_in_words(tables.annotator_pairs)
     )
@@ -217,15 +217,15 @@ def _overall_conclusion(found: Agreement, tables: Tables) -> Iterator[Conclusion
     )
     facts = []
     for name in ("f1", "pq"):
-        value = found.overall[name]
+        value = found.overall.scores[name]
         if value.value == value.value and _is_countable(tables):
             facts.append(f"{SCORE_NAMES[name]} {score_with_interval(name, value)}")
-    accuracy, kappa = found.overall["accuracy"], found.overall["kappa"]
+    accuracy, kappa = found.overall.accuracy, found.overall.kappa
     if accuracy.value == accuracy.value:
         facts.append(
             f"{format_percent(accuracy.value)} of the pixels called alike, kappa {score_with_interval('kappa', kappa)}"
         )
-    near = found.overall["nsd"]
+    near = found.overall.nsd
     if near.value == near.value:
         facts.append(f"{format_percent(near.value)} of the boundaries within {tolerance_in_words(found.tolerance)}")
     facts += filter(None, [causes_in_words(found, tables)])
@@ -257,7 +257,7 @@ def _by_partner(found: Agreement, tables: Tables) -> str:
         return _best_and_least(found.pairs)
     held = [(pair.b if pair.a == name else pair.a, pair) for pair in found.pairs if name in (pair.a, pair.b)]
     ranked = sorted((each for each in held if _iou(each[1]) == _iou(each[1])), key=lambda each: -_iou(each[1]))
-    told = [f"{who} {score_with_interval('iou', pair.scores['iou'])}" for who, pair in ranked]
+    told = [f"{who} {score_with_interval('iou', pair.iou)}" for who, pair in ranked]
     return f"Against {name}, the reference: {join_words(told, 12)}." if told else ""
 
 
@@ -269,28 +269,28 @@ def reference_name(found: Agreement, tables: Tables) -> str | None:
 
 def _best_and_least(pairs: Sequence[PairAgreement]) -> str:
     """Which two agree best, and which least."""
-    known = sorted((each for each in pairs if each.scores["iou"].value == each.scores["iou"].value), key=_iou)
+    known = sorted((each for each in pairs if each.iou.value == each.iou.value), key=_iou)
     if len(known) < 2:
         return ""
     least, best = known[0], known[-1]
     return (
-        f"Best: {best.a} and {best.b} with {score_with_interval('iou', best.scores['iou'])}; "
-        f"least: {least.a} and {least.b} with {score_with_interval('iou', least.scores['iou'])}."
+        f"Best: {best.a} and {best.b} with {score_with_interval('iou', best.iou)}; "
+        f"least: {least.a} and {least.b} with {score_with_interval('iou', least.iou)}."
     )
 
 
 def _iou(pair: PairAgreement) -> float:
-    return pair.scores["iou"].value
+    return pair.iou.value
 
 
 def _reliability_remark(found: Agreement) -> str:
     """How far the figures carry, where that is not far."""
-    if found.clusters == 1:
+    if found.intervals.clusters == 1:
         return "Add images of other sequences, patients or scenes: all are of one, so that no interval can be given."
-    if found.clusters < _FEW:
-        known = found.overall["iou"].low == found.overall["iou"].low
+    if found.intervals.clusters < _FEW:
+        known = found.overall.iou.low == found.overall.iou.low
         rough = "intervals are rough" if known else "no interval can be given"
-        few = f"there are {found.clusters}, so that {rough}, and nobody is tested"
+        few = f"there are {found.intervals.clusters}, so that {rough}, and nobody is tested"
         return f"Add sequences, patients or scenes: {few}."
     return ""
 
@@ -334,7 +334,7 @@ def _strata_conclusions(found: Agreement) -> Iterator[Conclusion]:
         act = f"Compare the images of these portions: the guideline, or the pictures, differ by {by.column}."
         yield Conclusion("portion", "warning", head, "; ".join(told[:_SHOWN]) + _count_rest(told), act)
         return
-    reached = [f"{each.name} {score_with_interval('iou', each.scores['iou'])}" for each in by.strata]
+    reached = [f"{each.name} {score_with_interval('iou', each.iou)}" for each in by.strata]
     said = f"IoU: {', '.join(reached)}."
     if not by.differences:
         head = (
@@ -378,7 +378,7 @@ def _limit_conclusions(found: Agreement) -> Iterator[Conclusion]:
     if told:
         head = f"{count_noun(len(told), 'dataset')} with images that nobody else has"
         yield Conclusion("limit", "info", head, "; ".join(told) + ".", rule_remedy("SEG410"), ("SEG410",))
-    undefined = [each.category for each in found.categories if not np.isfinite(each.scores["iou"].value)]
+    undefined = [each.category for each in found.categories if not np.isfinite(each.iou.value)]
     if undefined:
         said = f"Of {join_words(undefined)} there is nothing to compare: their figures are dashes, and in no mean."
         yield Conclusion("limit", "info", "Undefined figures", said)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.estimates import PairAmounts
+from segdata.agreement.estimates import PairAmounts, between_persons
+from segdata.agreement.plugin import find_metric
 from segdata.agreement.results import Agreement, DisagreementCauses, PairContrast, Score, VolumePair
-from segdata.agreement.summary import between_persons
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import count_noun
 from segdata.core.rule import Tables
@@ -18,7 +18,7 @@ from segdata.core.runs import Ints
 from segdata.report.agreement.wording import DASH, format_percent, format_score, score_with_interval
 
 _NAME, _PAIR = 14, 13  # columns of a terminal that a name takes, and where there are many columns
-_CAUSES, _CONTRASTS, _SIZES = 12, 20, 20
+_CAUSES, _CONTRASTS, _SIZES, _METRICS = 12, 20, 20, 20
 _SHORT = {"iou": "IoU", "nsd": "near", "pq": "PQ", "kappa": "kappa"}
 _ML = 1000  # mm3
 
@@ -40,8 +40,34 @@ class ReportTable:
 
 def agreement_tables(found: Agreement, gold: str | None) -> list[ReportTable]:
     """Those that have something to say; `gold`: the name of the reference."""
-    every = (causes_table(found), volumes_table(found), contrasts_table(found, gold), unchanged_table(found))
-    return [each for each in every if each is not None]
+    tables = (
+        metrics_table(found),
+        causes_table(found),
+        volumes_table(found),
+        contrasts_table(found, gold),
+        unchanged_table(found),
+    )
+    return [table for table in tables if table is not None]
+
+
+def metrics_table(found: Agreement) -> ReportTable | None:
+    """The metrics of plugins, pair by pair."""
+    scores = [(pair, pair.metrics) for pair in found.pairs if isinstance(pair.metrics, dict)]
+    if not scores:
+        return None
+    metrics = {name: find_metric(name) for name in scores[0][1]}
+    rows = tuple(
+        (pair.a, pair.b, *(score_with_interval(name, of_pair[name]) for name in metrics))
+        for pair, of_pair in scores[:_METRICS]
+    )
+    notes = [
+        f"{name}: {metric.summary.removesuffix('.')}; {'higher' if metric.higher_is_better else 'lower'} is better "
+        f"({metric.source})."
+        for name, metric in metrics.items()
+    ]
+    if len(scores) > _METRICS:
+        notes.append(f"{len(scores) - _METRICS:,} more pairs: --format csv has all.")
+    return ReportTable("metrics of plugins", ("annotators", "", *metrics), rows, (0, 1), " ".join(notes), _PAIR)
 
 
 def causes_table(found: Agreement) -> ReportTable | None:

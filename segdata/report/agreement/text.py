@@ -114,7 +114,7 @@ def _categories(found: Agreement, measure: str, paper: Console) -> Iterator[str]
         [
             shorten(each.category, _NAME),
             f"{each.images:,}",
-            score_with_interval("iou", each.scores["iou"]),
+            score_with_interval("iou", each.iou),
             *(format_score(name, each.scores[name].value) for name in ("pq", "kappa", "nsd", "offset_size")),
         ]
         for each in ranked[:_CATEGORIES]
@@ -233,8 +233,10 @@ def _verdict(found: Agreement, fail_on: FailOn, paper: Console) -> list[str]:
 
 def _legend(found: Agreement, paper: Console) -> Iterator[str]:
     """What the marks mean."""
-    of = count_noun(found.clusters, "sequence, patient or single image", "sequences, patients or single images")
-    said = f"[ ]: {found.confidence:.0%} intervals from {found.resamples:,} resamples of {of}."
+    of = count_noun(
+        found.intervals.clusters, "sequence, patient or single image", "sequences, patients or single images"
+    )
+    said = f"[ ]: {found.intervals.confidence:.0%} intervals from {found.intervals.resamples:,} resamples of {of}."
     yield from paper.wrap(said, style="dim")
     undefined = f"{DASH}: undefined, as where neither of two drew the category, or nothing varies; it is in no mean."
     yield from paper.wrap(undefined, style="dim")

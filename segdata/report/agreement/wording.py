@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from segdata.agreement.results import Score
-from segdata.agreement.surface_distances import Tolerance
+from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding, Severity
@@ -113,7 +113,7 @@ def distance_unit(opposed: AnnotatorPairs) -> str:
 def tolerance_in_words(near: Tolerance) -> str:
     """How far apart boundaries may be and still be one.
 
-    >>> tolerance(Tolerance(2.0)), tolerance(Tolerance(2.0, 0.5, {"car": Tolerance(3.0)}))
+    >>> tolerance_in_words(Tolerance(2.0)), tolerance_in_words(Tolerance(2.0, 0.5, {"car": CategoryTolerance(3.0)}))
     ('2 px', '2 px, 0.5 mm where the spacing is known; car 3 px')
     """
     own = (f"{name} {_limits_in_words(each)}" for name, each in near.categories.items())
@@ -125,7 +125,7 @@ def tolerance_cells(near: Tolerance) -> tuple[str, str]:
     return f"{near.pixels:g}", "" if near.mm is None else f"{near.mm:g}"
 
 
-def _limits_in_words(near: Tolerance) -> str:
+def _limits_in_words(near: CategoryTolerance) -> str:
     mm = "" if near.mm is None else f", {near.mm:g} mm where the spacing is known"
     return f"{near.pixels:g} px{mm}"
 

@@ -217,12 +217,12 @@ def _bias_cell(habit: ReportedBias, is_told: bool) -> BiasCell:
 
 def _category_lines(categories: Sequence[CategoryAgreement]) -> list[CategoryLine]:
     """The categories, the least agreed first; those without a value last."""
-    ranked = sorted(categories, key=lambda each: (math.isnan(each.scores["iou"].value), each.scores["iou"].value))
+    ranked = sorted(categories, key=lambda each: (math.isnan(each.iou.value), each.iou.value))
     return [_category_line(each) for each in ranked[:_CATEGORIES]]
 
 
 def _category_line(each: CategoryAgreement) -> CategoryLine:
-    iou = each.scores["iou"]
+    iou = each.iou
     low, mid, high = (100 * end if math.isfinite(end) else None for end in (iou.low, iou.value, iou.high))
     whisker = Whisker("", each.category, "", low, mid or 0.0, high, score_with_interval("iou", iou), False, mid is None)
     scores = tuple(

@@ -91,14 +91,14 @@ def hex_of(number: int) -> str:
 def pairs_heat(found: Agreement) -> HeatMap:
     """Annotator by annotator: IoU, the darker the less agreement."""
     pairs = {frozenset((each.a, each.b)): each for each in found.pairs}
-    values = [each.scores["iou"].value for each in found.pairs if math.isfinite(each.scores["iou"].value)]
+    values = [each.iou.value for each in found.pairs if math.isfinite(each.iou.value)]
     least = math.floor(10 * min(values, default=0.0)) / 10
     rows = []
     for one in found.annotators:
         cells: list[HeatCell | None] = []
         for other in found.annotators:
             pair = pairs.get(frozenset((one, other))) if one != other else None
-            cells.append(None if pair is None else _pair_cell(pair.scores["iou"], least, f"{one} and {other}"))
+            cells.append(None if pair is None else _pair_cell(pair.iou, least, f"{one} and {other}"))
         rows.append((one, cells))
     return HeatMap(found.annotators, rows)
 

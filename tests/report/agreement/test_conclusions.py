@@ -54,7 +54,7 @@ def test_the_whole_comes_before_persons_and_persons_before_single_places(habits:
 
 def test_the_whole_has_the_numbers_of_the_result(habits: AgreementRun) -> None:
     (whole,) = of(habits, "agreement")
-    iou = habits.agreement.overall["iou"]
+    iou = habits.agreement.overall.iou
     assert whole.head == f"IoU {iou.value:.2f} [{iou.low:.2f}, {iou.high:.2f}] over 4 annotators, 12 images"
     assert "Best: " in whole.said
     assert "least: " in whole.said

@@ -1,11 +1,11 @@
 """The JSON of an agreement keeps its contract."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import jsonschema
 import numpy as np
+from msgspec.structs import replace
 
 from segdata.agreement.annotator_bias import annotator_biases
 from segdata.agreement.estimates import Resampling
@@ -14,9 +14,9 @@ from segdata.agreement.results import PairContrast, ProposedTolerance, Score, Un
 from segdata.agreement.scores import CATEGORY_SCORES, OVERALL_SCORES, PAIR_SCORES
 from segdata.agreement.strata import stratify_by_names
 from segdata.agreement.summary import summarise_agreement
-from segdata.agreement.surface_distances import Tolerance
+from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
 from segdata.core.finding import Finding
-from segdata.report.agreement_json import schema, to_json
+from segdata.report.agreement.exports import agreement_schema, to_json
 from tests.generators.agreement_tables import simulate_two_annotators
 
 HOW = Resampling(n_draws=50)
@@ -39,7 +39,7 @@ def report(seed: int = 0) -> str:
             plan=plan_sample_sizes(opposed, 0.1, HOW),
             contrasts=[PairContrast(("a", "c"), ("b", "c"), "iou", (0.5, 0.7), value, 0.01, True)],
             unchanged=[UnchangedShare("a", "b", 12, 40, value, Score(np.nan, np.nan, np.nan, 0, 0))],
-            tolerance=Tolerance(2, 0.5, {"car": Tolerance(1)}),
+            tolerance=Tolerance(2, 0.5, {"car": CategoryTolerance(1)}),
             findings=[finding],
         )
     )
@@ -66,7 +66,7 @@ def test_contract() -> None:
 
 
 def test_fits_its_schema() -> None:
-    jsonschema.validate(json.loads(report()), schema())
+    jsonschema.validate(json.loads(report()), agreement_schema())
 
 
 def test_the_tolerance_that_repeats_propose_is_there_and_fits_the_schema() -> None:
@@ -75,7 +75,7 @@ def test_the_tolerance_that_repeats_propose_is_there_and_fits_the_schema() -> No
         summarise_agreement(simulate_two_annotators(np.random.default_rng(0), 4), HOW), proposed_tolerance=(twice,)
     )
     found = json.loads(to_json(agreed))
-    jsonschema.validate(found, schema())
+    jsonschema.validate(found, agreement_schema())
     assert found["proposed_tolerance"] == [
         {"unit": "mm", "value": 0.8, "annotators": ["a"], "images": 12, "boundaries": 40}
     ]
@@ -95,6 +95,6 @@ def test_the_same_input_gives_the_same_text() -> None:
 
 
 def test_every_score_says_what_it_is() -> None:
-    text = json.dumps(schema(), ensure_ascii=False)
+    text = json.dumps(agreement_schema(), ensure_ascii=False)
     for meaning in {**OVERALL_SCORES, **PAIR_SCORES, **CATEGORY_SCORES}.values():
         assert meaning in text

@@ -1,4 +1,7 @@
-"""Repeated: the tolerance that repeats propose stands beside the one in use, with what to type."""
+"""The tolerance that repeats propose is reported beside the current one, with the option to type."""
+
+from types import SimpleNamespace
+from typing import Literal, cast
 
 import pytest
 
@@ -7,15 +10,12 @@ from segdata.agreement.surface_distances import Tolerance
 from segdata.report.agreement.conclusions import repeatability_conclusions
 
 
-class Found(Agreement):
-    """An agreement of which nothing else is asked."""
-
-    def __init__(self, near: Tolerance, *proposed: ProposedTolerance) -> None:
-        object.__setattr__(self, "tolerance", near)
-        object.__setattr__(self, "proposed_tolerance", proposed)
+def agreement(near: Tolerance, *proposed: ProposedTolerance) -> Agreement:
+    """An agreement of which only the tolerances are read."""
+    return cast(Agreement, SimpleNamespace(tolerance=near, proposed_tolerance=proposed))
 
 
-def of(unit: str, value: float) -> ProposedTolerance:
+def of(unit: Literal["px", "mm"], value: float) -> ProposedTolerance:
     return ProposedTolerance(unit, value, ("anna", "ben"), 12, 40)
 
 
@@ -31,7 +31,7 @@ def of(unit: str, value: float) -> ProposedTolerance:
 def test_what_repeats_need_and_how_to_set_it(
     near: Tolerance, proposed: ProposedTolerance, head: str, typed: str
 ) -> None:
-    (told,) = repeatability_conclusions(Found(near, proposed))
+    (told,) = repeatability_conclusions(agreement(near, proposed))
     assert head in told.head
     assert typed in told.act
     assert "anna and ben annotated 12 images twice" in told.said
@@ -40,9 +40,9 @@ def test_what_repeats_need_and_how_to_set_it(
 
 @pytest.mark.parametrize("value", [2.0, 0.0])
 def test_nothing_to_do_where_it_is_the_same_or_all_is_equal(value: float) -> None:
-    (told,) = repeatability_conclusions(Found(Tolerance(2), of("px", value)))
+    (told,) = repeatability_conclusions(agreement(Tolerance(2), of("px", value)))
     assert told.act == ""
 
 
 def test_nothing_without_repeats() -> None:
-    assert list(repeatability_conclusions(Found(Tolerance(2)))) == []
+    assert list(repeatability_conclusions(agreement(Tolerance(2)))) == []

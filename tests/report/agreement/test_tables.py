@@ -1,13 +1,13 @@
 """Sheets: causes, sizes, contrasts and what is a model's, as tables that say whose is more, and that fit a terminal."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from segdata.agreement.results import Agreement, PairContrast, Score, UnchangedShare, VolumeAgreement, VolumePair
-from segdata.agreement.surface_distances import Tolerance
+from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
 from segdata.api.agreement import AgreementRun
 from segdata.report.agreement.annotators import annotator_conclusions, model_conclusions
 from segdata.report.agreement.conclusions import contrast_conclusions
@@ -149,7 +149,7 @@ def test_all_of_them_fit_a_terminal(more: Agreement, habits: AgreementRun) -> No
 
 
 def test_the_tolerance_is_in_every_report(habits: AgreementRun) -> None:
-    found = replace(habits.agreement, tolerance=Tolerance(3, 0.5, {"car": Tolerance(1)}))
+    found = replace(habits.agreement, tolerance=Tolerance(3, 0.5, {"car": CategoryTolerance(1)}))
     text = " ".join(to_text(found, habits.tables, ["agreement"], Console()).split())
     assert "of the boundaries within 3 px, 0.5 mm where the spacing is known; car 1 px" in text
     assert f"within the tolerance ({tolerance_in_words(found.tolerance)})" in text

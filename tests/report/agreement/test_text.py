@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -80,7 +81,7 @@ def test_the_verdict(habits: AgreementRun) -> None:
     passed = to_text(found, habits.tables, TYPED, Console())
     assert f"passed: {len(found.findings)} findings (--fail-on error)" in passed
     assert "failed: " in to_text(found, habits.tables, TYPED, Console(), "warning")
-    assert "nothing found" in to_text(replace(found, findings=()), habits.tables, TYPED, Console())
+    assert "nothing found" in to_text(msgspec.structs.replace(found, findings=()), habits.tables, TYPED, Console())
 
 
 def test_names_cannot_move_the_cursor(compare: Compare) -> None:

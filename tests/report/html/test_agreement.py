@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -115,11 +116,13 @@ def test_names_add_no_element(habits: AgreementRun) -> None:
     assert opposed is not None
     hostile = {name: f"{name}{HOSTILE}" for name in habits.agreement.annotators}
     found = habits.agreement
-    renamed = replace(
+    renamed = msgspec.structs.replace(
         found,
         annotators=tuple(hostile.values()),
-        pairs=tuple(replace(each, a=hostile[each.a], b=hostile[each.b]) for each in found.pairs),
-        annotator_bias=tuple(replace(each, annotator=hostile[each.annotator]) for each in found.annotator_bias),
+        pairs=tuple(msgspec.structs.replace(each, a=hostile[each.a], b=hostile[each.b]) for each in found.pairs),
+        annotator_bias=tuple(
+            msgspec.structs.replace(each, annotator=hostile[each.annotator]) for each in found.annotator_bias
+        ),
         findings=tuple(_renamed(each, hostile) for each in found.findings),
     )
     tables = replace(habits.tables, annotator_pairs=replace(opposed, annotators=renamed.annotators))

@@ -1,12 +1,17 @@
-"""The csv report of an agreement: one row a score, for spreadsheets to pivot."""
+"""Exports of an agreement: JSON for programs, and CSV with one row per score for spreadsheets to pivot."""
 
 import csv
 import io
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
 
 from segdata.agreement.results import Agreement, Score
-from segdata.agreement.surface_distances import Tolerance
+from segdata.agreement.surface_distances import CategoryTolerance
+from segdata.report.findings_json import FindingRow
+from segdata.report.json_format import encode_result, format_json, result_schema
 
 HEAD = (
     "scope",
@@ -25,6 +30,26 @@ HEAD = (
 )
 _KINDS = ("missed", "extra", "confused", "boundary_offset")
 Row = dict[str, str | int]
+
+
+class AgreementReport(Agreement, frozen=True, kw_only=True):
+    """The JSON report: an agreement whose findings are rows, as in every JSON report."""
+
+    findings: tuple[FindingRow, ...]  # type: ignore[assignment]  # a row has the fields of a finding
+
+
+def to_json(found: Agreement) -> str:
+    """The report as JSON, a line per pair, category, annotator and finding; the same input gives the same text."""
+    rows = [
+        FindingRow(**{name: getattr(each, name) for name in FindingRow.__struct_fields__}) for each in found.findings
+    ]
+    plain = encode_result(msgspec.structs.replace(found, findings=()), rounded=True)
+    return format_json({**plain, "findings": msgspec.to_builtins(rows)})
+
+
+def agreement_schema() -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of the report."""
+    return result_schema(AgreementReport)
 
 
 def to_csv(found: Agreement) -> str:
@@ -46,9 +71,11 @@ def to_csv(found: Agreement) -> str:
 
 
 def _rows(found: Agreement) -> Iterator[Row]:
-    yield from _scores({"scope": "overall"}, found.overall)
+    yield from _scores({"scope": "overall"}, found.overall.scores)
     for pair in found.pairs:
-        yield from _scores({"scope": "pair", "annotator_a": pair.a, "annotator_b": pair.b}, pair.scores)
+        two: Row = {"scope": "pair", "annotator_a": pair.a, "annotator_b": pair.b}
+        yield from _scores(two, pair.scores)
+        yield from _scores(two, pair.metrics if isinstance(pair.metrics, dict) else {})
     for category in found.categories:
         yield from _scores({"scope": "category", "category": category.category}, category.scores)
     for bias in found.annotator_bias:
@@ -77,6 +104,8 @@ def _rows(found: Agreement) -> Iterator[Row]:
         yield {"scope": "plan", "category": need.category or "", "score": score, "value": wanted}
     yield from _compared(found)
     yield from _tolerance(found.tolerance)
+    for name, own in found.tolerance.categories.items():
+        yield from _tolerance(own, name)
     yield from _proposed(found)
 
 
@@ -114,12 +143,10 @@ def _proposed(found: Agreement) -> Iterator[Row]:
         }
 
 
-def _tolerance(near: Tolerance, category: str = "") -> Iterator[Row]:
+def _tolerance(near: CategoryTolerance, category: str = "") -> Iterator[Row]:
     for name, value in (("px", near.pixels), ("mm", near.mm)):
         if value is not None:
             yield {"scope": "tolerance", "category": category, "score": name, "value": _number(value)}
-    for name, own in near.categories.items():
-        yield from _tolerance(own, name)
 
 
 def _scores(of: Row, scores: Mapping[str, Score]) -> Iterator[Row]:

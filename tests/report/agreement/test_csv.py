@@ -3,9 +3,9 @@
 import csv
 import io
 import math
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.planning import plan_sample_sizes
@@ -13,7 +13,7 @@ from segdata.agreement.results import PairContrast, Score, UnchangedShare
 from segdata.agreement.strata import stratify_by_names
 from segdata.agreement.summary import summarise_agreement
 from segdata.api.agreement import AgreementRun
-from segdata.report.agreement.spreadsheet import HEAD, to_csv
+from segdata.report.agreement.exports import HEAD, to_csv
 from tests.generators.agreement_tables import simulate_two_annotators
 
 
@@ -65,7 +65,7 @@ def test_portions_and_plans() -> None:
 
 
 def test_names_with_commas_and_quotes_come_back(habits: AgreementRun) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     name = 'a, "b"\nc'
     pairs = tuple(replace(each, a=name) for each in habits.agreement.pairs)

@@ -1,0 +1,107 @@
+"""The API for metrics of third parties: import everything that a metric needs from here.
+
+`docs/add_a_metric.md` shows a complete metric. A package names its modules of metrics under the entry point group
+`segdata.metrics`; `segdata agreement` then computes each metric for every pair of annotators, with an interval, and
+shows it in its reports under the metric's name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["AMOUNTS", "API_VERSION", "AgreementMetric", "Floats", "find_metric", "installed_metrics", "metric"]
+
+API_VERSION = 1
+"""Rises when a name is removed or changes its meaning, or an amount goes; names that are added leave it as it is."""
+
+Floats = NDArray[np.float64]
+AMOUNTS: Mapping[str, str] = {
+    "both": "pixels to which A and B both give the category",
+    "area_a": "pixels to which A gives the category",
+    "area_b": "pixels to which B gives the category",
+    "pixels": "all pixels that count, of any category or none",
+    "tp": "segments of the category that both have: matched with an IoU above 0.5",
+    "fp": "segments that only B has",
+    "fn": "segments that only A has",
+    "iou_sum": "sum of the IoU of the matched segments",
+}
+"""What a metric can take: sums over the images that both annotators annotated, without what either calls void."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementMetric:
+    """A metric of the agreement of two annotators.
+
+    Attributes
+    ----------
+    name : the name in reports, such as ``volumetric_similarity``
+    takes : names of `AMOUNTS`: the arguments of `function`
+    higher_is_better : whether annotators who agree more have a higher value
+    source : the publication that defines the metric
+    function : takes arrays (B, n_categories) by name, of B weightings of the images (`pixels` is (B, 1)); returns the
+        values (B, n_categories) of each category, NaN where undefined
+    """
+
+    name: str
+    takes: tuple[str, ...]
+    higher_is_better: bool
+    source: str
+    function: Callable[..., Floats]
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's docstring."""
+        return (self.function.__doc__ or "").strip().partition("\n")[0]
+
+    def category_values(self, amounts: Mapping[str, Floats]) -> Floats:
+        """(B, n_categories) the values from amounts (B, n_categories).
+
+        Raises ValueError where the function returns another shape.
+        """
+        given = {name: amounts[name] for name in self.takes}
+        values = np.asarray(self.function(**given), np.float64)
+        wanted = np.broadcast_shapes(*(each.shape for each in given.values()))
+        if values.shape != wanted:
+            raise ValueError(f"metric {self.name}: it returned {values.shape}, values of {wanted} are needed")
+        return values
+
+
+_REGISTRY: dict[str, AgreementMetric] = {}
+
+
+def metric(
+    name: str, *, takes: Sequence[str], higher_is_better: bool, source: str
+) -> Callable[[Callable[..., Floats]], Callable[..., Floats]]:
+    """Register a function as a metric; see `AgreementMetric` for the parameters.
+
+    Raises ValueError for a name that is no identifier or is taken by another function, and for unknown amounts.
+    """
+    unknown = [each for each in takes if each not in AMOUNTS]
+    if unknown or not takes:
+        raise ValueError(f"metric {name}: takes {', '.join(takes) or 'nothing'}; there are: {', '.join(AMOUNTS)}")
+    if not name.isidentifier():
+        raise ValueError(f"metric {name!r}: the name must be an identifier, as it is a key of the JSON report")
+
+    def register(function: Callable[..., Floats]) -> Callable[..., Floats]:
+        known = _REGISTRY.get(name)
+        if known is not None and known.function.__module__ != function.__module__:
+            raise ValueError(f"metric {name}: {known.function.__module__} registers this name already")
+        _REGISTRY[name] = AgreementMetric(name, tuple(takes), higher_is_better, source, function)
+        return function
+
+    return register
+
+
+def installed_metrics() -> dict[str, AgreementMetric]:
+    """Every installed metric by name: those that the modules behind the entry points `segdata.metrics` register."""
+    for point in entry_points(group="segdata.metrics"):
+        point.load()
+    return dict(sorted(_REGISTRY.items()))
+
+
+def find_metric(name: str) -> AgreementMetric:
+    """A metric that is loaded, by name; raises KeyError where there is none."""
+    return _REGISTRY[name]

@@ -1,0 +1,81 @@
+"""The page "Add a metric": what it shows is installed as it stands, and appears in the reports of an agreement."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segdata.agreement import plugin as plugin_api
+from segdata.agreement.plugin import AMOUNTS, find_metric, metric
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "add_a_metric.md"
+FILES = (r"volumetric\.py", r"pyproject\.toml")
+SAMPLE = ROOT / "sample_data" / "semantic"
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which the page's plugin is installed."""
+    text = PAGE.read_text(encoding="utf-8")
+    code, project = (re.search(rf"`{name}`:\n\n```\w+\n(.*?)```", text, re.DOTALL) for name in FILES)
+    assert code is not None
+    assert project is not None
+    source, site = tmp_path_factory.mktemp("plugin"), tmp_path_factory.mktemp("site")
+    (source / "volumetric.py").write_text(code[1], encoding="utf-8")
+    (source / "pyproject.toml").write_text(project[1], encoding="utf-8")
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*install, "--target", str(site), str(source)], check=True, capture_output=True)
+    paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80"}
+
+
+def report(environment: dict[str, str], form: str) -> str:
+    words = ["agreement", f"anna={SAMPLE}", f"ben={SAMPLE}", "--resamples", "100", "--format", form]
+    done = subprocess.run(
+        [sys.executable, "-m", "segdata", *words], env=environment, capture_output=True, text=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_it_imports_the_stable_surface_alone() -> None:
+    code = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert code is not None
+    assert set(re.findall(r"from (segdata[\w.]*) import", code[1])) == {"segdata.agreement.plugin"}
+
+
+def test_the_tables_name_the_whole_surface() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert {name for name in (*plugin_api.__all__, *AMOUNTS) if f"`{name}`" not in text} == set()
+    assert all(getattr(plugin_api, name) is not None for name in plugin_api.__all__)
+
+
+def test_the_metric_is_in_every_report(plugin: dict[str, str]) -> None:
+    (pair,) = json.loads(report(plugin, "json"))["pairs"]
+    assert pair["metrics"]["volumetric_similarity"]["value"] == 1.0
+    assert set(pair["metrics"]["volumetric_similarity"]) == set(pair["iou"])
+    assert "volumetric_similarity" in report(plugin, "text")
+    assert "pair,anna,ben,,,volumetric_similarity,1," in report(plugin, "csv")
+
+
+def test_without_a_plugin_there_is_no_such_field() -> None:
+    (pair,) = json.loads(report(dict(os.environ), "json"))["pairs"]
+    assert "metrics" not in pair
+
+
+def test_misuse() -> None:
+    with pytest.raises(ValueError, match="metric twice: takes volume; there are: both, area_a"):
+        metric("twice", takes=("volume",), higher_is_better=True, source="none")
+    with pytest.raises(ValueError, match="the name must be an identifier"):
+        metric("my metric", takes=("both",), higher_is_better=True, source="none")
+    with pytest.raises(KeyError):
+        find_metric("nowhere")
+    wrong = plugin_api.AgreementMetric("wrong", ("both",), True, "none", lambda both: both[:, 0])
+    with pytest.raises(ValueError, match="metric wrong: it returned"):
+        wrong.category_values({"both": np.ones((2, 3))})
