@@ -136,7 +136,7 @@ def _name(item: _CategoryItem) -> str:
 
 def _category(item: _CategoryItem, place: str, document: Document, groups: set[str]) -> Category:
     if item.name is None:
-        message = f"category {item.id} has no name; it is called {_name(item)!r}"
+        message = f"category {item.id} has no name; its name becomes {_name(item)!r}"
         document.defects.append(Defect("SEG004", message, document.name, f"{place}/name"))
     color = None
     if item.color is not None:

@@ -244,7 +244,7 @@ def _parse_pairs(pairs: str, n_pixels: int) -> tuple[Ints, Ints]:
         raise ValueError(f"pixel {int(start[-1] + length[-1])} is beyond the image's {n_pixels}")
     again = np.flatnonzero(start[1:] < start[:-1] + length[:-1])
     if len(again):
-        raise ValueError(f"pixel {int(start[again[0] + 1]) + 1} is there twice")
+        raise ValueError(f"pixel {int(start[again[0] + 1]) + 1} occurs twice")
     return start, length
 
 

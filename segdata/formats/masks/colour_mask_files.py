@@ -127,7 +127,7 @@ def _taxonomy(request: ReadRequest, masks: list[Path]) -> tuple[Taxonomy, bool]:
         if heads and heads[0].palette is not None:
             return infer_mask_taxonomy(masks), False
         raise UnreadableError(
-            f"{root}: the masks are {describe_encoding(heads)}, and nothing says what their values mean; "
+            f"{root}: the masks are {describe_encoding(heads)}, and no taxonomy gives their values a meaning; "
             f"run `segdata taxonomy init {quote(str(root))} --output {quote(str(root / 'taxonomy.yaml'))}`, "
             "give the categories their names, or give --taxonomy, or --read-option preset=camvid11 "
             f"({', '.join(preset_names())})"
@@ -186,7 +186,7 @@ def _must_be_ids(root: Path, masks: list[Path], taxonomy: Taxonomy) -> None:
 def _undeclared() -> Defect:
     """SEG202 for palette masks without a taxonomy, whose values may be categories or instances."""
     message = (
-        "nothing says whether the values of the palette are categories or instances; they are read as categories "
+        "the values of the palette may be categories or instances; segdata reads them as categories "
         "(for instances: --from instance-ids)"
     )
     return Defect("SEG202", message, severity="info")

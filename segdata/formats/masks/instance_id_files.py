@@ -109,7 +109,7 @@ def _detect_rule(request: ReadRequest, masks: list[Path]) -> InstanceIds:
     Raises UnreadableError if there is none, or several.
     """
     taxonomy = request.taxonomy
-    need = f"{request.root}: nothing tells the category of a pixel value; write in segdata.yaml"
+    need = f"{request.root}: no setting gives pixel values a category; write in segdata.yaml"
     if taxonomy is None:
         raise UnreadableError(
             f"{need} `instance_ids: {{category: nucleus}}`, or {{divisor: 1000}} with a taxonomy.yaml"

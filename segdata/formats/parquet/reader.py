@@ -62,7 +62,7 @@ def find_columns(schema: pa.Schema, options: Mapping[str, Option]) -> TableColum
     """The columns of a table; raises SegdataError if none holds label maps, ArrowInvalid if a name occurs twice."""
     duplicates = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if duplicates:
-        raise pa.ArrowInvalid(f"column {', '.join(duplicates)} is there twice")
+        raise pa.ArrowInvalid(f"column {', '.join(duplicates)} occurs twice")
     pictures = [field.name for field in schema if _is_picture(field.type)]
     label = str(options["label"]) if "label" in options else _first_present(_LABELS, pictures)
     instance = str(options["instance"]) if "instance" in options else _first_present(_INSTANCES, pictures)
@@ -267,7 +267,7 @@ def _taxonomy(request: ReadRequest, root: Path) -> tuple[Taxonomy, bool]:
     names = id2label(root)
     if names is None:
         raise UnreadableError(
-            f'{root}: nothing says what the values of the label maps mean; write id2label.json ({{"0": "road", …}}), '
+            f'{root}: no file gives the values of the label maps a meaning; write id2label.json ({{"0": "road", …}}), '
             "or give --taxonomy"
         )
     categories = [Category(id=id_, name=name, kind="stuff") for id_, name in sorted(names.items())]

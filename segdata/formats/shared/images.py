@@ -102,7 +102,7 @@ def _tiff_header(path: Path) -> ImageHeader:
     tags = tiff_tags(path)
     width, height = tags.get(WIDTH, 0), tags.get(HEIGHT, 0)
     if not width or not height:
-        raise OSError("damaged header: it says no size")
+        raise OSError("damaged header: it has no size")
     if width * height > MAX_PIXELS:
         raise OSError(f"claims more than {MAX_PIXELS:,} pixels (decompression bomb)")
     return ImageHeader(width, height, tags.get(ORIENTATION) or 1)

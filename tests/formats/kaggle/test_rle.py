@@ -122,7 +122,7 @@ def test_rows_read_down_the_columns_are_a_finding(tmp_path: Path) -> None:
         ("a.png,1 0", "SEG005", "not positive"),
         ("a.png,-4 2", "SEG005", "counted from 1"),
         ("a.png,11 3", "SEG005", "beyond the image's 12"),
-        ("a.png,1 4 3 2", "SEG005", "pixel 3 is there twice"),
+        ("a.png,1 4 3 2", "SEG005", "pixel 3 occurs twice"),
         ("a.png,1 x", "SEG005", "'x' is not a whole number"),
         ("a.png,1 99999999999999999999", "SEG005", "is not a whole number"),
         ("a.png,1 2,3", "SEG004", "3 cells"),
