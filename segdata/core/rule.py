@@ -74,8 +74,12 @@ class Tables:
         return Tables(profile, images, annotations, segments, measured, tuple(defects))
 
     def with_tables(self, **tables: "Table") -> "Tables":
-        """The same with other measured tables in place of those of these names."""
-        return replace(self, measured={**self.measured, **tables})
+        """The same with other tables in place of those of these names."""
+        rows = {"images": self.images, "annotations": self.annotations, "segments": self.segments}
+        changed = Tables.of(self.profile, {**rows, **self.measured, **tables}, self.defects)
+        return replace(
+            changed, annotator_pairs=self.annotator_pairs, assessment=self.assessment, candidates=self.candidates
+        )
 
 
 RuleCheck = Callable[..., Iterator[RowFinding]]

@@ -97,7 +97,7 @@ def test_batches_are_compared_where_the_configuration_says_so() -> None:
     (batch,) = found(replace(tables, profile=replace(tables.profile, by="month")))
     assert batch.annotator is None
     assert batch.message.startswith("month '2024-05', void: ")
-    with pytest.raises(SegdataError, match="by 'weather'"):
+    with pytest.raises(SegdataError, match="'weather'"):
         found(replace(tables, profile=replace(tables.profile, by="weather")))
 
 

@@ -31,8 +31,7 @@ def scenes(overlaps: list[list[float]], annotators: list[str] | None = None, n_i
     category[a], category[b] = 1, 2 + np.arange(n_pairs) % 2
     n = n_images or len(overlaps)
     image = np.arange(len(overlaps)) % n
-    return replace(
-        EMPTY,
+    return EMPTY.with_tables(
         images=Table({"image_id": np.array([f"{each}.png" for each in range(n)], object)}),
         annotations=Table(
             {"image": image, "annotator": np.array(annotators or [None] * len(overlaps), object)},
@@ -89,7 +88,7 @@ def test_crowds_small_segments_and_allowed_overlaps_are_left_alone() -> None:
     assert found(tables)
     assert not found(replace(tables, segments=tables.segments.beside(iscrowd=np.ones(n, bool))))
     small = replace(tables, segments=tables.segments.beside(area=np.full(n, 40)))
-    assert not found(replace(small, pairs=small.pairs.beside(shared=small.pairs["shared"] // 25)))
+    assert not found(small.with_tables(pairs=small.pairs.beside(shared=small.pairs["shared"] // 25)))
     glass = Category(id=1, name="car", may_overlap=("person", "pole"))
     taxonomy = replace_category(tables, glass)
     assert not found(taxonomy)
@@ -119,8 +118,7 @@ def test_findings_do_not_depend_on_the_order_of_segments() -> None:
     n = len(tables.segments)
     new = np.random.default_rng(0).permutation(n)  # row -> its new row
     rows = np.argsort(new)
-    moved = replace(
-        tables,
+    moved = tables.with_tables(
         segments=tables.segments.take(rows),
         pairs=tables.pairs.beside(**_ordered(new[tables.pairs["a"]], new[tables.pairs["b"]])),
         borders=tables.borders.beside(**_ordered(new[tables.borders["a"]], new[tables.borders["b"]])),
