@@ -173,10 +173,6 @@ class View:
         points = np.asarray(outline, dtype=float)
         return self.project(x + points[:, 0], points[:, 1], z)
 
-    def pixels(self, metres: float, z: float) -> float:
-        """The pixels of a length at a distance."""
-        return metres * self.focal / z
-
 
 def circle(x: float, y: float, radius: float, n: int = 24, squeeze: float = 1.0) -> Points:
     """An ellipse as a ring of n points; `squeeze` is its width over its height."""

@@ -41,7 +41,9 @@ def tables_of_maps(
     names = tuple("abcdefghij"[: len(maps)])
     rows: dict[str, list[tuple[object, ...]]] = {name: [] for name in _COLUMNS}
     for image in range(len(maps[0])):
-        drawn = {who: each for who, of in enumerate(maps) if (each := of[image]) is not None}
+        drawn = {
+            who: map_ for who, maps_of_annotator in enumerate(maps) if (map_ := maps_of_annotator[image]) is not None
+        }
         if not drawn:
             continue
         case, (height, width) = len(rows["cases"]), next(iter(drawn.values())).shape
@@ -49,7 +51,7 @@ def tables_of_maps(
         rows["cases"].append((image, 1, str(image), cluster, width, height, np.nan, np.nan, np.nan))
         for a, b in combinations(drawn, 2):
             _add_pair(rows, case, (a, b), drawn[a], drawn[b], len(categories))
-        _add_votes(rows, case, drawn, [code for code, each in enumerate(categories) if each.kind == "thing"])
+        _add_votes(rows, case, drawn, [code for code, map_ in enumerate(categories) if map_.kind == "thing"])
     tables = {name: _table(_COLUMNS[name].split(), lines) for name, lines in rows.items()}
     return AnnotatorPairs(names, tuple(range(len(names))), tuple(categories), task, **tables)
 
@@ -84,19 +86,19 @@ def _add_pair(
 
 
 def _add_votes(
-    rows: dict[str, list[tuple[object, ...]]], case: int, drawn: dict[int, Ints], things: Sequence[int]
+    rows: dict[str, list[tuple[object, ...]]], case: int, maps: dict[int, Ints], things: Sequence[int]
 ) -> None:
     """What all annotators say of the pixels and of the segments of one image."""
-    every = np.stack([each.ravel() for each in drawn.values()])
-    said, count = np.unique(every, axis=1, return_counts=True)
-    for votes, pixels in zip(said.T.tolist(), count.tolist(), strict=True):
+    pixel_votes = np.stack([map_.ravel() for map_ in maps.values()])
+    patterns, count = np.unique(pixel_votes, axis=1, return_counts=True)
+    for votes, pixels in zip(patterns.T.tolist(), count.tolist(), strict=True):
         pattern = len(rows["patterns"])
         rows["patterns"].append((case, pixels))
-        rows["votes"] += [(pattern, who, vote) for who, vote in zip(drawn, votes, strict=True)]
+        rows["votes"] += [(pattern, who, vote) for who, vote in zip(maps, votes, strict=True)]
     for code in things:
-        has = (every == code).any(axis=1)
+        has = (pixel_votes == code).any(axis=1)
         if has.any():
-            for who, yes in zip(drawn, has.tolist(), strict=True):
+            for who, yes in zip(maps, has.tolist(), strict=True):
                 rows["members"].append((case, code, who, code if yes else -1, code if yes else -1))
 
 
@@ -175,11 +177,17 @@ def _pixel_tables(rng: np.random.Generator, here: Flags, skill: Floats) -> dict[
     image, a, b = np.nonzero(table)
     pixels = table[image, a, b]
     area_a, area_b = table.sum(axis=2)[:, 1:], table.sum(axis=1)[:, 1:]
-    at = np.nonzero(area_a + area_b)
+    present = np.nonzero(area_a + area_b)
     pattern = np.arange(len(image))
     return {
         "overlaps": Table(
-            {"pair": at[0], "category": at[1], "area_a": area_a[at], "area_b": area_b[at], "both": both[at]}
+            {
+                "pair": present[0],
+                "category": present[1],
+                "area_a": area_a[present],
+                "area_b": area_b[present],
+                "both": both[present],
+            }
         ),
         "cells": Table({"pair": image, "category_a": a - 1, "category_b": b - 1, "pixels": pixels}),
         "patterns": Table({"case": image, "pixels": pixels}),
@@ -196,17 +204,17 @@ def _pixel_tables(rng: np.random.Generator, here: Flags, skill: Floats) -> dict[
 def _matches(rng: np.random.Generator, here: Flags, skill: Floats) -> Table:
     """Segments that both have, with their IoU, and those that one has."""
     count = np.where(here, 1 + rng.poisson(_THINGS, here.shape), 0)
-    image, category = (np.repeat(each.reshape(-1), count.reshape(-1)) for each in np.indices(here.shape))
+    image, category = (np.repeat(index.reshape(-1), count.reshape(-1)) for index in np.indices(here.shape))
     chance = skill[image]
-    found = rng.random(len(image)) < chance
-    fit = np.where(found, 0.5 + 0.5 * rng.beta(6 * chance, 2), np.nan)
-    by_a = found | (rng.random(len(image)) < 0.6)
-    by_b = found | ~by_a
+    is_match = rng.random(len(image)) < chance
+    fit = np.where(is_match, 0.5 + 0.5 * rng.beta(6 * chance, 2), np.nan)
+    by_a = is_match | (rng.random(len(image)) < 0.6)
+    by_b = is_match | ~by_a
     row, area = np.arange(len(image)), np.full(len(image), 100)
     sides = {"a": by_a, "b": by_b}
     columns = {"pair": image}
     columns |= {name: np.where(has, row, -1) for name, has in sides.items()}
     columns |= {f"category_{name}": np.where(has, category, -1) for name, has in sides.items()}
     columns |= {f"area_{name}": np.where(has, area, 0) for name, has in sides.items()}
-    shared = np.where(found, 100, 0)
+    shared = np.where(is_match, 100, 0)
     return Table({**columns, "shared": shared, "iou": fit, "ignored": np.zeros(len(image), bool)})

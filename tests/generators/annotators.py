@@ -101,10 +101,10 @@ class _Redrawing:
         self.runs = batch.runs
         self.there = np.ones(batch.n_segments, bool)
         self.further = np.zeros(batch.n_segments, np.int64)
-        named = {each.name: each for each in profile.taxonomy.categories}
-        said = {*who.of, *(name for each in (who.habits, *who.of.values()) for name in each.calls)}
-        if said - named.keys():
-            raise ValueError(f"no category {sorted(said - named.keys())}; there are {sorted(named)}")
+        named = {rates.name: rates for rates in profile.taxonomy.categories}
+        names_used = {*who.of, *(name for category in (who.habits, *who.of.values()) for name in category.calls)}
+        if names_used - named.keys():
+            raise ValueError(f"no category {sorted(names_used - named.keys())}; there are {sorted(named)}")
         self.ids = {name: each.id for name, each in named.items()}
         self.void = next((each.id for each in named.values() if each.kind == "void"), None)
         self.of = {each.id: who.each(each.name) for each in named.values()}
@@ -113,9 +113,11 @@ class _Redrawing:
 
     def habit(self, what: str) -> Floats:
         """(n,) of the segments; crowds have none."""
-        ids, at = np.unique(self.true, return_inverse=True)
-        value = np.array([getattr(self.of[each], what) if each in self.of else 0.0 for each in ids.tolist()], float)
-        return np.where(self.crowd, 0.0, value[at.reshape(-1)])
+        ids, inverse = np.unique(self.true, return_inverse=True)
+        value = np.array(
+            [getattr(self.of[category], what) if category in self.of else 0.0 for category in ids.tolist()], float
+        )
+        return np.where(self.crowd, 0.0, value[inverse.reshape(-1)])
 
     def by_lot(self, what: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         return self.rng.random(len(self.row)) < self.habit(what)
@@ -132,10 +134,10 @@ class _Redrawing:
         self.there &= ~self.by_lot("misses")
         lot = self.rng.random(len(self.row))
         for id_, chance, other in self._calls():
-            own = (self.true == id_) & ~self.crowd
-            taken = own & (lot < chance)
+            is_own = (self.true == id_) & ~self.crowd
+            taken = is_own & (lot < chance)
             self.category[taken] = other
-            lot[own] -= chance  # what is left is for the next name
+            lot[is_own] -= chance  # what is left is for the next name
             lot[taken] = 2.0
         void = self.by_lot("void")
         if void.any():
@@ -156,9 +158,9 @@ class _Redrawing:
         x, _, wide, _ = bounding_boxes(self.runs, height, n)
         half = np.full(n, -1, np.int64)
         half[split] = n + np.arange(len(split))
-        at, _ = run_columns(self.runs, height)
+        column_of_run, _ = run_columns(self.runs, height)
         owner = self.runs.owner
-        right = (half[owner] >= 0) & (at >= (x + wide // 2)[owner])
+        right = (half[owner] >= 0) & (column_of_run >= (x + wide // 2)[owner])
         self._more(split)
         self.runs = Runs(self.runs.start, self.runs.length, np.where(right, half[owner], owner).astype(np.int32))
         self.runs = self.runs.sorted_by_owner(len(self.row))
@@ -169,18 +171,18 @@ class _Redrawing:
         if not joins.any():
             return
         line = self.batch.annotation_line
-        met = find_contacts(SweepRuns.of(self.runs, line, self.annotation), line)
-        a, b = met.a.astype(np.int64), met.b.astype(np.int64)
-        alike = (self.category[a] == self.category[b]) & self.there[a] & self.there[b] & joins[b]
+        touching = find_contacts(SweepRuns.of(self.runs, line, self.annotation), line)
+        a, b = touching.a.astype(np.int64), touching.b.astype(np.int64)
+        is_merged = (self.category[a] == self.category[b]) & self.there[a] & self.there[b] & joins[b]
         into = np.arange(len(self.row))
-        into[b[alike]] = a[alike]  # a < b, so that chains end
+        into[b[is_merged]] = a[is_merged]  # a < b, so that chains end
         while (into[into] != into).any():
             into = into[into]
         self.there &= into == np.arange(len(into))
         height, width = self.size
         x, top = run_columns(self.runs, height)
-        of = into[self.runs.owner]
-        self.runs = union_strips(of, x, top, top + self.runs.length, height, width)
+        owner_of_run = into[self.runs.owner]
+        self.runs = union_strips(owner_of_run, x, top, top + self.runs.length, height, width)
 
     def outline(self) -> None:
         """Where segments lie, and where they end."""
@@ -220,8 +222,8 @@ class _Redrawing:
         height, width = self.size
         kept = np.flatnonzero(self.there)
         runs = self.runs.take(kept, len(self.row))
-        at, frame = np.unique(self.annotation[kept], return_inverse=True)
-        if len(at):
+        annotations, frame = np.unique(self.annotation[kept], return_inverse=True)
+        if len(annotations):
             rank = np.argsort(places)[kept]
             self._only(kept)
             self.runs = keep_topmost(runs, frame.reshape(-1), height[kept], width[kept], rank)

@@ -44,4 +44,4 @@ def write_document(folder: Path, content: Content | bytes, name: str = "some.jso
 def load_all(source: Source) -> tuple[Batch, list[Defect]]:
     """All images of a source, and every defect that was met, without mere informations."""
     batch = source.load(np.arange(len(source.image_ids), dtype=np.int64))
-    return batch, [each for each in (*source.defects, *batch.defects) if each.severity != "info"]
+    return batch, [defect for defect in (*source.defects, *batch.defects) if defect.severity != "info"]

@@ -51,18 +51,18 @@ class CtSeries:
     def millimetres(self, points: Points, k: int) -> list[float]:
         """Pixels (x, y) of slice k as x, y, z, x, y, z, …; (0, 0) is the upper left corner of the slice."""
         x0, y0, z = self.position(k)
-        found = []
+        coordinates = []
         for x, y in points:
-            found += [x0 + (x - 0.5) * self.spacing[0], y0 + (y - 0.5) * self.spacing[1], z]
-        return found
+            coordinates += [x0 + (x - 0.5) * self.spacing[0], y0 + (y - 0.5) * self.spacing[1], z]
+        return coordinates
 
 
 def item(**values: Any) -> Item:  # Any: values of all types
     """A dataset with these values."""
-    made = import_module("pydicom").Dataset()
+    dataset = import_module("pydicom").Dataset()
     for keyword, value in values.items():
-        setattr(made, keyword, value)
-    return made
+        setattr(dataset, keyword, value)
+    return dataset
 
 
 def uid(*numbers: int) -> str:
@@ -70,14 +70,14 @@ def uid(*numbers: int) -> str:
     return ".".join([_ROOT, *map(str, numbers)])
 
 
-def save(made: Item, path: Path, syntax: str = _EXPLICIT) -> Path:
+def save(dataset: Item, path: Path, syntax: str = _EXPLICIT) -> Path:
     """Write a dataset as a file; returns its path."""
     meta = import_module("pydicom.dataset").FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = made.SOPClassUID, made.SOPInstanceUID
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = dataset.SOPClassUID, dataset.SOPInstanceUID
     meta.TransferSyntaxUID = syntax
-    made.file_meta = meta
+    dataset.file_meta = meta
     path.parent.mkdir(parents=True, exist_ok=True)
-    made.save_as(path, enforce_file_format=True)
+    dataset.save_as(path, enforce_file_format=True)
     return path
 
 
@@ -93,7 +93,7 @@ def write_ct(
     """Write a series `001.dcm`, `002.dcm` …, the lowest slice first."""
     series = CtSeries([], [], size, origin, spacing, number)
     for k in range(n_slices):
-        made = item(
+        dataset = item(
             SOPClassUID=CT,
             SOPInstanceUID=uid(number, 3, k + 1),
             **_study(number),
@@ -115,9 +115,9 @@ def write_ct(
             PixelRepresentation=0,
             PixelData=np.zeros(size, np.uint16).tobytes(),
         )
-        series.paths.append(save(made, folder / f"{k + 1:03d}.dcm"))
-        series.uids.append(str(made.SOPInstanceUID))
-        series.headers.append(made)
+        series.paths.append(save(dataset, folder / f"{k + 1:03d}.dcm"))
+        series.uids.append(str(dataset.SOPInstanceUID))
+        series.headers.append(dataset)
     return series
 
 
@@ -159,22 +159,26 @@ def write_seg(
     frame the slice that it says it was drawn on, where that is another one.
     """
     groups = []
-    for row, (of, k, _) in enumerate(frames):
-        said = k if refers is None else refers[row]
+    for row, (segment_number, k, _) in enumerate(frames):
+        referenced_slice = k if refers is None else refers[row]
         group = item(
             PlanePositionSequence=[item(ImagePositionPatient=series.position(k))],
             DerivationImageSequence=[
-                item(SourceImageSequence=[item(ReferencedSOPClassUID=CT, ReferencedSOPInstanceUID=series.uids[said])])
+                item(
+                    SourceImageSequence=[
+                        item(ReferencedSOPClassUID=CT, ReferencedSOPInstanceUID=series.uids[referenced_slice])
+                    ]
+                )
             ],
         )
-        if of is not None:
-            group.SegmentIdentificationSequence = [item(ReferencedSegmentNumber=of)]
+        if segment_number is not None:
+            group.SegmentIdentificationSequence = [item(ReferencedSegmentNumber=segment_number)]
         groups.append(group)
-    pixels = np.stack([each for _, _, each in frames])
+    pixels = np.stack([frame_pixels for _, _, frame_pixels in frames])
     bits = 1 if kind == "BINARY" else 8
     data = np.packbits(pixels.ravel() > 0, bitorder="little") if bits == 1 else pixels.astype(np.uint8)
     raw = data.tobytes()
-    made = item(
+    dataset = item(
         SOPClassUID=SEG if kind != "LABELMAP" else f"{SEG[:-1]}7",
         SOPInstanceUID=uid(series.number, 4, 1),
         **_study(series.number),
@@ -196,7 +200,7 @@ def write_seg(
             item(
                 SeriesInstanceUID=uid(series.number, 2),
                 ReferencedInstanceSequence=[
-                    item(ReferencedSOPClassUID=CT, ReferencedSOPInstanceUID=each) for each in series.uids
+                    item(ReferencedSOPClassUID=CT, ReferencedSOPInstanceUID=image_uid) for image_uid in series.uids
                 ],
             )
         ],
@@ -210,26 +214,26 @@ def write_seg(
         PixelData=raw + b"\0" * (len(raw) % 2),
     )
     for keyword, value in values.items():
-        setattr(made, keyword, value)
-    return save(made, path)
+        setattr(dataset, keyword, value)
+    return save(dataset, path)
 
 
 def contour(series: CtSeries, k: int, points: Points, kind: str = "CLOSED_PLANAR", **values: Any) -> Item:
     """A contour on slice k of points (x, y) in pixels."""  # Any: values of all types
-    made = item(
+    dataset = item(
         ContourGeometricType=kind,
         NumberOfContourPoints=len(points),
         ContourImageSequence=[item(ReferencedSOPClassUID=CT, ReferencedSOPInstanceUID=series.uids[k])],
-        ContourData=[round(each, 6) for each in series.millimetres(points, k)],
+        ContourData=[round(number, 6) for number in series.millimetres(points, k)],
     )
     for keyword, value in values.items():
-        setattr(made, keyword, value)
-    return made
+        setattr(dataset, keyword, value)
+    return dataset
 
 
 def write_structures(path: Path, series: CtSeries, regions: Sequence[tuple[int, str, Sequence[Item]]]) -> Path:
     """Write a structure set of regions (number, name, contours)."""
-    made = item(
+    dataset = item(
         SOPClassUID=STRUCTURES,
         SOPInstanceUID=uid(series.number, 6, 1),
         **_study(series.number),
@@ -245,8 +249,8 @@ def write_structures(path: Path, series: CtSeries, regions: Sequence[tuple[int, 
                             item(
                                 SeriesInstanceUID=uid(series.number, 2),
                                 ContourImageSequence=[
-                                    item(ReferencedSOPClassUID=CT, ReferencedSOPInstanceUID=each)
-                                    for each in series.uids
+                                    item(ReferencedSOPClassUID=CT, ReferencedSOPInstanceUID=image_uid)
+                                    for image_uid in series.uids
                                 ],
                             )
                         ]
@@ -263,7 +267,7 @@ def write_structures(path: Path, series: CtSeries, regions: Sequence[tuple[int, 
             for number, _, contours in regions
         ],
     )
-    return save(made, path, _IMPLICIT)
+    return save(dataset, path, _IMPLICIT)
 
 
 Mask = NDArray[np.bool_]

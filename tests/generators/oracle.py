@@ -36,28 +36,32 @@ def oracle_evidence(
     """
     from scipy.ndimage import gaussian_filter
 
-    seen, _ = corrupt_labels(truth, things, CorruptionRates(errors, ERRING, 3), rng)
-    wave = perturb_outlines(seen.runs, seen.heights, seen.widths, np.full(len(seen), jitter), rng)
-    seen = replace(seen, runs=wave, score=rng.uniform(0.7, 1.0, len(seen)))
-    seen = seen.take(np.flatnonzero((seen.areas > 0) & (seen.category > UNLABELLED)))
-    shape = (len(things), seen.width, seen.height)
-    flat = np.zeros((len(things), seen.width * seen.height))
-    flat[seen.categories(), np.arange(flat.shape[1])] = 1.0
+    seen_segments, _ = corrupt_labels(truth, things, CorruptionRates(errors, ERRING, 3), rng)
+    wave = perturb_outlines(
+        seen_segments.runs, seen_segments.heights, seen_segments.widths, np.full(len(seen_segments), jitter), rng
+    )
+    seen_segments = replace(seen_segments, runs=wave, score=rng.uniform(0.7, 1.0, len(seen_segments)))
+    seen_segments = seen_segments.take(
+        np.flatnonzero((seen_segments.areas > 0) & (seen_segments.category > UNLABELLED))
+    )
+    shape = (len(things), seen_segments.width, seen_segments.height)
+    flat = np.zeros((len(things), seen_segments.width * seen_segments.height))
+    flat[seen_segments.categories(), np.arange(flat.shape[1])] = 1.0
     soft = gaussian_filter(flat.reshape(shape), (0, blur, blur))
     blots = gaussian_filter(rng.normal(size=shape), (0, 3, 3))
     logits = 2 * SURE * soft + noise * blots / max(float(blots.std()), 1e-9)
     p = np.exp(logits - logits.max(axis=0))
     p = (p / p.sum(axis=0)).astype(np.float32)
-    found = ImagePrediction(p.reshape(len(things), -1), seen, np.zeros(shape[1] * shape[2], np.float32))
-    predicted = seen if things.any() else None
-    return ImagePrediction.of(p.transpose(0, 2, 1), predicted, _edges(found, blur))
+    prediction = ImagePrediction(p.reshape(len(things), -1), seen_segments, np.zeros(shape[1] * shape[2], np.float32))
+    predicted = seen_segments if things.any() else None
+    return ImagePrediction.of(p.transpose(0, 2, 1), predicted, _edges(prediction, blur))
 
 
-def _edges(found: ImagePrediction, blur: float) -> PixelValues:
+def _edges(prediction: ImagePrediction, blur: float) -> PixelValues:
     """(height, width) borders of the segments that the model sees, blurred."""
     from scipy.ndimage import gaussian_filter
 
-    border = found.border.reshape(found.width, found.height).astype(np.float32)
+    border = prediction.border.reshape(prediction.width, prediction.height).astype(np.float32)
     faded = gaussian_filter(border, blur) * 2.5 * blur
     return np.asarray(np.minimum(faded, 1.0).T, np.float32)
 
@@ -74,7 +78,7 @@ class OracleModel:
 
     def __init__(self, clean: OpenDataset, *, errors: float = 0.02, seed: int = 0) -> None:
         maps = clean.maps()
-        kind = {each.id: each.kind for each in clean.taxonomy.categories}
+        kind = {category.id: category.kind for category in clean.taxonomy.categories}
         countable = clean.profile.task != "semantic"
         self.categories = maps.classes
         self.things = np.array([False, *(countable and kind[each] == "thing" for each in maps.classes)])
@@ -96,9 +100,9 @@ def blobs(
     rows, columns = np.mgrid[:height, :width]
     away = np.hypot(rows[..., None] - y, columns[..., None] - x) / radius  # (height, width, n)
     owner = np.where(away.min(axis=2) < 1, away.argmin(axis=2), -1).T.ravel()
-    at = np.flatnonzero(owner >= 0)
-    number, of = np.unique(owner[at], return_inverse=True)
-    runs = runs_of_pixels(at, of.reshape(-1).astype(np.int64), height)
+    covered = np.flatnonzero(owner >= 0)
+    number, inverse = np.unique(owner[covered], return_inverse=True)
+    runs = runs_of_pixels(covered, inverse.reshape(-1).astype(np.int64), height)
     kept = np.flatnonzero(runs.areas(len(number)) >= 40)
     return SegmentSet.of(runs.take(kept, len(number)), rng.integers(1, n_categories, len(kept)), height, width)
 

@@ -40,9 +40,9 @@ def panel(*texts: str, absent: Collection[tuple[str, int]] = ()) -> Panel:
             named.setdefault(each.name, Category(id=len(named) + 1, name=each.name, kind=each.kind))
     batches = []
     for name, drawing in zip(NAMES, drawings, strict=False):
-        known = {each.id: named[each.name].id for each in drawing.profile.taxonomy.categories}
+        id_of = {each.id: named[each.name].id for each in drawing.profile.taxonomy.categories}
         batch = drawing.batch
-        ids = [known[each] for each in batch.segments["category_id"].to_pylist()]
+        ids = [id_of[each] for each in batch.segments["category_id"].to_pylist()]
         annotations = replace_column(batch.annotations, "annotator", [name] * batch.annotations.num_rows)
         renamed = Batch(batch.images, annotations, replace_column(batch.segments, "category_id", ids), batch.runs)
         kept = [k for k in range(batch.images.num_rows) if (name, k) not in absent]
@@ -158,10 +158,13 @@ def scenes(
         for of_annotator in layers:
             missing = absent and draw(st.booleans())
             of_annotator.append(None if missing else _redrawn(draw, size, boxes, overlaps, len(kinds)))
-    made = panel_of_masks(sizes, layers, kinds)
-    flags = st.lists(st.integers(0, 4), min_size=made.batch.n_segments, max_size=made.batch.n_segments)
+    panel_made = panel_of_masks(sizes, layers, kinds)
+    flags = st.lists(st.integers(0, 4), min_size=panel_made.batch.n_segments, max_size=panel_made.batch.n_segments)
     crowd = [crowds and flag == 0 for flag in draw(flags)]
-    return replace(made, batch=replace(made.batch, segments=replace_column(made.batch.segments, "iscrowd", crowd)))
+    return replace(
+        panel_made,
+        batch=replace(panel_made.batch, segments=replace_column(panel_made.batch.segments, "iscrowd", crowd)),
+    )
 
 
 Box = tuple[int, int, int, int, int]  # category, top, bottom, left, right

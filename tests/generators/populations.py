@@ -71,7 +71,7 @@ class Population:
         return _tables(
             {
                 "image_id": np.array([f"{row}.png" for row in rows], object),
-                "group": np.array([str(each) if size > 1 else None for each in self.group[rows]], object),
+                "group": np.array([str(group) if size > 1 else None for group in self.group[rows]], object),
                 "sequence": np.full(len(rows), None, object),
             },
             {
@@ -109,5 +109,5 @@ def _tables(images: dict[str, Column], annotations: dict[str, Column], segments:
 
 @cache
 def _empty() -> Tables:
-    letters = "\n".join(f"category: {chr(ord('a') + at)}" for at in range(len(PRESENCE)))
+    letters = "\n".join(f"category: {chr(ord('a') + position)}" for position in range(len(PRESENCE)))
     return measure_source(draw_picture(letters + "\ncategory: void (void)"), frozenset(), jobs=1)

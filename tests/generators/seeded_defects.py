@@ -31,12 +31,12 @@ def read_seeded_defects(folder: Path) -> dict[str, list[Json]]:
 
 def compare_defects(entries: Iterable[Json], findings: Iterable[Finding]) -> DefectComparison:
     """Compare the seeded defects of a dataset with what was found in it."""
-    seeds, several = list(entries), list(findings)
-    at = [[is_same_defect(finding, entry) for finding in several] for entry in seeds]
+    seeds, all_findings = list(entries), list(findings)
+    is_same = [[is_same_defect(finding, entry) for finding in all_findings] for entry in seeds]
     return DefectComparison(
-        tuple(entry for entry, hits in zip(seeds, at, strict=True) if any(hits)),
-        tuple(entry for entry, hits in zip(seeds, at, strict=True) if not any(hits)),
-        tuple(finding for column, finding in enumerate(several) if not any(hits[column] for hits in at)),
+        tuple(entry for entry, hits in zip(seeds, is_same, strict=True) if any(hits)),
+        tuple(entry for entry, hits in zip(seeds, is_same, strict=True) if not any(hits)),
+        tuple(finding for column, finding in enumerate(all_findings) if not any(hits[column] for hits in is_same)),
     )
 
 

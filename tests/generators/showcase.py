@@ -24,10 +24,10 @@ def outline_segments(picture: Picture, image: NDArray[np.uint8], strength: float
     return np.asarray(mixed.astype(np.uint8))
 
 
-def contact_sheet(pictures: Sequence[Picture], drawn: Sequence[Picture]) -> NDArray[np.uint8]:
+def contact_sheet(pictures: Sequence[Picture], redrawn: Sequence[Picture]) -> NDArray[np.uint8]:
     """One row a picture: image, semantic colours, instances, and what an annotator drew.
 
-    All pictures have one size; `drawn` holds the annotator's picture of each.
+    All pictures have one size; `redrawn` holds the annotator's picture of each.
     """
     rows = [
         np.concatenate(
@@ -39,7 +39,7 @@ def contact_sheet(pictures: Sequence[Picture], drawn: Sequence[Picture]) -> NDAr
             ],
             axis=1,
         )
-        for picture, hand in zip(pictures, drawn, strict=True)
+        for picture, hand in zip(pictures, redrawn, strict=True)
     ]
     return np.concatenate(rows)
 
@@ -55,8 +55,8 @@ def write_showcase(folder: Path) -> None:
     writers.write_panoptic(folder / "panoptic", shots)
     pictures = [shot.picture for shot in shots[:2]]
     hurried = next(who for who in ANNOTATORS if who.name == "hurried")
-    drawn = [annotate(picture, hurried, np.random.default_rng(page))[0] for page, picture in enumerate(pictures)]
-    writers.write_png(folder / "contact_sheet.png", contact_sheet(pictures, drawn))
+    redrawn = [annotate(picture, hurried, np.random.default_rng(page))[0] for page, picture in enumerate(pictures)]
+    writers.write_png(folder / "contact_sheet.png", contact_sheet(pictures, redrawn))
 
 
 if __name__ == "__main__":

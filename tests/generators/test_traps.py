@@ -22,8 +22,8 @@ def test_trap(trap: Trap, tmp_path: Path) -> None:
             found_in(opened(trap, truth, tmp_path), truth.segments)
         return
     dataset = opened(trap, truth, tmp_path)
-    found = sorted(map(repr, found_in(dataset, truth.segments)))
-    assert found == sorted(repr(said(each)) for each in truth.segments)
+    segments = sorted(map(repr, found_in(dataset, truth.segments)))
+    assert segments == sorted(repr(said(each)) for each in truth.segments)
     result = validate(dataset)
     codes = {finding.code for finding in result.findings}
     assert set(truth.findings) <= codes, [finding.message for finding in result.findings]
@@ -61,14 +61,14 @@ def found_in(dataset: Dataset, wanted: Sequence[TrueSegment]) -> list[tuple[obje
         name: any(getattr(each, name) is not None for each in wanted)
         for name in ("iscrowd", "track", "annotator", "attributes")
     }
-    found = []
+    rows = []
     for batch in dataset:
         masks = masks_of_runs(batch.runs, *batch.segment_size)
         images = batch.images["image_id"].to_pylist()
         annotators = batch.annotations["annotator"].to_pylist()
         for row, (mask, segment) in enumerate(zip(masks, batch.segments.to_pylist(), strict=True)):
             attributes = sorted((key, repr(json.loads(value))) for key, value in segment["attributes"] or ())
-            found.append(
+            rows.append(
                 (
                     images[batch.segment_image[row]],
                     dataset.profile.name_of(segment["category_id"]),
@@ -81,4 +81,4 @@ def found_in(dataset: Dataset, wanted: Sequence[TrueSegment]) -> list[tuple[obje
                     attributes if matters["attributes"] else None,
                 )
             )
-    return found
+    return rows
