@@ -9,6 +9,7 @@ What is where:
 - the parts of a format: `ReadRequest`, `FileProbe`, `FormatMatch`, `Source`, `LossCounter`, `LossKind`
 - datasets: `Profile`, `Policy`, `ImageSequence`, `Taxonomy`, `Category`, `Batch`, `Runs`, `Defect`
 - reading: `PerImageSource`, `ImageEntry`, `ImageAnnotation`, `BrokenLabelsError`; label and image files; `ValueRuns`
+- polygons: `Polygon`, `PolygonArrays`, `check_ring`; `rasterise_polygons` and `trace_polygons`
 - writing: `segments_by_image`, `paint`, `MaskPaths`, `write_sidecars`
 - losses: sets to declare (`MASK_LOSSES` …) and functions that count (`count_losses` …)
 """
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
     from segdata.core.schema import make_table as make_table
     from segdata.core.taxonomy import Category as Category
     from segdata.core.taxonomy import Taxonomy as Taxonomy
+    from segdata.formats.shapes.geometry import Polygon as Polygon
+    from segdata.formats.shapes.geometry import PolygonArrays as PolygonArrays
+    from segdata.formats.shapes.geometry import check_ring as check_ring
+    from segdata.formats.shapes.raster import rasterise_polygons as rasterise_polygons
+    from segdata.formats.shapes.tracing import trace_polygons as trace_polygons
     from segdata.formats.shared.count_losses import count_category_mask_losses as count_category_mask_losses
     from segdata.formats.shared.count_losses import count_hidden_segments as count_hidden_segments
     from segdata.formats.shared.count_losses import count_losses as count_losses
@@ -110,6 +116,9 @@ _EXPORTS = {
         "Category",
         "Taxonomy",
     ),
+    "segdata.formats.shapes.geometry": ("Polygon", "PolygonArrays", "check_ring"),
+    "segdata.formats.shapes.raster": ("rasterise_polygons",),
+    "segdata.formats.shapes.tracing": ("trace_polygons",),
     "segdata.formats.shared.count_losses": (
         "count_category_mask_losses",
         "count_hidden_segments",
