@@ -43,7 +43,7 @@ def test_the_package_runs_as_a_program() -> None:
 def test_an_open_dataset_takes_no_options(clean: Path, tmp_path: Path) -> None:
     data = segdata.read(clean / "instances")
     assert segdata.read(data) is data
-    with pytest.raises(SegdataError, match="too late for taxonomy, annotator"):
+    with pytest.raises(SegdataError, match="already open; pass taxonomy, annotator"):
         segdata.read(data, annotator="anna", taxonomy="t.yaml")
     with pytest.raises(SegdataError, match="only"):
         segdata.validate(data, only=[])

@@ -17,7 +17,7 @@ from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, promote
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import Gold, Metric
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, count_noun
 from segdata.core.rule_settings import CONFIG_FILE
 from segdata.core.runs import Ints
 
@@ -66,9 +66,7 @@ def accept(
     overrides = {"metric": metric, "bar": bar}
     section = msgspec.structs.replace(section, **{name: each for name, each in overrides.items() if each is not None})
     if section.bar is None and section.each is None and all(each.bar is None for each in section.categories.values()):
-        raise SegdataError(
-            f"no bar to hold the delivery against: give --bar, or write a section gold into {CONFIG_FILE}"
-        )
+        raise SegdataError(f"no bar for the delivery: give --bar, or add a section gold to {CONFIG_FILE}")
     if pair_by is None:
         pair_by = "id" if set(reference.image_ids) & set(delivered.image_ids) else "content"
     panel = compare_panel(
@@ -89,7 +87,9 @@ def accept(
         raise SegdataError(f"{reference.profile.files}: nobody annotated these images")
     n_back = len(np.unique(column_of(opposed.pairs, "case")))
     if lot is not None and lot < n_back:
-        raise SegdataError(f"lot: {lot:,} images delivered, but {n_back:,} gold images are among them")
+        raise SegdataError(
+            f"lot: {count_noun(lot, 'image')} delivered, but {count_noun(n_back, 'gold image')} are among them"
+        )
     quality = quality or DeliveryQuality()
     inspection = inspect_delivery(
         opposed,

@@ -181,7 +181,7 @@ def _check_annotators(found: ComparedPanel) -> None:
             "NAME=DATA, or one in which annotations name their annotators"
         )
     if n_pairs == 0:
-        raise SegdataError(f"{files}: no image was annotated by two of {', '.join(annotators)}")
+        raise SegdataError(f"{files}: no image was annotated by two or more of {', '.join(annotators)}")
 
 
 def _model_annotators(found: ComparedPanel, named: Sequence[str]) -> Collection[int]:

@@ -161,11 +161,13 @@ def _check_array(image_id: str, labels: object) -> Values:
     array = np.asarray(labels)
     if array.ndim != 2 or not (np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
         raise SegdataError(
-            f"image {image_id!r}: an array of whole numbers (height, width) is expected, this is {array.dtype} of the "
-            f"shape {array.shape}; a stack of masks goes in as a list of (mask, category)"
+            f"image {image_id!r}: expected an array of whole numbers (height, width), got {array.dtype} with "
+            f"shape {array.shape}; pass a stack of masks as a list of (mask, category)"
         )
     if array.dtype.itemsize == 8 and array.size and (array.min() < -(2**31) or array.max() >= 2**31):
-        raise SegdataError(f"image {image_id!r}: values go from {array.min()} to {array.max()}; 32 bits are read")
+        raise SegdataError(
+            f"image {image_id!r}: values range from {array.min()} to {array.max()}; they must fit into 32 bits"
+        )
     values: Values = array if array.dtype in (np.uint8, np.uint16, np.uint32, np.int32) else array.astype(np.int32)
     return values
 

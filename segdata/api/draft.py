@@ -167,7 +167,7 @@ def _sample_images(entries: list[ImageEntry]) -> Iterable[Colours]:
         except (OSError, ValueError, SyntaxError):
             continue
     if n_seen == 0:
-        raise SegdataError("no image can be decoded, there is nothing to learn from")
+        raise SegdataError("no image can be decoded, so there is nothing to learn from")
 
 
 def _categories(
@@ -177,7 +177,7 @@ def _categories(
     if method == "kmeans":
         n = int(options["regions"])
         if category is not None:
-            raise SegdataError("kmeans tells regions apart, and not one category; leave --category out")
+            raise SegdataError("kmeans finds several regions, not one category; leave out --category")
         if taxonomy is None:
             regions = (Category(id=k, name=f"region_{k}", kind="stuff") for k in range(1, n + 1))
             taxonomy = Taxonomy(categories=tuple(regions))
@@ -191,7 +191,7 @@ def _categories(
         taxonomy = Taxonomy(categories=(Category(id=1, name=category or "object"),))
     named = [category_entry.name for category_entry in taxonomy.categories if category_entry.kind != "void"]
     if category is None and len(named) != 1:
-        raise SegdataError(f"which category are the segments? give --category, one of {', '.join(named[:8])}")
+        raise SegdataError(f"name the category of the segments with --category, one of {', '.join(named[:8])}")
     chosen = taxonomy.by_name().get(category or named[0])
     if chosen is None:
         raise SegdataError(f"no category {category!r} in the taxonomy; it has {', '.join(named[:8])}")

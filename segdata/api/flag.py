@@ -137,7 +137,7 @@ class FlagInput:
         try:
             return read(predictions, options=self._truth(Path(predictions)))
         except UnreadableError as error:
-            raise SegdataError(f"{error} (this is what --predictions says)") from error
+            raise SegdataError(f"{error} (from --predictions)") from error
 
     def _truth(self, predictions: Path) -> dict[str, str] | None:
         from segdata.core.format import detect
@@ -183,7 +183,7 @@ def read_truth(truth: str | Path | OpenDataset) -> KnownTruth:
     try:
         return read(path).maps()
     except UnreadableError as error:
-        raise SegdataError(f"{error} (the truth is a dataset of clean labels, or a list of errors)") from error
+        raise SegdataError(f"{error} (the truth must be a dataset of clean labels, or a list of errors)") from error
 
 
 def _is_list(path: Path) -> bool:

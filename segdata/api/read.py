@@ -147,7 +147,7 @@ def _refuse_options(**options: object) -> None:
     """Raise SegdataError where any option is given."""
     names = [name for name, value in options.items() if value is not None]
     if names:
-        raise SegdataError(f"the dataset is open already, too late for {', '.join(names)}: give this to `read`")
+        raise SegdataError(f"the dataset is already open; pass {', '.join(names)} to `read`")
 
 
 def split_revision(path: Path) -> tuple[Path, str | None]:

@@ -23,7 +23,7 @@ def remap(
     """Rename, join and drop categories: `segdata.Dataset.remap` of ``read(data, **opening)``."""
     if isinstance(mapping, Mapping):
         if not mapping:
-            raise SegdataError("no category is renamed or dropped; name one")
+            raise SegdataError("name a category to rename or drop")
         category_map: str | Path | TaxonomyMap = TaxonomyMap(categories=dict(mapping))
         origin = f"categories mapped: {', '.join(f'{old} -> {new or None}' for old, new in list(mapping.items())[:8])}"
         origin += f" and {count_noun(len(mapping) - 8, 'other')}" if len(mapping) > 8 else ""

@@ -122,4 +122,4 @@ def flag_report(path: Path) -> FlagReport:
     except OSError as error:
         raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
-        raise SegdataError(f"{path}: is no report of segdata flag: {error}; make one with --format json") from error
+        raise SegdataError(f"{path}: is not a report of segdata flag: {error}; make one with --format json") from error

@@ -105,7 +105,7 @@ def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> Rework
         ReworkResult, measure_rework(compared.opposed, compared.n_before, resampling(options), compared.near)
     )
     if not result.images:
-        raise SegdataError(f"{before}: no annotation of it is in {after}")
+        raise SegdataError(f"{after}: has no annotation of {before}")
     return result
 
 
@@ -163,10 +163,10 @@ def score_annotators(
 ) -> ScorecardRun:
     """Run `scorecard`, and also return the data that it was computed from."""
     if metric in DISTANCES:
-        raise SegdataError(f"a scorecard of {metric}: it is a distance, which is not from 0 to 1; take another metric")
+        raise SegdataError(f"metric {metric} is a distance, not a score from 0 to 1; choose another metric")
     every = open_members(data, read_options(options))
     if before is not None and len(every) > 1:
-        raise SegdataError(f"work before a review can be held against one dataset, there are {len(every)}")
+        raise SegdataError(f"`before` can be compared with one dataset, not with {len(every)}")
     section = gold_section(every)
     gold = gold or (section.name if section else None)
     check_reference_named(gold, every)

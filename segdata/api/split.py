@@ -91,7 +91,7 @@ def _canonical_root(dataset: Dataset) -> Path:
     root = Path(dataset.profile.files)
     if dataset.profile.format != "canonical" or not root.is_dir():
         raise SegdataError(
-            f"{dataset.profile.files}: only a canonical dataset holds a division, this is {dataset.profile.format}; "
+            f"{dataset.profile.files}: only a canonical dataset can store a split, this is {dataset.profile.format}; "
             "write lists of images instead (--lists DIR), or convert it first: segdata convert DATA OUT"
         )
     return root

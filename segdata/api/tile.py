@@ -64,7 +64,7 @@ def crop(
     dataset = read(data, **opening)
     if window is not None:
         if min(window[:2]) < 0 or min(window[2:]) < 1:
-            raise SegdataError(f"a window of x, y, width and height {window} is none")
+            raise SegdataError(f"window {window}: x and y must be 0 or more, width and height 1 or more")
         origin = f"cropped to {window[2]}x{window[3]} pixels at ({window[0]}, {window[1]})"
         return _write_windows(dataset, target, fixed_window(*window), origin, crop_images, jobs, progress)
     names = [category] if isinstance(category, str) else category

@@ -113,11 +113,15 @@ def load(root: Path) -> Manifest:
     if manifest.segdata > VERSION:
         raise SegdataError(f"{root / NAME}: layout version {manifest.segdata} is newer than this segdata; update it")
     if not re.fullmatch(r"r\d+", manifest.revision):
-        raise SegdataError(f"{root / NAME}: revision: {manifest.revision!r} is none; they are called r0001, r0002 …")
+        raise SegdataError(
+            f"{root / NAME}: revision: {manifest.revision!r} is not a revision; they are called r0001, r0002 …"
+        )
     if manifest.coverage.value in ("forbid", "allow", "same-category-forbid"):
         raise SegdataError(f"{root / NAME}: coverage: {manifest.coverage.value!r} is not 'exhaustive' or 'sparse'")
     if manifest.overlap.value not in ("forbid", "allow", "same-category-forbid"):
-        raise SegdataError(f"{root / NAME}: overlap: {manifest.overlap.value!r} is none of forbid, allow, …")
+        raise SegdataError(
+            f"{root / NAME}: overlap: {manifest.overlap.value!r} is not 'forbid', 'allow' or 'same-category-forbid'"
+        )
     return manifest
 
 

@@ -311,14 +311,14 @@ def merge_datasets(
     Raises SegdataError for fewer than two datasets, for different tasks, and for categories that cannot be one.
     """
     if len(datasets) < 2:
-        raise SegdataError("merge needs two datasets, or more")
+        raise SegdataError("merge needs two datasets or more")
     mapped = _apply_maps(datasets, maps)
     datasets = [dataset for dataset, _ in mapped]
     profiles = [dataset.profile for dataset in datasets]
     tasks = {profile.task: profile.files for profile in profiles}
     if len(tasks) > 1:
         listed = ", ".join(f"{files} is {task}" for task, files in tasks.items())
-        raise SegdataError(f"datasets of different tasks cannot be one: {listed}")
+        raise SegdataError(f"datasets of different tasks cannot be merged: {listed}")
     taxonomy = merge_taxonomies(profiles)
     labels = _dataset_labels(profiles)
     rows = [

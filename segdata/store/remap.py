@@ -192,7 +192,7 @@ def resolve_map(given: TaxonomyMap, known: list[str], whole: bool) -> dict[str, 
         raise SegdataError(f"the map names categories that the data do not have: {_abbreviate(strangers)}{hint}")
     open_ = [f"{old} ({' or '.join(new)})" for old, new in given.categories.items() if isinstance(new, tuple)]
     if open_:
-        raise SegdataError(f"the map leaves open what becomes of: {', '.join(open_)}; write one name for each")
+        raise SegdataError(f"the map leaves undecided: {', '.join(open_)}; write one name for each")
     missing = [name for name in known if name not in given.categories]
     if whole and missing:
         raise SegdataError(

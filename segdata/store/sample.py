@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from segdata.core.errors import SegdataError, check_choice
+from segdata.core.errors import SegdataError, check_choice, count_noun
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.split_assignment import shuffle_rows
@@ -68,7 +68,7 @@ def draw_images(
     check_choice("purpose", purpose, get_args(Purpose))
     names = tables.images["image_id"].tolist()
     if not 0 < n <= len(names):
-        raise SegdataError(f"{n} images cannot be drawn from {len(names)}")
+        raise SegdataError(f"cannot draw {count_noun(n, 'image')} from {len(names)}")
     order = shuffle_rows(names, seed)
     place = np.argsort(order)  # of each image: the first in this order goes before where two are as good
     rows = example_segments(tables, crowds=False)

@@ -76,7 +76,7 @@ class Expression:
                 scalar = result if isinstance(result, pa.Scalar) else pa.scalar(result)
                 result = pa.array([scalar.as_py()] * n, scalar.type)
             if not pa.types.is_boolean(result.type):
-                raise SegdataError(f"where {self.text!r}: is no condition, it gives {result.type}")
+                raise SegdataError(f"where {self.text!r}: is not a condition, its type is {result.type}")
         except (pa.ArrowException, TypeError, AttributeError) as error:
             raise SegdataError(f"where {self.text!r}: cannot be evaluated: {str(error).splitlines()[0]}") from error
         return pc.fill_null(result, False)
@@ -117,7 +117,7 @@ def _check(node: ast.AST, known: list[str], named: set[str], text: str) -> None:
                 _check(part, known, named, text)
         case _:
             what = ast.unparse(node) if isinstance(node, ast.expr) else type(node).__name__
-            raise SegdataError(f"where {text!r}: {what!r} is not of this language; see `segdata filter --help`")
+            raise SegdataError(f"where {text!r}: {what!r} is not supported; see `segdata filter --help`")
 
 
 def _is_known(op: ast.cmpop, other: ast.expr) -> bool:

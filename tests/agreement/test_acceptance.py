@@ -92,7 +92,7 @@ def test_an_image_is_defective_under_the_bar_of_one_category_and_sound_where_not
     empty = segdata.from_arrays({"0.png": np.zeros((20, 40), np.uint8)}, ["car"])
     found = accept(empty, empty, bar=1.0, quality=LENIENT)
     assert [(each.metric, each.defective) for each in found.inspected] == [("", False)]
-    with pytest.raises(SegdataError, match=r"no bar to hold the delivery against: give --bar, or write a section gold"):
+    with pytest.raises(SegdataError, match=r"no bar for the delivery: give --bar, or add a section gold"):
         accept(delivery, GOLD)
     with pytest.raises(SegdataError, match="no image is in two datasets, by content"):
         accept(work({"x.png": 5}), GOLD, bar=0.8)

@@ -111,7 +111,7 @@ def test_what_a_review_left_alone_has_passed() -> None:
     assert np.isnan(card.score.value)
     unnamed = scorecard(drawn(after), before=drawn(WORK), resamples=100)
     assert unnamed.cards[0].passed.value == 3 / 4
-    with pytest.raises(SegdataError, match="held against one dataset, there are 2"):
+    with pytest.raises(SegdataError, match="compared with one dataset, not with 2"):
         scorecard({"a": drawn(WORK), "b": drawn(WORK)}, before=drawn(WORK))
 
 
@@ -149,7 +149,7 @@ def test_reports() -> None:
 
 
 def test_a_distance_is_no_score() -> None:
-    with pytest.raises(SegdataError, match="a scorecard of hd95: it is a distance"):
+    with pytest.raises(SegdataError, match="metric hd95 is a distance"):
         scorecard({"a": drawn(WORK), "b": drawn(WORK)}, metric="hd95")
     with pytest.raises(SegdataError, match="gold: no annotator 'c'"):
         scorecard({"a": drawn(WORK), "b": drawn(WORK)}, gold="c")

@@ -66,13 +66,13 @@ def test_too_few_images_are_not_accepted(run: Run, masks: Path, worse: Path) -> 
 def test_no_more_gold_images_than_were_delivered(run: Run, masks: Path, worse: Path) -> None:
     found = run("acceptance", "judge", worse, "--gold", masks, "--bar", "0.1", "--lot", "1")
     assert found.exit_code == 2
-    assert "lot: 1 images delivered, but 2 gold images are among them" in found.stderr
+    assert "lot: 1 image delivered, but 2 gold images are among them" in found.stderr
 
 
 def test_bars_are_those_beside_the_gold_standard(run: Run, masks: Path, worse: Path) -> None:
     words = ("acceptance", "judge", worse, "--gold", masks, "--limit", "0.9", "--aql", "0.1", "--lot", "100")
     none = run(*words)
     assert none.exit_code == 2
-    assert "no bar to hold the delivery against: give --bar" in none.stderr
+    assert "no bar for the delivery: give --bar" in none.stderr
     (masks / "segdata.yaml").write_text("gold: {categories: {car: {metric: hd95, bar: 3}}}\n")
     assert "hd95 of car" in run(*words).output

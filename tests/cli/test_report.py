@@ -65,7 +65,7 @@ def test_a_file_that_is_no_report_of_flag(run: Run, masks: Path, tmp_path: Path)
     (tmp_path / "x.json").write_text("{}")
     found = run("report", masks, "--flagged", tmp_path / "x.json")
     assert found.exit_code == 2
-    assert "is no report of segdata flag" in found.output
+    assert "is not a report of segdata flag" in found.output
 
 
 def test_without_a_review_or_seconds_nothing_is_said_of_them(run: Run, masks: Path) -> None:

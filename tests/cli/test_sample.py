@@ -34,7 +34,7 @@ def test_misuse_is_one_line(run: Run, masks: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").touch()
     for words, said in (
-        ((tmp_path / "p", "3"), "cannot be drawn from 2"),
+        ((tmp_path / "p", "3"), "from 2"),
         ((tmp_path / "taken", "1"), "exists already"),
     ):
         done = run("sample", masks, *words)

@@ -170,7 +170,7 @@ def test_broken_maps(tmp_path: Path, text: str, problem: str) -> None:
 
 def test_what_is_open_is_refused_with_names() -> None:
     given_ = TaxonomyMap(categories={"a": ("x", "y"), "b": "x"})
-    with pytest.raises(SegdataError, match=r"leaves open what becomes of: a \(x or y\)"):
+    with pytest.raises(SegdataError, match=r"leaves undecided: a \(x or y\)"):
         resolve_map(given_, ["a", "b"], whole=False)
     with pytest.raises(SegdataError, match="does not say what becomes of: c, d;"):
         resolve_map(TaxonomyMap(categories={"b": "x"}), ["b", "c", "d"], whole=True)

@@ -75,7 +75,7 @@ def test_another_seed_draws_other_images() -> None:
 
 def test_what_cannot_be_is_said() -> None:
     tables = tables_of(draw_picture("a"))
-    with pytest.raises(SegdataError, match="2 images cannot be drawn from 1"):
+    with pytest.raises(SegdataError, match="cannot draw 2 images from 1"):
         draw_images(tables, 2)
     with pytest.raises(SegdataError, match="'camera'"):
         draw_images(tables, 1, stratify="camera")
