@@ -23,14 +23,14 @@ _MIN_LABELLED_SHARE = 0.5  # the share of a predicted segment that must be label
 
 @dataclass(frozen=True, slots=True)
 class ImageCandidates:
-    """What may be wrong in one image.
+    """The candidates for errors in one image.
 
     Attributes
     ----------
     annotated : the annotated candidates: things as they are, of stuff each part
     row : (n,) the given segment that each is, or is a part of
-    regions : what was not annotated so, with the category that the model sees (0: nothing)
-    label : (m,) the category that the region was given; 0: none
+    regions : regions where the prediction differs, with the predicted category (0: nothing)
+    label : (m,) the category that the region is labelled as; 0: none
     """
 
     annotated: SegmentSet
@@ -40,11 +40,11 @@ class ImageCandidates:
 
 
 def find_candidates(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> ImageCandidates:
-    """Every annotated thing or part, every predicted thing hardly labelled, every region that was given otherwise.
+    """Every annotated thing or part, every predicted thing that is hardly labelled, every region labelled differently.
 
-    `things` (K,) says which categories are countable. A part where the model sees another category than was given is
-    only one if somewhere it is more than two pixels thick, since honest outlines differ by one; and not if it is nearly
-    the same as an annotated part, as nothing need be looked at twice. Void is nowhere a candidate.
+    `things` (K,): which categories are countable. A region where the prediction differs from the label counts only if
+    it is somewhere more than two pixels thick, since honest outlines differ by one, and if it is not nearly the same as
+    an annotated part, which would be reviewed twice. Void is never a candidate.
     """
     segments, row = _annotated_candidates(given, things)
     missing = _missing_things(given, prediction, things)
@@ -87,7 +87,7 @@ def _missing_things(given: SegmentSet, prediction: ImagePrediction, things: Flag
 
 
 def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> tuple[SegmentSet, Ints]:
-    """Parts where the model sees one category and another was given, neither of them a thing."""
+    """Regions where the predicted and the labelled category differ, neither of them a thing."""
     label, best, n = given.categories(), prediction.best, len(prediction.probability)
     differs = (label != best) & (label != VOID) & ~things[best] & ~things[np.maximum(label, 0)]
     code = np.where(differs, label * n + best, -1)
@@ -101,7 +101,7 @@ def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: F
 
 
 def _match_annotated(regions: SegmentSet, segments: SegmentSet) -> Flags:
-    """(m,) whether a region has more than half in common (IoU) with what was annotated."""
+    """(m,) whether a region has an IoU above one half with an annotated candidate."""
     met = overlaps(regions, segments)
     iou = met.pixels / (regions.areas[met.a] + segments.areas[met.b] - met.pixels)
     return np.bincount(met.a[iou > _MIN_LABELLED_SHARE], minlength=len(regions)) > 0

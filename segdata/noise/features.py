@@ -23,7 +23,7 @@ VAGUE_IOU = 0.3  # below which it means nothing that the model sees a category s
 
 
 def agreement(given: SegmentSet, prediction: ImagePrediction) -> tuple[Ints, Ints]:
-    """(K,) pixels where a category was given and is seen, and (K,) where it was given or is seen; void left out."""
+    """(K,) pixels where a category is labelled and predicted, and (K,) where it is either; void is left out."""
     label, n = given.categories(), len(prediction.probability)
     told = label != VOID
     both = np.bincount(label[told] * n + prediction.best[told], minlength=n * n).reshape(n, n)
@@ -46,9 +46,9 @@ def softmin(given: SegmentSet, prediction: ImagePrediction) -> float:
 
 
 def predicted_category(segments: SegmentSet, prediction: ImagePrediction, least: float = 0.5) -> Ints:
-    """(n,) the category in which the model believes most over the pixels of each segment.
+    """(n,) the most probable category over the pixels of each segment.
 
-    Its own where no category but nothing has a mean probability of `least`.
+    A segment keeps its own category if no category has a mean probability of `least`.
     """
     pixels = SegmentPixels.of_runs(segments.runs, len(segments))
     found, best = segments.category.copy(), np.full(len(segments), least)
@@ -65,7 +65,7 @@ _MAX_EDGE_RADII = 3.0  # radii: an edge further away than that is somebody else'
 
 
 def prediction_fit(segments: SegmentSet, prediction: ImagePrediction) -> Columns:
-    """The predicted segments that share pixels: how well the best one fits, and how many there are."""
+    """The predicted segments that overlap each segment: how well the best one fits, and how many there are."""
     n, seen = len(segments), prediction.predicted
     met, area = overlaps(segments, seen), segments.areas.astype(float)
     a, b, pixels = met.a, met.b, met.pixels.astype(float)
@@ -135,9 +135,9 @@ def centres(runs: Runs, n: int, height: int) -> Floats:
 
 
 def edge_distances(segments: SegmentSet, deep: SegmentDepths, prediction: ImagePrediction) -> Columns:
-    """How far the drawn edge is from the nearest edge that the model sees, in radii: mean, spread, and signed mean.
+    """The distance of the outline from the nearest predicted edge, in radii: mean, spread, and signed mean.
 
-    The sign is that of the predicted segment which holds most of the drawn one: below 0 the drawn edge lies within.
+    The sign refers to the predicted segment that holds most of the segment: below 0 the outline lies within it.
     """
     rim = deep.pixels.where(deep.rim)
     held = _main_prediction(segments, prediction)
@@ -168,7 +168,7 @@ def _main_prediction(segments: SegmentSet, prediction: ImagePrediction) -> Ints:
 
 
 def inner_edges(segments: SegmentSet, deep: SegmentDepths, prediction: ImagePrediction) -> Columns:
-    """Edges that the model sees inside, deeper than 2 px: two things drawn as one have one right across.
+    """Predicted edges inside, deeper than 2 px: two things drawn as one have one right across.
 
     `seam`: the length of predicted borders over the diameter; `seam_edge`: how probable an edge is on them.
     """
@@ -188,7 +188,7 @@ _MIN_MEAN_PROBABILITY = 1e-3  # likewise, of means
 def annotated_features(
     found: ImageCandidates, given: SegmentSet, prediction: ImagePrediction
 ) -> tuple[tuple[str, ...], Floats]:
-    """Names (F,) and values (n, F) of the annotated candidates of an image."""
+    """The names (F,) and values (n, F) of the features of annotated candidates."""
     segments = found.annotated
     deep = SegmentDepths.of(segments)
     families = (
@@ -206,7 +206,7 @@ def annotated_features(
 def region_features(
     found: ImageCandidates, given: SegmentSet, prediction: ImagePrediction
 ) -> tuple[tuple[str, ...], Floats]:
-    """Names (F,) and values (m, F) of the candidates that nobody annotated so."""
+    """The names (F,) and values (m, F) of the features of regions."""
     regions = found.regions
     deep = SegmentDepths.of(regions)
     families = (
@@ -226,10 +226,10 @@ def _join_families(families: tuple[Columns, ...], n: int) -> tuple[tuple[str, ..
 
 
 def size_and_shape(segments: SegmentSet, deep: SegmentDepths) -> Columns:
-    """Size and shape, of the drawing alone: what the segment looks like beside its like in the image.
+    """Size and shape of a segment, alone and relative to others of its category in the image.
 
-    `knots`: into how many more parts it falls when its outline is drawn in by 0.45 radii, and `knot`: the share of
-    the second largest of those: two things drawn as one have a waist.
+    `knots`: the number of parts it falls into when eroded by 0.45 radii; `knot`: the share of the second largest of
+    them: two things drawn as one have a waist.
     """
     n, area = len(segments), segments.areas.astype(float)
     whole = measured(segments.runs, segments.heights, n)
@@ -266,7 +266,7 @@ def _waists(segments: SegmentSet, deep: SegmentDepths) -> tuple[Floats, Floats]:
 
 
 def _median_of_like(values: Floats, category: Ints) -> Floats:
-    """(n,) the median of the values of each one's category; a loop over the categories of an image."""
+    """(n,) the median of the values of each segment's category."""
     median = np.zeros(len(values))
     for each in np.unique(category):
         median[category == each] = np.median(values[category == each])
@@ -274,11 +274,10 @@ def _median_of_like(values: Floats, category: Ints) -> Floats:
 
 
 def label_probability(segments: SegmentSet, deep: SegmentDepths, prediction: ImagePrediction) -> Columns:
-    """How much the model believes in the category: over all pixels, and over the core, deeper than 2 px.
+    """The probability of the labelled category: over all pixels, and over the core, deeper than 2 px.
 
-    `wrong` is the mean cube of how much more another category is believed in, great only where the model is sure, and
-    `mass` the log of its sum. `loss` is the mean of -log p, and `worst` the log odds of 1 - p where that is
-    greatest.
+    `wrong` is the mean cube of how much more probable another category is, large only if the model is sure, and `mass`
+    the log of its sum. `loss` is the mean of -log p, and `worst` the log odds of 1 - p where that is greatest.
     """
     n = len(segments)
     every, core = deep.pixels, deep.within(_CORE_DEPTH)
@@ -308,7 +307,7 @@ def label_probability(segments: SegmentSet, deep: SegmentDepths, prediction: Ima
 
 
 def _log_odds(p: Floats) -> Floats:
-    """(n,) of probabilities (n,), which tell what is nearly sure from what is sure."""
+    """(n,) log odds of probabilities (n,), clipped."""
     known = np.clip(p, _MIN_MEAN_PROBABILITY, 1 - _MIN_MEAN_PROBABILITY)
     return np.asarray(np.log(known / (1 - known)))
 
@@ -322,11 +321,11 @@ def _own_and_other(segments: SegmentSet, prediction: ImagePrediction, pixels: Se
 
 
 def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, prediction: ImagePrediction) -> Columns:
-    """Belief in the category across the drawn edge, from 4 px inside to 4 px outside.
+    """The probability of the category across the outline, from 4 px inside to 4 px outside.
 
-    `outwards` and `inwards`: by how many pixels the model would draw the edge further out and in, on average: what
-    it believes in outside, where nobody drew the same category, and what it does not believe in inside, over the
-    length of the edge.
+    `outwards` and `inwards`: by how many pixels the model would move the outline out and in, on average: the
+    probability outside, where the category is not labelled, and the missing probability inside, over the length of the
+    outline.
     """
     n, every, free = len(segments), deep.pixels, given.categories()
     own = prediction.at(segments.category[every.of], every.at).astype(float)
@@ -358,7 +357,7 @@ def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, p
 
 
 def predicted_over_given(regions: SegmentSet, deep: SegmentDepths, label: Ints, prediction: ImagePrediction) -> Columns:
-    """How much the model prefers what it sees to what was given, and how thick the region is."""
+    """How much more probable the predicted category is than the labelled one, and how thick the region is."""
     n = len(regions)
     every, core = deep.pixels, deep.within(_CORE_DEPTH)
     area = np.maximum(regions.areas, 1)
@@ -381,7 +380,7 @@ def predicted_over_given(regions: SegmentSet, deep: SegmentDepths, label: Ints, 
 
 
 def relative_size(regions: SegmentSet, given: SegmentSet) -> Columns:
-    """The log of the area beside the median of what was drawn of the category in the image; 0 where nothing was."""
+    """The log of the area relative to the median of the category's labels in the image; 0 without labels."""
     log = np.log(np.maximum(regions.areas, 1))
     usual = log.copy()
     areas = np.log(np.maximum(given.areas, 1))
@@ -409,9 +408,9 @@ class Alignment:
 
     Attributes
     ----------
-    right, down : pixels by which they would have to be moved
-    gain : what is won by it: 0 nothing, 1 as much as the labels win by lying where they do rather than anywhere
-    by : (K,) how much of that each category wins
+    right, down : pixels by which they would have to move
+    gain : the gain of it: 0 nothing, 1 as much as the labels gain by their position over a random one
+    by : (K,) the part of each category in the gain
     """
 
     right: int = 0
@@ -423,9 +422,9 @@ class Alignment:
 def align_labels(given: SegmentSet, prediction: ImagePrediction) -> Alignment:
     """Where the labels of an image fit best, to the pixel.
 
-    All labels are moved as one, and judged by the sum of log p, less its mean over the categories, so that what leaves
-    the image counts neither way. Each category counts by the root of its pixels: else a road alone that was drawn
-    beside its place would move all else. Cross-correlation, by Fourier transforms.
+    All labels move as one. The score is the sum of log p less its mean over the categories, so that labels that leave
+    the image do not count. Each category counts by the root of its pixels, or a single misplaced road would move
+    everything else. Computed as a cross-correlation by Fourier transforms.
     """
     step = max(-(-max(given.height, given.width) // COARSE_SIDE), 1)
     rough = _best_alignment(given, prediction, step)
@@ -463,7 +462,7 @@ def _cross_correlation(label: Ints, belief: PixelValues, reach: int) -> Floats:
 
 
 def _fit_by_category(label: Ints, belief: PixelValues, x: int, y: int) -> Floats:
-    """(K,) how much each category adds to the fit of labels (width, height) that are moved by so much."""
+    """(K,) the part of each category in the fit of labels (width, height) moved by (x, y)."""
     (x0, x1), (y0, y1) = ((max(-by, 0), side - max(by, 0)) for by, side in zip((x, y), label.shape, strict=True))
     mine, there = label[x0:x1, y0:y1], belief[:, x0 + x : x1 + x, y0 + y : y1 + y]
     at = np.nonzero(mine != VOID)
@@ -473,12 +472,12 @@ def _fit_by_category(label: Ints, belief: PixelValues, x: int, y: int) -> Floats
 
 
 def label_shifts(found: Sequence[Alignment], iou: Floats) -> Ints:
-    """(i, 2) pixels to the right and down by which all labels of each image are to be moved; 0 where they fit.
+    """(i, 2) pixels to the right and down by which all labels of each image should move; 0 if they fit.
 
-    They are where the model sees them better, and those of most others are not: a model that knows little fits
-    anywhere, and then it does so for most images. What all images have in common is the model's own. Of what is won,
-    without what is not labelled, at least half is by categories of which the model has an idea, by their `iou` (K,)
-    with all given labels: the others fit anywhere, too.
+    The labels fit the prediction better elsewhere, and those of most other images do not: a weak model fits anywhere,
+    and then for most images. A shift that all images share is the model's own. At least half of the gain, without
+    unlabelled pixels, comes from categories that the model knows, by their `iou` (K,) with all given labels; others fit
+    anywhere.
     """
     gain = np.array([each.gain for each in found])
     best = np.array([(each.right, each.down) for each in found], np.int64).reshape(-1, 2)

@@ -21,8 +21,7 @@ class SegmentDepths:
     Attributes
     ----------
     pixels : of the segments themselves
-    depth : (p,) of each: 1 where the segment ends, then further by the distance from there, in pixels. The image's
-        frame ends no segment
+    depth : (p,) of each: 1 at the outline, plus the distance from there, in pixels. The image's frame is no outline
     near, further : the runs of the segments with all pixels at most 2 px, and 4 px, around them
     """
 
@@ -38,13 +37,13 @@ class SegmentDepths:
         return SegmentDepths(pixels, _pixel_depths(segments, pixels), segments.grown(NEAR), segments.grown(FURTHER))
 
     def within(self, more_than: float | Floats) -> SegmentPixels:
-        """The pixels deeper than so much: of all, or (n,) for each segment."""
+        """The pixels deeper than a limit: one for all, or (n,) for each segment."""
         limit = np.broadcast_to(np.asarray(more_than), (self.pixels.n,))
         return self.pixels.where(self.depth > limit[self.pixels.of])
 
     @property
     def rim(self) -> Flags:
-        """(p,) the pixels that end a segment."""
+        """(p,) whether a pixel lies on an outline."""
         return self.depth <= 1
 
 
@@ -99,7 +98,7 @@ Strips = tuple[Rows, Rows, Ints, Ints]  # two segments, the first pixel and the 
 
 
 def neighbour_pairs(segments: SegmentSet, near: Runs) -> tuple[Overlaps, Strips]:
-    """Every two segments of one category beside each other, and the strips that their surroundings (`near`) share."""
+    """The pairs of neighbouring segments of one category, and the strips that their surroundings (`near`) share."""
     line = segments.line()
     side = SweepRuns.of(near, line, np.zeros(len(segments), np.int64))
     first, second, place, length = kernels.strips_within(side.start, side.end, side.owner)
@@ -110,11 +109,11 @@ def neighbour_pairs(segments: SegmentSet, near: Runs) -> tuple[Overlaps, Strips]
 
 
 def contacts(segments: SegmentSet, deep: SegmentDepths, prediction: ImagePrediction) -> Mapping[str, Floats]:
-    """The neighbour of the same category with which a segment would best make one that the model sees.
+    """The neighbour of the same category with which a segment would best fit one predicted segment.
 
-    `gain`: by how much the IoU of both together, with any predicted segment, is above the better one alone; `contact`:
-    the length along which they lie side by side, over the diameter; `contact_edge`: how probable an edge is there;
-    `same`: both share most pixels with the same predicted segment.
+    `gain`: by how much the IoU of both together with a predicted segment exceeds the better one alone; `contact`: the
+    length of their contact over the diameter; `contact_edge`: the probability of an edge there; `same`: both share most
+    pixels with the same predicted segment.
     """
     n = len(segments)
     names = ("gain", "contact", "contact_edge", "same", "neighbour", "neighbours")
@@ -182,10 +181,10 @@ def _union_gain(segments: SegmentSet, prediction: ImagePrediction, met: Overlaps
 
 
 def crowding(regions: SegmentSet, deep: SegmentDepths, given: SegmentSet) -> Mapping[str, Floats]:
-    """What was given around a region: a rim of the same category says that it is an outline's, not a thing's.
+    """The labels around a region: a rim of the same category shows that the region belongs to an outline.
 
-    `beside`: the share of the surrounding 2 px that was given the category which the model sees in the region;
-    `labelled`: the share of the region that was given any; `fit`: its best IoU with a given segment.
+    `beside`: the share of the surrounding 2 px labelled as the category predicted in the region; `labelled`: the
+    labelled share of the region; `fit`: its best IoU with a given segment.
     """
     n = len(regions)
     label = given.categories()

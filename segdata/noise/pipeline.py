@@ -51,16 +51,16 @@ _BYTES_PER_PROBABILITY = 8  # bytes for each of an image's probabilities, in flo
 
 @dataclass(frozen=True)
 class FlagOutcome:
-    """What is thought of the labels.
+    """The result of the pipeline, before findings are made.
 
     Attributes
     ----------
     found : all candidates, with probabilities as reviewers' decisions have them
     calibration : how these follow from log odds
     trust : of each category, with the thresholds of these probabilities
-    choice : what is told
+    choice : the selected candidates
     suspected : the same as rows, with corrections
-    next_images : (u,) rows of the images that nobody has annotated, the first to annotate first
+    next_images : (u,) rows of the unannotated images, the first to annotate first
     """
 
     found: RankedCandidates
@@ -82,13 +82,13 @@ def find_label_errors(
     decisions: Sequence[Decision] = (),
     progress: Callable[[StageProgress], None] = lambda stage: None,
 ) -> FlagOutcome:
-    """Which labels are suspected.
+    """Find the labels that are probably wrong.
 
-    Each image is loaded to be looked at, and again if something in it is told; of the others only features stay in
-    memory. `memory` in bytes bounds how many are looked at at once, by `jobs` threads (0: one per core). What is said
-    of an image is learnt from others, and from none of its `group`, a column as of `networks.settings.Settings`.
-    What is told follows from thresholds. `decisions` that hold, in the order of time, move the probabilities and the
-    thresholds with them, not their order; what they are about is not told again.
+    Each image is loaded once to compute features, and again if one of its candidates is selected; only features stay in
+    memory. `memory` in bytes bounds how many images are processed at once, by `jobs` threads (0: one per core). An
+    image is judged by what was learnt from others, and from none of its `group`, a column as in
+    `networks.settings.Settings`. Valid `decisions`, in order of time, move the probabilities and thresholds, not their
+    order; decided candidates are not selected again.
     """
     threads = _n_images_at_once(case, jobs, memory)
     with single_threaded_blas():
@@ -118,7 +118,7 @@ def _log_odds(probability: Floats) -> Floats:
 def _systematic_errors(
     found: RankedCandidates, case: LabelCheck, trust: list[CategoryTrust]
 ) -> tuple[Table | None, Table | None]:
-    """What is wrong in the dataset as a whole, as far as the model can be trusted to tell."""
+    """Systematic errors of the dataset, in categories that the model predicts reliably."""
     weak = {each.category for each in trust if each.reason is not None}
     if len(weak) == len(trust):
         return None, None
@@ -144,7 +144,7 @@ def _image_features(
 
 
 def _n_images_at_once(case: LabelCheck, jobs: int, memory: int | None) -> int:
-    """How many images are looked at at once: no more than fit into memory."""
+    """How many images are processed at once: no more than fit into memory."""
     maps = case.given.maps
     if memory is None or not len(case.images):
         return n_threads(jobs)
@@ -155,20 +155,20 @@ def _n_images_at_once(case: LabelCheck, jobs: int, memory: int | None) -> int:
 
 
 def _image_groups(case: LabelCheck, columns: tuple[str, ...]) -> list[str] | None:
-    """The group of each image that was looked at; None where they are all of one."""
+    """The group of each judged image; None if all are in one."""
     unit: Ints = group_images(case.tables, columns)[case.images]
     return None if len(np.unique(unit)) < 2 else [str(each) for each in unit.tolist()]
 
 
 class _StageTimer:
-    """Counts what is done of a stage, and says how long the rest takes as it went so far."""
+    """Counts the progress of a stage, and estimates the remaining time."""
 
     def __init__(self, what: str, total: int, progress: Callable[[StageProgress], None]) -> None:
         self._what, self._total, self._progress = what, total, progress
         self._done, self._begun = 0, time.monotonic()
 
     def __call__(self, n: int) -> None:
-        """So many more are done."""
+        """Count `n` more as done."""
         self._done += n
         each = (time.monotonic() - self._begun) / max(self._done, 1)
         self._progress(StageProgress(self._what, self._done, self._total, each * (self._total - self._done)))

@@ -24,7 +24,7 @@ _MIN_PIECE_PIXELS = 8  # pixels of a piece
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What to do.
+    """A proposed correction of a candidate.
 
     Attributes
     ----------
@@ -54,10 +54,10 @@ def propose_for_annotated(
     *,
     alike: bool = False,
 ) -> Proposal:
-    """What annotated candidate `at` should be, if it is wrong in this way.
+    """The proposal for annotated candidate `at`, if it is wrong in this way.
 
-    `move`: pixels to the right and down by which all labels of the image would have to be moved. `alike`: it is redrawn
-    only as something of its own category.
+    `move`: pixels to the right and down by which all labels of the image would have to move. `alike`: redraw it only as
+    a segment of its own category.
     """
     one = found.annotated.take(np.array([at]))
     category = int(one.category[0])
@@ -83,7 +83,7 @@ def propose_for_annotated(
 
 
 def propose_for_region(found: ImageCandidates, at: int, prediction: ImagePrediction) -> Proposal:
-    """What should be where nobody annotated so: the segment that the model sees there."""
+    """The proposal for a region: the segment that the model predicts there."""
     one = found.regions.take(np.array([at]))
     category = int(one.category[0])
     action: ProposedAction = (
@@ -94,7 +94,7 @@ def propose_for_region(found: ImageCandidates, at: int, prediction: ImagePredict
 
 
 def _most_probable_other(one: SegmentSet, prediction: ImagePrediction) -> int:
-    """The category other than its own, and than nothing, in which the model believes most."""
+    """The most probable category other than its own and than nothing."""
     pixels = SegmentPixels.of_runs(one.runs, 1)
     mean = prediction.probability[:, pixels.at].mean(axis=1)
     mean[[UNLABELLED, int(one.category[0])]] = -1.0
@@ -102,7 +102,7 @@ def _most_probable_other(one: SegmentSet, prediction: ImagePrediction) -> int:
 
 
 def _propose_redraw(one: SegmentSet, prediction: ImagePrediction, *, alike: bool) -> Proposal:
-    """As the predicted segment that fits best, of its category if `alike`; delete what shares pixels with none."""
+    """Redraw as the best fitting predicted segment, of its category if `alike`; delete it if it overlaps none."""
     seen = prediction.predicted
     met = overlaps(one, seen)
     fits = seen.category[met.b] == one.category[0] if alike else np.ones(len(met.b), bool)
@@ -116,10 +116,10 @@ def _propose_redraw(one: SegmentSet, prediction: ImagePrediction, *, alike: bool
 
 
 def _split_segment(one: SegmentSet, instance: Ints, prediction: ImagePrediction) -> tuple[Runs, int]:
-    """The segment cut where the model sees an edge: a watershed from what is left of the predicted segments inside.
+    """The segment cut along predicted edges: a watershed from the parts of predicted segments inside it.
 
-    `instance` (width * height,) are their numbers, -1: none. Where fewer than two are inside, from the deepest places
-    that a waist sets apart.
+    `instance` (width * height,) are their numbers; -1: none. If fewer than two are inside, the seeds are the deepest
+    places that a waist separates.
     Source: Meyer (1994), Signal Processing 38(1), 113-125.
     """
     from scipy.ndimage import distance_transform_edt, label
@@ -178,13 +178,13 @@ _MIN_HELD_SHARE = 0.5  # the share of a thing within another that makes it a par
 
 @dataclass(frozen=True, slots=True)
 class ProposedEdit(Proposal):
-    """What to do with one segment of an image.
+    """A proposal in terms of one whole segment of an image.
 
     Attributes
     ----------
-    segment : the given segment that it is about, -1: none
-    whole : whether what is wrong is all of that segment
-    gone : whether nothing takes the place of what is wrong
+    segment : the given segment that it changes; -1: none
+    whole : whether all of that segment is wrong
+    gone : whether nothing replaces the wrong pixels
     """
 
     segment: int
@@ -192,7 +192,7 @@ class ProposedEdit(Proposal):
     gone: bool = False
 
     def seam(self, height: int, width: int) -> int:
-        """Pixel edges along which the proposed pieces touch; 0 where there is one."""
+        """Pixel edges along which the proposed pieces touch; 0 if there is only one."""
         if self.n_pieces < 2:
             return 0
         pixels = SegmentPixels.of_runs(self.pieces, self.n_pieces)
@@ -202,9 +202,9 @@ class ProposedEdit(Proposal):
         return sum(int(((a != b) & (a >= 0) & (b >= 0)).sum()) for a, b in ((of[1:], of[:-1]), (of[:, 1:], of[:, :-1])))
 
     def way(self, one: SegmentSet, given: SegmentSet) -> tuple[float, float]:
-        """Pixels to the right and down, from what is wrong to what is proposed; 0 where there is not one of each.
+        """Pixels to the right and down from the wrong to the proposed pixels; 0 unless there is one of each.
 
-        `one` is what is wrong: `segment`, or a part of it, whose other parts stay where they are.
+        `one` is the wrong part: all of `segment`, or a part of it, whose other parts stay.
         """
         if self.n_pieces != 1:
             return 0.0, 0.0
@@ -227,7 +227,7 @@ def edit_thing(
     prediction: ImagePrediction,
     move: tuple[int, int] = (0, 0),
 ) -> ProposedEdit:
-    """What annotated thing `at` should be, if it is wrong in this way; one that falls into no pieces is redrawn.
+    """The edit of annotated thing `at`, if it is wrong in this way; if it cannot be split, it is redrawn.
 
     `move`: as of `segdata.noise.proposals.propose_for_annotated`.
     """
@@ -245,7 +245,7 @@ def edit_thing(
 
 
 def _redraw_beside_others(proposal: Proposal, row: int, given: SegmentSet) -> ProposedEdit:
-    """A thing redrawn without the other things that the model sees as one with it: where these are is not in doubt."""
+    """A thing redrawn without the other things that the model merges with it, whose positions are not in doubt."""
     seen = SegmentSet.of(proposal.pieces, np.array([1]), given.height, given.width)
     met = overlaps(given, seen)
     others = met.a[(met.pixels > _MIN_HELD_SHARE * given.areas[met.a]) & (met.a != row)]
@@ -258,7 +258,7 @@ def _redraw_beside_others(proposal: Proposal, row: int, given: SegmentSet) -> Pr
 
 
 def _nearest_part(pixels: Ints, near: Ints, given: SegmentSet) -> Ints:
-    """The connected part of some pixels that has most of others."""
+    """The connected part of some pixels that shares most with others."""
     if not len(pixels):
         return pixels
     parts, of = split_into_parts(runs_of_pixels(pixels, np.zeros(len(pixels), np.int64), given.height), given.height, 1)
@@ -275,7 +275,7 @@ def edit_part(
     prediction: ImagePrediction,
     move: tuple[int, int] = (0, 0),
 ) -> ProposedEdit:
-    """The same for a part of what is not countable."""
+    """The edit of a part of stuff, if it is wrong in this way."""
     row = int(found.row[at])
     part = _segment_pixels(found.annotated, at)
     whole = _segment_pixels(given, row)
@@ -301,9 +301,9 @@ def edit_part(
 
 
 def _seam_pixels(found: ImageCandidates, at: int, prediction: ImagePrediction) -> Ints:
-    """The pixels of a part along which it falls into several, as far as the model, or a waist, sets them apart.
+    """The pixels along which a part falls into several, where the model or a waist separates them.
 
-    Holes count as inside: of two rings drawn as one it is the place where they touch.
+    Holes count as inside: for two rings drawn as one, the seam is the place where they touch.
     """
     from scipy.ndimage import binary_fill_holes
 
@@ -341,7 +341,7 @@ def _gap_pixels(found: ImageCandidates, at: int) -> Ints:
 
 
 def edit_region(found: ImageCandidates, at: int, given: SegmentSet, prediction: ImagePrediction) -> ProposedEdit:
-    """What should be where region `at` was not annotated as the model sees it."""
+    """The edit for region `at`, where label and prediction differ."""
     proposal = propose_for_region(found, at, prediction)
     if found.label[at] == UNLABELLED:
         return _edit_whole_segment(proposal, -1)
@@ -367,7 +367,7 @@ def _edit_whole_segment(proposal: Proposal, row: int) -> ProposedEdit:
 
 
 def _edit_redrawn(row: int, category: int, before: Ints, after: Ints, height: int) -> ProposedEdit:
-    """A segment with other pixels; deleted where none are left."""
+    """A segment with other pixels; deleted if none are left."""
     if not len(after):
         return ProposedEdit("delete", UNLABELLED, Runs.empty(), 0, -1, 0.0, row, False, True)
     runs = runs_of_pixels(after, np.zeros(len(after), np.int64), height)

@@ -48,13 +48,13 @@ _MIN_CANDIDATES, _MAX_COPIES = 60, 6  # candidates wanted of an image to learn f
 
 @dataclass(frozen=True, slots=True)
 class FeatureTable:
-    """Candidates of one sort in one image, as numbers.
+    """The features of the candidates of one sort in one image.
 
     Attributes
     ----------
     x : (n, F) features
-    mistake : (n,) the injected mistake that each is about, -1: none
-    category : (n,) as given, or as seen where nothing was given
+    mistake : (n,) the injected error that each is about; -1: none
+    category : (n,) as labelled, or as predicted if nothing is labelled
     """
 
     x: Floats
@@ -64,7 +64,7 @@ class FeatureTable:
 
 @dataclass(frozen=True, slots=True)
 class ImageFeatures:
-    """All that is remembered of one image: features, never pixels of the evidence.
+    """What is kept of one image: features, never pixels of the prediction.
 
     Attributes
     ----------
@@ -97,10 +97,10 @@ def image_features(
     rng: np.random.Generator,
     rates: CorruptionRates | None = None,
 ) -> ImageFeatures:
-    """The candidates of an image and their features, as given and with mistakes made on purpose (`rates`).
+    """The candidates of an image and their features, as labelled and with injected errors (`rates`).
 
-    Mistakes of one image are more severe than those of another. An image with few candidates is spoiled several times,
-    so that there is something to learn from.
+    The severity of errors varies between images. An image with few candidates is corrupted several times, so that there
+    is enough to learn from.
     """
     found = find_candidates(given, prediction, things)
     none = np.full(len(found.annotated), -1), np.full(len(found.regions), -1)
@@ -129,7 +129,7 @@ def image_features(
 
 
 def _renumber_corruptions(mistake: Ints, before: int) -> Ints:
-    """(n,) numbers of mistakes, -1: none, where some come before them."""
+    """(n,) numbers of errors, -1: none, shifted by the errors before them."""
     return np.where(mistake >= 0, mistake + before, -1)
 
 
@@ -204,7 +204,7 @@ class RankedCandidates:
         return replace(self, probability=recalibrate(self.odds[rows], wrong).probability(self.odds))
 
     def images(self) -> Floats:
-        """(i,) for each image, 0 to 1: the mean of how probable errors are, and of ranks by what pixels say.
+        """(i,) a score for each image, 0 to 1: the mean of the error probability and of ranks by its pixels.
 
         These are the mean probability of its five worst candidates; the rank by the mean softmin of the five worst by
         that; and the rank by the softmin of the image, which counts twice. The ranks know no kinds of mistake, so that
@@ -234,11 +234,11 @@ def _ranks(values: Floats) -> Floats:
 def rank_candidates(
     looks: Iterable[ImageFeatures], groups: Sequence[str] | None = None, penalties: Sequence[float] = _PENALTIES
 ) -> RankedCandidates:
-    """How probable it is that each candidate of some images is wrong.
+    """The probability that each candidate of some images is wrong.
 
-    `groups` (i,): images of one group (a patient, a scene) are never learnt from to judge each other; each image is
-    its own by default. Of a single group it is learnt from itself. Of the `penalties` on large weights that one is
-    taken under which injected mistakes in other images were told best (log loss): the fewer there are, the higher.
+    `groups` (i,): images of one group (a patient, a scene) never teach how to judge each other; by default each image
+    is its own group. A single group teaches itself. The chosen one of the `penalties` on large weights finds injected
+    errors in other images best (log loss): the fewer errors, the higher it is.
     """
     looks = list(looks)
     fold = assign_folds(groups if groups is not None else [str(at) for at in range(len(looks))])
@@ -287,7 +287,7 @@ def rank_candidates(
 
 @dataclass(frozen=True, slots=True)
 class _CandidateScores:
-    """What was learnt of annotated candidates, or of regions."""
+    """The scores of annotated candidates, or of regions."""
 
     image: Ints
     odds: Floats
@@ -344,7 +344,7 @@ def _stack_tables(tables: Sequence[Floats]) -> tuple[Floats, Ints]:
 
 
 def _type_probabilities(ratio: Floats, kinds: Ints) -> Floats:
-    """(n, T) how probable each type is of what is wrong, from the logs (n, K) of how likely each of some kinds is."""
+    """(n, T) the probability of each type of error, from the log ratios (n, K) of the kinds."""
     found = np.zeros((len(ratio), len(TYPES)))
     for column, kind in enumerate(kinds.tolist()):
         found[:, TYPES.index(TYPE_OF[KINDS[kind]])] += np.exp(ratio[:, column] - ratio.max(axis=1))
@@ -412,10 +412,10 @@ def _distrust_reason(name: str, iou: float, own: float) -> str | None:
 
 
 def flag_thresholds(found: RankedCandidates, n_categories: int) -> Floats:
-    """(K,) the probability from which on a candidate of each category is flagged; row 0 is that of all together.
+    """(K,) the probability from which a candidate of each category is flagged; row 0 is for all together.
 
-    That with the best F1 on injected mistakes that were not learnt from. One of few mistakes is drawn to that of all
-    categories, so that neither a large category drowns a small one nor a small one makes up its own.
+    It has the best F1 on injected errors that were not learnt from. With few errors it is closer to that of all
+    categories, so that neither large categories dominate small ones nor small ones follow chance.
     """
     score, wrong, category = _held_out_scores(found)
     overall = _best_f1(score, wrong)
@@ -429,7 +429,7 @@ def flag_thresholds(found: RankedCandidates, n_categories: int) -> Floats:
 
 
 def _best_f1(score: Floats, wrong: Flags) -> float:
-    """The greatest score at which twice the wrong ones above are the largest share of all wrong ones and all above."""
+    """The greatest score with the best F1 as a threshold."""
     if not wrong.any():
         return 0.5
     order = np.argsort(-score, kind="stable")

@@ -23,20 +23,19 @@ def match_decisions(
     box: Ints,
     annotator: Sequence[str | None],
 ) -> tuple[Ints, Flags]:
-    """The rows (v,) of candidates that were judged, in ascending order, and whether each is wrong (v,).
+    """The rows (v,) of reviewed candidates, in ascending order, and whether each is wrong (v,).
 
-    Parameters
-    ----------
-    decisions : those that hold, in the order of time: of several on one candidate the last counts. Who accepts a
-        finding, draws anew or declares void says that the label is wrong, who rejects it that it is right; of a segment
-        without a finding it is right where it is accepted. Who is unsure says nothing
+    Parameters ---------- decisions : the valid ones, in order of time; the last one on a candidate counts. Accepting a
+    finding, redrawing it or
+        declaring it void means that the label is wrong; rejecting it means that it is right. A segment without a
+        finding is right if it was accepted. "unsure" is ignored
     image, segment, box : (n,), (n,) and (n, 4) of the candidates: image_id, the source's own id of the segment (None:
         nothing was annotated so), and x, y, width, height
-    annotator : (n,) whose labels they are; a decision that names another says nothing of them
+    annotator : (n,) of the labels; decisions that name another annotator are ignored
 
-    A finding is about the candidate of the same segment (or, where it names none, about one without) whose box is most
-    like its own; of which type it is does not matter, as whoever looks sees any. Findings of other commands say nothing
-    here. Of a segment without a finding all must be one candidate, else nobody knows which is meant.
+    A finding belongs to the candidate of the same segment (or without a segment, if it names none) whose box is most
+    like its own. Its type does not matter, because a reviewer sees every error. Findings of other commands are ignored.
+    A decision on a segment without a finding counts only if the segment is a single candidate.
     """
     of: dict[tuple[str, int | str | None], list[int]] = {}
     for row, key in enumerate(zip(image, segment, strict=True)):
@@ -71,7 +70,7 @@ def _iou(boxes: Ints, box: Box) -> Floats:
 
 
 def reviewed_candidates(case: LabelCheck, found: RankedCandidates, decisions: Sequence[Decision]) -> tuple[Ints, Flags]:
-    """The rows (v,) of candidates that the decisions are about, and whether each is wrong (v,)."""
+    """The rows (v,) of candidates that reviewers decided, and whether each is wrong (v,)."""
     if not decisions:
         return np.empty(0, np.int64), np.empty(0, bool)
     image = case.images[found.image]

@@ -28,13 +28,13 @@ _TEXTS = ("type", "category", "seen")
 
 @dataclass(frozen=True)
 class SegmentRows:
-    """Which rows of the tables the segments of each image are that are judged.
+    """The rows of the tables for the judged segments of each image.
 
     Attributes
     ----------
-    annotation : (n_images,) the annotation that is judged; -1: there is none
+    annotation : (n_images,) the judged annotation; -1: there is none
     segment : (n,) rows of the segments, image by image
-    first : (n_images + 1,) where those of each image begin
+    first : (n_images + 1,) where the segments of each image begin
     """
 
     annotation: Ints
@@ -43,7 +43,7 @@ class SegmentRows:
 
     @staticmethod
     def of(tables: Tables, annotator: str | None = None) -> "SegmentRows":
-        """Of the first annotation of each image, or of one annotator's."""
+        """The rows for the first annotation of each image, or for one annotator's."""
         image = tables.annotations["image"]
         rows = np.arange(len(image))
         if annotator is not None:
@@ -64,7 +64,7 @@ class SegmentRows:
 
 @dataclass(frozen=True)
 class LabelCheck:
-    """What is judged, and by whom.
+    """The labels to judge, and the predictor that judges them.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class LabelCheck:
     predictor : who says what is to be seen
     names : (K,) of the witness's categories; "" for nothing
     tables : of the dataset, and the rows that the labels have in them
-    images : (i,) the rows of the images that were looked at
+    images : (i,) the rows of the judged images
     """
 
     given: GivenLabels
@@ -84,11 +84,11 @@ class LabelCheck:
 
 
 def likely_types(found: RankedCandidates, things: Flags) -> Ints:
-    """(n,) the most probable type of each candidate, a row of `TYPES`, among those that make sense for it.
+    """(n,) the most probable type of each candidate, a row of `TYPES`, among the types that are possible for it.
 
-    What nobody annotated cannot be extra; what is annotated as one category and seen as another is of the wrong one,
-    not badly outlined; of what is not countable only parts of those categories are merged or split in which this was
-    learnt; where there is one category nothing has the name of another.
+    An unannotated region cannot be extra. A region labelled as one category and predicted as another has the wrong
+    category, not a bad outline. Parts of stuff are merged or split only in categories in which this was learnt. With
+    one category nothing has the name of another.
     """
     region, seen = found.row < 0, np.maximum(found.seen, 0)
     thing = things[np.where(region, seen, found.category)]
@@ -107,7 +107,7 @@ def likely_types(found: RankedCandidates, things: Flags) -> Ints:
 
 
 def _categories_with(found: RankedCandidates, type_: ErrorType) -> Ints:
-    """The categories in which mistakes of a type were made to learn from."""
+    """The categories in which errors of a type were injected."""
     held = found.held_out
     mine = np.append(np.array([each == type_ for each in held.mistake_type], bool), False)
     return np.unique(found.held_category[mine[held.mistake]])
@@ -121,10 +121,10 @@ def suspected_rows(
     jobs: int = 1,
     progress: Callable[[int], None] = lambda n: None,
 ) -> Candidates:
-    """The candidates `chosen` (rows of `found`), worst first, with what is proposed for each.
+    """The candidates `chosen` (rows of `found`), worst first, with a proposal for each.
 
-    `by_lot` (c,): which of these were drawn at random. The evidence of an image is loaded once, by `jobs` threads;
-    `progress` is called with the number of images done since the last call.
+    `by_lot` (c,): which of these belong to the random sample. The prediction for an image is loaded once, by `jobs`
+    threads; `progress` is called with the number of images done since the last call.
     """
     types = likely_types(found, case.predictor.things)
     order = np.argsort(found.image[chosen], kind="stable")
@@ -153,14 +153,14 @@ def _rows_table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 class _ImageProposals:
-    """One image with its labels and what is seen in it."""
+    """One image with its labels and its prediction."""
 
     def __init__(self, case: LabelCheck, image: int) -> None:
         self._case, self._image = case, image
         self._given, self._prediction = case.given.drawn(image), case.predictor.predict(image)
 
     def told(self, found: RankedCandidates, row: int, type_: int) -> tuple[dict[str, Any], Correction]:
-        """The row of a suspect, and the correction."""
+        """The row of a candidate, and its correction."""
         candidates, at = found.found[found.image[row]], int(found.at[row])
         name = TYPES[type_]
         if found.row[row] < 0:
@@ -216,7 +216,7 @@ class _ImageProposals:
         )
 
     def _name(self, amended: ProposedEdit) -> str:
-        """Of what is proposed; what an agnostic model sees is called as what is there."""
+        """The category of the proposal; with a model without categories, that of the label."""
         if self._case.predictor.agnostic and amended.segment >= 0:
             maps = self._case.given.maps
             return str(maps.names[int(maps.segments(self._image).classes[amended.segment])])
@@ -244,17 +244,16 @@ _ACTION: dict[ErrorType, Action] = {
 
 @dataclass(frozen=True)
 class Selection:
-    """What is told.
+    """The selected candidates.
 
     Attributes
     ----------
     rows : (c,) rows of the candidates, the most probable errors first
-    by_lot : (c,) whether each was drawn at random, so that all errors can be estimated
-    sample : what a review of these says of all, where there is a budget: the same candidates in the order in which to
-        look at them, or images
-    images : (i,) the images that were chosen, where the budget is of images; else None
-    left_out : candidates above their threshold that are not told
-    n_labels : how many of those that the sample stands for are annotated; the others are seen by the model alone
+    by_lot : (c,) whether each belongs to the random sample, from which all errors can be estimated
+    sample : with a budget, the same candidates, or images, in the order of review
+    images : (i,) the chosen images, if the budget is of images; else None
+    left_out : candidates above their threshold that were not selected
+    n_labels : how many of those that the sample stands for are annotated; the others are predicted only
     """
 
     rows: Ints
@@ -319,6 +318,6 @@ def _without(rows: Ints, settled: Ints) -> Ints:
 
 
 def _review_costs(found: RankedCandidates, things: Flags) -> tuple[Ints, Floats]:
-    """(n,) each: the most probable type of the candidates, and the seconds that it takes to judge what it proposes."""
+    """(n,) each: the most probable type of the candidates, and the seconds that it takes to judge its proposal."""
     types = likely_types(found, things)
     return types, review_seconds([_ACTION[each] for each in TYPES])[types]

@@ -150,7 +150,7 @@ def test_images_without_predictions_are_not_judged(labels: tuple[Path, Path], tm
     folder = archives(tmp_path, labels[0])
     (folder / "2.npz").unlink()
     result = judged(labels, folder)
-    assert "of 1 of 3 images" in result.notes[0]
+    assert "for 1 of 3 images" in result.notes[0]
     assert sorted(result.images["image"]) == ["1.png", "3.png"]
     (folder / "3.npz").write_bytes(b"broken")
     with pytest.raises(SegdataError, match=r"3\.npz"):

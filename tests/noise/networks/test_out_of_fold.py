@@ -79,7 +79,7 @@ def test_what_was_found_can_be_opened_again_and_is_not_made_twice(shapes: Make, 
     plans: list[TrainingPlan] = []
     same(found, out_of_fold(dataset, tmp_path / "found", FEW, progress=stages.append, planned=plans.append))
     assert (stages, plans) == ([], [found.plan])
-    with pytest.raises(SegdataError, match="predictions of other labels or settings"):
+    with pytest.raises(SegdataError, match="predictions for other labels or settings"):
         out_of_fold(dataset, tmp_path / "found", replace(FEW, seed=1))
     with pytest.raises(SegdataError, match="no finished predictions"):
         open_predictions(tmp_path)
@@ -149,7 +149,7 @@ def test_networks_that_see_less_detail_say_as_much_and_go_on_where_they_were(sha
 
     with pytest.raises(StoppedError):
         out_of_fold(dataset, tmp_path / "stopped", coarse, progress=stop)
-    with pytest.raises(SegdataError, match="predictions of other labels or settings"):
+    with pytest.raises(SegdataError, match="predictions for other labels or settings"):
         out_of_fold(dataset, tmp_path / "stopped", FEW)
     resumed = out_of_fold(dataset, tmp_path / "stopped", coarse)
     assert resumed.plan.scale == 0.45
