@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 LOSSES: frozenset[LossKind] = CVAT_LOSSES
 CHECKED = ("Datumaro's fixtures of CVAT files", "pycocotools", "OpenCV")
-HEAD = rb"<annotations\s*>(?s:.*)<(meta|image|track)[\s>]"
+_HEAD = rb"<annotations\s*>(?s:.*)<(meta|image|track)[\s>]"
 READ_OPTIONS = {
     "interpolate": "yes: between keyframes of a track, shapes with as many points are interpolated (default: no)"
 }
@@ -45,7 +45,7 @@ READ_OPTIONS = {
 
 def detect(probe: FileProbe) -> FormatMatch | None:
     """XML that begins with annotations, their meta data or images; or a zip archive with such a file."""
-    names = probe.heads(r"\.xml$", HEAD)
+    names = probe.heads(r"\.xml$", _HEAD)
     if names:
         return FormatMatch(1.0, f"CVAT: {', '.join(names[:3])} has annotations with meta data")
     if probe.root.is_file() and "annotations.xml" in _zipped(probe.root):
@@ -66,7 +66,7 @@ def read(request: ReadRequest) -> "ToolSource":
     """Open the XML files at or below a path; raises UnreadableError if none is CVAT's."""
     from segdata.formats.tools.cvat_reader import open_cvat
 
-    return open_cvat(request)
+    return open_cvat(request, _HEAD)
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:

@@ -24,7 +24,6 @@ from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import XmlError, read_xml
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
-from segdata.formats.tools.cvat import HEAD
 from segdata.formats.tools.cvat_shapes import (
     AREAS,
     NO_AREA,
@@ -122,14 +121,14 @@ class _Dataset:
     sequences: list[ImageSequence] = field(default_factory=list)
 
 
-def open_cvat(request: ReadRequest) -> ToolSource:
-    """Open the files at or below a path; raises UnreadableError if none is CVAT's."""
+def open_cvat(request: ReadRequest, head: bytes) -> ToolSource:
+    """Open the files at or below a path, which begin with `head` (a regex); raises UnreadableError if there is none."""
     root = request.root
     answer = str(request.options.get("interpolate", "no")).lower()
     check_choice("interpolate", answer, _ANSWERS)
     folder = root if root.is_dir() else root.parent
     images = images_folder(request)
-    paths = _find_documents(root)
+    paths = _find_documents(root, head)
     dataset = _Dataset(root, image_folders(folder, images))
     for path in paths:
         _add_file(dataset, path, interpolate=answer in ("yes", "true"))
@@ -148,7 +147,7 @@ def open_cvat(request: ReadRequest) -> ToolSource:
     return ToolSource(root, profile, entries, tuple(dataset.defects), categories.to, read, request.annotator, NOTATION)
 
 
-def _find_documents(root: Path) -> list[Path]:
+def _find_documents(root: Path, head: bytes) -> list[Path]:
     """CVAT's files at or below a path."""
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
@@ -162,7 +161,7 @@ def _find_documents(root: Path) -> list[Path]:
         for name in sorted(names):
             path = Path(folder, name)
             archive = path if path.suffix.lower() == ".zip" else archive
-            if path.suffix.lower() == ".xml" and re.search(HEAD, read_head(path)):
+            if path.suffix.lower() == ".xml" and re.search(head, read_head(path)):
                 check_path_name(path)
                 documents.append(path)
     if not documents:

@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 LOSSES: frozenset[LossKind] = VIA_LOSSES
 CHECKED = ("pycocotools", "VIA 2 exports of a public dataset")
-JSON_HEAD = rb'"_via_img_metadata"\s*:|"shape_attributes"\s*:'
-CSV_HEAD = rb"\A(\xef\xbb\xbf)?#?filename,file_size,file_attributes,region_count,region_id,region_shape_attributes"
+_JSON_HEAD = rb'"_via_img_metadata"\s*:|"shape_attributes"\s*:'
+_CSV_HEAD = rb"\A(\xef\xbb\xbf)?#?filename,file_size,file_attributes,region_count,region_id,region_shape_attributes"
 READ_OPTIONS = {"attribute": "the region attribute that names the category"}
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
     """JSON with regions or shape_attributes of images, or CSV with VIA's header."""
-    names = probe.heads(r"\.json$", JSON_HEAD) + probe.heads(r"\.csv$", CSV_HEAD)
+    names = probe.heads(r"\.json$", _JSON_HEAD) + probe.heads(r"\.csv$", _CSV_HEAD)
     return FormatMatch(1.0, f"VIA: {', '.join(names[:3])} has regions with shape_attributes") if names else None
 
 
@@ -47,7 +47,7 @@ def read(request: ReadRequest) -> "ToolSource":
     """Open the files at or below a path; raises UnreadableError if none is VIA's, or if no sizes are known."""
     from segdata.formats.tools.via_reader import open_via
 
-    return open_via(request)
+    return open_via(request, {".json": _JSON_HEAD, ".csv": _CSV_HEAD})
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:

@@ -37,7 +37,6 @@ from segdata.formats.tools.source import (
     read_head,
     unlisted_images,
 )
-from segdata.formats.tools.via import CSV_HEAD, JSON_HEAD
 from segdata.formats.tools.via_document import (
     NO_CATEGORY,
     USUAL_ATTRIBUTES,
@@ -260,10 +259,10 @@ class _Dataset:
     missing: list[tuple[ViaImage, ImageEntry]] = field(default_factory=list)
 
 
-def open_via(request: ReadRequest) -> ToolSource:
-    """Open the files at or below a path."""
+def open_via(request: ReadRequest, heads: Mapping[str, bytes]) -> ToolSource:
+    """Open the files at or below a path: those of a suffix in `heads` begin with its value, a regex."""
     root = request.root
-    paths = _find_documents(root)
+    paths = _find_documents(root, heads)
     if not paths:
         raise UnreadableError(f"{root}: no VIA file; they are JSON or CSV with shape_attributes and region_attributes")
     base = root if root.is_dir() else root.parent
@@ -290,7 +289,7 @@ def open_via(request: ReadRequest) -> ToolSource:
     return ToolSource(root, profile, entries, all_defects, named.to, read, request.annotator, NOTATION)
 
 
-def _find_documents(root: Path) -> list[Path]:
+def _find_documents(root: Path, heads: Mapping[str, bytes]) -> list[Path]:
     """VIA's files at or below a path; of a CSV and a JSON in one folder the JSON."""
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
@@ -299,7 +298,7 @@ def _find_documents(root: Path) -> list[Path]:
     documents: list[Path] = []
     for folder, folders, names in os.walk(root, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for suffix, head in ((".json", JSON_HEAD), (".csv", CSV_HEAD)):
+        for suffix, head in heads.items():
             paths = [Path(folder, name) for name in sorted(names) if name.lower().endswith(suffix)]
             matches = [path for path in paths if re.search(head, read_head(path))]
             documents += matches
