@@ -66,20 +66,26 @@ def image_successions(profile: Profile, images: Table, kind: SequenceKind) -> li
 def tracked_segments(tables: Tables, kind: SequenceKind | None = None) -> Table:
     """The segments of sequences (of one kind) that have a track, no crowds, no void, by sequence, track and frame.
 
-    Columns: segment (row), reel (numbered), place (of the frame among those annotated), frame (number), track.
+    Columns: segment (row), sequence (number), place (of the frame among those annotated), frame (number), track.
     """
     segments = tables.segments
-    film = SequenceIndex.of(tables)
+    index = SequenceIndex.of(tables)
     annotation = segments["annotation"]
-    counts = ~segments.missing("track_id") & ~segments["iscrowd"] & (film.reel[annotation] >= 0)
+    counts = ~segments.missing("track_id") & ~segments["iscrowd"] & (index.sequence[annotation] >= 0)
     counts &= ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
     if kind is not None:
         counts &= is_frame_of(tables.profile, tables.images, kind)[segments["image"]]
     rows = np.flatnonzero(counts)
     track = segments["track_id"][rows].astype(np.int64)
-    reel, place = film.reel[annotation[rows]], film.place[annotation[rows]]
-    order = np.lexsort((rows, place, track, reel))
-    columns = {"segment": rows, "reel": reel, "place": place, "frame": film.frame[annotation[rows]], "track": track}
+    number, place = index.sequence[annotation[rows]], index.place[annotation[rows]]
+    order = np.lexsort((rows, place, track, number))
+    columns = {
+        "segment": rows,
+        "sequence": number,
+        "place": place,
+        "frame": index.frame[annotation[rows]],
+        "track": track,
+    }
     return Table({name: values[order] for name, values in columns.items()})
 
 
@@ -87,7 +93,7 @@ def changes_category(tables: Tables, found: Table) -> NDArray[np.bool_]:
     """(n,) rows of `tracked_segments` whose track has several categories."""
     category = tables.segments["category_id"][found["segment"]]
     start = np.ones(len(found), bool)
-    start[1:] = (np.diff(found["reel"]) != 0) | (np.diff(found["track"]) != 0)
+    start[1:] = (np.diff(found["sequence"]) != 0) | (np.diff(found["track"]) != 0)
     track = np.cumsum(start) - 1
     other = category != category[start][track]
     return np.asarray(np.bincount(track, weights=other, minlength=1)[track] > 0)
@@ -99,12 +105,13 @@ class SequenceIndex:
 
     Attributes
     ----------
-    reels : those of videos, and after them those of volumes
-    reel, place, frame : (n_annotations,) the number of its reel (-1: none), its position and frame's number there
+    sequences : those of videos, and after them those of volumes
+    sequence : (n_annotations,) the number of its sequence; -1: none
+    place, frame : (n_annotations,) its position there, and the frame's number
     """
 
-    reels: list[FrameSequence]
-    reel: Ints
+    sequences: list[FrameSequence]
+    sequence: Ints
     place: Ints
     frame: Ints
 
@@ -116,12 +123,12 @@ class SequenceIndex:
             for kind in get_args(SequenceKind)
             for sequence in frame_sequences(tables.profile, tables.images, tables.annotations, kind)
         ]
-        reel, place, frame = (np.full(len(tables.annotations), -1, np.int64) for _ in range(3))
+        of_sequence, place, frame = (np.full(len(tables.annotations), -1, np.int64) for _ in range(3))
         for number, sequence in enumerate(sequences):
-            reel[sequence.annotation] = number
+            of_sequence[sequence.annotation] = number
             place[sequence.annotation] = np.arange(len(sequence.annotation))
             frame[sequence.annotation] = sequence.frame
-        return SequenceIndex(sequences, reel, place, frame)
+        return SequenceIndex(sequences, of_sequence, place, frame)
 
 
 def is_frame_of(profile: Profile, images: Table, kind: SequenceKind) -> NDArray[np.bool_]:

@@ -182,10 +182,10 @@ def _load_window(
         raise SegdataError(f"{source.profile.files}: the dataset changed while it was read; run the command again")
     number = np.arange(len(image)) + part.start
     own = (number >= first) & (number < first + n_frames)
-    for reel in several:
-        mine = np.isin(annotation, reel.annotation[part])
+    for sequence in several:
+        mine = np.isin(annotation, sequence.annotation[part])
         place = np.where(mine, batch.annotation_image, -1)[batch.segment_annotation].astype(np.int64)
-        yield FrameWindow(batch, reel.frame[part], reel.annotation[part], reel.step, place, row, own)
+        yield FrameWindow(batch, sequence.frame[part], sequence.annotation[part], sequence.step, place, row, own)
 
 
 MOST_RETAINED_BYTES = 256 << 20  # of runs and rows

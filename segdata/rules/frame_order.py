@@ -149,12 +149,12 @@ def _moment(timestamp: object) -> float | str | None:
 
 def _still(tables: Tables, max_still: float) -> Iterator[RowFinding]:
     """Frames without image files whose masks are those before."""
-    film = SequenceIndex.of(tables)
+    index = SequenceIndex.of(tables)
     rows, others = tables.still["annotation"], tables.still["of"]
-    count = np.bincount(film.reel[rows], minlength=len(film.reels)) if len(rows) else np.zeros(len(film.reels), int)
+    count = np.bincount(index.sequence[rows].astype(np.int64), minlength=len(index.sequences))
     uris, image = tables.images["uri"], tables.annotations["image"]
     for row, other in zip(rows.tolist(), others.tolist(), strict=True):
-        reel = film.reel[row]
-        if uris[image[row]] is None and count[reel] <= max_still * (len(film.reels[reel].frame) - 1):
-            message = f"frame {film.frame[row]} repeats the masks of frame {film.frame[other]}, pixel by pixel"
+        sequence = index.sequence[row]
+        if uris[image[row]] is None and count[sequence] <= max_still * (len(index.sequences[sequence].frame) - 1):
+            message = f"frame {index.frame[row]} repeats the masks of frame {index.frame[other]}, pixel by pixel"
             yield RowFinding(message, annotation=row, severity="warning")

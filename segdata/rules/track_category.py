@@ -48,7 +48,7 @@ def track_category(tables: Tables) -> Iterator[RowFinding]:
     found, category = tracked_segments(tables), tables.segments["category_id"]
     found = found.take(changes_category(tables, found))
     name = tables.profile.name_of
-    for rows in found.groups("reel", "track"):
+    for rows in found.groups("sequence", "track"):
         rows = np.sort(rows)
         segment, frame = found["segment"][rows], found["frame"][rows]
         ids, first, which, count = np.unique(

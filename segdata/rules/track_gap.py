@@ -77,7 +77,7 @@ def track_gap(
     that shrink before or after, and others cover 23. OSVOS, the ground truth of three videos of DAVIS, and the sample's
     street, where a walker passes behind a bus (4 clean films, 84 frames), have none to report.
     """
-    film, found, segments = SequenceIndex.of(tables), tracked_segments(tables, "video"), tables.segments
+    index, found, segments = SequenceIndex.of(tables), tracked_segments(tables, "video"), tables.segments
     area, edge = segments["area"], touches_edge(tables)
     for at in _gaps(found, max_frames):
         sides = _sides(found, at)
@@ -85,8 +85,8 @@ def track_gap(
         usual = [min_share * np.median(area[side]) for side in sides]
         if any(area[end] < max(min_pixels, least) for end, least in zip(ends, usual, strict=True)):
             continue
-        reel = film.reels[int(found["reel"][at])]
-        gone = reel.annotation[found["place"][at] + 1 : found["place"][at + 1]]
+        sequence = index.sequences[int(found["sequence"][at])]
+        gone = sequence.annotation[found["place"][at] + 1 : found["place"][at + 1]]
         boxes = _between(segments, ends, len(gone))
         if edge[list(ends)].any() or _is_hidden(tables, gone, boxes):
             continue
@@ -102,7 +102,7 @@ def track_gap(
 
 def _gaps(found: Table, max_frames: int) -> list[int]:
     """The rows of `tracked_segments` after which the same track is missing in some annotated frames."""
-    same = (np.diff(found["reel"]) == 0) & (np.diff(found["track"]) == 0)
+    same = (np.diff(found["sequence"]) == 0) & (np.diff(found["track"]) == 0)
     step = np.diff(found["place"])
     return np.flatnonzero(same & (step > 1) & (step <= max_frames + 1)).tolist()
 
@@ -110,7 +110,7 @@ def _gaps(found: Table, max_frames: int) -> list[int]:
 def _sides(found: Table, at: int) -> tuple[Ints, Ints]:
     """The segments of a track in its last appearances up to a row of `tracked_segments`, and in its first after it."""
     rows = np.arange(max(at + 1 - _NEAR, 0), min(at + 1 + _NEAR, len(found)))
-    rows = rows[(found["track"][rows] == found["track"][at]) & (found["reel"][rows] == found["reel"][at])]
+    rows = rows[(found["track"][rows] == found["track"][at]) & (found["sequence"][rows] == found["sequence"][at])]
     return found["segment"][rows[rows <= at]], found["segment"][rows[rows > at]]
 
 

@@ -62,24 +62,24 @@ def track_ids(segments: Table) -> Ints:
     return track
 
 
-def measure_exchanges(stretch: FrameWindow, track: Ints) -> ColumnArrays:
+def measure_exchanges(window: FrameWindow, track: Ints) -> ColumnArrays:
     """The table `exchanges`: two tracks, each of which shares pixels with the other's segment in the frame before.
 
     a, b: the segments (rows) in the later frame. own: the mean IoU of the two tracks' segments with their own in the
     frame before; crossed: with each other's. `track` (n_segments,) of the batch; negative: none.
     """
-    line, layer, frames = stretch.line(), np.where(track >= 0, 0, -1), stretch.own & stretch.follows
-    before, here = stretch.side(line, 1, frames, layer), stretch.side(line, 0, frames, layer)
+    line, layer, frames = window.line(), np.where(track >= 0, 0, -1), window.own & window.follows
+    before, here = window.side(line, 1, frames, layer), window.side(line, 0, frames, layer)
     first, second, _, length = kernels.strips(before.start, before.end, before.owner, here.start, here.end, here.owner)
     first, second, shared = kernels.tally(first, second, length)
-    area, n = stretch.batch.runs.areas(len(track)), max(len(track), 1)
+    area, n = window.batch.runs.areas(len(track)), max(len(track), 1)
     code, iou = first.astype(np.int64) * n + second, _iou(shared, area[first], area[second])
 
     def iou_of(a: Ints, b: Ints) -> Floats:
         place = np.minimum(np.searchsorted(code, a * n + b), len(code) - 1)
         return np.where(code[place] == a * n + b, iou[place], 0.0)
 
-    key, segment = _track_keys(stretch, track)
+    key, segment = _track_keys(window, track)
     own_key = np.full(n, -1, np.int64)
     own_key[segment] = key
     pairs = np.flatnonzero((track[first] < track[second]) & (own_key[first] >= 0) & (own_key[second] >= 0))
@@ -90,10 +90,10 @@ def measure_exchanges(stretch: FrameWindow, track: Ints) -> ColumnArrays:
     back = iou_of(earlier, later)
     crossed, own = (iou_of(a, b) + back) / 2, (iou_of(a, later) + iou_of(earlier, b)) / 2
     kept = back > 0
-    return {"a": stretch.row[later[kept]], "b": stretch.row[b[kept]], "own": own[kept], "crossed": crossed[kept]}
+    return {"a": window.row[later[kept]], "b": window.row[b[kept]], "own": own[kept], "crossed": crossed[kept]}
 
 
-def measure_turns(stretch: FrameWindow, track: Ints) -> ColumnArrays:
+def measure_turns(window: FrameWindow, track: Ints) -> ColumnArrays:
     """The table `turns`: each segment of a track that has one in the frame before and in the frame after, too.
 
     The neighbours are shifted so that their centroids lie halfway, as if the track moved straight on. agree:
@@ -101,9 +101,9 @@ def measure_turns(stretch: FrameWindow, track: Ints) -> ColumnArrays:
     there; 0: none. fit: the better of their IoUs with the segment without that part. like_before, like_after: their
     IoUs with it where they are drawn. shift: how far its centroid is from halfway, in pixels.
     """
-    before, here, after = _track_triples(stretch, track)
-    height = stretch.batch.segment_size[0]
-    runs, n_segments = stretch.batch.runs, stretch.batch.n_segments
+    before, here, after = _track_triples(window, track)
+    height = window.batch.segment_size[0]
+    runs, n_segments = window.batch.runs, window.batch.n_segments
     area = runs.areas(n_segments)
     x, y = _centroids(runs, height, area)
     middle = (x[before] + x[after]) / 2, (y[before] + y[after]) / 2
@@ -122,9 +122,9 @@ def measure_turns(stretch: FrameWindow, track: Ints) -> ColumnArrays:
         for neighbour in (before, after)
     ]
     return {
-        "before": stretch.row[before],
-        "segment": stretch.row[here],
-        "after": stretch.row[after],
+        "before": window.row[before],
+        "segment": window.row[here],
+        "after": window.row[after],
         "agree": agree,
         "fit": np.maximum(*fits),
         "like_before": nears[0],
@@ -134,15 +134,15 @@ def measure_turns(stretch: FrameWindow, track: Ints) -> ColumnArrays:
     }
 
 
-def _track_keys(stretch: FrameWindow, track: Ints) -> tuple[Ints, Ints]:
+def _track_keys(window: FrameWindow, track: Ints) -> tuple[Ints, Ints]:
     """A number for each track and frame that has it once and with pixels, and the segment (of the batch).
 
     Ascending; the same track in the next frame has the next number.
     """
-    some = np.flatnonzero((track >= 0) & (stretch.place >= 0) & (stretch.batch.runs.areas(len(track)) > 0))
+    some = np.flatnonzero((track >= 0) & (window.place >= 0) & (window.batch.runs.areas(len(track)) > 0))
     code = np.unique(track[some], return_inverse=True)[1]
-    n_frames = len(stretch.frame) + 2  # so that tracks never neighbour each other
-    key, first, count = np.unique(code * n_frames + stretch.place[some], return_index=True, return_counts=True)
+    n_frames = len(window.frame) + 2  # so that tracks never neighbour each other
+    key, first, count = np.unique(code * n_frames + window.place[some], return_index=True, return_counts=True)
     return key[count == 1], some[first[count == 1]]
 
 
@@ -154,10 +154,10 @@ def _segments_at(key: Ints, segment: Ints, wanted: Ints) -> Ints:
     return np.where(key[place] == wanted, segment[place], -1)
 
 
-def _track_triples(stretch: FrameWindow, track: Ints) -> tuple[Ints, Ints, Ints]:
+def _track_triples(window: FrameWindow, track: Ints) -> tuple[Ints, Ints, Ints]:
     """The segments (of the batch) of one track in three successive frames."""
-    key, segment = _track_keys(stretch, track)
-    middle = stretch.between[stretch.place[segment]]
+    key, segment = _track_keys(window, track)
+    middle = window.between[window.place[segment]]
     before, after = _segments_at(key, segment, key - 1), _segments_at(key, segment, key + 1)
     turn = np.flatnonzero(middle & (before >= 0) & (after >= 0))
     return before[turn], segment[turn], after[turn]
@@ -251,7 +251,7 @@ def _stray_parts(runs: Runs, height: Ints, n_segments: int, here: Ints, moved: l
 FLICKER_BAND = 2  # pixels at the border of what flickers that do not count: outlines tremble
 
 
-def measure_flickers(stretch: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
+def measure_flickers(window: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     """The table `flickers`: pixels of one category before and after a frame that are another one in it.
 
     One row for each part of a segment and category. annotation and segment (rows) of the frame, category_id before and
@@ -260,24 +260,24 @@ def measure_flickers(stretch: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     category has more in this frame than in the one before and in the one after. A band of two pixels at the border of
     what flickers does not count, nor does void.
     """
-    category = stretch.batch.segments["category_id"].to_numpy()
+    category = window.batch.segments["category_id"].to_numpy()
     ids, layer = np.unique(category, return_inverse=True)
     layer = np.where(np.isin(category, taxonomy.void_ids), -1, layer).astype(np.int64)
-    n_layers, frames = max(len(ids), 1), stretch.between
-    layered = stretch.line(n_layers)
-    laid = partial(stretch.side, layered, at=frames, layer=layer, n_layers=n_layers)
+    n_layers, frames = max(len(ids), 1), window.between
+    layered = window.line(n_layers)
+    laid = partial(window.side, layered, at=frames, layer=layer, n_layers=n_layers)
     before, here, after = laid(1), laid(0), laid(-1)
     claimed = [_claimed_pixels(side, layered) for side in (before, here, after)]
     around, most = np.minimum(claimed[0], claimed[2]), np.maximum(claimed[0], claimed[2])
     start, end = _erode_intervals(*_subtract_intervals(_claimed_by_both(before, after), here), layered)
     frame, x, y = layered.lower(start)
-    plain = stretch.line()
+    plain = window.line()
     at_frame = plain.base[frame // n_layers] + x * (plain.height[frame // n_layers] + 1) + y
     order = np.argsort(at_frame, kind="stable")
     core = at_frame[order], (at_frame + end - start)[order], frame[order].astype(np.int32)
-    part, segment = _segment_parts(stretch)
-    runs = Runs(stretch.batch.runs.start, stretch.batch.runs.length, part)
-    shown = stretch.side(plain, 0, frames, np.minimum(layer, 0)[segment], 1, runs, stretch.place[segment])
+    part, segment = _segment_parts(window)
+    runs = Runs(window.batch.runs.start, window.batch.runs.length, part)
+    shown = window.side(plain, 0, frames, np.minimum(layer, 0)[segment], 1, runs, window.place[segment])
     which, part, place, length = kernels.strips(*core, shown.start, shown.end, shown.owner)
     pair, label = np.unique(which * np.int64(max(len(segment), 1)) + part, return_inverse=True)
     which, part = np.divmod(pair, max(len(segment), 1))
@@ -285,8 +285,8 @@ def measure_flickers(stretch: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     area, *box = kernels.extents(label.astype(np.int64), x, y, y + length, len(pair))
     whole = np.bincount(runs.owner, weights=runs.length, minlength=len(segment)).astype(np.int64)
     return {
-        "annotation": stretch.annotation[which // n_layers],
-        "segment": stretch.row[segment[part]],
+        "annotation": window.annotation[which // n_layers],
+        "segment": window.row[segment[part]],
         "category_id": ids[which % n_layers] if len(ids) else which,
         "area": area,
         **dict(zip(_BOX, box, strict=True)),
@@ -297,10 +297,10 @@ def measure_flickers(stretch: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     }
 
 
-def _segment_parts(stretch: FrameWindow) -> tuple[NDArray[np.int32], Ints]:
+def _segment_parts(window: FrameWindow) -> tuple[NDArray[np.int32], Ints]:
     """(n_runs,) the part of each run of the batch, and (n_parts,) the segment of each part."""
-    runs = stretch.batch.runs
-    x, top = run_columns(runs, stretch.batch.segment_size[0])
+    runs = window.batch.runs
+    x, top = run_columns(runs, window.batch.segment_size[0])
     part = kernels.parts(x, top, top + runs.length, runs.owner, False)[0]
     segment = np.zeros(int(part.max(initial=-1)) + 1, np.int64)
     segment[part] = runs.owner
@@ -362,12 +362,12 @@ def _join_intervals(start: Ints, end: Ints) -> tuple[Ints, Ints]:
 _PIECE = 1 << 16
 
 
-def repeated_masks(stretch: FrameWindow) -> ColumnArrays:
+def repeated_masks(window: FrameWindow) -> ColumnArrays:
     """Columns annotation and of (rows): what is drawn on a frame that is not empty is what is on the one before."""
-    batch, runs = stretch.batch, stretch.batch.runs
-    category, frames = batch.segments["category_id"].to_numpy(), stretch.own & stretch.follows
+    batch, runs = window.batch, window.batch.runs
+    category, frames = batch.segments["category_id"].to_numpy(), window.own & window.follows
     offset, repeats = runs.offsets(batch.n_segments), []
-    segments = [np.flatnonzero(stretch.place == place) for place in range(len(frames))]
+    segments = [np.flatnonzero(window.place == place) for place in range(len(frames))]
     for place in np.flatnonzero(frames).tolist():
         a, b = segments[place - 1], segments[place]
         if len(a) != len(b) or len(a) == 0 or not np.array_equal(category[a], category[b]):
@@ -378,7 +378,7 @@ def repeated_masks(stretch: FrameWindow) -> ColumnArrays:
         if same and np.array_equal(runs.length[mine], runs.length[others]) and mine.stop > mine.start:
             repeats.append(place)
     rows = np.array(repeats, np.int64)
-    return {"annotation": stretch.annotation[rows], "of": stretch.annotation[rows - 1]}
+    return {"annotation": window.annotation[rows], "of": window.annotation[rows - 1]}
 
 
 def repeated_images(profile: Profile, images: Table) -> ColumnArrays:

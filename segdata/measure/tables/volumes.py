@@ -78,17 +78,17 @@ class SliceLinks:
     skips: ColumnArrays
 
 
-def link_slices(stretch: FrameWindow, numbers: PartNumbers) -> SliceLinks:
+def link_slices(window: FrameWindow, numbers: PartNumbers) -> SliceLinks:
     """How the parts and holes of a window connect; a thing has one category and track in one volume."""
-    category = stretch.batch.segments["category_id"].to_numpy()
-    things = np.stack([category, numbers.track[stretch.row]])
+    category = window.batch.segments["category_id"].to_numpy()
+    things = np.stack([category, numbers.track[window.row]])
     layer = np.unique(things, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
-    parts = _SliceParts.of(stretch, numbers, layer)
-    own = stretch.own & stretch.adjoining
+    parts = _SliceParts.of(window, numbers, layer)
+    own = window.own & window.adjoining
     before, here = parts.side(1, own), parts.side(0, own)
     faces = _overlapping_pairs(before, here)
     corners = [parts.clusters, *(_overlapping_pairs(side, here) for side in _widen(before, parts))]
-    joined, opened = _holes(stretch, numbers, layer)
+    joined, opened = _holes(window, numbers, layer)
     return SliceLinks(
         _numbered_pairs(parts.number, faces),
         _numbered_pairs(
@@ -96,7 +96,7 @@ def link_slices(stretch: FrameWindow, numbers: PartNumbers) -> SliceLinks:
         ),
         joined,
         opened,
-        _skips(stretch, parts),
+        _skips(window, parts),
     )
 
 
@@ -106,13 +106,13 @@ class _SliceParts:
 
     Attributes
     ----------
-    stretch : the slices
+    window : the slices
     runs : whose owner is the part
     segment, number, layer : of each part; `number` is that in the dataset
     clusters : pairs of parts of one segment that corners connect
     """
 
-    stretch: FrameWindow
+    window: FrameWindow
     runs: Runs
     segment: Ints
     number: Ints
@@ -120,9 +120,9 @@ class _SliceParts:
     clusters: IndexPairs
 
     @staticmethod
-    def of(stretch: FrameWindow, numbers: PartNumbers, layer: Ints) -> "_SliceParts":
-        runs = stretch.batch.runs
-        x, top = run_columns(runs, stretch.batch.segment_size[0])
+    def of(window: FrameWindow, numbers: PartNumbers, layer: Ints) -> "_SliceParts":
+        runs = window.batch.runs
+        x, top = run_columns(runs, window.batch.segment_size[0])
         part = kernels.parts(x, top, top + runs.length, runs.owner, False)[0]
         cluster = kernels.parts(x, top, top + runs.length, runs.owner, True)[0]
         segment = np.zeros(int(part.max(initial=-1)) + 1, np.int64)
@@ -130,11 +130,11 @@ class _SliceParts:
         first_part = np.zeros(int(cluster.max(initial=-1)) + 1, np.int64)
         first_part[cluster] = part
         first = np.searchsorted(segment, segment)  # parts are numbered in the order of their segments
-        number = numbers.part[stretch.row[segment]] + np.arange(len(segment)) - first
+        number = numbers.part[window.row[segment]] + np.arange(len(segment)) - first
         head = np.zeros(len(segment), np.int64)
         head[part] = first_part[cluster]
         own = Runs(runs.start, runs.length, part.astype(np.int32))
-        return _SliceParts(stretch, own, segment, number, layer[segment], (np.arange(len(segment)), head))
+        return _SliceParts(window, own, segment, number, layer[segment], (np.arange(len(segment)), head))
 
     @property
     def n_layers(self) -> int:
@@ -142,13 +142,13 @@ class _SliceParts:
 
     def side(self, shift: int, at: Flags) -> SweepRuns:
         """The parts laid `shift` slices further, those of one thing over those of the same."""
-        line, place = self.stretch.line(self.n_layers), self.stretch.place[self.segment]
-        return self.stretch.side(line, shift, at, self.layer, self.n_layers, self.runs, place)
+        line, place = self.window.line(self.n_layers), self.window.place[self.segment]
+        return self.window.side(line, shift, at, self.layer, self.n_layers, self.runs, place)
 
 
 def _widen(side: SweepRuns, parts: _SliceParts) -> list[SweepRuns]:
     """The runs extended by one pixel in each direction, as three sets to compare one after the other."""
-    line = parts.stretch.line(parts.n_layers)
+    line = parts.window.line(parts.n_layers)
     room = line.height[line.frame_of(side.start)] + 1
     return [SweepRuns(side.start - 1 + by * room, side.end + 1 + by * room, side.owner) for by in (-1, 0, 1)]
 
@@ -164,25 +164,25 @@ def _numbered_pairs(number: Ints, pairs: IndexPairs) -> IndexPairs:
     return number[pairs[0]], number[pairs[1]]
 
 
-def _holes(stretch: FrameWindow, numbers: PartNumbers, layer: Ints) -> tuple[IndexPairs, Ints]:
+def _holes(window: FrameWindow, numbers: PartNumbers, layer: Ints) -> tuple[IndexPairs, Ints]:
     """The pairs of holes that belong together, and the holes that reach out of their thing.
 
     What surrounds a hole is wholly within it where each pixel of the slices before and after that touches it, by a
     corner at least, is the thing's or another hole of it.
     """
-    batch, n_layers = stretch.batch, int(layer.max(initial=0)) + 1
+    batch, n_layers = window.batch, int(layer.max(initial=0)) + 1
     height = batch.segment_size[0]
-    strips = hole_strips(batch.runs, height, (numbers.holes[stretch.row] > 0) & (stretch.place >= 0))
-    runs, segment, number = _hole_runs(strips, height, numbers, stretch)
+    strips = hole_strips(batch.runs, height, (numbers.holes[window.row] > 0) & (window.place >= 0))
+    runs, segment, number = _hole_runs(strips, height, numbers, window)
     if len(segment) == 0:
         return (number, number), number
-    line, place = stretch.line(n_layers), stretch.place[segment]
-    laid = partial(stretch.side, line, layer=layer[segment], n_layers=n_layers, runs=runs, owner_place=place)
-    own = stretch.own[place]
+    line, place = window.line(n_layers), window.place[segment]
+    laid = partial(window.side, line, layer=layer[segment], n_layers=n_layers, runs=runs, owner_place=place)
+    own = window.own[place]
     is_open, joined = np.zeros(len(segment), bool), []
-    following = np.concatenate([stretch.adjoining[1:], [False]])
-    for shift, frames in ((1, stretch.adjoining), (-1, following)):
-        thing = stretch.side(line, 0, frames, layer, n_layers)
+    following = np.concatenate([window.adjoining[1:], [False]])
+    for shift, frames in ((1, window.adjoining), (-1, following)):
+        thing = window.side(line, 0, frames, layer, n_layers)
         other = laid(0, frames)
         start, end = (np.concatenate(pair) for pair in ((thing.start, other.start), (thing.end, other.end)))
         order = np.argsort(start, kind="stable")
@@ -204,11 +204,11 @@ def _holes(stretch: FrameWindow, numbers: PartNumbers, layer: Ints) -> tuple[Ind
     return _numbered_pairs(number, (pairs[0][mine], pairs[1][mine])), number[is_open & own]
 
 
-def _hole_runs(strips: HoleStrips, height: Ints, numbers: PartNumbers, stretch: FrameWindow) -> tuple[Runs, Ints, Ints]:
+def _hole_runs(strips: HoleStrips, height: Ints, numbers: PartNumbers, window: FrameWindow) -> tuple[Runs, Ints, Ints]:
     """The holes' runs (the owner is the hole), their segments, and their numbers in the dataset."""
     segment = np.zeros(int(strips.hole.max(initial=-1)) + 1, np.int64)
     segment[strips.hole] = strips.owner
-    number = numbers.hole[stretch.row[segment]] + np.arange(len(segment)) - np.searchsorted(segment, segment)
+    number = numbers.hole[window.row[segment]] + np.arange(len(segment)) - np.searchsorted(segment, segment)
     start = strips.x * height[strips.owner] + strips.top
     return Runs(start, strips.bottom - strips.top, strips.hole.astype(np.int32)), segment, number
 
@@ -217,14 +217,14 @@ def _columns(side: SweepRuns) -> tuple[Ints, Ints, NDArray[np.int32]]:
     return side.start, side.end, side.owner
 
 
-def _skips(stretch: FrameWindow, parts: _SliceParts) -> ColumnArrays:
+def _skips(window: FrameWindow, parts: _SliceParts) -> ColumnArrays:
     """The table `skips`: parts of one thing over each other in two slices, neither of which goes on in the one between.
 
     before, after (segment rows), annotation (row, of the slice between), shared: the pixels that they share; smaller:
     those of the smaller one; the box of what they share.
     """
-    frames = stretch.between & stretch.adjoining
-    frames[:-1] &= stretch.adjoining[1:]
+    frames = window.between & window.adjoining
+    frames[:-1] &= window.adjoining[1:]
     before, here, after = (parts.side(shift, frames) for shift in (1, 0, -1))
     before = _keep_runs(before, ~np.isin(before.owner, _overlapping_pairs(before, here)[0]))
     after = _keep_runs(after, ~np.isin(after.owner, _overlapping_pairs(here, after)[1]))
@@ -232,13 +232,13 @@ def _skips(stretch: FrameWindow, parts: _SliceParts) -> ColumnArrays:
     n = max(len(parts.segment), 1)
     pair, label = np.unique(a.astype(np.int64) * n + b, return_inverse=True)
     first, second = np.divmod(pair, n)
-    _, x, y = stretch.line(parts.n_layers).lower(start)
+    _, x, y = window.line(parts.n_layers).lower(start)
     shared, *box = kernels.extents(label.reshape(-1).astype(np.int64), x, y, y + length, len(pair))
     area = np.bincount(parts.runs.owner, weights=parts.runs.length, minlength=n).astype(np.int64)
     return {
-        "before": stretch.row[parts.segment[first]],
-        "after": stretch.row[parts.segment[second]],
-        "annotation": stretch.annotation[stretch.place[parts.segment[first]] + 1],
+        "before": window.row[parts.segment[first]],
+        "after": window.row[parts.segment[second]],
+        "annotation": window.annotation[window.place[parts.segment[first]] + 1],
         "shared": shared,
         "smaller": np.minimum(area[first], area[second]),
         **dict(zip(_BOX, box, strict=True)),
@@ -300,13 +300,13 @@ def measure_cavities(
 
 def _things(segments: Table, found: list[FrameSequence]) -> Ints:
     """(n_segments,) the number of the thing that a segment shows a slice of; -1 where it is in no volume."""
-    reel = np.full(int(segments["annotation"].max(initial=-1)) + 1, -1, np.int64)
+    volume_of = np.full(int(segments["annotation"].max(initial=-1)) + 1, -1, np.int64)
     for number, volume in enumerate(found):
-        inside = volume.annotation[volume.annotation < len(reel)]
-        reel[inside] = number
+        inside = volume.annotation[volume.annotation < len(volume_of)]
+        volume_of[inside] = number
     thing = np.full(len(segments), -1, np.int64)
-    rows = np.flatnonzero(reel[segments["annotation"]] >= 0)
-    columns_ = reel[segments["annotation"]], segments["category_id"], track_ids(segments)
+    rows = np.flatnonzero(volume_of[segments["annotation"]] >= 0)
+    columns_ = volume_of[segments["annotation"]], segments["category_id"], track_ids(segments)
     thing[rows] = np.unique(np.stack([column[rows] for column in columns_]), axis=1, return_inverse=True)[1].reshape(-1)
     return thing
 
