@@ -1,1 +1,1 @@
-"""Review: what reviewers say of findings and segments, kept, weighed, and brought into the labels."""
+"""Review: decisions of reviewers on findings and segments, recorded, compared, and applied to the labels."""

@@ -34,7 +34,7 @@ SENT_NAME = "review.sent.jsonl"
 
 
 class SentSegment(msgspec.Struct, frozen=True, array_like=True):
-    """A segment that was sent: the key that it carries, its id, and its imprint then."""
+    """A segment that was sent: its key, its id, and the hash of its label."""
 
     key: str
     id: int | str
@@ -42,7 +42,7 @@ class SentSegment(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SentFinding(msgspec.Struct, frozen=True):
-    """A finding that was sent: the key that its box carries, and the imprint of the labels that it speaks of."""
+    """A finding that was sent: the key of its box, and the hash of its labels."""
 
     key: str
     finding: Finding
@@ -59,38 +59,40 @@ class SentAnnotation(msgspec.Struct, frozen=True):
 
     @property
     def keys(self) -> set[str]:
-        """All keys in it."""
-        return {each.key for each in self.segments} | {each.key for each in self.questions}
+        """The keys of all segments and findings."""
+        return {item.key for item in self.segments} | {item.key for item in self.questions}
 
 
 _DECODER = msgspec.json.Decoder(SentAnnotation)
 
 
 def short_key(*words: object) -> str:
-    """A short key of what is said of a thing: 16 hexadecimal digits."""
+    """A short key, the same for the same words: 16 hexadecimal digits."""
     return blake2b("\0".join(map(str, words)).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def sent_path(path: Path) -> Path:
-    """Where it is: beside the log of the dataset's decisions."""
+    """The path of the record of sent tasks, beside the decision log."""
     return path.with_name(path.name.removesuffix(decision_log.LOG_NAME) + SENT_NAME)
 
 
 def record_sent(path: Path, sent: Iterable[SentAnnotation]) -> None:
-    """Note what was sent; what is noted already is not noted twice."""
-    known = {line for _, line in decision_log.read_lines(path)[0]}
-    decision_log.append_lines(path, [line for each in sent if (line := msgspec.json.encode(each)) not in known])
+    """Record what was sent; nothing is recorded twice."""
+    noted = {line for _, line in decision_log.read_lines(path)[0]}
+    decision_log.append_lines(
+        path, [line for annotation in sent if (line := msgspec.json.encode(annotation)) not in noted]
+    )
 
 
 def read_sent(path: Path) -> list[SentAnnotation]:
-    """All that was sent, the first first; raises SegdataError, with file and line, for a damaged line."""
-    found = []
+    """Everything that was sent, oldest first; raises SegdataError with file and line for a damaged line."""
+    records = []
     for number, line in decision_log.read_lines(path)[0]:
         try:
-            found.append(_DECODER.decode(line))
+            records.append(_DECODER.decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise SegdataError(f"{path}:{number}: is damaged: {error}; delete the line") from error
-    return found
+    return records
 
 
 FINDING_CATEGORY = "segdata finding"
@@ -99,7 +101,7 @@ _KEY = "segdata"
 
 
 def add_finding_category(profile: Profile) -> Taxonomy:
-    """The taxonomy of a dataset with the category of findings."""
+    """The taxonomy of a dataset with a category for findings."""
     more = Category(id=profile.free_category, name=FINDING_CATEGORY, kind="thing", color="#ff00ff")
     return msgspec.structs.replace(profile.taxonomy, categories=(*profile.taxonomy.categories, more))
 
@@ -107,22 +109,22 @@ def add_finding_category(profile: Profile) -> Taxonomy:
 def prepare_annotation(
     annotation: Annotation, findings: Sequence[Finding], profile: Profile, taxonomy: Taxonomy, asks: bool
 ) -> tuple[Batch, SentAnnotation]:
-    """One annotation as it is sent, with the findings about it, and the note of it.
+    """One annotation as it is sent, with its findings, and the record of it.
 
-    `taxonomy` has the category of findings. Polygons become masks: what a tool rounds would come back as other pixels.
-    `asks`: boxes have the attributes verdict and comment; else the tool asks for these itself.
+    `taxonomy` has the category of findings. Polygons become masks, since a tool might round them to other pixels.
+    `asks`: boxes have the attributes verdict and comment; otherwise the tool asks for them.
     """
     batch = annotation.batch
     image = batch.images["image_id"][0].as_py()
     segments = []
-    for row, each in enumerate(batch.segments.select(["segment_id", "source_id"]).to_pylist()):
-        id_ = each["segment_id"] if each["source_id"] is None else each["source_id"]
-        seen = hash_segments(annotation, profile, np.array([row]))
-        segments.append(SentSegment(short_key(image, annotation.annotator, id_, seen), id_, seen))
+    for row, segment in enumerate(batch.segments.select(["segment_id", "source_id"]).to_pylist()):
+        id_ = segment["segment_id"] if segment["source_id"] is None else segment["source_id"]
+        label_hash = hash_segments(annotation, profile, np.array([row]))
+        segments.append(SentSegment(short_key(image, annotation.annotator, id_, label_hash), id_, label_hash))
     questions = []
     for finding in findings:
-        seen = hash_finding_labels(finding, [annotation], profile)
-        questions.append(SentFinding(short_key(image, seen, msgspec.json.encode(finding)), finding, seen))
+        label_hash = hash_finding_labels(finding, [annotation], profile)
+        questions.append(SentFinding(short_key(image, label_hash, msgspec.json.encode(finding)), finding, label_hash))
     noted = SentAnnotation(image, annotation.annotator, tuple(segments), tuple(questions))
     return _add_keys_and_boxes(annotation, noted, taxonomy.categories[-1].id, asks), noted
 
@@ -131,30 +133,32 @@ def _add_keys_and_boxes(annotation: Annotation, noted: SentAnnotation, category:
     """The annotation with keys, and boxes for findings."""
     batch = annotation.batch
     had = batch.segments["attributes"].to_pylist()
-    keyed = [[*(said or ()), (_KEY, json.dumps(each.key))] for said, each in zip(had, noted.segments, strict=True)]
+    keyed = [
+        [*(pairs or ()), (_KEY, json.dumps(segment.key))] for pairs, segment in zip(had, noted.segments, strict=True)
+    ]
     segments = replace_column(batch.segments, "attributes", keyed)
     segments = replace_column(segments, "rings", pa.nulls(batch.n_segments, segments.schema.field("rings").type))
-    n, found = len(noted.questions), [_box(annotation, each.finding) for each in noted.questions]
-    free = max([0, *(each or 0 for each in batch.segments["segment_id"].to_pylist())]) + 1
+    n, corners = len(noted.questions), [_box(annotation, segment.finding) for segment in noted.questions]
+    free = max([0, *(segment or 0 for segment in batch.segments["segment_id"].to_pylist())]) + 1
     boxes = make_table(
         BATCH_SEGMENTS,
         n,
         annotation=[0] * n,
         segment_id=list(range(free, free + n)),
         category_id=[category] * n,
-        rings=[[_corners(box)] for box in found],
-        attributes=[_box_attributes(each, asks) for each in noted.questions],
+        rings=[[_corners(box)] for box in corners],
+        attributes=[_box_attributes(segment, asks) for segment in noted.questions],
     )
     height = annotation.size[0]
     return replace(
         batch,
         segments=pa.concat_tables([segments, boxes]).combine_chunks(),
-        runs=Runs.concatenate([batch.runs, *(_runs(box, height) for box in found)], [batch.n_segments, *[1] * n]),
+        runs=Runs.concatenate([batch.runs, *(_runs(box, height) for box in corners)], [batch.n_segments, *[1] * n]),
     )
 
 
 def _box(annotation: Annotation, finding: Finding) -> Box:
-    """Where to look; the whole image where a finding is about that. Never empty, and never beyond the frame."""
+    """The box of a finding, or of the whole image; never empty, and never beyond the frame."""
     height, width = annotation.size
     x, y, wide, high = locate_finding(annotation, finding).box or (0, 0, width, height)
     left, top = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
@@ -173,11 +177,11 @@ def _runs(box: Box, height: int) -> Runs:
 
 
 def _box_attributes(question: SentFinding, asks: bool) -> list[tuple[str, str]]:
-    """What a box says, and asks."""
+    """The attributes of a box."""
     finding = question.finding
-    said = {_KEY: question.key, "code": f"{finding.code} {finding.rule}", "message": finding.message}
-    said |= {"verdict": UNDECIDED, "comment": ""} if asks else {}
-    return [(name, json.dumps(text, ensure_ascii=False)) for name, text in said.items()]
+    texts = {_KEY: question.key, "code": f"{finding.code} {finding.rule}", "message": finding.message}
+    texts |= {"verdict": UNDECIDED, "comment": ""} if asks else {}
+    return [(name, json.dumps(text, ensure_ascii=False)) for name, text in texts.items()]
 
 
 @dataclass(slots=True)
@@ -186,11 +190,11 @@ class ReturnedAnnotation:
 
     Attributes
     ----------
-    annotation : with the segments that are no findings
-    keys : key -> row of these, of those that were sent
-    new : rows of those that were not
+    annotation : the annotation without the boxes of findings
+    keys : key -> row of each segment that was sent
+    new : rows of new segments
     answers : key -> verdict and comment
-    unclear : what stands where a verdict is expected
+    unclear : texts that are not a verdict
     """
 
     annotation: Annotation
@@ -201,33 +205,33 @@ class ReturnedAnnotation:
 
 
 def parse_returned(annotation: Annotation, profile: Profile) -> ReturnedAnnotation:
-    """An annotation that came back, taken apart; of two segments with one key the second is a new one."""
+    """Parse an annotation that came back; if two segments have the same key, the second is new."""
     batch = annotation.batch
     is_box = np.array(
         [profile.name_of(id_) == FINDING_CATEGORY for id_ in batch.segments["category_id"].to_pylist()], bool
     )
     kept = np.flatnonzero(~is_box)
-    found = ReturnedAnnotation(Annotation(batch.take_segments(kept)))
-    told = [dict(_text_attributes(pairs)) for pairs in batch.segments["attributes"].to_pylist()]
+    result = ReturnedAnnotation(Annotation(batch.take_segments(kept)))
+    attributes = [dict(_text_attributes(pairs)) for pairs in batch.segments["attributes"].to_pylist()]
     for place, row in enumerate(kept.tolist()):
-        key = told[row].get(_KEY)
-        if key is None or key in found.keys:
-            found.new.append(place)
+        key = attributes[row].get(_KEY)
+        if key is None or key in result.keys:
+            result.new.append(place)
         else:
-            found.keys[key] = place
+            result.keys[key] = place
     for row in np.flatnonzero(is_box).tolist():
-        said, key = told[row], told[row].get(_KEY)
-        word = said.get("verdict", UNDECIDED).strip().lower()
-        verdict = next((each for each in VERDICTS if each == word), None)
+        texts, key = attributes[row], attributes[row].get(_KEY)
+        typed = texts.get("verdict", UNDECIDED).strip().lower()
+        verdict = next((candidate for candidate in VERDICTS if candidate == typed), None)
         if verdict is not None and key is not None:
-            found.answers[key] = (verdict, said.get("comment", "").strip())
-        elif word not in ("", UNDECIDED):
-            found.unclear.append(said.get("verdict", ""))
-    return found
+            result.answers[key] = (verdict, texts.get("comment", "").strip())
+        elif typed not in ("", UNDECIDED):
+            result.unclear.append(texts.get("verdict", ""))
+    return result
 
 
 def _text_attributes(pairs: Sequence[tuple[str, str]] | None) -> Iterator[tuple[str, str]]:
-    """The attributes that are texts, or lists of which the first is one."""
+    """The attributes that are texts, or lists that begin with a text."""
     for name, text in pairs or ():
         value = json.loads(text)
         first = value[0] if isinstance(value, list) and value else value
@@ -236,12 +240,12 @@ def _text_attributes(pairs: Sequence[tuple[str, str]] | None) -> Iterator[tuple[
 
 
 def cvat_labels(annotations: Element) -> str:
-    """The labels of a task as the "Raw" editor of CVAT takes them, from the root of its ``annotations.xml``.
+    """The labels of a task for the "Raw" editor of CVAT, from the root of its ``annotations.xml``.
 
-    CVAT takes annotations whose labels and attributes a task has already, and no others. Source: docs.cvat.ai, manual,
+    CVAT accepts only annotations whose labels and attributes the task already has. Source: docs.cvat.ai, manual,
     "Label constructor".
     """
-    labels = (_label(each) for each in annotations.iterfind("./meta/task/labels/label"))
+    labels = (_label(label) for label in annotations.iterfind("./meta/task/labels/label"))
     return json.dumps([*labels], indent=1, ensure_ascii=False) + "\n"
 
 
@@ -256,41 +260,41 @@ def _label(label: Element) -> dict[str, Any]:  # Any: JSON
     }
 
 
-def _attributes(label: Element, of: str) -> Iterator[dict[str, Any]]:  # Any: JSON
-    for each in label.iterfind("./attributes/attribute"):
-        name, kind = each.findtext("name", ""), each.findtext("input_type", "text")
-        default, values = each.findtext("default_value", ""), each.findtext("values", "").split("\n")
-        if of == FINDING_CATEGORY and name == "verdict":
+def _attributes(label: Element, category: str) -> Iterator[dict[str, Any]]:  # Any: JSON
+    for attribute in label.iterfind("./attributes/attribute"):
+        name, kind = attribute.findtext("name", ""), attribute.findtext("input_type", "text")
+        default, values = attribute.findtext("default_value", ""), attribute.findtext("values", "").split("\n")
+        if category == FINDING_CATEGORY and name == "verdict":
             kind, default, values = "select", UNDECIDED, [UNDECIDED, *VERDICTS]
         yield {"name": name, "mutable": False, "input_type": kind, "default_value": default, "values": values}
 
 
 def label_studio_config(config: str) -> str:
-    """The labelling configuration of a task with a choice of verdicts, and a line for a comment, of findings alone.
+    """The labelling configuration of a task, with a choice of verdicts and a comment for findings.
 
     Source: labelstud.io, tags, "Choices" and "TextArea".
     """
     where = f'toName="image" perRegion="true" visibleWhen="region-selected" whenLabelValue="{FINDING_CATEGORY}"'
-    choices = "".join(f'    <Choice value="{each}"/>\n' for each in VERDICTS)
-    asked = (
+    choices = "".join(f'    <Choice value="{verdict}"/>\n' for verdict in VERDICTS)
+    fields = (
         f'  <Choices name="verdict" choice="single-radio" {where}>\n{choices}  </Choices>\n'
         f'  <TextArea name="comment" placeholder="comment" {where}/>\n'
     )
     head, end, tail = config.rpartition("</View>")
-    return f"{head}{asked}{end}{tail}"
+    return f"{head}{fields}{end}{tail}"
 
 
 @dataclass(slots=True)
 class RedrawnAnnotation:
-    """What comes of one annotation, or of several.
+    """The result of importing one annotation, or several.
 
     Attributes
     ----------
-    after : the annotation; None: nothing changes
+    after : the new annotation; None: unchanged
     redrawn, deleted, added : ids of segments
-    untouched : how many came back as they were sent
-    conflicts : what is not taken, and why
-    free_id : the next id that no segment has
+    untouched : number of segments that came back unchanged
+    conflicts : what was not imported, and why
+    free_id : the next unused id
     """
 
     after: Batch | None = None
@@ -304,14 +308,14 @@ class RedrawnAnnotation:
 
 @dataclass(slots=True)
 class ImportResult:
-    """What was taken of a task that came back.
+    """The result of importing a task.
 
     Attributes
     ----------
-    revision : that was made; None: nothing changed
-    images : how many images have other labels
-    redrawn, deleted, added, untouched : how many segments
-    conflicts : what is not taken, and why, a line each
+    revision : the new revision; None: nothing changed
+    images : number of changed images
+    redrawn, deleted, added, untouched : numbers of segments
+    conflicts : what was not imported, and why, one line each
     """
 
     revision: str | None = None
@@ -326,58 +330,58 @@ class ImportResult:
 def take_redrawn(
     now: Annotation, sent: SentAnnotation, back: ReturnedAnnotation, profiles: tuple[Profile, Profile], free_id: int
 ) -> RedrawnAnnotation:
-    """Take the segments that were changed, deleted or added in the tool; of all others not a pixel changes.
+    """Import segments that were changed, deleted or added in the tool; all others keep every pixel.
 
     `profiles` are those of the dataset and of what came back. A segment that was changed on both sides is a conflict.
     """
     ours, theirs = profiles
-    sheet, change, found = AnnotationEditor(now, ours, free_id), LabelChange(), RedrawnAnnotation()
-    for each in sent.segments:
-        _take_segment(each, sheet, back, theirs, change, found)
-    known = {_segment_hash(now, ours, row) for row in range(now.batch.n_segments)}
+    sheet, change, result = AnnotationEditor(now, ours, free_id), LabelChange(), RedrawnAnnotation()
+    for segment in sent.segments:
+        _take_segment(segment, sheet, back, theirs, change, result)
+    current_hashes = {_segment_hash(now, ours, row) for row in range(now.batch.n_segments)}
     for row in back.new:
-        if _segment_hash(back.annotation, theirs, row) not in known:  # else it was taken before
-            _add_segment(row, sheet, back, theirs, change, found)
+        if _segment_hash(back.annotation, theirs, row) not in current_hashes:  # otherwise it was imported before
+            _add_segment(row, sheet, back, theirs, change, result)
     if change != LabelChange():
         sheet.write(change)
-        found.after = sheet.after
-        found.added = list(range(free_id, sheet.free_id))
-    found.free_id = sheet.free_id
-    return found
+        result.after = sheet.after
+        result.added = list(range(free_id, sheet.free_id))
+    result.free_id = sheet.free_id
+    return result
 
 
 def _take_segment(
-    each: SentSegment,
+    segment: SentSegment,
     sheet: AnnotationEditor,
     back: ReturnedAnnotation,
     theirs: Profile,
     change: LabelChange,
-    found: RedrawnAnnotation,
+    result: RedrawnAnnotation,
 ) -> None:
-    """One segment that was sent."""
-    rows = rows_with_id(each.id, sheet.before.batch)
+    """Import one segment that was sent."""
+    rows = rows_with_id(segment.id, sheet.before.batch)
     row = int(rows[0]) if len(rows) == 1 else None
-    is_now = None if row is None else _segment_hash(sheet.before, sheet.profile, row)
-    place = back.keys.get(each.key)
-    came = None if place is None else _segment_hash(back.annotation, theirs, place)
-    if came == each.imprint:
-        found.untouched += 1
-    elif came == is_now:
-        return  # it is so already
-    elif row is None or is_now != each.imprint:
-        found.conflicts.append(f"segment {each.id} has changed here, too, since it was sent")
+    current_hash = None if row is None else _segment_hash(sheet.before, sheet.profile, row)
+    place = back.keys.get(segment.key)
+    returned_hash = None if place is None else _segment_hash(back.annotation, theirs, place)
+    if returned_hash == segment.imprint:
+        result.untouched += 1
+    elif returned_hash == current_hash:
+        return  # already in place
+    elif row is None or current_hash != segment.imprint:
+        result.conflicts.append(f"segment {segment.id} has also changed in the dataset since it was sent")
     elif place is None:
         change.deleted.add(row)
-        found.deleted.append(each.id)
+        result.deleted.append(segment.id)
     else:
-        category = _own_category(place, back, theirs, sheet, found)
+        category = _own_category(place, back, theirs, sheet, result)
         if category is None:
             return
         if category != sheet.category(row):
             change.recalled[row] = category
         old, new = sheet.pixels(row), _segment_pixels(back.annotation, place)
         change.taken[row], change.given[row] = difference(old, new, sheet.size), difference(new, old, sheet.size)
-        found.redrawn.append(each.id)
+        result.redrawn.append(segment.id)
 
 
 def _add_segment(
@@ -386,23 +390,23 @@ def _add_segment(
     back: ReturnedAnnotation,
     theirs: Profile,
     change: LabelChange,
-    found: RedrawnAnnotation,
+    result: RedrawnAnnotation,
 ) -> None:
-    """One segment that was not sent."""
-    category = _own_category(row, back, theirs, sheet, found)
+    """Import one new segment."""
+    category = _own_category(row, back, theirs, sheet, result)
     if category is not None:
         change.added.append((category, _segment_pixels(back.annotation, row), "human"))
 
 
 def _own_category(
-    row: int, back: ReturnedAnnotation, theirs: Profile, sheet: AnnotationEditor, found: RedrawnAnnotation
+    row: int, back: ReturnedAnnotation, theirs: Profile, sheet: AnnotationEditor, result: RedrawnAnnotation
 ) -> int | None:
-    """The dataset's own id of the category of a segment that came back; None, with a conflict, where it has none."""
+    """The dataset's id of the category of a segment that came back; None, with a conflict, if it has none."""
     name = theirs.name_of(back.annotation.batch.segments["category_id"][row].as_py())
-    own = sheet.profile.taxonomy.by_name().get(name)
-    if own is None:
-        found.conflicts.append(f"the taxonomy has no category {name!r}")
-    return None if own is None else own.id
+    own_category = sheet.profile.taxonomy.by_name().get(name)
+    if own_category is None:
+        result.conflicts.append(f"the taxonomy has no category {name!r}")
+    return None if own_category is None else own_category.id
 
 
 def _segment_hash(annotation: Annotation, profile: Profile, row: int) -> str:
@@ -414,8 +418,8 @@ def _segment_pixels(annotation: Annotation, row: int) -> Runs:
 
 
 def match_sent(sent: Sequence[SentAnnotation], back: ReturnedAnnotation) -> SentAnnotation | None:
-    """What an annotation that came back was sent as: that which shares most keys with it, the last of several."""
+    """The sent annotation that shares most keys with a returned one; the last of several; None without any."""
     keys = back.keys.keys() | back.answers.keys()
-    shared = [(len(each.keys & keys), place) for place, each in enumerate(sent)]
+    shared = [(len(annotation.keys & keys), place) for place, annotation in enumerate(sent)]
     most, place = max(shared, default=(0, 0))
     return sent[place] if most else None

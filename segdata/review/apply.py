@@ -1,4 +1,4 @@
-"""Apply: carry out the decisions of a log on a dataset, and know which findings are decided already."""
+"""Apply: apply the decisions of a log to a dataset, and tell which findings are already decided."""
 
 import datetime
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -27,13 +27,13 @@ from segdata.review.states import ReviewState
 from segdata.store import manifest as manifests
 from segdata.store.revisions import CHANGES_FILE, ancestors
 
-# An annotation with some of its findings mended, and how many pixels each of those that could be concerned.
+# Fixes findings of an annotation; returns it with the number of changed pixels of each finding that could be fixed.
 FixAnnotation = Callable[[Annotation, Sequence[Finding]], tuple[Batch, Mapping[Finding, int]]]
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedDecision:
-    """A decision that is carried out, and how many pixels have another label by it."""
+    """A decision that was applied, and how many pixels it changed."""
 
     decision: Decision
     pixels: int
@@ -41,7 +41,7 @@ class AppliedDecision:
 
 @dataclass(frozen=True, slots=True)
 class DecisionConflict:
-    """A decision that is not carried out, and why, in a few words."""
+    """A decision that was not applied, and why, in a few words."""
 
     decision: Decision
     why: str
@@ -49,15 +49,15 @@ class DecisionConflict:
 
 @dataclass(slots=True)
 class AnnotationResult:
-    """What becomes of an annotation.
+    """The result of applying decisions to one annotation.
 
     Attributes
     ----------
-    after : the annotation; None: nothing changes
-    done, conflicts : of the decisions
-    by_hand : those that ask for something that somebody has to draw
-    already : how many ask for what is so already
-    free_id : the next id that no segment has
+    after : the new annotation; None: unchanged
+    done, conflicts : applied decisions, and those in conflict
+    by_hand : decisions that need drawing by hand
+    already : number of decisions that were already in place
+    free_id : the next unused id
     """
 
     after: Batch | None
@@ -71,45 +71,47 @@ class AnnotationResult:
 def apply_to_annotation(
     annotation: Annotation, decisions: Sequence[Decision], profile: Profile, mend: FixAnnotation, free_id: int
 ) -> AnnotationResult:
-    """Carry out decisions that were made on these labels, the earlier first.
+    """Apply decisions that were made on these labels, the earliest first.
 
-    Where two touch the same segment of a thing, or the same pixels, the earlier one is carried out; segments that are
-    all drawn anew may take each other's places, so that an image's labels can be moved as one. Findings that a
-    fix can mend, and no correction says more of, are mended by `mend` when all else is drawn.
+    If two decisions touch the same segment of a thing, or the same pixels, the earlier one is applied. Redrawn segments
+    may take each other's place, so that all labels of an image can be moved at once. Findings with a fix and without a
+    correction are fixed by `mend` at the end.
     """
-    sheet, found = AnnotationEditor(annotation, profile, free_id), AnnotationResult(None)
-    sheet.leaving = {row for each in decisions if (row := redrawn_row(each, sheet)) is not None}
+    sheet, result = AnnotationEditor(annotation, profile, free_id), AnnotationResult(None)
+    sheet.leaving = {row for decision in decisions if (row := redrawn_row(decision, sheet)) is not None}
     mendable: list[tuple[Decision, Finding]] = []
-    for each in sorted(decisions, key=lambda each: each.time):
+    for decision in sorted(decisions, key=lambda decision: decision.time):
         try:
-            change = requested_change(each, sheet)
+            change = requested_change(decision, sheet)
             if change is not None:
-                found.done.append(AppliedDecision(each, sheet.write(change)))
-            elif _is_mendable(each):
-                mendable.append((each, _untouched(each, sheet)))
-            elif each.verdict == "fix" or (each.verdict == "accept" and each.finding is not None):
-                found.by_hand.append(each)
+                result.done.append(AppliedDecision(decision, sheet.write(change)))
+            elif _is_mendable(decision):
+                mendable.append((decision, _untouched(decision, sheet)))
+            elif decision.verdict == "fix" or (decision.verdict == "accept" and decision.finding is not None):
+                result.by_hand.append(decision)
         except ChangeRefused as why:
-            found.conflicts.append(DecisionConflict(each, str(why)))
-    gone = {redrawn_row(each.decision, sheet) for each in found.done}
+            result.conflicts.append(DecisionConflict(decision, str(why)))
+    gone = {redrawn_row(decision.decision, sheet) for decision in result.done}
     sheet.stay(sheet.leaving - gone)
     after = sheet.after
     if mendable:
         after, pixels = mend(Annotation(after), [finding for _, finding in mendable])
-        found.done += [AppliedDecision(each, pixels[finding]) for each, finding in mendable if finding in pixels]
-        found.by_hand += [each for each, finding in mendable if finding not in pixels]
-    found.free_id = sheet.free_id
+        result.done += [
+            AppliedDecision(decision, pixels[finding]) for decision, finding in mendable if finding in pixels
+        ]
+        result.by_hand += [decision for decision, finding in mendable if finding not in pixels]
+    result.free_id = sheet.free_id
     if not _same(annotation.batch, after):
-        found.after = after
+        result.after = after
     else:
-        found.already, found.done = len(found.done), []
-    return found
+        result.already, result.done = len(result.done), []
+    return result
 
 
 def _same(one: Batch, other: Batch) -> bool:
-    """Whether two annotations have the same segments in every respect."""
+    """Whether two annotations have equal segments."""
     runs = ((getattr(one.runs, name), getattr(other.runs, name)) for name in ("start", "length", "owner"))
-    return bool(one.segments.equals(other.segments)) and all(np.array_equal(*each) for each in runs)
+    return bool(one.segments.equals(other.segments)) and all(np.array_equal(*pair) for pair in runs)
 
 
 def _is_mendable(decision: Decision) -> bool:
@@ -118,7 +120,7 @@ def _is_mendable(decision: Decision) -> bool:
 
 
 def _untouched(decision: Decision, sheet: AnnotationEditor) -> Finding:
-    """The finding that is to be mended; raises Refused where an earlier decision changed what it speaks of."""
+    """The finding to fix; raises ChangeRefused if an earlier decision changed its labels."""
     assert decision.finding is not None
     if sheet.touches(locate_finding(sheet.before, decision.finding).runs, rows_of_decision(decision, sheet).tolist()):
         raise ChangeRefused("an earlier decision changes the same labels; look again when that is done")
@@ -126,34 +128,36 @@ def _untouched(decision: Decision, sheet: AnnotationEditor) -> Finding:
 
 
 class _Line(msgspec.Struct):
-    """A line of changes.jsonl, as far as it is of interest here."""
+    """The part of a line of changes.jsonl that is used here."""
 
     decision: Decision | None = None
 
 
 def changes_entry(decision: Decision, pixels: int) -> dict[str, Any]:  # Any: JSON
-    """The line of changes.jsonl that says that a decision was carried out."""
+    """The line of changes.jsonl for an applied decision."""
     return {"decision": msgspec.to_builtins(decision), "changed_pixels": pixels}
 
 
 class AppliedHistory:
-    """What was carried out in the revisions that are kept.
+    """The decisions that were applied in the revisions that still exist.
 
-    `here`: the decisions that the current revision has in it; restore an earlier one, and they can be carried out again
+    `here`: the decisions in the current revision; after restoring an earlier one, they can be applied again
     """
 
     def __init__(self, root: Path) -> None:
         manifest = manifests.load(root)
-        done = {each.name: _read_changes(root / each.name / CHANGES_FILE) for each in manifest.revisions}
-        self._done = {decision for decisions in done.values() for decision in decisions}
-        self.here = {each for name in ancestors(root, manifest.revision) for each in done.get(name, ())}
-        pruned = [each.created for each in manifest.revisions if each.parent is not None and each.parent not in done]
+        by_revision = {item.name: _read_changes(root / item.name / CHANGES_FILE) for item in manifest.revisions}
+        self._done = {decision for decisions in by_revision.values() for decision in decisions}
+        self.here = {item for name in ancestors(root, manifest.revision) for item in by_revision.get(name, ())}
+        pruned = [
+            item.created for item in manifest.revisions if item.parent is not None and item.parent not in by_revision
+        ]
         self._since = max(pruned, default=None)
 
     def has(self, decision: Decision) -> bool:
-        """Whether a decision whose labels have changed since was carried out.
+        """Whether a decision whose labels have changed since was applied.
 
-        One from before the oldest revision that is kept is taken for such: the log of that change is deleted.
+        A decision from before the oldest kept revision counts as applied, since the log of that change is deleted.
         """
         return decision in self._done or (
             self._since is not None and datetime.datetime.fromisoformat(decision.time) <= self._since
@@ -161,20 +165,20 @@ class AppliedHistory:
 
 
 def _read_changes(path: Path) -> list[Decision]:
-    """The decisions in a log of changes; of a damaged line nothing is known."""
+    """The decisions in a log of changes; damaged lines are skipped."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError:
         return []
-    found = []
+    decisions = []
     for line in lines:
         try:
-            said = msgspec.json.decode(line, type=_Line)
+            change = msgspec.json.decode(line, type=_Line)
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
-        if said.decision is not None:
-            found.append(said.decision)
-    return found
+        if change.decision is not None:
+            decisions.append(change.decision)
+    return decisions
 
 
 STAGES = ("drafted", "annotated", "reviewed", "adjudicated", "accepted")
@@ -183,21 +187,21 @@ AnnotationKey = tuple[str, str | None]  # image_id and annotator
 
 @dataclass(slots=True)
 class ApplyResult:
-    """What became of decisions.
+    """The result of applying the decisions of a log.
 
     Attributes
     ----------
-    revision : that was made; None: nothing changed, or it was only tried
-    done : decisions that were carried out, and how many pixels have another label by each
-    conflicts : decisions that were not, and why
-    disputed : what reviewers disagree on: somebody is to settle it
-    by_hand : decisions that ask for something that somebody has to draw
-    unsure : how many things all reviewers are unsure of
-    kept : how many decisions leave the labels as they are
-    already : how many decisions ask for what is so already
-    past : how many decisions were carried out before, or are of no account, as the labels have changed since
-    images : how many images have other labels
-    reviewed : how many annotations have been reviewed by now, and were not before
+    revision : the new revision; None: nothing changed, or a dry run
+    done : applied decisions, with the number of changed pixels
+    conflicts : decisions that were not applied, and why
+    disputed : disputes between reviewers, to be settled
+    by_hand : decisions that need drawing by hand
+    unsure : number of items that all reviewers are unsure about
+    kept : number of decisions that leave the labels unchanged
+    already : number of decisions that were already in place
+    past : number of decisions applied earlier, or void since the labels have changed
+    images : number of changed images
+    reviewed : number of annotations that became reviewed
     """
 
     revision: str | None = None
@@ -215,7 +219,7 @@ class ApplyResult:
 
 @dataclass(slots=True)
 class ImageResult:
-    """One image: its annotations with what the decisions make of them, whether any changes, and who has reviewed them.
+    """One image: its annotations after the decisions, whether any changed, and their review stages.
 
     `stages`: image_id and annotator -> stage and reviewer.
     """
@@ -227,7 +231,7 @@ class ImageResult:
 
 @dataclass(slots=True)
 class _AnnotationDecisions:
-    """The decisions about one annotation, to be carried out or carried out before; `is_open`: not all is settled."""
+    """The decisions about one annotation, to be applied or applied before; `is_open`: not all are settled."""
 
     held: list[Decision] = field(default_factory=list)
     before: list[Decision] = field(default_factory=list)
@@ -235,38 +239,38 @@ class _AnnotationDecisions:
 
 
 class DecisionApplier:
-    """Carries out the decisions on one image after the other, and keeps count."""
+    """Applies decisions image by image, and counts the results."""
 
     def __init__(self, profile: Profile, past: AppliedHistory, mend: FixAnnotation, free_id: int) -> None:
         self.found = ApplyResult()
         self._profile, self._past, self._mend, self._free_id = profile, past, mend, free_id
 
     def image(self, batch: Batch, standings: Iterable[ReviewState]) -> ImageResult:
-        """One image with the decisions about it carried out."""
+        """Apply the decisions about one image."""
         annotations = Annotation.each(batch)
-        made = ImageResult([each.batch for each in annotations])
+        result = ImageResult([item.batch for item in annotations])
         piles = [_AnnotationDecisions() for _ in annotations]
-        for each in standings:
-            at = self._whose(each, annotations)
-            if at is not None:
-                self._sort(each, annotations[at], piles[at])
-        for at, (annotation, pile) in enumerate(zip(annotations, piles, strict=True)):
+        for item in standings:
+            row = self._whose(item, annotations)
+            if row is not None:
+                self._sort(item, annotations[row], piles[row])
+        for row, (annotation, pile) in enumerate(zip(annotations, piles, strict=True)):
             if pile.held:
-                found = apply_to_annotation(annotation, pile.held, self._profile, self._mend, self._free_id)
-                self._count(found, pile)
-                if found.after is not None:
-                    made.pieces[at], made.changed = found.after, True
+                applied = apply_to_annotation(annotation, pile.held, self._profile, self._mend, self._free_id)
+                self._count(applied, pile)
+                if applied.after is not None:
+                    result.pieces[row], result.changed = applied.after, True
             if not pile.is_open:
-                self._review(made, annotation, pile.before + pile.held)
-        self.found.images += made.changed
-        return made
+                self._review(result, annotation, pile.before + pile.held)
+        self.found.images += result.changed
+        return result
 
     def elsewhere(self, standings: Iterable[ReviewState]) -> None:
-        """Count decisions about the dataset, and about images that it has not."""
-        for each in standings:
-            decision = each.decision
+        """Count decisions about the whole dataset, and about images that do not exist."""
+        for state in standings:
+            decision = state.decision
             if decision is None:
-                self._count_open(each)
+                self._count_open(state)
             elif decision.image is not None:
                 self.found.conflicts.append(DecisionConflict(decision, "the image is not in the dataset"))
             elif decision.verdict == "reject":
@@ -275,19 +279,19 @@ class DecisionApplier:
                 self.found.by_hand.append(decision)
 
     def _whose(self, standing: ReviewState, annotations: list[Annotation]) -> int | None:
-        """Which annotation it is about; counted as a conflict where nothing tells."""
+        """The row of the annotation that a state is about; a conflict if that is ambiguous."""
         last = standing.said[-1]
         name = last.annotator or (last.finding.annotator if last.finding else None)
-        whose = [at for at, each in enumerate(annotations) if name in (None, each.annotator)]
-        if len(whose) == 1:
-            return whose[0]
-        some = "nobody annotated the image" if name is None else f"{name} did not annotate the image"
-        why = f"it does not say whose of {len(whose)} annotations" if whose else some
+        rows = [row for row, annotation in enumerate(annotations) if name in (None, annotation.annotator)]
+        if len(rows) == 1:
+            return rows[0]
+        reason = "nobody annotated the image" if name is None else f"{name} did not annotate the image"
+        why = f"it does not say whose of {len(rows)} annotations" if rows else reason
         self.found.conflicts.append(DecisionConflict(last, why))
         return None
 
     def _sort(self, standing: ReviewState, annotation: Annotation, pile: _AnnotationDecisions) -> None:
-        """Put what holds where it belongs: to be carried out, settled before, in conflict, or open."""
+        """Sort the valid decision: to be applied, applied before, in conflict, or open."""
         decision, last = standing.decision, standing.said[-1]
         is_current = last.imprint != "" and last.imprint == current_label_hash(last, annotation, self._profile)
         if decision is None and is_current:
@@ -306,15 +310,17 @@ class DecisionApplier:
         else:
             self.found.past += 1
 
-    def _count(self, made: AnnotationResult, pile: _AnnotationDecisions) -> None:
-        found = self.found
-        found.done += made.done
-        found.conflicts += made.conflicts
-        found.by_hand += made.by_hand
-        found.already += made.already
-        found.kept += len(pile.held) - len(made.done) - len(made.conflicts) - len(made.by_hand) - made.already
-        pile.is_open |= bool(made.by_hand or made.conflicts)
-        self._free_id = made.free_id
+    def _count(self, applied: AnnotationResult, pile: _AnnotationDecisions) -> None:
+        result = self.found
+        result.done += applied.done
+        result.conflicts += applied.conflicts
+        result.by_hand += applied.by_hand
+        result.already += applied.already
+        result.kept += (
+            len(pile.held) - len(applied.done) - len(applied.conflicts) - len(applied.by_hand) - applied.already
+        )
+        pile.is_open |= bool(applied.by_hand or applied.conflicts)
+        self._free_id = applied.free_id
 
     def _count_open(self, standing: ReviewState) -> None:
         if standing.is_disputed:
@@ -322,26 +328,26 @@ class DecisionApplier:
         else:
             self.found.unsure += 1
 
-    def _review(self, made: ImageResult, annotation: Annotation, decisions: list[Decision]) -> None:
-        """Note who has reviewed an annotation, unless it is as far already."""
+    def _review(self, result: ImageResult, annotation: Annotation, decisions: list[Decision]) -> None:
+        """Record the reviewer of an annotation, unless it already has that stage."""
         if not decisions:
             return
-        last = max(decisions, key=lambda each: each.time)
-        stage = "adjudicated" if any(each.adjudicates for each in decisions) else "reviewed"
+        last = max(decisions, key=lambda decision: decision.time)
+        stage = "adjudicated" if any(decision.adjudicates for decision in decisions) else "reviewed"
         if is_below_stage(annotation, stage):
             name = annotation.batch.images["image_id"][0].as_py()
-            made.stages[name, annotation.annotator] = (stage, last.reviewer)
+            result.stages[name, annotation.annotator] = (stage, last.reviewer)
             self.found.reviewed += 1
 
 
 def is_below_stage(annotation: Annotation, stage: str) -> bool:
-    """Whether an annotation is not as far as a stage yet: no stage is ever lowered."""
+    """Whether an annotation is below a stage; stages are never lowered."""
     now = annotation.batch.annotations["stage"][0].as_py()
     return now not in STAGES or STAGES.index(now) < STAGES.index(stage)
 
 
 def current_label_hash(decision: Decision, annotation: Annotation, profile: Profile) -> str:
-    """The imprint of the labels that a decision is about, as they are; empty where they are not there any more."""
+    """The current hash of the labels that a decision is about; empty if they no longer exist."""
     if decision.finding is not None:
         return hash_finding_labels(decision.finding, [annotation], profile)
     if decision.segment is None:
@@ -351,7 +357,7 @@ def current_label_hash(decision: Decision, annotation: Annotation, profile: Prof
 
 
 def changes_labels(decision: Decision) -> bool:
-    """Whether it asks for a change that segdata makes; of others nothing is overwritten when labels change."""
+    """Whether a decision asks for a change that `apply` makes."""
     finding = decision.finding
     if finding is None:
         return decision.verdict in ("reject", "void")
@@ -365,47 +371,51 @@ HashFindings = Callable[[Sequence[Finding]], Mapping[Finding, str]]
 def verdicts_on_findings(
     findings: Sequence[Finding], standings: Iterable[ReviewState], imprints: HashFindings
 ) -> dict[Finding, Verdict]:
-    """The verdict on each finding that has one, for the labels as they are; known again as by `states_of_findings`."""
-    sure = [each for each in standings if each.decision is not None]
-    found = states_of_findings(findings, sure, imprints).items()
-    return {finding: each.decision.verdict for finding, each in found if each.decision is not None}
+    """The verdict on each decided finding, for the current labels; findings are matched as in `states_of_findings`."""
+    sure = [state for state in standings if state.decision is not None]
+    states = states_of_findings(findings, sure, imprints).items()
+    return {finding: state.decision.verdict for finding, state in states if state.decision is not None}
 
 
 def states_of_findings(
     findings: Sequence[Finding], standings: Iterable[ReviewState], imprints: HashFindings
 ) -> dict[Finding, ReviewState]:
-    """Where the decisions on each finding that has any have come to, for the labels as they are.
+    """The review state of each finding with decisions, for the current labels.
 
-    A finding is known again by its content, as in a baseline, and by the imprint of its labels: `imprints` is asked for
-    those whose content a decision speaks of, and for no others. One standing is that of one finding.
+    A finding is identified by its content, as in a baseline, and by the hash of its labels. `imprints` is called only
+    for findings whose content matches a decision. Each state belongs to one finding.
     """
-    told: dict[tuple[Hashable, str], list[ReviewState]] = {}
+    by_subject: dict[tuple[Hashable, str], list[ReviewState]] = {}
     for standing in standings:
-        word = standing.said[-1]
-        if word.finding is not None:
-            told.setdefault((finding_key(word.finding), word.imprint), []).append(standing)
-    contents = {about for about, _ in told}
-    asked = [(each, about) for each in findings if (about := finding_key(each)) in contents] if contents else []
-    now = imprints([each for each, _ in asked]) if asked else {}
-    found: dict[Finding, ReviewState] = {}
-    for each, about in asked:
-        if mine := told.get((about, now[each])):
-            found[each] = mine.pop()
-    return found
+        decision = standing.said[-1]
+        if decision.finding is not None:
+            by_subject.setdefault((finding_key(decision.finding), decision.imprint), []).append(standing)
+    contents = {subject for subject, _ in by_subject}
+    candidates = (
+        [(finding, subject) for finding in findings if (subject := finding_key(finding)) in contents]
+        if contents
+        else []
+    )
+    now = imprints([finding for finding, _ in candidates]) if candidates else {}
+    result: dict[Finding, ReviewState] = {}
+    for finding, subject in candidates:
+        if matching := by_subject.get((subject, now[finding])):
+            result[finding] = matching.pop()
+    return result
 
 
 def completed_verdicts(
     findings: Sequence[Finding], standings: Iterable[ReviewState], is_done: Callable[[Decision], bool]
 ) -> dict[Finding, Verdict]:
-    """The verdict on each finding of an earlier report that is done with, though its labels may have changed since.
+    """The verdict on each completed finding of an earlier report, even if its labels have changed since.
 
-    It is known again by its content alone. `is_done` says whether a decision was carried out; one that asks for no
-    change that segdata makes is done with when the labels change. What was to be changed, and was not, is open.
+    Findings are identified by content alone. `is_done` says whether a decision was applied; a decision without a change
+    for `apply` is complete anyway. A decision whose change was not made leaves the finding open.
     """
-    known: dict[Hashable, list[Verdict]] = {}
+    by_content: dict[Hashable, list[Verdict]] = {}
     for standing in standings:
         holds = standing.decision
         if holds is not None and holds.finding is not None and (not changes_labels(holds) or is_done(holds)):
-            known.setdefault(finding_key(holds.finding), []).append(holds.verdict)
-    told = ((each, known.get(finding_key(each))) for each in findings)
-    return {each: verdicts.pop() for each, verdicts in told if verdicts}
+            by_content.setdefault(finding_key(holds.finding), []).append(holds.verdict)
+    pairs = ((finding, by_content.get(finding_key(finding))) for finding in findings)
+    return {finding: verdicts.pop() for finding, verdicts in pairs if verdicts}

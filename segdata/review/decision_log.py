@@ -27,59 +27,59 @@ _DECODER = msgspec.json.Decoder(Decision)
 
 @dataclass(frozen=True, slots=True)
 class DecisionLog:
-    """The decisions in the order in which they were written; `torn`: a last line was never finished and is left out."""
+    """The decisions in the order in which they were written; `torn`: an unfinished last line was left out."""
 
     decisions: tuple[Decision, ...]
     torn: bool = False
 
 
 def log_path(data: str | Path) -> Path:
-    """Where the log of a dataset is: ``review.jsonl`` in the folder of a canonical one, whatever its revision is.
+    """The path of a dataset's log: ``review.jsonl`` in the folder of a canonical dataset, for all revisions.
 
-    Beside the data of any other, as ``<name>.review.jsonl``.
+    For other data it is ``<name>.review.jsonl`` beside the data.
     """
     path = Path(data).absolute()
-    path = path.resolve() if path.name == ".." else path  # that is no name to put anything beside
+    path = path.resolve() if path.name == ".." else path  # `..` has no name to put a file beside
     return path / LOG_NAME if (path / "dataset.yaml").is_file() else path.with_name(f"{path.name}.{LOG_NAME}")
 
 
 def append_decisions(path: Path, decisions: Iterable[Decision]) -> int:
-    """Write decisions to the end of a log, all or none, and onto the disk; returns how many.
+    """Append decisions to a log, all or none, and flush them to disk; returns how many.
 
-    Programs that write at the same time wait for each other. A last line that was never finished, since its writer was
-    killed, is cut off. Raises SegdataError where `read_decisions` would not take a decision, or the file
-    cannot be written; the log is as it was then.
+    Programs that write at the same time wait for each other. An unfinished last line of a killed program is cut off.
+    Raises SegdataError if `read_decisions` would refuse a decision, or the file cannot be written; the log is then
+    unchanged.
     """
-    told = list(decisions)
-    written = [msgspec.json.encode(each) for each in told]
-    for line, each in zip(written, told, strict=True):
-        _decode_decision(line, f"the decision of {each.reviewer or 'nobody'} on {each.image}")
+    listed = list(decisions)
+    written = [msgspec.json.encode(decision) for decision in listed]
+    for line, decision in zip(written, listed, strict=True):
+        _decode_decision(line, f"the decision of {decision.reviewer or 'nobody'} on {decision.image}")
     append_lines(path, written)
     return len(written)
 
 
 def read_decisions(path: Path) -> list[Decision]:
-    """The decisions of a log in the order in which they were written; none where there is no file.
+    """The decisions of a log in the order in which they were written; none if there is no file.
 
-    Raises SegdataError, with file and line, for a line that is no decision. A last line that was never finished is
-    left out; `load_log` tells of it.
+    Raises SegdataError with file and line for a line that is not a decision. An unfinished last line is left out;
+    `load_log` reports it.
     """
     return list(load_log(path).decisions)
 
 
 def load_log(path: Path) -> DecisionLog:
-    """As `read_decisions`, and whether a last line was never finished."""
-    found, torn = read_lines(path)
-    return DecisionLog(tuple(_decode_decision(line, f"{path}:{number}") for number, line in found), torn)
+    """Like `read_decisions`, and whether an unfinished last line was left out."""
+    lines, torn = read_lines(path)
+    return DecisionLog(tuple(_decode_decision(line, f"{path}:{number}") for number, line in lines), torn)
 
 
 def check_decision(decision: Decision, where: str) -> Decision:
-    """The decision; raises SegdataError, which begins with `where`, where it does not say who decided, or when."""
+    """The decision; raises SegdataError, beginning with `where`, if the reviewer or the time is missing."""
     if not decision.reviewer.strip():
-        raise SegdataError(f"{where}: is no decision: it has no reviewer; say who decided it")
+        raise SegdataError(f"{where}: is not a decision: it has no reviewer; add the name of the reviewer")
     if not _is_time(decision.time):
         remedy = "a time like 2026-01-31T12:30:59Z is expected"
-        raise SegdataError(f"{where}: is no decision: time is {decision.time!r}; {remedy}")
+        raise SegdataError(f"{where}: is not a decision: time is {decision.time!r}; {remedy}")
     return decision
 
 
@@ -95,23 +95,23 @@ def _is_time(text: str) -> bool:
 
 def _decode_decision(line: bytes, where: str) -> Decision:
     try:
-        found = _DECODER.decode(line)
+        decision = _DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SegdataError(f"{where}: is no decision: {error}; mend the line, or delete it") from error
-    return check_decision(found, where)
+        raise SegdataError(f"{where}: is not a decision: {error}; correct the line, or delete it") from error
+    return check_decision(decision, where)
 
 
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]  # what there is none of
+    fcntl = None  # type: ignore[assignment]  # no file locks
 
 
 def append_lines(path: Path, lines: Sequence[bytes]) -> None:
-    """Write lines of JSON to the end of a file, all or none, and onto the disk.
+    """Append lines of JSON to a file, all or none, and flush them to disk.
 
-    Programs that write at the same time wait for each other. A last line that was never finished, since its writer was
-    killed, is cut off. Raises SegdataError where the file cannot be written; it is as it was then.
+    Programs that write at the same time wait for each other. An unfinished last line of a killed program is cut off.
+    Raises SegdataError if the file cannot be written; it is then unchanged.
     """
     if not lines:
         return
@@ -126,13 +126,13 @@ def append_lines(path: Path, lines: Sequence[bytes]) -> None:
                 file.truncate(end)
                 raise
     except OSError as error:
-        raise SegdataError(f"{path}: cannot be written: {error.strerror}; it is as it was, try again") from error
+        raise SegdataError(f"{path}: cannot be written: {error.strerror}; the file is unchanged, try again") from error
 
 
 def read_lines(path: Path) -> tuple[list[tuple[int, bytes]], bool]:
-    """The lines of a file with their numbers, without blank ones; and whether a last line was never finished.
+    """The numbered lines of a file without blank ones, and whether an unfinished last line was left out.
 
-    Such a line is left out. A file that does not exist has no lines; raises SegdataError where it cannot be read.
+    A missing file has no lines; raises SegdataError if the file cannot be read.
     """
     try:
         text = path.read_bytes()
@@ -146,7 +146,7 @@ def read_lines(path: Path) -> tuple[list[tuple[int, bytes]], bool]:
 
 
 def _end_of_whole_lines(text: bytes) -> tuple[int, bytes]:
-    """Where the whole lines end, in bytes, and what is missing there: some editors omit the last end."""
+    """The end of the complete lines in bytes, and the missing line end, which some editors omit."""
     last = text.rfind(b"\n") + 1
     return (len(text), b"\n") if _is_json(text[last:]) else (last, b"")
 
@@ -167,11 +167,11 @@ def _write(file: FileIO, text: bytes) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[FileIO]:
-    """The file, to be read and written, locked against other programs; the system frees the lock of a killed one."""
+    """The file opened for reading and writing, locked against other programs; the lock ends with the process."""
     path.touch()
     with path.open("r+b", buffering=0) as file:
         if fcntl is not None:
-            with suppress(OSError):  # a disk without locks
+            with suppress(OSError):  # a file system without locks
                 fcntl.flock(file, fcntl.LOCK_EX)
         yield file
 
@@ -182,7 +182,7 @@ EXPORT_KIND = "segdata decisions"
 class DecisionExport(msgspec.Struct, frozen=True, kw_only=True):
     """The decisions of one reviewer, as the HTML report exports them.
 
-    `dataset` is what the report was about; each finding is as in the report, with the imprint of the labels then.
+    `dataset` is the subject of the report; each finding is as in the report, with the hash of its labels.
     """
 
     version: Literal[1]
@@ -192,7 +192,7 @@ class DecisionExport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_export(path: Path) -> bool:
-    """Whether a file is such an export, or a log, by its name and its beginning."""
+    """Whether a file is such an export, or a log, by its name and first bytes."""
     if path.suffix == ".jsonl":
         return True
     try:
@@ -203,21 +203,21 @@ def is_export(path: Path) -> bool:
 
 
 def read_export(path: Path) -> list[Decision]:
-    """The decisions in an export, or in a log; raises SegdataError where the file is neither."""
+    """The decisions in an export or a log; raises SegdataError for any other file."""
     if path.suffix == ".jsonl":
         if not path.is_file():
             raise SegdataError(f"{path}: no such file")
         return read_decisions(path)
     try:
-        found = msgspec.json.decode(path.read_bytes().removeprefix(BOM_UTF8), type=DecisionExport)
+        export = msgspec.json.decode(path.read_bytes().removeprefix(BOM_UTF8), type=DecisionExport)
     except OSError as error:
         raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         remedy = "export it from the HTML report again"
-        raise SegdataError(f"{path}: is no export of decisions: {error}; {remedy}") from error
-    for number, each in enumerate(found.decisions):
-        check_decision(each, f"{path}: decision {number + 1}")
-    return list(found.decisions)
+        raise SegdataError(f"{path}: is not an export of decisions: {error}; {remedy}") from error
+    for number, decision in enumerate(export.decisions):
+        check_decision(decision, f"{path}: decision {number + 1}")
+    return list(export.decisions)
 
 
 def export_schema() -> dict[str, object]:
@@ -227,7 +227,7 @@ def export_schema() -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class PullResult:
-    """What an origin of decisions has: how many, how many of these the log did not have, and notes, a line each."""
+    """A source of decisions: how many it has, how many are new to the log, and notes, one line each."""
 
     origin: str
     n_decisions: int

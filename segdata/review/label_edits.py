@@ -19,20 +19,20 @@ _SHARING: tuple[Relation, ...] = ("part_of", "may_overlap")
 
 
 class ChangeRefused(Exception):  # noqa: N818 - a change that is not made
-    """Why a decision is not carried out."""
+    """The reason why a decision is not applied."""
 
 
 @dataclass(slots=True)
 class LabelChange:
-    """What one decision does to an annotation.
+    """The change that one decision makes to an annotation.
 
     Attributes
     ----------
-    taken, given : row of a segment -> pixels that it loses, and that it gets
+    taken, given : row of a segment -> pixels that it loses, and pixels that it gains
     recalled : row of a segment -> the id of its new category
-    deleted : rows
-    added : (category id, pixels, source) of new segments; `given` first takes its pixels from the others
-    anew : (category id, pixels) of a segment that is drawn anew as a whole; None: none is
+    deleted : rows of deleted segments
+    added : (category id, pixels, source) of new segments; `given` takes their pixels from the others first
+    anew : (category id, pixels) of a segment that is redrawn as a whole; None: no segment
     """
 
     taken: dict[int, Runs] = field(default_factory=dict)
@@ -44,18 +44,18 @@ class LabelChange:
 
 
 class AnnotationEditor:
-    """An annotation as it was, and as it becomes.
+    """An annotation before and after changes.
 
-    Segments that are drawn anew make room for each other: all labels of an image may be moved by as much.
+    Redrawn segments make room for each other, so that all labels of an image can be moved at once.
     """
 
     def __init__(self, annotation: Annotation, profile: Profile, free_id: int) -> None:
         self.before, self.profile = annotation, profile
         self.batch = annotation.batch
-        self.leaving: set[int] = set()  # rows that are to be drawn anew, and are not in the way of each other
+        self.leaving: set[int] = set()  # rows to be redrawn, which do not block each other
         self._free_id, self._deleted = free_id, set[int]()
-        self._touched, self._fixed = Runs.empty(), Runs.empty()  # by all changes, and by all that draw nothing anew
-        self._anew: dict[int, Runs] = {}  # category -> what was drawn anew
+        self._touched, self._fixed = Runs.empty(), Runs.empty()  # by all changes, and by all but redrawn segments
+        self._anew: dict[int, Runs] = {}  # category -> redrawn pixels
         self._rows: set[int] = set()
 
     @property
@@ -65,7 +65,7 @@ class AnnotationEditor:
 
     @property
     def after(self) -> Batch:
-        """The annotation with what was written onto it; segments that lost all of their pixels are gone."""
+        """The annotation with all changes; segments that lost all their pixels are removed."""
         n_before = self.before.batch.n_segments
         had = np.pad(self.before.batch.runs.areas(n_before), (0, self.batch.n_segments - n_before)) > 0
         gone = had & (self.batch.runs.areas(self.batch.n_segments) == 0)
@@ -73,62 +73,62 @@ class AnnotationEditor:
         return self.batch.take_segments(np.flatnonzero(~gone)) if gone.any() else self.batch
 
     def pixels(self, row: int) -> Runs:
-        """The pixels of a segment, as it was."""
+        """The pixels of a segment before the changes."""
         return self.before.batch.runs.take(np.array([row]), self.before.batch.n_segments)
 
     def category(self, row: int) -> int:
-        """The category's id of a segment, as it was."""
+        """The category id of a segment before the changes."""
         return int(self.before.batch.segments["category_id"][row].as_py())
 
     def of_category(self, category: int) -> int | None:
-        """The segment of a category, as it is; None where there is none."""
+        """The current segment of a category; None if there is none."""
         ids = self.batch.segments["category_id"].to_pylist()
-        return next((row for row, each in enumerate(ids) if each == category and row not in self._deleted), None)
+        return next((row for row, id_ in enumerate(ids) if id_ == category and row not in self._deleted), None)
 
     def write(self, change: LabelChange) -> int:
-        """Carry out a change, and return how many pixels are other than before.
+        """Make a change, and return how many pixels it changes.
 
-        Raises Refused where a change before touched the same segments (of things), or the same pixels; of two that draw
-        segments anew only what they draw counts, not what they leave.
+        Raises ChangeRefused if an earlier change touched the same segments of things, or the same pixels; for two
+        redrawn segments only the pixels that they gain count, not those that they leave.
         """
         pixels = self._concerned(change)
         rows = {row for row in (*change.taken, *change.given, *change.recalled, *change.deleted) if self._is_thing(row)}
         before = self._touched if change.anew is None else self._fixed
         if rows & self._rows or len(intersection(pixels, before, self.size)) or self._taken_anew(change.anew):
-            raise ChangeRefused("an earlier decision changes the same labels; look again when that is done")
+            raise ChangeRefused("an earlier decision changes the same labels; look again after that change")
         self._rows |= rows
         self._touched = union([self._touched, pixels], self.size)
         if change.anew is None:
             self._fixed = union([self._fixed, pixels], self.size)
         else:
-            category, drawn = change.anew
-            self._anew[category] = union([self._anew.get(category, Runs.empty()), drawn], self.size)
+            category, new_pixels = change.anew
+            self._anew[category] = union([self._anew.get(category, Runs.empty()), new_pixels], self.size)
         self._draw(change)
         self._deleted |= change.deleted
         return count_pixels(pixels)
 
     def _taken_anew(self, anew: tuple[int, Runs] | None) -> bool:
-        """Whether what is drawn anew would have pixels of what was, and may not share them."""
+        """Whether a redrawn segment would take pixels of an earlier one, and may not share them."""
         return anew is not None and any(
             not self._may_share(category, anew[0]) and len(intersection(pixels, anew[1], self.size)) > 0
             for category, pixels in self._anew.items()
         )
 
     def stay(self, rows: set[int]) -> None:
-        """Segments that were to be drawn anew and are not: they lose what others were given of theirs."""
+        """Keep segments that were to be redrawn and are not: they lose the pixels that others gained."""
         for row in sorted(rows & self.leaving):
-            mine = self.category(row)
-            others = [pixels for category, pixels in self._anew.items() if not self._may_share(mine, category)]
+            category_id = self.category(row)
+            others = [pixels for category, pixels in self._anew.items() if not self._may_share(category_id, category)]
             left = difference(self._now(row), union([Runs.empty(), *others], self.size), self.size)
             if count_pixels(left) < count_pixels(self._now(row)):
                 self._redraw(row, left)
 
     def touches(self, runs: Runs, rows: list[int]) -> bool:
-        """Whether a change was made to these pixels, or to one of these segments of things."""
+        """Whether a change touched these pixels, or one of these segments of things."""
         return bool(self._rows & set(rows)) or len(intersection(runs, self._touched, self.size)) > 0
 
     def make_room(self, change: LabelChange, pixels: Runs, category: int, keep: tuple[int, ...] = ()) -> None:
-        """Take the pixels that one of this category gets from other segments that may not share them; crowds may."""
+        """Take pixels of a segment of this category from other segments that may not share them; crowds may."""
         crowd = self.before.batch.segments["iscrowd"]
         for row in np.setdiff1d(self._under(pixels), keep).tolist():
             shares = bool(crowd[row].as_py()) and category not in self.profile.taxonomy.void_ids
@@ -137,31 +137,31 @@ class AnnotationEditor:
                 change.taken[row] = union([change.taken.get(row, Runs.empty()), lost], self.size)
 
     def _under(self, pixels: Runs) -> Rows:
-        """The segments that had some of these pixels."""
+        """The segments with any of these pixels before the changes."""
         side, line = self.before.side, self.before.line
         start = line.lift(pixels, np.zeros(1, np.int64))
         owner, *_ = kernels.strips(side.start, side.end, side.owner, start, start + pixels.length, pixels.owner)
         return np.unique(owner)
 
     def _may_share(self, one: int, other: int) -> bool:
-        """Whether segments of two categories may have pixels in common; nothing has with void."""
+        """Whether segments of two categories may share pixels; void shares none."""
         policy, taxonomy = self.profile.overlap.value, self.profile.taxonomy
         if other in taxonomy.void_ids:
             return False
         if policy == "allow" or (policy == "same-category-forbid" and one != other):
             return True
         pair = np.array([one]), np.array([other])
-        return any(bool(is_related_either_way(taxonomy, each, *pair)[0]) for each in _SHARING)
+        return any(bool(is_related_either_way(taxonomy, relation, *pair)[0]) for relation in _SHARING)
 
     def _is_thing(self, row: int) -> bool:
-        """Whether a segment is one thing, which is drawn as a whole."""
+        """Whether a segment is one thing, drawn as a whole."""
         category = self.profile.taxonomy.by_id().get(self.category(row))
         return self.profile.task != "semantic" and (category is None or category.kind == "thing")
 
     def _concerned(self, change: LabelChange) -> Runs:
-        """Every pixel that a change concerns."""
-        drawn = [*change.taken.values(), *change.given.values(), *(pixels for _, pixels, _ in change.added)]
-        return union([*drawn, *(self.pixels(row) for row in (*change.recalled, *change.deleted))], self.size)
+        """All pixels that a change concerns."""
+        pixel_sets = [*change.taken.values(), *change.given.values(), *(pixels for _, pixels, _ in change.added)]
+        return union([*pixel_sets, *(self.pixels(row) for row in (*change.recalled, *change.deleted))], self.size)
 
     def _draw(self, change: LabelChange) -> None:
         for category, pixels, source in change.added:
@@ -181,7 +181,7 @@ class AnnotationEditor:
         self.batch = replace_runs(self.batch, np.array([row], np.int64), pixels)
 
     def _add(self, category: int, pixels: Runs, source: str) -> None:
-        """A new segment; in a semantic dataset it joins what is there of the category."""
+        """Add a segment; in a semantic dataset it joins the existing segment of its category."""
         is_map = self.profile.task == "semantic"
         row = self.of_category(category) if is_map else None
         if row is not None:
@@ -189,16 +189,16 @@ class AnnotationEditor:
             return
         new = {"annotation": [0], "segment_id": [category if is_map else self._free_id], "category_id": [category]}
         self._free_id += not is_map
-        made = make_table(BATCH_SEGMENTS, 1, **new, source=[source])
+        new_segment = make_table(BATCH_SEGMENTS, 1, **new, source=[source])
         self.batch = replace(
             self.batch,
-            segments=pa.concat_tables([self.batch.segments, made]).combine_chunks(),
+            segments=pa.concat_tables([self.batch.segments, new_segment]).combine_chunks(),
             runs=Runs.concatenate([self.batch.runs, pixels], [self.batch.n_segments, 1]),
         )
 
     @property
     def free_id(self) -> int:
-        """The next id that no segment has."""
+        """The next unused id."""
         return self._free_id
 
 
@@ -206,9 +206,9 @@ _AGREEMENT = "SEG4"  # codes of `segdata agreement`: the segments that these nam
 
 
 def requested_change(decision: Decision, sheet: AnnotationEditor) -> LabelChange | None:
-    """What a decision asks for; None where it leaves the labels as they are, or asks for something by hand.
+    """The change that a decision asks for; None if it leaves the labels unchanged, or needs drawing by hand.
 
-    Raises Refused, with the reason, where it cannot be carried out.
+    Raises ChangeRefused with the reason if the change is impossible.
     """
     finding = decision.finding
     if decision.verdict == "void":
@@ -221,16 +221,16 @@ def requested_change(decision: Decision, sheet: AnnotationEditor) -> LabelChange
 
 
 def rows_of_decision(decision: Decision, sheet: AnnotationEditor) -> Ints:
-    """The segments that a decision names; raises Refused where one is not there, or there twice."""
+    """The segments that a decision names; raises ChangeRefused if one is missing or ambiguous."""
     if decision.finding is not None:
         ids = decision.finding.segments
     else:
         ids = () if decision.segment is None else (decision.segment,)
-    return np.array([_row_with_id(each, sheet) for each in ids], np.int64)
+    return np.array([_row_with_id(id_, sheet) for id_ in ids], np.int64)
 
 
 def redrawn_row(decision: Decision, sheet: AnnotationEditor) -> int | None:
-    """The segment that a decision wants to be drawn anew as a whole; None where it wants something else."""
+    """The segment that a decision wants to redraw as a whole; None for other decisions."""
     finding = decision.finding
     if decision.verdict != "accept" or finding is None or finding.correction is None or not finding.segments:
         return None
@@ -241,56 +241,56 @@ def redrawn_row(decision: Decision, sheet: AnnotationEditor) -> int | None:
 
 
 def rows_with_id(id_: int | str, batch: Batch) -> Ints:
-    """The segments of an annotation that have an id, as the source gives it."""
+    """The segments of an annotation with an id of the source."""
     return named_segments(batch, Finding(code="", rule="", severity="info", message="", segments=(id_,)))
 
 
 def _row_with_id(id_: int | str, sheet: AnnotationEditor) -> int:
     rows = rows_with_id(id_, sheet.before.batch)
     if len(rows) != 1:
-        raise ChangeRefused(f"segment {id_} is {'there more than once' if len(rows) else 'not there'}")
+        raise ChangeRefused(f"segment {id_} {'exists more than once' if len(rows) else 'does not exist'}")
     return int(rows[0])
 
 
-def _apply_correction(finding: Finding, asked: Correction, sheet: AnnotationEditor) -> LabelChange:
-    """What a correction asks for."""
-    if asked.size != sheet.size:
+def _apply_correction(finding: Finding, correction: Correction, sheet: AnnotationEditor) -> LabelChange:
+    """The change that a correction asks for."""
+    if correction.size != sheet.size:
         height, width = sheet.size
         raise ChangeRefused(
-            f"the correction is of {asked.size[1]} x {asked.size[0]} px, the image of {width} x {height}"
+            f"the correction is of {correction.size[1]} x {correction.size[0]} px, the image of {width} x {height}"
         )
-    pieces = _correction_pieces(asked)
-    if asked.action == "add":
-        return _add_pixels(_union_of_pieces(pieces, sheet), _category_id(asked, sheet), sheet)
+    pieces = _correction_pieces(correction)
+    if correction.action == "add":
+        return _add_pixels(_union_of_pieces(pieces, sheet), _category_id(correction, sheet), sheet)
     if not finding.segments:
-        raise ChangeRefused(f"{asked.action}: the finding names no segment")
+        raise ChangeRefused(f"{correction.action}: the finding names no segment")
     row = _row_with_id(finding.segments[0], sheet)
     if sheet.profile.task == "semantic":
-        return _correct_map(row, finding, asked, pieces, sheet)
-    if asked.action == "delete":
+        return _correct_map(row, finding, correction, pieces, sheet)
+    if correction.action == "delete":
         return _delete_rows(sheet, np.array([row]))
-    if asked.action == "rename":
-        return LabelChange(recalled={row: _category_id(asked, sheet)})
-    if asked.action == "redraw":
-        pixels, category = _union_of_pieces(pieces, sheet), _category_id(asked, sheet)
+    if correction.action == "rename":
+        return LabelChange(recalled={row: _category_id(correction, sheet)})
+    if correction.action == "redraw":
+        pixels, category = _union_of_pieces(pieces, sheet), _category_id(correction, sheet)
         change = _redraw_row(row, pixels, category, sheet, tuple(sheet.leaving))
         change.anew = category, pixels
         return change
-    if asked.action == "split":
+    if correction.action == "split":
         return _split_row(row, pieces, sheet)
-    return _join_rows(row, asked, pieces, sheet)
+    return _join_rows(row, correction, pieces, sheet)
 
 
 def _correct_map(
-    row: int, finding: Finding, asked: Correction, pieces: list[Runs], sheet: AnnotationEditor
+    row: int, finding: Finding, correction: Correction, pieces: list[Runs], sheet: AnnotationEditor
 ) -> LabelChange:
-    """The same where a segment is all that an image has of a category: only the part that the finding shows changes."""
-    if asked.action in ("split", "join"):
-        raise ChangeRefused(f"{asked.action}: a map of categories has no instances")
+    """The change of a correction in semantic data: only the part in the box of the finding changes."""
+    if correction.action in ("split", "join"):
+        raise ChangeRefused(f"{correction.action}: a map of categories has no instances")
     old = _shown_part(row, finding, sheet)
-    if asked.action == "delete":
+    if correction.action == "delete":
         return LabelChange(taken={row: old})
-    new, category = (_union_of_pieces(pieces, sheet) if pieces else old), _category_id(asked, sheet)
+    new, category = (_union_of_pieces(pieces, sheet) if pieces else old), _category_id(correction, sheet)
     change = _add_pixels(new, category, sheet)
     lost = difference(old, new, sheet.size)
     change.taken[row] = union([change.taken.get(row, Runs.empty()), lost], sheet.size)
@@ -298,7 +298,7 @@ def _correct_map(
 
 
 def _shown_part(row: int, finding: Finding, sheet: AnnotationEditor) -> Runs:
-    """The parts of a segment that lie in the finding's box; what of it is in there where none lies in it whole."""
+    """The parts of a segment within the finding's box; if none lies within it, its pixels in the box."""
     if finding.bbox is None:
         return sheet.pixels(row)
     x, y, wide, high = finding.bbox
@@ -337,20 +337,20 @@ def _redraw_row(
 
 def _split_row(row: int, pieces: list[Runs], sheet: AnnotationEditor) -> LabelChange:
     if len(pieces) < 2:
-        raise ChangeRefused("split: the correction has no two pieces")
-    order = np.argsort([-count_pixels(each) for each in pieces], kind="stable")  # the largest keeps the id
+        raise ChangeRefused("split: the correction has fewer than two pieces")
+    order = np.argsort([-count_pixels(piece) for piece in pieces], kind="stable")  # the largest keeps the id
     category = sheet.category(row)
     change = _redraw_row(row, pieces[order[0]], category, sheet)
-    for at in order[1:].tolist():
-        change.added.append((category, pieces[at], "model"))
-        sheet.make_room(change, pieces[at], category, (row,))
+    for number in order[1:].tolist():
+        change.added.append((category, pieces[number], "model"))
+        sheet.make_room(change, pieces[number], category, (row,))
     return change
 
 
-def _join_rows(row: int, asked: Correction, pieces: list[Runs], sheet: AnnotationEditor) -> LabelChange:
-    if asked.joins is None:
-        raise ChangeRefused("join: the correction does not say with what")
-    other = _row_with_id(asked.joins, sheet)
+def _join_rows(row: int, correction: Correction, pieces: list[Runs], sheet: AnnotationEditor) -> LabelChange:
+    if correction.joins is None:
+        raise ChangeRefused("join: the correction names no other segment")
+    other = _row_with_id(correction.joins, sheet)
     old = sheet.pixels(row)
     pixels = _union_of_pieces(pieces, sheet) if pieces else union([old, sheet.pixels(other)], sheet.size)
     change = LabelChange(
@@ -362,10 +362,10 @@ def _join_rows(row: int, asked: Correction, pieces: list[Runs], sheet: Annotatio
 
 
 def _make_void(decision: Decision, sheet: AnnotationEditor) -> LabelChange:
-    """The pixels that the finding shows, or else its segments, or the segment, are void from now on."""
+    """Make void of the pixels of the finding, or else of its segments, or of the segment."""
     void = sheet.profile.taxonomy.void_ids
     if not void:
-        ids = {each.id for each in sheet.profile.taxonomy.categories}
+        ids = {category.id for category in sheet.profile.taxonomy.categories}
         free = 255 if 255 not in ids else max(ids) + 1
         raise ChangeRefused(
             "the taxonomy has no category of kind void; add to the categories in taxonomy.yaml: "
@@ -373,7 +373,7 @@ def _make_void(decision: Decision, sheet: AnnotationEditor) -> LabelChange:
         )
     rows, finding = rows_of_decision(decision, sheet), decision.finding
     if finding is not None and finding.code.startswith(_AGREEMENT):
-        raise ChangeRefused("it speaks of the work of several annotators; decide on the segment itself, or draw it")
+        raise ChangeRefused("the finding is about several annotators; decide on the segment itself, or redraw it")
     pixels = Runs.empty()
     if finding is not None:
         if finding.correction is not None and finding.correction.action == "add":
@@ -385,27 +385,29 @@ def _make_void(decision: Decision, sheet: AnnotationEditor) -> LabelChange:
     if not len(pixels):
         pixels = sheet.before.of(rows)
     if not len(pixels):
-        raise ChangeRefused("it shows no pixels that could be void")
+        raise ChangeRefused("it has no pixels that could become void")
     return _add_pixels(pixels, void[0], sheet, "human")
 
 
-def _category_id(asked: Correction, sheet: AnnotationEditor) -> int:
-    name, profile = asked.category, sheet.profile
-    known = profile.taxonomy.by_name().get(name or "")
-    id_ = known.id if known else next((i for i, each in profile.unknown_names.items() if each == name), None)
+def _category_id(correction: Correction, sheet: AnnotationEditor) -> int:
+    name, profile = correction.category, sheet.profile
+    category = profile.taxonomy.by_name().get(name or "")
+    id_ = (
+        category.id if category else next((i for i, unknown in profile.unknown_names.items() if unknown == name), None)
+    )
     if id_ is None:
         raise ChangeRefused(f"the taxonomy has no category {name!r}")
     return id_
 
 
-def _correction_pieces(asked: Correction) -> list[Runs]:
-    """The pixels of each piece."""
-    n = len(asked.counts)
-    height, width = (np.full(n, side, np.int64) for side in asked.size)
-    counts = pa.array([each.encode("utf-8", "replace") for each in asked.counts], pa.binary())
+def _correction_pieces(correction: Correction) -> list[Runs]:
+    """The pixels of each piece of a correction."""
+    n = len(correction.counts)
+    height, width = (np.full(n, side, np.int64) for side in correction.size)
+    counts = pa.array([text.encode("utf-8", "replace") for text in correction.counts], pa.binary())
     runs, error = rle_to_runs(counts, height, width)
     if error.any():
-        raise ChangeRefused(f"the correction's pixels are damaged: {RLE_ERRORS[int(error[error > 0][0])]}")
+        raise ChangeRefused(f"the pixels of the correction are damaged: {RLE_ERRORS[int(error[error > 0][0])]}")
     return [runs.take(np.array([k]), n) for k in range(n)]
 
 

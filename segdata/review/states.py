@@ -1,4 +1,4 @@
-"""Review states: what reviewers' decisions on each finding or segment add up to, and how far a review is."""
+"""Review states: the combined decisions of reviewers on each finding or segment, and the progress of a review."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -11,12 +11,12 @@ from segdata.core.validation import finding_key
 
 @dataclass(frozen=True, slots=True)
 class ReviewState:
-    """What is said of one finding, or of one segment, with the labels that it had then.
+    """The decisions on one finding or segment, with the labels that it had then.
 
     Attributes
     ----------
-    said : the last word of each reviewer, the earlier first
-    history : every word, in the order of the log
+    said : the last decision of each reviewer, earliest first
+    history : all decisions in the order of the log
     """
 
     said: tuple[Decision, ...]
@@ -24,73 +24,73 @@ class ReviewState:
 
     @property
     def decision(self) -> Decision | None:
-        """What holds: the last adjudication, else the last word of reviewers who agree; None without.
+        """The valid decision: the last adjudication, else the last decision of reviewers who agree; None without.
 
-        Who is unsure leaves it to others. An unsure adjudicator opens it again.
+        Unsure reviewers leave the decision to others. An unsure adjudicator opens it again.
         """
-        final = [each for each in self.said if each.adjudicates]
-        sure = final[-1:] or [each for each in self.said if each.verdict != "unsure"]
-        agreed = len({each.verdict for each in sure}) == 1 and sure[-1].verdict != "unsure"
+        final = [decision for decision in self.said if decision.adjudicates]
+        sure = final[-1:] or [decision for decision in self.said if decision.verdict != "unsure"]
+        agreed = len({decision.verdict for decision in sure}) == 1 and sure[-1].verdict != "unsure"
         return sure[-1] if agreed else None
 
     @property
     def is_disputed(self) -> bool:
-        """Reviewers disagree, and nobody has settled it."""
-        final = any(each.adjudicates for each in self.said)
-        return not final and len({each.verdict for each in self.said} - {"unsure"}) > 1
+        """Whether reviewers disagree and no adjudicator has settled it."""
+        final = any(decision.adjudicates for decision in self.said)
+        return not final and len({decision.verdict for decision in self.said} - {"unsure"}) > 1
 
 
 def review_states(decisions: Iterable[Decision]) -> list[ReviewState]:
-    """Where the decisions have come to, a standing for each thing decided on, in the order of their first decisions.
+    """The review state of each subject, in the order of the first decisions.
 
-    Decisions speak of the same thing when the finding is the same by content and segments, or there is none and the
-    segment is the same, and the labels are the same by their imprint.
+    Two decisions have the same subject if their findings agree in content and segments, or they have none and the same
+    segment, and the hashes of their labels are equal.
     """
-    told: dict[Hashable, list[Decision]] = {}
-    for each in decisions:
-        told.setdefault(decision_subject(each), []).append(each)
+    by_subject: dict[Hashable, list[Decision]] = {}
+    for item in decisions:
+        by_subject.setdefault(decision_subject(item), []).append(item)
     standings = []
-    for words in told.values():
+    for decisions_on_it in by_subject.values():
         last: dict[str, Decision] = {}
-        for word in sorted(words, key=lambda each: each.time):
-            last.pop(word.reviewer, None)  # a later word goes behind those of others
-            last[word.reviewer] = word
-        standings.append(ReviewState(tuple(last.values()), tuple(words)))
+        for decision in sorted(decisions_on_it, key=lambda item: item.time):
+            last.pop(decision.reviewer, None)  # a later decision goes behind those of others
+            last[decision.reviewer] = decision
+        standings.append(ReviewState(tuple(last.values()), tuple(decisions_on_it)))
     return standings
 
 
 def newest_states(standings: Iterable[ReviewState]) -> list[ReviewState]:
-    """Of the standings of one thing whose labels changed in between, the one with the last word."""
+    """For each subject whose labels changed in between, the state with the last decision."""
     last: dict[Hashable, ReviewState] = {}
-    for each in standings:
-        *about, _ = decision_subject(each.said[-1])
-        key = tuple(about)
-        if key not in last or last[key].said[-1].time <= each.said[-1].time:
-            last[key] = each
+    for state in standings:
+        *subject, _ = decision_subject(state.said[-1])
+        key = tuple(subject)
+        if key not in last or last[key].said[-1].time <= state.said[-1].time:
+            last[key] = state
     return list(last.values())
 
 
 def decision_subject(decision: Decision) -> tuple[Hashable, ...]:
-    """What a decision is about, with the labels that the reviewer saw."""
+    """The subject of a decision, with the labels that the reviewer saw."""
     finding = decision.finding
-    about = (finding_key(finding), finding.segments) if finding else (decision.annotator, decision.segment)
-    return finding is None, decision.image, about, decision.imprint
+    subject = (finding_key(finding), finding.segments) if finding else (decision.annotator, decision.segment)
+    return finding is None, decision.image, subject, decision.imprint
 
 
-RIGHT_VERDICTS: frozenset[Verdict] = frozenset({"accept", "fix", "void"})  # of a finding: what it says is true
-FLAG_CODES = "SEG5"  # codes of `segdata flag` begin so
+RIGHT_VERDICTS: frozenset[Verdict] = frozenset({"accept", "fix", "void"})  # verdicts that confirm a finding
+FLAG_CODES = "SEG5"  # beginning of the codes of `segdata flag`
 
 
 @dataclass(slots=True)
 class RuleProgress:
-    """What is decided of the findings of a rule, or of several.
+    """Decided and open findings of a rule, or of several.
 
     Attributes
     ----------
-    code, name : of the rule
-    verdicts : how many findings have which verdict, of those that reviewers agree on
-    unsure, disputed : how many nobody is sure of, and how many reviewers disagree on
-    open : how many of the findings at hand are not decided
+    code, name : code and name of the rule
+    verdicts : number of findings with each verdict, without disputes
+    unsure, disputed : numbers of unsure and disputed findings
+    open : number of current findings without a decision
     """
 
     code: str
@@ -102,16 +102,16 @@ class RuleProgress:
 
     @property
     def decided(self) -> int:
-        """How many findings reviewers have decided."""
+        """The number of decided findings."""
         return self.verdicts.total()
 
     @property
     def right(self) -> int:
-        """How many of these are no false alarms."""
-        return sum(self.verdicts[each] for each in RIGHT_VERDICTS)
+        """The number of decided findings that are not false alarms."""
+        return sum(self.verdicts[verdict] for verdict in RIGHT_VERDICTS)
 
     def add(self, other: "RuleProgress") -> None:
-        """Count the other's findings, too."""
+        """Add the findings of another rule."""
         self.verdicts += other.verdicts
         self.unsure += other.unsure
         self.disputed += other.disputed
@@ -120,15 +120,15 @@ class RuleProgress:
 
 @dataclass(slots=True)
 class ReviewerProgress:
-    """What a reviewer did.
+    """The decisions of a reviewer.
 
     Attributes
     ----------
-    name : who
-    verdicts : how many decisions of each sort, those that were changed later, too
-    by_self, by_others : how many were changed later to another verdict, and by whom; unsure ones do not count
-    first, last : when
-    images : how many images they are about
+    name : name of the reviewer
+    verdicts : number of decisions with each verdict, including those changed later
+    by_self, by_others : number of decisions changed later to another verdict, without unsure ones
+    first, last : times of the first and last decision
+    images : number of images
     """
 
     name: str
@@ -141,22 +141,22 @@ class ReviewerProgress:
 
     @property
     def sure(self) -> int:
-        """How many decisions could be reversed."""
+        """The number of decisions other than unsure."""
         return self.verdicts.total() - self.verdicts["unsure"]
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewProgress:
-    """How far a review is.
+    """The progress of a review.
 
     Attributes
     ----------
-    rules : by code, those with decisions or findings
-    flag : the rules of `segdata flag` together
-    reviewers : by name
+    rules : rules with decisions or findings, by code
+    flag : all rules of `segdata flag` together
+    reviewers : reviewers by name
     segments : verdicts on segments without a finding
-    disputed : what somebody is to settle
-    n_findings : how many findings are at hand; None: nobody looked
+    disputed : disputes to settle
+    n_findings : number of current findings; None: unknown
     """
 
     rules: tuple[RuleProgress, ...]
@@ -170,19 +170,19 @@ class ReviewProgress:
 def measure_progress(
     decisions: Sequence[Decision], findings: Sequence[Finding] | None = None, decided: Mapping[Finding, Verdict] = {}
 ) -> ReviewProgress:
-    """How far a review is, by its log and the findings at hand; `decided` are those of them that have a verdict.
+    """The progress of a review, from its log and the current findings; `decided` are those with a verdict.
 
-    A finding counts once, with the verdict that holds. One whose labels have changed is another one afterwards.
+    A finding counts once, with its valid verdict. After its labels change, it counts as another finding.
     """
     standings = review_states(decisions)
     rules: dict[str, RuleProgress] = {}
     segments: Counter[Verdict] = Counter()
-    for each in standings:
-        finding = each.said[-1].finding
+    for state in standings:
+        finding = state.said[-1].finding
         if finding is not None:
-            _count(rules.setdefault(finding.code, RuleProgress(finding.code, finding.rule)), each)
-        elif each.decision is not None:
-            segments[each.decision.verdict] += 1
+            _count(rules.setdefault(finding.code, RuleProgress(finding.code, finding.rule)), state)
+        elif state.decision is not None:
+            segments[state.decision.verdict] += 1
     for finding in findings or ():
         rule = rules.setdefault(finding.code, RuleProgress(finding.code, finding.rule))
         rule.open += finding not in decided
@@ -195,7 +195,7 @@ def measure_progress(
         flag,
         tuple(_reviewers(decisions, standings)),
         segments,
-        tuple(each for each in standings if each.is_disputed),
+        tuple(state for state in standings if state.is_disputed),
         None if findings is None else len(findings),
     )
 
@@ -210,21 +210,21 @@ def _count(rule: RuleProgress, standing: ReviewState) -> None:
 
 
 def _reviewers(decisions: Sequence[Decision], standings: Iterable[ReviewState]) -> list[ReviewerProgress]:
-    """Who decided what, and which of it was changed later."""
-    found: dict[str, ReviewerProgress] = {}
+    """The reviewers, with their decisions and those that were changed later."""
+    by_name: dict[str, ReviewerProgress] = {}
     images: dict[str, set[str | None]] = {}
-    for each in decisions:
-        one = found.setdefault(each.reviewer, ReviewerProgress(each.reviewer, first=each.time, last=each.time))
-        one.verdicts[each.verdict] += 1
-        one.first, one.last = min(one.first, each.time), max(one.last, each.time)
-        images.setdefault(each.reviewer, set()).add(each.image)
+    for item in decisions:
+        reviewer = by_name.setdefault(item.reviewer, ReviewerProgress(item.reviewer, first=item.time, last=item.time))
+        reviewer.verdicts[item.verdict] += 1
+        reviewer.first, reviewer.last = min(reviewer.first, item.time), max(reviewer.last, item.time)
+        images.setdefault(item.reviewer, set()).add(item.image)
     for standing in standings:
-        words = sorted((each for each in standing.history if each.verdict != "unsure"), key=lambda each: each.time)
-        for before, after in pairwise(words):
+        sure = sorted((item for item in standing.history if item.verdict != "unsure"), key=lambda item: item.time)
+        for before, after in pairwise(sure):
             if before.verdict != after.verdict:
-                one = found[before.reviewer]
-                one.by_self += before.reviewer == after.reviewer
-                one.by_others += before.reviewer != after.reviewer
-    for name, one in found.items():
-        one.images = len(images[name] - {None})
-    return [found[name] for name in sorted(found)]
+                reviewer = by_name[before.reviewer]
+                reviewer.by_self += before.reviewer == after.reviewer
+                reviewer.by_others += before.reviewer != after.reviewer
+    for name, reviewer in by_name.items():
+        reviewer.images = len(images[name] - {None})
+    return [by_name[name] for name in sorted(by_name)]

@@ -293,5 +293,5 @@ def test_only_a_canonical_dataset_has_revisions(tmp_path: Path) -> None:
 
 def test_a_damaged_log_is_told_with_its_line(street: Path) -> None:
     (street / decision_log.LOG_NAME).write_text("nonsense\n{}\n", "utf-8")
-    with pytest.raises(SegdataError, match=r"review\.jsonl:1: is no decision"):
+    with pytest.raises(SegdataError, match=r"review\.jsonl:1: is not a decision"):
         found(street)

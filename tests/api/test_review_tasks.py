@@ -188,7 +188,7 @@ def test_what_was_changed_here_too_is_a_conflict(street: Path, tmp_path: Path) -
     redrawn(tmp_path / "two", {A: 'rle="0, 1" left="1" top="1" width="1" height="1"', B: None})
     assert import_task(street, tmp_path / "one").conflicts == []
     found = import_task(street, tmp_path / "two")
-    assert found.conflicts == ["1.png: segment 1 has changed here, too, since it was sent"]
+    assert found.conflicts == ["1.png: segment 1 has also changed in the dataset since it was sent"]
     assert (found.redrawn, found.deleted) == (0, 1)
     rows = segdata.read(street).segments
     assert np.all(rows[rows["category"] == "a"]["area"] == 1)

@@ -126,7 +126,7 @@ def test_what_is_no_decision_is_told(run: Run, data: Path, masks: Path, export: 
     path.write_text(path.read_text("utf-8").replace('"reviewer":"anna"', '"reviewer":""'), "utf-8")
     done = run("review", "pull", data, path)
     assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
-    assert "decision 1: is no decision: it has no reviewer" in done.stderr
+    assert "decision 1: is not a decision: it has no reviewer" in done.stderr
     other = run("review", "pull", data, masks)
     assert (other.exit_code, len(other.stderr.splitlines())) == (2, 1)
     assert "decisions come from the HTML report, CVAT, Label Studio" in other.stderr

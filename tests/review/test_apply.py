@@ -219,7 +219,7 @@ def test_a_neighbour_that_cannot_be_moved_makes_room() -> None:
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        (finding("delete", None, segments=(999,), size=SIZE), "segment 999 is not there"),
+        (finding("delete", None, segments=(999,), size=SIZE), "segment 999 does not exist"),
         (finding("add", "c", "x... .... ....", size=(9, 9)), "the correction is of 9 x 9 px, the image of 4 x 3"),
         (finding("add", "moon", "x... .... ....", size=SIZE), "the taxonomy has no category 'moon'"),
         (finding("add", "c", size=SIZE), "the correction has no pixels"),
@@ -236,7 +236,7 @@ def test_damaged_pixels_are_a_conflict() -> None:
     broken = Correction(action="add", category="c", size=SIZE, counts=("\x7f\x7f", "é"))
     about = Finding(code="SEG501", rule="x", severity="warning", message="", image="1.png", correction=broken)
     found = run(draw_picture(INSTANCES), decision(about))
-    assert found.conflicts[0].why.startswith("the correction's pixels are damaged: ")
+    assert found.conflicts[0].why.startswith("the pixels of the correction are damaged: ")
 
 
 @st.composite

@@ -85,8 +85,8 @@ def test_who_write_at_the_same_time_wait_for_each_other(tmp_path: Path) -> None:
         (b"{}", "missing required field"),
         (b"[1]", "Expected `object`"),
         (b'{"verdict": "perhaps"}', "Invalid enum value 'perhaps'"),
-        (b"\xff\xfe", "review.jsonl:2: is no decision"),
-        (b"nonsense", "review.jsonl:2: is no decision"),
+        (b"\xff\xfe", "review.jsonl:2: is not a decision"),
+        (b"nonsense", "review.jsonl:2: is not a decision"),
     ],
 )
 def test_a_bad_line_is_told_with_its_number(tmp_path: Path, line: bytes, said: str) -> None:
@@ -102,7 +102,7 @@ def test_a_bad_line_is_told_with_its_number(tmp_path: Path, line: bytes, said: s
 @pytest.mark.parametrize("wrong", [{"reviewer": " "}, {"time": "yesterday"}, {"time": "2026-13-01T00:00:00Z"}])
 def test_nothing_is_written_where_one_is_wrong(tmp_path: Path, wrong: dict[str, str]) -> None:
     path = tmp_path / "review.jsonl"
-    with pytest.raises(SegdataError, match="is no decision"):
+    with pytest.raises(SegdataError, match="is not a decision"):
         decision_log.append_decisions(path, [one(), one(**wrong)])
     assert not path.exists()
 

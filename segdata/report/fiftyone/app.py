@@ -16,44 +16,45 @@ from urllib.parse import quote
 from segdata.core.errors import SegdataError, missing_extra
 from segdata.report.fiftyone.views import WORST
 
-ADDRESS = "127.0.0.1"  # labels are nobody else's business
+ADDRESS = "127.0.0.1"  # never reachable from other machines
 PORT = 5151
-_PATIENCE = 180  # seconds; where nothing else runs it takes about ten
+_PATIENCE = 180  # seconds; an idle machine needs about ten
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """The App as it runs, at an address of this machine."""
+    """The running App, at an address of this machine."""
 
     address: str
     _server: Any = field(repr=False)  # Any: FiftyOne has no types
 
     def wait(self) -> None:
-        """Until somebody interrupts it; raises SegdataError where the App ends before."""
+        """Wait until interrupted; raises SegdataError if the App stops before."""
         self._server.wait()
-        raise SegdataError("the App has ended by itself; what was decided is kept: start it again")
+        raise SegdataError("the App has stopped; all decisions are kept, start it again")
 
 
 @contextmanager
 def run_app(fo: Any, dataset: Any, port: int = PORT) -> Iterator[App]:  # Any: FiftyOne has no types
-    """The App with a dataset, the worst images first, while the block runs.
+    """Run the App with a dataset, worst images first, while the block runs.
 
-    Only its server is started: a session in this process as well would, whenever it connects anew, put the page back to
-    what it believes is open. Raises SegdataError where the port is taken, or the App does not start within three
-    minutes.
+    Only its server is started: a session in this process would reset the page whenever it reconnects. Raises
+    SegdataError if the port is taken, or the App does not start within three minutes.
     """
     if _answers(port):
         raise SegdataError(f"port {port} is taken, perhaps by another App; --port {port + 1} uses another")
     logging.getLogger("fiftyone").setLevel(logging.ERROR)
     service = fo.core.service.ServerService
     wait = service._wait_for_child_port
-    service._wait_for_child_port = partialmethod(wait, timeout=_PATIENCE)  # after its minute it would leave the server
+    service._wait_for_child_port = partialmethod(
+        wait, timeout=_PATIENCE
+    )  # its own limit is a minute, and leaves the server running
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # as for the import
+            warnings.simplefilter("ignore")  # see import_fiftyone
             server = service(port, address=ADDRESS, do_not_track=True)
-    except Exception as error:  # of FiftyOne and its libraries, each with classes of its own
-        raise SegdataError(f"the App does not start: {error}; on a busy machine try again") from error
+    except Exception as error:  # FiftyOne and its libraries raise many classes
+        raise SegdataError(f"the App does not start: {error}; if the machine is busy, try again") from error
     finally:
         service._wait_for_child_port = wait
     view = f"?view={WORST.replace(' ', '-')}" if dataset.has_saved_view(WORST) else ""
@@ -64,7 +65,7 @@ def run_app(fo: Any, dataset: Any, port: int = PORT) -> Iterator[App]:  # Any: F
 
 
 def _answers(port: int) -> bool:
-    """Whether something listens on a port: FiftyOne would show that instead."""
+    """Whether something listens on a port; FiftyOne would show that instead."""
     with socket.socket() as attempt:
         attempt.settimeout(1)
         return attempt.connect_ex((ADDRESS, port)) == 0
@@ -77,36 +78,36 @@ _DATABASE = (
 
 
 def import_fiftyone() -> Any:  # Any: FiftyOne has no types
-    """The package, connected to its database: the one that FIFTYONE_DATABASE_URI names, else one that it starts.
+    """Import FiftyOne, connected to the database that FIFTYONE_DATABASE_URI names, else to its own.
 
-    Nothing is sent to its makers. Raises SegdataError that says what is missing and how to get it.
+    Usage reports are off. Raises SegdataError that names what is missing and how to install it.
     """
     os.environ["FIFTYONE_DO_NOT_TRACK"] = "1"
-    os.environ.setdefault("FIFTYONE_DATABASE_VALIDATION", "false")  # else it warns of databases that work
+    os.environ.setdefault("FIFTYONE_DATABASE_VALIDATION", "false")  # otherwise it warns about databases that work
     os.environ.setdefault("FIFTYONE_SHOW_PROGRESS_BARS", "false")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its own dependencies are older than the Python they run on
+        warnings.simplefilter("ignore")  # its dependencies are older than Python
         try:
             package = import_module("fiftyone")
         except ModuleNotFoundError as error:
             raise missing_extra("FiftyOne", "fiftyone", error) from error
         try:
-            package.list_datasets()  # the first question is what connects
-        except Exception as error:  # of pymongo, mongoengine and FiftyOne, each with classes of its own
+            package.list_datasets()  # the first query connects
+        except Exception as error:  # pymongo, mongoengine and FiftyOne raise many classes
             raise _unreachable(error) from error
     return package
 
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Raises SegdataError where the database goes away while the block, or the function that it decorates, runs."""
+    """Raise SegdataError if the database stops while the block, or the decorated function, runs."""
     try:
         yield
-    except Exception as error:  # of pymongo, which is there only where FiftyOne is
+    except Exception as error:  # pymongo is installed only with FiftyOne
         if not type(error).__module__.startswith("pymongo."):
             raise
-        remedy = "run the command again: it goes on with what is there"
-        raise SegdataError(f"the database of FiftyOne is gone: {_error_text(error)}; {remedy}") from error
+        remedy = "run the command again to continue"
+        raise SegdataError(f"the database of FiftyOne has stopped: {_error_text(error)}; {remedy}") from error
 
 
 def _error_text(error: Exception) -> str:
@@ -116,7 +117,7 @@ def _error_text(error: Exception) -> str:
 
 
 def _unreachable(error: Exception) -> SegdataError:
-    """What to do about a database that does not answer."""
+    """The error for a database that does not answer."""
     what = _error_text(error)
     address = os.environ.get("FIFTYONE_DATABASE_URI")
     if address is not None:
@@ -133,23 +134,25 @@ _FILES = ("fiftyone.yml", "__init__.py", "keys.js")
 
 
 def install_plugin(fo: Any) -> Path:  # Any: FiftyOne has no types
-    """Copy the plugin into the folder that FiftyOne's configuration names, where it is not there as it is now.
+    """Copy the plugin into FiftyOne's plugin folder, or update it.
 
-    Returns its folder. Somebody who has switched the plugin off has it off. Raises SegdataError where the folder cannot
-    be written, or holds something else.
+    Returns its folder. A disabled plugin stays disabled. Raises SegdataError if the folder cannot be written, or holds
+    something else.
     """
     folder = Path(fo.config.plugins_dir) / _FOLDER
-    about = folder / "fiftyone.yml"
+    manifest = folder / "fiftyone.yml"
     try:
-        if folder.exists() and PLUGIN_NAME not in (about.read_text("utf-8") if about.is_file() else ""):
-            raise SegdataError(f"{folder}: is not of segdata; move it away, else the App has no buttons to decide with")
+        if folder.exists() and PLUGIN_NAME not in (manifest.read_text("utf-8") if manifest.is_file() else ""):
+            raise SegdataError(
+                f"{folder}: was not made by segdata; move it away, so that segdata can install its buttons"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         for name in _FILES:
-            wanted, there = (_SOURCE / name).read_bytes(), folder / name
-            if not there.is_file() or there.read_bytes() != wanted:
+            content, target = (_SOURCE / name).read_bytes(), folder / name
+            if not target.is_file() or target.read_bytes() != content:
                 partial = folder / f".{name}.partial"
-                partial.write_bytes(wanted)
-                partial.replace(there)
+                partial.write_bytes(content)
+                partial.replace(target)
     except OSError as error:
         what = f"{folder}: cannot be written: {error.strerror}"
         raise SegdataError(f"{what}; FIFTYONE_PLUGINS_DIR names another folder for FiftyOne's plugins") from error

@@ -1,4 +1,4 @@
-"""Pulling: what reviewers decided in FiftyOne, read from the labels."""
+"""Decisions: read what reviewers decided in FiftyOne from the labels."""
 
 import getpass
 import os
@@ -33,12 +33,12 @@ Row = dict[str, Any]  # Any: FiftyOne has no types
 
 @dataclass(frozen=True, slots=True)
 class PulledDecisions:
-    """What a dataset of FiftyOne says.
+    """The decisions in a dataset of FiftyOne.
 
     Attributes
     ----------
-    decisions : by image, those of findings first
-    notes : what people did there that is no decision, a line each; none of it is taken
+    decisions : decisions by image, those on findings first
+    notes : other changes made by hand, which are ignored, one line each
     """
 
     decisions: tuple[Decision, ...]
@@ -47,26 +47,28 @@ class PulledDecisions:
 
 @database_errors()
 def pull_from_fiftyone(name: str, profile: Profile, reviewer: str | None = None) -> PulledDecisions:
-    """What people decided in the dataset of FiftyOne that `browse` calls `name`; the same again when asked again.
+    """The decisions in the dataset of FiftyOne called `name`; pulling again gives the same.
 
-    A tag that is a verdict is a decision. Who and when is on the label where the plugin wrote it; else it is
-    `reviewer`, by default who is logged in, and now, which is written onto the label. Ids of segments that look like
-    numbers are numbers. Raises SegdataError where there is no such dataset, or FiftyOne is not there.
+    A tag that is a verdict is a decision. Reviewer and time are on the label if the plugin wrote it; otherwise they are
+    `reviewer` (default: the user name) and now, and are written onto the label. Segment ids that look like numbers
+    become numbers. Raises SegdataError if there is no such dataset, or FiftyOne is not installed.
     """
     package = import_fiftyone()
     if not package.dataset_exists(name):
-        raise SegdataError(f"FiftyOne has no dataset {name!r}; segdata browse makes it, --name says what it is called")
+        raise SegdataError(
+            f"FiftyOne has no dataset {name!r}; create it with segdata browse, or give its name with --name"
+        )
     dataset = package.load_dataset(name)
-    declare_images(package, dataset)  # an older one may lack some
+    declare_images(package, dataset)  # older datasets may lack some fields
     return _Reader(dataset, profile, reviewer).pull()
 
 
 def current_user() -> str:
-    """Who decides: FIFTYONE_USER, else who is logged in; raises SegdataError where nobody is."""
+    """The reviewer: FIFTYONE_USER, else the user name; raises SegdataError if there is none."""
     try:
         return os.environ.get("FIFTYONE_USER") or getpass.getuser()
-    except (OSError, KeyError) as error:  # a system without users
-        raise SegdataError("nobody is logged in; FIFTYONE_USER says who decides") from error
+    except (OSError, KeyError) as error:  # a system without user names
+        raise SegdataError("there is no user name; set FIFTYONE_USER to the name of the reviewer") from error
 
 
 @dataclass
@@ -89,83 +91,85 @@ class _Reader:
             if row["kind"] in DECIDABLE:
                 self._field(row["name"], row["kind"], row["annotator"], by_proposal)
         self._sign()
-        # A segment may have an outline as well, and whoever tags both has decided once.
+        # A segment and its outline may both be tagged: that is one decision.
         return PulledDecisions(tuple(dict.fromkeys(self.decisions)), tuple(self.notes))
 
     def _field(self, name: str, kind: Kind, annotator: str | None, by_proposal: dict[str, list[str]]) -> None:
         renamed: Counter[str] = Counter()
-        for sample, image, findings, known, labels in self._samples(name, kind):
+        for sample, image, findings, logged_decisions, labels in self._samples(name, kind):
             self._missing(image, findings, {row["id"] for row in labels})
             for row in labels:
-                about = findings.get(row["id"])
-                if about is None and row["segment_id"] is None:
+                finding = findings.get(row["id"])
+                if finding is None and row["segment_id"] is None:
                     what = f"a label drawn by hand in {name!r}"
-                    self.notes.append(f"{image}: {what} is not taken; draw it where you annotate")
+                    self.notes.append(f"{image}: {what} is ignored; draw it in your annotation tool")
                     continue
-                renamed[image] += about is None and row["label"] != self.profile.name_of(row["category_id"])
+                renamed[image] += finding is None and row["label"] != self.profile.name_of(row["category_id"])
                 tags = [*(row["tags"] or ()), *by_proposal.get(row["id"], ())]
                 verdict = self._verdict(image, name, row, tags)
                 if verdict is not None:
                     signed = row | self._signature(name, sample, row, tags, verdict)
-                    said = _decision(signed, verdict, image, annotator, about)
-                    before = known.get(row["id"])
-                    self.decisions.append(before if before is not None and _is_same(before, said) else said)
+                    decision = _decision(signed, verdict, image, annotator, finding)
+                    before = logged_decisions.get(row["id"])
+                    self.decisions.append(before if before is not None and _is_same(before, decision) else decision)
         for image, count in (+renamed).items():
-            self.notes.append(f"{image}: {count_noun(count, 'label')} of {name!r} renamed by hand: not taken; tag fix")
+            self.notes.append(
+                f"{image}: {count_noun(count, 'label')} of {name!r} renamed by hand: ignored; tag them fix instead"
+            )
 
     def _samples(
         self, name: str, kind: Kind
     ) -> Iterator[tuple[str, str, dict[str, Finding], dict[str, Decision], list[Row]]]:
-        """Each image: its sample, its id, its findings, what the log said of its labels, and the labels of a field."""
+        """For each image: sample, id, findings, logged decisions, and the labels of a field."""
         path = f"{name}.{LISTS[kind]}"
         columns = (*_COLUMNS, *_SEGMENT_COLUMNS)
-        there = [each for each in columns if self.dataset.get_field(f"{path}.{each}") is not None]
+        present = [column for column in columns if self.dataset.get_field(f"{path}.{column}") is not None]
         of_image = ["id", "image_id", "put_in", "logged"]
-        values = self.dataset.values([*of_image, *(f"{path}.{each}" for each in there)])
-        for sample, image, put_in, known, *cells in zip(*values, strict=True):
-            rows = [dict.fromkeys(columns) | dict(zip(there, row, strict=True))
+        values = self.dataset.values([*of_image, *(f"{path}.{column}" for column in present)])
+        for sample, image, put_in, logged, *cells in zip(*values, strict=True):
+            rows = [dict.fromkeys(columns) | dict(zip(present, row, strict=True))
                     for row in zip(*(cell or () for cell in cells), strict=True)]  # fmt: skip
             yield (
                 sample,
                 image,
                 decode_findings(put_in) if kind == FINDINGS else {},
-                stored_findings.decode_decisions(known),
+                stored_findings.decode_decisions(logged),
                 rows,
             )
 
-    def _missing(self, image: str, findings: dict[str, Finding], there: set[str]) -> None:
+    def _missing(self, image: str, findings: dict[str, Finding], ids: set[str]) -> None:
         for id_, finding in findings.items():
-            if id_ not in there:
+            if id_ not in ids:
                 what = f"{finding.code} {finding.rule}"
-                self.notes.append(f"{image}: {what} was deleted by hand: no decision; tag it reject instead")
+                self.notes.append(f"{image}: {what} was deleted by hand: ignored; tag it reject instead")
 
     def _verdict(self, image: str, name: str, row: Row, tags: list[str]) -> Verdict | None:
-        """What the tags of a label say; None where they say nothing, or two things."""
-        found = verdicts_in_tags(tags)
-        if len(found) > 1:
-            words = " and ".join(sorted(found))
-            self.notes.append(f"{image}: a label of {name!r} is tagged {words}: neither is taken; leave one")
-        if not found and row["verdict"] is not None:
-            remedy = "what is in the log already, unsure takes back"
+        """The verdict in the tags of a label; None without one, or with two."""
+        tagged = verdicts_in_tags(tags)
+        if len(tagged) > 1:
+            both = " and ".join(sorted(tagged))
+            self.notes.append(f"{image}: a label of {name!r} is tagged {both}: both are ignored; keep one")
+        if not tagged and row["verdict"] is not None:
+            remedy = "the log keeps its decision, tag unsure to take it back"
             self.notes.append(
-                f"{image}: the tag {row['verdict']} was taken off a label of {name!r}: no decision; {remedy}"
+                f"{image}: the tag {row['verdict']} was removed from a label of {name!r}: ignored; {remedy}"
             )
-        return found.pop() if len(found) == 1 else None
+        return tagged.pop() if len(tagged) == 1 else None
 
     def _signature(self, name: str, sample: str, row: Row, tags: list[str], verdict: Verdict) -> Row:
-        """Who said it, when and why; written onto the label, too, where it is only a tag."""
+        """Reviewer, time and comment of a verdict; written onto the label if it is only a tag."""
         comment = row["comment"] or next(filter(None, map(comment_in_tag, tags)), None)
         if row["verdict"] == verdict and row["reviewer"] and row["decided"]:
             return {"comment": comment}
         who = self.reviewer or current_user()
         signature = {"verdict": verdict, "reviewer": who, "decided": self.now, "comment": comment}
-        own = row["tags"] or ()
-        whole = {**signature, "tags": list(own) if verdicts_in_tags(own) else [*own, verdict]}
-        self.signed.setdefault(name, []).append({"sample_id": sample, "label_id": row["id"], **whole})
+        own_tags = row["tags"] or ()
+        values = {**signature, "tags": list(own_tags) if verdicts_in_tags(own_tags) else [*own_tags, verdict]}
+        self.signed.setdefault(name, []).append({"sample_id": sample, "label_id": row["id"], **values})
         return signature
 
     def _sign(self) -> None:
-        """Write onto labels what was made up for them, so that the next time says the same."""
+        """Write new signatures onto the labels, so that pulling again gives the same."""
         kinds = {row["name"]: row["kind"] for row in stored_info(self.dataset, "fields") or ()}
         for name, rows in self.signed.items():
             for attribute in ("verdict", "reviewer", "decided", "comment", "tags"):
@@ -176,16 +180,16 @@ class _Reader:
                 self.dataset.set_label_values(f"{name}.{LISTS[kinds[name]]}.{attribute}", cells)
 
     def _tags_of_proposals(self) -> dict[str, list[str]]:
-        """What was tagged on a proposal, by the label of its finding."""
-        found: dict[str, list[str]] = {}
+        """The tags of proposals, by the label of their finding."""
+        by_finding: dict[str, list[str]] = {}
         if self.dataset.has_sample_field(PROPOSALS):
             path = f"{PROPOSALS}.{LISTS[PROPOSALS]}"
             of_images = self.dataset.values([f"{path}.finding", f"{path}.tags"])
             for columns in zip(*of_images, strict=True):
                 for finding, tags in zip(*(cell or () for cell in columns), strict=True):
                     if finding is not None and verdicts_in_tags(tags or ()):
-                        found.setdefault(finding, []).extend(tags)
-        return found
+                        by_finding.setdefault(finding, []).extend(tags)
+        return by_finding
 
 
 def _decision(row: Row, verdict: Verdict, image: str, annotator: str | None, finding: Finding | None) -> Decision:
@@ -205,9 +209,9 @@ def _decision(row: Row, verdict: Verdict, image: str, annotator: str | None, fin
 
 
 def _is_same(before: Decision, now: Decision) -> bool:
-    """Whether a label says what the log said when it was put in, wherever that was decided."""
+    """Whether a label still has the decision that the log had when it was loaded."""
     columns = ("verdict", "reviewer", "time", "comment")
-    return all(getattr(before, each) == getattr(now, each) for each in columns)
+    return all(getattr(before, column) == getattr(now, column) for column in columns)
 
 
 def _number(id_: str) -> int | str:

@@ -40,7 +40,7 @@ DECISION_ATTRIBUTES: Mapping[str, str] = {
     "comment": "StringField",
     "disputed": "StringField",
 }
-"""What reviewers say of labels, beside the verdict as a tag; `disputed` is who says what where they disagree."""
+"""Attributes of decided labels, beside the verdict as a tag; `disputed` lists the verdicts of a dispute."""
 SEGMENTS: tuple[Kind, ...] = ("segments", "outlines")
 DECIDABLE: tuple[Kind, ...] = (FINDINGS, *SEGMENTS)
 ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
@@ -85,7 +85,7 @@ IMAGE_FIELDS: Mapping[str, str] = {
 
 
 def field_name(kind: Kind, annotator: str | None) -> str:
-    """The field of an annotator's labels; whatever no name of a field can have becomes `_` and a mark of the name.
+    """The field of an annotator's labels; characters that a field name cannot have become `_` and a hash of the name.
 
     >>> field_name("segments", None), field_name("segments", "anna"), field_name("map", "a.b")
     ('segments', 'segments_anna', 'map_a_b_cd02')
@@ -98,13 +98,13 @@ def field_name(kind: Kind, annotator: str | None) -> str:
 
 
 def label_id(*words: object) -> str:
-    """The id of a label, 24 hexadecimal digits: the same for the same words, so that what is tagged stays tagged."""
+    """The id of a label, 24 hexadecimal digits; the same words give the same id, so that tags stay."""
     text = "\0".join(map(str, words))
     return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
 
 
 def verdicts_in_tags(tags: Iterable[str]) -> set[Verdict]:
-    """The verdicts among tags, in whatever letters a person typed them.
+    """The verdicts among tags, in upper or lower case.
 
     >>> sorted(verdicts_in_tags(["SEG106", "Reject ", "accept"]))
     ['accept', 'reject']
@@ -114,7 +114,7 @@ def verdicts_in_tags(tags: Iterable[str]) -> set[Verdict]:
 
 
 def comment_in_tag(tag: str) -> str | None:
-    """The comment that a tag is; None where it is none.
+    """The comment in a tag; None if it is not a comment.
 
     >>> comment_in_tag("Comment: glass in front")
     'glass in front'
@@ -124,7 +124,7 @@ def comment_in_tag(tag: str) -> str | None:
 
 
 def declare_labels(fo: Any, dataset: Any, name: str, kind: Kind) -> None:  # Any: FiftyOne has no types
-    """Add a field of labels to a dataset with all that its labels tell, where it has none of that name."""
+    """Add a field of labels to a dataset with all its attributes, if it does not exist."""
     if not dataset.has_sample_field(name):
         dataset.add_sample_field(name, fo.EmbeddedDocumentField, embedded_doc_type=getattr(fo, CLASSES[kind]))
     people = DECISION_ATTRIBUTES if kind in DECIDABLE else {}
@@ -147,13 +147,13 @@ def _add_field(fo: Any, dataset: Any, path: str, type_: str) -> None:  # Any: Fi
 
 
 def label_document(fo: Any, kind: str, id_: str, **values: Any) -> dict[str, Any]:  # Any: FiftyOne has no types
-    """A ``Detection`` or ``Polyline`` with these attributes; those that are None are left out, a mask is packed."""
-    from bson import ObjectId  # of FiftyOne's database
+    """A ``Detection`` or ``Polyline`` with these attributes; None is left out, a mask is packed."""
+    from bson import ObjectId  # comes with FiftyOne's database
 
-    told = {name: value for name, value in values.items() if value is not None}
-    if "mask" in told:
-        told["mask"] = fo.core.utils.serialize_numpy_array(told["mask"])
-    return {"_id": ObjectId(id_), "_cls": kind, "attributes": {}, "tags": [], **told}
+    attributes = {name: value for name, value in values.items() if value is not None}
+    if "mask" in attributes:
+        attributes["mask"] = fo.core.utils.serialize_numpy_array(attributes["mask"])
+    return {"_id": ObjectId(id_), "_cls": kind, "attributes": {}, "tags": [], **attributes}
 
 
 def label_list(kind: str, labels: list[dict[str, Any]]) -> dict[str, Any]:  # Any: as above

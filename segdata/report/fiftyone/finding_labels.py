@@ -22,15 +22,15 @@ from segdata.report.fiftyone.segment_labels import fits_inline
 
 
 def proposal_labels(fo: Any, shelf: MediaFiles, findings: Sequence[Finding], marks: Sequence[Any]) -> Any:
-    """What the findings of an image propose, a detection for each piece; None where they propose no pixels.
+    """The proposals of an image's findings, one detection per piece; None if they propose no pixels.
 
-    `marks` are the labels of the findings: each proposal tells the id of its own. Any: FiftyOne has no types.
+    `marks` are the labels of the findings: each proposal has the id of its finding. Any: FiftyOne has no types.
     """
-    found = []
+    pieces = []
     for finding, mark in zip(findings, marks, strict=True):
         if finding.correction is not None and finding.correction.counts:
-            found += _pieces(fo, shelf, finding.correction, str(mark["_id"]))
-    return label_list("Detections", found) if found else None
+            pieces += _pieces(fo, shelf, finding.correction, str(mark["_id"]))
+    return label_list("Detections", pieces) if pieces else None
 
 
 def proposal_text(correction: Correction) -> str:
@@ -46,11 +46,11 @@ def proposal_text(correction: Correction) -> str:
 def _pieces(fo: Any, shelf: MediaFiles, correction: Correction, mark: str) -> list[Any]:  # Any: FiftyOne has no types
     height, width = correction.size
     n = len(correction.counts)
-    counts = pa.array([each.encode() for each in correction.counts], pa.binary())
+    counts = pa.array([text.encode() for text in correction.counts], pa.binary())
     runs, _ = rle_to_runs(counts, np.full(n, height), np.full(n, width))
-    drawn = AnnotationMasks(runs, height, width, n)
-    masks = drawn.masks(np.arange(n))
-    places = relative_boxes(*drawn.boxes(), width, height).tolist()
+    pixels = AnnotationMasks(runs, height, width, n)
+    masks = pixels.masks(np.arange(n))
+    places = relative_boxes(*pixels.boxes(), width, height).tolist()
     keep = fits_inline(masks)
     return [
         label_document(
@@ -75,28 +75,40 @@ WHOLE_IMAGE = [0.0, 0.0, 1.0, 1.0]  # the box of a finding about the whole image
 
 @dataclass(frozen=True, slots=True)
 class FindingLabels:
-    """Makes labels of findings, for images whose labels FiftyOne shows."""
+    """Converts findings to FiftyOne's labels."""
 
     fo: Any  # Any: FiftyOne has no types
     shelf: MediaFiles
     profile: Profile
 
     def of(self, image_id: str, batch: Batch, findings: Sequence[Finding]) -> list[Any]:  # Any: FiftyOne has no types
-        """The findings about the one image of a batch, in their order."""
+        """The labels of the findings about the image of a batch, in their order."""
         height, width = (int(side[0]) for side in batch.image_size)
         annotations = Annotation.each(batch) if width and height else []
-        shown = [_evidence_mask(annotations, each) for each in findings]
+        shown = [_evidence_mask(annotations, finding) for finding in findings]
         keep = fits_inline([mask for _, mask in shown if mask is not None])
-        seen: Counter[str] = Counter()
-        found = []
-        for each, (box, mask) in zip(findings, shown, strict=True):
-            own = label_id(image_id, each.code, each.annotator, each.segments, each.category, each.bbox, each.place)
-            seen[own] += 1
+        n_seen: Counter[str] = Counter()
+        labels = []
+        for finding, (box, mask) in zip(findings, shown, strict=True):
+            base_id = label_id(
+                image_id,
+                finding.code,
+                finding.annotator,
+                finding.segments,
+                finding.category,
+                finding.bbox,
+                finding.place,
+            )
+            n_seen[base_id] += 1
             pixels = {} if mask is None else {"mask": mask} if keep else {"mask_path": self.shelf.mask(mask)}
             place = WHOLE_IMAGE if box is None or not (width and height) else _relative(box, width, height)
-            told = hash_finding_labels(each, annotations, self.profile)
-            found.append(self._mark(each, label_id(own, seen[own]), imprint=told, bounding_box=place, **pixels))
-        return found
+            label_hash = hash_finding_labels(finding, annotations, self.profile)
+            labels.append(
+                self._mark(
+                    finding, label_id(base_id, n_seen[base_id]), imprint=label_hash, bounding_box=place, **pixels
+                )
+            )
+        return labels
 
     def _mark(self, finding: Finding, id_: str, **shown: Any) -> Any:  # Any: FiftyOne has no types
         return label_document(
@@ -121,28 +133,28 @@ class FindingLabels:
 
 
 def severity_counts(findings: Sequence[Finding]) -> dict[str, object]:
-    """What a list of images says of each by the findings about it; `worst` is none where there are none."""
-    count = Counter(each.severity for each in findings)
+    """Counts of the findings of an image, for lists of images; `worst` is None without findings."""
+    count = Counter(finding.severity for finding in findings)
     return {
         "worst": next((severity for severity in SEVERITIES if count[severity]), None),
-        "codes": sorted({each.code for each in findings}),
+        "codes": sorted({finding.code for finding in findings}),
         **{f"{severity}s": count[severity] for severity in SEVERITIES},
     }
 
 
 def _evidence_mask(annotations: list[Annotation], finding: Finding) -> tuple[Box | None, Mask | None]:
-    """Where to look for a finding, None where it is about the whole image, and its pixels within that box."""
-    whose = [each for each in annotations if finding.annotator in (None, each.annotator)]
-    if len(whose) != 1:
+    """The box of a finding, None for the whole image, and the mask of its pixels within the box."""
+    own = [annotation for annotation in annotations if finding.annotator in (None, annotation.annotator)]
+    if len(own) != 1:
         return finding.bbox, None
-    told = locate_finding(whose[0], finding)
-    # What is suspected of a part of the sky is not to cover all of it.
-    runs = told.runs if finding.bbox is None else crop_to_box(told.runs, finding.bbox, whose[0].size)
+    shown = locate_finding(own[0], finding)
+    # A finding about a part of the sky must not cover all of it.
+    runs = shown.runs if finding.bbox is None else crop_to_box(shown.runs, finding.bbox, own[0].size)
     if not len(runs):
-        return told.box, None
-    drawn = AnnotationMasks(runs, *whose[0].size, 1)
-    x, y, wide, high = (int(side[0]) for side in drawn.boxes())
-    return (x, y, wide, high), drawn.masks(np.zeros(1, np.int64))[0]
+        return shown.box, None
+    pixels = AnnotationMasks(runs, *own[0].size, 1)
+    x, y, wide, high = (int(side[0]) for side in pixels.boxes())
+    return (x, y, wide, high), pixels.masks(np.zeros(1, np.int64))[0]
 
 
 def _relative(box: Box, width: int, height: int) -> list[float]:

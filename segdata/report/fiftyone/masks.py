@@ -15,13 +15,13 @@ Map = NDArray[np.uint8] | NDArray[np.uint16]
 
 @dataclass(frozen=True, slots=True)
 class AnnotationMasks:
-    """The segments of one annotation, of an image of known size.
+    """The segments of one annotation of an image with known size.
 
     Attributes
     ----------
-    runs : their pixels; the owner is the segment's number within the annotation
-    height, width : of the image in pixels
-    n_segments : how many there are
+    runs : pixels; the owner is the number of the segment within the annotation
+    height, width : image size in pixels
+    n_segments : number of segments
     """
 
     runs: Runs
@@ -35,14 +35,14 @@ class AnnotationMasks:
         first = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1))
         offset = batch.runs.offsets(batch.n_segments)
         height, width = batch.image_size
-        found = []
+        result = []
         for row, image in enumerate(batch.annotation_image.tolist()):
             begin, end = int(first[row]), int(first[row + 1])
             part = slice(int(offset[begin]), int(offset[end]))
             owner = (batch.runs.owner[part] - begin).astype(np.int32)
             runs = Runs(batch.runs.start[part], batch.runs.length[part], owner)
-            found.append(AnnotationMasks(runs, int(height[image]), int(width[image]), end - begin))
-        return found
+            result.append(AnnotationMasks(runs, int(height[image]), int(width[image]), end - begin))
+        return result
 
     def boxes(self) -> tuple[Ints, Ints, Ints, Ints]:
         """X, y, width and height of each segment's box in pixels; all 0 without pixels."""
@@ -54,22 +54,22 @@ class AnnotationMasks:
         x, y, wide, high = (side[chosen] for side in self.boxes())
         base = np.concatenate([[0], np.cumsum(wide * high)])
         column, top = np.divmod(runs.start, max(self.height, 1))
-        of = runs.owner
+        owner = runs.owner
         canvas = np.zeros(int(base[-1]), bool)
-        canvas[expand_ranges(base[of] + (column - x[of]) * high[of] + top - y[of], runs.length)] = True
+        canvas[expand_ranges(base[owner] + (column - x[owner]) * high[owner] + top - y[owner], runs.length)] = True
         sides = zip(base.tolist(), wide.tolist(), high.tolist(), strict=False)
-        return [canvas[at : at + w * h].reshape(w, h).T for at, w, h in sides]
+        return [canvas[offset : offset + w * h].reshape(w, h).T for offset, w, h in sides]
 
     def map(self, values: Ints, chosen: Ints) -> tuple[Map, Ints]:
-        """(height, width) with `values[i]` where the chosen segment i is, 0 elsewhere; and which segments it hides.
+        """(height, width) with `values[i]` where the chosen segment i is, 0 elsewhere; and the segments that it hides.
 
-        Where segments overlap the last one is seen; those that lose pixels by that are the hidden ones.
+        If segments overlap, the last one is visible; those that lose pixels are hidden.
         """
         runs = self.runs.take(chosen, self.n_segments)
         number = np.zeros(self.width * self.height, np.int32)
         number[expand_ranges(runs.start, runs.length)] = np.repeat(runs.owner + 1, runs.length)
-        seen = np.bincount(number, minlength=len(chosen) + 1)[1:]
-        hidden = chosen[seen < runs.areas(len(chosen))]
+        n_seen = np.bincount(number, minlength=len(chosen) + 1)[1:]
+        hidden = chosen[n_seen < runs.areas(len(chosen))]
         table = np.concatenate([[0], values[chosen]])
         deep = np.uint8 if values.max(initial=0) < 256 else np.uint16
         painted = table.astype(deep)[number].reshape(self.width, self.height).T
@@ -78,12 +78,12 @@ class AnnotationMasks:
 
 @dataclass(frozen=True, slots=True)
 class MapValues:
-    """Which value stands for which category on maps; 0 is unlabelled, which FiftyOne never draws.
+    """The values of categories on maps; 0 is unlabelled, which FiftyOne never draws.
 
     Attributes
     ----------
-    value : category id -> value, from 1 to 65,535: the id itself where all ids are such, else the position
-    things : the ids of categories that are shown one by one, and not on the map
+    value : category id -> value, from 1 to 65,535: the id itself if all ids fit, else the position
+    things : ids of categories that are shown as single segments, not on the map
     """
 
     value: dict[int, int]
@@ -91,25 +91,22 @@ class MapValues:
 
     @staticmethod
     def of(profile: Profile) -> "MapValues":
-        """For a dataset: on maps are all categories of a semantic one, of a panoptic one those that are no things."""
+        """The values for a dataset: maps of a semantic one show all categories, of a panoptic one all but things."""
         taxonomy = profile.taxonomy
-        ids = list(dict.fromkeys(each.id for each in taxonomy.categories))
+        ids = list(dict.fromkeys(category.id for category in taxonomy.categories))
         ids += [id_ for id_ in profile.unknown_names if id_ not in ids]
         plain = all(0 < id_ < 2**16 for id_ in ids)
-        things = frozenset(each.id for each in taxonomy.categories if each.kind == "thing")
+        things = frozenset(category.id for category in taxonomy.categories if category.kind == "thing")
         shown = {"semantic": frozenset[int](), "panoptic": things, "instance": frozenset(ids)}[profile.task]
-        return MapValues({id_: id_ if plain else at for at, id_ in enumerate(ids, start=1)}, shown)
+        return MapValues({id_: id_ if plain else position for position, id_ in enumerate(ids, start=1)}, shown)
 
     def split(self, category: Ints) -> tuple[Ints, Ints]:
-        """Numbers of the segments that are on the map, and of those that are shown one by one.
-
-        Of a category that has no value a segment is shown one by one.
-        """
+        """Numbers of the segments on the map, and of those shown singly, as are all of a category without a value."""
         on_map = np.array([id_ in self.value and id_ not in self.things for id_ in category.tolist()], bool)
         return np.flatnonzero(on_map), np.flatnonzero(~on_map)
 
     def values(self, category: Ints) -> Ints:
-        """The value of each segment's category; 0 where it has none."""
+        """The value of each segment's category; 0 without one."""
         return np.array([self.value.get(id_, 0) for id_ in category.tolist()], np.int64)
 
 
@@ -119,8 +116,8 @@ Floats = NDArray[np.float64]
 def relative_boxes(x: Ints, y: Ints, wide: Ints, high: Ints, width: int, height: int) -> Floats:
     """(n, 4) left, top, width and height of boxes as fractions of an image of `width` x `height` pixels.
 
-    They give back the same pixels whether the reader rounds or, as FiftyOne's own code does, cuts off what is behind
-    the point: 29 / 100 * 100 is 28.999..., so that the plain quotient would move the box, and resize its mask.
+    They give back the same pixels whether the reader rounds or truncates, as FiftyOne does: 29 / 100 * 100 is
+    28.999..., so that the plain quotient would move the box and resize its mask.
     """
     left, top = _edge(x, width), _edge(y, height)
     return np.stack([left, top, _side(left, _edge(x + wide, width)), _side(top, _edge(y + high, height))], axis=1)
@@ -128,11 +125,11 @@ def relative_boxes(x: Ints, y: Ints, wide: Ints, high: Ints, width: int, height:
 
 def _edge(pixel: Ints, size: int) -> Floats:
     """The smallest number next to ``pixel / size`` that times `size` is not below `pixel`."""
-    found: Floats = pixel / size
-    return np.where(found * size < pixel, np.nextafter(found, np.inf), found)
+    quotient: Floats = pixel / size
+    return np.where(quotient * size < pixel, np.nextafter(quotient, np.inf), quotient)
 
 
 def _side(begin: Floats, end: Floats) -> Floats:
-    """What added to `begin` is not below `end`."""
-    found: Floats = end - begin
-    return np.where(begin + found < end, found + np.spacing(end), found)
+    """The smallest side that, added to `begin`, is not below `end`."""
+    difference: Floats = end - begin
+    return np.where(begin + difference < end, difference + np.spacing(end), difference)

@@ -21,14 +21,13 @@ _UNKNOWN = (640, 480)  # of a blank picture, where nobody knows the image's size
 
 
 def picture_file(uri: str | None, width: int, height: int, folder: Path) -> tuple[Path, str | None]:
-    """The file to show for labels of this size, and where it is not the image's own, why not.
+    """The file to show for labels of this size, and the reason if it is not the image's own file.
 
-    Copies and blank pictures are written below `folder`; a copy that is there from before is taken as it is, as long
-    as the image has not changed.
+    Copies and blank pictures are written below `folder`; an existing copy is reused until the image changes.
     """
     path = _local(uri)
     if uri is None or path is None or not path.is_file():
-        return _blank(width, height, folder), "the image file is not here"
+        return _blank(width, height, folder), "the image file is missing"
     if "://" not in uri and _is_plain(path, width, height):
         return path.absolute(), None
     state = path.stat()
@@ -50,13 +49,13 @@ def _local(uri: str | None) -> Path | None:
 
 
 def _is_plain(path: Path, width: int, height: int) -> bool:
-    """Whether a browser shows the file, and as the labels lie on it."""
+    """Whether a browser shows the file in the orientation of the labels."""
     try:
         with Image.open(path) as image:
             if image.format not in _FORMATS or image.mode not in _MODES:
                 return False
             turned = image.getexif().get(_ORIENTATION, 1) if "exif" in image.info else 1
-            # A browser turns the picture as EXIF says; the labels lie on the turned one only if they have its size.
+            # A browser rotates the picture by its EXIF orientation; the labels fit only if they have that size.
             return turned == 1 or (turned in _SWAPPED and image.size == (height, width) != (width, height))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return False
@@ -72,7 +71,7 @@ def _blank(width: int, height: int, folder: Path) -> Path:
 
 
 def _save(picture: Image.Image, path: Path) -> None:
-    """Write a PNG file that is there whole or not at all, though several threads may write the same one."""
+    """Write a complete PNG file or none; several threads may write the same one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.{id(picture)}.partial")
     try:
@@ -88,15 +87,15 @@ class MediaFiles:
 
     Attributes
     ----------
-    folder : where they are
-    used : the files that are needed now; `sweep` removes all others
+    folder : folder of the files
+    used : files in use; `sweep` removes all others
     """
 
     folder: Path
     used: set[Path] = field(default_factory=set)
 
     def mask(self, pixels: Map | Mask) -> str:
-        """The file of a mask as FiftyOne reads it, written where it is not there yet; a boolean one as 0 and 255."""
+        """The file of a mask, written if it does not exist; a boolean mask becomes 0 and 255."""
         values = pixels.astype("uint8") * 255 if pixels.dtype == bool else pixels
         name = blake2b(f"{values.shape}{values.dtype}".encode() + values.tobytes(), digest_size=16).hexdigest()
         path = (self.folder / "masks" / name[:2] / f"{name}.png").absolute()
@@ -112,14 +111,14 @@ class MediaFiles:
         return str(path)
 
     def picture(self, uri: str | None, width: int, height: int) -> tuple[str, str | None]:
-        """The file to show for an image, and where it is not the image's own, why not."""
+        """The file to show for an image, and the reason if it is not the image's own file."""
         path, note = picture_file(uri, width, height, self.folder)
         if note is not None:
             self.used.add(path)
         return str(path), note
 
     def sweep(self) -> None:
-        """Remove what nothing shows any more."""
+        """Remove unused files."""
         for path in [*self.folder.glob("masks/*/*.png"), *self.folder.glob("copies/*.png")]:
             if path.absolute() not in self.used:
                 path.unlink(missing_ok=True)

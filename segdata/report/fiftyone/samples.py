@@ -43,12 +43,12 @@ class SampleEntry:
 
     Attributes
     ----------
-    image_id : of the image
-    filepath : the picture to show
-    width, height : in pixels; 0: unknown
-    values : of the image's own fields, by their names
-    labels : (kind, annotator) -> the labels; findings, proposals and disagreement are of no annotator
-    n_settled : how many of its findings reviewers have decided
+    image_id : id of the image
+    filepath : picture to show
+    width, height : size in pixels; 0: unknown
+    values : values of the image's fields, by name
+    labels : (kind, annotator) -> labels; findings, proposals and disagreement have no annotator
+    n_settled : number of decided findings
     """
 
     image_id: str
@@ -62,7 +62,7 @@ class SampleEntry:
 
 @dataclass(frozen=True, slots=True)
 class _FindingSummary:
-    """What an image's findings come to: as texts for `review pull`, and those that nobody has decided."""
+    """The findings of an image: as texts for `review pull`, and the undecided ones."""
 
     put_in: str
     logged: str | None
@@ -72,7 +72,7 @@ class _FindingSummary:
 
 @dataclass(frozen=True, slots=True)
 class SampleBuilder:
-    """Makes entries of batches, in any thread."""
+    """Converts batches to entries, in any thread."""
 
     labels: SegmentLabels
     heat: HeatMaps
@@ -80,61 +80,67 @@ class SampleBuilder:
     log: stored_findings.LoggedDecisions
 
     def of(self, batch: Batch) -> list[SampleEntry]:
-        """An entry for each image of a batch, with everybody's labels and its findings."""
-        drawn: list[LabelsByField] = [{} for _ in range(batch.images.num_rows)]
-        pixels: list[list[tuple[Ints, AnnotationMasks]]] = [[] for _ in drawn]
+        """An entry for each image of a batch, with the labels of all annotators and its findings."""
+        labels: list[LabelsByField] = [{} for _ in range(batch.images.num_rows)]
+        pixels: list[list[tuple[Ints, AnnotationMasks]]] = [[] for _ in labels]
         ids = batch.images["image_id"].to_pylist()
         for image, annotator, segments, shapes in split_annotations(batch):
             if shapes.width and shapes.height:
-                made = self.labels.of(ids[image], annotator, segments, shapes)
-                drawn[image] |= {(kind, annotator): label for kind, label in made.items()}
+                own_labels = self.labels.of(ids[image], annotator, segments, shapes)
+                labels[image] |= {(kind, annotator): label for kind, label in own_labels.items()}
                 category = segments["category_id"].to_numpy()
-                drawn[image]["confidence", annotator] = self.heat.confidence(ids[image], category, shapes)
+                labels[image]["confidence", annotator] = self.heat.confidence(ids[image], category, shapes)
                 pixels[image].append((category, shapes))
         rows = batch.images.select(["uri", "channels", "width", "height", *_COLUMNS]).to_pylist()
-        found = []
+        entries = []
         for number, (image_id, row) in enumerate(zip(ids, rows, strict=True)):
-            about = self.findings.get(image_id, ())
-            part = batch.take_images(np.array([number])) if about else Batch.empty()
-            drawn[number]["disagreement", None] = self.heat.disagreement(pixels[number])
-            told = self._judge(image_id, part, about, drawn[number])
-            found.append(self._entry(image_id, row, told, drawn[number]))
-        return found
+            own_findings = self.findings.get(image_id, ())
+            part = batch.take_images(np.array([number])) if own_findings else Batch.empty()
+            labels[number]["disagreement", None] = self.heat.disagreement(pixels[number])
+            summary = self._judge(image_id, part, own_findings, labels[number])
+            entries.append(self._entry(image_id, row, summary, labels[number]))
+        return entries
 
-    def _judge(self, image_id: str, part: Batch, about: Sequence[Finding], drawn: LabelsByField) -> _FindingSummary:
-        """Add the findings about an image to what is shown of it, and to all labels what the log says of them."""
-        # Without findings there is an empty list, so that "none" can be told from "not looked for".
+    def _judge(
+        self, image_id: str, part: Batch, own_findings: Sequence[Finding], labels: LabelsByField
+    ) -> _FindingSummary:
+        """Add the findings of an image to its labels, and the logged decisions to all labels."""
+        # Without findings the list is empty, to distinguish "none" from "not examined".
         fo, shelf = self.labels.fo, self.labels.shelf
-        marks = FindingLabels(fo, shelf, self.labels.profile).of(image_id, part, about) if about else []
-        drawn[FINDINGS, None] = label_list("Detections", marks)
-        drawn[PROPOSALS, None] = proposal_labels(fo, shelf, about, marks)
-        id_of = {finding: str(mark["_id"]) for mark, finding in zip(marks, about, strict=True)}
-        said = self.log.of_findings(image_id, about, marks)
-        settled = {finding for finding, word in said.items() if word.verdict != "unsure"}
-        words = {id_of[finding]: word for finding, word in said.items()}
-        for (kind, annotator), labels in drawn.items():
-            if kind in SEGMENTS and labels is not None:
-                words |= self.log.of_segments(image_id, annotator, labels[LISTS[kind]])
+        marks = FindingLabels(fo, shelf, self.labels.profile).of(image_id, part, own_findings) if own_findings else []
+        labels[FINDINGS, None] = label_list("Detections", marks)
+        labels[PROPOSALS, None] = proposal_labels(fo, shelf, own_findings, marks)
+        id_of = {finding: str(mark["_id"]) for mark, finding in zip(marks, own_findings, strict=True)}
+        logged = self.log.of_findings(image_id, own_findings, marks)
+        settled = {finding for finding, decision in logged.items() if decision.verdict != "unsure"}
+        decisions = {id_of[finding]: decision for finding, decision in logged.items()}
+        for (kind, annotator), label in labels.items():
+            if kind in SEGMENTS and label is not None:
+                decisions |= self.log.of_segments(image_id, annotator, label[LISTS[kind]])
         return _FindingSummary(
-            put_in=encode_findings({str(mark["_id"]): finding for mark, finding in zip(marks, about, strict=True)}),
-            logged=stored_findings.encode_decisions(words),
-            open=[each for each in about if each not in settled],
-            n_settled=sum(each in settled for each in about),
+            put_in=encode_findings(
+                {str(mark["_id"]): finding for mark, finding in zip(marks, own_findings, strict=True)}
+            ),
+            logged=stored_findings.encode_decisions(decisions),
+            open=[finding for finding in own_findings if finding not in settled],
+            n_settled=sum(finding in settled for finding in own_findings),
         )
 
-    def _entry(self, image_id: str, row: dict[str, Any], told: _FindingSummary, drawn: LabelsByField) -> SampleEntry:
+    def _entry(
+        self, image_id: str, row: dict[str, Any], summary: _FindingSummary, labels: LabelsByField
+    ) -> SampleEntry:
         first = row["channels"][0]["uri"] if row["channels"] else None
         width, height = row["width"] or 0, row["height"] or 0
         path, note = self.labels.shelf.picture(row["uri"] or first, width, height)
-        own = {name: row[name] for name in _COLUMNS}
-        kept = {"put_in": told.put_in, "logged": told.logged}
-        values = {"image_id": image_id, "picture": note, **kept, **own, **severity_counts(told.open)}
-        shown = {key: label for key, label in drawn.items() if label is not None}
-        return SampleEntry(image_id, path, width, height, values, shown, told.n_settled)
+        attributes = {name: row[name] for name in _COLUMNS}
+        kept = {"put_in": summary.put_in, "logged": summary.logged}
+        values = {"image_id": image_id, "picture": note, **kept, **attributes, **severity_counts(summary.open)}
+        shown = {key: label for key, label in labels.items() if label is not None}
+        return SampleEntry(image_id, path, width, height, values, shown, summary.n_settled)
 
 
-_OLD_TAGS = {*SEVERITIES, DISPUTED}  # tags of ours that may not be right any more
-_INFO_KEY = "segdata"  # the key of `Dataset.info` by which our datasets are known
+_OLD_TAGS = {*SEVERITIES, DISPUTED}  # our own tags, which may be outdated
+_INFO_KEY = "segdata"  # the key of `Dataset.info` that marks our datasets
 _BUILT_IN = {
     "attributes",
     "label",
@@ -153,44 +159,46 @@ _BUILT_IN = {
 
 
 def open_dataset(fo: Any, name: str, origin: str) -> Any:  # Any: FiftyOne has no types
-    """The dataset of this name that was made of the data at `origin`, new where there is none.
+    """The dataset of this name made from the data at `origin`; a new one if there is none.
 
-    Raises SegdataError where the name belongs to something else.
+    Raises SegdataError if the name belongs to another dataset.
     """
     if not fo.dataset_exists(name):
         try:
             dataset = fo.Dataset(name, persistent=True)
         except ValueError as error:
-            raise SegdataError(f"FiftyOne cannot call a dataset {name!r}: {error}; --name gives it another") from error
+            raise SegdataError(
+                f"FiftyOne does not accept the dataset name {name!r}: {error}; choose another with --name"
+            ) from error
         dataset.info[_INFO_KEY] = {"data": origin}
         dataset.save()
         return dataset
     dataset = fo.load_dataset(name)
-    told = dataset.info.get(_INFO_KEY)
-    if told is None:
-        raise SegdataError(f"FiftyOne has a dataset {name!r} already, and it is not of segdata; --name gives another")
-    if told.get("data") != origin:
-        raise SegdataError(f"FiftyOne has a dataset {name!r} already, of {told.get('data')}; --name gives another")
+    info = dataset.info.get(_INFO_KEY)
+    if info is None:
+        raise SegdataError(f"FiftyOne already has a dataset {name!r} that segdata did not make; choose another --name")
+    if info.get("data") != origin:
+        raise SegdataError(f"FiftyOne already has a dataset {name!r} of {info.get('data')}; choose another --name")
     return dataset
 
 
 def stored_info(dataset: Any, name: str) -> Any:  # Any: whatever `Loader.tell` was given
-    """What is kept about where a dataset is from; None: nothing."""
+    """What is stored about the origin of a dataset; None: nothing."""
     return (dataset.info.get(_INFO_KEY) or {}).get(name)
 
 
 @dataclass
 class SampleLoader:
-    """Puts entries into a dataset.
+    """Loads entries into a dataset.
 
-    Ids of labels follow from what they are, so whatever a person tagged is tagged after the next time, too; so is what
-    other fields and other attributes of labels say. Verdicts come from the log of the data, and from nowhere else.
+    Ids of labels are hashes of their content, so tags, foreign fields and foreign attributes survive an update.
+    Verdicts come only from the log of the data.
 
     Attributes
     ----------
     fo : the package
-    dataset : what is filled
-    fields : name -> (kind, annotator) of the fields of labels met so far
+    dataset : the dataset to fill
+    fields : name -> (kind, annotator) of the label fields so far
     """
 
     fo: Any  # Any: FiftyOne has no types
@@ -221,7 +229,7 @@ class SampleLoader:
         self._set([*old, *zip(self._added(fresh), fresh, strict=True)])
 
     def finish(self, *, is_part: bool = False) -> None:
-        """Remove images and fields that the data has no more; nothing where only a part of it was loaded."""
+        """Remove images and fields that the data no longer has; nothing if only a part was loaded."""
         before = [row for row in self.told("fields") or () if row["name"] not in self.fields]
         if is_part:
             self.fields |= {row["name"]: (row["kind"], row["annotator"]) for row in before}
@@ -233,12 +241,12 @@ class SampleLoader:
         self.tell(fields=[{"name": name, "kind": kind, "annotator": who} for name, (kind, who) in fields])
 
     def tell(self, **more: object) -> None:
-        """Keep more about where the dataset is from in its `info`."""
+        """Store more about the origin of the dataset in its `info`."""
         self.dataset.info[_INFO_KEY].update(more)
         self.dataset.save()
 
     def told(self, name: str) -> Any:  # Any: whatever `tell` was given
-        """What `tell` kept the last time; None: nothing."""
+        """What `tell` stored the last time; None: nothing."""
         return stored_info(self.dataset, name)
 
     def _field(self, kind: Kind, annotator: str | None) -> str:
@@ -254,21 +262,21 @@ class SampleLoader:
         return {"filepath": entry.filepath, "metadata": metadata, **entry.values, **labels}
 
     def _added(self, fresh: list[dict[str, Any]]) -> list[str]:  # Any: FiftyOne has no types
-        """Add images without their labels, and give their ids.
+        """Add images without their labels, and return their ids.
 
-        With labels FiftyOne would make documents of what it has just written. The samples end with this function, and
-        cycles among them by the collector: those that live are read again after whatever is set.
+        With labels FiftyOne would parse again what it has just written. The samples are released here, since FiftyOne
+        reloads all living samples after every change.
         """
         if not fresh:
             return []
-        bare = [self.fo.Sample(filepath=each["filepath"], metadata=each["metadata"]) for each in fresh]
+        bare = [self.fo.Sample(filepath=values["filepath"], metadata=values["metadata"]) for values in fresh]
         ids: list[str] = self.dataset.add_samples(bare, progress=False)
         del bare
         gc.collect()
         return ids
 
     def _set(self, images: list[tuple[str, dict[str, Any]]]) -> None:  # Any: FiftyOne has no types
-        """Give images, by their ids, their values, field by field; what an image has no more becomes none."""
+        """Set the values of images, by their ids, field by field; values that an image no longer has become None."""
         view = self.dataset.select([id_ for id_, _ in images], ordered=True)
         names = {name for _, values in images for name in values} | self.fields.keys()
         for name in sorted(names):
@@ -276,34 +284,34 @@ class SampleLoader:
             view.set_values(name, column, expand_schema=False, validate=False)
 
     def _keep(self, ids: list[str], images: list[dict[str, Any]]) -> None:  # Any: FiftyOne has no types
-        """Give the new labels of images, by their ids, what people said of the same ones before."""
+        """Copy tags and foreign attributes from the old labels of images, by their ids, to the new ones."""
         view = self.dataset.select(ids, ordered=True)
         for name, (kind, _) in self.fields.items():
             if kind in LISTS:
                 self._keep_field(view, name, kind, [values.get(name) for values in images])
 
     def _keep_field(self, view: Any, name: str, kind: Kind, labels: Iterable[Any]) -> None:
-        """The same for one field: tags, and attributes that are not ours. Any: FiftyOne has no types."""
+        """Copy tags and foreign attributes of one field. Any: FiftyOne has no types."""
         path = f"{name}.{LISTS[kind]}"
-        every = self.dataset.get_field_schema(flat=True)
-        there = {each.removeprefix(f"{path}.") for each in every if each.startswith(f"{path}.")}
+        paths = self.dataset.get_field_schema(flat=True)
+        present = {name_.removeprefix(f"{path}.") for name_ in paths if name_.startswith(f"{path}.")}
         ours = ATTRIBUTES[kind].keys() | DECISION_ATTRIBUTES.keys() | _BUILT_IN
-        foreign = sorted(each for each in there - ours if "." not in each)
-        columns = view.values([f"{path}.{each}" for each in ("id", "tags", *foreign)])
+        foreign = sorted(name_ for name_ in present - ours if "." not in name_)
+        columns = view.values([f"{path}.{name_}" for name_ in ("id", "tags", *foreign)])
         for new, (ids, tags, *more) in zip(labels, zip(*columns, strict=True), strict=True):
             if new is None or not ids:
                 continue
-            before = {id_: (mine, rest) for id_, mine, *rest in zip(ids, tags, *more, strict=True)}
+            before = {id_: (own_tags, rest) for id_, own_tags, *rest in zip(ids, tags, *more, strict=True)}
             for label in new[LISTS[kind]]:
                 if (id_ := str(label["_id"])) in before:
-                    mine, rest = before[id_]
-                    _carry(label, mine or (), dict(zip(foreign, rest, strict=True)))
+                    own_tags, rest = before[id_]
+                    _carry(label, own_tags or (), dict(zip(foreign, rest, strict=True)))
 
 
 def _carry(label: dict[str, Any], tags: Sequence[str], more: dict[str, Any]) -> None:
-    """Give a label what people said of the same one before. Any: FiftyOne has no types.
+    """Copy tags and foreign attributes to a label. Any: FiftyOne has no types.
 
-    But for one verdict, with its comment: that is in the log, and the label says already what still holds of it.
+    A single verdict with its comment is not copied: it is in the log, and the label already has the valid decision.
     """
     if len(verdicts_in_tags(tags)) == 1:
         tags = [tag for tag in tags if not verdicts_in_tags([tag]) and comment_in_tag(tag) is None]

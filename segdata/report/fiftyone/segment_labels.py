@@ -18,8 +18,8 @@ from segdata.report.fiftyone.fields import Kind, field_name, label_document, lab
 from segdata.report.fiftyone.masks import AnnotationMasks, Map, MapValues, Mask, relative_boxes
 from segdata.report.fiftyone.media_files import MediaFiles
 
-MOST_INLINE = 300  # masks of an image that go into the database; of more each is a file
-_MOST_PIXELS = 2**24  # of these masks together
+MOST_INLINE = 300  # masks of an image stored in the database; with more, each is a file
+_MOST_PIXELS = 2**24  # of all these masks
 _COLUMNS = ["segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "source", "rings"]
 
 
@@ -30,14 +30,14 @@ def fits_inline(masks: Sequence[Mask]) -> bool:
 
 @dataclass(frozen=True)
 class SegmentLabels:
-    """Makes labels of segments.
+    """Converts segments to labels.
 
     Attributes
     ----------
     fo : the package
-    profile : of the dataset
-    targets : the values of categories on maps
-    shelf : for mask files
+    profile : profile of the dataset
+    targets : values of categories on maps
+    shelf : mask files
     """
 
     fo: Any  # Any: FiftyOne has no types
@@ -45,55 +45,55 @@ class SegmentLabels:
     targets: MapValues
     shelf: MediaFiles
 
-    def of(self, image_id: str, annotator: str | None, segments: pa.Table, drawn: AnnotationMasks) -> dict[Kind, Any]:
+    def of(self, image_id: str, annotator: str | None, segments: pa.Table, masks: AnnotationMasks) -> dict[Kind, Any]:
         """The labels of an annotation by the kind of their field; an annotation without segments has empty ones.
 
-        Outlines are there only where the source has polygons. Any: FiftyOne has no types.
+        Outlines exist only if the source has polygons. Any: FiftyOne has no types.
         """
         rows = segments.select(_COLUMNS).to_pylist()
         category = np.array([row["category_id"] for row in rows], np.int64)
         called = {id_: self.profile.name_of(id_) for id_ in set(category.tolist())}
         names = [called[id_] for id_ in category.tolist()]
-        for row, name, told in zip(rows, names, hash_each_segment(drawn.runs, names), strict=True):
-            row |= {"name": name, "imprint": told}
+        for row, name, label_hash in zip(rows, names, hash_each_segment(masks.runs, names), strict=True):
+            row |= {"name": name, "imprint": label_hash}
         ids = self._ids(image_id, annotator, rows)
         on_map, single = self.targets.split(category)
-        found: dict[Kind, Any] = {}
+        labels: dict[Kind, Any] = {}
         if self.profile.task != "instance":
-            painted, hidden = drawn.map(self.targets.values(category), on_map)
+            painted, hidden = masks.map(self.targets.values(category), on_map)
             map_id = label_id(image_id, field_name("map", annotator))
-            found["map"] = self.fo.Segmentation(id=map_id, mask_path=self.shelf.mask(painted))
+            labels["map"] = self.fo.Segmentation(id=map_id, mask_path=self.shelf.mask(painted))
             single = np.sort(np.concatenate([single, hidden]))
         if self.profile.task != "semantic" or len(single):
-            found["segments"] = label_list("Detections", self._detections(rows, ids, drawn, single))
-        outlines = [self._outline(row, id_, drawn) for row, id_ in zip(rows, ids, strict=True) if row["rings"]]
+            labels["segments"] = label_list("Detections", self._detections(rows, ids, masks, single))
+        outlines = [self._outline(row, id_, masks) for row, id_ in zip(rows, ids, strict=True) if row["rings"]]
         if outlines:
-            found["outlines"] = label_list("Polylines", outlines)
-        return found
+            labels["outlines"] = label_list("Polylines", outlines)
+        return labels
 
     def _ids(self, image_id: str, annotator: str | None, rows: list[dict[str, Any]]) -> list[str]:
-        """Who drew what where, and for an id that is there twice, which of them."""
-        seen: Counter[str] = Counter()
-        found = []
+        """Ids from image, annotator and segment, numbered if an id is repeated."""
+        n_seen: Counter[str] = Counter()
+        ids = []
         for row in rows:
-            own = _own_id(row)
-            seen[own] += 1
-            found.append(label_id(image_id, field_name("segments", annotator), own, seen[own]))
-        return found
+            own_id = _own_id(row)
+            n_seen[own_id] += 1
+            ids.append(label_id(image_id, field_name("segments", annotator), own_id, n_seen[own_id]))
+        return ids
 
     def _detections(
-        self, rows: list[dict[str, Any]], ids: list[str], drawn: AnnotationMasks, chosen: Ints
+        self, rows: list[dict[str, Any]], ids: list[str], pixels: AnnotationMasks, chosen: Ints
     ) -> list[Any]:
         """A detection for each chosen segment, with its mask exactly in its box."""
-        masks = drawn.masks(chosen)
-        x, y, wide, high = (side[chosen] for side in drawn.boxes())
-        places = relative_boxes(x, y, wide, high, drawn.width, drawn.height).tolist()
-        keep, area = fits_inline(masks), drawn.runs.areas(drawn.n_segments)
-        found = []
+        masks = pixels.masks(chosen)
+        x, y, wide, high = (side[chosen] for side in pixels.boxes())
+        places = relative_boxes(x, y, wide, high, pixels.width, pixels.height).tolist()
+        keep, area = fits_inline(masks), pixels.runs.areas(pixels.n_segments)
+        detections = []
         for number, mask, place in zip(chosen.tolist(), masks, places, strict=True):
             row = rows[number]
-            pixels = {"mask": mask} if keep else {"mask_path": self.shelf.mask(mask)}
-            found.append(
+            mask_field = {"mask": mask} if keep else {"mask_path": self.shelf.mask(mask)}
+            detections.append(
                 label_document(
                     self.fo,
                     "Detection",
@@ -103,22 +103,22 @@ class SegmentLabels:
                     track_id=row["track_id"],
                     index=row["track_id"],
                     confidence=row["score"],
-                    **(pixels if mask.size else {}),
+                    **(mask_field if mask.size else {}),
                     **self._said(row),
                 )
             )
-        return found
+        return detections
 
-    def _outline(self, row: dict[str, Any], id_: str, drawn: AnnotationMasks) -> Any:  # Any: FiftyOne has no types
+    def _outline(self, row: dict[str, Any], id_: str, pixels: AnnotationMasks) -> Any:  # Any: FiftyOne has no types
         """The source's polygon of a segment."""
-        size = (drawn.width, drawn.height)
+        size = (pixels.width, pixels.height)
         rings = [(np.array(ring).reshape(-1, 2) / size).tolist() for ring in row["rings"] if len(ring) % 2 == 0]
-        told = {"points": rings, "closed": True, "filled": False, **self._said(row)}
-        return label_document(self.fo, "Polyline", label_id(id_, "outline"), **told)
+        attributes = {"points": rings, "closed": True, "filled": False, **self._said(row)}
+        return label_document(self.fo, "Polyline", label_id(id_, "outline"), **attributes)
 
     @staticmethod
     def _said(row: dict[str, Any]) -> dict[str, Any]:  # Any: rows of a table
-        """What every label of a segment tells."""
+        """The common attributes of the labels of a segment."""
         return {
             "label": row["name"],
             "segment_id": _own_id(row),
@@ -130,12 +130,12 @@ class SegmentLabels:
 
 
 def split_annotations(batch: Batch) -> list[tuple[int, str | None, pa.Table, AnnotationMasks]]:
-    """Each annotation of a batch: the row of its image, who drew it, its segments and their pixels."""
+    """Each annotation of a batch: the row of its image, its annotator, its segments and their pixels."""
     first = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1)).tolist()
     named = zip(batch.annotation_image.tolist(), batch.annotations["annotator"].to_pylist(), strict=True)
     return [
-        (image, annotator, batch.segments.slice(first[row], first[row + 1] - first[row]), drawn)
-        for row, ((image, annotator), drawn) in enumerate(zip(named, AnnotationMasks.each(batch), strict=True))
+        (image, annotator, batch.segments.slice(first[row], first[row + 1] - first[row]), masks)
+        for row, ((image, annotator), masks) in enumerate(zip(named, AnnotationMasks.each(batch), strict=True))
     ]
 
 
@@ -145,14 +145,14 @@ def _own_id(row: dict[str, Any]) -> str:  # Any: rows of a table
 
 @dataclass(frozen=True, slots=True)
 class HeatMaps:
-    """Makes heat maps of annotations.
+    """Heat maps of annotations.
 
     Attributes
     ----------
     fo : the package
-    shelf : for the files of maps
-    predictions : of networks that have not seen the images; None: there are none
-    row : image_id -> the row of the predictions
+    shelf : files of maps
+    predictions : out-of-sample predictions of networks; None: there are none
+    row : image_id -> row of the predictions
     """
 
     fo: Any  # Any: FiftyOne has no types
@@ -169,25 +169,25 @@ class HeatMaps:
         )
 
     def confidence(
-        self, image_id: str, category: Ints, drawn: AnnotationMasks
+        self, image_id: str, category: Ints, masks: AnnotationMasks
     ) -> Any | None:  # Any: FiftyOne has no types
-        """How probable the given category of each pixel is; None without a prediction of the image's size.
+        """The probability of the given category of each pixel; None without a prediction of the image's size.
 
-        `category` (n,) are the ids of the segments. Categories that the model does not know, such as void, count as
-        sure: it has nothing to say against them.
+        `category` (n,) are the category ids of the segments. Categories that the model does not know, such as void,
+        count as sure.
         """
         if self.predictions is None or image_id not in self.row:
             return None
         probability = self.predictions.probabilities(self.row[image_id])
         n_channels = len(probability)
-        if probability.shape[1:] != (drawn.height, drawn.width):
+        if probability.shape[1:] != (masks.height, masks.width):
             return None
         channel = {id_: number for number, id_ in enumerate(self.predictions.categories, start=1)}
         values = np.array([channel.get(id_, n_channels) for id_ in category.tolist()], np.int64)
-        given = drawn.map(values, np.arange(len(values)))[0].astype(np.int64)
-        known = given < n_channels
-        sure = np.take_along_axis(probability, np.where(known, given, 0)[None], 0)[0].astype(np.float32)
-        return self._layer(np.where(known, sure, 1))
+        given = masks.map(values, np.arange(len(values)))[0].astype(np.int64)
+        is_known = given < n_channels
+        sure = np.take_along_axis(probability, np.where(is_known, given, 0)[None], 0)[0].astype(np.float32)
+        return self._layer(np.where(is_known, sure, 1))
 
     def disagreement(
         self, annotations: Sequence[tuple[Ints, AnnotationMasks]]
@@ -200,8 +200,8 @@ class HeatMaps:
             return None
         names = np.unique(np.concatenate([category for category, _ in annotations]))
         maps = [
-            drawn.map(np.searchsorted(names, category) + 1, np.arange(len(category)))[0]
-            for category, drawn in annotations
+            masks.map(np.searchsorted(names, category) + 1, np.arange(len(category)))[0]
+            for category, masks in annotations
         ]
         return self._layer(disagreement_share(maps, len(names)))
 
@@ -214,5 +214,5 @@ def disagreement_share(maps: Sequence[Map], n_values: int) -> NDArray[np.float64
     """(height, width) share of maps of the values 0 to `n_values` that differ from the most common one."""
     most = np.zeros(maps[0].shape, np.int64)
     for value in range(n_values + 1):
-        np.maximum(most, sum((each == value).astype(np.int64) for each in maps), out=most)
+        np.maximum(most, sum((map_ == value).astype(np.int64) for map_ in maps), out=most)
     return 1 - most / len(maps)

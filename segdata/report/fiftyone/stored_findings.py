@@ -26,19 +26,19 @@ def decode_findings(text: str | None) -> dict[str, Finding]:
     return _FINDINGS_DECODER.decode(text) if text else {}
 
 
-DISPUTED = "disputed"  # the tag of what reviewers disagree on
+DISPUTED = "disputed"  # the tag of disputed labels
 Label = dict[str, Any]  # Any: FiftyOne has no types
 _DECISIONS_DECODER = msgspec.json.Decoder(dict[str, Decision])
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedDecisions:
-    """Where the decisions of a log have come to.
+    """The review states of a log.
 
     Attributes
     ----------
-    findings : image -> what is said of findings about it
-    segments : (image, annotator, segment, imprint) -> what is said of a segment without a finding
+    findings : image -> states of its findings
+    segments : (image, annotator, segment, label hash) -> state of a segment without a finding
     """
 
     findings: Mapping[str | None, Sequence[ReviewState]]
@@ -46,43 +46,45 @@ class LoggedDecisions:
 
     @staticmethod
     def of(decisions: Iterable[Decision]) -> "LoggedDecisions":
-        """Of the decisions of a log."""
+        """The states of the decisions of a log."""
         findings: dict[str | None, list[ReviewState]] = {}
         segments = {}
         for standing in review_states(decisions):
-            word = standing.said[-1]
-            if word.finding is not None:
-                findings.setdefault(word.image, []).append(standing)
+            last = standing.said[-1]
+            if last.finding is not None:
+                findings.setdefault(last.image, []).append(standing)
             else:
-                segments[word.image, word.annotator, str(word.segment), word.imprint] = standing
+                segments[last.image, last.annotator, str(last.segment), last.imprint] = standing
         return LoggedDecisions(findings, segments)
 
-    def of_findings(self, image_id: str, about: Sequence[Finding], marks: Sequence[Label]) -> dict[Finding, Decision]:
-        """Write onto the labels of an image's findings what is said of them; the decisions that hold.
+    def of_findings(
+        self, image_id: str, findings: Sequence[Finding], marks: Sequence[Label]
+    ) -> dict[Finding, Decision]:
+        """Write the states of an image's findings onto their labels; returns the valid decisions.
 
-        Of labels that have changed since nothing is said any more.
+        States of labels that have changed since are ignored.
         """
-        mark = dict(zip(about, marks, strict=True))
-        said = states_of_findings(
-            about, self.findings.get(image_id, ()), lambda asked: {e: mark[e]["imprint"] for e in asked}
+        mark = dict(zip(findings, marks, strict=True))
+        states = states_of_findings(
+            findings, self.findings.get(image_id, ()), lambda asked: {e: mark[e]["imprint"] for e in asked}
         )
-        found = {finding: _write(mark[finding], standing) for finding, standing in said.items()}
-        return {finding: word for finding, word in found.items() if word is not None}
+        result = {finding: _write(mark[finding], standing) for finding, standing in states.items()}
+        return {finding: decision for finding, decision in result.items() if decision is not None}
 
     def of_segments(
         self, image_id: str, annotator: str | None, labels: Sequence[Label]
     ) -> Iterator[tuple[str, Decision]]:
-        """The same for labels of an annotator's segments: their ids and what holds of them."""
+        """Write the states of an annotator's segments onto their labels; yields ids and valid decisions."""
         for label in labels:
             standing = self.segments.get((image_id, annotator, label["segment_id"], label["imprint"]))
-            word = None if standing is None else _write(label, standing)
-            if word is not None:
-                yield str(label["_id"]), word
+            decision = None if standing is None else _write(label, standing)
+            if decision is not None:
+                yield str(label["_id"]), decision
 
 
-def encode_decisions(said: Mapping[str, Decision]) -> str | None:
+def encode_decisions(decisions: Mapping[str, Decision]) -> str | None:
     """Decisions by the ids of their labels, as text; None of none."""
-    return msgspec.json.encode(said).decode() if said else None
+    return msgspec.json.encode(decisions).decode() if decisions else None
 
 
 def decode_decisions(text: str | None) -> dict[str, Decision]:
@@ -91,18 +93,24 @@ def decode_decisions(text: str | None) -> dict[str, Decision]:
 
 
 def _write(label: Label, standing: ReviewState) -> Decision | None:
-    """Write onto a label what holds of it, or else who is unsure or disagrees; what holds."""
+    """Write the valid decision onto a label, or the dispute; returns the decision."""
     if standing.is_disputed:
         label["tags"].append(DISPUTED)
-        words = (
-            f"{each.reviewer}: {each.verdict}" + f" ({each.comment})" * bool(each.comment) for each in standing.said
+        parts = (
+            f"{decision_.reviewer}: {decision_.verdict}" + f" ({decision_.comment})" * bool(decision_.comment)
+            for decision_ in standing.said
         )
-        label[DISPUTED] = "; ".join(words)
+        label[DISPUTED] = "; ".join(parts)
         return None
-    unsure = (each for each in reversed(standing.said) if each.verdict == "unsure")
-    word = standing.decision or next(unsure, None)
-    if word is not None:
-        label["tags"].append(word.verdict)
-        told = {"verdict": word.verdict, "reviewer": word.reviewer, "decided": word.time, "comment": word.comment}
-        label |= {name: value for name, value in told.items() if value}
-    return word
+    unsure = (decision_ for decision_ in reversed(standing.said) if decision_.verdict == "unsure")
+    decision = standing.decision or next(unsure, None)
+    if decision is not None:
+        label["tags"].append(decision.verdict)
+        attributes = {
+            "verdict": decision.verdict,
+            "reviewer": decision.reviewer,
+            "decided": decision.time,
+            "comment": decision.comment,
+        }
+        label |= {name: value for name, value in attributes.items() if value}
+    return decision

@@ -1,4 +1,4 @@
-"""Look: what the App shows first: saved views, the groups of the sidebar, and colours."""
+"""Views: what the App shows first: saved views, the groups of the sidebar, and colours."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from segdata.report.pictures.colours import SEVERITY_COLORS, category_colors
 WORST = "worst first"
 UNDECIDED = "undecided"
 _PROPOSED = "#00e5ff"
-_SCALES = {  # what is doubtful is bright, and what is sure as good as not there
+_SCALES = {  # doubtful pixels are bright, sure ones nearly invisible
     "confidence": [{"value": 0, "color": "rgb(255, 60, 0)"}, {"value": 0.5, "color": "rgb(255, 220, 0)"},
                    {"value": 1, "color": "rgb(0, 60, 90)"}],
     "disagreement": [{"value": 0, "color": "rgb(0, 60, 90)"}, {"value": 0.5, "color": "rgb(255, 220, 0)"},
@@ -26,7 +26,7 @@ _WORST_FIRST = [("errors", -1), ("warnings", -1), ("infos", -1)]
 
 
 def set_appearance(loader: SampleLoader, profile: Profile, targets: MapValues, findings: Sequence[Finding]) -> None:
-    """Give a dataset its views, sidebar and colours; views of an earlier time that have no meaning now are removed."""
+    """Set views, sidebar and colours of a dataset; outdated views are removed."""
     dataset = loader.dataset
     maps = [name for name, (kind, _) in loader.fields.items() if kind == "map"]
     dataset.mask_targets = {
@@ -52,44 +52,44 @@ def _save_views(loader: SampleLoader, findings: Sequence[Finding]) -> None:
 
 
 def _views(loader: SampleLoader, findings: Sequence[Finding]) -> dict[str, tuple[Any, str, str | None]]:
-    """Views by their names: what they show, what they are for, and their colour. Any: FiftyOne has no types."""
+    """Views by name: the view, its description, and its colour. Any: FiftyOne has no types."""
     dataset, field = loader.dataset, loader.fo.ViewField
-    found: dict[str, tuple[Any, str, str | None]] = {}
+    views: dict[str, tuple[Any, str, str | None]] = {}
     if findings:
         worst = dataset.match(field("codes").length() > 0).sort_by(_WORST_FIRST)
         if len(worst):
-            found[WORST] = (worst, "images with undecided findings, those with the most errors first", None)
+            views[WORST] = (worst, "images with undecided findings, most errors first", None)
         decided = field("tags").contains(list(VERDICTS))
         for name, chosen in {UNDECIDED: ~decided, "decided": decided}.items():
             view = dataset.filter_labels(FINDINGS, chosen).sort_by(_WORST_FIRST)
-            found[name] = (view, f"findings that are {name}", None)
-    by_severity = Counter(each.severity for each in findings)
+            views[name] = (view, f"findings that are {name}", None)
+    by_severity = Counter(finding.severity for finding in findings)
     for severity in SEVERITIES:
         if by_severity[severity]:
             view = dataset.filter_labels(FINDINGS, field("severity") == severity).sort_by(_WORST_FIRST)
-            found[f"{severity}s"] = (view, count_noun(by_severity[severity], severity), _hex(SEVERITY_COLORS[severity]))
-    for (code, rule), count in sorted(Counter((each.code, each.rule) for each in findings).items()):
+            views[f"{severity}s"] = (view, count_noun(by_severity[severity], severity), _hex(SEVERITY_COLORS[severity]))
+    for (code, rule), count in sorted(Counter((finding.code, finding.rule) for finding in findings).items()):
         view = dataset.filter_labels(FINDINGS, field("code") == code).sort_by(_WORST_FIRST)
-        found[f"{code} {rule}"] = (view, count_noun(count, "finding"), None)
-    return found | _views_of_people(loader) | _sequences(loader)
+        views[f"{code} {rule}"] = (view, count_noun(count, "finding"), None)
+    return views | _views_of_people(loader) | _sequences(loader)
 
 
 def _views_of_people(loader: SampleLoader) -> dict[str, tuple[Any, str, str | None]]:
     """A view for each annotator, without the others' labels. Any: FiftyOne has no types."""
     field = loader.fo.ViewField
-    mine: dict[str, list[str]] = {}
+    by_annotator: dict[str, list[str]] = {}
     for name, (_, annotator) in loader.fields.items():
         if annotator is not None:
-            mine.setdefault(annotator, []).append(name)
-    found: dict[str, tuple[Any, str, str | None]] = {}
-    for annotator, names in sorted(mine.items()):
-        others = [name for each, theirs in mine.items() if each != annotator for name in theirs]
+            by_annotator.setdefault(annotator, []).append(name)
+    views: dict[str, tuple[Any, str, str | None]] = {}
+    for annotator, names in sorted(by_annotator.items()):
+        others = [name for name_, theirs in by_annotator.items() if name_ != annotator for name in theirs]
         any_of_mine = field(names[0]).exists()
         for name in names[1:]:
             any_of_mine |= field(name).exists()
         view = loader.dataset.match(any_of_mine).exclude_fields(others)
-        found[f"annotator {annotator}"] = (view, f"what {annotator} annotated, without the others' labels", None)
-    return found
+        views[f"annotator {annotator}"] = (view, f"labels of {annotator} only", None)
+    return views
 
 
 def _sequences(loader: SampleLoader) -> dict[str, tuple[Any, str, str | None]]:
@@ -106,7 +106,7 @@ def _sidebar(loader: SampleLoader) -> list[Any]:  # Any: FiftyOne has no types
     first = [name for name in (FINDINGS, PROPOSALS) if name in loader.fields]
     labels = [name for name in loader.fields if name not in first]
     return [
-        group(name="what to look at", paths=[*first, "worst", "codes", "errors", "warnings", "infos"], expanded=True),
+        group(name="findings", paths=[*first, "worst", "codes", "errors", "warnings", "infos"], expanded=True),
         group(name="labels", paths=sorted(labels), expanded=True),
         group(name="tags", paths=["tags", "_label_tags"], expanded=True),
         group(name="image", paths=["image_id", "split", "group", "sequence", "frame", "camera", "timestamp", "picture"],
@@ -119,10 +119,10 @@ def _sidebar(loader: SampleLoader) -> list[Any]:  # Any: FiftyOne has no types
 def _colours(
     loader: SampleLoader, profile: Profile, targets: MapValues, findings: Sequence[Finding]
 ) -> Any:  # Any: FiftyOne has no types
-    own = category_colors(profile.taxonomy)
-    named = [{"value": profile.name_of(id_), "color": _hex(color)} for id_, color in own.items()]
-    on_map = [{"intTarget": targets.value[id_], "color": _hex(color)} for id_, color in own.items()]
-    worst = {each.code: each.severity for each in sorted(findings, key=Finding.order, reverse=True)}
+    colours = category_colors(profile.taxonomy)
+    named = [{"value": profile.name_of(id_), "color": _hex(color)} for id_, color in colours.items()]
+    on_map = [{"intTarget": targets.value[id_], "color": _hex(color)} for id_, color in colours.items()]
+    worst = {finding.code: finding.severity for finding in sorted(findings, key=Finding.order, reverse=True)}
     codes = [{"value": code, "color": _hex(SEVERITY_COLORS[severity])} for code, severity in sorted(worst.items())]
     severities = [{"value": severity, "color": _hex(color)} for severity, color in SEVERITY_COLORS.items()]
     fields: list[dict[str, Any]] = [

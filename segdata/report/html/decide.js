@@ -3,11 +3,11 @@
 function decisions({ data, cell, element, list, section, refresh }) {
   const KEYS = { a: "accept", r: "reject", f: "fix", v: "void", u: "unsure" };
   const MEANING = {
-    accept: "The finding is right: do what it proposes",
+    accept: "The finding is right: apply its proposal",
     reject: "False alarm: the label is right",
-    fix: "The finding is right: somebody is to draw it anew",
-    void: "What it shows is to be ignored in training",
-    unsure: "Somebody else is to judge",
+    fix: "The finding is right: redraw the label by hand",
+    void: "Ignore these pixels in training",
+    unsure: "Leave the decision to someone else",
   };
   const bar = section.querySelector(".review");
   const who = bar.querySelector("input");
@@ -154,7 +154,7 @@ function decisions({ data, cell, element, list, section, refresh }) {
   button.addEventListener("click", () => {
     const name = who.value.trim();
     if (!name) {
-      told.textContent = "Your name first: it goes with each decision.";
+      told.textContent = "Enter your name first; it is recorded with each decision.";
       who.focus();
       return;
     }
@@ -163,7 +163,7 @@ function decisions({ data, cell, element, list, section, refresh }) {
     link.download = `decisions-${name.replace(/[^\p{L}\p{N}]+/gu, "-")}-${new Date().toISOString().slice(0, 10)}.json`;
     link.click();
     URL.revokeObjectURL(link.href);
-    told.textContent = `${link.download} is with your downloads; then: segdata review pull`;
+    told.textContent = `${link.download} is in your downloads; next: segdata review pull`;
   });
   who.value = kept.reviewer;
   who.addEventListener("input", () => {

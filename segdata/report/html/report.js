@@ -100,7 +100,7 @@
     drawn = Math.min(drawn + count, found.length);
     list.append(fragment);
     const rest = found.length - drawn;
-    end.textContent = !found.length ? "Nothing here." : rest ? `${number(rest)} more below` : "";
+    end.textContent = !found.length ? "No findings." : rest ? `${number(rest)} more below` : "";
   }
   function heading(row) {
     const said = data.rules[cell(row, "code")];

@@ -103,7 +103,7 @@ def _button(icon: str) -> str:
 
 def test_an_app_that_ends_by_itself_is_told() -> None:
     """Whoever waits for somebody to interrupt it would wait for ever."""
-    ended = pytest.raises(SegdataError, match="has ended by itself; what was decided is kept")
+    ended = pytest.raises(SegdataError, match="the App has stopped; all decisions are kept")
     with subprocess.Popen([sys.executable, "-c", ""]) as server, ended:
         App("http://127.0.0.1", server).wait()
 

@@ -168,11 +168,11 @@ def test_frames_of_a_sequence_are_one_tile(fo: Any) -> None:
 def test_a_name_of_another_dataset_is_refused(fo: Any) -> None:
     data = made({("a.png", None): []})
     fo.Dataset("somebody else's", persistent=True)
-    with pytest.raises(SegdataError, match="not of segdata; --name"):
+    with pytest.raises(SegdataError, match="that segdata did not make; choose another --name"):
         load(data, "somebody else's")
     load(data, "taken")
     other = replace(data, profile=replace(data.profile, files="other"))
-    with pytest.raises(SegdataError, match=r"already, of .*frames; --name"):
+    with pytest.raises(SegdataError, match=r"already has a dataset .* of .*frames; choose another --name"):
         load(other, "taken")
 
 

@@ -156,7 +156,7 @@ def test_a_verdict_taken_off_is_none(fo: Any, data: segdata.Dataset, review: Any
     dataset.untag_labels("accept")
     told = of("pull off", data)
     assert told.decisions == ()
-    assert "accept was taken off" in told.notes[0]
+    assert "accept was removed" in told.notes[0]
 
 
 def test_a_decision_is_about_the_label_that_was_seen(fo: Any, review: Any) -> None:
@@ -191,7 +191,7 @@ def test_no_decision_goes_with_its_finding(fo: Any, data: segdata.Dataset, revie
 
 
 def test_a_dataset_that_is_not_there_is_named(fo: Any, data: segdata.Dataset) -> None:
-    with pytest.raises(SegdataError, match="no dataset 'nobody'; segdata browse makes it"):
+    with pytest.raises(SegdataError, match="no dataset 'nobody'; create it with segdata browse"):
         pull_from_fiftyone("nobody", data.profile)
 
 

@@ -22,7 +22,7 @@ except SegdataError as error:
 
 def test_without_fiftyone_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fiftyone", None)
-    with pytest.raises(SegdataError, match=r"FiftyOne is not installed .*pip install 'segdata\[browse\]'"):
+    with pytest.raises(SegdataError, match=r"FiftyOne is not installed .*pip install 'segdata\[fiftyone\]'"):
         import_fiftyone()
 
 
@@ -48,7 +48,7 @@ def test_a_database_that_goes_away_is_told(fo: Any) -> None:
     """In one line; what else goes wrong stays what it is."""
     from pymongo import MongoClient
 
-    told = r"^the database of FiftyOne is gone: .*:9.*; run the command again"
+    told = r"^the database of FiftyOne has stopped: .*:9.*; run the command again"
     away: Any = MongoClient("mongodb://127.0.0.1:9", serverSelectionTimeoutMS=100)  # as above
     with away, pytest.raises(SegdataError, match=told), database_errors():
         away.admin.command("ping")

@@ -29,7 +29,7 @@ def test_it_is_brought_up_to_date_and_others_stay(tmp_path: Path) -> None:
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     folder = install_plugin(told(tmp_path))
     (folder / "fiftyone.yml").write_text("name: other")
-    with pytest.raises(SegdataError, match="is not of segdata; move it away"):
+    with pytest.raises(SegdataError, match="was not made by segdata; move it away"):
         install_plugin(told(tmp_path))
     assert (folder / "fiftyone.yml").read_text() == "name: other"
 

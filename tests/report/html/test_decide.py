@@ -100,7 +100,7 @@ def test_decisions_are_kept_and_exported(browser: str, tmp_path: Path) -> None:
 def test_an_export_that_is_none(tmp_path: Path) -> None:
     file = tmp_path / "x.json"
     file.write_text('{"version": 1, "kind": "segdata decisions", "dataset": "x", "decisions": [{}]}', "utf-8")
-    with pytest.raises(SegdataError, match=r"is no export of decisions: .*`verdict`"):
+    with pytest.raises(SegdataError, match=r"is not an export of decisions: .*`verdict`"):
         read_export(file)
     file.write_text("[]", "utf-8")
     assert not is_export(file)

@@ -1,8 +1,8 @@
-"""Review: buttons in FiftyOne's App that write a reviewer's decisions onto labels, for `segdata review pull` to read.
+"""Review: buttons in FiftyOne's App that write a reviewer's decisions onto labels, for `segdata review pull`.
 
-Runs in the server of the App and needs nothing but FiftyOne. What is selected is decided on; where nothing is, the only
-undecided finding of the image that is open. `decide` is for the grid: what is undecided of the chosen images, or of
-the whole view.
+The plugin runs in the server of the App and needs only FiftyOne. Buttons decide on the selected labels; without a
+selection, on the only undecided finding of the open image. `decide` in the grid decides on the undecided findings of
+the chosen images, or of the whole view.
 """
 
 import getpass
@@ -15,11 +15,11 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 VERDICTS = {
-    "accept": "the finding is right: what it proposes is to be done",
-    "reject": "a false alarm: the label is right",
-    "fix": "the finding is right: somebody is to draw anew",
-    "void": "what it shows is to be ignored",
-    "unsure": "somebody else is to judge",
+    "accept": "the finding is right: apply its proposal",
+    "reject": "false alarm: the label is right",
+    "fix": "the finding is right: redraw the label by hand",
+    "void": "ignore these pixels in training",
+    "unsure": "leave the decision to someone else",
 }
 ICONS = {"accept": "check_circle", "reject": "cancel", "fix": "draw", "void": "block", "unsure": "help"}
 LISTS = {"findings": "detections", "segments": "detections", "proposals": "detections", "outlines": "polylines"}
@@ -27,7 +27,7 @@ Label = tuple[str, str, str]  # field, id of the sample, id of the label
 
 
 class Verdict(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
-    """Says one thing of what is selected, and goes on to the next finding."""
+    """Decides on the selection, and goes on to the next finding."""
 
     verdict = ""
 
@@ -40,12 +40,12 @@ class Verdict(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
         )
 
     def resolve_placement(self, ctx: Any) -> Any:
-        """A button beside the picture that is open."""
+        """A button beside the open picture."""
         label = f"{self.verdict}: {VERDICTS[self.verdict]} (key {self.verdict[0]})"
         return _button(ctx, types.Places.SAMPLES_VIEWER_ACTIONS, label, ICONS[self.verdict])
 
     def resolve_input(self, ctx: Any) -> Any:
-        """What it would be said of, and why; asked where it is called from the list of operators."""
+        """The selection and a comment, if called from the list of operators."""
         return _form(_chosen(ctx), types.Object(), self.verdict)
 
     def execute(self, ctx: Any) -> None:
@@ -58,7 +58,7 @@ def _verdict(name: str) -> type[Verdict]:
 
 
 class Apply(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
-    """Accepts what is proposed."""
+    """Accepts proposals."""
 
     @property
     def config(self) -> Any:
@@ -66,20 +66,20 @@ class Apply(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
         return foo.OperatorConfig("apply", label="segdata: apply the proposal", icon="auto_fix_high")
 
     def resolve_placement(self, ctx: Any) -> Any:
-        """A button beside the picture that is open."""
+        """A button beside the open picture."""
         return _button(ctx, types.Places.SAMPLES_VIEWER_ACTIONS, "apply the proposal (accept)", "auto_fix_high")
 
     def execute(self, ctx: Any) -> None:
-        """Accept the findings that propose something."""
+        """Accept the findings with a proposal."""
         chosen = [each for each in _chosen(ctx) if _value(ctx, each, "proposal")]
         if chosen:
             _decide(ctx, chosen, "accept")
         else:
-            ctx.ops.notify("nothing is proposed here; select a finding with a proposal", variant="warning")
+            ctx.ops.notify("there is no proposal here; select a finding with a proposal", variant="warning")
 
 
 class Decide(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
-    """Says one thing of many findings: those of the chosen images, or of the view."""
+    """Decides on many findings: those of the chosen images, or of the view."""
 
     @property
     def config(self) -> Any:
@@ -88,11 +88,11 @@ class Decide(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
     def resolve_placement(self, ctx: Any) -> Any:
         """A button above the grid."""
-        label = "decide on what is chosen, or on the whole view"
+        label = "decide on the chosen images, or on the whole view"
         return _button(ctx, types.Places.SAMPLES_GRID_ACTIONS, label, "fact_check", prompt=True)
 
     def resolve_input(self, ctx: Any) -> Any:
-        """Which verdict, of what, and why."""
+        """The verdict, the findings and a comment."""
         inputs = types.Object()
         choices = types.RadioGroup()
         for verdict, meaning in VERDICTS.items():
@@ -106,7 +106,7 @@ class Decide(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
 
 class Next(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
-    """Goes to the next finding that nobody has decided."""
+    """Goes to the next undecided finding."""
 
     @property
     def config(self) -> Any:
@@ -114,7 +114,7 @@ class Next(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
         return foo.OperatorConfig("next", label="segdata: next undecided", icon="skip_next")
 
     def resolve_placement(self, ctx: Any) -> Any:
-        """A button beside the picture that is open."""
+        """A button beside the open picture."""
         return _button(ctx, types.Places.SAMPLES_VIEWER_ACTIONS, "next undecided finding (key n)", "skip_next")
 
     def execute(self, ctx: Any) -> None:
@@ -131,27 +131,27 @@ def register(plugin: Any) -> None:
 
 
 def _button(ctx: Any, place: Any, label: str, icon: str, *, prompt: bool = False) -> Any:
-    """A button; none where the dataset is not of segdata."""
+    """A button; none for datasets that segdata did not make."""
     if not _kinds(ctx):
         return None
     return types.Placement(place, types.Button(label=label, icon=icon, prompt=prompt))
 
 
 def _form(chosen: list[Label], inputs: Any, name: str) -> Any:
-    what = f"{len(chosen)} finding{'' if len(chosen) == 1 else 's'} or labels" if chosen else "nothing is chosen"
-    inputs.str("comment", required=False, label="comment", description="why; may be left empty")
+    what = f"{len(chosen)} finding{'' if len(chosen) == 1 else 's'} or labels" if chosen else "nothing is selected"
+    inputs.str("comment", required=False, label="comment", description="reason, optional")
     return types.Property(inputs, view=types.View(label=f"segdata: {name} ({what})"))
 
 
 def _kinds(ctx: Any) -> dict[str, str]:
-    """Field -> the kind of its labels, of those that can be decided on."""
+    """Field -> kind of its labels, for labels that can be decided on."""
     info = {} if ctx.dataset is None else ctx.dataset.info
     told = (info.get("segdata") or {}).get("fields") or ()
     return {row["name"]: row["kind"] for row in told if row["kind"] in LISTS}
 
 
 def _chosen(ctx: Any) -> list[Label]:
-    """What is to be decided on."""
+    """The labels to decide on."""
     kinds = _kinds(ctx)
     selected = [each for each in ctx.selected_labels or () if each["field"] in kinds]
     if selected:
@@ -177,7 +177,7 @@ def _value(ctx: Any, label: Label, attribute: str) -> Any:
 
 
 def _undecided(ctx: Any, samples: list[str] | None = None) -> list[Label]:
-    """The findings of the view, or of some of its images, that have no verdict, in the order of the view."""
+    """The undecided findings of the view, or of some of its images, in the order of the view."""
     view = ctx.view.select(samples, ordered=False) if samples else ctx.view
     rows = zip(*view.values(["id", "findings.detections.id", "findings.detections.tags"]), strict=True)
     return [
@@ -222,7 +222,7 @@ def _write(dataset: Any, path: str, labels: list[Label], verdict: str, told: dic
 
 
 def _go_on(ctx: Any, left: list[Label]) -> None:
-    """Select the next of the undecided findings, those of the image that is open first, and open its image."""
+    """Select the next undecided finding, first those of the open image, and open its image."""
     selected = [each["label_id"] for each in ctx.selected_labels or ()]
     here = [each for each in left if each[1] == ctx.current_sample and each[2] not in selected]
     order = ctx.view.values("id")
@@ -240,7 +240,7 @@ def _go_on(ctx: Any, left: list[Label]) -> None:
 
 
 def reviewer() -> str:
-    """Who decides: as `segdata browse --reviewer` said, else who is logged in."""
+    """The reviewer: as given by `segdata browse --reviewer`, else the user name."""
     try:
         return os.environ.get("FIFTYONE_USER") or getpass.getuser()
     except (OSError, KeyError):
