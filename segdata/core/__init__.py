@@ -1,1 +1,10 @@
-"""Runs, batches, the taxonomy, findings: what every other room stands on, and what imports nothing of ours."""
+"""The floor of the house: what three packages or more use. Core imports no other package of segdata.
+
+Pixels: `runs` (vertical strips, the number line), `overlay` (shared pixels, set operations), `parts`, `polygons`, and
+`kernels` (the inner loops, compiled or in numpy).
+Data: `schema` (columns, RLE), `batch`, `dataset`, `label_maps`, `torch_dataset`, `profile`, `taxonomy`, `guideline`.
+Files: `format` (detection, losses), `paths`, `yaml_files`, `config`, `image_files`, `tiff_files`, `medical_files`.
+Rules: `rule`, `rule_settings`, `rule_runner`, `finding`, `finding_location`, `validation`, `label_hash`, `table`.
+Comparison: `strata`, `group_features`, `frame_sequences`, `annotator_pairs`, `candidates`, `split_assignment`,
+`statistics`, `bootstrap`, `permutation_tests`, `cielab`. And `errors`, `executor`.
+"""

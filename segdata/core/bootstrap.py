@@ -1,8 +1,8 @@
-"""Bootstrap: how far a value would be from this one, had other images been drawn.
+"""Bootstrap: confidence intervals of values, by resampling the images.
 
 A *statistic* is a function of weights (B, n): how often each of n clusters counts in each of B resamples. It gives the
 values (B, ...) of each, NaN where undefined. Clusters are images, or the sequences, patients and scenes that images
-belong to: images that resemble each other are no independent witnesses, and are drawn as one.
+belong to: images that resemble each other are not independent, and are drawn as one.
 """
 
 import math

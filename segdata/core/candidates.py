@@ -1,4 +1,4 @@
-"""Suspected: what models that had not seen an image say against its labels, as rows that rules filter."""
+"""Candidates: labels that models contradict which never saw the image, as rows that rules filter."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Executor: runs a function over portions in threads; results come in order, and only a few wait in memory."""
+"""Executor: run a function over portions in threads; results come in order, and only a few wait in memory."""
 
 import os
 from collections import deque

@@ -1,4 +1,4 @@
-"""Planes: the channels of an image file, or of a window of it, as the file has them."""
+"""Image files: the channels of an image, or of a region or slice of it, as its file stores them."""
 
 import re
 from pathlib import Path

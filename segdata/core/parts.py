@@ -1,4 +1,4 @@
-"""Parts, holes and perimeter of segments, in the run domain."""
+"""Parts: connected components, holes and perimeter of segments, computed on runs."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Rules: what a rule file offers, and how rules are found."""
+"""Rules: the `@rule` decorator, the tables that a rule gets, and how installed rules are found."""
 
 import inspect
 import pkgutil

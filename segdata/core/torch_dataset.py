@@ -1,4 +1,4 @@
-"""Training data: a dataset as a PyTorch dataset of image, class of each pixel, and segments."""
+"""Torch dataset: a dataset as a PyTorch dataset of image, class of each pixel, and segments."""
 
 from collections.abc import Callable
 from typing import Any

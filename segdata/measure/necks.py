@@ -1,4 +1,4 @@
-"""Necks: a segment's picture cut where it is narrow, and how convex pictures are."""
+"""Necks: cut a mask where it is narrow, and measure its solidity, with OpenCV."""
 
 from typing import NamedTuple
 
