@@ -22,7 +22,7 @@ def match_optimal(a: Ints | Rows, b: Ints | Rows, gain: Floats) -> Flags:
     Source: Kuhn (1955), Naval Research Logistics Quarterly 2, 83-97; Crouse (2016), IEEE Transactions on Aerospace
     and Electronic Systems 52(4), 1679-1696.
 
-    >>> optimal(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([0.6, 0.55, 0.58, 0.1])).tolist()
+    >>> match_optimal(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([0.6, 0.55, 0.58, 0.1])).tolist()
     [False, True, True, False]
     """
     kept = np.zeros(len(a), bool)
@@ -104,7 +104,7 @@ def match_greedy(a: Ints | Rows, b: Ints | Rows, gain: Floats) -> Flags:
     taken.
     All cells that are the best ones of both their segments are taken at once, round by round, which is the same.
 
-    >>> greedy(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([0.6, 0.55, 0.58, 0.1])).tolist()
+    >>> match_greedy(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([0.6, 0.55, 0.58, 0.1])).tolist()
     [True, False, False, True]
     """
     kept = np.zeros(len(a), bool)

@@ -53,7 +53,7 @@ def _select_runs(side: SweepRuns, chosen: Flags) -> SweepRuns:
 def band_depth(height: Ints, width: Ints) -> Ints:
     """How deep (n,) the band of Boundary IoU is in images of these sizes: 2 % of the diagonal, in pixels, at least 1.
 
-    >>> depth(np.array([100, 1024]), np.array([100, 2048])).tolist()
+    >>> band_depth(np.array([100, 1024]), np.array([100, 2048])).tolist()
     [3, 46]
     """
     return np.maximum(1, np.round(_SHARE * np.hypot(height, width))).astype(np.int64)

@@ -277,7 +277,7 @@ def _person_numbers(names: list[str]) -> tuple[int, ...]:
 def person_name(name: str) -> str:
     """The annotator of a further pass.
 
-    >>> person_of("anna (2)")
+    >>> person_name("anna (2)")
     'anna'
     """
     head, opened, tail = name.rpartition(" (")

@@ -39,7 +39,7 @@ def count_recognised(
     not be less than the one it was matched with; else each of both segments is one that the other does not have.
 
     >>> columns = {"category_a": [0, 1], "category_b": [0, -1], "iou": [0.8, np.nan], "ignored": [False, False]}
-    >>> found = recognition({name: np.array(column) for name, column in columns.items()}, np.array([0, 0]), 1, 2)
+    >>> found = count_recognised({name: np.array(column) for name, column in columns.items()}, np.array([0, 0]), 1, 2)
     >>> found.tp.tolist(), found.fn.tolist()
     ([[1, 0]], [[0, 1]])
     """

@@ -28,7 +28,7 @@ def link_segments(annotator: Ints, i: Ints, j: Ints, iou: Floats, threshold: flo
     Source: Sokal, Michener (1958), University of Kansas Science Bulletin 38, 1409-1438, for the linkage.
 
     >>> annotator, i, j = np.array([0, 1, 2]), np.array([0, 0, 1]), np.array([1, 2, 2])
-    >>> clusters(annotator, i, j, np.array([0.8, 0.2, 0.6]), 0.5).tolist()
+    >>> link_segments(annotator, i, j, np.array([0.8, 0.2, 0.6]), 0.5).tolist()
     [0, 0, 2]
     """
     first = annotator[i] < annotator[j]

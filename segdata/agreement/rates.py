@@ -12,7 +12,7 @@ def wilson_interval(hits: Floats, of: Floats, confidence: float = 0.95) -> tuple
 
     Source: Wilson (1927), Journal of the American Statistical Association 22(158), 209-212.
 
-    >>> [round(float(end), 4) for end in wilson(np.array(0.0), np.array(10.0))]
+    >>> [round(float(end), 4) for end in wilson_interval(np.array(0.0), np.array(10.0))]
     [0.0, 0.2775]
     """
     z, of = _normal_quantile(confidence), np.asarray(of, np.float64)
@@ -29,7 +29,7 @@ def exact_interval(hits: int, of: int, confidence: float = 0.95) -> tuple[float,
 
     Source: Clopper and Pearson (1934), Biometrika 26(4), 404-413.
 
-    >>> [round(end, 4) for end in exact(0, 10)]
+    >>> [round(end, 4) for end in exact_interval(0, 10)]
     [0.0, 0.3085]
     """
     from scipy.special import betaincinv
@@ -45,7 +45,7 @@ def highest_unseen_rate(of: int, confidence: float = 0.95) -> float:
 
     Source: Hanley and Lippman-Hand (1983), JAMA 249(13), 1743-1745.
 
-    >>> round(most_unseen(100), 4), most_unseen(0)
+    >>> round(highest_unseen_rate(100), 4), highest_unseen_rate(0)
     (0.0295, 1.0)
     """
     return 1 - (1 - confidence) ** (1 / of) if of else 1.0

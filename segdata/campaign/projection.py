@@ -168,7 +168,7 @@ def _ratio_variance(units: SampleUnits, values: Floats) -> Floats:
 def range_in_words(found: ProjectedRange) -> str:
     """A range of counts in words.
 
-    >>> spoken(Range(1200.0, 310.4, 2801.0)), spoken(Range(0.0, 0.0, 7.2))
+    >>> range_in_words(ProjectedRange(1200.0, 310.4, 2801.0)), range_in_words(ProjectedRange(0.0, 0.0, 7.2))
     ('310 to 2,801', 'at most 7')
     """
     return f"{found.low:,.0f} to {found.high:,.0f}" if found.low >= 0.5 else f"at most {found.high:,.0f}"
@@ -177,7 +177,7 @@ def range_in_words(found: ProjectedRange) -> str:
 def percent_in_words(share: float) -> str:
     """A share in percent, in few digits.
 
-    >>> percent(0.0704), percent(0.0024), percent(0)
+    >>> percent_in_words(0.0704), percent_in_words(0.0024), percent_in_words(0)
     ('7', '0.2', '0')
     """
     return f"{100 * share:.0f}" if share >= 0.0095 or share == 0 else f"{100 * share:.1g}"
@@ -186,7 +186,7 @@ def percent_in_words(share: float) -> str:
 def round_up(number: int) -> str:
     """A large number with two digits that count.
 
-    >>> rounded_up(83), rounded_up(422408)
+    >>> round_up(83), round_up(422408)
     ('83', '430,000')
     """
     step = 10 ** max(len(str(number)) - 2, 0)
@@ -196,7 +196,7 @@ def round_up(number: int) -> str:
 def share_range_in_words(found: ProjectedRange) -> str:
     """A range of shares in words.
 
-    >>> share_of(Range(0.05, 0.031, 0.082))
+    >>> share_range_in_words(ProjectedRange(0.05, 0.031, 0.082))
     '3.1 % to 8.2 %'
     """
     return f"{100 * found.low:.1f} % to {100 * found.high:.1f} %"

@@ -255,7 +255,7 @@ def _guideline_reasons(categories: Sequence[Category]) -> Iterator[ReadinessReas
             f"{count_noun(len(without), 'category')} without a definition: {_first_names(without)}; write down what "
         )
         yield ReadinessReason(
-            "no-definition", True, message + "belongs to each, or everybody decides alone", tuple(without)
+            "no-definition", True, message + "belongs to each, or each annotator decides alone", tuple(without)
         )
     drawn = [each for each in categories if each.kind != "void"]
     without = [each.name for each in drawn if not each.boundary_rule]

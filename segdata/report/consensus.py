@@ -49,7 +49,7 @@ def _undecided(found: Consensus) -> str:
     undecided = found.without_consensus
     share = format_percent(undecided.pixels / max(undecided.of_pixels, 1))
     where = f"{count_noun(undecided.pixels, 'pixel')} in {count_noun(undecided.regions, 'region')}, "
-    where += f"{share} of what anybody labelled"
+    where += f"{share} of all labelled pixels"
     if undecided.category is None:
         return f"{where}; unlabelled in the dataset, whose undecided.csv and undecided.json list who says what there"
     new = ", a new category: the taxonomy had none that is void" if undecided.is_new else ""
@@ -103,7 +103,7 @@ def _against(found: Consensus, paper: Console) -> Iterator[str]:
         "where boundaries are, in px, or mm where the spacing is known."
     )
     if len(found.annotators) == 2:
-        said += " Of two annotators each is held against the other."
+        said += " With two annotators each is compared with the other."
     yield from paper.wrap(said, style="dim")
     for each in found.against_others:
         known = sorted(each.categories, key=_value)[:_WORST]

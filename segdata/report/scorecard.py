@@ -57,7 +57,7 @@ def to_csv(found: Scorecard) -> str:
 def to_text(found: Scorecard, paper: Console) -> str:
     """A table of all, then each annotator's trend and worst examples, with what the guideline says."""
     lines = [paper.paint("segdata scorecard", "bold")]
-    whom = "everybody else" if found.gold is None else found.gold
+    whom = "all others" if found.gold is None else found.gold
     lines += paper.wrap(
         f"{found.metric} against {whom}; intervals at {found.confidence:.0%}; "
         f"tolerance of boundaries {tolerance_in_words(found.tolerance)}",
@@ -66,7 +66,9 @@ def to_text(found: Scorecard, paper: Console) -> str:
     )
     lines += ["", *table(HEADS, [row(card) for card in found.cards], left=(0, 7))]
     if all(math.isnan(card.score.value) for card in found.cards):
-        lines += paper.wrap("no scores: nobody else annotated these images; --gold names a reference", style="warning")
+        lines += paper.wrap(
+            "no scores: no other annotator has these images; name a reference with --gold", style="warning"
+        )
     for card in found.cards:
         lines += ["", paper.paint(card.annotator, "bold"), *paper.wrap(trend_said(card), "  "), *_examples(card, paper)]
     return "\n".join(lines) + "\n"

@@ -185,7 +185,7 @@ def _bias_in_words(habit: ReportedBias, tables: Tables) -> str:
         return f"draws {what} {_offset_in_words(value, tables)} {'larger' if value.value > 0 else 'smaller'}"
     beside = f" (others {format_percent(habit.others)})"
     if habit.kind == "confused":
-        return f"calls {score_with_interval('confused', value)} of {what} {_other_category(habit, tables)}{beside}"
+        return f"labels {score_with_interval('confused', value)} of {what} as {_other_category(habit, tables)}{beside}"
     return f"{_VERBS[habit.kind]} {score_with_interval(habit.kind, value)} of {what}{beside}"
 
 
@@ -203,10 +203,10 @@ def _other_category(habit: ReportedBias, tables: Tables) -> str:
     """What an annotator calls instead what others call a category."""
     opposed = tables.annotator_pairs
     if opposed is None:
-        return "something else"
+        return "another category"
     confusion = Confusion.by(opposed, opposed.annotators.index(habit.annotator))
     found = [each.other for each in confusion.partners(habit.category) if each.other != UNLABELLED]
-    return f"something else, mostly {found[0]}" if found else "something else"
+    return f"another category, mostly {found[0]}" if found else "another category"
 
 
 def guideline_sentence(taxonomy: Taxonomy, category: str, kind: str) -> str:
@@ -228,9 +228,9 @@ def _no_deviation(found: Agreement, tables: Tables) -> Conclusion:
     if not tested:
         said = f"{count_noun(found.intervals.clusters, 'image')} or sequences are too few to tell a habit from chance."
         act = "Let the same annotators label more of the same images: --plan says how many."
-        return Conclusion("person", "info", "Who deviates cannot be said yet", said, act)
+        return Conclusion("person", "info", "Too few images to tell who deviates", said, act)
     said = f"{count_noun(len(tested), 'cell')} of annotator, category and kind tested at a false discovery rate of 5 %."
-    return Conclusion("person", "info", "Nobody deviates from the others more than chance explains", said)
+    return Conclusion("person", "info", "No annotator deviates from the others more than chance explains", said)
 
 
 def _two_annotators(found: Agreement, tables: Tables) -> Conclusion:
@@ -255,9 +255,9 @@ def _two_annotators(found: Agreement, tables: Tables) -> Conclusion:
     if told or also:
         head, *more_told = [*told, *also]
     else:
-        head, more_told = f"Nothing that {pair.a} and {pair.b} do differently stands out", []
+        head, more_told = f"No difference between {pair.a} and {pair.b} stands out", []
     said = f"{'; '.join(more_told)}. " if more_told else ""
-    said += "Of two annotators nobody can tell which of them deviates."
+    said += "With two annotators it is unknown which of them deviates."
     act = "Let a third label the same images, or name the reference with --gold."
     return Conclusion("person", "info", head, said, act)
 
@@ -292,7 +292,7 @@ def unclear_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion
             continue
         score = "f1" if opposed.countable[code] else "dice"
         reached = score_with_interval(score, Score(value, low, high, 0, 0))
-        head = f"{what}: everybody disagrees, {SCORE_NAMES[score].split()[0]} {reached}"
+        head = f"{what}: all annotators disagree, {SCORE_NAMES[score].split()[0]} {reached}"
         said = f"Without {opposed.annotators[without]}, who lowers it most, it is {format_score(score, best)}."
         yield Conclusion(
             "guideline",
@@ -328,7 +328,7 @@ def called_instead(confusion: Confusion, name: str) -> str:
     if not found:
         return ""
     told = [f"{format_percent(each.share)} {'nothing' if each.other == UNLABELLED else each.other}" for each in found]
-    return f"Of its pixels the other calls {' and '.join(told)}."
+    return f"The other annotator labels its pixels {' and '.join(told)}."
 
 
 def _guideline_advice(tables: Tables, confusion: Confusion, what: str) -> str:
@@ -362,7 +362,7 @@ def model_conclusions(found: Agreement) -> Iterator[Conclusion]:
             for each in told
         ]
         also = (
-            f"Also {join_words(others)}: where both left a segment as it was they agree, and nobody looked. "
+            f"Also {join_words(others)}: where both left a segment unchanged they agree without having looked. "
             if others
             else ""
         )
@@ -382,5 +382,5 @@ def _is_much(each: UnchangedShare) -> bool:
 def _expected_share(each: UnchangedShare) -> str:
     """How often two persons have a segment alike."""
     if not math.isfinite(each.persons.value):
-        return "How often two persons draw the same pixels cannot be said: no two of them drew for themselves here."
+        return "How often two persons draw the same pixels is unknown: no two of them drew independently here."
     return f"Two persons have {format_percent(each.persons.value)} of their segments alike, pixel for pixel."

@@ -52,14 +52,14 @@ def skipped_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion
     drawn = {who: int(n[names == who].sum()) for who in found.annotators}
     act = "See whether these are the right files, and whether their masks hold what the taxonomy says."
     if not any(drawn.values()):
-        yield Conclusion("repair", "warning", "Nobody has drawn anything", act=act)
+        yield Conclusion("repair", "warning", "No annotator drew anything", act=act)
         return
     for who in (name for name in found.annotators if not drawn[name]):
-        said = "All that others have counts as missed."
+        said = "All that the others drew counts as missed."
         yield Conclusion("repair", "warning", f"{who} has drawn nothing at all", said, act)
     for who in (name for name in found.annotators if drawn[name] and name in names[rows].tolist()):
         mine = [str(each) for each in tables.images["image_id"][image[rows[names[rows] == who]]].tolist()]
-        said = f"Everybody else has {_LEAST_SEGMENTS} segments or more there; all of it counts as missed."
+        said = f"All other annotators have {_LEAST_SEGMENTS} segments or more there, which all count as missed."
         act = f"Have it drawn, or take these annotations of {who} out if they were skipped, and compare again."
         yield Conclusion("repair", "warning", f"{who} has nothing in {join_words(mine)}", said, act)
 
@@ -76,7 +76,7 @@ def contrast_conclusions(found: Agreement, gold: str | None) -> Iterator[Conclus
     if not any(math.isfinite(each.p) for each in some):
         said = "They have fewer than 8 sequences, patients or single images in common."
         yield Conclusion(
-            "contrast", "info", "Who agrees better cannot be said", said, "Let them label more of the same."
+            "contrast", "info", "Too few images to test who agrees better", said, "Let them label more of the same."
         )
         return
     standing = sorted((each for each in some if each.stands), key=lambda each: -each.difference.value)
@@ -84,10 +84,14 @@ def contrast_conclusions(found: Agreement, gold: str | None) -> Iterator[Conclus
     open_ones = [
         f"{_contrasted_names(each, gold)} ({score_with_interval(_CONTRAST_SCORE, each.difference)})" for each in rest
     ]
-    open_said = f"Not told apart: {join_words(open_ones, _MAX_CONTRASTS)}." if open_ones else ""
+    open_said = f"Not distinguishable: {join_words(open_ones, _MAX_CONTRASTS)}." if open_ones else ""
     tested = f"{count_noun(len(some), 'contrast')} tested together."
     if not standing:
-        head = "Nobody agrees better than another" if gold is None else f"Nobody agrees better with {gold} than another"
+        head = (
+            "No pair agrees better than another"
+            if gold is None
+            else f"No annotator agrees better with {gold} than another"
+        )
         yield Conclusion("contrast", "info", f"{head} by more than chance", f"{open_said} {tested}".strip())
         return
     first, *others = [_contrast_in_words(each, gold) for each in standing]
@@ -147,7 +151,7 @@ def _current_tolerance(near: Tolerance, each: ProposedTolerance) -> str:
 def _round_up(value: float) -> float:
     """Hundredths, rounded up, so that what is set allows for the value.
 
-    >>> _upwards(2.2360679), _upwards(1.41), _upwards(0.0)
+    >>> _round_up(2.2360679), _round_up(1.41), _round_up(0.0)
     (2.24, 1.41, 0.0)
     """
     return math.ceil(100 * value - _ROUNDING) / 100
@@ -156,7 +160,7 @@ def _round_up(value: float) -> float:
 _DISAGREEMENTS = {
     "SEG401": "missing",
     "SEG402": "extra",
-    "SEG403": "called otherwise",
+    "SEG403": "labelled differently",
     "SEG404": "with another boundary",
     "SEG405": "split or merged",
 }
@@ -222,9 +226,8 @@ def _overall_conclusion(found: Agreement, tables: Tables) -> Iterator[Conclusion
             facts.append(f"{SCORE_NAMES[name]} {score_with_interval(name, value)}")
     accuracy, kappa = found.overall.accuracy, found.overall.kappa
     if accuracy.value == accuracy.value:
-        facts.append(
-            f"{format_percent(accuracy.value)} of the pixels called alike, kappa {score_with_interval('kappa', kappa)}"
-        )
+        facts.append(f"{format_percent(accuracy.value)} of the pixels labelled alike")
+        facts[-1] += f", kappa {score_with_interval('kappa', kappa)}"
     near = found.overall.nsd
     if near.value == near.value:
         facts.append(f"{format_percent(near.value)} of the boundaries within {tolerance_in_words(found.tolerance)}")
@@ -290,7 +293,7 @@ def _reliability_remark(found: Agreement) -> str:
     if found.intervals.clusters < _FEW:
         known = found.overall.iou.low == found.overall.iou.low
         rough = "intervals are rough" if known else "no interval can be given"
-        few = f"there are {found.intervals.clusters}, so that {rough}, and nobody is tested"
+        few = f"there are {found.intervals.clusters}, so that {rough}, and no annotator is tested"
         return f"Add sequences, patients or scenes: {few}."
     return ""
 
@@ -376,9 +379,9 @@ def _limit_conclusions(found: Agreement) -> Iterator[Conclusion]:
     """What could not be compared, and what is undefined."""
     told = [each.message for each in findings_of_code(found.findings, "SEG410")]
     if told:
-        head = f"{count_noun(len(told), 'dataset')} with images that nobody else has"
+        head = f"{count_noun(len(told), 'dataset')} with images that no other dataset has"
         yield Conclusion("limit", "info", head, "; ".join(told) + ".", rule_remedy("SEG410"), ("SEG410",))
     undefined = [each.category for each in found.categories if not np.isfinite(each.iou.value)]
     if undefined:
-        said = f"Of {join_words(undefined)} there is nothing to compare: their figures are dashes, and in no mean."
+        said = f"{join_words(undefined)} cannot be compared: their figures are dashes and count in no mean."
         yield Conclusion("limit", "info", "Undefined figures", said)

@@ -241,7 +241,7 @@ def _legend(found: Agreement, paper: Console) -> Iterator[str]:
     undefined = f"{DASH}: undefined, as where neither of two drew the category, or nothing varies; it is in no mean."
     yield from paper.wrap(undefined, style="dim")
     near = f"near: the share of both boundaries within the tolerance ({tolerance_in_words(found.tolerance)}); offset: "
-    near += "by how much one draws larger, whoever."
+    near += "by how much one of the two draws larger."
     yield from paper.wrap(near, style="dim")
 
 

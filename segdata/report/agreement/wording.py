@@ -38,7 +38,7 @@ SCORE_NAMES = {
     "rq": "RQ",
     "f1": "F1 of things",
     "kappa": "kappa",
-    "accuracy": "pixels called alike",
+    "accuracy": "pixels labelled alike",
     "fleiss_kappa": "Fleiss' kappa",
     "alpha": "Krippendorff's alpha of pixels",
     "instance_alpha": "Krippendorff's alpha of things",
@@ -48,9 +48,11 @@ SCORE_NAMES = {
 def format_score(score: str, value: float, *, signed: bool = False) -> str:
     """A value of a score in two or three digits that count.
 
-    >>> shown("iou", 0.6274), shown("missed", 0.708), shown("hd95", 12.34), shown("iou", float("nan"))
-    ('0.63', '71%', '12', '–')
-    >>> shown("offset", -0.42, signed=True), shown("iou", 0.9973), shown("iou", 1.0)
+    >>> format_score("iou", 0.6274), format_score("missed", 0.708)
+    ('0.63', '71%')
+    >>> format_score("hd95", 12.34), format_score("iou", float("nan"))
+    ('12', '–')
+    >>> format_score("offset", -0.42, signed=True), format_score("iou", 0.9973), format_score("iou", 1.0)
     ('−0.42', '0.997', '1.00')
     """
     if not math.isfinite(value):
@@ -69,8 +71,10 @@ def format_score(score: str, value: float, *, signed: bool = False) -> str:
 def format_percent(share: float) -> str:
     """A share as a percentage; small ones with a digit more.
 
-    >>> percent(0.708), percent(0.0042), percent(0.9996), percent(1.0), percent(0.000004)
-    ('71%', '0.4%', '99.96%', '100%', '0%')
+    >>> format_percent(0.708), format_percent(0.0042), format_percent(0.9996)
+    ('71%', '0.4%', '99.96%')
+    >>> format_percent(1.0), format_percent(0.000004)
+    ('100%', '0%')
     """
     if not math.isfinite(share):
         return DASH
@@ -82,7 +86,7 @@ def format_percent(share: float) -> str:
 def format_interval(score: str, value: Score, *, signed: bool = False) -> str:
     """The ends in brackets; empty where there are none.
 
-    >>> interval("iou", Value(0.63, 0.611, 0.654, 9, 0))
+    >>> format_interval("iou", Score(0.63, 0.611, 0.654, 9, 0))
     '[0.61, 0.65]'
     """
     if not (math.isfinite(value.low) and math.isfinite(value.high)):
@@ -94,9 +98,9 @@ def format_interval(score: str, value: Score, *, signed: bool = False) -> str:
 def score_with_interval(score: str, value: Score, *, signed: bool = False) -> str:
     """A value and the ends of its interval, where it has them.
 
-    >>> with_interval("missed", Value(0.71, 0.653, 0.771, 9, 0))
+    >>> score_with_interval("missed", Score(0.71, 0.653, 0.771, 9, 0))
     '71% [65%, 77%]'
-    >>> with_interval("pq", Value(0.5, 0.5, float("nan"), 1, 0))
+    >>> score_with_interval("pq", Score(0.5, 0.5, float("nan"), 1, 0))
     '0.50'
     """
     return " ".join(
@@ -144,7 +148,7 @@ def images_in_words(opposed: AnnotatorPairs) -> str:
 def join_words(words: Iterable[str], most: int = 4) -> str:
     """Words as a sentence lists them; those beyond `most` are counted.
 
-    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"]), listed("abcdef", 3)
+    >>> join_words(["a"]), join_words(["a", "b"]), join_words(["a", "b", "c"]), join_words("abcdef", 3)
     ('a', 'a and b', 'a, b and c', 'a, b, c and 3 more')
     """
     every: Sequence[str] = list(words)

@@ -35,7 +35,7 @@ def test_persons_are_told_with_their_numbers_and_what_to_teach(habits: Agreement
     people = {each.annotator: each for each in of(habits, "person")}
     assert set(people) == {"carl", "dora"}
     carl, dora = people["carl"], people["dora"]
-    assert "of car something else, mostly road" in carl.head
+    assert "of car as another category, mostly road" in carl.head
     assert "(others " in carl.head
     assert "[" in carl.head
     assert "Teach carl: car: “Everything on four wheels.”" in carl.act
@@ -95,7 +95,7 @@ def test_a_category_on_which_everybody_disagrees_is_the_guideline(compare: Compa
             drawn[who].append(mine)
     told = of(compare(drawn), "guideline")
     assert [each.category for each in told] == ["fence"]
-    assert told[0].head.startswith("fence: everybody disagrees, Dice 0.")
+    assert told[0].head.startswith("fence: all annotators disagree, Dice 0.")
     assert "It has no definition yet." in told[0].act
 
 
@@ -113,7 +113,7 @@ def test_of_two_annotators_the_difference_is_told_and_nobody_blamed(compare: Com
     assert told.annotator is None
     assert told.head.startswith("ben draws ")
     assert told.head.endswith(" larger than anna")
-    assert "nobody can tell" in told.said
+    assert "it is unknown which of them deviates" in told.said
 
 
 def test_few_images_are_said_to_be_few(compare: Compare) -> None:
@@ -121,13 +121,13 @@ def test_few_images_are_said_to_be_few(compare: Compare) -> None:
     compared = compare(dict.fromkeys(("anna", "ben", "carl"), images))
     assert "there are 3" in of(compared, "agreement")[0].act
     (told,) = of(compared, "person")
-    assert told.head == "Who deviates cannot be said yet"
+    assert told.head == "Too few images to tell who deviates"
 
 
 def test_nobody_deviates_where_all_are_alike(compare: Compare) -> None:
     _, images = drawings()
     (told,) = of(compare(dict.fromkeys(("anna", "ben", "carl"), images)), "person")
-    assert told.head == "Nobody deviates from the others more than chance explains"
+    assert told.head == "No annotator deviates from the others more than chance explains"
 
 
 def test_images_that_only_one_has_are_told_last(compare: Compare) -> None:
@@ -169,7 +169,7 @@ def test_one_who_drew_nothing_at_all(compare: Compare) -> None:
     found = compare({"anna": [labels] * 2, "ben": [np.zeros_like(labels)] * 2})
     (told,) = of(found, "repair")
     assert told.head == "ben has drawn nothing at all"
-    assert told.said == "All that others have counts as missed."
+    assert told.said == "All that the others drew counts as missed."
 
 
 def test_the_reference_is_not_judged(compare: Compare) -> None:

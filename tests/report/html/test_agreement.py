@@ -106,7 +106,7 @@ def test_undefined_is_a_dash(compare: Compare) -> None:
 def test_nothing_to_compare_is_a_page_too(compare: Compare) -> None:
     empty = np.zeros((8, 8), np.uint8)
     page = made(compare({"anna": [empty], "ben": [empty]}))
-    assert page.within["h3"][:2] == ["Nobody has drawn anything", "Nothing to compare in 2 annotators, 1 image"]
+    assert page.within["h3"][:2] == ["No annotator drew anything", "Nothing to compare in 2 annotators, 1 image"]
 
 
 def test_names_add_no_element(habits: AgreementRun) -> None:
