@@ -87,7 +87,7 @@ def draft(
         with image_limits():
             draw = segmentation_method(method, every, partial(_sample_images, entries))
     except ModuleNotFoundError as error:
-        raise missing_extra("scikit-image", "noise", error) from error
+        raise missing_extra("scikit-image", "torch", error) from error
     draft_taxonomy, category_ids = _categories(method, every, category, categories)
     seen: list[DraftedImage] = []
     provenance = {"source": "model", "stage": "drafted", "attributes": _method_attributes(method, every)}
@@ -107,7 +107,7 @@ def draft(
     try:
         written = write_derived(Dataset(source, profile, Config()), target, origin, jobs=jobs, progress=progress)
     except ModuleNotFoundError as error:
-        raise missing_extra("scikit-image", "noise", error) from error
+        raise missing_extra("scikit-image", "torch", error) from error
     n_empty = sum(image.is_empty for image in seen)
     return DraftResult(
         written, method, every, n_empty, tuple(_method_remarks(n_empty, [image.left for image in seen if image.left]))

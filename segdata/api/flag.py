@@ -87,7 +87,7 @@ class FlagInput:
         try:
             import torch  # noqa: F401  # first of all, since nothing else here says what is missing
         except ModuleNotFoundError as error:
-            raise missing_extra("PyTorch", "noise", error) from error
+            raise missing_extra("PyTorch", "torch", error) from error
         from segdata.noise.networks.out_of_fold import out_of_fold
 
         predictions = out_of_fold(

@@ -166,7 +166,7 @@ class OpenDataset:
         try:
             from segdata.core.torch_dataset import TrainingData
         except ModuleNotFoundError as error:
-            raise missing_extra("PyTorch", "noise", error) from error
+            raise missing_extra("PyTorch", "torch", error) from error
         return TrainingData(
             self.maps(annotator, split=split), images=images, masks=masks, ignore=ignore, transform=transform
         )

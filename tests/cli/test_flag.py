@@ -211,7 +211,7 @@ def test_without_torch_the_extra_is_named(cells: tuple[Path, Path]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "pip install 'segdata[noise]'" in done.stderr
+    assert "pip install 'segdata[torch]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
-NEEDS = {"noise": "torch", "geo": "rasterio"}
+NEEDS = {"torch": "torch", "geo": "rasterio"}
 BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
 
 

@@ -173,7 +173,7 @@ def out_of_fold(
         from segdata.noise.networks.network import choose_device, published_weights
         from segdata.noise.networks.training import FoldRun
     except ModuleNotFoundError as error:
-        raise missing_extra("PyTorch", "noise", error) from error
+        raise missing_extra("PyTorch", "torch", error) from error
     if settings.pretrained:
         published_weights()  # before any work is done
     chosen = choose_device(settings.device)

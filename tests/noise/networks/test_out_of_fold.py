@@ -198,7 +198,7 @@ def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
         "try: out_of_fold(from_arrays({}, ['a']), sys.argv[1])\nexcept SegdataError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "x"], capture_output=True, text=True, check=True)
-    assert "pip install 'segdata[noise]'" in done.stdout
+    assert "pip install 'segdata[torch]'" in done.stdout
 
 
 ALONE = Settings(near=False)
