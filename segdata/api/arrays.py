@@ -34,23 +34,28 @@ def from_arrays(
     source: SourceName | None = None,
     name: str = "arrays",
 ) -> Dataset:
-    """A dataset of arrays.
+    """Make a dataset of arrays in memory.
 
     Parameters
     ----------
-    labels : image_id -> what is drawn on the image, one of
+    labels : image_id -> the labels of the image, one of
 
         - an array (height, width) of category ids: one segment for each category
         - ``(ids, categories)``: an array (height, width) of segment ids, and the category of each; 0 is nothing
-        - a list of ``(mask, category)``: a segment for each mask (height, width), which may overlap
+        - a list of ``(mask, category)``: a segment for each mask (height, width); masks may overlap
     taxonomy : the categories, or their names: these get the ids 1, 2, …
     images : the folder of the image files, named as in `labels`
-    annotator : who drew them
+    annotator : the annotator's name
     source : ``human``, ``model`` or ``consensus``
+    name : of the dataset
 
-    Categories are names or ids. In an array of category ids, `taxonomy.unlabelled` (0 where that is no category) is
-    nothing; other values that are no category become findings (SEG009) of `validate`. Raises SegdataError for arrays
-    of another shape or kind.
+    Categories are names or ids. In an array of category ids, `taxonomy.unlabelled` (0 if that is no category) is empty;
+    `validate` reports other values that are no category (SEG009). Raises SegdataError for arrays of another shape or
+    type, and for unknown categories.
+
+    >>> import numpy as np
+    >>> from_arrays({"a.png": np.array([[1, 1, 2]])}, ["grass", "road"])
+    Dataset('arrays': arrays, semantic, 1 images, 2 categories)
     """
     categories = taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy_of_names(taxonomy)
     folder = None if images is None else Path(images)

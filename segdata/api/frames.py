@@ -42,27 +42,28 @@ def from_frames(
     task: Task | None = None,
     name: str = "frames",
 ) -> Dataset:
-    """A dataset of pandas tables, as `Dataset.images`, `.segments` and `.annotations` are.
+    """Make a dataset of pandas tables, such as `Dataset.images`, `.segments` and `.annotations`.
 
     Parameters
     ----------
-    images : a row for each image: image_id, height and width in pixels, and what else of
-        `segdata.core.schema.IMAGES` is known
-    segments : a row for each segment: image_id, category_id or category (its name), its pixels, and what else of
-        `segdata.core.schema.SEGMENTS` is known. The pixels are in the first of these columns that is there:
+    images : one row per image: image_id, height and width in pixels, and any other columns of
+        `segdata.core.schema.IMAGES`
+    segments : one row per segment: image_id, category_id or category (its name), its pixels, and any other columns of
+        `segdata.core.schema.SEGMENTS`. The pixels are in the first of these columns that exists:
 
         - counts: COCO's compressed RLE
         - mask: an array (height, width)
         - segmentation: as in COCO, polygons or an RLE
         - rings: polygons, drawn by COCO's rule
-    annotations : a row for each annotation: image_id, and what of `segdata.core.schema.ANNOTATIONS` is known. None:
-        who drew a segment annotated its image; an image without segments is annotated and empty, but where the
-        segments are of several annotators it is not annotated
+    annotations : one row per annotation: image_id, and any columns of `segdata.core.schema.ANNOTATIONS`. None: whoever
+        drew a segment annotated its image; an image without segments is annotated and empty, unless the segments have
+        several annotators: then it is not annotated
     taxonomy : the categories, or their names: these get the ids 1, 2, …; None: those that the segments name
-    task : None: panoptic where the taxonomy has things and stuff, else instance
+    task : None: panoptic if the taxonomy has things and stuff, otherwise instance
+    name : of the dataset
 
-    Columns of other names are not looked at, nor are area and bbox: they follow from the pixels. Raises SegdataError
-    for a column that is missing or of another kind; pixels and references that are wrong become findings of `validate`.
+    Other columns are ignored, as are area and bbox, which follow from the pixels. Raises SegdataError if a column is
+    missing or has the wrong type; `validate` reports wrong pixels and references as findings.
     """
     pictures = _known_columns(images, IMAGES, "images", ("image_id", "height", "width"))
     segment_rows = _known_columns(segments, SEGMENTS, "segments", ("image_id",))

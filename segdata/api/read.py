@@ -71,22 +71,27 @@ def read(
 
     Parameters
     ----------
-    data : a file or folder, or ``FOLDER@r0001`` for a revision of a canonical dataset; a `Dataset` is passed through,
+    data : a file or folder, or ``FOLDER@r0001`` for a revision of a canonical dataset; a `Dataset` stays as it is,
         and takes no options
-    format : its format; default: detected
-    taxonomy : a taxonomy, or its file; default: ``taxonomy.yaml`` in the folder, or beside the file; else the format's
-        own
-    images : the folder with the image files, when it is not where the layout has it
-    config : a configuration, or its file; default: ``segdata.yaml`` in the folder, or beside the file
-    only : an image_id or several, the others are left out
-    annotator : the name for annotations that have none
-    source : ``human``, ``model`` or ``consensus``: where annotations are from that do not say so themselves
-    roi : a folder of masks, paired with images by name: where labels are expected (everywhere but at 0)
-    options : of the format, as `segdata formats` lists them; they go before those in segdata.yaml
-    cache : a folder in which what is measured is kept, so that only what has changed is decoded the next time; None:
-        nothing is kept. It may be deleted or shared at any time.
+    format : the name of its format; default: detected
+    taxonomy : a taxonomy, or its file; default: ``taxonomy.yaml`` in the folder or beside the file, or else that of
+        the format
+    images : the folder with the image files, if it is not where the format has it
+    config : a configuration, or its file; default: ``segdata.yaml`` in the folder or beside the file
+    only : an image_id or several; the others are left out
+    annotator : the annotator's name for annotations that have none
+    source : ``human``, ``model`` or ``consensus``: the origin of annotations that do not say theirs
+    roi : a folder of masks, paired with images by name, that say where labels are expected (everywhere but at 0)
+    options : of the format, as ``segdata formats NAME`` lists them; they override those in segdata.yaml
+    cache : a folder that keeps what is measured, so that only changed files are decoded the next time; None: keep
+        nothing. You can delete or share it at any time
 
-    Raises SegdataError when the dataset as a whole cannot be read; defects in it become findings of `validate`.
+    Raises SegdataError if the dataset as a whole cannot be read; `validate` reports defects in it as findings.
+
+    >>> import segdata
+    >>> dataset = segdata.read("street/")  # doctest: +SKIP
+    >>> len(dataset), dataset.taxonomy.categories[0].name  # doctest: +SKIP
+    (40, 'road')
     """
     if isinstance(data, OpenDataset):
         options_given = {"format": format, "taxonomy": taxonomy, "images": images, "config": config, "only": only}

@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenDataset:
-    """An opened dataset: some images of a source, and what is known and decided about it.
+    """An opened dataset: some images of a source, and what is known and configured about it.
 
-    ``for batch in dataset`` goes through its pixels, in portions of many images; ``len(dataset)`` counts images. Its
-    `images`, `annotations` and `segments` are pandas tables, all three made in one pass when the first is asked for.
-    The tables of a `Batch` are pyarrow's.
+    Users hold a `segdata.Dataset`, which adds the commands. ``for batch in dataset`` goes through the pixels, in
+    portions of many images; ``len(dataset)`` counts images. `images`, `annotations` and `segments` are pandas tables,
+    made in one pass when you first ask for one of them; the tables of a `Batch` are pyarrow's.
 
     Attributes
     ----------
     source : what the format's reader opened
     profile : what is known of the dataset, with what the configuration declares
     config : segdata.yaml
-    rows : (n_images,) the source's images that belong to it; None: all
+    rows : (n_images,) the rows of the source's images that belong to it; None: all
     """
 
     source: Source

@@ -58,7 +58,7 @@ def read_tile(metadata: Sequence[tuple[str, str]] | None) -> Tile | None:
 def window_prefixes(image_ids: Sequence[str]) -> dict[str, str]:
     """How the names of an image's windows begin: as its own without extension, with it where another has the same.
 
-    >>> prefixes(["a/b.png", "a/c.jpg", "a/c.png"])
+    >>> window_prefixes(["a/b.png", "a/c.jpg", "a/c.png"])
     {'a/b.png': 'a/b', 'a/c.jpg': 'a/c.jpg', 'a/c.png': 'a/c.png'}
     """
     bare = {name: PurePosixPath(name).with_suffix("").as_posix() for name in image_ids}
@@ -69,7 +69,7 @@ def window_prefixes(image_ids: Sequence[str]) -> dict[str, str]:
 def window_name(image_id: str, prefix: Mapping[str, str], x: int, y: int, size: tuple[int, int] | None = None) -> str:
     """The image_id of a window: those of an image are in the order of x, y, and their size (width, height).
 
-    >>> name_of("a/b.jpg", {"a/b.jpg": "a/b"}, 448, 0)
+    >>> window_name("a/b.jpg", {"a/b.jpg": "a/b"}, 448, 0)
     'a/b_x00448_y00000.png'
     """
     sized = "" if size is None else f"_w{size[0]:05d}_h{size[1]:05d}"
@@ -116,7 +116,7 @@ def tile_starts(length: int, size: int, overlap: int) -> list[int]:
 
     All tiles have the full size; the last one ends where the side ends. A shorter side has one, of its own length.
 
-    >>> starts(1000, 512, 64), starts(300, 512, 64)
+    >>> tile_starts(1000, 512, 64), tile_starts(300, 512, 64)
     ([0, 448, 488], [0])
     """
     last = max(length - size, 0)

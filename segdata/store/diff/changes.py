@@ -25,7 +25,7 @@ Flags = NDArray[np.bool_]
 def differing_rows(a: pa.ChunkedArray, b: pa.ChunkedArray) -> Ints:
     """The rows in which two columns (n,) of one type differ. Maps are the same in any order of their keys.
 
-    >>> unlike(pa.chunked_array([[1, None, 3]]), pa.chunked_array([[1, None, 4]])).tolist()
+    >>> differing_rows(pa.chunked_array([[1, None, 3]]), pa.chunked_array([[1, None, 4]])).tolist()
     [2]
     """
     first, second = _as_array(a), _as_array(b)
@@ -41,7 +41,7 @@ def differing_rows(a: pa.ChunkedArray, b: pa.ChunkedArray) -> Ints:
 def cell_text(value: object) -> str:
     """A cell in a few words, for a message.
 
-    >>> said(None), said("train"), said([("occluded", "true")]), said(b"x")
+    >>> cell_text(None), cell_text("train"), cell_text([("occluded", "true")]), cell_text(b"x")
     ('nothing', 'train', 'occluded true', 'some')
     """
     if value is None or value is False or value == []:

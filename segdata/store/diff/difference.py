@@ -81,7 +81,7 @@ KIND_SUMMARIES: dict[DifferenceKind, str] = {
 def kind_unit(kind: DifferenceKind) -> str:
     """What differences of a kind are counted in.
 
-    >>> unit("image-size"), unit("category-pixels"), unit("category-missing"), unit("category")
+    >>> kind_unit("image-size"), kind_unit("category-pixels"), kind_unit("category-missing"), kind_unit("category")
     ('image', 'annotation', 'category', 'segment')
     """
     named = {"spatial": "volume", "annotator": "annotation", "empty-annotation": "annotation", "category": "segment"}

@@ -21,7 +21,7 @@ def join_rows(a: list[Ints], b: list[Ints]) -> tuple[Ints, Ints]:
 
     `a` and `b` are columns, the same number on both sides. Of several rows with one key the first goes with the first.
 
-    >>> [rows.tolist() for rows in joined([np.array([5, 7, 7])], [np.array([7, 7, 7, 5])])]
+    >>> [rows.tolist() for rows in join_rows([np.array([5, 7, 7])], [np.array([7, 7, 7, 5])])]
     [[0, 1, 2], [3, 0, 1]]
     """
     columns = [np.concatenate(pair) for pair in zip(a, b, strict=True)]
