@@ -16,10 +16,8 @@ from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import Flags, Floats
 from segdata.noise.selection import LabelCheck
 
-_PREFERENCE_DEVIATION = (
-    1.0  # by a factor of e, or two, a model may prefer one category to another for reasons of its own
-)
-_MIN_SEGMENTS = 8  # segments of a pair, below which nothing is said
+_PREFERENCE_DEVIATION = 1.0  # a model may prefer one category to another by a factor of e, or two
+_MIN_SEGMENTS = 8  # of a pair that is tested
 _MAX_FIT_STEPS = 50
 
 

@@ -31,16 +31,16 @@ from segdata.noise.segments import (
 
 @dataclass(frozen=True, slots=True)
 class Corruptions:
-    """What was done to an image, e mistakes.
+    """The errors injected into an image, e of them.
 
     Attributes
     ----------
     kinds : (e,) names
-    severity : (e,) how much: pixels for outlines and shifts, the share of the smaller piece for splits, else 1
-    before, after : (n,) of the segments before and (m,) after: the mistake that each is part of, -1: none
-    origin : (m,) of the segments after: the row before, -1: none
-    n_parts : how many of the segments after, the first ones, are parts of a category; the others are things and void
-    old, new : the pixels of those segments; owners are mistakes
+    severity : (e,) pixels for outlines and shifts, the share of the smaller piece for splits, else 1
+    before, after : (n,) of the segments before and (m,) after: the error that each is part of; -1: none
+    origin : (m,) of the segments after: the row before; -1: none
+    n_parts : how many of the segments after, the first ones, are parts of stuff; the others are things and void
+    old, new : the pixels of those segments; owners are errors
     """
 
     kinds: tuple[CorruptionKind, ...]
@@ -61,7 +61,7 @@ class Corruptions:
         return tuple(TYPE_OF[kind] for kind in self.kinds)
 
     def changed(self, height: int) -> Runs:
-        """The pixels of each that are of its segments only before or only after; all, where outlines are the same."""
+        """The pixels of each error that changed; all pixels of its segments if no outline changed."""
         n = len(self)
         sides = [SegmentPixels.of_runs(runs, n) for runs in (self.old, self.new)]
         room = max((int(side.at.max(initial=0)) for side in sides), default=0) + 1
@@ -74,9 +74,9 @@ class Corruptions:
 
 
 class _CorruptionDraft:
-    """Segments in the making, and what was done to them; one segment is spoiled at most once.
+    """Segments that are being corrupted, each at most once.
 
-    `whole` (n,): which of them are things, and stay apart from others of their category that they touch.
+    `whole` (n,): which of them are things, which stay separate from others of their category that they touch.
     """
 
     def __init__(self, given: SegmentSet, rng: np.random.Generator, severity: float, whole: Flags) -> None:
@@ -90,7 +90,7 @@ class _CorruptionDraft:
         self.sizes: list[float] = []
 
     def note(self, kind: CorruptionKind, rows: Ints, sizes: Floats | float = 1.0) -> Ints:
-        """One mistake for each of some rows; returns their numbers."""
+        """Record one error for each of some rows; returns their numbers."""
         numbers = np.arange(len(self.kinds), len(self.kinds) + len(rows))
         self.kinds += [kind] * len(rows)
         self.sizes += np.broadcast_to(sizes, (len(rows),)).tolist()
@@ -102,21 +102,21 @@ class _CorruptionDraft:
         return self.given.heights[rows], self.given.widths[rows]
 
     def runs(self, rows: Ints) -> Runs:
-        """The runs of some rows as they were given."""
+        """The runs of some rows before any corruption."""
         return self.given.runs.take(rows, len(self.given))
 
     def mistake(self, kind: CorruptionKind) -> Ints:
-        """(1,) the number of a mistake that no segment had before."""
+        """(1,) the number of a new error that changes no existing segment."""
         self.kinds.append(kind)
         self.sizes.append(1.0)
         return np.array([len(self.kinds) - 1])
 
     def finished(self, flat: bool) -> tuple[SegmentSet, Corruptions]:
-        """The spoiled segments, and what was done.
+        """The corrupted segments, and the errors.
 
-        `flat`: no pixel is of two segments; a spoiled one is on top of others, and void of all. Where all pixels had
-        been labelled, the nearest part that nothing was done to takes those that nobody has any more. What others
-        cover wholly is missing.
+        `flat`: no pixel belongs to two segments; corrupted segments lie on top of others, and void on top of all. If
+        all pixels were labelled, the nearest unchanged part takes the pixels that became free. Segments that others
+        cover completely are missing.
         """
         new, after = self._assembled()
         if flat:
@@ -142,7 +142,7 @@ class _CorruptionDraft:
         return new, truth
 
     def _assembled(self) -> tuple[SegmentSet, Ints]:
-        """All segments, those that are gone without pixels, and the mistake of each, -1: none."""
+        """All segments, removed ones without pixels, and the error of each; -1: none."""
         given = self.given
         n, here = len(given), self.there.copy()
         for _, rows in self.changed:
@@ -177,7 +177,7 @@ def _remove_overlaps(drawn: SegmentSet, after: Ints, rng: np.random.Generator) -
 
 
 def _fill_holes(new: SegmentSet, filler: Flags) -> SegmentSet:
-    """Segments without holes between them: the nearest of `filler` (n,) takes what nobody has."""
+    """Segments without holes between them: the nearest of `filler` (n,) takes unlabelled pixels."""
     from scipy.ndimage import distance_transform_edt
 
     owner = new.painted(np.arange(len(new)), -1)
@@ -194,7 +194,7 @@ def _fill_holes(new: SegmentSet, filler: Flags) -> SegmentSet:
 
 
 def _pixels_by_corruption(drawn: SegmentSet, number: Ints, n: int) -> Runs:
-    """The pixels of all segments of each mistake."""
+    """The pixels of all segments of each error."""
     pixels = SegmentPixels.of_runs(drawn.runs, len(drawn))
     mine = pixels.where(number[pixels.of] >= 0)
     return runs_of_pixels(mine.at, number[mine.of], drawn.height)
@@ -209,13 +209,13 @@ Corrupt = Callable[[_CorruptionDraft, Ints, Ints], None]
 
 
 def _remove_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
-    """Segments are gone."""
+    """Remove segments."""
     draft.note("missing", rows)
     draft.there[rows] = False
 
 
 def change_category(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
-    """Segments are called another category, by lot among `others`."""
+    """Give segments another category, at random among `others`."""
     if len(others) < 2:
         return
     draft.note("category", rows)
@@ -226,7 +226,7 @@ def change_category(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
 
 
 def _change_outline(kind: CorruptionKind) -> Corrupt:
-    """Outlines drawn further out, or further in."""
+    """Draw outlines further out, or further in."""
 
     def spoil(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
         by = np.maximum(2, np.round(0.3 * draft.severity * draft.given.radius[rows])).astype(np.int64)
@@ -239,7 +239,7 @@ def _change_outline(kind: CorruptionKind) -> Corrupt:
 
 
 def _coarsen_outline(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
-    """Polygons of few corners, by Douglas and Peucker (1973), Cartographica 10(2), 112-122."""
+    """Draw polygons of few corners, by Douglas and Peucker (1973), Cartographica 10(2), 112-122."""
     import cv2
 
     pieces, kept, sizes = [], [], []
@@ -265,7 +265,7 @@ def _mask(draft: _CorruptionDraft, row: int) -> np.ndarray[tuple[int, int], np.d
 
 
 def _wobble_outline(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
-    """Outlines drawn with a shaky hand."""
+    """Draw outlines with a shaky hand."""
     size = np.maximum(2.0, 0.2 * draft.severity * draft.given.radius[rows])
     new = perturb_outlines(draft.runs(rows), *draft.size(rows), size, draft.rng)
     left = np.flatnonzero(new.areas(len(rows)) > 0)
@@ -274,7 +274,7 @@ def _wobble_outline(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
 
 
 def _shift_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
-    """Segments that lie elsewhere, each in a direction of its own."""
+    """Move each segment in a direction of its own."""
     away = np.maximum(2.0, 0.8 * draft.severity * draft.given.radius[rows])
     turn = draft.rng.uniform(0, 2 * np.pi, len(rows))
     right, down = (np.round(away * f(turn)).astype(np.int64) for f in (np.cos, np.sin))
@@ -285,7 +285,7 @@ def _shift_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
 
 
 def _shift_image(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
-    """All segments of the image moved the same way; `rows` are all that still can be."""
+    """Move all segments of the image by the same shift; `rows` are all that are still unchanged."""
     away = max(3.0, float(draft.rng.uniform(3, 10)) * draft.severity)
     turn = draft.rng.uniform(0, 2 * np.pi)
     right, down = (np.full(len(rows), round(away * f(turn)), np.int64) for f in (np.cos, np.sin))
@@ -297,7 +297,7 @@ def _shift_image(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
 
 
 def _split_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
-    """Segments cut in two by a line at a random angle, near the centre; of what is no thing the line is left out."""
+    """Cut segments in two by a line at a random angle, near the centre; parts of stuff lose the line."""
     runs, n, given = draft.runs(rows), len(rows), draft.given
     pixels = SegmentPixels.of_runs(runs, n)
     turn = draft.rng.uniform(0, np.pi, n)
@@ -317,7 +317,7 @@ def _split_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
 
 
 def _merge_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
-    """Segments drawn as one with a neighbour of their category, less than 4 px away, and what is between them."""
+    """Join segments with a neighbour of their category, less than 4 px away, and the pixels between them."""
     given = draft.given
     met, _ = neighbour_pairs(given, given.grown(NEAR))
     a, b = np.append(met.a, met.b).astype(np.int64), np.append(met.b, met.a).astype(np.int64)
@@ -344,9 +344,9 @@ def _merge_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
 
 
 def add_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
-    """Segments where nothing is: the shape of each row once more, where there is room.
+    """Add segments where nothing is: a copy of each row's shape, where there is room.
 
-    Where nearly all of the image is labelled it may lie on others, of other categories than its own.
+    If nearly all of the image is labelled, a copy may lie on segments of other categories.
     """
     given, rng = draft.given, draft.rng
     label = given.categories()
@@ -392,14 +392,14 @@ INJECTED_SHARE = 0.03  # of the segments of an image, for each kind that is lear
 
 @dataclass(frozen=True, slots=True)
 class CorruptionRates:
-    """How much is spoiled.
+    """How much is corrupted.
 
     Attributes
     ----------
-    share : of the segments of an image, for each kind that is made in it
-    kinds : what is made
-    per_image : how many kinds of mistake an image has at most, by lot
-    severity : how much worse than usual, see `spoil`
+    share : of the segments of an image, for each kind of error in it
+    kinds : the kinds of error
+    per_image : the largest number of kinds in an image, chosen at random
+    severity : a factor on the usual sizes
     """
 
     share: float = 0.1
@@ -409,17 +409,17 @@ class CorruptionRates:
 
 
 def training_rates(kinds: Sequence[CorruptionKind] = LEARNED_KINDS) -> CorruptionRates:
-    """What is made to learn from: some of each kind in each image, so that no kind is told by the image it is in."""
+    """The rates to learn from: some errors of each kind in each image, so that the image does not reveal the kind."""
     return CorruptionRates(INJECTED_SHARE, kinds, len(kinds))
 
 
 def corrupt_labels(
     given: SegmentSet, things: Flags, rates: CorruptionRates, rng: np.random.Generator
 ) -> tuple[SegmentSet, Corruptions]:
-    """Labels with mistakes, and the truth. `things` (K,) says which categories are countable.
+    """Labels with injected errors, and the errors. `things` (K,): which categories are countable.
 
-    Of other categories each connected part is spoiled on its own. Segments share pixels only if some already did;
-    where all pixels had been labelled they still are.
+    In other categories each connected part is corrupted on its own. Segments share pixels only if some already did; if
+    all pixels were labelled, they still are.
     """
     whole, rows = _split_stuff(given, things)
     draft = _CorruptionDraft(whole, rng, rates.severity, things[np.maximum(whole.category, 0)])
@@ -448,7 +448,7 @@ def has_overlaps(drawn: SegmentSet) -> bool:
 
 
 def _split_stuff(given: SegmentSet, things: Flags) -> tuple[SegmentSet, Ints]:
-    """Things and void as they are, after the parts of all else; and the rows of the former."""
+    """The parts of stuff, followed by things and void as they are; and the rows of the latter."""
     kept = things[np.maximum(given.category, 0)] | (given.category == VOID)
     rest = given.take(np.flatnonzero(~kept))
     parts = segments_of_map(rest.categories(), given.height, given.width)
@@ -459,7 +459,7 @@ def _split_stuff(given: SegmentSet, things: Flags) -> tuple[SegmentSet, Ints]:
 
 
 def _choose_segments(draft: _CorruptionDraft, things: Flags, kind: CorruptionKind, share: float) -> Ints:
-    """Some of those segments that nothing was done to: at random, as many as the share says, by lot one more."""
+    """Some unchanged segments, at random: the given share of them, rounded at random."""
     given, rng = draft.given, draft.rng
     fit = (given.category > UNLABELLED) & (draft.before < 0) & (given.areas >= MIN_PART_PIXELS)
     if kind in MULTI_PART_KINDS:
@@ -472,7 +472,7 @@ def _choose_segments(draft: _CorruptionDraft, things: Flags, kind: CorruptionKin
 
 
 def _in_separate_parts(given: SegmentSet) -> Flags:
-    """(n,) the parts of categories that come in separate pieces: three or more, none of them half of all its pixels."""
+    """(n,) the parts of categories in separate pieces: three or more, none of them half of all its pixels."""
     large = np.where(given.areas >= MIN_PART_PIXELS, given.areas, 0)
     category = np.maximum(given.category, 0)
     n, total = np.bincount(category, large > 0), np.bincount(category, large)
@@ -482,10 +482,10 @@ def _in_separate_parts(given: SegmentSet) -> Flags:
 
 
 def match_corruptions(found: ImageCandidates, new: SegmentSet, truth: Corruptions, things: Flags) -> tuple[Ints, Ints]:
-    """The mistake that each annotated candidate (n,) and each region (m,) is about; -1: none.
+    """The injected error that each annotated candidate (n,) and each region (m,) is about; -1: none.
 
-    Things are told by their rows. A part is of a mistake when it has more than half in common (IoU) with what it left
-    behind, or is most of a piece of what was split; a region when more than half of it is where pixels changed.
+    Things match by their rows. A part matches an error if its IoU with what the error left is above one half, or if it
+    is most of a piece of a split; a region matches if more than half of its pixels changed.
     """
     row = found.row
     of_drawn = np.where(things[np.maximum(new.category[row], 0)], truth.after[row], -1)

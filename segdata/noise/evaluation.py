@@ -1,7 +1,7 @@
-"""Evaluation: how well a ranking finds errors that are known, at each type of error and at any budget.
+"""Evaluation: how well a ranking finds known errors, for each type of error and any budget.
 
-A mistake that no candidate is about counts as one with the lowest score: what was never proposed was not found. All
-figures are functions of weights of images, so that the bootstrap can draw images anew.
+An error that no candidate is about counts as one with the lowest score: an error that was never proposed was not found.
+All figures are functions of weights of images, so that the bootstrap can resample images.
 """
 
 import math
@@ -97,13 +97,13 @@ def _ratio(a: Floats, b: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedRanking:
-    """Candidates with scores, and the mistakes that there really are.
+    """Candidates with scores, and the known errors.
 
     Attributes
     ----------
     score, image : (n,) of the candidates
-    mistake : (n,) the mistake that each is about, -1: none
-    mistake_type : (e,) of all mistakes, as names
+    mistake : (n,) the error that each is about; -1: none
+    mistake_type : (e,) of all errors, as names
     mistake_image : (e,)
     n_images : how many there are
     """
@@ -116,9 +116,9 @@ class EvaluatedRanking:
     n_images: int
 
     def of_type(self, name: str | None) -> tuple[Floats, Flags, Ints]:
-        """Scores, whether wrong, and images: what is right, and what is about a mistake of one type, or of any.
+        """Scores, whether wrong, and images of correct candidates and of those about an error of one type, or of any.
 
-        A mistake that no candidate is about is one more, with the lowest score.
+        An error that no candidate is about is one more, with the lowest score.
         """
         chosen = np.array([name is None or each == name for each in self.mistake_type], bool)
         wrong = (self.mistake >= 0) & (chosen[self.mistake] if len(chosen) else False)
@@ -129,7 +129,7 @@ class EvaluatedRanking:
         return score, np.append(wrong[kept], np.ones(len(missed), bool)), image
 
     def found_at(self, share: float) -> Flags:
-        """(e,) whether a mistake is found by who looks at so large a share of the candidates, the worst first."""
+        """(e,) whether an error is found if you review this share of the candidates, the worst first."""
         n = int(np.ceil(share * len(self.score)))
         top = np.argsort(-self.score, kind="stable")[:n]
         found = np.zeros(len(self.mistake_type), bool)
@@ -177,7 +177,7 @@ class DetectionQuality(msgspec.Struct, frozen=True, kw_only=True):
 def detection_quality(
     ranked: EvaluatedRanking, name: str | None = None, seed: int = 0, n_draws: int = 1000
 ) -> DetectionQuality:
-    """How well a ranking finds the mistakes of one type, or of any."""
+    """How well a ranking finds the errors of one type, or of any."""
     score, wrong, image = ranked.of_type(name)
     mine = np.array([name is None or each == name for each in ranked.mistake_type], bool)
     figures = [
@@ -204,6 +204,6 @@ def detection_quality(
 
 
 def detection_qualities(ranked: EvaluatedRanking, seed: int = 0, n_draws: int = 1000) -> list[DetectionQuality]:
-    """How well mistakes of any type, and then of each that there is, are found."""
+    """How well a ranking finds errors of any type, and then of each type."""
     names = sorted(set(ranked.mistake_type))
     return [detection_quality(ranked, name, seed, n_draws) for name in (None, *names)]

@@ -391,15 +391,11 @@ def relative_size(regions: SegmentSet, given: SegmentSet) -> Columns:
     return {"log_usual": log - usual}
 
 
-COARSE_SIDE = (
-    512  # pixels of the longer side of what is compared at first; of larger images every n-th pixel of both axes
-)
+COARSE_SIDE = 512  # pixels of the longer side in the first comparison; of larger images every n-th pixel counts
 _MAX_SHIFT_SHARE = 16  # labels are moved by up to a 16th of the longer side
 _MIN_SHIFT = 3.0  # pixels: nearer than that honest outlines differ as well
-_MIN_GAIN, _GAIN_FACTOR = (
-    0.06,
-    4,
-)  # what must be won by moving: this much more than so often what is won in a quarter of all images
+# The least gain by moving, above the lower quartile of the gains of all images times a factor.
+_MIN_GAIN, _GAIN_FACTOR = 0.06, 4
 
 
 @dataclass(frozen=True, slots=True)

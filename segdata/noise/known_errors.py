@@ -44,7 +44,7 @@ class KnownError(msgspec.Struct, frozen=True):
 
 
 def read_known_errors(path: Path) -> list[KnownError]:
-    """The errors of a list; raises SegdataError where the file holds none."""
+    """The errors of a list; raises SegdataError if the file is not such a list."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=list[KnownError])
     except OSError as error:
@@ -54,7 +54,7 @@ def read_known_errors(path: Path) -> list[KnownError]:
 
 
 def errors_of_list(known: Sequence[KnownError], given: SegmentSet) -> Corruptions:
-    """The errors of one image: a segment is wrong of which more than half is what an error left."""
+    """The errors of one image: a segment is wrong if more than half of it is what an error left."""
     sizes = np.full(len(known), given.height, np.int64), np.full(len(known), given.width, np.int64)
     old, new = (
         rle_to_runs(pa.array([text.encode() for text in texts], pa.binary()), *sizes)[0]
@@ -71,7 +71,7 @@ def errors_of_list(known: Sequence[KnownError], given: SegmentSet) -> Corruption
 
 
 def compare_labels(given: SegmentSet, clean: SegmentSet, things: Flags) -> Corruptions:
-    """What is wrong with given labels, as clean ones of the same image show it.
+    """The errors in given labels, by comparison with clean ones of the same image.
 
     Two things with an IoU above `_SAME_OUTLINE_IOU` are the same. With the same category and another outline, the
     outline is wrong. A thing that lies more than half within another is a piece of it. In stuff, each part whose pixels
@@ -84,7 +84,7 @@ def compare_labels(given: SegmentSet, clean: SegmentSet, things: Flags) -> Corru
 
 
 class _LabelComparison:
-    """Errors as they are found: kind, segments given, pixels before and after."""
+    """The errors found so far: kind, given segments, pixels before and after."""
 
     def __init__(self, given: SegmentSet, clean: SegmentSet, things: Flags) -> None:
         self._given, self._clean, self._things = given, clean, things
@@ -94,7 +94,7 @@ class _LabelComparison:
         self._new: list[Runs] = []
 
     def compare_things(self) -> None:
-        """Things that are missing, extra, of another category or outline, merged and split."""
+        """Find things that are missing, extra, of another category or outline, merged and split."""
         given, clean = (self._countable(each) for each in (self._given, self._clean))
         ours, theirs = self._given.take(given), self._clean.take(clean)
         met = overlaps(ours, theirs)
@@ -132,7 +132,7 @@ class _LabelComparison:
         return ("dilate" if larger else "erode") if iou > _SAME_SEGMENT_IOU else "shift"
 
     def compare_parts(self) -> None:
-        """Parts of what is not countable that have another category, or none."""
+        """Find parts of stuff that have another category, or none."""
         ours, theirs = (self._flat(each) for each in (self._given, self._clean))
         n = len(self._things)
         told = (ours != VOID) & (theirs != VOID) & (ours != theirs)
@@ -150,7 +150,7 @@ class _LabelComparison:
         return np.flatnonzero(self._things[np.maximum(drawn.category, 0)] & (drawn.category != VOID))
 
     def _flat(self, drawn: SegmentSet) -> Ints:
-        """(width * height,) categories of what is not countable; void where things are."""
+        """(width * height,) categories of stuff; void where things are."""
         value = np.where(self._things[np.maximum(drawn.category, 0)], VOID, drawn.category)
         return drawn.painted(value, UNLABELLED)
 
@@ -161,7 +161,7 @@ class _LabelComparison:
         self._old.append(_union_runs(self._clean, clean))
 
     def mistakes(self) -> Corruptions:
-        """All that were found."""
+        """All errors found."""
         n, nothing = len(self._kinds), np.empty(0, np.int64)
         old, new = (Runs.concatenate(each, [1] * n) for each in (self._old, self._new))
         return Corruptions(tuple(self._kinds), np.ones(n), nothing, self._after, nothing, old, new)
@@ -175,12 +175,12 @@ def _union_runs(drawn: SegmentSet, rows: Ints) -> Runs:
 
 @dataclass(frozen=True)
 class KnownErrors:
-    """Held against what is known: of each image that was looked at the mistakes, and which candidate is about which."""
+    """The known errors of each judged image, matched with candidates."""
 
     truth: Sequence[Corruptions] = field(repr=False)
 
     def ranked(self, found: RankedCandidates, drawn: Callable[[int], SegmentSet], things: Flags) -> EvaluatedRanking:
-        """The candidates with the mistakes that they are about; `drawn(i)` are the labels of the i-th image."""
+        """The candidates with the errors that they are about; `drawn(i)` are the labels of the i-th image."""
         first = np.cumsum([0, *map(len, self.truth)])
         of: tuple[list[Ints], list[Ints]] = [], []
         for at, (truth, begin) in enumerate(zip(self.truth, first.tolist(), strict=False)):

@@ -109,15 +109,15 @@ class ImagePrediction:
 
 
 class Predictor(Protocol):
-    """What is known of a dataset's images from somebody who has not seen their labels.
+    """Predictions for a dataset's images by a model that has not seen their labels.
 
     Attributes
     ----------
     categories : (K - 1,) the category ids that rows 1, 2, … of probabilities stand for; row 0: unlabelled
     things : (K,) which of them are countable
-    usable : (n_images,) whether something is known of an image
-    kinds : the mistakes of which it can know anything
-    agnostic : it sees things, but not what they are: row 1 stands for every category of them
+    usable : (n_images,) whether there is a prediction for an image
+    kinds : the kinds of error that it can reveal
+    agnostic : it predicts things without categories: row 1 stands for every category of things
     """
 
     categories: tuple[int, ...]
@@ -127,11 +127,11 @@ class Predictor(Protocol):
     agnostic: bool
 
     def predict(self, row: int) -> ImagePrediction:
-        """What is seen in the image at a row of the dataset."""
+        """The prediction for the image at a row of the dataset."""
 
 
 class NetworkPredictor:
-    """The out-of-fold networks of this dataset. `countable`: ids of categories whose segments are told apart."""
+    """The out-of-fold networks of this dataset. `countable`: ids of categories with instances."""
 
     kinds = KINDS
     agnostic = False
@@ -144,7 +144,7 @@ class NetworkPredictor:
         self.things = np.array([False, *(told_apart and each in countable for each in predictions.categories)])
 
     def predict(self, row: int) -> ImagePrediction:
-        """What the network that was trained without an image sees in it."""
+        """The prediction of the network that was trained without this image."""
         probability = np.asarray(self._predictions.probabilities(row), np.float32)
         found, contours = self._predictions.instances(row), self._predictions.contours(row)
         if found is None:
@@ -160,7 +160,7 @@ class NetworkPredictor:
 def _add_stuff_parts(
     instances: SegmentSet, probability: NDArray[np.float32] | PixelValues, things: Flags
 ) -> SegmentSet:
-    """Instances, and the parts of what is most probable of all that is not countable; (K, height, width)."""
+    """Instances, and the parts of the most probable stuff; probabilities are (K, height, width)."""
     if things[1:].all():
         return instances
     best = probability.argmax(axis=0)
@@ -227,9 +227,9 @@ _KEYS: tuple[Callable[[str], str], ...] = (
 
 
 class FilePredictor:
-    """Predictions of a dataset of their own. See `segdata.noise.predictor.Predictor`.
+    """Predictions in files, opened as a dataset of their own. See `segdata.noise.predictor.Predictor`.
 
-    `notes` say which categories have no counterpart, and of how many images nothing is known.
+    `notes` name categories without a counterpart, and the number of images without predictions.
     """
 
     def __init__(
@@ -257,7 +257,7 @@ class FilePredictor:
         self.notes = tuple(self._notes(names))
 
     def predict(self, row: int) -> ImagePrediction:
-        """What the predictions say of an image; raises SegdataError where they are of another size."""
+        """The prediction for an image; raises SegdataError if it has another size."""
         at, size = int(self._source[self._row[row]]), (int(self._maps.height[row]), int(self._maps.width[row]))
         if self._soft is not None:
             p, category = self._soft(at)
@@ -307,9 +307,9 @@ def file_predictor(
 ) -> FilePredictor:
     """Predictions for the images of some labels.
 
-    `soft` gives the probabilities of an image, where the predictions hold any. Categories are the same by name, else
-    by id. Masks of a single sort that the labels do not know, such as those of a Segment Anything model, say something
-    of shapes alone. Raises SegdataError where nothing is the same, and for such masks where no category is countable.
+    `soft` loads the probabilities of an image, if the predictions have any. Categories match by name, else by id. Masks
+    of a single category that the labels lack, such as those of a Segment Anything model, only tell shapes. Raises
+    SegdataError if no category matches, and for such masks if no category is countable.
     """
     names = _match_categories(dataset, maps)
     if not names and (len(_category_ids(dataset)) != 1 or dataset.profile.task == "semantic"):

@@ -24,8 +24,8 @@ class SegmentSet:
     Attributes
     ----------
     runs : their pixels; owners count from 0
-    category : (n,) rows of a model's categories, from 1; `VOID`: to be left out; `UNLABELLED` is no segment's
-    score : (n,) how sure the hand was, from 0 to 1
+    category : (n,) rows of a model's categories, from 1; `VOID`: to be left out; no segment is `UNLABELLED`
+    score : (n,) confidence, from 0 to 1
     height, width : of the image, in pixels
     """
 
@@ -40,7 +40,7 @@ class SegmentSet:
 
     @staticmethod
     def of(runs: Runs, category: Ints, height: int, width: int) -> "SegmentSet":
-        """Segments of a sure hand."""
+        """Segments with confidence 1."""
         return SegmentSet(runs, np.asarray(category, np.int64), np.ones(len(category)), height, width)
 
     @property
@@ -128,7 +128,7 @@ class SegmentPixels:
 
 
 def overlaps(a: SegmentSet, b: SegmentSet) -> Overlaps:
-    """Every pair of a segment of one hand and one of the other that shares pixels; no rows of -1."""
+    """Every pair of a segment of `a` and one of `b` that share pixels; no rows of -1."""
     if not len(a.runs) or not len(b.runs):
         nothing = np.empty(0, np.int32)
         return Overlaps(nothing, nothing, np.empty(0, np.int64))
@@ -176,12 +176,12 @@ def runs_of_ordered_pixels(at: Ints, of: Ints, height: int) -> Runs:
 
 @dataclass(frozen=True)
 class GivenLabels:
-    """The labels as they are judged.
+    """The labels to judge, in the categories of a model.
 
     Attributes
     ----------
     maps : the labels
-    channel : (n_classes,) the model's category of each class; `VOID`: the model knows nothing of it
+    channel : (n_classes,) the model's category of each class; `VOID`: the model lacks it
     """
 
     maps: LabelMaps
@@ -189,22 +189,22 @@ class GivenLabels:
 
     @staticmethod
     def of(maps: LabelMaps, categories: tuple[int, ...]) -> "GivenLabels":
-        """For a model that knows some categories by their ids."""
+        """For a model that predicts categories with these ids."""
         known = {id_: at for at, id_ in enumerate(categories, 1)}
         return GivenLabels(maps, np.array([known.get(each, VOID) for each in maps.classes], np.int64))
 
     @staticmethod
     def agnostic(maps: LabelMaps, countable: frozenset[int]) -> "GivenLabels":
-        """For a model that knows countable things, and not what they are."""
+        """For a model that predicts things without categories."""
         return GivenLabels(maps, np.array([1 if each in countable else VOID for each in maps.classes], np.int64))
 
     def drawn(self, row: int) -> SegmentSet:
-        """The segments of an image; void, crowds, and what the model does not know are left out."""
+        """The segments of an image; void, crowds, and categories that the model lacks become `VOID`."""
         segments = self.maps.segments(row)
         channel = np.append(self.channel, VOID)[segments.classes]  # class -1 is void
         category = np.where(segments.crowd, VOID, channel)
         return SegmentSet.of(segments.runs, category, int(self.maps.height[row]), int(self.maps.width[row]))
 
     def unknown(self) -> list[str]:
-        """The names of categories that are left out, as the model does not know them."""
+        """The names of the categories that the model lacks."""
         return [name for name, channel in zip(self.maps.names, self.channel.tolist(), strict=True) if channel == VOID]
