@@ -119,12 +119,12 @@ def test_a_full_disk(make: Make, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "is no report"),
-        ('{"version": 1, "dataset', "is no report"),
-        ('{"version": 2, "dataset": "a", "summary": {}, "findings": []}', "is no report"),
-        ('{"version": "2.1.0", "runs": []}', "is no report"),
-        ("[]", "is no report"),
-        ("[" * 100_000, "is no report"),
+        ("", "is not a report"),
+        ('{"version": 1, "dataset', "is not a report"),
+        ('{"version": 2, "dataset": "a", "summary": {}, "findings": []}', "is not a report"),
+        ('{"version": "2.1.0", "runs": []}', "is not a report"),
+        ("[]", "is not a report"),
+        ("[" * 100_000, "is not a report"),
     ],
 )
 def test_baselines_that_are_none(make: Make, tmp_path: Path, text: str, words: str) -> None:
