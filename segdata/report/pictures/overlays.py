@@ -77,7 +77,7 @@ def draw_overlay(batch: Batch, profile: Profile, findings: Sequence[Finding] = (
 
 def _notes(batch: Batch, scene: Scene) -> list[str]:
     height, width = scene.annotation.size
-    notes = [f"{width} x {height} px, {batch.n_segments:,} segments"]
+    notes = [f"{width} x {height} px, {count_noun(batch.n_segments, 'segment')}"]
     if batch.annotations.num_rows and (annotator := batch.annotations["annotator"][0].as_py()):
         notes.append(f"by {annotator}")
     if not batch.annotations.num_rows:
@@ -153,7 +153,7 @@ def _draw_findings(
         finding = mark.finding
         needed = 24 + _LINE * len(fold_text(text, font(12), LEGEND_WIDTH - 2 * _MARGIN))
         if y + needed > bottom - 20 and number:
-            return _draw_lines(draw, f"… and {len(marks) - number:,} more findings", y, 12, _GREY)
+            return _draw_lines(draw, f"… and {count_noun(len(marks) - number, 'more finding')}", y, 12, _GREY)
         width = draw_chip(draw, (_MARGIN, y), f"{mark.number}", SEVERITY_COLORS[finding.severity])
         draw.text((_MARGIN + width + 6, y + 2), f"{finding.code} {finding.rule}", fill=_DARK, font=font(13, bold=True))
         y = _draw_lines(draw, text, y + 22, 12, _DARK) + 4
@@ -163,7 +163,7 @@ def _draw_findings(
 def _draw_categories(draw: ImageDraw.ImageDraw, entries: Sequence[LegendEntry], y: int, bottom: int) -> None:
     for number, entry in enumerate(entries):
         if y + 2 * (_LINE + 3) > bottom and number < len(entries) - 1:
-            _draw_lines(draw, f"… and {len(entries) - number} more categories", y, 12, _GREY)
+            _draw_lines(draw, f"… and {count_noun(len(entries) - number, 'more category')}", y, 12, _GREY)
             return
         draw.rectangle((_MARGIN, y, _MARGIN + 20, y + 14), fill=entry.color, outline=_DARK)
         name = fold_text(f"{entry.name}  ({entry.count:,})", font(12), LEGEND_WIDTH - 2 * _MARGIN - 28)
@@ -198,7 +198,7 @@ def draw_findings(
             continue
         n_drawn += bool(draw_image(data, image_id, findings, folder))
         progress(1)
-    more = f"; {left_out:,} more images with findings are not drawn" if left_out else ""
+    more = f"; {count_noun(left_out, 'more image')} with findings not drawn" if left_out else ""
     return f"{count_noun(n_drawn, 'picture')} in {folder}{more}" if n_drawn else "no image with findings could be drawn"
 
 

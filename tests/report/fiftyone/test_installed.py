@@ -12,9 +12,9 @@ from segdata.report.fiftyone.app import database_errors, import_fiftyone
 
 _ASK = """
 from segdata.core.errors import SegdataError
-from segdata.report.fiftyone.app import fiftyone
+from segdata.report.fiftyone.app import import_fiftyone
 try:
-    fiftyone()
+    import_fiftyone()
 except SegdataError as error:
     print(error)
 """

@@ -55,7 +55,7 @@ def test_no_more_than_fifty_are_drawn_and_it_is_said(tmp_path: Path) -> None:
     data = dataset(53)
     said = overlays.draw_findings(data, [finding(name) for name in data.image_ids], tmp_path)
     assert len(list(tmp_path.iterdir())) == overlays.MOST == 50
-    assert said.endswith("; 3 more images with findings are not drawn")
+    assert said.endswith("; 3 more images with findings not drawn")
 
 
 def test_images_are_found_by_id_or_end() -> None:
