@@ -116,7 +116,7 @@ def test_what_a_killed_fix_left_is_in_nobodys_way(work: Path) -> None:
 def test_safe_fixes_alone_say_what_else_there_is(work: Path) -> None:
     before = contents(work)
     said = said_of("validate", work, "--fix")
-    assert (said.code, "of 60 findings the fix changes what somebody drew: --unsafe-fixes" in said.err) == (0, True)
+    assert (said.code, "--unsafe-fixes fixes 60 findings, changing what annotators drew" in said.err) == (0, True)
     assert contents(work) == before
 
 
