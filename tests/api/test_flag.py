@@ -169,7 +169,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         flag(data, predictions=OracleModel(clean()), budget="soon")
     path = tmp_path / "errors.json"
     path.write_text('[{"clean_counts": 3}]')
-    with pytest.raises(SegdataError, match="no list of errors"):
+    with pytest.raises(SegdataError, match="is not a list of errors"):
         flag(data, predictions=OracleModel(clean()), truth=path)
     with pytest.raises(SegdataError, match="other images"):
         flag(data, predictions=OracleModel(clean()), truth=from_arrays({"x.png": np.ones((9, 9), int)}, ["cell"]))
