@@ -161,7 +161,7 @@ def test_two_channel_masks_are_no_panoptic_masks(real_data: Path, tmp_path: Path
 
 def test_datumaro_fixture_has_a_mask_of_another_size(real_data: Path) -> None:
     """Its masks are 5 wide, its images 10."""
-    folder = real_data / "peer_fixtures" / "datumaro" / "coco_dataset" / "panoptic" / "annotations"
+    folder = real_data / "peer_fixtures" / "datumaro" / "coco_dataset" / "coco_panoptic" / "annotations"
     _, defects = everything(panoptic.read(ReadRequest(folder / "panoptic_train.json")))
     assert codes(defects) == {"SEG003": 1}
 
