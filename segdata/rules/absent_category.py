@@ -55,37 +55,38 @@ def absent_category(tables: Tables) -> Iterator[RowFinding]:
     Remedy: draw it, or correct `expected` in the taxonomy.
     """
     taxonomy = tables.profile.taxonomy
-    meant = ids_by_name(taxonomy)
+    ids_of = ids_by_name(taxonomy)
     for category in taxonomy.categories:
         if category.expected is None:
             continue
-        there = _annotations_with(tables, meant.get(category.name, frozenset()))
-        yield from _too_rare(tables, category, there)
-        for other in category.expected.whenever:
-            beside = _annotations_with(tables, meant.get(other, frozenset()))
-            for row in np.flatnonzero(beside & ~there).tolist():
-                message = f"no {category.name!r}, which is expected wherever {other!r} is"
+        is_present = _annotations_with(tables, ids_of.get(category.name, frozenset()))
+        yield from _too_rare(tables, category, is_present)
+        for indicator in category.expected.whenever:
+            beside = _annotations_with(tables, ids_of.get(indicator, frozenset()))
+            for row in np.flatnonzero(beside & ~is_present).tolist():
+                message = f"no {category.name!r}, which is expected wherever {indicator!r} is"
                 yield RowFinding(message + _rule(tables, category), annotation=row, category=category.name, pixels=0)
 
 
 def _annotations_with(tables: Tables, ids: frozenset[int]) -> NDArray[np.bool_]:
     """(n_annotations,) whether a segment of one of these categories is there."""
-    there = np.zeros(len(tables.annotations), bool)
-    there[tables.segments["annotation"][np.isin(tables.segments["category_id"], list(ids))]] = True
-    return there
+    is_present = np.zeros(len(tables.annotations), bool)
+    is_present[tables.segments["annotation"][np.isin(tables.segments["category_id"], list(ids))]] = True
+    return is_present
 
 
-def _too_rare(tables: Tables, category: Category, there: NDArray[np.bool_]) -> Iterator[RowFinding]:
+def _too_rare(tables: Tables, category: Category, is_present: NDArray[np.bool_]) -> Iterator[RowFinding]:
     """Findings where the category is in a smaller share of the annotations than is expected."""
-    least = category.expected.least_share if category.expected else None
-    if least is None or there.sum() >= least * len(there):
+    least_share = category.expected.least_share if category.expected else None
+    if least_share is None or is_present.sum() >= least_share * len(is_present):
         return
-    if least == 1:
-        for row in np.flatnonzero(~there).tolist():
+    if least_share == 1:
+        for row in np.flatnonzero(~is_present).tolist():
             message = f"no {category.name!r}, which is expected in every image{_rule(tables, category)}"
             yield RowFinding(message, annotation=row, category=category.name, pixels=0)
         return
-    message = f"in {there.sum():,} of {len(there):,} annotations ({there.mean():.1%}), expected in {least:.1%} or more"
+    count = f"{is_present.sum():,} of {len(is_present):,} annotations ({is_present.mean():.1%})"
+    message = f"in {count}, expected in {least_share:.1%} or more"
     yield RowFinding(message + _rule(tables, category), category=category.name)
 
 

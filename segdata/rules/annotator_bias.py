@@ -45,18 +45,18 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
     if judged is None or opposed is None:
         return
     names = ("annotator", "category", "kind", "value", "low", "high", "others", "clusters", "p", "found")
-    for annotator, category, kind, value, low, high, others, clusters, p, found in judged.biases.lines(*names):
+    for annotator, category, kind, value, low, high, others, clusters, p, is_significant in judged.biases.lines(*names):
         large = abs(value) >= min_offset if kind == "offset" else value - others >= min_share
-        if not (found and large) or annotator == judged.gold:
+        if not (is_significant and large) or annotator == judged.gold:
             continue
-        who, what = opposed.annotators[annotator], opposed.categories[category].name
+        name, category_name = opposed.annotators[annotator], opposed.categories[category].name
         if kind == "offset":
-            way = "larger" if value > 0 else "smaller"
+            direction = "larger" if value > 0 else "smaller"
             ends = sorted((abs(low), abs(high)))
-            said = f"draws {what} {abs(value):.1f} px {way} ({ends[0]:.1f} to {ends[1]:.1f})"
-            quote = quote_guideline(tables.profile.taxonomy, what, "boundary_rule")
+            statement = f"draws {category_name} {abs(value):.1f} px {direction} ({ends[0]:.1f} to {ends[1]:.1f})"
+            quote = quote_guideline(tables.profile.taxonomy, category_name, "boundary_rule")
         else:
-            said = f"{_ERRORS[kind].format(share=f'{value:.0%}', category=what)} (others {others:.0%})"
-            quote = quote_guideline(tables.profile.taxonomy, what, "definition")
-        message = f"{who} {said} in {clusters:,} images, p {p:.2g}{quote}"
-        yield RowFinding(message, annotator=who, category=what, kind=kind)
+            statement = f"{_ERRORS[kind].format(share=f'{value:.0%}', category=category_name)} (others {others:.0%})"
+            quote = quote_guideline(tables.profile.taxonomy, category_name, "definition")
+        message = f"{name} {statement} in {clusters:,} images, p {p:.2g}{quote}"
+        yield RowFinding(message, annotator=name, category=category_name, kind=kind)

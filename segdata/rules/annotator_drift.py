@@ -28,11 +28,13 @@ class _Limits:
     void: float
     images: int
 
-    def beyond(self, feature: GroupFeature, found: GroupComparison) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    def beyond(
+        self, feature: GroupFeature, comparison: GroupComparison
+    ) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
         """(n_groups,) which groups differ by as much as counts."""
-        least = {"presence": self.difference, "void": self.void}.get(feature.kind, math.log(self.ratio))
+        least_difference = {"presence": self.difference, "void": self.void}.get(feature.kind, math.log(self.ratio))
         with np.errstate(invalid="ignore"):
-            return (np.abs(found.difference) >= least) & (found.n >= self.images)
+            return (np.abs(comparison.difference) >= least_difference) & (comparison.n >= self.images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +98,20 @@ def annotator_drift(
         columns.append(by)
     for column in columns:
         observed = GroupedAnnotations.by(tables, column)
-        found = _drifts(tables, observed, limits, rate)
-        for mine in _together(found):
-            yield _finding(tables, observed, column, mine)
+        drifts = _drifts(tables, observed, limits, rate)
+        for group_drifts in _together(drifts):
+            yield _finding(tables, observed, column, group_drifts)
 
 
 def _together(drifts: list[_Drift]) -> Iterator[list[_Drift]]:
-    """What the same group does to the same category, in the order of groups and categories."""
+    """The drifts of one group in one category, in the order of groups and categories."""
 
     def key(drift: _Drift) -> tuple[int, int, bool, int]:
         against, category = drift.against, drift.feature.category
         return drift.group, -1 if against is None else against, category is None, category or 0
 
-    for _, same in groupby(sorted(drifts, key=key), key):
-        yield list(same)
+    for _, group_drifts in groupby(sorted(drifts, key=key), key):
+        yield list(group_drifts)
 
 
 def _drifts(tables: Tables, observed: GroupedAnnotations, limits: _Limits, rate: float) -> list[_Drift]:
@@ -122,11 +124,11 @@ def _drifts(tables: Tables, observed: GroupedAnnotations, limits: _Limits, rate:
         # Chance is only asked about what would count: the others stand for p = 1, which Benjamini-Hochberg allows.
         if (limits.beyond(feature, compared) & (np.abs(compared.z) > 2)).any():
             p[place], critical[place] = blocks.chance(feature.values, rng, n_permutations)
-    stands = benjamini_hochberg(p, rate)
+    is_significant = benjamini_hochberg(p, rate)
     return [
         replace(drift, p=float(p[place]))
         for place, (feature, blocks, _) in enumerate(tested)
-        if stands[place]
+        if is_significant[place]
         for drift in _deviating(feature, blocks, limits, float(critical[place]))
     ]
 
@@ -154,19 +156,19 @@ def _deviating(feature: GroupFeature, blocks: StratifiedGroups, limits: _Limits,
     while True:
         compared = blocks.compare(feature.values)
         z = np.nan_to_num(compared.z)
-        told = limits.beyond(feature, compared) & (np.abs(z) >= critical)
-        if not told.any():
+        deviates = limits.beyond(feature, compared) & (np.abs(z) >= critical)
+        if not deviates.any():
             return
-        worst = int(np.argmax(np.where(told, np.abs(z), -1)))
-        other = int(np.argmax(-np.sign(z[worst]) * z))
-        if abs(z[other]) >= _NEARLY * abs(z[worst]):
-            pair = blocks.only([worst, other]).compare(feature.values)
+        worst = int(np.argmax(np.where(deviates, np.abs(z), -1)))
+        opposite = int(np.argmax(-np.sign(z[worst]) * z))
+        if abs(z[opposite]) >= _NEARLY * abs(z[worst]):
+            pair = blocks.only([worst, opposite]).compare(feature.values)
             if limits.beyond(feature, pair).any():
-                yield _Drift(feature, pair, *sorted((worst, other)))
+                yield _Drift(feature, pair, *sorted((worst, opposite)))
             return
         yield _Drift(feature, compared, worst)
         present = np.flatnonzero(compared.n > 0)
-        blocks = blocks.only([int(each) for each in present if each != worst])
+        blocks = blocks.only([int(group) for group in present if group != worst])
 
 
 def _finding(tables: Tables, observed: GroupedAnnotations, column: str, drifts: list[_Drift]) -> RowFinding:
@@ -174,14 +176,14 @@ def _finding(tables: Tables, observed: GroupedAnnotations, column: str, drifts: 
     first = drifts[0]
     name, category = observed.names[first.group], first.feature.category
     others = "the others" if first.against is None else repr(observed.names[first.against])
-    where = "on the same images" if observed.is_paired else "on similar images"
-    who = repr(name) if column == "annotator" else f"{column} {name!r}"
-    thing = "void" if category is None else repr(tables.profile.name_of(category))
-    said = "; ".join(_said(each, others) for each in drifts)
-    n, p = int(first.found.n[first.group]), min(each.p for each in drifts)
+    which_images = "on the same images" if observed.is_paired else "on similar images"
+    group_name = repr(name) if column == "annotator" else f"{column} {name!r}"
+    category_name = "void" if category is None else repr(tables.profile.name_of(category))
+    statements = "; ".join(_said(drift, others) for drift in drifts)
+    n, p = int(first.found.n[first.group]), min(drift.p for drift in drifts)
     chance = "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
-    message = f"{who}, {thing}: {said}; {where}, {n:,} compared, {chance}"
-    is_border = all(each.feature.kind == "size" for each in drifts)
+    message = f"{group_name}, {category_name}: {statements}; {which_images}, {n:,} compared, {chance}"
+    is_border = all(drift.feature.kind == "size" for drift in drifts)
     message += quote_guideline(tables.profile.taxonomy, category, "boundary_rule" if is_border else "definition")
     return RowFinding(
         message,
@@ -191,10 +193,10 @@ def _finding(tables: Tables, observed: GroupedAnnotations, column: str, drifts: 
 
 
 def _said(drift: _Drift, others: str) -> str:
-    mine, difference = float(drift.found.mean[drift.group]), float(drift.found.difference[drift.group])
+    mean, difference = float(drift.found.mean[drift.group]), float(drift.found.difference[drift.group])
     if drift.feature.kind == "presence":
-        return f"in {mine:.0%} of images ({others}: {mine - difference:.0%})"
+        return f"in {mean:.0%} of images ({others}: {mean - difference:.0%})"
     if drift.feature.kind == "void":
-        return f"{mine:.1%} of the pixels ({others}: {mine - difference:.1%})"
-    what = "as many as for" if drift.feature.kind == "count" else "as large as for"
-    return f"{math.exp(difference):.2g} times {what} {others}"
+        return f"{mean:.1%} of the pixels ({others}: {mean - difference:.1%})"
+    comparison = "as many as for" if drift.feature.kind == "count" else "as large as for"
+    return f"{math.exp(difference):.2g} times {comparison} {others}"

@@ -58,13 +58,13 @@ def attributes(tables: Tables) -> Iterator[RowFinding]:
     """
     segments = tables.segments
     for id_, category in tables.profile.taxonomy.by_id().items():
-        mine = np.flatnonzero((segments["category_id"] == id_) & ~segments["iscrowd"])
-        for attribute in category.attributes if len(mine) else ():
-            said = _said(tables, mine, attribute.name)
+        rows = np.flatnonzero((segments["category_id"] == id_) & ~segments["iscrowd"])
+        for attribute in category.attributes if len(rows) else ():
+            stated = _said(tables, rows, attribute.name)
             if attribute.required:
-                yield from _missing(tables, category, attribute, mine, np.setdiff1d(mine, said[0]))
+                yield from _missing(tables, category, attribute, rows, np.setdiff1d(rows, stated[0]))
             if attribute.values:
-                yield from _not_allowed(tables, attribute, *said)
+                yield from _not_allowed(tables, attribute, *stated)
 
 
 def _said(tables: Tables, mine: Ints, name: str) -> tuple[Ints, NDArray[np.object_]]:
@@ -77,11 +77,11 @@ def _said(tables: Tables, mine: Ints, name: str) -> tuple[Ints, NDArray[np.objec
 
 
 def _missing(
-    tables: Tables, category: Category, attribute: Attribute, mine: Ints, silent: Ints
+    tables: Tables, category: Category, attribute: Attribute, rows: Ints, silent: Ints
 ) -> Iterator[RowFinding]:
-    if len(silent) == len(mine) > 1:
-        pixels = int(tables.segments["area"][mine].sum())
-        segments = count_noun(len(mine), "segment")
+    if len(silent) == len(rows) > 1:
+        pixels = int(tables.segments["area"][rows].sum())
+        segments = count_noun(len(rows), "segment")
         message = f"none of {segments} has {attribute.name!r}, which is required{quote_text(attribute.definition)}"
         yield RowFinding(message, category=category.name, pixels=pixels, severity=_severity(tables))
         return
@@ -91,21 +91,21 @@ def _missing(
 
 
 def _not_allowed(tables: Tables, attribute: Attribute, owner: Ints, value: NDArray[np.object_]) -> Iterator[RowFinding]:
-    texts, which = np.unique(value.astype(str), return_inverse=True)
-    for at, text in enumerate(texts.tolist()):
+    texts, text_number = np.unique(value.astype(str), return_inverse=True)
+    for number, text in enumerate(texts.tolist()):
         if not _allowed(text, attribute):
-            among = ", ".join(map(str, attribute.values[:6])) + (", …" if len(attribute.values) > 6 else "")
-            message = f"with {attribute.name} {text}; allowed: {among}{quote_text(attribute.definition)}"
-            yield from _each_annotation(tables, owner[which == at], message)
+            allowed = ", ".join(map(str, attribute.values[:6])) + (", …" if len(attribute.values) > 6 else "")
+            message = f"with {attribute.name} {text}; allowed: {allowed}{quote_text(attribute.definition)}"
+            yield from _each_annotation(tables, owner[text_number == number], message)
 
 
-def _each_annotation(tables: Tables, rows: Ints, what: str) -> Iterator[RowFinding]:
+def _each_annotation(tables: Tables, rows: Ints, statement: str) -> Iterator[RowFinding]:
     """One finding for the segments of each annotation."""
     for group in tables.segments.take(rows).groups("annotation"):
-        mine = rows[group]
-        pixels = int(tables.segments["area"][mine].sum())
-        message = f"{count_noun(len(mine), 'segment')} {what}"
-        yield RowFinding(message, segments=tuple(mine.tolist()), pixels=pixels, severity=_severity(tables))
+        segments = rows[group]
+        pixels = int(tables.segments["area"][segments].sum())
+        message = f"{count_noun(len(segments), 'segment')} {statement}"
+        yield RowFinding(message, segments=tuple(segments.tolist()), pixels=pixels, severity=_severity(tables))
 
 
 def _severity(tables: Tables) -> Severity | None:
@@ -118,5 +118,5 @@ def _allowed(text: str, attribute: Attribute) -> bool:
         value = json.loads(text)
     except ValueError:
         value = text
-    said = value if isinstance(value, str) else json.dumps(value)
-    return said in {each if isinstance(each, str) else json.dumps(each) for each in attribute.values}
+    plain = value if isinstance(value, str) else json.dumps(value)
+    return plain in {option if isinstance(option, str) else json.dumps(option) for option in attribute.values}

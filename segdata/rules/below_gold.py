@@ -42,12 +42,15 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Iterator[RowFinding]:
         is_sure = low > bar if metric in DISTANCES else high < bar
         if sure and not is_sure:
             continue
-        who = opposed.annotators[annotator]
-        what = opposed.categories[category].name if category >= 0 else None
+        name = opposed.annotators[annotator]
+        category_name = opposed.categories[category].name if category >= 0 else None
         ends = f" ({low:.2f} to {high:.2f})" if low == low else ""
-        told = "clearly below" if is_sure else f"uncertain with {count_noun(clusters, 'image')}"
-        message = f"{who}: {metric} of {what or 'all'} {value:.2f}{ends} against gold, the bar is {bar:.2f}: {told}"
+        certainty = "clearly below" if is_sure else f"uncertain with {count_noun(clusters, 'image')}"
+        measured = f"{metric} of {category_name or 'all'} {value:.2f}{ends}"
+        message = f"{name}: {measured} against gold, the bar is {bar:.2f}: {certainty}"
         chapter: Chapter = "boundary_rule" if metric in (*DISTANCES, "nsd", "boundary_iou") else "definition"
         yield RowFinding(
-            message + quote_guideline(tables.profile.taxonomy, what, chapter), annotator=who, category=what
+            message + quote_guideline(tables.profile.taxonomy, category_name, chapter),
+            annotator=name,
+            category=category_name,
         )

@@ -69,13 +69,13 @@ def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) ->
     narrowest = narrowest[enough & ~segments["iscrowd"][steps["segment"]]]
     chosen = chosen.beside(annotation=segments["annotation"][chosen["segment"]])
     for rows in chosen.groups("annotation"):
-        segment, least = chosen["segment"][rows], int(narrowest[rows].min())
+        segment, step = chosen["segment"][rows], int(narrowest[rows].min())
         x, y, width, height = (segments[name][segment] for name in ("x", "y", "width", "height"))
         pixels = int(segments["area"][segment].sum())
         message = (
             f"{count_noun(len(rows), 'segment')} of {pixels:,} px "
-            f"{'has an outline' if len(rows) == 1 else 'have outlines'} with steps of {least} px or more: "
-            f"the mask was enlarged {least} times"
+            f"{'has an outline' if len(rows) == 1 else 'have outlines'} with steps of {step} px or more: "
+            f"the mask was enlarged {step} times"
         )
         left, top = int(x.min()), int(y.min())
         yield RowFinding(

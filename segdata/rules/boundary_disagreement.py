@@ -33,16 +33,16 @@ def boundary_disagreement(
     Defaults: half of the boundary, as half of the area makes two segments one; 5 px is more than twice the tolerance of
     2 px; below 100 px a segment is hardly wider than the tolerance on both sides.
     """
-    for each in disputes_of_kind(tables, "boundary", min_pixels):
-        if not (each.near < max_near and each.distance >= min_distance):
+    for dispute in disputes_of_kind(tables, "boundary", min_pixels):
+        if not (dispute.near < max_near and dispute.distance >= min_distance):
             continue
-        against = f"{each.others} others'" if each.others > 1 else "the other's"
-        message = f"{each.near:.0%} of the boundaries lie near {against}, HD95 {each.distance:.1f} px"
-        quote = quote_guideline(tables.profile.taxonomy, each.category, "boundary_rule")
+        against = f"{dispute.others} others'" if dispute.others > 1 else "the other's"
+        message = f"{dispute.near:.0%} of the boundaries lie near {against}, HD95 {dispute.distance:.1f} px"
+        quote = quote_guideline(tables.profile.taxonomy, dispute.category, "boundary_rule")
         yield RowFinding(
             message + quote,
-            segments=each.shown,
-            annotation=each.annotation,
-            category=each.category,
-            pixels=each.area,
+            segments=dispute.shown,
+            annotation=dispute.annotation,
+            category=dispute.category,
+            pixels=dispute.area,
         )

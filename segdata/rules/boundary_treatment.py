@@ -68,44 +68,50 @@ def boundary_treatment(
         return
     category = np.sort(np.stack([segments["category_id"][borders[side]] for side in ("a", "b")]), axis=0)
     annotation = segments["annotation"][borders["a"]]
-    which, row = joint_codes(*category, annotation)
-    touching, apart = (np.bincount(which, weights=borders[way], minlength=len(row)) for way in ("touching", "apart"))
-    places = touching + apart
+    pair_number, pair_first = joint_codes(*category, annotation)
+    n_touching, n_apart = (
+        np.bincount(pair_number, weights=borders[column], minlength=len(pair_first)) for column in ("touching", "apart")
+    )
+    places = n_touching + n_apart
     enough = places >= min_places
-    known = row[enough]
-    seen = Table({"a": category[0][known], "b": category[1][known], "annotation": annotation[known]})
-    share = (apart / np.maximum(places, 1))[enough]
-    for rows in seen.groups("a", "b"):
-        near, far = rows[share[rows] <= max_share], rows[share[rows] >= 1 - max_share]
-        between = len(rows) - len(near) - len(far)
-        if min(len(near), len(far)) >= min_files and between <= max_between * min(len(near), len(far)):
-            first, second = (tables.profile.name_of(int(seen[side][rows[0]])) for side in ("a", "b"))
+    chosen = pair_first[enough]
+    pairs = Table({"a": category[0][chosen], "b": category[1][chosen], "annotation": annotation[chosen]})
+    share = (n_apart / np.maximum(places, 1))[enough]
+    for rows in pairs.groups("a", "b"):
+        touch_rows, band_rows = rows[share[rows] <= max_share], rows[share[rows] >= 1 - max_share]
+        n_between = len(rows) - len(touch_rows) - len(band_rows)
+        if min(len(touch_rows), len(band_rows)) >= min_files and n_between <= max_between * min(
+            len(touch_rows), len(band_rows)
+        ):
+            first, second = (tables.profile.name_of(int(pairs[side][rows[0]])) for side in ("a", "b"))
             rule_of_it = quote_guideline(tables.profile.taxonomy, first, "boundary_rule")
-            ways = (seen["annotation"][near], seen["annotation"][far])
+            annotations_by_way = (pairs["annotation"][touch_rows], pairs["annotation"][band_rows])
+            touch_names, band_names = (_named(tables, annotations) for annotations in annotations_by_way)
             message = (
-                f"{first!r} and {second!r} touch in {len(near):,} annotations ({_named(tables, ways[0])}), and have a "
-                f"band of void or nothing between them in {len(far):,} ({_named(tables, ways[1])}); "
-                f"{between:,} in between{_whose(tables, *ways)}{rule_of_it}"
+                f"{first!r} and {second!r} touch in {len(touch_rows):,} annotations ({touch_names}), and have a "
+                f"band of void or nothing between them in {len(band_rows):,} ({band_names}); "
+                f"{n_between:,} in between{_whose(tables, *annotations_by_way)}{rule_of_it}"
             )
             yield RowFinding(message, category=first)
 
 
-def _named(tables: Tables, annotations: Ints, most: int = 3) -> str:
+def _named(tables: Tables, annotations: Ints, n_shown: int = 3) -> str:
     """Some images of annotations, in the order of their names."""
     names = sorted(set(tables.images["image_id"][tables.annotations["image"][annotations]].tolist()))
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+    return ", ".join(names[:n_shown]) + (", …" if len(names) > n_shown else "")
 
 
-def _whose(tables: Tables, near: Ints, far: Ints) -> str:
+def _whose(tables: Tables, touching: Ints, separated: Ints) -> str:
     """The column whose strata each go one way (nine in ten of their annotations), if there is one."""
-    every, is_far = np.concatenate([near, far]), np.repeat([False, True], [len(near), len(far)])
+    every, is_far = np.concatenate([touching, separated]), np.repeat([False, True], [len(touching), len(separated)])
     columns = [tables.profile.by] if tables.profile.by else []
     for column in (*columns, *_COLUMNS):
-        ways = _ways(annotation_strata_if_any(tables, column)[every], is_far)
-        is_clear = all(way <= 0.1 or way >= 0.9 for way in ways.values())
-        if is_clear and len({way > 0.5 for way in ways.values()}) == 2 and len(ways) <= len(every) / 2:
-            apart = [name for name, way in ways.items() if way > 0.5]
-            return f"; by {column}, these draw them apart: {', '.join(apart[:5])}{', …' if len(apart) > 5 else ''}"
+        share_of = _ways(annotation_strata_if_any(tables, column)[every], is_far)
+        is_clear = all(share <= 0.1 or share >= 0.9 for share in share_of.values())
+        if is_clear and len({share > 0.5 for share in share_of.values()}) == 2 and len(share_of) <= len(every) / 2:
+            separating = [name for name, share in share_of.items() if share > 0.5]
+            listed = ", ".join(separating[:5]) + (", …" if len(separating) > 5 else "")
+            return f"; by {column}, these draw them apart: {listed}"
     return ""
 
 

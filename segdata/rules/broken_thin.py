@@ -8,7 +8,7 @@ from segdata.core.rule import Tables, rule
 
 
 def _has_thin(profile: Profile) -> bool:
-    return any(each.thin for each in profile.taxonomy.categories)
+    return any(category.thin for category in profile.taxonomy.categories)
 
 
 @rule("SEG119", "broken-thin", severity="info", needs=("dashes",), when=_has_thin)

@@ -31,17 +31,19 @@ def category_disagreement(tables: Tables, *, min_pixels: int = 16, min_share: fl
     another category.
     Defaults: as in SEG401.
     """
-    for each in disputes_of_kind(tables, "category", min_pixels, min_share):
-        if each.share == each.share:
-            message = f"{each.share:.0%} of what most others label {each.category} has another category here"
+    for dispute in disputes_of_kind(tables, "category", min_pixels, min_share):
+        if dispute.share == dispute.share:
+            message = f"{dispute.share:.0%} of what most others label {dispute.category} has another category here"
         else:
-            said = f"{each.backing.replace(each.whose or '', 'the other')} say{'s' if each.others == 1 else ''}"
-            message = f"labelled {each.category}; {said} {each.called}"
-        quote = quote_guideline(tables.profile.taxonomy, each.called or each.category, "definition")
+            statement = (
+                f"{dispute.backing.replace(dispute.whose or '', 'the other')} say{'s' if dispute.others == 1 else ''}"
+            )
+            message = f"labelled {dispute.category}; {statement} {dispute.called}"
+        quote = quote_guideline(tables.profile.taxonomy, dispute.called or dispute.category, "definition")
         yield RowFinding(
-            f"{message} ({each.area:,} px){quote}",
-            segments=each.shown,
-            annotation=each.annotation,
-            category=each.category,
-            pixels=each.area,
+            f"{message} ({dispute.area:,} px){quote}",
+            segments=dispute.shown,
+            annotation=dispute.annotation,
+            category=dispute.category,
+            pixels=dispute.area,
         )

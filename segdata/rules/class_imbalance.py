@@ -57,16 +57,16 @@ def class_imbalance(
     segments, by = is_example(tables), tables.profile.by
     yield from _findings(tables, segments, limits, min_effective, "")
     if by is not None:
-        named, stratum = number_names(annotation_strata(tables, by)[tables.segments["annotation"]])
-        for number, name in enumerate(named):
+        stratum_names, stratum = number_names(annotation_strata(tables, by)[tables.segments["annotation"]])
+        for number, name in enumerate(stratum_names):
             yield from _findings(tables, segments & (stratum == number), limits, min_effective, f" in {by} {name!r},")
 
 
 def _findings(
-    tables: Tables, among: Flags, limits: dict[str, float], min_effective: float, where: str
+    tables: Tables, chosen: Flags, limits: dict[str, float], min_effective: float, place: str
 ) -> Iterator[RowFinding]:
-    """One for each measure beyond its limit, of some segments; `where` says of which."""
-    category, counts = _counts(tables, among)
+    """One finding for each measure of the chosen segments beyond its limit; `place` names those segments."""
+    category, counts = _counts(tables, chosen)
     for measure, count in counts.items():
         order = np.argsort(count, kind="stable")
         order = order[count[order] > 0]
@@ -75,33 +75,33 @@ def _findings(
         smallest, largest = int(count[order[0]]), int(count[order[-1]])
         effective, ratio = effective_number(count), largest / smallest
         if ratio > limits[measure] or effective < min_effective * len(order):
-            least, most = (tables.profile.name_of(int(category[order[end]])) for end in (0, -1))
+            rarest, most_frequent = (tables.profile.name_of(int(category[order[end]])) for end in (0, -1))
             advice = _advice(tables, category, count, order[count[order] < largest / limits[measure]])
             message = (
-                f"by {measure},{where} {len(order)} categories count as {effective:.1f} equal ones; "
-                f"{most!r} has {largest:,}, {least!r} {smallest:,} ({ratio:,.0f} to 1){advice}"
+                f"by {measure},{place} {len(order)} categories count as {effective:.1f} equal ones; "
+                f"{most_frequent!r} has {largest:,}, {rarest!r} {smallest:,} ({ratio:,.0f} to 1){advice}"
             )
-            yield RowFinding(message, category=least)
+            yield RowFinding(message, category=rarest)
 
 
-def _counts(tables: Tables, among: Flags) -> tuple[Ints, dict[str, Ints]]:
+def _counts(tables: Tables, chosen: Flags) -> tuple[Ints, dict[str, Ints]]:
     """The categories of some segments (k,), and for each measure their counts (k,)."""
-    segments = Table({name: tables.segments[name][among] for name in ("image", "category_id", "area", "iscrowd")})
+    segments = Table({name: tables.segments[name][chosen] for name in ("image", "category_id", "area", "iscrowd")})
     tally = CategoryTally.of(segments, segments["image"])
-    category, which = unique_inverse(tally.category)
-    own, owner = unique_inverse(segments["category_id"])
+    category, tally_category = unique_inverse(tally.category)
+    segment_categories, owner = unique_inverse(segments["category_id"])
     return category, {
-        "pixels": np.bincount(which, weights=tally.pixels, minlength=len(category)).astype(np.int64),
-        "segments": np.bincount(owner[~segments["iscrowd"]], minlength=len(own)),
-        "images": np.bincount(which, minlength=len(category)),
+        "pixels": np.bincount(tally_category, weights=tally.pixels, minlength=len(category)).astype(np.int64),
+        "segments": np.bincount(owner[~segments["iscrowd"]], minlength=len(segment_categories)),
+        "images": np.bincount(tally_category, minlength=len(category)),
     }
 
 
 def _advice(tables: Tables, category: Ints, count: Ints, rare: Ints) -> str:
     """The rarest categories, and weights that would balance them and the most frequent one."""
-    told = rare[:3] if len(rare) else np.argsort(np.where(count > 0, count, np.iinfo(np.int64).max))[:1]
+    rarest = rare[:3] if len(rare) else np.argsort(np.where(count > 0, count, np.iinfo(np.int64).max))[:1]
     weight = class_weights(count)
-    shown = [*told.tolist(), int(np.argmax(count))]
-    listed = ", ".join(f"{tables.profile.name_of(int(category[each]))} {weight[each]:.2g}" for each in shown)
-    beyond = f"; {len(rare)} beyond the limit" if len(rare) > 1 else ""
-    return f"{beyond}; suggested weights: {listed}"
+    shown = [*rarest.tolist(), int(np.argmax(count))]
+    listed = ", ".join(f"{tables.profile.name_of(int(category[place]))} {weight[place]:.2g}" for place in shown)
+    n_beyond = f"; {len(rare)} beyond the limit" if len(rare) > 1 else ""
+    return f"{n_beyond}; suggested weights: {listed}"

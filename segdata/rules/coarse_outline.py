@@ -129,19 +129,19 @@ def coarse_outline(
     coarse = (vertices <= max_vertices) & (area >= min_pixels) & compact & ~_at_frame(tables, row)
     coarse &= ~(outlines["skew"] <= _PARALLELOGRAM)
     for members in outlines.beside(category=segments["category_id"][row]).groups("category"):
-        few = members[coarse[members]]
-        if len(few) == 0 or len(members) <= _LEAST_COMPANIONS:
+        coarse_members = members[coarse[members]]
+        if len(coarse_members) == 0 or len(members) <= _LEAST_COMPANIONS:
             continue
         by_number = np.sort(vertices[members])
-        finer = len(members) - np.searchsorted(by_number, min_ratio * vertices[few])
+        finer = len(members) - np.searchsorted(by_number, min_ratio * vertices[coarse_members])
         usual = int(np.median(by_number))
-        for at in few[finer >= 0.9 * (len(members) - 1)].tolist():
+        for place in coarse_members[finer >= 0.9 * (len(members) - 1)].tolist():
             message = (
-                f"an outline of {count_noun(int(vertices[at]), 'vertex', 'vertices')} "
-                f"around {int(area[at]):,} px; half "
+                f"an outline of {count_noun(int(vertices[place]), 'vertex', 'vertices')} "
+                f"around {int(area[place]):,} px; half "
                 f"of its category have {usual} or more"
             )
-            yield RowFinding(message, segments=(int(row[at]),), pixels=int(area[at]))
+            yield RowFinding(message, segments=(int(row[place]),), pixels=int(area[place]))
 
 
 def _at_frame(tables: Tables, row: Ints) -> Flags:

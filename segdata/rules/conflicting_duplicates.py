@@ -38,28 +38,27 @@ def conflicting_duplicates(
     iou, pixels = twins["shared"] / np.maximum(union, 1), union - twins["shared"]
     sequence = images["sequence"]
     pair = twins["pair"]
-    same = alike["same"][pair] == 1
+    is_same_file = alike["same"][pair] == 1
     filmed = np.array([name is not None for name in sequence.tolist()], bool)[alike["image"][pair]]
     filmed &= sequence[alike["image"][pair]] == sequence[alike["of"][pair]]
-    near = (alike["bits"][pair] <= max_bits) & ~filmed
-    differs = (iou < min_iou) & (pixels >= min_pixels) & (same | near)
-    found = twins.beside(iou=iou, pixels=pixels, same=same).take(differs)
-    for rows in found.groups("annotation", "other"):
-        worst = rows[np.argsort(found["iou"][rows], kind="stable")]
-        names = [tables.profile.name_of(int(each)) for each in found["category_id"][worst]]
-        told = ", ".join(
-            f"{name} {value:.2f}" for name, value in zip(names[:_NAMED], found["iou"][worst].tolist(), strict=False)
+    is_similar = (alike["bits"][pair] <= max_bits) & ~filmed
+    differs = (iou < min_iou) & (pixels >= min_pixels) & (is_same_file | is_similar)
+    conflicts = twins.beside(iou=iou, pixels=pixels, same=is_same_file).take(differs)
+    for rows in conflicts.groups("annotation", "other"):
+        worst = rows[np.argsort(conflicts["iou"][rows], kind="stable")]
+        names = [tables.profile.name_of(int(id_)) for id_ in conflicts["category_id"][worst]]
+        worst_names = ", ".join(
+            f"{name} {value:.2f}" for name, value in zip(names[:_NAMED], conflicts["iou"][worst].tolist(), strict=False)
         )
-        other = images["image_id"][tables.annotations["image"][found["other"][rows[0]]]]
-        is_same = bool(found["same"][rows[0]])
+        other_image = images["image_id"][tables.annotations["image"][conflicts["other"][rows[0]]]]
+        is_same = bool(conflicts["same"][rows[0]])
         how = "the same file as" if is_same else "nearly the same image as"
-        message = (
-            f"{how} {other}, but {count_noun(len(rows), 'category')} with other pixels, IoU below {min_iou:g}: {told}"
-        )
+        categories = count_noun(len(rows), "category")
+        message = f"{how} {other_image}, but {categories} with other pixels, IoU below {min_iou:g}: {worst_names}"
         yield RowFinding(
             message,
-            annotation=int(found["annotation"][rows[0]]),
+            annotation=int(conflicts["annotation"][rows[0]]),
             category=names[0] if len(names) == 1 else None,
-            pixels=int(found["pixels"][rows].sum()),
+            pixels=int(conflicts["pixels"][rows].sum()),
             severity=None if is_same else "warning",
         )

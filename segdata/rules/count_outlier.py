@@ -73,9 +73,9 @@ def count_outlier(
     has findings: 3 in 1500 images (51 pieces of litter, 51 and 26 of broken glass, where others have 1 and 2), and 2 of
     715 in June 2019. A heap of shards may be right: hence an info.
     """
-    things = [each.id for each in tables.profile.taxonomy.categories if each.kind == "thing"]
+    thing_ids = [entry.id for entry in tables.profile.taxonomy.categories if entry.kind == "thing"]
     segments = example_segments(tables)
-    segments = segments.take(np.isin(segments["category_id"], things))
+    segments = segments.take(np.isin(segments["category_id"], thing_ids))
     every = CategoryTally.of(segments, segments["annotation"])
     with_crowd = (
         CategoryTally.of(segments.beside(area=segments["iscrowd"].astype(np.int64)), segments["annotation"]).pixels > 0
@@ -89,9 +89,9 @@ def count_outlier(
     logs = np.log(every.segments[rows].astype(np.float64))
     usual = np.exp(group_median(logs, category))
     score, median = robust_z(logs, category, least_scale=1 / np.sqrt(usual))
-    far = (np.abs(score) > limit) & (np.abs(logs - median) > np.log(min_ratio))
-    far &= np.abs(every.segments[rows] - usual) > min_more
-    for place in np.flatnonzero(far).tolist():
+    is_outlier = (np.abs(score) > limit) & (np.abs(logs - median) > np.log(min_ratio))
+    is_outlier &= np.abs(every.segments[rows] - usual) > min_more
+    for place in np.flatnonzero(is_outlier).tolist():
         name = tables.profile.name_of(int(every.category[rows[place]]))
         message = (
             f"{int(every.segments[rows[place]]):,} segments of {name!r}, where images that have it have "

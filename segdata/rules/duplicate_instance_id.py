@@ -41,20 +41,24 @@ def duplicate_instance_id(tables: Tables) -> Iterator[RowFinding]:
     Remedy: renumber the segments of each annotation.
     """
     segments = tables.segments
-    named = segments.beside(id=_ids(segments))
-    known = ~(segments.missing("source_id") & segments.missing("segment_id"))
-    twice = np.flatnonzero(named.repeated("annotation", "id") & known & ~has_defect(tables, "SEG008"))
-    for group in named.take(twice).groups("annotation", "id"):
+    with_ids = segments.beside(id=_ids(segments))
+    has_id = ~(segments.missing("source_id") & segments.missing("segment_id"))
+    twice = np.flatnonzero(with_ids.repeated("annotation", "id") & has_id & ~has_defect(tables, "SEG008"))
+    for group in with_ids.take(twice).groups("annotation", "id"):
         rows = twice[group]
         categories = len(np.unique(segments["category_id"][rows]))
-        on = f"{len(rows)} segments" + (f" of {categories} categories" if categories > 1 else "")
+        segments_noun = f"{len(rows)} segments" + (f" of {categories} categories" if categories > 1 else "")
         pixels = int(segments["area"][rows].sum())
-        yield RowFinding(f"id {named['id'][rows[0]]} is on {on}", segments=tuple(rows.tolist()), pixels=pixels)
+        yield RowFinding(
+            f"id {with_ids['id'][rows[0]]} is on {segments_noun}", segments=tuple(rows.tolist()), pixels=pixels
+        )
 
 
 def _ids(segments: Table) -> Column:
     """(n,) the ids that sources use: whole numbers, or texts where a source has texts."""
-    own, number = segments["source_id"], segments["segment_id"]
+    source_id, number = segments["source_id"], segments["segment_id"]
     if segments.missing("source_id").all() and number.dtype != object:
         return number
-    return np.array([str(number[row] if own[row] is None else own[row]) for row in range(len(own))], object)
+    return np.array(
+        [str(number[row] if source_id[row] is None else source_id[row]) for row in range(len(source_id))], object
+    )

@@ -50,18 +50,18 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
     a, b, shared = pairs["a"], pairs["b"], pairs["shared"]
     area, category, crowd = segments["area"], segments["category_id"], segments["iscrowd"]
     iou = shared / (area[a] + area[b] - shared)
-    same = category[a] == category[b]
-    for row in np.flatnonzero((iou >= np.where(same, min_iou, min_iou_across)) & ~(crowd[a] | crowd[b])):
+    same_category = category[a] == category[b]
+    for row in np.flatnonzero((iou >= np.where(same_category, min_iou, min_iou_across)) & ~(crowd[a] | crowd[b])):
         first, second = int(a[row]), int(b[row])
-        what = "are identical" if iou[row] == 1 else f"cover nearly the same pixels (IoU {iou[row]:.2f})"
-        if not same[row]:
-            one, other = (tables.profile.name_of(int(category[each])) for each in (first, second))
-            what += f", one is {one}, the other {other}"
+        how = "are identical" if iou[row] == 1 else f"cover nearly the same pixels (IoU {iou[row]:.2f})"
+        if not same_category[row]:
+            first_name, second_name = (tables.profile.name_of(int(category[segment])) for segment in (first, second))
+            how += f", one is {first_name}, the other {second_name}"
         yield RowFinding(
-            f"two segments {what}",
+            f"two segments {how}",
             segments=(first, second),
             bbox=tuple(int(pairs[side][row]) for side in ("x", "y", "width", "height")),  # type: ignore[arg-type]  # four
             pixels=int(shared[row]),
             score=float(iou[row]),
-            is_fixable=bool(iou[row] == 1 and same[row]),
+            is_fixable=bool(iou[row] == 1 and same_category[row]),
         )

@@ -32,10 +32,18 @@ def extra_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5
     else has.
     Defaults: as in SEG401.
     """
-    for each in disputes_of_kind(tables, "extra", min_pixels, min_share):
-        share = f"{each.share:.0%} of " if each.share == each.share else ""
-        where = f"{each.support} of {each.others} others have one" if each.support > 0 else "the others have nothing"
-        message = f"{share}{each.category} ({each.area:,} px) where {where}"
+    for dispute in disputes_of_kind(tables, "extra", min_pixels, min_share):
+        share = f"{dispute.share:.0%} of " if dispute.share == dispute.share else ""
+        elsewhere = (
+            f"{dispute.support} of {dispute.others} others have one"
+            if dispute.support > 0
+            else "the others have nothing"
+        )
+        message = f"{share}{dispute.category} ({dispute.area:,} px) where {elsewhere}"
         yield RowFinding(
-            message, segments=each.shown, annotation=each.annotation, category=each.category, pixels=each.area
+            message,
+            segments=dispute.shown,
+            annotation=dispute.annotation,
+            category=dispute.category,
+            pixels=dispute.area,
         )

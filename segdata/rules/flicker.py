@@ -93,11 +93,11 @@ def flicker(
     passing car takes up to 23 % of a wall, but is no good part of the patch. The videos of DAVIS and the sample's clean
     films have none.
     """
-    found = tables.flickers
-    found = found.take((found["area"] >= min_fill * found["part"]) & ~_renamed(tables)[found["segment"]])
-    pair = np.unique(np.stack([found[name] for name in _BY]), axis=1, return_inverse=True)[1].reshape(-1)
+    flickers = tables.flickers
+    flickers = flickers.take((flickers["area"] >= min_fill * flickers["part"]) & ~_renamed(tables)[flickers["segment"]])
+    pair = np.unique(np.stack([flickers[name] for name in _BY]), axis=1, return_inverse=True)[1].reshape(-1)
     category, name = tables.segments["category_id"], tables.profile.name_of
-    several = sum_by_owner(found.beside(pair=pair), "pair", *_BY, "around", "lost", "gained")
+    several = sum_by_owner(flickers.beside(pair=pair), "pair", *_BY, "around", "lost", "gained")
     for segment, before, around, lost, gained, _, pixels, _, *box in several.lines(
         *_BY, "around", "lost", "gained", *SUM_COLUMNS
     ):
@@ -112,7 +112,7 @@ def flicker(
 
 def _renamed(tables: Tables) -> NDArray[np.bool_]:
     """(n_segments,) whether a segment's track has several categories."""
-    found = tracked_segments(tables)
+    tracked = tracked_segments(tables)
     renamed = np.zeros(len(tables.segments), bool)
-    renamed[found["segment"][changes_category(tables, found)]] = True
+    renamed[tracked["segment"][changes_category(tables, tracked)]] = True
     return renamed

@@ -48,20 +48,20 @@ def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Iterator[
     """
     segments, images = tables.segments, tables.images
     taxonomy = tables.profile.taxonomy
-    others = [each.id for each in taxonomy.categories if each.kind != "thing"]
-    things = ~segments["iscrowd"] & ~np.isin(segments["category_id"], others)
+    other_ids = [category.id for category in taxonomy.categories if category.kind != "thing"]
+    is_thing = ~segments["iscrowd"] & ~np.isin(segments["category_id"], other_ids)
     frame = (images["width"] * images["height"])[segments["image"]]
-    filling = things & (frame > 0) & (segments["area"] > max_share * frame)
+    filling = is_thing & (frame > 0) & (segments["area"] > max_share * frame)
     full = segments.take(filling)
     if len(full) == 0:
         return
     row = np.flatnonzero(filling)
     for members in full.groups("category_id"):
         image = np.unique(full["image"][members])
-        same = things & (segments["category_id"] == full["category_id"][members[0]])
-        if len(image) >= 5 and len(image) > 0.1 * len(np.unique(segments["image"][same])):
+        of_category = is_thing & (segments["category_id"] == full["category_id"][members[0]])
+        if len(image) >= 5 and len(image) > 0.1 * len(np.unique(segments["image"][of_category])):
             continue
-        for at in row[members].tolist():
-            area, whole = int(segments["area"][at]), int(frame[at])
-            message = f"a thing of {area:,} px, {area / whole:.1%} of the image; the limit is {max_share:.0%}"
-            yield RowFinding(message, segments=(at,), pixels=area)
+        for segment in row[members].tolist():
+            area, frame_area = int(segments["area"][segment]), int(frame[segment])
+            message = f"a thing of {area:,} px, {area / frame_area:.1%} of the image; the limit is {max_share:.0%}"
+            yield RowFinding(message, segments=(segment,), pixels=area)

@@ -85,24 +85,24 @@ def frame_order(
     frames or masks. One gap among six frames is reported; several are taken as a selection of frames.
     """
     images = tables.images
-    number, known = frame_numbers(images)
+    number, has_number = frame_numbers(images)
     for rows in image_successions(tables.profile, images, "video"):
         yield from _missing(number, rows, min_regular, min_frames)
         yield from _same_number(images["image_id"], number, rows)
         yield from _back_in_time(images["timestamp"], number, rows)
-    numbered = set(images["sequence"][known].tolist())
-    for row in np.flatnonzero(is_frame_of(tables.profile, images, "video") & ~known).tolist():
+    numbered = set(images["sequence"][has_number].tolist())
+    for row in np.flatnonzero(is_frame_of(tables.profile, images, "video") & ~has_number).tolist():
         if images["sequence"][row] in numbered:
             yield RowFinding(f"a frame of {images['sequence'][row]} without a number", image=row)
-    for row, other in tables.repeats.lines("image", "of"):
+    for row, repeated in tables.repeats.lines("image", "of"):
         yield RowFinding(
-            f"frame {number[row]} repeats frame {number[other]}: their image files are the same", image=row
+            f"frame {number[row]} repeats frame {number[repeated]}: their image files are the same", image=row
         )
     yield from _still(tables, max_still)
 
 
 def _missing(number: Ints, rows: Ints, min_regular: float, min_frames: int) -> Iterator[RowFinding]:
-    """Numbers that are left out in one sequence."""
+    """Frame numbers that one sequence skips."""
     order = np.unique(number[rows])
     if len(order) < min_frames:
         return
@@ -110,31 +110,31 @@ def _missing(number: Ints, rows: Ints, min_regular: float, min_frames: int) -> I
     step, count = Counter(steps.tolist()).most_common(1)[0]
     if len(steps) - count > max(1, (1 - min_regular) * len(steps)):
         return
-    for at in np.flatnonzero((steps > step) & (steps % step == 0)).tolist():
-        gone = range(int(order[at]) + step, int(order[at + 1]), step)
-        listed = ", ".join(map(str, gone[:_NAMED])) + (f" to {gone[-1]}" if len(gone) > _NAMED else "")
-        after = int(rows[np.searchsorted(number[rows], order[at + 1])])
+    for place in np.flatnonzero((steps > step) & (steps % step == 0)).tolist():
+        missing = range(int(order[place]) + step, int(order[place + 1]), step)
+        listed = ", ".join(map(str, missing[:_NAMED])) + (f" to {missing[-1]}" if len(missing) > _NAMED else "")
+        after = int(rows[np.searchsorted(number[rows], order[place + 1])])
         yield RowFinding(
-            f"{count_noun(len(gone), 'frame')} missing before frame {order[at + 1]}: {listed}", image=after
+            f"{count_noun(len(missing), 'frame')} missing before frame {order[place + 1]}: {listed}", image=after
         )
 
 
 def _same_number(names: Iterable[str], number: Ints, rows: Ints) -> Iterator[RowFinding]:
     """Images with the number of the image before."""
     ids = list(names)
-    for before, here in pairwise(rows.tolist()):
-        if number[before] == number[here]:
-            yield RowFinding(f"frame {number[here]} occurs twice: {ids[before]} has this number as well", image=here)
+    for before, row in pairwise(rows.tolist()):
+        if number[before] == number[row]:
+            yield RowFinding(f"frame {number[row]} occurs twice: {ids[before]} has this number as well", image=row)
 
 
 def _back_in_time(timestamp: Iterable[object], number: Ints, rows: Ints) -> Iterator[RowFinding]:
-    """Frames that were taken before the frame before them."""
-    said = list(timestamp)
-    for before, here in pairwise(rows.tolist()):
-        early, late = _moment(said[before]), _moment(said[here])
+    """Frames that were taken before their predecessor."""
+    times = list(timestamp)
+    for before, row in pairwise(rows.tolist()):
+        early, late = _moment(times[before]), _moment(times[row])
         if type(early) is type(late) and early is not None and late is not None and late < early:  # type: ignore[operator]  # of one type
-            message = f"frame {number[here]} was taken at {said[here]}, before frame {number[before]} at {said[before]}"
-            yield RowFinding(message, image=here)
+            message = f"frame {number[row]} was taken at {times[row]}, before frame {number[before]} at {times[before]}"
+            yield RowFinding(message, image=row)
 
 
 def _moment(timestamp: object) -> float | str | None:
@@ -148,13 +148,13 @@ def _moment(timestamp: object) -> float | str | None:
 
 
 def _still(tables: Tables, max_still: float) -> Iterator[RowFinding]:
-    """Frames without image files whose masks are those before."""
+    """Frames without image files whose masks repeat the previous frame's."""
     index = SequenceIndex.of(tables)
-    rows, others = tables.still["annotation"], tables.still["of"]
+    rows, earlier = tables.still["annotation"], tables.still["of"]
     count = np.bincount(index.sequence[rows].astype(np.int64), minlength=len(index.sequences))
     uris, image = tables.images["uri"], tables.annotations["image"]
-    for row, other in zip(rows.tolist(), others.tolist(), strict=True):
+    for row, earlier_row in zip(rows.tolist(), earlier.tolist(), strict=True):
         sequence = index.sequence[row]
         if uris[image[row]] is None and count[sequence] <= max_still * (len(index.sequences[sequence].frame) - 1):
-            message = f"frame {index.frame[row]} repeats the masks of frame {index.frame[other]}, pixel by pixel"
+            message = f"frame {index.frame[row]} repeats the masks of frame {index.frame[earlier_row]}, pixel by pixel"
             yield RowFinding(message, annotation=row, severity="warning")

@@ -58,11 +58,13 @@ def gap(
     under 3 % of an image. Masks of objects on a background (DAVIS, fly and nerve tissue) leave a quarter or more.
     """
     annotations = tables.annotations
-    told = _already_told(tables)[annotations["image"]]
+    reported = _already_reported(tables)[annotations["image"]]
     if leaves_background_unlabelled(tables, background_share, background_annotations):
         yield _background(tables)
         return
-    flagged = np.flatnonzero(requires_full_coverage(tables) & (annotations["unlabelled"] - told >= max(min_pixels, 1)))
+    flagged = np.flatnonzero(
+        requires_full_coverage(tables) & (annotations["unlabelled"] - reported >= max(min_pixels, 1))
+    )
     declared = tables.profile.coverage.declared | ~annotations.missing("coverage")
     frame = (tables.images["width"] * tables.images["height"])[annotations["image"]]
     void = annotations["void"]
@@ -71,7 +73,7 @@ def gap(
         message = f"{pixels:,} unlabelled px ({pixels / frame[row]:.2%}) in {count_noun(n, 'gap')}"
         message += f", the largest {largest:,} px" if n > 1 else ""
         message += f"; plus {void[row]:,} px of void" if void[row] else ""
-        message += f"; {told[row]:,} px of them could not be read" if told[row] else ""
+        message += f"; {reported[row]:,} px of them could not be read" if reported[row] else ""
         severity: Severity = "error" if declared[row] else "warning"
         box, labelled = (x, y, width, height), bool(annotations["labelled"][row])
         yield RowFinding(message, annotation=row, bbox=box, pixels=pixels, severity=severity, is_fixable=labelled)
@@ -88,12 +90,12 @@ def _background(tables: Tables) -> RowFinding:
     return RowFinding(message, pixels=int(unlabelled.sum()), severity="info", is_fixable=False)
 
 
-def _already_told(tables: Tables) -> NDArray[np.int64]:
-    """(n_images,) pixels that are unlabelled because the reader could not make out their label, and said so."""
-    told: Counter[str | None] = Counter()
+def _already_reported(tables: Tables) -> NDArray[np.int64]:
+    """(n_images,) unlabelled pixels that a defect already reports, because the reader could not read their label."""
+    reported: Counter[str | None] = Counter()
     for defect in tables.defects:
         if defect.code in ("SEG007", "SEG009", "SEG010", "SEG014"):
-            told[defect.image] += defect.pixels or 0
-    if not told:
+            reported[defect.image] += defect.pixels or 0
+    if not reported:
         return np.zeros(len(tables.images), np.int64)
-    return np.array([told[image] for image in tables.images["image_id"].tolist()], np.int64)
+    return np.array([reported[image] for image in tables.images["image_id"].tolist()], np.int64)

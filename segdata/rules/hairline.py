@@ -88,6 +88,6 @@ def _slivers(kind: str, regions: Table, max_width: float, min_length: float) -> 
     for annotation, n, pixels, area, x, y, width, height in sum_by_owner(thin, "annotation").lines(
         "annotation", *SUM_COLUMNS
     ):
-        most = f", the largest of {area:,} px" if n > 1 else ""
-        message = f"{count_noun(n, f'{kind} sliver')} up to {max_width:g} px wide, {pixels:,} px{most}"
+        largest = f", the largest of {area:,} px" if n > 1 else ""
+        message = f"{count_noun(n, f'{kind} sliver')} up to {max_width:g} px wide, {pixels:,} px{largest}"
         yield RowFinding(message, annotation=annotation, bbox=(x, y, width, height), pixels=pixels)

@@ -91,16 +91,18 @@ def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Iterator[RowFinding
 
 def _outside(tables: Tables, min_inside: float) -> Iterator[RowFinding]:
     segments, taxonomy = tables.segments, tables.profile.taxonomy
-    wholes = {each.id: " or ".join(each.part_of) for each in reversed(taxonomy.categories) if each.part_of}
+    wholes = {
+        category.id: " or ".join(category.part_of) for category in reversed(taxonomy.categories) if category.part_of
+    }
     is_part = np.isin(segments["category_id"], list(wholes)) & ~segments["iscrowd"] & (segments["area"] > 0)
     inside = np.minimum(_within_wholes(tables, tables.pairs, "shared"), segments["area"])
     beside = _within_wholes(tables, tables.contacts, "length")
     cut_out = (inside <= _INEXACT * segments["area"]) & (inside + beside > 0)
     for row in np.flatnonzero(is_part & ~cut_out & (inside < min_inside * segments["area"])).tolist():
         id_, area = int(segments["category_id"][row]), int(segments["area"][row])
-        some = f"only {inside[row]:,} of its {area:,} px lie within one; {min_inside:.0%} are required"
+        partly = f"only {inside[row]:,} of its {area:,} px lie within one; {min_inside:.0%} are required"
         none = f"none of its {area:,} px lies within one, and it touches none"
-        message = f"it is part of {wholes[id_]}, but {some if inside[row] else none}"
+        message = f"it is part of {wholes[id_]}, but {partly if inside[row] else none}"
         yield RowFinding(
             message + quote_guideline(taxonomy, id_, "definition"), segments=(row,), pixels=area - int(inside[row])
         )
@@ -115,33 +117,33 @@ def _within_wholes(tables: Tables, pairs: Table, column: str) -> Ints:
         np.add.at(total, pairs[part][rows], pairs[column][rows])
     if column == "shared":  # of segments with the same pixels only the first is met by others
         area = tables.segments["area"]
-        same = (pairs["shared"] == area[pairs["a"]]) & (pairs["shared"] == area[pairs["b"]])
-        np.maximum.at(total, pairs["b"][same], total[pairs["a"][same]])
+        is_identical = (pairs["shared"] == area[pairs["a"]]) & (pairs["shared"] == area[pairs["b"]])
+        np.maximum.at(total, pairs["b"][is_identical], total[pairs["a"][is_identical]])
     return total
 
 
 def _too_near(tables: Tables) -> Iterator[RowFinding]:
     pairs, contacts = tables.pairs, tables.contacts
     overlapping = _of_relation(tables, pairs, "may_not_overlap") | _of_relation(tables, pairs, "may_not_touch")
-    told = set()
+    reported = set()
     for a, b, shared, *box in pairs.take(overlapping).lines("a", "b", "shared", "x", "y", "width", "height"):
-        told.add((a, b))
-        one, other = _names(tables, a, b)
-        message = f"{one!r} and {other!r} share {shared:,} px, but may not overlap{_rule_of(tables, one, other)}"
-        yield RowFinding(message, segments=(a, b), bbox=tuple(box), pixels=shared, category=one)
+        reported.add((a, b))
+        first, second = _names(tables, a, b)
+        message = f"{first!r} and {second!r} share {shared:,} px, but may not overlap{_rule_of(tables, first, second)}"
+        yield RowFinding(message, segments=(a, b), bbox=tuple(box), pixels=shared, category=first)
     for a, b, length in contacts.take(_of_relation(tables, contacts, "may_not_touch")).lines("a", "b", "length"):
-        if (a, b) not in told:
-            one, other = _names(tables, a, b)
+        if (a, b) not in reported:
+            first, second = _names(tables, a, b)
             along = f"touch along {count_noun(length, 'pixel edge')}"
-            message = f"{one!r} and {other!r} {along}, but may not touch{_rule_of(tables, one, other)}"
-            yield RowFinding(message, segments=(a, b), category=one)
+            message = f"{first!r} and {second!r} {along}, but may not touch{_rule_of(tables, first, second)}"
+            yield RowFinding(message, segments=(a, b), category=first)
 
 
 def _of_relation(tables: Tables, pairs: Table, relation: Relation) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     category, crowd = tables.segments["category_id"], tables.segments["iscrowd"]
     a, b = pairs["a"], pairs["b"]
-    near = is_related_either_way(tables.profile.taxonomy, relation, category[a], category[b])
-    return near & ~crowd[a] & ~crowd[b]
+    related = is_related_either_way(tables.profile.taxonomy, relation, category[a], category[b])
+    return related & ~crowd[a] & ~crowd[b]
 
 
 def _names(tables: Tables, a: int, b: int) -> list[str]:

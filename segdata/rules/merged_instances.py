@@ -97,10 +97,10 @@ def merged_instances(
     """
     in_parts = list(_in_parts(tables, min_reach_z, max_part_z, max_hidden))
     yield from in_parts
-    told = [found.segments[0] for found in in_parts]
+    reported = [finding.segments[0] for finding in in_parts]
     joined = bridged_segments(tables)
     narrow = (joined["neck"] <= max_neck) & (joined["area_z"] >= min_area_z) & (joined["bent_z"] >= _BENT)
-    narrow &= (joined["gain"] >= min_gain) & ~np.isin(joined["segment"], told)
+    narrow &= (joined["gain"] >= min_gain) & ~np.isin(joined["segment"], reported)
     area = tables.segments["area"]
     for segment, neck, lobes, typical in joined.take(narrow).lines("segment", "neck", "lobes", "typical"):
         message = (
@@ -112,22 +112,31 @@ def merged_instances(
 
 def _in_parts(tables: Tables, min_reach_z: float, max_part_z: float, max_hidden: float) -> Iterator[RowFinding]:
     """Segments whose two largest parts are each like a segment in one piece, and lie farther apart than one reaches."""
-    apart, segments = tables.apart, tables.segments
-    things = is_thing(tables)
+    part_pairs, segments = tables.apart, tables.segments
+    thing_segments = is_thing(tables)
     area = segments["area"]
-    single = things & (area > 0) & (segments["largest"] >= 0.85 * area)
+    single = thing_segments & (area > 0) & (segments["largest"] >= 0.85 * area)
     log_area = np.log(np.maximum(area, 1))
     log_reach = np.log(np.maximum(np.hypot(segments["width"], segments["height"]), 1))
-    row = apart["segment"]
+    row = part_pairs["segment"]
     middle, spread = typical_values(tables, log_area, single, of=row)
-    far, far_spread = typical_values(tables, log_reach, single, of=row)
-    spread, scale = np.maximum(spread, _LEAST_SPREAD), np.maximum(far_spread, _LEAST_REACH)
-    largest, smallest = ((np.log(apart[name]) - middle) / spread for name in ("first", "second"))
-    parts_reach = np.log(np.maximum(apart["first_reach"], apart["second_reach"]))
-    reach = (log_reach[row] - far) / scale
-    merged = (largest <= max_part_z) & (smallest >= -0.75 * max_part_z) & ((parts_reach - far) / scale <= max_part_z)
-    merged &= (reach >= min_reach_z) & (far_spread <= _MOST_REACH) & (apart["hidden"] <= max_hidden) & things[row]
-    chosen = apart.beside(typical=np.exp(middle)).take(merged)
+    typical_reach, reach_spread = typical_values(tables, log_reach, single, of=row)
+    spread, scale = np.maximum(spread, _LEAST_SPREAD), np.maximum(reach_spread, _LEAST_REACH)
+    largest, smallest = ((np.log(part_pairs[name]) - middle) / spread for name in ("first", "second"))
+    parts_reach = np.log(np.maximum(part_pairs["first_reach"], part_pairs["second_reach"]))
+    reach = (log_reach[row] - typical_reach) / scale
+    merged = (
+        (largest <= max_part_z)
+        & (smallest >= -0.75 * max_part_z)
+        & ((parts_reach - typical_reach) / scale <= max_part_z)
+    )
+    merged &= (
+        (reach >= min_reach_z)
+        & (reach_spread <= _MOST_REACH)
+        & (part_pairs["hidden"] <= max_hidden)
+        & thing_segments[row]
+    )
+    chosen = part_pairs.beside(typical=np.exp(middle)).take(merged)
     for segment, first, second, typical in chosen.lines("segment", "first", "second", "typical"):
         message = f"parts of {first:,} and {second:,} px under one id, where a segment usually has {typical:,.0f} px"
         yield RowFinding(message, segments=(segment,), pixels=int(area[segment]))

@@ -33,13 +33,19 @@ def missed_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.
     category.
     Defaults: 16 px is the size of SEG106's largest speck; a share of 0.5 is the IoU from which segments match.
     """
-    for each in disputes_of_kind(tables, "missed", min_pixels, min_share):
-        where = f"{each.share:.0%} of " if each.share == each.share else ""
-        message = f"nothing where {each.backing} {_has(each.others)} {where}{each.category} ({each.area:,} px)"
+    for dispute in disputes_of_kind(tables, "missed", min_pixels, min_share):
+        share = f"{dispute.share:.0%} of " if dispute.share == dispute.share else ""
+        message = (
+            f"nothing where {dispute.backing} {_has(dispute.others)} {share}{dispute.category} ({dispute.area:,} px)"
+        )
         yield RowFinding(
-            message, segments=each.shown, annotation=each.annotation, category=each.category, pixels=each.area
+            message,
+            segments=dispute.shown,
+            annotation=dispute.annotation,
+            category=dispute.category,
+            pixels=dispute.area,
         )
 
 
-def _has(others: int) -> str:
-    return "has" if others == 1 else "have"
+def _has(n_others: int) -> str:
+    return "has" if n_others == 1 else "have"

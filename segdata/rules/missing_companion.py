@@ -61,27 +61,27 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
     segments = example_segments(tables)
     tally = CategoryTally.of(segments, segments["annotation"])
     ids, category = unique_inverse(tally.category)
-    both = _together(tally.owner, category, len(ids))
-    alone = np.diag(both)
-    lacking = alone[:, None] - both
+    together = _together(tally.owner, category, len(ids))
+    alone = np.diag(together)
+    lacking = alone[:, None] - together
     likely = (lacking > 0) & (lacking <= np.maximum(1, max_missing * alone)[:, None])
     best: dict[tuple[int, int], tuple[float, int]] = {}
-    for given, companion in zip(*(places.tolist() for places in np.nonzero(likely)), strict=True):
-        rate = binomial_lower_bound(int(both[given, companion]), int(alone[given]))
+    for sign_id, companion in zip(*(places.tolist() for places in np.nonzero(likely)), strict=True):
+        rate = binomial_lower_bound(int(together[sign_id, companion]), int(alone[sign_id]))
         if rate < min_rate:
             continue
-        having = np.setdiff1d(tally.owner[category == given], tally.owner[category == companion])
+        having = np.setdiff1d(tally.owner[category == sign_id], tally.owner[category == companion])
         for annotation in having.tolist():
-            best[annotation, companion] = max(best.get((annotation, companion), (0.0, 0)), (rate, given))
-    for (annotation, companion), (rate, given) in best.items():
-        name, sign = (tables.profile.name_of(int(ids[each])) for each in (companion, given))
+            best[annotation, companion] = max(best.get((annotation, companion), (0.0, 0)), (rate, sign_id))
+    for (annotation, companion), (rate, sign_id) in best.items():
+        name, sign_name = (tables.profile.name_of(int(ids[id_])) for id_ in (companion, sign_id))
         message = (
-            f"no {name!r}, though {int(both[given, companion]):,} of {int(alone[given]):,} annotations with {sign!r} "
-            f"have it (with 95 % confidence the rate is {rate:.0%} or more)"
+            f"no {name!r}, though {int(together[sign_id, companion]):,} of {int(alone[sign_id]):,} annotations "
+            f"with {sign_name!r} have it (with 95 % confidence the rate is {rate:.0%} or more)"
         )
         # The usual reason to leave a companion out is that it is hidden, and the guideline may say to draw it then.
-        said = (quote_guideline(tables.profile.taxonomy, name, chapter) for chapter in _CHAPTERS)
-        yield RowFinding(message + next(filter(None, said), ""), annotation=annotation, category=name, pixels=0)
+        quotes = (quote_guideline(tables.profile.taxonomy, name, chapter) for chapter in _CHAPTERS)
+        yield RowFinding(message + next(filter(None, quotes), ""), annotation=annotation, category=name, pixels=0)
 
 
 def _together(owner: Ints, category: Ints, n: int) -> Ints:
@@ -95,8 +95,8 @@ def _together(owner: Ints, category: Ints, n: int) -> Ints:
     for end in np.maximum(ends, 1).tolist():
         if end > start:
             times = np.repeat(count[start:end], count[start:end])
-            one = category[first[start] : first[start] + int(count[start:end].sum())]
-            other = category[expand_ranges(np.repeat(first[start:end], count[start:end]), times)]
-            result += np.bincount(np.repeat(one, times) * n + other, minlength=n * n)
+            first_category = category[first[start] : first[start] + int(count[start:end].sum())]
+            second_category = category[expand_ranges(np.repeat(first[start:end], count[start:end]), times)]
+            result += np.bincount(np.repeat(first_category, times) * n + second_category, minlength=n * n)
             start = end
     return result.reshape(n, n)

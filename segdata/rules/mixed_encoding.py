@@ -41,12 +41,12 @@ def mixed_encoding(tables: Tables) -> Iterator[RowFinding]:
         if encoding is not None:
             rows_of.setdefault(encoding, []).append(row)
     ranked = sorted(rows_of, key=lambda encoding: (-len(rows_of[encoding]), encoding))
-    for other in ranked[1:]:
+    for minority in ranked[1:]:
         message = (
-            f"{count_noun(len(rows_of[other]), *nouns)} stored as {_said(other)}, this one first; "
+            f"{count_noun(len(rows_of[minority]), *nouns)} stored as {_said(minority)}, this one first; "
             f"{len(rows_of[ranked[0]]):,} stored as {_said(ranked[0])}"
         )
-        yield RowFinding(message, annotation=rows_of[other][0])
+        yield RowFinding(message, annotation=rows_of[minority][0])
 
 
 def _said(encoding: str) -> str:

@@ -51,33 +51,34 @@ def multi_category(tables: Tables) -> Iterator[RowFinding]:
     Remedy: decide which comes first, write it into the taxonomy, and correct these segments.
     """
     segments, profile = tables.segments, tables.profile
-    own = segments["category_id"][tables.also["segment"]]
-    rows = np.flatnonzero(~_is_allowed(tables, own))
-    odd = tables.also.take(rows).beside(own=own[rows], annotation=segments["annotation"][tables.also["segment"][rows]])
+    own_category = segments["category_id"][tables.also["segment"]]
+    rows = np.flatnonzero(~_is_allowed(tables, own_category))
+    odd = tables.also.take(rows).beside(
+        own=own_category[rows], annotation=segments["annotation"][tables.also["segment"][rows]]
+    )
     ruled = declares_relation(profile.taxonomy, "also")
     for group in odd.groups(*(("annotation",) if ruled else ()), "own", "category_id"):
         yield _found(tables, odd.take(group), ruled)
 
 
-def _is_allowed(tables: Tables, own: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(n,) whether each row of `also` names a known category that `own` may have beside it."""
+def _is_allowed(tables: Tables, own_category: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n,) whether each row of `also` names a known category that `own_category` may have beside it."""
     second = tables.also["category_id"]
     taxonomy = tables.profile.taxonomy
-    known = np.isin(second, list(taxonomy.by_id()))
-    return is_related(taxonomy, "also", own, second) & known & np.not_equal(own, second)
+    is_known = np.isin(second, list(taxonomy.by_id()))
+    return is_related(taxonomy, "also", own_category, second) & is_known & np.not_equal(own_category, second)
 
 
 def _found(tables: Tables, odd: Table, ruled: bool) -> RowFinding:
     """One finding for segments of one category with the same secondary one."""
     profile, rows = tables.profile, tuple(np.unique(odd["segment"]).tolist())
-    own, second = int(odd["own"][0]), int(odd["category_id"][0])
-    name, other = profile.name_of(own), profile.name_of(second)
+    own_category, second = int(odd["own"][0]), int(odd["category_id"][0])
+    name, second_name = profile.name_of(own_category), profile.name_of(second)
     unruled = "does not allow" if ruled else "does not mention"
-    why = "which is the same" if own == second else f"which the taxonomy {unruled}"
-    message = (
-        f"{count_noun(len(rows), 'segment')} of {name!r} also {'has' if len(rows) == 1 else 'have'} {other!r}, {why}"
-    )
-    message += quote_guideline(profile.taxonomy, own, "definition")
+    why = "which is the same" if own_category == second else f"which the taxonomy {unruled}"
+    verb = "has" if len(rows) == 1 else "have"
+    message = f"{count_noun(len(rows), 'segment')} of {name!r} also {verb} {second_name!r}, {why}"
+    message += quote_guideline(profile.taxonomy, own_category, "definition")
     pixels = int(tables.segments["area"][list(rows)].sum())
     severity: Severity | None = None if ruled or profile.taxonomy_declared else "info"
     if len(np.unique(odd["annotation"])) == 1:

@@ -68,18 +68,18 @@ def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 
     inner, outer = np.where(swap, (pairs["a"], pairs["b"]), (pairs["b"], pairs["a"]))
     shared = pairs["shared"]
     inside = (shared >= min_share * area[inner]) & (shared <= max_iou * area[outer])
-    found = [(inner[inside], outer[inside]), _in_holes(tables, min_share)]
-    inner, outer = (np.concatenate(each) for each in zip(*found, strict=True))
+    nestings = [(inner[inside], outer[inside]), _in_holes(tables, min_share)]
+    inner, outer = (np.concatenate(array) for array in zip(*nestings, strict=True))
     category = segments["category_id"].astype(np.int64)
-    things = is_thing(tables)
-    counts = (category[inner] == category[outer]) & things[inner] & things[outer]
+    thing_segments = is_thing(tables)
+    counts = (category[inner] == category[outer]) & thing_segments[inner] & thing_segments[outer]
     counts &= ~is_related_either_way(tables.profile.taxonomy, "may_overlap", category[inner], category[outer])
-    ones, others = np.unique(np.column_stack([inner, outer])[counts], axis=0).T
-    sides = (segments[side][ones].tolist() for side in ("x", "y", "width", "height"))
-    rows = (each.tolist() for each in (ones, others, area[ones], area[others]))
-    for one, other, pixels, of, *box in zip(*rows, *sides, strict=True):
-        message = f"{pixels:,} px lie inside another segment of the category, which has {of:,} px"
-        yield RowFinding(message, segments=(one, other), bbox=tuple(box), pixels=pixels)
+    inner_rows, outer_rows = np.unique(np.column_stack([inner, outer])[counts], axis=0).T
+    sides = (segments[side][inner_rows].tolist() for side in ("x", "y", "width", "height"))
+    rows = (array.tolist() for array in (inner_rows, outer_rows, area[inner_rows], area[outer_rows]))
+    for inner_row, outer_row, pixels, outer_pixels, *box in zip(*rows, *sides, strict=True):
+        message = f"{pixels:,} px lie inside another segment of the category, which has {outer_pixels:,} px"
+        yield RowFinding(message, segments=(inner_row, outer_row), bbox=tuple(box), pixels=pixels)
 
 
 def _in_holes(tables: Tables, min_share: float) -> tuple[Ints, Ints]:

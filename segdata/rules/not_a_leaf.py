@@ -72,12 +72,12 @@ def not_a_leaf(tables: Tables) -> Iterator[RowFinding]:
 
 def _children(taxonomy: Taxonomy) -> dict[int, list[str]]:
     """The names of the children of each category that has some, by its id."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
+    children: defaultdict[str, list[str]] = defaultdict(list)
     for category in taxonomy.categories:
         if category.parent is not None and category.parent != category.name and category.kind != "void":
-            found[category.parent].append(category.name)
+            children[category.parent].append(category.name)
     return {
-        id_: found[category.name]
+        id_: children[category.name]
         for id_, category in taxonomy.by_id().items()
-        if category.name in found and category.parent != category.name
+        if category.name in children and category.parent != category.name
     }

@@ -34,26 +34,26 @@ def kept_parts(tables: Tables) -> Table:
         of_image[image].append(row)
     objects = _objects(tables)
     several = np.unique(tables.parts["segment"])
-    whole = np.setdiff1d(np.flatnonzero(~segments["iscrowd"] & (segments["area"] >= _SMALLEST_PART)), several)
-    singles = _by_annotation(segments, whole)
+    in_one_piece = np.setdiff1d(np.flatnonzero(~segments["iscrowd"] & (segments["area"] >= _SMALLEST_PART)), several)
+    singles = _by_annotation(segments, in_one_piece)
     kept_by = _by_annotation(segments, np.array(sorted(objects), np.int64))
-    found: list[tuple[int, int, int, bool]] = []
+    kept_rows: list[tuple[int, int, int, bool]] = []
     order = np.lexsort([segments[name][list(objects)] for name in ("y", "x", "category_id", "annotation")])
     for number, segment in enumerate(np.array(list(objects), np.int64)[order].tolist()):
         boxes = objects[segment]
         annotation, category = int(segments["annotation"][segment]), int(segments["category_id"][segment])
         rows = [(annotation, category, number, True)]
-        for other in of_image[int(annotations["image"][annotation])]:
-            if other == annotation:
+        for other_annotation in of_image[int(annotations["image"][annotation])]:
+            if other_annotation == annotation:
                 continue
-            kept = any(_match(boxes, objects[row]) for row in kept_by[other, category])
-            if kept and other < annotation:
+            is_kept = any(_match(boxes, objects[row]) for row in kept_by[other_annotation, category])
+            if is_kept and other_annotation < annotation:
                 rows = []  # it was listed when the other's turn came
                 break
-            if kept or _match(boxes, _boxes(segments, singles[other, category])):
-                rows.append((other, category, number, kept))
-        found += rows if len(rows) > 1 else []
-    columns = np.array(found, np.int64).reshape(-1, 4).T
+            if is_kept or _match(boxes, _boxes(segments, singles[other_annotation, category])):
+                rows.append((other_annotation, category, number, is_kept))
+        kept_rows += rows if len(rows) > 1 else []
+    columns = np.array(kept_rows, np.int64).reshape(-1, 4).T
     names = ("annotation", "category", "object", "kept")
     return Table(dict(zip(names, columns, strict=True))).beside(kept=columns[3] > 0)
 
@@ -74,27 +74,27 @@ def _objects(tables: Tables) -> dict[int, _Boxes]:
 
 def _by_annotation(segments: Table, rows: Ints) -> defaultdict[tuple[int, int], list[int]]:
     """Rows by annotation and category."""
-    found: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    rows_of: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
     for row, annotation, category in zip(
         rows.tolist(), segments["annotation"][rows].tolist(), segments["category_id"][rows].tolist(), strict=True
     ):
-        found[annotation, category].append(row)
-    return found
+        rows_of[annotation, category].append(row)
+    return rows_of
 
 
-def _boxes(things: Table, rows: "Ints | list[int]") -> _Boxes:
-    columns = [things[name][rows] for name in ("x", "y", "width", "height")]
+def _boxes(table: Table, rows: "Ints | list[int]") -> _Boxes:
+    columns = [table[name][rows] for name in ("x", "y", "width", "height")]
     return np.stack(columns, axis=1).astype(np.float64).reshape(-1, 4)
 
 
-def _match(two: _Boxes, others: _Boxes) -> bool:
+def _match(pair: _Boxes, candidates: _Boxes) -> bool:
     """Whether two boxes (2, 4) are also among others (n, 4), each another one."""
-    if len(others) < 2:
+    if len(candidates) < 2:
         return False
-    low = np.maximum(two[:, None, :2], others[:, :2])
-    high = np.minimum((two[:, :2] + two[:, 2:])[:, None], others[:, :2] + others[:, 2:])
+    low = np.maximum(pair[:, None, :2], candidates[:, :2])
+    high = np.minimum((pair[:, :2] + pair[:, 2:])[:, None], candidates[:, :2] + candidates[:, 2:])
     shared = np.clip(high - low, 0, None).prod(axis=2)
-    iou = shared / (two[:, 2:].prod(axis=1)[:, None] + others[:, 2:].prod(axis=1) - shared)
+    iou = shared / (pair[:, 2:].prod(axis=1)[:, None] + candidates[:, 2:].prod(axis=1) - shared)
     best = iou.argmax(axis=1)
     return bool(best[0] != best[1] and (iou.max(axis=1) >= _SAME).all())
 
@@ -171,26 +171,34 @@ def _borders(tables: Tables, min_shared: float) -> Table:
     """
     segments, pairs = tables.segments, tables.pairs
     touching = tables.borders.take(tables.borders["touching"] > 0)
-    key = np.concatenate([each["a"] * len(segments) + each["b"] for each in (pairs, touching)])
-    met, which = np.unique(key, return_inverse=True)
-    shared = np.bincount(which[: len(pairs)], weights=pairs["shared"], minlength=len(met))
-    a, b = np.divmod(met, max(len(segments), 1))
+    key = np.concatenate([source["a"] * len(segments) + source["b"] for source in (pairs, touching)])
+    pair_keys, pair_number = np.unique(key, return_inverse=True)
+    shared = np.bincount(pair_number[: len(pairs)], weights=pairs["shared"], minlength=len(pair_keys))
+    a, b = np.divmod(pair_keys, max(len(segments), 1))
     smaller = np.minimum(segments["area"][a], segments["area"][b])
     category = segments["category_id"]
-    things = [each.id for each in tables.profile.taxonomy.categories if each.kind == "thing"]
+    thing_ids = [source.id for source in tables.profile.taxonomy.categories if source.kind == "thing"]
     good = (smaller >= _SMALLEST) & (shared <= _WITHIN * smaller) & ~segments["iscrowd"][a] & ~segments["iscrowd"][b]
     relations: tuple[Relation, ...] = ("may_overlap", "part_of")
     for relation in relations:
         good &= ~is_related_either_way(tables.profile.taxonomy, relation, category[a], category[b])
-    a, b, over = a[good], b[good], (shared >= min_shared * smaller)[good]
+    a, b, shares_pixels = a[good], b[good], (shared >= min_shared * smaller)[good]
     twice = category[a] != category[b]
-    one, other = np.concatenate([category[a], category[b[twice]]]), np.concatenate([category[b], category[a[twice]]])
-    annotation = segments["annotation"][np.concatenate([a, a[twice]])]
-    found = Table(
-        {"annotation": annotation, "category": one, "other": other, "over": np.concatenate([over, over[twice]])}
+    own_category, other_category = (
+        np.concatenate([category[a], category[b[twice]]]),
+        np.concatenate([category[b], category[a[twice]]]),
     )
-    found = found.take(np.isin(one, things))
-    return found.take(np.lexsort([found[name] for name in ("over", "annotation", "other", "category")]))
+    annotation = segments["annotation"][np.concatenate([a, a[twice]])]
+    borders = Table(
+        {
+            "annotation": annotation,
+            "category": own_category,
+            "other": other_category,
+            "over": np.concatenate([shares_pixels, shares_pixels[twice]]),
+        }
+    )
+    borders = borders.take(np.isin(own_category, thing_ids))
+    return borders.take(np.lexsort([borders[name] for name in ("over", "annotation", "other", "category")]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,38 +224,38 @@ class _Divided:
 
 def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, rate: float) -> Iterator[RowFinding]:
     rng = np.random.default_rng(_SEED)
-    every = [_divided(borders.take(rows), min_effect, min_files, rng) for rows in borders.groups("category")]
-    told = [each for each in every if each is not None]
-    p = np.concatenate([[each.p for each in told], np.ones(len(every) - len(told))])
-    for each, stands in zip(told, benjamini_hochberg(p, rate).tolist(), strict=False):
-        if stands:
-            name = tables.profile.name_of(each.id)
+    divisions = [_divided(borders.take(rows), min_effect, min_files, rng) for rows in borders.groups("category")]
+    divided = [division for division in divisions if division is not None]
+    p = np.concatenate([[division.p for division in divided], np.ones(len(divisions) - len(divided))])
+    for division, is_significant in zip(divided, benjamini_hochberg(p, rate).tolist(), strict=False):
+        if is_significant:
+            name = tables.profile.name_of(division.id)
             message = (
-                f"drawn whole in {len(each.whole):,} annotations ({each.over[0]:,} of {each.of[0]:,} "
-                f"borders; {_named(tables, each.whole)}), only as far as visible in {len(each.seen):,} "
-                f"({each.over[1]:,} of {each.of[1]:,}; {_named(tables, each.seen)}); intraclass correlation "
-                f"{each.effect:.2f}, limit {min_effect:g}; p = {each.p:.2g}"
+                f"drawn whole in {len(division.whole):,} annotations ({division.over[0]:,} of {division.of[0]:,} "
+                f"borders; {_named(tables, division.whole)}), only as far as visible in {len(division.seen):,} "
+                f"({division.over[1]:,} of {division.of[1]:,}; {_named(tables, division.seen)}); intraclass "
+                f"correlation {division.effect:.2f}, limit {min_effect:g}; p = {division.p:.2g}"
             )
             yield RowFinding(
-                message + quote_guideline(tables.profile.taxonomy, each.id, "occlusion_rule"), category=name
+                message + quote_guideline(tables.profile.taxonomy, division.id, "occlusion_rule"), category=name
             )
 
 
 def _divided(borders: Table, min_effect: float, min_files: int, rng: "np.random.Generator") -> _Divided | None:
     """One category's borders as two ways to draw; None where they are not."""
     rows, group = unique_inverse(borders["annotation"])
-    over = borders["over"].astype(np.float64)
-    n, hits = np.bincount(group), np.bincount(group, weights=over)
-    whole = np.flatnonzero((n > 1) & (hits >= 0.5 * n))
-    seen = np.flatnonzero((n > 1) & (hits <= 0.1 * n))
-    effect = intraclass_correlation(over, group)
-    if min(len(whole), len(seen)) < min_files or not effect >= min_effect:
+    is_over = borders["over"].astype(np.float64)
+    n, hits = np.bincount(group), np.bincount(group, weights=is_over)
+    whole_rows = np.flatnonzero((n > 1) & (hits >= 0.5 * n))
+    visible_rows = np.flatnonzero((n > 1) & (hits <= 0.1 * n))
+    effect = intraclass_correlation(is_over, group)
+    if min(len(whole_rows), len(visible_rows)) < min_files or not effect >= min_effect:
         return None
-    kept = np.flatnonzero(group % -(-len(group) // _MOST) == 0)
+    sampled = np.flatnonzero(group % -(-len(group) // _MOST) == 0)
     stratum = np.unique(borders["other"], return_inverse=True)[1]
-    p = cluster_p_value(over[kept], group[kept], stratum[kept], rng, _PERMUTATIONS)
-    hit, of = ((int(count[whole].sum()), int(count[seen].sum())) for count in (hits, n))
-    return _Divided(int(borders["category"][0]), rows[whole], rows[seen], hit, of, effect, p)
+    p = cluster_p_value(is_over[sampled], group[sampled], stratum[sampled], rng, _PERMUTATIONS)
+    hit, n_borders = ((int(count[whole_rows].sum()), int(count[visible_rows].sum())) for count in (hits, n))
+    return _Divided(int(borders["category"][0]), rows[whole_rows], rows[visible_rows], hit, n_borders, effect, p)
 
 
 def _comparable(tables: Tables, borders: Table) -> Table:
@@ -269,36 +277,39 @@ _KEPT = (
 
 
 def _by_annotator(
-    tables: Tables, seen: Table, words: tuple[str, str, str], min_effect: float, rate: float
+    tables: Tables, observed: Table, words: tuple[str, str, str], min_effect: float, rate: float
 ) -> Iterator[RowFinding]:
     """Annotators whose share of `flag` differs from the others', for each `category`, within each `stratum`."""
     rng = np.random.default_rng(_SEED)
     names = sorted({name for name in tables.annotations["annotator"].tolist() if name is not None})
-    number = {name: at for at, name in enumerate(names)}
-    who = np.array([number.get(name, -1) for name in tables.annotations["annotator"].tolist()], np.int64)
-    seen = seen.take(who[seen["annotation"]] >= 0)
+    number = {name: place for place, name in enumerate(names)}
+    annotator = np.array([number.get(name, -1) for name in tables.annotations["annotator"].tolist()], np.int64)
+    observed = observed.take(annotator[observed["annotation"]] >= 0)
     tested = []
-    for rows in seen.groups("category"):
-        flag = seen["flag"][rows].astype(np.float64)
-        blocks = StratifiedGroups.of(who[seen["annotation"][rows]], seen["stratum"][rows], len(names))
-        found = blocks.compare(flag)
-        apart = np.abs(np.nan_to_num(found.difference)) * (found.n >= _LEAST)
-        worst = int(apart.argmax())
-        p = blocks.chance(flag, rng, _PERMUTATIONS)[0] if apart[worst] >= min_effect else 1.0
-        tested.append((int(seen["category"][rows[0]]), worst, found, p))
-    stands = benjamini_hochberg(np.array([p for *_, p in tested]), rate)
-    for (id_, worst, found, p), good in zip(tested, stands.tolist(), strict=True):
+    for rows in observed.groups("category"):
+        flag = observed["flag"][rows].astype(np.float64)
+        blocks = StratifiedGroups.of(annotator[observed["annotation"][rows]], observed["stratum"][rows], len(names))
+        comparison = blocks.compare(flag)
+        difference = np.abs(np.nan_to_num(comparison.difference)) * (comparison.n >= _LEAST)
+        worst = int(difference.argmax())
+        p = blocks.chance(flag, rng, _PERMUTATIONS)[0] if difference[worst] >= min_effect else 1.0
+        tested.append((int(observed["category"][rows[0]]), worst, comparison, p))
+    is_significant = benjamini_hochberg(np.array([p for *_, p in tested]), rate)
+    for (id_, worst, comparison, p), good in zip(tested, is_significant.tolist(), strict=True):
         if good:
-            mine, others = float(found.mean[worst]), max(float(found.mean[worst] - found.difference[worst]), 0.0)
+            own_share, others_share = (
+                float(comparison.mean[worst]),
+                max(float(comparison.mean[worst] - comparison.difference[worst]), 0.0),
+            )
             message = (
-                f"{names[worst]!r} {words[mine < others]}: {mine:.0%} of {found.n[worst]:,} {words[2]}, for the "
-                f"others {others:.0%}; limit {min_effect:.0%}; p = {p:.2g}"
+                f"{names[worst]!r} {words[own_share < others_share]}: {own_share:.0%} of {comparison.n[worst]:,} "
+                f"{words[2]}, for the others {others_share:.0%}; limit {min_effect:.0%}; p = {p:.2g}"
             )
             message += quote_guideline(tables.profile.taxonomy, id_, "occlusion_rule")
             yield RowFinding(message, annotator=names[worst], category=tables.profile.name_of(id_))
 
 
-def _named(tables: Tables, annotations: NDArray[np.int64], most: int = 3) -> str:
+def _named(tables: Tables, annotations: NDArray[np.int64], n_shown: int = 3) -> str:
     """Some images of annotations, in the order of their names."""
     names = sorted(set(tables.images["image_id"][tables.annotations["image"][annotations]].tolist()))
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+    return ", ".join(names[:n_shown]) + (", …" if len(names) > n_shown else "")

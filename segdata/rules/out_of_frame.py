@@ -37,8 +37,10 @@ def out_of_frame(tables: Tables, *, max_pixels: float = 0.5) -> Iterator[RowFind
     Defaults: none of 470 COCO segments is flagged, 6 of 4784 in TACO (all by 1 pixel), and 42 of 4976 in GBM40, where
     100 have vertices up to 1.25 pixels out.
     """
-    out = tables.outlines.take((tables.outlines["overshoot"] > max_pixels) & (tables.outlines["outside_pixels"] > 0))
-    for segment, vertices, outside, overshoot, pixels in out.lines(
+    outlines = tables.outlines.take(
+        (tables.outlines["overshoot"] > max_pixels) & (tables.outlines["outside_pixels"] > 0)
+    )
+    for segment, vertices, outside, overshoot, pixels in outlines.lines(
         "segment", "vertices", "outside", "overshoot", "outside_pixels"
     ):
         message = (

@@ -97,10 +97,10 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[RowFinding]:
 def _each(tables: Tables, pairs: Table) -> Iterator[RowFinding]:
     category, profile = tables.segments["category_id"], tables.profile
     for a, b, shared, x, y, width, height in pairs.lines("a", "b", "shared", "x", "y", "width", "height"):
-        one, other = sorted(profile.name_of(int(category[row])) for row in (a, b))
-        whose = f"two segments of {one!r}" if one == other else f"{one!r} and {other!r}"
+        first, second = sorted(profile.name_of(int(category[row])) for row in (a, b))
+        whose = f"two segments of {first!r}" if first == second else f"{first!r} and {second!r}"
         message = f"{shared:,} px belong to {whose}; overlap is forbidden"
-        message += quote_guideline(profile.taxonomy, one, "boundary_rule")
+        message += quote_guideline(profile.taxonomy, first, "boundary_rule")
         yield RowFinding(message, segments=(a, b), bbox=(x, y, width, height), pixels=shared)
 
 
@@ -108,9 +108,9 @@ def _each_annotation(tables: Tables, pairs: Table) -> Iterator[RowFinding]:
     shared = pairs["shared"]
     for rows in pairs.beside(annotation=tables.segments["annotation"][pairs["a"]]).groups("annotation"):
         worst = rows[[shared[rows].argmax()]]
-        ((a, b, most, *box),) = pairs.take(worst).lines("a", "b", "shared", "x", "y", "width", "height")
+        ((a, b, largest, *box),) = pairs.take(worst).lines("a", "b", "shared", "x", "y", "width", "height")
         pixels = int(shared[rows].sum())
-        message = f"{count_noun(len(rows), 'pair')} of segments share {pixels:,} px, this one most: {most:,} px"
+        message = f"{count_noun(len(rows), 'pair')} of segments share {pixels:,} px, this one most: {largest:,} px"
         yield RowFinding(message, segments=(a, b), bbox=tuple(box), pixels=pixels, severity="warning")
 
 

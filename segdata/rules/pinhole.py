@@ -68,8 +68,12 @@ def pinhole(
     ):
         small = (holes["area"] < min_pixels) & (holes["area"] < max_share * holes["whole"]) & holes["empty"]
         small &= counts[holes["segment"]]
-        found = sum_by_owner(holes.take(small), group, *({"segment", "whole"} - {group}))
-        for segment, whole, n, pixels, largest, x, y, width, height in found.lines("segment", "whole", *SUM_COLUMNS):
-            most = f", the largest {largest} {unit}" if n > 1 else ""
-            message = f"{count_noun(n, 'hole')} of {pixels:,} {unit}{most}, in a segment of {whole:,} {unit}"
+        summed = sum_by_owner(holes.take(small), group, *({"segment", "whole"} - {group}))
+        for segment, whole_area, n, pixels, largest, x, y, width, height in summed.lines(
+            "segment", "whole", *SUM_COLUMNS
+        ):
+            largest_note = f", the largest {largest} {unit}" if n > 1 else ""
+            message = (
+                f"{count_noun(n, 'hole')} of {pixels:,} {unit}{largest_note}, in a segment of {whole_area:,} {unit}"
+            )
             yield RowFinding(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)

@@ -67,28 +67,28 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Itera
     n_lines = ends.repeated("annotation", "upright", "at")
     for rows in (ends := ends.take(n_lines)).groups("annotation", "upright", "at"):
         for begins in (True, False):
-            own, others = (rows[ends["begins"][rows] == side] for side in (begins, not begins))
-            length = int(ends["length"][own].sum())
-            explained = ends["length"][others].max(initial=0) >= _EXPLAINED * length
-            if len(own) >= min_segments and not explained:
-                yield _found(tables, ends, own, begins, length)
+            own_rows, opposite_rows = (rows[ends["begins"][rows] == side] for side in (begins, not begins))
+            length = int(ends["length"][own_rows].sum())
+            explained = ends["length"][opposite_rows].max(initial=0) >= _EXPLAINED * length
+            if len(own_rows) >= min_segments and not explained:
+                yield _found(tables, ends, own_rows, begins, length)
                 break
 
 
 def _found(tables: Tables, ends: Table, rows: Ints, begins: bool, length: int) -> RowFinding:
     """The finding of the ends of one line."""
-    upright, at = bool(ends["upright"][rows[0]]), int(ends["at"][rows[0]])
+    upright, position = bool(ends["upright"][rows[0]]), int(ends["at"][rows[0]])
     annotation, segment = int(ends["annotation"][rows[0]]), ends["segment"][rows]
     x, y, width, height = (tables.segments[name][segment] for name in ("x", "y", "width", "height"))
     low, high = (int(y.min()), int((y + height).max())) if upright else (int(x.min()), int((x + width).max()))
     image = int(tables.annotations["image"][annotation])
-    beyond = int(tables.images["width" if upright else "height"][image]) - at
-    short = min(at, beyond)
-    near = f", {short} px short of the frame" if short <= 2 else ""
-    what = f"{count_noun(len(rows), 'segment')} {'begin' if begins else 'end'} flat on the line"
-    side = max(at - 1, 0)
+    to_frame = int(tables.images["width" if upright else "height"][image]) - position
+    distance = min(position, to_frame)
+    frame_note = f", {distance} px short of the frame" if distance <= 2 else ""
+    statement = f"{count_noun(len(rows), 'segment')} {'begin' if begins else 'end'} flat on the line"
+    side = max(position - 1, 0)
     return RowFinding(
-        f"{what} {'x' if upright else 'y'} = {at}{near}, over {length:,} px of it",
+        f"{statement} {'x' if upright else 'y'} = {position}{frame_note}, over {length:,} px of it",
         annotation=annotation,
         segments=tuple(sorted(segment.tolist())),
         bbox=(side, low, 2, high - low) if upright else (low, side, high - low, 2),

@@ -51,7 +51,9 @@ def has_defect(tables: Tables, code: str) -> NDArray[np.bool_]:
     if reported:
         image = tables.images["image_id"]
         columns = tables.segments.lines("image", "segment_id", "source_id")
-        result[:] = [(image[row], id_ if own is None else own) in reported for row, id_, own in columns]
+        result[:] = [
+            (image[row], id_ if source_id is None else source_id) in reported for row, id_, source_id in columns
+        ]
     return result
 
 
@@ -63,10 +65,10 @@ def requires_full_coverage(tables: Tables) -> NDArray[np.bool_]:
 
 
 def leaves_background_unlabelled(tables: Tables, least_share: float = 0.25, least_annotations: int = 5) -> bool:
-    """Whether unlabelled pixels of the masks are background, by their amount and without a declared coverage.
+    """Whether unlabelled pixels of the masks are background, judged by their amount if no coverage is declared.
 
-    So it is where coverage is exhaustive by the format's habit alone, and of at least `least_annotations` annotations
-    nine in ten leave more than `least_share` of their image unlabelled.
+    They are if coverage is exhaustive only by the format's habit, and nine in ten of at least `least_annotations`
+    annotations leave more than `least_share` of their image unlabelled.
     """
     if tables.profile.coverage.declared or not tables.profile.is_exhaustive:
         return False
@@ -79,9 +81,9 @@ def leaves_background_unlabelled(tables: Tables, least_share: float = 0.25, leas
 def forbidden_overlaps(tables: Tables) -> Table:
     """The rows of `pairs` that the policy forbids, or would forbid where it allows all overlap.
 
-    Left out are pairs with a crowd, those whose categories the taxonomy names `part_of` or `may_overlap` (which of the
-    two names the other does not matter), those of which it says that they may not overlap or touch (SEG207 speaks of
-    them), and with `same-category-forbid` those of different categories.
+    This leaves out pairs with a crowd, pairs whose categories the taxonomy names `part_of` or `may_overlap` (in either
+    direction) or forbids to overlap or touch (SEG207 reports those), and with `same-category-forbid` pairs of different
+    categories.
     """
     pairs, taxonomy = tables.pairs, tables.profile.taxonomy
     category, crowd = tables.segments["category_id"], tables.segments["iscrowd"]
@@ -98,7 +100,7 @@ def forbidden_overlaps(tables: Tables) -> Table:
 def counts_small_shapes(tables: Tables) -> NDArray[np.bool_]:
     """(n_segments,) whether small parts and holes of a segment count as mistakes.
 
-    Not so of crowds, void, categories whose lines are `thin`, and masks that their storage changed (SEG010).
+    They do not for crowds, void, categories whose lines are `thin`, and masks that their storage changed (SEG010).
     """
     categories = tables.profile.taxonomy.categories
     left_alone = [category.id for category in categories if category.thin or category.kind == "void"]
@@ -128,36 +130,36 @@ def typical_values(
     segments = tables.segments
     rows = np.arange(len(segments)) if of is None else of
     category = unique_inverse(segments["category_id"])[1]
-    near = segments["annotation"].astype(np.int64) * (int(category.max(initial=0)) + 1) + category
-    middle, spread = _group_statistics(values, near, among, least_near, rows)
-    few = np.isnan(middle)
-    middle[few], spread[few] = _group_statistics(values, category, among, least_far, rows[few])
+    annotation_category = segments["annotation"].astype(np.int64) * (int(category.max(initial=0)) + 1) + category
+    middle, spread = _group_statistics(values, annotation_category, among, least_near, rows)
+    is_missing = np.isnan(middle)
+    middle[is_missing], spread[is_missing] = _group_statistics(values, category, among, least_far, rows[is_missing])
     return middle, spread
 
 
 def _group_statistics(
-    values: Floats, group: Ints, among: NDArray[np.bool_], least: int, asked: Ints
+    values: Floats, group: Ints, eligible: NDArray[np.bool_], least_members: int, rows: Ints
 ) -> tuple[Floats, Floats]:
     """Median and standard deviation of the chosen members of the groups of some segments."""
-    which = unique_inverse(group)[1]
-    n_groups = int(which.max(initial=-1)) + 1
+    group_number = unique_inverse(group)[1]
+    n_groups = int(group_number.max(initial=-1)) + 1
     is_asked = np.zeros(n_groups, bool)
-    is_asked[which[asked]] = True
-    is_asked &= np.bincount(which[among], minlength=n_groups) >= least
-    chosen = np.flatnonzero(among & is_asked[which])
-    member = which[chosen]
+    is_asked[group_number[rows]] = True
+    is_asked &= np.bincount(group_number[eligible], minlength=n_groups) >= least_members
+    chosen = np.flatnonzero(eligible & is_asked[group_number])
+    member = group_number[chosen]
     middles = group_median(values[chosen], member)
     middle, spread = np.full(n_groups, np.nan), np.full(n_groups, np.nan)
     middle[member] = middles
     spread[member] = group_median(np.abs(values[chosen] - middles), member) * _MAD_TO_SD
-    return middle[which[asked]], spread[which[asked]]
+    return middle[group_number[rows]], spread[group_number[rows]]
 
 
 def is_thing(tables: Tables) -> NDArray[np.bool_]:
-    """(n_segments,) whether a segment stands for one object: a thing of the taxonomy, no crowd, its mask unchanged."""
-    things = [category.id for category in tables.profile.taxonomy.by_id().values() if category.kind == "thing"]
+    """(n_segments,) whether a segment is one object: a thing of the taxonomy, no crowd, its mask unchanged."""
+    thing_ids = [category.id for category in tables.profile.taxonomy.by_id().values() if category.kind == "thing"]
     segments = tables.segments
-    result: NDArray[np.bool_] = np.isin(segments["category_id"], things) & ~segments["iscrowd"] & ~is_lossy(tables)
+    result: NDArray[np.bool_] = np.isin(segments["category_id"], thing_ids) & ~segments["iscrowd"] & ~is_lossy(tables)
     return result
 
 
@@ -198,15 +200,15 @@ def sum_by_owner(things: Table, by: str, *also: str) -> Table:
     Returns the columns `by`, n (how many), pixels (their sum), and area, box and the columns `also` of the largest; of
     equals the first.
     """
-    owner, which = np.unique(things[by], return_inverse=True)
-    order = np.lexsort((-things["area"], which))
-    first = order[np.searchsorted(which[order], np.arange(len(owner)))]
+    owner, owner_number = np.unique(things[by], return_inverse=True)
+    order = np.lexsort((-things["area"], owner_number))
+    first = order[np.searchsorted(owner_number[order], np.arange(len(owner)))]
     largest = things.take(first)
     return Table(
         {
             by: owner,
-            "n": np.bincount(which, minlength=len(owner)),
-            "pixels": np.bincount(which, weights=things["area"], minlength=len(owner)).astype(np.int64),
+            "n": np.bincount(owner_number, minlength=len(owner)),
+            "pixels": np.bincount(owner_number, weights=things["area"], minlength=len(owner)).astype(np.int64),
             **{name: largest[name] for name in (*SUM_COLUMNS[2:], *also)},
         }
     )
@@ -230,7 +232,7 @@ _DISPUTE_COLUMNS = (
 class Dispute(NamedTuple):
     """One row of `PanelAssessment.disputes`; `category` and `called` are names, `area` is in pixels.
 
-    `whose` is the annotator whose segment is shown, None where there is none.
+    `whose` is the annotator whose segment is shown, None if there is none.
     """
 
     annotation: int
@@ -265,15 +267,13 @@ class Dispute(NamedTuple):
 def disputes_of_kind(tables: Tables, kind: str, min_pixels: int, min_share: float = 0.0) -> Iterator[Dispute]:
     """The disputes of a kind about segments of at least `min_pixels`.
 
-    Of what is not counted, regions of which `min_share` or more are in dispute.
+    Regions that are not counted must be in dispute for at least `min_share` of their pixels.
     """
     if tables.assessment is None or tables.annotator_pairs is None:
         return
     disputes = tables.assessment.disputes
-    names: list[Any] = [
-        *(category.name for category in tables.annotator_pairs.categories),
-        "",
-    ]  # Any: texts; -1 is the last
+    # Any: texts; -1 is the last
+    names: list[Any] = [*(category.name for category in tables.annotator_pairs.categories), ""]
     segments, annotations = tables.segments, tables.annotations
     for row in np.flatnonzero(disputes["kind"] == kind).tolist():
         cell = {name: disputes.cell(name, row) for name in _DISPUTE_COLUMNS}

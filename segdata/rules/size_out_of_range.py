@@ -60,25 +60,29 @@ def size_out_of_range(tables: Tables) -> Iterator[RowFinding]:
     for id_, category in tables.profile.taxonomy.by_id().items():
         if category.size is None:
             continue
-        size, mine = category.size, (segments["category_id"] == id_) & ~segments["iscrowd"] & (area > 0)
-        for measure, least, most, unit in (
+        size, is_own = category.size, (segments["category_id"] == id_) & ~segments["iscrowd"] & (area > 0)
+        for measure, lower, upper, unit in (
             (area, size.min_pixels, size.max_pixels, "px"),
             (area_mm2, size.min_mm2, size.max_mm2, "mm²"),
         ):
-            if least is not None:
-                rows = np.flatnonzero(mine & inner & (measure < least))
-                yield from _found(tables, category, rows, measure, "smaller", f"{least:,g} {unit}")
-            if most is not None:
-                rows = np.flatnonzero(mine & (measure > most))
-                yield from _found(tables, category, rows, measure, "larger", f"{most:,g} {unit}")
+            if lower is not None:
+                rows = np.flatnonzero(is_own & inner & (measure < lower))
+                yield from _found(tables, category, rows, measure, "smaller", f"{lower:,g} {unit}")
+            if upper is not None:
+                rows = np.flatnonzero(is_own & (measure > upper))
+                yield from _found(tables, category, rows, measure, "larger", f"{upper:,g} {unit}")
 
 
 def _mm2_of_pixel(tables: Tables) -> Floats:
     """(n_images,) the area of a pixel in mm²; NaN where its spacing is not known. Slices lie across the third axis."""
-    known = {each.name: each.spacing[0] * each.spacing[1] for each in tables.profile.sequences if each.spacing}
-    if not known:
+    area_of = {
+        sequence.name: sequence.spacing[0] * sequence.spacing[1]
+        for sequence in tables.profile.sequences
+        if sequence.spacing
+    }
+    if not area_of:
         return np.full(len(tables.images), np.nan)
-    return np.array([known.get(name, np.nan) for name in tables.images["sequence"].tolist()], np.float64)
+    return np.array([area_of.get(name, np.nan) for name in tables.images["sequence"].tolist()], np.float64)
 
 
 def _found(
@@ -87,10 +91,14 @@ def _found(
     """One finding for the segments of each annotation."""
     unit = limit.rpartition(" ")[2]
     for group in tables.segments.take(rows).groups("annotation"):
-        mine = rows[group]
-        worst = measure[mine].min() if how == "smaller" else measure[mine].max()
-        extreme = f", the {'smallest' if how == 'smaller' else 'largest'} {worst:,.4g} {unit}" if len(mine) > 1 else ""
-        size = f" ({worst:,.4g} {unit})" if len(mine) == 1 else ""
-        message = f"{count_noun(len(mine), 'segment')}{size} {how} than {limit}{extreme}"
+        segments = rows[group]
+        worst = measure[segments].min() if how == "smaller" else measure[segments].max()
+        extreme = (
+            f", the {'smallest' if how == 'smaller' else 'largest'} {worst:,.4g} {unit}" if len(segments) > 1 else ""
+        )
+        size = f" ({worst:,.4g} {unit})" if len(segments) == 1 else ""
+        message = f"{count_noun(len(segments), 'segment')}{size} {how} than {limit}{extreme}"
         message += quote_guideline(tables.profile.taxonomy, category.id, "definition")
-        yield RowFinding(message, segments=tuple(mine.tolist()), pixels=int(tables.segments["area"][mine].sum()))
+        yield RowFinding(
+            message, segments=tuple(segments.tolist()), pixels=int(tables.segments["area"][segments].sum())
+        )

@@ -67,13 +67,13 @@ def size_outlier(
     with images all are outliers (three close-ups, two tiny things) and none is a mistake: hence an info.
     """
     segments, images = tables.segments, tables.images
-    things = [each.id for each in tables.profile.taxonomy.categories if each.kind == "thing"]
+    thing_ids = [entry.id for entry in tables.profile.taxonomy.categories if entry.kind == "thing"]
     width, height = (images[name][segments["image"]].astype(np.int64) for name in ("width", "height"))
     cut = (segments["x"] < _EDGE) | (segments["y"] < _EDGE)
     cut |= (segments["x"] + segments["width"] > width - _EDGE) | (segments["y"] + segments["height"] > height - _EDGE)
-    told = is_example(tables, crowds=False) & np.isin(segments["category_id"], things)
-    told &= (images.missing("sequence") | is_frame_of(tables.profile, images, "video"))[segments["image"]]
-    rows = np.flatnonzero(told & ((width * height == 0) | ~cut))
+    is_measured = is_example(tables, crowds=False) & np.isin(segments["category_id"], thing_ids)
+    is_measured &= (images.missing("sequence") | is_frame_of(tables.profile, images, "video"))[segments["image"]]
+    rows = np.flatnonzero(is_measured & ((width * height == 0) | ~cut))
     category, _ = joint_codes(segments["category_id"][rows], size_class(tables)[segments["image"][rows]])
     count = np.bincount(category)
     rows, category = rows[enough := count[category] >= min_segments], category[enough]
@@ -81,9 +81,9 @@ def size_outlier(
     frame = np.maximum(width * height, 1)[rows]
     share = np.log(segments["area"][rows] / frame)
     score, median = robust_z(share, category, least_scale=0.1)
-    far = (np.abs(score) > limit) & (np.abs(share - median) > np.log(min_ratio))
-    far &= ~_as_its_neighbours(share, segments["image"][rows], category, min_ratio)
-    for place in np.flatnonzero(far).tolist():
+    is_outlier = (np.abs(score) > limit) & (np.abs(share - median) > np.log(min_ratio))
+    is_outlier &= ~_as_its_neighbours(share, segments["image"][rows], category, min_ratio)
+    for place in np.flatnonzero(is_outlier).tolist():
         row, area = int(rows[place]), int(segments["area"][rows[place]])
         usual = float(np.exp(median[place]) * frame[place])
         ratio = area / usual
@@ -98,5 +98,5 @@ def size_outlier(
 def _as_its_neighbours(share: Floats, image: Ints, category: Ints, min_ratio: float) -> Flags:
     """(n,) segments in images with four or more of their category that are like these in size: logarithms (n,)."""
     place, _ = joint_codes(image, category)
-    near: Flags = np.abs(share - group_median(share, place)) <= np.log(min_ratio)
-    return near & (np.bincount(place)[place] >= _SEVERAL)
+    is_similar: Flags = np.abs(share - group_median(share, place)) <= np.log(min_ratio)
+    return is_similar & (np.bincount(place)[place] >= _SEVERAL)

@@ -89,7 +89,7 @@ def _come_and_go(tables: Tables, skips: Table, max_gaps: float) -> NDArray[np.bo
     usual = np.zeros(len(skips), bool)
     before = skips["before"]
     for rows in skips.beside(sequence=sequence[before], category=category[before]).groups("sequence", "category"):
-        one = before[rows[0]]
-        n_long = ((sequence[long] == sequence[one]) & (category[long] == category[one])).sum()
+        first = before[rows[0]]
+        n_long = ((sequence[long] == sequence[first]) & (category[long] == category[first])).sum()
         usual[rows] = len(rows) > max(_FEW, max_gaps * n_long)
     return usual

@@ -71,10 +71,13 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> It
         small &= parts["drawn"] if group == "segment" else True
         small &= counts[parts["segment"]]
         small &= ~_small_by_nature(parts, group, small, min_pixels)
-        found = sum_by_owner(parts.take(small), group, *({"segment", "whole"} - {group}))
-        for segment, whole, n, pixels, largest, x, y, width, height in found.lines("segment", "whole", *SUM_COLUMNS):
-            most = f", the largest {largest} {unit}" if n > 1 else ""
-            message = f"{count_noun(n, 'stray part')} of {pixels:,} {unit}{most}, in a segment of {whole:,} {unit}"
+        summed = sum_by_owner(parts.take(small), group, *({"segment", "whole"} - {group}))
+        for segment, whole_area, n, pixels, largest, x, y, width, height in summed.lines(
+            "segment", "whole", *SUM_COLUMNS
+        ):
+            largest_note = f", the largest {largest} {unit}" if n > 1 else ""
+            stray = f"{count_noun(n, 'stray part')} of {pixels:,} {unit}{largest_note}"
+            message = f"{stray}, in a segment of {whole_area:,} {unit}"
             yield RowFinding(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)
 
 

@@ -78,40 +78,44 @@ def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05
     without cars (4 of 12 images) is 36 % apart, 12 % by chance.
     """
     segments = example_segments(tables, crowds=False)
-    named, split = number_names(image_splits(tables))
+    split_names, split = number_names(image_splits(tables))
     ids, category = unique_inverse(segments["category_id"])
-    piece, first = joint_codes(split, independent_units(tables))
-    row_split, row = split[first], piece[segments["image"]]
+    unit_number, first = joint_codes(split, independent_units(tables))
+    row_split, row = split[first], unit_number[segments["image"]]
     if len(np.unique(row_split[row_split >= 0])) < 2:
         return
     weights = segments["area"] if tables.profile.task == "semantic" else None
     amounts = np.bincount(row * len(ids) + category, weights, len(row_split) * len(ids)).astype(np.float64)
     amounts = amounts.reshape(len(row_split), len(ids))
-    told = (row_split >= 0) & (amounts.sum(axis=1) > 0)
-    amounts, row_split = amounts[told], row_split[told]
+    is_usable = (row_split >= 0) & (amounts.sum(axis=1) > 0)
+    amounts, row_split = amounts[is_usable], row_split[is_usable]
     present = np.unique(row_split).tolist()
     if len(present) < 2:
         return
-    found: dict[int, MixComparison | None] = {}
-    for each in present:
+    comparisons: dict[int, MixComparison | None] = {}
+    for number in present:
         # Two splits are one comparison, seen from both sides; the smaller one is named.
         rng = np.random.default_rng(0)
-        found[each] = compare_mixes(amounts, row_split == each, rng, min_distance)
+        comparisons[number] = compare_mixes(amounts, row_split == number, rng, min_distance)
     if len(present) == 2:
-        del found[int(np.argmax(np.bincount(row_split)))]
-    stands = benjamini_hochberg(np.array([1.0 if each is None else each.p for each in found.values()]), rate)
-    for (each, seen), real in zip(found.items(), stands.tolist(), strict=True):
-        if real and seen is not None:
-            names = [tables.profile.name_of(int(id_)) for id_ in ids]
-            yield _finding(named[each], seen, amounts[row_split == each], amounts[row_split != each], names)
-
-
-def _finding(split: str, seen: MixComparison, inside: Floats, outside: Floats, names: list[str]) -> RowFinding:
-    mine, others = (part.sum(axis=0) / part.sum() for part in (inside, outside))
-    most = np.argsort(-np.abs(mine - others), kind="stable")[:3].tolist()
-    shares = ", ".join(f"{names[k]} {mine[k]:.1%} against {others[k]:.1%}" for k in most)
-    message = (
-        f"the category mix of {split!r} differs by {seen.distance:.0%} from that of the others (by chance "
-        f"{seen.by_chance:.0%}, p = {seen.p:.3f}): {shares}"
+        del comparisons[int(np.argmax(np.bincount(row_split)))]
+    is_significant = benjamini_hochberg(
+        np.array([1.0 if number is None else number.p for number in comparisons.values()]), rate
     )
-    return RowFinding(message, category=names[most[0]])
+    for (number, comparison), significant in zip(comparisons.items(), is_significant.tolist(), strict=True):
+        if significant and comparison is not None:
+            names = [tables.profile.name_of(int(id_)) for id_ in ids]
+            yield _finding(
+                split_names[number], comparison, amounts[row_split == number], amounts[row_split != number], names
+            )
+
+
+def _finding(split: str, comparison: MixComparison, inside: Floats, outside: Floats, names: list[str]) -> RowFinding:
+    own_mix, other_mix = (part.sum(axis=0) / part.sum() for part in (inside, outside))
+    largest = np.argsort(-np.abs(own_mix - other_mix), kind="stable")[:3].tolist()
+    shares = ", ".join(f"{names[k]} {own_mix[k]:.1%} against {other_mix[k]:.1%}" for k in largest)
+    message = (
+        f"the category mix of {split!r} differs by {comparison.distance:.0%} from that of the others (by chance "
+        f"{comparison.by_chance:.0%}, p = {comparison.p:.3f}): {shares}"
+    )
+    return RowFinding(message, category=names[largest[0]])

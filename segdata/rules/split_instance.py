@@ -116,22 +116,22 @@ def split_instance(
     the outline, or go through objects that are large for their category.
     """
     seams = tables.seams
-    things = is_thing(tables)
+    thing_segments = is_thing(tables)
     length = seams["length"]
     cut = (length >= min_length) & (seams["deviation"] <= max_deviation) & (seams["astray"] <= 0.02)
     cut &= (seams["flush"] >= min_flush) & ((1 - seams["flush"]) * length <= max_step)
-    cut &= (seams["waist"] <= max_waist) & things[seams["a"]] & things[seams["b"]]
+    cut &= (seams["waist"] <= max_waist) & thing_segments[seams["a"]] & thing_segments[seams["b"]]
     exact = (seams["deviation"] <= _EXACT) & (length >= 2 * min_length)
     cut &= ~_at_edge(tables, seams)
     cut[cut] = exact[cut] | ~_too_large(tables, seams.take(cut), max_z)
     chosen = seams.take(cut)
     area = tables.segments["area"]
-    for a, b, px, off, x, y, width, height in chosen.lines(
+    for a, b, px, deviation, x, y, width, height in chosen.lines(
         "a", "b", "length", "deviation", "x", "y", "width", "height"
     ):
         message = (
             f"two segments of {area[a]:,} and {area[b]:,} px meet along a straight line of {px:.0f} px "
-            f"(within {off:.1f} px, limit {max_deviation:g}) and end with it; is it one object, cut in two?"
+            f"(within {deviation:.1f} px, limit {max_deviation:g}) and end with it; is it one object, cut in two?"
         )
         message += quote_guideline(tables.profile.taxonomy, int(tables.segments["category_id"][a]), "occlusion_rule")
         box = (x, y, max(width, 1), max(height, 1))
@@ -151,7 +151,7 @@ def _too_large(tables: Tables, seams: Table, max_z: float) -> NDArray[np.bool_]:
     area = tables.segments["area"]
     log = np.log(np.maximum(area, 1))
     middle, spread = typical_values(tables, log, ~tables.segments["iscrowd"] & (area > 0), of=seams["a"])
-    both = np.log(np.maximum(area[seams["a"]] + area[seams["b"]], 1))
-    score = (both - middle) / np.maximum(spread, _LEAST_SPREAD)
+    joint_log_area = np.log(np.maximum(area[seams["a"]] + area[seams["b"]], 1))
+    score = (joint_log_area - middle) / np.maximum(spread, _LEAST_SPREAD)
     large: NDArray[np.bool_] = score > max_z  # no score, no limit
     return large

@@ -45,17 +45,17 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Iterator[RowFinding]:
         yield _leak(images, *next(leaks.take(rows[rows == nearest]).lines("image", "of", "same", "bits")))
 
 
-def _leak(images: Table, image: int, of: int, same: int, bits: int) -> RowFinding:
-    """The finding of one image that is `of` again."""
-    name, other = images["image_id"][image], images["image_id"][of]
-    split, other_split = images["part"][image], images["part"][of]
-    where = f"one is in {other_split}, this in {split}"
-    if not same:
+def _leak(images: Table, image: int, other: int, is_same_file: int, bits: int) -> RowFinding:
+    """The finding of one image that is `other` again."""
+    name, other_name = images["image_id"][image], images["image_id"][other]
+    split, other_split = images["part"][image], images["part"][other]
+    splits = f"one is in {other_split}, this in {split}"
+    if not is_same_file:
         sequence = images["sequence"][image]
-        film = sequence is not None and sequence == images["sequence"][of]
+        film = sequence is not None and sequence == images["sequence"][other]
         how = f"{bits} of 256 bits of their difference hashes differ"
         note = "; both are frames of one video" if film else ""
-        return RowFinding(f"nearly the same as {other} ({how}): {where}{note}", image=image, severity="warning")
-    if name == other:
+        return RowFinding(f"nearly the same as {other_name} ({how}): {splits}{note}", image=image, severity="warning")
+    if name == other_name:
         return RowFinding(f"it is in {other_split} and in {split}", image=image)
-    return RowFinding(f"the same file as {other}, byte by byte: {where}", image=image)
+    return RowFinding(f"the same file as {other_name}, byte by byte: {splits}", image=image)

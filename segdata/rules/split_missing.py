@@ -62,19 +62,19 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[RowFi
     and 12) have no finding; kudzu (24 and 16) has two that are right: no polygon of its val has a class.
     """
     segments = example_segments(tables)
-    named, split = number_names(image_splits(tables))
+    split_names, split = number_names(image_splits(tables))
     unit = independent_units(tables)
     image = segments["image"]
     used = split[image] >= 0
     # A unit that lies in two splits (SEG304 says so) is one of each.
     every = (split[image][used], unit[image][used], segments["category_id"][used])
     place = np.stack(every)[:, joint_codes(*every)[1]]
-    size = np.bincount(place[0][joint_codes(place[0], place[1])[1]], minlength=len(named))
+    size = np.bincount(place[0][joint_codes(place[0], place[1])[1]], minlength=len(split_names))
     if (size > 0).sum() < 2:
         return
     rare: dict[int, list[str]] = {}
     for category in np.unique(place[2]).tolist():
-        having = np.bincount(place[0][place[2] == category], minlength=len(named))
+        having = np.bincount(place[0][place[2] == category], minlength=len(split_names))
         for missing in np.flatnonzero((having == 0) & (size > 0)).tolist():
             name = tables.profile.name_of(category)
             total, has = int(size.sum()), int(having.sum())
@@ -83,15 +83,16 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[RowFi
                 rare.setdefault(missing, []).append(name)
                 continue
             message = (
-                f"no {name!r} in {named[missing]!r} ({int(size[missing]):,} of {total:,} annotated images or groups of "
-                f"them); {has:,} elsewhere have it: a random division would leave it out in {chance:.1%} of cases"
+                f"no {name!r} in {split_names[missing]!r} ({int(size[missing]):,} of {total:,} annotated images or "
+                f"groups of them); {has:,} elsewhere have it: a random division would leave it out in {chance:.1%} "
+                "of cases"
             )
             yield RowFinding(message, category=name, pixels=0)
     for missing, names in rare.items():
-        message = f"{named[missing]!r} lacks {count_noun(len(names), 'rare category')}: {_listed(names)}"
+        message = f"{split_names[missing]!r} lacks {count_noun(len(names), 'rare category')}: {_listed(names)}"
         yield RowFinding(message, category=names[0] if len(names) == 1 else None, severity="warning", pixels=0)
 
 
-def _listed(names: list[str], most: int = 8) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _listed(names: list[str], n_shown: int = 8) -> str:
+    more = f" and {len(names) - n_shown} more" if len(names) > n_shown else ""
+    return ", ".join(names[:n_shown]) + more

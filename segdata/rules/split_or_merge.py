@@ -31,18 +31,18 @@ def split_or_merge(tables: Tables, *, min_pixels: int = 16) -> Iterator[RowFindi
     Defaults: as in SEG401.
     """
     for kind in ("merge", "split"):
-        for each in disputes_of_kind(tables, kind, min_pixels):
+        for dispute in disputes_of_kind(tables, kind, min_pixels):
             if kind == "merge":
-                by = "the other has" if each.others == 1 else "most others have"
-                message = f"1 {each.category} where {by} {each.n}"
+                by = "the other has" if dispute.others == 1 else "most others have"
+                message = f"1 {dispute.category} where {by} {dispute.n}"
             else:
-                by = "the other has" if each.others == 1 else "most others have"
-                message = f"{count_noun(each.n, 'segment')} where {by} 1 {each.category}"
-            quote = quote_guideline(tables.profile.taxonomy, each.category, "occlusion_rule")
+                by = "the other has" if dispute.others == 1 else "most others have"
+                message = f"{count_noun(dispute.n, 'segment')} where {by} 1 {dispute.category}"
+            quote = quote_guideline(tables.profile.taxonomy, dispute.category, "occlusion_rule")
             yield RowFinding(
                 message + quote,
-                segments=each.shown,
-                annotation=each.annotation,
-                category=each.category,
-                pixels=each.area,
+                segments=dispute.shown,
+                annotation=dispute.annotation,
+                category=dispute.category,
+                pixels=dispute.area,
             )

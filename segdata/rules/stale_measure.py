@@ -67,14 +67,18 @@ def stale_measure(
     vertices = _box_error(ringed, outlines["left"], outlines["top"], outlines["right"], outlines["bottom"])
     box_error[outlines["segment"]] = np.fmin(box_error[outlines["segment"]], vertices)
     wrong_box = box_error > max_box_pixels
-    wrong = np.flatnonzero((wrong_area | wrong_box) & (area > 0))
-    columns = {name: segments[name][wrong] for name in ("declared_area", "area", *declared, *_SIDES)}
-    columns |= {"segment": wrong, "wrong_area": wrong_area[wrong], "off": np.where(wrong_box, box_error, np.nan)[wrong]}
-    for said, px, *boxes, segment, is_area, off in Table(columns).lines(*columns):
-        parts = [f"declared area {said:,.10g}, the segment has {px:,} px"] if is_area else []
-        if off == off:  # NaN: the box is right
-            own, measured = ", ".join(f"{side:g}" for side in boxes[:4]), ", ".join(map(str, boxes[4:]))
-            parts.append(f"declared box [{own}], the pixels' is [{measured}], {off:,.0f} px off")
+    wrong_rows = np.flatnonzero((wrong_area | wrong_box) & (area > 0))
+    columns = {name: segments[name][wrong_rows] for name in ("declared_area", "area", *declared, *_SIDES)}
+    columns |= {
+        "segment": wrong_rows,
+        "wrong_area": wrong_area[wrong_rows],
+        "off": np.where(wrong_box, box_error, np.nan)[wrong_rows],
+    }
+    for declared_area, px, *boxes, segment, is_area, box_off in Table(columns).lines(*columns):
+        parts = [f"declared area {declared_area:,.10g}, the segment has {px:,} px"] if is_area else []
+        if box_off == box_off:  # NaN: the box is right
+            declared_box, measured = ", ".join(f"{side:g}" for side in boxes[:4]), ", ".join(map(str, boxes[4:]))
+            parts.append(f"declared box [{declared_box}], the pixels' is [{measured}], {box_off:,.0f} px off")
         yield RowFinding("; ".join(parts), segments=(segment,))
 
 
@@ -83,6 +87,6 @@ def _box_error(declared: Table, left: Column, top: Column, right: Column, bottom
     x, y = declared["declared_x"], declared["declared_y"]
     far_x, far_y = x + declared["declared_width"], y + declared["declared_height"]
     worst: Floats = np.abs(x - left)
-    for side, own in ((y, top), (far_x, right), (far_y, bottom)):
-        np.maximum(worst, np.abs(side - own), out=worst)
+    for side, actual in ((y, top), (far_x, right), (far_y, bottom)):
+        np.maximum(worst, np.abs(side - actual), out=worst)
     return worst

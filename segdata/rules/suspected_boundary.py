@@ -29,14 +29,14 @@ def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Itera
     Options: `min_probability`: the least probability of an error that is reported.
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
-    for each in flagged_candidates(tables, "boundary", min_probability):
-        yield each.found(f"{each.have} the wrong outline", _why(each))
+    for candidate in flagged_candidates(tables, "boundary", min_probability):
+        yield candidate.found(f"{candidate.have} the wrong outline", _why(candidate))
 
 
-def _why(each: Candidate) -> str:
-    iou = each.correction.iou
-    if each.correction.action == "add":
-        return f"the model predicts {each.pixels:,} px more of it (probability {each.believed_seen:.2f})"
-    if not each.whole or not iou:
-        return f"the model gives it {each.believed:.2f}"
+def _why(candidate: Candidate) -> str:
+    iou = candidate.correction.iou
+    if candidate.correction.action == "add":
+        return f"the model predicts {candidate.pixels:,} px more of it (probability {candidate.believed_seen:.2f})"
+    if not candidate.whole or not iou:
+        return f"the model gives it {candidate.believed:.2f}"
     return f"IoU {iou:.2f} with the model's outline"

@@ -29,8 +29,9 @@ def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Itera
     Options: `min_probability`: the least probability of an error that is reported.
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
-    for each in flagged_candidates(tables, "category", min_probability):
-        yield each.found(
-            f"{each.be} {each.seen}",
-            f"the model gives {each.believed_seen:.2f} for it and {each.believed:.2f} for {each.category}",
+    for candidate in flagged_candidates(tables, "category", min_probability):
+        yield candidate.found(
+            f"{candidate.be} {candidate.seen}",
+            f"the model gives {candidate.believed_seen:.2f} for it "
+            f"and {candidate.believed:.2f} for {candidate.category}",
         )

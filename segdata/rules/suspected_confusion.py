@@ -34,13 +34,13 @@ def suspected_confusion(tables: Tables, *, min_share: float = 0.1) -> Iterator[R
     if tables.candidates is None or tables.candidates.confusions is None:
         return
     names = ("given", "seen", "n", "reverse", "expected", "images", "p")
-    for given, seen, n, reverse, expected, images, p in tables.candidates.confusions.lines(*names):
+    for labelled, predicted, n, reverse, expected, images, p in tables.candidates.confusions.lines(*names):
         if n - expected < min_share * (n + reverse):
             continue
         message = (
-            f"{count_noun(n, 'segment')} labelled {given} look like {seen}, and {reverse:,} the reverse; "
+            f"{count_noun(n, 'segment')} labelled {labelled} look like {predicted}, and {reverse:,} the reverse; "
             f"{expected:.1f} were expected; in {count_noun(images, 'image')}, p {p:.2g}"
         )
         yield RowFinding(
-            message + quote_guideline(tables.profile.taxonomy, given, "definition"), category=given, score=1 - p
+            message + quote_guideline(tables.profile.taxonomy, labelled, "definition"), category=labelled, score=1 - p
         )

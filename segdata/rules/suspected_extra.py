@@ -26,5 +26,5 @@ def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Options: `min_probability`: the least probability of an error that is reported.
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
-    for each in flagged_candidates(tables, "extra", min_probability):
-        yield each.found(f"{each.be} extra", f"the model gives it {each.believed:.2f}")
+    for candidate in flagged_candidates(tables, "extra", min_probability):
+        yield candidate.found(f"{candidate.be} extra", f"the model gives it {candidate.believed:.2f}")

@@ -25,12 +25,12 @@ def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Options: `min_probability`: the least probability of an error that is reported.
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
-    for each in flagged_candidates(tables, "merge", min_probability):
-        n = len(each.correction.counts)
+    for candidate in flagged_candidates(tables, "merge", min_probability):
+        n = len(candidate.correction.counts)
         number = "several" if n < 2 else "two" if n == 2 else str(n)
-        yield each.found(f"{each.be} {number} segments", _why(each))
+        yield candidate.found(f"{candidate.be} {number} segments", _why(candidate))
 
 
-def _why(each: Candidate) -> str:
-    seam = f"the model predicts an edge of {each.seam:,} px through it"
-    return seam if each.seam else f"the model gives it {each.believed:.2f}"
+def _why(candidate: Candidate) -> str:
+    seam = f"the model predicts an edge of {candidate.seam:,} px through it"
+    return seam if candidate.seam else f"the model gives it {candidate.believed:.2f}"

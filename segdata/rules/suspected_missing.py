@@ -29,7 +29,8 @@ def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Iterat
     Options: `min_probability`: the least probability of an error that is reported.
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
-    for each in flagged_candidates(tables, "missing", min_probability):
-        yield each.found(
-            f"{each.be} missing", f"the model predicts {each.pixels:,} px (probability {each.believed_seen:.2f})"
+    for candidate in flagged_candidates(tables, "missing", min_probability):
+        yield candidate.found(
+            f"{candidate.be} missing",
+            f"the model predicts {candidate.pixels:,} px (probability {candidate.believed_seen:.2f})",
         )

@@ -28,9 +28,9 @@ def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Options: `min_probability`: the least probability of an error that is reported.
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
-    for each in flagged_candidates(tables, "shift", min_probability):
-        yield each.found(f"{each.be} misplaced", _why(each))
+    for candidate in flagged_candidates(tables, "shift", min_probability):
+        yield candidate.found(f"{candidate.be} misplaced", _why(candidate))
 
 
-def _why(each: Candidate) -> str:
-    return f"the model predicts it {describe_shift(each.right, each.down) or 'elsewhere'}"
+def _why(candidate: Candidate) -> str:
+    return f"the model predicts it {describe_shift(candidate.right, candidate.down) or 'elsewhere'}"

@@ -25,5 +25,5 @@ def suspected_split(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Options: `min_probability`: the least probability of an error that is reported.
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
-    for each in flagged_candidates(tables, "split", min_probability):
-        yield each.found(f"{each.be} a piece of a larger segment", "the model predicts no edge there")
+    for candidate in flagged_candidates(tables, "split", min_probability):
+        yield candidate.found(f"{candidate.be} a piece of a larger segment", "the model predicts no edge there")

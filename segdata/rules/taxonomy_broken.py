@@ -76,12 +76,14 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Iterator[Row
     The closest colours of CamVid (32) are 6.3 apart, of VOC (21) 8.8, of Cityscapes 10.3, of COCO panoptic (133) 11.0.
     """
     taxonomy = tables.profile.taxonomy
-    yield from _twice("id", [(each.id, each.name) for each in taxonomy.categories])
-    yield from _twice("name", [(each.name, each.name) for each in taxonomy.categories])
-    names = {each.name for each in taxonomy.categories}
-    aliases = [(alias, each.name) for each in taxonomy.categories for alias in each.aliases]
+    yield from _twice("id", [(category.id, category.name) for category in taxonomy.categories])
+    yield from _twice("name", [(category.name, category.name) for category in taxonomy.categories])
+    names = {category.name for category in taxonomy.categories}
+    aliases = [(alias, category.name) for category in taxonomy.categories for alias in category.aliases]
     yield from _twice("alias", aliases + [(alias, alias) for alias, _ in aliases if alias in names])
-    yield from _twice("color", [(each.rgb, each.name) for each in taxonomy.categories if each.rgb is not None])
+    yield from _twice(
+        "color", [(category.rgb, category.name) for category in taxonomy.categories if category.rgb is not None]
+    )
     yield from _unlabelled(taxonomy)
     yield from _close(list(taxonomy.by_color().items()), min_delta_e)
     yield from _circles(taxonomy)
@@ -89,28 +91,30 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Iterator[Row
     yield from _contradictions(taxonomy)
 
 
-def _twice(what: str, entries: Sequence[tuple[object, str]]) -> Iterator[RowFinding]:
+def _twice(kind: str, entries: Sequence[tuple[object, str]]) -> Iterator[RowFinding]:
     """Values that several entries have; the finding is the later entry's."""
     first: dict[object, str] = {}
     for value, name in entries:
         if value in first:
-            of = f"{first[value]!r} and {name!r}" if first[value] != name else f"{name!r}, twice"
-            yield RowFinding(f"{what} {value} belongs to {of}", category=name)
+            owners = f"{first[value]!r} and {name!r}" if first[value] != name else f"{name!r}, twice"
+            yield RowFinding(f"{kind} {value} belongs to {owners}", category=name)
         first.setdefault(value, name)
 
 
 def _strangers(taxonomy: Taxonomy) -> Iterator[RowFinding]:
-    """Names in what categories say of others that are nobody's; groups and aliases are somebody's."""
-    known = ids_by_name(taxonomy).keys() | taxonomy.groups.keys()
+    """Names in the rules of categories that no category, group or alias has."""
+    known_names = ids_by_name(taxonomy).keys() | taxonomy.groups.keys()
     for category in taxonomy.categories:
         whenever = category.expected.whenever if category.expected else ()
-        said = {relation: getattr(category, relation) for relation in get_args(Relation)} | {"whenever": whenever}
-        for relation, others in said.items():
-            for other in others:
-                if other not in known:
-                    near = taxonomy.nearest(other)
-                    hint = f"; nearest: {', '.join(near)}" if near else ""
-                    message = f"{category.name!r} names {other!r} in {relation}, but no category has this name{hint}"
+        named = {relation: getattr(category, relation) for relation in get_args(Relation)} | {"whenever": whenever}
+        for relation, other_names in named.items():
+            for other_name in other_names:
+                if other_name not in known_names:
+                    nearest = taxonomy.nearest(other_name)
+                    hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
+                    message = (
+                        f"{category.name!r} names {other_name!r} in {relation}, but no category has this name{hint}"
+                    )
                     yield RowFinding(message, category=category.name)
 
 
@@ -123,15 +127,15 @@ def _contradictions(taxonomy: Taxonomy) -> Iterator[RowFinding]:
             ("part_of", "may_not_overlap"),
             ("part_of", "may_not_touch"),
         ):
-            for other in sorted({*getattr(category, allowed)} & {*getattr(category, forbidden)}):
-                message = f"{category.name!r} names {other!r} both in {allowed} and in {forbidden}"
+            for other_name in sorted({*getattr(category, allowed)} & {*getattr(category, forbidden)}):
+                message = f"{category.name!r} names {other_name!r} both in {allowed} and in {forbidden}"
                 yield RowFinding(message, category=category.name)
         size = category.size or SizeLimits()
-        for least, most, unit in ((size.min_pixels, size.max_pixels, "px"), (size.min_mm2, size.max_mm2, "mm²")):
-            if least is not None and most is not None and least > most:
-                message = f"{category.name!r} must have at least {least:g} and at most {most:g} {unit}"
+        for lower, upper, unit in ((size.min_pixels, size.max_pixels, "px"), (size.min_mm2, size.max_mm2, "mm²")):
+            if lower is not None and upper is not None and lower > upper:
+                message = f"{category.name!r} must have at least {lower:g} and at most {upper:g} {unit}"
                 yield RowFinding(message, category=category.name)
-        names = [each.name for each in category.attributes]
+        names = [attribute.name for attribute in category.attributes]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield RowFinding(f"{category.name!r} has the attribute {name!r} twice", category=category.name)
 
@@ -150,23 +154,23 @@ def _close(colors: list[tuple[Color, Category]], min_delta_e: float) -> Iterator
     place = rgb_to_cielab(np.array([color for color, _ in colors], np.float64))
     distance = np.linalg.norm(place[:, None] - place, axis=2)
     for a, b in zip(*np.nonzero(np.triu(distance < min_delta_e, k=1)), strict=True):
-        (color, category), (other_color, other) = colors[a], colors[b]
+        (color, category), (other_color, other_category) = colors[a], colors[b]
         message = (
-            f"colours {other_color} of {other.name!r} and {color} of {category.name!r} look alike: "
+            f"colours {other_color} of {other_category.name!r} and {color} of {category.name!r} look alike: "
             f"Delta E {distance[a, b]:.1f}, the limit is {min_delta_e:g}"
         )
-        yield RowFinding(message, category=other.name)
+        yield RowFinding(message, category=other_category.name)
 
 
 def _circles(taxonomy: Taxonomy) -> Iterator[RowFinding]:
     """Parents that lead back to where they began; each circle once."""
-    parents = taxonomy.groups | {each.name: each.parent for each in taxonomy.categories}
-    told: set[str] = set()
+    parents = taxonomy.groups | {category.name: category.parent for category in taxonomy.categories}
+    reported: set[str] = set()
     for start in parents:
         path = [start]
         while (above := parents.get(path[-1])) is not None and above != path[-1] and above not in path:
             path.append(above)
-        if above in path[:-1] and above not in told:
+        if above in path[:-1] and above not in reported:
             circle = path[path.index(above) :]
-            told.update(circle)
+            reported.update(circle)
             yield RowFinding(f"parents form a circle: {', '.join(circle)}", category=circle[0])

@@ -42,8 +42,10 @@ def thing_stuff(tables: Tables) -> Iterator[RowFinding]:
     Remedy: join the segments of stuff, or make the category a thing if it can be counted.
     """
     segments = tables.segments
-    kinds = {each.id: each.kind for each in reversed(tables.profile.taxonomy.categories)}
-    stuff_ids, thing_ids = ([id_ for id_, kind in kinds.items() if kind == wanted] for wanted in ("stuff", "thing"))
+    kind_of = {category.id: category.kind for category in reversed(tables.profile.taxonomy.categories)}
+    stuff_ids, thing_ids = (
+        [id_ for id_, kind in kind_of.items() if kind == wanted_kind] for wanted_kind in ("stuff", "thing")
+    )
     stuff = np.flatnonzero(np.isin(segments["category_id"], stuff_ids) & ~segments["iscrowd"])
     several = stuff[segments.take(stuff).repeated("annotation", "category_id")]
     for group in segments.take(several).groups("annotation", "category_id"):

@@ -73,23 +73,23 @@ def too_few(
     real = np.flatnonzero(~np.isin(tables.segments["category_id"], taxonomy.void_ids))
     segments = Table({name: tables.segments[name][real] for name in ("annotation", "image", "category_id", "area")})
     n_images = len(tables.images)
-    most = min(min_segments, n_images) if tables.profile.task == "semantic" else min_segments
-    required = {"images": min(min_images, n_images), "segments": most, "px": min_pixels}
-    word, named, stratum = _strata(tables)
+    required_segments = min(min_segments, n_images) if tables.profile.task == "semantic" else min_segments
+    required = {"images": min(min_images, n_images), "segments": required_segments, "px": min_pixels}
+    word, stratum_names, stratum = _strata(tables)
     for rows in segments.groups("category_id"):
-        found = _counts(segments, rows)
+        counts = _counts(segments, rows)
         short = [
-            f"{count_noun(found[what], what.removesuffix('s'), what)}, {least:,} are required"
-            for what, least in required.items()
-            if found[what] < least
+            f"{count_noun(counts[unit], unit.removesuffix('s'), unit)}, {lower:,} are required"
+            for unit, lower in required.items()
+            if counts[unit] < lower
         ]
-        of = stratum[segments["annotation"][rows]]
-        seen = of[joint_codes(of, segments["image"][rows])[1]]
-        images = np.bincount(seen[seen >= 0], minlength=len(named))
+        row_stratum = stratum[segments["annotation"][rows]]
+        image_stratum = row_stratum[joint_codes(row_stratum, segments["image"][rows])[1]]
+        images = np.bincount(image_stratum[image_stratum >= 0], minlength=len(stratum_names))
         # Splits without any are SEG303's.
         lacking = np.flatnonzero((images < min_per_stratum) & ((images > 0) | (word != "split")))
         if len(lacking):
-            listed = ", ".join(f"{named[each]!r} {images[each]:,}" for each in lacking[:_MOST].tolist())
+            listed = ", ".join(f"{stratum_names[number]!r} {images[number]:,}" for number in lacking[:_MOST].tolist())
             more = f" and {len(lacking) - _MOST} more" if len(lacking) > _MOST else ""
             short.append(f"images by {word}: {listed}{more}, {min_per_stratum:,} are required")
         if short:

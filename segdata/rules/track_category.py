@@ -45,24 +45,24 @@ def track_category(tables: Tables) -> Iterator[RowFinding]:
 
     Remedy: give it one category in all frames. If two objects share the track, give one of them its own track.
     """
-    found, category = tracked_segments(tables), tables.segments["category_id"]
-    found = found.take(changes_category(tables, found))
+    tracked, category = tracked_segments(tables), tables.segments["category_id"]
+    tracked = tracked.take(changes_category(tables, tracked))
     name = tables.profile.name_of
-    for rows in found.groups("sequence", "track"):
+    for rows in tracked.groups("sequence", "track"):
         rows = np.sort(rows)
-        segment, frame = found["segment"][rows], found["frame"][rows]
-        ids, first, which, count = np.unique(
+        segment, frame = tracked["segment"][rows], tracked["frame"][rows]
+        ids, first, id_number, count = np.unique(
             category[segment], return_index=True, return_inverse=True, return_counts=True
         )
         usual = np.lexsort((first, -count))[0]
-        starts = np.flatnonzero(np.diff(which, prepend=-1) != 0)
+        starts = np.flatnonzero(np.diff(id_number, prepend=-1) != 0)
         ends = np.append(starts[1:], len(rows)) - 1
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            if which[start] == usual:
+            if id_number[start] == usual:
                 continue
-            here = f"frames {frame[start]} to {frame[end]}" if end > start else f"frame {frame[start]}"
+            frames = f"frames {frame[start]} to {frame[end]}" if end > start else f"frame {frame[start]}"
             yield RowFinding(
-                f"track {found['track'][rows[0]]} is {name(int(ids[which[start]]))} in {here}, "
+                f"track {tracked['track'][rows[0]]} is {name(int(ids[id_number[start]]))} in {frames}, "
                 f"but {name(int(ids[usual]))} in {count_noun(int(count[usual]), 'frame')}",
                 segments=(int(segment[start]),),
                 pixels=int(tables.segments["area"][segment[start : end + 1]].sum()),

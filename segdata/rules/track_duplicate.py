@@ -63,20 +63,20 @@ def track_duplicate(
     Defaults: an object that is hidden in the middle comes apart near its place, and rarely for a single frame. The two
     results of DAVIS 2017 (88 and 532 segments between two others) have 0 and 0 such parts.
     """
-    found, segments = tracked_segments(tables), tables.segments
-    found = found.beside(annotation=segments["annotation"][found["segment"]])
-    found = found.take(found.repeated("annotation", "track"))
-    for rows in found.groups("annotation", "track"):
-        several = np.sort(found["segment"][rows])
+    tracked, segments = tracked_segments(tables), tables.segments
+    tracked = tracked.beside(annotation=segments["annotation"][tracked["segment"]])
+    tracked = tracked.take(tracked.repeated("annotation", "track"))
+    for rows in tracked.groups("annotation", "track"):
+        several = np.sort(tracked["segment"][rows])
         if len(np.unique(segments["segment_id"][several])) == len(several):
-            message = f"track {found['track'][rows[0]]} occurs {len(several)} times in this frame"
+            message = f"track {tracked['track'][rows[0]]} occurs {len(several)} times in this frame"
             yield RowFinding(message, segments=tuple(several.tolist()), pixels=int(segments["area"][several].sum()))
     turns = tables.turns
     area, stray = segments["area"][turns["segment"]], turns["stray"]
-    apart = (stray > 0) & (stray >= min_share * (area - stray))
-    apart &= (turns["agree"] >= min_agree) & (turns["fit"] >= min_fit)
+    is_apart = (stray > 0) & (stray >= min_share * (area - stray))
+    is_apart &= (turns["agree"] >= min_agree) & (turns["fit"] >= min_fit)
     box = ("stray_x", "stray_y", "stray_width", "stray_height")
-    for segment, pixels, *place in turns.take(apart).lines("segment", "stray", *box):
+    for segment, pixels, *place in turns.take(is_apart).lines("segment", "stray", *box):
         message = (
             f"track {segments.cell('track_id', segment):.0f}: a part of {pixels:,} px lies where the track is neither "
             f"in the frame before nor in the one after; the rest has {segments.cell('area', segment) - pixels:,} px"

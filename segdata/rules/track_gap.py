@@ -77,41 +77,42 @@ def track_gap(
     that shrink before or after, and others cover 23. OSVOS, the ground truth of three videos of DAVIS, and the sample's
     street, where a walker passes behind a bus (4 clean films, 84 frames), have none to report.
     """
-    index, found, segments = SequenceIndex.of(tables), tracked_segments(tables, "video"), tables.segments
+    index, tracked, segments = SequenceIndex.of(tables), tracked_segments(tables, "video"), tables.segments
     area, edge = segments["area"], touches_edge(tables)
-    for at in _gaps(found, max_frames):
-        sides = _sides(found, at)
+    for row in _gaps(tracked, max_frames):
+        sides = _sides(tracked, row)
         ends = int(sides[0][-1]), int(sides[1][0])
         usual = [min_share * np.median(area[side]) for side in sides]
-        if any(area[end] < max(min_pixels, least) for end, least in zip(ends, usual, strict=True)):
+        if any(area[end] < max(min_pixels, lower) for end, lower in zip(ends, usual, strict=True)):
             continue
-        sequence = index.sequences[int(found["sequence"][at])]
-        gone = sequence.annotation[found["place"][at] + 1 : found["place"][at + 1]]
-        boxes = _between(segments, ends, len(gone))
-        if edge[list(ends)].any() or _is_hidden(tables, gone, boxes):
+        sequence = index.sequences[int(tracked["sequence"][row])]
+        missing = sequence.annotation[tracked["place"][row] + 1 : tracked["place"][row + 1]]
+        boxes = _between(segments, ends, len(missing))
+        if edge[list(ends)].any() or _is_hidden(tables, missing, boxes):
             continue
-        sizes = [f"frame {found['frame'][at + k]} ({area[end]:,} px)" for k, end in enumerate(ends)]
-        message = (
-            f"track {found['track'][at]} is missing in {count_noun(len(gone), 'frame')} between {' and '.join(sizes)}"
-        )
+        sizes = [f"frame {tracked['frame'][row + k]} ({area[end]:,} px)" for k, end in enumerate(ends)]
+        frames = count_noun(len(missing), "frame")
+        message = f"track {tracked['track'][row]} is missing in {frames} between {' and '.join(sizes)}"
         x, y, width, height = np.rint(boxes[0]).astype(int).tolist()
         box: Box = (x, y, width, height)
         name = tables.profile.name_of(int(segments["category_id"][ends[0]]))
-        yield RowFinding(message, annotation=int(gone[0]), bbox=box, pixels=int(area[ends[0]]), category=name)
+        yield RowFinding(message, annotation=int(missing[0]), bbox=box, pixels=int(area[ends[0]]), category=name)
 
 
-def _gaps(found: Table, max_frames: int) -> list[int]:
+def _gaps(tracked: Table, max_frames: int) -> list[int]:
     """The rows of `tracked_segments` after which the same track is missing in some annotated frames."""
-    same = (np.diff(found["sequence"]) == 0) & (np.diff(found["track"]) == 0)
-    step = np.diff(found["place"])
-    return np.flatnonzero(same & (step > 1) & (step <= max_frames + 1)).tolist()
+    is_same_track = (np.diff(tracked["sequence"]) == 0) & (np.diff(tracked["track"]) == 0)
+    step = np.diff(tracked["place"])
+    return np.flatnonzero(is_same_track & (step > 1) & (step <= max_frames + 1)).tolist()
 
 
-def _sides(found: Table, at: int) -> tuple[Ints, Ints]:
+def _sides(tracked: Table, row: int) -> tuple[Ints, Ints]:
     """The segments of a track in its last appearances up to a row of `tracked_segments`, and in its first after it."""
-    rows = np.arange(max(at + 1 - _NEAR, 0), min(at + 1 + _NEAR, len(found)))
-    rows = rows[(found["track"][rows] == found["track"][at]) & (found["sequence"][rows] == found["sequence"][at])]
-    return found["segment"][rows[rows <= at]], found["segment"][rows[rows > at]]
+    rows = np.arange(max(row + 1 - _NEAR, 0), min(row + 1 + _NEAR, len(tracked)))
+    rows = rows[
+        (tracked["track"][rows] == tracked["track"][row]) & (tracked["sequence"][rows] == tracked["sequence"][row])
+    ]
+    return tracked["segment"][rows[rows <= row]], tracked["segment"][rows[rows > row]]
 
 
 def _between(segments: Table, ends: tuple[int, int], n: int) -> Boxes:
@@ -122,16 +123,16 @@ def _between(segments: Table, ends: tuple[int, int], n: int) -> Boxes:
     return boxes
 
 
-def _is_hidden(tables: Tables, gone: Ints, boxes: Boxes) -> bool:
+def _is_hidden(tables: Tables, annotations: Ints, boxes: Boxes) -> bool:
     """Whether in one of some annotations the box of another thing covers most of the place."""
     segments = tables.segments
-    stuff = [each.id for each in tables.profile.taxonomy.categories if each.kind != "thing"]
-    for annotation, (x, y, width, height) in zip(gone.tolist(), boxes, strict=True):
+    stuff = [category.id for category in tables.profile.taxonomy.categories if category.kind != "thing"]
+    for annotation, (x, y, width, height) in zip(annotations.tolist(), boxes, strict=True):
         first, last = np.searchsorted(segments["annotation"], [annotation, annotation + 1])
-        others = segments.take(np.arange(first, last))
-        others = others.take(~np.isin(others["category_id"], stuff))
-        across = np.minimum(others["x"] + others["width"], x + width) - np.maximum(others["x"], x)
-        down = np.minimum(others["y"] + others["height"], y + height) - np.maximum(others["y"], y)
+        other_things = segments.take(np.arange(first, last))
+        other_things = other_things.take(~np.isin(other_things["category_id"], stuff))
+        across = np.minimum(other_things["x"] + other_things["width"], x + width) - np.maximum(other_things["x"], x)
+        down = np.minimum(other_things["y"] + other_things["height"], y + height) - np.maximum(other_things["y"], y)
         if (np.maximum(across, 0) * np.maximum(down, 0) >= _HIDDEN * width * height).any():
             return True
     return False

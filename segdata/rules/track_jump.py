@@ -99,16 +99,18 @@ def track_jump(
     """
     turns, segments = tables.turns, tables.segments
     three = [turns[name] for name in ("before", "segment", "after")]
-    whole = np.logical_and.reduce([segments["area"][each] >= min_pixels for each in three])
+    is_whole = np.logical_and.reduce([segments["area"][column] >= min_pixels for column in three])
     edge = touches_edge(tables)
-    whole &= ~np.logical_or.reduce([edge[each] for each in three])
-    off = whole & (turns["agree"] >= min_agree) & (turns["fit"] < max_fit) & ~_swapped(tables, swap_gain)[three[1]]
+    is_whole &= ~np.logical_or.reduce([edge[column] for column in three])
+    is_off = (
+        is_whole & (turns["agree"] >= min_agree) & (turns["fit"] < max_fit) & ~_swapped(tables, swap_gain)[three[1]]
+    )
     stays, is_there = turns["like_before"] >= max_fit, turns["like_after"] >= max_fit
-    alone = off & ~stays & ~is_there
-    for_good = off & is_there & _follows(turns, off & stays)
+    alone = is_off & ~stays & ~is_there
+    for_good = is_off & is_there & _follows(turns, is_off & stays)
     for row in np.flatnonzero(alone | for_good).tolist():
-        before, segment, after = (int(each[row]) for each in three)
-        sizes = ", ".join(f"{segments['area'][each]:,}" for each in (before, segment, after))
+        before, segment, after = (int(column[row]) for column in three)
+        sizes = ", ".join(f"{segments['area'][column]:,}" for column in (before, segment, after))
         how = "in this frame only" if alone[row] else "from this frame on"
         message = (
             f"track {segments.cell('track_id', segment):.0f} is {turns['shift'][row]:.0f} px off its path {how} "
@@ -125,9 +127,9 @@ def _follows(turns: Table, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _swapped(tables: Tables, gain: float) -> NDArray[np.bool_]:
     """(n_segments,) whether a segment exchanges its place with another, in its frame or the next."""
-    found = tables.exchanges.take(tables.exchanges["crossed"] - tables.exchanges["own"] >= gain)
+    exchanges = tables.exchanges.take(tables.exchanges["crossed"] - tables.exchanges["own"] >= gain)
     swapped = np.zeros(len(tables.segments), bool)
-    swapped[found["a"]] = swapped[found["b"]] = True
+    swapped[exchanges["a"]] = swapped[exchanges["b"]] = True
     middle = tables.turns["segment"]
     swapped[middle] |= swapped[tables.turns["after"]]
     return swapped

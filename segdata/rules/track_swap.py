@@ -45,13 +45,13 @@ def track_swap(tables: Tables, *, min_gain: float = 0.3) -> Iterator[RowFinding]
     Defaults: no two tracks of the ground truth of DAVIS cross. In the results of OSVOS and RVOS on DAVIS 2017 (48
     frames, 34 and 523 pairs that do) the gain is 0.13 and 0.21 at most, and 0.74 where the sample's cars are exchanged.
     """
-    segments, found = tables.segments, tables.exchanges
-    for a, b, own, crossed in found.lines("a", "b", "own", "crossed"):
-        if crossed - own < min_gain:
+    segments, exchanges = tables.segments, tables.exchanges
+    for a, b, kept, crossed in exchanges.lines("a", "b", "own", "crossed"):
+        if crossed - kept < min_gain:
             continue
-        tracks = " and ".join(f"{segments.cell('track_id', each):.0f}" for each in (a, b))
+        tracks = " and ".join(f"{segments.cell('track_id', segment):.0f}" for segment in (a, b))
         message = (
-            f"tracks {tracks} exchange places: their mean IoU with the frame before is {own:.2f}, "
+            f"tracks {tracks} exchange places: their mean IoU with the frame before is {kept:.2f}, "
             f"and {crossed:.2f} when exchanged"
         )
         pixels = segments.cell("area", a) + segments.cell("area", b)
@@ -60,7 +60,7 @@ def track_swap(tables: Tables, *, min_gain: float = 0.3) -> Iterator[RowFinding]
 
 def _around(tables: Tables, a: int, b: int) -> Box:
     """The box around two segments."""
-    left, top, wide, high = ([int(tables.segments[name][each]) for each in (a, b)] for name in _BOX)
+    left, top, wide, high = ([int(tables.segments[name][segment]) for segment in (a, b)] for name in _BOX)
     x, y = min(left), min(top)
     right, bottom = (max(u + v for u, v in zip(*sides, strict=True)) for sides in ((left, wide), (top, high)))
     return x, y, right - x, bottom - y

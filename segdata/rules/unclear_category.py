@@ -34,9 +34,11 @@ def unclear_category(tables: Tables, *, max_agreement: float = 0.6, min_images: 
     for category, value, low, high, best, without, clusters in judged.unclear.lines(*names):
         if not (high < max_agreement and best < max_agreement and clusters >= min_images):
             continue
-        what = opposed.categories[category].name
+        category_name = opposed.categories[category].name
         message = (
-            f"agreement on {what} {value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images, "
+            f"agreement on {category_name} {value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images, "
             f"and {best:.2f} without {opposed.annotators[without]}, who lowers it most"
         )
-        yield RowFinding(message + quote_guideline(tables.profile.taxonomy, what, "definition"), category=what)
+        yield RowFinding(
+            message + quote_guideline(tables.profile.taxonomy, category_name, "definition"), category=category_name
+        )

@@ -43,9 +43,9 @@ def unknown_category(tables: Tables) -> Iterator[RowFinding]:
         rows = flagged[group]
         category = int(segments["category_id"][rows[0]])
         name = names.get(category)
-        what = f"id {category}" if name is None else f"{name!r}"
-        near = [] if name is None else taxonomy.nearest(name)
-        hint = f"; nearest: {', '.join(near)}" if near else ""
-        message = f"category {what} of {count_noun(len(rows), 'segment')} is not in the taxonomy{hint}"
+        called = f"id {category}" if name is None else f"{name!r}"
+        nearest = [] if name is None else taxonomy.nearest(name)
+        hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
+        message = f"category {called} of {count_noun(len(rows), 'segment')} is not in the taxonomy{hint}"
         pixels = int(segments["area"][rows].sum())
         yield RowFinding(message, segments=tuple(rows.tolist()), category=name or str(category), pixels=pixels)

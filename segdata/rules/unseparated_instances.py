@@ -78,11 +78,11 @@ def unseparated_instances(
     severity is info, since 9 findings say little about its precision. Of two touching nuclei of GBM40 that were made
     one, it and SEG108 find 31 % (`benchmarks/instances.py`).
     """
-    found = bridged_segments(tables)
-    large = (found["neck"] > min_neck) & (found["area_z"] >= min_area_z) & (found["bent_z"] >= min_bent_z)
-    large &= found["gain"] >= min_gain
+    bridged = bridged_segments(tables)
+    large = (bridged["neck"] > min_neck) & (bridged["area_z"] >= min_area_z) & (bridged["bent_z"] >= min_bent_z)
+    large &= bridged["gain"] >= min_gain
     area = tables.segments["area"]
-    for segment, neck, lobes, typical in found.take(large).lines("segment", "neck", "lobes", "typical"):
+    for segment, neck, lobes, typical in bridged.take(large).lines("segment", "neck", "lobes", "typical"):
         times = area[segment] / typical
         message = (
             f"{area[segment]:,} px in {count_noun(lobes, 'lobe')}, {times:.1f} times what is usual in this annotation; "

@@ -35,9 +35,9 @@ def unstable_annotator(tables: Tables, *, max_agreement: float = 0.7, min_images
     for annotator, value, low, high, others, behind, clusters in judged.repeats.lines(*names):
         if clusters < min_images or not (behind > 0 if others == others else high < max_agreement):
             continue
-        who = opposed.annotators[annotator]
+        name = opposed.annotators[annotator]
         beside = f"; different annotators agree at {others:.2f}" if others == others else ""
         message = (
-            f"{who} agrees with their own earlier work at {value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images"
+            f"{name} agrees with their own earlier work at {value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images"
         )
-        yield RowFinding(message + beside, annotator=who)
+        yield RowFinding(message + beside, annotator=name)

@@ -37,7 +37,7 @@ def unused_category(tables: Tables) -> Iterator[RowFinding]:
     """
     categories = tables.profile.taxonomy.categories
     used = set(np.unique(tables.segments["category_id"]).tolist())
-    parents = {each.parent for each in categories if each.parent != each.name}
+    parents = {entry.parent for entry in categories if entry.parent != entry.name}
     for category in categories if used else ():
         if category.id not in used and category.kind != "void" and category.name not in parents:
             message = f"no segment is of category {category.name!r} (id {category.id})"
