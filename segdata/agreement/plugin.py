@@ -12,6 +12,8 @@ from importlib.metadata import entry_points
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.errors import SegdataError
+
 __all__ = ["AMOUNTS", "API_VERSION", "AgreementMetric", "Floats", "find_metric", "installed_metrics", "metric"]
 
 API_VERSION = 1
@@ -98,10 +100,13 @@ def metric(
 def installed_metrics() -> dict[str, AgreementMetric]:
     """Every installed metric by name: those that the modules behind the entry points `segdata.metrics` register."""
     for point in entry_points(group="segdata.metrics"):
-        point.load()
+        try:
+            point.load()
+        except (ImportError, AttributeError, ValueError) as error:
+            raise SegdataError(f"metrics {point.name} ({point.value}) cannot be loaded: {error}") from error
     return dict(sorted(_REGISTRY.items()))
 
 
 def find_metric(name: str) -> AgreementMetric:
-    """A metric that is loaded, by name; raises KeyError where there is none."""
-    return _REGISTRY[name]
+    """The metric of this name, installed or registered; raises KeyError where there is none."""
+    return _REGISTRY[name] if name in _REGISTRY else installed_metrics()[name]

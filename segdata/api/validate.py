@@ -20,13 +20,15 @@ from typing import TYPE_CHECKING, Unpack
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, promote
 from segdata.api.source_cache import CachedSource
+from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
-from segdata.core.errors import InvalidDatasetError
+from segdata.core.errors import InvalidDatasetError, SegdataError
 from segdata.core.finding import Finding
 from segdata.core.rule import Family, Rule, Tables
 from segdata.core.validation import FailOn, Validation, check_fail_on
 from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure_source
+from segdata.measure.registry import all_families
 from segdata.review.decision_log import log_path
 
 if TYPE_CHECKING:
@@ -110,6 +112,7 @@ def validate(
     rules_selected = select_rules(dataset.config, select, ignore)
     chosen = [rule for rule in rules_selected if not (rule.whole and dataset.is_part)]
     skipped = tuple(rule.code for rule in rules_selected if rule not in chosen and rule.applies(dataset.profile))
+    _check_needs(chosen)
     tables = measure_dataset(dataset, needed_families(chosen, dataset.profile), jobs, progress)
     judged = run_rules(tables, chosen, dataset.config, jobs=jobs)
     findings, settled = split_decided(dataset, judged.findings, jobs) if review else (judged.findings, ())
@@ -142,6 +145,16 @@ def split_decided(
 
     settled = decided_findings(dataset, findings, logs, jobs)
     return tuple(source for source in findings if source not in settled), tuple(settled)
+
+
+def _check_needs(chosen: Sequence[Rule]) -> None:
+    """Raise SegdataError where a rule needs a family that nothing measures: its table would stay empty."""
+    for rule in chosen:
+        for family in sorted(rule.needs - all_families()):
+            raise SegdataError(
+                f"rule {rule.code} needs the measurement {family!r}, which no module registers"
+                f"{did_you_mean(family, list(all_families()))}"
+            )
 
 
 def _image_files(tables: Tables, wanted: set[str | None]) -> dict[str, str]:

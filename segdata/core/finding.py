@@ -140,7 +140,7 @@ class Defect:
 
     Attributes
     ----------
-    code : of the rule that owns this defect, ``SEG001`` to ``SEG099``
+    code : of the rule that owns this defect: one of ``SEG0..`` in `segdata rules`
     message : what is wrong and against which limit, in one line, without the file's name
     file : the file, as a path below the dataset's root where it is below it
     place : where in the file: a JSON pointer (``/annotations/17/bbox``), a line, or a pixel (``x=3, y=9``)

@@ -188,9 +188,12 @@ def rule(
 def rules() -> dict[str, Rule]:
     """Every installed rule by code: each module of the packages behind the entry points `segdata.rules`."""
     for point in entry_points(group="segdata.rules"):
-        package = point.load()
-        for module in pkgutil.iter_modules(getattr(package, "__path__", []), package.__name__ + "."):
-            import_module(module.name)
+        try:
+            package = point.load()
+            for module in pkgutil.iter_modules(getattr(package, "__path__", []), package.__name__ + "."):
+                import_module(module.name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise SegdataError(f"rules {point.name} ({point.value}) cannot be loaded: {error}") from error
     return dict(sorted(_REGISTRY.items()))
 
 

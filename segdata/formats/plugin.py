@@ -2,14 +2,15 @@
 
 `docs/add_a_format.md` shows a complete format. Names are imported on first use: a format that takes what `detect` needs
 at its top, and readers and writers inside `read` and `write`, costs other commands no start-up time. Test helpers, such
-as the round-trip law, are in `segdata.testing`.
+as the round-trip law, are in `segdata.testing`. `help("segdata.formats.plugin.ImageEntry")` shows one name alone.
 
 What is where:
 
 - the parts of a format: `ReadRequest`, `FileProbe`, `FormatMatch`, `Source`, `LossCounter`, `LossKind`
+- names of categories in a source: `resolve_names`
 - datasets: `Profile`, `Policy`, `ImageSequence`, `Taxonomy`, `Category`, `Batch`, `Runs`, `Defect`
 - reading: `PerImageSource`, `ImageEntry`, `ImageAnnotation`, `BrokenLabelsError`; label and image files; `ValueRuns`
-- polygons: `Polygon`, `PolygonArrays`, `check_ring`; `rasterise_polygons` and `trace_polygons`
+- polygons: `Polygon`, `PolygonArrays`, `check_ring`; `rasterise_polygons`, `unite_owners`, `trace_polygons`
 - writing: `segments_by_image`, `paint`, `MaskPaths`, `write_sidecars`
 - losses: sets to declare (`MASK_LOSSES` …) and functions that count (`count_losses` …)
 """
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from segdata.formats.shapes.geometry import PolygonArrays as PolygonArrays
     from segdata.formats.shapes.geometry import check_ring as check_ring
     from segdata.formats.shapes.raster import rasterise_polygons as rasterise_polygons
+    from segdata.formats.shapes.raster import unite_owners as unite_owners
+    from segdata.formats.shapes.tracing import TracedPolygons as TracedPolygons
     from segdata.formats.shapes.tracing import trace_polygons as trace_polygons
     from segdata.formats.shared.count_losses import count_category_mask_losses as count_category_mask_losses
     from segdata.formats.shared.count_losses import count_hidden_segments as count_hidden_segments
@@ -78,6 +81,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.safe_parsers import parse_json as parse_json
     from segdata.formats.shared.safe_parsers import read_json as read_json
     from segdata.formats.shared.safe_parsers import read_xml as read_xml
+    from segdata.formats.shared.taxonomies import CategoryNames as CategoryNames
     from segdata.formats.shared.taxonomies import resolve_names as resolve_names
     from segdata.formats.shared.taxonomies import write_sidecars as write_sidecars
 
@@ -117,8 +121,8 @@ _EXPORTS = {
         "Taxonomy",
     ),
     "segdata.formats.shapes.geometry": ("Polygon", "PolygonArrays", "check_ring"),
-    "segdata.formats.shapes.raster": ("rasterise_polygons",),
-    "segdata.formats.shapes.tracing": ("trace_polygons",),
+    "segdata.formats.shapes.raster": ("rasterise_polygons", "unite_owners"),
+    "segdata.formats.shapes.tracing": ("TracedPolygons", "trace_polygons"),
     "segdata.formats.shared.count_losses": (
         "count_category_mask_losses",
         "count_hidden_segments",
@@ -172,6 +176,7 @@ _EXPORTS = {
         "read_xml",
     ),
     "segdata.formats.shared.taxonomies": (
+        "CategoryNames",
         "resolve_names",
         "write_sidecars",
     ),

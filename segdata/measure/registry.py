@@ -126,7 +126,17 @@ _DATASET: list[DatasetMeasurement] = []
 def measure(
     *families: Family, tables: Mapping[str, Links], needs: tuple[str, ...] = ()
 ) -> Callable[[BatchFunction], BatchFunction]:
-    """Register a function that measures one batch; see `BatchMeasurement`."""
+    """Register a function that measures one batch.
+
+    Parameters
+    ----------
+    families : it is measured where a selected rule needs one of them; none: always
+    tables : the tables that it makes, each with the columns that are rows of another table: ``{"row_use": {"segment":
+        "segments"}}``. Columns for a table that exists already are put beside its own, row by row
+    needs : tables that must be measured before; the function finds them in ``view.tables``
+
+    The function takes a `BatchView` and returns its only table, or several by name.
+    """
 
     def register(function: BatchFunction) -> BatchFunction:
         _BATCH.append(BatchMeasurement(frozenset(families), tables, frozenset(needs), function))
@@ -137,7 +147,7 @@ def measure(
 
 
 def measure_images(*families: Family) -> Callable[[ImagesFunction], ImagesFunction]:
-    """Register a function that takes the table `images` and returns more columns for it."""
+    """Register a function that takes the table `images`, of the whole dataset, and returns more columns for it."""
 
     def register(function: ImagesFunction) -> ImagesFunction:
         _IMAGES.append(ImagesMeasurement(frozenset(families), function))
@@ -150,7 +160,17 @@ def measure_images(*families: Family) -> Callable[[ImagesFunction], ImagesFuncti
 def measure_dataset(
     *families: Family, tables: Mapping[str, tuple[str, ...]], needs: tuple[str, ...] = (), reloads: bool = False
 ) -> Callable[[DatasetFunction], DatasetFunction]:
-    """Register a function that measures over several images; see `DatasetMeasurement`."""
+    """Register a function that measures over several images.
+
+    Parameters
+    ----------
+    families : it is measured where a selected rule needs one of them
+    tables : the tables that it makes, each with its columns
+    needs : tables that must be measured before; the function finds them in ``view.tables``
+    reloads : it loads the frames of sequences a second time
+
+    The function takes a `DatasetView` and returns its tables by name, each whole or as columns in portions.
+    """
 
     def register(function: DatasetFunction) -> DatasetFunction:
         _DATASET.append(DatasetMeasurement(frozenset(families), tables, frozenset(needs), reloads, function))

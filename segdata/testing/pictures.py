@@ -267,7 +267,9 @@ def assert_pictures(rule: Rule) -> None:
     assert {picture.flagged for picture in pictures} == {True, False}, f"{rule.code}: draw a flagged and a fine picture"
     for picture in pictures:
         codes = {each.code for each in find_in_picture(rule, draw_picture(picture.text), **picture.options)}
-        assert codes == ({rule.code} if picture.flagged else set()), f"{rule.code}: {picture.text}"
+        expected = {rule.code} if picture.flagged else set()
+        said = "is not flagged" if picture.flagged else "is flagged"
+        assert codes == expected, f"{rule.code} {rule.name}: this picture {said}:\n{picture.text}"
 
 
 def _sequence(legend: PictureLegend) -> list[str]:

@@ -64,6 +64,23 @@ def test_the_metric_is_in_every_report(plugin: dict[str, str]) -> None:
     assert "pair,anna,ben,,,volumetric_similarity,1," in report(plugin, "csv")
 
 
+def test_the_test_on_the_page_passes(plugin: dict[str, str]) -> None:
+    _, test = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", test + "\n\ntest_half_the_size()"], env=plugin, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_module_that_cannot_be_loaded_is_named(plugin: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "volumetric.py").write_text("import nonsuch", encoding="utf-8")
+    environment = {**plugin, "PYTHONPATH": os.pathsep.join([str(tmp_path), plugin["PYTHONPATH"]])}
+    words = [sys.executable, "-m", "segdata", "agreement", f"anna={SAMPLE}", f"ben={SAMPLE}"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "metrics volumetric (volumetric) cannot be loaded: No module named 'nonsuch'" in " ".join(
+        done.stderr.split()
+    )
+
+
 def test_without_a_plugin_there_is_no_such_field() -> None:
     (pair,) = json.loads(report(dict(os.environ), "json"))["pairs"]
     assert "metrics" not in pair

@@ -4,13 +4,19 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from segdata.measure.registry import all_families
 from segdata.rules import plugin as plugin_api
+from segdata.rules.plugin import RowFinding, Tables, find_rule
+from segdata.testing.pictures import assert_pictures
 
 PAGE = Path(__file__).parents[2] / "docs" / "add_a_rule.md"
+SAMPLE = Path(__file__).parents[2] / "sample_data" / "semantic"
 FILES = (r"interlaced\.py", r"pyproject\.toml")
 TEST = """
 from segdata.rules.plugin import find_rule
@@ -65,6 +71,27 @@ def test_the_table_names_the_whole_surface() -> None:
     assert all(getattr(plugin_api, name) is not None for name in plugin_api.__all__)
 
 
+def test_the_page_names_every_family() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert {family for family in all_families() if f"`{family}`" not in text} == set()
+
+
+def test_a_wrong_picture_is_shown() -> None:
+    def nothing(tables: Tables) -> Iterator[RowFinding]:
+        """Nothing.
+
+        Flagged:
+            ab
+
+        Fine:
+            aa
+        """
+        return iter(())
+
+    with pytest.raises(AssertionError, match="SEG106 speck: this picture is not flagged:\nab"):
+        assert_pictures(replace(find_rule("SEG106"), check=nothing))
+
+
 def test_the_rule_is_listed_and_explained(plugin: dict[str, str]) -> None:
     assert "ACME01" in run(plugin, "-m", "segdata", "rules")
     assert "A segment fills only every other image row." in run(plugin, "-m", "segdata", "explain", "ACME01")
@@ -79,3 +106,25 @@ def test_it_finds_what_it_measures_itself(plugin: dict[str, str]) -> None:
         "a.png 5 of 9 rows are filled; the limit is 60%",
         "b.png 4 of 7 rows are filled; the limit is 60%",
     ]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        (
+            'needs=("acme-rows",)',
+            'needs=("acme-row",)',
+            "rule ACME01 needs the measurement 'acme-row', which no module registers; did you mean 'acme-rows'?",
+        ),
+        ("import pyarrow", "import pyarow", "rules acme (interlaced) cannot be loaded: No module named 'pyarow'"),
+    ],
+)
+def test_mistakes_are_named(plugin: dict[str, str], tmp_path: Path, right: str, wrong: str, message: str) -> None:
+    site = Path(plugin["PYTHONPATH"].split(os.pathsep)[0])
+    code = (site / "interlaced.py").read_text(encoding="utf-8")
+    (tmp_path / "interlaced.py").write_text(code.replace(right, wrong), encoding="utf-8")
+    environment = {**plugin, "PYTHONPATH": os.pathsep.join([str(tmp_path), plugin["PYTHONPATH"]])}
+    words = [sys.executable, "-m", "segdata", "validate", str(SAMPLE), "--select", "ACME01"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())

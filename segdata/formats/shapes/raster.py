@@ -256,7 +256,12 @@ def unite_owners(runs: Runs, owner: Ints, height: Ints, width: Ints) -> Runs:
 def rasterise_polygons(
     polygons: PolygonArrays, rule: RasterRule, height: Ints, width: Ints, *, rounding: Rounding = "truncate"
 ) -> Runs:
-    """The pixels of n polygons; owners are the polygons, sizes (n,) of their images are in pixels. See `rasterise`."""
+    """The pixels of n polygons; owners are the polygons, sizes (n,) of their images are in pixels.
+
+    Every ring must be sound (`check_ring`). `rule` says whose pixels they are: "coco" (pycocotools), "pil" (Pillow),
+    "cv2" (OpenCV), or "centre-evenodd": the pixels whose centre lies inside. `rounding` is how "cv2" makes coordinates
+    whole. `unite_owners` joins the polygons of one segment. Raises ValueError for "mask-native", which draws none.
+    """
     if rule == "centre-evenodd":
         return fill_centres(polygons, height, width)
     if rule == "mask-native":

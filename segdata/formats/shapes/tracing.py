@@ -108,7 +108,7 @@ def _triangulation(points: Points) -> Ints:
 
 
 @dataclass(frozen=True, slots=True)
-class _TracedPolygons:
+class TracedPolygons:
     """The polygons of n segments.
 
     Attributes
@@ -121,7 +121,7 @@ class _TracedPolygons:
     wrong: Ints
 
 
-def trace_polygons(runs: Runs, rule: RasterRule, height: Ints, width: Ints) -> _TracedPolygons:
+def trace_polygons(runs: Runs, rule: RasterRule, height: Ints, width: Ints) -> TracedPolygons:
     """A polygon with its holes for each part of each segment; sizes (n,) of their images are in pixels.
 
     Exact by each of the four rules. By "coco" and "centre-evenodd" rings run along the edges of pixels. By "pil" and
@@ -131,7 +131,7 @@ def trace_polygons(runs: Runs, rule: RasterRule, height: Ints, width: Ints) -> _
     """
     from_centres = rule in ("pil", "cv2")
     polygons = _trace_bitmaps(runs, height, _trace_parts) if from_centres else _trace_edges(runs, height)
-    return _TracedPolygons(
+    return TracedPolygons(
         polygons, count_differing_pixels(runs, rasterise(polygons, rule, height, width), height, width)
     )
 

@@ -88,7 +88,7 @@ def resolve_names(names: Iterable[str], user_taxonomy: Taxonomy | None, own: Tax
     Parameters
     ----------
     names : every name that occurs, in any order
-    given : the user's taxonomy: a name is looked up in it, then among its aliases
+    user_taxonomy : the user's taxonomy: a name is looked up in it, then among its aliases
     own : the source's own categories (ids, colours, kinds), used if the user gives no taxonomy
 
     A taxonomy that has to be made up has the names in alphabetical order with ids from 1, things all of them except
