@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch
 from segdata.core.config import Config
-from segdata.core.errors import SegdataError, missing_extra
+from segdata.core.errors import SegdataError, count_noun, missing_extra
 from segdata.core.executor import run_ordered
 from segdata.core.format import Source
 from segdata.core.paths import split_from_path
@@ -56,8 +56,8 @@ class OpenDataset:
 
     def __repr__(self) -> str:
         profile = self.profile
-        what = f"{profile.format}, {profile.task}, {len(self)} images, {len(self.taxonomy.categories)} categories"
-        return f"Dataset({profile.files!r}: {what})"
+        images, categories = count_noun(len(self), "image"), count_noun(len(self.taxonomy.categories), "category")
+        return f"Dataset({profile.files!r}: {profile.format}, {profile.task}, {images}, {categories})"
 
     @property
     def is_part(self) -> bool:
