@@ -1,21 +1,5 @@
 """Flag: rank the labels of a dataset by how probably they are wrong, with a proposed correction for each."""
 
-from typing import TYPE_CHECKING
-
-from segdata.measure.measure import measure_source
-from segdata.noise.corruptions import Corruptions
-from segdata.noise.evaluation import EvaluatedRanking
-from segdata.noise.known_errors import KnownError, KnownErrors, compare_labels, errors_of_list, read_known_errors
-from segdata.noise.predictor import NetworkPredictor, match_image_names
-from segdata.noise.ranking import RankedCandidates
-from segdata.noise.segments import GivenLabels
-from segdata.noise.selection import LabelCheck, SegmentRows
-
-if TYPE_CHECKING:
-    from segdata.noise.networks.plan import TrainingPlan
-    from segdata.noise.networks.settings import StageProgress
-    from segdata.noise.pipeline import FlagOutcome
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -37,9 +21,15 @@ from segdata.core.validation import Validation
 from segdata.dataset import Dataset
 from segdata.formats.npz.reader import probabilities_of
 from segdata.formats.shared.images import image_limits
+from segdata.measure.measure import measure_source
+from segdata.noise.corruptions import Corruptions
+from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.flag_result import FlagResult
-from segdata.noise.predictor import Predictor
-from segdata.noise.segments import Flags
+from segdata.noise.known_errors import KnownError, KnownErrors, compare_labels, errors_of_list, read_known_errors
+from segdata.noise.predictor import NetworkPredictor, Predictor, match_image_names
+from segdata.noise.ranking import RankedCandidates
+from segdata.noise.segments import Flags, GivenLabels
+from segdata.noise.selection import LabelCheck, SegmentRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +37,9 @@ if TYPE_CHECKING:
     from segdata.core.finding import Decision
     from segdata.core.rule import Rule, Tables
     from segdata.noise.evaluation import DetectionQuality
-    from segdata.noise.networks.settings import Settings
+    from segdata.noise.networks.plan import TrainingPlan
+    from segdata.noise.networks.settings import Settings, StageProgress
+    from segdata.noise.pipeline import FlagOutcome
 
 
 @dataclass(frozen=True)

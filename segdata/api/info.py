@@ -1,38 +1,34 @@
 """Info: what is in a dataset, in numbers, as a table of objects, and as a content hash."""
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Unpack, get_args
-
-from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
-from segdata.api.result import Result, promote
-from segdata.api.validate import measure_dataset
-from segdata.core.label_hash import content_hash
-from segdata.core.profile import RasterRule
-from segdata.core.rule import Family
-from segdata.dataset import Dataset
-from segdata.formats.shared.images import image_limits
-from segdata.measure.summary import Summary, summarise
-
-if TYPE_CHECKING:
-    from segdata.measure.summary import Summary
-
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack, get_args
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.result import Result, promote
+from segdata.api.validate import measure_dataset
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
+from segdata.core.label_hash import content_hash
+from segdata.core.profile import RasterRule
+from segdata.core.rule import Family
+from segdata.dataset import Dataset
 from segdata.formats.geo.georeference import segment_areas_m2
+from segdata.formats.shared.images import image_limits
 from segdata.measure.region_properties import object_table as measured
+from segdata.measure.summary import Summary, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from segdata.measure.summary import Summary
 
 
 _SIZES = ("length", "width", "feret", "perimeter")

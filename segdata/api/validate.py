@@ -1,21 +1,9 @@
 """Validate: check a dataset against the rules."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
-from typing import TYPE_CHECKING
-
-from segdata.core.rule_runner import needed_families, run_rules, select_rules
-
-if TYPE_CHECKING:
-    pass
-
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, promote
@@ -25,14 +13,12 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import InvalidDatasetError, SegdataError
 from segdata.core.finding import Finding
 from segdata.core.rule import Family, Rule, Tables
+from segdata.core.rule_runner import needed_families, run_rules, select_rules
 from segdata.core.validation import FailOn, Validation, check_fail_on
 from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure_source
 from segdata.measure.registry import all_families
 from segdata.review.decision_log import log_path
-
-if TYPE_CHECKING:
-    pass
 
 
 class ValidationResult(Result, Validation):
