@@ -56,21 +56,21 @@ def annotation_order(features: Floats, unsure: Floats, n: int | None = None, kno
     total = len(features)
     rank = (np.unique(unsure, return_inverse=True)[1].reshape(-1) + 1.0) / max(len(np.unique(unsure)), 1)
     away = np.full(total, np.inf)
-    for each in np.empty((0, features.shape[1])) if known is None else known:
-        away = np.minimum(away, _layout_distance(features, each))
-    left, found = np.ones(total, bool), []
+    for one_known in np.empty((0, features.shape[1])) if known is None else known:
+        away = np.minimum(away, _layout_distance(features, one_known))
+    is_left, order = np.ones(total, bool), []
     for _ in range(min(total, total if n is None else n)):
-        far = np.where(np.isinf(away), 1.0, away) * rank
-        best = np.flatnonzero(left)[np.lexsort((-rank[left], -far[left]))[0]]
-        found.append(best)
-        left[best] = False
+        score = np.where(np.isinf(away), 1.0, away) * rank
+        best = np.flatnonzero(is_left)[np.lexsort((-rank[is_left], -score[is_left]))[0]]
+        order.append(best)
+        is_left[best] = False
         away = np.minimum(away, _layout_distance(features, features[best]))
-    return np.array(found, np.int64)
+    return np.array(order, np.int64)
 
 
-def _layout_distance(features: Floats, one: Floats) -> Floats:
+def _layout_distance(features: Floats, image_features: Floats) -> Floats:
     """(i,) distances to one image, rounded so that the last digits of sums decide nothing."""
-    return np.asarray(np.round(np.sqrt(((features - one) ** 2).sum(axis=1)), 9))
+    return np.asarray(np.round(np.sqrt(((features - image_features) ** 2).sum(axis=1)), 9))
 
 
 def order_unannotated(case: LabelCheck, threads: int = 1) -> Ints:
@@ -90,7 +90,7 @@ def order_unannotated(case: LabelCheck, threads: int = 1) -> Ints:
         p = prediction.probability.reshape(-1, prediction.width, prediction.height).transpose(0, 2, 1)
         return predicted_layout(p), mean_entropy(p)
 
-    told = [*run_ordered(seen, [*rows.tolist(), *case.images.tolist()], threads)]
-    features = np.array([each for each, _ in told])
-    unsure = np.array([each for _, each in told[: len(rows)]])
+    looked = [*run_ordered(seen, [*rows.tolist(), *case.images.tolist()], threads)]
+    features = np.array([item for item, _ in looked])
+    unsure = np.array([item for _, item in looked[: len(rows)]])
     return rows[annotation_order(features[: len(rows)], unsure, known=features[len(rows) :])]

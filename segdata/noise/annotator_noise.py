@@ -43,7 +43,7 @@ class CategoryConfusion:
     p: float
 
 
-def find_confusions(given: Ints, seen: Ints, unit: Ints, rate: float = 0.05) -> tuple[CategoryConfusion, ...]:
+def find_confusions(labelled: Ints, predicted: Ints, unit: Ints, rate: float = 0.05) -> tuple[CategoryConfusion, ...]:
     """The pairs of categories that labels confuse in one direction more than the model's own errors explain.
 
     Parameters ---------- given, seen : (n,) the categories of segments, from 1, and those that the model predicts for
@@ -62,19 +62,19 @@ def find_confusions(given: Ints, seen: Ints, unit: Ints, rate: float = 0.05) -> 
     in both directions cannot be separated from the model's. Among three categories the blamed pair is a guess: the one
     with the most.
     """
-    mixed = given != seen
-    mixes = _CategoryPairs.of(given[mixed], seen[mixed], unit[mixed])
-    kept = np.flatnonzero(mixes.m >= _MIN_SEGMENTS)
-    n_tested, found = len(kept), []
-    while len(kept):
-        expected, z = mixes.tested(kept)
+    mixed = labelled != predicted
+    mixes = _CategoryPairs.of(labelled[mixed], predicted[mixed], unit[mixed])
+    remaining = np.flatnonzero(mixes.m >= _MIN_SEGMENTS)
+    n_tested, confusions = len(remaining), []
+    while len(remaining):
+        expected, z = mixes.tested(remaining)
         worst = int(np.argmax(z))
         p = _tail(float(z[worst])) * n_tested
         if p > rate:
             break
-        found.append(mixes.confusion(int(kept[worst]), float(expected[worst]), p))
-        kept = np.delete(kept, worst)
-    return tuple(found)
+        confusions.append(mixes.confusion(int(remaining[worst]), float(expected[worst]), p))
+        remaining = np.delete(remaining, worst)
+    return tuple(confusions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,34 +93,34 @@ class _CategoryPairs:
     up: Flags
 
     @staticmethod
-    def of(given: Ints, seen: Ints, unit: Ints) -> "_CategoryPairs":
-        ends = np.stack([np.minimum(given, seen), np.maximum(given, seen)], axis=1)
+    def of(labelled: Ints, predicted: Ints, unit: Ints) -> "_CategoryPairs":
+        ends = np.stack([np.minimum(labelled, predicted), np.maximum(labelled, predicted)], axis=1)
         names, row = np.unique(ends, axis=0, return_inverse=True)
-        row, up = row.reshape(-1), given < seen
+        row, up = row.reshape(-1), labelled < predicted
         n = len(names)
         return _CategoryPairs(names, np.bincount(row, minlength=n), np.bincount(row[up], minlength=n), row, unit, up)
 
-    def tested(self, kept: Ints) -> tuple[Floats, Floats]:
+    def tested(self, pairs: Ints) -> tuple[Floats, Floats]:
         """For some pairs the expected number of hits, and by how many standard deviations the hits differ from it."""
-        names, m, hits = self.names[kept], self.m[kept].astype(np.float64), self.hits[kept]
+        names, m, hits = self.names[pairs], self.m[pairs].astype(np.float64), self.hits[pairs]
         design, share = _preferences(names, m, hits)
         v = m * share * (1 - share)
-        spread = self._spread(kept, share, float(v.sum()))
+        spread = self._spread(pairs, share, float(v.sum()))
         believed = np.eye(design.shape[1]) / _PREFERENCE_DEVIATION**2
-        known = np.linalg.inv(design.T @ (design * (v / spread)[:, None]) + believed)
-        variance = v * spread - v**2 * np.einsum("pk,kl,pl->p", design, known, design)
+        covariance = np.linalg.inv(design.T @ (design * (v / spread)[:, None]) + believed)
+        variance = v * spread - v**2 * np.einsum("pk,kl,pl->p", design, covariance, design)
         away = np.maximum(np.abs(hits - m * share) - 0.5, 0)
         return m * share, away / np.sqrt(np.maximum(variance, 1e-6 * v + 1e-12))
 
-    def _spread(self, kept: Ints, share: Floats, v: float) -> float:
+    def _spread(self, pairs: Ints, share: Floats, v: float) -> float:
         """The factor by which counts vary more between units than independent segments would; at least 1."""
-        of = np.full(len(self.m), -1)
-        of[kept] = np.arange(len(kept))
-        mine = of[self.row] >= 0
-        pair = of[self.row[mine]]
-        cell, at = np.unique(np.stack([pair, self.unit[mine]], axis=1), axis=0, return_inverse=True)
-        rest = np.bincount(at.reshape(-1), self.up[mine] - share[pair], len(cell))
-        return max(1.0, float((rest**2).sum()) / max(v, 1e-12))
+        place = np.full(len(self.m), -1)
+        place[pairs] = np.arange(len(pairs))
+        chosen = place[self.row] >= 0
+        pair = place[self.row[chosen]]
+        cell, cell_row = np.unique(np.stack([pair, self.unit[chosen]], axis=1), axis=0, return_inverse=True)
+        excess = np.bincount(cell_row.reshape(-1), self.up[chosen] - share[pair], len(cell))
+        return max(1.0, float((excess**2).sum()) / max(v, 1e-12))
 
     def confusion(self, pair: int, expected: float, p: float) -> CategoryConfusion:
         """The result for a pair with this expected number of hits."""
@@ -129,8 +129,10 @@ class _CategoryPairs:
         n = hits if rising else m - hits
         images = len(np.unique(self.unit[(self.row == pair) & (self.up == rising)]))
         smaller, larger = self.names[pair].tolist()
-        given, seen = (smaller, larger) if rising else (larger, smaller)
-        return CategoryConfusion(given, seen, n, m - n, expected if rising else m - expected, images, min(p, 1.0))
+        labelled, predicted = (smaller, larger) if rising else (larger, smaller)
+        return CategoryConfusion(
+            labelled, predicted, n, m - n, expected if rising else m - expected, images, min(p, 1.0)
+        )
 
 
 def _preferences(names: Ints, m: Floats, hits: Ints) -> tuple[Floats, Floats]:
@@ -211,9 +213,9 @@ def find_noisy_groups(
     Source: Strasser and Weber (1999), see `segdata.core.permutation_tests`.
     """
     rng = np.random.default_rng(SEED)
-    known = np.isfinite(value)
-    filled = np.where(known, value, 0.0)
-    blocks, found = StratifiedGroups.of(group, stratum, n_groups, known), []
+    is_finite = np.isfinite(value)
+    filled = np.where(is_finite, value, 0.0)
+    blocks, groups = StratifiedGroups.of(group, stratum, n_groups, is_finite), []
     while len(blocks.rows):
         compared = blocks.compare(filled)
         z = np.nan_to_num(compared.z)
@@ -221,45 +223,47 @@ def find_noisy_groups(
         p, critical = blocks.chance(filled, rng, _PERMUTATIONS)
         if z[worst] <= 0 or p > rate or z[worst] < critical:
             break
-        found.append(NoisyGroup(worst, float(compared.difference[worst]), int(compared.n[worst]), p))
+        groups.append(NoisyGroup(worst, float(compared.difference[worst]), int(compared.n[worst]), p))
         present = np.flatnonzero(compared.n > 0)
-        blocks = blocks.only([int(each) for each in present if each != worst])
-    return tuple(found)
+        blocks = blocks.only([int(number) for number in present if number != worst])
+    return tuple(groups)
 
 
-def confusion_table(found: RankedCandidates, case: LabelCheck) -> Table:
+def confusion_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
     """The pairs of categories that labels confuse; see `segdata.core.candidates.Candidates.confusions`.
 
     Each thing counts, and each part of stuff in which the model predicts another category than the label.
     """
-    annotated = found.row >= 0
-    told = (found.category > 0) & (found.believed > 0) & (case.predictor.things[found.category] | ~annotated)
-    unit = independent_units(case.tables)[case.images[found.image[told]]]
+    annotated = ranked.row >= 0
+    is_compared = (ranked.category > 0) & (ranked.believed > 0) & (case.predictor.things[ranked.category] | ~annotated)
+    unit = independent_units(case.tables)[case.images[ranked.image[is_compared]]]
     names = np.array(case.names, object)
-    pairs = find_confusions(found.category[told], found.believed[told], unit)
-    columns = {name: np.array([getattr(each, name) for each in pairs]) for name in ("n", "reverse", "images")}
+    pairs = find_confusions(ranked.category[is_compared], ranked.believed[is_compared], unit)
+    columns = {name: np.array([getattr(pair, name) for pair in pairs]) for name in ("n", "reverse", "images")}
     for name, dtype in (("expected", np.float64), ("p", np.float64)):
-        columns[name] = np.array([getattr(each, name) for each in pairs], dtype)
+        columns[name] = np.array([getattr(pair, name) for pair in pairs], dtype)
     for name in ("given", "seen"):
-        columns[name] = names[np.array([getattr(each, name) for each in pairs], np.int64)]
+        columns[name] = names[np.array([getattr(pair, name) for pair in pairs], np.int64)]
     return Table(columns)
 
 
-def noisy_group_table(found: RankedCandidates, case: LabelCheck) -> Table:
+def noisy_group_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
     """Annotators and batches whose labels are wrong more often; see `segdata.core.candidates.Candidates.doubted`.
 
     Batches are the months in which annotations were made, and the values of the column `by` of the configuration.
     Images of the same camera, size and split are compared; images of one group or sequence count as one.
     """
-    annotation = case.rows.annotation[case.images[found.image]]
-    category = np.where(found.category > 0, found.category, found.believed)
-    value = excess_error_probability(found.probability, category, annotation, len(case.tables.annotations))
+    annotation = case.rows.annotation[case.images[ranked.image]]
+    category = np.where(ranked.category > 0, ranked.category, ranked.believed)
+    value = excess_error_probability(ranked.probability, category, annotation, len(case.tables.annotations))
     by = case.tables.profile.by
     columns = dict.fromkeys(["annotator", "month", *([] if by in (None, "split") else [by])])
     rows = [row for column in columns for row in _doubted(case, column, value)]
-    usual = float(found.probability.mean()) if len(found) else 0.0
+    usual = float(ranked.probability.mean()) if len(ranked) else 0.0
     names = ("column", "name", "difference", "n", "p")
-    cells: dict[str, Any] = {name: [row[at] for row in rows] for at, name in enumerate(names)}  # Any: as the columns
+    cells: dict[str, Any] = {
+        name: [row[column_number] for row in rows] for column_number, name in enumerate(names)
+    }  # Any: as the columns
     texts = {name: np.array(cells.pop(name), object) for name in ("column", "name")}
     numbers = {name: np.array(cells[name], np.int64 if name == "n" else np.float64) for name in cells}
     return Table({**texts, **numbers, "usual": np.full(len(rows), usual)})
@@ -268,13 +272,13 @@ def noisy_group_table(found: RankedCandidates, case: LabelCheck) -> Table:
 def _doubted(case: LabelCheck, column: str, value: np.ndarray[Any, np.dtype[np.float64]]) -> Iterator[tuple[Any, ...]]:
     """The rows of one column's groups."""
     names, group = number_names(annotation_strata_if_any(case.tables, column))
-    told = np.flatnonzero((group >= 0) & np.isfinite(value))
-    if len(names) < 2 or not len(told):
+    rows = np.flatnonzero((group >= 0) & np.isfinite(value))
+    if len(names) < 2 or not len(rows):
         return
-    image = case.tables.annotations["image"][told].astype(np.int64)
+    image = case.tables.annotations["image"][rows].astype(np.int64)
     unit: Ints = independent_units(case.tables)[image]
-    row, first = joint_codes(unit, group[told])
-    mean = np.bincount(row, value[told]) / np.bincount(row)
+    row, first = joint_codes(unit, group[rows])
+    mean = np.bincount(row, value[rows]) / np.bincount(row)
     stratum = image_types(case.tables, column)[image[first]]
-    for each in find_noisy_groups(mean, group[told][first], stratum, len(names)):
-        yield column, names[each.group], each.difference, each.n, each.p
+    for noisy in find_noisy_groups(mean, group[rows][first], stratum, len(names)):
+        yield column, names[noisy.group], noisy.difference, noisy.n, noisy.p

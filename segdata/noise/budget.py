@@ -50,20 +50,22 @@ class Strata:
         order = np.argsort(probability, kind="stable")
         middle = np.cumsum(weight[order]) - weight[order] / 2
         n_strata = max(1, min(_MAX_STRATA, n_drawn // _MIN_PER_STRATUM))
-        of = np.empty(n, np.int64)
-        of[order] = np.unique(np.minimum(middle * n_strata, n_strata - 1).astype(np.int64), return_inverse=True)[1]
-        size = np.bincount(of)
-        return Strata(of, size, _allocate(np.asarray(np.bincount(of, weight) * n_drawn, np.float64), size, n_drawn))
+        stratum = np.empty(n, np.int64)
+        stratum[order] = np.unique(np.minimum(middle * n_strata, n_strata - 1).astype(np.int64), return_inverse=True)[1]
+        size = np.bincount(stratum)
+        return Strata(
+            stratum, size, _allocate(np.asarray(np.bincount(stratum, weight) * n_drawn, np.float64), size, n_drawn)
+        )
 
 
-def _allocate(wanted: Floats, size: Ints, n: int) -> Ints:
+def _allocate(weights: Floats, size: Ints, n: int) -> Ints:
     """(H,) whole numbers near the wanted ones that sum to n, each from 1 to the size of its stratum."""
-    found = np.minimum(np.maximum(wanted.astype(np.int64), 1), size)
-    while found.sum() != n:
-        step = 1 if found.sum() < n else -1
-        free = found < size if step > 0 else found > 1
-        found[np.where(free, step * (wanted - found), -np.inf).argmax()] += step
-    return found
+    counts = np.minimum(np.maximum(weights.astype(np.int64), 1), size)
+    while counts.sum() != n:
+        step = 1 if counts.sum() < n else -1
+        free = counts < size if step > 0 else counts > 1
+        counts[np.where(free, step * (weights - counts), -np.inf).argmax()] += step
+    return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,30 +85,30 @@ class ReviewSample:
     size: Ints
 
     @staticmethod
-    def of(sure: Ints, rest: Ints, strata: Strata, rng: np.random.Generator) -> "ReviewSample":
+    def of(sure: Ints, others: Ints, strata: Strata, rng: np.random.Generator) -> "ReviewSample":
         """The rows `sure`, in this order, and some of the rest (n,), drawn by `rng` from its strata."""
-        drawn = [rng.permutation(np.flatnonzero(strata.of == h))[:k] for h, k in enumerate(strata.draw.tolist())]
-        lot = np.concatenate([np.empty(0, np.int64), *drawn])
-        lot = lot[rng.permutation(len(lot))]
-        place = np.append(np.arange(len(sure)) + 0.5, (np.arange(len(lot)) + rng.random()) * _spacing(sure, lot))
+        by_stratum = [rng.permutation(np.flatnonzero(strata.of == h))[:k] for h, k in enumerate(strata.draw.tolist())]
+        chosen = np.concatenate([np.empty(0, np.int64), *by_stratum])
+        chosen = chosen[rng.permutation(len(chosen))]
+        place = np.append(np.arange(len(sure)) + 0.5, (np.arange(len(chosen)) + rng.random()) * _spacing(sure, chosen))
         order = np.argsort(place, kind="stable")
-        stratum = np.append(np.full(len(sure), -1), strata.of[lot])
-        return ReviewSample(np.append(sure, rest[lot])[order], stratum[order], strata.size)
+        stratum = np.append(np.full(len(sure), -1), strata.of[chosen])
+        return ReviewSample(np.append(sure, others[chosen])[order], stratum[order], strata.size)
 
     @property
     def inclusion(self) -> Floats:
         """(r,) the inclusion probability of each; 1 for those chosen for their probability."""
-        drawn = np.bincount(self.stratum[self.stratum >= 0], minlength=len(self.size))
-        chance = drawn / np.maximum(self.size, 1)
+        n_drawn = np.bincount(self.stratum[self.stratum >= 0], minlength=len(self.size))
+        chance = n_drawn / np.maximum(self.size, 1)
         return np.where(self.stratum < 0, 1.0, chance[self.stratum])
 
     def places(self, rows: Ints) -> Ints:
         """(v,) the positions of rows (v,) in the sample; -1: not in it."""
         order = np.argsort(self.rows, kind="stable")
-        at = np.searchsorted(self.rows[order], rows).clip(max=max(len(order) - 1, 0))
+        place = np.searchsorted(self.rows[order], rows).clip(max=max(len(order) - 1, 0))
         if not len(order):
             return np.full(len(rows), -1)
-        return np.where(self.rows[order[at]] == rows, order[at], -1)
+        return np.where(self.rows[order[place]] == rows, order[place], -1)
 
     @property
     def n(self) -> int:
@@ -114,8 +116,8 @@ class ReviewSample:
         return int(self.size.sum()) + int((self.stratum < 0).sum())
 
 
-def _spacing(sure: Ints, lot: Ints) -> float:
-    return max(len(sure), 1) / max(len(lot), 1)
+def _spacing(sure: Ints, drawn: Ints) -> float:
+    return max(len(sure), 1) / max(len(drawn), 1)
 
 
 # Assumptions, not measurements: a glance at what is there or not, or a look along an outline. Time your own reviewers.
@@ -139,8 +141,8 @@ class Budget:
     of_images: bool = False
 
     def __post_init__(self) -> None:
-        told = [each for each in (self.items, self.share, self.minutes) if each is not None]
-        if len(told) != 1 or not told[0] > 0 or (self.share or 0) > 1:
+        limits = [limit for limit in (self.items, self.share, self.minutes) if limit is not None]
+        if len(limits) != 1 or not limits[0] > 0 or (self.share or 0) > 1:
             raise SegdataError(f"{self}: give exactly one of items, share (up to 1) and minutes, above 0")
 
     @staticmethod
@@ -150,10 +152,10 @@ class Budget:
         >>> Budget.parsed("5%").share, Budget.parsed("2h").minutes, Budget.parsed("40 images").of_images
         (0.05, 120.0, True)
         """
-        found = _TEXT.fullmatch(text.strip().lower())
-        if found is None:
+        match = _TEXT.fullmatch(text.strip().lower())
+        if match is None:
             raise SegdataError(f"budget {text!r}: write 200, 5%, 30min, 2h or 40 images")
-        number, unit = float(found[1]), found[2] or ""
+        number, unit = float(match[1]), match[2] or ""
         if not number > 0:
             raise SegdataError(f"budget {text!r}: it must be more than 0")
         if unit == "%" and number > 100:
@@ -179,7 +181,7 @@ def review_seconds(actions: Sequence[Action], taking: Mapping[Action, float] = R
     >>> review_seconds(["add", "redraw"], {"redraw": 20}).tolist()
     [8.0, 20.0]
     """
-    return np.array([taking.get(each, REVIEW_SECONDS[each]) for each in actions], np.float64)
+    return np.array([taking.get(action, REVIEW_SECONDS[action]) for action in actions], np.float64)
 
 
 def image_probabilities(probability: Floats, cost: Floats, image: Ints, n_images: int) -> tuple[Floats, Floats]:
@@ -219,25 +221,25 @@ def choose_sample(
     price = cost if budget.minutes is not None else np.ones(len(cost))
     order = np.argsort(-probability / price, kind="stable")
     sure = _most_probable(order, price, (1 - by_lot) * room, kind, quota)
-    rest = np.setdiff1d(np.arange(len(cost)), sure)
-    left = room - float(price[sure].sum())
-    n = min(len(rest), int(left / price[rest].mean() + 0.5)) if len(rest) and by_lot > 0 else 0
-    strata = Strata.of_probability(probability[rest], n)
+    others = np.setdiff1d(np.arange(len(cost)), sure)
+    room_left = room - float(price[sure].sum())
+    n = min(len(others), int(room_left / price[others].mean() + 0.5)) if len(others) and by_lot > 0 else 0
+    strata = Strata.of_probability(probability[others], n)
     rng = np.random.default_rng(seed)
-    return ReviewSample.of(sure[np.argsort(-probability[sure], kind="stable")], rest, strata, rng)
+    return ReviewSample.of(sure[np.argsort(-probability[sure], kind="stable")], others, strata, rng)
 
 
 def _most_probable(order: Ints, price: Floats, room: float, kind: Ints | None, quota: float) -> Ints:
     """The items that fit into the budget, in this order: first the quotas, then the others."""
-    taken = np.zeros(len(order), bool)
+    is_taken = np.zeros(len(order), bool)
     if kind is not None and quota > 0:
         kinds, row = np.unique(kind[order], return_inverse=True)
-        for each in range(len(kinds)):
-            mine = order[row.reshape(-1) == each]
-            taken[mine[np.cumsum(price[mine]) <= quota * room / len(kinds) + 1e-9]] = True
-    rest = order[~taken[order]]
-    taken[rest[np.cumsum(price[rest]) <= room - price[taken].sum() + 1e-9]] = True
-    return np.flatnonzero(taken)
+        for kind_number in range(len(kinds)):
+            of_kind = order[row.reshape(-1) == kind_number]
+            is_taken[of_kind[np.cumsum(price[of_kind]) <= quota * room / len(kinds) + 1e-9]] = True
+    others = order[~is_taken[order]]
+    is_taken[others[np.cumsum(price[others]) <= room - price[is_taken].sum() + 1e-9]] = True
+    return np.flatnonzero(is_taken)
 
 
 _HALVINGS = 36
@@ -283,65 +285,67 @@ def estimate_errors(chosen: ReviewSample, place: Ints, wrong: Flags, confidence:
     (1985), Statistics in Medicine 4(2), 213-226 (tests at the restricted maximum); Korn and Graubard (1998), Survey
     Methodology 24(2), 193-201 (exact ends for strata). Which of them holds is measured in docs/results/flag.md.
     """
-    of = chosen.stratum[place]
-    is_sure, n_sure = of < 0, int((chosen.stratum < 0).sum())
-    found, unseen = float(wrong[is_sure].sum()), n_sure - int(is_sure.sum())
+    stratum = chosen.stratum[place]
+    is_sure, n_sure = stratum < 0, int((chosen.stratum < 0).sum())
+    n_found, unseen = float(wrong[is_sure].sum()), n_sure - int(is_sure.sum())
     if is_sure.all() and chosen.size.any():
-        return ErrorEstimate(float("nan"), found, found + unseen + float(chosen.size.sum()), chosen.n)
-    sampled = np.bincount(of[~is_sure], minlength=len(chosen.size))
-    hits = np.bincount(of[~is_sure][wrong[~is_sure]], minlength=len(chosen.size))
-    some = sampled > 0
-    low, high = _total_interval(hits[some], sampled[some], chosen.size[some], confidence)
+        return ErrorEstimate(float("nan"), n_found, n_found + unseen + float(chosen.size.sum()), chosen.n)
+    sampled = np.bincount(stratum[~is_sure], minlength=len(chosen.size))
+    hits = np.bincount(stratum[~is_sure][wrong[~is_sure]], minlength=len(chosen.size))
+    is_sampled = sampled > 0
+    low, high = _total_interval(hits[is_sampled], sampled[is_sampled], chosen.size[is_sampled], confidence)
     rate = (hits / np.maximum(sampled, 1))[_nearest_sampled(sampled)] if len(sampled) else np.empty(0)
-    guess = unseen * found / (n_sure - unseen) if n_sure > unseen else unseen / 2
-    unseen += int(chosen.size[~some].sum())
+    guess = unseen * n_found / (n_sure - unseen) if n_sure > unseen else unseen / 2
+    unseen += int(chosen.size[~is_sampled].sum())
     return ErrorEstimate(
-        found + float((chosen.size * rate).sum()) + guess, found + low, found + high + unseen, chosen.n
+        n_found + float((chosen.size * rate).sum()) + guess, n_found + low, n_found + high + unseen, chosen.n
     )
 
 
 def _nearest_sampled(sampled: Ints) -> Ints:
     """(H,) the number of each stratum, or of the next one if nothing was sampled from it."""
-    some = np.flatnonzero(sampled)
-    if not len(some):
+    strata = np.flatnonzero(sampled)
+    if not len(strata):
         return np.arange(len(sampled))
-    return np.asarray(some[np.minimum(np.searchsorted(some, np.arange(len(sampled))), len(some) - 1)])
+    return np.asarray(strata[np.minimum(np.searchsorted(strata, np.arange(len(sampled))), len(strata) - 1)])
 
 
 def _total_interval(hits: Ints, sampled: Ints, size: Ints, confidence: float) -> tuple[float, float]:
     """The ends of the interval of the total over strata (H,)."""
     from scipy.special import ndtri
 
-    whole = sampled == size
-    base = float(hits[whole].sum())
-    x, n, most = (each[~whole].astype(np.float64) for each in (hits, sampled, size))
+    is_complete = sampled == size
+    base = float(hits[is_complete].sum())
+    x, n, sizes = (counts[~is_complete].astype(np.float64) for counts in (hits, sampled, size))
     if not len(x):
         return base, base
-    z, value = float(ndtri((1 + confidence) / 2)), float((most * x / n).sum())
+    z, value = float(ndtri((1 + confidence) / 2)), float((sizes * x / n).sum())
     ends = []
     for side in (1.0, -1.0):
-        near, far = 0.0, 1.0
-        while far < 1e12 and _score_statistic(side * far, x, n, most, value)[0] < z:
-            far *= 2
+        lower, upper = 0.0, 1.0
+        while upper < 1e12 and _score_statistic(side * upper, x, n, sizes, value)[0] < z:
+            upper *= 2
         for _ in range(_HALVINGS):
-            middle = (near + far) / 2
-            near, far = (middle, far) if _score_statistic(side * middle, x, n, most, value)[0] < z else (near, middle)
-        ends.append(_score_statistic(side * far, x, n, most, value)[1])
+            middle = (lower + upper) / 2
+            lower, upper = (
+                (middle, upper) if _score_statistic(side * middle, x, n, sizes, value)[0] < z else (lower, middle)
+            )
+        ends.append(_score_statistic(side * upper, x, n, sizes, value)[1])
     low = min(
-        ends[0], _exact_lower_end(value, float((most**2 * x / n**2).sum()), float(most.sum()), 2 * (1 - confidence))
+        ends[0], _exact_lower_end(value, float((sizes**2 * x / n**2).sum()), float(sizes.sum()), 2 * (1 - confidence))
     )
     # Whatever the chance says: what was seen is there, and what was seen to be right is not wrong.
-    return base + max(low, float(x.sum())), base + min(ends[1], float((most - n + x).sum()))
+    return base + max(low, float(x.sum())), base + min(ends[1], float((sizes - n + x).sum()))
 
 
-def _exact_lower_end(value: float, variance: float, most: float, tail: float) -> float:
-    """The exact lower end of a total of this variance as a binomial of so many hits and trials as have the same."""
+def _exact_lower_end(value: float, variance: float, n_items: float, tail: float) -> float:
+    """The exact lower end of a total, taken as a binomial whose hits and trials have this value and variance."""
     from scipy.special import betaincinv
 
     if value == 0:
         return 0.0
     hits = value**2 / variance
-    return float(most * betaincinv(hits, hits * most / value - hits + 1, tail))
+    return float(n_items * betaincinv(hits, hits * n_items / value - hits + 1, tail))
 
 
 def _score_statistic(price: float, x: Floats, n: Floats, size: Floats, value: float) -> tuple[float, float]:
@@ -378,7 +382,7 @@ def expected_errors(probability: Floats, confidence: float = 0.95, seed: int = 0
     rate = np.clip(1 - variance / np.maximum(mean, 1e-12), 1e-6, 1.0)
     trials = np.round(mean / rate).astype(np.int64)
     rate = np.clip(mean / np.maximum(trials, 1), 0, 1)
-    drawn = np.random.default_rng(seed).binomial(np.repeat(trials, repeats), np.repeat(rate, repeats))
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    totals = np.random.default_rng(seed).binomial(np.repeat(trials, repeats), np.repeat(rate, repeats))
+    low, high = np.quantile(totals, [(1 - confidence) / 2, (1 + confidence) / 2])
     n = every.shape[1]
     return ErrorEstimate(float(mean.mean()), float(low), float(min(high, n)), n)

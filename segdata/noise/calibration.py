@@ -137,13 +137,13 @@ def assign_folds(groups: Sequence[str]) -> Ints:
     >>> assign_folds(["a", "b", "a", "c"]).tolist()
     [0, 1, 0, 2]
     """
-    row = {name: at for at, name in enumerate(dict.fromkeys(groups))}
+    row = {name: number for number, name in enumerate(dict.fromkeys(groups))}
     return np.array([row[name] % _N_FOLDS for name in groups], np.int64)
 
 
-def _training_rows(fold: Ints, each: int) -> Flags:
+def _training_rows(fold: Ints, number: int) -> Flags:
     """(n,) the rows to learn from when a fold is judged: all other folds, or itself if there are none."""
-    others = fold != each
+    others = fold != number
     return np.asarray(others if others.any() else ~others)
 
 
@@ -154,25 +154,30 @@ def cross_fit(x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, l2:
     (too large, too small). Returns the logs of the density ratios, (n, K) and (h, K), for the K kinds that occur; the
     ratio of a kind that the other folds lack is 1. Source: Begg and Gray (1984), Biometrika 71(1), 11-18.
     """
-    known = np.unique(kind[kind >= 0])
-    ratio, held = np.zeros((len(x), len(known))), np.zeros((len(z), len(known)))
-    right = kind < 0
-    few = right & (np.cumsum(right) % max(int(right.sum()) // _MAX_RIGHT_CANDIDATES, 1) == 0)
-    for each in np.union1d(fold, held_fold):
-        others, mine, theirs = _training_rows(held_fold, each), fold == each, held_fold == each
-        for column, name in enumerate(known):
-            rows = others & (few | (kind == name))
-            wrong = (kind[rows] == name).astype(np.int64)
-            if 0 < wrong.sum() < len(wrong):
-                model, prior = fit_logistic(z[rows], wrong, l2), np.log(wrong.sum() / (1 - wrong).sum())
-                ratio[mine, column] = model.margin(x[mine]) - prior
-                held[theirs, column] = model.margin(z[theirs]) - prior
-    for column, name in enumerate(known):
-        rows = right | (kind == name)
-        wrong = (kind[rows] == name).astype(np.int64)
-        scale, prior = fit_calibration(held[rows, column], wrong), np.log(wrong.sum() / max((1 - wrong).sum(), 1))
-        ratio[:, column], held[:, column] = (scale.odds(each[:, column]) - prior for each in (ratio, held))
-    return ratio, held
+    kinds = np.unique(kind[kind >= 0])
+    ratio, held_ratio = np.zeros((len(x), len(kinds))), np.zeros((len(z), len(kinds)))
+    is_correct = kind < 0
+    sampled = is_correct & (np.cumsum(is_correct) % max(int(is_correct.sum()) // _MAX_RIGHT_CANDIDATES, 1) == 0)
+    for number in np.union1d(fold, held_fold):
+        others, in_fold, held_rows = _training_rows(held_fold, number), fold == number, held_fold == number
+        for column, name in enumerate(kinds):
+            rows = others & (sampled | (kind == name))
+            is_wrong = (kind[rows] == name).astype(np.int64)
+            if 0 < is_wrong.sum() < len(is_wrong):
+                model, prior = fit_logistic(z[rows], is_wrong, l2), np.log(is_wrong.sum() / (1 - is_wrong).sum())
+                ratio[in_fold, column] = model.margin(x[in_fold]) - prior
+                held_ratio[held_rows, column] = model.margin(z[held_rows]) - prior
+    for column, name in enumerate(kinds):
+        rows = is_correct | (kind == name)
+        is_wrong = (kind[rows] == name).astype(np.int64)
+        scale, prior = (
+            fit_calibration(held_ratio[rows, column], is_wrong),
+            np.log(is_wrong.sum() / max((1 - is_wrong).sum(), 1)),
+        )
+        ratio[:, column], held_ratio[:, column] = (
+            scale.odds(number[:, column]) - prior for number in (ratio, held_ratio)
+        )
+    return ratio, held_ratio
 
 
 def mean_log_ratio(ratio: Floats, share: Floats | None = None) -> Floats:
@@ -184,7 +189,7 @@ def mean_log_ratio(ratio: Floats, share: Floats | None = None) -> Floats:
 
 
 def log_loss(odds: Floats, wrong: Ints) -> float:
-    """The log loss of log odds (n,), after calibration, for what is wrong (n,), 0 or 1."""
+    """The log loss of log odds (n,) after calibration; `wrong` (n,) is 1 for a wrong item, else 0."""
     p = np.clip(fit_calibration(odds, wrong).probability(odds), 1e-9, 1 - 1e-9)
     return float(-(np.log(p[wrong == 1]).sum() + np.log(1 - p[wrong == 0]).sum()))
 
@@ -220,8 +225,8 @@ class Recalibration:
     def draws(self, odds: Floats, n_draws: int = 400, seed: int = 0) -> Floats:
         """(n_draws, n) possible probabilities for log odds (n,), from the posterior; the same for the same seed."""
         normal = np.random.default_rng(seed).standard_normal((n_draws, 2))
-        drawn = np.array([self.slope, self.offset]) + normal @ np.linalg.cholesky(self.covariance).T
-        return _logistic(np.maximum(drawn[:, :1], MIN_SLOPE) * odds + drawn[:, 1:])
+        parameters = np.array([self.slope, self.offset]) + normal @ np.linalg.cholesky(self.covariance).T
+        return _logistic(np.maximum(parameters[:, :1], MIN_SLOPE) * odds + parameters[:, 1:])
 
 
 def recalibrate(odds: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats | None = None) -> Recalibration:
@@ -239,29 +244,29 @@ def recalibrate(odds: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats | 
     x = np.column_stack([odds, np.ones(len(odds))])
     precision = np.diag([SLOPE_DEVIATION**-2, OFFSET_DEVIATION**-2])
     believed = np.array([1.0, 0.0])
-    at = believed.copy()
-    loss, p = _posterior_loss(at, x, wrong, weight, precision, believed)
+    parameters = believed.copy()
+    loss, p = _posterior_loss(parameters, x, wrong, weight, precision, believed)
     hessian = precision
     for _ in range(_MAX_REVIEW_STEPS):
-        gradient = x.T @ (weight * (p - wrong)) + precision @ (at - believed)
+        gradient = x.T @ (weight * (p - wrong)) + precision @ (parameters - believed)
         hessian = (x * (weight * p * (1 - p))[:, None]).T @ x + precision
         step, size = np.linalg.solve(hessian, gradient), 1.0
         while True:
-            lower, q = _posterior_loss(at - size * step, x, wrong, weight, precision, believed)
+            lower, q = _posterior_loss(parameters - size * step, x, wrong, weight, precision, believed)
             if lower <= loss or size < 1e-6:
                 break
             size /= 2
-        at, loss, p = at - size * step, lower, q
+        parameters, loss, p = parameters - size * step, lower, q
         if np.abs(step).max() < 1e-9:
             break
-    return Recalibration(max(float(at[0]), MIN_SLOPE), float(at[1]), np.linalg.inv(hessian), len(odds))
+    return Recalibration(max(float(parameters[0]), MIN_SLOPE), float(parameters[1]), np.linalg.inv(hessian), len(odds))
 
 
 def _posterior_loss(
-    at: Floats, x: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats, precision: Floats, believed: Floats
+    parameters: Floats, x: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats, precision: Floats, believed: Floats
 ) -> tuple[float, Floats]:
-    z = x @ at
-    away = at - believed
+    z = x @ parameters
+    away = parameters - believed
     return float((weight * (np.logaddexp(0, z) - wrong * z)).sum() + away @ precision @ away / 2), _logistic(z)
 
 
@@ -291,30 +296,30 @@ def error_rate_bound(score: Floats, wrong: Flags) -> float:
     order = np.argsort(-score, kind="stable")
     hits = np.cumsum(wrong[order])
     misses = np.arange(1, len(order) + 1) - hits
-    told = hits >= min(_MIN_HITS, n_wrong)
+    enough = hits >= min(_MIN_HITS, n_wrong)
     above = (misses + np.sqrt(misses + 1) + 1) / (len(order) - n_wrong)
-    found = np.maximum(hits - np.sqrt(hits), 0.5) / n_wrong
-    return float(min((above / found)[told].min(), 1.0))
+    hit_rate = np.maximum(hits - np.sqrt(hits), 0.5) / n_wrong
+    return float(min((above / hit_rate)[enough].min(), 1.0))
 
 
-def kind_shares(held: Floats, kind: Ints) -> Floats:
+def kind_shares(held_ratio: Floats, kind: Ints) -> Floats:
     """(K,) how common each kind of error may be in the labels: as common as any other, or as its bound allows.
 
-    `kind` (h,) is the kind of each row of `held` (h, K); -1: none. `held` has a column for each kind that occurs,
-    greater if the kind is likelier. The bound is low for kinds that are easy to find and absent, so they do not
+    `held_ratio` (h, K) has a column for each kind that occurs, greater if the kind is likelier; `kind` (h,) is the kind
+    of each of its rows, -1: none. The bound is low for kinds that are easy to find and absent, so they do not
     outweigh a kind that is present. For kinds that are hard to find the bound is high, which is no sign of them.
     """
-    known = np.unique(kind[kind >= 0])
-    either = [(kind < 0) | (kind == name) for name in known]
-    found = [error_rate_bound(held[of, at], kind[of] >= 0) for at, of in enumerate(either)]
-    return np.asarray(np.minimum(found, INJECTED_SHARE), np.float64)
+    kinds = np.unique(kind[kind >= 0])
+    either = [(kind < 0) | (kind == name) for name in kinds]
+    bounds = [error_rate_bound(held_ratio[rows, column], kind[rows] >= 0) for column, rows in enumerate(either)]
+    return np.asarray(np.minimum(bounds, INJECTED_SHARE), np.float64)
 
 
 def excess_log_odds(odds: Floats, wrong: Flags) -> float:
     """By how much log odds (n,) at the injected rate (n,) exceed those at the highest possible rate."""
     rate = (wrong.sum() + 1) / (len(wrong) + 2)
-    most = min(error_rate_bound(odds, wrong), rate)
-    return float(np.log(rate / (1 - rate)) - np.log(most / (1 - most)))
+    highest = min(error_rate_bound(odds, wrong), rate)
+    return float(np.log(rate / (1 - rate)) - np.log(highest / (1 - highest)))
 
 
 UNKNOWN_KIND_ODDS = -5.0  # log odds that what is as good as any other is wrong so

@@ -48,13 +48,13 @@ def find_candidates(given: SegmentSet, prediction: ImagePrediction, things: Flag
     """
     segments, row = _annotated_candidates(given, things)
     missing = _missing_things(given, prediction, things)
-    apart, label = _differing_regions(given, prediction, things)
-    other = np.flatnonzero(~_match_annotated(apart, segments))
-    apart, label = apart.take(other), label[other]
+    differing, label = _differing_regions(given, prediction, things)
+    unmatched = np.flatnonzero(~_match_annotated(differing, segments))
+    differing, label = differing.take(unmatched), label[unmatched]
     regions = SegmentSet(
-        Runs.concatenate([missing.runs, apart.runs], [len(missing), len(apart)]),
-        np.append(missing.category, apart.category),
-        np.append(missing.score, apart.score),
+        Runs.concatenate([missing.runs, differing.runs], [len(missing), len(differing)]),
+        np.append(missing.category, differing.category),
+        np.append(missing.score, differing.score),
         given.height,
         given.width,
     )
@@ -63,27 +63,29 @@ def find_candidates(given: SegmentSet, prediction: ImagePrediction, things: Flag
 
 def _annotated_candidates(given: SegmentSet, things: Flags) -> tuple[SegmentSet, Ints]:
     countable = things[np.maximum(given.category, 0)]
-    seen = given.category != VOID
-    whole = np.flatnonzero(seen & countable & (given.areas > 0))
-    rest = np.flatnonzero(seen & ~countable)
-    parts, of = split_into_parts(given.runs.take(rest, len(given)), given.height, len(rest))
-    large = np.flatnonzero(parts.areas(len(of)) >= MIN_PART_PIXELS)
-    row = np.append(whole, rest[of[large]])
-    runs = Runs.concatenate([given.runs.take(whole, len(given)), parts.take(large, len(of))], [len(whole), len(large)])
+    is_labelled = given.category != VOID
+    thing_rows = np.flatnonzero(is_labelled & countable & (given.areas > 0))
+    stuff = np.flatnonzero(is_labelled & ~countable)
+    parts, part_of = split_into_parts(given.runs.take(stuff, len(given)), given.height, len(stuff))
+    large = np.flatnonzero(parts.areas(len(part_of)) >= MIN_PART_PIXELS)
+    row = np.append(thing_rows, stuff[part_of[large]])
+    runs = Runs.concatenate(
+        [given.runs.take(thing_rows, len(given)), parts.take(large, len(part_of))], [len(thing_rows), len(large)]
+    )
     return SegmentSet(runs, given.category[row], given.score[row], given.height, given.width), row
 
 
 def _missing_things(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> SegmentSet:
-    """Predicted things of which less than half is labelled as any thing, or void."""
-    seen = prediction.predicted
-    countable = np.flatnonzero(things[seen.category] & (seen.areas >= MIN_PART_PIXELS))
-    found = seen.take(countable)
+    """Predicted things less than half of which is labelled as a thing or void."""
+    predicted = prediction.predicted
+    countable = np.flatnonzero(things[predicted.category] & (predicted.areas >= MIN_PART_PIXELS))
+    things_seen = predicted.take(countable)
     labelled = given.take(np.flatnonzero((given.category == VOID) | things[np.maximum(given.category, 0)]))
     covered = SegmentSet.of(labelled.runs, np.ones(len(labelled), np.int64), given.height, given.width)
-    taken = segments_of_map(covered.categories(), given.height, given.width)
-    met = overlaps(found, taken)  # of the union, so that overlapping segments count once
-    share = np.bincount(met.a, met.pixels, len(found)) / np.maximum(found.areas, 1)
-    return found.take(np.flatnonzero(share < _MIN_LABELLED_SHARE))
+    labelled_area = segments_of_map(covered.categories(), given.height, given.width)
+    overlap = overlaps(things_seen, labelled_area)  # of the union, so that overlapping segments count once
+    share = np.bincount(overlap.a, overlap.pixels, len(things_seen)) / np.maximum(things_seen.areas, 1)
+    return things_seen.take(np.flatnonzero(share < _MIN_LABELLED_SHARE))
 
 
 def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> tuple[SegmentSet, Ints]:
@@ -91,20 +93,20 @@ def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: F
     label, best, n = given.categories(), prediction.best, len(prediction.probability)
     differs = (label != best) & (label != VOID) & ~things[best] & ~things[np.maximum(label, 0)]
     code = np.where(differs, label * n + best, -1)
-    found = segments_of_map(code, given.height, given.width, blank=-1)
-    inside = SegmentPixels.of_runs(found.runs, len(found))
-    core = np.bincount(inside.of[_interior_pixels(code, given.height)[inside.at]], minlength=len(found))
-    found = found.take(np.flatnonzero((core > 0) & (found.areas >= MIN_PART_PIXELS)))
-    seen = found.category % n
-    sure = np.where(seen == UNLABELLED, 1.0, found.score)
-    return SegmentSet(found.runs, seen, sure, given.height, given.width), found.category // n
+    regions = segments_of_map(code, given.height, given.width, blank=-1)
+    inside = SegmentPixels.of_runs(regions.runs, len(regions))
+    core = np.bincount(inside.of[_interior_pixels(code, given.height)[inside.at]], minlength=len(regions))
+    regions = regions.take(np.flatnonzero((core > 0) & (regions.areas >= MIN_PART_PIXELS)))
+    predicted = regions.category % n
+    sure = np.where(predicted == UNLABELLED, 1.0, regions.score)
+    return SegmentSet(regions.runs, predicted, sure, given.height, given.width), regions.category // n
 
 
 def _match_annotated(regions: SegmentSet, segments: SegmentSet) -> Flags:
     """(m,) whether a region has an IoU above one half with an annotated candidate."""
-    met = overlaps(regions, segments)
-    iou = met.pixels / (regions.areas[met.a] + segments.areas[met.b] - met.pixels)
-    return np.bincount(met.a[iou > _MIN_LABELLED_SHARE], minlength=len(regions)) > 0
+    overlap = overlaps(regions, segments)
+    iou = overlap.pixels / (regions.areas[overlap.a] + segments.areas[overlap.b] - overlap.pixels)
+    return np.bincount(overlap.a[iou > _MIN_LABELLED_SHARE], minlength=len(regions)) > 0
 
 
 def _interior_pixels(code: Ints, height: int) -> Flags:
@@ -112,8 +114,8 @@ def _interior_pixels(code: Ints, height: int) -> Flags:
     field = code.reshape(-1, height)
     inner = np.ones(field.shape, bool)
     for axis in (0, 1):
-        same = np.diff(field, axis=axis) == 0
-        one, other = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
-        inner[one] &= same
-        inner[other] &= same
+        is_same = np.diff(field, axis=axis) == 0
+        before, after = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
+        inner[before] &= is_same
+        inner[after] &= is_same
     return inner.ravel()

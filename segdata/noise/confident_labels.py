@@ -45,14 +45,14 @@ class PrecisionTally:
     @staticmethod
     def of(n_categories: int, what: str) -> "PrecisionTally":
         """Nothing counted yet; `what`: pixels or instances."""
-        right, seen, rr, rs, ss = np.zeros((5, n_categories, BINS))
-        return PrecisionTally(right, seen, rr, rs, ss, _MIN_PREDICTIONS[what])
+        n_right, n_seen, rr, rs, ss = np.zeros((5, n_categories, BINS))
+        return PrecisionTally(n_right, n_seen, rr, rs, ss, _MIN_PREDICTIONS[what])
 
     def add(self, category: Ints, confidence: NDArray[np.floating], right: Flags) -> None:
         """Count the predictions of an image: categories (n,), their confidence, and whether each was right."""
         place = category * BINS + np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-        each = (np.bincount(some, minlength=self.seen.size) for some in (place[right], place))
-        r, s = (np.cumsum(counts.reshape(self.seen.shape)[:, ::-1], axis=1)[:, ::-1].astype(float) for counts in each)
+        by_bin = (np.bincount(places, minlength=self.seen.size) for places in (place[right], place))
+        r, s = (np.cumsum(counts.reshape(self.seen.shape)[:, ::-1], axis=1)[:, ::-1].astype(float) for counts in by_bin)
         self.right += r
         self.seen += s
         self.rr += r * r
@@ -77,25 +77,25 @@ class PrecisionTally:
 
         above = self.right - precision * self.seen
         varies = self.rr - 2 * precision * self.rs + precision**2 * self.ss
-        least = self.seen * precision * (1 - precision)
+        variance = self.seen * precision * (1 - precision)
         images = self.seen**2 / np.maximum(self.ss, 1)
         tests = 1 + np.log2(np.maximum(self.seen[:, :1] / self.enough, 1)) / 2 if sure > 0.5 else 1
-        needed = stdtrit(np.maximum(images - 1, 1), 1 - (1 - sure) / tests) * np.sqrt(np.maximum(varies, least))
-        here = np.diff(self.seen, axis=1, append=0) < 0
+        needed = stdtrit(np.maximum(images - 1, 1), 1 - (1 - sure) / tests) * np.sqrt(np.maximum(varies, variance))
+        has_predictions = np.diff(self.seen, axis=1, append=0) < 0
         enough = (self.seen >= self.enough) & (images > MIN_IMAGES - 0.5)
-        fits = here & enough & (above >= needed - 1e-9 * self.seen)
+        fits = has_predictions & enough & (above >= needed - 1e-9 * self.seen)
         return np.where(fits.any(axis=1), fits.argmax(axis=1) / BINS, np.inf)
 
 
 @dataclass(frozen=True)
 class ConfidentLabels:
-    """What a model says where it is sure enough.
+    """A model's predictions where it is sure enough.
 
     Attributes
     ----------
     found : the predictions
     bars : (K,) of pixels, or of instances where these are told apart; infinite: never sure of this category
-    apart : (K,) of which categories instances are told apart; row 0: nothing
+    apart : (K,) whether a category has separate instances; row 0: nothing
     """
 
     found: Predictions
@@ -104,7 +104,7 @@ class ConfidentLabels:
 
     @staticmethod
     def learnt(
-        found: Predictions,
+        predictions: Predictions,
         given: GivenLabels,
         rows: Iterable[int],
         precision: float,
@@ -114,23 +114,25 @@ class ConfidentLabels:
 
         `things` : the ids of the categories whose instances are told apart, where the networks do that
         """
-        apart = _instance_categories(found, things)
-        pixels, instances = ConfidentLabels.judged(found, given, rows, things)
-        return ConfidentLabels(found, np.where(apart, instances.bars(precision), pixels.bars(precision)), apart)
+        has_instances = _instance_categories(predictions, things)
+        pixels, instances = ConfidentLabels.judged(predictions, given, rows, things)
+        return ConfidentLabels(
+            predictions, np.where(has_instances, instances.bars(precision), pixels.bars(precision)), has_instances
+        )
 
     @staticmethod
     def judged(
-        found: Predictions, given: GivenLabels, rows: Iterable[int], things: frozenset[int]
+        predictions: Predictions, given: GivenLabels, rows: Iterable[int], things: frozenset[int]
     ) -> tuple[PrecisionTally, PrecisionTally]:
         """How often pixels and instances of images `rows` were right."""
-        apart = _instance_categories(found, things)
-        of_pixels, of_instances = (PrecisionTally.of(len(apart), what) for what in _MIN_PREDICTIONS)
+        has_instances = _instance_categories(predictions, things)
+        of_pixels, of_instances = (PrecisionTally.of(len(has_instances), kind) for kind in _MIN_PREDICTIONS)
         for row in rows:
-            labels, instances = given.drawn(row), found.instances(row)
+            labels, instances = given.drawn(row), predictions.instances(row)
             if instances is not None:
-                of_instances.add(*_judge_instances(instances, found.categories, labels))
-            if not apart[1:].all():
-                of_pixels.add(*_judge_pixels(found.probabilities(row), labels, apart))
+                of_instances.add(*_judge_instances(instances, predictions.categories, labels))
+            if not has_instances[1:].all():
+                of_pixels.add(*_judge_pixels(predictions.probabilities(row), labels, has_instances))
         return of_pixels, of_instances
 
     def drawn(self, row: int) -> SegmentSet:
@@ -160,63 +162,63 @@ class ConfidentLabels:
         return np.where(sure, best, VOID).T.ravel()
 
 
-def _instance_categories(found: Predictions, things: frozenset[int]) -> Flags:
-    """(K,) of which categories instances are told apart; row 0: nothing."""
-    return np.array([False, *(found.plan.instances and each in things for each in found.categories)])
+def _instance_categories(predictions: Predictions, things: frozenset[int]) -> Flags:
+    """(K,) whether a category has separate instances; row 0: nothing."""
+    return np.array([False, *(predictions.plan.instances and id_ in things for id_ in predictions.categories)])
 
 
 def _canvas_segments(canvas: Ints, category: Ints, score: Floats, height: int, width: int) -> SegmentSet:
     """The segments of an image in which each pixel (width * height,) has the number of its own, 0 for none."""
     start, length, value = kernels.label_runs(np.ascontiguousarray(canvas.reshape(width, height).T, np.int32))
-    kept = np.flatnonzero(value != UNLABELLED)
-    number, owner = np.unique(value[kept], return_inverse=True)
-    runs = Runs(start[kept], length[kept], owner.reshape(-1).astype(np.int32)).sorted_by_owner(len(number))
+    labelled = np.flatnonzero(value != UNLABELLED)
+    number, owner = np.unique(value[labelled], return_inverse=True)
+    runs = Runs(start[labelled], length[labelled], owner.reshape(-1).astype(np.int32)).sorted_by_owner(len(number))
     return SegmentSet(runs, category[number].astype(np.int64), score[number].astype(np.float64), height, width)
 
 
 def _judge_pixels(
     probability: NDArray[np.float16], labels: SegmentSet, apart: Flags
 ) -> tuple[Ints, NDArray[np.float16], Flags]:
-    """The category that is seen in each pixel that is not void, how surely, and whether it was given.
+    """The predicted category of each pixel that is not void, its probability, and whether it was given.
 
-    Not those that are seen as of a category of which instances are told apart.
+    Pixels predicted as a category with separate instances are left out.
     """
     label = labels.categories()
     flat = probability.transpose(0, 2, 1).reshape(len(probability), -1)
     best = flat.argmax(axis=0)
-    kept = (label != VOID) & ~apart[best]
-    return best[kept], flat.max(axis=0)[kept], best[kept] == label[kept]
+    chosen = (label != VOID) & ~apart[best]
+    return best[chosen], flat.max(axis=0)[chosen], best[chosen] == label[chosen]
 
 
 def _judge_instances(
     instances: PredictedInstances, categories: tuple[int, ...], labels: SegmentSet
 ) -> tuple[Ints, NDArray[np.float32], Flags]:
-    """The category of each instance outside void, how surely it is seen, and whether one like it was given."""
+    """The category of each instance outside void, its score, and whether the labels have one like it."""
     channel = _channels(instances, categories)
-    seen = SegmentSet.of(instances.runs, channel, labels.height, labels.width)
-    met = overlaps(seen, labels)
-    area, theirs = seen.areas.astype(np.float64), labels.areas.astype(np.float64)
-    iou = met.pixels / (area[met.a] + theirs[met.b] - met.pixels)
-    hit = (iou >= _MIN_INSTANCE_IOU) & (labels.category[met.b] == channel[met.a])
-    void = labels.category[met.b] == VOID
-    ignored = np.bincount(met.a[void], met.pixels[void], len(seen)) > area / 2
-    right = np.bincount(met.a[hit], minlength=len(seen)) > 0
-    kept = ~ignored | right
-    return channel[kept], instances.score[kept], right[kept]
+    predicted = SegmentSet.of(instances.runs, channel, labels.height, labels.width)
+    overlap = overlaps(predicted, labels)
+    area, labelled_area = predicted.areas.astype(np.float64), labels.areas.astype(np.float64)
+    iou = overlap.pixels / (area[overlap.a] + labelled_area[overlap.b] - overlap.pixels)
+    hit = (iou >= _MIN_INSTANCE_IOU) & (labels.category[overlap.b] == channel[overlap.a])
+    void = labels.category[overlap.b] == VOID
+    ignored = np.bincount(overlap.a[void], overlap.pixels[void], len(predicted)) > area / 2
+    is_right = np.bincount(overlap.a[hit], minlength=len(predicted)) > 0
+    is_judged = ~ignored | is_right
+    return channel[is_judged], instances.score[is_judged], is_right[is_judged]
 
 
 def _channels(instances: PredictedInstances, categories: tuple[int, ...]) -> Ints:
-    known = {id_: at for at, id_ in enumerate(categories, 1)}
-    return np.array([known.get(each, UNLABELLED) for each in instances.category.tolist()], np.int64)
+    channel_of = {id_: channel for channel, id_ in enumerate(categories, 1)}
+    return np.array([channel_of.get(category, UNLABELLED) for category in instances.category.tolist()], np.int64)
 
 
 def add_void_category(profile: Profile) -> tuple[Taxonomy, int]:
-    """The taxonomy of a dataset with a category for what is to be ignored, and that category's id."""
+    """The taxonomy of a dataset with a category for ignored pixels, and the id of that category."""
     taxonomy = profile.taxonomy
-    for each in taxonomy.categories:
-        if each.kind == "void":
-            return taxonomy, each.id
-    names = {*(each.name for each in taxonomy.categories), *profile.unknown_names.values()}
+    for category in taxonomy.categories:
+        if category.kind == "void":
+            return taxonomy, category.id
+    names = {*(category.name for category in taxonomy.categories), *profile.unknown_names.values()}
     id_ = profile.free_category
     name = "void" if "void" not in names else f"void_{id_}"
     void = Category(id=id_, name=name, kind="void")
@@ -230,12 +232,12 @@ def keep_confident(batch: Batch, confidence: float, void: int) -> tuple[Batch, i
     in each annotation.
     """
     score = batch.segments["score"].fill_null(np.inf).to_numpy()
-    kept, gone = np.flatnonzero(~(score < confidence)), np.flatnonzero(score < confidence)  # NaN is no score
-    if not len(gone):
+    confident, removed = np.flatnonzero(~(score < confidence)), np.flatnonzero(score < confidence)  # NaN is no score
+    if not len(removed):
         return batch, 0
-    left = _unclaimed_pixels(batch, kept, gone)
+    unclaimed = _unclaimed_pixels(batch, confident, removed)
     n_annotations = batch.annotations.num_rows
-    voided = np.flatnonzero(left.areas(n_annotations))
+    voided = np.flatnonzero(unclaimed.areas(n_annotations))
     ids = batch.segments["segment_id"].to_numpy()
     highest = np.zeros(n_annotations, np.int64)
     np.maximum.at(highest, batch.segment_annotation, ids)
@@ -248,22 +250,23 @@ def keep_confident(batch: Batch, confidence: float, void: int) -> tuple[Batch, i
         iscrowd=np.zeros(len(voided), bool),
         source=["model"] * len(voided),
     )
-    segments = pa.concat_tables([batch.segments.take(pa.array(kept)), added]).combine_chunks()
+    segments = pa.concat_tables([batch.segments.take(pa.array(confident)), added]).combine_chunks()
     runs = Runs.concatenate(
-        [batch.runs.take(kept, batch.n_segments), left.take(voided, n_annotations)], [len(kept), len(voided)]
+        [batch.runs.take(confident, batch.n_segments), unclaimed.take(voided, n_annotations)],
+        [len(confident), len(voided)],
     )
     order = np.argsort(segments["annotation"].to_numpy(), kind="stable")
-    return replace(batch, segments=segments.take(pa.array(order)), runs=runs.take(order, len(order))), len(gone)
+    return replace(batch, segments=segments.take(pa.array(order)), runs=runs.take(order, len(order))), len(removed)
 
 
-def _unclaimed_pixels(batch: Batch, kept: Ints, gone: Ints) -> Runs:
-    """The pixels of the segments `gone` that none of those `kept` claims; the owners are annotations."""
+def _unclaimed_pixels(batch: Batch, confident: Ints, removed: Ints) -> Runs:
+    """The pixels of the segments `removed` that none of those `confident` claims; the owners are annotations."""
     height, width = (side[batch.annotation_image] for side in batch.image_size)
-    others = complement(_covered_pixels(batch, gone), height, width)
-    both = Runs.concatenate([_covered_pixels(batch, kept), others], [0, 0])
+    uncovered = complement(_covered_pixels(batch, removed), height, width)
+    covered_runs = Runs.concatenate([_covered_pixels(batch, confident), uncovered], [0, 0])
     line = batch.annotation_line
     frames = np.arange(batch.annotations.num_rows)
-    union = union_by_frame(SweepRuns.of(both, line, frames), line)
+    union = union_by_frame(SweepRuns.of(covered_runs, line, frames), line)
     return complement(union.runs, height, width)
 
 
@@ -274,7 +277,7 @@ def _covered_pixels(batch: Batch, rows: Ints) -> Runs:
 
 
 def mark_drafted(batch: Batch) -> Batch:
-    """The batch as a model's work that nobody has looked at yet."""
+    """The batch, marked as a model's work without a review."""
     n = batch.annotations.num_rows
     annotations = replace_column(batch.annotations, "source", ["model"] * n)
     return replace(batch, annotations=replace_column(annotations, "stage", ["drafted"] * n))

@@ -66,11 +66,11 @@ class Corruptions:
         sides = [SegmentPixels.of_runs(runs, n) for runs in (self.old, self.new)]
         room = max((int(side.at.max(initial=0)) for side in sides), default=0) + 1
         keys = [side.of * room + side.at for side in sides]
-        apart = np.setxor1d(keys[0], keys[1], assume_unique=True)
-        moved = np.bincount(apart // room, minlength=n) > 0
-        same = keys[0][~moved[keys[0] // room]]
-        of, at = np.divmod(np.append(apart, same), room)
-        return runs_of_pixels(at, of, height)
+        differing = np.setxor1d(keys[0], keys[1], assume_unique=True)
+        moved = np.bincount(differing // room, minlength=n) > 0
+        unmoved = keys[0][~moved[keys[0] // room]]
+        owner, pixel = np.divmod(np.append(differing, unmoved), room)
+        return runs_of_pixels(pixel, owner, height)
 
 
 class _CorruptionDraft:
@@ -123,36 +123,40 @@ class _CorruptionDraft:
             new = _remove_overlaps(new, after, self.rng)
             if (self.given.categories() != UNLABELLED).all():
                 new = _fill_holes(new, np.append(~self.whole, np.zeros(len(new) - len(self.whole), bool)) & (after < 0))
-        left = np.flatnonzero(new.areas > 0)
-        new, after = new.take(left), after[left]
+        nonempty = np.flatnonzero(new.areas > 0)
+        new, after = new.take(nonempty), after[nonempty]
         n = len(self.kinds)
         old, now = _pixels_by_corruption(self.given, self.before, n), _pixels_by_corruption(new, after, n)
-        shown, there = now.areas(n) > 0, np.flatnonzero((now.areas(n) > 0) | (old.areas(n) > 0))
+        shown, present = now.areas(n) > 0, np.flatnonzero((now.areas(n) > 0) | (old.areas(n) > 0))
         number = np.append(np.full(n, -1), -1)
-        number[there] = np.arange(len(there))
+        number[present] = np.arange(len(present))
         truth = Corruptions(
-            tuple(self.kinds[at] if shown[at] else "missing" for at in there.tolist()),
-            np.array(self.sizes, float)[there],
+            tuple(self.kinds[row] if shown[row] else "missing" for row in present.tolist()),
+            np.array(self.sizes, float)[present],
             number[self.before],
             number[after],
-            np.where(left < len(self.given), left, -1),
-            old.take(there, n),
-            now.take(there, n),
+            np.where(nonempty < len(self.given), nonempty, -1),
+            old.take(present, n),
+            now.take(present, n),
         )
         return new, truth
 
     def _assembled(self) -> tuple[SegmentSet, Ints]:
         """All segments, removed ones without pixels, and the error of each; -1: none."""
         given = self.given
-        n, here = len(given), self.there.copy()
+        n, unchanged = len(given), self.there.copy()
         for _, rows in self.changed:
-            here[rows] = False
-        same = np.flatnonzero(here)
-        pieces = [given.runs.take(same, n), *(runs for runs, _ in self.changed), *(runs for runs, _, _ in self.added)]
+            unchanged[rows] = False
+        unchanged_rows = np.flatnonzero(unchanged)
+        pieces = [
+            given.runs.take(unchanged_rows, n),
+            *(runs for runs, _ in self.changed),
+            *(runs for runs, _, _ in self.added),
+        ]
         added = [numbers for _, _, numbers in self.added]
-        more = np.cumsum([n, *(len(numbers) for numbers in added)])
-        new_rows = [first + np.arange(len(numbers)) for first, numbers in zip(more, added, strict=False)]
-        whose = [same, *(rows for _, rows in self.changed), *new_rows]
+        first_rows = np.cumsum([n, *(len(numbers) for numbers in added)])
+        new_rows = [first + np.arange(len(numbers)) for first, numbers in zip(first_rows, added, strict=False)]
+        whose = [unchanged_rows, *(rows for _, rows in self.changed), *new_rows]
         owner = np.concatenate([row[piece.owner] for row, piece in zip(whose, pieces, strict=True)])
         start, length = (np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("start", "length"))
         order = np.lexsort((start, owner))
@@ -164,16 +168,16 @@ class _CorruptionDraft:
         )
 
 
-def _remove_overlaps(drawn: SegmentSet, after: Ints, rng: np.random.Generator) -> SegmentSet:
-    n = len(drawn)
+def _remove_overlaps(segments: SegmentSet, after: Ints, rng: np.random.Generator) -> SegmentSet:
+    n = len(segments)
     if not n:
-        return drawn
+        return segments
     frame = np.zeros(n, np.int64)
-    rank = rng.permutation(n) + n * (after >= 0) + 2 * n * (drawn.category == VOID)
-    runs = keep_topmost(drawn.runs, frame, drawn.heights, drawn.widths, rank)
+    rank = rng.permutation(n) + n * (after >= 0) + 2 * n * (segments.category == VOID)
+    runs = keep_topmost(segments.runs, frame, segments.heights, segments.widths, rank)
     order = np.lexsort((runs.start, runs.owner))
     runs = Runs(runs.start[order], runs.length[order], runs.owner[order])
-    return SegmentSet(runs, drawn.category, drawn.score, drawn.height, drawn.width)
+    return SegmentSet(runs, segments.category, segments.score, segments.height, segments.width)
 
 
 def _fill_holes(new: SegmentSet, filler: Flags) -> SegmentSet:
@@ -187,17 +191,17 @@ def _fill_holes(new: SegmentSet, filler: Flags) -> SegmentSet:
     shape = (new.width, new.height)
     nearest = distance_transform_edt(~source.reshape(shape), return_distances=False, return_indices=True)
     filled = owner.reshape(shape)[nearest[0], nearest[1]].ravel()
-    at = np.flatnonzero(hole)
+    hole_pixels = np.flatnonzero(hole)
     pixels = SegmentPixels.of_runs(new.runs, len(new))
-    runs = runs_of_pixels(np.append(pixels.at, at), np.append(pixels.of, filled[at]), new.height)
+    runs = runs_of_pixels(np.append(pixels.at, hole_pixels), np.append(pixels.of, filled[hole_pixels]), new.height)
     return SegmentSet(runs, new.category, new.score, new.height, new.width)
 
 
-def _pixels_by_corruption(drawn: SegmentSet, number: Ints, n: int) -> Runs:
+def _pixels_by_corruption(segments: SegmentSet, number: Ints, n: int) -> Runs:
     """The pixels of all segments of each error."""
-    pixels = SegmentPixels.of_runs(drawn.runs, len(drawn))
-    mine = pixels.where(number[pixels.of] >= 0)
-    return runs_of_pixels(mine.at, number[mine.of], drawn.height)
+    pixels = SegmentPixels.of_runs(segments.runs, len(segments))
+    corrupted = pixels.where(number[pixels.of] >= 0)
+    return runs_of_pixels(corrupted.at, number[corrupted.of], segments.height)
 
 
 _PLACEMENT_TRIES = 12  # tries to find room for an extra segment
@@ -219,10 +223,10 @@ def change_category(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     if len(others) < 2:
         return
     draft.note("category", rows)
-    at = np.searchsorted(others, draft.category[rows])
+    place = np.searchsorted(others, draft.category[rows])
     step = draft.rng.integers(1, len(others), len(rows))
-    known = others[np.minimum(at, len(others) - 1)] == draft.category[rows]
-    draft.category[rows] = others[np.where(known, (at + step) % len(others), step)]
+    is_known = others[np.minimum(place, len(others) - 1)] == draft.category[rows]
+    draft.category[rows] = others[np.where(is_known, (place + step) % len(others), step)]
 
 
 def _change_outline(kind: CorruptionKind) -> Corrupt:
@@ -231,9 +235,9 @@ def _change_outline(kind: CorruptionKind) -> Corrupt:
     def spoil(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
         by = np.maximum(2, np.round(0.3 * draft.severity * draft.given.radius[rows])).astype(np.int64)
         new = grow(draft.runs(rows), *draft.size(rows), by if kind == "dilate" else -by)
-        left = np.flatnonzero(new.areas(len(rows)) > 0)
-        draft.note(kind, rows[left], by[left].astype(float))
-        draft.changed.append((new.take(left, len(rows)), rows[left]))
+        nonempty = np.flatnonzero(new.areas(len(rows)) > 0)
+        draft.note(kind, rows[nonempty], by[nonempty].astype(float))
+        draft.changed.append((new.take(nonempty, len(rows)), rows[nonempty]))
 
     return spoil
 
@@ -242,35 +246,35 @@ def _coarsen_outline(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Draw polygons of few corners, by Douglas and Peucker (1973), Cartographica 10(2), 112-122."""
     import cv2
 
-    pieces, kept, sizes = [], [], []
+    pieces, changed_rows, sizes = [], [], []
     for row in rows.tolist():  # what is spoiled, not all segments
         mask = _mask(draft, row)
         tolerance = max(3.0, 0.35 * draft.severity * float(draft.given.radius[row]))
-        found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         canvas = np.zeros_like(mask)
-        cv2.fillPoly(canvas, [cv2.approxPolyDP(each, tolerance, True) for each in found], 1)
+        cv2.fillPoly(canvas, [cv2.approxPolyDP(contour, tolerance, True) for contour in contours], 1)
         if canvas.any() and (canvas != mask).any():
-            at = np.flatnonzero(canvas.T)
-            pieces.append(runs_of_ordered_pixels(at, np.zeros(len(at), np.int64), draft.given.height))
-            kept.append(row)
+            pixels = np.flatnonzero(canvas.T)
+            pieces.append(runs_of_ordered_pixels(pixels, np.zeros(len(pixels), np.int64), draft.given.height))
+            changed_rows.append(row)
             sizes.append(tolerance)
-    draft.note("coarse", np.array(kept, np.int64), np.array(sizes))
-    draft.changed.append((Runs.concatenate(pieces, [1] * len(pieces)), np.array(kept, np.int64)))
+    draft.note("coarse", np.array(changed_rows, np.int64), np.array(sizes))
+    draft.changed.append((Runs.concatenate(pieces, [1] * len(pieces)), np.array(changed_rows, np.int64)))
 
 
 def _mask(draft: _CorruptionDraft, row: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
     given = draft.given
-    one = given.take(np.array([row]))
-    return np.ascontiguousarray(one.painted(np.ones(1, np.int64), 0).reshape(given.width, given.height).T, np.uint8)
+    segment = given.take(np.array([row]))
+    return np.ascontiguousarray(segment.painted(np.ones(1, np.int64), 0).reshape(given.width, given.height).T, np.uint8)
 
 
 def _wobble_outline(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Draw outlines with a shaky hand."""
     size = np.maximum(2.0, 0.2 * draft.severity * draft.given.radius[rows])
     new = perturb_outlines(draft.runs(rows), *draft.size(rows), size, draft.rng)
-    left = np.flatnonzero(new.areas(len(rows)) > 0)
-    draft.note("wobble", rows[left], size[left])
-    draft.changed.append((new.take(left, len(rows)), rows[left]))
+    nonempty = np.flatnonzero(new.areas(len(rows)) > 0)
+    draft.note("wobble", rows[nonempty], size[nonempty])
+    draft.changed.append((new.take(nonempty, len(rows)), rows[nonempty]))
 
 
 def _shift_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
@@ -279,9 +283,9 @@ def _shift_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     turn = draft.rng.uniform(0, 2 * np.pi, len(rows))
     right, down = (np.round(away * f(turn)).astype(np.int64) for f in (np.cos, np.sin))
     new = translate(draft.runs(rows), *draft.size(rows), right, down)
-    left = np.flatnonzero(new.areas(len(rows)) > 0)
-    draft.note("shift", rows[left], away[left])
-    draft.changed.append((new.take(left, len(rows)), rows[left]))
+    nonempty = np.flatnonzero(new.areas(len(rows)) > 0)
+    draft.note("shift", rows[nonempty], away[nonempty])
+    draft.changed.append((new.take(nonempty, len(rows)), rows[nonempty]))
 
 
 def _shift_image(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
@@ -290,10 +294,10 @@ def _shift_image(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     turn = draft.rng.uniform(0, 2 * np.pi)
     right, down = (np.full(len(rows), round(away * f(turn)), np.int64) for f in (np.cos, np.sin))
     new = translate(draft.runs(rows), *draft.size(rows), right, down)
-    left = np.flatnonzero(new.areas(len(rows)) > 0)
-    draft.note("misaligned", rows[left], away)
-    draft.there[np.setdiff1d(rows, rows[left])] = False
-    draft.changed.append((new.take(left, len(rows)), rows[left]))
+    nonempty = np.flatnonzero(new.areas(len(rows)) > 0)
+    draft.note("misaligned", rows[nonempty], away)
+    draft.there[np.setdiff1d(rows, rows[nonempty])] = False
+    draft.changed.append((new.take(nonempty, len(rows)), rows[nonempty]))
 
 
 def _split_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
@@ -302,12 +306,12 @@ def _split_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     pixels = SegmentPixels.of_runs(runs, n)
     turn = draft.rng.uniform(0, np.pi, n)
     x, y = np.divmod(pixels.at, given.height)
-    off = draft.rng.uniform(-0.3, 0.3, n) * given.radius[rows]
+    offset = draft.rng.uniform(-0.3, 0.3, n) * given.radius[rows]
     centre = centres(runs, n, given.height)
     side = (x - centre[pixels.of, 0]) * np.cos(turn)[pixels.of] + (y - centre[pixels.of, 1]) * np.sin(turn)[pixels.of]
-    away = side - off[pixels.of]
+    distance = side - offset[pixels.of]
     line = np.where(draft.whole[rows], 0.0, _CUT_WIDTH)[pixels.of]
-    halves = away > line, away <= -line
+    halves = distance > line, distance <= -line
     share = np.minimum(*(pixels.means(half) for half in halves))
     cut = np.flatnonzero(share > _MIN_PIECE_SHARE)
     numbers = draft.note("split", rows[cut], share[cut])
@@ -319,28 +323,31 @@ def _split_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
 def _merge_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Join segments with a neighbour of their category, less than 4 px away, and the pixels between them."""
     given = draft.given
-    met, _ = neighbour_pairs(given, given.grown(NEAR))
-    a, b = np.append(met.a, met.b).astype(np.int64), np.append(met.b, met.a).astype(np.int64)
+    neighbours, _ = neighbour_pairs(given, given.grown(NEAR))
+    a, b = (
+        np.append(neighbours.a, neighbours.b).astype(np.int64),
+        np.append(neighbours.b, neighbours.a).astype(np.int64),
+    )
     order = draft.rng.permutation(np.flatnonzero(np.isin(a, rows)))
     free = draft.before < 0
-    into, gone = [], []
-    for one, other in zip(a[order].tolist(), b[order].tolist(), strict=True):
-        if free[one] and free[other]:
-            free[[one, other]] = False
-            into.append(one)
-            gone.append(other)
-    first, second = np.array(into, np.int64), np.array(gone, np.int64)
+    kept_rows, merged_rows = [], []
+    for row, neighbour in zip(a[order].tolist(), b[order].tolist(), strict=True):
+        if free[row] and free[neighbour]:
+            free[[row, neighbour]] = False
+            kept_rows.append(row)
+            merged_rows.append(neighbour)
+    first, second = np.array(kept_rows, np.int64), np.array(merged_rows, np.int64)
     numbers = draft.note("merge", first)
     draft.before[second] = numbers
     draft.there[second] = False
-    both = [SegmentPixels.of_runs(draft.runs(each), len(each)) for each in (first, second)]
-    at, of = (np.concatenate([getattr(each, name) for each in both]) for name in ("at", "of"))
-    union = runs_of_pixels(at, of, given.height)
+    sides = [SegmentPixels.of_runs(draft.runs(side), len(side)) for side in (first, second)]
+    pixel, owner = (np.concatenate([getattr(side, name) for side in sides]) for name in ("at", "of"))
+    union = runs_of_pixels(pixel, owner, given.height)
     size = draft.size(first)
     closed = grow(grow(union, *size, np.full(len(first), 2)), *size, np.full(len(first), -2))
     pixels = SegmentPixels.of_runs(closed, len(first))
-    at, of = np.append(at, pixels.at), np.append(of, pixels.of)
-    draft.changed.append((runs_of_pixels(at, of, given.height), first))
+    pixel, owner = np.append(pixel, pixels.at), np.append(owner, pixels.of)
+    draft.changed.append((runs_of_pixels(pixel, owner, given.height), first))
 
 
 def add_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
@@ -352,18 +359,20 @@ def add_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     label = given.categories()
     full = (label != UNLABELLED).mean() > _FULLY_LABELLED
     x, y, wide, high = (side[rows] for side in bounding_boxes(given.runs, given.heights, len(given)))
-    for at, row in enumerate(rows.tolist()):  # what is spoiled, not all segments
-        right = rng.integers(0, given.width - wide[at] + 1, _PLACEMENT_TRIES) - x[at]
-        down = rng.integers(0, given.height - high[at] + 1, _PLACEMENT_TRIES) - y[at]
+    for number, row in enumerate(rows.tolist()):  # what is spoiled, not all segments
+        right = rng.integers(0, given.width - wide[number] + 1, _PLACEMENT_TRIES) - x[number]
+        down = rng.integers(0, given.height - high[number] + 1, _PLACEMENT_TRIES) - y[number]
         copies = draft.runs(np.full(_PLACEMENT_TRIES, row))
         tried = translate(
             copies, np.full(_PLACEMENT_TRIES, given.height), np.full(_PLACEMENT_TRIES, given.width), right, down
         )
         pixels = SegmentPixels.of_runs(tried, _PLACEMENT_TRIES)
-        lies = label[pixels.at]
-        taken = pixels.means((lies == given.category[row]) | (lies == VOID) if full else lies != UNLABELLED)
-        best = int(taken.argmin())
-        if taken[best] <= _MAX_OVERLAP:
+        label_below = label[pixels.at]
+        covered = pixels.means(
+            (label_below == given.category[row]) | (label_below == VOID) if full else label_below != UNLABELLED
+        )
+        best = int(covered.argmin())
+        if covered[best] <= _MAX_OVERLAP:
             draft.added.append(
                 (tried.take(np.array([best]), _PLACEMENT_TRIES), given.category[[row]], draft.mistake("extra"))
             )
@@ -421,41 +430,41 @@ def corrupt_labels(
     In other categories each connected part is corrupted on its own. Segments share pixels only if some already did; if
     all pixels were labelled, they still are.
     """
-    whole, rows = _split_stuff(given, things)
-    draft = _CorruptionDraft(whole, rng, rates.severity, things[np.maximum(whole.category, 0)])
+    parts_given, rows = _split_stuff(given, things)
+    draft = _CorruptionDraft(parts_given, rng, rates.severity, things[np.maximum(parts_given.category, 0)])
     others = np.arange(1, len(things))
     possible = [kind for kind in rates.kinds if len(others) > 1 or kind != "category"]
-    chosen = [possible[at] for at in rng.permutation(len(possible))[: rates.per_image]]
+    chosen = [possible[number] for number in rng.permutation(len(possible))[: rates.per_image]]
     for kind in sorted(chosen, key=lambda kind: (kind != "misaligned", KINDS.index(kind))):
         victims = _choose_segments(draft, things, kind, rates.share)
-        countable = things[np.maximum(whole.category[victims], 0)]
-        for like in (False, True):  # a thing is never taken for what is none
-            if (countable == like).any():
-                _CORRUPT[kind](draft, victims[countable == like], others[things[others] == like])
+        countable = things[np.maximum(parts_given.category[victims], 0)]
+        for is_thing in (False, True):  # a thing is never taken for what is none
+            if (countable == is_thing).any():
+                _CORRUPT[kind](draft, victims[countable == is_thing], others[things[others] == is_thing])
     new, truth = draft.finished(not has_overlaps(given))
-    again, kept = _split_stuff(new, things)  # parts of one category that lie side by side now are one
-    parts = np.full(len(again) - len(kept), -1)
-    first = len(whole) - len(rows)
-    origin = truth.origin[kept]
+    parts_new, source = _split_stuff(new, things)  # parts of one category that lie side by side now are one
+    parts = np.full(len(parts_new) - len(source), -1)
+    first = len(parts_given) - len(rows)
+    origin = truth.origin[source]
     origin = np.where(origin >= first, rows[np.maximum(origin - first, 0)] if len(rows) else -1, -1)
-    after = np.append(parts, truth.after[kept])
-    return again, replace(truth, after=after, origin=np.append(parts, origin), n_parts=len(parts))
+    after = np.append(parts, truth.after[source])
+    return parts_new, replace(truth, after=after, origin=np.append(parts, origin), n_parts=len(parts))
 
 
-def has_overlaps(drawn: SegmentSet) -> bool:
+def has_overlaps(segments: SegmentSet) -> bool:
     """Whether any two segments share pixels."""
-    return int(drawn.areas.sum()) > int((drawn.painted(np.ones(len(drawn), np.int64), 0) > 0).sum())
+    return int(segments.areas.sum()) > int((segments.painted(np.ones(len(segments), np.int64), 0) > 0).sum())
 
 
 def _split_stuff(given: SegmentSet, things: Flags) -> tuple[SegmentSet, Ints]:
     """The parts of stuff, followed by things and void as they are; and the rows of the latter."""
-    kept = things[np.maximum(given.category, 0)] | (given.category == VOID)
-    rest = given.take(np.flatnonzero(~kept))
-    parts = segments_of_map(rest.categories(), given.height, given.width)
-    rows = np.flatnonzero(kept)
-    whole = given.take(rows)
-    runs = Runs.concatenate([parts.runs, whole.runs], [len(parts), len(whole)])
-    return SegmentSet.of(runs, np.append(parts.category, whole.category), given.height, given.width), rows
+    is_kept = things[np.maximum(given.category, 0)] | (given.category == VOID)
+    stuff = given.take(np.flatnonzero(~is_kept))
+    parts = segments_of_map(stuff.categories(), given.height, given.width)
+    rows = np.flatnonzero(is_kept)
+    others = given.take(rows)
+    runs = Runs.concatenate([parts.runs, others.runs], [len(parts), len(others)])
+    return SegmentSet.of(runs, np.append(parts.category, others.category), given.height, given.width), rows
 
 
 def _choose_segments(draft: _CorruptionDraft, things: Flags, kind: CorruptionKind, share: float) -> Ints:
@@ -467,8 +476,8 @@ def _choose_segments(draft: _CorruptionDraft, things: Flags, kind: CorruptionKin
     rows = np.flatnonzero(fit)
     if kind == "misaligned":
         return np.flatnonzero(given.category != VOID)
-    wanted = int(share * len(rows) + rng.random())
-    return np.sort(rng.permutation(rows)[:wanted])
+    n_wanted = int(share * len(rows) + rng.random())
+    return np.sort(rng.permutation(rows)[:n_wanted])
 
 
 def _in_separate_parts(given: SegmentSet) -> Flags:
@@ -476,36 +485,38 @@ def _in_separate_parts(given: SegmentSet) -> Flags:
     large = np.where(given.areas >= MIN_PART_PIXELS, given.areas, 0)
     category = np.maximum(given.category, 0)
     n, total = np.bincount(category, large > 0), np.bincount(category, large)
-    most = np.zeros(len(n))
-    np.maximum.at(most, category, large)
-    return np.asarray(((n >= _MIN_PARTS) & (most < _HALF_SHARE * total))[category])
+    largest = np.zeros(len(n))
+    np.maximum.at(largest, category, large)
+    return np.asarray(((n >= _MIN_PARTS) & (largest < _HALF_SHARE * total))[category])
 
 
-def match_corruptions(found: ImageCandidates, new: SegmentSet, truth: Corruptions, things: Flags) -> tuple[Ints, Ints]:
+def match_corruptions(
+    candidates: ImageCandidates, new: SegmentSet, truth: Corruptions, things: Flags
+) -> tuple[Ints, Ints]:
     """The injected error that each annotated candidate (n,) and each region (m,) is about; -1: none.
 
     Things match by their rows. A part matches an error if its IoU with what the error left is above one half, or if it
     is most of a piece of a split; a region matches if more than half of its pixels changed.
     """
-    row = found.row
+    row = candidates.row
     of_drawn = np.where(things[np.maximum(new.category[row], 0)], truth.after[row], -1)
-    part = ~things[np.maximum(found.annotated.category, 0)]
+    part = ~things[np.maximum(candidates.annotated.category, 0)]
     n = len(truth)
-    left = SegmentSet.of(truth.new, np.ones(n, np.int64), new.height, new.width)
-    met = overlaps(found.annotated, left)
-    iou = met.pixels / (found.annotated.areas[met.a] + left.areas[met.b] - met.pixels)
-    cut = np.array([kind == "split" for kind in truth.kinds], bool)[met.b]
-    piece = cut & (met.pixels > _HALF_SHARE * found.annotated.areas[met.a])
-    close = ((iou > _HALF_SHARE) | piece) & part[met.a]
-    of_drawn[met.a[close]] = met.b[close]
-    return of_drawn, _match_regions(found.regions, truth, new)
+    corrupted = SegmentSet.of(truth.new, np.ones(n, np.int64), new.height, new.width)
+    overlap = overlaps(candidates.annotated, corrupted)
+    iou = overlap.pixels / (candidates.annotated.areas[overlap.a] + corrupted.areas[overlap.b] - overlap.pixels)
+    cut = np.array([kind == "split" for kind in truth.kinds], bool)[overlap.b]
+    piece = cut & (overlap.pixels > _HALF_SHARE * candidates.annotated.areas[overlap.a])
+    close = ((iou > _HALF_SHARE) | piece) & part[overlap.a]
+    of_drawn[overlap.a[close]] = overlap.b[close]
+    return of_drawn, _match_regions(candidates.regions, truth, new)
 
 
 def _match_regions(regions: SegmentSet, truth: Corruptions, new: SegmentSet) -> Ints:
-    of = np.full(len(regions), -1, np.int64)
+    number = np.full(len(regions), -1, np.int64)
     changed = SegmentSet.of(truth.changed(new.height), np.ones(len(truth), np.int64), new.height, new.width)
-    met = overlaps(regions, changed)
-    most = met.pixels > _HALF_SHARE * regions.areas[met.a]
-    order = np.argsort(met.pixels[most], kind="stable")
-    of[met.a[most][order]] = met.b[most][order]
-    return of
+    overlap = overlaps(regions, changed)
+    covers_region = overlap.pixels > _HALF_SHARE * regions.areas[overlap.a]
+    order = np.argsort(overlap.pixels[covers_region], kind="stable")
+    number[overlap.a[covers_region][order]] = overlap.b[covers_region][order]
+    return number

@@ -34,9 +34,9 @@ def grey(colours: Colours) -> NDArray[np.float32]:
 
 
 def foreground(colours: Colours, polarity: str = "auto", window: int = 0) -> Mask:
-    """(height, width) what is brighter, or darker, than Otsu's threshold.
+    """(height, width) whether a pixel is brighter, or darker, than Otsu's threshold.
 
-    `polarity` is ``bright``, ``dark`` or ``auto``: the side of which less lies at the frame, since objects are in the
+    `polarity` is ``bright``, ``dark`` or ``auto``: the side with fewer pixels at the frame, since objects are in the
     picture and the background goes on beyond it. `window` (pixels, 0: none): the threshold is the mean of such a
     neighbourhood plus what Otsu's is above the mean of the image, where light is uneven. An image of one value has no
     foreground. Source: Otsu (1979), IEEE Transactions on Systems, Man, and Cybernetics 9(1), 62-66.
@@ -70,25 +70,25 @@ def _connected_parts(mask: BoolMask) -> RegionMap:
     return np.asarray(label(mask)[0], np.int32)
 
 
-def fill_small_holes(mask: BoolMask, most: int) -> BoolMask:
-    """The mask with its holes of up to `most` pixels filled."""
+def fill_small_holes(mask: BoolMask, max_pixels: int) -> BoolMask:
+    """The mask with its holes of up to `max_pixels` pixels filled."""
     from scipy.ndimage import label
 
     holes, n = label(~mask, structure=np.ones((3, 3)))  # holes are 8-connected, the dual of 4-connected parts
     area = np.bincount(holes.ravel(), minlength=n + 1)
     at_frame = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
-    small = area <= most
+    small = area <= max_pixels
     small[0] = False
     small[at_frame] = False
     return np.asarray(mask | small[holes])
 
 
-def remove_small_regions(labels: RegionMap, least: int) -> RegionMap:
-    """The labels without those of fewer than `least` pixels, numbered from 1 again."""
+def remove_small_regions(labels: RegionMap, min_pixels: int) -> RegionMap:
+    """The labels without those of fewer than `min_pixels` pixels, numbered from 1 again."""
     area = np.bincount(labels.ravel())
-    kept = area >= least
-    kept[0] = False
-    number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    is_kept = area >= min_pixels
+    is_kept[0] = False
+    number = np.where(is_kept, np.cumsum(is_kept), 0).astype(np.int32)
     return np.asarray(number[labels], np.int32)
 
 
@@ -129,8 +129,8 @@ def watershed(
     depth = distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
     lowered = reconstruction(depth * (1 - waist), depth)  # type: ignore[no-untyped-call]  # scikit-image has no types
     seeds, _ = label((depth > lowered) & inside, structure=np.ones((3, 3)))
-    found = flooded(-depth, seeds, mask=inside)  # type: ignore[no-untyped-call]  # as above
-    return remove_small_regions(np.asarray(found, np.int32), min_pixels)
+    regions = flooded(-depth, seeds, mask=inside)  # type: ignore[no-untyped-call]  # as above
+    return remove_small_regions(np.asarray(regions, np.int32), min_pixels)
 
 
 def superpixels(
@@ -166,13 +166,13 @@ def _merge_similar(
 
     n = int(labels.max()) + 1
     area = np.bincount(labels.ravel(), minlength=n)
-    sums = [np.bincount(labels.ravel(), colours[:, :, each].ravel(), n) for each in range(colours.shape[2])]
+    sums = [np.bincount(labels.ravel(), colours[:, :, channel].ravel(), n) for channel in range(colours.shape[2])]
     mean = np.stack(sums, axis=1) / np.maximum(area, 1)[:, None]
     a = np.concatenate([labels[:, 1:].ravel(), labels[1:].ravel()])
     b = np.concatenate([labels[:, :-1].ravel(), labels[:-1].ravel()])
     a, b = np.unique(np.stack([a, b])[:, a != b], axis=1)
-    like = np.sqrt(((mean[a] - mean[b]) ** 2).mean(axis=1)) < likeness
-    graph = coo_array((np.ones(int(like.sum()), np.int8), (a[like], b[like])), shape=(n, n))
+    is_similar = np.sqrt(((mean[a] - mean[b]) ** 2).mean(axis=1)) < likeness
+    graph = coo_array((np.ones(int(is_similar.sum()), np.int8), (a[is_similar], b[is_similar])), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1] + 1, np.int32)
 
 
@@ -182,7 +182,7 @@ _SAMPLED_PIXELS = 4000  # pixels of an image that are learnt from
 def kmeans(
     every: Iterable[Colours], *, regions: int = 4, smooth: float = 2.0, min_pixels: int = 100, seed: int = 0
 ) -> Callable[[Colours], RegionMap]:
-    """What gives each pixel (height, width) the number of its region, 1 the darkest.
+    """A function that gives each pixel (height, width) the number of its region, 1 the darkest.
 
     The middles are learnt from some pixels of all images together, so that a region is the same everywhere. `smooth`:
     pixels of Gaussian blur. Patches of fewer than `min_pixels` are left unlabelled.
@@ -192,9 +192,9 @@ def kmeans(
     from scipy.cluster.vq import kmeans2
 
     rng = np.random.default_rng(seed)
-    samples = [_sample_pixels(_blur(each, smooth), rng) for each in every]
-    n_channels = max((each.shape[1] for each in samples), default=1)
-    fitting = np.concatenate([each for each in samples if each.shape[1] == n_channels])
+    samples = [_sample_pixels(_blur(image, smooth), rng) for image in every]
+    n_channels = max((image.shape[1] for image in samples), default=1)
+    fitting = np.concatenate([image for image in samples if image.shape[1] == n_channels])
     regions = min(regions, len(np.unique(fitting, axis=0)))
     middle, _ = kmeans2(fitting.astype(np.float64), regions, iter=30, minit="++", seed=seed)
     middle = middle[np.argsort(middle.sum(axis=1), kind="stable")]
@@ -223,19 +223,19 @@ def _sample_pixels(colours: Colours, rng: np.random.Generator) -> Colours:
 def _nearest(values: Colours, middle: NDArray[np.float64]) -> NDArray[np.int32]:
     """(n,) the nearest of the middles (k, channels), for each."""
     best = np.zeros(len(values), np.int32)
-    least = np.full(len(values), np.inf, np.float32)
-    for number, each in enumerate(middle.astype(np.float32)):
-        distance = ((values - each) ** 2).sum(axis=1)
-        nearer = distance < least
-        best[nearer], least[nearer] = number, distance[nearer]
+    smallest = np.full(len(values), np.inf, np.float32)
+    for number, centre in enumerate(middle.astype(np.float32)):
+        distance = ((values - centre) ** 2).sum(axis=1)
+        nearer = distance < smallest
+        best[nearer], smallest[nearer] = number, distance[nearer]
     return best
 
 
-def _remove_small_patches(labels: RegionMap, least: int) -> RegionMap:
-    kept = np.zeros(labels.shape, bool)
+def _remove_small_patches(labels: RegionMap, min_pixels: int) -> RegionMap:
+    is_kept = np.zeros(labels.shape, bool)
     for number in np.unique(labels).tolist():
-        kept |= remove_small_regions(_connected_parts(labels == number), least) > 0
-    return np.where(kept, labels, 0).astype(np.int32)
+        is_kept |= remove_small_regions(_connected_parts(labels == number), min_pixels) > 0
+    return np.where(is_kept, labels, 0).astype(np.int32)
 
 
 SegmentImage = Callable[[Colours], RegionMap]
@@ -258,23 +258,22 @@ def options_of(method: str) -> dict[str, Option]:
         )
     function = _PER_IMAGE.get(method, kmeans)
     return {
-        each.name: each.default
-        for each in inspect.signature(function).parameters.values()
-        if each.kind is inspect.Parameter.KEYWORD_ONLY
+        parameter.name: parameter.default
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
 
 
 def check_options(method: str, given: Mapping[str, Option]) -> dict[str, Option]:
     """All options of a method, each in the type of its default; raises SegdataError for what cannot be one."""
-    known = options_of(method)
-    found = dict(known)
+    defaults = options_of(method)
+    options = dict(defaults)
     for name, value in given.items():
-        if name not in known:
-            raise SegdataError(
-                f"{method} has no option {name!r}{did_you_mean(name, list(known)) or '; it has ' + ', '.join(known)}"
-            )
-        found[name] = _parse_option(name, value, known[name])
-    return found
+        if name not in defaults:
+            hint = did_you_mean(name, list(defaults)) or "; it has " + ", ".join(defaults)
+            raise SegdataError(f"{method} has no option {name!r}{hint}")
+        options[name] = _parse_option(name, value, defaults[name])
+    return options
 
 
 def _parse_option(name: str, value: Option, default: Option) -> Option:

@@ -45,9 +45,9 @@ def average_precision(score: Floats, wrong: Flags, weight: Floats | None = None)
     [0.833]
     """
     hits, misses = _by_threshold(score, wrong, weight)
-    found = np.cumsum(hits, axis=1)
-    seen = found + np.cumsum(misses, axis=1)
-    precision = found / np.maximum(seen, 1e-300)
+    n_found = np.cumsum(hits, axis=1)
+    n_seen = n_found + np.cumsum(misses, axis=1)
+    precision = n_found / np.maximum(n_seen, 1e-300)
     return _ratio((hits * precision).sum(axis=1), hits.sum(axis=1))
 
 
@@ -73,8 +73,8 @@ def recall_at(score: Floats, wrong: Flags, share: float) -> float:
 
 
 def _hits_within(hits: Floats, misses: Floats, k: float) -> float:
-    seen = np.append(0, np.cumsum(hits + misses))
-    return float(np.interp(k, seen, np.append(0, np.cumsum(hits))))
+    n_seen = np.append(0, np.cumsum(hits + misses))
+    return float(np.interp(k, n_seen, np.append(0, np.cumsum(hits))))
 
 
 def _by_threshold(score: Floats, wrong: Flags, weight: Floats | None) -> tuple[Floats, Floats]:
@@ -120,21 +120,21 @@ class EvaluatedRanking:
 
         An error that no candidate is about is one more, with the lowest score.
         """
-        chosen = np.array([name is None or each == name for each in self.mistake_type], bool)
-        wrong = (self.mistake >= 0) & (chosen[self.mistake] if len(chosen) else False)
-        kept = wrong | (self.mistake < 0)
+        chosen = np.array([name is None or type_ == name for type_ in self.mistake_type], bool)
+        is_wrong = (self.mistake >= 0) & (chosen[self.mistake] if len(chosen) else False)
+        is_used = is_wrong | (self.mistake < 0)
         missed = np.setdiff1d(np.flatnonzero(chosen), self.mistake)
-        score = np.append(self.score[kept], np.full(len(missed), _UNRANKED))
-        image = np.append(self.image[kept], self.mistake_image[missed])
-        return score, np.append(wrong[kept], np.ones(len(missed), bool)), image
+        score = np.append(self.score[is_used], np.full(len(missed), _UNRANKED))
+        image = np.append(self.image[is_used], self.mistake_image[missed])
+        return score, np.append(is_wrong[is_used], np.ones(len(missed), bool)), image
 
     def found_at(self, share: float) -> Flags:
         """(e,) whether an error is found if you review this share of the candidates, the worst first."""
         n = int(np.ceil(share * len(self.score)))
         top = np.argsort(-self.score, kind="stable")[:n]
-        found = np.zeros(len(self.mistake_type), bool)
-        found[self.mistake[top][self.mistake[top] >= 0]] = True
-        return found
+        is_found = np.zeros(len(self.mistake_type), bool)
+        is_found[self.mistake[top][self.mistake[top] >= 0]] = True
+        return is_found
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +147,7 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
     @staticmethod
     def of(value: object, low: object, high: object) -> "Interval":
         """Numbers, or arrays of one number; NaN becomes null."""
-        ends = (finite_or_none(float(each)) for each in (value, low, high))  # type: ignore[arg-type]  # arrays of one number
+        ends = (finite_or_none(float(number)) for number in (value, low, high))  # type: ignore[arg-type]  # arrays of one number
         return Interval(**dict(zip(("value", "low", "high"), ends, strict=True)))
 
 
@@ -179,7 +179,7 @@ def detection_quality(
 ) -> DetectionQuality:
     """How well a ranking finds the errors of one type, or of any."""
     score, wrong, image = ranked.of_type(name)
-    mine = np.array([name is None or each == name for each in ranked.mistake_type], bool)
+    of_type = np.array([name is None or type_ == name for type_ in ranked.mistake_type], bool)
     figures = [
         bootstrap_interval(
             lambda w, f=f: f(score, wrong, w[:, image]),  # type: ignore[misc]  # mypy cannot infer it with a default
@@ -190,11 +190,11 @@ def detection_quality(
         )
         for f in (auroc, average_precision)
     ]
-    recall = {share: float(ranked.found_at(share)[mine].mean()) if mine.any() else None for share in _BUDGETS}
+    recall = {share: float(ranked.found_at(share)[of_type].mean()) if of_type.any() else None for share in _BUDGETS}
     return DetectionQuality(
         type=name or "all",
-        errors=int(mine.sum()),
-        proposed=int(np.isin(np.flatnonzero(mine), ranked.mistake).sum()),
+        errors=int(of_type.sum()),
+        proposed=int(np.isin(np.flatnonzero(of_type), ranked.mistake).sum()),
         prevalence=float(wrong.mean()) if len(wrong) else None,
         auroc=Interval.of(figures[0].value, figures[0].low, figures[0].high),
         average_precision=Interval.of(figures[1].value, figures[1].low, figures[1].high),

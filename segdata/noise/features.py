@@ -25,10 +25,10 @@ VAGUE_IOU = 0.3  # below which it means nothing that the model sees a category s
 def agreement(given: SegmentSet, prediction: ImagePrediction) -> tuple[Ints, Ints]:
     """(K,) pixels where a category is labelled and predicted, and (K,) where it is either; void is left out."""
     label, n = given.categories(), len(prediction.probability)
-    told = label != VOID
-    both = np.bincount(label[told] * n + prediction.best[told], minlength=n * n).reshape(n, n)
-    shared = np.diag(both)
-    return shared, both.sum(axis=0) + both.sum(axis=1) - shared
+    is_labelled = label != VOID
+    confusion = np.bincount(label[is_labelled] * n + prediction.best[is_labelled], minlength=n * n).reshape(n, n)
+    shared = np.diag(confusion)
+    return shared, confusion.sum(axis=0) + confusion.sum(axis=1) - shared
 
 
 def softmin(given: SegmentSet, prediction: ImagePrediction) -> float:
@@ -37,26 +37,26 @@ def softmin(given: SegmentSet, prediction: ImagePrediction) -> float:
     Void is left out; NaN where all is void. Source: Lad and Mueller (2023), arXiv 2307.05080.
     """
     label = given.categories()
-    told = np.flatnonzero(label != VOID)
-    if not len(told):
+    labelled = np.flatnonzero(label != VOID)
+    if not len(labelled):
         return float("nan")
-    p = prediction.at(label[told], told).astype(float)
+    p = prediction.at(label[labelled], labelled).astype(float)
     weight = np.exp((p.min() - p) / TEMPERATURE)
     return float((p * weight).sum() / weight.sum())
 
 
-def predicted_category(segments: SegmentSet, prediction: ImagePrediction, least: float = 0.5) -> Ints:
+def predicted_category(segments: SegmentSet, prediction: ImagePrediction, least_probability: float = 0.5) -> Ints:
     """(n,) the most probable category over the pixels of each segment.
 
-    A segment keeps its own category if no category has a mean probability of `least`.
+    A segment keeps its own category if no category has a mean probability of `least_probability`.
     """
     pixels = SegmentPixels.of_runs(segments.runs, len(segments))
-    found, best = segments.category.copy(), np.full(len(segments), least)
+    predicted, best = segments.category.copy(), np.full(len(segments), least_probability)
     for category in range(1, len(prediction.probability)):
         mean = pixels.means(prediction.probability[category, pixels.at])
-        found[mean > best] = category
+        predicted[mean > best] = category
         best = np.maximum(best, mean)
-    return found
+    return predicted
 
 
 Columns = Mapping[str, Floats]
@@ -66,39 +66,39 @@ _MAX_EDGE_RADII = 3.0  # radii: an edge further away than that is somebody else'
 
 def prediction_fit(segments: SegmentSet, prediction: ImagePrediction) -> Columns:
     """The predicted segments that overlap each segment: how well the best one fits, and how many there are."""
-    n, seen = len(segments), prediction.predicted
-    met, area = overlaps(segments, seen), segments.areas.astype(float)
-    a, b, pixels = met.a, met.b, met.pixels.astype(float)
-    theirs = seen.areas.astype(float)
-    iou = pixels / (area[a] + theirs[b] - pixels)
+    n, predicted = len(segments), prediction.predicted
+    overlap, area = overlaps(segments, predicted), segments.areas.astype(float)
+    a, b, pixels = overlap.a, overlap.b, overlap.pixels.astype(float)
+    predicted_area = predicted.areas.astype(float)
+    iou = pixels / (area[a] + predicted_area[b] - pixels)
     best = np.full(n, -1)
     order = np.lexsort((b, iou, a))
     best[a[order]] = order  # the last one of each, which fits best
     has = best >= 0
-    at = np.where(has, best, 0)
+    pair = np.where(has, best, 0)
 
     def pick(values: Floats) -> Floats:
-        return np.where(has, values[at] if len(values) else 0.0, 0.0)
+        return np.where(has, values[pair] if len(values) else 0.0, 0.0)
 
-    inside = pixels / theirs[b] > 0.5
+    inside = pixels / predicted_area[b] > 0.5
     share = np.where(inside, pixels, 0.0) / area[a]
     first, second = _two_largest(a, share, n)
-    ratio = np.log(np.maximum(pick(theirs[b]), 1) / np.maximum(area, 1))
-    other = seen.category[b] != segments.category[a]
+    ratio = np.log(np.maximum(pick(predicted_area[b]), 1) / np.maximum(area, 1))
+    is_other = predicted.category[b] != segments.category[a]
     return {
         "misfit": 1 - pick(iou),
         "covered": pick(pixels / area[a]),
-        "covering": pick(pixels / theirs[b]),
+        "covering": pick(pixels / predicted_area[b]),
         "larger": np.where(has, np.maximum(ratio, 0), 0.0),
         "smaller": np.where(has, np.maximum(-ratio, 0), 0.0),
         "held": np.log(np.maximum(np.bincount(a[inside & (share > 0.05)], minlength=n), 1)),
         "held_second": second,
         "held_even": np.where(first > 0, second / np.maximum(first, 1e-9), 0.0),
-        "otherwise": np.bincount(a, np.where(other, pixels, 0.0), n) / np.maximum(area, 1),
-        "best_otherwise": pick(np.where(other, iou, 0.0)),
-        "sure": pick(seen.score[b]),
+        "otherwise": np.bincount(a, np.where(is_other, pixels, 0.0), n) / np.maximum(area, 1),
+        "best_otherwise": pick(np.where(is_other, iou, 0.0)),
+        "sure": pick(predicted.score[b]),
         "offset": np.minimum(
-            _centre_offsets(segments, seen, np.where(has, pick(b.astype(float)), -1).astype(int)), _MAX_EDGE_RADII
+            _centre_offsets(segments, predicted, np.where(has, pick(b.astype(float)), -1).astype(int)), _MAX_EDGE_RADII
         ),
     }
 
@@ -106,23 +106,30 @@ def prediction_fit(segments: SegmentSet, prediction: ImagePrediction) -> Columns
 def _two_largest(owner: Rows, value: Floats, n: int) -> tuple[Floats, Floats]:
     """(n,) each: the greatest and the second greatest value (p,) of each owner (p,); 0 where there is none."""
     order = np.lexsort((value, owner))
-    of, ordered = owner[order], value[order]
-    last = np.flatnonzero(np.append(of[1:] != of[:-1], True)) if len(of) else np.empty(0, int)
+    sorted_owner, ordered = owner[order], value[order]
+    last = (
+        np.flatnonzero(np.append(sorted_owner[1:] != sorted_owner[:-1], True))
+        if len(sorted_owner)
+        else np.empty(0, int)
+    )
     first, second = np.zeros(n), np.zeros(n)
-    first[of[last]] = ordered[last]
+    first[sorted_owner[last]] = ordered[last]
     before = last[(last > 0)]
-    before = before[of[before - 1] == of[before]]
-    second[of[before]] = ordered[before - 1]
+    before = before[sorted_owner[before - 1] == sorted_owner[before]]
+    second[sorted_owner[before]] = ordered[before - 1]
     return first, second
 
 
-def _centre_offsets(segments: SegmentSet, seen: SegmentSet, best: Ints) -> Floats:
+def _centre_offsets(segments: SegmentSet, predicted: SegmentSet, best: Ints) -> Floats:
     """(n,) radii from the centre of a segment to that of the predicted one that fits best; else `_MAX_EDGE_RADII`."""
-    here, there = centres(segments.runs, len(segments), segments.height), centres(seen.runs, len(seen), seen.height)
-    if not len(seen):
+    centre, predicted_centre = (
+        centres(segments.runs, len(segments), segments.height),
+        centres(predicted.runs, len(predicted), predicted.height),
+    )
+    if not len(predicted):
         return np.full(len(segments), _MAX_EDGE_RADII)
-    apart = np.hypot(*(here - there[np.maximum(best, 0)]).T)
-    return np.where(best >= 0, apart / segments.radius, _MAX_EDGE_RADII)
+    distance = np.hypot(*(centre - predicted_centre[np.maximum(best, 0)]).T)
+    return np.where(best >= 0, distance / segments.radius, _MAX_EDGE_RADII)
 
 
 def centres(runs: Runs, n: int, height: int) -> Floats:
@@ -140,11 +147,11 @@ def edge_distances(segments: SegmentSet, deep: SegmentDepths, prediction: ImageP
     The sign refers to the predicted segment that holds most of the segment: below 0 the outline lies within it.
     """
     rim = deep.pixels.where(deep.rim)
-    held = _main_prediction(segments, prediction)
-    away = np.minimum(prediction.distance[rim.at] / segments.radius[rim.of], _MAX_EDGE_RADII)
-    within = prediction.instance[rim.at] == held[rim.of]
-    signed = np.where(within, -away, away)
-    mean, signed_mean = rim.means(away), rim.means(signed)
+    main = _main_prediction(segments, prediction)
+    distance = np.minimum(prediction.distance[rim.at] / segments.radius[rim.of], _MAX_EDGE_RADII)
+    within = prediction.instance[rim.at] == main[rim.of]
+    signed = np.where(within, -distance, distance)
+    mean, signed_mean = rim.means(distance), rim.means(signed)
     spread = np.sqrt(np.maximum(rim.means(signed**2) - signed_mean**2, 0))
     pixels = prediction.distance[rim.at]
     return {
@@ -160,11 +167,11 @@ def edge_distances(segments: SegmentSet, deep: SegmentDepths, prediction: ImageP
 
 def _main_prediction(segments: SegmentSet, prediction: ImagePrediction) -> Ints:
     """(n,) the predicted segment with which each one shares most pixels; -2: none."""
-    met = overlaps(segments, prediction.predicted)
-    held = np.full(len(segments), -2)
-    order = np.lexsort((met.b, met.pixels, met.a))
-    held[met.a[order]] = met.b[order]
-    return held
+    overlap = overlaps(segments, prediction.predicted)
+    main = np.full(len(segments), -2)
+    order = np.lexsort((overlap.b, overlap.pixels, overlap.a))
+    main[overlap.a[order]] = overlap.b[order]
+    return main
 
 
 def inner_edges(segments: SegmentSet, deep: SegmentDepths, prediction: ImagePrediction) -> Columns:
@@ -186,10 +193,10 @@ _MIN_MEAN_PROBABILITY = 1e-3  # likewise, of means
 
 
 def annotated_features(
-    found: ImageCandidates, given: SegmentSet, prediction: ImagePrediction
+    candidates: ImageCandidates, given: SegmentSet, prediction: ImagePrediction
 ) -> tuple[tuple[str, ...], Floats]:
     """The names (F,) and values (n, F) of the features of annotated candidates."""
-    segments = found.annotated
+    segments = candidates.annotated
     deep = SegmentDepths.of(segments)
     families = (
         size_and_shape(segments, deep),
@@ -204,15 +211,15 @@ def annotated_features(
 
 
 def region_features(
-    found: ImageCandidates, given: SegmentSet, prediction: ImagePrediction
+    candidates: ImageCandidates, given: SegmentSet, prediction: ImagePrediction
 ) -> tuple[tuple[str, ...], Floats]:
     """The names (F,) and values (m, F) of the features of regions."""
-    regions = found.regions
+    regions = candidates.regions
     deep = SegmentDepths.of(regions)
     families = (
         size_and_shape(regions, deep),
         label_probability(regions, deep, prediction),
-        predicted_over_given(regions, deep, found.label, prediction),
+        predicted_over_given(regions, deep, candidates.label, prediction),
         crowding(regions, deep, given),
         relative_size(regions, given),
     )
@@ -220,9 +227,9 @@ def region_features(
 
 
 def _join_families(families: tuple[Columns, ...], n: int) -> tuple[tuple[str, ...], Floats]:
-    named = {name: values for family in families for name, values in family.items()}
-    values = np.column_stack(list(named.values())) if n else np.zeros((0, len(named)))
-    return tuple(named), np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    columns = {name: values for family in families for name, values in family.items()}
+    values = np.column_stack(list(columns.values())) if n else np.zeros((0, len(columns)))
+    return tuple(columns), np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def size_and_shape(segments: SegmentSet, deep: SegmentDepths) -> Columns:
@@ -232,7 +239,7 @@ def size_and_shape(segments: SegmentSet, deep: SegmentDepths) -> Columns:
     them: two things drawn as one have a waist.
     """
     n, area = len(segments), segments.areas.astype(float)
-    whole = measured(segments.runs, segments.heights, n)
+    measures = measured(segments.runs, segments.heights, n)
     x, y, wide, high = bounding_boxes(segments.runs, segments.heights, n)
     log = np.log(np.maximum(area, 1))
     cut = (x == 0) | (y == 0) | (x + wide == segments.width) | (y + high == segments.height)
@@ -240,11 +247,11 @@ def size_and_shape(segments: SegmentSet, deep: SegmentDepths) -> Columns:
     return {
         "log_area": log,
         "log_ratio": log - _median_of_like(log, segments.category),
-        "compactness": 64 / np.pi * area / np.maximum(whole.perimeter, 4) ** 2,  # 1: a disc, whose edges are 8 radii
+        "compactness": 64 / np.pi * area / np.maximum(measures.perimeter, 4) ** 2,  # 1: a disc, whose edges are 8 radii
         "extent": area / np.maximum(wide * high, 1),
         "slender": np.log(np.maximum(np.maximum(wide, high), 1) / np.maximum(np.minimum(wide, high), 1)),
-        "parts": np.log(np.maximum(whole.n_parts, 1)),
-        "holes": np.log1p(whole.n_holes),
+        "parts": np.log(np.maximum(measures.n_parts, 1)),
+        "holes": np.log1p(measures.n_holes),
         "frame": cut.astype(float),
         "knots": knots,
         "knot": second,
@@ -253,23 +260,23 @@ def size_and_shape(segments: SegmentSet, deep: SegmentDepths) -> Columns:
 
 def _waists(segments: SegmentSet, deep: SegmentDepths) -> tuple[Floats, Floats]:
     n = len(segments)
-    left = deep.within(np.maximum(0.45 * segments.radius, 1))
-    inner = runs_of_ordered_pixels(left.at, left.of, segments.height)
+    core = deep.within(np.maximum(0.45 * segments.radius, 1))
+    inner = runs_of_ordered_pixels(core.at, core.of, segments.height)
     parts = measured(inner, segments.heights, n).parts
     area = parts.area.astype(float)
     first, second = np.zeros(n), np.zeros(n)
     np.maximum.at(first, parts.owner, area)
     area[area == first[parts.owner]] = 0.0
     np.maximum.at(second, parts.owner, area)
-    many = np.bincount(parts.owner[parts.area >= 4], minlength=n)
-    return np.log(np.maximum(many, 1)), second / np.maximum(segments.areas, 1) * 4
+    n_large = np.bincount(parts.owner[parts.area >= 4], minlength=n)
+    return np.log(np.maximum(n_large, 1)), second / np.maximum(segments.areas, 1) * 4
 
 
 def _median_of_like(values: Floats, category: Ints) -> Floats:
     """(n,) the median of the values of each segment's category."""
     median = np.zeros(len(values))
-    for each in np.unique(category):
-        median[category == each] = np.median(values[category == each])
+    for id_ in np.unique(category):
+        median[category == id_] = np.median(values[category == id_])
     return median
 
 
@@ -281,43 +288,43 @@ def label_probability(segments: SegmentSet, deep: SegmentDepths, prediction: Ima
     """
     n = len(segments)
     every, core = deep.pixels, deep.within(_CORE_DEPTH)
-    own, other = _own_and_other(segments, prediction, every)
-    inside, beyond = _own_and_other(segments, prediction, core)
-    doubt = every.means(1 - own)
-    cored = np.bincount(core.of, minlength=n) > 0
+    own_p, other_p = _own_and_other(segments, prediction, every)
+    core_own, core_other = _own_and_other(segments, prediction, core)
+    doubt = every.means(1 - own_p)
+    has_core = np.bincount(core.of, minlength=n) > 0
     nothing = prediction.at(np.zeros(len(every.at), np.int64), every.at)
-    sure = np.maximum(other - own, 0) ** 3
-    weight = np.exp((1 - own) / TEMPERATURE)
+    sure = np.maximum(other_p - own_p, 0) ** 3
+    weight = np.exp((1 - own_p) / TEMPERATURE)
     return {
-        "loss": every.means(-np.log(np.maximum(own, _MIN_PROBABILITY))),
-        "core_loss": np.where(cored, core.means(-np.log(np.maximum(inside, _MIN_PROBABILITY))), 0.0),
-        "worst": -_log_odds(every.sums(own * weight) / np.maximum(every.sums(weight), 1e-9)),
+        "loss": every.means(-np.log(np.maximum(own_p, _MIN_PROBABILITY))),
+        "core_loss": np.where(has_core, core.means(-np.log(np.maximum(core_own, _MIN_PROBABILITY))), 0.0),
+        "worst": -_log_odds(every.sums(own_p * weight) / np.maximum(every.sums(weight), 1e-9)),
         "mass": np.log1p(every.sums(sure)),
         "doubt": doubt,
         "doubt_among": doubt - _median_of_like(doubt, segments.category),
-        "unsure": every.means(own < 0.5),
-        "denied": every.means(own < 0.1),
-        "margin": every.means(own - other),
+        "unsure": every.means(own_p < 0.5),
+        "denied": every.means(own_p < 0.1),
+        "margin": every.means(own_p - other_p),
         "wrong": every.means(sure),
-        "core_doubt": np.where(cored, core.means(1 - inside), doubt),
-        "core_wrong": core.means(np.maximum(beyond - inside, 0) ** 3),
+        "core_doubt": np.where(has_core, core.means(1 - core_own), doubt),
+        "core_wrong": core.means(np.maximum(core_other - core_own, 0) ** 3),
         "nothing": every.means(nothing),
-        "else": every.means(1 - own - nothing) if len(prediction.probability) > 2 else np.zeros(n),
+        "else": every.means(1 - own_p - nothing) if len(prediction.probability) > 2 else np.zeros(n),
     }
 
 
 def _log_odds(p: Floats) -> Floats:
     """(n,) log odds of probabilities (n,), clipped."""
-    known = np.clip(p, _MIN_MEAN_PROBABILITY, 1 - _MIN_MEAN_PROBABILITY)
-    return np.asarray(np.log(known / (1 - known)))
+    clipped = np.clip(p, _MIN_MEAN_PROBABILITY, 1 - _MIN_MEAN_PROBABILITY)
+    return np.asarray(np.log(clipped / (1 - clipped)))
 
 
 def _own_and_other(segments: SegmentSet, prediction: ImagePrediction, pixels: SegmentPixels) -> tuple[Floats, Floats]:
     """(p,) the probability of a segment's own category, and the greatest of another one."""
     first, second = prediction.two
-    own = prediction.at(segments.category[pixels.of], pixels.at)
-    other = np.where(own >= first[pixels.at], second[pixels.at], first[pixels.at])
-    return own.astype(float), other.astype(float)
+    own_p = prediction.at(segments.category[pixels.of], pixels.at)
+    other_p = np.where(own_p >= first[pixels.at], second[pixels.at], first[pixels.at])
+    return own_p.astype(float), other_p.astype(float)
 
 
 def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, prediction: ImagePrediction) -> Columns:
@@ -327,18 +334,18 @@ def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, p
     probability outside, where the category is not labelled, and the missing probability inside, over the length of the
     outline.
     """
-    n, every, free = len(segments), deep.pixels, given.categories()
-    own = prediction.at(segments.category[every.of], every.at).astype(float)
+    n, every, label = len(segments), deep.pixels, given.categories()
+    own_p = prediction.at(segments.category[every.of], every.at).astype(float)
     shells = [every.where(inside) for inside in (deep.depth <= NEAR, (deep.depth > NEAR) & (deep.depth <= FURTHER))]
     inner = [prediction.at(segments.category[shell.of], shell.at).astype(float) for shell in shells]
     around = [SegmentPixels.of_runs(runs, n) for runs in (deep.near, deep.further)]
-    sums = [every.sums(own * (free[every.at] != segments.category[every.of]))]
+    sums = [every.sums(own_p * (label[every.at] != segments.category[every.of]))]
     areas = [np.bincount(every.of, minlength=n)]
     for pixels in around:
-        beyond = prediction.at(segments.category[pixels.of], pixels.at) * (
-            free[pixels.at] != segments.category[pixels.of]
+        outside_p = prediction.at(segments.category[pixels.of], pixels.at) * (
+            label[pixels.at] != segments.category[pixels.of]
         )
-        sums.append(pixels.sums(beyond))
+        sums.append(pixels.sums(outside_p))
         areas.append(np.bincount(pixels.of, minlength=n))
     outer, room = np.diff(sums, axis=0), np.maximum(np.diff(areas, axis=0), 1)
     length = np.maximum(measured(segments.runs, segments.heights, n).perimeter * np.pi / 4, 4)
@@ -361,16 +368,16 @@ def predicted_over_given(regions: SegmentSet, deep: SegmentDepths, label: Ints, 
     n = len(regions)
     every, core = deep.pixels, deep.within(_CORE_DEPTH)
     area = np.maximum(regions.areas, 1)
-    theirs = prediction.at(label[every.of], every.at).astype(float)
-    mine = prediction.at(regions.category[every.of], every.at).astype(float)
-    odds = np.log(np.maximum(mine, _MIN_PROBABILITY)) - np.log(np.maximum(theirs, _MIN_PROBABILITY))
-    weight = np.exp((1 - theirs) / TEMPERATURE)
+    labelled_p = prediction.at(label[every.of], every.at).astype(float)
+    predicted_p = prediction.at(regions.category[every.of], every.at).astype(float)
+    odds = np.log(np.maximum(predicted_p, _MIN_PROBABILITY)) - np.log(np.maximum(labelled_p, _MIN_PROBABILITY))
+    weight = np.exp((1 - labelled_p) / TEMPERATURE)
     return {
         "preferred": every.means(odds),
-        "preferred_in_all": np.log1p(every.sums(np.maximum(mine - theirs, 0) ** 3)),
-        "given_worst": _log_odds(every.sums(theirs * weight) / np.maximum(every.sums(weight), 1e-9)),
-        "given": every.means(theirs),
-        "given_denied": every.means(theirs < 0.1),
+        "preferred_in_all": np.log1p(every.sums(np.maximum(predicted_p - labelled_p, 0) ** 3)),
+        "given_worst": _log_odds(every.sums(labelled_p * weight) / np.maximum(every.sums(weight), 1e-9)),
+        "given": every.means(labelled_p),
+        "given_denied": every.means(labelled_p < 0.1),
         "unlabelled": (label == 0).astype(float),
         "saying_nothing": (regions.category == 0).astype(float),
         "thick": np.bincount(core.of, minlength=n) / area,
@@ -384,10 +391,10 @@ def relative_size(regions: SegmentSet, given: SegmentSet) -> Columns:
     log = np.log(np.maximum(regions.areas, 1))
     usual = log.copy()
     areas = np.log(np.maximum(given.areas, 1))
-    for each in np.unique(regions.category):
-        segments = areas[given.category == each]
+    for id_ in np.unique(regions.category):
+        segments = areas[given.category == id_]
         if len(segments):
-            usual[regions.category == each] = np.median(segments)
+            usual[regions.category == id_] = np.median(segments)
     return {"log_usual": log - usual}
 
 
@@ -434,7 +441,7 @@ def _best_alignment(given: SegmentSet, prediction: ImagePrediction, step: int) -
     belief -= belief.mean(axis=0)
     fit = _cross_correlation(label, belief, max(max(shape) // _MAX_SHIFT_SHARE // step, 1))
     reach = fit.shape[0] // 2
-    x, y = (int(at) - reach for at in np.unravel_index(fit.argmax(), fit.shape))
+    x, y = (int(place) - reach for place in np.unravel_index(fit.argmax(), fit.shape))
     if not (x or y):  # they lie where they fit best, as nearly always
         return Alignment(by=(0.0,) * len(belief))
     won = (_fit_by_category(label, belief, x, y) - _fit_by_category(label, belief, 0, 0)) / max(
@@ -453,21 +460,21 @@ def _cross_correlation(label: Ints, belief: PixelValues, reach: int) -> Floats:
         mask = label == category
         weight = mask.astype(np.float32) / np.sqrt(mask.sum(dtype=np.float32))
         total += fft.rfft2(weight, room).conj() * fft.rfft2(belief[category], room)
-    near = np.ix_(*[np.arange(-reach, reach + 1)] * 2)
-    return np.asarray(fft.irfft2(total, room)[near], np.float64)
+    in_reach = np.ix_(*[np.arange(-reach, reach + 1)] * 2)
+    return np.asarray(fft.irfft2(total, room)[in_reach], np.float64)
 
 
 def _fit_by_category(label: Ints, belief: PixelValues, x: int, y: int) -> Floats:
     """(K,) the part of each category in the fit of labels (width, height) moved by (x, y)."""
     (x0, x1), (y0, y1) = ((max(-by, 0), side - max(by, 0)) for by, side in zip((x, y), label.shape, strict=True))
-    mine, there = label[x0:x1, y0:y1], belief[:, x0 + x : x1 + x, y0 + y : y1 + y]
-    at = np.nonzero(mine != VOID)
-    category = mine[at]
+    labels, beliefs = label[x0:x1, y0:y1], belief[:, x0 + x : x1 + x, y0 + y : y1 + y]
+    labelled = np.nonzero(labels != VOID)
+    category = labels[labelled]
     pixels = np.bincount(label[label != VOID], minlength=len(belief))
-    return np.bincount(category, there[category, *at], len(belief)) / np.sqrt(np.maximum(pixels, 1))
+    return np.bincount(category, beliefs[category, *labelled], len(belief)) / np.sqrt(np.maximum(pixels, 1))
 
 
-def label_shifts(found: Sequence[Alignment], iou: Floats) -> Ints:
+def label_shifts(alignments: Sequence[Alignment], iou: Floats) -> Ints:
     """(i, 2) pixels to the right and down by which all labels of each image should move; 0 if they fit.
 
     The labels fit the prediction better elsewhere, and those of most other images do not: a weak model fits anywhere,
@@ -475,13 +482,15 @@ def label_shifts(found: Sequence[Alignment], iou: Floats) -> Ints:
     unlabelled pixels, comes from categories that the model knows, by their `iou` (K,) with all given labels; others fit
     anywhere.
     """
-    gain = np.array([each.gain for each in found])
-    best = np.array([(each.right, each.down) for each in found], np.int64).reshape(-1, 2)
+    gain = np.array([alignment.gain for alignment in alignments])
+    best = np.array([(alignment.right, alignment.down) for alignment in alignments], np.int64).reshape(-1, 2)
     if not len(best):
         return best
     beside = best - np.median(best, axis=0).round().astype(np.int64)
-    by = np.array([each.by for each in found])
+    by = np.array([alignment.by for alignment in alignments])
     by[:, UNLABELLED] = 0.0
     trusted = by[:, iou >= VAGUE_IOU].sum(axis=1) >= np.maximum(by.sum(axis=1) / 2, 1e-9)
-    told = (np.hypot(*beside.T) >= _MIN_SHIFT) & (gain > _MIN_GAIN + _GAIN_FACTOR * np.quantile(gain, 0.25)) & trusted
-    return np.where(told[:, None], beside, 0)
+    is_shifted = (
+        (np.hypot(*beside.T) >= _MIN_SHIFT) & (gain > _MIN_GAIN + _GAIN_FACTOR * np.quantile(gain, 0.25)) & trusted
+    )
+    return np.where(is_shifted[:, None], beside, 0)

@@ -165,60 +165,60 @@ class FlagResult:
     @property
     def segments(self) -> "pd.DataFrame":
         """Every annotated segment with its worst part, the worst first."""
-        told = self.scores.take(~self.scores.missing("segment")).to_pandas()
-        return told.drop_duplicates(["image", "segment"], ignore_index=True)
+        scores = self.scores.take(~self.scores.missing("segment")).to_pandas()
+        return scores.drop_duplicates(["image", "segment"], ignore_index=True)
 
 
-def candidate_table(case: LabelCheck, found: "RankedCandidates") -> Table:
+def candidate_table(case: LabelCheck, ranked: "RankedCandidates") -> Table:
     """A row for each candidate; see `Flagged.scores`."""
     names = np.array([*case.names, ""], object)
-    types = np.array(TYPES, object)[likely_types(found, case.predictor.things)]
-    image = case.images[found.image]
-    areas = [[each.annotated.areas, each.regions.areas] for each in found.found]
+    types = np.array(TYPES, object)[likely_types(ranked, case.predictor.things)]
+    image = case.images[ranked.image]
+    areas = [[candidates.annotated.areas, candidates.regions.areas] for candidates in ranked.found]
     every = Table(
         {
             "image": np.array(case.given.maps.image_ids, object)[image],
-            "segment": candidate_ids(case, image, found.row),
-            "category": names[found.category],
-            "seen": names[np.where(found.row < 0, found.seen, found.category)],
+            "segment": candidate_ids(case, image, ranked.row),
+            "category": names[ranked.category],
+            "seen": names[np.where(ranked.row < 0, ranked.seen, ranked.category)],
             "type": types,
-            "probability": found.probability,
-            "doubt": found.doubt,
+            "probability": ranked.probability,
+            "doubt": ranked.doubt,
             "pixels": np.concatenate([np.empty(0, np.int64), *(pair[sort] for sort in (0, 1) for pair in areas)]),
         }
     )
-    return every.take(np.argsort(-found.probability, kind="stable"))
+    return every.take(np.argsort(-ranked.probability, kind="stable"))
 
 
 def candidate_ids(case: LabelCheck, image: Ints, row: Ints) -> Column:
     """(n,) the source's own id of each candidate's segment; None where nothing is annotated so."""
-    segments, found = case.tables.segments, np.full(len(row), None, object)
-    known = np.flatnonzero(row >= 0)
-    at = case.rows.segment[case.rows.first[image[known]] + row[known]]
-    number = segments["segment_id"][at].astype(object)
-    found[known] = np.where(segments.missing("source_id")[at], number, segments["source_id"][at])
-    return found
+    segments, ids = case.tables.segments, np.full(len(row), None, object)
+    annotated = np.flatnonzero(row >= 0)
+    segment_row = case.rows.segment[case.rows.first[image[annotated]] + row[annotated]]
+    number = segments["segment_id"][segment_row].astype(object)
+    ids[annotated] = np.where(segments.missing("source_id")[segment_row], number, segments["source_id"][segment_row])
+    return ids
 
 
-def misalignment_notes(case: LabelCheck, found: "RankedCandidates") -> tuple[str, ...]:
-    """A note on the images whose labels all lie beside what is seen; none where there are no such images."""
-    rows = np.flatnonzero(found.move.any(axis=1))
+def misalignment_notes(case: LabelCheck, ranked: "RankedCandidates") -> tuple[str, ...]:
+    """A note on the images whose labels fit better elsewhere; none without such images."""
+    rows = np.flatnonzero(ranked.move.any(axis=1))
     names = [str(case.given.maps.image_ids[case.images[row]]) for row in rows.tolist()]
-    ways = [describe_shift(*move) for move in found.move[rows].tolist()]
-    told = [f"{name} ({way})" for name, way in zip(names, ways, strict=True)]
-    if not told:
+    directions = [describe_shift(*move) for move in ranked.move[rows].tolist()]
+    described = [f"{name} ({direction})" for name, direction in zip(names, directions, strict=True)]
+    if not described:
         return ()
-    more = f" and {len(told) - _IMAGES_NAMED} more" if len(told) > _IMAGES_NAMED else ""
-    one = "of 1 image fit" if len(told) == 1 else f"of {len(told)} images fit"
+    more = f" and {len(described) - _IMAGES_NAMED} more" if len(described) > _IMAGES_NAMED else ""
+    images_fit = "of 1 image fit" if len(described) == 1 else f"of {len(described)} images fit"
     return (
-        f"all labels {one} better elsewhere: {', '.join(told[:_IMAGES_NAMED])}{more}; "
+        f"all labels {images_fit} better elsewhere: {', '.join(described[:_IMAGES_NAMED])}{more}; "
         "check that image and mask show the same frame, size and crop",
     )
 
 
-def image_table(case: LabelCheck, found: "RankedCandidates") -> Table:
+def image_table(case: LabelCheck, ranked: "RankedCandidates") -> Table:
     """A row for each image; see `Flagged.looks`."""
-    score = found.images()
+    score = ranked.images()
     order = np.argsort(-score, kind="stable")
     names = np.array(case.given.maps.image_ids, object)[case.images]
-    return Table({"image": names, "score": score, "softmin": found.softmin}).take(order)
+    return Table({"image": names, "score": score, "softmin": ranked.softmin}).take(order)

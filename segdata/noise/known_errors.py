@@ -58,16 +58,16 @@ def errors_of_list(known: Sequence[KnownError], given: SegmentSet) -> Corruption
     sizes = np.full(len(known), given.height, np.int64), np.full(len(known), given.width, np.int64)
     old, new = (
         rle_to_runs(pa.array([text.encode() for text in texts], pa.binary()), *sizes)[0]
-        for texts in ([each.clean_counts for each in known], [each.counts for each in known])
+        for texts in ([error.clean_counts for error in known], [error.counts for error in known])
     )
     n = len(known)
-    met = overlaps(given, SegmentSet.of(new, np.ones(n, np.int64), given.height, given.width))
-    inside = met.pixels > _PIECE_SHARE * given.areas[met.a]
+    overlap = overlaps(given, SegmentSet.of(new, np.ones(n, np.int64), given.height, given.width))
+    inside = overlap.pixels > _PIECE_SHARE * given.areas[overlap.a]
     after = np.full(len(given), -1, np.int64)
-    after[met.a[inside]] = met.b[inside]
+    after[overlap.a[inside]] = overlap.b[inside]
     nothing = np.empty(0, np.int64)
-    kinds = tuple(each.kind for each in known)
-    return Corruptions(kinds, np.array([each.severity for each in known]), nothing, after, nothing, old, new)
+    kinds = tuple(error.kind for error in known)
+    return Corruptions(kinds, np.array([error.severity for error in known]), nothing, after, nothing, old, new)
 
 
 def compare_labels(given: SegmentSet, clean: SegmentSet, things: Flags) -> Corruptions:
@@ -77,10 +77,10 @@ def compare_labels(given: SegmentSet, clean: SegmentSet, things: Flags) -> Corru
     outline is wrong. A thing that lies more than half within another is a piece of it. In stuff, each part whose pixels
     have another category than the clean labels is an error if it is more than `_MAX_HONEST_PIXELS` px thick.
     """
-    found = _LabelComparison(given, clean, things)
-    found.compare_things()
-    found.compare_parts()
-    return found.mistakes()
+    comparison = _LabelComparison(given, clean, things)
+    comparison.compare_things()
+    comparison.compare_parts()
+    return comparison.mistakes()
 
 
 class _LabelComparison:
@@ -95,35 +95,35 @@ class _LabelComparison:
 
     def compare_things(self) -> None:
         """Find things that are missing, extra, of another category or outline, merged and split."""
-        given, clean = (self._countable(each) for each in (self._given, self._clean))
-        ours, theirs = self._given.take(given), self._clean.take(clean)
-        met = overlaps(ours, theirs)
-        area_a, area_b = ours.areas[met.a], theirs.areas[met.b]
-        iou = met.pixels / np.maximum(area_a + area_b - met.pixels, 1)
-        held, holding = met.pixels > _PIECE_SHARE * area_b, met.pixels > _PIECE_SHARE * area_a
+        given, clean = (self._countable(labels) for labels in (self._given, self._clean))
+        given_things, clean_things = self._given.take(given), self._clean.take(clean)
+        overlap = overlaps(given_things, clean_things)
+        area_a, area_b = given_things.areas[overlap.a], clean_things.areas[overlap.b]
+        iou = overlap.pixels / np.maximum(area_a + area_b - overlap.pixels, 1)
+        holds_clean, holds_given = overlap.pixels > _PIECE_SHARE * area_b, overlap.pixels > _PIECE_SHARE * area_a
         done_a, done_b = np.zeros(len(given), bool), np.zeros(len(clean), bool)
-        same = (iou >= _SAME_OUTLINE_IOU) & (ours.category[met.a] == theirs.category[met.b])
-        done_a[met.a[same]] = done_b[met.b[same]] = True
-        open_ = ~done_a[met.a] & ~done_b[met.b]
-        for at in np.flatnonzero(np.bincount(met.a[open_ & held], minlength=len(given)) > 1).tolist():
-            pieces = met.b[open_ & held & (met.a == at)]
-            self._add("merge", given[[at]], clean[pieces])
-            done_a[at] = done_b[pieces] = True
-        open_ = ~done_a[met.a] & ~done_b[met.b]
-        for at in np.flatnonzero(np.bincount(met.b[open_ & holding], minlength=len(clean)) > 1).tolist():
-            pieces = met.a[open_ & holding & (met.b == at)]
-            self._add("split", given[pieces], clean[[at]])
-            done_a[pieces] = done_b[at] = True
+        is_same = (iou >= _SAME_OUTLINE_IOU) & (given_things.category[overlap.a] == clean_things.category[overlap.b])
+        done_a[overlap.a[is_same]] = done_b[overlap.b[is_same]] = True
+        open_ = ~done_a[overlap.a] & ~done_b[overlap.b]
+        for row in np.flatnonzero(np.bincount(overlap.a[open_ & holds_clean], minlength=len(given)) > 1).tolist():
+            pieces = overlap.b[open_ & holds_clean & (overlap.a == row)]
+            self._add("merge", given[[row]], clean[pieces])
+            done_a[row] = done_b[pieces] = True
+        open_ = ~done_a[overlap.a] & ~done_b[overlap.b]
+        for row in np.flatnonzero(np.bincount(overlap.b[open_ & holds_given], minlength=len(clean)) > 1).tolist():
+            pieces = overlap.a[open_ & holds_given & (overlap.b == row)]
+            self._add("split", given[pieces], clean[[row]])
+            done_a[pieces] = done_b[row] = True
         for pair in np.argsort(-iou, kind="stable").tolist():
-            a, b = int(met.a[pair]), int(met.b[pair])
+            a, b = int(overlap.a[pair]), int(overlap.b[pair])
             if done_a[a] or done_b[b]:
                 continue
             done_a[a] = done_b[b] = True
             self._add(self._kind_of(given[a], clean[b], float(iou[pair])), given[[a]], clean[[b]])
-        for at in np.flatnonzero(~done_a).tolist():
-            self._add("extra", given[[at]], clean[:0])
-        for at in np.flatnonzero(~done_b).tolist():
-            self._add("missing", given[:0], clean[[at]])
+        for row in np.flatnonzero(~done_a).tolist():
+            self._add("extra", given[[row]], clean[:0])
+        for row in np.flatnonzero(~done_b).tolist():
+            self._add("missing", given[:0], clean[[row]])
 
     def _kind_of(self, a: int, b: int, iou: float) -> CorruptionKind:
         if iou > _SAME_SEGMENT_IOU and self._given.category[a] != self._clean.category[b]:
@@ -133,26 +133,31 @@ class _LabelComparison:
 
     def compare_parts(self) -> None:
         """Find parts of stuff that have another category, or none."""
-        ours, theirs = (self._flat(each) for each in (self._given, self._clean))
+        given_categories, clean_categories = (self._flat(labels) for labels in (self._given, self._clean))
         n = len(self._things)
-        told = (ours != VOID) & (theirs != VOID) & (ours != theirs)
-        apart = segments_of_map(np.where(told, ours * n + theirs, -1), self._given.height, self._given.width, blank=-1)
-        thick = (apart.grown(-_MAX_HONEST_PIXELS).areas(len(apart)) > 0) & (apart.areas >= MIN_PART_PIXELS)
-        for at in np.flatnonzero(thick).tolist():
-            was, should = divmod(int(apart.category[at]), n)
+        differs = (given_categories != VOID) & (clean_categories != VOID) & (given_categories != clean_categories)
+        regions = segments_of_map(
+            np.where(differs, given_categories * n + clean_categories, -1),
+            self._given.height,
+            self._given.width,
+            blank=-1,
+        )
+        thick = (regions.grown(-_MAX_HONEST_PIXELS).areas(len(regions)) > 0) & (regions.areas >= MIN_PART_PIXELS)
+        for row in np.flatnonzero(thick).tolist():
+            was, should = divmod(int(regions.category[row]), n)
             kind: CorruptionKind = "missing" if was == UNLABELLED else "extra" if should == UNLABELLED else "category"
-            runs = apart.runs.take(np.array([at]), len(apart))
+            runs = regions.runs.take(np.array([row]), len(regions))
             self._kinds.append(kind)
             self._old.append(Runs.empty())
             self._new.append(runs)
 
-    def _countable(self, drawn: SegmentSet) -> Ints:
-        return np.flatnonzero(self._things[np.maximum(drawn.category, 0)] & (drawn.category != VOID))
+    def _countable(self, segments: SegmentSet) -> Ints:
+        return np.flatnonzero(self._things[np.maximum(segments.category, 0)] & (segments.category != VOID))
 
-    def _flat(self, drawn: SegmentSet) -> Ints:
+    def _flat(self, segments: SegmentSet) -> Ints:
         """(width * height,) categories of stuff; void where things are."""
-        value = np.where(self._things[np.maximum(drawn.category, 0)], VOID, drawn.category)
-        return drawn.painted(value, UNLABELLED)
+        value = np.where(self._things[np.maximum(segments.category, 0)], VOID, segments.category)
+        return segments.painted(value, UNLABELLED)
 
     def _add(self, kind: CorruptionKind, given: Ints, clean: Ints) -> None:
         self._after[given] = len(self._kinds)
@@ -163,14 +168,14 @@ class _LabelComparison:
     def mistakes(self) -> Corruptions:
         """All errors found."""
         n, nothing = len(self._kinds), np.empty(0, np.int64)
-        old, new = (Runs.concatenate(each, [1] * n) for each in (self._old, self._new))
+        old, new = (Runs.concatenate(outlines, [1] * n) for outlines in (self._old, self._new))
         return Corruptions(tuple(self._kinds), np.ones(n), nothing, self._after, nothing, old, new)
 
 
-def _union_runs(drawn: SegmentSet, rows: Ints) -> Runs:
+def _union_runs(segments: SegmentSet, rows: Ints) -> Runs:
     """The pixels of some segments as one."""
-    at = SegmentPixels.of_runs(drawn.runs.take(rows, len(drawn)), len(rows)).at
-    return runs_of_pixels(at, np.zeros(len(at), np.int64), drawn.height) if len(at) else Runs.empty()
+    pixels = SegmentPixels.of_runs(segments.runs.take(rows, len(segments)), len(rows)).at
+    return runs_of_pixels(pixels, np.zeros(len(pixels), np.int64), segments.height) if len(pixels) else Runs.empty()
 
 
 @dataclass(frozen=True)
@@ -179,17 +184,19 @@ class KnownErrors:
 
     truth: Sequence[Corruptions] = field(repr=False)
 
-    def ranked(self, found: RankedCandidates, drawn: Callable[[int], SegmentSet], things: Flags) -> EvaluatedRanking:
+    def ranked(
+        self, ranking: RankedCandidates, labels_of: Callable[[int], SegmentSet], things: Flags
+    ) -> EvaluatedRanking:
         """The candidates with the errors that they are about; `drawn(i)` are the labels of the i-th image."""
         first = np.cumsum([0, *map(len, self.truth)])
-        of: tuple[list[Ints], list[Ints]] = [], []
-        for at, (truth, begin) in enumerate(zip(self.truth, first.tolist(), strict=False)):
-            for sort, mistake in enumerate(match_corruptions(found.found[at], drawn(at), truth, things)):
-                of[sort].append(np.where(mistake >= 0, mistake + begin, -1))
+        numbers: tuple[list[Ints], list[Ints]] = [], []
+        for image, (truth, begin) in enumerate(zip(self.truth, first.tolist(), strict=False)):
+            for sort, mistake in enumerate(match_corruptions(ranking.found[image], labels_of(image), truth, things)):
+                numbers[sort].append(np.where(mistake >= 0, mistake + begin, -1))
         return EvaluatedRanking(
-            found.probability,
-            found.image,
-            np.concatenate([np.empty(0, np.int64), *of[0], *of[1]]),
+            ranking.probability,
+            ranking.image,
+            np.concatenate([np.empty(0, np.int64), *numbers[0], *numbers[1]]),
             [name for truth in self.truth for name in truth.types],
             np.repeat(np.arange(len(self.truth)), np.diff(first)),
             len(self.truth),

@@ -57,16 +57,16 @@ def _pixel_depths(segments: SegmentSet, pixels: SegmentPixels) -> Floats:
     depth = np.empty(len(pixels.at))
     layer = _disjoint_layers(segments)
     shape = (segments.width, segments.height)
-    for each in range(int(layer.max(initial=-1)) + 1):
-        mine = layer[pixels.of] == each
+    for number in range(int(layer.max(initial=-1)) + 1):
+        in_layer = layer[pixels.of] == number
         label = np.full(segments.width * segments.height, -1, np.int32)
-        label[pixels.at[mine]] = pixels.of[mine]
+        label[pixels.at[in_layer]] = pixels.of[in_layer]
         rim = _outline_pixels(label.reshape(shape))
         if rim.any():
-            away = cv2.distanceTransform((~rim).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+            distance = cv2.distanceTransform((~rim).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         else:
-            away = np.full(shape, np.hypot(*shape), np.float32)
-        depth[mine] = away.ravel()[pixels.at[mine]] + 1.0
+            distance = np.full(shape, np.hypot(*shape), np.float32)
+        depth[in_layer] = distance.ravel()[pixels.at[in_layer]] + 1.0
     return depth
 
 
@@ -74,23 +74,23 @@ def _outline_pixels(label: np.ndarray[tuple[int, int], np.dtype[np.int32]]) -> F
     """(width, height) the pixels beside one of another segment, or of none."""
     rim = np.zeros(label.shape, bool)
     for axis in (0, 1):
-        one, other = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
-        differs = label[one] != label[other]
-        rim[one] |= differs
-        rim[other] |= differs
+        before, after = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
+        differs = label[before] != label[after]
+        rim[before] |= differs
+        rim[after] |= differs
     return rim
 
 
 def _disjoint_layers(segments: SegmentSet) -> Ints:
     """(n,) layers, so that no two segments of one layer share pixels: a loop over those that do."""
     layer = np.zeros(len(segments), np.int64)
-    met = find_overlaps_within(segments.side())
+    overlap = find_overlaps_within(segments.side())
     below: dict[int, list[int]] = {}
-    for a, b in zip(met.a.tolist(), met.b.tolist(), strict=True):
+    for a, b in zip(overlap.a.tolist(), overlap.b.tolist(), strict=True):
         below.setdefault(b, []).append(a)
     for b in sorted(below):
-        taken = {int(layer[a]) for a in below[b]}
-        layer[b] = next(at for at in range(len(taken) + 1) if at not in taken)
+        layers_below = {int(layer[a]) for a in below[b]}
+        layer[b] = next(number for number in range(len(layers_below) + 1) if number not in layers_below)
     return layer
 
 
@@ -117,67 +117,67 @@ def contacts(segments: SegmentSet, deep: SegmentDepths, prediction: ImagePredict
     """
     n = len(segments)
     names = ("gain", "contact", "contact_edge", "same", "neighbour", "neighbours")
-    met, strips = neighbour_pairs(segments, deep.near)
-    if not len(met.a):
+    pairs, strips = neighbour_pairs(segments, deep.near)
+    if not len(pairs.a):
         return dict.fromkeys(names, np.zeros(n))
-    edge = _mean_edge(met, strips, prediction)
-    gain, same = _union_gain(segments, prediction, met)
-    owner, other = np.append(met.a, met.b).astype(np.int64), np.append(met.b, met.a).astype(np.int64)
-    row = np.tile(np.arange(len(met.a)), 2)
-    length = met.pixels[row] / (2 * NEAR) / (2 * np.minimum(segments.radius[owner], segments.radius[other]))
-    order = np.lexsort((other, length, gain[row], owner))
+    edge = _mean_edge(pairs, strips, prediction)
+    gain, same = _union_gain(segments, prediction, pairs)
+    owner, neighbour = np.append(pairs.a, pairs.b).astype(np.int64), np.append(pairs.b, pairs.a).astype(np.int64)
+    row = np.tile(np.arange(len(pairs.a)), 2)
+    length = pairs.pixels[row] / (2 * NEAR) / (2 * np.minimum(segments.radius[owner], segments.radius[neighbour]))
+    order = np.lexsort((neighbour, length, gain[row], owner))
     best = np.full(n, -1)
     best[owner[order]] = order
     has = best >= 0
-    at = np.maximum(best, 0)
+    pair = np.maximum(best, 0)
     area = np.maximum(segments.areas, 1)
     values = (
-        gain[row][at],
-        np.minimum(length[at], 3.0),
-        edge[row][at],
-        same[row][at],
-        np.log(area[other[at]] / area[owner[at]]),
+        gain[row][pair],
+        np.minimum(length[pair], 3.0),
+        edge[row][pair],
+        same[row][pair],
+        np.log(area[neighbour[pair]] / area[owner[pair]]),
         np.log1p(np.bincount(owner, minlength=n)),
     )
     return {name: np.where(has, value, 0.0) for name, value in zip(names, values, strict=True)}
 
 
-def _mean_edge(met: Overlaps, strips: Strips, prediction: ImagePrediction) -> Floats:
+def _mean_edge(pairs: Overlaps, strips: Strips, prediction: ImagePrediction) -> Floats:
     """(p,) the mean probability of an edge where the surroundings of each pair overlap."""
     first, second, start, length = strips
     before = np.concatenate([[0.0], np.cumsum(prediction.edge, dtype=np.float64)])
     total = before[start + length] - before[start]
-    n = int(max(met.b.max(), met.a.max())) + 1
-    pair = np.searchsorted(met.a.astype(np.int64) * n + met.b, first.astype(np.int64) * n + second)
-    return np.asarray(np.bincount(pair, total, len(met.a)) / np.maximum(met.pixels, 1))
+    n = int(max(pairs.b.max(), pairs.a.max())) + 1
+    pair = np.searchsorted(pairs.a.astype(np.int64) * n + pairs.b, first.astype(np.int64) * n + second)
+    return np.asarray(np.bincount(pair, total, len(pairs.a)) / np.maximum(pairs.pixels, 1))
 
 
-def _union_gain(segments: SegmentSet, prediction: ImagePrediction, met: Overlaps) -> tuple[Floats, Floats]:
+def _union_gain(segments: SegmentSet, prediction: ImagePrediction, pairs: Overlaps) -> tuple[Floats, Floats]:
     """(p,) for each pair: the IoU of both with a predicted one above the best alone; whether they share that one."""
-    seen = prediction.predicted
-    found, n = overlaps(segments, seen), len(segments)
-    if not len(found.a):
-        return np.zeros(len(met.a)), np.zeros(len(met.a))
-    area, theirs = segments.areas.astype(float), seen.areas.astype(float)
-    iou = found.pixels / (area[found.a] + theirs[found.b] - found.pixels)
+    predicted = prediction.predicted
+    overlap, n = overlaps(segments, predicted), len(segments)
+    if not len(overlap.a):
+        return np.zeros(len(pairs.a)), np.zeros(len(pairs.a))
+    area, predicted_area = segments.areas.astype(float), predicted.areas.astype(float)
+    iou = overlap.pixels / (area[overlap.a] + predicted_area[overlap.b] - overlap.pixels)
     alone = np.zeros(n)
-    np.maximum.at(alone, found.a, iou)
-    hold = np.full(n, -1)
-    order = np.lexsort((found.b, found.pixels, found.a))
-    hold[found.a[order]], most = found.b[order], np.zeros(n)
-    most[found.a[order]] = found.pixels[order]
-    together = np.zeros(len(met.a))
-    for x, y in ((met.a, met.b), (met.b, met.a)):
-        target = hold[x]
-        key = found.a.astype(np.int64) * len(seen) + found.b
-        wanted = y.astype(np.int64) * len(seen) + np.maximum(target, 0)
-        at = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-        added = np.where(key[at] == wanted, found.pixels[at], 0)
-        both = most[x] + added
-        union = area[x] + area[y] + theirs[np.maximum(target, 0)] - both
-        together = np.maximum(together, np.where(target >= 0, both / np.maximum(union, 1), 0.0))
-    same = (hold[met.a] == hold[met.b]) & (hold[met.a] >= 0)
-    return together - np.maximum(alone[met.a], alone[met.b]), same.astype(float)
+    np.maximum.at(alone, overlap.a, iou)
+    holder = np.full(n, -1)
+    order = np.lexsort((overlap.b, overlap.pixels, overlap.a))
+    holder[overlap.a[order]], most_pixels = overlap.b[order], np.zeros(n)
+    most_pixels[overlap.a[order]] = overlap.pixels[order]
+    together = np.zeros(len(pairs.a))
+    for x, y in ((pairs.a, pairs.b), (pairs.b, pairs.a)):
+        target = holder[x]
+        key = overlap.a.astype(np.int64) * len(predicted) + overlap.b
+        wanted_key = y.astype(np.int64) * len(predicted) + np.maximum(target, 0)
+        place = np.minimum(np.searchsorted(key, wanted_key), len(key) - 1)
+        added = np.where(key[place] == wanted_key, overlap.pixels[place], 0)
+        joint_pixels = most_pixels[x] + added
+        union = area[x] + area[y] + predicted_area[np.maximum(target, 0)] - joint_pixels
+        together = np.maximum(together, np.where(target >= 0, joint_pixels / np.maximum(union, 1), 0.0))
+    is_same = (holder[pairs.a] == holder[pairs.b]) & (holder[pairs.a] >= 0)
+    return together - np.maximum(alone[pairs.a], alone[pairs.b]), is_same.astype(float)
 
 
 def crowding(regions: SegmentSet, deep: SegmentDepths, given: SegmentSet) -> Mapping[str, Floats]:
@@ -192,10 +192,10 @@ def crowding(regions: SegmentSet, deep: SegmentDepths, given: SegmentSet) -> Map
     like_inside = inside.sums(label[inside.at] == regions.category[inside.of])
     like_around = around.sums(label[around.at] == regions.category[around.of])
     ring = np.maximum(np.bincount(around.of, minlength=n) - np.bincount(inside.of, minlength=n), 1)
-    met = overlaps(regions, given)
+    overlap = overlaps(regions, given)
     fit = np.zeros(n)
-    union = regions.areas[met.a] + given.areas[met.b] - met.pixels
-    np.maximum.at(fit, met.a, met.pixels / np.maximum(union, 1))
+    union = regions.areas[overlap.a] + given.areas[overlap.b] - overlap.pixels
+    np.maximum.at(fit, overlap.a, overlap.pixels / np.maximum(union, 1))
     return {
         "beside": (like_around - like_inside) / ring,
         "labelled": inside.means(label[inside.at] != 0),

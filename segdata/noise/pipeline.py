@@ -93,21 +93,24 @@ def find_label_errors(
     threads = _n_images_at_once(case, jobs, memory)
     with single_threaded_blas():
         looks = list(_image_features(case, seed, threads, progress))
-        found = rank_candidates(looks, _image_groups(case, group))
-        threshold = flag_thresholds(found, len(case.names))
-        trust = category_trust(found, case.names, threshold)
-        settled, wrong = reviewed_candidates(case, found, decisions)
-        told = select_candidates(found, trust, threshold, case.predictor.things, budget, seed, settled)
-        known = recalibrate(found.odds[settled], wrong)
-        found = replace(found, probability=known.probability(found.odds))
-        moved = known.probability(_log_odds(threshold)).tolist()
-        trust = [msgspec.structs.replace(each, threshold=at) for each, at in zip(trust, moved[1:], strict=True)]
-        timed = _StageTimer("correct", len(np.unique(found.image[told.rows])), progress)
-        rows = suspected_rows(case, found, told.rows, told.by_lot, threads, timed)
-        pairs, groups = _systematic_errors(found, case, trust)
+        ranked = rank_candidates(looks, _image_groups(case, group))
+        threshold = flag_thresholds(ranked, len(case.names))
+        trust = category_trust(ranked, case.names, threshold)
+        settled, is_wrong = reviewed_candidates(case, ranked, decisions)
+        selection = select_candidates(ranked, trust, threshold, case.predictor.things, budget, seed, settled)
+        recalibration = recalibrate(ranked.odds[settled], is_wrong)
+        ranked = replace(ranked, probability=recalibration.probability(ranked.odds))
+        moved = recalibration.probability(_log_odds(threshold)).tolist()
+        trust = [
+            msgspec.structs.replace(trust_of_category, threshold=bound)
+            for trust_of_category, bound in zip(trust, moved[1:], strict=True)
+        ]
+        timed = _StageTimer("correct", len(np.unique(ranked.image[selection.rows])), progress)
+        rows = suspected_rows(case, ranked, selection.rows, selection.by_lot, threads, timed)
+        pairs, groups = _systematic_errors(ranked, case, trust)
         rows = replace(rows, confusions=pairs, doubted=groups)
         later = order_unannotated(case, threads)
-    return FlagOutcome(found, known, trust, told, rows, later)
+    return FlagOutcome(ranked, recalibration, trust, selection, rows, later)
 
 
 def _log_odds(probability: Floats) -> Floats:
@@ -116,15 +119,15 @@ def _log_odds(probability: Floats) -> Floats:
 
 
 def _systematic_errors(
-    found: RankedCandidates, case: LabelCheck, trust: list[CategoryTrust]
+    ranked: RankedCandidates, case: LabelCheck, trust: list[CategoryTrust]
 ) -> tuple[Table | None, Table | None]:
     """Systematic errors of the dataset, in categories that the model predicts reliably."""
-    weak = {each.category for each in trust if each.reason is not None}
+    weak = {item.category for item in trust if item.reason is not None}
     if len(weak) == len(trust):
         return None, None
-    pairs = confusion_table(found, case)
-    sound = np.array([not weak & {given, seen} for given, seen in pairs.lines("given", "seen")], bool)
-    return pairs.take(sound), noisy_group_table(found, case)
+    pairs = confusion_table(ranked, case)
+    sound = np.array([not weak & {labelled, predicted} for labelled, predicted in pairs.lines("given", "seen")], bool)
+    return pairs.take(sound), noisy_group_table(ranked, case)
 
 
 def _image_features(
@@ -138,9 +141,9 @@ def _image_features(
         return image_features(given, prediction, case.predictor.things, np.random.default_rng([seed, image]), rates)
 
     timed = _StageTimer("look", len(case.images), progress)
-    for each in run_ordered(looked, case.images.tolist(), threads):
+    for features in run_ordered(looked, case.images.tolist(), threads):
         timed(1)
-        yield each
+        yield features
 
 
 def _n_images_at_once(case: LabelCheck, jobs: int, memory: int | None) -> int:
@@ -157,18 +160,18 @@ def _n_images_at_once(case: LabelCheck, jobs: int, memory: int | None) -> int:
 def _image_groups(case: LabelCheck, columns: tuple[str, ...]) -> list[str] | None:
     """The group of each judged image; None if all are in one."""
     unit: Ints = group_images(case.tables, columns)[case.images]
-    return None if len(np.unique(unit)) < 2 else [str(each) for each in unit.tolist()]
+    return None if len(np.unique(unit)) < 2 else [str(number) for number in unit.tolist()]
 
 
 class _StageTimer:
     """Counts the progress of a stage, and estimates the remaining time."""
 
-    def __init__(self, what: str, total: int, progress: Callable[[StageProgress], None]) -> None:
-        self._what, self._total, self._progress = what, total, progress
+    def __init__(self, stage: str, total: int, progress: Callable[[StageProgress], None]) -> None:
+        self._what, self._total, self._progress = stage, total, progress
         self._done, self._begun = 0, time.monotonic()
 
     def __call__(self, n: int) -> None:
         """Count `n` more as done."""
         self._done += n
-        each = (time.monotonic() - self._begun) / max(self._done, 1)
-        self._progress(StageProgress(self._what, self._done, self._total, each * (self._total - self._done)))
+        seconds_each = (time.monotonic() - self._begun) / max(self._done, 1)
+        self._progress(StageProgress(self._what, self._done, self._total, seconds_each * (self._total - self._done)))

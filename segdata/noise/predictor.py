@@ -51,9 +51,9 @@ class ImagePrediction:
         """
         n_categories, height, width = probability.shape
         field = np.ascontiguousarray(probability.transpose(0, 2, 1), np.float32).reshape(n_categories, -1)
-        seen = segments_of_map(field.argmax(axis=0), height, width) if predicted is None else predicted
+        segments = segments_of_map(field.argmax(axis=0), height, width) if predicted is None else predicted
         torn = 2 * (1 - field.max(axis=0)) if edge is None else np.ascontiguousarray(edge.T, np.float32).ravel()
-        return ImagePrediction(field, seen, np.minimum(torn, 1.0))
+        return ImagePrediction(field, segments, np.minimum(torn, 1.0))
 
     @property
     def height(self) -> int:
@@ -86,10 +86,10 @@ class ImagePrediction:
     @cached_property
     def border(self) -> Flags:
         """(width * height,) whether a predicted segment, or nothing, ends here: another one is above or to the left."""
-        of = self.instance.reshape(self.width, self.height)
-        differs = np.zeros(of.shape, bool)
-        differs[:, 1:] |= of[:, 1:] != of[:, :-1]
-        differs[1:] |= of[1:] != of[:-1]
+        number = self.instance.reshape(self.width, self.height)
+        differs = np.zeros(number.shape, bool)
+        differs[:, 1:] |= number[:, 1:] != number[:, :-1]
+        differs[1:] |= number[1:] != number[:-1]
         return differs.ravel()
 
     @cached_property
@@ -100,8 +100,8 @@ class ImagePrediction:
         border = self.border.reshape(self.width, self.height)
         if not border.any():
             return np.full(border.size, float(np.hypot(self.height, self.width)))
-        found = cv2.distanceTransform((~border).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        return np.asarray(found, np.float64).ravel()
+        distance = cv2.distanceTransform((~border).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        return np.asarray(distance, np.float64).ravel()
 
     def at(self, category: Ints, pixel: Ints) -> PixelValues:
         """(p,) the probability of a category at a pixel, for each."""
@@ -141,18 +141,18 @@ class NetworkPredictor:
         self.categories = predictions.categories
         self.usable = predictions.usable
         told_apart = predictions.plan.instances
-        self.things = np.array([False, *(told_apart and each in countable for each in predictions.categories)])
+        self.things = np.array([False, *(told_apart and id_ in countable for id_ in predictions.categories)])
 
     def predict(self, row: int) -> ImagePrediction:
         """The prediction of the network that was trained without this image."""
         probability = np.asarray(self._predictions.probabilities(row), np.float32)
-        found, contours = self._predictions.instances(row), self._predictions.contours(row)
-        if found is None:
+        predicted, contours = self._predictions.instances(row), self._predictions.contours(row)
+        if predicted is None:
             return ImagePrediction.of(probability)
         height, width = probability.shape[1:]
-        channel = {id_: at for at, id_ in enumerate(self.categories, 1)}
-        category = np.array([channel[each] for each in found.category.tolist()], np.int64)
-        instances = SegmentSet(found.runs, category, found.score.astype(np.float64), height, width)
+        channel = {id_: number for number, id_ in enumerate(self.categories, 1)}
+        category = np.array([channel[category_id] for category_id in predicted.category.tolist()], np.int64)
+        instances = SegmentSet(predicted.runs, category, predicted.score.astype(np.float64), height, width)
         edge = None if contours is None or not contours.any() else np.asarray(contours[EDGE], np.float32)
         return ImagePrediction.of(probability, _add_stuff_parts(instances, probability, self.things), edge)
 
@@ -180,41 +180,43 @@ _MIN_INSTANCE_SCORE = 0.3  # of things that are seen; of what is less sure only 
 def _prediction_of_segments(
     batch: Batch, channel: Mapping[int, int], things: Flags, size: tuple[int, int], *, outlined: bool
 ) -> ImagePrediction:
-    """What the segments of one image say; `size` is (height, width).
+    """The prediction that the segments of one image make; `size` is (height, width).
 
-    Each pixel is as probable as the best score of its category there, and nothing is as probable as the best of all is
-    not. `channel`: category id -> row of probabilities; others are left out. Without a score a segment is certain.
+    A category's probability in a pixel is its best score there; that of nothing is 1 less the best of all.
+    `channel`: category id -> row of probabilities; others are left out. Without a score a segment is certain.
     `outlined`: each segment is a thing, which ends where it ends; else connected pixels are.
     """
     height, width = size
-    drawn = _scored_segments(batch, channel, height, width)
+    segments = _scored_segments(batch, channel, height, width)
     field = np.zeros((len(things), width * height), np.float32)
-    surer = drawn.take(np.argsort(drawn.score, kind="stable"))  # the last one wins
-    at = expand_ranges(surer.runs.start, surer.runs.length)
+    surer = segments.take(np.argsort(segments.score, kind="stable"))  # the last one wins
+    pixel = expand_ranges(surer.runs.start, surer.runs.length)
     owner = np.repeat(surer.runs.owner, surer.runs.length)
-    field[surer.category[owner], at] = surer.score[owner]
+    field[surer.category[owner], pixel] = surer.score[owner]
     field[UNLABELLED] = 1 - field[1:].max(axis=0, initial=0)
     field /= field.sum(axis=0)
     square = field.reshape(-1, width, height).transpose(0, 2, 1)
     if not outlined:
         return ImagePrediction.of(square)
-    sure = drawn.take(np.flatnonzero(things[drawn.category] & (drawn.score >= _MIN_INSTANCE_SCORE)))
+    sure = segments.take(np.flatnonzero(things[segments.category] & (segments.score >= _MIN_INSTANCE_SCORE)))
     largest = sure.take(np.argsort(-sure.areas, kind="stable"))  # what lies within another is painted over it
-    seen = _add_stuff_parts(largest, square, things)
-    ends = ImagePrediction(field, seen, np.zeros(width * height, np.float32))
-    return ImagePrediction(field, seen, ends.border.astype(np.float32))
+    predicted = _add_stuff_parts(largest, square, things)
+    ends = ImagePrediction(field, predicted, np.zeros(width * height, np.float32))
+    return ImagePrediction(field, predicted, ends.border.astype(np.float32))
 
 
 def _scored_segments(batch: Batch, channel: Mapping[int, int], height: int, width: int) -> SegmentSet:
     """The segments of the first annotation whose categories are known, with scores from 0 to 1."""
     category = np.array(
-        [channel.get(each, UNLABELLED) for each in integer_column(batch.segments["category_id"]).tolist()]
+        [channel.get(id_, UNLABELLED) for id_ in integer_column(batch.segments["category_id"]).tolist()]
     )
     crowd = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False).astype(bool)
-    kept = np.flatnonzero((category != UNLABELLED) & ~crowd & (batch.segment_annotation == 0))
-    score: Floats = batch.segments["score"].to_numpy(zero_copy_only=False).astype(np.float64)[kept]
+    chosen = np.flatnonzero((category != UNLABELLED) & ~crowd & (batch.segment_annotation == 0))
+    score: Floats = batch.segments["score"].to_numpy(zero_copy_only=False).astype(np.float64)[chosen]
     score = np.clip(np.where(np.isfinite(score), score, 1.0), 0.0, 1.0)
-    return SegmentSet(batch.runs.take(kept, batch.n_segments), category[kept].astype(np.int64), score, height, width)
+    return SegmentSet(
+        batch.runs.take(chosen, batch.n_segments), category[chosen].astype(np.int64), score, height, width
+    )
 
 
 LoadProbabilities = Callable[[int], tuple[NDArray[np.floating], tuple[int, ...]]]
@@ -245,11 +247,13 @@ class FilePredictor:
         self._source = np.arange(len(dataset)) if dataset.rows is None else dataset.rows
         self.agnostic = not names
         self.categories = tuple(id_ for id_ in maps.classes if id_ in set(names.values()))
-        channel = {id_: at for at, id_ in enumerate(self.categories, 1)}
+        channel = {id_: number for number, id_ in enumerate(self.categories, 1)}
         self._channel = (
             dict.fromkeys(_category_ids(dataset), 1) if self.agnostic else {a: channel[b] for a, b in names.items()}
         )
-        self.things = np.array([False, *([True] if self.agnostic else [each in countable for each in self.categories])])
+        self.things = np.array(
+            [False, *([True] if self.agnostic else [category_id in countable for category_id in self.categories])]
+        )
         self.usable = self._row >= 0
         self.kinds: tuple[CorruptionKind, ...] = (
             tuple(kind for kind in KINDS if TYPE_OF[kind] in _SHAPE_TYPES) if self.agnostic else KINDS
@@ -258,12 +262,12 @@ class FilePredictor:
 
     def predict(self, row: int) -> ImagePrediction:
         """The prediction for an image; raises SegdataError if it has another size."""
-        at, size = int(self._source[self._row[row]]), (int(self._maps.height[row]), int(self._maps.width[row]))
+        source_row, size = int(self._source[self._row[row]]), (int(self._maps.height[row]), int(self._maps.width[row]))
         if self._soft is not None:
-            p, category = self._soft(at)
+            p, category = self._soft(source_row)
             self._check(row, (p.shape[1], p.shape[2]), size)
             return ImagePrediction.of(self._rows(p, category))
-        batch = self._dataset.source.load(np.array([at]))
+        batch = self._dataset.source.load(np.array([source_row]))
         if batch.images.num_rows:
             height, width = (int(side[0]) for side in batch.image_size)
             self._check(row, (height, width), size)
@@ -272,17 +276,17 @@ class FilePredictor:
 
     def _rows(self, p: NDArray[np.floating], category: Sequence[int]) -> NDArray[np.float32]:
         """(K, height, width) from classes; what has no counterpart is unlabelled, and all add up to 1."""
-        found = np.zeros((len(self.things), *p.shape[1:]), np.float32)
+        probability = np.zeros((len(self.things), *p.shape[1:]), np.float32)
         for values, id_ in zip(p, category, strict=True):
-            found[self._channel.get(id_, UNLABELLED)] += values
-        total = found.sum(axis=0)
-        found[UNLABELLED] += np.maximum(1 - total, 0)
-        return np.asarray(found / np.maximum(total, 1), np.float32)
+            probability[self._channel.get(id_, UNLABELLED)] += values
+        total = probability.sum(axis=0)
+        probability[UNLABELLED] += np.maximum(1 - total, 0)
+        return np.asarray(probability / np.maximum(total, 1), np.float32)
 
-    def _check(self, row: int, there: tuple[int, int], size: tuple[int, int]) -> None:
-        if there != size:
-            said = f"are {there[1]}x{there[0]} px, its labels {size[1]}x{size[0]} px"
-            raise SegdataError(f"{self._dataset.profile.files}: the predictions of {self._maps.image_ids[row]} {said}")
+    def _check(self, row: int, predicted_size: tuple[int, int], size: tuple[int, int]) -> None:
+        if predicted_size != size:
+            sizes = f"are {predicted_size[1]}x{predicted_size[0]} px, its labels {size[1]}x{size[0]} px"
+            raise SegdataError(f"{self._dataset.profile.files}: the predictions of {self._maps.image_ids[row]} {sizes}")
 
     def _notes(self, names: dict[int, int]) -> Iterable[str]:
         missing = int((self._row < 0).sum())
@@ -295,11 +299,11 @@ class FilePredictor:
         unknown = [profile.name_of(id_) for id_ in _category_ids(self._dataset) if id_ not in names]
         if unknown:
             yield f"predicted categories that the labels do not have: {', '.join(unknown[:5])}"
-        left = [
+        unpredicted = [
             name for id_, name in zip(self._maps.classes, self._maps.names, strict=True) if id_ not in names.values()
         ]
-        if left:
-            yield f"not judged, because the predictions lack them: {', '.join(left[:5])}"
+        if unpredicted:
+            yield f"not judged, because the predictions lack them: {', '.join(unpredicted[:5])}"
 
 
 def file_predictor(
@@ -313,10 +317,11 @@ def file_predictor(
     """
     names = _match_categories(dataset, maps)
     if not names and (len(_category_ids(dataset)) != 1 or dataset.profile.task == "semantic"):
-        theirs = ", ".join(dataset.profile.name_of(id_) for id_ in _category_ids(dataset)[:5]) or "none"
-        ours = ", ".join(maps.names[:5])
+        predicted_names = ", ".join(dataset.profile.name_of(id_) for id_ in _category_ids(dataset)[:5]) or "none"
+        label_names = ", ".join(maps.names[:5])
         raise SegdataError(
-            f"{dataset.profile.files}: predicts {theirs}, the labels have {ours}: no category is the same"
+            f"{dataset.profile.files}: predicts {predicted_names}, the labels have {label_names}: "
+            "no category is the same"
         )
     if not names and not countable:
         raise SegdataError(
@@ -326,19 +331,21 @@ def file_predictor(
 
 
 def _category_ids(dataset: OpenDataset) -> list[int]:
-    return [each.id for each in dataset.taxonomy.categories if each.kind != "void"]
+    return [category.id for category in dataset.taxonomy.categories if category.kind != "void"]
 
 
 def _match_categories(dataset: OpenDataset, maps: LabelMaps) -> dict[int, int]:
-    """The category id in the labels for those of predictions: by name, or where no name is the same by id.
+    """The category id in the labels for each of the predictions: by name, or by id if no name is the same.
 
-    Numbers as names mean that nobody knew one.
+    They match by id only if all predicted names are numbers, which stand for unknown names.
     """
     by_name = {name.casefold(): id_ for name, id_ in zip(maps.names, maps.classes, strict=True)}
-    every = [(each.id, each.name.casefold()) for each in dataset.taxonomy.categories if each.kind != "void"]
-    found = {id_: by_name[name] for id_, name in every if name in by_name}
+    every = [
+        (category.id, category.name.casefold()) for category in dataset.taxonomy.categories if category.kind != "void"
+    ]
+    matches = {id_: by_name[name] for id_, name in every if name in by_name}
     nameless = all(name.isdecimal() for _, name in every)
-    return found or ({id_: id_ for id_, _ in every if id_ in maps.classes} if nameless else {})
+    return matches or ({id_: id_ for id_, _ in every if id_ in maps.classes} if nameless else {})
 
 
 def match_image_names(ours: Sequence[str], theirs: Sequence[str]) -> NDArray[np.int64]:
@@ -351,8 +358,8 @@ def match_image_names(ours: Sequence[str], theirs: Sequence[str]) -> NDArray[np.
         rows: dict[str, int] = {}
         for row, name in enumerate(theirs):
             rows[key(name)] = -1 if key(name) in rows else row
-        found = np.array([rows.get(key(name), -1) for name in ours], np.int64)
-        known = found[found >= 0]
-        if len(known) and len(np.unique(known)) == len(known):
-            return found
+        matches = np.array([rows.get(key(name), -1) for name in ours], np.int64)
+        matched = matches[matches >= 0]
+        if len(matched) and len(np.unique(matched)) == len(matched):
+            return matches
     return np.full(len(ours), -1, np.int64)

@@ -45,8 +45,8 @@ class Proposal:
 
 
 def propose_for_annotated(
-    found: ImageCandidates,
-    at: int,
+    candidates: ImageCandidates,
+    number: int,
     type_: ErrorType,
     given: SegmentSet,
     prediction: ImagePrediction,
@@ -54,68 +54,76 @@ def propose_for_annotated(
     *,
     alike: bool = False,
 ) -> Proposal:
-    """The proposal for annotated candidate `at`, if it is wrong in this way.
+    """The proposal for annotated candidate `number`, if it is wrong in this way.
 
     `move`: pixels to the right and down by which all labels of the image would have to move. `alike`: redraw it only as
     a segment of its own category.
     """
-    one = found.annotated.take(np.array([at]))
-    category = int(one.category[0])
+    segment = candidates.annotated.take(np.array([number]))
+    category = int(segment.category[0])
     if type_ == "shift" and any(move):
-        sides = (np.full(1, side, np.int64) for side in (one.height, one.width, *move))
-        pieces = translate(one.runs, *sides)
+        sides = (np.full(1, side, np.int64) for side in (segment.height, segment.width, *move))
+        pieces = translate(segment.runs, *sides)
         if pieces.areas(1)[0]:
-            return Proposal("redraw", category, pieces, 1, -1, _iou(one, pieces))
+            return Proposal("redraw", category, pieces, 1, -1, _iou(segment, pieces))
         return Proposal("delete", UNLABELLED, Runs.empty(), 0, -1, 0.0)
     if type_ == "extra":
         return Proposal("delete", UNLABELLED, Runs.empty(), 0, -1, 0.0)
     if type_ == "category":
-        return Proposal("rename", _most_probable_other(one, prediction), one.runs, 1, -1, 1.0)
+        return Proposal("rename", _most_probable_other(segment, prediction), segment.runs, 1, -1, 1.0)
     if type_ == "merge":
-        pieces, n = _split_segment(one, prediction.instance, prediction)
-        return Proposal("split", category, pieces, n, -1, _iou(one, pieces))
-    if type_ == "split" and (other := _joining_segment(found, at, given, prediction)) >= 0:
-        both = [SegmentPixels.of_runs(each, 1) for each in (one.runs, given.runs.take(np.array([other]), len(given)))]
-        at_ = np.concatenate([pixels.at for pixels in both])
-        union = runs_of_pixels(at_, np.zeros(len(at_), np.int64), given.height)
-        return Proposal("join", category, union, 1, other, _iou(one, union))
-    return _propose_redraw(one, prediction, alike=alike)
+        pieces, n = _split_segment(segment, prediction.instance, prediction)
+        return Proposal("split", category, pieces, n, -1, _iou(segment, pieces))
+    if type_ == "split" and (neighbour := _joining_segment(candidates, number, given, prediction)) >= 0:
+        parts = [
+            SegmentPixels.of_runs(runs, 1)
+            for runs in (segment.runs, given.runs.take(np.array([neighbour]), len(given)))
+        ]
+        pixel_numbers = np.concatenate([pixels.at for pixels in parts])
+        union = runs_of_pixels(pixel_numbers, np.zeros(len(pixel_numbers), np.int64), given.height)
+        return Proposal("join", category, union, 1, neighbour, _iou(segment, union))
+    return _propose_redraw(segment, prediction, alike=alike)
 
 
-def propose_for_region(found: ImageCandidates, at: int, prediction: ImagePrediction) -> Proposal:
+def propose_for_region(candidates: ImageCandidates, number: int, prediction: ImagePrediction) -> Proposal:
     """The proposal for a region: the segment that the model predicts there."""
-    one = found.regions.take(np.array([at]))
-    category = int(one.category[0])
+    segment = candidates.regions.take(np.array([number]))
+    category = int(segment.category[0])
     action: ProposedAction = (
-        "add" if found.label[at] == UNLABELLED else "delete" if category == UNLABELLED else "rename"
+        "add" if candidates.label[number] == UNLABELLED else "delete" if category == UNLABELLED else "rename"
     )
-    labelled = 0.0 if found.label[at] == UNLABELLED else 1.0
-    return Proposal(action, category, one.runs, 1, -1, labelled)
+    labelled = 0.0 if candidates.label[number] == UNLABELLED else 1.0
+    return Proposal(action, category, segment.runs, 1, -1, labelled)
 
 
-def _most_probable_other(one: SegmentSet, prediction: ImagePrediction) -> int:
+def _most_probable_other(segment: SegmentSet, prediction: ImagePrediction) -> int:
     """The most probable category other than its own and than nothing."""
-    pixels = SegmentPixels.of_runs(one.runs, 1)
+    pixels = SegmentPixels.of_runs(segment.runs, 1)
     mean = prediction.probability[:, pixels.at].mean(axis=1)
-    mean[[UNLABELLED, int(one.category[0])]] = -1.0
+    mean[[UNLABELLED, int(segment.category[0])]] = -1.0
     return int(mean.argmax())
 
 
-def _propose_redraw(one: SegmentSet, prediction: ImagePrediction, *, alike: bool) -> Proposal:
+def _propose_redraw(segment: SegmentSet, prediction: ImagePrediction, *, alike: bool) -> Proposal:
     """Redraw as the best fitting predicted segment, of its category if `alike`; delete it if it overlaps none."""
-    seen = prediction.predicted
-    met = overlaps(one, seen)
-    fits = seen.category[met.b] == one.category[0] if alike else np.ones(len(met.b), bool)
+    predicted = prediction.predicted
+    overlap = overlaps(segment, predicted)
+    fits = predicted.category[overlap.b] == segment.category[0] if alike else np.ones(len(overlap.b), bool)
     if not fits.any():
         return Proposal("delete", UNLABELLED, Runs.empty(), 0, -1, 0.0)
-    iou = fits * met.pixels / (one.areas[0] + seen.areas[met.b] - met.pixels)
-    best = int(met.b[iou.argmax()])
+    iou = fits * overlap.pixels / (segment.areas[0] + predicted.areas[overlap.b] - overlap.pixels)
+    best = int(overlap.b[iou.argmax()])
     return Proposal(
-        "redraw", int(seen.category[best]), seen.runs.take(np.array([best]), len(seen)), 1, -1, float(iou.max())
+        "redraw",
+        int(predicted.category[best]),
+        predicted.runs.take(np.array([best]), len(predicted)),
+        1,
+        -1,
+        float(iou.max()),
     )
 
 
-def _split_segment(one: SegmentSet, instance: Ints, prediction: ImagePrediction) -> tuple[Runs, int]:
+def _split_segment(segment: SegmentSet, instance: Ints, prediction: ImagePrediction) -> tuple[Runs, int]:
     """The segment cut along predicted edges: a watershed from the parts of predicted segments inside it.
 
     `instance` (width * height,) are their numbers; -1: none. If fewer than two are inside, the seeds are the deepest
@@ -125,9 +133,9 @@ def _split_segment(one: SegmentSet, instance: Ints, prediction: ImagePrediction)
     from scipy.ndimage import distance_transform_edt, label
     from skimage.segmentation import watershed
 
-    pixels = SegmentPixels.of_runs(one.runs, 1)
-    shape = (one.width, one.height)
-    mask = np.zeros(one.width * one.height, bool)
+    pixels = SegmentPixels.of_runs(segment.runs, 1)
+    shape = (segment.width, segment.height)
+    mask = np.zeros(segment.width * segment.height, bool)
     mask[pixels.at] = True
     marker = np.zeros(mask.size, np.int32)
     inside = instance[pixels.at]
@@ -137,40 +145,40 @@ def _split_segment(one: SegmentSet, instance: Ints, prediction: ImagePrediction)
     depth = distance_transform_edt(np.pad(mask.reshape(shape), 1))[1:-1, 1:-1]
     if large.sum() < 2:
         for share in np.arange(0.9, 0.1, -0.1):  # from where least is left: two that are apart
-            found, n = label(depth > share * depth.max())
+            parts, n = label(depth > share * depth.max())
             if n >= 2:
-                marker = found.ravel().astype(np.int32)
+                marker = parts.ravel().astype(np.int32)
                 break
     landscape = prediction.edge.reshape(shape) - depth / max(float(depth.max()), 1.0)
     cut = watershed(  # type: ignore[no-untyped-call]  # scikit-image has no types
         landscape, marker.reshape(shape), mask=mask.reshape(shape)
     ).ravel()[pixels.at]
     names, row = np.unique(cut, return_inverse=True)
-    return runs_of_pixels(pixels.at, row.reshape(-1).astype(np.int64), one.height), len(names)
+    return runs_of_pixels(pixels.at, row.reshape(-1).astype(np.int64), segment.height), len(names)
 
 
-def _joining_segment(found: ImageCandidates, at: int, given: SegmentSet, prediction: ImagePrediction) -> int:
+def _joining_segment(candidates: ImageCandidates, number: int, given: SegmentSet, prediction: ImagePrediction) -> int:
     """The given segment beside it, of its category, that shares most pixels with the predicted one that holds it."""
-    one = found.annotated.take(np.array([at]))
-    held = overlaps(one, prediction.predicted)
-    if not len(held.b):
+    segment = candidates.annotated.take(np.array([number]))
+    overlap = overlaps(segment, prediction.predicted)
+    if not len(overlap.b):
         return -1
-    whole = prediction.predicted.take(held.b[[held.pixels.argmax()]].astype(np.int64))
-    alike = np.flatnonzero(given.category == one.category[0])
-    others = given.take(alike)
-    met, _ = neighbour_pairs(others, others.grown(NEAR))
-    me = int(np.searchsorted(alike, found.row[at]))
-    beside = np.append(met.b[met.a == me], met.a[met.b == me])
-    inside = overlaps(others, whole)
+    holder = prediction.predicted.take(overlap.b[[overlap.pixels.argmax()]].astype(np.int64))
+    alike = np.flatnonzero(given.category == segment.category[0])
+    same_category = given.take(alike)
+    pairs, _ = neighbour_pairs(same_category, same_category.grown(NEAR))
+    own_row = int(np.searchsorted(alike, candidates.row[number]))
+    beside = np.append(pairs.b[pairs.a == own_row], pairs.a[pairs.b == own_row])
+    inside = overlaps(same_category, holder)
     fits = np.isin(inside.a, beside)
     return int(alike[inside.a[fits][inside.pixels[fits].argmax()]]) if fits.any() else -1
 
 
-def _iou(one: SegmentSet, pieces: Runs) -> float:
-    whole: Ints = np.zeros(one.width * one.height, np.int64)
-    for runs in (one.runs, pieces):
-        whole[np.unique(SegmentPixels.of_runs(runs, 1).at)] += 1
-    return float((whole == 2).sum() / max(int((whole > 0).sum()), 1))
+def _iou(segment: SegmentSet, pieces: Runs) -> float:
+    count: Ints = np.zeros(segment.width * segment.height, np.int64)
+    for runs in (segment.runs, pieces):
+        count[np.unique(SegmentPixels.of_runs(runs, 1).at)] += 1
+    return float((count == 2).sum() / max(int((count > 0).sum()), 1))
 
 
 _MIN_HELD_SHARE = 0.5  # the share of a thing within another that makes it a part of that
@@ -198,45 +206,48 @@ class ProposedEdit(Proposal):
         pixels = SegmentPixels.of_runs(self.pieces, self.n_pieces)
         canvas = np.full(width * height, -1, np.int64)
         canvas[pixels.at] = pixels.of
-        of = canvas.reshape(width, height)
-        return sum(int(((a != b) & (a >= 0) & (b >= 0)).sum()) for a, b in ((of[1:], of[:-1]), (of[:, 1:], of[:, :-1])))
+        number = canvas.reshape(width, height)
+        return sum(
+            int(((a != b) & (a >= 0) & (b >= 0)).sum())
+            for a, b in ((number[1:], number[:-1]), (number[:, 1:], number[:, :-1]))
+        )
 
-    def way(self, one: SegmentSet, given: SegmentSet) -> tuple[float, float]:
+    def way(self, segment: SegmentSet, given: SegmentSet) -> tuple[float, float]:
         """Pixels to the right and down from the wrong to the proposed pixels; 0 unless there is one of each.
 
-        `one` is the wrong part: all of `segment`, or a part of it, whose other parts stay.
+        `segment` is the wrong part: all of `segment`, or a part of it, whose other parts stay.
         """
         if self.n_pieces != 1:
             return 0.0, 0.0
         pieces = SegmentPixels.of_runs(self.pieces, 1).at
         if self.segment >= 0 and not self.whole:
-            rest = np.setdiff1d(_segment_pixels(given, self.segment), _segment_pixels(one, 0))
-            pieces = np.setdiff1d(pieces, rest)
+            unchanged = np.setdiff1d(_segment_pixels(given, self.segment), _segment_pixels(segment, 0))
+            pieces = np.setdiff1d(pieces, unchanged)
         if not len(pieces):
             return 0.0, 0.0
-        proposed = runs_of_pixels(pieces, np.zeros(len(pieces), np.int64), one.height)
-        right, down = (centres(proposed, 1, one.height) - centres(one.runs, 1, one.height))[0].tolist()
+        proposed = runs_of_pixels(pieces, np.zeros(len(pieces), np.int64), segment.height)
+        right, down = (centres(proposed, 1, segment.height) - centres(segment.runs, 1, segment.height))[0].tolist()
         return right, down
 
 
 def edit_thing(
-    found: ImageCandidates,
-    at: int,
+    candidates: ImageCandidates,
+    number: int,
     type_: ErrorType,
     given: SegmentSet,
     prediction: ImagePrediction,
     move: tuple[int, int] = (0, 0),
 ) -> ProposedEdit:
-    """The edit of annotated thing `at`, if it is wrong in this way; if it cannot be split, it is redrawn.
+    """The edit of annotated thing `number`, if it is wrong in this way; if it cannot be split, it is redrawn.
 
     `move`: as of `segdata.noise.proposals.propose_for_annotated`.
     """
-    proposal = propose_for_annotated(found, at, type_, given, prediction, move)
+    proposal = propose_for_annotated(candidates, number, type_, given, prediction, move)
     if type_ == "shift" and any(move):
-        return _edit_whole_segment(proposal, int(found.row[at]))
+        return _edit_whole_segment(proposal, int(candidates.row[number]))
     if proposal.action == "split" and proposal.n_pieces < 2:
-        proposal = propose_for_annotated(found, at, "boundary", given, prediction)
-    row = int(found.row[at])
+        proposal = propose_for_annotated(candidates, number, "boundary", given, prediction)
+    row = int(candidates.row[number])
     return (
         _redraw_beside_others(proposal, row, given)
         if proposal.action == "redraw"
@@ -246,116 +257,126 @@ def edit_thing(
 
 def _redraw_beside_others(proposal: Proposal, row: int, given: SegmentSet) -> ProposedEdit:
     """A thing redrawn without the other things that the model merges with it, whose positions are not in doubt."""
-    seen = SegmentSet.of(proposal.pieces, np.array([1]), given.height, given.width)
-    met = overlaps(given, seen)
-    others = met.a[(met.pixels > _MIN_HELD_SHARE * given.areas[met.a]) & (met.a != row)]
-    if not len(others):
+    redrawn = SegmentSet.of(proposal.pieces, np.array([1]), given.height, given.width)
+    overlap = overlaps(given, redrawn)
+    other_rows = overlap.a[(overlap.pixels > _MIN_HELD_SHARE * given.areas[overlap.a]) & (overlap.a != row)]
+    if not len(other_rows):
         return _edit_whole_segment(proposal, row)
-    taken = SegmentPixels.of_runs(given.runs.take(others, len(given)), len(others)).at
-    before, left = _segment_pixels(given, row), np.setdiff1d(_segment_pixels(seen, 0), taken)
-    amended = _edit_redrawn(row, proposal.category, before, _nearest_part(left, before, given), given.height)
+    other_pixels = SegmentPixels.of_runs(given.runs.take(other_rows, len(given)), len(other_rows)).at
+    before, remaining = _segment_pixels(given, row), np.setdiff1d(_segment_pixels(redrawn, 0), other_pixels)
+    amended = _edit_redrawn(row, proposal.category, before, _nearest_part(remaining, before, given), given.height)
     return _edit_whole_segment(proposal, row) if amended.action == "delete" else replace(amended, whole=True)
 
 
-def _nearest_part(pixels: Ints, near: Ints, given: SegmentSet) -> Ints:
+def _nearest_part(pixels: Ints, others: Ints, given: SegmentSet) -> Ints:
     """The connected part of some pixels that shares most with others."""
     if not len(pixels):
         return pixels
-    parts, of = split_into_parts(runs_of_pixels(pixels, np.zeros(len(pixels), np.int64), given.height), given.height, 1)
-    each = SegmentPixels.of_runs(parts, len(of))
-    shares = each.sums(np.isin(each.at, near))
-    return np.sort(each.at[each.of == int(shares.argmax())])
+    parts, owner = split_into_parts(
+        runs_of_pixels(pixels, np.zeros(len(pixels), np.int64), given.height), given.height, 1
+    )
+    pixels_of_parts = SegmentPixels.of_runs(parts, len(owner))
+    shares = pixels_of_parts.sums(np.isin(pixels_of_parts.at, others))
+    return np.sort(pixels_of_parts.at[pixels_of_parts.of == int(shares.argmax())])
 
 
 def edit_part(
-    found: ImageCandidates,
-    at: int,
+    candidates: ImageCandidates,
+    number: int,
     type_: ErrorType,
     given: SegmentSet,
     prediction: ImagePrediction,
     move: tuple[int, int] = (0, 0),
 ) -> ProposedEdit:
     """The edit of a part of stuff, if it is wrong in this way."""
-    row = int(found.row[at])
-    part = _segment_pixels(found.annotated, at)
-    whole = _segment_pixels(given, row)
+    row = int(candidates.row[number])
+    part = _segment_pixels(candidates.annotated, number)
+    segment_pixels = _segment_pixels(given, row)
     if type_ in ("merge", "split"):
         joined = type_ == "split"
         after = (
-            np.union1d(whole, _gap_pixels(found, at))
+            np.union1d(segment_pixels, _gap_pixels(candidates, number))
             if joined
-            else np.setdiff1d(whole, _seam_pixels(found, at, prediction))
+            else np.setdiff1d(segment_pixels, _seam_pixels(candidates, number, prediction))
         )
-        if len(after) != len(whole):
-            return _edit_redrawn(row, int(given.category[row]), whole, after, given.height)
+        if len(after) != len(segment_pixels):
+            return _edit_redrawn(row, int(given.category[row]), segment_pixels, after, given.height)
         type_ = "boundary"
-    proposal = propose_for_annotated(found, at, type_, given, prediction, move, alike=True)
-    if len(part) == len(whole) and proposal.action != "join":
+    proposal = propose_for_annotated(candidates, number, type_, given, prediction, move, alike=True)
+    if len(part) == len(segment_pixels) and proposal.action != "join":
         return _edit_whole_segment(proposal, row)
     if proposal.action == "rename":
         return ProposedEdit("add", proposal.category, proposal.pieces, 1, -1, 0.0, row, False)
-    rest = np.setdiff1d(whole, part)
-    kept = np.union1d(rest, np.unique(SegmentPixels.of_runs(proposal.pieces, max(proposal.n_pieces, 1)).at))
-    amended = _edit_redrawn(row, int(given.category[row]), whole, kept, given.height)
+    unchanged = np.setdiff1d(segment_pixels, part)
+    edited = np.union1d(unchanged, np.unique(SegmentPixels.of_runs(proposal.pieces, max(proposal.n_pieces, 1)).at))
+    amended = _edit_redrawn(row, int(given.category[row]), segment_pixels, edited, given.height)
     return replace(amended, gone=proposal.action == "delete")
 
 
-def _seam_pixels(found: ImageCandidates, at: int, prediction: ImagePrediction) -> Ints:
+def _seam_pixels(candidates: ImageCandidates, row: int, prediction: ImagePrediction) -> Ints:
     """The pixels along which a part falls into several, where the model or a waist separates them.
 
     Holes count as inside: for two rings drawn as one, the seam is the place where they touch.
     """
     from scipy.ndimage import binary_fill_holes
 
-    one = found.annotated.take(np.array([at]))
-    part = _segment_pixels(found.annotated, at)
-    mask = np.zeros(one.width * one.height, bool)
+    segment = candidates.annotated.take(np.array([row]))
+    part = _segment_pixels(candidates.annotated, row)
+    mask = np.zeros(segment.width * segment.height, bool)
     mask[part] = True
-    inside = np.flatnonzero(binary_fill_holes(mask.reshape(one.width, one.height)))
-    runs = runs_of_pixels(inside, np.zeros(len(inside), np.int64), one.height)
-    full = SegmentSet.of(runs, one.category, one.height, one.width)
-    alike = np.append(prediction.predicted.category == one.category[0], False)
+    inside = np.flatnonzero(binary_fill_holes(mask.reshape(segment.width, segment.height)))
+    runs = runs_of_pixels(inside, np.zeros(len(inside), np.int64), segment.height)
+    full = SegmentSet.of(runs, segment.category, segment.height, segment.width)
+    alike = np.append(prediction.predicted.category == segment.category[0], False)
     pieces = SegmentPixels.of_runs(
         *_split_segment(full, np.where(alike[prediction.instance], prediction.instance, -1), prediction)
     )
-    of = np.full(mask.size, -1, np.int64)
-    of[pieces.at] = pieces.of
-    field = of.reshape(one.width, one.height)
+    number = np.full(mask.size, -1, np.int64)
+    number[pieces.at] = pieces.of
+    field = number.reshape(segment.width, segment.height)
     seam = np.zeros(field.shape, bool)
-    for here, there in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
-        seam[here] |= (field[here] != field[there]) & (field[here] >= 0) & (field[there] >= 0)
+    for before, after in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
+        seam[before] |= (field[before] != field[after]) & (field[before] >= 0) & (field[after] >= 0)
     return np.flatnonzero(seam.ravel() & mask)
 
 
-def _gap_pixels(found: ImageCandidates, at: int) -> Ints:
+def _gap_pixels(candidates: ImageCandidates, number: int) -> Ints:
     """The pixels between a part and others of its category, at most 4 px from one to the other."""
-    drawn = found.annotated
-    alike = drawn.take(np.flatnonzero(drawn.category == drawn.category[at]))
-    one = SegmentSet.of(alike.runs, np.ones(len(alike), np.int64), drawn.height, drawn.width)
-    at_all = np.flatnonzero(one.categories())
-    runs = runs_of_pixels(at_all, np.zeros(len(at_all), np.int64), drawn.height)
-    union = SegmentSet.of(runs, one.category[:1], drawn.height, drawn.width)
-    closed = SegmentSet.of(union.grown(NEAR), one.category[:1], drawn.height, drawn.width).grown(-NEAR)
-    near = drawn.take(np.array([at])).grown(2 * NEAR)
-    return np.intersect1d(np.setdiff1d(SegmentPixels.of_runs(closed, 1).at, at_all), SegmentPixels.of_runs(near, 1).at)
+    annotated = candidates.annotated
+    alike = annotated.take(np.flatnonzero(annotated.category == annotated.category[number]))
+    merged = SegmentSet.of(alike.runs, np.ones(len(alike), np.int64), annotated.height, annotated.width)
+    labelled = np.flatnonzero(merged.categories())
+    runs = runs_of_pixels(labelled, np.zeros(len(labelled), np.int64), annotated.height)
+    union = SegmentSet.of(runs, merged.category[:1], annotated.height, annotated.width)
+    closed = SegmentSet.of(union.grown(NEAR), merged.category[:1], annotated.height, annotated.width).grown(-NEAR)
+    surroundings = annotated.take(np.array([number])).grown(2 * NEAR)
+    return np.intersect1d(
+        np.setdiff1d(SegmentPixels.of_runs(closed, 1).at, labelled), SegmentPixels.of_runs(surroundings, 1).at
+    )
 
 
-def edit_region(found: ImageCandidates, at: int, given: SegmentSet, prediction: ImagePrediction) -> ProposedEdit:
-    """The edit for region `at`, where label and prediction differ."""
-    proposal = propose_for_region(found, at, prediction)
-    if found.label[at] == UNLABELLED:
+def edit_region(
+    candidates: ImageCandidates, number: int, given: SegmentSet, prediction: ImagePrediction
+) -> ProposedEdit:
+    """The edit for region `number`, where label and prediction differ."""
+    proposal = propose_for_region(candidates, number, prediction)
+    if candidates.label[number] == UNLABELLED:
         return _edit_whole_segment(proposal, -1)
-    region = found.regions.take(np.array([at]))
-    under = overlaps(region, given)
-    of_label = given.category[under.b] == found.label[at]
+    region = candidates.regions.take(np.array([number]))
+    overlap = overlaps(region, given)
+    of_label = given.category[overlap.b] == candidates.label[number]
     if not of_label.any():
         return _edit_whole_segment(Proposal("add", proposal.category, proposal.pieces, 1, -1, 0.0), -1)
-    row = int(under.b[of_label][under.pixels[of_label].argmax()])
+    row = int(overlap.b[of_label][overlap.pixels[of_label].argmax()])
     if proposal.category != UNLABELLED:
         return ProposedEdit("add", proposal.category, proposal.pieces, 1, -1, 0.0, row, False)
-    whole = _segment_pixels(given, row)
+    segment_pixels = _segment_pixels(given, row)
     return _edit_redrawn(
-        row, int(given.category[row]), whole, np.setdiff1d(whole, _segment_pixels(region, 0)), given.height
+        row,
+        int(given.category[row]),
+        segment_pixels,
+        np.setdiff1d(segment_pixels, _segment_pixels(region, 0)),
+        given.height,
     )
 
 
@@ -371,10 +392,10 @@ def _edit_redrawn(row: int, category: int, before: Ints, after: Ints, height: in
     if not len(after):
         return ProposedEdit("delete", UNLABELLED, Runs.empty(), 0, -1, 0.0, row, False, True)
     runs = runs_of_pixels(after, np.zeros(len(after), np.int64), height)
-    both = len(np.intersect1d(before, after))
-    return ProposedEdit("redraw", category, runs, 1, -1, both / (len(before) + len(after) - both), row, False)
+    n_shared = len(np.intersect1d(before, after))
+    return ProposedEdit("redraw", category, runs, 1, -1, n_shared / (len(before) + len(after) - n_shared), row, False)
 
 
-def _segment_pixels(drawn: SegmentSet, row: int) -> Ints:
+def _segment_pixels(segments: SegmentSet, row: int) -> Ints:
     """The pixels of one segment, in order."""
-    return np.asarray(SegmentPixels.of_runs(drawn.runs.take(np.array([row]), len(drawn)), 1).at, np.int64)
+    return np.asarray(SegmentPixels.of_runs(segments.runs.take(np.array([row]), len(segments)), 1).at, np.int64)

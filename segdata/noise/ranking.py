@@ -64,7 +64,7 @@ class FeatureTable:
 
 @dataclass(frozen=True, slots=True)
 class ImageFeatures:
-    """What is kept of one image: features, never pixels of the prediction.
+    """One image's candidates and their features, without the pixels of the prediction.
 
     Attributes
     ----------
@@ -102,30 +102,33 @@ def image_features(
     The severity of errors varies between images. An image with few candidates is corrupted several times, so that there
     is enough to learn from.
     """
-    found = find_candidates(given, prediction, things)
-    none = np.full(len(found.annotated), -1), np.full(len(found.regions), -1)
-    names, tables = _feature_tables(found, given, prediction, none)
+    candidates = find_candidates(given, prediction, things)
+    none = np.full(len(candidates.annotated), -1), np.full(len(candidates.regions), -1)
+    names, tables = _feature_tables(candidates, given, prediction, none)
     kinds: list[int] = []
     copies: list[tuple[FeatureTable, FeatureTable]] = []
-    for _ in range(min(max(_MIN_CANDIDATES // max(len(found.annotated), 1), 1), _MAX_COPIES)):
+    for _ in range(min(max(_MIN_CANDIDATES // max(len(candidates.annotated), 1), 1), _MAX_COPIES)):
         usual = training_rates() if rates is None else rates
         worse = float(np.exp(rng.uniform(*np.log(_SEVERITY_RANGE))))
         new, truth = corrupt_labels(given, things, replace(usual, severity=worse * usual.severity), rng)
-        again = find_candidates(new, prediction, things)
-        of = match_corruptions(again, new, truth, things)
+        new_candidates = find_candidates(new, prediction, things)
+        numbers = match_corruptions(new_candidates, new, truth, things)
         before = len(kinds)
         copies.append(
             _feature_tables(
-                again, new, prediction, (_renumber_corruptions(of[0], before), _renumber_corruptions(of[1], before))
+                new_candidates,
+                new,
+                prediction,
+                (_renumber_corruptions(numbers[0], before), _renumber_corruptions(numbers[1], before)),
             )[1]
         )
-        kinds += [KINDS.index(each) for each in truth.kinds]
+        kinds += [KINDS.index(kind) for kind in truth.kinds]
     corrupted = _concatenate_tables([copy[0] for copy in copies]), _concatenate_tables([copy[1] for copy in copies])
-    known = np.array(kinds, np.int64)
-    seen = predicted_category(found.annotated, prediction)
+    corruption_kinds = np.array(kinds, np.int64)
+    predicted = predicted_category(candidates.annotated, prediction)
     shared, either = agreement(given, prediction)
     soft, fits = softmin(given, prediction), align_labels(given, prediction)
-    return ImageFeatures(found, tables, corrupted, known, shared, either, soft, names, seen, fits)
+    return ImageFeatures(candidates, tables, corrupted, corruption_kinds, shared, either, soft, names, predicted, fits)
 
 
 def _renumber_corruptions(mistake: Ints, before: int) -> Ints:
@@ -135,17 +138,20 @@ def _renumber_corruptions(mistake: Ints, before: int) -> Ints:
 
 def _concatenate_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
     return FeatureTable(
-        *(np.concatenate([getattr(each, name) for each in tables]) for name in ("x", "mistake", "category"))
+        *(np.concatenate([getattr(table, name) for table in tables]) for name in ("x", "mistake", "category"))
     )
 
 
 def _feature_tables(
-    found: ImageCandidates, given: SegmentSet, prediction: ImagePrediction, mistake: tuple[Ints, Ints]
+    candidates: ImageCandidates, given: SegmentSet, prediction: ImagePrediction, mistake: tuple[Ints, Ints]
 ) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], tuple[FeatureTable, FeatureTable]]:
-    drawn, x = annotated_features(found, given, prediction)
-    regions, r = region_features(found, given, prediction)
-    seen = np.where(found.regions.category > 0, found.regions.category, found.label)
-    return (drawn, regions), (FeatureTable(x, mistake[0], found.annotated.category), FeatureTable(r, mistake[1], seen))
+    annotated_names, x = annotated_features(candidates, given, prediction)
+    regions, r = region_features(candidates, given, prediction)
+    category = np.where(candidates.regions.category > 0, candidates.regions.category, candidates.label)
+    return (annotated_names, regions), (
+        FeatureTable(x, mistake[0], candidates.annotated.category),
+        FeatureTable(r, mistake[1], category),
+    )
 
 
 _PENALTIES = (10.0, 100.0)
@@ -200,7 +206,7 @@ class RankedCandidates:
         return len(self.image)
 
     def reviewed(self, rows: Ints, wrong: Ints) -> "RankedCandidates":
-        """The same after verdicts (r,), 0 or 1, on some rows: what is thought of the injected mistakes, and these."""
+        """The same after verdicts (r,), 0 or 1, on some rows, which update the calibration by injected mistakes."""
         return replace(self, probability=recalibrate(self.odds[rows], wrong).probability(self.odds))
 
     def images(self) -> Floats:
@@ -241,46 +247,48 @@ def rank_candidates(
     errors in other images best (log loss): the fewer errors, the higher it is.
     """
     looks = list(looks)
-    fold = assign_folds(groups if groups is not None else [str(at) for at in range(len(looks))])
+    fold = assign_folds(groups if groups is not None else [str(number) for number in range(len(looks))])
     sorts = [_score_candidates(looks, sort, fold, penalties) for sort in (0, 1)]
-    first = np.cumsum([0, *(len(each.kinds) for each in looks)])
-    mistake, told = (np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("held_mistake", "held_odds"))
-    less = excess_log_odds(told, mistake >= 0)
-    held = EvaluatedRanking(
-        logistic(told - less),
+    first = np.cumsum([0, *(len(item.kinds) for item in looks)])
+    mistake, held_odds = (
+        np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("held_mistake", "held_odds")
+    )
+    less = excess_log_odds(held_odds, mistake >= 0)
+    held_out = EvaluatedRanking(
+        logistic(held_odds - less),
         np.concatenate([sort.held_image for sort in sorts]),
         mistake,
-        [TYPE_OF[KINDS[at]] for each in looks for at in each.kinds.tolist()],
+        [TYPE_OF[KINDS[number]] for item in looks for number in item.kinds.tolist()],
         np.repeat(np.arange(len(looks)), np.diff(first)),
         len(looks),
     )
-    every = [[each.found.annotated, each.found.regions] for each in looks]
-    shared, either = (sum((getattr(each, name) for each in looks), np.zeros(1)) for name in ("shared", "either"))
+    every = [[item.found.annotated, item.found.regions] for item in looks]
+    shared, either = (sum((getattr(item, name) for item in looks), np.zeros(1)) for name in ("shared", "either"))
     columns = [np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("image", "odds", "doubt", "worst")]
-    regions = np.concatenate([np.empty(0, np.int64), *(each.found.regions.category for each in looks)])
+    regions = np.concatenate([np.empty(0, np.int64), *(item.found.regions.category for item in looks)])
     iou = shared / np.maximum(either, 1)
-    move = label_shifts([each.alignment for each in looks], iou)
+    move = label_shifts([item.alignment for item in looks], iou)
     annotated = np.arange(len(columns[0])) < len(columns[0]) - len(regions)
     astray = annotated & (move != 0).any(axis=1)[columns[0]]
     odds = np.where(astray, np.logaddexp(columns[1] - less, _MISALIGNED_ODDS), columns[1] - less)
-    shift = np.array([each == "shift" for each in TYPES], float)
+    shift = np.array([item == "shift" for item in TYPES], float)
     return RankedCandidates(
         columns[0],
-        np.concatenate([*(each.found.row for each in looks), np.full(len(regions), -1)]).astype(np.int64),
+        np.concatenate([*(item.found.row for item in looks), np.full(len(regions), -1)]).astype(np.int64),
         np.concatenate([np.arange(len(pair[sort])) for sort in (0, 1) for pair in every]),
-        np.concatenate([*(each.found.annotated.category for each in looks), *(each.found.label for each in looks)]),
+        np.concatenate([*(item.found.annotated.category for item in looks), *(item.found.label for item in looks)]),
         np.append(np.full(len(columns[0]) - len(regions), -1), regions),
         odds,
         logistic(odds),
         np.where(astray[:, None], shift, np.concatenate([sort.type for sort in sorts])),
         columns[2],
         columns[3],
-        np.array([each.softmin for each in looks]),
-        held,
+        np.array([item.softmin for item in looks]),
+        held_out,
         np.concatenate([sort.held_category for sort in sorts]),
         iou,
-        [each.found for each in looks],
-        np.concatenate([*(each.believed for each in looks), regions]),
+        [item.found for item in looks],
+        np.concatenate([*(item.believed for item in looks), regions]),
         move,
     )
 
@@ -303,29 +311,30 @@ class _CandidateScores:
 def _score_candidates(
     looks: Sequence[ImageFeatures], sort: int, fold: Ints, penalties: Sequence[float]
 ) -> _CandidateScores:
-    first = np.cumsum([0, *(len(each.kinds) for each in looks)])
-    x, image = _stack_tables([each.given[sort].x for each in looks])
-    z, held_image = _stack_tables([each.corrupted[sort].x for each in looks])
-    told = [
-        _renumber_corruptions(each.corrupted[sort].mistake, at) for each, at in zip(looks, first.tolist(), strict=False)
+    first = np.cumsum([0, *(len(item.kinds) for item in looks)])
+    x, image = _stack_tables([item.given[sort].x for item in looks])
+    z, held_image = _stack_tables([item.corrupted[sort].x for item in looks])
+    numbered = [
+        _renumber_corruptions(item.corrupted[sort].mistake, begin)
+        for item, begin in zip(looks, first.tolist(), strict=False)
     ]
-    mistake = np.concatenate(told).astype(np.int64)
-    kinds = np.concatenate([*(each.kinds for each in looks), np.full(1, -1)])
+    mistake = np.concatenate(numbered).astype(np.int64)
+    kinds = np.concatenate([*(item.kinds for item in looks), np.full(1, -1)])
     kind = kinds[mistake]  # of mistake -1 it is the last one
-    wrong = (mistake >= 0).astype(np.int64)
+    is_wrong = (mistake >= 0).astype(np.int64)
     tried = [cross_fit(x, fold[image], z, kind, fold[held_image], l2) for l2 in penalties]
-    common = [kind_shares(held, kind) for _, held in tried]
-    odds = [mean_log_ratio(held, share) for (_, held), share in zip(tried, common, strict=True)]
-    best = int(np.argmin([log_loss(each, wrong) for each in odds]))
-    calibration = fit_calibration(odds[best], wrong)
+    common = [kind_shares(held_ratio, kind) for _, held_ratio in tried]
+    odds = [mean_log_ratio(held_ratio, share) for (_, held_ratio), share in zip(tried, common, strict=True)]
+    best = int(np.argmin([log_loss(item, is_wrong) for item in odds]))
+    calibration = fit_calibration(odds[best], is_wrong)
     ratio, share = tried[best][0], common[best]
     names = list(looks[0].names[sort])
     doubt = x[:, names.index("given" if sort else "doubt")]
     worst, held_worst = (
-        -each[:, names.index("given_worst")] if sort else each[:, names.index("worst")] for each in (x, z)
+        -item[:, names.index("given_worst")] if sort else item[:, names.index("worst")] for item in (x, z)
     )
-    category = np.concatenate([each.corrupted[sort].category for each in looks])
-    usual = held_worst[wrong == 0]
+    category = np.concatenate([item.corrupted[sort].category for item in looks])
+    usual = held_worst[is_wrong == 0]
     return _CandidateScores(
         image,
         np.logaddexp(calibration.odds(mean_log_ratio(ratio, share)), unknown_kind_odds(worst, usual)),
@@ -340,16 +349,16 @@ def _score_candidates(
 
 
 def _stack_tables(tables: Sequence[Floats]) -> tuple[Floats, Ints]:
-    return np.concatenate(tables), np.repeat(np.arange(len(tables)), [len(each) for each in tables])
+    return np.concatenate(tables), np.repeat(np.arange(len(tables)), [len(table) for table in tables])
 
 
 def _type_probabilities(ratio: Floats, kinds: Ints) -> Floats:
     """(n, T) the probability of each type of error, from the log ratios (n, K) of the kinds."""
-    found = np.zeros((len(ratio), len(TYPES)))
+    weight = np.zeros((len(ratio), len(TYPES)))
     for column, kind in enumerate(kinds.tolist()):
-        found[:, TYPES.index(TYPE_OF[KINDS[kind]])] += np.exp(ratio[:, column] - ratio.max(axis=1))
-    total = found.sum(axis=1, keepdims=True)
-    return np.where(total > 0, found / np.maximum(total, 1e-300), 1 / len(TYPES))
+        weight[:, TYPES.index(TYPE_OF[KINDS[kind]])] += np.exp(ratio[:, column] - ratio.max(axis=1))
+    total = weight.sum(axis=1, keepdims=True)
+    return np.where(total > 0, weight / np.maximum(total, 1e-300), 1 / len(TYPES))
 
 
 MIN_AUROC = 0.7
@@ -373,58 +382,60 @@ class CategoryTrust(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
 
 
-def category_trust(found: RankedCandidates, names: Sequence[str], threshold: Floats) -> list[CategoryTrust]:
+def category_trust(ranked: RankedCandidates, names: Sequence[str], threshold: Floats) -> list[CategoryTrust]:
     """How reliable the ranking of each category in `names` (K,) is, but for row 0; with its `threshold` (K,)."""
-    score, wrong, category = _held_out_scores(found)
-    overall = float(auroc(score, wrong)[0])
+    score, is_wrong, category = _held_out_scores(ranked)
+    overall = float(auroc(score, is_wrong)[0])
     result = []
     for row in range(1, len(names)):
-        mine = category == row
-        n = int(wrong[mine].sum())
-        own = float(auroc(score[mine], wrong[mine])[0]) if n >= _MIN_INJECTED else overall
-        iou = float(found.iou[row])
+        of_category = category == row
+        n = int(is_wrong[of_category].sum())
+        own_auroc = float(auroc(score[of_category], is_wrong[of_category])[0]) if n >= _MIN_INJECTED else overall
+        iou = float(ranked.iou[row])
         trust = CategoryTrust(
             category=names[row],
             iou=finite_or_none(iou),
-            auroc=finite_or_none(own),
+            auroc=finite_or_none(own_auroc),
             injected=n,
             threshold=float(threshold[row]),
-            reason=_distrust_reason(names[row], iou, own),
+            reason=_distrust_reason(names[row], iou, own_auroc),
         )
         result.append(trust)
     return result
 
 
-def _held_out_scores(found: RankedCandidates) -> tuple[Floats, Flags, np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    held = found.held_out
-    return held.score, held.mistake >= 0, found.held_category
+def _held_out_scores(ranked: RankedCandidates) -> tuple[Floats, Flags, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    held_out = ranked.held_out
+    return held_out.score, held_out.mistake >= 0, ranked.held_category
 
 
-def _distrust_reason(name: str, iou: float, own: float) -> str | None:
+def _distrust_reason(name: str, iou: float, auroc: float) -> str | None:
     if np.isnan(iou):
         return f"{name} occurs nowhere in these images, so nobody knows how well the model predicts it"
     if iou < MIN_IOU:
         return f"the model is too weak for {name}: IoU {iou:.2f} with the given labels; at least {MIN_IOU} is needed"
-    if not own >= MIN_AUROC:
-        found = f"it finds injected errors with AUROC {own:.2f}"
-        return f"the model is too weak for {name}: {found}; at least {MIN_AUROC} is needed"
+    if not auroc >= MIN_AUROC:
+        measured = f"it finds injected errors with AUROC {auroc:.2f}"
+        return f"the model is too weak for {name}: {measured}; at least {MIN_AUROC} is needed"
     return None
 
 
-def flag_thresholds(found: RankedCandidates, n_categories: int) -> Floats:
+def flag_thresholds(ranked: RankedCandidates, n_categories: int) -> Floats:
     """(K,) the probability from which a candidate of each category is flagged; row 0 is for all together.
 
     It has the best F1 on injected errors that were not learnt from. With few errors it is closer to that of all
     categories, so that neither large categories dominate small ones nor small ones follow chance.
     """
-    score, wrong, category = _held_out_scores(found)
-    overall = _best_f1(score, wrong)
+    score, is_wrong, category = _held_out_scores(ranked)
+    overall = _best_f1(score, is_wrong)
     result = np.full(n_categories, overall)
-    for each in range(1, n_categories):
-        mine = category == each
-        n = float(wrong[mine].sum())
+    for number in range(1, n_categories):
+        of_category = category == number
+        n = float(is_wrong[of_category].sum())
         if n:
-            result[each] = (n * _best_f1(score[mine], wrong[mine]) + _POOLED_WEIGHT * overall) / (n + _POOLED_WEIGHT)
+            result[number] = (n * _best_f1(score[of_category], is_wrong[of_category]) + _POOLED_WEIGHT * overall) / (
+                n + _POOLED_WEIGHT
+            )
     return result
 
 
@@ -440,16 +451,20 @@ def _best_f1(score: Floats, wrong: Flags) -> float:
 
 
 def candidates_above(
-    found: RankedCandidates, trust: Sequence[CategoryTrust], threshold: Floats
+    ranked: RankedCandidates, trust: Sequence[CategoryTrust], threshold: Floats
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """(r,) the rows of candidates at or above their category's threshold, worst first; none in unreliable categories.
 
     The given category decides. If a region was labelled as another category than the model predicts, the predicted
     category must not be vague either. `trust` has an item for each of the rows 1, 2, … of the categories.
     """
-    category = np.where(found.category > 0, found.category, np.maximum(found.seen, 0))
-    bad = [row for row, each in enumerate(trust, 1) if each.reason]
-    vague = [row for row, each in enumerate(trust, 1) if each.iou is None or each.iou < VAGUE_IOU]
-    trusted = ~np.isin(category, bad) & ~np.isin(found.seen, vague)
-    rows = np.flatnonzero((found.probability >= threshold[category]) & trusted)
-    return rows[np.argsort(-found.probability[rows], kind="stable")]
+    category = np.where(ranked.category > 0, ranked.category, np.maximum(ranked.seen, 0))
+    bad = [row for row, category_trust in enumerate(trust, 1) if category_trust.reason]
+    vague = [
+        row
+        for row, category_trust in enumerate(trust, 1)
+        if category_trust.iou is None or category_trust.iou < VAGUE_IOU
+    ]
+    trusted = ~np.isin(category, bad) & ~np.isin(ranked.seen, vague)
+    rows = np.flatnonzero((ranked.probability >= threshold[category]) & trusted)
+    return rows[np.argsort(-ranked.probability[rows], kind="stable")]

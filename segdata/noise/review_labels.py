@@ -37,27 +37,31 @@ def match_decisions(
     like its own. Its type does not matter, because a reviewer sees every error. Findings of other commands are ignored.
     A decision on a segment without a finding counts only if the segment is a single candidate.
     """
-    of: dict[tuple[str, int | str | None], list[int]] = {}
+    rows_of: dict[tuple[str, int | str | None], list[int]] = {}
     for row, key in enumerate(zip(image, segment, strict=True)):
-        of.setdefault(key, []).append(row)
+        rows_of.setdefault(key, []).append(row)
     whose = dict(zip(image, annotator, strict=True))
-    found: dict[int, bool] = {}
-    for each in decisions:
-        finding = each.finding
-        if each.verdict == "unsure" or each.image is None or (finding is not None and finding.code not in _FLAG_CODES):
+    verdicts: dict[int, bool] = {}
+    for decision in decisions:
+        finding = decision.finding
+        if (
+            decision.verdict == "unsure"
+            or decision.image is None
+            or (finding is not None and finding.code not in _FLAG_CODES)
+        ):
             continue
-        name = each.annotator or (finding.annotator if finding is not None else None)
-        if name not in (None, whose.get(each.image)):
+        name = decision.annotator or (finding.annotator if finding is not None else None)
+        if name not in (None, whose.get(decision.image)):
             continue
-        named = each.segment if finding is None else next(iter(finding.segments), None)
-        rows = np.array(of.get((each.image, named), []), np.int64)
+        segment_id = decision.segment if finding is None else next(iter(finding.segments), None)
+        rows = np.array(rows_of.get((decision.image, segment_id), []), np.int64)
         if finding is not None and finding.bbox is not None:
             alike = _iou(box[rows], finding.bbox)
             rows = rows[[alike.argmax()]] if len(rows) and alike.max() >= _MIN_BOX_IOU else rows[:0]
-        if len(rows) == 1 and (finding is not None or named is not None):
-            found[int(rows[0])] = each.verdict != ("accept" if finding is None else "reject")
-    judged = sorted(found)
-    return np.array(judged, np.int64), np.array([found[row] for row in judged], bool)
+        if len(rows) == 1 and (finding is not None or segment_id is not None):
+            verdicts[int(rows[0])] = decision.verdict != ("accept" if finding is None else "reject")
+    judged = sorted(verdicts)
+    return np.array(judged, np.int64), np.array([verdicts[row] for row in judged], bool)
 
 
 def _iou(boxes: Ints, box: Box) -> Floats:
@@ -65,24 +69,28 @@ def _iou(boxes: Ints, box: Box) -> Floats:
     x, y, width, height = boxes.T.astype(np.float64)
     wide = np.minimum(x + width, box[0] + box[2]) - np.maximum(x, box[0])
     high = np.minimum(y + height, box[1] + box[3]) - np.maximum(y, box[1])
-    both = np.maximum(wide, 0) * np.maximum(high, 0)
-    return np.asarray(both / np.maximum(width * height + box[2] * box[3] - both, 1))
+    shared = np.maximum(wide, 0) * np.maximum(high, 0)
+    return np.asarray(shared / np.maximum(width * height + box[2] * box[3] - shared, 1))
 
 
-def reviewed_candidates(case: LabelCheck, found: RankedCandidates, decisions: Sequence[Decision]) -> tuple[Ints, Flags]:
+def reviewed_candidates(
+    case: LabelCheck, ranked: RankedCandidates, decisions: Sequence[Decision]
+) -> tuple[Ints, Flags]:
     """The rows (v,) of candidates that reviewers decided, and whether each is wrong (v,)."""
     if not decisions:
         return np.empty(0, np.int64), np.empty(0, bool)
-    image = case.images[found.image]
+    image = case.images[ranked.image]
     names = np.array(case.given.maps.image_ids, object)[image].tolist()
     whose = case.tables.annotations["annotator"][case.rows.annotation[image]].tolist()
     return match_decisions(
-        decisions, names, candidate_ids(case, image, found.row).tolist(), _candidate_boxes(found), whose
+        decisions, names, candidate_ids(case, image, ranked.row).tolist(), _candidate_boxes(ranked), whose
     )
 
 
-def _candidate_boxes(found: RankedCandidates) -> Ints:
+def _candidate_boxes(ranked: RankedCandidates) -> Ints:
     """(n, 4) x, y, width and height of each candidate."""
-    every = [part for sort in ("annotated", "regions") for part in (getattr(each, sort) for each in found.found)]
-    told = [np.column_stack(bounding_boxes(each.runs, each.heights, len(each))) for each in every]
-    return np.concatenate([np.empty((0, 4), np.int64), *told])
+    every = [
+        part for sort in ("annotated", "regions") for part in (getattr(segments, sort) for segments in ranked.found)
+    ]
+    boxes = [np.column_stack(bounding_boxes(segments.runs, segments.heights, len(segments))) for segments in every]
+    return np.concatenate([np.empty((0, 4), np.int64), *boxes])

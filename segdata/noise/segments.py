@@ -132,9 +132,9 @@ def overlaps(a: SegmentSet, b: SegmentSet) -> Overlaps:
     if not len(a.runs) or not len(b.runs):
         nothing = np.empty(0, np.int32)
         return Overlaps(nothing, nothing, np.empty(0, np.int64))
-    met = find_overlaps(a.side(), b.side())
-    both = (met.a >= 0) & (met.b >= 0)
-    return Overlaps(met.a[both], met.b[both], met.pixels[both])
+    pairs = find_overlaps(a.side(), b.side())
+    is_shared = (pairs.a >= 0) & (pairs.b >= 0)
+    return Overlaps(pairs.a[is_shared], pairs.b[is_shared], pairs.pixels[is_shared])
 
 
 def split_into_parts(runs: Runs, height: int, n_owners: int) -> tuple[Runs, Ints]:
@@ -142,21 +142,23 @@ def split_into_parts(runs: Runs, height: int, n_owners: int) -> tuple[Runs, Ints
     x, top = run_columns(runs, np.full(n_owners, height, np.int64))
     label, _, _ = kernels.parts(x, top, top + runs.length, runs.owner, False)
     n = int(label.max(initial=-1)) + 1
-    of = np.zeros(n, np.int64)
-    of[label] = runs.owner
+    owner = np.zeros(n, np.int64)
+    owner[label] = runs.owner
     order = np.argsort(label, kind="stable")
-    return Runs(runs.start[order], runs.length[order], label[order].astype(np.int32)), of
+    return Runs(runs.start[order], runs.length[order], label[order].astype(np.int32)), owner
 
 
 def segments_of_map(values: Ints, height: int, width: int, blank: int = UNLABELLED) -> SegmentSet:
     """The 4-connected parts of equal value of a map (width * height,), `blank` left out; the values are categories."""
     start, length, value = kernels.label_runs(np.ascontiguousarray(values.reshape(width, height).T))
-    kept = np.flatnonzero(value != blank)
-    distinct, row = np.unique(value[kept], return_inverse=True)
+    is_labelled = np.flatnonzero(value != blank)
+    distinct, row = np.unique(value[is_labelled], return_inverse=True)
     row = row.reshape(-1).astype(np.int32)
-    runs = Runs(start[kept], length[kept], row).sorted_by_owner(len(distinct))
-    parts, of = split_into_parts(runs, height, len(distinct))
-    return SegmentSet.of(parts, distinct.astype(np.int64)[of] if len(of) else np.empty(0, np.int64), height, width)
+    runs = Runs(start[is_labelled], length[is_labelled], row).sorted_by_owner(len(distinct))
+    parts, row_of_part = split_into_parts(runs, height, len(distinct))
+    return SegmentSet.of(
+        parts, distinct.astype(np.int64)[row_of_part] if len(row_of_part) else np.empty(0, np.int64), height, width
+    )
 
 
 def runs_of_pixels(at: Ints, of: Ints, height: int) -> Runs:
@@ -190,13 +192,13 @@ class GivenLabels:
     @staticmethod
     def of(maps: LabelMaps, categories: tuple[int, ...]) -> "GivenLabels":
         """For a model that predicts categories with these ids."""
-        known = {id_: at for at, id_ in enumerate(categories, 1)}
-        return GivenLabels(maps, np.array([known.get(each, VOID) for each in maps.classes], np.int64))
+        number_of = {id_: number for number, id_ in enumerate(categories, 1)}
+        return GivenLabels(maps, np.array([number_of.get(class_, VOID) for class_ in maps.classes], np.int64))
 
     @staticmethod
     def agnostic(maps: LabelMaps, countable: frozenset[int]) -> "GivenLabels":
         """For a model that predicts things without categories."""
-        return GivenLabels(maps, np.array([1 if each in countable else VOID for each in maps.classes], np.int64))
+        return GivenLabels(maps, np.array([1 if id_ in countable else VOID for id_ in maps.classes], np.int64))
 
     def drawn(self, row: int) -> SegmentSet:
         """The segments of an image; void, crowds, and categories that the model lacks become `VOID`."""

@@ -52,10 +52,10 @@ class SegmentRows:
         annotation = np.full(n, -1, np.int64)
         annotation[image[rows][::-1]] = rows[::-1]
         owner = tables.segments["annotation"]
-        mine = np.flatnonzero(annotation[image[owner]] == owner)
-        of_image = image[owner[mine]]
+        chosen = np.flatnonzero(annotation[image[owner]] == owner)
+        of_image = image[owner[chosen]]
         order = np.argsort(of_image, kind="stable")
-        return SegmentRows(annotation, mine[order], np.searchsorted(of_image[order], np.arange(n + 1)))
+        return SegmentRows(annotation, chosen[order], np.searchsorted(of_image[order], np.arange(n + 1)))
 
     def at(self, image: int) -> Ints:
         """The rows of one image's segments."""
@@ -83,66 +83,66 @@ class LabelCheck:
     images: Ints
 
 
-def likely_types(found: RankedCandidates, things: Flags) -> Ints:
+def likely_types(ranked: RankedCandidates, things: Flags) -> Ints:
     """(n,) the most probable type of each candidate, a row of `TYPES`, among the types that are possible for it.
 
     An unannotated region cannot be extra. A region labelled as one category and predicted as another has the wrong
     category, not a bad outline. Parts of stuff are merged or split only in categories in which this was learnt. With
     one category nothing has the name of another.
     """
-    region, seen = found.row < 0, np.maximum(found.seen, 0)
-    thing = things[np.where(region, seen, found.category)]
-    none, both = found.category == UNLABELLED, (found.category != UNLABELLED) & (seen != UNLABELLED)
+    region, predicted = ranked.row < 0, np.maximum(ranked.seen, 0)
+    is_thing = things[np.where(region, predicted, ranked.category)]
+    none, both_labelled = ranked.category == UNLABELLED, (ranked.category != UNLABELLED) & (predicted != UNLABELLED)
     allowed = {
         "missing": region & none,
-        "extra": ~region | (seen == UNLABELLED),
-        "category": (~region | both) & (len(things) > 2),
-        "boundary": ~region | (~thing & ~both),
-        "merge": ~region & (thing | np.isin(found.category, _categories_with(found, "merge"))),
-        "split": ~region & (thing | np.isin(found.category, _categories_with(found, "split"))),
+        "extra": ~region | (predicted == UNLABELLED),
+        "category": (~region | both_labelled) & (len(things) > 2),
+        "boundary": ~region | (~is_thing & ~both_labelled),
+        "merge": ~region & (is_thing | np.isin(ranked.category, _categories_with(ranked, "merge"))),
+        "split": ~region & (is_thing | np.isin(ranked.category, _categories_with(ranked, "split"))),
         "shift": ~region,
     }
-    fits = np.column_stack([allowed[each] for each in TYPES])
-    return np.asarray(np.where(fits, found.type + 1e-12, 0.0).argmax(axis=1), np.int64)
+    fits = np.column_stack([allowed[type_] for type_ in TYPES])
+    return np.asarray(np.where(fits, ranked.type + 1e-12, 0.0).argmax(axis=1), np.int64)
 
 
-def _categories_with(found: RankedCandidates, type_: ErrorType) -> Ints:
+def _categories_with(ranked: RankedCandidates, type_: ErrorType) -> Ints:
     """The categories in which errors of a type were injected."""
-    held = found.held_out
-    mine = np.append(np.array([each == type_ for each in held.mistake_type], bool), False)
-    return np.unique(found.held_category[mine[held.mistake]])
+    held_out = ranked.held_out
+    of_type = np.append(np.array([name == type_ for name in held_out.mistake_type], bool), False)
+    return np.unique(ranked.held_category[of_type[held_out.mistake]])
 
 
 def suspected_rows(
     case: LabelCheck,
-    found: RankedCandidates,
+    ranked: RankedCandidates,
     chosen: Ints,
     by_lot: Flags,
     jobs: int = 1,
     progress: Callable[[int], None] = lambda n: None,
 ) -> Candidates:
-    """The candidates `chosen` (rows of `found`), worst first, with a proposal for each.
+    """The candidates `chosen` (rows of `ranked`), worst first, with a proposal for each.
 
     `by_lot` (c,): which of these belong to the random sample. The prediction for an image is loaded once, by `jobs`
     threads; `progress` is called with the number of images done since the last call.
     """
-    types = likely_types(found, case.predictor.things)
-    order = np.argsort(found.image[chosen], kind="stable")
-    of_image = found.image[chosen][order]
+    types = likely_types(ranked, case.predictor.things)
+    order = np.argsort(ranked.image[chosen], kind="stable")
+    of_image = ranked.image[chosen][order]
     groups = np.split(order, np.flatnonzero(np.diff(of_image)) + 1) if len(order) else []
 
     def judged(places: Ints) -> list[tuple[int, dict[str, Any], Correction]]:  # Any: the cells of a row
-        page = _ImageProposals(case, int(case.images[found.image[chosen[places[0]]]]))
-        return [(place, *page.told(found, int(chosen[place]), int(types[chosen[place]]))) for place in places.tolist()]
+        page = _ImageProposals(case, int(case.images[ranked.image[chosen[places[0]]]]))
+        return [(place, *page.told(ranked, int(chosen[place]), int(types[chosen[place]]))) for place in places.tolist()]
 
     rows: dict[int, dict[str, Any]] = {}
     corrections: dict[int, Correction] = {}
-    for told in run_ordered(judged, groups, jobs):
-        for place, row, correction in told:
+    for results in run_ordered(judged, groups, jobs):
+        for place, row, correction in results:
             rows[place], corrections[place] = row | {"flagged": True, "by_lot": bool(by_lot[place])}, correction
         progress(1)
     every = range(len(chosen))
-    return Candidates(_rows_table([rows[at] for at in every]), tuple(corrections[at] for at in every))
+    return Candidates(_rows_table([rows[number] for number in every]), tuple(corrections[number] for number in every))
 
 
 def _rows_table(rows: Sequence[dict[str, Any]]) -> Table:
@@ -159,52 +159,52 @@ class _ImageProposals:
         self._case, self._image = case, image
         self._given, self._prediction = case.given.drawn(image), case.predictor.predict(image)
 
-    def told(self, found: RankedCandidates, row: int, type_: int) -> tuple[dict[str, Any], Correction]:
+    def told(self, ranked: RankedCandidates, row: int, type_: int) -> tuple[dict[str, Any], Correction]:
         """The row of a candidate, and its correction."""
-        candidates, at = found.found[found.image[row]], int(found.at[row])
+        candidates, row_in_image = ranked.found[ranked.image[row]], int(ranked.at[row])
         name = TYPES[type_]
-        if found.row[row] < 0:
-            one = candidates.regions.take(np.array([at]))
-            amended = edit_region(candidates, at, self._given, self._prediction)
+        if ranked.row[row] < 0:
+            segment = candidates.regions.take(np.array([row_in_image]))
+            amended = edit_region(candidates, row_in_image, self._given, self._prediction)
         else:
-            one = candidates.annotated.take(np.array([at]))
-            thing = self._case.predictor.things[one.category[0]]
-            propose = edit_thing if thing else edit_part
-            right, down = found.move[found.image[row]].tolist()
-            amended = propose(candidates, at, name, self._given, self._prediction, (right, down))
+            segment = candidates.annotated.take(np.array([row_in_image]))
+            is_thing = self._case.predictor.things[segment.category[0]]
+            propose = edit_thing if is_thing else edit_part
+            right, down = ranked.move[ranked.image[row]].tolist()
+            amended = propose(candidates, row_in_image, name, self._given, self._prediction, (right, down))
             if amended.gone:  # whatever is likeliest: the model sees nothing that it could rather be
                 name = "extra"
-        category = int(found.category[row])
-        seen = amended.category if found.row[row] < 0 or name == "category" else category
-        cells = self._cells(one, amended, category, UNLABELLED if name == "extra" else seen)
-        cells |= {"type": name, "probability": float(found.probability[row])}
+        category = int(ranked.category[row])
+        predicted = amended.category if ranked.row[row] < 0 or name == "category" else category
+        cells = self._cells(segment, amended, category, UNLABELLED if name == "extra" else predicted)
+        cells |= {"type": name, "probability": float(ranked.probability[row])}
         return cells, self._correction(amended)
 
-    def _cells(self, one: SegmentSet, amended: ProposedEdit, category: int, seen: int) -> dict[str, Any]:
+    def _cells(self, segment: SegmentSet, amended: ProposedEdit, category: int, predicted: int) -> dict[str, Any]:
         names, case = self._case.names, self._case
-        believed = SegmentPixels.of_runs(one.runs, 1).at
-        x, y, width, height = (int(side[0]) for side in bounding_boxes(one.runs, one.heights, 1))
-        right, down = amended.way(one, self._given)
+        believed = SegmentPixels.of_runs(segment.runs, 1).at
+        x, y, width, height = (int(side[0]) for side in bounding_boxes(segment.runs, segment.heights, 1))
+        right, down = amended.way(segment, self._given)
         segments = case.rows.at(self._image)
         return {
             "annotation": int(case.rows.annotation[self._image]),
             "segment": int(segments[amended.segment]) if amended.segment >= 0 else -1,
             "category": names[category],
-            "seen": names[seen],
+            "seen": names[predicted],
             "x": x, "y": y, "width": width, "height": height,
-            "pixels": int(one.areas[0]),
+            "pixels": int(segment.areas[0]),
             "whole": amended.whole,
             "believed": _mean_probability(self._prediction, category, believed),
-            "believed_seen": _mean_probability(self._prediction, seen, believed),
+            "believed_seen": _mean_probability(self._prediction, predicted, believed),
             "right": right, "down": down,
-            "seam": amended.seam(one.height, one.width),
+            "seam": amended.seam(segment.height, segment.width),
         }  # fmt: skip
 
     def _correction(self, amended: ProposedEdit) -> Correction:
         height, width = self._given.height, self._given.width
         n = amended.n_pieces
         sides = (np.full(n, side, np.int64) for side in (height, width))
-        counts = tuple(each.decode("ascii") for each in runs_to_rle(amended.pieces, *sides).to_pylist())
+        counts = tuple(encoded.decode("ascii") for encoded in runs_to_rle(amended.pieces, *sides).to_pylist())
         category = None if amended.action == "delete" else self._name(amended)
         return Correction(
             action=amended.action,
@@ -227,8 +227,8 @@ class _ImageProposals:
             return None
         row = int(self._case.rows.at(self._image)[segment])
         segments = self._case.tables.segments
-        own: str | None = segments.cell("source_id", row)
-        return int(segments.cell("segment_id", row)) if own is None else own
+        source_id: str | None = segments.cell("source_id", row)
+        return int(segments.cell("segment_id", row)) if source_id is None else source_id
 
 
 def _mean_probability(prediction: ImagePrediction, category: int, pixels: Ints) -> float:
@@ -265,7 +265,7 @@ class Selection:
 
 
 def select_candidates(
-    found: RankedCandidates,
+    ranked: RankedCandidates,
     trust: list[CategoryTrust],
     threshold: Floats,
     things: Flags,
@@ -281,43 +281,43 @@ def select_candidates(
     have decided: they are not selected again, and the random sample does not stand for them.
     """
     done = np.empty(0, np.int64) if settled is None else settled
-    above = _without(candidates_above(found, trust, threshold), done)
+    above = _without(candidates_above(ranked, trust, threshold), done)
     if budget is None:
-        most = max(int(np.ceil(_MAX_REPORTED_SHARE * (found.row >= 0).sum())), 1)
-        return Selection(above[:most], np.zeros(min(most, len(above)), bool), left_out=max(len(above) - most, 0))
-    open_ = _without(_trusted_rows(found, trust), done)
-    types, cost = _review_costs(found, things)
+        n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
+        return Selection(above[:n_most], np.zeros(min(n_most, len(above)), bool), left_out=max(len(above) - n_most, 0))
+    open_ = _without(_trusted_rows(ranked, trust), done)
+    types, cost = _review_costs(ranked, things)
     if budget.of_images:
-        return _select_images(found, open_, above, cost, budget, seed)
-    taken = choose_sample(found.probability[open_], cost[open_], budget, kind=types[open_], seed=seed)
-    rows = open_[taken.rows]
-    order = np.argsort(-found.probability[rows], kind="stable")
-    sample = ReviewSample(rows, taken.stratum, taken.size)
-    left = len(np.setdiff1d(above, rows))
-    n_labels = int((found.row[open_] >= 0).sum())
-    return Selection(rows[order], taken.stratum[order] >= 0, sample, left_out=left, n_labels=n_labels)
+        return _select_images(ranked, open_, above, cost, budget, seed)
+    chosen = choose_sample(ranked.probability[open_], cost[open_], budget, kind=types[open_], seed=seed)
+    rows = open_[chosen.rows]
+    order = np.argsort(-ranked.probability[rows], kind="stable")
+    sample = ReviewSample(rows, chosen.stratum, chosen.size)
+    n_left = len(np.setdiff1d(above, rows))
+    n_labels = int((ranked.row[open_] >= 0).sum())
+    return Selection(rows[order], chosen.stratum[order] >= 0, sample, left_out=n_left, n_labels=n_labels)
 
 
 def _select_images(
-    found: RankedCandidates, open_: Ints, above: Ints, cost: Floats, budget: Budget, seed: int
+    ranked: RankedCandidates, open_: Ints, above: Ints, cost: Floats, budget: Budget, seed: int
 ) -> Selection:
-    n_images = len(found.softmin)
-    probability, price = image_probabilities(found.probability[open_], cost[open_], found.image[open_], n_images)
-    taken = choose_sample(probability, np.maximum(price, 1e-9), budget, seed=seed)
-    inside = np.isin(found.image[above], taken.rows)
+    n_images = len(ranked.softmin)
+    probability, price = image_probabilities(ranked.probability[open_], cost[open_], ranked.image[open_], n_images)
+    sample = choose_sample(probability, np.maximum(price, 1e-9), budget, seed=seed)
+    inside = np.isin(ranked.image[above], sample.rows)
     rows = above[inside]
-    return Selection(rows, np.zeros(len(rows), bool), taken, taken.rows, int((~inside).sum()))
+    return Selection(rows, np.zeros(len(rows), bool), sample, sample.rows, int((~inside).sum()))
 
 
-def _trusted_rows(found: RankedCandidates, trust: list[CategoryTrust]) -> Ints:
-    return candidates_above(found, trust, np.zeros(len(trust) + 1))
+def _trusted_rows(ranked: RankedCandidates, trust: list[CategoryTrust]) -> Ints:
+    return candidates_above(ranked, trust, np.zeros(len(trust) + 1))
 
 
 def _without(rows: Ints, settled: Ints) -> Ints:
     return rows[~np.isin(rows, settled)]
 
 
-def _review_costs(found: RankedCandidates, things: Flags) -> tuple[Ints, Floats]:
+def _review_costs(ranked: RankedCandidates, things: Flags) -> tuple[Ints, Floats]:
     """(n,) each: the most probable type of the candidates, and the seconds that it takes to judge its proposal."""
-    types = likely_types(found, things)
-    return types, review_seconds([_ACTION[each] for each in TYPES])[types]
+    types = likely_types(ranked, things)
+    return types, review_seconds([_ACTION[type_] for type_ in TYPES])[types]

@@ -41,14 +41,16 @@ class SegmentCentres:
     def of(tables: Tables, scale: float = 1.0) -> "SegmentCentres":
         """Of all segments with pixels that are not void, in images with sides `scale` times as long."""
         rows = tables.segments
-        kept = (rows["area"] > 0) & ~np.isin(rows["category_id"], tables.profile.taxonomy.void_ids)
-        x, y = ((rows[at] + rows[side] // 2)[kept] * scale for at, side in (("x", "width"), ("y", "height")))
-        return SegmentCentres(rows["image"][kept], rows["category_id"][kept], x.astype(np.int64), y.astype(np.int64))
+        is_used = (rows["area"] > 0) & ~np.isin(rows["category_id"], tables.profile.taxonomy.void_ids)
+        x, y = ((rows[corner] + rows[side] // 2)[is_used] * scale for corner, side in (("x", "width"), ("y", "height")))
+        return SegmentCentres(
+            rows["image"][is_used], rows["category_id"][is_used], x.astype(np.int64), y.astype(np.int64)
+        )
 
     def among(self, rows: Ints) -> "SegmentCentres":
         """Those of some images."""
-        kept = np.isin(self.image, rows)
-        return SegmentCentres(self.image[kept], self.category[kept], self.x[kept], self.y[kept])
+        is_chosen = np.isin(self.image, rows)
+        return SegmentCentres(self.image[is_chosen], self.category[is_chosen], self.x[is_chosen], self.y[is_chosen])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +93,14 @@ def choose_crops(
     image = rng.choice(rows, n)
     x, y = (rng.random(n) * side[image] for side in (maps.width, maps.height))
     categories = np.unique(places.category)
-    for at in range(0, n if len(categories) else 0, 2):
+    for number in range(0, n if len(categories) else 0, 2):
         of_category = np.flatnonzero(places.category == rng.choice(categories))
         segment = rng.choice(of_category)
-        image[at], shift = places.image[segment], rng.uniform(-plan.crop / 3, plan.crop / 3, 2)
-        x[at], y[at] = places.x[segment] + shift[0], places.y[segment] + shift[1]
-    middle = [_clip_to_image(at, side[image], plan.crop) for at, side in ((x, maps.width), (y, maps.height))]
+        image[number], shift = places.image[segment], rng.uniform(-plan.crop / 3, plan.crop / 3, 2)
+        x[number], y[number] = places.x[segment] + shift[0], places.y[segment] + shift[1]
+    middle = [_clip_to_image(number, side[image], plan.crop) for number, side in ((x, maps.width), (y, maps.height))]
     quarter = rng.integers(0, 4, n) * (np.pi / 2) if plan.rotate else np.zeros(n)
-    made = (
+    varied = (
         np.exp(rng.uniform(-np.log(_SCALE), np.log(_SCALE), n)),
         quarter + np.deg2rad(rng.uniform(-_MAX_TURN, _MAX_TURN, n)),
         rng.random(n) < 0.5,
@@ -106,7 +108,7 @@ def choose_crops(
         rng.uniform(-_JITTER, _JITTER, n) / 2,
     )
     plain = (np.ones(n), np.zeros(n), np.zeros(n, bool), np.ones(n), np.zeros(n))
-    scale, turn, mirrored, contrast, brightness = made if vary else plain
+    scale, turn, mirrored, contrast, brightness = varied if vary else plain
     single = np.float32
     return CropChoice(
         image,
@@ -163,7 +165,7 @@ class CropLabels:
         self._thing = np.append(np.where(is_thing, 1, 0), -1)
 
     def windows(self, choice: CropChoice, pictures: ImageCache, plan: TrainingPlan, *, vary: bool) -> CropWindows:
-        """What a batch is made from, read from files and memory."""
+        """The source of a batch, read from files and memory."""
         size = 2 * int(np.ceil(plan.crop * (WINDOW if vary else 1) / 2))
         n = len(choice.image)
         pixels: list[ChannelArray | None] = []
@@ -171,24 +173,24 @@ class CropLabels:
         inside = np.zeros((n, 4), np.int64)
         runs: list[tuple[Ints, Ints, Ints]] = []
         tables: list[tuple[Ints, Ints]] = []
-        for at, row in enumerate(choice.image.tolist()):
-            left, top = int(choice.x[at]) - size // 2, int(choice.y[at]) - size // 2
+        for number, row in enumerate(choice.image.tolist()):
+            left, top = int(choice.x[number]) - size // 2, int(choice.y[number]) - size // 2
             height, width = int(self.maps.height[row]), int(self.maps.width[row])
-            inside[at] = np.clip([-left, width - left, -top, height - top], 0, size)
+            inside[number] = np.clip([-left, width - left, -top, height - top], 0, size)
             picture = pictures.get(row)
             segments = self.maps.segments(row)
             tables.append((self._channel[segments.classes], self._instances(segments.classes, segments.crowd)))
             if picture is None:
                 pixels.append(None)
-                inside[at] = 0
+                inside[number] = 0
                 continue
             columns = np.clip(np.arange(left, left + size), 0, width - 1)
             lines = np.clip(np.arange(top, top + size), 0, height - 1)
             pixels.append(picture.pixels[:, lines[:, None], columns])
-            low[at], high[at] = picture.low, picture.high
+            low[number], high[number] = picture.low, picture.high
             run = segments.runs
             start, length, owner = _clip_runs(run.start, run.length, run.owner, height, left, top, size)
-            runs.append((start + at * size * size, length, owner + 1))
+            runs.append((start + number * size * size, length, owner + 1))
         nothing = np.empty(0, np.int64)
         longest = max(len(classes) for classes, _ in tables)
         return CropWindows(
@@ -206,14 +208,14 @@ class CropLabels:
 
     def _instances(self, classes: Ints, crowd: NDArray[np.bool_]) -> Ints:
         """1 for an instance, 0 for what is none, -1 for what may hold several."""
-        found: Ints = np.where(crowd, -1, self._thing[classes])
-        return found
+        instances: Ints = np.where(crowd, -1, self._thing[classes])
+        return instances
 
 
 def make_crops(
     windows: CropWindows, choice: CropChoice, plan: TrainingPlan, device: torch.device
 ) -> tuple[Tensor, TrainingTargets]:
-    """Images (B, C, crop, crop) float32, and what is to be learned from them, varied as chosen; on the device."""
+    """Images (B, C, crop, crop) float32 and their targets, varied as chosen; on the device."""
     owners = paint_segments(windows, device)
     images = scale_windows(windows, device)
     if len(owners) and windows.size != plan.crop:
@@ -224,10 +226,10 @@ def make_crops(
         as_float = owners[:, None].float()  # exact to 2^24
         owners = functional.grid_sample(as_float + 1, grid, mode="nearest", align_corners=False)[:, 0].long() - 1
     contrast, brightness = (
-        torch.from_numpy(each).to(device)[:, None, None, None] for each in (choice.contrast, choice.brightness)
+        torch.from_numpy(array).to(device)[:, None, None, None] for array in (choice.contrast, choice.brightness)
     )
     images = (images - 0.5) * contrast + 0.5 + brightness
-    tables = (torch.from_numpy(each).to(device, non_blocking=True) for each in (windows.classes, windows.things))
+    tables = (torch.from_numpy(array).to(device, non_blocking=True) for array in (windows.classes, windows.things))
     ready = images.contiguous(memory_format=torch.channels_last)
     return ready, training_targets(owners, *tables, instances=plan.instances)
 
@@ -239,12 +241,12 @@ def paint_segments(windows: CropWindows, device: torch.device) -> Tensor:
     """
     size, n = windows.size, len(windows.pixels)
     start, length, owner, inside = (
-        torch.from_numpy(each).to(device, non_blocking=True)
-        for each in (windows.start, windows.length, windows.owner, windows.inside)
+        torch.from_numpy(array).to(device, non_blocking=True)
+        for array in (windows.start, windows.length, windows.owner, windows.inside)
     )
-    at = torch.arange(size, device=device)
-    across = (at >= inside[:, :1]) & (at < inside[:, 1:2])  # (B, S)
-    along = (at >= inside[:, 2:3]) & (at < inside[:, 3:])
+    position = torch.arange(size, device=device)
+    across = (position >= inside[:, :1]) & (position < inside[:, 1:2])  # (B, S)
+    along = (position >= inside[:, 2:3]) & (position < inside[:, 3:])
     canvas = torch.where(across[:, :, None] & along[:, None, :], 0, -1).reshape(n * size * size)
     before = torch.cumsum(length, 0) - length
     pixel = torch.repeat_interleave(start - before, length) + torch.arange(int(windows.length.sum()), device=device)
@@ -252,11 +254,11 @@ def paint_segments(windows: CropWindows, device: torch.device) -> Tensor:
     return canvas.reshape(n, size, size).transpose(1, 2)
 
 
-def _clip_to_image(at: NDArray[np.float64], side: Ints, crop: int) -> Ints:
+def _clip_to_image(middle: NDArray[np.float64], side: Ints, crop: int) -> Ints:
     """The middles of crops on one axis, moved such that a crop lies within its image where it fits."""
     half = np.minimum(crop, side) / 2
-    found: Ints = np.clip(at, half, side - half).astype(np.int64)
-    return found
+    clipped: Ints = np.clip(middle, half, side - half).astype(np.int64)
+    return clipped
 
 
 def _clip_runs(
@@ -265,38 +267,38 @@ def _clip_runs(
     """The runs of an image as far as they are in a window: start in the window's columns, length, owner."""
     x, y = np.divmod(start, max(height, 1))
     first = np.maximum(y, top)
-    rest = np.minimum(y + length, top + size) - first
-    kept = (x >= left) & (x < left + size) & (rest > 0)
-    return ((x - left) * size + first - top)[kept], rest[kept], owner[kept].astype(np.int64)
+    n_left = np.minimum(y + length, top + size) - first
+    is_inside = (x >= left) & (x < left + size) & (n_left > 0)
+    return ((x - left) * size + first - top)[is_inside], n_left[is_inside], owner[is_inside].astype(np.int64)
 
 
 def _pad_rows(values: list[Ints], n: int) -> Ints:
     """(B, n) lists of different lengths, filled with -1."""
-    found = np.full((len(values), n), -1, np.int64)
-    lengths = np.array([len(each) for each in values], np.int64)
+    padded = np.full((len(values), n), -1, np.int64)
+    lengths = np.array([len(row_values) for row_values in values], np.int64)
     if n:
         rows = np.repeat(np.arange(len(values)), lengths)
-        found[rows, expand_ranges(np.zeros(len(values), np.int64), lengths)] = np.concatenate(values)
-    return found
+        padded[rows, expand_ranges(np.zeros(len(values), np.int64), lengths)] = np.concatenate(values)
+    return padded
 
 
 def scale_windows(windows: CropWindows, device: torch.device) -> Tensor:
     """(B, C, S, S) float32, mostly from 0 to 1."""
     size, channels = windows.size, windows.low.shape[1]
     blank = np.zeros((channels, size, size), np.float32)
-    held = [blank if each is None else each for each in windows.pixels]
-    kinds = {each.dtype for each in held}
-    stacked = np.stack(held).astype(np.uint8 if kinds == {np.dtype(np.uint8)} else np.float32, copy=False)
+    pixels = [blank if array is None else array for array in windows.pixels]
+    dtypes = {array.dtype for array in pixels}
+    stacked = np.stack(pixels).astype(np.uint8 if dtypes == {np.dtype(np.uint8)} else np.float32, copy=False)
     images = torch.from_numpy(stacked).to(device, non_blocking=True).float()
-    low, high = (torch.from_numpy(each).to(device)[:, :, None, None] for each in (windows.low, windows.high))
+    low, high = (torch.from_numpy(array).to(device)[:, :, None, None] for array in (windows.low, windows.high))
     return torch.nan_to_num((images - low) / (high - low), 0.0, 2.0, -1.0).clamp(-0.5, 1.5)
 
 
 def _transforms(choice: CropChoice, part: float, device: torch.device) -> Tensor:
     """(B, 2, 3) from places in the crop to places in its window, both from -1 to 1."""
-    near = part / choice.scale
-    cos, sin = np.cos(choice.turn) * near, np.sin(choice.turn) * near
+    scale = part / choice.scale
+    cos, sin = np.cos(choice.turn) * scale, np.sin(choice.turn) * scale
     flip = np.where(choice.mirrored, -1.0, 1.0)
-    nothing = np.zeros_like(near)
-    matrix = np.stack([cos * flip, -sin, nothing, sin * flip, cos, nothing], axis=1).reshape(-1, 2, 3)
+    zero = np.zeros_like(scale)
+    matrix = np.stack([cos * flip, -sin, zero, sin * flip, cos, zero], axis=1).reshape(-1, 2, 3)
     return torch.from_numpy(matrix.astype(np.float32)).to(device)

@@ -26,12 +26,12 @@ _MIN_INSTANCE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TrainingTargets:
-    """What is to be learned.
+    """The targets of training.
 
     Attributes
     ----------
     categories : (B, H, W) int64, the channel of each pixel; -1: counts for nothing
-    contours : (B, H, W) int64, 0 to 2; -1: counts for nothing; None where segments are not told apart
+    contours : (B, H, W) int64, 0 to 2; -1: counts for nothing; None without separate instances
     """
 
     categories: Tensor
@@ -88,29 +88,29 @@ def instances_of(
     Each connected region that is rather inside than edge is the seed of an instance, and the watershed of the
     probability of edges divides the rest. An instance has the category that is most probable over its pixels.
     """
-    thing = np.flatnonzero(is_thing) + 1
+    thing_channels = np.flatnonzero(is_thing) + 1
     if contours is None:
-        labels = _by_category(categories, thing)
-        probable = categories[thing].max(axis=0, initial=0)
+        labels = _by_category(categories, thing_channels)
+        probable = categories[thing_channels].max(axis=0, initial=0)
     else:
         probable = 1 - contours[0]
         labels = _watershed(contours, probable)
     area = np.bincount(labels.ravel())
-    kept = area >= least_area
-    kept[:1] = False
-    number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    return _measure_instances(number[labels], categories, probable, thing, channel_ids)
+    is_kept = area >= least_area
+    is_kept[:1] = False
+    number = np.where(is_kept, np.cumsum(is_kept), 0).astype(np.int32)
+    return _measure_instances(number[labels], categories, probable, thing_channels, channel_ids)
 
 
-def _by_category(categories: Probabilities, thing: NDArray[np.int64]) -> NDArray[np.int32]:
+def _by_category(categories: Probabilities, thing_channels: NDArray[np.int64]) -> NDArray[np.int32]:
     """Connected pixels of one category, numbered from 1."""
     best = categories.argmax(axis=0)
     labels = np.zeros(best.shape, np.int32)
     n = 0
-    for channel in thing.tolist():
-        found, more = ndimage.label(best == channel)
-        labels = np.where(found > 0, found + n, labels).astype(np.int32)
-        n += more
+    for channel in thing_channels.tolist():
+        parts, n_parts = ndimage.label(best == channel)
+        labels = np.where(parts > 0, parts + n, labels).astype(np.int32)
+        n += n_parts
     return labels
 
 
@@ -134,7 +134,7 @@ def _measure_instances(
     labels: NDArray[np.int32],
     categories: Probabilities,
     probable: NDArray[np.float32],
-    thing: NDArray[np.int64],
+    thing_channels: NDArray[np.int64],
     channel_ids: NDArray[np.int64],
 ) -> PredictedInstances:
     """Runs, category and score of instances that are numbered from 1."""
@@ -143,53 +143,53 @@ def _measure_instances(
     inside = value > 0
     runs = Runs(start[inside], length[inside], (value[inside] - 1).astype(np.int32)).sorted_by_owner(n)
     flat = labels.ravel()
-    at = np.flatnonzero(flat)
-    owner = flat[at] - 1
+    pixels = np.flatnonzero(flat)
+    owner = flat[pixels] - 1
     area = np.maximum(np.bincount(owner, minlength=n), 1)
-    means = np.array([np.bincount(owner, categories[channel].ravel()[at], n) / area for channel in thing])
-    if not len(thing) or not n:
+    means = np.array([np.bincount(owner, categories[channel].ravel()[pixels], n) / area for channel in thing_channels])
+    if not len(thing_channels) or not n:
         return PredictedInstances(Runs.empty(), np.empty(0, np.int64), np.empty(0, np.float32))
     best = means.argmax(axis=0)
     share = means.max(axis=0) / np.maximum(means.sum(axis=0), 1e-9)
-    score = np.bincount(owner, probable.ravel()[at], n) / area * share
-    return PredictedInstances(runs, channel_ids[thing[best] - 1], score.astype(np.float32))
+    score = np.bincount(owner, probable.ravel()[pixels], n) / area * share
+    return PredictedInstances(runs, channel_ids[thing_channels[best] - 1], score.astype(np.float32))
 
 
-def segmentation_loss(said: Tensor, target: Tensor, weights: Tensor, plan: TrainingPlan) -> Tensor:
+def segmentation_loss(logits: Tensor, target: Tensor, weights: Tensor, plan: TrainingPlan) -> Tensor:
     """Cross-entropy, or focal loss, plus `plan.dice` times the soft Dice loss.
 
     Parameters
     ----------
-    said : (B, K, H, W) logits
+    logits : (B, K, H, W)
     target : (B, H, W) int64; -1: does not count
     weights : (K,) of the categories
 
     Source: Lin et al. (2017), ICCV, 2980-2988 (focal, gamma 2); Milletari et al. (2016), 3DV, 565-571 (Dice).
     """
-    known = target >= 0
-    n_categories = said.shape[1]
+    is_labelled = target >= 0
+    n_categories = logits.shape[1]
     # One-hot products and no gather: their gradients are the same in every run on CUDA, too.
-    one = functional.one_hot(target.clamp(min=0), n_categories).movedim(-1, 1).to(said.dtype)  # (B, K, H, W)
-    one = one * known[:, None]
-    log_p = functional.log_softmax(said, dim=1)
-    wanted = one * (1 - plan.smoothing) + known[:, None] * (plan.smoothing / n_categories)
+    one_hot = functional.one_hot(target.clamp(min=0), n_categories).movedim(-1, 1).to(logits.dtype)  # (B, K, H, W)
+    one_hot = one_hot * is_labelled[:, None]
+    log_p = functional.log_softmax(logits, dim=1)
+    smoothed = one_hot * (1 - plan.smoothing) + is_labelled[:, None] * (plan.smoothing / n_categories)
     if plan.loss == "focal":
         log_p = log_p * (1 - log_p.exp()) ** 2
-    weight = (one * weights[None, :, None, None]).sum(1)  # (B, H, W)
-    entropy = -(wanted * log_p).sum(1) * weight
+    weight = (one_hot * weights[None, :, None, None]).sum(1)  # (B, H, W)
+    entropy = -(smoothed * log_p).sum(1) * weight
     pixels = entropy.sum() / weight.sum().clamp(min=1)
-    return pixels + plan.dice * _dice(said.softmax(1) * known[:, None], one)
+    return pixels + plan.dice * _dice(logits.softmax(1) * is_labelled[:, None], one_hot)
 
 
-def _dice(p: Tensor, one: Tensor) -> Tensor:
+def _dice(p: Tensor, one_hot: Tensor) -> Tensor:
     """1 - soft Dice, mean over the categories that occur in the batch."""
-    shared, total, n = ((each).sum((0, 2, 3)) for each in (p * one, p + one, one))
+    shared, total, n = ((tensor).sum((0, 2, 3)) for tensor in (p * one_hot, p + one_hot, one_hot))
     occurs = n > 0
     lost = 1 - (2 * shared + 1) / (total + 1)
     return torch.where(occurs, lost, 0).sum() / occurs.sum().clamp(min=1)
 
 
-def label_doubt(said: Tensor, target: Tensor) -> Tensor:
+def label_doubt(logits: Tensor, target: Tensor) -> Tensor:
     """(B, K) mean of 1 - p(label) over the pixels of each category; NaN where there are none that count.
 
     What training is judged by. Unlike cross-entropy it is bounded, so a wrong label that the network contradicts
@@ -197,9 +197,9 @@ def label_doubt(said: Tensor, target: Tensor) -> Tensor:
     is best by it on clean ones.
     Source: Ghosh, Kumar and Sastry (2017), "Robust Loss Functions under Label Noise", AAAI, 1919-1925.
     """
-    one = functional.one_hot(target.clamp(min=0), said.shape[1]).movedim(-1, 1) * (target >= 0)[:, None]
-    n = one.sum((2, 3))  # (B, K)
-    lost = (one * (1 - said.softmax(1))).sum((2, 3)) / n.clamp(min=1)
+    one_hot = functional.one_hot(target.clamp(min=0), logits.shape[1]).movedim(-1, 1) * (target >= 0)[:, None]
+    n = one_hot.sum((2, 3))  # (B, K)
+    lost = (one_hot * (1 - logits.softmax(1))).sum((2, 3)) / n.clamp(min=1)
     return torch.where(n > 0, lost, torch.nan)
 
 

@@ -66,14 +66,14 @@ class ImageCache:
         images that have another number still become defects.
         """
         with ThreadPoolExecutor(n_threads(jobs)) as pool:
-            found = np.array(list(pool.map(self._n_channels, range(len(self._maps)))), np.int64)
-        counts = np.bincount(found, minlength=1)
+            n_channels = np.array(list(pool.map(self._n_channels, range(len(self._maps)))), np.int64)
+        counts = np.bincount(n_channels, minlength=1)
         counts[0] = 0
         self.channels = int(counts.argmax()) if counts.any() else None
-        for row in np.flatnonzero(found != (self.channels or 0)).tolist():
+        for row in np.flatnonzero(n_channels != (self.channels or 0)).tolist():
             self._forget(row)
             self.get(row)  # again, now that it is known what it is to have
-        usable = found > 0
+        usable = n_channels > 0
         usable[list(self._wrong)] = False
         return usable
 
@@ -81,11 +81,11 @@ class ImageCache:
         """The same images with sides `scale` times as long, at most 1: each pixel the mean of what it covers."""
         if scale == 1:
             return self
-        found = ImageCache(self._maps, self._budget, self._load, scale)
-        found.channels, found._wrong = self.channels, dict(self._wrong)
+        smaller = ImageCache(self._maps, self._budget, self._load, scale)
+        smaller.channels, smaller._wrong = self.channels, dict(self._wrong)
         for row, picture in self._kept.items():
-            found._keep(row, found._smaller(picture))
-        return found
+            smaller._keep(row, smaller._smaller(picture))
+        return smaller
 
     def get(self, row: int) -> DecodedImage | None:
         """The picture of an image; None where it cannot be used."""
@@ -131,8 +131,8 @@ class ImageCache:
         if self._scale == 1:
             return picture
         high, wide = (max(round(side * self._scale), 1) for side in picture.pixels.shape[1:])
-        kept = picture.pixels if picture.pixels.dtype.name in _AVERAGED else picture.pixels.astype(np.float32)
-        layers = [cv2.resize(layer, (wide, high), interpolation=cv2.INTER_AREA) for layer in kept]
+        pixels = picture.pixels if picture.pixels.dtype.name in _AVERAGED else picture.pixels.astype(np.float32)
+        layers = [cv2.resize(layer, (wide, high), interpolation=cv2.INTER_AREA) for layer in pixels]
         return DecodedImage(np.stack(layers), picture.low, picture.high)
 
     def _decoded(self, row: int) -> ChannelArray:
@@ -149,8 +149,8 @@ class ImageCache:
             raise _UnusableError("SEG001", f"cannot be decoded, so the image is left out: {error}") from error
         for layer in layers:
             if layer.shape[1:] != size:
-                said = f"{layer.shape[2]}x{layer.shape[1]} px, its labels {size[1]}x{size[0]} px"
-                raise _UnusableError("SEG003", f"the image has {said}; it is left out")
+                sizes = f"{layer.shape[2]}x{layer.shape[1]} px, its labels {size[1]}x{size[0]} px"
+                raise _UnusableError("SEG003", f"the image has {sizes}; it is left out")
         return layers[0] if len(layers) == 1 else np.concatenate(layers)
 
     def _report(self, row: int, error: "_UnusableError") -> None:
@@ -169,18 +169,18 @@ def _adapt_channels(pixels: ChannelArray, channels: int) -> ChannelArray:
     if n == channels:
         return pixels
     colours = n - 1 if n in _WITH_ALPHA else n
-    wanted = channels - 1 if channels in _WITH_ALPHA else channels
-    found = pixels[:colours]
+    n_colours = channels - 1 if channels in _WITH_ALPHA else channels
+    adapted = pixels[:colours]
     if colours == 1:
-        found = np.repeat(found, wanted, axis=0)
-    elif wanted == 1 and colours == 3:
-        found = found.astype(np.float32).mean(axis=0, keepdims=True).astype(pixels.dtype)
-    if len(found) != wanted:
+        adapted = np.repeat(adapted, n_colours, axis=0)
+    elif n_colours == 1 and colours == 3:
+        adapted = adapted.astype(np.float32).mean(axis=0, keepdims=True).astype(pixels.dtype)
+    if len(adapted) != n_colours:
         raise _UnusableError("SEG003", f"has {n} channels, most images have {channels}; it is left out")
-    if wanted == channels:
-        return found
+    if n_colours == channels:
+        return adapted
     opaque = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype.str).max)
-    return np.concatenate([found, np.full_like(found[:1], opaque)])
+    return np.concatenate([adapted, np.full_like(adapted[:1], opaque)])
 
 
 def _limits(pixels: ChannelArray) -> tuple[Floats, Floats]:

@@ -31,11 +31,13 @@ from segdata.noise.networks.settings import Settings
 
 def choose_device(name: str) -> torch.device:
     """The device of that name; ``auto``: CUDA, else MPS, else the CPU. Raises SegdataError where it is not there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    availability = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        name = next(each for each, is_there in there.items() if is_there)
-    if not there[name]:
-        raise SegdataError(f"device {name!r} is not available here; choose {', '.join(d for d in there if there[d])}")
+        name = next(device for device, is_there in availability.items() if is_there)
+    if not availability[name]:
+        raise SegdataError(
+            f"device {name!r} is not available here; choose {', '.join(d for d in availability if availability[d])}"
+        )
     return torch.device(name)
 
 
@@ -75,10 +77,10 @@ def load_checkpoint(path: Path, device: torch.device) -> CheckpointState | None:
     if not path.is_file():
         return None
     try:
-        found: CheckpointState = torch.load(path, map_location=device, weights_only=True)
+        state: CheckpointState = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # torch raises whatever pickle and zip do
         raise SegdataError(f"{path} is damaged; delete it, and segdata trains this network again") from error
-    return found
+    return state
 
 
 _STAGES = (  # blocks, side of the kernel, stride of the first, widening, channels
@@ -118,10 +120,10 @@ class ConvolutionEncoder(Encoder):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, C, H, W) to `depth` tensors."""
-        found = [images]
+        levels = [images]
         for level, block in enumerate(self.blocks):
-            found.append(block(functional.max_pool2d(found[-1], 2) if level else images))
-        return found[1:]
+            levels.append(block(functional.max_pool2d(levels[-1], 2) if level else images))
+        return levels[1:]
 
 
 class EfficientNetLite0(Encoder):
@@ -134,36 +136,38 @@ class EfficientNetLite0(Encoder):
 
     def __init__(self, channels: int, width: int) -> None:
         back = [width, 3 * width // 2, 2 * width, 3 * width, 4 * width]
-        super().__init__([_FINEST, *(_STAGES[each][-1] for each in _TAKEN_STAGES)], back)
+        super().__init__([_FINEST, *(_STAGES[stage][-1] for stage in _TAKEN_STAGES)], back)
         self.finest = _double_convolution(channels, _FINEST)
         self.conv_stem, self.bn0 = _SamePadConv2d(channels, _STEM, 3, 2), _norm(_STEM)
         blocks, inside, self._taken = [], _STEM, []
-        for at, (n, side, stride, widening, outside) in enumerate(_STAGES):
+        for number, (n, side, stride, widening, outside) in enumerate(_STAGES):
             for first in (True, *[False] * (n - 1)):
                 blocks.append(_Block(inside, outside, side, stride if first else 1, widening))
                 inside = outside
-            if at in _TAKEN_STAGES:
+            if number in _TAKEN_STAGES:
                 self._taken.append(len(blocks) - 1)
         self.blocks = nn.ModuleList(blocks)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, C, H, W) to six tensors, of the sides H and W by 1, 2, 4, 8, 16 and 32."""
-        seen = [self.finest(images)]
-        found = functional.relu6(self.bn0(self.conv_stem(2 * images - 1)))
-        for at, block in enumerate(self.blocks):
-            found = block(found)
-            if at in self._taken:
-                seen.append(found)
-        return seen
+        levels = [self.finest(images)]
+        features = functional.relu6(self.bn0(self.conv_stem(2 * images - 1)))
+        for number, block in enumerate(self.blocks):
+            features = block(features)
+            if number in self._taken:
+                levels.append(features)
+        return levels
 
     def begin_with(self, state: dict[str, Tensor]) -> None:
         """Take the published weights; those of red, green and blue are dealt out to the channels that there are."""
-        given = {".".join(part.lstrip("_") for part in name.split(".")): value for name, value in state.items()}
-        colours, n = given["conv_stem.weight"], self.conv_stem.in_channels
+        published = {".".join(part.lstrip("_") for part in name.split(".")): value for name, value in state.items()}
+        colours, n = published["conv_stem.weight"], self.conv_stem.in_channels
         shared = colours.sum(1, keepdim=True) if n == 1 else colours[:, torch.arange(n) % 3] * (3 / n)
-        given["conv_stem.weight"] = shared
-        own = self.state_dict()
-        self.load_state_dict({name: own[name] if name.startswith("finest.") else given[name] for name in own})
+        published["conv_stem.weight"] = shared
+        initial = self.state_dict()
+        self.load_state_dict(
+            {name: initial[name] if name.startswith("finest.") else published[name] for name in initial}
+        )
 
 
 class _Block(nn.Module):
@@ -179,12 +183,12 @@ class _Block(nn.Module):
         self._kept = stride == 1 and inside == outside
 
     def forward(self, images: Tensor) -> Tensor:
-        found = images
+        features = images
         if self.expand_conv is not None and self.bn0 is not None:
-            found = functional.relu6(self.bn0(self.expand_conv(found)), inplace=True)
-        found = functional.relu6(self.bn1(self.depthwise_conv(found)), inplace=True)
-        found = self.bn2(self.project_conv(found))
-        joined: Tensor = images + found if self._kept else found
+            features = functional.relu6(self.bn0(self.expand_conv(features)), inplace=True)
+        features = functional.relu6(self.bn1(self.depthwise_conv(features)), inplace=True)
+        features = self.bn2(self.project_conv(features))
+        joined: Tensor = images + features if self._kept else features
         return joined
 
 
@@ -237,7 +241,7 @@ class UNet(nn.Module):
         self.encoder = encoder
         wide, levels = [*encoder.back, encoder.widths[-1]], reversed(range(len(encoder.back)))
         self.up = nn.ModuleList(
-            _double_convolution(wide[each + 1] + encoder.widths[each], wide[each]) for each in levels
+            _double_convolution(wide[level + 1] + encoder.widths[level], wide[level]) for level in levels
         )
         self.dropout = nn.Dropout2d(dropout)
         self.categories = nn.Conv2d(wide[0], categories, 1)
@@ -246,12 +250,14 @@ class UNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """The logits."""
         details = self.encoder(images)
-        found = self.dropout(details.pop())
+        features = self.dropout(details.pop())
         for block in self.up:
             # The gradient of nearest is the same in every run; that of bilinear is not, on CUDA.
-            found = block(torch.cat([functional.interpolate(found, scale_factor=2, mode="nearest"), details.pop()], 1))
-        categories: Tensor = self.categories(found)
-        return categories if self.contours is None else (categories, self.contours(found))
+            features = block(
+                torch.cat([functional.interpolate(features, scale_factor=2, mode="nearest"), details.pop()], 1)
+            )
+        categories: Tensor = self.categories(features)
+        return categories if self.contours is None else (categories, self.contours(features))
 
 
 def build_network(plan: TrainingPlan, settings: Settings, device: torch.device, seed: int) -> nn.Module:
@@ -279,35 +285,37 @@ def load_weights(model: nn.Module, path: Path) -> int:
 
     Raises SegdataError where the file cannot be read, and where none fits.
     """
-    given = _load_tensors(path)
-    own = model.state_dict()
+    loaded = _load_tensors(path)
+    initial = model.state_dict()
     fitting = {
-        name: value for name, value in given.items() if name in own and tuple(own[name].shape) == tuple(value.shape)
+        name: value
+        for name, value in loaded.items()
+        if name in initial and tuple(initial[name].shape) == tuple(value.shape)
     }
     if not fitting:
-        raise SegdataError(f"{path}: none of its {len(given)} tensors fits the network by name and shape")
-    model.load_state_dict(own | fitting)
+        raise SegdataError(f"{path}: none of its {len(loaded)} tensors fits the network by name and shape")
+    model.load_state_dict(initial | fitting)
     return len(fitting)
 
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a file by name."""
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever pickle and zip do
         raise SegdataError(f"{path}: cannot be read as weights: {str(error).splitlines()[0]}") from error
-    return dict(found.get("state_dict", found)) if isinstance(found, dict) else {}
+    return dict(content.get("state_dict", content)) if isinstance(content, dict) else {}
 
 
 def logits(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor | None]:
-    """What a network says: (B, K, H, W) float32, and (B, 3, H, W) or None; H and W those of the images."""
-    said = model(images)
-    said = getattr(said, "logits", said)
-    categories, contours = said if isinstance(said, tuple) else (said, None)
+    """The outputs of a network: (B, K, H, W) float32, and (B, 3, H, W) or None; H and W are those of the images."""
+    output = model(images)
+    output = getattr(output, "logits", output)
+    categories, contours = output if isinstance(output, tuple) else (output, None)
     return _enlarge_logits(categories, images), None if contours is None else _enlarge_logits(contours, images)
 
 
-def _enlarge_logits(found: Tensor, images: Tensor) -> Tensor:
-    if found.shape[2:] != images.shape[2:]:
-        found = functional.interpolate(found, images.shape[2:], mode="bilinear", align_corners=False)
-    return found.float()
+def _enlarge_logits(tensor: Tensor, images: Tensor) -> Tensor:
+    if tensor.shape[2:] != images.shape[2:]:
+        tensor = functional.interpolate(tensor, images.shape[2:], mode="bilinear", align_corners=False)
+    return tensor.float()

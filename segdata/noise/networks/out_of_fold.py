@@ -43,7 +43,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class FoldUnits:
-    """What is not to be separated.
+    """Images that must stay together in one fold.
 
     Attributes
     ----------
@@ -66,39 +66,39 @@ def fold_units(tables: Tables, usable: Flags, settings: Settings) -> FoldUnits:
     nothing is left to train on while one is judged.
     """
     if usable.sum() < 2:
-        what = f"{len(usable)} images, of which {int(usable.sum())} can be read and are annotated"
-        raise SegdataError(f"{what}: two are needed to judge one by the other; tile them: segdata tile")
+        count = f"{len(usable)} images, of which {int(usable.sum())} can be read and are annotated"
+        raise SegdataError(f"{count}: two are needed to judge one by the other; tile them: segdata tile")
     pairs = find_lookalikes(tables.images, settings.jobs) if settings.near else np.empty((0, 2), np.int64)
-    of = group_images(tables, settings.group, pairs)
-    if len(np.unique(of[usable])) > 1:
-        return FoldUnits(of)
+    unit = group_images(tables, settings.group, pairs)
+    if len(np.unique(unit[usable])) > 1:
+        return FoldUnits(unit)
     note = "all images are in one group, so they were separated: errors that they share stay hidden"
     return FoldUnits(np.arange(len(usable)), note)
 
 
-def assign_folds(tables: Tables, found: FoldUnits, usable: Flags, n_folds: int, seed: int) -> Ints:
+def assign_folds(tables: Tables, units: FoldUnits, usable: Flags, n_folds: int, seed: int) -> Ints:
     """(n_images,) the fold of each image; categories are balanced over folds, and units are in one fold.
 
     `usable` (n_images,): those that can be trained on; the others are dealt as well, but every fold has some of these.
     """
-    names = [f"fold {at}" for at in range(n_folds)]
-    dealt = assign_splits(tables, dict.fromkeys(names, 1 / n_folds), found.of, seed)
-    number = {name: at for at, name in enumerate(names)}
+    names = [f"fold {place}" for place in range(n_folds)]
+    dealt = assign_splits(tables, dict.fromkeys(names, 1 / n_folds), units.of, seed)
+    number = {name: place for place, name in enumerate(names)}
     fold = np.array([number[dealt.part_of[image]] for image in tables.images["image_id"].tolist()], np.int64)
     for empty in np.flatnonzero(np.bincount(fold[usable], minlength=n_folds) == 0).tolist():
         several = np.bincount(fold[usable], minlength=n_folds)
         movable = [
-            each for each in np.unique(found.of[usable]) if _unit_share(fold, found.of, each, usable, several) < 1
+            unit for unit in np.unique(units.of[usable]) if _unit_share(fold, units.of, unit, usable, several) < 1
         ]
         if movable:
-            fold[found.of == movable[0]] = empty
+            fold[units.of == movable[0]] = empty
     return fold
 
 
-def _unit_share(fold: Ints, unit: Ints, each: int, usable: Flags, n_usable: Ints) -> float:
+def _unit_share(fold: Ints, unit: Ints, number: int, usable: Flags, n_usable: Ints) -> float:
     """The part that a unit has of the usable images of its fold."""
-    mine = (unit == each) & usable
-    return float(mine.sum() / n_usable[fold[mine][0]])
+    in_unit = (unit == number) & usable
+    return float(in_unit.sum() / n_usable[fold[in_unit][0]])
 
 
 def fingerprint(maps: LabelMaps, settings: Settings, device: str) -> str:
@@ -107,8 +107,8 @@ def fingerprint(maps: LabelMaps, settings: Settings, device: str) -> str:
     Of the files of images and of weights sizes and times count, of a network of the user's its name.
     """
     digest = hashlib.blake2b(digest_size=16)
-    asked = replace(settings, model=None, device="auto", jobs=0, max_memory=None)
-    digest.update(repr((maps.image_ids, maps.classes, asked, _factory_name(settings.model), device)).encode())
+    relevant = replace(settings, model=None, device="auto", jobs=0, max_memory=None)
+    digest.update(repr((maps.image_ids, maps.classes, relevant, _factory_name(settings.model), device)).encode())
     for stamp in _file_stamps(maps, settings):
         digest.update(repr(stamp).encode())
     digest.update(np.stack([maps.height, maps.width]).tobytes())
@@ -124,15 +124,19 @@ def _factory_name(model: object) -> str | None:
 
 
 def _file_stamps(maps: LabelMaps, settings: Settings) -> Iterator[tuple[str, int, int]]:
-    """The URI, size and time of change of each file; -1 for what is not there, or on another machine."""
-    uris = [uri for own, uri in zip(maps.channels, maps.uris, strict=True) for uri in (own or (uri or "",))]
+    """The URI, size and time of change of each file; -1 if it is missing, or on another machine."""
+    uris = [
+        uri
+        for own_channels, uri in zip(maps.channels, maps.uris, strict=True)
+        for uri in (own_channels or (uri or "",))
+    ]
     for uri in [*uris, *(() if settings.weights is None else (str(settings.weights),))]:
         path = local_file(uri)
         try:
-            told = None if path is None else path.stat()
+            status = None if path is None else path.stat()
         except OSError:
-            told = None
-        yield (uri, -1, -1) if told is None else (uri, told.st_size, told.st_mtime_ns)
+            status = None
+        yield (uri, -1, -1) if status is None else (uri, status.st_size, status.st_mtime_ns)
 
 
 _CACHE_SHARE = 0.4  # of the memory, for decoded images
@@ -185,42 +189,42 @@ def out_of_fold(
     if done is not None:
         planned(done.plan)
         return done
-    known = tables or measure_source(dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile)
+    measured = tables or measure_source(dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile)
     pictures = ImageCache(maps, int(_CACHE_SHARE * memory), load)
     readable = pictures.survey(settings.jobs)
     _check_readable(readable, pictures)
-    taught = readable & _annotated(known, settings.annotator)
-    held = fold_units(known, taught, settings)
+    taught = readable & _annotated(measured, settings.annotator)
+    units = fold_units(measured, taught, settings)
     classes = _classes(maps, np.flatnonzero(taught))
-    facts = _data_facts(known, maps, pictures, taught, held.among(taught), classes, chosen)
+    facts = _data_facts(measured, maps, pictures, taught, units.among(taught), classes, chosen)
     plan = _kept_plan(folder, lambda: plan_for(facts, settings, memory))
     planned(plan)
-    fold = assign_folds(known, held, taught, plan.folds, plan.seed)
+    fold = assign_folds(measured, units, taught, plan.folds, plan.seed)
     pictures = pictures.reduced(plan.scale)
-    run = FoldRun(maps, pictures, known, fold, taught, classes, plan, settings, folder, chosen)
+    run = FoldRun(maps, pictures, measured, fold, taught, classes, plan, settings, folder, chosen)
     for number in range(plan.folds):
         run.fold(number, np.flatnonzero((fold == number) & readable), _timed_progress(progress))
-    notes = tuple(note for note in (held.note,) if note)
-    ids = tuple(maps.classes[each] for each in classes)
-    unread = {each.image for each in pictures.defects}
-    still = readable & np.array([each not in unread for each in maps.image_ids], bool)
-    found = Predictions(folder, tuple(maps.image_ids), ids, fold, still, plan, notes, pictures.defects)
+    notes = tuple(note for note in (units.note,) if note)
+    ids = tuple(maps.classes[item] for item in classes)
+    unread = {item.image for item in pictures.defects}
+    still = readable & np.array([item not in unread for item in maps.image_ids], bool)
+    predictions = Predictions(folder, tuple(maps.image_ids), ids, fold, still, plan, notes, pictures.defects)
     replace_file(folder / "pace.json", msgspec.json.encode(vars(run.pace)))
-    found.save()
+    predictions.save()
     run.tidy()
-    return found
+    return predictions
 
 
 def _finished_predictions(folder: Path, key: str) -> Predictions | None:
     """The predictions where the folder holds them; raises SegdataError where it holds those of something else."""
     path = folder / "key"
     try:
-        there = path.read_text(encoding="ascii") if path.exists() else None
-        if there is None:
+        stored = path.read_text(encoding="ascii") if path.exists() else None
+        if stored is None:
             replace_file(path, key.encode("ascii"))
     except OSError as error:
         raise SegdataError(f"{folder}: cannot be written: {error.strerror}") from error
-    if there is not None and there != key:
+    if stored is not None and stored != key:
         raise SegdataError(
             f"{folder}: holds predictions for other labels or settings; choose another folder, or delete it"
         )
@@ -250,18 +254,18 @@ def _kept_plan(folder: Path, make: Callable[[], TrainingPlan]) -> TrainingPlan:
 def _annotated(tables: Tables, annotator: str | None) -> NDArray[np.bool_]:
     """(n_images,) whether somebody, or this annotator, annotated an image."""
     rows = tables.annotations
-    of = rows["image"] if annotator is None else rows["image"][rows["annotator"] == annotator]
-    found = np.zeros(len(tables.images), bool)
-    found[of] = True
-    return found
+    image_rows = rows["image"] if annotator is None else rows["image"][rows["annotator"] == annotator]
+    is_annotated = np.zeros(len(tables.images), bool)
+    is_annotated[image_rows] = True
+    return is_annotated
 
 
 def _classes(maps: LabelMaps, rows: Ints) -> Ints:
     """The classes of `maps` that occur in images; raises SegdataError where none does."""
-    found = np.unique(np.concatenate([maps.segments(row).classes for row in rows.tolist()]))
-    if not (found >= 0).any():
+    classes = np.unique(np.concatenate([maps.segments(row).classes for row in rows.tolist()]))
+    if not (classes >= 0).any():
         raise SegdataError("the readable images have no segment of a category: there is nothing to learn")
-    return found[found >= 0]
+    return classes[classes >= 0]
 
 
 def _data_facts(
@@ -275,10 +279,12 @@ def _data_facts(
 ) -> DataFacts:
     from segdata.noise.networks.network import free_memory
 
-    things = {each.id for each in tables.profile.taxonomy.categories if each.kind == "thing"}
-    named = {maps.classes[each] for each in classes.tolist()}
+    thing_ids = {item.id for item in tables.profile.taxonomy.categories if item.kind == "thing"}
+    used_ids = {maps.classes[item] for item in classes.tolist()}
     segments = tables.segments
-    single = np.isin(segments["category_id"], sorted(things & named)) & ~segments["iscrowd"] & (segments["area"] > 0)
+    single = (
+        np.isin(segments["category_id"], sorted(thing_ids & used_ids)) & ~segments["iscrowd"] & (segments["area"] > 0)
+    )
     return DataFacts(
         n_images=int(taught.sum()),
         n_units=n_units,
@@ -287,7 +293,7 @@ def _data_facts(
         largest=(int(maps.height.max()), int(maps.width.max())),
         channels=pictures.channels or 1,
         categories=len(classes),
-        instances=tables.profile.task != "semantic" and bool(things & named),
+        instances=tables.profile.task != "semantic" and bool(thing_ids & used_ids),
         placed=upright_category(tables),
         least_area=min_instance_area(segments["area"][single]),
         device=device.type,
@@ -298,12 +304,12 @@ def _data_facts(
 
 def _timed_progress(progress: Callable[[StageProgress], None]) -> Callable[[str, int, int], None]:
     """Adds the time that is left, as it went since the first call of a stage."""
-    begun: dict[str, tuple[float, int]] = {}
+    started: dict[str, tuple[float, int]] = {}
 
-    def tell(what: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        since, first = begun.setdefault(what, (now, done))
-        left = (now - since) / (done - first) * (total - done) if done > first else float("nan")
-        progress(StageProgress(what, done, total, left))
+    def tell(stage: str, done: int, total: int) -> None:
+        moment = time.monotonic()
+        since, first = started.setdefault(stage, (moment, done))
+        seconds_left = (moment - since) / (done - first) * (total - done) if done > first else float("nan")
+        progress(StageProgress(stage, done, total, seconds_left))
 
     return tell

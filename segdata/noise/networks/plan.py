@@ -42,21 +42,25 @@ _MIN_SCALE = 1 / 8
 def mean_breadth(maps: LabelMaps, rows: Ints) -> float:
     """How wide segments of some images are, in pixels; NaN where nothing is labelled.
 
-    Of a category it is 4 times its area over its outline: the side of a square, and twice the width of a line. Of all
-    it is their geometric mean, so that large ones do not speak for small ones. Of many images every n-th is looked at.
+    For a category it is 4 times its area over its outline: the side of a square, and twice the width of a line. For all
+    together it is the geometric mean, so that large ones do not hide small ones. Of many images, every n-th is used.
     """
     area, outline = np.zeros((2, len(maps.classes)))
     for row in rows[:: -(-len(rows) // _SAMPLED_IMAGES) or 1].tolist():
-        found = maps.instances(row)
-        painted, n = found.map, len(found.classes) + 1
+        instances = maps.instances(row)
+        painted, n = instances.map, len(instances.classes) + 1
         edge = np.zeros(n)
-        for one, other in ((painted[1:], painted[:-1]), (painted[:, 1:], painted[:, :-1])):
-            differ = one != other
-            edge += np.bincount(one[differ], minlength=n) + np.bincount(other[differ], minlength=n)
-        area += np.bincount(found.classes, np.bincount(painted.ravel(), minlength=n)[1:], len(area))
-        outline += np.bincount(found.classes, edge[1:], len(area))
-    known = outline > 0
-    return float(np.exp(np.log(4 * area[known] / outline[known]).mean())) if known.any() else float("nan")
+        for before, after in ((painted[1:], painted[:-1]), (painted[:, 1:], painted[:, :-1])):
+            differ = before != after
+            edge += np.bincount(before[differ], minlength=n) + np.bincount(after[differ], minlength=n)
+        area += np.bincount(instances.classes, np.bincount(painted.ravel(), minlength=n)[1:], len(area))
+        outline += np.bincount(instances.classes, edge[1:], len(area))
+    has_outline = outline > 0
+    return (
+        float(np.exp(np.log(4 * area[has_outline] / outline[has_outline]).mean()))
+        if has_outline.any()
+        else float("nan")
+    )
 
 
 def scale_for(width: float, *, instances: bool) -> float:
@@ -176,11 +180,13 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
     side = int(min(height, width))
     crop = settings.crop or _crop(128 if settings.quick else large if side >= 384 else small, side)
     batch = settings.batch or (32 if on_gpu else 8 if crop <= 128 else 4)
-    epochs, least, most = (3, 120, 160) if settings.quick else (30, 1000, 10_000) if on_gpu else (12, 300, 1200)
+    epochs, least_steps, most_steps = (
+        (3, 120, 160) if settings.quick else (30, 1000, 10_000) if on_gpu else (12, 300, 1200)
+    )
     folds, why_folds = _folds(facts, settings)
     crops = max(facts.n_images, 1) * (1 - 1 / folds) * height * width / crop**2
     cheap = np.clip(_USUAL_STEP_PIXELS / (batch * crop**2), 1, 4)  # small crops: more steps are as much work
-    steps = settings.steps or int(np.clip(epochs * crops / batch, least * cheap, most * cheap))
+    steps = settings.steps or int(np.clip(epochs * crops / batch, least_steps * cheap, most_steps * cheap))
     rotate = facts.placed is None if settings.rotate is None else settings.rotate
     flips = settings.flips if settings.flips is not None else 0 if settings.quick else 2 if rotate else 1
     chosen = {
@@ -240,15 +246,15 @@ def upright_category(tables: Tables) -> str | None:
     segments, images = tables.segments, tables.images
     height = np.maximum(images["height"][segments["image"]], 1)
     middle = (segments["y"] + segments["height"] / 2) / height - 0.5
-    known = (segments["area"] > 0) & ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
-    ids, number = np.unique(segments["category_id"][known], return_inverse=True)
+    is_used = (segments["area"] > 0) & ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
+    ids, number = np.unique(segments["category_id"][is_used], return_inverse=True)
     n = np.maximum(np.bincount(number, minlength=len(ids)), 1)
-    mean = np.bincount(number, middle[known], len(ids)) / n
-    spread = np.sqrt(np.maximum(np.bincount(number, middle[known] ** 2, len(ids)) / n - mean**2, 0))
-    far = np.where((n >= 10) & (np.abs(mean) > 3 * spread / np.sqrt(n)), np.abs(mean), 0)
-    if not len(far) or far.max() < _MIN_OFFSET:
+    mean = np.bincount(number, middle[is_used], len(ids)) / n
+    spread = np.sqrt(np.maximum(np.bincount(number, middle[is_used] ** 2, len(ids)) / n - mean**2, 0))
+    offset = np.where((n >= 10) & (np.abs(mean) > 3 * spread / np.sqrt(n)), np.abs(mean), 0)
+    if not len(offset) or offset.max() < _MIN_OFFSET:
         return None
-    return tables.profile.name_of(int(ids[far.argmax()]))
+    return tables.profile.name_of(int(ids[offset.argmax()]))
 
 
 def min_instance_area(areas: Ints) -> int:
@@ -258,15 +264,15 @@ def min_instance_area(areas: Ints) -> int:
 
 def _folds(facts: DataFacts, settings: Settings) -> tuple[int, str]:
     """How many, and why."""
-    wanted = settings.folds or (2 if settings.quick else 5 if facts.n_images < _FEW_IMAGES else 3)
-    folds = max(min(wanted, facts.n_units), 2)
+    n_wanted = settings.folds or (2 if settings.quick else 5 if facts.n_images < _FEW_IMAGES else 3)
+    folds = max(min(n_wanted, facts.n_units), 2)
     why = f"each network is trained on {100 * (folds - 1) // folds} % of {facts.n_images} images and judges the others"
     return folds, f"{why}; {facts.n_units} groups are not separated" if facts.n_units < facts.n_images else why
 
 
-def _crop(wanted: int, side: int) -> int:
+def _crop(size: int, side: int) -> int:
     """Not larger than what covers an image."""
-    return int(min(wanted, max(MULTIPLE * -(-side // MULTIPLE), MULTIPLE)))
+    return int(min(size, max(MULTIPLE * -(-side // MULTIPLE), MULTIPLE)))
 
 
 def _tile(largest: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -280,8 +286,8 @@ def _upright_reason(category: str) -> str:
 
 def _set_by_user(settings: Settings, name: str) -> str | None:
     """Why, where the settings say so."""
-    given = getattr(settings, name, None)
-    return "set by you" if given is not None and given != "auto" else None
+    value = getattr(settings, name, None)
+    return "set by you" if value is not None and value != "auto" else None
 
 
 def _is_float(value: object) -> bool:

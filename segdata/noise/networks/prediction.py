@@ -34,11 +34,11 @@ class ChannelLegend:
 
 @dataclass(frozen=True, slots=True)
 class PredictedTile:
-    """A part of an image that is predicted at once: what is looked at, and what of it is written.
+    """A part of an image that is predicted at once: the part that networks see, and the part that is written.
 
     Attributes
     ----------
-    top, left : of what is looked at, in pixels
+    top, left : of the part that networks see, in pixels
     kept : (y from, y to, x from, x to) in the image; tiles share no pixel of these
     """
 
@@ -74,30 +74,30 @@ def predict(
     plan: TrainingPlan,
     legend: ChannelLegend,
     folder: Path,
-    told: Callable[[int], None],
+    report: Callable[[int], None],
     jobs: int = 0,
 ) -> None:
     """Write what the networks say, on average, of the images `rows`; those that have their files are left as they are.
 
-    `told` is called with the number of images done. Raises SegdataError where a file cannot be written.
+    `report` is called with the number of images done. Raises SegdataError where a file cannot be written.
     """
     device = next(models[0].parameters()).device
     for model in models:
         model.eval()
-    whats = ("probabilities", *(("contours", "instances") if plan.instances else ()))
-    wanted = [row for row in rows.tolist() if not is_predicted(folder, row, whats)]
-    done = len(rows) - len(wanted)
-    told(done)
+    kinds = ("probabilities", *(("contours", "instances") if plan.instances else ()))
+    missing = [row for row in rows.tolist() if not is_predicted(folder, row, kinds)]
+    done = len(rows) - len(missing)
+    report(done)
     try:
-        for what in whats:
-            (folder / what).mkdir(parents=True, exist_ok=True)
-        images = _decoded_images(wanted, maps, pictures, jobs if device.type != "cpu" else 1)
+        for kind in kinds:
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+        images = _decoded_images(missing, maps, pictures, jobs if device.type != "cpu" else 1)
         finished = _predict_images(models, images, plan, legend, folder, device)
         threads = n_threads(jobs)
         # Instances are found by other threads while the device goes on.
         for _ in run_ordered(lambda finish: finish(), finished, threads):
             done += 1
-            told(done)
+            report(done)
     except OSError as error:
         raise SegdataError(f"{folder}: predictions cannot be written: {error.strerror or error}") from error
 
@@ -138,13 +138,13 @@ def _predict_images(
     ending: list[_OpenImage] = []
     at_once = _ON_GPU if device.type == "cuda" else 1
     for row, height, width, picture in images:
-        seen = picture.pixels.shape[1], picture.pixels.shape[2]
-        opened = _open_image(folder, row, (height, width), seen, plan)
-        for tile in tiles(*seen, plan.tile):
+        size = picture.pixels.shape[1], picture.pixels.shape[2]
+        opened = _open_image(folder, row, (height, width), size, plan)
+        for tile in tiles(*size, plan.tile):
             waiting.append((opened, tile, _cut_tile(picture, tile, plan.tile)))
             if len(waiting) >= at_once:
                 _predict_tiles(models, waiting, plan, device)
-                yield from (_finish(each, plan, legend, folder) for each in ending)
+                yield from (_finish(image, plan, legend, folder) for image in ending)
                 ending.clear()
         if waiting:
             ending.append(opened)
@@ -152,16 +152,18 @@ def _predict_images(
             yield _finish(opened, plan, legend, folder)
     if waiting:
         _predict_tiles(models, waiting, plan, device)
-    yield from (_finish(each, plan, legend, folder) for each in ending)
+    yield from (_finish(image, plan, legend, folder) for image in ending)
 
 
-def _open_image(folder: Path, row: int, size: tuple[int, int], seen: tuple[int, int], plan: TrainingPlan) -> _OpenImage:
-    def file(what: str, channels: int) -> HalfFloats:
-        path = _unfinished(prediction_path(folder, what, row))
+def _open_image(
+    folder: Path, row: int, size: tuple[int, int], predicted_size: tuple[int, int], plan: TrainingPlan
+) -> _OpenImage:
+    def file(kind: str, channels: int) -> HalfFloats:
+        path = _unfinished(prediction_path(folder, kind, row))
         return np.lib.format.open_memmap(path, "w+", np.float16, (channels, *size))
 
     return _OpenImage(
-        row, file("probabilities", plan.categories), file("contours", 3) if plan.instances else None, seen
+        row, file("probabilities", plan.categories), file("contours", 3) if plan.instances else None, predicted_size
     )
 
 
@@ -169,10 +171,10 @@ def _finish(opened: _OpenImage, plan: TrainingPlan, legend: ChannelLegend, folde
     """What finds and writes the instances of an image, and gives its files their names."""
 
     def finish() -> None:
-        for what, array in (("probabilities", opened.categories), ("contours", opened.contours)):
+        for kind, array in (("probabilities", opened.categories), ("contours", opened.contours)):
             if array is not None:
                 array.flush()  # type: ignore[attr-defined]  # a memory map
-                path = prediction_path(folder, what, opened.row)
+                path = prediction_path(folder, kind, opened.row)
                 _unfinished(path).replace(path)
         if plan.instances:
             _write_instances(opened, plan, legend, folder)
@@ -184,12 +186,17 @@ def _write_instances(opened: _OpenImage, plan: TrainingPlan, legend: ChannelLege
     contours = None if opened.contours is None else opened.contours.astype(np.float32)
     if contours is not None and not contours.any():  # the network has no such head
         contours = None
-    found = instances_of(opened.categories, contours, legend.ids, legend.is_thing, plan.least_area)
+    instances = instances_of(opened.categories, contours, legend.ids, legend.is_thing, plan.least_area)
     path = prediction_path(folder, "instances", opened.row)
-    runs = found.runs
+    runs = instances.runs
     with _unfinished(path).open("wb") as file:
         np.savez(
-            file, start=runs.start, length=runs.length, owner=runs.owner, category=found.category, score=found.score
+            file,
+            start=runs.start,
+            length=runs.length,
+            owner=runs.owner,
+            category=instances.category,
+            score=instances.score,
         )
     _unfinished(path).replace(path)
 
@@ -203,16 +210,16 @@ def _cut_tile(picture: DecodedImage, tile: PredictedTile, size: tuple[int, int])
     _, height, width = picture.pixels.shape
     lines = _mirror_positions(tile.top, size[0], height)
     columns = _mirror_positions(tile.left, size[1], width)
-    found = picture.pixels[:, lines[:, None], columns].astype(np.float32)
-    scaled = (found - picture.low[:, None, None]) / (picture.high - picture.low)[:, None, None]
+    pixels = picture.pixels[:, lines[:, None], columns].astype(np.float32)
+    scaled = (pixels - picture.low[:, None, None]) / (picture.high - picture.low)[:, None, None]
     clipped: NDArray[np.float32] = np.nan_to_num(scaled).clip(-0.5, 1.5)
     return clipped
 
 
 def _mirror_positions(first: int, n: int, length: int) -> Ints:
     """The positions first, first + 1, …; those beyond `length` go back and forth."""
-    at = np.arange(first, first + n) % (2 * length)
-    return np.where(at < length, at, 2 * length - 1 - at)
+    position = np.arange(first, first + n) % (2 * length)
+    return np.where(position < length, position, 2 * length - 1 - position)
 
 
 def _predict_tiles(
@@ -224,42 +231,45 @@ def _predict_tiles(
     """Predict all tiles that wait, and write them into their images."""
     stacked = torch.from_numpy(np.stack([pixels for _, _, pixels in waiting])).to(device)
     categories, contours = _predict_by_halves(models, stacked.contiguous(memory_format=torch.channels_last), plan.flips)
-    for at, (opened, tile, _) in enumerate(waiting):
-        for file, said in ((opened.categories, categories), (opened.contours, contours)):
-            if file is not None and said is not None:
-                _write_tile(file, said[at], tile, opened.seen)
+    for number, (opened, tile, _) in enumerate(waiting):
+        for file, output in ((opened.categories, categories), (opened.contours, contours)):
+            if file is not None and output is not None:
+                _write_tile(file, output[number], tile, opened.seen)
     waiting.clear()
 
 
-def _write_tile(file: HalfFloats, said: Tensor, tile: PredictedTile, seen: tuple[int, int]) -> None:
-    """What is said of a tile (channels, height, width) into the file of its image, enlarged to the size of that."""
+def _write_tile(file: HalfFloats, output: Tensor, tile: PredictedTile, predicted_size: tuple[int, int]) -> None:
+    """Write the output for a tile (channels, height, width) into the file of its image, enlarged to its size."""
     y0, y1, x0, x1 = tile.kept
     (top, bottom, lines), (left, right, columns) = (
         _enlarged_positions(*along)
-        for along in ((y0, y1, tile.top, seen[0], file.shape[1]), (x0, x1, tile.left, seen[1], file.shape[2]))
+        for along in (
+            (y0, y1, tile.top, predicted_size[0], file.shape[1]),
+            (x0, x1, tile.left, predicted_size[1], file.shape[2]),
+        )
     )
-    for channel, values in zip(file, said, strict=True):  # one after the other, as they may be much larger now
+    for channel, values in zip(file, output, strict=True):  # one after the other, as they may be much larger now
         channel[top:bottom, left:right] = _interpolate(_interpolate(values, lines).T, columns).T.half().cpu().numpy()
 
 
 def _enlarged_positions(
-    first: int, last: int, origin: int, seen: int, length: int
+    first: int, last: int, origin: int, predicted_length: int, length: int
 ) -> tuple[int, int, NDArray[np.float64]]:
-    """The pixels from, to of an axis of `length` that `first` to `last` of `seen` become, and where their middles are.
+    """The range of pixels on an axis of `length` that `first` to `last` of `predicted_length` become; their middles.
 
-    These places are pixels of a tile that begins at `origin`, and none beyond the image.
+    The middles are in pixels of a tile that begins at `origin`, none of them beyond the image.
     """
-    start, end = first * length // seen, last * length // seen
-    middle = (np.arange(start, end) + 0.5) * seen / length - 0.5
-    return start, end, middle.clip(0, seen - 1) - origin
+    start, end = first * length // predicted_length, last * length // predicted_length
+    middle = (np.arange(start, end) + 0.5) * predicted_length / length - 0.5
+    return start, end, middle.clip(0, predicted_length - 1) - origin
 
 
-def _interpolate(values: Tensor, at: NDArray[np.float64]) -> Tensor:
+def _interpolate(values: Tensor, places: NDArray[np.float64]) -> Tensor:
     """The rows of `values` at places between its rows, by linear interpolation."""
-    low = np.floor(at).astype(np.int64)
+    low = np.floor(places).astype(np.int64)
     high = np.minimum(low + 1, len(values) - 1)
-    below, above = (values[torch.from_numpy(each).to(values.device)] for each in (low, high))
-    return torch.lerp(below, above, torch.from_numpy((at - low).astype(np.float32)).to(values.device)[:, None])
+    below, above = (values[torch.from_numpy(positions).to(values.device)] for positions in (low, high))
+    return torch.lerp(below, above, torch.from_numpy((places - low).astype(np.float32)).to(values.device)[:, None])
 
 
 def _predict_by_halves(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Tensor, Tensor | None]:
@@ -278,18 +288,18 @@ def _predict_by_halves(models: Sequence[nn.Module], images: Tensor, flips: int) 
 
 def _mean_probabilities(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Tensor, Tensor | None]:
     """Mean probabilities (B, K, H, W) and (B, 3, H, W), over networks and mirrored copies."""
-    found: list[Tensor | None] = [None, None]
-    ways: list[list[int]] = [[], [3], [2]][: flips + 1]
+    totals: list[Tensor | None] = [None, None]
+    mirrored: list[list[int]] = [[], [3], [2]][: flips + 1]
     with torch.inference_mode():
         for model in models:
-            for axes in ways:
+            for axes in mirrored:
                 with precision(images.device):
-                    said = logits(model, images.flip(axes) if axes else images)
-                for at, head in enumerate(said):
+                    outputs = logits(model, images.flip(axes) if axes else images)
+                for number, head in enumerate(outputs):
                     if head is not None:
-                        p = head.softmax(1) / (len(models) * len(ways))
+                        p = head.softmax(1) / (len(models) * len(mirrored))
                         p = p.flip(axes) if axes else p
-                        so_far = found[at]
-                        found[at] = p if so_far is None else so_far + p
-    assert found[0] is not None  # every network has this head
-    return found[0], found[1]
+                        so_far = totals[number]
+                        totals[number] = p if so_far is None else so_far + p
+    assert totals[0] is not None  # every network has this head
+    return totals[0], totals[1]

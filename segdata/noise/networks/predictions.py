@@ -90,9 +90,9 @@ class Predictions:
             runs = Runs(file["start"], file["length"], file["owner"])
             return PredictedInstances(runs, file["category"], file["score"])
 
-    def _array(self, what: str, row: int) -> HalfFloats:
+    def _array(self, kind: str, row: int) -> HalfFloats:
         self._check(row)
-        return np.load(prediction_path(self.folder, what, row), mmap_mode="r")  # type: ignore[no-any-return]  # as written
+        return np.load(prediction_path(self.folder, kind, row), mmap_mode="r")  # type: ignore[no-any-return]  # as written
 
     def _check(self, row: int) -> None:
         if not self.usable[row]:
@@ -100,7 +100,7 @@ class Predictions:
 
     def save(self) -> None:
         """Write what `open_predictions` reads, last of all."""
-        said = {
+        content = {
             "version": VERSION,
             "image_ids": self.image_ids,
             "categories": self.categories,
@@ -108,35 +108,35 @@ class Predictions:
             "usable": self.usable.tolist(),
             "plan": asdict(self.plan),
             "notes": self.notes,
-            "defects": [asdict(each) for each in self.defects],
+            "defects": [asdict(defect) for defect in self.defects],
         }
-        replace_file(self.folder / "predictions.json", msgspec.json.encode(said))
+        replace_file(self.folder / "predictions.json", msgspec.json.encode(content))
 
 
 def open_predictions(folder: str | Path) -> Predictions:
     """The predictions that were written to a folder; raises SegdataError where they are not there, or not whole."""
     path = Path(folder) / "predictions.json"
     try:
-        said: dict[str, Any] = msgspec.json.decode(path.read_bytes())  # Any: JSON
+        content: dict[str, Any] = msgspec.json.decode(path.read_bytes())  # Any: JSON
     except (OSError, msgspec.DecodeError) as error:
         raise SegdataError(f"{path}: no finished predictions: {error}") from error
-    if said.get("version") != VERSION:
-        raise SegdataError(f"{path} has version {said.get('version')}; this segdata reads version {VERSION}")
+    if content.get("version") != VERSION:
+        raise SegdataError(f"{path} has version {content.get('version')}; this segdata reads version {VERSION}")
     return Predictions(
         Path(folder),
-        tuple(said["image_ids"]),
-        tuple(said["categories"]),
-        np.array(said["fold"], np.int64),
-        np.array(said["usable"], bool),
-        msgspec.convert(said["plan"], TrainingPlan),
-        tuple(said["notes"]),
-        msgspec.convert(said["defects"], tuple[Defect, ...]),
+        tuple(content["image_ids"]),
+        tuple(content["categories"]),
+        np.array(content["fold"], np.int64),
+        np.array(content["usable"], bool),
+        msgspec.convert(content["plan"], TrainingPlan),
+        tuple(content["notes"]),
+        msgspec.convert(content["defects"], tuple[Defect, ...]),
     )
 
 
-def prediction_path(folder: Path, what: str, row: int) -> Path:
+def prediction_path(folder: Path, kind: str, row: int) -> Path:
     """The file of an image: ``probabilities``, ``contours`` or ``instances``."""
-    return folder / what / f"{row:06d}.{'npz' if what == 'instances' else 'npy'}"
+    return folder / kind / f"{row:06d}.{'npz' if kind == 'instances' else 'npy'}"
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -149,4 +149,4 @@ def replace_file(path: Path, content: bytes) -> None:
 
 def is_predicted(folder: Path, row: int, whats: Sequence[str]) -> bool:
     """Whether all files of an image are there."""
-    return all(prediction_path(folder, what, row).is_file() for what in whats)
+    return all(prediction_path(folder, kind, row).is_file() for kind in whats)

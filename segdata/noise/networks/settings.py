@@ -21,7 +21,7 @@ NetworkFactory = Callable[[int, int], "nn.Module"]  # of the number of channels 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What is wanted of training and prediction; None: chosen, and explained by the `Plan`.
+    """Settings of training and prediction; None: chosen, and explained by the `Plan`.
 
     Attributes
     ----------
@@ -82,9 +82,9 @@ class Settings:
         """Raise SegdataError for values that cannot work."""
         check_choice("device", self.device, ("auto", "cuda", "mps", "cpu"))
         check_choice("loss", self.loss, ("cross-entropy", "focal"))
-        least = {"folds": 2, "members": 1, "max_memory": 2**26, "crop": 32, "width": 1, "depth": 1, "batch": 1}
-        least |= {"steps": 1, "patience": 1, "flips": 0}
-        for name, low in least.items():
+        lowest = {"folds": 2, "members": 1, "max_memory": 2**26, "crop": 32, "width": 1, "depth": 1, "batch": 1}
+        lowest |= {"steps": 1, "patience": 1, "flips": 0}
+        for name, low in lowest.items():
             value = getattr(self, name)
             if value is not None and value < low:
                 raise SegdataError(f"{name} is {value}; it must be {low} or more")
@@ -111,10 +111,10 @@ def load_model_factory(text: str) -> NetworkFactory:
         module = _load_file(Path(place)) if place.endswith(".py") else import_module(place)
     except (ImportError, OSError, SyntaxError) as error:
         raise SegdataError(f"model {text!r}: cannot be imported: {error}") from error
-    made = getattr(module, name, None)
-    if not callable(made):
+    factory = getattr(module, name, None)
+    if not callable(factory):
         raise SegdataError(f"model {text!r}: {place} has no function {name}")
-    return made  # type: ignore[no-any-return]  # whatever the user wrote
+    return factory  # type: ignore[no-any-return]  # whatever the user wrote
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -145,4 +145,4 @@ class StageProgress:
 
 
 def ignore_progress(stage: StageProgress) -> None:
-    """Progress that nobody looks at."""
+    """Ignore a report of progress."""

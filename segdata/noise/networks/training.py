@@ -51,7 +51,7 @@ _CHECKPOINT_SECONDS = 30.0  # between checkpoints
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """What is trained on what.
+    """A network's training: its data, weights and files.
 
     Attributes
     ----------
@@ -97,36 +97,36 @@ class _TrainingState:
     history: list[float] = field(default_factory=list)
 
 
-def train(task: TrainingTask, model: nn.Module, told: Callable[[int], None], pace: TrainingPace) -> dict[str, Tensor]:
+def train(task: TrainingTask, model: nn.Module, report: Callable[[int], None], pace: TrainingPace) -> dict[str, Tensor]:
     """Train a network, and return the state dict of the average of its last weights when it was best.
 
-    `told` is called with the number of steps done. Raises SegdataError where not even one crop fits into memory.
+    `report` is called with the number of steps done. Raises SegdataError where not even one crop fits into memory.
     """
     plan = task.plan
     averaged = AveragedModel(model, avg_fn=_weight_average(_decay(plan.steps)), use_buffers=True)
     optimiser = torch.optim.AdamW(model.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
     scaler = torch.amp.GradScaler(task.device.type, enabled=half_precision(task.device) is torch.float16)
-    now = _restore(task, model, averaged, optimiser, scaler)
-    if not now.at_once:
-        now.at_once = _crops_at_once(task, model)
+    state = _restore(task, model, averaged, optimiser, scaler)
+    if not state.at_once:
+        state.at_once = _crops_at_once(task, model)
     places, saved, began = task.places.among(task.rows), time.monotonic(), time.monotonic()
-    for choice, windows in _batches(task, places, now.step, pace):
-        _step(task, model, optimiser, scaler, now, (choice, windows))
+    for choice, windows in _batches(task, places, state.step, pace):
+        _step(task, model, optimiser, scaler, state, (choice, windows))
         averaged.update_parameters(model)
-        now.step += 1
+        state.step += 1
         pace.crops += plan.batch
-        check = now.step % max(plan.steps // plan.checks, 1) == 0 or now.step == plan.steps
+        check = state.step % max(plan.steps // plan.checks, 1) == 0 or state.step == plan.steps
         if check:
-            _check(task, averaged.module, now)
-        stop = len(task.held) > 0 and now.stale >= plan.patience and now.step >= plan.steps // 2
+            _check(task, averaged.module, state)
+        stop = len(task.held) > 0 and state.stale >= plan.patience and state.step >= plan.steps // 2
         if check or time.monotonic() - saved >= task.seconds:
-            _save(task, model, averaged, optimiser, scaler, now)
+            _save(task, model, averaged, optimiser, scaler, state)
             saved = time.monotonic()
-        told(plan.steps if stop else now.step)
+        report(plan.steps if stop else state.step)
         if stop:
             break
     pace.seconds += time.monotonic() - began
-    return now.weights if now.weights is not None else _copy_weights(averaged.module)
+    return state.weights if state.weights is not None else _copy_weights(averaged.module)
 
 
 def learning_rate(step: int, plan: TrainingPlan) -> float:
@@ -152,12 +152,12 @@ def _batches(
     threads = 1 if task.device.type == "cpu" else min(n_threads(task.jobs), _most_threads(task.plan))
     ready = run_ordered(batch, range(first, task.plan.steps), threads)
     while True:
-        asked = time.monotonic()
-        found = next(ready, None)
-        pace.waited += time.monotonic() - asked
-        if found is None:
+        since = time.monotonic()
+        ready_batch = next(ready, None)
+        pace.waited += time.monotonic() - since
+        if ready_batch is None:
             return
-        yield found
+        yield ready_batch
 
 
 def _most_threads(plan: TrainingPlan) -> int:
@@ -171,27 +171,27 @@ def _step(
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
-    now: _TrainingState,
+    state: _TrainingState,
     batch: tuple[CropChoice, CropWindows],
 ) -> None:
     """One step of the optimiser, again with fewer crops at once where memory is short."""
     for group in optimiser.param_groups:
-        group["lr"] = learning_rate(now.step, task.plan)
+        group["lr"] = learning_rate(state.step, task.plan)
     model.train()
     while True:
         optimiser.zero_grad(set_to_none=True)
         try:
             with torch.random.fork_rng(devices=[task.device] if task.device.type == "cuda" else []):
-                torch.manual_seed(task.seed * 1_000_003 + now.step)  # of dropout
-                _gradients(task, model, scaler, now.at_once, batch)
+                torch.manual_seed(task.seed * 1_000_003 + state.step)  # of dropout
+                _gradients(task, model, scaler, state.at_once, batch)
             break
         except torch.OutOfMemoryError as error:
-            if now.at_once == 1:
+            if state.at_once == 1:
                 raise SegdataError(
                     f"one crop of {task.plan.crop} px does not fit into the memory of {task.device}; "
                     "choose a smaller crop or width, or another device"
                 ) from error
-            now.at_once = -(-now.at_once // 2)
+            state.at_once = -(-state.at_once // 2)
         optimiser.zero_grad(set_to_none=True)
         if task.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -210,54 +210,54 @@ def _gradients(
 ) -> None:
     """Add up the gradients of a batch, `at_once` crops at a time."""
     choice, windows = batch
-    images, wanted = make_crops(windows, choice, task.plan, task.device)
+    images, targets = make_crops(windows, choice, task.plan, task.device)
     for first in range(0, len(images), at_once):
         part = slice(first, first + at_once)
         with precision(task.device):
-            said, outlined = logits(model, images[part])
-        loss = segmentation_loss(said, wanted.categories[part], task.weights, task.plan)
-        if outlined is not None and wanted.contours is not None:
+            output, outlined = logits(model, images[part])
+        loss = segmentation_loss(output, targets.categories[part], task.weights, task.plan)
+        if outlined is not None and targets.contours is not None:
             edges = torch.tensor(_EDGE_WEIGHTS, device=task.device)
-            loss = loss + segmentation_loss(outlined, wanted.contours[part], edges, task.plan)
-        part_of_it = loss * (len(said) / len(images))
+            loss = loss + segmentation_loss(outlined, targets.contours[part], edges, task.plan)
+        part_of_it = loss * (len(output) / len(images))
         scaler.scale(part_of_it).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
 
 
-def _check(task: TrainingTask, model: nn.Module, now: _TrainingState) -> None:
+def _check(task: TrainingTask, model: nn.Module, state: _TrainingState) -> None:
     """Judge the averaged network by crops of the images held out, and keep it where it is the best so far."""
     if not len(task.held):
         return
     model.eval()
-    found: list[Tensor] = []
+    doubts: list[Tensor] = []
     edges: list[Tensor] = []
     places = task.places.among(task.held)
     with torch.inference_mode():
-        for first in range(0, _HELD_CROPS, now.at_once):
+        for first in range(0, _HELD_CROPS, state.at_once):
             rng = np.random.default_rng([task.seed, 2**31 + first])
-            n = min(now.at_once, _HELD_CROPS - first)
+            n = min(state.at_once, _HELD_CROPS - first)
             choice = choose_crops(rng, task.held, places, task.labels.maps, task.plan, n, vary=False)
             windows = task.labels.windows(choice, task.pictures, task.plan, vary=False)
-            images, wanted = make_crops(windows, choice, task.plan, task.device)
+            images, targets = make_crops(windows, choice, task.plan, task.device)
             with precision(task.device):
-                said, outlined = logits(model, images)
-            found.append(label_doubt(said, wanted.categories))
-            if outlined is not None and wanted.contours is not None:
-                edges.append(label_doubt(outlined, wanted.contours))
-    told = float(np.mean([typical_doubt(torch.cat(each)) for each in (found, edges) if each]))
-    now.history.append(told)
-    if told < now.best:
-        now.best, now.stale, now.weights = told, 0, _copy_weights(model)
-    elif not math.isnan(told):
-        now.stale += 1
+                output, outlined = logits(model, images)
+            doubts.append(label_doubt(output, targets.categories))
+            if outlined is not None and targets.contours is not None:
+                edges.append(label_doubt(outlined, targets.contours))
+    doubt = float(np.mean([typical_doubt(torch.cat(parts)) for parts in (doubts, edges) if parts]))
+    state.history.append(doubt)
+    if doubt < state.best:
+        state.best, state.stale, state.weights = doubt, 0, _copy_weights(model)
+    elif not math.isnan(doubt):
+        state.stale += 1
 
 
 def _crops_at_once(task: TrainingTask, model: nn.Module) -> int:
-    """How many crops fit into memory at once, told by what the network keeps of one for its gradients."""
-    kept = 0
+    """How many crops fit into memory at once, from what the network keeps of one for its gradients."""
+    n_bytes = 0
 
     def pack(tensor: Tensor) -> Tensor:
-        nonlocal kept
-        kept += tensor.numel() * tensor.element_size()
+        nonlocal n_bytes
+        n_bytes += tensor.numel() * tensor.element_size()
         return tensor
 
     before = _copy_weights(model)
@@ -268,7 +268,7 @@ def _crops_at_once(task: TrainingTask, model: nn.Module) -> int:
     free = min(
         _MEMORY_SHARE * free_memory(task.device), task.plan.memory / 2 if task.device.type == "cpu" else math.inf
     )
-    return int(np.clip(free // max(kept, 1), 1, task.plan.batch))  # two crops' values; their gradients are as many
+    return int(np.clip(free // max(n_bytes, 1), 1, task.plan.batch))  # two crops' values; their gradients are as many
 
 
 def _restore(
@@ -295,7 +295,7 @@ def _save(
     averaged: nn.Module,
     optimiser: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
-    now: _TrainingState,
+    state: _TrainingState,
 ) -> None:
     parts: dict[str, Any] = {
         "model": model,
@@ -304,7 +304,7 @@ def _save(
         "scaler": scaler,
     }  # Any: all have state_dict
     network.save_checkpoint(
-        task.path, {name: part.state_dict() for name, part in parts.items()} | {"progress": vars(now)}
+        task.path, {name: part.state_dict() for name, part in parts.items()} | {"progress": vars(state)}
     )
 
 
@@ -358,10 +358,10 @@ class FoldRun:
 
     def fold(self, number: int, rows: Ints, tell: Tell) -> None:
         """Train the networks of a fold, and predict the images `rows`; what is done already is not done again."""
-        of = f"{number + 1} of {self.plan.folds}"
+        position = f"{number + 1} of {self.plan.folds}"
         if self.device.type == "cuda":
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-        models = [self._member(number, member, of, tell) for member in range(self.plan.members)]
+        models = [self._member(number, member, position, tell) for member in range(self.plan.members)]
         legend = ChannelLegend(np.array(self.maps.classes, np.int64)[self.classes], self._is_thing()[self.classes])
         total = len(rows)
         predict(
@@ -372,7 +372,7 @@ class FoldRun:
             self.plan,
             legend,
             self.folder,
-            lambda done: tell(f"predict {of}", done, total),
+            lambda done: tell(f"predict {position}", done, total),
             self.settings.jobs,
         )
 
@@ -381,7 +381,7 @@ class FoldRun:
         for path in (self.folder / "checkpoints").glob("*.pt"):
             path.unlink()
 
-    def _member(self, number: int, member: int, of: str, tell: Tell) -> torch.nn.Module:
+    def _member(self, number: int, member: int, position: str, tell: Tell) -> torch.nn.Module:
         """A trained network of a fold."""
         seed = (self.plan.seed * 1009 + number) * 1013 + member
         model = build_network(self.plan, self.settings, self.device, seed)
@@ -389,18 +389,18 @@ class FoldRun:
         ready = network.load_checkpoint(self.folder / "networks" / name, self.device)
         if ready is None:
             task = self._task(number, seed, self.folder / "checkpoints" / name)
-            ready = train(task, model, lambda done: tell(f"train {of}", done, self.plan.steps), self.pace)
+            ready = train(task, model, lambda done: tell(f"train {position}", done, self.plan.steps), self.pace)
             network.save_checkpoint(self.folder / "networks" / name, ready)
         model.load_state_dict(ready)
         return model
 
     def _task(self, number: int, seed: int, path: Path) -> TrainingTask:
         rows = np.flatnonzero(self.taught & (self.fold_of != number))
-        held = _held_out_rows(self.maps, rows, seed)
+        held_rows = _held_out_rows(self.maps, rows, seed)
         channel = np.full(len(self.maps.classes), -1, np.int64)
         channel[self.classes] = np.arange(1, len(self.classes) + 1)
         labels = CropLabels(self._reduced, channel, self._is_thing())
-        learned = np.setdiff1d(rows, held)
+        learned = np.setdiff1d(rows, held_rows)
         weights = _category_weights(self._reduced, learned, channel, self.plan.categories).to(self.device)
         places = SegmentCentres.of(self.tables, self.plan.scale)
         return TrainingTask(
@@ -408,7 +408,7 @@ class FoldRun:
             self.pictures,
             places,
             learned,
-            held,
+            held_rows,
             weights,
             self.plan,
             seed,
@@ -423,10 +423,10 @@ class FoldRun:
         return self.maps.reduced(self.plan.scale)
 
     def _is_thing(self) -> NDArray[np.bool_]:
-        """(n_classes,) whether segments of each class are told apart."""
-        things = {each.id for each in self.tables.profile.taxonomy.categories if each.kind == "thing"}
+        """(n_classes,) whether a class has separate instances."""
+        thing_ids = {id_.id for id_ in self.tables.profile.taxonomy.categories if id_.kind == "thing"}
         told_apart = self.plan.instances
-        return np.array([told_apart and each in things for each in self.maps.classes], bool)
+        return np.array([told_apart and id_ in thing_ids for id_ in self.maps.classes], bool)
 
 
 def _held_out_rows(maps: LabelMaps, rows: Ints, seed: int) -> Ints:
@@ -441,15 +441,15 @@ def _held_out_rows(maps: LabelMaps, rows: Ints, seed: int) -> Ints:
 def _category_weights(maps: LabelMaps, rows: Ints, channel: Ints, n_categories: int) -> Tensor:
     """(K,) of the categories in the loss: one over the root of their pixels, at most ten times the smallest."""
     pixels = np.zeros(n_categories)
-    whole = 0
+    n_unlabelled = 0
     for row in rows.tolist():
         segments = maps.segments(row)
         areas = segments.runs.areas(len(segments.classes))
-        of = np.where(segments.classes >= 0, channel[segments.classes], -1)
-        pixels += np.bincount(of[of >= 0], areas[of >= 0], n_categories)
-        whole += int(maps.height[row] * maps.width[row]) - int(areas[of < 0].sum())
-    pixels[0] = max(whole - pixels[1:].sum(), 0)
-    found = 1 / np.sqrt(np.maximum(pixels, 1))
-    found = np.minimum(found / found.min(), _MAX_WEIGHT_RATIO)
+        channels = np.where(segments.classes >= 0, channel[segments.classes], -1)
+        pixels += np.bincount(channels[channels >= 0], areas[channels >= 0], n_categories)
+        n_unlabelled += int(maps.height[row] * maps.width[row]) - int(areas[channels < 0].sum())
+    pixels[0] = max(n_unlabelled - pixels[1:].sum(), 0)
+    weights = 1 / np.sqrt(np.maximum(pixels, 1))
+    weights = np.minimum(weights / weights.min(), _MAX_WEIGHT_RATIO)
     share = pixels / max(pixels.sum(), 1)
-    return torch.tensor(found / max((found * share).sum(), 1e-9), dtype=torch.float32)
+    return torch.tensor(weights / max((weights * share).sum(), 1e-9), dtype=torch.float32)

@@ -59,7 +59,7 @@ def test_what_is_wide_is_seen_reduced_and_small_crops_mean_more_steps() -> None:
     assert (usual.scale, coarse.scale) == (1, 0.25)
     assert (coarse.crop, coarse.tile) == (64, (64, 96))
     assert usual.steps < coarse.steps <= usual.steps * usual.crop**2 / coarse.crop**2
-    assert "what is labelled is 50 px wide" in str(coarse)
+    assert "segments are 50 px wide" in str(coarse)
     assert plan_for(replace(FACTS, breadth=50.0), Settings(scale=0.5), 2**30).scale == 0.5
     with pytest.raises(SegdataError, match=r"scale is 1\.5; it must be above 0 and at most 1"):
         Settings(scale=1.5)
