@@ -65,7 +65,7 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Segment:
-    """What one label of a picture stands for; `track` numbers the things, 0 is stuff."""
+    """The segment of one label in a picture; `track` numbers the things, 0 is stuff."""
 
     category: Category
     track: int
@@ -87,10 +87,10 @@ class Canvas:
 
     def segment(self, category: Category, track: int = 0, crowd: bool = False) -> int:
         """The label for a segment: a new one for each thing, the same one for all stuff of a category."""
-        wanted = Segment(category, track, crowd)
-        if wanted not in self.segments:
-            self.segments.append(wanted)
-        return self.segments.index(wanted) + 1
+        segment = Segment(category, track, crowd)
+        if segment not in self.segments:
+            self.segments.append(segment)
+        return self.segments.index(segment) + 1
 
     def fill(
         self, rings: list[NDArray[np.float64]], colour: Colour, label: int | None = None, *, surface: str = "plain",

@@ -54,15 +54,15 @@ class EditableLabels:
     def grow(self, track: int, pixels: float) -> None:
         """Move a thing's outline outwards, or inwards where `pixels` is negative; other things keep their pixels."""
         segment, mask = self.things[track]
-        others = np.zeros_like(mask)
-        for other, (_, theirs) in self.things.items():
-            others |= theirs if other != track else False
-        self.things[track] = (segment, (signed_distance(mask) > -pixels) & ~others)
+        other_pixels = np.zeros_like(mask)
+        for other_track, (_, other_mask) in self.things.items():
+            other_pixels |= other_mask if other_track != track else False
+        self.things[track] = (segment, (signed_distance(mask) > -pixels) & ~other_pixels)
 
-    def merge(self, kept: int, lost: int) -> None:
+    def merge(self, kept_track: int, lost_track: int) -> None:
         """Make one thing of two."""
-        segment, mask = self.things[kept]
-        self.things[kept] = (segment, mask | self.things.pop(lost)[1])
+        segment, mask = self.things[kept_track]
+        self.things[kept_track] = (segment, mask | self.things.pop(lost_track)[1])
 
     def warp(self, rng: np.random.Generator, pixels: float, cell: float = 12.0) -> None:
         """Move every outline by about `pixels` (standard deviation), in waves of about `cell` pixels."""
@@ -80,8 +80,8 @@ class EditableLabels:
         for segment, mask in self.things.values():
             segments.append(segment)
             labels[mask] = len(segments)
-        tidied, kept = remove_small_parts(labels, min_pixels)
-        return Picture(self.image, tidied, tuple(segments[label - 1] for label in kept))
+        tidied, old_labels = remove_small_parts(labels, min_pixels)
+        return Picture(self.image, tidied, tuple(segments[label - 1] for label in old_labels))
 
 
 def simplify(mask: Mask, pixels: float) -> Mask:
@@ -95,23 +95,24 @@ def simplify(mask: Mask, pixels: float) -> Mask:
 def _touching_things(sheet: EditableLabels, track: int) -> list[int]:
     """The things of the same category that touch a thing along three pixels or more."""
     segment, mask = sheet.things[track]
-    near = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    dilated = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    category = segment.category
     return [
-        other for other, (kind, theirs) in sheet.things.items()
-        if other != track and kind.category is segment.category and not kind.crowd and (near & theirs).sum() >= 3
+        other_track for other_track, (kind, other_mask) in sheet.things.items()
+        if other_track != track and kind.category is category and not kind.crowd and (dilated & other_mask).sum() >= 3
     ]  # fmt: skip
 
 
 def _free_spot(sheet: EditableLabels, track: int, rng: np.random.Generator) -> Mask | None:
     """The shape of a thing, mirrored and moved to where there is no thing, or None if there is no room."""
     mask = sheet.things[track][1]
-    taken = np.any([theirs for _, theirs in sheet.things.values()], axis=0)
+    is_taken = np.any([other_mask for _, other_mask in sheet.things.values()], axis=0)
     rows, columns = np.nonzero(mask)
     height, width = mask.shape
     for _ in range(200):
         down, left = int(rng.integers(-12, 13)), int(rng.integers(0, width - np.ptp(columns)))
         y, x = rows + down, left + (columns.max() - columns)
-        if y.min() >= 0 and y.max() < height and not taken[y, x].any():
+        if y.min() >= 0 and y.max() < height and not is_taken[y, x].any():
             spot = np.zeros_like(mask)
             spot[y, x] = True
             return spot
@@ -159,48 +160,48 @@ ANNOTATORS = (
 )  # fmt: skip
 
 
-def annotate(picture: Picture, who: Annotator, rng: np.random.Generator) -> tuple[Picture, dict[int, list[str]]]:
+def annotate(picture: Picture, annotator: Annotator, rng: np.random.Generator) -> tuple[Picture, dict[int, list[str]]]:
     """An annotator's version of a picture, and the changes to each thing, by track."""
     sheet = EditableLabels.of(picture)
     done: dict[int, list[str]] = {track: [] for track in sheet.things}
-    if who.jitter_px:
-        sheet.warp(rng, who.jitter_px)
+    if annotator.jitter_px:
+        sheet.warp(rng, annotator.jitter_px)
     for track in sorted(sheet.things):
         if track in sheet.things:
-            _redraw(sheet, track, who, rng, done)
-    if sheet.things and rng.random() < who.invent_rate:
+            _redraw(sheet, track, annotator, rng, done)
+    if sheet.things and rng.random() < annotator.invent_rate:
         _invent(sheet, rng, done)
     result = sheet.picture()
-    left = {segment.track for segment in result.segments}
+    remaining = {segment.track for segment in result.segments}
     for track, deeds in done.items():
         # What a hand made too small to see is missed as well.
-        if track not in left and not any(deed == "missed" or deed.startswith("merged into") for deed in deeds):
+        if track not in remaining and not any(deed == "missed" or deed.startswith("merged into") for deed in deeds):
             deeds.append("missed")
     return result, done
 
 
 def _redraw(
-    sheet: EditableLabels, track: int, who: Annotator, rng: np.random.Generator, done: dict[int, list[str]]
+    sheet: EditableLabels, track: int, annotator: Annotator, rng: np.random.Generator, done: dict[int, list[str]]
 ) -> None:
     """Change one thing as its annotator does; one random number for each kind of error, whether it is used or not."""
     missed, confused, merged = rng.random(3)
     segment, mask = sheet.things[track]
-    if mask.sum() < who.small_pixels and missed < who.miss_rate:
+    if mask.sum() < annotator.small_pixels and missed < annotator.miss_rate:
         del sheet.things[track]
         done[track].append("missed")
         return
-    target, rate = who.confusions.get(segment.category.name, ("", 0.0))
+    target, rate = annotator.confusions.get(segment.category.name, ("", 0.0))
     if confused < rate:
         sheet.rename(track, BY_NAME[target])
         done[track].append(f"called {target}")
-    if merged < who.merge_rate and (neighbours := _touching_things(sheet, track)):
+    if merged < annotator.merge_rate and (neighbours := _touching_things(sheet, track)):
         sheet.merge(track, neighbours[0])
         done[neighbours[0]].append(f"merged into {track}")
         done[track].append(f"took in {neighbours[0]}")
-    if who.coarse_px:
+    if annotator.coarse_px:
         kind, outline = sheet.things[track]
-        sheet.things[track] = (kind, simplify(outline, who.coarse_px))
-    if pixels := who.grow_px.get(segment.category.name, 0.0):
+        sheet.things[track] = (kind, simplify(outline, annotator.coarse_px))
+    if pixels := annotator.grow_px.get(segment.category.name, 0.0):
         sheet.grow(track, pixels)
         done[track].append(f"grown by {pixels:g} px")
 
@@ -217,33 +218,35 @@ def _invent(sheet: EditableLabels, rng: np.random.Generator, done: dict[int, lis
 def write_annotators(folder: Path, shots: Sequence[NamedPicture], seed: int) -> Json:
     """Write each annotator's labels, as COCO panoptic, and truth.json; returns the truth."""
     truth: Json = {"annotators": {}, "objects": []}
-    for who in ANNOTATORS:
-        pages = [page for page in range(len(shots)) if page not in who.skips]
+    for annotator in ANNOTATORS:
+        pages = [page for page in range(len(shots)) if page not in annotator.skips]
         pictures: list[NamedPicture] = []
         for page in pages:
             name, picture = shots[page]
-            if page in who.leaves_empty:
+            if page in annotator.leaves_empty:
                 pictures.append(NamedPicture(name, Picture(picture.image, np.zeros_like(picture.labels), ())))
                 continue
-            sheet, done = annotate(picture, who, np.random.default_rng([seed, page, *who.name.encode()]))
+            sheet, done = annotate(picture, annotator, np.random.default_rng([seed, page, *annotator.name.encode()]))
             pictures.append(NamedPicture(name, sheet))
-            truth["objects"] += _object_entries(who, shots[page], sheet, done)
-        writers.write_panoptic(folder / who.name, pictures, listed=shots)
-        truth["annotators"][who.name] = asdict(who) | {
-            "skipped": [f"{shots[page].name}.jpg" for page in who.skips if page < len(shots)],
-            "empty": [f"{shots[page].name}.jpg" for page in who.leaves_empty if page < len(shots)],
+            truth["objects"] += _object_entries(annotator, shots[page], sheet, done)
+        writers.write_panoptic(folder / annotator.name, pictures, listed=shots)
+        truth["annotators"][annotator.name] = asdict(annotator) | {
+            "skipped": [f"{shots[page].name}.jpg" for page in annotator.skips if page < len(shots)],
+            "empty": [f"{shots[page].name}.jpg" for page in annotator.leaves_empty if page < len(shots)],
         }
     writers.write_json(folder / "truth.json", truth)
     return truth
 
 
-def _object_entries(who: Annotator, shot: NamedPicture, drawn: Picture, done: dict[int, list[str]]) -> list[Json]:
+def _object_entries(
+    annotator: Annotator, shot: NamedPicture, annotated: Picture, done: dict[int, list[str]]
+) -> list[Json]:
     """One entry per thing: its id in the clean panoptic PNG, its id in the annotator's, and the changes to it."""
     nothing = None, None
-    true_segments, drawn_segments = _segments_by_track(shot.picture), _segments_by_track(drawn)
+    true_segments, drawn_segments = _segments_by_track(shot.picture), _segments_by_track(annotated)
     return [
         {
-            "annotator": who.name, "image": f"{shot.name}.jpg", "track": track, "done": deeds,
+            "annotator": annotator.name, "image": f"{shot.name}.jpg", "track": track, "done": deeds,
             "segment": true_segments.get(track, nothing)[0], "category": true_segments.get(track, nothing)[1],
             "drawn": drawn_segments.get(track, nothing)[0], "drawn_category": drawn_segments.get(track, nothing)[1],
         }
@@ -253,9 +256,11 @@ def _object_entries(who: Annotator, shot: NamedPicture, drawn: Picture, done: di
 
 def _segments_by_track(picture: Picture) -> dict[int, tuple[int, str]]:
     ids = writers.panoptic_ids(picture.segments)
-    named = zip(picture.segments, ids, strict=True)
+    with_ids = zip(picture.segments, ids, strict=True)
     return {
-        segment.track: (number, segment.category.name) for segment, number in named if segment.category.kind == "thing"
+        segment.track: (number, segment.category.name)
+        for segment, number in with_ids
+        if segment.category.kind == "thing"
     }
 
 
@@ -310,13 +315,13 @@ def _move_boundary(sheet: EditableLabels, rng: np.random.Generator) -> _ChangedT
 
 def _merge_things(sheet: EditableLabels, rng: np.random.Generator) -> _ChangedTracks | None:
     """SEG505: two touching things of one category as one."""
-    pairs = [(track, other) for track in sorted(sheet.things) for other in _touching_things(sheet, track)]
+    pairs = [(track, neighbour) for track in sorted(sheet.things) for neighbour in _touching_things(sheet, track)]
     pairs = [(a, b) for a, b in pairs if not sheet.things[a][0].crowd]
     if not pairs:
         return None
-    kept, lost = pairs[int(rng.integers(len(pairs)))]
-    sheet.merge(kept, lost)
-    return [kept, lost], [kept], "two things as one"
+    kept_track, lost_track = pairs[int(rng.integers(len(pairs)))]
+    sheet.merge(kept_track, lost_track)
+    return [kept_track, lost_track], [kept_track], "two things as one"
 
 
 def _split_thing(sheet: EditableLabels, rng: np.random.Generator) -> _ChangedTracks | None:
@@ -324,10 +329,10 @@ def _split_thing(sheet: EditableLabels, rng: np.random.Generator) -> _ChangedTra
     if (track := _pick_thing(sheet, rng, 300)) is None:
         return None
     segment, mask = sheet.things[track]
-    right = mask.copy()
-    right[:, : int(np.median(np.nonzero(mask)[1]))] = False
-    sheet.things[track] = (segment, mask & ~right)
-    sheet.things[_ADDED] = (Segment(segment.category, _ADDED), right)
+    right_part = mask.copy()
+    right_part[:, : int(np.median(np.nonzero(mask)[1]))] = False
+    sheet.things[track] = (segment, mask & ~right_part)
+    sheet.things[_ADDED] = (Segment(segment.category, _ADDED), right_part)
     return [track], [track, _ADDED], "one thing as two"
 
 
@@ -359,11 +364,11 @@ def inject(picture: Picture, code: str, rng: np.random.Generator) -> tuple[Pictu
     touched = INJECTIONS[code](sheet, rng)
     if touched is None:
         return None
-    before, after, what = touched
+    before, after, note = touched
     noisy = sheet.picture()
     changed = _segment_keys(picture) != _segment_keys(noisy)
     truth: Json = {
-        "code": code, "what": what,
+        "code": code, "what": note,
         "segments": _panoptic_ids_of(noisy, after), "clean_segments": _panoptic_ids_of(picture, before),
         "bbox": writers.box_of(changed), "pixels": int(changed.sum()),
     }  # fmt: skip

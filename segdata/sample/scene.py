@@ -23,8 +23,8 @@ def remove_small_parts(labels: NDArray[np.int32], min_pixels: int) -> tuple[NDAr
         if loose.all():
             raise ValueError(f"no part of the label map has {min_pixels} pixels")
         labels = nearest_label(labels, ~loose)
-    kept, numbered = np.unique(labels, return_inverse=True)
-    return (numbered.reshape(labels.shape) + 1).astype(np.int32), [int(label) for label in kept]
+    old_labels, numbered = np.unique(labels, return_inverse=True)
+    return (numbered.reshape(labels.shape) + 1).astype(np.int32), [int(label) for label in old_labels]
 
 
 def small_parts(labels: NDArray[np.int32], min_pixels: int) -> NDArray[np.bool_]:
@@ -38,13 +38,13 @@ def small_parts(labels: NDArray[np.int32], min_pixels: int) -> NDArray[np.bool_]
     return loose
 
 
-def nearest_label(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """The map where each pixel outside `kept` has the label of the nearest pixel inside."""
+def nearest_label(labels: NDArray[np.int32], is_kept: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The map where each pixel outside `is_kept` has the label of the nearest pixel inside."""
     _, nearest = cv2.distanceTransformWithLabels(
-        (~kept).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        (~is_kept).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
     label_of = np.zeros(int(nearest.max()) + 1, np.int32)
-    label_of[nearest[kept]] = labels[kept]
+    label_of[nearest[is_kept]] = labels[is_kept]
     return np.asarray(label_of[nearest])
 
 
@@ -159,8 +159,8 @@ def render(scene: Scene, min_pixels: int = 24) -> Picture:
     moving = [(actor.z, partial(_draw_street_object, canvas, view, actor)) for actor in scene.actors]
     for _, draw in sorted(standing + moving, key=lambda item: -item[0]):
         draw()
-    labels, kept = remove_small_parts(canvas.label[::OVERSAMPLE, ::OVERSAMPLE], min_pixels)
-    segments = tuple(canvas.segments[label - 1] for label in kept)
+    labels, old_labels = remove_small_parts(canvas.label[::OVERSAMPLE, ::OVERSAMPLE], min_pixels)
+    segments = tuple(canvas.segments[label - 1] for label in old_labels)
     return Picture(_expose(canvas, scene), labels, segments)
 
 

@@ -104,8 +104,8 @@ def draw_tree(canvas: Canvas, view: View, rng: np.random.Generator, x: float, z:
         for _ in range(9)
     ]
     for shift, light in ((0.0, 0.8), (0.28, 1.15)):
-        for right, up, radius in clumps:
-            ring = circle(right, up + shift, radius * (1 - shift), 18)
+        for shift_right, up, radius in clumps:
+            ring = circle(shift_right, up + shift, radius * (1 - shift), 18)
             ring *= 1 + 0.03 * np.sin(np.arange(18) * 4.7)[:, None]
             canvas.fill([view.board(x, z, ring)], scale_colour(green, light), label, surface="leaf", rough=26)
 

@@ -17,11 +17,11 @@ READING = "coco_reading"
 @seeds_defect(READING)
 def unreadable_file(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG001: an image cut in the middle, and one without a byte."""
-    for share, what in ((0.4, "image cut off after 40 % of its bytes"), (0, "image file of 0 bytes")):
+    for share, note in ((0.4, "image cut off after 40 % of its bytes"), (0, "image file of 0 bytes")):
         shot = site.take()
         path = site.path("images", shot)
         path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-        yield site.defect("SEG001", what, file=f"images/{path.name}", image=path.name)
+        yield site.defect("SEG001", note, file=f"images/{path.name}", image=path.name)
 
 
 @seeds_defect(READING)
@@ -31,8 +31,8 @@ def missing_file(site: SeededDataset) -> Iterator[SeededDefect]:
     removed.unlink()
     yield site.defect("SEG002", "image file does not exist", file=f"images/{removed.name}", image=removed.name)
     renamed.rename(renamed.with_suffix(".JPG"))
-    what = f"file is named {renamed.stem}.JPG"
-    yield site.defect("SEG002", what, file=f"images/{renamed.name}", image=renamed.name)
+    note = f"file is named {renamed.stem}.JPG"
+    yield site.defect("SEG002", note, file=f"images/{renamed.name}", image=renamed.name)
 
 
 @seeds_defect(READING)
@@ -42,12 +42,12 @@ def size_mismatch(site: SeededDataset) -> Iterator[SeededDefect]:
     image = _entry(site, shot.name)
     height, width = shot.picture.labels.shape
     image |= {"width": 2 * width, "height": 2 * height}
-    kept = [
+    kept_annotations = [
         a for a in site.document["annotations"] if a["image_id"] != image["id"] or isinstance(a["segmentation"], list)
     ]
-    site.document["annotations"] = kept
-    what = f"declared {2 * width}x{2 * height}, the file is {width}x{height}"
-    yield site.defect("SEG003", what, file=f"images/{image['file_name']}", image=image["file_name"])
+    site.document["annotations"] = kept_annotations
+    note = f"declared {2 * width}x{2 * height}, the file is {width}x{height}"
+    yield site.defect("SEG003", note, file=f"images/{image['file_name']}", image=image["file_name"])
 
 
 @seeds_defect(READING)
@@ -92,11 +92,11 @@ def orphan_file(site: SeededDataset) -> Iterator[SeededDefect]:
 def malformed_annotation(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG004: a field missing, of the wrong type, not a number, and out of range."""
     missing, values, nan, crowd = _next(site, 4)
-    for annotation, what in (
+    for annotation, note in (
         (missing, "category_id is missing"), (values, "segmentation is a string"), (nan, "bbox holds NaN"),
         (crowd, "iscrowd is 7"),
     ):  # fmt: skip
-        yield site.defect("SEG004", what, **site.about(annotation))
+        yield site.defect("SEG004", note, **site.about(annotation))
     del missing["category_id"]
     values["segmentation"] = "polygon"
     nan["bbox"][2] = float("nan")
@@ -128,9 +128,9 @@ def malformed_polygon(site: SeededDataset) -> Iterator[SeededDefect]:
         ("three points on a line", [10, 10, 20, 20, 40, 40]),
         ("a box of four numbers", [10, 10, 30, 30]),
     )
-    for annotation, (what, ring) in zip(_next(site, len(shapes)), shapes, strict=True):
+    for annotation, (note, ring) in zip(_next(site, len(shapes)), shapes, strict=True):
         annotation["segmentation"] = [ring]
-        yield site.defect("SEG006", what, **site.about(annotation))
+        yield site.defect("SEG006", note, **site.about(annotation))
 
 
 @seeds_defect(READING)
@@ -165,8 +165,8 @@ def stale_measure(site: SeededDataset) -> Iterator[SeededDefect]:
     )
     x, y, width, height = of_box["bbox"]
     of_box["bbox"] = [max(x - 12, 0), y + 9, width, height]
-    what = f"bbox {of_box['bbox']} declared"
-    yield site.defect("SEG013", what, pixels=of_box["area"], bbox=[x, y, width, height], **site.about(of_box))
+    note = f"bbox {of_box['bbox']} declared"
+    yield site.defect("SEG013", note, pixels=of_box["area"], bbox=[x, y, width, height], **site.about(of_box))
 
 
 def _next(site: SeededDataset, count: int) -> list[Json]:
@@ -229,13 +229,13 @@ def filled_hole(site: SeededDataset) -> Iterator[SeededDefect]:
 def duplicate_segment(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG104: the same car twice, and a car that is also called a bus."""
     first, second = solid(site), solid(site)
-    again, other = site.add(first), site.add(second, category_id=BUS.id)
-    for annotation, copy, what in (
-        (first, again, "the same segment twice"),
-        (second, other, "one shape as car and as bus"),
+    twin, bus = site.add(first), site.add(second, category_id=BUS.id)
+    for annotation, copy, note in (
+        (first, twin, "the same segment twice"),
+        (second, bus, "one shape as car and as bus"),
     ):
         about = site.about(annotation) | {"segments": [annotation["id"], copy["id"]]}
-        yield site.covering("SEG104", what, site.mask_of(annotation), **about)
+        yield site.covering("SEG104", note, site.mask_of(annotation), **about)
 
 
 @seeds_defect(SHAPES)
@@ -303,14 +303,14 @@ def self_intersection(site: SeededDataset) -> Iterator[SeededDefect]:
 def out_of_frame(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG115: a car pushed over the right edge of the image."""
     annotation = solid(site)
-    whole, image = site.mask_of(annotation), site.image_of(annotation)
+    mask_before, image = site.mask_of(annotation), site.image_of(annotation)
     x, _, width, _ = annotation["bbox"]
     push = image["width"] - x - width // 2
     ring = np.array(annotation["segmentation"][0], dtype=float).reshape(-1, 2) + np.array([push, 0])
     mask = site.redraw(annotation, [ring.ravel().tolist()])
-    outside = int(whole.sum()) - int(mask.sum())
-    what = f"vertices reach {push - (image['width'] - x - width)} px beyond the right edge"
-    yield site.defect("SEG115", what, pixels=outside, bbox=annotation["bbox"], **site.about(annotation))
+    outside = int(mask_before.sum()) - int(mask.sum())
+    note = f"vertices reach {push - (image['width'] - x - width)} px beyond the right edge"
+    yield site.defect("SEG115", note, pixels=outside, bbox=annotation["bbox"], **site.about(annotation))
 
 
 @seeds_defect(SHAPES)
@@ -331,9 +331,9 @@ def box_mask(site: SeededDataset) -> Iterator[SeededDefect]:
         x, y, width, height = annotation["bbox"]
         site.redraw(annotation, [[x, y, x + width, y, x + width, y + height, x, y + height]])
     total = sum(annotation["area"] for annotation in signs)
-    what = f"{len(signs)} of {len(signs)} signs are exact rectangles"
+    note = f"{len(signs)} of {len(signs)} signs are exact rectangles"
     segments = [annotation["id"] for annotation in signs]
-    yield site.defect("SEG112", what, file="instances.json", segments=segments, category=SIGN.name, pixels=total)
+    yield site.defect("SEG112", note, file="instances.json", segments=segments, category=SIGN.name, pixels=total)
 
 
 OVERLAP = "coco_overlap"
@@ -342,22 +342,22 @@ OVERLAP = "coco_overlap"
 @seeds_defect(OVERLAP)
 def overlap(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG102: a car that was drawn over its neighbour."""
-    for car, other in _neighbours(site):
-        shared = _grown(site.mask_of(car), 4) & site.mask_of(other)
-        if 40 <= shared.sum() < 0.5 * other["area"]:
+    for car, neighbour in _neighbours(site):
+        shared = _grown(site.mask_of(car), 4) & site.mask_of(neighbour)
+        if 40 <= shared.sum() < 0.5 * neighbour["area"]:
             site.redraw(car, segmentation(site.mask_of(car) | shared))
-            yield site.covering("SEG102", "pixels claimed by two segments", shared, **_about_pair(site, car, other))
+            yield site.covering("SEG102", "pixels claimed by two segments", shared, **_about_pair(site, car, neighbour))
             return
 
 
 @seeds_defect(OVERLAP)
 def hairline(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG111: a line one pixel wide that belongs to both of two things that touch."""
-    for car, other in _neighbours(site):
-        line = _grown(site.mask_of(car), 1) & site.mask_of(other)
+    for car, neighbour in _neighbours(site):
+        line = _grown(site.mask_of(car), 1) & site.mask_of(neighbour)
         if line.sum() >= 14:
             site.redraw(car, segmentation(site.mask_of(car) | line))
-            about = _about_pair(site, car, other)
+            about = _about_pair(site, car, neighbour)
             yield site.covering("SEG111", "a line of doubly claimed pixels along the border", line, **about)
             return
 
@@ -370,9 +370,9 @@ def _neighbours(site: SeededDataset) -> Iterator[tuple[Json, Json]]:
         if stem in site.taken:
             continue
         cars = [thing for thing in things if thing["category_id"] == CAR.id and thing["area"] > 300]
-        for car, other in ((car, other) for car in cars for other in things if other is not car):
+        for car, neighbour in ((car, neighbour) for car in cars for neighbour in things if neighbour is not car):
             site.taken.add(stem)
-            yield car, other
+            yield car, neighbour
 
 
 def _grown(mask: Mask, pixels: int) -> Mask:
@@ -380,8 +380,8 @@ def _grown(mask: Mask, pixels: int) -> Mask:
     return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel), dtype=bool)
 
 
-def _about_pair(site: SeededDataset, car: Json, other: Json) -> Json:
-    return site.about(car) | {"segments": sorted([car["id"], other["id"]])}
+def _about_pair(site: SeededDataset, car: Json, neighbour: Json) -> Json:
+    return site.about(car) | {"segments": sorted([car["id"], neighbour["id"]])}
 
 
 @seeds_defect("broken_json")

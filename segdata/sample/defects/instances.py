@@ -151,8 +151,8 @@ def _hang_signs(site: SeededDataset, nearer: int = 0) -> tuple[NamedPicture, np.
     values = list(range(first, first + N_PLATES))
     for value, plate in zip(values, paint_plates(site, shot, nearer), strict=True):
         ids[plate] = value
-    labels, kept = remove_small_parts(ids.astype(np.int32), 20)  # what the signs left of what they hide
-    return shot, np.array([0, *kept], ids.dtype)[labels], values
+    labels, old_labels = remove_small_parts(ids.astype(np.int32), 20)  # what the signs left of what they hide
+    return shot, np.array([0, *old_labels], ids.dtype)[labels], values
 
 
 @seeds_defect(INSTANCES)
@@ -211,9 +211,9 @@ def thing_stuff(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG206: road in two instances."""
     shot = site.take()
     ids = site.pixels("masks", shot)
-    right = ids == ROAD.id * DIVISOR
-    right[:, : ids.shape[1] // 2] = False
-    ids[right] = ROAD.id * DIVISOR + 1
+    right_half = ids == ROAD.id * DIVISOR
+    right_half[:, : ids.shape[1] // 2] = False
+    ids[right_half] = ROAD.id * DIVISOR + 1
     writers.write_png(site.path("masks", shot), ids)
     values = [ROAD.id * DIVISOR, ROAD.id * DIVISOR + 1]
     yield site.covering(
@@ -228,5 +228,5 @@ def lossy_mask(site: SeededDataset) -> Iterator[SeededDefect]:
         ids = site.pixels("masks", shot)
         wrapped = ids > 255
         writers.write_png(site.path("masks", shot), (ids & 255).astype(np.uint8))
-        where = {"file": f"masks/{shot.name}.png", "image": f"{shot.name}.jpg"}
-        yield site.covering("SEG010", "ids above 255 wrapped in 8 bits", wrapped, **where)
+        about = {"file": f"masks/{shot.name}.png", "image": f"{shot.name}.jpg"}
+        yield site.covering("SEG010", "ids above 255 wrapped in 8 bits", wrapped, **about)

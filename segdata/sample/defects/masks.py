@@ -25,11 +25,11 @@ READING = "mask_reading"
 @seeds_defect(READING)
 def unreadable_file(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG001: a mask cut in the middle, a mask without a byte."""
-    for share, what in ((0.5, "mask cut off after half of its bytes"), (0, "mask file of 0 bytes")):
+    for share, note in ((0.5, "mask cut off after half of its bytes"), (0, "mask file of 0 bytes")):
         shot = site.take()
         path = site.path("masks", shot)
         path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-        yield site.defect("SEG001", what, file=f"masks/{path.name}", image=f"{shot.name}.jpg")
+        yield site.defect("SEG001", note, file=f"masks/{path.name}", image=f"{shot.name}.jpg")
 
 
 @seeds_defect(READING)
@@ -39,8 +39,8 @@ def size_mismatch(site: SeededDataset) -> Iterator[SeededDefect]:
     small = remove_specks(site.pixels("masks", shot)[::2, ::2])
     writers.write_png(site.path("masks", shot), small)
     height, width = shot.picture.labels.shape
-    what = f"mask {small.shape[1]}x{small.shape[0]}, image {width}x{height}"
-    yield site.defect("SEG003", what, file=f"masks/{shot.name}.png", image=f"{shot.name}.jpg")
+    note = f"mask {small.shape[1]}x{small.shape[0]}, image {width}x{height}"
+    yield site.defect("SEG003", note, file=f"masks/{shot.name}.png", image=f"{shot.name}.jpg")
 
 
 @seeds_defect(READING)
@@ -51,8 +51,8 @@ def unknown_value(site: SeededDataset) -> Iterator[SeededDefect]:
     road = (mask == ROAD.color).all(axis=-1)
     mask[road] = (140, 70, 140)
     writers.write_png(site.path("masks", shot), mask)
-    what = "colour [140, 70, 140] is not in the taxonomy; road is nearest"
-    yield site.covering("SEG009", what, road, file=f"masks/{shot.name}.png", image=f"{shot.name}.jpg")
+    note = "colour [140, 70, 140] is not in the taxonomy; road is nearest"
+    yield site.covering("SEG009", note, road, file=f"masks/{shot.name}.png", image=f"{shot.name}.jpg")
 
 
 @seeds_defect(READING)
@@ -63,23 +63,25 @@ def lossy_mask(site: SeededDataset) -> Iterator[SeededDefect]:
     Image.fromarray(mask).save(site.path("masks", shot).with_suffix(".jpg"), quality=90)
     site.path("masks", shot).unlink()
     with Image.open(site.path("masks", shot).with_suffix(".jpg")) as saved:
-        off = ~_known(np.array(saved))
-    yield site.covering("SEG010", "mask is a JPEG", off, file=f"masks/{shot.name}.jpg", image=f"{shot.name}.jpg")
+        is_changed = ~_known(np.array(saved))
+    yield site.covering("SEG010", "mask is a JPEG", is_changed, file=f"masks/{shot.name}.jpg", image=f"{shot.name}.jpg")
     shot = site.take()
     mask = cv2.GaussianBlur(site.pixels("masks", shot), (0, 0), 0.7)
     writers.write_png(site.path("masks", shot), mask)
-    what = "borders are anti-aliased into colours of no category"
-    yield site.covering("SEG010", what, ~_known(mask), file=f"masks/{shot.name}.png", image=f"{shot.name}.jpg")
+    note = "borders are anti-aliased into colours of no category"
+    yield site.covering("SEG010", note, ~_known(mask), file=f"masks/{shot.name}.png", image=f"{shot.name}.jpg")
 
 
 @seeds_defect(READING)
 def orphan_file(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG011: an image without its mask, and a mask without its image."""
-    lonely, other = site.take(), site.take()
-    site.path("masks", lonely).unlink()
-    yield site.defect("SEG011", "image without a mask", file=f"images/{lonely.name}.jpg", image=f"{lonely.name}.jpg")
-    site.path("images", other).unlink()
-    yield site.defect("SEG011", "mask without an image", file=f"masks/{other.name}.png")
+    without_mask, without_image = site.take(), site.take()
+    site.path("masks", without_mask).unlink()
+    yield site.defect(
+        "SEG011", "image without a mask", file=f"images/{without_mask.name}.jpg", image=f"{without_mask.name}.jpg"
+    )
+    site.path("images", without_image).unlink()
+    yield site.defect("SEG011", "mask without an image", file=f"masks/{without_image.name}.png")
 
 
 @seeds_defect(READING)

@@ -120,7 +120,7 @@ class SeededDataset:
 
     def add(self, annotation: Json, **changed: Any) -> Json:  # Any: fields of a COCO annotation
         """A changed copy of an annotation, with a new id, added to the file."""
-        number = 1 + max(other["id"] for other in self.document["annotations"])
+        number = 1 + max(entry["id"] for entry in self.document["annotations"])
         copy: Json = deepcopy(annotation) | {"id": number} | changed
         self.document["annotations"].append(copy)
         self.taken.add(copy["id"])
@@ -176,18 +176,18 @@ def _coco(overlap: str) -> Writer:
 def _coco_in_splits(folder: Path, shots: Sequence[NamedPicture]) -> None:
     """COCO instances whose images lie in images/train (two thirds) and images/val."""
     train = len(shots) * 2 // 3
-    named = [
+    in_splits = [
         NamedPicture(f"{'train' if n < train else 'val'}/{shot.name}", shot.picture) for n, shot in enumerate(shots)
     ]
-    _coco("allow")(folder, named)
+    _coco("allow")(folder, in_splits)
 
 
 def _coco_mirrored(folder: Path, shots: Sequence[NamedPicture]) -> None:
     """COCO instances of the pictures and their three mirror images, enough to see which categories always occur."""
-    ways = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+    directions = ((1, 1), (1, -1), (-1, 1), (-1, -1))
     mirrored = [
         NamedPicture(f"{name}-{number}", Picture(view.image[::up, ::left], view.labels[::up, ::left], view.segments))
-        for number, (up, left) in enumerate(ways)
+        for number, (up, left) in enumerate(directions)
         for name, view in shots
     ]
     _coco("allow")(folder, mirrored)
@@ -257,8 +257,10 @@ def build_defects(folder: Path, shots: Sequence[NamedPicture], frames: Sequence[
 
 def remove_specks(mask: np.ndarray, min_pixels: int = 20) -> np.ndarray:
     """A colour mask whose smallest parts are given to their surroundings."""
-    labels, kept = remove_small_parts((mask.astype(np.int32) @ np.array([1, 256, 65536])).astype(np.int32), min_pixels)
-    return writers.packed_png(np.array([0, *kept])[labels])
+    labels, old_labels = remove_small_parts(
+        (mask.astype(np.int32) @ np.array([1, 256, 65536])).astype(np.int32), min_pixels
+    )
+    return writers.packed_png(np.array([0, *old_labels])[labels])
 
 
 def nearest_colour(mask: np.ndarray, erased: Mask, thing: Mask) -> np.ndarray:

@@ -50,21 +50,21 @@ def _named(entries: Entries, name: str) -> dict[str, Any]:  # Any: YAML values
 def taxonomy_broken(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG208: an id twice, a name twice, a colour twice, colours that look alike, and a cycle of parents."""
     document, entries = _entries(site)
-    black = {"definition": "seeded"}
-    entries.append({"id": CAR.id, "name": "van", "color": [1, 200, 200], "kind": "thing", **black})
-    entries.append({"id": 41, "name": SIGN.name, "color": [200, 1, 200], "kind": "thing", **black})
-    entries.append({"id": 42, "name": "bridge", "color": list(ROAD.color), "kind": "stuff", **black})
+    common = {"definition": "seeded"}
+    entries.append({"id": CAR.id, "name": "van", "color": [1, 200, 200], "kind": "thing", **common})
+    entries.append({"id": 41, "name": SIGN.name, "color": [200, 1, 200], "kind": "thing", **common})
+    entries.append({"id": 42, "name": "bridge", "color": list(ROAD.color), "kind": "stuff", **common})
     red, green, blue = SIDEWALK.color
-    entries.append({"id": 43, "name": "kerb", "color": [red, green, blue + 1], "kind": "stuff", **black})
-    entries.append({"id": 44, "name": "egg", "color": [9, 90, 9], "kind": "thing", "parent": "hen", **black})
-    entries.append({"id": 45, "name": "hen", "color": [90, 9, 90], "kind": "thing", "parent": "egg", **black})
+    entries.append({"id": 43, "name": "kerb", "color": [red, green, blue + 1], "kind": "stuff", **common})
+    entries.append({"id": 44, "name": "egg", "color": [9, 90, 9], "kind": "thing", "parent": "hen", **common})
+    entries.append({"id": 45, "name": "hen", "color": [90, 9, 90], "kind": "thing", "parent": "egg", **common})
     _save(site, document)
-    for what, category in (
+    for note, category in (
         (f"id {CAR.id} twice", "van"), (f"name {SIGN.name!r} twice", SIGN.name),
         (f"colour of {ROAD.name} twice", "bridge"),
         (f"colour one step from {SIDEWALK.name}", "kerb"), ("parents go in a circle: egg, hen", "egg"),
     ):  # fmt: skip
-        yield site.defect("SEG208", what, file="taxonomy.yaml", category=category)
+        yield site.defect("SEG208", note, file="taxonomy.yaml", category=category)
 
 
 @seeds_defect("taxonomy_use")
@@ -114,8 +114,8 @@ def inconsistent_mapping(site: SeededDataset) -> Iterator[SeededDefect]:
     for entry in site.document["categories"]:
         entry["name"] = {CAR.name: BUS.name, BUS.name: CAR.name}.get(entry["name"], entry["name"])
     for name, number in ((CAR.name, BUS.id), (BUS.name, CAR.id)):
-        what = f"{name} is {number} in instances.json and another id in taxonomy.yaml"
-        yield site.defect("SEG202", what, file="instances.json", category=name)
+        note = f"{name} is {number} in instances.json and another id in taxonomy.yaml"
+        yield site.defect("SEG202", note, file="instances.json", category=name)
 
 
 @seeds_defect("palette_masks")
@@ -126,12 +126,12 @@ def inconsistent_palette(site: SeededDataset) -> Iterator[SeededDefect]:
         shown = colours | {ROAD.id: SIDEWALK.color, SIDEWALK.id: ROAD.color} if number == 1 else colours
         ids = np.array([0, *(segment.category.id for segment in shot.picture.segments)], np.uint8)[shot.picture.labels]
         save_palette(site, shot.name, ids, shown)
-    wrong = site.shots[1]
-    inside = np.isin([segment.category.id for segment in wrong.picture.segments], [ROAD.id, SIDEWALK.id])
-    mask = np.r_[False, inside][wrong.picture.labels]
-    where = {"file": f"masks/{wrong.name}.png", "image": f"{wrong.name}.jpg", "category": ROAD.name}
-    yield site.defect("SEG016", "a palette unlike the others", file=where["file"], image=where["image"])
-    yield site.covering("SEG202", "the palette exchanges the colours of road and sidewalk", mask, **where)
+    changed = site.shots[1]
+    inside = np.isin([segment.category.id for segment in changed.picture.segments], [ROAD.id, SIDEWALK.id])
+    mask = np.r_[False, inside][changed.picture.labels]
+    about = {"file": f"masks/{changed.name}.png", "image": f"{changed.name}.jpg", "category": ROAD.name}
+    yield site.defect("SEG016", "a palette unlike the others", file=about["file"], image=about["image"])
+    yield site.covering("SEG202", "the palette exchanges the colours of road and sidewalk", mask, **about)
 
 
 @seeds_defect("suppressions")
@@ -193,7 +193,7 @@ def multi_category(site: SeededDataset) -> Iterator[SeededDefect]:
 
 
 def _declare_relation(site: SeededDataset) -> None:
-    """Tell the taxonomy of plates, and of what every car must say."""
+    """Declare plates in the taxonomy, and the attribute that every car must have."""
     path = site.folder / "taxonomy.yaml"
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     document["categories"].append(PLATE)
@@ -217,8 +217,8 @@ def absent_category(site: SeededDataset) -> Iterator[SeededDefect]:
     forgotten = [a for a in annotations if (a["category_id"], a["image_id"]) == (PERSON.id, chosen)]
     without = [a for a in annotations if a["category_id"] == CAR.id and a["image_id"] not in people]
     site.document["annotations"] = [a for a in annotations if a not in forgotten and a not in without]
-    what, image = f"{len(forgotten)} people are not drawn beside cars", site.image_of(forgotten[0])["file_name"]
-    yield site.defect("SEG213", what, file="instances.json", image=image, category=PERSON.name)
+    note, image = f"{len(forgotten)} people are not drawn beside cars", site.image_of(forgotten[0])["file_name"]
+    yield site.defect("SEG213", note, file="instances.json", image=image, category=PERSON.name)
 
 
 @seeds_defect(EXPECTATIONS)
@@ -254,17 +254,17 @@ def class_imbalance(site: SeededDataset) -> Iterator[SeededDefect]:
     best: dict[int, Json] = {}
     for sign in sorted(_annotations_of(site, SIGN.id), key=lambda sign: -int(sign["area"])):
         best.setdefault(sign["image_id"], sign)
-    kept = [sign["id"] for sign in list(best.values())[:KEPT_SIGNS]]
-    document["annotations"] = [a for a in document["annotations"] if a["category_id"] != SIGN.id or a["id"] in kept]
+    kept_ids = [sign["id"] for sign in list(best.values())[:KEPT_SIGNS]]
+    document["annotations"] = [a for a in document["annotations"] if a["category_id"] != SIGN.id or a["id"] in kept_ids]
     model = next(person for person in _annotations_of(site, PERSON.id) if not person["iscrowd"])
     for image in document["images"]:
         for number in range(ADDED_PEOPLE):
             person = site.add(model, image_id=image["id"])
             site.redraw(person, [_figure(image["width"] / ADDED_PEOPLE * (number + 0.5), image["height"] - 14)])
     pixels = sum(int(sign["area"]) for sign in _annotations_of(site, SIGN.id))
-    what = f"{len(kept)} signs, {sum(not person['iscrowd'] for person in _annotations_of(site, PERSON.id))} people"
-    where = {"file": "instances.json", "segments": sorted(kept), "category": SIGN.name}
-    yield site.defect("SEG301", what, pixels=pixels, **where)
+    note = f"{len(kept_ids)} signs, {sum(not person['iscrowd'] for person in _annotations_of(site, PERSON.id))} people"
+    about = {"file": "instances.json", "segments": sorted(kept_ids), "category": SIGN.name}
+    yield site.defect("SEG301", note, pixels=pixels, **about)
 
 
 def _annotations_of(site: SeededDataset, category: int) -> list[Json]:
@@ -289,9 +289,9 @@ def boundary_treatment(site: SeededDataset) -> Iterator[SeededDefect]:
         mask = remove_specks(mask)
         band = (mask == VOID.color).all(axis=-1) & ~void_before
         writers.write_png(site.path("masks", shot), mask)
-        where = {"file": f"masks/{shot.name}.png", "image": f"{shot.name}.jpg", "category": CAR.name}
+        about = {"file": f"masks/{shot.name}.png", "image": f"{shot.name}.jpg", "category": CAR.name}
         yield site.covering(
-            "SEG311", "a band of void between car and road; other files draw them touching", band, **where
+            "SEG311", "a band of void between car and road; other files draw them touching", band, **about
         )
 
 
@@ -309,10 +309,10 @@ def occlusion_treatment(site: SeededDataset) -> Iterator[SeededDefect]:
             cv2.fillConvexPoly(masks, hull, 1)
             site.redraw(annotation, segmentation(masks.astype(bool)))
             added += annotation["area"] - before
-        where = {"file": "instances.json", "image": image["file_name"], "category": CAR.name}
+        about = {"file": "instances.json", "image": image["file_name"], "category": CAR.name}
         segments = [annotation["id"] for annotation in cars]
         yield site.defect(
-            "SEG212", "cars drawn whole; other files draw what is visible", pixels=added, segments=segments, **where
+            "SEG212", "cars drawn whole; other files draw what is visible", pixels=added, segments=segments, **about
         )
 
 
@@ -326,19 +326,19 @@ def annotator_drift(site: SeededDataset) -> Iterator[SeededDefect]:
         {
             "id": number,
             "data": {"image": f"/data/upload/1/{shot.name}.jpg"},
-            "annotations": [_annotation(shots[number], who) for who, shots in masks.items()],
+            "annotations": [_annotation(shots[number], annotator) for annotator, shots in masks.items()],
         }
         for number, shot in enumerate(site.shots)
     ]
     writers.write_json(site.folder / "tasks.json", tasks)
     for category in (PERSON, SIGN):
         lost = sum(int(shot.picture.mask(k).sum()) for shot in site.shots for k in _labels(shot, category.id))
-        what = f"annotator third marks every {category.name} as void"
-        yield site.defect("SEG310", what, file="tasks.json", category=category.name, pixels=lost)
+        note = f"annotator third marks every {category.name} as void"
+        yield site.defect("SEG310", note, file="tasks.json", category=category.name, pixels=lost)
 
 
-def _annotation(shot: NamedPicture, who: str) -> Json:
-    """What one annotator drew of the things and void of a picture: the outer outline of each, in percent."""
+def _annotation(shot: NamedPicture, annotator: str) -> Json:
+    """One annotator's things and void in a picture: the outer outline of each, in percent."""
     height, width = shot.picture.labels.shape
     results = []
     for number, segment in enumerate(shot.picture.segments, start=1):
@@ -348,11 +348,16 @@ def _annotation(shot: NamedPicture, who: str) -> Json:
         value = {"points": ring.tolist(), "polygonlabels": [segment.category.name], "closed": True}
         results.append(
             {
-                "id": f"{who}-{number}", "type": "polygonlabels", "from_name": "label", "to_name": "image",
+                "id": f"{annotator}-{number}", "type": "polygonlabels", "from_name": "label", "to_name": "image",
                 "original_width": width, "original_height": height, "image_rotation": 0, "value": value,
             }
         )  # fmt: skip
-    return {"id": f"{shot.name}-{who}", "completed_by": {"email": who}, "was_cancelled": False, "result": results}
+    return {
+        "id": f"{shot.name}-{annotator}",
+        "completed_by": {"email": annotator},
+        "was_cancelled": False,
+        "result": results,
+    }
 
 
 def _is_car_of(image_id: int, annotation: Json) -> bool:

@@ -31,13 +31,13 @@ def _annotations_of(site: SeededDataset, category: int, split: str = "") -> list
 @seeds_defect("splits")
 def split_leak(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG304: an image of train again in val, and one that was only saved again, brighter by a little."""
-    for number, (gain, what) in enumerate(((0, "the same file"), (6, "the same picture, 6 grey levels brighter"))):
+    for number, (gain, note) in enumerate(((0, "the same file"), (6, "the same picture, 6 grey levels brighter"))):
         source = site.document["images"][number]
         copy = _copy_of(site, source, f"val/again{number}.jpg", gain)
         for annotation in [a for a in site.document["annotations"] if a["image_id"] == source["id"]]:
             site.add(annotation, image_id=copy["id"])
         yield site.defect(
-            "SEG304", f"{what} as {source['file_name']}", file=f"images/{copy['file_name']}", image=copy["file_name"]
+            "SEG304", f"{note} as {source['file_name']}", file=f"images/{copy['file_name']}", image=copy["file_name"]
         )
 
 
@@ -59,9 +59,9 @@ def split_missing(site: SeededDataset) -> Iterator[SeededDefect]:
 @seeds_defect("splits")
 def too_few(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG302: one sign is left, the smallest, and none in val."""
-    kept = min(_annotations_of(site, SIGN.id, "train"), key=lambda sign: int(sign["area"]))
-    _drop_annotations(site, [sign for sign in _annotations_of(site, SIGN.id) if sign is not kept])
-    yield site.covering("SEG302", "the only sign", site.mask_of(kept), **site.about(kept))
+    smallest = min(_annotations_of(site, SIGN.id, "train"), key=lambda sign: int(sign["area"]))
+    _drop_annotations(site, [sign for sign in _annotations_of(site, SIGN.id) if sign is not smallest])
+    yield site.covering("SEG302", "the only sign", site.mask_of(smallest), **site.about(smallest))
     yield site.defect("SEG303", "no sign in val", file="instances.json", category=SIGN.name, pixels=0)
 
 
@@ -81,8 +81,8 @@ def conflicting_duplicates(site: SeededDataset) -> Iterator[SeededDefect]:
         if eroded.any():
             site.redraw(twin, segmentation(eroded))
             changed += int((mask & ~eroded).sum())
-    what = f"the same file as {source['file_name']} with other masks"
-    yield site.defect("SEG305", what, file=f"images/{copy['file_name']}", image=copy["file_name"], pixels=changed)
+    note = f"the same file as {source['file_name']} with other masks"
+    yield site.defect("SEG305", note, file=f"images/{copy['file_name']}", image=copy["file_name"], pixels=changed)
 
 
 @seeds_defect("outliers")
@@ -110,8 +110,8 @@ def count_outlier(site: SeededDataset) -> Iterator[SeededDefect]:
             crumb = site.add(model, image_id=image["id"])
             site.redraw(crumb, [[x, y + 4, x + 4, y, x + 9, y + 5, x + 5, y + 9]])
             number += 1
-    where = {"file": "instances.json", "image": image["file_name"], "category": SIGN.name}
-    yield site.defect("SEG308", f"{number} more signs than usual", **where)
+    about = {"file": "instances.json", "image": image["file_name"], "category": SIGN.name}
+    yield site.defect("SEG308", f"{number} more signs than usual", **about)
 
 
 @seeds_defect("companions")
@@ -121,8 +121,8 @@ def missing_companion(site: SeededDataset) -> Iterator[SeededDefect]:
     lost = [a for a in site.document["annotations"] if a["image_id"] == image["id"] and a["category_id"] == CAR.id]
     pixels = sum(annotation["area"] for annotation in lost)
     _drop_annotations(site, lost)
-    where = {"file": "instances.json", "image": image["file_name"], "category": CAR.name}
-    yield site.defect("SEG309", f"{len(lost)} cars not drawn", pixels=pixels, **where)
+    about = {"file": "instances.json", "image": image["file_name"], "category": CAR.name}
+    yield site.defect("SEG309", f"{len(lost)} cars not drawn", pixels=pixels, **about)
 
 
 @seeds_defect("drift")
@@ -130,9 +130,9 @@ def split_drift(site: SeededDataset) -> Iterator[SeededDefect]:
     """SEG306: val has persons only in name: all cars were taken out there."""
     cars = _annotations_of(site, CAR.id, "val")
     _drop_annotations(site, cars[1:])
-    what = f"{len(cars) - 1} of {len(cars)} cars left out of val"
+    note = f"{len(cars) - 1} of {len(cars)} cars left out of val"
     yield site.defect(
-        "SEG306", what, file="instances.json", category=CAR.name, pixels=sum(car["area"] for car in cars[1:])
+        "SEG306", note, file="instances.json", category=CAR.name, pixels=sum(car["area"] for car in cars[1:])
     )
 
 
@@ -165,9 +165,9 @@ def _sequence(site: SeededDataset, name: str) -> list[NamedPicture]:
     return shots
 
 
-def _recolour(site: SeededDataset, shot: NamedPicture, where: Mask, value: int) -> None:
+def _recolour(site: SeededDataset, shot: NamedPicture, is_changed: Mask, value: int) -> None:
     ids = site.pixels("masks", shot)
-    ids[where] = value
+    ids[is_changed] = value
     writers.write_png(site.path("masks", shot), ids)
 
 
@@ -203,8 +203,8 @@ def track_gap(site: SeededDataset) -> Iterator[SeededDefect]:
     for shot in reversed(removed):
         sign = site.pixels("masks", shot) == SIGN_ID
         _recolour(site, shot, sign, VEGETATION.id * DIVISOR)
-    where = _about(removed[0], [SIGN_ID], SIGN.name)
-    yield site.covering("SEG353", "track 7 is missing in this frame and the next", sign, **where)
+    about = _about(removed[0], [SIGN_ID], SIGN.name)
+    yield site.covering("SEG353", "track 7 is missing in this frame and the next", sign, **about)
 
 
 @seeds_defect(VIDEO)
@@ -227,14 +227,14 @@ def track_swap(site: SeededDataset) -> Iterator[SeededDefect]:
     first, second = CAR.id * DIVISOR + 1, CAR.id * DIVISOR + 6
     for shot in shots[len(shots) // 2 :]:
         ids = site.pixels("masks", shot)
-        one, other = ids == first, ids == second
-        ids[one], ids[other] = second, first
+        is_first, is_second = ids == first, ids == second
+        ids[is_first], ids[is_second] = second, first
         writers.write_png(site.path("masks", shot), ids)
     shot = shots[len(shots) // 2]
     ids = site.pixels("masks", shot)
-    both = (ids == first) | (ids == second)
+    exchanged = (ids == first) | (ids == second)
     yield site.covering(
-        "SEG355", "from here on tracks 1 and 6 are exchanged", both, **_about(shot, [first, second], CAR.name)
+        "SEG355", "from here on tracks 1 and 6 are exchanged", exchanged, **_about(shot, [first, second], CAR.name)
     )
 
 
@@ -264,8 +264,8 @@ def flicker(site: SeededDataset) -> Iterator[SeededDefect]:
 
 def _label(shot: NamedPicture, value: int) -> int:
     """The label that has an instance id in a picture."""
-    named = enumerate(shot.picture.segments, start=1)
-    return next(label for label, segment in named if segment.category.id * DIVISOR + segment.track == value)
+    labelled = enumerate(shot.picture.segments, start=1)
+    return next(label for label, segment in labelled if segment.category.id * DIVISOR + segment.track == value)
 
 
 ORGAN, VESSEL = 1, 2
