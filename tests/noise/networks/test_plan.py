@@ -80,7 +80,7 @@ def test_tiles_and_crops_have_sides_that_can_be_halved(sides: tuple[int, int]) -
 def test_a_plan_survives_json_and_says_why() -> None:
     plan = plan_for(FACTS, Settings(), 2**30)
     assert msgspec.json.decode(msgspec.json.encode(plan), type=TrainingPlan) == plan
-    assert "folds 3: each network is trained on 66 % of 200 images, and judges the others" in str(plan)
+    assert "folds 3: each network is trained on 66 % of 200 images and judges the others" in str(plan)
 
 
 def test_what_the_network_is_made_of_is_told_unless_it_is_the_users() -> None:
