@@ -51,7 +51,7 @@ def agreed(one: OpenDataset, other: OpenDataset, jobs: int = 1) -> Agreement:
 
 def scores(found: Agreement) -> dict[str, float]:
     """Every score of all, of the pair, and of the categories."""
-    tables = {"all": found.overall, "pair": found.pairs[0].scores}
+    tables = {"all": found.overall.scores, "pair": found.pairs[0].scores}
     tables |= {each.category: each.scores for each in found.categories}
     return {f"{of} {name}": score.value for of, table in tables.items() for name, score in table.items()}
 
@@ -136,6 +136,6 @@ def test_portions_and_threads_do_not_matter(drawn: list[Maps]) -> None:
 
 def values(found: Agreement) -> list[tuple[str, str]]:
     """Scores with their intervals, as text, so that NaN is itself."""
-    tables: list[Mapping[str, Score]] = [found.overall, *(each.scores for each in found.pairs)]
+    tables: list[Mapping[str, Score]] = [found.overall.scores, *(each.scores for each in found.pairs)]
     tables += [each.scores for each in found.categories]
     return [(name, repr(score)) for table in tables for name, score in table.items()]

@@ -64,7 +64,7 @@ def test_of_a_dataset_only_what_nobody_annotated_is_drafted(run: Run, photos: Pa
     [
         (["--method", "watershd"], "watershed"),
         (["--option", "waste=1"], "waist"),
-        (["--method", "kmeans", "--category", "coin"], "leave --category out"),
+        (["--method", "kmeans", "--category", "coin"], "leave out --category"),
         (["--model", "--predictions", "x.json"], "either --model or --predictions"),
         (["--precision", "0.8"], "--precision works with --model only"),
         (["--confidence", "0.8", "--model"], "--confidence works with --predictions only"),

@@ -28,5 +28,5 @@ def test_of_all_categories_or_none() -> None:
 
 @pytest.mark.parametrize("text", ["", "full", "[]", '{"cat": "all"}', '{"cat": 1}', "{"])
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(SegdataError, match="not exhaustive, sparse, or a JSON object"):
+    with pytest.raises(SegdataError, match="must be exhaustive, sparse or a JSON object"):
         parse_coverage(text)

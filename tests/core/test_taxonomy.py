@@ -82,7 +82,7 @@ def test_yaml_1_2_booleans_so_a_category_may_be_called_no() -> None:
         ("categories:\n  - {id: 1, name: a, kind: ting}\n", 2, "invalid enum value 'ting'"),
         ("categories:\n  - {id: 1, name: a, color: [0, 0, 300]}\n", 2, "not three values from 0 to 255"),
         ("categories:\n  - {id: 1, name: a, color: '#12'}\n", 2, "not \\[r, g, b\\]"),
-        ("categories:\n  - {id: 1, id: 2, name: a}\n", 2, "twice"),
+        ("categories:\n  - {id: 1, id: 2, name: a}\n", 2, "repeated"),
         ("categories:\n  - {id: 1, name: a, may_not_tuch: [b]}\n", 2, "did you mean 'may_not_touch'"),
         ("categories:\n  - id: 1\n    name: a\n    size:\n      min_pixel: 4\n", 5, "did you mean 'min_pixels'"),
         ("categories:\n  - id: 1\n    name: a\n    size: {min_pixels: -4}\n", 4, "expected `int` >= 0"),
