@@ -55,7 +55,7 @@ def from_arrays(
 
     >>> import numpy as np
     >>> from_arrays({"a.png": np.array([[1, 1, 2]])}, ["grass", "road"])
-    Dataset('arrays': arrays, semantic, 1 images, 2 categories)
+    Dataset('arrays': arrays, semantic, 1 image, 2 categories)
     """
     categories = taxonomy if isinstance(taxonomy, Taxonomy) else _taxonomy_of_names(taxonomy)
     folder = None if images is None else Path(images)
