@@ -1,4 +1,4 @@
-"""TODO."""
+"""Candidates: the words that go with a probability, and the correction that is proposed."""
 
 import pytest
 

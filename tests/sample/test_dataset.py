@@ -1,4 +1,4 @@
-"""TODO."""
+"""The sample data: every part is written, the same bytes for the same seed."""
 
 import hashlib
 import subprocess

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Label noise of the sample data: known errors, listed with their truth."""
 
 import json
 from pathlib import Path

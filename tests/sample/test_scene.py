@@ -1,4 +1,4 @@
-"""TODO."""
+"""Scenes: what hides what, and labels that are exactly what is visible."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Rasterising polygons by the rule of each tool."""
 
 import cv2
 import numpy as np

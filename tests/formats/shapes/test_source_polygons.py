@@ -1,4 +1,4 @@
-"""TODO."""
+"""Polygons as a source has them, in runs and back."""
 
 import numpy as np
 import pyarrow as pa

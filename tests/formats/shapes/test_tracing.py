@@ -1,4 +1,4 @@
-"""TODO."""
+"""Tracing: masks become rings that rasterise to the same pixels."""
 
 from pathlib import Path
 

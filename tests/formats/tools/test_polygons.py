@@ -1,4 +1,4 @@
-"""TODO."""
+"""Polygons of annotation tools: read, written, and refused where they are broken."""
 
 import json
 from typing import Any
