@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from segdata.api.arrays import from_arrays
 from segdata.api.flag import flag
+from segdata.api.in_memory import from_arrays
 from segdata.api.read import read
 from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy

@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from segdata.agreement.acceptance import DeliveryQuality as DeliveryQuality
     from segdata.agreement.evaluation import Evaluation as Evaluation
-    from segdata.api.acceptance import AcceptanceResult as AcceptanceResult
-    from segdata.api.acceptance import accept as accept
     from segdata.api.agreement import AgreementResult as AgreementResult
     from segdata.api.agreement import agree as agree
-    from segdata.api.arrays import from_arrays as from_arrays
     from segdata.api.browse import BrowseResult as BrowseResult
     from segdata.api.browse import browse as browse
+    from segdata.api.browse import show as show
     from segdata.api.consensus import ConsensusResult as ConsensusResult
     from segdata.api.consensus import consensus as consensus
     from segdata.api.convert import Conversion as Conversion
@@ -34,31 +32,31 @@ if TYPE_CHECKING:
     from segdata.api.draft import draft as draft
     from segdata.api.draft import draft_by_model as draft_by_model
     from segdata.api.draft import draft_from as draft_from
+    from segdata.api.edits import FilterResult as FilterResult
+    from segdata.api.edits import MergeResult as MergeResult
+    from segdata.api.edits import crop as crop
+    from segdata.api.edits import filter as filter
+    from segdata.api.edits import merge as merge
+    from segdata.api.edits import remap as remap
+    from segdata.api.edits import tile as tile
+    from segdata.api.edits import untile as untile
+    from segdata.api.evaluate import AcceptanceResult as AcceptanceResult
     from segdata.api.evaluate import EvaluationResult as EvaluationResult
+    from segdata.api.evaluate import accept as accept
     from segdata.api.evaluate import evaluate as evaluate
-    from segdata.api.filter import FilterResult as FilterResult
-    from segdata.api.filter import filter as filter
-    from segdata.api.fix import FixResult as FixResult
-    from segdata.api.fix import fix as fix
     from segdata.api.flag import FlaggedLabels as FlaggedLabels
     from segdata.api.flag import flag as flag
-    from segdata.api.frames import from_frames as from_frames
-    from segdata.api.history import HistoryResult as HistoryResult
-    from segdata.api.history import history as history
-    from segdata.api.history import prune as prune
-    from segdata.api.history import restore as restore
+    from segdata.api.in_memory import from_arrays as from_arrays
+    from segdata.api.in_memory import from_frames as from_frames
     from segdata.api.info import InfoResult as InfoResult
     from segdata.api.info import areas_m2 as areas_m2
     from segdata.api.info import hash_of as hash_of
     from segdata.api.info import info as info
     from segdata.api.info import objects as objects
     from segdata.api.info import write_objects as write_objects
-    from segdata.api.merge import MergeResult as MergeResult
-    from segdata.api.merge import merge as merge
     from segdata.api.pilot import PilotOutcome as PilotOutcome
     from segdata.api.pilot import pilot as pilot
     from segdata.api.read import read as read
-    from segdata.api.remap import remap as remap
     from segdata.api.report import ReportResult as ReportResult
     from segdata.api.report import overview as overview
     from segdata.api.review import AppliedDecisions as AppliedDecisions
@@ -71,20 +69,22 @@ if TYPE_CHECKING:
     from segdata.api.review import import_task as import_task
     from segdata.api.review import pull_decisions as pull_decisions
     from segdata.api.review import review_progress as review_progress
-    from segdata.api.sample import SampleResult as SampleResult
-    from segdata.api.sample import draw_sample as draw_sample
+    from segdata.api.revisions import FixResult as FixResult
+    from segdata.api.revisions import HistoryResult as HistoryResult
+    from segdata.api.revisions import fix as fix
+    from segdata.api.revisions import history as history
+    from segdata.api.revisions import prune as prune
+    from segdata.api.revisions import restore as restore
     from segdata.api.scorecard import ReworkResult as ReworkResult
     from segdata.api.scorecard import ScorecardResult as ScorecardResult
     from segdata.api.scorecard import rework as rework
     from segdata.api.scorecard import scorecard as scorecard
-    from segdata.api.show import show as show
+    from segdata.api.split import SampleResult as SampleResult
     from segdata.api.split import SplitResult as SplitResult
+    from segdata.api.split import draw_sample as draw_sample
     from segdata.api.split import split as split
     from segdata.api.taxonomy import TaxonomyDiffResult as TaxonomyDiffResult
     from segdata.api.taxonomy import diff_taxonomies as diff_taxonomies
-    from segdata.api.tile import crop as crop
-    from segdata.api.tile import tile as tile
-    from segdata.api.tile import untile as untile
     from segdata.api.validate import ValidationResult as ValidationResult
     from segdata.api.validate import assert_valid as assert_valid
     from segdata.api.validate import validate as validate
@@ -105,45 +105,38 @@ if TYPE_CHECKING:
     from segdata.dataset import Dataset as Dataset
     from segdata.dataset_edits import DatasetReview as DatasetReview
     from segdata.noise.networks.settings import Settings as Settings
+    from segdata.store.diff.compare import ConversionProof as ConversionProof
     from segdata.store.diff.difference import DatasetChange as DatasetChange
-    from segdata.store.diff.proof import ConversionProof as ConversionProof
     from segdata.store.remap import TaxonomyMap as TaxonomyMap
     from segdata.store.revisions import PruneResult as PruneResult
     from segdata.store.revisions import RevisionInfo as RevisionInfo
+
 
 __version__ = "0.1.0"
 
 _EXPORTS = {
     "segdata.agreement.acceptance": "DeliveryQuality",
     "segdata.agreement.evaluation": "Evaluation",
-    "segdata.api.acceptance": "AcceptanceResult accept",
     "segdata.api.agreement": "AgreementResult agree",
-    "segdata.api.arrays": "from_arrays",
-    "segdata.api.browse": "BrowseResult browse",
+    "segdata.api.browse": "BrowseResult browse show",
     "segdata.api.consensus": "ConsensusResult consensus",
     "segdata.api.convert": "Conversion convert",
     "segdata.api.diff": "DiffResult diff",
     "segdata.api.draft": "DraftResult draft draft_by_model draft_from",
-    "segdata.api.evaluate": "EvaluationResult evaluate",
-    "segdata.api.filter": "FilterResult filter",
-    "segdata.api.fix": "FixResult fix",
+    "segdata.api.edits": "FilterResult MergeResult crop filter merge remap tile untile",
+    "segdata.api.evaluate": "AcceptanceResult EvaluationResult accept evaluate",
     "segdata.api.flag": "FlaggedLabels flag",
-    "segdata.api.frames": "from_frames",
-    "segdata.api.history": "HistoryResult history prune restore",
+    "segdata.api.in_memory": "from_arrays from_frames",
     "segdata.api.info": "InfoResult areas_m2 hash_of info objects write_objects",
-    "segdata.api.merge": "MergeResult merge",
     "segdata.api.pilot": "PilotOutcome pilot",
     "segdata.api.read": "read",
-    "segdata.api.remap": "remap",
     "segdata.api.report": "ReportResult overview",
-    "segdata.api.review": "AppliedDecisions ImportedTask ProgressResult PulledDecisions apply_decisions "
-    "decide export_findings import_task pull_decisions review_progress",
-    "segdata.api.sample": "SampleResult draw_sample",
+    "segdata.api.review": "AppliedDecisions ImportedTask ProgressResult PulledDecisions apply_decisions decide "
+    "export_findings import_task pull_decisions review_progress",
+    "segdata.api.revisions": "FixResult HistoryResult fix history prune restore",
     "segdata.api.scorecard": "ReworkResult ScorecardResult rework scorecard",
-    "segdata.api.show": "show",
-    "segdata.api.split": "SplitResult split",
+    "segdata.api.split": "SampleResult SplitResult draw_sample split",
     "segdata.api.taxonomy": "TaxonomyDiffResult diff_taxonomies",
-    "segdata.api.tile": "crop tile untile",
     "segdata.api.validate": "ValidationResult assert_valid validate",
     "segdata.core.batch": "Batch",
     "segdata.core.config": "Config",
@@ -157,8 +150,8 @@ _EXPORTS = {
     "segdata.dataset": "Dataset",
     "segdata.dataset_edits": "DatasetReview",
     "segdata.noise.networks.settings": "Settings",
+    "segdata.store.diff.compare": "ConversionProof",
     "segdata.store.diff.difference": "DatasetChange",
-    "segdata.store.diff.proof": "ConversionProof",
     "segdata.store.remap": "TaxonomyMap",
     "segdata.store.revisions": "PruneResult RevisionInfo",
 }

@@ -20,19 +20,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from segdata.agreement.acceptance import DeliveryQuality
-    from segdata.api.acceptance import AcceptanceResult
     from segdata.api.agreement import AgreementResult
     from segdata.api.browse import BrowseResult
     from segdata.api.consensus import ConsensusResult
     from segdata.api.diff import DiffResult
-    from segdata.api.evaluate import EvaluationResult
-    from segdata.api.fix import FixResult
+    from segdata.api.evaluate import AcceptanceResult, EvaluationResult
     from segdata.api.flag import FlaggedLabels
     from segdata.api.info import InfoResult
     from segdata.api.panel import PanelData
     from segdata.api.pilot import PilotOutcome
     from segdata.api.read import Data
     from segdata.api.report import ReportResult
+    from segdata.api.revisions import FixResult
     from segdata.api.scorecard import ReworkResult, ScorecardResult
     from segdata.api.validate import ValidationResult
     from segdata.noise.networks.plan import TrainingPlan
@@ -145,7 +144,7 @@ class Dataset(EditableDataset):
         the dataset again to see the new revision. Raises SegdataError for a dataset that is not canonical, and where
         another revision was made since it was opened.
         """
-        from segdata.api.fix import fix
+        from segdata.api.revisions import fix
 
         return fix(self, findings, unsafe=unsafe, dry_run=dry_run, jobs=jobs)
 
@@ -396,7 +395,7 @@ class Dataset(EditableDataset):
 
         Raises SegdataError if there is no bar.
         """
-        from segdata.api.acceptance import accept
+        from segdata.api.evaluate import accept
 
         return accept(
             self,
@@ -585,7 +584,7 @@ class Dataset(EditableDataset):
         `names`: ids of images, or the ends of ids; `folder`: where the files go; `findings`: to be marked. Returns
         the files. Raises SegdataError for a name that no image has.
         """
-        from segdata.api.show import show
+        from segdata.api.browse import show
 
         return show(self, names, folder, findings=findings)
 

@@ -16,13 +16,11 @@ from segdata.core.taxonomy import Taxonomy
 if TYPE_CHECKING:
     from segdata.api.convert import Conversion, OnLoss
     from segdata.api.draft import DraftResult
-    from segdata.api.filter import FilterResult
-    from segdata.api.history import HistoryResult
-    from segdata.api.merge import MergeResult
+    from segdata.api.edits import FilterResult, MergeResult
     from segdata.api.read import Data
     from segdata.api.review import AppliedDecisions, ImportedTask, ProgressResult, PulledDecisions
-    from segdata.api.sample import SampleResult
-    from segdata.api.split import SplitResult
+    from segdata.api.revisions import HistoryResult
+    from segdata.api.split import SampleResult, SplitResult
     from segdata.noise.networks.settings import Settings, StageProgress
     from segdata.store.remap import TaxonomyMap
     from segdata.store.revisions import PruneResult
@@ -152,7 +150,7 @@ class EditableDataset(OpenDataset):
         annotations of all datasets, unless their sizes or files differ. Raises SegdataError for datasets of different
         tasks, and for categories that cannot be one.
         """
-        from segdata.api.merge import merge
+        from segdata.api.edits import merge
 
         several = [others] if isinstance(others, (str, Path, OpenDataset)) else list(others)
         return merge(
@@ -198,7 +196,7 @@ class EditableDataset(OpenDataset):
         A condition on segments also drops images without such a segment, and one on annotations images without such
         an annotation. Raises SegdataError for unknown categories and columns, and for invalid conditions.
         """
-        from segdata.api.filter import filter
+        from segdata.api.edits import filter
 
         return filter(
             self,
@@ -238,7 +236,7 @@ class EditableDataset(OpenDataset):
         Segments keep their ids, so that `untile` restores the labels. Tiles of one image share a `group`, so that
         `split` keeps them together.
         """
-        from segdata.api.tile import tile
+        from segdata.api.edits import tile
 
         return tile(self, target, size, overlap=overlap, crop_images=crop_images, jobs=jobs, progress=progress)
 
@@ -262,7 +260,7 @@ class EditableDataset(OpenDataset):
         margin : pixels around each segment
         target, crop_images, jobs, progress : as for `tile`
         """
-        from segdata.api.tile import crop
+        from segdata.api.edits import crop
 
         return crop(
             self,
@@ -296,7 +294,7 @@ class EditableDataset(OpenDataset):
         Pixels that two tiles share are divided in the middle. Raises SegdataError for images that are tiles of
         nothing known.
         """
-        from segdata.api.tile import untile
+        from segdata.api.edits import untile
 
         return untile(self, target, tiles=tiles, match=match, jobs=jobs, progress=progress)
 
@@ -315,7 +313,7 @@ class EditableDataset(OpenDataset):
         it. Categories that it does not name stay. `losses` of the result counts what was dropped and joined. Raises
         SegdataError for names that the data do not have.
         """
-        from segdata.api.remap import remap
+        from segdata.api.edits import remap
 
         return remap(self, target, mapping, copy_images=copy_images, jobs=jobs, progress=progress)
 
@@ -346,7 +344,7 @@ class EditableDataset(OpenDataset):
 
         Raises SegdataError for more images than there are, and for a column without values.
         """
-        from segdata.api.sample import draw_sample
+        from segdata.api.split import draw_sample
 
         return draw_sample(
             self,
@@ -447,7 +445,7 @@ class EditableDataset(OpenDataset):
 
         ``segdata.read("DATA@r0001")`` opens one. Raises SegdataError for a dataset that is not canonical.
         """
-        from segdata.api.history import history
+        from segdata.api.revisions import history
 
         return history(self)
 
@@ -457,7 +455,7 @@ class EditableDataset(OpenDataset):
         No revision is deleted. Open the dataset again to see the change. Raises SegdataError if there is no such
         revision, or its files are gone.
         """
-        from segdata.api.history import restore
+        from segdata.api.revisions import restore
 
         return restore(self, revision)
 
@@ -466,7 +464,7 @@ class EditableDataset(OpenDataset):
 
         `dry_run`: delete nothing, and return what would be deleted.
         """
-        from segdata.api.history import prune
+        from segdata.api.revisions import prune
 
         return prune(self, keep, dry_run=dry_run)
 

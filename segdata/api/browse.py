@@ -1,6 +1,6 @@
-"""Browse a dataset with its findings in FiftyOne."""
+"""Browse: look at a dataset with its findings in FiftyOne, or as PNG files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from segdata.report.fiftyone.samples import SampleBuilder, SampleLoader, open_da
 from segdata.report.fiftyone.segment_labels import HeatMaps, SegmentLabels
 from segdata.report.fiftyone.stored_findings import LoggedDecisions
 from segdata.report.fiftyone.views import set_appearance
+from segdata.report.pictures.overlays import draw_image, find_image
 from segdata.review.decision_log import LOG_NAME, append_decisions, log_path
 from segdata.review.decision_log import read_decisions as read_log
 
@@ -150,3 +151,18 @@ def _portions(chunks: list[Ints]) -> Iterator[Ints]:
 def _dataset_origin(files: str) -> str:
     """What a dataset is made of, the same from wherever it is called."""
     return files if "://" in files else str(Path(files).absolute())
+
+
+def show(
+    data: Data,
+    names: str | Iterable[str],
+    folder: str | Path,
+    *,
+    findings: Sequence[Finding] = (),
+    **opening: Unpack[ReadOptions],
+) -> list[Path]:
+    """Draw images with their segments as PNG files: `segdata.Dataset.show` of ``read(data, **opening)``."""
+    dataset = read(data, **opening)
+    chosen = [find_image(dataset, name) for name in ([names] if isinstance(names, str) else names)]
+    with image_limits():
+        return [path for name in chosen for path in draw_image(dataset, name, findings, Path(folder))]

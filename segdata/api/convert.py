@@ -19,7 +19,7 @@ from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.formats.shared.pairing import INDEX_FILE
 from segdata.report.conversion import CERTIFICATE_NAME, DataLocation, certificate_json
-from segdata.store.diff.proof import ConversionProof, verify_conversion
+from segdata.store.diff.compare import ConversionProof, verify_conversion
 from segdata.store.output import ImageCopies, StagedOutput, check_free, move_beside_masks
 from segdata.store.remap import Remap, TaxonomyMap, with_taxonomy_map
 

@@ -1,16 +1,17 @@
-"""Split: images dealt to train, val, test or other parts, balanced and without leaks."""
+"""Split images into train, val and test without leaks, and draw samples of them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
+from segdata.api.convert import Conversion, write_derived
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, json_table
 from segdata.api.validate import measure_dataset
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, count_noun
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.split_assignment import SplitAssignment, assign_splits, check_shares, group_images
@@ -18,9 +19,11 @@ from segdata.core.strata import image_splits
 from segdata.dataset import Dataset
 from segdata.measure.tables.duplicates import find_lookalikes
 from segdata.store.revisions import revise
+from segdata.store.sample import ImageSample, Purpose, draw_images
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 PARTS = {"train": 0.7, "val": 0.15, "test": 0.15}
 
@@ -117,3 +120,56 @@ def _write_lists(dealt: SplitAssignment, folder: Path) -> tuple[Path, ...]:
     except OSError as error:
         raise SegdataError(f"{folder}: cannot be written: {error.strerror}") from error
     return paths
+
+
+@dataclass(frozen=True)
+class SampleResult(Result):
+    """What `draw_sample` did: which images it drew, and the dataset that has them; None where none was asked for."""
+
+    draw: ImageSample
+    written: Conversion | None
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata sample --format json`` prints it."""
+        from segdata.report.edits import sample_json
+
+        return sample_json(self.draw, **({} if self.written is None else {"target": str(self.written.target)}))
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each category as a pandas table: its segments in all images, and in the sample."""
+        return json_table(self.to_json(), "categories")
+
+
+def draw_sample(
+    data: Data,
+    target: str | Path | None,
+    n: int,
+    *,
+    purpose: Purpose = "gold",
+    stratify: str | None = None,
+    wanted: int = 30,
+    seed: int = 0,
+    copy_images: bool = False,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> SampleResult:
+    """Draw images, and write them as a dataset: `segdata.Dataset.sample` of ``read(data, **opening)``."""
+    dataset = read(data, **opening)
+    tables = measure_dataset(dataset, frozenset(), jobs, progress if target is None else no_progress)
+    drawn_images = draw_images(tables, n, purpose=purpose, stratify=stratify, wanted=wanted, seed=seed)
+    if target is None:
+        return SampleResult(drawn_images, None)
+    names = set(drawn_images.images)
+    every = dataset.source.image_ids
+    rows_read = range(len(every)) if dataset.rows is None else dataset.rows.tolist()
+    rows = np.array([row for row in rows_read if every[row] in names], np.int64)
+    origin = (
+        f"{count_noun(n, 'image')} drawn for a {purpose}{'' if stratify is None else f', by {stratify}'}, seed {seed}"
+    )
+    return SampleResult(
+        drawn_images,
+        write_derived(
+            replace(dataset, rows=rows), target, origin, copy_images=copy_images, jobs=jobs, progress=progress
+        ),
+    )

@@ -67,7 +67,7 @@ def plan(
     shows how often a delivery is accepted for each share of defective images,
     and how many defects remain if rejected deliveries are corrected.
     """
-    from segdata.api.acceptance import DeliveryQuality
+    from segdata.api.evaluate import DeliveryQuality
     from segdata.cli.output import emit, make_console
     from segdata.report.acceptance import plan_json, plan_text
 
@@ -127,7 +127,7 @@ def judge(
 
     Exits with 1 if the delivery is rejected.
     """
-    from segdata.api.acceptance import DeliveryQuality, accept
+    from segdata.api.evaluate import DeliveryQuality, accept
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
     from segdata.report.acceptance import to_json, to_text

@@ -71,7 +71,7 @@ def command(
     'seconds / n_segments > 60', 'attributes["truncated"] == True',
     'matches(image_id, "^night/")', 'stage == None'.
     """
-    from segdata.api.filter import filter
+    from segdata.api.edits import filter
     from segdata.cli.output import emit, make_console, report_written
     from segdata.cli.process import progress_bar
     from segdata.core.errors import count_noun

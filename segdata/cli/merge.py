@@ -40,7 +40,7 @@ def command(
     files differ, they stay two images, and the later one moves to a folder
     named after its dataset. The command reports what it renamed.
     """
-    from segdata.api.merge import merge
+    from segdata.api.edits import merge
     from segdata.cli.output import emit, report_written
     from segdata.cli.process import progress_bar
     from segdata.core.errors import count_noun

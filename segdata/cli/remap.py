@@ -45,7 +45,7 @@ def command(
     category are merged within each annotation; instances stay separate. The
     command counts what it dropped and merged.
     """
-    from segdata.api.remap import remap
+    from segdata.api.edits import remap
     from segdata.cli.output import emit, report_written
     from segdata.cli.process import progress_bar
 

@@ -21,7 +21,7 @@ def history_command(data: Path, report: str, output: Path | None) -> None:
     the current one. Wherever a command takes DATA, DATA@r0001 names one of
     its revisions.
     """
-    from segdata.api.history import history
+    from segdata.api.revisions import history
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.report.edits import history_json, history_text
 
@@ -39,7 +39,7 @@ def restore_command(data: Path, revision: str) -> None:
     Nothing is deleted: later revisions stay in the history, and you can
     restore them too. The next change makes a revision after the last one.
     """
-    from segdata.api.history import restore
+    from segdata.api.revisions import restore
     from segdata.cli.output import emit
 
     before = restore(data, revision)
@@ -58,7 +58,7 @@ def prune_command(data: Path, keep: int, dry_run: bool) -> None:
     The current revision always stays. Folders left over from a crash are
     deleted too.
     """
-    from segdata.api.history import prune
+    from segdata.api.revisions import prune
     from segdata.cli.output import emit, make_console
     from segdata.core.errors import count_noun
     from segdata.report.edits import format_bytes

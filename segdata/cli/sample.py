@@ -62,7 +62,7 @@ def command(
     to what is missing, one after another. The images of a pilot are drawn at
     random, so that `segdata pilot` can generalize from them.
     """
-    from segdata.api.sample import draw_sample
+    from segdata.api.split import draw_sample
     from segdata.cli.output import emit, make_console, protect_inputs, report_written
     from segdata.cli.process import progress_bar
     from segdata.report.edits import sample_json, sample_text

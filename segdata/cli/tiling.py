@@ -80,7 +80,7 @@ def tile_command(
     pixels; if predictions on two tiles differ, each counts up to the middle
     of the overlap.
     """
-    from segdata.api.tile import tile, untile
+    from segdata.api.edits import tile, untile
     from segdata.cli.output import report_written
     from segdata.cli.process import progress_bar
 
@@ -137,7 +137,7 @@ def crop_command(
     Images are written to OUT/images as PNG, or as TIFF if they are TIFF.
     Segments outside the windows are left out; cut segments keep their ids.
     """
-    from segdata.api.tile import crop
+    from segdata.api.edits import crop
     from segdata.cli.output import report_written
     from segdata.cli.process import progress_bar
 

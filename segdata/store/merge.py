@@ -20,8 +20,7 @@ from segdata.core.profile import ImageSequence, Policy, Profile
 from segdata.core.runs import Ints
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
-from segdata.store.id_conflicts import NewNames, resolve_conflicts
-from segdata.store.merged_taxonomy import MergedTaxonomy, merge_taxonomies
+from segdata.store.merge_conflicts import MergedTaxonomy, NewNames, merge_taxonomies, resolve_conflicts
 from segdata.store.remap import Remap, TaxonomyMap, with_taxonomy_map
 
 

@@ -11,7 +11,7 @@ from scipy.stats import hypergeom
 
 import segdata
 from segdata.agreement.acceptance import DeliveryQuality
-from segdata.api.acceptance import accept
+from segdata.api.evaluate import accept
 from segdata.core.config import CategoryGold, Config, Gold, InstanceIds, Sequences
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError

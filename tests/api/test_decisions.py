@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from segdata.api.arrays import from_arrays
 from segdata.api.decisions import current_decisions, label_hashes
+from segdata.api.in_memory import from_arrays
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Decision, Finding, Verdict
 

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from segdata.api.arrays import from_arrays
 from segdata.api.convert import convert
 from segdata.api.decisions import label_hashes
 from segdata.api.flag import flag
+from segdata.api.in_memory import from_arrays
 from segdata.api.read import read
 from segdata.api.review import apply_decisions
 from segdata.core.config import Config

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from segdata.api.arrays import from_arrays
 from segdata.api.convert import convert
 from segdata.api.flag import flag
+from segdata.api.in_memory import from_arrays
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 
 import segdata
-from segdata.api.arrays import from_arrays
+from segdata.api.in_memory import from_arrays
 from segdata.core import format as formats_module
 from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.errors import SegdataError
@@ -22,7 +22,7 @@ from segdata.core.format import Format, LossCounter, find_format, formats
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.sample.dataset import make
-from segdata.store.diff.proof import check_losses, first_annotations
+from segdata.store.diff.compare import check_losses, first_annotations
 from segdata.testing.strategies import datasets
 from tests.store.diff.memory import SMALL, dataset, small
 

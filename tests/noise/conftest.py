@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.api.arrays import from_arrays
+from segdata.api.in_memory import from_arrays
 from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.networks.plan import DataFacts, TrainingPlan, plan_for

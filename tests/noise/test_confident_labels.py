@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.stats import t
 
 import segdata
-from segdata.api.arrays import from_arrays
+from segdata.api.in_memory import from_arrays
 from segdata.core.errors import SegdataError
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy

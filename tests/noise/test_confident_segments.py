@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.api.arrays import from_arrays
+from segdata.api.in_memory import from_arrays
 from segdata.core.batch import Batch, replace_column
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy

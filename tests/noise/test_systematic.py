@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segdata.api.arrays import from_arrays
+from segdata.api.in_memory import from_arrays
 from segdata.core.rule import Tables
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.measure.measure import measure_source

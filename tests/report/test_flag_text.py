@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 from msgspec import structs
 
-from segdata.api.arrays import from_arrays
 from segdata.api.flag import flag
+from segdata.api.in_memory import from_arrays
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Category, Taxonomy

@@ -16,8 +16,7 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints, bounding_boxes, expand_ranges
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.diff.difference import DatasetChange, DifferenceCounter, DifferenceKind
-from segdata.store.diff.matching import RecategorisedPixels, SegmentMatches, difference_boxes
-from segdata.store.diff.pairing import DiffPortion, LoadedSide
+from segdata.store.diff.matching import DiffPortion, LoadedSide, RecategorisedPixels, SegmentMatches, difference_boxes
 
 Flags = NDArray[np.bool_]
 

@@ -1,17 +1,293 @@
-"""Matching: which segment of B is which of A, and the pixels in which they differ."""
+"""Matching: which images, annotations and segments of two datasets belong together."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.batch import integer_column
+from segdata.core.batch import Batch, integer_column
+from segdata.core.config import did_you_mean
+from segdata.core.dataset import OpenDataset
+from segdata.core.errors import SegdataError
 from segdata.core.overlay import SweepRuns, find_overlaps, union_by_frame
+from segdata.core.paths import NAME_KEYS, PairByName, PairingKey, pairing_keys
 from segdata.core.runs import Ints, NumberLine, Runs, bounding_boxes
 from segdata.core.schema import runs_to_rle
-from segdata.store.diff.pairing import DiffPortion, LoadedSide, join_rows
+
+
+def join_rows(a: list[Ints], b: list[Ints]) -> tuple[Ints, Ints]:
+    """The rows of A (n,) and of B (n,) that belong together, each row at most once.
+
+    `a` and `b` are columns, the same number on both sides. Of several rows with one key the first goes with the first.
+
+    >>> [rows.tolist() for rows in join_rows([np.array([5, 7, 7])], [np.array([7, 7, 7, 5])])]
+    [[0, 1, 2], [3, 0, 1]]
+    """
+    columns = [np.concatenate(pair) for pair in zip(a, b, strict=True)]
+    n_a, n = len(a[0]), len(columns[0])
+    order = np.lexsort(columns[::-1])  # stable: within a key the rows of A come first
+    new = np.zeros(n, bool)
+    new[:1] = True
+    for column in columns:
+        new[1:] |= column[order][1:] != column[order][:-1]
+    group = np.cumsum(new) - 1
+    of_a = order < n_a
+    n_groups = int(new.sum())
+    in_a, in_b = (np.bincount(group[side], minlength=n_groups) for side in (of_a, ~of_a))
+    rank = np.arange(n) - np.flatnonzero(new)[group]
+    rank[~of_a] -= in_a[group[~of_a]]
+    paired = rank < np.minimum(in_a, in_b)[group]
+    return order[paired & of_a], order[paired & ~of_a] - n_a
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePairs:
+    """Pairs of images, in ascending order of what they have in common.
+
+    Attributes
+    ----------
+    a, b : (n,) rows of each source's `image_ids`; -1 where that side lacks the image
+    by : what they have in common
+    """
+
+    a: Ints
+    b: Ints
+    by: PairByName
+
+    def portions(self, n: int) -> list[tuple[Ints, Ints]]:
+        """The pairs in up to `n` portions of about the same size."""
+        cuts = np.array_split(np.arange(len(self.a)), max(n, 1))
+        return [(self.a[rows], self.b[rows]) for rows in cuts if len(rows)]
+
+
+def pair_images(a: OpenDataset, b: OpenDataset, only: Iterable[str] | None = None) -> ImagePairs:
+    """The images of A and B in pairs; `only` those of which either side has one of these ids.
+
+    Where no image of A is called as one of B they are paired by what their names have in common. A name that one side
+    has twice then pairs nothing. Raises SegdataError for an id that neither has.
+    """
+    ids_a, ids_b = a.image_ids, b.image_ids
+    for by in NAME_KEYS:
+        pairs = _pair_by_key(pairing_keys(ids_a, by), pairing_keys(ids_b, by), by)
+        if bool(((pairs.a >= 0) & (pairs.b >= 0)).any()):
+            break
+    else:
+        pairs = _pair_by_key(pairing_keys(ids_a, "id"), pairing_keys(ids_b, "id"), "id")
+    if only is not None:
+        pairs = _select_images(pairs, ids_a, ids_b, set(only))
+    return ImagePairs(_source_rows(a, pairs.a), _source_rows(b, pairs.b), pairs.by)
+
+
+def _pair_by_key(a: list[PairingKey], b: list[PairingKey], by: PairByName) -> ImagePairs:
+    at_a = {key: row for row, key in enumerate(a)}
+    at_b = {key: row for row, key in enumerate(b)}
+    every = sorted(at_a.keys() | at_b.keys(), key=lambda key: (key[0], str(key[1])))
+    rows = [np.array([row_of.get(key, -1) for key in every], np.int64) for row_of in (at_a, at_b)]
+    return ImagePairs(rows[0], rows[1], by)
+
+
+def _select_images(pairs: ImagePairs, ids_a: list[str], ids_b: list[str], wanted: set[str]) -> ImagePairs:
+    for name in sorted(wanted - {*ids_a, *ids_b}):
+        raise SegdataError(f"no image {name!r} in either dataset{did_you_mean(name, [*ids_a, *ids_b])}")
+    sides = zip(pairs.a.tolist(), pairs.b.tolist(), strict=True)
+    kept = np.array([(a >= 0 and ids_a[a] in wanted) or (b >= 0 and ids_b[b] in wanted) for a, b in sides], bool)
+    return ImagePairs(pairs.a[kept], pairs.b[kept], pairs.by)
+
+
+def _source_rows(dataset: OpenDataset, rows: Ints) -> Ints:
+    """Rows of a dataset as rows of its source."""
+    return rows if dataset.rows is None else np.where(rows < 0, -1, np.append(dataset.rows, -1)[rows])
+
+
+@dataclass(frozen=True)
+class LoadedSide:
+    """One dataset's images of a portion.
+
+    Attributes
+    ----------
+    batch : what was loaded
+    pair : (n_images,) the pair that each image belongs to
+    name_of : category id -> the name by which both datasets know it
+    """
+
+    batch: Batch
+    pair: Ints
+    name_of: Callable[[int], str]
+
+    @cached_property
+    def annotation_pair(self) -> Ints:
+        """(n_annotations,) the pair of images that each belongs to."""
+        return self.pair[self.batch.annotation_image]
+
+    @cached_property
+    def areas(self) -> Ints:
+        """(n_segments,) pixels."""
+        return self.batch.runs.areas(self.batch.n_segments)
+
+    @cached_property
+    def image_ids(self) -> list[str]:
+        """(n_images,)."""
+        return self.batch.images["image_id"].to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
+
+    @cached_property
+    def per_annotation(self) -> Ints:
+        """(n_annotations,) how many segments each has."""
+        return np.bincount(self.batch.segment_annotation, minlength=self.batch.annotations.num_rows)
+
+    @cached_property
+    def per_image(self) -> Ints:
+        """(n_images,) how many segments each has."""
+        return np.bincount(self.batch.segment_image, minlength=self.batch.images.num_rows)
+
+    def annotator(self, annotation: int) -> str | None:
+        """Who made an annotation."""
+        return self.batch.annotations["annotator"][annotation].as_py()  # type: ignore[no-any-return]
+
+    def segment(self, row: int) -> int | str | None:
+        """The source's own id of a segment."""
+        own = self.batch.segments["source_id"][row].as_py()
+        return own if own is not None else self.batch.segments["segment_id"][row].as_py()  # type: ignore[no-any-return]
+
+    def category(self, row: int) -> str:
+        """The name of a segment's category."""
+        return self.name_of(self.batch.segments["category_id"][row].as_py())
+
+
+@dataclass(frozen=True)
+class DiffPortion:
+    """Some pairs of images.
+
+    Attributes
+    ----------
+    a, b : what each dataset has of them
+    image_a, image_b : (n,) for each pair the row of the image in each side's batch; -1 where it lacks it
+    """
+
+    a: LoadedSide
+    b: LoadedSide
+    image_a: Ints
+    image_b: Ints
+
+    @cached_property
+    def both(self) -> Ints:
+        """The pairs that have two images."""
+        return np.flatnonzero((self.image_a >= 0) & (self.image_b >= 0))
+
+    @cached_property
+    def alike(self) -> NDArray[np.bool_]:
+        """(n,) whether a pair has two images of the same size, so that their pixels can be compared."""
+        result = np.zeros(len(self.image_a), bool)
+        sizes = [
+            np.stack(side.batch.image_size)[:, image[self.both]]
+            for side, image in ((self.a, self.image_a), (self.b, self.image_b))
+        ]
+        result[self.both] = (sizes[0] == sizes[1]).all(axis=0)
+        return result
+
+    @cached_property
+    def annotations(self) -> "AnnotationPairs":
+        """The annotations in pairs."""
+        return _pair_annotations(self)
+
+    @cached_property
+    def categories(self) -> tuple[Ints, Ints, list[str]]:
+        """(n_segments,) of A and of B the category of each segment, as a row of the third: the names."""
+        rows: dict[str, int] = {}
+        codes = []
+        for side in (self.a, self.b):
+            ids, which = np.unique(integer_column(side.batch.segments["category_id"]), return_inverse=True)
+            code = [rows.setdefault(side.name_of(id_), len(rows)) for id_ in ids.tolist()]
+            codes.append(np.array(code, np.int64)[which])
+        return codes[0], codes[1], list(rows)
+
+    def image_of(self, pair: int) -> str:
+        """What a pair of images is called: its id in A, else in B."""
+        row = int(self.image_a[pair])
+        return self.a.image_ids[row] if row >= 0 else self.b.image_ids[int(self.image_b[pair])]
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationPairs:
+    """Annotations in pairs, and those that stay alone though their image has a partner.
+
+    Attributes
+    ----------
+    a, b : (n,) rows of each side's annotations
+    pair : (n,) the pair of images
+    alone_a, alone_b : rows
+    frame_a, frame_b : (n_segments,) of each side: the pair of annotations that a segment belongs to, -1 where it is
+        not compared, since its annotation or image has no partner or one of another size
+    """
+
+    a: Ints
+    b: Ints
+    pair: Ints
+    alone_a: Ints
+    alone_b: Ints
+    frame_a: Ints
+    frame_b: Ints
+
+
+def _pair_annotations(portion: DiffPortion) -> AnnotationPairs:
+    """Annotations of one image by the same annotator; then what is left, where it is clear what belongs together."""
+    a, b = portion.a, portion.b
+    who_a, who_b, nobody = _annotator_codes(a.batch, b.batch)
+    rows_a, rows_b = join_rows([a.annotation_pair, who_a], [b.annotation_pair, who_b])
+    rest_a, rest_b = (
+        np.setdiff1d(np.flatnonzero(np.isin(side.annotation_pair, portion.both)), rows)
+        for side, rows in ((a, rows_a), (b, rows_b))
+    )
+    more_a, more_b = _pair_leftovers(
+        (a.annotation_pair[rest_a], who_a[rest_a] == nobody), (b.annotation_pair[rest_b], who_b[rest_b] == nobody)
+    )
+    rows_a, rows_b = np.append(rows_a, rest_a[more_a]), np.append(rows_b, rest_b[more_b])
+    order = np.argsort(rows_a)
+    rows_a, rows_b = rows_a[order], rows_b[order]
+    pair = a.annotation_pair[rows_a]
+    return AnnotationPairs(
+        rows_a,
+        rows_b,
+        pair,
+        np.delete(rest_a, more_a),
+        np.delete(rest_b, more_b),
+        _frames(a, rows_a, portion.alike[pair]),
+        _frames(b, rows_b, portion.alike[pair]),
+    )
+
+
+def _annotator_codes(a: Batch, b: Batch) -> tuple[Ints, Ints, int]:
+    """(n_annotations,) of each side: the annotator as a number, and the number of those without a name."""
+    names = pa.concat_arrays([batch.annotations["annotator"].combine_chunks() for batch in (a, b)])
+    coded = names.fill_null("").dictionary_encode()
+    code = np.where(names.is_null().to_numpy(zero_copy_only=False), -1, coded.indices.to_numpy()).astype(np.int64)
+    return code[: a.annotations.num_rows], code[a.annotations.num_rows :], -1
+
+
+def _pair_leftovers(a: tuple[Ints, NDArray[np.bool_]], b: tuple[Ints, NDArray[np.bool_]]) -> tuple[Ints, Ints]:
+    """Which annotations with different annotators stand opposite each other all the same.
+
+    Takes of each side the pairs of images (n,), ascending, and which annotations have no name. A last one on both
+    sides belongs together, and so does a nameless last one with the first of the other side: a format that holds one
+    annotation an image, and no names, keeps that.
+    """
+    (pair_a, first_a, count_a), (pair_b, first_b, count_b) = (
+        np.unique(pair, return_index=True, return_counts=True) for pair, _ in (a, b)
+    )
+    _, at_a, at_b = np.intersect1d(pair_a, pair_b, assume_unique=True, return_indices=True)
+    first_a, first_b, one_a, one_b = first_a[at_a], first_b[at_b], count_a[at_a] == 1, count_b[at_b] == 1
+    clear = (one_a & one_b) | (one_a & a[1][first_a]) | (one_b & b[1][first_b])
+    return first_a[clear], first_b[clear]
+
+
+def _frames(side: LoadedSide, annotations: Ints, alike: NDArray[np.bool_]) -> Ints:
+    frame = np.full(side.batch.annotations.num_rows, -1, np.int64)
+    frame[annotations[alike]] = np.flatnonzero(alike)
+    return frame[side.batch.segment_annotation]
+
 
 MIN_IOU = 0.5  # IoU: two segments that share less are not the same
 

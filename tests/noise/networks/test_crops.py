@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from segdata.api.arrays import from_arrays
+from segdata.api.in_memory import from_arrays
 from segdata.core.image_files import ChannelArray
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.measure.measure import measure_source

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.api.arrays import from_arrays
+from segdata.api.in_memory import from_arrays
 from segdata.core.label_maps import LabelMaps
 from segdata.noise.networks.images import ImageCache
 

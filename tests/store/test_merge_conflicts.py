@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from segdata.core.errors import SegdataError
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.store.merged_taxonomy import merge_taxonomies
+from segdata.store.merge_conflicts import merge_taxonomies
 from segdata.testing.strategies import taxonomies
 
 

@@ -1,0 +1,254 @@
+"""Edits: a new dataset made of others: filtered, merged, remapped, cut into tiles and put together again."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Unpack
+
+from segdata.api.convert import Conversion, convert, with_batches, write_derived
+from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.validate import measure_dataset
+from segdata.core.dataset import OpenDataset
+from segdata.core.errors import SegdataError, count_noun
+from segdata.core.finding import Finding
+from segdata.core.profile import Profile
+from segdata.dataset import Dataset
+from segdata.report.findings_json import read_baseline
+from segdata.store.merge import merge_datasets
+from segdata.store.output import WindowCrops
+from segdata.store.remap import TaxonomyMap
+from segdata.store.selection import COLUMNS, Expression, FindingCounts, Selection, category_condition
+from segdata.store.stitching import Match, stitch_dataset
+from segdata.store.windows import (
+    Tile,
+    WindowChooser,
+    cut_dataset,
+    fixed_window,
+    read_tile,
+    tile_windows,
+    windows_around_segments,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterResult:
+    """What `filter` did.
+
+    Attributes
+    ----------
+    written : the dataset that was made
+    conditions : what was kept, as conditions over columns
+    images, annotations, segments, pixels : how many were dropped
+    """
+
+    written: Conversion
+    conditions: tuple[str, ...]
+    images: int
+    annotations: int
+    segments: int
+    pixels: int
+
+
+def filter(
+    data: Data,
+    target: str | Path,
+    *,
+    category: str | Iterable[str] = (),
+    drawn_by: str | Iterable[str] = (),
+    min_area: int | None = None,
+    max_area: int | None = None,
+    finding: str | Iterable[str] = (),
+    findings: str | Path | Sequence[Finding] = (),
+    where: str | Iterable[str] = (),
+    keep_images: bool = False,
+    copy_images: bool = False,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> FilterResult:
+    """Write what meets all conditions as a dataset: `segdata.Dataset.filter` of ``read(data, **opening)``."""
+    dataset = read(data, **opening)
+    codes = _as_list(finding)
+    reported = read_baseline(Path(findings)) if isinstance(findings, (str, Path)) else tuple(findings)
+    if codes and isinstance(findings, tuple) and not findings:
+        raise SegdataError(f"finding {', '.join(codes)}: needs a report, as segdata validate --format json writes it")
+    chosen = [entry for entry in reported if not codes or entry.code.startswith(tuple(code.upper() for code in codes))]
+    texts = [
+        *category_condition(dataset.profile, _as_list(category)),
+        *([f"annotator in {_as_list(drawn_by)!r}"] if _as_list(drawn_by) else []),
+        *([] if min_area is None else [f"area >= {min_area}"]),
+        *([] if max_area is None else [f"area <= {max_area}"]),
+        *(["image_findings > 0"] if codes else []),
+        *_as_list(where),
+    ]
+    conditions = tuple(Expression.parse(text, list(COLUMNS)) for text in texts)
+    selection = Selection(conditions, dataset.profile, FindingCounts.of(chosen), keep_images)
+    origin = "filtered" + (f": {' and '.join(f'({text})' for text in texts)}" if texts else "")
+    origin += f" of {', '.join(codes)}" if codes else ""
+    done = write_derived(
+        with_batches(dataset, selection), target, origin, copy_images=copy_images, jobs=jobs, progress=progress
+    )
+    return FilterResult(done, tuple(texts), *selection.total)
+
+
+def _as_list(given: str | Iterable[str]) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """What `merge` did.
+
+    Attributes
+    ----------
+    written : the dataset that was made
+    remarks : categories, images, annotators and sequences that have another name now, one line each
+    n_shared : images that several of the datasets have
+    """
+
+    written: Conversion
+    remarks: tuple[str, ...]
+    n_shared: int
+
+
+def merge(
+    data: Iterable[Data],
+    target: str | Path,
+    *,
+    taxonomy_maps: Mapping[int, str | Path | TaxonomyMap] | None = None,
+    apart: bool = False,
+    copy_images: bool = False,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> MergeResult:
+    """Write several datasets as one: `segdata.Dataset.merge`; `opening` is for those that are not open yet."""
+    datasets = [read(source) if isinstance(source, OpenDataset) else read(source, **opening) for source in data]
+    merged = merge_datasets(datasets, taxonomy_maps or {}, apart=apart)
+    written = write_derived(
+        merged.dataset, target, merged.origin, copy_images=copy_images, jobs=jobs, progress=progress
+    )
+    return MergeResult(written, merged.remarks(), merged.n_shared)
+
+
+def remap(
+    data: Data,
+    target: str | Path,
+    mapping: str | Path | Mapping[str, str | None],
+    *,
+    copy_images: bool = False,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> Conversion:
+    """Rename, join and drop categories: `segdata.Dataset.remap` of ``read(data, **opening)``."""
+    if isinstance(mapping, Mapping):
+        if not mapping:
+            raise SegdataError("name a category to rename or drop")
+        category_map: str | Path | TaxonomyMap = TaxonomyMap(categories=dict(mapping))
+        origin = f"categories mapped: {', '.join(f'{old} -> {new or None}' for old, new in list(mapping.items())[:8])}"
+        origin += f" and {count_noun(len(mapping) - 8, 'other')}" if len(mapping) > 8 else ""
+    else:
+        category_map, origin = mapping, f"categories mapped by {Path(mapping).name}"
+    return convert(
+        read(data, **opening),
+        target,
+        taxonomy_map=category_map,
+        copy_images=copy_images,
+        jobs=jobs,
+        progress=progress,
+        write_options={"made": origin},
+    )
+
+
+Size = int | tuple[int, int]
+Box = tuple[int, int, int, int]
+
+
+def tile(
+    data: Data,
+    target: str | Path,
+    size: Size = 512,
+    *,
+    overlap: int = 0,
+    crop_images: bool = True,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> Conversion:
+    """Cut images into tiles: `segdata.Dataset.tile` of ``read(data, **opening)``."""
+    width, height = (size, size) if isinstance(size, int) else size
+    origin = f"tiles of {width}x{height} pixels, overlap {overlap}"
+    return _write_windows(
+        read(data, **opening), target, tile_windows(width, height, overlap), origin, crop_images, jobs, progress
+    )
+
+
+def crop(
+    data: Data,
+    target: str | Path,
+    *,
+    window: Box | None = None,
+    category: str | Sequence[str] | None = None,
+    margin: int = 0,
+    crop_images: bool = True,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> Conversion:
+    """Cut windows out of images: `segdata.Dataset.crop` of ``read(data, **opening)``."""
+    dataset = read(data, **opening)
+    if window is not None:
+        if min(window[:2]) < 0 or min(window[2:]) < 1:
+            raise SegdataError(f"window {window}: x and y must be 0 or more, width and height 1 or more")
+        origin = f"cropped to {window[2]}x{window[3]} pixels at ({window[0]}, {window[1]})"
+        return _write_windows(dataset, target, fixed_window(*window), origin, crop_images, jobs, progress)
+    names = [category] if isinstance(category, str) else category
+    choose = windows_around_segments(None if names is None else _category_ids(dataset.profile, names), margin)
+    origin = f"cropped to {'all segments' if names is None else ', '.join(names)}, {margin} pixels around"
+    return _write_windows(dataset, target, choose, origin, crop_images, jobs, progress)
+
+
+def _write_windows(
+    dataset: Dataset, target: str | Path, choose: WindowChooser, made: str, crop: bool, jobs: int, progress: Progress
+) -> Conversion:
+    """Write the windows that `choose` chooses."""
+    copies = WindowCrops if crop else False
+    windows = cut_dataset(dataset, choose, crop)
+    return write_derived(windows, target, made, copy_images=copies, jobs=jobs, progress=progress)
+
+
+def untile(
+    data: Data,
+    target: str | Path,
+    *,
+    tiles: Data | None = None,
+    match: Match = "id",
+    jobs: int = 0,
+    progress: Progress = no_progress,
+    **opening: Unpack[ReadOptions],
+) -> Conversion:
+    """Put tiles together again: `segdata.Dataset.untile` of ``read(data, **opening)``."""
+    dataset = read(data, **opening)
+    tiles_by_id = _known_tiles(dataset if tiles is None else read(tiles), jobs)
+    hint = "give the dataset that segdata tile wrote" if tiles is None else "the tiles have no such image"
+    stitched = stitch_dataset(dataset, tiles_by_id, match, hint)
+    return write_derived(stitched, target, f"put together from tiles, by {match}", jobs=jobs, progress=progress)
+
+
+def _known_tiles(dataset: Dataset, jobs: int) -> dict[str, tuple[Tile, int, int]]:
+    """What the images of a dataset are tiles of, with their own width and height; those that say nothing left out."""
+    images = measure_dataset(dataset, frozenset(), jobs).images
+    lines = images.lines("image_id", "metadata", "width", "height")
+    windows = ((name, read_tile(metadata), width, height) for name, metadata, width, height in lines)
+    return {name: (window, width, height) for name, window, width, height in windows if window is not None}
+
+
+def _category_ids(profile: Profile, names: Sequence[str]) -> list[int]:
+    """The ids of categories; raises SegdataError for a name that none has."""
+    by_name = profile.taxonomy.by_name()
+    for name in names:
+        if name not in by_name:
+            near = profile.taxonomy.nearest(name)
+            raise SegdataError(f"no category {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    return [by_name[name].id for name in names]
