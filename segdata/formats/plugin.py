@@ -90,10 +90,7 @@ API_VERSION = 1
 
 _EXPORTS = {
     "segdata.core.batch": ("Batch",),
-    "segdata.core.errors": (
-        "SegdataError",
-        "UnreadableError",
-    ),
+    "segdata.core.errors": ("SegdataError", "UnreadableError"),
     "segdata.core.finding": ("Defect",),
     "segdata.core.format": (
         "FileProbe",
@@ -104,22 +101,10 @@ _EXPORTS = {
         "Source",
         "find_format",
     ),
-    "segdata.core.profile": (
-        "ImageSequence",
-        "Policy",
-        "Profile",
-    ),
+    "segdata.core.profile": ("ImageSequence", "Policy", "Profile"),
     "segdata.core.runs": ("Runs",),
-    "segdata.core.schema": (
-        "BATCH_ANNOTATIONS",
-        "BATCH_IMAGES",
-        "BATCH_SEGMENTS",
-        "make_table",
-    ),
-    "segdata.core.taxonomy": (
-        "Category",
-        "Taxonomy",
-    ),
+    "segdata.core.schema": ("BATCH_ANNOTATIONS", "BATCH_IMAGES", "BATCH_SEGMENTS", "make_table"),
+    "segdata.core.taxonomy": ("Category", "Taxonomy"),
     "segdata.formats.shapes.geometry": ("Polygon", "PolygonArrays", "check_ring"),
     "segdata.formats.shapes.raster": ("rasterise_polygons", "unite_owners"),
     "segdata.formats.shapes.tracing": ("TracedPolygons", "trace_polygons"),
@@ -131,30 +116,11 @@ _EXPORTS = {
         "count_spatial_losses",
         "count_unannotated_images",
     ),
-    "segdata.formats.shared.declared_losses": (
-        "CATEGORY_MASK_LOSSES",
-        "MASK_LOSSES",
-        "TOOL_LOSSES",
-    ),
-    "segdata.formats.shared.derived_sources": (
-        "AlteredSource",
-        "ChainedSource",
-    ),
-    "segdata.formats.shared.images": (
-        "ImageFolder",
-        "open_image",
-        "read_header",
-    ),
-    "segdata.formats.shared.label_files": (
-        "find_images",
-        "find_label_files",
-        "pair_label_files",
-    ),
-    "segdata.formats.shared.mask_files": (
-        "MaskFile",
-        "ValueRuns",
-        "decode_mask",
-    ),
+    "segdata.formats.shared.declared_losses": ("CATEGORY_MASK_LOSSES", "MASK_LOSSES", "TOOL_LOSSES"),
+    "segdata.formats.shared.derived_sources": ("AlteredSource", "ChainedSource"),
+    "segdata.formats.shared.images": ("ImageFolder", "open_image", "read_header"),
+    "segdata.formats.shared.label_files": ("find_images", "find_label_files", "pair_label_files"),
+    "segdata.formats.shared.mask_files": ("MaskFile", "ValueRuns", "decode_mask"),
     "segdata.formats.shared.painting": (
         "ImageSegments",
         "MaskPaths",
@@ -170,16 +136,8 @@ _EXPORTS = {
         "PerImageSource",
         "relative_path",
     ),
-    "segdata.formats.shared.safe_parsers": (
-        "parse_json",
-        "read_json",
-        "read_xml",
-    ),
-    "segdata.formats.shared.taxonomies": (
-        "CategoryNames",
-        "resolve_names",
-        "write_sidecars",
-    ),
+    "segdata.formats.shared.safe_parsers": ("parse_json", "read_json", "read_xml"),
+    "segdata.formats.shared.taxonomies": ("CategoryNames", "resolve_names", "write_sidecars"),
 }
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 __all__ = ["API_VERSION", *sorted(_HOME)]  # names from a table

@@ -378,3 +378,14 @@ def integer_id(id_: Id) -> tuple[int, str | None]:
         return id_, None
     digest = hashlib.blake2b(str(id_).encode("utf-8", "replace"), digest_size=7).digest()
     return int.from_bytes(digest, "big"), str(id_)
+
+
+def raw_json(value: str | None) -> Raw:
+    """A value of a map column, which is JSON, as raw JSON; text that is no JSON becomes a JSON string."""
+    if value is None:
+        return Raw(b"null")
+    try:
+        msgspec.json.decode(value)
+        return Raw(value)
+    except ValueError:
+        return Raw(msgspec.json.encode(value))

@@ -17,19 +17,19 @@ from segdata.core.polygons import Rings, has_bridges, keyhole, trace_outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.coco.attributes import (
+from segdata.formats.coco.categories import category_items, count_category_losses
+from segdata.formats.coco.document import raw_json
+from segdata.formats.coco.probe import POLYGON_CHOICES
+from segdata.formats.coco.segmentations import Polygons, malformed_rings, write_rles
+from segdata.formats.coco.written_items import (
     ImageIds,
     SegmentIds,
     WrittenSegment,
     are_listable,
     image_items,
-    raw_json,
     write_document,
     written_segments,
 )
-from segdata.formats.coco.categories import category_items, count_category_losses
-from segdata.formats.coco.probe import POLYGON_CHOICES
-from segdata.formats.coco.segmentations import Polygons, malformed_rings, write_rles
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.declared_losses import COCO_RESULTS_LOSSES
 from segdata.formats.shared.painting import annotation_examples, segment_examples

@@ -13,7 +13,9 @@ from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
-from segdata.formats.coco.attributes import (
+from segdata.formats.coco.categories import count_category_losses
+from segdata.formats.coco.panoptic_masks import MAX_MASK_ID, UNLABELLED, read_regions
+from segdata.formats.coco.written_items import (
     PANOPTIC_COLUMNS,
     ImageIds,
     are_listable,
@@ -22,8 +24,6 @@ from segdata.formats.coco.attributes import (
     write_document,
     written_segments,
 )
-from segdata.formats.coco.categories import count_category_losses
-from segdata.formats.coco.panoptic_masks import MAX_MASK_ID, UNLABELLED, read_regions
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
 from segdata.formats.shared.painting import MaskPaths, count_overlap_losses, paint, segment_examples, segments_by_image
 

@@ -19,8 +19,7 @@ from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.coco.attributes import raw_json
-from segdata.formats.coco.document import Raw
+from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.coco.instances_writer import encode_segments
 from segdata.formats.coco.segmentations import write_rles
 from segdata.formats.datumaro.items import DEFAULT

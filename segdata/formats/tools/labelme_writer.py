@@ -16,8 +16,7 @@ from segdata.core.batch import Batch
 from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.coco.attributes import raw_json
-from segdata.formats.coco.document import Raw
+from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays
 from segdata.formats.shapes.raster import crop_bitmaps
 from segdata.formats.shapes.tracing import trace_polygons

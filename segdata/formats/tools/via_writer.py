@@ -13,7 +13,7 @@ from segdata.core.format import LossCounter, LossKind
 from segdata.core.polygons import keyhole, trace_outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.coco.attributes import raw_json
+from segdata.formats.coco.document import raw_json
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.declared_losses import VIA_LOSSES
 from segdata.formats.shared.painting import segment_examples

@@ -177,10 +177,7 @@ class _Writer:
         name_of = dict(zip(sheet.segments.tolist(), map(self.taxonomy.name_of, categories), strict=True))
         shown = [(row_of[value], box) for value, box in zip(runs.value.tolist(), sides, strict=True) if value in row_of]
         text = annotation_xml(
-            sheet.image_id,
-            sheet.width,
-            sheet.height,
-            (object_xml(name_of[row], box, words[row]) for row, box in shown),
+            sheet.image_id, sheet.width, sheet.height, (object_xml(name_of[row], box, words[row]) for row, box in shown)
         )
         path = self.target / BOXES / f"{stem}.xml"
         path.parent.mkdir(parents=True, exist_ok=True)
