@@ -9,7 +9,8 @@ import msgspec
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter
-from segdata.core.taxonomy import Category, Id, Taxonomy, as_rgb
+from segdata.core.taxonomy import Category, Taxonomy, as_rgb
+from segdata.core.taxonomy import Id as CategoryId
 from segdata.formats.coco.document import Document, Items, Raw, decode_items
 from segdata.formats.shared.taxonomies import aliases_used, name_metadata
 
@@ -17,7 +18,7 @@ from segdata.formats.shared.taxonomies import aliases_used, name_metadata
 class _CategoryItem(msgspec.Struct, gc=False):
     """An entry of `categories`. Further keys (keypoints, synsets) are kept unchanged."""
 
-    id: Id
+    id: CategoryId
     name: str | None = None
     supercategory: Any = None  # Any: a hint that is taken only where it is a text
     isthing: Any = None
@@ -75,8 +76,8 @@ def read_categories(document: Document, user_taxonomy: Taxonomy | None) -> Categ
     for i, (item, extra) in enumerate(zip(read.items, read.extras(range(len(read.items)), _KNOWN_KEYS), strict=True)):
         place = read.place(i)
         if item.id in first:
-            first_name = _name(first[item.id])
-            message = f"category id {item.id} occurs twice ({first_name!r} and {_name(item)!r}); the first counts"
+            first_name = _category_name(first[item.id])
+            message = f"category id {item.id} occurs twice ({first_name!r} and {_category_name(item)!r}); the first counts"
             document.defects.append(Defect("SEG008", message, document.name, place, category=first_name))
             continue
         first[item.id] = item
@@ -97,7 +98,7 @@ def _report_crossed(document: Document, first: dict[int, _CategoryItem], user_ta
     """SEG202 if the taxonomy gives an id of the document to another of the document's categories."""
     by_id, names = user_taxonomy.by_id(), {item.name for item in first.values()}
     crossed = [
-        f"{id_} is {_name(item)!r} here and {by_id[id_].name!r} in the taxonomy"
+        f"{id_} is {_category_name(item)!r} here and {by_id[id_].name!r} in the taxonomy"
         for id_, item in first.items()
         if id_ in by_id
         and by_id[id_].name != item.name
@@ -125,18 +126,18 @@ def _mapped(first: dict[int, _CategoryItem], user_taxonomy: Taxonomy, listed: bo
             free = id_ if id_ not in taken else max(taken | set(first), default=0) + 1
             taken.add(free)
             to[id_] = free
-            unknown[free] = _name(item)
+            unknown[free] = _category_name(item)
     aliases = aliases_used((item.name for item in first.values() if item.name is not None), user_taxonomy)
     return Categories(user_taxonomy, True, to, unknown, aliases)
 
 
-def _name(item: _CategoryItem) -> str:
+def _category_name(item: _CategoryItem) -> str:
     return str(item.id) if item.name is None else item.name
 
 
 def _category(item: _CategoryItem, place: str, document: Document, groups: set[str]) -> Category:
     if item.name is None:
-        message = f"category {item.id} has no name; its name becomes {_name(item)!r}"
+        message = f"category {item.id} has no name; its name becomes {_category_name(item)!r}"
         document.defects.append(Defect("SEG004", message, document.name, f"{place}/name"))
     color = None
     if item.color is not None:
@@ -144,15 +145,15 @@ def _category(item: _CategoryItem, place: str, document: Document, groups: set[s
             color = as_rgb(tuple(item.color) if isinstance(item.color, list) else str(item.color))
         except (SegdataError, TypeError):
             message = f"colour {item.color!r} is not [r, g, b] from 0 to 255; ignored"
-            document.defects.append(Defect("SEG004", message, document.name, f"{place}/color", category=_name(item)))
+            document.defects.append(Defect("SEG004", message, document.name, f"{place}/color", category=_category_name(item)))
     parent = item.supercategory if isinstance(item.supercategory, str) else None
     return Category(
         id=item.id,
-        name=_name(item),
+        name=_category_name(item),
         kind="stuff" if item.isthing in (0, False) else "thing",
         color=color,
         # COCO repeats the name where a category has no group; it may also bear the name of its group.
-        parent=parent if parent and (parent != _name(item) or parent in groups) else None,
+        parent=parent if parent and (parent != _category_name(item) or parent in groups) else None,
         definition=item.definition if isinstance(item.definition, str) else None,
     )
 

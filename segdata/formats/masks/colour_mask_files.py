@@ -50,7 +50,7 @@ from segdata.formats.shared.taxonomies import (
 )
 
 _SAMPLE = 64  # masks whose headers are read before any is decoded
-_TRIED = 4  # masks that are decoded to see whether grey values are ids
+_TRIED_GREYS = 4  # masks that are decoded to see whether grey values are ids
 
 
 def open_colour_masks(request: ReadRequest) -> PerImageSource:
@@ -71,11 +71,11 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
     )
     doubts = _contradicting_palettes(request.root, masks, taxonomy) if declared else [_undeclared()]
     defects = (*pairing.defects, *doubts)
-    read = partial(_read_image, request.root, taxonomy, colour_legend(taxonomy))
+    read = partial(_read_colours, request.root, taxonomy, colour_legend(taxonomy))
     return PerImageSource(request.root, profile, pairing.entries, defects, read, request.annotator)
 
 
-def _read_image(root: Path, taxonomy: Taxonomy, colours: Legend, entry: ImageEntry) -> list[ImageAnnotation]:
+def _read_colours(root: Path, taxonomy: Taxonomy, colours: Legend, entry: ImageEntry) -> list[ImageAnnotation]:
     """The segments of one mask: one for each category in it, with the category's id."""
     return [read_mask(decode_entry_mask(root, entry), taxonomy, colours, relative_path(root, entry.files[0]))]
 
@@ -135,7 +135,7 @@ def _taxonomy(request: ReadRequest, masks: list[Path]) -> tuple[Taxonomy, bool]:
     if heads and all(head.coloured for head in heads) and not taxonomy.by_color():
         raise UnreadableError(f"{root}: the masks are {heads[0].encoding}, and no category of the taxonomy has a color")
     if not request.explicit and heads and not any(head.coloured or head.palette is not None for head in heads):
-        _must_be_ids(root, _spread_sample(masks, _TRIED), taxonomy)
+        _must_be_ids(root, _spread_sample(masks, _TRIED_GREYS), taxonomy)
     return taxonomy, True
 
 
@@ -224,14 +224,14 @@ def write_colour_masks(profile: Profile, batches: Iterable[Batch], target: Path,
     count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
     blank_used: list[bool] = []
-    write_index(target, _write_masks(batches, target, palette, losses, blank_used))
+    write_index(target, _write_colour_files(batches, target, palette, losses, blank_used))
     taxonomy = profile.taxonomy
     if any(blank_used):
         taxonomy = msgspec.structs.replace(taxonomy, unlabelled=palette.unlabelled)
     write_sidecars(target, profile, taxonomy)
 
 
-def _write_masks(
+def _write_colour_files(
     batches: Iterable[Batch], target: Path, palette: MaskPalette, losses: LossCounter, blank_used: list[bool]
 ) -> Iterator[tuple[str, str | None, int, int, str | None]]:
     """Write the masks; yields the rows of the index."""

@@ -60,11 +60,11 @@ def open_instance_ids(request: ReadRequest) -> PerImageSource:
         files=str(request.root),
         places=pairing.places,
     )
-    read = partial(_read_image, request.root, rule, config.divisor)
+    read = partial(_read_ids, request.root, rule, config.divisor)
     return PerImageSource(request.root, profile, pairing.entries, pairing.defects, read, request.annotator)
 
 
-def _read_image(root: Path, rule: IdRule, divisor: int | None, entry: ImageEntry) -> list[ImageAnnotation]:
+def _read_ids(root: Path, rule: IdRule, divisor: int | None, entry: ImageEntry) -> list[ImageAnnotation]:
     """The segments of one image: one for each value that is a segment."""
     path = entry.files[0]
     mask = decode_entry_mask(root, entry)
@@ -149,11 +149,11 @@ def write_instance_ids(profile: Profile, batches: Iterable[Batch], target: Path,
     with (target / TABLE).open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(ID_TABLE_COLUMNS)
-        write_index(target, _write_masks(batches, target, names, table, losses))
+        write_index(target, _write_id_files(batches, target, names, table, losses))
     write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
 
 
-def _write_masks(
+def _write_id_files(
     batches: Iterable[Batch],
     target: Path,
     names: dict[int, str],

@@ -110,7 +110,7 @@ def _list_entries(
         try:
             file = pq.ParquetFile(path)
             columns = find_columns(file.schema_arrow, options)
-            rows = list(_rows(file, path, columns))
+            rows = list(_image_rows(file, path, columns))
         except (OSError, pa.ArrowException) as error:
             defects.append(Defect("SEG001", f"the table cannot be read: {str(error).splitlines()[0][:200]}", file_name))
             continue
@@ -131,7 +131,7 @@ def _list_entries(
     return sorted(entries, key=lambda entry: entry.image_id), columns, defects
 
 
-def _rows(file: pq.ParquetFile, path: Path, columns: TableColumns) -> Iterator[ImageEntry]:
+def _image_rows(file: pq.ParquetFile, path: Path, columns: TableColumns) -> Iterator[ImageEntry]:
     """The images of a table, by its names for them, else ""; those with a label map have a record."""
     split, written = _SPLIT.match(path.name), path.stat().st_mtime_ns
     pictures = [f"{name}.path" for name in (columns.image, columns.label) if name]

@@ -19,7 +19,7 @@ from segdata.formats.voc.palette import BACKGROUND, BACKGROUND_NAMES, VOC, VOID,
 
 BORDER = -1  # in place of an object's number
 Flags = NDArray[np.bool_]
-_INDEX = {pack_color(voc_color(index)): index for index in range(256)}
+_INDEX = {pack_color(voc_color(value)): value for value in range(256)}
 _MANY = 32  # more strange colours than this in one image come from smoothing
 _STRANGE = -2
 
