@@ -22,7 +22,7 @@ from segdata.core.runs import Ints, Runs
 from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS, make_table, runs_to_rle
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.dataset import Dataset
-from segdata.formats.coco.segmentations import read_segmentations
+from segdata.formats.coco.segments import read_segmentations
 from segdata.formats.shared.derived_sources import with_image_files
 from segdata.formats.shared.images import image_limits
 from segdata.formats.shared.mask_files import ValueRuns, Values

@@ -9,8 +9,8 @@ from segdata.core.config import Config, load_config
 from segdata.core.errors import UnreadableError
 from segdata.core.format import ReadRequest
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.coco.categories import read_categories
 from segdata.formats.coco.document import read_document
+from segdata.formats.coco.images import read_categories
 from segdata.formats.coco.probe import COCO_SORTS, find_documents
 from segdata.formats.masks import layers
 from segdata.formats.masks.probe import probe_masks

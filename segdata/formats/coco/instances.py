@@ -59,7 +59,7 @@ def write(
 
     Raises SegdataError if `polygons` is not one of the choices.
     """
-    from segdata.formats.coco.instances_writer import write_instances
+    from segdata.formats.coco.writer import write_instances
 
     path = target if target.suffix.lower() == ".json" else target / "annotations.json"
     path.parent.mkdir(parents=True, exist_ok=True)

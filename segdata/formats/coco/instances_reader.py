@@ -14,19 +14,26 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
-from segdata.formats.coco.attributes import SEGMENT_KEYS, AnnotationItem, StrictAnnotationItem, segment_columns
-from segdata.formats.coco.categories import Categories, read_categories
 from segdata.formats.coco.document import Document, DocumentKind, Id, ItemFault, Items, decode_items, read_document
 from segdata.formats.coco.images import (
+    Categories,
     CocoSource,
     ImageList,
     document_profile,
     find_document_images,
     find_truth,
+    read_categories,
     read_image_list,
     truth_categories,
 )
-from segdata.formats.coco.segmentations import drop_row_major, read_segmentations
+from segdata.formats.coco.segments import (
+    SEGMENT_KEYS,
+    AnnotationItem,
+    StrictAnnotationItem,
+    drop_row_major,
+    read_segmentations,
+    segment_columns,
+)
 from segdata.formats.shared.images import ImageFolder
 
 _CHUNK = 8_192  # images and annotations that are decoded at once

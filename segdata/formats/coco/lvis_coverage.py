@@ -21,9 +21,8 @@ from segdata.core.config import Coverage, encode_coverage, parse_coverage
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
-from segdata.formats.coco.categories import CATEGORY_KEYS, Categories, category_keys
-from segdata.formats.coco.images import ImageList
-from segdata.formats.coco.instances_writer import write_instances
+from segdata.formats.coco.images import CATEGORY_KEYS, Categories, ImageList, category_keys
+from segdata.formats.coco.writer import write_instances
 
 _NEGATIVE_KEY, _OPEN_KEY = "neg_category_ids", "not_exhaustive_category_ids"
 

@@ -48,6 +48,6 @@ def read(request: ReadRequest) -> Source:
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write the document ``panoptic.json`` and its masks into the folder `target`."""
-    from segdata.formats.coco.panoptic_writer import write_panoptic
+    from segdata.formats.coco.writer import write_panoptic
 
     write_panoptic(profile, batches, target, losses, LOSSES)

@@ -66,7 +66,7 @@ def write(
     profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, score: str | float = 1.0
 ) -> None:
     """Write ``results.json`` and ``image_info.json`` into the folder `target`."""
-    from segdata.formats.coco.instances_writer import write_results
+    from segdata.formats.coco.writer import write_results
 
     write_results(profile, batches, target, losses, score)
 

@@ -16,7 +16,6 @@ from segdata.core.format import ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.coco.attributes import SEGMENT_KEYS, Column, SegmentItem, segment_columns
 from segdata.formats.coco.document import (
     MISSING,
     Document,
@@ -31,7 +30,7 @@ from segdata.formats.coco.document import (
 )
 from segdata.formats.coco.document import DocumentKind as Sort
 from segdata.formats.coco.images import MAX_SIDE
-from segdata.formats.coco.segmentations import read_segmentations
+from segdata.formats.coco.segments import SEGMENT_KEYS, Column, SegmentItem, read_segmentations, segment_columns
 from segdata.formats.shared.images import read_header
 from segdata.formats.shared.label_files import pair_label_files
 from segdata.formats.shared.per_image import (

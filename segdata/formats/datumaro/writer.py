@@ -20,9 +20,9 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.document import Raw, raw_json
-from segdata.formats.coco.instances_writer import encode_segments
-from segdata.formats.coco.segmentations import write_rles
-from segdata.formats.datumaro.items import DEFAULT
+from segdata.formats.coco.segments import write_rles
+from segdata.formats.coco.writer import encode_segments
+from segdata.formats.datumaro.reader import DEFAULT
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.declared_losses import DATUMARO_LOSSES
 from segdata.formats.shared.painting import segment_examples

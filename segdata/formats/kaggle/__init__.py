@@ -1,1 +1,71 @@
-"""The parts of the Kaggle run-length format: its table, and the masks in it."""
+"""Kaggle run-length CSV: a row for each mask, `start length` pairs that count pixels from 1 down the columns.
+
+Read: a column of images (ImageId, id, img, image_id …) and one of pairs (EncodedPixels, rle, rle_mask, annotation,
+segmentation …), as in Airbus Ship Detection, TGS Salt and the Data Science Bowl 2018; a class in a column of its own
+(ClassId, class, label …, as in iMaterialist, with Height and Width) or after the image's name (`a.jpg_1`,
+`a.jpg_Fish`: ImageId_ClassId and Image_Label, as in Severstal and Understanding Clouds). A row without pairs means that
+the image was annotated and has no mask. Some competitions number pixels along the rows (`order=row`), which the file
+does not show: if rows make no coherent regions one way, but do the other way, you get a finding.
+
+Written: ImageId, EncodedPixels, Height, Width, ClassId (the category's name), with a row for each segment.
+
+The evaluation pages of these competitions describe the encoding, for example
+https://www.kaggle.com/competitions/airbus-ship-detection/overview/evaluation; the names of the columns are from memory.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.errors import UnreadableError
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import MASK_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.shared.per_image import PerImageSource
+
+
+LOSSES: frozenset[LossKind] = (MASK_LOSSES - {"overlap"}) | {"category-details", "crowd", "empty-annotation", "spatial"}
+CHECKED = ("pycocotools (the same pairs as uncompressed counts)", "the competitions' published decoder, as a formula")
+FILE_SUFFIXES = (".csv",)
+READ_OPTIONS = {
+    "order": "column (default): pixels are numbered down the columns; row: along the rows",
+    "size": "HEIGHTxWIDTH of all images, if neither the table nor the image files have it",
+    "category": "name of the only category, if the table has no classes; default: object",
+}
+_HEAD = rb"\A\W{0,3}(image_?id|id|img|image|image_label|image_?id_classid|filename|id_code)\W[^\n]*"
+_PIXELS = rb"(encoded_?pixels|rle(_mask)?|rle_encoded|predicted|annotation|segmentation)\b"
+
+
+def detect(files: FileProbe) -> FormatMatch | None:
+    """A CSV file with a column of images and one of run lengths."""
+    names = files.heads(r"^[^/]*\.csv$", rb"(?i)" + _HEAD + _PIXELS + rb'[^\n]*\n[^\n]*,"?(\d+ \d+[ \d]*)?"?(,|\s)')
+    return FormatMatch(0.95, f"{names[0]} has run lengths") if names else None
+
+
+def read(request: ReadRequest) -> "PerImageSource":
+    """Open a table; raises UnreadableError if there is none, or if the size of the images is unknown."""
+    from segdata.formats.kaggle.table import open_table
+
+    return open_table(request, _table(request.root))
+
+
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
+    """Write the table: `target` itself if it ends in .csv, else labels.csv in that folder, with taxonomy.yaml."""
+    from segdata.formats.kaggle.table import write_table
+
+    write_table(profile, batches, target, losses, LOSSES)
+
+
+def _table(root: Path) -> Path:
+    """The table; raises UnreadableError if a folder has none, or several."""
+    if root.is_file():
+        return root
+    files = FileProbe(root)
+    names = files.heads(r"^[^/]*\.csv$", rb"(?i)" + _HEAD + _PIXELS) or files.matching(r"^[^/]*\.csv$")
+    if len(names) != 1:
+        what = "no CSV file in it" if not names else f"{len(names)} tables, name one of them: {', '.join(names)}"
+        raise UnreadableError(f"{root}: {what}")
+    return root / names[0]

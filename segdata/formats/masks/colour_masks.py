@@ -42,7 +42,7 @@ def read(request: ReadRequest) -> "PerImageSource":
 
     Raises UnreadableError if no taxonomy gives its colours or grey values a meaning.
     """
-    from segdata.formats.masks.colour_mask_files import open_colour_masks
+    from segdata.formats.masks.single_masks import open_colour_masks
 
     return open_colour_masks(request)
 
@@ -52,7 +52,7 @@ def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Lo
 
     Raises SegdataError if the category ids fit neither 8 bits nor colours.
     """
-    from segdata.formats.masks.colour_mask_files import write_colour_masks
+    from segdata.formats.masks.single_masks import write_colour_masks
     from segdata.formats.shared.count_losses import count_losses_of_batches
 
     write_colour_masks(profile, count_losses_of_batches(batches, losses, LOSSES), target, losses)

@@ -45,14 +45,14 @@ def read(request: ReadRequest) -> "PerImageSource":
 
     Raises UnreadableError if no setting gives values a category, with the line of segdata.yaml that would.
     """
-    from segdata.formats.masks.instance_id_files import open_instance_ids
+    from segdata.formats.masks.single_masks import open_instance_ids
 
     return open_instance_ids(request)
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write a dataset as instance-ID images with a side table; overlaps and details beside the pixels are lost."""
-    from segdata.formats.masks.instance_id_files import write_instance_ids
+    from segdata.formats.masks.single_masks import write_instance_ids
     from segdata.formats.shared.count_losses import count_losses_of_batches
 
     write_instance_ids(profile, count_losses_of_batches(batches, losses, LOSSES), target, losses)

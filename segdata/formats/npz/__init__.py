@@ -1,1 +1,49 @@
-"""Probabilities of classes in NumPy archives, and the segments that they make."""
+"""Probabilities: NumPy archives (.npz) with the probability of every class at every pixel, one for each image.
+
+Read: the array ``probabilities`` (nnU-Net, ``--save_probabilities``) or ``softmax`` (nnU-Net 1), else the only array of
+floats, or the one that the option `key` names. Its axes are classes, rows and columns, or rows, columns and classes:
+the axis of the classes is the one that adds up to 1, or that of the option `classes`. An array with four axes is a
+volume, whose slices are images ``<stem>/<0000>``. Each class becomes one segment: the pixels in which it is the
+likeliest, or, with the option `threshold`, in which its probability is above that. Its score is the mean of its
+probability there. The names of the classes come from the texts ``class_names`` in the archive, from nnU-Net's
+dataset.json beside it, whose background is unlabelled and whose regions have the threshold 0.5, or from the taxonomy,
+whose ids are the numbers of the classes. The annotations come from a model; `--annotator` gives its name. Not written.
+
+Source: nnunetv2/inference/export_prediction.py of MIC-DKFZ/nnUNet.
+"""
+
+from typing import TYPE_CHECKING
+
+from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest
+
+if TYPE_CHECKING:
+    from segdata.formats.shared.per_image import PerImageSource
+
+
+LOSSES: frozenset[LossKind] = frozenset()
+READ_OPTIONS = {
+    "key": "name of the array if it is not probabilities or softmax",
+    "classes": "first or last: the axis of the classes; default: the one along which probabilities add up to 1",
+    "threshold": "number: each class is the pixels above it, and classes may overlap; default: the likeliest class",
+    "unlabelled": "number of the class that is no category (0: the background); default: as in dataset.json",
+}
+CHECKED = ("nnU-Net's export_prediction.py (what it writes)", "NumPy (argmax and means, pixel by pixel)")
+_KEYS = rb"PK\x03\x04.{26}(.{0,40}/)?(probabilities|softmax|probs|scores)\.npy"
+_LABELS = r"\.(nii|nii\.gz|mha|nrrd)$"
+
+
+def detect(files: FileProbe) -> FormatMatch | None:
+    """NumPy archives with probabilities; label files beside them go first."""
+    named = files.heads(r"\.npz$", b"(?s)" + _KEYS)
+    names = named or files.heads(r"\.npz$", rb"\APK\x03\x04")
+    if not names:
+        return None
+    alone = not files.matching(_LABELS)
+    return FormatMatch((0.95 if named else 0.5) if alone else 0.3, f"probabilities: {', '.join(names[:3])}")
+
+
+def read(request: ReadRequest) -> "PerImageSource":
+    """Open a folder of archives, or one; raises UnreadableError if the array or the axis of classes is ambiguous."""
+    from segdata.formats.npz.reader import open_archives
+
+    return open_archives(request)

@@ -1,1 +1,81 @@
-"""Label maps inside Parquet tables, as Hugging Face stores them."""
+"""Hugging Face datasets as Parquet: images and label maps as PNG files inside the tables.
+
+Read: `data/<split>-00000-of-00001.parquet` (or tables beside the README), with a column of label maps (label, labels,
+annotation, mask, segmentation …: a struct of bytes and path, as `datasets.Image` stores it, palette, grey or RGB). The
+names of categories come from `id2label.json`, else from taxonomy.yaml. 0 is unlabelled unless it is a category, and 255
+is void, which the image processors of `transformers` ignore. With a second map (instance, instances …), each of its
+values but 0 is a segment, whose category is in the first map. An image's name is the image_id or the path in its row,
+else file and number.
+
+Written: image (the bytes of the file if it exists), label, instance (for instance and panoptic data), image_id, with
+id2label.json, README.md and taxonomy.yaml beside them; a label of null is an image that nobody annotated.
+
+Layout: https://huggingface.co/docs/datasets/image_dataset, and files written by `datasets` 5.2.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.shared.per_image import PerImageSource
+
+
+LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"category-details", "spatial"}
+CHECKED = ("datasets 5.2 (reads what is written, and its files are read)",)
+READ_OPTIONS = {
+    "label": "column of label maps; default: label, labels, annotation, mask, segmentation …",
+    "instance": "column of instance maps; default: instance, instances or instance_map, if there is one",
+}
+_SHARD = r"(^|/)[\w.]+-\d{5}-of-\d{5}(-\w+)?\.parquet$"
+
+
+def detect(files: FileProbe) -> FormatMatch | None:
+    """Parquet files named as shards of a split, with a column of images."""
+    shards = files.matching(_SHARD)
+    label = _label_column(files.path(shards[0])) if shards else None
+    return None if label is None else FormatMatch(0.95, f"{shards[0]} has label maps in its column {label}")
+
+
+def _label_column(path: Path) -> str | None:
+    """The column of label maps in a table; None if there is none."""
+    import pyarrow.parquet as pq
+
+    from segdata.formats.parquet.tables import find_columns
+
+    try:
+        return find_columns(pq.read_schema(path), {}).label
+    except (OSError, SegdataError, ValueError):
+        return None
+
+
+def read(request: ReadRequest) -> "PerImageSource":
+    """Open the tables; label maps are decoded when a batch asks for them."""
+    from segdata.formats.parquet.tables import open_tables
+
+    return open_tables(request, _shards(request.root))
+
+
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
+    """Write a table for each split; raises SegdataError if an id does not fit 16 bits."""
+    from segdata.formats.parquet.tables import write_parquet
+
+    write_parquet(profile, batches, target, losses, LOSSES)
+
+
+def _shards(root: Path) -> list[Path]:
+    """The tables of a dataset; raises UnreadableError if there are none."""
+    if root.is_file():
+        return [root]
+    paths = sorted(path for path in root.rglob("*.parquet") if not any(part.startswith(".") for part in path.parts))
+    shards = [path for path in paths if re.search(_SHARD, path.as_posix())] or paths
+    if not shards:
+        raise UnreadableError(f"{root}: no Parquet files in it; expected is data/train-00000-of-00001.parquet")
+    return shards

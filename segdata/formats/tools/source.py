@@ -16,8 +16,8 @@ from segdata.core.format import HEAD_BYTES
 from segdata.core.profile import Profile, RasterRule
 from segdata.core.runs import Ints, Runs
 from segdata.core.schema import BATCH_SEGMENTS, make_table
-from segdata.formats.coco.segmentations import Polygons
-from segdata.formats.coco.segmentations import flat_rings as on_lines
+from segdata.formats.coco.segments import Polygons
+from segdata.formats.coco.segments import flat_rings as on_lines
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, PolygonArrays, Shape, group_offsets
 from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_owners
 from segdata.formats.shared.images import ImageFolder, ImageHeader

@@ -23,7 +23,7 @@ from segdata.core.paths import check_path_name
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, flat_bytes, make_table
-from segdata.formats.coco.segmentations import read_rles
+from segdata.formats.coco.segments import read_rles
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, size_defects
 from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.pairing import has_index, no_images_defect, pair_masks

@@ -18,8 +18,6 @@ from segdata.core.format import ReadRequest
 from segdata.core.paths import SPLIT_FOLDERS
 from segdata.core.profile import ImageSequence
 from segdata.core.runs import Ints
-from segdata.formats.coco.attributes import StrictAnnotationItem
-from segdata.formats.coco.categories import Categories
 from segdata.formats.coco.document import (
     MISSING,
     Document,
@@ -34,12 +32,14 @@ from segdata.formats.coco.document import (
 from segdata.formats.coco.images import (
     MAX_SIDE,
     AnyImageItem,
+    Categories,
     ImageList,
     StrictImageItem,
     list_images,
     truth_categories,
 )
 from segdata.formats.coco.instances_reader import join_annotations
+from segdata.formats.coco.segments import StrictAnnotationItem
 from segdata.formats.shared.derived_sources import AlteredSource, with_origin
 from segdata.formats.shared.label_files import find_images
 from segdata.formats.shared.per_image import relative_path

@@ -15,12 +15,11 @@ from segdata.core.format import AffectedItems, LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.core.runs import bounding_boxes
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.coco.categories import category_items, count_category_losses
 from segdata.formats.coco.document import Raw, raw_json
-from segdata.formats.coco.instances_writer import encode_segments
+from segdata.formats.coco.images import category_items, count_category_losses
 from segdata.formats.coco.probe import POLYGON_CHOICES
-from segdata.formats.coco.segmentations import write_rles
-from segdata.formats.coco.written_items import are_listable
+from segdata.formats.coco.segments import write_rles
+from segdata.formats.coco.writer import are_listable, encode_segments
 from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
 from segdata.formats.shared.painting import segment_examples
 from segdata.formats.video.frame_writer import Spool

@@ -21,8 +21,7 @@ from segdata.formats.shared.mask_values import UNKNOWN, unknown_value_defects, u
 from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, read_index
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.voc.boxes import COLUMNS, BoxedObject, match_boxes, read_boxes
-from segdata.formats.voc.masks import ClassMap, JoinedMasks, class_map, join_masks, object_numbers
-from segdata.formats.voc.palette import VOID
+from segdata.formats.voc.classes import VOID, ClassMap, JoinedMasks, class_map, join_masks, object_numbers
 
 LISTS = Path("ImageSets", "Segmentation")
 NO_SPLIT = "default"  # CVAT's and Datumaro's list of images that belong to no split

@@ -34,7 +34,7 @@ from segdata.formats.shared.painting import (
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.voc.boxes import annotation_xml, object_xml, xml_attributes
-from segdata.formats.voc.palette import (
+from segdata.formats.voc.classes import (
     BACKGROUND,
     LABELMAP,
     MOST_OBJECTS,

@@ -12,7 +12,7 @@ from segdata.core.batch import Batch
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.formats.coco import panoptic
-from segdata.formats.coco.panoptic_masks import read_regions
+from segdata.formats.coco.panoptic_reader import read_regions
 from segdata.testing.pictures import masks_of_runs
 from tests.generators.coco_documents import document, load_all, write_document
 

@@ -13,7 +13,7 @@ from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest, Source, detect
 from segdata.formats.coco import instances, panoptic
-from segdata.formats.coco.segmentations import write_rles
+from segdata.formats.coco.segments import write_rles
 
 FILES = (
     "coco_tiny/annotations/instances_train2017.json",

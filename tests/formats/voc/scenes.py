@@ -9,7 +9,7 @@ from PIL import Image
 from segdata import Dataset, read
 from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.finding import Defect
-from segdata.formats.voc.palette import OBJECT_PALETTE, palette_image
+from segdata.formats.voc.classes import OBJECT_PALETTE, palette_image
 from segdata.testing.pictures import masks_of_runs
 
 

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 
 from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.mask_values import UNKNOWN, UNLABELLED
-from segdata.formats.voc.masks import BORDER, join_masks
+from segdata.formats.voc.classes import BORDER, join_masks
 from segdata.testing.pictures import masks_of_runs
 
 CLASSES = np.array([UNLABELLED, 7, 15, UNKNOWN, 255])  # the category of the values 0 to 4

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.formats.voc.palette import OBJECT_PALETTE, palette_image
+from segdata.formats.voc.classes import OBJECT_PALETTE, palette_image
 from tests.generators.coco_documents import annotation, document, write_document
 from tests.generators.traps.trap import TrueSegment, Truth, trap
 
