@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path, PurePosixPath
 
 from segdata.core.taxonomy import Attribute, Category, Taxonomy
+from segdata.report.pictures.colours import css_color
 
 _PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp", ".svg": "svg+xml"}
 _KINDS = {
@@ -170,7 +171,7 @@ def _leads_up(name: str, parents: dict[str, str | None]) -> bool:
 
 
 def _hex(category: Category) -> str | None:
-    return None if category.rgb is None else "#{:02x}{:02x}{:02x}".format(*category.rgb)
+    return None if category.rgb is None else css_color(category.rgb)
 
 
 def _swatch(category: Category) -> str:

@@ -7,11 +7,10 @@ from typing import Any, get_args
 from segdata.core.errors import count_noun
 from segdata.core.finding import SEVERITIES, VERDICTS, Action, Finding
 from segdata.core.profile import Profile
-from segdata.core.taxonomy import Color
 from segdata.report.fiftyone.fields import FINDINGS, HEAT, PROPOSALS
 from segdata.report.fiftyone.masks import MapValues
 from segdata.report.fiftyone.samples import SampleLoader
-from segdata.report.pictures.colours import SEVERITY_COLORS, category_colors
+from segdata.report.pictures.colours import SEVERITY_COLORS, category_colors, css_color
 
 WORST = "worst first"
 UNDECIDED = "undecided"
@@ -67,7 +66,11 @@ def _views(loader: SampleLoader, findings: Sequence[Finding]) -> dict[str, tuple
     for severity in SEVERITIES:
         if by_severity[severity]:
             view = dataset.filter_labels(FINDINGS, field("severity") == severity).sort_by(_WORST_FIRST)
-            views[f"{severity}s"] = (view, count_noun(by_severity[severity], severity), _hex(SEVERITY_COLORS[severity]))
+            views[f"{severity}s"] = (
+                view,
+                count_noun(by_severity[severity], severity),
+                css_color(SEVERITY_COLORS[severity]),
+            )
     for (code, rule), count in sorted(Counter((finding.code, finding.rule) for finding in findings).items()):
         view = dataset.filter_labels(FINDINGS, field("code") == code).sort_by(_WORST_FIRST)
         views[f"{code} {rule}"] = (view, count_noun(count, "finding"), None)
@@ -120,13 +123,13 @@ def _colours(
     loader: SampleLoader, profile: Profile, targets: MapValues, findings: Sequence[Finding]
 ) -> Any:  # Any: FiftyOne has no types
     colours = category_colors(profile.taxonomy)
-    named = [{"value": profile.name_of(id_), "color": _hex(color)} for id_, color in colours.items()]
-    on_map = [{"intTarget": targets.value[id_], "color": _hex(color)} for id_, color in colours.items()]
+    named = [{"value": profile.name_of(id_), "color": css_color(color)} for id_, color in colours.items()]
+    on_map = [{"intTarget": targets.value[id_], "color": css_color(color)} for id_, color in colours.items()]
     worst = {finding.code: finding.severity for finding in sorted(findings, key=Finding.order, reverse=True)}
-    codes = [{"value": code, "color": _hex(SEVERITY_COLORS[severity])} for code, severity in sorted(worst.items())]
-    severities = [{"value": severity, "color": _hex(color)} for severity, color in SEVERITY_COLORS.items()]
+    codes = [{"value": code, "color": css_color(SEVERITY_COLORS[severity])} for code, severity in sorted(worst.items())]
+    severities = [{"value": severity, "color": css_color(color)} for severity, color in SEVERITY_COLORS.items()]
     fields: list[dict[str, Any]] = [
-        {"path": FINDINGS, "fieldColor": _hex(SEVERITY_COLORS["error"]), "colorByAttribute": "severity",
+        {"path": FINDINGS, "fieldColor": css_color(SEVERITY_COLORS["error"]), "colorByAttribute": "severity",
          "valueColors": severities},
         {"path": "worst", "valueColors": severities},
         {"path": "codes", "valueColors": codes},
@@ -149,7 +152,3 @@ def _colours(
         ],
         label_tags={"fieldColor": "#888888", "valueColors": severities + codes},
     )
-
-
-def _hex(color: Color) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*color)

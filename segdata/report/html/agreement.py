@@ -34,7 +34,6 @@ from segdata.report.html.agreement_figures import (
     Whisker,
     confusion_heat,
     forest_plot,
-    hex_of,
     image_histograms,
     pairs_heat,
 )
@@ -47,6 +46,7 @@ from segdata.report.html.agreement_pictures import (
 from segdata.report.html.cards import annotator_sections
 from segdata.report.html.findings import RuleGroup, findings_data
 from segdata.report.html.templates import asset, template
+from segdata.report.pictures.colours import annotator_color, css_color
 from segdata.report.pictures.thumbnails import spread_over_rules
 
 WORST, THUMBNAILS = 6, 100
@@ -137,7 +137,7 @@ def to_html(
         found=found,
         title=", ".join(annotators[:6]) + (f" and {len(annotators) - 6} more" if len(annotators) > 6 else ""),
         extent=images_in_words(opposed),
-        people=[(name, hex_of(k)) for k, name in enumerate(annotators)],
+        people=[(name, css_color(annotator_color(k))) for k, name in enumerate(annotators)],
         conclusions=[(HEADINGS[each.topic], each, _finding_filter(each)) for each in conclusions(found, tables)],
         verdict=_verdict(found, fail_on),
         typed=" ".join(["segdata", *typed]),
@@ -199,7 +199,7 @@ def _bias_rows(every: Sequence[ReportedBias], found: Agreement) -> list[BiasTabl
     return [
         BiasTableRow(
             who,
-            hex_of(found.annotators.index(who)),
+            css_color(annotator_color(found.annotators.index(who))),
             what,
             tuple(_bias_cell(kinds[kind], (who, what, kind) in told) if kind in kinds else None for kind in shares),
         )

@@ -11,7 +11,7 @@ from segdata.report.agreement.annotators import ReportedBias
 from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.tables import ImageAgreement
 from segdata.report.agreement.wording import format_interval, format_percent, format_score, score_with_interval
-from segdata.report.pictures.outlines import annotator_color
+from segdata.report.pictures.colours import annotator_color, css_color
 
 _BINS = 20
 _ROUND = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # ends of the axis of boundary offsets
@@ -83,11 +83,6 @@ class ForestPlot:
     n_more: int
 
 
-def hex_of(number: int) -> str:
-    """The colour of an annotator as CSS has it."""
-    return "#{:02x}{:02x}{:02x}".format(*annotator_color(number))
-
-
 def pairs_heat(found: Agreement) -> HeatMap:
     """Annotator by annotator: IoU, the darker the less agreement."""
     pairs = {frozenset((each.a, each.b)): each for each in found.pairs}
@@ -130,7 +125,7 @@ def image_histograms(images: ImageAgreement, annotators: Sequence[str]) -> list[
     rows = [_histogram("all", "", every)]
     if len(annotators) > 2:
         rows += [
-            _histogram(name, hex_of(k), values)
+            _histogram(name, css_color(annotator_color(k)), values)
             for k, (name, values) in enumerate(zip(annotators, own, strict=True))
             if len(values)
         ]
@@ -173,7 +168,7 @@ def _whisker(habit: ReportedBias, end: float, number: int) -> Whisker:
     return Whisker(
         habit.annotator,
         habit.category,
-        hex_of(number),
+        css_color(annotator_color(number)),
         _clip_to_axis(low),
         _clip_to_axis(mid) or 0.0,
         _clip_to_axis(high),

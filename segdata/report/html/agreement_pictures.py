@@ -18,7 +18,8 @@ from segdata.core.taxonomy import Color
 from segdata.report.agreement.tables import WorstImage
 from segdata.report.background_image import BackgroundImage
 from segdata.report.pictures.canvas import View
-from segdata.report.pictures.outlines import ANNOTATOR_COLORS, AnnotatedImage, annotator_color, densest_square
+from segdata.report.pictures.colours import ANNOTATOR_COLORS, annotator_color
+from segdata.report.pictures.outlines import AnnotatedImage, densest_square
 from segdata.report.pictures.thumbnails import data_uri
 
 EXAMPLES = 60  # pictures of annotators' worst examples

@@ -10,8 +10,8 @@ from segdata.agreement.scorecard import AnnotatorCard, Scorecard, WorstExample
 from segdata.agreement.trend import MonthScore
 from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import format_percent, format_score, score_with_interval, tolerance_in_words
-from segdata.report.html.agreement_figures import hex_of
 from segdata.report.html.templates import asset, template
+from segdata.report.pictures.colours import annotator_color, css_color
 from segdata.report.scorecard import HEADS, example_said, row, trend_said
 
 _REWORKED = 8  # categories of an annotator
@@ -55,7 +55,10 @@ def annotator_sections(
 ) -> list[AnnotatorSection]:
     """A section of each annotator; `drawn`: pictures of examples; colours are by the place among `annotators`."""
     order = {name: k for k, name in enumerate(annotators)}
-    return [_section(each, found, hex_of(order.get(each.annotator, k)), drawn) for k, each in enumerate(found.cards)]
+    return [
+        _section(each, found, css_color(annotator_color(order.get(each.annotator, k))), drawn)
+        for k, each in enumerate(found.cards)
+    ]
 
 
 def _section(
@@ -163,7 +166,7 @@ def to_html(
         heads=HEADS,
         rows=[row(card) for card in found.cards],
         cards=annotator_sections(found, annotators, drawn),
-        people=[(name, hex_of(k)) for k, name in enumerate(annotators)],
+        people=[(name, css_color(annotator_color(k))) for k, name in enumerate(annotators)],
         note=note,
         typed=" ".join(["segdata", *typed]),
         version=segdata.__version__,

@@ -9,7 +9,7 @@ import segdata
 from segdata.measure.summary import QUANTILES, Summary
 from segdata.report.html.templates import asset, template
 from segdata.report.info import dataset_facts, short_number
-from segdata.report.pictures.colours import category_colors
+from segdata.report.pictures.colours import category_colors, css_color
 
 _MOST_STRATA = 24  # side by side; all are in csv and json
 _FAR = 3.0  # doublings of a share at which its shade is full
@@ -105,7 +105,7 @@ def category_lines(summary: Summary) -> list[CategoryLine]:
             row["name"],
             row["id"],
             row["kind"],
-            "#{:02x}{:02x}{:02x}".format(*colors.get(row["id"], (128, 128, 128))),
+            css_color(colors.get(row["id"], (128, 128, 128))),
             row["images"],
             row["segments"],
             f"{row['share']:.2%}",

@@ -1,4 +1,4 @@
-"""Colours of categories, segments and severities on pictures."""
+"""Colours of categories, segments, severities and annotators, on pictures and on pages."""
 
 import colorsys
 
@@ -9,6 +9,16 @@ from segdata.core.profile import Task
 from segdata.core.taxonomy import Color, Taxonomy
 
 SEVERITY_COLORS: dict[str, Color] = {"error": (225, 20, 40), "warning": (240, 120, 0), "info": (30, 100, 220)}
+# Of Okabe and Ito (2008), "Color Universal Design": told apart by people of any colour vision.
+ANNOTATOR_COLORS: tuple[Color, ...] = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (204, 121, 167),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+)
 _TURN = 0.618033988749895  # of the hue circle: the golden ratio keeps any number of hues apart
 _DEPTHS = ((0.85, 1.0), (0.6, 0.85), (0.95, 0.6), (0.4, 1.0))  # saturation and value
 _SHADES = (0.0, 0.28, -0.22, 0.14, -0.36)  # of a category's colour, for its instances in turn
@@ -58,3 +68,17 @@ def shade(color: Color, by: float) -> Color:
     target = 255 if by > 0 else 0
     red, green, blue = (round(value + (target - value) * abs(by)) for value in color)
     return red, green, blue
+
+
+def annotator_color(number: int) -> Color:
+    """The colour of an annotator, by position; the eighth has that of the first."""
+    return ANNOTATOR_COLORS[number % len(ANNOTATOR_COLORS)]
+
+
+def css_color(color: Color) -> str:
+    """A colour as CSS and FiftyOne have it.
+
+    >>> css_color((230, 159, 0))
+    '#e69f00'
+    """
+    return "#{:02x}{:02x}{:02x}".format(*color)

@@ -13,16 +13,6 @@ from segdata.report.background_image import BackgroundImage
 from segdata.report.pictures.canvas import View
 
 Flags = NDArray[np.bool_]
-# Of Okabe and Ito (2008), "Color Universal Design": told apart by people of any colour vision.
-ANNOTATOR_COLORS: tuple[Color, ...] = (
-    (230, 159, 0),
-    (86, 180, 233),
-    (0, 158, 115),
-    (204, 121, 167),
-    (240, 228, 66),
-    (0, 114, 178),
-    (213, 94, 0),
-)
 _DASH = 5  # canvas pixels: where several outlines coincide their colours take turns
 _PALE = 0.25  # how far the image is drawn towards grey, so that outlines stand out
 
@@ -77,11 +67,6 @@ class AnnotatedImage:
         """(h, w) where only one of two annotators has such a category."""
         first, second = (self.labels(view, name, categories) > 0 for name in (one, other))
         return first ^ second
-
-
-def annotator_color(number: int) -> Color:
-    """The colour of an annotator, by position; the eighth has that of the first."""
-    return ANNOTATOR_COLORS[number % len(ANNOTATOR_COLORS)]
 
 
 def densest_square(flags: Flags, side: int) -> tuple[int, int]:

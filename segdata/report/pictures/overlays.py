@@ -30,6 +30,7 @@ from segdata.report.pictures.scene import (
     choose_insets,
     draw_inset,
     insets_per_row,
+    load_annotations,
     paste_insets,
 )
 
@@ -256,22 +257,6 @@ def find_image(data: OpenDataset, name: str) -> str:
         raise SegdataError(f"{name!r} may be {', '.join(map(repr, near[:4]))}: say which")
     hint = did_you_mean(name, ids) or (f"; there are, for example, {', '.join(map(repr, ids[:3]))}" if ids else "")
     raise SegdataError(f"no image {name!r} in {data.profile.files}{hint}")
-
-
-def load_annotations(data: OpenDataset, row: int) -> Iterator[tuple[str | None, Batch]]:
-    """Each annotation of one of the source's images as a batch of its own, with the annotator where there are several.
-
-    None at all where the size of the image is unknown.
-    """
-    batch = data.source.load(np.array([row]))
-    height, width = batch.image_size
-    if height[0] == 0 or width[0] == 0:
-        return
-    if batch.annotations.num_rows < 2:
-        yield None, batch
-        return
-    for annotation in Annotation.each(batch):
-        yield str(annotation.annotator), annotation.batch
 
 
 def path_inside_folder(image_id: str) -> str:

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from segdata.core.batch import Batch
+from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Finding
 from segdata.core.finding_location import Annotation, FindingLocation, Points
 from segdata.report.background_image import BackgroundImage
@@ -219,3 +221,19 @@ def close_view(evidence: FindingLocation, size: tuple[int, int]) -> View:
         middle_x, middle_y = float(run_x[nearest]), float(run_y[nearest])
     view = View.around(int(middle_x), int(middle_y), side, INSET_SIDE)
     return view if len(evidence.points) else view.inside(*size)
+
+
+def load_annotations(data: OpenDataset, row: int) -> Iterator[tuple[str | None, Batch]]:
+    """Each annotation of one of the source's images as a batch of its own, with the annotator where there are several.
+
+    None at all where the size of the image is unknown.
+    """
+    batch = data.source.load(np.array([row]))
+    height, width = batch.image_size
+    if height[0] == 0 or width[0] == 0:
+        return
+    if batch.annotations.num_rows < 2:
+        yield None, batch
+        return
+    for annotation in Annotation.each(batch):
+        yield str(annotation.annotator), annotation.batch

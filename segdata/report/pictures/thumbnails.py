@@ -17,8 +17,7 @@ from segdata.core.validation import Validation
 from segdata.report.background_image import BackgroundImage
 from segdata.report.pictures.canvas import View
 from segdata.report.pictures.colours import segment_colors
-from segdata.report.pictures.overlays import load_annotations
-from segdata.report.pictures.scene import INSET_SIDE, MarkedFinding, Scene, close_view, needs_inset
+from segdata.report.pictures.scene import INSET_SIDE, MarkedFinding, Scene, close_view, load_annotations, needs_inset
 
 PANE = INSET_SIDE  # canvas pixels of one of the two panes
 _GAP = 4
