@@ -23,8 +23,8 @@ from pycocotools import mask as coco
 import segdata
 from benchmarks.browse import SEGDATA, mongod
 from segdata.report.fiftyone.app import import_fiftyone
-from segdata.report.fiftyone.stored_findings import decode_findings
-from segdata.report.findings_json import find_predictions, load_findings
+from segdata.report.fiftyone.finding_labels import decode_findings
+from segdata.report.findings import find_predictions, load_findings
 from tests.chromium import Page, browser, chromium
 
 N_FINDINGS, PORT = 10, 5151

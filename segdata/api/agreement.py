@@ -41,26 +41,25 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata agreement --format json`` prints it."""
-        from segdata.report.agreement.exports import to_json
+        from segdata.report.agreement.tables import agreement_json
 
-        return to_json(self)
+        return agreement_json(self)
 
     def to_html(self, *, jobs: int = 0) -> str:
         """One HTML file with the scores, a section for each annotator, and pictures of the worst images."""
         from segdata.api.scorecard import scorecard_of_agreement
-        from segdata.report.html.agreement import draw_pictures, to_html
+        from segdata.report.agreement.html import agreement_html
 
         run: AgreementRun = self._context["run"]
-        cards = scorecard_of_agreement(run)
+        typed, cards = ["agreement", shlex.quote(run.dataset.profile.files)], scorecard_of_agreement(run)
         with image_limits():
-            images = draw_pictures(run.dataset, run.tables, self.findings, jobs, cards.cards)
-        return to_html(self, run.tables, images, ["agreement", shlex.quote(run.dataset.profile.files)], cards=cards)
+            return agreement_html(self, run.dataset, run.tables, typed, cards=cards, jobs=jobs)
 
     def table(self) -> "pd.DataFrame":
         """The scores as a pandas table, one row each: the rows of ``--format csv``."""
-        from segdata.report.agreement.exports import to_csv
+        from segdata.report.agreement.tables import agreement_csv
 
-        return csv_table(to_csv(self))
+        return csv_table(agreement_csv(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,20 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.shared.images import image_limits
 from segdata.noise.networks.predictions import open_predictions as opened_predictions
-from segdata.report.fiftyone.app import PORT, App, database_errors, import_fiftyone, install_plugin, run_app
+from segdata.report.fiftyone.app import (
+    PORT,
+    App,
+    database_errors,
+    import_fiftyone,
+    install_plugin,
+    run_app,
+    set_appearance,
+)
 from segdata.report.fiftyone.decisions import pull_from_fiftyone
-from segdata.report.fiftyone.masks import MapValues
-from segdata.report.fiftyone.media_files import MediaFiles
+from segdata.report.fiftyone.finding_labels import LoggedDecisions
+from segdata.report.fiftyone.media_files import MapValues, MediaFiles
 from segdata.report.fiftyone.samples import SampleBuilder, SampleLoader, open_dataset
 from segdata.report.fiftyone.segment_labels import HeatMaps, SegmentLabels
-from segdata.report.fiftyone.stored_findings import LoggedDecisions
-from segdata.report.fiftyone.views import set_appearance
 from segdata.report.pictures.overlays import draw_image, find_image
 from segdata.review.decision_log import LOG_NAME, append_decisions, log_path
 from segdata.review.decision_log import read_decisions as read_log

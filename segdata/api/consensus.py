@@ -37,9 +37,9 @@ class ConsensusResult(Result, Consensus, frozen=True, kw_only=True):
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata consensus --format json`` prints it."""
-        from segdata.report.consensus import to_json
+        from segdata.report.consensus import consensus_json
 
-        return to_json(self)
+        return consensus_json(self)
 
     def table(self) -> "pd.DataFrame":
         """One row for each annotator as a pandas table: the scores against the consensus of the others."""
@@ -136,7 +136,7 @@ class _ConsensusWriter:
 
     def write(self, folder: Path, copy_images: bool) -> tuple[str, ...]:
         """Write the dataset, and the list where one is wanted; returns what was not copied."""
-        from segdata.report.undecided import to_csv, to_json
+        from segdata.report.consensus import undecided_csv, undecided_json
         from segdata.store.revision_writer import write_canonical
 
         batches, copies = self._batches(), ImageCopies(folder / "images") if copy_images else None
@@ -145,7 +145,7 @@ class _ConsensusWriter:
         profile = self._profile()
         write_canonical(profile, _with_provenance(batches, profile, self), folder, self.losses, self._made())
         if self.undecided == "list":
-            texts = to_csv(self.regions, sorted(self.names)), to_json(self.regions)
+            texts = undecided_csv(self.regions, sorted(self.names)), undecided_json(self.regions)
             for name, text in zip(_LISTS, texts, strict=True):
                 (folder / name).write_text(text, encoding="utf-8", newline="\n")
         return () if copies is None else copies.remarks

@@ -13,7 +13,7 @@ from segdata.core.errors import SegdataError, count_noun
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
 from segdata.dataset import Dataset
-from segdata.report.findings_json import read_baseline
+from segdata.report.findings import read_baseline
 from segdata.store.merge import merge_datasets
 from segdata.store.output import WindowCrops
 from segdata.store.remap import TaxonomyMap

@@ -46,15 +46,15 @@ class EvaluationResult(Result, tuple["Evaluation", ...]):
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata evaluate --format json`` prints it."""
-        from segdata.report.evaluation import to_json
+        from segdata.report.quality import evaluation_json
 
-        return to_json(self)
+        return evaluation_json(self)
 
     def table(self) -> "pd.DataFrame":
         """One row for each model, category and figure as a pandas table: the rows of ``--format csv``."""
-        from segdata.report.evaluation import to_csv
+        from segdata.report.quality import evaluation_csv
 
-        return csv_table(to_csv(self))
+        return csv_table(evaluation_csv(self))
 
 
 def evaluate(predictions: PanelData, gold: Data, **options: Unpack[PairOptions]) -> EvaluationResult:
@@ -99,9 +99,9 @@ class AcceptanceResult(Result, Inspection, frozen=True, kw_only=True):
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata acceptance judge --format json`` prints it."""
-        from segdata.report.acceptance import to_json
+        from segdata.report.quality import inspection_json
 
-        return to_json(self)
+        return inspection_json(self)
 
     def table(self) -> "pd.DataFrame":
         """One row for each inspected annotation as a pandas table."""

@@ -1,5 +1,6 @@
 """Flag: rank the labels of a dataset by how probably they are wrong, with a proposed correction for each."""
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -267,20 +268,21 @@ class FlaggedLabels(Result, FlagResult):
 
     def to_json(self, max_findings: int | None = None) -> str:
         """The result as JSON, as ``segdata flag --format json`` prints it; `max_findings`: the worst only."""
-        from segdata.report.flag_json import flag_json
+        from segdata.report.flag import flag_json
 
         return flag_json(self, max_findings)
 
     def to_html(self, *, pictures: int = 200, jobs: int = 0) -> str:
         """One HTML file with the findings, and with pictures of the worst, `pictures` at most."""
         from segdata.core.rule import rules
-        from segdata.report.flag_text import statements
+        from segdata.report.findings import ReportContext
+        from segdata.report.flag import flag_statements
 
         ran = [rule for code, rule in rules().items() if rule.command == "flag" or code in self.validation.by_code]
-        dataset, about = self._context["dataset"], statements(self)
-        return findings_html(
-            self.validation, dataset, ran, pictures=pictures, jobs=jobs, command="flag", statements=about
-        )
+        dataset: OpenDataset = self._context["dataset"]
+        context = ReportContext(dataset.profile, ran, [shlex.quote(dataset.profile.files)], command="flag")
+        about = flag_statements(self)
+        return findings_html(dataset, self.validation, context, pictures=pictures, statements=about, jobs=jobs)
 
     def table(self) -> "pd.DataFrame":
         """The findings as a pandas table, one row each, a column for every field."""

@@ -118,9 +118,9 @@ class InfoResult(Result, Summary):
 
     def to_html(self) -> str:
         """One HTML file with figures of the categories."""
-        from segdata.report.html.info import to_html
+        from segdata.report.info import info_html
 
-        return to_html(self)
+        return info_html(self)
 
     def table(self) -> "pd.DataFrame":
         """One row for each category: images, segments, pixels, share, area quantiles, and weights for a loss."""

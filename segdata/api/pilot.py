@@ -25,9 +25,9 @@ class PilotOutcome(Result, PilotResult):
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata pilot --format json`` prints it."""
-        from segdata.report.pilot_json import to_json
+        from segdata.report.pilot import pilot_json
 
-        return to_json(self)
+        return pilot_json(self)
 
     def table(self) -> "pd.DataFrame":
         """One row for each category as a pandas table: what the pilot has, and what the campaign will have."""

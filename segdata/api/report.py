@@ -18,8 +18,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.dataset import Dataset
 from segdata.report.dataset_report import DatasetReport
-from segdata.report.flag_json import FlagReport
-from segdata.report.label_errors import LabelErrors, label_errors
+from segdata.report.flag import FlagReport, LabelErrors, label_errors
 from segdata.review import decision_log
 
 if TYPE_CHECKING:
@@ -45,9 +44,9 @@ class ReportResult(Result, DatasetReport):
 
     def to_html(self) -> str:
         """The report as one HTML file."""
-        from segdata.report.html.dataset_report import to_html
+        from segdata.report.dataset_report import dataset_report_html
 
-        return to_html(self, [shlex.quote(self.validation.dataset)])
+        return dataset_report_html(self, [shlex.quote(self.validation.dataset)])
 
     def table(self) -> "pd.DataFrame":
         """What the rules found as a pandas table, one row each."""

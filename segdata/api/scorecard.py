@@ -44,25 +44,25 @@ class ScorecardResult(Result, Scorecard, frozen=True, kw_only=True):
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata scorecard --format json`` prints it."""
-        from segdata.report.scorecard import to_json
+        from segdata.report.scorecard import scorecard_json
 
-        return to_json(self)
+        return scorecard_json(self)
 
     def to_html(self, *, jobs: int = 0) -> str:
         """One HTML file with a section for each annotator, and pictures of the worst examples."""
-        from segdata.report.html.agreement_pictures import example_pictures
-        from segdata.report.html.cards import to_html
+        from segdata.report.scorecard import scorecard_html
 
         run: ScorecardRun = self._context["run"]
         with image_limits():
-            images = example_pictures(run.dataset, run.opposed, self.cards, jobs)
-        return to_html(self, run.opposed.annotators, images, ["scorecard", shlex.quote(run.dataset.profile.files)])
+            return scorecard_html(
+                self, run.dataset, run.opposed, ["scorecard", shlex.quote(run.dataset.profile.files)], jobs
+            )
 
     def table(self) -> "pd.DataFrame":
         """One row for each annotator as a pandas table: the rows of ``--format csv``."""
-        from segdata.report.scorecard import to_csv
+        from segdata.report.scorecard import scorecard_csv
 
-        return csv_table(to_csv(self))
+        return csv_table(scorecard_csv(self))
 
 
 class ReworkResult(Result, ReworkSummary, frozen=True, kw_only=True):
@@ -70,15 +70,15 @@ class ReworkResult(Result, ReworkSummary, frozen=True, kw_only=True):
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata rework --format json`` prints it."""
-        from segdata.report.rework import to_json
+        from segdata.report.quality import rework_json
 
-        return to_json(self)
+        return rework_json(self)
 
     def table(self) -> "pd.DataFrame":
         """One row for each annotator and category as a pandas table: the rows of ``--format csv``."""
-        from segdata.report.rework import to_csv
+        from segdata.report.quality import rework_csv
 
-        return csv_table(to_csv(self))
+        return csv_table(rework_csv(self))
 
 
 @dataclass(frozen=True, slots=True)

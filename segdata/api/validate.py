@@ -1,9 +1,10 @@
 """Validate: check a dataset against the rules."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, promote
@@ -19,6 +20,9 @@ from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure_source
 from segdata.measure.registry import all_families
 from segdata.review.decision_log import log_path
+
+if TYPE_CHECKING:
+    from segdata.report.findings import ReportContext
 
 
 class ValidationResult(Result, Validation):
@@ -36,36 +40,40 @@ class ValidationResult(Result, Validation):
 
     def to_json(self, max_findings: int | None = None) -> str:
         """The findings as JSON, as ``segdata validate --format json`` prints them; `max_findings`: the worst only."""
-        from segdata.report.findings_json import to_json
+        from segdata.report.findings import findings_json
 
-        return to_json(self, max_findings)
+        return findings_json(self, max_findings)
 
     def to_html(self, *, pictures: int = 200, jobs: int = 0) -> str:
         """One HTML file with the findings, and with pictures of the worst of each rule, `pictures` at most."""
-        return findings_html(self, self._context["dataset"], self._context["rules"], pictures=pictures, jobs=jobs)
+        from segdata.report.findings import ReportContext
+
+        dataset: OpenDataset = self._context["dataset"]
+        context = ReportContext(dataset.profile, self._context["rules"], [shlex.quote(dataset.profile.files)])
+        return findings_html(dataset, self, context, pictures=pictures, jobs=jobs)
 
 
 def findings_html(
-    validation: Validation,
     dataset: OpenDataset,
-    rules: Sequence[Rule],
+    validation: Validation,
+    context: "ReportContext",
     *,
     pictures: int = 200,
-    jobs: int = 0,
-    command: str = "validate",
     statements: Sequence[str] = (),
+    jobs: int = 0,
+    progress: Callable[[int], AbstractContextManager[Callable[[int], None]]] = lambda total: nullcontext(no_progress),
 ) -> str:
     """Findings as one HTML file with pictures; `statements` are about the dataset as a whole."""
     from segdata.api.decisions import label_hashes
-    from segdata.report.findings_text import ReportContext
-    from segdata.report.html.findings import to_html
-    from segdata.report.pictures.thumbnails import choose_findings, draw_thumbnails
+    from segdata.report.html import findings as report
 
-    context = ReportContext(dataset.profile, rules, [shlex.quote(dataset.profile.files)], command=command)
-    hashes = label_hashes(dataset, validation.every, jobs)
+    known = () if validation.baseline is None else validation.baseline.known
+    listed = [finding for findings in (validation.findings, known) for finding in findings[: context.max_findings]]
+    hashes = label_hashes(dataset, listed, jobs)
     with image_limits():
-        images = draw_thumbnails(dataset, choose_findings(dataset, validation, pictures), jobs)
-    return to_html(validation, context, images, hashes, statements)
+        return report.findings_html(
+            dataset, validation, context, hashes, pictures=pictures, statements=statements, jobs=jobs, progress=progress
+        )
 
 
 def measure_dataset(

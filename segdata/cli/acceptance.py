@@ -69,7 +69,7 @@ def plan(
     """
     from segdata.api.evaluate import DeliveryQuality
     from segdata.cli.output import emit, make_console
-    from segdata.report.acceptance import plan_json, plan_text
+    from segdata.report.quality import plan_json, plan_text
 
     quality = DeliveryQuality(aql, limit, producer_risk, consumer_risk)
     result = quality.plan(lot)
@@ -130,7 +130,7 @@ def judge(
     from segdata.api.evaluate import DeliveryQuality, accept
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
-    from segdata.report.acceptance import to_json, to_text
+    from segdata.report.quality import inspection_json, inspection_text
 
     protect_inputs(output, options.inputs(delivery, gold))
     quality = DeliveryQuality(aql, limit, producer_risk, consumer_risk)
@@ -149,5 +149,7 @@ def judge(
             jobs=options.jobs,
             progress=advance,
         )
-    emit(to_json(result) if report == "json" else to_text(result, quality, make_console(output)), output)
+    emit(
+        inspection_json(result) if report == "json" else inspection_text(result, quality, make_console(output)), output
+    )
     return 0 if result.accepted else FOUND

@@ -146,30 +146,29 @@ def command(
 def _report(form: str, result: "AgreementRun", typed: list[str], paper: "Console", fail_on: FailOn, jobs: int) -> str:
     """The report in the format that `--format` names."""
     if form == "json":
-        from segdata.report.agreement.exports import to_json
+        from segdata.report.agreement.tables import agreement_json
 
-        return to_json(result.agreement)
+        return agreement_json(result.agreement)
     if form == "csv":
-        from segdata.report.agreement.exports import to_csv
+        from segdata.report.agreement.tables import agreement_csv
 
-        return to_csv(result.agreement)
+        return agreement_csv(result.agreement)
     if form == "html":
         return _html(result, typed, fail_on, jobs)
-    from segdata.report.agreement.text import to_text
+    from segdata.report.agreement.text import agreement_text
 
-    return to_text(result.agreement, result.tables, typed, paper, fail_on)
+    return agreement_text(result.agreement, result.tables, typed, paper, fail_on)
 
 
 def _html(result: "AgreementRun", typed: list[str], fail_on: FailOn, jobs: int) -> str:
     """The report as one HTML file, with pictures of the worst images and findings."""
     from segdata.api.scorecard import scorecard_of_agreement
     from segdata.formats.shared.images import image_limits
-    from segdata.report.html.agreement import draw_pictures, to_html
+    from segdata.report.agreement.html import agreement_html
 
-    scored = scorecard_of_agreement(result)
+    cards = scorecard_of_agreement(result)
     with image_limits():
-        drawn = draw_pictures(result.dataset, result.tables, result.agreement.findings, jobs, scored.cards)
-    return to_html(result.agreement, result.tables, drawn, typed, fail_on, scored)
+        return agreement_html(result.agreement, result.dataset, result.tables, typed, fail_on, cards, jobs)
 
 
 def parse_named_dataset(text: str) -> tuple[str | None, Path]:

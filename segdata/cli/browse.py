@@ -63,7 +63,7 @@ def command(
     """
     from segdata.api.browse import browse
     from segdata.cli.process import progress_bar
-    from segdata.report.findings_json import find_predictions, load_findings
+    from segdata.report.findings import find_predictions, load_findings
 
     if reviewer:
         os.environ["FIFTYONE_USER"] = reviewer

@@ -13,7 +13,7 @@ def rules_command(report: str, output: Path | None) -> None:
     """List all rules with code, severity and summary."""
     from segdata.cli.output import emit, make_console
     from segdata.core.rule import rules
-    from segdata.report.rule_pages import rules_json, rules_text
+    from segdata.report.reference_pages import rules_json, rules_text
 
     known = list(rules().values())
     emit(rules_json(known) if report == "json" else rules_text(known, make_console(output)), output)
@@ -28,7 +28,7 @@ def explain_command(code: str) -> None:
     """
     from segdata.cli.output import emit, make_console
     from segdata.core.rule import find_rule
-    from segdata.report.rule_pages import rule_text
+    from segdata.report.reference_pages import rule_text
 
     emit(rule_text(find_rule(code), make_console()))
 
@@ -40,7 +40,7 @@ def formats_command(name: str | None, report: str, output: Path | None) -> None:
     """List all formats, or describe one of them with its options."""
     from segdata.cli.output import emit, make_console
     from segdata.core.format import find_format, formats
-    from segdata.report.format_pages import format_text, formats_json, formats_text
+    from segdata.report.reference_pages import format_text, formats_json, formats_text
 
     shown = list(formats().values()) if name is None else [find_format(name)]
     if report == "json":

@@ -97,7 +97,7 @@ def command(
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
     from segdata.core.errors import count_noun
-    from segdata.report.consensus import to_json, to_text
+    from segdata.report.consensus import consensus_json, consensus_text
 
     members = [parse_named_dataset(text) for text in data]
     protect_inputs(output, [path for _, path in members] + options.inputs())
@@ -119,7 +119,7 @@ def command(
             jobs=options.jobs,
             progress=advance,
         )
-    emit(to_json(result) if report == "json" else to_text(result, make_console(output)), output)
+    emit(consensus_json(result) if report == "json" else consensus_text(result, make_console(output)), output)
     if output is not None:
         say(f"consensus of {count_noun(len(result.annotators), 'annotator')} in {out}, see {output}")
     return FOUND if result.n_errors else 0

@@ -188,7 +188,7 @@ def decide_by_truth(data: Path, flagged: Path, truth: Path, target: Path) -> "li
     from segdata.api.decisions import label_hashes
     from segdata.api.read import read
     from segdata.core.finding import Decision
-    from segdata.report.findings_json import load_findings
+    from segdata.report.findings import load_findings
     from segdata.review.decision_log import DecisionExport
 
     findings, dataset = load_findings(flagged), read(data)

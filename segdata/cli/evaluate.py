@@ -56,7 +56,7 @@ def command(
     from segdata.cli.agreement import parse_named_dataset
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
-    from segdata.report.evaluation import to_csv, to_json, to_text
+    from segdata.report.quality import evaluation_csv, evaluation_json, evaluation_text
 
     members = [parse_named_dataset(text) for text in predictions]
     protect_inputs(output, options.inputs(gold, *(path for _, path in members)))
@@ -75,7 +75,9 @@ def command(
             **options.given,
         )
     emit(
-        {"json": to_json, "csv": to_csv}[report](result) if report != "text" else to_text(result, make_console(output)),
+        {"json": evaluation_json, "csv": evaluation_csv}[report](result)
+        if report != "text"
+        else evaluation_text(result, make_console(output)),
         output,
     )
     return 0

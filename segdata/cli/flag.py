@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from segdata.core.dataset import OpenDataset
     from segdata.noise.flag_result import FlagResult
     from segdata.noise.networks.settings import Settings
-    from segdata.report.findings_text import ReportContext
+    from segdata.report.findings import ReportContext
 
 _PICTURES = 200  # in the HTML report
 
@@ -201,7 +201,7 @@ def _report_context(
     dataset: "OpenDataset", result: "FlagResult", typed: list[str], again: list[str], fail_on: FailOn, most: int | None
 ) -> "ReportContext":
     from segdata.core.rule import rules
-    from segdata.report.findings_text import ReportContext
+    from segdata.report.findings import ReportContext
 
     ran = [rule for code, rule in rules().items() if rule.command == "flag" or code in result.validation.by_code]
     return ReportContext(dataset.profile, ran, typed, fail_on, most, again, "flag")
@@ -218,15 +218,14 @@ def _report(
 ) -> str:
     """The report in the format that `--format` names."""
     from segdata.cli.output import format_findings, format_findings_html, make_console
-    from segdata.report.flag_json import flag_json
-    from segdata.report.flag_text import flag_text, statements
+    from segdata.report.flag import flag_json, flag_statements, flag_text
 
     if form == "text":
         return flag_text(result, context, make_console(output))
     if form == "json":
         return flag_json(result, context.max_findings)
     if form == "html":
-        return format_findings_html(dataset, result.validation, context, _PICTURES, jobs, statements(result))
+        return format_findings_html(dataset, result.validation, context, _PICTURES, jobs, flag_statements(result))
     return format_findings(form, result.validation, context, data, output)
 
 

@@ -75,8 +75,8 @@ def command(
     if report == "text":
         emit(info_text(summary, make_console(output), weights), output)
     elif report == "html":
-        from segdata.report.html.info import to_html
+        from segdata.report.info import info_html
 
-        emit(to_html(summary), output)
+        emit(info_html(summary), output)
     else:
         emit(info_json(summary) if report == "json" else info_csv(summary), output)

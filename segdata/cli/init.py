@@ -27,7 +27,7 @@ def command(data: Path, output: Path | None, force: bool, options: DataOptions) 
     from segdata.api.read import CONFIG, TAXONOMY, dataset_folder
     from segdata.api.taxonomy import draft_config_text, draft_project, draft_taxonomy_text
     from segdata.cli.output import emit, make_console, require_free
-    from segdata.report.findings_text import command_lines
+    from segdata.report.findings import command_lines
 
     folder = output or dataset_folder(data)
     taxonomy, profile = draft_project(data, **options.given)

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from segdata.report.console import Console
 if TYPE_CHECKING:
     from segdata.api.convert import Conversion
     from segdata.core.dataset import OpenDataset
-    from segdata.report.findings_text import ReportContext
+    from segdata.report.findings import ReportContext
 
 
 # How the reports begin that --output writes; the name of the program alone is also how dataset.yaml begins.
@@ -129,21 +130,21 @@ def _write_through(path: Path, data: bytes) -> None:
 
 def format_findings(form: str, result: Validation, context: "ReportContext", data: Path, output: Path | None) -> str:
     """The report in one of the formats of `--format` except html, or as statistics."""
-    from segdata.report import ci, findings_json, findings_text
+    from segdata.report import ci, findings
     from segdata.report.ci import DatasetFiles
 
     site = DatasetFiles(data, data.is_dir(), Path.cwd(), result.image_files)
     if form == "statistics":
-        return findings_text.statistics_text(result, make_console(output))
+        return findings.statistics_text(result, make_console(output))
     if form in ("json", "jsonl"):
-        return (findings_json.to_json if form == "json" else findings_json.to_jsonl)(result, context.max_findings)
+        return (findings.findings_json if form == "json" else findings.findings_jsonl)(result, context.max_findings)
     if form == "sarif":
         return ci.to_sarif(result, context.rules, site)
     if form == "junit":
         return ci.to_junit(result, context.rules, context.fail_on)
     if form in ("github", "gitlab"):
         return ci.to_github(result, site) if form == "github" else ci.to_gitlab(result, site)
-    return findings_text.findings_text(result, context, make_console(output))
+    return findings.findings_text(result, context, make_console(output))
 
 
 def format_findings_html(
@@ -155,19 +156,11 @@ def format_findings_html(
     statements: Sequence[str] = (),
 ) -> str:
     """The report as one HTML file with pictures of the worst findings; `statements` are about the whole dataset."""
-    from segdata.api.decisions import label_hashes
+    from segdata.api.validate import findings_html
     from segdata.cli.process import progress_bar
-    from segdata.formats.shared.images import image_limits
-    from segdata.report.html.findings import to_html
-    from segdata.report.pictures.thumbnails import choose_findings, draw_thumbnails
 
-    known = () if result.baseline is None else result.baseline.known
-    listed = [finding for findings in (result.findings, known) for finding in findings[: context.max_findings]]
-    hashes = label_hashes(dataset, listed, jobs)
-    chosen = choose_findings(dataset, result, most, context.max_findings)
-    with progress_bar("draw", len({finding.image for finding in chosen})) as advance, image_limits():
-        pictures = draw_thumbnails(dataset, chosen, jobs, advance)
-    return to_html(result, context, pictures, hashes, statements)
+    bar = partial(progress_bar, "draw")
+    return findings_html(dataset, result, context, pictures=most, statements=statements, jobs=jobs, progress=bar)
 
 
 def draw_overlays(dataset: "OpenDataset", result: Validation, folder: Path) -> None:

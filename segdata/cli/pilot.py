@@ -63,8 +63,7 @@ def command(
     from segdata.api.pilot import pilot
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
-    from segdata.report.pilot import to_text
-    from segdata.report.pilot_json import to_json
+    from segdata.report.pilot import pilot_json, pilot_text
 
     protect_inputs(output, options.inputs(data))
     dataset = options.read(data)
@@ -80,7 +79,7 @@ def command(
             jobs=options.jobs,
             progress=advance,
         )
-    emit(to_json(result) if report == "json" else to_text(result, make_console(output)), output)
+    emit(pilot_json(result) if report == "json" else pilot_text(result, make_console(output)), output)
     if output is not None:
         say(f"{'ready' if result.ready else 'not ready'}, see {output}")
     return 0 if result.ready else FOUND

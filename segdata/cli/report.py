@@ -49,9 +49,9 @@ def command(
 
         emit(dataset_report_json(result), output)
     elif report == "html":
-        from segdata.report.html.dataset_report import to_html
+        from segdata.report.dataset_report import dataset_report_html
 
-        emit(to_html(result, options.typed(data)), output)
+        emit(dataset_report_html(result, options.typed(data)), output)
     else:
         from segdata.report.dataset_report import dataset_report_text
 

@@ -140,7 +140,7 @@ def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | 
     from segdata.api.review import review_progress
     from segdata.api.source_cache import cache_folder
     from segdata.cli.output import emit, make_console, protect_inputs
-    from segdata.report.findings_json import load_findings
+    from segdata.report.findings import load_findings
     from segdata.report.review import progress_json, progress_text
 
     protect_inputs(output, [*options.inputs(data), *findings])
@@ -195,7 +195,7 @@ def export(
     from segdata.api.validate import validate
     from segdata.cli.output import emit, protect_inputs
     from segdata.core.errors import count_noun
-    from segdata.report.findings_json import load_findings
+    from segdata.report.findings import load_findings
     from segdata.report.review import exported_json
 
     protect_inputs(output, [*options.inputs(data), *findings])

@@ -57,7 +57,7 @@ def command(
     from segdata.api.scorecard import rework
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
-    from segdata.report.rework import to_csv, to_json, to_text
+    from segdata.report.quality import rework_csv, rework_json, rework_text
 
     protect_inputs(output, options.inputs(before, after))
     datasets = options.read(before), options.read(after)
@@ -73,7 +73,9 @@ def command(
             progress=advance,
         )
     emit(
-        {"json": to_json, "csv": to_csv}[report](result) if report != "text" else to_text(result, make_console(output)),
+        {"json": rework_json, "csv": rework_csv}[report](result)
+        if report != "text"
+        else rework_text(result, make_console(output)),
         output,
     )
     return 0

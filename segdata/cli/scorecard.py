@@ -75,7 +75,7 @@ def command(
     from segdata.cli.agreement import parse_named_dataset
     from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.cli.process import progress_bar
-    from segdata.report.scorecard import to_csv, to_json, to_text
+    from segdata.report.scorecard import scorecard_csv, scorecard_json, scorecard_text
 
     members = [parse_named_dataset(text) for text in data]
     protect_inputs(output, options.inputs(*(path for _, path in members), *([] if before is None else [before])))
@@ -95,10 +95,10 @@ def command(
             progress=advance,
         )
     forms = {
-        "text": lambda: to_text(scored.scorecard, make_console(output)),
+        "text": lambda: scorecard_text(scored.scorecard, make_console(output)),
         "html": lambda: _html(scored, ["scorecard", *map(shlex.quote, data), *options.words], options.jobs),
-        "json": lambda: to_json(scored.scorecard),
-        "csv": lambda: to_csv(scored.scorecard),
+        "json": lambda: scorecard_json(scored.scorecard),
+        "csv": lambda: scorecard_csv(scored.scorecard),
     }
     emit(forms[report](), output)
     return 0
@@ -107,9 +107,7 @@ def command(
 def _html(scored: "ScorecardRun", typed: list[str], jobs: int) -> str:
     """The report as one HTML file, with pictures of the worst examples."""
     from segdata.formats.shared.images import image_limits
-    from segdata.report.html.agreement_pictures import example_pictures
-    from segdata.report.html.cards import to_html
+    from segdata.report.scorecard import scorecard_html
 
     with image_limits():
-        drawn = example_pictures(scored.dataset, scored.opposed, scored.scorecard.cards, jobs)
-    return to_html(scored.scorecard, scored.opposed.annotators, drawn, typed)
+        return scorecard_html(scored.scorecard, scored.dataset, scored.opposed, typed, jobs)

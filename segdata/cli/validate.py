@@ -144,8 +144,7 @@ def command(
     from segdata.api.source_cache import cache_folder
     from segdata.cli.output import draw_overlays, emit, format_findings, format_findings_html, protect_folder
     from segdata.core.errors import count_noun
-    from segdata.report.findings_json import baseline_json, read_baseline
-    from segdata.report.findings_text import ReportContext
+    from segdata.report.findings import ReportContext, baseline_json, read_baseline
 
     if statistics and report != "text":
         raise click.UsageError("--statistics works only with --format text; the other formats count by rule anyway")

@@ -24,7 +24,7 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.rule import Rule
 from segdata.core.validation import FailOn, Validation, finding_key
-from segdata.report.rule_pages import page_paragraph
+from segdata.report.reference_pages import page_paragraph
 
 
 @dataclass(frozen=True, slots=True)

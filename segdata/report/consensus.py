@@ -1,9 +1,13 @@
-"""The report of a consensus as text: what was written, what is undecided, and how each annotator stands to it."""
+"""Consensus: what was written, what is undecided, and how each annotator compares with it."""
 
+import csv
+import io
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from segdata.agreement.consensus import UndecidedRegion
 from segdata.agreement.consensus_dataset import Consensus, ConsensusReport
 from segdata.agreement.leave_one_out import AgainstOthers, CategoryAgainstOthers
 from segdata.core.errors import count_noun
@@ -20,7 +24,7 @@ _FIRST = 5  # defects that are shown
 _WORST = 3  # categories of each annotator that are shown
 
 
-def to_text(found: Consensus, paper: Console) -> str:
+def consensus_text(found: Consensus, paper: Console) -> str:
     """What was written, what is undecided, and a line for each annotator against the others."""
     said = f"{found.target}: {count_noun(found.images, 'image')}, {count_noun(found.segments, 'segment')}"
     lines = [f"{paper.paint('written', 'good')} {said}"]
@@ -129,7 +133,7 @@ def _row(each: AgainstOthers, things: bool) -> list[str]:
     return cells
 
 
-def to_json(found: Consensus) -> str:
+def consensus_json(found: Consensus) -> str:
     """The report as JSON; the same input gives the same text."""
     return format_json(encode_result(found, ConsensusReport, rounded=True))
 
@@ -137,3 +141,40 @@ def to_json(found: Consensus) -> str:
 def consensus_schema() -> dict[str, Any]:  # Any: JSON
     """The JSON Schema of the report."""
     return result_schema(ConsensusReport)
+
+
+_HEADS = ("image", "x", "y", "width", "height", "pixels")
+
+
+def undecided_csv(regions: Iterable[UndecidedRegion], annotators: Sequence[str]) -> str:
+    """A line for each region, a column for each annotator: what he calls it, or how many pixels of it what."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_HEADS, *annotators])
+    for each in regions:
+        writer.writerow([each.image, *each.bbox, each.pixels, *(_told(each, name) for name in annotators)])
+    return text.getvalue()
+
+
+def undecided_json(regions: Iterable[UndecidedRegion]) -> str:
+    """`{"version": 1, "regions": [...]}`, a region a line."""
+    rows = [
+        {
+            "image": each.image,
+            "bbox": list(each.bbox),
+            "pixels": each.pixels,
+            "said": {
+                name: [{"category": category, "pixels": pixels} for category, pixels in said]
+                for name, said in each.said.items()
+            },
+        }
+        for each in regions
+    ]
+    lines = ",\n".join(f"    {json.dumps(row, ensure_ascii=False)}" for row in rows)
+    return f'{{\n  "version": 1,\n  "regions": [{f"{chr(10)}{lines}{chr(10)}  " if rows else ""}]\n}}\n'
+
+
+def _told(region: UndecidedRegion, name: str) -> str:
+    """What one annotator says; empty where the image is not annotated."""
+    said = region.said.get(name, [])
+    return said[0][0] if len(said) == 1 else ", ".join(f"{category} {pixels} px" for category, pixels in said)

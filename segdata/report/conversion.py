@@ -14,7 +14,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import Loss
 from segdata.report.console import Console
 from segdata.report.diff import difference_lines as differences
-from segdata.report.findings_text import command_lines
+from segdata.report.findings import command_lines
 from segdata.store.diff.compare import ConversionProof
 
 FIRST = 5  # defects or differences shown

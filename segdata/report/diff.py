@@ -11,7 +11,7 @@ import msgspec
 
 from segdata.core.errors import count_noun
 from segdata.report.console import Console, display_width, shorten, table
-from segdata.report.findings_text import command_lines
+from segdata.report.findings import command_lines
 from segdata.store.diff.difference import (
     KIND_SUMMARIES,
     DatasetChange,

@@ -1,9 +1,15 @@
-"""The report of `pilot`: what the campaign will hold, and whether to begin, as text."""
+"""Pilot: what the campaign will hold, and whether to begin, as text and JSON.
+
+`schemas/pilot.schema.json` is made from these types.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import get_args
+from typing import Annotated, Any, Literal, get_args
 
+import msgspec
+
+from segdata.campaign.confusable_categories import ConfusablePair
 from segdata.campaign.outlook import CategoryOutlook, Outlook
 from segdata.campaign.pilot_agreement import PilotAgreement
 from segdata.campaign.projection import ProjectedRange, percent_in_words, range_in_words, round_up, share_range_in_words
@@ -11,6 +17,7 @@ from segdata.campaign.readiness import PilotResult, ReadinessReason, ReasonKind
 from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import format_score, join_words
 from segdata.report.console import Console, display_width, shorten, table
+from segdata.report.json_format import format_json, round_number
 
 FIRST = 3  # reasons of each kind that are shown
 _HEADINGS: dict[ReasonKind, str] = {
@@ -30,12 +37,12 @@ _HEADINGS: dict[ReasonKind, str] = {
 assert set(_HEADINGS) == set(get_args(ReasonKind))
 
 
-def to_text(found: PilotResult, paper: Console) -> str:
+def pilot_text(found: PilotResult, paper: Console) -> str:
     """What the campaign will hold, a line per category, and last the verdict with its reasons."""
     lines = [paper.paint(f"segdata pilot {shorten(found.dataset, paper.width - 14)}", "bold"), *_whole(found, paper)]
     lines += ["", *_categories(found, paper)]
     if found.agreement is not None:
-        lines += ["", *_agreement(found.agreement, paper)]
+        lines += ["", *_agreement_lines(found.agreement, paper)]
     for blocks, heading in ((True, "before the campaign"), (False, "advice")):
         reasons = [reason for reason in found.reasons if reason.blocks is blocks]
         if reasons:
@@ -54,7 +61,7 @@ def _whole(found: PilotResult, paper: Console) -> Iterator[str]:
         "instances": range_in_words(outlook.segments),
         "void": f"{share_range_in_words(outlook.void)} of the pixels" if outlook.void.high else "none",
         "work": _work(outlook),
-        "cost": None if outlook.cost is None else _span(outlook.cost),
+        "cost": None if outlook.cost is None else _range_text(outlook.cost),
     }
     for name, said in facts.items():
         if said is not None:
@@ -65,10 +72,10 @@ def _work(outlook: Outlook) -> str:
     hours = outlook.hours
     if hours is None:
         return f"{outlook.timed_by}: --minutes-per-image or --minutes-per-segment tells"
-    return f"{_span(hours)} hours with one annotation an image, by {outlook.timed_by}"
+    return f"{_range_text(hours)} hours with one annotation an image, by {outlook.timed_by}"
 
 
-def _span(found: ProjectedRange) -> str:
+def _range_text(found: ProjectedRange) -> str:
     """A range of hours or money; one number where that is known."""
     digits = 1 if found.low < 10 else 0
     low, high = f"{found.low:,.{digits}f}", f"{found.high:,.{digits}f}"
@@ -94,7 +101,7 @@ def _categories(found: PilotResult, paper: Console) -> Iterator[str]:
     yield from paper.wrap(said, style="dim")
 
 
-def _agreement(found: PilotAgreement, paper: Console) -> Iterator[str]:
+def _agreement_lines(found: PilotAgreement, paper: Console) -> Iterator[str]:
     """How well annotators agree, a line per category."""
     among = f"{count_noun(found.images, 'image')} of {join_words(found.annotators, 3)}"
     yield from paper.pieces(("agreement", "bold"), (f"on {among}", None))
@@ -154,3 +161,256 @@ def _verdict(found: PilotResult, paper: Console) -> Iterator[str]:
     else:
         told = f"{count_noun(len(blocking), 'reason')}: {', '.join(kinds)}{ignored}"
         yield from paper.pieces(("not ready:", "error"), (told, None))
+
+
+VERSION: Literal[1] = 1
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Span(msgspec.Struct, frozen=True):
+    """The best guess of a number and the ends of a range that holds it in 19 of 20 campaigns; null: undefined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said of the campaign. `images` null: nothing; then totals are for `totals_for` images all the same."""
+
+    images: int | None
+    totals_for: Count
+    min_instances: Count
+    rate: float | None
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """The pilot: its annotated images, and how many sequences, groups and single images they come from."""
+
+    images: Count
+    units: Count
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """The campaign as a whole; `void` and `unlabelled` are shares of the pixels, `timed_by` is what hours come from."""
+
+    instances: Span
+    void: Span
+    unlabelled: Span
+    hours: Span | None
+    cost: Span | None
+    timed_by: str
+
+
+class Category(msgspec.Struct, frozen=True, kw_only=True):
+    """One category: counts in the pilot, then in the campaign.
+
+    `share` is of the images, `pixel_share` of the pixels; `images_needed` so that 19 of 20 campaigns have
+    `min_instances`, null where the pilot has none.
+    """
+
+    id: int
+    name: str
+    kind: str
+    pilot_images: Count
+    pilot_instances: Count
+    pilot_pixels: Count
+    share: Span
+    images: Span
+    instances: Span
+    pixel_share: Span
+    images_needed: int | None
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """Two categories that may be taken for each other.
+
+    `twice` things were drawn as both, in `images` images, and the rarer category has `of`. `mistaken`: the share that
+    looks would put into the wrong one, at least, `coloured`: looks include colours. `names`: these are alike.
+    `delta_e`: between their colours, where these are close.
+    """
+
+    a: str
+    b: str
+    twice: Count
+    images: Count
+    of: Count
+    mistaken: float | None
+    coloured: bool
+    names: bool
+    delta_e: float | None
+
+
+class Agreeing(msgspec.Struct, frozen=True, kw_only=True):
+    """How well annotators agree on a category: `score` f1 of segments, or dice, with its 95 % interval.
+
+    `images` count once for each pair of annotators, `units` are the sequences, groups and single images among them.
+    `best` is the value without the annotator who lowers it most, `without` says who; null of two annotators. `low`: it
+    is below 0.6, with them or without; `surely`: so is the whole interval.
+    """
+
+    category: str
+    score: str
+    value: Span
+    images: Count
+    units: Count
+    best: float | None
+    without: str | None
+    low: bool
+    surely: bool
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """Two categories that annotators take for each other.
+
+    `segments` things that both have, of `of_segments` of the rarer category, and `pixels` of `of_pixels`, in `images`
+    images. `share` is of the things, or where there are none of the pixels.
+    """
+
+    a: str
+    b: str
+    segments: Count
+    of_segments: Count
+    pixels: Count
+    of_pixels: Count
+    images: Count
+    share: float
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """How well annotators of the same images agree."""
+
+    annotators: tuple[str, ...]
+    images: Count
+    categories: tuple[Agreeing, ...]
+    confused: tuple[Taken, ...]
+
+
+class Because(msgspec.Struct, frozen=True, kw_only=True):
+    """Something to do first; the taxonomy is not ready because of those that block, the others are advice."""
+
+    kind: ReasonKind
+    blocks: bool
+    categories: tuple[str, ...]
+    message: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a taxonomy is ready for a full campaign, and what that will hold."""
+
+    version: Literal[1]
+    dataset: str
+    ready: bool
+    campaign: Campaign
+    pilot: Sample
+    totals: Totals
+    categories: tuple[Category, ...]
+    confusable: tuple[Pair, ...]
+    reasons: tuple[Because, ...]
+    ignored: tuple[ReasonKind, ...]
+    agreement: Agreement | None
+
+
+def pilot_json(found: PilotResult) -> str:
+    """The report as JSON, a line per category, pair and reason; the same input gives the same text."""
+    plan, outlook = found.plan, found.outlook
+    report = Report(
+        version=VERSION,
+        dataset=found.dataset,
+        ready=found.ready,
+        campaign=Campaign(
+            images=plan.campaign, totals_for=plan.n_images, min_instances=plan.min_instances, rate=plan.rate
+        ),
+        pilot=Sample(images=outlook.n_images, units=outlook.n_units),
+        totals=Totals(
+            instances=_span(outlook.segments),
+            void=_span(outlook.void),
+            unlabelled=_span(outlook.unlabelled),
+            hours=None if outlook.hours is None else _span(outlook.hours),
+            cost=None if outlook.cost is None else _span(outlook.cost),
+            timed_by=outlook.timed_by,
+        ),
+        categories=tuple(map(_category, outlook.categories)),
+        confusable=tuple(map(_pair, found.confusable)),
+        reasons=tuple(
+            Because(kind=each.kind, blocks=each.blocks, categories=each.categories, message=each.message)
+            for each in found.reasons
+        ),
+        ignored=found.ignored,
+        agreement=None if found.agreement is None else _agreement(found.agreement),
+    )
+    plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
+    return format_json(plain)
+
+
+def pilot_schema() -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of the report."""
+    return msgspec.json.schema(Report)
+
+
+def _category(each: CategoryOutlook) -> Category:
+    return Category(
+        id=each.id,
+        name=each.name,
+        kind=each.kind,
+        pilot_images=each.n_images,
+        pilot_instances=each.n_segments,
+        pilot_pixels=each.pixels,
+        share=_span(each.share),
+        images=_span(each.images),
+        instances=_span(each.segments),
+        pixel_share=_span(each.pixel_share),
+        images_needed=each.images_needed,
+    )
+
+
+def _pair(each: ConfusablePair) -> Pair:
+    return Pair(
+        a=each.a,
+        b=each.b,
+        twice=each.twice,
+        images=each.images,
+        of=each.of,
+        mistaken=round_number(each.mistaken),
+        coloured=each.coloured,
+        names=each.names,
+        delta_e=round_number(each.colour),
+    )
+
+
+def _agreement(found: PilotAgreement) -> Agreement:
+    return Agreement(
+        annotators=found.annotators,
+        images=found.images,
+        categories=tuple(
+            Agreeing(
+                category=each.category,
+                score=each.score,
+                value=_span(each.value),
+                images=each.images,
+                units=each.clusters,
+                best=round_number(each.best),
+                without=each.without or None,
+                low=each.is_low,
+                surely=each.is_surely_low,
+            )
+            for each in found.categories
+        ),
+        confused=tuple(
+            Taken(
+                a=each.a,
+                b=each.b,
+                segments=each.segments,
+                of_segments=each.of_segments,
+                pixels=each.pixels,
+                of_pixels=each.of_pixels,
+                images=each.images,
+                share=round(each.share, 6),
+            )
+            for each in found.confused
+        ),
+    )
+
+
+def _span(found: ProjectedRange) -> Span:
+    return Span(*map(round_number, found))

@@ -10,8 +10,8 @@ from segdata.agreement.rates import wilson_interval
 from segdata.core.errors import count_noun
 from segdata.core.finding import VERDICTS, Decision, Verdict
 from segdata.report.console import Console, display_width, shorten, table
-from segdata.report.findings_text import command_lines
-from segdata.report.label_errors import ErrorRow, LabelErrors, in_words
+from segdata.report.findings import command_lines
+from segdata.report.flag import ErrorRow, LabelErrors, errors_in_words
 from segdata.review.annotation_tasks import ImportResult
 from segdata.review.apply import ApplyResult
 from segdata.review.decision_log import PullResult
@@ -84,7 +84,7 @@ def progress_text(progress: ReviewProgress, dataset: str, console: Console, erro
     decided, open_ = (sum(getattr(rule, name) for rule in progress.rules) for name in ("decided", "open"))
     lines += console.wrap(f"{count_noun(decided, 'finding')} decided, {open_:,} open", style="dim")
     if errors is not None:
-        lines += console.wrap(in_words(errors))
+        lines += console.wrap(errors_in_words(errors))
     if progress.segments:
         text = ", ".join(
             f"{progress.segments[verdict]:,} {verdict}" for verdict in VERDICTS if progress.segments[verdict]

@@ -12,19 +12,19 @@ import msgspec
 
 from segdata.core.config import Config
 from segdata.core.taxonomy import Taxonomy
-from segdata.report.acceptance import acceptance_schema as acceptance
-from segdata.report.acceptance import plan_schema as acceptance_plan
-from segdata.report.agreement.exports import agreement_schema as agreement
+from segdata.report.agreement.tables import agreement_schema as agreement
 from segdata.report.consensus import consensus_schema as consensus
 from segdata.report.conversion import certificate_schema as losses
 from segdata.report.dataset_report import dataset_report_schema as report
 from segdata.report.diff import diff_schema as difference
-from segdata.report.evaluation import evaluation_schema as evaluation
-from segdata.report.findings_json import findings_schema as findings
-from segdata.report.flag_json import schema as flag
-from segdata.report.pilot_json import schema as pilot
+from segdata.report.findings import findings_schema as findings
+from segdata.report.flag import flag_schema as flag
+from segdata.report.pilot import pilot_schema as pilot
+from segdata.report.quality import acceptance_schema as acceptance
+from segdata.report.quality import evaluation_schema as evaluation
+from segdata.report.quality import plan_schema as acceptance_plan
+from segdata.report.quality import rework_schema as rework
 from segdata.report.review import review_schemas as review
-from segdata.report.rework import rework_schema as rework
 from segdata.report.scorecard import scorecard_schema as scorecard
 from segdata.review.decision_log import export_schema as decisions
 from segdata.store.manifest import schema as manifest

@@ -1,17 +1,31 @@
-"""The scorecard of annotators as text and CSV."""
+"""The scorecard of annotators as text, CSV, JSON and HTML."""
 
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import segdata
 from segdata.agreement.results import Score
+from segdata.agreement.rework import ReworkCounts
 from segdata.agreement.scorecard import AnnotatorCard, Scorecard, WorstExample
+from segdata.agreement.trend import MonthScore
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import count_noun
-from segdata.report.agreement.wording import tolerance_cells, tolerance_in_words
+from segdata.report.agreement.wording import (
+    format_percent,
+    format_score,
+    score_with_interval,
+    tolerance_cells,
+    tolerance_in_words,
+)
 from segdata.report.console import Console, shorten, table
+from segdata.report.html import asset, template
 from segdata.report.json_format import encode_result, format_json, result_schema
+from segdata.report.pictures.colours import annotator_color, css_color
 
 COLUMNS = (
     "annotator",
@@ -44,7 +58,7 @@ COLUMNS = (
 HEADS = ("annotator", "images", "segments", "s/image", "s/segment", "passed", "score", "")
 
 
-def to_csv(found: Scorecard) -> str:
+def scorecard_csv(found: Scorecard) -> str:
     """A line for each annotator; the worst examples as ``image: category score``, the first one first."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -54,7 +68,7 @@ def to_csv(found: Scorecard) -> str:
     return out.getvalue()
 
 
-def to_text(found: Scorecard, paper: Console) -> str:
+def scorecard_text(found: Scorecard, paper: Console) -> str:
     """A table of all, then each annotator's trend and worst examples, with what the guideline says."""
     lines = [paper.paint("segdata scorecard", "bold")]
     whom = "all others" if found.gold is None else found.gold
@@ -64,13 +78,18 @@ def to_text(found: Scorecard, paper: Console) -> str:
         "  ",
         style="dim",
     )
-    lines += ["", *table(HEADS, [row(card) for card in found.cards], left=(0, 7))]
+    lines += ["", *table(HEADS, [scorecard_cells(card) for card in found.cards], left=(0, 7))]
     if all(math.isnan(card.score.value) for card in found.cards):
         lines += paper.wrap(
             "no scores: no other annotator has these images; name a reference with --gold", style="warning"
         )
     for card in found.cards:
-        lines += ["", paper.paint(card.annotator, "bold"), *paper.wrap(trend_said(card), "  "), *_examples(card, paper)]
+        lines += [
+            "",
+            paper.paint(card.annotator, "bold"),
+            *paper.wrap(trend_in_words(card), "  "),
+            *_examples(card, paper),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -104,7 +123,7 @@ def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.6g}"
 
 
-def row(card: AnnotatorCard) -> list[str]:
+def scorecard_cells(card: AnnotatorCard) -> list[str]:
     """An annotator beside the others, under `HEADS`."""
     score = card.score
     ends = "" if math.isnan(score.low) else f"{score.low:.2f} to {score.high:.2f}"
@@ -119,7 +138,7 @@ def row(card: AnnotatorCard) -> list[str]:
     ]
 
 
-def trend_said(card: AnnotatorCard) -> str:
+def trend_in_words(card: AnnotatorCard) -> str:
     """How an annotator's scores change, and whether that is more than chance."""
     trend = card.trend
     if math.isnan(trend.slope):
@@ -136,18 +155,18 @@ def trend_said(card: AnnotatorCard) -> str:
 
 def _examples(card: AnnotatorCard, paper: Console) -> Iterator[str]:
     for each in card.worst:
-        yield from paper.wrap(example_said(each), "  ")
+        yield from paper.wrap(example_in_words(each), "  ")
         if each.guideline:
             yield from paper.wrap(f"guideline: {each.guideline}", "    ", style="dim")
 
 
-def example_said(each: WorstExample) -> str:
+def example_in_words(each: WorstExample) -> str:
     """An example in a line: where, what, how far off, and why."""
     what = {"boundary": "the boundary", "confused": "taken for another category"}.get(each.cause, each.cause)
     return f"{each.image}: {each.category} {each.value:.2f} against {each.other}, {each.pixels:,} px, mostly {what}"
 
 
-def to_json(found: Scorecard) -> str:
+def scorecard_json(found: Scorecard) -> str:
     """Everything as JSON, months and examples too."""
     return format_json(encode_result(found))
 
@@ -155,3 +174,167 @@ def to_json(found: Scorecard) -> str:
 def scorecard_schema() -> dict[str, Any]:  # Any: JSON
     """The JSON Schema of the report."""
     return result_schema(Scorecard)
+
+
+_REWORKED = 8  # categories of an annotator
+
+
+@dataclass(frozen=True, slots=True)
+class MonthDot:
+    """A month on an axis of time: its place in % of both sides, and what it is."""
+
+    x: float
+    y: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplePicture:
+    """An example: its picture as a `data:` URI (None: there is none), what it is, and the guideline's sentence."""
+
+    picture: str | None
+    said: str
+    guideline: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatorSection:
+    """One annotator: facts as (what, how much), months, the trend in words or none, examples, and what was reworked."""
+
+    name: str
+    color: str
+    facts: tuple[tuple[str, str], ...]
+    dots: tuple[MonthDot, ...]
+    ends: tuple[str, str]
+    trend: str
+    stands: bool
+    worst: tuple[ExamplePicture, ...]
+    reworked: tuple[tuple[str, ...], ...]
+
+
+def annotator_sections(
+    found: Scorecard, annotators: Sequence[str], drawn: Mapping[tuple[str, WorstExample], str]
+) -> list[AnnotatorSection]:
+    """A section of each annotator; `drawn`: pictures of examples; colours are by the place among `annotators`."""
+    order = {name: k for k, name in enumerate(annotators)}
+    return [
+        _section(each, found, css_color(annotator_color(order.get(each.annotator, k))), drawn)
+        for k, each in enumerate(found.cards)
+    ]
+
+
+def _section(
+    card: AnnotatorCard, found: Scorecard, color: str, drawn: Mapping[tuple[str, WorstExample], str]
+) -> AnnotatorSection:
+    months = [each for each in card.trend.months if math.isfinite(each.score)]
+    return AnnotatorSection(
+        name=card.annotator,
+        color=color,
+        facts=tuple(_facts(card, found)),
+        dots=_dots(months) if len(months) > 1 else (),
+        ends=(months[0].month, months[-1].month) if months else ("", ""),
+        trend=trend_in_words(card).removeprefix("trend ") if math.isfinite(card.trend.slope) else "",
+        stands=card.stands,
+        worst=tuple(
+            ExamplePicture(drawn.get((card.annotator, each)), example_in_words(each), each.guideline)
+            for each in card.worst
+        ),
+        reworked=tuple(map(_rework_cells, _rework_rows(card, found))),
+    )
+
+
+def _facts(card: AnnotatorCard, found: Scorecard) -> list[tuple[str, str]]:
+    """What is known of an annotator."""
+    facts = [("work", f"{count_noun(card.segments, 'segment')} in {count_noun(card.images, 'image')}")]
+    if card.timed:
+        per_segment = card.seconds_per_segment
+        each = f", {_time(per_segment)} a segment" if math.isfinite(per_segment) else ""
+        of = "" if card.timed == card.images else f" (of {card.timed:,})"
+        facts.append(
+            ("time", f"{_time(card.seconds)} in all{of}; median {_time(card.seconds_per_image)} an image{each}")
+        )
+    if math.isfinite(card.passed.value):
+        shares = score_with_interval("missed", card.passed)
+        facts.append(("passed its review as it was", f"{shares} of {count_noun(card.passed.n, 'annotation')}"))
+    against = "the others" if found.gold is None else found.gold
+    facts.append(
+        (f"{_METRICS.get(found.metric, found.metric)} against {against}", score_with_interval("iou", card.score))
+    )
+    return facts
+
+
+_METRICS = {"iou": "IoU", "dice": "Dice", "boundary_iou": "boundary IoU", "nsd": "near", "pq": "PQ", "f1": "F1"}
+
+
+def _time(seconds: float) -> str:
+    """Seconds in the unit that people say.
+
+    >>> _time(42.0), _time(300.0), _time(9000.0)
+    ('42 s', '5.0 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
+def _dots(months: Sequence[MonthScore]) -> tuple[MonthDot, ...]:
+    """The scores of months, from 0 below to 1 on top."""
+    step = 100 / (len(months) - 1)
+    return tuple(
+        MonthDot(
+            k * step,
+            100 * (1 - each.score),
+            f"{each.month}: {format_score('iou', each.score)} in {count_noun(each.images, 'image')}",
+        )
+        for k, each in enumerate(months)
+    )
+
+
+def _rework_rows(card: AnnotatorCard, found: Scorecard) -> list[ReworkCounts]:
+    """What was corrected of an annotator's work, all of it first, then by category, the most corrected first."""
+    if found.review is None:
+        return []
+    who = {each.annotator for each in found.review.rows} - {None}
+    mine = card.annotator if card.annotator in who else None if len(found.cards) == 1 else ""
+    rows = [each for each in found.review.rows if each.annotator == mine]
+    return [*rows[:1], *sorted(rows[1:], key=lambda each: -each.rework.value)[:_REWORKED]]
+
+
+def _rework_cells(each: ReworkCounts) -> tuple[str, ...]:
+    counts = (each.segments, each.deleted, each.added, each.recategorised, each.moved)
+    return (
+        each.category or "all",
+        *(f"{count:,}" for count in counts),
+        score_with_interval("missed", each.rework),
+        format_percent(each.pixels.value),
+        format_percent(each.passed.value),
+    )
+
+
+def scorecard_html(
+    found: Scorecard, data: OpenDataset, opposed: AnnotatorPairs, typed: Sequence[str], jobs: int = 0
+) -> str:
+    """The report as one HTML file, with pictures of the worst examples; the same input gives the same text.
+
+    `opposed`: all annotators, with the reference; `typed`: what comes after `segdata`, word by word. Pillow's limit on
+    image sizes is the caller's business.
+    """
+    from segdata.report.pictures.annotators import example_pictures
+
+    pictures, annotators = example_pictures(data, opposed, found.cards, jobs), opposed.annotators
+    note = f"Brackets are {format_percent(found.confidence)} intervals. Boundaries no further apart than "
+    note += f"{tolerance_in_words(found.tolerance)} are one. A trend leaves the mix of images out of account; it says "
+    note += "where to look, not what to pay."
+    names = [card.annotator for card in found.cards]
+    return template("scorecard.html").render(
+        found=found,
+        title=", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else ""),
+        heads=HEADS,
+        rows=[scorecard_cells(card) for card in found.cards],
+        cards=annotator_sections(found, annotators, pictures),
+        people=[(name, css_color(annotator_color(k))) for k, name in enumerate(annotators)],
+        note=note,
+        typed=" ".join(["segdata", *typed]),
+        version=segdata.__version__,
+        style=asset("report.css") + asset("info.css") + asset("agreement.css"),
+    )

@@ -20,7 +20,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.report.console import Console
-from segdata.report.scorecard import COLUMNS, to_csv, to_json, to_text
+from segdata.report.scorecard import COLUMNS, scorecard_csv, scorecard_json, scorecard_text
 
 CATEGORIES = Taxonomy(
     categories=(
@@ -131,19 +131,19 @@ def test_trends_that_stand() -> None:
     assert first.trend.low > 0
     assert first.trend.same_images
     assert len(first.trend.months) == 6
-    assert "more than chance" in to_text(found, Console())
+    assert "more than chance" in scorecard_text(found, Console())
 
 
 def test_reports() -> None:
     found = scorecard({"gold": drawn(TRUTH), "ben": drawn(WORK, seconds=[20.0] * 4)}, gold="gold", resamples=100)
-    (line,) = csv.DictReader(io.StringIO(to_csv(found)))
+    (line,) = csv.DictReader(io.StringIO(scorecard_csv(found)))
     assert tuple(line) == COLUMNS
     assert (line["annotator"], line["seconds_per_image"], line["against"], line["passed"]) == ("ben", "20", "gold", "")
     assert line["worst"].startswith("2.png: bus 0.00; 3.png: car 0.00")
-    plain = json.loads(to_json(found))
+    plain = json.loads(scorecard_json(found))
     assert plain["cards"][0]["trend"]["p"] is None
     assert plain["cards"][0]["worst"][2]["guideline"] == "Along the bodywork."
-    text = to_text(found, Console())
+    text = scorecard_text(found, Console())
     assert "guideline: Of nine seats or more." in text
     assert max(map(len, text.splitlines())) <= 80
 

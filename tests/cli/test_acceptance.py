@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.report.acceptance import acceptance_schema, plan_schema
+from segdata.report.quality import acceptance_schema, plan_schema
 from tests.cli.conftest import Run
 
 

@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 import segdata
-from segdata.report.evaluation import evaluation_schema
-from segdata.report.rework import rework_schema
+from segdata.report.quality import evaluation_schema, rework_schema
 from segdata.report.scorecard import scorecard_schema
 from tests.cli.conftest import Run
 

@@ -25,7 +25,7 @@ from segdata.report.agreement.wording import (
     tolerance_in_words,
 )
 from segdata.report.console import Console, shorten, table
-from segdata.report.findings_text import command_lines
+from segdata.report.findings import command_lines
 
 _NAME = 18  # columns of a name
 _HEAD = 11  # columns of a head
@@ -33,7 +33,9 @@ _MATRIX = 7  # annotators side by side
 _PAIRS, _CATEGORIES, _HABITS, _IMAGES, _PLANNED = 10, 40, 20, 8, 12
 
 
-def to_text(found: Agreement, tables: Tables, typed: Sequence[str], paper: Console, fail_on: FailOn = "error") -> str:
+def agreement_text(
+    found: Agreement, tables: Tables, typed: Sequence[str], paper: Console, fail_on: FailOn = "error"
+) -> str:
     """The report, in lines of at most `paper.width` columns; `typed`: what comes after `segdata`, word by word."""
     opposed = tables.annotator_pairs
     assert opposed is not None

@@ -13,7 +13,7 @@ from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding, Severity
 from segdata.core.rule import rules
-from segdata.report.rule_pages import page_paragraph
+from segdata.report.reference_pages import page_paragraph
 
 DASH = "–"
 LENGTHS = ("hd95", "assd", "offset", "offset_size", "boundary_offset")

@@ -1,20 +1,168 @@
-"""App: FiftyOne with its database, the segdata plugin in it, and its App on this machine."""
+"""App: FiftyOne with its database and the segdata plugin, its App on this machine, and what it shows first."""
 
 import logging
 import os
 import socket
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partialmethod
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
-from segdata.core.errors import SegdataError, missing_extra
-from segdata.report.fiftyone.views import WORST
+from segdata.core.errors import SegdataError, count_noun, missing_extra
+from segdata.core.finding import SEVERITIES, VERDICTS, Action, Finding
+from segdata.core.profile import Profile
+from segdata.report.fiftyone.fields import FINDINGS, HEAT, PROPOSALS
+from segdata.report.fiftyone.media_files import MapValues
+from segdata.report.fiftyone.samples import SampleLoader
+from segdata.report.pictures.colours import SEVERITY_COLORS, category_colors, css_color
+
+WORST = "worst first"
+UNDECIDED = "undecided"
+_PROPOSED = "#00e5ff"
+_SCALES = {  # doubtful pixels are bright, sure ones nearly invisible
+    "confidence": [{"value": 0, "color": "rgb(255, 60, 0)"}, {"value": 0.5, "color": "rgb(255, 220, 0)"},
+                   {"value": 1, "color": "rgb(0, 60, 90)"}],
+    "disagreement": [{"value": 0, "color": "rgb(0, 60, 90)"}, {"value": 0.5, "color": "rgb(255, 220, 0)"},
+                     {"value": 1, "color": "rgb(255, 60, 0)"}],
+}  # fmt: skip
+_WORST_FIRST = [("errors", -1), ("warnings", -1), ("infos", -1)]
+
+
+def set_appearance(loader: SampleLoader, profile: Profile, targets: MapValues, findings: Sequence[Finding]) -> None:
+    """Set views, sidebar and colours of a dataset; outdated views are removed."""
+    dataset = loader.dataset
+    maps = [name for name, (kind, _) in loader.fields.items() if kind == "map"]
+    dataset.mask_targets = {
+        name: {value: profile.name_of(id_) for id_, value in targets.value.items()} for name in maps
+    }
+    config = dataset.app_config
+    config.sidebar_groups = _sidebar(loader)
+    shown = [name for name, (kind, _) in loader.fields.items() if kind not in ("outlines", *HEAT)]
+    config.active_fields = loader.fo.ActiveFields(exclude=False, paths=["worst", "codes", *sorted(shown)])
+    config.color_scheme = _colours(loader, profile, targets, findings)
+    dataset.save()
+    _save_views(loader, findings)
+
+
+def _save_views(loader: SampleLoader, findings: Sequence[Finding]) -> None:
+    views = _views(loader, findings)
+    for name in loader.told("views") or ():
+        if name not in views and loader.dataset.has_saved_view(name):
+            loader.dataset.delete_saved_view(name)
+    for name, (view, description, colour) in views.items():
+        loader.dataset.save_view(name, view, description=description, color=colour, overwrite=True)
+    loader.tell(views=list(views))
+
+
+def _views(loader: SampleLoader, findings: Sequence[Finding]) -> dict[str, tuple[Any, str, str | None]]:
+    """Views by name: the view, its description, and its colour. Any: FiftyOne has no types."""
+    dataset, field = loader.dataset, loader.fo.ViewField
+    views: dict[str, tuple[Any, str, str | None]] = {}
+    if findings:
+        worst = dataset.match(field("codes").length() > 0).sort_by(_WORST_FIRST)
+        if len(worst):
+            views[WORST] = (worst, "images with undecided findings, most errors first", None)
+        decided = field("tags").contains(list(VERDICTS))
+        for name, chosen in {UNDECIDED: ~decided, "decided": decided}.items():
+            view = dataset.filter_labels(FINDINGS, chosen).sort_by(_WORST_FIRST)
+            views[name] = (view, f"findings that are {name}", None)
+    by_severity = Counter(finding.severity for finding in findings)
+    for severity in SEVERITIES:
+        if by_severity[severity]:
+            view = dataset.filter_labels(FINDINGS, field("severity") == severity).sort_by(_WORST_FIRST)
+            views[f"{severity}s"] = (
+                view,
+                count_noun(by_severity[severity], severity),
+                css_color(SEVERITY_COLORS[severity]),
+            )
+    for (code, rule), count in sorted(Counter((finding.code, finding.rule) for finding in findings).items()):
+        view = dataset.filter_labels(FINDINGS, field("code") == code).sort_by(_WORST_FIRST)
+        views[f"{code} {rule}"] = (view, count_noun(count, "finding"), None)
+    return views | _views_of_people(loader) | _sequences(loader)
+
+
+def _views_of_people(loader: SampleLoader) -> dict[str, tuple[Any, str, str | None]]:
+    """A view for each annotator, without the others' labels. Any: FiftyOne has no types."""
+    field = loader.fo.ViewField
+    by_annotator: dict[str, list[str]] = {}
+    for name, (_, annotator) in loader.fields.items():
+        if annotator is not None:
+            by_annotator.setdefault(annotator, []).append(name)
+    views: dict[str, tuple[Any, str, str | None]] = {}
+    for annotator, names in sorted(by_annotator.items()):
+        others = [name for name_, theirs in by_annotator.items() if name_ != annotator for name in theirs]
+        any_of_mine = field(names[0]).exists()
+        for name in names[1:]:
+            any_of_mine |= field(name).exists()
+        view = loader.dataset.match(any_of_mine).exclude_fields(others)
+        views[f"annotator {annotator}"] = (view, f"labels of {annotator} only", None)
+    return views
+
+
+def _sequences(loader: SampleLoader) -> dict[str, tuple[Any, str, str | None]]:
+    """A view with one tile for each video or volume. Any: FiftyOne has no types."""
+    inside = loader.dataset.exists("sequence")
+    if not len(inside):
+        return {}
+    view = inside.group_by("sequence", order_by="frame")
+    return {"sequences": (view, "videos and volumes, their frames in order", None)}
+
+
+def _sidebar(loader: SampleLoader) -> list[Any]:  # Any: FiftyOne has no types
+    group = loader.fo.SidebarGroupDocument
+    first = [name for name in (FINDINGS, PROPOSALS) if name in loader.fields]
+    labels = [name for name in loader.fields if name not in first]
+    return [
+        group(name="findings", paths=[*first, "worst", "codes", "errors", "warnings", "infos"], expanded=True),
+        group(name="labels", paths=sorted(labels), expanded=True),
+        group(name="tags", paths=["tags", "_label_tags"], expanded=True),
+        group(name="image", paths=["image_id", "split", "group", "sequence", "frame", "camera", "timestamp", "picture"],
+              expanded=False),
+        group(name="metadata", paths=["id", "filepath", "metadata.width", "metadata.height"], expanded=False),
+        group(name="other", paths=["created_at", "last_modified_at", "put_in", "logged"], expanded=False),
+    ]  # fmt: skip
+
+
+def _colours(
+    loader: SampleLoader, profile: Profile, targets: MapValues, findings: Sequence[Finding]
+) -> Any:  # Any: FiftyOne has no types
+    colours = category_colors(profile.taxonomy)
+    named = [{"value": profile.name_of(id_), "color": css_color(color)} for id_, color in colours.items()]
+    on_map = [{"intTarget": targets.value[id_], "color": css_color(color)} for id_, color in colours.items()]
+    worst = {finding.code: finding.severity for finding in sorted(findings, key=Finding.order, reverse=True)}
+    codes = [{"value": code, "color": css_color(SEVERITY_COLORS[severity])} for code, severity in sorted(worst.items())]
+    severities = [{"value": severity, "color": css_color(color)} for severity, color in SEVERITY_COLORS.items()]
+    fields: list[dict[str, Any]] = [
+        {"path": FINDINGS, "fieldColor": css_color(SEVERITY_COLORS["error"]), "colorByAttribute": "severity",
+         "valueColors": severities},
+        {"path": "worst", "valueColors": severities},
+        {"path": "codes", "valueColors": codes},
+    ]  # fmt: skip
+    for name, (kind, _) in loader.fields.items():
+        if kind == "map":
+            fields.append({"path": name, "maskTargetsColors": on_map})
+        elif name == PROPOSALS:
+            actions = [{"value": action, "color": _PROPOSED} for action in get_args(Action)]
+            own_colours = {"fieldColor": _PROPOSED, "colorByAttribute": "action", "valueColors": actions}
+            fields.append({"path": name, **own_colours})
+        elif name != FINDINGS and kind not in HEAT:
+            fields.append({"path": name, "colorByAttribute": "label", "valueColors": named})
+    return loader.fo.ColorScheme(
+        color_by="value",
+        opacity=0.5,
+        fields=fields,
+        colorscales=[
+            {"path": name, "list": _SCALES[kind]} for name, (kind, _) in loader.fields.items() if kind in HEAT
+        ],
+        label_tags={"fieldColor": "#888888", "valueColors": severities + codes},
+    )
+
 
 ADDRESS = "127.0.0.1"  # never reachable from other machines
 PORT = 5151

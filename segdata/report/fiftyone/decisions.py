@@ -11,7 +11,7 @@ from typing import Any
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.finding import Decision, Finding, Verdict
 from segdata.core.profile import Profile
-from segdata.report.fiftyone import stored_findings
+from segdata.report.fiftyone import finding_labels
 from segdata.report.fiftyone.app import database_errors, import_fiftyone
 from segdata.report.fiftyone.fields import (
     DECIDABLE,
@@ -23,8 +23,8 @@ from segdata.report.fiftyone.fields import (
     declare_images,
     verdicts_in_tags,
 )
+from segdata.report.fiftyone.finding_labels import decode_findings
 from segdata.report.fiftyone.samples import stored_info
-from segdata.report.fiftyone.stored_findings import decode_findings
 
 _COLUMNS = ("id", "tags", "imprint", "verdict", "reviewer", "decided", "comment")
 _SEGMENT_COLUMNS = ("segment_id", "label", "category_id")
@@ -133,7 +133,7 @@ class _Reader:
                 sample,
                 image,
                 decode_findings(put_in) if kind == FINDINGS else {},
-                stored_findings.decode_decisions(logged),
+                finding_labels.decode_decisions(logged),
                 rows,
             )
 

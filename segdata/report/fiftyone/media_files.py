@@ -1,16 +1,146 @@
-"""Media files: masks and pictures that FiftyOne reads from disk, beside its database."""
+"""Media files: masks and pictures as FiftyOne shows them, and the files beside its database."""
 
 import os
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.image_files import split_uri
-from segdata.report.background_image import BackgroundImage
-from segdata.report.fiftyone.masks import Map, Mask
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
+from segdata.report.pictures.canvas import BackgroundImage
+
+Mask = NDArray[np.bool_]
+Map = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationMasks:
+    """The segments of one annotation of an image with known size.
+
+    Attributes
+    ----------
+    runs : pixels; the owner is the number of the segment within the annotation
+    height, width : image size in pixels
+    n_segments : number of segments
+    """
+
+    runs: Runs
+    height: int
+    width: int
+    n_segments: int
+
+    @staticmethod
+    def each(batch: Batch) -> "list[AnnotationMasks]":
+        """The annotations of a batch, in its order."""
+        first = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1))
+        offset = batch.runs.offsets(batch.n_segments)
+        height, width = batch.image_size
+        result = []
+        for row, image in enumerate(batch.annotation_image.tolist()):
+            begin, end = int(first[row]), int(first[row + 1])
+            part = slice(int(offset[begin]), int(offset[end]))
+            owner = (batch.runs.owner[part] - begin).astype(np.int32)
+            runs = Runs(batch.runs.start[part], batch.runs.length[part], owner)
+            result.append(AnnotationMasks(runs, int(height[image]), int(width[image]), end - begin))
+        return result
+
+    def boxes(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """X, y, width and height of each segment's box in pixels; all 0 without pixels."""
+        return bounding_boxes(self.runs, np.full(self.n_segments, self.height, np.int64), self.n_segments)
+
+    def masks(self, chosen: Ints) -> list[Mask]:
+        """Each chosen segment's pixels within its box, (height, width) of the box."""
+        runs = self.runs.take(chosen, self.n_segments)
+        x, y, wide, high = (side[chosen] for side in self.boxes())
+        base = np.concatenate([[0], np.cumsum(wide * high)])
+        column, top = np.divmod(runs.start, max(self.height, 1))
+        owner = runs.owner
+        canvas = np.zeros(int(base[-1]), bool)
+        canvas[expand_ranges(base[owner] + (column - x[owner]) * high[owner] + top - y[owner], runs.length)] = True
+        sides = zip(base.tolist(), wide.tolist(), high.tolist(), strict=False)
+        return [canvas[offset : offset + w * h].reshape(w, h).T for offset, w, h in sides]
+
+    def map(self, values: Ints, chosen: Ints) -> tuple[Map, Ints]:
+        """(height, width) with `values[i]` where the chosen segment i is, 0 elsewhere; and the segments that it hides.
+
+        If segments overlap, the last one is visible; those that lose pixels are hidden.
+        """
+        runs = self.runs.take(chosen, self.n_segments)
+        number = np.zeros(self.width * self.height, np.int32)
+        number[expand_ranges(runs.start, runs.length)] = np.repeat(runs.owner + 1, runs.length)
+        n_seen = np.bincount(number, minlength=len(chosen) + 1)[1:]
+        hidden = chosen[n_seen < runs.areas(len(chosen))]
+        table = np.concatenate([[0], values[chosen]])
+        deep = np.uint8 if values.max(initial=0) < 256 else np.uint16
+        painted = table.astype(deep)[number].reshape(self.width, self.height).T
+        return np.ascontiguousarray(painted), hidden
+
+
+@dataclass(frozen=True, slots=True)
+class MapValues:
+    """The values of categories on maps; 0 is unlabelled, which FiftyOne never draws.
+
+    Attributes
+    ----------
+    value : category id -> value, from 1 to 65,535: the id itself if all ids fit, else the position
+    things : ids of categories that are shown as single segments, not on the map
+    """
+
+    value: dict[int, int]
+    things: frozenset[int]
+
+    @staticmethod
+    def of(profile: Profile) -> "MapValues":
+        """The values for a dataset: maps of a semantic one show all categories, of a panoptic one all but things."""
+        taxonomy = profile.taxonomy
+        ids = list(dict.fromkeys(category.id for category in taxonomy.categories))
+        ids += [id_ for id_ in profile.unknown_names if id_ not in ids]
+        plain = all(0 < id_ < 2**16 for id_ in ids)
+        things = frozenset(category.id for category in taxonomy.categories if category.kind == "thing")
+        shown = {"semantic": frozenset[int](), "panoptic": things, "instance": frozenset(ids)}[profile.task]
+        return MapValues({id_: id_ if plain else position for position, id_ in enumerate(ids, start=1)}, shown)
+
+    def split(self, category: Ints) -> tuple[Ints, Ints]:
+        """Numbers of the segments on the map, and of those shown singly, as are all of a category without a value."""
+        on_map = np.array([id_ in self.value and id_ not in self.things for id_ in category.tolist()], bool)
+        return np.flatnonzero(on_map), np.flatnonzero(~on_map)
+
+    def values(self, category: Ints) -> Ints:
+        """The value of each segment's category; 0 without one."""
+        return np.array([self.value.get(id_, 0) for id_ in category.tolist()], np.int64)
+
+
+Floats = NDArray[np.float64]
+
+
+def relative_boxes(x: Ints, y: Ints, wide: Ints, high: Ints, width: int, height: int) -> Floats:
+    """(n, 4) left, top, width and height of boxes as fractions of an image of `width` x `height` pixels.
+
+    They give back the same pixels whether the reader rounds or truncates, as FiftyOne does: 29 / 100 * 100 is
+    28.999..., so that the plain quotient would move the box and resize its mask.
+    """
+    left, top = _edge(x, width), _edge(y, height)
+    return np.stack([left, top, _side(left, _edge(x + wide, width)), _side(top, _edge(y + high, height))], axis=1)
+
+
+def _edge(pixel: Ints, size: int) -> Floats:
+    """The smallest number next to ``pixel / size`` that times `size` is not below `pixel`."""
+    quotient: Floats = pixel / size
+    return np.where(quotient * size < pixel, np.nextafter(quotient, np.inf), quotient)
+
+
+def _side(begin: Floats, end: Floats) -> Floats:
+    """The smallest side that, added to `begin`, is not below `end`."""
+    difference: Floats = end - begin
+    return np.where(begin + difference < end, difference + np.spacing(end), difference)
+
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # that every browser shows
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # 8 bits a channel

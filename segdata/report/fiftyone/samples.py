@@ -12,7 +12,7 @@ from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.runs import Ints
-from segdata.report.fiftyone import stored_findings
+from segdata.report.fiftyone import finding_labels
 from segdata.report.fiftyone.fields import (
     ATTRIBUTES,
     DECISION_ATTRIBUTES,
@@ -28,10 +28,15 @@ from segdata.report.fiftyone.fields import (
     label_list,
     verdicts_in_tags,
 )
-from segdata.report.fiftyone.finding_labels import FindingLabels, proposal_labels, severity_counts
-from segdata.report.fiftyone.masks import AnnotationMasks
+from segdata.report.fiftyone.finding_labels import (
+    DISPUTED,
+    FindingLabels,
+    encode_findings,
+    proposal_labels,
+    severity_counts,
+)
+from segdata.report.fiftyone.media_files import AnnotationMasks
 from segdata.report.fiftyone.segment_labels import HeatMaps, SegmentLabels, split_annotations
-from segdata.report.fiftyone.stored_findings import DISPUTED, encode_findings
 
 LabelsByField = dict[tuple[Kind, str | None], Any]  # (kind, annotator) -> labels. Any: FiftyOne has no types
 _COLUMNS = ["split", "group", "camera", "timestamp", "sequence", "frame"]
@@ -77,7 +82,7 @@ class SampleBuilder:
     labels: SegmentLabels
     heat: HeatMaps
     findings: Mapping[str, Sequence[Finding]]
-    log: stored_findings.LoggedDecisions
+    log: finding_labels.LoggedDecisions
 
     def of(self, batch: Batch) -> list[SampleEntry]:
         """An entry for each image of a batch, with the labels of all annotators and its findings."""
@@ -121,7 +126,7 @@ class SampleBuilder:
             put_in=encode_findings(
                 {str(mark["_id"]): finding for mark, finding in zip(marks, own_findings, strict=True)}
             ),
-            logged=stored_findings.encode_decisions(decisions),
+            logged=finding_labels.encode_decisions(decisions),
             open=[finding for finding in own_findings if finding not in settled],
             n_settled=sum(finding in settled for finding in own_findings),
         )

@@ -15,8 +15,7 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.noise.networks.predictions import Predictions
 from segdata.report.fiftyone.fields import Kind, field_name, label_document, label_id, label_list
-from segdata.report.fiftyone.masks import AnnotationMasks, Map, MapValues, Mask, relative_boxes
-from segdata.report.fiftyone.media_files import MediaFiles
+from segdata.report.fiftyone.media_files import AnnotationMasks, Map, MapValues, Mask, MediaFiles, relative_boxes
 
 MOST_INLINE = 300  # masks of an image stored in the database; with more, each is a file
 _MOST_PIXELS = 2**24  # of all these masks

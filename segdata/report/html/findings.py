@@ -1,9 +1,10 @@
-"""The HTML file: what the template is filled with."""
+"""The HTML report of findings: what the template is filled with."""
 
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +12,15 @@ import msgspec
 from markupsafe import Markup
 
 import segdata
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import count_noun
 from segdata.core.finding import SEVERITIES, Correction, Finding, Severity
 from segdata.core.rule import rules
 from segdata.core.validation import Validation
-from segdata.report.findings_text import ReportContext, group_by_rule
-from segdata.report.html.templates import asset, template
-from segdata.report.rule_pages import page_paragraph
+from segdata.report.findings import ReportContext, group_by_rule
+from segdata.report.html import asset, template
+from segdata.report.pictures.scene import choose_findings, draw_thumbnails
+from segdata.report.reference_pages import page_paragraph
 
 FIELDS = tuple(Finding.__dataclass_fields__)
 _MOST_AFFECTED = 6  # names listed of each sort
@@ -60,7 +63,32 @@ class MostAffected:
     others: int
 
 
-def to_html(
+Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+"""Number of images -> a block in which a function reports how many more are done."""
+
+
+def findings_html(
+    dataset: OpenDataset,
+    validation: Validation,
+    context: ReportContext,
+    imprints: Mapping[Finding, str],
+    *,
+    pictures: int = 200,
+    statements: Sequence[str] = (),
+    jobs: int = 0,
+    progress: Progress = lambda total: nullcontext(lambda done: None),
+) -> str:
+    """The report as one HTML file, with pictures of the worst findings of each rule, `pictures` at most.
+
+    See `render_findings`. Pillow's limit on image sizes is the caller's business.
+    """
+    chosen = choose_findings(dataset, validation, pictures, context.max_findings)
+    with progress(len({finding.image for finding in chosen})) as advance:
+        thumbnails = draw_thumbnails(dataset, chosen, jobs, advance)
+    return render_findings(validation, context, thumbnails, imprints, statements)
+
+
+def render_findings(
     validation: Validation,
     context: ReportContext,
     thumbnails: Mapping[Finding, str] | None = None,

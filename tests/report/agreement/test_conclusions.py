@@ -3,13 +3,18 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal, cast
 
 import numpy as np
+import pytest
 
-from segdata.api.agreement import AgreementRun
+from segdata.agreement.results import Agreement, ProposedTolerance
+from segdata.agreement.surface_distances import Tolerance
+from segdata.api.agreement import AgreementRun, compare_annotators
 from segdata.report.agreement.annotators import reported_biases as habits_of
-from segdata.report.agreement.conclusions import conclusions
+from segdata.report.agreement.conclusions import conclusions, repeatability_conclusions
 from segdata.report.agreement.wording import Conclusion
 
 Compare = Callable[..., AgreementRun]
@@ -183,3 +188,61 @@ def test_the_reference_is_not_judged(compare: Compare) -> None:
     assert judged.tables.assessment is not None
     unjudged = replace(judged.tables, assessment=replace(judged.tables.assessment, gold=None))
     assert "truth" in {each.annotator for each in habits_of(judged.agreement, unjudged) if each.stands}
+
+
+def test_of_three_readers_the_second_is_mirrored(real_data: Path) -> None:
+    folder = real_data / "nifti_three_readers"
+    found = compare_annotators([(f"reader {k}", folder / f"seg_{k}.nii.gz") for k in (1, 2, 3)], resamples=100)
+    first, second, *_ = conclusions(found.agreement, found.tables)
+    assert first.head == "reader 2: the labels are mirrored"
+    assert second.head == "IoU 0.26 over 3 annotators, 1 volume of 256 slices"
+    assert "without them 0.69" in second.said
+    assert second.act.startswith("Add images of other sequences")
+
+
+def agreement(near: Tolerance, *proposed: ProposedTolerance) -> Agreement:
+    """An agreement of which only the tolerances are read."""
+    return cast(Agreement, SimpleNamespace(tolerance=near, proposed_tolerance=proposed))
+
+
+def repeatability_of(unit: Literal["px", "mm"], value: float) -> ProposedTolerance:
+    return ProposedTolerance(unit, value, ("anna", "ben"), 12, 40)
+
+
+@pytest.mark.parametrize(
+    ("near", "proposed", "head", "typed"),
+    [
+        (Tolerance(2), repeatability_of("px", 5**0.5), "lie 2.24 px apart; the tolerance is 2 px", "--tolerance 2.24,"),
+        (Tolerance(2), repeatability_of("px", 1.0), "lie 1 px apart; the tolerance is 2 px", "gold: {tolerance_px: 1}"),
+        (
+            Tolerance(2, mm=0.5),
+            repeatability_of("mm", 0.8),
+            "lie 0.8 mm apart; the tolerance is 0.5 mm",
+            "--tolerance-mm 0.8,",
+        ),
+        (
+            Tolerance(2),
+            repeatability_of("mm", 0.8),
+            "the tolerance is what 2 px are in mm",
+            "gold: {tolerance_mm: 0.8}",
+        ),
+    ],
+)
+def test_what_repeats_need_and_how_to_set_it(
+    near: Tolerance, proposed: ProposedTolerance, head: str, typed: str
+) -> None:
+    (told,) = repeatability_conclusions(agreement(near, proposed))
+    assert head in told.head
+    assert typed in told.act
+    assert "anna and ben annotated 12 images twice" in told.said
+    assert "40 boundaries" in told.said
+
+
+@pytest.mark.parametrize("value", [2.0, 0.0])
+def test_nothing_to_do_where_it_is_the_same_or_all_is_equal(value: float) -> None:
+    (told,) = repeatability_conclusions(agreement(Tolerance(2), repeatability_of("px", value)))
+    assert told.act == ""
+
+
+def test_nothing_without_repeats() -> None:
+    assert list(repeatability_conclusions(agreement(Tolerance(2)))) == []

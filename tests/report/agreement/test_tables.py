@@ -1,17 +1,42 @@
 """Sheets: causes, sizes, contrasts and what is a model's, as tables that say whose is more, and that fit a terminal."""
 
+import csv
+import io
+import json
+import math
 from collections.abc import Callable
+from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from segdata.agreement.results import Agreement, PairContrast, Score, UnchangedShare, VolumeAgreement, VolumePair
+from segdata.agreement.annotator_bias import annotator_biases
+from segdata.agreement.estimates import Resampling
+from segdata.agreement.planning import plan_sample_sizes
+from segdata.agreement.results import (
+    Agreement,
+    PairContrast,
+    ProposedTolerance,
+    Score,
+    UnchangedShare,
+    VolumeAgreement,
+    VolumePair,
+)
+from segdata.agreement.scores import CATEGORY_SCORES, OVERALL_SCORES, PAIR_SCORES
+from segdata.agreement.strata import stratify_by_names
+from segdata.agreement.summary import summarise_agreement
 from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
 from segdata.api.agreement import AgreementRun
+from segdata.core.finding import Finding
 from segdata.report.agreement.annotators import annotator_conclusions, model_conclusions
 from segdata.report.agreement.conclusions import contrast_conclusions
 from segdata.report.agreement.tables import (
+    HEAD,
+    agreement_csv,
+    agreement_json,
+    agreement_schema,
     agreement_tables,
     better_first,
     causes_table,
@@ -19,9 +44,10 @@ from segdata.report.agreement.tables import (
     unchanged_table,
     volumes_table,
 )
-from segdata.report.agreement.text import to_text
+from segdata.report.agreement.text import agreement_text
 from segdata.report.agreement.wording import tolerance_in_words
 from segdata.report.console import Console, display_width
+from tests.generators.agreement_tables import simulate_two_annotators
 
 Compare = Callable[..., AgreementRun]
 NONE = Score(np.nan, np.nan, np.nan, 1, 0)
@@ -137,7 +163,7 @@ def test_what_is_a_models_is_told_beside_what_two_persons_have(more: Agreement) 
 
 
 def test_all_of_them_fit_a_terminal(more: Agreement, habits: AgreementRun) -> None:
-    text = to_text(more, habits.tables, ["agreement", "a", "b"], Console())
+    text = agreement_text(more, habits.tables, ["agreement", "a", "b"], Console())
     assert [each.title for each in agreement_tables(more, "gold")] == [
         "what the pixels in dispute are due to",
         "who draws more, in volumes",
@@ -150,6 +176,160 @@ def test_all_of_them_fit_a_terminal(more: Agreement, habits: AgreementRun) -> No
 
 def test_the_tolerance_is_in_every_report(habits: AgreementRun) -> None:
     found = replace(habits.agreement, tolerance=Tolerance(3, 0.5, {"car": CategoryTolerance(1)}))
-    text = " ".join(to_text(found, habits.tables, ["agreement"], Console()).split())
+    text = " ".join(agreement_text(found, habits.tables, ["agreement"], Console()).split())
     assert "of the boundaries within 3 px, 0.5 mm where the spacing is known; car 1 px" in text
     assert f"within the tolerance ({tolerance_in_words(found.tolerance)})" in text
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_every_score_has_a_row(habits: AgreementRun) -> None:
+    found = habits.agreement
+    told = rows(agreement_csv(found))
+    assert tuple(told[0]) == HEAD
+    for pair in found.pairs:
+        of_pairs = [row for row in told if row["scope"] == "pair"]
+        mine = {row["score"]: row for row in of_pairs if (row["annotator_a"], row["annotator_b"]) == (pair.a, pair.b)}
+        assert set(mine) == set(pair.scores)
+        for name, value in pair.scores.items():
+            for field in ("value", "low", "high"):
+                number = getattr(value, field)
+                assert mine[name][field] == ("" if math.isnan(number) else f"{number + 0.0:.6g}")
+            assert (mine[name]["n"], mine[name]["n_undefined"]) == (str(value.n), str(value.n_undefined))
+    categories = {row["category"] for row in told if row["scope"] == "category"}
+    assert categories == {each.category for each in found.categories}
+
+
+def test_habits_have_p_and_whether_they_stand(habits: AgreementRun) -> None:
+    told = [row for row in rows(agreement_csv(habits.agreement)) if row["scope"] == "annotator"]
+    standing = {(row["annotator_a"], row["category"], row["score"]) for row in told if row["stands"] == "yes"}
+    assert standing == {
+        (each.annotator, each.category, "boundary_offset" if kind == "offset" else kind)
+        for each in habits.agreement.annotator_bias
+        for kind in each.found
+    }
+    assert all(float(row["p"]) <= 1 for row in told if row["stands"])
+
+
+def test_portions_and_plans() -> None:
+    opposed, how = simulate_two_annotators(np.random.default_rng(0), 12), Resampling(n_draws=50)
+    names = np.empty(12, object)
+    names[:] = ["x", "y"] * 6
+    found = summarise_agreement(
+        opposed, how, by=stratify_by_names(opposed, "site", names, how), plan=plan_sample_sizes(opposed, 0.1, how)
+    )
+    told = rows(agreement_csv(found))
+    assert {row["portion"] for row in told if row["scope"] == "portion"} == {"x", "y"}
+    assert found.by is not None
+    assert sum(row["scope"] == "difference" for row in told) == 2 * len(found.by.differences)
+    planned = [row for row in told if row["scope"] == "plan"]
+    assert [row["value"] for row in planned] == [str(each.images or "") for each in found.plan]
+
+
+def test_names_with_commas_and_quotes_come_back(habits: AgreementRun) -> None:
+    from msgspec.structs import replace
+
+    name = 'a, "b"\nc'
+    pairs = tuple(replace(each, a=name) for each in habits.agreement.pairs)
+    told = rows(agreement_csv(replace(habits.agreement, pairs=pairs)))
+    assert {row["annotator_a"] for row in told if row["scope"] == "pair"} == {name}
+
+
+def test_what_else_is_told_has_rows_of_its_own(habits: AgreementRun) -> None:
+    value = Score(0.2, 0.1, 0.3, 12, 0)
+    found = replace(
+        habits.agreement,
+        contrasts=(PairContrast(("anna", "carl"), ("ben", "carl"), "iou", (0.5, 0.7), value, 0.01, True),),
+        unchanged=(UnchangedShare("ben", "carl", 12, 40, value, value),),
+    )
+    told = rows(agreement_csv(found))
+    (contrast,) = [row for row in told if row["scope"] == "contrast"]
+    assert (contrast["annotator_a"], contrast["annotator_b"]) == ("anna, carl", "ben, carl")
+    assert (contrast["value"], contrast["p"], contrast["stands"]) == ("0.2", "0.01", "yes")
+    assert [row["score"] for row in told if row["scope"] == "unchanged"] == ["share", "persons"]
+    due = [row for row in told if row["scope"] == "disagreement" and row["score"] == "pixels"]
+    assert sum(int(row["value"]) for row in due) == sum(each.pixels for each in found.disagreement)
+    assert [(row["score"], row["value"]) for row in told if row["scope"] == "tolerance"] == [("px", "2")]
+
+
+HOW = Resampling(n_draws=50)
+
+
+def report(seed: int = 0) -> str:
+    opposed = simulate_two_annotators(np.random.default_rng(seed), 12)
+    names = np.empty(12, object)
+    names[:] = ["x", "y"] * 6
+    finding = Finding(
+        code="SEG401", rule="missed-object", severity="warning", message="m", image="000001", bbox=(1, 2, 3, 4)
+    )
+    value = Score(0.2, 0.1, 0.3, 12, 0)
+    return agreement_json(
+        summarise_agreement(
+            opposed,
+            HOW,
+            bias=annotator_biases(opposed, n_draws=50),
+            by=stratify_by_names(opposed, "site", names, HOW),
+            plan=plan_sample_sizes(opposed, 0.1, HOW),
+            contrasts=[PairContrast(("a", "c"), ("b", "c"), "iou", (0.5, 0.7), value, 0.01, True)],
+            unchanged=[UnchangedShare("a", "b", 12, 40, value, Score(np.nan, np.nan, np.nan, 0, 0))],
+            tolerance=Tolerance(2, 0.5, {"car": CategoryTolerance(1)}),
+            findings=[finding],
+        )
+    )
+
+
+def test_contract() -> None:
+    found: dict[str, Any] = json.loads(report())  # Any: JSON
+    assert found["version"] == 1
+    assert (found["annotators"], found["images"]) == (["a", "b"], 12)
+    (pair,) = found["pairs"]
+    assert set(pair) == {"a", "b", "images", "clusters", *PAIR_SCORES}
+    assert set(pair["iou"]) == {"value", "low", "high", "n", "n_undefined"}
+    assert set(found["overall"]) == set(OVERALL_SCORES)
+    assert set(found["categories"][0]) == {"category", "id", "kind", "images", *CATEGORY_SCORES}
+    bias = found["annotator_bias"][0]
+    assert {"annotator", "category", "boundary_offset", "missed", "extra"} <= set(bias)
+    assert found["findings"][0]["bbox"] == [1, 2, 3, 4]
+    assert [each["name"] for each in found["by"]["strata"]] == ["x", "y"]
+    assert found["plan"][0]["score"] == "iou"
+    assert found["tolerance"] == {"px": 2.0, "mm": 0.5, "categories": {"car": {"px": 1.0, "mm": None}}}
+    (contrast,) = found["contrasts"]
+    assert (contrast["first"], contrast["values"], contrast["stands"]) == (["a", "c"], [0.5, 0.7], True)
+    assert found["unchanged"][0]["persons"]["value"] is None
+
+
+def test_fits_its_schema() -> None:
+    jsonschema.validate(json.loads(report()), agreement_schema())
+
+
+def test_the_tolerance_that_repeats_propose_is_there_and_fits_the_schema() -> None:
+    twice = ProposedTolerance("mm", 0.8000001, ("a",), 12, 40)
+    agreed = replace(
+        summarise_agreement(simulate_two_annotators(np.random.default_rng(0), 4), HOW), proposed_tolerance=(twice,)
+    )
+    found = json.loads(agreement_json(agreed))
+    jsonschema.validate(found, agreement_schema())
+    assert found["proposed_tolerance"] == [
+        {"unit": "mm", "value": 0.8, "annotators": ["a"], "images": 12, "boundaries": 40}
+    ]
+    assert json.loads(report())["proposed_tolerance"] == []
+
+
+def test_undefined_is_null_and_numbers_have_six_digits() -> None:
+    found = json.loads(report())
+    assert found["overall"]["nsd"] == {"value": None, "low": None, "high": None, "n": 0, "n_undefined": 3}
+    assert all(len(f"{each['value']:.17g}".rstrip("0")) < 20 for each in found["overall"].values() if each["value"])
+    assert float(f"{found['overall']['iou']['value']:.6g}") == found["overall"]["iou"]["value"]
+
+
+def test_the_same_input_gives_the_same_text() -> None:
+    assert report() == report()
+    assert report() != report(1)
+
+
+def test_every_score_says_what_it_is() -> None:
+    text = json.dumps(agreement_schema(), ensure_ascii=False)
+    for meaning in {**OVERALL_SCORES, **PAIR_SCORES, **CATEGORY_SCORES}.values():
+        assert meaning in text

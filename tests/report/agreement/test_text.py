@@ -14,7 +14,7 @@ from segdata.agreement.strata import stratify_by_names
 from segdata.agreement.summary import summarise_agreement
 from segdata.api.agreement import AgreementRun
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.report.agreement.text import to_text
+from segdata.report.agreement.text import agreement_text
 from segdata.report.console import Console, display_width
 from tests.generators.agreement_tables import simulate_two_annotators
 
@@ -28,7 +28,7 @@ def opposed_of(compared: AgreementRun) -> AnnotatorPairs:
 
 
 def test_conclusions_come_first_and_tables_after(habits: AgreementRun) -> None:
-    text = to_text(habits.agreement, habits.tables, TYPED, Console())
+    text = agreement_text(habits.agreement, habits.tables, TYPED, Console())
     order = [
         "agreement: IoU",
         "person: carl",
@@ -47,7 +47,7 @@ def test_conclusions_come_first_and_tables_after(habits: AgreementRun) -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 80])
 def test_sentences_fit(habits: AgreementRun, width: int) -> None:
-    text = to_text(habits.agreement, habits.tables, TYPED, Console(width))
+    text = agreement_text(habits.agreement, habits.tables, TYPED, Console(width))
     head = text[: text.index("annotator by annotator")]
     assert all(display_width(line) <= width for line in head.splitlines())
     assert width < 80 or all(display_width(line) <= width for line in text.splitlines())
@@ -57,7 +57,7 @@ def test_many_annotators_are_listed_by_pairs(compare: Compare) -> None:
     rng = np.random.default_rng(0)
     masks = {f"annotator {k}": [rng.integers(1, 3, (8, 8)).astype(np.uint8) for _ in range(3)] for k in range(9)}
     compared = compare(masks)
-    text = to_text(compared.agreement, compared.tables, TYPED, Console())
+    text = agreement_text(compared.agreement, compared.tables, TYPED, Console())
     assert "the 10 of 36 pairs that agree least" in text
     assert all(display_width(line) <= 80 for line in text.splitlines())
 
@@ -69,7 +69,7 @@ def test_portions_and_plans(habits: AgreementRun) -> None:
     found = summarise_agreement(
         opposed, how, by=stratify_by_names(opposed, "site", names, how), plan=plan_sample_sizes(opposed, 0.1, how)
     )
-    text = to_text(found, replace(habits.tables, annotator_pairs=opposed, assessment=None), TYPED, Console())
+    text = agreement_text(found, replace(habits.tables, annotator_pairs=opposed, assessment=None), TYPED, Console())
     assert "\nby site\n" in text
     assert "what intervals of ±0.1 take" in text
     assert "--plan 0.02" not in text
@@ -78,13 +78,15 @@ def test_portions_and_plans(habits: AgreementRun) -> None:
 
 def test_the_verdict(habits: AgreementRun) -> None:
     found: Agreement = habits.agreement
-    passed = to_text(found, habits.tables, TYPED, Console())
+    passed = agreement_text(found, habits.tables, TYPED, Console())
     assert f"passed: {len(found.findings)} findings (--fail-on error)" in passed
-    assert "failed: " in to_text(found, habits.tables, TYPED, Console(), "warning")
-    assert "nothing found" in to_text(msgspec.structs.replace(found, findings=()), habits.tables, TYPED, Console())
+    assert "failed: " in agreement_text(found, habits.tables, TYPED, Console(), "warning")
+    assert "nothing found" in agreement_text(
+        msgspec.structs.replace(found, findings=()), habits.tables, TYPED, Console()
+    )
 
 
 def test_names_cannot_move_the_cursor(compare: Compare) -> None:
     masks = [np.ones((6, 6), np.uint8)] * 2
     compared = compare({"a\x1b[2J": masks, "b": masks})
-    assert "\x1b" not in to_text(compared.agreement, compared.tables, TYPED, Console())
+    assert "\x1b" not in agreement_text(compared.agreement, compared.tables, TYPED, Console())

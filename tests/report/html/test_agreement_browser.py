@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from segdata.api.agreement import AgreementRun
-from segdata.report.html.agreement import AgreementPictures, to_html
+from segdata.report.agreement.html import AgreementPictures, render_agreement
 
 Shown = Callable[..., str]
 TOLD = "<script>document.title = `${document.documentElement.scrollWidth} of ${innerWidth}`</script>"
@@ -24,7 +24,7 @@ def shown(tmp_path: Path, habits: AgreementRun) -> Shown:
         pytest.skip("no Chromium here to look at the report with")
 
     def look(width: int, script: str) -> str:
-        text = to_html(habits.agreement, habits.tables, AgreementPictures((), {}), ["agreement", "a", "b"])
+        text = render_agreement(habits.agreement, habits.tables, AgreementPictures((), {}), ["agreement", "a", "b"])
         path = tmp_path / "agreement.html"
         path.write_text(text.replace("</body>", f"{script}</body>"), "utf-8")
         words = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile"]

@@ -14,8 +14,8 @@ from segdata.api.decisions import label_hashes
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Correction
 from segdata.core.rule import rules
-from segdata.report.findings_text import ReportContext
-from segdata.report.html.findings import to_html
+from segdata.report.findings import ReportContext
+from segdata.report.html.findings import render_findings
 from segdata.review.decision_log import is_export, read_export
 
 SAMPLE = Path(__file__).parents[3] / "sample_data" / "semantic"
@@ -72,7 +72,7 @@ def test_decisions_are_kept_and_exported(browser: str, tmp_path: Path) -> None:
         many.append(finding)
     shown = segdata.Validation("street", 3, 9, tuple(sorted(many, key=segdata.Finding.order)))
     seen = label_hashes(data, shown.findings)
-    page = to_html(shown, ReportContext(data.profile, list(rules().values()), ["street"]), {}, seen)
+    page = render_findings(shown, ReportContext(data.profile, list(rules().values()), ["street"]), {}, seen)
     driver = DRIVEN.replace("COMMENT", json.dumps(COMMENT).replace("</", "<\\/"))
     path = tmp_path / "report.html"
     path.write_text(page.replace("</body>", driver), "utf-8")

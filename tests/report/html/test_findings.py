@@ -14,9 +14,9 @@ import segdata
 from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.rule import rules
 from segdata.core.validation import Validation
-from segdata.report.findings_text import ReportContext
-from segdata.report.html.findings import to_html
-from segdata.report.rule_pages import page_paragraph
+from segdata.report.findings import ReportContext
+from segdata.report.html.findings import render_findings
+from segdata.report.reference_pages import page_paragraph
 from tests.report.html.page import Page
 
 SAMPLE = Path(__file__).parents[3] / "sample_data" / "semantic"
@@ -45,7 +45,7 @@ many = st.lists(findings, max_size=6).map(lambda each: Validation("d", 1, 1, tup
 
 
 def written(validation: Validation, **more: Any) -> str:  # what is read back from the file
-    return to_html(validation, ASKED, **more).encode("utf-8", "backslashreplace").decode("utf-8")
+    return render_findings(validation, ASKED, **more).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def listed(text: str) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def test_the_head_says_how_it_went() -> None:
     assert first.startswith("SEG101 gap 2 in 2 images, 14 px Pixels are unlabelled")
     assert second.startswith("SEG106 speck 1 in 1 image, 7 px A stray part")
     assert Page(written(Validation("d", 5, 9, (warning,)))).within["h2"][0] == "Passed"
-    unasked = to_html(Validation("d", 5, 9, (warning,)), replace(ASKED, fail_on="never"))
+    unasked = render_findings(Validation("d", 5, 9, (warning,)), replace(ASKED, fail_on="never"))
     assert Page(unasked).within["h2"][0] == "Found: 1 warning"
     assert Page(written(Validation("d", 5, 9, ()))).within["h2"][0] == "Nothing found"
     compared = Validation("d", 5, 9, (error, warning)).against([warning, replace(warning, image="gone")])
@@ -152,7 +152,7 @@ def test_a_picture_is_of_its_finding_and_the_list_may_end_early() -> None:
     data = listed(written(found, thumbnails=pictures))
     shown = {int(row): data["pictures"][place] for row, place in data["picture_of"].items()}
     assert shown == {3: PICTURE + "3", 1: PICTURE + "1"}
-    short = to_html(found, replace(ASKED, max_findings=2))
+    short = render_findings(found, replace(ASKED, max_findings=2))
     assert len(listed(short)["rows"]) == 2
     assert "2 more findings not listed" in " ".join(short.split())
     assert Page(short).within["h2"][0] == "Failed: 4 errors"

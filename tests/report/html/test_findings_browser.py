@@ -13,8 +13,8 @@ import segdata
 from segdata.core.finding import Finding
 from segdata.core.rule import rules
 from segdata.core.validation import Validation
-from segdata.report.findings_text import ReportContext
-from segdata.report.html.findings import to_html
+from segdata.report.findings import ReportContext
+from segdata.report.html.findings import render_findings
 
 SAMPLE = Path(__file__).parents[3] / "sample_data" / "semantic"
 HOSTILE = "</script><script>document.title='taken'</script>\"'<b>"
@@ -31,7 +31,7 @@ def shown(tmp_path: Path) -> Shown:
     def look(validation: Validation, address: str = "") -> str:
         asked = ReportContext(segdata.read(SAMPLE).profile, list(rules().values()), ["street"])
         path = tmp_path / "report.html"
-        path.write_bytes(to_html(validation, asked).encode("utf-8", "backslashreplace"))
+        path.write_bytes(render_findings(validation, asked).encode("utf-8", "backslashreplace"))
         words = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile"]
         done = subprocess.run(
             [*words, "--dump-dom", f"{path.as_uri()}#{address}"], capture_output=True, timeout=120, check=True

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.report.fiftyone.masks import relative_boxes
+from segdata.report.fiftyone.media_files import relative_boxes
 
 
 @st.composite

@@ -13,17 +13,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import segdata
+from segdata.core.batch import Batch, replace_column
+from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
+from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.finding_location import FindingLocation
 from segdata.core.validation import Validation
-from segdata.report.pictures.thumbnails import (
-    PANE,
-    choose_findings,
-    draw_thumbnails,
-    spread_over_rules,
-    thumbnail_view,
-)
+from segdata.report.pictures import overlays
+from segdata.report.pictures.scene import PANE, choose_findings, draw_thumbnails, spread_over_rules, thumbnail_view
+from segdata.testing.pictures import draw_picture
 
 TAXONOMY = """\
 unlabelled: [0, 0, 0]
@@ -132,3 +131,56 @@ def test_new_findings_come_first_and_those_not_listed_have_none(gaps: OpenDatase
     assert choose_findings(gaps, compared, 9) == [*spread_over_rules(compared.findings, 9), found.findings[0]]
     assert len(choose_findings(gaps, found, 9, listed=1)) == 1
     assert draw_thumbnails(gaps, [finding("SEG101", None, 1), finding("SEG101", "gone", 1)]) == {}
+
+
+def dataset(n_images: int) -> OpenDataset:
+    drawing = draw_picture("\n\n".join(["aa\naa"] * n_images))
+    return OpenDataset(drawing, drawing.profile, Config())
+
+
+def pictured_finding(image: str | None) -> Finding:
+    return Finding(code="SEG106", rule="speck", severity="warning", message="m", image=image, bbox=(0, 0, 1, 1))
+
+
+def test_each_image_with_findings_is_drawn_once(tmp_path: Path) -> None:
+    found = [pictured_finding("2.png"), pictured_finding("2.png"), pictured_finding(None), pictured_finding("gone.png")]
+    assert overlays.draw_findings(dataset(3), found, tmp_path) == f"1 picture in {tmp_path}"
+    assert [path.name for path in tmp_path.iterdir()] == ["2.png.png"]
+
+
+def test_every_image_has_a_file_of_its_own(tmp_path: Path) -> None:
+    drawing = draw_picture("aa\naa\n\nbb\nbb\n\ncc\ncc")
+    names = {"1.png": "a/b.png", "2.png": "a__b.png", "3.png": "../c.png"}
+
+    class Renamed:
+        profile = drawing.profile
+        image_ids = tuple(names.values())
+
+        def load(self, rows: object) -> Batch:
+            batch = drawing.load(rows)
+            return replace(
+                batch, images=replace_column(batch.images, "image_id", [names[batch.images["image_id"][0].as_py()]])
+            )
+
+    data = OpenDataset(Renamed(), drawing.profile, Config())
+    files = [path for name in names.values() for path in overlays.draw_image(data, name, (), tmp_path / "seen")]
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")} == {
+        "seen/a/b.png.png", "seen/a__b.png.png", "seen/..%2Fc.png.png",
+    }  # fmt: skip
+    assert len(files) == 3
+
+
+def test_no_more_than_fifty_are_drawn_and_it_is_said(tmp_path: Path) -> None:
+    data = dataset(53)
+    said = overlays.draw_findings(data, [pictured_finding(name) for name in data.image_ids], tmp_path)
+    assert len(list(tmp_path.iterdir())) == overlays.MOST == 50
+    assert said.endswith("; 3 more images with findings not drawn")
+
+
+def test_images_are_found_by_id_or_end() -> None:
+    data = dataset(2)
+    assert overlays.find_image(data, "1.png") == "1.png"
+    assert overlays.find_image(data, "2") == "2.png"
+    assert overlays.find_image(data, "images/2.png") == "2.png"
+    with pytest.raises(SegdataError, match="no image '7'"):
+        overlays.find_image(data, "7")

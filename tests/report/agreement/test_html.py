@@ -1,6 +1,7 @@
 """The HTML report of an agreement: whole, well-formed, self-contained, and with every figure that it promises."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,14 +13,26 @@ import pytest
 
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.planning import plan_sample_sizes
+from segdata.agreement.results import Score
 from segdata.agreement.strata import stratify_by_names
 from segdata.agreement.summary import summarise_agreement
 from segdata.api.agreement import AgreementRun
 from segdata.api.scorecard import scorecard_of_agreement
 from segdata.core.finding import Finding
+from segdata.core.taxonomy import Category
+from segdata.report.agreement.annotators import ReportedBias
 from segdata.report.agreement.conclusions import conclusions
-from segdata.report.html.agreement import AgreementPictures, draw_pictures, to_html
-from tests.generators.agreement_tables import simulate_two_annotators
+from segdata.report.agreement.confusion import Confusion
+from segdata.report.agreement.html import (
+    AgreementPictures,
+    confusion_heat,
+    draw_pictures,
+    forest_plot,
+    image_histograms,
+    render_agreement,
+)
+from segdata.report.agreement.tables import ImageAgreement
+from tests.generators.agreement_tables import simulate_two_annotators, tables_of_maps
 from tests.report.html.page import Page
 
 Compare = Callable[..., AgreementRun]
@@ -30,7 +43,7 @@ HOSTILE = "</script><script>alert(1)</script>\"'<b>&amp;"
 
 def made(compared: AgreementRun) -> Page:
     drawn = draw_pictures(compared.dataset, compared.tables, compared.agreement.findings, 1)
-    return Page(to_html(compared.agreement, compared.tables, drawn, TYPED))
+    return Page(render_agreement(compared.agreement, compared.tables, drawn, TYPED))
 
 
 def headings(page: Page) -> list[str]:
@@ -89,7 +102,9 @@ def test_portions_and_plans(habits: AgreementRun) -> None:
     found = summarise_agreement(
         opposed, how, by=stratify_by_names(opposed, "site", names, how), plan=plan_sample_sizes(opposed, 0.1, how)
     )
-    page = Page(to_html(found, replace(habits.tables, annotator_pairs=opposed, assessment=None), NOTHING, TYPED))
+    page = Page(
+        render_agreement(found, replace(habits.tables, annotator_pairs=opposed, assessment=None), NOTHING, TYPED)
+    )
     assert "By site" in headings(page)
     assert "How much must be labelled twice" in headings(page)
     assert "Who draws larger, who smaller" not in headings(page)
@@ -126,7 +141,7 @@ def test_names_add_no_element(habits: AgreementRun) -> None:
         findings=tuple(_renamed(each, hostile) for each in found.findings),
     )
     tables = replace(habits.tables, annotator_pairs=replace(opposed, annotators=renamed.annotators))
-    page = Page(to_html(renamed, tables, NOTHING, TYPED))
+    page = Page(render_agreement(renamed, tables, NOTHING, TYPED))
     assert {tag for tag, _ in page.tags} <= {tag for tag, _ in plain.tags}
     assert sum(tag == "script" for tag, _ in page.tags) == 2
     assert not any(key.startswith("on") for _, attributes in page.tags for key in attributes)
@@ -152,14 +167,14 @@ def test_nothing_is_loaded(habits: AgreementRun) -> None:
 def test_the_same_input_gives_the_same_text(habits: AgreementRun) -> None:
     drawn = draw_pictures(habits.dataset, habits.tables, habits.agreement.findings, 2)
     again = draw_pictures(habits.dataset, habits.tables, habits.agreement.findings, 1)
-    assert to_html(habits.agreement, habits.tables, drawn, TYPED) == to_html(
+    assert render_agreement(habits.agreement, habits.tables, drawn, TYPED) == render_agreement(
         habits.agreement, habits.tables, again, TYPED
     )
 
 
 @pytest.mark.parametrize(("fail_on", "said"), [("error", "passed"), ("warning", "failed")])
 def test_the_verdict(habits: AgreementRun, fail_on: Any, said: str) -> None:
-    page = Page(to_html(habits.agreement, habits.tables, NOTHING, TYPED, fail_on))
+    page = Page(render_agreement(habits.agreement, habits.tables, NOTHING, TYPED, fail_on))
     assert f"{said}: {len(habits.agreement.findings)} findings" in page.within["p"][1]
 
 
@@ -167,7 +182,7 @@ def test_each_annotator_has_a_section(habits: AgreementRun) -> None:
     """Volume and score of everybody, and their own worst examples with the guideline's sentence."""
     scored = scorecard_of_agreement(habits)
     drawn = draw_pictures(habits.dataset, habits.tables, [], 1, scored.cards)
-    page = Page(to_html(habits.agreement, habits.tables, drawn, TYPED, cards=scored))
+    page = Page(render_agreement(habits.agreement, habits.tables, drawn, TYPED, cards=scored))
     assert [each.strip() for each in page.within["h3"][-4:]] == ["anna", "ben", "carl", "dora"]
     assert sum("12 images" in each for each in page.within["dd"]) == 4
     examples = [each for card in scored.cards for each in card.worst]
@@ -180,3 +195,68 @@ def test_two_without_a_reference_have_no_examples(compare: Compare) -> None:
     masks = np.ones((8, 8), np.uint8)
     found = compare({"anna": [masks], "ben": [np.where(np.eye(8), 2, masks).astype(np.uint8)]})
     assert not any(card.worst for card in scorecard_of_agreement(found).cards)
+
+
+CATEGORIES = [Category(id=1, name="road", kind="stuff"), Category(id=2, name="car", kind="stuff")]
+
+
+def habit(who: str, value: float, low: float, high: float, stands: bool = False) -> ReportedBias:
+    return ReportedBias(who, "car", "offset", Score(value, low, high, 9, 0), 0.0, 0.5, stands)
+
+
+def test_intervals_on_one_axis() -> None:
+    some = [habit("a", 1.0, 0.5, 1.5, True), habit("b", -1.0, -1.5, -0.5), habit("b", 30.0, 29.0, 31.0)]
+    found = forest_plot(some, ["a", "b"], 9)
+    assert found is not None
+    rows = {(each.annotator, each.text[:2]): each for each in found.rows}
+    one = rows["a", "+1"]
+    assert (one.low, one.mid, one.high) == tuple(50 + 50 * each / found.end for each in (0.5, 1.0, 1.5))
+    assert one.stands
+    assert [each.annotator for each in found.rows] == ["a", "b", "b"]
+    assert found.n_more == 0
+
+
+def test_what_is_beyond_the_axis_is_marked() -> None:
+    some = [habit("a", 0.1 * k, 0.1 * k - 0.1, 0.1 * k + 0.1) for k in range(-9, 10)]
+    found = forest_plot([*some, habit("a", -80.0, -90.0, -70.0)], ["a"], 99)
+    assert found is not None
+    beyond = [each for each in found.rows if each.is_beyond]
+    assert [(each.mid, each.low, each.high) for each in beyond] == [(0.0, 0.0, 0.0)]
+
+
+def test_those_that_stand_are_shown_before_larger_ones() -> None:
+    found = forest_plot([habit("a", 5.0, -9.0, 20.0), habit("b", 0.3, 0.2, 0.4, True)], ["a", "b"], 1)
+    assert found is not None
+    assert [each.annotator for each in found.rows] == ["b"]
+    assert found.n_more == 1
+
+
+def test_without_intervals_there_is_a_dot() -> None:
+    found = forest_plot([habit("a", 0.2, math.nan, math.nan)], ["a"], 9)
+    assert found is not None
+    assert (found.rows[0].low, found.rows[0].high) == (None, None)
+    assert found.rows[0].text == "+0.20"
+    assert forest_plot([], ["a"], 9) is None
+
+
+def test_histograms_count_every_image() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [[rng.integers(0, 2, (5, 6)) for _ in range(7)] for _ in range(3)]
+    images = ImageAgreement.of(tables_of_maps(drawn, CATEGORIES))
+    rows = image_histograms(images, ["a", "b", "c"])
+    assert [each.name for each in rows] == ["all", "a", "b", "c"]
+    for row in rows:
+        assert sum(int(bar.title.split()[0]) for bar in row.bars) == row.n == 7
+        assert max(bar.height for bar in row.bars) == 100
+        assert row.median == f"{row.middle / 100:.2f}"
+    one = ImageAgreement.of(tables_of_maps([each[:1] for each in drawn], CATEGORIES))
+    assert image_histograms(one, ["a", "b", "c"]) == []
+
+
+def test_confusion_says_the_shares_of_rows() -> None:
+    one, two = np.array([[0, 0, 0, 1]]), np.array([[0, 0, 1, 1]])
+    heat = confusion_heat(Confusion.of(tables_of_maps([[one], [two]], CATEGORIES)))
+    assert heat.heads == ("road", "car")
+    cells = [[cell.text if cell else None for cell in cells] for _, cells in heat.rows]
+    assert cells == [["80%", "20%"], ["33%", "67%"]]
+    assert [cell.agrees for cell in heat.rows[0][1] if cell] == [True, False]

@@ -11,7 +11,7 @@ import segdata
 from segdata.core.config import Config
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.measure.summary import Summary
-from segdata.report.html.info import to_html
+from segdata.report.info import info_html
 
 SAMPLE = Path(__file__).parents[3] / "sample_data" / "semantic"
 HOSTILE = "</style><script>document.title='taken'</script>\"'<b>"
@@ -30,7 +30,7 @@ def cells(page: str, name: str) -> list[str]:
 
 
 def test_a_row_per_category_with_its_numbers(summary: Summary) -> None:
-    page = to_html(summary)
+    page = info_html(summary)
     for row in summary.categories.to_dict("records"):
         id_, kind, images, segments, share, *_ = cells(page, row["name"])
         assert (id_, kind) == (str(row["id"]), row["kind"])
@@ -39,7 +39,7 @@ def test_a_row_per_category_with_its_numbers(summary: Summary) -> None:
 
 
 def test_the_box_of_areas_lies_on_the_axis_in_order(summary: Summary) -> None:
-    page = to_html(summary)
+    page = info_html(summary)
     lines = re.findall(r'<line x1="([\d.]+)%" x2="([\d.]+)%"', page)
     boxes = re.findall(r'<rect x="([\d.]+)%" width="([\d.]+)%"', page)
     medians = re.findall(r'class="middle" x1="([\d.]+)%"', page)
@@ -53,10 +53,10 @@ def test_the_box_of_areas_lies_on_the_axis_in_order(summary: Summary) -> None:
 
 def test_strata_are_there_only_where_asked_for(summary: Summary) -> None:
     (size,) = summary.portions["stratum"]
-    page = to_html(summary)
+    page = info_html(summary)
     assert f'<th scope="row">{size}</th>' in page
     assert "By size" in page
-    assert "By size" not in to_html(replace(summary, by=None))
+    assert "By size" not in info_html(replace(summary, by=None))
     assert set(re.findall(r"--far:(\d+)%", page)) == {"0"}  # the only stratum is the whole
 
 
@@ -67,7 +67,7 @@ def test_names_stay_text_and_nothing_is_loaded(tmp_path: Path) -> None:
         unlabelled=taxonomy.unlabelled,
         categories=(Category(id=first.id, name=HOSTILE, color=first.color, kind=first.kind), *others),
     )
-    page = to_html(segdata.info(SAMPLE, taxonomy=named, config=Config()))
+    page = info_html(segdata.info(SAMPLE, taxonomy=named, config=Config()))
     assert "<script" not in page
     assert HOSTILE in unescape(page)
     assert not re.search(r"(?:src|href)=|url\(|@import", page)
@@ -81,4 +81,4 @@ def test_an_empty_dataset_has_a_page(summary: Summary) -> None:
         portions=summary.portions[:0],
         strata=summary.strata[:0],
     )
-    assert "No categories." in to_html(nothing)
+    assert "No categories." in info_html(nothing)

@@ -6,10 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from segdata.core.batch import Batch
-from segdata.report.background_image import BackgroundImage
-from segdata.report.pictures.canvas import View
+from segdata.report.pictures.annotators import AnnotatedImage, densest_square
+from segdata.report.pictures.canvas import BackgroundImage, View
 from segdata.report.pictures.colours import ANNOTATOR_COLORS, annotator_color
-from segdata.report.pictures.outlines import AnnotatedImage, densest_square
 from tests.generators.panels import panel_of_masks
 
 VIEW = View(0, 0, 12, 10, 1.0)

@@ -1,0 +1,187 @@
+"""The text report of flag: what it counts, and what it says of the training."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from msgspec import structs
+
+from segdata.api.flag import flag
+from segdata.api.in_memory import from_arrays
+from segdata.core.dataset import OpenDataset
+from segdata.core.finding import Decision, Finding, Verdict
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.noise.flag_result import FlagResult
+from segdata.noise.networks.plan import DataFacts, plan_for
+from segdata.noise.networks.settings import Settings
+from segdata.report.console import Console
+from segdata.report.findings import ReportContext
+from segdata.report.flag import ErrorRow, FlagReport, errors_in_words, flag_statements, flag_text, label_errors
+from tests.generators.oracle import OracleModel, blobs
+
+PLAN = plan_for(DataFacts(8, 8, 90, 90, (90, 90), 3, 2, True, None, 20, "cpu", 2**32), Settings(), 2**28)
+CELLS = Taxonomy(categories=(Category(id=5, name="cell", kind="thing"), Category(id=6, name="rare", kind="thing")))
+
+
+def cells(*, seeded_data: bool) -> OpenDataset:
+    """Two images of cells; a cell of each is missing in what is seeded_data."""
+    images = {}
+    for at in range(2):
+        drawn = blobs(np.random.default_rng([7, at]), height=130, n=30)
+        flat = [drawn.take(np.array([row])).categories().reshape(drawn.width, 130).T > 0 for row in range(len(drawn))]
+        images[f"{at}.png"] = [(each, 5) for each in flat[3 * seeded_data :]]
+    return from_arrays(images, CELLS)
+
+
+@cache
+def found() -> tuple[OpenDataset, FlagResult]:
+    data = cells(seeded_data=True)
+    return data, flag(
+        data, settings=Settings(jobs=1), predictions=OracleModel(cells(seeded_data=False), errors=0), budget="6"
+    )
+
+
+def told(result: FlagResult) -> str:
+    return flag_text(result, ReportContext(found()[0].profile, [], ["data"]), Console(width=80))
+
+
+def test_only_labels_count_as_labels_to_look_at() -> None:
+    result = found()[1]
+    whole = Finding(code="SEG508", rule="systematic-confusion", severity="warning", message="m", score=0.9)
+    more = replace(result, validation=replace(result.validation, findings=(*result.validation.findings, whole)))
+    assert len(result.validation.findings) == 6
+    assert "review 6 of" in told(result)
+    assert "review 6 of" in told(more)
+
+
+def test_other_forms_say_the_same_of_the_whole() -> None:
+    result = replace(found()[1], notes=("a note",))
+    said = flag_statements(result)
+    text = " ".join(told(result).split())
+    assert said[0] == "a note"
+    assert said[1].startswith("review 6 of")
+    assert any("too weak for rare" in each for each in said)
+    assert all(each in text for each in said)
+
+
+def test_a_category_that_occurs_nowhere_is_not_called_weak() -> None:
+    result = found()[1]
+    good, rare = result.trust
+    assert "too weak for rare" in " ".join(told(result).split())
+    nowhere = structs.replace(rare, iou=None, reason="rare occurs nowhere")
+    assert "too weak for" not in told(replace(result, trust=(good, nowhere)))
+
+
+def test_of_a_weak_model_only_that_is_advised_which_was_not_done() -> None:
+    result = found()[1]
+    weak = tuple(structs.replace(each, reason="too weak") for each in result.trust)
+    nothing = replace(result, trust=weak, validation=replace(result.validation, findings=()))
+    better = "give --predictions of a better model"
+    for plan, advised in (
+        (None, better),
+        (PLAN, f"add images, train longer (without --quick), start with --pretrained, or {better}"),
+        (replace(PLAN, encoder="efficientnet-lite0"), f"add images, train longer (without --quick), or {better}"),
+    ):
+        text = " ".join(told(replace(nothing, plan=plan)).split())
+        assert f"too weak for every category: {advised} how reliable" in text
+
+
+def test_the_head_says_what_was_chosen_for_the_training() -> None:
+    text = told(replace(found()[1], plan=PLAN))
+    assert "chosen: " in text
+    assert f"folds {PLAN.folds}" in " ".join(text.split())
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def _report(stratum: list[int], size: list[int], labels: int | None = None, **changed: Any) -> FlagReport:  # Any: JSON
+    """A report with a finding for each item of a sample."""
+    nothing = dict.fromkeys(("annotator", "category", "pixels", "file", "line", "place", "fix"))
+    correction = {"action": "delete", "category": None, "size": [9, 9]}
+    rows = [
+        {"code": "SEG502", "rule": "suspected-extra", "severity": "warning", "image": "a.png", "segments": [at],
+         "message": f"segment {at}", "bbox": [at, 0, 1, 1], "score": 0.5, "correction": correction, **nothing}
+        for at in range(len(stratum))
+    ]  # fmt: skip
+    interval = {"value": None, "low": None, "high": None}
+    flag = {
+        "predictions": "", "notes": [], "plan": [], "judged": sum(size), "not_told": 0, "expected_errors": interval,
+        "trust": [], "images": [], "evaluation": [],
+        "sample": {"images": None, "findings": [*range(len(stratum))], "stratum": stratum, "size": size,
+                   "labels": labels},
+        "annotate_next": [],
+    }  # fmt: skip
+    counts = {"images": 1, "segments": 9, "errors": 0, "warnings": 9, "infos": 0, "by_code": {}, "suppressed": 0}
+    return msgspec.convert(
+        {"version": 1, "dataset": "d", "summary": counts, "flag": flag | changed, "findings": rows}, FlagReport
+    )
+
+
+def _said(report: FlagReport, verdicts: dict[int, Verdict]) -> list[Decision]:
+    return [
+        Decision(verdict=verdict, reviewer="anna", time=f"2026-01-01T00:00:{at:02d}Z", via="python", image="a.png",
+                 finding=report.findings[at].finding())
+        for at, verdict in verdicts.items()
+    ]  # fmt: skip
+
+
+def test_those_drawn_by_lot_stand_for_their_stratum() -> None:
+    report = _report([-1, -1, 0, 0, 0, 0], [100])
+    verdicts: dict[int, Verdict] = {0: "accept", 1: "reject", 2: "fix", 3: "reject", 4: "reject", 5: "reject"}
+    found = label_errors(report, _said(report, verdicts))
+    assert found is not None
+    every = found.every
+    assert (every.n, every.of) == (pytest.approx(1 + 100 / 4), 102)
+    assert every.low < every.n < every.high
+    assert (found.labels.n, found.regions.n) == (every.n, 0)
+    assert "about 26 labels are wrong" in errors_in_words(found)
+    row = ErrorRow.of_errors(found)
+    assert (row.value, row.labels.value, row.labels.of) == (every.n, every.n, None)
+
+
+def test_labels_and_regions_are_told_apart() -> None:
+    """Items 1, 4 and 5 are regions; 60 of all things are labels."""
+    report = _report([-1, -1, 0, 0, 0, 0], [98], labels=60)
+    rows = [
+        msgspec.structs.replace(each, segments=()) if at in (1, 4, 5) else each
+        for at, each in enumerate(report.findings)
+    ]
+    report = msgspec.structs.replace(report, findings=tuple(rows))
+    verdicts: dict[int, Verdict] = {0: "accept", 1: "accept", 2: "fix", 3: "reject", 4: "accept", 5: "reject"}
+    found = label_errors(report, _said(report, verdicts))
+    assert found is not None
+    assert (found.labels.n, found.labels.of) == (pytest.approx(1 + 98 / 4), 60)
+    assert (found.regions.n, found.regions.of) == (pytest.approx(1 + 98 / 4), 40)
+    assert found.every.n == pytest.approx(found.labels.n + found.regions.n)
+    assert "of 60 labels are wrong" in errors_in_words(found)
+    assert "of 40 regions that nobody labelled are missing" in errors_in_words(found)
+    some = label_errors(report, _said(report, {2: "fix", 3: "reject", 4: "reject", 5: "reject"}))
+    assert some is not None
+    assert some.regions.high - some.regions.low < some.every.high - some.every.low  # item 0 is no region
+
+
+def test_who_is_unsure_says_nothing() -> None:
+    report = _report([-1, 0], [10])
+    assert label_errors(report, _said(report, {0: "unsure", 1: "unsure"})) is None
+    found = label_errors(report, _said(report, {0: "accept", 1: "unsure"}))
+    assert found is not None
+    assert "none is decided" in errors_in_words(found)
+
+
+def test_without_a_whole_sample_nothing_follows() -> None:
+    report = _report([-1, 0], [10])
+    said = _said(report, {0: "accept", 1: "reject"})
+    assert label_errors(report, []) is None
+    assert label_errors(_report([-1, 0], [10], sample=None), said) is None
+    assert label_errors(msgspec.structs.replace(report, findings=report.findings[:1]), said) is None
+
+
+def test_an_interval_of_nearly_everything_is_told_as_such() -> None:
+    report = _report([-1, 0, 0], [100], labels=101)
+    found = label_errors(report, _said(report, {0: "accept", 1: "accept", 2: "reject"}))
+    assert found is not None
+    assert found.is_vague
+    assert errors_in_words(found).startswith("from ")
+    assert errors_in_words(found).endswith("; few were drawn by lot and decided")
