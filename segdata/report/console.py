@@ -4,15 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_STYLES = {
-    "error": "1;31",
-    "warning": "33",
-    "info": "34",
-    "good": "32",
-    "bold": "1",
-    "dim": "2",
-    "where": "36",
-}
+_STYLES = {"error": "1;31", "warning": "33", "info": "34", "good": "32", "bold": "1", "dim": "2", "where": "36"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,8 +187,7 @@ def _baseline(validation: Validation, console: Console) -> list[str]:
         return []
     n_known, n_fixed = len(validation.baseline.known), len(validation.baseline.fixed)
     return console.wrap(
-        f"not counted: {count_noun(n_known, 'finding')} of the baseline; {n_fixed:,} fixed since",
-        style="dim",
+        f"not counted: {count_noun(n_known, 'finding')} of the baseline; {n_fixed:,} fixed since", style="dim"
     )
 
 

@@ -76,9 +76,6 @@ def test_names_stay_text_and_nothing_is_loaded(tmp_path: Path) -> None:
 
 def test_an_empty_dataset_has_a_page(summary: Summary) -> None:
     nothing = replace(
-        summary,
-        categories=summary.categories[:0],
-        portions=summary.portions[:0],
-        strata=summary.strata[:0],
+        summary, categories=summary.categories[:0], portions=summary.portions[:0], strata=summary.strata[:0]
     )
     assert "No categories." in info_html(nothing)

@@ -476,12 +476,7 @@ def _compared(found: Agreement) -> Iterator[Row]:
 
 def _proposed(found: Agreement) -> Iterator[Row]:
     for each in found.proposed_tolerance:
-        yield {
-            "scope": "proposed tolerance",
-            "score": each.unit,
-            "value": _number(each.value),
-            "n": each.boundaries,
-        }
+        yield {"scope": "proposed tolerance", "score": each.unit, "value": _number(each.value), "n": each.boundaries}
 
 
 def _tolerance(near: CategoryTolerance, category: str = "") -> Iterator[Row]:

@@ -152,10 +152,7 @@ def worst_pictures(
 
 
 def finding_pictures(
-    data: OpenDataset,
-    tables: Tables,
-    findings: Sequence[Finding],
-    jobs: int = 0,
+    data: OpenDataset, tables: Tables, findings: Sequence[Finding], jobs: int = 0
 ) -> dict[Finding, str]:
     """Pictures of findings as `data:` URIs, in their order: the image alone, and with everybody's outlines.
 
