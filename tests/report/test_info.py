@@ -13,7 +13,7 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.measure.summary import Summary
 from segdata.report.info import info_html
 
-SAMPLE = Path(__file__).parents[3] / "sample_data" / "semantic"
+SAMPLE = Path(__file__).parents[2] / "sample_data" / "semantic"
 HOSTILE = "</style><script>document.title='taken'</script>\"'<b>"
 
 
