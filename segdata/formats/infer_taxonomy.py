@@ -14,8 +14,7 @@ from segdata.formats.coco.images import read_categories
 from segdata.formats.coco.probe import COCO_SORTS, find_documents
 from segdata.formats.masks import layers
 from segdata.formats.masks.probe import probe_masks
-from segdata.formats.shared.mask_files import mask_headers
-from segdata.formats.shared.mask_values import infer_mask_taxonomy
+from segdata.formats.shared.mask_files import infer_mask_taxonomy, mask_headers
 from segdata.formats.shared.pairing import Pairing, images_folder, pair_masks
 from segdata.formats.shared.taxonomies import VOID_NAMES, find_colour_table, load_colour_table
 

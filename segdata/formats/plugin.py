@@ -47,12 +47,6 @@ if TYPE_CHECKING:
     from segdata.formats.shapes.raster import unite_owners as unite_owners
     from segdata.formats.shapes.tracing import TracedPolygons as TracedPolygons
     from segdata.formats.shapes.tracing import trace_polygons as trace_polygons
-    from segdata.formats.shared.count_losses import count_category_mask_losses as count_category_mask_losses
-    from segdata.formats.shared.count_losses import count_hidden_segments as count_hidden_segments
-    from segdata.formats.shared.count_losses import count_losses as count_losses
-    from segdata.formats.shared.count_losses import count_segment_mask_losses as count_segment_mask_losses
-    from segdata.formats.shared.count_losses import count_spatial_losses as count_spatial_losses
-    from segdata.formats.shared.count_losses import count_unannotated_images as count_unannotated_images
     from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES as CATEGORY_MASK_LOSSES
     from segdata.formats.shared.declared_losses import MASK_LOSSES as MASK_LOSSES
     from segdata.formats.shared.declared_losses import TOOL_LOSSES as TOOL_LOSSES
@@ -61,18 +55,24 @@ if TYPE_CHECKING:
     from segdata.formats.shared.images import ImageFolder as ImageFolder
     from segdata.formats.shared.images import open_image as open_image
     from segdata.formats.shared.images import read_header as read_header
-    from segdata.formats.shared.label_files import find_images as find_images
-    from segdata.formats.shared.label_files import find_label_files as find_label_files
-    from segdata.formats.shared.label_files import pair_label_files as pair_label_files
     from segdata.formats.shared.mask_files import MaskFile as MaskFile
     from segdata.formats.shared.mask_files import ValueRuns as ValueRuns
     from segdata.formats.shared.mask_files import decode_mask as decode_mask
     from segdata.formats.shared.painting import ImageSegments as ImageSegments
     from segdata.formats.shared.painting import MaskPaths as MaskPaths
     from segdata.formats.shared.painting import annotation_examples as annotation_examples
+    from segdata.formats.shared.painting import count_category_mask_losses as count_category_mask_losses
+    from segdata.formats.shared.painting import count_hidden_segments as count_hidden_segments
+    from segdata.formats.shared.painting import count_losses as count_losses
+    from segdata.formats.shared.painting import count_segment_mask_losses as count_segment_mask_losses
+    from segdata.formats.shared.painting import count_spatial_losses as count_spatial_losses
+    from segdata.formats.shared.painting import count_unannotated_images as count_unannotated_images
     from segdata.formats.shared.painting import paint as paint
     from segdata.formats.shared.painting import segment_examples as segment_examples
     from segdata.formats.shared.painting import segments_by_image as segments_by_image
+    from segdata.formats.shared.pairing import find_images as find_images
+    from segdata.formats.shared.pairing import find_label_files as find_label_files
+    from segdata.formats.shared.pairing import pair_label_files as pair_label_files
     from segdata.formats.shared.per_image import BrokenLabelsError as BrokenLabelsError
     from segdata.formats.shared.per_image import ImageAnnotation as ImageAnnotation
     from segdata.formats.shared.per_image import ImageEntry as ImageEntry
@@ -108,27 +108,25 @@ _EXPORTS = {
     "segdata.formats.shapes.geometry": ("Polygon", "PolygonArrays", "check_ring"),
     "segdata.formats.shapes.raster": ("rasterise_polygons", "unite_owners"),
     "segdata.formats.shapes.tracing": ("TracedPolygons", "trace_polygons"),
-    "segdata.formats.shared.count_losses": (
+    "segdata.formats.shared.painting": (
+        "ImageSegments",
+        "MaskPaths",
+        "annotation_examples",
         "count_category_mask_losses",
         "count_hidden_segments",
         "count_losses",
         "count_segment_mask_losses",
         "count_spatial_losses",
         "count_unannotated_images",
-    ),
-    "segdata.formats.shared.declared_losses": ("CATEGORY_MASK_LOSSES", "MASK_LOSSES", "TOOL_LOSSES"),
-    "segdata.formats.shared.derived_sources": ("AlteredSource", "ChainedSource"),
-    "segdata.formats.shared.images": ("ImageFolder", "open_image", "read_header"),
-    "segdata.formats.shared.label_files": ("find_images", "find_label_files", "pair_label_files"),
-    "segdata.formats.shared.mask_files": ("MaskFile", "ValueRuns", "decode_mask"),
-    "segdata.formats.shared.painting": (
-        "ImageSegments",
-        "MaskPaths",
-        "annotation_examples",
         "paint",
         "segment_examples",
         "segments_by_image",
     ),
+    "segdata.formats.shared.declared_losses": ("CATEGORY_MASK_LOSSES", "MASK_LOSSES", "TOOL_LOSSES"),
+    "segdata.formats.shared.derived_sources": ("AlteredSource", "ChainedSource"),
+    "segdata.formats.shared.images": ("ImageFolder", "open_image", "read_header"),
+    "segdata.formats.shared.pairing": ("find_images", "find_label_files", "pair_label_files"),
+    "segdata.formats.shared.mask_files": ("MaskFile", "ValueRuns", "decode_mask"),
     "segdata.formats.shared.per_image": (
         "BrokenLabelsError",
         "ImageAnnotation",

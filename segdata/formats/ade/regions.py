@@ -26,8 +26,7 @@ from segdata.core.schema import rle_to_runs, runs_to_rle
 from segdata.formats.ade.documents import COLUMNS, AdeObject
 from segdata.formats.shapes.geometry import Polygon, check_ring
 from segdata.formats.shapes.raster import rasterise
-from segdata.formats.shared.mask_files import ValueRuns, decode_mask, undecodable_mask
-from segdata.formats.shared.mask_values import unpack_color
+from segdata.formats.shared.mask_files import ValueRuns, decode_mask, undecodable_mask, unpack_color
 from segdata.formats.shared.per_image import BrokenLabelsError, relative_path
 
 Size = tuple[int, int]

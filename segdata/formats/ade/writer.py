@@ -18,14 +18,18 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.ade.documents import COLUMNS, MOST_CLASSES, MOST_LEVELS, OWN_KEYS, write_attribute
 from segdata.formats.ade.reader import SEG
 from segdata.formats.ade.regions import HIDDEN, VISIBLE, Size, decode_rle, encode_rle
-from segdata.formats.shared.count_losses import (
+from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    MaskPaths,
     count_hidden_segments,
     count_losses,
     count_segment_mask_losses,
     count_spatial_losses,
+    paint,
+    segment_examples,
+    segments_by_image,
 )
-from segdata.formats.shared.mask_files import ValueRuns
-from segdata.formats.shared.painting import ImageSegments, MaskPaths, paint, segment_examples, segments_by_image
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import write_sidecars
 

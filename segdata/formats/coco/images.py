@@ -22,7 +22,7 @@ from segdata.core.taxonomy import Id as CategoryId
 from segdata.formats.coco.document import Document, Id, Items, Raw, decode_items, read_document
 from segdata.formats.coco.probe import IMAGE_INFO_FILES
 from segdata.formats.shared.images import ImageFolder, read_header, size_defects
-from segdata.formats.shared.label_files import find_images, unlisted_images
+from segdata.formats.shared.pairing import find_images, unlisted_images
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.shared.taxonomies import aliases_used, name_metadata
 

@@ -23,12 +23,14 @@ from segdata.formats.coco.images import IMAGE_KEYS, category_items, count_catego
 from segdata.formats.coco.panoptic_reader import MAX_MASK_ID, UNLABELLED, read_regions
 from segdata.formats.coco.probe import POLYGON_CHOICES
 from segdata.formats.coco.segments import Polygons, malformed_rings, write_rles
-from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.declared_losses import COCO_RESULTS_LOSSES
 from segdata.formats.shared.painting import (
     MaskPaths,
     annotation_examples,
+    count_losses,
     count_overlap_losses,
+    count_spatial_losses,
+    count_unannotated_images,
     in_first_annotation,
     paint,
     segment_examples,

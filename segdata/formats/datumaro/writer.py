@@ -23,11 +23,15 @@ from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.coco.segments import write_rles
 from segdata.formats.coco.writer import encode_segments
 from segdata.formats.datumaro.reader import DEFAULT
-from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.declared_losses import DATUMARO_LOSSES
-from segdata.formats.shared.painting import segment_examples
+from segdata.formats.shared.painting import (
+    count_losses,
+    count_spatial_losses,
+    count_unannotated_images,
+    segment_examples,
+)
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.tools.writing import count_lost_rings, image_rows, writable_rows
+from segdata.formats.tools.source import count_lost_rings, image_rows, writable_rows
 
 _COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes with a column of their own
 _COLUMNS = ("segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "attributes")

@@ -31,16 +31,10 @@ _Transform = tuple[float, float, float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Georeference:
-    """A coordinate system, and the way from pixels to it.
+    """A coordinate system, and the way from pixels to it."""
 
-    Attributes
-    ----------
-    crs : EPSG code or WKT; None: not known
-    transform : a to f; None: not known
-    """
-
-    crs: str | None = None
-    transform: _Transform | None = None
+    crs: str | None = None  # EPSG code or WKT; None: not known
+    transform: _Transform | None = None  # a to f; None: not known
 
     @staticmethod
     def of_raster(raster: Any) -> "Georeference":  # Any: rasterio has no types

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.core.tiff_files import CHANNELS, GEOGRAPHIC, SAMPLE_FORMAT, tiff_tags
-from segdata.formats.geo.raster_windows import RASTER_INDEX
 from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
 
 if TYPE_CHECKING:
@@ -43,12 +42,13 @@ WRITE_OPTIONS = {
 }
 _TIFF = (".tif", ".tiff")
 _LOOKED_AT = 8
+_INDEX = "rasters.json"  # as in raster_files, which is slow to import
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
     """Our index, or masks in a known layout that are TIFF files with a place in the world, or lie beside a .tfw."""
-    if RASTER_INDEX in probe.names and probe.root.is_dir():
-        return FormatMatch(1.0, f"{RASTER_INDEX} says which window of which raster each image is")
+    if _INDEX in probe.names and probe.root.is_dir():
+        return FormatMatch(1.0, f"{_INDEX} says which window of which raster each image is")
     sample_of_folder = {name.rpartition("/")[0]: name for name in probe.matching(r"\.tiff?$")}
     if not any(_is_placed(probe.path(name)) for name in sample_of_folder.values()):
         return None

@@ -17,36 +17,36 @@ from segdata.core.format import ReadRequest
 from segdata.core.profile import Policy, Profile, Task
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.geo.class_names import read_class_names
 from segdata.formats.geo.georeference import Georeference
 from segdata.formats.geo.raster_files import (
     BROKEN,
     MASKED,
-    RasterHeader,
-    RasterValues,
-    read_raster_header,
-    read_raster_values,
-)
-from segdata.formats.geo.raster_windows import (
     RASTER_INDEX,
     WINDOW_SIDE,
+    RasterHeader,
     RasterIndexRow,
+    RasterValues,
     RasterWindow,
     Window,
     cut_windows,
     parse_side,
+    read_class_names,
+    read_raster_header,
     read_raster_index,
+    read_raster_values,
 )
 from segdata.formats.shared import taxonomies
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.instance_id_rules import IdRule, ValueMeanings, id_rule
-from segdata.formats.shared.mask_files import MaskFile, ValueRuns, undecodable_mask
-from segdata.formats.shared.mask_values import (
+from segdata.formats.shared.mask_files import (
     UNKNOWN,
     UNLABELLED,
     Legend,
+    MaskFile,
+    ValueRuns,
     colour_legend,
     index_legend,
+    undecodable_mask,
     unknown_value_defects,
 )
 from segdata.formats.shared.pairing import images_folder, no_images_defect, pair_masks
@@ -78,22 +78,15 @@ class _RasterPart:
 
 @dataclass
 class OpenRasters:
-    """The rasters of a dataset.
+    """The rasters of a dataset."""
 
-    Attributes
-    ----------
-    root : where paths in messages start
-    entries : the images; the record of an annotated one is its `_RasterPart`
-    heads : of the rasters of labels, in the order of their files
-    defects : found on the way
-    places : the folders that were read, by what is in them
-    """
-
-    root: Path
+    root: Path  # where paths in messages start
+    # the images; the record of an annotated one is its `_RasterPart`
     entries: list[ImageEntry] = field(default_factory=list)
+    # of the rasters of labels, in the order of their files
     heads: dict[Path, RasterHeader] = field(default_factory=dict)
-    defects: list[Defect] = field(default_factory=list)
-    places: dict[str, str] = field(default_factory=dict)
+    defects: list[Defect] = field(default_factory=list)  # found on the way
+    places: dict[str, str] = field(default_factory=dict)  # the folders that were read, by what is in them
 
     def head(self, path: Path, image_id: str) -> RasterHeader | None:
         """The head of the raster of an image's labels; None, and a defect, where it has none."""
@@ -399,24 +392,14 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class _RasterLabelReader:
-    """Reads the segments of single images, from any thread.
+    """Reads the segments of single images, from any thread."""
 
-    Attributes
-    ----------
-    root : where paths in messages start
-    taxonomy : what values mean
-    void : the category of masked and nodata pixels; None if no raster has any
-    band : that holds the labels
-    rule : the meaning of values that are segment ids; None: values are categories
-    background : the value outside all segments, if values are ids
-    """
-
-    root: Path
-    taxonomy: Taxonomy
-    void: int | None
-    band: int | None
-    rule: IdRule | None = None
-    background: int = 0
+    root: Path  # where paths in messages start
+    taxonomy: Taxonomy  # what values mean
+    void: int | None  # the category of masked and nodata pixels; None if no raster has any
+    band: int | None  # that holds the labels
+    rule: IdRule | None = None  # the meaning of values that are segment ids; None: values are categories
+    background: int = 0  # the value outside all segments, if values are ids
 
     def __call__(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """The segments of an image."""

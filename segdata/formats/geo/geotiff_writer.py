@@ -23,18 +23,28 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.core.tiff_files import create_raster, import_rasterio
 from segdata.formats.geo.georeference import Georeference, parse_crs
 from segdata.formats.geo.geotiff_reader import raster_metadata
-from segdata.formats.geo.raster_files import read_raster_header
-from segdata.formats.geo.raster_windows import RasterIndexRow, RasterWindow, Window, write_raster_index
-from segdata.formats.shared.count_losses import (
+from segdata.formats.geo.raster_files import (
+    RasterIndexRow,
+    RasterWindow,
+    Window,
+    read_raster_header,
+    write_raster_index,
+)
+from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES, MASK_LOSSES
+from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    MaskPaths,
+    PixelValue,
     count_category_mask_losses,
     count_hidden_segments,
     count_losses,
     count_segment_mask_losses,
     count_spatial_losses,
+    paint,
+    pixel_values,
+    segments_by_image,
 )
-from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES, MASK_LOSSES
-from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS
-from segdata.formats.shared.painting import ImageSegments, MaskPaths, PixelValue, paint, pixel_values, segments_by_image
 from segdata.formats.shared.taxonomies import table_names, write_sidecars
 
 _MAX_VALUE = 2**32 - 1
@@ -44,19 +54,14 @@ _IMAGE_COLUMNS = ("image_id", "uri", "channels", "sequence", "frame", "split", "
 
 @dataclass(frozen=True, slots=True)
 class _PaintedRaster:
-    """An image with the values that its pixels were painted with.
+    """An image with the values that its pixels were painted with."""
 
-    Attributes
-    ----------
-    row : the columns of `schema.IMAGES` that go into the index
-    height, width : pixels; 0 where unknown
-    pixels : (height, width); None if the image is not annotated
-    """
-
+    # the columns of `schema.IMAGES` that go into the index
     row: Mapping[str, Any]  # Any: cells of all types
+    # height, width: pixels; 0 where unknown
     height: int
     width: int
-    pixels: Pixels | None
+    pixels: Pixels | None  # (height, width); None if the image is not annotated
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -73,20 +78,12 @@ class _RasterPainter(Protocol):
 
 @dataclass
 class _CategoryPainter:
-    """Paints the ids of categories.
+    """Paints the ids of categories."""
 
-    Attributes
-    ----------
-    taxonomy : whose ids
-    losses : that are counted
-    blank : what unlabelled pixels have
-    used : whether any pixel is unlabelled
-    """
-
-    taxonomy: Taxonomy
-    losses: LossCounter
-    blank: int = field(init=False)
-    used: bool = False
+    taxonomy: Taxonomy  # whose ids
+    losses: LossCounter  # that are counted
+    blank: int = field(init=False)  # what unlabelled pixels have
+    used: bool = False  # whether any pixel is unlabelled
 
     def __post_init__(self) -> None:
         over = [id_ for id_ in self.taxonomy.by_id() if not 0 <= id_ <= _MAX_VALUE]

@@ -1,20 +1,207 @@
-"""Raster files: what a GeoTIFF of labels says of itself, and its values, window by window."""
+"""Raster files: header, class names, windows and values of a GeoTIFF of labels, and rasters.json."""
 
 import json
+import struct
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.finding import Defect
+from segdata.core.paths import absolute_channels, absolute_uri, is_unsafe_path, relative_channels, relative_uri
+from segdata.core.taxonomy import Category, Color
 from segdata.core.tiff_files import open_raster
 from segdata.formats.geo.georeference import Georeference
-from segdata.formats.geo.raster_windows import Window
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.mask_files import Palette, Values
+from segdata.formats.shared.safe_parsers import XmlError, read_xml
+from segdata.formats.shared.taxonomies import kind_from_name
+
+_MAX_WHOLE_PIXELS = 2**26  # pixels of a raster that is one image; larger ones are cut
+WINDOW_SIDE = 2048  # of a window
+_MAX_WINDOWS = 2**17  # windows of one raster
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Column and row where it begins, width and height, in pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def slices(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Rows and columns, as rasterio takes them."""
+        return (self.y, self.y + self.height), (self.x, self.x + self.width)
+
+    def uri(self, path: Path) -> str:
+        """The URI of this part of an image: the file, and after # a region of W3C Media Fragments 1.0."""
+        return f"{path.absolute().as_uri()}#xywh={self.x},{self.y},{self.width},{self.height}"
+
+    def meets(self, other: "Window") -> bool:
+        """Whether two windows share pixels."""
+        across = self.x < other.x + other.width and other.x < self.x + self.width
+        return across and self.y < other.y + other.height and other.y < self.y + self.height
+
+
+@dataclass(frozen=True, slots=True)
+class RasterWindow:
+    """A window and the raster, of a size in pixels, that it is part of: the item ``window`` of an image's metadata."""
+
+    raster: str
+    raster_width: int
+    raster_height: int
+    window: Window
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The items of an image's metadata."""
+        size = {"raster_width": self.raster_width, "raster_height": self.raster_height}
+        item = {"raster": self.raster, **size, "x": self.window.x, "y": self.window.y}
+        return {"window": json.dumps(item)}
+
+    @staticmethod
+    def of(metadata: Mapping[str, str], width: int, height: int) -> "RasterWindow | None":
+        """The part that an image of this size claims to be; None if it claims none, or an impossible one."""
+        try:
+            item: Any = json.loads(metadata.get("window", "null"))  # Any: JSON
+        except ValueError:
+            return None
+        keys = ("raster_width", "raster_height", "x", "y")
+        if not isinstance(item, dict) or not all(type(item.get(key)) is int for key in keys):
+            return None
+        raster_width, raster_height, x, y = (item[key] for key in keys)
+        fits = 0 <= x <= raster_width - width and 0 <= y <= raster_height - height and min(width, height) > 0
+        named = isinstance(item.get("raster"), str) and item["raster"] != ""
+        window = Window(x, y, width, height)
+        return RasterWindow(item["raster"], raster_width, raster_height, window) if fits and named else None
+
+
+def parse_side(value: object) -> int | None:
+    """Parse the option `tile`: the side of windows, 0 for whole rasters; None: depending on the size of a raster."""
+    if value is None:
+        return None
+    try:
+        side = int(str(value))
+    except ValueError:
+        side = -1
+    if side < 0:
+        raise SegdataError(f"tile is {value!r}; give the side of windows in pixels, or 0 for whole rasters")
+    return side
+
+
+def cut_windows(width: int, height: int, side: int | None) -> list[Window]:
+    """The windows of a raster, row by row; none where it is one image. Raises OSError for too many of them."""
+    if side is None:
+        side = WINDOW_SIDE if width * height > _MAX_WHOLE_PIXELS else 0
+    if side == 0 or (width <= side and height <= side):
+        return []
+    if -(-width // side) * -(-height // side) > _MAX_WINDOWS:
+        raise OSError(f"claims {width:,} x {height:,} pixels, more than {_MAX_WINDOWS:,} windows of {side} x {side}")
+    return list(_grid(width, height, side))
+
+
+def _grid(width: int, height: int, side: int) -> Iterator[Window]:
+    for y in range(0, height, side):
+        for x in range(0, width, side):
+            yield Window(x, y, min(side, width - x), min(side, height - y))
+
+
+RASTER_INDEX = "rasters.json"
+
+
+class RasterIndexRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An image: its raster of labels below the root, where it is annotated; the rest as in the canonical dataset.
+
+    `part`: it is the window of the raster at x and y; else it is all of it.
+    """
+
+    image: str
+    mask: str | None = None
+    part: bool = False
+    x: int = 0
+    y: int = 0
+    width: int = 0
+    height: int = 0
+    uri: str | None = None
+    channels: tuple[dict[str, str | None], ...] | None = None
+    sequence: str | None = None
+    frame: int | None = None
+    split: str | None = None
+    group: str | None = None
+    metadata: dict[str, str] = {}
+
+    @property
+    def window(self) -> Window | None:
+        """The window of the raster."""
+        return Window(self.x, self.y, self.width, self.height) if self.part else None
+
+
+class _RasterIndex(msgspec.Struct, frozen=True):
+    """The whole file, its rows not looked at."""
+
+    images: tuple[msgspec.Raw, ...]
+    version: int = 1
+
+
+def write_raster_index(target: Path, rows: Iterable[RasterIndexRow]) -> None:
+    """Write `rasters.json` below `target`, an image a line."""
+    below = (_with_uris(row, relative_uri, relative_channels, target) for row in rows)
+    lines = ",\n".join(msgspec.json.encode(row).decode() for row in below)
+    (target / RASTER_INDEX).write_text(f'{{"version": 1, "images": [\n{lines}\n]}}\n', encoding="utf-8")
+
+
+def _with_uris(
+    row: RasterIndexRow,
+    uri: Callable[[str | None, Path], str | None],
+    channels: Callable[[object, Path], tuple[dict[str, str | None], ...] | None],
+    root: Path,
+) -> RasterIndexRow:
+    """The row with its URIs as they are written below `root`, or backwards."""
+    return msgspec.structs.replace(row, uri=uri(row.uri, root), channels=channels(row.channels, root))
+
+
+def read_raster_index(root: Path, defects: list[Defect]) -> list[RasterIndexRow]:
+    """The rows of `rasters.json`; raises UnreadableError if it is not an index.
+
+    Rows that are malformed, leave the root, or occur twice are left out, with a defect.
+    """
+    try:
+        file = msgspec.json.decode((root / RASTER_INDEX).read_bytes(), type=_RasterIndex)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableError(f"{root / RASTER_INDEX}: cannot be read: {error}") from error
+    if file.version != 1:
+        raise UnreadableError(f"{root / RASTER_INDEX}: version {file.version}; this segdata reads version 1")
+    rows: dict[str, RasterIndexRow] = {}
+    for number, raw in enumerate(file.images):
+        place = f"/images/{number}"
+        try:
+            row = msgspec.json.decode(raw, type=RasterIndexRow)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            defects.append(Defect("SEG004", str(error), RASTER_INDEX, place))
+            continue
+        unsafe = next((name for name in (row.image, row.mask) if name is not None and is_unsafe_path(name)), None)
+        if unsafe is not None:
+            message = f"path {unsafe!r} leaves the dataset's root; name files below it"
+            defects.append(Defect("SEG015", message, RASTER_INDEX, place))
+        elif not row.image or min(row.x, row.y, row.width, row.height) < 0 or (row.part and not row.width * row.height):
+            defects.append(Defect("SEG004", "an image without a name, or an invalid window", RASTER_INDEX, place))
+        elif row.image in rows:
+            defects.append(Defect("SEG008", "the same image twice", RASTER_INDEX, place, image=row.image))
+        else:
+            rows[row.image] = _with_uris(row, absolute_uri, absolute_channels, root)
+    return [rows[name] for name in sorted(rows)]
+
 
 MASKED, BROKEN = -(2**31), -(2**31) + 1  # in place of what is masked out, and of what is no label
 _EXACT_TYPES = frozenset({"uint8", "uint16", "uint32", "int32"})  # values that are taken as they are
@@ -22,35 +209,21 @@ _EXACT_TYPES = frozenset({"uint8", "uint16", "uint32", "int32"})  # values that 
 
 @dataclass(frozen=True, slots=True)
 class RasterHeader:
-    """The header of a raster.
+    """The header of a raster."""
 
-    Attributes
-    ----------
-    path : the file
-    width, height : pixels
-    n_bands : how many
-    dtype : of their values, by numpy's name
-    place : where it lies
-    nodata : the nodata value; None: there is none
-    masked : a mask band or alpha excludes pixels
-    palette : (256, 3) the colour of each value; None where there is no colour table
-    lossy : why the values cannot be trusted; None if they can
-    bands : the name of each; None: it has none
-    tags : the file's own, without those that GDAL always adds
-    """
-
-    path: Path
+    path: Path  # the file
+    # width, height: pixels
     width: int
     height: int
-    n_bands: int
-    dtype: str
-    place: Georeference
-    nodata: float | None = None
-    masked: bool = False
-    palette: Palette | None = None
-    lossy: str | None = None
-    bands: tuple[str | None, ...] = ()
-    tags: tuple[tuple[str, str], ...] = ()
+    n_bands: int  # how many
+    dtype: str  # of their values, by numpy's name
+    place: Georeference  # where it lies
+    nodata: float | None = None  # the nodata value; None: there is none
+    masked: bool = False  # a mask band or alpha excludes pixels
+    palette: Palette | None = None  # (256, 3) the colour of each value; None where there is no colour table
+    lossy: str | None = None  # why the values cannot be trusted; None if they can
+    bands: tuple[str | None, ...] = ()  # the name of each; None: it has none
+    tags: tuple[tuple[str, str], ...] = ()  # the file's own, without those that GDAL always adds
 
     @property
     def coloured(self) -> bool:
@@ -88,15 +261,10 @@ class RasterHeader:
 
 @dataclass(frozen=True, slots=True)
 class RasterValues:
-    """The values of a raster, or of a window of it.
+    """The values of a raster, or of a window of it."""
 
-    Attributes
-    ----------
-    values : (height, width), ids or packed colours; `MASKED` where a mask excludes them
-    broken : (height, width), pixels that are not labels: there `values` are `BROKEN`; None: all are labels
-    """
-
-    values: Values
+    values: Values  # (height, width), ids or packed colours; `MASKED` where a mask excludes them
+    # (height, width), pixels that are not labels: there `values` are `BROKEN`; None: all are labels
     broken: NDArray[np.bool_] | None = None
 
 
@@ -203,3 +371,116 @@ def _palette(raster: Any) -> Palette | None:  # Any: rasterio has no types
     for value, color in table.items():
         colors[value] = color[:3]
     return colors
+
+
+# GFU_MinMax, GFU_Name, GFU_Red, GFU_Green, GFU_Blue
+_USAGES = {"5": "value", "2": "name", "6": "red", "7": "green", "8": "blue"}
+_COLUMN_NAMES = {
+    "value": "value",
+    "id": "value",
+    "class_name": "name",
+    "classname": "name",
+    "class_names": "name",
+    "category": "name",
+    "class": "name",
+    "label": "name",
+    "name": "name",
+    "red": "red",
+    "green": "green",
+    "blue": "blue",
+}
+_MAX_ROWS = 2**16  # rows
+Rows = Sequence[Mapping[str, str]]  # of value, name, red, green, blue
+
+
+def read_class_names(path: Path, file: str, band: int, defects: list[Defect]) -> tuple[Category, ...]:
+    """The categories named beside a raster, which `file` calls it; empty if nothing names any.
+
+    Files that cannot be read become defects.
+    """
+    rows: Rows = ()
+    pam, dbf = path.with_name(f"{path.name}.aux.xml"), path.with_name(f"{path.name}.vat.dbf")
+    try:
+        if pam.is_file():
+            rows = _parse_pam(read_xml(pam), band)
+    except (XmlError, OSError) as error:
+        defects.append(Defect("SEG001", f"names of classes cannot be read: {error}", f"{file}.aux.xml"))
+    try:
+        if not rows and dbf.is_file():
+            rows = _parse_dbf(dbf.read_bytes())
+    except (struct.error, OSError) as error:
+        defects.append(Defect("SEG001", f"names of classes cannot be read: {error}", f"{file}.vat.dbf"))
+    categories: dict[int, Category] = {}
+    for row in rows:
+        category = _category(row)
+        if category is not None:
+            categories.setdefault(category.id, category)
+    return tuple(categories.values())
+
+
+def _parse_pam(root: Element, band: int) -> Rows:
+    """The rows of the attribute table, else the names by value, of a band."""
+    for element in root.iter("PAMRasterBand"):
+        if element.get("band") == str(band):
+            table, names = element.find("GDALRasterAttributeTable"), element.find("CategoryNames")
+            if table is not None:
+                return _parse_attribute_table(table)
+            if names is not None:
+                return [{"value": str(k), "name": name.text or ""} for k, name in enumerate(names.iter("Category"))]
+    return ()
+
+
+def _parse_attribute_table(table: Element) -> Rows:
+    columns = []
+    for field in table.iter("FieldDefn"):
+        called = _COLUMN_NAMES.get((field.findtext("Name") or "").strip().lower(), "")
+        columns.append((_USAGES.get(field.findtext("Usage") or "") or called, field.findtext("Type") == "1"))
+    rows = []
+    for row in table.iter("Row"):
+        cells: dict[str, str] = {}
+        for (column, is_real), cell in zip(columns, row.iter("F"), strict=False):
+            text = (cell.text or "").strip()
+            # Colours are 0 to 255 in columns of whole numbers, and 0 to 1 in those of real ones.
+            share = is_real and column in ("red", "green", "blue")
+            cells.setdefault(column, str(round(255 * float(text))) if share and _is_number(text) else text)
+        rows.append(cells)
+    return rows
+
+
+def _parse_dbf(data: bytes) -> Rows:
+    """The records of a dBASE table; raises struct.error where it is cut off."""
+    n_records, head, size = struct.unpack("<IHH", data[4:12])
+    fields, position = [], 1  # the first byte of a record says whether it is deleted
+    for place in range(32, head - 1, 32):
+        name = data[place : place + 11].split(b"\0")[0].decode("latin-1").strip().lower()
+        (length,) = struct.unpack("<B", data[place + 16 : place + 17])
+        fields.append((_COLUMN_NAMES.get(name, ""), position, position + length))
+        position += length
+    if n_records > _MAX_ROWS or size < position or len(data) < head + n_records * size:
+        raise struct.error("the table is cut off, or holds fewer records than its header says")
+    records = [data[head + k * size : head + (k + 1) * size] for k in range(n_records)]
+    return [
+        {column: record[first:last].decode("utf-8", "replace").strip() for column, first, last in reversed(fields)}
+        for record in records
+        if record[:1] != b"*"
+    ]
+
+
+def _category(row: Mapping[str, str]) -> Category | None:
+    """The category of a row; None for one without a value or a name."""
+    value, name = row.get("value", ""), row.get("name", "")
+    if not name or not _is_number(value) or not float(value).is_integer() or abs(float(value)) > 2**32:
+        return None
+    channels = [int(float(text)) for text in map(row.get, ("red", "green", "blue")) if text and _is_number(text)]
+    color: Color | None = None
+    if len(channels) == 3 and all(0 <= channel <= 255 for channel in channels):
+        color = (channels[0], channels[1], channels[2])
+    kind = kind_from_name(name)
+    return Category(id=int(float(value)), name=name, color=color, kind="stuff" if kind == "thing" else kind)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return abs(float(text)) < 2**53
+    except ValueError:
+        return False

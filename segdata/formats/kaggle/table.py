@@ -21,10 +21,16 @@ from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.yaml_files import read_utf8
-from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.images import read_header
-from segdata.formats.shared.label_files import find_images
-from segdata.formats.shared.painting import ImageSegments, segment_examples, segments_by_image
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    count_losses,
+    count_spatial_losses,
+    count_unannotated_images,
+    segment_examples,
+    segments_by_image,
+)
+from segdata.formats.shared.pairing import find_images
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
 from segdata.formats.shared.taxonomies import resolve_names, write_sidecars
 

@@ -53,6 +53,6 @@ def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Lo
     Raises SegdataError if the category ids fit neither 8 bits nor colours.
     """
     from segdata.formats.masks.single_masks import write_colour_masks
-    from segdata.formats.shared.count_losses import count_losses_of_batches
+    from segdata.formats.shared.painting import count_losses_of_batches
 
     write_colour_masks(profile, count_losses_of_batches(batches, losses, LOSSES), target, losses)

@@ -53,6 +53,6 @@ def read(request: ReadRequest) -> "PerImageSource":
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write a dataset as instance-ID images with a side table; overlaps and details beside the pixels are lost."""
     from segdata.formats.masks.single_masks import write_instance_ids
-    from segdata.formats.shared.count_losses import count_losses_of_batches
+    from segdata.formats.shared.painting import count_losses_of_batches
 
     write_instance_ids(profile, count_losses_of_batches(batches, losses, LOSSES), target, losses)

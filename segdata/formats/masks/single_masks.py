@@ -22,28 +22,20 @@ from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks.probe import describe_encoding
-from segdata.formats.shared.count_losses import (
-    count_category_mask_losses,
-    count_hidden_segments,
-    count_segment_mask_losses,
-    count_spatial_losses,
-)
 from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS, IdRule, id_rule
 from segdata.formats.shared.mask_files import (
-    MaskFile,
-    MaskHeader,
-    ValueRuns,
-    decode_entry_mask,
-    decode_mask,
-    mask_headers,
-)
-from segdata.formats.shared.mask_values import (
     UNKNOWN,
     Legend,
+    MaskFile,
+    MaskHeader,
     MaskPalette,
+    ValueRuns,
     colour_legend,
+    decode_entry_mask,
+    decode_mask,
     index_legend,
     infer_mask_taxonomy,
+    mask_headers,
     mask_palette,
     unknown_value_defects,
 )
@@ -51,6 +43,10 @@ from segdata.formats.shared.painting import (
     ImageSegments,
     MaskPaths,
     are_visible,
+    count_category_mask_losses,
+    count_hidden_segments,
+    count_segment_mask_losses,
+    count_spatial_losses,
     paint,
     pixel_values,
     segment_examples,

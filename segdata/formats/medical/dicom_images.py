@@ -7,23 +7,25 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.medical_files import collect_dicom_warnings, is_dicom
-from segdata.core.paths import check_path_name
+from segdata.core.paths import absolute_uri, check_path_name, is_unsafe_path, local_file, relative_uri
 from segdata.core.profile import ImageSequence
-from segdata.formats.medical.dicom_kinds import SEGMENTATIONS, STRUCTURE_SET, sop_class
+from segdata.formats.medical.probe import DICOM_INDEX, SEGMENTATIONS, STRUCTURE_SET, sop_class
 from segdata.formats.medical.volume_files import axis_codes, import_package
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.per_image import relative_path
+from segdata.formats.shared.taxonomies import CategoryNames
 
 Floats = NDArray[np.float64]
 _HEAD = 512  # bytes that tell what a file is
@@ -54,19 +56,13 @@ _TAGS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plane:
-    """The place of a slice: the centre of its first pixel, the directions of rows and columns, and spacing.
+    """The place of a slice: the centre of its first pixel, the directions of rows and columns, and spacing."""
 
-    Attributes
-    ----------
-    position : (3,) millimetres (left, posterior, superior)
-    row, column : (3,) unit vectors along a row (x grows) and along a column (y grows)
-    spacing : (2,) millimetres from one column to the next, and from one row to the next
-    """
-
-    position: Floats
+    position: Floats  # (3,) millimetres (left, posterior, superior)
+    # row, column: (3,) unit vectors along a row (x grows) and along a column (y grows)
     row: Floats
     column: Floats
-    spacing: Floats
+    spacing: Floats  # (2,) millimetres from one column to the next, and from one row to the next
 
     @property
     def normal(self) -> Floats:
@@ -81,50 +77,31 @@ class Plane:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DicomImage:
-    """An image of one frame.
+    """An image of one frame."""
 
-    Attributes
-    ----------
-    path : the file
-    name : below the folder of images, POSIX
-    uid, series, study, reference : its own UID, and those of its series, study and frame of reference
-    size : height and width
-    plane : where it lies; None if the file does not say
-    patient : id of the patient
-    number : in the series
-    kind : UID of its SOP class
-    """
-
-    path: Path
-    name: str
+    path: Path  # the file
+    name: str  # below the folder of images, POSIX
+    # uid, series, study, reference: its own UID, and those of its series, study and frame of reference
     uid: str
     series: str
     study: str
     reference: str
-    size: tuple[int, int]
-    plane: Plane | None
-    patient: str | None = None
-    number: int = 0
-    kind: str = ""
+    size: tuple[int, int]  # height and width
+    plane: Plane | None  # where it lies; None if the file does not say
+    patient: str | None = None  # id of the patient
+    number: int = 0  # in the series
+    kind: str = ""  # UID of its SOP class
 
 
 @dataclass
 class _DicomFolder:
-    """The DICOM files of a dataset.
+    """The DICOM files of a dataset."""
 
-    Attributes
-    ----------
-    root : where names in messages start
-    images : by their UID
-    objects : the files that hold objects of the requested kinds
-    defects : found on the way
-    remarks : pydicom's warnings about images, each with their files
-    """
-
-    root: Path
-    images: dict[str, DicomImage] = field(default_factory=dict)
-    objects: list[Path] = field(default_factory=list)
-    defects: list[Defect] = field(default_factory=list)
+    root: Path  # where names in messages start
+    images: dict[str, DicomImage] = field(default_factory=dict)  # by their UID
+    objects: list[Path] = field(default_factory=list)  # the files that hold objects of the requested kinds
+    defects: list[Defect] = field(default_factory=list)  # found on the way
+    # pydicom's warnings about images, each with their files
     remarks: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -298,18 +275,11 @@ _TOLERANCE_MM = 1e-2  # DICOM writes positions as decimal text, often of a float
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """The slices of a series, in order.
+    """The slices of a series, in order."""
 
-    Attributes
-    ----------
-    name : the folder that holds it and nothing else, else the UID of the series; None: an image by itself
-    images : from one end to the other
-    numbers : the frame of each image
-    """
-
-    name: str | None
-    images: Sequence[DicomImage]
-    numbers: Sequence[int | None]
+    name: str | None  # the folder that holds it and nothing else, else the UID of the series; None: an image by itself
+    images: Sequence[DicomImage]  # from one end to the other
+    numbers: Sequence[int | None]  # the frame of each image
 
     @property
     def sequence(self) -> ImageSequence:
@@ -399,3 +369,126 @@ def make_volume(name: str, planes: Sequence[Plane]) -> ImageSequence:
     return ImageSequence(
         name, "volume", tuple(affine.reshape(-1).tolist()), axis_codes(affine), (across, down, through)
     )
+
+
+class DicomIndexImage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An image: its UID in DICOM, where its file is; the rest as in the canonical dataset."""
+
+    image: str
+    uid: str
+    uri: str
+    width: int
+    height: int
+    sequence: str | None = None
+    frame: int | None = None
+    group: str | None = None
+
+
+class DicomIndexSegment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A segment or region of interest by its number in the object: category, track and segment id."""
+
+    number: int
+    category: int
+    track: int | None = None
+    segment: int | None = None
+
+
+class DicomIndexFile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A DICOM object below the root, its annotator, and its segments.
+
+    `algorithm` is AUTOMATIC or MANUAL, for a structure set without regions, which cannot hold it.
+    """
+
+    file: str
+    annotator: str | None = None
+    segments: tuple[DicomIndexSegment, ...] = ()
+    algorithm: str | None = None
+
+
+class _DicomIndex(msgspec.Struct, frozen=True):
+    """The whole file; `format` is the format of its objects, also if there are none."""
+
+    images: tuple[DicomIndexImage, ...]
+    files: tuple[DicomIndexFile, ...]
+    version: int = 1
+    format: str | None = None
+
+
+def write_dicom_index(
+    target: Path, format: str, images: Sequence[DicomIndexImage], files: Sequence[DicomIndexFile]
+) -> None:
+    """Write `dicom.json` below `target`, one image a line."""
+    below = (msgspec.structs.replace(image, uri=relative_uri(image.uri, target) or "") for image in images)
+    lines = ",\n".join(msgspec.json.encode(image).decode() for image in below)
+    files_json = msgspec.json.encode(files).decode()
+    text = f'{{"version": 1, "format": "{format}", "files": {files_json}, "images": [\n{lines}\n]}}\n'
+    (target / DICOM_INDEX).write_text(text, encoding="utf-8")
+
+
+def read_dicom_index(root: Path, defects: list[Defect]) -> tuple[list[Series], dict[str, DicomIndexFile]]:
+    """The images in `dicom.json` as series, and its objects by name; raises UnreadableError if it is not an index."""
+    try:
+        index = msgspec.json.decode((root / DICOM_INDEX).read_bytes(), type=_DicomIndex)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableError(f"{root / DICOM_INDEX}: cannot be read: {error}") from error
+    sequences: dict[tuple[bool, str], list[tuple[DicomIndexImage, DicomImage]]] = {}
+    names: set[str] = set()
+    for row, image in enumerate(index.images):
+        place = f"/images/{row}"
+        if not image.image or is_unsafe_path(image.image):
+            message = f"path {image.image!r} leaves the dataset's root; name files below it"
+            defects.append(Defect("SEG015", message, DICOM_INDEX, place))
+        elif image.image in names:
+            defects.append(Defect("SEG008", "the same image twice", DICOM_INDEX, place, image=image.image))
+        elif min(image.width, image.height) < 1:
+            defects.append(Defect("SEG004", "the size is not positive", DICOM_INDEX, place, image=image.image))
+        else:
+            names.add(image.image)
+            key = (image.sequence is not None, image.sequence or image.image)
+            sequences.setdefault(key, []).append((image, _image(image, root, defects, place)))
+    return [_series(pairs) for pairs in sequences.values()], {file.file: file for file in index.files}
+
+
+def indexed_segments(
+    indexed: Mapping[str, DicomIndexFile], naming: CategoryNames, defects: list[Defect]
+) -> dict[tuple[str, int], DicomIndexSegment]:
+    """The index entries of segments by object and number, if their categories are known."""
+    entries = {(name, entry.number): entry for name, file in indexed.items() for entry in file.segments}
+    categories = naming.taxonomy.by_id()
+    for (name, number), entry in [*entries.items()] if naming.declared else []:
+        if entry.category not in categories:
+            message = (
+                f"category {entry.category} of segment {number} is not in the taxonomy; the segment's label is used"
+            )
+            defects.append(Defect("SEG009", message, DICOM_INDEX, f"/files/{name}", segments=(number,)))
+            del entries[name, number]
+    return entries
+
+
+def _image(entry: DicomIndexImage, root: Path, defects: list[Defect], place: str) -> DicomImage:
+    """The image, with the place that its file gives, if the file exists."""
+    path = local_file(absolute_uri(entry.uri, root)) or Path(entry.uri)
+    declared = DicomImage(path, entry.image, entry.uid, "", "", "", (entry.height, entry.width), None, entry.group)
+    if not entry.uid:  # nobody worked on it, and it need not be DICOM
+        return declared
+    try:
+        image = read_image_header(path, root)
+    except FileNotFoundError:
+        defects.append(Defect("SEG002", "image file does not exist", DICOM_INDEX, place, image=entry.image))
+        return declared
+    except OSError as error:
+        message = f"image cannot be read: {error.strerror or error}"
+        defects.append(Defect("SEG001", message, DICOM_INDEX, place, image=entry.image))
+        return declared
+    if image is None or image.uid != entry.uid:
+        message = f"{entry.uri!r} is not the image with the UID {entry.uid}"
+        defects.append(Defect("SEG007", message, DICOM_INDEX, place, image=entry.image))
+        return declared
+    return replace(image, name=entry.image, patient=entry.group)
+
+
+def _series(pairs: list[tuple[DicomIndexImage, DicomImage]]) -> Series:
+    """A sequence in the order of the slices' places."""
+    frame = {image.name: entry.frame for entry, image in pairs}
+    images = sort_slices([image for _, image in pairs])
+    return Series(pairs[0][0].sequence, images, [frame[image.name] for image in images])

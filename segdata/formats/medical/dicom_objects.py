@@ -1,28 +1,247 @@
-"""Writing DICOM objects: one for each series of images and each annotator."""
+"""DICOM objects, read and written: one for each series of images and annotator, placed on the slices of the images."""
 
 import json
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any
+from os.path import lexists
+from pathlib import Path, PurePosixPath
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from segdata.core.batch import Batch
-from segdata.core.errors import SegdataError
-from segdata.core.format import AffectedItems, LossCounter, LossKind
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.finding import Defect
+from segdata.core.format import AffectedItems, LossCounter, LossKind, ReadRequest
 from segdata.core.medical_files import collect_dicom_warnings
 from segdata.core.paths import local_file
-from segdata.core.profile import Profile
+from segdata.core.profile import ImageSequence, Policy, Profile, RasterRule
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.medical.dicom_images import DicomImage, read_image_header
-from segdata.formats.medical.dicom_index import DicomIndexFile, DicomIndexImage, DicomIndexSegment, write_dicom_index
-from segdata.formats.medical.dicom_kinds import LOSSES
-from segdata.formats.shared.count_losses import count_losses
-from segdata.formats.shared.taxonomies import write_sidecars
+from segdata.formats.medical.dicom_images import (
+    DicomImage,
+    DicomIndexFile,
+    DicomIndexImage,
+    DicomIndexSegment,
+    Series,
+    group_series,
+    indexed_segments,
+    read_dicom_index,
+    read_image_header,
+    scan_folder,
+    write_dicom_index,
+)
+from segdata.formats.medical.probe import DICOM_INDEX, LOSSES
+from segdata.formats.shared.painting import count_losses
+from segdata.formats.shared.pairing import images_folder
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
+from segdata.formats.shared.taxonomies import CategoryNames, write_sidecars
+
+
+class DicomObject(Protocol):
+    """A DICOM object that was made on images."""
+
+    @property
+    def name(self) -> str:
+        """Its name in messages."""
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """UIDs of the referenced images."""
+
+    @property
+    def defects(self) -> tuple[Defect, ...]:
+        """Its defects."""
+
+
+O = TypeVar("O", bound=DicomObject)  # noqa: E741  # an object
+P = TypeVar("P")  # a piece of it, a frame or a contour
+
+
+@dataclass
+class DicomSlice(Generic[O, P]):
+    """A slice."""
+
+    image_id: str  # of the image
+    size: tuple[int, int]  # height and width
+    image: DicomImage | None = None  # its file; None if it was not found
+    uid: str = ""  # of the image; empty if unknown
+    # sequence, frame: its place in the volume
+    sequence: str | None = None
+    frame: int | None = None
+    # of each object that refers to this slice, also of one without pieces on it
+    pieces: list[tuple[O, list[P]]] = field(default_factory=list)
+
+    @property
+    def entry(self) -> ImageEntry:
+        """The image of the slice."""
+        return ImageEntry(
+            self.image_id,
+            record=self if self.pieces else None,
+            size=(0, 0) if self.pieces else self.size,
+            uri=None if self.image is None else self.image.path.absolute().as_uri(),  # no picture that Pillow opens
+            source_id=self.uid or None,
+            sequence=self.sequence,
+            frame=self.frame,
+            group=None if self.image is None else self.image.patient,
+        )
+
+
+@dataclass
+class DicomSlices(ABC, Generic[O, P]):
+    """All slices of a dataset."""
+
+    by_id: dict[str, DicomSlice[O, P]] = field(default_factory=dict)  # by image id
+    sequences: list[ImageSequence] = field(default_factory=list)  # the volumes
+    defects: list[Defect] = field(default_factory=list)  # contradictions, images that were not found
+
+    @abstractmethod
+    def place(self, object_: O, all_series: Sequence[Series], searched: Path) -> None:
+        """Put the pieces of an object on the slices of its images; `searched` is the folder to name in messages."""
+
+    def add(self, series: Series) -> None:
+        """Add all slices of a series, unless they have been added."""
+        if series.images[0].name in self.by_id:
+            return
+        if series.name is not None:
+            self.sequences.append(series.sequence)
+        for number, image in zip(series.numbers, series.images, strict=True):
+            self.by_id[image.name] = DicomSlice(image.name, image.size, image, image.uid, series.name, number)
+
+    @property
+    def entries(self) -> list[ImageEntry]:
+        """The images, in the order of their ids."""
+        return [slice_.entry for _, slice_ in sorted(self.by_id.items())]
+
+    @property
+    def first_slice(self) -> dict[str, str]:
+        """Object -> its first image, where defects of the whole object are reported."""
+        first_of: dict[str, str] = {}
+        for image_id, slice_ in sorted(self.by_id.items()):
+            for object_, _ in slice_.pieces:
+                first_of.setdefault(object_.name, image_id)
+        return first_of
+
+    def annotators(self, annotators: Mapping[str, str | None]) -> dict[str, str | None]:
+        """The annotator of each object; with its file name if another object on the images has the same."""
+        ambiguous: set[str] = set()
+        for slice_ in self.by_id.values():
+            names = [object_.name for object_, _ in slice_.pieces]
+            ambiguous |= {a for a in names for b in names if a != b and annotators[a] == annotators[b]}
+        return {
+            name: " ".join(filter(None, [who, PurePosixPath(name).stem])) if name in ambiguous else who
+            for name, who in annotators.items()
+        }
+
+
+SOURCES = {"AUTOMATIC": "model", "MANUAL": "human"}  # what the third kind, SEMIAUTOMATIC, is nobody can say
+
+
+@dataclass(frozen=True)
+class ObjectReader(Generic[O, P]):
+    """The objects of a dataset."""
+
+    # format, what: the name of the format, and what messages call an object
+    format: str
+    what: str
+    slices: DicomSlices[O, P]  # with the pieces of objects on them
+    objects: list[O] = field(default_factory=list)  # the readable ones
+    indexed: dict[str, DicomIndexFile] = field(default_factory=dict)  # their index entries, by name
+
+    def open(self, request: ReadRequest, kinds: Sequence[str], parse: Callable[[Path, str], O]) -> None:
+        """Find all of these kinds, and place them; raises UnreadableError if there is neither one nor an index."""
+        if not request.root.exists():
+            raise UnreadableError(f"{request.root}: does not exist")
+        folder = scan_folder(request.root, kinds, images_folder(request))
+        index = lexists(folder.root / DICOM_INDEX)
+        if not folder.objects and not index:
+            raise UnreadableError(f"{request.root}: no DICOM {self.what}")
+        for path in folder.objects:
+            name = relative_path(folder.root, path)
+            try:
+                self.objects.append(parse(path, name))
+            except OSError as error:
+                message = f"{self.what} cannot be read: {error.strerror or error}"
+                folder.defects.append(Defect("SEG001", message, name))
+        all_series = group_series(folder.images)
+        if index:
+            all_series, indexed = read_dicom_index(folder.root, folder.defects)
+            self.indexed.update(indexed)
+        present = {image.uid for series in all_series for image in series.images}
+        for object_ in self.objects:
+            self.slices.place(object_, all_series, folder.root)
+            missing = [uid for uid in object_.images if uid not in present]
+            if 0 < len(missing) < len(object_.images):
+                count = f"{len(missing):,} of the {len(object_.images):,} referenced images were not found"
+                self.slices.defects.append(Defect("SEG002", f"{count}, for example UID {missing[0]}", object_.name))
+        for series in all_series if index else ():
+            self.slices.add(series)
+        self.slices.defects += folder.defects
+
+    def meanings(self, naming: CategoryNames) -> "SegmentMeanings":
+        """The meaning of their segments by the index."""
+        return SegmentMeanings(naming, indexed_segments(self.indexed, naming, self.slices.defects))
+
+    def annotators(self, named: Callable[[O], str | None]) -> dict[str, str | None]:
+        """The annotator of each object, by the index, else by the object."""
+        annotators = {
+            object_.name: self.indexed[object_.name].annotator if object_.name in self.indexed else named(object_)
+            for object_ in self.objects
+        }
+        return self.slices.annotators(annotators)
+
+    def source(
+        self,
+        request: ReadRequest,
+        naming: CategoryNames,
+        rule: RasterRule,
+        look: Callable[[ImageEntry], Sequence[ImageAnnotation]],
+    ) -> PerImageSource:
+        """The slices of the dataset, opened."""
+        profile = Profile(
+            name=request.root.stem,
+            format=self.format,
+            task="instance",
+            taxonomy=naming.taxonomy,
+            taxonomy_declared=naming.declared,
+            coverage=Policy("sparse"),
+            overlap=Policy("allow"),
+            raster_rule=rule,
+            files=str(request.root),
+            metadata=naming.metadata,
+            sequences=tuple(self.slices.sequences),
+        )
+        defects = (*(defect for object_ in self.objects for defect in object_.defects), *self.slices.defects)
+        return PerImageSource(
+            request.root, profile, self.slices.entries, defects, look, request.annotator, 64, self.what
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentMeanings:
+    """The meaning of segments: by an index of object and number, else by the object."""
+
+    naming: CategoryNames
+    kept: Mapping[tuple[str, int], DicomIndexSegment]
+
+    def segment_id(self, name: str, number: int) -> int:
+        """The id of a segment."""
+        kept = self.kept.get((name, number))
+        return number if kept is None or kept.segment is None else kept.segment
+
+    def category(self, name: str, number: int, label: str) -> int:
+        """The category of a segment with this label."""
+        kept = self.kept.get((name, number))
+        return self.naming.to[label] if kept is None or not self.naming.declared else kept.category
+
+    def track(self, name: str, number: int, otherwise: int | None) -> int | None:
+        """The track of a segment."""
+        kept = self.kept.get((name, number))
+        return otherwise if kept is None else kept.track
+
 
 _HELD = frozenset({"images.sequence", "images.frame", "images.group"})  # by the index
 _SEGMENT = ("segment_id", "source_id", "category_id", "track_id", "source", "attributes", "rings")
@@ -30,29 +249,19 @@ _SEGMENT = ("segment_id", "source_id", "category_id", "track_id", "source", "att
 
 @dataclass
 class AnnotatorLayer:
-    """One annotator's segments on one image.
+    """One annotator's segments on one image."""
 
-    Attributes
-    ----------
-    segments : rows of the columns that objects can hold, and `pixels`, how many there are
-    runs : `runs.owner` is the segment
-    """
-
+    # rows of the columns that objects can hold, and `pixels`, how many there are
     segments: list[dict[str, Any]]  # Any: cells of all types
-    runs: Runs
+    runs: Runs  # `runs.owner` is the segment
 
 
 @dataclass
 class _SeriesGroup:
-    """Images of one series, in order, and their segments.
+    """Images of one series, in order, and their segments."""
 
-    Attributes
-    ----------
-    images : with their ids
-    layers : annotator and source -> image id -> the segments
-    """
-
-    images: list[tuple[str, DicomImage]] = field(default_factory=list)
+    images: list[tuple[str, DicomImage]] = field(default_factory=list)  # with their ids
+    # annotator and source -> image id -> the segments
     layers: dict[tuple[str | None, str | None], dict[str, AnnotatorLayer]] = field(default_factory=dict)
 
 
@@ -259,26 +468,15 @@ AnnotatorAndSource = tuple[str | None, str | None]  # annotator and source
 
 @dataclass(frozen=True, slots=True)
 class ObjectContent:
-    """One annotator's segments on the images of a series.
+    """One annotator's segments on the images of a series."""
 
-    Attributes
-    ----------
-    author : the annotator, and the source
-    images : the annotated ones, in order, by id
-    layers : image id -> its segments
-    members : the segments of the object, each with its rows on slices
-    numbers : of the segments in the object, from 1
-    attributes : of the segments
-    categories : by id
-    """
-
-    author: AnnotatorAndSource
-    images: Mapping[str, DicomImage]
-    layers: Mapping[str, AnnotatorLayer]
-    members: Mapping[SegmentKey, list[SegmentRow]]
-    numbers: Mapping[SegmentKey, int]
-    attributes: Mapping[SegmentKey, SegmentAttributes]
-    categories: Mapping[int, Category]
+    author: AnnotatorAndSource  # the annotator, and the source
+    images: Mapping[str, DicomImage]  # the annotated ones, in order, by id
+    layers: Mapping[str, AnnotatorLayer]  # image id -> its segments
+    members: Mapping[SegmentKey, list[SegmentRow]]  # the segments of the object, each with its rows on slices
+    numbers: Mapping[SegmentKey, int]  # of the segments in the object, from 1
+    attributes: Mapping[SegmentKey, SegmentAttributes]  # of the segments
+    categories: Mapping[int, Category]  # by id
 
     def source(self, key: SegmentKey) -> str | None:
         """The source of a segment."""
@@ -291,21 +489,14 @@ class ObjectContent:
 
 @dataclass(frozen=True, slots=True)
 class ObjectKind:
-    """How objects of a kind are written.
+    """How objects of a kind are written."""
 
-    Attributes
-    ----------
-    format : the name of the format
-    folder : that the files go to
-    own : the kinds of loss that `save` counts itself
-    held : which of a segment's attributes come back; takes the annotation's source, too
-    save : write a file; returns index entries of segments that the content does not list
-    """
-
-    format: str
-    folder: str
-    own: frozenset[LossKind]
+    format: str  # the name of the format
+    folder: str  # that the files go to
+    own: frozenset[LossKind]  # the kinds of loss that `save` counts itself
+    # which of a segment's attributes come back; takes the annotation's source, too
     held: Callable[[str | None, SegmentRow, SegmentAttributes], set[str]]
+    # write a file; returns index entries of segments that the content does not list
     save: Callable[[Path, ObjectContent, LossCounter], tuple[DicomIndexSegment, ...]]
 
 

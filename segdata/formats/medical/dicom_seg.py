@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, ReadRequest
 from segdata.core.profile import Profile
-from segdata.formats.medical.dicom_kinds import LOSSES, SEGMENTATIONS, dicom_clue
+from segdata.formats.medical.probe import LOSSES, SEGMENTATIONS, dicom_clue
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch

@@ -28,8 +28,8 @@ from segdata.formats.medical.dicom_images import (
     read_dataset,
     remark_defects,
 )
-from segdata.formats.medical.dicom_kinds import SEGMENTATIONS
-from segdata.formats.medical.dicom_slices import SOURCES, DicomSlice, DicomSlices, ObjectReader, SegmentMeanings
+from segdata.formats.medical.dicom_objects import SOURCES, DicomSlice, DicomSlices, ObjectReader, SegmentMeanings
+from segdata.formats.medical.probe import SEGMENTATIONS
 from segdata.formats.medical.volume_files import DecodedFiles, import_package
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.mask_files import ValueRuns
@@ -42,76 +42,45 @@ _MOST_FRAMES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _SegSegment:
-    """A segment of a segmentation, over all of its slices.
+    """A segment of a segmentation, over all of its slices."""
 
-    Attributes
-    ----------
-    number : in the object
-    label : its name
-    algorithm : AUTOMATIC, SEMIAUTOMATIC or MANUAL, and the name of the algorithm
-    tracking : id and UID of tracking over time; empty if it has none
-    codes : attribute -> code value, scheme and meaning
-    color : for display
-    """
-
-    number: int
-    label: str
-    algorithm: tuple[str, str] = ("", "")
-    tracking: tuple[str, str] = ("", "")
-    codes: dict[str, dict[str, str]] = field(default_factory=dict)
-    color: Color | None = None
+    number: int  # in the object
+    label: str  # its name
+    algorithm: tuple[str, str] = ("", "")  # AUTOMATIC, SEMIAUTOMATIC or MANUAL, and the name of the algorithm
+    tracking: tuple[str, str] = ("", "")  # id and UID of tracking over time; empty if it has none
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)  # attribute -> code value, scheme and meaning
+    color: Color | None = None  # for display
 
 
 @dataclass(frozen=True, slots=True)
 class _SegFrame:
-    """A frame.
+    """A frame."""
 
-    Attributes
-    ----------
-    index : in the pixel data
-    segment : the number of its segment; None for a label map, which holds all segments
-    plane : where it lies; None if the file does not say
-    image : UID of the referenced image; empty if there is none
-    """
-
-    index: int
-    segment: int | None
-    plane: Plane | None
-    image: str
+    index: int  # in the pixel data
+    segment: int | None  # the number of its segment; None for a label map, which holds all segments
+    plane: Plane | None  # where it lies; None if the file does not say
+    image: str  # UID of the referenced image; empty if there is none
 
 
 @dataclass(frozen=True, slots=True)
 class SegObject:
-    """A segmentation.
+    """A segmentation."""
 
-    Attributes
-    ----------
-    path, name : the file, and its name in messages
-    kind : BINARY, FRACTIONAL or LABELMAP
-    max_value : the value that means 1 in a fractional one
-    size : height and width
-    segments : by number
-    frames : in the order of the pixel data
-    images : UIDs of the referenced images, whether they have a frame or not
-    series, reference : UIDs of the images' series and frame of reference
-    creator : its author
-    label : its name
-    defects : found in it
-    """
-
+    # path, name: the file, and its name in messages
     path: Path
     name: str
-    kind: str
-    max_value: int
-    size: tuple[int, int]
-    segments: dict[int, _SegSegment]
-    frames: Sequence[_SegFrame]
-    images: tuple[str, ...]
+    kind: str  # BINARY, FRACTIONAL or LABELMAP
+    max_value: int  # the value that means 1 in a fractional one
+    size: tuple[int, int]  # height and width
+    segments: dict[int, _SegSegment]  # by number
+    frames: Sequence[_SegFrame]  # in the order of the pixel data
+    images: tuple[str, ...]  # UIDs of the referenced images, whether they have a frame or not
+    # series, reference: UIDs of the images' series and frame of reference
     series: str
     reference: str
-    creator: str | None
-    label: str
-    defects: tuple[Defect, ...]
+    creator: str | None  # its author
+    label: str  # its name
+    defects: tuple[Defect, ...]  # found in it
 
 
 def _read_seg(path: Path, name: str) -> SegObject:
@@ -270,20 +239,15 @@ Frame = NDArray[np.uint8 | np.uint16 | np.uint32]
 
 @dataclass
 class _SegPixels:
-    """The pixels of a segmentation.
+    """The pixels of a segmentation."""
 
-    Attributes
-    ----------
-    runs : frame -> segment -> runs of one owner; a frame without pixels of a segment does not have it
-    n_soft : segment -> pixels between 0 and 1, of a fractional segmentation
-    unknown : frame -> values of a label map that are not segments, and their numbers of pixels
-    remarks : of pydicom
-    """
-
+    # frame -> segment -> runs of one owner; a frame without pixels of a segment does not have it
     runs: dict[int, dict[int, Runs]] = field(default_factory=dict)
+    # segment -> pixels between 0 and 1, of a fractional segmentation
     n_soft: dict[int, int] = field(default_factory=dict)
+    # frame -> values of a label map that are not segments, and their numbers of pixels
     unknown: dict[int, dict[int, int]] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)  # of pydicom
 
 
 def _decode_seg(seg: SegObject, threshold: float) -> _SegPixels:
@@ -388,11 +352,7 @@ class _SegSlices(DicomSlices[SegObject, _SegFrame]):
             self.defects.append(Defect("SEG002", message, seg.name, severity="info"))
 
     def _find_image(
-        self,
-        seg: SegObject,
-        frame: _SegFrame,
-        related: Sequence[Series],
-        by_uid: dict[str, tuple[Series, DicomImage]],
+        self, seg: SegObject, frame: _SegFrame, related: Sequence[Series], by_uid: dict[str, tuple[Series, DicomImage]]
     ) -> DicomImage | None:
         """The image of a frame: the one at its place, else the referenced one, if the sizes agree."""
         _, named = by_uid.get(frame.image, (None, None))

@@ -13,8 +13,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter
 from segdata.core.runs import expand_ranges
 from segdata.core.taxonomy import Category
-from segdata.formats.medical.dicom_images import DicomImage, raise_os_errors, read_dataset
-from segdata.formats.medical.dicom_index import DicomIndexSegment
+from segdata.formats.medical.dicom_images import DicomImage, DicomIndexSegment, raise_os_errors, read_dataset
 from segdata.formats.medical.dicom_objects import (
     ALGORITHM_TYPES,
     AnnotatorAndSource,

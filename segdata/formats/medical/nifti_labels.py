@@ -27,36 +27,25 @@ from segdata.core.profile import Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Color, Taxonomy, as_rgb
 from segdata.core.yaml_files import read_utf8
-from segdata.formats.medical.nifti_header import nifti_stem
+from segdata.formats.medical.nifti_files import LabelVolume, nifti_stem
 from segdata.formats.medical.nifti_layout import LabelFile
-from segdata.formats.medical.nifti_voxels import LabelVolume
 from segdata.formats.medical.volume_files import DecodedFiles
 from segdata.formats.shared.instance_id_rules import IdRule, id_rule
-from segdata.formats.shared.mask_files import ValueRuns
-from segdata.formats.shared.mask_values import UNKNOWN, UNLABELLED, Legend
+from segdata.formats.shared.mask_files import UNKNOWN, UNLABELLED, Legend, ValueRuns
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 
 
 @dataclass(frozen=True, slots=True)
 class SliceSegments:
-    """n segments.
+    """n segments."""
 
-    Attributes
-    ----------
-    segment_id, category_id : (n,) int64
-    iscrowd : (n,) bool
-    runs : `runs.owner` is the segment
-    places : (n,) their values, in words
-    defects : values that mean nothing
-    """
-
-    segment_id: Ints
-    category_id: Ints
-    iscrowd: NDArray[np.bool_]
-    runs: Runs
-    places: list[str]
-    defects: Sequence[Defect] = ()
+    segment_id: Ints  # (n,) int64
+    category_id: Ints  # (n,) int64
+    iscrowd: NDArray[np.bool_]  # (n,) bool
+    runs: Runs  # `runs.owner` is the segment
+    places: list[str]  # (n,) their values, in words
+    defects: Sequence[Defect] = ()  # values that mean nothing
 
 
 SegmentDecoder = Callable[[ValueRuns, str], SliceSegments]  # the values of a slice, and the name of its volume
@@ -139,16 +128,10 @@ class _ValueName:
 
 @dataclass
 class LabelNames:
-    """The tables of a dataset, each read once.
+    """The tables of a dataset, each read once."""
 
-    Attributes
-    ----------
-    root : of the dataset
-    defects : what is wrong in the tables
-    """
-
-    root: Path
-    defects: list[Defect] = field(default_factory=list)
+    root: Path  # of the dataset
+    defects: list[Defect] = field(default_factory=list)  # what is wrong in the tables
     _read: dict[Path, dict[int, _ValueName]] = field(default_factory=dict, repr=False)
 
     def names_of(self, volume: Path) -> dict[int, _ValueName]:
@@ -228,23 +211,16 @@ _MAX_CATEGORIES = 500  # more distinct values than this are no categories; brain
 
 @dataclass(frozen=True, slots=True)
 class ValueMeanings:
-    """The meaning of the values of a dataset.
+    """The meaning of the values of a dataset."""
 
-    Attributes
-    ----------
-    taxonomy, declared : as in the profile
-    task : as in the profile
-    decoders : of each file of labels, by its name
-    layers : layer -> value -> category id, where values are not the ids
-    metadata : for the profile
-    """
-
+    # taxonomy, declared: as in the profile
     taxonomy: Taxonomy
     declared: bool
-    task: Task
-    decoders: Mapping[str, SegmentDecoder]
+    task: Task  # as in the profile
+    decoders: Mapping[str, SegmentDecoder]  # of each file of labels, by its name
+    # layer -> value -> category id, where values are not the ids
     layers: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)  # for the profile
 
 
 def find_meanings(

@@ -17,7 +17,7 @@ import msgspec
 from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.paths import absolute_channels, absolute_uri, check_path_name, is_unsafe_path, slice_uri
-from segdata.formats.medical.nifti_header import VolumePlace, is_nifti_name, nifti_stem
+from segdata.formats.medical.nifti_files import VolumePlace, is_nifti_name, nifti_stem
 
 _LABEL_FOLDERS = re.compile(
     r"(labels?|masks?|seg(mentation)?s?|annotations?|gt|ground_?truth)(tr|ts|va)?", re.IGNORECASE
@@ -34,36 +34,21 @@ _DERIVATIVES = re.compile(r"(^|/)derivatives/[^/]+/")
 
 @dataclass(frozen=True, slots=True)
 class LabelFile:
-    """A volume of labels.
+    """A volume of labels."""
 
-    Attributes
-    ----------
-    path : the file
-    name : below the dataset's root, POSIX
-    layer : its name beyond that of its image, ``lesion-manual``; empty if it has the same name
-    annotator : by its name; None: unknown
-    """
-
-    path: Path
-    name: str
-    layer: str = ""
-    annotator: str | None = None
+    path: Path  # the file
+    name: str  # below the dataset's root, POSIX
+    layer: str = ""  # its name beyond that of its image, ``lesion-manual``; empty if it has the same name
+    annotator: str | None = None  # by its name; None: unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A volume that is labelled, or waits for it.
+    """A volume that is labelled, or waits for it."""
 
-    Attributes
-    ----------
-    name : of the image below the folder of images, POSIX; the name it would have if there is none
-    image : its file
-    labels : its label files
-    """
-
-    name: str
-    image: Path | None = None
-    labels: list[LabelFile] = field(default_factory=list)
+    name: str  # of the image below the folder of images, POSIX; the name it would have if there is none
+    image: Path | None = None  # its file
+    labels: list[LabelFile] = field(default_factory=list)  # its label files
 
 
 def find_scans(root: Path, images: Path | None, reader: re.Pattern[str] | None = None) -> list[Scan]:
@@ -179,50 +164,29 @@ def _without_image(label: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class VolumeSlice:
-    """A slice.
+    """A slice."""
 
-    Attributes
-    ----------
-    image_id : of the image
-    slice : its number in the files of labels, from 0
-    frame : its number in the sequence
-    uri : where the image is
-    annotated : whether anybody worked on it
-    size : height and width in pixels; (0, 0) if the label files give it
-    channels : the image's files as rows of `schema.IMAGES`, if it has several
-    """
-
-    image_id: str
-    slice: int = 0
-    frame: int | None = None
-    uri: str | None = None
-    annotated: bool = True
-    size: tuple[int, int] = (0, 0)
+    image_id: str  # of the image
+    slice: int = 0  # its number in the files of labels, from 0
+    frame: int | None = None  # its number in the sequence
+    uri: str | None = None  # where the image is
+    annotated: bool = True  # whether anybody worked on it
+    size: tuple[int, int] = (0, 0)  # height and width in pixels; (0, 0) if the label files give it
+    # the image's files as rows of `schema.IMAGES`, if it has several
     channels: tuple[Mapping[str, str | None], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledVolume:
-    """A volume, a video, or an image by itself.
+    """A volume, a video, or an image by itself."""
 
-    Attributes
-    ----------
-    name : of the sequence; of an image by itself its id
-    frames : its images
-    labels : the files
-    sequence : as in the images' column; None: an image by itself
-    kind : of the sequence
-    split : train, val or test
-    place : its exact place in the world; None: as in its headers
-    """
-
-    name: str
-    frames: Sequence[VolumeSlice]
-    labels: Sequence[LabelFile] = ()
-    sequence: str | None = None
-    kind: Literal["video", "volume"] = "volume"
-    split: str | None = None
-    place: VolumePlace | None = None
+    name: str  # of the sequence; of an image by itself its id
+    frames: Sequence[VolumeSlice]  # its images
+    labels: Sequence[LabelFile] = ()  # the files
+    sequence: str | None = None  # as in the images' column; None: an image by itself
+    kind: Literal["video", "volume"] = "volume"  # of the sequence
+    split: str | None = None  # train, val or test
+    place: VolumePlace | None = None  # its exact place in the world; None: as in its headers
 
 
 def volume_of_scan(scan: Scan, n_slices: int, size: tuple[int, int]) -> LabelledVolume:

@@ -13,9 +13,11 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.profile import ImageSequence, Policy, Profile
 from segdata.core.runs import Runs
-from segdata.formats.medical.nifti_header import (
+from segdata.formats.medical.nifti_files import (
     TOLERANCE_MM,
+    LabelVolume,
     NiftiHeader,
+    decode_volume,
     describe_differences,
     read_header,
     volume_sequence,
@@ -31,7 +33,6 @@ from segdata.formats.medical.nifti_layout import (
     read_volume_index,
     volume_of_scan,
 )
-from segdata.formats.medical.nifti_voxels import LabelVolume, decode_volume
 from segdata.formats.medical.volume_files import DecodedFiles
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.pairing import images_folder, no_images_defect
@@ -53,22 +54,14 @@ _MASK = re.compile(r"(^|[/_-])(masks?|labels?|annotations?|seg|gt|derivatives)(?
 
 @dataclass
 class OpenVolumes:
-    """The volumes of a dataset.
+    """The volumes of a dataset."""
 
-    Attributes
-    ----------
-    root : where paths in messages start
-    volumes : the volumes that can be read, or wait for labels
-    heads : of each file of labels, by its name
-    layers : layer -> value -> category id, if an index says that they differ
-    defects : met in headers and names
-    """
-
-    root: Path
-    volumes: list[LabelledVolume] = field(default_factory=list)
-    heads: dict[str, NiftiHeader] = field(default_factory=dict)
+    root: Path  # where paths in messages start
+    volumes: list[LabelledVolume] = field(default_factory=list)  # the volumes that can be read, or wait for labels
+    heads: dict[str, NiftiHeader] = field(default_factory=dict)  # of each file of labels, by its name
+    # layer -> value -> category id, if an index says that they differ
     layers: dict[str, dict[int, int]] = field(default_factory=dict)
-    defects: list[Defect] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)  # met in headers and names
 
     @property
     def labels(self) -> list[LabelFile]:

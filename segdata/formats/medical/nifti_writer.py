@@ -1,9 +1,15 @@
-"""NIfTI writer: volumes of categories or instances below `labels/`, and the index that says what their slices are."""
+"""NIfTI writer: segments painted as categories or instances, stacked into volumes below `labels/`, and their index."""
 
-from collections.abc import Iterable
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.config import InstanceIds
@@ -11,27 +17,331 @@ from segdata.core.errors import SegdataError, check_choice
 from segdata.core.format import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path, relative_channels, relative_uri
 from segdata.core.profile import ImageSequence, Profile
+from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.medical.nifti_header import VolumePlace, is_nifti_name, nifti_stem, read_header, volume_sequence
+from segdata.formats.medical.nifti_files import (
+    VolumePlace,
+    is_nifti_name,
+    nifti_stem,
+    read_header,
+    source_header,
+    volume_sequence,
+    write_volume,
+)
 from segdata.formats.medical.nifti_layout import (
     VolumeIndexEntry,
     VolumeIndexImage,
     VolumeIndexLabel,
     write_volume_index,
 )
-from segdata.formats.medical.nifti_painting import (
-    TABLE,
-    ImageStack,
-    InstancePainter,
-    Layering,
-    PaintedImage,
-    choose_layering,
-    paint_categories,
-    stack_images,
+from segdata.formats.medical.nifti_reader import LAYERS_KEY
+from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    count_category_mask_losses,
+    count_hidden_segments,
+    count_losses,
+    count_segment_mask_losses,
+    paint,
+    segment_examples,
+    segments_by_image,
 )
-from segdata.formats.medical.nifti_voxels import source_header, write_volume
-from segdata.formats.shared.count_losses import count_losses
 from segdata.formats.shared.taxonomies import table_names, write_sidecars
+
+Values = NDArray[np.unsignedinteger[Any]]  # (height, width); Any: of any width
+_NAMES = ("image_id", "uri", "sequence", "frame", "channels")
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedImage:
+    """An image with the values that its pixels were painted with."""
+
+    # image_id, uri, sequence, frame, channels: as in the images' columns
+    image_id: str
+    uri: str | None
+    sequence: str | None
+    frame: int | None
+    channels: tuple[Mapping[str, str | None], ...] | None
+    # height, width: pixels; 0 where unknown
+    height: int
+    width: int
+    annotated: bool  # whether it is annotated
+    layers: Sequence[Values] = ()  # the values of each layer; empty if it is not annotated
+
+
+@dataclass
+class ImageStack:
+    """The pictures that become one volume, in the order in which they came."""
+
+    pictures: list[PaintedImage] = field(default_factory=list)  # at least one
+
+    @property
+    def sequence(self) -> str | None:
+        """Of all pictures."""
+        return self.pictures[0].sequence
+
+    @property
+    def name(self) -> str:
+        """The sequence, or the id of an image by itself."""
+        return self.sequence or self.pictures[0].image_id
+
+    @property
+    def annotated(self) -> bool:
+        """Whether any of the pictures is annotated."""
+        return any(image.annotated for image in self.pictures)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width; (0, 0) where no picture's is known."""
+        return next(((image.height, image.width) for image in self.pictures if image.height and image.width), (0, 0))
+
+    def takes(self, picture: PaintedImage) -> bool:
+        """Whether a picture may be a slice of the same volume."""
+        sizes = {self.size, (picture.height, picture.width)} - {(0, 0)}
+        return self.sequence is not None and picture.sequence == self.sequence and len(sizes) <= 1
+
+    def places(self, n_slices: int | None) -> list[int]:
+        """The slice of each picture: its frame where the volume is known to have so many slices, else by frame."""
+        frames = [image.frame for image in self.pictures]
+        numbers = [frame for frame in frames if frame is not None]
+        if (
+            n_slices is not None
+            and len(set(numbers)) == len(frames)
+            and all(0 <= frame < n_slices for frame in numbers)
+        ):
+            return numbers
+        order = sorted(range(len(frames)), key=lambda row: (frames[row] is None, frames[row] or 0, row))
+        place = [0] * len(frames)
+        for number, row in enumerate(order):
+            place[row] = number
+        return place
+
+    def slices(self, layer: int, places: Sequence[int], n_slices: int, blank: int) -> list[Values]:
+        """The values of a layer, slice by slice; `blank` for slices without an annotated picture."""
+        painted = {
+            place: picture.layers[layer]
+            for place, picture in zip(places, self.pictures, strict=True)
+            if picture.annotated
+        }
+        empty = np.full(self.size, blank, np.uint32 if blank > np.iinfo(np.uint16).max else np.uint16)
+        return [painted.get(place, empty) for place in range(n_slices)]
+
+
+def stack_images(pictures: Iterable[PaintedImage]) -> Iterator[ImageStack]:
+    """The pictures, in the order in which they come, as volumes."""
+    stack: ImageStack | None = None
+    for picture in pictures:
+        if stack is not None and stack.takes(picture):
+            stack.pictures.append(picture)
+            continue
+        if stack is not None:
+            yield stack
+        stack = ImageStack([picture])
+    if stack is not None:
+        yield stack
+
+
+def image_rows(batch: Batch) -> list[dict[str, Any]]:  # Any: cells of all types
+    """The columns of a batch's images for `PaintedImage`."""
+    rows: list[dict[str, Any]] = batch.images.select(list(_NAMES)).to_pylist()
+    for row in rows:
+        row["channels"] = None if row["channels"] is None else tuple(row["channels"])
+    return rows
+
+
+_MAX_CATEGORY_VALUE = 2**31 - 1  # what programs that read labels hold
+
+
+@dataclass(frozen=True)
+class Layering:
+    """The layers of a dataset; a single one is named "", and values are category ids."""
+
+    layers: tuple[str, ...]  # by name
+    values: Mapping[int, tuple[str, int]]  # category id -> layer and value
+    # volume -> layer -> the name of its file, as far as it is known
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    blank: int = 0  # the value of unlabelled voxels
+
+    def layers_and_values(self, categories: Ints) -> tuple[Ints, Ints]:
+        """(n,) the row of `layers`, and the value, of each category id; -1 as value of a category without one."""
+        row = {layer: number for number, layer in enumerate(self.layers)}
+        pairs = [self.values.get(category, (self.layers[0], -1)) for category in categories.tolist()]
+        return (
+            np.array([row[layer] for layer, _ in pairs], np.int64),
+            np.array([value for _, value in pairs], np.int64),
+        )
+
+    def index(self) -> dict[str, dict[int, int]]:
+        """Layer -> value -> category id; empty where values are the ids."""
+        if self.layers == ("",):
+            return {}
+        categories_of: dict[str, dict[int, int]] = {layer: {} for layer in self.layers}
+        for id_, (layer, value) in self.values.items():
+            categories_of[layer][value] = id_
+        return categories_of
+
+
+def choose_layering(profile: Profile) -> Layering:
+    """The layers that the volumes were read with, else one layer. Raises SegdataError for ids that are not values."""
+    ids = list(profile.taxonomy.by_id())
+    for category in ids:
+        if not 0 <= category <= _MAX_CATEGORY_VALUE:
+            raise SegdataError(f"category id {category} does not fit a label volume (0 to {_MAX_CATEGORY_VALUE:,})")
+    metadata = json.loads(profile.metadata.get(LAYERS_KEY, "{}"))
+    layers_read: dict[str, dict[str, int]] = metadata.get("layers", {})
+    values = {
+        id_: (layer, int(value))
+        for layer, categories in layers_read.items()
+        for value, id_ in categories.items()
+        if id_ in ids
+    }
+    if not values:
+        return Layering(
+            ("",), {category: ("", category) for category in ids}, metadata.get("files", {}), _blank(profile, ids)
+        )
+    spare = "" if "" not in layers_read else "others"
+    others = {category: (spare, category) for category in ids if category not in values and category != 0}
+    layers = sorted({layer for layer, _ in (*values.values(), *others.values())} | layers_read.keys())
+    return Layering(tuple(layers), values | others, metadata.get("files", {}))
+
+
+def _blank(profile: Profile, ids: list[int]) -> int:
+    """The value of unlabelled voxels: the taxonomy's, else 0, else the lowest value without a category."""
+    declared = profile.taxonomy.unlabelled_id
+    if declared is not None and 0 <= declared <= _MAX_CATEGORY_VALUE:
+        return declared
+    return next(value for value in range(len(ids) + 1) if value not in ids)
+
+
+def paint_categories(batches: Iterable[Batch], layering: Layering, losses: LossCounter) -> Iterator[PaintedImage]:
+    """The images of the batches, while what one value a pixel cannot hold is counted."""
+    for batch in batches:
+        layer, value = layering.layers_and_values(batch.segments["category_id"].to_numpy())
+        rows = image_rows(batch)
+        layers = [
+            _paint_layer(batch, np.flatnonzero(layer == row), value, layering.blank, losses)
+            for row in range(len(layering.layers))
+        ]
+        for row, sheet in zip(rows, segments_by_image(batch), strict=True):
+            values = [next(stream) for stream in layers]
+            yield PaintedImage(
+                **row,
+                height=sheet.height,
+                width=sheet.width,
+                annotated=sheet.annotated,
+                layers=[pixels for pixels in values if pixels is not None],
+            )
+
+
+def _paint_layer(batch: Batch, rows: Ints, value: Ints, blank: int, losses: LossCounter) -> Iterator[Values | None]:
+    """The values of one layer in each image of a batch, made of its segments at `rows`; None: it is not annotated."""
+    layer = batch.take_segments(rows)
+    values = value[rows]
+    count_category_mask_losses(layer, values, losses, blank)
+    most = max(int(values.max(initial=0)), blank)
+    narrow = np.uint8 if most < 2**8 else np.uint16 if most < 2**16 else np.uint32
+    for sheet in segments_by_image(layer):
+        if not sheet.annotated:
+            yield None
+            continue
+        pixels = paint(sheet, values[sheet.segments], blank, np.uint32)
+        count_hidden_segments(layer, sheet, values[sheet.segments], pixels, losses)
+        yield pixels.astype(narrow)
+
+
+TABLE = "instances.csv"
+_MAX_INSTANCE_VALUE = 2**31 - 1  # a value
+_MAX_ID = 2**62  # in the table
+_INSTANCE_COLUMNS = ("segment_id", "source_id", "category_id", "track_id", "iscrowd")
+_InstanceKey = tuple[bool, int, int]  # whether it is a track, its number, the category
+Flags = NDArray[np.bool_]
+
+
+@dataclass
+class _VolumeValues:
+    """The values given so far in one volume."""
+
+    values: dict[_InstanceKey, int] = field(default_factory=dict)
+    meaning: dict[int, tuple[int, int, bool]] = field(default_factory=dict)  # value -> category, segment id, crowd
+    spare: int = 1
+
+    def value(self, key: _InstanceKey, crowd: bool) -> int:
+        """The value of an instance, a new one if it has none yet."""
+        value = self.values.get(key)
+        if value is not None:
+            return value
+        _, number, category = key
+        new = number
+        if not 0 < new <= _MAX_INSTANCE_VALUE or new in self.meaning:
+            while self.spare in self.meaning:
+                self.spare += 1
+            new = self.spare
+        self.values[key] = new
+        self.meaning[new] = (category, number if abs(number) <= _MAX_ID else new, crowd)
+        return new
+
+
+class InstancePainter:
+    """Paints the images of batches; `write_table` then lists the values."""
+
+    def __init__(self, names: Mapping[int, str], losses: LossCounter) -> None:
+        self._names, self._losses = names, losses
+        self._volumes: dict[str, _VolumeValues] = {}
+
+    def pictures(self, batches: Iterable[Batch]) -> Iterator[PaintedImage]:
+        """The images of the batches, while what one value a pixel cannot hold is counted."""
+        for batch in batches:
+            is_known = np.isin(batch.segments["category_id"].to_numpy(), np.array(list(self._names), np.int64))
+            count_segment_mask_losses(batch, is_known, self._losses)
+            for row, sheet in zip(image_rows(batch), segments_by_image(batch), strict=True):
+                layers = []
+                if sheet.annotated:
+                    values = self._values(batch, sheet, is_known, row["sequence"], row["image_id"])
+                    pixels = paint(sheet, values, 0, np.uint32)
+                    count_hidden_segments(batch, sheet, values, pixels, self._losses)
+                    layers.append(pixels)
+                yield PaintedImage(
+                    **row, height=sheet.height, width=sheet.width, annotated=sheet.annotated, layers=layers
+                )
+
+    def write_table(self, path: Path) -> None:
+        """Write what each value is, volume by volume."""
+        with path.open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(ID_TABLE_COLUMNS)
+            for name, volume in self._volumes.items():
+                for value, (category, segment, crowd) in sorted(volume.meaning.items()):
+                    identity = "" if value == segment else segment
+                    table.writerow((name, value, self._names[category], identity, int(crowd)))
+
+    def _values(self, batch: Batch, sheet: ImageSegments, is_known: Flags, sequence: str | None, image_id: str) -> Ints:
+        """(n,) the value of each segment of an image, -1: it is not painted; counts what the values cannot hold."""
+        volume = self._volumes.setdefault(sequence or image_id, _VolumeValues())
+        values = np.full(len(sheet.segments), -1, np.int64)
+        painted_positions = np.flatnonzero(is_known[sheet.segments] & (sheet.runs.areas(len(values)) > 0))
+        rows = sheet.segments[painted_positions]
+        lost_rows: dict[LossKind, list[int]] = {"segment-id": [], "track": [], "crowd": [], "instance": []}
+        values_seen: set[int] = set()
+        segment_rows = batch.segments.select(list(_INSTANCE_COLUMNS)).take(rows).to_pylist()
+        for position, row, segment in zip(painted_positions.tolist(), rows.tolist(), segment_rows, strict=True):
+            track, number = segment["track_id"], segment["segment_id"] or 0
+            tracked = sequence is not None and track is not None
+            crowd = bool(segment["iscrowd"])
+            value = volume.value((tracked, track if tracked else number, segment["category_id"]), crowd)
+            _, segment_id, is_crowd = volume.meaning[value]
+            differences: tuple[tuple[LossKind, bool], ...] = (
+                ("segment-id", segment_id != segment["segment_id"] and segment["source_id"] is None),
+                ("track", track != (None if sequence is None else segment_id)),
+                ("crowd", is_crowd != crowd),
+                ("instance", value in values_seen),
+            )
+            for kind, differs in differences:
+                lost_rows[kind] += [row] if differs else []
+            values_seen.add(value)
+            values[position] = value
+        for kind, lost in lost_rows.items():
+            self._losses.add(kind, "segments", len(lost), 0, segment_examples(batch, np.array(lost, np.int64)))
+        return values
 
 
 class _VolumeWriter:

@@ -26,7 +26,7 @@ from segdata.core.format import LossCounter, LossKind
 from segdata.core.paths import absolute_uri, is_unsafe_path, local_file, relative_uri, replace_file
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category
-from segdata.formats.medical.nifti_header import is_nifti_name, nifti_stem
+from segdata.formats.medical.nifti_files import is_nifti_name, nifti_stem, source_header, write_volume
 from segdata.formats.medical.nifti_layout import (
     VOLUME_INDEX,
     VolumeIndex,
@@ -35,31 +35,33 @@ from segdata.formats.medical.nifti_layout import (
     VolumeIndexLabel,
     write_volume_index,
 )
-from segdata.formats.medical.nifti_painting import (
+from segdata.formats.medical.nifti_writer import (
     ImageStack,
     Layering,
     PaintedImage,
     Values,
     image_rows,
+    index_image,
+    index_place,
     paint_categories,
     stack_images,
 )
-from segdata.formats.medical.nifti_voxels import source_header, write_volume
-from segdata.formats.medical.nifti_writer import index_image, index_place
-from segdata.formats.medical.nnunet_json import (
+from segdata.formats.medical.nnunet_reader import (
     BACKGROUND,
     CATEGORY_IDS,
     DATASET_JSON,
     IGNORE,
+    METADATA_KEY,
     DatasetJson,
     parse_dataset_json,
 )
-from segdata.formats.medical.nnunet_reader import METADATA_KEY
-from segdata.formats.shared.count_losses import count_category_mask_losses, count_losses, count_spatial_losses
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES, is_image_name
 from segdata.formats.shared.images import open_image, read_header
 from segdata.formats.shared.painting import (
     ImageSegments,
+    count_category_mask_losses,
+    count_losses,
+    count_spatial_losses,
     in_first_annotation,
     paint,
     segment_examples,
@@ -72,24 +74,15 @@ _MAX_VALUE = 2**16 - 1
 
 @dataclass(frozen=True, slots=True)
 class NnunetPlan:
-    """The values of categories in the files.
+    """The values of categories in the files."""
 
-    Attributes
-    ----------
-    labels : name in dataset.json -> its values
-    values : category id -> the value it is painted with; regions are painted in this order, later ones over earlier
-    ids : name -> category id
-    ending : of files
-    channels : names
-    source : the dataset.json that the dataset was read from; None: it was none
-    """
-
-    labels: Mapping[str, tuple[int, ...]]
+    labels: Mapping[str, tuple[int, ...]]  # name in dataset.json -> its values
+    # category id -> the value it is painted with; regions are painted in this order, later ones over earlier
     values: Mapping[int, int]
-    ids: Mapping[str, int]
-    ending: str
-    channels: tuple[str, ...]
-    source: DatasetJson | None
+    ids: Mapping[str, int]  # name -> category id
+    ending: str  # of files
+    channels: tuple[str, ...]  # names
+    source: DatasetJson | None  # the dataset.json that the dataset was read from; None: it was none
 
     @property
     def regions(self) -> dict[int, tuple[int, ...]]:

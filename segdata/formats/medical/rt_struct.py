@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, ReadRequest
 from segdata.core.profile import Profile
-from segdata.formats.medical.dicom_kinds import LOSSES, STRUCTURE_SET, dicom_clue
+from segdata.formats.medical.probe import LOSSES, STRUCTURE_SET, dicom_clue
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch

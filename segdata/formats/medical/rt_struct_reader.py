@@ -29,8 +29,8 @@ from segdata.formats.medical.dicom_images import (
     read_dataset,
     remark_defects,
 )
-from segdata.formats.medical.dicom_kinds import STRUCTURE_SET
-from segdata.formats.medical.dicom_slices import SOURCES, DicomSlice, DicomSlices, ObjectReader, SegmentMeanings
+from segdata.formats.medical.dicom_objects import SOURCES, DicomSlice, DicomSlices, ObjectReader, SegmentMeanings
+from segdata.formats.medical.probe import STRUCTURE_SET
 from segdata.formats.shapes.geometry import PolygonArrays, check_ring
 from segdata.formats.shapes.raster import fill_centres
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource
@@ -44,66 +44,40 @@ _DATA = 0x30060050  # Contour Data
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contour:
-    """A closed contour.
+    """A closed contour."""
 
-    Attributes
-    ----------
-    points : (n, 3) millimetres (left, posterior, superior)
-    xor : it is combined with others of its region by exclusive or, whatever the option `holes` says
-    image : UID of the referenced image; empty if there is none
-    place : in the file
-    """
-
-    points: Floats
-    xor: bool
-    image: str
-    place: str
+    points: Floats  # (n, 3) millimetres (left, posterior, superior)
+    xor: bool  # it is combined with others of its region by exclusive or, whatever the option `holes` says
+    image: str  # UID of the referenced image; empty if there is none
+    place: str  # in the file
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A region of interest.
+    """A region of interest."""
 
-    Attributes
-    ----------
-    number, name : in the structure set
-    algorithm : AUTOMATIC, SEMIAUTOMATIC or MANUAL; empty if it is missing
-    color : for display
-    attributes : its other attributes
-    reference : UID of its frame of reference
-    contours : the closed ones
-    """
-
+    # number, name: in the structure set
     number: int
     name: str
-    algorithm: str
-    color: Color | None
-    attributes: dict[str, str]
-    reference: str
-    contours: Sequence[Contour]
+    algorithm: str  # AUTOMATIC, SEMIAUTOMATIC or MANUAL; empty if it is missing
+    color: Color | None  # for display
+    attributes: dict[str, str]  # its other attributes
+    reference: str  # UID of its frame of reference
+    contours: Sequence[Contour]  # the closed ones
 
 
 @dataclass(frozen=True, slots=True)
 class StructureSet:
-    """A structure set.
+    """A structure set."""
 
-    Attributes
-    ----------
-    path, name : the file, and its name in messages
-    regions : in the order of the file
-    images : UIDs of the referenced images
-    series : UIDs of their series
-    interpreter : the annotator, if all regions name the same one
-    defects : found in it
-    """
-
+    # path, name: the file, and its name in messages
     path: Path
     name: str
-    regions: Sequence[Region]
-    images: tuple[str, ...]
-    series: frozenset[str]
-    interpreter: str | None
-    defects: tuple[Defect, ...]
+    regions: Sequence[Region]  # in the order of the file
+    images: tuple[str, ...]  # UIDs of the referenced images
+    series: frozenset[str]  # UIDs of their series
+    interpreter: str | None  # the annotator, if all regions name the same one
+    defects: tuple[Defect, ...]  # found in it
 
 
 def _read_structures(path: Path, name: str) -> StructureSet:
@@ -262,18 +236,11 @@ _DEFAULT_MM = 0.5  # how far from its slice a contour may lie where slices have 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _ContourRing:
-    """A contour on its slice.
+    """A contour on its slice."""
 
-    Attributes
-    ----------
-    region : its region
-    points : (n, 2) x and y in pixels, (0, 0) the upper left corner of the slice
-    contour : as in the file
-    """
-
-    region: Region
-    points: Floats
-    contour: Contour
+    region: Region  # its region
+    points: Floats  # (n, 2) x and y in pixels, (0, 0) the upper left corner of the slice
+    contour: Contour  # as in the file
 
 
 _ContourSlice = DicomSlice[StructureSet, _ContourRing]

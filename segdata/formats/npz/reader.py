@@ -23,9 +23,9 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest, Source
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.medical.nnunet_json import BACKGROUND, DATASET_JSON, IGNORE, DatasetJson, read_dataset_json
-from segdata.formats.shared.label_files import pair_label_files
+from segdata.formats.medical.nnunet_reader import BACKGROUND, DATASET_JSON, IGNORE, DatasetJson, read_dataset_json
 from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.pairing import pair_label_files
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

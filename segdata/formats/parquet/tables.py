@@ -29,17 +29,28 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.masks.single_masks import read_mask
-from segdata.formats.shared.count_losses import (
+from segdata.formats.shared.derived_sources import local_path
+from segdata.formats.shared.mask_files import (
+    UNKNOWN,
+    Legend,
+    MaskFile,
+    ValueRuns,
+    colour_legend,
+    decode_mask_bytes,
+    index_legend,
+)
+from segdata.formats.shared.painting import (
+    ImageSegments,
     count_category_mask_losses,
     count_hidden_segments,
     count_losses,
     count_segment_mask_losses,
     count_spatial_losses,
+    paint,
+    pixel_values,
+    segment_examples,
+    segments_by_image,
 )
-from segdata.formats.shared.derived_sources import local_path
-from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_mask_bytes
-from segdata.formats.shared.mask_values import UNKNOWN, Legend, colour_legend, index_legend
-from segdata.formats.shared.painting import ImageSegments, paint, pixel_values, segment_examples, segments_by_image
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,

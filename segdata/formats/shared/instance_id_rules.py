@@ -27,20 +27,12 @@ ID_TABLE_COLUMNS = ("image", "value", "category", "segment_id", "iscrowd")
 
 @dataclass(frozen=True, slots=True)
 class IdTable:
-    """The n rows of a side table.
+    """The n rows of a side table."""
 
-    Attributes
-    ----------
-    category : (n,) name, or id as text
-    segment_id : (n,) None if it is the value
-    iscrowd : (n,)
-    rows : (image, value) -> row; image "" for all images
-    """
-
-    category: list[str] = field(default_factory=list)
-    segment_id: list[int | None] = field(default_factory=list)
-    iscrowd: list[bool] = field(default_factory=list)
-    rows: dict[tuple[str, int], int] = field(default_factory=dict)
+    category: list[str] = field(default_factory=list)  # (n,) name, or id as text
+    segment_id: list[int | None] = field(default_factory=list)  # (n,) None if it is the value
+    iscrowd: list[bool] = field(default_factory=list)  # (n,)
+    rows: dict[tuple[str, int], int] = field(default_factory=dict)  # (image, value) -> row; image "" for all images
 
     def row_of(self, image: str, value: int) -> int:
         """The row for a value in an image (its id, file name, or name without extension), else in all images; or -1."""
@@ -102,21 +94,13 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class ValueMeanings:
-    """The segments and categories of the k distinct values of one image.
+    """The segments and categories of the k distinct values of one image."""
 
-    Attributes
-    ----------
-    kept : (k,) the value is a segment; else it is background or unknown
-    segment_id, category_id : (k,) int64
-    iscrowd : (k,) bool
-    defects : SEG009 for values without a category
-    """
-
-    kept: Flags
-    segment_id: Ints
-    category_id: Ints
-    iscrowd: Flags
-    defects: tuple[Defect, ...] = ()
+    kept: Flags  # (k,) the value is a segment; else it is background or unknown
+    segment_id: Ints  # (k,) int64
+    category_id: Ints  # (k,) int64
+    iscrowd: Flags  # (k,) bool
+    defects: tuple[Defect, ...] = ()  # SEG009 for values without a category
 
 
 def _meanings_by_category(

@@ -202,22 +202,13 @@ SomeAnnotation = TypeVar("SomeAnnotation", bound=ReadAnnotation)
 
 @dataclass(frozen=True, slots=True)
 class ReadImages(Generic[SomeAnnotation]):
-    """Images with their annotations.
+    """Images with their annotations."""
 
-    Attributes
-    ----------
-    images : rows of `schema.BATCH_IMAGES`
-    annotations : (n,)
-    image : (n,) the row of each annotation's image
-    file : (n,) the label file of each, as defects name it
-    defects : those found so far
-    """
-
-    images: pa.Table
-    annotations: list[SomeAnnotation]
-    image: Rows
-    file: list[str | None]
-    defects: list[Defect]
+    images: pa.Table  # rows of `schema.BATCH_IMAGES`
+    annotations: list[SomeAnnotation]  # (n,)
+    image: Rows  # (n,) the row of each annotation's image
+    file: list[str | None]  # (n,) the label file of each, as defects name it
+    defects: list[Defect]  # those found so far
     image_ids: Sequence[str]
     annotator: str | None
 

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from segdata.core.batch import Batch
-from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.config import Option
+from segdata.core.errors import SegdataError, UnreadableError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import check_path_name
@@ -46,14 +47,29 @@ from segdata.formats.street import cityscapes_labels as table
 from segdata.formats.street.cityscapes_labels import LICENSE_PLATE, load_labels
 from segdata.formats.street.instance_masks import (
     CITYSCAPES,
+    KITTI,
+    LABEL_IDS,
     LabelMapping,
     LabelMaskReader,
+    MaskStyle,
     label_ids,
     label_mapping,
     open_scenes,
+    write_scenes,
 )
-from segdata.formats.street.layout import NO_SPLIT, SceneFiles, chosen_option, pair_by_index, pair_files, unique_key
-from segdata.formats.street.writer import LABEL_IDS, MaskStyle, write_scenes
+from segdata.formats.street.layout import (
+    NO_SPLIT,
+    SceneFiles,
+    chosen_option,
+    folder_kind,
+    mask_path,
+    pair_by_index,
+    pair_files,
+    split_files,
+    stem_of,
+    unique_key,
+    with_folder_kind,
+)
 
 KINDS = ("instanceIds", "labelIds", "trainIds", "polygons")  # that are read, the best first
 _FINE, _COARSE = "gtFine", "gtCoarse"
@@ -190,20 +206,12 @@ def _match_images(folder: ImageFolder, labels: dict[str, dict[str, Path]]) -> di
 
 @dataclass(frozen=True, slots=True)
 class _PolygonList:
-    """The polygons of a file, in painting order.
+    """The polygons of a file, in painting order."""
 
-    Attributes
-    ----------
-    value : of each object, as in masks of instance ids
-    ring : of each object, as in the file
-    place : of each object in the file
-    defects : why others are left out
-    """
-
-    value: list[int] = field(default_factory=list)
-    ring: list[Ring] = field(default_factory=list)
-    place: list[str] = field(default_factory=list)
-    defects: list[Defect] = field(default_factory=list)
+    value: list[int] = field(default_factory=list)  # of each object, as in masks of instance ids
+    ring: list[Ring] = field(default_factory=list)  # of each object, as in the file
+    place: list[str] = field(default_factory=list)  # of each object in the file
+    defects: list[Defect] = field(default_factory=list)  # why others are left out
 
 
 def read_polygons(reader: LabelMaskReader, entry: ImageEntry) -> ImageAnnotation:
@@ -466,3 +474,39 @@ def _stem(split: str | None, image_id: str) -> str:
 
 def _mask_path(stem: str, kind: str) -> str:
     return f"{stem}_{_FINE}_{kind}.png"
+
+
+_KINDS = {"instance": "instance", "semantic": "semantic"}  # kind -> folder
+_IMAGES = "image_2"
+
+
+def open_kitti(request: ReadRequest) -> PerImageSource:
+    """Open the dataset with the labels of Cityscapes, or its own; raises UnreadableError if there are no masks."""
+    kind = chosen_option(request.options, "labels", tuple(_KINDS))
+    joins = chosen_option(request.options, "stuff", ("joined", "numbered")) != "numbered"
+    root, images = request.root, images_folder(request)
+    if has_index(root):
+        pairing = pair_by_index(root, images, kind, folder_kind, with_folder_kind)
+    else:
+        pairing = pair_files(root, split_files(root, images, _IMAGES, ".png", _KINDS), tuple(_KINDS), kind, images)
+    mapping = label_mapping(load_labels(root), request.taxonomy)
+    numbered = any(entry.record == "instance" for entry in pairing.entries)
+    readers = {
+        "instance": LabelMaskReader(root, mapping, KITTI, numbered, joins).read,
+        "semantic": LabelMaskReader(root, mapping, None, numbered).read,
+    }
+    return open_scenes(request, "kitti", pairing, mapping.naming, readers, numbered)
+
+
+def write_kitti(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, unknown: Option = "refuse"
+) -> None:
+    """Write the masks of all images."""
+    check_choice("unknown", unknown, ("refuse", "drop"))
+    writable = batches if unknown == "drop" else require_known_categories(profile, batches, "KITTI")
+    stem = partial(stem_of, _IMAGES)
+    labels = official_labels(profile.taxonomy)
+    style = MaskStyle(
+        KITTI, labels, table.UNLABELLED, stem, partial(mask_path, ""), "instance", {"semantic": LABEL_IDS}
+    )
+    write_scenes(profile, writable, target, losses, style)

@@ -58,7 +58,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 
 def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset: a folder with splits, or one split; raises UnreadableError if there are no labels."""
-    from segdata.formats.street.kitti_files import open_kitti
+    from segdata.formats.street.cityscapes_files import open_kitti
 
     return open_kitti(request)
 
@@ -67,6 +67,6 @@ def write(
     profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, unknown: Option = "refuse"
 ) -> None:
     """Write a dataset; raises SegdataError for categories that Cityscapes lacks, and for too many instances."""
-    from segdata.formats.street.kitti_files import write_kitti
+    from segdata.formats.street.cityscapes_files import write_kitti
 
     write_kitti(profile, batches, target, losses, unknown=unknown)

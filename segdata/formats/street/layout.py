@@ -20,22 +20,13 @@ _TRAINING = "training"  # the default split
 
 @dataclass(frozen=True, slots=True)
 class SceneFiles:
-    """The files of a dataset. Keys are names below a folder of one kind, beginning with the split's folder.
+    """The files of a dataset. Keys are names below a folder of one kind, beginning with the split's folder."""
 
-    Attributes
-    ----------
-    labels : key -> kind of labels -> file
-    pictures : key -> image_id and file
-    named : the name of a key's image if its file is missing
-    places : kind of content -> the folder that was read
-    defects : files that are not read
-    """
-
-    labels: Mapping[str, Mapping[str, Path]]
-    pictures: Mapping[str, tuple[str, Path]]
-    named: Callable[[str], str]
-    places: Mapping[str, str]
-    defects: tuple[Defect, ...] = ()
+    labels: Mapping[str, Mapping[str, Path]]  # key -> kind of labels -> file
+    pictures: Mapping[str, tuple[str, Path]]  # key -> image_id and file
+    named: Callable[[str], str]  # the name of a key's image if its file is missing
+    places: Mapping[str, str]  # kind of content -> the folder that was read
+    defects: tuple[Defect, ...] = ()  # files that are not read
 
 
 def unique_key(key: str, name: str, taken: Container[str]) -> str:

@@ -18,11 +18,20 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Color, Taxonomy
-from segdata.formats.shared.mask_values import voc_color
+from segdata.formats.shared.mask_files import voc_color
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import PerImageSource
 from segdata.formats.street.cityscapes_labels import drop_similar_colors
-from segdata.formats.street.instance_masks import VISTAS, LabelMaskReader, label_ids, label_mapping, open_scenes
+from segdata.formats.street.instance_masks import (
+    LABEL_IDS,
+    VISTAS,
+    LabelMaskReader,
+    MaskStyle,
+    label_ids,
+    label_mapping,
+    open_scenes,
+    write_scenes,
+)
 from segdata.formats.street.layout import (
     SceneFiles,
     chosen_option,
@@ -34,7 +43,6 @@ from segdata.formats.street.layout import (
     stem_of,
     with_folder_kind,
 )
-from segdata.formats.street.writer import LABEL_IDS, MaskStyle, write_scenes
 
 UNLABELLED_NAME = "void--unlabeled"
 _MOST_LABELS = 256  # labels: ids have 8 bits

@@ -21,14 +21,18 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
 from segdata.formats.shapes.geometry import Bitmap
 from segdata.formats.shapes.raster import crop_bitmaps
-from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.declared_losses import CVAT_LOSSES
-from segdata.formats.shared.painting import segment_examples
+from segdata.formats.shared.painting import (
+    count_losses,
+    count_spatial_losses,
+    count_unannotated_images,
+    segment_examples,
+)
 from segdata.formats.shared.safe_parsers import is_xml_text
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.tools.cvat_shapes import COLUMN_ATTRIBUTES, SEMI_AUTO
+from segdata.formats.tools.cvat_reader import COLUMN_ATTRIBUTES, SEMI_AUTO
 from segdata.formats.tools.shapes import GROUP
-from segdata.formats.tools.writing import (
+from segdata.formats.tools.source import (
     assign_groups,
     category_names,
     count_lost_rings,

@@ -39,20 +39,12 @@ _RGBA = re.compile(r"rgba\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,[^)]*\)")
 
 @dataclass(frozen=True, slots=True)
 class _TaskImage:
-    """The name of an image.
+    """The name of an image."""
 
-    Attributes
-    ----------
-    image_id : as a path
-    key : in the task's data
-    uri : its URL, if it has one
-    unsafe : it named a file outside of the dataset, and only the last part is kept
-    """
-
-    image_id: str
-    key: str
-    uri: str | None = None
-    unsafe: bool = False
+    image_id: str  # as a path
+    key: str  # in the task's data
+    uri: str | None = None  # its URL, if it has one
+    unsafe: bool = False  # it named a file outside of the dataset, and only the last part is kept
 
 
 def _task_image(data: dict[str, Any], key: str | None) -> _TaskImage | None:  # Any: JSON
@@ -127,35 +119,22 @@ class _Annotation(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class _StudioTask:
-    """A task, undecoded.
+    """A task, undecoded."""
 
-    Attributes
-    ----------
-    place : in the file, a JSON pointer
-    file : that it is in
-    annotations, predictions : as JSON text
-    """
-
-    place: str
-    file: str
+    place: str  # in the file, a JSON pointer
+    file: str  # that it is in
+    # annotations, predictions: as JSON text
     annotations: bytes = field(repr=False)
     predictions: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _TaskList:
-    """The content of task files.
+    """The content of task files."""
 
-    Attributes
-    ----------
-    entries : an image each; `record` is a list of the tasks that are of it
-    labels : every label that regions have
-    defects : of the files
-    """
-
-    entries: tuple[ImageEntry, ...]
-    labels: frozenset[str]
-    defects: tuple[Defect, ...]
+    entries: tuple[ImageEntry, ...]  # an image each; `record` is a list of the tasks that are of it
+    labels: frozenset[str]  # every label that regions have
+    defects: tuple[Defect, ...]  # of the files
 
 
 def _read_tasks(root: Path, files: list[Path], key: str | None, images: Path | None) -> _TaskList:
@@ -317,18 +296,11 @@ def refuse_min(path: Path, head: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _LabelConfig:
-    """A labelling configuration.
+    """A labelling configuration."""
 
-    Attributes
-    ----------
-    taxonomy : of its labels for regions of images, in order; ids from 1
-    image_key : the key in a task's `data` that names the image; None: it has none
-    defects : of the file
-    """
-
-    taxonomy: Taxonomy = field(default_factory=Taxonomy)
-    image_key: str | None = None
-    defects: tuple[Defect, ...] = ()
+    taxonomy: Taxonomy = field(default_factory=Taxonomy)  # of its labels for regions of images, in order; ids from 1
+    image_key: str | None = None  # the key in a task's `data` that names the image; None: it has none
+    defects: tuple[Defect, ...] = ()  # of the file
 
 
 def load_config(root: Path, tasks: Path) -> _LabelConfig:

@@ -33,8 +33,7 @@ from segdata.formats.shapes.geometry import (
 from segdata.formats.shapes.raster import draw_ellipse
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.safe_parsers import encode_json
-from segdata.formats.tools.polygons import PolygonNotation, parse_leniently
-from segdata.formats.tools.shapes import BrokenShapeError, PolygonText, ToolShape
+from segdata.formats.tools.shapes import BrokenShapeError, PolygonNotation, PolygonText, ToolShape, parse_leniently
 
 Mask = NDArray[np.bool_]
 _HEAD = 32 + 5 + 4 * 4  # bits: how many values, bits of a value, and of the four sorts of lengths
@@ -202,20 +201,13 @@ def _without_value(raw: Raw) -> _RegionResult | None:
 
 @dataclass(frozen=True, slots=True)
 class _AnnotationRegions:
-    """The regions of one annotation.
+    """The regions of one annotation."""
 
-    Attributes
-    ----------
-    size : height and width of the image in pixels, as the regions have them; None if there is no region
-    shapes : a region each
-    attributes : of the image as a whole
-    defects : why others are left out
-    """
-
+    # height and width of the image in pixels, as the regions have them; None if there is no region
     size: tuple[int, int] | None
-    shapes: list[ToolShape]
-    attributes: dict[str, object]
-    defects: list[Defect]
+    shapes: list[ToolShape]  # a region each
+    attributes: dict[str, object]  # of the image as a whole
+    defects: list[Defect]  # why others are left out
 
 
 @dataclass(slots=True)

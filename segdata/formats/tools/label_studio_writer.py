@@ -20,8 +20,7 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.shapes.geometry import Bitmap, Polygon, scale_points
 from segdata.formats.shapes.raster import count_differing_pixels, crop_bitmaps, rasterise
 from segdata.formats.shapes.source_polygons import SourcePolygons
-from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
-from segdata.formats.shared.painting import segment_examples
+from segdata.formats.shared.painting import count_losses, count_spatial_losses, segment_examples
 from segdata.formats.shared.safe_parsers import encode_json, is_xml_text, parse_json
 from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
 from segdata.formats.tools.label_studio_regions import encode_strokes, integer_id
@@ -52,15 +51,10 @@ _Json = dict[str, Any]  # Any: JSON
 
 @dataclass(frozen=True, slots=True)
 class _ConfigNames:
-    """The names in the labelling configuration that the tasks use.
+    """The names in the labelling configuration that the tasks use."""
 
-    Attributes
-    ----------
-    names : category id -> label
-    texts, numbers : names of attributes that are texts, and numbers
-    """
-
-    names: dict[int, str]
+    names: dict[int, str]  # category id -> label
+    # texts, numbers: names of attributes that are texts, and numbers
     texts: set[str] = field(default_factory=set)
     numbers: set[str] = field(default_factory=set)
 

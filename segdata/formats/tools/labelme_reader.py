@@ -26,13 +26,19 @@ from segdata.formats.shapes.geometry import Bitmap, Ellipse, Ring, Shape, box, c
 from segdata.formats.shared.derived_sources import ORIGINS
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
-from segdata.formats.shared.label_files import find_label_files
-from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.pairing import find_label_files, images_folder, no_images_defect
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import read_small_file
 from segdata.formats.shared.taxonomies import resolve_names
-from segdata.formats.tools.polygons import PolygonNotation, remove_bridges
-from segdata.formats.tools.shapes import BrokenShapeError, PolygonText, ShapeAnnotation, ToolShape, json_text
+from segdata.formats.tools.shapes import (
+    BrokenShapeError,
+    PolygonNotation,
+    PolygonText,
+    ShapeAnnotation,
+    ToolShape,
+    json_text,
+    remove_bridges,
+)
 from segdata.formats.tools.source import ToolSource, nearest_name
 
 Raw = msgspec.Raw

@@ -20,14 +20,17 @@ from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays
 from segdata.formats.shapes.raster import crop_bitmaps
 from segdata.formats.shapes.tracing import trace_polygons
-from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.declared_losses import LABELME_LOSSES
-from segdata.formats.shared.painting import segment_examples
+from segdata.formats.shared.painting import (
+    count_losses,
+    count_spatial_losses,
+    count_unannotated_images,
+    segment_examples,
+)
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.labelme_reader import BACKGROUND, FILE_COLUMNS, FILE_KEYS, SHAPE_COLUMNS, SHAPE_KEYS
-from segdata.formats.tools.polygons import retraces
-from segdata.formats.tools.shapes import GROUP
-from segdata.formats.tools.writing import (
+from segdata.formats.tools.shapes import GROUP, retraces
+from segdata.formats.tools.source import (
     assign_groups,
     category_names,
     count_lost_rings,

@@ -3,11 +3,30 @@
 import itertools
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from segdata.core import kernels
 from segdata.core.finding import Defect
-from segdata.formats.shapes.geometry import Shape
+from segdata.core.polygons import Rings, has_bridges, spurs, unkeyhole
+from segdata.core.runs import Ints, expand_ranges
+from segdata.formats.shapes.geometry import (
+    MAX_COORDINATE,
+    Bitmap,
+    Floats,
+    Polygon,
+    PolygonArrays,
+    Ring,
+    Shape,
+    check_ring,
+    group_offsets,
+)
 
 GROUP = "group_id"  # the name in LabelMe and CVAT, and of our attribute
 
@@ -30,42 +49,25 @@ class BrokenShapeError(Exception):
 
 @dataclass(slots=True, eq=False)
 class PolygonText:
-    """A polygon in the spelling of its file.
+    """A polygon in the spelling of its file."""
 
-    Attributes
-    ----------
-    texts : its rings, the exterior first, each as JSON in the layout that the tool has
-    name : how complaints begin; ``{}`` in it is the category's name
-    within : the place of the rings, as they say it
-    """
-
-    texts: Sequence[bytes]
-    name: str
-    within: str | None
+    texts: Sequence[bytes]  # its rings, the exterior first, each as JSON in the layout that the tool has
+    name: str  # how complaints begin; ``{}`` in it is the category's name
+    within: str | None  # the place of the rings, as they say it
 
 
 @dataclass(slots=True, eq=False)
 class ToolShape:
-    """A shape as a tool keeps it.
+    """A shape as a tool keeps it."""
 
-    Attributes
-    ----------
-    name : the category, as the tool has it
-    geometry : the shape itself
-    place : in the file
-    group : shapes of one name and group are the parts of one segment; None: it is a segment by itself
-    id : the segment's own; None if the tool has none
-    attributes : name -> JSON text
-    columns : more of `schema.BATCH_SEGMENTS`, a value each
-    """
-
-    name: str
-    geometry: Shape | PolygonText
-    place: str
+    name: str  # the category, as the tool has it
+    geometry: Shape | PolygonText  # the shape itself
+    place: str  # in the file
+    # shapes of one name and group are the parts of one segment; None: it is a segment by itself
     group: int | None = None
-    id: int | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    columns: Mapping[str, object] = field(default_factory=dict)
+    id: int | None = None  # the segment's own; None if the tool has none
+    attributes: Mapping[str, str] = field(default_factory=dict)  # name -> JSON text
+    columns: Mapping[str, object] = field(default_factory=dict)  # more of `schema.BATCH_SEGMENTS`, a value each
 
     def refusal(self, problem: str) -> Defect:
         """The defect of a polygon that is left out: `problem` is a sentence without its subject."""
@@ -84,26 +86,16 @@ class ToolShape:
 
 @dataclass(frozen=True, slots=True)
 class ShapeAnnotation:
-    """The shapes on one image, by one annotator.
+    """The shapes on one image, by one annotator."""
 
-    Attributes
-    ----------
-    size : height and width in pixels
-    shapes : in the order of the file
-    annotator : who drew; None: as the user says
-    annotation : further columns of `schema.BATCH_ANNOTATIONS`, a value each
-    metadata : of the image, name -> JSON text
-    defects : of the file; `file` and `image` are filled in if they are None
-    file : that it is in; None: the entry's first
-    """
-
-    size: tuple[int, int]
-    shapes: Sequence[ToolShape]
-    annotator: str | None = None
+    size: tuple[int, int]  # height and width in pixels
+    shapes: Sequence[ToolShape]  # in the order of the file
+    annotator: str | None = None  # who drew; None: as the user says
+    # further columns of `schema.BATCH_ANNOTATIONS`, a value each
     annotation: Mapping[str, object] = field(default_factory=dict)
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    defects: Sequence[Defect] = ()
-    file: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)  # of the image, name -> JSON text
+    defects: Sequence[Defect] = ()  # of the file; `file` and `image` are filled in if they are None
+    file: str | None = None  # that it is in; None: the entry's first
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +182,261 @@ def json_text(value: object) -> str:
     '{"ä":[1,null]}'
     """
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+Layout = Literal["pairs", "flat", "axes"]
+_FEWEST = 3  # points of a ring
+
+
+def parse_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
+    """The rings of a polygon in another spelling, or why they cannot be drawn."""
+    rings = []
+    for text in shape.geometry.texts if isinstance(shape.geometry, PolygonText) else ():
+        try:
+            points = msgspec.json.decode(text)
+        except (ValueError, RecursionError):
+            points = None
+        problem = check_ring(points)
+        if problem is not None:
+            return shape.refusal(problem)
+        rings.append(np.asarray(points, np.float64).reshape(-1, 2))
+    return rings
+
+
+def _keep_points(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:
+    """The points of files in pixels: those to draw, and those to keep."""
+    return flat.points, flat.points
+
+
+def _no_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, Bitmap]:
+    """For tools whose polygons have no bridges."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class PolygonNotation:
+    """How a tool writes polygons."""
+
+    # of the lists in a text: "pairs" of numbers, all of them in one ("flat"), or one of x and one of y ("axes")
+    layout: Layout = "pairs"
+    # low, high: the range of numbers
+    low: float = -MAX_COORDINATE
+    high: float = MAX_COORDINATE
+    # the points to be drawn, and those to be kept, in pixels; takes the polygons as they are written, and the width and
+    # height (m, 2) of the image of each point
+    placed: Callable[[PolygonArrays, Floats], tuple[Floats, Floats]] = _keep_points
+    mend: Callable[[ToolShape, tuple[int, int]], list[Ring] | Defect] = parse_leniently  # for a text that is not so
+    # the pixels of polygons that go some way there and back, by their rows; heights and widths (n,) are given
+    unbridge: Callable[[PolygonArrays, Ints, Ints], dict[int, Bitmap]] = _no_bridges
+    keeps_bridges: bool = False  # such polygons are kept as the source's all the same
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedPolygons:
+    """The polygons among n shapes."""
+
+    drawn: PolygonArrays  # the polygons, to be drawn
+    kept: Floats  # (m, 2) the same points as the source has them, in pixels
+    owner: Ints  # (n_polygons,) the row of the shape that each is, ascending
+    broken: dict[int, Defect] = field(default_factory=dict)  # rows of shapes that cannot be drawn, and why
+
+
+def parse_polygons(shapes: Sequence[ToolShape], size: Ints, notation: PolygonNotation) -> ParsedPolygons:
+    """The polygons of shapes; `size` (n, 2) are heights and widths in pixels of the images that they are on."""
+    broken: dict[int, Defect] = {}
+    rows, flat = _rings(shapes, size, notation, broken)
+    boxes: dict[int, Polygon] = {}
+    if len(rows) + len(broken) < len(shapes):
+        boxes = {row: shape.geometry for row, shape in enumerate(shapes) if isinstance(shape.geometry, Polygon)}
+    as_they_are = notation.placed is _keep_points
+    drawn_points, kept_points = (
+        (flat.points, flat.points) if as_they_are else notation.placed(flat, _point_sides(size[rows], flat))
+    )
+    far = _out_of_reach(kept_points, flat)
+    for row in rows[far].tolist():
+        result = notation.mend(shapes[row], (int(size[row, 0]), int(size[row, 1])))
+        if isinstance(result, Defect):
+            broken[row] = result
+    near = np.setdiff1d(np.arange(len(rows)), far) if len(far) else np.arange(len(rows))
+    if len(far) == 0 and not boxes:
+        return ParsedPolygons(PolygonArrays(drawn_points, flat.ring, flat.polygon), kept_points, rows, broken)
+    more, all_rows = PolygonArrays.of(list(boxes.values())), np.concatenate([rows, np.array(list(boxes), np.int64)])
+    chosen = np.concatenate([near, len(rows) + np.arange(len(boxes))])
+    chosen = chosen[np.argsort(all_rows[chosen], kind="stable")]
+    first, second = (
+        take_polygons(_concatenate(PolygonArrays(points, flat.ring, flat.polygon), more), chosen)
+        for points in (drawn_points, kept_points)
+    )
+    return ParsedPolygons(first, second.points, all_rows[chosen], broken)
+
+
+def _out_of_reach(points: Floats, flat: PolygonArrays) -> Ints:
+    """The polygons that have a point of `points` (m, 2) further out than anything is drawn."""
+    if points.min(initial=0) >= -MAX_COORDINATE and points.max(initial=0) <= MAX_COORDINATE:
+        return np.empty(0, np.int64)
+    rows: Ints = np.unique(polygon_of_point(flat)[~(np.abs(points) <= MAX_COORDINATE).all(axis=1)])
+    return rows
+
+
+def _rings(
+    shapes: Sequence[ToolShape], size: Ints, notation: PolygonNotation, broken: dict[int, Defect]
+) -> tuple[Ints, PolygonArrays]:
+    """The rows of shapes with texts of rings, and their rings; defects of other shapes go to `broken`."""
+    texts = {row: shape.geometry.texts for row, shape in enumerate(shapes) if type(shape.geometry) is PolygonText}
+    count = np.fromiter(map(len, texts.values()), np.int64, len(texts))
+    points, offset, is_odd = _parse_texts(list(itertools.chain.from_iterable(texts.values())), notation)
+    if not is_odd.any():
+        return np.array(list(texts), np.int64), PolygonArrays(points, offset, group_offsets(count))
+    rings_of = {}
+    begins = group_offsets(count).tolist()
+    for row, first, last in zip(texts, begins[:-1], begins[1:], strict=True):
+        if not is_odd[first:last].any():
+            rings_of[row] = [points[offset[ring] : offset[ring + 1]] for ring in range(first, last)]
+            continue
+        result = notation.mend(shapes[row], (int(size[row, 0]), int(size[row, 1])))
+        if isinstance(result, Defect):
+            broken[row] = result
+        else:
+            rings_of[row] = result
+    return np.array(list(rings_of), np.int64), _as_arrays(list(rings_of.values()))
+
+
+def _parse_texts(texts: Sequence[bytes], notation: PolygonNotation) -> tuple[Floats, Ints, NDArray[np.bool_]]:
+    """The points of the rings in n texts, the start of each ring (n + 1,), and which texts need a closer look.
+
+    Those have no points.
+    """
+    size = np.fromiter(map(len, texts), np.int64, len(texts))
+    last = np.cumsum(size)
+    numbers, item, text, error = kernels.parse_rings(np.frombuffer(b"".join(texts), np.uint8), last - size, last)
+    n_items, offset = np.diff(text), item[text]
+    of_item = np.repeat(np.arange(len(texts)), n_items)
+    count = np.diff(offset)
+    is_odd = (error != 0) | (count < 2 * _FEWEST) | (count % 2 == 1)
+    if notation.layout == "pairs":
+        is_odd[of_item[np.diff(item) != 2]] = True
+    else:
+        n_lists = 1 if notation.layout == "flat" else 2
+        is_odd |= n_items != n_lists
+        is_odd[of_item[n_lists * np.diff(item) != count[of_item]]] = True
+    if len(numbers) and not (numbers.min() >= notation.low and numbers.max() <= notation.high):  # NaN neither
+        beyond = ~((numbers >= notation.low) & (numbers <= notation.high))
+        is_odd[np.searchsorted(offset, np.flatnonzero(beyond), side="right") - 1] = True
+    n_points = np.where(is_odd, 0, count // 2)
+    if notation.layout != "axes":
+        kept = numbers if not is_odd.any() else numbers[expand_ranges(offset[:-1], 2 * n_points)]
+        return kept.reshape(-1, 2), group_offsets(n_points), is_odd
+    place = expand_ranges(offset[:-1], n_points)
+    points = np.empty((len(place), 2))
+    points[:, 0] = numbers[place]
+    place += np.repeat(n_points, n_points)
+    points[:, 1] = numbers[place]
+    return points, group_offsets(n_points), is_odd
+
+
+def _as_arrays(polygons: Sequence[Sequence[Ring]]) -> PolygonArrays:
+    """The rings of polygons, in order."""
+    rings = [ring for polygon in polygons for ring in polygon]
+    return PolygonArrays(
+        np.concatenate([np.empty((0, 2)), *rings]),
+        group_offsets(np.fromiter(map(len, rings), np.int64, len(rings))),
+        group_offsets(np.fromiter(map(len, polygons), np.int64, len(polygons))),
+    )
+
+
+def _point_sides(size: Ints, flat: PolygonArrays) -> Floats:
+    """(m, 2) width and height of the image of each point; `size` (n, 2) are those of the polygons."""
+    sides: Floats = size[:, ::-1].astype(np.float64)[polygon_of_point(flat)]
+    return sides
+
+
+def polygon_of_point(flat: PolygonArrays) -> Ints:
+    """(m,) the polygon of each point."""
+    return np.repeat(np.arange(len(flat.polygon) - 1), np.diff(flat.ring[flat.polygon]))
+
+
+def _concatenate(a: PolygonArrays, b: PolygonArrays) -> PolygonArrays:
+    """The polygons of both."""
+    return PolygonArrays(
+        np.concatenate([a.points, b.points]),
+        np.concatenate([a.ring, a.ring[-1] + b.ring[1:]]),
+        np.concatenate([a.polygon, a.polygon[-1] + b.polygon[1:]]),
+    )
+
+
+def take_polygons(flat: PolygonArrays, rows: Ints) -> PolygonArrays:
+    """Some of the polygons, in the order given."""
+    n_rings = np.diff(flat.polygon)[rows]
+    rings = expand_ranges(flat.polygon[rows], n_rings)
+    n_points = np.diff(flat.ring)[rings]
+    return PolygonArrays(
+        flat.points[expand_ranges(flat.ring[rings], n_points)], group_offsets(n_points), group_offsets(n_rings)
+    )
+
+
+def split_bridged(flat: PolygonArrays) -> dict[int, Rings[np.float64]]:
+    """The rings that bridged polygons, of one ring each, consist of, by their rows; last the edges of dead ends."""
+    rows = _revisiting_rows(flat)
+    if len(rows) == 0:
+        return {}
+    candidates = take_polygons(flat, rows)
+    rings = Rings.alone(candidates.points.ravel(), 2 * candidates.ring)
+    bridged_rows = np.flatnonzero(has_bridges(rings))
+    if len(bridged_rows) == 0:
+        return {}
+    parts = unkeyhole(rings.take(bridged_rows))
+    several = np.flatnonzero(np.diff(parts.offsets(len(rows))) > 1)
+    parts = parts.merged(spurs(rings.take(several)))
+    offset = parts.offsets(len(rows)).tolist()
+    return {int(rows[k]): parts.take(np.arange(offset[k], offset[k + 1])) for k in several.tolist()}
+
+
+def retraces(flat: PolygonArrays) -> NDArray[np.bool_]:
+    """(n,) which polygons, of one ring each, go some way in both directions, between the same two points."""
+    result = np.zeros(len(flat.polygon) - 1, bool)
+    rows = _revisiting_rows(flat)
+    candidates = take_polygons(flat, rows)
+    result[rows] = has_bridges(Rings.alone(candidates.points.ravel(), 2 * candidates.ring))
+    return result
+
+
+def _revisiting_rows(flat: PolygonArrays) -> Ints:
+    """The rows of polygons, of one ring each, that come to a point again after others, as on their own way back."""
+    rows = _recurring_rows(flat)
+    candidates = take_polygons(flat, rows)
+    following = np.arange(1, len(candidates.points) + 1)
+    following[candidates.ring[1:] - 1] = candidates.ring[:-1]
+    kept = (candidates.points != candidates.points[following]).any(
+        axis=1
+    )  # a point that is repeated at once is no way back
+    count = np.bincount(polygon_of_point(candidates)[kept], minlength=len(rows))
+    return rows[_recurring_rows(PolygonArrays(candidates.points[kept], group_offsets(count), candidates.polygon))]
+
+
+def _recurring_rows(flat: PolygonArrays) -> Ints:
+    """The rows of polygons, of one ring each, that have a point twice."""
+    rows: Ints = np.flatnonzero(kernels.recurring(flat.points.ravel(), 2 * flat.ring))
+    return rows
+
+
+def remove_bridges(flat: PolygonArrays, height: Ints, width: Ints) -> dict[int, Bitmap]:
+    """The pixels, without the bridges, of those of n polygons that have some, by Pillow's rule and by their rows.
+
+    Edges of holes are pixels of the segment, as they are in the ring. Sizes (n,) of the images are in pixels.
+    """
+    return {row: _draw_rings(parts, int(height[row]), int(width[row])) for row, parts in split_bridged(flat).items()}
+
+
+def _draw_rings(parts: Rings[np.float64], height: int, width: int) -> Bitmap:
+    """The pixels of rings and their holes by Pillow's rule, within the image."""
+    points = [np.array(ring).reshape(-1, 2).astype(np.int32) for ring in parts.as_lists()]
+    low = np.maximum(np.concatenate(points).min(axis=0), 0)
+    high = np.minimum(np.concatenate(points).max(axis=0) + 1, [width, height])
+    if (high <= low).any():
+        return Bitmap(0, 0, np.zeros((0, 0), bool))
+    canvas = Image.new("L", (int(high[0] - low[0]), int(high[1] - low[1])))
+    draw = ImageDraw.Draw(canvas)
+    for ring, hole in zip(points, parts.hole.tolist(), strict=True):
+        draw.polygon((ring - low).ravel().tolist(), fill=0 if hole else 1, outline=1)
+    mask: NDArray[np.bool_] = np.asarray(canvas) > 0
+    return Bitmap(int(low[0]), int(low[1]), mask)

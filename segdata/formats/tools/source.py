@@ -1,29 +1,43 @@
-"""Source: a dataset of an annotation tool, its image files, and its shapes, which become pixels in batches."""
+"""What annotation tools share: the opened dataset, image files, shapes drawn in batches, and what writers need."""
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.batch import Batch
+from segdata.core.batch import Batch, integer_column
 from segdata.core.finding import Defect
-from segdata.core.format import HEAD_BYTES
+from segdata.core.format import HEAD_BYTES, LossCounter
 from segdata.core.profile import Profile, RasterRule
 from segdata.core.runs import Ints, Runs
 from segdata.core.schema import BATCH_SEGMENTS, make_table
+from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.segments import Polygons
 from segdata.formats.coco.segments import flat_rings as on_lines
-from segdata.formats.shapes.geometry import Bitmap, Ellipse, PolygonArrays, Shape, group_offsets
+from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, Shape, group_offsets
 from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_owners
+from segdata.formats.shapes.source_polygons import SourcePolygons
 from segdata.formats.shared.images import ImageFolder, ImageHeader
+from segdata.formats.shared.painting import in_first_annotation, segment_examples
 from segdata.formats.shared.per_image import ImageEntry, ReadImages, annotation_table, chunk_rows, read_images
-from segdata.formats.tools.polygons import ParsedPolygons, PolygonNotation, parse_polygons, take_polygons
-from segdata.formats.tools.shapes import GroupedShapes, ShapeAnnotation, ToolShape, group_shapes
+from segdata.formats.tools.shapes import (
+    GROUP,
+    GroupedShapes,
+    ParsedPolygons,
+    PolygonNotation,
+    ShapeAnnotation,
+    ToolShape,
+    group_shapes,
+    parse_polygons,
+    take_polygons,
+)
 
 _PICTURES = (Ellipse, Bitmap)
 
@@ -94,33 +108,20 @@ def _ring_column(parsed: ParsedPolygons, polygon: Ints, place: Ints, segment: In
 
 @dataclass(frozen=True)
 class ToolSource:
-    """An opened dataset of an annotation tool.
+    """An opened dataset of an annotation tool."""
 
-    Attributes
-    ----------
-    root : paths in messages start here
-    profile : of the dataset; its raster rule is the tool's
-    entries : its images
-    defects : met while opening
-    to : a category's name in the files -> its id
-    read_image : the annotations of an image, one for each annotator, given the header of its file if there is one;
-        none: the image is not annotated. Called from any thread; raises BrokenLabelsError
-    annotator : the annotator if the files name none
-    notation : how the tool writes polygons
-    per_chunk : how many images are good to load at once
-    what : how messages call the size in the files
-    """
-
-    root: Path
-    profile: Profile
-    entries: Sequence[ImageEntry]
-    defects: tuple[Defect, ...]
-    to: Mapping[str, int] = field(repr=False)
+    root: Path  # paths in messages start here
+    profile: Profile  # of the dataset; its raster rule is the tool's
+    entries: Sequence[ImageEntry]  # its images
+    defects: tuple[Defect, ...]  # met while opening
+    to: Mapping[str, int] = field(repr=False)  # a category's name in the files -> its id
+    # the annotations of an image, one for each annotator, given the header of its file if there is one; none: the image
+    # is not annotated. Called from any thread; raises BrokenLabelsError
     read_image: Callable[[ImageEntry, ImageHeader | None], Sequence[ShapeAnnotation]] = field(repr=False)
-    annotator: str | None = None
-    notation: PolygonNotation = field(default=PolygonNotation(), repr=False)
-    per_chunk: int = 64
-    what: str = "declared size"
+    annotator: str | None = None  # the annotator if the files name none
+    notation: PolygonNotation = field(default=PolygonNotation(), repr=False)  # how the tool writes polygons
+    per_chunk: int = 64  # how many images are good to load at once
+    what: str = "declared size"  # how messages call the size in the files
 
     @property
     def image_ids(self) -> Sequence[str]:
@@ -247,3 +248,101 @@ def unlisted_images(folders: Sequence[ImageFolder], entries: Iterable[ImageEntry
     return [
         Defect("SEG011", f"an image that no {tool} file lists", name, image=name) for name in sorted(unlisted.values())
     ]
+
+
+Json = dict[str, Any]  # Any: JSON
+
+
+def category_names(taxonomy: Taxonomy) -> dict[int, str]:
+    """The name that each category is written by; of several categories with one name only the first has it."""
+    by_name = taxonomy.by_name()
+    return {
+        category.id: category.name
+        for category in taxonomy.categories
+        if category.name and by_name[category.name].id == category.id
+    }
+
+
+def writable_rows(batch: Batch, categories: Collection[int], losses: LossCounter, *, empty: bool) -> Ints:
+    """The rows of the segments that can be written: of each image's first annotation, of one of these categories.
+
+    `empty`: segments without pixels can be written, too. Segments that cannot be written are counted.
+    """
+    category, first = integer_column(batch.segments["category_id"]), in_first_annotation(batch)
+    areas = batch.runs.areas(batch.n_segments)
+    is_known = np.isin(category, np.array(list(categories), np.int64))
+    unnamed = np.flatnonzero(first & ~is_known)
+    losses.add("category", "segments", len(unnamed), int(areas[unnamed].sum()), segment_examples(batch, unnamed))
+    if empty:
+        return np.flatnonzero(first & is_known)
+    empty_rows = np.flatnonzero(first & is_known & (areas == 0))
+    losses.add("empty-segment", "segments", len(empty_rows), examples=segment_examples(batch, empty_rows))
+    return np.flatnonzero(first & is_known & (areas > 0))
+
+
+def image_rows(batch: Batch, rows: Ints) -> Iterator[tuple[Json, slice, Json]]:
+    """Each image of a batch, with the slice of `rows` (of segments, ascending) that are on it, and who annotated it.
+
+    The last is `annotator` and `source` of the image's first annotation; it is empty if there is none.
+    """
+    bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
+    annotation = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows)).tolist()
+    annotated = set(batch.annotation_image.tolist())
+    owners = batch.annotations.select(["annotator", "source"]).to_pylist()
+    for row, image in enumerate(batch.images.to_pylist()):
+        owner = owners[annotation[row]] if row in annotated else {}
+        yield image, slice(bounds[row], bounds[row + 1]), owner
+
+
+def count_lost_rings(batch: Batch, rows: Ints, losses: LossCounter) -> None:
+    """Count the segments at `rows`, which are not written as the source's polygons, that have some."""
+    lost = rows[batch.segments["rings"].is_valid().to_numpy()[rows]]
+    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, lost))
+
+
+def source_polygons(batch: Batch, rows: Ints, rule: RasterRule) -> list[list[Polygon]]:
+    """(n,) the source's polygons of the segments at these rows; none if they have holes or are not exact."""
+    polygons = SourcePolygons.of(batch)
+    exact = polygons.exact(batch.runs, rule)
+    with_holes = np.diff(polygons.polygons.polygon) > 1
+    exact[polygons.segment[with_holes]] = False
+    return [
+        polygons.of_segment(row) if is_exact else [] for row, is_exact in zip(rows.tolist(), exact[rows], strict=True)
+    ]
+
+
+def assign_groups(
+    labels: Sequence[str], segments: Sequence[Mapping[str, Any]], n_parts: Sequence[int], first: int = 0
+) -> tuple[list[int | None], list[bool]]:
+    """(n,) the group of each segment of an image, and whether that is its attribute `group_id`.
+
+    The attribute is kept if reading gives it back: the segment has one part, or other labels share the group; and one
+    label has a number only once. Other segments of several parts get free numbers, from `first` on.
+    """
+    wanted: list[int | None] = []
+    used: set[tuple[str, int]] = set()
+    for label, segment in zip(labels, segments, strict=True):
+        number = whole_number(dict(segment["attributes"] or ()).get(GROUP))
+        taken = number is None or number < first or (label, number) in used
+        wanted.append(None if taken else number)
+        used.add((label, number or 0))
+    names = Counter(wanted)
+    kept = [
+        number is not None and (parts == 1 or names[number] > 1) for number, parts in zip(wanted, n_parts, strict=True)
+    ]
+    next_free = max((number for number in wanted if number is not None), default=first - 1) + 1
+    groups: list[int | None] = []
+    for number, parts, is_kept in zip(wanted, n_parts, kept, strict=True):
+        if is_kept or parts == 1:
+            groups.append(number if is_kept else None)
+        else:
+            groups.append(next_free)
+            next_free += 1
+    return groups, kept
+
+
+def whole_number(text: str | None) -> int | None:
+    """A JSON text as a whole number; None for another text."""
+    digits = (text or "").removeprefix("-")
+    is_whole = digits.isascii() and digits.isdecimal() and len(digits) < 18
+    return int(text or 0) if is_whole else None

@@ -14,13 +14,17 @@ from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.shapes.raster import crop_bitmaps
-from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
-from segdata.formats.shared.painting import ImageSegments, segment_examples, segments_by_image
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    count_losses,
+    count_spatial_losses,
+    segment_examples,
+    segments_by_image,
+)
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.safe_parsers import encode_json, parse_json
 from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
-from segdata.formats.tools.supervisely_bitmap import encode_mask
-from segdata.formats.tools.supervisely_reader import CROWD_TAG, META, RESERVED_TAGS, SCORE_TAG, TRACK_TAG
+from segdata.formats.tools.supervisely_reader import CROWD_TAG, META, RESERVED_TAGS, SCORE_TAG, TRACK_TAG, encode_mask
 
 _HELD = frozenset(
     {
@@ -46,14 +50,9 @@ Tag = dict[str, Any]  # Any: JSON
 
 @dataclass(frozen=True, slots=True)
 class _TagMetas:
-    """The tags of a project that is written: a name has values of one type.
+    """The tags of a project that is written: a name has values of one type."""
 
-    Attributes
-    ----------
-    types : name -> none, any_number or any_string
-    """
-
-    types: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)  # name -> none, any_number or any_string
 
     def held(
         self, pairs: Iterable[Sequence[str]] | None, reserved: frozenset[str] = frozenset()

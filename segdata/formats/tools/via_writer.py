@@ -14,13 +14,16 @@ from segdata.core.polygons import keyhole, trace_outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.coco.document import raw_json
-from segdata.formats.shared.count_losses import count_losses, count_spatial_losses, count_unannotated_images
 from segdata.formats.shared.declared_losses import VIA_LOSSES
-from segdata.formats.shared.painting import segment_examples
+from segdata.formats.shared.painting import (
+    count_losses,
+    count_spatial_losses,
+    count_unannotated_images,
+    segment_examples,
+)
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.tools.via_document import COLUMN_KEYS
-from segdata.formats.tools.via_reader import FILE_COLUMNS
-from segdata.formats.tools.writing import category_names, count_lost_rings, image_rows, source_polygons, writable_rows
+from segdata.formats.tools.source import category_names, count_lost_rings, image_rows, source_polygons, writable_rows
+from segdata.formats.tools.via_reader import COLUMN_KEYS, FILE_COLUMNS
 
 _COUNTED = VIA_LOSSES - {"attributes", "rings", "secondary-categories"}  # from columns alone
 _HELD = frozenset({"annotations.annotator", "images.metadata", "images.split"})

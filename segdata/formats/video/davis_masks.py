@@ -18,8 +18,7 @@ from segdata.core.format import LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask, decode_mask
-from segdata.formats.shared.mask_values import voc_color
+from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask, decode_mask, voc_color
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
@@ -32,21 +31,19 @@ from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, writ
 from segdata.formats.video.frame_masks import (
     Flags,
     FrameFolder,
+    FramePath,
+    FramePaths,
+    FrameWriter,
     MaskMeaning,
+    TrackNumbers,
+    Values,
+    ValueScheme,
     annotation_of_mask,
     first_folder,
     list_sequences,
     pair_frames,
-    unknown_values,
-)
-from segdata.formats.video.frame_writer import (
-    FramePath,
-    FramePaths,
-    FrameWriter,
-    TrackNumbers,
-    Values,
-    ValueScheme,
     safe_file_name,
+    unknown_values,
 )
 from segdata.formats.video.layouts import DAVIS_IMAGES, DAVIS_MASKS, DAVIS_META, DAVIS_SETS, DAVIS_SIZES
 
@@ -74,16 +71,10 @@ class Meta(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class _DavisFolder:
-    """The folders of one set of videos.
+    """The folders of one set of videos."""
 
-    Attributes
-    ----------
-    root : the folder of ImageSets and meta.json
-    folders : the videos
-    """
-
-    root: Path
-    folders: FrameFolder
+    root: Path  # the folder of ImageSets and meta.json
+    folders: FrameFolder  # the videos
 
 
 def _find_folders(root: Path, images: Path | None, chosen: str) -> list[_DavisFolder]:
@@ -192,16 +183,10 @@ def _read_meta(root: Path, folder: Path, defects: list[Defect]) -> Mapping[str, 
 
 @dataclass(slots=True)
 class _SetWriter:
-    """Collects the content of ImageSets and meta.json.
+    """Collects the content of ImageSets and meta.json."""
 
-    Attributes
-    ----------
-    target : the dataset
-    names : category id -> name; empty: there is no meta.json
-    """
-
-    target: Path
-    names: Mapping[int, str]
+    target: Path  # the dataset
+    names: Mapping[int, str]  # category id -> name; empty: there is no meta.json
     _videos: dict[str, dict[int, tuple[str, list[int]]]] = field(default_factory=dict)
     _lists: dict[str, set[str]] = field(default_factory=dict)
 
@@ -240,22 +225,13 @@ _N_PROBED = 16  # sequences that are looked into to see what 255 means
 
 @dataclass(frozen=True, slots=True)
 class _DavisObjects:
-    """The meaning of mask values.
+    """The meaning of mask values."""
 
-    Attributes
-    ----------
-    year : 2016 or 2017: what 255 is
-    naming : of the categories
-    void : the name of void
-    only : the name of the category of all objects
-    listed : the categories of objects by folder; empty: there are none
-    """
-
-    year: int
-    naming: CategoryNames
-    void: str
-    only: str
-    listed: _ObjectCategories
+    year: int  # 2016 or 2017: what 255 is
+    naming: CategoryNames  # of the categories
+    void: str  # the name of void
+    only: str  # the name of the category of all objects
+    listed: _ObjectCategories  # the categories of objects by folder; empty: there are none
 
     @staticmethod
     def of(year: int, categories_of: _ObjectCategories, taxonomy: Taxonomy | None) -> "_DavisObjects":

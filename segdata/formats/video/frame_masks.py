@@ -1,39 +1,51 @@
 """Masks of frames: videos as folders, `<sequence>/<frame>.png`, each frame with its image, and what a mask shows."""
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
+from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.batch import Batch, integer_column
+from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect, Severity
-from segdata.core.profile import ImageSequence
-from segdata.core.runs import Ints
+from segdata.core.format import LossCounter, LossKind
+from segdata.core.paths import is_unsafe_path
+from segdata.core.profile import ImageSequence, Profile
+from segdata.core.runs import Ints, Rows
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns
-from segdata.formats.shared.pairing import Pairing, has_index, no_images_defect, pair_masks
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    count_category_mask_losses,
+    count_hidden_segments,
+    count_losses,
+    count_spatial_losses,
+    in_first_annotation,
+    paint,
+    segment_examples,
+    segments_by_image,
+)
+from segdata.formats.shared.pairing import Cell, Pairing, has_index, no_images_defect, pair_masks, write_index
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, relative_path
+from segdata.formats.video.layouts import NO_SEQUENCES
 
 
 @dataclass(frozen=True, slots=True)
 class FrameFolder:
-    """Videos that lie in one folder.
+    """Videos that lie in one folder."""
 
-    Attributes
-    ----------
-    masks : the folder of masks, a folder in it for each sequence
-    images : the folder of images, with the same layout; None if there is none
-    split : of all of them
-    prefix : of image ids before names, ``train/``
-    """
-
-    masks: Path
-    images: Path | None = None
-    split: str | None = None
-    prefix: str = ""
+    masks: Path  # the folder of masks, a folder in it for each sequence
+    images: Path | None = None  # the folder of images, with the same layout; None if there is none
+    split: str | None = None  # of all of them
+    prefix: str = ""  # of image ids before names, ``train/``
 
 
 @dataclass(slots=True)
@@ -153,22 +165,13 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class MaskMeaning:
-    """The meaning of the k values of a mask.
+    """The meaning of the k values of a mask."""
 
-    Attributes
-    ----------
-    known : (k,) whether a value stands for a segment
-    category : (k,) the category's id
-    ids : (k,) the segment's id, which is the track's too where `tracked`
-    tracked : (k,) whether it has a track
-    crowd : (k,) whether it is a group; None: nothing is
-    """
-
-    known: Flags
-    category: Ints
-    ids: Ints
-    tracked: Flags
-    crowd: Flags | None = None
+    known: Flags  # (k,) whether a value stands for a segment
+    category: Ints  # (k,) the category's id
+    ids: Ints  # (k,) the segment's id, which is the track's too where `tracked`
+    tracked: Flags  # (k,) whether it has a track
+    crowd: Flags | None = None  # (k,) whether it is a group; None: nothing is
 
 
 def annotation_of_mask(
@@ -210,3 +213,304 @@ def unknown_values(runs: ValueRuns, rows: Iterable[int], called: Ints, why: str)
         message = f"value {called[row]} {why}: {area:,} px, the first at x={x}, y={y}"
         defects.append(Defect("SEG009", message, place=f"x={x}, y={y}", pixels=area))
     return defects
+
+
+_NO_NAME = re.compile(r'[\x00-\x1f\\/:*?"<>|]')
+
+
+def safe_file_name(name: str) -> str:
+    """`name` as the name of a file or folder.
+
+    >>> safe_file_name("train/a:b")
+    'train_a_b'
+    """
+    return _NO_NAME.sub("_", name).strip(". ") or "_"
+
+
+@dataclass(frozen=True, slots=True)
+class FramePath:
+    """The path of an image's files."""
+
+    folder: str  # the name of the sequence's folder
+    number: int  # of the frame
+    split: str | None  # as the image has it
+
+
+class FramePaths:
+    """Assigns paths, a folder for each sequence; frame numbers go up to `last`, no folder has a name in `reserved`.
+
+    An image outside any sequence is a video of one frame, number 0.
+    """
+
+    def __init__(self, last: int, reserved: Iterable[str] = ()) -> None:
+        self._last = last
+        self._folder: dict[str, str] = {}
+        self._names: set[str] = {*NO_SEQUENCES, *reserved}
+        self._used: set[tuple[str, int]] = set()
+
+    def assign(self, batch: Batch) -> list[FramePath]:
+        """(n_images,). Raises SegdataError if frames have no numbers, the same ones, or numbers beyond the last."""
+        columns = [batch.images[name].to_pylist() for name in ("image_id", "sequence", "frame", "split")]
+        return [self._path(*row) for row in zip(*columns, strict=True)]
+
+    def _path(self, image_id: str, sequence: str | None, frame: int | None, split: str | None) -> FramePath:
+        if is_unsafe_path(image_id):
+            raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its labels have no place")
+        if sequence is None:
+            return FramePath(self._new_folder(PurePosixPath(image_id).with_suffix("").as_posix()), 0, split)
+        if frame is None or not 0 <= frame <= self._last:
+            number = "no number" if frame is None else f"number {frame}"
+            raise SegdataError(
+                f"image {image_id!r} of sequence {sequence!r} has {number} as a frame; files are named by it, "
+                f"0 to {self._last:,}"
+            )
+        if sequence not in self._folder:
+            self._folder[sequence] = self._new_folder(sequence)
+        folder = self._folder[sequence]
+        if (folder, frame) in self._used:
+            raise SegdataError(f"sequence {sequence!r} has frame {frame} twice ({image_id!r}); files are named by it")
+        self._used.add((folder, frame))
+        return FramePath(folder, frame, split)
+
+    def _new_folder(self, name: str) -> str:
+        """A name for a folder that no other has, not even where file systems ignore case."""
+        plain = safe_file_name(name)
+        names = chain([plain], (f"{plain}.{number}" for number in count(1)))
+        folder = next(name for name in names if name.lower() not in self._names)
+        self._names.add(folder.lower())
+        return folder
+
+
+@dataclass(slots=True)
+class _SequenceNumbers:
+    """The numbers given in one sequence."""
+
+    number: dict[tuple[int, int], int] = field(default_factory=dict)  # (category id, track) -> number
+    category: dict[int, int] = field(default_factory=dict)  # track -> the category it was first met with
+    taken: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))  # base -> its numbers
+
+
+class TrackNumbers:
+    """Assigns numbers from `first` to `last`, one for each track of a sequence and base.
+
+    A track keeps its own id if it is free: as base + number, or as the number, up to `small`. Else it gets the
+    lowest free number. `refusal` ends the message for those beyond the last.
+    """
+
+    def __init__(self, first: int, last: int, refusal: str, small: int | None = None) -> None:
+        self._first, self._last, self._refusal = first, last, refusal
+        self._small = last if small is None else small
+        self._known: dict[str, _SequenceNumbers] = {}
+
+    def assign(self, batch: Batch, rows: Ints, base: Ints) -> tuple[Ints, Flags]:
+        """The numbers (n,) of the segments at these rows, and which of them are a track's.
+
+        A segment without a track of its own gets a new number: one without track_id, a second one of a track in a
+        frame, and one of another category than the track has had in the sequence. Raises SegdataError beyond the
+        last number.
+        """
+        track = integer_column(batch.segments["track_id"])[rows]
+        category = integer_column(batch.segments["category_id"])[rows]
+        image = batch.segment_image[rows]
+        has = np.asarray(batch.segments["track_id"].is_valid().to_numpy(), bool)[rows]
+        has &= _first_of_frame(image, category, track, has)
+        number, has_own_track = np.zeros(len(rows), np.int64), has.copy()
+        for sequence, rows_of_sequence in _by_sequence(batch, image):
+            numbers = _SequenceNumbers() if sequence is None else self._known.setdefault(sequence, _SequenceNumbers())
+            tracked = rows_of_sequence[has[rows_of_sequence]]
+            number[tracked], has_own_track[tracked] = self._tracked(
+                numbers, sequence, track[tracked], category[tracked], base[tracked]
+            )
+            for start in np.unique(base[rows_of_sequence[~has[rows_of_sequence]]]).tolist():
+                loose = rows_of_sequence[~has[rows_of_sequence] & (base[rows_of_sequence] == start)]
+                number[loose] = self._free(numbers.taken[start], sequence, len(loose))
+        return number, has_own_track
+
+    def _tracked(
+        self, numbers: _SequenceNumbers, sequence: str | None, track: Ints, category: Ints, base: Ints
+    ) -> tuple[Ints, Flags]:
+        """Numbers of segments with a track, and whether they have the track's category; one step a track."""
+        keys = np.stack([category, track, base], axis=1)
+        _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        number, has_own_track = np.zeros(len(first), np.int64), np.zeros(len(first), bool)
+        for place in np.argsort(first).tolist():
+            kind, track_id, start = keys[first[place]].tolist()
+            has_own_track[place] = numbers.category.setdefault(track_id, kind) == kind
+            if (kind, track_id) not in numbers.number:
+                own_ids = ((track_id - start, self._last), (track_id, self._small))
+                new_number = next((candidate for candidate, last in own_ids if self._first <= candidate <= last), None)
+                taken = numbers.taken[start]
+                if new_number is None or new_number in taken:
+                    new_number = int(self._free(taken, sequence, 1)[0])
+                taken.add(new_number)
+                numbers.number[kind, track_id] = new_number
+            number[place] = numbers.number[kind, track_id]
+        return number[inverse.reshape(-1)], has_own_track[inverse.reshape(-1)]
+
+    def _free(self, taken: set[int], sequence: str | None, count: int) -> Ints:
+        """The lowest free numbers, which are taken then."""
+        among = np.arange(self._first, self._first + len(taken) + count, dtype=np.int64)
+        free = np.setdiff1d(among, np.fromiter(taken, np.int64, len(taken)))[:count]
+        if count and free[-1] > self._last:
+            where = "an image" if sequence is None else f"sequence {sequence!r}"
+            raise SegdataError(f"{where} has {len(taken) + count:,} tracks or more; {self._refusal}")
+        taken.update(free.tolist())
+        return free
+
+
+def _first_of_frame(image: Rows, category: Ints, track: Ints, has: Flags) -> Flags:
+    """(n,) whether a segment is the first of its track and category in its image."""
+    keys = np.stack([image.astype(np.int64), category, track, has.astype(np.int64)], axis=1)
+    _, first = np.unique(keys, axis=0, return_index=True)
+    flags = np.zeros(len(image), bool)
+    flags[first] = True
+    return flags
+
+
+def _by_sequence(batch: Batch, image: Rows) -> Iterator[tuple[str | None, Ints]]:
+    """The positions in `image` for each sequence; an image without one is by itself, as None."""
+    names = batch.images["sequence"].to_pylist()
+    code: dict[str | int, int] = {}
+    of_image = np.array([code.setdefault(row if name is None else name, len(code)) for row, name in enumerate(names)])
+    if len(image) == 0:
+        return
+    of_row = of_image[image]
+    order = np.argsort(of_row, kind="stable")
+    for positions in np.split(order, np.flatnonzero(np.diff(of_row[order])) + 1):
+        yield names[image[positions[0]]], positions
+
+
+@dataclass(frozen=True, slots=True)
+class ValueScheme:
+    """The pixel values of segments."""
+
+    base: dict[int, int]  # category id -> base; those of kind void have none
+    void: int  # the value of void; `voids` are the ids of its categories, of which the first comes back
+    voids: tuple[int, ...]
+    numbers: TrackNumbers  # of the tracks
+    plain: frozenset[int] = frozenset()  # ids of categories whose segments need no number: stuff
+    plain_crowds: bool = False  # crowds have no number either
+
+    def values(self, batch: Batch, losses: LossCounter) -> Ints:
+        """(n_segments,) the value of each segment, -1 for none; counts what becomes of tracks.
+
+        Raises SegdataError if a sequence has more tracks than there are numbers.
+        """
+        category, is_drawn = integer_column(batch.segments["category_id"]), in_first_annotation(batch)
+        kinds, inverse = np.unique(category, return_inverse=True)
+        bases = np.array([self.base.get(id_, -1) for id_ in kinds.tolist()], np.int64)[inverse]
+        void = np.isin(category, np.array(self.voids, np.int64))
+        thing = ~np.isin(category, np.array(sorted(self.plain), np.int64))
+        crowd = np.asarray(batch.segments["iscrowd"].fill_null(False).to_numpy(), bool)
+        tracked = np.asarray(batch.segments["track_id"].is_valid().to_numpy(), bool)
+        values = np.where(void, self.void, bases)
+        numbered = is_drawn & ~void & (bases >= 0) & (thing | tracked) & ~(crowd & thing & self.plain_crowds)
+        rows = np.flatnonzero(numbered)
+        number, has_own_track = self.numbers.assign(batch, rows, bases[rows])
+        values[rows] += number
+        loose = np.flatnonzero(is_drawn & (values >= 0) & ~numbered & tracked)
+        losses.add("track", "segments", len(loose), 0, segment_examples(batch, loose))
+        _count_tracks(batch, rows, values[rows], has_own_track, losses)
+        if self.plain_crowds:
+            lost = np.flatnonzero(is_drawn & crowd & (void | ~thing))
+            losses.add("crowd", "segments", len(lost), 0, segment_examples(batch, lost))
+        others = np.flatnonzero(is_drawn & void & (category != (self.voids[0] if self.voids else -1)))
+        areas = batch.runs.areas(batch.n_segments)
+        losses.add("category", "segments", len(others), int(areas[others].sum()), segment_examples(batch, others))
+        return values
+
+
+def _count_tracks(batch: Batch, rows: Ints, ids: Ints, has_own_track: Flags, losses: LossCounter) -> None:
+    """Count the segments at `rows` that get a track of their own, and those whose track gets another id: `ids`."""
+    new = rows[~has_own_track]
+    losses.add("track", "segments", len(new), 0, segment_examples(batch, new))
+    renamed = rows[has_own_track & (integer_column(batch.segments["track_id"])[rows] != ids)]
+    losses.add("track-id", "segments", len(renamed), 0, segment_examples(batch, renamed))
+
+
+_IN_INDEX = frozenset({"images.sequence", "images.frame", "images.split"})
+Values = NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameWriter:
+    """Writes a mask for each annotated image, and `images.csv`."""
+
+    scheme: ValueScheme  # the values of segments
+    # the value of unlabelled pixels; where it is that of a category of void, they are counted as "unlabelled"
+    blank: int
+    paths: FramePaths  # paths of files
+    # writes the (height, width) values of one frame and returns the file's path below the target; the values (k,) that
+    # occur come with their categories
+    save: Callable[[FramePath, Values, Ints, Ints], str]
+    lost: frozenset[LossKind]  # what the format cannot hold
+
+    def write(self, profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+        """Write all frames below `target`."""
+        count_spatial_losses(profile, losses)
+        write_index(target, self._rows(batches, losses), videos=True)
+
+    def _rows(self, batches: Iterable[Batch], losses: LossCounter) -> Iterator[tuple[Cell, ...]]:
+        """Write the masks, and yield the rows of the index."""
+        by_columns = self.lost - {"track"} - ({"crowd"} if self.scheme.plain_crowds else set())
+        for batch in batches:
+            count_losses(batch, losses, by_columns, _IN_INDEX)
+            values = self.scheme.values(batch, losses)
+            count_category_mask_losses(batch, values, losses, ids=values)
+            category = batch.segments["category_id"].to_numpy()
+            sequence_columns = zip(
+                *(batch.images[name].to_pylist() for name in ("sequence", "frame", "split")), strict=True
+            )
+            for sheet, frame_path, sequence_row in zip(
+                segments_by_image(batch), self.paths.assign(batch), sequence_columns, strict=True
+            ):
+                name = None
+                if sheet.annotated:
+                    pixels, shown, rows = self._painted(batch, sheet, values[sheet.segments], losses)
+                    name = self.save(frame_path, pixels, shown, category[rows])
+                yield sheet.image_id, name, sheet.width, sheet.height, sheet.uri, *sequence_row
+
+    def _painted(
+        self, batch: Batch, sheet: ImageSegments, values: Ints, losses: LossCounter
+    ) -> tuple[Values, Ints, Ints]:
+        """The values of one frame, those that occur (k,), and a segment of each."""
+        kept = np.flatnonzero(values >= 0)
+        distinct, first, code = np.unique(values[kept], return_index=True, return_inverse=True)
+        kept_image = sheet.only(kept)
+        # Painted in small numbers: what occurs is soon looked up then.
+        codes = paint(kept_image, code + 1, 0, np.uint32)
+        count_hidden_segments(batch, kept_image, code + 1, codes, losses)
+        area = np.bincount(codes.reshape(-1), minlength=len(distinct) + 1)
+        if self.blank == self.scheme.void and self.scheme.voids and area[0]:
+            losses.add("unlabelled", "images", 1, int(area[0]), [sheet.image_id])
+        meaning = np.concatenate([[self.blank], distinct]).astype(np.uint32)
+        visible = area[1:] > 0
+        return meaning[codes], distinct[visible], kept_image.segments[first[visible]]
+
+
+class Spool(AbstractContextManager["Spool"]):
+    """Takes pieces in any order and gives them back key by key; the pieces are on disk meanwhile."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
+        self._places: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+
+    def add(self, key: str, piece: bytes) -> None:
+        """Keep a piece."""
+        self._places[key].append((self._file.tell(), len(piece)))
+        self._file.write(piece)
+
+    def items(self) -> Iterator[tuple[str, list[bytes]]]:
+        """Each key, in the order of their first pieces, with its pieces in the order they came."""
+        for key, places in self._places.items():
+            pieces = []
+            for place, size in places:
+                self._file.seek(place)
+                pieces.append(self._file.read(size))
+            yield key, pieces
+        self._file.seek(0, 2)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()

@@ -34,14 +34,19 @@ from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, writ
 from segdata.formats.street.cityscapes_labels import LABELS, TRAINED
 from segdata.formats.video.frame_masks import (
     FrameFolder,
+    FramePath,
+    FramePaths,
+    FrameWriter,
     MaskMeaning,
+    TrackNumbers,
+    Values,
+    ValueScheme,
     annotation_of_mask,
     first_folder,
     list_sequences,
     pair_frames,
     unknown_values,
 )
-from segdata.formats.video.frame_writer import FramePath, FramePaths, FrameWriter, TrackNumbers, Values, ValueScheme
 from segdata.formats.video.layouts import STEP_LAST_TRACK, STEP_MAPS, STEP_SPLITS
 
 VOID = 255
@@ -80,18 +85,11 @@ _CHOICES = (*BENCHMARKS, TAXONOMY)
 
 @dataclass(frozen=True, slots=True)
 class _StepClasses:
-    """The classes of a dataset.
+    """The classes of a dataset."""
 
-    Attributes
-    ----------
-    naming : of their names
-    category : class -> category id
-    unlabelled : class 255 is unlabelled, not void: the user's taxonomy says so
-    """
-
-    naming: CategoryNames
-    category: Mapping[int, int]
-    unlabelled: bool = False
+    naming: CategoryNames  # of their names
+    category: Mapping[int, int]  # class -> category id
+    unlabelled: bool = False  # class 255 is unlabelled, not void: the user's taxonomy says so
 
 
 def _read_step_classes(

@@ -55,7 +55,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 
 def read(request: ReadRequest) -> Source:
     """Open a dataset; raises UnreadableError if there are no sequences."""
-    from segdata.formats.video.mots_masks import open_mots
+    from segdata.formats.video.mots_files import open_mots
 
     return open_mots(request)
 
@@ -64,6 +64,6 @@ def write(
     profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, layout: str = "png"
 ) -> None:
     """Write a dataset as masks or lines; raises SegdataError for more categories, tracks or frames than they hold."""
-    from segdata.formats.video.mots_masks import write_mots
+    from segdata.formats.video.mots_files import write_mots
 
     write_mots(profile, batches, target, losses, LOSSES, layout=layout)

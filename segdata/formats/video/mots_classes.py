@@ -29,20 +29,12 @@ _OFFICIAL = Taxonomy(
 
 @dataclass(frozen=True, slots=True)
 class MotsClasses:
-    """The classes of a dataset.
+    """The classes of a dataset."""
 
-    Attributes
-    ----------
-    naming : of their names
-    category : class -> category id
-    official : they are those of the benchmark
-    defects : what is wrong with labels.txt
-    """
-
-    naming: CategoryNames
-    category: Mapping[int, int]
-    official: bool
-    defects: tuple[Defect, ...] = ()
+    naming: CategoryNames  # of their names
+    category: Mapping[int, int]  # class -> category id
+    official: bool  # they are those of the benchmark
+    defects: tuple[Defect, ...] = ()  # what is wrong with labels.txt
 
     def category_of(self, classes: Ints) -> tuple[Ints, NDArray[np.bool_]]:
         """The category id (n,) of each class, 0 for none, and whether there is one."""

@@ -41,7 +41,7 @@ from segdata.formats.coco.images import (
 from segdata.formats.coco.instances_reader import join_annotations
 from segdata.formats.coco.segments import StrictAnnotationItem
 from segdata.formats.shared.derived_sources import AlteredSource, with_origin
-from segdata.formats.shared.label_files import find_images
+from segdata.formats.shared.pairing import find_images
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.video.frame_masks import frame_numbers
 
@@ -89,16 +89,10 @@ class _FramePosition:
 
 @dataclass(frozen=True, slots=True)
 class _FrameItems(Items[AnyImageItem]):
-    """The frames of all videos, in a row.
+    """The frames of all videos, in a row."""
 
-    Attributes
-    ----------
-    of : (n,) the position in `videos`, and in its `file_names`
-    videos : their entries
-    """
-
-    of: Sequence[tuple[int, int]] = ()
-    videos: Items[_VideoItem] = field(default_factory=Items)
+    of: Sequence[tuple[int, int]] = ()  # (n,) the position in `videos`, and in its `file_names`
+    videos: Items[_VideoItem] = field(default_factory=Items)  # their entries
 
     def place(self, at: int, within: str = "") -> str:
         """The place of a frame in the list."""
@@ -112,22 +106,14 @@ class _FrameItems(Items[AnyImageItem]):
 
 @dataclass(frozen=True, slots=True)
 class Videos:
-    """The videos of a document.
+    """The videos of a document."""
 
-    Attributes
-    ----------
-    items : their entries
-    row_of : the document's video id -> position in `items`, or None for one that was left out
-    listing : the frames as images; the document's id of a frame is that of its video and its position, ``7/0``
-    positions : image_id -> its position
-    unannotated : image ids of frames that are not annotated
-    """
-
-    items: Items[_VideoItem]
-    row_of: dict[Id, int | None]
+    items: Items[_VideoItem]  # their entries
+    row_of: dict[Id, int | None]  # the document's video id -> position in `items`, or None for one that was left out
+    # the frames as images; the document's id of a frame is that of its video and its position, ``7/0``
     listing: ImageList
-    positions: dict[str, _FramePosition]
-    unannotated: frozenset[str]
+    positions: dict[str, _FramePosition]  # image_id -> its position
+    unannotated: frozenset[str]  # image ids of frames that are not annotated
 
 
 def _frame_id(video: _VideoItem, position: int) -> str:
@@ -266,19 +252,12 @@ _PER_FRAME = {"segmentation": "segmentations", "area": "areas", "bbox": "bboxes"
 
 @dataclass(frozen=True, slots=True)
 class _SegmentItems(Items[StrictAnnotationItem]):
-    """The segments of all tracks, in a row.
+    """The segments of all tracks, in a row."""
 
-    Attributes
-    ----------
-    of : (n,) the position of the track in `tracks`, and of the frame in its lists
-    tracks : their entries
-    more : position of a track -> its further keys
-    in_frame : positions of a track and of a frame -> its attributes there
-    """
-
-    of: Sequence[tuple[int, int]] = ()
-    tracks: Items[_TrackItem] = field(default_factory=Items)
-    more: dict[int, dict[str, str]] = field(default_factory=dict)
+    of: Sequence[tuple[int, int]] = ()  # (n,) the position of the track in `tracks`, and of the frame in its lists
+    tracks: Items[_TrackItem] = field(default_factory=Items)  # their entries
+    more: dict[int, dict[str, str]] = field(default_factory=dict)  # position of a track -> its further keys
+    # positions of a track and of a frame -> its attributes there
     in_frame: dict[tuple[int, int], dict[str, str]] = field(default_factory=dict)
 
     def place(self, at: int, within: str = "") -> str:

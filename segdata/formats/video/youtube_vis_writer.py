@@ -20,9 +20,8 @@ from segdata.formats.coco.images import category_items, count_category_losses
 from segdata.formats.coco.probe import POLYGON_CHOICES
 from segdata.formats.coco.segments import write_rles
 from segdata.formats.coco.writer import are_listable, encode_segments
-from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
-from segdata.formats.shared.painting import segment_examples
-from segdata.formats.video.frame_writer import Spool
+from segdata.formats.shared.painting import count_losses, count_spatial_losses, segment_examples
+from segdata.formats.video.frame_masks import Spool
 from segdata.formats.video.youtube_vis_reader import SEGDATA_KEY, VIDEO_KEYS, SegdataVideo
 
 _HELD_COLUMNS = frozenset({"images.sequence", "images.frame", "images.split", "images.metadata"})

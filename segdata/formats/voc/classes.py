@@ -23,8 +23,16 @@ from segdata.core.finding import Defect, Severity
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, CategoryKind, Color, Taxonomy
 from segdata.core.yaml_files import read_utf8
-from segdata.formats.shared.mask_files import MaskFile, ValueRuns
-from segdata.formats.shared.mask_values import UNKNOWN, UNLABELLED, Legend, pack_color, unpack_color, voc_color
+from segdata.formats.shared.mask_files import (
+    UNKNOWN,
+    UNLABELLED,
+    Legend,
+    MaskFile,
+    ValueRuns,
+    pack_color,
+    unpack_color,
+    voc_color,
+)
 from segdata.formats.shared.taxonomies import VOID_NAMES, CategoryNames, load_preset, resolve_names
 
 BACKGROUND, VOID = 0, 255  # in both masks: no object, and the border between objects

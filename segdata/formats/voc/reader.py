@@ -16,8 +16,15 @@ from segdata.core.profile import Task
 from segdata.core.runs import Ints, bounding_boxes
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.images import ImageFolder
-from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask, decode_mask, undecodable_mask
-from segdata.formats.shared.mask_values import UNKNOWN, unknown_value_defects, unpack_color
+from segdata.formats.shared.mask_files import (
+    UNKNOWN,
+    ValueRuns,
+    decode_entry_mask,
+    decode_mask,
+    undecodable_mask,
+    unknown_value_defects,
+    unpack_color,
+)
 from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, read_index
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.voc.boxes import COLUMNS, BoxedObject, match_boxes, read_boxes

@@ -14,17 +14,15 @@ from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, bounding_boxes
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.shared.count_losses import (
+from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    MaskPaths,
     count_category_mask_losses,
     count_hidden_segments,
     count_losses,
     count_segment_mask_losses,
     count_spatial_losses,
-)
-from segdata.formats.shared.mask_files import ValueRuns
-from segdata.formats.shared.painting import (
-    ImageSegments,
-    MaskPaths,
     in_first_annotation,
     paint,
     pixel_values,

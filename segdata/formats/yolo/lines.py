@@ -16,8 +16,7 @@ from segdata.core.runs import Ints, Runs
 from segdata.formats.shapes.geometry import Bitmap, Floats, Polygon, PolygonArrays, Ring, Shape, scale_points
 from segdata.formats.shapes.raster import crop_bitmaps
 from segdata.formats.shapes.tracing import bridge_rings
-from segdata.formats.tools.polygons import PolygonNotation, split_bridged
-from segdata.formats.tools.shapes import PolygonText, ToolShape
+from segdata.formats.tools.shapes import PolygonNotation, PolygonText, ToolShape, split_bridged
 
 _STEPS = 32  # within a pixel, where rings may pass without meeting
 _LAST = _STEPS // 2 - 1  # before the middle: whether one truncates, as Ultralytics, or rounds, as supervision

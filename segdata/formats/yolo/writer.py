@@ -18,11 +18,16 @@ from segdata.core.runs import Ints, Runs
 from segdata.formats.shapes.geometry import Floats, Polygon, scale_points
 from segdata.formats.shapes.raster import count_differing_pixels, rasterise
 from segdata.formats.shapes.source_polygons import SourcePolygons
-from segdata.formats.shared.count_losses import count_losses, count_spatial_losses
-from segdata.formats.shared.painting import ImageSegments, segment_examples, segments_by_image
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    count_losses,
+    count_spatial_losses,
+    segment_examples,
+    segments_by_image,
+)
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
-from segdata.formats.tools.writing import writable_rows
+from segdata.formats.tools.source import writable_rows
 from segdata.formats.yolo.lines import ring_shapes, shares_to_pixels, single_rings
 
 _HELD = frozenset({"images.split", "images.sequence", "images.frame"})

@@ -16,7 +16,7 @@ from segdata.formats.medical.dicom_images import (
     parse_plane,
     scan_folder,
 )
-from segdata.formats.medical.dicom_kinds import SEGMENTATIONS, sop_class
+from segdata.formats.medical.probe import SEGMENTATIONS, sop_class
 from segdata.formats.medical.rt_struct_reader import to_millimetres, to_pixels
 from tests.generators.dicom_files import CT, write_ct
 

@@ -13,7 +13,7 @@ from segdata.core.profile import ImageSequence
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nifti import write
-from segdata.formats.medical.nifti_voxels import decode_volume
+from segdata.formats.medical.nifti_files import decode_volume
 from tests.formats.medical.datasets import codes, met, voxels_of, whole
 from tests.generators.nifti_files import nifti_bytes, write_nifti
 

@@ -1,13 +1,30 @@
 """Image files: headers, and what is wrong with them."""
 
+import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from PIL import Image, PngImagePlugin
 
+from segdata.core import kernels
 from segdata.core.finding import Defect
-from segdata.formats.shared.images import ImageFolder, ImageHeader, read_header
+from segdata.formats.shared.file_names import is_image_name
+from segdata.formats.shared.images import (
+    ImageFolder,
+    ImageHeader,
+    decode_palette_png,
+    image_limits,
+    jpeg_header,
+    png_header,
+    read_header,
+)
+from segdata.formats.shared.mask_files import decode_mask, decode_mask_bytes
 from segdata.formats.shared.per_image import ImageEntry, entry_header
 
 PHOTO = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
@@ -78,3 +95,194 @@ def test_a_broken_image_file_is_named_from_the_root(tmp_path: Path) -> None:
     defects: list[Defect] = []
     assert entry_header(tmp_path, ImageEntry("x.png", tmp_path / "deep" / "a.png"), defects) is None
     assert [(each.code, each.file, each.image) for each in defects] == [("SEG001", "deep/a.png", "x.png")]
+
+
+MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK")
+PIXELS = np.random.default_rng(0).integers(0, 255, (9, 14, 3), np.uint8)
+
+
+def encoded(mode: str, format_name: str, orientation: int = 0, progressive: bool = False) -> bytes:
+    """A small image file, with EXIF where an orientation is given."""
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x010F] = "a maker"
+    exif[0x0112] = orientation
+    saved = {"exif": exif} if orientation else {}
+    image = Image.fromarray(PIXELS[..., 0].astype(np.uint16)) if mode == "I;16" else Image.fromarray(PIXELS)
+    image = image if mode == "I;16" else image.convert(mode)
+    image.save(file, format_name, progressive=progressive, icc_profile=b"i" * 20, dpi=(72, 72), **saved)
+    return file.getvalue()
+
+
+FILES = [
+    *(encoded(mode, "PNG") for mode in MODES[:-1]),
+    *(encoded(mode, "JPEG", way, way == 3) for mode in ("L", "RGB", "CMYK") for way in (0, 3, 6)),
+]
+
+
+def by_pillow(data: bytes) -> tuple[int, int, int] | None:
+    """Size and orientation, as Pillow has them; None where it refuses the file."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            known = image.format == "JPEG" or "exif" in image.info
+            return image.width, image.height, int((image.getexif() if known else {}).get(0x0112, 1) or 1)
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+def head_of(data: bytes) -> tuple[int, int, int] | None:
+    return png_header(data) or jpeg_header(data)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("orientation", [0, 1, 3, 6, 8])
+def test_jpeg_is_read_without_pillow(mode: str, orientation: int) -> None:
+    assert jpeg_header(encoded(mode, "JPEG", orientation)) == (14, 9, orientation or 1)
+
+
+@pytest.mark.parametrize("mode", MODES[:-1])
+def test_png_is_read_without_pillow(mode: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(PIXELS).convert("L" if mode == "I;16" else mode).save(file, "PNG", dpi=(72, 72))
+    assert png_header(file.getvalue()) == (14, 9, 1)
+
+
+@pytest.mark.parametrize("order", [b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08"])
+def test_both_byte_orders_of_exif(order: bytes) -> None:
+    """Pillow writes one of them; cameras write both."""
+    name = "little" if order[:1] == b"I" else "big"
+    entry = b"".join(number.to_bytes(size, name) for number, size in ((1, 2), (0x0112, 2), (3, 2), (1, 4), (8, 2)))
+    exif = b"Exif\0\0" + order + entry + b"\0\0" + bytes(4)
+    data = encoded("RGB", "JPEG")
+    data = data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:]
+    assert jpeg_header(data) == by_pillow(data) == (14, 9, 8)
+
+
+def test_exif_that_points_outside_itself_is_left_to_pillow() -> None:
+    """Which gives up there, and takes the orientation that follows for none."""
+    data = encoded("RGB", "JPEG", 6)
+    at = data.index(b"\x01\x0f\x00\x02") + 8
+    damaged = data[:at] + b"\0\0\xff\x26" + data[at + 4 :]
+    assert jpeg_header(data) == (14, 9, 6)
+    assert jpeg_header(damaged) is None
+
+
+def test_what_may_hold_an_orientation_elsewhere_is_left_to_pillow() -> None:
+    """PNG with EXIF or texts, and JPEG with XMP."""
+    texts, file = PngImagePlugin.PngInfo(), io.BytesIO()
+    texts.add_text("Raw profile type exif", "\nexif\n0\n")
+    Image.fromarray(PIXELS).save(file, "PNG", pnginfo=texts)
+    assert png_header(file.getvalue()) is None
+    assert png_header(encoded("RGB", "PNG", 6)) is None
+    said = b'http://ns.adobe.com/xap/1.0/\0<x tiff:Orientation="6"/>'
+    data = encoded("RGB", "JPEG")
+    assert jpeg_header(data[:2] + b"\xff\xe1" + (len(said) + 2).to_bytes(2, "big") + said + data[2:]) is None
+
+
+@given(
+    st.sampled_from(FILES),
+    st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), max_size=3),
+    st.integers(0, 700),
+    st.binary(max_size=4),
+)
+def test_damaged_files_are_read_as_pillow_reads_them_or_left_to_it(
+    data: bytes, changed: list[tuple[int, int]], cut: int, put: bytes
+) -> None:
+    damaged = bytearray(data)
+    for at, value in changed:
+        damaged[at % len(data)] = value
+    damaged[cut:cut] = put
+    found = head_of(bytes(damaged))
+    assert found is None or found == by_pillow(bytes(damaged))
+
+
+def test_every_real_image_is_read_as_pillow_reads_it(real_data: Path) -> None:
+    plain = 0
+    for path in sorted(each for each in real_data.rglob("*") if is_image_name(each.name) and each.is_file()):
+        with path.open("rb") as file, image_limits():
+            found = head_of(file.read(16_384))
+            if found is not None:
+                plain += 1
+                assert read_header(path) == ImageHeader(*found)
+                assert found == by_pillow(path.read_bytes()), path
+    assert plain > 1000
+
+
+VALUES = np.arange(12, dtype=np.uint8).reshape(3, 4)
+COLORS = bytes(range(36))
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png(
+    rows: bytes, *between: bytes, bits: int = 8, color: int = 3, interlace: int = 0, last: bytes = b"IEND"
+) -> bytes:
+    """A file of 4 x 3 pixels with these rows, in two pieces, and further chunks after the palette."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 3, bits, color, 0, 0, interlace))
+    packed = zlib.compress(rows)
+    pixels = chunk(b"IDAT", packed[:7]) + chunk(b"IDAT", packed[7:])
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"PLTE", COLORS) + b"".join(between) + pixels + chunk(last, b"")
+
+
+def rows_of(values: np.ndarray, filter: int = 0) -> bytes:
+    return b"".join(bytes([filter]) + row.tobytes() for row in values)
+
+
+@given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=80), elements=st.sampled_from([0, 1, 2, 255])))
+def test_values_are_those_that_pillow_finds(values: np.ndarray) -> None:
+    picture = Image.fromarray(values)
+    picture.putpalette([level for index in range(256) for level in (index, 255 - index, 7)])
+    file = io.BytesIO()
+    picture.save(file, "png")
+    found = decode_palette_png(file.getvalue())
+    assert found is not None
+    np.testing.assert_array_equal(found[0], values)
+    assert found[1].tolist() == [[index, 255 - index, 7] for index in range(256)]
+    for mine, wanted in zip(kernels.label_runs(found[0]), kernels.label_runs(values), strict=True):
+        np.testing.assert_array_equal(mine, wanted)
+
+
+def test_a_file_and_its_bytes_are_read_alike(tmp_path: Path) -> None:
+    path = tmp_path / "m.png"
+    path.write_bytes(png(rows_of(VALUES)))
+    for mask in (decode_mask(path), decode_mask_bytes(path.read_bytes())):
+        np.testing.assert_array_equal(mask.values, VALUES)
+        assert mask.encoding == f"palette 8 bit, palette {zlib.crc32(COLORS) & 0xFFFF:04x}"
+        assert not mask.coloured
+        assert mask.lossy is None
+        assert mask.palette is not None
+        assert mask.palette.tobytes() == COLORS
+
+
+UNUSUAL = {
+    "rows that hold differences": png(rows_of(VALUES, filter=1)),
+    "grey": png(rows_of(VALUES), color=0),
+    "four bits": png(rows_of(VALUES[:, :2]), bits=4),
+    "interlaced": png(rows_of(VALUES), interlace=1),
+    "a second palette": png(rows_of(VALUES), chunk(b"PLTE", COLORS)),
+    "another chunk": png(rows_of(VALUES), chunk(b"tEXt", b"a\0b")),
+    "a row too few": png(rows_of(VALUES[:2])),
+    "a row too many": png(rows_of(VALUES) + b"\0\1\2\3\4"),
+    "no end": png(rows_of(VALUES))[:-12],
+    "another end": png(rows_of(VALUES), last=b"tIME"),
+    "cut off": png(rows_of(VALUES))[:-20],
+    "damaged pixels": png(rows_of(VALUES)).replace(zlib.compress(rows_of(VALUES))[7:], b"\xff" * 30),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("what", UNUSUAL)
+def test_what_is_unusual_is_left_to_pillow(what: str) -> None:
+    assert decode_palette_png(UNUSUAL[what]) is None
+
+
+def test_no_more_is_unpacked_than_the_header_says() -> None:
+    """A megabyte of zeros behind twelve pixels."""
+    assert decode_palette_png(png(rows_of(VALUES) + bytes(2**20))) is None
+
+
+def test_differences_are_read_by_pillow(tmp_path: Path) -> None:
+    path = tmp_path / "m.png"
+    path.write_bytes(UNUSUAL["rows that hold differences"])
+    np.testing.assert_array_equal(decode_mask(path).values, np.cumsum(VALUES, axis=1, dtype=np.uint8))

@@ -20,7 +20,7 @@ from segdata.core.format import detect
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.per_image import ImageEntry
 from segdata.formats.tools.labelme_reader import LABELME, NOTATION, read_image
-from segdata.formats.tools.polygons import parse_polygons
+from segdata.formats.tools.shapes import parse_polygons
 from segdata.formats.tools.source import rasterise_shapes
 from segdata.testing.pictures import Mask, masks_of_runs
 

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from segdata.formats.shared.mask_files import ValueRuns
-from segdata.formats.shared.mask_values import UNKNOWN, UNLABELLED
+from segdata.formats.shared.mask_files import UNKNOWN, UNLABELLED, ValueRuns
 from segdata.formats.voc.classes import BORDER, join_masks
 from segdata.testing.pictures import masks_of_runs
 

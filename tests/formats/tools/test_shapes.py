@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 
 from segdata.core.finding import Defect
 from segdata.formats.shapes.geometry import Polygon, PolygonArrays, box, check_ring
-from segdata.formats.tools.polygons import (
+from segdata.formats.tools.shapes import (
     Layout,
     ParsedPolygons,
     PolygonNotation,
+    PolygonText,
+    ToolShape,
     parse_polygons,
     split_bridged,
     take_polygons,
 )
-from segdata.formats.tools.shapes import PolygonText, ToolShape
 
 Json = Any  # Any: JSON
 NUMBERS = st.one_of(st.integers(-50, 50), st.floats(-50, 50), st.sampled_from([1e9, -1e8]))

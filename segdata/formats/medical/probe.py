@@ -1,4 +1,4 @@
-"""Kinds of DICOM files: how the first bytes tell them apart, and what DICOM objects cannot hold.
+"""Probe: what the first bytes say of DICOM files and datasets of nnU-Net, and what DICOM objects cannot hold.
 
 Source: DICOM PS3.10, section 7.1.
 """
@@ -45,3 +45,13 @@ def dicom_clue(probe: FileProbe, format: str, kinds: tuple[str, ...], what: str)
         DICOM_INDEX
     )
     return FormatMatch(1.0, f"{DICOM_INDEX} lists a dataset without a {what}") if empty_index else None
+
+
+def nnunet_evidence(probe: FileProbe) -> str | None:
+    """Why a folder looks like a dataset of nnU-Net; None if it does not."""
+    if not probe.heads(r"^dataset\.json$", rb'"labels"\s*:'):
+        return None
+    folders = probe.matching(r"^(labels|images)T[rs]/")
+    if not folders and not probe.heads(r"^dataset\.json$", rb'"file_ending"\s*:'):
+        return None
+    return "dataset.json with labels" + (f", and {folders[0].partition('/')[0]}/" if folders else "")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from segdata.core.finding import Defect
-from segdata.formats.geo.class_names import read_class_names
+from segdata.formats.geo.raster_files import read_class_names
 
 GDAL_TABLE = """<PAMDataset>
 <PAMRasterBand band="2"><CategoryNames><Category>no</Category></CategoryNames></PAMRasterBand>

@@ -1,0 +1,435 @@
+"""NIfTI header: what the header of a .nii or .nii.gz file says, checked before any voxel is read, and where it lies.
+
+Voxel (i, j, k) is column i and row j of slice k; i runs fastest in the file. The affine takes voxel centres to
+millimetres (right, anterior, superior): the sform where its code is not 0, else the qform, else spacing alone.
+Source: https://nifti.nimh.nih.gov/nifti-1 (nifti1.h) and nifti-2 (nifti2.h).
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Annotated, Any, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.errors import SegdataError
+from segdata.core.profile import ImageSequence
+from segdata.core.runs import Ints
+from segdata.formats.medical.volume_files import axis_codes, import_package, voxel_spacing
+from segdata.formats.shared.images import MAX_PIXELS
+from segdata.formats.shared.mask_files import ValueRuns, Values
+
+SUFFIXES = (".nii", ".nii.gz")
+Floats = NDArray[np.float64]
+_SIZES = {348: b"n+1", 540: b"n+2"}  # bytes of a header, and how the magic text of a single file begins
+_MAX_HEAD = 1 << 24  # bytes before the voxels: extensions may be long, but not everything
+_MAX_SLICES = 2**15 - 1  # NIfTI-1 holds no more
+_DENSEST = 1100  # deflate packs 1032 bytes in one at most
+
+
+@dataclass(frozen=True, slots=True)
+class NiftiHeader:
+    """The header of a volume."""
+
+    shape: tuple[int, int, int]  # columns, rows and slices
+    dtype: np.dtype[np.generic]  # of the values in the file, with their byte order
+    # slope, inter: a voxel is the stored value * slope + inter
+    slope: float
+    inter: float
+    offset: int  # byte of the first value
+    affine: Floats = field(repr=False)  # (4, 4) voxel indices to millimetres
+    codes: tuple[int, int]  # of qform and sform; 0: it is not set
+    apart: float  # millimetres by which qform and sform place a corner of the volume apart; 0 if one of them is not set
+    raw: bytes = field(repr=False)  # the bytes before the voxels
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the header says where the volume lies; else left and right are unknown."""
+        return any(self.codes)
+
+
+def is_nifti_name(name: str) -> bool:
+    """Whether a file has the name of a NIfTI file."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def nifti_stem(name: str) -> str:
+    """A path without the suffix of NIfTI files.
+
+    >>> nifti_stem("a/b.1.nii.gz")
+    'a/b.1'
+    """
+    suffix = next((candidate for candidate in reversed(SUFFIXES) if name.lower().endswith(candidate)), "")
+    return name[: len(name) - len(suffix)]
+
+
+def open_nifti_file(path: Path) -> IO[bytes]:
+    """The bytes of a file, decompressed on the way; what it is is seen from its first bytes, not from its name."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return cast(IO[bytes], gzip.open(path)) if packed else path.open("rb")
+
+
+def read_header(path: Path, is_image: bool = False) -> NiftiHeader:
+    """The header of a file; raises OSError with the reason if there is no valid one.
+
+    Only the first three dimensions of an image count: others are time, or channels.
+    """
+    if path.stat().st_size == 0:
+        raise OSError("the file is empty (0 bytes)")
+    try:
+        with open_nifti_file(path) as file:
+            first = file.read(max(_SIZES))
+            head = parse_header(first, is_image)
+            if head.offset > len(first):
+                first += file.read(head.offset - len(first))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise OSError(f"damaged: {error}") from error
+    if len(first) < head.offset:
+        raise OSError(f"the voxels should begin at byte {head.offset:,}, but the file ends at {len(first):,}")
+    _check_length(path, head)
+    return NiftiHeader(
+        head.shape,
+        head.dtype,
+        head.slope,
+        head.inter,
+        head.offset,
+        head.affine,
+        head.codes,
+        head.apart,
+        first[: head.offset],
+    )
+
+
+def parse_header(raw: bytes, is_image: bool = False) -> NiftiHeader:
+    """The header in the first bytes of a file, of an image or of labels; raises OSError with the reason."""
+    nibabel = import_package("nibabel")
+    sizes = [int.from_bytes(raw[:4], order) for order in ("little", "big")]
+    size = next((candidate for candidate in sizes if candidate in _SIZES), None)
+    if size is None or len(raw) < size:
+        raise OSError("is not a NIfTI file: it does not begin with a header of 348 or 540 bytes")
+    header = (nibabel.Nifti1Header if size == 348 else nibabel.Nifti2Header)(raw[:size], check=False)
+    magic = bytes(header["magic"])
+    if not magic.startswith(_SIZES[size]):
+        raise OSError(f"its magic text is {magic[:4]!r}; only single files, with 'n+1' or 'n+2', can be read")
+    try:
+        shape, dtype = _shape(header.get_data_shape()[: 3 if is_image else None]), header.get_data_dtype()
+        slope, inter = header.get_slope_inter()
+        forms = [header.get_qform(coded=True), header.get_sform(coded=True)]
+        affine = header.get_best_affine()
+    except (nibabel.spatialimages.HeaderDataError, ValueError, KeyError, TypeError, np.linalg.LinAlgError) as error:
+        raise OSError(f"damaged header: {error}") from error
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-12:
+        raise OSError("damaged header: its affine is singular or not finite")
+    placed = [np.asarray(matrix, np.float64) for matrix, code in forms if code]
+    apart = _corner_distance(placed[0], placed[1], shape) if len(placed) == 2 else 0.0
+    start = float(header["vox_offset"])
+    if not size <= start <= _MAX_HEAD or start != int(start):
+        raise OSError(f"damaged header: the voxels should begin at byte {start:g}")
+    return NiftiHeader(
+        shape,
+        dtype,
+        1.0 if slope is None else float(slope),
+        0.0 if inter is None else float(inter),
+        int(start),
+        np.asarray(affine, np.float64),
+        (int(header["qform_code"]), int(header["sform_code"])),
+        apart,
+        raw[:size],
+    )
+
+
+def _corner_distance(a: Floats, b: Floats, shape: tuple[int, int, int]) -> float:
+    """The largest distance, in millimetres, between where two affines put a corner of a volume."""
+    corners = np.array(np.meshgrid(*([0, side - 1] for side in shape), [1], indexing="ij"), np.float64).reshape(4, -1)
+    return float(np.linalg.norm(((a - b) @ corners)[:3], axis=0).max())
+
+
+def _shape(dims: tuple[int, ...]) -> tuple[int, int, int]:
+    """Columns, rows and slices; raises ValueError for anything but a volume."""
+    sides = [int(side) for side in dims]
+    while len(sides) > 3 and sides[-1] == 1:
+        sides.pop()
+    sides += [1] * (3 - len(sides))
+    written = "x".join(map(str, dims))
+    if len(sides) > 3:
+        raise ValueError(f"{len(sides)} dimensions ({written}): time steps, or layers? Save each as its own volume")
+    if min(sides) < 1 or sides[0] * sides[1] > MAX_PIXELS or sides[2] > _MAX_SLICES:
+        raise ValueError(f"{written} is not a valid size of a label volume")
+    return sides[0], sides[1], sides[2]
+
+
+def _check_length(path: Path, head: NiftiHeader) -> None:
+    """Raise OSError where the file cannot hold the voxels that its header claims."""
+    needed = head.offset + int(np.prod(head.shape, dtype=object)) * head.dtype.itemsize
+    n_bytes = path.stat().st_size
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    if needed > (n_bytes * _DENSEST + 1024 if packed else n_bytes):
+        shape = "x".join(map(str, head.shape))
+        raise OSError(f"the file is cut off: {shape} voxels need {needed:,} bytes, the file has {n_bytes:,}")
+
+
+TOLERANCE_MM = 1e-3
+
+
+class VolumePlace(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The place of a volume, as in `ImageSequence`: headers round it, and cannot say that it is unknown."""
+
+    affine: Annotated[tuple[float, ...], msgspec.Meta(min_length=16, max_length=16)] | None = None
+    axes: str | None = None
+    spacing: tuple[float, float, float] | None = None
+
+    @staticmethod
+    def of(sequence: ImageSequence) -> "VolumePlace":
+        """The place of a sequence, as far as it is known."""
+        return VolumePlace(sequence.affine, sequence.axes, sequence.spacing)
+
+    def fits(self, head: NiftiHeader | None) -> bool:
+        """Whether a header gives the same place, except for rounding; True without a header."""
+        if head is None:
+            return True
+        if self.affine is None:
+            return not head.is_placed
+        return head.is_placed and np.allclose(head.affine.reshape(-1), self.affine, rtol=1e-5, atol=TOLERANCE_MM)
+
+    def apply_to(self, sequence: ImageSequence) -> ImageSequence:
+        """The sequence at this place."""
+        return replace(sequence, affine=self.affine, axes=self.axes, spacing=self.spacing)
+
+
+def volume_sequence(name: str, head: NiftiHeader) -> ImageSequence:
+    """The volume of a header; a place that the header does not set is unknown."""
+    return ImageSequence(
+        name,
+        "volume",
+        tuple(head.affine.reshape(-1).tolist()) if head.is_placed else None,
+        axis_codes(head.affine) if head.is_placed else None,
+        voxel_spacing(head.affine),
+        head.dtype.str,
+        head.raw,
+    )
+
+
+def describe_differences(label: NiftiHeader, image: NiftiHeader, what: str = "image") -> str | None:
+    """How the place of a label volume differs from that of its image, as a sentence; None if it does not."""
+    apart = _corner_distance(label.affine, image.affine, label.shape)
+    if apart <= TOLERANCE_MM:
+        return None
+    details = "; ".join(_differing_parts(label.affine, image.affine, what))
+    return f"labels and the {what} lie up to {apart:.4g} mm apart: {details}"
+
+
+def _differing_parts(a: Floats, b: Floats, what: str) -> Iterator[str]:
+    """The parts of two affines that differ."""
+    spacing_a, spacing_b = np.array(voxel_spacing(a)), np.array(voxel_spacing(b))
+    if np.abs(spacing_a - spacing_b).max() > TOLERANCE_MM:
+        yield f"spacing {_numbers(spacing_a)} mm, of the {what} {_numbers(spacing_b)} mm"
+    axes_of_a, axes_of_b = a[:3, :3] / spacing_a, b[:3, :3] / spacing_b
+    if np.abs(axes_of_a - axes_of_b).max() > TOLERANCE_MM:
+        degrees = np.degrees(np.arccos(np.clip((axes_of_a * axes_of_b).sum(axis=0), -1, 1))).max()
+        yield f"directions {axis_codes(a)}, of the {what} {axis_codes(b)} (up to {degrees:.3g}° apart)"
+    if np.abs(a[:3, 3] - b[:3, 3]).max() > TOLERANCE_MM:
+        yield f"origin ({_numbers(a[:3, 3], ', ')}) mm, of the {what} ({_numbers(b[:3, 3], ', ')}) mm"
+
+
+def _numbers(values: Floats, mark: str = "x") -> str:
+    return mark.join(f"{value:.6g}" for value in values.tolist())
+
+
+_TOLERANCE = 1e-3  # how far from a whole number a label may be
+_MAX_LABEL = 2**31 - 1  # values beyond this come from damage or from another kind of data
+Stored = NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelVolume:
+    """A decoded volume."""
+
+    head: NiftiHeader  # its header
+    slices: tuple[ValueRuns, ...]  # the runs of each slice's values; voxels that are not whole numbers are 0 in them
+    n_broken: int = 0  # voxels that are not whole numbers, or too large to be labels
+    first_broken: tuple[int, int, int, float] | None = None  # index (i, j, k) and value of the first of them
+    n_rounded: int = 0  # voxels that were rounded, because they are a little off
+
+    @property
+    def values(self) -> Ints:
+        """(k,) the distinct values, ascending."""
+        return np.unique(np.concatenate([slice_.value for slice_ in self.slices]))
+
+
+def decode_volume(path: Path) -> LabelVolume:
+    """The volume in a file; raises OSError with the reason if it is damaged."""
+    head = read_header(path)
+    if head.dtype.kind not in "iufb":
+        raise OSError(f"voxels of type {head.dtype} cannot be labels")
+    slices: list[ValueRuns] = []
+    n_broken = n_rounded = 0
+    first: tuple[int, int, int, float] | None = None
+    for k, stored in enumerate(_stored_slices(path, head)):
+        labels, broken, rounded = _to_labels(stored, head)
+        if broken is not None:
+            n_broken += int(broken.sum())
+            if first is None:
+                j, i = np.unravel_index(int(broken.argmax()), broken.shape)
+                first = int(i), int(j), k, float(_scale(stored, head)[j, i])
+        n_rounded += rounded
+        slices.append(ValueRuns.of(labels))
+    return LabelVolume(head, tuple(slices), n_broken, first, n_rounded)
+
+
+def _stored_slices(path: Path, head: NiftiHeader) -> Iterator[Stored]:
+    """The slices (rows, columns) as the file stores them, one in memory at a time."""
+    columns, rows, n_slices = head.shape
+    size = columns * rows * head.dtype.itemsize
+    try:
+        with open_nifti_file(path) as file:
+            file.read(head.offset)
+            for k in range(n_slices):
+                data = file.read(size)
+                if len(data) < size:
+                    raise OSError(f"the file is cut off: slice {k} of {n_slices} is incomplete")
+                yield np.frombuffer(data, head.dtype).reshape(rows, columns)
+    except (EOFError, zlib.error) as error:
+        raise OSError(f"damaged: {error}") from error
+
+
+def _scale(stored: Stored, head: NiftiHeader) -> NDArray[np.float64]:
+    return stored.astype(np.float64) * head.slope + head.inter
+
+
+def _to_labels(stored: Stored, head: NiftiHeader) -> tuple[Values, NDArray[np.bool_] | None, int]:
+    """The slice in whole numbers, the voxels that are not labels (None: none), and the number of rounded ones."""
+    scaled = (head.slope, head.inter) != (1.0, 0.0)
+    if stored.dtype.kind in "iu" and stored.dtype.itemsize < 8 and not scaled:
+        native: Values = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+        return native, None, 0
+    values = _scale(stored, head) if scaled or stored.dtype.kind != "f" else stored.astype(head.dtype.newbyteorder("="))
+    with np.errstate(invalid="ignore"):
+        labels = np.rint(values)
+        distance = np.abs(values - labels)
+        broken = ~((distance <= _TOLERANCE) & (np.abs(labels) <= _MAX_LABEL))
+    labels[broken] = 0
+    return labels.astype(np.int32), broken if broken.any() else None, int(((distance > 0) & ~broken).sum())
+
+
+Slices = Sequence[NDArray[np.unsignedinteger[Any]]]  # Any: of any width
+_LABEL_INTENT = 1002  # NIFTI_INTENT_LABEL
+_NIFTI_1_SIDE = 2**15 - 1
+_TYPES = (np.uint8, np.int16, np.int32, np.int64)  # that every reader knows, the smallest first
+
+
+def source_header(sequence: ImageSequence | None) -> NiftiHeader | None:
+    """The NIfTI header that a volume was read with; None if it has none, or one of another format."""
+    if sequence is None or sequence.header is None:
+        return None
+    try:
+        head = parse_header(sequence.header)
+    except OSError:
+        return None
+    return head if len(sequence.header) >= head.offset else None
+
+
+def write_volume(path: Path, slices: Slices, sequence: ImageSequence | None) -> bool:
+    """Write slices (rows, columns) of values, one behind the other, compressed where the name ends in .gz.
+
+    The header is that of `sequence`, byte by byte, if it has this shape; its type is changed if it cannot hold the
+    values. Else it is a new header with the affine and spacing of `sequence`. Returns whether the
+    place in the world is what `sequence` says.
+    """
+    rows, columns = slices[0].shape
+    shape = columns, rows, len(slices)
+    most = max(int(slice_.max(initial=0)) for slice_ in slices)
+    head = source_header(sequence)
+    keeps_place = sequence is None or not sequence.is_placed or head is None or head.shape == shape
+    if head is not None and head.shape == shape and sequence is not None and sequence.header is not None:
+        raw, dtype, slope, inter = sequence.header[: head.offset], head.dtype, head.slope, head.inter
+        if not _can_hold(dtype, slope, inter, slices, most):
+            raw, dtype, slope, inter = *_retyped(raw, most), 1.0, 0.0
+    else:
+        raw, dtype, slope, inter = (
+            _new_header(shape, most, sequence if keeps_place else None),
+            _type_for(most),
+            1.0,
+            0.0,
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        if path.name.endswith(".gz"):  # without the time, so that the same labels give the same file
+            with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
+                _fill(packed, raw, slices, dtype, slope, inter)
+        else:
+            _fill(file, raw, slices, dtype, slope, inter)
+    return keeps_place
+
+
+def _fill(file: Any, raw: bytes, slices: Slices, dtype: np.dtype[Any], slope: float, inter: float) -> None:
+    file.write(raw)
+    for values in slices:
+        file.write(_to_stored(values, dtype, slope, inter).tobytes())
+
+
+def _to_stored(values: NDArray[Any], dtype: np.dtype[Any], slope: float, inter: float) -> NDArray[Any]:
+    """The values as the file stores them."""
+    if (slope, inter) == (1.0, 0.0):
+        return values.astype(dtype)
+    stored = (values.astype(np.float64) - inter) / slope
+    return stored.astype(dtype) if dtype.kind == "f" else np.rint(stored).astype(dtype)
+
+
+def _can_hold(dtype: np.dtype[Any], slope: float, inter: float, slices: Slices, most: int) -> bool:
+    """Whether the values, of which `most` is the largest, come back from a file of this type."""
+    if dtype.kind not in "iuf":
+        return False
+    if (slope, inter) == (1.0, 0.0):
+        return most <= (np.iinfo(dtype).max if dtype.kind in "iu" else 2 ** (np.finfo(dtype).nmant + 1))
+    values = np.unique(np.concatenate([np.unique(slice_) for slice_ in slices])).astype(np.int64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        back = _to_stored(values, dtype, slope, inter).astype(np.float64) * slope + inter
+    return bool((np.abs(back - values) < 1e-3).all())
+
+
+def _type_for(most: int) -> np.dtype[Any]:
+    """The smallest type that holds 0 to `most`, low byte first; raises SegdataError beyond 63 bits."""
+    dtype = next((candidate for candidate in _TYPES if most <= np.iinfo(candidate).max), None)
+    if dtype is None:
+        raise SegdataError(f"value {most} is beyond the 63 bits of a NIfTI volume")
+    return np.dtype(dtype).newbyteorder("<")
+
+
+def _retyped(raw: bytes, most: int) -> tuple[bytes, np.dtype[Any]]:
+    """A header with another type, unscaled, and that type; the byte order stays, for extensions are in it too."""
+    header = _header(raw)
+    dtype = _type_for(most).newbyteorder(header.endianness)
+    header.set_data_dtype(dtype)
+    header.set_slope_inter(1, 0)
+    return bytes(header.binaryblock) + raw[int(header["sizeof_hdr"]) :], dtype
+
+
+def _header(raw: bytes) -> Any:  # Any: nibabel has no types
+    nibabel = import_package("nibabel")
+    sizes = {int.from_bytes(raw[:4], order) for order in ("little", "big")}
+    kind, size = (nibabel.Nifti1Header, 348) if 348 in sizes else (nibabel.Nifti2Header, 540)
+    return kind(raw[:size], check=False)
+
+
+def _new_header(shape: tuple[int, int, int], most: int, sequence: ImageSequence | None) -> bytes:
+    """A header for labels, with the place of `sequence` as far as that is known."""
+    nibabel = import_package("nibabel")
+    kind = nibabel.Nifti1Header if max(shape) <= _NIFTI_1_SIDE else nibabel.Nifti2Header
+    header = kind(endianness="<")
+    header.set_data_shape(shape)
+    header.set_data_dtype(_type_for(most))
+    header["intent_code"] = _LABEL_INTENT
+    header.set_xyzt_units("mm")
+    if sequence is not None and sequence.affine is not None:
+        header.set_sform(np.array(sequence.affine).reshape(4, 4), code=1)
+    if sequence is not None and sequence.spacing is not None:
+        header.set_zooms(sequence.spacing)
+    size = int(header["sizeof_hdr"])
+    header["vox_offset"] = size + 4
+    return bytes(header.binaryblock) + bytes(4)  # no extensions follow
