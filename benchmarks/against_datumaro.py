@@ -18,8 +18,8 @@ from typing import Any
 from rules_proof import IMAGES, written
 
 import segdata
-from segdata.sample import make
-from segdata.sample.writers import Json
+from tests.generators.sample.dataset import make
+from tests.generators.sample.writers import Json
 from tests.generators.seeded_defects import compare_defects, read_seeded_defects
 
 HERE = Path(__file__).parent

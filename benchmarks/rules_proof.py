@@ -23,8 +23,7 @@ from segdata.core.finding import Finding
 from segdata.core.rule import Rule, rules
 from segdata.formats.shared.images import image_limits
 from segdata.report.pictures.overlays import draw_image
-from segdata.sample import make
-from segdata.sample.dataset import CLEAN
+from tests.generators.sample.dataset import CLEAN, make
 from tests.generators.seeded_defects import DefectComparison, compare_defects, read_seeded_defects
 
 HERE = Path(__file__).parent

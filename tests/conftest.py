@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from segdata.core.finding import Finding
-    from segdata.sample import Truth
     from segdata.testing.pictures import PictureDataset
+    from tests.generators.sample.dataset import Truth
 
 # Laws are tried on half as many examples as is usual: there are a thousand of them, and each run draws others.
 settings.register_profile(
@@ -40,7 +40,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def seeded_data(tmp_path_factory: pytest.TempPathFactory) -> "Truth":
     """The sample datasets with seeded defects, made once for all workers; nothing may be written into them."""
-    from segdata.sample import make
+    from tests.generators.sample.dataset import make
 
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

@@ -13,7 +13,7 @@ import segdata
 from segdata import InvalidDatasetError, LossError, SegdataError
 from segdata.api.read import ReadOptions
 from segdata.core.config import Config
-from segdata.sample import make
+from tests.generators.sample.dataset import make
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import segdata
 from segdata.api.result import Result
 from segdata.cli.main import NAMES, main
-from segdata.sample.dataset import make
+from tests.generators.sample.dataset import make
 
 # Commands that are not about one dataset.
 NO_METHOD = {"demo", "init", "rules", "explain", "formats"}

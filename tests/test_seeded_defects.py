@@ -9,7 +9,7 @@ from click.testing import CliRunner
 import segdata
 from segdata.cli.main import main
 from segdata.core.rule import rules
-from segdata.sample import Truth, make
+from tests.generators.sample.dataset import Truth, make
 from tests.generators.seeded_defects import DefectComparison, compare_defects, read_seeded_defects
 
 # Rules without a seeded defect in the sample data, and what proves them.

@@ -15,6 +15,7 @@ import click
 from segdata.cli.options import FOLDER, example
 from segdata.core.errors import SegdataError
 from segdata.report.console import Console, table
+from segdata.sample import MAX_IMAGES, make
 
 if TYPE_CHECKING:
     from segdata.core.finding import Decision, Finding, Verdict
@@ -29,8 +30,9 @@ _MARKER_FILE = ".segdata-demo"  # the demo empties only folders with this file
 @click.command(name="demo", epilog=example("segdata demo", "segdata demo /tmp/street"))
 @click.argument("folder", metavar="[DIR]", type=FOLDER, default="segdata-demo")
 @click.option(
-    "--scenes", metavar="N", type=click.IntRange(min=1), default=8, help="Number of clean street scenes; default: 8."
-)
+    "--scenes", metavar="N", type=click.IntRange(1, MAX_IMAGES), default=8,
+    help=f"Number of clean street scenes, at most {MAX_IMAGES}; default: 8.",
+)  # fmt: skip
 def command(folder: Path, scenes: int) -> None:
     """Make sample data in DIR and run the full workflow on it.
 
@@ -38,11 +40,10 @@ def command(folder: Path, scenes: int) -> None:
     type it; datasets, reports and pictures stay in DIR.
     """
     from segdata.core.errors import count_noun
-    from segdata.sample import make
 
     prepare_folder(folder)
     _print_heading(f"1. Sample data: {count_noun(scenes, 'street scene')} with labels, and others with known defects")
-    make(folder / "data", seed=0, images=scenes, only=("clean", "defects"))
+    make(folder / "data", images=scenes, only=("clean", "defects"))
     clean, defects = folder / "data/clean", folder / "data/defects"
 
     _print_heading("2. Clean labels, in any format")
@@ -65,7 +66,7 @@ def command(folder: Path, scenes: int) -> None:
     _run("validate", folder / "mended", "--unsafe-fixes", "--baseline", known)
 
     _print_heading("5. Four annotators drew the same scenes: one hurries, and one is biased")
-    make(folder / "data", seed=0, images=max(scenes, _COMPARED_SCENES), only=("annotators", "noise"))
+    make(folder / "data", images=max(scenes, _COMPARED_SCENES), only=("annotators", "noise"))
     named = [f"{path.name}={path}" for path in sorted((folder / "data/annotators").iterdir()) if path.is_dir()]
     _run("agreement", *named, "--format", "html", "--output", folder / "reports/agreement.html")
     _run("agreement", *named, "--gold", "gold")

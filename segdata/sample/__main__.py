@@ -2,14 +2,13 @@
 
 import argparse
 
-from segdata.sample.dataset import PARTS, make
+from segdata.sample import MAX_IMAGES, PARTS, make
 
 parser = argparse.ArgumentParser(
     prog="python -m segdata.sample", description="Write believable sample data with known truth."
 )
 parser.add_argument("folder")
-parser.add_argument("--seed", type=int, default=0)
-parser.add_argument("--images", type=int, default=24)
+parser.add_argument("--images", type=int, default=MAX_IMAGES, choices=range(1, MAX_IMAGES + 1), metavar="N")
 parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
-made = parser.parse_args()
-make(made.folder, made.seed, made.images, made.only)
+arguments = parser.parse_args()
+make(arguments.folder, arguments.images, arguments.only)

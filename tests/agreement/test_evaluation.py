@@ -16,7 +16,7 @@ from pycocotools.cocoeval import COCOeval
 
 from segdata.api.evaluate import evaluate
 from segdata.core.errors import SegdataError
-from segdata.sample.dataset import make
+from tests.generators.sample.dataset import make
 
 
 def perturbed(truth: COCO, rng: np.random.Generator) -> list[dict[str, Any]]:

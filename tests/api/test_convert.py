@@ -16,7 +16,7 @@ from segdata.core.config import Config, Layers
 from segdata.core.errors import SegdataError
 from segdata.core.format import Format, Loss, detect, formats
 from segdata.report.conversion import CERTIFICATE_NAME, certificate_schema
-from segdata.sample import make
+from tests.generators.sample.dataset import make
 
 WRITTEN = [each for each in formats().values() if each.write is not None and each.name != "canonical"]
 

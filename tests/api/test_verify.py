@@ -21,9 +21,9 @@ from segdata.core.errors import SegdataError
 from segdata.core.format import Format, LossCounter, find_format, formats
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.sample.dataset import make
 from segdata.store.diff.compare import check_losses, first_annotations
 from segdata.testing.strategies import datasets
+from tests.generators.sample.dataset import make
 from tests.store.diff.memory import SMALL, dataset, small
 
 WRITTEN = [name for name, each in formats().items() if each.write is not None]

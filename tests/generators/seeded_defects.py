@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.core.finding import Finding
-from segdata.sample.writers import Json
+from tests.generators.sample.writers import Json
 
 
 @dataclass(frozen=True)

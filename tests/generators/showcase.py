@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.sample import writers
-from segdata.sample.dataset import render_streets
-from segdata.sample.label_noise import ANNOTATORS, annotate
-from segdata.sample.scene import Picture
-from segdata.sample.writers import colour_mask, packed_png, panoptic_ids
+from tests.generators.sample import writers
+from tests.generators.sample.dataset import render_streets
+from tests.generators.sample.label_noise import ANNOTATORS, annotate
+from tests.generators.sample.scene import Picture
+from tests.generators.sample.writers import colour_mask, packed_png, panoptic_ids
 
 
 def outline_segments(picture: Picture, image: NDArray[np.uint8], strength: float = 0.55) -> NDArray[np.uint8]:

@@ -23,9 +23,9 @@ from segdata.core.rule import rules
 from segdata.core.rule_runner import run_rules
 from segdata.core.runs import Runs
 from segdata.measure.measure import measure_source
-from segdata.sample import Truth
 from segdata.store.fixes import FIXES, fixed_images, write_fixes
 from segdata.testing.pictures import PictureDataset, draw_picture, read_pictures
+from tests.generators.sample.dataset import Truth
 
 FIXABLE = [rule for rule in rules().values() if rule.fix is not None]
 # SEG104 shows near twins, of which nobody can say which to keep: identical ones have a test of their own.

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco
 
-from segdata.sample import writers
-from segdata.sample.scene import Picture, nearest_label, remove_small_parts
-from segdata.sample.taxonomy import BY_ID, write_taxonomy
-from segdata.sample.writers import Json, NamedPicture
+from tests.generators.sample import writers
+from tests.generators.sample.scene import Picture, nearest_label, remove_small_parts
+from tests.generators.sample.taxonomy import BY_ID, write_taxonomy
+from tests.generators.sample.writers import Json, NamedPicture
 
 Mask = NDArray[np.bool_]
 
@@ -141,24 +141,24 @@ def _is_packed(segmentation: Any) -> bool:  # Any: a COCO segmentation
 
 
 Seeding = Callable[[SeededDataset], Iterator[SeededDefect]]
-SEEDINGS: dict[str, list[Seeding]] = {}
+SEEDINGS: dict[str, dict[str, Seeding]] = {}  # by dataset and name: pytest imports these modules under two names
 
 
 def seeds_defect(dataset: str) -> Callable[[Seeding], Seeding]:
     """Register a function that seeds defects into a dataset and yields them."""
 
     def register(seeding: Seeding) -> Seeding:
-        SEEDINGS.setdefault(dataset, []).append(seeding)
+        SEEDINGS.setdefault(dataset, {})[seeding.__name__] = seeding
         return seeding
 
     return register
 
 
-def find_seedings() -> dict[str, list[Seeding]]:
+def find_seedings() -> dict[str, dict[str, Seeding]]:
     """All seeding functions by dataset, found in the modules of this folder."""
-    package = importlib.import_module("segdata.sample.defects")
+    package = importlib.import_module("tests.generators.sample.defects")
     for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"segdata.sample.defects.{module.name}")
+        importlib.import_module(f"tests.generators.sample.defects.{module.name}")
     return SEEDINGS
 
 
@@ -248,7 +248,7 @@ def build_defects(folder: Path, shots: Sequence[NamedPicture], frames: Sequence[
         if document:
             site.document = json.loads(document.read_text(encoding="utf-8"))
         before = json.dumps(site.document)
-        defects += [defect for seeding in seedings[name] for defect in seeding(site)]
+        defects += [defect for seeding in seedings[name].values() for defect in seeding(site)]
         if document and json.dumps(site.document) != before:
             writers.write_json(document, site.document)
     writers.write_json(folder / "truth.json", [defect.entry() for defect in defects])

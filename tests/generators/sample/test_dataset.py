@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from segdata.sample import PARTS, make
-from segdata.sample.dataset import BUS_TRACK, CAR_TRACK, WALKER_TRACK, render_video
-from segdata.sample.taxonomy import BUS, CAR, PERSON
+from tests.generators.sample.dataset import BUS_TRACK, CAR_TRACK, PARTS, WALKER_TRACK, make, render_video
+from tests.generators.sample.taxonomy import BUS, CAR, PERSON
 
 
 def fingerprints(folder: Path) -> dict[str, str]:
@@ -30,7 +29,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_command_makes_what_the_function_makes(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "segdata.sample", str(tmp_path / "a"), "--images", "1", "--only", "clean"]
+    command = [sys.executable, "-m", "tests.generators.sample", str(tmp_path / "a"), "--images", "1", "--only", "clean"]
     subprocess.run(command, check=True)
     make(tmp_path / "b", images=1, only=("clean",))
     assert fingerprints(tmp_path / "a") == fingerprints(tmp_path / "b")

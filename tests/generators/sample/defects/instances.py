@@ -4,11 +4,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.sample import writers
-from segdata.sample.defects.seeding import N_PLATES, Mask, SeededDataset, SeededDefect, paint_plates, seeds_defect
-from segdata.sample.scene import remove_small_parts
-from segdata.sample.taxonomy import BY_ID, CAR, ROAD, SIGN, Category
-from segdata.sample.writers import DIVISOR, Json, NamedPicture, n_parts
+from tests.generators.sample import writers
+from tests.generators.sample.defects.seeding import (
+    N_PLATES,
+    Mask,
+    SeededDataset,
+    SeededDefect,
+    paint_plates,
+    seeds_defect,
+)
+from tests.generators.sample.scene import remove_small_parts
+from tests.generators.sample.taxonomy import BY_ID, CAR, ROAD, SIGN, Category
+from tests.generators.sample.writers import DIVISOR, Json, NamedPicture, n_parts
 
 PANOPTIC = "panoptic_reading"
 

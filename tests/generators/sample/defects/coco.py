@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from segdata.sample.defects.seeding import Mask, SeededDataset, SeededDefect, seeds_defect
-from segdata.sample.taxonomy import BUS, CAR, SIGN
-from segdata.sample.writers import Json, rings, rle, segmentation
+from tests.generators.sample.defects.seeding import Mask, SeededDataset, SeededDefect, seeds_defect
+from tests.generators.sample.taxonomy import BUS, CAR, SIGN
+from tests.generators.sample.writers import Json, rings, rle, segmentation
 
 READING = "coco_reading"
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.sample.canvas import Segment
-from segdata.sample.dataset import render_streets
-from segdata.sample.label_noise import (
+from tests.generators.sample.canvas import Segment
+from tests.generators.sample.dataset import render_streets
+from tests.generators.sample.label_noise import (
     ANNOTATORS,
     INJECTIONS,
     Annotator,
@@ -22,10 +22,10 @@ from segdata.sample.label_noise import (
     write_annotators,
     write_noise,
 )
-from segdata.sample.scene import Picture
-from segdata.sample.taxonomy import CAR, ROAD
-from segdata.sample.writers import Json, NamedPicture, write_panoptic
-from tests.sample.test_writers import categories_in, panoptic
+from tests.generators.sample.scene import Picture
+from tests.generators.sample.taxonomy import CAR, ROAD
+from tests.generators.sample.test_writers import categories_in, panoptic
+from tests.generators.sample.writers import Json, NamedPicture, write_panoptic
 
 
 @pytest.fixture(scope="module")

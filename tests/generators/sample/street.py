@@ -2,8 +2,21 @@
 
 import numpy as np
 
-from segdata.sample.canvas import Canvas, Colour, Points, StreetObject, View, box, circle, scale_colour
-from segdata.sample.taxonomy import BUILDING, BUS, CAR, FENCE, PERSON, POLE, ROAD, SIDEWALK, SIGN, SKY, VEGETATION, VOID
+from tests.generators.sample.canvas import Canvas, Colour, Points, StreetObject, View, box, circle, scale_colour
+from tests.generators.sample.taxonomy import (
+    BUILDING,
+    BUS,
+    CAR,
+    FENCE,
+    PERSON,
+    POLE,
+    ROAD,
+    SIDEWALK,
+    SIGN,
+    SKY,
+    VEGETATION,
+    VOID,
+)
 
 FAR = 150.0
 NEAR = 2.2

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from segdata.sample import writers
-from segdata.sample.defects.coco import core_of
-from segdata.sample.defects.seeding import (
+from tests.generators.sample import writers
+from tests.generators.sample.defects.coco import core_of
+from tests.generators.sample.defects.seeding import (
     Mask,
     SeededDataset,
     SeededDefect,
@@ -16,8 +16,8 @@ from segdata.sample.defects.seeding import (
     remove_specks,
     seeds_defect,
 )
-from segdata.sample.taxonomy import LEAVES, PERSON, POLE, ROAD, SKY, VOID, Category
-from segdata.sample.writers import NamedPicture
+from tests.generators.sample.taxonomy import LEAVES, PERSON, POLE, ROAD, SKY, VOID, Category
+from tests.generators.sample.writers import NamedPicture
 
 READING = "mask_reading"
 

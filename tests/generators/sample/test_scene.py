@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from segdata.sample.scene import compose, nearest_label, remove_small_parts, render
-from segdata.sample.taxonomy import CAR, LEAVES
-from segdata.sample.writers import NamedPicture, n_parts, rings
+from tests.generators.sample.scene import compose, nearest_label, remove_small_parts, render
+from tests.generators.sample.taxonomy import CAR, LEAVES
+from tests.generators.sample.writers import NamedPicture, n_parts, rings
 
 
 def test_every_pixel_is_labelled_and_every_segment_is_there(shots: list[NamedPicture]) -> None:

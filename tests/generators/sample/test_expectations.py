@@ -2,8 +2,8 @@
 
 import yaml
 
-from segdata.sample import Truth
-from tests.sample.defects.test_coco_defects import annotation, document, holds, of, raster
+from tests.generators.sample.dataset import Truth
+from tests.generators.sample.test_coco_defects import annotation, document, holds, of, raster
 
 CAR, PERSON = 10, 9
 

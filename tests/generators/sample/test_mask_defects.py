@@ -9,8 +9,8 @@ import yaml
 from PIL import Image, UnidentifiedImageError
 from scipy import ndimage
 
-from segdata.sample import Truth
-from tests.sample.defects.test_coco_defects import box, document, holds, of
+from tests.generators.sample.dataset import Truth
+from tests.generators.sample.test_coco_defects import box, document, holds, of
 
 
 def mask_of(seeded_data: Truth, dataset: str, file: str | None) -> np.ndarray:

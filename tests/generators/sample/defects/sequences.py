@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.sample import writers
-from segdata.sample.dataset import render_video, write_video
-from segdata.sample.defects.seeding import Mask, SeededDataset, SeededDefect, seeds_defect
-from segdata.sample.scene import small_parts
-from segdata.sample.taxonomy import BUS, CAR, FENCE, PERSON, SIGN, VEGETATION, Category, write_taxonomy
-from segdata.sample.writers import DIVISOR, Json, NamedPicture, segmentation
+from tests.generators.sample import writers
+from tests.generators.sample.dataset import render_video, write_video
+from tests.generators.sample.defects.seeding import Mask, SeededDataset, SeededDefect, seeds_defect
+from tests.generators.sample.scene import small_parts
+from tests.generators.sample.taxonomy import BUS, CAR, FENCE, PERSON, SIGN, VEGETATION, Category, write_taxonomy
+from tests.generators.sample.writers import DIVISOR, Json, NamedPicture, segmentation
 
 
 def _drop_annotations(site: SeededDataset, doomed: list[Json]) -> None:

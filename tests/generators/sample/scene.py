@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.sample import street
-from segdata.sample.canvas import OVERSAMPLE, Canvas, Segment, StreetObject, View, surface_textures
-from segdata.sample.street import draw_bus, draw_car_back, draw_car_side, draw_crowd, draw_person, draw_sign
+from tests.generators.sample import street
+from tests.generators.sample.canvas import OVERSAMPLE, Canvas, Segment, StreetObject, View, surface_textures
+from tests.generators.sample.street import draw_bus, draw_car_back, draw_car_side, draw_crowd, draw_person, draw_sign
 
 
 def remove_small_parts(labels: NDArray[np.int32], min_pixels: int) -> tuple[NDArray[np.int32], list[int]]:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from segdata.sample import writers
-from segdata.sample.canvas import StreetObject, View
-from segdata.sample.defects.seeding import SeededDefect, build_defects
-from segdata.sample.label_noise import write_annotators, write_noise
-from segdata.sample.scene import Scene, compose, render
-from segdata.sample.writers import Json, NamedPicture, write_instance_ids
+from tests.generators.sample import writers
+from tests.generators.sample.canvas import StreetObject, View
+from tests.generators.sample.defects.seeding import SeededDefect, build_defects
+from tests.generators.sample.label_noise import write_annotators, write_noise
+from tests.generators.sample.scene import Scene, compose, render
+from tests.generators.sample.writers import Json, NamedPicture, write_instance_ids
 
 CAR_TRACK, BUS_TRACK, WALKER_TRACK = 1, 2, 3
 

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.sample import writers
-from segdata.sample.canvas import Field, Segment, value_noise
-from segdata.sample.scene import Picture, nearest_label, remove_small_parts
-from segdata.sample.taxonomy import BUS, BY_NAME, CAR, PERSON, SIGN, Category
-from segdata.sample.writers import Json, NamedPicture
+from tests.generators.sample import writers
+from tests.generators.sample.canvas import Field, Segment, value_noise
+from tests.generators.sample.scene import Picture, nearest_label, remove_small_parts
+from tests.generators.sample.taxonomy import BUS, BY_NAME, CAR, PERSON, SIGN, Category
+from tests.generators.sample.writers import Json, NamedPicture
 
 Mask = NDArray[np.bool_]
 

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import yaml
 
-from segdata.sample import writers
-from segdata.sample.defects.coco import disc_in, solid
-from segdata.sample.defects.masks import save_palette
-from segdata.sample.defects.seeding import SeededDataset, SeededDefect, remove_specks, seeds_defect
-from segdata.sample.label_noise import EditableLabels
-from segdata.sample.taxonomy import BUS, BY_ID, CAR, LEAVES, PERSON, ROAD, SIDEWALK, SIGN, VOID, write_taxonomy
-from segdata.sample.writers import Json, NamedPicture, rings, segmentation
+from tests.generators.sample import writers
+from tests.generators.sample.defects.coco import disc_in, solid
+from tests.generators.sample.defects.masks import save_palette
+from tests.generators.sample.defects.seeding import SeededDataset, SeededDefect, remove_specks, seeds_defect
+from tests.generators.sample.label_noise import EditableLabels
+from tests.generators.sample.taxonomy import BUS, BY_ID, CAR, LEAVES, PERSON, ROAD, SIDEWALK, SIGN, VOID, write_taxonomy
+from tests.generators.sample.writers import Json, NamedPicture, rings, segmentation
 
 Entries = list[dict[str, Any]]  # Any: YAML values
 

@@ -1,8 +1,7 @@
 import pytest
 
-from segdata.sample import Truth, make
-from segdata.sample.dataset import render_streets
-from segdata.sample.writers import NamedPicture
+from tests.generators.sample.dataset import Truth, make, render_streets
+from tests.generators.sample.writers import NamedPicture
 
 
 @pytest.fixture(scope="session")

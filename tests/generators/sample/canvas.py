@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.sample.taxonomy import Category
+from tests.generators.sample.taxonomy import Category
 
 Field = NDArray[np.float32]
 

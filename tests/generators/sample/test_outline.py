@@ -5,7 +5,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco
 from scipy import ndimage
 
-from segdata.sample.writers import n_parts, rings
+from tests.generators.sample.writers import n_parts, rings
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
 

@@ -10,8 +10,8 @@ from PIL import Image, UnidentifiedImageError
 from pycocotools import mask as coco
 from scipy import ndimage
 
-from segdata.sample import Truth
-from segdata.sample.defects.seeding import SeededDefect
+from tests.generators.sample.dataset import Truth
+from tests.generators.sample.defects.seeding import SeededDefect
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
 

@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 from pycocotools.coco import COCO
 
-from segdata.sample import Truth
+from tests.generators.sample.dataset import Truth
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
 

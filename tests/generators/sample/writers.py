@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco
 
-from segdata.sample.canvas import Segment
-from segdata.sample.scene import Picture
-from segdata.sample.taxonomy import LEAVES, THINGS, VOID, Category, write_taxonomy
+from tests.generators.sample.canvas import Segment
+from tests.generators.sample.scene import Picture
+from tests.generators.sample.taxonomy import LEAVES, THINGS, VOID, Category, write_taxonomy
 
 Mask = NDArray[np.bool_]
 
