@@ -82,7 +82,8 @@ class Tables:
         )
 
 
-RuleCheck = Callable[..., Iterator[RowFinding]]
+Findings = Iterator[RowFinding]
+RuleCheck = Callable[..., Findings]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,22 @@
 """SEG213 absent-category: a category is absent where the taxonomy expects it."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import ids_by_name, quote_guideline
-from segdata.core.profile import Profile
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.taxonomy import Category
 
 
-def _expects(profile: Profile) -> bool:
-    return any(category.expected for category in profile.taxonomy.categories)
-
-
-@rule("SEG213", "absent-category", severity="error", needs=(), when=_expects)
-def absent_category(tables: Tables) -> Iterator[RowFinding]:
+@rule(
+    "SEG213",
+    "absent-category",
+    severity="error",
+    needs=(),
+    when=lambda profile: any(category.expected for category in profile.taxonomy.categories),
+)
+def absent_category(tables: Tables) -> Findings:
     """A category is absent where the taxonomy expects it (`expected`).
 
     Flagged, every image must have it:
@@ -75,7 +74,7 @@ def _annotations_with(tables: Tables, ids: frozenset[int]) -> NDArray[np.bool_]:
     return is_present
 
 
-def _too_rare(tables: Tables, category: Category, is_present: NDArray[np.bool_]) -> Iterator[RowFinding]:
+def _too_rare(tables: Tables, category: Category, is_present: NDArray[np.bool_]) -> Findings:
     """Findings where the category is in a smaller share of the annotations than is expected."""
     least_share = category.expected.least_share if category.expected else None
     if least_share is None or is_present.sum() >= least_share * len(is_present):

@@ -1,13 +1,11 @@
 """SEG203 alias-used: an old name of a category."""
 
-from collections.abc import Iterator
-
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG203", "alias-used", severity="info", needs=())
-def alias_used(tables: Tables) -> Iterator[RowFinding]:
+def alias_used(tables: Tables) -> Findings:
     """The data use an old name of a category, which the taxonomy lists as an alias.
 
     Flagged:

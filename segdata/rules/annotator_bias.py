@@ -1,10 +1,8 @@
 """SEG406 annotator-bias: an annotator misses, adds, confuses or enlarges more than the others."""
 
-from collections.abc import Iterator
-
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 _ERRORS = {
     "missed": "misses {share} of {category}",
@@ -14,7 +12,7 @@ _ERRORS = {
 
 
 @rule("SEG406", "annotator-bias", severity="warning", needs=("agreement",))
-def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float = 1.0) -> Iterator[RowFinding]:
+def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float = 1.0) -> Findings:
     """An annotator makes one kind of error more often than the others on the same images, beyond chance.
 
     Example:

@@ -11,7 +11,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.group_features import GroupedAnnotations, GroupFeature
 from segdata.core.guideline import quote_guideline
 from segdata.core.permutation_tests import GroupComparison, StratifiedGroups
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import annotation_strata
 
@@ -57,7 +57,7 @@ def annotator_drift(
     min_ratio: float = 1.5,
     min_void: float = 0.02,
     min_images: int = 5,
-) -> Iterator[RowFinding]:
+) -> Findings:
     """The categories, counts, sizes or void of one annotator differ from those of the others.
 
     Example:

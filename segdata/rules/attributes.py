@@ -1,7 +1,6 @@
 """SEG209 attributes: a required attribute missing, or a value that is not allowed."""
 
 import json
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,18 +8,20 @@ from numpy.typing import NDArray
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.guideline import quote_text
-from segdata.core.profile import Profile
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Attribute, Category
+from segdata.rules.shared import join_first, segments_finding
 
 
-def _has_attributes(profile: Profile) -> bool:
-    return any(category.attributes for category in profile.taxonomy.categories)
-
-
-@rule("SEG209", "attributes", severity="error", needs=("attributes",), when=_has_attributes)
-def attributes(tables: Tables) -> Iterator[RowFinding]:
+@rule(
+    "SEG209",
+    "attributes",
+    severity="error",
+    needs=("attributes",),
+    when=lambda profile: any(category.attributes for category in profile.taxonomy.categories),
+)
+def attributes(tables: Tables) -> Findings:
     """A segment lacks an attribute that its category requires, or has a value that is not allowed.
 
     Flagged, one has no value:
@@ -60,14 +61,14 @@ def attributes(tables: Tables) -> Iterator[RowFinding]:
     for id_, category in tables.profile.taxonomy.by_id().items():
         rows = np.flatnonzero((segments["category_id"] == id_) & ~segments["iscrowd"])
         for attribute in category.attributes if len(rows) else ():
-            stated = _said(tables, rows, attribute.name)
+            owner, value = _stated_values(tables, rows, attribute.name)
             if attribute.required:
-                yield from _missing(tables, category, attribute, rows, np.setdiff1d(rows, stated[0]))
+                yield from _missing(tables, category, attribute, rows, np.setdiff1d(rows, owner))
             if attribute.values:
-                yield from _not_allowed(tables, attribute, *stated)
+                yield from _not_allowed(tables, attribute, owner, value)
 
 
-def _said(tables: Tables, mine: Ints, name: str) -> tuple[Ints, NDArray[np.object_]]:
+def _stated_values(tables: Tables, mine: Ints, name: str) -> tuple[Ints, NDArray[np.object_]]:
     """The segments of `mine` with a value of this attribute, and the values, as JSON text."""
     table = tables.attributes
     rows = np.flatnonzero(table["name"] == name)
@@ -76,36 +77,30 @@ def _said(tables: Tables, mine: Ints, name: str) -> tuple[Ints, NDArray[np.objec
     return owner[good], value[good]
 
 
-def _missing(
-    tables: Tables, category: Category, attribute: Attribute, rows: Ints, silent: Ints
-) -> Iterator[RowFinding]:
+def _missing(tables: Tables, category: Category, attribute: Attribute, rows: Ints, silent: Ints) -> Findings:
+    statement = f"{attribute.name!r}, which is required{quote_text(attribute.definition)}"
     if len(silent) == len(rows) > 1:
         pixels = int(tables.segments["area"][rows].sum())
-        segments = count_noun(len(rows), "segment")
-        message = f"none of {segments} has {attribute.name!r}, which is required{quote_text(attribute.definition)}"
+        message = f"none of {count_noun(len(rows), 'segment')} has {statement}"
         yield RowFinding(message, category=category.name, pixels=pixels, severity=_severity(tables))
-        return
-    yield from _each_annotation(
-        tables, silent, f"without {attribute.name!r}, which is required{quote_text(attribute.definition)}"
-    )
+    else:
+        yield from _each_annotation(tables, silent, f"without {statement}")
 
 
-def _not_allowed(tables: Tables, attribute: Attribute, owner: Ints, value: NDArray[np.object_]) -> Iterator[RowFinding]:
+def _not_allowed(tables: Tables, attribute: Attribute, owner: Ints, value: NDArray[np.object_]) -> Findings:
     texts, text_number = np.unique(value.astype(str), return_inverse=True)
     for number, text in enumerate(texts.tolist()):
         if not _allowed(text, attribute):
-            allowed = ", ".join(map(str, attribute.values[:6])) + (", …" if len(attribute.values) > 6 else "")
+            allowed = join_first(attribute.values, 6)
             message = f"with {attribute.name} {text}; allowed: {allowed}{quote_text(attribute.definition)}"
             yield from _each_annotation(tables, owner[text_number == number], message)
 
 
-def _each_annotation(tables: Tables, rows: Ints, statement: str) -> Iterator[RowFinding]:
+def _each_annotation(tables: Tables, rows: Ints, statement: str) -> Findings:
     """One finding for the segments of each annotation."""
     for group in tables.segments.take(rows).groups("annotation"):
-        segments = rows[group]
-        pixels = int(tables.segments["area"][segments].sum())
-        message = f"{count_noun(len(segments), 'segment')} {statement}"
-        yield RowFinding(message, segments=tuple(segments.tolist()), pixels=pixels, severity=_severity(tables))
+        message = f"{count_noun(len(group), 'segment')} {statement}"
+        yield segments_finding(tables, message, rows[group], severity=_severity(tables))
 
 
 def _severity(tables: Tables) -> Severity | None:

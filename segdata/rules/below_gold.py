@@ -1,16 +1,14 @@
 """SEG407 below-gold: an annotator is below the bar against the reference."""
 
-from collections.abc import Iterator
-
 from segdata.core.config import DISTANCES
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Chapter, quote_guideline
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG407", "below-gold", severity="error", needs=("agreement",))
-def below_gold(tables: Tables, *, sure: bool = False) -> Iterator[RowFinding]:
+def below_gold(tables: Tables, *, sure: bool = False) -> Findings:
     """The agreement of an annotator with the gold standard is below the bar.
 
     Example:

@@ -1,16 +1,15 @@
 """SEG118 blocky-boundary: masks were enlarged without smoothing."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
+from segdata.rules.shared import box_around
 
 
 @rule("SEG118", "blocky-boundary", severity="warning", needs=("steps",))
-def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) -> Iterator[RowFinding]:
+def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) -> Findings:
     """The outline has the stair steps of a mask that was enlarged from a lower resolution.
 
     Flagged (min_steps=4):
@@ -65,22 +64,15 @@ def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) ->
     steps, segments = tables.steps, tables.segments
     narrowest = np.minimum(steps["across"], steps["down"])
     enough = (np.minimum(steps["n_across"], steps["n_down"]) >= min_steps) & (narrowest >= min_step)
-    chosen = steps.take(enough & ~segments["iscrowd"][steps["segment"]])
-    narrowest = narrowest[enough & ~segments["iscrowd"][steps["segment"]]]
-    chosen = chosen.beside(annotation=segments["annotation"][chosen["segment"]])
+    enlarged = enough & ~segments["iscrowd"][steps["segment"]]
+    chosen = steps.beside(narrowest=narrowest, annotation=segments["annotation"][steps["segment"]]).take(enlarged)
     for rows in chosen.groups("annotation"):
-        segment, step = chosen["segment"][rows], int(narrowest[rows].min())
-        x, y, width, height = (segments[name][segment] for name in ("x", "y", "width", "height"))
+        segment, step = chosen["segment"][rows], int(chosen["narrowest"][rows].min())
         pixels = int(segments["area"][segment].sum())
+        have = "has an outline" if len(rows) == 1 else "have outlines"
         message = (
-            f"{count_noun(len(rows), 'segment')} of {pixels:,} px "
-            f"{'has an outline' if len(rows) == 1 else 'have outlines'} with steps of {step} px or more: "
+            f"{count_noun(len(rows), 'segment')} of {pixels:,} px {have} with steps of {step} px or more: "
             f"the mask was enlarged {step} times"
         )
-        left, top = int(x.min()), int(y.min())
-        yield RowFinding(
-            message,
-            annotation=int(chosen["annotation"][rows[0]]),
-            bbox=(left, top, int((x + width).max()) - left, int((y + height).max()) - top),
-            pixels=pixels,
-        )
+        annotation = int(chosen["annotation"][rows[0]])
+        yield RowFinding(message, annotation=annotation, bbox=box_around(tables, segment), pixels=pixels)

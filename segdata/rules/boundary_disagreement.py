@@ -1,17 +1,14 @@
 """SEG404 boundary-disagreement: the boundary of a segment is elsewhere than the others draw it."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import disputes_of_kind
 
 
 @rule("SEG404", "boundary-disagreement", severity="warning", needs=("agreement",))
 def boundary_disagreement(
     tables: Tables, *, max_near: float = 0.5, min_distance: float = 5.0, min_pixels: int = 100
-) -> Iterator[RowFinding]:
+) -> Findings:
     """The others have this segment as well, but with its boundary elsewhere.
 
     Example:
@@ -39,10 +36,4 @@ def boundary_disagreement(
         against = f"{dispute.others} others'" if dispute.others > 1 else "the other's"
         message = f"{dispute.near:.0%} of the boundaries lie near {against}, HD95 {dispute.distance:.1f} px"
         quote = quote_guideline(tables.profile.taxonomy, dispute.category, "boundary_rule")
-        yield RowFinding(
-            message + quote,
-            segments=dispute.shown,
-            annotation=dispute.annotation,
-            category=dispute.category,
-            pixels=dispute.area,
-        )
+        yield dispute.finding(message + quote)

@@ -1,16 +1,14 @@
 """SEG311 boundary-treatment: some files draw a border touching, others with a band between."""
 
-from collections.abc import Iterator
-
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
-from segdata.core.strata import StratumNames, annotation_strata_if_any, joint_codes
+from segdata.core.strata import annotation_strata_if_any, joint_codes
 from segdata.core.table import Table
+from segdata.rules.shared import image_names, join_first
 
 _COLUMNS = ("annotator", "folder", "sequence", "camera", "month")
 
@@ -18,7 +16,7 @@ _COLUMNS = ("annotator", "folder", "sequence", "camera", "month")
 @rule("SEG311", "boundary-treatment", severity="warning", needs=("borders",), whole=True)
 def boundary_treatment(
     tables: Tables, *, min_places: int = 20, min_files: int = 3, max_share: float = 0.2, max_between: float = 0.5
-) -> Iterator[RowFinding]:
+) -> Findings:
     """Two categories touch in some annotations and have a thin band between them in others.
 
     Flagged (min_places=4, min_files=1):
@@ -80,43 +78,30 @@ def boundary_treatment(
     for rows in pairs.groups("a", "b"):
         touch_rows, band_rows = rows[share[rows] <= max_share], rows[share[rows] >= 1 - max_share]
         n_between = len(rows) - len(touch_rows) - len(band_rows)
-        if min(len(touch_rows), len(band_rows)) >= min_files and n_between <= max_between * min(
-            len(touch_rows), len(band_rows)
-        ):
+        n_smaller = min(len(touch_rows), len(band_rows))
+        if n_smaller >= min_files and n_between <= max_between * n_smaller:
             first, second = (tables.profile.name_of(int(pairs[side][rows[0]])) for side in ("a", "b"))
-            rule_of_it = quote_guideline(tables.profile.taxonomy, first, "boundary_rule")
-            annotations_by_way = (pairs["annotation"][touch_rows], pairs["annotation"][band_rows])
-            touch_names, band_names = (_named(tables, annotations) for annotations in annotations_by_way)
+            touching, apart = (pairs["annotation"][way] for way in (touch_rows, band_rows))
             message = (
-                f"{first!r} and {second!r} touch in {len(touch_rows):,} annotations ({touch_names}), and have a "
-                f"band of void or nothing between them in {len(band_rows):,} ({band_names}); "
-                f"{n_between:,} in between{_whose(tables, *annotations_by_way)}{rule_of_it}"
+                f"{first!r} and {second!r} touch in {len(touching):,} annotations ({image_names(tables, touching)}), "
+                f"and have a band of void or nothing between them in {len(apart):,} ({image_names(tables, apart)}); "
+                f"{n_between:,} in between{_separating_column(tables, touching, apart)}"
             )
+            message += quote_guideline(tables.profile.taxonomy, first, "boundary_rule")
             yield RowFinding(message, category=first)
 
 
-def _named(tables: Tables, annotations: Ints, n_shown: int = 3) -> str:
-    """Some images of annotations, in the order of their names."""
-    names = sorted(set(tables.images["image_id"][tables.annotations["image"][annotations]].tolist()))
-    return ", ".join(names[:n_shown]) + (", …" if len(names) > n_shown else "")
-
-
-def _whose(tables: Tables, touching: Ints, separated: Ints) -> str:
+def _separating_column(tables: Tables, touching: Ints, separated: Ints) -> str:
     """The column whose strata each go one way (nine in ten of their annotations), if there is one."""
     every, is_far = np.concatenate([touching, separated]), np.repeat([False, True], [len(touching), len(separated)])
     columns = [tables.profile.by] if tables.profile.by else []
     for column in (*columns, *_COLUMNS):
-        share_of = _ways(annotation_strata_if_any(tables, column)[every], is_far)
+        names = annotation_strata_if_any(tables, column)[every]
+        if any(name is None for name in names):
+            continue
+        share_of = {name: float(is_far[names == name].mean()) for name in sorted(set(names.tolist()))}
         is_clear = all(share <= 0.1 or share >= 0.9 for share in share_of.values())
         if is_clear and len({share > 0.5 for share in share_of.values()}) == 2 and len(share_of) <= len(every) / 2:
             separating = [name for name, share in share_of.items() if share > 0.5]
-            listed = ", ".join(separating[:5]) + (", …" if len(separating) > 5 else "")
-            return f"; by {column}, these draw them apart: {listed}"
+            return f"; by {column}, these draw them apart: {join_first(separating, 5)}"
     return ""
-
-
-def _ways(names: StratumNames, is_far: NDArray[np.bool_]) -> dict[str, float]:
-    """The share of each name's annotations that draw apart; none where one has no name."""
-    if any(name is None for name in names):
-        return {}
-    return {name: float(is_far[names == name].mean()) for name in sorted(set(names.tolist()))}

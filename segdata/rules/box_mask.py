@@ -1,17 +1,13 @@
 """SEG112 box-mask: the masks of a category are boxes."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG112", "box-mask", severity="warning", needs=())
-def box_mask(
-    tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, min_side: int = 5
-) -> Iterator[RowFinding]:
+def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, min_side: int = 5) -> Findings:
     """Many masks of a category are exact upright rectangles.
 
     Flagged (min_segments=2):

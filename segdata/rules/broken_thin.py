@@ -1,10 +1,8 @@
 """SEG119 broken-thin: thin lines are in pieces."""
 
-from collections.abc import Iterator
-
 from segdata.core.finding import RowFinding
 from segdata.core.profile import Profile
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 def _has_thin(profile: Profile) -> bool:
@@ -12,7 +10,7 @@ def _has_thin(profile: Profile) -> bool:
 
 
 @rule("SEG119", "broken-thin", severity="info", needs=("dashes",), when=_has_thin)
-def broken_thin(tables: Tables, *, min_between: int = 1) -> Iterator[RowFinding]:
+def broken_thin(tables: Tables, *, min_between: int = 1) -> Findings:
     """A category that is declared thin is drawn in pieces, one behind the other.
 
     Flagged:

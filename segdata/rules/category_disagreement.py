@@ -1,15 +1,12 @@
 """SEG403 category-disagreement: an annotator gives a segment another category than the others."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import disputes_of_kind
 
 
 @rule("SEG403", "category-disagreement", severity="warning", needs=("agreement",))
-def category_disagreement(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[RowFinding]:
+def category_disagreement(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Findings:
     """Most of the other annotators give this segment another category.
 
     Example:
@@ -35,15 +32,8 @@ def category_disagreement(tables: Tables, *, min_pixels: int = 16, min_share: fl
         if dispute.share == dispute.share:
             message = f"{dispute.share:.0%} of what most others label {dispute.category} has another category here"
         else:
-            statement = (
-                f"{dispute.backing.replace(dispute.whose or '', 'the other')} say{'s' if dispute.others == 1 else ''}"
-            )
-            message = f"labelled {dispute.category}; {statement} {dispute.called}"
+            backing = dispute.backing.replace(dispute.whose or "", "the other")
+            say = "says" if dispute.others == 1 else "say"
+            message = f"labelled {dispute.category}; {backing} {say} {dispute.called}"
         quote = quote_guideline(tables.profile.taxonomy, dispute.called or dispute.category, "definition")
-        yield RowFinding(
-            f"{message} ({dispute.area:,} px){quote}",
-            segments=dispute.shown,
-            annotation=dispute.annotation,
-            category=dispute.category,
-            pixels=dispute.area,
-        )
+        yield dispute.finding(f"{message} ({dispute.area:,} px){quote}")

@@ -1,11 +1,9 @@
 """SEG301 class-imbalance: a few categories make up nearly all of the data."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints, unique_inverse
 from segdata.core.statistics import class_weights, effective_number
 from segdata.core.strata import CategoryTally, annotation_strata, is_example, number_names
@@ -15,7 +13,7 @@ from segdata.core.table import Flags, Table
 @rule("SEG301", "class-imbalance", severity="warning", needs=(), whole=True)
 def class_imbalance(
     tables: Tables, *, max_ratio: float = 100.0, max_pixel_ratio: float = 10_000.0, min_effective: float = 0.2
-) -> Iterator[RowFinding]:
+) -> Findings:
     """Categories have very unequal sizes, by pixels, segments or images.
 
     Flagged (max_pixel_ratio=10.0):
@@ -62,9 +60,7 @@ def class_imbalance(
             yield from _findings(tables, segments & (stratum == number), limits, min_effective, f" in {by} {name!r},")
 
 
-def _findings(
-    tables: Tables, chosen: Flags, limits: dict[str, float], min_effective: float, place: str
-) -> Iterator[RowFinding]:
+def _findings(tables: Tables, chosen: Flags, limits: dict[str, float], min_effective: float, place: str) -> Findings:
     """One finding for each measure of the chosen segments beyond its limit; `place` names those segments."""
     category, counts = _counts(tables, chosen)
     for measure, count in counts.items():

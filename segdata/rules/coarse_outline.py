@@ -1,12 +1,10 @@
 """SEG113 coarse-outline: a polygon has too few points."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.table import Flags
 
@@ -20,7 +18,7 @@ _RATHER_SMALL = 4  # companions may be this many times smaller than what is judg
 @rule("SEG113", "coarse-outline", severity="info", needs=("outlines",))
 def coarse_outline(
     tables: Tables, *, max_vertices: int = 6, min_pixels: int = 1000, min_ratio: float = 2.0
-) -> Iterator[RowFinding]:
+) -> Findings:
     """A polygon has few points, where others of its category have many.
 
     Flagged (min_pixels=50):
@@ -136,12 +134,9 @@ def coarse_outline(
         finer = len(members) - np.searchsorted(by_number, min_ratio * vertices[coarse_members])
         usual = int(np.median(by_number))
         for place in coarse_members[finer >= 0.9 * (len(members) - 1)].tolist():
-            message = (
-                f"an outline of {count_noun(int(vertices[place]), 'vertex', 'vertices')} "
-                f"around {int(area[place]):,} px; half "
-                f"of its category have {usual} or more"
-            )
-            yield RowFinding(message, segments=(int(row[place]),), pixels=int(area[place]))
+            pixels, points = int(area[place]), count_noun(int(vertices[place]), "vertex", "vertices")
+            message = f"an outline of {points} around {pixels:,} px; half of its category have {usual} or more"
+            yield RowFinding(message, segments=(int(row[place]),), pixels=pixels)
 
 
 def _at_frame(tables: Tables, row: Ints) -> Flags:

@@ -1,12 +1,10 @@
 """SEG305 conflicting-duplicates: one image is labelled in two ways."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 _NAMED = 3  # categories that a finding names
 
@@ -14,7 +12,7 @@ _NAMED = 3  # categories that a finding names
 @rule("SEG305", "conflicting-duplicates", severity="error", needs=("copies", "twins"))
 def conflicting_duplicates(
     tables: Tables, *, min_iou: float = 0.8, min_pixels: int = 50, max_bits: int = 16
-) -> Iterator[RowFinding]:
+) -> Findings:
     """The same image occurs twice, with different masks.
 
     Example:

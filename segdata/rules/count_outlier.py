@@ -1,11 +1,9 @@
 """SEG308 count-outlier: an image has far more or fewer segments of a category than others."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.statistics import group_median, outlier_limit, robust_z
 from segdata.core.strata import CategoryTally, example_segments, joint_codes, size_class
 
@@ -13,7 +11,7 @@ from segdata.core.strata import CategoryTally, example_segments, joint_codes, si
 @rule("SEG308", "count-outlier", severity="info", needs=(), tasks=("instance", "panoptic"), whole=True)
 def count_outlier(
     tables: Tables, *, rate: float = 0.05, min_ratio: float = 4.0, min_more: int = 10, min_images: int = 10
-) -> Iterator[RowFinding]:
+) -> Findings:
     """An image has far more, or far fewer, segments of a category than other images that have it.
 
     Flagged (min_images=3, min_more=4, min_ratio=3.0, rate=0.9):
@@ -77,10 +75,8 @@ def count_outlier(
     segments = example_segments(tables)
     segments = segments.take(np.isin(segments["category_id"], thing_ids))
     every = CategoryTally.of(segments, segments["annotation"])
-    with_crowd = (
-        CategoryTally.of(segments.beside(area=segments["iscrowd"].astype(np.int64)), segments["annotation"]).pixels > 0
-    )
-    rows = np.flatnonzero(~with_crowd)
+    crowds = CategoryTally.of(segments.beside(area=segments["iscrowd"].astype(np.int64)), segments["annotation"])
+    rows = np.flatnonzero(crowds.pixels == 0)
     size = size_class(tables)[tables.annotations["image"]]
     category, _ = joint_codes(every.category[rows], size[every.owner[rows]])
     count = np.bincount(category)

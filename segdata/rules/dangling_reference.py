@@ -1,14 +1,11 @@
 """SEG007 dangling-reference: an annotation refers to an unknown image or category."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG007", "dangling-reference", severity="error", needs=())
-def dangling_reference(tables: Tables) -> Iterator[RowFinding]:
+def dangling_reference(tables: Tables) -> Findings:
     """An annotation refers to an image or category that the file does not list.
 
     Example:

@@ -1,14 +1,11 @@
 """SEG411 different-size: one image has two sizes."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG411", "different-size", severity="error", needs=("agreement",))
-def different_size(tables: Tables) -> Iterator[RowFinding]:
+def different_size(tables: Tables) -> Findings:
     """One image has two sizes.
 
     Example:

@@ -1,14 +1,11 @@
 """SEG412 different-taxonomy: datasets have different categories, or other names for them."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG412", "different-taxonomy", severity="warning", needs=("agreement",))
-def different_taxonomy(tables: Tables) -> Iterator[RowFinding]:
+def different_taxonomy(tables: Tables) -> Findings:
     """Not all datasets have these categories, or they name them differently.
 
     Example:

@@ -1,14 +1,11 @@
 """SEG008 duplicate-id: one id is used twice."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG008", "duplicate-id", severity="error", needs=())
-def duplicate_id(tables: Tables) -> Iterator[RowFinding]:
+def duplicate_id(tables: Tables) -> Findings:
     """The same image, annotation or category id occurs twice in one file.
 
     Example:

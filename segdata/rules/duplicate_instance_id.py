@@ -1,17 +1,14 @@
 """SEG103 duplicate-instance-id: two segments of an annotation share one id."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Column, Table
-from segdata.rules.shared import has_defect
+from segdata.rules.shared import has_defect, segments_finding
 
 
 @rule("SEG103", "duplicate-instance-id", severity="error", needs=(), tasks=("instance", "panoptic"))
-def duplicate_instance_id(tables: Tables) -> Iterator[RowFinding]:
+def duplicate_instance_id(tables: Tables) -> Findings:
     """One instance id is on two segments, or on two categories, of one annotation.
 
     Flagged, in one category:
@@ -47,11 +44,8 @@ def duplicate_instance_id(tables: Tables) -> Iterator[RowFinding]:
     for group in with_ids.take(twice).groups("annotation", "id"):
         rows = twice[group]
         categories = len(np.unique(segments["category_id"][rows]))
-        segments_noun = f"{len(rows)} segments" + (f" of {categories} categories" if categories > 1 else "")
-        pixels = int(segments["area"][rows].sum())
-        yield RowFinding(
-            f"id {with_ids['id'][rows[0]]} is on {segments_noun}", segments=tuple(rows.tolist()), pixels=pixels
-        )
+        several = f" of {categories} categories" if categories > 1 else ""
+        yield segments_finding(tables, f"id {with_ids['id'][rows[0]]} is on {len(rows)} segments{several}", rows)
 
 
 def _ids(segments: Table) -> Column:
@@ -59,6 +53,4 @@ def _ids(segments: Table) -> Column:
     source_id, number = segments["source_id"], segments["segment_id"]
     if segments.missing("source_id").all() and number.dtype != object:
         return number
-    return np.array(
-        [str(number[row] if source_id[row] is None else source_id[row]) for row in range(len(source_id))], object
-    )
+    return np.array([str(n if own is None else own) for n, own in zip(number, source_id, strict=True)], object)

@@ -1,15 +1,13 @@
 """SEG104 duplicate-segment: two segments cover the same pixels."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG104", "duplicate-segment", severity="warning", needs=("pairs",), fix="safe")
-def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: float = 0.8) -> Iterator[RowFinding]:
+def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: float = 0.8) -> Findings:
     """Two segments of one annotation cover the same pixels.
 
     Flagged, in one category:

@@ -1,15 +1,13 @@
 """SEG105 empty-segment: a segment has no pixels."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG105", "empty-segment", severity="error", needs=(), fix="safe")
-def empty_segment(tables: Tables) -> Iterator[RowFinding]:
+def empty_segment(tables: Tables) -> Findings:
     """A segment has no pixels.
 
     Flagged, nothing drawn:

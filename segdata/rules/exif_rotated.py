@@ -1,14 +1,11 @@
 """SEG012 exif-rotated: viewers turn an image, and its mask does not follow."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG012", "exif-rotated", severity="warning", needs=())
-def exif_rotated(tables: Tables) -> Iterator[RowFinding]:
+def exif_rotated(tables: Tables) -> Findings:
     """Viewers apply the EXIF orientation of an image but not of its mask, or the reverse.
 
     Example:

@@ -1,14 +1,11 @@
 """SEG019 expired-suppression: a suppression has expired, or no longer matches anything."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG019", "expired-suppression", severity="warning", needs=(), whole=True)
-def expired_suppression(tables: Tables) -> Iterator[RowFinding]:
+def expired_suppression(tables: Tables) -> Findings:
     """The date of a suppression in segdata.yaml has passed, or it no longer matches anything.
 
     Example:

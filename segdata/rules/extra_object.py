@@ -1,14 +1,11 @@
 """SEG402 extra-object: an annotator has a segment where the others have nothing."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import disputes_of_kind
 
 
 @rule("SEG402", "extra-object", severity="warning", needs=("agreement",))
-def extra_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[RowFinding]:
+def extra_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Findings:
     """An annotator drew a segment that most of the others did not draw.
 
     Example:
@@ -34,16 +31,6 @@ def extra_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5
     """
     for dispute in disputes_of_kind(tables, "extra", min_pixels, min_share):
         share = f"{dispute.share:.0%} of " if dispute.share == dispute.share else ""
-        elsewhere = (
-            f"{dispute.support} of {dispute.others} others have one"
-            if dispute.support > 0
-            else "the others have nothing"
-        )
-        message = f"{share}{dispute.category} ({dispute.area:,} px) where {elsewhere}"
-        yield RowFinding(
-            message,
-            segments=dispute.shown,
-            annotation=dispute.annotation,
-            category=dispute.category,
-            pixels=dispute.area,
-        )
+        some = f"{dispute.support} of {dispute.others} others have one"
+        elsewhere = some if dispute.support > 0 else "the others have nothing"
+        yield dispute.finding(f"{share}{dispute.category} ({dispute.area:,} px) where {elsewhere}")

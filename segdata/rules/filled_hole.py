@@ -1,15 +1,13 @@
 """SEG018 filled-hole: a ring lies inside another, whose hole the raster fills."""
 
-from collections.abc import Iterator
-
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG018", "filled-hole", severity="warning", needs=("outlines",), fix="unsafe")
-def filled_hole(tables: Tables, *, min_pixels: int = 1) -> Iterator[RowFinding]:
+def filled_hole(tables: Tables, *, min_pixels: int = 1) -> Findings:
     """A ring lies wholly inside another of the same segment, and their union fills the hole.
 
     Flagged:

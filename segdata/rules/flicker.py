@@ -1,14 +1,12 @@
 """SEG357 flicker: pixels change their category for one frame."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import changes_category, tracked_segments
 from segdata.core.profile import has_videos
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import SUM_COLUMNS, sum_by_owner
 
 _BY = ("segment", "category_id")
@@ -17,7 +15,7 @@ _BY = ("segment", "category_id")
 @rule("SEG357", "flicker", severity="warning", needs=("frames",), when=has_videos)
 def flicker(
     tables: Tables, *, min_pixels: int = 100, min_share: float = 0.01, min_fill: float = 0.4, min_change: float = 0.5
-) -> Iterator[RowFinding]:
+) -> Findings:
     """Pixels have one category in the frames before and after, and another one in between.
 
     Flagged (min_pixels=1, min_fill=0.1):

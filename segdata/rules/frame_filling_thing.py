@@ -1,15 +1,13 @@
 """SEG117 frame-filling-thing: a thing is as large as its image."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG117", "frame-filling-thing", severity="warning", needs=(), tasks=("instance", "panoptic"))
-def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Iterator[RowFinding]:
+def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Findings:
     """A thing covers almost the whole frame.
 
     Flagged:

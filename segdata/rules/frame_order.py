@@ -1,7 +1,7 @@
 """SEG356 frame-order: frames are missing, repeated, or misnumbered."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -10,16 +10,14 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import SequenceIndex, frame_numbers, image_successions, is_frame_of
 from segdata.core.profile import has_videos
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 
 _NAMED = 8  # numbers in a message
 
 
 @rule("SEG356", "frame-order", severity="error", needs=("frames",), whole=True, when=has_videos)
-def frame_order(
-    tables: Tables, *, min_regular: float = 0.9, min_frames: int = 6, max_still: float = 0.1
-) -> Iterator[RowFinding]:
+def frame_order(tables: Tables, *, min_regular: float = 0.9, min_frames: int = 6, max_still: float = 0.1) -> Findings:
     """Frames of a video are missing, repeated, or misnumbered.
 
     Flagged, frame 4 is missing:
@@ -101,7 +99,7 @@ def frame_order(
     yield from _still(tables, max_still)
 
 
-def _missing(number: Ints, rows: Ints, min_regular: float, min_frames: int) -> Iterator[RowFinding]:
+def _missing(number: Ints, rows: Ints, min_regular: float, min_frames: int) -> Findings:
     """Frame numbers that one sequence skips."""
     order = np.unique(number[rows])
     if len(order) < min_frames:
@@ -119,7 +117,7 @@ def _missing(number: Ints, rows: Ints, min_regular: float, min_frames: int) -> I
         )
 
 
-def _same_number(names: Iterable[str], number: Ints, rows: Ints) -> Iterator[RowFinding]:
+def _same_number(names: Iterable[str], number: Ints, rows: Ints) -> Findings:
     """Images with the number of the image before."""
     ids = list(names)
     for before, row in pairwise(rows.tolist()):
@@ -127,7 +125,7 @@ def _same_number(names: Iterable[str], number: Ints, rows: Ints) -> Iterator[Row
             yield RowFinding(f"frame {number[row]} occurs twice: {ids[before]} has this number as well", image=row)
 
 
-def _back_in_time(timestamp: Iterable[object], number: Ints, rows: Ints) -> Iterator[RowFinding]:
+def _back_in_time(timestamp: Iterable[object], number: Ints, rows: Ints) -> Findings:
     """Frames that were taken before their predecessor."""
     times = list(timestamp)
     for before, row in pairwise(rows.tolist()):
@@ -147,7 +145,7 @@ def _moment(timestamp: object) -> float | str | None:
         return str(timestamp)
 
 
-def _still(tables: Tables, max_still: float) -> Iterator[RowFinding]:
+def _still(tables: Tables, max_still: float) -> Findings:
     """Frames without image files whose masks repeat the previous frame's."""
     index = SequenceIndex.of(tables)
     rows, earlier = tables.still["annotation"], tables.still["of"]

@@ -1,21 +1,20 @@
 """SEG101 gap: pixels are unlabelled where coverage is exhaustive."""
 
 from collections import Counter
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import SUM_COLUMNS, leaves_background_unlabelled, requires_full_coverage, sum_by_owner
 
 
 @rule("SEG101", "gap", severity="error", needs=("coverage", "gaps"), fix="unsafe")
 def gap(
     tables: Tables, *, min_pixels: int = 1, background_share: float = 0.25, background_annotations: int = 5
-) -> Iterator[RowFinding]:
+) -> Findings:
     """Pixels are unlabelled where coverage is exhaustive.
 
     Flagged, exhaustive coverage is declared:

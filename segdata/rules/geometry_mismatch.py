@@ -1,14 +1,11 @@
 """SEG017 geometry-mismatch: labels of a volume lie elsewhere than its image, or are not whole numbers."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG017", "geometry-mismatch", severity="error", needs=())
-def geometry_mismatch(tables: Tables) -> Iterator[RowFinding]:
+def geometry_mismatch(tables: Tables) -> Findings:
     """Labels and image of a volume differ in spacing, origin or directions, or labels are not whole numbers.
 
     Example:

@@ -1,12 +1,10 @@
 """SEG111 hairline: a sliver one or two pixels wide lies between segments."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Table
 from segdata.rules.shared import (
     SUM_COLUMNS,
@@ -18,7 +16,7 @@ from segdata.rules.shared import (
 
 
 @rule("SEG111", "hairline", severity="warning", needs=("coverage", "gaps", "pairs"), fix="unsafe")
-def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0) -> Iterator[RowFinding]:
+def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0) -> Findings:
     """Along a border lies a sliver, one or two pixels wide, that no segment or two segments claim.
 
     Flagged, unlabelled:
@@ -74,13 +72,11 @@ def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0
         yield from _slivers("unlabelled", gaps, max_width, min_length)
     if tables.profile.overlap.value != "allow":
         pairs = forbidden_overlaps(tables)
-        annotation = tables.segments["annotation"][pairs["a"]]
-        yield from _slivers(
-            "overlapping", pairs.beside(area=pairs["shared"], annotation=annotation), max_width, min_length
-        )
+        overlaps = pairs.beside(area=pairs["shared"], annotation=tables.segments["annotation"][pairs["a"]])
+        yield from _slivers("overlapping", overlaps, max_width, min_length)
 
 
-def _slivers(kind: str, regions: Table, max_width: float, min_length: float) -> Iterator[RowFinding]:
+def _slivers(kind: str, regions: Table, max_width: float, min_length: float) -> Findings:
     """Those of the regions (annotation, area, perimeter, box) whose equivalent rectangle is thin and long enough."""
     half = regions["perimeter"] / 2
     root = np.sqrt(np.maximum(half**2 - 4 * regions["area"], 0))

@@ -1,14 +1,11 @@
 """SEG207 hierarchy: a part lies outside its whole, or a pair overlaps or touches that may not."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Relation, declares_relation, is_related, is_related_either_way, quote_guideline
-from segdata.core.profile import Profile
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 
@@ -16,12 +13,14 @@ _INEXACT = 0.02  # of a part's pixels, by which it may be drawn over its whole t
 _RELATIONS: tuple[Relation, ...] = ("part_of", "may_not_overlap", "may_not_touch")
 
 
-def _declares(profile: Profile) -> bool:
-    return declares_relation(profile.taxonomy, *_RELATIONS)
-
-
-@rule("SEG207", "hierarchy", severity="error", needs=("pairs", "contacts"), when=_declares)
-def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Iterator[RowFinding]:
+@rule(
+    "SEG207",
+    "hierarchy",
+    severity="error",
+    needs=("pairs", "contacts"),
+    when=lambda profile: declares_relation(profile.taxonomy, *_RELATIONS),
+)
+def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Findings:
     """A part lies outside its whole, or two segments overlap or touch although the taxonomy forbids it.
 
     Flagged, the wheel belongs to no car:
@@ -89,7 +88,7 @@ def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Iterator[RowFinding
     yield from _too_near(tables)
 
 
-def _outside(tables: Tables, min_inside: float) -> Iterator[RowFinding]:
+def _outside(tables: Tables, min_inside: float) -> Findings:
     segments, taxonomy = tables.segments, tables.profile.taxonomy
     wholes = {
         category.id: " or ".join(category.part_of) for category in reversed(taxonomy.categories) if category.part_of
@@ -122,7 +121,7 @@ def _within_wholes(tables: Tables, pairs: Table, column: str) -> Ints:
     return total
 
 
-def _too_near(tables: Tables) -> Iterator[RowFinding]:
+def _too_near(tables: Tables) -> Findings:
     pairs, contacts = tables.pairs, tables.contacts
     overlapping = _of_relation(tables, pairs, "may_not_overlap") | _of_relation(tables, pairs, "may_not_touch")
     reported = set()

@@ -1,14 +1,11 @@
 """SEG202 inconsistent-mapping: one name, id or colour has two meanings."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG202", "inconsistent-mapping", severity="error", needs=())
-def inconsistent_mapping(tables: Tables) -> Iterator[RowFinding]:
+def inconsistent_mapping(tables: Tables) -> Findings:
     """One category name, id or colour means different things in different files.
 
     Example:

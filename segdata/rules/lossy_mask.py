@@ -1,14 +1,11 @@
 """SEG010 lossy-mask: storage changed the values of a mask."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG010", "lossy-mask", severity="error", needs=())
-def lossy_mask(tables: Tables) -> Iterator[RowFinding]:
+def lossy_mask(tables: Tables) -> Findings:
     """Storage changed the values of a mask: JPEG, interpolated colours, or 8-bit ids that wrapped.
 
     Example:

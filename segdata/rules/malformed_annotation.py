@@ -1,14 +1,11 @@
 """SEG004 malformed-annotation: a field is missing, of the wrong type, or out of range."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG004", "malformed-annotation", severity="error", needs=())
-def malformed_annotation(tables: Tables) -> Iterator[RowFinding]:
+def malformed_annotation(tables: Tables) -> Findings:
     """A field of an annotation file is missing, of the wrong type, NaN, or out of range.
 
     Example:

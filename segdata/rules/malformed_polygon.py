@@ -1,14 +1,11 @@
 """SEG006 malformed-polygon: a ring is no polygon."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG006", "malformed-polygon", severity="error", needs=())
-def malformed_polygon(tables: Tables) -> Iterator[RowFinding]:
+def malformed_polygon(tables: Tables) -> Findings:
     """A polygon ring has under 3 points, an odd number of coordinates, NaN, or no area.
 
     Example:

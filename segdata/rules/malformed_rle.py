@@ -1,14 +1,11 @@
 """SEG005 malformed-rle: run lengths are no mask."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG005", "malformed-rle", severity="error", needs=())
-def malformed_rle(tables: Tables) -> Iterator[RowFinding]:
+def malformed_rle(tables: Tables) -> Findings:
     """Run lengths do not sum to height x width, are negative, or cannot be decoded.
 
     Example:

@@ -1,12 +1,10 @@
 """SEG108 merged-instances: two things share one id, apart or joined at a neck."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import bridged_segments, is_thing, typical_values
 
 _LEAST_SPREAD = 0.2  # of the logarithm of area
@@ -27,7 +25,7 @@ def merged_instances(
     max_neck: float = 0.7,
     min_area_z: float = 1.0,
     min_gain: float = 2.0,
-) -> Iterator[RowFinding]:
+) -> Findings:
     """The parts of one thing lie apart as two objects do, or join at a neck.
 
     Flagged, two parts as large as the others:
@@ -110,7 +108,7 @@ def merged_instances(
         yield RowFinding(message, segments=(segment,), pixels=int(area[segment]))
 
 
-def _in_parts(tables: Tables, min_reach_z: float, max_part_z: float, max_hidden: float) -> Iterator[RowFinding]:
+def _in_parts(tables: Tables, min_reach_z: float, max_part_z: float, max_hidden: float) -> Findings:
     """Segments whose two largest parts are each like a segment in one piece, and lie farther apart than one reaches."""
     part_pairs, segments = tables.apart, tables.segments
     thing_segments = is_thing(tables)
@@ -125,17 +123,10 @@ def _in_parts(tables: Tables, min_reach_z: float, max_part_z: float, max_hidden:
     largest, smallest = ((np.log(part_pairs[name]) - middle) / spread for name in ("first", "second"))
     parts_reach = np.log(np.maximum(part_pairs["first_reach"], part_pairs["second_reach"]))
     reach = (log_reach[row] - typical_reach) / scale
-    merged = (
-        (largest <= max_part_z)
-        & (smallest >= -0.75 * max_part_z)
-        & ((parts_reach - typical_reach) / scale <= max_part_z)
-    )
-    merged &= (
-        (reach >= min_reach_z)
-        & (reach_spread <= _MOST_REACH)
-        & (part_pairs["hidden"] <= max_hidden)
-        & thing_segments[row]
-    )
+    merged = (largest <= max_part_z) & (smallest >= -0.75 * max_part_z)
+    merged &= (parts_reach - typical_reach) / scale <= max_part_z
+    merged &= (reach >= min_reach_z) & (reach_spread <= _MOST_REACH)
+    merged &= (part_pairs["hidden"] <= max_hidden) & thing_segments[row]
     chosen = part_pairs.beside(typical=np.exp(middle)).take(merged)
     for segment, first, second, typical in chosen.lines("segment", "first", "second", "typical"):
         message = f"parts of {first:,} and {second:,} px under one id, where a segment usually has {typical:,.0f} px"

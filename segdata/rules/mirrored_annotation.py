@@ -1,14 +1,11 @@
 """SEG413 mirrored-annotation: labels fit the others only when they are mirrored or turned."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG413", "mirrored-annotation", severity="warning", needs=("agreement",))
-def mirrored_annotation(tables: Tables) -> Iterator[RowFinding]:
+def mirrored_annotation(tables: Tables) -> Findings:
     """Labels fit the others only when they are mirrored or turned.
 
     Example:

@@ -1,14 +1,11 @@
 """SEG401 missed-object: an annotator has nothing where the others have a segment."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import disputes_of_kind
 
 
 @rule("SEG401", "missed-object", severity="warning", needs=("agreement",))
-def missed_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Iterator[RowFinding]:
+def missed_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5) -> Findings:
     """Most of the other annotators drew a segment, and this one did not.
 
     Example:
@@ -35,17 +32,5 @@ def missed_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.
     """
     for dispute in disputes_of_kind(tables, "missed", min_pixels, min_share):
         share = f"{dispute.share:.0%} of " if dispute.share == dispute.share else ""
-        message = (
-            f"nothing where {dispute.backing} {_has(dispute.others)} {share}{dispute.category} ({dispute.area:,} px)"
-        )
-        yield RowFinding(
-            message,
-            segments=dispute.shown,
-            annotation=dispute.annotation,
-            category=dispute.category,
-            pixels=dispute.area,
-        )
-
-
-def _has(n_others: int) -> str:
-    return "has" if n_others == 1 else "have"
+        have = "has" if dispute.others == 1 else "have"
+        yield dispute.finding(f"nothing where {dispute.backing} {have} {share}{dispute.category} ({dispute.area:,} px)")

@@ -1,12 +1,10 @@
 """SEG309 missing-companion: a category is absent where it almost always occurs."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Chapter, quote_guideline
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints, expand_ranges, unique_inverse
 from segdata.core.statistics import binomial_lower_bound
 from segdata.core.strata import CategoryTally, example_segments
@@ -16,7 +14,7 @@ _AT_ONCE = 2_000_000  # pairs of categories counted in one go, to bound memory
 
 
 @rule("SEG309", "missing-companion", severity="info", needs=(), whole=True)
-def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: float = 0.01) -> Iterator[RowFinding]:
+def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: float = 0.01) -> Findings:
     """A category is absent, although the other categories in the image show that it almost always occurs.
 
     Flagged (min_rate=0.2, max_missing=0.3):

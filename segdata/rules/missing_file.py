@@ -1,14 +1,11 @@
 """SEG002 missing-file: the file of an annotation does not exist."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG002", "missing-file", severity="error", needs=())
-def missing_file(tables: Tables) -> Iterator[RowFinding]:
+def missing_file(tables: Tables) -> Findings:
     """The image or mask file of an annotation does not exist.
 
     Example:

@@ -1,14 +1,12 @@
 """SEG016 mixed-encoding: the masks of one dataset are stored in different ways."""
 
-from collections.abc import Iterator
-
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG016", "mixed-encoding", severity="warning", needs=())
-def mixed_encoding(tables: Tables) -> Iterator[RowFinding]:
+def mixed_encoding(tables: Tables) -> Findings:
     """The masks of one dataset have different modes, bit depths or palettes.
 
     Flagged:
@@ -41,14 +39,10 @@ def mixed_encoding(tables: Tables) -> Iterator[RowFinding]:
         if encoding is not None:
             rows_of.setdefault(encoding, []).append(row)
     ranked = sorted(rows_of, key=lambda encoding: (-len(rows_of[encoding]), encoding))
+    names = {encoding: encoding.replace("; ", " and ") for encoding in ranked}  # an image's layers may have several
     for minority in ranked[1:]:
         message = (
-            f"{count_noun(len(rows_of[minority]), *nouns)} stored as {_said(minority)}, this one first; "
-            f"{len(rows_of[ranked[0]]):,} stored as {_said(ranked[0])}"
+            f"{count_noun(len(rows_of[minority]), *nouns)} stored as {names[minority]}, this one first; "
+            f"{len(rows_of[ranked[0]]):,} stored as {names[ranked[0]]}"
         )
         yield RowFinding(message, annotation=rows_of[minority][0])
-
-
-def _said(encoding: str) -> str:
-    """An encoding in words; the layers of one image may have several."""
-    return encoding.replace("; ", " and ")

@@ -1,19 +1,17 @@
 """SEG211 multi-category: the taxonomy does not allow a secondary category."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.guideline import declares_relation, is_related, quote_guideline
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Table
 
 
 @rule("SEG211", "multi-category", severity="warning", needs=("also",))
-def multi_category(tables: Tables) -> Iterator[RowFinding]:
+def multi_category(tables: Tables) -> Findings:
     """A segment has a secondary category that the taxonomy does not allow beside its own (`also`).
 
     Flagged:

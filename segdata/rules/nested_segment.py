@@ -1,18 +1,16 @@
 """SEG110 nested-segment: a segment lies inside another of its category."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import is_related_either_way
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.rules.shared import is_thing
 
 
 @rule("SEG110", "nested-segment", severity="info", needs=("pairs", "holes"), tasks=("instance", "panoptic"))
-def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 0.8) -> Iterator[RowFinding]:
+def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 0.8) -> Findings:
     """A segment lies wholly inside another of its category.
 
     Flagged, it shares its pixels with the outer one:
@@ -93,9 +91,8 @@ def _in_holes(tables: Tables, min_share: float) -> tuple[Ints, Ints]:
     count = np.searchsorted(annotation, annotation[owner], side="right") - first
     hole = np.repeat(np.arange(len(owner)), count)
     inner = np.arange(len(hole)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(first, count)
-    fits = (segments["area"][inner] <= holes["area"][hole]) & (
-        segments["area"][inner] >= min_share * holes["area"][hole]
-    )
+    area, room = segments["area"][inner], holes["area"][hole]
+    fits = (area <= room) & (area >= min_share * room)
     for start, length in (("x", "width"), ("y", "height")):
         begin, end = segments[start][inner], segments[start][inner] + segments[length][inner]
         fits &= (begin >= holes[start][hole]) & (end <= holes[start][hole] + holes[length][hole])

@@ -1,21 +1,21 @@
 """SEG205 not-a-leaf: a segment has a parent category where its children exist."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 
 import numpy as np
+from msgspec.structs import replace
 
 from segdata.core.errors import count_noun
-from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.taxonomy import Taxonomy
+from segdata.rules.shared import join_first, segments_finding
 
 _SHOWN = 4  # children that a message names
 
 
 @rule("SEG205", "not-a-leaf", severity="warning", needs=())
-def not_a_leaf(tables: Tables) -> Iterator[RowFinding]:
+def not_a_leaf(tables: Tables) -> Findings:
     """A segment has a category that the taxonomy divides further.
 
     Flagged:
@@ -60,14 +60,12 @@ def not_a_leaf(tables: Tables) -> Iterator[RowFinding]:
     for group in segments.take(flagged).groups(*by):
         rows = flagged[group]
         id_ = int(segments["category_id"][rows[0]])
-        name, pixels = profile.name_of(id_), int(segments["area"][rows].sum())
-        below = ", ".join(children[id_][:_SHOWN]) + (", …" if len(children[id_]) > _SHOWN else "")
-        message = f"{count_noun(len(rows), 'segment')} of {name!r}, which is divided into {below}"
-        message += quote_guideline(profile.taxonomy, id_, "definition")
-        if profile.taxonomy_declared:
-            yield RowFinding(message, segments=tuple(rows.tolist()), pixels=pixels)
-        else:
-            yield RowFinding(message, category=name, pixels=pixels, severity="info")
+        below = join_first(children[id_], _SHOWN)
+        message = f"{count_noun(len(rows), 'segment')} of {profile.name_of(id_)!r}, which is divided into {below}"
+        finding = segments_finding(tables, message + quote_guideline(profile.taxonomy, id_, "definition"), rows)
+        if not profile.taxonomy_declared:
+            finding = replace(finding, segments=(), category=profile.name_of(id_), severity="info")
+        yield finding
 
 
 def _children(taxonomy: Taxonomy) -> dict[int, list[str]]:

@@ -1,7 +1,6 @@
 """SEG212 occlusion-treatment: a category is drawn whole in some files, and only as far as visible in others."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +9,11 @@ from numpy.typing import NDArray
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Relation, is_related_either_way, quote_guideline
 from segdata.core.permutation_tests import StratifiedGroups, cluster_p_value, intraclass_correlation
-from segdata.core.profile import Profile
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints, unique_inverse
 from segdata.core.statistics import benjamini_hochberg
 from segdata.core.table import Table
+from segdata.rules.shared import image_names
 
 _Boxes = NDArray[np.float64]  # (n, 4): x, y, width, height
 _SMALLEST_PART, _LEAST_SHARE = 50, 0.1  # px, and share of its segment: a smaller part is a scrap
@@ -107,10 +106,6 @@ _PERMUTATIONS = 1999
 _MOST = 5_000  # borders of a category that are permuted
 
 
-def _may_overlap(profile: Profile) -> bool:
-    return profile.overlap.value != "forbid"
-
-
 @rule(
     "SEG212",
     "occlusion-treatment",
@@ -118,11 +113,11 @@ def _may_overlap(profile: Profile) -> bool:
     needs=("pairs", "borders", "parts"),
     tasks=("instance",),
     whole=True,
-    when=_may_overlap,
+    when=lambda profile: profile.overlap.value != "forbid",
 )
 def occlusion_treatment(
     tables: Tables, *, min_shared: float = 0.02, min_effect: float = 0.5, min_files: int = 3, rate: float = 0.05
-) -> Iterator[RowFinding]:
+) -> Findings:
     """Some files, or annotators, draw a category whole, and others only as far as it is visible.
 
     Example:
@@ -222,7 +217,7 @@ class _Divided:
     p: float
 
 
-def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, rate: float) -> Iterator[RowFinding]:
+def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, rate: float) -> Findings:
     rng = np.random.default_rng(_SEED)
     divisions = [_divided(borders.take(rows), min_effect, min_files, rng) for rows in borders.groups("category")]
     divided = [division for division in divisions if division is not None]
@@ -232,8 +227,8 @@ def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, 
             name = tables.profile.name_of(division.id)
             message = (
                 f"drawn whole in {len(division.whole):,} annotations ({division.over[0]:,} of {division.of[0]:,} "
-                f"borders; {_named(tables, division.whole)}), only as far as visible in {len(division.seen):,} "
-                f"({division.over[1]:,} of {division.of[1]:,}; {_named(tables, division.seen)}); intraclass "
+                f"borders; {image_names(tables, division.whole)}), only as far as visible in {len(division.seen):,} "
+                f"({division.over[1]:,} of {division.of[1]:,}; {image_names(tables, division.seen)}); intraclass "
                 f"correlation {division.effect:.2f}, limit {min_effect:g}; p = {division.p:.2g}"
             )
             yield RowFinding(
@@ -278,7 +273,7 @@ _KEPT = (
 
 def _by_annotator(
     tables: Tables, observed: Table, words: tuple[str, str, str], min_effect: float, rate: float
-) -> Iterator[RowFinding]:
+) -> Findings:
     """Annotators whose share of `flag` differs from the others', for each `category`, within each `stratum`."""
     rng = np.random.default_rng(_SEED)
     names = sorted({name for name in tables.annotations["annotator"].tolist() if name is not None})
@@ -307,9 +302,3 @@ def _by_annotator(
             )
             message += quote_guideline(tables.profile.taxonomy, id_, "occlusion_rule")
             yield RowFinding(message, annotator=names[worst], category=tables.profile.name_of(id_))
-
-
-def _named(tables: Tables, annotations: NDArray[np.int64], n_shown: int = 3) -> str:
-    """Some images of annotations, in the order of their names."""
-    names = sorted(set(tables.images["image_id"][tables.annotations["image"][annotations]].tolist()))
-    return ", ".join(names[:n_shown]) + (", …" if len(names) > n_shown else "")

@@ -1,14 +1,11 @@
 """SEG011 orphan-file: a file has no counterpart."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG011", "orphan-file", severity="warning", needs=())
-def orphan_file(tables: Tables) -> Iterator[RowFinding]:
+def orphan_file(tables: Tables) -> Findings:
     """An image has no annotation, or a mask has no image.
 
     Example:

@@ -1,19 +1,17 @@
 """SEG102 overlap: two segments claim the same pixels."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Table
 from segdata.rules.shared import forbidden_overlaps
 
 
 @rule("SEG102", "overlap", severity="error", needs=("pairs",))
-def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[RowFinding]:
+def overlap(tables: Tables, *, min_pixels: int = 1) -> Findings:
     """Two segments claim the same pixels where the policy forbids it.
 
     Flagged, overlap is declared forbidden:
@@ -94,7 +92,7 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Iterator[RowFinding]:
         yield from _each_annotation(tables, pairs)
 
 
-def _each(tables: Tables, pairs: Table) -> Iterator[RowFinding]:
+def _each(tables: Tables, pairs: Table) -> Findings:
     category, profile = tables.segments["category_id"], tables.profile
     for a, b, shared, x, y, width, height in pairs.lines("a", "b", "shared", "x", "y", "width", "height"):
         first, second = sorted(profile.name_of(int(category[row])) for row in (a, b))
@@ -104,7 +102,7 @@ def _each(tables: Tables, pairs: Table) -> Iterator[RowFinding]:
         yield RowFinding(message, segments=(a, b), bbox=(x, y, width, height), pixels=shared)
 
 
-def _each_annotation(tables: Tables, pairs: Table) -> Iterator[RowFinding]:
+def _each_annotation(tables: Tables, pairs: Table) -> Findings:
     shared = pairs["shared"]
     for rows in pairs.beside(annotation=tables.segments["annotation"][pairs["a"]]).groups("annotation"):
         worst = rows[[shared[rows].argmax()]]
@@ -114,14 +112,13 @@ def _each_annotation(tables: Tables, pairs: Table) -> Iterator[RowFinding]:
         yield RowFinding(message, segments=(a, b), bbox=tuple(box), pixels=pixels, severity="warning")
 
 
-def _once(tables: Tables, pairs: Table) -> Iterator[RowFinding]:
+def _once(tables: Tables, pairs: Table) -> Findings:
     if len(pairs) == 0:
         return
-    annotations = tables.segments["annotation"][pairs["a"]]
+    n_annotations = len(np.unique(tables.segments["annotation"][pairs["a"]]))
     pixels = int(pairs["shared"].sum())
     message = (
-        f"{count_noun(len(pairs), 'pair')} of segments in "
-        f"{count_noun(len(np.unique(annotations)), 'annotation')} share "
+        f"{count_noun(len(pairs), 'pair')} of segments in {count_noun(n_annotations, 'annotation')} share "
         f"{pixels:,} px; this format allows it: declare `overlap: allow` or `overlap: forbid`"
     )
     yield RowFinding(message, pixels=pixels, severity="info")

@@ -1,14 +1,11 @@
 """SEG014 panoptic-mismatch: segments_info and PNG disagree."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG014", "panoptic-mismatch", severity="error", needs=())
-def panoptic_mismatch(tables: Tables) -> Iterator[RowFinding]:
+def panoptic_mismatch(tables: Tables) -> Findings:
     """The ids of segments_info and of the panoptic PNG disagree, in either direction.
 
     Example:

@@ -1,20 +1,16 @@
 """SEG107 pinhole: a segment has small holes."""
 
-from collections.abc import Iterator
-
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import outside_volumes
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import SUM_COLUMNS, counts_small_shapes, sum_by_owner
 
 _LONG = 50  # times as long as wide: a net of lines
 
 
 @rule("SEG107", "pinhole", severity="warning", needs=("holes", "volumes"), fix="unsafe")
-def pinhole(
-    tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, line_width: float = 3.0
-) -> Iterator[RowFinding]:
+def pinhole(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, line_width: float = 3.0) -> Findings:
     """A hole of a few pixels lies inside a segment, and nobody labelled it.
 
     Flagged:

@@ -1,12 +1,10 @@
 """SEG116 seam: segments end together on a straight line."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 
@@ -14,7 +12,7 @@ _EXPLAINED = 0.8  # of the length of all ends on one side, by a single one on th
 
 
 @rule("SEG116", "seam", severity="warning", needs=("ends", "steps"))
-def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Iterator[RowFinding]:
+def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findings:
     """Segments are cut along a straight line that is not the frame.
 
     Flagged:

@@ -1,14 +1,12 @@
 """SEG114 self-intersection: a polygon ring crosses itself."""
 
-from collections.abc import Iterator
-
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG114", "self-intersection", severity="warning", needs=("outlines",))
-def self_intersection(tables: Tables) -> Iterator[RowFinding]:
+def self_intersection(tables: Tables) -> Findings:
     """A polygon ring crosses itself.
 
     Flagged:

@@ -1,20 +1,46 @@
 """What several rules share: defects of readers, the dataset's policies, typical values of peers, disputes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.finding import RowFinding
+from segdata.core.finding import Box, RowFinding, Severity
 from segdata.core.guideline import Relation, is_related_either_way
-from segdata.core.rule import Tables
+from segdata.core.rule import Findings, Tables
 from segdata.core.runs import Ints, unique_inverse
 from segdata.core.statistics import group_median
 from segdata.core.table import Table
 
 
-def reader_findings(tables: Tables, code: str) -> Iterator[RowFinding]:
+def join_first(values: Iterable[object], most: int) -> str:
+    """The first of some values, separated by commas, with an ellipsis for the rest."""
+    texts = [str(value) for value in values]
+    return ", ".join(texts[:most]) + (", …" if len(texts) > most else "")
+
+
+def image_names(tables: Tables, annotations: Ints) -> str:
+    """The first three images of some annotations, in the order of their names."""
+    return join_first(sorted(set(tables.images["image_id"][tables.annotations["image"][annotations]].tolist())), 3)
+
+
+def segments_finding(
+    tables: Tables, message: str, rows: Ints, category: str | None = None, severity: Severity | None = None
+) -> RowFinding:
+    """A finding about several segments, with all of their pixels."""
+    pixels = int(tables.segments["area"][rows].sum())
+    return RowFinding(message, segments=tuple(rows.tolist()), pixels=pixels, category=category, severity=severity)
+
+
+def box_around(tables: Tables, rows: Ints | Sequence[int]) -> Box:
+    """The box around several segments."""
+    x, y, width, height = (tables.segments[name][rows] for name in ("x", "y", "width", "height"))
+    left, top = int(x.min()), int(y.min())
+    return left, top, int((x + width).max()) - left, int((y + height).max()) - top
+
+
+def reader_findings(tables: Tables, code: str) -> Findings:
     """The defects that readers reported under this code, as findings."""
     for defect in tables.defects:
         if defect.code == code:
@@ -47,21 +73,17 @@ def has_defect(tables: Tables, code: str) -> NDArray[np.bool_]:
     reported = {
         (defect.image, segment) for defect in tables.defects if defect.code == code for segment in defect.segments
     }
-    result = np.zeros(len(tables.segments), bool)
-    if reported:
-        image = tables.images["image_id"]
-        columns = tables.segments.lines("image", "segment_id", "source_id")
-        result[:] = [
-            (image[row], id_ if source_id is None else source_id) in reported for row, id_, source_id in columns
-        ]
-    return result
+    if not reported:
+        return np.zeros(len(tables.segments), bool)
+    image = tables.images["image_id"]
+    rows = tables.segments.lines("image", "segment_id", "source_id")
+    return np.array([(image[row], id_ if source is None else source) in reported for row, id_, source in rows], bool)
 
 
 def requires_full_coverage(tables: Tables) -> NDArray[np.bool_]:
     """(n_annotations,) whether every pixel must be labelled: by the annotation's own coverage, else the dataset's."""
     habit = "exhaustive" if tables.profile.is_exhaustive else "sparse"
-    coverage_column = tables.annotations["coverage"]
-    return np.array([(coverage or habit) == "exhaustive" for coverage in coverage_column.tolist()], bool)
+    return np.array([(own or habit) == "exhaustive" for own in tables.annotations["coverage"].tolist()], bool)
 
 
 def leaves_background_unlabelled(tables: Tables, least_share: float = 0.25, least_annotations: int = 5) -> bool:
@@ -102,9 +124,8 @@ def counts_small_shapes(tables: Tables) -> NDArray[np.bool_]:
 
     They do not for crowds, void, categories whose lines are `thin`, and masks that their storage changed (SEG010).
     """
-    categories = tables.profile.taxonomy.categories
+    segments, categories = tables.segments, tables.profile.taxonomy.categories
     left_alone = [category.id for category in categories if category.thin or category.kind == "void"]
-    segments = tables.segments
     return ~(is_lossy(tables) | segments["iscrowd"] | np.isin(segments["category_id"], left_alone))
 
 
@@ -214,21 +235,6 @@ def sum_by_owner(things: Table, by: str, *also: str) -> Table:
     )
 
 
-_DISPUTE_COLUMNS = (
-    "annotation",
-    "segment",
-    "other",
-    "category",
-    "called",
-    "support",
-    "others",
-    "n",
-    "near",
-    "distance",
-    "share",
-)
-
-
 class Dispute(NamedTuple):
     """One row of `PanelAssessment.disputes`; `category` and `called` are names, `area` is in pixels.
 
@@ -249,10 +255,10 @@ class Dispute(NamedTuple):
     area: int
     whose: str | None
 
-    @property
-    def shown(self) -> tuple[int, ...]:
-        """Rows of the segments to look at."""
-        return tuple(row for row in (self.segment, self.other) if row >= 0)
+    def finding(self, message: str) -> RowFinding:
+        """A finding about the segments, or the region, in dispute."""
+        rows = tuple(row for row in (self.segment, self.other) if row >= 0)
+        return RowFinding(message, segments=rows, annotation=self.annotation, category=self.category, pixels=self.area)
 
     @property
     def backing(self) -> str:
@@ -276,7 +282,7 @@ def disputes_of_kind(tables: Tables, kind: str, min_pixels: int, min_share: floa
     names: list[Any] = [*(category.name for category in tables.annotator_pairs.categories), ""]
     segments, annotations = tables.segments, tables.annotations
     for row in np.flatnonzero(disputes["kind"] == kind).tolist():
-        cell = {name: disputes.cell(name, row) for name in _DISPUTE_COLUMNS}
+        cell = {name: disputes.cell(name, row) for name in Dispute._fields[:-2]}
         segment, pixels = cell["segment"], disputes.cell("pixels", row)
         area = pixels if pixels >= 0 else int(segments["area"][segment]) if segment >= 0 else 0
         if area < min_pixels or cell["share"] < min_share:

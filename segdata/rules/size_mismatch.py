@@ -1,14 +1,11 @@
 """SEG003 size-mismatch: image, mask and declared size disagree."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG003", "size-mismatch", severity="error", needs=())
-def size_mismatch(tables: Tables) -> Iterator[RowFinding]:
+def size_mismatch(tables: Tables) -> Findings:
     """An image, its mask and its declared width and height disagree.
 
     Example:

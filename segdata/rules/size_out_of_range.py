@@ -1,28 +1,27 @@
 """SEG214 size-out-of-range: a segment is smaller or larger than the taxonomy allows."""
 
-from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.errors import count_noun
-from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
-from segdata.core.profile import Profile
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
+from segdata.rules.shared import segments_finding
 
 Floats = NDArray[np.float64]
 
 
-def _has_sizes(profile: Profile) -> bool:
-    return any(category.size for category in profile.taxonomy.categories)
-
-
-@rule("SEG214", "size-out-of-range", severity="warning", needs=(), when=_has_sizes)
-def size_out_of_range(tables: Tables) -> Iterator[RowFinding]:
+@rule(
+    "SEG214",
+    "size-out-of-range",
+    severity="warning",
+    needs=(),
+    when=lambda profile: any(category.size for category in profile.taxonomy.categories),
+)
+def size_out_of_range(tables: Tables) -> Findings:
     """A segment is smaller or larger than the taxonomy allows for its category (`size`).
 
     Flagged:
@@ -75,30 +74,22 @@ def size_out_of_range(tables: Tables) -> Iterator[RowFinding]:
 
 def _mm2_of_pixel(tables: Tables) -> Floats:
     """(n_images,) the area of a pixel in mm²; NaN where its spacing is not known. Slices lie across the third axis."""
-    area_of = {
-        sequence.name: sequence.spacing[0] * sequence.spacing[1]
-        for sequence in tables.profile.sequences
-        if sequence.spacing
-    }
-    if not area_of:
-        return np.full(len(tables.images), np.nan)
+    spacing_of = {sequence.name: sequence.spacing for sequence in tables.profile.sequences if sequence.spacing}
+    area_of = {name: spacing[0] * spacing[1] for name, spacing in spacing_of.items()}
     return np.array([area_of.get(name, np.nan) for name in tables.images["sequence"].tolist()], np.float64)
 
 
 def _found(
     tables: Tables, category: Category, rows: Ints, measure: Floats, how: Literal["smaller", "larger"], limit: str
-) -> Iterator[RowFinding]:
+) -> Findings:
     """One finding for the segments of each annotation."""
     unit = limit.rpartition(" ")[2]
     for group in tables.segments.take(rows).groups("annotation"):
-        segments = rows[group]
-        worst = measure[segments].min() if how == "smaller" else measure[segments].max()
-        extreme = (
-            f", the {'smallest' if how == 'smaller' else 'largest'} {worst:,.4g} {unit}" if len(segments) > 1 else ""
-        )
-        size = f" ({worst:,.4g} {unit})" if len(segments) == 1 else ""
-        message = f"{count_noun(len(segments), 'segment')}{size} {how} than {limit}{extreme}"
+        sizes = measure[rows[group]]
+        superlative, worst = ("smallest", sizes.min()) if how == "smaller" else ("largest", sizes.max())
+        if len(group) == 1:
+            message = f"1 segment ({worst:,.4g} {unit}) {how} than {limit}"
+        else:
+            message = f"{len(group):,} segments {how} than {limit}, the {superlative} {worst:,.4g} {unit}"
         message += quote_guideline(tables.profile.taxonomy, category.id, "definition")
-        yield RowFinding(
-            message, segments=tuple(segments.tolist()), pixels=int(tables.segments["area"][segments].sum())
-        )
+        yield segments_finding(tables, message, rows[group])

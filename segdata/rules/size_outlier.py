@@ -1,12 +1,10 @@
 """SEG307 size-outlier: a segment is far larger or smaller than others of its category."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import is_frame_of
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.statistics import Floats, group_median, outlier_limit, robust_z
 from segdata.core.strata import is_example, joint_codes, size_class
@@ -17,9 +15,7 @@ _SEVERAL = 4  # segments of an image that tell how near the camera was
 
 
 @rule("SEG307", "size-outlier", severity="info", needs=(), tasks=("instance", "panoptic"))
-def size_outlier(
-    tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0, min_segments: int = 30
-) -> Iterator[RowFinding]:
+def size_outlier(tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0, min_segments: int = 30) -> Findings:
     """The area of a segment is far outside the range of its category.
 
     Flagged (min_segments=5):

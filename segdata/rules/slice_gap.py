@@ -1,22 +1,18 @@
 """SEG358 slice-gap: a structure is missing on one slice of a volume."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.finding import RowFinding
 from segdata.core.profile import has_volumes
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Table
 
 _FEW = 2  # gaps of a category that are no habit; and slices
 
 
 @rule("SEG358", "slice-gap", severity="warning", needs=("shapes", "volumes"), when=has_volumes)
-def slice_gap(
-    tables: Tables, *, min_pixels: int = 8, min_share: float = 0.5, max_gaps: float = 0.05
-) -> Iterator[RowFinding]:
+def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.5, max_gaps: float = 0.05) -> Findings:
     """A structure is missing on a slice between two that have it.
 
     Flagged:

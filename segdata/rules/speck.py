@@ -1,14 +1,12 @@
 """SEG106 speck: a segment has stray parts."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import outside_volumes
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Table
 from segdata.rules.shared import SUM_COLUMNS, counts_small_shapes, sum_by_owner
 
@@ -16,7 +14,7 @@ _MANY = 20  # parts that are small but no specks
 
 
 @rule("SEG106", "speck", severity="warning", needs=("shapes", "parts", "volumes"), fix="unsafe")
-def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Iterator[RowFinding]:
+def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Findings:
     """A stray part is far smaller than its segment.
 
     Flagged:

@@ -1,19 +1,17 @@
 """SEG306 split-drift: the category mix of a split differs from that of the others."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.permutation_tests import Floats, MixComparison, compare_mixes
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import unique_inverse
 from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import example_segments, image_splits, independent_units, joint_codes, number_names
 
 
 @rule("SEG306", "split-drift", severity="warning", needs=(), whole=True)
-def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05) -> Iterator[RowFinding]:
+def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05) -> Findings:
     """The category mix of a split is far from that of the others.
 
     Flagged:
@@ -99,15 +97,12 @@ def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05
         comparisons[number] = compare_mixes(amounts, row_split == number, rng, min_distance)
     if len(present) == 2:
         del comparisons[int(np.argmax(np.bincount(row_split)))]
-    is_significant = benjamini_hochberg(
-        np.array([1.0 if number is None else number.p for number in comparisons.values()]), rate
-    )
-    for (number, comparison), significant in zip(comparisons.items(), is_significant.tolist(), strict=True):
+    p = np.array([1.0 if comparison is None else comparison.p for comparison in comparisons.values()])
+    names = [tables.profile.name_of(int(id_)) for id_ in ids]
+    for (number, comparison), significant in zip(comparisons.items(), benjamini_hochberg(p, rate), strict=True):
         if significant and comparison is not None:
-            names = [tables.profile.name_of(int(id_)) for id_ in ids]
-            yield _finding(
-                split_names[number], comparison, amounts[row_split == number], amounts[row_split != number], names
-            )
+            inside, outside = amounts[row_split == number], amounts[row_split != number]
+            yield _finding(split_names[number], comparison, inside, outside, names)
 
 
 def _finding(split: str, comparison: MixComparison, inside: Floats, outside: Floats, names: list[str]) -> RowFinding:

@@ -1,13 +1,11 @@
 """SEG109 split-instance: two things are the halves of one."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Table
 from segdata.rules.shared import is_thing, typical_values
 
@@ -25,7 +23,7 @@ def split_instance(
     max_step: float = 5.0,
     max_waist: float = 1.0,
     max_z: float = 1.5,
-) -> Iterator[RowFinding]:
+) -> Findings:
     """Two things of one category touch along a straight line, and both end where the line does.
 
     Flagged:

@@ -1,14 +1,12 @@
 """SEG304 split-leak: one image is in two splits."""
 
-from collections.abc import Iterator
-
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Table
 
 
 @rule("SEG304", "split-leak", severity="error", needs=("copies",))
-def split_leak(tables: Tables, *, max_bits: int = 16) -> Iterator[RowFinding]:
+def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     """The same image, or nearly the same, is in two splits.
 
     Example:

@@ -1,18 +1,18 @@
 """SEG303 split-missing: a split lacks a category."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.statistics import absence_probability
 from segdata.core.strata import example_segments, image_splits, independent_units, joint_codes, number_names
 
+_NAMED = 8  # rare categories that a finding names
+
 
 @rule("SEG303", "split-missing", severity="error", needs=(), whole=True)
-def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[RowFinding]:
+def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
     """A category occurs in the dataset, but not in one of its splits.
 
     Flagged:
@@ -89,10 +89,7 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Iterator[RowFi
             )
             yield RowFinding(message, category=name, pixels=0)
     for missing, names in rare.items():
-        message = f"{split_names[missing]!r} lacks {count_noun(len(names), 'rare category')}: {_listed(names)}"
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        listed = ", ".join(names[:_NAMED]) + more
+        message = f"{split_names[missing]!r} lacks {count_noun(len(names), 'rare category')}: {listed}"
         yield RowFinding(message, category=names[0] if len(names) == 1 else None, severity="warning", pixels=0)
-
-
-def _listed(names: list[str], n_shown: int = 8) -> str:
-    more = f" and {len(names) - n_shown} more" if len(names) > n_shown else ""
-    return ", ".join(names[:n_shown]) + more

@@ -1,16 +1,13 @@
 """SEG405 split-or-merge: an annotator has one segment where others have several, or the reverse."""
 
-from collections.abc import Iterator
-
 from segdata.core.errors import count_noun
-from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import disputes_of_kind
 
 
 @rule("SEG405", "split-or-merge", severity="warning", needs=("agreement",), tasks=("instance", "panoptic"))
-def split_or_merge(tables: Tables, *, min_pixels: int = 16) -> Iterator[RowFinding]:
+def split_or_merge(tables: Tables, *, min_pixels: int = 16) -> Findings:
     """An annotator has one segment where most of the others have several, or several where most have one.
 
     Example:
@@ -32,17 +29,10 @@ def split_or_merge(tables: Tables, *, min_pixels: int = 16) -> Iterator[RowFindi
     """
     for kind in ("merge", "split"):
         for dispute in disputes_of_kind(tables, kind, min_pixels):
+            others_have = "the other has" if dispute.others == 1 else "most others have"
             if kind == "merge":
-                by = "the other has" if dispute.others == 1 else "most others have"
-                message = f"1 {dispute.category} where {by} {dispute.n}"
+                message = f"1 {dispute.category} where {others_have} {dispute.n}"
             else:
-                by = "the other has" if dispute.others == 1 else "most others have"
-                message = f"{count_noun(dispute.n, 'segment')} where {by} 1 {dispute.category}"
+                message = f"{count_noun(dispute.n, 'segment')} where {others_have} 1 {dispute.category}"
             quote = quote_guideline(tables.profile.taxonomy, dispute.category, "occlusion_rule")
-            yield RowFinding(
-                message + quote,
-                segments=dispute.shown,
-                annotation=dispute.annotation,
-                category=dispute.category,
-                pixels=dispute.area,
-            )
+            yield dispute.finding(message + quote)

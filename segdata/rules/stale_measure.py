@@ -1,12 +1,10 @@
 """SEG013 stale-measure: the pixels contradict a declared area or box."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Column, Table
 
 Floats = NDArray[np.float64]
@@ -16,7 +14,7 @@ _SIDES = ("x", "y", "width", "height")
 @rule("SEG013", "stale-measure", severity="warning", needs=("shapes", "outlines"), fix="safe")
 def stale_measure(
     tables: Tables, *, max_area_share: float = 0.05, max_edge: float = 0.5, max_box_pixels: float = 2.0
-) -> Iterator[RowFinding]:
+) -> Findings:
     """The segment's pixels contradict its declared area or bounding box.
 
     Flagged, the area:

@@ -1,14 +1,12 @@
 """SEG509 suspected-annotator: the labels of an annotator or a batch are wrong more often than others'."""
 
-from collections.abc import Iterator
-
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG509", "suspected-annotator", severity="warning", needs=("noise",), whole=True)
-def suspected_annotator(tables: Tables, *, min_difference: float = 0.02) -> Iterator[RowFinding]:
+def suspected_annotator(tables: Tables, *, min_difference: float = 0.02) -> Findings:
     """The labels of an annotator, or a batch, are probably wrong more often than others' on similar images.
 
     Example:

@@ -1,14 +1,11 @@
 """SEG504 suspected-boundary: the model predicts the outline of a segment, or of a part of it, elsewhere."""
 
-from collections.abc import Iterator
-
-from segdata.core.candidates import Candidate, flagged_candidates
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.candidates import flagged_candidates
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG504", "suspected-boundary", severity="warning", needs=("noise",))
-def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
+def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Findings:
     """The model predicts the outline of a segment, or of a part of one, elsewhere.
 
     Example:
@@ -30,13 +27,11 @@ def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Itera
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for candidate in flagged_candidates(tables, "boundary", min_probability):
-        yield candidate.found(f"{candidate.have} the wrong outline", _why(candidate))
-
-
-def _why(candidate: Candidate) -> str:
-    iou = candidate.correction.iou
-    if candidate.correction.action == "add":
-        return f"the model predicts {candidate.pixels:,} px more of it (probability {candidate.believed_seen:.2f})"
-    if not candidate.whole or not iou:
-        return f"the model gives it {candidate.believed:.2f}"
-    return f"IoU {iou:.2f} with the model's outline"
+        iou = candidate.correction.iou
+        if candidate.correction.action == "add":
+            why = f"the model predicts {candidate.pixels:,} px more of it (probability {candidate.believed_seen:.2f})"
+        elif not candidate.whole or not iou:
+            why = f"the model gives it {candidate.believed:.2f}"
+        else:
+            why = f"IoU {iou:.2f} with the model's outline"
+        yield candidate.found(f"{candidate.have} the wrong outline", why)

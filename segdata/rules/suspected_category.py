@@ -1,14 +1,11 @@
 """SEG503 suspected-category: the model predicts another category for a segment, or a part of it."""
 
-from collections.abc import Iterator
-
 from segdata.core.candidates import flagged_candidates
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG503", "suspected-category", severity="warning", needs=("noise",))
-def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
+def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Findings:
     """The model predicts another category for a segment, or for a part of one.
 
     Example:

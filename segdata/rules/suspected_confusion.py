@@ -1,15 +1,13 @@
 """SEG508 suspected-confusion: labels often give one category where the model predicts another."""
 
-from collections.abc import Iterator
-
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG508", "suspected-confusion", severity="warning", needs=("noise",), whole=True)
-def suspected_confusion(tables: Tables, *, min_share: float = 0.1) -> Iterator[RowFinding]:
+def suspected_confusion(tables: Tables, *, min_share: float = 0.1) -> Findings:
     """Labels often give one category where a model that has not seen them predicts another.
 
     Example:

@@ -1,14 +1,11 @@
 """SEG502 suspected-extra: the model predicts nothing where a segment, or a part of it, is."""
 
-from collections.abc import Iterator
-
 from segdata.core.candidates import flagged_candidates
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG502", "suspected-extra", severity="warning", needs=("noise",))
-def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
+def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Findings:
     """The model predicts nothing of this category where a segment, or a part of one, is.
 
     Example:

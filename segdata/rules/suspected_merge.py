@@ -1,14 +1,11 @@
 """SEG505 suspected-merge: the model predicts an edge through a segment."""
 
-from collections.abc import Iterator
-
-from segdata.core.candidates import Candidate, flagged_candidates
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.candidates import flagged_candidates
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG505", "suspected-merge", severity="warning", needs=("noise",))
-def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
+def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Findings:
     """The model predicts an edge through a segment: probably two or more things are drawn as one.
 
     Example:
@@ -28,9 +25,6 @@ def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     for candidate in flagged_candidates(tables, "merge", min_probability):
         n = len(candidate.correction.counts)
         number = "several" if n < 2 else "two" if n == 2 else str(n)
-        yield candidate.found(f"{candidate.be} {number} segments", _why(candidate))
-
-
-def _why(candidate: Candidate) -> str:
-    seam = f"the model predicts an edge of {candidate.seam:,} px through it"
-    return seam if candidate.seam else f"the model gives it {candidate.believed:.2f}"
+        seam = f"the model predicts an edge of {candidate.seam:,} px through it"
+        why = seam if candidate.seam else f"the model gives it {candidate.believed:.2f}"
+        yield candidate.found(f"{candidate.be} {number} segments", why)

@@ -1,14 +1,11 @@
 """SEG501 suspected-missing: the model predicts a segment that nobody annotated."""
 
-from collections.abc import Iterator
-
 from segdata.core.candidates import flagged_candidates
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG501", "suspected-missing", severity="warning", needs=("noise",))
-def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
+def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Findings:
     """The model predicts a thing, or a part of a category, that nobody annotated.
 
     Example:

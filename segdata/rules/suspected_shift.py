@@ -1,14 +1,11 @@
 """SEG507 suspected-shift: the model predicts a segment in another place."""
 
-from collections.abc import Iterator
-
-from segdata.core.candidates import Candidate, describe_shift, flagged_candidates
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.candidates import describe_shift, flagged_candidates
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG507", "suspected-shift", severity="warning", needs=("noise",))
-def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
+def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Findings:
     """The model predicts a segment in another place.
 
     Example:
@@ -29,8 +26,5 @@ def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Iterator
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for candidate in flagged_candidates(tables, "shift", min_probability):
-        yield candidate.found(f"{candidate.be} misplaced", _why(candidate))
-
-
-def _why(candidate: Candidate) -> str:
-    return f"the model predicts it {describe_shift(candidate.right, candidate.down) or 'elsewhere'}"
+        place = describe_shift(candidate.right, candidate.down) or "elsewhere"
+        yield candidate.found(f"{candidate.be} misplaced", f"the model predicts it {place}")

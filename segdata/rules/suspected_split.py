@@ -1,14 +1,11 @@
 """SEG506 suspected-split: a segment is probably a piece of one thing, together with its neighbour."""
 
-from collections.abc import Iterator
-
 from segdata.core.candidates import flagged_candidates
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG506", "suspected-split", severity="warning", needs=("noise",))
-def suspected_split(tables: Tables, *, min_probability: float = 0.0) -> Iterator[RowFinding]:
+def suspected_split(tables: Tables, *, min_probability: float = 0.0) -> Findings:
     """A segment and its neighbour are probably pieces of one thing.
 
     Example:

@@ -1,6 +1,6 @@
 """SEG208 taxonomy-broken: a taxonomy contradicts itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import get_args
 
 import numpy as np
@@ -8,12 +8,12 @@ import numpy as np
 from segdata.core.cielab import rgb_to_cielab
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Relation, ids_by_name
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.taxonomy import Category, Color, SizeLimits, Taxonomy
 
 
 @rule("SEG208", "taxonomy-broken", severity="error", needs=())
-def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Iterator[RowFinding]:
+def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Findings:
     """A taxonomy has duplicate ids, names or colours, circular parents, unknown names, or contradicting rules.
 
     Flagged, two categories have one id:
@@ -91,7 +91,7 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Iterator[Row
     yield from _contradictions(taxonomy)
 
 
-def _twice(kind: str, entries: Sequence[tuple[object, str]]) -> Iterator[RowFinding]:
+def _twice(kind: str, entries: Sequence[tuple[object, str]]) -> Findings:
     """Values that several entries have; the finding is the later entry's."""
     first: dict[object, str] = {}
     for value, name in entries:
@@ -101,7 +101,7 @@ def _twice(kind: str, entries: Sequence[tuple[object, str]]) -> Iterator[RowFind
         first.setdefault(value, name)
 
 
-def _strangers(taxonomy: Taxonomy) -> Iterator[RowFinding]:
+def _strangers(taxonomy: Taxonomy) -> Findings:
     """Names in the rules of categories that no category, group or alias has."""
     known_names = ids_by_name(taxonomy).keys() | taxonomy.groups.keys()
     for category in taxonomy.categories:
@@ -112,13 +112,11 @@ def _strangers(taxonomy: Taxonomy) -> Iterator[RowFinding]:
                 if other_name not in known_names:
                     nearest = taxonomy.nearest(other_name)
                     hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
-                    message = (
-                        f"{category.name!r} names {other_name!r} in {relation}, but no category has this name{hint}"
-                    )
-                    yield RowFinding(message, category=category.name)
+                    message = f"names {other_name!r} in {relation}, but no category has this name{hint}"
+                    yield RowFinding(f"{category.name!r} {message}", category=category.name)
 
 
-def _contradictions(taxonomy: Taxonomy) -> Iterator[RowFinding]:
+def _contradictions(taxonomy: Taxonomy) -> Findings:
     """Categories whose own rules no segment can follow."""
     for category in taxonomy.categories:
         for allowed, forbidden in (
@@ -140,7 +138,7 @@ def _contradictions(taxonomy: Taxonomy) -> Iterator[RowFinding]:
             yield RowFinding(f"{category.name!r} has the attribute {name!r} twice", category=category.name)
 
 
-def _unlabelled(taxonomy: Taxonomy) -> Iterator[RowFinding]:
+def _unlabelled(taxonomy: Taxonomy) -> Findings:
     for category in taxonomy.categories:
         if taxonomy.unlabelled is not None and taxonomy.unlabelled in (category.id, category.rgb, category.color):
             yield RowFinding(
@@ -148,7 +146,7 @@ def _unlabelled(taxonomy: Taxonomy) -> Iterator[RowFinding]:
             )
 
 
-def _close(colors: list[tuple[Color, Category]], min_delta_e: float) -> Iterator[RowFinding]:
+def _close(colors: list[tuple[Color, Category]], min_delta_e: float) -> Findings:
     if not colors:
         return
     place = rgb_to_cielab(np.array([color for color, _ in colors], np.float64))
@@ -162,7 +160,7 @@ def _close(colors: list[tuple[Color, Category]], min_delta_e: float) -> Iterator
         yield RowFinding(message, category=other_category.name)
 
 
-def _circles(taxonomy: Taxonomy) -> Iterator[RowFinding]:
+def _circles(taxonomy: Taxonomy) -> Findings:
     """Parents that lead back to where they began; each circle once."""
     parents = taxonomy.groups | {category.name: category.parent for category in taxonomy.categories}
     reported: set[str] = set()

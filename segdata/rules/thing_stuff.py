@@ -1,16 +1,15 @@
 """SEG206 thing-stuff: stuff has instances, or things have none."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
+from segdata.rules.shared import segments_finding
 
 
 @rule("SEG206", "thing-stuff", severity="error", needs=(), tasks=("instance", "panoptic"))
-def thing_stuff(tables: Tables) -> Iterator[RowFinding]:
+def thing_stuff(tables: Tables) -> Findings:
     """Stuff has several instances in one image, or a thing has no instance id.
 
     Flagged, stuff has two segments:
@@ -43,16 +42,12 @@ def thing_stuff(tables: Tables) -> Iterator[RowFinding]:
     """
     segments = tables.segments
     kind_of = {category.id: category.kind for category in reversed(tables.profile.taxonomy.categories)}
-    stuff_ids, thing_ids = (
-        [id_ for id_, kind in kind_of.items() if kind == wanted_kind] for wanted_kind in ("stuff", "thing")
-    )
+    stuff_ids, thing_ids = ([id_ for id_ in kind_of if kind_of[id_] == kind] for kind in ("stuff", "thing"))
     stuff = np.flatnonzero(np.isin(segments["category_id"], stuff_ids) & ~segments["iscrowd"])
     several = stuff[segments.take(stuff).repeated("annotation", "category_id")]
     for group in segments.take(several).groups("annotation", "category_id"):
-        rows = several[group]
-        pixels = int(segments["area"][rows].sum())
-        message = f"stuff in {count_noun(len(rows), 'segment')} of one annotation; it is one segment by definition"
-        yield RowFinding(message, segments=tuple(rows.tolist()), pixels=pixels)
+        message = f"stuff in {count_noun(len(group), 'segment')} of one annotation; it is one segment by definition"
+        yield segments_finding(tables, message, several[group])
     nameless = segments.missing("segment_id") & segments.missing("source_id") & ~segments["iscrowd"]
     for row in np.flatnonzero(nameless & np.isin(segments["category_id"], thing_ids)):
         yield RowFinding("a thing without instance id", segments=(int(row),), pixels=int(segments["area"][row]))

@@ -1,12 +1,10 @@
 """SEG302 too-few: a category has too little to learn from."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints, unique_inverse
 from segdata.core.strata import annotation_strata, image_splits, joint_codes, number_names
 from segdata.core.table import Table
@@ -17,7 +15,7 @@ _MOST = 5  # strata that a finding names
 @rule("SEG302", "too-few", severity="warning", needs=(), whole=True)
 def too_few(
     tables: Tables, *, min_images: int = 3, min_segments: int = 3, min_pixels: int = 100, min_per_stratum: int = 1
-) -> Iterator[RowFinding]:
+) -> Findings:
     """A category has fewer images, segments or pixels than required.
 
     Flagged (min_pixels=1):
@@ -77,7 +75,8 @@ def too_few(
     required = {"images": min(min_images, n_images), "segments": required_segments, "px": min_pixels}
     word, stratum_names, stratum = _strata(tables)
     for rows in segments.groups("category_id"):
-        counts = _counts(segments, rows)
+        n_occupied = len(unique_inverse(segments["image"][rows])[0])
+        counts = {"images": n_occupied, "segments": len(rows), "px": int(segments["area"][rows].sum())}
         short = [
             f"{count_noun(counts[unit], unit.removesuffix('s'), unit)}, {lower:,} are required"
             for unit, lower in required.items()
@@ -94,12 +93,6 @@ def too_few(
             short.append(f"images by {word}: {listed}{more}, {min_per_stratum:,} are required")
         if short:
             yield RowFinding("; ".join(short), category=taxonomy.name_of(int(segments["category_id"][rows[0]])))
-
-
-def _counts(segments: Table, rows: Ints) -> dict[str, int]:
-    """Images, segments and pixels of some segments."""
-    images = len(unique_inverse(segments["image"][rows])[0])
-    return {"images": images, "segments": len(rows), "px": int(segments["area"][rows].sum())}
 
 
 def _strata(tables: Tables) -> tuple[str, list[str], Ints]:

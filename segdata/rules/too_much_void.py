@@ -1,23 +1,22 @@
 """SEG210 too-much-void: more is void than the taxonomy allows."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
-from segdata.core.profile import Profile
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
-def _has_void(profile: Profile) -> bool:
-    return bool(profile.taxonomy.void_ids)
-
-
-@rule("SEG210", "too-much-void", severity="warning", needs=("coverage",), when=_has_void)
-def too_much_void(tables: Tables, *, usual_share: float = 0.25) -> Iterator[RowFinding]:
+@rule(
+    "SEG210",
+    "too-much-void",
+    severity="warning",
+    needs=("coverage",),
+    when=lambda profile: bool(profile.taxonomy.void_ids),
+)
+def too_much_void(tables: Tables, *, usual_share: float = 0.25) -> Findings:
     """More of an image, or of all images, is void than the taxonomy allows (`max_void`).
 
     Flagged:
@@ -53,30 +52,25 @@ def too_much_void(tables: Tables, *, usual_share: float = 0.25) -> Iterator[RowF
     void; all of CamVid together has 3.2 %. A quarter is well above that; only a project can say what is right
     (`max_void`).
     """
-    allowed = tables.profile.taxonomy.max_void
-    void, frame = _pixels(tables)
+    annotations, taxonomy = tables.annotations, tables.profile.taxonomy
+    allowed = taxonomy.max_void
+    frame = annotations["labelled"] + annotations["unlabelled"]  # all pixels in which labels are expected
+    void = np.minimum(annotations["void"], frame)
     share = void / np.maximum(frame, 1)
-    rule_ = _guideline(tables.profile)
+    quote = quote_guideline(taxonomy, taxonomy.void_ids[0], "definition") if len(taxonomy.void_ids) == 1 else ""
     if allowed is not None and allowed.image is not None:
         for row in np.flatnonzero(share > allowed.image).tolist():
-            message = f"{share[row]:.1%} of the image is void; the limit is {allowed.image:.1%}{rule_}"
+            message = f"{share[row]:.1%} of the image is void; the limit is {allowed.image:.1%}{quote}"
             yield RowFinding(message, annotation=row, pixels=int(void[row]))
     else:
         yield from _unusual(share, void, usual_share)
     overall = void.sum() / max(frame.sum(), 1)
     if allowed is not None and allowed.dataset is not None and overall > allowed.dataset:
-        message = f"{overall:.1%} of all pixels are void; the limit is {allowed.dataset:.1%}{rule_}"
+        message = f"{overall:.1%} of all pixels are void; the limit is {allowed.dataset:.1%}{quote}"
         yield RowFinding(message, pixels=int(void.sum()))
 
 
-def _pixels(tables: Tables) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(n_annotations,) void pixels, and all pixels in which labels are expected."""
-    annotations = tables.annotations
-    frame = annotations["labelled"] + annotations["unlabelled"]
-    return np.minimum(annotations["void"], frame), frame
-
-
-def _unusual(share: NDArray[np.float64], void: NDArray[np.int64], usual_share: float) -> Iterator[RowFinding]:
+def _unusual(share: NDArray[np.float64], void: NDArray[np.int64], usual_share: float) -> Findings:
     rows = np.flatnonzero(share > usual_share)
     if len(rows):
         have = "has" if len(rows) == 1 else "have"
@@ -85,9 +79,3 @@ def _unusual(share: NDArray[np.float64], void: NDArray[np.int64], usual_share: f
             f"{share.max():.1%}; declare a limit in the taxonomy: `max_void: {{image: 0.1}}`"
         )
         yield RowFinding(message, pixels=int(void[rows].sum()), severity="info")
-
-
-def _guideline(profile: Profile) -> str:
-    """What the guideline says of the void category, where there is one."""
-    ids = profile.taxonomy.void_ids
-    return quote_guideline(profile.taxonomy, ids[0], "definition") if len(ids) == 1 else ""

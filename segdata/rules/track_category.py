@@ -1,18 +1,16 @@
 """SEG351 track-category: one track has several categories."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import changes_category, tracked_segments
 from segdata.core.profile import has_sequences
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG351", "track-category", severity="error", needs=(), when=has_sequences)
-def track_category(tables: Tables) -> Iterator[RowFinding]:
+def track_category(tables: Tables) -> Findings:
     """A track changes its category.
 
     Flagged:

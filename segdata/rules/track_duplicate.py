@@ -1,19 +1,18 @@
 """SEG352 track-duplicate: one track occurs twice in a frame."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import tracked_segments
 from segdata.core.profile import has_sequences
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
+from segdata.rules.shared import segments_finding
 
 
 @rule("SEG352", "track-duplicate", severity="error", needs=("frames",), when=has_sequences)
 def track_duplicate(
     tables: Tables, *, min_share: float = 0.25, min_agree: float = 0.5, min_fit: float = 0.5
-) -> Iterator[RowFinding]:
+) -> Findings:
     """A track occurs twice in one frame.
 
     Flagged:
@@ -70,7 +69,7 @@ def track_duplicate(
         several = np.sort(tracked["segment"][rows])
         if len(np.unique(segments["segment_id"][several])) == len(several):
             message = f"track {tracked['track'][rows[0]]} occurs {len(several)} times in this frame"
-            yield RowFinding(message, segments=tuple(several.tolist()), pixels=int(segments["area"][several].sum()))
+            yield segments_finding(tables, message, several)
     turns = tables.turns
     area, stray = segments["area"][turns["segment"]], turns["stray"]
     is_apart = (stray > 0) & (stray >= min_share * (area - stray))

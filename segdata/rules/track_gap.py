@@ -1,7 +1,5 @@
 """SEG353 track-gap: a track is gone for a few frames."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +7,7 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import Box, RowFinding
 from segdata.core.frame_sequences import SequenceIndex, touches_edge, tracked_segments
 from segdata.core.profile import has_videos
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 
@@ -19,9 +17,7 @@ _HIDDEN = 0.5  # share of the box that the box of something else covers
 
 
 @rule("SEG353", "track-gap", severity="warning", needs=(), when=has_videos)
-def track_gap(
-    tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_share: float = 0.5
-) -> Iterator[RowFinding]:
+def track_gap(tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_share: float = 0.5) -> Findings:
     """A track vanishes for a few frames, and returns as large as it was.
 
     Flagged (min_pixels=4):
@@ -79,7 +75,9 @@ def track_gap(
     """
     index, tracked, segments = SequenceIndex.of(tables), tracked_segments(tables, "video"), tables.segments
     area, edge = segments["area"], touches_edge(tables)
-    for row in _gaps(tracked, max_frames):
+    is_same_track = (np.diff(tracked["sequence"]) == 0) & (np.diff(tracked["track"]) == 0)
+    step = np.diff(tracked["place"])
+    for row in np.flatnonzero(is_same_track & (step > 1) & (step <= max_frames + 1)).tolist():
         sides = _sides(tracked, row)
         ends = int(sides[0][-1]), int(sides[1][0])
         usual = [min_share * np.median(area[side]) for side in sides]
@@ -99,19 +97,11 @@ def track_gap(
         yield RowFinding(message, annotation=int(missing[0]), bbox=box, pixels=int(area[ends[0]]), category=name)
 
 
-def _gaps(tracked: Table, max_frames: int) -> list[int]:
-    """The rows of `tracked_segments` after which the same track is missing in some annotated frames."""
-    is_same_track = (np.diff(tracked["sequence"]) == 0) & (np.diff(tracked["track"]) == 0)
-    step = np.diff(tracked["place"])
-    return np.flatnonzero(is_same_track & (step > 1) & (step <= max_frames + 1)).tolist()
-
-
 def _sides(tracked: Table, row: int) -> tuple[Ints, Ints]:
     """The segments of a track in its last appearances up to a row of `tracked_segments`, and in its first after it."""
     rows = np.arange(max(row + 1 - _NEAR, 0), min(row + 1 + _NEAR, len(tracked)))
-    rows = rows[
-        (tracked["track"][rows] == tracked["track"][row]) & (tracked["sequence"][rows] == tracked["sequence"][row])
-    ]
+    for name in ("track", "sequence"):
+        rows = rows[tracked[name][rows] == tracked[name][row]]
     return tracked["segment"][rows[rows <= row]], tracked["segment"][rows[rows > row]]
 
 

@@ -1,27 +1,18 @@
 """SEG354 track-jump: a track is elsewhere, or of another size, in one frame."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import touches_edge
 from segdata.core.profile import has_videos
-from segdata.core.rule import Tables, rule
-from segdata.core.runs import Ints
-from segdata.core.table import Table
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG354", "track-jump", severity="warning", needs=("frames",), when=has_videos)
 def track_jump(
-    tables: Tables,
-    *,
-    min_agree: float = 0.5,
-    max_fit: float = 0.25,
-    min_pixels: int = 64,
-    swap_gain: float = 0.3,
-) -> Iterator[RowFinding]:
+    tables: Tables, *, min_agree: float = 0.5, max_fit: float = 0.25, min_pixels: int = 64, swap_gain: float = 0.3
+) -> Findings:
     """The mask of a track is elsewhere, or has quite another size, than the frames before and after allow.
 
     Flagged (min_pixels=4):
@@ -102,12 +93,11 @@ def track_jump(
     is_whole = np.logical_and.reduce([segments["area"][column] >= min_pixels for column in three])
     edge = touches_edge(tables)
     is_whole &= ~np.logical_or.reduce([edge[column] for column in three])
-    is_off = (
-        is_whole & (turns["agree"] >= min_agree) & (turns["fit"] < max_fit) & ~_swapped(tables, swap_gain)[three[1]]
-    )
+    is_off = is_whole & (turns["agree"] >= min_agree) & (turns["fit"] < max_fit)
+    is_off &= ~_swapped(tables, swap_gain)[three[1]]
     stays, is_there = turns["like_before"] >= max_fit, turns["like_after"] >= max_fit
     alone = is_off & ~stays & ~is_there
-    for_good = is_off & is_there & _follows(turns, is_off & stays)
+    for_good = is_off & is_there & np.isin(turns["before"], turns["segment"][is_off & stays])
     for row in np.flatnonzero(alone | for_good).tolist():
         before, segment, after = (int(column[row]) for column in three)
         sizes = ", ".join(f"{segments['area'][column]:,}" for column in (before, segment, after))
@@ -117,12 +107,6 @@ def track_jump(
             f"(IoU {turns['fit'][row]:.2f}, at least {max_fit:g} is expected); its areas are {sizes} px"
         )
         yield RowFinding(message, segments=(segment,), pixels=int(segments["area"][segment]))
-
-
-def _follows(turns: Table, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(n_turns,) whether the frame before is the middle of a chosen turn of the same track."""
-    middles: Ints = turns["segment"][chosen]
-    return np.isin(turns["before"], middles)
 
 
 def _swapped(tables: Tables, gain: float) -> NDArray[np.bool_]:

@@ -1,14 +1,13 @@
 """SEG355 track-swap: two tracks exchange places."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import Box, RowFinding
+from segdata.core.finding import RowFinding
 from segdata.core.profile import has_videos
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
+from segdata.rules.shared import box_around
 
 
 @rule("SEG355", "track-swap", severity="warning", needs=("frames",), when=has_videos)
-def track_swap(tables: Tables, *, min_gain: float = 0.3) -> Iterator[RowFinding]:
+def track_swap(tables: Tables, *, min_gain: float = 0.3) -> Findings:
     """Two tracks exchange places from one frame to the next.
 
     Flagged:
@@ -55,15 +54,4 @@ def track_swap(tables: Tables, *, min_gain: float = 0.3) -> Iterator[RowFinding]
             f"and {crossed:.2f} when exchanged"
         )
         pixels = segments.cell("area", a) + segments.cell("area", b)
-        yield RowFinding(message, segments=(a, b), bbox=_around(tables, a, b), pixels=pixels)
-
-
-def _around(tables: Tables, a: int, b: int) -> Box:
-    """The box around two segments."""
-    left, top, wide, high = ([int(tables.segments[name][segment]) for segment in (a, b)] for name in _BOX)
-    x, y = min(left), min(top)
-    right, bottom = (max(u + v for u, v in zip(*sides, strict=True)) for sides in ((left, wide), (top, high)))
-    return x, y, right - x, bottom - y
-
-
-_BOX = ("x", "y", "width", "height")
+        yield RowFinding(message, segments=(a, b), bbox=box_around(tables, [a, b]), pixels=pixels)

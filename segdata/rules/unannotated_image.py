@@ -1,15 +1,13 @@
 """SEG312 unannotated-image: nothing is labelled in an image."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG312", "unannotated-image", severity="warning", needs=())
-def unannotated_image(tables: Tables, *, max_share: float = 0.1) -> Iterator[RowFinding]:
+def unannotated_image(tables: Tables, *, max_share: float = 0.1) -> Findings:
     """An annotated image has no segment.
 
     Flagged:

@@ -1,14 +1,12 @@
 """SEG408 unclear-category: all annotators disagree on a category."""
 
-from collections.abc import Iterator
-
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG408", "unclear-category", severity="warning", needs=("agreement",))
-def unclear_category(tables: Tables, *, max_agreement: float = 0.6, min_images: int = 8) -> Iterator[RowFinding]:
+def unclear_category(tables: Tables, *, max_agreement: float = 0.6, min_images: int = 8) -> Findings:
     """Annotators disagree on a category whoever they are: the guideline is unclear, not a person.
 
     Example:

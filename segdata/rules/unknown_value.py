@@ -1,14 +1,11 @@
 """SEG009 unknown-value: the taxonomy does not map a mask value."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG009", "unknown-value", severity="error", needs=())
-def unknown_value(tables: Tables) -> Iterator[RowFinding]:
+def unknown_value(tables: Tables) -> Findings:
     """The taxonomy does not map a colour or id in a mask to a category.
 
     Example:

@@ -1,14 +1,11 @@
 """SEG410 unpaired-image: only one of the datasets has an image."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG410", "unpaired-image", severity="info", needs=("agreement",))
-def unpaired_image(tables: Tables) -> Iterator[RowFinding]:
+def unpaired_image(tables: Tables) -> Findings:
     """Only one of the datasets has these images.
 
     Example:

@@ -1,14 +1,11 @@
 """SEG001 unreadable-file: a file cannot be decoded."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG001", "unreadable-file", severity="error", needs=())
-def unreadable_file(tables: Tables) -> Iterator[RowFinding]:
+def unreadable_file(tables: Tables) -> Findings:
     """An image, mask or annotation file cannot be decoded.
 
     Example:

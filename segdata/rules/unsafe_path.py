@@ -1,14 +1,11 @@
 """SEG015 unsafe-path: a path leaves the dataset."""
 
-from collections.abc import Iterator
-
-from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
 @rule("SEG015", "unsafe-path", severity="error", needs=())
-def unsafe_path(tables: Tables) -> Iterator[RowFinding]:
+def unsafe_path(tables: Tables) -> Findings:
     r"""A path in the files leaves the dataset's root.
 
     Example:

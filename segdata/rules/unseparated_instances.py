@@ -1,22 +1,15 @@
 """SEG120 unseparated-instances: touching things share one mask."""
 
-from collections.abc import Iterator
-
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import bridged_segments
 
 
 @rule("SEG120", "unseparated-instances", severity="info", needs=("lobes",), tasks=("instance", "panoptic"))
 def unseparated_instances(
-    tables: Tables,
-    *,
-    min_neck: float = 0.7,
-    min_area_z: float = 1.5,
-    min_bent_z: float = 1.5,
-    min_gain: float = 2.5,
-) -> Iterator[RowFinding]:
+    tables: Tables, *, min_neck: float = 0.7, min_area_z: float = 1.5, min_bent_z: float = 1.5, min_gain: float = 2.5
+) -> Findings:
     """One region is as large as several of its companions, with a lobe for each.
 
     Flagged (min_neck=0.3, min_gain=2.0):

@@ -1,13 +1,11 @@
 """SEG409 unstable-annotator: an annotator disagrees with their own earlier work."""
 
-from collections.abc import Iterator
-
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG409", "unstable-annotator", severity="warning", needs=("agreement",))
-def unstable_annotator(tables: Tables, *, max_agreement: float = 0.7, min_images: int = 5) -> Iterator[RowFinding]:
+def unstable_annotator(tables: Tables, *, max_agreement: float = 0.7, min_images: int = 5) -> Findings:
     """An annotator disagrees with their own earlier work on the same images.
 
     Example:

@@ -1,15 +1,13 @@
 """SEG204 unused-category: a category never occurs."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.rule import Tables, rule
+from segdata.core.rule import Findings, Tables, rule
 
 
 @rule("SEG204", "unused-category", severity="warning", needs=(), whole=True)
-def unused_category(tables: Tables) -> Iterator[RowFinding]:
+def unused_category(tables: Tables) -> Findings:
     """No segment has a category of the taxonomy (a missing class).
 
     Flagged:

@@ -30,12 +30,7 @@ def empty(task: str = "instance") -> Tables:
 
 
 def campaign(
-    rng: np.random.Generator,
-    habits: dict[str, Habit],
-    n_images: int,
-    *,
-    shared: bool = True,
-    per_sequence: int = 1,
+    rng: np.random.Generator, habits: dict[str, Habit], n_images: int, *, shared: bool = True, per_sequence: int = 1
 ) -> Tables:
     """Scenes of two cameras, drawn by each annotator (`shared`), or each by one drawn at random.
 

@@ -42,11 +42,7 @@ def found_in(picture: NDArray[np.int64], order: list[int]) -> set[tuple[str, fro
     }
 
 
-EXPECTED = {
-    ("SEG108", frozenset({9})),
-    ("SEG109", frozenset({11, 12})),
-    ("SEG120", frozenset({10})),
-}
+EXPECTED = {("SEG108", frozenset({9})), ("SEG109", frozenset({11, 12})), ("SEG120", frozenset({10}))}
 
 
 @settings(max_examples=12)

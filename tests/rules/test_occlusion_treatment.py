@@ -33,9 +33,7 @@ def scenes(overlaps: list[list[float]], annotators: list[str] | None = None, n_i
     image = np.arange(len(overlaps)) % n
     return EMPTY.with_tables(
         images=Table({"image_id": np.array([f"{each}.png" for each in range(n)], object)}),
-        annotations=Table(
-            {"image": image, "annotator": np.array(annotators or [None] * len(overlaps), object)},
-        ),
+        annotations=Table({"image": image, "annotator": np.array(annotators or [None] * len(overlaps), object)}),
         segments=Table(
             {
                 "annotation": annotation,
