@@ -1,7 +1,7 @@
 """SEG406 annotator-bias: an annotator misses, adds, confuses or enlarges more than the others."""
 
 from segdata.core.finding import RowFinding
-from segdata.core.guideline import quote_guideline
+from segdata.core.guideline import Chapter, quote_guideline
 from segdata.core.rule import Findings, Tables, rule
 
 _ERRORS = {
@@ -52,9 +52,9 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
             direction = "larger" if value > 0 else "smaller"
             ends = sorted((abs(low), abs(high)))
             statement = f"draws {category_name} {abs(value):.1f} px {direction} ({ends[0]:.1f} to {ends[1]:.1f})"
-            quote = quote_guideline(tables.profile.taxonomy, category_name, "boundary_rule")
         else:
             statement = f"{_ERRORS[kind].format(share=f'{value:.0%}', category=category_name)} (others {others:.0%})"
-            quote = quote_guideline(tables.profile.taxonomy, category_name, "definition")
+        chapter: Chapter = "boundary_rule" if kind == "offset" else "definition"
+        quote = quote_guideline(tables.profile.taxonomy, category_name, chapter)
         message = f"{name} {statement} in {clusters:,} images, p {p:.2g}{quote}"
         yield RowFinding(message, annotator=name, category=category_name, kind=kind)

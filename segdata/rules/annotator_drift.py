@@ -14,6 +14,7 @@ from segdata.core.permutation_tests import GroupComparison, StratifiedGroups
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import annotation_strata
+from segdata.core.table import Flags
 
 _SEED = 310  # the same data give the same findings
 _NEARLY = 0.75  # of three groups of which one deviates, the others are at half of its score on the other side
@@ -28,9 +29,7 @@ class _Limits:
     void: float
     images: int
 
-    def beyond(
-        self, feature: GroupFeature, comparison: GroupComparison
-    ) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    def beyond(self, feature: GroupFeature, comparison: GroupComparison) -> Flags:
         """(n_groups,) which groups differ by as much as counts."""
         least_difference = {"presence": self.difference, "void": self.void}.get(feature.kind, math.log(self.ratio))
         with np.errstate(invalid="ignore"):
@@ -42,7 +41,7 @@ class _Drift:
     """A group that differs in a feature from the others, or `against` one, and the p-value of the feature."""
 
     feature: GroupFeature
-    found: GroupComparison
+    comparison: GroupComparison
     group: int
     against: int | None = None
     p: float = 1.0
@@ -98,24 +97,17 @@ def annotator_drift(
         columns.append(by)
     for column in columns:
         observed = GroupedAnnotations.by(tables, column)
-        drifts = _drifts(tables, observed, limits, rate)
-        for group_drifts in _together(drifts):
-            yield _finding(tables, observed, column, group_drifts)
+        drifts = sorted(_drifts(tables, observed, limits, rate), key=_group_and_category)
+        for _, group_drifts in groupby(drifts, _group_and_category):
+            yield _finding(tables, observed, column, list(group_drifts))
 
 
-def _together(drifts: list[_Drift]) -> Iterator[list[_Drift]]:
-    """The drifts of one group in one category, in the order of groups and categories."""
-
-    def key(drift: _Drift) -> tuple[int, int, bool, int]:
-        against, category = drift.against, drift.feature.category
-        return drift.group, -1 if against is None else against, category is None, category or 0
-
-    for _, group_drifts in groupby(sorted(drifts, key=key), key):
-        yield list(group_drifts)
+def _group_and_category(drift: _Drift) -> tuple[int, int, bool, int]:
+    against, category = drift.against, drift.feature.category
+    return drift.group, -1 if against is None else against, category is None, category or 0
 
 
 def _drifts(tables: Tables, observed: GroupedAnnotations, limits: _Limits, rate: float) -> list[_Drift]:
-    """Who differs in what."""
     tested = list(_tested(tables, observed, limits))
     rng = np.random.default_rng(_SEED)
     n_permutations = min(max(1999, math.ceil(2 * len(tested) / rate)), 9999)
@@ -176,13 +168,13 @@ def _finding(tables: Tables, observed: GroupedAnnotations, column: str, drifts: 
     first = drifts[0]
     name, category = observed.names[first.group], first.feature.category
     others = "the others" if first.against is None else repr(observed.names[first.against])
-    which_images = "on the same images" if observed.is_paired else "on similar images"
+    which_images = "the same images" if observed.is_paired else "similar images"
     group_name = repr(name) if column == "annotator" else f"{column} {name!r}"
     category_name = "void" if category is None else repr(tables.profile.name_of(category))
-    statements = "; ".join(_said(drift, others) for drift in drifts)
-    n, p = int(first.found.n[first.group]), min(drift.p for drift in drifts)
+    statements = "; ".join(_describe_drift(drift, others) for drift in drifts)
+    n, p = int(first.comparison.n[first.group]), min(drift.p for drift in drifts)
     chance = "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
-    message = f"{group_name}, {category_name}: {statements}; {which_images}, {n:,} compared, {chance}"
+    message = f"{group_name}, {category_name}: {statements}; on {which_images}, {n:,} compared, {chance}"
     is_border = all(drift.feature.kind == "size" for drift in drifts)
     message += quote_guideline(tables.profile.taxonomy, category, "boundary_rule" if is_border else "definition")
     return RowFinding(
@@ -192,11 +184,12 @@ def _finding(tables: Tables, observed: GroupedAnnotations, column: str, drifts: 
     )
 
 
-def _said(drift: _Drift, others: str) -> str:
-    mean, difference = float(drift.found.mean[drift.group]), float(drift.found.difference[drift.group])
+def _describe_drift(drift: _Drift, others: str) -> str:
+    comparison, group = drift.comparison, drift.group
+    mean, difference = float(comparison.mean[group]), float(comparison.difference[group])
     if drift.feature.kind == "presence":
         return f"in {mean:.0%} of images ({others}: {mean - difference:.0%})"
     if drift.feature.kind == "void":
         return f"{mean:.1%} of the pixels ({others}: {mean - difference:.1%})"
-    comparison = "as many as for" if drift.feature.kind == "count" else "as large as for"
-    return f"{math.exp(difference):.2g} times {comparison} {others}"
+    as_much = "as many as for" if drift.feature.kind == "count" else "as large as for"
+    return f"{math.exp(difference):.2g} times {as_much} {others}"

@@ -47,8 +47,5 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Findings:
         measured = f"{metric} of {category_name or 'all'} {value:.2f}{ends}"
         message = f"{name}: {measured} against gold, the bar is {bar:.2f}: {certainty}"
         chapter: Chapter = "boundary_rule" if metric in (*DISTANCES, "nsd", "boundary_iou") else "definition"
-        yield RowFinding(
-            message + quote_guideline(tables.profile.taxonomy, category_name, chapter),
-            annotator=name,
-            category=category_name,
-        )
+        message += quote_guideline(tables.profile.taxonomy, category_name, chapter)
+        yield RowFinding(message, annotator=name, category=category_name)

@@ -54,8 +54,7 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
     for rows in judged.groups("category_id"):
         n, total = int(filled[rows].sum()), len(rows)
         if n > max_share * total and total >= min_segments:
-            message = (
-                f"{n:,} of {total:,} segments ({n / total:.0%}) are exact rectangles; the limit is {max_share:.0%}"
-            )
+            share = f"{n:,} of {total:,} segments ({n / total:.0%})"
+            message = f"{share} are exact rectangles; the limit is {max_share:.0%}"
             name = tables.profile.taxonomy.name_of(int(category[rows[0]]))
             yield RowFinding(message, category=name, pixels=int(area[rows][filled[rows]].sum()))

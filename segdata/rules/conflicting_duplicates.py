@@ -45,9 +45,8 @@ def conflicting_duplicates(
     for rows in conflicts.groups("annotation", "other"):
         worst = rows[np.argsort(conflicts["iou"][rows], kind="stable")]
         names = [tables.profile.name_of(int(id_)) for id_ in conflicts["category_id"][worst]]
-        worst_names = ", ".join(
-            f"{name} {value:.2f}" for name, value in zip(names[:_NAMED], conflicts["iou"][worst].tolist(), strict=False)
-        )
+        ious = zip(names[:_NAMED], conflicts["iou"][worst].tolist(), strict=False)
+        worst_names = ", ".join(f"{name} {value:.2f}" for name, value in ious)
         other_image = images["image_id"][tables.annotations["image"][conflicts["other"][rows[0]]]]
         is_same = bool(conflicts["same"][rows[0]])
         how = "the same file as" if is_same else "nearly the same image as"

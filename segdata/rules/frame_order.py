@@ -93,9 +93,8 @@ def frame_order(tables: Tables, *, min_regular: float = 0.9, min_frames: int = 6
         if images["sequence"][row] in numbered:
             yield RowFinding(f"a frame of {images['sequence'][row]} without a number", image=row)
     for row, repeated in tables.repeats.lines("image", "of"):
-        yield RowFinding(
-            f"frame {number[row]} repeats frame {number[repeated]}: their image files are the same", image=row
-        )
+        message = f"frame {number[row]} repeats frame {number[repeated]}: their image files are the same"
+        yield RowFinding(message, image=row)
     yield from _still(tables, max_still)
 
 
@@ -112,9 +111,8 @@ def _missing(number: Ints, rows: Ints, min_regular: float, min_frames: int) -> F
         missing = range(int(order[place]) + step, int(order[place + 1]), step)
         listed = ", ".join(map(str, missing[:_NAMED])) + (f" to {missing[-1]}" if len(missing) > _NAMED else "")
         after = int(rows[np.searchsorted(number[rows], order[place + 1])])
-        yield RowFinding(
-            f"{count_noun(len(missing), 'frame')} missing before frame {order[place + 1]}: {listed}", image=after
-        )
+        message = f"{count_noun(len(missing), 'frame')} missing before frame {order[place + 1]}: {listed}"
+        yield RowFinding(message, image=after)
 
 
 def _same_number(names: Iterable[str], number: Ints, rows: Ints) -> Findings:

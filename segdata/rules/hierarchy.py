@@ -7,7 +7,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.guideline import Relation, declares_relation, is_related, is_related_either_way, quote_guideline
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
-from segdata.core.table import Table
+from segdata.core.table import Flags, Table
 
 _INEXACT = 0.02  # of a part's pixels, by which it may be drawn over its whole though it is cut out of it
 _RELATIONS: tuple[Relation, ...] = ("part_of", "may_not_overlap", "may_not_touch")
@@ -90,9 +90,8 @@ def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Findings:
 
 def _outside(tables: Tables, min_inside: float) -> Findings:
     segments, taxonomy = tables.segments, tables.profile.taxonomy
-    wholes = {
-        category.id: " or ".join(category.part_of) for category in reversed(taxonomy.categories) if category.part_of
-    }
+    divided = [category for category in reversed(taxonomy.categories) if category.part_of]
+    wholes = {category.id: " or ".join(category.part_of) for category in divided}
     is_part = np.isin(segments["category_id"], list(wholes)) & ~segments["iscrowd"] & (segments["area"] > 0)
     inside = np.minimum(_within_wholes(tables, tables.pairs, "shared"), segments["area"])
     beside = _within_wholes(tables, tables.contacts, "length")
@@ -102,9 +101,8 @@ def _outside(tables: Tables, min_inside: float) -> Findings:
         partly = f"only {inside[row]:,} of its {area:,} px lie within one; {min_inside:.0%} are required"
         none = f"none of its {area:,} px lies within one, and it touches none"
         message = f"it is part of {wholes[id_]}, but {partly if inside[row] else none}"
-        yield RowFinding(
-            message + quote_guideline(taxonomy, id_, "definition"), segments=(row,), pixels=area - int(inside[row])
-        )
+        message += quote_guideline(taxonomy, id_, "definition")
+        yield RowFinding(message, segments=(row,), pixels=area - int(inside[row]))
 
 
 def _within_wholes(tables: Tables, pairs: Table, column: str) -> Ints:
@@ -138,7 +136,7 @@ def _too_near(tables: Tables) -> Findings:
             yield RowFinding(message, segments=(a, b), category=first)
 
 
-def _of_relation(tables: Tables, pairs: Table, relation: Relation) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _of_relation(tables: Tables, pairs: Table, relation: Relation) -> Flags:
     category, crowd = tables.segments["category_id"], tables.segments["iscrowd"]
     a, b = pairs["a"], pairs["b"]
     related = is_related_either_way(tables.profile.taxonomy, relation, category[a], category[b])

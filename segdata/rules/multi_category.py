@@ -51,12 +51,11 @@ def multi_category(tables: Tables) -> Findings:
     segments, profile = tables.segments, tables.profile
     own_category = segments["category_id"][tables.also["segment"]]
     rows = np.flatnonzero(~_is_allowed(tables, own_category))
-    odd = tables.also.take(rows).beside(
-        own=own_category[rows], annotation=segments["annotation"][tables.also["segment"][rows]]
-    )
+    odd = tables.also.take(rows).beside(own=own_category[rows])
+    odd = odd.beside(annotation=segments["annotation"][odd["segment"]])
     ruled = declares_relation(profile.taxonomy, "also")
     for group in odd.groups(*(("annotation",) if ruled else ()), "own", "category_id"):
-        yield _found(tables, odd.take(group), ruled)
+        yield _finding(tables, odd.take(group), ruled)
 
 
 def _is_allowed(tables: Tables, own_category: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -67,7 +66,7 @@ def _is_allowed(tables: Tables, own_category: NDArray[np.int64]) -> NDArray[np.b
     return is_related(taxonomy, "also", own_category, second) & is_known & np.not_equal(own_category, second)
 
 
-def _found(tables: Tables, odd: Table, ruled: bool) -> RowFinding:
+def _finding(tables: Tables, odd: Table, ruled: bool) -> RowFinding:
     """One finding for segments of one category with the same secondary one."""
     profile, rows = tables.profile, tuple(np.unique(odd["segment"]).tolist())
     own_category, second = int(odd["own"][0]), int(odd["category_id"][0])

@@ -1,7 +1,6 @@
 """SEG212 occlusion-treatment: a category is drawn whole in some files, and only as far as visible in others."""
 
 from collections import defaultdict
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,65 +178,26 @@ def _borders(tables: Tables, min_shared: float) -> Table:
         good &= ~is_related_either_way(tables.profile.taxonomy, relation, category[a], category[b])
     a, b, shares_pixels = a[good], b[good], (shared >= min_shared * smaller)[good]
     twice = category[a] != category[b]
-    own_category, other_category = (
-        np.concatenate([category[a], category[b[twice]]]),
-        np.concatenate([category[b], category[a[twice]]]),
-    )
-    annotation = segments["annotation"][np.concatenate([a, a[twice]])]
-    borders = Table(
-        {
-            "annotation": annotation,
-            "category": own_category,
-            "other": other_category,
-            "over": np.concatenate([shares_pixels, shares_pixels[twice]]),
-        }
-    )
-    borders = borders.take(np.isin(own_category, thing_ids))
+    own, other = np.concatenate([a, b[twice]]), np.concatenate([b, a[twice]])
+    columns = {"annotation": segments["annotation"][own], "category": category[own], "other": category[other]}
+    borders = Table(columns | {"over": np.concatenate([shares_pixels, shares_pixels[twice]])})
+    borders = borders.take(np.isin(borders["category"], thing_ids))
     return borders.take(np.lexsort([borders[name] for name in ("over", "annotation", "other", "category")]))
-
-
-@dataclass(frozen=True, slots=True)
-class _Divided:
-    """A category whose borders go together by annotation.
-
-    Attributes
-    ----------
-    id : of the category
-    whole, seen : annotations (rows) that draw it whole, and as far as it is seen
-    over, of : how many borders share pixels, of how many, in either
-    effect, p : the intraclass correlation, and how often chance makes it as large
-    """
-
-    id: int
-    whole: Ints
-    seen: Ints
-    over: tuple[int, int]
-    of: tuple[int, int]
-    effect: float
-    p: float
 
 
 def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, rate: float) -> Findings:
     rng = np.random.default_rng(_SEED)
-    divisions = [_divided(borders.take(rows), min_effect, min_files, rng) for rows in borders.groups("category")]
-    divided = [division for division in divisions if division is not None]
-    p = np.concatenate([[division.p for division in divided], np.ones(len(divisions) - len(divided))])
-    for division, is_significant in zip(divided, benjamini_hochberg(p, rate).tolist(), strict=False):
-        if is_significant:
-            name = tables.profile.name_of(division.id)
-            message = (
-                f"drawn whole in {len(division.whole):,} annotations ({division.over[0]:,} of {division.of[0]:,} "
-                f"borders; {image_names(tables, division.whole)}), only as far as visible in {len(division.seen):,} "
-                f"({division.over[1]:,} of {division.of[1]:,}; {image_names(tables, division.seen)}); intraclass "
-                f"correlation {division.effect:.2f}, limit {min_effect:g}; p = {division.p:.2g}"
-            )
-            yield RowFinding(
-                message + quote_guideline(tables.profile.taxonomy, division.id, "occlusion_rule"), category=name
-            )
+    tested = [_division(tables, borders.take(rows), min_effect, min_files, rng) for rows in borders.groups("category")]
+    is_significant = benjamini_hochberg(np.array([p for p, _ in tested]), rate)
+    yield from (
+        finding for (_, finding), good in zip(tested, is_significant, strict=True) if good and finding is not None
+    )
 
 
-def _divided(borders: Table, min_effect: float, min_files: int, rng: "np.random.Generator") -> _Divided | None:
-    """One category's borders as two ways to draw; None where they are not."""
+def _division(
+    tables: Tables, borders: Table, min_effect: float, min_files: int, rng: "np.random.Generator"
+) -> tuple[float, RowFinding | None]:
+    """The p-value of one category's borders as two ways to draw, and the finding; 1 and None where they are not."""
     rows, group = unique_inverse(borders["annotation"])
     is_over = borders["over"].astype(np.float64)
     n, hits = np.bincount(group), np.bincount(group, weights=is_over)
@@ -245,12 +205,21 @@ def _divided(borders: Table, min_effect: float, min_files: int, rng: "np.random.
     visible_rows = np.flatnonzero((n > 1) & (hits <= 0.1 * n))
     effect = intraclass_correlation(is_over, group)
     if min(len(whole_rows), len(visible_rows)) < min_files or not effect >= min_effect:
-        return None
+        return 1.0, None
     sampled = np.flatnonzero(group % -(-len(group) // _MOST) == 0)
     stratum = np.unique(borders["other"], return_inverse=True)[1]
     p = cluster_p_value(is_over[sampled], group[sampled], stratum[sampled], rng, _PERMUTATIONS)
-    hit, n_borders = ((int(count[whole_rows].sum()), int(count[visible_rows].sum())) for count in (hits, n))
-    return _Divided(int(borders["category"][0]), rows[whole_rows], rows[visible_rows], hit, n_borders, effect, p)
+    whole, visible = (
+        f"{hits[way].sum():,.0f} of {n[way].sum():,}{noun}; {image_names(tables, rows[way])}"
+        for way, noun in ((whole_rows, " borders"), (visible_rows, ""))
+    )
+    id_ = int(borders["category"][0])
+    message = (
+        f"drawn whole in {len(whole_rows):,} annotations ({whole}), only as far as visible in {len(visible_rows):,} "
+        f"({visible}); intraclass correlation {effect:.2f}, limit {min_effect:g}; p = {p:.2g}"
+    )
+    message += quote_guideline(tables.profile.taxonomy, id_, "occlusion_rule")
+    return p, RowFinding(message, category=tables.profile.name_of(id_))
 
 
 def _comparable(tables: Tables, borders: Table) -> Table:
@@ -292,10 +261,8 @@ def _by_annotator(
     is_significant = benjamini_hochberg(np.array([p for *_, p in tested]), rate)
     for (id_, worst, comparison, p), good in zip(tested, is_significant.tolist(), strict=True):
         if good:
-            own_share, others_share = (
-                float(comparison.mean[worst]),
-                max(float(comparison.mean[worst] - comparison.difference[worst]), 0.0),
-            )
+            own_share = float(comparison.mean[worst])
+            others_share = max(float(own_share - comparison.difference[worst]), 0.0)
             message = (
                 f"{names[worst]!r} {words[own_share < others_share]}: {own_share:.0%} of {comparison.n[worst]:,} "
                 f"{words[2]}, for the others {others_share:.0%}; limit {min_effect:.0%}; p = {p:.2g}"

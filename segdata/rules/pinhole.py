@@ -1,10 +1,8 @@
 """SEG107 pinhole: a segment has small holes."""
 
-from segdata.core.errors import count_noun
-from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import outside_volumes
 from segdata.core.rule import Findings, Tables, rule
-from segdata.rules.shared import SUM_COLUMNS, counts_small_shapes, sum_by_owner
+from segdata.rules.shared import counts_small_shapes, small_region_findings
 
 _LONG = 50  # times as long as wide: a net of lines
 
@@ -64,12 +62,4 @@ def pinhole(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, lin
     ):
         small = (holes["area"] < min_pixels) & (holes["area"] < max_share * holes["whole"]) & holes["empty"]
         small &= counts[holes["segment"]]
-        summed = sum_by_owner(holes.take(small), group, *({"segment", "whole"} - {group}))
-        for segment, whole_area, n, pixels, largest, x, y, width, height in summed.lines(
-            "segment", "whole", *SUM_COLUMNS
-        ):
-            largest_note = f", the largest {largest} {unit}" if n > 1 else ""
-            message = (
-                f"{count_noun(n, 'hole')} of {pixels:,} {unit}{largest_note}, in a segment of {whole_area:,} {unit}"
-            )
-            yield RowFinding(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)
+        yield from small_region_findings(holes.take(small), group, "hole", unit)

@@ -7,6 +7,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.table import Table
+from segdata.rules.shared import box_around
 
 _EXPLAINED = 0.8  # of the length of all ends on one side, by a single one on the other
 
@@ -69,19 +70,16 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
             length = int(ends["length"][own_rows].sum())
             explained = ends["length"][opposite_rows].max(initial=0) >= _EXPLAINED * length
             if len(own_rows) >= min_segments and not explained:
-                yield _found(tables, ends, own_rows, begins, length)
+                yield _seam_finding(tables, ends, own_rows, begins, length)
                 break
 
 
-def _found(tables: Tables, ends: Table, rows: Ints, begins: bool, length: int) -> RowFinding:
-    """The finding of the ends of one line."""
+def _seam_finding(tables: Tables, ends: Table, rows: Ints, begins: bool, length: int) -> RowFinding:
     upright, position = bool(ends["upright"][rows[0]]), int(ends["at"][rows[0]])
     annotation, segment = int(ends["annotation"][rows[0]]), ends["segment"][rows]
-    x, y, width, height = (tables.segments[name][segment] for name in ("x", "y", "width", "height"))
-    low, high = (int(y.min()), int((y + height).max())) if upright else (int(x.min()), int((x + width).max()))
+    left, top, width, height = box_around(tables, segment)
     image = int(tables.annotations["image"][annotation])
-    to_frame = int(tables.images["width" if upright else "height"][image]) - position
-    distance = min(position, to_frame)
+    distance = min(position, int(tables.images["width" if upright else "height"][image]) - position)
     frame_note = f", {distance} px short of the frame" if distance <= 2 else ""
     statement = f"{count_noun(len(rows), 'segment')} {'begin' if begins else 'end'} flat on the line"
     side = max(position - 1, 0)
@@ -89,6 +87,6 @@ def _found(tables: Tables, ends: Table, rows: Ints, begins: bool, length: int) -
         f"{statement} {'x' if upright else 'y'} = {position}{frame_note}, over {length:,} px of it",
         annotation=annotation,
         segments=tuple(sorted(segment.tolist())),
-        bbox=(side, low, 2, high - low) if upright else (low, side, high - low, 2),
+        bbox=(side, top, 2, height) if upright else (left, side, width, 2),
         pixels=length,
     )

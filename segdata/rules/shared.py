@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.errors import count_noun
 from segdata.core.finding import Box, RowFinding, Severity
 from segdata.core.guideline import Relation, is_related_either_way
 from segdata.core.rule import Findings, Tables
@@ -233,6 +234,15 @@ def sum_by_owner(things: Table, by: str, *also: str) -> Table:
             **{name: largest[name] for name in (*SUM_COLUMNS[2:], *also)},
         }
     )
+
+
+def small_region_findings(regions: Table, group: str, noun: str, unit: str) -> Findings:
+    """One finding per owner of some small holes or parts: how many, how large together, and the largest one."""
+    summed = sum_by_owner(regions, group, *({"segment", "whole"} - {group}))
+    for segment, whole, n, pixels, largest, *box in summed.lines("segment", "whole", *SUM_COLUMNS):
+        largest_note = f", the largest {largest} {unit}" if n > 1 else ""
+        message = f"{count_noun(n, noun)} of {pixels:,} {unit}{largest_note}, in a segment of {whole:,} {unit}"
+        yield RowFinding(message, segments=(segment,), bbox=tuple(box), pixels=pixels)
 
 
 class Dispute(NamedTuple):

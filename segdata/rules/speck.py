@@ -3,12 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.errors import count_noun
-from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import outside_volumes
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Table
-from segdata.rules.shared import SUM_COLUMNS, counts_small_shapes, sum_by_owner
+from segdata.rules.shared import counts_small_shapes, small_region_findings
 
 _MANY = 20  # parts that are small but no specks
 
@@ -69,14 +67,7 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Fi
         small &= parts["drawn"] if group == "segment" else True
         small &= counts[parts["segment"]]
         small &= ~_small_by_nature(parts, group, small, min_pixels)
-        summed = sum_by_owner(parts.take(small), group, *({"segment", "whole"} - {group}))
-        for segment, whole_area, n, pixels, largest, x, y, width, height in summed.lines(
-            "segment", "whole", *SUM_COLUMNS
-        ):
-            largest_note = f", the largest {largest} {unit}" if n > 1 else ""
-            stray = f"{count_noun(n, 'stray part')} of {pixels:,} {unit}{largest_note}"
-            message = f"{stray}, in a segment of {whole_area:,} {unit}"
-            yield RowFinding(message, segments=(segment,), bbox=(x, y, width, height), pixels=pixels)
+        yield from small_region_findings(parts.take(small), group, "stray part", unit)
 
 
 def _small_by_nature(parts: Table, group: str, small: NDArray[np.bool_], min_pixels: int) -> NDArray[np.bool_]:

@@ -122,11 +122,9 @@ def split_instance(
     exact = (seams["deviation"] <= _EXACT) & (length >= 2 * min_length)
     cut &= ~_at_edge(tables, seams)
     cut[cut] = exact[cut] | ~_too_large(tables, seams.take(cut), max_z)
-    chosen = seams.take(cut)
     area = tables.segments["area"]
-    for a, b, px, deviation, x, y, width, height in chosen.lines(
-        "a", "b", "length", "deviation", "x", "y", "width", "height"
-    ):
+    columns = ("a", "b", "length", "deviation", "x", "y", "width", "height")
+    for a, b, px, deviation, x, y, width, height in seams.take(cut).lines(*columns):
         message = (
             f"two segments of {area[a]:,} and {area[b]:,} px meet along a straight line of {px:.0f} px "
             f"(within {deviation:.1f} px, limit {max_deviation:g}) and end with it; is it one object, cut in two?"

@@ -66,18 +66,16 @@ def stale_measure(
     box_error[outlines["segment"]] = np.fmin(box_error[outlines["segment"]], vertices)
     wrong_box = box_error > max_box_pixels
     wrong_rows = np.flatnonzero((wrong_area | wrong_box) & (area > 0))
-    columns = {name: segments[name][wrong_rows] for name in ("declared_area", "area", *declared, *_SIDES)}
-    columns |= {
-        "segment": wrong_rows,
-        "wrong_area": wrong_area[wrong_rows],
-        "off": np.where(wrong_box, box_error, np.nan)[wrong_rows],
-    }
-    for declared_area, px, *boxes, segment, is_area, box_off in Table(columns).lines(*columns):
-        parts = [f"declared area {declared_area:,.10g}, the segment has {px:,} px"] if is_area else []
-        if box_off == box_off:  # NaN: the box is right
-            declared_box, measured = ", ".join(f"{side:g}" for side in boxes[:4]), ", ".join(map(str, boxes[4:]))
-            parts.append(f"declared box [{declared_box}], the pixels' is [{measured}], {box_off:,.0f} px off")
-        yield RowFinding("; ".join(parts), segments=(segment,))
+    wrong = segments.take(wrong_rows)
+    boxes = zip(wrong.lines(*declared), wrong.lines(*_SIDES), strict=True)
+    for row, area_declared, px, (stated, actual) in zip(
+        wrong_rows.tolist(), wrong["declared_area"].tolist(), wrong["area"].tolist(), boxes, strict=True
+    ):
+        parts = [f"declared area {area_declared:,.10g}, the segment has {px:,} px"] if wrong_area[row] else []
+        if wrong_box[row]:
+            sides, pixels = ", ".join(f"{side:g}" for side in stated), ", ".join(map(str, actual))
+            parts.append(f"declared box [{sides}], the pixels' is [{pixels}], {box_error[row]:,.0f} px off")
+        yield RowFinding("; ".join(parts), segments=(row,))
 
 
 def _box_error(declared: Table, left: Column, top: Column, right: Column, bottom: Column) -> Floats:

@@ -27,8 +27,5 @@ def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Findi
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for candidate in flagged_candidates(tables, "category", min_probability):
-        yield candidate.found(
-            f"{candidate.be} {candidate.seen}",
-            f"the model gives {candidate.believed_seen:.2f} for it "
-            f"and {candidate.believed:.2f} for {candidate.category}",
-        )
+        given = f"{candidate.believed_seen:.2f} for it and {candidate.believed:.2f} for {candidate.category}"
+        yield candidate.found(f"{candidate.be} {candidate.seen}", f"the model gives {given}")

@@ -39,6 +39,5 @@ def suspected_confusion(tables: Tables, *, min_share: float = 0.1) -> Findings:
             f"{count_noun(n, 'segment')} labelled {labelled} look like {predicted}, and {reverse:,} the reverse; "
             f"{expected:.1f} were expected; in {count_noun(images, 'image')}, p {p:.2g}"
         )
-        yield RowFinding(
-            message + quote_guideline(tables.profile.taxonomy, labelled, "definition"), category=labelled, score=1 - p
-        )
+        message += quote_guideline(tables.profile.taxonomy, labelled, "definition")
+        yield RowFinding(message, category=labelled, score=1 - p)

@@ -27,7 +27,5 @@ def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Findin
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for candidate in flagged_candidates(tables, "missing", min_probability):
-        yield candidate.found(
-            f"{candidate.be} missing",
-            f"the model predicts {candidate.pixels:,} px (probability {candidate.believed_seen:.2f})",
-        )
+        why = f"the model predicts {candidate.pixels:,} px (probability {candidate.believed_seen:.2f})"
+        yield candidate.found(f"{candidate.be} missing", why)

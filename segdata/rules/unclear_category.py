@@ -37,6 +37,5 @@ def unclear_category(tables: Tables, *, max_agreement: float = 0.6, min_images: 
             f"agreement on {category_name} {value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images, "
             f"and {best:.2f} without {opposed.annotators[without]}, who lowers it most"
         )
-        yield RowFinding(
-            message + quote_guideline(tables.profile.taxonomy, category_name, "definition"), category=category_name
-        )
+        message += quote_guideline(tables.profile.taxonomy, category_name, "definition")
+        yield RowFinding(message, category=category_name)

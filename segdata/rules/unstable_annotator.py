@@ -35,7 +35,5 @@ def unstable_annotator(tables: Tables, *, max_agreement: float = 0.7, min_images
             continue
         name = opposed.annotators[annotator]
         beside = f"; different annotators agree at {others:.2f}" if others == others else ""
-        message = (
-            f"{name} agrees with their own earlier work at {value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images"
-        )
-        yield RowFinding(message + beside, annotator=name)
+        agreement = f"{value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images"
+        yield RowFinding(f"{name} agrees with their own earlier work at {agreement}{beside}", annotator=name)
