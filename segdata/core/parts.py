@@ -73,6 +73,18 @@ def find_holes(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> Components
     return _components(strips.owner, strips.hole, strips.x, strips.top, strips.bottom, strips.left)
 
 
+def label_parts(runs: Runs, height: Ints, corners: bool = False) -> tuple[Ints, Ints]:
+    """(n_runs,) the part of each run, by edges or also by corners of pixels, and (n_parts,) the owner of each part.
+
+    Parts are numbered by their first run. `height` (n_owners,) is that of the owner's image.
+    """
+    x, top = run_columns(runs, height)
+    part = kernels.parts(x, top, top + runs.length, runs.owner, corners)[0]
+    owner = np.zeros(int(part.max(initial=-1)) + 1, np.int64)
+    owner[part] = runs.owner
+    return part, owner
+
+
 @dataclass(frozen=True, slots=True)
 class HoleStrips:
     """The pixels of holes, as strips in columns, sorted by (owner, x, top).

@@ -7,25 +7,21 @@ import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import replace_column
-from segdata.core.config import Coverage, Overlap
 from segdata.core.finding import Defect
-from segdata.core.profile import ImageSequence, Policy, Profile, RasterRule, SequenceKind, Task
+from segdata.core.profile import Profile
 from segdata.core.rule import Family
 from segdata.core.runs import Ints
-from segdata.core.taxonomy import Taxonomy
 from segdata.measure.measure import MeasuredTables
 from segdata.measure.registry import row_links
 
-_PIECE = 1 << 20
 FileStat = tuple[int, int, int]  # bytes, and nanoseconds of the last change of content and of anything
 
 
@@ -64,14 +60,11 @@ class FileListing:
 
 def hash_file(path: str) -> str | None:
     """The BLAKE2 hash of a file's content, 32 hexadecimal digits; None where it cannot be read."""
-    digest = blake2b(digest_size=16)
     try:
         with Path(path).open("rb") as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
+            return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
     except OSError:
         return None
-    return digest.hexdigest()
 
 
 def _files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -139,8 +132,8 @@ class _EntryHead(msgspec.Struct, frozen=True):
     """The JSON head of an entry."""
 
     families: list[str]
-    profile: dict[str, Any]  # Any: JSON
-    defects: list[dict[str, Any]]
+    profile: Profile
+    defects: tuple[Defect, ...]
     opened: int
 
 
@@ -151,16 +144,16 @@ def load_entry(folder: Path, key: str) -> CacheEntry | None:
         with zipfile.ZipFile(path) as archive:
             head = msgspec.json.decode(archive.read("head.json"), type=_EntryHead)
             names = [name for name in archive.namelist() if name.endswith(".arrow")]
-            tables = {name.removesuffix(".arrow"): _table(archive.read(name)) for name in names}
+            tables = {name.removesuffix(".arrow"): pa.ipc.open_file(archive.read(name)).read_all() for name in names}
         files = tables.pop("files").to_pydict()
         ids = tables.pop("ids")["image_id"].to_pylist()
         stats = zip(files["size"], files["modified"], files["changed"], strict=True)
         entry = CacheEntry(
-            _profile(head.profile),
+            head.profile,
             tuple(ids),
             frozenset(head.families),
             tables,
-            tuple(_defect(defect) for defect in head.defects),
+            head.defects,
             head.opened,
             FileListing(dict(zip(files["path"], stats, strict=True))),
             {path: mark for path, mark in zip(files["path"], files["hash"], strict=True) if mark},
@@ -173,12 +166,7 @@ def load_entry(folder: Path, key: str) -> CacheEntry | None:
 
 def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
     """Save an entry, replacing an older one; if that fails, nothing is saved and no error is raised."""
-    head = _EntryHead(
-        sorted(entry.families),
-        msgspec.to_builtins(entry.profile),
-        [msgspec.to_builtins(defect) for defect in entry.defects],
-        entry.opened,
-    )
+    head = _EntryHead(sorted(entry.families), entry.profile, entry.defects, entry.opened)
     paths = list(entry.listing.files)
     stats = [entry.listing.files[path] for path in paths]
     files = {
@@ -230,38 +218,6 @@ def _bytes(table: pa.Table) -> bytes:
     with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         writer.write_table(table)
     return sink.getvalue()
-
-
-def _table(data: bytes) -> pa.Table:
-    return pa.ipc.open_file(pa.BufferReader(data)).read_all()
-
-
-def _defect(given: dict[str, Any]) -> Defect:  # Any: JSON
-    box = given.pop("bbox")
-    segments = tuple(given.pop("segments"))
-    return Defect(**given, segments=segments, bbox=None if box is None else (box[0], box[1], box[2], box[3]))
-
-
-def _profile(given: dict[str, Any]) -> Profile:  # Any: JSON
-    read = dict(given)
-    read["task"] = msgspec.convert(given["task"], Task)
-    read["raster_rule"] = msgspec.convert(given["raster_rule"], RasterRule)
-    read["taxonomy"] = msgspec.convert(given["taxonomy"], Taxonomy)
-    read["coverage"] = Policy(
-        msgspec.convert(given["coverage"]["value"], Coverage | dict[str, Coverage]), given["coverage"]["declared"]
-    )
-    read["overlap"] = Policy(msgspec.convert(given["overlap"]["value"], Overlap), given["overlap"]["declared"])
-    read["sequences"] = tuple(_sequence(sequence) for sequence in given["sequences"])
-    return Profile(**read)
-
-
-def _sequence(given: dict[str, Any]) -> ImageSequence:  # Any: JSON
-    read = dict(given)
-    read["kind"] = msgspec.convert(given["kind"], SequenceKind)
-    for name in ("affine", "spacing"):
-        read[name] = None if given[name] is None else tuple(given[name])
-    read["header"] = msgspec.convert(given["header"], bytes | None)
-    return ImageSequence(**read)
 
 
 def cut_images(measured: MeasuredTables, first: int, last: int) -> MeasuredTables:

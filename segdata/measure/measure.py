@@ -87,13 +87,12 @@ def measure_source(
 
     Returns the tables. The result does not depend on `jobs`.
     """
-    known = profile or source.profile
+    profile = profile or source.profile
     source = retain_sequences(source, families)
-    portions = source.chunks() if chunks is None else chunks
-    pieces = (piece for _, piece in measure_chunks(source, families, known, portions, jobs, progress))
-    return complete_tables(
-        gather_measured(pieces, source.defects, families, known), source, families, known, portions, jobs
-    )
+    chunks = source.chunks() if chunks is None else chunks
+    pieces = (piece for _, piece in measure_chunks(source, families, profile, chunks, jobs, progress))
+    gathered = gather_measured(pieces, source.defects, families, profile)
+    return complete_tables(gathered, source, families, profile, chunks, jobs)
 
 
 def measure_chunks(
@@ -105,11 +104,8 @@ def measure_chunks(
     progress: Callable[[int], None],
 ) -> Iterator[tuple[Ints, MeasuredTables]]:
     """Portions of images with what was measured of each, in order; `progress` counts images."""
-
-    def one(chunk: Ints) -> MeasuredTables:
-        return measure_batch(source.load(chunk), profile, families)
-
-    for chunk, piece in zip(chunks, run_ordered(one, chunks, jobs), strict=True):
+    pieces = run_ordered(lambda chunk: measure_batch(source.load(chunk), profile, families), chunks, jobs)
+    for chunk, piece in zip(chunks, pieces, strict=True):
         yield chunk, piece
         progress(len(chunk))
 
@@ -123,19 +119,24 @@ def gather_measured(
 
 
 def complete_tables(
-    found: MeasuredTables, source: Source, families: frozenset[Family], profile: Profile, chunks: list[Ints], jobs: int
+    gathered: MeasuredTables,
+    source: Source,
+    families: frozenset[Family],
+    profile: Profile,
+    chunks: list[Ints],
+    jobs: int,
 ) -> Tables:
     """The tables that were gathered, and those that are measured over several images."""
     unmeasured = measure_batch(Batch.empty(), profile, all_families()).tables
-    found.tables["images"] = _complete_images(found.tables["images"], families)
-    tables = {name: Table.of(table) for name, table in (unmeasured | found.tables).items()}
-    for each in dataset_measurements():
-        empty: dict[str, Table | list[ColumnArrays]] = {name: [] for name in each.tables}
+    gathered.tables["images"] = _complete_images(gathered.tables["images"], families)
+    tables = {name: Table.of(table) for name, table in (unmeasured | gathered.tables).items()}
+    for measurement in dataset_measurements():
         view = DatasetView(source, profile, tables, chunks, jobs)
-        result = each.function(view) if each.families & families else {}
-        for name, columns in (empty | dict(result)).items():
-            tables[name] = columns if isinstance(columns, Table) else _join_columns(columns, each.tables[name])
-    return Tables.of(profile, tables, found.defects)
+        result = measurement.function(view) if measurement.families & families else {}
+        for name, names in measurement.tables.items():
+            columns = result.get(name, [])
+            tables[name] = columns if isinstance(columns, Table) else _join_columns(columns, names)
+    return Tables.of(profile, tables, gathered.defects)
 
 
 def provided_columns(families: frozenset[Family], profile: Profile) -> tuple[dict[str, list[str]], dict[str, pa.Table]]:
@@ -148,23 +149,22 @@ def provided_columns(families: frozenset[Family], profile: Profile) -> tuple[dic
 
 def retain_sequences(source: Source, families: frozenset[Family]) -> Source:
     """The source, which keeps what is loaded a second time, where that is little."""
-    reloads = any(each.reloads and each.families & families for each in dataset_measurements())
+    reloads = any(wanted.reloads and wanted.families & families for wanted in dataset_measurements())
     return RetainedSource(source) if source.profile.sequences and reloads else source
 
 
 def _complete_images(images: pa.Table, families: frozenset[Family]) -> pa.Table:
     """The table `images` with the columns that are measured once all images are known."""
-    for each in images_measurements():
-        if each.families & families:
-            images = _append_columns(images, each.function(images))
+    for measurement in images_measurements():
+        if measurement.families & families:
+            images = _append_columns(images, measurement.function(images))
     return images
 
 
 def _join_columns(portions: list[ColumnArrays], names: tuple[str, ...]) -> Table:
     """Columns in portions as one table."""
-    return Table(
-        {name: np.concatenate([np.empty(0, np.int64), *(portion[name] for portion in portions)]) for name in names}
-    )
+    none = np.empty(0, np.int64)
+    return Table({name: np.concatenate([none, *(portion[name] for portion in portions)]) for name in names})
 
 
 def _append_columns(table: pa.Table, more: pa.Table) -> pa.Table:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.parts import segment_shapes
+from segdata.core.parts import label_parts, segment_shapes
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Rows, Runs, bounding_boxes, expand_ranges, run_columns
 
@@ -200,11 +200,8 @@ def _object_runs(batch: Batch, profile: Profile) -> tuple[Runs, Ints, Ints]:
     if profile.task != "semantic":
         rows = np.flatnonzero(batch.runs.areas(batch.n_segments) > 0)
         return batch.runs.take(rows, batch.n_segments), rows, np.zeros(len(rows), np.int64)
-    x, top = run_columns(batch.runs, batch.segment_size[0])
-    label = kernels.parts(x, top, top + batch.runs.length, batch.runs.owner, False)[0]
-    n = int(label.max(initial=-1)) + 1
-    owner = np.zeros(n, np.int64)
-    owner[label] = batch.runs.owner
+    label, owner = label_parts(batch.runs, batch.segment_size[0])
+    n = len(owner)
     by_segment = np.argsort(owner, kind="stable")
     place = np.empty(n, np.int64)
     place[by_segment] = np.arange(n)

@@ -66,15 +66,7 @@ class BatchView:
 
 @dataclass(frozen=True, slots=True)
 class BatchMeasurement:
-    """A measurement of one batch.
-
-    Attributes
-    ----------
-    families : it is measured where one of them is asked for; none: always
-    tables : the tables that it makes, each with the columns that are rows of another table
-    needs : tables that are measured before
-    function : returns its only table, or several by name; columns for a table that exists already are put beside it
-    """
+    """A measurement of one batch, as `measure` registers it."""
 
     families: frozenset[Family]
     tables: Mapping[str, Links]
@@ -90,7 +82,7 @@ class BatchMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class ImagesMeasurement:
-    """Columns of the table `images` that are measured once all images are known."""
+    """Columns of the table `images` that are measured once all images are known; see `measure_images`."""
 
     families: frozenset[Family]
     function: ImagesFunction
@@ -98,16 +90,7 @@ class ImagesMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class DatasetMeasurement:
-    """Tables over several images.
-
-    Attributes
-    ----------
-    families : it is measured where one of them is asked for
-    tables : the tables that it makes, each with its columns
-    needs : tables that are measured before
-    reloads : it loads the frames of sequences a second time
-    function : returns its tables by name, each whole or as columns in portions
-    """
+    """Tables over several images, as `measure_dataset` registers them."""
 
     families: frozenset[Family]
     tables: Mapping[str, tuple[str, ...]]
@@ -184,7 +167,7 @@ def measure_dataset(
 def batch_measurements() -> tuple[BatchMeasurement, ...]:
     """All measurements of single batches, each after those that it needs."""
     _import_all()
-    return _in_order(_BATCH, lambda each: each.after)
+    return _in_order(_BATCH, lambda measurement: measurement.after)
 
 
 @cache
@@ -198,33 +181,32 @@ def images_measurements() -> tuple[ImagesMeasurement, ...]:
 def dataset_measurements() -> tuple[DatasetMeasurement, ...]:
     """All measurements over several images, each after those that it needs."""
     _import_all()
-    return _in_order(_DATASET, lambda each: set(each.needs))
+    return _in_order(_DATASET, lambda measurement: set(measurement.needs))
 
 
 def chosen_measurements(families: frozenset[Family]) -> list[BatchMeasurement]:
     """The measurements of single batches for some families, with those that they need."""
     wanted = set[str]()
     chosen = []
-    for each in reversed(batch_measurements()):
-        if not each.families or each.families & families or wanted & each.tables.keys():
-            chosen.append(each)
-            wanted |= each.needs
+    for measurement in reversed(batch_measurements()):
+        asked_for = measurement.families & families or wanted & measurement.tables.keys()
+        if not measurement.families or asked_for:
+            chosen.append(measurement)
+            wanted |= measurement.needs
     return chosen[::-1]
 
 
 @cache
 def all_families() -> frozenset[Family]:
     """Every family that can be asked for."""
-    asked_for = [each.families for each in batch_measurements()]
-    asked_for += [each.families for each in images_measurements()]
-    asked_for += [each.families for each in dataset_measurements()]
-    return frozenset().union(*asked_for)
+    measurements = (*batch_measurements(), *images_measurements(), *dataset_measurements())
+    return frozenset().union(*(measurement.families for measurement in measurements))
 
 
 @cache
 def row_links() -> dict[str, Links]:
     """Table -> its columns that are rows of another table; each table comes after those that it refers to."""
-    return {name: links for each in batch_measurements() for name, links in each.tables.items()}
+    return {name: links for measurement in batch_measurements() for name, links in measurement.tables.items()}
 
 
 def _forget_order() -> None:
@@ -241,13 +223,13 @@ def _import_all() -> None:
 
 def _in_order(measurements: list[Ordered], needs: Callable[[Ordered], set[str]]) -> tuple[Ordered, ...]:
     """The measurements, each after those whose tables it needs; else in the order of registration."""
-    table_names = {name for each in measurements for name in each.tables}
+    table_names = {name for measurement in measurements for name in measurement.tables}
     rest, done, result = list(measurements), set[str](), list[Ordered]()
     while rest:
-        ready = [each for each in rest if needs(each) & table_names <= done]
+        ready = [measurement for measurement in rest if needs(measurement) & table_names <= done]
         if not ready:
-            raise ValueError(f"measurements need each other: {sorted(name for each in rest for name in needs(each))}")
+            raise ValueError(f"measurements need each other: {sorted(name for other in rest for name in needs(other))}")
         result += ready
-        done |= {name for each in ready for name in each.tables}
-        rest = [each for each in rest if each not in ready]
+        done |= {name for measurement in ready for name in measurement.tables}
+        rest = [measurement for measurement in rest if measurement not in ready]
     return tuple(result)

@@ -54,7 +54,7 @@ class FrameWindow:
     @property
     def between(self) -> NDArray[np.bool_]:
         """(m,) own frames in the middle of three that follow each other in equal steps and have one size."""
-        height, width = self._sizes()
+        height, width = self.batch.image_size
         same = (np.diff(height) == 0) & (np.diff(width) == 0)
         step = np.diff(self.frame)
         in_middle = self.own.copy()
@@ -65,7 +65,7 @@ class FrameWindow:
     @property
     def follows(self) -> NDArray[np.bool_]:
         """(m,) frames that have the size of the one before them."""
-        height, width = self._sizes()
+        height, width = self.batch.image_size
         return np.concatenate([[False], (np.diff(height) == 0) & (np.diff(width) == 0)])
 
     @property
@@ -76,7 +76,7 @@ class FrameWindow:
 
     def line(self, n_layers: int = 1) -> NumberLine:
         """The number line of the frames, each `n_layers` times: layer k of frame i is frame ``i * n_layers + k``."""
-        height, width = self._sizes()
+        height, width = self.batch.image_size
         return NumberLine.of(np.repeat(height, n_layers), np.repeat(width, n_layers))
 
     def side(
@@ -104,11 +104,6 @@ class FrameWindow:
         kept = laid[runs.owner]
         frame = on if layer is None else on * n_layers + layer
         return SweepRuns.of(Runs(runs.start[kept], runs.length[kept], runs.owner[kept]), line, frame)
-
-    def _sizes(self) -> tuple[Ints, Ints]:
-        """Height and width (m,) in pixels."""
-        height, width = self.batch.image_size
-        return height, width
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +226,7 @@ class RetainedSource:
             return self._again(np.array(places, np.int64))
         batch = self._source.load(rows)
         runs = batch.runs
-        size = sum(each.nbytes for each in (batch.images, batch.segments, runs.start, runs.length, runs.owner))
+        size = sum(column.nbytes for column in (batch.images, batch.segments, runs.start, runs.length, runs.owner))
         if batch.images["sequence"].null_count < batch.images.num_rows and size <= self._room:
             self._room -= size
             self._batches.append(batch)

@@ -37,9 +37,8 @@ _LEAST_PIXELS = 16  # of a part that is a thing
 
 def task_advice(tables: Tables) -> Iterator[str]:
     """What you may want to change, a sentence each. Semantic data need the family `parts`."""
-    yield from (
-        _merged_instances_advice(tables) if tables.profile.task == "semantic" else _single_instances_advice(tables)
-    )
+    is_semantic = tables.profile.task == "semantic"
+    return _merged_instances_advice(tables) if is_semantic else _single_instances_advice(tables)
 
 
 def _merged_instances_advice(tables: Tables) -> Iterator[str]:
@@ -301,4 +300,4 @@ def _image_numbers(tables: Tables, by: str, names: list[str], of: Ints) -> Ints:
         return of[joint_codes(of, tables.annotations["image"])[1]]
     number = {name: place for place, name in enumerate(names)}
     numbers = [number.get(name, number.get("(none)", -1)) for name in image_strata(tables, by).tolist()]
-    return np.array([each for each in numbers if each >= 0], np.int64)
+    return np.array([stratum for stratum in numbers if stratum >= 0], np.int64)

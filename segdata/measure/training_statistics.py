@@ -70,7 +70,7 @@ def channel_statistics(images: Table, jobs: int = 0) -> tuple[tuple[ChannelStati
             unread += 1
         else:
             sums_by_sort[sums.sort] = sums_by_sort[sums.sort] + sums if sums.sort in sums_by_sort else sums
-    return tuple(_statistics_of(sorted(sums_by_sort.values(), key=lambda each: (-each.n_images, each.sort)))), unread
+    return tuple(_statistics_of(sorted(sums_by_sort.values(), key=lambda sums: (-sums.n_images, sums.sort)))), unread
 
 
 def _image_sums(line: tuple[str | None, int, int]) -> _ChannelSums | None:
@@ -161,7 +161,7 @@ def count_accepted(batches: Iterable[Batch]) -> AcceptedSegments:
     segments = unchanged = 0
     for batch in batches:
         source = batch.annotations["source"].to_pylist()
-        if "model" not in source or all(each == "model" for each in source):
+        if "model" not in source or set(source) == {"model"}:
             continue
         counts = runs_to_rle(batch.runs, *batch.segment_size).to_pylist()
         masks: dict[tuple[int, int], Counter[bytes]] = {}  # by image and annotation

@@ -20,6 +20,7 @@ from segdata.core.overlay import SweepRuns
 from segdata.core.paths import split_from_path
 from segdata.core.runs import Ints, NumberLine, expand_ranges
 from segdata.core.table import Column, Flags, Table
+from segdata.measure.cache import hash_file
 from segdata.measure.registry import measure_dataset, measure_images
 from segdata.measure.sequences import ColumnArrays, DatasetView
 
@@ -94,14 +95,15 @@ def _repeated_files(content: Ints, part: Ints, rows: Ints) -> list[tuple[int, in
 
 
 def _difference_hashes(images: Table, jobs: int) -> tuple[Ints, Bytes]:
-    """The rows of the images that have a difference hash, and the hashes (n, 32)."""
+    """The rows of the images that have a difference hash, and the hashes (n, 32); not of files with several images."""
     uris = images["uri"].tolist()
     shared = Counter(uris)
     rows = [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and shared[uri] == 1]
     with ThreadPoolExecutor(n_threads(jobs)) as pool:
         digests: Sequence[Bytes | None] = list(pool.map(difference_hash, [uris[row] for row in rows]))
     kept = [(row, digest) for row, digest in zip(rows, digests, strict=True) if digest is not None]
-    return np.array([row for row, _ in kept], np.int64), np.array([digest for _, digest in kept]).reshape(-1, BITS // 8)
+    hashes = np.array([digest for _, digest in kept], np.uint8).reshape(-1, BITS // 8)
+    return np.array([row for row, _ in kept], np.int64), hashes
 
 
 def _nearest_hashes(looks: Bytes, part: Ints) -> list[tuple[int, int, int]]:
@@ -134,7 +136,6 @@ def _signs(looks: Bytes) -> Signs:
     return np.unpackbits(looks, axis=1).astype(np.float32) * 2 - 1
 
 
-_PIECE = 1 << 20
 _TAIL = 4096  # bytes; different pictures of one size differ at the end, while beginnings are often equal
 _Key = TypeVar("_Key", bound=Hashable)
 
@@ -157,7 +158,7 @@ def hash_image_files(images: pa.Table) -> pa.Table:
     with ThreadPoolExecutor() as pool:
         rows = _rows_with_shared_key(rows, pool.map(_file_size, [uris[row] for row in rows]))
         rows = _rows_with_shared_key(rows, pool.map(_file_tail, [uris[row] for row in rows]))
-        digests = dict(zip(rows, pool.map(_file_hash, [uris[row] for row in rows]), strict=True))
+        digests = dict(zip(rows, pool.map(hash_file, [uris[row] for row in rows]), strict=True))
     content = [digests.get(row) for row in range(len(uris))]
     return pa.table({"content": pa.array(content, pa.string()), "part": pa.array(splits, pa.string())})
 
@@ -190,17 +191,6 @@ def _file_tail(uri: str) -> tuple[int, bytes] | None:
         return None
 
 
-def _file_hash(uri: str) -> str | None:
-    digest = hashlib.blake2b(digest_size=16)
-    try:
-        with Path(uri).open("rb") as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-    except OSError:
-        return None
-    return digest.hexdigest()
-
-
 def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
     """(n, 2) pairs of rows of images that rule SEG304 (split-leak) would call the same, were they in two splits.
 
@@ -209,30 +199,19 @@ def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
     have to be decoded. Of files with the same bytes each is paired with the first.
     """
     names = ("image_id", "uri", "sequence", "split")
-    content = hash_image_files(pa.table({name: pa.array(images[name].tolist(), pa.string()) for name in names}))[
-        "content"
-    ]
+    columns = hash_image_files(pa.table({name: pa.array(images[name].tolist(), pa.string()) for name in names}))
     first: dict[str, int] = {}
-    first_and_row = [
-        (first.setdefault(digest, row), row) for row, digest in enumerate(content.to_pylist()) if digest is not None
-    ]
+    digests = enumerate(columns["content"].to_pylist())
+    first_and_row = [(first.setdefault(digest, row), row) for row, digest in digests if digest is not None]
     pairs = np.array([(a, b) for a, b in first_and_row if a != b], np.int64).reshape(-1, 2)
     return pairs if len(images) > MOST_IMAGES else np.concatenate([pairs, _similar_looks(images, jobs)])
 
 
 def _similar_looks(images: Table, jobs: int) -> Ints:
-    """Pairs of images that look the same; files that hold several images are left out."""
-    uris = images["uri"].tolist()
-    shared = Counter(uris)
-    rows = [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and shared[uri] == 1]
-    with ThreadPoolExecutor(n_threads(jobs)) as pool:
-        looks = list(pool.map(difference_hash, [uris[row] for row in rows]))
-    hashed = np.array([row for row, digest in zip(rows, looks, strict=True) if digest is not None], np.int64)
-    if len(hashed) == 0:
-        return np.empty((0, 2), np.int64)
-    bits = np.unpackbits(np.array([digest for digest in looks if digest is not None]), axis=1)
-    signs = bits.astype(np.float32) * 2 - 1  # the product of two counts the bits that agree, less those that differ
-    pairs = []
+    """Pairs of images that look the same."""
+    hashed, looks = _difference_hashes(images, jobs)
+    signs = _signs(looks)
+    pairs = [np.empty((0, 2), np.int64)]
     for begin in range(0, len(hashed), _BLOCK):
         a, b = np.nonzero(signs[begin : begin + _BLOCK] @ signs.T >= BITS - 2 * MOST_BITS)
         pairs.append(np.stack([hashed[a + begin], hashed[b]], axis=1)[a + begin < b])

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from segdata.core import kernels
+from segdata.core.parts import label_parts
 from segdata.core.runs import Ints, Runs, expand_ranges, run_columns
 from segdata.measure.registry import BatchView, measure
 
@@ -41,14 +41,11 @@ def measure_dashes(view: BatchView) -> pa.Table:
     n = len(rows)
     segments = np.flatnonzero(np.bincount(pieces.owner[between], minlength=n))
     kept = np.flatnonzero(joined & np.isin(pieces.owner, segments))
-    left, top = (np.full(n, np.iinfo(np.int64).max) for _ in range(2))
-    right, bottom = (np.zeros(n, np.int64) for _ in range(2))
-    widest = np.zeros(n)
     owner = pieces.owner[kept]
-    np.minimum.at(left, owner, pieces.left[kept])
-    np.minimum.at(top, owner, pieces.top[kept])
-    np.maximum.at(right, owner, pieces.right[kept])
-    np.maximum.at(bottom, owner, pieces.bottom[kept])
+    left, top, right, bottom = _boxes(
+        owner, n, *(side[kept] for side in (pieces.left, pieces.top, pieces.right, pieces.bottom))
+    )
+    widest = np.zeros(n)
     np.maximum.at(widest, pieces.owner[a], gap)
     return pa.table(
         {
@@ -62,6 +59,16 @@ def measure_dashes(view: BatchView) -> pa.Table:
             "height": (bottom - top)[segments],
         }
     )
+
+
+def _boxes(owner: Ints, n: int, left: Ints, top: Ints, right: Ints, bottom: Ints) -> list[Ints]:
+    """Left, top, right and bottom (n,) of the boxes around all that each owner has."""
+    box = [np.full(n, np.iinfo(np.int64).max) for _ in range(2)] + [np.zeros(n, np.int64) for _ in range(2)]
+    for side, values in zip(box[:2], (left, top), strict=True):
+        np.minimum.at(side, owner, values)
+    for side, values in zip(box[2:], (right, bottom), strict=True):
+        np.maximum.at(side, owner, values)
+    return box
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +105,8 @@ class _Pieces:
         """The slender pieces of all owners; `height` (n_owners,) is that of the owner's image."""
         x, top = run_columns(runs, height)
         bottom = top + runs.length
-        label, _, _ = kernels.parts(x, top, bottom, runs.owner, True)
-        n = int(label.max(initial=-1)) + 1
-        owner = np.zeros(n, np.int64)
-        owner[label] = runs.owner
+        label, owner = label_parts(runs, height, corners=True)
+        n = len(owner)
         k = runs.length.astype(np.float64)
         middle = x + 0.5
         # Integrals over pixels as squares: k (v^2 + 1/12) in y about the run's middle, 1/12 in x.
@@ -113,17 +118,12 @@ class _Pieces:
         mean, half = (uu + vv) / 2, np.hypot((uu - vv) / 2, uv)
         angle = np.arctan2(2 * uv, uu - vv) / 2
         length, breadth = np.sqrt(12 * (mean + half)), np.sqrt(12 * np.maximum(mean - half, 1 / 12))
-        box = [np.full(n, np.iinfo(np.int64).max) for _ in range(2)] + [np.zeros(n, np.int64) for _ in range(2)]
-        for side, values in zip(box[:2], (x, top), strict=True):
-            np.minimum.at(side, label, values)
-        for side, values in zip(box[2:], (x + 1, bottom), strict=True):
-            np.maximum.at(side, label, values)
         order = np.lexsort((-area, owner))
         place = np.arange(n) - np.searchsorted(owner[order], owner[order])
         slender = (length >= LEAST_SLENDERNESS * breadth)[order]
         kept = order[slender & (place < _MOST_PIECES)]
-        columns = (u, v, np.cos(angle), np.sin(angle), length, breadth, *box)
-        return _Pieces(owner[kept], *(each[kept] for each in columns))
+        columns = (u, v, np.cos(angle), np.sin(angle), length, breadth, *_boxes(label, n, x, top, x + 1, bottom))
+        return _Pieces(owner[kept], *(column[kept] for column in columns))
 
 
 def _in_line(pieces: _Pieces) -> tuple[Ints, Ints, Floats]:

@@ -26,16 +26,12 @@ def measure_pairs(view: BatchView) -> pa.Table:
     frame, x, y = line.lower(start[order])
     shared = Runs(x * line.height[frame] + y, length[order], number[order])
     height = line.height[batch.segment_annotation[first]]
-    box = bounding_boxes(shared, height, len(first))
     return pa.table(
         {
             "a": first.astype(np.int64),
             "b": second.astype(np.int64),
             "shared": shared.areas(len(first)),
-            "x": box[0],
-            "y": box[1],
-            "width": box[2],
-            "height": box[3],
+            **dict(zip(("x", "y", "width", "height"), bounding_boxes(shared, height, len(first)), strict=True)),
             "perimeter": segment_shapes(shared, height, len(first)).perimeter,
         }
     )
@@ -49,12 +45,9 @@ def _shared_strips(batch: Batch, side: SweepRuns) -> tuple[Rows, Rows, Ints, Int
         return kernels.strips_within(side.start, side.end, side.owner)
     single = kernels.strips_within(side.start[~copy], side.end[~copy], side.owner[~copy])
     owner, start = side.owner[copy], side.start[copy]
-    return (
-        np.concatenate([single[0], twin[owner].astype(np.int32)]),
-        np.concatenate([single[1], owner]),
-        np.concatenate([single[2], start]),
-        np.concatenate([single[3], side.end[copy] - start]),
-    )
+    copies = (twin[owner].astype(np.int32), owner, start, side.end[copy] - start)
+    a, b, start, length = (np.concatenate(column) for column in zip(single, copies, strict=True))
+    return a, b, start, length
 
 
 @measure("contacts", tables={"contacts": {"a": "segments", "b": "segments"}})
@@ -72,10 +65,9 @@ _HALF = 1 << 31
 def measure_borders(view: BatchView) -> pa.Table:
     """The table `borders`: pairs a < b of segments of one annotation that follow each other along an image column.
 
-    `touching` counts the places (image columns)
-    where no pixel is between them, or they overlap, and `apart` those where 1 to `WIDEST_BAND` pixels are that are
-    void or unlabelled. Runs lie along columns, so one pass over them sees every border but those that are exactly
-    upright.
+    `touching` counts the places (image columns) where no pixel is between them, or they overlap, and `apart` those
+    where 1 to `WIDEST_BAND` pixels lie between them that are void or unlabelled. Runs lie along columns, so one pass
+    over them sees every border but those that are exactly upright.
     """
     batch, line, side = view.batch, view.line, view.sweep
     start, end, owner = side.start, side.end, side.owner

@@ -6,7 +6,7 @@ import pyarrow as pa
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns, complement, union_by_frame
-from segdata.core.parts import Components, find_holes, segment_shapes
+from segdata.core.parts import Components, find_holes, label_parts, segment_shapes
 from segdata.core.runs import Ints, NumberLine, run_columns
 from segdata.measure.registry import BatchView, measure
 from segdata.measure.tables.outlines import SourceRings, matches_ring
@@ -22,9 +22,8 @@ def mark_strays(batch: Batch, parts: pa.Table) -> pa.Table:
     height, width = batch.segment_size
     segments = np.unique(parts["segment"].to_numpy())
     runs = batch.runs.take(segments, batch.n_segments)
-    x, top = run_columns(runs, height[segments])
-    part = kernels.parts(x, top, top + runs.length, runs.owner, False)[0]
-    cluster = kernels.parts(x, top, top + runs.length, runs.owner, True)[0]
+    part, _ = label_parts(runs, height[segments])
+    cluster, _ = label_parts(runs, height[segments], corners=True)
     area = np.bincount(cluster, weights=runs.length).astype(np.int64)
     cluster_area = np.zeros(parts.num_rows, np.int64)
     cluster_area[part] = area[cluster]  # parts are numbered by their first run, here as in the table
@@ -65,12 +64,9 @@ def _unclaimed_regions(batch: Batch, annotations: Ints) -> Ints:
     open_ = np.flatnonzero(claimed.labelled < height * width)
     runs = complement(claimed.runs.take(open_, len(annotations)), height[open_], width[open_])
     x, top = run_columns(runs, height[open_])
-    bottom = top + runs.length
-    region = kernels.parts(x, top, bottom, runs.owner, True)[0]
-    n_regions = int(region.max(initial=-1)) + 1
-    of_region = np.zeros(n_regions, np.int64)
-    of_region[region] = annotations[open_][runs.owner]
-    return np.column_stack([of_region, *kernels.extents(region, x, top, bottom, n_regions)])
+    region, frame = label_parts(runs, height[open_], corners=True)
+    extents = kernels.extents(region, x, top, top + runs.length, len(frame))
+    return np.column_stack([annotations[open_][frame], *extents])
 
 
 @measure("shapes", "parts", "holes", tables={"parts": {"segment": "segments"}, "holes": {"segment": "segments"}})
@@ -102,16 +98,7 @@ def measure_shapes(view: BatchView) -> dict[str, pa.Table]:
     }
 
 
-def component_table(found: Components, owner: str, rows: Ints) -> pa.Table:
+def component_table(regions: Components, owner: str, rows: Ints) -> pa.Table:
     """Some regions as a table: the owner's row, area and box in pixels, perimeter in pixel edges."""
-    return pa.table(
-        {
-            owner: found.owner[rows].astype(np.int64),
-            "area": found.area[rows],
-            "x": found.x[rows],
-            "y": found.y[rows],
-            "width": found.width[rows],
-            "height": found.height[rows],
-            "perimeter": found.perimeter[rows],
-        }
-    )
+    columns = {name: getattr(regions, name)[rows] for name in (*_SHAPE, "perimeter")}
+    return pa.table({owner: regions.owner[rows].astype(np.int64), **columns})

@@ -206,16 +206,11 @@ def measure_seams(view: BatchView) -> pa.Table:
     x, _ = run_columns(runs, batch.segment_size[0][rows])
     near = (x >= begin[runs.owner]) & (x <= end[runs.owner])
     line = view.line
-    side = SweepRuns.of(
-        Runs(runs.start[near], runs.length[near], runs.owner[near]), line, batch.segment_annotation[rows]
-    )
-    category = batch.segments["category_id"].to_numpy()[rows]
-    contact = _seam_contacts(side, line, category)
-    straight = np.flatnonzero(
-        (contact.length >= SHORTEST_SEAM)
-        & (contact.deviation <= LARGEST_DEVIATION)
-        & (contact.length <= 1.05 * contact.edges)  # longer than its edges: it has gaps
-    )
+    nearby = Runs(runs.start[near], runs.length[near], runs.owner[near])
+    side = SweepRuns.of(nearby, line, batch.segment_annotation[rows])
+    contact = _seam_contacts(side, line, batch.segments["category_id"].to_numpy()[rows])
+    is_straight = (contact.length >= SHORTEST_SEAM) & (contact.deviation <= LARGEST_DEVIATION)
+    straight = np.flatnonzero(is_straight & (contact.length <= 1.05 * contact.edges))  # longer than its edges: gaps
     ends = np.empty((0, 3))
     if len(straight):
         windows = SegmentCrops(runs, batch.segment_size[0][rows])
@@ -226,9 +221,7 @@ def measure_seams(view: BatchView) -> pa.Table:
             "b": rows[contact.b[straight]].astype(np.int64),
             "length": contact.length[straight],
             "deviation": contact.deviation[straight],
-            "flush": ends[:, 0],
-            "waist": ends[:, 1],
-            "astray": ends[:, 2],
+            **dict(zip(("flush", "waist", "astray"), ends.T, strict=True)),
             **{name: contact.box[i][straight] for i, name in enumerate(("x", "y", "width", "height"))},
         }
     )
@@ -309,7 +302,7 @@ def _seam_contacts(side: SweepRuns, line: NumberLine, category: Ints) -> _SeamCo
     np.maximum.at(right, which, x + ~upright)
     np.maximum.at(bottom, which, np.where(upright, y + length, y + length - 1))
     strips = _strip_moments(x - left[which], y - top[which], length, upright)
-    total = [np.bincount(which, weights=each, minlength=len(a)).astype(np.float64) for each in strips]
+    total = [np.bincount(which, weights=part, minlength=len(a)).astype(np.float64) for part in strips]
     edges = total[0]
     u, v, uu, vv, uv = (sums / edges for sums in total[1:])
     uu, vv, uv = uu - u * u, vv - v * v, uv - u * v

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.frame_sequences import image_successions
 from segdata.core.overlay import SweepRuns
+from segdata.core.parts import label_parts
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, NumberLine, Runs, run_columns
 from segdata.core.table import Table
@@ -177,18 +178,13 @@ def _nearest_integers(shift: Floats) -> Ints:
     return np.rint(np.round(shift, 9)).astype(np.int64)
 
 
-ShiftedRuns = tuple[
-    Runs, Ints, Ints, Ints
-]  # runs; and for each of n the owner, and how far it is moved across and down
+ShiftedRuns = tuple[Runs, Ints, Ints, Ints]  # for each of n the owner, and how far it is moved across and down
 
 
 def _shared_pixels(a: ShiftedRuns, b: ShiftedRuns, height: Ints) -> Ints:
     """(n,) pixels that a's i-th owner shares with b's; `height` (n,) of the images, of one size for both."""
     placed = [_placed_boxes(*side, height) for side in (a, b)]
-    left, up, right, down = (
-        extreme([box[k] for box, _ in placed], axis=0)
-        for k, extreme in enumerate((np.min, np.min, np.max, np.max))
-    )  # fmt: skip
+    (left, up, *_), (*_, right, down) = (extreme([box for box, _ in placed], axis=0) for extreme in (np.min, np.max))
     line = NumberLine.of(np.maximum(down - up, 0), np.maximum(right - left, 0))
     sides = []
     for _, (x, top, length, owner) in placed:
@@ -215,28 +211,23 @@ def _placed_boxes(
 
 
 def _iou(shared: Ints, a: Ints, b: Ints) -> Floats:
-    ratios: Floats = shared / np.maximum(a + b - shared, 1)
-    return ratios
+    return np.asarray(shared / np.maximum(a + b - shared, 1), np.float64)
 
 
 def _stray_parts(runs: Runs, height: Ints, n_segments: int, here: Ints, moved: list[ShiftedRuns]) -> ColumnArrays:
     """Area and box of the largest part of each of n segments (`here`) that shares no pixel with the moved ones."""
     mine = runs.take(here, n_segments)
     x, top = run_columns(mine, height[here])
-    part = kernels.parts(x, top, top + mine.length, mine.owner, True)[0]
-    n_parts = int(part.max(initial=-1)) + 1
-    owner = np.zeros(n_parts, np.int64)
-    owner[part] = mine.owner
+    part, owner = label_parts(mine, height[here], corners=True)
+    n_parts = len(owner)
     several = np.flatnonzero(np.bincount(owner, minlength=len(here))[owner] > 1)
     order = kernels.order_by(part.astype(np.int32), n_parts)
     pieces = Runs(mine.start[order], mine.length[order], part[order].astype(np.int32))
     still, high = np.zeros(len(several), np.int64), height[here][owner[several]]
     shared = np.zeros(len(several), np.int64)
-    for source, who, across, down in moved:
-        owner_of = owner[several]
-        shared += _shared_pixels(
-            (source, who[owner_of], across[owner_of], down[owner_of]), (pieces, several, still, still), high
-        )
+    for source, *placed in moved:
+        who, across, down = (column[owner[several]] for column in placed)
+        shared += _shared_pixels((source, who, across, down), (pieces, several, still, still), high)
     stray = several[shared == 0]
     area, *box = kernels.extents(part, x, top, top + mine.length, n_parts)
     largest = stray[np.lexsort((stray, -area[stray], owner[stray]))]
@@ -275,8 +266,8 @@ def measure_flickers(window: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     at_frame = plain.base[frame // n_layers] + x * (plain.height[frame // n_layers] + 1) + y
     order = np.argsort(at_frame, kind="stable")
     core = at_frame[order], (at_frame + end - start)[order], frame[order].astype(np.int32)
-    part, segment = _segment_parts(window)
-    runs = Runs(window.batch.runs.start, window.batch.runs.length, part)
+    part, segment = label_parts(window.batch.runs, window.batch.segment_size[0])
+    runs = Runs(window.batch.runs.start, window.batch.runs.length, part.astype(np.int32))
     shown = window.side(plain, 0, frames, np.minimum(layer, 0)[segment], 1, runs, window.place[segment])
     which, part, place, length = kernels.strips(*core, shown.start, shown.end, shown.owner)
     pair, label = np.unique(which * np.int64(max(len(segment), 1)) + part, return_inverse=True)
@@ -295,16 +286,6 @@ def measure_flickers(window: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
         "lost": (around - claimed[1])[which],
         "gained": (claimed[1] - most)[which // n_layers * n_layers + layer[segment[part]]],
     }
-
-
-def _segment_parts(window: FrameWindow) -> tuple[NDArray[np.int32], Ints]:
-    """(n_runs,) the part of each run of the batch, and (n_parts,) the segment of each part."""
-    runs = window.batch.runs
-    x, top = run_columns(runs, window.batch.segment_size[0])
-    part = kernels.parts(x, top, top + runs.length, runs.owner, False)[0]
-    segment = np.zeros(int(part.max(initial=-1)) + 1, np.int64)
-    segment[part] = runs.owner
-    return part.astype(np.int32), segment
 
 
 def _claimed_pixels(side: SweepRuns, line: NumberLine) -> Ints:
@@ -338,11 +319,9 @@ def _subtract_intervals(those: tuple[Ints, Ints], side: SweepRuns) -> tuple[Ints
 
 def _erode_intervals(start: Ints, end: Ints, line: NumberLine) -> tuple[Ints, Ints]:
     """Disjoint intervals without a band at their border: pixels whose square of side 2 `FLICKER_BAND` + 1 is inside."""
-    start, end = _join_intervals(start, end)
-    start, end = (
-        (start + FLICKER_BAND)[end - start > 2 * FLICKER_BAND],
-        (end - FLICKER_BAND)[end - start > 2 * FLICKER_BAND],
-    )
+    start, length, _ = kernels.cover(start, end)  # intervals that touch become one
+    wide = length > 2 * FLICKER_BAND
+    start, end = (start + FLICKER_BAND)[wide], (start + length - FLICKER_BAND)[wide]
     kept, whole = (start, end), (start, end)
     zero = np.zeros(len(start), np.int32)
     for step in (*range(-FLICKER_BAND, 0), *range(1, FLICKER_BAND + 1)):
@@ -351,12 +330,6 @@ def _erode_intervals(start: Ints, end: Ints, line: NumberLine) -> tuple[Ints, In
         _, _, first, length = kernels.strips(*kept, none, whole[0] + by, whole[1] + by, zero)
         kept = first, first + length
     return kept
-
-
-def _join_intervals(start: Ints, end: Ints) -> tuple[Ints, Ints]:
-    """Intervals in order, those that touch as one."""
-    first, length, _ = kernels.cover(start, end)
-    return first, first + length
 
 
 _PIECE = 1 << 16

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.frame_sequences import FrameSequence
 from segdata.core.overlay import SweepRuns
-from segdata.core.parts import HoleStrips, hole_strips
-from segdata.core.runs import Ints, Runs, run_columns
+from segdata.core.parts import HoleStrips, hole_strips, label_parts
+from segdata.core.runs import Ints, NumberLine, Runs
 from segdata.core.table import Table
 from segdata.measure.registry import measure_dataset
 from segdata.measure.sequences import ColumnArrays, DatasetView, FrameWindow, TablesByName
@@ -86,18 +86,12 @@ def link_slices(window: FrameWindow, numbers: PartNumbers) -> SliceLinks:
     parts = _SliceParts.of(window, numbers, layer)
     own = window.own & window.adjoining
     before, here = parts.side(1, own), parts.side(0, own)
-    faces = _overlapping_pairs(before, here)
-    corners = [parts.clusters, *(_overlapping_pairs(side, here) for side in _widen(before, parts))]
+    faces = _numbered_pairs(parts.number, _overlapping_pairs(before, here))
+    widened = _widen(before, window.line(parts.n_layers))
+    corners = [parts.clusters, *(_overlapping_pairs(side, here) for side in widened)]
+    touching = np.concatenate([a for a, _ in corners]), np.concatenate([b for _, b in corners])
     joined, opened = _holes(window, numbers, layer)
-    return SliceLinks(
-        _numbered_pairs(parts.number, faces),
-        _numbered_pairs(
-            parts.number, (np.concatenate([a for a, _ in corners]), np.concatenate([b for _, b in corners]))
-        ),
-        joined,
-        opened,
-        _skips(window, parts),
-    )
+    return SliceLinks(faces, _numbered_pairs(parts.number, touching), joined, opened, _skips(window, parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +115,10 @@ class _SliceParts:
 
     @staticmethod
     def of(window: FrameWindow, numbers: PartNumbers, layer: Ints) -> "_SliceParts":
-        runs = window.batch.runs
-        x, top = run_columns(runs, window.batch.segment_size[0])
-        part = kernels.parts(x, top, top + runs.length, runs.owner, False)[0]
-        cluster = kernels.parts(x, top, top + runs.length, runs.owner, True)[0]
-        segment = np.zeros(int(part.max(initial=-1)) + 1, np.int64)
-        segment[part] = runs.owner
-        first_part = np.zeros(int(cluster.max(initial=-1)) + 1, np.int64)
+        runs, height = window.batch.runs, window.batch.segment_size[0]
+        part, segment = label_parts(runs, height)
+        cluster, owner = label_parts(runs, height, corners=True)
+        first_part = np.zeros(len(owner), np.int64)
         first_part[cluster] = part
         first = np.searchsorted(segment, segment)  # parts are numbered in the order of their segments
         number = numbers.part[window.row[segment]] + np.arange(len(segment)) - first
@@ -146,16 +137,19 @@ class _SliceParts:
         return self.window.side(line, shift, at, self.layer, self.n_layers, self.runs, place)
 
 
-def _widen(side: SweepRuns, parts: _SliceParts) -> list[SweepRuns]:
+def _widen(side: SweepRuns, line: NumberLine) -> list[SweepRuns]:
     """The runs extended by one pixel in each direction, as three sets to compare one after the other."""
-    line = parts.window.line(parts.n_layers)
     room = line.height[line.frame_of(side.start)] + 1
     return [SweepRuns(side.start - 1 + by * room, side.end + 1 + by * room, side.owner) for by in (-1, 0, 1)]
 
 
+def _shared_strips(a: SweepRuns, b: SweepRuns) -> tuple[NDArray[np.int32], NDArray[np.int32], Ints, Ints]:
+    return kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
+
+
 def _overlapping_pairs(a: SweepRuns, b: SweepRuns) -> IndexPairs:
     """The pairs that share a pixel."""
-    first, second, _, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
+    first, second, _, length = _shared_strips(a, b)
     first, second, _ = kernels.tally(first, second, length)
     return first.astype(np.int64), second.astype(np.int64)
 
@@ -189,17 +183,14 @@ def _holes(window: FrameWindow, numbers: PartNumbers, layer: Ints) -> tuple[Inde
         start, length, _ = kernels.cover(start[order], end[order])
         within = SweepRuns(start, start + length, np.zeros(len(start), np.int32))
         wide, inside = np.zeros(len(segment), np.int64), np.zeros(len(segment), np.int64)
-        source = laid(shift, frames)
-        room = line.height[line.frame_of(source.start)] + 1
-        for by in (-1, 0, 1):
-            side = SweepRuns(source.start - 1 + by * room, source.end + 1 + by * room, source.owner)
-            hole, _, _, length = kernels.strips(*_columns(side), *_columns(within))
+        for side in _widen(laid(shift, frames), line):
+            hole, _, _, length = _shared_strips(side, within)
             np.add.at(wide, side.owner, side.end - side.start)
             np.add.at(inside, hole, length)
             if shift == 1:
                 joined.append(_overlapping_pairs(side, other))
         is_open |= (inside < wide) | (wide == 0)
-    pairs = tuple(np.concatenate([each[k] for each in joined]) for k in (0, 1))
+    pairs = tuple(np.concatenate([piece[k] for piece in joined]) for k in (0, 1))
     mine = own[pairs[1]]
     return _numbered_pairs(number, (pairs[0][mine], pairs[1][mine])), number[is_open & own]
 
@@ -213,10 +204,6 @@ def _hole_runs(strips: HoleStrips, height: Ints, numbers: PartNumbers, window: F
     return Runs(start, strips.bottom - strips.top, strips.hole.astype(np.int32)), segment, number
 
 
-def _columns(side: SweepRuns) -> tuple[Ints, Ints, NDArray[np.int32]]:
-    return side.start, side.end, side.owner
-
-
 def _skips(window: FrameWindow, parts: _SliceParts) -> ColumnArrays:
     """The table `skips`: parts of one thing over each other in two slices, neither of which goes on in the one between.
 
@@ -226,9 +213,9 @@ def _skips(window: FrameWindow, parts: _SliceParts) -> ColumnArrays:
     frames = window.between & window.adjoining
     frames[:-1] &= window.adjoining[1:]
     before, here, after = (parts.side(shift, frames) for shift in (1, 0, -1))
-    before = _keep_runs(before, ~np.isin(before.owner, _overlapping_pairs(before, here)[0]))
-    after = _keep_runs(after, ~np.isin(after.owner, _overlapping_pairs(here, after)[1]))
-    a, b, start, length = kernels.strips(*_columns(before), *_columns(after))
+    before = _without_owners(before, _overlapping_pairs(before, here)[0])
+    after = _without_owners(after, _overlapping_pairs(here, after)[1])
+    a, b, start, length = _shared_strips(before, after)
     n = max(len(parts.segment), 1)
     pair, label = np.unique(a.astype(np.int64) * n + b, return_inverse=True)
     first, second = np.divmod(pair, n)
@@ -245,7 +232,8 @@ def _skips(window: FrameWindow, parts: _SliceParts) -> ColumnArrays:
     }
 
 
-def _keep_runs(side: SweepRuns, kept: Flags) -> SweepRuns:
+def _without_owners(side: SweepRuns, owners: Ints) -> SweepRuns:
+    kept = ~np.isin(side.owner, owners)
     return SweepRuns(side.start[kept], side.end[kept], side.owner[kept])
 
 
