@@ -269,6 +269,9 @@ def markdown_page(rule: Rule) -> str:
     if rule.options:
         lines += ["", "| option | default |", "| --- | --- |"]
         lines += [f"| `{name}` | `{default!r}` |" for name, default in rule.options.items()]
+        name, default = next(iter(rule.options.items()))
+        setting = f"rules: {{{rule.code}: {{{name}: {_yaml(default)}}}}}"
+        lines += ["", f"You can set options in `segdata.yaml`, for example `{setting}`."]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
 
 

@@ -44,12 +44,12 @@ def absent_category(tables: Tables) -> Findings:
         s: sky
         category: road (expected 0.5)
 
-    `expected: {least_share: 1}` gives one finding for each annotation without the category. A smaller share gives one
-    finding for the dataset. `expected: {whenever: [car]}` gives one finding for each annotation that has a car but not
-    the category. A name stands for all categories below it, and a category counts as present when one below it is
-    present. Images that nobody annotated do not count.
+    `expected: {least_share: 1}` gives you one finding for each annotation without the category. A smaller share gives
+    one finding for the dataset. `expected: {whenever: [car]}` gives one finding for each annotation that has a car but
+    not the category. A name stands for all categories below it, and a category counts as present when one below it is
+    present. Images without an annotation do not count.
 
-    Why: whoever set up the project knows what its images show. A category that is absent there was probably forgotten.
+    Why: you know what the images of your project show. A category that is absent there was probably forgotten.
 
     Remedy: draw it, or correct `expected` in the taxonomy.
     """

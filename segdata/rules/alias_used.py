@@ -26,8 +26,8 @@ def alias_used(tables: Tables) -> Findings:
 
     Why: programs that do not read this taxonomy treat the two names as two categories.
 
-    Remedy: write the current name into the files, or `segdata convert` them: every converted dataset has the current
-    name. There is no fix, because fixes change canonical datasets, which have no old names.
+    Remedy: write the current name into the files, or let `segdata convert` do it: every converted dataset has the
+    current name. You cannot use `--fix` here, because fixes change canonical datasets, which have no old names.
     """
     profile = tables.profile
     for old, id_ in profile.aliases_used.items():

@@ -27,10 +27,10 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
     sequence, patient or scene count as one. A gold standard has one voice among the others here; SEG407 reports errors
     that annotators make against it alone.
 
-    Not flagged: two annotators, since nobody can tell which of them deviates; the gold standard; cells with fewer than
-    8 images, or with too few images for the smallest possible p to count among so many cells.
+    Not flagged: two annotators, since the data cannot show which of them deviates; the gold standard; cells with fewer
+    than 8 images, or with too few images for the smallest possible p to count among so many cells.
 
-    Why: an error that is always the same does not average out. A model learns it.
+    Why: an error that is always the same does not average out. Your model learns it.
 
     Remedy: show the annotator the images and the sentence in the guideline, and correct the delivered labels.
 

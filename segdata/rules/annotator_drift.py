@@ -65,17 +65,18 @@ def annotator_drift(
     For each category the rule compares the share of images that have it and, where it is present, the number of
     segments and their size. It also compares the share of void. If several annotators labelled the same images, it
     compares only these, image by image; otherwise it compares images of the same camera, size and split. Images of one
-    sequence or group count as one. Annotators who have nothing in common are not compared. With `by: COLUMN` in the
-    configuration, batches are compared in the same way.
+    sequence or group count as one. Annotators who have nothing in common are not compared. If you set `by: COLUMN` in
+    the configuration, batches are compared in the same way.
 
     Names are permuted within the same images (or images of the same type) 1999 times or more. A feature counts if the
     largest standardised difference of any annotator is beyond chance (Strasser and Weber, 1999; Benjamini-Hochberg over
     all features). An annotator counts if the difference also reaches the limits of the options. The annotator who
     deviates most is named first, and annotators who differ only from that one are not named. If two deviate about
-    equally in opposite directions, or there are only two, nobody can tell who is right, and the finding names both.
+    equally in opposite directions, or there are only two, the data cannot show who is right, and the finding names
+    both.
 
-    Why: the model learns what one person does in a tenth of the data as a tenth of the truth, and no single image shows
-    it.
+    Why: your model learns what one person does in a tenth of the data as a tenth of the truth, and no single image
+    shows it.
 
     Remedy: show both annotators the guideline, and redraw the share of the one who deviates. `segdata agreement` has
     the details.
@@ -83,7 +84,7 @@ def annotator_drift(
     Options: `rate`: the rate of false findings. `min_difference`: in the share of images that have a category.
     `min_ratio`: of counts and sizes. `min_void`: in the share of the image. `min_images`: images that an annotator must
     share with others.
-    Defaults: 0.05 is the usual rate; the least effects are those that a reviewer sees without measuring. Of 1000
+    Defaults: 0.05 is the usual rate; the least effects are those that a reviewer sees without measuring. Among 1000
     simulated campaigns with names permuted at random, 0.8 % have a finding on the same 30 images and 4.0 % on 90
     different ones (1.7 and 4.2 % without least effects). One of three annotators who draws things 1.8 times as large is
     found in 50 of 50 campaigns of 10 shared images, and one who misses 35 % of them in 50 of 50 campaigns of 40. No

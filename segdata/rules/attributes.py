@@ -53,9 +53,9 @@ def attributes(tables: Tables) -> Findings:
     the taxonomy, and warnings if it comes from the data. A null is no value. A number, true or false may also be given
     as text, since some formats store only text. Crowds need no attributes.
 
-    Why: training or selecting by an attribute silently loses these segments.
+    Why: you silently lose these segments when you train or select by an attribute.
 
-    Remedy: ask the annotators, or correct what the taxonomy requires.
+    Remedy: ask your annotators, or correct what the taxonomy requires.
     """
     segments = tables.segments
     for id_, category in tables.profile.taxonomy.by_id().items():

@@ -14,23 +14,23 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Findings:
     Example:
         ben: iou of car 0.71 (0.66 to 0.75) against gold, the bar is 0.80: clearly below
 
-    Set the bars, their metrics and tolerances in `segdata.yaml`, for all categories together, for each, or for single
-    ones:
+    You set the bars, their metrics and tolerances in `segdata.yaml`, for all categories together, for each, or for
+    single ones:
 
         gold: {name: anna, metric: iou, bar: 0.8, each: 0.7, categories: {car: {metric: nsd, bar: 0.9}}}
 
     Without a bar the rule reports nothing. The value decides, because a bar must mean the same for every annotator,
-    however many images there are; the interval tells how certain the result is. An annotator is clearly below if the
+    however many images you have; the interval tells how certain the result is. An annotator is clearly below if the
     better end of the interval is below as well. A distance (hd95, assd) is below the bar if it is larger, and infinite
     if one of the two has nothing.
 
-    Why: a reference exists to hold annotators to it.
+    Why: you made a reference to hold annotators to it.
 
     Remedy: look at the annotator's worst images in the report, then redo the work or train the annotator. If the result
     is uncertain, add images to the reference.
 
     Options: `sure`: report only what is clearly below.
-    Defaults: false, so that nobody passes because there are few images.
+    Defaults: false, so that no annotator passes because you have few images.
     """
     judged, opposed = tables.assessment, tables.annotator_pairs
     if judged is None or opposed is None:

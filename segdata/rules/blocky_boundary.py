@@ -50,7 +50,7 @@ def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) ->
     outline with so many steps has some of one pixel. The rule therefore needs no grid, and the factor need not be
     whole. It ignores crowds.
 
-    Why: the boundary is wrong by up to half a step, and boundary metrics measure the stairs.
+    Why: the boundary is wrong by up to half a step, and your boundary metrics measure the stairs.
 
     Remedy: annotate at full resolution, or enlarge the masks with smoothing: blur the mask of each category, and take
     the largest value at each pixel.

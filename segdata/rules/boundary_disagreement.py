@@ -21,7 +21,7 @@ def boundary_disagreement(
     percentile of the distances between them (HD95) is at least `min_distance`. This must hold against more than half of
     the others. A reference (gold) decides alone.
 
-    Why: half-drawn segments pass an IoU of 0.5, and a model learns to stop short.
+    Why: half-drawn segments pass an IoU of 0.5, and your model learns to stop short.
 
     Remedy: look at both outlines, and correct the one that the guideline's boundary rule does not allow.
 

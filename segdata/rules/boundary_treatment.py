@@ -49,7 +49,7 @@ def boundary_treatment(
     ways follow annotators, folders, sequences, cameras or months, the finding says so. The rule does not see borders
     that are exactly upright.
 
-    Why: the model learns to leave a band at random, and boundary metrics measure who drew the border.
+    Why: your model learns to leave a band at random, and boundary metrics measure who drew the border.
 
     Remedy: decide on one way, write it into the guideline (`boundary_rule`), and redraw the smaller group: give the
     band to the nearer segment.

@@ -55,7 +55,7 @@ def broken_thin(tables: Tables, *, min_between: int = 1) -> Findings:
     one. A piece between two others counts: a line that is hidden in one place has two pieces, while a line drawn dashed
     or lost in scaling has more. The rule ignores crowds.
 
-    Why: poles, wires and vessels are judged by whether they connect. Pieces teach a model to interrupt them.
+    Why: poles, wires and vessels are judged by whether they connect. Pieces teach your model to interrupt them.
 
     Remedy: draw the line through, or scale masks of thin categories so that they stay connected.
 

@@ -20,9 +20,9 @@ def category_disagreement(tables: Tables, *, min_pixels: int = 16, min_share: fl
     category. A reference (gold) decides alone. If two annotators disagree, you get one finding. For stuff, and in
     semantic data, the finding is a region to which most of the others give one category and this annotator another.
 
-    Why: one thing under two names teaches a model neither.
+    Why: one thing under two names teaches your model neither.
 
-    Remedy: correct the category. If this happens often, the definitions are not clear (SEG408).
+    Remedy: correct the category. If you see this often, the definitions are not clear (SEG408).
 
     Options: `min_pixels`: the smallest segment that is flagged. `min_share`: for a region, the least share under
     another category.

@@ -37,7 +37,7 @@ def class_imbalance(
     inverse square roots of the counts with a mean of 1 (Mahajan and others, 2018, ECCV, 181-196). `segdata info
     --format json` has the weights of all categories.
 
-    Why: a model gains more from never predicting a rare category than from learning it, and overall accuracy hides
+    Why: your model gains more from never predicting a rare category than from learning it, and overall accuracy hides
     that.
 
     Remedy: collect or sample more of the rare categories, weight the loss, merge categories that you need not tell

@@ -103,7 +103,7 @@ def coarse_outline(
     segments that the frame cuts off, crowds, void, and segments drawn as masks.
 
     Why: a round shape drawn with six points loses 17 % of its area, one drawn with four points 36 % (the polygon in a
-    circle). A model learns boundaries that are wrong by as much.
+    circle). Your model learns boundaries that are wrong by as much.
 
     Remedy: draw it again, with a point wherever the outline turns.
 

@@ -23,7 +23,8 @@ def conflicting_duplicates(
     frames of one sequence are then ignored, since things move there. The rule compares the pixels of categories, not
     the instances. It leaves out crowds, void, and images of different sizes.
 
-    Why: a model that sees one image with two truths learns neither. The difference also shows the noise in your labels.
+    Why: if your model sees one image with two truths, it learns neither. The difference also shows the noise in your
+    labels.
 
     Remedy: keep the better of the two; delete the other image, or give both the same masks.
 

@@ -14,8 +14,8 @@ def dangling_reference(tables: Tables) -> Findings:
 
     Not flagged: images and categories that nothing refers to (SEG312, SEG204).
 
-    Why: loaders drop the annotation silently, or stop with a KeyError. It is usually the trace of a merge, or of a
-    filter that handled only one side.
+    Why: your loader drops the annotation silently, or stops with a KeyError. It is usually the trace of a merge, or of
+    a filter that handled only one side.
 
     Remedy: add the missing entry, or delete the annotation.
     """

@@ -11,7 +11,7 @@ def different_size(tables: Tables) -> Findings:
     Example:
         640 x 480 px here, 1280 x 960 px in the first dataset that has it; not compared
 
-    Why: you cannot compare pixels of different grids. Somebody annotated a resized copy.
+    Why: you cannot compare pixels of different grids. An annotator worked on a resized copy.
 
     Remedy: scale the labels back to the size of the original image, or annotate the original.
     """

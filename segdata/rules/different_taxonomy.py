@@ -13,6 +13,6 @@ def different_taxonomy(tables: Tables) -> Findings:
 
     Why: a category that an annotator was not asked for is no miss, and another name is no confusion.
 
-    Remedy: agree on one taxonomy; `--taxonomy-map FILE` maps the names.
+    Remedy: agree on one taxonomy; with `--taxonomy-map FILE` you map the names.
     """
     yield from reader_findings(tables, "SEG412")

@@ -14,7 +14,8 @@ def duplicate_id(tables: Tables) -> Findings:
     Not flagged: ids that are unique within an image only, where the format allows that (panoptic segments). Both
     entries are kept and checked.
 
-    Why: an index by id keeps only the last entry, so segments vanish on loading, and corrections reach the wrong one.
+    Why: an index by id keeps only the last entry, so segments vanish when you load them, and corrections reach the
+    wrong one.
 
     Remedy: renumber the entries. If both are the same, delete one (SEG104).
     """

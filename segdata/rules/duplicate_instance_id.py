@@ -33,7 +33,7 @@ def duplicate_instance_id(tables: Tables) -> Findings:
 
     SEG008 reports an id that occurs twice in an annotation file; this rule does not repeat it.
 
-    Why: only the id tells instances apart. Two under one id become one object on conversion.
+    Why: only the id tells instances apart. Two under one id become one object when you convert the data.
 
     Remedy: renumber the segments of each annotation.
     """

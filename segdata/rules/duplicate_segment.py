@@ -33,7 +33,7 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
         b: truck
 
     Within a category an intersection over union of 0.9 or more counts, across categories 0.8 or more: which one is
-    right? Of several identical segments each is paired with the first. The rule ignores crowds.
+    right? Each of several identical segments is paired with the first. The rule ignores crowds.
 
     Why: a duplicate counts its object twice in training and evaluation. Under two categories it teaches that both are
     right.
@@ -41,7 +41,7 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
     Remedy: delete one. If both are identical and of the same category, delete either.
 
     Options: `min_iou`: within a category. `min_iou_across`: across categories.
-    Defaults: of 300 pairs that overlap in COCO (50 images) 1 is flagged, a bowl that is also a cup; of TACO's 712 two,
+    Defaults: 1 of 300 pairs that overlap in COCO (50 images) is flagged, a bowl that is also a cup; of TACO's 712 two,
     lids on their containers; of 348 pairs of nuclei (GBM40) none.
     """
     segments, pairs = tables.segments, tables.pairs

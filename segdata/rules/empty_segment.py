@@ -26,7 +26,7 @@ def empty_segment(tables: Tables) -> Findings:
         aa.b.
         aa...
 
-    Why: losses and metrics divide by its area, and augmentation that crops to its box fails. It is the trace of a
+    Why: your losses and metrics divide by its area, and augmentation that crops to its box fails. It is the trace of a
     slipped click, of a polygon outside the frame, or of an object that others cover completely.
 
     Remedy: delete it, or draw it again.

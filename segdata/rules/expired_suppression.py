@@ -14,8 +14,8 @@ def expired_suppression(tables: Tables) -> Findings:
 
     Not flagged: suppressions of rules that did not run. The rule is skipped when you validate a subset of a dataset.
 
-    Why: whatever you accepted until that date should be mended by now, and an entry that matches nothing will hide the
-    next finding that it happens to match.
+    Why: labels that you accepted until that date should be mended by now, and an entry that matches nothing will hide
+    the next finding that it happens to match.
 
     Remedy: correct the labels and remove the entry, or give it a later date and a reason that still holds.
     """

@@ -16,17 +16,17 @@ def extra_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5
         ben has an a of 6 px where 0 of 2 others have one
 
     Segments match if their IoU is above 0.5. Fewer than half of the others who annotated the image have the segment. A
-    reference (gold) decides alone. With two annotators nobody can tell which is right: see SEG401. For stuff, and in
+    reference (gold) decides alone. Two annotators alone cannot show which is right: see SEG401. For stuff, and in
     semantic data, the finding is a region to which most of the others give no category.
 
     Not flagged: segments within void or a crowd of the others, and categories that the others were not asked for.
 
-    Why: a model learns something that is not there as a segment.
+    Why: your model learns something that is not there as a segment.
 
-    Remedy: look at the image; delete the segment, or clarify what the guideline wants.
+    Remedy: look at the image; delete the segment, or clarify what your guideline wants.
 
-    Options: `min_pixels`: the smallest segment that is flagged. `min_share`: for a region, the least share that nobody
-    else has.
+    Options: `min_pixels`: the smallest segment that is flagged. `min_share`: for a region, the least share that no
+    other annotator has.
     Defaults: as in SEG401.
     """
     for dispute in disputes_of_kind(tables, "extra", min_pixels, min_share):

@@ -33,7 +33,8 @@ def filled_hole(tables: Tables, *, min_pixels: int = 1) -> Findings:
     Why: COCO's polygons cannot express a *hole*. A ring within a ring probably means one, and the pixels show the
     opposite.
 
-    Remedy: store the segment as RLE, which can hold a hole. Delete the inner ring if it is a leftover.
+    Remedy: if you want the hole, store the segment as RLE, which can hold it. Delete the inner ring if it is a
+    leftover.
 
     Options: `min_pixels`: inner rings of fewer pixels in total are not flagged.
     Defaults: any ring counts. None of 152 multi-part polygons of COCO (50 images) and TACO holds another.

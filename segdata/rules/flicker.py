@@ -78,8 +78,8 @@ def flicker(
     flickering area do not count, since outlines tremble. The rule ignores void and tracks that change their category
     (SEG351).
 
-    Why: what the camera sees does not change its category for a thirtieth of a second. A model cannot learn both, and
-    video segmentation is measured by how steady it is.
+    Why: what the camera sees does not change its category for a thirtieth of a second. Your model cannot learn both,
+    and video segmentation is measured by how steady it is.
 
     Remedy: give the pixels the category that they have before and after.
 

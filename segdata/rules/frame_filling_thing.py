@@ -34,7 +34,7 @@ def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Findings:
     You get one finding for each segment. The rule ignores crowds, stuff and void, and categories in which at least five
     images and more than one in ten are filled: those are close-ups.
 
-    Why: mostly the mask was inverted, or the background has an object's category. A model learns from it that
+    Why: mostly the mask was inverted, or the background has an object's category. Your model learns from it that
     everything is one thing.
 
     Remedy: look at it; draw the thing, or give the background its own category.

@@ -69,11 +69,11 @@ def frame_order(tables: Tables, *, min_regular: float = 0.9, min_frames: int = 6
     nearly all numbers of a sequence must go up in equal steps, and one step must be a multiple of that. You also get
     one finding for each frame that has no number while others have one, has the number of another image, has a
     timestamp before that of the previous frame, or has an image file that repeats the previous frame byte by byte.
-    Where there are no image files, a frame whose masks repeat those of the previous frame pixel by pixel is a warning,
-    if that is rare in its sequence.
+    Without image files you get a warning for a frame whose masks repeat those of the previous frame pixel by pixel, if
+    that is rare in its sequence.
 
     Why: motion doubles where a frame is missing and stops where one is repeated. Tracks across it are measured wrong,
-    and masks that were numbered by position belong to other images from there on.
+    and masks that you number by position belong to other images from there on.
 
     Remedy: extract the frames from the recording again, and number them as they were recorded.
 

@@ -41,13 +41,13 @@ def gap(
     that is only the format's habit. Pixels outside the region of interest do not count; void is a label. Pixels whose
     label the reader could not make out (SEG007, SEG009, SEG010, SEG014) are not reported again.
 
-    If nobody declared the coverage and nearly all annotations leave much of their image unlabelled, like masks of
+    If you have not declared the coverage and nearly all annotations leave much of their image unlabelled, like masks of
     objects on a background, you get one info for the dataset: such pixels are background, not forgotten.
 
-    Why: whether such a pixel is background, forgotten, or unclear decides what a model learns there, and every loader
-    guesses anew.
+    Why: whether such a pixel is background, forgotten, or unclear decides what your model learns there, and every
+    loader guesses anew.
 
-    Remedy: label them, give each the category of its neighbours, or mark them void. If gaps are intended, declare
+    Remedy: label them, give each the category of its neighbours, or mark them void. If you intend the gaps, declare
     `coverage: sparse`.
 
     Options: `min_pixels`: annotations with fewer unlabelled pixels in total are not flagged. `background_share` and

@@ -58,7 +58,7 @@ def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0
     background (SEG101) count as sparse.
 
     Why: neighbours that touch in the image do not touch in the labels, or each owns the other's edge. Boundary metrics
-    count the line twice, and a model learns to leave it out.
+    count the line twice, and your model learns to leave it out.
 
     Remedy: close it: give each pixel to the nearest segment.
 

@@ -70,10 +70,11 @@ def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Findings:
         category: car
         category: wheel (part_of car)
 
-    The taxonomy declares this with `part_of`, `may_not_overlap` and `may_not_touch`. A part shares its pixels with its
-    whole, or is cut out of it: then it touches the whole and shares none, or up to 2 % of its pixels, as borders are
-    never drawn exactly. A name in the taxonomy stands for all categories below it. You get one finding for each such
-    part and for each such pair. The rule ignores crowds; of segments with the same pixels only the first counts.
+    You declare this in the taxonomy with `part_of`, `may_not_overlap` and `may_not_touch`. A part shares its pixels
+    with its whole, or is cut out of it: then it touches the whole and shares none, or up to 2 % of its pixels, as
+    borders are never drawn exactly. A name in the taxonomy stands for all categories below it. You get one finding for
+    each such part and for each such pair. The rule ignores crowds; of segments with the same pixels only the first
+    counts.
 
     Why: a part without its whole means that one of the two is wrong, and the part joins no object.
 

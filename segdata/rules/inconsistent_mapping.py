@@ -15,7 +15,7 @@ def inconsistent_mapping(tables: Tables) -> Findings:
 
     Not flagged: old names that the taxonomy lists as aliases.
 
-    Why: merged or compared by id, cars become buses, and every number stays plausible.
+    Why: if you merge or compare the files by id, cars become buses, and every number stays plausible.
 
     Remedy: decide on one mapping in taxonomy.yaml, and remap the files that differ.
     """

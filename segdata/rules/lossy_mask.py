@@ -12,11 +12,12 @@ def lossy_mask(tables: Tables) -> Findings:
         masks/a.jpg is JPEG, which changes values
         masks/b.png has 212 grey values where 2 are expected; thresholded at 128
 
-    Not flagged: smooth alpha channels (they are not labels), and masks read with a threshold that the configuration
-    sets.
+    Not flagged: smooth alpha channels (they are not labels), and masks read with a threshold that you set in the
+    configuration.
 
-    Why: a value between two ids is the id of a third category, so borders are full of labels that nobody drew.
+    Why: a value between two ids is the id of a third category, so borders are full of labels that no annotator drew.
 
-    Remedy: export again as PNG without resizing or smoothing. For binary layers set `layers: {threshold: 128}`.
+    Remedy: export again as PNG without resizing or smoothing. If your masks are binary layers, set `layers: {threshold:
+    128}`.
     """
     yield from reader_findings(tables, "SEG010")

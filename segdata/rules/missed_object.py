@@ -16,15 +16,15 @@ def missed_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.
         ben has no a where 2 of 2 others have one
 
     Segments match if their IoU is above 0.5. More than half of the others who annotated the image must have the
-    segment. A reference (gold) decides alone. With two annotators nobody can tell which is right: a segment that only
-    one of them has is reported here, once. For stuff, and in semantic data, the finding is a region to which most of
-    the others give a category and this annotator none.
+    segment. A reference (gold) decides alone. Two annotators alone cannot show which is right: you find a segment that
+    only one of them has here, once. For stuff, and in semantic data, the finding is a region to which most of the
+    others give a category and this annotator none.
 
     Not flagged: segments within void or a crowd of the annotator, and categories that the annotator was not asked for.
 
-    Why: a model learns whatever is not drawn as background.
+    Why: your model learns what is not drawn as background.
 
-    Remedy: look at the image; draw what is there, or clarify what the guideline wants.
+    Remedy: look at the image; draw what is there, or clarify what your guideline wants.
 
     Options: `min_pixels`: the smallest segment that is flagged. `min_share`: for a region, the least share without a
     category.

@@ -41,19 +41,19 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
         a: car
         b: wheel
 
-    Of the images with one category (cars), nearly all have the other (wheels): all but a share max_missing (one image
-    may always lack it), and so many that the rate is at least min_rate with a confidence of 95 % (Clopper and Pearson,
+    Nearly all images with one category (cars) have the other (wheels): all but a share max_missing (one image may
+    always lack it), and so many that the rate is at least min_rate with a confidence of 95 % (Clopper and Pearson,
     1934, exact and one-sided). You get one finding for each image and missing category, which names the category that
     predicts it best. The rule ignores void.
 
-    Why: a category that somebody forgot in some images (a missing class) teaches the model that it is background.
+    Why: a category that was forgotten in some images (a missing class) teaches your model that it is background.
 
-    Remedy: look at the image, and draw what is missing. If the category must always be there, the taxonomy can require
-    it (`expected: {whenever: [car]}`), and absent-category checks that.
+    Remedy: look at the image, and draw what is missing. If the category must always be there, you can require it in the
+    taxonomy (`expected: {whenever: [car]}`), and absent-category checks that.
 
     Options: `min_rate`: the rate that must be proven. `max_missing`: the largest share of images that lack it.
     Defaults: 0.9 needs 29 images of which none, or 46 of which one lacks the category. The severity is info, because
-    counts alone do not tell a forgotten category from one that is absent for once. Of 24 public datasets one has a
+    counts alone do not tell a forgotten category from one that is absent for once. One of 24 public datasets has a
     finding: a system's results on a video, 47 of 48 frames.
     """
     segments = example_segments(tables)

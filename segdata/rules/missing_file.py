@@ -14,9 +14,9 @@ def missing_file(tables: Tables) -> Findings:
     Not flagged: a dataset of which no image file is present, for example if you downloaded only its JSON. It gets one
     info finding, which asks for --images.
 
-    Why: names that differ only in case are found on one file system and missing on the next, so half a dataset can
-    vanish on the training machine.
+    Why: names that differ only in case are found on one file system and missing on the next, so half of your dataset
+    can vanish on the training machine.
 
-    Remedy: rename the file or the entry; --images names another folder of images.
+    Remedy: rename the file or the entry. If your images are in another folder, name it with --images.
     """
     yield from reader_findings(tables, "SEG002")

@@ -28,8 +28,8 @@ def mixed_encoding(tables: Tables) -> Findings:
 
     You get one finding for each encoding but the most frequent.
 
-    Why: loaders apply the first mask's encoding to all of them. A palette that differs between files shows one category
-    in two colours, and a second channel shifts every value of an array that is read as one.
+    Why: your loader applies the first mask's encoding to all of them. A palette that differs between files shows one
+    category in two colours, and a second channel shifts every value of an array that is read as one.
 
     Remedy: convert the dataset (`segdata convert` writes one encoding), or export the odd files again.
     """

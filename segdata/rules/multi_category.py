@@ -39,10 +39,10 @@ def multi_category(tables: Tables) -> Findings:
         category: sofa (also bed)
         category: bed
 
-    `also: [bed]` in the entry of a sofa allows bed as a secondary category of sofas, and a group's name allows all
-    categories below it. You get one finding for each such pair of categories in an annotation. If the taxonomy has no
-    `also` at all, you get one for each such pair in the dataset, as an info if no person gave the taxonomy. A secondary
-    category that is the segment's own, or is unknown, is never allowed.
+    With `also: [bed]` in the entry of a sofa you allow bed as a secondary category of sofas, and with a group's name
+    all categories below it. You get one finding for each such pair of categories in an annotation. If the taxonomy has
+    no `also` at all, you get one for each such pair in the dataset, as an info if no person gave the taxonomy. A
+    secondary category that is the segment's own, or is unknown, is never allowed.
 
     Why: a sofa that is also a bed for one annotator is a bed that is also a sofa, or two segments, for another.
 

@@ -56,8 +56,8 @@ def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 
     fill. `max_iou`: pairs that are more alike are duplicates.
     Defaults: TACO has 2 findings (pieces of litter on others), crops 1 (a leaf within its plant), the nuclei of the
     Data Science Bowl 2018 (29461) 3: two within rings, one in front of another. RVOS, a model, has 1. COCO (50 images),
-    GBM40, kudzu, lemons, StarDist and COCO's panoptic sample have none. Of these 7, 4 are mistakes and the others may
-    be intended, so the severity is info.
+    GBM40, kudzu, lemons, StarDist and COCO's panoptic sample have none. 4 of these 7 are mistakes and the others may be
+    intended, so the severity is info.
     """
     segments = tables.segments
     pairs = tables.pairs

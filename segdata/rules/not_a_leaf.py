@@ -49,7 +49,7 @@ def not_a_leaf(tables: Tables) -> Findings:
     data, one info for each such category. The rule ignores crowds, since a crowd may have several children, and parents
     whose children are all void.
 
-    Why: a model learns that a car is a vehicle and not a car. Scores count each of the two as an error of the other.
+    Why: your model learns that a car is a vehicle and not a car. Scores count each of the two as an error of the other.
 
     Remedy: give each segment the child it belongs to. If you cannot tell, add a child for that (other vehicle).
     """

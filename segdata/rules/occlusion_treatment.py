@@ -122,28 +122,28 @@ def occlusion_treatment(
     Example:
         car: drawn whole in 4 annotations (10 of 12 borders), only as far as visible in 4 (0 of 17)
 
-    The rule looks at the pairs of segments that touch or overlap. Where things are drawn whole (amodal), one of the two
-    reaches under the other, and they share pixels. Where only the visible part is drawn, they end at each other. In one
+    The rule looks at the pairs of segments that touch or overlap. If things are drawn whole (amodal), one of the two
+    reaches under the other, and they share pixels. If only the visible part is drawn, they end at each other. In one
     annotation the pairs of a category should all go one way, or be mixed alike. The rule flags a category if its pairs
     go together by annotation: min_files annotations or more share pixels in at least half of the pairs, as many in at
     most a tenth, the intraclass correlation is at least min_effect, and it is beyond chance (pairs are permuted among
     those with the same other category; Benjamini-Hochberg over the categories).
 
-    If there are several annotators, each is compared with the others, on the same images if there are any: the shares
+    If you have several annotators, each is compared with the others, on the same images if there are any: the shares
     must differ by min_effect, over 10 pairs or more. The rule then also looks at things that are hidden in the middle,
     so that two large parts are visible: whether they stay one segment or become two.
 
     Not flagged: crowds, pairs that the taxonomy lets overlap (`may_overlap`, `part_of`), and segments that lie on top
     of each other.
 
-    Why: the model learns both ways at random, and an amodal and a visible mask of one object never match well.
+    Why: your model learns both ways at random, and an amodal and a visible mask of one object never match well.
 
-    Remedy: write the way into the guideline (`occlusion_rule`), and redraw the smaller group.
+    Remedy: write the way that you want into the guideline (`occlusion_rule`), and redraw the smaller group.
 
     Options: `min_shared`: the share of the smaller segment above which two overlap; less is the precision of drawn
     borders. `min_effect` and `min_files`: as above. `rate`: of false findings.
     Defaults: half of the pairs that meet share up to 2.5 % of the smaller segment in COCO (50 images), 1.4 % in TACO.
-    Of the 17 categories of COCO, TACO, GBM40 and kudzu leaves with enough pairs none is flagged: the intraclass
+    None of the 17 categories of COCO, TACO, GBM40 and kudzu leaves with enough pairs is flagged: the intraclass
     correlation of nuclei is 0.03, of persons 0.04; that of three is above 0.5, by chance (p from 0.15 to 0.5). Seeded
     in every other of 8 files, cars drawn as their convex outline give 0.76 and p = 0.0005. Annotators of the same
     images, which no public set at hand has, are only tested by simulation.

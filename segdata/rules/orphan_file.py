@@ -14,7 +14,7 @@ def orphan_file(tables: Tables) -> Findings:
 
     Not flagged: image folders that you did not give. Masks alone are a dataset as well.
 
-    Why: orphans are the trace of a rename, a failed upload or unfinished work, and silently shrink the dataset.
+    Why: orphans are the trace of a rename, a failed upload or unfinished work, and silently shrink your dataset.
 
     Remedy: find the counterpart, rename it to the same stem, or remove the file.
     """

@@ -25,10 +25,10 @@ def out_of_frame(tables: Tables, *, max_pixels: float = 0.5) -> Findings:
 
         a: car (polygon 5 1 8.4 1 8.4 3 5 3)
 
-    Why: some tools clip such a polygon, some wrap it, some refuse it. Declared areas and boxes count what nobody can
+    Why: some tools clip such a polygon, some wrap it, some refuse it. Declared areas and boxes count what you cannot
     see. Far out, the polygon belongs to another image or to another scale.
 
-    Remedy: clip it to the frame. Where a slanted edge is cut, pixels beside it may change.
+    Remedy: clip it to the frame. Pixels beside a slanted edge may change if it is cut.
 
     Options: `max_pixels`: how far beyond the frame a vertex may lie; half a pixel depends on where in a pixel its
     origin is. A polygon that covers no pixel out there is not flagged either.

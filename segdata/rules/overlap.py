@@ -67,14 +67,16 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Findings:
         b: scene
         overlap: forbid
 
-    If overlap is declared forbidden, each pair is an error. If the format's habit forbids it, each annotation has a
-    warning. If the format's habit allows it (COCO), the dataset has one info. If it is declared allowed, there is no
+    If you declare overlap forbidden, each pair is an error. If the format's habit forbids it, each annotation has a
+    warning. If the format's habit allows it (COCO), the dataset has one info. If you declare it allowed, there is no
     finding. Crowds may overlap, and so may categories that the taxonomy names in `part_of` or `may_overlap`, and
     categories below those. Pairs named in `may_not_overlap` or `may_not_touch` are SEG207.
 
-    Why: a mask holds one category per pixel, so on conversion one of the two loses pixels, depending on file order.
+    Why: a mask holds one category per pixel, so when you convert the data, one of the two loses pixels, depending on
+    file order.
 
-    Remedy: redraw the border that both share. For real layers declare `overlap: allow`, or `may_overlap`.
+    Remedy: redraw the border that both share. If your categories are real layers, declare `overlap: allow`, or
+    `may_overlap`.
 
     Options: `min_pixels`: pairs that share fewer pixels are not flagged.
     Defaults: any pixel counts where overlap is forbidden, because a mask cannot hold it.

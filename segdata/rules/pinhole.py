@@ -9,7 +9,7 @@ _LONG = 50  # times as long as wide: a net of lines
 
 @rule("SEG107", "pinhole", severity="warning", needs=("holes", "volumes"), fix="unsafe")
 def pinhole(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, line_width: float = 3.0) -> Findings:
-    """A hole of a few pixels lies inside a segment, and nobody labelled it.
+    """An unlabelled hole of a few pixels lies inside a segment.
 
     Flagged:
         aaaaaaaa
@@ -38,10 +38,10 @@ def pinhole(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, lin
     are `thin`, and segments that are narrow on average and very long. It also ignores crowds, void, and masks that
     their storage changed (SEG010).
 
-    Why: nobody draws a hole of three pixels. It is left over from a brush or from thresholding. On conversion to
-    polygons it becomes a ring of its own, and it is lost where the format cannot hold holes.
+    Why: no annotator draws a hole of three pixels. It is left over from a brush or from thresholding. When you convert
+    to polygons, it becomes a ring of its own, and it is lost where the format cannot hold holes.
 
-    Remedy: fill them.
+    Remedy: fill them, or make the category `thin` if your lines enclose small loops.
 
     Options: `min_pixels`: holes of this size or larger are not flagged. `max_share`: nor are holes above this share of
     their segment. `line_width`: segments that are narrower on average (their area over half their perimeter, in
@@ -49,8 +49,8 @@ def pinhole(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, lin
     Defaults: unlabelled holes are either tiny or large: in ten corrected masks of axons and myelin 27 have under 8
     pixels and 2 have 8 to 16, in magnetic_tile (472 masks) 26 and 6. CamVid, CamSeq01 and all polygons have none.
     Vessels that cross (DRIVE, 20 masks) are 2.1 to 2.8 pixels wide on average and enclose 102 and 24, most of them
-    real: both observers drew them. Every other segment with pinholes is at least 3.3 wide. Of 14 pinholes in slices of
-    two volumes 3 are closed in three dimensions.
+    real: both observers drew them. Every other segment with pinholes is at least 3.3 wide. 3 of 14 pinholes in slices
+    of two volumes are closed in three dimensions.
     """
     segments = tables.segments
     size, half = segments["area"], segments["perimeter"] / 2

@@ -48,7 +48,7 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
     exact rectangles, and masks that were enlarged (SEG118), whose outlines are all flat ends.
 
     Why: images were annotated tile by tile, or masks stop short of the frame. Instances are cut, lost or doubled along
-    the line, and a model learns to end them there.
+    the line, and your model learns to end them there.
 
     Remedy: annotate tiles with an overlap and join what they share; draw up to the frame.
 

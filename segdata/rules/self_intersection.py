@@ -28,7 +28,7 @@ def self_intersection(tables: Tables) -> Findings:
     Why: inside and outside trade places at a crossing, and tools disagree on which is which: COCO's raster, OpenCV and
     shapely each give other pixels and another area.
 
-    Remedy: draw the ring again, or store the segment as RLE, which keeps the pixels as they are.
+    Remedy: draw the ring again. If the pixels are as you want them, store the segment as RLE, which keeps them.
     """
     crossed = tables.outlines.take(tables.outlines["crossings"] > 0)
     for segment, crossings, x, y in crossed.lines("segment", "crossings", "cross_x", "cross_y"):

@@ -13,7 +13,7 @@ def size_mismatch(tables: Tables) -> Findings:
 
     Not flagged: sizes that agree once the EXIF orientation is applied, which is SEG012.
 
-    Why: loaders resize or crop a mask of another size, and every label lies beside its object.
+    Why: your loader resizes or crops a mask of another size, and every label lies beside its object.
 
     Remedy: export the mask again at the size of its image, or correct the declared size.
     """

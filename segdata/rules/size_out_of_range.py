@@ -41,10 +41,10 @@ def size_out_of_range(tables: Tables) -> Findings:
         a, b: nucleus
         category: nucleus (size 2 10)
 
-    `size: {min_pixels: 2, max_pixels: 10}` includes both limits. Use `min_mm2` and `max_mm2` if the spacing of the
-    pixels is known, as in volumes. You get one finding for the segments of a category in an annotation that are too
-    small, and one for those too large. A segment at the frame may be smaller. The rule ignores crowds and segments
-    without pixels (SEG105). In semantic data a segment is all of its category in an image.
+    `size: {min_pixels: 2, max_pixels: 10}` includes both limits. Use `min_mm2` and `max_mm2` if you know the spacing of
+    the pixels, as in volumes. You get one finding for the segments of a category in an annotation that are too small,
+    and one for those too large. A segment at the frame may be smaller. The rule ignores crowds and segments without
+    pixels (SEG105). In semantic data a segment is all of its category in an image.
 
     Why: a segment smaller than anything of its kind is a slip of the pen. A larger one is two of them, or another kind.
 

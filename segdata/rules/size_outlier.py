@@ -59,8 +59,8 @@ def size_outlier(tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0,
     many times larger or smaller than the median it must also be. `min_segments`: categories with fewer segments are
     ignored.
     Defaults: 0.05 is the usual level. A factor of 10 was set on 24 public datasets, of which four have findings: TACO 7
-    of 4784 segments, its release of June 2019 5 of 2152, kudzu bugs 4 of 869, COCO (50 images) 1 of 470. Of the five
-    with images all are outliers (three close-ups, two tiny things) and none is a mistake: hence an info.
+    of 4784 segments, its release of June 2019 5 of 2152, kudzu bugs 4 of 869, COCO (50 images) 1 of 470. All of the
+    five with images are outliers (three close-ups, two tiny things) and none is a mistake: hence an info.
     """
     segments, images = tables.segments, tables.images
     thing_ids = [entry.id for entry in tables.profile.taxonomy.categories if entry.kind == "thing"]

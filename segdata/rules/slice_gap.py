@@ -51,8 +51,8 @@ def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.5, ma
         a: lesion
 
     You get one finding for each two parts that lie over each other on the slices before and after the one between, if
-    neither of them continues there. A structure has one category and track in one volume. Slices that nobody annotated
-    are not judged, and neither are categories whose structures are so thin that they come and go.
+    neither of them continues there. A structure has one category and track in one volume. The rule does not judge
+    slices without an annotation, nor categories whose structures are so thin that they come and go.
 
     Why: nothing in a body or a tissue stops for one slice. The structure counts as two, and its volume is too small.
 

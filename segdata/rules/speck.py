@@ -37,26 +37,26 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Fi
         .................a.
 
     You get one finding for each segment, with the number of such parts. Parts that touch at a corner count as one here.
-    In a volume parts are those of the whole thing across its slices, and their sizes are in voxels. Where a polygon is
-    narrower than a pixel its raster falls apart; only whole rings of it count. A category mask of many small things,
-    such as fibres, has some that are smaller still: if at least 20 parts, and four times as many as are below
+    In a volume parts are those of the whole thing across its slices, and their sizes are in voxels. The raster of a
+    polygon falls apart where it is narrower than a pixel; only whole rings of it count. A category mask of many small
+    things, such as fibres, has some that are smaller still: if at least 20 parts, and four times as many as are below
     min_pixels, are at most four times min_pixels large, none is stray. The rule ignores crowds, void, categories that
     are `thin` (whose lines break into dashes), and masks that their storage changed (SEG010).
 
-    Why: one stray pixel stretches the bounding box, becomes an instance of its own on conversion, and skews boundary
-    metrics.
+    Why: one stray pixel stretches the bounding box, becomes an instance of its own when you convert the data, and skews
+    boundary metrics.
 
     Remedy: erase them, and give their pixels to what surrounds them. The fix does that, and is unsafe: it cannot tell a
-    slip from a dash of a pole, a wire or a lane marking. Make such categories `thin` in the taxonomy first, and look at
-    `--diff --overlays`.
+    slip from a dash of a pole, a wire or a lane marking. If you have such categories, make them `thin` in the taxonomy
+    first, and look at `--diff --overlays`.
 
     Options: `min_pixels`: parts of this size or larger are not flagged. `max_share`: nor are parts above this share of
     their segment.
     Defaults: COCO (50 images), TACO, GBM40 and DRIVE have 1, 0, 0 and 0 findings at 8. In masks of axons with 70 to 127
     parts of 8 to 32 pixels, those of 1 to 7 (up to 14) are real fibres; stray parts come without such company. CamVid,
     shrunken by nearest neighbour, has specks in 191 of 442 segments, CamSeq01 in 110 of 321; three quarters of these
-    parts have under 4 pixels. Of 396 such parts in 185 slices of a brain scan, as three readers drew it, 77 are stray
-    in three dimensions, in 3 findings.
+    parts have under 4 pixels. As three readers drew a brain scan, 77 of 396 such parts in 185 slices are stray in three
+    dimensions, in 3 findings.
     """
     counts = counts_small_shapes(tables)
     for parts, group, unit in (

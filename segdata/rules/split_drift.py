@@ -64,11 +64,11 @@ def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05
     (999 permutations, Benjamini-Hochberg over the splits). Images of one sequence or group move together. The rule
     leaves out void and crowds.
 
-    Why: scores on such a split say little about what the model learned in the other, and a threshold tuned there does
-    not fit here.
+    Why: scores on such a split say little about what your model learned in the other, and a threshold that you tune
+    there does not fit here.
 
-    Remedy: divide again at random or stratified, by whole scenes, or weight the scores. If the splits should differ
-    (another city), ignore the rule: `ignore: [split-drift]`.
+    Remedy: divide again at random or stratified, by whole scenes, or weight the scores. If you want the splits to
+    differ (another city), ignore the rule: `ignore: [split-drift]`.
 
     Options: `min_distance`: in shares beyond chance. `rate`: of false findings among the splits found.
     Defaults: one segment, or pixel, in ten. CamVid's splits are 10 to 14 % apart, 6 to 8 % by chance: none is flagged,

@@ -17,21 +17,21 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     warning. Difference hashes tell which images look the same (dHash, N. Krawetz 2013, with 256 bits instead of 64):
     the gradients of the image reduced to 17 x 16 pixels, which survive another brightness, size or compression, but no
     crop. The rule ignores copies within a split, images without contrast, files with several frames or slices, and
-    images that are not on this machine. If nothing is split, or there are more than 20,000 images, no image is decoded,
-    and only byte-identical files are reported.
+    images that are not on this machine. If your data have no splits, or more than 20,000 images, no image is decoded,
+    and you get only byte-identical files.
 
-    Why: images that are in both training and test data make the test worthless, and where the labels of the two differ,
-    one of them is wrong. Neighbouring frames of a video are nearly the same image.
+    Why: images that are in both your training and test data make the test worthless, and where the labels of the two
+    differ, one of them is wrong. Neighbouring frames of a video are nearly the same image.
 
     Remedy: take the image out of one of the splits. Split again by scene, video or patient, not by file.
 
     Options: `max_bits`: bits in which two images of one thing may differ, at most 16.
     Defaults: 112 images of COCO, CamVid, GBM40, kudzu, lemons and crops, saved again as PNG, as JPEG of quality 50, 6
-    and 25 levels brighter, and at half size, differ by at most 14 bits, but for one that clipped at 25 levels (32). Of
-    751 images of 16 datasets, the pairs within 16 bits are those that two datasets share (4 of nerves and microscopy, 3
-    of CamVid and CamSeq01), neighbouring frames of DAVIS (1), an image that occurs twice in one dataset (1) and
-    magnetic tiles, photographed at several exposures (449; the 24 looked at were right). The next nearest are retinas
-    at 24. Between CamVid's splits there is none.
+    and 25 levels brighter, and at half size, differ by at most 14 bits, but for one that clipped at 25 levels (32).
+    Among 751 images of 16 datasets, the pairs within 16 bits are those that two datasets share (4 of nerves and
+    microscopy, 3 of CamVid and CamSeq01), neighbouring frames of DAVIS (1), an image that occurs twice in one dataset
+    (1) and magnetic tiles, photographed at several exposures (449; the 24 looked at were right). The next nearest are
+    retinas at 24. Between CamVid's splits there is none.
     """
     images, alike = tables.images, tables.alike
     part = images["part"]

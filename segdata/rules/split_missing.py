@@ -52,14 +52,14 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
     categories of the split. Images of one sequence or group count as one. The rule ignores void, and splits without a
     segment (a test set whose labels are kept secret).
 
-    Why: a model never learns what training lacks, and nobody measures what validation lacks: the average over
+    Why: your model never learns what training lacks, and you never measure what validation lacks: the average over
     categories then leaves it out silently, or counts it as a failure.
 
     Remedy: divide again, stratified by category, or move images that have it.
 
     Options: `max_chance`: the largest chance that a random division does the same; above it, the finding is a warning.
-    Defaults: 0.05 is the usual level. Of three public sets with splits, CamVid (24, 8 and 8 images) and crops (24, 11
-    and 12) have no finding; kudzu (24 and 16) has two that are right: no polygon of its val has a class.
+    Defaults: 0.05 is the usual level. Among three public sets with splits, CamVid (24, 8 and 8 images) and crops (24,
+    11 and 12) have no finding; kudzu (24 and 16) has two that are right: no polygon of its val has a class.
     """
     segments = example_segments(tables)
     split_names, split = number_names(image_splits(tables))

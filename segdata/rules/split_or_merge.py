@@ -20,9 +20,9 @@ def split_or_merge(tables: Tables, *, min_pixels: int = 16) -> Findings:
     Another annotator's segment is a piece of this one if more than half of its own area lies within. Two pieces or more
     are needed, by more than half of the others. A reference (gold) decides alone.
 
-    Why: counts are wrong, and a model learns to join, or to cut, things that touch.
+    Why: counts are wrong, and your model learns to join, or to cut, things that touch.
 
-    Remedy: divide the segment, or join the pieces, as the guideline says.
+    Remedy: divide the segment, or join the pieces, as your guideline says.
 
     Options: `min_pixels`: the smallest segment that is flagged.
     Defaults: as in SEG401.

@@ -40,17 +40,17 @@ def stale_measure(
     A polygon's area and its pixels differ by up to about half a pixel along each edge of the border, and a polygon that
     leaves the frame has more area than pixels: neither is flagged. A box may fit the pixels or the vertices.
 
-    Why: COCO's evaluation sorts segments into small, medium and large by the declared area, and detectors train on the
-    declared box. Both go stale when a mask is edited, an image turned, or an origin mistaken.
+    Why: COCO's evaluation sorts segments into small, medium and large by the declared area, and your detector trains on
+    the declared box. Both go stale when a mask is edited, an image turned, or an origin mistaken.
 
-    Remedy: compute area and box again from the pixels; `segdata convert` writes them that way.
+    Remedy: compute area and box again from the pixels; `segdata convert` does that for you.
 
     Options: `max_area_share`: the largest error of an area as a share of the pixels. `max_edge`: pixels by which an
     area may be off for each pixel edge of the border. `max_box_pixels`: pixels by which each side of a box may be off.
     Areas are flagged beyond both of their limits.
     Defaults: the areas of 99.9 % of 4976 hand-drawn nuclei (GBM40) are within 0.24 pixels for each pixel edge of their
-    border, those of 99 % of 470 COCO segments within 0.19. Of 4784 TACO segments 3 areas and no box are flagged, of
-    COCO's the areas of 3 crowds; in the TACO release whose boxes have a mistaken origin, 2147 of 2152.
+    border, those of 99 % of 470 COCO segments within 0.19. 3 areas and no box of 4784 TACO segments are flagged, and
+    the areas of 3 crowds of COCO; in the TACO release whose boxes have a mistaken origin, 2147 of 2152.
     """
     segments, outlines = tables.segments, tables.outlines
     area = segments["area"]

@@ -13,11 +13,11 @@ def suspected_annotator(tables: Tables, *, min_difference: float = 0.02) -> Find
         labels by ben have an error probability 0.12 above that of others on similar images (0.05 overall);
         40 images compared, p 0.0005
 
-    The rule compares, image by image, how probably labels are wrong, each less the mean of its category, so that nobody
-    is blamed for difficult categories. Names are permuted among images of the same camera, size and split, 1999 times;
-    images of one group or sequence count as one. By chance at most one in twenty datasets has a finding for any
-    annotator. The rule compares batches in the same way: the months in which annotations were made, and those of `by:
-    COLUMN` in the configuration.
+    The rule compares, image by image, how probably labels are wrong, each less the mean of its category, so that no
+    annotator is blamed for difficult categories. Names are permuted among images of the same camera, size and split,
+    1999 times; images of one group or sequence count as one. By chance at most one in twenty datasets has a finding for
+    any annotator. The rule compares batches in the same way: the months in which annotations were made, and those of
+    `by: COLUMN` in the configuration.
 
     Not flagged: annotators who share no type of image with another, and sequences, each of which is one piece of
     evidence, and no two of which are alike. Annotators whose images are difficult for other reasons are flagged as
@@ -25,7 +25,7 @@ def suspected_annotator(tables: Tables, *, min_difference: float = 0.02) -> Find
 
     Why: an error that one person makes everywhere is a large share of all errors, and you can correct it in one place.
 
-    Remedy: look at the images of this annotator that are listed first, and let somebody else annotate a sample.
+    Remedy: look at the images of this annotator that are listed first, and have another annotator label a sample.
     `segdata agreement` then measures the difference.
 
     Options: `min_difference`: how much higher the error probability must be, from 0 to 1.

@@ -19,7 +19,7 @@ def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Findi
 
     A pixel more or less is no finding: the errors from which `flag` learns are two pixels or larger.
 
-    Why: a model learns outlines that are too large, too small or too coarse as they are.
+    Why: your model learns outlines that are too large, too small or too coarse as they are.
 
     Remedy: look at the image; accept the model's outline if it is better, otherwise redraw it.
 

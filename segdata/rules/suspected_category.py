@@ -18,10 +18,10 @@ def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Findi
 
         the car is probably a van
 
-    Why: one wrong name teaches two categories wrongly.
+    Why: one wrong name teaches your model two categories wrongly.
 
-    Remedy: look at the image and the guideline; accept the other name, or reject the finding. If many findings concern
-    one pair of categories, the guideline must tell them apart.
+    Remedy: look at the image and the guideline; accept the other name, or reject the finding. If you get many findings
+    for one pair of categories, the guideline must tell them apart.
 
     Options: `min_probability`: the least probability of an error that is reported.
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.

@@ -22,7 +22,7 @@ def suspected_confusion(tables: Tables, *, min_share: float = 0.1) -> Findings:
     model may do that too. With only two categories the rule reports only what is very one-sided, because nothing else
     is there to compare with. If the labels of three categories are confused in a circle, the reported pair is a guess.
 
-    Why: a model learns a constant confusion like the truth.
+    Why: your model learns a constant confusion like the truth.
 
     Remedy: write into the guideline what tells the two apart, with images, and check the segments (SEG503).
 

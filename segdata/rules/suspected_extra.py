@@ -16,7 +16,7 @@ def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Findings
 
         the a on the right is probably extra
 
-    Why: segments on the background teach a model to find things that are not there.
+    Why: segments on the background teach your model to find things that are not there.
 
     Remedy: look at the image; delete the segment, or reject the finding.
 

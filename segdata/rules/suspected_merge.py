@@ -15,7 +15,7 @@ def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Findings
 
         a is probably two segments
 
-    Why: things drawn as one count as one, and a model learns to join them.
+    Why: things drawn as one count as one, and your model learns to join them.
 
     Remedy: look at the image; accept the pieces, or draw the edge where it is.
 

@@ -6,7 +6,7 @@ from segdata.core.rule import Findings, Tables, rule
 
 @rule("SEG501", "suspected-missing", severity="warning", needs=("noise",))
 def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Findings:
-    """The model predicts a thing, or a part of a category, that nobody annotated.
+    """The model predicts a thing, or a part of a category, that the labels lack.
 
     Example:
         labels         prediction
@@ -19,7 +19,7 @@ def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Findin
     The model was trained on other images and has not seen this one. Errors injected into these labels taught it which
     predictions show an error.
 
-    Why: a model learns whatever is not drawn as background.
+    Why: your model learns what is not drawn as background.
 
     Remedy: look at the image; accept the proposed segment, or draw it.
 

@@ -16,11 +16,11 @@ def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Findings
 
         a is probably misplaced: the model predicts it 2 px to the right and 1 px down
 
-    Why: a segment beside its object teaches the background as the object, and the object as background.
+    Why: a segment beside its object teaches your model the background as the object, and the object as background.
 
     Remedy: look at the image; accept the place that the model predicts. If all segments of an image are off in the same
     direction, `segdata flag` says so in a note and proposes to move them all as one: accept these proposals together,
-    and find out what went wrong between image and labels.
+    and find out what went wrong between your images and labels.
 
     Options: `min_probability`: the least probability of an error that is reported.
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.

@@ -15,7 +15,7 @@ def suspected_split(tables: Tables, *, min_probability: float = 0.0) -> Findings
 
         a is probably a piece of a larger segment, together with b
 
-    Why: pieces of a thing count as things, and a model learns to cut where there is no edge.
+    Why: pieces of a thing count as things, and your model learns to cut where there is no edge.
 
     Remedy: look at the image; join the pieces, or reject the finding.
 

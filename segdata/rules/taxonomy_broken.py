@@ -66,10 +66,10 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Findings:
 
     A category may have the name of its group, as in COCO (person in the group person).
 
-    Why: of two entries with one id, name or colour only one is ever used. People mix up colours that look alike, and so
-    does every step that changes a colour a little.
+    Why: only one of two entries with the same id, name or colour is ever used. People mix up colours that look alike,
+    and so does every step that changes a colour a little.
 
-    Remedy: correct taxonomy.yaml; `segdata taxonomy check` reads it alone.
+    Remedy: correct taxonomy.yaml; `segdata taxonomy check` checks it without your data.
 
     Options: `min_delta_e`: the least CIE76 distance of two colours.
     Defaults: 2.3 is just noticeable (Mahy, Van Eycken, Oosterlinck, 1994, Color Research & Application 19(2), 105-121).

@@ -36,9 +36,9 @@ def thing_stuff(tables: Tables) -> Findings:
     You get one finding for each stuff category in an annotation. The rule ignores crowds.
 
     Why: stuff is one segment per image by definition; panoptic quality counts every further one as a false positive.
-    Things without ids cannot be told apart.
+    You cannot distinguish things without ids.
 
-    Remedy: join the segments of stuff, or make the category a thing if it can be counted.
+    Remedy: join the segments of stuff, or make the category a thing if you can count it.
     """
     segments = tables.segments
     kind_of = {category.id: category.kind for category in reversed(tables.profile.taxonomy.categories)}

@@ -52,20 +52,20 @@ def too_few(
 
         aa.b.
 
-    You get one finding for each category. With `by: COLUMN` in the configuration, each stratum of that column needs
-    min_per_stratum images of each category; without it, each split does. A split without any is SEG303. The rule
+    You get one finding for each category. If you set `by: COLUMN` in the configuration, each stratum of that column
+    needs min_per_stratum images of each category; otherwise each split does. A split without any is SEG303. The rule
     ignores void; a category that never occurs is SEG204.
 
-    Why: a category in one or two images cannot be in training, validation and test data, and its score depends on which
-    image fell where.
+    Why: a category in one or two images cannot be in your training, validation and test data, and its score depends on
+    which image fell where.
 
     Remedy: annotate more, merge it with a neighbour, or take it out of the taxonomy.
 
     Options: `min_images`: images that each category needs (all, if the dataset has fewer). `min_segments`: segments (in
     semantic data, which has one per image, no more than images). `min_pixels`: pixels. `min_per_stratum`: images in
     each split or stratum.
-    Defaults: three images are one each for training, validation and test. Of TACO's 59 categories in use 3 have fewer
-    (1500 images), of CamVid's 11 none (40 images), of CamSeq01's 22 one: a single pixel in one of 16 images.
+    Defaults: three images are one each for training, validation and test. 3 of TACO's 59 categories in use have fewer
+    (1500 images), none of CamVid's 11 (40 images), and one of CamSeq01's 22: a single pixel in one of 16 images.
     """
     taxonomy = tables.profile.taxonomy
     real = np.flatnonzero(~np.isin(tables.segments["category_id"], taxonomy.void_ids))

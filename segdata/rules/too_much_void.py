@@ -43,14 +43,15 @@ def too_much_void(tables: Tables, *, usual_share: float = 0.25) -> Findings:
     {dataset: …}`. If the taxonomy declares no limit per image, you get one info for the dataset about images above
     usual_share. Shares are of the pixels within the region of interest.
 
-    Why: void is where annotators give up. It counts for no score, so nobody judges the hardest parts of the images.
+    Why: void is where annotators give up. It counts for no score, so you never measure the hardest parts of your
+    images.
 
     Remedy: label what can be recognised, and state in the guideline what void is for.
 
     Options: `usual_share`: the share of an image that may be void if nothing is declared.
     Defaults: of the 66 masks of CamVid (40), CamSeq01 (16) and DAVIS (10) none has more than 10.2 %, 2.6 % and 0.05 %
-    void; all of CamVid together has 3.2 %. A quarter is well above that; only a project can say what is right
-    (`max_void`).
+    void; all of CamVid together has 3.2 %. A quarter is well above that; only you can say what is right for your
+    project (`max_void`).
     """
     annotations, taxonomy = tables.annotations, tables.profile.taxonomy
     allowed = taxonomy.max_void

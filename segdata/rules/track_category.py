@@ -38,7 +38,7 @@ def track_category(tables: Tables) -> Findings:
     You get one finding for each stretch of frames in which a track lacks the category that it has in most frames (of
     equals: the first). The rule ignores crowds and void.
 
-    Why: an object stays what it is. A tracker that is trained on such a track learns two wrong things at once, and an
+    Why: an object stays what it is. If you train a tracker on such a track, it learns two wrong things at once, and an
     evaluation counts one object as two.
 
     Remedy: give it one category in all frames. If two objects share the track, give one of them its own track.

@@ -59,13 +59,13 @@ def track_gap(tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_
         a: sign (track 7)
         b: bus (track 2)
 
-    You get one finding for each gap, at its first frame. Frames that nobody annotated are no gap. The rule ignores gaps
+    You get one finding for each gap, at its first frame. Frames without an annotation are no gap. The rule ignores gaps
     with an explanation: a track that touches the frame's edge before or after, that shrinks before it goes, or whose
     place (its boxes, along a straight line) is half covered by another thing's box. It also ignores crowds and void.
 
     Why: a tracker that follows the object through these frames counts as wrong, and one that loses it as right.
 
-    Remedy: draw it in the missing frames. If something unlabelled hides it, that is no mistake.
+    Remedy: draw it in the missing frames. If you see something unlabelled that hides it, that is no mistake.
 
     Options: `max_frames`: the longest gap. `min_pixels`: the least area before and after it. `min_share`: the least
     area before and after, as a share of the median of five frames.

@@ -78,15 +78,15 @@ def track_jump(
     the first one after only with those after it. You get one finding for each track and frame. The rule ignores tracks
     at the frame's edge, those of a few pixels, and two that exchange places (SEG355).
 
-    Why: one mask on the wrong object, or far off it, teaches a tracker to jump, and costs it in evaluation.
+    Why: one mask on the wrong object, or far off it, teaches your tracker to jump, and costs it in evaluation.
 
     Remedy: draw it again in this frame.
 
     Options: `min_agree`: the least IoU of the segments before and after, moved. `max_fit`: the largest IoU of either
     with the one between that is a jump. `min_pixels`: the least area of each. `swap_gain`: as in SEG355.
-    Defaults: in ground truth (three videos of DAVIS) the segments before and after agree by 0.98 and fit by 0.99. Of
-    the 88 and 532 segments of OSVOS and RVOS on DAVIS 2017, whose neighbours agree by 0.57 and 0.00 in the median, 1
-    and 0 are flagged: a mask that has a third of its size for a frame.
+    Defaults: in ground truth (three videos of DAVIS) the segments before and after agree by 0.98 and fit by 0.99. In
+    the results of OSVOS and RVOS on DAVIS 2017, 1 of 88 and 0 of 532 segments, whose neighbours agree by 0.57 and 0.00
+    in the median, are flagged: a mask that has a third of its size for a frame.
     """
     turns, segments = tables.turns, tables.segments
     three = [turns[name] for name in ("before", "segment", "after")]

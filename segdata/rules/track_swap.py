@@ -36,7 +36,7 @@ def track_swap(tables: Tables, *, min_gain: float = 0.3) -> Findings:
     You get one finding for each pair, at the first frame in which they are exchanged. The rule ignores crowds and void.
 
     Why: identities are the purpose of tracks. Each swap counts as two errors of every tracker that gets it right, and
-    everything after it is wrong.
+    everything after it is wrong in your data.
 
     Remedy: exchange them back, in all frames from here on.
 

@@ -28,9 +28,9 @@ def unannotated_image(tables: Tables, *, max_share: float = 0.1) -> Findings:
     data (defect inspection, rare events), and you get one info for the dataset. An image that an annotator never worked
     on is not annotated and not flagged.
 
-    Why: training uses a skipped image as pure background.
+    Why: your training uses a skipped image as pure background.
 
-    Remedy: annotate it, or take it out. If it is really empty, suppress the finding with that as the reason.
+    Remedy: annotate it, or take it out. If you find it really empty, suppress the finding with that as the reason.
 
     Options: `max_share`: the share of empty annotations above which one finding covers all.
     Defaults: COCO (50 images) has 2 %, a forgotten one; magnetic_tile, where one kind is `Free`, 18 %.

@@ -7,16 +7,16 @@ from segdata.core.rule import Findings, Tables, rule
 
 @rule("SEG408", "unclear-category", severity="warning", needs=("agreement",))
 def unclear_category(tables: Tables, *, max_agreement: float = 0.6, min_images: int = 8) -> Findings:
-    """Annotators disagree on a category whoever they are: the guideline is unclear, not a person.
+    """All annotators disagree on a category: the guideline is unclear, not a person.
 
     Example:
         a: agreement 0.41 (0.35 to 0.48) in 40 images, and 0.44 without ben, who lowers it most
 
     The agreement of a category is the F1 of finding its segments (things) or Dice (stuff, semantic data), the mean over
     all pairs of annotators. It must also be low without the annotator who lowers it most; if it is not, SEG406 names
-    that person. Three annotators are needed.
+    that person. You need three annotators.
 
-    Why: nobody can draw well what nobody has defined.
+    Why: annotators cannot draw well what you have not defined.
 
     Remedy: write the definition and the boundary rule, with images of the disputed cases, and annotate again.
 

@@ -28,7 +28,7 @@ def unknown_category(tables: Tables) -> Findings:
     You get one finding for each such category in an annotation, with the nearest known names. A category id that its
     own file does not list is SEG007.
 
-    Why: training code drops these segments, or gives them an index that the model has no output for.
+    Why: your training code drops these segments, or gives them an index that your model has no output for.
 
     Remedy: add the category, or name it as an alias of the right one.
     """

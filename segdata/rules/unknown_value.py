@@ -14,8 +14,9 @@ def unknown_value(tables: Tables) -> Findings:
     Not flagged: the value that the taxonomy names in `unlabelled`. Other such pixels are unlabelled from here on, and
     SEG101 does not report them again.
 
-    Why: training code maps an unknown value to background, to the ignore label, or beyond the last class.
+    Why: your training code maps an unknown value to background, to the ignore label, or beyond the last class.
 
-    Remedy: add the value to the taxonomy, or correct the mask. Many values in one image point to a lossy mask (SEG010).
+    Remedy: add the value to the taxonomy, or correct the mask. If you get many values in one image, the mask is
+    probably lossy (SEG010).
     """
     yield from reader_findings(tables, "SEG009")

@@ -13,6 +13,6 @@ def unpaired_image(tables: Tables) -> Findings:
 
     Why: what only one annotator has says nothing about agreement, and a misnamed folder looks just like it.
 
-    Remedy: none if the work was divided on purpose. Otherwise give the images the same names, or try `--pair`.
+    Remedy: none if you divided the work on purpose. Otherwise give the images the same names, or try `--pair`.
     """
     yield from reader_findings(tables, "SEG410")

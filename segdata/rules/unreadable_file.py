@@ -14,7 +14,7 @@ def unreadable_file(tables: Tables) -> Findings:
 
     Not flagged: files that are not part of the dataset, and images that no annotation needs to be opened for.
 
-    Why: training stops at such a file hours after its start, or a loader skips it and nobody notices. A file that
+    Why: your training stops at such a file hours after its start, or your loader skips it without a word. A file that
     claims more than 2^31 pixels (a decompression bomb) is not opened at all.
 
     Remedy: restore the file from its source, or take its entry out of the annotations.

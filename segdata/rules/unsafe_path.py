@@ -17,6 +17,6 @@ def unsafe_path(tables: Tables) -> Findings:
     Why: it does not exist on any other machine, and a dataset from elsewhere must not make a tool read or overwrite
     foreign files.
 
-    Remedy: write paths below the root; --images names a folder elsewhere.
+    Remedy: write paths below the root. If your images are elsewhere, name their folder with --images.
     """
     yield from reader_findings(tables, "SEG015")

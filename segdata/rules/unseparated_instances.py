@@ -58,7 +58,8 @@ def unseparated_instances(
     convexity, and the whole unlike them. If the neck between lobes is narrow, that is SEG108. The rule ignores crowds,
     void and stuff.
 
-    Why: objects that touch need masks of their own. One mask for several counts as one hit, or as none.
+    Why: your metrics need a mask for each object, also where objects touch. One mask for several counts as one hit, or
+    as none.
 
     Remedy: separate them.
 
@@ -68,8 +69,8 @@ def unseparated_instances(
     Defaults: nuclei of GBM40 (40 images, 4976) have 4 findings and of the Data Science Bowl 2018 (670 images, 29461,
     before they were corrected) 5: two or three nuclei in 8 of these 9, the other is bent. COCO (50 images), TACO,
     kudzu, crops, lemons and StarDist have none: too few of a category in an image, or of too different sizes. The
-    severity is info, since 9 findings say little about its precision. Of two touching nuclei of GBM40 that were made
-    one, it and SEG108 find 31 % (`benchmarks/instances.py`).
+    severity is info, since 9 findings say little about its precision. It and SEG108 find 31 % of the pairs of touching
+    nuclei of GBM40 that were made one (`benchmarks/instances.py`).
     """
     bridged = bridged_segments(tables)
     large = (bridged["neck"] > min_neck) & (bridged["area_z"] >= min_area_z) & (bridged["bent_z"] >= min_bent_z)

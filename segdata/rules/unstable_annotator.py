@@ -11,18 +11,18 @@ def unstable_annotator(tables: Tables, *, max_agreement: float = 0.7, min_images
     Example:
         ben agrees with their own earlier work at 0.58 (0.51 to 0.66) in 12 images; different annotators agree at 0.80
 
-    This needs images that one annotator drew twice: two datasets under one name (`ben=first ben=second`), or repeated
+    You need images that one annotator drew twice: two datasets under one name (`ben=first ben=second`), or repeated
     images in one dataset (`--pair content`). The agreement is Dice, macro by image and category. The rule flags an
     annotator if different annotators agree better on these same images than the annotator with themselves: the interval
     of the difference, from resamples of the images, is above 0. The interval is so wide that at most 5 in 100 panels in
-    which all are equally steady have such a finding. If nobody else annotated the images, the rule flags an annotator
-    if the upper end of the agreement's own interval is below `max_agreement`.
+    which all are equally steady have such a finding. If you have no other annotations of the images, the rule flags an
+    annotator if the upper end of the agreement's own interval is below `max_agreement`.
 
     Why: annotators who disagree with themselves cannot agree with others; their work is partly chance.
 
     Remedy: have the images annotated again; look at pace and tools before the guideline.
 
-    Options: `max_agreement`: from 0 to 1, if there is nobody else. `min_images`: images that were drawn twice.
+    Options: `max_agreement`: from 0 to 1, if you have no other annotator. `min_images`: images that were drawn twice.
     Defaults: 0.7 is the Dice that Zijdenbos et al. (1994), IEEE Transactions on Medical Imaging 13(4), 716-724, call
     excellent agreement; below 5 images an interval says little.
     """

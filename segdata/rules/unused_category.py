@@ -27,9 +27,9 @@ def unused_category(tables: Tables) -> Findings:
         category: car (parent vehicle)
         category: ignored (void)
 
-    Parents of other categories and void need no segments. If the data has no segment at all, nothing is flagged.
+    Parents of other categories and void need no segments. If your data have no segment at all, nothing is flagged.
 
-    Why: the model gets an output that it never learns, and averages over categories count an empty one.
+    Why: your model gets an output that it never learns, and averages over categories count an empty one.
 
     Remedy: annotate it, or take it out of the taxonomy.
     """
