@@ -7,11 +7,11 @@ is a segment of a thing. Parts are segments of their own on top of their wholes,
 X/instance_*.png (255 visible, 128 hidden), else by its polygon. An object with hidden pixels has the attribute
 `amodal`: visible and hidden pixels as COCO's RLE. The JSON's other keys are attributes (attributes, occluded, crop,
 depth_ordering_rank, raw_name if it is not the name, polygon, saved_date …). Category ids are the indices `name_ndx`; if
-the files give only names, ids follow the alphabetical order.
+your files give only names, ids follow the alphabetical order.
 
 Written: X_seg.png, X_parts_*.png, X.json and the masks of single objects, with images.csv for names, sizes and frames,
-and taxonomy.yaml. Category ids are classes, 1 to 6655; a level of an image holds at most 255 objects.
-`--copy-images` puts images beside their masks.
+and taxonomy.yaml. Category ids are classes, 1 to 6655; a level of an image holds at most 255 objects. With
+`--copy-images` you get the images beside their masks.
 
 Source: CSAILVision/ADE20K (README.md, utils/utils_ade20k.py, sample images); of 2016:
 groups.csail.mit.edu/vision/datasets/ADE20K and open-edge-platform/datumaro ade20k2017.py. Not verified on files:

@@ -4,8 +4,8 @@ Specification: https://cocodataset.org/#format-data; pixels as pycocotools makes
 
 Read: `segmentation` as rings (united, COCO's even-odd scan conversion), compressed and uncompressed RLE; `iscrowd`,
 `area`, `bbox`; the widely used keys `score`, `track_id` and `attributes`; `also`, ids of secondary categories. Every
-other key of an annotation becomes an attribute, and of an image metadata. A listed image counts as annotated, even
-without annotations.
+other key of an annotation becomes an attribute, and of an image metadata. If you list an image, it counts as annotated,
+even without annotations.
 
 Written: the source's rings, number for number, if they rasterise to exactly the segment's pixels, else compressed RLE,
 so that holes stay holes. With `polygons` exact, other segments become outlines along the edges of the pixels: one ring

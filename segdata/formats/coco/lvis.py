@@ -9,7 +9,7 @@ image without `file_name` (LVIS 1.0 has none) is named by the last two parts of 
 `frequency` and their counts are kept.
 
 Written: as COCO instances, with the two lists of each image, and the `frequency` of categories that LVIS' evaluation
-needs (r: in at most 10 images, c: in at most 100, f: in more), counted if the source does not have it. In datasets of
+needs (r: in at most 10 images, c: in at most 100, f: in more), counted if your source does not have it. In datasets of
 sparse coverage, all categories of an image are in `not_exhaustive_category_ids` and none is negative; if coverage is
 exhaustive, it is the reverse. LVIS has no crowds: the flag is kept as COCO's `iscrowd`, which its evaluation ignores.
 Not checked against the published files, which are not here, but against what lvis-api reads.

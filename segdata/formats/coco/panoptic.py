@@ -5,13 +5,13 @@ R + 256 G + 65536 B. Id 0 is unlabelled.
 
 Read: 8 bit RGB masks (RGBA if nothing is transparent) joined to `segments_info`, with `isthing`, `iscrowd`, `area`,
 `bbox`; `score`, `track_id`, `attributes`, `also` and further keys as in COCO instances. An image without a readable
-mask is not annotated. Predictions that list no images or categories take them from the ground truth (the option
-`truth`); their annotations then come from a model.
+mask is not annotated. If your predictions list no images or categories, name the ground truth that does with the option
+`truth`; the annotations then come from a model.
 
 Written: ``panoptic.json`` and ``panoptic/<image>.png``. Ids are kept if they are unique in the image and fit in 24
-bits, else renumbered. If segments overlap, the later one wins; if an image has several annotators, the first is
-written. `area` and `bbox` are those of the remaining pixels. A void segment becomes id 0: COCO has one value for void
-and unlabelled, and it is read as unlabelled.
+bits, else renumbered. If segments overlap, the later one wins; if an image has several annotators, you get the first
+one's work. `area` and `bbox` are those of the remaining pixels. A void segment becomes id 0: COCO has one value for
+void and unlabelled, so you read it back as unlabelled.
 """
 
 from collections.abc import Iterable

@@ -3,10 +3,10 @@
 Specification: https://cocodataset.org/#format-results and `loadRes` of pycocotools.
 
 Read: segmentations as in COCO instances, in practice compressed RLE; `score`; further keys as attributes. Items are
-numbered from 1, as pycocotools does. The list names images and categories by id alone. segdata takes them from the
-ground truth (the option `truth`), from an ``image_info….json`` beside the list, or from a folder of images named by
-their ids together with a taxonomy. All listed images count as predicted; an image without items has no predictions.
-The annotations come from a model; `--annotator` gives its name.
+numbered from 1, as pycocotools does. The list names images and categories by id alone. You give them with the ground
+truth (the option `truth`), an ``image_info….json`` beside the list, or a folder of images named by their ids together
+with a taxonomy. All listed images count as predicted; an image without items has no predictions. The annotations come
+from a model, which you name with `--annotator`.
 
 Written: ``results.json``, and ``image_info.json`` with the images and categories, as COCO has it for its test images.
 Items have no `bbox`: pycocotools and lvis-api would take the box's area for the segment's. A segment without a score

@@ -5,8 +5,9 @@ facebookresearch/segment-anything on GitHub.
 
 Read: the lists that ``amg.py --convert-to-rle`` writes, ``<stem>.json``, and the files of SA-1B, an object of `image`
 and `annotations`; RLE in either form. `predicted_iou` is the score; `stability_score`, `point_coords`, `crop_box` and
-further keys are attributes. All segments have one category, ``object`` or that of the option `category`. The
-annotations come from a model; `--annotator` gives its name. An empty list is an image without masks.
+further keys are attributes. All segments have one category, ``object`` or the one that you set with the option
+`category`. The annotations come from a model, which you name with `--annotator`. An empty list is an image without
+masks.
 
 Not read: the folders of PNGs that ``amg.py`` writes without that option. Not written.
 """

@@ -2,18 +2,18 @@
 
 Read: a label raster has one band of whole numbers, which are category ids, or three of 8 bits, which are colours
 (`band` chooses among several); with `instance_ids` in segdata.yaml values are segment ids. Images are found by name as
-for other masks, with any number of bands, in one file or, like `a_B02.tif` and `a_B08.tif`, in one file each. What
-nodata, a mask band or alpha excludes is a segment of a void category: the taxonomy's, else `nodata`; a taxonomy that
-lists the value takes precedence. Class names come from taxonomy.yaml, an attribute table or names in
-`labels.tif.aux.xml`, or `labels.tif.vat.dbf`. An image's metadata keep `crs` (EPSG code or WKT), `transform` (a to f:
-x y to a x + b y + c, d x + e y + f), the image's `bands` and the labels' `tags`. A raster of more than 2**26 pixels is
+for other masks, with any number of bands, in one file or, like `a_B02.tif` and `a_B08.tif`, in one file each. Pixels
+that nodata, a mask band or alpha excludes are a segment of a void category: the taxonomy's, else `nodata`; if your
+taxonomy lists the value, it takes precedence. Class names come from taxonomy.yaml, an attribute table or names in
+`labels.tif.aux.xml`, or `labels.tif.vat.dbf`. An image's metadata keep `crs` (EPSG code or WKT), `transform` (a to f: x
+y to a x + b y + c, d x + e y + f), the image's `bands` and the labels' `tags`. A raster of more than 2**26 pixels is
 read in windows of 2048 x 2048, each an image `<raster>/<row>_<column>` whose metadata item `window` says which part it
-is; `tile` sets another side. Labels that lie elsewhere than their image are SEG017, as are values that are not whole
-numbers.
-Written: `masks/*.tif` (deflate, tiled, 8, 16 or 32 bits) with coordinate system, transform, tags, colour table and,
-for the first void category, nodata; windows are put together again. rasters.json says which window of which raster
-each image is, and keeps what TIFF has no tag for.
-Needs the extra `geo`. Source: OGC GeoTIFF 1.1 (19-008r4); GDAL, doc/source/drivers/raster/gtiff.rst.
+is; you set another side with `tile`. Labels that lie elsewhere than their image are SEG017, as are values that are not
+whole numbers.
+Written: `masks/*.tif` (deflate, tiled, 8, 16 or 32 bits) with coordinate system, transform, tags, colour table and, for
+the first void category, nodata; windows are put together again. rasters.json says which window of which raster each
+image is, and keeps what TIFF has no tag for. You need the extra `geo`. Source: OGC GeoTIFF 1.1 (19-008r4); GDAL,
+doc/source/drivers/raster/gtiff.rst.
 """
 
 from collections.abc import Iterable

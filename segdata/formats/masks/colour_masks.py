@@ -1,10 +1,10 @@
 """Colour masks and index masks: the colour, palette index or grey value of a pixel names its category.
 
 RGB and RGBA masks are read by the colours of the taxonomy, palette and grey masks by its ids (a palette's index is the
-id, its colours are for the eye). Without a taxonomy, segdata knows CamVid and SceneParse150 by the names of their
-files, and other well-known classes by the option `preset`. The bands of an image may be separate files: with a mask
-`a.png`, images `a_B02.tif` and `a_B08.tif`, `a_rgb.png` and `a_nir.png`, `a_0000.png` and `a_0001.png`, or in a folder
-`a/red.tif` and `a/nir.tif`, are the channels of one image, `a.tif`.
+id, its colours are for the eye). If you have no taxonomy, segdata knows CamVid and SceneParse150 by the names of their
+files, and you choose other well-known classes with the option `preset`. The bands of an image may be separate files:
+with a mask `a.png`, images `a_B02.tif` and `a_B08.tif`, `a_rgb.png` and `a_nir.png`, `a_0000.png` and `a_0001.png`, or
+in a folder `a/red.tif` and `a/nir.tif`, are the channels of one image, `a.tif`.
 
 Written: 8-bit palette PNGs whose index is the category id if the ids allow, else RGB PNGs.
 """

@@ -1,9 +1,9 @@
 """Instance-ID images: 8, 16 or 32 bit PNG or TIFF files whose pixel value is the id of a segment.
 
-segdata.yaml (`instance_ids:`) gives values their categories: a `divisor` (value = category id * divisor + number, as in
-Cityscapes with 1000 and KITTI with 256), a side `table`, or one `category` for all. A value below the divisor is the id
-of a category: its whole region, for a thing a crowd. Number 0 is an instance, except with the divisor 256, with which
-KITTI means "no instance". The bands of an image may be separate files, named as for colour-masks.
+In segdata.yaml (`instance_ids:`) you give values their categories: a `divisor` (value = category id * divisor + number,
+as in Cityscapes with 1000 and KITTI with 256), a side `table`, or one `category` for all. A value below the divisor is
+the id of a category: its whole region, for a thing a crowd. Number 0 is an instance, except with the divisor 256, with
+which KITTI means "no instance". The bands of an image may be separate files, named as for colour-masks.
 
 Written: 16-bit PNG files, 32-bit TIFF for images of more than 65 535 segments, with the table beside them.
 """

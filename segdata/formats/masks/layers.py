@@ -1,8 +1,8 @@
 """Layers: one binary or thresholded mask file for each category or object of an image; layers may overlap.
 
-`layers.pattern` of segdata.yaml is the pattern of the file names: ``{stem}_{category}_{instance}.png``,
-``{category}/{stem}.png``, ``1st_manual/{stem}_manual1.gif`` with `category: vessel`. Without `{instance}`, a layer is a
-category of its image, and an empty layer means that the image does not have the category.
+You set the pattern of the file names with `layers.pattern` in segdata.yaml: ``{stem}_{category}_{instance}.png``,
+``{category}/{stem}.png``, ``1st_manual/{stem}_manual1.gif`` with `category: vessel`. If you leave out `{instance}`, a
+layer is a category of its image, and an empty layer means that the image does not have the category.
 """
 
 from typing import TYPE_CHECKING

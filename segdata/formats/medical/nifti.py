@@ -2,13 +2,13 @@
 
 Read: slice k of a volume is the image `<volume>/<0000>` and frame k of the sequence `<volume>`; voxel (i, j, k) is its
 pixel in column i and row j, and nothing is ever reoriented. Values are category ids, 0 is unlabelled. Category names
-come from taxonomy.yaml, a BIDS `dseg.tsv`, a label description of ITK-SNAP or a dataset.json; without any of them,
+come from taxonomy.yaml, a BIDS `dseg.tsv`, a label description of ITK-SNAP or a dataset.json; if you have none of them,
 every volume is read once for its values. Several label files on one image (`_seg-manual`, `_lesion-manual`) are layers:
 their segments may overlap, and each layer has a category of its own. With `instances=yes`, or `instance_ids` in
 segdata.yaml, values are instances, and tracks through the slices. A place that contradicts that of the image, or is
 unknown, is SEG017, as are voxels that are not whole numbers.
-Written: `labels/<volume>.nii.gz` with taxonomy.yaml and volumes.json, which says what image each slice is. What was
-read from NIfTI and not edited comes back byte by byte, except for the compression.
+Written: `labels/<volume>.nii.gz` with taxonomy.yaml and volumes.json, which says what image each slice is. Labels that
+you read from NIfTI and did not edit come back byte by byte, except for the compression.
 Source: https://nifti.nimh.nih.gov/nifti-1; affines as in nipy/nibabel doc/source/nifti_images.rst; names as in
 bids-standard/bids-specification src/derivatives/imaging.md and pyushkevich/itksnap Logic/Common/ColorLabelTable.cxx.
 """

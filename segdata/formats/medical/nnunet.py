@@ -3,12 +3,12 @@
 Read: volumes and pictures (.png, .tif, .bmp) of one or more channels, datasets of version 1 and of the Medical
 Segmentation Decathlon too; images in `imagesTs/` are not annotated. An image is named `<case><ending>`, a slice of a
 volume `<case><ending>/<0000>`. Categories are the labels of dataset.json; where these are regions (lists of values), a
-pixel belongs to every region that contains its value. `ignore` is void, and 0, the background, is unlabelled. What
-nnU-Net would refuse, such as a gap between values or a wrong numTraining, is a finding.
+pixel belongs to every region that contains its value. `ignore` is void, and 0, the background, is unlabelled. You get a
+finding for a dataset that nnU-Net would refuse, for example for a gap between values or a wrong numTraining.
 Written: labels with values 1, 2, 3 … (those that were read, if the categories have not changed), and dataset.json,
 which lists the image files where they are, and keeps the category ids; taxonomy.yaml and volumes.json keep the rest.
-`--copy-images` makes `imagesTr/<case>_0000<ending>` of them, pictures as PNG files, whose channels are R, G and B if
-any image has colours. nnU-Net expects the folder name `Dataset001_Name`.
+With `--copy-images` you get them as `imagesTr/<case>_0000<ending>`, pictures as PNG files, whose channels are R, G and
+B if any image has colours. nnU-Net expects that you name the folder like `Dataset001_Name`.
 Source: MIC-DKFZ/nnUNet documentation/dataset_format.md, region_based_training.md, ignore_label.md.
 """
 

@@ -3,9 +3,9 @@
 Read: a pixel is inside a region if its centre is inside an odd number of the region's contours on its slice. So the
 keyhole of the standard is a hole, contours of type CLOSEDPLANAR_XOR combine as the standard says, and a CLOSED_PLANAR
 contour inside another is a hole, as in most programs (`holes=union` fills it, as the standard says; SEG018 reports
-where it matters). Contours are put on the slice at their depth; the DICOM files of the images are needed, below the
-same folder or in `--images`. Contours with fewer than three points, or outside any plane, are SEG006; points and open
-lines have no pixels and are counted. The name of a region is its category, its number the segment and track id.
+where it matters). Contours are put on the slice at their depth; you need the DICOM files of the images, below the same
+folder or in `--images`. Contours with fewer than three points, or outside any plane, are SEG006; points and open lines
+have no pixels and are counted. The name of a region is its category, its number the segment and track id.
 Written: one structure set for each series and annotator. Contours that were read are kept if they give exactly the
 pixels; others follow the edges of pixels, with keyholes for holes, so that exactly these pixels come back. dicom.json
 beside the structure sets keeps the names of the images.

@@ -1,13 +1,14 @@
 """Probabilities: NumPy archives (.npz) with the probability of every class at every pixel, one for each image.
 
 Read: the array ``probabilities`` (nnU-Net, ``--save_probabilities``) or ``softmax`` (nnU-Net 1), else the only array of
-floats, or the one that the option `key` names. Its axes are classes, rows and columns, or rows, columns and classes:
-the axis of the classes is the one that adds up to 1, or that of the option `classes`. An array with four axes is a
-volume, whose slices are images ``<stem>/<0000>``. Each class becomes one segment: the pixels in which it is the
-likeliest, or, with the option `threshold`, in which its probability is above that. Its score is the mean of its
-probability there. The names of the classes come from the texts ``class_names`` in the archive, from nnU-Net's
-dataset.json beside it, whose background is unlabelled and whose regions have the threshold 0.5, or from the taxonomy,
-whose ids are the numbers of the classes. The annotations come from a model; `--annotator` gives its name. Not written.
+floats, or the one that you name with the option `key`. Its axes are classes, rows and columns, or rows, columns and
+classes: the axis of the classes is the one that adds up to 1, or the one that you choose with the option `classes`. An
+array with four axes is a volume, whose slices are images ``<stem>/<0000>``. Each class becomes one segment: the pixels
+in which it is the likeliest, or, if you set the option `threshold`, in which its probability is above that. Its score
+is the mean of its probability there. The names of the classes come from the texts ``class_names`` in the archive, from
+nnU-Net's dataset.json beside it, whose background is unlabelled and whose regions have the threshold 0.5, or from the
+taxonomy, whose ids are the numbers of the classes. The annotations come from a model, which you name with
+`--annotator`. Not written.
 
 Source: nnunetv2/inference/export_prediction.py of MIC-DKFZ/nnUNet.
 """

@@ -1,14 +1,14 @@
 """Hugging Face datasets as Parquet: images and label maps as PNG files inside the tables.
 
 Read: `data/<split>-00000-of-00001.parquet` (or tables beside the README), with a column of label maps (label, labels,
-annotation, mask, segmentation …: a struct of bytes and path, as `datasets.Image` stores it, palette, grey or RGB). The
-names of categories come from `id2label.json`, else from taxonomy.yaml. 0 is unlabelled unless it is a category, and 255
+annotation, mask, segmentation …: a struct of bytes and path, as `datasets.Image` stores it, palette, grey or RGB). You
+give the names of categories in `id2label.json`, else in taxonomy.yaml. 0 is unlabelled unless it is a category, and 255
 is void, which the image processors of `transformers` ignore. With a second map (instance, instances …), each of its
 values but 0 is a segment, whose category is in the first map. An image's name is the image_id or the path in its row,
 else file and number.
 
 Written: image (the bytes of the file if it exists), label, instance (for instance and panoptic data), image_id, with
-id2label.json, README.md and taxonomy.yaml beside them; a label of null is an image that nobody annotated.
+id2label.json, README.md and taxonomy.yaml beside them; a label of null is an image without an annotation.
 
 Layout: https://huggingface.co/docs/datasets/image_dataset, and files written by `datasets` 5.2.
 """

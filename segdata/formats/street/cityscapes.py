@@ -1,17 +1,17 @@
 """Cityscapes: masks and polygons of street scenes, `<city>_<seq>_<frame>_gtFine_<what>` beside `leftImg8bit`.
 
-Read: the first of these files that an image has, or the one that the option `labels` names. `instanceIds` (16 bits;
-below 1000 the id of a label, which for a thing is a group and becomes a crowd; else label id * 1000 + number).
+Read: the first of these files that an image has, or the one that you name with the option `labels`. `instanceIds` (16
+bits; below 1000 the id of a label, which for a thing is a group and becomes a crowd; else label id * 1000 + number).
 `labelIds` (8 bits). `labelTrainIds` (ids for training; 255 is ignored, and what it was is unknown). `polygons.json`
 (painted in the order of the list by Pillow's rule; labels that end in `group` are crowds; licence plates are not
-drawn). Id 0 is unlabelled. Masks that hold train ids under the name of label ids, or the reverse, are refused. So are
-colours alone, which several labels share. A `label_colors.txt`, as Datumaro and CVAT write it, gives the dataset its
-own labels. Coarse labels are sparse, fine ones cover every pixel.
+drawn). Id 0 is unlabelled. You cannot read masks that hold train ids under the name of label ids, or the reverse, nor
+colours alone, which several labels share: segdata refuses them. A `label_colors.txt`, as Datumaro and CVAT write it,
+gives the dataset its own labels. Coarse labels are sparse, fine ones cover every pixel.
 
 Written: `gtFine/<split>/<city>/` with `instanceIds` and `labelIds` (a semantic dataset: `labelIds` alone),
 taxonomy.yaml, and `images.csv` with each mask's image, its split and its place in a video. Images without a split go to
 `train`. Categories are Cityscapes' by name or alias. Stuff and crowds have no numbers: several segments of one category
-become one. More than 1000 instances of a label are refused. `--copy-images` puts images in
+become one. You cannot write more than 1000 instances of a label. With `--copy-images` you get the images in
 `leftImg8bit/<split>/<city>/`.
 
 Specification: mcordts/cityscapesScripts, README.md, cityscapesscripts/helpers/labels.py,

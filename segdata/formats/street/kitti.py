@@ -8,7 +8,7 @@ numbered too (the devkit names buildings); their numbers are joined, unless you 
 Written: `<split>/instance` and `<split>/semantic` (a semantic dataset: `<split>/semantic` alone), taxonomy.yaml, and
 `images.csv` with each mask's image, its split and its place in a video. Images without a split go to `training`.
 Categories are Cityscapes' by name or alias. Stuff and crowds have no numbers: several segments of one category become
-one. More than 255 instances of a label are refused. `--copy-images` puts images in `<split>/image_2`.
+one. You cannot write more than 255 instances of a label. With `--copy-images` you get the images in `<split>/image_2`.
 
 Specification: README.md of the devkit (https://s3.eu-central-1.amazonaws.com/avg-kitti/devkit_semantics.zip, here read
 as copied to stevenwudi/6DVNET maskrcnn_benchmark/data/datasets/devkit_semantics/README.md);

@@ -1,17 +1,17 @@
 """Mapillary Vistas: `training/v1.2/{instances,labels}/*.png` with a `config_v1.2.json` that lists the labels.
 
-Read: versions 1.1 (folders without a version, `config.json`), 1.2 and 2.0. If both 1.2 and 2.0 are there, 2.0 is read,
+Read: versions 1.1 (folders without a version, `config.json`), 1.2 and 2.0. If you have both 1.2 and 2.0, 2.0 is read,
 unless you set the option `version`. Each image's `instances` (16 bits, label id * 256 + number, from 0), or if it has
-none, `labels` (8 bits, palette; a thing is then a crowd, since its instances cannot be told apart). A label's id is its
-place in the config. `void--unlabeled` is unlabelled; other labels that the evaluation leaves out are void. Without a
-config the ids are those of your taxonomy. The `panoptic` folders are COCO panoptic datasets. `polygons` are not read:
-the masks have their pixels.
+none, `labels` (8 bits, palette; a thing is then a crowd, since its instances cannot be distinguished). A label's id is
+its place in the config. `void--unlabeled` is unlabelled; other labels that the evaluation leaves out are void. Without
+a config the ids are those of your taxonomy. The `panoptic` folders are COCO panoptic datasets. `polygons` are not read:
+you have their pixels in the masks.
 
 Written: version 1.2, `<split>/v1.2/instances` and `<split>/v1.2/labels` (a semantic dataset: the latter alone),
 `config_v1.2.json` with the categories as labels, taxonomy.yaml, and `images.csv` with each mask's image, its split and
 its place in a video. Images without a split go to `training`. There are no crowds. Several segments of a stuff category
-become one. More than 256 instances of a label, and more than 255 categories, are refused. `--copy-images` puts images
-in `<split>/images`.
+become one. You cannot write more than 256 instances of a label, nor more than 255 categories. With `--copy-images` you
+get the images in `<split>/images`.
 
 Specification: demo.py of the release (mirrored in public repositories); mapillary/mapillary_vistas README.md and
 mapillary_vistas/evaluation/instance_specific_instance_level.py (number 0 is an instance). Not checked on Vistas' own

@@ -12,12 +12,12 @@ attributes is_crowd, score and track_id become the columns of these names. Tags 
 its split.
 
 In a video every frame is an image and every track a track; a shape that is outside is not there. Frames between two
-keyframes, which CVAT itself writes out, are unknown: the option `interpolate=yes` interpolates shapes with as many
-points. Deleted frames are not in the files, and the files do not say which they were.
+keyframes, which CVAT itself writes out, are unknown: with the option `interpolate=yes` you interpolate shapes with as
+many points. Deleted frames are not in the files, and the files do not say which they were.
 
 Written: ``annotations.xml`` for images. A segment is a polygon, or several with a group_id that is free, if the
 source's rings draw exactly its pixels, else a mask. ``taxonomy.yaml`` beside it has the ids and kinds of the
-categories. If an image has several annotators, the first one's work is written. XML holds texts: attributes of one name
+categories. If an image has several annotators, you get the first one's work. XML holds texts: attributes of one name
 and label are written with the type that all of them have.
 """
 

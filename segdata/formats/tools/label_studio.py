@@ -3,20 +3,20 @@
 Specification: https://labelstud.io/guide/task_format, https://labelstud.io/guide/export, and of HumanSignal/label-
 studio-sdk on GitHub src/label_studio_sdk/converter/{brush,converter}.py.
 
-Read: a list of tasks, a file of one task, or a folder of such files; label_config.xml beside them gives colours and
-the order of labels. Polygons, rectangles turned about their upper left corner, ellipses about their centre, and brush
+Read: a list of tasks, a file of one task, or a folder of such files; label_config.xml beside them gives colours and the
+order of labels. Polygons, rectangles turned about their upper left corner, ellipses about their centre, and brush
 strokes (the alpha channel, anything above 0). Label Studio itself has no pixels for the first three: its COCO export
 hands the unrounded points to COCO, so polygons and rectangles are drawn by COCO's rule; an ellipse has the pixels whose
 centres lie inside. Each annotation is one annotator's (completed_by: address, else number); cancelled ones are left out
 and reported. Predictions are of source model, with model_version as annotator and their score. ground_truth is the
-stage accepted, reviews the stage reviewed, lead_time the seconds. Choices, texts, ratings and numbers are attributes
-of their region, or of the annotation; so is `meta` of a region. Further labels of a region are secondary categories.
-These files do not tie regions of one object to each other, so each stays a segment. Regions drawn on an image turned by
+stage accepted, reviews the stage reviewed, lead_time the seconds. Choices, texts, ratings and numbers are attributes of
+their region, or of the annotation; so is `meta` of a region. Further labels of a region are secondary categories. These
+files do not tie regions of one object to each other, so each stays a segment. Regions drawn on an image turned by
 image_rotation are left out and reported.
 
-The image is the task's `image`, or what the configuration names: uploads by their name, `?d=` of local files by the
-path, URLs by the path in them; other keys of `data` are metadata. JSON-MIN is refused: it does not say which
-annotations were cancelled.
+The image is the task's `image`, or the key that you name in the configuration: uploads by their name, `?d=` of local
+files by the path, URLs by the path in them; other keys of `data` are metadata. You cannot read JSON-MIN: it does not
+say which annotations were cancelled.
 
 Written: a folder of tasks.json and label_config.xml, or tasks alone if the target ends in .json. A segment is a polygon
 if a single one draws its pixels by COCO's rule, else a brush stroke. `iscrowd` and `track_id` go to the region's

@@ -13,8 +13,8 @@ never decoded.
 
 Written: a JSON file for each image, with polygons if they draw exactly the segment's pixels, else with a mask. The
 parts of a segment share a group_id that is free. Attributes that are true or false become flags. ``taxonomy.yaml``
-beside them has the ids, kinds and colours of the categories. If an image has several annotators, the first one's work
-is written. An image without annotation gets a file without shapes.
+beside them has the ids, kinds and colours of the categories. If an image has several annotators, you get the first
+one's work. For an image without annotation you get a file without shapes.
 """
 
 from collections.abc import Iterable

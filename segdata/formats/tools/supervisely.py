@@ -7,16 +7,16 @@ Read: bitmaps (base64 of a PNG, packed with zlib or not) at their origin; polygo
 coordinates, holes drawn with 0 afterwards; rectangles with both corners; alpha masks, of which pixels of at least half
 opacity are taken and the soft ones counted. Datasets, also nested ones, are the folders of image ids; one called train,
 val or test is a split. Classes are found by title, not by classId. Tags are attributes: true without a value, a list if
-a name is given several times. The tag `confidence` is the score; `track_id` and `iscrowd` become the
-columns of these names. Tags of an image are attributes of its annotation. labelerLogin is the annotator if all objects
-of an image have the same one, else an attribute. Points, lines and skeletons have no pixels and are counted. An
-annotation file without objects is an image with nothing on it: Supervisely also writes one for images that nobody
-worked on. Projects of videos, volumes and point clouds are refused.
+a name is given several times. The tag `confidence` is the score; `track_id` and `iscrowd` become the columns of these
+names. Tags of an image are attributes of its annotation. labelerLogin is the annotator if all objects of an image have
+the same one, else an attribute. Points, lines and skeletons have no pixels and are counted. An annotation file without
+objects is an image with nothing on it: Supervisely also writes one for images that were never annotated. You cannot
+read projects of videos, volumes and point clouds.
 
 Written: bitmaps, as Supervisely encodes them. Attributes that are texts, numbers, true, or lists of several of these
 become tags; others are counted. taxonomy.yaml keeps what meta.json cannot hold, images.csv the sizes and where the
-images are. `--copy-images` puts images in `<dataset>/img`. The tags `track_id` and `iscrowd` are our own; that models
-call their scores `confidence` is from memory.
+images are. With `--copy-images` you get the images in `<dataset>/img`. The tags `track_id` and `iscrowd` are our own;
+that models call their scores `confidence` is from memory.
 """
 
 import re

@@ -9,11 +9,11 @@ Read: `Annotations/<size>/<sequence>/<frame>.png` and `Annotations_unsupervised`
 splits); YouTube-VOS without sizes, with the categories of `meta.json`, also as `train/` and `valid/`; and folders of
 sequences alone, such as results. Without `meta.json` there are no categories: everything is `object`. Scribbles are not
 masks. ImageSets or meta.json tell which year's meaning 255 has, else the values in some sequences do; if these
-contradict each other, set the option `year`. Frames without a mask are not annotated.
+contradict each other, set the option `year`. Frames for which you have no mask are not annotated.
 
 Written: as DAVIS 2017, with `meta.json` if there are categories, `images.csv` and `taxonomy.yaml`. A sequence has at
-most 254 tracks. Sequences without a split are listed in `train.txt`: the official loader reads only what is listed.
-`--copy-images` puts images in `JPEGImages/<size>/<sequence>`.
+most 254 tracks. You find sequences without a split in `train.txt`: the official loader reads only listed sequences.
+With `--copy-images` you get the images in `JPEGImages/<size>/<sequence>`.
 """
 
 from collections.abc import Iterable

@@ -4,15 +4,15 @@ R is the class, G * 256 + B the number of the track in its class; class 255 is v
 classes of KITTI-STEP are Cityscapes' train ids 0 to 18, MOTChallenge-STEP has 7 others; person and car have tracks.
 Specification: google-research/deeplab2 g3doc/setup/kitti_step.md, data/utils/create_step_panoptic_maps.py.
 
-Read: `panoptic_maps/<split>/<sequence>/<frame>.png`, also without the split, with images in `images/`. A region of a
-thing without a track is a crowd. The id of a segment, and of a track, is R * 65536 + G * 256 + B, because numbers start
-again in every class.
+Read: `panoptic_maps/<split>/<sequence>/<frame>.png`, also without the split, with images in `images/`. If your things
+have regions without a track, these are crowds. The id of a segment, and of a track, is R * 65536 + G * 256 + B, because
+numbers start again in every class.
 
-Written: the same layout with `images.csv`, `taxonomy.yaml` and `segdata.yaml`, which names the class table. Images
-without a split go to `train`. Every pixel has a class: unlabelled pixels become void, or, if the taxonomy has no void
-category, its 255 is declared unlabelled. Stuff and crowds have no track; other segments without one get one of their
-own. Numbers go up to 65 535, but deeplab2 packs them by 1000: tracks get small numbers if they do not come from this
-format.
+Written: the same layout with `images.csv`, `taxonomy.yaml` and `segdata.yaml`, which names the class table for you.
+Images without a split go to `train`. Every pixel has a class: unlabelled pixels become void, or, if the taxonomy has no
+void category, its 255 is declared unlabelled. Stuff and crowds have no track; other segments without one get one of
+their own. Numbers go up to 65 535, but deeplab2 packs them by 1000: tracks get small numbers if they do not come from
+this format.
 """
 
 from collections.abc import Iterable

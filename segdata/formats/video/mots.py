@@ -12,7 +12,7 @@ every frame of a sequence is annotated. Images are looked up in `training/image_
 
 Written: PNG, or TXT if you choose it, with `images.csv` and `taxonomy.yaml` beside it. Categories other than car and
 pedestrian go into `labels.txt`: Datumaro and CVAT read it, mots_tools knows no such classes. Segments without a track
-get one of their own. An image outside any sequence is written as a video of one frame.
+get one of their own. If you write an image outside any sequence, it becomes a video of one frame.
 """
 
 from collections.abc import Iterable

@@ -5,7 +5,8 @@ Specification: youtubevos/cocoapi PythonAPI/pycocotools/ytvos.py; OVIS' list `oc
 Read: `segmentations` as in COCO instances, null (and an empty list) where the track is not in a frame; `areas`,
 `bboxes`, `iscrowd`, `score`; OVIS' `occlusion` and other keys as attributes. A video's folder is its sequence, else its
 id; the frame is the number in a file's name. In documents without annotations, such as test sets, no video is
-annotated. A list of results needs the videos of the ground truth (the option `truth`); it is from a model.
+annotated. If you have a list of results, name the ground truth that lists the videos with the option `truth`; the
+annotations come from a model.
 
 Written: a document with `width`, `height` and `length` of videos and the lists of tracks. Keys that other tools ignore
 keep what the format has no place for: `track_id` if it is not the track's `id`, `scores` and `attributes` that differ

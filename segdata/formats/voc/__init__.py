@@ -2,17 +2,17 @@
 
 Read: VOC itself, CVAT's "Segmentation mask 1.1", the exports of labelme and Datumaro. In both masks 0 is background,
 read as unlabelled, and 255 the void between objects; palette and grey masks by index, RGB masks by colour. An object
-has the class of most of its pixels; pixels where the two masks disagree are findings. Without masks of objects the
-dataset is semantic. labelmap.txt (`name:r,g,b:parts:actions`) or class_names.txt say what the values mean, else they
-are VOC's twenty classes. ImageSets/Segmentation/*.txt names the images and their splits; other files in JPEGImages
-belong to VOC's other tasks. Annotations/*.xml adds boxes and attributes (pose, truncated, occluded, difficult, parts,
-actions and free ones), by class and place. Boxes include void pixels and masks do not: if an image has void, a box that
-differs from its object becomes the attribute `bndbox`. Polygons in these files, as supervision writes them without any
-masks, are not VOC's and are not read.
+has the class of most of its pixels; you get findings for pixels where the two masks disagree. If you have no masks of
+objects, the dataset is semantic. labelmap.txt (`name:r,g,b:parts:actions`) or class_names.txt say what the values mean,
+else they are VOC's twenty classes. ImageSets/Segmentation/*.txt names the images and their splits; other files in
+JPEGImages belong to VOC's other tasks. Annotations/*.xml adds boxes and attributes (pose, truncated, occluded,
+difficult, parts, actions and free ones), by class and place. Boxes include void pixels and masks do not: if an image
+has void, a box that differs from its object becomes the attribute `bndbox`. Polygons in these files, as supervision
+writes them without any masks, are not VOC's and are not read.
 
 Written: the same files, with images.csv for names, sizes and frames, and labelmap.txt and taxonomy.yaml unless the
-classes are VOC's. At most 254 classes and 254 objects an image. A semantic dataset gets only the masks of classes.
-`--copy-images` puts images in `JPEGImages`, as what they are: the devkit wants .jpg.
+classes are VOC's. At most 254 classes and 254 objects an image. From a semantic dataset you get only the masks of
+classes. With `--copy-images` you get the images in `JPEGImages`, in the format that they have: the devkit wants .jpg.
 
 Specification: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html; labelmap.txt: docs.cvat.ai,
 "Segmentation Mask", and open-edge-platform/datumaro src/datumaro/plugins/data_formats/voc. Not verified on VOC's own

@@ -5,24 +5,25 @@ ultralytics/data/utils.py (img2label_paths, verify_image_label, polygon2mask) an
 
 Read: `images/train/a.jpg` with `labels/train/a.txt`, `train/images` with `train/labels` (Roboflow), and labels beside
 the images; classes and splits of data.yaml (names as list or mapping, splits as folders or lists of images), or
-classes.txt. The numbers are shares of the image's width and height, so the image files are needed; a JPEG is as large
-as its EXIF orientation shows it, as for Ultralytics. Pixels are those of OpenCV's fillPoly on coordinates that were
-made pixels in single precision and truncated, as polygon2mask has them at the image's own size. A ring that joins
-parts or holes by ways there and back stands for these, without the pixels of the bridges. Lines of boxes, boxes with a
+classes.txt. The numbers are shares of the image's width and height, so you need the image files; a JPEG is as large as
+its EXIF orientation shows it, as for Ultralytics. Pixels are those of OpenCV's fillPoly on coordinates that were made
+pixels in single precision and truncated, as polygon2mask has them at the image's own size. A ring that joins parts or
+holes by ways there and back stands for these, without the pixels of the bridges. Lines of boxes, boxes with a
 confidence and poses are reported and left out, line by line; an oriented box looks like a polygon of 4 points, and is
 read as one.
 
 An empty file is an image on which nothing was found. An image without file is not annotated, though Ultralytics trains
-it as background (the option `missing`). Of lines of one class with the same bounding box Ultralytics keeps one; segdata
-reads all of them. supervision rounds where Ultralytics truncates, which moves polygons by up to a pixel, and writes
-five digits, of which truncation can make the pixel before; it writes parts as segments of their own.
+it as background; you choose with the option `missing`. Ultralytics keeps one of several lines of one class with the
+same bounding box; segdata reads all of them. supervision rounds where Ultralytics truncates, which moves polygons by up
+to a pixel, and writes five digits, of which truncation can make the pixel before; it writes parts as segments of their
+own.
 
 Written: labels/<image>.txt, 9 digits and more, one ring a segment: the source's if it draws exactly the segment's
 pixels, else one through border pixels, before their middles, so that rounding finds the same ones. A hole costs
-nothing. Between parts Ultralytics draws a bridge one pixel wide, which is counted as "part", and which reading leaves
-out. Crowds are written as ordinary segments, and counted. data.yaml names lists of the annotated images of each split;
-taxonomy.yaml and images.csv keep ids, sizes and where the images are. Ultralytics looks for the images in images/,
-where `--copy-images` puts them.
+nothing. Between parts Ultralytics draws a bridge one pixel wide, which is counted as "part", and which you do not get
+back when segdata reads the file. Crowds are written as ordinary segments, and counted. data.yaml names lists of the
+annotated images of each split; taxonomy.yaml and images.csv keep ids, sizes and where the images are. Ultralytics looks
+for the images in images/, where you get them with `--copy-images`.
 """
 
 from collections.abc import Iterable
