@@ -54,10 +54,14 @@ class SweepRuns:
         """Every run moved along the line by `by` (n,) places; still in order if frames move as one."""
         return SweepRuns(self.start + by, self.end + by, self.owner)
 
+    def strips_with(self, other: "SweepRuns") -> tuple[Rows, Rows, Ints, Ints]:
+        """The strips that runs of both sides share: the owner on either side, start and length, in order."""
+        return kernels.strips(self.start, self.end, self.owner, other.start, other.end, other.owner)
+
 
 def find_overlaps(a: SweepRuns, b: SweepRuns) -> Overlaps:
     """Every pair of segments that shares pixels, and what each side has alone."""
-    first, second, _, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
+    first, second, _, length = a.strips_with(b)
     first, second, pixels = kernels.tally(first, second, length)
     alone_a, alone_b = _pixels_alone(a, b, first, pixels), _pixels_alone(b, a, second, pixels)
     left, right = (np.flatnonzero(alone).astype(np.int32) for alone in (alone_a, alone_b))
@@ -83,10 +87,7 @@ def find_contacts(side: SweepRuns, line: NumberLine) -> Overlaps:
     frame = line.frame_of(side.start)
     down = np.ones(len(side.start), np.int64)
     right = line.height[frame] + 1
-    strips = [
-        kernels.strips(moved.start, moved.end, moved.owner, side.start, side.end, side.owner)
-        for moved in (side.moved(down), side.moved(right))
-    ]
+    strips = [moved.strips_with(side) for moved in (side.moved(down), side.moved(right))]
     a = np.concatenate([each[0] for each in strips])
     b = np.concatenate([each[1] for each in strips])
     length = np.concatenate([each[3] for each in strips])

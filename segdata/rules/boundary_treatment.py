@@ -67,9 +67,7 @@ def boundary_treatment(
     category = np.sort(np.stack([segments["category_id"][borders[side]] for side in ("a", "b")]), axis=0)
     annotation = segments["annotation"][borders["a"]]
     pair_number, pair_first = joint_codes(*category, annotation)
-    n_touching, n_apart = (
-        np.bincount(pair_number, weights=borders[column], minlength=len(pair_first)) for column in ("touching", "apart")
-    )
+    n_touching, n_apart = (np.bincount(pair_number, borders[name], len(pair_first)) for name in ("touching", "apart"))
     places = n_touching + n_apart
     enough = places >= min_places
     chosen = pair_first[enough]

@@ -1,15 +1,16 @@
 """SEG119 broken-thin: thin lines are in pieces."""
 
 from segdata.core.finding import RowFinding
-from segdata.core.profile import Profile
 from segdata.core.rule import Findings, Tables, rule
 
 
-def _has_thin(profile: Profile) -> bool:
-    return any(category.thin for category in profile.taxonomy.categories)
-
-
-@rule("SEG119", "broken-thin", severity="info", needs=("dashes",), when=_has_thin)
+@rule(
+    "SEG119",
+    "broken-thin",
+    severity="info",
+    needs=("dashes",),
+    when=lambda profile: any(category.thin for category in profile.taxonomy.categories),
+)
 def broken_thin(tables: Tables, *, min_between: int = 1) -> Findings:
     """A category that is declared thin is drawn in pieces, one behind the other.
 
@@ -64,9 +65,8 @@ def broken_thin(tables: Tables, *, min_between: int = 1) -> Findings:
     is two pixels wide or less. CamSeq01, the same scenes at full size, has none. Lane markings, if declared thin, would
     be found in 7 of its 16 images: these dashes are correct. The severity is therefore info.
     """
-    for segment, pieces, between, gap, x, y, width, height in tables.dashes.lines(
-        "segment", "pieces", "between", "gap", "x", "y", "width", "height"
-    ):
+    columns = ("segment", "pieces", "between", "gap", "x", "y", "width", "height")
+    for segment, pieces, between, gap, *box in tables.dashes.lines(*columns):
         if between >= min_between:
             message = f"{pieces} pieces lie in line, {between} of them between two others; gaps of up to {gap} px"
-            yield RowFinding(message, segments=(segment,), bbox=(x, y, width, height))
+            yield RowFinding(message, segments=(segment,), bbox=tuple(box))

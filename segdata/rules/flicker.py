@@ -96,9 +96,8 @@ def flicker(
     pair = np.unique(np.stack([flickers[name] for name in _BY]), axis=1, return_inverse=True)[1].reshape(-1)
     category, name = tables.segments["category_id"], tables.profile.name_of
     several = sum_by_owner(flickers.beside(pair=pair), "pair", *_BY, "around", "lost", "gained")
-    for segment, before, around, lost, gained, _, pixels, _, *box in several.lines(
-        *_BY, "around", "lost", "gained", *SUM_COLUMNS
-    ):
+    columns = (*_BY, "around", "lost", "gained", *SUM_COLUMNS)
+    for segment, before, around, lost, gained, _, pixels, _, *box in several.lines(*columns):
         if pixels < max(min_pixels, min_share * around) or min(lost, gained) < min_change * pixels:
             continue
         message = (

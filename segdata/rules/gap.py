@@ -61,9 +61,8 @@ def gap(
     if leaves_background_unlabelled(tables, background_share, background_annotations):
         yield _background(tables)
         return
-    flagged = np.flatnonzero(
-        requires_full_coverage(tables) & (annotations["unlabelled"] - reported >= max(min_pixels, 1))
-    )
+    is_large = annotations["unlabelled"] - reported >= max(min_pixels, 1)
+    flagged = np.flatnonzero(requires_full_coverage(tables) & is_large)
     declared = tables.profile.coverage.declared | ~annotations.missing("coverage")
     frame = (tables.images["width"] * tables.images["height"])[annotations["image"]]
     void = annotations["void"]

@@ -81,9 +81,8 @@ def _slivers(kind: str, regions: Table, max_width: float, min_length: float) -> 
     half = regions["perimeter"] / 2
     root = np.sqrt(np.maximum(half**2 - 4 * regions["area"], 0))
     thin = regions.take(((half - root) / 2 <= max_width) & ((half + root) / 2 >= min_length))
-    for annotation, n, pixels, area, x, y, width, height in sum_by_owner(thin, "annotation").lines(
-        "annotation", *SUM_COLUMNS
-    ):
+    slivers = sum_by_owner(thin, "annotation")
+    for annotation, n, pixels, area, *box in slivers.lines("annotation", *SUM_COLUMNS):
         largest = f", the largest of {area:,} px" if n > 1 else ""
         message = f"{count_noun(n, f'{kind} sliver')} up to {max_width:g} px wide, {pixels:,} px{largest}"
-        yield RowFinding(message, annotation=annotation, bbox=(x, y, width, height), pixels=pixels)
+        yield RowFinding(message, annotation=annotation, bbox=tuple(box), pixels=pixels)

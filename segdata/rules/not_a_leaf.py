@@ -74,8 +74,5 @@ def _children(taxonomy: Taxonomy) -> dict[int, list[str]]:
     for category in taxonomy.categories:
         if category.parent is not None and category.parent != category.name and category.kind != "void":
             children[category.parent].append(category.name)
-    return {
-        id_: children[category.name]
-        for id_, category in taxonomy.by_id().items()
-        if category.name in children and category.parent != category.name
-    }
+    divided = {id_: entry for id_, entry in taxonomy.by_id().items() if entry.parent != entry.name}
+    return {id_: children[entry.name] for id_, entry in divided.items() if entry.name in children}

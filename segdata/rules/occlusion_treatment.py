@@ -73,9 +73,8 @@ def _objects(tables: Tables) -> dict[int, _Boxes]:
 def _by_annotation(segments: Table, rows: Ints) -> defaultdict[tuple[int, int], list[int]]:
     """Rows by annotation and category."""
     rows_of: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-    for row, annotation, category in zip(
-        rows.tolist(), segments["annotation"][rows].tolist(), segments["category_id"][rows].tolist(), strict=True
-    ):
+    keys = segments.take(rows).lines("annotation", "category_id")
+    for row, (annotation, category) in zip(rows.tolist(), keys, strict=True):
         rows_of[annotation, category].append(row)
     return rows_of
 
@@ -189,9 +188,8 @@ def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, 
     rng = np.random.default_rng(_SEED)
     tested = [_division(tables, borders.take(rows), min_effect, min_files, rng) for rows in borders.groups("category")]
     is_significant = benjamini_hochberg(np.array([p for p, _ in tested]), rate)
-    yield from (
-        finding for (_, finding), good in zip(tested, is_significant, strict=True) if good and finding is not None
-    )
+    findings = (finding for (_, finding), good in zip(tested, is_significant, strict=True) if good)
+    yield from filter(None, findings)
 
 
 def _division(

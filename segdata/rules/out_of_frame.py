@@ -40,7 +40,6 @@ def out_of_frame(tables: Tables, *, max_pixels: float = 0.5) -> Findings:
     names = ("segment", "vertices", "outside", "overshoot", "outside_pixels")
     for segment, vertices, outside, overshoot, pixels in beyond.lines(*names):
         message = (
-            f"{outside} of {count_noun(vertices, 'vertex', 'vertices')} outside the frame, up to {overshoot:.1f} px, "
-            f"with {pixels:,} px of the segment"
+            f"{outside} of {count_noun(vertices, 'vertex', 'vertices')} outside the frame, up to {overshoot:.1f} px"
         )
-        yield RowFinding(message, segments=(segment,), pixels=pixels)
+        yield RowFinding(f"{message}, with {pixels:,} px of the segment", segments=(segment,), pixels=pixels)

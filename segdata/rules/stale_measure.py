@@ -67,13 +67,11 @@ def stale_measure(
     wrong_box = box_error > max_box_pixels
     wrong_rows = np.flatnonzero((wrong_area | wrong_box) & (area > 0))
     wrong = segments.take(wrong_rows)
-    boxes = zip(wrong.lines(*declared), wrong.lines(*_SIDES), strict=True)
-    for row, area_declared, px, (stated, actual) in zip(
-        wrong_rows.tolist(), wrong["declared_area"].tolist(), wrong["area"].tolist(), boxes, strict=True
-    ):
+    lines = wrong.lines("declared_area", "area", *declared, *_SIDES)
+    for row, (area_declared, px, *boxes) in zip(wrong_rows.tolist(), lines, strict=True):
         parts = [f"declared area {area_declared:,.10g}, the segment has {px:,} px"] if wrong_area[row] else []
         if wrong_box[row]:
-            sides, pixels = ", ".join(f"{side:g}" for side in stated), ", ".join(map(str, actual))
+            sides, pixels = ", ".join(f"{side:g}" for side in boxes[:4]), ", ".join(map(str, boxes[4:]))
             parts.append(f"declared box [{sides}], the pixels' is [{pixels}], {box_error[row]:,.0f} px off")
         yield RowFinding("; ".join(parts), segments=(row,))
 

@@ -81,9 +81,8 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Findings:
     names = {category.name for category in taxonomy.categories}
     aliases = [(alias, category.name) for category in taxonomy.categories for alias in category.aliases]
     yield from _twice("alias", aliases + [(alias, alias) for alias, _ in aliases if alias in names])
-    yield from _twice(
-        "color", [(category.rgb, category.name) for category in taxonomy.categories if category.rgb is not None]
-    )
+    coloured = [category for category in taxonomy.categories if category.rgb is not None]
+    yield from _twice("color", [(category.rgb, category.name) for category in coloured])
     yield from _unlabelled(taxonomy)
     yield from _close(list(taxonomy.by_color().items()), min_delta_e)
     yield from _circles(taxonomy)
@@ -141,9 +140,8 @@ def _contradictions(taxonomy: Taxonomy) -> Findings:
 def _unlabelled(taxonomy: Taxonomy) -> Findings:
     for category in taxonomy.categories:
         if taxonomy.unlabelled is not None and taxonomy.unlabelled in (category.id, category.rgb, category.color):
-            yield RowFinding(
-                f"{category.name!r} has the value of `unlabelled`, {taxonomy.unlabelled}", category=category.name
-            )
+            message = f"{category.name!r} has the value of `unlabelled`, {taxonomy.unlabelled}"
+            yield RowFinding(message, category=category.name)
 
 
 def _close(colors: list[tuple[Color, Category]], min_delta_e: float) -> Findings:

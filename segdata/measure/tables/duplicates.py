@@ -258,8 +258,7 @@ def _compare_pairs(view: DatasetView, rows: Ints) -> ColumnArrays:
     covered = [_category_cover(batch, annotations, line, code, len(category), counts) for annotations in (own, other)]
     n_frames = len(own) * len(category)
     area, other_area = (np.bincount(line.frame_of(side.start), side.end - side.start, n_frames) for side in covered)
-    one, two = covered
-    _, _, start, length = kernels.strips(one.start, one.end, one.owner, two.start, two.end, two.owner)
+    _, _, start, length = covered[0].strips_with(covered[1])
     shared = np.bincount(line.frame_of(start), length, n_frames)
     some = np.flatnonzero(area + other_area)
     which, kind = np.divmod(some, max(len(category), 1))

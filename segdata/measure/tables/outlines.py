@@ -95,12 +95,9 @@ def matches_ring(regions: pa.Table, rings: SourceRings, height: Ints, width: Int
     ring_owner = rings.segment[rings.ring_segment]
     single = np.arange(len(ring_owner) + 1, dtype=np.int64)
     runs = Runs(*kernels.rasterise(rings.xy, rings.first_number, single, height[ring_owner], width[ring_owner]))
-    of_rings = np.column_stack(
-        [ring_owner, runs.areas(len(ring_owner)), *bounding_boxes(runs, height[ring_owner], len(ring_owner))]
-    )
-    of_regions = np.column_stack(
-        [regions[name].to_numpy() for name in ("segment", "area", "x", "y", "width", "height")]
-    )
+    n, names = len(ring_owner), ("segment", "area", "x", "y", "width", "height")
+    of_rings = np.column_stack([ring_owner, runs.areas(n), *bounding_boxes(runs, height[ring_owner], n)])
+    of_regions = np.column_stack([regions[name].to_numpy() for name in names])
     _, number = np.unique(np.concatenate([of_regions, of_rings]), axis=0, return_inverse=True)
     return np.isin(number[: len(of_regions)], number[len(of_regions) :])
 
@@ -193,7 +190,7 @@ def _skew(rings: SourceRings) -> Floats:
 def _extents(rings: SourceRings) -> dict[str, Floats]:
     """How far the vertices of each segment reach, in pixels from the image's top left corner."""
     if len(rings.segment) == 0:
-        return {side: np.empty(0) for side in ("left", "top", "right", "bottom")}
+        return dict.fromkeys(("left", "top", "right", "bottom"), np.empty(0))
     first = rings.first_number[rings.first_ring[:-1]] // 2
     x, y = rings.xy[0::2], rings.xy[1::2]
     return {
@@ -236,9 +233,8 @@ def _outside_columns(
         shift, high = room[owner], height[some][owner]
         within = (column >= shift) & (column < shift + width[some][owner])
         inner = np.minimum(top + length, shift + high) - np.maximum(top, shift)
-        pixels[some] = np.bincount(
-            owner, weights=length - np.where(within, np.maximum(inner, 0), 0), minlength=len(some)
-        ).astype(np.int64)
+        beyond_frame = length - np.where(within, np.maximum(inner, 0), 0)
+        pixels[some] = np.bincount(owner, beyond_frame, len(some)).astype(np.int64)
     return {"outside": outside, "overshoot": overshoot, "outside_pixels": pixels}
 
 
@@ -280,9 +276,7 @@ def _filled_columns(rings: SourceRings, batch: Batch, height: Ints, width: Ints)
     within = (overlaps.pixels == area[small]) & (area[small] != area[large])
     of_segment = SweepRuns.of(batch.runs.take(rings.segment[several], batch.n_segments), line, np.arange(len(several)))
     ring = SweepRuns.of(runs, line, segment)
-    which, _, _, length = kernels.strips(
-        ring.start, ring.end, ring.owner, of_segment.start, of_segment.end, of_segment.owner
-    )
+    which, _, _, length = ring.strips_with(of_segment)
     shared = np.bincount(which, weights=length, minlength=n_rings).astype(np.int64)
     inner = _even_odd_holes(small[within], large[within], area, shared)
     box = bounding_boxes(runs, ring_height, n_rings)

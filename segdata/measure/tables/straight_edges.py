@@ -326,8 +326,7 @@ def _contact_strips(side: SweepRuns, line: NumberLine, category: Ints) -> list[N
     frame = line.frame_of(side.start)
     strips = []
     for upright, by in ((False, np.ones(len(side.start), np.int64)), (True, line.height[frame] + 1)):
-        moved = side.moved(by)
-        a, b, start, length = kernels.strips(moved.start, moved.end, moved.owner, side.start, side.end, side.owner)
+        a, b, start, length = side.moved(by).strips_with(side)
         alike = (a != b) & (category[a] == category[b])
         _, x, y = line.lower(start[alike])
         a, b = a[alike], b[alike]

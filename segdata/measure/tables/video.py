@@ -1,7 +1,7 @@
 """Video: how tracks go on from frame to frame, flickering categories, and repeated frames."""
 
+import filecmp
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +71,7 @@ def measure_exchanges(window: FrameWindow, track: Ints) -> ColumnArrays:
     """
     line, layer, frames = window.line(), np.where(track >= 0, 0, -1), window.own & window.follows
     before, here = window.side(line, 1, frames, layer), window.side(line, 0, frames, layer)
-    first, second, _, length = kernels.strips(before.start, before.end, before.owner, here.start, here.end, here.owner)
+    first, second, _, length = before.strips_with(here)
     first, second, shared = kernels.tally(first, second, length)
     area, n = window.batch.runs.areas(len(track)), max(len(track), 1)
     code, iou = first.astype(np.int64) * n + second, _iou(shared, area[first], area[second])
@@ -297,7 +297,7 @@ def _claimed_pixels(side: SweepRuns, line: NumberLine) -> Ints:
 
 def _claimed_by_both(a: SweepRuns, b: SweepRuns) -> tuple[Ints, Ints]:
     """The pixels that both sides claim, as disjoint intervals."""
-    _, _, start, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
+    _, _, start, length = a.strips_with(b)
     start, length, _ = kernels.cover(start, start + length)
     return start, start + length
 
@@ -330,9 +330,6 @@ def _erode_intervals(start: Ints, end: Ints, line: NumberLine) -> tuple[Ints, In
         _, _, first, length = kernels.strips(*kept, none, whole[0] + by, whole[1] + by, zero)
         kept = first, first + length
     return kept
-
-
-_PIECE = 1 << 16
 
 
 def repeated_masks(window: FrameWindow) -> ColumnArrays:
@@ -375,12 +372,6 @@ def _same_bytes(one: str | None, other: str | None) -> bool:
     if one is None or other is None or one == other or "://" in one or "://" in other:
         return False
     try:
-        if Path(one).stat().st_size != Path(other).stat().st_size:
-            return False
-        with Path(one).open("rb") as a, Path(other).open("rb") as b:
-            while (piece := a.read(_PIECE)) == b.read(_PIECE):
-                if not piece:
-                    return True
+        return filecmp.cmp(one, other, shallow=False)
     except OSError:
         return False
-    return False

@@ -143,13 +143,9 @@ def _widen(side: SweepRuns, line: NumberLine) -> list[SweepRuns]:
     return [SweepRuns(side.start - 1 + by * room, side.end + 1 + by * room, side.owner) for by in (-1, 0, 1)]
 
 
-def _shared_strips(a: SweepRuns, b: SweepRuns) -> tuple[NDArray[np.int32], NDArray[np.int32], Ints, Ints]:
-    return kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
-
-
 def _overlapping_pairs(a: SweepRuns, b: SweepRuns) -> IndexPairs:
     """The pairs that share a pixel."""
-    first, second, _, length = _shared_strips(a, b)
+    first, second, _, length = a.strips_with(b)
     first, second, _ = kernels.tally(first, second, length)
     return first.astype(np.int64), second.astype(np.int64)
 
@@ -184,7 +180,7 @@ def _holes(window: FrameWindow, numbers: PartNumbers, layer: Ints) -> tuple[Inde
         within = SweepRuns(start, start + length, np.zeros(len(start), np.int32))
         wide, inside = np.zeros(len(segment), np.int64), np.zeros(len(segment), np.int64)
         for side in _widen(laid(shift, frames), line):
-            hole, _, _, length = _shared_strips(side, within)
+            hole, _, _, length = side.strips_with(within)
             np.add.at(wide, side.owner, side.end - side.start)
             np.add.at(inside, hole, length)
             if shift == 1:
@@ -215,7 +211,7 @@ def _skips(window: FrameWindow, parts: _SliceParts) -> ColumnArrays:
     before, here, after = (parts.side(shift, frames) for shift in (1, 0, -1))
     before = _without_owners(before, _overlapping_pairs(before, here)[0])
     after = _without_owners(after, _overlapping_pairs(here, after)[1])
-    a, b, start, length = _shared_strips(before, after)
+    a, b, start, length = before.strips_with(after)
     n = max(len(parts.segment), 1)
     pair, label = np.unique(a.astype(np.int64) * n + b, return_inverse=True)
     first, second = np.divmod(pair, n)
