@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Rows = NDArray[np.int32]
 
 

@@ -23,6 +23,9 @@ from segdata.measure.measure import MeasuredTables
 from segdata.measure.registry import row_links
 
 FileStat = tuple[int, int, int]  # bytes, and nanoseconds of the last change of content and of anything
+MOST_BYTES = 4 << 30  # what the folder may hold before the oldest entries go
+_SUFFIX = ".segdata"
+_OLD = 86_400  # seconds after which an unfinished file is deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,6 @@ def _file_stat(path: str) -> FileStat:
     except OSError:
         return (-1, 0, 0)
     return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-
-
-MOST_BYTES = 4 << 30  # what the folder may hold before the oldest entries go
-_SUFFIX = ".segdata"
-_OLD = 86_400  # seconds after which an unfinished file is deleted
 
 
 @dataclass(frozen=True, slots=True)

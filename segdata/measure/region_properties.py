@@ -7,15 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.parts import label_parts, segment_shapes
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Rows, Runs, bounding_boxes, expand_ranges, run_columns
+from segdata.core.runs import Floats, Ints, Rows, Runs, bounding_boxes, expand_ranges, run_columns
 
-Floats = NDArray[np.float64]
 _AT_ONCE = 4_000_000  # pairs of points
 
 

@@ -18,7 +18,7 @@ from segdata.core.format import Source
 from segdata.core.frame_sequences import FrameSequence, frame_sequences
 from segdata.core.overlay import SweepRuns
 from segdata.core.profile import Profile, SequenceKind
-from segdata.core.runs import Ints, NumberLine, Runs, expand_ranges
+from segdata.core.runs import Flags, Ints, NumberLine, Runs, expand_ranges
 from segdata.core.table import Table
 
 T = TypeVar("T")
@@ -26,6 +26,7 @@ _LEAST_FRAMES = 8  # frames that are loaded at once, beside one neighbour on eit
 
 TablesByName = dict[str, Table]
 ColumnArrays = dict[str, NDArray[Any]]  # Any: each column has its own type
+MOST_RETAINED_BYTES = 256 << 20  # of runs and rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,10 @@ class FrameWindow:
     step: int
     place: Ints
     row: Ints
-    own: NDArray[np.bool_]
+    own: Flags
 
     @property
-    def between(self) -> NDArray[np.bool_]:
+    def between(self) -> Flags:
         """(m,) own frames in the middle of three that follow each other in equal steps and have one size."""
         height, width = self.batch.image_size
         same = (np.diff(height) == 0) & (np.diff(width) == 0)
@@ -63,15 +64,15 @@ class FrameWindow:
         return in_middle
 
     @property
-    def follows(self) -> NDArray[np.bool_]:
+    def follows(self) -> Flags:
         """(m,) frames that have the size of the one before them."""
         height, width = self.batch.image_size
         return np.concatenate([[False], (np.diff(height) == 0) & (np.diff(width) == 0)])
 
     @property
-    def adjoining(self) -> NDArray[np.bool_]:
+    def adjoining(self) -> Flags:
         """(m,) frames that follow directly on the one before them, with no image between."""
-        direct: NDArray[np.bool_] = np.diff(self.frame, prepend=self.frame[0]) == self.step
+        direct: Flags = np.diff(self.frame, prepend=self.frame[0]) == self.step
         return self.follows & direct
 
     def line(self, n_layers: int = 1) -> NumberLine:
@@ -83,7 +84,7 @@ class FrameWindow:
         self,
         line: NumberLine,
         shift: int,
-        at: NDArray[np.bool_],
+        at: Flags,
         layer: Ints | None = None,
         n_layers: int = 1,
         runs: Runs | None = None,
@@ -181,9 +182,6 @@ def _load_window(
         mine = np.isin(annotation, sequence.annotation[part])
         place = np.where(mine, batch.annotation_image, -1)[batch.segment_annotation].astype(np.int64)
         yield FrameWindow(batch, sequence.frame[part], sequence.annotation[part], sequence.step, place, row, own)
-
-
-MOST_RETAINED_BYTES = 256 << 20  # of runs and rows
 
 
 class RetainedSource:

@@ -33,6 +33,7 @@ _LEAST = 30  # parts, or images, below which there is no advice
 _LARGE = 2.5  # times the median part
 _SHARE = 0.2  # of a category's pixels in parts so large
 _LEAST_PIXELS = 16  # of a part that is a thing
+QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
 
 def task_advice(tables: Tables) -> Iterator[str]:
@@ -78,9 +79,6 @@ def _single_instances_advice(tables: Tables) -> Iterator[str]:
             f"no image has two instances of one category ({images:,} images with things): semantic labels would "
             "say the same and cost less, unless the annotators joined instances"
         )
-
-
-QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
 
 @dataclass(frozen=True, slots=True)

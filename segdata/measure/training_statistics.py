@@ -5,17 +5,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
 from segdata.core.image_files import read_channels
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.core.schema import runs_to_rle
 from segdata.core.table import Table
 
-Floats = NDArray[np.float64]
+EFFECTIVE_BETA = 0.999  # of the effective number of samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +95,6 @@ def _statistics_of(sums: Iterable[_ChannelSums]) -> Iterator[ChannelStatistics]:
         yield ChannelStatistics(
             total.sort[0], tuple(mean.tolist()), tuple(std.tolist()), top, total.n_images, total.n_pixels
         )
-
-
-EFFECTIVE_BETA = 0.999  # of the effective number of samples
 
 
 def inverse_frequency(count: Ints | Floats) -> Floats:

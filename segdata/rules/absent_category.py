@@ -1,11 +1,11 @@
 """SEG213 absent-category: a category is absent where the taxonomy expects it."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import ids_by_name, quote_guideline
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Flags
 from segdata.core.taxonomy import Category
 
 
@@ -67,14 +67,14 @@ def absent_category(tables: Tables) -> Findings:
                 yield RowFinding(message + _rule(tables, category), annotation=row, category=category.name, pixels=0)
 
 
-def _annotations_with(tables: Tables, ids: frozenset[int]) -> NDArray[np.bool_]:
+def _annotations_with(tables: Tables, ids: frozenset[int]) -> Flags:
     """(n_annotations,) whether a segment of one of these categories is there."""
     is_present = np.zeros(len(tables.annotations), bool)
     is_present[tables.segments["annotation"][np.isin(tables.segments["category_id"], list(ids))]] = True
     return is_present
 
 
-def _too_rare(tables: Tables, category: Category, is_present: NDArray[np.bool_]) -> Findings:
+def _too_rare(tables: Tables, category: Category, is_present: Flags) -> Findings:
     """Findings where the category is in a smaller share of the annotations than is expected."""
     least_share = category.expected.least_share if category.expected else None
     if least_share is None or is_present.sum() >= least_share * len(is_present):

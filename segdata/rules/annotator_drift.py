@@ -12,9 +12,9 @@ from segdata.core.group_features import GroupedAnnotations, GroupFeature
 from segdata.core.guideline import quote_guideline
 from segdata.core.permutation_tests import GroupComparison, StratifiedGroups
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Flags
 from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import annotation_strata
-from segdata.core.table import Flags
 
 _SEED = 310  # the same data give the same findings
 _NEARLY = 0.75  # of three groups of which one deviates, the others are at half of its score on the other side

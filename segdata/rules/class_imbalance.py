@@ -4,10 +4,10 @@ import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Ints, unique_inverse
+from segdata.core.runs import Flags, Ints, unique_inverse
 from segdata.core.statistics import class_weights, effective_number
 from segdata.core.strata import CategoryTally, annotation_strata, is_example, number_names
-from segdata.core.table import Flags, Table
+from segdata.core.table import Table
 
 
 @rule("SEG301", "class-imbalance", severity="warning", needs=(), whole=True)

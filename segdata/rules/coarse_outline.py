@@ -5,8 +5,7 @@ import numpy as np
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Ints
-from segdata.core.table import Flags
+from segdata.core.runs import Flags, Ints
 
 _LEAST_COMPANIONS = 5  # polygons of the category to compare with
 _LEAST_COMPACT = 0.5  # 4 pi area / perimeter^2: a disc has 1, a square 0.79, a strip four times as long as wide 0.5

@@ -1,12 +1,12 @@
 """SEG357 flicker: pixels change their category for one frame."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import changes_category, tracked_segments
 from segdata.core.profile import has_videos
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Flags
 from segdata.rules.shared import SUM_COLUMNS, sum_by_owner
 
 _BY = ("segment", "category_id")
@@ -107,7 +107,7 @@ def flicker(
         yield RowFinding(message, segments=(segment,), bbox=tuple(box), pixels=pixels)
 
 
-def _renamed(tables: Tables) -> NDArray[np.bool_]:
+def _renamed(tables: Tables) -> Flags:
     """(n_segments,) whether a segment's track has several categories."""
     tracked = tracked_segments(tables)
     renamed = np.zeros(len(tables.segments), bool)

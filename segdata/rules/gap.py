@@ -3,11 +3,11 @@
 from collections import Counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Ints
 from segdata.rules.shared import SUM_COLUMNS, leaves_background_unlabelled, requires_full_coverage, sum_by_owner
 
 
@@ -88,7 +88,7 @@ def _background(tables: Tables) -> RowFinding:
     return RowFinding(message, pixels=int(unlabelled.sum()), severity="info", is_fixable=False)
 
 
-def _already_reported(tables: Tables) -> NDArray[np.int64]:
+def _already_reported(tables: Tables) -> Ints:
     """(n_images,) unlabelled pixels that a defect already reports, because the reader could not read their label."""
     reported: Counter[str | None] = Counter()
     for defect in tables.defects:

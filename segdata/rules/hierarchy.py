@@ -6,8 +6,8 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Relation, declares_relation, is_related, is_related_either_way, quote_guideline
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Ints
-from segdata.core.table import Flags, Table
+from segdata.core.runs import Flags, Ints
+from segdata.core.table import Table
 
 _INEXACT = 0.02  # of a part's pixels, by which it may be drawn over its whole though it is cut out of it
 _RELATIONS: tuple[Relation, ...] = ("part_of", "may_not_overlap", "may_not_touch")

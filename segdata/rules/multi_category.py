@@ -1,12 +1,12 @@
 """SEG211 multi-category: the taxonomy does not allow a secondary category."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.guideline import declares_relation, is_related, quote_guideline
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Flags, Ints
 from segdata.core.table import Table
 
 
@@ -58,7 +58,7 @@ def multi_category(tables: Tables) -> Findings:
         yield _finding(tables, odd.take(group), ruled)
 
 
-def _is_allowed(tables: Tables, own_category: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _is_allowed(tables: Tables, own_category: Ints) -> Flags:
     """(n,) whether each row of `also` names a known category that `own_category` may have beside it."""
     second = tables.also["category_id"]
     taxonomy = tables.profile.taxonomy

@@ -3,20 +3,32 @@
 from collections import defaultdict
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Relation, is_related_either_way, quote_guideline
 from segdata.core.permutation_tests import StratifiedGroups, cluster_p_value, intraclass_correlation
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Ints, unique_inverse
+from segdata.core.runs import Floats, Ints, unique_inverse
 from segdata.core.statistics import benjamini_hochberg
 from segdata.core.table import Table
 from segdata.rules.shared import image_names
 
-_Boxes = NDArray[np.float64]  # (n, 4): x, y, width, height
+_Boxes = Floats  # (n, 4): x, y, width, height
 _SMALLEST_PART, _LEAST_SHARE = 50, 0.1  # px, and share of its segment: a smaller part is a scrap
 _SAME = 0.5  # IoU of boxes of one thing, drawn twice
+_SEED = 212  # the same data give the same findings
+_SMALLEST = 50  # px of the smaller segment: of fewer a border is too large a share
+_WITHIN = 0.9  # of the smaller segment: more, and it lies upon the other one
+_LEAST = 10  # borders, or objects, of an annotator
+_PERMUTATIONS = 1999
+_MOST = 5_000  # borders of a category that are permuted
+# What an annotator does whose share of flags is large, what one whose share is small, and what is counted.
+_DRAWN = ("draws it whole", "draws it only as far as visible", "borders overlap")
+_KEPT = (
+    "keeps the parts of a thing as one segment",
+    "makes each part of a thing a segment",
+    "things in parts are one segment",
+)
 
 
 def kept_parts(tables: Tables) -> Table:
@@ -94,14 +106,6 @@ def _match(pair: _Boxes, candidates: _Boxes) -> bool:
     iou = shared / (pair[:, 2:].prod(axis=1)[:, None] + candidates[:, 2:].prod(axis=1) - shared)
     best = iou.argmax(axis=1)
     return bool(best[0] != best[1] and (iou.max(axis=1) >= _SAME).all())
-
-
-_SEED = 212  # the same data give the same findings
-_SMALLEST = 50  # px of the smaller segment: of fewer a border is too large a share
-_WITHIN = 0.9  # of the smaller segment: more, and it lies upon the other one
-_LEAST = 10  # borders, or objects, of an annotator
-_PERMUTATIONS = 1999
-_MOST = 5_000  # borders of a category that are permuted
 
 
 @rule(
@@ -227,15 +231,6 @@ def _comparable(tables: Tables, borders: Table) -> Table:
     alone = np.isin(image, drawn_on[times == 1])  # what only one annotator drew is compared by the other category alone
     stratum = np.unique(np.stack([np.where(alone, -1, image), borders["other"]]), axis=1, return_inverse=True)[1]
     return borders.beside(stratum=stratum.reshape(-1), flag=borders["over"])
-
-
-# What an annotator does whose share of flags is large, what one whose share is small, and what is counted.
-_DRAWN = ("draws it whole", "draws it only as far as visible", "borders overlap")
-_KEPT = (
-    "keeps the parts of a thing as one segment",
-    "makes each part of a thing a segment",
-    "things in parts are one segment",
-)
 
 
 def _by_annotator(

@@ -4,15 +4,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import Box, RowFinding, Severity
 from segdata.core.guideline import Relation, is_related_either_way
 from segdata.core.rule import Findings, Tables
-from segdata.core.runs import Ints, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.statistics import group_median
 from segdata.core.table import Table
+
+_MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
+_LEAST_SPREAD = 0.2  # of the logarithm of area
+_LEAST_SOLIDITY = 0.02  # of the spread of solidity, or
+_COARSE = 0.15  # of a pixel's share of a segment's side: small outlines are coarse
+_PART = 2.0  # how unusual the area of a lobe may be
+_SOLIDITY = 3.0  # and its solidity
+SUM_COLUMNS = ("n", "pixels", "area", "x", "y", "width", "height")
 
 
 def join_first(values: Iterable[object], most: int) -> str:
@@ -60,7 +67,7 @@ def reader_findings(tables: Tables, code: str) -> Findings:
             )
 
 
-def is_lossy(tables: Tables) -> NDArray[np.bool_]:
+def is_lossy(tables: Tables) -> Flags:
     """(n_segments,) whether the segment's mask is one that its storage changed (SEG010): its details mean nothing."""
     lossy = {defect.image for defect in tables.defects if defect.code == "SEG010" and defect.image is not None}
     if not lossy:
@@ -69,7 +76,7 @@ def is_lossy(tables: Tables) -> NDArray[np.bool_]:
     return image[tables.segments["image"]]
 
 
-def has_defect(tables: Tables, code: str) -> NDArray[np.bool_]:
+def has_defect(tables: Tables, code: str) -> Flags:
     """(n_segments,) whether a defect of this code names the segment, so that other rules skip it."""
     reported = {
         (defect.image, segment) for defect in tables.defects if defect.code == code for segment in defect.segments
@@ -81,7 +88,7 @@ def has_defect(tables: Tables, code: str) -> NDArray[np.bool_]:
     return np.array([(image[row], id_ if source is None else source) in reported for row, id_, source in rows], bool)
 
 
-def requires_full_coverage(tables: Tables) -> NDArray[np.bool_]:
+def requires_full_coverage(tables: Tables) -> Flags:
     """(n_annotations,) whether every pixel must be labelled: by the annotation's own coverage, else the dataset's."""
     habit = "exhaustive" if tables.profile.is_exhaustive else "sparse"
     return np.array([(own or habit) == "exhaustive" for own in tables.annotations["coverage"].tolist()], bool)
@@ -120,7 +127,7 @@ def forbidden_overlaps(tables: Tables) -> Table:
     return pairs.take(~free)
 
 
-def counts_small_shapes(tables: Tables) -> NDArray[np.bool_]:
+def counts_small_shapes(tables: Tables) -> Flags:
     """(n_segments,) whether small parts and holes of a segment count as mistakes.
 
     They do not for crowds, void, categories whose lines are `thin`, and masks that their storage changed (SEG010).
@@ -130,18 +137,8 @@ def counts_small_shapes(tables: Tables) -> NDArray[np.bool_]:
     return ~(is_lossy(tables) | segments["iscrowd"] | np.isin(segments["category_id"], left_alone))
 
 
-Floats = NDArray[np.float64]
-_MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
-
-
 def typical_values(
-    tables: Tables,
-    values: Floats,
-    among: NDArray[np.bool_],
-    least_near: int = 8,
-    least_far: int = 20,
-    *,
-    of: Ints | None = None,
+    tables: Tables, values: Floats, among: Flags, least_near: int = 8, least_far: int = 20, *, of: Ints | None = None
 ) -> tuple[Floats, Floats]:
     """Median and standard deviation of `values` among the peers of some segments, `of` (n,); default: all.
 
@@ -160,7 +157,7 @@ def typical_values(
 
 
 def _group_statistics(
-    values: Floats, group: Ints, eligible: NDArray[np.bool_], least_members: int, rows: Ints
+    values: Floats, group: Ints, eligible: Flags, least_members: int, rows: Ints
 ) -> tuple[Floats, Floats]:
     """Median and standard deviation of the chosen members of the groups of some segments."""
     group_number = unique_inverse(group)[1]
@@ -177,19 +174,12 @@ def _group_statistics(
     return middle[group_number[rows]], spread[group_number[rows]]
 
 
-def is_thing(tables: Tables) -> NDArray[np.bool_]:
+def is_thing(tables: Tables) -> Flags:
     """(n_segments,) whether a segment is one object: a thing of the taxonomy, no crowd, its mask unchanged."""
     thing_ids = [category.id for category in tables.profile.taxonomy.by_id().values() if category.kind == "thing"]
     segments = tables.segments
-    result: NDArray[np.bool_] = np.isin(segments["category_id"], thing_ids) & ~segments["iscrowd"] & ~is_lossy(tables)
+    result: Flags = np.isin(segments["category_id"], thing_ids) & ~segments["iscrowd"] & ~is_lossy(tables)
     return result
-
-
-_LEAST_SPREAD = 0.2  # of the logarithm of area
-_LEAST_SOLIDITY = 0.02  # of the spread of solidity, or
-_COARSE = 0.15  # of a pixel's share of a segment's side: small outlines are coarse
-_PART = 2.0  # how unusual the area of a lobe may be
-_SOLIDITY = 3.0  # and its solidity
 
 
 def bridged_segments(tables: Tables) -> Table:
@@ -210,9 +200,6 @@ def bridged_segments(tables: Tables) -> Table:
     alike = (first <= _PART) & (second >= -_PART) & (bent <= _SOLIDITY)
     alike &= is_thing(tables)[table["segment"]]
     return table.beside(area_z=area_z, bent_z=bent_z, gain=gain).take(alike)
-
-
-SUM_COLUMNS = ("n", "pixels", "area", "x", "y", "width", "height")
 
 
 def sum_by_owner(things: Table, by: str, *also: str) -> Table:

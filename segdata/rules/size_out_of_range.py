@@ -3,15 +3,12 @@
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.core.taxonomy import Category
 from segdata.rules.shared import segments_finding
-
-Floats = NDArray[np.float64]
 
 
 @rule(

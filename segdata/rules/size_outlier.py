@@ -5,10 +5,9 @@ import numpy as np
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import is_frame_of
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Ints
-from segdata.core.statistics import Floats, group_median, outlier_limit, robust_z
+from segdata.core.runs import Flags, Floats, Ints
+from segdata.core.statistics import group_median, outlier_limit, robust_z
 from segdata.core.strata import is_example, joint_codes, size_class
-from segdata.core.table import Flags
 
 _EDGE = 3  # pixels; outlines of what the frame cuts often end a little before it
 _SEVERAL = 4  # segments of an image that tell how near the camera was

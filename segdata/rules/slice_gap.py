@@ -1,11 +1,11 @@
 """SEG358 slice-gap: a structure is missing on one slice of a volume."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.finding import RowFinding
 from segdata.core.profile import has_volumes
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Flags
 from segdata.core.table import Table
 
 _FEW = 2  # gaps of a category that are no habit; and slices
@@ -78,7 +78,7 @@ def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.5, ma
         yield RowFinding(message, annotation=annotation, bbox=tuple(box), pixels=shared, category=name)
 
 
-def _come_and_go(tables: Tables, skips: Table, max_gaps: float) -> NDArray[np.bool_]:
+def _come_and_go(tables: Tables, skips: Table, max_gaps: float) -> Flags:
     """(n_skips,) whether gaps are usual for the category in its volume."""
     sequence, category = tables.images["sequence"][tables.segments["image"]], tables.segments["category_id"]
     long = tables.solids["segment"][tables.solids["slices"] > _FEW]

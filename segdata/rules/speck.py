@@ -1,10 +1,10 @@
 """SEG106 speck: a segment has stray parts."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.frame_sequences import outside_volumes
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Flags
 from segdata.core.table import Table
 from segdata.rules.shared import counts_small_shapes, small_region_findings
 
@@ -70,10 +70,10 @@ def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Fi
         yield from small_region_findings(parts.take(small), group, "stray part", unit)
 
 
-def _small_by_nature(parts: Table, group: str, small: NDArray[np.bool_], min_pixels: int) -> NDArray[np.bool_]:
+def _small_by_nature(parts: Table, group: str, small: Flags, min_pixels: int) -> Flags:
     """(n_parts,) whether a small part is but the smallest of many of its group: see `speck`."""
     larger = (parts["area"] >= min_pixels) & (parts["area"] < 4 * min_pixels)
     n_groups = int(parts[group].max(initial=-1)) + 1
     n_small, n_larger = (np.bincount(parts[group][rows], minlength=n_groups) for rows in (small, larger))
-    natural: NDArray[np.bool_] = (n_larger >= _MANY) & (n_larger >= 4 * n_small)
+    natural: Flags = (n_larger >= _MANY) & (n_larger >= 4 * n_small)
     return natural[parts[group]]

@@ -3,9 +3,9 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.permutation_tests import Floats, MixComparison, compare_mixes
+from segdata.core.permutation_tests import MixComparison, compare_mixes
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import unique_inverse
+from segdata.core.runs import Floats, unique_inverse
 from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import example_segments, image_splits, independent_units, joint_codes, number_names
 

@@ -1,11 +1,11 @@
 """SEG109 split-instance: two things are the halves of one."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Flags
 from segdata.core.table import Table
 from segdata.rules.shared import is_thing, typical_values
 
@@ -134,20 +134,20 @@ def split_instance(
         yield RowFinding(message, segments=(a, b), bbox=box, pixels=int(min(area[a], area[b])))
 
 
-def _at_edge(tables: Tables, seams: Table) -> NDArray[np.bool_]:
+def _at_edge(tables: Tables, seams: Table) -> Flags:
     """(n_seams,) whether the contact reaches the image's edge."""
     image = tables.segments["image"][seams["a"]]
-    edge: NDArray[np.bool_] = (seams["x"] <= 0) | (seams["x"] + seams["width"] >= tables.images["width"][image])
+    edge: Flags = (seams["x"] <= 0) | (seams["x"] + seams["width"] >= tables.images["width"][image])
     edge |= (seams["y"] <= 0) | (seams["y"] + seams["height"] >= tables.images["height"][image])
     return edge
 
 
-def _too_large(tables: Tables, seams: Table, max_z: float) -> NDArray[np.bool_]:
+def _too_large(tables: Tables, seams: Table, max_z: float) -> Flags:
     """(n_seams,) whether both together are larger than segments of the category usually are."""
     area = tables.segments["area"]
     log = np.log(np.maximum(area, 1))
     middle, spread = typical_values(tables, log, ~tables.segments["iscrowd"] & (area > 0), of=seams["a"])
     joint_log_area = np.log(np.maximum(area[seams["a"]] + area[seams["b"]], 1))
     score = (joint_log_area - middle) / np.maximum(spread, _LEAST_SPREAD)
-    large: NDArray[np.bool_] = score > max_z  # no score, no limit
+    large: Flags = score > max_z  # no score, no limit
     return large

@@ -1,13 +1,12 @@
 """SEG013 stale-measure: the pixels contradict a declared area or box."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Floats
 from segdata.core.table import Column, Table
 
-Floats = NDArray[np.float64]
 _SIDES = ("x", "y", "width", "height")
 
 

@@ -1,12 +1,12 @@
 """SEG210 too-much-void: more is void than the taxonomy allows."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Floats, Ints
 
 
 @rule(
@@ -71,7 +71,7 @@ def too_much_void(tables: Tables, *, usual_share: float = 0.25) -> Findings:
         yield RowFinding(message, pixels=int(void.sum()))
 
 
-def _unusual(share: NDArray[np.float64], void: NDArray[np.int64], usual_share: float) -> Findings:
+def _unusual(share: Floats, void: Ints, usual_share: float) -> Findings:
     rows = np.flatnonzero(share > usual_share)
     if len(rows):
         have = "has" if len(rows) == 1 else "have"

@@ -1,17 +1,16 @@
 """SEG353 track-gap: a track is gone for a few frames."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import Box, RowFinding
 from segdata.core.frame_sequences import SequenceIndex, touches_edge, tracked_segments
 from segdata.core.profile import has_videos
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.core.table import Table
 
-Boxes = NDArray[np.float64]
+Boxes = Floats
 _NEAR = 5  # appearances before and after a gap whose sizes are what is usual
 _HIDDEN = 0.5  # share of the box that the box of something else covers
 

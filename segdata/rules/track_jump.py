@@ -1,12 +1,12 @@
 """SEG354 track-jump: a track is elsewhere, or of another size, in one frame."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import touches_edge
 from segdata.core.profile import has_videos
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Flags
 
 
 @rule("SEG354", "track-jump", severity="warning", needs=("frames",), when=has_videos)
@@ -109,7 +109,7 @@ def track_jump(
         yield RowFinding(message, segments=(segment,), pixels=int(segments["area"][segment]))
 
 
-def _swapped(tables: Tables, gain: float) -> NDArray[np.bool_]:
+def _swapped(tables: Tables, gain: float) -> Flags:
     """(n_segments,) whether a segment exchanges its place with another, in its frame or the next."""
     exchanges = tables.exchanges.take(tables.exchanges["crossed"] - tables.exchanges["own"] >= gain)
     swapped = np.zeros(len(tables.segments), bool)

@@ -18,8 +18,8 @@ from segdata.core.batch import Batch, clip_to_roi
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.overlay import SweepRuns
 from segdata.core.paths import split_from_path
-from segdata.core.runs import Ints, NumberLine, expand_ranges
-from segdata.core.table import Column, Flags, Table
+from segdata.core.runs import Flags, Ints, NumberLine, expand_ranges
+from segdata.core.table import Column, Table
 from segdata.measure.cache import hash_file
 from segdata.measure.registry import measure_dataset, measure_images
 from segdata.measure.sequences import ColumnArrays, DatasetView
@@ -32,6 +32,9 @@ _PLAIN = 0.03  # of the brightest: an image whose thumbnail varies less has no g
 _BLOCK = 2048
 Bytes = NDArray[np.uint8]
 Signs = NDArray[np.float32]
+_TAIL = 4096  # bytes; different pictures of one size differ at the end, while beginnings are often equal
+_Key = TypeVar("_Key", bound=Hashable)
+_AT_ONCE = 16  # pairs that are loaded together
 
 
 @measure_dataset("copies", tables={"alike": ("image", "of", "same", "bits")})
@@ -136,10 +139,6 @@ def _signs(looks: Bytes) -> Signs:
     return np.unpackbits(looks, axis=1).astype(np.float32) * 2 - 1
 
 
-_TAIL = 4096  # bytes; different pictures of one size differ at the end, while beginnings are often equal
-_Key = TypeVar("_Key", bound=Hashable)
-
-
 @measure_images("copies")
 def hash_image_files(images: pa.Table) -> pa.Table:
     """Columns `content`, the BLAKE2 hash of an image's file where another may be the same, and `part`, its split.
@@ -216,9 +215,6 @@ def _similar_looks(images: Table, jobs: int) -> Ints:
         a, b = np.nonzero(signs[begin : begin + _BLOCK] @ signs.T >= BITS - 2 * MOST_BITS)
         pairs.append(np.stack([hashed[a + begin], hashed[b]], axis=1)[a + begin < b])
     return np.concatenate(pairs)
-
-
-_AT_ONCE = 16  # pairs that are loaded together
 
 
 @measure_dataset(

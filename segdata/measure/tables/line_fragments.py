@@ -4,13 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from segdata.core.parts import label_parts
-from segdata.core.runs import Ints, Runs, expand_ranges, run_columns
+from segdata.core.runs import Floats, Ints, Runs, expand_ranges, run_columns
 from segdata.measure.registry import BatchView, measure
-
-Floats = NDArray[np.float64]
 
 LEAST_SLENDERNESS = 2.0  # the least length of a piece over its breadth: what is rounder has no direction
 WIDEST_GAP = 1.5  # the most that two pieces are apart, over the length of the shorter one

@@ -9,11 +9,22 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.runs import Ints, Runs, bounding_boxes
+from segdata.core.runs import Floats, Ints, Runs, bounding_boxes
 from segdata.core.statistics import group_median
 from segdata.measure.registry import BatchView, measure
 
 Mask = NDArray[np.uint8]
+LEAST_PEERS = 7  # segments that a group needs so that one can be an outlier
+_LARGER = 1.25  # times the typical area, or
+_BEYOND = 0.8  # standard deviations above it, from which a segment is looked at
+_CONVEX = 0.96  # the solidity from which a segment has no neck worth the name
+_ALIKE = 0.7  # the spread of log area up to which a group has a typical size
+_COMPARED = 40  # peers whose solidity is measured
+_MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
+_LOBE_COLUMNS = ("neck", "lobes", "first", "second", "solidity", "lobe_solidity")
+_PEER_COLUMNS = ("typical", "spread", "typical_solidity", "solidity_spread")
+_LARGE_PART_SHARE = 0.15  # of the largest part, from which the second one is large, too
+_SAMPLED_POINTS = 64  # looked at between two parts
 
 
 class SegmentCrops:
@@ -46,19 +57,6 @@ class SegmentCrops:
         np.add.at(edges, start, 1)
         np.subtract.at(edges, start + length, 1)
         return np.cumsum(edges[:-1], dtype=np.int8).astype(np.uint8).reshape(width, high).T, left, upper
-
-
-Floats = NDArray[np.float64]
-
-LEAST_PEERS = 7  # segments that a group needs so that one can be an outlier
-_LARGER = 1.25  # times the typical area, or
-_BEYOND = 0.8  # standard deviations above it, from which a segment is looked at
-_CONVEX = 0.96  # the solidity from which a segment has no neck worth the name
-_ALIKE = 0.7  # the spread of log area up to which a group has a typical size
-_COMPARED = 40  # peers whose solidity is measured
-_MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
-_LOBE_COLUMNS = ("neck", "lobes", "first", "second", "solidity", "lobe_solidity")
-_PEER_COLUMNS = ("typical", "spread", "typical_solidity", "solidity_spread")
 
 
 @measure("lobes", tables={"lobes": {"segment": "segments"}})
@@ -133,10 +131,6 @@ def _lobe_rows(batch: Batch, larger: Ints, group: Ints, area: Ints) -> Iterator[
             of_group[key] = solidities(np.flatnonzero(group == key))
         lobe = min(necks.solidity(piece) for piece in largest)
         yield segment, cut.neck, len(cut.pieces), first, second, whole, lobe, *of_group[key]
-
-
-_LARGE_PART_SHARE = 0.15  # of the largest part, from which the second one is large, too
-_SAMPLED_POINTS = 64  # looked at between two parts
 
 
 @measure("apart", tables={"apart": {"segment": "segments"}}, needs=("parts",))

@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from segdata.core import kernels, polygons
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.polygons import unkeyhole
-from segdata.core.runs import Ints, NumberLine, Runs, bounding_boxes, expand_ranges
+from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, bounding_boxes, expand_ranges
 from segdata.measure.registry import BatchView, measure
 
-Floats = NDArray[np.float64]
+_MANY_RINGS = 100  # rings of a segment beyond which boxes are not compared
+_FAR_OUTSIDE = 4096  # pixels beyond the frame up to which they are counted one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class SourceRings:
         return unkeyhole(rings.take(np.flatnonzero(np.diff(self.first_number) % 2 == 0)))
 
 
-def matches_ring(regions: pa.Table, rings: SourceRings, height: Ints, width: Ints) -> NDArray[np.bool_]:
+def matches_ring(regions: pa.Table, rings: SourceRings, height: Ints, width: Ints) -> Flags:
     """(n_regions,) whether a ring of the region's segment has the same area and box.
 
     `regions` has the columns segment, area, x, y, width, height; sizes (n_segments,) are of the images, in pixels.
@@ -108,10 +108,6 @@ def _offsets(length: pa.Array) -> Ints:
 
 def _sums(count: Ints) -> Ints:
     return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
-
-
-_MANY_RINGS = 100  # rings of a segment beyond which boxes are not compared
-_FAR_OUTSIDE = 4096  # pixels beyond the frame up to which they are counted one by one
 
 
 @measure("outlines", tables={"outlines": {"segment": "segments"}})
@@ -318,7 +314,7 @@ def _even_odd_holes(inner: Ints, outer: Ints, area: Ints, shared: Ints) -> Ints:
     return np.flatnonzero((depth % 2 == 1) & (hole > 0) & (2 * filled >= hole))
 
 
-def _first_flagged(flag: NDArray[np.bool_], rings: SourceRings) -> Ints:
+def _first_flagged(flag: Flags, rings: SourceRings) -> Ints:
     """The first flagged ring of each segment, -1 for none."""
     first = np.full(len(rings.segment), -1, np.int64)
     flagged = np.flatnonzero(flag)[::-1]

@@ -10,6 +10,9 @@ from segdata.core.parts import segment_shapes
 from segdata.core.runs import Ints, Rows, Runs, bounding_boxes
 from segdata.measure.registry import BatchView, measure
 
+WIDEST_BAND = 5  # pixels of a band; Pascal VOC's void borders are 5 wide
+_HALF = 1 << 31
+
 
 @measure("pairs", tables={"pairs": {"a": "segments", "b": "segments"}})
 def measure_pairs(view: BatchView) -> pa.Table:
@@ -55,10 +58,6 @@ def measure_contacts(view: BatchView) -> pa.Table:
     """The table `contacts`: segments a < b of one annotation that touch, and the contact's length in pixel edges."""
     contacts = find_contacts(view.sweep, view.line)
     return pa.table({"a": contacts.a.astype(np.int64), "b": contacts.b.astype(np.int64), "length": contacts.pixels})
-
-
-WIDEST_BAND = 5  # pixels of a band; Pascal VOC's void borders are 5 wide
-_HALF = 1 << 31
 
 
 @measure("borders", tables={"borders": {"a": "segments", "b": "segments"}})

@@ -11,6 +11,8 @@ from segdata.core.runs import Ints, NumberLine, run_columns
 from segdata.measure.registry import BatchView, measure
 from segdata.measure.tables.outlines import SourceRings, matches_ring
 
+_SHAPE = ("area", "x", "y", "width", "height")
+
 
 def mark_strays(batch: Batch, parts: pa.Table) -> pa.Table:
     """The table `parts` (all parts of the segments that have several) with two more columns.
@@ -31,9 +33,6 @@ def mark_strays(batch: Batch, parts: pa.Table) -> pa.Table:
     is_ring = matches_ring(parts, rings.opened(), height, width)
     is_ring |= ~np.isin(parts["segment"].to_numpy(), rings.segment)
     return parts.append_column("cluster", pa.array(cluster_area)).append_column("drawn", pa.array(is_ring))
-
-
-_SHAPE = ("area", "x", "y", "width", "height")
 
 
 def mark_empty_holes(batch: Batch, holes: pa.Table) -> pa.Table:

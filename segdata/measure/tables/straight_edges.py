@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns
-from segdata.core.runs import Ints, NumberLine, Runs, expand_ranges, run_columns
+from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, expand_ranges, run_columns
 from segdata.measure.registry import BatchView, measure
 from segdata.measure.tables.lobes import Mask, SegmentCrops
 
 SHORTEST_END = 8  # pixels of a flat end
 LEAST_FLATNESS = 0.75  # of what the segment's width changes by within `_NEAR` pixels; the end of a disc has 0.5
 _NEAR = 3
+_FEW = 12  # runs of each segment that are looked at first: most segments change from one column to the next
+SHORTEST_SEAM = 6.0  # pixels of a contact that is looked at
+LARGEST_DEVIATION = 0.35  # pixels root mean square; a digital straight line of any slope is within 0.3
+_MANY_SIBLINGS = 300  # siblings beyond which boxes are not compared one by one
 
 
 @measure("ends", tables={"ends": {"segment": "segments"}})
@@ -89,9 +93,6 @@ def _flat_ends(strips: _Strips, step: Ints, pixels: Ints, size: Ints) -> tuple[I
     return segment[inside], coordinate[inside], step[some[inside]]
 
 
-_FEW = 12  # runs of each segment that are looked at first: most segments change from one column to the next
-
-
 @measure("steps", tables={"steps": {"segment": "segments"}})
 def measure_steps(view: BatchView) -> pa.Table:
     """The table `steps`: segments whose outline never changes in two neighbouring columns, nor in two rows.
@@ -129,7 +130,7 @@ def _doubtful_segments(runs: Runs, height: Ints, n_segments: int) -> Ints:
     return rows[~_changes_twice(runs, height, rows, offset[rows] + (count[rows] - few) // 2, few)]
 
 
-def _changes_twice(runs: Runs, height: Ints, segments: Ints, first: Ints, count: Ints) -> NDArray[np.bool_]:
+def _changes_twice(runs: Runs, height: Ints, segments: Ints, first: Ints, count: Ints) -> Flags:
     """(n,) whether the outline of each segment changes twice, side by side, among some of its runs."""
     rows = expand_ranges(first, count)
     segment_of = np.repeat(np.arange(len(segments)), count)
@@ -180,13 +181,6 @@ def _narrowest_distances(owner: NDArray[np.int32], at: Ints, size: Ints) -> tupl
     np.minimum.at(narrowest, whose[1:][together], np.diff(at)[together])
     narrowest[narrowest == np.iinfo(np.int64).max] = 0
     return narrowest, np.bincount(whose, minlength=len(size))
-
-
-Floats = NDArray[np.float64]
-
-SHORTEST_SEAM = 6.0  # pixels of a contact that is looked at
-LARGEST_DEVIATION = 0.35  # pixels root mean square; a digital straight line of any slope is within 0.3
-_MANY_SIBLINGS = 300  # siblings beyond which boxes are not compared one by one
 
 
 @measure("seams", tables={"seams": {"a": "segments", "b": "segments"}})
@@ -334,7 +328,7 @@ def _contact_strips(side: SweepRuns, line: NumberLine, category: Ints) -> list[N
     return [np.concatenate(column) for column in zip(*strips, strict=True)]
 
 
-def _strip_moments(x: Ints, y: Ints, length: Ints, upright: NDArray[np.bool_]) -> tuple[Floats, ...]:
+def _strip_moments(x: Ints, y: Ints, length: Ints, upright: Flags) -> tuple[Floats, ...]:
     """Integrals over each strip's edges of 1, x, y, x^2, y^2 and xy.
 
     An upright strip is one line of `length` edges; another is `length` level edges, one below the other.

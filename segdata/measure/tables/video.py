@@ -11,14 +11,15 @@ from segdata.core.frame_sequences import image_successions
 from segdata.core.overlay import SweepRuns
 from segdata.core.parts import label_parts
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, NumberLine, Runs, run_columns
+from segdata.core.runs import Floats, Ints, NumberLine, Runs, run_columns
 from segdata.core.table import Table
 from segdata.core.taxonomy import Taxonomy
 from segdata.measure.registry import measure_dataset
 from segdata.measure.sequences import ColumnArrays, DatasetView, FrameWindow
 
-Floats = NDArray[np.float64]
 _BOX = ("x", "y", "width", "height")
+ShiftedRuns = tuple[Runs, Ints, Ints, Ints]  # for each of n the owner, and how far it is moved across and down
+FLICKER_BAND = 2  # pixels at the border of what flickers that do not count: outlines tremble
 
 
 @measure_dataset(
@@ -178,9 +179,6 @@ def _nearest_integers(shift: Floats) -> Ints:
     return np.rint(np.round(shift, 9)).astype(np.int64)
 
 
-ShiftedRuns = tuple[Runs, Ints, Ints, Ints]  # for each of n the owner, and how far it is moved across and down
-
-
 def _shared_pixels(a: ShiftedRuns, b: ShiftedRuns, height: Ints) -> Ints:
     """(n,) pixels that a's i-th owner shares with b's; `height` (n,) of the images, of one size for both."""
     placed = [_placed_boxes(*side, height) for side in (a, b)]
@@ -237,9 +235,6 @@ def _stray_parts(runs: Runs, height: Ints, n_segments: int, here: Ints, moved: l
         columns[name] = np.zeros(len(here), np.int64)
         columns[name][owner_of] = values[largest[first]]
     return columns
-
-
-FLICKER_BAND = 2  # pixels at the border of what flickers that do not count: outlines tremble
 
 
 def measure_flickers(window: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:

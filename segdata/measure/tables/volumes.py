@@ -5,20 +5,18 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.frame_sequences import FrameSequence
 from segdata.core.overlay import SweepRuns
 from segdata.core.parts import HoleStrips, hole_strips, label_parts
-from segdata.core.runs import Ints, NumberLine, Runs
+from segdata.core.runs import Flags, Ints, NumberLine, Runs
 from segdata.core.table import Table
 from segdata.measure.registry import measure_dataset
 from segdata.measure.sequences import ColumnArrays, DatasetView, FrameWindow, TablesByName
 from segdata.measure.tables.video import track_ids
 
 _BOX = ("x", "y", "width", "height")
-Flags = NDArray[np.bool_]
 IndexPairs = tuple[Ints, Ints]
 
 
