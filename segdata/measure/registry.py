@@ -199,6 +199,7 @@ def chosen_measurements(families: frozenset[Family]) -> list[BatchMeasurement]:
 @cache
 def all_families() -> frozenset[Family]:
     """Every family that can be asked for."""
+    measurements: tuple[BatchMeasurement | ImagesMeasurement | DatasetMeasurement, ...]
     measurements = (*batch_measurements(), *images_measurements(), *dataset_measurements())
     return frozenset().union(*(measurement.families for measurement in measurements))
 

@@ -6,7 +6,6 @@ from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import changes_category, tracked_segments
 from segdata.core.profile import has_videos
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags
 from segdata.rules.shared import SUM_COLUMNS, sum_by_owner
 
 _BY = ("segment", "category_id")
@@ -92,7 +91,10 @@ def flicker(
     films have none.
     """
     flickers = tables.flickers
-    flickers = flickers.take((flickers["area"] >= min_fill * flickers["part"]) & ~_renamed(tables)[flickers["segment"]])
+    tracked = tracked_segments(tables)
+    renamed = tracked["segment"][changes_category(tables, tracked)]  # segments of tracks with several categories
+    is_large = flickers["area"] >= min_fill * flickers["part"]
+    flickers = flickers.take(is_large & ~np.isin(flickers["segment"], renamed))
     pair = np.unique(np.stack([flickers[name] for name in _BY]), axis=1, return_inverse=True)[1].reshape(-1)
     category, name = tables.segments["category_id"], tables.profile.name_of
     several = sum_by_owner(flickers.beside(pair=pair), "pair", *_BY, "around", "lost", "gained")
@@ -105,11 +107,3 @@ def flicker(
             f"and {name(before)} in the frames before and after"
         )
         yield RowFinding(message, segments=(segment,), bbox=tuple(box), pixels=pixels)
-
-
-def _renamed(tables: Tables) -> Flags:
-    """(n_segments,) whether a segment's track has several categories."""
-    tracked = tracked_segments(tables)
-    renamed = np.zeros(len(tables.segments), bool)
-    renamed[tracked["segment"][changes_category(tables, tracked)]] = True
-    return renamed

@@ -6,7 +6,6 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.guideline import declares_relation, is_related, quote_guideline
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags, Ints
 from segdata.core.table import Table
 
 
@@ -50,20 +49,14 @@ def multi_category(tables: Tables) -> Findings:
     """
     segments, profile = tables.segments, tables.profile
     own_category = segments["category_id"][tables.also["segment"]]
-    rows = np.flatnonzero(~_is_allowed(tables, own_category))
+    second = tables.also["category_id"]
+    is_allowed = is_related(profile.taxonomy, "also", own_category, second) & (own_category != second)
+    rows = np.flatnonzero(~(is_allowed & np.isin(second, list(profile.taxonomy.by_id()))))
     odd = tables.also.take(rows).beside(own=own_category[rows])
     odd = odd.beside(annotation=segments["annotation"][odd["segment"]])
     ruled = declares_relation(profile.taxonomy, "also")
     for group in odd.groups(*(("annotation",) if ruled else ()), "own", "category_id"):
         yield _finding(tables, odd.take(group), ruled)
-
-
-def _is_allowed(tables: Tables, own_category: Ints) -> Flags:
-    """(n,) whether each row of `also` names a known category that `own_category` may have beside it."""
-    second = tables.also["category_id"]
-    taxonomy = tables.profile.taxonomy
-    is_known = np.isin(second, list(taxonomy.by_id()))
-    return is_related(taxonomy, "also", own_category, second) & is_known & np.not_equal(own_category, second)
 
 
 def _finding(tables: Tables, odd: Table, ruled: bool) -> RowFinding:

@@ -5,7 +5,6 @@ import numpy as np
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import is_frame_of
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import group_median, outlier_limit, robust_z
 from segdata.core.strata import is_example, joint_codes, size_class
 
@@ -77,21 +76,16 @@ def size_outlier(tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0,
     share = np.log(segments["area"][rows] / frame)
     score, median = robust_z(share, category, least_scale=0.1)
     is_outlier = (np.abs(score) > limit) & (np.abs(share - median) > np.log(min_ratio))
-    is_outlier &= ~_as_its_neighbours(share, segments["image"][rows], category, min_ratio)
-    for place in np.flatnonzero(is_outlier).tolist():
-        row, area = int(rows[place]), int(segments["area"][rows[place]])
-        usual = float(np.exp(median[place]) * frame[place])
+    place, _ = joint_codes(segments["image"][rows], category)  # what one image has of one category
+    is_similar = np.abs(share - group_median(share, place)) <= np.log(min_ratio)
+    is_outlier &= ~(is_similar & (np.bincount(place)[place] >= _SEVERAL))
+    for k in np.flatnonzero(is_outlier).tolist():
+        row, area = int(rows[k]), int(segments["area"][rows[k]])
+        usual = float(np.exp(median[k]) * frame[k])
         ratio = area / usual
         times = f"{ratio:,.0f} times the" if ratio >= 1 else f"1/{1 / ratio:,.0f} of the"
         message = (
             f"{area:,} px, {times} category's median ({usual:,.0f} px in an image of this size); "
-            f"robust z {score[place]:+.1f}, the limit is {limit[place]:.1f}"
+            f"robust z {score[k]:+.1f}, the limit is {limit[k]:.1f}"
         )
         yield RowFinding(message, segments=(row,), pixels=area)
-
-
-def _as_its_neighbours(share: Floats, image: Ints, category: Ints, min_ratio: float) -> Flags:
-    """(n,) segments in images with four or more of their category that are like these in size: logarithms (n,)."""
-    place, _ = joint_codes(image, category)
-    is_similar: Flags = np.abs(share - group_median(share, place)) <= np.log(min_ratio)
-    return is_similar & (np.bincount(place)[place] >= _SEVERAL)

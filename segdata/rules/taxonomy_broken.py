@@ -83,7 +83,10 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Findings:
     yield from _twice("alias", aliases + [(alias, alias) for alias, _ in aliases if alias in names])
     coloured = [category for category in taxonomy.categories if category.rgb is not None]
     yield from _twice("color", [(category.rgb, category.name) for category in coloured])
-    yield from _unlabelled(taxonomy)
+    for category in taxonomy.categories:
+        if taxonomy.unlabelled is not None and taxonomy.unlabelled in (category.id, category.rgb, category.color):
+            message = f"{category.name!r} has the value of `unlabelled`, {taxonomy.unlabelled}"
+            yield RowFinding(message, category=category.name)
     yield from _close(list(taxonomy.by_color().items()), min_delta_e)
     yield from _circles(taxonomy)
     yield from _strangers(taxonomy)
@@ -135,13 +138,6 @@ def _contradictions(taxonomy: Taxonomy) -> Findings:
         names = [attribute.name for attribute in category.attributes]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield RowFinding(f"{category.name!r} has the attribute {name!r} twice", category=category.name)
-
-
-def _unlabelled(taxonomy: Taxonomy) -> Findings:
-    for category in taxonomy.categories:
-        if taxonomy.unlabelled is not None and taxonomy.unlabelled in (category.id, category.rgb, category.color):
-            message = f"{category.name!r} has the value of `unlabelled`, {taxonomy.unlabelled}"
-            yield RowFinding(message, category=category.name)
 
 
 def _close(colors: list[tuple[Color, Category]], min_delta_e: float) -> Findings:

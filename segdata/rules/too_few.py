@@ -5,7 +5,7 @@ import numpy as np
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Ints, unique_inverse
+from segdata.core.runs import unique_inverse
 from segdata.core.strata import annotation_strata, image_splits, joint_codes, number_names
 from segdata.core.table import Table
 
@@ -73,7 +73,9 @@ def too_few(
     n_images = len(tables.images)
     required_segments = min(min_segments, n_images) if tables.profile.task == "semantic" else min_segments
     required = {"images": min(min_images, n_images), "segments": required_segments, "px": min_pixels}
-    word, stratum_names, stratum = _strata(tables)
+    by = tables.profile.by  # the column that each category must be in throughout
+    splits = image_splits(tables)[tables.annotations["image"]]
+    stratum_names, stratum = number_names(splits if by is None else annotation_strata(tables, by))
     for rows in segments.groups("category_id"):
         n_occupied = len(unique_inverse(segments["image"][rows])[0])
         counts = {"images": n_occupied, "segments": len(rows), "px": int(segments["area"][rows].sum())}
@@ -86,18 +88,10 @@ def too_few(
         image_stratum = row_stratum[joint_codes(row_stratum, segments["image"][rows])[1]]
         images = np.bincount(image_stratum[image_stratum >= 0], minlength=len(stratum_names))
         # Splits without any are SEG303's.
-        lacking = np.flatnonzero((images < min_per_stratum) & ((images > 0) | (word != "split")))
+        lacking = np.flatnonzero((images < min_per_stratum) & ((images > 0) | (by not in (None, "split"))))
         if len(lacking):
             listed = ", ".join(f"{stratum_names[number]!r} {images[number]:,}" for number in lacking[:_MOST].tolist())
             more = f" and {len(lacking) - _MOST} more" if len(lacking) > _MOST else ""
-            short.append(f"images by {word}: {listed}{more}, {min_per_stratum:,} are required")
+            short.append(f"images by {by or 'split'}: {listed}{more}, {min_per_stratum:,} are required")
         if short:
             yield RowFinding("; ".join(short), category=taxonomy.name_of(int(segments["category_id"][rows[0]])))
-
-
-def _strata(tables: Tables) -> tuple[str, list[str], Ints]:
-    """The column that each category must be in throughout, its strata, and (n_annotations,) which one; -1: none."""
-    by = tables.profile.by
-    if by is None:
-        return "split", *number_names(image_splits(tables)[tables.annotations["image"]])
-    return by, *number_names(annotation_strata(tables, by))

@@ -44,7 +44,7 @@ class SourceRings:
         return SourceRings(
             segment.astype(np.int64),
             _sums(count[segment]),
-            _offsets(pc.list_value_length(rings)),
+            _sums(pc.fill_null(pc.list_value_length(rings), 0).to_numpy(zero_copy_only=False)),
             rings.flatten().to_numpy(zero_copy_only=False),
         )
 
@@ -102,10 +102,6 @@ def matches_ring(regions: pa.Table, rings: SourceRings, height: Ints, width: Int
     return np.isin(number[: len(of_regions)], number[len(of_regions) :])
 
 
-def _offsets(length: pa.Array) -> Ints:
-    return _sums(pc.fill_null(length, 0).to_numpy(zero_copy_only=False).astype(np.int64))
-
-
 def _sums(count: Ints) -> Ints:
     return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
 
@@ -126,7 +122,9 @@ def measure_outlines(view: BatchView) -> pa.Table:
     height, width = batch.segment_size
     count, cross_x, cross_y = _crossings(rings)
     per_segment = rings.first_ring[:-1]
-    first_crossed = _first_flagged(count > 0, rings)
+    first_crossed = np.full(len(rings.segment), -1, np.int64)
+    crossed = np.flatnonzero(count > 0)[::-1]  # reversed: the first ring of each segment is written last
+    first_crossed[rings.ring_segment[crossed]] = crossed
     columns = {
         "segment": rings.segment,
         "vertices": np.diff(rings.first_number[rings.first_ring]) // 2,
@@ -312,11 +310,3 @@ def _even_odd_holes(inner: Ints, outer: Ints, area: Ints, shared: Ints) -> Ints:
     hole = area + np.bincount(outer, sign * area[inner], len(area))
     filled = shared + np.bincount(outer, sign * shared[inner], len(area))
     return np.flatnonzero((depth % 2 == 1) & (hole > 0) & (2 * filled >= hole))
-
-
-def _first_flagged(flag: Flags, rings: SourceRings) -> Ints:
-    """The first flagged ring of each segment, -1 for none."""
-    first = np.full(len(rings.segment), -1, np.int64)
-    flagged = np.flatnonzero(flag)[::-1]
-    first[rings.ring_segment[flagged]] = flagged
-    return first

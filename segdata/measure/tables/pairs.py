@@ -48,9 +48,12 @@ def _shared_strips(batch: Batch, side: SweepRuns) -> tuple[Rows, Rows, Ints, Int
         return kernels.strips_within(side.start, side.end, side.owner)
     single = kernels.strips_within(side.start[~copy], side.end[~copy], side.owner[~copy])
     owner, start = side.owner[copy], side.start[copy]
-    copies = (twin[owner].astype(np.int32), owner, start, side.end[copy] - start)
-    a, b, start, length = (np.concatenate(column) for column in zip(single, copies, strict=True))
-    return a, b, start, length
+    return (
+        np.concatenate([single[0], twin[owner].astype(np.int32)]),
+        np.concatenate([single[1], owner]),
+        np.concatenate([single[2], start]),
+        np.concatenate([single[3], side.end[copy] - start]),
+    )
 
 
 @measure("contacts", tables={"contacts": {"a": "segments", "b": "segments"}})

@@ -107,7 +107,9 @@ def measure_steps(view: BatchView) -> pa.Table:
     across, n_across = _column_steps(runs, height[doubtful], width[doubtful])
     wide = across > 1
     runs, rows = runs.take(np.flatnonzero(wide), len(doubtful)), doubtful[wide]
-    down, n_down = _row_steps(runs, height[rows])
+    _, top = run_columns(runs, height[rows])
+    places = np.concatenate([top, top + runs.length])
+    down, n_down = _narrowest_distances(np.tile(runs.owner, 2), places, height[rows])
     even = down > 1
     return pa.table(
         {
@@ -163,12 +165,6 @@ def _column_steps(runs: Runs, height: Ints, width: Ints) -> tuple[Ints, Ints]:
     places = np.concatenate([column[~same], column[ends] + 1])
     whose = np.concatenate([owner[~same], owner[ends]])
     return _narrowest_distances(whose, places, width)
-
-
-def _row_steps(runs: Runs, height: Ints) -> tuple[Ints, Ints]:
-    """The narrowest distance between rows where runs of an owner begin or end, and their number."""
-    _, top = run_columns(runs, height)
-    return _narrowest_distances(np.tile(runs.owner, 2), np.concatenate([top, top + runs.length]), height)
 
 
 def _narrowest_distances(owner: NDArray[np.int32], at: Ints, size: Ints) -> tuple[Ints, Ints]:
