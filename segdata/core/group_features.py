@@ -93,7 +93,7 @@ class GroupedAnnotations:
         """What the groups can differ in, category by category, then the use of void."""
         tally = CategoryTally.of(tables.segments, tables.segments["annotation"])
         void = np.isin(tally.category, tables.profile.taxonomy.void_ids)
-        things = [category.id for category in tables.profile.taxonomy.categories if category.kind == "thing"]
+        things = tables.profile.taxonomy.thing_ids
         segments = example_segments(tables)
         real = CategoryTally.of(segments, segments["annotation"])
         for category in np.unique(real.category).tolist():

@@ -150,6 +150,11 @@ class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         """The ids of the categories of kind void."""
         return tuple(category.id for category in self.categories if category.kind == "void")
 
+    @property
+    def thing_ids(self) -> tuple[int, ...]:
+        """The ids of the categories of kind thing."""
+        return tuple(category.id for category in self.categories if category.kind == "thing")
+
 
 def as_rgb(color: ColorText) -> Color:
     """A colour as (r, g, b), 0 to 255; raises SegdataError for anything else.

@@ -68,8 +68,7 @@ def _merged_instances_advice(tables: Tables) -> Iterator[str]:
 def _single_instances_advice(tables: Tables) -> Iterator[str]:
     """Instance data in which no image has two instances of any thing."""
     rows = example_segments(tables, crowds=False)
-    kinds = {category.id for category in tables.profile.taxonomy.categories if category.kind == "thing"}
-    things = rows.take(np.isin(rows["category_id"], sorted(kinds)))
+    things = rows.take(np.isin(rows["category_id"], tables.profile.taxonomy.thing_ids))
     images = len(np.unique(things["image"]))
     if images < _LEAST:
         return

@@ -174,7 +174,6 @@ def _borders(tables: Tables, min_shared: float) -> Table:
     a, b = np.divmod(pair_keys, max(len(segments), 1))
     smaller = np.minimum(segments["area"][a], segments["area"][b])
     category = segments["category_id"]
-    thing_ids = [source.id for source in tables.profile.taxonomy.categories if source.kind == "thing"]
     good = (smaller >= _SMALLEST) & (shared <= _WITHIN * smaller) & ~segments["iscrowd"][a] & ~segments["iscrowd"][b]
     relations: tuple[Relation, ...] = ("may_overlap", "part_of")
     for relation in relations:
@@ -184,7 +183,7 @@ def _borders(tables: Tables, min_shared: float) -> Table:
     own, other = np.concatenate([a, b[twice]]), np.concatenate([b, a[twice]])
     columns = {"annotation": segments["annotation"][own], "category": category[own], "other": category[other]}
     borders = Table(columns | {"over": np.concatenate([shares_pixels, shares_pixels[twice]])})
-    borders = borders.take(np.isin(borders["category"], thing_ids))
+    borders = borders.take(np.isin(borders["category"], tables.profile.taxonomy.thing_ids))
     return borders.take(np.lexsort([borders[name] for name in ("over", "annotation", "other", "category")]))
 
 

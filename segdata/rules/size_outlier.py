@@ -61,11 +61,10 @@ def size_outlier(tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0,
     five with images are outliers (three close-ups, two tiny things) and none is a mistake: hence an info.
     """
     segments, images = tables.segments, tables.images
-    thing_ids = [entry.id for entry in tables.profile.taxonomy.categories if entry.kind == "thing"]
     width, height = (images[name][segments["image"]].astype(np.int64) for name in ("width", "height"))
     cut = (segments["x"] < _EDGE) | (segments["y"] < _EDGE)
     cut |= (segments["x"] + segments["width"] > width - _EDGE) | (segments["y"] + segments["height"] > height - _EDGE)
-    is_measured = is_example(tables, crowds=False) & np.isin(segments["category_id"], thing_ids)
+    is_measured = is_example(tables, crowds=False) & np.isin(segments["category_id"], tables.profile.taxonomy.thing_ids)
     is_measured &= (images.missing("sequence") | is_frame_of(tables.profile, images, "video"))[segments["image"]]
     rows = np.flatnonzero(is_measured & ((width * height == 0) | ~cut))
     category, _ = joint_codes(segments["category_id"][rows], size_class(tables)[segments["image"][rows]])
