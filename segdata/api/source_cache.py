@@ -60,7 +60,7 @@ def cached_source(
     folders = [Path(str(folder)) for folder in (request.images, more.get("roi")) if folder is not None]
     root = request.root
     most = _MOST_FILES if root.is_dir() else _FEW_FILES + root.stat().st_size // 500
-    listing = FileListing.of(root, folders, most, _IN_THE_KEY)
+    listing = FileListing.from_folders(root, folders, most, _IN_THE_KEY)
     return (
         open_source()
         if listing is None
@@ -263,7 +263,7 @@ def _entry_key(request: ReadRequest, format: str, more: Mapping[str, object]) ->
 
 def _program_version() -> list[object]:
     """What reads and measures: the version, and the times of the package's files, for those who change them."""
-    files = FileListing.of(Path(segdata.__file__).parent, (), _MOST_FILES)
+    files = FileListing.from_folders(Path(segdata.__file__).parent, (), _MOST_FILES)
     newest = (
         max((stat[1] for path, stat in files.files.items() if not path.endswith(".pyc")), default=0) if files else 0
     )

@@ -35,7 +35,7 @@ class FileListing:
     files: dict[str, FileStat]
 
     @staticmethod
-    def of(root: Path, folders: Iterable[Path], most: int, but: Collection[str] = ()) -> "FileListing | None":
+    def from_folders(root: Path, folders: Iterable[Path], most: int, but: Collection[str] = ()) -> "FileListing | None":
         """Everything in the folder of a dataset, or of its file, and in `folders`; None for more than `most` files.
 
         Hidden files and folders hold no labels. The files `but` in the folder of the dataset are left out.

@@ -84,13 +84,13 @@ class FrameWindow:
         self,
         line: NumberLine,
         shift: int,
-        at: Flags,
+        frames: Flags,
         layer: Ints | None = None,
         n_layers: int = 1,
         runs: Runs | None = None,
         owner_place: Ints | None = None,
     ) -> SweepRuns:
-        """The runs of each frame laid `shift` frames further, where `at` (m,) has that frame.
+        """The runs of each frame laid `shift` frames further, where `frames` (m,) has that frame.
 
         `layer` (n_owners,): which layer each owner lies in, none where negative. `runs`, whose owners are in the frames
         `owner_place`, go instead of the segments'.
@@ -98,8 +98,8 @@ class FrameWindow:
         runs = self.batch.runs if runs is None else runs
         place = self.place if owner_place is None else owner_place
         on = np.where(place >= 0, place + shift, -1)
-        on[(on < 0) | (on >= len(at))] = -1
-        laid = np.where(on >= 0, at[on], False)
+        on[(on < 0) | (on >= len(frames))] = -1
+        laid = np.where(on >= 0, frames[on], False)
         if layer is not None:
             laid &= layer >= 0
         kept = laid[runs.owner]

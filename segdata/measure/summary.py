@@ -263,10 +263,10 @@ def _strata_tables(tables: Tables, by: str) -> tuple[pd.DataFrame, pd.DataFrame]
     return portions, rows
 
 
-def _stratum_categories(tables: Tables, segments: Table, of: Ints) -> pd.DataFrame:
-    """The table `annotation_strata` of a `Summary`, with numbers for the strata `of` (n_annotations,)."""
-    by_stratum = CategoryTally.of(segments, of[segments["annotation"]])
-    stratum = of[segments["annotation"]]
+def _stratum_categories(tables: Tables, segments: Table, stratum_of: Ints) -> pd.DataFrame:
+    """The table `annotation_strata` of a `Summary`, with numbers for the strata `stratum_of` (n_annotations,)."""
+    by_stratum = CategoryTally.of(segments, stratum_of[segments["annotation"]])
+    stratum = stratum_of[segments["annotation"]]
     once = joint_codes(stratum, segments["category_id"], segments["image"])[1]
     images = np.bincount(joint_codes(stratum[once], segments["category_id"][once])[0])
     frame = pd.DataFrame(
@@ -291,10 +291,10 @@ def _with_none(values: Any) -> tuple[list[str], Ints]:  # Any: texts and None
     return names, numbers
 
 
-def _image_numbers(tables: Tables, by: str, names: list[str], of: Ints) -> Ints:
+def _image_numbers(tables: Tables, by: str, names: list[str], stratum_of: Ints) -> Ints:
     """The strata of the images, annotated or not; an image counts once in each."""
     if by in ANNOTATION_COLUMNS:
-        return of[joint_codes(of, tables.annotations["image"])[1]]
+        return stratum_of[joint_codes(stratum_of, tables.annotations["image"])[1]]
     number = {name: place for place, name in enumerate(names)}
     numbers = [number.get(name, number.get("(none)", -1)) for name in image_strata(tables, by).tolist()]
     return np.array([stratum for stratum in numbers if stratum >= 0], np.int64)

@@ -39,15 +39,16 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
     Defaults: methods for agreement studies ask for an effect beside the p-value. The effect here is 5 points, or 1 px,
     the smallest distance that a correction moves.
     """
-    judged, opposed = tables.assessment, tables.annotator_pairs
-    if judged is None or opposed is None:
+    assessment, panel = tables.assessment, tables.annotator_pairs
+    if assessment is None or panel is None:
         return
     names = ("annotator", "category", "kind", "value", "low", "high", "others", "clusters", "p", "found")
-    for annotator, category, kind, value, low, high, others, clusters, p, is_significant in judged.biases.lines(*names):
+    lines = assessment.biases.lines(*names)
+    for annotator, category, kind, value, low, high, others, clusters, p, is_significant in lines:
         large = abs(value) >= min_offset if kind == "offset" else value - others >= min_share
-        if not (is_significant and large) or annotator == judged.gold:
+        if not (is_significant and large) or annotator == assessment.gold:
             continue
-        name, category_name = opposed.annotators[annotator], opposed.categories[category].name
+        name, category_name = panel.annotators[annotator], panel.categories[category].name
         if kind == "offset":
             direction = "larger" if value > 0 else "smaller"
             ends = sorted((abs(low), abs(high)))

@@ -32,16 +32,16 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Findings:
     Options: `sure`: report only what is clearly below.
     Defaults: false, so that no annotator passes because you have few images.
     """
-    judged, opposed = tables.assessment, tables.annotator_pairs
-    if judged is None or opposed is None:
+    assessment, panel = tables.assessment, tables.annotator_pairs
+    if assessment is None or panel is None:
         return
     names = ("annotator", "category", "metric", "value", "low", "high", "bar", "clusters")
-    for annotator, category, metric, value, low, high, bar, clusters in judged.below.lines(*names):
+    for annotator, category, metric, value, low, high, bar, clusters in assessment.below.lines(*names):
         is_sure = low > bar if metric in DISTANCES else high < bar
         if sure and not is_sure:
             continue
-        name = opposed.annotators[annotator]
-        category_name = opposed.categories[category].name if category >= 0 else None
+        name = panel.annotators[annotator]
+        category_name = panel.categories[category].name if category >= 0 else None
         ends = f" ({low:.2f} to {high:.2f})" if low == low else ""
         certainty = "clearly below" if is_sure else f"uncertain with {count_noun(clusters, 'image')}"
         measured = f"{metric} of {category_name or 'all'} {value:.2f}{ends}"

@@ -27,5 +27,5 @@ def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Findi
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for candidate in flagged_candidates(tables, "category", min_probability):
-        given = f"{candidate.believed_seen:.2f} for it and {candidate.believed:.2f} for {candidate.category}"
-        yield candidate.found(f"{candidate.be} {candidate.seen}", f"the model gives {given}")
+        scores = f"{candidate.believed_seen:.2f} for it and {candidate.believed:.2f} for {candidate.category}"
+        yield candidate.found(f"{candidate.be} {candidate.seen}", f"the model gives {scores}")

@@ -25,17 +25,17 @@ def unclear_category(tables: Tables, *, max_agreement: float = 0.6, min_images: 
     Defaults: 0.6 is where Landis and Koch (1977), Biometrics 33(1), 159-174, end "moderate" agreement; 8 images as in
     SEG406.
     """
-    judged, opposed = tables.assessment, tables.annotator_pairs
-    if judged is None or opposed is None:
+    assessment, panel = tables.assessment, tables.annotator_pairs
+    if assessment is None or panel is None:
         return
     names = ("category", "value", "low", "high", "best", "without", "clusters")
-    for category, value, low, high, best, without, clusters in judged.unclear.lines(*names):
+    for category, value, low, high, best, without, clusters in assessment.unclear.lines(*names):
         if not (high < max_agreement and best < max_agreement and clusters >= min_images):
             continue
-        category_name = opposed.categories[category].name
+        category_name = panel.categories[category].name
         message = (
             f"agreement on {category_name} {value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images, "
-            f"and {best:.2f} without {opposed.annotators[without]}, who lowers it most"
+            f"and {best:.2f} without {panel.annotators[without]}, who lowers it most"
         )
         message += quote_guideline(tables.profile.taxonomy, category_name, "definition")
         yield RowFinding(message, category=category_name)

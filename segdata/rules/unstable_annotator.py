@@ -26,14 +26,14 @@ def unstable_annotator(tables: Tables, *, max_agreement: float = 0.7, min_images
     Defaults: 0.7 is the Dice that Zijdenbos et al. (1994), IEEE Transactions on Medical Imaging 13(4), 716-724, call
     excellent agreement; below 5 images an interval says little.
     """
-    judged, opposed = tables.assessment, tables.annotator_pairs
-    if judged is None or opposed is None:
+    assessment, panel = tables.assessment, tables.annotator_pairs
+    if assessment is None or panel is None:
         return
     names = ("annotator", "value", "low", "high", "others", "behind_low", "clusters")
-    for annotator, value, low, high, others, behind, clusters in judged.repeats.lines(*names):
+    for annotator, value, low, high, others, behind, clusters in assessment.repeats.lines(*names):
         if clusters < min_images or not (behind > 0 if others == others else high < max_agreement):
             continue
-        name = opposed.annotators[annotator]
+        name = panel.annotators[annotator]
         beside = f"; different annotators agree at {others:.2f}" if others == others else ""
         agreement = f"{value:.2f} ({low:.2f} to {high:.2f}) in {clusters:,} images"
         yield RowFinding(f"{name} agrees with their own earlier work at {agreement}{beside}", annotator=name)

@@ -57,8 +57,8 @@ def similar_images(images: Table, jobs: int) -> ColumnArrays:
     pairs_found = dict.fromkeys(_repeated_files(content, part, has_content), (1, 0))
     splits = set(images["part"].tolist()) - {None}
     if len(splits) > 1 and len(images) <= MOST_IMAGES:
-        rows, looks = _difference_hashes(images, jobs)
-        for a, b, bits in _nearest_hashes(looks, part[rows]):
+        rows, hashes = _difference_hashes(images, jobs)
+        for a, b, bits in _nearest_hashes(hashes, part[rows]):
             pairs_found.setdefault((int(rows[b]), int(rows[a])), (0, bits))
     pairs = np.array([(*pair, *pairs_found[pair]) for pair in sorted(pairs_found)], np.int64).reshape(-1, 4)
     return {name: pairs[:, place] for place, name in enumerate(("image", "of", "same", "bits"))}
@@ -109,18 +109,18 @@ def _difference_hashes(images: Table, jobs: int) -> tuple[Ints, Bytes]:
     return np.array([row for row, _ in kept], np.int64), hashes
 
 
-def _nearest_hashes(looks: Bytes, part: Ints) -> list[tuple[int, int, int]]:
+def _nearest_hashes(hashes: Bytes, part: Ints) -> list[tuple[int, int, int]]:
     """Earlier, later and distance in bits: of each hash the nearest earlier one, and that of another split."""
-    n = len(looks)
+    n = len(hashes)
     pairs: set[tuple[int, int, int]] = set()
     for first in range(0, n, _BLOCK):
         later = np.arange(first, min(first + _BLOCK, n))
-        signs = _signs(looks[later])
+        signs = _signs(hashes[later])
         best = np.full((2, len(later)), MOST_BITS + 1)
         whose = np.zeros((2, len(later)), np.int64)
         for begin in range(0, first + 1, _BLOCK):
             earlier = np.arange(begin, min(begin + _BLOCK, n))
-            bits = ((BITS - signs @ _signs(looks[earlier]).T) / 2).astype(np.int64)
+            bits = ((BITS - signs @ _signs(hashes[earlier]).T) / 2).astype(np.int64)
             bits[earlier[None, :] >= later[:, None]] = BITS
             for which in range(2):
                 if which:
@@ -134,9 +134,9 @@ def _nearest_hashes(looks: Bytes, part: Ints) -> list[tuple[int, int, int]]:
     return sorted(pairs)
 
 
-def _signs(looks: Bytes) -> Signs:
+def _signs(hashes: Bytes) -> Signs:
     """The bits of hashes as -1 and 1: the product of two counts those that agree, less those that differ."""
-    return np.unpackbits(looks, axis=1).astype(np.float32) * 2 - 1
+    return np.unpackbits(hashes, axis=1).astype(np.float32) * 2 - 1
 
 
 @measure_images("copies")
@@ -208,8 +208,8 @@ def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
 
 def _similar_looks(images: Table, jobs: int) -> Ints:
     """Pairs of images that look the same."""
-    hashed, looks = _difference_hashes(images, jobs)
-    signs = _signs(looks)
+    hashed, hashes = _difference_hashes(images, jobs)
+    signs = _signs(hashes)
     pairs = [np.empty((0, 2), np.int64)]
     for begin in range(0, len(hashed), _BLOCK):
         a, b = np.nonzero(signs[begin : begin + _BLOCK] @ signs.T >= BITS - 2 * MOST_BITS)

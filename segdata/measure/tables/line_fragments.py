@@ -27,7 +27,7 @@ def measure_dashes(view: BatchView) -> pa.Table:
     thin = [category.id for category in view.taxonomy.categories if category.thin]
     wanted = np.isin(batch.segments["category_id"].to_numpy(), thin)
     rows = np.flatnonzero(wanted & ~batch.segments["iscrowd"].fill_null(False).to_numpy())
-    pieces = _Pieces.of(batch.runs.take(rows, batch.n_segments), batch.segment_size[0][rows])
+    pieces = _Pieces.from_runs(batch.runs.take(rows, batch.n_segments), batch.segment_size[0][rows])
     a, b, gap = _in_line(pieces)
     ahead, behind = (np.zeros(len(pieces.owner), bool) for _ in range(2))
     for piece, other in ((a, b), (b, a)):
@@ -93,12 +93,12 @@ class _Pieces:
     right: Ints
     bottom: Ints
 
-    def along(self, of: Ints, other: Ints) -> Floats:
+    def along(self, piece: Ints, other: Ints) -> Floats:
         """(p,) how far each other one's middle lies ahead, in the direction of the piece it is beside, in pixels."""
-        return (self.x[other] - self.x[of]) * self.dx[of] + (self.y[other] - self.y[of]) * self.dy[of]
+        return (self.x[other] - self.x[piece]) * self.dx[piece] + (self.y[other] - self.y[piece]) * self.dy[piece]
 
     @staticmethod
-    def of(runs: Runs, height: Ints) -> "_Pieces":
+    def from_runs(runs: Runs, height: Ints) -> "_Pieces":
         """The slender pieces of all owners; `height` (n_owners,) is that of the owner's image."""
         x, top = run_columns(runs, height)
         bottom = top + runs.length

@@ -120,8 +120,8 @@ def _lobe_rows(batch: Batch, larger: Ints, group: Ints, area: Ints) -> Iterator[
     of_group: dict[int, tuple[float, float]] = {}
     for segment in larger.tolist():
         mask, scale = necks.shrink_mask(windows.mask(segment))
-        whole = necks.solidity(mask)
-        cut = necks.cut_at_necks(mask) if whole < _CONVEX else None
+        solidity = necks.solidity(mask)
+        cut = necks.cut_at_necks(mask) if solidity < _CONVEX else None
         if cut is None:
             continue
         largest = sorted(cut.pieces, key=lambda piece: -int(piece.sum()))[:2]
@@ -130,7 +130,7 @@ def _lobe_rows(batch: Batch, larger: Ints, group: Ints, area: Ints) -> Iterator[
         if key not in of_group:
             of_group[key] = solidities(np.flatnonzero(group == key))
         lobe = min(necks.solidity(piece) for piece in largest)
-        yield segment, cut.neck, len(cut.pieces), first, second, whole, lobe, *of_group[key]
+        yield segment, cut.neck, len(cut.pieces), first, second, solidity, lobe, *of_group[key]
 
 
 @measure("apart", tables={"apart": {"segment": "segments"}}, needs=("parts",))

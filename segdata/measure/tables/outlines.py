@@ -35,7 +35,7 @@ class SourceRings:
     xy: Floats
 
     @staticmethod
-    def of(segments: pa.ChunkedArray) -> "SourceRings":
+    def from_column(segments: pa.ChunkedArray) -> "SourceRings":
         """The rings in the column `rings` of a batch's segments."""
         column = segments.chunk(0) if segments.num_chunks == 1 else segments.combine_chunks()  # which copies
         count = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
@@ -51,7 +51,7 @@ class SourceRings:
     @staticmethod
     def among(column: pa.ChunkedArray, segments: Ints) -> "SourceRings":
         """The rings of some segments, given by row, in ascending order."""
-        rings = SourceRings.of(column.take(pa.array(segments)))
+        rings = SourceRings.from_column(column.take(pa.array(segments)))
         return replace(rings, segment=segments[rings.segment])
 
     @property
@@ -118,7 +118,7 @@ def measure_outlines(view: BatchView) -> pa.Table:
     filled_height (the box of the first such ring).
     """
     batch = view.batch
-    rings = SourceRings.of(batch.segments["rings"])
+    rings = SourceRings.from_column(batch.segments["rings"])
     height, width = batch.segment_size
     count, cross_x, cross_y = _crossings(rings)
     per_segment = rings.first_ring[:-1]

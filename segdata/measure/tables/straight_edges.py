@@ -36,10 +36,10 @@ def measure_ends(view: BatchView) -> pa.Table:
     x, y, wide, high = (view.tables["segments"][name].to_numpy() for name in ("x", "y", "width", "height"))
     column, row = run_columns(batch.runs, height)
     owner, length = batch.runs.owner, batch.runs.length
-    strips = _Strips.of(x, wide)
+    strips = _Strips.from_boxes(x, wide)
     pixels = kernels.sums(strips.shift[owner] + column, length, strips.total)
     across = _flat_ends(strips, np.diff(pixels, prepend=0), pixels, width)
-    strips = _Strips.of(y, high)
+    strips = _Strips.from_boxes(y, high)
     place = strips.shift[owner] + row
     step = np.bincount(place, minlength=strips.total) - np.bincount(place + length, minlength=strips.total)
     down = _flat_ends(strips, step, np.cumsum(step), height)
@@ -75,7 +75,7 @@ class _Strips:
     total: int
 
     @staticmethod
-    def of(first: Ints, count: Ints) -> "_Strips":
+    def from_boxes(first: Ints, count: Ints) -> "_Strips":
         """The strips of boxes that begin at `first` and have `count` columns (n_segments,)."""
         room = count + 2 * _NEAR + 3
         begin = np.cumsum(room) - room
@@ -167,14 +167,14 @@ def _column_steps(runs: Runs, height: Ints, width: Ints) -> tuple[Ints, Ints]:
     return _narrowest_distances(whose, places, width)
 
 
-def _narrowest_distances(owner: NDArray[np.int32], at: Ints, size: Ints) -> tuple[Ints, Ints]:
+def _narrowest_distances(owner: NDArray[np.int32], places: Ints, size: Ints) -> tuple[Ints, Ints]:
     """The narrowest distance between the places of each owner that are not at 0 or `size`, and how many there are."""
-    inside = (at > 0) & (at < size[owner])
-    place = np.unique(owner[inside].astype(np.int64) * (int(size.max(initial=0)) + 1) + at[inside])
-    whose, at = np.divmod(place, int(size.max(initial=0)) + 1)
+    inside = (places > 0) & (places < size[owner])
+    place = np.unique(owner[inside].astype(np.int64) * (int(size.max(initial=0)) + 1) + places[inside])
+    whose, place = np.divmod(place, int(size.max(initial=0)) + 1)
     narrowest = np.full(len(size), np.iinfo(np.int64).max)
     together = whose[1:] == whose[:-1]
-    np.minimum.at(narrowest, whose[1:][together], np.diff(at)[together])
+    np.minimum.at(narrowest, whose[1:][together], np.diff(place)[together])
     narrowest[narrowest == np.iinfo(np.int64).max] = 0
     return narrowest, np.bincount(whose, minlength=len(size))
 

@@ -251,7 +251,7 @@ def measure_flickers(window: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     layer = np.where(np.isin(category, taxonomy.void_ids), -1, layer).astype(np.int64)
     n_layers, frames = max(len(ids), 1), window.between
     layered = window.line(n_layers)
-    laid = partial(window.side, layered, at=frames, layer=layer, n_layers=n_layers)
+    laid = partial(window.side, layered, frames=frames, layer=layer, n_layers=n_layers)
     before, here, after = laid(1), laid(0), laid(-1)
     claimed = [_claimed_pixels(side, layered) for side in (before, here, after)]
     around, most = np.minimum(claimed[0], claimed[2]), np.maximum(claimed[0], claimed[2])
@@ -269,14 +269,14 @@ def measure_flickers(window: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     which, part = np.divmod(pair, max(len(segment), 1))
     _, x, y = plain.lower(place)
     area, *box = kernels.extents(label.astype(np.int64), x, y, y + length, len(pair))
-    whole = np.bincount(runs.owner, weights=runs.length, minlength=len(segment)).astype(np.int64)
+    part_area = np.bincount(runs.owner, weights=runs.length, minlength=len(segment)).astype(np.int64)
     return {
         "annotation": window.annotation[which // n_layers],
         "segment": window.row[segment[part]],
         "category_id": ids[which % n_layers] if len(ids) else which,
         "area": area,
         **dict(zip(_BOX, box, strict=True)),
-        "part": whole[part],
+        "part": part_area[part],
         "around": around[which],
         "lost": (around - claimed[1])[which],
         "gained": (claimed[1] - most)[which // n_layers * n_layers + layer[segment[part]]],
@@ -317,12 +317,12 @@ def _erode_intervals(start: Ints, end: Ints, line: NumberLine) -> tuple[Ints, In
     start, length, _ = kernels.cover(start, end)  # intervals that touch become one
     wide = length > 2 * FLICKER_BAND
     start, end = (start + FLICKER_BAND)[wide], (start + length - FLICKER_BAND)[wide]
-    kept, whole = (start, end), (start, end)
+    kept = start, end
     zero = np.zeros(len(start), np.int32)
     for step in (*range(-FLICKER_BAND, 0), *range(1, FLICKER_BAND + 1)):
-        by = step * (line.height[line.frame_of(whole[0])] + 1)
+        by = step * (line.height[line.frame_of(start)] + 1)
         none = np.zeros(len(kept[0]), np.int32)
-        _, _, first, length = kernels.strips(*kept, none, whole[0] + by, whole[1] + by, zero)
+        _, _, first, length = kernels.strips(*kept, none, start + by, end + by, zero)
         kept = first, first + length
     return kept
 

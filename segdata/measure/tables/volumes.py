@@ -34,7 +34,7 @@ def measure_volumes(view: DatasetView) -> dict[str, Table | list[ColumnArrays]]:
     volumes = view.sequences("volume")
     if not volumes:
         return {}
-    numbers = PartNumbers.of(view.tables["segments"])
+    numbers = PartNumbers.from_segments(view.tables["segments"])
     links = view.map_windows(volumes, partial(link_slices, numbers=numbers))
     solids = measure_solids(view.tables, volumes, links)
     cavities = measure_cavities(view.tables, volumes, links, solids)
@@ -51,7 +51,7 @@ class PartNumbers:
     track: Ints
 
     @staticmethod
-    def of(segments: Table) -> "PartNumbers":
+    def from_segments(segments: Table) -> "PartNumbers":
         """Those of a dataset's segments."""
         parts, holes = (np.concatenate([[0], np.cumsum(segments[name])]) for name in ("parts", "holes"))
         return PartNumbers(parts, holes, segments["holes"], track_ids(segments))
@@ -81,7 +81,7 @@ def link_slices(window: FrameWindow, numbers: PartNumbers) -> SliceLinks:
     category = window.batch.segments["category_id"].to_numpy()
     things = np.stack([category, numbers.track[window.row]])
     layer = np.unique(things, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
-    parts = _SliceParts.of(window, numbers, layer)
+    parts = _SliceParts.from_window(window, numbers, layer)
     own = window.own & window.adjoining
     before, here = parts.side(1, own), parts.side(0, own)
     faces = _numbered_pairs(parts.number, _overlapping_pairs(before, here))
@@ -112,7 +112,7 @@ class _SliceParts:
     clusters: IndexPairs
 
     @staticmethod
-    def of(window: FrameWindow, numbers: PartNumbers, layer: Ints) -> "_SliceParts":
+    def from_window(window: FrameWindow, numbers: PartNumbers, layer: Ints) -> "_SliceParts":
         runs, height = window.batch.runs, window.batch.segment_size[0]
         part, segment = label_parts(runs, height)
         cluster, owner = label_parts(runs, height, corners=True)
@@ -129,10 +129,10 @@ class _SliceParts:
     def n_layers(self) -> int:
         return int(self.layer.max(initial=0)) + 1
 
-    def side(self, shift: int, at: Flags) -> SweepRuns:
+    def side(self, shift: int, frames: Flags) -> SweepRuns:
         """The parts laid `shift` slices further, those of one thing over those of the same."""
         line, place = self.window.line(self.n_layers), self.window.place[self.segment]
-        return self.window.side(line, shift, at, self.layer, self.n_layers, self.runs, place)
+        return self.window.side(line, shift, frames, self.layer, self.n_layers, self.runs, place)
 
 
 def _widen(side: SweepRuns, line: NumberLine) -> list[SweepRuns]:
@@ -231,7 +231,7 @@ def _without_owners(side: SweepRuns, owners: Ints) -> SweepRuns:
     return SweepRuns(side.start[kept], side.end[kept], side.owner[kept])
 
 
-def measure_solids(tables: TablesByName, found: list[FrameSequence], pieces: Sequence[SliceLinks]) -> Table:
+def measure_solids(tables: TablesByName, volumes: list[FrameSequence], pieces: Sequence[SliceLinks]) -> Table:
     """The table `solids`: the parts of things in volumes, connected by faces of voxels.
 
     segment: the row of the one that has most of it; thing: numbered from 0; area: voxels; cluster: voxels of the
@@ -239,7 +239,7 @@ def measure_solids(tables: TablesByName, found: list[FrameSequence], pieces: Seq
     slice of `segment`.
     """
     segments, parts = tables["segments"], tables["parts"]
-    thing = _things(segments, found)
+    thing = _things(segments, volumes)
     owner = np.repeat(np.arange(len(segments)), segments["parts"])
     several = (segments["parts"] > 1)[owner]
     shape = {name: segments[name][owner].astype(np.int64) for name in ("area", *_BOX)}
@@ -252,20 +252,20 @@ def measure_solids(tables: TablesByName, found: list[FrameSequence], pieces: Seq
     cluster = np.bincount(corners, weights=joint["area"]).astype(np.int64)[corners]
     one = _merge_by_group(joint.beside(cluster=cluster), faces)
     images = np.unique(np.stack([faces, segments["image"][owner[rows]]]), axis=1)[0]
-    whole = np.bincount(one["thing"], weights=one["area"]).astype(np.int64)[one["thing"]]
-    return one.beside(slices=np.bincount(images, minlength=len(one)), whole=whole)
+    voxels = np.bincount(one["thing"], weights=one["area"]).astype(np.int64)[one["thing"]]
+    return one.beside(slices=np.bincount(images, minlength=len(one)), whole=voxels)
 
 
 def measure_cavities(
-    tables: TablesByName, found: list[FrameSequence], pieces: Sequence[SliceLinks], whole: Table
+    tables: TablesByName, volumes: list[FrameSequence], pieces: Sequence[SliceLinks], solids: Table
 ) -> Table:
     """The table `cavities`: the holes of things in volumes, connected by corners of voxels, that are closed all round.
 
-    segment: the row of the one that has most of it; thing, whole: as in `solids`, which `whole` is; area:
+    segment: the row of the one that has most of it; thing, whole: as in `solids`; area:
     voxels; empty: no segment claims a voxel of it; box: on the slice of `segment`.
     """
     segments, holes = tables["segments"], tables["holes"]
-    thing = _things(segments, found)[holes["segment"]]
+    thing = _things(segments, volumes)[holes["segment"]]
     rows = np.flatnonzero(thing >= 0)
     group = _components(len(holes), rows, [piece.joined for piece in pieces])
     opened = np.isin(rows, np.concatenate([np.empty(0, np.int64), *(piece.open for piece in pieces)]))
@@ -275,15 +275,15 @@ def measure_cavities(
     is_open = np.bincount(group, weights=opened, minlength=len(one)) > 0
     empty = np.bincount(group, weights=filled, minlength=len(one)) == 0
     total = np.zeros(int(thing.max(initial=-1)) + 1, np.int64)
-    in_range = whole["thing"] < len(total)
-    total[whole["thing"][in_range]] = whole["whole"][in_range]
+    in_range = solids["thing"] < len(total)
+    total[solids["thing"][in_range]] = solids["whole"][in_range]
     return one.beside(empty=empty, whole=total[one["thing"]]).take(~is_open)
 
 
-def _things(segments: Table, found: list[FrameSequence]) -> Ints:
+def _things(segments: Table, volumes: list[FrameSequence]) -> Ints:
     """(n_segments,) the number of the thing that a segment shows a slice of; -1 where it is in no volume."""
     volume_of = np.full(int(segments["annotation"].max(initial=-1)) + 1, -1, np.int64)
-    for number, volume in enumerate(found):
+    for number, volume in enumerate(volumes):
         inside = volume.annotation[volume.annotation < len(volume_of)]
         volume_of[inside] = number
     thing = np.full(len(segments), -1, np.int64)
