@@ -36,7 +36,7 @@ def infer_taxonomy(
     if described is not None:
         return described
     if config.layers is not None:
-        return _from_layers(root, images, config)
+        return layers.read(ReadRequest(root, images=images, config=config)).profile.taxonomy
     pairing = pair_masks(root, images_folder(ReadRequest(root, images=images, config=config)))
     masks = [mask for entry in pairing.entries if only is None or entry.image_id in only for mask in entry.files]
     if not masks:
@@ -97,8 +97,3 @@ def _must_be_categories(root: Path, masks: list[Path], pairing: Pairing) -> None
         )
     if probe_masks(root) is None:
         raise UnreadableError(f"{root}: the files look like photographs: their values are no categories")
-
-
-def _from_layers(root: Path, images: Path | None, config: Config) -> Taxonomy:
-    """The categories in the names of layer files."""
-    return layers.read(ReadRequest(root, images=images, config=config)).profile.taxonomy

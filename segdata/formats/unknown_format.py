@@ -75,16 +75,12 @@ def _foreign(root: Path, names: list[str]) -> str | None:
             return title
         for name in matching[:_MOST_HEADS] if text else []:
             if name not in heads:
-                heads[name] = _head(root if root.is_file() else root / name)
+                heads[name] = b""
+                with suppress(OSError), (root if root.is_file() else root / name).open("rb") as file:
+                    heads[name] = file.read(_HEAD)
             if text and re.search(text, heads[name]):
                 return title
     return None
-
-
-def _head(path: Path) -> bytes:
-    with suppress(OSError), path.open("rb") as file:
-        return file.read(_HEAD)
-    return b""
 
 
 def _held(root: Path, names: list[str]) -> str:

@@ -41,52 +41,30 @@ _LINE = re.compile(r'\s*(\d{1,6})\s*#\s*(\d{1,3})\s*#\s*([01])\s*#\s*(.*?)\s*#\s
 
 @dataclass(frozen=True, slots=True)
 class AdeObject:
-    """An object in a text file.
+    """An object in a text file."""
 
-    Attributes
-    ----------
-    name : of its category, WordNet's synonyms: ``"car, auto, automobile, machine, motorcar"``
-    level : 0 for objects, 1 for their parts, 2 for parts of these …
-    place : in the file: a JSON pointer, or a line
-    id : of the object in its image; None if objects are numbered instead
-    number : of the instance on its level, from 1; None if objects have ids
-    category : the index of its category; None if the file lacks it
-    part_of : the id of the object that it is a part of
-    mask : its own mask, visible and hidden pixels
-    attributes : name -> JSON text
-    columns : values with a column of their own: score, source, track_id, iscrowd
-    """
-
-    name: str
-    level: int
-    place: str
-    id: int | None = None
-    number: int | None = None
-    category: int | None = None
-    part_of: int | None = None
-    mask: Path | None = None
-    attributes: dict[str, str] = field(default_factory=dict)
+    name: str  # of its category, WordNet's synonyms: ``"car, auto, automobile, machine, motorcar"``
+    level: int  # 0 for objects, 1 for their parts, 2 for parts of these …
+    place: str  # in the file: a JSON pointer, or a line
+    id: int | None = None  # of the object in its image; None if objects are numbered instead
+    number: int | None = None  # of the instance on its level, from 1; None if objects have ids
+    category: int | None = None  # the index of its category; None if the file lacks it
+    part_of: int | None = None  # the id of the object that it is a part of
+    mask: Path | None = None  # its own mask, visible and hidden pixels
+    attributes: dict[str, str] = field(default_factory=dict)  # name -> JSON text
+    # values with a column of their own: score, source, track_id, iscrowd
     columns: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class AdeDocument:
-    """The content of one image's text file.
+    """The content of one image's text file."""
 
-    Attributes
-    ----------
-    objects : those that can be read
-    filename : of the image
-    hypernyms : category index -> WordNet's ever wider terms
-    metadata : of the image, name -> JSON text
-    defects : of the file
-    """
-
-    objects: tuple[AdeObject, ...] = ()
-    filename: str | None = None
-    hypernyms: dict[int, str] = field(default_factory=dict)
-    metadata: dict[str, str] = field(default_factory=dict)
-    defects: tuple[Defect, ...] = ()
+    objects: tuple[AdeObject, ...] = ()  # those that can be read
+    filename: str | None = None  # of the image
+    hypernyms: dict[int, str] = field(default_factory=dict)  # category index -> WordNet's ever wider terms
+    metadata: dict[str, str] = field(default_factory=dict)  # of the image, name -> JSON text
+    defects: tuple[Defect, ...] = ()  # of the file
 
 
 def _read_attribute(key: str, json: str) -> str | None:
@@ -154,12 +132,19 @@ def read_document(path: Path, file: str) -> AdeDocument:
             defects.append(Defect("SEG008", message, file, f"{note.place}/id", segments=(note.id,)))
         else:
             objects[note.id] = note
+    for note in objects.values():
+        if note.part_of is not None and note.part_of not in objects:
+            message = f"is part of object {note.part_of}, which the file does not have"
+            defects.append(Defect("SEG007", message, file, f"{note.place}/parts/ispartof", segments=(note.id or 0,)))
+    filename = None
+    with suppress(msgspec.ValidationError, KeyError):
+        filename = msgspec.json.decode(annotation["filename"], type=str)
     return AdeDocument(
         tuple(objects.values()),
-        _string(annotation.get("filename")),
+        filename,
         dict(_hypernyms(raw_objects)),
         {key: _compact(json) for key, json in annotation.items() if key not in OWN_KEYS},
-        (*defects, *_dangling_parts(objects, file)),
+        tuple(defects),
     )
 
 
@@ -247,20 +232,6 @@ def _hypernyms(raw_objects: list[msgspec.Raw]) -> Iterator[tuple[int, str]]:
                 yield one.name_ndx, " < ".join(one.hypernym)
 
 
-def _string(raw: msgspec.Raw | None) -> str | None:
-    with suppress(msgspec.ValidationError):
-        return None if raw is None else msgspec.json.decode(raw, type=str)
-    return None
-
-
-def _dangling_parts(objects: dict[int, AdeObject], file: str) -> Iterator[Defect]:
-    """SEG007 for parts of objects that are not in the file."""
-    for note in objects.values():
-        if note.part_of is not None and note.part_of not in objects:
-            message = f"is part of object {note.part_of}, which the file does not have"
-            yield Defect("SEG007", message, file, f"{note.place}/parts/ispartof", segments=(note.id or 0,))
-
-
 def read_atr(path: Path, file: str) -> AdeDocument:
     """Read a text file of 2016; `file` is its name in defects. Broken lines are left out."""
     try:
@@ -286,13 +257,10 @@ def read_atr(path: Path, file: str) -> AdeDocument:
             message = f"instance {number} of level {level} is already on {objects[level, number].place}"
             defects.append(Defect("SEG008", message, file, line=row))
             continue
-        objects[level, number] = AdeObject(
-            match[4], level, f"line {row}", number=number, attributes=_line_attributes(match)
-        )
+        words = [word.strip() for word in match[6].split(",") if word.strip()]
+        values: dict[str, object] = {"occluded": match[3] == "1", "raw_name": match[5], "attributes": words}
+        attributes = {
+            key: msgspec.json.encode(value).decode() for key, value in values.items() if value not in ("", [])
+        }
+        objects[level, number] = AdeObject(match[4], level, f"line {row}", number=number, attributes=attributes)
     return AdeDocument(tuple(objects.values()), defects=tuple(defects))
-
-
-def _line_attributes(match: re.Match[str]) -> dict[str, str]:
-    words = [word.strip() for word in match[6].split(",") if word.strip()]
-    values: dict[str, object] = {"occluded": match[3] == "1", "raw_name": match[5], "attributes": words}
-    return {name: msgspec.json.encode(value).decode() for name, value in values.items() if value not in ("", [])}

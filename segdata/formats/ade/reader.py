@@ -12,7 +12,6 @@ from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import check_path_name, split_from_path
-from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.ade.documents import AdeDocument, read_atr, read_document
@@ -43,22 +42,13 @@ _ENDS = (SEG, "_atr.txt", ".json", *sorted(IMAGE_SUFFIXES))  # of the file that 
 
 @dataclass(frozen=True, slots=True)
 class _AdeFiles:
-    """The files of one image.
+    """The files of one image."""
 
-    Attributes
-    ----------
-    stem : path below the root without ``_seg.png``
-    seg : the mask of objects; None if there is none
-    parts : level -> mask of parts
-    text : X.json or X_atr.txt; None if there is neither
-    image : the image file; None if it lies elsewhere
-    """
-
-    stem: str
-    seg: Path | None = None
-    parts: dict[int, Path] = field(default_factory=dict)
-    text: Path | None = None
-    image: Path | None = None
+    stem: str  # path below the root without ``_seg.png``
+    seg: Path | None = None  # the mask of objects; None if there is none
+    parts: dict[int, Path] = field(default_factory=dict)  # level -> mask of parts
+    text: Path | None = None  # X.json or X_atr.txt; None if there is neither
+    image: Path | None = None  # the image file; None if it lies elsewhere
 
     def notes(self, root: Path) -> AdeDocument:
         """The content of the text file; empty if there is none."""
@@ -108,20 +98,6 @@ def _images_in_folder(folder: Path, prefix: str, names: list[str]) -> Iterator[_
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _AdeCategories:
-    """The categories of a dataset.
-
-    Attributes
-    ----------
-    categories : the taxonomy, and the names that it lacks
-    by_index : class index in the masks -> category id
-    """
-
-    categories: CategoryNames
-    by_index: Mapping[int, int]
-
-
 class _CategoryCollector:
     """Collects names of categories, file by file."""
 
@@ -149,8 +125,10 @@ class _CategoryCollector:
         for index, terms in notes.hypernyms.items():
             self._wider.setdefault(index, terms)
 
-    def catalogue(self, taxonomy: Taxonomy | None) -> _AdeCategories:
-        """The categories, all of them things, since every region is an instance; names take precedence over indices.
+    def catalogue(self, taxonomy: Taxonomy | None) -> tuple[CategoryNames, dict[int, int]]:
+        """The categories, and the category id of each class index in the masks.
+
+        All are things, since every region is an instance; names take precedence over indices.
 
         A class index that no file names is the category of this id in the user's taxonomy.
         """
@@ -165,29 +143,16 @@ class _CategoryCollector:
         categories = resolve_names([*self._index, *self._others], taxonomy, own)
         by_index = {index: categories.to[name] for index, name in self._by_index.items()}
         named = {id_: id_ for id_ in taxonomy.by_id()} if taxonomy else {}
-        return _AdeCategories(categories, named | by_index)
+        return categories, named | by_index
 
 
-@dataclass(frozen=True, slots=True)
-class _AdeListing:
-    """The images of a dataset.
+def _list_images(
+    root: Path, images: Path | None, taxonomy: Taxonomy | None
+) -> tuple[list[ImageEntry], _CategoryCollector, list[Defect]]:
+    """The images at `root`, with their `_AdeFiles` as records, their categories, and the defects of the files.
 
-    Attributes
-    ----------
-    entries : in the order of image ids; the record of an annotated one is its `_AdeFiles`
-    catalogue : the categories
-    defects : of the files
-    """
-
-    entries: tuple[ImageEntry, ...]
-    catalogue: _AdeCategories
-    defects: tuple[Defect, ...]
-
-
-def list_images(root: Path, images: Path | None, taxonomy: Taxonomy | None) -> _AdeListing:
-    """The images at `root`; `images` is your folder of images, `taxonomy` your taxonomy.
-
-    Raises UnreadableError if there are no masks, or if no file names their classes.
+    `images` is your folder of images, `taxonomy` your taxonomy. Raises UnreadableError if there are no masks, or if no
+    file names their classes.
     """
     all_files = find_images(root)
     rows, defects = read_index(root, images) if has_index(root) else ([], [])
@@ -217,7 +182,7 @@ def list_images(root: Path, images: Path | None, taxonomy: Taxonomy | None) -> _
     else:
         message = "the image file does not exist"
         defects += [Defect("SEG002", message, entry.image_id, image=entry.image_id) for entry in missing]
-    return _AdeListing(tuple(entries), names.catalogue(taxonomy), (*defects, *names.defects))
+    return entries, names, [*defects, *names.defects]
 
 
 def _entry(
@@ -247,18 +212,12 @@ def _stem(mask: Path, root: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _AdeImageReader:
-    """Reads the images of a dataset.
+    """Reads the images of a dataset."""
 
-    Attributes
-    ----------
-    root : names in defects start here
-    catalogue : the categories
-    with_masks : the masks of single objects are opened
-    """
-
-    root: Path
-    catalogue: _AdeCategories
-    with_masks: bool
+    root: Path  # names in defects start here
+    categories: CategoryNames  # the taxonomy, and the names that it lacks
+    by_index: Mapping[int, int]  # class index in the masks -> category id
+    with_masks: bool  # the masks of single objects are opened
 
     def __call__(self, entry: ImageEntry) -> list[ImageAnnotation]:
         """The objects and parts of one image."""
@@ -298,7 +257,7 @@ class _AdeImageReader:
                 continue
             expected = {note.category or 0 for note in notes.objects if note.level == level}
             try:
-                level_regions = read_regions(self.root, path, level, expected, self.catalogue.by_index)
+                level_regions = read_regions(self.root, path, level, expected, self.by_index)
             except BrokenLabelsError as broken:
                 if not regions:
                     raise
@@ -325,11 +284,10 @@ class _AdeImageReader:
 
     def _categories(self, segments: AdeSegments, defects: list[Defect]) -> Ints:
         """(n,) the category id of each segment; -1, with one SEG009 a class, for classes without a name."""
-        named, by_index = self.catalogue.categories.to, self.catalogue.by_index
         category = np.full(len(segments), -1, np.int64)
         for segment, index in enumerate(segments.index.tolist()):
             note = segments.note(segment)
-            category[segment] = by_index.get(index, -1) if note is None else named[note.name]
+            category[segment] = self.by_index.get(index, -1) if note is None else self.categories.to[note.name]
         area = segments.runs.areas(len(segments))
         for index in np.unique(segments.index[category < 0]).tolist():
             rows = np.flatnonzero((category < 0) & (segments.index == index))
@@ -343,18 +301,8 @@ def open_ade(request: ReadRequest) -> PerImageSource:
     """Open the dataset; raises UnreadableError if there are no masks, or if no file names their classes."""
     instances = str(request.options.get("instances", "yes"))
     check_choice("instances", instances, ("yes", "no"))
-    images = list_images(request.root, images_folder(request), request.taxonomy)
-    categories = images.catalogue.categories
-    profile = Profile(
-        name=request.root.stem,
-        format="ade20k",
-        task="instance",
-        taxonomy=categories.taxonomy,
-        taxonomy_declared=True,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        files=str(request.root),
-        metadata=categories.metadata,
-    )
-    reader = _AdeImageReader(request.root, images.catalogue, instances == "yes")
-    return PerImageSource(request.root, profile, images.entries, images.defects, reader, request.annotator, per_chunk=4)
+    entries, names, defects = _list_images(request.root, images_folder(request), request.taxonomy)
+    categories, by_index = names.catalogue(request.taxonomy)
+    profile = replace(categories, declared=True).profile("ade20k", request.root, "instance", "sparse", "allow")
+    reader = _AdeImageReader(request.root, categories, by_index, instances == "yes")
+    return PerImageSource(request.root, profile, entries, tuple(defects), reader, request.annotator, per_chunk=4)

@@ -37,28 +37,16 @@ _LEVEL = 1000  # between the ids of two levels, where objects have numbers only
 
 @dataclass(frozen=True, slots=True)
 class LevelRegions:
-    """The n regions of one level, in the order of their blue values.
+    """The n regions of one level, in the order of their blue values."""
 
-    Attributes
-    ----------
-    level : 0 for objects, 1 for their parts …
-    category : (n,) class indices, R // 10 * 256 + G
-    key : (n,) blue; 0: the class is known and the instance is not
-    runs : owners are the regions
-    size : height and width in pixels
-    encoding : how the file stores them
-    file : its name in defects
-    defects : of the mask
-    """
-
-    level: int
-    category: Ints
-    key: Ints
-    runs: Runs
-    size: tuple[int, int]
-    encoding: str
-    file: str
-    defects: tuple[Defect, ...] = ()
+    level: int  # 0 for objects, 1 for their parts …
+    category: Ints  # (n,) class indices, R // 10 * 256 + G
+    key: Ints  # (n,) blue; 0: the class is known and the instance is not
+    runs: Runs  # owners are the regions
+    size: tuple[int, int]  # height and width in pixels
+    encoding: str  # how the file stores them
+    file: str  # its name in defects
+    defects: tuple[Defect, ...] = ()  # of the mask
 
     def __len__(self) -> int:
         return len(self.key)
@@ -134,14 +122,9 @@ def _is_swapped(red: Ints, green: Ints, blue: Ints, expected: Container[int]) ->
 
 def _defects(runs: ValueRuns, odd: NDArray[np.bool_], classless: NDArray[np.bool_], file: str) -> Iterator[Defect]:
     """SEG010 for reds that are no multiples of 10, SEG009 for instances of no class: one each, with the first pixel."""
-    for rows, code, problem in (
-        (
-            np.flatnonzero(odd),
-            "SEG010",
-            "whose red is not a multiple of 10: the mask was smoothed, resized or recoloured",
-        ),
-        (np.flatnonzero(classless), "SEG009", "of an instance without class"),
-    ):
+    recoloured = "whose red is not a multiple of 10: the mask was smoothed, resized or recoloured"
+    for flag, code, problem in ((odd, "SEG010", recoloured), (classless, "SEG009", "of an instance without class")):
+        rows = np.flatnonzero(flag)
         if len(rows):
             area = int(runs.area[rows].sum())
             x, y = runs.first_pixel(int(rows[0]))
@@ -181,16 +164,10 @@ def decode_rle(json: str, size: Size) -> Runs | None:
 
 @dataclass(frozen=True, slots=True)
 class ObjectMask:
-    """The pixels of an object.
+    """The pixels of an object."""
 
-    Attributes
-    ----------
-    runs : of the one owner 0: the visible pixels of its mask, else the inside of its polygon
-    amodal : visible and hidden pixels as COCO's RLE, JSON; None if no pixel is known to be hidden
-    """
-
-    runs: Runs
-    amodal: str | None = None
+    runs: Runs  # of the one owner 0: the visible pixels of its mask, else the inside of its polygon
+    amodal: str | None = None  # visible and hidden pixels as COCO's RLE, JSON; None if no pixel is known to be hidden
 
 
 class _Polygon(msgspec.Struct):
@@ -288,9 +265,7 @@ def match_objects(regions: LevelRegions, notes: Sequence[AdeObject], masks: Sequ
 
 def _overlap(regions: LevelRegions, masks: Sequence[ObjectMask]) -> tuple[Floats, Floats]:
     """(n_regions, n_notes) shared pixels over pixels in either, and over pixels of the region."""
-    order = np.argsort(regions.runs.start, kind="stable")
-    start, owner = regions.runs.start[order], regions.runs.owner[order]
-    end = start + regions.runs.length[order]
+    start, end, owner = _sorted_runs(regions)
     shared = np.zeros((len(regions), len(masks)))
     for column, mask in enumerate(masks):
         region, _, _, length = kernels.strips(
@@ -302,19 +277,9 @@ def _overlap(regions: LevelRegions, masks: Sequence[ObjectMask]) -> tuple[Floats
     return shared / np.maximum(area + mask_area - shared, 1), shared / np.maximum(area, 1)
 
 
-def _match_by_number(regions: LevelRegions, notes: Sequence[AdeObject]) -> Ints | None:
-    """(n_regions,) the row of the note that each region is, by its number; None if blue does not give numbers."""
-    rows = {note.number: row for row, note in enumerate(notes) if note.level == regions.level}
-    numbers = regions.numbers(len(rows))
-    if numbers is None:
-        return None
-    return np.array([rows.get(number, -1) for number in numbers.tolist()], np.int64)
-
-
 def match_wholes(parts: LevelRegions, objects: LevelRegions) -> Ints:
     """(n_parts,) the row of the object that shares most pixels with each part; -1 if none does."""
-    sides = [_sorted_runs(level) for level in (parts, objects)]
-    a, b, _, length = kernels.strips(*sides[0], *sides[1])
+    a, b, _, length = kernels.strips(*_sorted_runs(parts), *_sorted_runs(objects))
     shared = np.zeros((len(parts), len(objects) + 1))
     np.add.at(shared, (a, b + 1), length)  # column 0: none
     whole: Ints = shared.argmax(axis=1).astype(np.int64)
@@ -330,30 +295,18 @@ def _sorted_runs(regions: LevelRegions) -> tuple[Ints, Ints, NDArray[np.int32]]:
 
 @dataclass(frozen=True, slots=True)
 class AdeSegments:
-    """The n regions of all levels.
+    """The n regions of all levels."""
 
-    Attributes
-    ----------
-    index, key, level : (n,) class index, blue value and level of each
-    row : (n,) the row of its note in `notes`; -1: it has none
-    whole : (n,) the segment that each is a part of, by its place; -1: none
-    file : (n,) the mask that each was read from
-    runs : owners are the regions
-    size : height and width in pixels
-    notes : the objects of the text file
-    masks : their pixels; empty if objects are numbered
-    """
-
-    index: Ints
-    key: Ints
-    level: Ints
-    row: Ints
-    whole: Ints
-    file: list[str]
-    runs: Runs
-    size: tuple[int, int]
-    notes: Sequence[AdeObject]
-    masks: Sequence[ObjectMask]
+    index: Ints  # (n,) class index
+    key: Ints  # (n,) blue value
+    level: Ints  # (n,)
+    row: Ints  # (n,) the row of its note in `notes`; -1: it has none
+    whole: Ints  # (n,) the segment that each is a part of, by its place; -1: none
+    file: list[str]  # (n,) the mask that each was read from
+    runs: Runs  # owners are the regions
+    size: tuple[int, int]  # height and width in pixels
+    notes: Sequence[AdeObject]  # the objects of the text file
+    masks: Sequence[ObjectMask]  # their pixels; empty if objects are numbered
 
     @staticmethod
     def of(
@@ -457,13 +410,11 @@ def _match_rows(
         return match_objects(regions, notes, masks)
     if not notes:
         return np.full(len(regions), -1, np.int64)
-    rows = _match_by_number(regions, notes)
-    if rows is None:
+    rows = {note.number: row for row, note in enumerate(notes) if note.level == regions.level}
+    numbers = regions.numbers(len(rows))
+    if numbers is None:
         n_objects = sum(note.level == regions.level for note in notes)
-        message = (
-            f"the mask has {count_noun(len(regions), 'region')}, the "
-            f"text file {count_noun(n_objects, 'object')} on this level"
-        )
-        defects.append(Defect("SEG014", f"{message}: which is which is unknown", regions.file))
+        counts = f"{count_noun(len(regions), 'region')}, the text file {count_noun(n_objects, 'object')} on this level"
+        defects.append(Defect("SEG014", f"the mask has {counts}: which is which is unknown", regions.file))
         return np.full(len(regions), -1, np.int64)
-    return rows
+    return np.array([rows.get(number, -1) for number in numbers.tolist()], np.int64)

@@ -47,20 +47,12 @@ _CONSTANTS = (b"-Infinity", b"Infinity", b"NaN")  # what Python's json writes al
 
 @dataclass(frozen=True, slots=True)
 class DocumentKind:
-    """A kind of document: what its JSON should be.
+    """A kind of document: what its JSON should be."""
 
-    Attributes
-    ----------
-    name : in words
-    expected : what it is made of, in words
-    bare : the document may be a list: that of this key
-    remedy : for the message about a missing list
-    """
-
-    name: str
-    expected: str
-    bare: str | None = None
-    remedy: str = ""
+    name: str  # in words
+    expected: str  # what it is made of, in words
+    bare: str | None = None  # the document may be a list: that of this key
+    remedy: str = ""  # for the message about a missing list
 
 
 COCO_DOCUMENT = DocumentKind("a COCO document", "an object with images, annotations and categories")
@@ -68,24 +60,14 @@ COCO_DOCUMENT = DocumentKind("a COCO document", "an object with images, annotati
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A COCO file, or one of its relatives.
+    """A COCO file, or one of its relatives."""
 
-    Attributes
-    ----------
-    path : the file
-    name : as defects name it, below the dataset's root
-    parts : the values of the top-level keys, undecoded; None if the file is no JSON
-    defects : those found so far; readers add to them
-    kind : what it should be
-    is_list : it is a bare list, that of `kind.bare`
-    """
-
-    path: Path
-    name: str
-    parts: dict[str, Raw] | None
-    defects: list[Defect] = field(default_factory=list)
-    kind: DocumentKind = COCO_DOCUMENT
-    is_list: bool = False
+    path: Path  # the file
+    name: str  # as defects name it, below the dataset's root
+    parts: dict[str, Raw] | None  # the values of the top-level keys, undecoded; None if the file is no JSON
+    defects: list[Defect] = field(default_factory=list)  # those found so far; readers add to them
+    kind: DocumentKind = COCO_DOCUMENT  # what it should be
+    is_list: bool = False  # it is a bare list, that of `kind.bare`
 
     def pointer(self, key: str) -> str:
         """The JSON pointer of a top-level key."""
@@ -234,20 +216,12 @@ MAX_ID = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Items(Generic[T_co]):
-    """The items of one list that could be decoded.
+    """The items of one list that could be decoded."""
 
-    Attributes
-    ----------
-    items : (n,) structs
-    rows : (n,) the position of each in the list
-    raws : the undecoded list if an item has keys that its struct lacks; else empty
-    pointer : of the list in its document (a JSON pointer)
-    """
-
-    items: Sequence[T_co] = ()
-    rows: Sequence[int] = ()
-    raws: Sequence[Raw] = ()
-    pointer: str = ""
+    items: Sequence[T_co] = ()  # (n,) structs
+    rows: Sequence[int] = ()  # (n,) the position of each in the list
+    raws: Sequence[Raw] = ()  # the undecoded list if an item has keys that its struct lacks; else empty
+    pointer: str = ""  # of the list in its document (a JSON pointer)
 
     def place(self, position: int, within: str = "") -> str:
         """The JSON pointer of the item at a position, or of the place `within` it."""

@@ -1,7 +1,8 @@
 """Categories and images of a COCO document; also the ground truth that predictions name them by."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
@@ -48,25 +49,17 @@ CATEGORY_KEYS = "category_keys"  # of the profile's metadata: what entries say b
 
 @dataclass(frozen=True, slots=True)
 class Categories:
-    """A document's categories in the dataset's taxonomy.
+    """A document's categories in the dataset's taxonomy."""
 
-    Attributes
-    ----------
-    taxonomy : the user's, or made from the document
-    declared : the taxonomy is the user's
-    to : id in the document -> id in the taxonomy, or, for a category that the taxonomy lacks, a free id
-    unknown : those free ids -> the document's names
-    aliases : names in the document that are aliases in the taxonomy -> id in the taxonomy
-    listed : the document has a list of categories
-    keys : further keys of entries: id in the taxonomy -> key -> JSON text
-    """
-
-    taxonomy: Taxonomy
-    declared: bool
+    taxonomy: Taxonomy  # the user's, or made from the document
+    declared: bool  # the taxonomy is the user's
+    # id in the document -> id in the taxonomy, or, for a category that the taxonomy lacks, a free id
     to: dict[int, int] = field(default_factory=dict)
-    unknown: dict[int, str] = field(default_factory=dict)
+    unknown: dict[int, str] = field(default_factory=dict)  # those free ids -> the document's names
+    # names in the document that are aliases in the taxonomy -> id in the taxonomy
     aliases: dict[str, int] = field(default_factory=dict)
-    listed: bool = True
+    listed: bool = True  # the document has a list of categories
+    # further keys of entries: id in the taxonomy -> key -> JSON text
     keys: dict[int, dict[str, str]] = field(default_factory=dict)
 
     @property
@@ -206,21 +199,13 @@ def category_keys(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
 def count_category_losses(taxonomy: Taxonomy, losses: LossCounter) -> None:
     """Count the details of the taxonomy that `category_items` leaves out."""
     kept = {"id", "name", "kind", "color", "parent", "definition"}
-    lost = [
-        category.name
-        for category in taxonomy.categories
-        if category.kind != "void" and _has_other_fields(category, kept)
-    ]
+    categories = [category for category in taxonomy.categories if category.kind != "void"]
+    lost = [category.name for category in categories if msgspec.to_builtins(category).keys() - kept]
     losses.add("category-details", "categories", len(lost), examples=lost)
     void = [category.name for category in taxonomy.categories if category.kind == "void"]
     losses.add("void", "categories", len(void), examples=void)
     if taxonomy.groups or taxonomy.name or taxonomy.version is not None:
         losses.add("category-details", "taxonomies", 1)
-
-
-def _has_other_fields(struct: msgspec.Struct, kept: Iterable[str]) -> bool:
-    """Whether a field other than these differs from its default."""
-    return bool(msgspec.to_builtins(struct).keys() - set(kept))
 
 
 MAX_SIDE = 2**20  # pixels; more is a typing error or an attack on memory
@@ -254,25 +239,15 @@ AnyImageItem = StrictImageItem | ImageItem
 
 @dataclass(frozen=True, slots=True)
 class ImageList:
-    """The images of a document that can be read.
+    """The images of a document that can be read."""
 
-    Attributes
-    ----------
-    document : that lists them
-    items : their entries
-    image_ids : (n,) unique
-    width, height : (n,) int64, pixels; 0 if the document has none
-    row_of : the document's image id -> row here, or `SKIPPED_IMAGE`
-    at : (n,) the position of each in `items`
-    """
-
-    document: Document
-    items: Items[AnyImageItem]
-    image_ids: list[str]
-    width: Ints
-    height: Ints
-    row_of: dict[Id, int]
-    at: list[int] = field(default_factory=list)
+    document: Document  # that lists them
+    items: Items[AnyImageItem]  # their entries
+    image_ids: list[str]  # (n,) unique
+    width: Ints  # (n,) int64, pixels; 0 if the document has none
+    height: Ints  # likewise
+    row_of: dict[Id, int]  # the document's image id -> row here, or `SKIPPED_IMAGE`
+    at: list[int] = field(default_factory=list)  # (n,) the position of each in `items`
 
     def place(self, row: int, within: str = "") -> str:
         """The JSON pointer of an image's entry."""
@@ -423,21 +398,14 @@ def _find_misnamed_images(
 
 @dataclass(frozen=True, slots=True)
 class CocoSource:
-    """An opened document with its images and categories: what instances and panoptic files share.
+    """An opened document with its images and categories: what instances and panoptic files share."""
 
-    Attributes
-    ----------
-    profile : of the dataset
-    document, listing, categories, folder : its parts
-    annotator : the name to give to the annotations
-    """
-
-    profile: Profile
+    profile: Profile  # of the dataset
     document: Document
     listing: ImageList
     categories: Categories
     folder: ImageFolder
-    annotator: str | None
+    annotator: str | None  # the name to give to the annotations
 
     @property
     def image_ids(self) -> Sequence[str]:
@@ -504,25 +472,17 @@ def _document_of_folder(folder: Path, used: Sequence[Id]) -> Document:
     used_ids = set(used)
     entries: dict[Id, dict[str, object]] = {}
     for name, path in ImageFolder.below(folder).paths.items():
-        for id_ in {path.stem, path.name, name, _number(path.stem)} & used_ids:
+        stem = path.stem
+        number = int(stem) if stem.isascii() and stem.isdecimal() and len(stem) <= 18 else stem
+        for id_ in {stem, path.name, name, number} & used_ids:
             if id_ in entries:
                 raise SegdataError(f"{folder}: {entries[id_]['file_name']} and {name} both may be image {id_!r}")
-            entries[id_] = {"id": id_, "file_name": name, **_file_size(path)}
+            entries[id_] = {"id": id_, "file_name": name}
+            with suppress(OSError):
+                head = read_header(path)
+                entries[id_] |= {"width": head.width, "height": head.height}
     parts = {"images": Raw(msgspec.json.encode(list(entries.values())))}
     return Document(folder, folder.as_posix(), parts)
-
-
-def _number(stem: str) -> Id:
-    return int(stem) if stem.isascii() and stem.isdecimal() and len(stem) <= 18 else stem
-
-
-def _file_size(path: Path) -> dict[str, int]:
-    """Width and height of an image file, if it can be read."""
-    try:
-        head = read_header(path)
-    except OSError:
-        return {}
-    return {"width": head.width, "height": head.height}
 
 
 def truth_categories(truth: Document, user_taxonomy: Taxonomy | None) -> Categories:

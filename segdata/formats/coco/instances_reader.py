@@ -43,15 +43,10 @@ _UNKNOWN = -1
 
 @dataclass(frozen=True, slots=True)
 class InstancesSource(CocoSource):
-    """An opened document in which each annotation is a segment.
+    """An opened document in which each annotation is a segment."""
 
-    Attributes
-    ----------
-    items : its annotations, segmentations undecoded
-    at, offset : the annotations of image row i are ``at[offset[i]:offset[i + 1]]``, positions in `items`
-    """
-
-    items: Items[AnnotationItem]
+    items: Items[AnnotationItem]  # its annotations, segmentations undecoded
+    # the annotations of image row i are ``at[offset[i]:offset[i + 1]]``, positions in `items`
     at: Ints
     offset: Ints
 

@@ -29,20 +29,12 @@ _NEGATIVE_KEY, _OPEN_KEY = "neg_category_ids", "not_exhaustive_category_ids"
 
 @dataclass(frozen=True, slots=True)
 class LvisCoverage:
-    """The coverage of the images of an LVIS document.
+    """The coverage of the images of an LVIS document."""
 
-    Attributes
-    ----------
-    listing : the document's images
-    row_of : image_id -> row in `listing`
-    listed : the document's category id -> name
-    names : category id -> name
-    """
-
-    listing: ImageList
-    row_of: Mapping[str, int]
-    listed: Mapping[int, str]
-    names: Mapping[int, str]
+    listing: ImageList  # the document's images
+    row_of: Mapping[str, int]  # image_id -> row in `listing`
+    listed: Mapping[int, str]  # the document's category id -> name
+    names: Mapping[int, str]  # category id -> name
 
     @staticmethod
     def of(listing: ImageList, categories: Categories) -> "LvisCoverage":

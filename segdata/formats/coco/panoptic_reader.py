@@ -57,23 +57,14 @@ class RefusedMaskError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PanopticMask:
-    """A decoded mask.
-
-    Attributes
-    ----------
-    width, height : pixels
-    encoding : how the file stores values
-    ids : (n,) int64, ascending, without 0
-    first : (n,) int64, the first pixel of each id, column-major
-    runs : the pixels; `runs.owner` is the position in `ids`
-    """
+    """A decoded mask."""
 
     width: int
     height: int
-    encoding: str
-    ids: Ints
-    first: Ints
-    runs: Runs
+    encoding: str  # how the file stores values
+    ids: Ints  # (n,) int64, ascending, without 0
+    first: Ints  # (n,) int64, the first pixel of each id, column-major
+    runs: Runs  # the pixels; `runs.owner` is the position in `ids`
 
     @property
     def areas(self) -> Ints:
@@ -164,32 +155,19 @@ def orphan_masks(document: Document, masks: ImageFolder, names: Sequence[str]) -
     return [Defect("SEG011", message, f"{masks.root.name}/{name}") for name in sorted(masks.paths.keys() - set(names))]
 
 
-class InfoItem(SegmentItem, gc=False, kw_only=True):
-    """An entry of `segments_info`."""
-
-
-class _StrictInfoItem(InfoItem, gc=False, kw_only=True, forbid_unknown_fields=True):
+class _StrictInfoItem(SegmentItem, gc=False, kw_only=True, forbid_unknown_fields=True):
     """An entry of `segments_info` without further keys."""
 
 
 @dataclass(slots=True)
 class JoinedMask:
-    """The segments of one image that are in its mask and in `segments_info`.
+    """The segments of one image that are in its mask and in `segments_info`."""
 
-    Attributes
-    ----------
-    items : (n,) the document's entries
-    places : (n,) their JSON pointers
-    extras : (n,) their further keys
-    runs : the pixels; `runs.owner` is the position in `items`
-    defects : where the two disagree
-    """
-
-    items: list[InfoItem] = field(default_factory=list)
-    places: list[str] = field(default_factory=list)
-    extras: list[dict[str, str]] = field(default_factory=list)
-    runs: Runs = field(default_factory=Runs.empty)
-    defects: list[Defect] = field(default_factory=list)
+    items: list[SegmentItem] = field(default_factory=list)  # (n,) the document's entries
+    places: list[str] = field(default_factory=list)  # (n,) their JSON pointers
+    extras: list[dict[str, str]] = field(default_factory=list)  # (n,) their further keys
+    runs: Runs = field(default_factory=Runs.empty)  # the pixels; `runs.owner` is the position in `items`
+    defects: list[Defect] = field(default_factory=list)  # where the two disagree
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +188,7 @@ def join_mask(mask: PanopticMask, raw: Raw, categories: Categories, where: MaskP
     declared = np.array([_mask_id(info.items[i]) for i in kept], np.int64)
     ids = _trusted_ids(mask, declared, joined, where)
     position_of = {int(id_): k for k, id_ in enumerate(ids)}
+    by_id = categories.taxonomy.by_id()
     owners, taken = [], []
     for i in kept:
         item = info.items[i]
@@ -218,11 +197,17 @@ def join_mask(mask: PanopticMask, raw: Raw, categories: Categories, where: MaskP
         if owner is None:
             area = f" (area {bytes(item.area).decode()})" if len(item.area) else ""
             message = f"segment {item.id} of segments_info{area} has no pixel in {where.mask}; left out"
-            joined.defects.append(_defect("SEG014", message, where, place, item, categories))
+            category = by_id.get(categories.to.get(item.category_id, -1))
+            name = category.name if category else None
+            joined.defects.append(
+                Defect("SEG014", message, where.document, place, image=where.image, segments=(item.id,), category=name)
+            )
         elif item.category_id not in categories.to:
-            pixels = int(mask.areas[owner])
+            pixels, place = int(mask.areas[owner]), f"{place}/category_id"
             message = f"category_id {item.category_id} is not among the categories; left out"
-            joined.defects.append(_defect("SEG007", message, where, f"{place}/category_id", item, categories, pixels))
+            joined.defects.append(
+                Defect("SEG007", message, where.document, place, image=where.image, segments=(item.id,), pixels=pixels)
+            )
         else:
             owners.append(owner)
             taken.append(i)
@@ -234,12 +219,12 @@ def join_mask(mask: PanopticMask, raw: Raw, categories: Categories, where: MaskP
     return joined
 
 
-def _decode_segments_info(raw: Raw, joined: JoinedMask, where: MaskPlace) -> Items[InfoItem]:
+def _decode_segments_info(raw: Raw, joined: JoinedMask, where: MaskPlace) -> Items[SegmentItem]:
     """The entries of `segments_info`; broken ones are SEG004."""
     place = f"{where.place}/segments_info"
     try:
         strict = msgspec.json.decode(raw, type=list[_StrictInfoItem])
-        return Items(list[InfoItem](strict), range(len(strict)))
+        return Items(list[SegmentItem](strict), range(len(strict)))
     except msgspec.ValidationError:
         pass
     try:
@@ -247,7 +232,7 @@ def _decode_segments_info(raw: Raw, joined: JoinedMask, where: MaskPlace) -> Ite
     except msgspec.ValidationError:
         joined.defects.append(Defect("SEG004", "segments_info is not a list", where.document, place, image=where.image))
         return Items()
-    items, broken = decode_each(raws, InfoItem)
+    items, broken = decode_each(raws, SegmentItem)
     for row, why in broken.items():
         message = f"{why.message}; left out"
         joined.defects.append(Defect("SEG004", message, where.document, f"{place}/{row}{why.place}", image=where.image))
@@ -255,7 +240,7 @@ def _decode_segments_info(raw: Raw, joined: JoinedMask, where: MaskPlace) -> Ite
     return Items([item for item in items if item is not None], rows, raws)
 
 
-def _first_of_each_id(info: Items[InfoItem], joined: JoinedMask, where: MaskPlace) -> list[int]:
+def _first_of_each_id(info: Items[SegmentItem], joined: JoinedMask, where: MaskPlace) -> list[int]:
     """Positions of the first entry of each id; a second one cannot have pixels of its own: SEG008."""
     first: dict[int | str, int] = {}
     for i, item in enumerate(info.items):
@@ -271,7 +256,7 @@ def _first_of_each_id(info: Items[InfoItem], joined: JoinedMask, where: MaskPlac
     return list(first.values())
 
 
-def _mask_id(item: InfoItem) -> int:
+def _mask_id(item: SegmentItem) -> int:
     """The value of the segment's pixels in the mask; -1 if the id cannot be one."""
     return item.id if isinstance(item.id, int) and 0 < item.id < 2**24 else -1
 
@@ -292,34 +277,11 @@ def _trusted_ids(mask: PanopticMask, declared: Ints, joined: JoinedMask, where: 
 def _report_unlisted(mask: PanopticMask, ids: Ints, declared: Ints, joined: JoinedMask, where: MaskPlace) -> None:
     areas = mask.areas
     for k in np.flatnonzero(~np.isin(ids, declared)).tolist():
-        message = f"id {ids[k]} has {areas[k]:,} px in the mask and is not in segments_info of {where.document}"
+        id_, area = int(ids[k]), int(areas[k])
+        message = f"id {id_} has {area:,} px in the mask and is not in segments_info of {where.document}"
         joined.defects.append(
-            Defect(
-                "SEG014",
-                message,
-                where.mask,
-                mask.pixel(k),
-                image=where.image,
-                segments=(int(ids[k]),),
-                pixels=int(areas[k]),
-            )
+            Defect("SEG014", message, where.mask, mask.pixel(k), image=where.image, segments=(id_,), pixels=area)
         )
-
-
-def _defect(
-    code: str,
-    message: str,
-    where: MaskPlace,
-    place: str,
-    item: InfoItem,
-    categories: Categories,
-    pixels: int | None = None,
-) -> Defect:
-    category = categories.taxonomy.by_id().get(categories.to.get(item.category_id, -1))
-    name = category.name if category else None
-    return Defect(
-        code, message, where.document, place, image=where.image, segments=(item.id,), category=name, pixels=pixels
-    )
 
 
 _PANOPTIC_DOCUMENT = DocumentKind(
@@ -345,18 +307,11 @@ class _StrictEntryItem(_EntryItem, gc=False, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class PanopticSource(CocoSource):
-    """An opened document in which each annotation is a mask.
+    """An opened document in which each annotation is a mask."""
 
-    Attributes
-    ----------
-    entries : its annotations, `segments_info` undecoded
-    entry : image row -> position in `entries`
-    masks : the mask files
-    """
-
-    entries: Items[_EntryItem]
-    entry: dict[int, int]
-    masks: ImageFolder
+    entries: Items[_EntryItem]  # its annotations, `segments_info` undecoded
+    entry: dict[int, int]  # image row -> position in `entries`
+    masks: ImageFolder  # the mask files
 
     def chunks(self) -> list[Ints]:
         """Rows of images, a few masks at a time."""
@@ -372,8 +327,11 @@ class PanopticSource(CocoSource):
             i = self.entry.get(row)
             if i is None:
                 continue
-            where = self._where(row, i)
-            mask, mask_defects = self._mask(where, self.entries.items[i].file_name)
+            name = self.entries.items[i].file_name
+            mask_file = f"{self.masks.root.name}/{name}" if self.masks.root is not None else name
+            place = f"/annotations/{self.entries.rows[i]}"
+            where = MaskPlace(self.image_ids[row], self.document.name, place, mask_file)
+            mask, mask_defects = self._mask(where, name)
             if mask is not None and (width[k], height[k]) in ((0, 0), (mask.width, mask.height)):
                 width[k], height[k] = mask.width, mask.height
                 annotated.append(k)
@@ -398,11 +356,6 @@ class PanopticSource(CocoSource):
         images = replace_column(replace_column(images, "width", width), "height", height)
         runs = Runs.concatenate([masks.runs for masks in joined], [len(masks.items) for masks in joined])
         return Batch(images, annotations, segments, runs, tuple(defects + faults))
-
-    def _where(self, row: int, i: int) -> MaskPlace:
-        name = self.entries.items[i].file_name
-        folder = self.masks.root.name + "/" if self.masks.root is not None else ""
-        return MaskPlace(self.image_ids[row], self.document.name, f"/annotations/{self.entries.rows[i]}", folder + name)
 
     def _mask(self, where: MaskPlace, name: str) -> tuple[PanopticMask | None, list[Defect]]:
         """The mask of an entry, or the defect that explains its absence."""
@@ -454,7 +407,9 @@ def _size_defect(mask: PanopticMask, width: int, height: int, where: MaskPlace) 
 def open_panoptic(request: ReadRequest, path: Path, name: str) -> PanopticSource:
     """Open the document at `path`; no mask is decoded yet. `name` is how defects call it."""
     document = read_document(path, name, _PANOPTIC_DOCUMENT)
-    truth = _listing_document(request, document)
+    # Predictions take images and categories from the ground truth.
+    lists_images = "images" in (document.parts or {}) and "truth" not in request.options
+    truth = document if lists_images else find_truth(request, document.path) or document
     listing = read_image_list(truth)
     read_truth_categories = read_categories if truth is document else truth_categories
     categories = read_truth_categories(truth, request.taxonomy)
@@ -467,12 +422,6 @@ def open_panoptic(request: ReadRequest, path: Path, name: str) -> PanopticSource
     document.defects.extend(orphan_masks(document, masks, [item.file_name for item in entries.items]))
     profile = document_profile(request, document, categories, "coco-panoptic")
     return PanopticSource(profile, document, listing, categories, folder, request.annotator, entries, entry, masks)
-
-
-def _listing_document(request: ReadRequest, document: Document) -> Document:
-    """The document that lists the images and categories: this one, or, for predictions, the ground truth."""
-    listed = "images" in (document.parts or {}) and "truth" not in request.options
-    return document if listed else find_truth(request, document.path) or document
 
 
 def _join_entries(document: Document, listing: ImageList, entries: Items[_EntryItem]) -> dict[int, int]:

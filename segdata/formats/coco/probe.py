@@ -40,17 +40,12 @@ def _sort(path: Path, size: int, changed: int) -> CocoSort | None:
     has_segmentations = b'"segmentation"' in text and b'"image_id"' in text
     if lists == {b"annotations"} and b'"predicted_iou"' in text:
         return None  # SAM's file of one image
-    if lists and _is_lvis(text):
+    federated = b'"neg_category_ids"' in text or b'"not_exhaustive_category_ids"' in text
+    if lists and (federated or (b'"synset"' in text and b'"frequency"' in text)):  # categories are those of WordNet
         return "lvis"
     if len(lists) >= 2 and (b"annotations" in lists or has_segmentations):
         return "instances"
     return "instances" if lists and has_segmentations else None
-
-
-def _is_lvis(text: bytes) -> bool:
-    """Whether images list their negative categories, or categories are those of WordNet."""
-    federated = b'"neg_category_ids"' in text or b'"not_exhaustive_category_ids"' in text
-    return federated or (b'"synset"' in text and b'"frequency"' in text)
 
 
 def _samples(path: Path) -> bytes:

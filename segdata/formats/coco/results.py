@@ -75,9 +75,9 @@ def _lists(files: FileProbe) -> list[str]:
     """The names of the JSON lists of results; an empty list counts if the images are listed beside it."""
     names = files.heads(r"^[^/]*\.json$", rb"\A\s*\[\s*[{\]]", _MOST)
     listed = files.matching(rf"^{IMAGE_INFO_FILES.replace('*', '.*')}$")
-    return [name for name in names if _is_list(files.head(name), bool(listed))]
-
-
-def _is_list(head: bytes, listed: bool) -> bool:
-    empty = head.split() in ([b"[]"], [b"[", b"]"])
-    return listed if empty else b'"image_id"' in head and b'"category_id"' in head
+    heads = {name: files.head(name) for name in names}
+    return [
+        name
+        for name, head in heads.items()
+        if (bool(listed) if b"".join(head.split()) == b"[]" else b'"image_id"' in head and b'"category_id"' in head)
+    ]

@@ -14,11 +14,11 @@ from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import is_unsafe_path
-from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.coco.document import (
     MISSING,
     Document,
+    DocumentKind,
     Id,
     ItemFault,
     Items,
@@ -28,9 +28,8 @@ from segdata.formats.coco.document import (
     explain_validation_error,
     read_document,
 )
-from segdata.formats.coco.document import DocumentKind as Sort
 from segdata.formats.coco.images import MAX_SIDE
-from segdata.formats.coco.segments import SEGMENT_KEYS, Column, SegmentItem, read_segmentations, segment_columns
+from segdata.formats.coco.segments import SEGMENT_KEYS, SegmentItem, read_segmentations, segment_columns
 from segdata.formats.shared.images import read_header
 from segdata.formats.shared.pairing import pair_label_files
 from segdata.formats.shared.per_image import (
@@ -40,8 +39,11 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
+from segdata.formats.shared.taxonomies import CategoryNames
 
-_SAM_DOCUMENT = Sort("a SAM document", "a list of masks, or an object with image and annotations", "annotations")
+_SAM_DOCUMENT = DocumentKind(
+    "a SAM document", "a list of masks, or an object with image and annotations", "annotations"
+)
 _HEAD = 4096  # bytes, in which SA-1B names the image
 _STATED = re.compile(rb'"image"\s*:\s*\{[^{}]*"file_name"\s*:\s*"([^"\\]+)"')
 
@@ -82,16 +84,8 @@ def open_sam(request: ReadRequest) -> PerImageSource:
     if not any(entry.files for entry in entries):
         raise UnreadableError(f"{request.root}: no JSON files in it")
     taxonomy, category = _category(request)
-    profile = Profile(
-        name=request.root.stem,
-        format="sam",
-        task="instance",
-        taxonomy=taxonomy,
-        taxonomy_declared=request.taxonomy is not None,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        files=request.root.as_posix(),
-    )
+    categories = CategoryNames(taxonomy, request.taxonomy is not None, {})
+    profile = categories.profile("sam", request.root, "instance", "sparse", "allow")
     look = partial(_read_image, request.root, category)
     return PerImageSource(
         request.root, profile, entries, tuple(defects), look, request.annotator, labels_name="size of the masks"
@@ -139,31 +133,20 @@ def _read_image(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnot
     for fault in sorted([*faults, *shapes.faults], key=lambda fault: fault.row):
         place, id_ = masks.place(fault.row, fault.place), masks.items[fault.row].id
         document.defects.append(Defect(fault.code, fault.message, document.name, place, segments=(id_,)))
-    columns_of_masks = columns | {
-        "score": scores,
-        "file": [document.name] * n_masks,
-        "place": [masks.place(i) for i in range(n_masks)],
-    }
+    columns |= {"score": scores, "file": [document.name] * n_masks, "place": list(map(masks.place, range(n_masks)))}
+    columns = {name: values.tolist() if hasattr(values, "tolist") else values for name, values in columns.items()}
     sound = np.flatnonzero(shapes.sound).tolist()
     return [
         ImageAnnotation(
             size=(height, width),
-            segment_id=np.array([columns_of_masks["segment_id"][i] for i in sound], np.int64),
+            segment_id=np.array([columns["segment_id"][i] for i in sound], np.int64),
             category_id=np.full(len(sound), category, np.int64),
             runs=shapes.runs.take(np.array(sound, np.int64), n_masks),
-            columns={
-                name: _values_at(columns_of_masks[name], sound) for name in columns_of_masks if name != "segment_id"
-            },
+            columns={name: [values[i] for i in sound] for name, values in columns.items() if name != "segment_id"},
             annotation={"source": "model"},
             defects=document.defects,
         )
     ]
-
-
-def _values_at(values: Column, rows: list[int]) -> list[object]:
-    """Some values of a column, as Python objects."""
-    all_values = values.tolist() if hasattr(values, "tolist") else values
-    return [all_values[row] for row in rows]
 
 
 def _size(document: Document, masks: Items[_SamItem], entry: ImageEntry) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from segdata.formats.coco.document import (
     decode_numbers,
     integer_id,
 )
-from segdata.formats.coco.images import IMAGE_KEYS as IMAGE_KEYS
+from segdata.formats.shapes.geometry import group_offsets
 
 _WholeNumber = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
 Column = Any  # of values: a list, or an array of numpy or Arrow
@@ -158,9 +158,7 @@ class Polygons:
         size = np.diff(self.ring)[kept]
         owner = np.repeat(np.arange(len(self.segment) - 1), np.diff(self.segment))[kept]
         n_rings = np.bincount(owner, minlength=len(self.segment) - 1)
-        return Polygons(
-            self.xy[expand_ranges(self.ring[kept], size)], _offsets_of_counts(size), _offsets_of_counts(n_rings)
-        )
+        return Polygons(self.xy[expand_ranges(self.ring[kept], size)], group_offsets(size), group_offsets(n_rings))
 
     def rasterise(self, height: Ints, width: Ints) -> Runs:
         """The pixels by COCO's rule, united over the rings of a segment; sizes (n,) of the images in pixels."""
@@ -171,19 +169,17 @@ class Polygons:
         count, absent = np.zeros(n, np.int64), np.ones(n, bool)
         count[rows], absent[rows] = np.diff(self.segment), False
         lists = pa.ListArray.from_arrays(pa.array(self.ring.astype(np.int32)), pa.array(self.xy))
-        return pa.ListArray.from_arrays(
-            pa.array(_offsets_of_counts(count).astype(np.int32)), lists, mask=pa.array(absent)
-        )
+        return pa.ListArray.from_arrays(pa.array(group_offsets(count).astype(np.int32)), lists, mask=pa.array(absent))
 
     @staticmethod
     def of_lists(lists: pa.Array) -> "Polygons":
         """The rings of a list<list<double>> column; null: no rings."""
         rings = lists.flatten()
-        return Polygons(
-            rings.flatten().to_numpy(zero_copy_only=False).astype(np.float64),
-            _offsets_of_counts(rings.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)),
-            _offsets_of_counts(lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)),
+        n_numbers, n_rings = (
+            column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False) for column in (rings, lists)
         )
+        xy = rings.flatten().to_numpy(zero_copy_only=False).astype(np.float64)
+        return Polygons(xy, group_offsets(n_numbers), group_offsets(n_rings))
 
 
 def read_polygons(text: Bytes, first: Ints, last: Ints) -> tuple[Polygons, Flags, list[ItemFault]]:
@@ -208,10 +204,6 @@ def read_polygons(text: Bytes, first: Ints, last: Ints) -> tuple[Polygons, Flags
         faults.append(ItemFault(i, "SEG006", message, f"/segmentation/{j - int(segment[i])}", lost=False))
     sound = (error == 0) & ((np.diff(kept.segment) > 0) | (np.diff(segment) == 0))
     return kept, sound, faults
-
-
-def _offsets_of_counts(count: Ints) -> Ints:
-    return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
 
 
 def malformed_rings(polygons: Polygons) -> Flags:
@@ -307,7 +299,10 @@ def read_rles(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> tuple[R
                 rows.append(row)
                 rles.append(rle)
             else:
-                faults.append(_size_fault(row, rle, int(height[row]), int(width[row])))
+                size = [int(height[row]), int(width[row])]
+                swap = ": height and width are swapped" if rle.size == size[::-1] else ""
+                message = f"RLE size [height, width] is {rle.size}, the image has {size}{swap}"
+                faults.append(ItemFault(row, "SEG005", message, "/segmentation/size"))
         positions = np.array(rows, np.int64)
         start, length, owner, error = _decode_counts(rles, compressed, height[positions], width[positions])
         faults += [_rle_fault(rows[k], rles[k], int(error[k])) for k in np.flatnonzero(error).tolist()]
@@ -322,21 +317,11 @@ def _decode_counts(
     if compressed:
         # A letter beyond ASCII is never a count: errors="replace" keeps it one byte, which the kernel refuses.
         texts = [str(rle.counts).encode("ascii", "replace") for rle in rles]
-        return kernels.decode_counts(np.frombuffer(b"".join(texts), np.uint8), _offsets_of_pieces(texts), height, width)
+        offset = np.cumsum([0, *map(len, texts)])
+        return kernels.decode_counts(np.frombuffer(b"".join(texts), np.uint8), offset, height, width)
     lists = [np.array(rle.counts, np.int64) for rle in rles]
-    return kernels.split_counts(
-        np.concatenate([np.empty(0, np.int64), *lists]), _offsets_of_pieces(lists), height, width
-    )
-
-
-def _offsets_of_pieces(pieces: Sequence[bytes] | Sequence[Ints]) -> Ints:
-    return np.cumsum([0, *map(len, pieces)], dtype=np.int64)
-
-
-def _size_fault(row: int, rle: _Rle, height: int, width: int) -> ItemFault:
-    swap = ": height and width are swapped" if rle.size == [width, height] else ""
-    message = f"RLE size [height, width] is {rle.size}, the image has {[height, width]}{swap}"
-    return ItemFault(row, "SEG005", message, "/segmentation/size")
+    offset = np.cumsum([0, *map(len, lists)])
+    return kernels.split_counts(np.concatenate([np.empty(0, np.int64), *lists]), offset, height, width)
 
 
 def _rle_fault(row: int, rle: _Rle, error: int) -> ItemFault:
@@ -388,20 +373,12 @@ def write_rles(runs: Runs, rows: Ints, height: Ints, width: Ints) -> list[dict[s
 
 @dataclass(frozen=True, slots=True)
 class Segmentations:
-    """Decoded segmentations.
+    """Decoded segmentations."""
 
-    Attributes
-    ----------
-    runs : the pixels; `runs.owner` is the position of the segmentation
-    rings : (n,) list<list<double>>, the sound rings of polygons; null for RLE
-    sound : (n,) whether any part of the segmentation could be read
-    faults : of the parts that could not
-    """
-
-    runs: Runs
-    rings: pa.Array
-    sound: NDArray[np.bool_]
-    faults: list[ItemFault]
+    runs: Runs  # the pixels; `runs.owner` is the position of the segmentation
+    rings: pa.Array  # (n,) list<list<double>>, the sound rings of polygons; null for RLE
+    sound: NDArray[np.bool_]  # (n,) whether any part of the segmentation could be read
+    faults: list[ItemFault]  # of the parts that could not
 
 
 def read_segmentations(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> Segmentations:

@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image
 
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, check_choice
@@ -24,6 +23,7 @@ from segdata.formats.coco.panoptic_reader import MAX_MASK_ID, UNLABELLED, read_r
 from segdata.formats.coco.probe import POLYGON_CHOICES
 from segdata.formats.coco.segments import Polygons, malformed_rings, write_rles
 from segdata.formats.shared.declared_losses import COCO_RESULTS_LOSSES
+from segdata.formats.shared.mask_files import rgb_picture
 from segdata.formats.shared.painting import (
     MaskPaths,
     annotation_examples,
@@ -173,15 +173,17 @@ def are_listable(batch: Batch, taxonomy: Taxonomy, losses: LossCounter) -> NDArr
     return first & in_taxonomy & ~void
 
 
+def _document_head(profile: Profile) -> dict[str, Raw]:
+    return {key: raw_json(profile.metadata[key]) for key in ("info", "licenses") if key in profile.metadata}
+
+
 def write_document(path: Path, profile: Profile, pieces: Iterable[tuple[list[bytes], list[bytes]]]) -> None:
     """Write a document: images and annotations come encoded, a piece at a time.
 
     The images come after the annotations, for they are few, and annotations need not wait for them; the categories
     come last, when what the profile's metadata says of them may have been counted on the way.
     """
-    head: dict[str, Raw] = {
-        key: raw_json(profile.metadata[key]) for key in ("info", "licenses") if key in profile.metadata
-    }
+    head = _document_head(profile)
     images: list[bytes] = []
     separator = b"\n"
     with path.open("wb") as file:
@@ -200,18 +202,11 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class EncodedSegments:
-    """The written segmentations of n segments.
+    """The written segmentations of n segments."""
 
-    Attributes
-    ----------
-    shapes : (n,) lists of rings, and RLEs
-    keyhole : (n,) whether its one ring also goes around holes (`segdata.core.polygons`)
-    lost : (n,) whether the source has rings that are not written
-    """
-
-    shapes: list[object]
-    keyhole: Flags
-    lost: Flags
+    shapes: list[object]  # (n,) lists of rings, and RLEs
+    keyhole: Flags  # (n,) whether its one ring also goes around holes (`segdata.core.polygons`)
+    lost: Flags  # (n,) whether the source has rings that are not written
 
 
 def encode_segments(batch: Batch, rows: Ints, polygons: str) -> EncodedSegments:
@@ -351,7 +346,10 @@ def write_results(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, score: str | float
 ) -> None:
     """Write ``results.json`` and ``image_info.json``; `score` is for segments without one."""
-    default = _default_score(score)
+    try:
+        default = float(score)
+    except ValueError as error:
+        raise SegdataError(f"score is {score!r}; a number is expected") from error
     target.mkdir(parents=True, exist_ok=True)
     count_category_losses(profile.taxonomy, losses)
     count_spatial_losses(profile, losses)
@@ -368,30 +366,17 @@ def write_results(
                 file.write((b",\n" if n_results else b"\n") + encode(result))
                 n_results += 1
         file.write(b"\n]\n")
-    listed: dict[str, object] = {
-        key: raw_json(profile.metadata[key]) for key in ("info", "licenses") if key in profile.metadata
-    }
-    listed |= {"images": images, "categories": category_items(profile.taxonomy, profile.metadata)}
+    categories = category_items(profile.taxonomy, profile.metadata)
+    listed = {**_document_head(profile), "images": images, "categories": categories}
     (target / "image_info.json").write_bytes(encode(listed))
-
-
-def _default_score(score: str | float) -> float:
-    try:
-        return float(score)
-    except ValueError as error:
-        raise SegdataError(f"score is {score!r}; a number is expected") from error
 
 
 def _count_result_losses(batch: Batch, losses: LossCounter) -> None:
     """Count what results cannot hold, such as annotations that are not from a model."""
     count_losses(batch, losses, COCO_RESULTS_LOSSES - {"score"}, frozenset({"images.metadata", "annotations.source"}))
-    names = batch.images["image_id"].to_pylist()
-    bare = np.setdiff1d(np.arange(len(names)), batch.annotation_image)
-    losses.add("empty-annotation", "images", len(bare), examples=[names[row] for row in bare[:3]])
-    not_model = [row for row, source in enumerate(batch.annotations["source"].to_pylist()) if source != "model"]
-    losses.add(
-        "source", "annotations", len(not_model), examples=annotation_examples(batch, np.array(not_model, np.int64))
-    )
+    count_unannotated_images(batch, losses)
+    not_model = np.flatnonzero([source != "model" for source in batch.annotations["source"].to_pylist()])
+    losses.add("source", "annotations", len(not_model), examples=annotation_examples(batch, not_model))
 
 
 def _results(
@@ -452,7 +437,8 @@ def _entries(
         if image.annotated:
             name = names.name(image.image_id).removeprefix("masks/")
             picture = paint(image, ids[image.segments], UNLABELLED, np.uint32)
-            _save(picture, folder / name)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            rgb_picture(picture).save(folder / name, "PNG")
             runs, visible_rows = _seen(picture, ids[image.segments])
             visible.append(runs)
             rows.append(image.segments[visible_rows])
@@ -468,13 +454,6 @@ def _entries(
     for entry, first, last in zip(entries, bounds[:-1], bounds[1:], strict=True):
         entry["segments_info"] = segments[first:last]
     return entries
-
-
-def _save(picture: NDArray[np.uint32], path: Path) -> None:
-    """Ids as a PNG: the low byte is red, the next green, the third blue."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    bytes_ = picture.astype("<u4").view(np.uint8).reshape(*picture.shape, 4)
-    Image.fromarray(np.ascontiguousarray(bytes_[:, :, :3])).save(path, "PNG")
 
 
 def _seen(picture: NDArray[np.uint32], ids: Ints) -> tuple[Runs, Ints]:

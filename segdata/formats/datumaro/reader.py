@@ -91,14 +91,9 @@ class _DatumAnnotation(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class ImageItems(Items[AnyImageItem]):
-    """The items of a document as entries of images.
+    """The items of a document as entries of images."""
 
-    Attributes
-    ----------
-    attributes : (n,) the items' own attributes, a JSON object each
-    """
-
-    attributes: Sequence[Raw] = ()
+    attributes: Sequence[Raw] = ()  # (n,) the items' own attributes, a JSON object each
 
     def place(self, row: int, within: str = "") -> str:
         """The place in the document of the item at a position; `within` is a pointer in the like COCO entry."""
@@ -111,14 +106,9 @@ class ImageItems(Items[AnyImageItem]):
 
 @dataclass(frozen=True, slots=True)
 class ShapeItems(Items[AnnotationItem]):
-    """The segments of a document; `rows` are their items.
+    """The segments of a document; `rows` are their items."""
 
-    Attributes
-    ----------
-    parts : (n,) the annotations of the item that each is made of
-    """
-
-    parts: Sequence[Sequence[int]] = ()
+    parts: Sequence[Sequence[int]] = ()  # (n,) the annotations of the item that each is made of
 
     def place(self, row: int, within: str = "") -> str:
         """The place in the document of a segment; `within` is a pointer in the like COCO annotation."""
@@ -170,22 +160,14 @@ def _attribute_texts(raw: Raw) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class SegmentCollector:
-    """The segments of a document, gathered item by item.
+    """The segments of a document, gathered item by item."""
 
-    Attributes
-    ----------
-    document : takes the defects
-    n_labels : how many labels it has
-    segments, rows, parts : (n,) the segments so far, their items, and the annotations that each is made of
-    others : how many annotations are no segments, by type
-    """
-
-    document: Document
-    n_labels: int
-    segments: list[AnnotationItem] = field(default_factory=list)
-    rows: list[int] = field(default_factory=list)
-    parts: list[list[int]] = field(default_factory=list)
-    others: Counter[str] = field(default_factory=Counter)
+    document: Document  # takes the defects
+    n_labels: int  # how many labels it has
+    segments: list[AnnotationItem] = field(default_factory=list)  # (n,) those so far
+    rows: list[int] = field(default_factory=list)  # (n,) their items
+    parts: list[list[int]] = field(default_factory=list)  # (n,) the annotations that each is made of
+    others: Counter[str] = field(default_factory=Counter)  # how many annotations are no segments, by type
 
     def add(self, item: int, raw: Raw, image: str) -> None:
         """Add the segments of an item; `raw` are its annotations."""

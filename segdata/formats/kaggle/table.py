@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Literal, TextIO
 
@@ -36,16 +37,8 @@ from segdata.formats.shared.taxonomies import resolve_names, write_sidecars
 
 _IMAGE = ("imageid", "image_id", "id", "img", "image", "filename", "id_code")
 _BOTH = ("imageid_classid", "image_id_class_id", "image_label")
-_PIXELS = (
-    "encodedpixels",
-    "encoded_pixels",
-    "rle",
-    "rle_mask",
-    "rle_encoded",
-    "predicted",
-    "annotation",
-    "segmentation",
-)
+_PIXELS = ("encodedpixels", "encoded_pixels", "rle", "rle_mask", "rle_encoded", "predicted", "annotation",
+           "segmentation")  # fmt: skip
 _CLASS = ("classid", "class_id", "class", "label", "category", "cell_type")
 _MAX_SIDE = 2**20
 csv.field_size_limit(2**30)  # a mask may have a hundred thousand runs
@@ -94,9 +87,12 @@ def read_table(path: Path, file_name: str) -> KaggleTable:
                 defects.append(Defect("SEG004", message, file_name, line=records.line_num))
                 continue
             name, class_name = (cells[named].strip(), None) if both is None else _split_class(cells[named].strip())
-            wrong = _name_defect(name)
-            if wrong:
-                defects.append(Defect(wrong[0], f"{wrong[1]}; left out", file_name, line=records.line_num))
+            if not name:
+                defects.append(Defect("SEG004", "no image is named; left out", file_name, line=records.line_num))
+                continue
+            if is_unsafe_path(name):
+                message = f"path {name!r} leaves the dataset's root; name files below it; left out"
+                defects.append(Defect("SEG015", message, file_name, line=records.line_num))
                 continue
             size = _row_size([None if side is None else cells[side] for side in sides])
             if size is None:
@@ -125,13 +121,6 @@ def _split_class(name: str) -> tuple[str, str | None]:
     return (match[1], match[2]) if match else (name, None)
 
 
-def _name_defect(name: str) -> tuple[str, str] | None:
-    """The code and message of the defect of an image's name; None if it has none."""
-    if not name:
-        return "SEG004", "no image is named"
-    return ("SEG015", f"path {name!r} leaves the dataset's root; name files below it") if is_unsafe_path(name) else None
-
-
 def _row_size(cells: list[str | None]) -> tuple[int, int] | None:
     """Height and width; (0, 0) if the table has none, None if they are invalid."""
     if None in cells or not any(cells):
@@ -141,10 +130,8 @@ def _row_size(cells: list[str | None]) -> tuple[int, int] | None:
 
 
 Order = Literal["column", "row"]
-_COHERENT, _TORN = (
-    0.7,
-    0.3,
-)  # how much of a mask goes on in the next line, in real masks and in those read the wrong way
+# How much of a mask goes on in the next line, in real masks and in those read the wrong way.
+_COHERENT, _TORN = 0.7, 0.3
 _FEWEST = 8  # runs that are enough to judge
 Floats = NDArray[np.float64]
 
@@ -290,9 +277,8 @@ def _row_major_rows(pairs: Runs, n_lines: int, height: int, width: int) -> list[
     if height == width or not has_enough.any():
         return []
     torn = _coherence(pairs, n_lines, height, height * width) < _TORN
-    rows: list[int] = np.flatnonzero(
-        has_enough & torn & (_coherence(pairs, n_lines, width, height * width) > _COHERENT)
-    ).tolist()
+    coherent = _coherence(pairs, n_lines, width, height * width) > _COHERENT
+    rows: list[int] = np.flatnonzero(has_enough & torn & coherent).tolist()
     return rows
 
 
@@ -404,9 +390,8 @@ def _write_rows(
         count_unannotated_images(batch, losses)
         category = batch.segments["category_id"].to_pylist()
         for image in segments_by_image(batch):
-            written = _writable_segments(
-                batch, image, [category[row] in names for row in image.segments.tolist()], losses
-            )
+            in_taxonomy = np.array([category[row] in names for row in image.segments.tolist()], bool)
+            written = _writable_segments(batch, image, in_taxonomy, losses)
             size = (image.height or "", image.width or "")
             class_names = [names[category[row]] for row in written.segments.tolist()]
             for name, pairs in zip(class_names, _pairs_text(written), strict=True):
@@ -416,20 +401,14 @@ def _write_rows(
 
 
 def _writable_segments(
-    batch: Batch, image: ImageSegments, in_taxonomy: list[bool], losses: LossCounter
+    batch: Batch, image: ImageSegments, in_taxonomy: NDArray[np.bool_], losses: LossCounter
 ) -> ImageSegments:
     """The segments of an image that get rows; the others are counted as losses."""
     areas = image.runs.areas(len(image.segments))
-    lacking = image.segments[~np.array(in_taxonomy, bool)]
-    losses.add(
-        "category",
-        "segments",
-        len(lacking),
-        int(areas[~np.array(in_taxonomy, bool)].sum()),
-        segment_examples(batch, lacking),
-    )
-    kept = np.flatnonzero(np.array(in_taxonomy, bool) & (areas > 0))
-    empty = image.segments[np.array(in_taxonomy, bool) & (areas == 0)]
+    lacking, pixels = image.segments[~in_taxonomy], int(areas[~in_taxonomy].sum())
+    losses.add("category", "segments", len(lacking), pixels, segment_examples(batch, lacking))
+    kept = np.flatnonzero(in_taxonomy & (areas > 0))
+    empty = image.segments[in_taxonomy & (areas == 0)]
     losses.add("empty-segment", "segments", len(empty), examples=segment_examples(batch, empty))
     rows = image.segments[kept]
     ids = batch.segments["segment_id"].to_numpy()[rows]
@@ -441,15 +420,10 @@ def _writable_segments(
 
 def _pairs_text(image: ImageSegments) -> Iterator[str]:
     """The pairs of each segment; runs that continue in the next column are joined."""
-    runs, high = image.runs, max(image.height, 1)
-    offset = runs.offsets(len(image.segments))
-    for first, last in zip(offset[:-1].tolist(), offset[1:].tolist(), strict=True):
-        start, length = _joined_runs(runs.start[first:last], runs.length[first:last], high)
-        yield " ".join(map(str, np.stack([start + 1, length], axis=1).reshape(-1).tolist()))
-
-
-def _joined_runs(start: Ints, length: Ints, high: int) -> tuple[Ints, Ints]:
-    """The runs; those that end at the bottom of a column and continue at the top of the next are joined."""
-    goes_on = (start[1:] == start[:-1] + length[:-1]) & (start[1:] % high == 0)
-    first = np.flatnonzero(np.concatenate([[True], ~goes_on]))
-    return start[first], np.add.reduceat(length, first)
+    offset = image.runs.offsets(len(image.segments)).tolist()
+    for begin, end in pairwise(offset):
+        start, length = image.runs.start[begin:end], image.runs.length[begin:end]
+        goes_on = (start[1:] == start[:-1] + length[:-1]) & (start[1:] % max(image.height, 1) == 0)
+        first = np.flatnonzero(np.concatenate([[True], ~goes_on]))
+        pairs = np.stack([start[first] + 1, np.add.reduceat(length, first)], axis=1)
+        yield " ".join(map(str, pairs.reshape(-1).tolist()))

@@ -1,11 +1,11 @@
 """Layer files: one file for each category or object of an image, found by the pattern of their names."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
+from posixpath import commonpath
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from segdata.core.config import Layers
 from segdata.core.errors import SettingError, UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.profile import Policy, Profile
+from segdata.core.profile import Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.formats.shared.file_names import IMAGE_FOLDERS, images_by_name
@@ -28,28 +28,20 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
+from segdata.formats.shared.taxonomies import resolve_names
 
 _FIELDS = {"{stem}": "stem", "{category}": "category", "{instance}": "instance"}
 
 
 @dataclass(frozen=True, slots=True)
 class LayerFile:
-    """A layer file.
+    """A layer file."""
 
-    Attributes
-    ----------
-    path : the file
-    stem : of its image, from the file name
-    category : a name
-    instance : from the file name; None if the pattern has no `{instance}`
-    image : the known image with this stem; None if there is none
-    """
-
-    path: Path
-    stem: str
-    category: str
-    instance: str | None
-    image: str | None = None
+    path: Path  # the file
+    stem: str  # of its image, from the file name
+    category: str  # a name
+    instance: str | None  # from the file name; None if the pattern has no `{instance}`
+    image: str | None = None  # the known image with this stem; None if there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +82,7 @@ class LayerNames:
         for name, path in files.items():
             readings = [self._read(match, path) for layer in self.readings if (match := layer.fullmatch(name))]
             if readings:
-                sought = [
-                    replace(layer, image=_nearest_image(_images_named(images_of_name, layer.stem), name))
-                    for layer in readings
-                ]
+                sought = [replace(layer, image=_nearest_image(images_of_name, layer.stem, name)) for layer in readings]
                 # If `a_b_c.png` can be split in two ways, an image or a category of that name decides.
                 layers.append(max(sought, key=lambda layer: (layer.image is not None, layer.category in names)))
         return layers
@@ -112,25 +101,17 @@ def _expression(pattern: str, times: str) -> str:
     return text
 
 
-def _images_named(images: Mapping[str, list[str]], stem: str) -> list[str]:
-    """The images that a stem names; if none has its folders (`masks/a`), those that its last part names."""
-    return images.get(stem) or images.get(PurePosixPath(stem).name, [])
+def _nearest_image(images_of_name: Mapping[str, list[str]], stem: str, layer: str) -> str | None:
+    """The image that a stem names whose folder has most in common with the layer's; None if two have equally much.
 
-
-def _nearest_image(images: list[str], layer: str) -> str | None:
-    """The image whose folder has most in common with the layer's; None if two have equally much."""
+    If no image has the stem's folders (`masks/a`), its last part names the images.
+    """
+    images = images_of_name.get(stem) or images_of_name.get(PurePosixPath(stem).name, [])
     if len(images) < 2:
         return images[0] if images else None
-    parts = PurePosixPath(layer).parts
-    shared = sorted(((_n_common(parts, PurePosixPath(image).parts), image) for image in images), reverse=True)
+    n_common = [len(PurePosixPath(commonpath([layer, image])).parts) for image in images]
+    shared = sorted(zip(n_common, images, strict=True), reverse=True)
     return shared[0][1] if shared[0][0] > shared[1][0] else None
-
-
-def _n_common(a: tuple[str, ...], b: tuple[str, ...]) -> int:
-    """How many folders two paths have in common, from the root."""
-    return next(
-        (place for place, (part, other_part) in enumerate(zip(a, b, strict=False)) if part != other_part), len(a)
-    )
 
 
 def open_layers(request: ReadRequest) -> PerImageSource:
@@ -148,19 +129,12 @@ def open_layers(request: ReadRequest) -> PerImageSource:
         raise UnreadableError(f"{request.root}: no file fits layers.pattern {config.pattern!r}")
     entries, by_file, defects = _entries(request, layers, pictures)
     kind: CategoryKind = "thing" if names.has_instances else "stuff"
-    taxonomy, ids, unknown = _categories(request.taxonomy, list(by_file.values()), kind)
-    profile = Profile(
-        name=request.root.stem,
-        format="layers",
-        task="instance" if names.has_instances else "semantic",
-        taxonomy=taxonomy,
-        taxonomy_declared=request.taxonomy is not None,
-        coverage=Policy("sparse"),
-        overlap=Policy("allow"),
-        files=str(request.root),
-        metadata={"unknown_categories": json.dumps(unknown)} if unknown else {},
-    )
-    look = partial(_read_image, request.root, config.threshold, by_file, ids)
+    listed = sorted({layer.category for layer in by_file.values()})
+    own = Taxonomy(categories=tuple(Category(id=k, name=name, kind=kind) for k, name in enumerate(listed, 1)))
+    categories = replace(resolve_names(listed, request.taxonomy, own), aliases={})
+    task: Task = "instance" if names.has_instances else "semantic"
+    profile = categories.profile("layers", request.root, task, "sparse", "allow")
+    look = partial(_read_image, request.root, config.threshold, by_file, categories.to)
     return PerImageSource(request.root, profile, tuple(entries), tuple(defects), look, request.annotator)
 
 
@@ -211,25 +185,6 @@ def _entries(
         for name in alone
     ]
     return sorted(entries, key=lambda entry: entry.image_id), {layer.path: layer for layer in used}, defects
-
-
-def _categories(
-    user_taxonomy: Taxonomy | None, layers: list[LayerFile], kind: CategoryKind
-) -> tuple[Taxonomy, dict[str, int], dict[str, str]]:
-    """The taxonomy, the id of each category that layers name, and the names (by id) that the taxonomy lacks."""
-    names = sorted({layer.category for layer in layers})
-    if user_taxonomy is None:
-        taxonomy = Taxonomy(
-            categories=tuple(Category(id=number, name=name, kind=kind) for number, name in enumerate(names, 1))
-        )
-        return taxonomy, {category.name: category.id for category in taxonomy.categories}, {}
-    named = user_taxonomy.by_name()
-    free = max((category.id for category in user_taxonomy.categories), default=0) + 1
-    lacking = [name for name in names if name not in named]
-    ids = {name: named[name].id for name in names if name in named} | {
-        name: free + row for row, name in enumerate(lacking)
-    }
-    return user_taxonomy, ids, {str(ids[name]): name for name in lacking}
 
 
 def _read_image(

@@ -16,19 +16,12 @@ _PROBED = 8  # masks whose headers are read
 
 @dataclass(frozen=True, slots=True)
 class MaskProbe:
-    """The masks of a folder, judged by names and headers.
+    """The masks of a folder, judged by names and headers."""
 
-    Attributes
-    ----------
-    config : segdata.yaml
-    heads : headers of some masks
-    evidence : the layout, in words
-    named : the names of folders, an index or a taxonomy show that these are masks; else they are just image files
-    """
-
-    config: Config
-    heads: "Sequence[MaskHeader]"
-    evidence: str
+    config: Config  # segdata.yaml
+    heads: "Sequence[MaskHeader]"  # headers of some masks
+    evidence: str  # the layout, in words
+    # the names of folders, an index or a taxonomy show that these are masks; else they are just image files
     named: bool
 
 

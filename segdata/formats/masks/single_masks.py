@@ -18,7 +18,7 @@ from segdata.core.config import InstanceIds
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
-from segdata.core.profile import Policy, Profile
+from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks.probe import describe_encoding
@@ -55,6 +55,7 @@ from segdata.formats.shared.painting import (
 from segdata.formats.shared.pairing import open_pairing, write_index
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import (
+    CategoryNames,
     find_colour_table,
     load_colour_table,
     load_preset,
@@ -73,26 +74,23 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
     pairing = open_pairing(request)
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
     taxonomy, declared = _taxonomy(request, masks)
-    profile = Profile(
-        name=request.root.stem,
-        format="colour-masks",
-        task="semantic",
-        taxonomy=taxonomy,
-        taxonomy_declared=declared,
-        coverage=Policy("exhaustive"),
-        overlap=Policy("forbid"),
-        files=str(request.root),
-        places=pairing.places,
+    root, colours = request.root, colour_legend(taxonomy)
+    profile = CategoryNames(taxonomy, declared, {}).profile(
+        "colour-masks", root, "semantic", "exhaustive", "forbid", places=pairing.places
     )
-    doubts = _contradicting_palettes(request.root, masks, taxonomy) if declared else [_undeclared()]
-    defects = (*pairing.defects, *doubts)
-    read = partial(_read_colours, request.root, taxonomy, colour_legend(taxonomy))
-    return PerImageSource(request.root, profile, pairing.entries, defects, read, request.annotator)
+    if declared:
+        doubts = _contradicting_palettes(root, masks, taxonomy)
+    else:
+        message = (
+            "the values of the palette may be categories or instances; segdata reads them as categories "
+            "(for instances: --from instance-ids)"
+        )
+        doubts = [Defect("SEG202", message, severity="info")]
 
+    def read(entry: ImageEntry) -> list[ImageAnnotation]:
+        return [read_mask(decode_entry_mask(root, entry), taxonomy, colours, relative_path(root, entry.files[0]))]
 
-def _read_colours(root: Path, taxonomy: Taxonomy, colours: Legend, entry: ImageEntry) -> list[ImageAnnotation]:
-    """The segments of one mask: one for each category in it, with the category's id."""
-    return [read_mask(decode_entry_mask(root, entry), taxonomy, colours, relative_path(root, entry.files[0]))]
+    return PerImageSource(root, profile, pairing.entries, (*pairing.defects, *doubts), read, request.annotator)
 
 
 def read_mask(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) -> ImageAnnotation:
@@ -123,11 +121,9 @@ def _places(mask: MaskFile, values: Ints, owner: Ints, n_segments: int) -> list[
     """(n_segments,) the first value of each segment, in words."""
     first = np.full(n_segments, -1, np.int64)
     first[owner[::-1]] = values[::-1]
-    name = "colour #" if mask.coloured else "value "
-    return [
-        f"{name}{value & 255:02x}{value >> 8 & 255:02x}{value >> 16:02x}" if mask.coloured else f"{name}{value}"
-        for value in first.tolist()
-    ]
+    if mask.coloured:
+        return [f"colour #{value & 255:02x}{value >> 8 & 255:02x}{value >> 16:02x}" for value in first.tolist()]
+    return [f"value {value}" for value in first.tolist()]
 
 
 def _taxonomy(request: ReadRequest, masks: list[Path]) -> tuple[Taxonomy, bool]:
@@ -185,10 +181,7 @@ def _with_colors(taxonomy: Taxonomy, named: Taxonomy) -> Taxonomy:
 
 def _must_be_ids(root: Path, masks: list[Path], taxonomy: Taxonomy) -> None:
     """Raise UnreadableError if most grey values in some masks are no ids: then these are no index masks."""
-    values: set[int] = set()
-    for path in masks:
-        with suppress(OSError):
-            values |= set(np.unique(decode_mask(path).values).tolist())
+    values = _occurring_values(masks)
     unknown = sorted(values - set(index_legend(taxonomy, None).value.tolist()))
     if unknown and 2 * len(unknown) >= len(values):
         listed = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
@@ -196,15 +189,6 @@ def _must_be_ids(root: Path, masks: list[Path], taxonomy: Taxonomy) -> None:
             f"{root}: grey masks whose values ({listed}) are not ids of the taxonomy: choose with --from "
             "instance-ids or layers, or correct the ids in taxonomy.yaml"
         )
-
-
-def _undeclared() -> Defect:
-    """SEG202 for palette masks without a taxonomy, whose values may be categories or instances."""
-    message = (
-        "the values of the palette may be categories or instances; segdata reads them as categories "
-        "(for instances: --from instance-ids)"
-    )
-    return Defect("SEG202", message, severity="info")
 
 
 def _contradicting_palettes(root: Path, masks: list[Path], taxonomy: Taxonomy) -> list[Defect]:
@@ -228,6 +212,15 @@ def _contradicting_palettes(root: Path, masks: list[Path], taxonomy: Taxonomy) -
 def _spread_sample(masks: list[Path], n: int) -> list[Path]:
     """Up to `n` of the files, evenly over all of them."""
     return masks[:: max(1, len(masks) // n)][:n]
+
+
+def _occurring_values(masks: list[Path]) -> set[int]:
+    """The values in the masks that can be decoded."""
+    values: set[int] = set()
+    for path in masks:
+        with suppress(OSError):
+            values |= set(np.unique(decode_mask(path).values).tolist())
+    return values
 
 
 _NO_VALUE = 2**32 - 1  # neither an index nor a packed colour
@@ -287,16 +280,9 @@ def open_instance_ids(request: ReadRequest) -> PerImageSource:
     config = request.config.instance_ids or _detect_rule(request, masks)
     taxonomy, rule = id_rule(request, config)
     kinds = {category.kind for category in taxonomy.categories}
-    profile = Profile(
-        name=request.root.stem,
-        format="instance-ids",
-        task="panoptic" if kinds >= {"thing", "stuff"} else "instance",
-        taxonomy=taxonomy,
-        taxonomy_declared=request.taxonomy is not None,
-        coverage=Policy("sparse"),
-        overlap=Policy("forbid"),
-        files=str(request.root),
-        places=pairing.places,
+    task: Task = "panoptic" if kinds >= {"thing", "stuff"} else "instance"
+    profile = CategoryNames(taxonomy, request.taxonomy is not None, {}).profile(
+        "instance-ids", request.root, task, "sparse", "forbid", places=pairing.places
     )
     read = partial(_read_ids, request.root, rule, config.divisor)
     return PerImageSource(request.root, profile, pairing.entries, pairing.defects, read, request.annotator)
@@ -311,6 +297,7 @@ def _read_ids(root: Path, rule: IdRule, divisor: int | None, entry: ImageEntry) 
     kept = np.flatnonzero(meaning.kept)
     owner = np.full(len(runs.value), -1, np.int32)
     owner[kept] = np.arange(len(kept), dtype=np.int32)
+    lossy = [Defect("SEG010", f"{mask.lossy} changes values; save ids as PNG or TIFF")] if mask.lossy else []
     annotation = ImageAnnotation(
         size=(runs.height, runs.width),
         encoding=mask.encoding,
@@ -323,13 +310,9 @@ def _read_ids(root: Path, rule: IdRule, divisor: int | None, entry: ImageEntry) 
             "iscrowd": meaning.iscrowd[kept].tolist(),
             "track_id": [] if entry.page is None else meaning.segment_id[kept].tolist(),
         },
-        defects=[*_lossy(mask), *(_wrapped(mask, divisor, meaning.defects) or meaning.defects)],
+        defects=[*lossy, *(_wrapped(mask, divisor, meaning.defects) or meaning.defects)],
     )
     return [annotation]
-
-
-def _lossy(mask: MaskFile) -> list[Defect]:
-    return [Defect("SEG010", f"{mask.lossy} changes values; save ids as PNG or TIFF")] if mask.lossy else []
 
 
 def _wrapped(mask: MaskFile, divisor: int | None, unknown: Sequence[Defect]) -> list[Defect]:
@@ -355,15 +338,13 @@ def _detect_rule(request: ReadRequest, masks: list[Path]) -> InstanceIds:
     named = [category for category in taxonomy.categories if category.kind != "void"]
     if len(named) == 1:
         return InstanceIds(category=named[0].id)
-    values: set[int] = set()
-    for path in masks[:: max(1, len(masks) // _TRIED)][:_TRIED]:
-        with suppress(OSError):
-            values |= set(np.unique(decode_mask(path).values).tolist())
+    values = _occurring_values(_spread_sample(masks, _TRIED))
     categories = set(taxonomy.by_id()) | {0}
     fits = [
         divisor
         for divisor in _DIVISORS
-        if max(values, default=0) >= divisor and {_class(v, divisor) for v in values} <= categories
+        if max(values, default=0) >= divisor
+        and {value // divisor if value >= divisor else value for value in values} <= categories
     ]
     if len(fits) != 1:
         message = f"divisors {fits} all fit" if fits else "no usual divisor fits"
@@ -371,12 +352,7 @@ def _detect_rule(request: ReadRequest, masks: list[Path]) -> InstanceIds:
     return InstanceIds(divisor=fits[0])
 
 
-def _class(value: int, divisor: int) -> int:
-    return value // divisor if value >= divisor else value
-
-
 TABLE = "instances.csv"
-_MOST_16 = 2**16 - 1
 
 
 def write_instance_ids(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
@@ -429,7 +405,7 @@ def _write_id_files(
 
 def _save(image: ImageSegments, values: Ints, target: Path, files: MaskPaths) -> tuple[str, NDArray[np.bool_]]:
     """Write one mask; returns its path below the target, and which segments are visible in it."""
-    wide = bool(len(values)) and int(values.max()) > _MOST_16
+    wide = int(values.max(initial=0)) > 2**16 - 1
     name = files.name(image.image_id, ".tif" if wide else ".png")
     path = target / name
     path.parent.mkdir(parents=True, exist_ok=True)

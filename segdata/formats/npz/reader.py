@@ -136,18 +136,11 @@ _UNLABELLED_CLASS = -1  # in place of a category id
 
 @dataclass(frozen=True, slots=True)
 class _ProbabilityClasses:
-    """The classes along an axis.
+    """The classes along an axis."""
 
-    Attributes
-    ----------
-    naming : their names in the taxonomy
-    category : (n_classes,) the category id of each; `_UNLABELLED_CLASS` for the unlabelled one
-    regions : the classes are regions that may overlap and need a threshold
-    """
-
-    naming: CategoryNames
-    category: tuple[int, ...]
-    regions: bool = False
+    naming: CategoryNames  # their names in the taxonomy
+    category: tuple[int, ...]  # (n_classes,) the category id of each; `_UNLABELLED_CLASS` for the unlabelled one
+    regions: bool = False  # the classes are regions that may overlap and need a threshold
 
 
 def _name_classes(request: ReadRequest, names: Sequence[str] | None, n_classes: int) -> _ProbabilityClasses:
@@ -337,15 +330,10 @@ def open_archives(request: ReadRequest) -> PerImageSource:
 
 @dataclass(frozen=True)
 class ProbabilitySource(PerImageSource):
-    """An opened dataset of archives, which also gives the probabilities themselves.
+    """An opened dataset of archives, which also gives the probabilities themselves."""
 
-    Attributes
-    ----------
-    volumes : the arrays
-    category : (n_classes,) the category id of each class; `_UNLABELLED_CLASS` for the unlabelled one
-    """
-
-    volumes: _ArrayImages = field(default_factory=lambda: _ArrayImages(0), repr=False)
+    volumes: _ArrayImages = field(default_factory=lambda: _ArrayImages(0), repr=False)  # the arrays
+    # (n_classes,) the category id of each class; `_UNLABELLED_CLASS` for the unlabelled one
     category: tuple[int, ...] = ()
 
     def probabilities(self, row: int) -> tuple[Probabilities, tuple[int, ...]]:
@@ -428,23 +416,13 @@ def _read_image(
 ) -> list[ImageAnnotation]:
     """The segments of one image: one for each class."""
     file, p = relative_path(root, entry.files[0]), _probabilities(root, volumes, category, entry)
-    ids, runs, scores = (
-        _likeliest_segments(p, category) if threshold is None else _segments_above(p, category, threshold)
-    )
-    return [
-        ImageAnnotation(
-            size=(p.shape[1], p.shape[2]),
-            segment_id=ids,
-            category_id=ids,
-            runs=runs,
-            columns={
-                "score": scores,
-                "file": [file] * len(ids),
-                "place": [f"class {category.index(id_)}" for id_ in ids.tolist()],
-            },
-            annotation={"source": "model"},
-        )
-    ]
+    if threshold is None:
+        ids, runs, scores = _likeliest_segments(p, category)
+    else:
+        ids, runs, scores = _segments_above(p, category, threshold)
+    places = [f"class {category.index(id_)}" for id_ in ids.tolist()]
+    columns = {"score": scores, "file": [file] * len(ids), "place": places}
+    return [ImageAnnotation((p.shape[1], p.shape[2]), ids, ids, runs, columns, annotation={"source": "model"})]
 
 
 def _probabilities(root: Path, volumes: _ArrayImages, category: tuple[int, ...], entry: ImageEntry) -> Probabilities:

@@ -24,7 +24,7 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, LossKind, ReadRequest
 from segdata.core.paths import is_unsafe_path
-from segdata.core.profile import Policy, Profile, Task
+from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.yaml_files import read_utf8
@@ -58,7 +58,7 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
-from segdata.formats.shared.taxonomies import write_sidecars
+from segdata.formats.shared.taxonomies import CategoryNames, write_sidecars
 
 _LABELS = ("label", "labels", "annotation", "annotations", "mask", "masks", "segmentation", "segmentation_mask",
            "seg_mask", "semantic", "semantic_segmentation", "label_map")  # fmt: skip
@@ -229,8 +229,11 @@ def _decode_map(row: TableRow, column: str, file: str, place: str) -> MaskFile:
 def _panoptic_segments(label: MaskFile, instance: MaskFile, legend: Legend, file: str) -> ImageAnnotation:
     """A segment for each instance, and one for each category outside of all instances."""
     of_label, of_instance = ValueRuns.of(label.values), ValueRuns.of(instance.values)
-    codes = _value_rows(of_label, label), _value_rows(of_instance, instance)
-    runs = ValueRuns.of((codes[0] * np.uint32(len(of_instance.value)) + codes[1]).astype(np.uint32))
+    label_row, instance_row = (
+        np.searchsorted(runs.value, mask.values).astype(np.uint32)
+        for runs, mask in ((of_label, label), (of_instance, instance))
+    )
+    runs = ValueRuns.of((label_row * np.uint32(len(of_instance.value)) + instance_row).astype(np.uint32))
     value, number = np.divmod(runs.value, len(of_instance.value))
     meaning, ids = legend.read(of_label.value[value]), of_instance.value[number]
     is_known = meaning > UNKNOWN
@@ -252,11 +255,6 @@ def _panoptic_segments(label: MaskFile, instance: MaskFile, legend: Legend, file
     )  # fmt: skip
 
 
-def _value_rows(runs: ValueRuns, mask: MaskFile) -> np.ndarray[tuple[int, int], np.dtype[np.uint32]]:
-    """(height, width) the row of each pixel's value."""
-    return np.searchsorted(runs.value, mask.values).astype(np.uint32)
-
-
 def _segment_ids(instance: Ints, category: Ints) -> Ints:
     """(n,) the instance's id; outside of instances the category's id if no instance has it, else a free one."""
     taken = set(instance[instance > 0].tolist())
@@ -275,15 +273,14 @@ def open_tables(request: ReadRequest, shards: list[Path]) -> PerImageSource:
     entries, columns, defects = _list_entries(request.root, shards, request.options)
     root = request.root if request.root.is_dir() else request.root.parent
     taxonomy, declared = _taxonomy(request, root)
-    profile = Profile(
-        name=request.root.stem,
-        format="hugging-face",
-        task=_task(columns, taxonomy),
-        taxonomy=taxonomy,
-        taxonomy_declared=declared,
-        coverage=Policy("sparse" if columns.instance else "exhaustive"),
-        overlap=Policy("forbid"),
-        files=str(request.root),
+    kinds = {category.kind for category in taxonomy.categories}
+    task: Task = "panoptic" if kinds >= {"thing", "stuff"} else "instance"
+    profile = CategoryNames(taxonomy, declared, {}).profile(
+        "hugging-face",
+        request.root,
+        task if columns.instance else "semantic",
+        "sparse" if columns.instance else "exhaustive",
+        "forbid",
     )
     read = partial(read_image, root, columns, taxonomy, colour_legend(taxonomy))
     return PerImageSource(root, profile, entries, tuple(defects), read, request.annotator, labels_name="label map")
@@ -303,13 +300,6 @@ def _taxonomy(request: ReadRequest, root: Path) -> tuple[Taxonomy, bool]:
     if 255 not in names:
         categories.append(Category(id=255, name="ignore", kind="void"))
     return Taxonomy(categories=tuple(categories), unlabelled=None if 0 in names else 0), False
-
-
-def _task(columns: TableColumns, taxonomy: Taxonomy) -> Task:
-    if columns.instance is None:
-        return "semantic"
-    kinds = {category.kind for category in taxonomy.categories}
-    return "panoptic" if kinds >= {"thing", "stuff"} else "instance"
 
 
 _ROWS = 100  # images a row group, as `datasets` writes them
@@ -335,7 +325,7 @@ def write_parquet(
 ) -> None:
     """Write `data/<split>-00000-of-00001.parquet` for each split, README.md, id2label.json and taxonomy.yaml."""
     taxonomy = profile.taxonomy
-    over = [each for each in taxonomy.by_id() if not 0 <= each <= _MAX_VALUE]
+    over = [id_ for id_ in taxonomy.by_id() if not 0 <= id_ <= _MAX_VALUE]
     if over:
         raise SegdataError(f"category id {over[0]} does not fit a label map of 16 bits (0 to 65 535)")
     count_spatial_losses(profile, losses)
@@ -411,19 +401,22 @@ def _rows(
     else:
         count_category_mask_losses(batch, values, losses, blank)
     for image in segments_by_image(batch):
-        line: dict[str, Any] = {"image_id": image.image_id, "image": _image_file(image)}
+        line: dict[str, Any] = {"image_id": image.image_id, "image": None}
         line |= {"width": image.width or None, "height": image.height or None}
+        path = local_path(image.uri)
+        if path is not None and path.is_file():  # `datasets` would look for a missing file
+            line["image"] = {"bytes": path.read_bytes(), "path": image.image_id}
         if image.annotated:
-            of_sheet = values[image.segments]
-            label = paint(image, of_sheet, blank, np.uint16)
+            values_of_image = values[image.segments]
+            label = paint(image, values_of_image, blank, np.uint16)
             line["label"] = _png(label, image.image_id)
             if with_instances:
-                numbers = _instance_values(batch, image, ids, of_sheet, losses)
+                numbers = _instance_values(batch, image, ids, values_of_image, losses)
                 instance = paint(image, numbers, 0, np.uint16)
                 count_hidden_segments(batch, image, numbers, instance, losses)
                 line["instance"] = _png(instance, image.image_id)
             else:
-                count_hidden_segments(batch, image, of_sheet, label, losses)
+                count_hidden_segments(batch, image, values_of_image, label, losses)
         yield line
 
 
@@ -450,22 +443,14 @@ def _png(values: NDArray[np.uint16], name: str) -> dict[str, object]:
     return {"bytes": file.getvalue(), "path": f"{Path(name).stem}.png"}
 
 
-def _image_file(image: ImageSegments) -> dict[str, object] | None:
-    """The image file; None if it is missing, as `datasets` would look for it."""
-    path = local_path(image.uri)
-    return {"bytes": path.read_bytes(), "path": image.image_id} if path is not None and path.is_file() else None
-
-
 def _blank(taxonomy: Taxonomy) -> int:
     """The value of unlabelled pixels: the taxonomy's, else 0, else the highest free one.
 
     Raises SegdataError if all values are categories.
     """
-    own = taxonomy.unlabelled_id
-    ids = taxonomy.by_id()
-    if own is not None and 0 <= own <= _MAX_VALUE and own not in ids:
-        return own
-    for value in chain([0], range(255, 0, -1), range(256, _MAX_VALUE + 1)):
+    own, ids = taxonomy.unlabelled_id, taxonomy.by_id()
+    first = [] if own is None or not 0 <= own <= _MAX_VALUE else [own]
+    for value in chain(first, [0], range(255, 0, -1), range(256, _MAX_VALUE + 1)):
         if value not in ids:
             return value
     raise SegdataError("all values of 16 bits are categories, none is left for unlabelled")

@@ -25,19 +25,12 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class SourcePolygons:
-    """The source's polygons that a batch keeps, of segments whose polygons can all be drawn.
+    """The source's polygons that a batch keeps, of segments whose polygons can all be drawn."""
 
-    Attributes
-    ----------
-    polygons : n polygons
-    segment : (n,) int64, the row of the segment that each is of, ascending
-    height, width : (n_segments,) int64, of the segments' images, in pixels
-    """
-
-    polygons: PolygonArrays
-    segment: Ints
-    height: Ints
-    width: Ints
+    polygons: PolygonArrays  # n polygons
+    segment: Ints  # (n,) int64, the row of the segment that each is of, ascending
+    height: Ints  # (n_segments,) int64, of the segments' images, in pixels
+    width: Ints  # likewise
 
     @staticmethod
     def of(batch: Batch) -> "SourcePolygons":
@@ -117,18 +110,11 @@ def _find_holes(points: Floats, ring: Ints, owner: Ints, runs: Runs, height: Int
 
 @dataclass(frozen=True, slots=True)
 class RasterDisagreement:
-    """The difference between a raster rule and the pixels of segments; those of several batches add up.
+    """The difference between a raster rule and the pixels of segments; those of several batches add up."""
 
-    Attributes
-    ----------
-    drawn : segments whose polygons are kept and can be drawn
-    differing : segments that are drawn with other pixels
-    pixels : how many pixels these gain or lose
-    """
-
-    drawn: int = 0
-    differing: int = 0
-    pixels: int = 0
+    drawn: int = 0  # segments whose polygons are kept and can be drawn
+    differing: int = 0  # segments that are drawn with other pixels
+    pixels: int = 0  # how many pixels these gain or lose
 
     def __add__(self, other: "RasterDisagreement") -> "RasterDisagreement":
         return RasterDisagreement(

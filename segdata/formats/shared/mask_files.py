@@ -423,6 +423,12 @@ def _distance(values: Ints, taxonomy: Taxonomy) -> np.ndarray[tuple[int, int], n
     return result
 
 
+def rgb_picture(values: NDArray[np.uint32]) -> Image.Image:
+    """The RGB image whose colours are the packed `values` (height, width): red is the low byte."""
+    channels = values.astype("<u4", copy=False).view(np.uint8).reshape(*values.shape, 4)[:, :, :3]
+    return Image.fromarray(np.ascontiguousarray(channels))
+
+
 @dataclass(frozen=True, slots=True)
 class MaskPalette:
     """The values that categories are painted with."""
@@ -442,8 +448,7 @@ class MaskPalette:
             picture = Image.fromarray(pixels.astype(np.uint8))
             picture.putpalette(self.palette)
             return picture
-        channels = pixels.view(np.uint8).reshape(*pixels.shape, 4)[:, :, :3]
-        return Image.fromarray(np.ascontiguousarray(channels))
+        return rgb_picture(pixels)
 
 
 def mask_palette(taxonomy: Taxonomy) -> MaskPalette:

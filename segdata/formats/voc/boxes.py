@@ -6,7 +6,7 @@ src/datumaro/plugins/data_formats/voc/exporter.py. VOC does not say which box be
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -35,6 +35,7 @@ _SIDES = ["xmin", "ymin", "xmax", "ymax"]
 _MOST = 2**31  # of a number of pixels
 _LEAST = ["name", "bndbox"]  # the elements that every object has
 Box = tuple[float, float, float, float]
+Attributes = list[dict[str, str]]  # of each segment: name -> JSON text
 _FLAG = {"0": "false", "1": "true"}
 _PYTHON = {"True": "true", "False": "false"}  # how Datumaro writes flags
 _SAME, _ALIKE = 0.3, 0.5  # intersection over union; masks lack the border that boxes include
@@ -44,21 +45,13 @@ _FLAG_TEXT = {"false": "0", "true": "1"}
 
 @dataclass(frozen=True, slots=True)
 class BoxedObject:
-    """An object of an XML file.
+    """An object of an XML file."""
 
-    Attributes
-    ----------
-    name : of its class
-    box : x, y, width and height in pixels
-    place : in the file, as an XPath
-    attributes : name -> JSON text
-    columns : values with a column of their own: score, source, track_id, iscrowd
-    """
-
-    name: str
-    box: Box
-    place: str
-    attributes: dict[str, str] = field(default_factory=dict)
+    name: str  # of its class
+    box: Box  # x, y, width and height in pixels
+    place: str  # in the file, as an XPath
+    attributes: dict[str, str] = field(default_factory=dict)  # name -> JSON text
+    # values with a column of their own: score, source, track_id, iscrowd
     columns: dict[str, object] = field(default_factory=dict)
 
 
@@ -75,8 +68,11 @@ def read_boxes(path: Path, file: str, size: tuple[int, int]) -> tuple[list[Boxed
         return [], [Defect("SEG001", f"the XML cannot be read: {error.strerror or error}", file)]
     if root.tag != "annotation":
         return [], [Defect("SEG004", f"the root is <{root.tag}>, VOC's is <annotation>", file, f"/{root.tag}")]
-    defects = list(_size_defects(root, file, size))
-    objects = []
+    defects, objects = [], []
+    width, height = ((root.findtext(f"size/{side}") or "").strip() for side in ("width", "height"))
+    if width and height and (width, height) != (str(size[1]), str(size[0])):
+        message = f"the XML says {width}x{height}, the mask is {size[1]}x{size[0]}"
+        defects.append(Defect("SEG003", message, file, "/annotation/size"))
     for number, element in enumerate(root.findall("object"), 1):
         try:
             objects.append(_read_object(element, f"/annotation/object[{number}]"))
@@ -89,13 +85,6 @@ class _MalformedError(Exception):
     def __init__(self, reason: str, place: str) -> None:
         super().__init__(reason)
         self.place = place
-
-
-def _size_defects(root: Element, file: str, size: tuple[int, int]) -> Iterator[Defect]:
-    width, height = ((root.findtext(f"size/{side}") or "").strip() for side in ("width", "height"))
-    if width and height and (width, height) != (str(size[1]), str(size[0])):
-        message = f"the XML says {width}x{height}, the mask is {size[1]}x{size[0]}"
-        yield Defect("SEG003", message, file, "/annotation/size")
 
 
 def _read_object(element: Element, place: str) -> BoxedObject:
@@ -111,31 +100,20 @@ def _read_object(element: Element, place: str) -> BoxedObject:
     for child in element:
         if child.tag not in ("name", "bndbox"):
             attributes |= _child_attributes(child, f"{place}/{child.tag}")
-    parts = [_read_part(part, f"{place}/part[{number}]") for number, part in enumerate(element.findall("part"), 1)]
+    parts = []  # of bodies, as VOC's layout task has them
+    for number, part in enumerate(element.findall("part"), 1):
+        part_box = part.find("bndbox")
+        sides = None if part_box is None else _read_box(part_box, f"{place}/part[{number}]/bndbox")
+        parts.append({"name": part.findtext("name") or "", "box": sides})
     if parts:
         attributes["parts"] = _as_json(parts)
-    columns = {}
+    columns: dict[str, object] = {}
     for attribute in attributes.keys() & COLUMNS.keys():
         column, type_ = COLUMNS[attribute]
-        value = _decode_as(type_, attributes[attribute])
-        if value is not None:
-            columns[column] = value
+        with suppress(msgspec.DecodeError):  # values of another type stay attributes
+            columns[column] = msgspec.json.decode(attributes[attribute], type=type_)
             del attributes[attribute]
     return BoxedObject(name, _read_box(box, f"{place}/bndbox"), place, attributes, columns)
-
-
-def _decode_as(type_: type, json: str) -> object:
-    """A JSON text as a value of a type; None if it has another type."""
-    with suppress(msgspec.DecodeError, msgspec.ValidationError):
-        value: object = msgspec.json.decode(json, type=type_)
-        return value
-    return None
-
-
-def _read_part(element: Element, place: str) -> dict[str, object]:
-    """A body part, as VOC's layout task has them."""
-    box = element.find("bndbox")
-    return {"name": element.findtext("name") or "", "box": None if box is None else _read_box(box, f"{place}/bndbox")}
 
 
 def _child_attributes(child: Element, place: str) -> dict[str, str]:
@@ -171,12 +149,7 @@ def _corners(element: Element) -> Box | None:
     """The sides of a box with exactly these children in their usual order; None for other boxes."""
     try:
         x0, y0, x1, y1 = element
-        left, top, right, bottom = (
-            float(x0.text or ""),
-            float(y0.text or ""),
-            float(x1.text or ""),
-            float(y1.text or ""),
-        )
+        left, top, right, bottom = (float(side.text or "") for side in (x0, y0, x1, y1))
     except ValueError:
         return None
     if [x0.tag, y0.tag, x1.tag, y1.tag] != _SIDES:
@@ -242,7 +215,7 @@ def match_boxes(
     """
     theirs = np.array([item.box for item in boxed], np.float64).reshape(-1, 4).T
     shared = _box_iou(np.asarray(boxes, np.float64), theirs)
-    ids = np.array([_category_id(item.name, named) for item in boxed], np.int64)
+    ids = np.array([named.get(item.name, named.get(item.name.strip(), -1)) for item in boxed], np.int64)
     first, second = np.nonzero((shared >= _SAME) & (category[:, None] == ids))
     in_turn = (first == second) & (shared[first, second] >= _ALIKE)
     box_of, taken = [-1] * len(category), [False] * len(boxed)
@@ -251,10 +224,6 @@ def match_boxes(
         if box_of[object_row] < 0 and not taken[box]:
             box_of[object_row], taken[box] = box, True
     return np.array(box_of, np.int64), [item for item, has in zip(boxed, taken, strict=True) if not has]
-
-
-def _category_id(name: str, named: Mapping[str, int]) -> int:
-    return named.get(name, named.get(name.strip(), -1))
 
 
 def _box_iou(a: Floats, b: Floats) -> Floats:
@@ -266,7 +235,7 @@ def _box_iou(a: Floats, b: Floats) -> Floats:
     return iou
 
 
-def xml_attributes(batch: Batch) -> tuple[list[dict[str, str]], list[int]]:
+def xml_attributes(batch: Batch) -> tuple[Attributes, list[int]]:
     """The attributes of each segment (name -> JSON text), and the rows of segments that lose some in XML.
 
     Columns such as the score are attributes in XML.
@@ -275,11 +244,8 @@ def xml_attributes(batch: Batch) -> tuple[list[dict[str, str]], list[int]]:
     writable = [
         {name: json for name, json in attributes.items() if _has_place(name, json)} for attributes in all_attributes
     ]
-    lost = [
-        row
-        for row, (before, after) in enumerate(zip(all_attributes, writable, strict=True))
-        if len(after) < len(before)
-    ]
+    counts = enumerate(zip(map(len, all_attributes), map(len, writable), strict=True))
+    lost = [row for row, (before, after) in counts if after < before]
     made_by = batch.annotations["source"].take(batch.segments["annotation"]).to_pylist()
     for attribute, (column, _) in COLUMNS.items():
         values = batch.segments[column].to_pylist()
@@ -300,18 +266,14 @@ def _has_place(name: str, json: str) -> bool:
 def annotation_xml(image_id: str, width: int, height: int, objects: Iterable[str]) -> str:
     """The XML file of an image of this size in pixels, with these objects."""
     path = PurePosixPath(image_id)
-    return "\n".join(
-        [
-            "<annotation>",
-            f"  <folder>{_xml_name(path.parent.as_posix().removeprefix('.'))}</folder>",
-            f"  <filename>{_xml_name(path.name)}</filename>",
-            f"  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>",
-            "  <segmented>1</segmented>",
-            *objects,
-            "</annotation>",
-            "",
-        ]
-    )
+    head = [
+        "<annotation>",
+        f"  <folder>{_xml_name(path.parent.as_posix().removeprefix('.'))}</folder>",
+        f"  <filename>{_xml_name(path.name)}</filename>",
+        f"  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>",
+        "  <segmented>1</segmented>",
+    ]
+    return "\n".join([*head, *objects, "</annotation>", ""])
 
 
 def object_xml(name: str, box: Sequence[int], attributes: dict[str, str]) -> str:
@@ -319,7 +281,8 @@ def object_xml(name: str, box: Sequence[int], attributes: dict[str, str]) -> str
     x, y, width, height = box
     lines = ["  <object>", f"    <name>{_xml_name(name)}</name>"]
     others = dict(attributes)
-    lines += [f"    <pose>{escape(plain_text(others.pop(pose)))}</pose>" for pose in ("pose",) if pose in others]
+    if "pose" in others:
+        lines.append(f"    <pose>{escape(plain_text(others.pop('pose')))}</pose>")
     lines += [
         f"    <{flag}>{_FLAG_TEXT[others.pop(flag)]}</{flag}>" for flag in _FLAGS if others.get(flag) in _FLAG_TEXT
     ]

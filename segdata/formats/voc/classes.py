@@ -101,18 +101,11 @@ def write_label_map(path: Path, classes: Iterable[tuple[Category, Color]]) -> No
 
 @dataclass(frozen=True, slots=True)
 class ClassPalette:
-    """How the classes of a taxonomy are painted.
+    """How the classes of a taxonomy are painted."""
 
-    Attributes
-    ----------
-    index : category id -> palette index
-    colors : each category with a colour that no other has
-    palette : 768 bytes
-    """
-
-    index: dict[int, int]
-    colors: list[tuple[Category, Color]]
-    palette: bytes
+    index: dict[int, int]  # category id -> palette index
+    colors: list[tuple[Category, Color]]  # each category with a colour that no other has
+    palette: bytes  # 768 bytes
 
     def values(self, categories: Ints) -> Ints:
         """(n,) the index of each category id; -1 for one that the taxonomy lacks."""
@@ -171,41 +164,24 @@ _STRANGE = -2
 
 @dataclass(frozen=True, slots=True)
 class JoinedMasks:
-    """The n segments of one image: its objects in the order of their numbers, then the other pixels by category.
+    """The n segments of one image: its objects in the order of their numbers, then the other pixels by category."""
 
-    Attributes
-    ----------
-    segment_id : (n,) the object's number; other segments have a number that no object has, the border 255
-    category_id : (n,)
-    runs : owners are the segments
-    n_objects : how many are objects
-    defects : disagreements of the two masks
-    """
-
-    segment_id: Ints
-    category_id: Ints
-    runs: Runs
-    n_objects: int
-    defects: tuple[Defect, ...] = ()
+    segment_id: Ints  # (n,) the object's number; other segments have a number that no object has, the border 255
+    category_id: Ints  # (n,)
+    runs: Runs  # owners are the segments
+    n_objects: int  # how many are objects
+    defects: tuple[Defect, ...] = ()  # disagreements of the two masks
 
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """The n pairs of an object and a class that share pixels.
+    """The n pairs of an object and a class that share pixels."""
 
-    Attributes
-    ----------
-    object : (n,) rows of the values in the mask of objects
-    number, category : (n,) their meaning
-    pixels : (n,)
-    first : (n,) the first shared pixel, in column-major order
-    """
-
-    object: Ints
-    number: Ints
-    category: Ints
-    pixels: Ints
-    first: Ints
+    object: Ints  # (n,) rows of the values in the mask of objects
+    number: Ints  # (n,) of the object
+    category: Ints  # (n,) of the class
+    pixels: Ints  # (n,)
+    first: Ints  # (n,) the first shared pixel, in column-major order
 
 
 def join_masks(
@@ -316,36 +292,26 @@ def _strange_colors(runs: ValueRuns, rows: Ints) -> list[Defect]:
         message = f"{count_noun(len(rows), 'colour')} of objects are not in VOC's palette ({pixels:,} px)"
         hint = "the mask was smoothed, resized or compressed, or painted in colours of its own"
         return [Defect("SEG010", f"{message}: {hint}", place=f"x={x}, y={y}", pixels=pixels)]
-    return [_strange_color(runs, row) for row in rows.tolist()]
-
-
-def _strange_color(runs: ValueRuns, row: int) -> Defect:
-    x, y = runs.first_pixel(row)
-    area = int(runs.area[row])
-    message = f"colour {unpack_color(int(runs.value[row]))} of an object is not in VOC's palette: {area:,} px"
-    return Defect("SEG009", f"{message}, the first at x={x}, y={y}", place=f"x={x}, y={y}", pixels=area)
+    defects = []
+    for row in rows.tolist():
+        (x, y), area = runs.first_pixel(row), int(runs.area[row])
+        message = f"colour {unpack_color(int(runs.value[row]))} of an object is not in VOC's palette: {area:,} px"
+        place = f"x={x}, y={y}"
+        defects.append(Defect("SEG009", f"{message}, the first at {place}", place=place, pixels=area))
+    return defects
 
 
 @dataclass(frozen=True, slots=True)
 class ClassMap:
-    """The meaning of the values in class masks.
+    """The meaning of the values in class masks."""
 
-    Attributes
-    ----------
-    categories : the taxonomy, and the names that it lacks
-    void : the category id of the value 255
-    by_index : of palette and grey masks
-    by_color : of RGB masks
-    palettes : a label map gives the colours, so that a palette's colours take precedence over its indices
-    doubts : assumptions to report
-    """
-
-    categories: CategoryNames
-    void: int
-    by_index: Legend
-    by_color: Legend
+    categories: CategoryNames  # the taxonomy, and the names that it lacks
+    void: int  # the category id of the value 255
+    by_index: Legend  # of palette and grey masks
+    by_color: Legend  # of RGB masks
+    # a label map gives the colours, so that a palette's colours take precedence over its indices
     palettes: bool = False
-    doubts: tuple[Defect, ...] = ()
+    doubts: tuple[Defect, ...] = ()  # assumptions to report
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -379,7 +345,12 @@ def class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, stems
     if taxonomy is not None:
         return _map_by_ids(taxonomy, True)
     official = any(_is_official_name(stem) for stem in stems)
-    return replace(_map_by_ids(VOC, official), doubts=() if official else (_unnamed_classes(),))
+    message = (
+        "no file names the classes, so their values are read as VOC's (1 aeroplane, 2 bicycle …); if they are others, "
+        "write labelmap.txt (name:r,g,b::) or taxonomy.yaml"
+    )
+    doubts = () if official else (Defect("SEG202", message, severity="info"),)
+    return replace(_map_by_ids(VOC, official), doubts=doubts)
 
 
 def _map_by_ids(taxonomy: Taxonomy, declared: bool) -> ClassMap:
@@ -438,11 +409,3 @@ def _is_official_name(stem: str) -> bool:
     """Whether a mask is called as VOC's are: 2007_000032, in VOC2007 000032."""
     year, _, number = stem.rpartition("_")
     return len(number) == 6 and number.isdecimal() and (not year or (len(year) == 4 and year.isdecimal()))
-
-
-def _unnamed_classes() -> Defect:
-    message = (
-        "no file names the classes, so their values are read as VOC's (1 aeroplane, 2 bicycle …); if they are others, "
-        "write labelmap.txt (name:r,g,b::) or taxonomy.yaml"
-    )
-    return Defect("SEG202", message, severity="info")

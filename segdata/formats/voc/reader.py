@@ -48,11 +48,6 @@ class _ListLine:
     number: int
     stem: str
 
-    @property
-    def split(self) -> str | None:
-        """The name of the list."""
-        return None if self.path.stem == NO_SPLIT else self.path.stem
-
 
 def _read_lists(root: Path, folder: Path, masked: Container[str]) -> tuple[dict[str, str | None], list[Defect]]:
     """The split of each image that a list of the dataset in `folder` names, and the defects of the lists.
@@ -86,7 +81,8 @@ def _read_lists(root: Path, folder: Path, masked: Container[str]) -> tuple[dict[
             elif before is line and line.stem not in masked and len(without_mask) < len(lines):
                 message = f"{line.stem!r} is listed but has no mask"
                 defects.append(Defect("SEG002", message, file, line=line.number, image=line.stem))
-    return {stem: line.split for stem, line in line_of.items()}, defects
+    names = {stem: line.path.stem for stem, line in line_of.items()}
+    return {stem: None if name == NO_SPLIT else name for stem, name in names.items()}, defects
 
 
 def _read_lines(path: Path, known_stems: Container[str]) -> Iterator[_ListLine]:
@@ -108,34 +104,14 @@ class _LabelFiles:
     boxes: Path | None
 
 
-@dataclass(frozen=True, slots=True)
-class _VocListing:
-    """The images of a dataset.
-
-    Attributes
-    ----------
-    entries : in the order of image ids; the record of an annotated one is its `_LabelFiles`
-    defects : of lists and files
-    has_objects : there are masks of objects; else classes are all that is known
-    places : kind of content -> the folder that was read
-    """
-
-    entries: tuple[ImageEntry, ...]
-    defects: tuple[Defect, ...]
-    has_objects: bool
-    places: dict[str, str]
-
-
 def _voc_folder(root: Path, classes: str) -> Path:
     """The folder of one VOC dataset, at `root` or up to two below it (``VOCdevkit/VOC2012``).
 
     Raises UnreadableError if there is none, or several.
     """
     levels = ([root], sorted(root.glob("*")), sorted(root.glob("*/*")))
-    folders = next(
-        (level_folders for level in levels if (level_folders := [path for path in level if (path / classes).is_dir()])),
-        [],
-    )
+    with_masks = ([path for path in level if (path / classes).is_dir()] for level in levels)
+    folders = next(filter(None, with_masks), [])
     if not folders:
         raise UnreadableError(f"{root}: no folder {classes}/; VOC keeps its masks in {CLASSES}/ and {OBJECTS}/")
     if len(folders) > 1:
@@ -144,8 +120,14 @@ def _voc_folder(root: Path, classes: str) -> Path:
     return folders[0]
 
 
-def list_images(root: Path, folder: Path, classes: str, images: Path | None) -> _VocListing:
-    """The images of the dataset in `folder`; names in defects start at `root`, `images` is your folder of images."""
+def _list_images(
+    root: Path, folder: Path, classes: str, images: Path | None
+) -> tuple[list[ImageEntry], list[Defect], bool, dict[str, str]]:
+    """The images of the dataset in `folder`, with their `_LabelFiles` as records, and the defects of lists and files.
+
+    Names in defects start at `root`, `images` is your folder of images. Returns also whether there are masks of
+    objects, without which classes are all that is known, and the folders of masks and images that are read.
+    """
     masks = _by_stem(folder / classes)
     objects = _by_stem(folder / classes.replace(CLASSES, OBJECTS)) or _by_stem(folder / OBJECTS)
     if not masks and not has_index(folder):
@@ -168,10 +150,10 @@ def list_images(root: Path, folder: Path, classes: str, images: Path | None) -> 
         defects.append(no_images_defect(len(entries), folder, images))
     else:
         message = "the image file does not exist"
-        defects += [Defect("SEG002", message, each.image_id, image=each.image_id) for each in missing if each.files]
+        defects += [Defect("SEG002", message, entry.image_id, image=entry.image_id) for entry in missing if entry.files]
     places = {"masks": (folder / classes).as_posix()} | ({"images": place.as_posix()} if place else {})
     entries.sort(key=lambda entry: entry.image_id)
-    return _VocListing(tuple(entries), tuple(defects), bool(objects), places)
+    return entries, defects, bool(objects), places
 
 
 def _entry(
@@ -228,38 +210,23 @@ def _stem(path: Path, folder: Path | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Classes:
-    """A mask of classes without its pixels, which frees memory for the mask of objects.
+    """A mask of classes without its pixels, which frees memory for the mask of objects."""
 
-    Attributes
-    ----------
-    runs, category : of its values, and the category id of each (NOBODY, UNKNOWN)
-    coloured, encoding : as in `MaskFile`
-    """
-
-    runs: ValueRuns
-    category: Ints
-    coloured: bool
-    encoding: str
+    runs: ValueRuns  # of its values
+    category: Ints  # the category id of each value (UNLABELLED, UNKNOWN)
+    coloured: bool  # as in `MaskFile`
+    encoding: str  # as in `MaskFile`
 
 
 @dataclass(frozen=True, slots=True)
 class _VocImageReader:
-    """Reads the images of a dataset.
+    """Reads the images of a dataset."""
 
-    Attributes
-    ----------
-    root : names in defects start here
-    classes : the meaning of the values in class masks
-    named : category ids by name, for the XML files
-    things : (k,) the ids of countable categories
-    has_objects : the dataset has masks of objects
-    """
-
-    root: Path
-    classes: ClassMap
-    named: Mapping[str, int]
-    things: Ints
-    has_objects: bool
+    root: Path  # names in defects start here
+    classes: ClassMap  # the meaning of the values in class masks
+    named: Mapping[str, int]  # category ids by name, for the XML files
+    things: Ints  # (k,) the ids of countable categories
+    has_objects: bool  # the dataset has masks of objects
 
     @staticmethod
     def of(root: Path, classes: ClassMap, has_objects: bool) -> "_VocImageReader":
@@ -335,9 +302,8 @@ class _VocImageReader:
             return None
         runs = ValueRuns.of(mask.pixels)
         if (runs.height, runs.width) != (classes.height, classes.width):
-            message = (
-                f"the mask of objects is {runs.width}x{runs.height}, that of classes {classes.width}x{classes.height}"
-            )
+            sizes = f"{runs.width}x{runs.height}, that of classes {classes.width}x{classes.height}"
+            message = f"the mask of objects is {sizes}"
             defects.append(Defect("SEG003", message, file, lost=True))
             return None
         if mask.lossy:
@@ -365,9 +331,8 @@ class _VocImageReader:
             _fill_columns(columns, row, boxed[rows[row]], measured[row], bordered)
         defects += xml_defects
         if lonely:
-            message = (
-                f"{count_noun(len(lonely), 'box', 'boxes')} without an object of that class ({lonely[0].name!r} …)"
-            )
+            boxes = count_noun(len(lonely), "box", "boxes")
+            message = f"{boxes} without an object of that class ({lonely[0].name!r} …)"
             defects.append(Defect("SEG014", message, file, lonely[0].place, severity="info"))
 
 
@@ -399,15 +364,14 @@ def open_voc(request: ReadRequest) -> PerImageSource:
     """Open the dataset; raises UnreadableError if there are no masks, or several datasets."""
     classes = _class_folder(request)
     folder = _voc_folder(request.root, classes)
-    images = list_images(request.root, folder, classes, images_folder(request))
-    stems = [entry.files[0].stem for entry in images.entries if entry.files]
-    mapping = class_map(folder, request.taxonomy, "thing" if images.has_objects else "stuff", stems)
+    entries, defects, has_objects, places = _list_images(request.root, folder, classes, images_folder(request))
+    stems = [entry.files[0].stem for entry in entries if entry.files]
+    mapping = class_map(folder, request.taxonomy, "thing" if has_objects else "stuff", stems)
     kinds = {category.kind for category in mapping.taxonomy.categories}
-    task: Task = ("panoptic" if "stuff" in kinds else "instance") if images.has_objects else "semantic"
-    profile = mapping.categories.profile("pascal-voc", request.root, task, "sparse", "forbid", places=images.places)
-    reader = _VocImageReader.of(request.root, mapping, images.has_objects)
-    defects = (*images.defects, *mapping.doubts)
-    return PerImageSource(request.root, profile, images.entries, defects, reader, request.annotator)
+    task: Task = ("panoptic" if "stuff" in kinds else "instance") if has_objects else "semantic"
+    profile = mapping.categories.profile("pascal-voc", request.root, task, "sparse", "forbid", places=places)
+    reader = _VocImageReader.of(request.root, mapping, has_objects)
+    return PerImageSource(request.root, profile, entries, (*defects, *mapping.doubts), reader, request.annotator)
 
 
 def _class_folder(request: ReadRequest) -> str:

@@ -31,7 +31,7 @@ from segdata.formats.shared.painting import (
 )
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.voc.boxes import annotation_xml, object_xml, xml_attributes
+from segdata.formats.voc.boxes import Attributes, annotation_xml, object_xml, xml_attributes
 from segdata.formats.voc.classes import (
     BACKGROUND,
     LABELMAP,
@@ -70,50 +70,40 @@ def write_voc(
     for split, stems in writer.lists.items():
         (target / LISTS / f"{split}.txt").write_text("".join(f"{stem}\n" for stem in stems), encoding="utf-8")
     if profile.taxonomy != VOC:
-        write_label_map(target / LABELMAP, writer.ink.colors)
+        write_label_map(target / LABELMAP, writer.palette.colors)
     if profile.taxonomy != VOC or profile.coverage.declared or profile.overlap.declared:
         write_sidecars(target, profile, profile.taxonomy)
 
 
 @dataclass
 class _Writer:
-    """Writes images one at a time.
+    """Writes images one at a time."""
 
-    Attributes
-    ----------
-    taxonomy : of the dataset
-    semantic : only classes are written
-    target : the folder
-    ink : how classes are painted
-    losses, lost : as in `write_voc`
-    lists : the stems of annotated images by split
-    """
-
-    taxonomy: Taxonomy
-    semantic: bool
-    target: Path
-    ink: ClassPalette
+    taxonomy: Taxonomy  # of the dataset
+    semantic: bool  # only classes are written
+    target: Path  # the folder
+    palette: ClassPalette  # how classes are painted
     losses: LossCounter
-    lost: frozenset[LossKind]
-    lists: dict[str, list[str]] = field(default_factory=dict)
+    lost: frozenset[LossKind]  # the kinds that the format declares
+    lists: dict[str, list[str]] = field(default_factory=dict)  # the stems of annotated images by split
     _names: MaskPaths = field(default_factory=MaskPaths)
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[tuple[Cell, ...]]:
         """Write the files of each image, and yield the rows of images.csv."""
         for batch in batches:
-            index = self.ink.values(integer_column(batch.segments["category_id"]))
-            words = self._counted(batch, index)
-            films = batch.images.select(["sequence", "frame", "split"]).to_pylist()
-            for sheet, film in zip(segments_by_image(batch), films, strict=True):
+            index = self.palette.values(integer_column(batch.segments["category_id"]))
+            attributes = self._counted(batch, index)
+            image_rows = batch.images.select(["sequence", "frame", "split"]).to_pylist()
+            for image, image_row in zip(segments_by_image(batch), image_rows, strict=True):
                 mask = None
-                if sheet.annotated:
-                    stem = self._names.name(sheet.image_id, "").removeprefix("masks/")
+                if image.annotated:
+                    stem = self._names.name(image.image_id, "").removeprefix("masks/")
                     mask = f"{CLASSES}/{stem}.png"
-                    self.lists.setdefault(_list_name(film["split"]), []).append(stem)
-                    self._paint(batch, sheet, index[sheet.segments], words, stem)
-                yield sheet.image_id, mask, sheet.width, sheet.height, sheet.uri, *film.values()
+                    self.lists.setdefault(_list_name(image_row["split"]), []).append(stem)
+                    self._paint(batch, image, index[image.segments], attributes, stem)
+                yield image.image_id, mask, image.width, image.height, image.uri, *image_row.values()
 
-    def _counted(self, batch: Batch, index: Ints) -> list[dict[str, str]]:
+    def _counted(self, batch: Batch, index: Ints) -> Attributes:
         """Count the losses of the batch, and return the attributes of its segments."""
         if self.semantic:
             count_losses(batch, self.losses, self.lost, _HELD)
@@ -124,10 +114,10 @@ class _Writer:
         shared = batch.n_segments + batch.segment_annotation.astype(np.int64)  # void of one annotation is one region
         same = np.where(index == VOID, shared, np.arange(batch.n_segments))
         count_segment_mask_losses(batch, index >= 0, self.losses, same)
-        words, unsaid = xml_attributes(batch)
-        rows = np.array(unsaid, np.int64)
+        attributes, lost_rows = xml_attributes(batch)
+        rows = np.array(lost_rows, np.int64)
         self.losses.add("attributes", "segments", len(rows), examples=segment_examples(batch, rows))
-        return words
+        return attributes
 
     def _count_void(self, batch: Batch, void: NDArray[np.bool_]) -> None:
         """Count the data of void segments, which have no box, and void segments that become one."""
@@ -141,12 +131,12 @@ class _Writer:
             "instance", "segments", len(several), int(areas[several].sum()), segment_examples(batch, several)
         )
 
-    def _paint(self, batch: Batch, sheet: ImageSegments, index: Ints, words: list[dict[str, str]], stem: str) -> None:
+    def _paint(self, batch: Batch, image: ImageSegments, index: Ints, attributes: Attributes, stem: str) -> None:
         """Write the files of one image."""
-        painted_rows = np.flatnonzero((index >= 0) & (sheet.runs.areas(len(index)) > 0))
-        visible = sheet.only(painted_rows)
+        painted_rows = np.flatnonzero((index >= 0) & (image.runs.areas(len(index)) > 0))
+        visible = image.only(painted_rows)
         classes = paint(visible, index[painted_rows], BACKGROUND, np.uint8)
-        self._save(CLASSES, stem, classes, self.ink.palette)
+        self._save(CLASSES, stem, classes, self.palette.palette)
         if self.semantic:
             count_hidden_segments(batch, visible, index[painted_rows], classes, self.losses)
             return
@@ -154,7 +144,7 @@ class _Writer:
         objects = paint(visible, number, BACKGROUND, np.uint8)
         self._save(OBJECTS, stem, objects, OBJECT_PALETTE)
         count_hidden_segments(batch, visible, number, objects, self.losses)
-        self._describe(batch, visible, number, objects, words, stem)
+        self._describe(batch, visible, number, objects, attributes, stem)
 
     def _save(self, folder: str, stem: str, pixels: Pixels, palette: bytes) -> None:
         path = self.target / folder / f"{stem}.png"
@@ -162,39 +152,37 @@ class _Writer:
         palette_image(pixels, palette).save(path)
 
     def _describe(
-        self, batch: Batch, sheet: ImageSegments, number: Ints, objects: Pixels, words: list[dict[str, str]], stem: str
+        self, batch: Batch, image: ImageSegments, number: Ints, objects: Pixels, attributes: Attributes, stem: str
     ) -> None:
         """Write the XML file of one image: a box for each object that can be seen."""
         runs = ValueRuns.of(objects)
         n = len(runs.value)
-        sides = np.array(
-            bounding_boxes(runs.assign_owners(np.arange(n, dtype=np.int32), n), np.full(n, runs.height), n)
-        ).T.tolist()
-        row_of = {k: row for k, row in zip(number.tolist(), sheet.segments.tolist(), strict=True) if k != VOID}
-        categories = batch.segments["category_id"].take(sheet.segments).to_pylist()
-        name_of = dict(zip(sheet.segments.tolist(), map(self.taxonomy.name_of, categories), strict=True))
+        regions = runs.assign_owners(np.arange(n, dtype=np.int32), n)
+        sides = np.array(bounding_boxes(regions, np.full(n, runs.height), n)).T.tolist()
+        row_of = {k: row for k, row in zip(number.tolist(), image.segments.tolist(), strict=True) if k != VOID}
+        categories = batch.segments["category_id"].take(image.segments).to_pylist()
+        name_of = dict(zip(image.segments.tolist(), map(self.taxonomy.name_of, categories), strict=True))
         shown = [(row_of[value], box) for value, box in zip(runs.value.tolist(), sides, strict=True) if value in row_of]
-        text = annotation_xml(
-            sheet.image_id, sheet.width, sheet.height, (object_xml(name_of[row], box, words[row]) for row, box in shown)
-        )
+        objects_xml = (object_xml(name_of[row], box, attributes[row]) for row, box in shown)
+        text = annotation_xml(image.image_id, image.width, image.height, objects_xml)
         path = self.target / BOXES / f"{stem}.xml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
 
-def _object_values(batch: Batch, sheet: ImageSegments, index: Ints, losses: LossCounter) -> Ints:
+def _object_values(batch: Batch, image: ImageSegments, index: Ints, losses: LossCounter) -> Ints:
     """(n,) the value of each segment in the mask of objects; raises SegdataError if there are too many."""
-    ids = integer_column(batch.segments["segment_id"])[sheet.segments]
+    ids = integer_column(batch.segments["segment_id"])[image.segments]
     is_object = index != VOID
     count = int(is_object.sum())
     if count > MOST_OBJECTS:
         raise SegdataError(
-            f"image {sheet.image_id!r} has {count} objects, VOC's masks number {MOST_OBJECTS} at most; write "
+            f"image {image.image_id!r} has {count} objects, VOC's masks number {MOST_OBJECTS} at most; write "
             "instance-ids or coco-instances, or leave some out"
         )
     number = np.full(len(ids), VOID, np.int64)
     number[is_object] = pixel_values(ids[is_object], MOST_OBJECTS)
-    changed = sheet.segments[number != ids]
+    changed = image.segments[number != ids]
     losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, changed))
     return number
 

@@ -33,38 +33,22 @@ _NO_LABELS = ("readme", "classes", "license", "train", "val", "test", "autosplit
 
 @dataclass(frozen=True, slots=True)
 class _DatasetClasses:
-    """The content of data.yaml or classes.txt.
+    """The content of data.yaml or classes.txt."""
 
-    Attributes
-    ----------
-    names : by number; empty if no file names them
-    splits : train, val and test, and the paths below the dataset's root that each is made of: folders and lists
-    keypoints : count of numbers after the box in lines of a pose dataset; None: it is not a pose dataset
-    defects : of the files
-    """
-
-    names: dict[int, str] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)  # by number; empty if no file names them
+    # train, val and test, and the paths below the dataset's root that each is made of: folders and lists
     splits: dict[str, list[str]] = field(default_factory=dict)
+    # count of numbers after the box in lines of a pose dataset; None: it is not a pose dataset
     keypoints: int | None = None
-    defects: tuple[Defect, ...] = ()
-
-    def split_of(self, root: Path) -> "_SplitFinder":
-        """Which split images belong to; lists are read from below `root`."""
-        return _SplitFinder.of(root, self.splits)
+    defects: tuple[Defect, ...] = ()  # of the files
 
 
 @dataclass(frozen=True, slots=True)
 class _SplitFinder:
-    """The split of an image: by a list, else by its folder.
+    """The split of an image: by a list, else by its folder."""
 
-    Attributes
-    ----------
-    listed : image below the root -> split
-    folders : folder below the root -> split
-    """
-
-    listed: dict[str, str]
-    folders: dict[str, str]
+    listed: dict[str, str]  # image below the root -> split
+    folders: dict[str, str]  # folder below the root -> split
 
     @staticmethod
     def of(root: Path, splits: dict[str, list[str]]) -> "_SplitFinder":
@@ -184,23 +168,16 @@ def _split_place(start: str, place: str) -> str:
     return PurePosixPath(*(part for part in parts if part not in ("..", "/"))).as_posix()
 
 
-@dataclass(frozen=True, slots=True)
-class _YoloListing:
-    """The images of a dataset, and the defects of its files."""
-
-    entries: tuple[ImageEntry, ...]
-    defects: tuple[Defect, ...]
-
-
-def list_images(root: Path, images: Path | None, split_of: _SplitFinder, missing: _Missing) -> _YoloListing:
+def _list_images(
+    root: Path, images: Path | None, split_of: _SplitFinder, missing: _Missing
+) -> tuple[list[ImageEntry], list[Defect]]:
     """The images below `root`, or `images`, with their label files: by `images.csv` if segdata wrote the dataset.
 
     A label file has the image's path, with the last folder `images` replaced by `labels`. `missing` says how to read an
     image without label file.
     """
     if has_index(root):
-        entries, defects = pair_by_index(root, images)
-        return _YoloListing(tuple(entries), tuple(defects))
+        return pair_by_index(root, images)
     labels = _find_labels(root)
     pictures = ImageFolder.below(images or root)
     if not labels:
@@ -214,7 +191,7 @@ def list_images(root: Path, images: Path | None, split_of: _SplitFinder, missing
 
 def _pair_files(
     root: Path, labels: dict[str, Path], pictures: ImageFolder, split_of: _SplitFinder, missing: _Missing
-) -> _YoloListing:
+) -> tuple[list[ImageEntry], list[Defect]]:
     entries: list[ImageEntry] = []
     defects: list[Defect] = []
     used: set[str] = set()
@@ -235,7 +212,7 @@ def _pair_files(
         hint = f"; there is {near!r}" if near else ""
         file = labels[key].relative_to(root).as_posix()
         defects.append(Defect("SEG002", f"the image of these labels does not exist{hint}", file))
-    return _YoloListing(tuple(sorted(entries, key=lambda entry: entry.image_id)), tuple(defects))
+    return sorted(entries, key=lambda entry: entry.image_id), defects
 
 
 def _find_labels(root: Path) -> dict[str, Path]:
@@ -285,32 +262,27 @@ def open_yolo(request: ReadRequest) -> ToolSource:
         raise UnreadableError(f"{request.root}: does not exist")
     classes = _read_classes(root)
     absent: _Missing = "background" if missing == "background" else "unannotated"
-    listing = list_images(root, images_folder(request), classes.split_of(root), absent)
-    classes = classes if classes.names else _named_by_number(classes, listing)
-    own = Taxonomy(
-        categories=tuple(Category(id=i, name=name, kind=kind_from_name(name)) for i, name in _unique_names(classes))
-    )
+    splits = _SplitFinder.of(root, classes.splits)
+    entries, defects = _list_images(root, images_folder(request), splits, absent)
+    classes = classes if classes.names else _named_by_number(classes, entries)
+    # Of several classes of one name the first counts.
+    first = {name: number for number, name in sorted(classes.names.items(), reverse=True)}
+    unique = sorted((number, name) for name, number in first.items())
+    own = Taxonomy(categories=tuple(Category(id=k, name=name, kind=kind_from_name(name)) for k, name in unique))
     categories = resolve_names(classes.names.values(), request.taxonomy, own)
     profile = categories.profile(
         "yolo-seg", request.root, "instance", "sparse", "allow", name=root.name, raster_rule="cv2"
     )
-    reader = partial(
-        _read_image, root, {b"%d" % number: name for number, name in classes.names.items()}, classes.keypoints
-    )
-    defects = (*classes.defects, *listing.defects)
-    return ToolSource(root, profile, listing.entries, defects, categories.to, reader, request.annotator, NOTATION)
+    names = {b"%d" % number: name for number, name in classes.names.items()}
+    reader = partial(_read_image, root, names, classes.keypoints)
+    defects = [*classes.defects, *defects]
+    return ToolSource(root, profile, tuple(entries), tuple(defects), categories.to, reader, request.annotator, NOTATION)
 
 
-def _unique_names(classes: _DatasetClasses) -> list[tuple[int, str]]:
-    """The classes with their numbers; of several with one name the first."""
-    first = {name: number for number, name in sorted(classes.names.items(), reverse=True)}
-    return sorted((number, name) for name, number in first.items())
-
-
-def _named_by_number(classes: _DatasetClasses, listing: _YoloListing) -> _DatasetClasses:
+def _named_by_number(classes: _DatasetClasses, entries: list[ImageEntry]) -> _DatasetClasses:
     """The classes that occur, with their numbers as names."""
     numbers: set[int] = set()
-    for entry in listing.entries:
+    for entry in entries:
         for path in entry.files:
             with suppress(OSError):
                 numbers |= occurring_classes(path.read_bytes())
@@ -330,10 +302,9 @@ def _read_image(
     try:
         text = b"" if path is None else path.read_bytes()
     except OSError as error:
+        file = None if path is None else relative_path(root, path)
         message = f"the labels cannot be read: {error.strerror or error}"
-        raise BrokenLabelsError(
-            Defect("SEG001", message, None if path is None else relative_path(root, path))
-        ) from error
+        raise BrokenLabelsError(Defect("SEG001", message, file)) from error
     defects: list[Defect] = []
     return [ShapeAnnotation(size, read_lines(text, names, keypoints, defects), defects=defects)]
 

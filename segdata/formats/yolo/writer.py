@@ -36,20 +36,13 @@ _ALL = "images.txt"
 
 @dataclass(frozen=True, slots=True)
 class _DatasetIndex:
-    """Data for the files that are written last.
+    """Data for the files that are written last."""
 
-    Attributes
-    ----------
-    numbers : category id -> class
-    rows : of images.csv
-    lists : split -> annotated images
-    taken : label file -> image
-    """
-
-    numbers: dict[int, int]
-    rows: list[tuple[Cell, ...]] = field(default_factory=list)
+    numbers: dict[int, int]  # category id -> class
+    rows: list[tuple[Cell, ...]] = field(default_factory=list)  # of images.csv
+    # split -> annotated images
     lists: defaultdict[str | None, list[str]] = field(default_factory=lambda: defaultdict(list))
-    taken: dict[str, str] = field(default_factory=dict)
+    taken: dict[str, str] = field(default_factory=dict)  # label file -> image
 
 
 def write_yolo(
@@ -68,29 +61,29 @@ def write_yolo(
         lines = [b"%d %b\n" % line for line in zip(class_of, _ring_texts(batch, rows, losses), strict=True)]
         bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
         more = batch.images.select(["sequence", "frame", "split"]).to_pylist()
-        for row, (sheet, film) in enumerate(zip(segments_by_image(batch), more, strict=True)):
-            label = _label_path(sheet, written.taken)
-            if sheet.annotated:
+        for row, (image, image_row) in enumerate(zip(segments_by_image(batch), more, strict=True)):
+            label = _label_path(image, written.taken)
+            if image.annotated:
                 path = target / label
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(b"".join(lines[bounds[row] : bounds[row + 1]]))
-                written.lists[film["split"]].append(sheet.image_id)
-            size = (sheet.width or None, sheet.height or None)
-            named = label if sheet.annotated else None
-            written.rows.append((sheet.image_id, named, *size, sheet.uri, *film.values()))
+                written.lists[image_row["split"]].append(image.image_id)
+            size = (image.width or None, image.height or None)
+            named = label if image.annotated else None
+            written.rows.append((image.image_id, named, *size, image.uri, *image_row.values()))
     write_index(target, written.rows, videos=True)
     _write_yaml(target, list(names.values()), written.lists)
 
 
-def _label_path(sheet: ImageSegments, taken: dict[str, str]) -> str:
+def _label_path(image: ImageSegments, taken: dict[str, str]) -> str:
     """The label file of an image, below the target; raises SegdataError for names that no file can have."""
-    if is_unsafe_path(sheet.image_id):
-        raise SegdataError(f"image {sheet.image_id!r}: its labels would lie outside the dataset; rename it")
-    label = PurePosixPath("labels", sheet.image_id).with_suffix(".txt").as_posix()
+    if is_unsafe_path(image.image_id):
+        raise SegdataError(f"image {image.image_id!r}: its labels would lie outside the dataset; rename it")
+    label = PurePosixPath("labels", image.image_id).with_suffix(".txt").as_posix()
     if label in taken:
-        both = f"{taken[label]!r} and {sheet.image_id!r}"
+        both = f"{taken[label]!r} and {image.image_id!r}"
         raise SegdataError(f"images {both} would share the label file {label}; rename one of them")
-    taken[label] = sheet.image_id
+    taken[label] = image.image_id
     return label
 
 
