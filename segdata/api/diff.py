@@ -26,7 +26,11 @@ class DiffResult(Result, Difference):
         """One row for each listed difference as a pandas table."""
         import pandas as pd
 
-        names = list(DatasetChange.__dataclass_fields__)
+        names = [
+            "kind",
+            "message",
+            *(name for name in DatasetChange.__struct_fields__ if name not in ("kind", "message")),
+        ]
         return pd.DataFrame([{name: getattr(row, name) for name in names} for row in self.changes], columns=names)
 
 

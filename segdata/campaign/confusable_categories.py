@@ -1,12 +1,13 @@
 """Confusable categories: pairs that annotators may take for each other, by segments, colours and names."""
 
 import math
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from segdata.agreement.results import Count, Number
 from segdata.core.batch import Batch
 from segdata.core.cielab import rgb_to_cielab
 from segdata.core.dataset import OpenDataset
@@ -92,31 +93,24 @@ _ENOUGH_COLOURS = 1000  # segments
 _SURE = 1.645  # standard deviations, one-sided 95 %
 
 
-@dataclass(frozen=True, slots=True)
-class ConfusablePair:
+class ConfusablePair(msgspec.Struct, frozen=True, rename={"colour": "delta_e"}):
     """Two categories that may be taken for each other.
 
-    Attributes
-    ----------
-    a, b : their names
-    twice : how often a thing of one was drawn as the other as well, by the same annotator
-    images, of : in how many images; and how many segments the rarer of the two has
-    mistaken : the share of their segments that looks would put into the wrong one of the two, at least; NaN: they can
-        be told apart, or there are too few to tell
-    coloured : looks are size, shape, place and colour; else no colour was known
-    names : the names look alike
-    colour : Delta E between their colours, where these are hard to tell apart; NaN: they are not
+    `twice` things were drawn as both by the same annotator, in `images` images, and the rarer category has `of`.
+    `mistaken`: the share that looks would put into the wrong one, at least, null where they can be told apart or are
+    too few to tell; `coloured`: looks are size, shape, place and colour, else no colour was known. `names`: these are
+    alike. `delta_e`: between their colours, where these are close.
     """
 
     a: str
     b: str
-    twice: int = 0
-    images: int = 0
-    of: int = 0
-    mistaken: float = math.nan
+    twice: Count = 0
+    images: Count = 0
+    of: Count = 0
+    mistaken: Number = math.nan
     coloured: bool = False
     names: bool = False
-    colour: float = math.nan
+    colour: Number = math.nan
 
 
 def confusable_pairs(

@@ -3,9 +3,11 @@
 import math
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.agreement.results import Count
 from segdata.campaign.projection import (
     ProjectedRange,
     ProjectedRates,
@@ -57,32 +59,26 @@ class CampaignPlan:
         return self.campaign or _DEFAULT_IMAGES
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryOutlook:
+_IN_PILOT = {"n_images": "pilot_images", "n_segments": "pilot_instances", "pixels": "pilot_pixels"}
+
+
+class CategoryOutlook(msgspec.Struct, frozen=True, kw_only=True, rename={**_IN_PILOT, "segments": "instances"}):
     """What the pilot has of a category, and what the campaign will have.
 
-    Attributes
-    ----------
-    id, name, kind : of the category
-    parent : of the category; None: none
-    n_images, n_segments, pixels : in the pilot; crowds are no segments, but their pixels and images count
-    share : of the images that have it
-    segments, images : totals
-    pixel_share : of all pixels of an image
-    images_needed : how many images, drawn as the pilot was, have `min_instances` in 19 of 20 campaigns; None: the
-        pilot has none of them
+    `n_images`, `n_segments` (instances) and `pixels` are in the pilot; crowds are no segments, but their pixels and
+    images count. `share` is of the images, `pixel_share` of the pixels; `images` and `segments` are totals.
+    `images_needed` so that 19 of 20 campaigns have `min_instances`, null where the pilot has none.
     """
 
     id: int
     name: str
     kind: str
-    parent: str | None
-    n_images: int
-    n_segments: int
-    pixels: int
+    n_images: Count
+    n_segments: Count
+    pixels: Count
     share: ProjectedRange
-    segments: ProjectedRange
     images: ProjectedRange
+    segments: ProjectedRange
     pixel_share: ProjectedRange
     images_needed: int | None
 
@@ -191,7 +187,6 @@ class _CategoryCounts:
                 id=id_,
                 name=self._tables.profile.name_of(id_),
                 kind=known[id_].kind if id_ in known else "unknown",
-                parent=known[id_].parent if id_ in known else None,
                 n_images=int(self.has[:, at].sum()),
                 n_segments=int(self._n_segments[at]),
                 pixels=int(self._area[at]),

@@ -1,7 +1,6 @@
 """Pilot agreement: how well annotators of a pilot agree on each category, and which categories they confuse."""
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +12,7 @@ from segdata.agreement.estimates import (
     category_scores,
     count_images,
 )
+from segdata.agreement.results import Count, Number
 from segdata.agreement.scores import column_of
 from segdata.agreement.summary import unclear_categories
 from segdata.campaign.projection import ProjectedRange
@@ -24,81 +24,50 @@ _MODERATE = 0.6  # as rule SEG408 has it: Landis and Koch (1977), Biometrics 33(
 _LEAST_CLUSTERS = 8  # as there
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryPilotAgreement:
-    """How well annotators agree on one category.
+_PUBLISHED = {"clusters": "units", "is_low": "low", "is_surely_low": "surely"}
 
-    Attributes
-    ----------
-    category : its name
-    score : what of it: ``f1`` of segments for things, ``dice`` of pixels for all else
-    value : over all pairs of annotators, with the 95 % interval; NaN ends where there are too few images
-    images, clusters : with the category, counted once for each pair of annotators, and how many are independent
-    best, without : the value without the annotator who lowers it most, and who that is; NaN and "" of two annotators
+
+class CategoryPilotAgreement(msgspec.Struct, frozen=True, kw_only=True, rename=_PUBLISHED):
+    """How well annotators agree on a category: `score` f1 of segments, or dice, with its 95 % interval.
+
+    `images` count once for each pair of annotators, `units` are the sequences, groups and single images among them.
+    `best` is the value without the annotator who lowers it most, `without` says who; null of two annotators. `low`: it
+    is below 0.6, with them or without; `surely`: so is the whole interval, of 8 independent images or more.
     """
 
     category: str
     score: str
     value: ProjectedRange
-    images: int
-    clusters: int
-    best: float
-    without: str
-
-    @property
-    def is_low(self) -> bool:
-        """Whether it is below 0.6, also without the one who lowers it most."""
-        return self.value.value < _MODERATE and not self.best >= _MODERATE
-
-    @property
-    def is_surely_low(self) -> bool:
-        """Whether its whole interval is, of 8 independent images or more."""
-        return self.is_low and self.value.high < _MODERATE and self.clusters >= _LEAST_CLUSTERS
+    images: Count
+    clusters: Count
+    best: Number
+    without: str | None
+    is_low: bool
+    is_surely_low: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ConfusedCategories:
+class ConfusedCategories(msgspec.Struct, frozen=True, kw_only=True):
     """Two categories that annotators take for each other.
 
-    Attributes
-    ----------
-    a, b : their names
-    segments, of_segments : how often a thing is one for one annotator and the other for another, of how many things
-        that both have and one of them calls by the rarer name; 0 of categories without instances
-    pixels, of_pixels : that have both names, of those that have the rarer one
-    images : in how many
+    `segments` things that both have, of `of_segments` of the rarer category, and `pixels` of `of_pixels`, in `images`
+    images. `share` is of the things, or where there are none of the pixels.
     """
 
     a: str
     b: str
-    segments: int
-    of_segments: int
-    pixels: int
-    of_pixels: int
-    images: int
-
-    @property
-    def share(self) -> float:
-        """Of the things, or where there are none that both have, of the pixels."""
-        if self.of_segments:
-            return self.segments / self.of_segments
-        return self.pixels / max(self.of_pixels, 1)
+    segments: Count
+    of_segments: Count
+    pixels: Count
+    of_pixels: Count
+    images: Count
+    share: float
 
 
-@dataclass(frozen=True, slots=True)
-class PilotAgreement:
-    """How well annotators of a pilot agree.
-
-    Attributes
-    ----------
-    annotators : their names
-    images : that two or more of them annotated
-    categories : those that somebody drew there, in the order of the taxonomy
-    confused : pairs of categories, the most confused first
-    """
+class PilotAgreement(msgspec.Struct, frozen=True, kw_only=True):
+    """How well annotators of the same images agree."""
 
     annotators: tuple[str, ...]
-    images: int
+    images: Count
     categories: tuple[CategoryPilotAgreement, ...]
     confused: tuple[ConfusedCategories, ...]
 
@@ -111,10 +80,10 @@ def measure_pilot_agreement(opposed: AnnotatorPairs, how: Resampling = DEFAULT_R
         return None
     frames = opposed.cases["frames"]
     return PilotAgreement(
-        opposed.annotators,
-        int(frames[np.unique(amounts.case[rows])].sum()),
-        _category_agreements(amounts, rows, how),
-        _confused_categories(opposed, np.isin(amounts.every, rows)),
+        annotators=opposed.annotators,
+        images=int(frames[np.unique(amounts.case[rows])].sum()),
+        categories=_category_agreements(amounts, rows, how),
+        confused=_confused_categories(opposed, np.isin(amounts.every, rows)),
     )
 
 
@@ -134,9 +103,21 @@ def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> t
         score = "f1" if opposed.countable[k] else "dice"
         if images[k] and category.kind != "void":
             value = scores[k][score]
-            best, who = others.get(k, (np.nan, ""))
-            ends = ProjectedRange(value.value, value.low, value.high)
-            found.append(CategoryPilotAgreement(category.name, score, ends, images[k], clusters[k], best, who))
+            best, who = others.get(k, (np.nan, None))
+            is_low = value.value < _MODERATE and not best >= _MODERATE
+            found.append(
+                CategoryPilotAgreement(
+                    category=category.name,
+                    score=score,
+                    value=ProjectedRange(value.value, value.low, value.high),
+                    images=images[k],
+                    clusters=clusters[k],
+                    best=float(best),
+                    without=who,
+                    is_low=bool(is_low),
+                    is_surely_low=bool(is_low and value.high < _MODERATE and clusters[k] >= _LEAST_CLUSTERS),
+                )
+            )
     return tuple(found)
 
 
@@ -154,11 +135,19 @@ def _confused_categories(opposed: AnnotatorPairs, chosen: NDArray[np.bool_]) -> 
     for a, b in np.argwhere(np.triu((both > 0) & ~void & ~void[:, None], 1)).tolist():
         of_pair = places[0][(places[1] == a * n + b) | (places[1] == b * n + a)]
         rarer_pixels, rarer_segments = (int(min(each[a], each[b])) for each in (of_pixels, of_segments))
-        n_segments = int(segments[a, b] + segments[b, a])
+        n_segments, n_pixels = int(segments[a, b] + segments[b, a]), int(both[a, b])
         one, other = sorted((opposed.categories[a].name, opposed.categories[b].name))
-        n_images = len(np.unique(case[of_pair]))
         found.append(
-            ConfusedCategories(one, other, n_segments, rarer_segments, int(both[a, b]), rarer_pixels, n_images)
+            ConfusedCategories(
+                a=one,
+                b=other,
+                segments=n_segments,
+                of_segments=rarer_segments,
+                pixels=n_pixels,
+                of_pixels=rarer_pixels,
+                images=len(np.unique(case[of_pair])),
+                share=round(n_segments / rarer_segments if rarer_segments else n_pixels / max(rarer_pixels, 1), 6),
+            )
         )
     return tuple(sorted(found, key=lambda each: (-each.share, each.a, each.b)))
 

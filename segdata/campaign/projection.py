@@ -5,14 +5,16 @@ rate is of the ratio form, total over images, so that units of unequal size coun
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, chdtri, stdtrit
 
+from segdata.agreement.results import Number
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]
@@ -20,12 +22,15 @@ CONFIDENCE = 0.95
 _ROUNDS = 30
 
 
-class ProjectedRange(NamedTuple):
-    """The best guess of a number, and the ends of its range; NaN where nothing can be said."""
+class ProjectedRange(msgspec.Struct, frozen=True):
+    """The best guess of a number and the ends of a range that holds it in 19 of 20 campaigns; NaN, null: undefined."""
 
-    value: float
-    low: float
-    high: float
+    value: Number
+    low: Number
+    high: Number
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.value, self.low, self.high))
 
 
 @dataclass(frozen=True, slots=True)

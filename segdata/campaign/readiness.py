@@ -1,8 +1,10 @@
 """Readiness: whether a taxonomy is ready for a full campaign, and what to do first where it is not."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
+
+import msgspec
 
 from segdata.campaign.confusable_categories import ConfusablePair
 from segdata.campaign.outlook import CampaignPlan, CategoryOutlook, Outlook
@@ -36,22 +38,16 @@ _MISTAKEN, _DOUBTED = 0.2, 0.1  # of the rarer category's pixels: shaky outlines
 _SHOWN = 6
 
 
-@dataclass(frozen=True, slots=True)
-class ReadinessReason:
-    """Something to do before the campaign.
+class ReadinessReason(msgspec.Struct, frozen=True):
+    """Something to do first; the taxonomy is not ready because of those that block, the others are advice.
 
-    Attributes
-    ----------
-    kind : one of `REASON_KINDS`
-    blocks : the taxonomy is not ready because of it; else it is advice
-    message : what is the matter, how much, and what to do
-    categories : the names of those that it is about
+    `categories` are those that it is about; `message` says what is the matter, how much, and what to do.
     """
 
     kind: ReasonKind
     blocks: bool
+    categories: tuple[str, ...]
     message: str
-    categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +94,7 @@ def assess_readiness(
             raise SegdataError(f"no kind of reason is called {kind!r}{hint}")
     every = [
         *_size_reasons(found),
-        *_category_reasons(plan, found, pairs),
+        *_category_reasons(profile, plan, found, pairs),
         *_confusable_reasons(pairs, found.n_images),
         *_disagreement_reasons(agreement),
         *_void_reasons(profile, found),
@@ -114,52 +110,61 @@ def _size_reasons(found: Outlook) -> Iterator[ReadinessReason]:
         message = (
             f"the pilot has {count_noun(found.n_images, 'image')}; annotate {_LEAST_IMAGES} or more, drawn at random"
         )
-        yield ReadinessReason("small-pilot", True, message)
+        yield ReadinessReason("small-pilot", True, (), message)
     elif found.n_units < _LEAST_UNITS:
         message = (
             f"the {found.n_images} images are from "
             f"{count_noun(found.n_units, 'sequence or group', 'sequences or groups')}"
             f"; take some from {_LEAST_UNITS} or more, since images of one resemble each other"
         )
-        yield ReadinessReason("small-pilot", True, message)
+        yield ReadinessReason("small-pilot", True, (), message)
 
 
-def _category_reasons(plan: CampaignPlan, found: Outlook, pairs: Sequence[ConfusablePair]) -> Iterator[ReadinessReason]:
+def _category_reasons(
+    profile: Profile, plan: CampaignPlan, found: Outlook, pairs: Sequence[ConfusablePair]
+) -> Iterator[ReadinessReason]:
     """One for each category that cannot be trained on as things are."""
+    parents = {category.name: category.parent for category in profile.taxonomy.categories}
     for each in found.categories:
         where = f"{each.n_images:,} of {count_noun(found.n_images, 'image')}"
         if each.kind == "unknown":
             message = f"{each.name!r} is in {where} and not in the taxonomy; add it, or say by an alias what it is"
-            yield ReadinessReason("unknown-category", True, message, (each.name,))
+            yield ReadinessReason("unknown-category", True, (each.name,), message)
         elif each.n_images == 0:
             least = f"at most {percent_in_words(each.share.high)} % of the images have it"
             message = f"{each.name!r} is in none of {count_noun(found.n_images, 'image')}: {least}; "
             yield ReadinessReason(
-                "unused-category", True, message + _remedy(each, found.categories, pairs), (each.name,)
+                "unused-category", True, (each.name,), message + _remedy(each, found.categories, pairs, parents)
             )
         elif plan.campaign is not None and each.segments.low < plan.min_instances:
             blocks = each.segments.value < plan.min_instances
-            remedy = _remedy(each, found.categories, pairs) if blocks else "a larger pilot would tell"
+            remedy = _remedy(each, found.categories, pairs, parents) if blocks else "a larger pilot would tell"
             needed = f" ({round_up(each.images_needed)} images to be sure of them)" if each.images_needed else ""
             message = (
                 f"{each.name!r} is in {where}: expect {range_in_words(each.segments)} in {plan.campaign:,} images, "
                 f"{plan.min_instances:,} are wanted{needed}; {remedy}"
             )
-            yield ReadinessReason("too-few", blocks, message, (each.name,))
+            yield ReadinessReason("too-few", blocks, (each.name,), message)
 
 
-def _remedy(each: CategoryOutlook, every: Sequence[CategoryOutlook], pairs: Sequence[ConfusablePair]) -> str:
+def _remedy(
+    each: CategoryOutlook,
+    every: Sequence[CategoryOutlook],
+    pairs: Sequence[ConfusablePair],
+    parents: Mapping[str, str | None],
+) -> str:
     """What to do about a category that is too rare: a sister or what it is mistaken for takes it in, or sampling."""
     mates = {pair.b if pair.a == each.name else pair.a for pair in pairs if each.name in (pair.a, pair.b)}
     met = [other for other in every if other is not each and other.n_images]
     best = max((other for other in met if other.name in mates), key=lambda other: other.n_segments, default=None)
     if best is not None:
         return f"merge it into {best.name!r}, or choose images that have it"
-    sisters = sorted((other for other in met if each.parent and other.parent == each.parent), key=_fewest_first)
+    parent = parents.get(each.name)
+    sisters = sorted((other for other in met if parent and parents.get(other.name) == parent), key=_fewest_first)
     if not sisters:
         return "merge it with another, drop it, or choose images that have it"
     met_most = sisters[-1].name
-    into = f"into {met_most!r}" if met_most == each.parent else f"with others of {each.parent!r} ({met_most!r})"
+    into = f"into {met_most!r}" if met_most == parent else f"with others of {parent!r} ({met_most!r})"
     return f"merge it {into}, or choose images that have it"
 
 
@@ -181,7 +186,7 @@ def _confusable_reasons(pairs: Sequence[ConfusablePair], n_images: int) -> Itera
                 "(part_of, may_overlap, also)"
             )
             # Once may be a slip of the hand.
-            yield ReadinessReason("drawn-twice", pair.images > 1 and pair.twice >= _OFTEN * pair.of, message, names)
+            yield ReadinessReason("drawn-twice", pair.images > 1 and pair.twice >= _OFTEN * pair.of, names, message)
         alike = []
         # Where many look alike, those are named that look like nothing else so much.
         if pair.mistaken > 0 and pair.mistaken >= max(closest[pair.a], closest[pair.b]):
@@ -193,7 +198,7 @@ def _confusable_reasons(pairs: Sequence[ConfusablePair], n_images: int) -> Itera
             alike.append(f"their colours are close (Delta E {pair.colour:.1f})")
         if alike:
             told = f"{both}: {'; '.join(alike)}; both definitions should say which is which"
-            yield ReadinessReason("look-alike", False, told, names)
+            yield ReadinessReason("look-alike", False, names, told)
 
 
 def _disagreement_reasons(agreement: PilotAgreement | None) -> Iterator[ReadinessReason]:
@@ -209,7 +214,7 @@ def _disagreement_reasons(agreement: PilotAgreement | None) -> Iterator[Readines
             message = f"annotators do not agree on {each.category!r}: {score} {value:.2f}{ends}{alone}; "
             remedy = "define it, with its boundary and pictures of what they draw differently, and annotate again"
             remedy = remedy if each.is_surely_low else "a larger pilot would tell; look at what they draw differently"
-            yield ReadinessReason("unclear-category", each.is_surely_low, message + remedy, (each.category,))
+            yield ReadinessReason("unclear-category", each.is_surely_low, (each.category,), message + remedy)
     for pair in agreement.confused:
         if pair.images > 1 and pair.share >= (_OFTEN if pair.of_segments else _DOUBTED):
             yield _confused_reason(pair)
@@ -225,7 +230,7 @@ def _confused_reason(pair: ConfusedCategories) -> ReadinessReason:
         f"{pair.a!r} and {pair.b!r}: annotators do not agree which of the two {what} are, in "
         f"{count_noun(pair.images, 'image')}; both definitions should say which is which, or merge them"
     )
-    return ReadinessReason("confused", often, message, (pair.a, pair.b))
+    return ReadinessReason("confused", often, (pair.a, pair.b), message)
 
 
 def _void_reasons(profile: Profile, found: Outlook) -> Iterator[ReadinessReason]:
@@ -238,13 +243,13 @@ def _void_reasons(profile: Profile, found: Outlook) -> Iterator[ReadinessReason]
             f"{'may be' if allowed is not None else 'is much'}; find out what annotators give up on, and give it a "
             "category or a rule"
         )
-        yield ReadinessReason("void", True, message)
+        yield ReadinessReason("void", True, (), message)
     if profile.is_exhaustive and found.unlabelled.value > _MOST_UNLABELLED:
         message = (
             f"{share_range_in_words(found.unlabelled)} of the pixels are unlabelled, and all should be labelled; "
             "find out what has no category yet"
         )
-        yield ReadinessReason("unlabelled", profile.coverage.declared, message)
+        yield ReadinessReason("unlabelled", profile.coverage.declared, (), message)
 
 
 def _guideline_reasons(categories: Sequence[Category]) -> Iterator[ReadinessReason]:
@@ -255,7 +260,7 @@ def _guideline_reasons(categories: Sequence[Category]) -> Iterator[ReadinessReas
             f"{count_noun(len(without), 'category')} without a definition: {_first_names(without)}; write down what "
         )
         yield ReadinessReason(
-            "no-definition", True, message + "belongs to each, or each annotator decides alone", tuple(without)
+            "no-definition", True, tuple(without), message + "belongs to each, or each annotator decides alone"
         )
     drawn = [each for each in categories if each.kind != "void"]
     without = [each.name for each in drawn if not each.boundary_rule]
@@ -264,8 +269,8 @@ def _guideline_reasons(categories: Sequence[Category]) -> Iterator[ReadinessReas
         yield ReadinessReason(
             "no-boundary-rule",
             False,
-            message + "say where outlines run, or each annotator draws them elsewhere",
             tuple(without),
+            message + "say where outlines run, or each annotator draws them elsewhere",
         )
 
 

@@ -1,7 +1,7 @@
 """Findings: what a rule reports, the correction it proposes, a reader's defects, and a reviewer's decisions."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -34,6 +34,7 @@ class Correction:
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")  # worst first
+Count = Annotated[int, msgspec.Meta(ge=0)]
 Box = tuple[int, int, int, int]
 
 

@@ -11,8 +11,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
+import msgspec
+
 from segdata.core.config import Config, Option, did_you_mean
 from segdata.core.errors import SegdataError, UnknownFormatError, count_noun
+from segdata.core.finding import Count
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 
@@ -53,25 +56,19 @@ LossKind = Literal[
 LOSS_KINDS: frozenset[LossKind] = frozenset(get_args(LossKind))
 
 
-@dataclass
-class Loss:
-    """How much of one kind was lost.
+class Loss(msgspec.Struct):
+    """How much of one kind was lost: `count` counts what `of` names (segments, annotations, images).
 
-    Attributes
-    ----------
-    kind : one of `LOSS_KINDS`
-    count : how many segments, annotations or images are affected (`of` names which)
-    pixels : how many pixels changed their meaning
-    examples : the first few affected, as "image: segment id"
-    images : in how many images; None where that is not known
+    `pixels` changed their meaning. `images` is the number of images, null if not known. `examples` are the first few
+    affected, as "image: segment id".
     """
 
     kind: LossKind
     of: str
-    count: int = 0
-    pixels: int = 0
-    examples: list[str] = field(default_factory=list)
-    images: int | None = None
+    count: Count = 0
+    pixels: Count = 0
+    images: Count | None = None
+    examples: list[str] = []
 
     def __str__(self) -> str:
         pixels = f", {self.pixels:,} px" if self.pixels else ""

@@ -1,20 +1,20 @@
 """Conversion: what was written, what was lost, what could not be read, and the certificate that records it."""
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from segdata.core.errors import count_noun
-from segdata.core.finding import Defect
+from segdata.core.finding import Count, Defect
 from segdata.core.format import Loss
 from segdata.report.console import Console
 from segdata.report.diff import difference_lines as differences
 from segdata.report.findings import command_lines
+from segdata.report.json_format import encode_result, format_json, result_schema
 from segdata.store.diff.compare import ConversionProof
 
 FIRST = 5  # defects or differences shown
@@ -186,9 +186,7 @@ def _defect_lines(defects: Sequence[Defect], typed: Sequence[str], console: Cons
     yield from command_lines(["segdata", "validate", *typed], console)
 
 
-VERSION: Literal[1] = 1
 CERTIFICATE_NAME = "losses.json"
-Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class DataLocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,20 +196,6 @@ class DataLocation(msgspec.Struct, frozen=True, kw_only=True):
     format: str
 
 
-class LossRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of loss: `count` counts what `of` names, `pixels` the pixels that changed their meaning.
-
-    `images` is the number of images, if known. `examples` are the first few, as "image: segment id".
-    """
-
-    kind: str
-    of: str
-    count: Count
-    pixels: Count
-    images: Count | None
-    examples: tuple[str, ...]
-
-
 class LossCertificate(msgspec.Struct, frozen=True, kw_only=True):
     """What a conversion could not carry over; an empty list: nothing was lost.
 
@@ -219,12 +203,12 @@ class LossCertificate(msgspec.Struct, frozen=True, kw_only=True):
     `segments` count what was read. `defects` counts the defects of the source by code.
     """
 
-    version: Literal[1]
+    version: Literal[1] = 1
     source: DataLocation
     target: DataLocation
     images: Count
     segments: Count
-    losses: tuple[LossRow, ...]
+    losses: tuple[Loss, ...]
     defects: dict[str, Count]
 
 
@@ -237,42 +221,17 @@ def certificate_json(
     defects: Iterable[Defect],
 ) -> str:
     """The certificate as JSON, one line per loss; the same conversion gives the same text."""
-    whole = LossCertificate(
-        version=VERSION,
+    certificate = LossCertificate(
         source=source,
         target=target,
         images=n_images,
         segments=n_segments,
-        losses=tuple(
-            LossRow(
-                kind=loss.kind,
-                of=loss.of,
-                count=loss.count,
-                pixels=loss.pixels,
-                images=loss.images,
-                examples=tuple(loss.examples),
-            )
-            for loss in losses
-        ),
+        losses=tuple(losses),
         defects=dict(sorted(Counter(defect.code for defect in defects).items())),
     )
-    plain: dict[str, Any] = msgspec.to_builtins(whole)  # Any: JSON
-    lines = [
-        f"  {_text(name)}: {_json_lines(value) if name == 'losses' else _text(value)}" for name, value in plain.items()
-    ]
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    return format_json(encode_result(certificate))
 
 
 def certificate_schema() -> dict[str, Any]:  # Any: JSON
     """The JSON Schema of the certificate."""
-    return msgspec.json.schema(LossCertificate)
-
-
-def _json_lines(items: Iterable[object]) -> str:
-    """A list with an item a line."""
-    rows = ",\n".join(f"    {_text(item)}" for item in items)
-    return f"[\n{rows}\n  ]" if rows else "[]"
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return result_schema(LossCertificate)

@@ -11,10 +11,8 @@ from itertools import groupby
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
 
 import segdata
-from segdata.agreement.rates import wilson_interval
 from segdata.agreement.results import Agreement
 from segdata.campaign.costs import USUAL_SHARE, Costs
 from segdata.core.errors import count_noun
@@ -28,6 +26,7 @@ from segdata.report.flag import ErrorRow, FlagReport, LabelErrors, errors_in_wor
 from segdata.report.html import asset, template
 from segdata.report.html.findings import RuleGroup
 from segdata.report.info import category_lines, dataset_facts
+from segdata.report.review import rule_precision
 from segdata.review.states import FLAG_CODES, ReviewProgress, RuleProgress
 
 Part = Literal["validation", "balance", "agreement", "noise", "review", "cost"]
@@ -178,12 +177,11 @@ def _review(progress: ReviewProgress | None, errors: LabelErrors | None) -> Iter
     for rule in progress.rules:
         is_rule = not rule.code.startswith(FLAG_CODES)  # the findings of flag were selected, in part at random
         if is_rule and rule.decided >= _MIN_DECISIONS and rule.right / rule.decided < _LOW_PRECISION:
-            _, high = map(float, wilson_interval(np.array(rule.right), np.array(rule.decided)))
             yield _point(
                 "review",
                 "info",
                 f"{rule.code} {rule.name} was right in {rule.right} of {rule.decided}",
-                "" if math.isnan(high) else f"At most {high:.0%}, with 95 % confidence.",
+                f"At most {rule_precision(rule).high:.0%}, with 95 % confidence.",
                 "Relax its options, or ignore the rule, in segdata.yaml.",
             )
 
@@ -365,27 +363,6 @@ class PairRow:
     scores: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewedRule:
-    """A rule, what was decided of its findings, and how often it was right, as text."""
-
-    code: str
-    name: str
-    decided: int
-    open: int
-    right: int
-    precision: str
-
-    @staticmethod
-    def of(rule: RuleProgress) -> "ReviewedRule":
-        """What a progress says of a rule."""
-        precision = "-"
-        if rule.decided:
-            low, high = (float(end) for end in wilson_interval(np.array(rule.right), np.array(rule.decided)))
-            precision = f"{rule.right / rule.decided:.0%} ({low:.0%} to {high:.0%})"
-        return ReviewedRule(rule.code, rule.name, rule.decided, rule.open, rule.right, precision)
-
-
 def dataset_report_html(report: DatasetReport, typed: Sequence[str]) -> str:
     """The report as one HTML file; the same input gives the same text.
 
@@ -415,13 +392,19 @@ def dataset_report_html(report: DatasetReport, typed: Sequence[str]) -> str:
         noise=report.flag,
         suspects=_suspects(report),
         n_more=0 if report.flag is None else max(len(report.flag.findings) - _MOST, 0),
-        reviewed=[] if report.progress is None else [ReviewedRule.of(rule) for rule in report.progress.rules],
+        reviewed=[] if report.progress is None else [(rule, _precision_text(rule)) for rule in report.progress.rules],
         reviewers=() if report.progress is None else report.progress.reviewers,
         costs=[] if report.costs is None else _costs(report.costs),
         notes=report.notes,
         version=segdata.__version__,
         style=asset("report.css") + asset("info.css") + asset("dataset_report.css"),
     )
+
+
+def _precision_text(rule: RuleProgress) -> str:
+    """How often a rule was right."""
+    found = rule_precision(rule)
+    return "-" if found.value is None else f"{found.value:.0%} ({found.low:.0%} to {found.high:.0%})"
 
 
 def _parts(report: DatasetReport) -> list[Part]:

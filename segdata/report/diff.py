@@ -5,13 +5,16 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
 from segdata.core.errors import count_noun
+from segdata.core.finding import Count
+from segdata.core.paths import PairByName
 from segdata.report.console import Console, display_width, shorten, table
 from segdata.report.findings import command_lines
+from segdata.report.json_format import encode_result, format_json, result_schema
 from segdata.store.diff.difference import (
     KIND_SUMMARIES,
     DatasetChange,
@@ -136,29 +139,16 @@ def _totals(difference: Difference, console: Console) -> Iterator[str]:
         yield from console.wrap(f"counted, but not as differences without --strict: {counts}", style="dim")
 
 
-VERSION: Literal[1] = 1
-NonNegative = Annotated[int, msgspec.Meta(ge=0)]
+_RENAMED = {
+    "n_images": "images",
+    "n_kept": "kept",
+    "n_same": "unchanged",
+    "telling": "by_kind",
+    "quiet": "only_counted",
+}
 
 
-class DiffSide(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two datasets: its path, format and size, and its defects by code."""
-
-    dataset: str
-    format: str
-    images: NonNegative
-    segments: NonNegative
-    defects: dict[str, NonNegative]
-
-
-class KindRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a kind of difference occurs, in how many images, and how many pixels it covers."""
-
-    count: NonNegative
-    images: NonNegative
-    pixels: NonNegative
-
-
-class DiffSummary(msgspec.Struct, frozen=True, kw_only=True):
+class DiffSummary(msgspec.Struct, frozen=True, kw_only=True, rename=_RENAMED):
     """How much was compared, and what differs, whatever is listed.
 
     `images` counts pairs, `paired_by` says how images were paired. `kept` segments of A have the same image, category
@@ -166,106 +156,52 @@ class DiffSummary(msgspec.Struct, frozen=True, kw_only=True):
     differences, `only_counted` those that do not make the datasets differ.
     """
 
-    images: NonNegative
-    paired_by: Literal["id", "stem", "name"]
-    kept: NonNegative
-    unchanged: NonNegative
-    by_kind: dict[str, KindRow]
-    only_counted: dict[str, KindRow]
+    n_images: Count
+    paired_by: PairByName
+    n_kept: Count
+    n_same: Count
+    telling: dict[str, KindCount]
+    quiet: dict[str, KindCount]
 
 
-class CategoryMove(msgspec.Struct, frozen=True, kw_only=True):
+class CategoryMove(msgspec.Struct, frozen=True):
     """Pixels by their category in A and in B; null: unlabelled."""
 
     a: str | None
     b: str | None
-    pixels: NonNegative
-
-
-class DifferenceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One difference.
-
-    `image` is its id in A, else in B, and null if no image is concerned; segments have the ids of the source; `bbox`
-    is [x, y, width, height] in pixels.
-    """
-
-    kind: DifferenceKind
-    image: str | None
-    annotator: str | None
-    segment_a: int | str | None
-    segment_b: int | str | None
-    category_a: str | None
-    category_b: str | None
-    message: str
-    pixels: int | None
-    bbox: tuple[int, int, int, int] | None
+    pixels: Count
 
 
 class DiffReport(msgspec.Struct, frozen=True, kw_only=True):
     """The differences between two datasets, by kind and then by image; `omitted` counts those not listed."""
 
-    version: Literal[1]
+    version: Literal[1] = 1
     same: bool
-    a: DiffSide
-    b: DiffSide
+    a: DatasetSide
+    b: DatasetSide
     summary: DiffSummary
     moves: tuple[CategoryMove, ...]
-    differences: tuple[DifferenceRow, ...]
-    omitted: NonNegative
+    differences: tuple[DatasetChange, ...]
+    omitted: Count
 
 
 def diff_json(difference: Difference) -> str:
     """The report as JSON, a line per difference; the same input gives the same text."""
     report = DiffReport(
-        version=VERSION,
         same=difference.same,
-        a=_diff_side(difference.a),
-        b=_diff_side(difference.b),
-        summary=DiffSummary(
-            images=difference.n_images,
-            paired_by=difference.paired_by,
-            kept=difference.n_kept,
-            unchanged=difference.n_same,
-            by_kind={
-                kind: KindRow(count=n.n, images=n.images, pixels=n.pixels) for kind, n in difference.telling.items()
-            },
-            only_counted={
-                kind: KindRow(count=n.n, images=n.images, pixels=n.pixels) for kind, n in difference.quiet.items()
-            },
-        ),
-        moves=tuple(CategoryMove(a=a, b=b, pixels=pixels) for (a, b), pixels in difference.moves.items()),
-        differences=tuple(
-            DifferenceRow(**{name: getattr(one, name) for name in DifferenceRow.__struct_fields__})
-            for one in difference.changes
-        ),
+        a=difference.a,
+        b=difference.b,
+        summary=msgspec.convert(difference, DiffSummary, from_attributes=True),
+        moves=tuple(CategoryMove(a, b, pixels) for (a, b), pixels in difference.moves.items()),
+        differences=difference.changes,
         omitted=sum(count.n for count in difference.telling.values()) - len(difference.changes),
     )
-    plain: dict[str, Any] = msgspec.to_builtins(report)  # Any: JSON
-    lines = [f"  {_text(name)}: {_value(value)}" for name, value in plain.items()]
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    return format_json(encode_result(report), flat=True)
 
 
 def diff_schema() -> dict[str, Any]:  # Any: JSON
     """The JSON Schema of the report."""
-    return msgspec.json.schema(DiffReport)
-
-
-def _diff_side(half: DatasetSide) -> DiffSide:
-    defects = dict(sorted(half.defects.items()))
-    return DiffSide(
-        dataset=half.files, format=half.format, images=half.n_images, segments=half.n_segments, defects=defects
-    )
-
-
-def _value(value: object) -> str:
-    """A list with an item a line; everything else in one."""
-    if not isinstance(value, (list, tuple)) or not value:
-        return _text(value)
-    return "[\n" + ",\n".join(f"    {_text(item)}" for item in value) + "\n  ]"
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return result_schema(DiffReport)
 
 
 _HEADS: Mapping[str, str] = {

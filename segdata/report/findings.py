@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from segdata.core.errors import SegdataError, count_noun
-from segdata.core.finding import SEVERITIES, Correction, Finding, Severity
+from segdata.core.finding import SEVERITIES, Correction, Count, Finding, Severity
 from segdata.core.profile import Profile
 from segdata.core.rule import Rule
 from segdata.core.validation import FailOn, Validation
@@ -246,7 +246,6 @@ def _ids(finding: Finding) -> str:
 
 
 VERSION = 1
-Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class FindingRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

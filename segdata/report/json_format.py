@@ -21,16 +21,16 @@ def round_finite(value: float) -> float:
     return float(f"{value:.6g}") + 0.0  # no negative zero
 
 
-def format_json(plain: Mapping[str, object]) -> str:
-    """A report as JSON text, with one line for each item of its lists."""
-    return "{\n" + ",\n".join(f"  {_text(name)}: {_value(value)}" for name, value in plain.items()) + "\n}\n"
+def format_json(plain: Mapping[str, object], *, flat: bool = False) -> str:
+    """A report as JSON text, with one line for each item of its lists; with `flat`, objects are on one line."""
+    return "{\n" + ",\n".join(f"  {_text(name)}: {_value(value, flat)}" for name, value in plain.items()) + "\n}\n"
 
 
-def _value(value: object) -> str:
+def _value(value: object, flat: bool) -> str:
     """A value as JSON: lists of objects and objects of scores with one item per line, all else on one line."""
     if isinstance(value, (list, tuple)) and value and isinstance(value[0], dict):
         return "[\n" + ",\n".join(f"    {_text(item)}" for item in value) + "\n  ]"
-    if isinstance(value, dict) and any(isinstance(item, (dict, list)) for item in value.values()):
+    if not flat and isinstance(value, dict) and any(isinstance(item, (dict, list)) for item in value.values()):
         return "{\n" + ",\n".join(f"    {_text(name)}: {_text(item)}" for name, item in value.items()) + "\n  }"
     return _text(value)
 

@@ -1,7 +1,7 @@
 """Review: the reports of `segdata review` as text and as JSON; `schemas/` has a schema for each."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -13,7 +13,7 @@ from segdata.report.console import Console, display_width, shorten, table
 from segdata.report.findings import command_lines
 from segdata.report.flag import ErrorRow, LabelErrors, errors_in_words
 from segdata.review.annotation_tasks import ImportResult
-from segdata.review.apply import ApplyResult
+from segdata.review.apply import AppliedDecision, ApplyResult, DecisionConflict
 from segdata.review.decision_log import PullResult
 from segdata.review.states import ReviewerProgress, ReviewProgress, ReviewState, RuleProgress
 
@@ -116,10 +116,9 @@ def _rules(progress: ReviewProgress, console: Console) -> Iterator[str]:
 
 
 def _rule_cells(rule: RuleProgress) -> list[str]:
-    share, interval = "", ""
-    if rule.decided:
-        low, high = (float(end) for end in wilson_interval(np.array(float(rule.right)), np.array(float(rule.decided))))
-        share, interval = f"{rule.right / rule.decided:.0%}", f"{low:.0%} to {high:.0%}"
+    precision, share, interval = rule_precision(rule), "", ""
+    if precision.value is not None:
+        share, interval = f"{precision.value:.0%}", f"{precision.low:.0%} to {precision.high:.0%}"
     name = "all of flag" if rule.name == "flag" else f"{rule.code} {rule.name}"
     numbers = (rule.open, rule.decided, share, interval, rule.unsure, rule.disputed)
     return [shorten(name, 26), *(number if isinstance(number, str) else f"{number:,}" for number in numbers)]
@@ -175,20 +174,6 @@ def _decision_text(decision: Decision, console: Console) -> str:
     return f"{shorten(decision.image or 'the dataset', max(console.width - display_width(text) - 4, 24))}: {text}"
 
 
-class DoneRow(msgspec.Struct, frozen=True):
-    """A decision that was applied, and how many pixels it changed."""
-
-    decision: Decision
-    pixels: int
-
-
-class ConflictRow(msgspec.Struct, frozen=True):
-    """A decision that was not applied, and why."""
-
-    decision: Decision
-    why: str
-
-
 class AppliedReport(msgspec.Struct, frozen=True, kw_only=True):
     """What `segdata review apply` did; `revision` is null if it changed nothing, or for a dry run.
 
@@ -206,18 +191,18 @@ class AppliedReport(msgspec.Struct, frozen=True, kw_only=True):
     already: int
     unsure: int
     past: int
-    done: tuple[DoneRow, ...]
-    conflicts: tuple[ConflictRow, ...]
-    by_hand: tuple[Decision, ...]
+    done: list[AppliedDecision]
+    conflicts: list[DecisionConflict]
+    by_hand: list[Decision]
     disputed: tuple[tuple[Decision, ...], ...]
 
 
-class PulledRow(msgspec.Struct, frozen=True):
+class PulledRow(msgspec.Struct, rename={"origin": "source", "n_decisions": "decisions", "n_new": "new"}):
     """One source of decisions: how many it has, how many are new to the log, and notes."""
 
-    source: str
-    decisions: int
-    new: int
+    origin: str
+    n_decisions: int
+    n_new: int
     notes: tuple[str, ...]
 
 
@@ -258,22 +243,30 @@ class ImportedReport(msgspec.Struct, frozen=True, kw_only=True):
     deleted: int
     added: int
     untouched: int
-    conflicts: tuple[str, ...]
+    conflicts: list[str]
 
 
 class Precision(msgspec.Struct, frozen=True):
-    """The share of decided findings that were right, and the ends of its 95 % interval (Wilson)."""
+    """The share of decided findings that were right, and the ends of its 95 % interval (Wilson); null without any."""
 
     value: float | None
     low: float | None
     high: float | None
 
 
-class RuleRow(msgspec.Struct, frozen=True, kw_only=True):
+def rule_precision(rule: RuleProgress) -> Precision:
+    """How often a rule was right, by its decided findings."""
+    if not rule.decided:
+        return Precision(None, None, None)
+    low, high = wilson_interval(np.array(float(rule.right)), np.array(float(rule.decided)))
+    return Precision(rule.right / rule.decided, float(low), float(high))
+
+
+class RuleRow(msgspec.Struct, frozen=True, kw_only=True, rename={"name": "rule"}):
     """Decided and open findings of a rule; SEG5 stands for all rules of `segdata flag`."""
 
     code: str
-    rule: str
+    name: str
     open: int
     decided: int
     right: int
@@ -312,43 +305,26 @@ class ProgressReport(msgspec.Struct, frozen=True, kw_only=True):
 
 def applied_json(result: ApplyResult, dataset: str) -> str:
     """What became of the decisions, as JSON."""
-    return _text(
-        AppliedReport(
-            dataset=dataset,
-            revision=result.revision,
-            images=result.images,
-            reviewed=result.reviewed,
-            kept=result.kept,
-            already=result.already,
-            unsure=result.unsure,
-            past=result.past,
-            done=tuple(DoneRow(item.decision, item.pixels) for item in result.done),
-            conflicts=tuple(ConflictRow(item.decision, item.why) for item in result.conflicts),
-            by_hand=tuple(result.by_hand),
-            disputed=_disputed_decisions(result.disputed),
-        )
-    )
+    return _text(_fill(AppliedReport, result, dataset=dataset, disputed=_disputed_decisions(result.disputed)))
 
 
 def progress_json(progress: ReviewProgress, dataset: str, errors: LabelErrors | None = None) -> str:
     """The progress of a review as JSON, with the estimate of wrong labels."""
-    return _text(
-        ProgressReport(
-            dataset=dataset,
-            rules=tuple(map(_rule_row, progress.rules)),
-            flag=_rule_row(progress.flag),
-            reviewers=tuple(map(_reviewer_row, progress.reviewers)),
-            segments=dict(progress.segments),
-            disputed=_disputed_decisions(progress.disputed),
-            label_errors=None if errors is None else ErrorRow.of_errors(errors),
-        )
+    report = ProgressReport(
+        dataset=dataset,
+        rules=tuple(map(_rule_row, progress.rules)),
+        flag=_rule_row(progress.flag),
+        reviewers=tuple(map(_reviewer_row, progress.reviewers)),
+        segments=dict(progress.segments),
+        disputed=_disputed_decisions(progress.disputed),
+        label_errors=None if errors is None else ErrorRow.of_errors(errors),
     )
+    return _text(report)
 
 
 def pulled_json(results: Iterable[PullResult], dataset: str) -> str:
     """What was added to the log, as JSON."""
-    rows = (PulledRow(result.origin, result.n_decisions, result.n_new, result.notes) for result in results)
-    return _text(PulledReport(dataset=dataset, sources=tuple(rows)))
+    return _text(PulledReport(dataset=dataset, sources=tuple(_fill(PulledRow, result) for result in results)))
 
 
 def exported_json(dataset: str, target: str, tool: str, images: int, segments: int, notes: tuple[str, ...]) -> str:
@@ -360,18 +336,15 @@ def exported_json(dataset: str, target: str, tool: str, images: int, segments: i
 
 def imported_json(result: ImportResult, dataset: str) -> str:
     """What was imported from a task, as JSON."""
-    return _text(
-        ImportedReport(
-            dataset=dataset,
-            revision=result.revision,
-            images=result.images,
-            redrawn=result.redrawn,
-            deleted=result.deleted,
-            added=result.added,
-            untouched=result.untouched,
-            conflicts=tuple(result.conflicts),
-        )
-    )
+    return _text(_fill(ImportedReport, result, dataset=dataset))
+
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+def _fill(kind: type[R], result: object, **more: object) -> R:
+    """A report from the attributes of a result that it has fields for, and from `more`."""
+    return kind(**{name: getattr(result, name) for name in kind.__struct_fields__ if hasattr(result, name)} | more)
 
 
 def review_schemas() -> dict[str, tuple[str, dict[str, Any]]]:  # Any: JSON
@@ -390,33 +363,15 @@ def review_schemas() -> dict[str, tuple[str, dict[str, Any]]]:  # Any: JSON
 
 
 def _rule_row(rule: RuleProgress) -> RuleRow:
-    value: float | None = None
-    ends: tuple[float | None, float | None] = (None, None)
-    if rule.decided:
-        value = rule.right / rule.decided
-        low, high = wilson_interval(np.array(float(rule.right)), np.array(float(rule.decided)))
-        ends = float(low), float(high)
-    return RuleRow(
-        code=rule.code,
-        rule=rule.name,
-        open=rule.open,
-        decided=rule.decided,
-        right=rule.right,
-        unsure=rule.unsure,
-        disputed=rule.disputed,
-        verdicts=dict(rule.verdicts),
-        precision=Precision(value, *ends),
-    )
+    return _fill(RuleRow, rule, precision=rule_precision(rule))
 
 
 def _reviewer_row(one: ReviewerProgress) -> ReviewerRow:
-    return ReviewerRow(
+    return _fill(
+        ReviewerRow,
+        one,
         reviewer=one.name,
         decisions=one.verdicts.total(),
-        images=one.images,
-        first=one.first,
-        last=one.last,
-        verdicts=dict(one.verdicts),
         reversed_by_self=one.by_self,
         reversed_by_others=one.by_others,
         reversal_rate=(one.by_self + one.by_others) / one.sure if one.sure else None,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from segdata.campaign.outlook import CampaignPlan, CategoryOutlook, Outlook, project_campaign
+from segdata.campaign.projection import ProjectedRange
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
 from segdata.measure.measure import measure_source
@@ -101,7 +102,7 @@ def test_hours_and_cost_come_from_measured_times() -> None:
     assert found.cost is not None
     assert found.hours.value == pytest.approx(300 * 120 / 3600)
     assert found.hours.low < found.hours.value < found.hours.high
-    assert found.cost == pytest.approx([10 * each for each in found.hours])
+    assert [*found.cost] == pytest.approx([10 * each for each in found.hours])
 
 
 def test_hours_of_those_that_were_timed() -> None:
@@ -115,7 +116,7 @@ def test_hours_of_those_that_were_timed() -> None:
 def test_minutes_go_before_times() -> None:
     by_image = project_campaign(timed([60.0] * 3), CampaignPlan(campaign=300, minutes_per_image=2)).hours
     by_segment = project_campaign(timed([60.0] * 3), CampaignPlan(campaign=300, minutes_per_segment=2)).hours
-    assert by_image == (10, 10, 10)
+    assert by_image == ProjectedRange(10, 10, 10)
     assert by_segment is not None
     assert by_segment.value == pytest.approx(300 * 2 / 60)  # a segment an image, the crowd left out
 

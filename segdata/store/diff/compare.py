@@ -101,7 +101,11 @@ def compare_datasets(
         # Of two revisions of one dataset the folder alone does not tell which is which.
         past = profile.revision is not None and a.profile.files == b.profile.files
         name = f"{profile.files}@{profile.revision}" if past else profile.files
-        halves.append(DatasetSide(name, profile.format, total.n_images[side], total.n_segments[side], defects))
+        halves.append(
+            DatasetSide(
+                name, profile.format, total.n_images[side], total.n_segments[side], dict(sorted(defects.items()))
+            )
+        )
     counts = {kind: total.counts[kind] for kind in DIFFERENCE_KINDS if kind in total.counts}
     return Difference(
         a=halves[0],

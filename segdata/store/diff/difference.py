@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.finding import Box
+from segdata.core.finding import Box, Count
 from segdata.core.paths import PairByName
 
 DifferenceKind = Literal[
@@ -97,52 +98,41 @@ def kind_unit(kind: DifferenceKind) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetChange:
+class DatasetChange(msgspec.Struct, frozen=True, kw_only=True):
     """One difference.
 
-    Attributes
-    ----------
-    kind : one of `KINDS`
-    message : what is the matter, in one line
-    image : image_id in A; in B where A has none; None for what concerns no image
-    annotator : in A, else in B
-    segment_a, segment_b : the source's own ids; None where that side has no such segment
-    category_a, category_b : names
-    pixels : how many pixels differ
-    bbox : x, y, width, height in pixels, around these pixels
+    `image` is its id in A, else in B, and null if no image is concerned; segments have the ids of the source, null
+    where that side has no such segment; categories are names; `pixels` differ, within `bbox`: [x, y, width, height].
     """
 
     kind: DifferenceKind
-    message: str
     image: str | None = None
     annotator: str | None = None
     segment_a: int | str | None = None
     segment_b: int | str | None = None
     category_a: str | None = None
     category_b: str | None = None
+    message: str
     pixels: int | None = None
     bbox: Box | None = None
 
 
-@dataclass(slots=True)
-class KindCount:
-    """How often a kind of difference occurs, in how many images, and how many pixels are concerned."""
+class KindCount(msgspec.Struct, rename={"n": "count"}):
+    """How often a kind of difference occurs, in how many images, and how many pixels it covers."""
 
-    n: int = 0
-    images: int = 0
-    pixels: int = 0
+    n: Count = 0
+    images: Count = 0
+    pixels: Count = 0
 
 
-@dataclass(slots=True)
-class DatasetSide:
-    """What was read of one dataset: its files and format, images, segments, and defects (infos left out) by code."""
+class DatasetSide(msgspec.Struct, rename={"files": "dataset", "n_images": "images", "n_segments": "segments"}):
+    """One of the two datasets: its path, format and size, and its defects (infos left out) by code."""
 
     files: str
     format: str
-    n_images: int = 0
-    n_segments: int = 0
-    defects: Counter[str] = field(default_factory=Counter)
+    n_images: Count
+    n_segments: Count
+    defects: dict[str, Count]
 
 
 @dataclass(frozen=True, slots=True)
