@@ -26,11 +26,7 @@ class DiffResult(Result, Difference):
         """One row for each listed difference as a pandas table."""
         import pandas as pd
 
-        names = [
-            "kind",
-            "message",
-            *(name for name in DatasetChange.__struct_fields__ if name not in ("kind", "message")),
-        ]
+        names = sorted(DatasetChange.__struct_fields__, key=lambda name: name not in ("kind", "message"))  # these first
         return pd.DataFrame([{name: getattr(row, name) for name in names} for row in self.changes], columns=names)
 
 

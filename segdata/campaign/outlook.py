@@ -65,8 +65,8 @@ _IN_PILOT = {"n_images": "pilot_images", "n_segments": "pilot_instances", "pixel
 class CategoryOutlook(msgspec.Struct, frozen=True, kw_only=True, rename={**_IN_PILOT, "segments": "instances"}):
     """What the pilot has of a category, and what the campaign will have.
 
-    `n_images`, `n_segments` (instances) and `pixels` are in the pilot; crowds are no segments, but their pixels and
-    images count. `share` is of the images, `pixel_share` of the pixels; `images` and `segments` are totals.
+    Counts of images, instances and pixels are first those of the pilot; crowds are no instances, but their pixels
+    and images count. `share` is of the images, `pixel_share` of the pixels; `images` and `instances` are totals.
     `images_needed` so that 19 of 20 campaigns have `min_instances`, null where the pilot has none.
     """
 
