@@ -1,7 +1,7 @@
 """Convert a dataset from one format to another, count what is lost, and verify the result."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack, get_args
 
@@ -18,8 +18,8 @@ from segdata.formats.shapes.source_polygons import RasterDisagreement, raster_di
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.formats.shared.pairing import INDEX_FILE
-from segdata.report.conversion import CERTIFICATE_NAME, DataLocation, certificate_json
-from segdata.store.diff.compare import ConversionProof, verify_conversion
+from segdata.report.conversion import CERTIFICATE_NAME, ConversionOutcome, DataLocation, certificate_json
+from segdata.store.diff.compare import verify_conversion
 from segdata.store.output import ImageCopies, StagedOutput, check_free, move_beside_masks
 from segdata.store.remap import Remap, TaxonomyMap, with_taxonomy_map
 
@@ -29,43 +29,16 @@ if TYPE_CHECKING:
 OnLoss = Literal["warn", "error", "allow"]
 
 
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """What a conversion did.
+class Conversion(ConversionOutcome):
+    """What a conversion did."""
 
-    Attributes
-    ----------
-    target : what was written
-    format : its format
-    n_images, n_segments : how many were read; `losses` tells what of them the target does not have
-    losses : what the target format could not hold, and what could not be read
-    defects : what the reader met; `validate` turns these into findings
-    verified : None: not asked for; else how many of the segments come back with the same image, category and pixels
-    n_errors : how many of the defects `validate` calls errors; what they concern may be missing or wrong
-    proof : None: not asked for; else whether anything differs that no counted loss explains
-    certificate : the file that says what was lost; None where dataset.yaml does
-    apart : how far the source's own rule for drawing polygons and COCO's are apart; None where they are the same
-    not_copied : with `copy_images`, a line for each reason why images were not copied, or not put where programs look
-    """
-
-    target: Path
-    format: str
-    n_images: int
-    n_segments: int
-    losses: tuple[Loss, ...]
-    defects: tuple[Defect, ...]
-    verified: int | None = None
-    n_errors: int = 0
-    proof: ConversionProof | None = None
-    certificate: Path | None = None
-    apart: RasterDisagreement | None = None
-    not_copied: tuple[str, ...] = ()
+    __slots__ = ()
 
     def table(self) -> "pd.DataFrame":
         """The losses as a pandas table, one row each: kind, of, count, pixels, examples."""
         import pandas as pd
 
-        names = list(Loss.__dataclass_fields__)
+        names = ["kind", "of", "count", "pixels", "examples", "images"]
         return pd.DataFrame([{name: getattr(loss, name) for name in names} for loss in self.losses], columns=names)
 
     def __repr__(self) -> str:

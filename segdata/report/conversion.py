@@ -3,6 +3,7 @@
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -36,52 +37,36 @@ class RasterRuleDifference(Protocol):
         """Pixels that these segments gain or lose."""
 
 
-class ConversionOutcome(Protocol):
-    """The result of a conversion; see `segdata.api.convert.Conversion`."""
+@dataclass(frozen=True, slots=True)
+class ConversionOutcome:
+    """The result of a conversion.
 
-    @property
-    def target(self) -> Path:
-        """What was written."""
+    Attributes
+    ----------
+    target, format : what was written, and its format
+    n_images, n_segments : how many were read; `losses` tells what of them the target does not have
+    losses : what the target format could not hold, and what could not be read
+    defects : of the source; `validate` turns these into findings
+    verified : how many segments came back with the same image, category and pixels; None: not asked for
+    n_errors : how many of the defects `validate` calls errors; what they concern may be missing or wrong
+    proof : whether anything differs that no counted loss explains; None: not asked for
+    certificate : the file that lists the losses; None if dataset.yaml does
+    apart : how far the source's own rule for drawing polygons and COCO's are apart; None if they are the same
+    not_copied : with `copy_images`, a line for each reason why images were not copied, or not put where programs look
+    """
 
-    @property
-    def format(self) -> str:
-        """Its format."""
-
-    @property
-    def n_images(self) -> int:
-        """How many images were read."""
-
-    @property
-    def n_segments(self) -> int:
-        """How many segments were read."""
-
-    @property
-    def losses(self) -> tuple[Loss, ...]:
-        """What the format could not hold, and what could not be read."""
-
-    @property
-    def defects(self) -> tuple[Defect, ...]:
-        """Defects of the source."""
-
-    @property
-    def verified(self) -> int | None:
-        """How many segments came back unchanged; None if not verified."""
-
-    @property
-    def n_errors(self) -> int:
-        """How many of the defects are errors."""
-
-    @property
-    def proof(self) -> ConversionProof | None:
-        """The result of reading it back; None if not verified."""
-
-    @property
-    def certificate(self) -> Path | None:
-        """The file that lists the losses; None if the target itself does."""
-
-    @property
-    def apart(self) -> RasterRuleDifference | None:
-        """How much the raster rules of the source and of COCO differ; None if they are the same."""
+    target: Path
+    format: str
+    n_images: int
+    n_segments: int
+    losses: tuple[Loss, ...]
+    defects: tuple[Defect, ...]
+    verified: int | None = None
+    n_errors: int = 0
+    proof: ConversionProof | None = None
+    certificate: Path | None = None
+    apart: RasterRuleDifference | None = None
+    not_copied: tuple[str, ...] = ()
 
 
 def losses_text(losses: Sequence[Loss], format: str, console: Console) -> str:
