@@ -148,7 +148,6 @@ def _sarif_result(finding: Finding, state: str, codes: Sequence[str], site: Data
 
 
 def _logical(finding: Finding) -> list[Json]:
-    """The image, and the position in the file, as names."""
     locations: list[Json] = []
     if finding.image is not None:
         locations.append({"name": finding.image, "kind": "resource"})
@@ -255,7 +254,6 @@ def _suite_names(validation: Validation, rules: Sequence[Rule]) -> dict[str, str
 def _add_case(
     suite: ElementTree.Element, code: str, subject: str, findings: Sequence[Finding], fail_on: FailOn
 ) -> bool:
-    """Add one test case; returns whether it failed."""
     case = ElementTree.SubElement(suite, "testcase", classname=code, name=_clean_xml(subject))
     failing_severities = () if fail_on == "never" else SEVERITIES[: SEVERITIES.index(fail_on) + 1]
     failing = [finding for finding in findings if finding.severity in failing_severities]

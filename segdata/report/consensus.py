@@ -1,19 +1,16 @@
 """Consensus: what was written, what is undecided, and how each annotator compares with it."""
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from segdata.agreement.consensus import UndecidedRegion
 from segdata.agreement.consensus_dataset import Consensus, ConsensusReport
-from segdata.agreement.leave_one_out import AgainstOthers, CategoryAgainstOthers
+from segdata.agreement.leave_one_out import AgainstOthers
 from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import format_percent, format_score, join_words, score_with_interval
 from segdata.report.console import Console, shorten, table
-from segdata.report.json_format import encode_result, format_json, result_schema
+from segdata.report.encoding import csv_text, encode_result, format_json
 
 _METHODS = {
     "majority": "majority of each pixel",
@@ -77,7 +74,6 @@ def _alone(found: Consensus) -> str:
 
 
 def _defects(found: Consensus, paper: Console) -> Iterator[str]:
-    """How many of each code, and the first few."""
     counts = ", ".join(
         f"{code} {count:,}" for code, count in sorted(Counter(each.code for each in found.defect_list).items())
     )
@@ -92,15 +88,11 @@ def _defects(found: Consensus, paper: Console) -> Iterator[str]:
 
 
 def _against(found: Consensus, paper: Console) -> Iterator[str]:
-    """A table, and under it the least agreed categories of each annotator."""
     things = any(each.f1.n for each in found.against_others)
     heads = ["annotator", "images", "IoU", "missed", "extra", "larger by"]
     heads[3:3] = ["F1 of things"] if things else []
     yield paper.paint("each annotator against the consensus of the others", "bold")
-    rows = [_row(each, things) for each in found.against_others]
-    head, *lines = table(heads, rows)
-    yield head
-    yield from lines
+    yield from table(heads, [_row(each, things) for each in found.against_others])
     said = (
         "IoU of the pixels of all images, mean by category, with its interval. missed: the share of the others' pixels "
         "that the annotator lacks and would gain; extra: the share of the annotator's that would be lost; larger by: "
@@ -110,14 +102,10 @@ def _against(found: Consensus, paper: Console) -> Iterator[str]:
         said += " With two annotators each is compared with the other."
     yield from paper.wrap(said, style="dim")
     for each in found.against_others:
-        known = sorted(each.categories, key=_value)[:_WORST]
+        known = sorted(each.categories, key=lambda of: of.value.value)[:_WORST]
         if len(each.categories) > 1:
             told = ", ".join(f"{of.category} {score_with_interval(of.score, of.value)}" for of in known)
             yield from paper.wrap(f"{each.annotator}, least with the others: {told}", "", "  ")
-
-
-def _value(each: CategoryAgainstOthers) -> float:
-    return each.value.value
 
 
 def _row(each: AgainstOthers, things: bool) -> list[str]:
@@ -138,22 +126,10 @@ def consensus_json(found: Consensus) -> str:
     return format_json(encode_result(found, ConsensusReport, rounded=True))
 
 
-def consensus_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of the report."""
-    return result_schema(ConsensusReport)
-
-
-_HEADS = ("image", "x", "y", "width", "height", "pixels")
-
-
 def undecided_csv(regions: Iterable[UndecidedRegion], annotators: Sequence[str]) -> str:
     """A line for each region, a column for each annotator: what he calls it, or how many pixels of it what."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_HEADS, *annotators])
-    for each in regions:
-        writer.writerow([each.image, *each.bbox, each.pixels, *(_told(each, name) for name in annotators)])
-    return text.getvalue()
+    rows = [[each.image, *each.bbox, each.pixels, *(_told(each, name) for name in annotators)] for each in regions]
+    return csv_text(["image", "x", "y", "width", "height", "pixels", *annotators], rows)
 
 
 def undecided_json(regions: Iterable[UndecidedRegion]) -> str:

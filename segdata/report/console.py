@@ -29,6 +29,11 @@ class Console:
         lines = fold(text, self.width - display_width(indent), self.width - display_width(later))
         return [(later if number else indent) + self.paint(line, style) for number, line in enumerate(lines)]
 
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
+        """Rows under bold heads; see `table`."""
+        head, *lines = table(heads, rows, left=left)
+        return [self.paint(head, "bold"), *lines]
+
     def pieces(self, *styled: tuple[str, str | None], hanging: str = "  ") -> list[str]:
         """Pieces of text, each in its style, in lines that fit; later lines begin with `hanging`."""
         words = [(word, style) for text, style in styled for word in _printable(text).split()]

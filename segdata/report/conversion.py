@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -14,8 +14,8 @@ from segdata.core.finding import Count, Defect
 from segdata.core.format import Loss
 from segdata.report.console import Console
 from segdata.report.diff import difference_lines as differences
+from segdata.report.encoding import encode_result, format_json
 from segdata.report.findings import command_lines
-from segdata.report.json_format import encode_result, format_json, result_schema
 from segdata.store.diff.compare import ConversionProof
 
 FIRST = 5  # defects or differences shown
@@ -103,7 +103,6 @@ def conversion_text(outcome: ConversionOutcome, typed: Sequence[str], console: C
 def _verification_lines(
     proof: ConversionProof, outcome: ConversionOutcome, typed: Sequence[str], console: Console
 ) -> Iterator[str]:
-    """What came back unchanged, and whether only reported losses differ."""
     difference = proof.difference
     all_same = difference.n_same == difference.n_kept
     what = "the same pixels, categories, attributes" if all_same else "the same pixels and categories"
@@ -215,8 +214,3 @@ def certificate_json(
         defects=dict(sorted(Counter(defect.code for defect in defects).items())),
     )
     return format_json(encode_result(certificate))
-
-
-def certificate_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of the certificate."""
-    return result_schema(LossCertificate)

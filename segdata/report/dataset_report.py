@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -187,7 +187,6 @@ def _review(progress: ReviewProgress | None, errors: LabelErrors | None) -> Iter
 
 
 def _errors(errors: LabelErrors) -> QualityPoint:
-    """The estimate of all wrong labels."""
     text = errors_in_words(errors)
     text = f"{text[0].upper()}{text[1:]}."
     if errors.is_vague:
@@ -288,11 +287,6 @@ def dataset_report_json(report: DatasetReport) -> str:
         notes=tuple(report.notes),
     )
     return msgspec.json.format(msgspec.json.encode(encoded), indent=2).decode()
-
-
-def dataset_report_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of the report."""
-    return msgspec.json.schema(DatasetReportJson)
 
 
 def _cost_row(costs: Costs) -> CostRow:
@@ -402,13 +396,11 @@ def dataset_report_html(report: DatasetReport, typed: Sequence[str]) -> str:
 
 
 def _precision_text(rule: RuleProgress) -> str:
-    """How often a rule was right."""
     found = rule_precision(rule)
     return "-" if found.value is None else f"{found.value:.0%} ({found.low:.0%} to {found.high:.0%})"
 
 
 def _parts(report: DatasetReport) -> list[Part]:
-    """Those of which anything is known."""
     is_known: dict[Part, bool] = {
         "validation": True,
         "balance": True,
@@ -434,7 +426,6 @@ def _suspects(report: DatasetReport) -> list[Finding]:
 
 
 def _costs(costs: Costs) -> list[tuple[str, str, str]]:
-    """What was done, how long it took, and what it cost."""
     rows = [
         ("first annotation of each image", costs.annotation),
         ("further annotations, for comparison", costs.again),

@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -13,8 +13,8 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import Count
 from segdata.core.paths import PairByName
 from segdata.report.console import Console, display_width, shorten, table
+from segdata.report.encoding import encode_result, format_json
 from segdata.report.findings import command_lines
-from segdata.report.json_format import encode_result, format_json, result_schema
 from segdata.store.diff.difference import (
     KIND_SUMMARIES,
     DatasetChange,
@@ -89,7 +89,6 @@ def _group(kind: DifferenceKind, count: KindCount, shown: Sequence[DatasetChange
 
 
 def _where(change: DatasetChange, console: Console) -> list[str]:
-    """Image, category and id, box, annotator."""
     ids = dict.fromkeys(str(id_) for id_ in (change.segment_a, change.segment_b) if id_ is not None)
     names = dict.fromkeys(name for name in (change.category_a, change.category_b) if name is not None)
     # The message names both categories if they differ.
@@ -103,7 +102,6 @@ def _where(change: DatasetChange, console: Console) -> list[str]:
 
 
 def _moves(difference: Difference, console: Console) -> Iterator[str]:
-    """Pixels that changed their category, by both categories."""
     if not difference.moves:
         return
     yield from console.pieces(("pixels by category:", "bold"), ("in A, and in B", "dim"))
@@ -197,11 +195,6 @@ def diff_json(difference: Difference) -> str:
         omitted=sum(count.n for count in difference.telling.values()) - len(difference.changes),
     )
     return format_json(encode_result(report), flat=True)
-
-
-def diff_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of the report."""
-    return result_schema(DiffReport)
 
 
 _HEADS: Mapping[str, str] = {

@@ -115,7 +115,6 @@ def sample_text(draw: ImageSample, console: Console) -> str:
 
 
 def _all_there(draw: ImageSample) -> bool:
-    """Whether every segment of the categories with too few was drawn."""
     short = draw.drawn < draw.wanted
     return bool(short.any()) and bool((draw.drawn[short] == draw.segments[short]).all())
 

@@ -143,7 +143,6 @@ def rule_section(
 
 
 def _rest(group: Sequence[Finding], shown: Sequence[Finding], console: Console) -> Iterator[str]:
-    """How much of a group is not shown, and where most of the group is."""
     listed = set(map(id, shown))
     rest = [finding for finding in group if id(finding) not in listed]
     if not rest:
@@ -182,7 +181,6 @@ def _totals(validation: Validation, context: ReportContext, console: Console) ->
 
 
 def _baseline(validation: Validation, console: Console) -> list[str]:
-    """How many findings the baseline has, and how many of these are fixed."""
     if validation.baseline is None:
         return []
     n_known, n_fixed = len(validation.baseline.known), len(validation.baseline.fixed)
@@ -192,7 +190,6 @@ def _baseline(validation: Validation, console: Console) -> list[str]:
 
 
 def _next(validation: Validation, context: ReportContext, console: Console) -> Iterator[str]:
-    """Commands for the next step, as one would type them."""
     steps: list[tuple[list[str], str]] = []
     again = ["validate", *context.typed, *context.selection]
     groups = group_by_rule(validation.findings)
@@ -366,11 +363,6 @@ def read_baseline(path: Path) -> tuple[Finding, ...]:
     return tuple(row.finding() for row in report.findings + report.known)
 
 
-def findings_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of the report."""
-    return msgspec.json.schema(FindingsReport)
-
-
 def _summary(validation: Validation) -> dict[str, Any]:  # Any: JSON
     baseline = validation.baseline
     counts = FindingCounts(
@@ -445,7 +437,6 @@ def load_findings(path: Path) -> list[Finding]:
 
 
 def _read_report(path: Path) -> _AnyReport | list[FindingRow]:
-    """A report, or the rows of a JSON-lines report."""
     remedy = "create one with --format json"
     try:
         text = path.read_bytes().removeprefix(BOM_UTF8)

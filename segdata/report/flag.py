@@ -4,7 +4,7 @@ import math
 import shlex
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -49,11 +49,6 @@ class FlagReport(msgspec.Struct, frozen=True, kw_only=True):
 def flag_json(flagged: FlagResult, max_findings: int | None = None) -> str:
     """The report as JSON, a line per finding; the same input gives the same text."""
     return findings_json(flagged.validation, max_findings, {"flag": msgspec.to_builtins(flagged.summary)})
-
-
-def flag_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of the report."""
-    return msgspec.json.schema(FlagReport)
 
 
 _IMAGES = 5  # of the worst that are named
@@ -123,7 +118,6 @@ def _remedies(plan: TrainingPlan | None) -> str:
 
 
 def _amount(flagged: FlagResult, paper: Console) -> Iterator[str]:
-    """How many labels to review, and how many of them are probably wrong."""
     labels = [finding for finding in flagged.validation.findings if finding.correction is not None]
     if not labels and all(trust.reason is not None for trust in flagged.trust):
         message = f"the model is too weak for every category: {_remedies(flagged.plan)}"
@@ -151,7 +145,6 @@ def _amount(flagged: FlagResult, paper: Console) -> Iterator[str]:
 
 
 def _trust(flagged: FlagResult, paper: Console) -> list[str]:
-    """How reliable the ranking of each category is."""
     rows = [
         [
             shorten(trust.category, 30),
@@ -203,7 +196,6 @@ def _worst_images(flagged: FlagResult, paper: Console) -> list[str]:
 
 
 def _quality(qualities: Sequence[DetectionQuality], paper: Console) -> list[str]:
-    """How well known errors were found."""
     if not qualities:
         return []
     rows = [
@@ -231,7 +223,6 @@ def _number(value: float | None) -> str:
 
 
 def _next(flagged: FlagResult, asked: ReportContext, report: str | None, paper: Console) -> Iterator[str]:
-    """The next commands, as you would type them."""
     again = ["flag", *asked.typed, *asked.selection]
     file = "flag.json" if report is None else shlex.quote(report)
     steps = []
@@ -384,7 +375,6 @@ def _share(found: ErrorEstimate, thing: str, what: str, more: str = "") -> str:
 
 
 def _numbers(found: LabelErrors) -> str:
-    """Where it is not known how many labels and regions there are."""
     labels, regions = found.labels, found.regions
     return (
         f"about {labels.n:,.0f} labels are wrong ({labels.low:,.0f} to {labels.high:,.0f}), and about {regions.n:,.0f} "

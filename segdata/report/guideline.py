@@ -115,7 +115,6 @@ def _preface(taxonomy: Taxonomy) -> list[str]:
 
 
 def _facts(category: Category) -> Iterator[tuple[str, str]]:
-    """Heading and text of the facts about a category, without examples."""
     yield "kind", _KINDS[category.kind]
     yield "id", str(category.id)
     for head in ("definition", "boundary_rule", "occlusion_rule"):
@@ -161,7 +160,6 @@ def _above(name: str, parents: dict[str, str | None]) -> list[str]:
 
 
 def _leads_up(name: str, parents: dict[str, str | None]) -> bool:
-    """Whether the parents of a name form no circle."""
     visited = {name}
     above = parents.get(name)
     while above is not None and above not in visited:
@@ -185,7 +183,6 @@ def _box(category: Category | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text on one line, with Markdown and HTML escaped."""
     joined = " ".join(text.split())
     return "".join(f"\\{letter}" if letter in "\\`*_<>[]#" else letter for letter in joined)
 

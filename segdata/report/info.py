@@ -21,7 +21,6 @@ _SHAPE_MEASURES = ("area", "length", "width", "feret", "perimeter")
 
 
 def _shape_lines(shapes: pd.DataFrame, console: Console) -> Iterator[str]:
-    """A line for each category and unit: medians, and the quartiles of the area."""
     rows = []
     for row in shapes.to_dict("records"):
         for unit, square in (("px", "px"), ("mm", "mm2")):
@@ -54,7 +53,6 @@ _WEIGHTS = {
 
 
 def _weight_lines(summary: Summary, console: Console) -> Iterator[str]:
-    """Each kind of weights as a Python dictionary without void, to six digits."""
     rows = summary.categories[summary.categories["kind"] != "void"]
     for name, what in _WEIGHTS.items():
         yield console.paint(f"# {what}", "dim")
@@ -177,12 +175,10 @@ def info_csv(summary: Summary) -> str:
 
 
 def _stratum_rows(summary: Summary, stratum: str) -> list[Any]:  # Any: rows of pandas
-    """The rows of one stratum."""
     return summary.strata[summary.strata["stratum"] == stratum].drop(columns="stratum").to_dict("records")
 
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:  # Any: JSON
-    """A row as JSON has it."""
     return {str(name): _defined(value) for name, value in row.items()}
 
 
@@ -243,7 +239,6 @@ def _category_lines(categories: pd.DataFrame, console: Console) -> Iterator[str]
 
 
 def _origin(profile: Profile) -> str:
-    """The origin of the taxonomy."""
     if profile.taxonomy_declared:
         return "given"
     drafted = any((category.definition or "").startswith("drafted:") for category in profile.taxonomy.categories)
@@ -265,7 +260,6 @@ def _policy(policy: Policy[Any]) -> str:  # Any: of either sort
 
 
 def _defined(value: object) -> object:
-    """A plain JSON value; NaN is None."""
     plain = value.item() if hasattr(value, "item") else value
     return None if isinstance(plain, float) and math.isnan(plain) else plain
 
@@ -381,7 +375,6 @@ def _log_area(area: float) -> float:
 
 
 def _strata_table(summary: Summary, by: str) -> StrataTable:
-    """The strata, and how the categories share the pixels of the largest of them."""
     strata = [
         (
             row["stratum"],

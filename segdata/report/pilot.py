@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import msgspec
 
@@ -18,7 +18,7 @@ from segdata.campaign.readiness import PilotResult, ReadinessReason, ReasonKind
 from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import format_score, join_words
 from segdata.report.console import Console, display_width, shorten, table
-from segdata.report.json_format import encode_result, format_json, result_schema
+from segdata.report.encoding import encode_result, format_json
 
 FIRST = 3  # reasons of each kind that are shown
 _HEADINGS: dict[ReasonKind, str] = {
@@ -103,7 +103,6 @@ def _categories(found: PilotResult, paper: Console) -> Iterator[str]:
 
 
 def _agreement_lines(found: PilotAgreement, paper: Console) -> Iterator[str]:
-    """How well annotators agree, a line per category."""
     among = f"{count_noun(found.images, 'image')} of {join_words(found.annotators, 3)}"
     yield from paper.pieces(("agreement", "bold"), (f"on {among}", None))
     rows = []
@@ -222,8 +221,3 @@ def pilot_json(found: PilotResult) -> str:
         agreement=found.agreement,
     )
     return format_json(encode_result(report, rounded=True))
-
-
-def pilot_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of the report."""
-    return result_schema(PilotReport)

@@ -1,10 +1,8 @@
 """Work compared with a reference: evaluation of models, acceptance of deliveries, rework in a review."""
 
-import csv
-import io
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -16,7 +14,7 @@ from segdata.agreement.rework import ReworkCounts, ReworkSummary
 from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import tolerance_cells, tolerance_in_words
 from segdata.report.console import Console, shorten, table
-from segdata.report.json_format import encode_result, format_json, result_schema
+from segdata.report.encoding import csv_number, csv_text, encode_result, format_json
 
 _LEFT_OUT = 5  # remarks of a text report
 _OF_CATEGORIES = ("iou", "dice", "pq", "sq", "rq", "ap")
@@ -41,15 +39,13 @@ def evaluation_text(found: Sequence[Evaluation], paper: Console) -> str:
 
 def evaluation_csv(found: Sequence[Evaluation]) -> str:
     """A line for each model and category."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     names = CategoryEvaluation.__struct_fields__
-    writer.writerow(["model", *names])
-    for each in found:
-        for category in each.categories:
-            values = (getattr(category, name) for name in names)
-            writer.writerow([each.model, *("" if value != value else value for value in values)])
-    return out.getvalue()
+    rows = [
+        [each.model, *(None if value != value else value for value in msgspec.structs.astuple(category))]
+        for each in found
+        for category in each.categories
+    ]
+    return csv_text(["model", *names], rows)
 
 
 def _scores(each: Evaluation, paper: Console) -> Iterator[str]:
@@ -76,11 +72,6 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
 def evaluation_json(found: Sequence[Evaluation]) -> str:
     """The report as JSON, in full precision; the same input gives the same text."""
     return format_json({"version": 1, "models": [encode_result(each, ModelEvaluation) for each in found]})
-
-
-def evaluation_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of the report."""
-    return result_schema(EvaluationReport)
 
 
 _SHOWN = 10  # images of a text report
@@ -148,7 +139,6 @@ def _risks(plan: SamplingPlan, quality: DeliveryQuality) -> str:
 
 
 def _curve(plan: SamplingPlan) -> list[str]:
-    """The operating curve, in a few steps."""
     every = operating_curve(plan)
     some = every.take(np.linspace(0, len(every) - 1, _STEPS).astype(np.int64))
     rows = [
@@ -159,7 +149,6 @@ def _curve(plan: SamplingPlan) -> list[str]:
 
 
 def _images(found: Inspection, paper: Console) -> list[str]:
-    """The worst images."""
     rows = [_row(each) for each in found.inspected[:_SHOWN]]
     if not rows:
         return []
@@ -171,14 +160,8 @@ def _images(found: Inspection, paper: Console) -> list[str]:
 def _row(each: InspectedImage) -> list[str]:
     what = f"{each.metric} of {each.category or 'all'}" if each.metric else "nothing to draw"
     value, bar = (f"{number:.3f}" if number == number else "" for number in (each.value, each.bar))
-    return [
-        shorten(each.image, 30),
-        shorten(each.annotator, 16),
-        what,
-        value,
-        bar,
-        "defective" if each.defective else "",
-    ]
+    verdict = "defective" if each.defective else ""
+    return [shorten(each.image, 30), shorten(each.annotator, 16), what, value, bar, verdict]
 
 
 class OperatingCurve(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,16 +197,6 @@ def inspection_json(found: Inspection) -> str:
     return format_json(encode_result(found, Inspection))
 
 
-def acceptance_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of an inspection."""
-    return result_schema(Inspection)
-
-
-def plan_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of a plan."""
-    return result_schema(PlanReport)
-
-
 _EXPLAINED = (  # {}: the tolerance
     "reworked: the share of segments that were deleted, added, recategorised (recat), or whose boundary was moved "
     "by more than {}; pixels: the share that changed; passed: the share of annotations in which none of this "
@@ -251,16 +224,14 @@ def rework_text(found: ReworkSummary, paper: Console) -> str:
 
 def rework_csv(found: ReworkSummary) -> str:
     """A line for each annotator and category; an empty name stands for all of them."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    ends = [f"{name}{end}" for name in _RATES for end in ("", "_low", "_high")]
-    writer.writerow(["annotator", "category", *_COUNTS, *ends, "tolerance_px", "tolerance_mm"])
-    near = tolerance_cells(found.tolerance)
+    rows = []
     for each in found.rows:
-        values = (getattr(each, name) for name in _RATES)
-        numbers = [_number(number) for value in values for number in (value.value, value.low, value.high)]
-        writer.writerow([each.annotator, each.category, *(getattr(each, name) for name in _COUNTS), *numbers, *near])
-    return out.getvalue()
+        rates = [getattr(each, name) for name in _RATES]
+        numbers = [csv_number(number) for rate in rates for number in (rate.value, rate.low, rate.high)]
+        counts = [getattr(each, name) for name in _COUNTS]
+        rows.append([each.annotator, each.category, *counts, *numbers, *tolerance_cells(found.tolerance)])
+    ends = [f"{name}{end}" for name in _RATES for end in ("", "_low", "_high")]
+    return csv_text(["annotator", "category", *_COUNTS, *ends, "tolerance_px", "tolerance_mm"], rows)
 
 
 def _rows(rows: Sequence[ReworkCounts], paper: Console) -> list[str]:
@@ -285,10 +256,6 @@ def _share(value: Score) -> str:
     return f"{value.value:.0%}{ends}"
 
 
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.6g}"
-
-
 class ReworkReport(ReworkSummary, frozen=True, kw_only=True):
     """The report of `segdata rework`."""
 
@@ -298,8 +265,3 @@ class ReworkReport(ReworkSummary, frozen=True, kw_only=True):
 def rework_json(found: ReworkSummary) -> str:
     """All rows as JSON; the same input gives the same text."""
     return format_json({**encode_result(found), "version": 1})
-
-
-def rework_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of the report."""
-    return result_schema(ReworkReport)

@@ -81,7 +81,6 @@ def side_by_side(pictures: Sequence[RulePicture], console: Console) -> Iterator[
 
 
 def _is_pixel_row(line: str) -> bool:
-    """Whether a line is pixels: letters and dots only."""
     return re.fullmatch(r"\s*[\w.]+", line) is not None
 
 
@@ -192,7 +191,6 @@ def _ends_pictures(line: str) -> bool:
 
 
 def _pictures(lines: Sequence[str], console: Console) -> Iterator[str]:
-    """A series of pictures."""
     starts = [number for number, line in enumerate(lines) if _PICTURES.match(line)]
     parts = [lines[number:end] for number, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
     if console.colour and not any(part[0].startswith("Example") for part in parts):
@@ -209,7 +207,6 @@ def _pictures(lines: Sequence[str], console: Console) -> Iterator[str]:
 
 
 def _paragraph(text: str, console: Console) -> Iterator[str]:
-    """One paragraph, its heading in bold."""
     heading = _HEADING.match(text)
     lines = console.wrap(text, "", "    " if heading else "")
     if heading and lines:
@@ -218,7 +215,6 @@ def _paragraph(text: str, console: Console) -> Iterator[str]:
 
 
 def _settings(rule: Rule, console: Console) -> Iterator[str]:
-    """How to change the rule in segdata.yaml."""
     yield console.paint("in segdata.yaml", "bold")
     if rule.options:
         given = ", ".join(f"{name}: {_yaml(value)}" for name, value in rule.options.items())
@@ -276,7 +272,6 @@ def markdown_page(rule: Rule) -> str:
 
 
 def _markdown_body(lines: list[str]) -> Iterator[str]:
-    """The docstring with its pictures fenced."""
     fenced = False
     for number, line in enumerate(lines):
         is_picture = line.startswith("    ")

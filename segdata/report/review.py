@@ -1,7 +1,7 @@
 """Review: the reports of `segdata review` as text and as JSON; `schemas/` has a schema for each."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -163,7 +163,6 @@ def _decision_lines(heading: str, things: Sequence[tuple[Decision, str]], consol
 
 
 def _decision_text(decision: Decision, console: Console) -> str:
-    """The subject of a decision, and its reviewer."""
     finding = decision.finding
     what = [f"segment {decision.segment}"] if finding is None else [f"{finding.code} {finding.rule}"]
     if finding is not None and finding.segments:
@@ -345,21 +344,6 @@ R = TypeVar("R", bound=msgspec.Struct)
 def _fill(kind: type[R], result: object, **more: object) -> R:
     """A report from the attributes of a result that it has fields for, and from `more`."""
     return kind(**{name: getattr(result, name) for name in kind.__struct_fields__ if hasattr(result, name)} | more)
-
-
-def review_schemas() -> dict[str, tuple[str, dict[str, Any]]]:  # Any: JSON
-    """Name -> title and JSON Schema of each report."""
-    reports = {
-        "applied": ("apply", AppliedReport),
-        "exported": ("export", ExportedReport),
-        "imported": ("import", ImportedReport),
-        "progress": ("report", ProgressReport),
-        "pulled": ("pull", PulledReport),
-    }
-    return {
-        f"review_{name}": (f"segdata review {command} --format json", msgspec.json.schema(report))
-        for name, (command, report) in reports.items()
-    }
 
 
 def _rule_row(rule: RuleProgress) -> RuleRow:

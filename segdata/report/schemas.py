@@ -10,52 +10,66 @@ from typing import Any
 
 import msgspec
 
+from segdata.agreement.acceptance import Inspection
+from segdata.agreement.consensus_dataset import ConsensusReport
+from segdata.agreement.scorecard import Scorecard
 from segdata.core.config import Config
 from segdata.core.taxonomy import Taxonomy
-from segdata.report.agreement.tables import agreement_schema as agreement
-from segdata.report.consensus import consensus_schema as consensus
-from segdata.report.conversion import certificate_schema as losses
-from segdata.report.dataset_report import dataset_report_schema as report
-from segdata.report.diff import diff_schema as difference
-from segdata.report.findings import findings_schema as findings
-from segdata.report.flag import flag_schema as flag
-from segdata.report.pilot import pilot_schema as pilot
-from segdata.report.quality import acceptance_schema as acceptance
-from segdata.report.quality import evaluation_schema as evaluation
-from segdata.report.quality import plan_schema as acceptance_plan
-from segdata.report.quality import rework_schema as rework
-from segdata.report.review import review_schemas as review
-from segdata.report.scorecard import scorecard_schema as scorecard
-from segdata.review.decision_log import export_schema as decisions
-from segdata.store.manifest import schema as manifest
+from segdata.report.agreement.tables import AgreementReport
+from segdata.report.conversion import LossCertificate
+from segdata.report.dataset_report import DatasetReportJson
+from segdata.report.diff import DiffReport
+from segdata.report.encoding import result_schema
+from segdata.report.findings import FindingsReport
+from segdata.report.flag import FlagReport
+from segdata.report.pilot import PilotReport
+from segdata.report.quality import EvaluationReport, PlanReport, ReworkReport
+from segdata.report.review import AppliedReport, ExportedReport, ImportedReport, ProgressReport, PulledReport
+from segdata.review.decision_log import DecisionExport
+from segdata.store.manifest import schema as manifest_schema
+
+_RESULTS: dict[str, tuple[str, type[msgspec.Struct]]] = {  # undefined numbers are null
+    "acceptance": ("segdata acceptance judge --format json", Inspection),
+    "acceptance_plan": ("segdata acceptance plan --format json", PlanReport),
+    "agreement": ("segdata agreement --format json", AgreementReport),
+    "consensus": ("segdata consensus --format json", ConsensusReport),
+    "difference": ("segdata diff --format json", DiffReport),
+    "evaluation": ("segdata evaluate --format json", EvaluationReport),
+    "losses": ("losses.json: the losses of a conversion", LossCertificate),
+    "pilot": ("segdata pilot --format json", PilotReport),
+    "rework": ("segdata rework --format json", ReworkReport),
+    "scorecard": ("segdata scorecard --format json", Scorecard),
+}
+_PLAIN: dict[str, tuple[str, type[msgspec.Struct]]] = {
+    "flag": ("segdata flag --format json", FlagReport),
+    "findings": ("segdata validate --format json", FindingsReport),
+    "report": ("segdata report --format json", DatasetReportJson),
+    "decisions": ("decisions: the export of the HTML report", DecisionExport),
+    "review_applied": ("segdata review apply --format json", AppliedReport),
+    "review_exported": ("segdata review export --format json", ExportedReport),
+    "review_imported": ("segdata review import --format json", ImportedReport),
+    "review_progress": ("segdata review report --format json", ProgressReport),
+    "review_pulled": ("segdata review pull --format json", PulledReport),
+    "segdata": ("segdata.yaml: the settings of a project", Config),
+    "taxonomy": ("taxonomy.yaml: the categories", Taxonomy),
+}
+
+
+def json_schemas() -> dict[str, dict[str, Any]]:  # Any: JSON
+    """Name -> JSON Schema."""
+    schemas = {name: {"title": title, **result_schema(kind)} for name, (title, kind) in _RESULTS.items()}
+    schemas |= {name: {"title": title, **msgspec.json.schema(kind)} for name, (title, kind) in _PLAIN.items()}
+    schemas["dataset"] = {"title": "dataset.yaml: a canonical dataset", **manifest_schema()}
+    return {
+        name: {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema} for name, schema in schemas.items()
+    }
 
 
 def schemas() -> dict[str, str]:
     """File name -> text of the schema."""
-    found: dict[str, tuple[str, dict[str, Any]]] = {  # Any: JSON
-        "acceptance": ("segdata acceptance judge --format json", acceptance()),
-        "acceptance_plan": ("segdata acceptance plan --format json", acceptance_plan()),
-        "agreement": ("segdata agreement --format json", agreement()),
-        "consensus": ("segdata consensus --format json", consensus()),
-        "dataset": ("dataset.yaml: a canonical dataset", manifest()),
-        "difference": ("segdata diff --format json", difference()),
-        "evaluation": ("segdata evaluate --format json", evaluation()),
-        "flag": ("segdata flag --format json", flag()),
-        "findings": ("segdata validate --format json", findings()),
-        "losses": ("losses.json: the losses of a conversion", losses()),
-        "pilot": ("segdata pilot --format json", pilot()),
-        "report": ("segdata report --format json", report()),
-        "rework": ("segdata rework --format json", rework()),
-        "scorecard": ("segdata scorecard --format json", scorecard()),
-        "decisions": ("decisions: the export of the HTML report", decisions()),
-        **review(),
-        "segdata": ("segdata.yaml: the settings of a project", msgspec.json.schema(Config)),
-        "taxonomy": ("taxonomy.yaml: the categories", msgspec.json.schema(Taxonomy)),
-    }
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {
-        f"{name}.schema.json": json.dumps({**head, "title": title, **schema}, indent=2, ensure_ascii=False) + "\n"
-        for name, (title, schema) in found.items()
+        f"{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        for name, schema in json_schemas().items()
     }
 
 

@@ -1,11 +1,8 @@
 """The scorecard of annotators as text, CSV, JSON and HTML."""
 
-import csv
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import segdata
 from segdata.agreement.results import Score
@@ -23,49 +20,22 @@ from segdata.report.agreement.wording import (
     tolerance_in_words,
 )
 from segdata.report.console import Console, shorten, table
+from segdata.report.encoding import csv_number, csv_text, encode_result, format_json
 from segdata.report.html import asset, template
-from segdata.report.json_format import encode_result, format_json, result_schema
 from segdata.report.pictures.colours import annotator_color, css_color
 
 COLUMNS = (
-    "annotator",
-    "images",
-    "segments",
-    "timed_images",
-    "seconds",
-    "seconds_per_image",
-    "seconds_per_segment",
-    "reviewed",
-    "passed",
-    "passed_low",
-    "passed_high",
-    "metric",
-    "against",
-    "score",
-    "score_low",
-    "score_high",
-    "months",
-    "trend_per_month",
-    "trend_low",
-    "trend_high",
-    "trend_p",
-    "trend_stands",
-    "worst",
-    "tolerance_px",
-    "tolerance_mm",
+    *("annotator", "images", "segments", "timed_images", "seconds", "seconds_per_image", "seconds_per_segment"),
+    *("reviewed", "passed", "passed_low", "passed_high", "metric", "against", "score", "score_low", "score_high"),
+    *("months", "trend_per_month", "trend_low", "trend_high", "trend_p", "trend_stands"),
+    *("worst", "tolerance_px", "tolerance_mm"),
 )
-
 HEADS = ("annotator", "images", "segments", "s/image", "s/segment", "passed", "score", "")
 
 
 def scorecard_csv(found: Scorecard) -> str:
     """A line for each annotator; the worst examples as ``image: category score``, the first one first."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for card in found.cards:
-        writer.writerow(_line(card, found))
-    return out.getvalue()
+    return csv_text(COLUMNS, [_line(card, found) for card in found.cards])
 
 
 def scorecard_text(found: Scorecard, paper: Console) -> str:
@@ -101,14 +71,14 @@ def _line(card: AnnotatorCard, found: Scorecard) -> list[object]:
         card.images,
         card.segments,
         card.timed,
-        *map(_number, (card.seconds, card.seconds_per_image, card.seconds_per_segment)),
+        *map(csv_number, (card.seconds, card.seconds_per_image, card.seconds_per_segment)),
         card.passed.n,
         *_ends(card.passed),
         found.metric,
         "others" if found.gold is None else found.gold,
         *_ends(card.score),
         len(trend.months),
-        *map(_number, (trend.slope, trend.low, trend.high, trend.p)),
+        *map(csv_number, (trend.slope, trend.low, trend.high, trend.p)),
         "yes" if card.stands else "no",
         worst,
         *tolerance_cells(found.tolerance),
@@ -116,11 +86,7 @@ def _line(card: AnnotatorCard, found: Scorecard) -> list[object]:
 
 
 def _ends(value: Score) -> list[str]:
-    return [_number(each) for each in (value.value, value.low, value.high)]
-
-
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.6g}"
+    return [csv_number(end) for end in (value.value, value.low, value.high)]
 
 
 def scorecard_cells(card: AnnotatorCard) -> list[str]:
@@ -171,11 +137,6 @@ def scorecard_json(found: Scorecard) -> str:
     return format_json(encode_result(found))
 
 
-def scorecard_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of the report."""
-    return result_schema(Scorecard)
-
-
 _REWORKED = 8  # categories of an annotator
 
 
@@ -199,7 +160,7 @@ class ExamplePicture:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatorSection:
-    """One annotator: facts as (what, how much), months, the trend in words or none, examples, and what was reworked."""
+    """One annotator; `facts` are (what, how much), `trend` is empty where there is none."""
 
     name: str
     color: str
@@ -244,7 +205,6 @@ def _section(
 
 
 def _facts(card: AnnotatorCard, found: Scorecard) -> list[tuple[str, str]]:
-    """What is known of an annotator."""
     facts = [("work", f"{count_noun(card.segments, 'segment')} in {count_noun(card.images, 'image')}")]
     if card.timed:
         per_segment = card.seconds_per_segment
@@ -291,7 +251,6 @@ def _dots(months: Sequence[MonthScore]) -> tuple[MonthDot, ...]:
 
 
 def _rework_rows(card: AnnotatorCard, found: Scorecard) -> list[ReworkCounts]:
-    """What was corrected of an annotator's work, all of it first, then by category, the most corrected first."""
     if found.review is None:
         return []
     who = {each.annotator for each in found.review.rows} - {None}

@@ -15,7 +15,8 @@ import segdata
 from segdata.core.config import Config, Layers
 from segdata.core.errors import SegdataError
 from segdata.core.format import Format, Loss, detect, formats
-from segdata.report.conversion import CERTIFICATE_NAME, certificate_schema
+from segdata.report.conversion import CERTIFICATE_NAME
+from segdata.report.schemas import json_schemas
 from tests.generators.sample.dataset import make
 
 WRITTEN = [each for each in formats().values() if each.write is not None and each.name != "canonical"]
@@ -33,7 +34,7 @@ def test_it_lies_beside_a_file_and_says_what_was_lost(clean: Path, tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["coco.json", "coco.losses.json"]
     assert done.certificate == tmp_path / "coco.losses.json"
     told = json.loads(done.certificate.read_text(encoding="utf-8"))
-    jsonschema.validate(told, certificate_schema())
+    jsonschema.validate(told, json_schemas()["losses"])
     assert told["source"] == {"path": str(clean / "panoptic" / "panoptic.json"), "format": "coco-panoptic"}
     assert told["target"] == {"path": "coco.json", "format": "coco-instances"}
     assert (told["images"], told["segments"]) == (done.n_images, done.n_segments)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.report.quality import acceptance_schema, plan_schema
+from segdata.report.schemas import json_schemas
 from tests.cli.conftest import Run
 
 
@@ -31,7 +31,7 @@ def test_a_plan_with_its_curve(run: Run) -> None:
     assert "inspect 131 of 5,000 images, drawn at random; accept where at most 3 are" in found.output
     plan = json.loads(run("acceptance", "plan", "--lot", "5000", "--format", "json").output)
     assert (plan["sample"], plan["accept"], plan["lot"]) == (131, 3, 5000)
-    jsonschema.validate(plan, plan_schema())
+    jsonschema.validate(plan, json_schemas()["acceptance_plan"])
     assert plan["curve"]["rate"][0] == 0
     assert plan["curve"]["accepted"][0] == 1
     assert plan["curve"]["accepted"][-1] <= 0.01
@@ -49,7 +49,7 @@ def test_a_delivery_is_rejected_with_1_and_accepted_with_0(run: Run, masks: Path
     report = tmp_path / "report.json"
     assert run(*words, "--bar", "0.4", "--format", "json", "--output", report).exit_code == 0
     told = json.loads(report.read_text())
-    jsonschema.validate(told, acceptance_schema())
+    jsonschema.validate(told, json_schemas()["acceptance"])
     assert told["tolerance"]["px"] == 2
     assert (told["decision"], told["wrong"], told["lot"], told["missing"]) == ("accepted", 0, 100, [])
     assert [each["image"] for each in told["inspected"]] == ["b.png", "a.png"]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import segdata
-from segdata.report.consensus import consensus_schema
+from segdata.report.schemas import json_schemas
 from tests.cli.conftest import Run
 
 
@@ -35,7 +35,7 @@ def test_the_json_fits_its_schema(run: Run, annotators: list[str], tmp_path: Pat
         texts.append(run(*words).stdout.replace(f'/{jobs}"', '/out"'))
     assert texts[0] == texts[1]
     found = json.loads(texts[0])
-    jsonschema.validate(found, consensus_schema())
+    jsonschema.validate(found, json_schemas()["consensus"])
     assert (found["version"], found["method"], found["annotators"]) == (1, "majority", ["anna", "ben", "carl"])
     assert found["without_consensus"]["category"] == "undecided"
     carl = found["against_others"][2]

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from segdata.report.diff import diff_schema
+from segdata.report.schemas import json_schemas
 
 Run = Callable[..., Result]
 
@@ -56,7 +56,7 @@ def test_the_json_fits_its_schema_and_is_the_same_each_time(run: Run, masks: Pat
     result = run(*words)
     assert (result.exit_code, result.stdout) == (1, run(*words, "--jobs", "2").stdout)
     found = json.loads(result.stdout)
-    jsonschema.validate(found, diff_schema())
+    jsonschema.validate(found, json_schemas()["difference"])
     assert (found["version"], found["same"], found["omitted"]) == (1, False, 0)
     assert found["summary"]["by_kind"]["pixels"] == {"count": 2, "images": 1, "pixels": 2}
     assert found["moves"] == [{"a": "road", "b": "car", "pixels": 1}]

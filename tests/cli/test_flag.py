@@ -23,7 +23,8 @@ from segdata.cli.process import print_plan
 from segdata.core.finding import Decision
 from segdata.noise.networks.plan import DataFacts, plan_for
 from segdata.noise.networks.settings import Settings
-from segdata.report.flag import FlagReport, flag_schema
+from segdata.report.flag import FlagReport
+from segdata.report.schemas import json_schemas
 
 Run = Callable[..., Result]
 TAXONOMY = "categories:\n  - {id: 1, name: cell, kind: thing}\n"
@@ -70,7 +71,7 @@ def test_the_contract(run: Run, cells: tuple[Path, Path]) -> None:
     result = run("flag", data, "--predictions", clean, "--evaluate", clean, "--format", "json", "--jobs", "1")
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
-    jsonschema.validate(found, flag_schema())
+    jsonschema.validate(found, json_schemas()["flag"])
     assert list(FlagReport.__struct_fields__)[:5] == list(found)[:5]
     assert found["summary"]["warnings"] == len(found["findings"])
     first = {(each["code"], each["image"]): each for each in found["findings"][:2]}
@@ -107,7 +108,7 @@ def test_images_that_nobody_annotated_come_in_an_order(run: Run, cells: tuple[Pa
         shutil.copy(clean / "images" / name, data / "images" / name)
     words = ("flag", data, "--predictions", clean, "--jobs", "1")
     told = json.loads(run(*words, "--format", "json").stdout)
-    jsonschema.validate(told, flag_schema())
+    jsonschema.validate(told, json_schemas()["flag"])
     assert sorted(told["flag"]["annotate_next"]) == ["6.png", "7.png"]
     assert len(told["flag"]["images"]) == 6
     assert f"annotate next: {', '.join(told['flag']['annotate_next'])}" in run(*words).stdout

@@ -8,7 +8,7 @@ import jsonschema
 from click.testing import Result
 
 import segdata
-from segdata.report.pilot import pilot_schema
+from segdata.report.schemas import json_schemas
 
 Run = Callable[..., Result]
 
@@ -28,14 +28,14 @@ def test_the_json_fits_its_schema_and_is_the_same_each_time(run: Run, masks: Pat
     result = run(*words)
     assert (result.exit_code, result.stdout) == (1, run(*words, "--jobs", "2").stdout)
     found = json.loads(result.stdout)
-    jsonschema.validate(found, pilot_schema())
+    jsonschema.validate(found, json_schemas()["pilot"])
     assert (found["version"], found["ready"], found["pilot"]) == (1, False, {"images": 2, "units": 2})
     assert [each["name"] for each in found["categories"]] == ["road", "car"]
 
 
 def test_undefined_numbers_are_null(run: Run, coco: Path) -> None:
     found = json.loads(run("pilot", coco, "--format", "json").stdout)
-    jsonschema.validate(found, pilot_schema())
+    jsonschema.validate(found, json_schemas()["pilot"])
     assert found["totals"]["instances"] == {"value": 60000.0, "low": None, "high": None}  # one image has no variance
 
 
@@ -85,7 +85,7 @@ def test_several_annotators(run: Run, masks: Path, tmp_path: Path) -> None:
     """Equal work agrees; with one annotator there is nothing to say."""
     segdata.merge([segdata.read(masks, annotator=name) for name in ("anna", "ben", "carl")], tmp_path / "all")
     found = json.loads(run("pilot", tmp_path / "all", "--format", "json").stdout)
-    jsonschema.validate(found, pilot_schema())
+    jsonschema.validate(found, json_schemas()["pilot"])
     assert found["agreement"]["annotators"] == ["anna", "ben", "carl"]
     values = [(each["category"], each["value"]["value"], each["low"]) for each in found["agreement"]["categories"]]
     assert values == [("road", 1.0, False), ("car", 1.0, False)]

@@ -10,7 +10,7 @@ from click.testing import Result
 
 import segdata
 from segdata.core.finding import Decision
-from segdata.report.dataset_report import dataset_report_schema
+from segdata.report.schemas import json_schemas
 
 Run = Callable[..., Result]
 
@@ -41,7 +41,7 @@ def test_the_conclusions_of_each_part(run: Run, reviewed: Path) -> None:
 
 def test_the_report_as_json_keeps_to_its_schema(run: Run, reviewed: Path) -> None:
     report = json.loads(run("report", reviewed, "--format", "json").stdout)
-    jsonschema.validate(report, dataset_report_schema())
+    jsonschema.validate(report, json_schemas()["report"])
     assert report["cost"]["annotation_hours"] == pytest.approx(2 * 40 / 60)
     assert report["cost"]["review_hours"] == pytest.approx(1 / 60)
     assert report["cost"]["errors"] == 1

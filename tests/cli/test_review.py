@@ -12,7 +12,7 @@ from click.testing import Result
 
 import segdata
 from segdata.api.decisions import label_hashes
-from segdata.report.review import review_schemas as review_schemas
+from segdata.report.schemas import json_schemas
 
 Run = Callable[..., Result]
 
@@ -141,7 +141,7 @@ def test_what_every_command_did_is_there_as_json(
         assert done.exit_code == 0, done.stderr
         report: dict[str, Any] = json.loads(done.stdout)  # Any: JSON
         schema = {"pull": "pulled", "import": "imported", "export": "exported"}[word]
-        jsonschema.validate(report, review_schemas()[f"review_{schema}"][1])
+        jsonschema.validate(report, json_schemas()[f"review_{schema}"])
         return report
 
     anna = export("anna", SEG101="accept", SEG106="reject")

@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 import segdata
-from segdata.report.quality import evaluation_schema, rework_schema
-from segdata.report.scorecard import scorecard_schema
+from segdata.report.schemas import json_schemas
 from tests.cli.conftest import Run
 
 
@@ -39,7 +38,7 @@ def test_rework_as_text_json_and_csv(run: Run, masks: Path, after: Path) -> None
     assert (every["tolerance_px"], every["tolerance_mm"]) == ("2", "")
     assert (every["images"], every["segments"], every["moved"], every["passed"]) == ("2", "4", "2", "0.5")
     told = json.loads(run("rework", masks, after, "--format", "json", "--tolerance", "4").output)
-    jsonschema.validate(told, rework_schema())
+    jsonschema.validate(told, json_schemas()["rework"])
     assert told["tolerance"]["px"] == 4
     assert "moved by more than 2 px" in " ".join(text.output.split())
     assert (told["images"], told["rows"][0]["moved"], told["rows"][0]["passed"]["value"]) == (2, 0, 1.0)
@@ -66,7 +65,7 @@ def test_a_scorecard_of_the_work_after_a_review(run: Run, masks: Path, after: Pa
     assert "b.png: car" in text
     assert run("scorecard", masks, "--gold", "nobody").exit_code == 2
     told = json.loads(run("scorecard", after, "--before", masks, "--format", "json").output)
-    jsonschema.validate(told, scorecard_schema())
+    jsonschema.validate(told, json_schemas()["scorecard"])
     assert (told["cards"][0]["passed"]["value"], told["review"]["images"], told["tolerance"]["px"]) == (0.5, 2, 2)
 
 
@@ -84,7 +83,7 @@ def test_a_scorecard_for_the_browser(run: Run, masks: Path, after: Path, tmp_pat
 def test_an_evaluation_of_two_models(run: Run, masks: Path, after: Path) -> None:
     found = run("evaluate", f"new={after}", f"old={masks}", "--gold", masks, "--format", "json")
     assert found.exit_code == 0
-    jsonschema.validate(json.loads(found.output), evaluation_schema())
+    jsonschema.validate(json.loads(found.output), json_schemas()["evaluation"])
     new, old = json.loads(found.output)["models"]
     assert (new["model"], old["model"], old["scores"]["miou"]["value"]) == ("new", "old", 1.0)
     assert new["scores"]["miou"]["value"] < 1

@@ -28,12 +28,12 @@ from segdata.report.findings import (
     finding_location,
     findings_json,
     findings_jsonl,
-    findings_schema,
     findings_text,
     group_by_rule,
     load_findings,
     read_baseline,
 )
+from segdata.report.schemas import json_schemas
 
 PROFILE = Profile("x", "coco-instances", "instance", Taxonomy(), True, Policy("sparse"), Policy("allow"))
 
@@ -169,7 +169,7 @@ BARE = Finding(code="SEG001", rule="unreadable-file", severity="error", message=
 
 def test_every_field_arrives() -> None:
     report = json.loads(findings_json(Validation("d", 1, 2, (FULL, BARE))))
-    jsonschema.validate(report, findings_schema())
+    jsonschema.validate(report, json_schemas()["findings"])
     lists = {
         "segments": [7, "seven"],
         "bbox": [1, 2, 3, 4],
@@ -200,7 +200,7 @@ def test_a_line_per_finding() -> None:
 
 def test_no_findings_are_a_report_too() -> None:
     report = json.loads(findings_json(Validation("d", 0, 0, (), suppressed=7)))
-    jsonschema.validate(report, findings_schema())
+    jsonschema.validate(report, json_schemas()["findings"])
     assert report["findings"] == []
     assert (report["summary"]["by_code"], report["summary"]["suppressed"]) == ({}, 7)
 
@@ -222,7 +222,7 @@ def test_with_a_baseline_there_are_new_known_and_fixed_ones(tmp_path: Path) -> N
     gone = dataclasses.replace(FULL, image="gone.png")
     compared = Validation("d", 1, 2, (BARE, FULL)).against([gone, FULL])
     report = json.loads(findings_json(compared))
-    jsonschema.validate(report, findings_schema())
+    jsonschema.validate(report, json_schemas()["findings"])
     assert [each["code"] for each in report["findings"]] == ["SEG001"]
     assert [each["image"] for each in (*report["known"], *report["fixed"])] == ["a.png", "gone.png"]
     assert (report["summary"]["errors"], report["summary"]["known"], report["summary"]["fixed"]) == (1, 1, 1)

@@ -144,7 +144,6 @@ def annotator_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusi
 
 
 def _deviating_annotator(who: str, findings: Sequence[Finding], found: Agreement, tables: Tables) -> Conclusion:
-    """What one annotator does, the largest first, and what to teach."""
     told = biases_of_findings(findings)
     mine = [each for each in reported_biases(found, tables) if (each.annotator, each.category, each.kind) in told]
     mine = [each for each in mine if not _follows_from_others(each, mine, tables)]
@@ -179,7 +178,6 @@ def _follows_from_others(habit: ReportedBias, mine: Sequence[ReportedBias], tabl
 
 
 def _bias_in_words(habit: ReportedBias, tables: Tables) -> str:
-    """What an annotator does, with its interval and what the others do."""
     value, what = habit.value, habit.category
     if habit.kind == "offset":
         return f"draws {what} {_offset_in_words(value, tables)} {'larger' if value.value > 0 else 'smaller'}"
@@ -200,7 +198,6 @@ def _offset_in_words(value: Score, tables: Tables) -> str:
 
 
 def _other_category(habit: ReportedBias, tables: Tables) -> str:
-    """What an annotator calls instead what others call a category."""
     opposed = tables.annotator_pairs
     if opposed is None:
         return "another category"
@@ -332,7 +329,6 @@ def called_instead(confusion: Confusion, name: str) -> str:
 
 
 def _guideline_advice(tables: Tables, confusion: Confusion, what: str) -> str:
-    """What to write into the guideline."""
     other = next((each.other for each in confusion.partners(what) if each.other != UNLABELLED), None)
     apart = f" and what tells it from {other}" if other else ""
     taxonomy = tables.profile.taxonomy

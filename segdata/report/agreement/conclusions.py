@@ -100,7 +100,6 @@ def contrast_conclusions(found: Agreement, gold: str | None) -> Iterator[Conclus
 
 
 def _contrast_in_words(each: PairContrast, gold: str | None) -> str:
-    """Who is better, by how much."""
     better, worse = (format_score(_CONTRAST_SCORE, value) for value in each.values)
     reach = f"IoU {better} against {worse}, p {each.p:.2g}"
     if gold is None:
@@ -111,7 +110,6 @@ def _contrast_in_words(each: PairContrast, gold: str | None) -> str:
 
 
 def _contrasted_names(each: PairContrast, gold: str | None) -> str:
-    """Two annotators, or two pairs of them."""
     if gold is None:
         return f"{' and '.join(each.first)} from {' and '.join(each.second)}"
     return f"{pair_in_words(each.first, gold)} from {pair_in_words(each.second, gold)}"
@@ -196,7 +194,6 @@ def conclusions(found: Agreement, tables: Tables) -> list[Conclusion]:
 
 
 def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
-    """What could not be read, or not be compared: sizes and taxonomies."""
     files = [each for each in findings if each.code.startswith("SEG0")]
     groups = [findings_of_code(findings, code) for code in sorted({each.code for each in files}) + list(_BROKEN)]
     for group in filter(None, groups):
@@ -210,7 +207,6 @@ def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
 
 
 def _overall_conclusion(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
-    """How much all agree, and who with whom."""
     iou = found.overall.iou
     images = (
         count_noun(found.images, "image") if tables.annotator_pairs is None else images_in_words(tables.annotator_pairs)
@@ -271,7 +267,6 @@ def reference_name(found: Agreement, tables: Tables) -> str | None:
 
 
 def _best_and_least(pairs: Sequence[PairAgreement]) -> str:
-    """Which two agree best, and which least."""
     known = sorted((each for each in pairs if each.iou.value == each.iou.value), key=_iou)
     if len(known) < 2:
         return ""
@@ -303,7 +298,6 @@ def _is_countable(tables: Tables) -> bool:
 
 
 def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
-    """Single segments to settle, where there are any."""
     some = [each for each in findings if each.code in _DISAGREEMENTS]
     if not some:
         return
@@ -322,7 +316,6 @@ def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusio
 
 
 def _strata_conclusions(found: Agreement) -> Iterator[Conclusion]:
-    """Whether the agreement differs between portions of the images."""
     if found.by is None:
         return
     by, told = found.by, []
@@ -370,13 +363,11 @@ def _plan_conclusions(found: Agreement) -> Iterator[Conclusion]:
 
 
 def _sample_size_in_words(each: SampleSize, images: int) -> str:
-    """What an interval takes, and what there is."""
     wanted = "more images than can be said" if each.images is None else count_noun(each.images, "image")
     return f"{SCORE_NAMES[each.score]} takes {wanted} (now ±{format_score(each.score, each.now)} with {images:,})"
 
 
 def _limit_conclusions(found: Agreement) -> Iterator[Conclusion]:
-    """What could not be compared, and what is undefined."""
     told = [each.message for each in findings_of_code(found.findings, "SEG410")]
     if told:
         head = f"{count_noun(len(told), 'dataset')} with images that no other dataset has"

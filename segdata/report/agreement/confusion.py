@@ -27,10 +27,8 @@ class ConfusedPair:
 class Confusion:
     """What the other annotator calls the pixels that one calls a category, over all pairs and both ways.
 
-    Attributes
-    ----------
-    names : (k,) the categories, and at the end nothing
-    pixels : (k, k) what one annotator calls, by what the other does
+    `names`: (k,) the categories, and at the end nothing; `pixels`: (k, k) what one annotator calls, by what the other
+    does.
     """
 
     names: tuple[str, ...]

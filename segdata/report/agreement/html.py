@@ -205,7 +205,6 @@ def _whisker(habit: ReportedBias, end: float, number: int) -> Whisker:
 
 
 def _clip_to_axis(place: float) -> float | None:
-    """A place on the axis, at its end where it is beyond; None where there is none."""
     return min(max(place, 0.0), 100.0) if math.isfinite(place) else None
 
 
@@ -355,7 +354,6 @@ def _verdict(found: Agreement, fail_on: FailOn) -> tuple[str, str]:
 
 
 def _finding_filter(each: Conclusion) -> tuple[str, str] | None:
-    """Which findings a conclusion is made of, as a filter of the list."""
     if each.annotator is not None:
         return "annotator", each.annotator
     if each.category is not None and each.codes:
@@ -390,7 +388,6 @@ def _bias_cell(habit: ReportedBias, is_told: bool) -> BiasCell:
 
 
 def _category_lines(categories: Sequence[CategoryAgreement]) -> list[CategoryLine]:
-    """The categories, the least agreed first; those without a value last."""
     ranked = sorted(categories, key=lambda each: (math.isnan(each.iou.value), each.iou.value))
     return [_category_line(each) for each in ranked[:_CATEGORIES]]
 

@@ -6,7 +6,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,8 +20,8 @@ from segdata.core.errors import count_noun
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.report.agreement.wording import DASH, format_percent, format_score, score_with_interval
+from segdata.report.encoding import csv_number, encode_result, format_json
 from segdata.report.findings import FindingRow
-from segdata.report.json_format import encode_result, format_json, result_schema
 
 _NAME, _PAIR = 14, 13  # columns of a terminal that a name takes, and where there are many columns
 _CAUSES, _CONTRASTS, _SIZES, _METRICS = 12, 20, 20, 20
@@ -153,7 +152,6 @@ def volumes_table(found: Agreement) -> ReportTable | None:
 
 
 def _volume_cells(pair: VolumePair, of_one: int) -> tuple[str, ...]:
-    """Two annotators' row: names, volumes, what both draw, by how much the first draws more, and limits."""
     way = -1 if pair.size_b < pair.size_a else 1
     more, less = (pair.b, pair.a) if way > 0 else (pair.a, pair.b)
     both = sorted((pair.size_a, pair.size_b), reverse=True)
@@ -170,7 +168,6 @@ def _volume_cells(pair: VolumePair, of_one: int) -> tuple[str, ...]:
 
 
 def _format_size(value: float) -> str:
-    """A size in three digits that count."""
     if not math.isfinite(value):
         return DASH
     digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
@@ -272,11 +269,8 @@ class WorstImage:
 class ImageAgreement:
     """The IoU of every pair of annotations by different persons, category by category.
 
-    Attributes
-    ----------
-    opposed : what it is of
-    case, a, b : (n,) rows of the cases, positions of the annotators
-    iou : (n, n_categories) NaN where neither drew it
+    `opposed`: what it is of; `case`, `a`, `b`: (n,) rows of the cases, positions of the annotators; `iou`: (n,
+    n_categories) NaN where neither drew it.
     """
 
     opposed: AnnotatorPairs
@@ -350,24 +344,12 @@ def _mean(values: Floats) -> Floats:
 
 
 def _plain(matrix: object) -> Floats:
-    """A matrix, sparse or not, as an array."""
     return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
 
 
 HEAD = (
-    "scope",
-    "annotator_a",
-    "annotator_b",
-    "category",
-    "portion",
-    "score",
-    "value",
-    "low",
-    "high",
-    "n",
-    "n_undefined",
-    "p",
-    "stands",
+    *("scope", "annotator_a", "annotator_b", "category", "portion"),
+    *("score", "value", "low", "high", "n", "n_undefined", "p", "stands"),
 )
 _KINDS = ("missed", "extra", "confused", "boundary_offset")
 Row = dict[str, str | int]
@@ -386,11 +368,6 @@ def agreement_json(found: Agreement) -> str:
     ]
     plain = encode_result(msgspec.structs.replace(found, findings=()), rounded=True)
     return format_json({**plain, "findings": msgspec.to_builtins(rows)})
-
-
-def agreement_schema() -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of the report."""
-    return result_schema(AgreementReport)
 
 
 def agreement_csv(found: Agreement) -> str:
@@ -423,7 +400,7 @@ def _rows(found: Agreement) -> Iterator[Row]:
         whose: Row = {"scope": "annotator", "annotator_a": bias.annotator, "category": bias.category}
         for name in _KINDS:
             kind = name.removeprefix("boundary_")
-            tested: Row = {"p": _number(bias.p.get(kind, math.nan)), "stands": _flag(kind in bias.found)}
+            tested: Row = {"p": csv_number(bias.p.get(kind, math.nan)), "stands": _flag(kind in bias.found)}
             yield whose | _score(name, getattr(bias, name)) | (tested if kind in bias.p else {})
     if found.by is not None:
         for portion in found.by.strata:
@@ -435,8 +412,8 @@ def _rows(found: Agreement) -> Iterator[Row]:
                     "category": each.category or "",
                     "portion": portion.name,
                     "score": each.score,
-                    "value": _number(value),
-                    "p": _number(each.p),
+                    "value": csv_number(value),
+                    "p": csv_number(each.p),
                     "stands": _flag(each.stands),
                 }
     for need in found.plan:
@@ -451,23 +428,22 @@ def _rows(found: Agreement) -> Iterator[Row]:
 
 
 def _compared(found: Agreement) -> Iterator[Row]:
-    """Disagreements, volumes, contrasts, and what is a model's."""
     for due in found.disagreement:
         whose: Row = {"scope": "disagreement", "annotator_a": due.a, "annotator_b": due.b, "category": due.category}
         yield whose | {"score": "pixels", "value": due.pixels}
         for name in ("missed", "extra", "confused", "boundary"):
-            yield whose | {"score": name, "value": _number(getattr(due, name))}
+            yield whose | {"score": name, "value": csv_number(getattr(due, name))}
     for of in found.volumes:
         category: Row = {"scope": "volume", "category": of.category}
         yield from _scores(category, {"icc": of.icc, "icc_consistency": of.icc_consistency})
         for two in of.pairs:
             whose = category | {"annotator_a": two.a, "annotator_b": two.b}
             for name in ("size_a", "size_b", "difference"):
-                yield whose | {"score": name, "value": _number(getattr(two, name)), "n": two.volumes}
+                yield whose | {"score": name, "value": csv_number(getattr(two, name)), "n": two.volumes}
             yield from _scores(whose, {"bias": two.bias, "lower": two.lower, "upper": two.upper})
     for each in found.contrasts:
         pairs: Row = {"annotator_a": ", ".join(each.first), "annotator_b": ", ".join(each.second)}
-        tested: Row = {"p": _number(each.p), "stands": _flag(each.stands)}
+        tested: Row = {"p": csv_number(each.p), "stands": _flag(each.stands)}
         yield {"scope": "contrast"} | pairs | _score(each.score, each.difference) | tested
     for one in found.unchanged:
         whose = {"scope": "unchanged", "annotator_a": one.annotator, "annotator_b": one.model}
@@ -476,13 +452,13 @@ def _compared(found: Agreement) -> Iterator[Row]:
 
 def _proposed(found: Agreement) -> Iterator[Row]:
     for each in found.proposed_tolerance:
-        yield {"scope": "proposed tolerance", "score": each.unit, "value": _number(each.value), "n": each.boundaries}
+        yield {"scope": "proposed tolerance", "score": each.unit, "value": csv_number(each.value), "n": each.boundaries}
 
 
 def _tolerance(near: CategoryTolerance, category: str = "") -> Iterator[Row]:
     for name, value in (("px", near.pixels), ("mm", near.mm)):
         if value is not None:
-            yield {"scope": "tolerance", "category": category, "score": name, "value": _number(value)}
+            yield {"scope": "tolerance", "category": category, "score": name, "value": csv_number(value)}
 
 
 def _scores(of: Row, scores: Mapping[str, Score]) -> Iterator[Row]:
@@ -490,13 +466,8 @@ def _scores(of: Row, scores: Mapping[str, Score]) -> Iterator[Row]:
 
 
 def _score(name: str, value: Score) -> Row:
-    ends = {"value": _number(value.value), "low": _number(value.low), "high": _number(value.high)}
+    ends = {"value": csv_number(value.value), "low": csv_number(value.low), "high": csv_number(value.high)}
     return {"score": name, **ends, "n": value.n, "n_undefined": value.n_undefined}
-
-
-def _number(value: float) -> str:
-    """Six digits that count; what is not finite is empty."""
-    return f"{value + 0.0:.6g}" if math.isfinite(value) else ""
 
 
 def _flag(value: bool) -> str:

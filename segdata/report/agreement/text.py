@@ -67,7 +67,6 @@ def _conclusion(each: Conclusion, paper: Console) -> Iterator[str]:
 
 
 def _matrix(found: Agreement, paper: Console) -> Iterator[str]:
-    """Annotator by annotator; of many only the pairs that agree least."""
     pairs, names = {(each.a, each.b): each for each in found.pairs}, found.annotators
     if len(names) > _MATRIX:
         least = sorted(found.pairs, key=lambda pair: _least_first(pair.scores))
@@ -102,13 +101,11 @@ def _scores(scores: Mapping[str, Score], names: Sequence[str]) -> list[str]:
 
 
 def _least_first(scores: Mapping[str, Score]) -> tuple[bool, float]:
-    """Sorts by IoU; what is undefined comes last."""
     value = scores["iou"].value
     return math.isnan(value), value
 
 
 def _categories(found: Agreement, measure: str, paper: Console) -> Iterator[str]:
-    """A line per category, the least agreed first."""
     if not found.categories:
         return
     ranked = sorted(found.categories, key=lambda each: _least_first(each.scores))
@@ -163,7 +160,6 @@ def _strata(found: Agreement, paper: Console) -> Iterator[str]:
 
 
 def _sheet(each: ReportTable, paper: Console) -> Iterator[str]:
-    """One of the tables that all reports have, with names in as many columns as there are."""
     rows = [[shorten(cell, each.room) if k in each.left else cell for k, cell in enumerate(row)] for row in each.rows]
     heads = [shorten(head, _HEAD) for head in each.heads]
     yield from _titled(each.title, heads, rows, paper, left=each.left)
@@ -207,7 +203,6 @@ def _worst(images: ImageAgreement, annotators: Sequence[str], paper: Console) ->
 
 
 def _codes(findings: Sequence[Finding], paper: Console) -> Iterator[str]:
-    """How many findings each rule has."""
     if not findings:
         return
     count = Counter((each.code, each.rule, each.severity) for each in findings)
@@ -234,7 +229,6 @@ def _verdict(found: Agreement, fail_on: FailOn, paper: Console) -> list[str]:
 
 
 def _legend(found: Agreement, paper: Console) -> Iterator[str]:
-    """What the marks mean."""
     of = count_noun(
         found.intervals.clusters, "sequence, patient or single image", "sequences, patients or single images"
     )
@@ -248,7 +242,6 @@ def _legend(found: Agreement, paper: Console) -> Iterator[str]:
 
 
 def _next(found: Agreement, typed: Sequence[str], paper: Console) -> Iterator[str]:
-    """Commands to go on with, as one would type them."""
     yield paper.paint("next", "bold")
     steps = [(["--format", "html", "-o", "agreement.html"], "the same with pictures, for the browser")]
     if not found.plan:

@@ -265,7 +265,6 @@ def _error_text(error: Exception) -> str:
 
 
 def _unreachable(error: Exception) -> SegdataError:
-    """The error for a database that does not answer."""
     what = _error_text(error)
     address = os.environ.get("FIFTYONE_DATABASE_URI")
     if address is not None:

@@ -35,10 +35,8 @@ Row = dict[str, Any]  # Any: FiftyOne has no types
 class PulledDecisions:
     """The decisions in a dataset of FiftyOne.
 
-    Attributes
-    ----------
-    decisions : decisions by image, those on findings first
-    notes : other changes made by hand, which are ignored, one line each
+    `decisions`: decisions by image, those on findings first; `notes`: other changes made by hand, which are ignored,
+    one line each.
     """
 
     decisions: tuple[Decision, ...]

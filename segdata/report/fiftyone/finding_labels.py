@@ -191,10 +191,8 @@ _DECISIONS_DECODER = msgspec.json.Decoder(dict[str, Decision])
 class LoggedDecisions:
     """The review states of a log.
 
-    Attributes
-    ----------
-    findings : image -> states of its findings
-    segments : (image, annotator, segment, label hash) -> state of a segment without a finding
+    `findings`: image -> states of its findings; `segments`: (image, annotator, segment, label hash) -> state of a
+    segment without a finding.
     """
 
     findings: Mapping[str | None, Sequence[ReviewState]]

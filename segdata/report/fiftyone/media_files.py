@@ -87,10 +87,8 @@ class AnnotationMasks:
 class MapValues:
     """The values of categories on maps; 0 is unlabelled, which FiftyOne never draws.
 
-    Attributes
-    ----------
-    value : category id -> value, from 1 to 65,535: the id itself if all ids fit, else the position
-    things : ids of categories that are shown as single segments, not on the map
+    `value`: category id -> value, from 1 to 65,535: the id itself if all ids fit, else the position; `things`: ids of
+    categories that are shown as single segments, not on the map.
     """
 
     value: dict[int, int]
@@ -192,7 +190,6 @@ def _is_plain(path: Path, width: int, height: int) -> bool:
 
 
 def _blank(width: int, height: int, folder: Path) -> Path:
-    """A grey picture of this size."""
     size = (width, height) if width and height else _UNKNOWN
     path = folder / "copies" / f"blank-{size[0]}x{size[1]}.png"
     if not path.exists():

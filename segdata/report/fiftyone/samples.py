@@ -199,11 +199,7 @@ class SampleLoader:
     Ids of labels are hashes of their content, so tags, foreign fields and foreign attributes survive an update.
     Verdicts come only from the log of the data.
 
-    Attributes
-    ----------
-    fo : the package
-    dataset : the dataset to fill
-    fields : name -> (kind, annotator) of the label fields so far
+    `fo`: the package; `dataset`: the dataset to fill; `fields`: name -> (kind, annotator) of the label fields so far.
     """
 
     fo: Any  # Any: FiftyOne has no types
@@ -296,7 +292,6 @@ class SampleLoader:
                 self._keep_field(view, name, kind, [values.get(name) for values in images])
 
     def _keep_field(self, view: Any, name: str, kind: Kind, labels: Iterable[Any]) -> None:
-        """Copy tags and foreign attributes of one field. Any: FiftyOne has no types."""
         path = f"{name}.{LISTS[kind]}"
         paths = self.dataset.get_field_schema(flat=True)
         present = {name_.removeprefix(f"{path}.") for name_ in paths if name_.startswith(f"{path}.")}

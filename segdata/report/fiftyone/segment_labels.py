@@ -109,7 +109,6 @@ class SegmentLabels:
         return detections
 
     def _outline(self, row: dict[str, Any], id_: str, pixels: AnnotationMasks) -> Any:  # Any: FiftyOne has no types
-        """The source's polygon of a segment."""
         size = (pixels.width, pixels.height)
         rings = [(np.array(ring).reshape(-1, 2) / size).tolist() for ring in row["rings"] if len(ring) % 2 == 0]
         attributes = {"points": rings, "closed": True, "filled": False, **self._said(row)}
@@ -117,7 +116,6 @@ class SegmentLabels:
 
     @staticmethod
     def _said(row: dict[str, Any]) -> dict[str, Any]:  # Any: rows of a table
-        """The common attributes of the labels of a segment."""
         return {
             "label": row["name"],
             "segment_id": _own_id(row),

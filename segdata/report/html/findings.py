@@ -126,7 +126,6 @@ def render_findings(
 
 
 def _verdict(validation: Validation, context: ReportContext) -> tuple[str, str]:
-    """How it went, in a word for the style, and in a line."""
     if not validation.findings:
         return "good", "Nothing new" if validation.baseline else "Nothing found"
     worst = validation.findings[0].severity
@@ -153,7 +152,6 @@ def _data(
     pictures: Mapping[Finding, str],
     imprints: Mapping[Finding, str] | None,
 ) -> Markup:
-    """The findings of a validation, new, unchanged and fixed."""
     states = [("new", validation.findings)]
     if validation.baseline is not None:
         states += [("unchanged", validation.baseline.known), ("fixed", validation.baseline.fixed)]
@@ -213,7 +211,6 @@ def _rule_texts(code: str) -> dict[str, str]:
 
 
 def _json_value(value: object) -> object:
-    """A value as JSON has it; what is not finite is null."""
     return msgspec.to_builtins(value) if isinstance(value, Correction) else _finite(value)
 
 

@@ -107,7 +107,6 @@ def _outline(labels: NDArray[np.int32]) -> Flags:
 
 
 def _widen(flags: Flags) -> Flags:
-    """The flags and their four neighbours."""
     wide = flags.copy()
     wide[1:] |= flags[:-1]
     wide[:-1] |= flags[1:]
@@ -226,7 +225,6 @@ def _picture(
 
 
 def _closely(picture: AnnotatedImage, one: str, other: str, category: int, pane: int) -> View:
-    """Where two annotators differ most, closely."""
     height, width = picture.size
     side = max(_LEAST, max(height, width) // _CLOSER)
     x, y = densest_square(picture.differing(View(0, 0, width, height, 1.0), one, other, {category}), side)
@@ -294,14 +292,12 @@ def _ids(opposed: AnnotatorPairs) -> dict[str, int]:
 
 
 def _near(x: int, y: int, side: int, size: tuple[int, int], pane: int) -> View:
-    """A square view around (x, y) inside an image of this height and width."""
     side = min(side, max(size))
     scale = pane / side
     return View(x - side // 2, y - side // 2, min(side, size[1]), min(side, size[0]), scale).inside(*size)
 
 
 def _framed(picture: Image.Image, view: View, part: View) -> None:
-    """Draw a frame around the part of a picture that is shown closely."""
     box = view.rectangle((part.x, part.y, part.width, part.height), 1, 8)
     draw = ImageDraw.Draw(picture)
     draw.rectangle(box, outline=(255, 255, 255), width=3)
@@ -320,7 +316,6 @@ def _of_finding(picture: AnnotatedImage, finding: Finding, opposed: AnnotatorPai
 def _beside(
     picture: AnnotatedImage, view: View, names: Sequence[tuple[str, Color]], categories: set[int] | None
 ) -> str:
-    """The image alone, where there is one, beside the image with outlines."""
     panes = [picture.seen(view)] if picture.ground.image is not None else []
     panes.append(picture.outlined(view, names, categories))
     both = Image.new("RGB", (len(panes) * (_SMALL + 4) - 4, _SMALL), (45, 45, 45))

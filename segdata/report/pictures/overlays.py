@@ -86,7 +86,6 @@ def _notes(batch: Batch, scene: Scene) -> list[str]:
 
 
 def _legend_entries(category_id: "np.ndarray[tuple[int], np.dtype[np.int64]]", profile: Profile) -> "list[LegendEntry]":
-    """The categories on the picture, the most frequent first."""
     colors = category_colors(profile.taxonomy)
     counted = Counter(category_id.tolist()).most_common()
     return [
@@ -141,7 +140,6 @@ def draw_legend(
 
 
 def _finding_text(finding: Finding, with_ids: bool) -> str:
-    """What a finding speaks of, and its message."""
     ids = ", ".join(map(str, finding.segments[:3])) if with_ids or not finding.category else ""
     return ": ".join(filter(None, [" ".join(filter(None, [finding.category, ids])), finding.message]))
 

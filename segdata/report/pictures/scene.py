@@ -108,7 +108,6 @@ def _edges(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
 
 
 def _draw_outlines(draw: ImageDraw.ImageDraw, view: View, evidence: FindingLocation) -> None:
-    """The source's rings, marked points, and the declared box."""
     for ring in evidence.rings:
         line = [view.place(x, y) for x, y in np.concatenate([ring, ring[:1]]).tolist()]
         draw.line(line, fill=(0, 0, 0), width=4)
@@ -138,7 +137,6 @@ def _draw_dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, floa
 
 
 def _draw_box(draw: ImageDraw.ImageDraw, view: View, mark: MarkedFinding, *, numbered: bool) -> None:
-    """A rectangle around a finding in the colour of its severity, with its number."""
     if mark.evidence.box is None:
         return
     color = SEVERITY_COLORS[mark.finding.severity]
@@ -308,7 +306,6 @@ def spread_over_rules(findings: Sequence[Finding], most: int) -> list[Finding]:
 
 
 def _groups(findings: Sequence[Finding]) -> list[list[Finding]]:
-    """The findings of each rule, the worst rules first."""
     groups: dict[str, list[Finding]] = {}
     for finding in findings:
         groups.setdefault(finding.code, []).append(finding)
@@ -363,7 +360,6 @@ def thumbnail_view(evidence: FindingLocation, size: tuple[int, int]) -> View:
 
 
 def _joined(evidence: FindingLocation) -> tuple[float, float, float, float]:
-    """The box with the one that the file declares."""
     x, y, wide, high = evidence.box or (0, 0, 1, 1)
     if evidence.declared is None or not np.isfinite(evidence.declared).all():
         return x, y, wide, high

@@ -130,9 +130,9 @@ class DatasetSide(msgspec.Struct, rename={"files": "dataset", "n_images": "image
 
     files: str
     format: str
-    n_images: Count
-    n_segments: Count
-    defects: dict[str, Count]
+    n_images: Count = 0
+    n_segments: Count = 0
+    defects: dict[str, Count] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,6 @@ from segdata.report.agreement.tables import (
     HEAD,
     agreement_csv,
     agreement_json,
-    agreement_schema,
     agreement_tables,
     better_first,
     causes_table,
@@ -47,6 +46,7 @@ from segdata.report.agreement.tables import (
 from segdata.report.agreement.text import agreement_text
 from segdata.report.agreement.wording import tolerance_in_words
 from segdata.report.console import Console, display_width
+from segdata.report.schemas import json_schemas
 from tests.generators.agreement_tables import simulate_two_annotators
 
 Compare = Callable[..., AgreementRun]
@@ -301,7 +301,7 @@ def test_contract() -> None:
 
 
 def test_fits_its_schema() -> None:
-    jsonschema.validate(json.loads(report()), agreement_schema())
+    jsonschema.validate(json.loads(report()), json_schemas()["agreement"])
 
 
 def test_the_tolerance_that_repeats_propose_is_there_and_fits_the_schema() -> None:
@@ -310,7 +310,7 @@ def test_the_tolerance_that_repeats_propose_is_there_and_fits_the_schema() -> No
         summarise_agreement(simulate_two_annotators(np.random.default_rng(0), 4), HOW), proposed_tolerance=(twice,)
     )
     found = json.loads(agreement_json(agreed))
-    jsonschema.validate(found, agreement_schema())
+    jsonschema.validate(found, json_schemas()["agreement"])
     assert found["proposed_tolerance"] == [
         {"unit": "mm", "value": 0.8, "annotators": ["a"], "images": 12, "boundaries": 40}
     ]
@@ -330,6 +330,6 @@ def test_the_same_input_gives_the_same_text() -> None:
 
 
 def test_every_score_says_what_it_is() -> None:
-    text = json.dumps(agreement_schema(), ensure_ascii=False)
+    text = json.dumps(json_schemas()["agreement"], ensure_ascii=False)
     for meaning in {**OVERALL_SCORES, **PAIR_SCORES, **CATEGORY_SCORES}.values():
         assert meaning in text

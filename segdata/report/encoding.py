@@ -1,8 +1,10 @@
-"""JSON format: numbers and lists of all JSON reports, written the same way."""
+"""Encoding: numbers, lists and rows of all reports, written the same way as JSON and CSV."""
 
+import csv
+import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -69,7 +71,6 @@ def result_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:  # Any: JSON
 
 
 def _allow_null(schema: Any) -> Any:  # Any: JSON
-    """The schema with null beside every number that is marked as nullable."""
     if isinstance(schema, list):
         return [_allow_null(each) for each in schema]
     if not isinstance(schema, dict):
@@ -92,3 +93,15 @@ def _clean(value: Any, rounded: bool) -> Any:  # Any: JSON
     if not isinstance(value, float):
         return value
     return round_number(value) if rounded else value if math.isfinite(value) else None
+
+
+def csv_text(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows under their heads as CSV; None is an empty cell."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([heads, *rows])
+    return text.getvalue()
+
+
+def csv_number(value: float) -> str:
+    """A number as a cell: six digits that count; empty if it is not finite."""
+    return f"{value + 0.0:.6g}" if math.isfinite(value) else ""
