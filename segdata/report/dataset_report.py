@@ -16,7 +16,7 @@ import segdata
 from segdata.agreement.results import Agreement
 from segdata.campaign.costs import USUAL_SHARE, Costs
 from segdata.core.errors import count_noun
-from segdata.core.finding import Finding, Severity
+from segdata.core.finding import Severity
 from segdata.core.validation import Validation
 from segdata.measure.summary import Summary
 from segdata.report.agreement.wording import SCORE_NAMES, Conclusion, score_with_interval
@@ -30,6 +30,7 @@ from segdata.report.review import rule_precision
 from segdata.review.states import FLAG_CODES, ReviewProgress, RuleProgress
 
 Part = Literal["validation", "balance", "agreement", "noise", "review", "cost"]
+PointSeverity = Severity | Literal["good"]
 _RARE_SHARE = 0.01  # share of all pixels: a category below it is rare
 _MIN_DECISIONS = 10  # decisions that the precision of a rule needs
 _LOW_PRECISION = 0.5  # precision of a doubtful rule
@@ -66,83 +67,71 @@ class QualityPoint(msgspec.Struct, frozen=True):
     """One conclusion: its part of the report, severity, headline, details, and what to do."""
 
     part: Part
-    severity: Severity | Literal["good"]
+    severity: PointSeverity
     head: str
     said: str
     act: str
 
 
+Point = tuple[PointSeverity, *tuple[str, ...]]  # severity, headline, and if there are any details and what to do
+
+
 def quality_points(report: DatasetReport) -> list[QualityPoint]:
     """The conclusions in the order of the report."""
-    return [
-        *_validation(report.validation),
-        *_balance(report.summary),
-        *_agreement(report.agreement, report.agreed),
-        *_noise(report.flag),
-        *_review(report.progress, report.errors),
-        *_cost(report.costs),
-    ]
+    parts: dict[Part, Iterator[Point]] = {
+        "validation": _validation(report.validation),
+        "balance": _balance(report.summary),
+        "agreement": ((each.severity, each.head, each.said, each.act) for each in report.agreed[:6]),
+        "noise": iter(()) if report.flag is None else _noise(report.flag),
+        "review": iter(()) if report.progress is None else _review(report.progress, report.errors),
+        "cost": iter(()) if report.costs is None else _cost(report.costs),
+    }
+    rows = []
+    for part, points in parts.items():
+        for severity, *words in points:
+            head, said, act = [*words, "", ""][:3]
+            rows.append(QualityPoint(part, severity, head, said, act))
+    return rows
 
 
-def _validation(validation: Validation) -> Iterator[QualityPoint]:
+def _validation(validation: Validation) -> Iterator[Point]:
     n_errors, n_warnings = validation.count("error"), validation.count("warning")
-    most = Counter(
-        f"{finding.code} {finding.rule}" for finding in validation.findings if finding.severity != "info"
-    ).most_common(3)
-    text = ", ".join(f"{name} ({count:,})" for name, count in most)
-    images = len({finding.image for finding in validation.findings if finding.severity == "error" and finding.image})
+    severe = [finding for finding in validation.findings if finding.severity != "info"]
+    most = Counter(f"{finding.code} {finding.rule}" for finding in severe).most_common(3)
+    text = f"Most frequent: {', '.join(f'{name} ({count:,})' for name, count in most)}."
+    images = len({finding.image for finding in severe if finding.severity == "error" and finding.image})
     if n_errors:
         where = f" in {count_noun(images, 'image')}" if images else ""  # no error is about an image
         head = f"{count_noun(n_errors, 'error')}{where} to fix before training"
-        yield _point(
-            "validation",
-            "error",
-            head,
-            f"Most frequent: {text}.",
-            "Look at them first; many can be fixed automatically.",
-        )
+        yield "error", head, text, "Look at them first; many can be fixed automatically."
     elif n_warnings:
-        yield _point(
-            "validation", "warning", f"No errors, {count_noun(n_warnings, 'warning')}", f"Most frequent: {text}."
-        )
+        yield "warning", f"No errors, {count_noun(n_warnings, 'warning')}", text
     else:
-        silent = (
-            f"{count_noun(validation.decided, 'finding')} decided by reviewers left out." if validation.decided else ""
-        )
-        yield _point("validation", "good", "The rules find nothing wrong", silent)
+        n = validation.decided
+        silent = f"{count_noun(n, 'finding')} decided by reviewers left out." if n else ""
+        yield "good", "The rules find nothing wrong", silent
 
 
-def _balance(summary: Summary) -> Iterator[QualityPoint]:
+def _balance(summary: Summary) -> Iterator[Point]:
     rows = summary.categories[summary.categories["kind"] != "void"]
     unused = rows[rows["segments"] == 0]["name"].tolist()
     if unused:
         named = ", ".join(unused[:6]) + (" …" if len(unused) > 6 else "")
-        yield _point("balance", "warning", f"{count_noun(len(unused), 'category')} without segments", f"{named}.")
+        yield "warning", f"{count_noun(len(unused), 'category')} without segments", f"{named}."
     used = rows[rows["segments"] > 0]
     rare = used[used["share"] < _RARE_SHARE].sort_values("share")
     if len(used) > 1 and len(rare):
         listed = [f"{name} {share:.2%}" for name, share in zip(rare["name"][:6], rare["share"][:6], strict=True)]
         head = f"{count_noun(len(rare), 'category')} with less than {_RARE_SHARE:.0%} of the labelled pixels"
-        yield _point(
-            "balance", "info", head, f"{', '.join(listed)}.", "Weight them in the loss: segdata info --weights."
-        )
+        yield "info", head, f"{', '.join(listed)}.", "Weight them in the loss: segdata info --weights."
     for advice in summary.advice:
-        yield _point("balance", "info", "The task may not fit the labels", advice)
+        yield "info", "The task may not fit the labels", advice
     for name in ("from models", "accepted unchanged"):
         if name in summary.facts:
-            yield _point("balance", "info", name.capitalize(), f"{summary.facts[name]}.")
+            yield "info", name.capitalize(), f"{summary.facts[name]}."
 
 
-def _agreement(agreement: Agreement | None, agreed: Sequence[Conclusion]) -> Iterator[QualityPoint]:
-    if agreement is None:
-        return
-    for conclusion in agreed[:6]:
-        yield _point("agreement", conclusion.severity, conclusion.head, conclusion.said, conclusion.act)
-
-
-def _noise(report: FlagReport | None) -> Iterator[QualityPoint]:
-    if report is None:
-        return
+def _noise(report: FlagReport) -> Iterator[Point]:
     n_labels = sum(finding.correction is not None for finding in report.findings) + report.omitted
     expected = report.flag.expected_errors
     weak = [trust.category for trust in report.flag.trust if trust.reason]
@@ -151,54 +140,41 @@ def _noise(report: FlagReport | None) -> Iterator[QualityPoint]:
         text = ""
         if expected.value is not None and expected.low is not None and expected.high is not None:
             text = f"About {expected.value:.0f} of them are wrong ({expected.low:.0f} to {expected.high:.0f})."
-        yield _point("noise", "warning", head, text, "Review them, worst first.")
+        yield "warning", head, text, "Review them, worst first."
     else:
-        yield _point("noise", "good", "No label stands out as wrong")
+        yield "good", "No label stands out as wrong"
     if weak:
-        yield _point(
-            "noise",
-            "info",
-            f"The model cannot judge {', '.join(weak[:5])}",
-            "Their labels are not judged; this does not mean that they are right.",
-        )
+        text = "Their labels are not judged; this does not mean that they are right."
+        yield "info", f"The model cannot judge {', '.join(weak[:5])}", text
 
 
-def _review(progress: ReviewProgress | None, errors: LabelErrors | None) -> Iterator[QualityPoint]:
-    if progress is None:
-        return
+def _review(progress: ReviewProgress, errors: LabelErrors | None) -> Iterator[Point]:
     if errors is not None:
-        yield _errors(errors)
+        text = errors_in_words(errors)
+        text = f"{text[0].upper()}{text[1:]}."
+        if errors.is_vague:
+            act = "Decide on more findings of segdata flag, or give it a larger budget."
+            yield "info", "The total number of wrong labels is not known yet", text, act
+        else:
+            yield "info", f"About {errors.every.n:,.0f} labels are wrong or missing in total", text
     decided, open_ = sum(rule.decided for rule in progress.rules), sum(rule.open for rule in progress.rules)
     if progress.n_findings:
-        yield _point("review", "info", f"{count_noun(decided, 'finding')} decided, {open_:,} open")
+        yield "info", f"{count_noun(decided, 'finding')} decided, {open_:,} open"
     if progress.disputed:
         head = f"Reviewers disagree on {count_noun(len(progress.disputed), 'finding')}"
-        yield _point("review", "warning", head, "", "Let an adjudicator settle them; segdata review report lists them.")
+        yield "warning", head, "", "Let an adjudicator settle them; segdata review report lists them."
     for rule in progress.rules:
         is_rule = not rule.code.startswith(FLAG_CODES)  # the findings of flag were selected, in part at random
         if is_rule and rule.decided >= _MIN_DECISIONS and rule.right / rule.decided < _LOW_PRECISION:
-            yield _point(
-                "review",
-                "info",
-                f"{rule.code} {rule.name} was right in {rule.right} of {rule.decided}",
-                f"At most {rule_precision(rule).high:.0%}, with 95 % confidence.",
-                "Relax its options, or ignore the rule, in segdata.yaml.",
-            )
+            head = f"{rule.code} {rule.name} was right in {rule.right} of {rule.decided}"
+            text = f"At most {rule_precision(rule).high:.0%}, with 95 % confidence."
+            yield "info", head, text, "Relax its options, or ignore the rule, in segdata.yaml."
 
 
-def _errors(errors: LabelErrors) -> QualityPoint:
-    text = errors_in_words(errors)
-    text = f"{text[0].upper()}{text[1:]}."
-    if errors.is_vague:
-        act = "Decide on more findings of segdata flag, or give it a larger budget."
-        return _point("review", "info", "The total number of wrong labels is not known yet", text, act)
-    return _point("review", "info", f"About {errors.every.n:,.0f} labels are wrong or missing in total", text)
-
-
-def _cost(costs: Costs | None) -> Iterator[QualityPoint]:
-    if costs is None or not costs.annotation + costs.assurance:
-        return
+def _cost(costs: Costs) -> Iterator[Point]:
     total = costs.annotation + costs.assurance
+    if not total:
+        return
     spent = f"{format_hours(costs.annotation)} of annotation and {format_hours(costs.assurance)} of quality assurance"
     if costs.assumed:
         spent += f"; the {1 - costs.known:.0%} of annotations without a time are assumed to take {costs.assumed}"
@@ -206,27 +182,16 @@ def _cost(costs: Costs | None) -> Iterator[QualityPoint]:
         spent += f"; the {1 - costs.known:.0%} of annotations without a time are not counted"
     amount = costs.amount(total)
     paid = "" if amount is None else f", {amount:,.0f} {costs.currency}".rstrip()
-    yield _point("cost", "info", f"{format_hours(total)} of work{paid}", f"{spent}.")
+    yield "info", f"{format_hours(total)} of work{paid}", f"{spent}."
     if costs.assurance and (costs.assumed or costs.known == 1):  # otherwise most of the work may be missing
         low, high = USUAL_SHARE
-        usual = f"{low:.0%} to {high:.0%} is usual"
         where = "within" if low <= costs.share <= high else "below" if costs.share < low else "above"
-        yield _point(
-            "cost",
-            "info",
-            f"Quality assurance is {costs.share:.0%} of it",
-            f"This is {where} the usual range: {usual}.",
-        )
+        text = f"This is {where} the usual range: {low:.0%} to {high:.0%} is usual."
+        yield "info", f"Quality assurance is {costs.share:.0%} of it", text
     if costs.n_errors and costs.review:
         per = costs.amount(costs.per_error)
         cost = f"{60 * costs.per_error:.1f} minutes" if per is None else f"{per:,.2f} {costs.currency}".rstrip()
-        yield _point(
-            "cost", "info", f"Finding a true error has cost {cost}", f"{count_noun(costs.n_errors, 'error')} so far."
-        )
-
-
-def _point(part: Part, severity: Severity | Literal["good"], head: str, said: str = "", act: str = "") -> QualityPoint:
-    return QualityPoint(part, severity, head, said, act)
+        yield "info", f"Finding a true error has cost {cost}", f"{count_noun(costs.n_errors, 'error')} so far."
 
 
 def format_hours(value: float) -> str:
@@ -240,18 +205,22 @@ def format_hours(value: float) -> str:
     return f"{value:.1f} h" if value < 100 else f"{value:,.0f} h"
 
 
-class CostRow(msgspec.Struct, frozen=True, kw_only=True):
+_HOURS = {"annotation": "annotation_hours", "again": "double_annotation_hours", "review": "review_hours"}
+_OF_COSTS = {"share": "assurance_share", "per_error": "hours_per_error", "n_errors": "errors"}
+
+
+class CostRow(msgspec.Struct, frozen=True, kw_only=True, rename=_HOURS | _OF_COSTS):
     """Hours of work, the share of quality assurance, and the cost at the rate in `segdata.yaml`.
 
     `known` is the share of annotations with a time; `assumed` is the time assumed for the others.
     """
 
-    annotation_hours: float
-    double_annotation_hours: float
-    review_hours: float
-    assurance_share: float | None
-    hours_per_error: float | None
-    errors: int
+    annotation: float
+    again: float
+    review: float
+    share: float | None
+    per_error: float | None
+    n_errors: int
     known: float | None
     assumed: str
     rate: float | None
@@ -283,29 +252,10 @@ def dataset_report_json(report: DatasetReport) -> str:
         findings=validation.by_code,
         points=tuple(quality_points(report)),
         label_errors=None if report.errors is None else ErrorRow.of_errors(report.errors),
-        cost=None if report.costs is None else _cost_row(report.costs),
+        cost=None if report.costs is None else msgspec.convert(report.costs, CostRow, from_attributes=True),
         notes=tuple(report.notes),
     )
     return msgspec.json.format(msgspec.json.encode(encoded), indent=2).decode()
-
-
-def _cost_row(costs: Costs) -> CostRow:
-    return CostRow(
-        annotation_hours=costs.annotation,
-        double_annotation_hours=costs.again,
-        review_hours=costs.review,
-        assurance_share=_finite_or_none(costs.share),
-        hours_per_error=_finite_or_none(costs.per_error),
-        errors=costs.n_errors,
-        known=_finite_or_none(costs.known),
-        assumed=costs.assumed,
-        rate=costs.rate,
-        currency=costs.currency,
-    )
-
-
-def _finite_or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def dataset_report_text(report: DatasetReport, typed: Sequence[str], console: Console) -> str:
@@ -347,30 +297,20 @@ _COMMANDS: dict[Part, str] = {
 _FIRST: dict[Part, str] = {"review": "browse"}  # where nothing is there to report yet
 
 
-@dataclass(frozen=True, slots=True)
-class PairRow:
-    """Two annotators, how many images both annotated, and their scores as text."""
-
-    a: str
-    b: str
-    images: int
-    scores: tuple[str, ...]
-
-
 def dataset_report_html(report: DatasetReport, typed: Sequence[str]) -> str:
     """The report as one HTML file; the same input gives the same text.
 
     `typed`: DATA and the options, as one would type them behind a command. What Unicode cannot encode stays in the text
     as it is: write it with `backslashreplace`.
     """
-    conclusions = quality_points(report)
     available = _parts(report)
-    findings = report.validation.findings
+    pairs = () if report.agreement is None else report.agreement.pairs
+    flagged = () if report.flag is None else report.flag.findings
     return template("dataset_report.html").render(
         dataset=report.validation.dataset,
         n_images=report.validation.n_images,
         n_segments=report.validation.n_segments,
-        points=conclusions,
+        points=quality_points(report),
         parts={name: TITLES[name] for name in available},
         missing={
             name: " ".join(["segdata", _FIRST.get(name, command), *typed])
@@ -378,14 +318,14 @@ def dataset_report_html(report: DatasetReport, typed: Sequence[str]) -> str:
             if name not in available
         },
         commands={name: " ".join(["segdata", command, *typed]) for name, command in _COMMANDS.items()},
-        groups=[RuleGroup.of(group) for group in group_by_rule(findings)],
+        groups=[RuleGroup.of(group) for group in group_by_rule(report.validation.findings)],
         facts=dataset_facts(report.summary),
         lines=category_lines(report.summary),
         score_names=[SCORE_NAMES[name] for name in _OF_PAIRS],
-        pairs=_pairs(report),
+        pairs=[(pair, [score_with_interval(name, pair.scores[name]) for name in _OF_PAIRS]) for pair in pairs],
         noise=report.flag,
-        suspects=_suspects(report),
-        n_more=0 if report.flag is None else max(len(report.flag.findings) - _MOST, 0),
+        suspects=[row.finding() for row in flagged[:_MOST]],
+        n_more=max(len(flagged) - _MOST, 0),
         reviewed=[] if report.progress is None else [(rule, _precision_text(rule)) for rule in report.progress.rules],
         reviewers=() if report.progress is None else report.progress.reviewers,
         costs=[] if report.costs is None else _costs(report.costs),
@@ -412,19 +352,6 @@ def _parts(report: DatasetReport) -> list[Part]:
     return [name for name, is_available in is_known.items() if is_available]
 
 
-def _pairs(report: DatasetReport) -> list[PairRow]:
-    if report.agreement is None:
-        return []
-    return [
-        PairRow(pair.a, pair.b, pair.images, tuple(score_with_interval(name, pair.scores[name]) for name in _OF_PAIRS))
-        for pair in report.agreement.pairs
-    ]
-
-
-def _suspects(report: DatasetReport) -> list[Finding]:
-    return [] if report.flag is None else [row.finding() for row in report.flag.findings[:_MOST]]
-
-
 def _costs(costs: Costs) -> list[tuple[str, str, str]]:
     rows = [
         ("first annotation of each image", costs.annotation),
@@ -433,11 +360,8 @@ def _costs(costs: Costs) -> list[tuple[str, str, str]]:
         ("together", costs.annotation + costs.assurance),
         ("for each true error found", costs.per_error),
     ]
-    return [
-        (name, format_hours(value), _amount_text(costs, value))
-        for name, value in rows
-        if value and not math.isnan(value)
-    ]
+    known = [(name, value) for name, value in rows if value and not math.isnan(value)]
+    return [(name, format_hours(value), _amount_text(costs, value)) for name, value in known]
 
 
 def _amount_text(costs: Costs, value: float) -> str:

@@ -289,19 +289,10 @@ class ErrorRow(msgspec.Struct, frozen=True, kw_only=True):
     @staticmethod
     def of_errors(found: LabelErrors) -> "ErrorRow":
         """The row of what is known."""
-        every = found.every
-        labels, regions = (_part(each, found.apart) for each in (found.labels, found.regions))
-        return ErrorRow(
-            value=_finite(every.n), low=every.low, high=every.high, of=every.of, labels=labels, regions=regions
-        )
-
-
-def _part(found: ErrorEstimate, apart: bool) -> Part:
-    return Part(value=_finite(found.n), low=found.low, high=found.high, of=found.of if apart else None)
-
-
-def _finite(value: float) -> float | None:
-    return None if np.isnan(value) else value
+        every, parts = found.every, []
+        for each in (found.labels, found.regions):
+            parts.append(Part(value=each.n, low=each.low, high=each.high, of=each.of if found.apart else None))
+        return ErrorRow(value=every.n, low=every.low, high=every.high, of=every.of, labels=parts[0], regions=parts[1])
 
 
 def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> LabelErrors | None:

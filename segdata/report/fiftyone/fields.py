@@ -23,8 +23,7 @@ CLASSES: Mapping[str, str] = {
     "outlines": "Polylines",
     "findings": "Detections",
     "proposals": "Detections",
-    "confidence": "Heatmap",
-    "disagreement": "Heatmap",
+    **dict.fromkeys(HEAT, "Heatmap"),
 }
 _SEGMENT_ATTRIBUTES = {
     "segment_id": "StringField",
@@ -33,13 +32,9 @@ _SEGMENT_ATTRIBUTES = {
     "source": "StringField",
     "imprint": "StringField",
 }
-DECISION_ATTRIBUTES: Mapping[str, str] = {
-    "verdict": "StringField",
-    "reviewer": "StringField",
-    "decided": "StringField",
-    "comment": "StringField",
-    "disputed": "StringField",
-}
+DECISION_ATTRIBUTES: Mapping[str, str] = dict.fromkeys(
+    ("verdict", "reviewer", "decided", "comment", "disputed"), "StringField"
+)
 """Attributes of decided labels, beside the verdict as a tag; `disputed` lists the verdicts of a dispute."""
 SEGMENTS: tuple[Kind, ...] = ("segments", "outlines")
 DECIDABLE: tuple[Kind, ...] = (FINDINGS, *SEGMENTS)

@@ -227,13 +227,7 @@ class MediaFiles:
         name = blake2b(f"{values.shape}{values.dtype}".encode() + values.tobytes(), digest_size=16).hexdigest()
         path = (self.folder / "masks" / name[:2] / f"{name}.png").absolute()
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".{name}.{os.getpid()}.{id(pixels)}.partial")
-            try:
-                Image.fromarray(values).save(partial, format="PNG", compress_level=1)
-                partial.replace(path)
-            finally:
-                partial.unlink(missing_ok=True)
+            _save(Image.fromarray(values), path)
         self.used.add(path)
         return str(path)
 

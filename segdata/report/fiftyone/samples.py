@@ -147,19 +147,8 @@ class SampleBuilder:
 _OLD_TAGS = {*SEVERITIES, DISPUTED}  # our own tags, which may be outdated
 _INFO_KEY = "segdata"  # the key of `Dataset.info` that marks our datasets
 _BUILT_IN = {
-    "attributes",
-    "label",
-    "bounding_box",
-    "mask",
-    "mask_path",
-    "confidence",
-    "index",
-    "instance",
-    "id",
-    "tags",
-    "points",
-    "closed",
-    "filled",
+    *("attributes", "label", "bounding_box", "mask", "mask_path", "confidence", "index", "instance", "id", "tags"),
+    *("points", "closed", "filled"),
 }
 
 

@@ -17,9 +17,9 @@ from segdata.core.rule import Tables
 from segdata.core.runs import Ints, bounding_boxes
 from segdata.core.taxonomy import Color
 from segdata.report.agreement.tables import WorstImage
-from segdata.report.pictures.canvas import BackgroundImage, View
+from segdata.report.pictures.canvas import BackgroundImage, View, outline, panes_side_by_side
 from segdata.report.pictures.colours import ANNOTATOR_COLORS, annotator_color
-from segdata.report.pictures.scene import data_uri
+from segdata.report.pictures.scene import data_uri, pictures_by_image
 
 Flags = NDArray[np.bool_]
 _DASH = 5  # canvas pixels: where several outlines coincide their colours take turns
@@ -63,7 +63,7 @@ class AnnotatedImage:
         """The image under the outlines of these annotators, each in a colour, in these categories."""
         picture = self.ground.seen(view).astype(np.float32)
         picture += (picture.mean(axis=2, keepdims=True) * 0.5 + 64 - picture) * _PALE
-        edges = np.stack([_outline(self.labels(view, name, categories)) for name, _ in annotators])
+        edges = np.stack([_wide_outline(self.labels(view, name, categories)) for name, _ in annotators])
         count = edges.sum(axis=0)
         rank = np.cumsum(edges, axis=0) - 1
         turn = np.add.outer(np.arange(picture.shape[0]), np.arange(picture.shape[1])) // _DASH
@@ -95,15 +95,9 @@ def densest_square(flags: Flags, side: int) -> tuple[int, int]:
     return x + int(right), y + int(down)
 
 
-def _outline(labels: NDArray[np.int32]) -> Flags:
+def _wide_outline(labels: NDArray[np.int32]) -> Flags:
     """The labelled pixels beside another label or none, two canvas pixels wide."""
-    edge = np.zeros(labels.shape, bool)
-    down, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
-    edge[1:] |= down
-    edge[:-1] |= down
-    edge[:, 1:] |= right
-    edge[:, :-1] |= right
-    return _widen(edge & (labels > 0)) & (labels > 0)
+    return _widen(outline(labels)) & (labels > 0)
 
 
 def _widen(flags: Flags) -> Flags:
@@ -143,11 +137,8 @@ def worst_pictures(
     data: OpenDataset, opposed: AnnotatorPairs, worst: Sequence[WorstImage], jobs: int = 0
 ) -> list[WorstImagePictures]:
     """The pictures of some images; none of those whose size is unknown."""
-
-    def drawn(each: WorstImage) -> WorstImagePictures | None:
-        return _worst(data, opposed, each)
-
-    return [each for each in run_ordered(drawn, list(worst), jobs) if each is not None]
+    pictures = run_ordered(lambda each: _worst(data, opposed, each), list(worst), jobs)
+    return [each for each in pictures if each is not None]
 
 
 def finding_pictures(
@@ -159,24 +150,15 @@ def finding_pictures(
     """
     opposed = tables.annotator_pairs
     assert opposed is not None
-    rows = {image_id: row for row, image_id in enumerate(data.source.image_ids)}
     frames = dict(zip(opposed.cases["image"].tolist(), opposed.cases["frames"].tolist(), strict=True))
-    by_image: dict[int, list[Finding]] = {}
-    for each in findings:
-        if each.image in rows:
-            by_image.setdefault(rows[each.image], []).append(each)
 
-    def of_image(row: int) -> list[tuple[Finding, str]]:
-        mine = by_image[row]
+    def draw(row: int, own: list[Finding]) -> list[tuple[Finding, str]]:
         if frames.get(row, 1) > 1:
-            return _of_volume(data, np.arange(row, row + frames[row]), mine, opposed)
+            return _of_volume(data, np.arange(row, row + frames[row]), own, opposed)
         picture = _opened(data.source.load(np.array([row])))
-        return [] if picture is None else [(each, _of_finding(picture, each, opposed)) for each in mine]
+        return [] if picture is None else [(each, _of_finding(picture, each, opposed)) for each in own]
 
-    made: dict[Finding, str] = {}
-    for pictures in run_ordered(of_image, sorted(by_image), jobs):
-        made.update(pictures)
-    return {each: made[each] for each in findings if each in made}
+    return pictures_by_image(data, findings, draw, jobs)
 
 
 def shown_annotators(annotators: Sequence[str], involved: Sequence[str]) -> list[tuple[str, Color]]:
@@ -318,10 +300,7 @@ def _beside(
 ) -> str:
     panes = [picture.seen(view)] if picture.ground.image is not None else []
     panes.append(picture.outlined(view, names, categories))
-    both = Image.new("RGB", (len(panes) * (_SMALL + 4) - 4, _SMALL), (45, 45, 45))
-    for number, pane in enumerate(panes):
-        both.paste(pane, (number * (_SMALL + 4) + (_SMALL - pane.width) // 2, (_SMALL - pane.height) // 2))
-    return data_uri(both)
+    return data_uri(panes_side_by_side(panes, _SMALL))
 
 
 def _box(picture: AnnotatedImage, finding: Finding, category: int | None) -> Box:

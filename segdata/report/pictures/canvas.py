@@ -1,5 +1,6 @@
 """Canvas: the part of an image that is drawn, its scale, the image below, and text on pictures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -255,3 +256,22 @@ def _rgb(image: Image.Image) -> Image.Image:
     low, high = np.percentile(values, (1, 99))
     stretched = np.clip((values - low) / max(high - low, 1e-9), 0, 1) * 255
     return Image.fromarray(stretched.astype(np.uint8)).convert("RGB")
+
+
+def outline(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """The labelled pixels next to another label or none, to the right or below, on either side."""
+    edge = np.zeros(labels.shape, bool)
+    down, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+    edge[1:] |= down
+    edge[:-1] |= down
+    edge[:, 1:] |= right
+    edge[:, :-1] |= right
+    return edge & (labels > 0)
+
+
+def panes_side_by_side(panes: Sequence[Image.Image], side: int) -> Image.Image:
+    """Pictures of at most `side` pixels beside each other, each in the middle of its square."""
+    both = Image.new("RGB", (len(panes) * (side + 4) - 4, side), (45, 45, 45))
+    for number, pane in enumerate(panes):
+        both.paste(pane, (number * (side + 4) + (side - pane.width) // 2, (side - pane.height) // 2))
+    return both

@@ -3,11 +3,10 @@
 import base64
 import io
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from segdata.core.batch import Batch
@@ -17,7 +16,7 @@ from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.finding_location import Annotation, FindingLocation, Points, locate_finding
 from segdata.core.profile import Profile
 from segdata.core.validation import Validation
-from segdata.report.pictures.canvas import BackgroundImage, Pixels, View, draw_chip
+from segdata.report.pictures.canvas import BackgroundImage, Pixels, View, draw_chip, outline, panes_side_by_side
 from segdata.report.pictures.colours import SEVERITY_COLORS, segment_colors
 
 _STRIPES = np.array([(255, 235, 0), (15, 15, 15)], np.uint8)  # no category is striped: these are seen on any colour
@@ -73,9 +72,9 @@ class Scene:
         palette = np.concatenate([np.zeros((1, 3), np.float32), self.colors.astype(np.float32)])
         strength = np.where(labels > 0, 0.30 if self.marks else 0.42, 0.0)[:, :, None]
         ground += (palette[labels] - ground) * strength
-        edge = _edges(labels)
-        outline = np.clip(palette[labels] * 1.15 + 20, 0, 255)
-        ground[edge] = 0.25 * ground[edge] + 0.75 * outline[edge]
+        edge = outline(labels)
+        line = np.clip(palette[labels] * 1.15 + 20, 0, 255)
+        ground[edge] = 0.25 * ground[edge] + 0.75 * line[edge]
         return ground.astype(np.uint8)
 
     def _stripes(self, picture: Pixels, view: View, large: float) -> None:
@@ -92,19 +91,8 @@ class Scene:
         lines = (turn < _STRIPE) & wide & ~close
         picture[lines] = _STRIPES[(turn[lines] >= _STRIPE // 2).astype(int)]
         # Where a large area ends, so that its shape is seen.
-        picture[_edges(wide.astype(np.int32)) & ~close] = _STRIPES[0]
+        picture[outline(wide.astype(np.int32)) & ~close] = _STRIPES[0]
         picture[close] = _STRIPES[(diagonal[close] // _STRIPE) % 2]
-
-
-def _edges(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """The labelled pixels next to another label or none, to the right or below, on either side."""
-    edge = np.zeros(labels.shape, bool)
-    down, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
-    edge[1:] |= down
-    edge[:-1] |= down
-    edge[:, 1:] |= right
-    edge[:, :-1] |= right
-    return edge & (labels > 0)
 
 
 def _draw_outlines(draw: ImageDraw.ImageDraw, view: View, evidence: FindingLocation) -> None:
@@ -243,7 +231,6 @@ def load_annotations(data: OpenDataset, row: int) -> Iterator[tuple[str | None, 
 
 
 PANE = INSET_SIDE  # canvas pixels of one of the two panes
-_GAP = 4
 _ROOM = 1.7  # how much wider than its box a finding is shown
 _LEAST_ACROSS = 24  # image pixels across
 
@@ -267,17 +254,24 @@ def draw_thumbnails(
     One image at a time is in memory for each of `jobs` threads (0: one per core). Pillow's limit on image sizes is the
     caller's business.
     """
+    return pictures_by_image(data, findings, lambda row, own: _of_image(data, row, own), jobs, progress)
+
+
+def pictures_by_image(
+    data: OpenDataset,
+    findings: Sequence[Finding],
+    draw: Callable[[int, list[Finding]], Iterable[tuple[Finding, str]]],
+    jobs: int,
+    progress: Callable[[int], None] = lambda done: None,
+) -> dict[Finding, str]:
+    """What `draw` gives for the row of each image and its findings, in the order of the findings."""
     rows = {image_id: row for row, image_id in enumerate(data.source.image_ids)}
     by_image: dict[int, list[Finding]] = {}
     for finding in findings:
         if finding.image in rows:
             by_image.setdefault(rows[finding.image], []).append(finding)
-
-    def of_image(row: int) -> list[tuple[Finding, str]]:
-        return list(_of_image(data, row, by_image[row]))
-
     uris: dict[Finding, str] = {}
-    for pictures in run_ordered(of_image, sorted(by_image), jobs):
+    for pictures in run_ordered(lambda row: list(draw(row, by_image[row])), sorted(by_image), jobs):
         uris.update(pictures)
         progress(1)
     return {finding: uris[finding] for finding in findings if finding in uris}
@@ -371,13 +365,8 @@ def _joined(evidence: FindingLocation) -> tuple[float, float, float, float]:
 
 def _panes(scene: Scene, view: View) -> Image.Image:
     """The image alone and with everything painted on, side by side; only the latter where there is no image."""
-    painted = [scene.seen(view)]
-    panes = [Image.fromarray(scene.ground.seen(view)), *painted] if scene.ground.image is not None else painted
-    both = Image.new("RGB", (len(panes) * (PANE + _GAP) - _GAP, PANE), (45, 45, 45))
-    for number, pane in enumerate(panes):
-        left = number * (PANE + _GAP) + (PANE - pane.width) // 2
-        both.paste(pane, (left, (PANE - pane.height) // 2))
-    return both
+    alone = [Image.fromarray(scene.ground.seen(view))] if scene.ground.image is not None else []
+    return panes_side_by_side([*alone, scene.seen(view)], PANE)
 
 
 def data_uri(picture: Image.Image) -> str:
