@@ -102,7 +102,7 @@ def _file_stat(path: str) -> FileStat:
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """What an earlier run measured of a dataset.
+    """The measured tables of a dataset, from an earlier run.
 
     Attributes
     ----------
@@ -251,7 +251,11 @@ def interleave_measured(
     kept : row -> the image's row in `before`
     fresh : the other rows in the same order, in portions, and what was measured of each
     """
-    pieces = _single_images(fresh)
+    pieces = (
+        measured if len(portion) == 1 else cut_images(measured, row, row + 1)
+        for portion, measured in fresh
+        for row in range(len(portion))
+    )
     begin = 0
     rows: Sequence[int] = order.tolist()
     while begin < len(rows):
@@ -265,11 +269,3 @@ def interleave_measured(
             end += 1
         yield cut_images(before, first, first + end - begin)
         begin = end
-
-
-def _single_images(fresh: Iterable[tuple[Ints, MeasuredTables]]) -> Iterator[MeasuredTables]:
-    for rows, measured in fresh:
-        if len(rows) == 1:
-            yield measured
-        else:
-            yield from (cut_images(measured, row, row + 1) for row in range(len(rows)))

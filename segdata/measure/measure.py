@@ -140,7 +140,7 @@ def complete_tables(
 
 
 def provided_columns(families: frozenset[Family], profile: Profile) -> tuple[dict[str, list[str]], dict[str, pa.Table]]:
-    """What is measured of single images for some families: table -> columns; and all tables, without rows."""
+    """The columns by table that are measured of single images for some families, and all tables without rows."""
     tables = measure_batch(Batch.empty(), profile, families).tables
     tables["images"] = _complete_images(tables["images"], families)
     unmeasured = measure_batch(Batch.empty(), profile, all_families()).tables

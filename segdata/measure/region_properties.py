@@ -21,8 +21,9 @@ def feret_diameters(runs: Runs, height: Ints, n_owners: int, *steps: tuple[Float
     """The largest Feret diameter (n_owners,) of every owner, in the unit of each of `steps`; NaN without pixels.
 
     `height` (n_owners,) is that of the owner's image; a step is the width and height (n_owners,) of a pixel, and none
-    given means pixels. Distances are between the middles of pixel edges: one pixel has a diameter of 1. Those of
-    `skimage.measure.regionprops` are too, but it draws the convex hull in pixels first, and so is up to a pixel more.
+    given means pixels. Distances are between the middles of pixel edges: one pixel has a diameter of 1.
+    `skimage.measure.regionprops` measures between the same points, but draws the convex hull in pixels first, which
+    adds up to a pixel.
     Source: L. R. Feret (1931), Assoc. Int. pour l'Essai des Mat. 2, Group D, 428-436.
     """
     owner, x, y = _convex_hull(runs, height)
@@ -199,15 +200,9 @@ def _object_runs(batch: Batch, profile: Profile) -> tuple[Runs, Ints, Ints]:
         rows = np.flatnonzero(batch.runs.areas(batch.n_segments) > 0)
         return batch.runs.take(rows, batch.n_segments), rows, np.zeros(len(rows), np.int64)
     label, owner = label_parts(batch.runs, batch.segment_size[0])
-    n = len(owner)
-    by_segment = np.argsort(owner, kind="stable")
-    place = np.empty(n, np.int64)
-    place[by_segment] = np.arange(n)
-    owner = owner[by_segment]
-    label = place[label]
-    order = kernels.order_by(label.astype(np.int32), n)
+    order = kernels.order_by(label.astype(np.int32), len(owner))
     runs = Runs(batch.runs.start[order], batch.runs.length[order], label[order].astype(np.int32))
-    return runs, owner, np.arange(n) - np.searchsorted(owner, owner) + 1
+    return runs, owner, np.arange(len(owner)) - np.searchsorted(owner, owner) + 1  # parts are in the order of segments
 
 
 def _pixel_sizes(batch: Batch, profile: Profile, owner: Ints) -> tuple[Floats, Floats]:
@@ -221,7 +216,7 @@ def _pixel_sizes(batch: Batch, profile: Profile, owner: Ints) -> tuple[Floats, F
 
 
 def _object_names(batch: Batch, profile: Profile, owner: Ints) -> dict[str, pa.Array]:
-    """Whose things they are, and what they are."""
+    """The names of objects: image, annotator, category and ids."""
     rows = pa.array(owner)
     segments = batch.segments.take(rows)
     ids = segments["category_id"].combine_chunks().dictionary_encode()

@@ -31,7 +31,7 @@ DatasetFunction = Callable[[DatasetView], Mapping[str, Table | list[ColumnArrays
 
 @dataclass
 class BatchView:
-    """What the measurement of a batch gets.
+    """The argument of a measurement of one batch.
 
     Attributes
     ----------

@@ -109,7 +109,7 @@ class FrameWindow:
 
 @dataclass(frozen=True, slots=True)
 class DatasetView:
-    """What a measurement over several images gets.
+    """The argument of a measurement over several images.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class DatasetView:
         return np.concatenate([np.empty(0, np.int64), *self.chunks])
 
     def sequences(self, kind: SequenceKind) -> list[FrameSequence]:
-        """What each annotator drew on the videos, or on the volumes."""
+        """The videos, or the volumes, one for each annotator who drew on it."""
         return frame_sequences(self.profile, self.tables["images"], self.tables["annotations"], kind)
 
     def map_windows(self, sequences: list[FrameSequence], work: Callable[[FrameWindow], T]) -> list[T]:
@@ -195,26 +195,26 @@ class RetainedSource:
 
     @property
     def profile(self) -> Profile:
-        """As the source's."""
+        """The profile of the source."""
         return self._source.profile
 
     @property
     def image_ids(self) -> Sequence[str]:
-        """As the source's."""
+        """The image ids of the source."""
         return self._source.image_ids
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """As the source's."""
+        """The defects of the source."""
         return self._source.defects
 
     @property
     def files(self) -> Callable[[int], Sequence[Path]] | None:
-        """As the source's, where it has any."""
+        """The method `files` of the source; None if it has none."""
         return cast("Callable[[int], Sequence[Path]] | None", getattr(self._source, "files", None))
 
     def chunks(self) -> list[Ints]:
-        """As the source's."""
+        """The portions that the source proposes."""
         return self._source.chunks()
 
     def load(self, rows: Ints) -> Batch:

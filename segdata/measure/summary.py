@@ -37,7 +37,7 @@ QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
 
 def task_advice(tables: Tables) -> Iterator[str]:
-    """What you may want to change, a sentence each. Semantic data need the family `parts`."""
+    """Advice on what to change, a sentence each. Semantic data need the family `parts`."""
     is_semantic = tables.profile.task == "semantic"
     return _merged_instances_advice(tables) if is_semantic else _single_instances_advice(tables)
 
@@ -82,7 +82,7 @@ def _single_instances_advice(tables: Tables) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is in a dataset.
+    """The content of a dataset.
 
     Attributes
     ----------
@@ -238,7 +238,7 @@ def _pixels_of_images(tables: Tables, ids: list[int]) -> Ints:
 
 
 def _counted_column(tables: Tables) -> str:
-    """What a loss counts: pixels where they are classified, else segments."""
+    """The column that a loss counts: pixels in semantic data, else segments."""
     return "pixels" if tables.profile.task == "semantic" else "segments"
 
 

@@ -39,7 +39,7 @@ class ChannelStatistics:
 
 @dataclass(frozen=True, slots=True)
 class _ChannelSums:
-    """Of images of one sort: pixels, and for each channel the mean and the sum of squares about it."""
+    """Sums over images of one sort: pixels, and for each channel the mean and the sum of squares about it."""
 
     sort: tuple[str, int]
     n_images: int
@@ -73,7 +73,7 @@ def channel_statistics(images: Table, jobs: int = 0) -> tuple[tuple[ChannelStati
 
 
 def _image_sums(line: tuple[str | None, int, int]) -> _ChannelSums | None:
-    """Of one image; None where it cannot be read."""
+    """The sums of one image; None if it cannot be read."""
     uri, height, width = line
     if uri is None:
         return None

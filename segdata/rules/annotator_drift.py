@@ -144,7 +144,7 @@ def _tested(
 def _deviating(feature: GroupFeature, blocks: StratifiedGroups, limits: _Limits, critical: float) -> Iterator[_Drift]:
     """The groups that deviate, the worst first: each is left out before the next is sought.
 
-    Where another deviates nearly as much to the other side, or there is but one other, it is the two that differ.
+    If another deviates nearly as much to the other side, or only one other exists, the two differ from each other.
     """
     while True:
         compared = blocks.compare(feature.values)

@@ -77,7 +77,7 @@ def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0
 
 
 def _slivers(kind: str, regions: Table, max_width: float, min_length: float) -> Findings:
-    """Those of the regions (annotation, area, perimeter, box) whose equivalent rectangle is thin and long enough."""
+    """Findings of the regions (annotation, area, perimeter, box) whose equivalent rectangle is thin and long enough."""
     half = regions["perimeter"] / 2
     root = np.sqrt(np.maximum(half**2 - 4 * regions["area"], 0))
     thin = regions.take(((half - root) / 2 <= max_width) & ((half + root) / 2 >= min_length))

@@ -150,5 +150,5 @@ def _names(tables: Tables, a: int, b: int) -> list[str]:
 
 
 def _rule_of(tables: Tables, *names: str) -> str:
-    """What the guideline says of the border of either."""
+    """The guideline's sentence on the border of one of the categories."""
     return next(filter(None, (quote_guideline(tables.profile.taxonomy, name, "boundary_rule") for name in names)), "")

@@ -32,7 +32,7 @@ _KEPT = (
 
 
 def kept_parts(tables: Tables) -> Table:
-    """What several annotators make of one object in parts: annotation, category, object, kept.
+    """Objects in parts that several annotators drew, as one segment or as several: annotation, category, object, kept.
 
     An object is a segment with two large parts, or the two segments of its category that lie where its parts do; `kept`
     tells which. Only those that two annotators or more have drawn are listed, one row for each. Needs the family

@@ -3,7 +3,7 @@
 `docs/add_a_rule.md` shows a complete rule with a measurement of its own. Names are imported on first use, so that rules
 that only filter columns cost other commands no start-up time. Test helpers are in `segdata.testing.pictures`.
 
-What is where:
+Names by topic:
 
 - the parts of a rule: `rule`, `Rule`, `RuleCheck`, `Tables`, `Table`, `RowFinding`, `Severity`, `find_rule`
 - datasets: `Profile`, `Taxonomy`, `Category`, `Defect`

@@ -1,4 +1,4 @@
-"""What several rules share: defects of readers, the dataset's policies, typical values of peers, disputes."""
+"""Helpers of several rules: defects of readers, the dataset's policies, typical values of peers, disputes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -259,7 +259,7 @@ class Dispute(NamedTuple):
 
     @property
     def backing(self) -> str:
-        """Who stands against the annotator, in words."""
+        """The annotators on the other side, in words."""
         if self.others == 1:
             return self.whose or "the other"
         if self.support < 0:

@@ -195,7 +195,7 @@ def find_lookalikes(images: Table, jobs: int = 0) -> Ints:
 
     Files with the same bytes, and images whose difference hashes differ in at most
     `MOST_BITS` bits; of more than `MOST_IMAGES` images only the former, since all would
-    have to be decoded. Of files with the same bytes each is paired with the first.
+    have to be decoded. Each file is paired with the first that has the same bytes.
     """
     names = ("image_id", "uri", "sequence", "split")
     columns = hash_image_files(pa.table({name: pa.array(images[name].tolist(), pa.string()) for name in names}))
@@ -290,7 +290,7 @@ def _match_annotations(pairs: Table, image: Ints, batch: Batch, annotator: Colum
 def _category_cover(
     batch: Batch, annotation: Ints, line: NumberLine, code: Ints, n_codes: int, counts: Flags
 ) -> SweepRuns:
-    """What the segments of each category of some annotations cover together, each in a frame of its own."""
+    """The union of the segments of each category in some annotations, each in a frame of its own."""
     annotation_of = batch.segment_annotation
     begin, end = (np.searchsorted(annotation_of, annotation, side).astype(np.int64) for side in ("left", "right"))
     segment = expand_ranges(begin, end - begin)

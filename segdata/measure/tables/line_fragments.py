@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from segdata.core import kernels
 from segdata.core.parts import label_parts
 from segdata.core.runs import Floats, Ints, Runs, expand_ranges, run_columns
 from segdata.measure.registry import BatchView, measure
@@ -39,9 +40,12 @@ def measure_dashes(view: BatchView) -> pa.Table:
     segments = np.flatnonzero(np.bincount(pieces.owner[between], minlength=n))
     kept = np.flatnonzero(joined & np.isin(pieces.owner, segments))
     owner = pieces.owner[kept]
-    left, top, right, bottom = _boxes(
-        owner, n, *(side[kept] for side in (pieces.left, pieces.top, pieces.right, pieces.bottom))
-    )
+    left, top = (np.full(n, np.iinfo(np.int64).max) for _ in range(2))
+    right, bottom = (np.zeros(n, np.int64) for _ in range(2))
+    for corner, side in ((left, pieces.left), (top, pieces.top)):
+        np.minimum.at(corner, owner, side[kept])
+    for corner, side in ((right, pieces.right), (bottom, pieces.bottom)):
+        np.maximum.at(corner, owner, side[kept])
     widest = np.zeros(n)
     np.maximum.at(widest, pieces.owner[a], gap)
     return pa.table(
@@ -56,16 +60,6 @@ def measure_dashes(view: BatchView) -> pa.Table:
             "height": (bottom - top)[segments],
         }
     )
-
-
-def _boxes(owner: Ints, n: int, left: Ints, top: Ints, right: Ints, bottom: Ints) -> list[Ints]:
-    """Left, top, right and bottom (n,) of the boxes around all that each owner has."""
-    box = [np.full(n, np.iinfo(np.int64).max) for _ in range(2)] + [np.zeros(n, np.int64) for _ in range(2)]
-    for side, values in zip(box[:2], (left, top), strict=True):
-        np.minimum.at(side, owner, values)
-    for side, values in zip(box[2:], (right, bottom), strict=True):
-        np.maximum.at(side, owner, values)
-    return box
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +113,8 @@ class _Pieces:
         place = np.arange(n) - np.searchsorted(owner[order], owner[order])
         slender = (length >= LEAST_SLENDERNESS * breadth)[order]
         kept = order[slender & (place < _MOST_PIECES)]
-        columns = (u, v, np.cos(angle), np.sin(angle), length, breadth, *_boxes(label, n, x, top, x + 1, bottom))
+        _, left, upper, wide, high = kernels.extents(label, x, top, bottom, n)
+        columns = (u, v, np.cos(angle), np.sin(angle), length, breadth, left, upper, left + wide, upper + high)
         return _Pieces(owner[kept], *(column[kept] for column in columns))
 
 

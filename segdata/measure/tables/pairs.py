@@ -41,7 +41,7 @@ def measure_pairs(view: BatchView) -> pa.Table:
 
 
 def _shared_strips(batch: Batch, side: SweepRuns) -> tuple[Rows, Rows, Ints, Ints]:
-    """What segments share, strip by strip; copies share all of their pixels with the first of them."""
+    """The strips that segments share; a copy shares all of its pixels with the first of its kind."""
     twin = first_identical(batch.runs, batch.segment_annotation, batch.n_segments)
     copy = (twin != np.arange(batch.n_segments))[side.owner]
     if not copy.any():

@@ -43,7 +43,7 @@ def measure_volumes(view: DatasetView) -> dict[str, Table | list[ColumnArrays]]:
 
 @dataclass(frozen=True, slots=True)
 class PartNumbers:
-    """Where the parts and holes of each segment begin, numbered over the whole dataset; and its track, -1 for none."""
+    """The first part and hole of each segment, numbered over the whole dataset; and its track, -1 for none."""
 
     part: Ints
     hole: Ints
@@ -52,7 +52,7 @@ class PartNumbers:
 
     @staticmethod
     def from_segments(segments: Table) -> "PartNumbers":
-        """Those of a dataset's segments."""
+        """The numbers for the table of all segments."""
         parts, holes = (np.concatenate([[0], np.cumsum(segments[name])]) for name in ("parts", "holes"))
         return PartNumbers(parts, holes, segments["holes"], track_ids(segments))
 
