@@ -132,7 +132,7 @@ def test_the_rules_say_why_and_what_to_do() -> None:
         written(Validation("d", 1, 1, (Finding(code="SEG106", rule="speck", severity="error", message="m"),)))
     )
     said = data["rules"]["SEG106"]
-    assert said["why"].startswith("one stray pixel stretches the bounding box, becomes an instance of its own on")
+    assert said["why"].startswith("one stray pixel stretches the bounding box, becomes an instance of its own when")
     assert said["remedy"].startswith("erase them, and give their pixels to what surrounds them.")
 
 
