@@ -1,6 +1,8 @@
 """Image files: the channels of an image, or of a region or slice of it, as its file stores them."""
 
 import re
+import struct
+import zlib
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -10,7 +12,7 @@ from PIL import Image, ImageOps
 
 from segdata.core.errors import SegdataError
 from segdata.core.medical_files import is_dicom, read_dicom_image, read_volume_slice
-from segdata.core.tiff_files import BITS, CHANNELS, open_raster, tiff_tags
+from segdata.core.tiff_files import BITS, CHANNELS, encode_tiff, open_raster, tiff_tags
 
 ChannelArray = NDArray[np.generic]
 _TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
@@ -94,14 +96,34 @@ def _is_deep_png(head: bytes) -> bool:
 
 
 def _read_deep_png(path: Path) -> ChannelArray:
-    """The channels of such a PNG; OpenCV has blue first."""
-    import cv2
+    """The channels of such a PNG: Pillow decodes it twice, with the high bytes of its values, then the low ones."""
+    halves = []
+    for order in "BL":  # as if its bytes were big-endian, or little-endian
+        with Image.open(path) as image:
+            (tile,) = image.tile
+            image.tile = [tile._replace(args=f"{image.mode};16{order}")]
+            halves.append(np.asarray(image).astype(np.uint16))
+    return np.ascontiguousarray((halves[0] << 8 | halves[1]).transpose(2, 0, 1))
 
-    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise OSError("damaged PNG")
-    order = [2, 1, 0, *range(3, pixels.shape[2])]
-    return np.ascontiguousarray(pixels[:, :, order].transpose(2, 0, 1))
+
+def encode_image(pixels: ChannelArray, suffix: str) -> bytes:
+    """An image (height, width, channels) of 1, 3 or 4 channels as a PNG or (``".tif"``) a TIFF file.
+
+    Values are uint8 or uint16, in a TIFF float32 or float64 too. Both are lossless and compressed with zlib.
+    """
+    height, width, channels = pixels.shape
+    bits = 8 * pixels.itemsize
+    if suffix == ".tif":
+        return encode_tiff(pixels)
+    rows = pixels.astype(pixels.dtype.newbyteorder(">")).reshape(height, -1).view(np.uint8)
+    step = channels * pixels.itemsize
+    rows[:, step:] -= rows[:, :-step].copy()  # filter 1: less the pixel to the left
+    data = zlib.compress(np.insert(rows, 0, 1, axis=1).tobytes(), 1)
+    head = struct.pack(">IIBBBBB", width, height, bits, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", data), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
 
 
 def _read_raster(path: Path, region: tuple[int, ...] | None, most: int | None) -> ChannelArray:

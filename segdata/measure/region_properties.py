@@ -62,15 +62,15 @@ def _convex_hull(runs: Runs, height: Ints) -> tuple[Rows, Ints, Ints]:
     first = np.ones(len(x), bool)
     first[1:] = (runs.owner[1:] != runs.owner[:-1]) | (x[1:] != x[:-1])
     last = np.roll(first, -1)
-    upper = _hull_chain(runs.owner[first], x[first], top[first])
-    lower = _hull_chain(runs.owner[last], x[last], -(top + runs.length - 1)[last])
+    upper = lower_hull(runs.owner[first], x[first], top[first])
+    lower = lower_hull(runs.owner[last], x[last], -(top + runs.length - 1)[last])
     owner = np.concatenate([upper[0], lower[0]])
     order = np.argsort(owner, kind="stable")
     x, y = np.concatenate([upper[1], lower[1]]), np.concatenate([upper[2], -lower[2]])
     return owner[order], x[order], y[order]
 
 
-def _hull_chain(owner: Rows, x: Ints, y: Ints) -> tuple[Rows, Ints, Ints]:
+def lower_hull(owner: Rows, x: Ints, y: Ints) -> tuple[Rows, Ints, Ints]:
     """The corners of the hull where y is least, of points that are sorted by owner and x, one for each x.
 
     A point that is not below the line between its neighbours is no corner, also after others are removed; so all such

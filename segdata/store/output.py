@@ -14,7 +14,7 @@ import numpy as np
 
 from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError, count_noun
-from segdata.core.image_files import ChannelArray, read_channels
+from segdata.core.image_files import ChannelArray, encode_image, read_channels
 from segdata.core.paths import local_file, relative_uri, replace_file
 from segdata.formats.shared.pairing import INDEX_FILE
 from segdata.store.windows import Tile, read_tile
@@ -255,8 +255,6 @@ class WindowCrops(ImageCopies):
 
 def _write_picture(pixels: ChannelArray, target: Path) -> str | None:
     """Write an image (height, width, channels); returns why that is not possible, None when it is done."""
-    import cv2
-
     if pixels.dtype == bool:
         pixels = pixels.astype(np.uint8) * 255
     channels = pixels.shape[2]
@@ -266,9 +264,5 @@ def _write_picture(pixels: ChannelArray, target: Path) -> str | None:
     if pixels.dtype.name not in held or channels not in (1, 3, 4):
         kind = "TIFF" if target.suffix == ".tif" else "PNG"
         return f"{count_noun(channels, 'channel')} of {pixels.dtype.name} fit in no {kind}"
-    order = [2, 1, 0, *range(3, channels)] if channels > 1 else [0]  # OpenCV has blue first
-    done, data = cv2.imencode(target.suffix, pixels[:, :, order])  # type: ignore[arg-type]  # the types are checked above
-    if not done:
-        return f"{count_noun(channels, 'channel')} of {pixels.dtype.name} cannot be encoded"
-    target.write_bytes(data.tobytes())
+    target.write_bytes(encode_image(pixels, target.suffix))
     return None

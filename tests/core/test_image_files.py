@@ -9,7 +9,7 @@ from PIL import Image
 
 import segdata
 from segdata.core.errors import SegdataError
-from segdata.core.image_files import read_channels
+from segdata.core.image_files import encode_image, read_channels
 from segdata.core.tiff_files import create_raster
 
 
@@ -38,6 +38,22 @@ def test_colours_of_16_bits_in_png(tmp_path: Path, count: int) -> None:
     blue_first = pixels[[2, 1, 0, 3][:count]].transpose(1, 2, 0)
     cv2.imwrite(str(tmp_path / "a.png"), np.ascontiguousarray(blue_first))
     assert read_channels(str(tmp_path / "a.png"), (3, 4)).tolist() == pixels.tolist()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_opencv_reads_what_is_encoded(tmp_path: Path, suffix: str, dtype: type, channels: int) -> None:
+    if suffix == ".png" and np.dtype(dtype).kind == "f":
+        return
+    pixels = (np.random.default_rng(0).random((37, 21, channels)) * (255 if dtype == np.uint8 else 65535)).astype(dtype)
+    if channels == 4 and suffix == ".tif":
+        pixels[:, :, 3] = np.iinfo(dtype).max if np.dtype(dtype).kind == "u" else 1  # OpenCV multiplies by opacity
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(encode_image(pixels, suffix))
+    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED).reshape(37, 21, channels)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found[:, :, [2, 1, 0, 3][:channels] if channels > 1 else [0]], pixels)
 
 
 def test_a_region(tmp_path: Path) -> None:

@@ -385,11 +385,17 @@ class PanopticSource(CocoSource):
             place=places,
             **columns,
         )
-        defects = []
-        for fault in faults:
-            place, name, ids = places[fault.row] + fault.place, image[owner[fault.row]], (items[fault.row].id,)
-            defects.append(Defect(fault.code, fault.message, self.document.name, place, image=name, segments=ids))
-        return segments, defects
+        return segments, [
+            Defect(
+                fault.code,
+                fault.message,
+                self.document.name,
+                places[fault.row] + fault.place,
+                image=image[owner[fault.row]],
+                segments=(items[fault.row].id,),
+            )
+            for fault in faults
+        ]
 
 
 def _size_defect(mask: PanopticMask, width: int, height: int, where: MaskPlace) -> Defect:

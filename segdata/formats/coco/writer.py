@@ -17,10 +17,10 @@ from segdata.core.polygons import Rings, has_bridges, keyhole, trace_outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.coco import POLYGON_CHOICES
 from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.coco.images import IMAGE_KEYS, category_items, count_category_losses
 from segdata.formats.coco.panoptic_reader import MAX_MASK_ID, UNLABELLED, read_regions
+from segdata.formats.coco.probe import POLYGON_CHOICES
 from segdata.formats.coco.segments import Polygons, malformed_rings, write_rles
 from segdata.formats.shared.declared_losses import COCO_RESULTS_LOSSES
 from segdata.formats.shared.mask_files import rgb_picture
@@ -317,6 +317,7 @@ def write_instances(
 def _annotations(
     batch: Batch, taxonomy: Taxonomy, image_ids: Ints, segment_ids: SegmentIds, losses: LossCounter, polygons: str
 ) -> list[WrittenSegment]:
+    """The annotations of a batch that a document can list."""
     rows = np.flatnonzero(are_listable(batch, taxonomy, losses))
     own_ids = integer_column(batch.segments["segment_id"])[rows]
     ids = segment_ids.of(own_ids)
@@ -381,6 +382,7 @@ def _count_result_losses(batch: Batch, losses: LossCounter) -> None:
 def _results(
     batch: Batch, profile: Profile, image_ids: Ints, default: float, n_before: int, losses: LossCounter
 ) -> Iterator[_Result]:
+    """The results of a batch's segments that a list can hold."""
     rows = np.flatnonzero(are_listable(batch, profile.taxonomy, losses))
     segments = batch.segments.take(pa.array(rows))
     scores = segments["score"].to_numpy()

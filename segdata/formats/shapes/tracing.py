@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core import kernels
 from segdata.core.polygons import trace_outlines
 from segdata.core.profile import RasterRule
 from segdata.core.runs import Ints, Runs
 from segdata.formats.shapes.geometry import Polygon, Ring
-from segdata.formats.shapes.raster import count_differing_pixels, crop_bitmaps, rasterise
+from segdata.formats.shapes.raster import count_differing_pixels, crop_bitmaps, fill_rings, rasterise
 
 Points = NDArray[np.int32]
 Pixels = NDArray[np.uint8]
@@ -82,29 +82,17 @@ def _shortest_bridges(points: Points, ring: Ints, n_rings: int) -> tuple[Ints, I
 def _neighbour_pairs(points: Points) -> tuple[Ints, Ints]:
     """Pairs of points (rows) that hold the shortest tree over all points: of the same place, and next to each other."""
     x, y = points.astype(np.int64).T
-    place, point_of_place, row = np.unique((x << 32) + y, return_index=True, return_inverse=True)
+    _, point_of_place, row = np.unique((x << 32) + y, return_index=True, return_inverse=True)
     order = np.argsort(row, kind="stable")
     same = np.flatnonzero(np.diff(row[order]) == 0)
     # The next place in reading order: a way to each point, whatever rounding may do to the triangles.
     edges = [
         np.column_stack([point_of_place[:-1], point_of_place[1:]]),
         np.column_stack([order[same], order[same + 1]]),
+        point_of_place[kernels.triangulate(x[point_of_place], y[point_of_place])],
     ]
-    ends = _triangulation(points[point_of_place])
-    edges.append(point_of_place[np.searchsorted(place, (ends[..., 0] << 32) + ends[..., 1])])
     a, b = np.concatenate(edges).T
     return a, b
-
-
-def _triangulation(points: Points) -> Ints:
-    """The edges (m, 2, 2) of a Delaunay triangulation, from point to point."""
-    corner, size = points.min(axis=0), np.ptp(points, axis=0) + 1
-    plane = cv2.Subdiv2D((0, 0, *size.tolist()))
-    plane.insert((points - corner).astype(np.float32))
-    ends = np.asarray(plane.getEdgeList()).reshape(-1, 2, 2)
-    inside = ((ends >= 0) & (ends < size)).all(axis=(1, 2))  # there are three more points, far outside
-    edges: Ints = ends[inside].astype(np.int64) + corner
-    return edges
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,38 +155,31 @@ def _trace_parts(mask: Pixels) -> list[Polygon]:
     polygons: list[Polygon] = []
     left, holed = mask, True
     while holed and left.any():
-        contours, levels = cv2.findContours(left, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-        outer = [(row, child >= 0) for row, (_, _, child, parent) in enumerate(levels[0].tolist()) if parent < 0]
-        holed = any(has_holes for _, has_holes in outer)
+        xy, ring, hole, parent = kernels.borders(left)
+        with_holes = set(parent[hole].tolist())
+        holed = bool(with_holes)
         left = left.copy() if holed else left
-        for row, has_holes in outer:
-            points = contours[row][:, 0].astype(np.int32)
-            if has_holes:
-                polygons.append(_trace_part(points, mask, left))
-            else:  # all of its part
-                polygons.append(Polygon(_as_ring(points)))
-                if holed:
-                    cv2.fillPoly(left, [points], 0)
+        for row in np.flatnonzero(~hole).tolist():
+            points = xy[ring[row] : ring[row + 1]]
+            corner = points.min(axis=0)
+            inside = fill_rings([points - corner], *(np.ptp(points, axis=0) + 1)[::-1].tolist()) if holed else None
+            holes: list[Points] = []
+            if inside is not None:
+                (x, y), (high, wide) = corner.tolist(), inside.shape
+                window = slice(y, y + high), slice(x, x + wide)
+                if row in with_holes:
+                    # Borders of holes run along the pixels around them; here their own pixels are wanted.
+                    holes = _outermost_rings(inside & (mask[window] == 0))
+                    inside &= ~fill_rings(holes, *inside.shape)
+                left[window][inside] = 0
+            polygons.append(Polygon(_as_ring(points), tuple(_as_ring(points + corner) for points in holes)))
     return polygons
 
 
-def _trace_part(contour: Points, mask: Pixels, left: Pixels) -> Polygon:
-    """The polygon in this contour, without pixels outside the mask; its pixels are removed from `left`."""
-    x, y, width, height = cv2.boundingRect(contour)
-    window, corner = (slice(y, y + height), slice(x, x + width)), np.array([x, y], np.int32)
-    part = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(part, [contour - corner], 1)
-    # OpenCV traces holes along the pixels around them; here their own pixels are wanted.
-    holes = _contours(part & ~mask[window], cv2.RETR_EXTERNAL)
-    cv2.fillPoly(part, holes, 0)
-    left[window][part > 0] = 0
-    return Polygon(_as_ring(contour), tuple(_as_ring(hole + corner) for hole in holes))
-
-
-def _contours(mask: Pixels, which: int) -> list[Points]:
-    """The rings along the border pixels of a mask."""
-    contours, _ = cv2.findContours(mask, which, cv2.CHAIN_APPROX_SIMPLE)
-    return [contour[:, 0].astype(np.int32) for contour in contours]
+def _outermost_rings(mask: NDArray[np.bool_]) -> list[Points]:
+    """The rings along the border pixels of the parts of a mask that lie in no other."""
+    xy, ring, _, parent = kernels.borders(mask.view(np.uint8))
+    return [xy[ring[row] : ring[row + 1]] for row in np.flatnonzero(parent < 0).tolist()]
 
 
 def _as_ring(points: Points) -> Ring:

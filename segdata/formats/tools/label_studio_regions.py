@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from segdata.core import kernels
 from segdata.core.errors import count_noun
 from segdata.core.finding import Defect
 from segdata.core.runs import Ints, expand_ranges
+from segdata.formats.shapes.ellipses import draw_ellipse
 from segdata.formats.shapes.geometry import (
     Bitmap,
     Ellipse,
@@ -30,7 +30,6 @@ from segdata.formats.shapes.geometry import (
     check_ring,
     scale_points,
 )
-from segdata.formats.shapes.raster import draw_ellipse
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.safe_parsers import encode_json
 from segdata.formats.tools.shapes import BrokenShapeError, PolygonNotation, PolygonText, ToolShape, parse_leniently
@@ -375,8 +374,11 @@ def _read_strokes(value: _RegionValue, height: int, width: int) -> Bitmap:
         opacity = decode_strokes(msgspec.json.decode(value.rle or b"null"), height, width)
     except (_BrokenStrokesError, msgspec.ValidationError) as error:
         raise BrokenShapeError("SEG005", str(error), "/value/rle") from error
-    x, y, across, down = cv2.boundingRect(opacity)
-    return Bitmap(x, y, opacity[y : y + down, x : x + across] > 0)
+    rows, columns = (np.flatnonzero((opacity > 0).any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return Bitmap(0, 0, np.zeros((0, 0), bool))
+    x, y = int(columns[0]), int(rows[0])
+    return Bitmap(x, y, opacity[y : rows[-1] + 1, x : columns[-1] + 1] > 0)
 
 
 def _percent_to_pixels(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats]:

@@ -5,16 +5,16 @@ OpenCV draws edges, and so every bridge as a line of pixels. Bridges are no pixe
 
 from collections.abc import Container, Mapping, Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core import kernels
 from segdata.core.errors import count_noun
 from segdata.core.finding import Defect
 from segdata.core.polygons import Rings
 from segdata.core.runs import Ints, Runs
 from segdata.formats.shapes.geometry import Bitmap, Floats, Polygon, PolygonArrays, Ring, Shape, scale_points
-from segdata.formats.shapes.raster import crop_bitmaps
+from segdata.formats.shapes.raster import crop_bitmaps, fill_rings
 from segdata.formats.shapes.tracing import bridge_rings
 from segdata.formats.tools.shapes import PolygonNotation, PolygonText, ToolShape, split_bridged
 
@@ -60,9 +60,8 @@ def _draw_rings(rings: Rings[np.float64], height: int, width: int) -> Bitmap:
     corner, end = np.maximum(low, 0), np.minimum(high, [width, height])
     if (end <= corner).any():
         return Bitmap(0, 0, np.zeros((0, 0), bool))
-    pixels = np.zeros((end - corner)[::-1], np.uint8)
-    cv2.fillPoly(pixels, [ring - corner.astype(np.int32) for ring in points], 1)
-    return Bitmap(int(corner[0]), int(corner[1]), pixels > 0)
+    pixels = fill_rings([ring - corner for ring in points], *(end - corner)[::-1].tolist())
+    return Bitmap(int(corner[0]), int(corner[1]), pixels)
 
 
 def single_rings(runs: Runs, height: Ints) -> list[Floats]:
@@ -78,9 +77,8 @@ def single_rings(runs: Runs, height: Ints) -> list[Floats]:
         if not bitmap.mask.size:
             single.append(np.empty((0, 2)))
             continue
-        mask = np.ascontiguousarray(bitmap.mask, np.uint8)
-        contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-        rings = [_pad(contour[:, 0].astype(np.int32)) for contour in contours]
+        xy, ring, _, _ = kernels.borders(np.ascontiguousarray(bitmap.mask, np.uint8))
+        rings = [_pad(points) for points in np.split(xy, ring[1:-1])]
         single.append(bridge_rings(_separate(rings)) / _STEPS + [bitmap.x, bitmap.y])
     return single
 

@@ -18,7 +18,15 @@ from segdata.core.kernels._compiled.quantiles import quantiles
 from segdata.core.kernels._compiled.rings import parse_rings
 from segdata.core.kernels._compiled.sweep import cover, strips, strips_within
 
+try:
+    from segdata.core.kernels._compiled.borders import borders
+    from segdata.core.kernels._compiled.triangles import triangulate
+except ImportError:  # built before these two were added
+    from segdata.core.kernels._plain.borders import borders
+    from segdata.core.kernels._plain.triangles import triangulate
+
 __all__ = [
+    "borders",
     "bounds",
     "bridges",
     "columns",
@@ -56,5 +64,6 @@ __all__ = [
     "strips_within",
     "sums",
     "tally",
+    "triangulate",
     "unpack_alpha",
 ]

@@ -1,6 +1,7 @@
 """The kernels in numpy: what each one computes, and the fallback where nothing is compiled."""
 
 from segdata.core.kernels._plain.bitmaps import crop_runs, draw_bitmaps
+from segdata.core.kernels._plain.borders import borders
 from segdata.core.kernels._plain.brush import unpack_alpha
 from segdata.core.kernels._plain.counts import decode_counts, encode_counts, join_counts, split_counts
 from segdata.core.kernels._plain.crossings import crossings, recurring
@@ -17,8 +18,10 @@ from segdata.core.kernels._plain.polygons import rasterise
 from segdata.core.kernels._plain.quantiles import quantiles
 from segdata.core.kernels._plain.rings import parse_rings
 from segdata.core.kernels._plain.sweep import cover, strips, strips_within
+from segdata.core.kernels._plain.triangles import triangulate
 
 __all__ = [
+    "borders",
     "bounds",
     "bridges",
     "columns",
@@ -56,5 +59,6 @@ __all__ = [
     "strips_within",
     "sums",
     "tally",
+    "triangulate",
     "unpack_alpha",
 ]

@@ -1,11 +1,15 @@
-"""Polygons as OpenCV draws them, by OpenCV itself."""
+"""Polygons as OpenCV draws them, in fixed point with sixteen bits below the point."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.kernels._plain.canvas import Pixels, Rings, runs_of_drawings
+from segdata.core.kernels._plain.ranges import expand
 
 Int64 = NDArray[np.int64]
+
+_POINT = 16
+_UNIT = 1 << _POINT
 
 
 def draw_opencv(
@@ -27,9 +31,92 @@ def draw_opencv(
 
 
 def _draw(rings: Rings, height: int, width: int) -> Pixels:
-    import cv2
-
+    """What rings cover, edges included, of an image of this size."""
     pixels = np.zeros((height, width), np.uint8)
-    if rings and pixels.size:
-        cv2.fillPoly(pixels, rings, 1)
+    if not rings or not pixels.size:
+        return pixels
+    ends = np.concatenate(rings).astype(np.int64)
+    begins = np.concatenate([np.roll(ring, 1, axis=0) for ring in rings]).astype(np.int64)
+    full, inside = np.concatenate([begins, ends], axis=1), np.concatenate([begins, ends], axis=1)
+    is_inside = _shorten(inside, height, width)
+    x, y = _line_pixels(inside[is_inside])
+    pixels[y, x] = 1
+    row, left, right = _spans(full, inside, height)
+    left, right = np.clip(left, 0, width), np.clip(right + 1, 0, width)
+    row, left, right = row[right > left], left[right > left], right[right > left]
+    change = np.zeros((height, width + 1), np.int32)
+    np.add.at(change, (row, left), 1)
+    np.subtract.at(change, (row, right), 1)
+    pixels[np.cumsum(change[:, :width], axis=1) > 0] = 1
     return pixels
+
+
+def _outside(x: Int64, y: Int64, height: int, width: int) -> tuple[Int64, Int64]:
+    """Beyond which side points lie: -1 left or above, 1 right or below, 0 neither."""
+    return (x >= width).astype(np.int64) - (x < 0), (y >= height).astype(np.int64) - (y < 0)
+
+
+def _shorten(line: Int64, height: int, width: int) -> NDArray[np.bool_]:
+    """Move the ends of lines (n, 4: x, y, x, y) to the borders of the image, as far as needed; False: nothing inside.
+
+    First to the upper or lower border, one end after the other, then to the left or right one: each end on the line
+    that the moves before it have left, so that slopes change a little.
+    """
+    is_inside = np.zeros(len(line), bool)
+    sides = [np.stack(_outside(line[:, i], line[:, i + 1], height, width)) for i in (0, 2)]
+    apart = ((sides[0] == sides[1]) & (sides[0] != 0)).any(axis=0)
+    is_cut = ~apart & ((sides[0] != 0) | (sides[1] != 0)).any(axis=0)
+    is_inside[~apart & ~is_cut] = True
+    cut = line[is_cut]
+    for axis, last in ((1, height - 1), (0, width - 1)):  # rows, then columns
+        for i in (0, 2):
+            side = _outside(cut[:, i], cut[:, i + 1], height, width)[axis]
+            moved = np.flatnonzero(side)
+            to = np.where(side[moved] < 0, 0, last)
+            rise = (cut[moved, 3 - axis] - cut[moved, 1 - axis]).astype(np.float64)
+            run = (cut[moved, 2 + axis] - cut[moved, axis]).astype(np.float64)
+            cut[moved, i + 1 - axis] += ((to - cut[moved, i + axis]) * rise / run).astype(np.int64)
+            cut[moved, i + axis] = to
+        if axis == 1:
+            columns = [_outside(cut[:, i], cut[:, i + 1], height, width)[0] for i in (0, 2)]
+            kept = (columns[0] != columns[1]) | (columns[0] == 0)
+            line[np.flatnonzero(is_cut)[~kept]] = cut[~kept]
+            is_cut[np.flatnonzero(is_cut)[~kept]] = False
+            cut = cut[kept]
+    line[is_cut] = cut
+    is_inside[is_cut] = True
+    return is_inside
+
+
+def _line_pixels(line: Int64) -> tuple[Int64, Int64]:
+    """The pixels of lines (n, 4) within the image, by Bresenham's algorithm, from left to right."""
+    x0, y0, x1, y1 = np.where(line[:, :1] > line[:, 2:3], line[:, [2, 3, 0, 1]], line).T
+    dx, dy = x1 - x0, np.abs(y1 - y0)
+    long, short = np.maximum(dx, dy), np.minimum(dx, dy)
+    step, edge = expand(np.zeros_like(long), long + 1)
+    aside = np.maximum(-((long[edge] - 2 * short[edge] * step) // np.maximum(2 * long[edge], 1)), 0)
+    is_steep = (dy > dx)[edge]
+    down = np.where(y1 < y0, -1, 1)[edge]
+    return x0[edge] + np.where(is_steep, aside, step), y0[edge] + down * np.where(is_steep, step, aside)
+
+
+def _spans(full: Int64, inside: Int64, height: int) -> tuple[Int64, Int64, Int64]:
+    """Row, first and last column of what lies between edges, by even-odd.
+
+    `full` (n, 4) are the edges, `inside` the same after they were shortened, which gives them their slopes.
+    """
+    is_crossing = full[:, 1] != full[:, 3]
+    full, inside = full[is_crossing], inside[is_crossing]
+    level = inside[:, 1] == inside[:, 3]  # only the columns were cut, of a line along the border
+    inside[level, 1], inside[level, 3] = full[level, 1], full[level, 3]
+    rise, run = (inside[:, 2] - inside[:, 0]) * _UNIT, inside[:, 3] - inside[:, 1]
+    slope = np.sign(rise) * np.sign(run) * (np.abs(rise) // np.abs(run))  # truncated
+    upper = np.where(full[:, 1] < full[:, 3], 0, 2)
+    rows = np.arange(len(full))
+    top, bottom = full[rows, upper + 1], full[rows, 3 - upper]
+    x = inside[rows, upper] * _UNIT + (top - inside[rows, upper + 1]) * slope
+    row, edge = expand(np.maximum(top, 0), np.minimum(bottom, height))
+    crossing = x[edge] + (row - top[edge]) * slope[edge]
+    order = np.lexsort((crossing, row))
+    row, crossing = row[order], crossing[order]  # each ring crosses each row an even number of times
+    return row[::2], (crossing[::2] + _UNIT - 1) >> _POINT, crossing[1::2] >> _POINT
