@@ -6,8 +6,9 @@
     for finding in dataset.validate().findings:
         print(finding.code, finding.image, finding.message)
 
-Each command is also a function here, which takes a path or a dataset. Three of them have another name than the
-method, since packages are called so: `agree` (agreement), `overview` (report) and `draw_sample` (sample). Heavy
+Each method is also a function here, which takes a path, with the options of `read`, or a dataset. Commands that are
+not about a dataset are functions only: `init`, `explain`, `list_rules` and `list_formats`. Where a package has the name
+of a command, the function has another: `agree` (agreement), `overview` (report) and `draw_sample` (sample). Heavy
 libraries are imported by the function that needs them, so ``import segdata`` is fast.
 """
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from segdata.api.browse import BrowseResult as BrowseResult
     from segdata.api.browse import browse as browse
     from segdata.api.browse import show as show
+    from segdata.api.catalogue import explain as explain
+    from segdata.api.catalogue import list_formats as list_formats
+    from segdata.api.catalogue import list_rules as list_rules
     from segdata.api.consensus import ConsensusResult as ConsensusResult
     from segdata.api.consensus import consensus as consensus
     from segdata.api.convert import Conversion as Conversion
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     from segdata.api.evaluate import AcceptanceResult as AcceptanceResult
     from segdata.api.evaluate import EvaluationResult as EvaluationResult
     from segdata.api.evaluate import accept as accept
+    from segdata.api.evaluate import acceptance as acceptance
     from segdata.api.evaluate import evaluate as evaluate
     from segdata.api.flag import FlaggedLabels as FlaggedLabels
     from segdata.api.flag import flag as flag
@@ -85,6 +90,7 @@ if TYPE_CHECKING:
     from segdata.api.split import split as split
     from segdata.api.taxonomy import TaxonomyDiffResult as TaxonomyDiffResult
     from segdata.api.taxonomy import diff_taxonomies as diff_taxonomies
+    from segdata.api.taxonomy import init as init
     from segdata.api.validate import ValidationResult as ValidationResult
     from segdata.api.validate import assert_valid as assert_valid
     from segdata.api.validate import validate as validate
@@ -96,14 +102,16 @@ if TYPE_CHECKING:
     from segdata.core.finding import Decision as Decision
     from segdata.core.finding import Defect as Defect
     from segdata.core.finding import Finding as Finding
+    from segdata.core.format import Format as Format
     from segdata.core.format import Loss as Loss
     from segdata.core.label_maps import LabelMaps as LabelMaps
+    from segdata.core.rule import Rule as Rule
     from segdata.core.taxonomy import Category as Category
     from segdata.core.taxonomy import Taxonomy as Taxonomy
     from segdata.core.torch_dataset import TrainingData as TrainingData
     from segdata.core.validation import Validation as Validation
     from segdata.dataset import Dataset as Dataset
-    from segdata.dataset_edits import DatasetReview as DatasetReview
+    from segdata.dataset import DatasetReview as DatasetReview
     from segdata.noise.networks.settings import Settings as Settings
     from segdata.store.diff.compare import ConversionProof as ConversionProof
     from segdata.store.diff.difference import DatasetChange as DatasetChange
@@ -119,12 +127,13 @@ _EXPORTS = {
     "segdata.agreement.evaluation": "Evaluation",
     "segdata.api.agreement": "AgreementResult agree",
     "segdata.api.browse": "BrowseResult browse show",
+    "segdata.api.catalogue": "explain list_formats list_rules",
     "segdata.api.consensus": "ConsensusResult consensus",
     "segdata.api.convert": "Conversion convert",
     "segdata.api.diff": "DiffResult diff",
     "segdata.api.draft": "DraftResult draft draft_by_model draft_from",
     "segdata.api.edits": "FilterResult MergeResult crop filter merge remap tile untile",
-    "segdata.api.evaluate": "AcceptanceResult EvaluationResult accept evaluate",
+    "segdata.api.evaluate": "AcceptanceResult EvaluationResult accept acceptance evaluate",
     "segdata.api.flag": "FlaggedLabels flag",
     "segdata.api.in_memory": "from_arrays from_frames",
     "segdata.api.info": "InfoResult areas_m2 hash_of info objects write_objects",
@@ -136,19 +145,19 @@ _EXPORTS = {
     "segdata.api.revisions": "FixResult HistoryResult fix history prune restore",
     "segdata.api.scorecard": "ReworkResult ScorecardResult rework scorecard",
     "segdata.api.split": "SampleResult SplitResult draw_sample split",
-    "segdata.api.taxonomy": "TaxonomyDiffResult diff_taxonomies",
+    "segdata.api.taxonomy": "TaxonomyDiffResult diff_taxonomies init",
     "segdata.api.validate": "ValidationResult assert_valid validate",
     "segdata.core.batch": "Batch",
     "segdata.core.config": "Config",
     "segdata.core.errors": "InvalidDatasetError LossError SegdataError",
     "segdata.core.finding": "Decision Defect Finding",
-    "segdata.core.format": "Loss",
+    "segdata.core.format": "Format Loss",
     "segdata.core.label_maps": "LabelMaps",
+    "segdata.core.rule": "Rule",
     "segdata.core.taxonomy": "Category Taxonomy",
     "segdata.core.torch_dataset": "TrainingData",
     "segdata.core.validation": "Validation",
-    "segdata.dataset": "Dataset",
-    "segdata.dataset_edits": "DatasetReview",
+    "segdata.dataset": "Dataset DatasetReview",
     "segdata.noise.networks.settings": "Settings",
     "segdata.store.diff.compare": "ConversionProof",
     "segdata.store.diff.difference": "DatasetChange",
@@ -163,7 +172,12 @@ def __getattr__(name: str) -> object:
     """Import a public name from its home on first use."""
     if name not in _HOME:
         raise AttributeError(f"module 'segdata' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    value = getattr(import_module(_HOME[name]), name)
+    if isinstance(value, type):
+        return value
+    from segdata.api.renamed import RENAMED_KEYWORDS, accept_earlier_keywords
+
+    return accept_earlier_keywords(name, value) if name in RENAMED_KEYWORDS else value
 
 
 def __dir__() -> list[str]:

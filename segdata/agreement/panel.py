@@ -1,7 +1,7 @@
 """Panel: the work of several annotators on the same images as one source, from one dataset or several."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
@@ -348,3 +348,11 @@ def _apply_aliases(batch: Batch, aliases: Mapping[str, str]) -> Batch:
         return batch
     names = [aliases.get(name, name) for name in batch.annotations["annotator"].to_pylist()]
     return replace(batch, annotations=replace_column(batch.annotations, "annotator", names))
+
+
+def check_sizes(panel: Panel, defects: Iterable[Defect]) -> None:
+    """Raise SegdataError if images have other sizes in each dataset; call it where nobody can be compared."""
+    first = next((defect for defect in defects if defect.code == SIZES_CODE), None)
+    if first is not None:
+        what = "no image has the same size in two datasets"
+        raise SegdataError(f"{panel.profile.files}: {what}; {first.image}: {first.message}")

@@ -11,9 +11,9 @@ from segdata.api.panel import (
     PanelData,
     PanelOptions,
     check_reference_named,
-    check_sizes,
     compare_panel,
     gold_section,
+    join_panels,
     open_members,
     read_options,
     reference_index,
@@ -23,6 +23,7 @@ from segdata.api.result import Result, csv_table, promote
 from segdata.api.validate import split_decided
 from segdata.core.config import Config, did_you_mean
 from segdata.core.errors import SegdataError
+from segdata.core.validation import FailOn
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 
@@ -39,21 +40,30 @@ if TYPE_CHECKING:
 class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
     """How much annotators agree, on what, and who differs: scores with intervals, and findings."""
 
+    @property
+    def run(self) -> "AgreementRun":
+        """What the scores were computed from."""
+        run: AgreementRun = self._context["run"]
+        return run
+
     def to_json(self) -> str:
         """The result as JSON, as ``segdata agreement --format json`` prints it."""
         from segdata.report.agreement.tables import agreement_json
 
         return agreement_json(self)
 
-    def to_html(self, *, jobs: int = 0) -> str:
-        """One HTML file with the scores, a section for each annotator, and pictures of the worst images."""
+    def to_html(self, *, jobs: int = 0, typed: Sequence[str] = (), fail_on: FailOn = "error") -> str:
+        """One HTML file with the scores, a section for each annotator, and pictures of the worst images.
+
+        `typed` and `fail_on`: the command as it was typed, for the commands that the report proposes.
+        """
         from segdata.api.scorecard import scorecard_of_agreement
         from segdata.report.agreement.html import agreement_html
 
-        run: AgreementRun = self._context["run"]
-        typed, cards = ["agreement", shlex.quote(run.dataset.profile.files)], scorecard_of_agreement(run)
+        run, cards = self.run, scorecard_of_agreement(self.run)
+        typed = typed or ["agreement", shlex.quote(run.dataset.profile.files)]
         with image_limits():
-            return agreement_html(self, run.dataset, run.tables, typed, cards=cards, jobs=jobs)
+            return agreement_html(self, run.dataset, run.tables, typed, fail_on, cards, jobs)
 
     def table(self) -> "pd.DataFrame":
         """The scores as a pandas table, one row each: the rows of ``--format csv``."""
@@ -75,45 +85,48 @@ class AgreementRun:
     decided: int = 0
 
 
-class AgreementOptions(PanelOptions, total=False):
-    """The options of `agree`."""
-
-    gold: str | None
-    by: str | None
-    plan: float | None
-    contrasts: bool
-    models: str | Iterable[str]
-    anonymise: bool
-    select: str | Iterable[str]
-    ignore: str | Iterable[str]
-    review: bool
-
-
-def agree(data: PanelData, **options: Unpack[AgreementOptions]) -> AgreementResult:
-    """Measure how much annotators agree: `segdata.Dataset.agreement`, for several datasets.
-
-    `data`: one dataset with several annotators; or datasets by the annotators' names; or pairs (name, dataset), where a
-    name may occur twice (a second pass) or be None (as the annotations say). Options of `read` hold for all of them.
-    """
-    run = compare_annotators(data, **options)
-    return promote(AgreementResult, run.agreement, run=run)
-
-
-def compare_annotators(
+def agree(
     data: PanelData,
+    others: PanelData = (),
     *,
+    name: str | None = None,
     gold: str | None = None,
-    by: str | None = None,
+    group_by: str | None = None,
     plan: float | None = None,
     contrasts: bool = False,
     models: str | Iterable[str] = (),
     anonymise: bool = False,
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
-    review: bool = True,
+    include_reviewed: bool = False,
     **options: Unpack[PanelOptions],
-) -> AgreementRun:
-    """Run `agree`, and also return the data that it was computed from."""
+) -> AgreementResult:
+    """Measure how much annotators agree, on what, and who differs.
+
+    Parameters
+    ----------
+    data : one dataset, or several by their annotators' names, or pairs (name, dataset), where a name may occur twice
+        (a second pass) or be None (as the annotations say). The options of `read` hold for all that are not open
+    others : other annotators' datasets, in the same way; none are needed if `data` has several annotators
+    name : the annotator of `data`, where it is one dataset; None: as its annotations say
+    gold : the name of the reference annotator; default: ``gold`` in segdata.yaml
+    group_by : group results by this column: split, camera, site and others
+    plan : also say how many images must be labelled twice for intervals of plus and minus this
+    contrasts : also test whether annotators agree with the reference equally well; without one, whether pairs do
+    models : annotators that are models: also say how much of everybody's work is theirs, unchanged
+    anonymise : call the annotators A, B, C, except the reference
+    pair_by : how to pair images: ``id``, ``stem``, ``name``, ``varying`` or ``content``; default: the first that
+        pairs any
+    taxonomy_map : a YAML file that says under which names categories are compared
+    tolerance, tolerance_mm : how far apart two boundaries may be and still count as one: in pixels (2), and in mm
+        where the spacing is known
+    confidence, resamples, seed : of the bootstrap intervals
+    select, ignore, include_reviewed : as for `validate`
+    jobs, progress : see `Dataset`
+
+    Returns scores with intervals, and findings. The same input and seed give the same result. Raises SegdataError
+    if there is only one annotator, or no image in common.
+    """
     from segdata.agreement.automation_bias import unchanged_shares
     from segdata.agreement.contrasts import contrast_annotators
     from segdata.agreement.mirrored_labels import MIRRORED_CODE, find_mirrored
@@ -123,7 +136,7 @@ def compare_annotators(
     from segdata.core.finding import Defect
     from segdata.core.rule_runner import run_rules, select_rules
 
-    every = open_members(data, read_options(options))
+    every = open_members(join_panels(data, others, name), read_options(options))
     if not every:
         raise SegdataError("no dataset to compare; agreement takes two annotators or more")
     config, section = every[0].dataset.config, gold_section(every)
@@ -146,19 +159,19 @@ def compare_annotators(
     panel = Dataset(compared.panel, compared.panel.profile, config)
     every_finding = run_rules(tables, chosen, config, jobs=jobs).findings
     logs = [item.dataset for item in every]
-    findings, settled = split_decided(panel, every_finding, jobs, logs) if review else (every_finding, ())
+    findings, settled = (every_finding, ()) if include_reviewed else split_decided(panel, every_finding, jobs, logs)
     result = summarise_agreement(
         opposed,
         resampled,
         bias=judged.biases,
-        by=None if by is None else stratify_by_column(tables, opposed, by, resampled),
+        by=None if group_by is None else stratify_by_column(tables, opposed, group_by, resampled),
         plan=() if plan is None else planned(opposed, plan, resampled),
         contrasts=contrast_annotators(opposed, judged.gold, resampled) if contrasts else (),
         unchanged=unchanged_shares(opposed, model_rows, resampled),
         findings=findings,
         tolerance=compared.near,
     )
-    return AgreementRun(result, panel, tables, len(settled))
+    return promote(AgreementResult, result, run=AgreementRun(result, panel, tables, len(settled)))
 
 
 def _reader_rules(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
@@ -170,7 +183,7 @@ def _reader_rules(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
 
 def _check_annotators(found: ComparedPanel) -> None:
     """Raise SegdataError where there is nobody to agree with."""
-    check_sizes(found)
+    found.check_sizes()
     annotators, n_pairs = found.opposed.annotators, len(found.opposed.pairs)
     files = found.panel.profile.files
     if len(annotators) < 2:

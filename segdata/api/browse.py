@@ -9,13 +9,13 @@ from typing import Any, Unpack
 import numpy as np
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
-from segdata.api.source_cache import cache_folder
 from segdata.api.validate import validate
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.shared.images import image_limits
+from segdata.measure.source_cache import cache_folder
 from segdata.noise.networks.predictions import open_predictions as opened_predictions
 from segdata.report.fiftyone.app import (
     PORT,
@@ -80,7 +80,6 @@ class BrowseResult:
             yield shown
 
 
-@database_errors()
 def browse(
     data: Data,
     *,
@@ -91,43 +90,58 @@ def browse(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> BrowseResult:
-    """Put a dataset with its findings into FiftyOne: `segdata.Dataset.browse` of ``read(data, **opening)``."""
-    dataset = read(data, **opening)
-    package = import_fiftyone()
-    name = name or f"segdata-{dataset.profile.name}"
-    target = open_dataset(package, name, _dataset_origin(dataset.profile.files))
-    log = _log_path(dataset.profile.files, target)
-    n_decided, notes = _pull_decisions(name, dataset.profile, log)
-    listed = tuple(validate(dataset, review=False, jobs=jobs).findings if findings is None else findings)
-    ids = set(dataset.image_ids)
-    shown, by_image = [finding for finding in listed if finding.image in ids], dict[str, list[Finding]]()
-    for finding in shown:
-        by_image.setdefault(str(finding.image), []).append(finding)
-    shelf = MediaFiles(cache_folder() / "fiftyone" / target.slug)
-    targets = MapValues.of(dataset.profile)
-    heat = HeatMaps.of(package, shelf, None if predictions is None else opened_predictions(predictions))
-    entries = SampleBuilder(
-        SegmentLabels(package, dataset.profile, targets, shelf), heat, by_image, LoggedDecisions.of(read_log(log))
-    )
-    loader, n_settled = SampleLoader(package, target), 0
+    """Put the dataset with its findings into FiftyOne, or bring it up to date there.
 
-    with image_limits():
-        for portion in run_ordered(
-            lambda rows: entries.of(dataset.source.load(rows)), _portions(dataset.chunks()), jobs
-        ):
-            loader.load(portion)
-            n_settled += sum(entry.n_settled for entry in portion)
-            progress(len(portion))
-    loader.finish(is_part=dataset.is_part)
-    set_appearance(loader, dataset.profile, targets, shown)
-    if not dataset.is_part:  # the other images still show what is theirs
-        shelf.sweep()
-    about = tuple(finding for finding in listed if finding.image is None)
-    elsewhere = tuple(finding for finding in listed if finding.image is not None and finding.image not in ids)
-    loader.tell(
-        about_dataset=[f"{finding.code} {finding.rule} ({finding.severity}): {finding.message}" for finding in about]
-    )
-    return BrowseResult(name, target, len(dataset), len(shown), about, elsewhere, n_settled, n_decided, log, notes)
+    Parameters
+    ----------
+    findings : None: those of `validate`, with those that reviewers have decided
+    predictions : a folder of `flag`; the probability of the given labels becomes a layer
+    name : of the dataset in FiftyOne; default: ``segdata-`` and the name of the data
+    jobs, progress : see `Dataset`
+
+    Tags and other values that people gave in FiftyOne stay. Decisions that nobody has pulled are written to the
+    review log first. ``with result.app() as app: app.wait()`` opens the App. Raises SegdataError where FiftyOne
+    or its database is not available, or the name belongs to another dataset.
+    """
+    dataset = read(data, **opening)
+    with database_errors():
+        package = import_fiftyone()
+        name = name or f"segdata-{dataset.profile.name}"
+        target = open_dataset(package, name, _dataset_origin(dataset.profile.files))
+        log = _log_path(dataset.profile.files, target)
+        n_decided, notes = _pull_decisions(name, dataset.profile, log)
+        listed = tuple(validate(dataset, include_reviewed=True, jobs=jobs).findings if findings is None else findings)
+        ids = set(dataset.image_ids)
+        shown, by_image = [finding for finding in listed if finding.image in ids], dict[str, list[Finding]]()
+        for finding in shown:
+            by_image.setdefault(str(finding.image), []).append(finding)
+        shelf = MediaFiles(cache_folder() / "fiftyone" / target.slug)
+        targets = MapValues.of(dataset.profile)
+        heat = HeatMaps.of(package, shelf, None if predictions is None else opened_predictions(predictions))
+        entries = SampleBuilder(
+            SegmentLabels(package, dataset.profile, targets, shelf), heat, by_image, LoggedDecisions.of(read_log(log))
+        )
+        loader, n_settled = SampleLoader(package, target), 0
+
+        with image_limits():
+            for portion in run_ordered(
+                lambda rows: entries.of(dataset.source.load(rows)), _portions(dataset.chunks()), jobs
+            ):
+                loader.load(portion)
+                n_settled += sum(entry.n_settled for entry in portion)
+                progress(len(portion))
+        loader.finish(is_part=dataset.is_part)
+        set_appearance(loader, dataset.profile, targets, shown)
+        if not dataset.is_part:  # the other images still show what is theirs
+            shelf.sweep()
+        about = tuple(finding for finding in listed if finding.image is None)
+        elsewhere = tuple(finding for finding in listed if finding.image is not None and finding.image not in ids)
+        loader.tell(
+            about_dataset=[
+                f"{finding.code} {finding.rule} ({finding.severity}): {finding.message}" for finding in about
+            ]
+        )
+        return BrowseResult(name, target, len(dataset), len(shown), about, elsewhere, n_settled, n_decided, log, notes)
 
 
 def _log_path(files: str, target: Any) -> Path:  # Any: FiftyOne has no types
@@ -167,7 +181,11 @@ def show(
     findings: Sequence[Finding] = (),
     **opening: Unpack[ReadOptions],
 ) -> list[Path]:
-    """Draw images with their segments as PNG files: `segdata.Dataset.show` of ``read(data, **opening)``."""
+    """Draw images with their segments as PNG files.
+
+    `names`: ids of images, or the ends of ids; `folder`: where the files go; `findings`: to be marked. Returns
+    the files. Raises SegdataError for a name that no image has.
+    """
     dataset = read(data, **opening)
     chosen = [find_image(dataset, name) for name in ([names] if isinstance(names, str) else names)]
     with image_limits():

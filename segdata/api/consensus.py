@@ -1,35 +1,28 @@
-"""Make one annotation of those of several annotators, as a dataset, and say how each of them stands to it."""
+"""Consensus: one annotation of those of several annotators, as a dataset, and how each annotator compares with it."""
 
-import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from segdata.agreement.consensus_dataset import Consensus, UndecidedAs, UndecidedPixels
-from segdata.api.panel import PairOptions, PanelData, open_members, open_panel, read_options, resampling, size_message
-from segdata.api.read import Progress, no_progress
+from segdata.api.panel import (
+    PairOptions,
+    PanelData,
+    join_panels,
+    open_members,
+    open_panel,
+    read_options,
+    resampling,
+)
+from segdata.api.read import no_progress
 from segdata.api.result import Result, json_table
-from segdata.core.batch import Batch
-from segdata.core.errors import SegdataError, check_choice
-from segdata.core.executor import run_ordered
-from segdata.core.finding import Defect
-from segdata.core.format import LossCounter
+from segdata.core.errors import check_choice
 from segdata.core.rule_runner import reader_errors
 from segdata.formats.shared.images import image_limits
-from segdata.store.output import ImageCopies, StagedOutput
+from segdata.store.output import StagedOutput
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from segdata.agreement.consensus import ConsensusMethod, UndecidedRegion
-    from segdata.agreement.consensus_dataset import ConsensusChunk, ConsensusTaxonomy
-    from segdata.agreement.panel import Panel
-    from segdata.core.profile import Profile
-
-
-_LISTS = ("undecided.csv", "undecided.json")
 
 
 class ConsensusResult(Result, Consensus, frozen=True, kw_only=True):
@@ -49,7 +42,9 @@ class ConsensusResult(Result, Consensus, frozen=True, kw_only=True):
 def consensus(
     data: PanelData,
     target: str | Path,
+    others: PanelData = (),
     *,
+    name: str | None = None,
     method: str = "auto",
     undecided: UndecidedAs = "void",
     min_support: float = 0.5,
@@ -57,25 +52,45 @@ def consensus(
     copy_images: bool = False,
     **options: Unpack[PairOptions],
 ) -> ConsensusResult:
-    """Write what annotators agree on as a dataset: `segdata.Dataset.consensus`, for several datasets.
+    """Write what annotators agree on as a canonical dataset, with one annotation per image by ``consensus``.
 
-    `data` and `options` as for `segdata.agree`.
+    Parameters
+    ----------
+    target, copy_images, jobs, progress : see `Dataset`
+    data, others, name : as for `agreement`
+    method : ``majority`` votes on each pixel; ``staple`` weighs annotators by how well they see each category;
+        ``instances`` votes on things one by one, and on all other pixels by majority; ``auto``: ``instances`` for
+        data with instances, ``majority`` for semantic data
+    undecided : what becomes of regions without a consensus: ``void``, or a ``list`` (``undecided.csv`` and
+        ``undecided.json`` beside the tables), which leaves them unlabelled
+    min_support : the share of annotators (STAPLE: the probability) that a decision must exceed, from 0.5 to 1
+    leave_one_out : also compare each annotator with the consensus of the others; one pass for each
+    pair_by, taxonomy_map, confidence, resamples, seed : as for `agreement`
+
+    Each segment has the share of annotators behind it as its `score`. dataset.yaml records the annotators and the
+    method. Raises SegdataError as `agreement` does.
     """
     from segdata.agreement.consensus import ConsensusMethod
     from segdata.agreement.consensus_dataset import consensus_taxonomy
+    from segdata.agreement.consensus_writer import ConsensusWriter, check_image_names
     from segdata.agreement.leave_one_out import leave_one_out as left_out
+    from segdata.report.consensus import undecided_csv, undecided_json
 
     check_choice("undecided", undecided, ("void", "list"))
-    every = open_members(data, read_options(options, PairOptions))
+    every = open_members(join_panels(data, others, name), read_options(options, PairOptions))
     panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
     jobs, progress = options.get("jobs", 0), options.get("progress", no_progress)
-    _check_ids(panel)
+    check_image_names(panel)
     consensus_method = ConsensusMethod.of(method, panel.profile.task, min_support)
     target_taxonomy = consensus_taxonomy(panel, paint=undecided == "void")
-    stream = _ConsensusWriter(panel, consensus_method, target_taxonomy, undecided, jobs, progress)
+    stream = ConsensusWriter(panel, consensus_method, target_taxonomy, undecided, jobs, progress)
     config = panel.members[0].dataset.config
     with StagedOutput(Path(target)) as placing, image_limits():
         remarks = stream.write(placing.made, copy_images)
+        if undecided == "list":
+            texts = undecided_csv(stream.regions, sorted(stream.names)), undecided_json(stream.regions)
+            for file, text in zip(("undecided.csv", "undecided.json"), texts, strict=True):
+                (placing.made / file).write_text(text, encoding="utf-8", newline="\n")
         placing.commit()
     with image_limits():
         passes = stream.names if leave_one_out else ()
@@ -106,139 +121,3 @@ def consensus(
         n_errors=len(reader_errors(stream.defects, config)),
         remarks=remarks,
     )
-
-
-def _check_ids(panel: "Panel") -> None:
-    """Raise SegdataError where two pictures would be called alike."""
-    seen: set[str] = set()
-    for name in panel.image_ids:
-        if name in seen:
-            raise SegdataError(f"{name}: two different pictures have this name; rename one, or pair images by id")
-        seen.add(name)
-
-
-@dataclass
-class _ConsensusWriter:
-    """The consensus on its way to the disk, counted."""
-
-    panel: "Panel"
-    method: "ConsensusMethod"
-    made: "ConsensusTaxonomy"
-    undecided: UndecidedAs
-    jobs: int
-    progress: Progress
-    names: set[str] = field(default_factory=set)
-    alone: list[str] = field(default_factory=list)
-    regions: "list[UndecidedRegion]" = field(default_factory=list)
-    losses: LossCounter = field(default_factory=LossCounter)
-    defects: list[Defect] = field(default_factory=list)
-    n: dict[str, int] = field(default_factory=dict)
-
-    def write(self, folder: Path, copy_images: bool) -> tuple[str, ...]:
-        """Write the dataset, and the list where one is wanted; returns what was not copied."""
-        from segdata.report.consensus import undecided_csv, undecided_json
-        from segdata.store.revision_writer import write_canonical
-
-        batches, copies = self._batches(), ImageCopies(folder / "images") if copy_images else None
-        if copies is not None:
-            batches = (copies.batch(batch) for batch in batches)
-        profile = self._profile()
-        write_canonical(profile, _with_provenance(batches, profile, self), folder, self.losses, self._made())
-        if self.undecided == "list":
-            texts = undecided_csv(self.regions, sorted(self.names)), undecided_json(self.regions)
-            for name, text in zip(_LISTS, texts, strict=True):
-                (folder / name).write_text(text, encoding="utf-8", newline="\n")
-        return () if copies is None else copies.remarks
-
-    def _batches(self) -> Iterator[Batch]:
-        """The consensus, images in ascending order of image_id; raises SegdataError where there is nobody to agree."""
-        from segdata.agreement.consensus_dataset import build_chunk, consensus_chunks
-        from segdata.agreement.panel import SIZES_CODE
-
-        overlap = self.panel.profile.overlap.value
-        self.n = dict.fromkeys(
-            ("images", "segments", "drawn", "rejected", "disputed", "regions", "undecided", "labelled"), 0
-        )
-        self.defects = list(self.panel.defects)
-        for chunk in run_ordered(
-            lambda rows: build_chunk(self.panel, rows, self.method, self.made, overlap),
-            consensus_chunks(self.panel),
-            self.jobs,
-        ):
-            self._count(chunk)
-            yield chunk.batch
-            self.progress(chunk.batch.images.num_rows)
-        if not self.names:
-            sizes = [defect for defect in self.defects if defect.code == SIZES_CODE]
-            if sizes:
-                raise SegdataError(size_message(self.panel, sizes[0]))
-            files = self.panel.profile.files
-            raise SegdataError(
-                f"{files}: no image was annotated by two; a consensus takes two annotators or more: give several "
-                "datasets as NAME=DATA, or one in which annotations name their annotators"
-            )
-        self.losses.add("undecided", "things", self.n["rejected"] + self.n["disputed"])
-        self.losses.add("undecided", "regions", self.n["regions"], self.n["undecided"])
-        self.losses.add("undecided", "images", len(self.alone), examples=self.alone)
-
-    def _count(self, found: "ConsensusChunk") -> None:
-        self.names |= set(found.names)
-        self.alone += found.alone
-        self.defects += found.defects
-        self.regions += found.regions
-        for name, more in (
-            ("images", found.batch.images.num_rows),
-            ("segments", found.batch.n_segments),
-            ("drawn", found.n_drawn),
-            ("rejected", found.n_rejected),
-            ("disputed", found.n_disputed),
-            ("regions", found.n_regions),
-            ("undecided", found.undecided),
-            ("labelled", found.labelled),
-        ):
-            self.n[name] += more
-
-    def _profile(self) -> "Profile":
-        """What is known of the consensus; its metadata are told when all is written."""
-        profile = self.panel.profile
-        return replace(
-            profile,
-            format="consensus",
-            files="",
-            revision=None,
-            task=profile.task if self.method.name == "instances" else "semantic",
-            taxonomy=self.made.taxonomy,
-            raster_rule="mask-native",
-            metadata={},
-            places={},
-        )
-
-    def _made(self) -> str:
-        """How it came about, in a few words."""
-        return f"consensus of {self.panel.profile.name}, by {self.method.name}"
-
-    def provenance(self) -> str:
-        """Whose work it is and how it was made, as JSON."""
-        origins = [
-            {
-                "name": member.called,
-                "format": member.dataset.profile.format,
-                "path": member.dataset.profile.files,
-                "revision": member.dataset.profile.revision,
-            }
-            for member in self.panel.members
-        ]
-        record = {
-            "annotators": sorted(self.names),
-            "method": self.method.name,
-            "min_support": self.method.least,
-            "undecided": self.undecided,
-            "of": origins,
-        }
-        return json.dumps(record, ensure_ascii=False)
-
-
-def _with_provenance(batches: Iterator[Batch], profile: "Profile", stream: _ConsensusWriter) -> Iterator[Batch]:
-    """The batches; after the last one dataset.yaml can say whose work they are."""
-    yield from batches
-    profile.metadata["consensus"] = stream.provenance()

@@ -1,6 +1,6 @@
 """Convert a dataset from one format to another, count what is lost, and verify the result."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack, get_args
@@ -9,16 +9,16 @@ from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.core.batch import Batch
 from segdata.core.config import Option
 from segdata.core.dataset import OpenDataset
-from segdata.core.errors import LossError, SegdataError, check_choice
-from segdata.core.finding import Defect
+from segdata.core.errors import SegdataError, check_choice
 from segdata.core.format import Format, Loss, LossCounter, find_format
+from segdata.core.profile import Profile
 from segdata.core.rule_runner import reader_errors, select_rules
 from segdata.dataset import Dataset
-from segdata.formats.shapes.source_polygons import RasterDisagreement, raster_disagreement
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.formats.shared.pairing import INDEX_FILE
 from segdata.report.conversion import CERTIFICATE_NAME, ConversionOutcome, DataLocation, certificate_json
+from segdata.store.conversion import ConversionStream
 from segdata.store.diff.compare import verify_conversion
 from segdata.store.output import ImageCopies, StagedOutput, check_free, move_beside_masks
 from segdata.store.remap import Remap, TaxonomyMap, with_taxonomy_map
@@ -61,13 +61,24 @@ def convert(
     taxonomy_map: str | Path | TaxonomyMap | None = None,
     **opening: Unpack[ReadOptions],
 ) -> Conversion:
-    """Write a dataset in another format: `segdata.Dataset.convert` of ``read(data, **opening)``.
+    """Write the dataset in another format, and count exactly what that format cannot hold.
 
-    Also takes, for callers that show progress: `announce`, called with all losses when everything is written but before
-    it is moved into place; and for `copy_images` a function that makes the copier of a folder.
+    Parameters
+    ----------
+    target, copy_images, jobs, progress : see `Dataset`; instead of `copy_images`, a function
+        that makes the copier of a folder
+    to : the name of the format, as ``segdata formats`` lists them
+    on_loss : ``error``: write nothing if anything would be lost (`LossError`); ``warn`` or ``allow``: count losses
+    verify : read the target again and compare everything; `proof.holds` says whether only counted losses differ
+    taxonomy_map : a YAML file: old category -> new one
+    write_options : of the format, as ``segdata formats NAME`` lists them
+    announce : called with all losses when everything is written, but before it is moved into place
 
     Losses are counted in the same pass that writes the target, under a hidden name: which pixels are lost is known only
     when they are painted. What a killed conversion leaves has a hidden name; the next one to this target removes it.
+
+    A certificate of the losses goes with the result: in dataset.yaml of a canonical dataset, as ``losses.json`` in
+    another folder, as ``coco.losses.json`` beside ``coco.json``.
     """
     check_choice("on_loss", on_loss, get_args(OnLoss))
     format = find_format(to)
@@ -81,7 +92,7 @@ def convert(
         dataset, remap = with_taxonomy_map(dataset, taxonomy_map)
     select_rules(dataset.config)  # what is wrong in the configuration is said now, not when all is written
     path = Path(target)
-    stream = _ConversionStream(dataset, LossCounter(), progress, remap)
+    stream = ConversionStream(dataset, LossCounter(), progress, remap)
     batches = stream.batches(jobs)
     certificate: Path | None = None
     copies: ImageCopies | None = None
@@ -98,13 +109,10 @@ def convert(
             losses = stream.check(on_loss)
             announce(losses)
             if to not in _KEEPS_LOSSES:
-                certificate = (
-                    path / CERTIFICATE_NAME if placing.made.is_dir() else path.with_suffix(f".{CERTIFICATE_NAME}")
-                )
-                certificate_path = (
-                    placing.made / CERTIFICATE_NAME if placing.made.is_dir() else placing.beside(certificate.name)
-                )
-                certificate_path.write_text(stream.certified(path, to), encoding="utf-8", newline="\n")
+                is_folder = placing.made.is_dir()
+                certificate = path / CERTIFICATE_NAME if is_folder else path.with_suffix(f".{CERTIFICATE_NAME}")
+                file = placing.made / CERTIFICATE_NAME if is_folder else placing.beside(certificate.name)
+                file.write_text(_certified(stream, dataset.profile, path, to), encoding="utf-8", newline="\n")
             placing.commit()
         except SegdataError as error:
             error.args = (placing.told(str(error)),)
@@ -138,75 +146,14 @@ def _arrange_images(format: Format, made: Path) -> tuple[str, ...]:
     return ()
 
 
-_EXACT_IN_COCO = frozenset({"coco", "mask-native"})  # raster rules of which COCO's polygons are no other reading
 _KEEPS_LOSSES = frozenset({"canonical"})  # formats that say themselves what was lost on the way to them
 
-# Defects that keep something of the source from being read; the others are read nevertheless, as is an image with an
-# unsafe path (SEG015) where it has another name now.
-_UNREAD = frozenset({"SEG001", "SEG004", "SEG005", "SEG006", "SEG007", "SEG009", "SEG014", "SEG015"})
 
-
-def _is_unread(defect: Defect) -> bool:
-    """Whether something of the source was left out; of SEG017 only values that are no whole numbers."""
-    if defect.lost is not None:
-        return defect.lost
-    return defect.code in _UNREAD or (defect.code == "SEG017" and bool(defect.pixels))
-
-
-class _ConversionStream:
-    """The batches on their way to the writer, counted; at their end, what could not be read is a loss."""
-
-    def __init__(
-        self, dataset: OpenDataset, losses: LossCounter, progress: Progress, remap: Remap | None = None
-    ) -> None:
-        self.losses, self.defects = losses, list(dataset.source.defects)
-        self.n_images = self.n_segments = 0
-        self.apart: RasterDisagreement | None = (
-            None if dataset.profile.raster_rule in _EXACT_IN_COCO else RasterDisagreement()
-        )
-        self._dataset, self._progress, self._remap = dataset, progress, remap
-
-    def _unread(self) -> list[Defect]:
-        """The defects that lost something of the source."""
-        lost = [defect for defect in self.defects if defect.severity != "info" and _is_unread(defect)]
-        present = (
-            set(self._dataset.source.image_ids) if any(defect.code == "SEG015" for defect in lost) else frozenset()
-        )
-        return [defect for defect in lost if defect.code != "SEG015" or defect.image not in present]
-
-    def batches(self, jobs: int) -> Iterator[Batch]:
-        """Every batch, images in ascending order of image_id."""
-        for batch in self._dataset.batches(jobs, in_order=True):
-            self.defects.extend(batch.defects)
-            self.n_images += batch.images.num_rows
-            self.n_segments += batch.n_segments
-            if self.apart is not None:
-                self.apart += raster_disagreement(batch)
-            yield batch
-            self._progress(batch.images.num_rows)
-        if self._remap is not None:
-            self._remap.count(self.losses)
-        unread = self._unread()
-        examples = (" ".join(filter(None, (each.code, "in", each.file or each.image, each.place))) for each in unread)
-        pixels = sum(defect.pixels or 0 for defect in unread)
-        self.losses.add("unreadable", "defects", len(unread), pixels, examples)
-
-    def check(self, on_loss: OnLoss) -> tuple[Loss, ...]:
-        """What was lost; raises where nothing was there to write, or something was lost that must not be."""
-        if self.n_images == 0:
-            first = f": {self.defects[0].file or ''}: {self.defects[0].message}" if self.defects else ""
-            raise SegdataError(f"{self._dataset.profile.files}: no image could be read{first}")
-        losses = self.losses.listed()
-        if on_loss == "error" and losses:
-            raise LossError(losses)
-        return tuple(losses)
-
-    def certified(self, target: Path, to: str) -> str:
-        """The certificate of what was lost."""
-        profile = self._dataset.profile
-        files = profile.files if "://" in profile.files else Path(profile.files).absolute().as_posix()
-        source, written = DataLocation(path=files, format=profile.format), DataLocation(path=target.name, format=to)
-        return certificate_json(source, written, self.n_images, self.n_segments, self.losses.listed(), self.defects)
+def _certified(stream: ConversionStream, profile: Profile, target: Path, to: str) -> str:
+    """The certificate of what was lost."""
+    files = profile.files if "://" in profile.files else Path(profile.files).absolute().as_posix()
+    source, written = DataLocation(path=files, format=profile.format), DataLocation(path=target.name, format=to)
+    return certificate_json(source, written, stream.n_images, stream.n_segments, stream.losses.listed(), stream.defects)
 
 
 def write_derived(

@@ -31,8 +31,8 @@ class DiffResult(Result, Difference):
 
 
 def diff(
-    a: Data,
-    b: Data,
+    data: Data,
+    other: Data,
     *,
     ignore: str | Iterable[str] = (),
     only: str | Iterable[str] | None = None,
@@ -41,8 +41,23 @@ def diff(
     jobs: int = 0,
     progress: Progress = no_progress,
 ) -> DiffResult:
-    """Compare two datasets of any formats: `segdata.Dataset.diff` of ``read(a)``."""
-    first, second = read(a), read(b)
+    """Compare a dataset (A) with another (B) of any format: images, annotations, pixels, categories.
+
+    Parameters
+    ----------
+    data, other : a file, a folder or a `Dataset`
+    ignore : kinds of difference that do not count, named as in `counts`
+    only : image ids; the others are left out
+    strict : segment ids and polygon vertices count as differences too
+    limit : how many differences of each kind to list; all are counted. None: list all
+    jobs, progress : see `Dataset`
+
+    Images are paired by their ids (if no id is in both: without extension, then without folders), annotations by
+    image and annotator, and segments by their pixels. File locations and storage are not compared.
+
+    Returns counts by kind and the first differences; ``.same`` says whether nothing differs.
+    """
+    first, second = read(data), read(other)
     with image_limits():
         difference = compare_datasets(
             first,

@@ -76,9 +76,21 @@ def draft(
     jobs: int = 0,
     progress: Progress = no_progress,
 ) -> DraftResult:
-    """Draft labels by classical methods: `segdata.Dataset.draft`; `images` may also be a folder of image files.
+    """Draft labels for the images that nobody annotated, by classical methods, as a new canonical dataset.
 
-    `segdata.noise.drafting` lists the options of each method. An image without any segment gets an empty annotation.
+    Parameters
+    ----------
+    images : a dataset, or a folder of image files
+    target, jobs, progress : see `Dataset`
+    method : ``threshold``, ``watershed``, ``superpixels`` (segments), or ``kmeans`` (classes of pixels)
+    options : of the method, see `segdata.noise.drafting`
+    category : of the segments; default: the taxonomy's only one, otherwise ``object``. The classes of ``kmeans``
+        are called ``region_1`` (the darkest) and so on
+    taxonomy : the categories, or their file
+
+    Annotations have the source ``model`` and the stage ``drafted``. Images that cannot be decoded get none; those
+    without any segment get an empty one.
+    Raises SegdataError for unknown methods and options, and if every image is annotated.
     """
     every = check_options(method, options or {})
     entries, root = _entries(images)
@@ -267,9 +279,10 @@ def draft_from(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> DraftResult:
-    """Make a draft of a model's predictions: `segdata.Dataset.draft_from` of ``read(predictions, **opening)``.
+    """Make a draft of a model's predictions: COCO results, SAM's masks, probabilities, panoptic PNG files, or others.
 
-    They are in any format that can be read: COCO results, SAM's masks, probabilities, panoptic PNG files.
+    Segments with a score below `confidence` become void where no other segment has their pixels; scores are kept.
+    `target`, `jobs`, `progress`: see `Dataset`.
     """
     dataset = read(predictions, **opening)
     taxonomy, void = add_void_category(dataset.profile)
@@ -305,16 +318,27 @@ def draft_by_model(
     target: str | Path,
     *,
     precision: float = 0.9,
-    work: str | Path | None = None,
+    work_dir: str | Path | None = None,
     settings: "Settings | None" = None,
     jobs: int = 0,
     progress: Progress = no_progress,
     trained: "Callable[[StageProgress], None] | None" = None,
     **opening: Unpack[ReadOptions],
 ) -> DraftResult:
-    """Draft labels by networks trained on the annotated images: `segdata.Dataset.draft_by_model`.
+    """Draft labels for the images that nobody annotated, by networks trained on the annotated ones.
 
-    In panoptic data things are drawn one by one, and stuff around them.
+    Parameters
+    ----------
+    target, jobs, progress : see `Dataset`
+    precision : how often pixels (or instances) must be right. The confidence that this takes is measured on the
+        annotated images, each predicted by a network that has not seen it, with 90 % confidence for each category;
+        less certain pixels become void, and a category that never reaches it is not drafted
+    work_dir : a folder for networks and predictions, where a stopped run goes on; default: a temporary folder
+    settings : of the training; `segdata.Settings`
+    trained : called with the state of the training
+
+    In panoptic data things are drawn one by one, and stuff around them. Raises SegdataError where every image is
+    annotated, or none, or no file of the others is known.
     """
     from segdata.noise.confident_labels import ConfidentLabels
     from segdata.noise.networks.out_of_fold import out_of_fold
@@ -324,7 +348,7 @@ def draft_by_model(
     taught, others = _annotated_images(dataset), unannotated(dataset)
     with TemporaryDirectory() as scratch, image_limits():
         more: dict[str, Any] = {} if trained is None else {"progress": trained}  # Any: a function
-        predictions = out_of_fold(dataset, work or scratch, settings, **more)
+        predictions = out_of_fold(dataset, work_dir or scratch, settings, **more)
         maps = dataset.maps()
         rows = np.flatnonzero(predictions.usable & taught).tolist()
         things = frozenset(each.id for each in dataset.taxonomy.categories if each.kind == "thing")

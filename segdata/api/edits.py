@@ -66,7 +66,23 @@ def filter(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> FilterResult:
-    """Write what meets all conditions as a dataset: `segdata.Dataset.filter` of ``read(data, **opening)``."""
+    """Write the images, annotations and segments that meet all conditions as a canonical dataset.
+
+    Parameters
+    ----------
+    target, copy_images, jobs, progress : see `Dataset`
+    category : segments of these categories, or of categories below them
+    drawn_by : annotations by these annotators
+    min_area, max_area : segments of at least, and at most, so many pixels
+    finding : images with a finding of these codes, or codes that begin like this; needs `findings`
+    findings : a JSON report of `validate`, or findings; the columns `findings` and `image_findings` count them
+    where : conditions over columns, such as ``"area > 100 and category == 'car'"``; see
+        `segdata.store.selection`
+    keep_images : keep images that lose all their labels, as annotated and empty
+
+    A condition on segments also drops images without such a segment, and one on annotations images without such
+    an annotation. Raises SegdataError for unknown categories and columns, and for invalid conditions.
+    """
     dataset = read(data, **opening)
     codes = _as_list(finding)
     reported = read_baseline(Path(findings)) if isinstance(findings, (str, Path)) else tuple(findings)
@@ -141,7 +157,12 @@ def remap(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> Conversion:
-    """Rename, join and drop categories: `segdata.Dataset.remap` of ``read(data, **opening)``."""
+    """Rename, join and drop categories, and write the result as a canonical dataset.
+
+    `mapping`: old name -> new name, None: drop its segments; or a YAML file, as ``segdata taxonomy diff`` writes
+    it. Categories that it does not name stay. `losses` of the result counts what was dropped and joined. Raises
+    SegdataError for names that the data do not have.
+    """
     if isinstance(mapping, Mapping):
         if not mapping:
             raise SegdataError("name a category to rename or drop")
@@ -176,7 +197,18 @@ def tile(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> Conversion:
-    """Cut images into tiles: `segdata.Dataset.tile` of ``read(data, **opening)``."""
+    """Cut all images into tiles, and write pictures and labels as a canonical dataset.
+
+    Parameters
+    ----------
+    target, jobs, progress : see `Dataset`
+    size : of a tile in pixels: one number, or width and height
+    overlap : pixels that neighbours share, at least; the last tiles share more, so that all have the full size
+    crop_images : write the pictures too; otherwise tiles have none
+
+    Segments keep their ids, so that `untile` restores the labels. Tiles of one image share a `group`, so that
+    `split` keeps them together.
+    """
     width, height = (size, size) if isinstance(size, int) else size
     origin = f"tiles of {width}x{height} pixels, overlap {overlap}"
     return _write_windows(
@@ -188,22 +220,30 @@ def crop(
     data: Data,
     target: str | Path,
     *,
-    window: Box | None = None,
-    category: str | Sequence[str] | None = None,
+    box: Box | None = None,
+    around: str | Sequence[str] | None = None,
     margin: int = 0,
     crop_images: bool = True,
     jobs: int = 0,
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> Conversion:
-    """Cut windows out of images: `segdata.Dataset.crop` of ``read(data, **opening)``."""
+    """Cut windows out of images, and write pictures and labels as a canonical dataset.
+
+    Parameters
+    ----------
+    box : x, y, width and height in pixels: the same window in each image
+    around : without `box`: a window around each segment of these categories; None: around each segment
+    margin : pixels around each segment
+    target, crop_images, jobs, progress : as for `tile`
+    """
     dataset = read(data, **opening)
-    if window is not None:
-        if min(window[:2]) < 0 or min(window[2:]) < 1:
-            raise SegdataError(f"window {window}: x and y must be 0 or more, width and height 1 or more")
-        origin = f"cropped to {window[2]}x{window[3]} pixels at ({window[0]}, {window[1]})"
-        return _write_windows(dataset, target, fixed_window(*window), origin, crop_images, jobs, progress)
-    names = [category] if isinstance(category, str) else category
+    if box is not None:
+        if min(box[:2]) < 0 or min(box[2:]) < 1:
+            raise SegdataError(f"box {box}: x and y must be 0 or more, width and height 1 or more")
+        origin = f"cropped to {box[2]}x{box[3]} pixels at ({box[0]}, {box[1]})"
+        return _write_windows(dataset, target, fixed_window(*box), origin, crop_images, jobs, progress)
+    names = [around] if isinstance(around, str) else around
     choose = windows_around_segments(None if names is None else _category_ids(dataset.profile, names), margin)
     origin = f"cropped to {'all segments' if names is None else ', '.join(names)}, {margin} pixels around"
     return _write_windows(dataset, target, choose, origin, crop_images, jobs, progress)
@@ -228,7 +268,18 @@ def untile(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> Conversion:
-    """Put tiles together again: `segdata.Dataset.untile` of ``read(data, **opening)``."""
+    """Put tiles together again: write their labels as labels of the images that they were cut from.
+
+    Parameters
+    ----------
+    target, jobs, progress : see `Dataset`
+    tiles : the dataset that `tile` wrote, if this one only has the names of its images; extensions may differ
+    match : which segments of several tiles are one: ``id``: those with the same id; ``overlap``: those of one
+        category with an IoU of at least 0.5 where their tiles overlap, for instances that a model predicted
+
+    Pixels that two tiles share are divided in the middle. Raises SegdataError for images that are tiles of
+    nothing known.
+    """
     dataset = read(data, **opening)
     tiles_by_id = _known_tiles(dataset if tiles is None else read(tiles), jobs)
     hint = "give the dataset that segdata tile wrote" if tiles is None else "the tiles have no such image"

@@ -15,7 +15,7 @@ from segdata.api.panel import (
     PairOptions,
     PanelData,
     compare_panel,
-    name_datasets,
+    join_panels,
     open_members,
     open_panel,
     read_options,
@@ -57,23 +57,29 @@ class EvaluationResult(Result, tuple["Evaluation", ...]):
         return csv_table(evaluation_csv(self))
 
 
-def evaluate(predictions: PanelData, gold: Data, **options: Unpack[PairOptions]) -> EvaluationResult:
-    """Evaluate models against a reference: `segdata.Dataset.evaluate`, for several models.
+def evaluate(
+    predictions: PanelData, gold: Data, *, name: str | None = None, **options: Unpack[PairOptions]
+) -> EvaluationResult:
+    """Evaluate models against a reference: mIoU, Dice, PQ, and mask AP as COCO defines it.
 
-    `predictions`: of one model, or of several by their names; a list of COCO results takes its images and categories
-    from the reference. `options` as for `segdata.agree`. Returns an `Evaluation` for each model.
+    Parameters
+    ----------
+    predictions : of one model, or of several by their names; a list of COCO results takes its images and categories
+        from the reference
+    gold : the reference dataset
+    name : the name of a single model
+    pair_by, taxonomy_map, confidence, resamples, seed : as for `agreement`
+    jobs, progress : see `Dataset`
+
+    Images that only the reference has are left out: give the model's answer on them even if it is empty. Returns an
+    `Evaluation` for each model.
     """
     from segdata.agreement.evaluation import evaluate_models as evaluated
 
     opening = read_options(options, PairOptions)
     truth = read(gold) if isinstance(gold, OpenDataset) else read(gold, **opening)
-    every = open_members(
-        [
-            *((name, _open_predictions(data, truth, opening)) for name, data in name_datasets(predictions)),
-            (GOLD, truth),
-        ],
-        {},
-    )
+    models = [(called, _open_predictions(data, truth, opening)) for called, data in join_panels(predictions, (), name)]
+    every = open_members([*models, (GOLD, truth)], {})
     panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
     jobs, progress = options.get("jobs", 0), options.get("progress", no_progress)
     with image_limits():
@@ -110,7 +116,7 @@ class AcceptanceResult(Result, Inspection, frozen=True, kw_only=True):
         return pd.DataFrame([msgspec.structs.asdict(row) for row in self.inspected])
 
 
-def accept(
+def acceptance(
     delivery: Data,
     gold: Data,
     *,
@@ -126,9 +132,22 @@ def accept(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> AcceptanceResult:
-    """Accept or reject a delivery by the gold images in it: `segdata.Dataset.acceptance`.
+    """Accept or reject a delivery by the gold images in it.
 
-    The section `gold` of segdata.yaml is that beside the gold standard, or else beside the delivery.
+    Parameters
+    ----------
+    gold : the gold standard: the same images, annotated by the reference
+    quality : shares of defective images and risks, `segdata.DeliveryQuality`; None: 1 % is acceptable,
+        5 % is not, with risks of 5 % and 10 %
+    lot : how many images, or volumes, were delivered; None: as many as it has
+    metric, bar : of all categories together; they override segdata.yaml, which may also set bars for categories
+    tolerance, tolerance_mm, taxonomy_map : as for `agreement`
+    pair_by : as for `agreement`; default: by id if any id is in both, otherwise by the content of image files,
+        which also finds gold images that were hidden under other names
+    jobs, progress : see `Dataset`
+
+    The section `gold` of segdata.yaml is that beside the gold standard, or else beside the delivery. Raises
+    SegdataError if there is no bar.
     """
     reference, delivered = read(gold, **opening), read(delivery, **opening)
     section = gold_section((reference.config, delivered.config)) or Gold()
@@ -170,6 +189,9 @@ def accept(
         panel.near,
     )
     return promote(AcceptanceResult, inspection)
+
+
+accept = acceptance  # its earlier name
 
 
 def _count_delivered(opposed: AnnotatorPairs, annotated: Ints, n_images: int) -> int:

@@ -11,7 +11,6 @@ import numpy as np
 
 from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import Result, promote
-from segdata.api.source_cache import cache_folder
 from segdata.api.validate import findings_html, split_decided
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, UnreadableError, missing_extra
@@ -23,6 +22,7 @@ from segdata.dataset import Dataset
 from segdata.formats.npz.reader import probabilities_of
 from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure_source
+from segdata.measure.source_cache import cache_folder
 from segdata.noise.corruptions import Corruptions
 from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.flag_result import FlagResult
@@ -294,17 +294,35 @@ def flag(
     *,
     settings: "Settings | None" = None,
     predictions: "str | Path | OpenDataset | Predictor | None" = None,
-    work: str | Path | None = None,
+    work_dir: str | Path | None = None,
     budget: str | None = None,
     truth: str | Path | OpenDataset | None = None,
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
-    review: bool = True,
+    include_reviewed: bool = False,
     planned: "Callable[[TrainingPlan], None]" = lambda plan: None,
     progress: "Callable[[StageProgress], None]" = lambda stage: None,
     **opening: Unpack[ReadOptions],
 ) -> FlaggedLabels:
-    """Rank labels by how probably they are wrong: `segdata.Dataset.flag` of ``read(data, **opening)``."""
+    """Rank the labels by how probably they are wrong, and propose a correction for each.
+
+    Parameters
+    ----------
+    settings : of the training; `segdata.Settings`
+    predictions : a model's results to use instead of training networks: a folder that `flag` wrote, files of any
+        format, or an object with the methods of a predictor. The model must not have seen these labels
+    work_dir : a folder for networks and predictions, in which a stopped run goes on; default: a folder in the user's
+        cache directory
+    budget : how much a reviewer can look at: ``200``, ``5%``, ``30min`` or ``40 images``; default: all labels
+        above the thresholds, 5 % of the segments at most
+    truth : known errors to evaluate against: clean labels of the same images, or a list of errors (JSON)
+    select, ignore, include_reviewed : as for `validate`
+    planned : called with the plan before training begins
+    progress : called with the state of each stage
+
+    The dataset needs its image files unless you pass `predictions`. `flag` reports nothing for categories that
+    the model cannot predict reliably. Raises SegdataError where PyTorch is missing or predictions do not fit.
+    """
     from segdata.noise.budget import Budget
     from segdata.noise.evaluation import detection_qualities
     from segdata.noise.networks.settings import Settings
@@ -320,8 +338,8 @@ def flag(
             dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile, jobs=chosen_settings.jobs
         )
         labels = FlagInput(dataset, tables, dataset.maps(chosen_settings.annotator), chosen_settings)
-        decisions = _read_decisions(dataset) if review else []
-        seen = labels.trained(work, planned, progress) if predictions is None else labels.told(predictions)
+        decisions = [] if include_reviewed else _read_decisions(dataset)
+        seen = labels.trained(work_dir, planned, progress) if predictions is None else labels.told(predictions)
         thought = find_label_errors(
             seen.case,
             spend,
@@ -335,7 +353,7 @@ def flag(
         against, note = (None, ()) if errors is None else rank_errors(thought.found, seen.case, errors)
         quality = [] if against is None else detection_qualities(against, chosen_settings.seed)
     run = _FlagRun(dataset, tables, replace(seen, notes=(*seen.notes, *note)), thought, decisions)
-    result = run.flagged(run.validation(chosen, chosen_settings.jobs, review), quality)
+    result = run.flagged(run.validation(chosen, chosen_settings.jobs, include_reviewed), quality)
     return promote(FlaggedLabels, result, dataset=dataset)
 
 
@@ -349,11 +367,13 @@ class _FlagRun:
     thought: "FlagOutcome"
     decisions: "Sequence[Decision]"
 
-    def validation(self, chosen: "Sequence[Rule]", jobs: int, review: bool) -> Validation:
+    def validation(self, chosen: "Sequence[Rule]", jobs: int, include_reviewed: bool) -> Validation:
         """The findings, the most probable errors first; images that could not be looked at before all."""
         tables = replace(self.tables, candidates=self.thought.suspected, defects=self.seen.defects)
         judged = run_rules(tables, [*chosen], self.dataset.config, jobs=jobs)
-        kept, settled = split_decided(self.dataset, judged.findings, jobs) if review else (judged.findings, ())
+        kept, settled = (
+            (judged.findings, ()) if include_reviewed else split_decided(self.dataset, judged.findings, jobs)
+        )
         findings = tuple(sorted(kept, key=lambda finding: (self._rank(finding), finding.order())))
         files = {finding.image for finding in findings}
         images = {

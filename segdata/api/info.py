@@ -36,9 +36,9 @@ MEASURED_COLUMNS = ("area_px", *(f"{name}_px" for name in _SIZES), "area_mm2", *
 
 
 def objects(data: Data, *, jobs: int = 0, **opening: Unpack[ReadOptions]) -> "pd.DataFrame":
-    """One row for each segment, in semantic data for each part of one: `segdata.Dataset.objects`.
+    """One row for each segment (in semantic data for each part of one): place, size and shape in px and mm.
 
-    `segdata.measure.objects` lists the columns.
+    `segdata.measure.region_properties` lists the columns.
     """
     rows: pd.DataFrame = pa.concat_tables(_object_tables(read(data, **opening), jobs, no_progress)).to_pandas()
     return rows
@@ -60,12 +60,7 @@ def shape_quartiles(data: Dataset, jobs: int = 0) -> "pd.DataFrame":
 
 
 def write_objects(
-    data: Data,
-    path: str | Path,
-    *,
-    jobs: int = 0,
-    progress: Progress = no_progress,
-    **opening: Unpack[ReadOptions],
+    data: Data, path: str | Path, *, jobs: int = 0, progress: Progress = no_progress, **opening: Unpack[ReadOptions]
 ) -> int:
     """Write `objects` as CSV, batch by batch, and return the number of rows."""
     from pyarrow import csv
@@ -99,9 +94,10 @@ def _object_tables(dataset: Dataset, jobs: int, progress: Progress) -> Iterator[
 
 
 def areas_m2(data: Data, **opening: Unpack[ReadOptions]) -> NDArray[np.float64]:
-    """(n_segments,) the square metres that each segment covers: `segdata.Dataset.areas_m2`.
+    """(n_segments,) the square metres that each segment covers, in the order of `segments`.
 
-    The metadata `crs` and `transform` say where an image lies; GeoTIFF files have them, and conversions keep them.
+    The metadata `crs` and `transform` say where an image lies on the ground; NaN where it has none. Raises
+    SegdataError where rasterio is missing, or a coordinate system has no areas.
     """
     areas = [segment_areas_m2(batch) for batch in read(data, **opening)]
     return np.concatenate([np.empty(0), *areas])
@@ -131,25 +127,39 @@ def info(
     data: Data,
     *,
     jobs: int = 0,
-    with_hash: bool = False,
+    hash: bool = False,
     raster_rules: bool = False,
-    by: str | None = None,
-    with_channels: bool = False,
-    with_shapes: bool = False,
+    group_by: str | None = None,
+    channels: bool = False,
+    shapes: bool = False,
     **opening: Unpack[ReadOptions],
 ) -> InfoResult:
-    """Count images, segments and pixels: `segdata.Dataset.info` of ``read(data, **opening)``."""
+    """Count images, segments and pixels, by category and as a whole.
+
+    Parameters
+    ----------
+    hash : also the content hash of the labels, as `hash` returns it
+    raster_rules : also how many polygons have other pixels when other tools' rules draw them
+    group_by : also each value of this column: split, camera, site and others
+    channels : also mean and standard deviation of the image channels; decodes all images
+    shapes : also quartiles of length, width, diameter and perimeter of things, in px and mm
+    jobs : see `Dataset`
+
+    `categories` has one row per category. Its columns ``weight`` (inverse square root of the frequency),
+    ``weight_inverse``, ``weight_median`` and ``weight_effective`` are class weights for a loss; `torch` shows how
+    to use them. Raises SegdataError for an unknown column.
+    """
     dataset = read(data, **opening)
-    digest = hash_of(dataset, jobs=jobs) if with_hash else None
+    digest = hash_of(dataset, jobs=jobs) if hash else None
     families: frozenset[Family] = frozenset({"parts"} if dataset.profile.task == "semantic" else ())
     tables = measure_dataset(dataset, families, jobs)
-    summary = summarise(dataset.profile.files, tables, digest, by or dataset.profile.by)
-    if with_channels:
+    summary = summarise(dataset.profile.files, tables, digest, group_by or dataset.profile.by)
+    if channels:
         from segdata.measure.training_statistics import channel_statistics
 
         statistics, unread = channel_statistics(tables.images, jobs)
         summary = replace(summary, channels=statistics, unread=unread)
-    if with_shapes:
+    if shapes:
         summary = replace(summary, shapes=shape_quartiles(dataset, jobs))
     if "from models" in summary.facts:
         summary = replace(summary, facts=summary.facts | _accepted_facts(dataset, jobs))
@@ -185,7 +195,10 @@ def _raster_rule_differences(dataset: Dataset, jobs: int) -> dict[str, tuple[int
 
 
 def hash_of(data: Data, *, jobs: int = 0, **opening: Unpack[ReadOptions]) -> str:
-    """The content hash of the labels: `segdata.Dataset.hash` of ``read(data, **opening)``."""
+    """The content hash of the labels, 64 hexadecimal digits: log it with a training run.
+
+    The same labels give the same hash in every format that can hold them.
+    """
     dataset = read(data, **opening)
     with image_limits():
         return content_hash(dataset.batches(jobs, in_order=True), dataset.taxonomy)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from segdata.agreement.surface_distances import Tolerance
     from segdata.core.annotator_pairs import AnnotatorPairs
     from segdata.core.config import Gold
-    from segdata.core.finding import Defect
     from segdata.core.rule import Tables
 
 
@@ -44,6 +43,19 @@ class PanelOptions(PairOptions, total=False):
     tolerance_mm: float | None
 
 
+PANEL_DEFAULTS: PanelOptions = {
+    "pair_by": None,
+    "taxonomy_map": None,
+    "confidence": 0.95,
+    "resamples": 2000,
+    "seed": 0,
+    "jobs": 0,
+    "progress": no_progress,
+    "tolerance": None,
+    "tolerance_mm": None,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ComparedPanel:
     """A panel, and what its annotators have in common, measured with a tolerance of boundaries."""
@@ -52,6 +64,13 @@ class ComparedPanel:
     tables: "Tables"
     opposed: "AnnotatorPairs"
     near: "Tolerance"
+
+    def check_sizes(self) -> None:
+        """Raise SegdataError where nobody can be compared, since images have other sizes."""
+        from segdata.agreement.panel import check_sizes
+
+        if len(self.opposed.pairs) == 0:
+            check_sizes(self.panel, self.tables.defects)
 
 
 def read_options(options: PairOptions, of: type = PanelOptions) -> ReadOptions:
@@ -68,7 +87,8 @@ def resampling(options: PairOptions) -> "Resampling":
     """How intervals are made."""
     from segdata.agreement.estimates import Resampling
 
-    return Resampling(options.get("confidence", 0.95), options.get("resamples", 2000), options.get("seed", 0))
+    given: PanelOptions = {**PANEL_DEFAULTS, **options}
+    return Resampling(given["confidence"], given["resamples"], given["seed"])
 
 
 def open_members(data: PanelData, opening: ReadOptions) -> "list[PanelMember]":
@@ -86,6 +106,14 @@ def name_datasets(data: PanelData) -> list[NamedData]:
     if isinstance(data, (str, Path, OpenDataset)):
         return [(None, data)]
     return list(data.items()) if isinstance(data, Mapping) else list(data)
+
+
+def join_panels(data: PanelData, others: PanelData, name: str | None) -> list[NamedData]:
+    """All datasets with their names; `name` is that of `data`, where it is a single dataset."""
+    own: list[NamedData] = [(name, data)] if isinstance(data, (str, Path, OpenDataset)) else name_datasets(data)
+    if name is not None and not isinstance(data, (str, Path, OpenDataset)):
+        raise SegdataError(f"name {name!r} is for a single dataset; several have their own names")
+    return [*own, *name_datasets(others)]
 
 
 def open_panel(every: "Sequence[PanelMember]", pair_by: str | None, taxonomy_map: str | Path | None) -> "Panel":
@@ -118,20 +146,6 @@ def compare_panel(every: "Sequence[PanelMember]", section: "Gold | None", option
         tables = compare_panel(panel, tolerance=near, **passing)
     assert tables.annotator_pairs is not None
     return ComparedPanel(panel, tables, tables.annotator_pairs, near)
-
-
-def check_sizes(found: ComparedPanel) -> None:
-    """Raise SegdataError where nobody can be compared, since images have other sizes."""
-    from segdata.agreement.panel import SIZES_CODE
-
-    sizes = [defect for defect in found.tables.defects if defect.code == SIZES_CODE]
-    if len(found.opposed.pairs) == 0 and sizes:
-        raise SegdataError(size_message(found.panel, sizes[0]))
-
-
-def size_message(panel: "Panel", first: "Defect") -> str:
-    """That no image has the same size in two datasets, of which `first` was met first."""
-    return f"{panel.profile.files}: no image has the same size in two datasets; {first.image}: {first.message}"
 
 
 def reference_index(gold: str | None, annotators: Sequence[str]) -> int | None:

@@ -1,14 +1,13 @@
 """Open a dataset: which format, which configuration, which taxonomy, which images."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os.path import lexists  # a link to nowhere is a broken file, not none
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 
-from segdata.api.source_cache import cached_source
 from segdata.core.config import Config, Option, did_you_mean, load_config
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, SettingError
@@ -18,6 +17,8 @@ from segdata.core.rule_settings import check_config_categories, check_config_fil
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.dataset import Dataset
+from segdata.dataset import Progress as Progress
+from segdata.dataset import no_progress as no_progress
 from segdata.formats.shared.derived_sources import (
     with_image_files,
     with_origin,
@@ -26,10 +27,10 @@ from segdata.formats.shared.derived_sources import (
 )
 from segdata.formats.shared.images import image_limits
 from segdata.formats.unknown_format import detect_format
+from segdata.measure.source_cache import cached_source
 from segdata.store.revision_reader import CanonicalSource
 
 Data = str | Path | OpenDataset
-Progress = Callable[[int], None]
 CONFIG = "segdata.yaml"
 TAXONOMY = "taxonomy.yaml"
 
@@ -47,10 +48,6 @@ class ReadOptions(TypedDict, total=False):
     roi: str | Path | None
     options: Mapping[str, Option] | None
     cache: str | Path | None
-
-
-def no_progress(n_images: int) -> None:
-    """Progress that nobody looks at."""
 
 
 def read(

@@ -62,7 +62,14 @@ def overview(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> ReportResult:
-    """Report everything known about quality: `segdata.Dataset.report` of ``read(data, **opening)``."""
+    """Report everything known about quality: rules, balance, agreement, suspected labels, review and costs.
+
+    Parameters
+    ----------
+    flagged : the JSON report of a run of `flag`; without it the report has no suspected labels
+    agreement : compare the annotators, if there are several
+    jobs, progress : see `Dataset`
+    """
     dataset = read(data, **opening)
     validation = validate(dataset, jobs=jobs, progress=progress)
     summary = info(dataset, jobs=jobs)
@@ -87,15 +94,15 @@ def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> "tuple[Agreemen
     annotators = {name for batch in dataset for name in batch.annotations["annotator"].to_pylist()}
     if len(annotators) < 2:
         return None, ()
-    from segdata.api.agreement import compare_annotators
+    from segdata.api.agreement import agree
     from segdata.report.agreement.conclusions import conclusions
 
     try:
-        compared = compare_annotators(dataset, jobs=jobs)
+        compared = agree(dataset, jobs=jobs)
     except SegdataError as error:
         notes.append(f"agreement: {error}")
         return None, ()
-    return compared.agreement, tuple(conclusions(compared.agreement, compared.tables))
+    return compared, tuple(conclusions(compared, compared.run.tables))
 
 
 def label_errors_of(data: Data, reports: Iterable[Path], **opening: Unpack[ReadOptions]) -> LabelErrors | None:

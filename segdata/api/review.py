@@ -119,7 +119,10 @@ class ImportedTask(Result, ImportResult):
 
 
 def decide(data: Data, decisions: Iterable[Decision], **opening: Unpack[ReadOptions]) -> int:
-    """Append decisions to the log of a dataset: `segdata.DatasetReview.decide`."""
+    """Append decisions to the log; returns how many of them are new.
+
+    Raises SegdataError, and writes nothing, if one of them could not be read again.
+    """
     return _append_new(log_path(read(data, **opening)), decisions)
 
 
@@ -129,10 +132,21 @@ def pull_decisions(
     *,
     name: str | None = None,
     reviewer: str | None = None,
-    adjudicates: bool = False,
+    adjudicate: bool = False,
     **opening: Unpack[ReadOptions],
 ) -> PulledDecisions:
-    """Append decisions made elsewhere to the log: `segdata.DatasetReview.pull`."""
+    """Append decisions that were made elsewhere to the log.
+
+    Parameters
+    ----------
+    origin : ``fiftyone``; or a file: an export of the HTML report, another log, or a task with decisions that
+        CVAT or Label Studio exported after `export`
+    name : of the dataset in FiftyOne; default: as `browse` calls it
+    reviewer : who decided, if the origin does not say
+    adjudicate : these decisions settle what reviewers disagree on
+
+    Raises SegdataError if the origin cannot be read.
+    """
     dataset = read(data, **opening)
     path = log_path(dataset)
     notes: tuple[str, ...] = ()
@@ -145,7 +159,7 @@ def pull_decisions(
         decisions = read_export(Path(origin))
     else:
         decisions = decisions_in(dataset, Path(origin), reviewer)
-    if adjudicates:
+    if adjudicate:
         # FiftyOne tells everybody's decisions, and those that were known before settle nothing.
         decided = {*decision_log.read_decisions(path)} if origin == "fiftyone" else set()
         decisions = [decision if decision in decided else replace(decision, adjudicates=True) for decision in decisions]
@@ -175,9 +189,13 @@ def review_progress(
     jobs: int = 0,
     **opening: Unpack[ReadOptions],
 ) -> ProgressResult:
-    """How far the review of a dataset is: `segdata.DatasetReview.report`."""
+    """How far the review is: findings decided and open, reviewers, and how often each rule was right.
+
+    `findings`: those to decide; None: those of `validate`. `earlier`: more findings, from reports that may be
+    older than the labels.
+    """
     dataset = read(data, **opening)
-    listed = validate(dataset, review=False, jobs=jobs).findings if findings is None else findings
+    listed = validate(dataset, include_reviewed=True, jobs=jobs).findings if findings is None else findings
     path, every = log_path(dataset), [*listed, *earlier]
     logged, decided = decision_log.read_decisions(path), decided_findings(dataset, every, [path], jobs)
     rest = [finding for finding in earlier if finding not in decided]
@@ -195,12 +213,15 @@ def _is_applied(dataset: Dataset) -> Callable[[Decision], bool]:
 
 
 def apply_decisions(
-    data: Data, *, dry_run: bool = False, done: Callable[[int], None] = no_progress, **opening: Unpack[ReadOptions]
+    data: Data, *, dry_run: bool = False, progress: Callable[[int], None] = no_progress, **opening: Unpack[ReadOptions]
 ) -> AppliedDecisions:
-    """Carry out reviewers' decisions in a new revision: `segdata.DatasetReview.apply`.
+    """Carry out the decisions in a new revision of a canonical dataset; `dry_run`: change nothing.
 
-    `done` is called with the number of images done since the last call. Annotations whose findings are all settled get
-    the stage ``reviewed`` (``adjudicated`` where an adjudicator decided) and the reviewer's name.
+    Accepted corrections and fixes are made, and rejected segments deleted. A decision about labels that have
+    changed since is a conflict, and nothing is overwritten. What reviewers disagree on stays as it is. Calling it
+    again changes nothing. Annotations whose findings are all settled get the stage ``reviewed`` (``adjudicated`` where
+    an adjudicator decided) and the reviewer's name. Raises SegdataError if the dataset is not canonical, or another
+    revision was made meanwhile.
     """
     dataset = read(data, **opening)
     root = canonical_root(dataset)
@@ -219,7 +240,7 @@ def apply_decisions(
             stages |= applied.stages
             if applied.changed:
                 changed[image_id] = segment_rows(join_annotations(batch, applied.pieces))
-            done(1)
+            progress(1)
     outcome = applying.found
     if not dry_run and (changed or stages):
         columns = {
@@ -278,9 +299,18 @@ def export_findings(
     progress: Callable[[int], None] = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> Conversion:
-    """Write a task for CVAT or Label Studio: `segdata.DatasetReview.export`.
+    """Write a task for CVAT or Label Studio: the images with findings, their labels, and the findings as boxes.
+
+    Parameters
+    ----------
+    findings : findings about no image are left out
+    to : the tool
+    target, copy_images, jobs, progress : see `Dataset`
+    prefix : goes before the path of each image, for Label Studio
 
     What is sent is noted beside the dataset, so that `import_task` recognises what comes back.
+    ``labels.json`` beside a CVAT task lists the labels that the tool needs first. Raises SegdataError if no
+    finding is about an image of the dataset, and for CVAT if an image has several annotations.
     """
     check_choice("to", to, ("cvat", "label-studio"))
     if Path(target).suffix == ".json":
@@ -374,7 +404,17 @@ def decisions_in(dataset: Dataset, file: Path, reviewer: str | None) -> list[Dec
 def import_task(
     data: Data, file: str | Path, *, reviewer: str | None = None, dry_run: bool = False, **opening: Unpack[ReadOptions]
 ) -> ImportedTask:
-    """Take back what was redrawn in a task: `segdata.DatasetReview.import_task`."""
+    """Take back what was redrawn in a task of `export`, as a new revision of a canonical dataset.
+
+    Parameters
+    ----------
+    file : what CVAT or Label Studio exported
+    reviewer : who drew; the annotations get the stage ``reviewed`` with this name, unless they are further
+    dry_run : change nothing
+
+    Only segments that differ from what was sent are taken. A segment that changed here meanwhile is a conflict,
+    and nothing is overwritten. Raises SegdataError if nothing in the file was sent from this dataset.
+    """
     dataset = read(data, **opening)
     root, outcome = canonical_root(dataset), ImportedTask()
     _, back = _read_task(dataset, Path(file))

@@ -50,7 +50,19 @@ def fix(
     jobs: int = 0,
     **opening: Unpack[ReadOptions],
 ) -> FixResult:
-    """Fix findings in a new revision of a canonical dataset: `segdata.Dataset.fix` of ``read(data, **opening)``."""
+    """Fix findings in a new revision of a canonical dataset.
+
+    Parameters
+    ----------
+    findings : those to fix; None: those of `validate`
+    unsafe : also apply fixes that change what an annotator drew; default: safe fixes only
+    dry_run : change nothing, and return what would be fixed
+    jobs : threads for validating
+
+    Images of volumes are left to people, since a finding in three dimensions cannot be fixed in one slice. Open
+    the dataset again to see the new revision. Raises SegdataError for a dataset that is not canonical, and where
+    another revision was made since it was opened.
+    """
     dataset = read(data, **opening)
     listed = validate(dataset, jobs=jobs).findings if findings is None else tuple(findings)
     images: list[FixedImage] = []
@@ -80,17 +92,28 @@ class HistoryResult(Result, list[RevisionInfo]):
 
 
 def history(data: str | Path | OpenDataset) -> HistoryResult:
-    """The revisions of a canonical dataset, the first one first: `segdata.Dataset.history`."""
+    """The revisions of a canonical dataset, the first one first.
+
+    ``segdata.read("DATA@r0001")`` opens one. Raises SegdataError for a dataset that is not canonical.
+    """
     return HistoryResult(past.history(_manifest_root(data)))
 
 
 def restore(data: str | Path | OpenDataset, revision: str) -> str:
-    """Make a revision current again, and return the one that was: `segdata.Dataset.restore`."""
+    """Make an earlier revision current again; returns the one that was current.
+
+    No revision is deleted. Open the dataset again to see the change. Raises SegdataError if there is no such
+    revision, or its files are gone.
+    """
     return past.restore(_manifest_root(data), revision)
 
 
 def prune(data: str | Path | OpenDataset, keep: int = 1, *, dry_run: bool = False) -> PruneResult:
-    """Delete old revisions: `segdata.Dataset.prune`. Files that a kept revision shares stay."""
+    """Delete all revisions except the last `keep` and the current one; this cannot be undone.
+
+    Files that a kept revision shares stay.
+    `dry_run`: delete nothing, and return what would be deleted.
+    """
     return past.prune(_manifest_root(data), keep, dry_run=dry_run)
 
 

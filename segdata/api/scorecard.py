@@ -1,6 +1,7 @@
 """Scorecards for annotators, and how much of their work a review changed."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Unpack
 
@@ -13,9 +14,9 @@ from segdata.api.panel import (
     PanelData,
     PanelOptions,
     check_reference_named,
-    check_sizes,
     compare_panel,
     gold_section,
+    join_panels,
     open_members,
     read_options,
     reference_index,
@@ -42,21 +43,29 @@ if TYPE_CHECKING:
 class ScorecardResult(Result, Scorecard, frozen=True, kw_only=True):
     """What each annotator did: how much, how well, how fast, the trend by month, and the worst examples."""
 
+    @property
+    def run(self) -> "ScorecardRun":
+        """What the scorecard was made of."""
+        run: ScorecardRun = self._context["run"]
+        return run
+
     def to_json(self) -> str:
         """The result as JSON, as ``segdata scorecard --format json`` prints it."""
         from segdata.report.scorecard import scorecard_json
 
         return scorecard_json(self)
 
-    def to_html(self, *, jobs: int = 0) -> str:
-        """One HTML file with a section for each annotator, and pictures of the worst examples."""
+    def to_html(self, *, jobs: int = 0, typed: Sequence[str] = ()) -> str:
+        """One HTML file with a section for each annotator, and pictures of the worst examples.
+
+        `typed`: the command as it was typed, for the commands that the report proposes.
+        """
         from segdata.report.scorecard import scorecard_html
 
-        run: ScorecardRun = self._context["run"]
+        run = self.run
+        typed = typed or ["scorecard", shlex.quote(run.dataset.profile.files)]
         with image_limits():
-            return scorecard_html(
-                self, run.dataset, run.opposed, ["scorecard", shlex.quote(run.dataset.profile.files)], jobs
-            )
+            return scorecard_html(self, run.dataset, run.opposed, typed, jobs)
 
     def table(self) -> "pd.DataFrame":
         """One row for each annotator as a pandas table: the rows of ``--format csv``."""
@@ -122,56 +131,52 @@ def compare_review(before: Data, after: Data, options: PanelOptions) -> ReworkPa
     second = replace(second, source=AlteredSource(second.source, renamed))
     every = [PanelMember(first), PanelMember(second)]
     compared: ComparedPanel = compare_panel(every, gold_section(every), options)
-    check_sizes(compared)
+    compared.check_sizes()
     return ReworkPanel(compared.tables, compared.opposed, compared.near)
 
 
 @dataclass(frozen=True, slots=True)
 class ScorecardRun:
-    """A scorecard with what it was made of: all annotators' work as one dataset, and what they have in common."""
+    """What a scorecard was made of: all annotators' work as one dataset, and what they have in common."""
 
-    scorecard: Scorecard
     dataset: Dataset
     opposed: "AnnotatorPairs"
 
 
 def scorecard(
     data: PanelData,
+    others: PanelData = (),
     *,
+    name: str | None = None,
     gold: str | None = None,
     before: Data | None = None,
     metric: Metric = "iou",
     worst: int = 3,
     **options: Unpack[PanelOptions],
 ) -> ScorecardResult:
-    """Report what each annotator did, how well and how fast: `segdata.Dataset.scorecard`, for several datasets.
+    """Report what each annotator did, how well, how fast, how that changes, and their worst examples.
 
-    `data` and `options` as for `segdata.agree`; here one annotator is enough.
+    Parameters
+    ----------
+    data, others, name : as for `agreement`; here one annotator is enough, who then has no score
+    gold : the name of the reference; default: as segdata.yaml says; without one: each against the others
+    before : this work as it was before a review, which gives the share that passed unchanged; None: the stages of
+        annotations give it
+    metric : of the scores; not a distance
+    worst : how many examples of each annotator
+    pair_by, taxonomy_map, tolerance, tolerance_mm, confidence, resamples, seed : as for `agreement`
+    jobs, progress : see `Dataset`
     """
-    run = score_annotators(data, gold=gold, before=before, metric=metric, worst=worst, **options)
-    return promote(ScorecardResult, run.scorecard, run=run)
-
-
-def score_annotators(
-    data: PanelData,
-    *,
-    gold: str | None = None,
-    before: Data | None = None,
-    metric: Metric = "iou",
-    worst: int = 3,
-    **options: Unpack[PanelOptions],
-) -> ScorecardRun:
-    """Run `scorecard`, and also return the data that it was computed from."""
     if metric in DISTANCES:
         raise SegdataError(f"metric {metric} is a distance, not a score from 0 to 1; choose another metric")
-    every = open_members(data, read_options(options))
+    every = open_members(join_panels(data, others, name), read_options(options))
     if before is not None and len(every) > 1:
         raise SegdataError(f"`before` can be compared with one dataset, not with {len(every)}")
     section = gold_section(every)
     gold = gold or (section.name if section else None)
     check_reference_named(gold, every)
     compared = compare_panel(every, section, options)
-    check_sizes(compared)
+    compared.check_sizes()
     reference = reference_index(gold, compared.opposed.annotators)
     passed = None if before is None else rework(before, every[0].dataset, **_without_progress(options))
     resampled = resampling(options)
@@ -184,9 +189,8 @@ def score_annotators(
         n_worst=worst,
         tolerance=compared.near,
     )
-    return ScorecardRun(
-        card, Dataset(compared.panel, compared.panel.profile, every[0].dataset.config), compared.opposed
-    )
+    dataset = Dataset(compared.panel, compared.panel.profile, every[0].dataset.config)
+    return promote(ScorecardResult, card, run=ScorecardRun(dataset, compared.opposed))
 
 
 def scorecard_of_agreement(found: "AgreementRun", worst: int = 3) -> Scorecard:

@@ -70,7 +70,22 @@ def split(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> SplitResult:
-    """Divide images into parts without leaks: `segdata.Dataset.split` of ``read(data, **opening)``."""
+    """Divide the images into train, val and test, with balanced categories and without leaks.
+
+    Parameters
+    ----------
+    parts : the share of each part; default: train 0.7, val 0.15, test 0.15
+    group : columns whose values must stay together, beside `group` and `sequence`, which always do
+    seed : random seed; the order of the images does not matter
+    keep : images that are in one of the parts already stay there
+    near : images that are nearly the same stay together; all images are decoded to find them
+    lists : a folder for one list of image ids per part, for formats that cannot hold a split; None: a canonical
+        dataset gets a new revision with the parts in its column `split`
+    dry_run : write nothing
+    jobs, progress : see `Dataset`
+
+    Raises SegdataError where shares do not sum to 1, and without `lists` for a dataset that is not canonical.
+    """
     dataset = read(data, **opening)
     wanted = dict(PARTS if parts is None else parts)
     names, _ = check_shares(wanted)
@@ -147,17 +162,30 @@ def draw_sample(
     *,
     purpose: Purpose = "gold",
     stratify: str | None = None,
-    wanted: int = 30,
+    instances: int = 30,
     seed: int = 0,
     copy_images: bool = False,
     jobs: int = 0,
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> SampleResult:
-    """Draw images, and write them as a dataset: `segdata.Dataset.sample` of ``read(data, **opening)``."""
+    """Draw `n` images, and write them with their labels as a canonical dataset.
+
+    Parameters
+    ----------
+    target : see `Dataset`; None: write nothing
+    n : how many images
+    purpose : ``gold``: images that cover the categories, chosen greedily; ``pilot``: a random sample for `pilot`
+    stratify : a column; each of its values gives its share of the images
+    instances : segments of each category that a gold set should have
+    seed : random seed
+    copy_images, jobs, progress : see `Dataset`
+
+    Raises SegdataError for more images than there are, and for a column without values.
+    """
     dataset = read(data, **opening)
     tables = measure_dataset(dataset, frozenset(), jobs, progress if target is None else no_progress)
-    drawn_images = draw_images(tables, n, purpose=purpose, stratify=stratify, wanted=wanted, seed=seed)
+    drawn_images = draw_images(tables, n, purpose=purpose, stratify=stratify, wanted=instances, seed=seed)
     if target is None:
         return SampleResult(drawn_images, None)
     names = set(drawn_images.images)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from segdata.api.read import TAXONOMY, ReadOptions, dataset_folder, read
+from segdata.api.read import CONFIG, TAXONOMY, ReadOptions, dataset_folder, read
 from segdata.api.result import Result, promote
 from segdata.core.batch import Batch
 from segdata.core.config import Config, load_config
@@ -16,6 +16,7 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, dump_taxonomy, load_taxonomy
 from segdata.dataset import Dataset
 from segdata.formats.infer_taxonomy import infer_taxonomy
+from segdata.store.manifest import write_whole
 from segdata.store.taxonomy_diff import TaxonomyDifference, compare_taxonomies
 
 if TYPE_CHECKING:
@@ -86,6 +87,35 @@ def _taxonomy_from_masks(data: Path, opening: ReadOptions) -> Taxonomy:
         load_config(Path(config)) if isinstance(config, (str, Path)) else config,
         {only} if isinstance(only, str) else None if only is None else set(only),
     )
+
+
+def init(
+    data: str | Path, folder: str | Path | None = None, *, force: bool = False, **opening: Unpack[ReadOptions]
+) -> tuple[Path, Path]:
+    """Write a commented segdata.yaml and a draft taxonomy.yaml, and return the two files.
+
+    Parameters
+    ----------
+    data : a file or folder, which need not be readable without a taxonomy; `opening` as for `read`
+    folder : where the two files go; default: beside the data
+    force : overwrite files that exist
+
+    All settings in segdata.yaml are commented out. The taxonomy holds the categories of the data, or a draft made from
+    their values. Raises SegdataError, and writes nothing, if the data cannot be read with the draft.
+    """
+    place = dataset_folder(Path(data)) if folder is None else Path(folder)
+    taxonomy, profile = draft_project(Path(data), **opening)
+    texts = {place / CONFIG: draft_config_text(profile), place / TAXONOMY: draft_taxonomy_text(taxonomy)}
+    for file in texts:
+        if file.exists() and not force:
+            raise SegdataError(f"{file}: already exists; use --force to overwrite it, or --output to write elsewhere")
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for file, text in texts.items():
+            write_whole(file.resolve(), text)  # a link stays a link
+    except OSError as error:
+        raise SegdataError(f"{place}: cannot be written: {error.strerror}") from error
+    return place / CONFIG, place / TAXONOMY
 
 
 def draft_project(data: Path, **opening: Unpack[ReadOptions]) -> tuple[Taxonomy, Profile]:

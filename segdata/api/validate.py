@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, promote
-from segdata.api.source_cache import CachedSource
 from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import InvalidDatasetError, SegdataError
@@ -19,6 +18,7 @@ from segdata.core.validation import FailOn, Validation, check_fail_on
 from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure_source
 from segdata.measure.registry import all_families
+from segdata.measure.source_cache import CachedSource
 from segdata.review.decision_log import log_path
 
 if TYPE_CHECKING:
@@ -93,23 +93,42 @@ def validate(
     *,
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
-    by: str | None = None,
-    review: bool = True,
+    group_by: str | None = None,
+    include_reviewed: bool = False,
     jobs: int = 0,
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> ValidationResult:
-    """Check a dataset against the rules: `segdata.Dataset.validate` of ``read(data, **opening)``."""
+    """Check the labels against the rules.
+
+    Parameters
+    ----------
+    select, ignore : rules to run, and not to run; default: as segdata.yaml says, or all
+    group_by : group statistics by this column: split, camera, annotator and others; default: as segdata.yaml says
+    include_reviewed : report findings that reviewers have decided, too; default: they are left out as long as their
+        labels stay the same
+    jobs, progress : see `Dataset`
+
+    Rules that need the whole dataset are skipped for a part of it; `skipped` names them.
+
+    Returns the findings, worst first: `findings`, `by_code`, `count`, `fails`. Raises SegdataError for unknown
+    rules, options or columns.
+
+    >>> import numpy as np, segdata
+    >>> dataset = segdata.from_arrays({"a.png": np.array([[1, 9]])}, ["grass"])
+    >>> print(dataset.validate().findings[0].message)
+    value 9 has no category; its pixels are unlabelled
+    """
     dataset = read(data, **opening)
-    if by is not None:
-        dataset = replace(dataset, profile=replace(dataset.profile, by=by))
+    if group_by is not None:
+        dataset = replace(dataset, profile=replace(dataset.profile, by=group_by))
     rules_selected = select_rules(dataset.config, select, ignore)
     chosen = [rule for rule in rules_selected if not (rule.whole and dataset.is_part)]
     skipped = tuple(rule.code for rule in rules_selected if rule not in chosen and rule.applies(dataset.profile))
     _check_needs(chosen)
     tables = measure_dataset(dataset, needed_families(chosen, dataset.profile), jobs, progress)
     judged = run_rules(tables, chosen, dataset.config, jobs=jobs)
-    findings, settled = split_decided(dataset, judged.findings, jobs) if review else (judged.findings, ())
+    findings, settled = (judged.findings, ()) if include_reviewed else split_decided(dataset, judged.findings, jobs)
     files = _image_files(tables, {finding.image for finding in findings})
     result = Validation(
         dataset.profile.files,
@@ -166,7 +185,11 @@ def assert_valid(
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
 ) -> None:
-    """Raise InvalidDatasetError if there are findings at or above `fail_on`: `segdata.Dataset.assert_valid`."""
+    """Raise InvalidDatasetError if there are findings at or above `fail_on`: one line for a training script.
+
+    `fail_on`: ``error``, ``warning``, ``info`` or ``never``; the others as for `validate`. The message names the
+    first findings.
+    """
     check_fail_on(fail_on)
     result = validate(data, select=select, ignore=ignore, jobs=jobs, progress=progress, **opening)
     if result.fails(fail_on):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import click
 
@@ -46,10 +46,7 @@ def command() -> None:
     """Accept or reject a delivery by the gold images hidden in it."""
 
 
-@command.command(
-    name="plan",
-    epilog=example("segdata acceptance plan --lot 5000 --aql 0.01 --limit 0.05"),
-)
+@command.command(name="plan", epilog=example("segdata acceptance plan --lot 5000 --aql 0.01 --limit 0.05"))
 @quality_options
 @report_options("text", "json")
 def plan(
@@ -108,15 +105,10 @@ def judge(
     limit: float,
     producer_risk: float,
     consumer_risk: float,
-    metric: Metric | None,
-    bar: float | None,
-    tolerance: float | None,
-    tolerance_mm: float | None,
-    pair_by: str | None,
-    taxonomy_map: Path | None,
     report: str,
     output: Path | None,
     options: DataOptions,
+    **given: Any,  # Any: as `acceptance` takes them
 ) -> int:
     """Accept or reject DELIVERY by the images of GOLD that are in it.
 
@@ -127,28 +119,15 @@ def judge(
 
     Exits with 1 if the delivery is rejected.
     """
-    from segdata.api.evaluate import DeliveryQuality, accept
+    from segdata.api.evaluate import DeliveryQuality, acceptance
     from segdata.cli.output import emit, make_console, protect_inputs
-    from segdata.cli.process import progress_bar
     from segdata.report.quality import inspection_json, inspection_text
 
     protect_inputs(output, options.inputs(delivery, gold))
     quality = DeliveryQuality(aql, limit, producer_risk, consumer_risk)
     datasets = options.read(delivery), options.read(gold)
-    with progress_bar("acceptance", len(datasets[1])) as advance:
-        result = accept(
-            *datasets,
-            quality=quality,
-            lot=lot,
-            metric=metric,
-            bar=bar,
-            tolerance=tolerance,
-            tolerance_mm=tolerance_mm,
-            pair_by=pair_by,
-            taxonomy_map=taxonomy_map,
-            jobs=options.jobs,
-            progress=advance,
-        )
+    with options.working("acceptance", len(datasets[1])) as work:
+        result = acceptance(*datasets, quality=quality, lot=lot, **given, **work)
     emit(
         inspection_json(result) if report == "json" else inspection_text(result, quality, make_console(output)), output
     )

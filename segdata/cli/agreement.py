@@ -3,7 +3,7 @@
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,7 +28,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.validation import FailOn
 
 if TYPE_CHECKING:
-    from segdata.api.agreement import AgreementRun
+    from segdata.api.agreement import AgreementResult
     from segdata.report.console import Console
 
 
@@ -72,26 +72,13 @@ if TYPE_CHECKING:
 @data_options
 def command(
     data: tuple[str, ...],
-    gold: str | None,
-    group_by: str | None,
-    plan: float | None,
-    contrasts: bool,
-    models: tuple[str, ...],
-    pair_by: str | None,
-    taxonomy_map: Path | None,
-    tolerance: float | None,
-    tolerance_mm: float | None,
-    confidence: float,
-    resamples: int,
-    seed: int,
-    anonymise: bool,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
-    include_reviewed: bool,
     fail_on: FailOn,
     report: str,
     output: Path | None,
     options: DataOptions,
+    **given: Any,  # Any: as `agree` takes them
 ) -> int:
     """Measure how much annotators agree, where, and who differs.
 
@@ -103,72 +90,40 @@ def command(
     Exits with 1 if an annotator is below the bar of the gold standard, or for
     any finding at or above --fail-on.
     """
-    from segdata.api.agreement import compare_annotators
+    from segdata.api.agreement import agree
     from segdata.cli.output import emit, make_console, protect_inputs
-    from segdata.cli.process import progress_bar
     from segdata.core.errors import count_noun
 
     members = [parse_named_dataset(text) for text in data]
     protect_inputs(output, [path for _, path in members] + options.inputs())
     datasets = [(name, options.read(path)) for name, path in members]
-    with progress_bar("agreement", max(len(dataset) for _, dataset in datasets)) as advance:
-        result = compare_annotators(
-            datasets,
-            gold=gold,
-            by=group_by,
-            plan=plan,
-            contrasts=contrasts,
-            models=models,
-            pair_by=pair_by,
-            taxonomy_map=taxonomy_map,
-            tolerance=tolerance,
-            tolerance_mm=tolerance_mm,
-            confidence=confidence,
-            resamples=resamples,
-            seed=seed,
-            anonymise=anonymise,
-            select=split_codes(select),
-            ignore=split_codes(ignore),
-            review=not include_reviewed,
-            jobs=options.jobs,
-            progress=advance,
-        )
+    with options.working("agreement", max(len(dataset) for _, dataset in datasets)) as work:
+        result = agree(datasets, select=split_codes(select), ignore=split_codes(ignore), **given, **work)
     typed = ["agreement", *map(shlex.quote, data), *options.words]
     emit(_report(report, result, typed, make_console(output), fail_on, options.jobs), output)
-    if result.decided:
-        decided = count_noun(result.decided, "finding")
+    if result.run.decided:
+        decided = count_noun(result.run.decided, "finding")
         say(f"{decided} decided by reviewers left out; --include-reviewed includes them")
     if output is not None:
-        say(f"agreement of {count_noun(len(result.agreement.annotators), 'annotator')}, see {output}")
-    return FOUND if result.agreement.fails(fail_on) else 0
+        say(f"agreement of {count_noun(len(result.annotators), 'annotator')}, see {output}")
+    return FOUND if result.fails(fail_on) else 0
 
 
-def _report(form: str, result: "AgreementRun", typed: list[str], paper: "Console", fail_on: FailOn, jobs: int) -> str:
+def _report(
+    form: str, result: "AgreementResult", typed: list[str], paper: "Console", fail_on: FailOn, jobs: int
+) -> str:
     """The report in the format that `--format` names."""
     if form == "json":
-        from segdata.report.agreement.tables import agreement_json
-
-        return agreement_json(result.agreement)
+        return result.to_json()
+    if form == "html":
+        return result.to_html(jobs=jobs, typed=typed, fail_on=fail_on)
     if form == "csv":
         from segdata.report.agreement.tables import agreement_csv
 
-        return agreement_csv(result.agreement)
-    if form == "html":
-        return _html(result, typed, fail_on, jobs)
+        return agreement_csv(result)
     from segdata.report.agreement.text import agreement_text
 
-    return agreement_text(result.agreement, result.tables, typed, paper, fail_on)
-
-
-def _html(result: "AgreementRun", typed: list[str], fail_on: FailOn, jobs: int) -> str:
-    """The report as one HTML file, with pictures of the worst images and findings."""
-    from segdata.api.scorecard import scorecard_of_agreement
-    from segdata.formats.shared.images import image_limits
-    from segdata.report.agreement.html import agreement_html
-
-    cards = scorecard_of_agreement(result)
-    with image_limits():
-        return agreement_html(result.agreement, result.dataset, result.tables, typed, fail_on, cards, jobs)
+    return agreement_text(result, result.run.tables, typed, paper, fail_on)
 
 
 def parse_named_dataset(text: str) -> tuple[str | None, Path]:

@@ -62,7 +62,6 @@ def command(
     only, until you press Ctrl-C. FiftyOne comes with segdata[fiftyone].
     """
     from segdata.api.browse import browse
-    from segdata.cli.process import progress_bar
     from segdata.report.findings import find_predictions, load_findings
 
     if reviewer:
@@ -70,8 +69,8 @@ def command(
     findings = [finding for path in reports for finding in load_findings(path)] if reports else None
     seen = predictions or next(filter(None, map(find_predictions, reports)), None)
     dataset = options.read(data)
-    with progress_bar("load", len(dataset)) as advance:
-        browsed = browse(dataset, findings=findings, predictions=seen, name=name, jobs=options.jobs, progress=advance)
+    with options.working("load", len(dataset)) as work:
+        browsed = browse(dataset, findings=findings, predictions=seen, name=name, **work)
     _report_browsed(browsed)
     if no_launch:
         return

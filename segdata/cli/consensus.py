@@ -1,7 +1,7 @@
 """`segdata consensus`: one annotation of each image from those of several annotators."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import click
 
@@ -64,22 +64,8 @@ from segdata.cli.process import FOUND, say
 @report_options("text", "json")
 @data_options
 def command(
-    data: tuple[str, ...],
-    out: Path,
-    method: str,
-    undecided: Literal["void", "list"],
-    min_support: float,
-    leave_one_out: bool,
-    pair_by: str | None,
-    taxonomy_map: Path | None,
-    confidence: float,
-    resamples: int,
-    seed: int,
-    copy_images: bool,
-    report: str,
-    output: Path | None,
-    options: DataOptions,
-) -> int:
+    data: tuple[str, ...], out: Path, report: str, output: Path | None, options: DataOptions, **given: Any
+) -> int:  # Any: as `consensus` takes them
     """Combine several annotations of each image into one dataset, OUT.
 
     DATA is one dataset whose annotations name their annotators, or several
@@ -95,30 +81,14 @@ def command(
     """
     from segdata.api.consensus import consensus
     from segdata.cli.output import emit, make_console, protect_inputs
-    from segdata.cli.process import progress_bar
     from segdata.core.errors import count_noun
     from segdata.report.consensus import consensus_json, consensus_text
 
     members = [parse_named_dataset(text) for text in data]
     protect_inputs(output, [path for _, path in members] + options.inputs())
     datasets = [(name, options.read(path)) for name, path in members]
-    with progress_bar("consensus", max(len(dataset) for _, dataset in datasets)) as advance:
-        result = consensus(
-            datasets,
-            out,
-            method=method,
-            undecided=undecided,
-            min_support=min_support,
-            leave_one_out=leave_one_out,
-            pair_by=pair_by,
-            taxonomy_map=taxonomy_map,
-            confidence=confidence,
-            resamples=resamples,
-            seed=seed,
-            copy_images=copy_images,
-            jobs=options.jobs,
-            progress=advance,
-        )
+    with options.working("consensus", max(len(dataset) for _, dataset in datasets)) as work:
+        result = consensus(datasets, out, **given, **work)
     emit(consensus_json(result) if report == "json" else consensus_text(result, make_console(output)), output)
     if output is not None:
         say(f"consensus of {count_noun(len(result.annotators), 'annotator')} in {out}, see {output}")

@@ -56,9 +56,7 @@ if TYPE_CHECKING:
     help="If DST cannot hold everything: warn (default), write nothing and exit with 1 (error), or be silent (allow).",
 )
 @click.option(
-    "--verify",
-    is_flag=True,
-    help="Read DST back and compare it with SRC: only the reported losses may differ.",
+    "--verify", is_flag=True, help="Read DST back and compare it with SRC: only the reported losses may differ."
 )
 @click.option(
     "--copy-images",

@@ -80,7 +80,6 @@ def command(
     """
     from segdata.api.diff import diff
     from segdata.cli.output import emit, make_console, protect_inputs
-    from segdata.cli.process import progress_bar
     from segdata.report.diff import FIRST, diff_json, diff_text
 
     protect_inputs(output, options.inputs(a, b))
@@ -91,17 +90,10 @@ def command(
     if "options" in given_b:
         given_b["options"] = parse_pairs(given_b["options"])
     data_b = DataOptions(given_b).read(b)
-    with progress_bar("diff", max(len(data_a), len(data_b))) as advance:
-        result = diff(
-            data_a,
-            data_b,
-            ignore=split_codes(ignore),
-            only=only,
-            strict=strict,
-            limit=limit if limit is not None else 100 if report == "json" else FIRST,
-            jobs=options.jobs,
-            progress=advance,
-        )
+    if limit is None:
+        limit = 100 if report == "json" else FIRST
+    with options.working("diff", max(len(data_a), len(data_b))) as work:
+        result = diff(data_a, data_b, ignore=split_codes(ignore), only=only, strict=strict, limit=limit, **work)
     if report == "json":
         emit(diff_json(result), output)
     else:

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 @click.argument("data", metavar="IMAGES", type=PATH)
 @click.argument("out", type=PATH)
 @click.option(
-    "--method",
-    metavar="METHOD",
-    help="Method: threshold, watershed, superpixels or kmeans; default: watershed.",
+    "--method", metavar="METHOD", help="Method: threshold, watershed, superpixels or kmeans; default: watershed."
 )
 @click.option(
     "--option",
@@ -78,8 +76,6 @@ def command(
     without annotations are drafted. OUT is a new canonical dataset; its
     annotations have the source "model" and the stage "drafted".
     """
-    from segdata.cli.process import progress_bar
-
     if model and predictions is not None:
         raise click.UsageError("give either --model or --predictions")
     _require_mode("--model only", model, {"--precision": precision, "--quick": quick or None, "--work-dir": work_dir})
@@ -90,28 +86,19 @@ def command(
         return _report_draft(
             _draft_by_model(data, out, 0.9 if precision is None else precision, quick, work_dir, options), out
         )
-    jobs, confidence = options.jobs, 0.5 if confidence is None else confidence
-    with progress_bar("draft", None) as advance:
+    confidence = 0.5 if confidence is None else confidence
+    with options.working("draft", None) as work:
         if predictions is not None:
             from segdata.api.draft import draft_from
 
-            result = draft_from(
-                options.read(predictions, images=data), out, confidence=confidence, jobs=jobs, progress=advance
-            )
+            result = draft_from(options.read(predictions, images=data), out, confidence=confidence, **work)
         else:
             from segdata.api.draft import draft
 
             taxonomy = options.given.get("taxonomy")
             of = options.read(data) if options.given.keys() - {"taxonomy"} else data
             result = draft(
-                of,
-                out,
-                method or "watershed",
-                parse_pairs(tuned),
-                category=category,
-                taxonomy=taxonomy,
-                jobs=jobs,
-                progress=advance,
+                of, out, method or "watershed", parse_pairs(tuned), category=category, taxonomy=taxonomy, **work
             )
     return _report_draft(result, out)
 
@@ -145,7 +132,7 @@ def _draft_by_model(
             dataset,
             out,
             precision=precision,
-            work=work_dir,
+            work_dir=work_dir,
             settings=settings,
             jobs=options.jobs,
             progress=advance,

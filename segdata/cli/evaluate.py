@@ -1,6 +1,7 @@
 """`segdata evaluate`: models against a reference."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -35,17 +36,8 @@ from segdata.cli.options import (
 @report_options("text", "json", "csv")
 @data_options
 def command(
-    predictions: tuple[str, ...],
-    gold: Path,
-    pair_by: str | None,
-    taxonomy_map: Path | None,
-    confidence: float,
-    resamples: int,
-    seed: int,
-    report: str,
-    output: Path | None,
-    options: DataOptions,
-) -> int:
+    predictions: tuple[str, ...], gold: Path, report: str, output: Path | None, options: DataOptions, **given: Any
+) -> int:  # Any: as `evaluate` takes them
     """Evaluate models against a reference: mIoU, Dice, PQ, mask AP.
 
     PREDICTIONS have any format; GOLD supplies the images and categories of a
@@ -55,25 +47,13 @@ def command(
     from segdata.api.evaluate import evaluate
     from segdata.cli.agreement import parse_named_dataset
     from segdata.cli.output import emit, make_console, protect_inputs
-    from segdata.cli.process import progress_bar
     from segdata.report.quality import evaluation_csv, evaluation_json, evaluation_text
 
     members = [parse_named_dataset(text) for text in predictions]
     protect_inputs(output, options.inputs(gold, *(path for _, path in members)))
     reference = options.read(gold)
-    with progress_bar("evaluate", len(reference)) as advance:
-        result = evaluate(
-            members,
-            reference,
-            pair_by=pair_by,
-            taxonomy_map=taxonomy_map,
-            confidence=confidence,
-            resamples=resamples,
-            seed=seed,
-            jobs=options.jobs,
-            progress=advance,
-            **options.given,
-        )
+    with options.working("evaluate", len(reference)) as work:
+        result = evaluate(members, reference, **given, **work, **options.given)
     emit(
         {"json": evaluation_json, "csv": evaluation_csv}[report](result)
         if report != "text"

@@ -1,6 +1,7 @@
 """`segdata filter`: some images and segments of a dataset."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,36 +31,20 @@ Columns of
 @DATA
 @click.argument("out", type=PATH)
 @click.option("--category", metavar="NAME", multiple=True, help="Keep segments of this category or its subcategories.")
-@click.option("--annotator", metavar="NAME", multiple=True, help="Keep annotations of this annotator.")
+@click.option("--annotator", "drawn_by", metavar="NAME", multiple=True, help="Keep annotations of this annotator.")
 @click.option("--min-area", metavar="PX", type=click.IntRange(min=0), help="Keep segments of at least PX pixels.")
 @click.option("--max-area", metavar="PX", type=click.IntRange(min=0), help="Keep segments of at most PX pixels.")
 @click.option(
     "--finding", metavar="CODE", multiple=True, help="Keep images that have this finding in the report of --findings."
 )
-@click.option(
-    "--findings",
-    metavar="JSON",
-    type=PATH,
-    help="Report of segdata validate --format json.",
-)
+@click.option("--findings", metavar="JSON", type=PATH, help="Report of segdata validate --format json.")
 @click.option("--where", metavar="EXPR", multiple=True, help="Keep what meets this condition over columns, see above.")
 @click.option("--keep-images", is_flag=True, help="Keep images that lose all their segments.")
 @COPY_IMAGES
 @data_options
 def command(
-    data: Path,
-    out: Path,
-    category: tuple[str, ...],
-    annotator: tuple[str, ...],
-    min_area: int | None,
-    max_area: int | None,
-    finding: tuple[str, ...],
-    findings: Path | None,
-    where: tuple[str, ...],
-    keep_images: bool,
-    copy_images: bool,
-    options: DataOptions,
-) -> int:
+    data: Path, out: Path, findings: Path | None, options: DataOptions, **given: Any
+) -> int:  # Any: as `filter` takes them
     """Write images and segments that meet all conditions to OUT.
 
     A condition on segments drops all other segments, and images without
@@ -73,26 +58,11 @@ def command(
     """
     from segdata.api.edits import filter
     from segdata.cli.output import emit, make_console, report_written
-    from segdata.cli.process import progress_bar
     from segdata.core.errors import count_noun
 
     dataset = options.read(data)
-    with progress_bar("filter", len(dataset)) as advance:
-        result = filter(
-            dataset,
-            out,
-            category=category,
-            drawn_by=annotator,
-            min_area=min_area,
-            max_area=max_area,
-            finding=finding,
-            findings=() if findings is None else findings,
-            where=where,
-            keep_images=keep_images,
-            copy_images=copy_images,
-            jobs=options.jobs,
-            progress=advance,
-        )
+    with options.working("filter", len(dataset)) as work:
+        result = filter(dataset, out, findings=findings or (), **given, **work)
     dropped = [count_noun(result.images, "image"), count_noun(result.annotations, "annotation")]
     dropped.append(f"{count_noun(result.segments, 'segment')} ({result.pixels:,} px)")
     kept = f"kept where {' and '.join(result.conditions)}" if result.conditions else "kept everything"

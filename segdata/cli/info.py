@@ -1,6 +1,7 @@
 """`segdata info`: images, segments, pixels and categories of a dataset."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,9 +19,7 @@ from segdata.cli.process import say
     ),
 )
 @DATA
-@click.option(
-    "--hash", "with_hash", is_flag=True, help="Add the content hash of the labels, to log with a training run."
-)
+@click.option("--hash", is_flag=True, help="Add the content hash of the labels, to log with a training run.")
 @click.option(
     "--raster-rules", is_flag=True, help="Add polygons that have other pixels by the raster rules of other tools."
 )
@@ -38,16 +37,12 @@ from segdata.cli.process import say
 @data_options
 def command(
     data: Path,
-    with_hash: bool,
-    raster_rules: bool,
-    shapes: bool,
     weights: bool,
-    channels: bool,
     objects: Path | None,
-    group_by: str | None,
     report: str,
     output: Path | None,
     options: DataOptions,
+    **given: Any,  # Any: as `info` takes them
 ) -> None:
     """Count images, segments and pixels, by category and stratum."""
     from segdata.api.info import info
@@ -58,15 +53,7 @@ def command(
     protect_inputs(output, options.inputs(data))
     protect_inputs(objects, options.inputs(data))
     dataset = options.read(data)
-    summary = info(
-        dataset,
-        jobs=options.jobs,
-        with_hash=with_hash,
-        raster_rules=raster_rules,
-        by=group_by,
-        with_channels=channels,
-        with_shapes=shapes,
-    )
+    summary = info(dataset, jobs=options.jobs, **given)
     if objects is not None:
         from segdata.api.info import write_objects
 

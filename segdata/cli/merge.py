@@ -42,21 +42,12 @@ def command(
     """
     from segdata.api.edits import merge
     from segdata.cli.output import emit, report_written
-    from segdata.cli.process import progress_bar
     from segdata.core.errors import count_noun
 
     datasets = [options.read(path) for path in data]
     chosen = parse_taxonomy_maps(data, maps)
-    with progress_bar("merge", sum(map(len, datasets))) as advance:
-        result = merge(
-            datasets,
-            out,
-            taxonomy_maps=chosen,
-            apart=apart,
-            copy_images=copy_images,
-            jobs=options.jobs,
-            progress=advance,
-        )
+    with options.working("merge", sum(map(len, datasets))) as work:
+        result = merge(datasets, out, taxonomy_maps=chosen, apart=apart, copy_images=copy_images, **work)
     for remark in result.remarks:
         emit(remark)
     if result.n_shared:

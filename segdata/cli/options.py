@@ -2,10 +2,11 @@
 
 import functools
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
@@ -88,6 +89,13 @@ def example(*commands: str) -> str:
     return "\b\n" + "\n".join(["Example:", *(f"  {command}" for command in commands)])
 
 
+class Work(TypedDict):
+    """The keywords of every command that goes through images."""
+
+    jobs: int
+    progress: Callable[[int], None]
+
+
 @dataclass(frozen=True, slots=True)
 class DataOptions:
     """The common options that say how to open DATA.
@@ -112,6 +120,14 @@ class DataOptions:
         from segdata.api.read import read
 
         return read(data, **{**self.given, **more})
+
+    @contextmanager
+    def working(self, what: str, total: int | None) -> Iterator["Work"]:
+        """Show the progress of `total` images while the block runs; yields the keywords `jobs` and `progress`."""
+        from segdata.cli.process import progress_bar
+
+        with progress_bar(what, total) as advance:
+            yield {"jobs": self.jobs, "progress": advance}
 
     def inputs(self, *data: Path) -> list[object]:
         """What is read: DATA, and the files and folders that the options name."""

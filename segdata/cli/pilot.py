@@ -1,6 +1,7 @@
 """`segdata pilot`: whether a taxonomy is ready for full-scale annotation."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -40,17 +41,8 @@ _COUNT = click.IntRange(min=1)
 @report_options("text", "json")
 @data_options
 def command(
-    data: Path,
-    campaign: int | None,
-    min_instances: int | None,
-    minutes_per_image: float | None,
-    minutes_per_segment: float | None,
-    rate: float | None,
-    ignore: tuple[str, ...],
-    report: str,
-    output: Path | None,
-    options: DataOptions,
-) -> int:
+    data: Path, ignore: tuple[str, ...], report: str, output: Path | None, options: DataOptions, **given: Any
+) -> int:  # Any: as `pilot` takes them
     """Check with a small pilot whether a taxonomy is ready.
 
     DATA is the pilot: 20 to 100 annotated images, drawn at random from the
@@ -62,23 +54,12 @@ def command(
     """
     from segdata.api.pilot import pilot
     from segdata.cli.output import emit, make_console, protect_inputs
-    from segdata.cli.process import progress_bar
     from segdata.report.pilot import pilot_json, pilot_text
 
     protect_inputs(output, options.inputs(data))
     dataset = options.read(data)
-    with progress_bar("pilot", len(dataset)) as advance:
-        result = pilot(
-            dataset,
-            campaign=campaign,
-            min_instances=min_instances,
-            minutes_per_image=minutes_per_image,
-            minutes_per_segment=minutes_per_segment,
-            rate=rate,
-            ignore=split_codes(ignore),
-            jobs=options.jobs,
-            progress=advance,
-        )
+    with options.working("pilot", len(dataset)) as work:
+        result = pilot(dataset, ignore=split_codes(ignore), **given, **work)
     emit(pilot_json(result) if report == "json" else pilot_text(result, make_console(output)), output)
     if output is not None:
         say(f"{'ready' if result.ready else 'not ready'}, see {output}")

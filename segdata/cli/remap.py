@@ -47,20 +47,12 @@ def command(
     """
     from segdata.api.edits import remap
     from segdata.cli.output import emit, report_written
-    from segdata.cli.process import progress_bar
 
     if (file is None) == (not rename and not drop):
         raise click.UsageError("give --rename or --drop, or --map MAP")
     dataset = options.read(data)
-    with progress_bar("remap", len(dataset)) as advance:
-        result = remap(
-            dataset,
-            out,
-            file or parse_renames(rename, drop),
-            copy_images=copy_images,
-            jobs=options.jobs,
-            progress=advance,
-        )
+    with options.working("remap", len(dataset)) as work:
+        result = remap(dataset, out, file or parse_renames(rename, drop), copy_images=copy_images, **work)
     for loss in result.losses:
         emit(str(loss))
     return report_written(result, data, options)

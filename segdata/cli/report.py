@@ -36,14 +36,13 @@ def command(
     assurance (`cost` in segdata.yaml).
     """
     from segdata.api.report import overview
-    from segdata.api.source_cache import cache_folder
     from segdata.cli.output import emit, make_console, protect_inputs
-    from segdata.cli.process import progress_bar
+    from segdata.measure.source_cache import cache_folder
 
     protect_inputs(output, [*options.inputs(data), flagged])
     dataset = options.read(data, cache=cache_folder())
-    with progress_bar("report", len(dataset)) as advance:
-        result = overview(dataset, flagged=flagged, agreement=not no_agreement, jobs=options.jobs, progress=advance)
+    with options.working("report", len(dataset)) as work:
+        result = overview(dataset, flagged=flagged, agreement=not no_agreement, **work)
     if report == "json":
         from segdata.report.dataset_report import dataset_report_json
 

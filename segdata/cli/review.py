@@ -80,7 +80,7 @@ def pull(
     result: list[PullResult] = []
     try:
         for origin in origins:
-            result.append(pull_decisions(dataset, origin, name=name, reviewer=reviewer, adjudicates=adjudicate))
+            result.append(pull_decisions(dataset, origin, name=name, reviewer=reviewer, adjudicate=adjudicate))
     finally:  # the log keeps what it has, even if the next file cannot be read
         if result:
             emit(pulled_json(result, dataset.profile.files) if report == "json" else pulled_text(result), output)
@@ -138,8 +138,8 @@ def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | 
     """
     from segdata.api.report import label_errors_of
     from segdata.api.review import review_progress
-    from segdata.api.source_cache import cache_folder
     from segdata.cli.output import emit, make_console, protect_inputs
+    from segdata.measure.source_cache import cache_folder
     from segdata.report.findings import load_findings
     from segdata.report.review import progress_json, progress_text
 
@@ -191,10 +191,10 @@ def export(
     --findings, the task has the findings of `segdata validate`.
     """
     from segdata.api.review import export_findings
-    from segdata.api.source_cache import cache_folder
     from segdata.api.validate import validate
     from segdata.cli.output import emit, protect_inputs
     from segdata.core.errors import count_noun
+    from segdata.measure.source_cache import cache_folder
     from segdata.report.findings import load_findings
     from segdata.report.review import exported_json
 
@@ -222,13 +222,7 @@ def export(
 @report_options("text", "json")
 @data_options
 def import_(
-    data: Path,
-    file: Path,
-    reviewer: str | None,
-    dry_run: bool,
-    report: str,
-    output: Path | None,
-    options: DataOptions,
+    data: Path, file: Path, reviewer: str | None, dry_run: bool, report: str, output: Path | None, options: DataOptions
 ) -> int:
     """Import labels redrawn in CVAT or Label Studio as a new revision.
 

@@ -1,6 +1,7 @@
 """`segdata rework`: how many labels a review corrected."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,8 +22,7 @@ from segdata.cli.options import (
 @click.command(
     name="rework",
     epilog=example(
-        "segdata rework street@r0001 street@r0002",
-        "segdata rework drawn.json reviewed.json --format csv -o rework.csv",
+        "segdata rework street@r0001 street@r0002", "segdata rework drawn.json reviewed.json --format csv -o rework.csv"
     ),
 )
 @click.argument("before", type=PATH)
@@ -35,17 +35,8 @@ from segdata.cli.options import (
 @report_options("text", "json", "csv")
 @data_options
 def command(
-    before: Path,
-    after: Path,
-    tolerance: float | None,
-    tolerance_mm: float | None,
-    pair_by: str | None,
-    taxonomy_map: Path | None,
-    confidence: float,
-    report: str,
-    output: Path | None,
-    options: DataOptions,
-) -> int:
+    before: Path, after: Path, report: str, output: Path | None, options: DataOptions, **given: Any
+) -> int:  # Any: as `rework` takes them
     """Measure how many labels a review changed.
 
     The report lists, by annotator and category, segments that were deleted,
@@ -56,22 +47,12 @@ def command(
     """
     from segdata.api.scorecard import rework
     from segdata.cli.output import emit, make_console, protect_inputs
-    from segdata.cli.process import progress_bar
     from segdata.report.quality import rework_csv, rework_json, rework_text
 
     protect_inputs(output, options.inputs(before, after))
     datasets = options.read(before), options.read(after)
-    with progress_bar("rework", len(datasets[0])) as advance:
-        result = rework(
-            *datasets,
-            tolerance=tolerance,
-            tolerance_mm=tolerance_mm,
-            pair_by=pair_by,
-            taxonomy_map=taxonomy_map,
-            confidence=confidence,
-            jobs=options.jobs,
-            progress=advance,
-        )
+    with options.working("rework", len(datasets[0])) as work:
+        result = rework(*datasets, **given, **work)
     emit(
         {"json": rework_json, "csv": rework_csv}[report](result)
         if report != "text"

@@ -1,14 +1,11 @@
 """`segdata sample`: draw images for a gold set or a pilot."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from segdata.cli.options import COPY_IMAGES, DATA, PATH, DataOptions, data_options, example, report_options
-
-if TYPE_CHECKING:
-    from segdata.store.sample import Purpose
 
 
 @click.command(
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--instances",
-    "wanted",
     metavar="M",
     type=click.IntRange(min=1),
     default=30,
@@ -43,18 +39,8 @@ if TYPE_CHECKING:
 @report_options("text", "json")
 @data_options
 def command(
-    data: Path,
-    out: Path,
-    n: int,
-    purpose: "Purpose",
-    wanted: int,
-    stratify: str | None,
-    seed: int,
-    copy_images: bool,
-    report: str,
-    output: Path | None,
-    options: DataOptions,
-) -> int:
+    data: Path, out: Path, n: int, report: str, output: Path | None, options: DataOptions, **given: Any
+) -> int:  # Any: as `draw_sample` takes them
     """Draw N images of DATA, and write them to OUT with their labels.
 
     A gold set aims at 30 segments of each category (--instances), as far as
@@ -64,24 +50,12 @@ def command(
     """
     from segdata.api.split import draw_sample
     from segdata.cli.output import emit, make_console, protect_inputs, report_written
-    from segdata.cli.process import progress_bar
     from segdata.report.edits import sample_json, sample_text
 
     protect_inputs(output, options.inputs(data))
     dataset = options.read(data)
-    with progress_bar("sample", n) as advance:
-        result = draw_sample(
-            dataset,
-            out,
-            n,
-            purpose=purpose,
-            stratify=stratify,
-            wanted=wanted,
-            seed=seed,
-            copy_images=copy_images,
-            jobs=options.jobs,
-            progress=advance,
-        )
+    with options.working("sample", n) as work:
+        result = draw_sample(dataset, out, n, **given, **work)
     assert result.written is not None
     if report == "json":
         emit(sample_json(result.draw, target=str(result.written.target)), output)

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import Any, get_args
 
 import click
 
@@ -18,9 +18,6 @@ from segdata.cli.options import (
     report_options,
 )
 from segdata.core.config import DISTANCES, Metric
-
-if TYPE_CHECKING:
-    from segdata.api.scorecard import ScorecardRun
 
 
 @click.command(
@@ -51,19 +48,8 @@ if TYPE_CHECKING:
 @report_options("text", "html", "json", "csv")
 @data_options
 def command(
-    data: tuple[str, ...],
-    gold: str | None,
-    before: Path | None,
-    metric: Metric,
-    worst: int,
-    tolerance: float | None,
-    tolerance_mm: float | None,
-    pair_by: str | None,
-    taxonomy_map: Path | None,
-    report: str,
-    output: Path | None,
-    options: DataOptions,
-) -> int:
+    data: tuple[str, ...], before: Path | None, report: str, output: Path | None, options: DataOptions, **given: Any
+) -> int:  # Any: as `scorecard` takes them
     """Report each annotator's quantity, quality, speed and trend.
 
     The scorecard has images and segments, seconds of work, the share that
@@ -71,43 +57,22 @@ def command(
     annotators, its monthly trend adjusted for the mix of images, and the
     worst examples with the guideline. DATA is as for `segdata agreement`.
     """
-    from segdata.api.scorecard import score_annotators
+    from segdata.api.scorecard import scorecard
     from segdata.cli.agreement import parse_named_dataset
     from segdata.cli.output import emit, make_console, protect_inputs
-    from segdata.cli.process import progress_bar
-    from segdata.report.scorecard import scorecard_csv, scorecard_json, scorecard_text
+    from segdata.report.scorecard import scorecard_csv, scorecard_text
 
     members = [parse_named_dataset(text) for text in data]
     protect_inputs(output, options.inputs(*(path for _, path in members), *([] if before is None else [before])))
     datasets = [(name, options.read(path)) for name, path in members]
-    with progress_bar("scorecard", max(len(dataset) for _, dataset in datasets)) as advance:
-        scored = score_annotators(
-            datasets,
-            gold=gold,
-            before=None if before is None else options.read(before),
-            metric=metric,
-            worst=worst,
-            tolerance=tolerance,
-            tolerance_mm=tolerance_mm,
-            pair_by=pair_by,
-            taxonomy_map=taxonomy_map,
-            jobs=options.jobs,
-            progress=advance,
-        )
-    forms = {
-        "text": lambda: scorecard_text(scored.scorecard, make_console(output)),
-        "html": lambda: _html(scored, ["scorecard", *map(shlex.quote, data), *options.words], options.jobs),
-        "json": lambda: scorecard_json(scored.scorecard),
-        "csv": lambda: scorecard_csv(scored.scorecard),
-    }
-    emit(forms[report](), output)
+    with options.working("scorecard", max(len(dataset) for _, dataset in datasets)) as work:
+        result = scorecard(datasets, before=None if before is None else options.read(before), **given, **work)
+    if report == "text":
+        text = scorecard_text(result, make_console(output))
+    elif report == "html":
+        typed = ["scorecard", *map(shlex.quote, data), *options.words]
+        text = result.to_html(jobs=options.jobs, typed=typed)
+    else:
+        text = result.to_json() if report == "json" else scorecard_csv(result)
+    emit(text, output)
     return 0
-
-
-def _html(scored: "ScorecardRun", typed: list[str], jobs: int) -> str:
-    """The report as one HTML file, with pictures of the worst examples."""
-    from segdata.formats.shared.images import image_limits
-    from segdata.report.scorecard import scorecard_html
-
-    with image_limits():
-        return scorecard_html(scored.scorecard, scored.dataset, scored.opposed, typed, jobs)

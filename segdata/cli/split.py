@@ -1,6 +1,7 @@
 """`segdata split`: train, validation and test parts, balanced and without leaks."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -33,27 +34,14 @@ from segdata.cli.process import say
 @click.option("--keep", is_flag=True, help="Keep images in the part that they have; assign only the others.")
 @click.option("--no-near", is_flag=True, help="Skip the search for near-duplicate images, which decodes all images.")
 @click.option(
-    "--lists",
-    metavar="DIR",
-    type=FOLDER,
-    help="Write DIR/train.txt, … for --list instead of a new revision of DATA.",
+    "--lists", metavar="DIR", type=FOLDER, help="Write DIR/train.txt, … for --list instead of a new revision of DATA."
 )
 @click.option("--dry-run", is_flag=True, help="Only show how balanced the split would be.")
 @report_options("text", "json")
 @data_options
 def command(
-    data: Path,
-    parts: str,
-    group: tuple[str, ...],
-    seed: int,
-    keep: bool,
-    no_near: bool,
-    lists: Path | None,
-    dry_run: bool,
-    report: str,
-    output: Path | None,
-    options: DataOptions,
-) -> None:
+    data: Path, parts: str, no_near: bool, report: str, output: Path | None, options: DataOptions, **given: Any
+) -> None:  # Any: as `split` takes them
     """Split images into train, val and test, balanced and leak-free.
 
     A canonical dataset gets a new revision with the parts in its column
@@ -66,24 +54,12 @@ def command(
     """
     from segdata.api.split import split
     from segdata.cli.output import emit, make_console, protect_inputs
-    from segdata.cli.process import progress_bar
     from segdata.report.edits import split_json, split_text
 
     protect_inputs(output, options.inputs(data))
     dataset = options.read(data)
-    with progress_bar("split", len(dataset)) as advance:
-        result = split(
-            dataset,
-            parse_shares(parts),
-            group=group,
-            seed=seed,
-            keep=keep,
-            near=not no_near,
-            lists=lists,
-            dry_run=dry_run,
-            jobs=options.jobs,
-            progress=advance,
-        )
+    with options.working("split", len(dataset)) as work:
+        result = split(dataset, parse_shares(parts), near=not no_near, **given, **work)
     if report == "json":
         written = {"revision": result.revision, "lists": [str(path) for path in result.lists]}
         emit(split_json(result.deal, result.n_alike, **written), output)

@@ -18,12 +18,7 @@ def command() -> None:
     epilog=example("segdata taxonomy init masks/", "segdata taxonomy init masks/ --output masks/taxonomy.yaml"),
 )
 @DATA
-@click.option(
-    "--output",
-    "-o",
-    type=FILE,
-    help="Write the taxonomy to this file; default: stdout.",
-)
+@click.option("--output", "-o", type=FILE, help="Write the taxonomy to this file; default: stdout.")
 @FORCE
 @data_options
 def init(data: Path, output: Path | None, force: bool, options: DataOptions) -> None:

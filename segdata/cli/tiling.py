@@ -82,24 +82,15 @@ def tile_command(
     """
     from segdata.api.edits import tile, untile
     from segdata.cli.output import report_written
-    from segdata.cli.process import progress_bar
 
     if tiles is not None and not back:
         raise click.UsageError("--tiles needs --back")
     dataset = options.read(data)
-    with progress_bar("tile", len(dataset)) as advance:
+    with options.working("tile", len(dataset)) as work:
         if back:
-            result = untile(dataset, out, tiles=tiles, match=match, jobs=options.jobs, progress=advance)
+            result = untile(dataset, out, tiles=tiles, match=match, **work)
         else:
-            result = tile(
-                dataset,
-                out,
-                parse_size(size),
-                overlap=overlap,
-                crop_images=not no_images,
-                jobs=options.jobs,
-                progress=advance,
-            )
+            result = tile(dataset, out, parse_size(size), overlap=overlap, crop_images=not no_images, **work)
     return report_written(result, data, options)
 
 
@@ -124,13 +115,7 @@ def tile_command(
 @click.option("--no-images", is_flag=True, help="Write the labels only.")
 @data_options
 def crop_command(
-    data: Path,
-    out: Path,
-    box: str | None,
-    around: tuple[str, ...],
-    margin: int,
-    no_images: bool,
-    options: DataOptions,
+    data: Path, out: Path, box: str | None, around: tuple[str, ...], margin: int, no_images: bool, options: DataOptions
 ) -> int:
     """Cut a window out of images and labels.
 
@@ -139,23 +124,14 @@ def crop_command(
     """
     from segdata.api.edits import crop
     from segdata.cli.output import report_written
-    from segdata.cli.process import progress_bar
 
     if (box is None) == (not around):
         raise click.UsageError("give either --box X,Y,W,H or --around CATEGORY")
     window = None if box is None else parse_box(box)
     dataset = options.read(data)
-    with progress_bar("crop", len(dataset)) as advance:
-        result = crop(
-            dataset,
-            out,
-            window=window,
-            category=None if "*" in around else around,
-            margin=margin,
-            crop_images=not no_images,
-            jobs=options.jobs,
-            progress=advance,
-        )
+    categories = None if "*" in around else around
+    with options.working("crop", len(dataset)) as work:
+        result = crop(dataset, out, box=window, around=categories, margin=margin, crop_images=not no_images, **work)
     return report_written(result, data, options)
 
 

@@ -49,8 +49,8 @@ class RuleSelection:
                 dataset,
                 select=split_codes(self.select),
                 ignore=split_codes(self.ignore),
-                by=self.group_by,
-                review=not self.include_reviewed,
+                group_by=self.group_by,
+                include_reviewed=self.include_reviewed,
                 jobs=jobs,
                 progress=advance,
             )
@@ -101,10 +101,7 @@ class RuleSelection:
 @click.option("--statistics", is_flag=True, help="Print one line for each rule with findings.")
 @click.option("--max-findings", type=click.IntRange(min=0), metavar="N", help="List at most N findings, worst first.")
 @click.option(
-    "--overlays",
-    type=FOLDER,
-    metavar="DIR",
-    help="Draw the images with findings as PNG files in this folder.",
+    "--overlays", type=FOLDER, metavar="DIR", help="Draw the images with findings as PNG files in this folder."
 )
 @click.option(
     "--thumbnails",
@@ -141,9 +138,9 @@ def command(
     Exits with 0 if no finding is at or above --fail-on, with 1 if one is, and
     with 2 if the data cannot be checked.
     """
-    from segdata.api.source_cache import cache_folder
     from segdata.cli.output import draw_overlays, emit, format_findings, format_findings_html, protect_folder
     from segdata.core.errors import count_noun
+    from segdata.measure.source_cache import cache_folder
     from segdata.report.findings import ReportContext, baseline_json, read_baseline
 
     if statistics and report != "text":

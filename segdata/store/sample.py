@@ -47,13 +47,7 @@ class ImageSample:
 
 
 def draw_images(
-    tables: Tables,
-    n: int,
-    *,
-    purpose: Purpose = "gold",
-    stratify: str | None = None,
-    wanted: int = 30,
-    seed: int = 0,
+    tables: Tables, n: int, *, purpose: Purpose = "gold", stratify: str | None = None, wanted: int = 30, seed: int = 0
 ) -> ImageSample:
     """Draw n images.
 

@@ -17,7 +17,7 @@ from segdata.agreement.gold_standard import (
     scores_below_bar,
 )
 from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
-from segdata.api.agreement import agree, compare_annotators
+from segdata.api.agreement import agree
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import CategoryGold, Config, Gold
 from segdata.core.dataset import OpenDataset
@@ -48,7 +48,7 @@ def drawn(*images: list[tuple[NDArray[np.bool_], str]], gold: Gold | None = None
 
 
 def opposed_of(gold: OpenDataset, **others: OpenDataset) -> AnnotatorPairs:
-    found = compare_annotators({"gold": gold, **others}, resamples=100).tables.annotator_pairs
+    found = agree({"gold": gold, **others}, resamples=100).run.tables.annotator_pairs
     assert found is not None
     return found
 

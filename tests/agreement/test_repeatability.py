@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import segdata
 from segdata.agreement.repeatability import proposed_tolerance
 from segdata.agreement.results import ProposedTolerance
-from segdata.api.agreement import compare_annotators
+from segdata.api.agreement import agree
 from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 
@@ -62,7 +62,7 @@ def test_nothing_without_repeats() -> None:
 
 def test_in_mm_where_the_spacing_is_known() -> None:
     """Of the three images one has no spacing."""
-    compared = compare_annotators([("anna", FIRST), ("anna", FIRST)], resamples=100)
+    compared = agree([("anna", FIRST), ("anna", FIRST)], resamples=100).run
     opposed = compared.tables.annotator_pairs
     assert opposed is not None
     cases = opposed.cases.beside(spacing_x=np.array([0.5, 0.5, np.nan]))

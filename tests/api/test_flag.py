@@ -224,7 +224,8 @@ def test_decisions_on_labels_that_have_changed_since_say_nothing(tmp_path: Path)
     assert apply_decisions(data).done
     corrected = read(tmp_path / "data")
     told, plain = (
-        flag(corrected, settings=ONE, predictions=OracleModel(clean()), review=review) for review in (True, False)
+        flag(corrected, settings=ONE, predictions=OracleModel(clean()), include_reviewed=decided)
+        for decided in (False, True)
     )
     assert told.parts["probability"].tolist() == plain.parts["probability"].tolist()
     assert told.validation.decided == 0
@@ -238,7 +239,7 @@ def test_a_sample_stays_whole_and_what_is_expected_is_of_the_findings_told() -> 
         predictions=OracleModel(clean()),
         budget="20",
         select=["SEG501", "SEG502"],
-        review=False,
+        include_reviewed=True,
     )
     assert whole.sample is not None
     assert part.sample is not None

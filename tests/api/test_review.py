@@ -11,7 +11,7 @@ import pytest
 import segdata
 import segdata.api
 from segdata import Decision, Finding, SegdataError
-from segdata.api.agreement import compare_annotators
+from segdata.api.agreement import agree
 from segdata.api.decisions import label_hashes
 from segdata.core.batch import mask_to_runs
 from segdata.core.config import Config
@@ -45,8 +45,8 @@ def street(tmp_path: Path) -> Path:
     return tmp_path / "street"
 
 
-def found(data: Path, review: bool = True) -> Validation:
-    return segdata.validate(data, select="SEG106", review=review)
+def found(data: Path, include_reviewed: bool = False) -> Validation:
+    return segdata.validate(data, select="SEG106", include_reviewed=include_reviewed)
 
 
 def said(data: Path, finding: Finding, verdict: Verdict = "accept", who: str = "anna", minute: int = 0) -> Decision:
@@ -74,7 +74,7 @@ def test_decided_findings_are_silent_until_the_labels_change(street: Path) -> No
     assert segdata.decide(street, [said(street, one, "reject")]) == 1
     kept = found(street)
     assert (kept.findings, kept.decided) == ((other,), 1)
-    assert found(street, review=False).findings == (one, other)
+    assert found(street, include_reviewed=True).findings == (one, other)
     segdata.decide(street, [said(street, other, "unsure")])
     assert found(street).decided == 1
     after = Decision(
@@ -107,7 +107,7 @@ def test_another_number_is_no_change(street: Path, tmp_path: Path) -> None:
         each["id"] += 70
     made.write_text(json.dumps(document), "utf-8")
     segdata.decide(made, [said(street, one, "reject")])
-    assert found(made, review=False).findings[0].segments != one.segments
+    assert found(made, include_reviewed=True).findings[0].segments != one.segments
     assert (tmp_path / "coco.json.review.jsonl").is_file()
     assert found(made).decided == 1
 
@@ -202,7 +202,7 @@ def test_an_adjudication_is_not_reopened_by_the_same_file_pulled_without_it(stre
     segdata.decide(street, [said(street, one)])
     other = tmp_path / "eve.review.jsonl"
     decision_log.append_decisions(other, [said(street, one, "reject", "eve", 1)])
-    told = [segdata.pull_decisions(street, other, adjudicates=settles).n_new for settles in (False, True, False, True)]
+    told = [segdata.pull_decisions(street, other, adjudicate=settles).n_new for settles in (False, True, False, True)]
     assert told == [1, 1, 0, 0]
     assert segdata.review_progress(street).disputed == ()
     assert found(street).decided == 1
@@ -247,7 +247,7 @@ def test_findings_of_agreement_are_silent_too(tmp_path: Path) -> None:
         drawing = draw_picture(f"{text}............\n\n{both}............\n\na, b: car")
         segdata.convert(OpenDataset(drawing, drawing.profile, Config()), tmp_path / name)
     everybody = {name: tmp_path / name for name in ("anna", "ben")}
-    compared = compare_annotators(everybody, gold="anna", resamples=20)
+    compared = agree(everybody, gold="anna", resamples=20).run
     (missed,) = compared.agreement.findings
     seen = label_hashes(compared.dataset, [missed])[missed]
     decision = Decision(
@@ -255,9 +255,9 @@ def test_findings_of_agreement_are_silent_too(tmp_path: Path) -> None:
         imprint=seen,
     )  # fmt: skip
     segdata.decide(tmp_path / "ben", [decision])
-    again = compare_annotators(everybody, gold="anna", resamples=20)
+    again = agree(everybody, gold="anna", resamples=20).run
     assert (again.agreement.findings, again.decided) == ((), 1)
-    assert compare_annotators(everybody, gold="anna", resamples=20, review=False).decided == 0
+    assert agree(everybody, gold="anna", resamples=20, include_reviewed=True).run.decided == 0
 
 
 def test_images_and_annotators_that_are_not_there(street: Path) -> None:

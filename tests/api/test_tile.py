@@ -144,11 +144,11 @@ def test_an_image_named_as_a_tile_of_another_is_refused(fields: Path, tmp_path: 
 def test_windows_around_segments(tmp_path: Path) -> None:
     whole = segdata.read(SAMPLE).segments
     name = whole[whole["area"] > 0]["category"].value_counts().index[-1]
-    segdata.crop(SAMPLE, tmp_path / "crops", category=name, margin=3)
+    segdata.crop(SAMPLE, tmp_path / "crops", around=name, margin=3)
     crops = segdata.read(tmp_path / "crops")
     assert len(crops) == (whole["category"] == name).sum()
     centred = crops.segments[crops.segments["category"] == name]
     assert set(whole[whole["category"] == name]["area"]) <= set(centred["area"])
-    for given in ({"window": (-1, 0, 5, 5)}, {"category": "nobody"}):
+    for given in ({"box": (-1, 0, 5, 5)}, {"around": "nobody"}):
         with pytest.raises(SegdataError):
             segdata.crop(SAMPLE, tmp_path / "none", **given)  # type: ignore[arg-type]  # of several types

@@ -208,7 +208,7 @@ def test_two_programs_fix_at_the_same_time(work: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["a file", "below a file", "a loop"])
 def test_a_cache_that_cannot_be(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    monkeypatch.setattr("segdata.api.source_cache.MIN_SECONDS", 0.0)
+    monkeypatch.setattr("segdata.measure.source_cache.MIN_SECONDS", 0.0)
     root, place = make("colour-masks"), tmp_path / "cache"
     expected = said_of("validate", root, "--no-cache").out
     if kind == "a loop":

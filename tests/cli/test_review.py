@@ -30,7 +30,7 @@ def export(data: Path, tmp_path: Path) -> Callable[..., Path]:
 
     def written(who: str, minute: int = 0, **verdicts: str) -> Path:
         dataset = segdata.read(data)
-        findings = segdata.validate(dataset, select="SEG1", review=False).findings
+        findings = segdata.validate(dataset, select="SEG1", include_reviewed=True).findings
         seen = label_hashes(dataset, findings)
         decisions = [
             segdata.Decision(

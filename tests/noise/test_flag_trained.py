@@ -65,7 +65,7 @@ def test_planted_errors_come_out_on_top(seed: int, shapes: Make, tmp_path: Path)
     mask, kind = labels[called][1]
     labels[called][1] = mask, "square" if kind == "disc" else "disc"
     wrong = shapes(folder, 12, labels=labels)
-    result = flag(wrong, settings=replace(TINY, steps=80, seed=seed), work=tmp_path / "work")
+    result = flag(wrong, settings=replace(TINY, steps=80, seed=seed), work_dir=tmp_path / "work")
     assert {gone, called} <= set(result.parts["image"].head(8))  # of 47 segments and what is missing
     assert result.plan is not None
     assert result.predictions == str(tmp_path / "work")
@@ -91,7 +91,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_images_of_any_form_are_judged(kind: str, tmp_path: Path) -> None:
-    result = flag(blocks(tmp_path / "images", KINDS[kind]), settings=replace(FEW, crop=32), work=tmp_path / "work")
+    result = flag(blocks(tmp_path / "images", KINDS[kind]), settings=replace(FEW, crop=32), work_dir=tmp_path / "work")
     assert len(result.images) == 4
     assert [each for each in result.validation.findings if each.score is None] == []
 
@@ -99,7 +99,7 @@ def test_images_of_any_form_are_judged(kind: str, tmp_path: Path) -> None:
 def test_a_corrupt_image_becomes_a_finding_and_the_rest_is_judged(tmp_path: Path) -> None:
     data = blocks(tmp_path / "images", KINDS["many sizes"])
     (tmp_path / "images" / "1.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
-    result = flag(data, settings=replace(FEW, crop=32), work=tmp_path / "work")
+    result = flag(data, settings=replace(FEW, crop=32), work_dir=tmp_path / "work")
     first = result.validation.findings[0]
     assert (first.code, first.image) == ("SEG001", "1.png")
     assert sorted(result.images["image"]) == ["0.png", "2.png", "3.png"]
@@ -107,15 +107,15 @@ def test_a_corrupt_image_becomes_a_finding_and_the_rest_is_judged(tmp_path: Path
 
 def test_too_little_to_learn_from_is_said(tmp_path: Path) -> None:
     with pytest.raises(SegdataError, match="two are needed"):
-        flag(blocks(tmp_path / "one", KINDS["many sizes"][:1]), settings=FEW, work=tmp_path / "a")
+        flag(blocks(tmp_path / "one", KINDS["many sizes"][:1]), settings=FEW, work_dir=tmp_path / "a")
     folder = tmp_path / "images"
     names = pictures(folder, KINDS["16 bits"])
     void = Taxonomy(categories=(Category(id=1, name="ignored", kind="void"), Category(id=2, name="disc")))
     ignored = from_arrays({name: np.ones((48, 48), int) for name in names}, void, images=folder)
     with pytest.raises(SegdataError, match="there is nothing to learn"):
-        flag(ignored, settings=FEW, work=tmp_path / "b")
+        flag(ignored, settings=FEW, work_dir=tmp_path / "b")
     one = from_arrays({name: np.ones((48, 48), int) for name in names}, ["soil"], images=folder)
-    (trust,) = flag(one, settings=replace(FEW, crop=32), work=tmp_path / "c").trust
+    (trust,) = flag(one, settings=replace(FEW, crop=32), work_dir=tmp_path / "c").trust
     assert trust.category == "soil"
 
 
@@ -126,8 +126,8 @@ def test_a_network_may_be_named(tmp_path: Path) -> None:
     )
     data = blocks(tmp_path / "images", KINDS["many sizes"])
     asked = replace(FEW, crop=32, model=load_model_factory(f"{path}:net"))
-    found = flag(data, settings=asked, work=tmp_path / "work")
+    found = flag(data, settings=asked, work_dir=tmp_path / "work")
     same = replace(FEW, crop=32, model=load_model_factory(f"{path}:net"))
-    assert flag(data, settings=same, work=tmp_path / "work").predictions == found.predictions
+    assert flag(data, settings=same, work_dir=tmp_path / "work").predictions == found.predictions
     with pytest.raises(SegdataError, match="no function mesh"):
         load_model_factory(f"{path}:mesh")

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.api.agreement import AgreementRun, compare_annotators
+from segdata.api.agreement import AgreementRun, agree
 
 Mask = NDArray[np.uint8]
 Compare = Callable[..., AgreementRun]
@@ -95,4 +95,4 @@ def compared(folder: Path, masks: Mapping[str, Sequence[Mask]], **more: object) 
                 Image.fromarray(array).save(folder / who / kind / f"{k}.png")
         (folder / who / "taxonomy.yaml").write_text(TAXONOMY)
     settings = {"resamples": 100, "jobs": 1, **more}
-    return compare_annotators([(who, folder / who) for who in masks], **settings)  # type: ignore[arg-type]  # any
+    return agree([(who, folder / who) for who in masks], **settings).run  # type: ignore[arg-type]  # any

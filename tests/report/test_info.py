@@ -20,7 +20,7 @@ HOSTILE = "</style><script>document.title='taken'</script>\"'<b>"
 @pytest.fixture(scope="module")
 def summary() -> Summary:
     """Of the sample, by size."""
-    return segdata.info(SAMPLE, by="size")
+    return segdata.info(SAMPLE, group_by="size")
 
 
 def cells(page: str, name: str) -> list[str]:

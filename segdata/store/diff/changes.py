@@ -242,10 +242,7 @@ def add_annotations(ledger: DifferenceCounter, portion: DiffPortion) -> None:
         kind: DifferenceKind = "annotation-missing" if side is portion.a else "annotation-added"
         _add_alone_annotations(ledger, portion, side, kind, rows[~empty])
         _add_alone_annotations(ledger, portion, side, "empty-annotation", rows[empty])
-    tables = (
-        portion.a.batch.annotations.take(pa.array(pairs.a)),
-        portion.b.batch.annotations.take(pa.array(pairs.b)),
-    )
+    tables = (portion.a.batch.annotations.take(pa.array(pairs.a)), portion.b.batch.annotations.take(pa.array(pairs.b)))
     _add_details(ledger, portion, "annotator", tables, ("annotator",))
     _add_details(ledger, portion, "annotation-attributes", tables, _OF_ANNOTATIONS)
 
@@ -395,11 +392,7 @@ def _differing_rings(portion: DiffPortion, matches: SegmentMatches) -> dict[Diff
     a, b = _matched_columns(portion, matches, "rings")
     other = differing_rows(a, b)
     has_a, has_b = (pc.greater(pc.fill_null(pc.list_value_length(rings), 0), 0).to_numpy()[other] for rings in (a, b))
-    return {
-        "rings": other[has_a & has_b],
-        "rings-missing": other[has_a & ~has_b],
-        "rings-added": other[~has_a & has_b],
-    }
+    return {"rings": other[has_a & has_b], "rings-missing": other[has_a & ~has_b], "rings-added": other[~has_a & has_b]}
 
 
 def _add_kind(

@@ -12,7 +12,7 @@ import pytest
 
 from segdata.agreement.results import Agreement, ProposedTolerance
 from segdata.agreement.surface_distances import Tolerance
-from segdata.api.agreement import AgreementRun, compare_annotators
+from segdata.api.agreement import AgreementRun, agree
 from segdata.report.agreement.annotators import reported_biases as habits_of
 from segdata.report.agreement.conclusions import conclusions, repeatability_conclusions
 from segdata.report.agreement.wording import Conclusion
@@ -144,7 +144,7 @@ def test_images_that_only_one_has_are_told_last(compare: Compare) -> None:
 
 def test_one_portion_has_nothing_to_differ_from(compare: Compare) -> None:
     _, images = drawings(n=3)
-    (told,) = of(compare(dict.fromkeys(("anna", "ben"), images), by="folder"), "portion")
+    (told,) = of(compare(dict.fromkeys(("anna", "ben"), images), group_by="folder"), "portion")
     assert told.head == "All images are in one portion by folder"
 
 
@@ -192,7 +192,7 @@ def test_the_reference_is_not_judged(compare: Compare) -> None:
 
 def test_of_three_readers_the_second_is_mirrored(real_data: Path) -> None:
     folder = real_data / "nifti_three_readers"
-    found = compare_annotators([(f"reader {k}", folder / f"seg_{k}.nii.gz") for k in (1, 2, 3)], resamples=100)
+    found = agree([(f"reader {k}", folder / f"seg_{k}.nii.gz") for k in (1, 2, 3)], resamples=100).run
     first, second, *_ = conclusions(found.agreement, found.tables)
     assert first.head == "reader 2: the labels are mirrored"
     assert second.head == "IoU 0.26 over 3 annotators, 1 volume of 256 slices"

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.api import source_cache
 from segdata.api.read import read
 from segdata.api.validate import measure_dataset, validate
 from segdata.core.batch import Batch
@@ -18,7 +17,7 @@ from segdata.core.rule import Family, Tables
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.formats.shared.per_image import PerImageSource
-from segdata.measure import cache
+from segdata.measure import cache, source_cache
 
 FAMILIES: frozenset[Family] = frozenset(
     {"coverage", "gaps", "shapes", "parts", "holes", "outlines", "pairs", "contacts"}

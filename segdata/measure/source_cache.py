@@ -1,4 +1,4 @@
-"""Caching: a dataset that is opened, and measured, only as far as it has changed since the last time."""
+"""Source cache: a dataset is opened, and measured, only as far as it has changed since the last time."""
 
 import json
 import os
